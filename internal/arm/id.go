@@ -1,0 +1,244 @@
+package arm
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Limits of an id: its length in bytes, which keeps every store key that is built from ids within
+// the store's limit, and one name's length in characters (the limit of ARM's generic resources).
+const (
+	MaxID       = 1600
+	maxName     = 260
+	maxSegments = 40
+)
+
+// ID is a parsed resource id or scope: the tenant root "/", a subscription, a resource group, or a
+// resource at any of these, nested or as an extension of another resource. The zero value is the
+// root.
+type ID struct {
+	raw    string
+	key    string
+	levels []level // from the outermost to the id itself; empty for the root
+}
+
+// level is one ancestor of an id, or the id itself: where it ends and what it is.
+type level struct {
+	rawEnd, keyEnd int
+	name           string
+	typ            Type
+	kind           kind
+}
+
+type kind uint8
+
+const (
+	kindSubscription kind = iota + 1
+	kindGroup
+	kindResource // type and name below a provider
+	kindProvider // a bare provider, /subscriptions/{s}/providers/{namespace}
+	kindCore     // a child that ARM serves without a provider, /subscriptions/{s}/operationresults/{name}
+)
+
+// ParseID reads a resource id or scope as clients write it in bodies and queries. It accepts
+// exactly the ids of instances: a trailing type without a name is an error. A trailing slash is
+// ignored.
+func ParseID(s string) (ID, error) {
+	segments, err := split(s, false)
+	if err != nil {
+		return ID{}, err
+	}
+	p := parser{segments: segments}
+	p.parse()
+	if p.rest != "" || p.namespace != "" {
+		return ID{}, fmt.Errorf("id %q names a type without a name", s)
+	}
+	return p.id(), nil
+}
+
+// String is the id as the caller spelled it, without a trailing slash.
+func (id ID) String() string {
+	if id.IsRoot() {
+		return "/"
+	}
+	return id.raw
+}
+
+// Key is the folded form: two ids are the same resource exactly when their keys are equal.
+func (id ID) Key() string {
+	if id.IsRoot() {
+		return "/"
+	}
+	return id.key
+}
+
+// IsRoot reports whether the id is the tenant root, "/".
+func (id ID) IsRoot() bool { return len(id.levels) == 0 }
+
+// Type is the resource's type in the caller's spelling; TypeTenant for the root.
+func (id ID) Type() Type {
+	if id.IsRoot() {
+		return TypeTenant
+	}
+	return id.levels[len(id.levels)-1].typ
+}
+
+// Name is the last name of the id; empty for the root.
+func (id ID) Name() string {
+	if id.IsRoot() {
+		return ""
+	}
+	return id.levels[len(id.levels)-1].name
+}
+
+// Subscription is the subscription's id as spelled, or empty outside of subscriptions.
+func (id ID) Subscription() string { return id.nameOf(kindSubscription) }
+
+// ResourceGroup is the group's name as spelled, or empty outside of groups.
+func (id ID) ResourceGroup() string { return id.nameOf(kindGroup) }
+
+// IsSubscription, IsResourceGroup and IsResource tell what an id is.
+func (id ID) IsSubscription() bool { return id.isKind(kindSubscription) }
+
+// IsResourceGroup reports whether the id is that of a resource group.
+func (id ID) IsResourceGroup() bool { return id.isKind(kindGroup) }
+
+// IsResource reports whether the id is that of a provider's resource.
+func (id ID) IsResource() bool { return id.isKind(kindResource) }
+
+// Parent is the next id upwards: the parent resource, the extended resource, the group, the
+// subscription, and at last the root, which is its own parent.
+func (id ID) Parent() ID {
+	if len(id.levels) < 2 {
+		return ID{}
+	}
+	up := id.levels[:len(id.levels)-1]
+	last := up[len(up)-1]
+	return ID{raw: id.raw[:last.rawEnd], key: id.key[:last.keyEnd], levels: up}
+}
+
+// Ancestors yields the id itself, then each parent, and the root last.
+func (id ID) Ancestors() iter.Seq[ID] {
+	return func(yield func(ID) bool) {
+		for ; ; id = id.Parent() {
+			if !yield(id) || id.IsRoot() {
+				return
+			}
+		}
+	}
+}
+
+// SubscriptionScope is the id of the subscription that the id lies in, or the root.
+func (id ID) SubscriptionScope() ID { return id.upTo(kindSubscription) }
+
+// GroupScope is the id of the resource group that the id lies in, or the root.
+func (id ID) GroupScope() ID { return id.upTo(kindGroup) }
+
+// Base is the scope at which a resource's outermost type stands: the group of an identity and of
+// its federated credentials, the resource that a role assignment extends.
+func (id ID) Base() ID {
+	for id.IsResource() {
+		outermost := strings.Count(string(id.Type()), "/") == 1
+		id = id.Parent()
+		if outermost {
+			break
+		}
+	}
+	return id
+}
+
+// Level tells at which level of the hierarchy a scope stands.
+func (id ID) Level() Level {
+	switch {
+	case id.IsRoot():
+		return AtTenant
+	case id.IsSubscription():
+		return AtSubscription
+	case id.IsResourceGroup():
+		return AtGroup
+	case id.IsResource():
+		return AtResource
+	}
+	return 0
+}
+
+// Level is a set of levels of the hierarchy.
+type Level uint8
+
+// The levels of the hierarchy. AnyLevel is where extension resources may stand.
+const (
+	AtTenant Level = 1 << iota
+	AtSubscription
+	AtGroup
+	AtResource
+	AnyLevel = AtTenant | AtSubscription | AtGroup | AtResource
+)
+
+// Contains reports whether other is the id itself or lies below it. It compares whole segments:
+// /…/rg1 never contains /…/rg10.
+func (id ID) Contains(other ID) bool {
+	if id.IsRoot() {
+		return true
+	}
+	rest, found := strings.CutPrefix(other.key, id.key)
+	return found && (rest == "" || rest[0] == '/')
+}
+
+// Child is the id of a resource of a type and a name below this id: a nested resource where the
+// type extends this id's own, a provider's resource otherwise.
+func (id ID) Child(typ Type, name string) (ID, error) {
+	prefix := strings.TrimSuffix(id.String(), "/")
+	if rest, nested := strings.CutPrefix(typ.Key(), id.Type().Key()+"/"); nested && id.IsResource() {
+		return ParseID(prefix + "/" + string(typ[len(typ)-len(rest):]) + "/" + name)
+	}
+	return ParseID(prefix + "/providers/" + string(typ) + "/" + name)
+}
+
+func (id ID) nameOf(k kind) string {
+	for i := range id.levels {
+		if id.levels[i].kind == k {
+			return id.levels[i].name
+		}
+	}
+	return ""
+}
+
+func (id ID) upTo(k kind) ID {
+	for i := range id.levels {
+		if l := id.levels[i]; l.kind == k {
+			return ID{raw: id.raw[:l.rawEnd], key: id.key[:l.keyEnd], levels: id.levels[:i+1]}
+		}
+	}
+	return ID{}
+}
+
+func (id ID) isKind(k kind) bool {
+	return len(id.levels) > 0 && id.levels[len(id.levels)-1].kind == k
+}
+
+// CheckName reports why a name cannot be part of any id.
+func CheckName(name string) error {
+	switch {
+	case name == "":
+		return errors.New("is empty")
+	case name == "." || name == "..":
+		return errors.New("is a dot segment")
+	case !utf8.ValidString(name):
+		return errors.New("is not UTF-8")
+	case len(name) > maxName && utf8.RuneCountInString(name) > maxName:
+		return fmt.Errorf("is longer than %d characters", maxName)
+	}
+	for i := 0; i < len(name); i++ {
+		if c := name[i]; c < ' ' || c == 0x7f || strings.IndexByte(`<>%&:\?/#`, c) >= 0 {
+			return fmt.Errorf("contains the character %q", rune(c))
+		}
+	}
+	if strings.ContainsFunc(name, unicode.IsControl) {
+		return errors.New("contains a control character")
+	}
+	return nil
+}

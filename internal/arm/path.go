@@ -1,0 +1,89 @@
+package arm
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// Target says which face of a type a request addresses.
+type Target uint8
+
+// The targets of an ARM request.
+const (
+	Instance   Target = iota + 1 // /…/{type}/{name}
+	Collection                   // /…/{type}
+	Action                       // POST /…/{type}/{name}/{verb}
+)
+
+func (t Target) String() string {
+	switch t {
+	case Instance:
+		return "instance"
+	case Collection:
+		return "collection"
+	case Action:
+		return "action"
+	}
+	return "unknown"
+}
+
+// Path is what the path of an ARM request means.
+type Path struct {
+	Type   Type
+	Target Target
+	Verb   string // the last segment of an Action
+	ID     ID     // the instance (also of an Action), or the scope that a Collection hangs from
+}
+
+// ParsePath reads the escaped path of a request. A path that ends in a type without a name is a
+// collection, and for POST an action on what stands before it. The error says what is wrong with
+// the path; whether its type exists is for the operation table to say.
+func ParsePath(method, escaped string) (Path, error) {
+	segments, err := split(escaped, true)
+	if err != nil {
+		return Path{}, fmt.Errorf("the request path %w", err)
+	}
+	p := parser{segments: segments}
+	p.parse()
+	if p.namespace != "" && (p.rest == "" || method == http.MethodPost) {
+		return p.providerPath(), nil
+	}
+	id := p.id()
+	switch {
+	case p.rest == "":
+		return Path{Type: id.Type(), Target: Instance, ID: id}, nil
+	case method == http.MethodPost:
+		return Path{Type: id.Type(), Target: Action, Verb: p.rest, ID: id}, nil
+	}
+	return Path{Type: p.collectionType(id), Target: Collection, ID: id}, nil
+}
+
+// providerPath is /{scope}/providers/{namespace}, or an action on it such as register.
+func (p *parser) providerPath() Path {
+	p.add(kindProvider, TypeProvider, 2, p.namespace)
+	path := Path{Type: TypeProvider, Target: Instance, ID: p.id()}
+	if p.rest != "" {
+		path.Target, path.Verb = Action, p.rest
+	}
+	return path
+}
+
+// collectionType is the type whose instances a collection path lists.
+func (p *parser) collectionType(id ID) Type {
+	switch {
+	case p.namespace != "":
+		return Type(p.namespace + "/" + p.rest)
+	case id.IsResource():
+		return id.Type() + Type("/"+p.rest)
+	case strings.EqualFold(p.rest, "providers"):
+		return TypeProvider
+	case id.IsRoot() && strings.EqualFold(p.rest, "subscriptions"):
+		return TypeSubscription
+	case id.IsRoot() && strings.EqualFold(p.rest, "tenants"):
+		return TypeTenant
+	case id.IsSubscription() && strings.EqualFold(p.rest, "resourceGroups"):
+		return TypeResourceGroup
+	}
+	return coreType(id.levels, p.rest)
+}

@@ -1,0 +1,33 @@
+package arm
+
+import "strings"
+
+// Type is a resource type with its provider namespace, such as
+// "Microsoft.ManagedIdentity/userAssignedIdentities".
+type Type string
+
+// The types that ARM itself serves; their ids have no /providers/ part.
+const (
+	TypeTenant        Type = "Microsoft.Resources/tenants"
+	TypeSubscription  Type = "Microsoft.Resources/subscriptions"
+	TypeResourceGroup Type = "Microsoft.Resources/resourceGroups"
+	TypeProvider      Type = "Microsoft.Resources/providers"
+)
+
+// Namespace is the part before the first slash: the resource provider.
+func (t Type) Namespace() string {
+	namespace, _, _ := strings.Cut(string(t), "/")
+	return namespace
+}
+
+// Path is the part after the namespace, such as "userAssignedIdentities".
+func (t Type) Path() string {
+	_, path, _ := strings.Cut(string(t), "/")
+	return path
+}
+
+// Key is the folded form, for comparing and storing.
+func (t Type) Key() string { return Fold(string(t)) }
+
+// Is reports whether ARM takes both for the same type.
+func (t Type) Is(other Type) bool { return SameName(string(t), string(other)) }
