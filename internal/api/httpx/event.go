@@ -1,0 +1,81 @@
+package httpx
+
+import (
+	"log/slog"
+	"time"
+)
+
+// Event is what is known about one request. It belongs to the request's goroutine and must not be
+// kept after Serve has returned.
+type Event struct {
+	// Filled by New before the face is called.
+	RequestID       string // a new GUID
+	CorrelationID   string // the caller's x-ms-correlation-request-id if it is sane, else RequestID
+	ClientRequestID string // the caller's x-ms-client-request-id or client-request-id, if it is sane
+	ClientIP        string
+	Method          string
+	Path            string // escaped, without the query, shortened for the log
+	Start           time.Time
+
+	// Filled by the face. Face and Operation become metric labels, so their values come from code,
+	// never from the request.
+	Face      string // "management", "login"
+	Operation string // "Microsoft.ManagedIdentity/userAssignedIdentities/read"; empty when none was found
+	Caller    string // who was authenticated, by object id; empty before that
+	ErrorCode string // the code that the client was given, "AuthorizationFailed"
+	Err       error  // the cause behind an error; it is only logged
+
+	// Filled by New after the face has returned.
+	Status   int
+	Bytes    int64 // of the response's body
+	Duration time.Duration
+
+	stack []byte // of a panic
+}
+
+// StatusClientGone is the status under which a request is reported whose client went away before
+// the answer, so that an impatient client does not look like a fault of the server.
+const StatusClientGone = 499
+
+// level is where an event belongs: faults of the server are errors, all else is information.
+func (e *Event) level() slog.Level {
+	if e.Status >= 500 {
+		return slog.LevelError
+	}
+	return slog.LevelInfo
+}
+
+// LogValue groups what attrs gives, for those who log an event themselves.
+func (e *Event) LogValue() slog.Value { return slog.GroupValue(e.attrs(make([]slog.Attr, 0, 16))...) }
+
+// attrs appends the event's fields, leaving out what is empty.
+func (e *Event) attrs(to []slog.Attr) []slog.Attr {
+	to = append(to,
+		slog.String("method", e.Method),
+		slog.String("path", e.Path),
+		slog.Int("status", e.Status),
+		slog.Int64("bytes", e.Bytes),
+		slog.Duration("duration", e.Duration),
+		slog.String("request", e.RequestID),
+	)
+	for _, a := range [...]struct{ key, value string }{
+		{"face", e.Face},
+		{"operation", e.Operation},
+		{"caller", e.Caller},
+		{"client", e.ClientIP},
+		{"client_request", e.ClientRequestID},
+		{"code", e.ErrorCode},
+		{"stack", string(e.stack)},
+	} {
+		if a.value != "" {
+			to = append(to, slog.String(a.key, a.value))
+		}
+	}
+	if e.CorrelationID != e.RequestID {
+		to = append(to, slog.String("correlation", e.CorrelationID))
+	}
+	if e.Err != nil {
+		to = append(to, slog.String("cause", e.Err.Error()))
+	}
+	return to
+}

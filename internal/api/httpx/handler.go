@@ -1,0 +1,201 @@
+package httpx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"time"
+)
+
+// Limits on what a client may send. The URI's is under that of the headers, which count it too, so
+// that a long URI is answered by the face and not cut off by net/http.
+const (
+	MaxURI         = 8 << 10
+	DefaultMaxBody = 1 << 20
+	maxLoggedPath  = 1 << 10
+)
+
+// Handler is a face. It fills ev while it serves and keeps neither ev nor w.
+type Handler interface {
+	Serve(w http.ResponseWriter, r *http.Request, ev *Event)
+}
+
+// HandlerFunc makes a function a Handler.
+type HandlerFunc func(w http.ResponseWriter, r *http.Request, ev *Event)
+
+// Serve calls f.
+func (f HandlerFunc) Serve(w http.ResponseWriter, r *http.Request, ev *Event) { f(w, r, ev) }
+
+// Refuser is a Handler that words in its own shape what New refuses before the face is reached.
+// The status is 414 (the URI is too long). A Handler that is not a Refuser gets a plain body.
+type Refuser interface {
+	Refuse(w http.ResponseWriter, r *http.Request, ev *Event, status int)
+}
+
+// Options of New. Log, Metrics, Now and NewID are required.
+type Options struct {
+	Log     *slog.Logger
+	Metrics *Metrics
+	Now     func() time.Time // the machine's clock, for durations; not a clock that can be moved
+	NewID   func() string    // a GUID
+	MaxBody int64            // bytes of a request's body; 0 means DefaultMaxBody
+}
+
+// New wraps a face into an http.Handler. It is safe for concurrent use.
+func New(next Handler, o Options) http.Handler {
+	if o.MaxBody == 0 {
+		o.MaxBody = DefaultMaxBody
+	}
+	refuse := plainRefusal
+	if r, ok := next.(Refuser); ok {
+		refuse = r.Refuse
+	}
+	return &handler{next: next, refuse: refuse, Options: o}
+}
+
+type handler struct {
+	Options
+	next   Handler
+	refuse func(http.ResponseWriter, *http.Request, *Event, int)
+}
+
+// exchange is all that one request needs, allocated at once.
+type exchange struct {
+	event    Event
+	response response
+}
+
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := &exchange{response: response{ResponseWriter: w}}
+	ev := &x.event
+	h.begin(ev, r)
+	w.Header()["X-Ms-Request-Id"] = []string{ev.RequestID}
+	if r.Body != nil && r.Body != http.NoBody {
+		// It gets the server's own writer, not ours: that is how it makes the server close a
+		// connection whose rest of the body nobody is going to read.
+		r.Body = http.MaxBytesReader(w, r.Body, h.MaxBody)
+	}
+	h.Metrics.inFlight.Inc()
+	defer h.end(x, r)
+	if len(r.RequestURI) > MaxURI {
+		h.refuse(&x.response, r, ev, http.StatusRequestURITooLong)
+		return
+	}
+	h.next.Serve(&x.response, r, ev)
+}
+
+// begin fills what is known before the face is called.
+func (h *handler) begin(ev *Event, r *http.Request) {
+	ev.Start = h.Now()
+	ev.RequestID = h.NewID()
+	ev.CorrelationID = first(r.Header, "X-Ms-Correlation-Request-Id", sane)
+	if ev.CorrelationID == "" {
+		ev.CorrelationID = ev.RequestID
+	}
+	ev.ClientRequestID = first(r.Header, "X-Ms-Client-Request-Id", printable)
+	if ev.ClientRequestID == "" {
+		ev.ClientRequestID = first(r.Header, "Client-Request-Id", printable)
+	}
+	ev.Method = r.Method
+	ev.Path = r.URL.EscapedPath()
+	if len(ev.Path) > maxLoggedPath {
+		ev.Path = ev.Path[:maxLoggedPath] + "..."
+	}
+	ev.ClientIP = r.RemoteAddr
+	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+		ev.ClientIP = host
+	}
+}
+
+// end runs deferred, so it sees panics. A panic before the first byte becomes a plain 500. After
+// it, or when the face asked for it, the connection is cut, so that no client takes half an answer
+// for a whole one.
+func (h *handler) end(x *exchange, r *http.Request) {
+	ev, cut := &x.event, false
+	if cause := recover(); cause != nil {
+		cut = cause == http.ErrAbortHandler || x.response.status != 0
+		if cause != http.ErrAbortHandler {
+			ev.Err, ev.stack = fmt.Errorf("panic: %v", cause), debug.Stack()
+			ev.ErrorCode = "InternalServerError"
+			ev.Status = http.StatusInternalServerError
+		}
+		if !cut {
+			writePlain(&x.response, http.StatusInternalServerError, ev.ErrorCode, "The server encountered an internal error. Please retry the request.")
+		}
+	}
+	ev.Bytes = x.response.bytes
+	switch {
+	case ev.Status != 0: // a panic
+	case errors.Is(ev.Err, context.Canceled) && r.Context().Err() != nil:
+		ev.Status = StatusClientGone
+	case x.response.status == 0:
+		ev.Status = http.StatusOK // net/http writes it when the face has written nothing
+	default:
+		ev.Status = x.response.status
+	}
+	ev.Duration = h.Now().Sub(ev.Start)
+	h.Metrics.inFlight.Dec()
+	h.Metrics.observe(ev)
+	h.log(r.Context(), ev)
+	if cut {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+func (h *handler) log(ctx context.Context, ev *Event) {
+	level := ev.level()
+	if !h.Log.Enabled(ctx, level) {
+		return
+	}
+	var room [16]slog.Attr
+	h.Log.LogAttrs(ctx, level, "request", ev.attrs(room[:0])...)
+}
+
+func plainRefusal(w http.ResponseWriter, _ *http.Request, ev *Event, status int) {
+	ev.ErrorCode = "UriTooLong"
+	writePlain(w, status, ev.ErrorCode, "The request's URI is too long.")
+}
+
+// writePlain writes an error where no face is left to word it.
+func writePlain(w http.ResponseWriter, status int, code, message string) {
+	var body struct {
+		Error struct {
+			Code    string `json:"code"`
+			Message string `json:"message"`
+		} `json:"error"`
+	}
+	body.Error.Code, body.Error.Message = code, message
+	clear := w.Header()
+	for name := range clear {
+		if name != "X-Ms-Request-Id" {
+			delete(clear, name) // what the face had prepared for another answer
+		}
+	}
+	_ = WriteJSON(w, status, body) // two strings always encode
+}
+
+// first is the header's value if there is exactly one and it is acceptable, else empty.
+func first(h http.Header, canonical string, acceptable func(byte) bool) string {
+	values := h[canonical]
+	if len(values) != 1 || len(values[0]) > 64 {
+		return ""
+	}
+	for i := 0; i < len(values[0]); i++ {
+		if !acceptable(values[0][i]) {
+			return ""
+		}
+	}
+	return values[0]
+}
+
+// sane are the characters of GUIDs and of what some clients send in their place. The correlation
+// id is stored and sent back, so nothing else may get in.
+func sane(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '-'
+}
+
+func printable(c byte) bool { return ' ' < c && c < 0x7f }
