@@ -1,0 +1,70 @@
+// Package atomicfile writes small files, keys and credentials, that appear whole or not at all. A
+// file is written under another name, synced, put in its place, and its folder is synced, so that
+// neither a crash nor another process ever sees half of it. The mode given is the mode the file
+// has from its first byte on, whatever the process's umask leaves of it.
+package atomicfile
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Write replaces the file, or makes it.
+func Write(path string, data []byte, mode fs.FileMode) error {
+	return place(path, data, mode, os.Rename)
+}
+
+// Create makes the file and returns fs.ErrExist, leaving the file as it is, if there is one. Of
+// several processes that create the same file exactly one succeeds.
+func Create(path string, data []byte, mode fs.FileMode) error {
+	return place(path, data, mode, os.Link)
+}
+
+func place(path string, data []byte, mode fs.FileMode, put func(from, to string) error) (err error) {
+	dir := filepath.Dir(path)
+	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*") // made with mode 0600
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	defer func() {
+		if rm := os.Remove(f.Name()); rm != nil && !errors.Is(rm, fs.ErrNotExist) && err == nil {
+			err = fmt.Errorf("write %s: %w", path, rm)
+		}
+	}()
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Chmod(mode)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	if err := put(f.Name(), path); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			return fmt.Errorf("create %s: %w", path, fs.ErrExist)
+		}
+		return fmt.Errorf("put %s in its place: %w", path, err)
+	}
+	return syncDir(dir)
+}
+
+// syncDir makes the new name durable.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("open folder: %w", err)
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil {
+		return fmt.Errorf("sync folder %s: %w", dir, err)
+	}
+	return nil
+}

@@ -1,0 +1,221 @@
+// Package localca is a small certificate authority in a folder. It makes TLS work on a developer's
+// machine without any other tool: clients trust one file, ca.pem.
+//
+// Whoever trusts it should not have to trust its owner with the rest of the world, so the
+// authority's own certificate carries critical name constraints: it is good for localhost,
+// 127.0.0.1, ::1 and the names that were configured, and for nothing else, even in the hands of a
+// thief. The key is ECDSA P-256, in ca-key.pem, readable by its owner only.
+//
+// The files are made on first use, atomically, also when several processes come first at once. The
+// authority's certificate is issued anew, over the same key and under the same name, when it nears
+// its end and when names are added; the server's certificate (server.pem, with its key) is renewed
+// while serving.
+package localca
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"midas/internal/atomicfile"
+)
+
+// The files in the authority's folder.
+const (
+	CertificateFile = "ca.pem"
+	keyFile         = "ca-key.pem"
+	serverFile      = "server.pem"
+)
+
+// Lifetimes. Clients accept leaves of at most 398 days; short ones prove that renewal works.
+const (
+	authorityLife  = 10 * 365 * 24 * time.Hour
+	authorityRenew = 365 * 24 * time.Hour // before its end
+	leafLife       = 90 * 24 * time.Hour
+	leafRenew      = 30 * 24 * time.Hour // before its end
+	backdate       = time.Hour           // for clients whose clock is slow
+)
+
+// CA is an open certificate authority. It is safe for concurrent use.
+type CA struct {
+	dir   string
+	now   func() time.Time
+	names []string // what the server's certificate is for
+	key   *ecdsa.PrivateKey
+	cert  *x509.Certificate
+}
+
+// Open opens the authority in a folder, which must exist, or makes one there. It is good for
+// localhost, 127.0.0.1, ::1 and the given host names and IP addresses.
+func Open(dir string, now func() time.Time, names ...string) (*CA, error) {
+	all, err := normalize(append([]string{"localhost", "127.0.0.1", "::1"}, names...))
+	if err != nil {
+		return nil, err
+	}
+	c := &CA{dir: dir, now: now, names: all}
+	if c.key, err = openKey(filepath.Join(dir, keyFile)); err != nil {
+		return nil, err
+	}
+	if err := c.openCertificate(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Path is the file that clients trust.
+func (c *CA) Path() string { return filepath.Join(c.dir, CertificateFile) }
+
+// Pool is a set of roots with this authority alone.
+func (c *CA) Pool() *x509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AddCert(c.cert)
+	return pool
+}
+
+// openKey reads the authority's key, or makes it. The loser of a race takes the winner's.
+func openKey(path string) (*ecdsa.PrivateKey, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			return nil, fmt.Errorf("make key of the local CA: %w", err)
+		}
+		block, err := keyPEM(key)
+		if err != nil {
+			return nil, err
+		}
+		if err := atomicfile.Create(path, block, 0o600); err == nil || !errors.Is(err, fs.ErrExist) {
+			return key, err
+		}
+		data, err = os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("read key of the local CA: %w", err)
+		}
+		return parseKey(path, data)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read key of the local CA: %w", err)
+	}
+	return parseKey(path, data)
+}
+
+// openCertificate reads the authority's certificate, or issues it: the first time, when it nears
+// its end, and when it does not cover a name that is now configured.
+func (c *CA) openCertificate() error {
+	data, err := os.ReadFile(c.Path())
+	if errors.Is(err, fs.ErrNotExist) {
+		err = c.issueAuthority(c.names, atomicfile.Create)
+		if !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		data, err = os.ReadFile(c.Path())
+	}
+	if err != nil {
+		return fmt.Errorf("read certificate of the local CA: %w", err)
+	}
+	block, _ := pem.Decode(data)
+	if block == nil {
+		return fmt.Errorf("%s holds no certificate; remove it to have it made anew", c.Path())
+	}
+	if c.cert, err = x509.ParseCertificate(block.Bytes); err != nil {
+		return fmt.Errorf("%s is damaged; remove it to have it made anew: %w", c.Path(), err)
+	}
+	if !c.key.PublicKey.Equal(c.cert.PublicKey) {
+		return fmt.Errorf("%s does not belong to %s; restore the one that does, or remove both to make a new CA", c.Path(), keyFile)
+	}
+	has := permitted(c.cert)
+	missing := slices.ContainsFunc(c.names, func(n string) bool { return !slices.Contains(has, n) })
+	if missing || c.now().After(c.cert.NotAfter.Add(-authorityRenew)) {
+		union := slices.Compact(slices.Sorted(slices.Values(append(has, c.names...))))
+		return c.issueAuthority(union, atomicfile.Write)
+	}
+	return nil
+}
+
+// issueAuthority signs the authority's own certificate and stores it.
+func (c *CA) issueAuthority(names []string, store func(string, []byte, fs.FileMode) error) error {
+	id := keyID(c.key)
+	tmpl := &x509.Certificate{
+		// Several such authorities may be in one trust store, so each has a name of its own.
+		Subject:                     pkix.Name{Organization: []string{"Midas"}, CommonName: fmt.Sprintf("Midas local CA %x", id[:4])},
+		NotBefore:                   c.now().Add(-backdate),
+		NotAfter:                    c.now().Add(authorityLife),
+		IsCA:                        true,
+		BasicConstraintsValid:       true,
+		MaxPathLenZero:              true,
+		KeyUsage:                    x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+		ExtKeyUsage:                 []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+		SubjectKeyId:                id,
+		PermittedDNSDomainsCritical: true,
+	}
+	for _, n := range names {
+		if ip := net.ParseIP(n); ip != nil {
+			tmpl.PermittedIPRanges = append(tmpl.PermittedIPRanges, single(ip))
+		} else {
+			tmpl.PermittedDNSDomains = append(tmpl.PermittedDNSDomains, n)
+		}
+	}
+	der, err := c.sign(tmpl, tmpl, c.key)
+	if err != nil {
+		return fmt.Errorf("issue certificate of the local CA: %w", err)
+	}
+	if c.cert, err = x509.ParseCertificate(der); err != nil {
+		return fmt.Errorf("read back certificate of the local CA: %w", err)
+	}
+	return store(c.Path(), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644)
+}
+
+// sign gives a template its serial number and the authority's signature.
+func (c *CA) sign(tmpl, parent *x509.Certificate, key *ecdsa.PrivateKey) ([]byte, error) {
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
+	if err != nil {
+		return nil, fmt.Errorf("choose serial number: %w", err)
+	}
+	tmpl.SerialNumber = serial.Add(serial, big.NewInt(1))
+	return x509.CreateCertificate(rand.Reader, tmpl, parent, key.Public(), c.key)
+}
+
+// keyID names a key within certificates.
+func keyID(key *ecdsa.PrivateKey) []byte {
+	// A P-256 key that this package made or parsed always marshals.
+	der, _ := x509.MarshalPKIXPublicKey(key.Public())
+	sum := sha256.Sum256(der)
+	return sum[:20]
+}
+
+func keyPEM(key *ecdsa.PrivateKey) ([]byte, error) {
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, fmt.Errorf("encode key: %w", err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
+}
+
+func parseKey(path string, data []byte) (*ecdsa.PrivateKey, error) {
+	block, _ := pem.Decode(data)
+	if block == nil || block.Type != "PRIVATE KEY" {
+		return nil, fmt.Errorf("%s holds no private key; restore it, or remove it and %s to make a new CA", path, CertificateFile)
+	}
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("%s is damaged; restore it, or remove it and %s to make a new CA: %w", path, CertificateFile, err)
+	}
+	ec, ok := key.(*ecdsa.PrivateKey)
+	if !ok || ec.Curve != elliptic.P256() {
+		return nil, fmt.Errorf("%s is not an ECDSA P-256 key", path)
+	}
+	return ec, nil
+}

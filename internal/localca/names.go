@@ -1,0 +1,67 @@
+package localca
+
+import (
+	"crypto/x509"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// normalize gives names the one spelling under which they are compared, sorted, each once.
+func normalize(names []string) ([]string, error) {
+	out := make([]string, 0, len(names))
+	for _, n := range names {
+		if ip, err := netip.ParseAddr(n); err == nil {
+			if ip.Zone() != "" {
+				return nil, fmt.Errorf("%q: a certificate cannot name an address with a zone", n)
+			}
+			out = append(out, ip.Unmap().String())
+			continue
+		}
+		n = strings.ToLower(n)
+		if !isHostName(n) {
+			return nil, fmt.Errorf("%q is neither a host name nor an IP address", n)
+		}
+		out = append(out, n)
+	}
+	slices.Sort(out)
+	return slices.Compact(out), nil
+}
+
+// isHostName accepts what certificates can name: letters, digits, hyphens and underscores in
+// labels of at most 63.
+func isHostName(s string) bool {
+	if len(s) > 253 {
+		return false
+	}
+	for label := range strings.SplitSeq(s, ".") {
+		if label == "" || len(label) > 63 || label[0] == '-' {
+			return false
+		}
+		for _, c := range []byte(label) {
+			if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// permitted are the names that an authority's certificate is good for.
+func permitted(cert *x509.Certificate) []string {
+	names := slices.Clone(cert.PermittedDNSDomains)
+	for _, r := range cert.PermittedIPRanges {
+		names = append(names, r.IP.String())
+	}
+	return names
+}
+
+// single is the range that holds one address.
+func single(ip net.IP) *net.IPNet {
+	if v4 := ip.To4(); v4 != nil {
+		return &net.IPNet{IP: v4, Mask: net.CIDRMask(32, 32)}
+	}
+	return &net.IPNet{IP: ip, Mask: net.CIDRMask(128, 128)}
+}

@@ -1,0 +1,140 @@
+package localca
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"midas/internal/atomicfile"
+)
+
+// Certificate issues a certificate for a server under the given names, with a new key. It refuses
+// names that clients would refuse.
+func (c *CA) Certificate(names ...string) (tls.Certificate, error) {
+	names, err := normalize(names)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	tmpl := &x509.Certificate{
+		// No host name here: some clients hold common names against the constraints.
+		Subject:     pkix.Name{Organization: []string{"Midas"}, CommonName: "Midas server"},
+		NotBefore:   c.now().Add(-backdate),
+		NotAfter:    c.now().Add(leafLife),
+		KeyUsage:    x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	has := permitted(c.cert)
+	for _, n := range names {
+		if !slices.Contains(has, n) {
+			return tls.Certificate{}, fmt.Errorf("issue certificate: the local CA is not good for %q", n)
+		}
+		if ip := net.ParseIP(n); ip != nil {
+			tmpl.IPAddresses = append(tmpl.IPAddresses, ip)
+		} else {
+			tmpl.DNSNames = append(tmpl.DNSNames, n)
+		}
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("make server key: %w", err)
+	}
+	der, err := c.sign(tmpl, c.cert, key)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("issue server certificate: %w", err)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("read back server certificate: %w", err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, nil
+}
+
+// ServerConfig is the TLS configuration of a server under the authority's names. Its certificate
+// is the one of the last start while that is good, and is renewed while serving.
+func (c *CA) ServerConfig() (*tls.Config, error) {
+	s := &serving{ca: c}
+	if s.current = c.load(); s.current == nil {
+		if err := s.renew(); err != nil {
+			return nil, err
+		}
+	}
+	return &tls.Config{
+		MinVersion:     tls.VersionTLS12,
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.certificate() },
+	}, nil
+}
+
+// serving holds the certificate that handshakes are given.
+type serving struct {
+	ca      *CA
+	mu      sync.Mutex
+	current *tls.Certificate
+}
+
+func (s *serving) certificate() (*tls.Certificate, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ca.good(s.current) {
+		return s.current, nil
+	}
+	before := s.current
+	err := s.renew()
+	if s.current == before {
+		return nil, err
+	}
+	return s.current, nil // if it could not be kept, this one serves, and the next start makes another
+}
+
+// renew issues a certificate and keeps it for the next start.
+func (s *serving) renew() error {
+	cert, err := s.ca.Certificate(s.ca.names...)
+	if err != nil {
+		return err
+	}
+	s.current = &cert
+	block, err := keyPEM(cert.PrivateKey.(*ecdsa.PrivateKey))
+	if err != nil {
+		return err
+	}
+	block = append(block, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Certificate[0]})...)
+	return atomicfile.Write(filepath.Join(s.ca.dir, serverFile), block, 0o600)
+}
+
+// load reads the certificate of the last start. Whatever is wrong with it, nil says that a new one
+// is needed: nothing depends on the old one.
+func (c *CA) load() *tls.Certificate {
+	data, err := os.ReadFile(filepath.Join(c.dir, serverFile))
+	if err != nil {
+		return nil
+	}
+	cert, err := tls.X509KeyPair(data, data)
+	if err != nil || !c.good(&cert) {
+		return nil
+	}
+	return &cert
+}
+
+// good reports whether a certificate is ours, for exactly our names, and not near its end.
+func (c *CA) good(cert *tls.Certificate) bool {
+	leaf := cert.Leaf
+	names := slices.Clone(leaf.DNSNames)
+	for _, ip := range leaf.IPAddresses {
+		names = append(names, ip.String())
+	}
+	slices.Sort(names)
+	now := c.now()
+	return slices.Equal(names, c.names) &&
+		bytes.Equal(leaf.AuthorityKeyId, c.cert.SubjectKeyId) &&
+		now.After(leaf.NotBefore) && now.Before(leaf.NotAfter.Add(-leafRenew))
+}
