@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 )
 
 // Write replaces the file, or makes it.
@@ -58,6 +59,9 @@ func place(path string, data []byte, mode fs.FileMode, put func(from, to string)
 
 // syncDir makes the new name durable.
 func syncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil // it cannot sync folders; its file systems journal names
+	}
 	d, err := os.Open(dir)
 	if err != nil {
 		return fmt.Errorf("open folder: %w", err)

@@ -1,0 +1,107 @@
+// Package datadir is the folder of one server: its lock, its master key, and admin.json, the
+// credentials that the first start makes for the administrator.
+//
+// One process at a time owns the folder. The lock is the operating system's, so it ends with the
+// process however that ends. Reading admin.json needs no lock: that is how the command line's
+// clients learn where the server is and who they are.
+package datadir
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"midas/internal/atomicfile"
+)
+
+// The files of the folder, apart from those of the local CA.
+const (
+	AdminFile  = "admin.json"
+	MasterFile = "master.key"
+	StoreDir   = "store"
+	SocketFile = "control.sock"
+	lockFile   = "lock"
+)
+
+// ErrLocked says that another process owns the folder.
+var ErrLocked = errors.New("another midas is using it")
+
+// Dir is a folder that this process owns.
+type Dir struct {
+	path string
+	lock *os.File
+}
+
+// Open takes the folder, making it, readable by its owner only, if it is not there. A folder that
+// is there keeps its mode; everything secret in it is readable by its owner only in any case. The
+// error is ErrLocked when another process owns it.
+func Open(path string) (*Dir, error) {
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return nil, fmt.Errorf("make data folder: %w", err)
+	}
+	name := filepath.Join(path, lockFile)
+	f, err := lock(name)
+	if errors.Is(err, ErrLocked) {
+		return nil, fmt.Errorf("data folder %s: %w%s; stop that one, or use another folder with --data", path, ErrLocked, owner(name))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("lock data folder %s: %w", path, err)
+	}
+	// The number is only there to be told to people. The lock does not depend on it.
+	if err := f.Truncate(0); err == nil {
+		_, err = fmt.Fprintf(f, "%d\n", os.Getpid())
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("write %s: %w", name, err), f.Close())
+	}
+	return &Dir{path: path, lock: f}, nil
+}
+
+// owner tells which process holds the lock, if the file says so.
+func owner(name string) string {
+	data, err := os.ReadFile(name)
+	if pid := strings.TrimSpace(string(data)); err == nil && pid != "" {
+		return " (process " + pid + ")"
+	}
+	return ""
+}
+
+// Path is the folder, or a file in it.
+func (d *Dir) Path(elem ...string) string {
+	return filepath.Join(append([]string{d.path}, elem...)...)
+}
+
+// Close gives the folder to others.
+func (d *Dir) Close() error {
+	if err := d.lock.Close(); err != nil {
+		return fmt.Errorf("unlock data folder %s: %w", d.path, err)
+	}
+	return nil
+}
+
+// Master is the key under which secrets in the store are sealed, made on first use. It is outside
+// of the store, so that a copy of the store alone is worth nothing.
+func (d *Dir) Master() ([32]byte, error) {
+	name := d.Path(MasterFile)
+	data, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		var key [32]byte
+		if _, err := rand.Read(key[:]); err != nil {
+			return key, fmt.Errorf("make master key: %w", err)
+		}
+		return key, atomicfile.Create(name, []byte(hex.EncodeToString(key[:])+"\n"), 0o600)
+	}
+	if err != nil {
+		return [32]byte{}, fmt.Errorf("read master key: %w", err)
+	}
+	key, err := hex.DecodeString(strings.TrimSpace(string(data)))
+	if err != nil || len(key) != 32 {
+		return [32]byte{}, fmt.Errorf("%s is damaged: it must hold 64 hexadecimal digits; restore it from a backup", name)
+	}
+	return [32]byte(key), nil
+}
