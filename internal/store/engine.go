@@ -1,0 +1,74 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"iter"
+)
+
+// Engine is what a database must offer so that New can make a Store of it. It knows nothing about
+// functions that run again, limits or backoff; it reads one revision, and it compares and writes in
+// one step. Three databases were held against this interface: Pebble compares under its own lock,
+// etcd turns guards into the compares of one Txn, PostgreSQL locks its one-row head table first.
+// An Engine is safe for concurrent use, but New promises never to call it after Close.
+type Engine interface {
+	// Snapshot begins to read one revision, not older than any commit that was acknowledged before
+	// the call. attempt counts how often the same transaction has run in vain: an engine that
+	// serves attempt 0 from something that may turn out to be outdated must not do so again when
+	// attempt is above 0.
+	Snapshot(ctx context.Context, attempt int) (Snapshot, error)
+
+	// Commit checks the guards and applies the writes in one step, as one new revision. It returns
+	// when that is durable. A guard that does not hold gives ErrConflict and changes nothing.
+	Commit(ctx context.Context, c Commit) (Revision, error)
+
+	// Watch is Store.Watch. It shows only what is durable.
+	Watch(ctx context.Context, prefix string, after Revision) iter.Seq2[Change, error]
+
+	// Close frees the engine and ends every Watch with ErrClosed.
+	Close() error
+}
+
+// ErrStale is what a Snapshot answers when it can no longer show one single revision, because an
+// optimistic cache was overtaken or the database has dropped that revision. The transaction runs
+// again on a new snapshot; callers of a Store never see this error.
+var ErrStale = errors.New("store: snapshot outdated")
+
+// Snapshot shows one revision. It is for one goroutine.
+type Snapshot interface {
+	// Revision is the one that Get and Scan have shown so far.
+	Revision() Revision
+
+	// Get returns ErrNotFound when there is no such key at this revision.
+	Get(ctx context.Context, key string) (Record, error)
+
+	// Scan may be nested in another Scan, and Get may be called while it runs.
+	Scan(ctx context.Context, r Range) iter.Seq2[Record, error]
+
+	// Settle waits until everything that was shown is durable, so that no caller acts on a write
+	// that a crash takes back. Engines that never show such writes return nil at once.
+	Settle(ctx context.Context) error
+
+	// Close is called once.
+	Close()
+}
+
+// Commit is one transaction as an engine sees it.
+type Commit struct {
+	At     Revision // the snapshot's revision; at that revision all guards did hold
+	Guards []Guard
+	Writes []Write // in key order, each key once, never empty
+}
+
+// Guard demands that a key was last written by this very revision; 0 demands that it is absent.
+type Guard struct {
+	Key      string
+	Revision Revision
+}
+
+// Write puts or deletes one key. Engines and feeds share Value and never modify it.
+type Write struct {
+	Key    string
+	Value  []byte
+	Delete bool
+}

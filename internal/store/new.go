@@ -1,0 +1,150 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"math/rand/v2"
+	"time"
+)
+
+// Options tune the transaction logic. The zero value is right for production.
+type Options struct {
+	// Attempts is how often a transaction runs before Update gives ErrConflict. 0 means 64, which
+	// with the longest pause between two attempts is about half a second.
+	Attempts int
+}
+
+const (
+	defaultAttempts = 64
+	shortestPause   = 50 * time.Microsecond
+	longestPause    = 16 * time.Millisecond
+)
+
+// New makes a Store of an engine. The Store owns the engine and closes it.
+func New(engine Engine, o Options) Store {
+	if o.Attempts <= 0 {
+		o.Attempts = defaultAttempts
+	}
+	return &transactional{engine: engine, attempts: o.Attempts, gate: newGate()}
+}
+
+// transactional is the part of a Store that is the same for every engine.
+type transactional struct {
+	engine   Engine
+	attempts int
+	gate     *gate
+}
+
+func (s *transactional) View(ctx context.Context, fn func(Tx) error) error {
+	if err := s.gate.enter(); err != nil {
+		return err
+	}
+	defer s.gate.leave()
+	for attempt := range s.attempts {
+		if err := pause(ctx, attempt); err != nil {
+			return err
+		}
+		err := s.view(ctx, attempt, fn)
+		if err != errAgain {
+			return err
+		}
+	}
+	return fmt.Errorf("view of one revision, %d attempts: %w", s.attempts, ErrConflict)
+}
+
+// errAgain says that an attempt was lost. It is compared by identity and never leaves this file, so
+// an fn that returns an error of its own nested transaction cannot be taken for it.
+var errAgain = errors.New("store: run again")
+
+func (s *transactional) view(ctx context.Context, attempt int, fn func(Tx) error) error {
+	snap, err := s.engine.Snapshot(ctx, attempt)
+	if err != nil {
+		return fmt.Errorf("begin a view: %w", err)
+	}
+	t := &tx{ctx: ctx, snap: snap}
+	defer t.end()
+	return t.conclude(fn(t))
+}
+
+func (s *transactional) Update(ctx context.Context, fn func(Tx) error) (Revision, error) {
+	if err := s.gate.enter(); err != nil {
+		return 0, err
+	}
+	defer s.gate.leave()
+	for attempt := range s.attempts {
+		if err := pause(ctx, attempt); err != nil {
+			return 0, err
+		}
+		rev, err := s.update(ctx, attempt, fn)
+		if err != errAgain {
+			return rev, err
+		}
+	}
+	return 0, fmt.Errorf("update, %d attempts: %w", s.attempts, ErrConflict)
+}
+
+func (s *transactional) update(ctx context.Context, attempt int, fn func(Tx) error) (Revision, error) {
+	snap, err := s.engine.Snapshot(ctx, attempt)
+	if err != nil {
+		return 0, fmt.Errorf("begin an update: %w", err)
+	}
+	t := &tx{ctx: ctx, snap: snap, update: true}
+	defer t.end()
+	if err := fn(t); err != nil || t.err != nil || t.stale || t.writes == 0 {
+		return snap.Revision(), t.conclude(err)
+	}
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	rev, err := s.engine.Commit(ctx, t.commit())
+	if errors.Is(err, ErrConflict) {
+		return 0, errAgain
+	}
+	if err != nil {
+		return 0, fmt.Errorf("commit: %w", err)
+	}
+	return rev, nil
+}
+
+func (s *transactional) Watch(ctx context.Context, prefix string, after Revision) iter.Seq2[Change, error] {
+	return func(yield func(Change, error) bool) {
+		if s.gate.closed.Load() {
+			yield(Change{}, ErrClosed)
+			return
+		}
+		for change, err := range s.engine.Watch(ctx, prefix, after) {
+			if !yield(change, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+func (s *transactional) Close() error {
+	if !s.gate.close() {
+		return nil
+	}
+	return s.engine.Close()
+}
+
+// pause waits before an attempt: not at all before the first two, since the usual loser wins at once,
+// then for a random time below a bound that doubles, so that many losers do not meet again.
+func pause(ctx context.Context, attempt int) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if attempt < 2 {
+		return nil
+	}
+	bound := min(longestPause, shortestPause<<min(attempt-2, 16))
+	timer := time.NewTimer(rand.N(bound))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,203 @@
+package pebble
+
+import (
+	"context"
+	"iter"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"midas/internal/store"
+)
+
+// The feed keeps so much of the recent past. A consumer that is further behind gets ErrCompacted and
+// has to read the store anew.
+const (
+	feedWrites = 16 << 10
+	feedBytes  = 4 << 20
+)
+
+// feed remembers the newest commits: for those who watch, for those who wait for durability, and for
+// comparing guards without asking the database. Writers never wait for its readers.
+type feed struct {
+	durable atomic.Uint64 // all commits up to this revision survive a crash
+
+	mu      sync.Mutex
+	commits []commit // without gaps, oldest first
+	first   store.Revision
+	writes  int
+	bytes   int
+	last    map[string]store.Revision // of every key in commits, who wrote it last
+	waiting map[chan struct{}]store.Revision
+	ended   error
+}
+
+type commit struct {
+	writes []store.Write
+	bytes  int
+}
+
+func newFeed(head store.Revision) *feed {
+	f := &feed{
+		first:   head + 1,
+		last:    make(map[string]store.Revision),
+		waiting: make(map[chan struct{}]store.Revision),
+	}
+	f.durable.Store(uint64(head))
+	return f
+}
+
+// append adds the commit that follows the newest one, and forgets old ones.
+func (f *feed) append(rev store.Revision, writes []store.Write) {
+	c := commit{writes: writes}
+	for _, w := range writes {
+		c.bytes += len(w.Key) + len(w.Value)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.commits = append(f.commits, c)
+	f.writes += len(writes)
+	f.bytes += c.bytes
+	for _, w := range writes {
+		f.last[w.Key] = rev
+	}
+	for f.writes > feedWrites || f.bytes > feedBytes {
+		f.forgetOldest()
+	}
+}
+
+func (f *feed) forgetOldest() {
+	c := f.commits[0]
+	for _, w := range c.writes {
+		if f.last[w.Key] == f.first {
+			delete(f.last, w.Key)
+		}
+	}
+	f.commits[0] = commit{} // append moves the rest when the slice grows; until then hold nothing
+	f.commits = f.commits[1:]
+	f.first++
+	f.writes -= len(c.writes)
+	f.bytes -= c.bytes
+}
+
+// reaches reports whether lastWrite knows all keys that were written after rev.
+func (f *feed) reaches(rev store.Revision) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return rev+1 >= f.first
+}
+
+func (f *feed) lastWrite(key string) store.Revision {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.last[key]
+}
+
+// advance says that rev, and with it all before it, is durable.
+func (f *feed) advance(rev store.Revision) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if uint64(rev) <= f.durable.Load() {
+		return
+	}
+	f.durable.Store(uint64(rev))
+	for ch, want := range f.waiting {
+		if want <= rev {
+			delete(f.waiting, ch)
+			close(ch)
+		}
+	}
+}
+
+// end makes every wait, now and later, return err unless it is already satisfied.
+func (f *feed) end(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ended = err
+	for ch := range f.waiting {
+		delete(f.waiting, ch)
+		close(ch)
+	}
+}
+
+// wait returns when rev is durable.
+func (f *feed) wait(ctx context.Context, rev store.Revision) error {
+	for uint64(rev) > f.durable.Load() {
+		f.mu.Lock()
+		if f.ended != nil {
+			f.mu.Unlock()
+			return f.ended
+		}
+		if uint64(rev) <= f.durable.Load() {
+			f.mu.Unlock()
+			return nil
+		}
+		ch := make(chan struct{})
+		f.waiting[ch] = rev
+		f.mu.Unlock()
+		select {
+		case <-ch:
+		case <-ctx.Done():
+			f.mu.Lock()
+			delete(f.waiting, ch)
+			f.mu.Unlock()
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+func (f *feed) watch(ctx context.Context, prefix string, after store.Revision) iter.Seq2[store.Change, error] {
+	return func(yield func(store.Change, error) bool) {
+		if uint64(after) > f.durable.Load() { // a revision of another store, or of one that was lost
+			yield(store.Change{}, store.ErrCompacted)
+			return
+		}
+		for next := after + 1; ; {
+			err := f.wait(ctx, next)
+			if ctx.Err() != nil {
+				return
+			}
+			var commits []commit
+			if err == nil {
+				commits, err = f.from(next)
+			}
+			if err != nil {
+				yield(store.Change{}, err)
+				return
+			}
+			for _, c := range commits {
+				if !c.yield(next, prefix, yield) {
+					return
+				}
+				next++
+			}
+		}
+	}
+}
+
+func (c commit) yield(rev store.Revision, prefix string, yield func(store.Change, error) bool) bool {
+	for _, w := range c.writes {
+		if !strings.HasPrefix(w.Key, prefix) {
+			continue
+		}
+		if !yield(store.Change{Revision: rev, Key: w.Key, Value: w.Value, Deleted: w.Delete}, nil) {
+			return false
+		}
+	}
+	return true
+}
+
+// from copies some of the durable commits that begin with next.
+func (f *feed) from(next store.Revision) ([]commit, error) {
+	const most = 64
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if next < f.first {
+		return nil, store.ErrCompacted
+	}
+	durable := int(store.Revision(f.durable.Load()) + 1 - f.first)
+	begin := int(next - f.first)
+	end := min(durable, len(f.commits), begin+most)
+	return append([]commit(nil), f.commits[begin:end]...), nil
+}

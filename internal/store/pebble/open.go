@@ -1,0 +1,218 @@
+package pebble
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+
+	pdb "github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"midas/internal/store"
+)
+
+// Options of an engine; the zero value is right.
+type Options struct {
+	// CacheBytes bounds Pebble's cache of table blocks. 0 means 8 MiB.
+	CacheBytes int64
+	// MemTableBytes bounds each of the at most four tables that collect writes. 0 means 4 MiB.
+	MemTableBytes int64
+	// Log hears what goes wrong inside Pebble. nil means that nobody does.
+	Log *slog.Logger
+}
+
+// formatVersion is the layout of keys and values. Raise it when an older midas could not read, or
+// would spoil, what this one writes.
+const formatVersion = 1
+
+// databaseFormat is Pebble's own format. It is written down here, rather than "newest", so that a
+// newer Pebble does not lock out the previous midas by accident.
+const databaseFormat = pdb.FormatValueSeparation
+
+var (
+	headKey   = []byte{metaPrefix, 'h', 'e', 'a', 'd'}
+	formatKey = []byte{metaPrefix, 'f', 'o', 'r', 'm', 'a', 't'}
+)
+
+// Open opens the store in a folder, and makes it when it does not exist. Only one process can have it
+// open. All its errors name the folder.
+func Open(dir string, o Options) (*Engine, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the folder of the store: %w", err)
+	}
+	lock, err := lockFolder(dir)
+	if err != nil {
+		return nil, err
+	}
+	e, err := openLocked(dir, o, lock)
+	if err != nil {
+		_ = lock.Close() // the first error says more
+		return nil, err
+	}
+	e.lock = lock
+	return e, nil
+}
+
+// OpenMemory opens an empty store that is gone when it is closed.
+func OpenMemory(o Options) (*Engine, error) {
+	opts := databaseOptions(o)
+	opts.FS = vfs.NewMem()
+	opts.DisableWAL = true // nothing survives a crash anyway
+	return open("memory", opts)
+}
+
+func lockFolder(dir string) (io.Closer, error) {
+	lock, err := pdb.LockDirectory(dir, vfs.Default)
+	switch {
+	case errors.Is(err, syscall.EAGAIN):
+		return nil, fmt.Errorf("another midas process uses the store in %s", dir)
+	case err != nil && strings.Contains(err.Error(), "lock held by current process"):
+		return nil, fmt.Errorf("this midas process already uses the store in %s", dir)
+	case err != nil:
+		return nil, fmt.Errorf("lock the store in %s: %w", dir, err)
+	}
+	return lock, nil
+}
+
+func openLocked(dir string, o Options, lock io.Closer) (*Engine, error) {
+	if err := checkFolder(dir); err != nil {
+		return nil, err
+	}
+	opts := databaseOptions(o)
+	opts.FS = vfs.Default
+	opts.Lock = lock.(*pdb.Lock)
+	return open(dir, opts)
+}
+
+// checkFolder refuses what Pebble would take for an empty folder although it is not: Pebble would begin
+// a new store there and remove the files of the old one.
+func checkFolder(dir string) error {
+	desc, err := pdb.Peek(dir, vfs.Default)
+	if err != nil {
+		return explain(dir, err)
+	}
+	if desc.Exists {
+		return nil
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("open the store: %w", err)
+	}
+	for _, entry := range entries {
+		beginning, _, _ := strings.Cut(entry.Name(), "-")
+		beginning, _, _ = strings.Cut(beginning, ".")
+		switch beginning {
+		case "LOCK", "marker", "MANIFEST", "OPTIONS": // a first start that was interrupted
+		default:
+			return fmt.Errorf("the folder %s is neither empty nor a whole midas store (it has %s)", dir, entry.Name())
+		}
+	}
+	return nil
+}
+
+// open turns a Pebble panic into an error, too, since a damaged file must not look like a bug.
+func open(name string, opts *pdb.Options) (e *Engine, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			e, err = nil, explain(name, fmt.Errorf("%v", r))
+		}
+	}()
+	db, err := pdb.Open(dirOf(name, opts), opts)
+	if err != nil {
+		return nil, explain(name, err)
+	}
+	head, err := checkFormat(db, &pdb.WriteOptions{Sync: !opts.DisableWAL})
+	if err != nil {
+		_ = db.Close() // the first error says more
+		return nil, explain(name, err)
+	}
+	e = &Engine{db: db, name: name, sync: !opts.DisableWAL, feed: newFeed(head)}
+	e.begun.Store(uint64(head))
+	e.applied.Store(uint64(head))
+	return e, nil
+}
+
+func dirOf(name string, opts *pdb.Options) string {
+	if opts.DisableWAL {
+		return ""
+	}
+	return name
+}
+
+// errNewer marks a store that is fine but not for this midas.
+var errNewer = errors.New("written by a newer midas, use that one")
+
+// explain words an error of opening a store.
+func explain(name string, err error) error {
+	switch {
+	case errors.Is(err, errNewer):
+		return fmt.Errorf("the store in %s was %w", name, err)
+	case strings.Contains(err.Error(), "unknown format major version"):
+		return fmt.Errorf("the store in %s was %w: %w", name, errNewer, err)
+	}
+	return fmt.Errorf("the store in %s is damaged or unreadable: %w", name, err)
+}
+
+// checkFormat returns the newest revision of a store that this midas can use.
+func checkFormat(db *pdb.DB, durable *pdb.WriteOptions) (store.Revision, error) {
+	head, err := readHead(db)
+	if err != nil {
+		return 0, err
+	}
+	value, closer, err := db.Get(formatKey)
+	if errors.Is(err, pdb.ErrNotFound) {
+		return 0, begin(db, durable)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read the format version: %w", err)
+	}
+	defer closer.Close()
+	version, err := strconv.Atoi(string(value))
+	if err != nil || version < 1 {
+		return 0, fmt.Errorf("the format version %q is none", value)
+	}
+	if version > formatVersion {
+		return 0, fmt.Errorf("%w (its format is %d, this midas knows up to %d)", errNewer, version, formatVersion)
+	}
+	return head, nil
+}
+
+// begin writes the format version into a store that must be empty.
+func begin(db *pdb.DB, durable *pdb.WriteOptions) error {
+	it, err := db.NewIter(nil)
+	if err != nil {
+		return fmt.Errorf("look for keys: %w", err)
+	}
+	empty := !it.First()
+	if err := it.Close(); err != nil {
+		return fmt.Errorf("look for keys: %w", err)
+	}
+	if !empty {
+		return errors.New("it has keys but no format version")
+	}
+	if err := db.Set(formatKey, []byte(strconv.Itoa(formatVersion)), durable); err != nil {
+		return fmt.Errorf("write the format version: %w", err)
+	}
+	return nil
+}
+
+func databaseOptions(o Options) *pdb.Options {
+	opts := &pdb.Options{
+		CacheSize:          cmp.Or(o.CacheBytes, 8<<20),
+		MemTableSize:       uint64(cmp.Or(o.MemTableBytes, 4<<20)),
+		MaxOpenFiles:       500,
+		FormatMajorVersion: databaseFormat,
+		Logger:             logger{o.Log},
+	}
+	for i := range opts.Levels {
+		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(10) // most Gets of a create ask for what is absent
+	}
+	return opts
+}

@@ -1,0 +1,208 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+)
+
+var (
+	errEnded    = errors.New("store: transaction used after its end")
+	errEmptyKey = errors.New("store: empty key")
+)
+
+// tx is one attempt of one transaction. It keeps its context because Tx is the argument of a function
+// that was called with that context, and ends with it.
+type tx struct {
+	ctx    context.Context
+	snap   Snapshot // nil after the end
+	update bool
+	stale  bool  // the snapshot was overtaken: whatever fn says, it must run again
+	err    error // the first misuse, reported when fn itself reports nothing
+
+	ops    map[string]*operation // what an update has got and written, by key
+	writes int                   // how many of ops are writes
+	bytes  int                   // keys and values of those
+}
+
+// operation is what one update has done with one key.
+type operation struct {
+	guarded  bool
+	revision Revision // that Get has seen; 0 when there was nothing
+	written  bool
+	write    Write
+}
+
+func (t *tx) Get(key string) (Record, error) {
+	if t.snap == nil {
+		return Record{}, errEnded
+	}
+	if err := checkKey(key); err != nil {
+		return Record{}, fmt.Errorf("get %s: %w", clip(key), t.fail(err))
+	}
+	if op := t.ops[key]; op != nil && op.written {
+		if op.write.Delete {
+			return Record{}, ErrNotFound
+		}
+		return Record{Key: key, Value: op.write.Value}, nil
+	}
+	rec, err := t.snap.Get(t.ctx, key)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return Record{}, fmt.Errorf("get %s: %w", clip(key), t.note(err))
+	}
+	if t.update {
+		op, full := t.operation(key)
+		if full != nil {
+			return Record{}, fmt.Errorf("get %s: %w", clip(key), full)
+		}
+		op.guarded, op.revision = true, rec.Revision
+	}
+	return rec, err
+}
+
+func (t *tx) Scan(r Range) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		if t.snap == nil {
+			yield(Record{}, errEnded)
+			return
+		}
+		for rec, err := range t.snap.Scan(t.ctx, r) {
+			if err != nil {
+				yield(Record{}, fmt.Errorf("scan %s: %w", clip(r.Prefix), t.note(err)))
+				return
+			}
+			if !yield(rec, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (t *tx) Put(key string, value []byte) {
+	if len(value) > MaxValue {
+		_ = t.fail(fmt.Errorf("put %s, %d bytes: %w", clip(key), len(value), ErrTooLarge))
+		return
+	}
+	t.write(Write{Key: key, Value: bytes.Clone(value)})
+}
+
+func (t *tx) Delete(key string) {
+	t.write(Write{Key: key, Delete: true})
+}
+
+func (t *tx) write(w Write) {
+	switch err := checkKey(w.Key); {
+	case t.snap == nil:
+		return
+	case !t.update:
+		_ = t.fail(fmt.Errorf("write %s: %w", clip(w.Key), ErrReadOnly))
+		return
+	case err != nil:
+		_ = t.fail(fmt.Errorf("write %s: %w", clip(w.Key), err))
+		return
+	}
+	op, err := t.operation(w.Key)
+	if err != nil {
+		return
+	}
+	if op.written {
+		t.bytes -= len(op.write.Value)
+	} else {
+		t.writes++
+		t.bytes += len(w.Key)
+	}
+	t.bytes += len(w.Value)
+	op.written, op.write = true, w
+	if t.bytes > MaxTransaction {
+		_ = t.fail(fmt.Errorf("transaction writes more than %d bytes: %w", MaxTransaction, ErrTooLarge))
+	}
+}
+
+// operation finds or adds the entry of key.
+func (t *tx) operation(key string) (*operation, error) {
+	if op := t.ops[key]; op != nil {
+		return op, nil
+	}
+	if len(t.ops) == MaxOperations {
+		return nil, t.fail(fmt.Errorf("transaction touches more than %d keys: %w", MaxOperations, ErrTooLarge))
+	}
+	if t.ops == nil {
+		t.ops = make(map[string]*operation, 8)
+	}
+	op := &operation{}
+	t.ops[key] = op
+	return op, nil
+}
+
+// note remembers that a read has failed for reasons that a new attempt cures.
+func (t *tx) note(err error) error {
+	if errors.Is(err, ErrStale) {
+		t.stale = true
+	}
+	return err
+}
+
+func (t *tx) fail(err error) error {
+	if t.err == nil {
+		t.err = err
+	}
+	return err
+}
+
+// conclude ends an attempt that commits nothing: err is what fn has returned.
+func (t *tx) conclude(err error) error {
+	if t.stale {
+		return errAgain
+	}
+	if settled := t.snap.Settle(t.ctx); settled != nil {
+		return fmt.Errorf("wait for what was read to be durable: %w", settled)
+	}
+	if err == nil {
+		err = t.err
+	}
+	return err
+}
+
+// commit lists guards and writes in key order, so that engines and feeds do the same every time.
+func (t *tx) commit() Commit {
+	c := Commit{At: t.snap.Revision(), Writes: make([]Write, 0, t.writes)}
+	for key, op := range t.ops {
+		if op.guarded {
+			c.Guards = append(c.Guards, Guard{Key: key, Revision: op.revision})
+		}
+		if op.written {
+			c.Writes = append(c.Writes, op.write)
+		}
+	}
+	slices.SortFunc(c.Guards, func(a, b Guard) int { return strings.Compare(a.Key, b.Key) })
+	slices.SortFunc(c.Writes, func(a, b Write) int { return strings.Compare(a.Key, b.Key) })
+	return c
+}
+
+func (t *tx) end() {
+	t.snap.Close()
+	t.snap = nil
+}
+
+func checkKey(key string) error {
+	switch {
+	case key == "":
+		return errEmptyKey
+	case len(key) > MaxKey:
+		return fmt.Errorf("key of %d bytes: %w", len(key), ErrTooLarge)
+	}
+	return nil
+}
+
+// clip quotes a key for an error text and keeps that text short.
+func clip(key string) string {
+	const most = 80
+	if len(key) <= most {
+		return fmt.Sprintf("%q", key)
+	}
+	return fmt.Sprintf("%q…", key[:most])
+}
