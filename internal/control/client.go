@@ -1,0 +1,96 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+)
+
+// ErrNotRunning says that no server listens on the socket.
+var ErrNotRunning = errors.New("no server is running")
+
+// Client asks a running server.
+type Client struct {
+	http *http.Client
+}
+
+var _ Commands = (*Client)(nil)
+
+// Dial looks whether a server listens on the socket. The error is ErrNotRunning when none does.
+func Dial(ctx context.Context, path string) (*Client, error) {
+	if err := checkPath(path); err != nil {
+		return nil, err
+	}
+	dial := func(ctx context.Context) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", path)
+	}
+	conn, err := dial(ctx)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
+		return nil, ErrNotRunning
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reach the running server: %w", err)
+	}
+	if err := conn.Close(); err != nil {
+		return nil, fmt.Errorf("reach the running server: %w", err)
+	}
+	transport := &http.Transport{
+		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
+		DisableKeepAlives: true,
+	}
+	return &Client{http: &http.Client{Transport: transport}}, nil
+}
+
+// Dump copies the server's dump. An error may come after a part has been written.
+func (c *Client) Dump(ctx context.Context, w io.Writer) error {
+	resp, err := c.do(ctx, http.MethodGet, "/dump")
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if _, err := io.Copy(w, resp.Body); err != nil {
+		return fmt.Errorf("dump of the running server broke off: %w", err)
+	}
+	return nil
+}
+
+// RotateKeys makes the server rotate its keys.
+func (c *Client) RotateKeys(ctx context.Context) (string, error) {
+	resp, err := c.do(ctx, http.MethodPost, "/keys/rotate")
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	var answer rotated
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+		return "", fmt.Errorf("read the running server's answer: %w", err)
+	}
+	return answer.KeyID, nil
+}
+
+func (c *Client) do(ctx context.Context, method, path string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://midas"+path, nil)
+	if err != nil {
+		return nil, fmt.Errorf("ask the running server: %w", err)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("ask the running server: %w", err)
+	}
+	if resp.StatusCode == http.StatusOK {
+		return resp, nil
+	}
+	defer resp.Body.Close()
+	words, err := io.ReadAll(io.LimitReader(resp.Body, 4<<10))
+	if err != nil {
+		return nil, fmt.Errorf("ask the running server: %w", err)
+	}
+	return nil, fmt.Errorf("the running server answered %s: %s", resp.Status, strings.TrimSpace(string(words)))
+}

@@ -1,0 +1,131 @@
+// Package control is how Midas's own command line reaches a running server: a Unix socket in the
+// server's data folder, with HTTP over it. Whoever may open the socket is the owner of the folder
+// and could read the store itself, so there is no other authentication.
+//
+//	GET  /dump         the whole store as JSON lines
+//	POST /keys/rotate  a new signing key; answers {"kid": "..."}
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"syscall"
+	"time"
+
+	"midas/internal/api/httpx"
+)
+
+const face = "control"
+
+// ErrPathTooLong says that the operating system cannot have a socket of that name.
+var ErrPathTooLong = errors.New("the path is too long for a socket")
+
+// Commands are what the command line can ask for.
+type Commands interface {
+	// Dump writes all that the store holds at one moment as JSON lines, in key order.
+	Dump(ctx context.Context, w io.Writer) error
+
+	// RotateKeys makes a new signing key and returns its id.
+	RotateKeys(ctx context.Context) (string, error)
+}
+
+// Listen makes the socket, in place of one that a dead server has left. The caller must hold the
+// data folder's lock.
+func Listen(path string) (net.Listener, error) {
+	if err := checkPath(path); err != nil {
+		return nil, err
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("remove old control socket: %w", err)
+	}
+	conf := net.ListenConfig{Control: private}
+	l, err := conf.Listen(context.Background(), "unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("make control socket: %w", err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, errors.Join(fmt.Errorf("make control socket private: %w", err), l.Close())
+	}
+	return l, nil
+}
+
+// checkPath refuses in words what the operating system refuses with "invalid argument".
+func checkPath(path string) error {
+	limit := len(syscall.RawSockaddrUnix{}.Path) - 1
+	if len(path) > limit {
+		return fmt.Errorf("control socket %s: %w of this operating system: %d bytes, and at most %d are possible; use a data folder with a shorter path",
+			path, ErrPathTooLong, len(path), limit)
+	}
+	return nil
+}
+
+// Handler serves the commands.
+func Handler(c Commands) httpx.Handler {
+	return httpx.HandlerFunc(func(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
+		ev.Face = face
+		switch r.Method + " " + r.URL.Path {
+		case "GET /dump":
+			ev.Operation = "dump"
+			dump(c, w, r, ev)
+		case "POST /keys/rotate":
+			ev.Operation = "keys/rotate"
+			rotate(c, w, r, ev)
+		default:
+			http.NotFound(w, r)
+		}
+	})
+}
+
+func dump(c Commands, w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
+	// A large store takes longer than the server's ordinary timeout.
+	if err := http.NewResponseController(w).SetWriteDeadline(time.Time{}); err != nil {
+		fail(w, ev, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/jsonl; charset=utf-8")
+	out := &tracker{w: w}
+	if err := c.Dump(r.Context(), out); err != nil {
+		if !out.begun {
+			fail(w, ev, err)
+			return
+		}
+		ev.Err = err
+		panic(http.ErrAbortHandler) // so that the client does not take a part for the whole
+	}
+}
+
+func rotate(c Commands, w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
+	kid, err := c.RotateKeys(r.Context())
+	if err == nil {
+		err = httpx.WriteJSON(w, http.StatusOK, rotated{kid})
+	}
+	if err != nil {
+		fail(w, ev, err)
+	}
+}
+
+// fail tells the cause: the client is the owner of the server.
+func fail(w http.ResponseWriter, ev *httpx.Event, err error) {
+	ev.Err = err
+	http.Error(w, err.Error(), http.StatusInternalServerError)
+}
+
+// tracker knows whether anything has been written.
+type tracker struct {
+	w     io.Writer
+	begun bool
+}
+
+func (t *tracker) Write(p []byte) (int, error) {
+	t.begun = true
+	return t.w.Write(p)
+}
+
+type rotated struct {
+	KeyID string `json:"kid"`
+}

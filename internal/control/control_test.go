@@ -1,0 +1,135 @@
+package control_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"midas/internal/api/httpx"
+	"midas/internal/control"
+)
+
+// fake is a server's commands.
+type fake struct {
+	dump string
+	err  error
+}
+
+func (f fake) Dump(_ context.Context, w io.Writer) error {
+	if f.dump != "" {
+		if _, err := io.WriteString(w, f.dump); err != nil {
+			return err
+		}
+	}
+	return f.err
+}
+
+func (f fake) RotateKeys(context.Context) (string, error) { return "kid-1", f.err }
+
+// serve runs the commands on a socket until the test ends.
+func serve(t *testing.T, path string, c control.Commands) {
+	t.Helper()
+	l, err := control.Listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	metrics, err := httpx.NewMetrics(prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	s := httpx.Server(httpx.New(control.Handler(c), httpx.Options{
+		Log: log, Metrics: metrics, Now: time.Now, NewID: func() string { return "id" },
+	}), log)
+	done := make(chan struct{})
+	go func() { defer close(done); _ = s.Serve(l) }()
+	t.Cleanup(func() { _ = s.Close(); <-done })
+}
+
+func dial(t *testing.T, path string) *control.Client {
+	t.Helper()
+	c, err := control.Dial(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestCommandsReachTheServer(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "control.sock")
+	want := strings.Repeat(`{"key":"a"}`+"\n", 100_000)
+	serve(t, path, fake{dump: want})
+	c := dial(t, path)
+	var got bytes.Buffer
+	if err := c.Dump(t.Context(), &got); err != nil || got.String() != want {
+		t.Errorf("dump of %d bytes, want %d: %v", got.Len(), len(want), err)
+	}
+	if kid, err := c.RotateKeys(t.Context()); err != nil || kid != "kid-1" {
+		t.Errorf("rotate: %q, %v", kid, err)
+	}
+	info, err := os.Stat(path)
+	if err != nil || info.Mode() != fs.ModeSocket|0o600 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+}
+
+func TestFailuresReachTheCommandLine(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "control.sock")
+	serve(t, path, fake{err: errors.New("no such luck")})
+	c := dial(t, path)
+	if err := c.Dump(t.Context(), io.Discard); err == nil || !strings.Contains(err.Error(), "no such luck") {
+		t.Errorf("dump: %v", err)
+	}
+	if _, err := c.RotateKeys(t.Context()); err == nil || !strings.Contains(err.Error(), "no such luck") {
+		t.Errorf("rotate: %v", err)
+	}
+}
+
+func TestDumpThatBreaksOffIsNoDump(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "control.sock")
+	serve(t, path, fake{dump: strings.Repeat("x", 100_000), err: errors.New("disk gone")})
+	if err := dial(t, path).Dump(t.Context(), io.Discard); err == nil {
+		t.Error("a part was taken for the whole")
+	}
+}
+
+func TestNobodyListens(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "control.sock")
+	if _, err := control.Dial(t.Context(), path); !errors.Is(err, control.ErrNotRunning) {
+		t.Errorf("no socket: %v", err)
+	}
+	// A server that was killed leaves its socket behind.
+	l, err := control.Listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.(interface{ SetUnlinkOnClose(bool) }).SetUnlinkOnClose(false)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := control.Dial(t.Context(), path); !errors.Is(err, control.ErrNotRunning) {
+		t.Errorf("dead socket: %v", err)
+	}
+	serve(t, path, fake{})
+	dial(t, path)
+}
+
+func TestTooLongAPathIsToldInWords(t *testing.T) {
+	path := filepath.Join(t.TempDir(), strings.Repeat("a", 120), "control.sock")
+	if _, err := control.Listen(path); !errors.Is(err, control.ErrPathTooLong) || !strings.Contains(err.Error(), "shorter") {
+		t.Errorf("listen: %v", err)
+	}
+	if _, err := control.Dial(t.Context(), path); !errors.Is(err, control.ErrPathTooLong) {
+		t.Errorf("dial: %v", err)
+	}
+}

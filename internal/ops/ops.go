@@ -1,0 +1,95 @@
+// Package ops is what the people who run a server look at: is it alive, is it ready, its metrics
+// and its profiles. Health is without secrets and is served on every listener; metrics and profiles
+// are served on a listener of their own, which is off unless it is asked for.
+package ops
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/pprof"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"midas/internal/api/httpx"
+)
+
+const face = "ops"
+
+// readTimeout bounds the check behind /readyz; a store that is slower than this is not ready.
+const readTimeout = 2 * time.Second
+
+// errDraining is why a server that is shutting down is not ready.
+var errDraining = errors.New("shutting down")
+
+// Health answers /healthz (the process serves) and /readyz (it should be sent requests).
+type Health struct {
+	Read     func(context.Context) error // reads the store, past every cache
+	draining atomic.Bool
+}
+
+// Drain makes /readyz fail from now on.
+func (h *Health) Drain() { h.draining.Store(true) }
+
+// Serves reports whether a path is Health's.
+func (h *Health) Serves(path string) bool { return path == "/healthz" || path == "/readyz" }
+
+// Serve answers one of the paths.
+func (h *Health) Serve(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
+	ev.Face, ev.Operation = face, "healthz"
+	if r.URL.Path == "/healthz" {
+		text(w, http.StatusOK, "ok\n")
+		return
+	}
+	ev.Operation = "readyz"
+	switch err := h.ready(r.Context()); {
+	case err == nil:
+		text(w, http.StatusOK, "ok\n")
+	case errors.Is(err, errDraining):
+		ev.Err = err
+		text(w, http.StatusServiceUnavailable, "shutting down\n")
+	default:
+		ev.Err = err // what exactly is wrong is for the log, not for passers-by
+		text(w, http.StatusServiceUnavailable, "the store cannot be read\n")
+	}
+}
+
+func (h *Health) ready(ctx context.Context) error {
+	if h.draining.Load() {
+		return errDraining
+	}
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	return h.Read(ctx)
+}
+
+func text(w http.ResponseWriter, status int, body string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, body)
+}
+
+// Handler is the face of the ops listener: health, /metrics of the registry, and /debug/pprof/.
+func Handler(h *Health, reg *prometheus.Registry) httpx.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	return httpx.HandlerFunc(func(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
+		if h.Serves(r.URL.Path) {
+			h.Serve(w, r, ev)
+			return
+		}
+		ev.Face = face
+		_, ev.Operation = mux.Handler(r) // the pattern, so it comes from code
+		mux.ServeHTTP(w, r)
+	})
+}
