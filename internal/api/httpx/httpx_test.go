@@ -231,9 +231,9 @@ func TestLongURIIs414InTheWordsOfTheFace(t *testing.T) {
 		status int
 		body   string
 	}{
-		"at the limit":  {face, httpx.MaxURI, 204, ""},
-		"over, plain":   {face, httpx.MaxURI + 1, 414, `{"error":{"code":"UriTooLong","message":"The request's URI is too long."}}`},
-		"over, worded":  {teapot{face}, httpx.MaxURI + 1, 414, "mine"},
+		"at the limit":   {face, httpx.MaxURI, 204, ""},
+		"over, plain":    {face, httpx.MaxURI + 1, 414, `{"error":{"code":"UriTooLong","message":"The request's URI is too long."}}`},
+		"over, worded":   {teapot{face}, httpx.MaxURI + 1, 414, "mine"},
 		"30 KiB, worded": {teapot{face}, 30 << 10, 414, "mine"},
 	} {
 		t.Run(name, func(t *testing.T) {
