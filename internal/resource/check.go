@@ -1,0 +1,51 @@
+package resource
+
+import (
+	"net/http"
+	"strings"
+	"unicode/utf8"
+
+	"midas/internal/arm"
+)
+
+// ARM's limits on the tags of one resource.
+const (
+	maxTags     = 50
+	maxTagName  = 512
+	maxTagValue = 256
+)
+
+// CheckTags applies ARM's rules for tags. Their names compare without case.
+func CheckTags(tags map[string]string) error {
+	if len(tags) > maxTags {
+		return arm.Errorf(http.StatusBadRequest, "InvalidTagCount",
+			"A resource can have at most %d tags; %d were given.", maxTags, len(tags))
+	}
+	seen := make(map[string]bool, len(tags))
+	for name, value := range tags {
+		switch {
+		case name == "" || utf8.RuneCountInString(name) > maxTagName:
+			return arm.Errorf(http.StatusBadRequest, "InvalidTagName", "A tag name must have 1 to %d characters.", maxTagName)
+		case strings.ContainsAny(name, `<>%&\?/`):
+			return arm.Errorf(http.StatusBadRequest, "InvalidTagNameCharacters",
+				`The tag name '%s' contains one of the reserved characters '<,>,%%,&,\,?,/'.`, name)
+		case utf8.RuneCountInString(value) > maxTagValue:
+			return arm.Errorf(http.StatusBadRequest, "InvalidTagValue",
+				"The value of tag '%s' is longer than %d characters.", name, maxTagValue)
+		case seen[arm.Fold(name)]:
+			return arm.Errorf(http.StatusBadRequest, "DuplicateTagName", "The tag name '%s' occurs more than once.", name)
+		}
+		seen[arm.Fold(name)] = true
+	}
+	return nil
+}
+
+// CheckLocation applies the form of region names. Which regions there are is not for Midas to say:
+// a private installation has its own.
+func CheckLocation(location string, typ arm.Type) error {
+	if !arm.ValidLocation(arm.Location(location)) {
+		return arm.Errorf(http.StatusBadRequest, "LocationNotAvailableForResourceType",
+			"The provided location '%s' is not available for resource type '%s'. A location has at most 64 letters, digits and hyphens.", location, typ)
+	}
+	return nil
+}

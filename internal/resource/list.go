@@ -1,0 +1,104 @@
+package resource
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"strings"
+
+	"midas/internal/arm"
+	"midas/internal/store"
+)
+
+// Page is a part of a list. Next is where the next page begins, empty on the last one.
+type Page struct {
+	Records []Record
+	Next    string
+}
+
+// List gives one page of the records of a type below a scope (the root, a subscription, a group),
+// in id order. A page costs the same wherever in the list it lies.
+func (s *Service) List(ctx context.Context, scope arm.ID, typ arm.Type, after string, limit int) (Page, error) {
+	return s.page(ctx, scope, typePrefix(typ, scope), after, limit, func(Record) bool { return true })
+}
+
+// Children gives one page of the nested resources of a type below a resource.
+func (s *Service) Children(ctx context.Context, parent arm.ID, typ arm.Type, after string, limit int) (Page, error) {
+	word := typ.Path()[strings.LastIndexByte(typ.Path(), '/')+1:]
+	prefix := recordKey(parent) + "/" + arm.Fold(word) + "/"
+	return s.page(ctx, parent, prefix, after, limit, func(rec Record) bool { return rec.Type.Is(typ) })
+}
+
+// All gives one page of every provider's resources in a subscription or a group, in id order.
+func (s *Service) All(ctx context.Context, scope arm.ID, after string, limit int) (Page, error) {
+	prefix := recordKey(scope) + "/resourcegroups/"
+	if scope.IsResourceGroup() {
+		prefix = recordKey(scope) + "/providers/"
+	}
+	return s.page(ctx, scope, prefix, after, limit, func(rec Record) bool {
+		return !rec.Type.Is(arm.TypeResourceGroup)
+	})
+}
+
+// examined bounds how many keys one page looks at for each record that it may hold.
+const examined = 10
+
+// page collects the records below a prefix of records, or of list keys that point to them.
+func (s *Service) page(ctx context.Context, scope arm.ID, prefix, after string, limit int, keep func(Record) bool) (Page, error) {
+	var page Page
+	err := s.Store.View(ctx, func(tx store.Tx) error {
+		page = Page{}
+		if !scope.IsRoot() {
+			if _, err := s.Get(tx, scope); err != nil {
+				return err
+			}
+		}
+		var last string
+		seen := 0
+		for entry, err := range tx.Scan(store.Range{Prefix: prefix, After: after}) {
+			if err != nil {
+				return err
+			}
+			if len(page.Records) == limit || seen == limit*examined {
+				page.Next = last
+				return nil
+			}
+			seen, last = seen+1, entry.Key
+			rec, err := follow(tx, entry)
+			if errors.Is(err, store.ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			if keep(rec) {
+				page.Records = append(page.Records, rec)
+			}
+		}
+		return nil
+	})
+	return page, err
+}
+
+// follow gives the record that a scanned entry is, or points to.
+func follow(tx store.Tx, entry store.Record) (Record, error) {
+	if strings.HasPrefix(entry.Key, "t/") {
+		return read(tx, "r/"+string(entry.Value))
+	}
+	return decode(entry)
+}
+
+// Nested yields every resource below another one, within the caller's transaction.
+func (s *Service) Nested(tx store.Tx, parent arm.ID) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		for kept, err := range tx.Scan(store.Range{Prefix: recordKey(parent) + "/"}) {
+			var rec Record
+			if err == nil {
+				rec, err = decode(kept)
+			}
+			if !yield(rec, err) || err != nil {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,198 @@
+// Package resource keeps what every ARM resource has in common, whichever provider it belongs to:
+// subscriptions, resource groups, the record of a resource with its location and tags, lists in
+// pages, the cascade that ends a group, and who uses which identity.
+//
+// A group is the parent record of all that lies in it. Whoever creates something in a group gets
+// the group's record in the same transaction; deleting a group first marks that record Deleting.
+// The store sees the two meet and runs one of them again, so nothing is ever created in a group
+// that is going away. The cascade itself works in small transactions, survives a crash, and asks
+// each type's Owner to end what belongs to it, such as an identity's service principal.
+package resource
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"time"
+
+	"midas/internal/activity"
+	"midas/internal/arm"
+	"midas/internal/store"
+)
+
+// The provisioning states that Midas uses.
+const (
+	Succeeded = "Succeeded"
+	Deleting  = "Deleting"
+)
+
+// Record is one stored resource, resource group or subscription.
+type Record struct {
+	V          int               `json:"v"`
+	ID         string            `json:"id"` // the spelling of its creation
+	Type       arm.Type          `json:"type"`
+	Name       string            `json:"name"`
+	Location   string            `json:"location,omitempty"`
+	Tags       map[string]string `json:"tags,omitempty"`
+	State      string            `json:"state"`
+	TenantID   string            `json:"tenant"`
+	Properties json.RawMessage   `json:"properties,omitempty"` // the provider's own
+	Created    time.Time         `json:"created"`
+	Changed    time.Time         `json:"changed"`
+}
+
+// Clone is a copy whose tags can be changed.
+func (r Record) Clone() Record {
+	r.Tags = maps.Clone(r.Tags)
+	return r
+}
+
+// Owner ends what belongs to a resource of its type, in the transaction that deletes the record.
+// It may use at most eight store operations.
+type Owner interface {
+	Deleted(tx store.Tx, rec Record) error
+}
+
+// Scopes ends what hangs at scopes rather than in resources: role assignments. It works in
+// transactions of its own and may be called again after a crash.
+type Scopes interface {
+	DeleteScope(ctx context.Context, scope arm.ID) error
+}
+
+// Service is the room's door. All fields must be set.
+type Service struct {
+	Log    *activity.Log
+	Store  store.Store
+	Now    func() time.Time
+	NewID  func() string
+	Owners map[string]Owner // by folded type
+	Scopes Scopes
+	Logger *slog.Logger
+
+	wake chan struct{} // tells Run that a group waits for its end
+}
+
+// New makes the service; Run must be running for groups to go away.
+func New(s Service) *Service {
+	s.wake = make(chan struct{}, 1)
+	return &s
+}
+
+func recordKey(id arm.ID) string { return "r/" + id.Key() }
+
+// typeKey is where a record is listed by its type. The rest of the id begins after the group, so
+// that names of nested resources cannot collide.
+func typeKey(id arm.ID) string {
+	switch {
+	case id.IsSubscription():
+		return typePrefix(id.Type(), arm.ID{}) + arm.Fold(id.Name())
+	case id.IsResourceGroup():
+		return typePrefix(id.Type(), id.Parent()) + arm.Fold(id.Name())
+	}
+	return typePrefix(id.Type(), id.GroupScope()) + id.Key()[len(id.GroupScope().Key()):]
+}
+
+// typePrefix is how the list keys of a type below a scope begin:
+// t/<type>/<subscription>/<group>/.
+func typePrefix(typ arm.Type, scope arm.ID) string {
+	prefix := "t/" + typ.Key() + "/"
+	if subscription := scope.Subscription(); subscription != "" {
+		prefix += arm.Fold(subscription) + "/"
+	}
+	if group := scope.ResourceGroup(); group != "" {
+		prefix += arm.Fold(group) + "/"
+	}
+	return prefix
+}
+
+// Get reads a resource's record. What is missing is named as ARM names it: the group, where it is
+// the group that does not exist, else the resource.
+func (s *Service) Get(tx store.Tx, id arm.ID) (Record, error) {
+	rec, err := read(tx, recordKey(id))
+	if !errors.Is(err, store.ErrNotFound) {
+		return rec, err
+	}
+	switch {
+	case id.IsSubscription():
+		return Record{}, arm.ErrSubscriptionNotFound(id.Subscription())
+	case id.IsResourceGroup():
+		return Record{}, arm.ErrResourceGroupNotFound(id.Name())
+	case id.ResourceGroup() != "":
+		if _, err := read(tx, recordKey(id.GroupScope())); errors.Is(err, store.ErrNotFound) {
+			return Record{}, arm.ErrResourceGroupNotFound(id.ResourceGroup())
+		}
+	}
+	return Record{}, arm.ErrResourceNotFound(id)
+}
+
+// Find reads a record of a view of its own.
+func (s *Service) Find(ctx context.Context, id arm.ID) (rec Record, err error) {
+	err = s.Store.View(ctx, func(tx store.Tx) error {
+		rec, err = s.Get(tx, id)
+		return err
+	})
+	return rec, err
+}
+
+// Parent reads the record of what a resource is created in, and thereby guards it: the group, or
+// the parent resource of a nested one. It refuses a group that is going away.
+func (s *Service) Parent(tx store.Tx, id arm.ID) (Record, error) {
+	group := id.GroupScope()
+	rec, err := s.Get(tx, group)
+	if err != nil {
+		return Record{}, err
+	}
+	if rec.State == Deleting {
+		return Record{}, errGroupDeleting(group)
+	}
+	parent := id.Parent()
+	if parent.IsResourceGroup() {
+		return rec, nil
+	}
+	rec, err = read(tx, recordKey(parent))
+	if errors.Is(err, store.ErrNotFound) {
+		return Record{}, arm.ErrParentNotFound(parent)
+	}
+	return rec, err
+}
+
+// Put writes a record and the key by which it is listed.
+func (s *Service) Put(tx store.Tx, id arm.ID, rec Record) error {
+	rec.V = 1
+	value, err := json.Marshal(rec)
+	if err != nil {
+		return fmt.Errorf("encode the record of %s: %w", id, err)
+	}
+	tx.Put(recordKey(id), value)
+	tx.Put(typeKey(id), []byte(id.Key()))
+	return nil
+}
+
+// Remove deletes a record and its list key, and lets the type's Owner end what belongs to it.
+// The caller has got the record in this transaction.
+func (s *Service) Remove(tx store.Tx, id arm.ID, rec Record) error {
+	tx.Delete(recordKey(id))
+	tx.Delete(typeKey(id))
+	if owner, owned := s.Owners[rec.Type.Key()]; owned {
+		return owner.Deleted(tx, rec)
+	}
+	return nil
+}
+
+func read(tx store.Tx, key string) (Record, error) {
+	kept, err := tx.Get(key)
+	if err != nil {
+		return Record{}, err
+	}
+	return decode(kept)
+}
+
+func decode(kept store.Record) (rec Record, err error) {
+	if err := json.Unmarshal(kept.Value, &rec); err != nil {
+		return Record{}, fmt.Errorf("decode the record %s: %w", kept.Key, err)
+	}
+	return rec, nil
+}

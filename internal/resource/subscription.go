@@ -1,0 +1,31 @@
+package resource
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"midas/internal/arm"
+	"midas/internal/store"
+)
+
+// EnsureSubscription makes a subscription of a tenant unless it exists already.
+func (s *Service) EnsureSubscription(tx store.Tx, tenant, subscription, name string) error {
+	id, err := arm.ParseID("/subscriptions/" + subscription)
+	if err != nil {
+		return fmt.Errorf("subscription %q: %w", subscription, err)
+	}
+	if _, err := read(tx, recordKey(id)); !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	now := s.Now().UTC()
+	return s.Put(tx, id, Record{
+		ID: id.String(), Type: arm.TypeSubscription, Name: name, State: "Enabled",
+		TenantID: tenant, Created: now, Changed: now,
+	})
+}
+
+// Subscription reads the subscription that an id lies in. It is on every request's path.
+func (s *Service) Subscription(ctx context.Context, id arm.ID) (Record, error) {
+	return s.Find(ctx, id.SubscriptionScope())
+}
