@@ -29,6 +29,19 @@ type Engine interface {
 	Close() error
 }
 
+// Embedded is an Engine whose only writer is this process, so that a cache can be exact.
+type Embedded interface {
+	Engine
+
+	// Head is the newest durable revision. It costs no more than an atomic load.
+	Head() Revision
+
+	// OnCommit sets the one function that is called with every commit, in the order of revisions,
+	// before any Snapshot or Head shows the commit. It is set before the first use. It must be
+	// quick and must not call the engine, since all commits wait for it.
+	OnCommit(fn func(Revision, []Write))
+}
+
 // ErrStale is what a Snapshot answers when it can no longer show one single revision, because an
 // optimistic cache was overtaken or the database has dropped that revision. The transaction runs
 // again on a new snapshot; callers of a Store never see this error.

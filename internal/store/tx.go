@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -87,7 +86,7 @@ func (t *tx) Put(key string, value []byte) {
 		_ = t.fail(fmt.Errorf("put %s, %d bytes: %w", clip(key), len(value), ErrTooLarge))
 		return
 	}
-	t.write(Write{Key: key, Value: bytes.Clone(value)})
+	t.write(Write{Key: key, Value: append([]byte{}, value...)}) // a copy, never nil
 }
 
 func (t *tx) Delete(key string) {

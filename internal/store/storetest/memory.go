@@ -19,7 +19,7 @@ func Memory(t testing.TB) store.Store {
 	if err != nil {
 		t.Fatalf("open a store in memory: %v", err)
 	}
-	st := store.New(engine, store.Options{})
+	st := store.New(store.Cached(engine, 4<<20), store.Options{})
 	t.Cleanup(func() {
 		if err := st.Close(); err != nil {
 			t.Errorf("close the store: %v", err)

@@ -1,0 +1,243 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"hash/maphash"
+	"iter"
+)
+
+// Cache is an engine that remembers what was read from the engine below it: Gets, also those that
+// found nothing, and small Scans.
+//
+// It is exact. Every entry is true from some revision on until a commit touches it, and the commit
+// itself removes it before anyone can see the commit. A transaction begins without a snapshot, pinned
+// to the newest durable revision, and reads entries that were true then. Only when it needs what is not
+// here, it opens a real snapshot, which may be newer; then all entries that it has used must still be
+// here, or else it runs again, this time with the snapshot first. So a transaction that finds all it
+// needs never touches the engine, and one that does not still sees one single revision.
+type Cache struct {
+	engine Embedded
+	seed   maphash.Seed
+	shards []shard // a power of two many
+	recent recent
+}
+
+const (
+	mostShards   = 64
+	shardMinimum = 256 << 10 // bytes; a smaller cache has fewer shards
+	entryMaximum = 128 << 10 // bytes of one entry
+	scanMaximum  = 256       // records of one remembered scan
+)
+
+// Cached puts a cache of about so many bytes over an engine.
+//
+// A Scan is remembered only when its prefix ends in '/' or in a zero byte, as all prefixes do that end
+// at a segment of a key: so a commit knows from the keys that it writes which scans it touches.
+func Cached(engine Embedded, bytes int64) *Cache {
+	count := int64(1)
+	for count < mostShards && bytes/(2*count) >= shardMinimum {
+		count *= 2
+	}
+	c := &Cache{engine: engine, seed: maphash.MakeSeed(), shards: make([]shard, count)}
+	for i := range c.shards {
+		c.shards[i].init(bytes / count)
+	}
+	c.recent.newest.Store(uint64(engine.Head()))
+	engine.OnCommit(c.forget)
+	return c
+}
+
+// CacheStats are numbers for metrics.
+type CacheStats struct {
+	Hits, Misses uint64 // since the start
+	Entries      int
+	Bytes        int64 // used, by estimate
+	Capacity     int64
+}
+
+// Stats adds up the numbers of all shards.
+func (c *Cache) Stats() CacheStats {
+	var sum CacheStats
+	for i := range c.shards {
+		c.shards[i].addTo(&sum)
+	}
+	return sum
+}
+
+// Snapshot implements Engine.
+func (c *Cache) Snapshot(ctx context.Context, attempt int) (Snapshot, error) {
+	s := &cachedSnapshot{cache: c, pin: c.engine.Head(), attempt: attempt}
+	s.used = s.room[:0]
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if attempt > 0 {
+		if err := s.open(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// Commit implements Engine.
+func (c *Cache) Commit(ctx context.Context, commit Commit) (Revision, error) {
+	return c.engine.Commit(ctx, commit)
+}
+
+// Watch implements Engine.
+func (c *Cache) Watch(ctx context.Context, prefix string, after Revision) iter.Seq2[Change, error] {
+	return c.engine.Watch(ctx, prefix, after)
+}
+
+// Close implements Engine.
+func (c *Cache) Close() error { return c.engine.Close() }
+
+// forget runs inside of every commit. The order matters: first recent learns of the commit, so that
+// nobody adds an entry from an older snapshot, then what was added before is removed.
+func (c *Cache) forget(rev Revision, writes []Write) {
+	c.recent.add(rev, writes)
+	for _, w := range writes {
+		hash := maphash.String(c.seed, w.Key)
+		c.shard(hash).forgetGet(hash)
+		for i := range len(w.Key) {
+			if endsSegment(w.Key[i]) {
+				hash := maphash.String(c.seed, w.Key[:i+1])
+				c.shard(hash).forgetScans(hash)
+			}
+		}
+	}
+}
+
+func endsSegment(b byte) bool { return b == '/' || b == 0 }
+
+func (c *Cache) shard(hash uint64) *shard {
+	return &c.shards[hash&uint64(len(c.shards)-1)]
+}
+
+// cachedSnapshot implements Snapshot.
+type cachedSnapshot struct {
+	cache   *Cache
+	attempt int
+	pin     Revision
+	below   Snapshot // nil until something is missing
+	used    []*entry // what was shown before below was opened
+	room    [8]*entry
+}
+
+func (s *cachedSnapshot) Revision() Revision { return s.pin }
+
+func (s *cachedSnapshot) Get(ctx context.Context, key string) (Record, error) {
+	hash := maphash.String(s.cache.seed, key)
+	shard := s.cache.shard(hash)
+	if e := shard.get(hash, key, s.pin); e != nil {
+		s.use(e)
+		if !e.found {
+			return Record{}, ErrNotFound
+		}
+		return e.record, nil
+	}
+	if err := s.open(ctx); err != nil {
+		return Record{}, err
+	}
+	rec, err := s.below.Get(ctx, key)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return Record{}, err
+	}
+	e := &entry{key: key, hash: hash, found: err == nil, record: rec, from: s.pin}
+	if e.found {
+		e.from = rec.Revision // nobody has changed it since
+	}
+	shard.addGet(e, s.pin, &s.cache.recent)
+	return rec, err
+}
+
+func (s *cachedSnapshot) Scan(ctx context.Context, r Range) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		if r.Prefix == "" || !endsSegment(r.Prefix[len(r.Prefix)-1]) {
+			s.scanBelow(ctx, r, nil, yield)
+			return
+		}
+		hash := maphash.String(s.cache.seed, r.Prefix)
+		shard := s.cache.shard(hash)
+		e, records := shard.scan(hash, r, s.pin)
+		if e == nil {
+			s.scanBelow(ctx, r, &page{hash: hash, scan: r}, yield)
+			return
+		}
+		s.use(e)
+		for _, rec := range records {
+			if !yield(rec, nil) {
+				return
+			}
+		}
+	}
+}
+
+// scanBelow scans the engine. When p is not nil it collects the records there, and remembers them if
+// the scan came to its end and was small.
+func (s *cachedSnapshot) scanBelow(ctx context.Context, r Range, p *page, yield func(Record, error) bool) {
+	if err := s.open(ctx); err != nil {
+		yield(Record{}, err)
+		return
+	}
+	for rec, err := range s.below.Scan(ctx, r) {
+		if err != nil {
+			yield(Record{}, err)
+			return
+		}
+		if p != nil && !p.add(rec) {
+			p = nil
+		}
+		if !yield(rec, nil) {
+			return
+		}
+	}
+	if p != nil {
+		p.from = s.pin
+		s.cache.shard(p.hash).addPage(p, &s.cache.recent)
+	}
+}
+
+// use notes an entry on which this transaction depends. With a snapshot open there is nothing to note:
+// the entry was true at the snapshot's revision, because it was here after that was taken.
+func (s *cachedSnapshot) use(e *entry) {
+	if s.below == nil {
+		s.used = append(s.used, e)
+	}
+}
+
+// open gets a real snapshot. It can be newer than what was shown so far, which is fine as long as that
+// has not changed: every commit that the snapshot shows has removed its entries already.
+func (s *cachedSnapshot) open(ctx context.Context) error {
+	if s.below != nil {
+		return nil
+	}
+	below, err := s.cache.engine.Snapshot(ctx, s.attempt)
+	if err != nil {
+		return err
+	}
+	if below.Revision() != s.pin {
+		for _, e := range s.used {
+			if e.gone.Load() {
+				below.Close()
+				return ErrStale
+			}
+		}
+	}
+	s.below, s.pin, s.used = below, below.Revision(), nil
+	return nil
+}
+
+func (s *cachedSnapshot) Settle(ctx context.Context) error {
+	if s.below == nil {
+		return nil // only durable revisions are pinned
+	}
+	return s.below.Settle(ctx)
+}
+
+func (s *cachedSnapshot) Close() {
+	if s.below != nil {
+		s.below.Close()
+	}
+}

@@ -1,0 +1,345 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"golang.org/x/sync/errgroup"
+
+	"midas/internal/store"
+)
+
+func lostUpdates(t *testing.T, st store.Store) {
+	const writers, each = 16, 50
+	var group errgroup.Group
+	for w := range writers {
+		group.Go(func() error {
+			for range each {
+				if err := increment(st, "shared", fmt.Sprintf("own/%d", w)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	err := st.View(t.Context(), func(tx store.Tx) error {
+		if n, err := number(tx, "shared"); n != writers*each || err != nil {
+			t.Errorf("%d increments are there of %d, %v", n, writers*each, err)
+		}
+		for w := range writers {
+			if n, err := number(tx, fmt.Sprintf("own/%d", w)); n != each || err != nil {
+				t.Errorf("writer %d: %d increments are there of %d, %v", w, n, each, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// increment counts up some keys together. It tries again after ErrConflict, as a patient client does.
+func increment(st store.Store, keys ...string) error {
+	for {
+		_, err := st.Update(context.Background(), func(tx store.Tx) error {
+			for _, key := range keys {
+				n, err := number(tx, key)
+				if err != nil {
+					return err
+				}
+				putNumber(tx, key, n+1)
+			}
+			return nil
+		})
+		if !errors.Is(err, store.ErrConflict) {
+			return err
+		}
+	}
+}
+
+// childWithoutParent lets children be created while their parent is deleted in two steps, as resource
+// groups are: first the parent is put as "deleting", then the children go, then the parent.
+func childWithoutParent(t *testing.T, st store.Store) {
+	const rounds = 40
+	for round := range rounds {
+		parent, children := fmt.Sprintf("parent/%d", round), fmt.Sprintf("child/%d/", round)
+		put(t, st, parent, "alive")
+		var group errgroup.Group
+		var created atomic.Int64
+		for w := range 4 {
+			group.Go(func() error {
+				for i := range 10 {
+					ok, err := createChild(st, parent, fmt.Sprintf("%s%d-%d", children, w, i))
+					if err != nil {
+						return err
+					}
+					if ok {
+						created.Add(1)
+					}
+				}
+				return nil
+			})
+		}
+		group.Go(func() error { return deleteParent(st, parent, children) })
+		if err := group.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		err := st.View(t.Context(), func(tx store.Tx) error {
+			left, err := scanAll(tx, store.Range{Prefix: children})
+			if len(left) > 0 {
+				t.Fatalf("round %d: %d of %d children live without their parent", round, len(left), created.Load())
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func createChild(st store.Store, parent, child string) (created bool, err error) {
+	_, err = st.Update(context.Background(), func(tx store.Tx) error {
+		state, err := valueOf(tx, parent)
+		if created = state == "alive"; created {
+			tx.Put(child, []byte("x"))
+		}
+		return err
+	})
+	return created, err
+}
+
+func deleteParent(st store.Store, parent, children string) error {
+	ctx := context.Background()
+	if _, err := st.Update(ctx, func(tx store.Tx) error { tx.Put(parent, []byte("deleting")); return nil }); err != nil {
+		return err
+	}
+	_, err := st.Update(ctx, func(tx store.Tx) error {
+		all, err := scanAll(tx, store.Range{Prefix: children})
+		for _, rec := range all {
+			tx.Delete(rec.Key)
+		}
+		tx.Delete(parent)
+		return err
+	})
+	return err
+}
+
+// exclusiveCreate is what look-up keys do: of many who find a key absent, one may put it.
+func exclusiveCreate(t *testing.T, st store.Store) {
+	taken := errors.New("taken")
+	for round := range 30 {
+		var winners atomic.Int64
+		var group errgroup.Group
+		for w := range 8 {
+			group.Go(func() error {
+				_, err := st.Update(t.Context(), func(tx store.Tx) error {
+					name := fmt.Sprintf("name/%d", round)
+					if owner, err := valueOf(tx, name); owner != "" || err != nil {
+						return errors.Join(taken, err)
+					}
+					tx.Put(name, []byte{byte('a' + w)})
+					return nil
+				})
+				if err == nil {
+					winners.Add(1)
+				} else if !errors.Is(err, taken) {
+					return err
+				}
+				return nil
+			})
+		}
+		if err := group.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		if winners.Load() != 1 {
+			t.Fatalf("round %d has %d winners", round, winners.Load())
+		}
+	}
+}
+
+// whileMoving runs check again and again, in several goroutines, while writers move amounts between ten
+// accounts whose sum is always 1000.
+func whileMoving(t *testing.T, st store.Store, check func(i int) error) {
+	_, err := st.Update(t.Context(), func(tx store.Tx) error {
+		for i := range 10 {
+			putNumber(tx, account(i), 100)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var writers, readers errgroup.Group
+	for w := range 4 {
+		writers.Go(func() error {
+			for i := w; ctx.Err() == nil; i++ {
+				if err := move(st, account(i%10), account((i*7+w+1)%10)); err != nil && !errors.Is(err, store.ErrConflict) {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	for range 4 {
+		readers.Go(func() error {
+			for i := range 400 {
+				if err := check(i); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	failed := readers.Wait()
+	stop()
+	if err := errors.Join(failed, writers.Wait()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func account(i int) string { return fmt.Sprintf("account/%d", i) }
+
+func move(st store.Store, from, to string) error {
+	if from == to {
+		return nil
+	}
+	_, err := st.Update(context.Background(), func(tx store.Tx) error {
+		a, err := number(tx, from)
+		if err != nil {
+			return err
+		}
+		b, err := number(tx, to)
+		if err != nil {
+			return err
+		}
+		putNumber(tx, from, a-1)
+		putNumber(tx, to, b+1)
+		return nil
+	})
+	return err
+}
+
+func oneRevision(t *testing.T, st store.Store) {
+	whileMoving(t, st, func(i int) error {
+		sum := 0
+		err := st.View(context.Background(), func(tx store.Tx) error {
+			sum = 0
+			for k := range 10 {
+				n, err := number(tx, account((i+k)%10))
+				if err != nil {
+					return err
+				}
+				sum += n
+			}
+			return nil
+		})
+		if err == nil && sum != 1000 {
+			err = fmt.Errorf("a view sees the sum %d", sum)
+		}
+		return err
+	})
+}
+
+func scanAgreesWithGet(t *testing.T, st store.Store) {
+	whileMoving(t, st, func(i int) error {
+		return st.View(context.Background(), func(tx store.Tx) error {
+			got := make(map[string]string)
+			if i%2 == 0 { // some see the scan first, some the gets
+				for k := range 10 {
+					value, err := valueOf(tx, account(k))
+					if err != nil {
+						return err
+					}
+					got[account(k)] = value
+				}
+			}
+			for rec, err := range tx.Scan(store.Range{Prefix: "account/"}) {
+				if err != nil {
+					return err
+				}
+				value, err := valueOf(tx, rec.Key)
+				if err != nil {
+					return err
+				}
+				if before, ok := got[rec.Key]; value != string(rec.Value) || ok && before != value {
+					return fmt.Errorf("%s: scan %s, get %s, get before %s", rec.Key, rec.Value, value, before)
+				}
+			}
+			return nil
+		})
+	})
+}
+
+// linearizable lets writers count one key up and readers read it. A reader must see at least what was
+// acknowledged before it began, and never less than any reader before it.
+func linearizable(t *testing.T, st store.Store) {
+	var acknowledged, seen highest
+	var writers, readers errgroup.Group
+	ctx, stop := context.WithCancel(t.Context())
+	for range 4 {
+		writers.Go(func() error {
+			for ctx.Err() == nil {
+				var n int
+				_, err := st.Update(context.Background(), func(tx store.Tx) (err error) {
+					n, err = number(tx, "n")
+					putNumber(tx, "n", n+1)
+					return err
+				})
+				if err == nil {
+					acknowledged.raise(n + 1)
+				} else if !errors.Is(err, store.ErrConflict) {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	for range 4 {
+		readers.Go(func() error {
+			for range 1000 {
+				atLeast := max(acknowledged.get(), seen.get())
+				var n int
+				err := st.View(context.Background(), func(tx store.Tx) (err error) { n, err = number(tx, "n"); return err })
+				if err != nil {
+					return err
+				}
+				if n < atLeast {
+					return fmt.Errorf("a view sees %d, but %d was known before it began", n, atLeast)
+				}
+				seen.raise(n)
+			}
+			return nil
+		})
+	}
+	failed := readers.Wait()
+	stop()
+	if err := errors.Join(failed, writers.Wait()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// highest keeps the greatest number that it was told.
+type highest struct {
+	mu sync.Mutex
+	n  int
+}
+
+func (h *highest) get() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.n
+}
+
+func (h *highest) raise(n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.n = max(h.n, n)
+}
