@@ -1,0 +1,121 @@
+// Package activity keeps the activity log: who did what to which resource, and what was refused.
+//
+// Every accepted write of the control plane is made by Log.Update, so that the change and its event
+// are one transaction: there is no change without an event and no event without its change. What is
+// refused has no transaction to join and is written by Log.Record.
+//
+// Events lie in the order of time under x/<unix nanoseconds>-<id>. Reading goes backwards from the
+// newest, a bounded number of records a page. Log.Run removes what is too old and, when all events
+// together take too much room, the oldest.
+package activity
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"midas/internal/store"
+)
+
+// The values of Event.Status.
+const (
+	Succeeded = "Succeeded"
+	Failed    = "Failed"
+)
+
+// Event is one line of the activity log. Identifiers keep the spelling of the request.
+type Event struct {
+	ID            string    `json:"id"`                    // unique; filled in by Append when empty
+	Time          time.Time `json:"time"`                  // filled in by Append when zero
+	CorrelationID string    `json:"correlation,omitempty"` // shared by all events of one request
+	OperationID   string    `json:"operation,omitempty"`
+
+	TenantID       string `json:"tenant,omitempty"`
+	SubscriptionID string `json:"subscription,omitempty"` // empty for what lies outside of subscriptions
+	ResourceGroup  string `json:"group,omitempty"`
+	ResourceID     string `json:"resource,omitempty"`
+	ResourceType   string `json:"type,omitempty"`
+
+	Operation string `json:"action,omitempty"` // the RBAC action, Microsoft.ManagedIdentity/userAssignedIdentities/write
+	Status    string `json:"status,omitempty"` // Succeeded or Failed
+	Code      int    `json:"code,omitempty"`   // the HTTP status; 0 when it was not known at the time of writing
+	ErrorCode string `json:"error,omitempty"`  // AuthorizationFailed
+
+	Caller          string `json:"caller,omitempty"` // the user's name or the application's client id
+	CallerObjectID  string `json:"oid,omitempty"`
+	ClientIP        string `json:"ip,omitempty"`
+	ClientRequestID string `json:"request,omitempty"` // x-ms-client-request-id
+	Method          string `json:"method,omitempty"`
+	URI             string `json:"uri,omitempty"`
+}
+
+// maxField bounds each text of an event, so that a caller who may do nothing cannot fill the log
+// with a few long requests.
+const maxField = 2048
+
+const prefix = "x/"
+
+// record is an event as stored.
+type record struct {
+	V int `json:"v"`
+	Event
+}
+
+// encode gives an event's key and value.
+func encode(e Event) (key string, value []byte, err error) {
+	for _, field := range []*string{
+		&e.ID, &e.CorrelationID, &e.OperationID, &e.TenantID, &e.SubscriptionID, &e.ResourceGroup,
+		&e.ResourceID, &e.ResourceType, &e.Operation, &e.Status, &e.ErrorCode, &e.Caller,
+		&e.CallerObjectID, &e.ClientIP, &e.ClientRequestID, &e.Method, &e.URI,
+	} {
+		*field = cut(*field)
+	}
+	e.Time = e.Time.UTC()
+	value, err = json.Marshal(record{V: 1, Event: e})
+	if err != nil {
+		return "", nil, fmt.Errorf("encode event %s: %w", e.ID, err)
+	}
+	return keyAt(e.Time) + "-" + e.ID, value, nil
+}
+
+func decode(rec store.Record) (Event, error) {
+	var r record
+	if err := json.Unmarshal(rec.Value, &r); err != nil {
+		return Event{}, fmt.Errorf("decode event %s: %w", rec.Key, err)
+	}
+	if r.V != 1 {
+		return Event{}, fmt.Errorf("decode event %s: %w", rec.Key, errors.New("unknown version "+strconv.Itoa(r.V)))
+	}
+	return r.Event, nil
+}
+
+// cut shortens a text to maxField bytes without breaking a character.
+func cut(s string) string {
+	if len(s) <= maxField {
+		return s
+	}
+	end := maxField
+	for end > 0 && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end]
+}
+
+// keyAt is the key before all events of a moment and after all earlier ones. Moments that do not
+// fit into 64 bits of nanoseconds, before 1970 and after 2262, become the nearest that does.
+func keyAt(t time.Time) string {
+	nanos := int64(0)
+	switch {
+	case t.After(time.Unix(0, math.MaxInt64)):
+		nanos = math.MaxInt64
+	case t.After(time.Unix(0, 0)):
+		nanos = t.UnixNano()
+	}
+	digits := strconv.FormatInt(nanos, 10)
+	return prefix + strings.Repeat("0", 20-len(digits)) + digits
+}

@@ -1,0 +1,65 @@
+package activity
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"midas/internal/store"
+)
+
+// Log is the activity log of one store. It is safe for concurrent use, and several processes may
+// keep logs on the same store.
+type Log struct {
+	Store store.Store
+	Now   func() time.Time
+	NewID func() string
+
+	// MaxAge is how long events are kept; 0 keeps them whatever their age. Azure keeps 90 days.
+	MaxAge time.Duration
+	// MaxBytes is how much room the keys and values of all events may take; 0 means no limit. It is
+	// looked at once a minute, so it can be exceeded by what is written in that time.
+	MaxBytes int64
+
+	trimming sync.Mutex
+	counted  string // the newest event that size includes
+	size     int64  // bytes of the events up to counted, at most too large
+}
+
+// Append adds an event to a transaction. It fills in ID and Time when they are empty, and Succeeded
+// when there is no Status.
+func (l *Log) Append(tx store.Tx, e Event) error {
+	if e.ID == "" {
+		e.ID = l.NewID()
+	}
+	if e.Time.IsZero() {
+		e.Time = l.Now()
+	}
+	if e.Status == "" {
+		e.Status = Succeeded
+	}
+	key, value, err := encode(e)
+	if err != nil {
+		return err
+	}
+	tx.Put(key, value)
+	return nil
+}
+
+// Update runs fn and appends the event, as one transaction. Every accepted write of the control
+// plane is made by it. An error of fn is returned as it is; then neither the writes nor the event
+// happen. As with every store.Update, fn may run more than once.
+func (l *Log) Update(ctx context.Context, e Event, fn func(store.Tx) error) error {
+	_, err := l.Store.Update(ctx, func(tx store.Tx) error {
+		if err := fn(tx); err != nil {
+			return err
+		}
+		return l.Append(tx, e)
+	})
+	return err
+}
+
+// Record writes an event that belongs to no other change, such as a refused request.
+func (l *Log) Record(ctx context.Context, e Event) error {
+	return l.Update(ctx, e, func(store.Tx) error { return nil })
+}

@@ -1,0 +1,151 @@
+package activity
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"midas/internal/store"
+)
+
+const (
+	trimEvery = time.Minute
+	trimBatch = 100  // events that one transaction removes, within the store's limit on operations
+	walkBatch = 1000 // events that are held in memory while counting
+)
+
+// Run keeps the log within its bounds until ctx ends, looking once a minute. A failure to trim is
+// logged and tried again: the log only grows meanwhile.
+func (l *Log) Run(ctx context.Context) error {
+	tick := time.NewTicker(trimEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if err := l.Trim(ctx); err != nil && ctx.Err() == nil {
+			slog.WarnContext(ctx, "the activity log was not trimmed", "error", err)
+		}
+	}
+}
+
+// Trim removes the events that are older than MaxAge and, when all events together take more than
+// MaxBytes, the oldest ones. It works in many small transactions, so a Trim that is cut short has
+// removed some, and writers are not held up.
+func (l *Log) Trim(ctx context.Context) error {
+	l.trimming.Lock()
+	defer l.trimming.Unlock()
+	if l.MaxAge > 0 {
+		if err := l.deleteBefore(ctx, keyAt(l.Now().Add(-l.MaxAge))); err != nil {
+			return fmt.Errorf("remove old events: %w", err)
+		}
+	}
+	if l.MaxBytes > 0 {
+		if err := l.trimSize(ctx); err != nil {
+			return fmt.Errorf("bound the activity log's size: %w", err)
+		}
+	}
+	return nil
+}
+
+// trimSize counts only what is new since the last time; what was removed for its age is still in
+// that count, which can only make it count anew too early. The exact count happens when the limit
+// seems exceeded. It then cuts an eighth more than it must, so that the next exact count is as far
+// away as it takes to write that eighth.
+func (l *Log) trimSize(ctx context.Context) error {
+	err := l.walk(ctx, store.Range{Prefix: prefix, After: l.counted}, func(key string, size int64) bool {
+		l.counted = key
+		l.size += size
+		return true
+	})
+	if err != nil || l.size <= l.MaxBytes {
+		return err
+	}
+	keep, oldest, newest := int64(0), "", ""
+	err = l.walk(ctx, store.Range{Prefix: prefix, Reverse: true}, func(key string, size int64) bool {
+		if newest == "" {
+			newest = key
+		}
+		if keep+size > l.MaxBytes-l.MaxBytes/8 {
+			return false
+		}
+		keep += size
+		oldest = key
+		return true
+	})
+	if err != nil || newest == "" {
+		return err
+	}
+	if oldest == "" { // not even the newest event fits
+		oldest = newest + "\x00"
+	}
+	l.counted, l.size = newest, keep
+	return l.deleteBefore(ctx, oldest)
+}
+
+// walk calls fn with every event of a range until fn says no. It reads page by page, each in its
+// own view, to hold neither many records nor an old state of the store.
+func (l *Log) walk(ctx context.Context, r store.Range, fn func(key string, size int64) bool) error {
+	r.Limit = walkBatch
+	type event struct {
+		key  string
+		size int64
+	}
+	for page := make([]event, 0, walkBatch); ; {
+		err := l.Store.View(ctx, func(tx store.Tx) error {
+			page = page[:0]
+			for rec, err := range tx.Scan(r) {
+				if err != nil {
+					return err
+				}
+				page = append(page, event{rec.Key, int64(len(rec.Key) + len(rec.Value))})
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		for _, e := range page {
+			if !fn(e.key, e.size) {
+				return nil
+			}
+		}
+		if len(page) < walkBatch {
+			return nil
+		}
+		r.After = page[len(page)-1].key
+	}
+}
+
+// deleteBefore removes all events before a key. It begins each transaction where the last one
+// ended, so as not to step again over what the store has only marked as deleted.
+func (l *Log) deleteBefore(ctx context.Context, bound string) error {
+	for after, done := "", false; !done; {
+		var last string
+		_, err := l.Store.Update(ctx, func(tx store.Tx) error {
+			n := 0
+			last = after
+			for rec, err := range tx.Scan(store.Range{Prefix: prefix, After: after, Limit: trimBatch}) {
+				if err != nil {
+					return err
+				}
+				if rec.Key >= bound {
+					break
+				}
+				tx.Delete(rec.Key)
+				last = rec.Key
+				n++
+			}
+			done = n < trimBatch
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		after = last
+	}
+	return nil
+}
