@@ -1,0 +1,106 @@
+package identity
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"midas/internal/arm"
+	"midas/internal/resource"
+)
+
+const (
+	minName = 3
+	maxName = 128
+)
+
+// clone is a copy whose tags and restrictions can be changed.
+func (i Identity) clone() Identity {
+	i.Tags = maps.Clone(i.Tags)
+	if i.Restrictions != nil {
+		i.Restrictions = &Restrictions{Providers: slices.Clone(i.Restrictions.Providers)}
+	}
+	return i
+}
+
+// canonical is the spelling under which an identity is kept: the caller's for the names, Azure's
+// for the words between them.
+func canonical(id arm.ID) string {
+	return "/subscriptions/" + id.Subscription() + "/resourceGroups/" + id.ResourceGroup() +
+		"/providers/" + string(Type) + "/" + id.Name()
+}
+
+// WireID is an id as Microsoft.ManagedIdentity writes it: with "resourcegroups" in lower case.
+func WireID(id arm.ID) string {
+	return strings.Replace(id.String(), "/resourceGroups/", "/resourcegroups/", 1)
+}
+
+// checkName applies the documented rule for names of identities.
+func checkName(name string) error {
+	if len(name) < minName || len(name) > maxName || !plain(name) {
+		return arm.Errorf(http.StatusBadRequest, "InvalidResourceName",
+			"The resource name '%s' is invalid. It must have %d to %d letters, digits, '-' and '_', and begin with a letter or digit.",
+			name, minName, maxName)
+	}
+	return nil
+}
+
+// plain reports whether a name has only ASCII letters, digits, '-' and '_', and begins with one of
+// the first two.
+func plain(name string) bool {
+	for i := range len(name) {
+		switch c := name[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		case i > 0 && (c == '-' || c == '_'):
+		default:
+			return false
+		}
+	}
+	return name != ""
+}
+
+// check refuses a wanted state that the present one does not allow.
+func check(old, wanted Identity, created bool) error {
+	switch {
+	case created && wanted.Location == "":
+		return arm.ErrLocationRequired()
+	case !created && wanted.Location != "" && arm.Location(wanted.Location) != old.Location:
+		return arm.Errorf(http.StatusConflict, "InvalidResourceLocation",
+			"The resource '%s' already exists in location '%s' in resource group '%s'. A resource with the same name cannot be created in location '%s'. Please select a new resource name.",
+			old.Name, old.Location, old.ID.ResourceGroup(), wanted.Location)
+	case !slices.Contains([]string{"", "None", "Regional"}, wanted.Isolation):
+		return arm.Errorf(http.StatusBadRequest, "BadRequest",
+			"The isolation scope '%s' is invalid. It must be 'None' or 'Regional'.", wanted.Isolation)
+	}
+	if created {
+		if err := resource.CheckLocation(wanted.Location, Type); err != nil {
+			return err
+		}
+	}
+	if err := checkRestrictions(wanted.Restrictions); err != nil {
+		return err
+	}
+	return resource.CheckTags(wanted.Tags)
+}
+
+const maxRestrictions = 100
+
+// checkRestrictions takes a provider's namespace or one of its types, without wildcards.
+func checkRestrictions(r *Restrictions) error {
+	if r == nil {
+		return nil
+	}
+	if len(r.Providers) > maxRestrictions {
+		return arm.Errorf(http.StatusBadRequest, "BadRequest", "At most %d assignment restrictions are allowed.", maxRestrictions)
+	}
+	for _, provider := range r.Providers {
+		for part := range strings.SplitSeq(provider, "/") {
+			if len(provider) > maxName || !plain(strings.ReplaceAll(part, ".", "")) {
+				return arm.Errorf(http.StatusBadRequest, "BadRequest",
+					"The assignment restriction '%s' is invalid. It must be a resource provider such as 'Microsoft.Compute' or a resource type, without wildcards.", provider)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,221 @@
+package identity
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"midas/internal/activity"
+	"midas/internal/arm"
+	"midas/internal/resource"
+	"midas/internal/store"
+)
+
+// FederatedType is the resource type of federated identity credentials.
+const FederatedType = Type + "/federatedIdentityCredentials"
+
+// The documented limits of federated identity credentials.
+const (
+	maxFederated      = 20 // credentials of one identity
+	maxFederatedName  = 120
+	maxFederatedValue = 600 // characters of issuer, subject and audience
+)
+
+// Federated is a trust: a token of Issuer for Subject may stand in for the identity's own proof.
+type Federated struct {
+	ID   arm.ID `json:"-"`
+	Name string `json:"-"`
+
+	Issuer    string      `json:"issuer"`
+	Subject   string      `json:"subject,omitempty"`
+	Matching  *Expression `json:"claimsMatchingExpression,omitempty"` // instead of Subject
+	Audiences []string    `json:"audiences"`
+}
+
+// Expression matches the claims of a token where no single subject does.
+type Expression struct {
+	Value           string `json:"value"`
+	LanguageVersion int    `json:"languageVersion"`
+}
+
+// PutFederated creates or replaces a credential of an identity. Writes to one identity's
+// credentials happen one after the other, because each of them also writes the identity's record:
+// that is what keeps the limit and the uniqueness true.
+func (s *Service) PutFederated(ctx context.Context, ev activity.Event, id arm.ID, wanted Federated) (out Federated, created bool, err error) {
+	if err := checkFederated(id.Name(), wanted); err != nil {
+		return Federated{}, false, err
+	}
+	err = s.Log.Update(ctx, ev, func(tx store.Tx) error {
+		parent, err := s.federatedParent(tx, id)
+		if err != nil {
+			return err
+		}
+		rec, err := s.Resources.Get(tx, id)
+		created = isNotFound(err)
+		if err != nil && !created {
+			return err
+		}
+		if err := s.checkSiblings(tx, id, wanted); err != nil {
+			return err
+		}
+		now := s.Now().UTC()
+		if created {
+			rec = resource.Record{
+				ID: parent.ID + "/federatedIdentityCredentials/" + id.Name(), Type: FederatedType, Name: id.Name(),
+				TenantID: parent.TenantID, State: resource.Succeeded, Created: now,
+			}
+		}
+		rec.Changed, parent.Changed = now, now
+		if rec.Properties, err = json.Marshal(wanted); err != nil {
+			return fmt.Errorf("encode federated credential %s: %w", rec.ID, err)
+		}
+		if out, err = federatedFrom(rec); err != nil {
+			return err
+		}
+		if err := s.Resources.Put(tx, id.Parent(), parent); err != nil {
+			return err
+		}
+		return s.Resources.Put(tx, out.ID, rec)
+	})
+	return out, created, err
+}
+
+// GetFederated reads a credential.
+func (s *Service) GetFederated(ctx context.Context, id arm.ID) (Federated, error) {
+	rec, err := s.Resources.Find(ctx, id)
+	if err != nil {
+		return Federated{}, err
+	}
+	return federatedFrom(rec)
+}
+
+// ListFederated gives one page of an identity's credentials, and where the next begins.
+func (s *Service) ListFederated(ctx context.Context, identity arm.ID, after string, limit int) ([]Federated, string, error) {
+	page, err := s.Resources.Children(ctx, identity, FederatedType, after, limit)
+	if err != nil {
+		return nil, "", err
+	}
+	list := make([]Federated, len(page.Records))
+	for i, rec := range page.Records {
+		if list[i], err = federatedFrom(rec); err != nil {
+			return nil, "", err
+		}
+	}
+	return list, page.Next, nil
+}
+
+// DeleteFederated ends a credential and tells whether there was one.
+func (s *Service) DeleteFederated(ctx context.Context, ev activity.Event, id arm.ID) (existed bool, err error) {
+	if _, err := s.Resources.Find(ctx, id); isNotFound(err) {
+		return false, nil
+	}
+	err = s.Log.Update(ctx, ev, func(tx store.Tx) error {
+		parent, err := s.federatedParent(tx, id)
+		if err != nil {
+			return err
+		}
+		rec, err := s.Resources.Get(tx, id)
+		existed = !isNotFound(err)
+		if !existed || err != nil {
+			return onlyIf(existed, err)
+		}
+		parent.Changed = s.Now().UTC()
+		if err := s.Resources.Put(tx, id.Parent(), parent); err != nil {
+			return err
+		}
+		return s.Resources.Remove(tx, id, rec)
+	})
+	return existed, err
+}
+
+// deleteAll removes an identity's record with its credentials.
+func (s *Service) deleteAll(tx store.Tx, id arm.ID, rec resource.Record) error {
+	for child, err := range s.Resources.Nested(tx, id) {
+		if err != nil {
+			return err
+		}
+		childID, err := arm.ParseID(child.ID)
+		if err != nil {
+			return fmt.Errorf("record %s: %w", child.ID, err)
+		}
+		if err := s.Resources.Remove(tx, childID, child); err != nil {
+			return err
+		}
+	}
+	return s.Resources.Remove(tx, id, rec)
+}
+
+func (s *Service) federatedParent(tx store.Tx, id arm.ID) (resource.Record, error) {
+	parent, err := s.Resources.Parent(tx, id)
+	if e, isARM := err.(*arm.Error); isARM && e.Code == "ParentResourceNotFound" {
+		return parent, arm.Errorf(http.StatusNotFound, "ParentResourceNotFound", "The parent user-assigned identity doesn't exist.")
+	}
+	return parent, err
+}
+
+// checkSiblings keeps (issuer, subject) unique within an identity, and the credentials few.
+func (s *Service) checkSiblings(tx store.Tx, id arm.ID, wanted Federated) error {
+	others := 0
+	for rec, err := range s.Resources.Nested(tx, id.Parent()) {
+		if err != nil {
+			return err
+		}
+		other, err := federatedFrom(rec)
+		if err != nil {
+			return err
+		}
+		if other.ID.Key() == id.Key() {
+			continue
+		}
+		others++
+		if wanted.Subject != "" && other.Issuer == wanted.Issuer && other.Subject == wanted.Subject {
+			return errFederated("Issuer and subject combination already exists for this Managed Identity.")
+		}
+	}
+	if others >= maxFederated {
+		return errFederated("The number of federated identity credentials of one identity cannot exceed the maximum allowed (%d).", maxFederated)
+	}
+	return nil
+}
+
+func checkFederated(name string, f Federated) error {
+	switch {
+	case len(name) < minName || len(name) > maxFederatedName || !plain(name):
+		return errFederated("Federated identity credential name '%s' is invalid.", name)
+	case f.Issuer == "" && f.Subject == "" && f.Matching == nil && f.Audiences == nil:
+		return errFederated("Federated Identity Credential from HTTP body has empty properties")
+	case f.Issuer == "" || strings.TrimSpace(f.Issuer) != f.Issuer || !strings.HasPrefix(f.Issuer, "https://"):
+		return errFederated("The issuer of a federated identity credential must be an https URL without spaces around it.")
+	case len(f.Audiences) != 1 || f.Audiences[0] == "":
+		return errFederated("Federated identity credentials must have exactly one audience.")
+	case (f.Subject == "") == (f.Matching == nil):
+		return errFederated("A federated identity credential must have either a subject or a claims matching expression.")
+	case f.Matching != nil && (f.Matching.Value == "" || f.Matching.LanguageVersion != 1):
+		return errFederated("The claims matching expression must have a value and the language version 1.")
+	}
+	values := []string{f.Issuer, f.Subject, f.Audiences[0]}
+	if slices.ContainsFunc(values, func(v string) bool { return len(v) > maxFederatedValue }) ||
+		f.Matching != nil && len(f.Matching.Value) > maxFederatedValue {
+		return errFederated("Issuer, subject and audience of a federated identity credential are limited to %d characters.", maxFederatedValue)
+	}
+	return nil
+}
+
+func errFederated(format string, args ...any) error {
+	return arm.Errorf(http.StatusBadRequest, "BadRequest", format, args...)
+}
+
+func federatedFrom(rec resource.Record) (Federated, error) {
+	id, err := arm.ParseID(rec.ID)
+	if err != nil {
+		return Federated{}, fmt.Errorf("federated credential record %s: %w", rec.ID, err)
+	}
+	f := Federated{ID: id, Name: rec.Name}
+	if err := json.Unmarshal(rec.Properties, &f); err != nil {
+		return Federated{}, fmt.Errorf("decode federated credential %s: %w", rec.ID, err)
+	}
+	return f, nil
+}

@@ -1,0 +1,242 @@
+// Package identity is what Midas is for: user-assigned managed identities.
+//
+// An identity is an ARM resource and, in the directory of its subscription's tenant, a service
+// principal without any credential. Both are made and ended in one transaction. The resource is
+// found by its id; the principal by its object id or its client id, which lead back to the
+// resource. A new identity of an old name is another identity: it gets new ids, so role
+// assignments and references of the old one do not come back to life.
+package identity
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"midas/internal/activity"
+	"midas/internal/arm"
+	"midas/internal/directory"
+	"midas/internal/resource"
+	"midas/internal/store"
+)
+
+// Type is the resource type of user-assigned identities.
+const Type arm.Type = "Microsoft.ManagedIdentity/userAssignedIdentities"
+
+// Identity is one user-assigned identity.
+type Identity struct {
+	ID       arm.ID
+	Name     string
+	Location string
+	Tags     map[string]string
+	Properties
+}
+
+// Properties are what an identity has beyond other resources. Tenant, principal and client id are
+// given once, by Midas.
+type Properties struct {
+	TenantID     string        `json:"tenantId"`
+	PrincipalID  string        `json:"principalId"` // object id of the service principal
+	ClientID     string        `json:"clientId"`    // its application id
+	Isolation    string        `json:"isolationScope,omitempty"`
+	Restrictions *Restrictions `json:"assignmentRestrictions,omitempty"`
+}
+
+// Restrictions limit to which resource providers an identity may be assigned.
+type Restrictions struct {
+	Providers []string `json:"providers"`
+}
+
+// Service is the room's door. All fields must be set.
+type Service struct {
+	Resources *resource.Service
+	Directory *directory.Directory
+	Log       *activity.Log
+	Store     store.Store
+	Now       func() time.Time
+	NewID     func() string
+}
+
+// Change gives the wanted state of an identity from its present one. For an identity that does not
+// exist yet, the present one has only its ID and Name. Name, ids and principal are not its to
+// change.
+type Change func(old Identity) (Identity, error)
+
+// Put creates or changes an identity.
+func (s *Service) Put(ctx context.Context, ev activity.Event, id arm.ID, change Change) (out Identity, created bool, err error) {
+	if err := checkName(id.Name()); err != nil {
+		return Identity{}, false, err
+	}
+	err = s.Log.Update(ctx, ev, func(tx store.Tx) error {
+		group, err := s.Resources.Parent(tx, id)
+		if err != nil {
+			return err
+		}
+		rec, err := s.Resources.Get(tx, id)
+		created = isNotFound(err)
+		if err != nil && !created {
+			return err
+		}
+		if created {
+			rec = resource.Record{ID: canonical(id), Type: Type, Name: id.Name(), TenantID: group.TenantID, State: resource.Succeeded}
+		}
+		out, err = s.write(tx, rec, created, change)
+		return err
+	})
+	return out, created, err
+}
+
+// Patch changes an identity that must exist.
+func (s *Service) Patch(ctx context.Context, ev activity.Event, id arm.ID, change Change) (out Identity, err error) {
+	err = s.Log.Update(ctx, ev, func(tx store.Tx) error {
+		if _, err := s.Resources.Parent(tx, id); err != nil {
+			return err
+		}
+		rec, err := s.Resources.Get(tx, id)
+		if err != nil {
+			return err
+		}
+		out, err = s.write(tx, rec, false, change)
+		return err
+	})
+	return out, err
+}
+
+// Get reads an identity.
+func (s *Service) Get(ctx context.Context, id arm.ID) (Identity, error) {
+	rec, err := s.Resources.Find(ctx, id)
+	if err != nil {
+		return Identity{}, err
+	}
+	return fromRecord(rec)
+}
+
+// List gives one page of the identities in a subscription or a group, and where the next begins.
+func (s *Service) List(ctx context.Context, scope arm.ID, after string, limit int) ([]Identity, string, error) {
+	page, err := s.Resources.List(ctx, scope, Type, after, limit)
+	if err != nil {
+		return nil, "", err
+	}
+	identities := make([]Identity, len(page.Records))
+	for i, rec := range page.Records {
+		if identities[i], err = fromRecord(rec); err != nil {
+			return nil, "", err
+		}
+	}
+	return identities, page.Next, nil
+}
+
+// Delete ends an identity, its federated credentials, its service principal, and the role
+// assignments at its own scope. Assignments that its principal holds elsewhere stay, as do the
+// references of resources that use it. It tells whether there was anything to delete; only a
+// missing group is an error.
+func (s *Service) Delete(ctx context.Context, ev activity.Event, id arm.ID) (existed bool, err error) {
+	if _, err := s.Resources.Find(ctx, id); isNotFound(err) {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	// Assignments go first: should Midas stop here, nobody is left with a right on a later
+	// identity of the same name.
+	if err := s.Resources.Scopes.DeleteScope(ctx, id); err != nil {
+		return false, fmt.Errorf("delete role assignments at %s: %w", id, err)
+	}
+	err = s.Log.Update(ctx, ev, func(tx store.Tx) error {
+		if _, err := s.Resources.Parent(tx, id); err != nil {
+			return err
+		}
+		rec, err := s.Resources.Get(tx, id)
+		existed = !isNotFound(err)
+		if !existed || err != nil {
+			return onlyIf(existed, err)
+		}
+		return s.deleteAll(tx, id, rec)
+	})
+	return existed, err
+}
+
+// Deleted implements resource.Owner: with the record goes the service principal.
+func (s *Service) Deleted(tx store.Tx, rec resource.Record) error {
+	identity, err := fromRecord(rec)
+	if err != nil {
+		return err
+	}
+	tx.Delete(principalKey(identity.PrincipalID))
+	tx.Delete(clientKey(identity.ClientID))
+	return s.Directory.DeleteServicePrincipal(tx, identity.TenantID, identity.PrincipalID)
+}
+
+// write applies a change to a record and stores it; a new record gets its principal.
+func (s *Service) write(tx store.Tx, rec resource.Record, created bool, change Change) (Identity, error) {
+	old, err := fromRecord(rec)
+	if err != nil {
+		return Identity{}, err
+	}
+	wanted, err := change(old.clone())
+	if err != nil {
+		return Identity{}, err
+	}
+	if err := check(old, wanted, created); err != nil {
+		return Identity{}, err
+	}
+	now := s.Now().UTC()
+	if created {
+		rec.Location, rec.Created = arm.Location(wanted.Location), now
+		old.TenantID, old.PrincipalID, old.ClientID = rec.TenantID, s.NewID(), s.NewID()
+		if err := s.createPrincipal(tx, old, now); err != nil {
+			return Identity{}, err
+		}
+	}
+	wanted.TenantID, wanted.PrincipalID, wanted.ClientID = old.TenantID, old.PrincipalID, old.ClientID
+	rec.Tags, rec.Changed = wanted.Tags, now
+	if rec.Properties, err = json.Marshal(wanted.Properties); err != nil {
+		return Identity{}, fmt.Errorf("encode identity %s: %w", rec.ID, err)
+	}
+	out, err := fromRecord(rec)
+	if err != nil {
+		return Identity{}, err
+	}
+	return out, s.Resources.Put(tx, out.ID, rec)
+}
+
+func (s *Service) createPrincipal(tx store.Tx, identity Identity, now time.Time) error {
+	tx.Put(principalKey(identity.PrincipalID), []byte(identity.ID.Key()))
+	tx.Put(clientKey(identity.ClientID), []byte(identity.ID.Key()))
+	return s.Directory.CreateServicePrincipal(tx, directory.ServicePrincipal{
+		ID: identity.PrincipalID, AppID: identity.ClientID, TenantID: identity.TenantID,
+		DisplayName: identity.Name, Type: "ManagedIdentity", Enabled: true, Created: now,
+		ResourceID:       identity.ID.String(),
+		AlternativeNames: []string{"isExplicit=True", WireID(identity.ID)},
+	})
+}
+
+func fromRecord(rec resource.Record) (Identity, error) {
+	id, err := arm.ParseID(rec.ID)
+	if err != nil {
+		return Identity{}, fmt.Errorf("identity record %s: %w", rec.ID, err)
+	}
+	identity := Identity{ID: id, Name: rec.Name, Location: rec.Location, Tags: rec.Tags}
+	if len(rec.Properties) > 0 {
+		if err := json.Unmarshal(rec.Properties, &identity.Properties); err != nil {
+			return Identity{}, fmt.Errorf("decode identity %s: %w", rec.ID, err)
+		}
+	}
+	return identity, nil
+}
+
+func principalKey(objectID string) string { return "p/" + arm.Fold(objectID) }
+func clientKey(clientID string) string    { return "c/" + arm.Fold(clientID) }
+
+// isNotFound tells ARM's word for a missing resource; a missing group is another matter.
+func isNotFound(err error) bool {
+	var e *arm.Error
+	return errors.As(err, &e) && e.Code == "ResourceNotFound"
+}
+
+func onlyIf(cond bool, err error) error {
+	if !cond {
+		return nil
+	}
+	return err
+}
