@@ -87,3 +87,17 @@ func (p *parser) collectionType(id ID) Type {
 	}
 	return coreType(id.levels, p.rest)
 }
+
+// Level tells at which level of the hierarchy the path's outermost type stands: an identity at a
+// group, its federated credentials too, a role assignment at whatever it extends.
+func (p Path) Level() Level {
+	switch {
+	case p.Target == Collection && strings.Count(string(p.Type), "/") > 1:
+		return p.ID.Base().Level()
+	case p.Target == Collection:
+		return p.ID.Level()
+	case p.ID.IsResource():
+		return p.ID.Base().Level()
+	}
+	return p.ID.Parent().Level()
+}

@@ -1,0 +1,45 @@
+package management
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"midas/internal/activity"
+	"midas/internal/api/management/wire"
+	"midas/internal/arm"
+)
+
+// listEvents reads the activity log of a subscription.
+func (h *Handler) listEvents(ctx context.Context, r *Request) (*Response, error) {
+	if !arm.SameName(r.ID().Name(), "management") {
+		return nil, arm.ErrResourceNotFound(r.ID())
+	}
+	p, err := h.page(r)
+	if err != nil {
+		return nil, err
+	}
+	query, err := activity.ParseFilter(r.Query.Get("$filter"))
+	if err != nil {
+		return nil, eventsError(err)
+	}
+	query.TenantID, query.SubscriptionID = r.Caller.TenantID, arm.Fold(r.ID().Subscription())
+	query.After, query.Limit = p.after, p.limit
+	found, err := h.Activity.Query(ctx, query)
+	if err != nil {
+		return nil, eventsError(err)
+	}
+	value := make([]wire.Event, len(found.Events))
+	for i, e := range found.Events {
+		value[i] = wire.EncodeEvent(e)
+	}
+	return ok(wire.List[wire.Event]{Value: value, NextLink: h.nextLink(r, p, found.Next)})
+}
+
+func eventsError(err error) error {
+	var bad *activity.QueryError
+	if errors.As(err, &bad) {
+		return arm.Errorf(http.StatusBadRequest, "BadRequest", "%s", bad.Text)
+	}
+	return err
+}

@@ -1,0 +1,99 @@
+package management
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"midas/internal/api/httpx"
+	"midas/internal/arm"
+	"midas/internal/store"
+)
+
+// The headers that ARM sends with each answer. The slices are shared; net/http only reads them.
+var (
+	noCache   = []string{"no-cache"}
+	expires   = []string{"-1"}
+	transport = []string{"max-age=31536000; includeSubDomains"}
+	noSniff   = []string{"nosniff"}
+	gateway   = []string{"gateway"}
+)
+
+// answer writes what an operation has returned.
+func (h *Handler) answer(w http.ResponseWriter, r *http.Request, ev *httpx.Event, response *Response) {
+	h.head(w.Header(), ev)
+	if ev.ClientRequestID != "" && strings.EqualFold(r.Header.Get("X-Ms-Return-Client-Request-Id"), "true") {
+		w.Header().Set("X-Ms-Client-Request-Id", ev.ClientRequestID)
+	}
+	for name, values := range response.Header {
+		w.Header()[name] = values
+	}
+	if response.Body == nil {
+		if response.Status != http.StatusNoContent {
+			w.Header().Set("Content-Length", "0")
+		}
+		w.WriteHeader(response.Status)
+		return
+	}
+	if err := httpx.WriteJSON(w, response.Status, response.Body); err != nil {
+		ev.Err = err
+	}
+}
+
+// fail turns an error into an answer: an *arm.Error as it says, a store that is too busy into 503,
+// everything else into a 500 whose cause is only in the log.
+func (h *Handler) fail(w http.ResponseWriter, ev *httpx.Event, err error) {
+	var visible *arm.Error
+	if !errors.As(err, &visible) {
+		ev.Err = err
+		visible = internalError(err)
+	}
+	ev.ErrorCode = visible.Code
+	header := w.Header()
+	h.head(header, ev)
+	if !visible.Backend && visible.Status < 500 {
+		header["X-Ms-Failure-Cause"] = gateway
+	}
+	for name, values := range visible.Header {
+		header[name] = values
+	}
+	if err := httpx.WriteJSON(w, visible.Status, visible); err != nil {
+		ev.Err = errors.Join(ev.Err, err)
+	}
+}
+
+func internalError(err error) *arm.Error {
+	if errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrClosed) {
+		busy := arm.Errorf(http.StatusServiceUnavailable, "ServerBusy", "The server is busy. Please try again.")
+		busy.Header = http.Header{"Retry-After": {"1"}}
+		return busy
+	}
+	if errors.Is(err, store.ErrTooLarge) {
+		return arm.Errorf(http.StatusBadRequest, "RequestContentTooLarge", "The resource would be too large to store.")
+	}
+	return arm.Errorf(http.StatusInternalServerError, "InternalServerError", "Encountered internal server error.")
+}
+
+// Refuse words what never reaches Serve.
+func (h *Handler) Refuse(w http.ResponseWriter, _ *http.Request, ev *httpx.Event, status int) {
+	ev.Face = "management"
+	h.fail(w, ev, arm.Errorf(status, "UriTooLong", "The request URI is too long."))
+}
+
+func (h *Handler) head(header http.Header, ev *httpx.Event) {
+	header["Cache-Control"] = noCache
+	header["Pragma"] = noCache
+	header["Expires"] = expires
+	header["Strict-Transport-Security"] = transport
+	header["X-Content-Type-Options"] = noSniff
+	header["X-Ms-Correlation-Request-Id"] = []string{ev.CorrelationID}
+	header["X-Ms-Routing-Request-Id"] = []string{"MIDAS:" + ev.Start.UTC().Format("20060102T150405Z") + ":" + ev.RequestID}
+}
+
+// label is the operation's name in metrics and logs: it comes from the table, never from a request.
+func (op *Operation) label() string {
+	if op.Perform == "" {
+		return op.Method + " " + string(op.Type)
+	}
+	return op.Perform
+}

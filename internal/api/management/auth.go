@@ -1,0 +1,132 @@
+package management
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"midas/internal/activity"
+	"midas/internal/api/httpx"
+	"midas/internal/arm"
+	"midas/internal/rbac"
+	"midas/internal/token"
+)
+
+// audiences are the resources whose tokens ARM takes: the four that all clients know, and this
+// server's own origin, with and without a slash.
+func audiences(origin string) map[string]bool {
+	set := map[string]bool{}
+	for _, resource := range append(standardAudiences(), origin, origin+"/") {
+		set[resource] = true
+	}
+	return set
+}
+
+func standardAudiences() []string {
+	return []string{
+		"https://management.core.windows.net/", "https://management.core.windows.net",
+		"https://management.azure.com/", "https://management.azure.com",
+	}
+}
+
+// authenticate checks the bearer token and makes its subject the request's caller. The tenant is
+// that of the addressed subscription, or empty.
+func (h *Handler) authenticate(ctx context.Context, r *Request, tenant string) error {
+	headers := r.HTTP.Header["Authorization"]
+	if len(headers) == 0 {
+		return h.unauthorized(tenant, "AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing.",
+			"The authentication failed because of missing 'Authorization' header.")
+	}
+	scheme, raw, found := strings.Cut(headers[0], " ")
+	if len(headers) > 1 || !found || !strings.EqualFold(scheme, "Bearer") {
+		return h.unauthorized(tenant, "AuthenticationFailed", "Authentication failed. The 'Authorization' header is not a single bearer token.", "")
+	}
+	claims, err := h.Tokens.Verify(ctx, strings.TrimSpace(raw))
+	if err != nil {
+		return h.badToken(tenant, err)
+	}
+	if !h.audiences[claims.Audience] {
+		return h.unauthorized(tenant, "InvalidAuthenticationTokenAudience", fmt.Sprintf(
+			"The access token has been obtained for wrong audience or resource '%s'. It should exactly match with one of the allowed audiences '%s'.",
+			claims.Audience, strings.Join(standardAudiences(), "','")), "")
+	}
+	if tenant != "" && claims.TenantID != tenant {
+		return h.wrongTenant(tenant, claims.TenantID)
+	}
+	r.Caller = rbac.Caller{TenantID: claims.TenantID, ObjectID: claims.ObjectID, AppID: claims.AppID, Name: claims.AppID}
+	return nil
+}
+
+// badToken words what is wrong with a token. What does not concern the caller is a fault of ours.
+func (h *Handler) badToken(tenant string, err error) error {
+	var expired *token.ExpiredError
+	switch {
+	case errors.As(err, &expired):
+		const format = "1/2/2006 3:04:05 PM"
+		return h.unauthorized(tenant, "ExpiredAuthenticationToken", fmt.Sprintf(
+			"The access token expiry UTC time '%s' is earlier than current UTC time '%s'.",
+			expired.Expired.UTC().Format(format), expired.Now.UTC().Format(format)), "")
+	case refused(err):
+		return h.unauthorized(tenant, "InvalidAuthenticationToken", "The access token is invalid.", "")
+	}
+	return fmt.Errorf("verify the bearer token: %w", err)
+}
+
+// refused tells a bad token from a failure to look at it.
+func refused(err error) bool {
+	for _, reason := range []error{token.ErrMalformed, token.ErrUnknownKey, token.ErrSignature, token.ErrIssuer, token.ErrNotYetValid} {
+		if errors.Is(err, reason) {
+			return true
+		}
+	}
+	return false
+}
+
+func (h *Handler) wrongTenant(tenant, given string) error {
+	issuer := func(t string) string { return h.Origin + "/" + t + "/" }
+	return h.unauthorized(tenant, "InvalidAuthenticationTokenTenant", fmt.Sprintf(
+		"The access token is from the wrong issuer '%s'. It must match the tenant '%s' associated with this subscription. Please use the authority (URL) '%s' to get the token.",
+		issuer(given), issuer(tenant), h.Origin+"/"+tenant), "")
+}
+
+// unauthorized is a 401 that names the tenant in its challenge; several tools learn a
+// subscription's tenant from just that.
+func (h *Handler) unauthorized(tenant, code, message, description string) error {
+	if tenant == "" {
+		tenant = h.HomeTenant
+	}
+	if description == "" {
+		description = message
+	}
+	err := arm.Errorf(http.StatusUnauthorized, code, "%s", message)
+	err.Header = http.Header{"Www-Authenticate": {fmt.Sprintf(
+		`Bearer authorization_uri="%s/%s", error="invalid_token", error_description="%s"`,
+		h.Origin, tenant, quotable(description))}}
+	return err
+}
+
+// quotable makes a text fit for a quoted header parameter.
+func quotable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' || r == '"' || r == '\\' {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// fillEvent prepares the activity log's entry.
+func (h *Handler) fillEvent(r *Request, op *Operation, ev *httpx.Event) {
+	id := r.ID()
+	r.Event = activity.Event{
+		CorrelationID: ev.CorrelationID, OperationID: ev.RequestID,
+		TenantID: r.Caller.TenantID, SubscriptionID: arm.Fold(id.Subscription()), ResourceGroup: id.ResourceGroup(),
+		ResourceID: id.String(), ResourceType: string(r.Path.Type),
+		Operation: strings.ReplaceAll(op.Perform, "{namespace}", id.Name()),
+		Status:    activity.Succeeded,
+		Caller:    r.Caller.AppID, CallerObjectID: r.Caller.ObjectID, ClientIP: ev.ClientIP, ClientRequestID: ev.ClientRequestID,
+		Method: r.HTTP.Method, URI: r.HTTP.URL.EscapedPath(),
+	}
+}

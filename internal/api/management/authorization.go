@@ -1,0 +1,114 @@
+package management
+
+import (
+	"context"
+	"net/http"
+
+	"midas/internal/api/management/wire"
+	"midas/internal/arm"
+	"midas/internal/rbac"
+)
+
+func (h *Handler) listRoleAssignments(ctx context.Context, r *Request) (*Response, error) {
+	p, err := h.page(r)
+	if err != nil {
+		return nil, err
+	}
+	filter, err := rbac.ParseAssignmentFilter(r.Query.Get("$filter"))
+	if err != nil {
+		return nil, err
+	}
+	if err := h.scopeExists(ctx, r.ID()); err != nil {
+		return nil, err
+	}
+	filter.TenantID, filter.After, filter.Limit = r.Caller.TenantID, p.after, p.limit
+	found, err := h.RBAC.ListAssignments(ctx, r.ID(), filter)
+	if err != nil {
+		return nil, err
+	}
+	value := make([]wire.RoleAssignment, len(found.Assignments))
+	for i, a := range found.Assignments {
+		value[i] = wire.EncodeRoleAssignment(a, false)
+	}
+	return ok(wire.List[wire.RoleAssignment]{Value: value, NextLink: h.nextLink(r, p, found.Next)})
+}
+
+func (h *Handler) getRoleAssignment(ctx context.Context, r *Request) (*Response, error) {
+	a, err := h.RBAC.Assignment(ctx, r.Caller.TenantID, r.ID().Base(), r.ID().Name())
+	if err != nil {
+		return nil, err
+	}
+	return ok(wire.EncodeRoleAssignment(a, false))
+}
+
+// putRoleAssignment answers 201 also when the assignment was there already, as Azure does.
+func (h *Handler) putRoleAssignment(ctx context.Context, r *Request) (*Response, error) {
+	var body wire.RoleAssignmentBody
+	if err := r.Decode(&body); err != nil {
+		return nil, err
+	}
+	scope := r.ID().Base()
+	if err := h.scopeExists(ctx, scope); err != nil {
+		return nil, err
+	}
+	wanted, err := body.Assignment(scope, r.ID().Name())
+	if err != nil {
+		return nil, err
+	}
+	put, err := h.RBAC.PutAssignment(ctx, r.Event, wanted)
+	if err != nil {
+		return nil, err
+	}
+	return &Response{Status: http.StatusCreated, Body: wire.EncodeRoleAssignment(put, true)}, nil
+}
+
+func (h *Handler) deleteRoleAssignment(ctx context.Context, r *Request) (*Response, error) {
+	a, existed, err := h.RBAC.DeleteAssignment(ctx, r.Event, r.ID().Base(), r.ID().Name())
+	if err != nil {
+		return nil, err
+	}
+	if !existed {
+		return deleted(false)
+	}
+	return ok(wire.EncodeRoleAssignment(a, false))
+}
+
+func (h *Handler) listRoleDefinitions(_ context.Context, r *Request) (*Response, error) {
+	filter, err := rbac.ParseDefinitionFilter(r.Query.Get("$filter"))
+	if err != nil {
+		return nil, err
+	}
+	value := []wire.RoleDefinition{}
+	for _, d := range rbac.Definitions() {
+		if filter.Match(d) {
+			value = append(value, wire.EncodeRoleDefinition(r.ID(), d))
+		}
+	}
+	return ok(wire.List[wire.RoleDefinition]{Value: value})
+}
+
+func (h *Handler) getRoleDefinition(_ context.Context, r *Request) (*Response, error) {
+	d, found := rbac.DefinitionByID(r.ID().Name())
+	if !found {
+		return nil, rbac.ErrDefinitionNotFound(http.StatusNotFound, r.ID().Name())
+	}
+	return ok(wire.EncodeRoleDefinition(r.ID(), d))
+}
+
+// listPermissions tells callers what they themselves may do at a scope.
+func (h *Handler) listPermissions(ctx context.Context, r *Request) (*Response, error) {
+	permissions, err := h.RBAC.Permissions(ctx, r.Caller, r.ID())
+	if err != nil {
+		return nil, err
+	}
+	return ok(wire.List[wire.Permission]{Value: wire.EncodePermissions(permissions)})
+}
+
+// scopeExists refuses scopes that nothing stands behind.
+func (h *Handler) scopeExists(ctx context.Context, scope arm.ID) error {
+	if scope.IsRoot() {
+		return nil
+	}
+	_, err := h.Resources.Find(ctx, scope)
+	return err
+}

@@ -1,0 +1,107 @@
+package management
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"midas/internal/api/management/wire"
+	"midas/internal/arm"
+	"midas/internal/resource"
+)
+
+func (h *Handler) listGroups(ctx context.Context, r *Request) (*Response, error) {
+	p, err := h.page(r)
+	if err != nil {
+		return nil, err
+	}
+	keep, err := wire.ParseGroupFilter(r.Query.Get("$filter"))
+	if err != nil {
+		return nil, err
+	}
+	found, err := h.Resources.List(ctx, r.ID(), arm.TypeResourceGroup, p.after, p.limit)
+	if err != nil {
+		return nil, err
+	}
+	value := make([]wire.Group, 0, len(found.Records))
+	for _, rec := range found.Records {
+		if keep(rec) {
+			value = append(value, wire.EncodeGroup(rec))
+		}
+	}
+	return ok(wire.List[wire.Group]{Value: value, NextLink: h.nextLink(r, p, found.Next)})
+}
+
+func (h *Handler) getGroup(ctx context.Context, r *Request) (*Response, error) {
+	rec, err := h.Resources.Find(ctx, r.ID())
+	if err != nil {
+		return nil, err
+	}
+	return ok(wire.EncodeGroup(rec))
+}
+
+func (h *Handler) headGroup(ctx context.Context, r *Request) (*Response, error) {
+	_, err := h.Resources.Find(ctx, r.ID())
+	var missing *arm.Error
+	if errors.As(err, &missing) && missing.Status == http.StatusNotFound {
+		return &Response{Status: http.StatusNotFound}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Response{Status: http.StatusNoContent}, nil
+}
+
+func (h *Handler) putGroup(ctx context.Context, r *Request) (*Response, error) {
+	var body wire.GroupBody
+	if err := r.Decode(&body); err != nil {
+		return nil, err
+	}
+	rec, created, err := h.Resources.WriteGroup(ctx, r.Event, r.ID(), body.Replace)
+	if err != nil {
+		return nil, err
+	}
+	return written(created, rec.ID, wire.EncodeGroup(rec))
+}
+
+func (h *Handler) patchGroup(ctx context.Context, r *Request) (*Response, error) {
+	var body wire.GroupBody
+	if err := r.Decode(&body); err != nil {
+		return nil, err
+	}
+	rec, err := h.Resources.PatchGroup(ctx, r.Event, r.ID(), body.Merge)
+	if err != nil {
+		return nil, err
+	}
+	return ok(wire.EncodeGroup(rec))
+}
+
+func (h *Handler) deleteGroup(ctx context.Context, r *Request) (*Response, error) {
+	op, err := h.Resources.DeleteGroup(ctx, r.Event, r.ID())
+	if err != nil {
+		return nil, err
+	}
+	return h.accepted(r, op), nil
+}
+
+// getOperationResult answers 202 as long as the operation runs, then 200.
+func (h *Handler) getOperationResult(ctx context.Context, r *Request) (*Response, error) {
+	op, err := h.Resources.Operation(ctx, r.ID().Subscription(), r.ID().Name())
+	if err != nil {
+		return nil, err
+	}
+	if op.Ended.IsZero() {
+		return h.accepted(r, op), nil
+	}
+	return &Response{Status: http.StatusOK}, nil
+}
+
+// retryAfter is how many seconds a poller should wait. Azure says 15; here groups are gone sooner.
+const retryAfter = "1"
+
+func (h *Handler) accepted(r *Request, op resource.Operation) *Response {
+	return &Response{Status: http.StatusAccepted, Header: http.Header{
+		"Location":    {h.Origin + "/subscriptions/" + op.Subscription + "/operationresults/" + op.Name + "?api-version=" + string(r.Version)},
+		"Retry-After": {retryAfter},
+	}}
+}

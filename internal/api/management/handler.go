@@ -1,0 +1,185 @@
+package management
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"midas/internal/activity"
+	"midas/internal/api/httpx"
+	"midas/internal/arm"
+	"midas/internal/directory"
+	"midas/internal/identity"
+	"midas/internal/rbac"
+	"midas/internal/resource"
+	"midas/internal/store"
+	"midas/internal/token"
+)
+
+// Verifier checks bearer tokens.
+type Verifier interface {
+	Verify(ctx context.Context, raw string) (*token.Claims, error)
+}
+
+// Handler serves ARM. All fields must be set; New makes it ready.
+type Handler struct {
+	Origin     string // scheme and authority of the server, without a trailing slash
+	HomeTenant string // the tenant that a 401 names outside of subscriptions
+	Tokens     Verifier
+	RBAC       *rbac.Service
+	Directory  *directory.Directory
+	Resources  *resource.Service
+	Identities *identity.Service
+	Activity   *activity.Log
+	Store      store.Store
+	Pages      *arm.Pages
+	Now        func() time.Time
+	NewID      func() string
+
+	table     *table
+	audiences map[string]bool
+}
+
+// New builds the operation table.
+func New(h Handler) (*Handler, error) {
+	var err error
+	if h.table, err = newTable(h.operations()); err != nil {
+		return nil, err
+	}
+	h.audiences = audiences(h.Origin)
+	return &h, nil
+}
+
+// Serve answers one request. The order of the steps is the security of this face.
+func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
+	ev.Face = "management"
+	response, err := h.serve(r, ev)
+	if err != nil {
+		h.fail(w, ev, err)
+		return
+	}
+	h.answer(w, r, ev, response)
+}
+
+func (h *Handler) serve(r *http.Request, ev *httpx.Event) (*Response, error) {
+	req, op, err := h.parse(r)
+	if op != nil {
+		ev.Operation = op.label()
+	}
+	if err != nil {
+		return nil, err
+	}
+	ctx := r.Context()
+	tenant, err := h.tenantOf(ctx, req.ID())
+	if err != nil {
+		return nil, err
+	}
+	if err := h.authenticate(ctx, req, tenant); err != nil {
+		return nil, err
+	}
+	ev.Caller = req.Caller.ObjectID
+	h.fillEvent(req, op, ev)
+	if req.ID().Subscription() != "" {
+		if _, err := h.Resources.Subscription(ctx, req.ID()); err != nil {
+			return nil, err
+		}
+	}
+	if err := h.authorize(ctx, req, op); err != nil {
+		return nil, err
+	}
+	return op.Serve(ctx, req)
+}
+
+// parse finds out what a request means. The operation is returned with an error too, once found,
+// because metrics are labelled with it.
+func (h *Handler) parse(r *http.Request) (*Request, *Operation, error) {
+	path, err := arm.ParsePath(r.Method, r.URL.EscapedPath())
+	if err != nil {
+		return nil, nil, arm.Errorf(http.StatusBadRequest, "InvalidRequestUri", "The request URI is invalid: %s.", err)
+	}
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, nil, arm.Errorf(http.StatusBadRequest, "InvalidRequestUri", "The request URI is invalid: the query cannot be read.")
+	}
+	op, version, err := h.table.find(r.Method, path, parameter(query, "api-version"))
+	if err != nil {
+		return nil, op, err
+	}
+	if subscription := path.ID.Subscription(); subscription != "" && !isGUID(subscription) {
+		return nil, op, arm.Errorf(http.StatusBadRequest, "InvalidSubscriptionId",
+			"The provided subscription identifier '%s' is malformed or invalid.", subscription)
+	}
+	return &Request{HTTP: r, Path: path, Version: version, Query: query}, op, nil
+}
+
+// authorize asks RBAC. A refusal is written to the activity log before it is given.
+func (h *Handler) authorize(ctx context.Context, r *Request, op *Operation) error {
+	if op.Perform == "" {
+		return nil
+	}
+	allowed, err := h.allowed(ctx, r, op)
+	if err != nil || allowed {
+		return err
+	}
+	refusal := rbac.ErrAuthorizationFailed(r.Caller, r.Event.Operation, r.ID())
+	r.Event.Status, r.Event.Code, r.Event.ErrorCode = activity.Failed, refusal.Status, refusal.Code
+	if err := h.Activity.Record(ctx, r.Event); err != nil {
+		return err
+	}
+	return refusal
+}
+
+func (h *Handler) allowed(ctx context.Context, r *Request, op *Operation) (bool, error) {
+	if op.Visible {
+		return h.RBAC.Visible(ctx, r.Caller, r.ID().SubscriptionScope())
+	}
+	return h.RBAC.Authorize(ctx, r.Caller, r.Event.Operation, r.ID())
+}
+
+// tenantOf is the tenant whose tokens are good for an id: that of its subscription, or the home
+// tenant where there is none. An unknown subscription is not told apart here, because nobody is
+// authenticated yet.
+func (h *Handler) tenantOf(ctx context.Context, id arm.ID) (string, error) {
+	if id.Subscription() == "" {
+		return "", nil
+	}
+	rec, err := h.Resources.Subscription(ctx, id)
+	var armError *arm.Error
+	if errors.As(err, &armError) {
+		return "", nil
+	}
+	return rec.TenantID, err
+}
+
+// parameter gives the values of a query parameter, whatever the case of its name.
+func parameter(query url.Values, name string) []string {
+	if values := query[name]; values != nil {
+		return values
+	}
+	for given, values := range query {
+		if arm.SameName(given, name) {
+			return values
+		}
+	}
+	return nil
+}
+
+func isGUID(s string) bool {
+	if len(s) != 36 {
+		return false
+	}
+	for i := range len(s) {
+		switch c := s[i]; {
+		case i == 8 || i == 13 || i == 18 || i == 23:
+			if c != '-' {
+				return false
+			}
+		case '0' <= c && c <= '9', 'a' <= c && c <= 'f', 'A' <= c && c <= 'F':
+		default:
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,112 @@
+package management
+
+import (
+	"context"
+	"net/http"
+
+	"midas/internal/api/management/wire"
+	"midas/internal/arm"
+	"midas/internal/identity"
+)
+
+func (h *Handler) listIdentities(ctx context.Context, r *Request) (*Response, error) {
+	p, err := h.page(r)
+	if err != nil {
+		return nil, err
+	}
+	found, next, err := h.Identities.List(ctx, r.ID(), p.after, p.limit)
+	if err != nil {
+		return nil, err
+	}
+	value := make([]wire.Identity, len(found))
+	for i := range found {
+		value[i] = wire.EncodeIdentity(r.Version, h.Origin, found[i])
+	}
+	return ok(wire.List[wire.Identity]{Value: value, NextLink: h.nextLink(r, p, next)})
+}
+
+func (h *Handler) getIdentity(ctx context.Context, r *Request) (*Response, error) {
+	found, err := h.Identities.Get(ctx, r.ID())
+	if err != nil {
+		return nil, err
+	}
+	return ok(wire.EncodeIdentity(r.Version, h.Origin, found))
+}
+
+func (h *Handler) putIdentity(ctx context.Context, r *Request) (*Response, error) {
+	var body wire.IdentityBody
+	if err := r.Decode(&body); err != nil {
+		return nil, err
+	}
+	put, created, err := h.Identities.Put(ctx, r.Event, r.ID(), body.Replace(r.Version))
+	if err != nil {
+		return nil, err
+	}
+	return written(created, identity.WireID(put.ID), wire.EncodeIdentity(r.Version, h.Origin, put))
+}
+
+func (h *Handler) patchIdentity(ctx context.Context, r *Request) (*Response, error) {
+	var body wire.IdentityBody
+	if err := r.Decode(&body); err != nil {
+		return nil, err
+	}
+	patched, err := h.Identities.Patch(ctx, r.Event, r.ID(), body.Merge(r.Version))
+	if err != nil {
+		return nil, err
+	}
+	return ok(wire.EncodeIdentity(r.Version, h.Origin, patched))
+}
+
+func (h *Handler) deleteIdentity(ctx context.Context, r *Request) (*Response, error) {
+	existed, err := h.Identities.Delete(ctx, r.Event, r.ID())
+	if err != nil {
+		return nil, err
+	}
+	return deleted(existed)
+}
+
+// getSystemIdentity answers for {scope}/…/identities/default. Nothing that carries a
+// system-assigned identity can be stored yet, so what it can say is which of scope and identity is
+// missing.
+func (h *Handler) getSystemIdentity(ctx context.Context, r *Request) (*Response, error) {
+	if !arm.SameName(r.ID().Name(), "default") {
+		return nil, arm.ErrResourceNotFound(r.ID())
+	}
+	if scope := r.ID().Base(); !scope.IsRoot() {
+		if _, err := h.Resources.Find(ctx, scope); err != nil {
+			return nil, err
+		}
+	}
+	return nil, arm.Errorf(http.StatusNotFound, "ResourceNotFound",
+		"The resource '%s' has no system-assigned managed identity.", r.ID().Base())
+}
+
+func (h *Handler) listIdentityOperations(context.Context, *Request) (*Response, error) {
+	return ok(wire.List[wire.OperationInfo]{Value: wire.IdentityOperations()})
+}
+
+// listAssociated shows which resources use an identity.
+func (h *Handler) listAssociated(ctx context.Context, r *Request) (*Response, error) {
+	for _, option := range []string{"$filter", "$orderby", "$skip"} {
+		if r.Query.Get(option) != "" {
+			return nil, arm.Errorf(http.StatusBadRequest, "BadRequest", "The query option '%s' is not supported.", option)
+		}
+	}
+	p, err := h.page(r)
+	if err != nil {
+		return nil, err
+	}
+	ids, next, total, err := h.Resources.Associated(ctx, r.ID(), p.after, p.limit)
+	if err != nil {
+		return nil, err
+	}
+	value := make([]wire.Associated, len(ids))
+	for i, id := range ids {
+		subscription, err := h.Resources.Subscription(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		value[i] = wire.EncodeAssociated(id, subscription.Name)
+	}
+	return ok(wire.AssociatedList{TotalCount: total, Value: value, NextLink: h.nextLink(r, p, next)})
+}

@@ -1,0 +1,196 @@
+package management
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"midas/internal/api/management/wire"
+	"midas/internal/arm"
+)
+
+// Operation is one row of the table.
+type Operation struct {
+	Method string     // "PUT"
+	Type   arm.Type   // Microsoft.ManagedIdentity/userAssignedIdentities
+	Target arm.Target // Instance, Collection or Action
+	Verb   string     // of an Action
+	At     arm.Level  // the levels at which the type may stand
+
+	// Perform is the RBAC action that the caller must be allowed; "{namespace}" stands for the
+	// provider in the path. When it is empty, any authenticated caller may call, and the operation
+	// shows only what the caller may see.
+	Perform string
+	// Visible lets everyone call who holds any role in the subscription, as ARM does for the
+	// subscription itself. Perform then only names the action in a refusal.
+	Visible bool
+
+	Versions []arm.Version
+	Serve    func(context.Context, *Request) (*Response, error)
+}
+
+// route is what a path, without the method, leads to. A type may have different rows at different
+// levels: providers do, at the tenant and in a subscription.
+type route struct {
+	at   arm.Level
+	rows []*Operation
+}
+
+// row is the operation of a method at a level, or nil.
+func (r *route) row(method string, at arm.Level) *Operation {
+	for _, op := range r.rows {
+		if op.Method == method && op.At&at != 0 {
+			return op
+		}
+	}
+	return nil
+}
+
+// table finds operations. It is made once and only read afterwards.
+type table struct {
+	operations []Operation
+	routes     map[string]*route
+	types      map[string][]arm.Type // by folded namespace, in table order
+}
+
+// newTable indexes the operations. Two rows for one method and path are a mistake of ours.
+func newTable(operations []Operation) (*table, error) {
+	t := &table{operations: operations, routes: map[string]*route{}, types: map[string][]arm.Type{}}
+	for i := range operations {
+		op := &operations[i]
+		key := routeKey(op.Type, op.Target, op.Verb)
+		r := t.routes[key]
+		if r == nil {
+			r = &route{}
+			t.routes[key] = r
+		}
+		if r.row(op.Method, op.At) != nil {
+			return nil, fmt.Errorf("two operations for %s %s", op.Method, key)
+		}
+		r.rows = append(r.rows, op)
+		r.at |= op.At
+		namespace := arm.Fold(op.Type.Namespace())
+		if !slices.Contains(t.types[namespace], op.Type) {
+			t.types[namespace] = append(t.types[namespace], op.Type)
+		}
+	}
+	return t, nil
+}
+
+func routeKey(typ arm.Type, target arm.Target, verb string) string {
+	return typ.Key() + "\x00" + target.String() + "\x00" + arm.Fold(verb)
+}
+
+// find gives the operation that a request means, and the version of it that it asks for.
+func (t *table) find(method string, path arm.Path, asked []string) (*Operation, arm.Version, error) {
+	r, at := t.routes[routeKey(path.Type, path.Target, path.Verb)], path.Level()
+	if r == nil || r.at&at == 0 {
+		if path.Target == arm.Action && t.methodsOf(path) != "" {
+			return nil, "", errMethod(method, t.methodsOf(path))
+		}
+		return nil, "", t.errUnknown(path, asked)
+	}
+	op := r.row(method, at)
+	if op == nil {
+		return nil, "", errMethod(method, r.allowed(at))
+	}
+	if len(asked) == 0 || asked[0] == "" {
+		return op, "", arm.Errorf(http.StatusBadRequest, "MissingApiVersionParameter",
+			"The api-version query parameter (?api-version=) is required for all requests.")
+	}
+	if version, known := arm.Find(op.Versions, asked[0]); known && len(asked) == 1 {
+		return op, version, nil
+	}
+	return op, "", errVersion(op, strings.Join(asked, ","))
+}
+
+// methodsOf tells which methods the path would have, were its last segment a name and not a verb.
+// A POST to a collection is such a path.
+func (t *table) methodsOf(path arm.Path) string {
+	as, err := arm.ParsePath(http.MethodGet, path.ID.String()+"/"+path.Verb)
+	if err != nil {
+		return ""
+	}
+	if r := t.routes[routeKey(as.Type, as.Target, "")]; r != nil && r.at&as.Level() != 0 {
+		return r.allowed(as.Level())
+	}
+	return ""
+}
+
+func (r *route) allowed(at arm.Level) string {
+	var methods []string
+	for _, op := range r.rows {
+		if op.At&at != 0 {
+			methods = append(methods, op.Method)
+		}
+	}
+	slices.Sort(methods)
+	return strings.Join(methods, ", ")
+}
+
+func errMethod(method, allowed string) error {
+	err := arm.Errorf(http.StatusMethodNotAllowed, "HttpMethodNotSupported",
+		"The HTTP method '%s' is not supported here. Supported are: %s.", method, allowed)
+	err.Header = http.Header{"Allow": {allowed}}
+	return err
+}
+
+// errUnknown names what is unknown: the provider, or the type within it.
+func (t *table) errUnknown(path arm.Path, asked []string) error {
+	namespace := path.Type.Namespace()
+	if t.types[arm.Fold(namespace)] == nil {
+		return arm.Errorf(http.StatusNotFound, "InvalidResourceNamespace", "The resource namespace '%s' is invalid.", namespace)
+	}
+	version := ""
+	if len(asked) > 0 {
+		version = asked[0]
+	}
+	return arm.Errorf(http.StatusNotFound, "InvalidResourceType",
+		"The resource type could not be found in the namespace '%s' for api version '%s'.", namespace, version)
+}
+
+// errVersion is worded by ARM for its own routes, and differently for providers' types.
+func errVersion(op *Operation, asked string) error {
+	versions := make([]string, len(op.Versions))
+	for i, v := range op.Versions {
+		versions[i] = string(v)
+	}
+	if arm.SameName(op.Type.Namespace(), arm.TypeTenant.Namespace()) {
+		return arm.Errorf(http.StatusBadRequest, "InvalidApiVersionParameter",
+			"The api-version '%s' is invalid. The supported versions are '%s'.", asked, strings.Join(versions, ","))
+	}
+	return arm.Errorf(http.StatusBadRequest, "NoRegisteredProviderFound",
+		"No registered resource provider found for location '' and API version '%s' for type '%s'. The supported api-versions are '%s'. The supported locations are ''.",
+		asked, op.Type.Path(), strings.Join(versions, ", "))
+}
+
+// The versions of ARM's own types. Clients of many years are in use, and the bodies have not
+// changed in what Midas shows.
+func coreVersions() []arm.Version {
+	return []arm.Version{
+		"2014-04-01", "2015-01-01", "2015-11-01", "2016-02-01", "2016-06-01", "2016-07-01", "2016-09-01",
+		"2017-03-01", "2017-05-10", "2018-01-01", "2018-02-01", "2018-05-01", "2018-06-01", "2018-07-01", "2018-08-01",
+		"2019-03-01", "2019-05-01", "2019-05-10", "2019-06-01", "2019-07-01", "2019-08-01", "2019-09-01", "2019-10-01", "2019-11-01",
+		"2020-01-01", "2020-05-01", "2020-06-01", "2020-07-01", "2020-08-01", "2020-09-01", "2020-10-01",
+		"2021-01-01", "2021-04-01", "2022-01-01", "2022-05-01", "2022-06-01", "2022-09-01", "2022-12-01",
+		"2023-03-01", "2023-07-01", "2024-03-01", "2024-07-01", "2024-08-01", "2024-11-01", "2025-03-01", "2025-04-01",
+	}
+}
+
+func authorizationVersions() []arm.Version {
+	return []arm.Version{
+		"2015-07-01", "2017-10-01-preview", "2018-01-01-preview", "2018-07-01", "2018-07-01-preview", "2018-09-01-preview",
+		"2020-03-01-preview", "2020-04-01-preview", "2020-08-01-preview", "2020-10-01-preview", "2022-01-01-preview",
+		"2022-04-01", "2022-05-01-preview",
+	}
+}
+
+func insightsVersions() []arm.Version {
+	return []arm.Version{"2014-04-01", "2015-04-01", "2017-03-01-preview"}
+}
+
+func identityVersions() []arm.Version {
+	return wire.Versions(func(wire.Gate) bool { return true })
+}

@@ -1,0 +1,81 @@
+package management
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+
+	"midas/internal/api/management/wire"
+	"midas/internal/arm"
+)
+
+func (h *Handler) listProviders(_ context.Context, r *Request) (*Response, error) {
+	namespaces := h.table.namespaces()
+	value := make([]wire.Provider, len(namespaces))
+	for i, namespace := range namespaces {
+		value[i] = h.provider(r, namespace)
+	}
+	return ok(wire.List[wire.Provider]{Value: value})
+}
+
+func (h *Handler) getProvider(_ context.Context, r *Request) (*Response, error) {
+	namespace, known := h.table.namespace(r.ID().Name())
+	if !known {
+		return nil, arm.Errorf(http.StatusNotFound, "InvalidResourceNamespace", "The resource namespace '%s' is invalid.", r.ID().Name())
+	}
+	return ok(h.provider(r, namespace))
+}
+
+// registerProvider answers as for a registration that is done: every provider of Midas is always
+// registered in every subscription.
+func (h *Handler) registerProvider(ctx context.Context, r *Request) (*Response, error) {
+	return h.getProvider(ctx, r)
+}
+
+// provider describes a namespace from the operation table.
+func (h *Handler) provider(r *Request, namespace string) wire.Provider {
+	p := wire.Provider{Namespace: namespace, RegistrationPolicy: "RegistrationRequired"}
+	if scope := r.ID().SubscriptionScope(); !scope.IsRoot() {
+		p.ID = scope.String() + "/providers/" + namespace
+		p.RegistrationState = "Registered"
+	}
+	for _, typ := range h.table.types[arm.Fold(namespace)] {
+		versions := h.table.versions(typ)
+		slices.Reverse(versions) // newest first, as clients expect
+		p.ResourceTypes = append(p.ResourceTypes, wire.ProviderType{
+			ResourceType: typ.Path(), Locations: wire.RegionNames(), APIVersions: versions,
+		})
+	}
+	return p
+}
+
+// namespaces lists the providers of the table by name.
+func (t *table) namespaces() []string {
+	var names []string
+	for _, types := range t.types {
+		names = append(names, types[0].Namespace())
+	}
+	slices.SortFunc(names, strings.Compare)
+	return names
+}
+
+func (t *table) namespace(asked string) (string, bool) {
+	types := t.types[arm.Fold(asked)]
+	if types == nil {
+		return "", false
+	}
+	return types[0].Namespace(), true
+}
+
+// versions lists, oldest first, the versions of all operations on a type.
+func (t *table) versions(typ arm.Type) []arm.Version {
+	var versions []arm.Version
+	for i := range t.operations {
+		if op := &t.operations[i]; op.Type == typ {
+			versions = append(versions, op.Versions...)
+		}
+	}
+	slices.SortFunc(versions, arm.Version.Compare)
+	return slices.Compact(versions)
+}

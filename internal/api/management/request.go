@@ -1,0 +1,119 @@
+package management
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"midas/internal/activity"
+	"midas/internal/api/management/wire"
+	"midas/internal/arm"
+	"midas/internal/rbac"
+)
+
+// Request is an ARM request that has passed everything in front of the operations.
+type Request struct {
+	HTTP    *http.Request
+	Path    arm.Path
+	Version arm.Version
+	Query   url.Values
+	Caller  rbac.Caller
+	// Event is the activity log's entry for this request, complete but for its outcome. A write
+	// hands it to its domain, which stores it in the write's own transaction.
+	Event activity.Event
+}
+
+// ID is the resource, or the scope of a collection, that the request addresses.
+func (r *Request) ID() arm.ID { return r.Path.ID }
+
+// Decode reads the body's JSON object. It needs a JSON content type, or none.
+func (r *Request) Decode(into any) error {
+	if given := r.HTTP.Header.Get("Content-Type"); given != "" {
+		if mediaType, _, err := mime.ParseMediaType(given); err != nil || mediaType != "application/json" && mediaType != "text/json" {
+			return arm.Errorf(http.StatusUnsupportedMediaType, "UnsupportedMediaType",
+				"The content media type '%s' is not supported. Only 'application/json' is supported.", given)
+		}
+	}
+	body, err := io.ReadAll(r.HTTP.Body)
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return arm.Errorf(http.StatusRequestEntityTooLarge, "RequestContentTooLarge",
+			"The request content size exceeds the maximum size of %d bytes.", tooLarge.Limit)
+	case err != nil:
+		return arm.ErrInvalidContent("The request body could not be read")
+	}
+	return wire.Decode(body, into)
+}
+
+// Response is what an operation answers.
+type Response struct {
+	Status int
+	Body   any // JSON; nil for none
+	Header http.Header
+}
+
+func ok(body any) (*Response, error) { return &Response{Status: http.StatusOK, Body: body}, nil }
+
+// written is the answer to a PUT: 201 with the place of what is new, else 200.
+func written(created bool, location string, body any) (*Response, error) {
+	if !created {
+		return ok(body)
+	}
+	return &Response{Status: http.StatusCreated, Body: body, Header: http.Header{"Location": {location}}}, nil
+}
+
+// deleted is the answer to a DELETE.
+func deleted(existed bool) (*Response, error) {
+	if existed {
+		return &Response{Status: http.StatusOK}, nil
+	}
+	return &Response{Status: http.StatusNoContent}, nil
+}
+
+// Page sizes. Clients may ask for fewer with $top, never for more.
+const (
+	pageSize    = 100
+	maxPageSize = 1000
+)
+
+// page is the part of a list that a request asks for.
+type page struct {
+	after string
+	limit int
+	list  string // what a token of this list is good for
+}
+
+// page reads $skiptoken and $top. The token is bound to path and filter.
+func (h *Handler) page(r *Request) (page, error) {
+	p := page{limit: pageSize, list: r.Path.Type.Key() + "\x00" + r.ID().Key() + "\x00" + r.Query.Get("$filter")}
+	if top := r.Query.Get("$top"); top != "" {
+		n, err := strconv.Atoi(top)
+		if err != nil || n < 1 {
+			return page{}, arm.Errorf(http.StatusBadRequest, "InvalidTopParameter", "The value '%s' of $top is not a positive number.", top)
+		}
+		p.limit = min(n, maxPageSize)
+	}
+	after, err := h.Pages.Open(p.list, r.Query.Get("$skiptoken"))
+	if err != nil {
+		return page{}, arm.Errorf(http.StatusBadRequest, "InvalidSkipToken", "The $skiptoken is not valid for this request.")
+	}
+	p.after = after
+	return p, nil
+}
+
+// nextLink is the request's own URL with the place where the next page begins.
+func (h *Handler) nextLink(r *Request, p page, next string) string {
+	if next == "" {
+		return ""
+	}
+	query := make(url.Values, len(r.Query)+1)
+	for name, values := range r.Query {
+		query[name] = values
+	}
+	query.Set("$skiptoken", h.Pages.Seal(p.list, next))
+	return h.Origin + r.HTTP.URL.EscapedPath() + "?" + query.Encode()
+}

@@ -1,0 +1,40 @@
+package management
+
+import (
+	"context"
+
+	"midas/internal/api/management/wire"
+	"midas/internal/arm"
+	"midas/internal/resource"
+)
+
+// listResources shows the resources of every provider in a subscription or a group, or with a
+// $filter those of one type.
+func (h *Handler) listResources(ctx context.Context, r *Request) (*Response, error) {
+	p, err := h.page(r)
+	if err != nil {
+		return nil, err
+	}
+	filter, err := wire.ParseResourceFilter(r.Query.Get("$filter"))
+	if err != nil {
+		return nil, err
+	}
+	found, err := h.findResources(ctx, r.ID(), filter.Type, p)
+	if err != nil {
+		return nil, err
+	}
+	value := make([]wire.Resource, 0, len(found.Records))
+	for _, rec := range found.Records {
+		if filter.Keeps(rec) {
+			value = append(value, wire.EncodeResource(rec))
+		}
+	}
+	return ok(wire.List[wire.Resource]{Value: value, NextLink: h.nextLink(r, p, found.Next)})
+}
+
+func (h *Handler) findResources(ctx context.Context, scope arm.ID, typ arm.Type, p page) (resource.Page, error) {
+	if typ != "" {
+		return h.Resources.List(ctx, scope, typ, p.after, p.limit)
+	}
+	return h.Resources.All(ctx, scope, p.after, p.limit)
+}

@@ -1,0 +1,116 @@
+package management
+
+import (
+	"net/http"
+	"slices"
+
+	"midas/internal/api/management/wire"
+	"midas/internal/arm"
+	"midas/internal/identity"
+)
+
+// The types that are served here and belong to no other room.
+const (
+	typeLocations        arm.Type = "Microsoft.Resources/subscriptions/locations"
+	typeResources        arm.Type = "Microsoft.Resources/subscriptions/resources"
+	typeGroupResources   arm.Type = "Microsoft.Resources/subscriptions/resourceGroups/resources"
+	typeOperationResults arm.Type = "Microsoft.Resources/subscriptions/operationresults"
+	typeOperations       arm.Type = "Microsoft.ManagedIdentity/operations"
+	typeSystemIdentity   arm.Type = "Microsoft.ManagedIdentity/identities"
+	typeRoleAssignments  arm.Type = "Microsoft.Authorization/roleAssignments"
+	typeRoleDefinitions  arm.Type = "Microsoft.Authorization/roleDefinitions"
+	typePermissions      arm.Type = "Microsoft.Authorization/permissions"
+	typeEvents           arm.Type = "Microsoft.Insights/eventtypes/values"
+)
+
+// operations is the whole surface of the control plane.
+func (h *Handler) operations() []Operation {
+	return slices.Concat(h.coreOperations(), h.identityOperations(), h.authorizationOperations(), h.insightsOperations())
+}
+
+func (h *Handler) coreOperations() []Operation {
+	const (
+		group = "Microsoft.Resources/subscriptions/resourceGroups/"
+		sub   = "Microsoft.Resources/subscriptions/"
+	)
+	rows := []Operation{
+		{Method: "GET", Type: arm.TypeTenant, Target: arm.Collection, At: arm.AtTenant, Serve: h.listTenants},
+		{Method: "GET", Type: arm.TypeSubscription, Target: arm.Collection, At: arm.AtTenant, Serve: h.listSubscriptions},
+		{Method: "GET", Type: arm.TypeSubscription, Target: arm.Instance, At: arm.AtTenant, Perform: sub + "read", Visible: true, Serve: h.getSubscription},
+		{Method: "GET", Type: typeLocations, Target: arm.Collection, At: arm.AtSubscription, Perform: sub + "locations/read", Visible: true, Serve: h.listLocations},
+
+		{Method: "GET", Type: arm.TypeResourceGroup, Target: arm.Collection, At: arm.AtSubscription, Perform: group + "read", Serve: h.listGroups},
+		{Method: "GET", Type: arm.TypeResourceGroup, Target: arm.Instance, At: arm.AtSubscription, Perform: group + "read", Serve: h.getGroup},
+		{Method: "HEAD", Type: arm.TypeResourceGroup, Target: arm.Instance, At: arm.AtSubscription, Perform: group + "read", Serve: h.headGroup},
+		{Method: "PUT", Type: arm.TypeResourceGroup, Target: arm.Instance, At: arm.AtSubscription, Perform: group + "write", Serve: h.putGroup},
+		{Method: "PATCH", Type: arm.TypeResourceGroup, Target: arm.Instance, At: arm.AtSubscription, Perform: group + "write", Serve: h.patchGroup},
+		{Method: "DELETE", Type: arm.TypeResourceGroup, Target: arm.Instance, At: arm.AtSubscription, Perform: group + "delete", Serve: h.deleteGroup},
+		{Method: "GET", Type: typeOperationResults, Target: arm.Instance, At: arm.AtSubscription, Perform: sub + "operationresults/read", Serve: h.getOperationResult},
+
+		{Method: "GET", Type: typeResources, Target: arm.Collection, At: arm.AtSubscription, Perform: sub + "resources/read", Serve: h.listResources},
+		{Method: "GET", Type: typeGroupResources, Target: arm.Collection, At: arm.AtGroup, Perform: group + "resources/read", Serve: h.listResources},
+
+		{Method: "GET", Type: arm.TypeProvider, Target: arm.Collection, At: arm.AtTenant, Serve: h.listProviders},
+		{Method: "GET", Type: arm.TypeProvider, Target: arm.Instance, At: arm.AtTenant, Serve: h.getProvider},
+	}
+	// The same types in a subscription need a role there, so they are rows of another path.
+	for _, row := range []Operation{
+		{Method: "GET", Target: arm.Collection, Perform: sub + "providers/read", Serve: h.listProviders},
+		{Method: "GET", Target: arm.Instance, Perform: sub + "providers/read", Serve: h.getProvider},
+		{Method: "POST", Target: arm.Action, Verb: "register", Perform: "{namespace}/register/action", Serve: h.registerProvider},
+	} {
+		row.Type, row.At = arm.TypeProvider, arm.AtSubscription
+		rows = append(rows, row)
+	}
+	return withVersions(coreVersions(), rows)
+}
+
+func (h *Handler) identityOperations() []Operation {
+	const (
+		uai = string(identity.Type) + "/"
+		fic = string(identity.FederatedType) + "/"
+	)
+	rows := withVersions(identityVersions(), []Operation{
+		{Method: "GET", Type: identity.Type, Target: arm.Collection, At: arm.AtSubscription | arm.AtGroup, Perform: uai + "read", Serve: h.listIdentities},
+		{Method: "GET", Type: identity.Type, Target: arm.Instance, At: arm.AtGroup, Perform: uai + "read", Serve: h.getIdentity},
+		{Method: "PUT", Type: identity.Type, Target: arm.Instance, At: arm.AtGroup, Perform: uai + "write", Serve: h.putIdentity},
+		{Method: "PATCH", Type: identity.Type, Target: arm.Instance, At: arm.AtGroup, Perform: uai + "write", Serve: h.patchIdentity},
+		{Method: "DELETE", Type: identity.Type, Target: arm.Instance, At: arm.AtGroup, Perform: uai + "delete", Serve: h.deleteIdentity},
+		{Method: "GET", Type: typeSystemIdentity, Target: arm.Instance, At: arm.AnyLevel, Perform: string(typeSystemIdentity) + "/read", Serve: h.getSystemIdentity},
+		{Method: "GET", Type: typeOperations, Target: arm.Collection, At: arm.AtTenant, Serve: h.listIdentityOperations},
+	})
+	rows = append(rows, withVersions(wire.Versions(func(g wire.Gate) bool { return g.Federated }), []Operation{
+		{Method: "GET", Type: identity.FederatedType, Target: arm.Collection, At: arm.AtGroup, Perform: fic + "read", Serve: h.listFederated},
+		{Method: "GET", Type: identity.FederatedType, Target: arm.Instance, At: arm.AtGroup, Perform: fic + "read", Serve: h.getFederated},
+		{Method: "PUT", Type: identity.FederatedType, Target: arm.Instance, At: arm.AtGroup, Perform: fic + "write", Serve: h.putFederated},
+		{Method: "DELETE", Type: identity.FederatedType, Target: arm.Instance, At: arm.AtGroup, Perform: fic + "delete", Serve: h.deleteFederated},
+	})...)
+	return append(rows, withVersions(wire.Versions(func(g wire.Gate) bool { return g.Associated }), []Operation{
+		{Method: "POST", Type: identity.Type, Target: arm.Action, Verb: "listAssociatedResources", At: arm.AtGroup, Perform: uai + "listAssociatedResources/action", Serve: h.listAssociated},
+	})...)
+}
+
+func (h *Handler) authorizationOperations() []Operation {
+	return withVersions(authorizationVersions(), []Operation{
+		{Method: "GET", Type: typeRoleAssignments, Target: arm.Collection, At: arm.AnyLevel, Perform: string(typeRoleAssignments) + "/read", Serve: h.listRoleAssignments},
+		{Method: "GET", Type: typeRoleAssignments, Target: arm.Instance, At: arm.AnyLevel, Perform: string(typeRoleAssignments) + "/read", Serve: h.getRoleAssignment},
+		{Method: "PUT", Type: typeRoleAssignments, Target: arm.Instance, At: arm.AnyLevel, Perform: string(typeRoleAssignments) + "/write", Serve: h.putRoleAssignment},
+		{Method: "DELETE", Type: typeRoleAssignments, Target: arm.Instance, At: arm.AnyLevel, Perform: string(typeRoleAssignments) + "/delete", Serve: h.deleteRoleAssignment},
+		{Method: "GET", Type: typeRoleDefinitions, Target: arm.Collection, At: arm.AnyLevel, Perform: string(typeRoleDefinitions) + "/read", Serve: h.listRoleDefinitions},
+		{Method: "GET", Type: typeRoleDefinitions, Target: arm.Instance, At: arm.AnyLevel, Perform: string(typeRoleDefinitions) + "/read", Serve: h.getRoleDefinition},
+		{Method: "GET", Type: typePermissions, Target: arm.Collection, At: arm.AtSubscription | arm.AtGroup | arm.AtResource, Serve: h.listPermissions},
+	})
+}
+
+func (h *Handler) insightsOperations() []Operation {
+	return withVersions(insightsVersions(), []Operation{
+		{Method: http.MethodGet, Type: typeEvents, Target: arm.Collection, At: arm.AtSubscription, Perform: string(typeEvents) + "/read", Serve: h.listEvents},
+	})
+}
+
+func withVersions(versions []arm.Version, rows []Operation) []Operation {
+	for i := range rows {
+		rows[i].Versions = versions
+	}
+	return rows
+}

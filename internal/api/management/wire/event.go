@@ -1,0 +1,85 @@
+package wire
+
+import (
+	"net/http"
+	"strconv"
+
+	"midas/internal/activity"
+	"midas/internal/arm"
+)
+
+// Event is an entry of the activity log in an answer.
+type Event struct {
+	Authorization     eventAuthorization `json:"authorization"`
+	Caller            string             `json:"caller"`
+	Channels          string             `json:"channels"`
+	Claims            map[string]string  `json:"claims"`
+	CorrelationID     string             `json:"correlationId"`
+	EventDataID       string             `json:"eventDataId"`
+	ID                string             `json:"id"`
+	Category          localizable        `json:"category"`
+	EventName         localizable        `json:"eventName"`
+	EventTimestamp    string             `json:"eventTimestamp"`
+	HTTPRequest       eventRequest       `json:"httpRequest"`
+	Level             string             `json:"level"`
+	OperationID       string             `json:"operationId"`
+	OperationName     localizable        `json:"operationName"`
+	Properties        map[string]string  `json:"properties"`
+	ResourceGroupName string             `json:"resourceGroupName"`
+	ProviderName      localizable        `json:"resourceProviderName"`
+	ResourceType      localizable        `json:"resourceType"`
+	ResourceID        string             `json:"resourceId"`
+	Status            localizable        `json:"status"`
+	SubStatus         localizable        `json:"subStatus"`
+	SubmissionTime    string             `json:"submissionTimestamp"`
+	SubscriptionID    string             `json:"subscriptionId"`
+	TenantID          string             `json:"tenantId"`
+}
+
+type localizable struct {
+	Value          string `json:"value"`
+	LocalizedValue string `json:"localizedValue"`
+}
+
+type eventAuthorization struct {
+	Action string `json:"action"`
+	Scope  string `json:"scope"`
+}
+
+type eventRequest struct {
+	ClientRequestID string `json:"clientRequestId"`
+	ClientIP        string `json:"clientIpAddress"`
+	Method          string `json:"method"`
+	URI             string `json:"uri"`
+}
+
+// EncodeEvent shows an entry of the activity log. The claims are those by which people search.
+func EncodeEvent(e activity.Event) Event {
+	const oid = "http://schemas.microsoft.com/identity/claims/objectidentifier"
+	level := "Informational"
+	if e.Status == activity.Failed {
+		level = "Error"
+	}
+	out := Event{
+		Authorization: eventAuthorization{Action: e.Operation, Scope: e.ResourceID},
+		Caller:        e.Caller, Channels: "Operation", Claims: map[string]string{"appid": e.Caller, oid: e.CallerObjectID},
+		CorrelationID: e.CorrelationID, EventDataID: e.ID, OperationID: e.OperationID,
+		ID:       e.ResourceID + "/events/" + e.ID + "/ticks/" + strconv.FormatInt(e.Time.UnixNano()/100, 10),
+		Category: same("Administrative"), EventName: same("EndRequest"), EventTimestamp: arm.Time(e.Time),
+		HTTPRequest: eventRequest{ClientRequestID: e.ClientRequestID, ClientIP: e.ClientIP, Method: e.Method, URI: e.URI},
+		Level:       level, OperationName: same(e.Operation), Properties: map[string]string{},
+		ResourceGroupName: e.ResourceGroup, ProviderName: same(arm.Type(e.ResourceType).Namespace()),
+		ResourceType: same(e.ResourceType), ResourceID: e.ResourceID, Status: same(e.Status),
+		SubmissionTime: arm.Time(e.Time), SubscriptionID: e.SubscriptionID, TenantID: e.TenantID,
+	}
+	if e.Code != 0 {
+		out.SubStatus = same(http.StatusText(e.Code) + " (HTTP Status Code: " + strconv.Itoa(e.Code) + ")")
+		out.Properties["statusCode"] = http.StatusText(e.Code)
+	}
+	if e.ErrorCode != "" {
+		out.Properties["statusMessage"] = e.ErrorCode
+	}
+	return out
+}
+
+func same(s string) localizable { return localizable{Value: s, LocalizedValue: s} }

@@ -1,0 +1,138 @@
+package wire
+
+import (
+	"strings"
+
+	"midas/internal/arm"
+	"midas/internal/identity"
+	"midas/internal/odata"
+	"midas/internal/resource"
+)
+
+// Resource is an entry in the lists of all resources. It has no properties.
+type Resource struct {
+	ID       string            `json:"id"`
+	Name     string            `json:"name"`
+	Type     arm.Type          `json:"type"`
+	Location string            `json:"location,omitempty"`
+	Tags     map[string]string `json:"tags,omitempty"`
+}
+
+// EncodeResource shows a resource of any type. A nested resource's name is the chain of names.
+func EncodeResource(rec resource.Record) Resource {
+	out := Resource{ID: rec.ID, Name: rec.Name, Type: rec.Type, Location: rec.Location, Tags: rec.Tags}
+	id, _ := arm.ParseID(rec.ID) // it was parsed before it was stored
+	for up := id.Parent(); up.IsResource(); up = up.Parent() {
+		out.Name = up.Name() + "/" + out.Name
+	}
+	return out
+}
+
+// ResourceFilter is a read $filter of the lists of resources.
+type ResourceFilter struct {
+	Type                        arm.Type // the list to read; empty means all types
+	name, group, location       string
+	tagName, tagValue           string
+	hasName, hasGroup, hasPlace bool
+	hasTag, hasTagValue         bool
+}
+
+// ParseResourceFilter reads resourceType, name, resourceGroup, location, tagName and tagValue, each
+// with eq, joined by and.
+func ParseResourceFilter(filter string) (ResourceFilter, error) {
+	terms, err := odata.Parse(filter)
+	if err != nil {
+		return ResourceFilter{}, errFilter(err.Error())
+	}
+	var f ResourceFilter
+	for _, term := range terms {
+		if f.tagTerm(term) {
+			continue
+		}
+		if term.Op != "eq" {
+			return ResourceFilter{}, errFilter("only the operator eq is supported")
+		}
+		switch arm.Fold(term.Name) {
+		case "resourcetype":
+			if !strings.Contains(term.Value, "/") {
+				return ResourceFilter{}, errFilter("a resource type has the form namespace/type")
+			}
+			f.Type = arm.Type(term.Value)
+		case "name":
+			f.name, f.hasName = term.Value, true
+		case "resourcegroup":
+			f.group, f.hasGroup = term.Value, true
+		case "location":
+			f.location, f.hasPlace = arm.Location(term.Value), true
+		default:
+			return ResourceFilter{}, errFilter("'" + term.Name + "' is not supported")
+		}
+	}
+	return f, nil
+}
+
+func (f *ResourceFilter) tagTerm(term odata.Term) bool {
+	if term.Op != "eq" {
+		return false
+	}
+	switch arm.Fold(term.Name) {
+	case "tagname":
+		f.tagName, f.hasTag = term.Value, true
+	case "tagvalue":
+		f.tagValue, f.hasTagValue = term.Value, true
+	default:
+		return false
+	}
+	return true
+}
+
+// Keeps tells whether a record passes the filter. The type is not looked at again.
+func (f ResourceFilter) Keeps(rec resource.Record) bool {
+	if f.hasName && !arm.SameName(rec.Name, f.name) || f.hasPlace && rec.Location != f.location {
+		return false
+	}
+	if f.hasGroup {
+		id, err := arm.ParseID(rec.ID)
+		if err != nil || !arm.SameName(id.ResourceGroup(), f.group) {
+			return false
+		}
+	}
+	return f.keepsTags(rec.Tags)
+}
+
+func (f ResourceFilter) keepsTags(tags map[string]string) bool {
+	if !f.hasTag && !f.hasTagValue {
+		return true
+	}
+	for name, value := range tags {
+		if (!f.hasTag || arm.SameName(name, f.tagName)) && (!f.hasTagValue || value == f.tagValue) {
+			return true
+		}
+	}
+	return false
+}
+
+// Associated is a resource that uses an identity.
+type Associated struct {
+	ID                      string `json:"id"`
+	Name                    string `json:"name"`
+	Type                    string `json:"type"`
+	ResourceGroup           string `json:"resourceGroup"`
+	SubscriptionID          string `json:"subscriptionId"`
+	SubscriptionDisplayName string `json:"subscriptionDisplayName"`
+}
+
+// AssociatedList is a page of them.
+type AssociatedList struct {
+	TotalCount int          `json:"totalCount"`
+	Value      []Associated `json:"value"`
+	NextLink   string       `json:"nextLink,omitempty"`
+}
+
+// EncodeAssociated shows a resource by what its id tells; type and group are in lower case there.
+func EncodeAssociated(id arm.ID, subscriptionName string) Associated {
+	return Associated{
+		ID: identity.WireID(id), Name: id.Name(), Type: id.Type().Key(), ResourceGroup: arm.Fold(id.ResourceGroup()),
+		SubscriptionID: id.Subscription(), SubscriptionDisplayName: subscriptionName,
+	}
+}
