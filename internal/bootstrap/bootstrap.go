@@ -1,0 +1,271 @@
+// Package bootstrap makes what a first request needs: a tenant, a subscription in it, and an
+// administrator, an application with a secret that is Owner of the subscription.
+//
+// It runs at every start and does what is still missing, so a start that was killed half-way is
+// completed by the next one. First admin.json decides all ids and the secret; then one transaction
+// brings the store to it; then the role is assigned, once. Because admin.json comes first, a store
+// in memory gets the same tenant, subscription and administrator at each start. Where admin.json
+// was lost the store still knows the ids, and the administrator gets a new secret in place of the old.
+package bootstrap
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"midas/internal/activity"
+	"midas/internal/datadir"
+	"midas/internal/directory"
+	"midas/internal/rbac"
+	"midas/internal/resource"
+	"midas/internal/store"
+)
+
+// recordKey is where the store keeps what was made at the first start.
+const recordKey = "m/admin"
+
+// secretLife is how long the administrator's secret is good. A start after that prolongs it.
+const secretLife = 10 * 365 * 24 * time.Hour
+
+// administrator is the display name of the administrator's objects.
+const administrator = "Midas administrator"
+
+// record is the row under recordKey.
+type record struct {
+	V              int    `json:"v"`
+	TenantID       string `json:"tenant"`
+	SubscriptionID string `json:"subscription"`
+	ClientID       string `json:"client"`
+	Lab            bool   `json:"lab,omitempty"`
+	Owner          bool   `json:"owner,omitempty"` // the role was assigned; whoever takes it away later means it
+}
+
+// Bootstrap has everything that it takes. All fields are required.
+type Bootstrap struct {
+	Dir       *datadir.Dir
+	Store     store.Store
+	Directory *directory.Directory
+	Resources *resource.Service
+	RBAC      *rbac.Service
+	Now       func() time.Time
+	NewID     func() string
+
+	// WellKnown are the public ids and the public secret of laboratories. They are used if Lab is
+	// set, and refused if it is not.
+	WellKnown datadir.Admin
+	Lab       bool
+}
+
+// Errors of a folder that was made for the other purpose.
+var (
+	errIsLab = errors.New("this data folder was made with --lab, so anyone knows its administrator's secret: start it with --lab, or use another folder with --data")
+	errNoLab = errors.New("this data folder was made without --lab: start it without, or use another folder with --data")
+)
+
+// Run makes what is missing and returns the administrator.
+func (b *Bootstrap) Run(ctx context.Context, endpoint string) (datadir.Admin, error) {
+	rec, err := b.load(ctx)
+	if err != nil {
+		return datadir.Admin{}, err
+	}
+	admin, err := b.decide(rec, endpoint)
+	if err != nil {
+		return datadir.Admin{}, err
+	}
+	known, err := b.known(ctx, rec, admin)
+	if err != nil {
+		return datadir.Admin{}, err
+	}
+	if !known {
+		if err := b.make(ctx, rec, admin); err != nil {
+			return datadir.Admin{}, fmt.Errorf("make the administrator: %w", err)
+		}
+	}
+	if rec == nil || !rec.Owner {
+		if err := b.assign(ctx, admin); err != nil {
+			return datadir.Admin{}, fmt.Errorf("make the administrator Owner of the subscription: %w", err)
+		}
+	}
+	return admin, nil
+}
+
+// load reads what an earlier start has made; nil if there was none.
+func (b *Bootstrap) load(ctx context.Context) (rec *record, err error) {
+	err = b.Store.View(ctx, func(tx store.Tx) error {
+		row, err := tx.Get(recordKey)
+		if errors.Is(err, store.ErrNotFound) {
+			rec = nil
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		rec = new(record)
+		return json.Unmarshal(row.Value, rec)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read what the first start has made: %w", err)
+	}
+	return rec, nil
+}
+
+// decide fixes ids and secret in admin.json before anything is made from them.
+func (b *Bootstrap) decide(rec *record, endpoint string) (datadir.Admin, error) {
+	was, there, err := b.Dir.Admin()
+	if err != nil {
+		return was, err
+	}
+	admin := was
+	switch {
+	case there && rec != nil && (was.TenantID != rec.TenantID || was.ClientID != rec.ClientID || was.SubscriptionID != rec.SubscriptionID):
+		return admin, fmt.Errorf("%s does not belong to this store, which was made for tenant %s and client %s: restore the one that does, or remove it to give the administrator a new secret",
+			b.Dir.Path(datadir.AdminFile), rec.TenantID, rec.ClientID)
+	case there:
+	case b.Lab:
+		admin = b.WellKnown
+	case rec != nil:
+		admin = datadir.Admin{TenantID: rec.TenantID, SubscriptionID: rec.SubscriptionID, ClientID: rec.ClientID, ClientSecret: datadir.Secret(directory.GenerateSecret())}
+	default:
+		admin = datadir.Admin{TenantID: b.NewID(), SubscriptionID: b.NewID(), ClientID: b.NewID(), ClientSecret: datadir.Secret(directory.GenerateSecret())}
+	}
+	if err := b.purpose(rec, admin); err != nil {
+		return admin, err
+	}
+	if admin.Endpoint = endpoint; there && admin == was {
+		return admin, nil
+	}
+	return admin, b.Dir.WriteAdmin(admin)
+}
+
+// purpose keeps laboratories and everything else apart, so that a public secret is never left behind
+// in a store that is used in earnest.
+func (b *Bootstrap) purpose(rec *record, admin datadir.Admin) error {
+	public := admin.ClientID == b.WellKnown.ClientID || admin.ClientSecret == b.WellKnown.ClientSecret
+	switch {
+	case !b.Lab && (public || rec != nil && rec.Lab):
+		return errIsLab
+	case b.Lab && (!public || rec != nil && !rec.Lab):
+		return errNoLab
+	}
+	return nil
+}
+
+// known reports whether the store lets the administrator in already.
+func (b *Bootstrap) known(ctx context.Context, rec *record, admin datadir.Admin) (bool, error) {
+	if rec == nil {
+		return false, nil
+	}
+	_, err := b.Directory.Authenticate(ctx, admin.TenantID, admin.ClientID, directory.SecretText(admin.ClientSecret))
+	switch {
+	case err == nil, errors.Is(err, directory.ErrDisabled):
+		return true, nil
+	case errors.Is(err, directory.ErrUnknownApplication), errors.Is(err, directory.ErrWrongSecret), errors.Is(err, directory.ErrExpiredSecret):
+		return false, nil
+	}
+	return false, fmt.Errorf("look for the administrator: %w", err)
+}
+
+// make brings the store to what admin.json says, in one transaction.
+func (b *Bootstrap) make(ctx context.Context, rec *record, admin datadir.Admin) error {
+	now := b.Now().UTC()
+	secret, err := directory.NewSecret(object(admin.ClientID, "secret"), directory.SecretText(admin.ClientSecret), now, now.Add(secretLife))
+	if err != nil {
+		return fmt.Errorf("clientSecret in %s: %w", b.Dir.Path(datadir.AdminFile), err)
+	}
+	_, err = b.Store.Update(ctx, func(tx store.Tx) error {
+		if err := b.tenant(tx, admin); err != nil {
+			return err
+		}
+		if err := b.Resources.EnsureSubscription(tx, admin.TenantID, admin.SubscriptionID, "Midas"); err != nil {
+			return err
+		}
+		if err := b.application(tx, admin, secret); err != nil {
+			return err
+		}
+		if err := b.principal(tx, admin); err != nil {
+			return err
+		}
+		return b.save(tx, admin, rec != nil && rec.Owner)
+	})
+	return err
+}
+
+func (b *Bootstrap) tenant(tx store.Tx, admin datadir.Admin) error {
+	_, err := b.Directory.Tenant(tx, admin.TenantID)
+	if !errors.Is(err, directory.ErrNotFound) {
+		return err
+	}
+	return b.Directory.PutTenant(tx, directory.Tenant{ID: admin.TenantID, DisplayName: "Midas", DefaultDomain: "midas.localhost"})
+}
+
+// application makes the administrator's application, or gives it the secret in place of the one of
+// before: who removes admin.json may do so because it was seen by others.
+func (b *Bootstrap) application(tx store.Tx, admin datadir.Admin, secret directory.Secret) error {
+	_, err := b.Directory.ApplicationByAppID(tx, admin.TenantID, admin.ClientID)
+	if errors.Is(err, directory.ErrNotFound) {
+		return b.Directory.CreateApplication(tx, directory.Application{
+			ID: object(admin.ClientID, "application"), AppID: admin.ClientID, TenantID: admin.TenantID,
+			DisplayName: administrator, Secrets: []directory.Secret{secret},
+		})
+	}
+	if err != nil {
+		return err
+	}
+	err = b.Directory.RemoveSecret(tx, admin.TenantID, admin.ClientID, secret.KeyID)
+	if err != nil && !errors.Is(err, directory.ErrNotFound) {
+		return err
+	}
+	return b.Directory.AddSecret(tx, admin.TenantID, admin.ClientID, secret)
+}
+
+func (b *Bootstrap) principal(tx store.Tx, admin datadir.Admin) error {
+	_, err := b.Directory.ServicePrincipalByAppID(tx, admin.TenantID, admin.ClientID)
+	if !errors.Is(err, directory.ErrNotFound) {
+		return err
+	}
+	return b.Directory.CreateServicePrincipal(tx, directory.ServicePrincipal{
+		ID: object(admin.ClientID, "principal"), AppID: admin.ClientID, TenantID: admin.TenantID,
+		DisplayName: administrator, Type: directory.TypeApplication, Enabled: true,
+	})
+}
+
+// object derives the ids of the administrator's objects from its client id, so that they too are
+// the same in a store in memory after a restart.
+func object(clientID, what string) string {
+	return uuid.NewSHA1(uuid.NameSpaceURL, []byte("midas:"+clientID+"/"+what)).String()
+}
+
+// assign gives the role, and remembers that it did.
+func (b *Bootstrap) assign(ctx context.Context, admin datadir.Admin) error {
+	principal := object(admin.ClientID, "principal")
+	scope := "/subscriptions/" + admin.SubscriptionID
+	name := object(admin.ClientID, "assignment")
+	event := activity.Event{
+		TenantID: admin.TenantID, SubscriptionID: admin.SubscriptionID,
+		ResourceID: scope + "/providers/Microsoft.Authorization/roleAssignments/" + name, ResourceType: "Microsoft.Authorization/roleAssignments",
+		Operation: "Microsoft.Authorization/roleAssignments/write", Caller: admin.ClientID, CallerObjectID: principal,
+	}
+	_, err := b.RBAC.PutAssignment(ctx, event, rbac.Assignment{
+		Name: name, Scope: scope, TenantID: admin.TenantID, DefinitionID: rbac.OwnerID, PrincipalID: principal, PrincipalType: directory.ObjectServicePrincipal,
+	})
+	if err != nil {
+		return err
+	}
+	_, err = b.Store.Update(ctx, func(tx store.Tx) error { return b.save(tx, admin, true) })
+	return err
+}
+
+func (b *Bootstrap) save(tx store.Tx, admin datadir.Admin, owner bool) error {
+	value, err := json.Marshal(record{
+		V: 1, TenantID: admin.TenantID, SubscriptionID: admin.SubscriptionID, ClientID: admin.ClientID, Lab: b.Lab, Owner: owner,
+	})
+	if err != nil {
+		return err
+	}
+	tx.Put(recordKey, value)
+	return nil
+}

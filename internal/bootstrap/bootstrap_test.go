@@ -1,0 +1,368 @@
+package bootstrap_test
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"midas/internal/activity"
+	"midas/internal/arm"
+	"midas/internal/bootstrap"
+	"midas/internal/datadir"
+	"midas/internal/directory"
+	"midas/internal/rbac"
+	"midas/internal/resource"
+	"midas/internal/store"
+	"midas/internal/store/pebble"
+)
+
+const endpoint = "https://localhost:8443"
+
+var lab = datadir.Admin{TenantID: "10000000-0000-4000-8000-000000000001", SubscriptionID: "10000000-0000-4000-8000-000000000002",
+	ClientID: "10000000-0000-4000-8000-000000000003", ClientSecret: "everyone-knows-this-secret"}
+
+// house is a data folder and a store, which outlive any number of starts.
+type house struct {
+	*testing.T
+	path  string
+	store store.Store
+}
+
+func newHouse(t *testing.T) *house {
+	t.Helper()
+	engine, err := pebble.OpenMemory(pebble.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := store.New(engine, store.Options{})
+	t.Cleanup(func() { _ = st.Close() })
+	return &house{T: t, path: t.TempDir(), store: st}
+}
+
+// services are the rooms that a start has.
+func (h *house) services(st store.Store) *bootstrap.Bootstrap {
+	now := time.Now
+	log := &activity.Log{Store: st, Now: now, NewID: uuid.NewString}
+	dir := &directory.Directory{Store: st, Now: now, NewID: uuid.NewString}
+	roles := rbac.New(rbac.Config{Store: st, Log: log, Now: now, Principals: dir})
+	return &bootstrap.Bootstrap{
+		Store: st, Directory: dir, RBAC: roles, Now: now, NewID: uuid.NewString, WellKnown: lab,
+		Resources: resource.New(resource.Service{Log: log, Store: st, Now: now, NewID: uuid.NewString, Scopes: roles}),
+	}
+}
+
+// start is one start of a server whose store is st.
+func (h *house) start(st store.Store, asLab bool) (datadir.Admin, error) {
+	h.Helper()
+	dir, err := datadir.Open(h.path)
+	if err != nil {
+		h.Fatal(err)
+	}
+	defer dir.Close()
+	b := h.services(st)
+	b.Dir, b.Lab = dir, asLab
+	return b.Run(h.Context(), endpoint)
+}
+
+func (h *house) mustStart() datadir.Admin {
+	h.Helper()
+	admin, err := h.start(h.store, false)
+	if err != nil {
+		h.Fatal(err)
+	}
+	return admin
+}
+
+// check that the administrator of admin.json is let in and may do everything, at the subscription.
+func (h *house) check(admin datadir.Admin) {
+	h.Helper()
+	onDisk, err := datadir.ReadAdmin(h.path)
+	if err != nil || onDisk != admin {
+		h.Errorf("admin.json is not what the start returned: %v", err)
+	}
+	b := h.services(h.store)
+	p, err := b.Directory.Authenticate(h.Context(), admin.TenantID, admin.ClientID, directory.SecretText(admin.ClientSecret))
+	if err != nil {
+		h.Fatalf("authenticate: %v", err)
+	}
+	caller := rbac.Caller{TenantID: admin.TenantID, ObjectID: p.ID, AppID: p.AppID}
+	for scope, want := range map[string]bool{
+		"/subscriptions/" + admin.SubscriptionID + "/resourceGroups/g": true,
+		"/subscriptions/" + uuid.NewString():                           false,
+		"/":                                                            false,
+	} {
+		id, err := arm.ParseID(scope)
+		if err != nil {
+			h.Fatal(err)
+		}
+		got, err := b.RBAC.Authorize(h.Context(), caller, "Microsoft.Authorization/roleAssignments/write", id)
+		if err != nil || got != want {
+			h.Errorf("may write at %s: %v, %v", scope, got, err)
+		}
+	}
+	sub, err := arm.ParseID("/subscriptions/" + admin.SubscriptionID)
+	if err != nil {
+		h.Fatal(err)
+	}
+	if rec, err := b.Resources.Find(h.Context(), sub); err != nil || rec.TenantID != admin.TenantID {
+		h.Errorf("subscription %+v: %v", rec, err)
+	}
+}
+
+// rows counts what the store holds, by the kind of key.
+func (h *house) rows() map[string]int {
+	h.Helper()
+	count := map[string]int{}
+	err := h.store.View(h.Context(), func(tx store.Tx) error {
+		clear(count)
+		for rec, err := range tx.Scan(store.Range{}) {
+			if err != nil {
+				return err
+			}
+			if kind := rec.Key[:2]; kind != "x/" { // the activity log may tell of an attempt twice
+				count[kind]++
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		h.Fatal(err)
+	}
+	return count
+}
+
+func TestFirstStartMakesAnAdministratorAndLaterOnesReuseIt(t *testing.T) {
+	h := newHouse(t)
+	first := h.mustStart()
+	h.check(first)
+	if len(first.ClientSecret) < 32 {
+		t.Errorf("the secret has %d characters", len(first.ClientSecret))
+	}
+	if info, err := os.Stat(filepath.Join(h.path, "admin.json")); err != nil || info.Mode() != 0o600 {
+		t.Errorf("mode of admin.json: %v, %v", info.Mode(), err)
+	}
+	rows := h.rows()
+	if again := h.mustStart(); again != first {
+		t.Error("the second start made another administrator")
+	}
+	if diff := cmp.Diff(rows, h.rows()); diff != "" {
+		t.Errorf("the second start wrote: %s", diff)
+	}
+}
+
+// dying fails one Update as a killed process does: before it commits, or after.
+type dying struct {
+	store.Store
+	left  int
+	after bool
+}
+
+var errDied = errors.New("killed")
+
+func (d *dying) Update(ctx context.Context, fn func(store.Tx) error) (store.Revision, error) {
+	d.left--
+	if d.left >= 0 {
+		return d.Store.Update(ctx, fn)
+	}
+	if d.left == -1 && d.after {
+		if _, err := d.Store.Update(ctx, fn); err != nil {
+			return 0, err
+		}
+	}
+	return 0, errDied
+}
+
+func TestStartKilledAnywhereIsCompletedByTheNext(t *testing.T) {
+	whole := newHouse(t)
+	whole.check(whole.mustStart())
+	want := whole.rows()
+	for _, after := range []bool{false, true} {
+		died := 0
+		for n := 0; ; n++ {
+			h := newHouse(t)
+			if _, err := h.start(&dying{Store: h.store, left: n, after: after}, false); err == nil {
+				break
+			} else if !errors.Is(err, errDied) {
+				t.Fatal(err)
+			}
+			died++
+			promised, err := datadir.ReadAdmin(h.path)
+			if err != nil {
+				t.Fatalf("killed at update %d: %v", n, err)
+			}
+			admin := h.mustStart()
+			h.check(admin)
+			if admin != promised {
+				t.Errorf("killed at update %d: the next start forgot what admin.json said", n)
+			}
+			if diff := cmp.Diff(want, h.rows()); diff != "" {
+				t.Errorf("killed at update %d (after it: %v): the store differs: %s", n, after, diff)
+			}
+		}
+		if died < 3 {
+			t.Errorf("a start has only %d updates to be killed at", died)
+		}
+	}
+}
+
+func TestForgetfulStoreGetsTheSameAdministratorAgain(t *testing.T) {
+	h := newHouse(t)
+	first := h.mustStart()
+	principal := h.principal(first)
+	h.store = newHouse(t).store
+	if again := h.mustStart(); again != first {
+		t.Error("another administrator")
+	}
+	h.check(first)
+	if got := h.principal(first); got != principal {
+		t.Errorf("object id %s, was %s", got, principal)
+	}
+}
+
+func (h *house) principal(admin datadir.Admin) string {
+	h.Helper()
+	p, err := h.services(h.store).Directory.Authenticate(h.Context(), admin.TenantID, admin.ClientID, directory.SecretText(admin.ClientSecret))
+	if err != nil {
+		h.Fatal(err)
+	}
+	return p.ID
+}
+
+func TestLostAdminFileGivesANewSecretInPlaceOfTheOld(t *testing.T) {
+	h := newHouse(t)
+	first := h.mustStart()
+	rows := h.rows()
+	for range 25 { // more often than an application has room for secrets
+		if err := os.Remove(filepath.Join(h.path, "admin.json")); err != nil {
+			t.Fatal(err)
+		}
+		h.check(h.mustStart())
+	}
+	now := h.mustStart()
+	if now.ClientSecret == first.ClientSecret {
+		t.Error("the secret is the old one")
+	}
+	if now.ClientSecret = first.ClientSecret; now != first {
+		t.Errorf("more than the secret has changed: %v, was %v", now, first)
+	}
+	if _, err := h.services(h.store).Directory.Authenticate(t.Context(), first.TenantID, first.ClientID, directory.SecretText(first.ClientSecret)); !errors.Is(err, directory.ErrWrongSecret) {
+		t.Errorf("the old secret: %v", err)
+	}
+	if diff := cmp.Diff(rows, h.rows()); diff != "" {
+		t.Errorf("rows: %s", diff)
+	}
+}
+
+func TestRoleThatWasTakenAwayStaysAway(t *testing.T) {
+	h := newHouse(t)
+	admin := h.mustStart()
+	b := h.services(h.store)
+	_, err := b.Store.Update(t.Context(), func(tx store.Tx) error {
+		for rec, err := range tx.Scan(store.Range{Prefix: "g/"}) {
+			if err != nil {
+				return err
+			}
+			tx.Delete(rec.Key)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := h.rows()
+	if h.mustStart() != admin {
+		t.Error("another administrator")
+	}
+	if diff := cmp.Diff(before, h.rows()); diff != "" {
+		t.Errorf("rows: %s", diff)
+	}
+}
+
+func TestEndpointFollowsTheServer(t *testing.T) {
+	h := newHouse(t)
+	first := h.mustStart()
+	first.Endpoint = "https://localhost:1"
+	dir, err := datadir.Open(h.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(dir.WriteAdmin(first), dir.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if got := h.mustStart().Endpoint; got != endpoint {
+		t.Errorf("endpoint %s", got)
+	}
+	h.check(h.mustStart())
+}
+
+func TestForeignAdminFileIsRefused(t *testing.T) {
+	one, two := newHouse(t), newHouse(t)
+	one.mustStart()
+	two.mustStart()
+	two.path = one.path
+	if _, err := two.start(two.store, false); err == nil || !strings.Contains(err.Error(), "does not belong to this store") {
+		t.Error(err)
+	}
+}
+
+func TestWeakSecretOfOnesOwnIsRefused(t *testing.T) {
+	h := newHouse(t)
+	admin := h.mustStart()
+	admin.ClientSecret = "short"
+	dir, err := datadir.Open(h.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(dir.WriteAdmin(admin), dir.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.start(h.store, false); !errors.Is(err, directory.ErrWeakSecret) || !strings.Contains(err.Error(), "admin.json") || strings.Contains(err.Error(), "short") {
+		t.Error(err)
+	}
+}
+
+func TestLaboratoryIsWellKnownAndApart(t *testing.T) {
+	h := newHouse(t)
+	admin, err := h.start(h.store, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.check(admin)
+	want := lab
+	want.Endpoint = endpoint
+	if admin != want {
+		t.Errorf("got %v", admin)
+	}
+	remove := func(h *house) {
+		if err := os.Remove(filepath.Join(h.path, "admin.json")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+	}
+	refused := func(h *house, st store.Store, asLab bool, want string) {
+		t.Helper()
+		if _, err := h.start(st, asLab); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("start with lab %v: %v", asLab, err)
+		}
+	}
+	refused(h, h.store, false, "made with --lab")
+	refused(h, newHouse(t).store, false, "made with --lab")
+	remove(h)
+	refused(h, h.store, false, "made with --lab")
+	if again, err := h.start(h.store, true); err != nil || again != want {
+		t.Errorf("lab without admin.json: %v, %v", again, err)
+	}
+	earnest := newHouse(t)
+	earnest.mustStart()
+	refused(earnest, earnest.store, true, "made without --lab")
+	refused(earnest, newHouse(t).store, true, "made without --lab")
+	remove(earnest)
+	refused(earnest, earnest.store, true, "made without --lab")
+}
