@@ -1,0 +1,30 @@
+package token
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Why a token is refused. Callers tell the reasons apart with errors.Is and errors.As.
+var (
+	ErrMalformed   = errors.New("token: not a signed token of this kind")
+	ErrUnknownKey  = errors.New("token: signed with a key that is not published here")
+	ErrSignature   = errors.New("token: the signature is wrong")
+	ErrIssuer      = errors.New("token: issued by someone else, or for another tenant than it says")
+	ErrNotYetValid = errors.New("token: not valid yet")
+)
+
+// ErrMaster says that a signing key cannot be opened.
+var ErrMaster = errors.New("token: the signing keys were sealed with another master key, or a row is damaged")
+
+// ExpiredError refuses a token whose time is over.
+type ExpiredError struct {
+	Expired time.Time // the token's exp
+	Now     time.Time // when it was presented
+}
+
+func (e *ExpiredError) Error() string {
+	return fmt.Sprintf("token: expired at %s, it is %s",
+		e.Expired.UTC().Format(time.RFC3339), e.Now.UTC().Format(time.RFC3339))
+}

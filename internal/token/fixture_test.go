@@ -1,0 +1,113 @@
+package token_test
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"midas/internal/store"
+	"midas/internal/store/storetest"
+	"midas/internal/token"
+)
+
+const (
+	origin = "https://login.test:8443"
+	tenant = "8d3e9b1c-0d3b-4c1c-9e6c-6f6a3d3f0a11"
+	object = "2f0c3a55-7f44-4a52-a3a7-0f2a3b4c5d6e"
+	client = "c1a9f0de-6a35-4f6e-8a0b-1b2c3d4e5f60"
+)
+
+const (
+	day   = 24 * time.Hour
+	month = 30 * day
+)
+
+var master = token.MasterKey{1, 2, 3}
+
+// start is a moment with a fraction, as real ones have.
+var start = time.Date(2026, 3, 14, 9, 26, 53, 589793238, time.UTC)
+
+// clock is a clock that a test moves.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) Set(t time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = t
+}
+
+func (c *clock) Advance(d time.Duration) { c.Set(c.Now().Add(d)) }
+
+// fixture is one installation: keys in a store, and what mints and verifies with them.
+type fixture struct {
+	clock    *clock
+	store    store.Store
+	cfg      token.KeysConfig
+	keys     *token.Keys
+	issuer   *token.Issuer
+	minter   *token.Minter
+	verifier *token.Verifier
+	minted   atomic.Int64 // how many times a token's id was asked for
+}
+
+func newFixture(t testing.TB) *fixture {
+	t.Helper()
+	f := &fixture{clock: &clock{now: start}, store: storetest.Memory(t)}
+	f.cfg = token.KeysConfig{
+		Store: f.store, Master: master, Now: f.clock.Now,
+		RotateEvery: month, PublishBefore: day, MaxTokenLife: day,
+	}
+	f.keys = f.open(t)
+	newID := func() string { return fmt.Sprintf("uti-%d", f.minted.Add(1)) }
+	f.issuer = &token.Issuer{Keys: f.keys, Now: f.clock.Now, NewID: newID, Origin: origin}
+	f.minter = &token.Minter{Issuer: f.issuer}
+	f.verifier = &token.Verifier{Keys: f.keys, Now: f.clock.Now, Origin: origin}
+	return f
+}
+
+func (f *fixture) open(t testing.TB) *token.Keys {
+	t.Helper()
+	keys, err := token.OpenKeys(t.Context(), f.cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys
+}
+
+// claims are those of a service principal that asked for ARM.
+func (f *fixture) claims() token.Claims {
+	return token.Claims{
+		Audience: "https://management.azure.com", Subject: object, ObjectID: object, TenantID: tenant,
+		AppID: client, AppIDACR: "1", IdentityType: "app", IdentityProvider: origin + "/" + tenant + "/",
+		Expires: f.clock.Now().Add(time.Hour),
+	}
+}
+
+func (f *fixture) mint(t testing.TB, c token.Claims) string {
+	t.Helper()
+	raw, err := f.issuer.Mint(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+// published are the names of the keys in the key set.
+func published(k *token.Keys) []string {
+	var kids []string
+	for _, key := range k.PublicKeys("") {
+		kids = append(kids, key.KeyID)
+	}
+	return kids
+}

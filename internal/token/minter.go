@@ -1,0 +1,92 @@
+package token
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+)
+
+// DefaultWarm is how many tokens a Minter keeps if it is not told: some 2 KB each.
+const DefaultWarm = 4096
+
+// Minter keeps minted tokens warm: who asks again for the same claims gets the same token until
+// half its life is over, and of those who ask at once for a token that is not there, one signs and
+// all get it. It is safe for concurrent use, and not to be copied.
+type Minter struct {
+	Issuer  *Issuer
+	MaxWarm int // at most so many tokens are kept; 0 means DefaultWarm
+
+	warm    recent[warmKey, *Token]
+	signing singleflight.Group
+}
+
+// warmKey holds everything that the token depends on but the time, so that no two askers share a
+// token which would differ.
+type warmKey struct {
+	tenant, subject, object, audience, app, acr, idp, idtyp, mirid, roles string
+	life                                                                  time.Duration
+}
+
+// Request asks a Minter for a token.
+type Request struct {
+	Claims Claims        // without times and uti
+	Life   time.Duration // of a new token; in whole seconds
+
+	// After is when the principal's earlier tokens were revoked; an older token is not handed out.
+	After time.Time
+}
+
+// Token gives a token that has at least half its life before it. The token is shared: callers must
+// not change its claims.
+func (m *Minter) Token(_ context.Context, req Request) (*Token, error) {
+	c := req.Claims
+	key := warmKey{
+		tenant: c.TenantID, subject: c.Subject, object: c.ObjectID, audience: c.Audience, app: c.AppID,
+		acr: c.AppIDACR, idp: c.IdentityProvider, idtyp: c.IdentityType, mirid: c.MIResourceID,
+		roles: strings.Join(c.Roles, "\x00"), life: req.Life,
+	}
+	if t, ok := m.warm.get(key, m.limit()); ok && m.good(t, req) {
+		return t, nil
+	}
+	shared, err, _ := m.signing.Do(fmt.Sprintf("%#v", key), func() (any, error) {
+		// Whoever signed just before us may have left a token behind.
+		if t, ok := m.warm.get(key, m.limit()); ok && m.good(t, req) {
+			return t, nil
+		}
+		c.Expires = m.Issuer.Now().Truncate(time.Second).Add(req.Life)
+		t, err := m.Issuer.mint(c)
+		if err != nil {
+			return nil, err
+		}
+		m.warm.put(key, t, m.limit())
+		return t, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return shared.(*Token), nil
+}
+
+// good reports whether a warm token may be handed out: it is young enough, the principal's tokens
+// were not revoked since, and its key is still published.
+func (m *Minter) good(t *Token, req Request) bool {
+	now := m.Issuer.Now()
+	if !now.Before(t.Claims.IssuedAt.Add(req.Life / 2)) {
+		return false
+	}
+	if now.Before(t.Claims.NotBefore) || t.Claims.IssuedAt.Before(req.After) {
+		return false
+	}
+	_, published := m.Issuer.Keys.published(t.kid, now)
+	return published
+}
+
+func (m *Minter) limit() int {
+	if m.MaxWarm == 0 {
+		return DefaultWarm
+	}
+	return m.MaxWarm
+}

@@ -1,0 +1,82 @@
+package token
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"midas/internal/store"
+)
+
+// clockSkew is by how much the clocks of replicas, and of those who verify our tokens, may differ.
+const clockSkew = 5 * time.Minute
+
+// ring is the set of signing keys at one revision of the store. It does not change.
+type ring struct {
+	revision store.Revision
+	keys     []ringKey      // in the order in which they sign
+	byKID    map[string]int // positions in keys
+}
+
+// ringKey is a key with the moment at which it is withdrawn. That moment belongs to the ring, for
+// it follows from the key that comes next.
+type ringKey struct {
+	*signingKey
+	until time.Time // zero: the last of the ring, it stays
+}
+
+// newRing orders keys and says how long each stays published: until the last token that it can have
+// signed, on the replica whose clock is slowest, has expired.
+func newRing(keys []*signingKey, maxTokenLife time.Duration) *ring {
+	slices.SortFunc(keys, func(a, b *signingKey) int {
+		return cmp.Or(a.signFrom.Compare(b.signFrom), cmp.Compare(a.kid, b.kid))
+	})
+	r := &ring{keys: make([]ringKey, len(keys)), byKID: make(map[string]int, len(keys))}
+	for i, k := range keys {
+		r.keys[i].signingKey = k
+		if i+1 < len(keys) {
+			r.keys[i].until = keys[i+1].signFrom.Add(maxTokenLife + clockSkew)
+		}
+		r.byKID[k.kid] = i
+	}
+	return r
+}
+
+// signer is the key that signs now: the one that began last. When a clock runs behind all of them,
+// it is the first. It is nil in an empty ring.
+func (r *ring) signer(now time.Time) *signingKey {
+	for _, k := range slices.Backward(r.keys) {
+		if !k.signFrom.After(now) {
+			return k.signingKey
+		}
+	}
+	if len(r.keys) == 0 {
+		return nil
+	}
+	return r.keys[0].signingKey
+}
+
+// newest is the key that will sign last of those that are known.
+func (r *ring) newest() *signingKey { return r.keys[len(r.keys)-1].signingKey }
+
+// published reports whether the key is in the key set now, and gives it.
+func (r *ring) published(kid string, now time.Time) (*signingKey, bool) {
+	i, ok := r.byKID[kid]
+	if !ok || r.keys[i].over(now) {
+		return nil, false
+	}
+	return r.keys[i].signingKey, true
+}
+
+// withdrawn are the names of the keys whose rows are of no use any more.
+func (r *ring) withdrawn(now time.Time) []string {
+	var kids []string
+	for _, k := range r.keys {
+		if k.over(now) {
+			kids = append(kids, k.kid)
+		}
+	}
+	return kids
+}
+
+func (k ringKey) over(now time.Time) bool { return !k.until.IsZero() && !now.Before(k.until) }
