@@ -1,0 +1,147 @@
+package rbac
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"midas/internal/arm"
+	"midas/internal/store"
+)
+
+// Assignment gives a principal a role at a scope.
+type Assignment struct {
+	V            int    `json:"v"`
+	Name         string `json:"name"`  // guid
+	Scope        string `json:"scope"` // as spelled when it was made
+	TenantID     string `json:"tenant"`
+	DefinitionID string `json:"role"` // guid
+	PrincipalID  string `json:"principal"`
+	// PrincipalType is User, Group, ServicePrincipal, ForeignGroup or Device.
+	PrincipalType string `json:"principalType"`
+
+	Description *string `json:"description,omitempty"`
+	// Condition is stored, not evaluated: an assignment with one grants nothing, so that what was
+	// meant to be less than the role is never more.
+	Condition                          *string `json:"condition,omitempty"`
+	ConditionVersion                   *string `json:"conditionVersion,omitempty"`
+	DelegatedManagedIdentityResourceID *string `json:"delegatedManagedIdentityResource,omitempty"`
+
+	CreatedOn time.Time `json:"createdOn"`
+	UpdatedOn time.Time `json:"updatedOn"`
+	CreatedBy string    `json:"createdBy,omitempty"` // object id
+	UpdatedBy string    `json:"updatedBy,omitempty"` // object id
+}
+
+const (
+	rowPrefix   = "s/"
+	grantPrefix = "g/"
+	lenGUID     = 36
+)
+
+// scopeKey names a scope in keys. What lies outside of subscriptions, the root above all, exists in
+// every tenant and is told apart by the tenant's id. Root, subscription, group, resource: the keys
+// of a scope's ancestors and the scope itself are in ascending order, because 0x00 sorts before all
+// that an id can hold. Lists page in this order.
+func scopeKey(tenant string, scope arm.ID) string {
+	if scope.Subscription() == "" {
+		return scope.Key() + "\x00" + arm.Fold(tenant)
+	}
+	return scope.Key()
+}
+
+// rowKey is the assignment's record.
+func rowKey(scope, name string) string {
+	return rowPrefix + scope + "\x00" + arm.Fold(name)
+}
+
+// grantKey is what Authorize reads. Its value is the tenant and the assignment's name, and the word
+// conditional where there is a condition, parted by spaces.
+func grantKey(principal, scope, definition string) string {
+	return grantsOf(principal) + scope + "\x00" + arm.Fold(definition)
+}
+
+// grantsOf is the prefix of all grants of a principal.
+func grantsOf(principal string) string { return grantPrefix + arm.Fold(principal) + "\x00" }
+
+// nameKey keeps the names of assignments unique in a tenant.
+func nameKey(tenant, name string) string {
+	return "sn/" + arm.Fold(tenant) + "/" + arm.Fold(name)
+}
+
+// countKey is the count record of a subscription.
+func countKey(subscription string) string { return "sc/" + arm.Fold(subscription) }
+
+const conditional = " conditional"
+
+func (a *Assignment) grant() []byte {
+	value := arm.Fold(a.TenantID) + " " + arm.Fold(a.Name)
+	if a.Condition != nil {
+		value += conditional
+	}
+	return []byte(value)
+}
+
+// nameOfGrant gives the folded name of the assignment that a grant belongs to.
+func nameOfGrant(value []byte) string {
+	_, name, _ := strings.Cut(strings.TrimSuffix(string(value), conditional), " ")
+	return name
+}
+
+// save writes the assignment and its grant.
+func (a *Assignment) save(tx store.Tx, scope string) error {
+	a.V = 1
+	value, err := json.Marshal(a)
+	if err != nil {
+		return fmt.Errorf("encode role assignment %s: %w", a.Name, err)
+	}
+	tx.Put(rowKey(scope, a.Name), value)
+	tx.Put(grantKey(a.PrincipalID, scope, a.DefinitionID), a.grant())
+	return nil
+}
+
+// remove deletes all records of the assignment.
+func (a *Assignment) remove(tx store.Tx, scope string) {
+	tx.Delete(rowKey(scope, a.Name))
+	tx.Delete(grantKey(a.PrincipalID, scope, a.DefinitionID))
+	tx.Delete(nameKey(a.TenantID, a.Name))
+}
+
+// load reads an assignment; store.ErrNotFound passes through.
+func load(tx store.Tx, key string) (Assignment, error) {
+	rec, err := tx.Get(key)
+	if err != nil {
+		return Assignment{}, err
+	}
+	return decode(rec)
+}
+
+func decode(rec store.Record) (Assignment, error) {
+	var a Assignment
+	if err := json.Unmarshal(rec.Value, &a); err != nil {
+		return Assignment{}, fmt.Errorf("decode role assignment %q: %w", rec.Key, err)
+	}
+	if a.V != 1 {
+		return Assignment{}, fmt.Errorf("decode role assignment %q: unknown version %d", rec.Key, a.V)
+	}
+	return a, nil
+}
+
+// isGUID reports whether s is a guid in its usual form.
+func isGUID(s string) bool {
+	if len(s) != lenGUID {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		if i == 8 || i == 13 || i == 18 || i == 23 {
+			if c != '-' {
+				return false
+			}
+		} else if !('0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F') {
+			return false
+		}
+	}
+	return true
+}

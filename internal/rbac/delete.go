@@ -1,0 +1,110 @@
+package rbac
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"midas/internal/activity"
+	"midas/internal/arm"
+	"midas/internal/store"
+)
+
+// DeleteAssignment removes an assignment and gives it back; found is false where there was none. The
+// last Owner of a subscription stays: an *arm.Error, CannotDeleteLastRbacAdminAssignment (412).
+func (s *Service) DeleteAssignment(ctx context.Context, ev activity.Event, scope arm.ID, name string) (a Assignment, found bool, err error) {
+	if !isGUID(name) {
+		return Assignment{}, false, errInvalidName(name)
+	}
+	key := scopeKey(ev.TenantID, scope)
+	err = s.Log.Update(ctx, ev, func(tx store.Tx) error {
+		var err error
+		a, err = load(tx, rowKey(key, name))
+		if found = err == nil; errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read role assignment %s: %w", name, err)
+		}
+		owners := 0
+		if a.isOwner(scope) {
+			owners = -1
+		}
+		if err := count(tx, scope, -1, owners); err != nil {
+			return err
+		}
+		a.remove(tx, key)
+		return nil
+	})
+	if err != nil {
+		return Assignment{}, false, err
+	}
+	return a, found, nil
+}
+
+// removeBatch is how many assignments one transaction of DeleteScope removes: three keys each, and
+// the count record, stay below store.MaxOperations.
+const removeBatch = 40
+
+// DeleteScope removes all assignments at a scope and below it, for when the scope itself is deleted.
+// It works in many small transactions; one that is cut short is finished by calling it again.
+func (s *Service) DeleteScope(ctx context.Context, scope arm.ID) error {
+	if scope.Subscription() == "" {
+		return fmt.Errorf("remove role assignments at %s: only scopes within a subscription can be deleted", scope)
+	}
+	for _, prefix := range [...]string{rowPrefix + scope.Key() + "\x00", rowPrefix + scope.Key() + "/"} {
+		for more := true; more; {
+			_, err := s.Store.Update(ctx, func(tx store.Tx) error {
+				n, err := removeSome(tx, scope, prefix)
+				more = n == removeBatch
+				return err
+			})
+			if err != nil {
+				return fmt.Errorf("remove role assignments at %s: %w", scope, err)
+			}
+		}
+	}
+	return nil
+}
+
+// removeSome removes up to removeBatch assignments whose keys begin with a prefix. What the scan
+// yields is not guarded, and a change of role in between would leave a grant behind that nobody
+// sees; so each assignment is got again.
+func removeSome(tx store.Tx, scope arm.ID, prefix string) (n int, err error) {
+	var keys []string
+	for rec, err := range tx.Scan(store.Range{Prefix: prefix, Limit: removeBatch}) {
+		if err != nil {
+			return 0, err
+		}
+		keys = append(keys, rec.Key)
+	}
+	removed, owners := 0, 0
+	for _, key := range keys {
+		a, err := load(tx, key)
+		if errors.Is(err, store.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return 0, err
+		}
+		at, err := arm.ParseID(a.Scope)
+		if err != nil {
+			return 0, fmt.Errorf("role assignment %s: %w", a.Name, err)
+		}
+		if a.isOwner(at) {
+			owners++
+		}
+		removed++
+		a.remove(tx, at.Key())
+	}
+	if removed == 0 {
+		return len(keys), nil
+	}
+	total, err := loadTally(tx, scope)
+	if err != nil {
+		return 0, err
+	}
+	total.Assignments -= removed
+	total.Owners -= owners
+	return len(keys), total.save(tx, scope)
+}

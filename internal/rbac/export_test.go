@@ -1,0 +1,8 @@
+package rbac
+
+// Match compiles a pattern and matches a folded action, so that the tests can look at one pattern
+// rather than at a whole role.
+func Match(p, action string) bool {
+	compiled := compile(p)
+	return compiled.match(action)
+}

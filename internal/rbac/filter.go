@@ -1,0 +1,75 @@
+package rbac
+
+import (
+	"midas/internal/arm"
+	"midas/internal/odata"
+)
+
+// ParseAssignmentFilter reads the $filter of a list of role assignments: nothing, atScope(),
+// principalId eq '…', assignedTo('…'), or atScope() and assignedTo('…'). As on Azure, ids must stand
+// in quotes, and other combinations are refused: an *arm.Error, UnsupportedQuery (400).
+func ParseAssignmentFilter(filter string) (Filter, error) {
+	const supported = "either 'atScope()' or 'principalId eq '{value}' or assignedTo('{value}')'"
+	terms, err := odata.Parse(filter)
+	if err != nil {
+		return Filter{}, errFilter(filter, supported)
+	}
+	var f Filter
+	for _, term := range terms {
+		switch id := term.Quoted && isGUID(term.Value); {
+		case is(term, "atScope", odata.Call) && term.Value == "" && !f.AtScope:
+			f.AtScope = true
+		case is(term, "principalId", "eq") && id && len(terms) == 1:
+			f.PrincipalID = term.Value
+		case is(term, "assignedTo", odata.Call) && id && f.AssignedTo == "":
+			f.AssignedTo = term.Value
+		default:
+			return Filter{}, errFilter(filter, supported)
+		}
+	}
+	return f, nil
+}
+
+// DefinitionFilter selects role definitions. Empty fields select everything.
+type DefinitionFilter struct {
+	RoleName string // whatever the case
+	Type     string
+	// AtScopeAndBelow asks for the roles that can be assigned below the scope, too. All of Midas's
+	// roles can be assigned everywhere, so it changes nothing.
+	AtScopeAndBelow bool
+}
+
+// ParseDefinitionFilter reads the $filter of a list of role definitions: roleName eq '…',
+// type eq '…', atScopeAndBelow(), or several of them joined by "and". What it does not know is an
+// *arm.Error, UnsupportedQuery (400).
+func ParseDefinitionFilter(filter string) (DefinitionFilter, error) {
+	const supported = "'roleName eq '{value}'', 'type eq '{value}'' and 'atScopeAndBelow()'"
+	terms, err := odata.Parse(filter)
+	if err != nil {
+		return DefinitionFilter{}, errFilter(filter, supported)
+	}
+	var f DefinitionFilter
+	for _, term := range terms {
+		switch value := term.Quoted && term.Value != ""; {
+		case is(term, "roleName", "eq") && value && f.RoleName == "":
+			f.RoleName = term.Value
+		case is(term, "type", "eq") && value && f.Type == "":
+			f.Type = term.Value
+		case is(term, "atScopeAndBelow", odata.Call) && term.Value == "":
+			f.AtScopeAndBelow = true
+		default:
+			return DefinitionFilter{}, errFilter(filter, supported)
+		}
+	}
+	return f, nil
+}
+
+// Match reports whether the filter selects a definition.
+func (f DefinitionFilter) Match(d Definition) bool {
+	return (f.RoleName == "" || arm.SameName(f.RoleName, d.RoleName)) &&
+		(f.Type == "" || arm.SameName(f.Type, d.Type))
+}
+
+func is(term odata.Term, name, op string) bool {
+	return term.Op == op && arm.SameName(term.Name, name)
+}

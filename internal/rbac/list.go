@@ -1,0 +1,173 @@
+package rbac
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"midas/internal/arm"
+	"midas/internal/store"
+)
+
+// Assignment gives one assignment by its scope and name. The tenant matters only for scopes outside
+// of subscriptions. The error for one that does not exist is an *arm.Error, RoleAssignmentNotFound.
+func (s *Service) Assignment(ctx context.Context, tenant string, scope arm.ID, name string) (Assignment, error) {
+	if !isGUID(name) {
+		return Assignment{}, errNotFound(name)
+	}
+	var a Assignment
+	err := s.Store.View(ctx, func(tx store.Tx) error {
+		var err error
+		a, err = load(tx, rowKey(scopeKey(tenant, scope), name))
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return Assignment{}, errNotFound(name)
+	}
+	if err != nil {
+		return Assignment{}, fmt.Errorf("read role assignment %s: %w", name, err)
+	}
+	return a, nil
+}
+
+// Sizes of a page of assignments.
+const (
+	defaultPage = 500
+	maxPage     = 1000
+)
+
+// Filter selects assignments for a scope. Without PrincipalID and AssignedTo it selects those of all
+// principals. It always selects what the scope inherits from above; unless AtScope is set, what
+// lies below, too, except that the root lists what lies below only for a principal.
+type Filter struct {
+	TenantID string
+
+	AtScope     bool
+	PrincipalID string   // given to exactly this principal
+	AssignedTo  string   // given to this principal or to one of Groups
+	Groups      []string // the groups that AssignedTo is in, directly or not
+
+	After string // the Next of the page before; empty for the first page
+	Limit int    // at most so many assignments; 0 is 500, and 1,000 is the most
+}
+
+// AssignmentPage is one page of assignments, from the root downwards. Next is empty on the last page.
+type AssignmentPage struct {
+	Assignments []Assignment
+	Next        string
+}
+
+// ListAssignments gives one page of the assignments that a filter selects at a scope.
+func (s *Service) ListAssignments(ctx context.Context, scope arm.ID, f Filter) (AssignmentPage, error) {
+	var page AssignmentPage
+	err := s.Store.View(ctx, func(tx store.Tx) error {
+		var err error
+		page, err = f.read(tx, scope)
+		return err
+	})
+	if err != nil {
+		return AssignmentPage{}, fmt.Errorf("list role assignments at %s: %w", scope, err)
+	}
+	return page, nil
+}
+
+// read walks over the key ranges of a list. They are in ascending order, so one key says how far a
+// page has come.
+func (f Filter) read(tx store.Tx, scope arm.ID) (AssignmentPage, error) {
+	limit := f.Limit
+	if limit <= 0 {
+		limit = defaultPage
+	}
+	limit = min(limit, maxPage)
+	var page AssignmentPage
+	last := f.After
+	for _, prefix := range f.ranges(scope) {
+		examined := 0
+		for rec, err := range tx.Scan(store.Range{Prefix: prefix, After: f.After, Limit: limit + 1}) {
+			if err != nil {
+				return AssignmentPage{}, err
+			}
+			if len(page.Assignments) == limit {
+				page.Next = last
+				return page, nil
+			}
+			examined++
+			last = rec.Key
+			a, err := assignmentOf(tx, rec)
+			if errors.Is(err, store.ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return AssignmentPage{}, err
+			}
+			if arm.SameName(a.TenantID, f.TenantID) {
+				page.Assignments = append(page.Assignments, a)
+			}
+		}
+		if examined > limit { // some were of another tenant
+			page.Next = last
+			return page, nil
+		}
+	}
+	return page, nil
+}
+
+// ranges gives the prefixes of the keys to read: of the assignments, or of the grants of the wanted
+// principals.
+func (f Filter) ranges(scope arm.ID) []string {
+	bases := []string{rowPrefix}
+	if principals := f.principals(); len(principals) > 0 {
+		bases = bases[:0]
+		for _, p := range principals {
+			bases = append(bases, grantsOf(p))
+		}
+	}
+	var scopes []string
+	for up := range scope.Ancestors() {
+		scopes = append(scopes, scopeKey(f.TenantID, up)+"\x00")
+	}
+	slices.Reverse(scopes)
+	switch {
+	case f.AtScope:
+	case !scope.IsRoot():
+		scopes = append(scopes, scope.Key()+"/")
+	case bases[0] != rowPrefix:
+		scopes = append(scopes, "/subscriptions/")
+	}
+	ranges := make([]string, 0, len(bases)*len(scopes))
+	for _, base := range bases {
+		for _, s := range scopes {
+			ranges = append(ranges, base+s)
+		}
+	}
+	return ranges
+}
+
+// principals are the wanted principals in the order of their keys, each once; none means all.
+func (f Filter) principals() []string {
+	wanted := []string{f.PrincipalID, f.AssignedTo}
+	if f.AssignedTo != "" {
+		wanted = append(wanted, f.Groups...)
+	}
+	for i := range wanted {
+		wanted[i] = arm.Fold(wanted[i])
+	}
+	slices.Sort(wanted)
+	wanted = slices.Compact(wanted)
+	return slices.DeleteFunc(wanted, func(p string) bool { return p == "" })
+}
+
+// assignmentOf gives the assignment of a record, which is the assignment itself or one of its grants.
+func assignmentOf(tx store.Tx, rec store.Record) (Assignment, error) {
+	grant, isGrant := strings.CutPrefix(rec.Key, grantPrefix)
+	if !isGrant {
+		return decode(rec)
+	}
+	_, scope, _ := strings.Cut(grant, "\x00")
+	if len(scope) <= lenGUID {
+		return Assignment{}, fmt.Errorf("malformed grant %q", rec.Key)
+	}
+	return load(tx, rowKey(scope[:len(scope)-lenGUID-1], nameOfGrant(rec.Value)))
+}

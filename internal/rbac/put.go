@@ -1,0 +1,191 @@
+package rbac
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"midas/internal/activity"
+	"midas/internal/arm"
+	"midas/internal/store"
+)
+
+// Limits of the texts of an assignment, in bytes.
+const (
+	maxDescription = 2048
+	maxCondition   = 8192
+)
+
+var principalTypes = [...]string{"User", "Group", "ServicePrincipal", "ForeignGroup", "Device"}
+
+// PutAssignment makes the assignment a.Name at a.Scope, or changes the role, the description and the
+// condition of the one that is there. Where the wanted is there already, only the event is written.
+// The event's caller becomes CreatedBy or UpdatedBy. An empty TenantID is the event's; an empty
+// PrincipalType is looked up, and a given one allows a principal that the directory does not know.
+//
+// What the client did wrong is an *arm.Error: InvalidRoleAssignmentId, InvalidPrincipalId,
+// InvalidPrincipalType, RoleDefinitionDoesNotExist, PrincipalNotFound, UnmatchedPrincipalType,
+// RoleAssignmentUpdateNotPermitted, RoleAssignmentLimitExceeded (all 400), RoleAssignmentExists (409)
+// and CannotDeleteLastRbacAdminAssignment (412), for taking the role away from the last Owner.
+func (s *Service) PutAssignment(ctx context.Context, ev activity.Event, a Assignment) (Assignment, error) {
+	if a.TenantID == "" {
+		a.TenantID = ev.TenantID
+	}
+	scope, err := s.check(a)
+	if err != nil {
+		return Assignment{}, err
+	}
+	if a.PrincipalType, err = s.principalType(ctx, a); err != nil {
+		return Assignment{}, err
+	}
+	if ev.Code == 0 {
+		ev.Code = http.StatusCreated
+	}
+	var saved Assignment
+	err = s.Log.Update(ctx, ev, func(tx store.Tx) error {
+		var err error
+		saved, err = s.put(tx, scope, a, ev.CallerObjectID)
+		return err
+	})
+	return saved, err
+}
+
+// check looks at what can be judged without the store.
+func (s *Service) check(a Assignment) (arm.ID, error) {
+	scope, err := arm.ParseID(a.Scope)
+	switch {
+	case err != nil:
+		return arm.ID{}, arm.Errorf(http.StatusBadRequest, "BadRequest", "The scope is not valid: %v.", err)
+	case !scope.IsRoot() && !scope.IsSubscription() && !scope.IsResourceGroup() && !scope.IsResource():
+		return arm.ID{}, arm.Errorf(http.StatusBadRequest, "BadRequest", "The scope '%s' cannot have role assignments.", a.Scope)
+	case !isGUID(a.Name):
+		return arm.ID{}, errInvalidName(a.Name)
+	case !isGUID(a.PrincipalID):
+		return arm.ID{}, errInvalidPrincipal(a.PrincipalID)
+	case s.roles[arm.Fold(a.DefinitionID)] == nil:
+		return arm.ID{}, ErrDefinitionNotFound(http.StatusBadRequest, a.DefinitionID)
+	case a.Description != nil && len(*a.Description) > maxDescription:
+		return arm.ID{}, arm.Errorf(http.StatusBadRequest, "BadRequest", "The description is longer than %d bytes.", maxDescription)
+	case a.Condition != nil && len(*a.Condition) > maxCondition:
+		return arm.ID{}, arm.Errorf(http.StatusBadRequest, "BadRequest", "The condition is longer than %d bytes.", maxCondition)
+	case a.ConditionVersion != nil && a.Condition == nil:
+		return arm.ID{}, arm.Errorf(http.StatusBadRequest, "BadRequest", "A conditionVersion needs a condition.")
+	case a.ConditionVersion != nil && *a.ConditionVersion != "2.0":
+		return arm.ID{}, arm.Errorf(http.StatusBadRequest, "BadRequest", "The conditionVersion '%s' is not supported; it must be '2.0'.", clip(*a.ConditionVersion))
+	}
+	return scope, nil
+}
+
+// principalType gives the type that the directory knows, or else the one that the client gives.
+func (s *Service) principalType(ctx context.Context, a Assignment) (string, error) {
+	given := a.PrincipalType
+	if given != "" {
+		i := slices.IndexFunc(principalTypes[:], func(t string) bool { return arm.SameName(t, given) })
+		if i < 0 {
+			return "", errInvalidPrincipalType(given)
+		}
+		given = principalTypes[i]
+	}
+	known, err := s.Principals.PrincipalType(ctx, a.TenantID, arm.Fold(a.PrincipalID))
+	switch {
+	case errors.Is(err, store.ErrNotFound) && given != "":
+		return given, nil
+	case errors.Is(err, store.ErrNotFound):
+		return "", errPrincipalNotFound(a.PrincipalID, a.TenantID)
+	case err != nil:
+		return "", fmt.Errorf("find principal %s: %w", a.PrincipalID, err)
+	case given != "" && given != known:
+		return "", errUnmatchedType(a.PrincipalID, known, given)
+	}
+	return known, nil
+}
+
+func (s *Service) put(tx store.Tx, scope arm.ID, a Assignment, by string) (Assignment, error) {
+	old, err := load(tx, rowKey(scopeKey(a.TenantID, scope), a.Name))
+	if errors.Is(err, store.ErrNotFound) {
+		return s.create(tx, scope, a, by)
+	}
+	if err != nil {
+		return Assignment{}, fmt.Errorf("read role assignment %s: %w", a.Name, err)
+	}
+	return s.change(tx, scope, old, a, by)
+}
+
+func (s *Service) create(tx store.Tx, scope arm.ID, a Assignment, by string) (Assignment, error) {
+	key := scopeKey(a.TenantID, scope)
+	if err := absent(tx, nameKey(a.TenantID, a.Name), errUpdateNotPermitted); err != nil {
+		return Assignment{}, err
+	}
+	if err := absent(tx, grantKey(a.PrincipalID, key, a.DefinitionID), errExists); err != nil {
+		return Assignment{}, err
+	}
+	owners := 0
+	if a.isOwner(scope) {
+		owners = 1
+	}
+	if err := count(tx, scope, 1, owners); err != nil {
+		return Assignment{}, err
+	}
+	a.CreatedOn = s.Now().UTC()
+	a.UpdatedOn, a.CreatedBy, a.UpdatedBy = a.CreatedOn, by, by
+	tx.Put(nameKey(a.TenantID, a.Name), []byte(key))
+	return a, a.save(tx, key)
+}
+
+func (s *Service) change(tx store.Tx, scope arm.ID, old, a Assignment, by string) (Assignment, error) {
+	delegated := a.DelegatedManagedIdentityResourceID
+	if !arm.SameName(old.PrincipalID, a.PrincipalID) || old.PrincipalType != a.PrincipalType ||
+		delegated != nil && !same(delegated, old.DelegatedManagedIdentityResourceID) {
+		return Assignment{}, errUpdateNotPermitted()
+	}
+	sameRole := arm.SameName(old.DefinitionID, a.DefinitionID)
+	if sameRole && same(old.Description, a.Description) &&
+		same(old.Condition, a.Condition) && same(old.ConditionVersion, a.ConditionVersion) {
+		return old, nil
+	}
+	wanted := old
+	wanted.DefinitionID, wanted.Description = a.DefinitionID, a.Description
+	wanted.Condition, wanted.ConditionVersion = a.Condition, a.ConditionVersion
+	wanted.UpdatedOn, wanted.UpdatedBy = s.Now().UTC(), by
+	key := scopeKey(old.TenantID, scope)
+	if !sameRole {
+		if err := absent(tx, grantKey(a.PrincipalID, key, a.DefinitionID), errExists); err != nil {
+			return Assignment{}, err
+		}
+		tx.Delete(grantKey(old.PrincipalID, key, old.DefinitionID))
+	}
+	owners := 0
+	switch was, is := old.isOwner(scope), wanted.isOwner(scope); {
+	case was && !is:
+		owners = -1
+	case is && !was:
+		owners = 1
+	}
+	if err := count(tx, scope, 0, owners); err != nil {
+		return Assignment{}, err
+	}
+	return wanted, wanted.save(tx, key)
+}
+
+// isOwner reports whether the assignment is one of those of which a subscription keeps the last.
+func (a *Assignment) isOwner(scope arm.ID) bool {
+	return scope.IsSubscription() && a.Condition == nil && arm.SameName(a.DefinitionID, OwnerID)
+}
+
+// absent guards that a key does not exist.
+func absent(tx store.Tx, key string, otherwise func() *arm.Error) error {
+	switch _, err := tx.Get(key); {
+	case err == nil:
+		return otherwise()
+	case errors.Is(err, store.ErrNotFound):
+		return nil
+	default:
+		return fmt.Errorf("look up %q: %w", key, err)
+	}
+}
+
+func same(a, b *string) bool {
+	return a == b || a != nil && b != nil && *a == *b
+}

@@ -1,0 +1,93 @@
+package rbac
+
+import (
+	"time"
+
+	"midas/internal/arm"
+)
+
+// BuiltInRole is the Type of the definitions that come with Midas.
+const BuiltInRole = "BuiltInRole"
+
+// Permission says what a role allows: the actions less the not-actions, and the same for the data
+// of resources. What one permission leaves out, another may allow: not-actions forbid nothing.
+type Permission struct {
+	Actions, NotActions, DataActions, NotDataActions []string
+}
+
+// Definition is a role.
+type Definition struct {
+	ID               string // guid
+	RoleName         string
+	Description      string
+	Type             string // BuiltInRole
+	AssignableScopes []string
+	Permissions      []Permission
+	CreatedOn        time.Time
+	UpdatedOn        time.Time
+}
+
+// role is a definition made ready for evaluation.
+type role struct {
+	Definition
+	allow []allowance
+}
+
+type allowance struct {
+	actions, notActions []pattern
+}
+
+func compileRole(d Definition) *role {
+	r := &role{Definition: d}
+	for _, p := range d.Permissions {
+		r.allow = append(r.allow, allowance{actions: compileAll(p.Actions), notActions: compileAll(p.NotActions)})
+	}
+	return r
+}
+
+func compileAll(patterns []string) []pattern {
+	compiled := make([]pattern, len(patterns))
+	for i, p := range patterns {
+		compiled[i] = compile(p)
+	}
+	return compiled
+}
+
+// allows reports whether the role allows an action that is already folded.
+func (r *role) allows(action string) bool {
+	for i := range r.allow {
+		if matchAny(r.allow[i].actions, action) && !matchAny(r.allow[i].notActions, action) {
+			return true
+		}
+	}
+	return false
+}
+
+func matchAny(patterns []pattern, action string) bool {
+	for i := range patterns {
+		if patterns[i].match(action) {
+			return true
+		}
+	}
+	return false
+}
+
+// DefinitionByID finds a role by its guid, whatever the guid's case.
+func DefinitionByID(id string) (Definition, bool) {
+	for _, d := range Definitions() {
+		if arm.SameName(d.ID, id) {
+			return d, true
+		}
+	}
+	return Definition{}, false
+}
+
+// ParseDefinitionID gives the guid at the end of a role definition's id, which may begin with a
+// subscription or any other scope.
+func ParseDefinitionID(id string) (string, error) {
+	parsed, err := arm.ParseID(id)
+	if err != nil || !parsed.Type().Is("Microsoft.Authorization/roleDefinitions") || !isGUID(parsed.Name()) {
+		return "", errInvalidDefinitionID(id)
+	}
+	return arm.Fold(parsed.Name()), nil
+}

@@ -1,0 +1,57 @@
+package rbac
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"midas/internal/arm"
+	"midas/internal/store"
+)
+
+// Visible reports whether the caller holds any role at a scope, above or below it. Who does may
+// see that the scope exists, as every holder of a role within a subscription sees the subscription.
+func (s *Service) Visible(ctx context.Context, caller Caller, scope arm.ID) (bool, error) {
+	visible := false
+	visit := func(*role) bool {
+		visible = true
+		return false
+	}
+	err := s.Store.View(ctx, func(tx store.Tx) error {
+		visible = false
+		if err := s.effective(tx, caller, scope, visit); err != nil || visible {
+			return err
+		}
+		e := evaluation{tx: tx, roles: s.roles, tenant: arm.Fold(caller.TenantID), visit: visit}
+		if err := e.below(caller.ObjectID, scope); err != nil {
+			return err
+		}
+		for _, group := range caller.Groups {
+			if err := e.below(group, scope); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return false, fmt.Errorf("see %s as %s: %w", scope, caller.ObjectID, err)
+	}
+	return visible, nil
+}
+
+// below visits the first grants of a principal below a scope. One is enough for Visible, and that
+// the first few are all conditional or of another tenant while a later one is not, does not happen
+// to anyone who would notice: a scope that stays unseen.
+func (e *evaluation) below(id string, scope arm.ID) error {
+	if id == "" || e.done {
+		return nil
+	}
+	prefix := grantsOf(id) + strings.TrimSuffix(scope.Key(), "/") + "/"
+	for rec, err := range e.tx.Scan(store.Range{Prefix: prefix, Limit: few}) {
+		if err != nil {
+			return err
+		}
+		e.grant(rec)
+	}
+	return nil
+}
