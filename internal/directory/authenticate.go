@@ -1,0 +1,78 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"midas/internal/store"
+)
+
+// decoyRecord is read in the place of an application or a principal that does not exist, so that
+// refusing an unknown client takes about the work of refusing a wrong secret: reading two records
+// and comparing one hash. No secret has its hash.
+const decoyRecord = `{"v":1,"id":"00000000-0000-0000-0000-000000000000","appId":"00000000-0000-0000-0000-000000000000",` +
+	`"tenantId":"00000000-0000-0000-0000-000000000000","displayName":"","created":"2000-01-01T00:00:00Z",` +
+	`"secrets":[{"keyId":"00000000-0000-0000-0000-000000000000","hint":"","salt":"AAAAAAAAAAAAAAAAAAAAAA==",` +
+	`"hash":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=","start":"2000-01-01T00:00:00Z","end":"2000-01-01T00:00:00Z"}]}`
+
+func decoy() (Application, error) {
+	rec := store.Record{Key: "decoy", Value: []byte(decoyRecord)}
+	if _, err := decode[principalRecord](rec); err != nil {
+		return Application{}, err
+	}
+	r, err := decode[applicationRecord](rec)
+	return r.Application, err
+}
+
+// Authenticate says which principal a client is that shows a secret. The error is
+// ErrUnknownApplication, ErrWrongSecret, ErrExpiredSecret (only for who knows the secret), or
+// ErrDisabled (likewise; then the principal is given too, for the error's text).
+//
+// All secrets of the application are compared, each in constant time, whatever the outcome.
+func (d *Directory) Authenticate(ctx context.Context, tenant, appID string, text SecretText) (ServicePrincipal, error) {
+	var app Application
+	var p ServicePrincipal
+	var found bool
+	err := d.Store.View(ctx, func(tx store.Tx) (err error) {
+		app, p, found, err = d.client(tx, tenant, appID)
+		return err
+	})
+	if err == nil && !found {
+		app, err = decoy()
+	}
+	if err != nil {
+		return ServicePrincipal{}, fmt.Errorf("authenticate %s: %w", appID, err)
+	}
+	now, matched, valid := d.Now(), false, false
+	for _, s := range app.Secrets {
+		if s.matches(text) {
+			matched = true
+			valid = valid || s.validAt(now)
+		}
+	}
+	switch {
+	case !found:
+		return ServicePrincipal{}, ErrUnknownApplication
+	case !matched:
+		return ServicePrincipal{}, ErrWrongSecret
+	case !valid:
+		return ServicePrincipal{}, ErrExpiredSecret
+	case !p.Enabled:
+		return p, ErrDisabled
+	}
+	return p, nil
+}
+
+// client reads an application with its principal. An application without a principal in the tenant
+// cannot act there, and counts as not found.
+func (d *Directory) client(tx store.Tx, tenant, appID string) (app Application, p ServicePrincipal, found bool, err error) {
+	app, err = d.ApplicationByAppID(tx, tenant, appID)
+	if err == nil {
+		p, err = d.ServicePrincipalByAppID(tx, tenant, appID)
+	}
+	if errors.Is(err, ErrNotFound) {
+		return app, p, false, nil
+	}
+	return app, p, err == nil, err
+}

@@ -1,0 +1,121 @@
+// Package directory knows who there is: tenants, the applications registered in them with their
+// secrets, and the service principals that act.
+//
+// An application is the registration and holds the credentials; a service principal is what an
+// application, or a managed identity, is inside one tenant, and is what roles are given to. A
+// managed identity has a service principal and no application, so it can never show a secret.
+//
+// Everything of a tenant lies under d/<tenant>/: a record per object, found by the id under which
+// the hot paths ask for it, and a look-up key for every other id. The tenants themselves lie under
+// d//, the tenant without a name. Mutators take the caller's transaction, so that whoever creates
+// an identity creates its principal, or neither.
+package directory
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"midas/internal/arm"
+	"midas/internal/store"
+)
+
+// The errors that callers tell apart with errors.Is.
+var (
+	ErrNotFound           = errors.New("directory: no such object")
+	ErrExists             = errors.New("directory: the object exists already")
+	ErrUnknownApplication = errors.New("directory: no such application in this tenant")
+	ErrWrongSecret        = errors.New("directory: wrong secret")
+	ErrExpiredSecret      = errors.New("directory: the secret is outside its time")
+	ErrDisabled           = errors.New("directory: the service principal is disabled")
+	ErrWeakSecret         = errors.New("directory: the secret is too weak")
+	ErrTooManySecrets     = errors.New("directory: the application has too many secrets")
+)
+
+// Directory is the directory of all tenants. All fields are required.
+type Directory struct {
+	Store store.Store
+	Now   func() time.Time
+	NewID func() string
+}
+
+// ObjectServicePrincipal is the PrincipalType of service principals, those of managed identities
+// included: the word that role assignments use.
+const ObjectServicePrincipal = "ServicePrincipal"
+
+// key joins the parts of a key below a tenant. Ids are GUIDs or domain names, which compare without
+// regard to case.
+func key(tenant, kind, id string) string {
+	return "d/" + arm.Fold(tenant) + "/" + kind + "/" + arm.Fold(id)
+}
+
+// Keys by kind. The application's record is found by its client id and the principal's by its object
+// id, because tokens are asked for with the one and carry the other.
+func tenantKey(id string) string                { return key("", "tenant", id) }
+func domainKey(name string) string              { return key("", "domain", name) }       // -> tenant id
+func applicationKey(tenant, app string) string  { return key(tenant, "app", app) }       //
+func applicationIDKey(tenant, id string) string { return key(tenant, "app-object", id) } // -> client id
+func principalKey(tenant, oid string) string    { return key(tenant, "sp", oid) }        //
+func principalAppKey(tenant, app string) string { return key(tenant, "sp-app", app) }    // -> object id
+
+// version begins every record, so that a later Midas can tell old ones and this one refuses newer
+// ones.
+type version struct {
+	V int `json:"v"`
+}
+
+const current = 1
+
+func (v version) number() int { return v.V }
+
+// get reads a record, or gives ErrNotFound.
+func get[T interface{ number() int }](tx store.Tx, key string) (T, error) {
+	var zero T
+	rec, err := tx.Get(key)
+	if errors.Is(err, store.ErrNotFound) {
+		return zero, ErrNotFound
+	}
+	if err != nil {
+		return zero, err
+	}
+	return decode[T](rec)
+}
+
+func decode[T interface{ number() int }](rec store.Record) (T, error) {
+	var v T
+	if err := json.Unmarshal(rec.Value, &v); err != nil {
+		return v, fmt.Errorf("read record %s: %w", rec.Key, err)
+	}
+	if v.number() != current {
+		return v, fmt.Errorf("read record %s: version %d was written by a newer Midas", rec.Key, v.number())
+	}
+	return v, nil
+}
+
+func put(tx store.Tx, key string, record any) error {
+	data, err := json.Marshal(record)
+	if err != nil {
+		return fmt.Errorf("write record %s: %w", key, err)
+	}
+	tx.Put(key, data)
+	return nil
+}
+
+// reference is the value of a look-up key: the id under which the record is found.
+type reference struct {
+	version
+	ID string `json:"id"`
+}
+
+// absent guards a key that is about to be created.
+func absent(tx store.Tx, key string) error {
+	_, err := tx.Get(key)
+	if err == nil {
+		return ErrExists
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	return err
+}
