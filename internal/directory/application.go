@@ -67,9 +67,12 @@ func (d *Directory) Application(tx store.Tx, tenant, id string) (Application, er
 	return d.ApplicationByAppID(tx, tenant, ref.ID)
 }
 
-// AddSecret adds a secret to an application. It gives ErrNotFound, ErrTooManySecrets, or ErrExists
+// AddSecret adds a secret to an application, and names it if it has no key id. It gives ErrNotFound, ErrTooManySecrets, or ErrExists
 // when the application has a secret with this key id.
 func (d *Directory) AddSecret(tx store.Tx, tenant, appID string, s Secret) error {
+	if s.KeyID == "" {
+		s.KeyID = d.NewID()
+	}
 	return d.changeSecrets(tx, tenant, appID, func(a *Application) error {
 		if a.secret(s.KeyID) >= 0 {
 			return ErrExists

@@ -129,7 +129,13 @@ func TestSecretsCanBeAddedAndRemoved(t *testing.T) {
 	if err := add(s); !errors.Is(err, directory.ErrExists) {
 		t.Errorf("added twice: %v, want ErrExists", err)
 	}
-	for i := range 19 {
+	if err := add(directory.Secret{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := add(directory.Secret{KeyID: d.NewID()}); !errors.Is(err, directory.ErrExists) {
+		t.Errorf("a secret without key id did not get a new one: %v", err)
+	}
+	for i := range 18 {
 		if err := add(directory.Secret{KeyID: fmt.Sprint("more", i)}); err != nil {
 			t.Fatal(err)
 		}
