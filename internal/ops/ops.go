@@ -40,7 +40,7 @@ func (h *Health) Serves(path string) bool { return path == "/healthz" || path ==
 
 // Serve answers one of the paths.
 func (h *Health) Serve(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
-	ev.Face, ev.Operation = face, "healthz"
+	ev.Face, ev.Operation, ev.Routine = face, "healthz", true
 	if r.URL.Path == "/healthz" {
 		text(w, http.StatusOK, "ok\n")
 		return
@@ -88,7 +88,7 @@ func Handler(h *Health, reg *prometheus.Registry) httpx.Handler {
 			h.Serve(w, r, ev)
 			return
 		}
-		ev.Face = face
+		ev.Face, ev.Routine = face, true
 		_, ev.Operation = mux.Handler(r) // the pattern, so it comes from code
 		mux.ServeHTTP(w, r)
 	})

@@ -24,6 +24,7 @@ type Event struct {
 	Caller    string // who was authenticated, by object id; empty before that
 	ErrorCode string // the code that the client was given, "AuthorizationFailed"
 	Err       error  // the cause behind an error; it is only logged
+	Routine   bool   // a machine asks this all day long: its success is logged for debugging only
 
 	// Filled by New after the face has returned.
 	Status   int
@@ -39,8 +40,11 @@ const StatusClientGone = 499
 
 // level is where an event belongs: faults of the server are errors, all else is information.
 func (e *Event) level() slog.Level {
-	if e.Status >= 500 {
+	switch {
+	case e.Status >= 500:
 		return slog.LevelError
+	case e.Routine && e.Status < 400:
+		return slog.LevelDebug
 	}
 	return slog.LevelInfo
 }

@@ -50,7 +50,7 @@ func New(next Handler, o Options) http.Handler {
 	if o.MaxBody == 0 {
 		o.MaxBody = DefaultMaxBody
 	}
-	refuse := plainRefusal
+	refuse := func(w http.ResponseWriter, _ *http.Request, ev *Event, status int) { Refuse(w, ev, status) }
 	if r, ok := next.(Refuser); ok {
 		refuse = r.Refuse
 	}
@@ -155,7 +155,8 @@ func (h *handler) log(ctx context.Context, ev *Event) {
 	h.Log.LogAttrs(ctx, level, "request", ev.attrs(room[:0])...)
 }
 
-func plainRefusal(w http.ResponseWriter, _ *http.Request, ev *Event, status int) {
+// Refuse is the plain refusal, for those who have no better words.
+func Refuse(w http.ResponseWriter, ev *Event, status int) {
 	ev.ErrorCode = "UriTooLong"
 	writePlain(w, status, ev.ErrorCode, "The request's URI is too long.")
 }

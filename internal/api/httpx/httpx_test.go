@@ -294,6 +294,20 @@ func TestWhatCannotBeEncodedLeavesTheAnswerOpen(t *testing.T) {
 	}
 }
 
+func TestRoutineIsOnlyLoggedWhenItFails(t *testing.T) {
+	for status, want := range map[int]int{200: 0, 404: 1, 503: 1} {
+		var log bytes.Buffer
+		h, _ := setup(t, httpx.HandlerFunc(func(w http.ResponseWriter, _ *http.Request, ev *httpx.Event) {
+			ev.Routine = true
+			w.WriteHeader(status)
+		}), &log)
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/healthz", nil))
+		if got := strings.Count(log.String(), "\n"); got != want {
+			t.Errorf("%d: %d lines, want %d", status, got, want)
+		}
+	}
+}
+
 // quiet is a writer that costs nothing, so that the benchmark shows httpx alone.
 type quiet struct{ h http.Header }
 

@@ -1,0 +1,34 @@
+# Everything that is run more than once. All of it works on a fresh clone with Go alone, but e2e,
+# which also wants curl.
+
+GO       ?= go
+FUZZTIME ?= 5s
+
+export CGO_ENABLED ?= 0
+
+.PHONY: build test e2e bench fuzz check
+
+build: ## the binary, in bin/
+	$(GO) build -trimpath -o bin/midas ./cmd/midas
+
+check: ## what needs no test run: vet, format
+	$(GO) vet ./...
+	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt -w these:" $$unformatted; exit 1; }
+
+test:
+	$(GO) test ./...
+
+e2e: build ## the built binary, used as its users do
+	$(GO) test -count=1 -tags e2e ./e2e/...
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+fuzz: ## every fuzz target for FUZZTIME
+	@set -e; \
+	for file in $$(grep -rl --include='*_test.go' '^func Fuzz' . | sort); do \
+		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' $$file); do \
+			echo "$$(dirname $$file) $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "$$(dirname $$file)"; \
+		done; \
+	done

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"midas"
+)
+
+type dumpCommand struct{ settings }
+
+// Help is shown by midas dump --help.
+func (dumpCommand) Help() string {
+	return `Prints all that the store held at one moment, in the order of keys. While a server runs on the folder, that server is asked. Secrets are only in it as hashes, and signing keys sealed.
+
+Examples:
+
+  midas dump > midas.jsonl
+  midas dump --data /var/lib/midas`
+}
+
+// Run prints the dump.
+func (c *dumpCommand) Run(ctx context.Context, to streams) error {
+	out := bufio.NewWriter(to.out)
+	cfg, err := c.config()
+	if err != nil {
+		return err
+	}
+	if err := midas.Dump(ctx, cfg, out); err != nil {
+		return err
+	}
+	if err := out.Flush(); err != nil {
+		return fmt.Errorf("print: %w", err)
+	}
+	return nil
+}
+
+type keysCommand struct {
+	Rotate rotateCommand `cmd:"" help:"Make a new key, which replaces the one that signs."`
+}
+
+// Help is shown by midas keys --help.
+func (keysCommand) Help() string {
+	return `Example:
+
+  midas keys rotate`
+}
+
+type rotateCommand struct{ settings }
+
+// Help is shown by midas keys rotate --help.
+func (rotateCommand) Help() string {
+	return `Publishes a new key and prints its id. It begins to sign after the time that the configuration gives relying parties to fetch it (keys.publishBefore, 24h by default); the old one stays published until its last token has expired. Keys also change by age, without this command.
+
+Example:
+
+  midas keys rotate --data /var/lib/midas`
+}
+
+// Run prints the new key's id.
+func (c *rotateCommand) Run(ctx context.Context, to streams) error {
+	cfg, err := c.config()
+	if err != nil {
+		return err
+	}
+	kid, err := midas.RotateKeys(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	return print(to, kid+"\n")
+}
+
+type versionCommand struct{}
+
+// Help is shown by midas version --help.
+func (versionCommand) Help() string {
+	return `Example:
+
+  midas version`
+}
+
+// Run prints the version.
+func (versionCommand) Run(to streams) error {
+	return print(to, fmt.Sprintf("midas %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH))
+}
+
+// version is what the Go tool has written into the binary.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "(devel)"
+	}
+	return info.Main.Version
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"midas"
+)
+
+// dataFlag names a server for the commands that are its clients.
+type dataFlag struct {
+	Data string `help:"Folder of the server." placeholder:"DIR" default:"${data}" env:"MIDAS_DATA"`
+}
+
+const defaultResource = "https://management.azure.com/"
+
+type tokenCommand struct {
+	dataFlag
+	Resource string `help:"Whom the token is for." placeholder:"URL" default:"${resource}"`
+}
+
+// Help is shown by midas token --help.
+func (tokenCommand) Help() string {
+	return `Gets the token from the running server with the credentials of admin.json, as any application would, and prints nothing else.
+
+Examples:
+
+  TOKEN=$(midas token)
+  midas token --resource https://vault.azure.net`
+}
+
+// Run prints a token.
+func (c *tokenCommand) Run(ctx context.Context, to streams) error {
+	client, err := midas.OpenClient(c.Data)
+	if err != nil {
+		return err
+	}
+	token, err := client.Token(ctx, c.Resource)
+	if err != nil {
+		return err
+	}
+	return print(to, token+"\n")
+}
+
+type envCommand struct{ dataFlag }
+
+// Help is shown by midas env --help.
+func (envCommand) Help() string {
+	return `Prints MIDAS_ENDPOINT, MIDAS_TENANT_ID, MIDAS_SUBSCRIPTION_ID, MIDAS_CLIENT_ID, MIDAS_CLIENT_SECRET and MIDAS_CA (the file that clients trust) as export lines for a POSIX shell. The secret is among them.
+
+Example:
+
+  eval "$(midas env)"`
+}
+
+// Run prints the export lines.
+func (c *envCommand) Run(to streams) error {
+	client, err := midas.OpenClient(c.Data)
+	if err != nil {
+		return err
+	}
+	var lines strings.Builder
+	for _, v := range []struct{ name, value string }{
+		{"ENDPOINT", client.Endpoint},
+		{"TENANT_ID", client.TenantID},
+		{"SUBSCRIPTION_ID", client.SubscriptionID},
+		{"CLIENT_ID", client.ClientID},
+		{"CLIENT_SECRET", string(client.ClientSecret)},
+		{"CA", client.CAFile},
+	} {
+		fmt.Fprintf(&lines, "export MIDAS_%s=%s\n", v.name, quote(v.value))
+	}
+	return print(to, lines.String())
+}
+
+// quote makes a value one word of a POSIX shell, whatever it holds.
+func quote(s string) string {
+	plain := func(r rune) bool {
+		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("_-./:@%+=,", r)
+	}
+	if s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !plain(r) }) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// print writes a result. That it did not arrive is an error: a script would go on without it.
+func print(to streams, text string) error {
+	if _, err := fmt.Fprint(to.out, text); err != nil {
+		return fmt.Errorf("print: %w", err)
+	}
+	return nil
+}

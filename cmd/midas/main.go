@@ -1,0 +1,87 @@
+// Command midas runs managed identities as a service. Its subcommands turn flags into midas.Config
+// and results into text; everything else is in package midas.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/alecthomas/kong"
+
+	"midas"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// cli is the command line. It is a contract: scripts depend on these names.
+type cli struct {
+	Serve   serveCommand   `cmd:"" help:"Run the server."`
+	Token   tokenCommand   `cmd:"" help:"Print an access token for the administrator."`
+	Env     envCommand     `cmd:"" help:"Print shell variables for the walk-through and for tools."`
+	Keys    keysCommand    `cmd:"" help:"Look after the keys that sign tokens."`
+	Dump    dumpCommand    `cmd:"" help:"Print the whole store as JSON lines."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+}
+
+// Help is shown by midas --help.
+func (cli) Help() string {
+	return `Example:
+
+  midas serve                  # in one terminal
+  eval "$(midas env)"          # in another
+  TOKEN=$(midas token)
+  curl --cacert "$MIDAS_CA" -H "Authorization: Bearer $TOKEN" "$MIDAS_ENDPOINT/subscriptions?api-version=2022-12-01"`
+}
+
+// streams are where commands write.
+type streams struct{ out, err io.Writer }
+
+// Exit codes.
+const (
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// helped ends a run that has printed help.
+type helped int
+
+func run(args []string, out, errs io.Writer) (code int) {
+	defer func() {
+		if r := recover(); r != nil {
+			exit, ok := r.(helped)
+			if !ok {
+				panic(r)
+			}
+			code = int(exit)
+		}
+	}()
+	var grammar cli
+	parser, err := kong.New(&grammar,
+		kong.Name("midas"),
+		kong.Description("Managed identities as a service that you run yourself."),
+		kong.Vars{"data": midas.DefaultData, "listen": midas.DefaultListen, "resource": defaultResource},
+		kong.Writers(out, errs),
+		kong.Exit(func(code int) { panic(helped(code)) }),
+		kong.BindTo(context.Background(), (*context.Context)(nil)),
+		kong.Bind(streams{out, errs}),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+	)
+	if err != nil {
+		panic(err) // the grammar above is wrong
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	command, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintf(errs, "midas: %v\nTry \"midas --help\".\n", err)
+		return exitUsage
+	}
+	if err := command.Run(); err != nil {
+		fmt.Fprintf(errs, "midas: %v\n", err)
+		return exitFailed
+	}
+	return 0
+}

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"text/template"
+
+	"midas"
+)
+
+type serveCommand struct {
+	settings
+	Listen string `help:"Where HTTPS is served. Default: ${listen}" placeholder:"HOST:PORT" env:"MIDAS_LISTEN"`
+	Lab    bool   `help:"For laboratories and CI: well-known ids and a well-known secret." env:"MIDAS_LAB"`
+	Ops    string `help:"Where health, metrics and profiles are served, in clear. Default: nowhere" placeholder:"HOST:PORT" env:"MIDAS_OPS"`
+}
+
+// Help is shown by midas serve --help.
+func (serveCommand) Help() string {
+	return `The first start makes a tenant, a subscription, an administrator who is its Owner, and a certificate authority for localhost; later starts reuse them. The server takes requests from the line "ready URL" on. SIGINT and SIGTERM end it when the requests in flight are answered, a second one at once.
+
+Examples:
+
+  midas serve
+  midas serve --store memory: --lab --listen localhost:9443
+  midas serve --config /etc/midas.yaml
+
+A configuration file, with the names of the fields of midas.Config:
+
+  data: /var/lib/midas
+  listen: :8443
+  origin: https://midas.example:8443
+  ops: 127.0.0.1:9090
+  log: {format: json}`
+}
+
+// config adds the flags that only serve has.
+func (c *serveCommand) config() (midas.Config, error) {
+	cfg, err := c.settings.config()
+	override(&cfg.Listen, c.Listen)
+	override(&cfg.Ops, c.Ops)
+	cfg.Lab = cfg.Lab || c.Lab
+	return cfg, err
+}
+
+// Run serves until a signal comes or the server fails.
+func (c *serveCommand) Run(ctx context.Context, to streams) error {
+	cfg, err := c.config()
+	if err != nil {
+		return err
+	}
+	ctx, restore := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer restore()
+	server, err := midas.Start(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	if err := banner.Execute(to.out, newScene(server, cfg)); err != nil {
+		return errors.Join(fmt.Errorf("print what is ready: %w", err), server.Close())
+	}
+	select {
+	case <-ctx.Done():
+	case <-server.Done():
+	}
+	restore() // from here on a second signal ends the process at once
+	return server.Shutdown(context.Background())
+}
+
+// scene is what the banner tells.
+type scene struct {
+	midas.Admin
+	Version, Data, Midas, DataFlag string
+	Lab, Ops, Warning              string
+}
+
+func newScene(s *midas.Server, cfg midas.Config) scene {
+	sc := scene{
+		Admin: s.Admin(), Version: version(), Data: cfg.Data, Midas: program(), Ops: s.OpsURL(), Warning: s.Warning(),
+	}
+	if sc.Data == "" {
+		sc.Data = midas.DefaultData
+	}
+	if sc.Data != midas.DefaultData {
+		sc.DataFlag = " --data " + quote(sc.Data)
+	}
+	if cfg.Lab {
+		sc.Lab = "yes: the administrator's secret is public"
+	}
+	return sc
+}
+
+// banner is printed once. Its last line is what scripts wait for.
+var banner = template.Must(template.New("").Parse(`midas {{.Version}}
+
+  tenant        {{.TenantID}}
+  subscription  {{.SubscriptionID}}
+  client        {{.ClientID}}
+  data          {{.Data}}
+{{- with .Lab}}
+  lab           {{.}}{{end}}
+{{- with .Ops}}
+  ops           {{.}}{{end}}
+{{- with .Warning}}
+  warning       {{.}}{{end}}
+
+Create, list and delete an identity, in another terminal:
+
+  eval "$({{.Midas}} env{{.DataFlag}})"
+  TOKEN=$({{.Midas}} token{{.DataFlag}})
+  GROUP="$MIDAS_ENDPOINT/subscriptions/$MIDAS_SUBSCRIPTION_ID/resourceGroups/rg1"
+  IDENTITIES="$GROUP/providers/Microsoft.ManagedIdentity/userAssignedIdentities"
+  curl --cacert "$MIDAS_CA" -X PUT "$GROUP?api-version=2021-04-01" -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{"location":"eastus"}'
+  curl --cacert "$MIDAS_CA" -X PUT "$IDENTITIES/app?api-version=2015-08-31-preview" -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{"location":"eastus"}'
+  curl --cacert "$MIDAS_CA" "$IDENTITIES?api-version=2015-08-31-preview" -H "Authorization: Bearer $TOKEN"
+  curl --cacert "$MIDAS_CA" -X DELETE "$IDENTITIES/app?api-version=2015-08-31-preview" -H "Authorization: Bearer $TOKEN"
+
+ready {{.Endpoint}}
+`))
+
+// program is how the reader of the banner can start this program again.
+func program() string {
+	exe, err := os.Executable()
+	if err == nil && strings.Contains(exe, "go-build") { // where go run puts what it builds
+		return "go run ./cmd/midas"
+	}
+	return quote(os.Args[0])
+}

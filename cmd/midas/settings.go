@@ -1,0 +1,28 @@
+package main
+
+import "midas"
+
+// settings are the flags of the commands that open a server's store themselves.
+type settings struct {
+	Data   string `help:"Folder of the server. Default: ${data}" placeholder:"DIR" env:"MIDAS_DATA"`
+	Store  string `help:"Where state is kept: memory: or pebble:DIR. Default: pebble: with the folder store in the data folder." placeholder:"ENGINE:" env:"MIDAS_STORE"`
+	Config string `help:"Configuration file (YAML); flags override it." placeholder:"FILE" env:"MIDAS_CONFIG"`
+}
+
+// config reads the file and lays the flags over it.
+func (s settings) config() (cfg midas.Config, err error) {
+	if s.Config != "" {
+		if cfg, err = midas.ReadConfig(s.Config); err != nil {
+			return cfg, err
+		}
+	}
+	override(&cfg.Data, s.Data)
+	override(&cfg.Store, s.Store)
+	return cfg, nil
+}
+
+func override(field *string, flag string) {
+	if flag != "" {
+		*field = flag
+	}
+}

@@ -1,0 +1,102 @@
+package midas
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"midas/internal/control"
+	"midas/internal/datadir"
+	"midas/internal/store"
+	"midas/internal/token"
+)
+
+// Dump writes all that a store held at one moment as JSON lines, in the order of keys: objects
+// with key, revision and value. While a server runs on the data folder, that server is asked;
+// otherwise the store is opened. Of cfg only Data and Store are looked at.
+func Dump(ctx context.Context, cfg Config, w io.Writer) error {
+	return command(ctx, cfg, func(c control.Commands) error { return c.Dump(ctx, w) })
+}
+
+// RotateKeys makes a new signing key and returns its id, in a running server or, when none runs on
+// the data folder, in the store. It signs Keys.PublishBefore from now.
+func RotateKeys(ctx context.Context, cfg Config) (kid string, err error) {
+	err = command(ctx, cfg, func(c control.Commands) error {
+		kid, err = c.RotateKeys(ctx)
+		return err
+	})
+	return kid, err
+}
+
+// command runs fn in the running server, or on the store itself.
+func command(ctx context.Context, cfg Config, fn func(control.Commands) error) (err error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.check(); err != nil {
+		return fmt.Errorf("configuration: %w", err)
+	}
+	client, dialErr := control.Dial(ctx, socket(cfg.Data))
+	if dialErr == nil {
+		return fn(client)
+	}
+	if !errors.Is(dialErr, control.ErrNotRunning) && !errors.Is(dialErr, control.ErrPathTooLong) {
+		return dialErr
+	}
+	if err := exists(cfg.Data); err != nil {
+		return err
+	}
+	dir, err := datadir.Open(cfg.Data)
+	if errors.Is(err, datadir.ErrLocked) && errors.Is(dialErr, control.ErrPathTooLong) {
+		return fmt.Errorf("a server is running, but cannot be asked: %w", dialErr)
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, dir.Close()) }()
+	if cfg.Store == memoryStore {
+		return fmt.Errorf("no server is running on %s, and with --store %s there is nothing without one", cfg.Data, memoryStore)
+	}
+	opened, err := openStore(cfg, cfg.logger())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, opened.Close()) }()
+	return fn(&offline{cfg: cfg, dir: dir, store: opened.Store})
+}
+
+// offline carries out commands without a server.
+type offline struct {
+	cfg   Config
+	dir   *datadir.Dir
+	store store.Store
+}
+
+func (o *offline) Dump(ctx context.Context, w io.Writer) error { return store.Dump(ctx, o.store, w) }
+
+func (o *offline) RotateKeys(ctx context.Context) (string, error) {
+	master, err := o.dir.Master()
+	if err != nil {
+		return "", err
+	}
+	keys, err := token.OpenKeys(ctx, o.cfg.keys(o.store, master, o.cfg.logger(), time.Now))
+	if err != nil {
+		return "", err
+	}
+	return keys.Rotate(ctx)
+}
+
+// socket is where a server on a data folder listens for commands.
+func socket(data string) string { return filepath.Join(data, datadir.SocketFile) }
+
+// exists keeps a command from making a data folder by a slip of the keyboard.
+func exists(data string) error {
+	_, err := os.Stat(data)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no data folder %s: name it with --data", data)
+	}
+	return err
+}

@@ -1,0 +1,259 @@
+package midas
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/sync/errgroup"
+
+	"midas/internal/api/httpx"
+	"midas/internal/control"
+	"midas/internal/datadir"
+	"midas/internal/localca"
+	"midas/internal/ops"
+	"midas/internal/store"
+)
+
+// Server is a running server. It takes requests from the moment that Start has returned it.
+type Server struct {
+	cfg      Config
+	log      *slog.Logger
+	rooms    *rooms
+	health   *ops.Health
+	registry *prometheus.Registry
+	metrics  *httpx.Metrics
+	caFile   string
+	opsURL   string
+	warnings []string
+
+	resources []io.Closer // what to give back, in the order in which it was taken
+	serving   []serving   // in the order in which it is to end
+	group     *errgroup.Group
+	failed    context.Context // done when something that must run has ended
+	stop      context.CancelFunc
+	ended     chan struct{} // closed by the first Shutdown or Close, when all is over
+	ending    chan struct{} // holds one token: whoever takes it ends the server
+	err       error         // how it ended; read it after ended
+}
+
+// serving is an http.Server with what it listens on.
+type serving struct {
+	*http.Server
+	listeners []net.Listener
+	tls       bool
+}
+
+// Start makes a server of cfg. When it returns without an error the server takes requests, and it
+// does so until Shutdown or Close, whatever becomes of ctx. An error names the setting, the file or
+// the address that is wrong, in words for whoever started it.
+func Start(ctx context.Context, cfg Config) (_ *Server, err error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.check(); err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	s := &Server{
+		cfg: cfg, log: cfg.logger(), registry: prometheus.NewRegistry(),
+		ended: make(chan struct{}), ending: make(chan struct{}, 1),
+	}
+	s.ending <- struct{}{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.release())
+		}
+	}()
+	if err := s.open(ctx); err != nil {
+		return nil, err
+	}
+	s.run(context.WithoutCancel(ctx))
+	s.log.InfoContext(ctx, "serving", "endpoint", s.rooms.admin.Endpoint, "ops", s.opsURL, "data", cfg.Data, "store", cfg.Store, "lab", cfg.Lab)
+	for _, w := range s.warnings {
+		s.log.WarnContext(ctx, w)
+	}
+	return s, nil
+}
+
+// open takes everything that the server needs, in an order in which a failure leaves the least
+// behind.
+func (s *Server) open(ctx context.Context) error {
+	dir, err := datadir.Open(s.cfg.Data)
+	if err != nil {
+		return err
+	}
+	s.resources = append(s.resources, dir)
+	listeners, err := s.listen(ctx, "listen", s.cfg.Listen)
+	if err != nil {
+		return err
+	}
+	origin := s.cfg.Origin
+	if origin == "" {
+		origin = "https://" + authority(s.cfg.Listen, listeners[0])
+	}
+	ca, err := localca.Open(s.cfg.Data, time.Now, s.names(origin)...)
+	if err != nil {
+		return err
+	}
+	s.caFile = ca.Path()
+	st, err := openStore(s.cfg, s.log)
+	if err != nil {
+		return err
+	}
+	s.resources = append(s.resources, st)
+	s.health = &ops.Health{Read: st.read}
+	if err := s.register(st); err != nil {
+		return err
+	}
+	if s.rooms, err = newRooms(ctx, s.cfg, origin, dir, st); err != nil {
+		return err
+	}
+	if err := s.addMain(listeners, ca); err != nil {
+		return err
+	}
+	if err := s.addControl(dir); err != nil {
+		return err
+	}
+	return s.addOps(ctx)
+}
+
+// listen opens an address and remembers to close it.
+func (s *Server) listen(ctx context.Context, setting, address string) ([]net.Listener, error) {
+	listeners, err := listen(ctx, setting, address)
+	for _, l := range listeners {
+		s.resources = append(s.resources, l)
+	}
+	return listeners, err
+}
+
+// names are the hosts that the certificate is for.
+func (s *Server) names(origin string) []string {
+	names := s.cfg.Names
+	host, _, _ := net.SplitHostPort(s.cfg.Listen) // check has looked at it
+	if ip := net.ParseIP(host); host != "" && (ip == nil || !ip.IsUnspecified()) {
+		names = append(names[:len(names):len(names)], host)
+	}
+	if u, err := url.Parse(origin); err == nil {
+		names = append(names[:len(names):len(names)], u.Hostname())
+	}
+	return names
+}
+
+func (s *Server) register(st *opened) (err error) {
+	for _, c := range []prometheus.Collector{
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	} {
+		if err := s.registry.Register(c); err != nil {
+			return fmt.Errorf("register metrics: %w", err)
+		}
+	}
+	if s.metrics, err = httpx.NewMetrics(s.registry); err != nil {
+		return err
+	}
+	return st.register(s.registry)
+}
+
+func (s *Server) addMain(listeners []net.Listener, ca *localca.CA) error {
+	face, err := s.rooms.front(s.health)
+	if err != nil {
+		return err
+	}
+	config, err := ca.ServerConfig()
+	if err != nil {
+		return err
+	}
+	server := s.http(face)
+	server.TLSConfig = config
+	s.serving = append(s.serving, serving{Server: server, listeners: listeners, tls: true})
+	return nil
+}
+
+// addControl opens the command line's door. A server without it is whole but for two commands.
+func (s *Server) addControl(dir *datadir.Dir) error {
+	l, err := control.Listen(dir.Path(datadir.SocketFile))
+	if errors.Is(err, control.ErrPathTooLong) {
+		s.warnings = append(s.warnings, "midas dump and midas keys rotate will not work while this server runs: "+err.Error())
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	s.resources = append(s.resources, l)
+	s.serving = append(s.serving, serving{Server: s.http(control.Handler(online{s.rooms})), listeners: []net.Listener{l}})
+	return nil
+}
+
+// addOps comes last, so that it is there until all else has ended.
+func (s *Server) addOps(ctx context.Context) error {
+	if s.cfg.Ops == "" {
+		return nil
+	}
+	listeners, err := s.listen(ctx, "ops", s.cfg.Ops)
+	if err != nil {
+		return err
+	}
+	s.opsURL = "http://" + authority(s.cfg.Ops, listeners[0])
+	s.serving = append(s.serving, serving{Server: s.http(ops.Handler(s.health, s.registry)), listeners: listeners})
+	return nil
+}
+
+func (s *Server) http(face httpx.Handler) *http.Server {
+	// Durations are real ones: this clock is the machine's, whatever the rooms are told.
+	return httpx.Server(httpx.New(face, httpx.Options{Log: s.log, Metrics: s.metrics, Now: time.Now, NewID: uuid.NewString}), s.log)
+}
+
+// run starts all that runs until the end.
+func (s *Server) run(ctx context.Context) {
+	ctx, s.stop = context.WithCancel(ctx)
+	s.group, s.failed = errgroup.WithContext(ctx)
+	for _, job := range s.rooms.background() {
+		s.group.Go(func() error { return job(s.failed) })
+	}
+	for _, server := range s.serving {
+		for _, l := range server.listeners {
+			s.group.Go(func() error { return server.serve(l) })
+		}
+	}
+}
+
+func (s serving) serve(l net.Listener) (err error) {
+	if s.tls {
+		err = s.ServeTLS(l, "", "")
+	} else {
+		err = s.Serve(l)
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("serve %s: %w", l.Addr(), err)
+}
+
+// online carries out commands in the running server.
+type online struct{ *rooms }
+
+func (o online) Dump(ctx context.Context, w io.Writer) error { return store.Dump(ctx, o.store, w) }
+
+func (o online) RotateKeys(ctx context.Context) (string, error) { return o.keys.Rotate(ctx) }
+
+// Admin is the administrator: its Endpoint is where clients reach the server.
+func (s *Server) Admin() Admin { return s.rooms.admin }
+
+// CAFile is the file that clients trust.
+func (s *Server) CAFile() string { return s.caFile }
+
+// OpsURL is where the ops listener is reached, empty if there is none.
+func (s *Server) OpsURL() string { return s.opsURL }
+
+// Warning says what whoever started the server should know; mostly it is empty.
+func (s *Server) Warning() string { return strings.Join(s.warnings, "; ") }
+
+// Done is closed when the server cannot go on by itself, or has ended. Shutdown then says why.
+func (s *Server) Done() <-chan struct{} { return s.failed.Done() }

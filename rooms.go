@@ -1,0 +1,118 @@
+package midas
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+
+	"midas/internal/activity"
+	"midas/internal/api/management"
+	"midas/internal/arm"
+	"midas/internal/bootstrap"
+	"midas/internal/datadir"
+	"midas/internal/directory"
+	"midas/internal/identity"
+	"midas/internal/ops"
+	"midas/internal/rbac"
+	"midas/internal/resource"
+	"midas/internal/token"
+)
+
+// clock tells the time. It is passed on, so that one day a laboratory can move it.
+type clock = func() time.Time
+
+// rooms are the services of one server over one store.
+type rooms struct {
+	cfg    Config
+	origin string
+	dir    *datadir.Dir
+	store  *opened
+	log    *slog.Logger
+	now    clock
+	newID  func() string
+	master [32]byte
+
+	admin      Admin
+	activity   *activity.Log
+	directory  *directory.Directory
+	rbac       *rbac.Service
+	resources  *resource.Service
+	identities *identity.Service
+	keys       *token.Keys
+	minter     *token.Minter
+	verifier   *token.Verifier
+}
+
+// newRooms wires the services and makes what the first start makes.
+func newRooms(ctx context.Context, cfg Config, origin string, dir *datadir.Dir, st *opened) (*rooms, error) {
+	r := &rooms{cfg: cfg, origin: origin, dir: dir, store: st, log: cfg.logger(), now: time.Now, newID: uuid.NewString}
+	if err := r.openMaster(); err != nil {
+		return nil, err
+	}
+	r.activity = &activity.Log{
+		Store: st, Now: r.now, NewID: r.newID,
+		MaxAge: cfg.Activity.MaxAge, MaxBytes: int64(cfg.Activity.MaxSize),
+	}
+	r.directory = &directory.Directory{Store: st, Now: r.now, NewID: r.newID}
+	r.rbac = rbac.New(rbac.Config{Store: st, Log: r.activity, Now: r.now, Principals: r.directory})
+	owners := map[string]resource.Owner{}
+	r.resources = resource.New(resource.Service{
+		Log: r.activity, Store: st, Now: r.now, NewID: r.newID, Owners: owners, Scopes: r.rbac, Logger: r.log,
+	})
+	r.identities = &identity.Service{
+		Resources: r.resources, Directory: r.directory, Log: r.activity, Store: st, Now: r.now, NewID: r.newID,
+	}
+	owners[identity.Type.Key()] = r.identities
+	var err error
+	if r.keys, err = token.OpenKeys(ctx, cfg.keys(st, r.master, r.log, r.now)); err != nil {
+		return nil, err
+	}
+	issuer := &token.Issuer{Keys: r.keys, Now: r.now, NewID: r.newID, Origin: origin}
+	r.minter = &token.Minter{Issuer: issuer}
+	r.verifier = &token.Verifier{Keys: r.keys, Now: r.now, Origin: origin}
+	first := bootstrap.Bootstrap{
+		Dir: dir, Store: st, Directory: r.directory, Resources: r.resources, RBAC: r.rbac,
+		Now: r.now, NewID: r.newID, WellKnown: wellKnown(), Lab: cfg.Lab,
+	}
+	r.admin, err = first.Run(ctx, origin)
+	return r, err
+}
+
+// openMaster reads the master key. A store in memory ends before anyone could need it again.
+func (r *rooms) openMaster() (err error) {
+	if r.cfg.Store != memoryStore {
+		r.master, err = r.dir.Master()
+		return err
+	}
+	if _, err := rand.Read(r.master[:]); err != nil {
+		return fmt.Errorf("make master key: %w", err)
+	}
+	return nil
+}
+
+// background is what runs beside the requests, until its context ends.
+func (r *rooms) background() []func(context.Context) error {
+	return []func(context.Context) error{r.keys.Run, r.activity.Run, r.resources.Run}
+}
+
+// front is the face of the main listener.
+func (r *rooms) front(health *ops.Health) (*front, error) {
+	pages, err := arm.NewPages(r.master)
+	if err != nil {
+		return nil, err
+	}
+	arms, err := management.New(management.Handler{
+		Origin: r.origin, HomeTenant: r.admin.TenantID, Tokens: r.verifier, RBAC: r.rbac, Directory: r.directory,
+		Resources: r.resources, Identities: r.identities, Activity: r.activity, Store: r.store, Pages: pages,
+		Now: r.now, NewID: r.newID,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make the management face: %w", err)
+	}
+	signIn, serves := r.login()
+	return &front{health: health, servesLogin: serves, login: signIn, management: arms}, nil
+}
