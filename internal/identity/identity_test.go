@@ -50,7 +50,7 @@ func TestAnIdentityHasAPrincipalAsLongAsItLives(t *testing.T) {
 	}
 	remove(t, s, app, true)
 	remove(t, s, app, false)
-	if _, err := principal(t, s, first.PrincipalID); !errors.Is(err, directory.ErrNotFound) {
+	if _, err := principal(t, s, first.PrincipalID); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("the principal is left: %v", err)
 	}
 	second := put(t, s, app)
@@ -76,7 +76,7 @@ func TestDeletingTheGroupEndsThePrincipals(t *testing.T) {
 		stop()
 		<-done
 		for _, i := range all {
-			if _, err := principal(t, s, i.PrincipalID); !errors.Is(err, directory.ErrNotFound) {
+			if _, err := principal(t, s, i.PrincipalID); !errors.Is(err, store.ErrNotFound) {
 				t.Errorf("the principal of %s is left: %v", i.Name, err)
 			}
 		}

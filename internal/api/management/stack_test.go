@@ -59,10 +59,10 @@ type stack struct {
 	now        func() time.Time
 }
 
-func newStack(t *testing.T) *stack { return newStackAt(t, time.Now) }
+func newStack(t testing.TB) *stack { return newStackAt(t, time.Now) }
 
 // newStackAt makes a stack whose clock can be another one.
-func newStackAt(t *testing.T, now func() time.Time) *stack {
+func newStackAt(t testing.TB, now func() time.Time) *stack {
 	t.Helper()
 	s := &stack{store: storetest.Memory(t), now: now, callers: map[string]directory.ServicePrincipal{}}
 	keys, err := token.OpenKeys(t.Context(), token.KeysConfig{Store: s.store, Master: token.MasterKey{1}, Now: now, MaxTokenLife: 24 * time.Hour})
@@ -96,7 +96,7 @@ func newStackAt(t *testing.T, now func() time.Time) *stack {
 }
 
 // populate makes two tenants with a subscription each, and the callers in the first.
-func (s *stack) populate(t *testing.T) {
+func (s *stack) populate(t testing.TB) {
 	_, err := s.store.Update(t.Context(), func(tx store.Tx) error {
 		must(t, s.directory.PutTenant(tx, directory.Tenant{ID: tenant, DisplayName: "Test", DefaultDomain: "test.midas"}))
 		must(t, s.directory.PutTenant(tx, directory.Tenant{ID: otherTenant, DisplayName: "Other"}))
@@ -112,7 +112,7 @@ func (s *stack) populate(t *testing.T) {
 	}
 }
 
-func (s *stack) addCaller(t *testing.T, name string) {
+func (s *stack) addCaller(t testing.TB, name string) {
 	t.Helper()
 	sp := directory.ServicePrincipal{
 		ID: uuid.NewString(), AppID: uuid.NewString(), TenantID: tenant, DisplayName: name,
@@ -123,7 +123,7 @@ func (s *stack) addCaller(t *testing.T, name string) {
 	s.callers[name] = sp
 }
 
-func (s *stack) assign(t *testing.T, caller, role, scope string) {
+func (s *stack) assign(t testing.TB, caller, role, scope string) {
 	t.Helper()
 	for _, d := range rbac.Definitions() {
 		if d.RoleName == role {
@@ -138,13 +138,13 @@ func (s *stack) assign(t *testing.T, caller, role, scope string) {
 }
 
 // token signs in a caller.
-func (s *stack) token(t *testing.T, caller string) string {
+func (s *stack) token(t testing.TB, caller string) string {
 	t.Helper()
 	sp := s.callers[caller]
 	return s.mint(t, token.Claims{Audience: audience, Subject: sp.ID, ObjectID: sp.ID, AppID: sp.AppID, TenantID: tenant, Expires: s.now().Add(time.Hour)})
 }
 
-func (s *stack) mint(t *testing.T, claims token.Claims) string {
+func (s *stack) mint(t testing.TB, claims token.Claims) string {
 	t.Helper()
 	raw, err := s.issuer.Mint(t.Context(), claims)
 	must(t, err)
@@ -152,7 +152,7 @@ func (s *stack) mint(t *testing.T, claims token.Claims) string {
 }
 
 // do sends a request as a caller; the empty caller sends no token. Paths may hold {sub}.
-func (s *stack) do(t *testing.T, caller, method, path, body string) *httptest.ResponseRecorder {
+func (s *stack) do(t testing.TB, caller, method, path, body string) *httptest.ResponseRecorder {
 	t.Helper()
 	r := httptest.NewRequest(method, strings.ReplaceAll(path, "{sub}", "/subscriptions/"+sub), strings.NewReader(body))
 	if body != "" {
@@ -167,7 +167,7 @@ func (s *stack) do(t *testing.T, caller, method, path, body string) *httptest.Re
 }
 
 // want sends a request and fails unless it gets a status.
-func (s *stack) want(t *testing.T, status int, caller, method, path, body string) *httptest.ResponseRecorder {
+func (s *stack) want(t testing.TB, status int, caller, method, path, body string) *httptest.ResponseRecorder {
 	t.Helper()
 	w := s.do(t, caller, method, path, body)
 	if w.Code != status {
@@ -176,14 +176,14 @@ func (s *stack) want(t *testing.T, status int, caller, method, path, body string
 	return w
 }
 
-func (s *stack) runCascades(t *testing.T) {
+func (s *stack) runCascades(t testing.TB) {
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { _ = s.resources.Run(ctx); close(done) }()
 	t.Cleanup(func() { stop(); <-done })
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
