@@ -82,6 +82,7 @@ func TestAuthenticate(t *testing.T) {
 		{"another tenant", other, "one", secret, directory.ErrUnknownApplication},
 		{"a managed identity", tenant, "managed", secret, directory.ErrUnknownApplication},
 		{"an application without principal", tenant, "alone", secret, directory.ErrUnknownApplication},
+		{"a huge client id", tenant, strings.Repeat("x", 1<<16), secret, directory.ErrUnknownApplication},
 		{"no client id", tenant, "", secret, directory.ErrUnknownApplication},
 		{"a client id that climbs", tenant, "../app/one", secret, directory.ErrUnknownApplication},
 	}

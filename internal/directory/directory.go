@@ -23,7 +23,7 @@ import (
 
 // The errors that callers tell apart with errors.Is.
 var (
-	ErrNotFound           = errors.New("directory: no such object")
+	ErrNotFound           = fmt.Errorf("directory: no such object: %w", store.ErrNotFound)
 	ErrExists             = errors.New("directory: the object exists already")
 	ErrUnknownApplication = errors.New("directory: no such application in this tenant")
 	ErrWrongSecret        = errors.New("directory: wrong secret")
@@ -72,6 +72,9 @@ func (v version) number() int { return v.V }
 // get reads a record, or gives ErrNotFound.
 func get[T interface{ number() int }](tx store.Tx, key string) (T, error) {
 	var zero T
+	if len(key) > store.MaxKey {
+		return zero, ErrNotFound // an id that a client made up; nothing has such a key
+	}
 	rec, err := tx.Get(key)
 	if errors.Is(err, store.ErrNotFound) {
 		return zero, ErrNotFound

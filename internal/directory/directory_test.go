@@ -81,7 +81,7 @@ func TestTenantsAreFoundByIDAndByDomain(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
-	for _, name := range []string{"", "contoso", other, "tenant/" + tenant, "../" + tenant, tenant + "/"} {
+	for _, name := range []string{"", "contoso", other, "tenant/" + tenant, "../" + tenant, tenant + "/", strings.Repeat("x", 1<<13)} {
 		if got, err := d.FindTenant(t.Context(), name); !errors.Is(err, directory.ErrNotFound) {
 			t.Errorf("%q finds %v, %v; want ErrNotFound", name, got, err)
 		}

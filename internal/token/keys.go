@@ -21,7 +21,7 @@ const (
 	headKey = rowPrefix
 
 	// maxKeys bounds the ring, and with it the key set that everyone fetches, whatever an operator's
-	// script does with Rotate. Rotation by age needs three.
+	// script does with Rotate.
 	maxKeys = 8
 )
 
@@ -62,6 +62,9 @@ func OpenKeys(ctx context.Context, cfg KeysConfig) (*Keys, error) {
 	}
 	if cfg.RotateEvery > 0 && cfg.RotateEvery <= cfg.PublishBefore {
 		return nil, fmt.Errorf("open signing keys: rotating every %s leaves no time to publish a key %s before it signs", cfg.RotateEvery, cfg.PublishBefore)
+	}
+	if cfg.RotateEvery > 0 && 2+(cfg.PublishBefore+cfg.MaxTokenLife+clockSkew)/cfg.RotateEvery > maxKeys {
+		return nil, fmt.Errorf("open signing keys: rotating every %s would publish more than %d keys at a time, as tokens live up to %s", cfg.RotateEvery, maxKeys, cfg.MaxTokenLife)
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)

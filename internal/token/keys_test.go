@@ -145,6 +145,7 @@ func TestOpenKeysRefusesAConfigThatCannotWork(t *testing.T) {
 		"no token life":       func(c *token.KeysConfig) { c.MaxTokenLife = 0 },
 		"negative rotation":   func(c *token.KeysConfig) { c.RotateEvery = -1 },
 		"negative publishing": func(c *token.KeysConfig) { c.PublishBefore = -1 },
+		"too many keys":       func(c *token.KeysConfig) { c.RotateEvery, c.PublishBefore = time.Hour, time.Minute },
 		"no time to publish":  func(c *token.KeysConfig) { c.PublishBefore = c.RotateEvery },
 	}
 	for name, spoil := range tests {

@@ -35,7 +35,8 @@ type Request struct {
 	Claims Claims        // without times and uti
 	Life   time.Duration // of a new token; in whole seconds
 
-	// After is when the principal's earlier tokens were revoked; an older token is not handed out.
+	// After is the first good second since the principal's tokens were revoked: no token that says
+	// it is older is handed out.
 	After time.Time
 }
 
@@ -56,7 +57,13 @@ func (m *Minter) Token(_ context.Context, req Request) (*Token, error) {
 		if t, ok := m.warm.get(key, m.limit()); ok && m.good(t, req) {
 			return t, nil
 		}
-		c.Expires = m.Issuer.Now().Truncate(time.Second).Add(req.Life)
+		now := whole(m.Issuer.Now())
+		c.IssuedAt, c.NotBefore, c.Expires = now, now, now.Add(req.Life)
+		if c.IssuedAt.Before(req.After) {
+			// All tokens of this second count as revoked; a new one says the next, or it would never
+			// be good.
+			c.IssuedAt = req.After
+		}
 		t, err := m.Issuer.mint(c)
 		if err != nil {
 			return nil, err
@@ -74,7 +81,7 @@ func (m *Minter) Token(_ context.Context, req Request) (*Token, error) {
 // were not revoked since, and its key is still published.
 func (m *Minter) good(t *Token, req Request) bool {
 	now := m.Issuer.Now()
-	if !now.Before(t.Claims.IssuedAt.Add(req.Life / 2)) {
+	if !now.Before(t.Claims.NotBefore.Add(req.Life / 2)) {
 		return false
 	}
 	if now.Before(t.Claims.NotBefore) || t.Claims.IssuedAt.Before(req.After) {

@@ -112,6 +112,20 @@ func TestTokensOfAWithdrawnKeyAreNotHandedOut(t *testing.T) {
 	}
 }
 
+func TestATokenAfterARevocationIsNotRevokedItself(t *testing.T) {
+	f := newFixture(t)
+	req := f.request()
+	req.Life = day // the longest, which must not become longer
+	req.After = start.Truncate(time.Second).Add(time.Second)
+	tok := f.warm(t, req)
+	if tok.Claims.IssuedAt.Before(req.After) {
+		t.Errorf("issued at %s, before the first good second %s", tok.Claims.IssuedAt, req.After)
+	}
+	if f.warm(t, req) != tok {
+		t.Error("signed anew although nothing has happened")
+	}
+}
+
 func TestWarmTokensAreBounded(t *testing.T) {
 	f := newFixture(t)
 	f.minter.MaxWarm = 4
