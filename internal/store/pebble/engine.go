@@ -117,17 +117,25 @@ func (e *Engine) apply(batch *pdb.Batch, c store.Commit) (store.Revision, error)
 	}
 	e.feed.append(rev, c.Writes)
 	e.begun.Store(uint64(rev))
-	var err error
-	if e.sync {
-		err = e.db.ApplyNoSyncWait(batch, pdb.Sync)
-	} else {
-		err = e.db.Apply(batch, pdb.NoSync)
-	}
-	if err != nil {
+	if err := e.show(batch); err != nil {
 		return 0, e.failLocked(err)
 	}
 	e.applied.Store(uint64(rev))
 	return rev, nil
+}
+
+// show makes a batch visible. Pebble panics when its log cannot be written; a caller that recovers from
+// that would find Pebble's locks held for ever, so it becomes the error that ends all writing.
+func (e *Engine) show(batch *pdb.Batch) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%v", r)
+		}
+	}()
+	if e.sync {
+		return e.db.ApplyNoSyncWait(batch, pdb.Sync)
+	}
+	return e.db.Apply(batch, pdb.NoSync)
 }
 
 // compare checks the guards. Mostly the feed knows which keys were written since the snapshot; only
@@ -207,7 +215,11 @@ func (e *Engine) Close() error {
 	}
 	e.closed = true
 	e.feed.end(store.ErrClosed)
-	err := e.db.Close()
+	var err error
+	if e.sync && e.failed == nil {
+		err = e.db.Flush() // so that the next start has no log to read
+	}
+	err = errors.Join(err, e.db.Close())
 	if e.lock != nil {
 		err = errors.Join(err, e.lock.Close())
 	}

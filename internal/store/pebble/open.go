@@ -211,6 +211,11 @@ func databaseOptions(o Options) *pdb.Options {
 		FormatMajorVersion: databaseFormat,
 		Logger:             logger{o.Log},
 	}
+	opts.EventListener = &pdb.EventListener{
+		// The default is to end the process. Whoever reads the damaged block gets an error, which
+		// says more, and the rest of the store can still be read.
+		DataCorruption: func(info pdb.DataCorruptionInfo) { opts.Logger.Errorf("%s", info) },
+	}
 	for i := range opts.Levels {
 		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(10) // most Gets of a create ask for what is absent
 	}
