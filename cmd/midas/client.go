@@ -10,14 +10,14 @@ import (
 
 // dataFlag names a server for the commands that are its clients.
 type dataFlag struct {
-	Data string `help:"Folder of the server." placeholder:"DIR" default:"${data}" env:"MIDAS_DATA"`
+	Data string `help:"Folder of the server. Default: ${data}" placeholder:"DIR" default:"${data}" env:"MIDAS_DATA"`
 }
 
 const defaultResource = "https://management.azure.com/"
 
 type tokenCommand struct {
 	dataFlag
-	Resource string `help:"Whom the token is for." placeholder:"URL" default:"${resource}"`
+	Resource string `help:"Whom the token is for. Default: ${resource}" placeholder:"URL" default:"${resource}"`
 }
 
 // Help is shown by midas token --help.

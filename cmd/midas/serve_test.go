@@ -1,0 +1,188 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// process is a midas of its own.
+type process struct {
+	*exec.Cmd
+	stderr bytes.Buffer
+	stdout *bufio.Reader
+	banner string // up to the ready line
+	url    string
+}
+
+// begin runs midas serve on a folder and a free port.
+func begin(t *testing.T, data string, args ...string) *process {
+	t.Helper()
+	args = append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0"}, args...)
+	p := &process{Cmd: exec.CommandContext(t.Context(), "midas", args...)} // the test binary, see TestMain
+	p.Stderr = &p.stderr
+	out, err := p.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.stdout = bufio.NewReader(out)
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// serve is begin, and waits for the ready line.
+func serve(t *testing.T, data string, args ...string) *process {
+	t.Helper()
+	p := begin(t, data, args...)
+	for {
+		line, err := p.stdout.ReadString('\n')
+		if err != nil {
+			t.Fatalf("it ended before it was ready: %v: %v\n%s", err, p.Wait(), &p.stderr)
+		}
+		if url, found := strings.CutPrefix(line, "ready "); found {
+			p.url = strings.TrimSpace(url)
+			return p
+		}
+		p.banner += line
+	}
+}
+
+// end sends a signal and wants a peaceful end.
+func (p *process) end(t *testing.T, sig os.Signal) {
+	t.Helper()
+	if err := p.Process.Signal(sig); err != nil {
+		t.Fatal(err)
+	}
+	rest, err := io.ReadAll(p.stdout)
+	if err != nil || len(rest) > 0 {
+		t.Errorf("after the ready line: %q, %v", rest, err)
+	}
+	if err := p.Wait(); err != nil {
+		t.Errorf("ended by %v: %v\n%s", sig, err, &p.stderr)
+	}
+}
+
+// command runs another midas to its end.
+func command(t *testing.T, args ...string) (stdout, stderr string, ok bool) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "midas", args...)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	return out.String(), errs.String(), err == nil
+}
+
+// get asks as a client that trusts the folder's ca.pem.
+func get(t *testing.T, data, url string) (int, string) {
+	t.Helper()
+	pem, err := os.ReadFile(filepath.Join(data, "ca.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(pem)
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true}
+	resp, err := (&http.Client{Transport: transport}).Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(body)
+}
+
+func TestServeIsReadyWhenItSaysSoAndEndsOnSignals(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	var dumps []string
+	for _, sig := range []os.Signal{syscall.SIGTERM, os.Interrupt} {
+		p := serve(t, data)
+		if status, body := get(t, data, p.url+"/readyz"); status != 200 {
+			t.Errorf("readyz: %d %s", status, body)
+		}
+		env, _, _ := command(t, "env", "--data", data)
+		for _, want := range []string{p.url, filepath.Join(data, "ca.pem")} {
+			if !strings.Contains(env, want) {
+				t.Errorf("env lacks %s:\n%s", want, env)
+			}
+		}
+		for _, want := range []string{"tenant ", "subscription ", "env --data " + data, "userAssignedIdentities"} {
+			if !strings.Contains(p.banner, want) {
+				t.Errorf("the banner lacks %q:\n%s", want, p.banner)
+			}
+		}
+		dump, errs, ok := command(t, "dump", "--data", data)
+		if !ok || !strings.Contains(dump, `"key":"m/admin"`) {
+			t.Errorf("dump of the running server: %s", errs)
+		}
+		p.end(t, sig)
+		dumps = append(dumps, dump)
+	}
+	dump, errs, ok := command(t, "dump", "--data", data)
+	if !ok || dump != dumps[0] || dump != dumps[1] {
+		t.Errorf("dump without a server differs from those with one: %s", errs)
+	}
+}
+
+func TestFolderAndPortHaveOneServer(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	p := serve(t, data)
+	defer p.end(t, os.Interrupt)
+	for want, args := range map[string][]string{
+		"another midas is using it (process ":  {"serve", "--data", data, "--listen", "127.0.0.1:0"},
+		"the port is taken by another program": {"serve", "--data", filepath.Join(t.TempDir(), "other"), "--listen", strings.TrimPrefix(p.url, "https://")},
+	} {
+		if out, errs, ok := command(t, args...); ok || !strings.Contains(errs, want) || out != "" {
+			t.Errorf("%v: %v %q %s", args, ok, out, errs)
+		}
+	}
+}
+
+func TestKeysRotateWithAndWithoutAServer(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	p := serve(t, data)
+	rotate := func() {
+		t.Helper()
+		kid, errs, ok := command(t, "keys", "rotate", "--data", data)
+		if !ok || len(strings.TrimSpace(kid)) < 8 {
+			t.Fatalf("rotate: %q %s", kid, errs)
+		}
+		if dump, _, _ := command(t, "dump", "--data", data); !strings.Contains(dump, `"key":"k/`+strings.TrimSpace(kid)+`"`) {
+			t.Errorf("the new key %s is not in the store", kid)
+		}
+	}
+	rotate()
+	p.end(t, os.Interrupt)
+	rotate()
+}
+
+// The moments at which the process is killed are spread over its first start. Whenever it was, the
+// next start must be a whole one.
+func TestFirstStartSurvivesKill(t *testing.T) {
+	for delay := time.Duration(0); delay < 60*time.Millisecond; delay += 6 * time.Millisecond {
+		data := filepath.Join(t.TempDir(), "data")
+		p := begin(t, data)
+		timer := time.AfterFunc(delay, func() { _ = p.Process.Kill() })
+		_ = p.Wait()
+		timer.Stop()
+		q := serve(t, data)
+		if status, _ := get(t, data, q.url+"/readyz"); status != 200 {
+			t.Errorf("killed after %v: readyz %d", delay, status)
+		}
+		q.end(t, os.Interrupt)
+	}
+}
