@@ -37,6 +37,7 @@ func (s *Service) PutAssignment(ctx context.Context, ev activity.Event, a Assign
 	if err != nil {
 		return Assignment{}, err
 	}
+	a.DefinitionID, a.PrincipalID = arm.Fold(a.DefinitionID), arm.Fold(a.PrincipalID)
 	if a.PrincipalType, err = s.principalType(ctx, a); err != nil {
 		return Assignment{}, err
 	}
@@ -88,7 +89,7 @@ func (s *Service) principalType(ctx context.Context, a Assignment) (string, erro
 		}
 		given = principalTypes[i]
 	}
-	known, err := s.Principals.PrincipalType(ctx, a.TenantID, arm.Fold(a.PrincipalID))
+	known, err := s.Principals.PrincipalType(ctx, a.TenantID, a.PrincipalID)
 	switch {
 	case errors.Is(err, store.ErrNotFound) && given != "":
 		return given, nil

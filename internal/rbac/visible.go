@@ -39,19 +39,22 @@ func (s *Service) Visible(ctx context.Context, caller Caller, scope arm.ID) (boo
 	return visible, nil
 }
 
-// below visits the first grants of a principal below a scope. One is enough for Visible, and that
-// the first few are all conditional or of another tenant while a later one is not, does not happen
-// to anyone who would notice: a scope that stays unseen.
+// below visits the grants of a principal below a scope, a few at a time, until visit wants no more.
 func (e *evaluation) below(id string, scope arm.ID) error {
-	if id == "" || e.done {
+	if id == "" {
 		return nil
 	}
-	prefix := grantsOf(id) + strings.TrimSuffix(scope.Key(), "/") + "/"
-	for rec, err := range e.tx.Scan(store.Range{Prefix: prefix, Limit: few}) {
-		if err != nil {
-			return err
+	r := store.Range{Prefix: grantsOf(id) + strings.TrimSuffix(scope.Key(), "/") + "/", Limit: few}
+	for n := few; n == few && !e.done; {
+		n = 0
+		for rec, err := range e.tx.Scan(r) {
+			if err != nil {
+				return err
+			}
+			n++
+			r.After = rec.Key
+			e.grant(rec)
 		}
-		e.grant(rec)
 	}
 	return nil
 }
