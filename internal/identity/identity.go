@@ -48,14 +48,28 @@ type Restrictions struct {
 	Providers []string `json:"providers"`
 }
 
-// Service is the room's door. All fields must be set.
-type Service struct {
+// Config is what a Service needs. All fields must be set.
+type Config struct {
 	Resources *resource.Service
 	Directory *directory.Directory
 	Log       *activity.Log
 	Store     store.Store
 	Now       func() time.Time
 	NewID     func() string
+}
+
+// Service is the room's door.
+type Service struct {
+	Config
+	decoded store.Decoded[Identity]
+}
+
+// keptDecoded bounds how many identities are kept decoded: some 1 KB each.
+const keptDecoded = 8192
+
+// New makes the service.
+func New(c Config) *Service {
+	return &Service{Config: c, decoded: store.Decoded[Identity]{Limit: keptDecoded}}
 }
 
 // Change gives the wanted state of an identity from its present one. For an identity that does not
@@ -109,7 +123,7 @@ func (s *Service) Get(ctx context.Context, id arm.ID) (Identity, error) {
 	if err != nil {
 		return Identity{}, err
 	}
-	return fromRecord(rec)
+	return s.fromRecord(rec)
 }
 
 // List gives one page of the identities in a subscription or a group, and where the next begins.
@@ -120,7 +134,7 @@ func (s *Service) List(ctx context.Context, scope arm.ID, after string, limit in
 	}
 	identities := make([]Identity, len(page.Records))
 	for i, rec := range page.Records {
-		if identities[i], err = fromRecord(rec); err != nil {
+		if identities[i], err = s.fromRecord(rec); err != nil {
 			return nil, "", err
 		}
 	}
@@ -158,7 +172,7 @@ func (s *Service) Delete(ctx context.Context, ev activity.Event, id arm.ID) (exi
 
 // Deleted implements resource.Owner: with the record goes the service principal.
 func (s *Service) Deleted(tx store.Tx, rec resource.Record) error {
-	identity, err := fromRecord(rec)
+	identity, err := s.fromRecord(rec)
 	if err != nil {
 		return err
 	}
@@ -169,7 +183,7 @@ func (s *Service) Deleted(tx store.Tx, rec resource.Record) error {
 
 // write applies a change to a record and stores it; a new record gets its principal.
 func (s *Service) write(tx store.Tx, rec resource.Record, created bool, change Change) (Identity, error) {
-	old, err := fromRecord(rec)
+	old, err := s.fromRecord(rec)
 	if err != nil {
 		return Identity{}, err
 	}
@@ -189,11 +203,11 @@ func (s *Service) write(tx store.Tx, rec resource.Record, created bool, change C
 		}
 	}
 	wanted.TenantID, wanted.PrincipalID, wanted.ClientID = old.TenantID, old.PrincipalID, old.ClientID
-	rec.Tags, rec.Changed = wanted.Tags, now
+	rec.Tags, rec.Changed, rec.Revision = wanted.Tags, now, 0 // what is changed is of no revision yet
 	if rec.Properties, err = json.Marshal(wanted.Properties); err != nil {
 		return Identity{}, fmt.Errorf("encode identity %s: %w", rec.ID, err)
 	}
-	out, err := fromRecord(rec)
+	out, err := s.fromRecord(rec)
 	if err != nil {
 		return Identity{}, err
 	}
@@ -211,7 +225,14 @@ func (s *Service) createPrincipal(tx store.Tx, identity Identity, now time.Time)
 	})
 }
 
-func fromRecord(rec resource.Record) (Identity, error) {
+// fromRecord reads an identity's record. Its tags and restrictions are shared.
+func (s *Service) fromRecord(rec resource.Record) (Identity, error) {
+	return s.decoded.Of(store.Record{Key: rec.ID, Revision: rec.Revision}, func(store.Record) (Identity, error) {
+		return decode(rec)
+	})
+}
+
+func decode(rec resource.Record) (Identity, error) {
 	id, err := arm.ParseID(rec.ID)
 	if err != nil {
 		return Identity{}, fmt.Errorf("identity record %s: %w", rec.ID, err)

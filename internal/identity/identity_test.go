@@ -201,11 +201,11 @@ func newService(t *testing.T) *identity.Service {
 	t.Helper()
 	st := storetest.Memory(t)
 	log := &activity.Log{Store: st, Now: time.Now, NewID: uuid.NewString}
-	s := &identity.Service{
+	s := identity.New(identity.Config{
 		Directory: &directory.Directory{Store: st, Now: time.Now, NewID: uuid.NewString},
 		Log:       log, Store: st, Now: time.Now, NewID: uuid.NewString,
-	}
-	s.Resources = resource.New(resource.Service{
+	})
+	s.Resources = resource.New(resource.Config{
 		Log: log, Store: st, Now: time.Now, NewID: uuid.NewString, Scopes: noScopes{},
 		Owners: map[string]resource.Owner{identity.Type.Key(): s}, Logger: slog.New(slog.DiscardHandler),
 	})

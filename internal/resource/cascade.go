@@ -110,7 +110,7 @@ func (s *Service) finish(ctx context.Context, op Operation) error {
 		if err := putOperation(tx, op); err != nil {
 			return err
 		}
-		rec, err := read(tx, recordKey(group))
+		rec, err := s.read(tx, recordKey(group))
 		if errors.Is(err, store.ErrNotFound) || err == nil && rec.State != Deleting {
 			return nil
 		}
@@ -138,7 +138,7 @@ const (
 func (s *Service) deleteSome(ctx context.Context, group arm.ID) (found progress, err error) {
 	_, err = s.Store.Update(ctx, func(tx store.Tx) error {
 		found = empty
-		rec, err := read(tx, recordKey(group))
+		rec, err := s.read(tx, recordKey(group))
 		if errors.Is(err, store.ErrNotFound) || err == nil && rec.State != Deleting {
 			found = gone
 			return nil
@@ -163,7 +163,7 @@ func (s *Service) deleteSome(ctx context.Context, group arm.ID) (found progress,
 // removeGuarded deletes what a scan has found, reading it again so that the transaction notices a
 // change in between.
 func (s *Service) removeGuarded(tx store.Tx, key string) error {
-	rec, err := read(tx, key)
+	rec, err := s.read(tx, key)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}

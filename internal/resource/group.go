@@ -26,7 +26,7 @@ func (s *Service) WriteGroup(ctx context.Context, ev activity.Event, id arm.ID, 
 		if err != nil {
 			return err
 		}
-		old, err := read(tx, recordKey(id))
+		old, err := s.read(tx, recordKey(id))
 		created = errors.Is(err, store.ErrNotFound)
 		if err != nil && !created {
 			return err

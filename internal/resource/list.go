@@ -64,7 +64,7 @@ func (s *Service) page(ctx context.Context, scope arm.ID, prefix, after string, 
 				return nil
 			}
 			seen, last = seen+1, entry.Key
-			rec, err := follow(tx, entry)
+			rec, err := s.follow(tx, entry)
 			if errors.Is(err, store.ErrNotFound) {
 				continue
 			}
@@ -81,9 +81,9 @@ func (s *Service) page(ctx context.Context, scope arm.ID, prefix, after string, 
 }
 
 // follow gives the record that a scanned entry is, or points to.
-func follow(tx store.Tx, entry store.Record) (Record, error) {
+func (s *Service) follow(tx store.Tx, entry store.Record) (Record, error) {
 	if strings.HasPrefix(entry.Key, "t/") {
-		return read(tx, "r/"+string(entry.Value))
+		return s.read(tx, "r/"+string(entry.Value))
 	}
 	return decode(entry)
 }

@@ -42,6 +42,9 @@ type Record struct {
 	Properties json.RawMessage   `json:"properties,omitempty"` // the provider's own
 	Created    time.Time         `json:"created"`
 	Changed    time.Time         `json:"changed"`
+
+	// Revision is that of the stored record; 0 for one that has not been stored.
+	Revision store.Revision `json:"-"`
 }
 
 // Clone is a copy whose tags can be changed.
@@ -62,8 +65,8 @@ type Scopes interface {
 	DeleteScope(ctx context.Context, scope arm.ID) error
 }
 
-// Service is the room's door. All fields must be set.
-type Service struct {
+// Config is what a Service needs. All fields must be set.
+type Config struct {
 	Log    *activity.Log
 	Store  store.Store
 	Now    func() time.Time
@@ -71,14 +74,21 @@ type Service struct {
 	Owners map[string]Owner // by folded type
 	Scopes Scopes
 	Logger *slog.Logger
-
-	wake chan struct{} // tells Run that a group waits for its end
 }
 
+// Service is the room's door.
+type Service struct {
+	Config
+	wake    chan struct{} // tells Run that a group waits for its end
+	decoded store.Decoded[Record]
+}
+
+// keptDecoded bounds how many records are kept decoded: some 1 KB each.
+const keptDecoded = 8192
+
 // New makes the service; Run must be running for groups to go away.
-func New(s Service) *Service {
-	s.wake = make(chan struct{}, 1)
-	return &s
+func New(c Config) *Service {
+	return &Service{Config: c, wake: make(chan struct{}, 1), decoded: store.Decoded[Record]{Limit: keptDecoded}}
 }
 
 func recordKey(id arm.ID) string { return "r/" + id.Key() }
@@ -111,7 +121,7 @@ func typePrefix(typ arm.Type, scope arm.ID) string {
 // Get reads a resource's record. What is missing is named as ARM names it: the group, where it is
 // the group that does not exist, else the resource.
 func (s *Service) Get(tx store.Tx, id arm.ID) (Record, error) {
-	rec, err := read(tx, recordKey(id))
+	rec, err := s.read(tx, recordKey(id))
 	if !errors.Is(err, store.ErrNotFound) {
 		return rec, err
 	}
@@ -121,7 +131,7 @@ func (s *Service) Get(tx store.Tx, id arm.ID) (Record, error) {
 	case id.IsResourceGroup():
 		return Record{}, arm.ErrResourceGroupNotFound(id.Name())
 	case id.ResourceGroup() != "":
-		if _, err := read(tx, recordKey(id.GroupScope())); errors.Is(err, store.ErrNotFound) {
+		if _, err := s.read(tx, recordKey(id.GroupScope())); errors.Is(err, store.ErrNotFound) {
 			return Record{}, arm.ErrResourceGroupNotFound(id.ResourceGroup())
 		}
 	}
@@ -152,7 +162,7 @@ func (s *Service) Parent(tx store.Tx, id arm.ID) (Record, error) {
 	if parent.IsResourceGroup() {
 		return rec, nil
 	}
-	rec, err = read(tx, recordKey(parent))
+	rec, err = s.read(tx, recordKey(parent))
 	if errors.Is(err, store.ErrNotFound) {
 		return Record{}, arm.ErrParentNotFound(parent)
 	}
@@ -182,17 +192,20 @@ func (s *Service) Remove(tx store.Tx, id arm.ID, rec Record) error {
 	return nil
 }
 
-func read(tx store.Tx, key string) (Record, error) {
+// read gives the record of a key. Its tags and properties are shared with everyone who reads it:
+// they may be replaced, not modified.
+func (s *Service) read(tx store.Tx, key string) (Record, error) {
 	kept, err := tx.Get(key)
 	if err != nil {
 		return Record{}, err
 	}
-	return decode(kept)
+	return s.decoded.Of(kept, decode)
 }
 
 func decode(kept store.Record) (rec Record, err error) {
 	if err := json.Unmarshal(kept.Value, &rec); err != nil {
 		return Record{}, fmt.Errorf("decode the record %s: %w", kept.Key, err)
 	}
+	rec.Revision = kept.Revision
 	return rec, nil
 }

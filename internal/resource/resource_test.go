@@ -300,7 +300,7 @@ func (r *recorder) DeleteScope(context.Context, arm.ID) error {
 func newService(t *testing.T, st store.Store) *resource.Service {
 	t.Helper()
 	log := &activity.Log{Store: st, Now: time.Now, NewID: uuid.NewString}
-	s := resource.New(resource.Service{
+	s := resource.New(resource.Config{
 		Log: log, Store: st, Now: time.Now, NewID: uuid.NewString, Scopes: &recorder{},
 		Logger: slog.New(slog.DiscardHandler),
 	})

@@ -15,7 +15,7 @@ func (s *Service) EnsureSubscription(tx store.Tx, tenant, subscription, name str
 	if err != nil {
 		return fmt.Errorf("subscription %q: %w", subscription, err)
 	}
-	if _, err := read(tx, recordKey(id)); !errors.Is(err, store.ErrNotFound) {
+	if _, err := s.read(tx, recordKey(id)); !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
 	now := s.Now().UTC()

@@ -72,7 +72,7 @@ func (h *Handler) serve(r *http.Request, ev *httpx.Event) (*Response, error) {
 		return nil, err
 	}
 	ctx := r.Context()
-	tenant, err := h.tenantOf(ctx, req.ID())
+	tenant, missing, err := h.tenantOf(ctx, req.ID())
 	if err != nil {
 		return nil, err
 	}
@@ -80,12 +80,10 @@ func (h *Handler) serve(r *http.Request, ev *httpx.Event) (*Response, error) {
 		return nil, err
 	}
 	ev.Caller = req.Caller.ObjectID
-	h.fillEvent(req, op, ev)
-	if req.ID().Subscription() != "" {
-		if _, err := h.Resources.Subscription(ctx, req.ID()); err != nil {
-			return nil, err
-		}
+	if missing != nil {
+		return nil, missing
 	}
+	h.fillEvent(req, op, ev)
 	if err := h.authorize(ctx, req, op); err != nil {
 		return nil, err
 	}
@@ -138,19 +136,18 @@ func (h *Handler) allowed(ctx context.Context, r *Request, op *Operation) (bool,
 	return h.RBAC.Authorize(ctx, r.Caller, r.Event.Operation, r.ID())
 }
 
-// tenantOf is the tenant whose tokens are good for an id: that of its subscription, or the home
-// tenant where there is none. An unknown subscription is not told apart here, because nobody is
-// authenticated yet.
-func (h *Handler) tenantOf(ctx context.Context, id arm.ID) (string, error) {
+// tenantOf is the tenant whose tokens are good for an id: that of its subscription, or empty where
+// there is none. That a subscription is missing is told apart from failures, because it must not be
+// said before the caller is authenticated.
+func (h *Handler) tenantOf(ctx context.Context, id arm.ID) (tenant string, missing *arm.Error, err error) {
 	if id.Subscription() == "" {
-		return "", nil
+		return "", nil, nil
 	}
 	rec, err := h.Resources.Subscription(ctx, id)
-	var armError *arm.Error
-	if errors.As(err, &armError) {
-		return "", nil
+	if errors.As(err, &missing) {
+		return "", missing, nil
 	}
-	return rec.TenantID, err
+	return rec.TenantID, nil, err
 }
 
 // parameter gives the values of a query parameter, whatever the case of its name.

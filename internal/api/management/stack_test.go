@@ -71,11 +71,11 @@ func newStackAt(t testing.TB, now func() time.Time) *stack {
 	s.log = &activity.Log{Store: s.store, Now: now, NewID: uuid.NewString}
 	s.directory = &directory.Directory{Store: s.store, Now: now, NewID: uuid.NewString}
 	s.rbac = rbac.New(rbac.Config{Store: s.store, Log: s.log, Now: now, Principals: s.directory})
-	s.resources = resource.New(resource.Service{
+	s.resources = resource.New(resource.Config{
 		Log: s.log, Store: s.store, Now: now, NewID: uuid.NewString, Scopes: s.rbac,
 		Owners: map[string]resource.Owner{}, Logger: slog.New(slog.DiscardHandler),
 	})
-	s.identities = &identity.Service{Resources: s.resources, Directory: s.directory, Log: s.log, Store: s.store, Now: now, NewID: uuid.NewString}
+	s.identities = identity.New(identity.Config{Resources: s.resources, Directory: s.directory, Log: s.log, Store: s.store, Now: now, NewID: uuid.NewString})
 	s.resources.Owners[identity.Type.Key()] = s.identities
 	pages, err := arm.NewPages([32]byte{2})
 	must(t, err)
