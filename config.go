@@ -187,6 +187,9 @@ func (c Config) check() error {
 	if c.TokenLifetime < shortestToken || c.TokenLifetime > longestToken {
 		return fmt.Errorf("tokenLifetime: %s is not between %s and %s", c.TokenLifetime, shortestToken, longestToken)
 	}
+	if c.TokenLifetime%time.Second != 0 {
+		return fmt.Errorf("tokenLifetime: %s is not in whole seconds, which is all that a token can say", c.TokenLifetime)
+	}
 	if c.Keys.RotateEvery <= c.Keys.PublishBefore {
 		return fmt.Errorf("keys.rotateEvery: %s is not longer than keys.publishBefore, %s", c.Keys.RotateEvery, c.Keys.PublishBefore)
 	}

@@ -4,15 +4,15 @@ import (
 	"net/http"
 
 	"midas/internal/api/httpx"
+	"midas/internal/api/login"
 	"midas/internal/ops"
 )
 
 // front sends each request of the main listener to its face, by path.
 type front struct {
-	health      *ops.Health
-	servesLogin func(path string) bool
-	login       httpx.Handler
-	management  httpx.Handler
+	health     *ops.Health
+	login      httpx.Handler
+	management httpx.Handler
 }
 
 // Serve implements httpx.Handler.
@@ -33,7 +33,7 @@ func (f *front) face(r *http.Request) httpx.Handler {
 	switch path := r.URL.Path; {
 	case f.health.Serves(path):
 		return f.health
-	case f.servesLogin(path):
+	case login.Serves(path):
 		return f.login
 	}
 	return f.management

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"midas/internal/activity"
+	"midas/internal/api/login"
 	"midas/internal/api/management"
 	"midas/internal/arm"
 	"midas/internal/bootstrap"
@@ -60,12 +61,12 @@ func newRooms(ctx context.Context, cfg Config, origin string, dir *datadir.Dir, 
 	r.directory = &directory.Directory{Store: st, Now: r.now, NewID: r.newID}
 	r.rbac = rbac.New(rbac.Config{Store: st, Log: r.activity, Now: r.now, Principals: r.directory})
 	owners := map[string]resource.Owner{}
-	r.resources = resource.New(resource.Service{
+	r.resources = resource.New(resource.Config{
 		Log: r.activity, Store: st, Now: r.now, NewID: r.newID, Owners: owners, Scopes: r.rbac, Logger: r.log,
 	})
-	r.identities = &identity.Service{
+	r.identities = identity.New(identity.Config{
 		Resources: r.resources, Directory: r.directory, Log: r.activity, Store: st, Now: r.now, NewID: r.newID,
-	}
+	})
 	owners[identity.Type.Key()] = r.identities
 	var err error
 	if r.keys, err = token.OpenKeys(ctx, cfg.keys(st, r.master, r.log, r.now)); err != nil {
@@ -113,6 +114,8 @@ func (r *rooms) front(health *ops.Health) (*front, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the management face: %w", err)
 	}
-	signIn, serves := r.login()
-	return &front{health: health, servesLogin: serves, login: signIn, management: arms}, nil
+	signIn := &login.Handler{
+		Directory: r.directory, Minter: r.minter, Now: r.now, NewID: r.newID, TokenLife: r.cfg.TokenLifetime,
+	}
+	return &front{health: health, login: signIn, management: arms}, nil
 }

@@ -55,7 +55,7 @@ func (h *house) services(st store.Store) *bootstrap.Bootstrap {
 	roles := rbac.New(rbac.Config{Store: st, Log: log, Now: now, Principals: dir})
 	return &bootstrap.Bootstrap{
 		Store: st, Directory: dir, RBAC: roles, Now: now, NewID: uuid.NewString, WellKnown: lab,
-		Resources: resource.New(resource.Service{Log: log, Store: st, Now: now, NewID: uuid.NewString, Scopes: roles}),
+		Resources: resource.New(resource.Config{Log: log, Store: st, Now: now, NewID: uuid.NewString, Scopes: roles}),
 	}
 }
 
