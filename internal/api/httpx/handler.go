@@ -76,8 +76,11 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header()["X-Ms-Request-Id"] = []string{ev.RequestID}
 	if r.Body != nil && r.Body != http.NoBody {
 		// It gets the server's own writer, not ours: that is how it makes the server close a
-		// connection whose rest of the body nobody is going to read.
-		r.Body = http.MaxBytesReader(w, r.Body, h.MaxBody)
+		// connection whose rest of the body nobody is going to read. And the server keeps its own
+		// request: with another body in it, it would wait for a body that it has not asked for.
+		bounded := *r
+		bounded.Body = http.MaxBytesReader(w, r.Body, h.MaxBody)
+		r = &bounded
 	}
 	h.Metrics.inFlight.Inc()
 	defer h.end(x, r)

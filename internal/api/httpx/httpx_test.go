@@ -1,12 +1,14 @@
 package httpx_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -211,6 +213,26 @@ func TestBodyOverTheLimitIsForTheFaceToAnswer(t *testing.T) {
 		if resp.StatusCode != want {
 			t.Errorf("%d bytes: %d, want %d", size, resp.StatusCode, want)
 		}
+	}
+}
+
+func TestRefusalDoesNotWaitForABodyThatWasNotAskedFor(t *testing.T) {
+	h, _ := setup(t, httpx.HandlerFunc(func(w http.ResponseWriter, _ *http.Request, _ *httpx.Event) {
+		w.WriteHeader(http.StatusUnauthorized)
+	}), io.Discard)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(serve(t, h), "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil { // less than the server's own
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(conn, "PUT / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(conn).ReadString('\n'); err != nil || !strings.HasPrefix(line, "HTTP/1.1 401 ") {
+		t.Errorf("%q, %v", line, err)
 	}
 }
 
