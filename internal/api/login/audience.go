@@ -1,0 +1,99 @@
+package login
+
+import (
+	"net/url"
+	"strings"
+)
+
+// maxAudience is the longest audience, in bytes. It stands in every token and in a memory of tokens.
+const maxAudience = 512
+
+// defaultScope is what an application asks a resource for: all that it was given there.
+const defaultScope = "/.default"
+
+// audience is for whom the token is to be: the resource as the client spells it, to the letter, for
+// that is what the resource compares. The v1.0 endpoint asks for a resource; the v2.0 endpoint for
+// a scope of it.
+//
+// Any audience of a sensible shape is granted. On Entra the resource must be an application that the
+// tenant knows; here resources are not registered, and who accepts a token checks its audience.
+func (req *tokenRequest) audience() (string, error) {
+	if req.v1 {
+		if req.resource == "" {
+			return "", errMissingParameter("resource")
+		}
+		return req.resource, req.checkAudience(req.resource)
+	}
+	if req.scope == "" {
+		return "", errMissingParameter("scope")
+	}
+	audience, err := audienceOf(req.scope)
+	if err != nil {
+		return "", err
+	}
+	return audience, req.checkAudience(audience)
+}
+
+// audienceOf finds the one resource in a scope. MSAL adds OpenID's scopes to every request; they
+// mean nothing where no user signs in.
+func audienceOf(scope string) (string, error) {
+	var audience string
+	for _, one := range strings.Fields(scope) {
+		switch one {
+		case "openid", "profile", "email", "offline_access":
+			continue
+		}
+		resource, ok := strings.CutSuffix(one, defaultScope)
+		switch {
+		case !ok:
+			return "", errScopeNotDefault(one)
+		case resource == "" || audience != "" && audience != resource:
+			return "", errScope(scope)
+		}
+		audience = resource
+	}
+	if audience == "" {
+		return "", errScope(scope)
+	}
+	return audience, nil
+}
+
+func (req *tokenRequest) checkAudience(audience string) error {
+	if !plausible(audience) {
+		return errResource(audience, req.tenant.DisplayName)
+	}
+	return nil
+}
+
+// plausible reports whether an audience is an absolute URI, such as https://vault.azure.net or
+// api://name, or the id of an application.
+func plausible(audience string) bool {
+	if len(audience) > maxAudience {
+		return false
+	}
+	for _, c := range []byte(audience) {
+		if c <= ' ' || c >= 0x7f || strings.IndexByte("\"<>\\^`{|}", c) >= 0 {
+			return false
+		}
+	}
+	if isGUID(audience) {
+		return true
+	}
+	u, err := url.Parse(audience)
+	return err == nil && u.IsAbs() && (u.Host != "" || u.Opaque != "") && u.User == nil && u.Fragment == ""
+}
+
+// isGUID reports whether s is a GUID in its usual form.
+func isGUID(s string) bool {
+	if len(s) != 36 {
+		return false
+	}
+	for i, c := range []byte(s) {
+		dash := i == 8 || i == 13 || i == 18 || i == 23
+		hex := '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
+		if dash != (c == '-') || !dash && !hex {
+			return false
+		}
+	}
+	return true
+}

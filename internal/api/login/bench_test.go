@@ -1,0 +1,62 @@
+package login_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"midas/internal/api/httpx"
+	"midas/internal/api/login"
+)
+
+// quiet is a writer that costs nothing, so that the benchmarks show the face alone.
+type quiet struct {
+	header http.Header
+	status int
+}
+
+func (w *quiet) Header() http.Header         { return w.header }
+func (w *quiet) Write(p []byte) (int, error) { return len(p), nil }
+func (w *quiet) WriteHeader(status int)      { w.status = status }
+
+func benchmark(b *testing.B, want int, form func(i int) string) {
+	f := newFixture(b)
+	f.Guesses = login.Throttle{Burst: 1 << 30, Refill: 1}
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		r := httptest.NewRequest(http.MethodPost, tokenV2, strings.NewReader(form(i)))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		w := &quiet{header: http.Header{}}
+		f.Serve(w, r, &httpx.Event{RequestID: request, ClientIP: "192.0.2.1"})
+		if w.status != want {
+			b.Fatalf("status %d", w.status)
+		}
+		i++
+	}
+}
+
+func BenchmarkTokenWarm(b *testing.B) {
+	form := good()
+	benchmark(b, http.StatusOK, func(int) string { return form })
+}
+
+func BenchmarkTokenCold(b *testing.B) {
+	benchmark(b, http.StatusOK, func(i int) string { return good("scope", fmt.Sprintf("api://%d/.default", i)) })
+}
+
+func BenchmarkTokenWrongSecret(b *testing.B) {
+	form := good("client_secret", "wrong")
+	benchmark(b, http.StatusUnauthorized, func(int) string { return form })
+}
+
+func BenchmarkDiscovery(b *testing.B) {
+	f := newFixture(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		r := httptest.NewRequest(http.MethodGet, "/"+tenant+"/v2.0/.well-known/openid-configuration", nil)
+		f.Serve(&quiet{header: http.Header{}}, r, &httpx.Event{})
+	}
+}

@@ -1,0 +1,103 @@
+package login_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+	"github.com/coreos/go-oidc/v3/oidc"
+)
+
+// serve puts the face behind a real TLS listener, whose origin becomes the face's.
+func (f *fixture) serve(t *testing.T) (origin string, trusting *http.Client) {
+	t.Helper()
+	server := httptest.NewTLSServer(f)
+	t.Cleanup(server.Close)
+	f.Minter.Issuer.Origin = server.URL
+	return server.URL, server.Client()
+}
+
+// TestARelyingPartyNeedsOnlyTheIssuer verifies tokens as a stranger does: from the issuer's name, by
+// discovery, with another library than ours.
+func TestARelyingPartyNeedsOnlyTheIssuer(t *testing.T) {
+	f := newFixture(t)
+	origin, trusting := f.serve(t)
+	ctx := oidc.ClientContext(t.Context(), trusting)
+	provider, err := oidc.NewProvider(ctx, origin+"/"+tenant+"/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	verifier := provider.VerifierContext(ctx, &oidc.Config{ClientID: arms, Now: f.time})
+	fetch := func() string {
+		raw, _ := decode(t, f.post(tokenV2, good()))["access_token"].(string)
+		return raw
+	}
+	raw := fetch()
+	verified, err := verifier.Verify(ctx, raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if verified.Subject != object || verified.Issuer != origin+"/"+tenant+"/" {
+		t.Errorf("subject %s, issuer %s", verified.Subject, verified.Issuer)
+	}
+
+	// A new key signs, and the relying party finds it by itself; a withdrawn one is gone for who
+	// asks anew.
+	if err := f.keys.Withdraw(t.Context(), f.keys.PublicKeys("")[0].KeyID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := verifier.Verify(ctx, fetch()); err != nil {
+		t.Errorf("the successor's token: %v", err)
+	}
+	if _, err := provider.VerifierContext(ctx, &oidc.Config{ClientID: arms, Now: f.time}).Verify(ctx, raw); err == nil {
+		t.Error("the withdrawn key's token is still good")
+	}
+
+	for _, issuer := range []string{origin + "/" + tenant + "/v2.0", origin + "/" + tenant + "/"} {
+		if _, err := oidc.NewProvider(ctx, issuer); err != nil {
+			t.Errorf("discovery of %s: %v", issuer, err)
+		}
+	}
+	if _, err := oidc.NewProvider(ctx, origin+"/common/v2.0"); err == nil {
+		t.Error("the shared name is an issuer")
+	}
+}
+
+// TestTheAzureSDKSignsIn lets azidentity find everything by itself.
+func TestTheAzureSDKSignsIn(t *testing.T) {
+	f := newFixture(t)
+	origin, trusting := f.serve(t)
+	options := azcore.ClientOptions{
+		Transport: trusting,
+		Cloud:     cloud.Configuration{ActiveDirectoryAuthorityHost: origin, Services: map[cloud.ServiceName]cloud.ServiceConfiguration{}},
+	}
+	signIn := func(secret string) (azcore.AccessToken, error) {
+		credential, err := azidentity.NewClientSecretCredential(tenant, client, secret, &azidentity.ClientSecretCredentialOptions{
+			ClientOptions: options, DisableInstanceDiscovery: true,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return credential.GetToken(context.Background(), policy.TokenRequestOptions{Scopes: []string{"https://management.core.windows.net//.default"}})
+	}
+	got, err := signIn(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.verifier.Origin = origin
+	claims, err := f.verifier.Verify(t.Context(), got.Token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if claims.Audience != arms || claims.ObjectID != object {
+		t.Errorf("audience %s, oid %s", claims.Audience, claims.ObjectID)
+	}
+	if _, err := signIn("wrong"); err == nil {
+		t.Error("a wrong secret signs in")
+	}
+}

@@ -1,0 +1,232 @@
+package login_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"midas/internal/api/httpx"
+	"midas/internal/api/login"
+)
+
+func TestDiscoveryNamesTheTenantsIssuer(t *testing.T) {
+	f := newFixture(t)
+	tests := []struct{ path, issuer, base, version string }{
+		{"/" + tenant + "/v2.0/.well-known/openid-configuration", origin + "/" + tenant + "/v2.0", origin + "/" + tenant, "/v2.0"},
+		{"/" + tenant + "/.well-known/openid-configuration", origin + "/" + tenant + "/", origin + "/" + tenant, ""},
+		{"/" + domain + "/v2.0/.well-known/openid-configuration", origin + "/" + tenant + "/v2.0", origin + "/" + tenant, "/v2.0"},
+		{"/" + strings.ToUpper(tenant) + "/.well-known/openid-configuration", origin + "/" + tenant + "/", origin + "/" + tenant, ""},
+		{"/common/v2.0/.well-known/openid-configuration", origin + "/{tenantid}/v2.0", origin + "/common", "/v2.0"},
+		{"/common/.well-known/openid-configuration", origin + "/{tenantid}/", origin + "/common", ""},
+		{"/Organizations/v2.0/.well-known/openid-configuration", origin + "/{tenantid}/v2.0", origin + "/organizations", "/v2.0"},
+	}
+	for _, test := range tests {
+		t.Run(test.path, func(t *testing.T) {
+			w := f.get(test.path)
+			if w.Code != http.StatusOK {
+				t.Fatalf("status %d: %s", w.Code, w.Body)
+			}
+			want := map[string]any{
+				"issuer":                                test.issuer,
+				"token_endpoint":                        test.base + "/oauth2" + test.version + "/token",
+				"authorization_endpoint":                test.base + "/oauth2" + test.version + "/authorize",
+				"jwks_uri":                              test.base + "/discovery" + test.version + "/keys",
+				"token_endpoint_auth_methods_supported": []any{"client_secret_post", "client_secret_basic"},
+				"subject_types_supported":               []any{"pairwise"},
+				"id_token_signing_alg_values_supported": []any{"RS256"},
+				"response_types_supported":              []any{},
+				"request_uri_parameter_supported":       false,
+				"claims_supported":                      []any{"sub", "iss", "aud", "exp", "iat", "tid", "ver"},
+			}
+			if diff := cmp.Diff(want, decode(t, w)); diff != "" {
+				t.Errorf("document (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestWhatDiscoveryNamesAnswers follows every address in the documents but one, which clients demand
+// before it answers.
+func TestWhatDiscoveryNamesAnswers(t *testing.T) {
+	f := newFixture(t)
+	for _, name := range []string{tenant, "common"} {
+		for _, version := range []string{"/v2.0", ""} {
+			doc := decode(t, f.get("/"+name+version+"/.well-known/openid-configuration"))
+			for field, value := range doc {
+				address, ok := value.(string)
+				if !ok || field == "issuer" || field == "authorization_endpoint" {
+					continue
+				}
+				path, ok := strings.CutPrefix(address, origin)
+				if !ok {
+					t.Errorf("%s: %s is elsewhere", field, address)
+				}
+				if w := f.get(path); w.Code == http.StatusNotFound {
+					t.Errorf("%s: %s answers %d", field, address, w.Code)
+				}
+			}
+		}
+	}
+}
+
+func TestKeySets(t *testing.T) {
+	f := newFixture(t)
+	if _, err := f.keys.Rotate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for path, issuer := range map[string]string{
+		"/" + tenant + "/discovery/v2.0/keys": origin + "/{tenantid}/v2.0",
+		"/common/discovery/v2.0/keys":         origin + "/{tenantid}/v2.0",
+		"/" + domain + "/discovery/keys":      "",
+		"/common/discovery/keys":              "",
+	} {
+		var want []any
+		for _, k := range f.keys.PublicKeys(issuer) {
+			key := map[string]any{
+				"kty": k.KeyType, "use": k.Use, "kid": k.KeyID, "x5t": k.Thumbprint, "n": k.Modulus, "e": k.Exponent,
+				"x5c": []any{k.Certificates[0]},
+			}
+			if issuer != "" {
+				key["issuer"] = issuer
+			}
+			want = append(want, key)
+		}
+		if len(want) != 2 {
+			t.Fatalf("%d keys, want 2", len(want))
+		}
+		if diff := cmp.Diff(map[string]any{"keys": want}, decode(t, f.get(path))); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", path, diff)
+		}
+	}
+}
+
+func TestDiscoveryRefusesUnknownTenants(t *testing.T) {
+	f := newFixture(t)
+	for _, endpoint := range []string{"/v2.0/.well-known/openid-configuration", "/.well-known/openid-configuration", "/discovery/v2.0/keys", "/discovery/keys"} {
+		w := f.get("/" + other + endpoint)
+		body := decode(t, w)
+		got := []any{w.Code, body["error"], body["error_codes"], w.Header().Get("Cache-Control"), w.Header().Get("Access-Control-Allow-Origin")}
+		if diff := cmp.Diff([]any{400, "invalid_tenant", []any{90002.0}, "no-store, no-cache", ""}, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", endpoint, diff)
+		}
+	}
+}
+
+func TestInstanceDiscovery(t *testing.T) {
+	f := newFixture(t)
+	const authorize = "/" + tenant + "/oauth2/v2.0/authorize"
+	tests := []struct {
+		name, version, endpoint string
+		want                    string // tenant_discovery_endpoint
+		number                  float64
+	}{
+		{name: "a Microsoft host", version: "1.1", endpoint: "https://login.microsoftonline.com" + authorize, want: "https://login.microsoftonline.com/" + tenant + "/v2.0/.well-known/openid-configuration"},
+		{name: "an alias in capitals", version: "1.1", endpoint: "https://LOGIN.windows.net" + authorize, want: "https://login.windows.net/" + tenant + "/v2.0/.well-known/openid-configuration"},
+		{name: "our host", version: "1.1", endpoint: origin + authorize, want: origin + "/" + tenant + "/v2.0/.well-known/openid-configuration"},
+		{name: "our host without its port", version: "1.0", endpoint: "https://login.test" + authorize, want: origin + "/" + tenant + "/v2.0/.well-known/openid-configuration"},
+		{name: "a v1 authority", version: "1.0", endpoint: origin + "/common/oauth2/authorize", want: origin + "/common/.well-known/openid-configuration"},
+		{name: "a foreign host", version: "1.1", endpoint: "https://login.attacker.test" + authorize, number: 50049},
+		{name: "a host below ours", version: "1.1", endpoint: "https://x.login.test" + authorize, number: 50049},
+		{name: "a host behind a user", version: "1.1", endpoint: "https://login.test@attacker.test" + authorize, number: 50049},
+		{name: "no tenant", version: "1.1", endpoint: origin, number: 50049},
+		{name: "no https", version: "1.1", endpoint: "http://login.test:8443" + authorize, number: 50049},
+		{name: "no URL", version: "1.1", endpoint: "://", number: 50049},
+		{name: "no endpoint", version: "1.1", number: 90014},
+		{name: "no version", endpoint: origin + authorize, number: 90014},
+		{name: "unknown version", version: "2.0", endpoint: origin + authorize, number: 9002313},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			query := url.Values{}
+			if test.version != "" {
+				query.Set("api-version", test.version)
+			}
+			if test.endpoint != "" {
+				query.Set("authorization_endpoint", test.endpoint)
+			}
+			w := f.get("/common/discovery/instance?" + query.Encode())
+			body := decode(t, w)
+			if test.number != 0 {
+				if diff := cmp.Diff([]any{400, []any{test.number}}, []any{w.Code, body["error_codes"]}); diff != "" {
+					t.Errorf("refusal (-want +got):\n%s", diff)
+				}
+				return
+			}
+			if w.Code != http.StatusOK || body["tenant_discovery_endpoint"] != test.want {
+				t.Errorf("status %d, endpoint %v, want %s", w.Code, body["tenant_discovery_endpoint"], test.want)
+			}
+			metadata, _ := body["metadata"].([]any)
+			if (len(metadata) == 6) != (test.version == "1.1") || (body["api-version"] == "1.1") != (test.version == "1.1") {
+				t.Errorf("version %v with %d clouds", body["api-version"], len(metadata))
+			}
+		})
+	}
+}
+
+func TestUnknownPathsAreNotFound(t *testing.T) {
+	f := newFixture(t)
+	for _, path := range []string{
+		"/" + tenant + "/oauth2/v2.0/authorize", "/" + tenant + "/oauth2/v2.0/token/", "/" + tenant + "//oauth2/token",
+		"/" + tenant + "/oauth2%2Ftoken", "/" + tenant + "/x/../oauth2/token", "/common", "/" + tenant + "/v2.0",
+	} {
+		w := f.post(path, good())
+		body := decode(t, w)
+		if diff := cmp.Diff([]any{404, "invalid_request", []any{9002313.0}}, []any{w.Code, body["error"], body["error_codes"]}); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", path, diff)
+		}
+		if f.event.Operation != "" {
+			t.Errorf("%s: operation %q", path, f.event.Operation)
+		}
+	}
+}
+
+func TestServes(t *testing.T) {
+	tests := map[string]bool{
+		"/" + tenant + "/oauth2/v2.0/token":                     true,
+		"/" + tenant + "/oauth2/token":                          true,
+		"/" + tenant + "/OAUTH2/token":                          true,
+		"/" + tenant + "/v2.0/.well-known/openid-configuration": true,
+		"/" + domain + "/.well-known/openid-configuration":      true,
+		"/" + tenant + "/discovery/v2.0/keys":                   true,
+		"/common/discovery/instance":                            true,
+		"/Common/anything":                                      true,
+		"/organizations":                                        true,
+		"/":                                                     false,
+		"":                                                      false,
+		"//oauth2/token":                                        false,
+		"/" + tenant:                                            false,
+		"/" + tenant + "/":                                      false,
+		"/" + tenant + "/oauth":                                 false,
+		"/subscriptions":                                        false,
+		"/subscriptions/oauth2/token":                           false,
+		"/Subscriptions/" + tenant + "/resourceGroups/oauth2": false,
+		"/providers/oauth2/operations":                        false,
+		"/providers/Microsoft.ManagedIdentity/operations":     false,
+		"/tenants/v2.0":                   false,
+		"/tenants":                        false,
+		"/metadata/endpoints":             false,
+		"/metadata/identity/oauth2/token": false,
+		"/metadata/oauth2/token":          false,
+		"/x/identity/oauth2/token":        false,
+		"/" + tenant + "/resourceGroups/g/providers/x.y/z/oauth2": false,
+	}
+	for path, want := range tests {
+		if got := login.Serves(path); got != want {
+			t.Errorf("Serves(%q) = %v, want %v", path, got, want)
+		}
+	}
+}
+
+func TestTooLongAURIIsRefusedInEntrasWords(t *testing.T) {
+	f := newFixture(t)
+	w := httptest.NewRecorder()
+	var face httpx.Refuser = f.Handler
+	face.Refuse(w, httptest.NewRequest(http.MethodGet, "/common/discovery/keys", nil), &httpx.Event{RequestID: request}, http.StatusRequestURITooLong)
+	if body := decode(t, w); w.Code != 414 || body["error"] != "invalid_request" {
+		t.Errorf("status %d, %v", w.Code, body)
+	}
+}

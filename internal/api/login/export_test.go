@@ -1,0 +1,19 @@
+package login
+
+// Len is how many guessers are remembered.
+func (t *Throttle) Len() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.spent)
+}
+
+// ParseForm gives what is read of a form, in the order grant_type, client_id, client_secret,
+// client_assertion_type, client_assertion, scope, resource.
+func ParseForm(body string) ([7]string, error) {
+	f, err := parseForm(body)
+	return [7]string{f.grantType, f.clientID, string(f.clientSecret), f.assertionType, string(f.assertion), f.scope, f.resource}, err
+}
+
+// AudienceOf and Plausible are the two halves of reading a scope.
+func AudienceOf(scope string) (string, error) { return audienceOf(scope) }
+func Plausible(audience string) bool          { return plausible(audience) }

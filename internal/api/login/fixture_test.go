@@ -1,0 +1,196 @@
+package login_test
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"midas/internal/api/httpx"
+	"midas/internal/api/login"
+	"midas/internal/directory"
+	"midas/internal/store"
+	"midas/internal/store/storetest"
+	"midas/internal/token"
+)
+
+const (
+	origin  = "https://login.test:8443"
+	tenant  = "8d3e9b1c-0d3b-4c1c-9e6c-6f6a3d3f0a11"
+	domain  = "contoso.example"
+	other   = "1f0e9b1c-0d3b-4c1c-9e6c-6f6a3d3f0a22"
+	client  = "c1a9f0de-6a35-4f6e-8a0b-1b2c3d4e5f60"
+	off     = "c1a9f0de-0000-4f6e-8a0b-1b2c3d4e5f61"
+	over    = "c1a9f0de-0000-4f6e-8a0b-1b2c3d4e5f62"
+	object  = "2f0c3a55-7f44-4a52-a3a7-0f2a3b4c5d6e"
+	secret  = "well+known/secret%of&tests=1"
+	arms    = "https://management.core.windows.net/"
+	request = "99999999-0000-4000-8000-000000000001"
+	caller  = "39e4c37b-acff-469e-bf35-2fc35ee16201"
+)
+
+// start is a moment with a fraction, as real ones have.
+var start = time.Date(2026, 3, 14, 9, 26, 53, 589793238, time.UTC)
+
+// fixture is a login face over one tenant with three applications: one that is well, one that is
+// disabled, and one whose secret has ended.
+type fixture struct {
+	*login.Handler
+	store    store.Store
+	keys     *token.Keys
+	verifier *token.Verifier
+	mu       sync.Mutex
+	now      time.Time
+	event    httpx.Event // of the last request
+	ids      atomic.Int64
+}
+
+func newFixture(t testing.TB) *fixture {
+	t.Helper()
+	f := &fixture{store: storetest.Memory(t), now: start}
+	keys, err := token.OpenKeys(context.Background(), token.KeysConfig{
+		Store: f.store, Master: token.MasterKey{1}, Now: f.time, MaxTokenLife: 24 * time.Hour,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.keys = keys
+	newID := func() string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", f.ids.Add(1)) }
+	issuer := &token.Issuer{Keys: keys, Now: f.time, NewID: newID, Origin: origin}
+	f.verifier = &token.Verifier{Keys: keys, Now: f.time, Origin: origin}
+	f.Handler = &login.Handler{
+		Directory: &directory.Directory{Store: f.store, Now: f.time, NewID: newID},
+		Minter:    &token.Minter{Issuer: issuer},
+		Now:       f.time, NewID: newID,
+	}
+	f.fill(t)
+	return f
+}
+
+func (f *fixture) time() time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.now
+}
+
+func (f *fixture) advance(d time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.now = f.now.Add(d)
+}
+
+func (f *fixture) fill(t testing.TB) {
+	t.Helper()
+	good, err := directory.NewSecret("k1", secret, start.AddDate(-1, 0, 0), start.AddDate(1, 0, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := good
+	ended.End = start
+	d := f.Directory
+	_, err = f.store.Update(context.Background(), func(tx store.Tx) error {
+		add := func(app, oid, name string, enabled bool, s directory.Secret) error {
+			return errors.Join(
+				d.CreateApplication(tx, directory.Application{ID: "app-" + oid, AppID: app, TenantID: tenant, DisplayName: name, Secrets: []directory.Secret{s}}),
+				d.CreateServicePrincipal(tx, directory.ServicePrincipal{ID: oid, AppID: app, TenantID: tenant, DisplayName: name, Type: directory.TypeApplication, Enabled: enabled}))
+		}
+		return errors.Join(
+			d.PutTenant(tx, directory.Tenant{ID: tenant, DisplayName: "Contoso", DefaultDomain: domain}),
+			add(client, object, "app", true, good),
+			add(off, "sp-off", "switched off", false, good),
+			add(over, "sp-over", "app", true, ended),
+		)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// ServeHTTP stands for httpx, which fills the event before the face is called.
+func (f *fixture) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	ev := httpx.Event{RequestID: request, CorrelationID: request, ClientIP: "192.0.2.1", Method: r.Method}
+	f.Serve(w, r, &ev)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.event = ev
+}
+
+// do sends one request.
+func (f *fixture) do(r *http.Request) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	f.ServeHTTP(w, r)
+	return w
+}
+
+// get reads a document.
+func (f *fixture) get(path string) *httptest.ResponseRecorder {
+	return f.do(httptest.NewRequest(http.MethodGet, path, nil))
+}
+
+// post sends a form, given as it is encoded.
+func (f *fixture) post(path, form string, headers ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(form))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Add(headers[i], headers[i+1])
+	}
+	return f.do(r)
+}
+
+const (
+	tokenV2 = "/" + tenant + "/oauth2/v2.0/token"
+	tokenV1 = "/" + tenant + "/oauth2/token"
+)
+
+// good is a form that is granted, with changes: name and value, or name and "" to leave it out.
+func good(changes ...string) string {
+	v := url.Values{
+		"grant_type": {"client_credentials"}, "client_id": {client}, "client_secret": {secret},
+		"scope": {arms + "/.default"},
+	}
+	for i := 0; i < len(changes); i += 2 {
+		v.Del(changes[i])
+		if changes[i+1] != "" {
+			v.Set(changes[i], changes[i+1])
+		}
+	}
+	return v.Encode()
+}
+
+// basic is an Authorization header of id and secret, each encoded.
+func basic(id, secret string) string {
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(url.QueryEscape(id)+":"+url.QueryEscape(secret)))
+}
+
+func decode(t testing.TB, w *httptest.ResponseRecorder) map[string]any {
+	t.Helper()
+	var m map[string]any
+	if err := json.Unmarshal(w.Body.Bytes(), &m); err != nil {
+		t.Fatalf("status %d, the body is no JSON object: %v: %q", w.Code, err, w.Body.String())
+	}
+	return m
+}
+
+// granted gives the answer to a request for a token, which must be good, and what the token says.
+func (f *fixture) granted(t testing.TB, w *httptest.ResponseRecorder) (answer map[string]any, claims *token.Claims) {
+	t.Helper()
+	answer = decode(t, w)
+	if w.Code != http.StatusOK {
+		t.Fatalf("status %d: %v", w.Code, answer["error_description"])
+	}
+	raw, _ := answer["access_token"].(string)
+	claims, err := f.verifier.Verify(context.Background(), raw)
+	if err != nil {
+		t.Fatalf("the token is refused: %v", err)
+	}
+	return answer, claims
+}

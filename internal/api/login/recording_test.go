@@ -1,0 +1,134 @@
+package login_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"maps"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v3"
+)
+
+// interaction is one exchange between a client and the real Entra.
+type interaction struct {
+	Request struct {
+		URL     string              `yaml:"url"`
+		Method  string              `yaml:"method"`
+		Form    map[string][]string `yaml:"form"`
+		Headers map[string][]string `yaml:"headers"`
+	} `yaml:"request"`
+	Response struct {
+		Body    string              `yaml:"body"`
+		Code    int                 `yaml:"code"`
+		Headers map[string][]string `yaml:"headers"`
+	} `yaml:"response"`
+}
+
+func recorded(t *testing.T, name string) []interaction {
+	t.Helper()
+	data, err := os.ReadFile("../../../../shared/azure/recordings/entra/" + name)
+	if errors.Is(err, fs.ErrNotExist) {
+		t.Skip("the recordings are not here")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tape struct {
+		Interactions []interaction `yaml:"interactions"`
+	}
+	if err := yaml.Unmarshal(data, &tape); err != nil {
+		t.Fatal(err)
+	}
+	return tape.Interactions
+}
+
+// leftOut are the fields of Entra's discovery document that would name what does not exist here.
+var leftOut = []string{
+	"response_modes_supported", "scopes_supported", "userinfo_endpoint", "device_authorization_endpoint",
+	"http_logout_supported", "frontchannel_logout_supported", "end_session_endpoint", "kerberos_endpoint",
+	"tenant_region_scope", "cloud_instance_name", "cloud_graph_host_name", "msgraph_host", "rbac_url",
+}
+
+// notSent are the headers that are Microsoft's own business, or net/http's.
+var notSent = []string{"Content-Security-Policy-Report-Only", "X-Ms-Srs", "Date", "Content-Length"}
+
+// TestARecordedClientGetsTheSameAnswers sends what azidentity sent to Entra, with our ids.
+func TestARecordedClientGetsTheSameAnswers(t *testing.T) {
+	f := newFixture(t)
+	tape := recorded(t, "client_secret_credential.yaml")
+	if len(tape) != 3 {
+		t.Fatalf("%d interactions, want 3", len(tape))
+	}
+	for _, one := range tape {
+		u, err := url.Parse(strings.ReplaceAll(one.Request.URL, "00000000-0000-0000-0000-000000000000", tenant))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Run(u.Path, func(t *testing.T) {
+			form := url.Values(one.Request.Form)
+			if len(form) > 0 {
+				form.Set("client_id", client)
+				form.Set("client_secret", secret)
+			}
+			r := httptest.NewRequest(one.Request.Method, u.RequestURI(), strings.NewReader(form.Encode()))
+			r.Header = one.Request.Headers
+			w := f.do(r)
+			if w.Code != one.Response.Code {
+				t.Fatalf("status %d, Entra's was %d: %s", w.Code, one.Response.Code, w.Body)
+			}
+			compareFields(t, one.Response.Body, decode(t, w))
+			compareHeaders(t, one.Response.Headers, w.Header())
+		})
+	}
+}
+
+// compareFields holds the names of the body's fields, and the values that do not name a host or a
+// token, against Entra's.
+func compareFields(t *testing.T, recorded string, got map[string]any) {
+	t.Helper()
+	var want map[string]any
+	if err := json.Unmarshal([]byte(recorded), &want); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range leftOut {
+		delete(want, name)
+	}
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(got))); diff != "" {
+		t.Errorf("fields (-Entra +ours):\n%s", diff)
+	}
+	for _, name := range []string{"token_type", "expires_in", "ext_expires_in", "api-version", "subject_types_supported", "id_token_signing_alg_values_supported", "request_uri_parameter_supported", "tenant_discovery_endpoint"} {
+		if text, ok := want[name].(string); ok {
+			want[name] = strings.ReplaceAll(text, "00000000-0000-0000-0000-000000000000", tenant)
+		}
+		if diff := cmp.Diff(want[name], got[name]); diff != "" {
+			t.Errorf("%s (-Entra +ours):\n%s", name, diff)
+		}
+	}
+	if clouds, ok := want["metadata"].([]any); ok {
+		ours, _ := got["metadata"].([]any)
+		if diff := cmp.Diff(clouds, ours[:len(ours)-1]); diff != "" {
+			t.Errorf("metadata (-Entra +ours, without our own cloud):\n%s", diff)
+		}
+	}
+}
+
+// compareHeaders holds the headers against Entra's, but for the name of the server.
+func compareHeaders(t *testing.T, recorded, got map[string][]string) {
+	t.Helper()
+	want, ours := maps.Clone(recorded), maps.Clone(got)
+	for _, name := range notSent {
+		delete(want, name)
+		delete(ours, name)
+	}
+	want["X-Ms-Ests-Server"] = []string{"Midas"}
+	if diff := cmp.Diff(want, ours); diff != "" {
+		t.Errorf("headers (-Entra +ours):\n%s", diff)
+	}
+}

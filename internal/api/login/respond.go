@@ -1,0 +1,124 @@
+package login
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"midas/internal/api/httpx"
+)
+
+// header is one header of many answers. The values are shared; net/http only reads them.
+type header struct {
+	name  string
+	value []string
+}
+
+// always are the headers of every answer. Those that only tie a browser to Microsoft's own servers
+// (its reporting policy, its server names) are left out; the name of the server says what it is.
+var always = []header{
+	{"Strict-Transport-Security", []string{"max-age=31536000; includeSubDomains"}},
+	{"X-Content-Type-Options", []string{"nosniff"}},
+	{"X-Xss-Protection", []string{"0"}},
+	{"P3p", []string{`CP="DSP CUR OTPi IND OTRi ONL FIN"`}},
+	{"X-Ms-Ests-Server", []string{"Midas"}},
+}
+
+// readable are the headers of what anybody may read and keep for a day, from any web page.
+var readable = []header{
+	{"Access-Control-Allow-Methods", []string{"GET, OPTIONS"}},
+	{"Access-Control-Allow-Origin", []string{"*"}},
+	{"Cache-Control", []string{"max-age=86400, private"}},
+}
+
+// private are the headers of what is for one client and nobody's cache.
+var private = []header{
+	{"Cache-Control", []string{"no-store, no-cache"}},
+	{"Expires", []string{"-1"}},
+	{"Pragma", []string{"no-cache"}},
+}
+
+// telemetry of an answer without an error.
+var noError = []string{"1,0,0,,"}
+
+func setAll(h http.Header, headers []header) {
+	for _, one := range headers {
+		h[one.name] = one.value
+	}
+}
+
+// correlate takes over the id by which the client finds its request again, from the header or, as
+// MSAL for JavaScript sends it, from the query; without one it makes one.
+func (x *exchange) correlate(newID func() string) {
+	id := x.r.Header.Get("Client-Request-Id")
+	if id == "" && x.r.URL.RawQuery != "" {
+		id = x.r.URL.Query().Get("client-request-id")
+	}
+	if !sane(id) {
+		x.correlation = newID()
+	} else {
+		x.correlation = id
+		x.w.Header().Set("Client-Request-Id", id)
+	}
+	x.ev.CorrelationID = x.correlation
+}
+
+// sane are GUIDs and what some clients send in their place.
+func sane(id string) bool {
+	for _, c := range []byte(id) {
+		if !('0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '-') {
+			return false
+		}
+	}
+	return id != "" && len(id) <= 64
+}
+
+// errorBody is the wire form of an Error.
+type errorBody struct {
+	Error         string `json:"error"`
+	Description   string `json:"error_description"`
+	Codes         []int  `json:"error_codes"`
+	Timestamp     string `json:"timestamp"`
+	TraceID       string `json:"trace_id"`
+	CorrelationID string `json:"correlation_id"`
+	URI           string `json:"error_uri"`
+}
+
+// fail answers with an error. The page behind error_uri is Microsoft's, for that is where the
+// numbers are explained.
+func (h *Handler) fail(x *exchange, err error) {
+	x.ev.Err = err
+	var e *Error
+	if !errors.As(err, &e) {
+		e = errServer()
+	}
+	if e.cause != nil {
+		x.ev.Err = fmt.Errorf("%w (%w)", err, e.cause)
+	}
+	x.ev.ErrorCode = "AADSTS" + strconv.Itoa(e.Number)
+	head := x.w.Header()
+	setAll(head, private)
+	head.Del("Access-Control-Allow-Methods")
+	head.Set("X-Ms-Clitelem", fmt.Sprintf("1,%d,0,,", e.Number))
+	if e.RetryAfter > 0 {
+		head.Set("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
+	}
+	if e.Challenge {
+		head.Set("Www-Authenticate", `Basic realm="`+h.issuer().Origin+`"`)
+	}
+	at := h.Now().UTC().Format("2006-01-02 15:04:05Z")
+	if werr := httpx.WriteJSON(x.w, e.Status, errorBody{
+		Error: e.Code,
+		Description: fmt.Sprintf("%s Trace ID: %s Correlation ID: %s Timestamp: %s",
+			e.Error(), x.ev.RequestID, x.correlation, at),
+		Codes:         []int{e.Number},
+		Timestamp:     at,
+		TraceID:       x.ev.RequestID,
+		CorrelationID: x.correlation,
+		URI:           fmt.Sprintf("https://login.microsoftonline.com/error?code=%d", e.Number),
+	}); werr != nil {
+		x.ev.Err = errors.Join(x.ev.Err, werr)
+	}
+}
