@@ -2,7 +2,6 @@ package midas_test
 
 import (
 	"context"
-	"errors"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -12,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
@@ -234,48 +232,6 @@ func TestStartThatFailsLeavesNothingRunning(t *testing.T) {
 	shutdown(t, s)
 }
 
-func TestShutdownLeavesNothingRunning(t *testing.T) {
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
-	for _, store := range []string{"", "memory:"} {
-		cfg := quiet(t)
-		cfg.Store, cfg.Ops = store, "127.0.0.1:0"
-		s := start(t, cfg)
-		c := client(t, cfg.Data)
-		if status, _ := get(t, c.HTTP, c.Endpoint+"/healthz"); status != 200 {
-			t.Error(status)
-		}
-		c.HTTP.CloseIdleConnections()
-		shutdown(t, s)
-		select {
-		case <-s.Done():
-		default:
-			t.Error("Done is not closed after Shutdown")
-		}
-		if err := errors.Join(s.Shutdown(t.Context()), s.Close()); err != nil {
-			t.Errorf("ending what has ended: %v", err)
-		}
-		if _, err := os.Stat(filepath.Join(cfg.Data, "control.sock")); !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("the control socket is still there: %v", err)
-		}
-	}
-}
-
-func TestServerOutlivesTheContextOfItsStart(t *testing.T) {
-	cfg := quiet(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	s, err := midas.Start(ctx, cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cancel()
-	c := client(t, cfg.Data)
-	if status, _ := get(t, c.HTTP, c.Endpoint+"/readyz"); status != 200 {
-		t.Error(status)
-	}
-	c.HTTP.CloseIdleConnections()
-	shutdown(t, s)
-}
-
 func TestLabIsWellKnown(t *testing.T) {
 	cfg := quiet(t)
 	cfg.Lab = true
@@ -308,34 +264,67 @@ func TestLongFolderCostsTheControlSocketOnly(t *testing.T) {
 	}
 }
 
-func TestShutdownIsBounded(t *testing.T) {
-	cfg := quiet(t)
-	cfg.ShutdownTimeout = 10 * time.Millisecond
-	cfg.Ops = "127.0.0.1:0"
-	s := start(t, cfg)
-	conn, err := net.Dial("tcp", strings.TrimPrefix(s.OpsURL(), "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	// A profile takes far longer than the server waits.
-	if _, err := io.WriteString(conn, "GET /debug/pprof/trace?seconds=60 HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
-		t.Fatal(err)
-	}
-	inFlight(t, s.OpsURL(), 1)
-	if err := s.Shutdown(t.Context()); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "cut off after 10ms") {
-		t.Errorf("shutdown: %v", err)
+// inFlight waits until so many requests, besides the one that asks, are being served.
+func TestTokenOfTheAdministratorWorksAcrossRestarts(t *testing.T) {
+	for _, store := range []string{"", "memory:"} {
+		cfg := quiet(t)
+		cfg.Store = store
+		for range 2 {
+			s := start(t, cfg)
+			c := client(t, cfg.Data)
+			raw, err := c.Token(t.Context(), "https://management.azure.com/")
+			if err != nil {
+				t.Fatalf("store %q: %v", store, err)
+			}
+			req, err := http.NewRequestWithContext(t.Context(), "GET", c.Endpoint+"/subscriptions/"+c.SubscriptionID+"?api-version=2022-12-01", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("Authorization", "Bearer "+raw)
+			resp, err := c.HTTP.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = resp.Body.Close()
+			if resp.StatusCode != 200 {
+				t.Errorf("store %q: %s", store, resp.Status)
+			}
+			c.HTTP.CloseIdleConnections()
+			shutdown(t, s)
+		}
 	}
 }
 
-// inFlight waits until so many requests, besides the one that asks, are being served.
-func inFlight(t *testing.T, opsURL string, n int) {
-	t.Helper()
-	want := "midas_http_requests_in_flight " + string(rune('0'+n+1)) + "\n"
-	plain := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	for t.Context().Err() == nil {
-		if _, metrics := get(t, plain, opsURL+"/metrics"); strings.Contains(metrics, want) {
-			return
+func TestClientIsToldWhyThereIsNoToken(t *testing.T) {
+	cfg := quiet(t)
+	start(t, cfg)
+	c := client(t, cfg.Data)
+	c.ClientSecret = "wrong"
+	if _, err := c.Token(t.Context(), "https://management.azure.com/"); err == nil || !strings.Contains(err.Error(), "AADSTS7000215") {
+		t.Error(err)
+	}
+}
+
+func TestTooLongIsWordedByTheFace(t *testing.T) {
+	cfg := quiet(t)
+	start(t, cfg)
+	c := client(t, cfg.Data)
+	long := strings.Repeat("a", 9000)
+	for path, want := range map[string]string{
+		"/" + c.TenantID + "/oauth2/v2.0/token?x=": "AADSTS",
+		"/subscriptions/?x=":                       `"code"`,
+	} {
+		status, body := get(t, c.HTTP, c.Endpoint+path+long)
+		if status != http.StatusRequestURITooLong || !strings.Contains(body, want) {
+			t.Errorf("%s: %d %s", path, status, body)
 		}
+	}
+	resp, err := c.HTTP.Post(c.Endpoint+"/"+c.TenantID+"/oauth2/v2.0/token", "application/x-www-form-urlencoded", strings.NewReader("x="+strings.Repeat("a", 2<<20)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusRequestEntityTooLarge {
+		t.Errorf("a body of 2 MiB: %s", resp.Status)
 	}
 }

@@ -5,7 +5,10 @@ import (
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
+	"errors"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -14,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"midas"
 )
 
 // process is a midas of its own.
@@ -84,16 +89,22 @@ func command(t *testing.T, args ...string) (stdout, stderr string, ok bool) {
 	return out.String(), errs.String(), err == nil
 }
 
-// get asks as a client that trusts the folder's ca.pem.
-func get(t *testing.T, data, url string) (int, string) {
+// roots are the folder's ca.pem.
+func roots(t *testing.T, data string) *x509.CertPool {
 	t.Helper()
 	pem, err := os.ReadFile(filepath.Join(data, "ca.pem"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(pem)
-	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(pem)
+	return pool
+}
+
+// get asks as a client that trusts the folder's ca.pem.
+func get(t *testing.T, data, url string) (int, string) {
+	t.Helper()
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots(t, data)}, DisableKeepAlives: true}
 	resp, err := (&http.Client{Transport: transport}).Get(url)
 	if err != nil {
 		t.Fatal(err)
@@ -184,5 +195,73 @@ func TestFirstStartSurvivesKill(t *testing.T) {
 			t.Errorf("killed after %v: readyz %d", delay, status)
 		}
 		q.end(t, os.Interrupt)
+	}
+}
+
+// hold opens a request that the server has begun to read and cannot finish.
+func hold(t *testing.T, data, url string) net.Conn {
+	t.Helper()
+	conn, err := tls.Dial("tcp", strings.TrimPrefix(url, "https://"), &tls.Config{RootCAs: roots(t, data)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	admin, err := midas.OpenClient(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = io.WriteString(conn, "POST /"+admin.TenantID+"/oauth2/v2.0/token HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"+
+		"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(conn).ReadString('\n')
+	if err != nil || !strings.Contains(line, "100 Continue") {
+		t.Fatalf("%q, %v", line, err)
+	}
+	return conn
+}
+
+func TestSecondSignalEndsAtOnce(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	p := serve(t, data)
+	defer hold(t, data, p.url).Close()
+	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	for { // the first signal has arrived when nobody is let in any more
+		conn, err := net.Dial("tcp", strings.TrimPrefix(p.url, "https://"))
+		if err != nil {
+			break
+		}
+		_ = conn.Close()
+	}
+	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	err := p.Wait()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGTERM {
+		t.Errorf("ended by %v", err)
+	}
+}
+
+func TestTokenPrintsNothingElse(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	p := serve(t, data)
+	defer p.end(t, os.Interrupt)
+	for args, audience := range map[string]string{"": "https://management.azure.com/", "https://vault.azure.net": "https://vault.azure.net"} {
+		flags := []string{"token", "--data", data}
+		if args != "" {
+			flags = append(flags, "--resource", args)
+		}
+		out, errs, ok := command(t, flags...)
+		parts := strings.Split(strings.TrimSuffix(out, "\n"), ".")
+		if !ok || errs != "" || len(parts) != 3 {
+			t.Fatalf("%v: %q %s", flags, out, errs)
+		}
+		claims, err := base64.RawURLEncoding.DecodeString(parts[1])
+		if err != nil || !strings.Contains(string(claims), `"aud":"`+audience+`"`) {
+			t.Errorf("%v: claims %s", flags, claims)
+		}
 	}
 }
