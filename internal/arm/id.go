@@ -227,6 +227,8 @@ func CheckName(name string) error {
 		return errors.New("is empty")
 	case name == "." || name == "..":
 		return errors.New("is a dot segment")
+	case strings.TrimSpace(name) != name:
+		return errors.New("begins or ends with a space")
 	case !utf8.ValidString(name):
 		return errors.New("is not UTF-8")
 	case len(name) > maxName && utf8.RuneCountInString(name) > maxName:

@@ -81,6 +81,7 @@ func TestBadPathsAreRefused(t *testing.T) {
 		"not UTF-8":         "/subscriptions/%ff",
 		"relative":          "subscriptions",
 		"too long":          "/subscriptions/" + strings.Repeat("a/", 900),
+		"space at the end":  "/subscriptions/a%20",
 		"long name":         "/subscriptions/" + strings.Repeat("a", 261),
 		"too deep":          "/subscriptions" + strings.Repeat("/a", 41),
 	} {
