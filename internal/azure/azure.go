@@ -1,0 +1,83 @@
+// Package azure knows the names under which Azure's global cloud is reached, and which face of
+// Midas stands for each. "midas exec" leads these names to a server, which has certificates for
+// them; a request that comes in under one of them is answered as Azure would, so that the URLs in
+// the answer lead back here and not to the server's own origin, which the client was never told.
+package azure
+
+import (
+	"net"
+	"slices"
+	"strings"
+)
+
+// The hosts that answers refer to.
+const (
+	ManagementHost = "management.azure.com"
+	LoginHost      = "login.microsoftonline.com"
+	GraphHost      = "graph.microsoft.com"
+
+	// challengeHost is the older name of LoginHost, which Azure Resource Manager gives to clients
+	// that come without a token.
+	challengeHost = "login.windows.net"
+)
+
+// Face is a part of Azure that Midas stands for.
+type Face int
+
+// The faces. None is what every other host name has.
+const (
+	None Face = iota
+	Management
+	Login
+	Graph
+)
+
+// Hosts are the host names that belong to a face, in lower case, sorted.
+func Hosts() []string {
+	return []string{
+		GraphHost, "login.microsoft.com", LoginHost, challengeHost, ManagementHost, "sts.windows.net",
+	}
+}
+
+// FaceOf tells which face a host name belongs to. The host may have a port, as that of a request
+// has, and any case.
+func FaceOf(host string) Face {
+	switch name := Name(host); {
+	case name == ManagementHost:
+		return Management
+	case name == GraphHost:
+		return Graph
+	case slices.Contains(Hosts(), name):
+		return Login
+	}
+	return None
+}
+
+// Name is a host without its port, its brackets and its final dot, in lower case.
+func Name(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	return strings.ToLower(strings.TrimSuffix(host, "."))
+}
+
+// Origins are where a client finds the faces, each without a final slash.
+type Origins struct {
+	Management, Login, Graph string
+
+	// Challenge is the sign-in service as a 401 names it.
+	Challenge string
+}
+
+// OriginsFor are the origins to show to a client that has reached the server under a host: Azure's
+// names if that is one of them, else the server's own origin for all.
+func OriginsFor(host, own string) Origins {
+	if FaceOf(host) == None {
+		return Origins{Management: own, Login: own, Graph: own, Challenge: own}
+	}
+	return Origins{
+		Management: "https://" + ManagementHost, Login: "https://" + LoginHost, Graph: "https://" + GraphHost,
+		Challenge: "https://" + challengeHost,
+	}
+}

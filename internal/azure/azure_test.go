@@ -1,0 +1,61 @@
+package azure_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"midas/internal/azure"
+)
+
+func TestFaceOfHost(t *testing.T) {
+	for host, want := range map[string]azure.Face{
+		"management.azure.com": azure.Management, "management.azure.com:443": azure.Management, "Management.Azure.COM.": azure.Management,
+		"login.microsoftonline.com": azure.Login, "login.windows.net:443": azure.Login, "sts.windows.net": azure.Login,
+		"login.microsoft.com": azure.Login, "graph.microsoft.com": azure.Graph,
+		"localhost:8443": azure.None, "[::1]:8443": azure.None, "": azure.None, "evil.management.azure.com": azure.None,
+		"management.azure.com.evil.example": azure.None, "graph.windows.net": azure.None,
+	} {
+		if got := azure.FaceOf(host); got != want {
+			t.Errorf("%q: face %d, want %d", host, got, want)
+		}
+	}
+}
+
+func TestEveryHostHasAFace(t *testing.T) {
+	hosts := azure.Hosts()
+	for _, host := range hosts {
+		if azure.FaceOf(host) == azure.None {
+			t.Errorf("%s has none", host)
+		}
+	}
+	if !slices.IsSorted(hosts) {
+		t.Errorf("not sorted: %v", hosts)
+	}
+}
+
+func TestName(t *testing.T) {
+	for host, want := range map[string]string{
+		"localhost:8443": "localhost", "[::1]:8443": "::1", "[::1]": "::1", "::1": "::1", "A.B.": "a.b", "127.0.0.1:1": "127.0.0.1", "": "",
+	} {
+		if got := azure.Name(host); got != want {
+			t.Errorf("%q: %q, want %q", host, got, want)
+		}
+	}
+}
+
+func TestOriginsLeadBackToWhereTheClientCameFrom(t *testing.T) {
+	own := "https://localhost:8443"
+	for host, want := range map[string]azure.Origins{
+		"localhost:8443": {Management: own, Login: own, Graph: own, Challenge: own},
+		"management.azure.com": {
+			Management: "https://management.azure.com", Login: "https://login.microsoftonline.com",
+			Graph: "https://graph.microsoft.com", Challenge: "https://login.windows.net",
+		},
+	} {
+		if diff := cmp.Diff(want, azure.OriginsFor(host, own)); diff != "" {
+			t.Errorf("%s: %s", host, diff)
+		}
+	}
+}
