@@ -1,0 +1,78 @@
+// Command bench measures Midas beside what it cannot beat: a bare net/http server with TLS that
+// answers as many bytes to the same request, and the storage engine alone. Both are measured in
+// one run, in turns, as processes of their own, and what is reported is the ratio: absolute numbers
+// are the machine's.
+//
+//	go run ./bench                    # the hot paths, about a minute
+//	go run ./bench -scale 1000000     # a million identities in a thousand groups, some minutes
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"flag"
+	"fmt"
+	"log"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"midas/internal/localca"
+)
+
+func main() {
+	log.SetFlags(0)
+	bare := flag.String("bare", "", "serve this file's bytes as the bare server (used by the program itself)")
+	cert := flag.String("cert", "", "the data folder whose CA the bare server uses")
+	scale := flag.Int("scale", 0, "measure with so many identities instead")
+	rounds := flag.Int("rounds", 5, "how often each pair is measured; the median counts")
+	flag.Parse()
+	var err error
+	switch {
+	case *bare != "":
+		err = runBare(*bare, *cert)
+	case *scale > 0:
+		err = withBench(*rounds, func(b *bench) error { return b.scale(context.Background(), *scale) })
+	default:
+		err = withBench(*rounds, (*bench).hotPaths)
+	}
+	if err != nil {
+		log.Fatalln("bench:", err)
+	}
+}
+
+func runBare(body, data string) error {
+	ca, err := localca.Open(data, time.Now)
+	if err != nil {
+		return err
+	}
+	var c tls.Certificate
+	if c, err = ca.Certificate("localhost"); err != nil {
+		return err
+	}
+	return serveBare(body, c)
+}
+
+// bench has the built binary and a folder for everything else.
+type bench struct {
+	binary, dir string
+	rounds      int
+}
+
+// withBench builds the binary, and removes everything afterwards.
+func withBench(rounds int, measure func(*bench) error) error {
+	dir, err := os.MkdirTemp("", "midas-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	b := &bench{binary: filepath.Join(dir, "midas"), dir: dir, rounds: rounds}
+	build := exec.Command("go", "build", "-trimpath", "-o", b.binary, "./cmd/midas")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("build: %w\n%s", err, out)
+	}
+	fmt.Println("| what | Midas | beside it | ratio |\n|---|--:|--:|--:|")
+	return measure(b)
+}
