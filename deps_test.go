@@ -17,6 +17,7 @@ import (
 var mayImport = map[string]string{
 	// foundation
 	"internal/arm":          "",
+	"internal/azure":        "",
 	"internal/atomicfile":   "",
 	"internal/odata":        "",
 	"internal/store":        "",
@@ -39,12 +40,13 @@ var mayImport = map[string]string{
 	"internal/api/httpx":           "",
 	"internal/ops":                 "internal/api/httpx",
 	"internal/control":             "internal/api/httpx",
+	"internal/api/graph":           "internal/api/httpx internal/arm internal/directory internal/odata internal/store internal/token",
 	"internal/api/login":           "internal/api/httpx internal/arm internal/directory internal/token",
 	"internal/api/management/wire": "internal/activity internal/arm internal/directory internal/identity internal/odata internal/rbac internal/resource",
-	"internal/api/management":      "internal/activity internal/api/httpx internal/api/management/wire internal/arm internal/directory internal/identity internal/odata internal/rbac internal/resource internal/store internal/token",
+	"internal/api/management":      "internal/activity internal/api/httpx internal/api/management/wire internal/arm internal/azure internal/directory internal/identity internal/odata internal/rbac internal/resource internal/store internal/token",
 
 	// server and commands
-	"midas": "internal/activity internal/api/httpx internal/api/login internal/api/management internal/arm internal/bootstrap internal/control internal/datadir internal/directory internal/identity internal/localca internal/ops internal/rbac internal/resource internal/store internal/store/pebble internal/token",
+	"midas": "internal/activity internal/api/httpx internal/api/login internal/api/management internal/arm internal/azure internal/bootstrap internal/control internal/datadir internal/directory internal/identity internal/localca internal/ops internal/rbac internal/resource internal/store internal/store/pebble internal/token",
 
 	"cmd/midas": "midas",
 	"midastest": "midas",
@@ -62,6 +64,7 @@ var foreign = map[string]string{
 	"github.com/google/uuid":                                     "midas internal/bootstrap",
 	"github.com/prometheus/client_golang":                        "midas internal/api/httpx internal/ops",
 	"go.yaml.in/yaml/v3":                                         "midas",
+	"golang.org/x/crypto":                                        "internal/directory",
 	"golang.org/x/sync":                                          "midas internal/store/storetest internal/token",
 	"github.com/google/go-cmp":                                   "internal/store/storetest",
 	"pgregory.net/rapid":                                         "internal/store/storetest",

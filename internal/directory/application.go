@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,14 +14,37 @@ import (
 // maxSecrets bounds what one wrong secret costs to refuse.
 const maxSecrets = 20
 
-// Application is a registration: the client that asks for tokens, and how it proves itself.
+// Application is a registration: the client that asks for tokens, and how it proves itself; or the
+// resource that tokens are for, and what roles it knows.
 type Application struct {
-	ID          string    `json:"id"`    // object id
-	AppID       string    `json:"appId"` // client id
-	TenantID    string    `json:"tenantId"`
-	DisplayName string    `json:"displayName"`
-	Secrets     []Secret  `json:"secrets,omitempty"`
-	Created     time.Time `json:"created"`
+	ID             string        `json:"id"`    // object id
+	AppID          string        `json:"appId"` // client id
+	TenantID       string        `json:"tenantId"`
+	DisplayName    string        `json:"displayName"`
+	IdentifierURIs []string      `json:"identifierUris,omitempty"` // names as a resource, unique in the tenant
+	Redirects      Redirects     `json:"redirects,omitzero"`
+	PublicClient   bool          `json:"publicClient,omitempty"` // it may use flows without a secret even if it has one
+	TokenVersion   int           `json:"tokenVersion,omitempty"` // of tokens for it: 0 (the default, as 1), 1 or 2
+	SignInAudience string        `json:"signInAudience,omitempty"`
+	AppRoles       []AppRole     `json:"appRoles,omitempty"`
+	Secrets        []Secret      `json:"secrets,omitempty"`
+	Certificates   []Certificate `json:"certificates,omitempty"`
+	Created        time.Time     `json:"created"`
+
+	// Extra are the properties that clients of Microsoft Graph set and want back, and that mean
+	// nothing here, by name.
+	Extra map[string]json.RawMessage `json:"extra,omitempty"`
+
+	// FirstParty says that it is in every tenant and registered in none. It is never stored.
+	FirstParty bool `json:"-"`
+}
+
+// Redirects are the URIs to which answers of the sign-in page may go, by what kind of client is
+// there.
+type Redirects struct {
+	Web    []string `json:"web,omitempty"`    // a server, which has a secret
+	SPA    []string `json:"spa,omitempty"`    // a page in a browser: PKCE, and the token endpoint answers across origins
+	Public []string `json:"public,omitempty"` // a program on somebody's machine
 }
 
 type applicationRecord struct {
@@ -34,8 +58,8 @@ func (d *Directory) CreateApplication(tx store.Tx, a Application) error {
 	if a.ID == "" || a.AppID == "" || a.TenantID == "" {
 		return errors.New("create application: object id, client id and tenant are required")
 	}
-	if len(a.Secrets) > maxSecrets {
-		return fmt.Errorf("create application %s: %w", a.AppID, ErrTooManySecrets)
+	if err := a.check(); err != nil {
+		return fmt.Errorf("create application %s: %w", a.AppID, err)
 	}
 	if a.Created.IsZero() {
 		a.Created = d.Now().UTC()
@@ -45,6 +69,12 @@ func (d *Directory) CreateApplication(tx store.Tx, a Application) error {
 		if err := absent(tx, k); err != nil {
 			return fmt.Errorf("create application %s: %w", a.AppID, err)
 		}
+	}
+	if _, taken := firstPartyClient(a.TenantID, a.AppID); taken || ResourceNames(a.AppID) != nil {
+		return fmt.Errorf("create application %s: %w", a.AppID, ErrExists)
+	}
+	if err := d.name(tx, Application{}, a); err != nil {
+		return fmt.Errorf("create application %s: %w", a.AppID, err)
 	}
 	if err := put(tx, byID, reference{version{current}, a.AppID}); err != nil {
 		return err
@@ -67,48 +97,154 @@ func (d *Directory) Application(tx store.Tx, tenant, id string) (Application, er
 	return d.ApplicationByAppID(tx, tenant, ref.ID)
 }
 
-// AddSecret adds a secret to an application, and names it if it has no key id. It gives ErrNotFound, ErrTooManySecrets, or ErrExists
-// when the application has a secret with this key id.
-func (d *Directory) AddSecret(tx store.Tx, tenant, appID string, s Secret) error {
-	if s.KeyID == "" {
-		s.KeyID = d.NewID()
+// Client gives the registration of a client as the token endpoint knows it: an application of the
+// tenant, or one of those that are in every tenant. Otherwise ErrNotFound.
+func (d *Directory) Client(tx store.Tx, tenant, appID string) (Application, error) {
+	if a, found := firstPartyClient(tenant, appID); found {
+		return a, nil
 	}
-	return d.changeSecrets(tx, tenant, appID, func(a *Application) error {
-		if a.secret(s.KeyID) >= 0 {
-			return ErrExists
-		}
-		if len(a.Secrets) >= maxSecrets {
-			return ErrTooManySecrets
-		}
-		a.Secrets = append(a.Secrets, s)
-		return nil
-	})
+	return d.ApplicationByAppID(tx, tenant, appID)
 }
 
-// RemoveSecret removes a secret by its key id, or gives ErrNotFound.
-func (d *Directory) RemoveSecret(tx store.Tx, tenant, appID, keyID string) error {
-	return d.changeSecrets(tx, tenant, appID, func(a *Application) error {
-		i := a.secret(keyID)
-		if i < 0 {
-			return ErrNotFound
-		}
-		a.Secrets = slices.Delete(a.Secrets, i, i+1)
-		return nil
-	})
+// Applications gives at most limit applications in the order of their client ids, after the given
+// client id.
+func (d *Directory) Applications(tx store.Tx, tenant, after string, limit int) ([]Application, error) {
+	return list(tx, applicationKey(tenant, ""), after, limit, func(r applicationRecord) Application { return r.Application })
 }
 
-func (d *Directory) changeSecrets(tx store.Tx, tenant, appID string, change func(*Application) error) error {
-	a, err := d.ApplicationByAppID(tx, tenant, appID)
+// Limits of one application, so that its record stays one that can be read at every sign-in.
+const (
+	maxIdentifierURIs = 50
+	maxIdentifierURI  = 255 // bytes
+	maxRedirects      = 256
+	maxRedirect       = 1024 // bytes
+	maxAppRoleDefs    = 200
+)
+
+// check refuses what does not fit into a record.
+func (a *Application) check() error {
+	redirects := slices.Concat(a.Redirects.Web, a.Redirects.SPA, a.Redirects.Public)
+	long := func(most int) func(string) bool {
+		return func(s string) bool { return s == "" || len(s) > most }
+	}
+	switch {
+	case len(a.Secrets) > maxSecrets || len(a.Certificates) > maxCertificates:
+		return ErrTooManySecrets
+	case len(a.IdentifierURIs) > maxIdentifierURIs || slices.ContainsFunc(a.IdentifierURIs, long(maxIdentifierURI)):
+		return fmt.Errorf("%w: an application has at most %d identifier URIs of at most %d bytes", ErrInvalid, maxIdentifierURIs, maxIdentifierURI)
+	case len(redirects) > maxRedirects || slices.ContainsFunc(redirects, long(maxRedirect)):
+		return fmt.Errorf("%w: an application has at most %d redirect URIs of at most %d bytes", ErrInvalid, maxRedirects, maxRedirect)
+	case len(a.AppRoles) > maxAppRoleDefs:
+		return fmt.Errorf("%w: an application has at most %d app roles", ErrInvalid, maxAppRoleDefs)
+	case a.TokenVersion < 0 || a.TokenVersion > 2:
+		return fmt.Errorf("%w: there is no token version %d", ErrInvalid, a.TokenVersion)
+	}
+	return nil
+}
+
+// UpdateApplication replaces an application; its service principal follows its name. It gives
+// ErrNotFound, ErrInvalid, ErrTooManySecrets, or ErrExists when an identifier URI is another's.
+func (d *Directory) UpdateApplication(tx store.Tx, a Application) error {
+	old, err := d.ApplicationByAppID(tx, a.TenantID, a.AppID)
+	if err == nil && !arm.SameName(old.ID, a.ID) {
+		err = ErrNotFound
+	}
 	if err == nil {
-		err = change(&a)
+		err = a.check()
+	}
+	if err == nil {
+		err = d.name(tx, old, a)
+	}
+	if err == nil && old.DisplayName != a.DisplayName {
+		err = d.renamePrincipal(tx, a)
 	}
 	if err != nil {
-		return fmt.Errorf("change secrets of application %s: %w", appID, err)
+		return fmt.Errorf("update application %s: %w", a.AppID, err)
 	}
-	return put(tx, applicationKey(tenant, appID), applicationRecord{version{current}, a})
+	return put(tx, applicationKey(a.TenantID, a.AppID), applicationRecord{version{current}, a})
 }
 
-// secret is the position of the secret with a key id, or -1.
-func (a *Application) secret(keyID string) int {
-	return slices.IndexFunc(a.Secrets, func(s Secret) bool { return arm.SameName(s.KeyID, keyID) })
+func (d *Directory) renamePrincipal(tx store.Tx, a Application) error {
+	p, err := d.ServicePrincipalByAppID(tx, a.TenantID, a.AppID)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	p.DisplayName = a.DisplayName
+	return d.UpdateServicePrincipal(tx, p)
+}
+
+// name moves the look-up keys of the identifier URIs from what they were to what they are.
+func (d *Directory) name(tx store.Tx, old, a Application) error {
+	for _, uri := range old.IdentifierURIs {
+		tx.Delete(identifierKey(a.TenantID, uri))
+	}
+	for _, uri := range a.IdentifierURIs {
+		k := identifierKey(a.TenantID, uri)
+		switch ref, err := get[reference](tx, k); {
+		case err == nil && !arm.SameName(ref.ID, a.AppID):
+			return fmt.Errorf("identifier URI %s: %w", uri, ErrExists)
+		case err != nil && !errors.Is(err, ErrNotFound):
+			return err
+		}
+		if isFirstPartyName(uri) {
+			return fmt.Errorf("identifier URI %s: %w", uri, ErrExists)
+		}
+		if err := put(tx, k, reference{version{current}, a.AppID}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// DeleteApplication removes an application by its object id, and its service principal, or gives
+// ErrNotFound. It returns the object id of the principal, if there was one, for Unlink.
+func (d *Directory) DeleteApplication(tx store.Tx, tenant, id string) (principal string, err error) {
+	a, err := d.Application(tx, tenant, id)
+	if err != nil {
+		return "", fmt.Errorf("delete application %s: %w", id, err)
+	}
+	tx.Delete(applicationKey(tenant, a.AppID))
+	tx.Delete(applicationIDKey(tenant, id))
+	for _, uri := range a.IdentifierURIs {
+		tx.Delete(identifierKey(tenant, uri))
+	}
+	p, err := d.ServicePrincipalByAppID(tx, tenant, a.AppID)
+	if errors.Is(err, ErrNotFound) {
+		return "", nil
+	}
+	if err == nil {
+		err = d.DeleteServicePrincipal(tx, tenant, p.ID)
+	}
+	if err != nil {
+		return "", fmt.Errorf("delete application %s: %w", id, err)
+	}
+	return p.ID, nil
+}
+
+// Resource gives the service principal that an audience stands for: an identifier URI of an
+// application, a client id, or a name of Microsoft Graph or of ARM. Otherwise ErrNotFound.
+func (d *Directory) Resource(tx store.Tx, tenant, audience string) (ServicePrincipal, error) {
+	if p, found := firstParty(tenant, func(p ServicePrincipal) bool {
+		return arm.SameName(p.AppID, audience) || slices.Contains(ResourceNames(p.AppID), arm.Fold(audience))
+	}); found {
+		return p, nil
+	}
+	for _, name := range []string{audience, trimAudience(audience), audience + "/"} {
+		ref, err := get[reference](tx, identifierKey(tenant, name))
+		if err == nil {
+			return d.ServicePrincipalByAppID(tx, tenant, ref.ID)
+		}
+		if !errors.Is(err, ErrNotFound) {
+			return ServicePrincipal{}, err
+		}
+	}
+	return d.ServicePrincipalByAppID(tx, tenant, audience)
+}
+
+func isFirstPartyName(uri string) bool {
+	_, taken := firstParty("", func(p ServicePrincipal) bool { return slices.Contains(ResourceNames(p.AppID), arm.Fold(uri)) })
+	return taken
 }

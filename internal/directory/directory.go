@@ -1,5 +1,5 @@
-// Package directory knows who there is: tenants, the applications registered in them with their
-// secrets, and the service principals that act.
+// Package directory knows who there is: tenants, the users and groups in them, the applications
+// registered there with their credentials, and the service principals that act.
 //
 // An application is the registration and holds the credentials; a service principal is what an
 // application, or a managed identity, is inside one tenant, and is what roles are given to. A
@@ -30,19 +30,25 @@ var (
 	ErrExpiredSecret      = errors.New("directory: the secret is outside its time")
 	ErrDisabled           = errors.New("directory: the service principal is disabled")
 	ErrWeakSecret         = errors.New("directory: the secret is too weak")
-	ErrTooManySecrets     = errors.New("directory: the application has too many secrets")
+	ErrTooManySecrets     = errors.New("directory: the application has too many secrets or certificates")
+	ErrUnknownUser        = errors.New("directory: no such user in this tenant")
+	ErrWrongPassword      = errors.New("directory: wrong password")
+	ErrUserDisabled       = errors.New("directory: the user is disabled")
+	ErrWeakPassword       = errors.New("directory: the password is too weak")
+	ErrBusy               = errors.New("directory: too many passwords are being checked, try again")
+	ErrInvalid            = errors.New("directory: invalid")
+	ErrTooManyGroups      = errors.New("directory: too many groups")
+	ErrFirstParty         = errors.New("directory: the object belongs to every tenant and cannot be changed")
 )
 
-// Directory is the directory of all tenants. All fields are required.
+// Directory is the directory of all tenants. All fields are required. It must not be copied.
 type Directory struct {
 	Store store.Store
 	Now   func() time.Time
 	NewID func() string
-}
 
-// ObjectServicePrincipal is the PrincipalType of service principals, those of managed identities
-// included: the word that role assignments use.
-const ObjectServicePrincipal = "ServicePrincipal"
+	hashing gate
+}
 
 // key joins the parts of a key below a tenant. Ids are GUIDs or domain names, which compare without
 // regard to case.
@@ -58,6 +64,17 @@ func applicationKey(tenant, app string) string  { return key(tenant, "app", app)
 func applicationIDKey(tenant, id string) string { return key(tenant, "app-object", id) } // -> client id
 func principalKey(tenant, oid string) string    { return key(tenant, "sp", oid) }        //
 func principalAppKey(tenant, app string) string { return key(tenant, "sp-app", app) }    // -> object id
+
+func identifierKey(tenant, uri string) string { return key(tenant, "app-uri", uri) }   // -> client id
+func userKey(tenant, oid string) string       { return key(tenant, "user", oid) }      //
+func userNameKey(tenant, upn string) string   { return key(tenant, "user-name", upn) } // -> object id
+func groupKey(tenant, oid string) string      { return key(tenant, "group", oid) }     //
+
+// The record of an app role assignment is found by its principal, because that is who gets tokens.
+func appRoleKey(tenant, principal, id string) string { return key(tenant, "approle", principal+"/"+id) }
+func appRoleToKey(tenant, resource, id string) string {
+	return key(tenant, "approle-to", resource+"/"+id)
+} // -> principal
 
 // version begins every record, so that a later Midas can tell old ones and this one refuses newer
 // ones.
@@ -94,6 +111,30 @@ func decode[T interface{ number() int }](rec store.Record) (T, error) {
 		return v, fmt.Errorf("read record %s: version %d was written by a newer Midas", rec.Key, v.number())
 	}
 	return v, nil
+}
+
+// list reads at most limit (0: all) records of one kind after an id. prefix is the key of the empty
+// id.
+func list[R interface{ number() int }, T any](tx store.Tx, prefix, after string, limit int, of func(R) T) ([]T, error) {
+	if len(prefix) > store.MaxKey {
+		return nil, nil
+	}
+	r := store.Range{Prefix: prefix, Limit: limit}
+	if after != "" {
+		r.After = prefix + arm.Fold(after)
+	}
+	var all []T
+	for rec, err := range tx.Scan(r) {
+		if err != nil {
+			return nil, fmt.Errorf("list %s: %w", prefix, err)
+		}
+		v, err := decode[R](rec)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, of(v))
+	}
+	return all, nil
 }
 
 func put(tx store.Tx, key string, record any) error {

@@ -1,11 +1,12 @@
 package directory
 
 import (
-	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
+	"midas/internal/arm"
 	"midas/internal/store"
 )
 
@@ -27,9 +28,19 @@ type ServicePrincipal struct {
 	Created          time.Time `json:"created"`
 	ResourceID       string    `json:"resourceId,omitempty"` // ARM id behind a managed identity
 
+	// AssignmentRequired says that users get tokens for it only if they were given one of its app
+	// roles.
+	AssignmentRequired bool `json:"assignmentRequired,omitempty"`
+
 	// ValidFrom is when its tokens were last revoked: those issued before are refused. Tokens tell
 	// their time in whole seconds, so it is one too.
 	ValidFrom time.Time `json:"validFrom,omitzero"`
+
+	// Extra is what Application.Extra is.
+	Extra map[string]json.RawMessage `json:"extra,omitempty"`
+
+	// FirstParty says that it is in every tenant and stored in none, so it cannot be changed.
+	FirstParty bool `json:"-"`
 }
 
 type principalRecord struct {
@@ -61,10 +72,31 @@ func (d *Directory) CreateServicePrincipal(tx store.Tx, p ServicePrincipal) erro
 	return put(tx, record, principalRecord{version{current}, p})
 }
 
+// UpdateServicePrincipal replaces what may change of a principal; its client id and type stay as
+// they were. It gives ErrNotFound, or ErrFirstParty. A principal that is disabled by it loses its
+// tokens too.
+func (d *Directory) UpdateServicePrincipal(tx store.Tx, p ServicePrincipal) error {
+	old, err := d.ServicePrincipal(tx, p.TenantID, p.ID)
+	if err == nil && old.FirstParty {
+		err = ErrFirstParty
+	}
+	if err != nil {
+		return fmt.Errorf("update service principal %s: %w", p.ID, err)
+	}
+	p.ID, p.AppID, p.Type, p.ResourceID, p.Created = old.ID, old.AppID, old.Type, old.ResourceID, old.Created
+	if old.Enabled && !p.Enabled {
+		p.ValidFrom = d.revocation()
+	}
+	return put(tx, principalKey(p.TenantID, p.ID), principalRecord{version{current}, p})
+}
+
 // DeleteServicePrincipal removes a principal, or gives ErrNotFound. What it was given, roles among
-// that, stays where it is and points at nobody.
+// that, stays where it is and points at nobody; Unlink removes what of it is in the directory.
 func (d *Directory) DeleteServicePrincipal(tx store.Tx, tenant, oid string) error {
 	p, err := d.ServicePrincipal(tx, tenant, oid)
+	if err == nil && p.FirstParty {
+		err = ErrFirstParty
+	}
 	if err != nil {
 		return fmt.Errorf("delete service principal %s: %w", oid, err)
 	}
@@ -73,42 +105,58 @@ func (d *Directory) DeleteServicePrincipal(tx store.Tx, tenant, oid string) erro
 	return nil
 }
 
-// RevokeTokens makes all tokens invalid that were issued to a principal up to now, or gives
-// ErrNotFound.
+// RevokeTokens makes all tokens invalid that were issued to a principal or a user up to now, or
+// gives ErrNotFound.
 func (d *Directory) RevokeTokens(tx store.Tx, tenant, oid string) error {
-	p, err := d.ServicePrincipal(tx, tenant, oid)
+	p, err := get[principalRecord](tx, principalKey(tenant, oid))
+	if err == nil {
+		p.ValidFrom = d.revocation()
+		return put(tx, principalKey(tenant, oid), p)
+	}
+	if !errors.Is(err, ErrNotFound) {
+		return fmt.Errorf("revoke tokens of %s: %w", oid, err)
+	}
+	u, err := d.userRecord(tx, tenant, oid)
 	if err != nil {
 		return fmt.Errorf("revoke tokens of %s: %w", oid, err)
 	}
-	// Tokens of this very second may have been issued before, so the next second is the first good
-	// one.
-	p.ValidFrom = d.Now().UTC().Truncate(time.Second).Add(time.Second)
-	return put(tx, principalKey(tenant, oid), principalRecord{version{current}, p})
+	u.ValidFrom = d.revocation()
+	return put(tx, userKey(tenant, oid), u)
+}
+
+// revocation is the ValidFrom of a principal whose tokens are revoked now. Tokens of this very second
+// may have been issued before, so the next second is the first good one.
+func (d *Directory) revocation() time.Time {
+	return d.Now().UTC().Truncate(time.Second).Add(time.Second)
 }
 
 // ServicePrincipal gives the principal with an object id, or ErrNotFound.
 func (d *Directory) ServicePrincipal(tx store.Tx, tenant, oid string) (ServicePrincipal, error) {
 	r, err := get[principalRecord](tx, principalKey(tenant, oid))
+	if errors.Is(err, ErrNotFound) {
+		if p, found := firstParty(tenant, func(p ServicePrincipal) bool { return arm.SameName(p.ID, oid) }); found {
+			return p, nil
+		}
+	}
 	return r.ServicePrincipal, err
 }
 
 // ServicePrincipalByAppID gives the principal with a client id, or ErrNotFound.
 func (d *Directory) ServicePrincipalByAppID(tx store.Tx, tenant, appID string) (ServicePrincipal, error) {
 	ref, err := get[reference](tx, principalAppKey(tenant, appID))
+	if errors.Is(err, ErrNotFound) {
+		if p, found := firstParty(tenant, func(p ServicePrincipal) bool { return arm.SameName(p.AppID, appID) }); found {
+			return p, nil
+		}
+	}
 	if err != nil {
 		return ServicePrincipal{}, err
 	}
 	return d.ServicePrincipal(tx, tenant, ref.ID)
 }
 
-// PrincipalType says what an object id stands for, or gives ErrNotFound.
-func (d *Directory) PrincipalType(ctx context.Context, tenant, oid string) (string, error) {
-	err := d.Store.View(ctx, func(tx store.Tx) error {
-		_, err := d.ServicePrincipal(tx, tenant, oid)
-		return err
-	})
-	if err != nil {
-		return "", fmt.Errorf("find principal %s: %w", oid, err)
-	}
-	return ObjectServicePrincipal, nil
+// ServicePrincipals gives at most limit principals in the order of their object ids, after the given
+// one. Those that are in every tenant are not among them; FirstPartyPrincipals gives them.
+func (d *Directory) ServicePrincipals(tx store.Tx, tenant, after string, limit int) ([]ServicePrincipal, error) {
+	return list(tx, principalKey(tenant, ""), after, limit, func(r principalRecord) ServicePrincipal { return r.ServicePrincipal })
 }

@@ -35,12 +35,13 @@ func GenerateSecret() SecretText { return SecretText((rand.Text() + rand.Text())
 
 // Secret is what is kept of a client secret: enough to recognise it, not to know it.
 type Secret struct {
-	KeyID string    `json:"keyId"`
-	Hint  string    `json:"hint"` // its first three characters, by which its owner tells it from others
-	Salt  []byte    `json:"salt"`
-	Hash  []byte    `json:"hash"` // SHA-256 of salt and secret
-	Start time.Time `json:"start"`
-	End   time.Time `json:"end"`
+	KeyID       string    `json:"keyId"`
+	DisplayName string    `json:"displayName,omitempty"`
+	Hint        string    `json:"hint"` // its first three characters, by which its owner tells it from others
+	Salt        []byte    `json:"salt"`
+	Hash        []byte    `json:"hash"` // SHA-256 of salt and secret
+	Start       time.Time `json:"start"`
+	End         time.Time `json:"end"`
 }
 
 // NewSecret makes the record of a secret, or gives ErrWeakSecret: a secret that somebody has chosen

@@ -1,0 +1,250 @@
+package directory
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"midas/internal/arm"
+	"midas/internal/store"
+)
+
+// AppRole is a role that an application defines for itself. Its value stands in the tokens of those
+// who have it.
+type AppRole struct {
+	ID                 string   `json:"id"`
+	Value              string   `json:"value,omitempty"`
+	DisplayName        string   `json:"displayName,omitempty"`
+	Description        string   `json:"description,omitempty"`
+	AllowedMemberTypes []string `json:"allowedMemberTypes,omitempty"` // User, Application
+	Enabled            bool     `json:"enabled"`
+}
+
+// DefaultAppRole is the role id of an assignment that gives no particular role.
+const DefaultAppRole = "00000000-0000-0000-0000-000000000000"
+
+// AppRoleAssignment gives a user, a group or a service principal a role of an application.
+type AppRoleAssignment struct {
+	ID          string    `json:"id"` // derived from the three below, so that none exists twice
+	TenantID    string    `json:"tenantId"`
+	PrincipalID string    `json:"principalId"`
+	ResourceID  string    `json:"resourceId"` // object id of the application's service principal
+	AppRoleID   string    `json:"appRoleId"`
+	Created     time.Time `json:"created"`
+}
+
+type appRoleRecord struct {
+	version
+	AppRoleAssignment
+}
+
+// identify derives the id. It looks like Entra's: 43 characters of base64url.
+func (a *AppRoleAssignment) identify() {
+	sum := sha256.Sum256([]byte(arm.Fold(a.PrincipalID + "/" + a.ResourceID + "/" + a.AppRoleID)))
+	a.ID = base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// AssignAppRole gives a principal a role of a resource and returns the assignment with its id. It
+// gives ErrNotFound when the principal or the resource does not exist, ErrInvalid when the resource
+// has no such role or it is not for such principals, or ErrExists.
+func (d *Directory) AssignAppRole(tx store.Tx, a AppRoleAssignment) (AppRoleAssignment, error) {
+	kind, err := d.ObjectType(tx, a.TenantID, a.PrincipalID)
+	if err != nil {
+		return a, fmt.Errorf("assign app role to %s: %w", a.PrincipalID, err)
+	}
+	resource, err := d.ServicePrincipal(tx, a.TenantID, a.ResourceID)
+	if err != nil {
+		return a, fmt.Errorf("assign app role of %s: %w", a.ResourceID, err)
+	}
+	roles, err := d.RolesOf(tx, resource)
+	if err != nil {
+		return a, fmt.Errorf("assign app role of %s: %w", a.ResourceID, err)
+	}
+	if err := assignable(roles, a.AppRoleID, kind); err != nil {
+		return a, err
+	}
+	if a.Created.IsZero() {
+		a.Created = d.Now().UTC()
+	}
+	a.identify()
+	k := appRoleKey(a.TenantID, a.PrincipalID, a.ID)
+	if err := absent(tx, k); err != nil {
+		return a, fmt.Errorf("assign app role to %s: %w", a.PrincipalID, err)
+	}
+	if err := put(tx, appRoleToKey(a.TenantID, a.ResourceID, a.ID), reference{version{current}, a.PrincipalID}); err != nil {
+		return a, err
+	}
+	return a, put(tx, k, appRoleRecord{version{current}, a})
+}
+
+// assignable says whether one of the roles may be given to an object of a kind.
+func assignable(roles []AppRole, id, kind string) error {
+	if id == DefaultAppRole && kind != ObjectApplication {
+		return nil
+	}
+	i := slices.IndexFunc(roles, func(r AppRole) bool { return arm.SameName(r.ID, id) })
+	if i < 0 || !roles[i].Enabled {
+		return fmt.Errorf("%w: the resource has no enabled app role %s", ErrInvalid, id)
+	}
+	wants := "User"
+	if kind == ObjectServicePrincipal {
+		wants = "Application"
+	}
+	if kind == ObjectApplication || !slices.Contains(roles[i].AllowedMemberTypes, wants) {
+		return fmt.Errorf("%w: the app role %s is not for an object of type %s", ErrInvalid, id, kind)
+	}
+	return nil
+}
+
+// RemoveAppRoleAssignment takes a role away, or gives ErrNotFound.
+func (d *Directory) RemoveAppRoleAssignment(tx store.Tx, tenant, principal, id string) error {
+	a, err := d.AppRoleAssignment(tx, tenant, principal, id)
+	if err != nil {
+		return fmt.Errorf("remove app role assignment %s: %w", id, err)
+	}
+	a.drop(tx)
+	return nil
+}
+
+func (a *AppRoleAssignment) drop(tx store.Tx) {
+	tx.Delete(appRoleKey(a.TenantID, a.PrincipalID, a.ID))
+	tx.Delete(appRoleToKey(a.TenantID, a.ResourceID, a.ID))
+}
+
+// AppRoleAssignment gives one assignment of a principal, or ErrNotFound.
+func (d *Directory) AppRoleAssignment(tx store.Tx, tenant, principal, id string) (AppRoleAssignment, error) {
+	r, err := get[appRoleRecord](tx, appRoleKey(tenant, principal, id))
+	return r.AppRoleAssignment, err
+}
+
+// maxAppRoles bounds how many assignments one principal's tokens can come from.
+const maxAppRoles = 1024
+
+// AppRoleAssignments gives the roles that a principal was given itself, not through groups.
+func (d *Directory) AppRoleAssignments(tx store.Tx, tenant, principal string) ([]AppRoleAssignment, error) {
+	return list(tx, appRoleKey(tenant, principal, ""), "", maxAppRoles, func(r appRoleRecord) AppRoleAssignment { return r.AppRoleAssignment })
+}
+
+// AppRoleAssignedTo gives at most limit assignments of a resource's roles, after the given id.
+func (d *Directory) AppRoleAssignedTo(tx store.Tx, tenant, resource, after string, limit int) ([]AppRoleAssignment, error) {
+	prefix := appRoleToKey(tenant, resource, "")
+	r := store.Range{Prefix: prefix, Limit: limit}
+	if after != "" {
+		r.After = prefix + arm.Fold(after)
+	}
+	var all []AppRoleAssignment
+	for rec, err := range tx.Scan(r) {
+		if err != nil {
+			return nil, fmt.Errorf("list assignments of %s: %w", resource, err)
+		}
+		ref, err := decode[reference](rec)
+		if err != nil {
+			return nil, err
+		}
+		a, err := d.AppRoleAssignment(tx, tenant, ref.ID, rec.Key[len(prefix):])
+		if err != nil {
+			return nil, fmt.Errorf("list assignments of %s: %w", resource, err)
+		}
+		all = append(all, a)
+	}
+	return all, nil
+}
+
+// AppRoles gives the values of the app roles that a principal has for a token's audience, itself or
+// through groups, in order and each once. An audience that no application here has gives none.
+func (d *Directory) AppRoles(ctx context.Context, tenant, principal, audience string) (values []string, err error) {
+	err = d.Store.View(ctx, func(tx store.Tx) error {
+		values, err = d.appRoles(tx, tenant, principal, audience)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("app roles of %s: %w", principal, err)
+	}
+	return values, nil
+}
+
+func (d *Directory) appRoles(tx store.Tx, tenant, principal, audience string) ([]string, error) {
+	resource, err := d.Resource(tx, tenant, audience)
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	groups, err := d.TransitiveMemberOf(tx, tenant, principal)
+	if err != nil {
+		return nil, err
+	}
+	has := map[string]bool{}
+	for _, id := range append([]string{principal}, groups...) {
+		all, err := d.AppRoleAssignments(tx, tenant, id)
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range all {
+			if arm.SameName(a.ResourceID, resource.ID) {
+				has[arm.Fold(a.AppRoleID)] = true
+			}
+		}
+	}
+	if len(has) == 0 {
+		return nil, nil
+	}
+	roles, err := d.RolesOf(tx, resource)
+	if err != nil {
+		return nil, err
+	}
+	var values []string
+	for _, r := range roles {
+		if r.Enabled && r.Value != "" && has[arm.Fold(r.ID)] {
+			values = append(values, r.Value)
+		}
+	}
+	slices.Sort(values)
+	return slices.Compact(values), nil
+}
+
+// RolesOf gives the app roles that a service principal's application defines.
+func (d *Directory) RolesOf(tx store.Tx, p ServicePrincipal) ([]AppRole, error) {
+	if arm.SameName(p.AppID, GraphAppID) {
+		return graphRoles(), nil
+	}
+	a, err := d.ApplicationByAppID(tx, p.TenantID, p.AppID)
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil // a managed identity, or an application that was deleted
+	}
+	return a.AppRoles, err
+}
+
+// unlinkAppRoles removes at most limit assignments to and of an object that was deleted.
+func unlinkAppRoles(tx store.Tx, tenant, oid string, limit int) (n int, err error) {
+	given, err := list(tx, appRoleKey(tenant, oid, ""), "", limit, func(r appRoleRecord) AppRoleAssignment { return r.AppRoleAssignment })
+	if err != nil {
+		return 0, err
+	}
+	for _, a := range given {
+		a.drop(tx)
+	}
+	n = len(given)
+	prefix := appRoleToKey(tenant, oid, "")
+	if n == limit {
+		return n, nil
+	}
+	for rec, err := range tx.Scan(store.Range{Prefix: prefix, Limit: limit - n}) {
+		if err != nil {
+			return n, err
+		}
+		ref, err := decode[reference](rec)
+		if err != nil {
+			return n, err
+		}
+		tx.Delete(rec.Key)
+		tx.Delete(appRoleKey(tenant, ref.ID, rec.Key[len(prefix):]))
+		n++
+	}
+	return n, nil
+}

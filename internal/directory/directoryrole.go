@@ -1,0 +1,71 @@
+package directory
+
+import (
+	"fmt"
+	"slices"
+
+	"midas/internal/arm"
+	"midas/internal/store"
+)
+
+// The directory roles that there are, by Entra's template ids, which are the same in every tenant.
+const (
+	GlobalAdministrator      = "62e90394-69f5-4237-9190-012177145e10"
+	ApplicationAdministrator = "9b895d92-2cd3-44c7-9d02-a6ac2d5ea5c3"
+	DirectoryReaders         = "88d8e3e3-8f55-4a1e-953a-9b9898b8876b"
+)
+
+// DirectoryRole is a role over the directory itself. Roles over resources are rbac's.
+type DirectoryRole struct {
+	ID          string // template id; also the id of the role in each tenant
+	DisplayName string
+	Description string
+}
+
+// DirectoryRoles are all of them.
+func DirectoryRoles() []DirectoryRole {
+	return []DirectoryRole{
+		{GlobalAdministrator, "Global Administrator", "Can manage everything in the directory."},
+		{ApplicationAdministrator, "Application Administrator", "Can manage applications and service principals."},
+		{DirectoryReaders, "Directory Readers", "Can read the directory."},
+	}
+}
+
+// AssignDirectoryRole gives a user or a service principal a directory role. It gives
+// ErrNotFound, ErrInvalid for what cannot have roles, or ErrExists.
+func (d *Directory) AssignDirectoryRole(tx store.Tx, tenant, role, principal string) error {
+	known := slices.ContainsFunc(DirectoryRoles(), func(r DirectoryRole) bool { return arm.SameName(r.ID, role) })
+	if !known {
+		return fmt.Errorf("assign directory role %s: %w", role, ErrNotFound)
+	}
+	kind, err := d.ObjectType(tx, tenant, principal)
+	if err == nil && kind != ObjectUser && kind != ObjectServicePrincipal {
+		err = fmt.Errorf("%w: directory roles are for users and service principals", ErrInvalid)
+	}
+	if err == nil {
+		err = holding.add(tx, tenant, role, principal)
+	}
+	if err != nil {
+		return fmt.Errorf("assign directory role %s to %s: %w", role, principal, err)
+	}
+	return nil
+}
+
+// RemoveDirectoryRole takes a directory role away, or gives ErrNotFound.
+func (d *Directory) RemoveDirectoryRole(tx store.Tx, tenant, role, principal string) error {
+	if err := holding.remove(tx, tenant, role, principal); err != nil {
+		return fmt.Errorf("remove directory role %s of %s: %w", role, principal, err)
+	}
+	return nil
+}
+
+// DirectoryRoles gives the template ids of the directory roles that a principal has.
+func (d *Directory) DirectoryRoles(tx store.Tx, tenant, principal string) ([]string, error) {
+	return holding.containers(tx, tenant, principal, 0)
+}
+
+// DirectoryRoleMembers gives the object ids of who has a directory role, at most limit after the
+// given one. Some may no longer exist.
+func (d *Directory) DirectoryRoleMembers(tx store.Tx, tenant, role, after string, limit int) ([]string, error) {
+	return holding.members(tx, tenant, role, after, limit)
+}

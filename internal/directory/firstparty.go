@@ -1,0 +1,126 @@
+package directory
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"strings"
+	"time"
+
+	"midas/internal/arm"
+)
+
+// What is in every tenant without being registered: code and not data, so that it cannot be deleted
+// by accident and is the same everywhere.
+const (
+	GraphAppID = "00000003-0000-0000-c000-000000000000"
+	ARMAppID   = "797f4846-ba00-4fd7-ba43-dac1f8f63013"
+
+	AzureCLIAppID         = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
+	AzurePowerShellAppID  = "1950a258-227b-4e31-a9cf-717495945fc2"
+	VisualStudioCodeAppID = "aebc6443-996d-45c2-90f0-388ff96faa56"
+)
+
+// The app roles of Microsoft Graph that are enforced here.
+const (
+	RoleApplicationReadWriteAll       = "Application.ReadWrite.All"
+	RoleApplicationReadAll            = "Application.Read.All"
+	RoleDirectoryReadAll              = "Directory.Read.All"
+	RoleDirectoryReadWriteAll         = "Directory.ReadWrite.All"
+	RoleUserReadAll                   = "User.Read.All"
+	RoleUserReadWriteAll              = "User.ReadWrite.All"
+	RoleGroupReadAll                  = "Group.Read.All"
+	RoleGroupReadWriteAll             = "Group.ReadWrite.All"
+	RoleAppRoleAssignmentReadWriteAll = "AppRoleAssignment.ReadWrite.All"
+	RoleRoleManagementReadWrite       = "RoleManagement.ReadWrite.Directory"
+)
+
+func graphRoles() []AppRole {
+	roles := []AppRole{
+		{ID: "1bfefb4e-e0b5-418b-a88f-73c46d2cc8e9", Value: RoleApplicationReadWriteAll, DisplayName: "Read and write all applications"},
+		{ID: "9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30", Value: RoleApplicationReadAll, DisplayName: "Read all applications"},
+		{ID: "7ab1d382-f21e-4acd-a863-ba3e13f7da61", Value: RoleDirectoryReadAll, DisplayName: "Read directory data"},
+		{ID: "19dbc75e-c2e2-444c-a770-ec69d8559fc7", Value: RoleDirectoryReadWriteAll, DisplayName: "Read and write directory data"},
+		{ID: "df021288-bdef-4463-88db-98f22de89214", Value: RoleUserReadAll, DisplayName: "Read all users"},
+		{ID: "741f803b-c850-494e-b5df-cde7c675a1ca", Value: RoleUserReadWriteAll, DisplayName: "Read and write all users"},
+		{ID: "5b567255-7703-4780-807c-7be8301ae99b", Value: RoleGroupReadAll, DisplayName: "Read all groups"},
+		{ID: "62a82d76-70ea-41e2-9197-370581804d09", Value: RoleGroupReadWriteAll, DisplayName: "Read and write all groups"},
+		{ID: "06b708a9-e830-4db3-a914-8e69da51d44f", Value: RoleAppRoleAssignmentReadWriteAll, DisplayName: "Manage app role assignments"},
+		{ID: "9e3f62cf-ca93-4989-b6ce-bf83c28f9fe8", Value: RoleRoleManagementReadWrite, DisplayName: "Manage directory roles"},
+	}
+	for i := range roles {
+		roles[i].Enabled, roles[i].AllowedMemberTypes = true, []string{"Application"}
+		roles[i].Description = roles[i].DisplayName + "."
+	}
+	return roles
+}
+
+// firstPartyResources are the resources with a service principal in every tenant.
+func firstPartyResources() []ServicePrincipal {
+	return []ServicePrincipal{
+		{AppID: GraphAppID, DisplayName: "Microsoft Graph", Type: TypeApplication, Enabled: true, FirstParty: true},
+		{AppID: ARMAppID, DisplayName: "Windows Azure Service Management API", Type: TypeApplication, Enabled: true, FirstParty: true},
+	}
+}
+
+// ResourceNames gives the identifier URIs of a first-party resource; nil for all others.
+func ResourceNames(appID string) []string {
+	switch arm.Fold(appID) {
+	case GraphAppID:
+		return []string{"https://graph.microsoft.com", "https://graph.microsoft.com/"}
+	case ARMAppID:
+		return []string{
+			"https://management.azure.com", "https://management.azure.com/",
+			"https://management.core.windows.net", "https://management.core.windows.net/",
+		}
+	}
+	return nil
+}
+
+// firstParty gives a first-party resource's principal in a tenant.
+func firstParty(tenant string, is func(ServicePrincipal) bool) (ServicePrincipal, bool) {
+	for _, p := range firstPartyResources() {
+		p.TenantID, p.ID = tenant, builtinID(tenant, p.AppID)
+		p.Created = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
+		if is(p) {
+			return p, true
+		}
+	}
+	return ServicePrincipal{}, false
+}
+
+// FirstPartyPrincipals gives the service principals that every tenant has, with the ids that they
+// have in this one.
+func FirstPartyPrincipals(tenant string) []ServicePrincipal {
+	var all []ServicePrincipal
+	firstParty(tenant, func(p ServicePrincipal) bool { all = append(all, p); return false })
+	return all
+}
+
+// builtinID derives the object id of a first-party principal: a GUID of the kind whose making is
+// everyone's own affair (version 8).
+func builtinID(tenant, appID string) string {
+	sum := sha256.Sum256([]byte("midas:" + arm.Fold(tenant) + "/" + appID))
+	sum[6], sum[8] = sum[6]&0x0f|0x80, sum[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", sum[:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])
+}
+
+// firstPartyClient gives the registration of a client that everyone knows, with which people sign
+// in. They are public: they have no secret, and get no tokens of their own.
+func firstPartyClient(tenant, appID string) (Application, bool) {
+	names := map[string]string{
+		AzureCLIAppID:         "Microsoft Azure CLI",
+		AzurePowerShellAppID:  "Microsoft Azure PowerShell",
+		VisualStudioCodeAppID: "Visual Studio Code",
+	}
+	name, known := names[arm.Fold(appID)]
+	if !known {
+		return Application{}, false
+	}
+	return Application{
+		ID: builtinID(tenant, arm.Fold(appID)), AppID: arm.Fold(appID), TenantID: tenant, DisplayName: name, PublicClient: true,
+		Redirects: Redirects{Public: []string{"http://localhost", "http://127.0.0.1", "http://[::1]"}}, FirstParty: true,
+	}, true
+}
+
+// trimAudience takes the slash off an audience, for clients differ in whether they send it.
+func trimAudience(audience string) string { return strings.TrimSuffix(audience, "/") }

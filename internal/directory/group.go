@@ -1,0 +1,177 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"midas/internal/arm"
+	"midas/internal/store"
+)
+
+// MaxGroups bounds how many groups one object is in, those through other groups included. What lies
+// beyond is an error and not silently left out, because leaving a group out could also mean leaving
+// out who may not do something.
+const MaxGroups = 2048
+
+// Group is a security group. Its members are users, service principals and groups.
+type Group struct {
+	ID           string    `json:"id"`
+	TenantID     string    `json:"tenantId"`
+	DisplayName  string    `json:"displayName"`
+	Description  string    `json:"description,omitempty"`
+	MailNickname string    `json:"mailNickname,omitempty"`
+	Created      time.Time `json:"created"`
+}
+
+type groupRecord struct {
+	version
+	Group
+}
+
+// CreateGroup adds a group, or gives ErrExists. Names need not be unique.
+func (d *Directory) CreateGroup(tx store.Tx, g Group) error {
+	if g.ID == "" || g.TenantID == "" {
+		return errors.New("create group: object id and tenant are required")
+	}
+	if g.Created.IsZero() {
+		g.Created = d.Now().UTC()
+	}
+	if err := absent(tx, groupKey(g.TenantID, g.ID)); err != nil {
+		return fmt.Errorf("create group %s: %w", g.ID, err)
+	}
+	return put(tx, groupKey(g.TenantID, g.ID), groupRecord{version{current}, g})
+}
+
+// UpdateGroup replaces a group, or gives ErrNotFound.
+func (d *Directory) UpdateGroup(tx store.Tx, g Group) error {
+	if _, err := d.Group(tx, g.TenantID, g.ID); err != nil {
+		return fmt.Errorf("update group %s: %w", g.ID, err)
+	}
+	return put(tx, groupKey(g.TenantID, g.ID), groupRecord{version{current}, g})
+}
+
+// DeleteGroup removes a group, or gives ErrNotFound. From then on nobody is a member of it; see
+// Unlink for the traces.
+func (d *Directory) DeleteGroup(tx store.Tx, tenant, oid string) error {
+	if _, err := d.Group(tx, tenant, oid); err != nil {
+		return fmt.Errorf("delete group %s: %w", oid, err)
+	}
+	tx.Delete(groupKey(tenant, oid))
+	return nil
+}
+
+// Group gives the group with an object id, or ErrNotFound.
+func (d *Directory) Group(tx store.Tx, tenant, oid string) (Group, error) {
+	r, err := get[groupRecord](tx, groupKey(tenant, oid))
+	return r.Group, err
+}
+
+// Groups gives at most limit groups in the order of their object ids, after the given one.
+func (d *Directory) Groups(tx store.Tx, tenant, after string, limit int) ([]Group, error) {
+	return list(tx, groupKey(tenant, ""), after, limit, func(r groupRecord) Group { return r.Group })
+}
+
+// AddMember makes a user, a service principal or a group a member of a group. It gives ErrNotFound
+// when either does not exist, ErrInvalid when the object cannot be a member, or ErrExists when it is
+// one already. Groups may contain each other in a circle, as they may in Entra.
+func (d *Directory) AddMember(tx store.Tx, tenant, group, member string) error {
+	if _, err := d.Group(tx, tenant, group); err != nil {
+		return fmt.Errorf("add member to group %s: %w", group, err)
+	}
+	kind, err := d.ObjectType(tx, tenant, member)
+	if err == nil && kind == ObjectApplication {
+		err = fmt.Errorf("%w: an application cannot be a member of a group", ErrInvalid)
+	}
+	if err == nil && arm.SameName(group, member) {
+		err = fmt.Errorf("%w: a group cannot be a member of itself", ErrInvalid)
+	}
+	if err == nil {
+		err = membership.add(tx, tenant, group, member)
+	}
+	if err != nil {
+		return fmt.Errorf("add member %s to group %s: %w", member, group, err)
+	}
+	return nil
+}
+
+// RemoveMember ends a membership, or gives ErrNotFound.
+func (d *Directory) RemoveMember(tx store.Tx, tenant, group, member string) error {
+	if err := membership.remove(tx, tenant, group, member); err != nil {
+		return fmt.Errorf("remove member %s of group %s: %w", member, group, err)
+	}
+	return nil
+}
+
+// Members gives the object ids of the direct members of a group, at most limit (0: all) after the
+// given one. Some may no longer exist.
+func (d *Directory) Members(tx store.Tx, tenant, group, after string, limit int) ([]string, error) {
+	return membership.members(tx, tenant, group, after, limit)
+}
+
+// MemberOf gives the object ids of the groups that an object is a direct member of.
+func (d *Directory) MemberOf(tx store.Tx, tenant, oid string) ([]string, error) {
+	groups, err := membership.containers(tx, tenant, oid, MaxGroups+1)
+	if err != nil {
+		return nil, fmt.Errorf("groups of %s: %w", oid, err)
+	}
+	var existing []string
+	for _, id := range groups {
+		switch _, err := tx.Get(groupKey(tenant, id)); {
+		case err == nil:
+			existing = append(existing, id)
+		case !errors.Is(err, store.ErrNotFound):
+			return nil, fmt.Errorf("groups of %s: %w", oid, err)
+		}
+	}
+	return existing, nil
+}
+
+// TransitiveMemberOf gives the object ids of all groups that an object is in, directly or through
+// other groups, the near ones first. It gives ErrTooManyGroups beyond MaxGroups.
+func (d *Directory) TransitiveMemberOf(tx store.Tx, tenant, oid string) ([]string, error) {
+	return closure(oid, func(id string) ([]string, error) { return d.MemberOf(tx, tenant, id) })
+}
+
+// TransitiveMembers gives the object ids of all that is in a group, directly or through other
+// groups. It gives ErrTooManyGroups beyond MaxGroups members.
+func (d *Directory) TransitiveMembers(tx store.Tx, tenant, group string) ([]string, error) {
+	return closure(group, func(id string) ([]string, error) {
+		return d.Members(tx, tenant, id, "", MaxGroups+1)
+	})
+}
+
+// closure follows next from one object on, in breadth, each object once. The start is not part of
+// it, even when a circle leads back to it.
+func closure(start string, next func(id string) ([]string, error)) ([]string, error) {
+	seen := map[string]bool{arm.Fold(start): true}
+	var found []string
+	for queue := []string{start}; len(queue) > 0; queue = queue[1:] {
+		ids, err := next(queue[0])
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range ids {
+			if seen[id] {
+				continue
+			}
+			if len(found) == MaxGroups {
+				return nil, ErrTooManyGroups
+			}
+			seen[id] = true
+			found, queue = append(found, id), append(queue, id)
+		}
+	}
+	return found, nil
+}
+
+// TransitiveGroups is TransitiveMemberOf in a transaction of its own. It is asked at every request
+// of a caller, and reads nothing but small scans and records that the store's cache remembers.
+func (d *Directory) TransitiveGroups(ctx context.Context, tenant, oid string) (groups []string, err error) {
+	err = d.Store.View(ctx, func(tx store.Tx) error {
+		groups, err = d.TransitiveMemberOf(tx, tenant, oid)
+		return err
+	})
+	return groups, err
+}

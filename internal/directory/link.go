@@ -1,0 +1,154 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"midas/internal/arm"
+	"midas/internal/store"
+)
+
+// relation is a kind of link between two objects: a container has members. Each link is two keys,
+// so that it can be read from both ends: <kind>/<container>/<member> and <kind>-of/<member>/<container>.
+//
+// Links outlive what they link, for deleting an object with thousands of them does not fit into one
+// transaction. So whoever reads links looks whether the other end still exists, and Unlink removes
+// the traces afterwards. Object ids are never used twice.
+type relation string
+
+const (
+	membership relation = "member" // group, member
+	ownership  relation = "owner"  // group, application or service principal, owner
+	holding    relation = "role"   // directory role, holder
+)
+
+func (r relation) key(tenant, container, member string) string {
+	return key(tenant, string(r), container+"/"+member)
+}
+
+func (r relation) backKey(tenant, member, container string) string {
+	return key(tenant, string(r)+"-of", member+"/"+container)
+}
+
+// add links two objects that the caller has got, or gives ErrExists.
+func (r relation) add(tx store.Tx, tenant, container, member string) error {
+	if err := absent(tx, r.key(tenant, container, member)); err != nil {
+		return err
+	}
+	if err := put(tx, r.key(tenant, container, member), version{current}); err != nil {
+		return err
+	}
+	return put(tx, r.backKey(tenant, member, container), version{current})
+}
+
+// remove gives ErrNotFound when there is no such link.
+func (r relation) remove(tx store.Tx, tenant, container, member string) error {
+	linked, err := r.linked(tx, tenant, container, member)
+	if err != nil {
+		return err
+	}
+	if !linked {
+		return ErrNotFound
+	}
+	r.drop(tx, tenant, container, member)
+	return nil
+}
+
+func (r relation) drop(tx store.Tx, tenant, container, member string) {
+	tx.Delete(r.key(tenant, container, member))
+	tx.Delete(r.backKey(tenant, member, container))
+}
+
+func (r relation) linked(tx store.Tx, tenant, container, member string) (bool, error) {
+	k := r.key(tenant, container, member)
+	if len(k) > store.MaxKey {
+		return false, nil
+	}
+	_, err := tx.Get(k)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func (r relation) members(tx store.Tx, tenant, container, after string, limit int) ([]string, error) {
+	return lastParts(tx, r.key(tenant, container, ""), after, limit)
+}
+
+func (r relation) containers(tx store.Tx, tenant, member string, limit int) ([]string, error) {
+	return lastParts(tx, r.backKey(tenant, member, ""), "", limit)
+}
+
+// lastParts gives what follows a prefix in the keys below it. It reads no values.
+func lastParts(tx store.Tx, prefix, after string, limit int) ([]string, error) {
+	if len(prefix) > store.MaxKey {
+		return nil, nil
+	}
+	var ids []string
+	r := store.Range{Prefix: prefix, Limit: limit}
+	if after != "" {
+		r.After = prefix + arm.Fold(after)
+	}
+	for rec, err := range tx.Scan(r) {
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, strings.TrimPrefix(rec.Key, prefix))
+	}
+	return ids, nil
+}
+
+// unlinkBatch is how many links one transaction removes: each is two keys, and a transaction has
+// room for 128.
+const unlinkBatch = 50
+
+// Unlink removes what an object that was deleted has left behind: memberships, ownerships, roles, in
+// as many transactions as it takes. Nothing depends on it but the size of the store.
+func (d *Directory) Unlink(ctx context.Context, tenant, oid string) error {
+	for {
+		more := false
+		_, err := d.Store.Update(ctx, func(tx store.Tx) (err error) {
+			more, err = unlink(tx, tenant, oid)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("unlink %s: %w", oid, err)
+		}
+		if !more {
+			return nil
+		}
+	}
+}
+
+// unlink removes one batch, and says whether there may be more.
+func unlink(tx store.Tx, tenant, oid string) (more bool, err error) {
+	left := unlinkBatch
+	for _, r := range []relation{membership, ownership, holding} {
+		members, err := r.members(tx, tenant, oid, "", left)
+		if err != nil {
+			return false, err
+		}
+		left -= len(members)
+		for _, m := range members {
+			r.drop(tx, tenant, oid, m)
+		}
+		if left == 0 {
+			return true, nil
+		}
+		containers, err := r.containers(tx, tenant, oid, left)
+		if err != nil {
+			return false, err
+		}
+		left -= len(containers)
+		for _, c := range containers {
+			r.drop(tx, tenant, c, oid)
+		}
+		if left == 0 {
+			return true, nil
+		}
+	}
+	n, err := unlinkAppRoles(tx, tenant, oid, left)
+	return n == left, err
+}

@@ -1,0 +1,173 @@
+package directory
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/base64"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"strings"
+	"sync"
+	"unicode"
+
+	"golang.org/x/crypto/argon2"
+)
+
+// PasswordText is a user's password in the clear. It redacts itself wherever it is printed or logged.
+type PasswordText string
+
+func (PasswordText) String() string               { return redacted }
+func (PasswordText) GoString() string             { return redacted }
+func (PasswordText) LogValue() slog.Value         { return slog.StringValue(redacted) }
+func (PasswordText) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// What a password must have. People choose them, so they are hashed slowly.
+const (
+	minPasswordLength = 8
+	maxPasswordLength = 256
+	minPasswordKinds  = 3 // of lower case, upper case, digits, and all else
+)
+
+// GeneratePassword makes a password that no policy refuses: 26 random letters and digits in groups.
+func GeneratePassword() PasswordText {
+	text := rand.Text()
+	return PasswordText(strings.ToLower(text[:9]) + "-" + text[9:18] + "-" + text[18:] + "-7")
+}
+
+// checkPassword gives an error that wraps ErrWeakPassword.
+func checkPassword(pw PasswordText) error {
+	var kinds [4]bool
+	for _, r := range pw {
+		switch {
+		case unicode.IsControl(r):
+			return fmt.Errorf("%w: it has control characters", ErrWeakPassword)
+		case unicode.IsLower(r):
+			kinds[0] = true
+		case unicode.IsUpper(r):
+			kinds[1] = true
+		case unicode.IsDigit(r):
+			kinds[2] = true
+		default:
+			kinds[3] = true
+		}
+	}
+	n := 0
+	for _, has := range kinds {
+		if has {
+			n++
+		}
+	}
+	if len(pw) < minPasswordLength || len(pw) > maxPasswordLength || n < minPasswordKinds {
+		return fmt.Errorf("%w: it needs %d to %d characters, and three of lower case, upper case, digits and symbols",
+			ErrWeakPassword, minPasswordLength, maxPasswordLength)
+	}
+	return nil
+}
+
+// The cost of a guess, which follows OWASP's recommendation for argon2id: 19 MiB and two passes,
+// some 20 ms of one core.
+const (
+	argonMemory  = 19 << 10 // KiB
+	argonTime    = 2
+	argonThreads = 1
+	argonSalt    = 16
+	argonKey     = 32
+)
+
+// passwordHash is a hash in PHC form, $argon2id$v=19$m=…,t=…,p=…$salt$key, so that a later Midas can
+// raise the cost and still read old ones.
+type passwordHash string
+
+func (passwordHash) String() string       { return redacted }
+func (passwordHash) GoString() string     { return redacted }
+func (passwordHash) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// decoyPassword is compared for users who do not exist or have no password. It has today's cost, and
+// no password hashes to 32 zero bytes.
+const decoyPassword passwordHash = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+
+const phc = "$argon2id$v=19$m=%d,t=%d,p=%d$%s$%s"
+
+// hashPassword checks a new password and hashes it.
+func (d *Directory) hashPassword(pw PasswordText) (passwordHash, error) {
+	if err := checkPassword(pw); err != nil {
+		return "", err
+	}
+	release, err := d.hashing.acquire(context.Background()) // transactions have no context to give up by
+	if err != nil {
+		return "", err
+	}
+	defer release()
+	salt := make([]byte, argonSalt)
+	_, _ = rand.Read(salt) // it never fails, says its documentation
+	key := argon2.IDKey([]byte(pw), salt, argonTime, argonMemory, argonThreads, argonKey)
+	encode := base64.RawStdEncoding.EncodeToString
+	return passwordHash(fmt.Sprintf(phc, argonMemory, argonTime, argonThreads, encode(salt), encode(key))), nil
+}
+
+// passwordMatches hashes a password as an existing hash was made, and compares in constant time.
+func (d *Directory) passwordMatches(ctx context.Context, hash passwordHash, pw PasswordText) (bool, error) {
+	var memory, time uint32
+	var threads uint8
+	parts := strings.Split(string(hash), "$")
+	if len(parts) != 6 || parts[1] != "argon2id" || parts[2] != "v=19" {
+		return false, fmt.Errorf("the stored password hash is of a kind that this Midas does not know")
+	}
+	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &memory, &time, &threads); err != nil || memory == 0 || time == 0 || threads == 0 {
+		return false, fmt.Errorf("the stored password hash has no cost: %w", err)
+	}
+	salt, err := base64.RawStdEncoding.DecodeString(parts[4])
+	if err != nil {
+		return false, fmt.Errorf("the stored password hash has no salt: %w", err)
+	}
+	want, err := base64.RawStdEncoding.DecodeString(parts[5])
+	if err != nil || len(want) < argonKey {
+		return false, fmt.Errorf("the stored password hash has no key: %w", err)
+	}
+	if len(pw) > maxPasswordLength {
+		pw = pw[:maxPasswordLength] + "." // too long to be right, and not worth hashing whole
+	}
+	release, err := d.hashing.acquire(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer release()
+	got := argon2.IDKey([]byte(pw), salt, time, memory, threads, uint32(len(want)))
+	return subtle.ConstantTimeCompare(got, want) == 1, nil
+}
+
+// gate lets as many hashes be computed at once as there are cores, because each takes 19 MiB and a
+// whole core; a few dozen more may wait. The zero value is ready.
+type gate struct {
+	once    sync.Once
+	slots   chan struct{}
+	waiting chan struct{}
+}
+
+const waitingPerSlot = 32
+
+// acquire gives ErrBusy at once when too many wait already.
+func (g *gate) acquire(ctx context.Context) (release func(), err error) {
+	g.once.Do(func() {
+		n := runtime.GOMAXPROCS(0)
+		g.slots, g.waiting = make(chan struct{}, n), make(chan struct{}, n*(1+waitingPerSlot))
+	})
+	select {
+	case g.waiting <- struct{}{}:
+	default:
+		return nil, ErrBusy
+	}
+	defer func() {
+		if err != nil {
+			<-g.waiting
+		}
+	}()
+	select {
+	case g.slots <- struct{}{}:
+		return func() { <-g.slots; <-g.waiting }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}

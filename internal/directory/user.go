@@ -1,0 +1,205 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"midas/internal/store"
+)
+
+// User is a person who signs in.
+type User struct {
+	ID                string    `json:"id"` // object id; the oid of its tokens
+	TenantID          string    `json:"tenantId"`
+	UserPrincipalName string    `json:"userPrincipalName"` // name@domain, unique in the tenant whatever its case
+	DisplayName       string    `json:"displayName"`
+	GivenName         string    `json:"givenName,omitempty"`
+	Surname           string    `json:"surname,omitempty"`
+	Mail              string    `json:"mail,omitempty"`
+	MailNickname      string    `json:"mailNickname,omitempty"`
+	JobTitle          string    `json:"jobTitle,omitempty"`
+	Department        string    `json:"department,omitempty"`
+	OfficeLocation    string    `json:"officeLocation,omitempty"`
+	MobilePhone       string    `json:"mobilePhone,omitempty"`
+	BusinessPhones    []string  `json:"businessPhones,omitempty"`
+	PreferredLanguage string    `json:"preferredLanguage,omitempty"`
+	UsageLocation     string    `json:"usageLocation,omitempty"`
+	Enabled           bool      `json:"enabled"`
+	Created           time.Time `json:"created"`
+
+	// ValidFrom is when its tokens were last revoked, as it is for service principals.
+	ValidFrom time.Time `json:"validFrom,omitzero"`
+}
+
+// userRecord keeps the password's hash beside the user, so that it leaves this package with nobody.
+type userRecord struct {
+	version
+	User
+	Password passwordHash `json:"password,omitempty"`
+}
+
+// CreateUser adds a user. An empty password means that it
+// cannot sign in with one. It gives ErrExists when the id or the user principal name is taken,
+// ErrWeakPassword, or ErrInvalid.
+func (d *Directory) CreateUser(tx store.Tx, u User, pw PasswordText) error {
+	if u.ID == "" || u.TenantID == "" {
+		return errors.New("create user: object id and tenant are required")
+	}
+	if err := u.check(); err != nil {
+		return err
+	}
+	if u.Created.IsZero() {
+		u.Created = d.Now().UTC()
+	}
+	record, byName := userKey(u.TenantID, u.ID), userNameKey(u.TenantID, u.UserPrincipalName)
+	for _, k := range []string{record, byName} {
+		if err := absent(tx, k); err != nil {
+			return fmt.Errorf("create user %s: %w", u.UserPrincipalName, err)
+		}
+	}
+	r := userRecord{version: version{current}, User: u}
+	if pw != "" {
+		var err error
+		if r.Password, err = d.hashPassword(pw); err != nil {
+			return fmt.Errorf("create user %s: %w", u.UserPrincipalName, err)
+		}
+	}
+	if err := put(tx, byName, reference{version{current}, u.ID}); err != nil {
+		return err
+	}
+	return put(tx, record, r)
+}
+
+// check refuses names that could not be looked up or shown.
+func (u *User) check() error {
+	name, domain, found := strings.Cut(u.UserPrincipalName, "@")
+	switch {
+	case !found || name == "" || domain == "" || len(u.UserPrincipalName) > 1024:
+		return fmt.Errorf("%w: the user principal name %q is not of the form name@domain", ErrInvalid, u.UserPrincipalName)
+	case strings.ContainsAny(u.UserPrincipalName, "/\\ \x00\t\r\n") || strings.Contains(domain, "@"):
+		return fmt.Errorf("%w: the user principal name %q has a character that it must not have", ErrInvalid, u.UserPrincipalName)
+	}
+	return nil
+}
+
+// UpdateUser replaces all of a user but its password. It gives ErrNotFound, ErrInvalid, or ErrExists
+// when the new user principal name is taken. A user that is disabled by it loses its tokens too.
+func (d *Directory) UpdateUser(tx store.Tx, u User) error {
+	old, err := d.userRecord(tx, u.TenantID, u.ID)
+	if err != nil {
+		return fmt.Errorf("update user %s: %w", u.ID, err)
+	}
+	if err := u.check(); err != nil {
+		return err
+	}
+	was, is := userNameKey(u.TenantID, old.UserPrincipalName), userNameKey(u.TenantID, u.UserPrincipalName)
+	if was != is {
+		if err := absent(tx, is); err != nil {
+			return fmt.Errorf("update user %s: name %s: %w", u.ID, u.UserPrincipalName, err)
+		}
+		tx.Delete(was)
+		if err := put(tx, is, reference{version{current}, u.ID}); err != nil {
+			return err
+		}
+	}
+	if old.Enabled && !u.Enabled {
+		u.ValidFrom = d.revocation()
+	}
+	return put(tx, userKey(u.TenantID, u.ID), userRecord{version{current}, u, old.Password})
+}
+
+// DeleteUser removes a user, or gives ErrNotFound. See Unlink for what it was part of.
+func (d *Directory) DeleteUser(tx store.Tx, tenant, oid string) error {
+	u, err := d.User(tx, tenant, oid)
+	if err != nil {
+		return fmt.Errorf("delete user %s: %w", oid, err)
+	}
+	tx.Delete(userKey(tenant, oid))
+	tx.Delete(userNameKey(tenant, u.UserPrincipalName))
+	return nil
+}
+
+// SetPassword gives a user a new password and revokes its tokens. It gives ErrNotFound or
+// ErrWeakPassword.
+func (d *Directory) SetPassword(tx store.Tx, tenant, oid string, pw PasswordText) error {
+	r, err := d.userRecord(tx, tenant, oid)
+	if err == nil {
+		r.Password, err = d.hashPassword(pw)
+	}
+	if err != nil {
+		return fmt.Errorf("set password of user %s: %w", oid, err)
+	}
+	r.ValidFrom = d.revocation()
+	return put(tx, userKey(tenant, oid), r)
+}
+
+// HasPassword says whether a user can sign in with a password, or gives ErrNotFound.
+func (d *Directory) HasPassword(tx store.Tx, tenant, oid string) (bool, error) {
+	r, err := d.userRecord(tx, tenant, oid)
+	return r.Password != "", err
+}
+
+// User gives the user with an object id, or ErrNotFound.
+func (d *Directory) User(tx store.Tx, tenant, oid string) (User, error) {
+	r, err := d.userRecord(tx, tenant, oid)
+	return r.User, err
+}
+
+func (d *Directory) userRecord(tx store.Tx, tenant, oid string) (userRecord, error) {
+	return get[userRecord](tx, userKey(tenant, oid))
+}
+
+// UserByName gives the user with a user principal name, whatever its case, or ErrNotFound.
+func (d *Directory) UserByName(tx store.Tx, tenant, upn string) (User, error) {
+	r, err := d.userRecordByName(tx, tenant, upn)
+	return r.User, err
+}
+
+func (d *Directory) userRecordByName(tx store.Tx, tenant, upn string) (userRecord, error) {
+	ref, err := get[reference](tx, userNameKey(tenant, upn))
+	if err != nil {
+		return userRecord{}, err
+	}
+	return d.userRecord(tx, tenant, ref.ID)
+}
+
+// Users gives at most limit users in the order of their object ids, from the one after the given
+// object id on; the empty string is the beginning.
+func (d *Directory) Users(tx store.Tx, tenant, after string, limit int) ([]User, error) {
+	return list(tx, userKey(tenant, ""), after, limit, func(r userRecord) User { return r.User })
+}
+
+// AuthenticateUser says which user it is that shows a password. The error is ErrUnknownUser,
+// ErrWrongPassword, ErrUserDisabled (only for who knows the password; then the user is given too),
+// or ErrBusy when too many passwords are being checked already. An unknown user takes the same work
+// as a wrong password.
+func (d *Directory) AuthenticateUser(ctx context.Context, tenant, upn string, pw PasswordText) (User, error) {
+	var r userRecord
+	err := d.Store.View(ctx, func(tx store.Tx) (err error) {
+		r, err = d.userRecordByName(tx, tenant, upn)
+		return err
+	})
+	unknown := errors.Is(err, ErrNotFound)
+	if err != nil && !unknown {
+		return User{}, fmt.Errorf("authenticate user: %w", err)
+	}
+	hash := r.Password
+	if hash == "" {
+		hash = decoyPassword
+	}
+	matches, err := d.passwordMatches(ctx, hash, pw)
+	switch {
+	case err != nil:
+		return User{}, fmt.Errorf("authenticate user: %w", err)
+	case unknown:
+		return User{}, ErrUnknownUser
+	case !matches || r.Password == "":
+		return User{}, ErrWrongPassword
+	case !r.Enabled:
+		return r.User, ErrUserDisabled
+	}
+	return r.User, nil
+}
