@@ -2,17 +2,34 @@ package midas
 
 import (
 	"net/http"
+	"net/netip"
 
 	"midas/internal/api/httpx"
 	"midas/internal/api/login"
+	"midas/internal/azure"
 	"midas/internal/ops"
 )
 
-// front sends each request of the main listener to its face, by path.
+// front sends each request of the main listener to its face: by the host that it names, if that is
+// one of Azure's, else by its path.
+//
+// A name that is neither Azure's nor the server's own is refused. Browsers take whatever a name
+// leads to for one site, so that a page of somebody else could otherwise have its name lead here
+// and then read what this server answers.
 type front struct {
+	names      map[string]bool // of the server itself, besides addresses
 	health     *ops.Health
 	login      httpx.Handler
 	management httpx.Handler
+}
+
+// nameSet are the names that requests may name as their host.
+func nameSet(names []string) map[string]bool {
+	set := map[string]bool{"localhost": true}
+	for _, n := range names {
+		set[azure.Name(n)] = true
+	}
+	return set
 }
 
 // Serve implements httpx.Handler.
@@ -30,11 +47,46 @@ func (f *front) Refuse(w http.ResponseWriter, r *http.Request, ev *httpx.Event, 
 }
 
 func (f *front) face(r *http.Request) httpx.Handler {
-	switch path := r.URL.Path; {
-	case f.health.Serves(path):
+	switch azure.FaceOf(r.Host) {
+	case azure.Management:
+		return f.management
+	case azure.Login:
+		return f.login
+	case azure.Graph:
+		return httpx.HandlerFunc(misdirected)
+	}
+	path := r.URL.Path
+	switch {
+	case f.health.Serves(path): // probes come under all kinds of names, and there is nothing to read
 		return f.health
+	case !f.own(r.Host):
+		return httpx.HandlerFunc(misdirected)
 	case login.Serves(path):
 		return f.login
 	}
 	return f.management
+}
+
+// own tells whether a host is this server. Addresses are: what a browser was led to by a name comes
+// under that name.
+func (f *front) own(host string) bool {
+	name := azure.Name(host)
+	if _, err := netip.ParseAddr(name); err == nil {
+		return true
+	}
+	return f.names[name]
+}
+
+// misdirected refuses a host that no face stands for.
+func misdirected(w http.ResponseWriter, _ *http.Request, ev *httpx.Event) {
+	ev.Face, ev.Operation, ev.ErrorCode = "front", "misdirected", "MisdirectedRequest"
+	var body struct {
+		Error struct {
+			Code    string `json:"code"`
+			Message string `json:"message"`
+		} `json:"error"`
+	}
+	body.Error.Code = ev.ErrorCode
+	body.Error.Message = "This server does not answer under the host name of the request. Its own names are set by 'names' and 'origin' in its configuration."
+	ev.Err = httpx.WriteJSON(w, http.StatusMisdirectedRequest, body)
 }

@@ -2,6 +2,7 @@ package midas
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -104,6 +105,10 @@ func (s *Server) open(ctx context.Context) error {
 		return err
 	}
 	s.caFile = ca.Path()
+	azureCA, err := openAzureCA(s.cfg.Data)
+	if err != nil {
+		return err
+	}
 	st, err := openStore(s.cfg, s.log)
 	if err != nil {
 		return err
@@ -116,7 +121,11 @@ func (s *Server) open(ctx context.Context) error {
 	if s.rooms, err = newRooms(ctx, s.cfg, origin, dir, st); err != nil {
 		return err
 	}
-	if err := s.addMain(listeners, ca); err != nil {
+	config, err := ca.ServerConfig(azureCA)
+	if err != nil {
+		return err
+	}
+	if err := s.addMain(listeners, config, s.names(origin)); err != nil {
 		return err
 	}
 	if err := s.addControl(dir); err != nil {
@@ -161,12 +170,8 @@ func (s *Server) register(st *opened) (err error) {
 	return st.register(s.registry)
 }
 
-func (s *Server) addMain(listeners []net.Listener, ca *localca.CA) error {
-	face, err := s.rooms.front(s.health)
-	if err != nil {
-		return err
-	}
-	config, err := ca.ServerConfig()
+func (s *Server) addMain(listeners []net.Listener, config *tls.Config, names []string) error {
+	face, err := s.rooms.front(s.health, names)
 	if err != nil {
 		return err
 	}

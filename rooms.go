@@ -100,8 +100,9 @@ func (r *rooms) background() []func(context.Context) error {
 	return []func(context.Context) error{r.keys.Run, r.activity.Run, r.resources.Run}
 }
 
-// front is the face of the main listener.
-func (r *rooms) front(health *ops.Health) (*front, error) {
+// front is the face of the main listener. The names are those under which the server is reached,
+// besides localhost and addresses.
+func (r *rooms) front(health *ops.Health, names []string) (*front, error) {
 	pages, err := arm.NewPages(r.master)
 	if err != nil {
 		return nil, err
@@ -117,5 +118,5 @@ func (r *rooms) front(health *ops.Health) (*front, error) {
 	signIn := &login.Handler{
 		Directory: r.directory, Minter: r.minter, Now: r.now, NewID: r.newID, TokenLife: r.cfg.TokenLifetime,
 	}
-	return &front{health: health, login: signIn, management: arms}, nil
+	return &front{names: nameSet(names), health: health, login: signIn, management: arms}, nil
 }

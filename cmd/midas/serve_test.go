@@ -209,7 +209,7 @@ func hold(t *testing.T, data, url string) net.Conn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = io.WriteString(conn, "POST /"+admin.TenantID+"/oauth2/v2.0/token HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"+
+	_, err = io.WriteString(conn, "POST /"+admin.TenantID+"/oauth2/v2.0/token HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n"+
 		"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\n")
 	if err != nil {
 		t.Fatal(err)

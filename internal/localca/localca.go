@@ -4,7 +4,9 @@
 // Whoever trusts it should not have to trust its owner with the rest of the world, so the
 // authority's own certificate carries critical name constraints: it is good for localhost,
 // 127.0.0.1, ::1 and the names that were configured, and for nothing else, even in the hands of a
-// thief. The key is ECDSA P-256, in ca-key.pem, readable by its owner only.
+// thief. The key is ECDSA P-256, in ca-key.pem, readable by its owner only. For names that belong to
+// somebody else there is OpenFor, an authority of its own, so that trusting the first one never
+// means trusting the second.
 //
 // The files are made on first use, atomically, also when several processes come first at once. The
 // authority's certificate is issued anew, over the same key and under the same name, when it nears
@@ -61,7 +63,13 @@ type CA struct {
 // Open opens the authority in a folder, which must exist, or makes one there. It is good for
 // localhost, 127.0.0.1, ::1 and the given host names and IP addresses.
 func Open(dir string, now func() time.Time, names ...string) (*CA, error) {
-	all, err := normalize(append([]string{"localhost", "127.0.0.1", "::1"}, names...))
+	return OpenFor(dir, now, append([]string{"localhost", "127.0.0.1", "::1"}, names...)...)
+}
+
+// OpenFor is Open for an authority that is good for the given names and for no others, not even
+// localhost.
+func OpenFor(dir string, now func() time.Time, names ...string) (*CA, error) {
+	all, err := normalize(names)
 	if err != nil {
 		return nil, err
 	}

@@ -47,9 +47,9 @@ func fileRoots(t *testing.T, path string) *x509.CertPool {
 }
 
 // listen serves TLS with the authority's configuration, answering each handshake with a byte.
-func listen(t *testing.T, ca *localca.CA) string {
+func listen(t *testing.T, ca *localca.CA, others ...*localca.CA) string {
 	t.Helper()
-	conf, err := ca.ServerConfig()
+	conf, err := ca.ServerConfig(others...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,6 +93,33 @@ func TestClientsThatTrustTheFileReachTheNamesAndNoOthers(t *testing.T) {
 		if _, err := dial(addr, name, roots, time.Now()); (err == nil) != want {
 			t.Errorf("dial as %s: %v", name, err)
 		}
+	}
+}
+
+// The second authority is for names of somebody else. Neither may be good for the other's names,
+// and the server must show each client the one that it asks for.
+func TestAuthoritiesAreApart(t *testing.T) {
+	own, err := localca.Open(t.TempDir(), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign, err := localca.OpenFor(t.TempDir(), time.Now, "Cloud.Example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := listen(t, own, foreign)
+	for name, c := range map[string]struct{ good, bad *localca.CA }{
+		"localhost": {own, foreign}, "127.0.0.1": {own, foreign}, "cloud.example": {foreign, own}, "CLOUD.example": {foreign, own},
+	} {
+		if _, err := dial(addr, name, fileRoots(t, c.good.Path()), time.Now()); err != nil {
+			t.Errorf("%s with its own authority: %v", name, err)
+		}
+		if _, err := dial(addr, name, fileRoots(t, c.bad.Path()), time.Now()); err == nil {
+			t.Errorf("%s is trusted with the other authority", name)
+		}
+	}
+	if _, err := foreign.Certificate("localhost"); err == nil {
+		t.Error("the second authority is good for localhost")
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 
 	"midas/internal/atomicfile"
@@ -61,18 +62,45 @@ func (c *CA) Certificate(names ...string) (tls.Certificate, error) {
 }
 
 // ServerConfig is the TLS configuration of a server under the authority's names. Its certificate
-// is the one of the last start while that is good, and is renewed while serving.
-func (c *CA) ServerConfig() (*tls.Config, error) {
+// is the one of the last start while that is good, and is renewed while serving. Clients that ask
+// for a name of one of the other authorities are shown that one's certificate instead.
+func (c *CA) ServerConfig(others ...*CA) (*tls.Config, error) {
+	own, err := c.serve()
+	if err != nil {
+		return nil, err
+	}
+	byName := map[string]*serving{}
+	for _, other := range others {
+		s, err := other.serve()
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range other.names {
+			byName[name] = s
+		}
+	}
+	return &tls.Config{
+		MinVersion: tls.VersionTLS12,
+		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+			if hello != nil {
+				if s := byName[strings.ToLower(hello.ServerName)]; s != nil {
+					return s.certificate()
+				}
+			}
+			return own.certificate()
+		},
+	}, nil
+}
+
+// serve readies the certificate that a server begins with.
+func (c *CA) serve() (*serving, error) {
 	s := &serving{ca: c}
 	if s.current = c.load(); s.current == nil {
 		if err := s.renew(); err != nil {
 			return nil, err
 		}
 	}
-	return &tls.Config{
-		MinVersion:     tls.VersionTLS12,
-		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.certificate() },
-	}, nil
+	return s, nil
 }
 
 // serving holds the certificate that handshakes are given.
