@@ -75,6 +75,11 @@ func TestPageTokensAreGoodOnlyForTheirList(t *testing.T) {
 	s.want(t, 400, "owner", "GET", "{sub}/resourceGroups"+core+stolen, "")
 	s.want(t, 400, "owner", "GET", strings.Replace(identities, "/rg/", "/rg2/", 1)+"?api-version=2023-01-31"+stolen, "")
 	s.want(t, 400, "owner", "GET", identities+"?api-version=2023-01-31&$skiptoken=abc", "")
+	s.want(t, 400, "owner", "GET", identities+"?api-version=2023-01-31"+stolen+strings.ToUpper("&$skiptoken=abc")+"&API-Version=2018-11-30", "")
+	names, pages := s.collect(t, identities+"?api-version=2023-01-31&$Top=1"+strings.Replace(stolen, "skiptoken", "skipToken", 1))
+	if diff := cmp.Diff([]string{"id1", "id2"}, names); diff != "" || pages != 2 {
+		t.Errorf("with names of parameters in another case: %d pages (-want +got)\n%s", pages, diff)
+	}
 	s.want(t, 400, "owner", "GET", identities+"?api-version=2023-01-31&$top=0", "")
 }
 

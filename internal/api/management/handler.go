@@ -3,6 +3,7 @@ package management
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"time"
@@ -55,6 +56,10 @@ func New(h Handler) (*Handler, error) {
 // Serve answers one request. The order of the steps is the security of this face.
 func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
 	ev.Face = "management"
+	if r.URL.Path == endpointsPath {
+		h.endpoints(w, r, ev)
+		return
+	}
 	response, err := h.serve(r, ev)
 	if err != nil {
 		h.fail(w, ev, err)
@@ -97,11 +102,11 @@ func (h *Handler) parse(r *http.Request) (*Request, *Operation, error) {
 	if err != nil {
 		return nil, nil, arm.Errorf(http.StatusBadRequest, "InvalidRequestUri", "The request URI is invalid: %s.", err)
 	}
-	query, err := url.ParseQuery(r.URL.RawQuery)
+	query, err := parameters(r.URL.RawQuery)
 	if err != nil {
 		return nil, nil, arm.Errorf(http.StatusBadRequest, "InvalidRequestUri", "The request URI is invalid: the query cannot be read.")
 	}
-	op, version, err := h.table.find(r.Method, path, parameter(query, "api-version"))
+	op, version, err := h.table.find(r.Method, path, query["api-version"])
 	if err != nil {
 		return nil, op, err
 	}
@@ -150,17 +155,20 @@ func (h *Handler) tenantOf(ctx context.Context, id arm.ID) (tenant string, missi
 	return rec.TenantID, nil, err
 }
 
-// parameter gives the values of a query parameter, whatever the case of its name.
-func parameter(query url.Values, name string) []string {
-	if values := query[name]; values != nil {
-		return values
+// parameters reads the query. Names of parameters compare without case, and clients spell them in
+// several ways ($skiptoken, $skipToken), so the names are folded.
+func parameters(raw string) (url.Values, error) {
+	query, err := url.ParseQuery(raw)
+	if err != nil {
+		return nil, fmt.Errorf("read the query: %w", err)
 	}
-	for given, values := range query {
-		if arm.SameName(given, name) {
-			return values
+	for name, values := range query {
+		if folded := arm.Fold(name); folded != name {
+			delete(query, name)
+			query[folded] = append(query[folded], values...)
 		}
 	}
-	return nil
+	return query, nil
 }
 
 func isGUID(s string) bool {

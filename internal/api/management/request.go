@@ -11,6 +11,7 @@ import (
 	"midas/internal/activity"
 	"midas/internal/api/management/wire"
 	"midas/internal/arm"
+	"midas/internal/azure"
 	"midas/internal/rbac"
 )
 
@@ -19,7 +20,7 @@ type Request struct {
 	HTTP    *http.Request
 	Path    arm.Path
 	Version arm.Version
-	Query   url.Values
+	Query   url.Values // its names are folded
 	Caller  rbac.Caller
 	// Event is the activity log's entry for this request, complete but for its outcome. A write
 	// hands it to its domain, which stores it in the write's own transaction.
@@ -105,6 +106,11 @@ func (h *Handler) page(r *Request) (page, error) {
 	return p, nil
 }
 
+// origin is this face's, as the client knows it.
+func (h *Handler) origin(r *Request) string {
+	return azure.OriginsFor(r.HTTP.Host, h.Origin).Management
+}
+
 // nextLink is the request's own URL with the place where the next page begins.
 func (h *Handler) nextLink(r *Request, p page, next string) string {
 	if next == "" {
@@ -115,5 +121,5 @@ func (h *Handler) nextLink(r *Request, p page, next string) string {
 		query[name] = values
 	}
 	query.Set("$skiptoken", h.Pages.Seal(p.list, next))
-	return h.Origin + r.HTTP.URL.EscapedPath() + "?" + query.Encode()
+	return h.origin(r) + r.HTTP.URL.EscapedPath() + "?" + query.Encode()
 }
