@@ -80,6 +80,8 @@ func TestWhoMayDoWhat(t *testing.T) {
 		{"delete role assignment", "DELETE", "{sub}/providers/Microsoft.Authorization/roleAssignments/" + uuid.NewString() + auth, "", 204, owner},
 		{"list role definitions", "GET", "{sub}/providers/Microsoft.Authorization/roleDefinitions" + auth, "", 200, withRole},
 		{"read role definition", "GET", "{sub}/providers/Microsoft.Authorization/roleDefinitions/" + readerID + auth, "", 200, withRole},
+		{"list role definitions of tenant", "GET", "/providers/Microsoft.Authorization/roleDefinitions" + auth, "", 200, everyone},
+		{"read role definition of tenant", "GET", "/providers/Microsoft.Authorization/roleDefinitions/" + readerID + auth, "", 200, everyone},
 		{"list permissions", "GET", "{sub}/resourceGroups/rg/providers/Microsoft.Authorization/permissions" + auth, "", 200, everyone},
 		{"read activity log", "GET", "{sub}/providers/Microsoft.Insights/eventtypes/management/values?api-version=2015-04-01&$filter=eventTimestamp%20ge%20'" + since + "'", "", 200, readers},
 	} {

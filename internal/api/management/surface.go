@@ -91,14 +91,19 @@ func (h *Handler) identityOperations() []Operation {
 }
 
 func (h *Handler) authorizationOperations() []Operation {
+	const below = arm.AtSubscription | arm.AtGroup | arm.AtResource
 	return withVersions(authorizationVersions(), []Operation{
 		{Method: "GET", Type: typeRoleAssignments, Target: arm.Collection, At: arm.AnyLevel, Perform: string(typeRoleAssignments) + "/read", Serve: h.listRoleAssignments},
 		{Method: "GET", Type: typeRoleAssignments, Target: arm.Instance, At: arm.AnyLevel, Perform: string(typeRoleAssignments) + "/read", Serve: h.getRoleAssignment},
 		{Method: "PUT", Type: typeRoleAssignments, Target: arm.Instance, At: arm.AnyLevel, Perform: string(typeRoleAssignments) + "/write", Serve: h.putRoleAssignment},
 		{Method: "DELETE", Type: typeRoleAssignments, Target: arm.Instance, At: arm.AnyLevel, Perform: string(typeRoleAssignments) + "/delete", Serve: h.deleteRoleAssignment},
-		{Method: "GET", Type: typeRoleDefinitions, Target: arm.Collection, At: arm.AnyLevel, Perform: string(typeRoleDefinitions) + "/read", Serve: h.listRoleDefinitions},
-		{Method: "GET", Type: typeRoleDefinitions, Target: arm.Instance, At: arm.AnyLevel, Perform: string(typeRoleDefinitions) + "/read", Serve: h.getRoleDefinition},
-		{Method: "GET", Type: typePermissions, Target: arm.Collection, At: arm.AtSubscription | arm.AtGroup | arm.AtResource, Serve: h.listPermissions},
+		{Method: "GET", Type: typeRoleDefinitions, Target: arm.Collection, At: below, Perform: string(typeRoleDefinitions) + "/read", Serve: h.listRoleDefinitions},
+		{Method: "GET", Type: typeRoleDefinitions, Target: arm.Instance, At: below, Perform: string(typeRoleDefinitions) + "/read", Serve: h.getRoleDefinition},
+		// Built-in roles are the same for everyone, and clients look them up at the tenant, where
+		// hardly any caller has a role.
+		{Method: "GET", Type: typeRoleDefinitions, Target: arm.Collection, At: arm.AtTenant, Serve: h.listRoleDefinitions},
+		{Method: "GET", Type: typeRoleDefinitions, Target: arm.Instance, At: arm.AtTenant, Serve: h.getRoleDefinition},
+		{Method: "GET", Type: typePermissions, Target: arm.Collection, At: below, Serve: h.listPermissions},
 	})
 }
 
