@@ -1,5 +1,6 @@
 // Package bootstrap makes what a first request needs: a tenant, a subscription in it, and an
-// administrator, an application with a secret that is Owner of the subscription.
+// administrator, who is an application with a secret for programs, and a user with a password for
+// people. Both are Owner of the subscription and Global Administrator of the tenant.
 //
 // It runs at every start and does what is still missing, so a start that was killed half-way is
 // completed by the next one. First admin.json decides all ids and the secret; then one transaction
@@ -10,6 +11,9 @@ package bootstrap
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -31,6 +35,12 @@ const recordKey = "m/admin"
 // secretLife is how long the administrator's secret is good. A start after that prolongs it.
 const secretLife = 10 * 365 * 24 * time.Hour
 
+// domain is the domain of the tenant, and userName the administrator's name in it.
+const (
+	domain   = "midas.localhost"
+	userName = "admin"
+)
+
 // administrator is the display name of the administrator's objects.
 const administrator = "Midas administrator"
 
@@ -41,7 +51,15 @@ type record struct {
 	SubscriptionID string `json:"subscription"`
 	ClientID       string `json:"client"`
 	Lab            bool   `json:"lab,omitempty"`
-	Owner          bool   `json:"owner,omitempty"` // the role was assigned; whoever takes it away later means it
+
+	// What was given once. Whoever takes it away later means it.
+	Owner         bool `json:"owner,omitempty"`         // the application's role at the subscription
+	UserOwner     bool `json:"userOwner,omitempty"`     // the user's
+	Administrator bool `json:"administrator,omitempty"` // the directory role of both
+
+	// Password tells which password of admin.json was last given to the user, without helping to
+	// guess it: a user who has changed it, or who was deleted, is left alone.
+	Password string `json:"password,omitempty"`
 }
 
 // Bootstrap has everything that it takes. All fields are required.
@@ -72,7 +90,7 @@ func (b *Bootstrap) Run(ctx context.Context, endpoint string) (datadir.Admin, er
 	if err != nil {
 		return datadir.Admin{}, err
 	}
-	admin, err := b.decide(rec, endpoint)
+	admin, err := b.decide(ctx, rec, endpoint)
 	if err != nil {
 		return datadir.Admin{}, err
 	}
@@ -80,13 +98,16 @@ func (b *Bootstrap) Run(ctx context.Context, endpoint string) (datadir.Admin, er
 	if err != nil {
 		return datadir.Admin{}, err
 	}
-	if !known {
+	if rec == nil {
+		rec = &record{V: 1, TenantID: admin.TenantID, SubscriptionID: admin.SubscriptionID, ClientID: admin.ClientID, Lab: b.Lab}
+	}
+	if !known || !rec.Administrator || rec.Password != fingerprint(admin) {
 		if err := b.make(ctx, rec, admin); err != nil {
 			return datadir.Admin{}, fmt.Errorf("make the administrator: %w", err)
 		}
 	}
-	if rec == nil || !rec.Owner {
-		if err := b.assign(ctx, admin); err != nil {
+	if !rec.Owner || !rec.UserOwner {
+		if err := b.assign(ctx, rec, admin); err != nil {
 			return datadir.Admin{}, fmt.Errorf("make the administrator Owner of the subscription: %w", err)
 		}
 	}
@@ -114,7 +135,7 @@ func (b *Bootstrap) load(ctx context.Context) (rec *record, err error) {
 }
 
 // decide fixes ids and secret in admin.json before anything is made from them.
-func (b *Bootstrap) decide(rec *record, endpoint string) (datadir.Admin, error) {
+func (b *Bootstrap) decide(ctx context.Context, rec *record, endpoint string) (datadir.Admin, error) {
 	was, there, err := b.Dir.Admin()
 	if err != nil {
 		return was, err
@@ -132,6 +153,9 @@ func (b *Bootstrap) decide(rec *record, endpoint string) (datadir.Admin, error) 
 	default:
 		admin = datadir.Admin{TenantID: b.NewID(), SubscriptionID: b.NewID(), ClientID: b.NewID(), ClientSecret: datadir.Secret(directory.GenerateSecret())}
 	}
+	if err := b.nameUser(ctx, &admin); err != nil {
+		return admin, err
+	}
 	if err := b.purpose(rec, admin); err != nil {
 		return admin, err
 	}
@@ -141,10 +165,39 @@ func (b *Bootstrap) decide(rec *record, endpoint string) (datadir.Admin, error) 
 	return admin, b.Dir.WriteAdmin(admin)
 }
 
+// nameUser fills in the user where admin.json has none.
+func (b *Bootstrap) nameUser(ctx context.Context, admin *datadir.Admin) error {
+	if b.Lab && admin.UserName == "" {
+		admin.UserName, admin.UserPassword = b.WellKnown.UserName, b.WellKnown.UserPassword
+	}
+	if admin.UserName == "" {
+		tenant, err := b.Directory.FindTenant(ctx, admin.TenantID)
+		if err != nil && !errors.Is(err, directory.ErrNotFound) {
+			return err
+		}
+		if tenant.DefaultDomain == "" {
+			tenant.DefaultDomain = domain
+		}
+		admin.UserName = userName + "@" + tenant.DefaultDomain
+	}
+	if admin.UserPassword == "" {
+		admin.UserPassword = datadir.Secret(directory.GeneratePassword())
+	}
+	return nil
+}
+
+// fingerprint tells passwords apart for who knows the client secret, which the store does not have.
+func fingerprint(admin datadir.Admin) string {
+	mac := hmac.New(sha256.New, []byte(admin.ClientSecret))
+	mac.Write([]byte(admin.UserName + "\n" + string(admin.UserPassword)))
+	return hex.EncodeToString(mac.Sum(nil)[:16])
+}
+
 // purpose keeps laboratories and everything else apart, so that a public secret is never left behind
 // in a store that is used in earnest.
 func (b *Bootstrap) purpose(rec *record, admin datadir.Admin) error {
-	public := admin.ClientID == b.WellKnown.ClientID || admin.ClientSecret == b.WellKnown.ClientSecret
+	public := admin.ClientID == b.WellKnown.ClientID || admin.ClientSecret == b.WellKnown.ClientSecret ||
+		b.WellKnown.UserPassword != "" && admin.UserPassword == b.WellKnown.UserPassword
 	switch {
 	case !b.Lab && (public || rec != nil && rec.Lab):
 		return errIsLab
@@ -189,9 +242,56 @@ func (b *Bootstrap) make(ctx context.Context, rec *record, admin datadir.Admin) 
 		if err := b.principal(tx, admin); err != nil {
 			return err
 		}
-		return b.save(tx, admin, rec != nil && rec.Owner)
+		made := *rec
+		if err := b.user(tx, &made, admin); err != nil {
+			return err
+		}
+		if err := b.administrate(tx, &made, admin); err != nil {
+			return err
+		}
+		return save(tx, made)
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	rec.Administrator, rec.Password = true, fingerprint(admin)
+	return nil
+}
+
+// user makes the administrator's user, or gives it the password of admin.json in place of the one of
+// before.
+func (b *Bootstrap) user(tx store.Tx, rec *record, admin datadir.Admin) error {
+	if rec.Password == fingerprint(admin) {
+		return nil
+	}
+	rec.Password = fingerprint(admin)
+	id, password := object(admin.ClientID, "user"), directory.PasswordText(admin.UserPassword)
+	err := b.Directory.SetPassword(tx, admin.TenantID, id, password)
+	if errors.Is(err, directory.ErrNotFound) {
+		err = b.Directory.CreateUser(tx, directory.User{
+			ID: id, TenantID: admin.TenantID, UserPrincipalName: admin.UserName, DisplayName: administrator,
+			MailNickname: userName, Enabled: true,
+		}, password)
+	}
+	if err != nil {
+		return fmt.Errorf("userName and userPassword in %s: %w", b.Dir.Path(datadir.AdminFile), err)
+	}
+	return nil
+}
+
+// administrate gives application and user the directory, once.
+func (b *Bootstrap) administrate(tx store.Tx, rec *record, admin datadir.Admin) error {
+	if rec.Administrator {
+		return nil
+	}
+	rec.Administrator = true
+	for _, id := range []string{object(admin.ClientID, "principal"), object(admin.ClientID, "user")} {
+		err := b.Directory.AssignDirectoryRole(tx, admin.TenantID, directory.GlobalAdministrator, id)
+		if err != nil && !errors.Is(err, directory.ErrExists) {
+			return err
+		}
+	}
+	return nil
 }
 
 func (b *Bootstrap) tenant(tx store.Tx, admin datadir.Admin) error {
@@ -199,7 +299,7 @@ func (b *Bootstrap) tenant(tx store.Tx, admin datadir.Admin) error {
 	if !errors.Is(err, directory.ErrNotFound) {
 		return err
 	}
-	return b.Directory.PutTenant(tx, directory.Tenant{ID: admin.TenantID, DisplayName: "Midas", DefaultDomain: "midas.localhost"})
+	return b.Directory.PutTenant(tx, directory.Tenant{ID: admin.TenantID, DisplayName: "Midas", DefaultDomain: domain})
 }
 
 // application makes the administrator's application, or gives it the secret in place of the one of
@@ -239,30 +339,40 @@ func object(clientID, what string) string {
 	return uuid.NewSHA1(uuid.NameSpaceURL, []byte("midas:"+clientID+"/"+what)).String()
 }
 
-// assign gives the role, and remembers that it did.
-func (b *Bootstrap) assign(ctx context.Context, admin datadir.Admin) error {
-	principal := object(admin.ClientID, "principal")
-	scope := "/subscriptions/" + admin.SubscriptionID
-	name := object(admin.ClientID, "assignment")
-	event := activity.Event{
-		TenantID: admin.TenantID, SubscriptionID: admin.SubscriptionID,
-		ResourceID: scope + "/providers/Microsoft.Authorization/roleAssignments/" + name, ResourceType: "Microsoft.Authorization/roleAssignments",
-		Operation: "Microsoft.Authorization/roleAssignments/write", Caller: admin.ClientID, CallerObjectID: principal,
+// assign gives the roles at the subscription, and remembers that it did.
+func (b *Bootstrap) assign(ctx context.Context, rec *record, admin datadir.Admin) error {
+	if !rec.Owner {
+		if err := b.own(ctx, admin, "assignment", object(admin.ClientID, "principal"), directory.ObjectServicePrincipal); err != nil {
+			return err
+		}
 	}
-	_, err := b.RBAC.PutAssignment(ctx, event, rbac.Assignment{
-		Name: name, Scope: scope, TenantID: admin.TenantID, DefinitionID: rbac.OwnerID, PrincipalID: principal, PrincipalType: directory.ObjectServicePrincipal,
-	})
-	if err != nil {
-		return err
+	if !rec.UserOwner {
+		if err := b.own(ctx, admin, "user assignment", object(admin.ClientID, "user"), directory.ObjectUser); err != nil {
+			return err
+		}
 	}
-	_, err = b.Store.Update(ctx, func(tx store.Tx) error { return b.save(tx, admin, true) })
+	rec.Owner, rec.UserOwner = true, true
+	_, err := b.Store.Update(ctx, func(tx store.Tx) error { return save(tx, *rec) })
 	return err
 }
 
-func (b *Bootstrap) save(tx store.Tx, admin datadir.Admin, owner bool) error {
-	value, err := json.Marshal(record{
-		V: 1, TenantID: admin.TenantID, SubscriptionID: admin.SubscriptionID, ClientID: admin.ClientID, Lab: b.Lab, Owner: owner,
+// own makes a principal Owner of the subscription.
+func (b *Bootstrap) own(ctx context.Context, admin datadir.Admin, what, principal, kind string) error {
+	scope, name := "/subscriptions/"+admin.SubscriptionID, object(admin.ClientID, what)
+	event := activity.Event{
+		TenantID: admin.TenantID, SubscriptionID: admin.SubscriptionID,
+		ResourceID: scope + "/providers/Microsoft.Authorization/roleAssignments/" + name, ResourceType: "Microsoft.Authorization/roleAssignments",
+		Operation: "Microsoft.Authorization/roleAssignments/write", Caller: admin.ClientID,
+		CallerObjectID: object(admin.ClientID, "principal"),
+	}
+	_, err := b.RBAC.PutAssignment(ctx, event, rbac.Assignment{
+		Name: name, Scope: scope, TenantID: admin.TenantID, DefinitionID: rbac.OwnerID, PrincipalID: principal, PrincipalType: kind,
 	})
+	return err
+}
+
+func save(tx store.Tx, rec record) error {
+	value, err := json.Marshal(rec)
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,8 @@ import (
 const endpoint = "https://localhost:8443"
 
 var lab = datadir.Admin{TenantID: "10000000-0000-4000-8000-000000000001", SubscriptionID: "10000000-0000-4000-8000-000000000002",
-	ClientID: "10000000-0000-4000-8000-000000000003", ClientSecret: "everyone-knows-this-secret"}
+	ClientID: "10000000-0000-4000-8000-000000000003", ClientSecret: "everyone-knows-this-secret",
+	UserName: "admin@midas.localhost", UserPassword: "Everyone-knows-this-1"}
 
 // house is a data folder and a store, which outlive any number of starts.
 type house struct {
@@ -93,7 +94,34 @@ func (h *house) check(admin datadir.Admin) {
 	if err != nil {
 		h.Fatalf("authenticate: %v", err)
 	}
-	caller := rbac.Caller{TenantID: admin.TenantID, ObjectID: p.ID, AppID: p.AppID}
+	u, err := b.Directory.AuthenticateUser(h.Context(), admin.TenantID, admin.UserName, directory.PasswordText(admin.UserPassword))
+	if err != nil {
+		h.Fatalf("authenticate the user: %v", err)
+	}
+	h.checkRoles(admin, p.ID)
+	h.checkRoles(admin, u.ID)
+	sub, err := arm.ParseID("/subscriptions/" + admin.SubscriptionID)
+	if err != nil {
+		h.Fatal(err)
+	}
+	if rec, err := b.Resources.Find(h.Context(), sub); err != nil || rec.TenantID != admin.TenantID {
+		h.Errorf("subscription %+v: %v", rec, err)
+	}
+}
+
+// checkRoles of one of the administrator's principals.
+func (h *house) checkRoles(admin datadir.Admin, oid string) {
+	h.Helper()
+	b := h.services(h.store)
+	var roles []string
+	err := h.store.View(h.Context(), func(tx store.Tx) (err error) {
+		roles, err = b.Directory.DirectoryRoles(tx, admin.TenantID, oid)
+		return err
+	})
+	if diff := cmp.Diff([]string{directory.GlobalAdministrator}, roles); err != nil || diff != "" {
+		h.Errorf("directory roles of %s: %v %s", oid, err, diff)
+	}
+	caller := rbac.Caller{TenantID: admin.TenantID, ObjectID: oid}
 	for scope, want := range map[string]bool{
 		"/subscriptions/" + admin.SubscriptionID + "/resourceGroups/g": true,
 		"/subscriptions/" + uuid.NewString():                           false,
@@ -107,13 +135,6 @@ func (h *house) check(admin datadir.Admin) {
 		if err != nil || got != want {
 			h.Errorf("may write at %s: %v, %v", scope, got, err)
 		}
-	}
-	sub, err := arm.ParseID("/subscriptions/" + admin.SubscriptionID)
-	if err != nil {
-		h.Fatal(err)
-	}
-	if rec, err := b.Resources.Find(h.Context(), sub); err != nil || rec.TenantID != admin.TenantID {
-		h.Errorf("subscription %+v: %v", rec, err)
 	}
 }
 
@@ -250,13 +271,82 @@ func TestLostAdminFileGivesANewSecretInPlaceOfTheOld(t *testing.T) {
 	if now.ClientSecret == first.ClientSecret {
 		t.Error("the secret is the old one")
 	}
-	if now.ClientSecret = first.ClientSecret; now != first {
+	if now.UserPassword == first.UserPassword {
+		t.Error("the password is the old one")
+	}
+	if now.ClientSecret, now.UserPassword = first.ClientSecret, first.UserPassword; now != first {
 		t.Errorf("more than the secret has changed: %v, was %v", now, first)
 	}
 	if _, err := h.services(h.store).Directory.Authenticate(t.Context(), first.TenantID, first.ClientID, directory.SecretText(first.ClientSecret)); !errors.Is(err, directory.ErrWrongSecret) {
 		t.Errorf("the old secret: %v", err)
 	}
 	if diff := cmp.Diff(rows, h.rows()); diff != "" {
+		t.Errorf("rows: %s", diff)
+	}
+}
+
+func TestUserWhoChangedThePasswordOrIsGoneIsLeftAlone(t *testing.T) {
+	h := newHouse(t)
+	admin := h.mustStart()
+	dir := h.services(h.store).Directory
+	u, err := dir.AuthenticateUser(t.Context(), admin.TenantID, admin.UserName, directory.PasswordText(admin.UserPassword))
+	if err != nil {
+		t.Fatal(err)
+	}
+	change := func(fn func(tx store.Tx) error) {
+		t.Helper()
+		if _, err := h.store.Update(t.Context(), fn); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const mine = directory.PasswordText("my-Own-password-1")
+	change(func(tx store.Tx) error { return dir.SetPassword(tx, admin.TenantID, u.ID, mine) })
+	if h.mustStart() != admin {
+		t.Error("another administrator")
+	}
+	if _, err := dir.AuthenticateUser(t.Context(), admin.TenantID, admin.UserName, mine); err != nil {
+		t.Errorf("with the user's own password after a start: %v", err)
+	}
+	change(func(tx store.Tx) error { return dir.DeleteUser(tx, admin.TenantID, u.ID) })
+	if h.mustStart() != admin {
+		t.Error("another administrator")
+	}
+	if _, err := dir.AuthenticateUser(t.Context(), admin.TenantID, admin.UserName, mine); !errors.Is(err, directory.ErrUnknownUser) {
+		t.Errorf("the deleted user after a start: %v", err)
+	}
+}
+
+func TestFolderFromBeforeThereWereUsersGetsOne(t *testing.T) {
+	h := newHouse(t)
+	admin := h.mustStart()
+	want := h.rows()
+	dir, err := datadir.Open(h.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := admin
+	before.UserName, before.UserPassword = "", ""
+	if err := errors.Join(dir.WriteAdmin(before), dir.Close()); err != nil {
+		t.Fatal(err)
+	}
+	oldRecord := `{"v":1,"tenant":"` + admin.TenantID + `","subscription":"` + admin.SubscriptionID + `","client":"` + admin.ClientID + `","owner":true}`
+	_, err = h.store.Update(t.Context(), func(tx store.Tx) error {
+		for _, prefix := range []string{"d/" + admin.TenantID + "/user", "d/" + admin.TenantID + "/role"} {
+			for rec, err := range tx.Scan(store.Range{Prefix: prefix}) {
+				if err != nil {
+					return err
+				}
+				tx.Delete(rec.Key)
+			}
+		}
+		tx.Put("m/admin", []byte(oldRecord))
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.check(h.mustStart())
+	if diff := cmp.Diff(want, h.rows()); diff != "" {
 		t.Errorf("rows: %s", diff)
 	}
 }

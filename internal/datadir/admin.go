@@ -32,6 +32,11 @@ type Admin struct {
 	SubscriptionID string `json:"subscriptionId"`
 	ClientID       string `json:"clientId"`
 	ClientSecret   Secret `json:"clientSecret"`
+
+	// The administrator as a person, who signs in with a password. A folder from before there
+	// were users has neither until the next start.
+	UserName     string `json:"userName,omitempty"`
+	UserPassword Secret `json:"userPassword,omitempty"`
 }
 
 // ReadAdmin reads the admin.json of a folder. Where there is none the error is fs.ErrNotExist.
