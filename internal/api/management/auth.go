@@ -10,6 +10,7 @@ import (
 	"midas/internal/activity"
 	"midas/internal/api/httpx"
 	"midas/internal/arm"
+	"midas/internal/azure"
 	"midas/internal/rbac"
 	"midas/internal/token"
 )
@@ -34,42 +35,54 @@ func standardAudiences() []string {
 // authenticate checks the bearer token and makes its subject the request's caller. The tenant is
 // that of the addressed subscription, or empty.
 func (h *Handler) authenticate(ctx context.Context, r *Request, tenant string) error {
+	c := h.challenge(r, tenant)
 	headers := r.HTTP.Header["Authorization"]
 	if len(headers) == 0 {
-		return h.unauthorized(tenant, "AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing.",
+		return c.unauthorized("AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing.",
 			"The authentication failed because of missing 'Authorization' header.")
 	}
 	scheme, raw, found := strings.Cut(headers[0], " ")
 	if len(headers) > 1 || !found || !strings.EqualFold(scheme, "Bearer") {
-		return h.unauthorized(tenant, "AuthenticationFailed", "Authentication failed. The 'Authorization' header is not a single bearer token.", "")
+		return c.unauthorized("AuthenticationFailed", "Authentication failed. The 'Authorization' header is not a single bearer token.", "")
 	}
 	claims, err := h.Tokens.Verify(ctx, strings.TrimSpace(raw))
 	if err != nil {
-		return h.badToken(tenant, err)
+		return c.badToken(err)
 	}
 	if !h.audiences[claims.Audience] {
-		return h.unauthorized(tenant, "InvalidAuthenticationTokenAudience", fmt.Sprintf(
+		return c.unauthorized("InvalidAuthenticationTokenAudience", fmt.Sprintf(
 			"The access token has been obtained for wrong audience or resource '%s'. It should exactly match with one of the allowed audiences '%s'.",
 			claims.Audience, strings.Join(standardAudiences(), "','")), "")
 	}
 	if tenant != "" && claims.TenantID != tenant {
-		return h.wrongTenant(tenant, claims.TenantID)
+		return c.wrongTenant(h.Origin, claims.TenantID)
 	}
 	r.Caller = rbac.Caller{TenantID: claims.TenantID, ObjectID: claims.ObjectID, AppID: claims.AppID, Name: claims.AppID}
 	return nil
 }
 
+// challenge is where a client that came with a bad token, or without one, is sent.
+type challenge struct{ origin, tenant string }
+
+// challenge names the sign-in service as the client knows it.
+func (h *Handler) challenge(r *Request, tenant string) challenge {
+	if tenant == "" {
+		tenant = h.HomeTenant
+	}
+	return challenge{origin: azure.OriginsFor(r.HTTP.Host, h.Origin).Challenge, tenant: tenant}
+}
+
 // badToken words what is wrong with a token. What does not concern the caller is a fault of ours.
-func (h *Handler) badToken(tenant string, err error) error {
+func (c challenge) badToken(err error) error {
 	var expired *token.ExpiredError
 	switch {
 	case errors.As(err, &expired):
 		const format = "1/2/2006 3:04:05 PM"
-		return h.unauthorized(tenant, "ExpiredAuthenticationToken", fmt.Sprintf(
+		return c.unauthorized("ExpiredAuthenticationToken", fmt.Sprintf(
 			"The access token expiry UTC time '%s' is earlier than current UTC time '%s'.",
 			expired.Expired.UTC().Format(format), expired.Now.UTC().Format(format)), "")
 	case refused(err):
-		return h.unauthorized(tenant, "InvalidAuthenticationToken", "The access token is invalid.", "")
+		return c.unauthorized("InvalidAuthenticationToken", "The access token is invalid.", "")
 	}
 	return fmt.Errorf("verify the bearer token: %w", err)
 }
@@ -84,26 +97,24 @@ func refused(err error) bool {
 	return false
 }
 
-func (h *Handler) wrongTenant(tenant, given string) error {
-	issuer := func(t string) string { return h.Origin + "/" + t + "/" }
-	return h.unauthorized(tenant, "InvalidAuthenticationTokenTenant", fmt.Sprintf(
+// wrongTenant names issuers as they are in tokens, which is the same under all host names.
+func (c challenge) wrongTenant(own, given string) error {
+	issuer := func(t string) string { return own + "/" + t + "/" }
+	return c.unauthorized("InvalidAuthenticationTokenTenant", fmt.Sprintf(
 		"The access token is from the wrong issuer '%s'. It must match the tenant '%s' associated with this subscription. Please use the authority (URL) '%s' to get the token.",
-		issuer(given), issuer(tenant), h.Origin+"/"+tenant), "")
+		issuer(given), issuer(c.tenant), c.origin+"/"+c.tenant), "")
 }
 
 // unauthorized is a 401 that names the tenant in its challenge; several tools learn a
 // subscription's tenant from just that.
-func (h *Handler) unauthorized(tenant, code, message, description string) error {
-	if tenant == "" {
-		tenant = h.HomeTenant
-	}
+func (c challenge) unauthorized(code, message, description string) error {
 	if description == "" {
 		description = message
 	}
 	err := arm.Errorf(http.StatusUnauthorized, code, "%s", message)
 	err.Header = http.Header{"Www-Authenticate": {fmt.Sprintf(
 		`Bearer authorization_uri="%s/%s", error="invalid_token", error_description="%s"`,
-		h.Origin, tenant, quotable(description))}}
+		c.origin, c.tenant, quotable(description))}}
 	return err
 }
 

@@ -101,7 +101,7 @@ const retryAfter = "1"
 
 func (h *Handler) accepted(r *Request, op resource.Operation) *Response {
 	return &Response{Status: http.StatusAccepted, Header: http.Header{
-		"Location":    {h.Origin + "/subscriptions/" + op.Subscription + "/operationresults/" + op.Name + "?api-version=" + string(r.Version)},
+		"Location":    {h.origin(r) + "/subscriptions/" + op.Subscription + "/operationresults/" + op.Name + "?api-version=" + string(r.Version)},
 		"Retry-After": {retryAfter},
 	}}
 }
