@@ -101,6 +101,12 @@ func BenchmarkGet(b *testing.B) {
 					benchGet(b, st, keys[i*7919%records])
 				}
 			})
+			b.Run("hot one in a view", func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					benchGet(b, st, keys[0])
+				}
+			})
 			b.Run("same key by 16 in parallel", func(b *testing.B) {
 				b.SetParallelism(8)
 				b.RunParallel(func(pb *testing.PB) {
@@ -109,18 +115,20 @@ func BenchmarkGet(b *testing.B) {
 					}
 				})
 			})
-			b.Run("more in a view", func(b *testing.B) {
+			b.Run("hot 8 in a view", func(b *testing.B) {
 				b.ReportAllocs()
-				err := st.View(b.Context(), func(tx store.Tx) error {
-					for i := 0; b.Loop(); i++ {
-						if _, err := tx.Get(keys[i*7919%records]); err != nil {
-							return err
+				for b.Loop() {
+					err := st.View(context.Background(), func(tx store.Tx) error {
+						for i := range 8 {
+							if _, err := tx.Get(keys[i]); err != nil {
+								return err
+							}
 						}
+						return nil
+					})
+					if err != nil {
+						b.Fatal(err)
 					}
-					return nil
-				})
-				if err != nil {
-					b.Fatal(err)
 				}
 			})
 		})

@@ -109,3 +109,31 @@ func TestOldTransactionWithoutConflictIsNotRunAgain(t *testing.T) {
 		t.Errorf("%d runs, %v", runs, err)
 	}
 }
+
+// The feed forgets an old write of a key while it keeps a newer one of the same key.
+func TestConflictIsFoundAfterTheFeedHasForgottenAnOlderWrite(t *testing.T) {
+	st := closeAtEnd(t, store.New(memory(t), store.Options{}))
+	put := func(key string, bytes int) {
+		if _, err := st.Update(t.Context(), func(tx store.Tx) error { tx.Put(key, make([]byte, bytes)); return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("a", 1<<20)
+	put("b", 1<<20)
+	put("b", 1<<20)
+	runs := 0
+	_, err := st.Update(t.Context(), func(tx store.Tx) error {
+		if _, err := tx.Get("a"); err != nil {
+			return err
+		}
+		if runs++; runs == 1 {
+			put("a", 1<<19)
+			put("b", 1<<20) // now the feed holds more than 4 MiB, and lets the oldest go
+		}
+		tx.Put("c", nil)
+		return nil
+	})
+	if err != nil || runs != 2 {
+		t.Errorf("%d runs, %v", runs, err)
+	}
+}

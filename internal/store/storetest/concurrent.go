@@ -283,6 +283,43 @@ func scanAgreesWithGet(t *testing.T, st store.Store) {
 	})
 }
 
+// longView reads late what has changed since it began: it must see the old, and everybody else the new,
+// although a cache may be filled by what it reads.
+func longView(t *testing.T, st store.Store) {
+	for _, commits := range []int{1, 2, 100, 600} {
+		put(t, st, "a/x", "old")
+		put(t, st, "begin", "")
+		inside := func(tx store.Tx) (string, error) {
+			value, err := valueOf(tx, "a/x")
+			for rec, failed := range tx.Scan(store.Range{Prefix: "a/"}) {
+				value += string(rec.Value)
+				err = errors.Join(err, failed)
+			}
+			return value, err
+		}
+		var late string
+		err := st.View(t.Context(), func(tx store.Tx) error {
+			if _, err := tx.Get("begin"); err != nil {
+				return err
+			}
+			for i := range commits {
+				put(t, st, []string{"a/x", "other"}[min(i, 1)], "new")
+			}
+			var err error
+			late, err = inside(tx)
+			return err
+		})
+		if err != nil || late != "oldold" && late != "newnew" { // new, if it had to run again
+			t.Errorf("%d commits: the view sees %q, %v", commits, late, err)
+		}
+		var after string
+		err = st.View(t.Context(), func(tx store.Tx) (err error) { after, err = inside(tx); return err })
+		if err != nil || after != "newnew" {
+			t.Errorf("%d commits: then others see %q, %v", commits, after, err)
+		}
+	}
+}
+
 // linearizable lets writers count one key up and readers read it. A reader must see at least what was
 // acknowledged before it began, and never less than any reader before it.
 func linearizable(t *testing.T, st store.Store) {

@@ -40,6 +40,7 @@ func Run(t *testing.T, open func(t testing.TB) store.Store) {
 		{"a view sees one revision of many keys", oneRevision},
 		{"a scan and a get of one view agree", scanAgreesWithGet},
 		{"reads are linearizable", linearizable},
+		{"a long view does not make others see what is old", longView},
 
 		{"a feed is ordered and without gaps under 16 writers", feedUnderWriters},
 		{"a feed selects by prefix", feedPrefix},
