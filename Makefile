@@ -21,8 +21,8 @@ test:
 e2e: build ## the built binary, used as its users do
 	$(GO) test -count=1 -tags e2e ./e2e/...
 
-bench:
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+bench: ## Midas beside a bare server and the engine alone; SCALE=1000000 for a big installation
+	$(GO) run ./bench $(if $(SCALE),-scale $(SCALE))
 
 fuzz: ## every fuzz target for FUZZTIME
 	@set -e; \

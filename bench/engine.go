@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -74,14 +73,16 @@ func (t *target) dump() (map[string]int, error) {
 	return sizes, nil
 }
 
-// engineAlone commits as many transactions of a shape as a round of PUTs does, with as many
-// writers, durably, straight into the engine, and gives the rate.
+// engineAlone runs as many transactions of a shape as a round of PUTs does, with as many writers,
+// durably, on the store without a server: each gets the keys that it is going to write, as a create
+// must, and writes them. It gives the rate.
 func engineAlone(dir string, shape []row) (float64, error) {
 	engine, err := pebble.Open(dir, pebble.Options{})
 	if err != nil {
 		return 0, err
 	}
-	defer engine.Close()
+	st := store.New(store.Cached(engine, 32<<20), store.Options{})
+	defer st.Close()
 	var (
 		next atomic.Int64
 		wait sync.WaitGroup
@@ -96,11 +97,16 @@ func engineAlone(dir string, shape []row) (float64, error) {
 				if i > putRequests {
 					return
 				}
-				commit := store.Commit{Writes: make([]store.Write, len(shape))}
-				for k, r := range shape {
-					commit.Writes[k] = store.Write{Key: fmt.Sprintf("%s-%d", strings.TrimSpace(r.key), i), Value: value[:r.bytes]}
-				}
-				_, errs[w] = engine.Commit(context.Background(), commit)
+				_, errs[w] = st.Update(context.Background(), func(tx store.Tx) error {
+					for _, r := range shape {
+						key := fmt.Sprintf("%s-%d", r.key, i)
+						if _, err := tx.Get(key); !errors.Is(err, store.ErrNotFound) {
+							return fmt.Errorf("%s exists: %w", key, err)
+						}
+						tx.Put(key, value[:r.bytes])
+					}
+					return nil
+				})
 			}
 		})
 	}

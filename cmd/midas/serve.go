@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
 	"strings"
 	"syscall"
 	"text/template"
@@ -56,6 +57,7 @@ func (c *serveCommand) Run(ctx context.Context, to streams) error {
 	}
 	ctx, restore := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer restore()
+	defer runtime.KeepAlive(reserve())
 	server, err := midas.Start(ctx, cfg)
 	if err != nil {
 		return err

@@ -48,12 +48,10 @@ const (
 // exactly the ids of instances: a trailing type without a name is an error. A trailing slash is
 // ignored.
 func ParseID(s string) (ID, error) {
-	segments, err := split(s, false)
+	p, err := parse(s, false)
 	if err != nil {
 		return ID{}, err
 	}
-	p := parser{segments: segments}
-	p.parse()
 	if p.rest != "" || p.namespace != "" {
 		return ID{}, fmt.Errorf("id %q names a type without a name", s)
 	}
@@ -220,6 +218,17 @@ func (id ID) isKind(k kind) bool {
 	return len(id.levels) > 0 && id.levels[len(id.levels)-1].kind == k
 }
 
+// forbidden are the ASCII characters that no name has.
+var forbidden = func() (set [0x80]bool) {
+	for c := range ' ' {
+		set[c] = true
+	}
+	for _, c := range "<>%&:\\?/#\x7f" {
+		set[c] = true
+	}
+	return set
+}()
+
 // CheckName reports why a name cannot be part of any id.
 func CheckName(name string) error {
 	switch {
@@ -234,13 +243,10 @@ func CheckName(name string) error {
 	case len(name) > maxName && utf8.RuneCountInString(name) > maxName:
 		return fmt.Errorf("is longer than %d characters", maxName)
 	}
-	for i := 0; i < len(name); i++ {
-		if c := name[i]; c < ' ' || c == 0x7f || strings.IndexByte(`<>%&:\?/#`, c) >= 0 {
-			return fmt.Errorf("contains the character %q", rune(c))
+	for _, c := range name {
+		if c < 0x80 && forbidden[c] || c >= 0x80 && unicode.IsControl(c) {
+			return fmt.Errorf("contains the character %q", c)
 		}
-	}
-	if strings.ContainsFunc(name, unicode.IsControl) {
-		return errors.New("contains a control character")
 	}
 	return nil
 }

@@ -8,35 +8,37 @@ import (
 )
 
 // split cuts a path into its segments and checks each. With unescape, the segments are
-// percent-decoded after cutting, so that an encoded slash cannot move a border.
-func split(path string, unescape bool) ([]string, error) {
+// percent-decoded after cutting, so that an encoded slash cannot move a border. It also gives the
+// path that the segments spell, without a trailing slash.
+func split(path string, unescape bool) (segments []string, spelled string, err error) {
 	switch {
 	case len(path) > MaxID:
-		return nil, fmt.Errorf("is longer than %d bytes", MaxID)
+		return nil, "", fmt.Errorf("is longer than %d bytes", MaxID)
 	case path == "" || path[0] != '/':
-		return nil, errors.New("does not start with a slash")
+		return nil, "", errors.New("does not start with a slash")
 	}
-	path = strings.TrimSuffix(path[1:], "/")
+	path = strings.TrimSuffix(path, "/")
 	if path == "" {
-		return nil, nil
+		return nil, "", nil
 	}
-	segments := strings.Split(path, "/")
+	segments = strings.Split(path[1:], "/")
 	if len(segments) > maxSegments {
-		return nil, fmt.Errorf("has more than %d segments", maxSegments)
+		return nil, "", fmt.Errorf("has more than %d segments", maxSegments)
 	}
-	for i, s := range segments {
-		if unescape && strings.IndexByte(s, '%') >= 0 {
-			decoded, err := url.PathUnescape(s)
-			if err != nil {
-				return nil, fmt.Errorf("segment %q is badly escaped", s)
+	if unescape && strings.IndexByte(path, '%') >= 0 {
+		for i, s := range segments {
+			if segments[i], err = url.PathUnescape(s); err != nil {
+				return nil, "", fmt.Errorf("segment %q is badly escaped", s)
 			}
-			s, segments[i] = decoded, decoded
 		}
+		path = "/" + strings.Join(segments, "/")
+	}
+	for _, s := range segments {
 		if err := CheckName(s); err != nil {
-			return nil, fmt.Errorf("segment %q %w", s, err)
+			return nil, "", fmt.Errorf("segment %q %w", s, err)
 		}
 	}
-	return segments, nil
+	return segments, path, nil
 }
 
 // parser walks over the segments of a path, collecting the levels of an id. What it cannot make
@@ -45,13 +47,17 @@ func split(path string, unescape bool) ([]string, error) {
 type parser struct {
 	segments  []string
 	next      int
-	raw       strings.Builder
+	spelled   string // the segments, joined
+	end       int    // how much of spelled the levels take
 	levels    []level
 	namespace string
 	rest      string
 }
 
-func (p *parser) parse() {
+func parse(path string, unescape bool) (p parser, err error) {
+	if p.segments, p.spelled, err = split(path, unescape); err != nil {
+		return parser{}, err
+	}
 	p.levels = make([]level, 0, 4)
 	for p.next < len(p.segments) && p.rest == "" && p.namespace == "" {
 		if strings.EqualFold(p.segments[p.next], "providers") {
@@ -60,6 +66,7 @@ func (p *parser) parse() {
 			p.core()
 		}
 	}
+	return p, nil
 }
 
 // core reads one "word/name" pair that belongs to ARM itself.
@@ -88,7 +95,8 @@ func (p *parser) provider() {
 		return
 	}
 	p.namespace = p.segments[p.next+1]
-	typ, taken := Type(p.namespace), 2
+	var typ Type
+	taken := 2
 	for p.next+taken < len(p.segments) {
 		word := p.segments[p.next+taken]
 		if taken == 0 && strings.EqualFold(word, "providers") {
@@ -98,7 +106,12 @@ func (p *parser) provider() {
 			p.rest = word
 			return
 		}
-		typ += Type("/" + word)
+		if typ == "" { // namespace and first type stand side by side in the path: no need to join them
+			begin := p.end + len("/providers/")
+			typ = Type(p.spelled[begin : begin+len(p.namespace)+1+len(word)])
+		} else {
+			typ += Type("/" + word)
+		}
 		p.add(kindResource, typ, taken+2, p.segments[p.next+taken+1])
 		p.namespace, taken = "", 0
 	}
@@ -107,11 +120,10 @@ func (p *parser) provider() {
 // add appends a level that takes the next n segments and carries a name.
 func (p *parser) add(k kind, typ Type, n int, name string) {
 	for _, s := range p.segments[p.next : p.next+n] {
-		p.raw.WriteByte('/')
-		p.raw.WriteString(s)
+		p.end += 1 + len(s)
 	}
 	p.next += n
-	p.levels = append(p.levels, level{rawEnd: p.raw.Len(), name: name, typ: typ, kind: k})
+	p.levels = append(p.levels, level{rawEnd: p.end, name: name, typ: typ, kind: k})
 }
 
 // id closes the parsed levels into an id.
@@ -119,7 +131,7 @@ func (p *parser) id() ID {
 	if len(p.levels) == 0 {
 		return ID{}
 	}
-	raw := p.raw.String()
+	raw := p.spelled[:p.end]
 	key := Fold(raw)
 	for i := range p.levels {
 		p.levels[i].keyEnd = p.levels[i].rawEnd

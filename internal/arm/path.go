@@ -40,12 +40,10 @@ type Path struct {
 // collection, and for POST an action on what stands before it. The error says what is wrong with
 // the path; whether its type exists is for the operation table to say.
 func ParsePath(method, escaped string) (Path, error) {
-	segments, err := split(escaped, true)
+	p, err := parse(escaped, true)
 	if err != nil {
 		return Path{}, fmt.Errorf("the request path %w", err)
 	}
-	p := parser{segments: segments}
-	p.parse()
 	if p.namespace != "" && (p.rest == "" || method == http.MethodPost) {
 		return p.providerPath(), nil
 	}

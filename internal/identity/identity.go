@@ -2,8 +2,7 @@
 //
 // An identity is an ARM resource and, in the directory of its subscription's tenant, a service
 // principal without any credential. Both are made and ended in one transaction. The resource is
-// found by its id; the principal by its object id or its client id, which lead back to the
-// resource. A new identity of an old name is another identity: it gets new ids, so role
+// found by its id; the principal, which names its resource, by its object id or its client id. A new identity of an old name is another identity: it gets new ids, so role
 // assignments and references of the old one do not come back to life.
 package identity
 
@@ -176,8 +175,6 @@ func (s *Service) Deleted(tx store.Tx, rec resource.Record) error {
 	if err != nil {
 		return err
 	}
-	tx.Delete(principalKey(identity.PrincipalID))
-	tx.Delete(clientKey(identity.ClientID))
 	return s.Directory.DeleteServicePrincipal(tx, identity.TenantID, identity.PrincipalID)
 }
 
@@ -215,8 +212,6 @@ func (s *Service) write(tx store.Tx, rec resource.Record, created bool, change C
 }
 
 func (s *Service) createPrincipal(tx store.Tx, identity Identity, now time.Time) error {
-	tx.Put(principalKey(identity.PrincipalID), []byte(identity.ID.Key()))
-	tx.Put(clientKey(identity.ClientID), []byte(identity.ID.Key()))
 	return s.Directory.CreateServicePrincipal(tx, directory.ServicePrincipal{
 		ID: identity.PrincipalID, AppID: identity.ClientID, TenantID: identity.TenantID,
 		DisplayName: identity.Name, Type: "ManagedIdentity", Enabled: true, Created: now,
@@ -245,9 +240,6 @@ func decode(rec resource.Record) (Identity, error) {
 	}
 	return identity, nil
 }
-
-func principalKey(objectID string) string { return "p/" + arm.Fold(objectID) }
-func clientKey(clientID string) string    { return "c/" + arm.Fold(clientID) }
 
 // isNotFound tells ARM's word for a missing resource; a missing group is another matter.
 func isNotFound(err error) bool {

@@ -51,23 +51,23 @@ func (r *route) row(method string, at arm.Level) *Operation {
 // table finds operations. It is made once and only read afterwards.
 type table struct {
 	operations []Operation
-	routes     map[string]*route
+	routes     map[routeKey]*route
 	types      map[string][]arm.Type // by folded namespace, in table order
 }
 
 // newTable indexes the operations. Two rows for one method and path are a mistake of ours.
 func newTable(operations []Operation) (*table, error) {
-	t := &table{operations: operations, routes: map[string]*route{}, types: map[string][]arm.Type{}}
+	t := &table{operations: operations, routes: map[routeKey]*route{}, types: map[string][]arm.Type{}}
 	for i := range operations {
 		op := &operations[i]
-		key := routeKey(op.Type, op.Target, op.Verb)
+		key := keyOf(op.Type, op.Target, op.Verb)
 		r := t.routes[key]
 		if r == nil {
 			r = &route{}
 			t.routes[key] = r
 		}
 		if r.row(op.Method, op.At) != nil {
-			return nil, fmt.Errorf("two operations for %s %s", op.Method, key)
+			return nil, fmt.Errorf("two operations for %s %v", op.Method, key)
 		}
 		r.rows = append(r.rows, op)
 		r.at |= op.At
@@ -79,13 +79,20 @@ func newTable(operations []Operation) (*table, error) {
 	return t, nil
 }
 
-func routeKey(typ arm.Type, target arm.Target, verb string) string {
-	return typ.Key() + "\x00" + target.String() + "\x00" + arm.Fold(verb)
+// routeKey is folded.
+type routeKey struct {
+	typ    string
+	target arm.Target
+	verb   string
+}
+
+func keyOf(typ arm.Type, target arm.Target, verb string) routeKey {
+	return routeKey{typ.Key(), target, arm.Fold(verb)}
 }
 
 // find gives the operation that a request means, and the version of it that it asks for.
 func (t *table) find(method string, path arm.Path, asked []string) (*Operation, arm.Version, error) {
-	r, at := t.routes[routeKey(path.Type, path.Target, path.Verb)], path.Level()
+	r, at := t.routes[keyOf(path.Type, path.Target, path.Verb)], path.Level()
 	if r == nil || r.at&at == 0 {
 		if path.Target == arm.Action && t.methodsOf(path) != "" {
 			return nil, "", errMethod(method, t.methodsOf(path))
@@ -113,7 +120,7 @@ func (t *table) methodsOf(path arm.Path) string {
 	if err != nil {
 		return ""
 	}
-	if r := t.routes[routeKey(as.Type, as.Target, "")]; r != nil && r.at&as.Level() != 0 {
+	if r := t.routes[keyOf(as.Type, as.Target, "")]; r != nil && r.at&as.Level() != 0 {
 		return r.allowed(as.Level())
 	}
 	return ""

@@ -206,7 +206,7 @@ func begin(db *pdb.DB, durable *pdb.WriteOptions) error {
 
 func databaseOptions(o Options) *pdb.Options {
 	opts := &pdb.Options{
-		CacheSize:          cmp.Or(o.CacheBytes, 8<<20),
+		CacheSize:          cmp.Or(o.CacheBytes, 64<<20),
 		MemTableSize:       uint64(cmp.Or(o.MemTableBytes, 16<<20)),
 		MaxOpenFiles:       500,
 		FormatMajorVersion: databaseFormat,
