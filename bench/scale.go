@@ -147,4 +147,3 @@ func sizeOf(dir string) (total int64) {
 	})
 	return total
 }
-
