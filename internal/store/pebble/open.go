@@ -20,7 +20,8 @@ import (
 
 // Options of an engine; the zero value is right.
 type Options struct {
-	// CacheBytes bounds Pebble's cache of table blocks. 0 means 8 MiB.
+	// CacheBytes bounds Pebble's cache of table blocks, which grows with use. 0 means 64 MiB, which
+	// holds the filters of some millions of records.
 	CacheBytes int64
 	// MemTableBytes bounds each of the few tables that collect writes in memory; they begin small and
 	// grow under load. 0 means 16 MiB, with which writing is twice as fast as with 4.
@@ -66,6 +67,7 @@ func OpenMemory(o Options) (*Engine, error) {
 	opts := databaseOptions(o)
 	opts.FS = vfs.NewMem()
 	opts.DisableWAL = true // nothing survives a crash anyway
+	opts.ApplyCompressionSettings(func() pdb.DBCompressionSettings { return pdb.DBCompressionNone })
 	return open("memory", opts)
 }
 
@@ -205,9 +207,12 @@ func begin(db *pdb.DB, durable *pdb.WriteOptions) error {
 }
 
 func databaseOptions(o Options) *pdb.Options {
+	table := cmp.Or(o.MemTableBytes, 16<<20)
 	opts := &pdb.Options{
-		CacheSize:          cmp.Or(o.CacheBytes, 64<<20),
-		MemTableSize:       uint64(cmp.Or(o.MemTableBytes, 16<<20)),
+		// Pebble takes the room for its write tables from the cache's, and without this nothing
+		// would be left for blocks: one table is being filled, another is being flushed.
+		CacheSize:          cmp.Or(o.CacheBytes, 8<<20) + 2*table,
+		MemTableSize:       uint64(table),
 		MaxOpenFiles:       500,
 		FormatMajorVersion: databaseFormat,
 		Logger:             logger{o.Log},
