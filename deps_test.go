@@ -25,6 +25,9 @@ var mayImport = map[string]string{
 
 	"internal/store/storetest": "internal/store internal/store/pebble",
 	"internal/localca":         "internal/atomicfile",
+	"internal/truststore":      "internal/atomicfile",
+	"internal/proxy":           "internal/azure",
+	"internal/child":           "",
 	"internal/datadir":         "internal/atomicfile",
 	"internal/token":           "internal/arm internal/store",
 
@@ -48,7 +51,7 @@ var mayImport = map[string]string{
 	// server and commands
 	"midas": "internal/activity internal/api/httpx internal/api/login internal/api/management internal/arm internal/azure internal/bootstrap internal/control internal/datadir internal/directory internal/identity internal/localca internal/ops internal/rbac internal/resource internal/store internal/store/pebble internal/token",
 
-	"cmd/midas": "midas",
+	"cmd/midas": "midas internal/child internal/proxy internal/truststore",
 	"midastest": "midas",
 
 	// tests only
@@ -74,7 +77,7 @@ var foreign = map[string]string{
 	"github.com/rogpeppe/go-internal":                            "",
 	"go.uber.org/goleak":                                         "",
 	"github.com/coreos/go-oidc/v3":                               "",
-	"golang.org/x/sys":                                           "",
+	"golang.org/x/sys":                                           "internal/child",
 	"google.golang.org/protobuf":                                 "",
 	"github.com/prometheus/client_model":                         "",
 	"github.com/AzureAD/microsoft-authentication-library-for-go": "",

@@ -1,0 +1,253 @@
+package proxy_test
+
+import (
+	"bufio"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"midas/internal/proxy"
+)
+
+// lines collects what is reported.
+type lines struct {
+	mu  sync.Mutex
+	all []string
+}
+
+func (l *lines) add(s string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all = append(l.all, s)
+}
+
+// begin runs a proxy until the test ends.
+func begin(t *testing.T, cfg proxy.Config) *proxy.Proxy {
+	t.Helper()
+	p, err := proxy.Start(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return p
+}
+
+// through is a client whose every request goes to the proxy, as that of a program that does not
+// know which hosts are its own machine.
+func through(t *testing.T, p *proxy.Proxy) *http.Client {
+	t.Helper()
+	at, err := url.Parse(p.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &http.Client{Transport: &http.Transport{
+		Proxy: http.ProxyURL(at), DisableKeepAlives: true,
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // whom the tunnel reaches is told by its answer
+	}}
+}
+
+func named(name string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, name+" as "+r.Host) })
+}
+
+func TestWhatMayBeReached(t *testing.T) {
+	server := httptest.NewTLSServer(named("midas"))
+	defer server.Close()
+	local := httptest.NewTLSServer(named("local"))
+	defer local.Close()
+	plain := httptest.NewServer(named("plain"))
+	defer plain.Close()
+	var told lines
+	p := begin(t, proxy.Config{Server: server.Listener.Addr().String(), Endpoint: "midas.test:8443", Report: told.add})
+	const refused = "refused"
+	for target, want := range map[string]string{
+		"https://management.azure.com/":                   "midas as management.azure.com",
+		"https://LOGIN.microsoftonline.com/":              "midas as LOGIN.microsoftonline.com",
+		"https://graph.microsoft.com/":                    "midas as graph.microsoft.com",
+		"https://midas.test:8443/":                        "midas as midas.test:8443",
+		local.URL:                                         "local as " + local.Listener.Addr().String(),
+		plain.URL:                                         "plain as " + plain.Listener.Addr().String(),
+		"https://example.com/":                            refused,
+		"https://example.com:8443/":                       refused,
+		"https://management.azure.com.example/":           refused,
+		"https://169.254.169.254/":                        refused,
+		"http://169.254.169.254/metadata/identity":        refused,
+		"http://management.azure.com/":                    refused,
+		"https://management.azure.com:8443/":              refused,
+		"http://management.azure.com:443/":                refused,
+		"https://midas.test/":                             refused,
+		"https://10.0.0.1/":                               refused,
+		"https://vault.azure.net.management.azure.com:1/": refused,
+	} {
+		resp, err := through(t, p).Get(target)
+		if err != nil {
+			if want != refused || !strings.Contains(err.Error(), "Forbidden") {
+				t.Errorf("%s: %v", target, err)
+			}
+			continue
+		}
+		body, _ := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if got := string(body); want == refused && resp.StatusCode != http.StatusForbidden || want != refused && got != want {
+			t.Errorf("%s: %s %s, want %s", target, resp.Status, got, want)
+		}
+	}
+	if len(told.all) == 0 {
+		t.Error("nothing was reported")
+	}
+}
+
+// Even a proxy that lets everything through must not let a program reach the real Azure.
+func TestInternetIsNeverAzure(t *testing.T) {
+	server := httptest.NewTLSServer(named("midas"))
+	defer server.Close()
+	p := begin(t, proxy.Config{Server: server.Listener.Addr().String(), Internet: true})
+	for _, target := range []string{"https://management.azure.com:8443/", "https://login.windows.net.:80/"} {
+		if _, err := through(t, p).Get(target); err == nil || !strings.Contains(err.Error(), "Forbidden") {
+			t.Errorf("%s: %v", target, err)
+		}
+	}
+	resp, err := through(t, p).Get("http://sts.windows.net/")
+	if err != nil || resp.StatusCode != http.StatusForbidden {
+		t.Errorf("in clear: %v %v", resp, err)
+	}
+	// The rest is tried: nobody listens on this port of this machine's own address.
+	if _, err := through(t, p).Get("https://0.0.0.0:1/"); err == nil || !strings.Contains(err.Error(), "Bad Gateway") {
+		t.Errorf("another host: %v", err)
+	}
+}
+
+func TestEachHostIsReportedOnce(t *testing.T) {
+	var told lines
+	p := begin(t, proxy.Config{Server: "127.0.0.1:1", Report: told.add})
+	for range 3 {
+		_, _ = through(t, p).Get("https://example.com/")
+		_, _ = through(t, p).Get("https://management.azure.com/")
+	}
+	want := []string{
+		"refused to connect to example.com: only Azure's management, sign-in and Graph hosts lead to Midas; --allow-internet lets the rest through",
+		"cannot reach 127.0.0.1:1: dial tcp 127.0.0.1:1: connect: connection refused",
+	}
+	if diff := cmp.Diff(want, told.all); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestNothingButProxyRequests(t *testing.T) {
+	p := begin(t, proxy.Config{Server: "127.0.0.1:1"})
+	for _, path := range []string{"/", "/metadata/identity/oauth2/token"} {
+		resp, err := http.Get(p.URL() + path)
+		if err != nil || resp.StatusCode != http.StatusBadRequest {
+			t.Errorf("%s: %v %v", path, resp, err)
+		}
+	}
+}
+
+// tunnel opens one by hand.
+func tunnel(t *testing.T, p *proxy.Proxy, target string) (*net.TCPConn, *bufio.Reader) {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(p.URL(), "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	// What follows the request at once must not be lost.
+	if _, err := io.WriteString(conn, "CONNECT "+target+" HTTP/1.1\r\nHost: "+target+"\r\n\r\nhello "); err != nil {
+		t.Fatal(err)
+	}
+	in := bufio.NewReader(conn)
+	resp, err := http.ReadResponse(in, &http.Request{Method: http.MethodConnect})
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("%v %v", resp, err)
+	}
+	return conn.(*net.TCPConn), in
+}
+
+// listen answers each connection, after it has ended its half, with all that it said.
+func listen(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var done sync.WaitGroup
+	done.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			done.Go(func() {
+				defer conn.Close()
+				said, _ := io.ReadAll(conn)
+				_, _ = conn.Write(said)
+			})
+		}
+	})
+	t.Cleanup(func() { _ = l.Close(); done.Wait() })
+	return l.Addr().String()
+}
+
+func TestTunnelKeepsWhatIsSaidAfterOneSideHasEnded(t *testing.T) {
+	p := begin(t, proxy.Config{Server: listen(t)})
+	conn, in := tunnel(t, p, "management.azure.com:443")
+	if _, err := io.WriteString(conn, "world"); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(in); err != nil || string(got) != "hello world" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+func TestCloseEndsTunnelsAndLeavesNothing(t *testing.T) {
+	address := listen(t)
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	p, err := proxy.Start(proxy.Config{Server: address})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, in := tunnel(t, p, "management.azure.com:443")
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := in.ReadByte(); err == nil || errors.Is(err, net.ErrClosed) {
+		t.Errorf("the tunnel goes on: %v", err)
+	}
+	_ = conn.Close()
+}
+
+func TestHostsCannotWriteToTheTerminal(t *testing.T) {
+	var told lines
+	p := begin(t, proxy.Config{Server: "127.0.0.1:1", Report: told.add})
+	conn, err := net.Dial("tcp", strings.TrimPrefix(p.URL(), "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_, _ = io.WriteString(conn, "GET http://example.com%1b%5b31m/ HTTP/1.1\r\nHost: x\r\n\r\n")
+	if _, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range told.all {
+		if strings.ContainsAny(line, "\x1b\n\r") {
+			t.Errorf("%q", line)
+		}
+	}
+}
