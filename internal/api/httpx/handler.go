@@ -74,6 +74,12 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ev := &x.event
 	h.begin(ev, r)
 	w.Header()["X-Ms-Request-Id"] = []string{ev.RequestID}
+	if r.ProtoMajor == 1 && len(r.TransferEncoding) > 0 {
+		// It may have had a Content-Length as well, which net/http drops unseen. Whoever stands in
+		// front and believed that length takes what follows for this request's body, not for the
+		// next request, so nothing may follow (RFC 9112, 6.1).
+		w.Header()["Connection"] = []string{"close"}
+	}
 	if r.Body != nil && r.Body != http.NoBody {
 		// It gets the server's own writer, not ours: that is how it makes the server close a
 		// connection whose rest of the body nobody is going to read. And the server keeps its own
@@ -175,7 +181,7 @@ func writePlain(w http.ResponseWriter, status int, code, message string) {
 	body.Error.Code, body.Error.Message = code, message
 	clear := w.Header()
 	for name := range clear {
-		if name != "X-Ms-Request-Id" {
+		if name != "X-Ms-Request-Id" && name != "Connection" {
 			delete(clear, name) // what the face had prepared for another answer
 		}
 	}

@@ -292,6 +292,35 @@ func TestHugeHeadersAreRefused(t *testing.T) {
 	}
 }
 
+// Between a length and chunks, others may have believed the length.
+func TestNothingFollowsAChunkedRequest(t *testing.T) {
+	for name, face := range map[string]httpx.HandlerFunc{
+		"answered": func(w http.ResponseWriter, _ *http.Request, _ *httpx.Event) { w.WriteHeader(204) },
+		"panicked": func(http.ResponseWriter, *http.Request, *httpx.Event) { panic("cause") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			reached := 0
+			h, _ := setup(t, httpx.HandlerFunc(func(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
+				reached++
+				face(w, r, ev)
+			}), io.Discard)
+			conn, err := net.Dial("tcp", strings.TrimPrefix(serve(t, h), "http://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			_, err = io.WriteString(conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /hidden HTTP/1.1\r\nHost: a\r\n\r\n")
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, err := io.ReadAll(conn)
+			if err != nil || reached != 1 || strings.Count(string(text), "HTTP/1.1 ") != 1 {
+				t.Errorf("%d requests were seen, answers %q %v", reached, text, err)
+			}
+		})
+	}
+}
+
 func TestClientThatLeftIsNoFaultOfTheServer(t *testing.T) {
 	var log bytes.Buffer
 	h, _ := setup(t, httpx.HandlerFunc(func(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
