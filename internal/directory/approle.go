@@ -158,7 +158,7 @@ func (d *Directory) AppRoleAssignedTo(tx store.Tx, tenant, resource, after strin
 // through groups, in order and each once. An audience that no application here has gives none.
 func (d *Directory) AppRoles(ctx context.Context, tenant, principal, audience string) (values []string, err error) {
 	err = d.Store.View(ctx, func(tx store.Tx) error {
-		values, err = d.appRoles(tx, tenant, principal, audience)
+		values, err = d.AppRolesFor(tx, tenant, principal, audience)
 		return err
 	})
 	if err != nil {
@@ -167,7 +167,8 @@ func (d *Directory) AppRoles(ctx context.Context, tenant, principal, audience st
 	return values, nil
 }
 
-func (d *Directory) appRoles(tx store.Tx, tenant, principal, audience string) ([]string, error) {
+// AppRolesFor is AppRoles inside a transaction.
+func (d *Directory) AppRolesFor(tx store.Tx, tenant, principal, audience string) ([]string, error) {
 	resource, err := d.Resource(tx, tenant, audience)
 	if errors.Is(err, ErrNotFound) {
 		return nil, nil

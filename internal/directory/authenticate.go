@@ -64,13 +64,19 @@ func (d *Directory) Authenticate(ctx context.Context, tenant, appID string, text
 	return p, nil
 }
 
-// client reads an application with its principal. An application without a principal in the tenant
+// client reads an application with its principal; both are shared and must not be changed. An application without a principal in the tenant
 // cannot act there, and counts as not found.
 func (d *Directory) client(tx store.Tx, tenant, appID string) (app Application, p ServicePrincipal, found bool, err error) {
-	app, err = d.ApplicationByAppID(tx, tenant, appID)
+	a, err := getHot(&d.hot.apps, tx, applicationKey(tenant, appID))
+	var ref reference
 	if err == nil {
-		p, err = d.ServicePrincipalByAppID(tx, tenant, appID)
+		ref, err = getHot(&d.hot.references, tx, principalAppKey(tenant, appID))
 	}
+	var sp principalRecord
+	if err == nil {
+		sp, err = getHot(&d.hot.principals, tx, principalKey(tenant, ref.ID))
+	}
+	app, p = a.Application, sp.ServicePrincipal
 	if errors.Is(err, ErrNotFound) {
 		return app, p, false, nil
 	}

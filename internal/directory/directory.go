@@ -48,6 +48,15 @@ type Directory struct {
 	NewID func() string
 
 	hashing gate
+	hot     hot
+}
+
+// hot is what the token endpoint reads for each token, kept decoded. What it gives is shared.
+type hot struct {
+	tenants    store.Decoded[tenantRecord]
+	apps       store.Decoded[applicationRecord]
+	principals store.Decoded[principalRecord]
+	references store.Decoded[reference]
 }
 
 // key joins the parts of a key below a tenant. Ids are GUIDs or domain names, which compare without
@@ -88,6 +97,11 @@ func (v version) number() int { return v.V }
 
 // get reads a record, or gives ErrNotFound.
 func get[T interface{ number() int }](tx store.Tx, key string) (T, error) {
+	return getHot[T](nil, tx, key)
+}
+
+// getHot is get for those who do not change what they are given.
+func getHot[T interface{ number() int }](kept *store.Decoded[T], tx store.Tx, key string) (T, error) {
 	var zero T
 	if len(key) > store.MaxKey {
 		return zero, ErrNotFound // an id that a client made up; nothing has such a key
@@ -99,7 +113,10 @@ func get[T interface{ number() int }](tx store.Tx, key string) (T, error) {
 	if err != nil {
 		return zero, err
 	}
-	return decode[T](rec)
+	if kept == nil {
+		return decode[T](rec)
+	}
+	return kept.Of(rec, decode[T])
 }
 
 func decode[T interface{ number() int }](rec store.Record) (T, error) {

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -23,6 +24,9 @@ type Group struct {
 	Description  string    `json:"description,omitempty"`
 	MailNickname string    `json:"mailNickname,omitempty"`
 	Created      time.Time `json:"created"`
+
+	// Extra is what Application.Extra is.
+	Extra map[string]json.RawMessage `json:"extra,omitempty"`
 }
 
 type groupRecord struct {

@@ -61,9 +61,11 @@ func (d *Directory) CreateServicePrincipal(tx store.Tx, p ServicePrincipal) erro
 		p.Created = d.Now().UTC()
 	}
 	record, byApp := principalKey(p.TenantID, p.ID), principalAppKey(p.TenantID, p.AppID)
-	for _, k := range []string{record, byApp} {
-		if err := absent(tx, k); err != nil {
-			return fmt.Errorf("create service principal %s: %w", p.ID, err)
+	if p.Type != TypeManagedIdentity { // whose ids are random and never somebody's choice
+		for _, k := range []string{record, byApp} {
+			if err := absent(tx, k); err != nil {
+				return fmt.Errorf("create service principal %s: %w", p.ID, err)
+			}
 		}
 	}
 	if err := put(tx, byApp, reference{version{current}, p.ID}); err != nil {

@@ -56,7 +56,7 @@ func (d *Directory) PutTenant(tx store.Tx, t Tenant) error {
 
 // Tenant gives the tenant with an id, or ErrNotFound.
 func (d *Directory) Tenant(tx store.Tx, id string) (Tenant, error) {
-	r, err := get[tenantRecord](tx, tenantKey(id))
+	r, err := getHot(&d.hot.tenants, tx, tenantKey(id))
 	return r.Tenant, err
 }
 

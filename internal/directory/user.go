@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -32,6 +33,9 @@ type User struct {
 
 	// ValidFrom is when its tokens were last revoked, as it is for service principals.
 	ValidFrom time.Time `json:"validFrom,omitzero"`
+
+	// Extra is what Application.Extra is.
+	Extra map[string]json.RawMessage `json:"extra,omitempty"`
 }
 
 // userRecord keeps the password's hash beside the user, so that it leaves this package with nobody.

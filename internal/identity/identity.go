@@ -63,12 +63,9 @@ type Service struct {
 	decoded store.Decoded[Identity]
 }
 
-// keptDecoded bounds how many identities are kept decoded: some 1 KB each.
-const keptDecoded = 8192
-
 // New makes the service.
 func New(c Config) *Service {
-	return &Service{Config: c, decoded: store.Decoded[Identity]{Limit: keptDecoded}}
+	return &Service{Config: c}
 }
 
 // Change gives the wanted state of an identity from its present one. For an identity that does not

@@ -83,12 +83,9 @@ type Service struct {
 	decoded store.Decoded[Record]
 }
 
-// keptDecoded bounds how many records are kept decoded: some 1 KB each.
-const keptDecoded = 8192
-
 // New makes the service; Run must be running for groups to go away.
 func New(c Config) *Service {
-	return &Service{Config: c, wake: make(chan struct{}, 1), decoded: store.Decoded[Record]{Limit: keptDecoded}}
+	return &Service{Config: c, wake: make(chan struct{}, 1)}
 }
 
 func recordKey(id arm.ID) string { return "r/" + id.Key() }
