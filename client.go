@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -17,6 +18,8 @@ import (
 	"syscall"
 	"time"
 
+	"midas/internal/azure"
+	"midas/internal/control"
 	"midas/internal/datadir"
 	"midas/internal/localca"
 )
@@ -28,8 +31,10 @@ type Admin = datadir.Admin
 // other.
 type Client struct {
 	Admin
-	CAFile string // ca.pem, an absolute path
-	HTTP   *http.Client
+	Data        string // the data folder, an absolute path
+	CAFile      string // ca.pem, an absolute path
+	AzureCAFile string // the ca.pem of the authority for Azure's host names
+	HTTP        *http.Client
 }
 
 // maxAnswer bounds what a Client reads.
@@ -44,21 +49,84 @@ func OpenClient(data string) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	ca, err := filepath.Abs(filepath.Join(data, localca.CertificateFile))
-	if err != nil {
-		return nil, fmt.Errorf("find the local CA: %w", err)
+	if data, err = filepath.Abs(data); err != nil {
+		return nil, fmt.Errorf("find the data folder: %w", err)
 	}
-	block, err := os.ReadFile(ca)
+	c := &Client{
+		Admin: admin, Data: data, CAFile: filepath.Join(data, localca.CertificateFile),
+		AzureCAFile: filepath.Join(data, azureCAFolder, localca.CertificateFile),
+	}
+	roots, err := readRoots(c.CAFile)
+	if err != nil {
+		return nil, err
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = &tls.Config{RootCAs: roots}
+	c.HTTP = &http.Client{Transport: transport, Timeout: 30 * time.Second}
+	return c, nil
+}
+
+// readRoots reads a file of certificates that are to be trusted, and no others.
+func readRoots(file string) (*x509.CertPool, error) {
+	block, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("read the local CA: %w", err)
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(block) {
-		return nil, fmt.Errorf("%s holds no certificate", ca)
+		return nil, fmt.Errorf("%s holds no certificate", file)
 	}
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.TLSClientConfig = &tls.Config{RootCAs: roots}
-	return &Client{Admin: admin, CAFile: ca, HTTP: &http.Client{Transport: transport, Timeout: 30 * time.Second}}, nil
+	return roots, nil
+}
+
+// Server finds the server of the data folder and checks that it is there and answers under Azure's
+// host names. It returns HOST:PORT: where the server listens if it runs on this machine, else that
+// of its endpoint.
+func (c *Client) Server(ctx context.Context) (string, error) {
+	address, err := c.address(ctx)
+	if err != nil {
+		return "", err
+	}
+	roots, err := readRoots(c.AzureCAFile)
+	if err != nil {
+		return "", fmt.Errorf("%w; the server's next start makes it", err)
+	}
+	dialer := tls.Dialer{
+		NetDialer: &net.Dialer{Timeout: 10 * time.Second},
+		Config:    &tls.Config{RootCAs: roots, ServerName: azure.ManagementHost},
+	}
+	conn, err := dialer.DialContext(ctx, "tcp", address)
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return "", fmt.Errorf("no server answers at %s; is midas serve running on %s?", address, c.Data)
+	}
+	if err != nil {
+		return "", fmt.Errorf("what answers at %s is not the server of %s: %w", address, c.Data, err)
+	}
+	_ = conn.Close() // it was only to see
+	return address, nil
+}
+
+func (c *Client) address(ctx context.Context) (string, error) {
+	running, err := control.Dial(ctx, socket(c.Data))
+	if err == nil {
+		return running.Address(ctx)
+	}
+	if !errors.Is(err, control.ErrNotRunning) && !errors.Is(err, control.ErrPathTooLong) {
+		return "", err
+	}
+	return c.EndpointAddress()
+}
+
+// EndpointAddress is the HOST:PORT of the server's endpoint.
+func (c *Client) EndpointAddress() (string, error) {
+	u, err := url.Parse(c.Endpoint)
+	if err != nil {
+		return "", fmt.Errorf("endpoint of the server: %w", err)
+	}
+	if port := u.Port(); port != "" {
+		return net.JoinHostPort(u.Hostname(), port), nil
+	}
+	return net.JoinHostPort(u.Hostname(), "443"), nil
 }
 
 // Token asks the server for an access token for a resource, as any application does.

@@ -75,6 +75,8 @@ type offline struct {
 	store store.Store
 }
 
+func (o *offline) Address(context.Context) (string, error) { return "", control.ErrNotRunning }
+
 func (o *offline) Dump(ctx context.Context, w io.Writer) error { return store.Dump(ctx, o.store, w) }
 
 func (o *offline) RotateKeys(ctx context.Context) (string, error) {

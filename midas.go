@@ -35,6 +35,7 @@ type Server struct {
 	registry *prometheus.Registry
 	metrics  *httpx.Metrics
 	caFile   string
+	address  string // HOST:PORT of the main listener, as this machine reaches it
 	opsURL   string
 	warnings []string
 
@@ -96,9 +97,10 @@ func (s *Server) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.address = authority(s.cfg.Listen, listeners[0])
 	origin := s.cfg.Origin
 	if origin == "" {
-		origin = "https://" + authority(s.cfg.Listen, listeners[0])
+		origin = "https://" + s.address
 	}
 	ca, err := localca.Open(s.cfg.Data, time.Now, s.names(origin)...)
 	if err != nil {
@@ -192,7 +194,7 @@ func (s *Server) addControl(dir *datadir.Dir) error {
 		return err
 	}
 	s.resources = append(s.resources, l)
-	s.serving = append(s.serving, serving{Server: s.http(control.Handler(online{s.rooms})), listeners: []net.Listener{l}})
+	s.serving = append(s.serving, serving{Server: s.http(control.Handler(online{s.rooms, s.address})), listeners: []net.Listener{l}})
 	return nil
 }
 
@@ -242,7 +244,12 @@ func (s serving) serve(l net.Listener) (err error) {
 }
 
 // online carries out commands in the running server.
-type online struct{ *rooms }
+type online struct {
+	*rooms
+	address string
+}
+
+func (o online) Address(context.Context) (string, error) { return o.address, nil }
 
 func (o online) Dump(ctx context.Context, w io.Writer) error { return store.Dump(ctx, o.store, w) }
 

@@ -61,15 +61,8 @@ func (c *envCommand) Run(to streams) error {
 		return err
 	}
 	var lines strings.Builder
-	for _, v := range []struct{ name, value string }{
-		{"ENDPOINT", client.Endpoint},
-		{"TENANT_ID", client.TenantID},
-		{"SUBSCRIPTION_ID", client.SubscriptionID},
-		{"CLIENT_ID", client.ClientID},
-		{"CLIENT_SECRET", string(client.ClientSecret)},
-		{"CA", client.CAFile},
-	} {
-		fmt.Fprintf(&lines, "export MIDAS_%s=%s\n", v.name, quote(v.value))
+	for _, v := range variables(client) {
+		fmt.Fprintf(&lines, "export %s=%s\n", v.name, quote(v.value))
 	}
 	return print(to, lines.String())
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -20,6 +21,7 @@ type cli struct {
 	Serve   serveCommand   `cmd:"" help:"Run the server."`
 	Token   tokenCommand   `cmd:"" help:"Print an access token for the administrator."`
 	Env     envCommand     `cmd:"" help:"Print shell variables for the walk-through and for tools."`
+	Exec    execCommand    `cmd:"" help:"Run a command for which Azure is Midas."`
 	Keys    keysCommand    `cmd:"" help:"Look after the keys that sign tokens."`
 	Dump    dumpCommand    `cmd:"" help:"Print the whole store as JSON lines."`
 	Version versionCommand `cmd:"" help:"Print the version."`
@@ -79,9 +81,22 @@ func run(args []string, out, errs io.Writer) (code int) {
 		fmt.Fprintf(errs, "midas: %v\nTry \"midas --help\".\n", err)
 		return exitUsage
 	}
-	if err := command.Run(); err != nil {
-		fmt.Fprintf(errs, "midas: %v\n", err)
-		return exitFailed
+	return report(command.Run(), errs)
+}
+
+// report words an error and gives the exit code for it.
+func report(err error, errs io.Writer) int {
+	var status exitStatus
+	var failed failedExec
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &status):
+		return int(status)
+	case errors.As(err, &failed):
+		fmt.Fprintf(errs, "midas: %v\n", failed.error)
+		return failed.status
 	}
-	return 0
+	fmt.Fprintf(errs, "midas: %v\n", err)
+	return exitFailed
 }

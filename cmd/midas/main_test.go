@@ -8,7 +8,7 @@ import (
 
 // TestMain lets scripts, and tests that need a process of its own, run this test binary as midas.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"midas": main})
+	testscript.Main(m, map[string]func(){"midas": main, "fetch": fetch})
 }
 
 func TestScripts(t *testing.T) {

@@ -48,6 +48,20 @@ func Dial(ctx context.Context, path string) (*Client, error) {
 	return &Client{http: &http.Client{Transport: transport}}, nil
 }
 
+// Address asks where the server takes requests.
+func (c *Client) Address(ctx context.Context) (string, error) {
+	resp, err := c.do(ctx, http.MethodGet, "/address")
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	var answer located
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+		return "", fmt.Errorf("read the running server's answer: %w", err)
+	}
+	return answer.Address, nil
+}
+
 // Dump copies the server's dump. An error may come after a part has been written.
 func (c *Client) Dump(ctx context.Context, w io.Writer) error {
 	resp, err := c.do(ctx, http.MethodGet, "/dump")

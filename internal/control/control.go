@@ -2,6 +2,7 @@
 // server's data folder, with HTTP over it. Whoever may open the socket is the owner of the folder
 // and could read the store itself, so there is no other authentication.
 //
+//	GET  /address      where the server takes requests; answers {"address": "HOST:PORT"}
 //	GET  /dump         the whole store as JSON lines
 //	POST /keys/rotate  a new signing key; answers {"kid": "..."}
 package control
@@ -27,6 +28,9 @@ var ErrPathTooLong = errors.New("the path is too long for a socket")
 
 // Commands are what the command line can ask for.
 type Commands interface {
+	// Address is where the server takes requests, HOST:PORT, as this machine reaches it.
+	Address(ctx context.Context) (string, error)
+
 	// Dump writes all that the store holds at one moment as JSON lines, in key order.
 	Dump(ctx context.Context, w io.Writer) error
 
@@ -69,6 +73,9 @@ func Handler(c Commands) httpx.Handler {
 	return httpx.HandlerFunc(func(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
 		ev.Face = face
 		switch r.Method + " " + r.URL.Path {
+		case "GET /address":
+			ev.Operation = "address"
+			address(c, w, r, ev)
 		case "GET /dump":
 			ev.Operation = "dump"
 			dump(c, w, r, ev)
@@ -79,6 +86,16 @@ func Handler(c Commands) httpx.Handler {
 			http.NotFound(w, r)
 		}
 	})
+}
+
+func address(c Commands, w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
+	at, err := c.Address(r.Context())
+	if err == nil {
+		err = httpx.WriteJSON(w, http.StatusOK, located{at})
+	}
+	if err != nil {
+		fail(w, ev, err)
+	}
 }
 
 func dump(c Commands, w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
@@ -124,6 +141,10 @@ type tracker struct {
 func (t *tracker) Write(p []byte) (int, error) {
 	t.begun = true
 	return t.w.Write(p)
+}
+
+type located struct {
+	Address string `json:"address"`
 }
 
 type rotated struct {

@@ -34,6 +34,8 @@ func (f fake) Dump(_ context.Context, w io.Writer) error {
 	return f.err
 }
 
+func (f fake) Address(context.Context) (string, error) { return "localhost:1", f.err }
+
 func (f fake) RotateKeys(context.Context) (string, error) { return "kid-1", f.err }
 
 // serve runs the commands on a socket until the test ends.

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"net"
+	"strings"
+
+	"midas"
+)
+
+// variable is one of the environment.
+type variable struct{ name, value string }
+
+// variables are what tools need to know of a server and its administrator.
+func variables(client *midas.Client) []variable {
+	return []variable{
+		{"MIDAS_ENDPOINT", client.Endpoint},
+		{"MIDAS_TENANT_ID", client.TenantID},
+		{"MIDAS_SUBSCRIPTION_ID", client.SubscriptionID},
+		{"MIDAS_CLIENT_ID", client.ClientID},
+		{"MIDAS_CLIENT_SECRET", string(client.ClientSecret)},
+		{"MIDAS_CA", client.CAFile},
+	}
+}
+
+// surroundings are what midas exec gives to a command.
+type surroundings struct {
+	client   *midas.Client
+	proxy    string // a URL
+	roots    string // file of all certificates to trust
+	azure    string // Azure CLI's folder; empty to leave it where it is
+	internet bool
+}
+
+// environment is the command's: what there was, but for what would lead it elsewhere.
+func (s surroundings) environment(base []string) []string {
+	set := append(variables(s.client), variable{"MIDAS_DATA", s.client.Data})
+	for _, name := range []string{"HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"} {
+		set = append(set, variable{name, s.proxy})
+	}
+	for _, name := range []string{"NO_PROXY", "no_proxy"} {
+		set = append(set, variable{name, s.direct()})
+	}
+	// OpenSSL and Go; Python's requests; curl; Node; git.
+	for _, name := range []string{"SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO"} {
+		set = append(set, variable{name, s.roots})
+	}
+	if s.azure != "" {
+		set = append(set, variable{"AZURE_CONFIG_DIR", s.azure})
+	}
+	if !s.internet && !has(base, "AZURE_CORE_COLLECT_TELEMETRY") {
+		set = append(set, variable{"AZURE_CORE_COLLECT_TELEMETRY", "false"}) // it could not be sent
+	}
+	return replace(base, set, "ALL_PROXY", "all_proxy")
+}
+
+// direct are the hosts that need no proxy: this machine, and the server under its own name.
+func (s surroundings) direct() string {
+	hosts := []string{"localhost", "127.0.0.1", "::1", "[::1]"}
+	if address, err := s.client.EndpointAddress(); err == nil {
+		if host, _, err := net.SplitHostPort(address); err == nil {
+			hosts = append(hosts, host)
+		}
+	}
+	return strings.Join(hosts, ",")
+}
+
+// replace lays variables over an environment, and takes some out of it.
+func replace(base []string, set []variable, without ...string) []string {
+	gone := map[string]bool{}
+	for _, v := range set {
+		gone[v.name] = true
+	}
+	for _, name := range without {
+		gone[name] = true
+	}
+	var all []string
+	for _, line := range base {
+		if name, _, _ := strings.Cut(line, "="); !gone[name] {
+			all = append(all, line)
+		}
+	}
+	for _, v := range set {
+		all = append(all, v.name+"="+v.value)
+	}
+	return all
+}
+
+func has(base []string, name string) bool {
+	for _, line := range base {
+		if strings.HasPrefix(line, name+"=") {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"midas"
+	"midas/internal/child"
+	"midas/internal/proxy"
+	"midas/internal/truststore"
+)
+
+type execCommand struct {
+	dataFlag
+	AllowInternet   bool     `help:"Let the command reach hosts other than Azure's too."`
+	KeepAzureConfig bool     `help:"Let Azure CLI keep its own configuration folder (AZURE_CONFIG_DIR or ~/.azure)."`
+	Command         []string `arg:"" passthrough:"" help:"Command to run, with its arguments."`
+}
+
+// Help is shown by midas exec --help.
+func (execCommand) Help() string {
+	return `Runs a command for which Azure is the server of a data folder, which must be running: management.azure.com, login.microsoftonline.com (with its other names) and graph.microsoft.com lead to it, and all other hosts but this machine are refused. Nothing on the machine is changed, and no root is needed.
+
+The command is given a proxy (HTTPS_PROXY), a file of trusted certificates (SSL_CERT_FILE, REQUESTS_CA_BUNDLE, NODE_EXTRA_CA_CERTS and others), a folder of its own for Azure CLI in the data folder (AZURE_CONFIG_DIR), and the variables of "midas env". A program that heeds neither proxy nor certificate variables is not led anywhere. The exit status is the command's, 127 if it was not found, 125 if midas itself failed.
+
+Examples:
+
+  midas exec -- sh -c 'az login --service-principal -u $MIDAS_CLIENT_ID -p $MIDAS_CLIENT_SECRET --tenant $MIDAS_TENANT_ID'
+  midas exec -- az identity create -g rg1 -n app
+  midas exec -- bash`
+}
+
+// exitExec says that midas itself failed, and not the command that it was to run.
+const exitExec = 125
+
+// exitStatus ends midas with the status of a command, whose own words have been enough.
+type exitStatus int
+
+// Error implements error.
+func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
+
+// failedExec is an error of midas exec, with its status.
+type failedExec struct {
+	status int
+	error
+}
+
+// Run runs the command.
+func (c *execCommand) Run(ctx context.Context, to streams) error {
+	status, err := c.run(ctx, to)
+	if err != nil {
+		return failedExec{status, err}
+	}
+	return exitStatus(status)
+}
+
+func (c *execCommand) run(ctx context.Context, to streams) (status int, err error) {
+	words := c.Command
+	if len(words) > 0 && words[0] == "--" {
+		words = words[1:]
+	}
+	if len(words) == 0 {
+		return exitExec, errors.New("there is no command to run: midas exec -- COMMAND")
+	}
+	client, err := midas.OpenClient(c.Data)
+	if err != nil {
+		return exitExec, err
+	}
+	server, err := client.Server(ctx)
+	if err != nil {
+		return exitExec, err
+	}
+	endpoint, err := client.EndpointAddress()
+	if err != nil {
+		return exitExec, err
+	}
+	p, err := proxy.Start(proxy.Config{
+		Server: server, Endpoint: endpoint, Internet: c.AllowInternet,
+		Report: func(line string) { fmt.Fprintf(to.err, "midas: %s\n", line) },
+	})
+	if err != nil {
+		return exitExec, err
+	}
+	defer func() { err = errors.Join(err, p.Close()) }()
+	roots, forget, err := trust(client)
+	if err != nil {
+		return exitExec, err
+	}
+	defer func() { err = errors.Join(err, forget()) }()
+	azure, err := c.azureFolder(client)
+	if err != nil {
+		return exitExec, err
+	}
+	cmd := exec.Command(words[0], words[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, to.out, to.err
+	cmd.Env = surroundings{client: client, proxy: p.URL(), roots: roots, azure: azure, internet: c.AllowInternet}.environment(os.Environ())
+	return child.Run(cmd)
+}
+
+// azureFolder makes the folder for Azure CLI, or says that there is to be none.
+func (c *execCommand) azureFolder(client *midas.Client) (string, error) {
+	if c.KeepAzureConfig {
+		return "", nil
+	}
+	folder := filepath.Join(client.Data, "azure")
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return "", fmt.Errorf("make a folder for Azure CLI: %w", err)
+	}
+	return folder, nil
+}
+
+// trust writes a file of all that this machine trusts and the server's two authorities. It is in a
+// folder that only this user can read, so that nobody else can add to it.
+func trust(client *midas.Client) (file string, forget func() error, err error) {
+	all, err := truststore.Bundle()
+	if err != nil {
+		return "", nil, err
+	}
+	for _, name := range []string{client.CAFile, client.AzureCAFile} {
+		ca, err := os.ReadFile(name)
+		if err != nil {
+			return "", nil, fmt.Errorf("read the local CA: %w", err)
+		}
+		all = append(append(all, '\n'), ca...)
+	}
+	dir, err := os.MkdirTemp("", "midas-exec-")
+	if err != nil {
+		return "", nil, fmt.Errorf("make a folder for certificates: %w", err)
+	}
+	forget = func() error { return os.RemoveAll(dir) }
+	file = filepath.Join(dir, "roots.pem")
+	if err := os.WriteFile(file, all, 0o600); err != nil {
+		return "", nil, errors.Join(fmt.Errorf("write certificates: %w", err), forget())
+	}
+	return file, forget, nil
+}
