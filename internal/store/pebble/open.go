@@ -20,8 +20,9 @@ import (
 
 // Options of an engine; the zero value is right.
 type Options struct {
-	// CacheBytes bounds Pebble's cache of table blocks, which grows with use. 0 means 64 MiB, which
-	// holds the filters of some millions of records.
+	// CacheBytes bounds Pebble's cache of table blocks, which grows with use. 0 means 8 MiB, beside
+	// what idle write tables leave. On a million identities 64 MiB were no faster, neither for random
+	// Gets nor for creates, and took 150 MB more: blocks of that many bytes are work for the collector.
 	CacheBytes int64
 	// MemTableBytes bounds each of the few tables that collect writes in memory; they begin small and
 	// grow under load. 0 means 16 MiB, with which writing is twice as fast as with 4.
