@@ -1,0 +1,203 @@
+// Package oracle holds answers of the control plane against Microsoft's own OpenAPI files.
+//
+// Only tests import it. The files (Swagger 2.0) are not part of this repository: Folder finds them
+// beside the module, and tests that need them skip where they are not.
+//
+// An answer is looked up by provider, api-version and path. Its status must be one that the
+// operation lists, or an error where the operation describes those, and its body must fit the
+// schema of that status. The files leave open what they do not mention, so that almost every body
+// would fit; the oracle takes them at their word instead: an object whose fields are listed has no
+// others, and no field is null. Where Azure is known to break its own word, known.go says so.
+package oracle
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+// ErrNotCovered says that there is no file for the provider and version of an answer, or no such
+// operation in it, so that nothing has been checked.
+var ErrNotCovered = errors.New("no OpenAPI file covers this operation")
+
+// Answer is what a server has answered to a request.
+type Answer struct {
+	Method string
+	URL    *url.URL
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+// Operation names what an answer was checked against.
+type Operation struct {
+	ID       string // UserAssignedIdentities_Get
+	Provider string // Microsoft.ManagedIdentity
+	Version  string // 2023-01-31
+	Method   string // GET
+	Path     string // with {parameters}, as it stands in the file
+}
+
+// Oracle reads the files as it needs them. It may be used by many goroutines.
+type Oracle struct {
+	dir string // of the specs
+
+	mu         sync.Mutex
+	files      map[string]any // decoded JSON by path below dir
+	operations map[string][]*operation
+	schemas    map[string]*jsonschema.Schema
+}
+
+// Folder is where the public Azure material lies: ../shared/azure, seen from the module's root. It
+// tells whether it is there.
+func Folder() (string, bool) {
+	at, err := os.Getwd()
+	if err != nil {
+		return "", false
+	}
+	for ; ; at = filepath.Dir(at) {
+		if _, err := os.Stat(filepath.Join(at, "go.mod")); err == nil {
+			break
+		}
+		if at == filepath.Dir(at) {
+			return "", false
+		}
+	}
+	dir := filepath.Join(at, "..", "shared", "azure")
+	_, err = os.Stat(dir)
+	return dir, err == nil
+}
+
+// Open makes an oracle of the files below dir, which has a folder for each provider.
+func Open(dir string) (*Oracle, error) {
+	o := &Oracle{
+		dir:   dir,
+		files: map[string]any{}, operations: map[string][]*operation{}, schemas: map[string]*jsonschema.Schema{},
+	}
+	for _, p := range providers() {
+		if found, err := filepath.Glob(filepath.Join(dir, p.files)); err != nil || len(found) == 0 {
+			return nil, fmt.Errorf("open the OpenAPI files of %s: nothing is at %s in %s", p.namespace, p.files, dir)
+		}
+	}
+	return o, nil
+}
+
+// Check tells what is wrong with an answer. The error is ErrNotCovered when there is nothing to
+// hold it against; the operation is then empty.
+func (o *Oracle) Check(a Answer) (Operation, error) {
+	op, err := o.find(a)
+	if err != nil {
+		return Operation{}, err
+	}
+	response, err := op.response(a)
+	if err != nil {
+		return op.Operation, fmt.Errorf("%s %s: %w", op.Version, op.ID, err)
+	}
+	if err := o.checkBody(a, op, response); err != nil {
+		return op.Operation, fmt.Errorf("%s %s, status %d: %w: %.500s", op.Version, op.ID, a.Status, err, a.Body)
+	}
+	return op.Operation, nil
+}
+
+// find picks the operation of an answer. A provider whose files are complete cannot succeed in what
+// they do not have.
+func (o *Oracle) find(a Answer) (*operation, error) {
+	version := queryValue(a.URL, "api-version")
+	p, known := providerOf(a.URL.Path)
+	if !known || version == "" {
+		return nil, ErrNotCovered
+	}
+	all, err := o.load(p, version)
+	if err != nil {
+		return nil, err
+	}
+	var best *operation
+	for _, op := range all {
+		if !op.vague && op.Method == a.Method && op.pattern.MatchString(a.URL.Path) && (best == nil || op.literals > best.literals) {
+			best = op
+		}
+	}
+	switch {
+	case best != nil:
+		return best, nil
+	case p.complete && len(all) > 0 && a.Status < 300:
+		return nil, fmt.Errorf("%s %s %s has no such operation, but the answer is %d", p.namespace, version, a.Method, a.Status)
+	}
+	return nil, ErrNotCovered
+}
+
+// response is what the operation says about a status. "default" is for errors.
+func (op *operation) response(a Answer) (response, error) {
+	if r, listed := op.responses[strconv.Itoa(a.Status)]; listed {
+		return r, nil
+	}
+	if r, described := op.responses["default"]; described && a.Status >= 400 {
+		return r, nil
+	}
+	if slices.Contains(knownStatuses(op.ID), a.Status) {
+		return response{}, nil
+	}
+	return response{}, fmt.Errorf("the status %d is not listed", a.Status)
+}
+
+func (o *Oracle) checkBody(a Answer, op *operation, r response) error {
+	if len(a.Body) == 0 {
+		if r.Schema != nil && a.Method != http.MethodHead {
+			return errors.New("there is no body")
+		}
+		return nil
+	}
+	if media, _, err := mime.ParseMediaType(a.Header.Get("Content-Type")); err != nil || media != "application/json" {
+		return fmt.Errorf("the content type is %q", a.Header.Get("Content-Type"))
+	}
+	body, err := jsonschema.UnmarshalJSON(bytes.NewReader(a.Body))
+	if err != nil {
+		return fmt.Errorf("the body is not JSON: %w", err)
+	}
+	if a.Status >= 400 {
+		if err := checkError(body); err != nil {
+			return err
+		}
+		if a.Header.Get("X-Ms-Failure-Cause") == "gateway" && !op.provider.armErrors {
+			r.Schema, r.file = armError(), ""
+		}
+	}
+	if r.Schema == nil {
+		return errors.New("there should be no body")
+	}
+	schema, err := o.compile(r)
+	if err != nil {
+		return err
+	}
+	return schema.Validate(body)
+}
+
+// checkError wants what all clients read of an error, and what few of the files require.
+func checkError(body any) error {
+	fields, _ := body.(map[string]any)
+	if nested, isObject := fields["error"].(map[string]any); isObject {
+		fields = nested
+	}
+	for _, name := range []string{"code", "message"} {
+		if text, _ := fields[name].(string); text == "" {
+			return fmt.Errorf("the error has no %s", name)
+		}
+	}
+	return nil
+}
+
+// armError is the error of ARM's front door, which answers in the provider's stead.
+func armError() json.RawMessage {
+	return json.RawMessage(`{"$ref":"common-types/v2/types.json#/definitions/ErrorResponse"}`)
+}
