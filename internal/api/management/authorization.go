@@ -28,7 +28,7 @@ func (h *Handler) listRoleAssignments(ctx context.Context, r *Request) (*Respons
 	}
 	value := make([]wire.RoleAssignment, len(found.Assignments))
 	for i, a := range found.Assignments {
-		value[i] = wire.EncodeRoleAssignment(a, false)
+		value[i] = wire.EncodeRoleAssignment(r.Version, a, false)
 	}
 	return ok(wire.List[wire.RoleAssignment]{Value: value, NextLink: h.nextLink(r, p, found.Next)})
 }
@@ -38,7 +38,7 @@ func (h *Handler) getRoleAssignment(ctx context.Context, r *Request) (*Response,
 	if err != nil {
 		return nil, err
 	}
-	return ok(wire.EncodeRoleAssignment(a, false))
+	return ok(wire.EncodeRoleAssignment(r.Version, a, false))
 }
 
 // putRoleAssignment answers 201 also when the assignment was there already, as Azure does.
@@ -59,7 +59,7 @@ func (h *Handler) putRoleAssignment(ctx context.Context, r *Request) (*Response,
 	if err != nil {
 		return nil, err
 	}
-	return &Response{Status: http.StatusCreated, Body: wire.EncodeRoleAssignment(put, true)}, nil
+	return &Response{Status: http.StatusCreated, Body: wire.EncodeRoleAssignment(r.Version, put, true)}, nil
 }
 
 func (h *Handler) deleteRoleAssignment(ctx context.Context, r *Request) (*Response, error) {
@@ -70,7 +70,7 @@ func (h *Handler) deleteRoleAssignment(ctx context.Context, r *Request) (*Respon
 	if !existed {
 		return deleted(false)
 	}
-	return ok(wire.EncodeRoleAssignment(a, false))
+	return ok(wire.EncodeRoleAssignment(r.Version, a, false))
 }
 
 func (h *Handler) listRoleDefinitions(_ context.Context, r *Request) (*Response, error) {
@@ -81,7 +81,7 @@ func (h *Handler) listRoleDefinitions(_ context.Context, r *Request) (*Response,
 	value := []wire.RoleDefinition{}
 	for _, d := range rbac.Definitions() {
 		if filter.Match(d) {
-			value = append(value, wire.EncodeRoleDefinition(r.ID(), d))
+			value = append(value, wire.EncodeRoleDefinition(r.Version, r.ID(), d))
 		}
 	}
 	return ok(wire.List[wire.RoleDefinition]{Value: value})
@@ -92,7 +92,7 @@ func (h *Handler) getRoleDefinition(_ context.Context, r *Request) (*Response, e
 	if !found {
 		return nil, rbac.ErrDefinitionNotFound(http.StatusNotFound, r.ID().Name())
 	}
-	return ok(wire.EncodeRoleDefinition(r.ID(), d))
+	return ok(wire.EncodeRoleDefinition(r.Version, r.ID(), d))
 }
 
 // listPermissions tells callers what they themselves may do at a scope.
@@ -101,7 +101,7 @@ func (h *Handler) listPermissions(ctx context.Context, r *Request) (*Response, e
 	if err != nil {
 		return nil, err
 	}
-	return ok(wire.List[wire.Permission]{Value: wire.EncodePermissions(permissions)})
+	return ok(wire.List[wire.Permission]{Value: wire.EncodePermissions(r.Version, permissions)})
 }
 
 // scopeExists refuses scopes that nothing stands behind.

@@ -87,9 +87,9 @@ func newStackAt(t testing.TB, now func() time.Time) *stack {
 		Activity: s.log, Store: s.store, Pages: pages, Now: now, NewID: uuid.NewString,
 	})
 	must(t, err)
-	s.Handler = httpx.New(handler, httpx.Options{
+	s.Handler = witnessed(t, httpx.New(handler, httpx.Options{
 		Log: slog.New(slog.DiscardHandler), Metrics: metrics, Now: time.Now, NewID: uuid.NewString,
-	})
+	}))
 	s.populate(t)
 	s.runCascades(t)
 	return s
@@ -127,7 +127,7 @@ func (s *stack) assign(t testing.TB, caller, role, scope string) {
 	t.Helper()
 	for _, d := range rbac.Definitions() {
 		if d.RoleName == role {
-			_, err := s.rbac.PutAssignment(t.Context(), activity.Event{TenantID: tenant}, rbac.Assignment{
+			_, err := s.rbac.PutAssignment(t.Context(), activity.Event{TenantID: tenant, CallerObjectID: tenant}, rbac.Assignment{
 				Name: uuid.NewString(), Scope: scope, TenantID: tenant, DefinitionID: d.ID, PrincipalID: s.callers[caller].ID,
 			})
 			must(t, err)

@@ -3,6 +3,7 @@ package wire
 import (
 	"net/http"
 	"strconv"
+	"strings"
 
 	"midas/internal/activity"
 	"midas/internal/arm"
@@ -15,6 +16,7 @@ type Event struct {
 	Channels          string             `json:"channels"`
 	Claims            map[string]string  `json:"claims"`
 	CorrelationID     string             `json:"correlationId"`
+	Description       string             `json:"description"`
 	EventDataID       string             `json:"eventDataId"`
 	ID                string             `json:"id"`
 	Category          localizable        `json:"category"`
@@ -65,21 +67,36 @@ func EncodeEvent(e activity.Event) Event {
 		Caller:        e.Caller, Channels: "Operation", Claims: map[string]string{"appid": e.Caller, oid: e.CallerObjectID},
 		CorrelationID: e.CorrelationID, EventDataID: e.ID, OperationID: e.OperationID,
 		ID:       e.ResourceID + "/events/" + e.ID + "/ticks/" + strconv.FormatInt(e.Time.UnixNano()/100, 10),
-		Category: same("Administrative"), EventName: same("EndRequest"), EventTimestamp: arm.Time(e.Time),
+		Category: same("Administrative"), EventName: localizable{"EndRequest", "End request"}, EventTimestamp: arm.Time(e.Time),
 		HTTPRequest: eventRequest{ClientRequestID: e.ClientRequestID, ClientIP: e.ClientIP, Method: e.Method, URI: e.URI},
-		Level:       level, OperationName: same(e.Operation), Properties: map[string]string{},
+		Level:       level, OperationName: same(e.Operation), Properties: eventProperties(e),
 		ResourceGroupName: e.ResourceGroup, ProviderName: same(arm.Type(e.ResourceType).Namespace()),
 		ResourceType: same(e.ResourceType), ResourceID: e.ResourceID, Status: same(e.Status),
 		SubmissionTime: arm.Time(e.Time), SubscriptionID: e.SubscriptionID, TenantID: e.TenantID,
 	}
 	if e.Code != 0 {
-		out.SubStatus = same(http.StatusText(e.Code) + " (HTTP Status Code: " + strconv.Itoa(e.Code) + ")")
-		out.Properties["statusCode"] = http.StatusText(e.Code)
-	}
-	if e.ErrorCode != "" {
-		out.Properties["statusMessage"] = e.ErrorCode
+		text := http.StatusText(e.Code) + " (HTTP Status Code: " + strconv.Itoa(e.Code) + ")"
+		out.SubStatus = localizable{Value: statusName(e.Code), LocalizedValue: text}
 	}
 	return out
 }
+
+// eventProperties repeats what tools look for in the free part of an event.
+func eventProperties(e activity.Event) map[string]string {
+	p := map[string]string{
+		"eventCategory": "Administrative", "entity": e.ResourceID, "message": e.Operation,
+		"hierarchy": e.TenantID + "/" + e.SubscriptionID,
+	}
+	if e.Code != 0 {
+		p["statusCode"] = statusName(e.Code)
+	}
+	if e.ErrorCode != "" {
+		p["statusMessage"] = e.ErrorCode
+	}
+	return p
+}
+
+// statusName is how Azure writes a status: NotFound.
+func statusName(code int) string { return strings.ReplaceAll(http.StatusText(code), " ", "") }
 
 func same(s string) localizable { return localizable{Value: s, LocalizedValue: s} }
