@@ -216,6 +216,15 @@ func TestRoleAssignmentsAreListedByFilter(t *testing.T) {
 	_, err = client.NewListForScopePager(w.scope(), &armauthorization.RoleAssignmentsClientListForScopeOptions{Filter: new("name eq 'x'")}).NextPage(t.Context())
 	wantRefusal(t, err, 400, "UnsupportedQuery")
 
+	ids := elsewhere(t, client, theirs, assigned)
+	if got := whose(made, ids); got != "app first rg1 rg10 sub sub sub" {
+		t.Errorf("by the other lists: %s", got)
+	}
+}
+
+// elsewhere reads the three lists that have URLs of their own.
+func elsewhere(t *testing.T, client *armauthorization.RoleAssignmentsClient, theirs, assigned string) []string {
+	t.Helper()
 	var ids []string
 	for _, page := range pages(t, client.NewListForSubscriptionPager(&armauthorization.RoleAssignmentsClientListForSubscriptionOptions{Filter: new("atScope()")})) {
 		for _, a := range page.Value {
@@ -232,9 +241,7 @@ func TestRoleAssignmentsAreListedByFilter(t *testing.T) {
 			ids = append(ids, *a.ID)
 		}
 	}
-	if got := whose(made, ids); got != "app first rg1 rg10 sub sub sub" {
-		t.Errorf("by the other lists: %s", got)
-	}
+	return ids
 }
 
 // whose says by name which assignments a list has; the first ones are one name.
