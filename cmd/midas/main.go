@@ -22,6 +22,8 @@ type cli struct {
 	Token   tokenCommand   `cmd:"" help:"Print an access token for the administrator."`
 	Env     envCommand     `cmd:"" help:"Print shell variables for the walk-through and for tools."`
 	Exec    execCommand    `cmd:"" help:"Run a command for which Azure is Midas."`
+	Cloud   cloudCommand   `cmd:"" help:"Describe the server to Azure CLI as a cloud."`
+	CA      caCommand      `cmd:"" name:"ca" help:"Look after who trusts the server's certificates."`
 	Keys    keysCommand    `cmd:"" help:"Look after the keys that sign tokens."`
 	Dump    dumpCommand    `cmd:"" help:"Print the whole store as JSON lines."`
 	Version versionCommand `cmd:"" help:"Print the version."`

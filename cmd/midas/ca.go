@@ -1,0 +1,141 @@
+package main
+
+import (
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"midas"
+	"midas/internal/truststore"
+)
+
+type caCommand struct {
+	Print     caPrintCommand     `cmd:"" help:"Print the authority's certificate, in PEM."`
+	Install   caInstallCommand   `cmd:"" help:"Make this machine trust the authority. Needs root."`
+	Uninstall caUninstallCommand `cmd:"" help:"Take back what install did. Needs root."`
+}
+
+// Help is shown by midas ca --help.
+func (caCommand) Help() string {
+	return `The authority signs for the server's own names only (localhost, loopback addresses, and what its configuration names), so trusting it lets nobody pose as any other site. Another one, for Azure's names, is only ever trusted inside "midas exec".
+
+Examples:
+
+  midas ca print > midas.pem
+  sudo midas ca install --data midas-data`
+}
+
+type caPrintCommand struct{ dataFlag }
+
+// Help is shown by midas ca print --help.
+func (caPrintCommand) Help() string {
+	return `Example:
+
+  midas ca print > midas.pem`
+}
+
+// Run prints the certificate.
+func (c *caPrintCommand) Run(to streams) error {
+	a, err := openAuthority(c.Data)
+	if err != nil {
+		return err
+	}
+	return print(to, string(a.pem))
+}
+
+type caInstallCommand struct{ dataFlag }
+
+// Help is shown by midas ca install --help.
+func (caInstallCommand) Help() string {
+	return `Knows Debian's, Fedora's, openSUSE's and Arch's ways, and those of their relatives; elsewhere it says what to do. Firefox, Java and Node keep stores of their own.
+
+Example:
+
+  sudo midas ca install --data midas-data`
+}
+
+// Run installs the authority.
+func (c *caInstallCommand) Run(to streams) error {
+	a, err := openAuthority(c.Data)
+	if err != nil {
+		return err
+	}
+	path, err := truststore.Machine().Install(a.name, a.pem)
+	if err != nil {
+		return a.advise(err, "sudo midas ca install --data "+quote(a.data), byHand)
+	}
+	return print(to, "this machine trusts "+a.subject+" ("+path+")\n")
+}
+
+type caUninstallCommand struct{ dataFlag }
+
+// Help is shown by midas ca uninstall --help.
+func (caUninstallCommand) Help() string {
+	return `Example:
+
+  sudo midas ca uninstall --data midas-data`
+}
+
+// Run takes the authority out.
+func (c *caUninstallCommand) Run(to streams) error {
+	a, err := openAuthority(c.Data)
+	if err != nil {
+		return err
+	}
+	path, err := truststore.Machine().Uninstall(a.name)
+	if err != nil {
+		return a.advise(err, "sudo midas ca uninstall --data "+quote(a.data), "remove it by the means by which it was added")
+	}
+	if path == "" {
+		return print(to, "this machine does not trust "+a.subject+"\n")
+	}
+	return print(to, "this machine no longer trusts "+a.subject+"\n")
+}
+
+const byHand = `trust the file by the system's own means, for example
+  macOS    sudo security add-trusted-cert -d -r trustRoot -k /Library/Keychains/System.keychain FILE
+  Windows  certutil -addstore Root FILE`
+
+// authority is the one of a data folder.
+type authority struct {
+	data, file, subject string
+	name                string // of the file in the system's folder
+	pem                 []byte
+}
+
+func openAuthority(data string) (authority, error) {
+	client, err := midas.OpenClient(data)
+	if err != nil {
+		return authority{}, err
+	}
+	a := authority{data: client.Data, file: client.CAFile}
+	if a.pem, err = os.ReadFile(a.file); err != nil {
+		return authority{}, fmt.Errorf("read the local CA: %w", err)
+	}
+	block, _ := pem.Decode(a.pem)
+	if block == nil {
+		return authority{}, fmt.Errorf("%s holds no certificate", a.file)
+	}
+	cert, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return authority{}, fmt.Errorf("read %s: %w", a.file, err)
+	}
+	a.subject = cert.Subject.CommonName // with the beginning of its key's id, so several do not collide
+	a.name = strings.ReplaceAll(strings.ToLower(a.subject), " ", "-")
+	return a, nil
+}
+
+// advise adds to an error what the reader can do.
+func (a authority) advise(err error, asRoot, unknown string) error {
+	switch {
+	case errors.Is(err, truststore.ErrUnknownSystem):
+		return fmt.Errorf("%w; the certificate is in %s: %s", err, a.file, strings.ReplaceAll(unknown, "FILE", a.file))
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w; root may: %s", err, asRoot)
+	}
+	return err
+}

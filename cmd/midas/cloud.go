@@ -1,0 +1,115 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"midas"
+)
+
+type cloudCommand struct {
+	Show     cloudShowCommand     `cmd:"" help:"Print the cloud as az cloud register --cloud-config takes it."`
+	Register cloudRegisterCommand `cmd:"" help:"Print the lines that make Azure CLI use the cloud."`
+}
+
+// Help is shown by midas cloud --help.
+func (cloudCommand) Help() string {
+	return `For those who want Azure CLI to know Midas as a cloud of its own, beside Azure. "midas exec" needs none of this.
+
+Examples:
+
+  eval "$(midas cloud register --adfs)"
+  az cloud register --name Midas --cloud-config "$(midas cloud show)"`
+}
+
+// cloudFlags are those of both commands.
+type cloudFlags struct {
+	dataFlag
+	ADFS bool `name:"adfs" help:"Name the sign-in service as an ADFS. For Azure CLI before 2.50 or so, which asks Microsoft about any other."`
+}
+
+type cloudShowCommand struct{ cloudFlags }
+
+// Help is shown by midas cloud show --help.
+func (cloudShowCommand) Help() string {
+	return `Example:
+
+  az cloud register --name Midas --cloud-config "$(midas cloud show)"`
+}
+
+// Run prints the configuration.
+func (c *cloudShowCommand) Run(to streams) error {
+	config, _, err := c.config()
+	if err != nil {
+		return err
+	}
+	return print(to, config+"\n")
+}
+
+type cloudRegisterCommand struct {
+	cloudFlags
+	Name string `help:"Name of the cloud in Azure CLI. Default: Midas" default:"Midas"`
+}
+
+// Help is shown by midas cloud register --help.
+func (cloudRegisterCommand) Help() string {
+	return `Nothing is run: the lines are for a POSIX shell. The last of them makes Azure CLI trust the server's authority, and no other, in that shell.
+
+Examples:
+
+  eval "$(midas cloud register --adfs)"
+  az login --service-principal -u "$MIDAS_CLIENT_ID" -p "$MIDAS_CLIENT_SECRET" --tenant adfs
+
+Back to Azure:
+
+  az cloud set --name AzureCloud; unset REQUESTS_CA_BUNDLE`
+}
+
+// Run prints the lines.
+func (c *cloudRegisterCommand) Run(to streams) error {
+	config, client, err := c.config()
+	if err != nil {
+		return err
+	}
+	name := quote(c.Name)
+	lines := fmt.Sprintf("if az cloud show --name %[1]s >/dev/null 2>&1; then az cloud update --name %[1]s --cloud-config %[2]s; else az cloud register --name %[1]s --cloud-config %[2]s; fi\n",
+		name, quote(config))
+	lines += "az cloud set --name " + name + "\n"
+	if !c.ADFS {
+		lines += "az config set core.instance_discovery=false --only-show-errors\n"
+	}
+	return print(to, lines+"export REQUESTS_CA_BUNDLE="+quote(client.CAFile)+"\n")
+}
+
+// cloudConfig is the form of az cloud register --cloud-config.
+type cloudConfig struct {
+	Endpoints map[string]string `json:"endpoints"`
+	Suffixes  map[string]string `json:"suffixes"`
+	Profile   string            `json:"profile"`
+}
+
+// config is the cloud in JSON.
+func (c *cloudFlags) config() (string, *midas.Client, error) {
+	client, err := midas.OpenClient(c.Data)
+	if err != nil {
+		return "", nil, err
+	}
+	signIn := client.Endpoint
+	if c.ADFS {
+		signIn += "/adfs"
+	}
+	at := client.Endpoint + "/"
+	config, err := json.Marshal(cloudConfig{
+		Endpoints: map[string]string{
+			"resourceManager": at, "activeDirectory": signIn, "microsoftGraphResourceId": at,
+			"activeDirectoryGraphResourceId": at, "gallery": at, "management": "https://management.core.windows.net/",
+			"activeDirectoryResourceId": "https://management.core.windows.net/",
+		},
+		Suffixes: map[string]string{"storageEndpoint": "core.windows.net", "keyvaultDns": ".vault.azure.net"},
+		Profile:  "latest",
+	})
+	if err != nil {
+		return "", nil, fmt.Errorf("encode the cloud: %w", err)
+	}
+	return string(config), client, nil
+}
