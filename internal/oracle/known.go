@@ -19,6 +19,8 @@ type exception struct {
 
 const (
 	recorded   = "a recording of Azure has it so"
+	noted      = "notes on Azure's answers have it so"
+	lastPage   = "the last page has no next one"
 	documented = "Microsoft's how-to pages show it in this version's answers"
 )
 
@@ -29,6 +31,9 @@ func exceptions() []exception {
 		{"RoleAssignmentPropertiesWithScope", extra, []string{"createdOn", "updatedOn", "createdBy", "updatedBy"}, documented},
 		{"RoleAssignmentPropertiesWithScope", null, []string{"condition", "conditionVersion", "createdBy", "delegatedManagedIdentityResourceId", "description"}, recorded},
 		{"RoleDefinitionProperties", extra, []string{"createdOn", "updatedOn", "createdBy", "updatedBy"}, documented},
+		{"SubscriptionListResult", absent, []string{"nextLink"}, lastPage},
+		{"SubscriptionListResult", extra, []string{"count"}, noted},
+		{"TenantListResult", absent, []string{"nextLink"}, lastPage},
 		{"Provider", extra, []string{"authorizations"}, recorded},
 		{"EventData", extra, []string{"channels"}, recorded},
 		{"EventData", null, []string{"properties.*"}, recorded},

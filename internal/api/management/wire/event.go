@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"midas/internal/activity"
 	"midas/internal/arm"
@@ -66,7 +67,7 @@ func EncodeEvent(e activity.Event) Event {
 		Authorization: eventAuthorization{Action: e.Operation, Scope: e.ResourceID},
 		Caller:        e.Caller, Channels: "Operation", Claims: map[string]string{"appid": e.Caller, oid: e.CallerObjectID},
 		CorrelationID: e.CorrelationID, EventDataID: e.ID, OperationID: e.OperationID,
-		ID:       e.ResourceID + "/events/" + e.ID + "/ticks/" + strconv.FormatInt(e.Time.UnixNano()/100, 10),
+		ID:       e.ResourceID + "/events/" + e.ID + "/ticks/" + strconv.FormatInt(ticks(e.Time), 10),
 		Category: same("Administrative"), EventName: localizable{"EndRequest", "End request"}, EventTimestamp: arm.Time(e.Time),
 		HTTPRequest: eventRequest{ClientRequestID: e.ClientRequestID, ClientIP: e.ClientIP, Method: e.Method, URI: e.URI},
 		Level:       level, OperationName: same(e.Operation), Properties: eventProperties(e),
@@ -79,6 +80,12 @@ func EncodeEvent(e activity.Event) Event {
 		out.SubStatus = localizable{Value: statusName(e.Code), LocalizedValue: text}
 	}
 	return out
+}
+
+// ticks counts steps of 100 ns from the beginning of the year 1, as .NET does.
+func ticks(t time.Time) int64 {
+	const untilUnixEpoch = 621355968000000000
+	return t.UnixNano()/100 + untilUnixEpoch
 }
 
 // eventProperties repeats what tools look for in the free part of an event.

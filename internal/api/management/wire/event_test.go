@@ -1,0 +1,39 @@
+package wire_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"midas/internal/activity"
+	"midas/internal/api/management/wire"
+)
+
+func TestEventsSayWhatHappenedInAzuresWords(t *testing.T) {
+	e := activity.Event{
+		ID: "event", Time: time.Date(2023, 8, 23, 13, 0, 34, 589328500, time.UTC), TenantID: "tenant", SubscriptionID: "sub",
+		ResourceID: "/subscriptions/sub/resourceGroups/rg", ResourceType: "Microsoft.Resources/subscriptions/resourceGroups",
+		Operation: "Microsoft.Resources/subscriptions/resourceGroups/delete", Status: activity.Failed, Code: 404, ErrorCode: "ResourceGroupNotFound",
+	}
+	got := wire.EncodeEvent(e)
+	for name, texts := range map[string][2]string{
+		"event":           {got.EventName.Value, "EndRequest"},
+		"event, to read":  {got.EventName.LocalizedValue, "End request"},
+		"status":          {got.SubStatus.Value, "NotFound"},
+		"status, to read": {got.SubStatus.LocalizedValue, "Not Found (HTTP Status Code: 404)"},
+		"level":           {got.Level, "Error"},
+		"id":              {got.ID, "/subscriptions/sub/resourceGroups/rg/events/event/ticks/638283924345893285"},
+	} {
+		if texts[0] != texts[1] {
+			t.Errorf("%s: %q, want %q", name, texts[0], texts[1])
+		}
+	}
+	want := map[string]string{
+		"eventCategory": "Administrative", "entity": e.ResourceID, "message": e.Operation, "hierarchy": "tenant/sub",
+		"statusCode": "NotFound", "statusMessage": "ResourceGroupNotFound",
+	}
+	if diff := cmp.Diff(want, got.Properties); diff != "" {
+		t.Errorf("properties (-want +got)\n%s", diff)
+	}
+}
