@@ -14,7 +14,7 @@ import (
 // and sends four requests to https://management.azure.com. These are its commands, in its order,
 // in a shell in which Azure is Midas. What the article leaves open is in variables.
 func TestArticleOnIdentitiesWithCurlComesTrue(t *testing.T) {
-	need(t, "bash", "curl")
+	need(t, "az", "bash", "curl")
 	w := world(t)
 	const article = `
 set -euo pipefail

@@ -31,7 +31,7 @@ type azureCLI struct {
 // world is a fresh server, and Azure CLI under midas exec.
 func world(t *testing.T) *azureCLI {
 	t.Helper()
-	need(t, "az")
+
 	dir := t.TempDir()
 	begin(t, dir)
 	w := &azureCLI{data: filepath.Join(dir, "midas-data")}
@@ -70,6 +70,7 @@ func (w *azureCLI) command(ctx context.Context, words ...string) *exec.Cmd {
 // try runs az.
 func (w *azureCLI) try(t *testing.T, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
+	need(t, "az")
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	cmd := w.command(ctx, append([]string{"az"}, args...)...)
