@@ -9,7 +9,8 @@ const (
 	absent             // the field is required, but may be left out
 )
 
-// exception is a place where Azure itself, as recorded, does not keep to its files.
+// exception is a place where Azure itself does not keep to its files. There is none for a status:
+// what an operation answers, its file lists.
 type exception struct {
 	definition string
 	kind       kind
@@ -37,13 +38,5 @@ func exceptions() []exception {
 		{"Provider", extra, []string{"authorizations"}, recorded},
 		{"EventData", extra, []string{"channels"}, recorded},
 		{"EventData", null, []string{"properties.*"}, recorded},
-	}
-}
-
-// knownStatuses are answered by an operation although its files do not list them.
-func knownStatuses(operation string) []int {
-	switch operation {
-	default:
-		return nil
 	}
 }
