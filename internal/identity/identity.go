@@ -201,10 +201,7 @@ func (s *Service) write(tx store.Tx, rec resource.Record, created bool, change C
 	if rec.Properties, err = json.Marshal(wanted.Properties); err != nil {
 		return Identity{}, fmt.Errorf("encode identity %s: %w", rec.ID, err)
 	}
-	out, err := s.fromRecord(rec)
-	if err != nil {
-		return Identity{}, err
-	}
+	out := Identity{ID: old.ID, Name: rec.Name, Location: rec.Location, Tags: rec.Tags, Properties: wanted.Properties}
 	return out, s.Resources.Put(tx, out.ID, rec)
 }
 

@@ -65,10 +65,10 @@ func Open(dir string, o Options) (*Engine, error) {
 
 // OpenMemory opens an empty store that is gone when it is closed.
 func OpenMemory(o Options) (*Engine, error) {
+	o.MemTableBytes = cmp.Or(o.MemTableBytes, 64<<20) // a flush would only move things from memory to memory
 	opts := databaseOptions(o)
 	opts.FS = vfs.NewMem()
 	opts.DisableWAL = true // nothing survives a crash anyway
-	opts.ApplyCompressionSettings(func() pdb.DBCompressionSettings { return pdb.DBCompressionNone })
 	return open("memory", opts)
 }
 
