@@ -18,47 +18,54 @@ func ErrAuthorizationFailed(caller Caller, action string, scope arm.ID) *arm.Err
 			"If access was recently granted, please refresh your credentials.", client, caller.ObjectID, action, scope)
 }
 
+// refusal is an error of the provider Microsoft.Authorization, not of ARM's front door.
+func refusal(status int, code, format string, args ...any) *arm.Error {
+	err := arm.Errorf(status, code, format, args...)
+	err.Backend = true
+	return err
+}
+
 // ErrDefinitionNotFound says that there is no role with this guid: 404 where the role itself was
 // asked for, 400 where an assignment names it.
 func ErrDefinitionNotFound(status int, id string) *arm.Error {
-	return arm.Errorf(status, "RoleDefinitionDoesNotExist", "The specified role definition with ID '%s' does not exist.", clip(id))
+	return refusal(status, "RoleDefinitionDoesNotExist", "The specified role definition with ID '%s' does not exist.", clip(id))
 }
 
 func errInvalidDefinitionID(id string) *arm.Error {
-	return arm.Errorf(http.StatusBadRequest, "InvalidRoleDefinitionId", "The role definition ID '%s' is not valid.", clip(id))
+	return refusal(http.StatusBadRequest, "InvalidRoleDefinitionId", "The role definition ID '%s' is not valid.", clip(id))
 }
 
 func errInvalidName(name string) *arm.Error {
-	return arm.Errorf(http.StatusBadRequest, "InvalidRoleAssignmentId",
+	return refusal(http.StatusBadRequest, "InvalidRoleAssignmentId",
 		"The role assignment ID '%s' is not valid. The role assignment ID must be a GUID.", clip(name))
 }
 
 func errInvalidPrincipal(id string) *arm.Error {
-	return arm.Errorf(http.StatusBadRequest, "InvalidPrincipalId",
+	return refusal(http.StatusBadRequest, "InvalidPrincipalId",
 		"The Principal ID '%s' is not valid. Principal ID must be a GUID.", clip(id))
 }
 
 func errInvalidPrincipalType(typ string) *arm.Error {
-	return arm.Errorf(http.StatusBadRequest, "InvalidPrincipalType",
+	return refusal(http.StatusBadRequest, "InvalidPrincipalType",
 		"The principal type '%s' is not valid. It must be one of: %s.", clip(typ), strings.Join(principalTypes[:], ", "))
 }
 
 func errNotFound(name string) *arm.Error {
-	return arm.Errorf(http.StatusNotFound, "RoleAssignmentNotFound", "The role assignment '%s' is not found.", clip(name))
+	return refusal(http.StatusNotFound, "RoleAssignmentNotFound", "The role assignment '%s' is not found.", clip(name))
 }
 
 func errExists() *arm.Error {
-	return arm.Errorf(http.StatusConflict, "RoleAssignmentExists", "The role assignment already exists.")
+	return refusal(http.StatusConflict, "RoleAssignmentExists", "The role assignment already exists.")
 }
 
 func errUpdateNotPermitted() *arm.Error {
-	return arm.Errorf(http.StatusBadRequest, "RoleAssignmentUpdateNotPermitted",
+	return refusal(http.StatusBadRequest, "RoleAssignmentUpdateNotPermitted",
 		"Tenant ID, application ID, principal ID, and scope are not allowed to be updated.")
 }
 
 // errPrincipalNotFound carries the two spaces that Azure's text has.
 func errPrincipalNotFound(principal, tenant string) *arm.Error {
-	return arm.Errorf(http.StatusBadRequest, "PrincipalNotFound",
+	return refusal(http.StatusBadRequest, "PrincipalNotFound",
 		"Principal %s does not exist in the directory %s. Check that you have the correct principal ID. "+
 			"If you are creating this principal and then immediately assigning a role, this error might be related to a replication delay. "+
 			"In this case, set the role assignment principalType property to a value, such as ServicePrincipal, User, or Group.  "+
@@ -67,23 +74,23 @@ func errPrincipalNotFound(principal, tenant string) *arm.Error {
 
 // errUnmatchedType carries the spelling that Azure's text has.
 func errUnmatchedType(principal, is, given string) *arm.Error {
-	return arm.Errorf(http.StatusBadRequest, "UnmatchedPrincipalType",
+	return refusal(http.StatusBadRequest, "UnmatchedPrincipalType",
 		"The PrincipalId '%s' has type '%s' , which is different from specified PrinciaplType '%s'.",
 		strings.ReplaceAll(principal, "-", ""), is, given)
 }
 
 func errLimit() *arm.Error {
-	return arm.Errorf(http.StatusBadRequest, "RoleAssignmentLimitExceeded",
+	return refusal(http.StatusBadRequest, "RoleAssignmentLimitExceeded",
 		"No more role assignments can be created in this subscription: it has %d.", MaxAssignments)
 }
 
 func errLastOwner() *arm.Error {
-	return arm.Errorf(http.StatusPreconditionFailed, "CannotDeleteLastRbacAdminAssignment",
+	return refusal(http.StatusPreconditionFailed, "CannotDeleteLastRbacAdminAssignment",
 		"Cannot delete the last RBAC admin assignment")
 }
 
 func errFilter(filter, supported string) *arm.Error {
-	return arm.Errorf(http.StatusBadRequest, "UnsupportedQuery",
+	return refusal(http.StatusBadRequest, "UnsupportedQuery",
 		"The filter '%s' is not supported. Supported filters are %s.", clip(filter), supported)
 }
 

@@ -81,16 +81,12 @@ type different struct {
 
 func differences() []different {
 	return []different{
-		{"RoleAssignmentExists", gatewayCause, "", "Azure's provider refuses, not its front door"},
-		{"PrincipalNotFound", gatewayCause, "", "Azure's provider refuses, not its front door"},
 		{"ResourceNotFound", uaiFolded, uai, "Azure writes the type as it is registered, Midas as the caller did"},
 		{"ParentResourceNotFound", "aka.ms/ARMResourceNotFoundFix", "*", "a child is looked for without its parent"},
 		{"ParentResourceNotFound", `{"error":{"code":"ParentResourceNotFound","message":"The parent user-assigned identity doesn't exist."}}`, "*",
 			"the provider's documented words for federated credentials"},
 	}
 }
-
-const gatewayCause = "\nx-ms-failure-cause: gateway"
 
 func (d different) explains(e recordedError, got, want string) bool {
 	return d.code == e.error.Code && strings.Contains(got, d.ours) &&
