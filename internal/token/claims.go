@@ -6,25 +6,40 @@ import (
 	"time"
 )
 
-// Claims is what an access token says. Its JSON is that of Entra's v1.0 access tokens; claims that
-// are empty are left out. Times have whole seconds.
+// The versions of tokens. The resource decides which one it gets, not the endpoint that was asked.
+const (
+	V1 = "1.0"
+	V2 = "2.0"
+)
+
+// Claims is what an access token says. Its JSON is that of Entra's access tokens of the same
+// version; claims that are empty are left out. Times have whole seconds.
 type Claims struct {
-	Audience         string    // aud, exactly as the client asked for it
-	Issuer           string    // iss
-	Subject          string    // sub
-	ObjectID         string    // oid, the principal's object id
-	TenantID         string    // tid
-	AppID            string    // appid, the client id
-	AppIDACR         string    // appidacr: "1" the client showed a secret, "2" a certificate or an assertion
-	IdentityProvider string    // idp
-	IdentityType     string    // idtyp: "app" for what is not a person
-	Version          string    // ver: "1.0"
-	UniqueID         string    // uti, differs for each token
-	MIResourceID     string    // xms_mirid, the ARM id behind a managed identity
-	Roles            []string  // roles
-	IssuedAt         time.Time // iat
-	NotBefore        time.Time // nbf
-	Expires          time.Time // exp
+	Audience         string   // aud, exactly as the client asked for it
+	Issuer           string   // iss
+	Subject          string   // sub
+	ObjectID         string   // oid, the principal's object id
+	TenantID         string   // tid
+	AppID            string   // appid, in V2 azp: the client id. Only access tokens have it.
+	AppIDACR         string   // appidacr, in V2 azpacr: "0" the client is public, "1" it showed a secret, "2" a certificate or an assertion
+	IdentityProvider string   // idp
+	IdentityType     string   // idtyp: "app" for what is not a person
+	Version          string   // ver: V1, which empty means too, or V2
+	UniqueID         string   // uti, differs for each token
+	MIResourceID     string   // xms_mirid, the ARM id behind a managed identity
+	Roles            []string // roles
+
+	// Of a person's tokens only.
+	Scopes       string   // scp, separated by spaces
+	AuthMethods  []string // amr
+	UPN          string   // upn, in V2 preferred_username
+	Name         string   // name
+	UniqueName   string   // unique_name
+	WellKnownIDs []string // wids, the template ids of directory roles
+
+	IssuedAt  time.Time // iat
+	NotBefore time.Time // nbf
+	Expires   time.Time // exp
 }
 
 // wireClaims is the JSON of Claims.
@@ -34,28 +49,43 @@ type wireClaims struct {
 	IssuedAt         int64    `json:"iat"`
 	NotBefore        int64    `json:"nbf"`
 	Expires          int64    `json:"exp"`
+	AuthMethods      []string `json:"amr,omitempty"`
 	AppID            string   `json:"appid,omitempty"`
 	AppIDACR         string   `json:"appidacr,omitempty"`
+	AZP              string   `json:"azp,omitempty"`
+	AZPACR           string   `json:"azpacr,omitempty"`
 	IdentityProvider string   `json:"idp,omitempty"`
 	IdentityType     string   `json:"idtyp,omitempty"`
+	Name             string   `json:"name,omitempty"`
 	ObjectID         string   `json:"oid,omitempty"`
+	Preferred        string   `json:"preferred_username,omitempty"`
 	Roles            []string `json:"roles,omitempty"`
+	Scopes           string   `json:"scp,omitempty"`
 	Subject          string   `json:"sub"`
 	TenantID         string   `json:"tid"`
+	UniqueName       string   `json:"unique_name,omitempty"`
+	UPN              string   `json:"upn,omitempty"`
 	UniqueID         string   `json:"uti,omitempty"`
 	Version          string   `json:"ver"`
+	WellKnownIDs     []string `json:"wids,omitempty"`
 	MIResourceID     string   `json:"xms_mirid,omitempty"`
 }
 
 // MarshalJSON gives the claims as they stand in a token.
 func (c Claims) MarshalJSON() ([]byte, error) {
-	return json.Marshal(wireClaims{
+	w := wireClaims{
 		Audience: c.Audience, Issuer: c.Issuer, Subject: c.Subject, ObjectID: c.ObjectID,
-		TenantID: c.TenantID, AppID: c.AppID, AppIDACR: c.AppIDACR, Version: c.Version,
-		IdentityProvider: c.IdentityProvider, IdentityType: c.IdentityType,
-		UniqueID: c.UniqueID, MIResourceID: c.MIResourceID, Roles: c.Roles,
+		TenantID: c.TenantID, Version: c.Version, IdentityProvider: c.IdentityProvider, IdentityType: c.IdentityType,
+		UniqueID: c.UniqueID, MIResourceID: c.MIResourceID, Roles: c.Roles, Scopes: c.Scopes,
+		AuthMethods: c.AuthMethods, Name: c.Name, WellKnownIDs: c.WellKnownIDs,
 		IssuedAt: c.IssuedAt.Unix(), NotBefore: c.NotBefore.Unix(), Expires: c.Expires.Unix(),
-	})
+	}
+	if c.Version == V2 {
+		w.AZP, w.AZPACR, w.Preferred = c.AppID, c.AppIDACR, c.UPN
+	} else {
+		w.AppID, w.AppIDACR, w.UPN, w.UniqueName = c.AppID, c.AppIDACR, c.UPN, c.UniqueName
+	}
+	return json.Marshal(w)
 }
 
 // UnmarshalJSON reads the claims of a token that Issuer has minted.
@@ -68,10 +98,22 @@ func (c *Claims) UnmarshalJSON(data []byte) error {
 		Audience: w.Audience, Issuer: w.Issuer, Subject: w.Subject, ObjectID: w.ObjectID,
 		TenantID: w.TenantID, AppID: w.AppID, AppIDACR: w.AppIDACR, Version: w.Version,
 		IdentityProvider: w.IdentityProvider, IdentityType: w.IdentityType,
-		UniqueID: w.UniqueID, MIResourceID: w.MIResourceID, Roles: w.Roles,
+		UniqueID: w.UniqueID, MIResourceID: w.MIResourceID, Roles: w.Roles, Scopes: w.Scopes,
+		AuthMethods: w.AuthMethods, UPN: w.UPN, Name: w.Name, UniqueName: w.UniqueName, WellKnownIDs: w.WellKnownIDs,
 		IssuedAt:  time.Unix(w.IssuedAt, 0).UTC(),
 		NotBefore: time.Unix(w.NotBefore, 0).UTC(),
 		Expires:   time.Unix(w.Expires, 0).UTC(),
 	}
+	if w.Version == V2 {
+		c.AppID, c.AppIDACR, c.UPN = w.AZP, w.AZPACR, w.Preferred
+	}
 	return nil
+}
+
+// user is all that only a person's claims have, as one word.
+func (c *Claims) user() string {
+	if c.Scopes == "" && c.UPN == "" && len(c.AuthMethods) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%q", []any{c.Scopes, c.AuthMethods, c.UPN, c.Name, c.UniqueName, c.WellKnownIDs})
 }

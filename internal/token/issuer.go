@@ -20,15 +20,15 @@ type Issuer struct {
 	Origin string // where the login face is reached, without a slash at its end
 }
 
-// IssuerV1 is the iss of a tenant's v1.0 tokens, which both token endpoints give.
+// IssuerV1 is the iss of a tenant's v1.0 tokens, which both token endpoints give for most resources.
 func (i *Issuer) IssuerV1(tenant string) string { return issuerV1(i.Origin, tenant) }
 
-// IssuerV2 is the issuer that a tenant's v2.0 discovery document names.
-func (i *Issuer) IssuerV2(tenant string) string {
-	return i.Origin + "/" + arm.Fold(tenant) + "/v2.0"
-}
+// IssuerV2 is the iss of a tenant's v2.0 tokens, and what its v2.0 discovery document names.
+func (i *Issuer) IssuerV2(tenant string) string { return issuerV2(i.Origin, tenant) }
 
 func issuerV1(origin, tenant string) string { return origin + "/" + arm.Fold(tenant) + "/" }
+
+func issuerV2(origin, tenant string) string { return origin + "/" + arm.Fold(tenant) + "/v2.0" }
 
 // Token is a minted token. It redacts itself where it is logged or printed; Raw gives it away.
 type Token struct {
@@ -50,8 +50,8 @@ func (t *Token) GoString() string { return t.String() }
 // LogValue is String.
 func (t *Token) LogValue() slog.Value { return slog.StringValue(t.String()) }
 
-// Mint signs a token. Audience, Subject, TenantID and Expires must be given. Mint fills the issuer
-// and the version always, and iat, nbf (both are now) and uti where they are empty. It refuses a
+// Mint signs an access token. Audience, Subject, TenantID, AppID and Expires must be given. Mint fills
+// the issuer always, and iat, nbf (both are now) and uti where they are empty. It refuses a
 // life longer than the keys' MaxTokenLife, because the key would leave the key set before it ends.
 func (i *Issuer) Mint(_ context.Context, c Claims) (string, error) {
 	t, err := i.mint(c)
@@ -63,8 +63,8 @@ func (i *Issuer) Mint(_ context.Context, c Claims) (string, error) {
 
 func (i *Issuer) mint(c Claims) (*Token, error) {
 	now := i.Now().UTC().Truncate(time.Second)
-	if c.Audience == "" || c.Subject == "" || c.TenantID == "" {
-		return nil, errors.New("mint token: audience, subject and tenant are required")
+	if c.Audience == "" || c.Subject == "" || c.TenantID == "" || c.AppID == "" {
+		return nil, errors.New("mint token: audience, subject, tenant and client are required")
 	}
 	if c.IssuedAt.IsZero() {
 		c.IssuedAt = now
@@ -75,25 +75,35 @@ func (i *Issuer) mint(c Claims) (*Token, error) {
 	if c.UniqueID == "" {
 		c.UniqueID = i.NewID()
 	}
-	c.Issuer, c.Version = i.IssuerV1(c.TenantID), "1.0"
+	if c.Issuer = i.IssuerV2(c.TenantID); c.Version != V2 {
+		c.Issuer, c.Version = i.IssuerV1(c.TenantID), V1
+	}
 	c.Roles = slices.Clone(c.Roles)
 	c.IssuedAt, c.NotBefore, c.Expires = whole(c.IssuedAt), whole(c.NotBefore), whole(c.Expires)
-	if life, longest := c.Expires.Sub(now), i.Keys.cfg.MaxTokenLife; life <= 0 || life > longest {
-		return nil, fmt.Errorf("mint token: a life of %s is not between 0 and %s", life, longest)
+	raw, kid, err := i.sign(c, c.Expires.Sub(now), now)
+	if err != nil {
+		return nil, err
+	}
+	return &Token{Claims: c, raw: raw, kid: kid}, nil
+}
+
+// sign encodes and signs what is to live so long from now on.
+func (i *Issuer) sign(claims any, life time.Duration, now time.Time) (raw, kid string, err error) {
+	if longest := i.Keys.cfg.MaxTokenLife; life <= 0 || life > longest {
+		return "", "", fmt.Errorf("mint token: a life of %s is not between 0 and %s", life, longest)
 	}
 	key := i.Keys.signer(now)
 	if key == nil {
-		return nil, errors.New("mint token: there is no signing key")
+		return "", "", errors.New("mint token: there is no signing key")
 	}
-	payload, err := json.Marshal(c)
+	payload, err := json.Marshal(claims)
 	if err != nil {
-		return nil, fmt.Errorf("mint token: %w", err)
+		return "", "", fmt.Errorf("mint token: %w", err)
 	}
-	raw, err := key.sign(payload)
-	if err != nil {
-		return nil, fmt.Errorf("mint token: %w", err)
+	if raw, err = key.sign(payload); err != nil {
+		return "", "", fmt.Errorf("mint token: %w", err)
 	}
-	return &Token{Claims: c, raw: raw, kid: key.kid}, nil
+	return raw, key.kid, nil
 }
 
 // whole drops what a token cannot say of a moment.

@@ -26,8 +26,8 @@ type Minter struct {
 // warmKey holds everything that the token depends on but the time, so that no two askers share a
 // token which would differ.
 type warmKey struct {
-	tenant, subject, object, audience, app, acr, idp, idtyp, mirid, roles string
-	life                                                                  time.Duration
+	tenant, subject, object, audience, app, acr, idp, idtyp, mirid, version, roles, user string
+	life                                                                                 time.Duration
 }
 
 // Request asks a Minter for a token.
@@ -47,7 +47,7 @@ func (m *Minter) Token(_ context.Context, req Request) (*Token, error) {
 	key := warmKey{
 		tenant: c.TenantID, subject: c.Subject, object: c.ObjectID, audience: c.Audience, app: c.AppID,
 		acr: c.AppIDACR, idp: c.IdentityProvider, idtyp: c.IdentityType, mirid: c.MIResourceID,
-		roles: strings.Join(c.Roles, "\x00"), life: req.Life,
+		version: c.Version, roles: strings.Join(c.Roles, "\x00"), user: c.user(), life: req.Life,
 	}
 	if t, ok := m.warm.get(key, m.limit()); ok && m.good(t, req) {
 		return t, nil
@@ -57,14 +57,7 @@ func (m *Minter) Token(_ context.Context, req Request) (*Token, error) {
 		if t, ok := m.warm.get(key, m.limit()); ok && m.good(t, req) {
 			return t, nil
 		}
-		now := whole(m.Issuer.Now())
-		c.IssuedAt, c.NotBefore, c.Expires = now, now, now.Add(req.Life)
-		if c.IssuedAt.Before(req.After) {
-			// All tokens of this second count as revoked; a new one says the next, or it would never
-			// be good.
-			c.IssuedAt = req.After
-		}
-		t, err := m.Issuer.mint(c)
+		t, err := m.Fresh(req)
 		if err != nil {
 			return nil, err
 		}
@@ -75,6 +68,19 @@ func (m *Minter) Token(_ context.Context, req Request) (*Token, error) {
 		return nil, err
 	}
 	return shared.(*Token), nil
+}
+
+// Fresh signs a token anew and keeps it for nobody: for people, who ask again when something about
+// them has changed.
+func (m *Minter) Fresh(req Request) (*Token, error) {
+	c, now := req.Claims, whole(m.Issuer.Now())
+	c.IssuedAt, c.NotBefore, c.Expires = now, now, now.Add(req.Life)
+	if c.IssuedAt.Before(req.After) {
+		// All tokens of this second count as revoked; a new one says the next, or it would never be
+		// good.
+		c.IssuedAt = req.After
+	}
+	return m.Issuer.mint(c)
 }
 
 // good reports whether a warm token may be handed out: it is young enough, the principal's tokens

@@ -94,10 +94,26 @@ func (v *Verifier) examine(raw string, now time.Time) (*Claims, string, error) {
 	if err := json.Unmarshal(payload, &c); err != nil {
 		return nil, "", fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	if c.TenantID == "" || c.Version != "1.0" || c.Issuer != issuerV1(v.Origin, c.TenantID) {
+	if !c.issuedUnder(v.Origin) {
 		return nil, "", ErrIssuer
 	}
+	// An id_token is signed with the same keys, but it tells a client who its user is and opens
+	// nothing.
+	if c.AppID == "" {
+		return nil, "", fmt.Errorf("%w: it is no access token", ErrMalformed)
+	}
 	return &c, kid, inTime(&c, now)
+}
+
+// issuedUnder reports whether the issuer is the one that tokens of this tenant and version have.
+func (c *Claims) issuedUnder(origin string) bool {
+	switch {
+	case c.TenantID == "":
+		return false
+	case c.Version == V2:
+		return c.Issuer == issuerV2(origin, c.TenantID)
+	}
+	return c.Version == V1 && c.Issuer == issuerV1(origin, c.TenantID)
 }
 
 func inTime(c *Claims, now time.Time) error {

@@ -3,6 +3,8 @@ package login
 import (
 	"net/url"
 	"strings"
+
+	"midas/internal/arm"
 )
 
 // maxAudience is the longest audience, in bytes. It stands in every token and in a memory of tokens.
@@ -11,17 +13,20 @@ const maxAudience = 512
 // defaultScope is what an application asks a resource for: all that it was given there.
 const defaultScope = "/.default"
 
-// audience is for whom the token is to be: the resource as the client spells it, to the letter, for
-// that is what the resource compares. The v1.0 endpoint asks for a resource; the v2.0 endpoint for
-// a scope of it.
+// audience is for whom an application's own token is to be: the resource as the client spells it, to
+// the letter, for that is what the resource compares. The v1.0 endpoint asks for a resource; the v2.0
+// endpoint for a scope of it.
 //
 // Any audience of a sensible shape is granted. On Entra the resource must be an application that the
-// tenant knows; here resources are not registered, and who accepts a token checks its audience.
+// tenant knows; here resources need not be registered, and who accepts a token checks its audience.
 func (req *tokenRequest) audience() (string, error) {
 	if req.v1 {
 		if req.resource == "" {
 			return "", errMissingParameter("resource")
 		}
+		return req.resource, req.checkAudience(req.resource)
+	}
+	if req.scope == "" && req.resource != "" && arm.Fold(req.exchange.tenant) == adfs {
 		return req.resource, req.checkAudience(req.resource)
 	}
 	if req.scope == "" {
@@ -38,9 +43,8 @@ func (req *tokenRequest) audience() (string, error) {
 // mean nothing where no user signs in.
 func audienceOf(scope string) (string, error) {
 	var audience string
-	for _, one := range strings.Fields(scope) {
-		switch one {
-		case "openid", "profile", "email", "offline_access":
+	for one := range strings.FieldsSeq(scope) {
+		if openID(one) {
 			continue
 		}
 		resource, ok := strings.CutSuffix(one, defaultScope)

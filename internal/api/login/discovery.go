@@ -7,51 +7,73 @@ import (
 	"midas/internal/token"
 )
 
-// configuration is an OpenID discovery document. It has the fields that are true: what Entra's has
-// beyond them is for endpoints that do not exist here. Two need a word. The Azure SDKs refuse a
-// document without authorization_endpoint, so it is named before it answers. And the standard
-// requires response_types_supported, which is empty for as long as nobody can sign in with a browser.
+// configuration is an OpenID discovery document. It has the fields of Entra's that are true here, and
+// says which methods of code challenge there are, as the standard would have it.
 type configuration struct {
 	TokenEndpoint         string   `json:"token_endpoint"`
 	TokenAuthMethods      []string `json:"token_endpoint_auth_methods_supported"`
 	KeysURI               string   `json:"jwks_uri"`
+	ResponseModes         []string `json:"response_modes_supported"`
 	SubjectTypes          []string `json:"subject_types_supported"`
 	SigningAlgorithms     []string `json:"id_token_signing_alg_values_supported"`
+	AssertionAlgorithms   []string `json:"token_endpoint_auth_signing_alg_values_supported"`
 	ResponseTypes         []string `json:"response_types_supported"`
+	GrantTypes            []string `json:"grant_types_supported"`
+	ChallengeMethods      []string `json:"code_challenge_methods_supported"`
+	Scopes                []string `json:"scopes_supported"`
 	Issuer                string   `json:"issuer"`
+	RequestParameter      bool     `json:"request_parameter_supported"`
 	RequestURIParameter   bool     `json:"request_uri_parameter_supported"`
+	UserInfoEndpoint      string   `json:"userinfo_endpoint"`
 	AuthorizationEndpoint string   `json:"authorization_endpoint"`
+	DeviceEndpoint        string   `json:"device_authorization_endpoint"`
+	EndSessionEndpoint    string   `json:"end_session_endpoint"`
 	Claims                []string `json:"claims_supported"`
 }
 
-// paths are the parts in which the documents of the two versions differ.
-type paths struct{ token, keys, authorize string }
+// paths are the parts in which the documents differ.
+type paths struct{ oauth, keys string }
 
 func (h *Handler) configurationV2(x *exchange) error {
-	return h.configuration(x, paths{"/oauth2/v2.0/token", "/discovery/v2.0/keys", "/oauth2/v2.0/authorize"}, h.issuer().IssuerV2)
+	return h.configuration(x, paths{"/oauth2/v2.0", "/discovery/v2.0/keys"}, h.issuerV2)
 }
 
 func (h *Handler) configurationV1(x *exchange) error {
-	return h.configuration(x, paths{"/oauth2/token", "/discovery/keys", "/oauth2/authorize"}, h.issuer().IssuerV1)
+	return h.configuration(x, paths{"/oauth2", "/discovery/keys"}, h.issuerV1)
 }
 
-func (h *Handler) configuration(x *exchange, p paths, issuer func(string) string) error {
+// configurationADFS is of the home tenant.
+func (h *Handler) configurationADFS(x *exchange) error { return h.configurationV1(x) }
+
+func (h *Handler) configuration(x *exchange, p paths, issuer func(*exchange, string) string) error {
 	name, issuerName, err := h.discovered(x)
 	if err != nil {
 		return err
 	}
-	base := h.issuer().Origin + "/" + name
+	base := x.origin + "/" + name
+	userInfo := x.origin + "/oidc/userinfo"
+	if x.azure {
+		userInfo = graph + "/oidc/userinfo"
+	}
 	setAll(x.w.Header(), readable)
 	return httpx.WriteJSON(x.w, http.StatusOK, configuration{
-		TokenEndpoint:         base + p.token,
-		TokenAuthMethods:      []string{"client_secret_post", "client_secret_basic"},
+		TokenEndpoint:         base + p.oauth + "/token",
+		TokenAuthMethods:      []string{"client_secret_post", "private_key_jwt", "client_secret_basic"},
 		KeysURI:               base + p.keys,
+		ResponseModes:         []string{"query", "fragment", "form_post"},
 		SubjectTypes:          []string{"pairwise"},
 		SigningAlgorithms:     []string{"RS256"},
-		ResponseTypes:         []string{},
-		Issuer:                issuer(issuerName),
-		AuthorizationEndpoint: base + p.authorize,
-		Claims:                []string{"sub", "iss", "aud", "exp", "iat", "tid", "ver"},
+		AssertionAlgorithms:   []string{"RS256", "PS256"},
+		ResponseTypes:         []string{"code"},
+		GrantTypes:            []string{"authorization_code", "refresh_token", "client_credentials", "password", "urn:ietf:params:oauth:grant-type:device_code", onBehalf},
+		ChallengeMethods:      []string{"S256", "plain"},
+		Scopes:                []string{"openid", "profile", "email", "offline_access"},
+		Issuer:                issuer(x, issuerName),
+		UserInfoEndpoint:      userInfo,
+		AuthorizationEndpoint: base + p.oauth + "/authorize",
+		DeviceEndpoint:        base + p.oauth + "/devicecode",
+		EndSessionEndpoint:    base + p.oauth + "/logout",
+		Claims:                []string{"sub", "iss", "aud", "exp", "iat", "auth_time", "amr", "nonce", "preferred_username", "name", "oid", "tid", "ver", "email"},
 	})
 }
 
@@ -62,7 +84,7 @@ type keySet struct {
 
 // keysV2 tells with each key the issuer whose tokens it signs, as a template, as Entra does. The
 // keys are the same for all tenants.
-func (h *Handler) keysV2(x *exchange) error { return h.keys(x, h.issuer().IssuerV2(tenantTemplate)) }
+func (h *Handler) keysV2(x *exchange) error { return h.keys(x, h.issuerV2(x, tenantTemplate)) }
 
 func (h *Handler) keysV1(x *exchange) error { return h.keys(x, "") }
 

@@ -30,17 +30,32 @@ func TestDiscoveryNamesTheTenantsIssuer(t *testing.T) {
 			if w.Code != http.StatusOK {
 				t.Fatalf("status %d: %s", w.Code, w.Body)
 			}
+			oauth := test.base + "/oauth2" + test.version
 			want := map[string]any{
 				"issuer":                                test.issuer,
-				"token_endpoint":                        test.base + "/oauth2" + test.version + "/token",
-				"authorization_endpoint":                test.base + "/oauth2" + test.version + "/authorize",
+				"token_endpoint":                        oauth + "/token",
+				"authorization_endpoint":                oauth + "/authorize",
+				"device_authorization_endpoint":         oauth + "/devicecode",
+				"end_session_endpoint":                  oauth + "/logout",
+				"userinfo_endpoint":                     origin + "/oidc/userinfo",
 				"jwks_uri":                              test.base + "/discovery" + test.version + "/keys",
-				"token_endpoint_auth_methods_supported": []any{"client_secret_post", "client_secret_basic"},
-				"subject_types_supported":               []any{"pairwise"},
-				"id_token_signing_alg_values_supported": []any{"RS256"},
-				"response_types_supported":              []any{},
-				"request_uri_parameter_supported":       false,
-				"claims_supported":                      []any{"sub", "iss", "aud", "exp", "iat", "tid", "ver"},
+				"token_endpoint_auth_methods_supported": []any{"client_secret_post", "private_key_jwt", "client_secret_basic"},
+				"token_endpoint_auth_signing_alg_values_supported": []any{"RS256", "PS256"},
+				"response_modes_supported":                         []any{"query", "fragment", "form_post"},
+				"subject_types_supported":                          []any{"pairwise"},
+				"id_token_signing_alg_values_supported":            []any{"RS256"},
+				"response_types_supported":                         []any{"code"},
+				"grant_types_supported": []any{
+					"authorization_code", "refresh_token", "client_credentials", "password",
+					"urn:ietf:params:oauth:grant-type:device_code", "urn:ietf:params:oauth:grant-type:jwt-bearer",
+				},
+				"code_challenge_methods_supported": []any{"S256", "plain"},
+				"scopes_supported":                 []any{"openid", "profile", "email", "offline_access"},
+				"request_parameter_supported":      false,
+				"request_uri_parameter_supported":  false,
+				"claims_supported": []any{
+					"sub", "iss", "aud", "exp", "iat", "auth_time", "amr", "nonce", "preferred_username", "name", "oid", "tid", "ver", "email",
+				},
 			}
 			if diff := cmp.Diff(want, decode(t, w)); diff != "" {
 				t.Errorf("document (-want +got):\n%s", diff)
@@ -49,8 +64,7 @@ func TestDiscoveryNamesTheTenantsIssuer(t *testing.T) {
 	}
 }
 
-// TestWhatDiscoveryNamesAnswers follows every address in the documents but one, which clients demand
-// before it answers.
+// TestWhatDiscoveryNamesAnswers follows every address in the documents.
 func TestWhatDiscoveryNamesAnswers(t *testing.T) {
 	f := newFixture(t)
 	for _, name := range []string{tenant, "common"} {
@@ -58,7 +72,7 @@ func TestWhatDiscoveryNamesAnswers(t *testing.T) {
 			doc := decode(t, f.get("/"+name+version+"/.well-known/openid-configuration"))
 			for field, value := range doc {
 				address, ok := value.(string)
-				if !ok || field == "issuer" || field == "authorization_endpoint" {
+				if !ok || field == "issuer" {
 					continue
 				}
 				path, ok := strings.CutPrefix(address, origin)
@@ -170,7 +184,7 @@ func TestInstanceDiscovery(t *testing.T) {
 func TestUnknownPathsAreNotFound(t *testing.T) {
 	f := newFixture(t)
 	for _, path := range []string{
-		"/" + tenant + "/oauth2/v2.0/authorize", "/" + tenant + "/oauth2/v2.0/token/", "/" + tenant + "//oauth2/token",
+		"/" + tenant + "/oauth2/v2.0/authorize/", "/" + tenant + "/oauth2/v2.0/token/", "/adfs/oauth2/v2.0/token", "/adfs/discovery/instance", "/" + tenant + "//oauth2/token",
 		"/" + tenant + "/oauth2%2Ftoken", "/" + tenant + "/x/../oauth2/token", "/common", "/" + tenant + "/v2.0",
 	} {
 		w := f.post(path, good())
@@ -195,6 +209,17 @@ func TestServes(t *testing.T) {
 		"/common/discovery/instance":                            true,
 		"/Common/anything":                                      true,
 		"/organizations":                                        true,
+		"/consumers/oauth2/v2.0/authorize":                      true,
+		"/adfs/oauth2/token":                                    true,
+		"/oidc/userinfo":                                        true,
+		"/oidc/other":                                           false,
+		"/" + tenant + "/login":                                 true,
+		"/" + tenant + "/login/x":                               false,
+		"/" + tenant + "/openid/userinfo":                       true,
+		"/" + tenant + "/openid":                                false,
+		"/v1.0/oauth2/token":                                    false,
+		"/v1.0/login":                                           false,
+		"/beta/discovery/keys":                                  false,
 		"/":                                                     false,
 		"":                                                      false,
 		"//oauth2/token":                                        false,

@@ -32,6 +32,17 @@ func (e *Error) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("error", e.Code), slog.Int("aadsts", e.Number))
 }
 
+// invalidGrant refuses a password, a code or a token of a user.
+func invalidGrant(number int, format string, args ...any) *Error {
+	return &Error{Status: http.StatusBadRequest, Code: "invalid_grant", Number: number, Text: fmt.Sprintf(format, args...)}
+}
+
+// because adds a reason for the log.
+func (e *Error) because(cause error) *Error {
+	e.cause = cause
+	return e
+}
+
 // quote is how a client's own words come back to it: not without end.
 func quote(s string) string {
 	const most = 200
@@ -92,6 +103,7 @@ func errDiscoveryTenant(name string) *Error {
 	return e
 }
 
+// errSharedTenant refuses a grant for which the tenant must be known beforehand.
 func errSharedTenant() *Error {
 	return invalidRequest(9001023, "The grant type is not supported over the /common, /organizations or /consumers endpoints. Please use the tenant-specific endpoint.")
 }
@@ -109,11 +121,6 @@ func errGrantType(got string) *Error {
 
 func errNoCredential() *Error {
 	return invalidClient(7000218, "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.")
-}
-
-// errAssertionKey is the truth as long as no application can register a certificate.
-func errAssertionKey() *Error {
-	return invalidClient(700027, "Client assertion contains an invalid signature. [Reason - The key was not found.]")
 }
 
 func errUnknownApplication(app, tenantName string) *Error {

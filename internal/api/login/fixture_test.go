@@ -18,6 +18,7 @@ import (
 	"midas/internal/api/httpx"
 	"midas/internal/api/login"
 	"midas/internal/directory"
+	"midas/internal/grant"
 	"midas/internal/store"
 	"midas/internal/store/storetest"
 	"midas/internal/token"
@@ -36,6 +37,8 @@ const (
 	arms    = "https://management.core.windows.net/"
 	request = "99999999-0000-4000-8000-000000000001"
 	caller  = "39e4c37b-acff-469e-bf35-2fc35ee16201"
+
+	jwtBearer = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 )
 
 // start is a moment with a fraction, as real ones have.
@@ -70,8 +73,14 @@ func newFixture(t testing.TB) *fixture {
 	f.Handler = &login.Handler{
 		Directory: &directory.Directory{Store: f.store, Now: f.time, NewID: newID},
 		Minter:    &token.Minter{Issuer: issuer},
-		Now:       f.time, NewID: newID,
+		Tokens:    f.verifier, HomeTenant: tenant,
+		Now: f.time, NewID: newID,
 	}
+	box, err := grant.NewBox([32]byte{2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Grants = &grant.Grants{Store: f.store, Box: box, Now: f.time, NewID: newID}
 	f.fill(t)
 	return f
 }

@@ -26,6 +26,18 @@ type form struct {
 	assertion     directory.SecretText
 	scope         string // v2
 	resource      string // v1
+	clientInfo    string // "1": the client wants to know whose token it is
+
+	// Of the grants in which a user takes part.
+	username      string
+	password      directory.PasswordText
+	code          string
+	redirectURI   string
+	codeVerifier  string
+	refreshToken  string
+	deviceCode    string
+	userAssertion string // on behalf of whom
+	tokenUse      string
 
 	basic bool // id and secret came by the Authorization header
 }
@@ -35,10 +47,6 @@ func readForm(r *http.Request) (form, error) {
 	body, err := readBody(r)
 	if err != nil {
 		return form{}, err
-	}
-	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if kind != "application/x-www-form-urlencoded" {
-		body = "" // of another kind of body Entra too says that it lacks every parameter
 	}
 	f, err := parseForm(body)
 	if err != nil {
@@ -50,7 +58,10 @@ func readForm(r *http.Request) (form, error) {
 	return f, nil
 }
 
+// readBody gives the body of a form. Of another kind of body Entra too says that it lacks every
+// parameter.
 func readBody(r *http.Request) (string, error) {
+	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if r.Body == nil {
 		return "", nil
 	}
@@ -60,6 +71,9 @@ func readBody(r *http.Request) (string, error) {
 	}
 	if len(body) > maxForm {
 		return "", errMalformed(http.StatusRequestEntityTooLarge)
+	}
+	if kind != "application/x-www-form-urlencoded" {
+		return "", nil
 	}
 	return string(body), nil
 }
@@ -72,7 +86,7 @@ func parseForm(body string) (form, error) {
 		return form{}, errors.New("the form is not encoded as one") // err would repeat a piece of it
 	}
 	var f form
-	var secret, assertion string
+	var secret, assertion, password string
 	for name, to := range map[string]*string{
 		"grant_type":            &f.grantType,
 		"client_id":             &f.clientID,
@@ -81,17 +95,36 @@ func parseForm(body string) (form, error) {
 		"client_assertion":      &assertion,
 		"scope":                 &f.scope,
 		"resource":              &f.resource,
+		"client_info":           &f.clientInfo,
+		"username":              &f.username,
+		"password":              &password,
+		"code":                  &f.code,
+		"redirect_uri":          &f.redirectURI,
+		"code_verifier":         &f.codeVerifier,
+		"refresh_token":         &f.refreshToken,
+		"device_code":           &f.deviceCode,
+		"assertion":             &f.userAssertion,
+		"requested_token_use":   &f.tokenUse,
 	} {
-		switch got := values[name]; len(got) {
-		case 0:
-		case 1:
-			*to = got[0]
-		default:
-			return form{}, fmt.Errorf("parameter %s is there %d times", name, len(got))
+		if *to, err = once(values, name); err != nil {
+			return form{}, err
 		}
 	}
 	f.clientSecret, f.assertion = directory.SecretText(secret), directory.SecretText(assertion)
+	f.password = directory.PasswordText(password)
 	return f, nil
+}
+
+// once gives a parameter that may be there once, or not at all.
+func once(values url.Values, name string) (string, error) {
+	switch got := values[name]; len(got) {
+	case 0:
+		return "", nil
+	case 1:
+		return got[0], nil
+	default:
+		return "", fmt.Errorf("parameter %s is there %d times", name, len(got))
+	}
 }
 
 // authorization takes id and secret from HTTP Basic, each form-encoded before it was joined (RFC

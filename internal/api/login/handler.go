@@ -7,25 +7,39 @@ import (
 	"time"
 
 	"midas/internal/api/httpx"
-	"midas/internal/arm"
+	"midas/internal/azure"
 	"midas/internal/directory"
+	"midas/internal/grant"
 	"midas/internal/token"
 )
 
 // DefaultTokenLife is what Entra gives to applications, to the second.
 const DefaultTokenLife = time.Hour
 
-// Handler serves the face. Directory, Minter, Now and NewID are required. It is safe for concurrent
-// use, and not to be copied.
+// Handler serves the face. All fields are required but those that say what stands for zero. It is safe
+// for concurrent use, and not to be copied.
 type Handler struct {
-	Directory *directory.Directory
-	Minter    *token.Minter // its Issuer's Origin is where this face is reached
-	Now       func() time.Time
-	NewID     func() string // a GUID
-	TokenLife time.Duration // of access tokens, in whole seconds; 0 means DefaultTokenLife
+	Directory  *directory.Directory
+	Grants     *grant.Grants
+	Minter     *token.Minter   // its Issuer's Origin is where this face is reached, and whose name tokens bear
+	Tokens     *token.Verifier // of the same keys and origin
+	HomeTenant string          // the tenant behind the paths that name none, as AD FS has them
+	Now        func() time.Time
+	NewID      func() string // a GUID
 
-	// Guesses slows down who guesses secrets. Its zero value has sensible limits.
-	Guesses Throttle
+	TokenLife     time.Duration // of access tokens, in whole seconds; 0 means DefaultTokenLife
+	DeviceWait    time.Duration // between two questions of a device, in whole seconds; 0 means DefaultDeviceWait
+	SessionLife   time.Duration // of a browser's session; 0 means DefaultSessionLife
+	MaxAssertions int           // at most so many client assertions are remembered; 0 means DefaultAssertions
+
+	// Guesses slows down who guesses secrets, Passwords who guesses passwords, Codes who guesses the
+	// codes that devices show. Their zero values have sensible limits.
+	Guesses   Throttle
+	Passwords Lockout
+	Codes     Throttle
+
+	assertions assertions
+	polls      polls
 }
 
 // exchange is one request on its way through the face.
@@ -33,55 +47,12 @@ type exchange struct {
 	w           http.ResponseWriter
 	r           *http.Request
 	ev          *httpx.Event
+	began       time.Time
 	tenant      string // as the path names it
+	origin      string // under which the client has reached the face
+	azure       bool   // that is one of Azure's names
+	html        bool   // a person reads the answer, errors too
 	correlation string
-}
-
-// endpoint is one kind of request. Its name is a metric label.
-type endpoint struct {
-	name    string
-	methods string // what it accepts, as AADSTS900561 lists it
-	serve   func(*Handler, *exchange) error
-}
-
-// find gives the endpoint of the path behind the tenant.
-func find(rest string) (endpoint, bool) {
-	const reads = "GET, OPTIONS"
-	switch arm.Fold(rest) {
-	case "v2.0/.well-known/openid-configuration":
-		return endpoint{"openid-configuration v2.0", reads, (*Handler).configurationV2}, true
-	case ".well-known/openid-configuration":
-		return endpoint{"openid-configuration v1.0", reads, (*Handler).configurationV1}, true
-	case "discovery/v2.0/keys":
-		return endpoint{"keys v2.0", reads, (*Handler).keysV2}, true
-	case "discovery/keys":
-		return endpoint{"keys v1.0", reads, (*Handler).keysV1}, true
-	case "discovery/instance":
-		return endpoint{"instance discovery", reads, (*Handler).instance}, true
-	case "oauth2/v2.0/token":
-		return endpoint{"token v2.0", http.MethodPost, (*Handler).tokenV2}, true
-	case "oauth2/token":
-		return endpoint{"token v1.0", http.MethodPost, (*Handler).tokenV1}, true
-	}
-	return endpoint{}, false
-}
-
-// Serves reports whether a decoded path belongs to this face. What begins like a path of ARM never
-// does, whatever follows.
-func Serves(path string) bool {
-	first, rest, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
-	switch arm.Fold(first) {
-	case "", "subscriptions", "providers", "tenants", "metadata":
-		return false
-	case common, organizations:
-		return true
-	}
-	second, _, _ := strings.Cut(rest, "/")
-	switch arm.Fold(second) {
-	case "oauth2", "v2.0", ".well-known", "discovery":
-		return true
-	}
-	return false
 }
 
 // Serve answers one request. It implements httpx.Handler.
@@ -99,7 +70,10 @@ func (h *Handler) Refuse(w http.ResponseWriter, r *http.Request, ev *httpx.Event
 
 func (h *Handler) begin(w http.ResponseWriter, r *http.Request, ev *httpx.Event) *exchange {
 	ev.Face = "login"
-	x := &exchange{w: w, r: r, ev: ev}
+	x := &exchange{w: w, r: r, ev: ev, began: h.Now(), origin: h.issuer().Origin}
+	if x.azure = azure.FaceOf(r.Host) == azure.Login; x.azure {
+		x.origin = "https://" + azure.Name(r.Host)
+	}
 	setAll(w.Header(), always)
 	x.correlate(h.NewID)
 	return x
@@ -108,27 +82,38 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request, ev *httpx.Event)
 func (h *Handler) dispatch(x *exchange) error {
 	// The path is cut while it is escaped, so that a %2F stays inside its segment.
 	first, rest, _ := strings.Cut(strings.TrimPrefix(x.r.URL.EscapedPath(), "/"), "/")
-	e, ok := find(rest)
+	e, ok := find(first, rest)
 	if !ok {
 		return errMalformed(http.StatusNotFound)
 	}
-	x.ev.Operation = e.name
+	x.ev.Operation, x.html = e.name, e.html
 	tenant, err := url.PathUnescape(first)
 	if err != nil {
 		return errMalformed(http.StatusBadRequest)
 	}
 	x.tenant = tenant
-	switch method := x.r.Method; {
-	case e.methods == method:
-	case e.methods != http.MethodPost && (method == http.MethodGet || method == http.MethodHead):
-	case e.methods != http.MethodPost && method == http.MethodOptions:
-		setAll(x.w.Header(), readable)
-		x.w.WriteHeader(http.StatusOK)
+	if x.r.Method == http.MethodOptions && x.preflight(e) {
 		return nil
-	default:
-		return errMethod(e.methods, method)
+	}
+	if !e.accepts(x.r.Method) {
+		return errMethod(e.methods, x.r.Method)
 	}
 	return e.serve(h, x)
+}
+
+// preflight answers what browsers ask before a page of another site may read an answer. The token
+// endpoint is asked by pages too, and takes no cookies, so any page may.
+func (x *exchange) preflight(e endpoint) bool {
+	switch {
+	case e.methods == reads:
+		setAll(x.w.Header(), readable)
+	case e.crossOrigin && x.r.Header.Get("Origin") != "" && x.r.Header.Get("Access-Control-Request-Method") == http.MethodPost:
+		setAll(x.w.Header(), crossOrigin)
+	default:
+		return false
+	}
+	x.w.WriteHeader(http.StatusOK)
+	return true
 }
 
 func (h *Handler) issuer() *token.Issuer { return h.Minter.Issuer }
@@ -138,4 +123,20 @@ func (h *Handler) tokenLife() time.Duration {
 		return DefaultTokenLife
 	}
 	return h.TokenLife
+}
+
+// issuerV1 is the issuer that the client knows a tenant by: ours, or Azure's if it came by that name.
+func (h *Handler) issuerV1(x *exchange, tenant string) string {
+	if x.azure {
+		return "https://sts.windows.net/" + tenant + "/"
+	}
+	return h.issuer().IssuerV1(tenant)
+}
+
+// issuerV2 is issuerV1 of the newer documents.
+func (h *Handler) issuerV2(x *exchange, tenant string) string {
+	if x.azure {
+		return "https://" + azure.LoginHost + "/" + tenant + "/v2.0"
+	}
+	return h.issuer().IssuerV2(tenant)
 }

@@ -33,6 +33,14 @@ var readable = []header{
 	{"Cache-Control", []string{"max-age=86400, private"}},
 }
 
+// crossOrigin are the headers of answers of the token endpoint that pages of other sites may read.
+// Nothing there depends on cookies.
+var crossOrigin = []header{
+	{"Access-Control-Allow-Headers", []string{"*"}},
+	{"Access-Control-Allow-Methods", []string{"POST, OPTIONS"}},
+	{"Access-Control-Allow-Origin", []string{"*"}},
+}
+
 // private are the headers of what is for one client and nobody's cache.
 var private = []header{
 	{"Cache-Control", []string{"no-store, no-cache"}},
@@ -101,18 +109,21 @@ func (h *Handler) fail(x *exchange, err error) {
 	head := x.w.Header()
 	setAll(head, private)
 	head.Del("Access-Control-Allow-Methods")
+	if x.html {
+		h.failPage(x, e)
+		return
+	}
 	head.Set("X-Ms-Clitelem", fmt.Sprintf("1,%d,0,,", e.Number))
 	if e.RetryAfter > 0 {
 		head.Set("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
 	}
 	if e.Challenge {
-		head.Set("Www-Authenticate", `Basic realm="`+h.issuer().Origin+`"`)
+		head.Set("Www-Authenticate", `Basic realm="`+x.origin+`"`)
 	}
-	at := h.Now().UTC().Format("2006-01-02 15:04:05Z")
+	at := h.stamp()
 	if werr := httpx.WriteJSON(x.w, e.Status, errorBody{
-		Error: e.Code,
-		Description: fmt.Sprintf("%s Trace ID: %s Correlation ID: %s Timestamp: %s",
-			e.Error(), x.ev.RequestID, x.correlation, at),
+		Error:         e.Code,
+		Description:   h.describe(x, e),
 		Codes:         []int{e.Number},
 		Timestamp:     at,
 		TraceID:       x.ev.RequestID,
@@ -122,3 +133,10 @@ func (h *Handler) fail(x *exchange, err error) {
 		x.ev.Err = errors.Join(x.ev.Err, werr)
 	}
 }
+
+// describe is the text of an error with what an operator needs to find its request again.
+func (h *Handler) describe(x *exchange, e *Error) string {
+	return fmt.Sprintf("%s Trace ID: %s Correlation ID: %s Timestamp: %s", e.Error(), x.ev.RequestID, x.correlation, h.stamp())
+}
+
+func (h *Handler) stamp() string { return h.Now().UTC().Format("2006-01-02 15:04:05Z") }

@@ -50,10 +50,50 @@ func NewGuess(tenant, app, address string) Guess {
 	return g
 }
 
+// withDefaults sets limits that nobody has set.
+func (t *Throttle) withDefaults(burst int, refill time.Duration) *Throttle {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.Burst, t.Refill = or(t.Burst, burst), or(t.Refill, refill)
+	return t
+}
+
 // Wait is how long a guesser has to wait for its next try; 0 when it may try now.
 func (t *Throttle) Wait(g Guess, now time.Time) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	return t.wait(g, now)
+}
+
+// Failed counts a wrong secret.
+func (t *Throttle) Failed(g Guess, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.failed(g, now)
+}
+
+// Try is Wait, and where that is 0 it counts the try as Failed before it was made, so that many at
+// once are not more than the limit. Forgive takes it back.
+func (t *Throttle) Try(g Guess, now time.Time) time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	wait := t.wait(g, now)
+	if wait == 0 {
+		t.failed(g, now)
+	}
+	return wait
+}
+
+// Forgive takes back what Try has counted.
+func (t *Throttle) Forgive(g Guess) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if until, known := t.spent[g]; known {
+		t.spent[g] = until.Add(-or(t.Refill, DefaultRefill))
+	}
+}
+
+func (t *Throttle) wait(g Guess, now time.Time) time.Duration {
 	until, ok := t.spent[g]
 	if !ok {
 		return 0
@@ -62,10 +102,7 @@ func (t *Throttle) Wait(g Guess, now time.Time) time.Duration {
 	return max(0, until.Sub(now)-room)
 }
 
-// Failed counts a wrong secret.
-func (t *Throttle) Failed(g Guess, now time.Time) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+func (t *Throttle) failed(g Guess, now time.Time) {
 	until, known := t.spent[g]
 	if !known && len(t.spent) >= or(t.Limit, DefaultGuesses) {
 		t.makeRoom(now)

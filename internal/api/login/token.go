@@ -1,7 +1,10 @@
 package login
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 	"time"
@@ -15,8 +18,19 @@ import (
 type tokenRequest struct {
 	*exchange
 	form
-	tenant directory.Tenant
-	v1     bool // the endpoint without version, which asks for a resource and answers in strings
+	tenant directory.Tenant // empty until settle, where the path does not name one
+	v1     bool             // the endpoint without version, which asks for a resource and answers in strings
+}
+
+// granted is what a grant gives.
+type granted struct {
+	access *token.Token
+
+	// Of a user's grants only.
+	user         *person
+	scope        string
+	idToken      string
+	refreshToken string
 }
 
 func (h *Handler) tokenV2(x *exchange) error { return h.token(x, false) }
@@ -25,38 +39,53 @@ func (h *Handler) tokenV1(x *exchange) error { return h.token(x, true) }
 
 // token answers a token request. What it grants is the business of the grant.
 func (h *Handler) token(x *exchange, v1 bool) error {
-	if shared(x.tenant) {
-		return errSharedTenant()
+	if x.r.Header.Get("Origin") != "" {
+		setAll(x.w.Header(), crossOrigin)
 	}
-	tenant, err := h.tenant(x.r.Context(), x.tenant)
-	if errors.Is(err, directory.ErrNotFound) {
-		return errTenant(x.tenant)
+	req := &tokenRequest{exchange: x, v1: v1}
+	if !shared(x.tenant) {
+		var err error
+		if req.tenant, err = h.namedTenant(x); err != nil {
+			return err
+		}
 	}
-	if err != nil {
+	var err error
+	if req.form, err = readForm(x.r); err != nil {
 		return err
 	}
-	f, err := readForm(x.r)
-	if err != nil {
-		return err
-	}
-	req := &tokenRequest{exchange: x, form: f, tenant: tenant, v1: v1}
-	granted, err := h.grant(req)
+	given, err := h.grant(req)
 	if err != nil {
 		var e *Error
-		if f.basic && errors.As(err, &e) {
+		if req.basic && errors.As(err, &e) {
 			e.Challenge = e.Status == http.StatusUnauthorized
 		}
 		return err
 	}
-	return h.answer(req, granted)
+	return h.answer(req, given)
 }
 
 // grant leaves the request to the grant that it asks for.
-func (h *Handler) grant(req *tokenRequest) (*token.Token, error) {
-	switch req.grantType {
-	case "":
+func (h *Handler) grant(req *tokenRequest) (*granted, error) {
+	if req.grantType == "" {
 		return nil, errMissingParameter("grant_type")
-	case "client_credentials":
+	}
+	switch req.grantType {
+	case "authorization_code":
+		return h.authorizationCode(req)
+	case "refresh_token":
+		return h.refresh(req)
+	case "urn:ietf:params:oauth:grant-type:device_code", "device_code":
+		return h.deviceCode(req)
+	case "password":
+		return h.password(req)
+	case "client_credentials", onBehalf:
+		// Nothing in such a request says which tenant it is about.
+		if shared(req.exchange.tenant) {
+			return nil, errSharedTenant()
+		}
+		if req.grantType == onBehalf {
+			return h.onBehalfOf(req)
+		}
 		return h.clientCredentials(req)
 	}
 	return nil, errGrantType(req.grantType)
@@ -68,6 +97,15 @@ type answerV2 struct {
 	ExpiresIn    int64  `json:"expires_in"`
 	ExtExpiresIn int64  `json:"ext_expires_in"`
 	AccessToken  string `json:"access_token"`
+	userAnswer
+}
+
+// userAnswer is what the answer has beyond that where a user takes part.
+type userAnswer struct {
+	Scope        string `json:"scope,omitempty"`
+	RefreshToken string `json:"refresh_token,omitempty"`
+	IDToken      string `json:"id_token,omitempty"`
+	ClientInfo   string `json:"client_info,omitempty"`
 }
 
 // answerV1 is the answer of the v1.0 endpoint, which has words for numbers.
@@ -79,15 +117,23 @@ type answerV1 struct {
 	NotBefore    string `json:"not_before"`
 	Resource     string `json:"resource"`
 	AccessToken  string `json:"access_token"`
+	userAnswer
 }
 
-func (h *Handler) answer(req *tokenRequest, t *token.Token) error {
-	head := req.w.Header()
+func (h *Handler) answer(req *tokenRequest, given *granted) error {
+	head, t := req.w.Header(), given.access
 	setAll(head, private)
 	head["X-Ms-Clitelem"] = noError
 	left := remaining(t.Claims.Expires, h.Now())
+	user := userAnswer{Scope: given.scope, RefreshToken: given.refreshToken, IDToken: given.idToken}
+	if given.user != nil && req.clientInfo == "1" {
+		var err error
+		if user.ClientInfo, err = clientInfo(given.user); err != nil {
+			return err
+		}
+	}
 	if !req.v1 {
-		return httpx.WriteJSON(req.w, http.StatusOK, answerV2{"Bearer", left, left, t.Raw()})
+		return httpx.WriteJSON(req.w, http.StatusOK, answerV2{"Bearer", left, left, t.Raw(), user})
 	}
 	seconds := strconv.FormatInt(left, 10)
 	return httpx.WriteJSON(req.w, http.StatusOK, answerV1{
@@ -96,7 +142,20 @@ func (h *Handler) answer(req *tokenRequest, t *token.Token) error {
 		NotBefore:   strconv.FormatInt(t.Claims.NotBefore.Unix(), 10),
 		Resource:    t.Claims.Audience,
 		AccessToken: t.Raw(),
+		userAnswer:  user,
 	})
+}
+
+// clientInfo tells a client under which name to keep what it has of a user.
+func clientInfo(p *person) (string, error) {
+	data, err := json.Marshal(struct {
+		UID  string `json:"uid"`
+		UTID string `json:"utid"`
+	}{p.ID, p.TenantID})
+	if err != nil {
+		return "", fmt.Errorf("encode client_info: %w", err)
+	}
+	return base64.RawURLEncoding.EncodeToString(data), nil
 }
 
 // remaining is for how many whole seconds a token is good, counted so that it is never too many: a

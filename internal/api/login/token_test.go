@@ -201,7 +201,8 @@ func TestMisuse(t *testing.T) {
 		// client
 		{name: "no client_id", form: good("client_id", ""), status: 400, code: "invalid_request", number: 900144, says: "'client_id'"},
 		{name: "no secret", form: good("client_secret", ""), status: 401, code: "invalid_client", number: 7000218, says: "'client_assertion' or 'client_secret'"},
-		{name: "an assertion", form: good("client_secret", "", "client_assertion", "a.b.c", "client_assertion_type", "x"), status: 401, code: "invalid_client", number: 700027},
+		{name: "an assertion of another type", form: good("client_secret", "", "client_assertion", "a.b.c", "client_assertion_type", "x"), status: 400, code: "invalid_request", number: 90023, says: "client_assertion_type"},
+		{name: "an assertion that is none", form: good("client_secret", "", "client_assertion", "a.b.c", "client_assertion_type", jwtBearer), status: 401, code: "invalid_client", number: 50027},
 		{name: "unknown application", form: good("client_id", other), status: 400, code: "unauthorized_client", number: 700016, says: "identifier '" + other + "' was not found in the directory 'Contoso'"},
 		{name: "long client_id", form: good("client_id", long), status: 400, code: "unauthorized_client", number: 700016, says: "xxx...'"},
 		{name: "client_id with control characters", form: good("client_id", "a\x00\r\nb\xff"), status: 400, code: "unauthorized_client", number: 700016},

@@ -1,0 +1,318 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"midas/internal/arm"
+	"midas/internal/directory"
+	"midas/internal/grant"
+	"midas/internal/store"
+)
+
+// authorization is a request for an authorization code (RFC 6749, 4.1.1; OpenID Connect Core, 3.1.2).
+// Its redirect URI is registered, so the client may be told of everything else that is wrong.
+type authorization struct {
+	ClientID    string `json:"client"`
+	App         string `json:"app"`                 // the client's name
+	AppTenant   string `json:"appTenant,omitempty"` // where the client is registered; empty: everywhere
+	RedirectURI string `json:"redirectUri"`
+	Page        bool   `json:"page,omitempty"`
+	Public      bool   `json:"public,omitempty"`
+	Mode        string `json:"mode"`
+	State       string `json:"state,omitempty"`
+	Scope       string `json:"scope,omitempty"`
+	Nonce       string `json:"nonce,omitempty"`
+	Challenge   string `json:"challenge,omitempty"`
+	Method      string `json:"method,omitempty"`
+	Hint        string `json:"hint,omitempty"`
+
+	prompts []string
+	maxAge  time.Duration // 0: any; a second or more otherwise
+}
+
+func (h *Handler) authorizeV2(x *exchange) error { return h.authorize(x, false) }
+
+func (h *Handler) authorizeV1(x *exchange) error { return h.authorize(x, true) }
+
+// authorize asks the person at the browser to sign in, and then sends them back to the client with a
+// code.
+func (h *Handler) authorize(x *exchange, v1 bool) error {
+	values, err := parameters(x.r)
+	if err != nil {
+		return err
+	}
+	// 1. To whom the answer goes. What is wrong up to here is told to the person only: the address to
+	// which the client wants its answer may be anybody's.
+	a, err := h.client(x, values)
+	if err != nil {
+		return err
+	}
+	// 2. What the client asks for.
+	if err := a.read(values, v1); err != nil {
+		var e *Error
+		if errors.As(err, &e) {
+			return h.replyError(x, a, e)
+		}
+		return err
+	}
+	// 3. Who sits there.
+	p, err := h.session(x)
+	if err != nil {
+		return err
+	}
+	if p != nil && !h.suits(x, a, p) {
+		p = nil
+	}
+	recent := p != nil && (a.maxAge == 0 || h.Now().Sub(p.authenticated) <= a.maxAge)
+	switch {
+	case slices.Contains(a.prompts, "none") && !recent:
+		return h.replyError(x, a, errInteraction())
+	case slices.Contains(a.prompts, "login") || !recent:
+		return h.ask(x, pending{Authorization: a}, a.Hint, nil)
+	case slices.Contains(a.prompts, "select_account"):
+		return h.pick(x, pending{Authorization: a}, p)
+	}
+	return h.issue(x, a, p)
+}
+
+// parameters are those of the query, or of the body if the request is posted.
+func parameters(r *http.Request) (url.Values, error) {
+	text := r.URL.RawQuery
+	if r.Method == http.MethodPost {
+		var err error
+		if text, err = readBody(r); err != nil {
+			return nil, err
+		}
+	}
+	values, err := url.ParseQuery(text)
+	if err != nil {
+		return nil, errMalformedBy(errors.New("the parameters are not encoded as such"))
+	}
+	for name := range values {
+		if _, err := once(values, name); err != nil {
+			return nil, errMalformedBy(errors.New("a parameter is there twice"))
+		}
+	}
+	return values, nil
+}
+
+// client finds the client of an authorization request and where its answers go.
+func (h *Handler) client(x *exchange, values url.Values) (*authorization, error) {
+	id := values.Get("client_id")
+	app, err := h.application(x, id)
+	if err != nil {
+		return nil, err
+	}
+	asked := values.Get("redirect_uri")
+	to, found := findRedirect(app.Redirects, asked)
+	switch {
+	case !found && asked == "":
+		return nil, errNoRedirect()
+	case !found:
+		return nil, errRedirect(asked, app.AppID)
+	}
+	a := &authorization{
+		ClientID: app.AppID, App: app.DisplayName, RedirectURI: to.uri, Page: to.page, Public: to.public,
+		Mode: "query", State: values.Get("state"), Hint: values.Get("login_hint"),
+	}
+	if !app.FirstParty {
+		a.AppTenant = app.TenantID
+	}
+	return a, nil
+}
+
+// application finds an application by its client id: in the tenant of the path, or in whichever has
+// it when the path names none.
+func (h *Handler) application(x *exchange, id string) (directory.Application, error) {
+	if id == "" {
+		return directory.Application{}, errMissingParameter("client_id")
+	}
+	if !shared(x.tenant) {
+		tenant, err := h.namedTenant(x)
+		if err != nil {
+			return directory.Application{}, err
+		}
+		c, err := h.findClient(x.r.Context(), tenant, id)
+		return c.Application, err
+	}
+	app, err := h.anywhere(x.r.Context(), id)
+	if errors.Is(err, directory.ErrNotFound) {
+		return app, errUnknownApplication(id, x.tenant)
+	}
+	return app, err
+}
+
+// anywhere finds an application in any tenant. Client ids are GUIDs, so one is in one tenant only.
+func (h *Handler) anywhere(ctx context.Context, id string) (app directory.Application, err error) {
+	err = h.Directory.Store.View(ctx, func(tx store.Tx) error {
+		tenants, err := h.Directory.Tenants(tx)
+		if err != nil {
+			return err
+		}
+		for _, t := range tenants {
+			if app, err = h.Directory.Client(tx, t.ID, id); !errors.Is(err, directory.ErrNotFound) {
+				return err
+			}
+		}
+		return directory.ErrNotFound
+	})
+	if err != nil {
+		return directory.Application{}, fmt.Errorf("find application: %w", err)
+	}
+	return app, nil
+}
+
+// read reads what the client asks for.
+func (a *authorization) read(values url.Values, v1 bool) error {
+	if err := a.readMode(values.Get("response_mode")); err != nil {
+		return err
+	}
+	for _, name := range []string{"request", "request_uri", "registration"} {
+		if values.Get(name) != "" {
+			return errRequestObject(name)
+		}
+	}
+	switch kind := values.Get("response_type"); kind {
+	case "code":
+	case "":
+		return errMissingParameter("response_type")
+	default:
+		return errResponseType(kind)
+	}
+	if err := a.readScope(values, v1); err != nil {
+		return err
+	}
+	if err := a.readChallenge(values.Get("code_challenge"), values.Get("code_challenge_method")); err != nil {
+		return err
+	}
+	if err := a.readPrompt(values.Get("prompt"), values.Get("max_age")); err != nil {
+		return err
+	}
+	if a.Nonce = values.Get("nonce"); len(a.Nonce) > 1024 {
+		return errUnsupportedValue("nonce", a.Nonce)
+	}
+	return nil
+}
+
+func (a *authorization) readMode(mode string) error {
+	web := strings.HasPrefix(a.RedirectURI, "http:") || strings.HasPrefix(a.RedirectURI, "https:")
+	switch {
+	case mode == "":
+		return nil
+	case mode == "query", mode == "fragment", mode == "form_post" && web:
+		a.Mode = mode
+		return nil
+	}
+	return errResponseMode(mode)
+}
+
+func (a *authorization) readScope(values url.Values, v1 bool) error {
+	scope, resource := values.Get("scope"), values.Get("resource")
+	switch {
+	case v1 && resource == "": // the token request may still name it
+		return nil
+	case v1:
+		if !plausible(resource) {
+			return errResource(resource, a.AppTenant)
+		}
+		a.Scope = keep(scopesOf(resource))
+		return nil
+	case scope == "":
+		return errMissingParameter("scope")
+	}
+	s, err := parseScopes(scope)
+	a.Scope = keep(s)
+	return err
+}
+
+func (a *authorization) readChallenge(challenge, method string) error {
+	if method == "" && challenge != "" {
+		method = "plain"
+	}
+	switch {
+	case challenge == "" && method != "":
+		return errChallenge("Code_Challenge")
+	case challenge == "" && a.Page:
+		return errPageChallenge()
+	case challenge == "":
+		return nil
+	case method != "S256" && method != "plain":
+		return errUnsupportedValue("code_challenge_method", method)
+	case !challengeToken(challenge) || method == "S256" && len(challenge) != 43:
+		return errChallenge("Code_Challenge")
+	}
+	a.Challenge, a.Method = challenge, method
+	return nil
+}
+
+func (a *authorization) readPrompt(prompt, maxAge string) error {
+	a.prompts = strings.Fields(prompt)
+	for _, one := range a.prompts {
+		switch one {
+		case "none", "login", "select_account", "consent":
+		default:
+			return errUnsupportedValue("prompt", prompt)
+		}
+		if one == "none" && len(a.prompts) > 1 {
+			return errUnsupportedValue("prompt", prompt)
+		}
+	}
+	if maxAge == "" {
+		return nil
+	}
+	seconds, err := strconv.Atoi(maxAge)
+	if err != nil || seconds < 0 || seconds > 1<<30 {
+		return errUnsupportedValue("max_age", maxAge)
+	}
+	if seconds == 0 {
+		a.prompts = append(a.prompts, "login")
+	}
+	a.maxAge = time.Duration(seconds) * time.Second
+	return nil
+}
+
+// suits reports whether a person who has signed in before is one whom the client may mean.
+func (h *Handler) suits(x *exchange, a *authorization, p *person) bool {
+	if a.Hint != "" && arm.Fold(a.Hint) != arm.Fold(p.UserPrincipalName) {
+		return false
+	}
+	return h.member(x, a, p) == nil
+}
+
+// member refuses a person of another tenant than the path or the client is for.
+func (h *Handler) member(x *exchange, a *authorization, p *person) error {
+	tenant, err := h.admit(x, p.TenantID)
+	if err != nil {
+		return err
+	}
+	if a.AppTenant != "" && !arm.SameName(a.AppTenant, p.TenantID) {
+		return errUnknownApplication(a.ClientID, tenant.DisplayName)
+	}
+	return nil
+}
+
+// issue sends the client a code for a person.
+func (h *Handler) issue(x *exchange, a *authorization, p *person) error {
+	x.ev.Caller = p.ID
+	if err := h.member(x, a, p); err != nil {
+		return err
+	}
+	granted := p.grant(a.ClientID, a.Scope)
+	granted.Page = a.Page
+	code, err := h.Grants.SealCode(grant.Code{
+		Grant: granted, RedirectURI: a.RedirectURI, Challenge: a.Challenge, Method: a.Method,
+		Nonce: a.Nonce, Public: a.Public,
+	})
+	if err != nil {
+		return err
+	}
+	return h.reply(x, a, field{"code", code})
+}

@@ -1,0 +1,174 @@
+package login
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// The errors of grants in which a user takes part.
+
+func errTwoResources(scope string) *Error {
+	return invalidScope(28000, "Provided value for the input parameter scope is not valid because it contains more than one resource. Scope %s is not valid.", quote(scope))
+}
+
+func errUnknownUser(user, tenantName string) *Error {
+	return invalidGrant(50034, "The user account %s does not exist in the %s directory. To sign into this application, the account must be added to the directory.", quote(user), tenantName)
+}
+
+func errWrongPassword() *Error {
+	return invalidGrant(50126, "Error validating credentials due to invalid username or password.")
+}
+
+func errUserDisabled() *Error {
+	return invalidGrant(50057, "The user account is disabled.")
+}
+
+func errLocked(wait time.Duration) *Error {
+	e := invalidGrant(50053, "The account is locked, you've tried to sign in too many times with an incorrect user ID or password.")
+	e.RetryAfter = wait
+	return e
+}
+
+// errBusy refuses when more passwords are being checked than there is room for.
+func errBusy() *Error {
+	return &Error{
+		Status: http.StatusTooManyRequests, Code: "temporarily_unavailable", Number: 90055,
+		Text: "There are too many incoming requests. Please try again later.", RetryAfter: time.Second,
+	}
+}
+
+// errOtherTenant refuses what was granted in another tenant than the endpoint is for.
+func errOtherTenant() *Error {
+	return invalidGrant(50020, "User account from another identity provider does not exist in this tenant and cannot access the application in that tenant. Use the endpoint of the tenant in which the user has signed in.")
+}
+
+// errNotGranted says that a code or a token was not issued here, or not for this client, or has been
+// revoked. Which of them it is, is for nobody to know.
+func errNotGranted(parameter string) *Error {
+	return invalidGrant(70000, "The provided value for the input parameter '%s' is not valid.", parameter)
+}
+
+func errExpiredGrant() *Error {
+	return invalidGrant(70008, "The provided authorization code or refresh token has expired due to inactivity. Send a new interactive authorization request for this user and resource.")
+}
+
+func errExpiredRefresh() *Error {
+	return invalidGrant(700082, "The refresh token has expired due to inactivity.")
+}
+
+// errRevoked refuses what was granted before the user's password was changed or tokens revoked.
+func errRevoked() *Error {
+	return invalidGrant(50173, "The provided grant has expired due to it being revoked, a fresh auth token is needed. The user might have changed or reset their password.")
+}
+
+func errRedeemed() *Error {
+	return invalidGrant(54005, "OAuth2 Authorization code was already redeemed, please retry with a new valid code or use an existing refresh token.")
+}
+
+func errVerifier() *Error {
+	return invalidGrant(501481, "The Code_Verifier does not match the code_challenge supplied in the authorization request.")
+}
+
+func errNoVerifier() *Error {
+	return invalidGrant(50148, "The code_verifier does not match the code_challenge supplied in the authorization request for PKCE.")
+}
+
+// errRedirect refuses a redirect URI that the application has not registered.
+func errRedirect(uri, app string) *Error {
+	return invalidRequest(50011, "The redirect URI '%s' specified in the request does not match the redirect URIs configured for the application '%s'. Make sure the redirect URI sent in the request matches one added to the application.", quote(uri), quote(app))
+}
+
+func errNoRedirect() *Error {
+	return invalidRequest(900971, "No reply address provided.")
+}
+
+// errOtherRedirect refuses a code with another redirect URI than it was sent to.
+func errOtherRedirect(got, sentTo string) *Error {
+	if got == "" {
+		return invalidGrant(700009, "Reply address must be provided when presenting an authorization code requested with an explicit reply address.")
+	}
+	return invalidGrant(500112, "The reply address '%s' does not match the reply address '%s' provided when requesting Authorization code.", quote(got), quote(sentTo))
+}
+
+func errResponseType(got string) *Error {
+	e := &Error{Status: http.StatusBadRequest, Code: "unsupported_response_type", Number: 700054}
+	e.Text = fmt.Sprintf("response_type '%s' is not enabled for the application.", quote(got))
+	return e
+}
+
+func errResponseMode(got string) *Error {
+	return invalidRequest(70007, "'%s' is not a supported value for parameter 'response_mode'.", quote(got))
+}
+
+func errUnsupportedValue(name, got string) *Error {
+	return invalidRequest(90023, "Unsupported '%s' value '%s'.", name, quote(got))
+}
+
+func errRequestObject(name string) *Error {
+	e := invalidRequest(90023, "The parameter '%s' is not supported.", name)
+	e.Code = name + "_not_supported"
+	return e
+}
+
+func errChallenge(name string) *Error {
+	return invalidRequest(501491, "Invalid size or characters of %s parameter.", name)
+}
+
+func errInteraction() *Error {
+	return &Error{
+		Status: http.StatusBadRequest, Code: "login_required", Number: 50058,
+		Text: "A silent sign-in request was sent but no user is signed in.",
+	}
+}
+
+func errCancelled() *Error {
+	return &Error{Status: http.StatusBadRequest, Code: "access_denied", Number: 65004, Text: "User declined to consent to access the app."}
+}
+
+// errStalePage refuses a form that was not sent from a page of ours, in this browser, lately.
+func errStalePage(cause error) *Error {
+	return invalidRequest(50089, "Authentication failed due to flow token expired. Go back to the application and sign in again.").because(cause)
+}
+
+// errSendAgain is errStalePage for forms that another site has sent.
+func errSendAgain(cause error) *Error {
+	e := invalidRequest(90015, "The request did not come from a page of this server.").because(cause)
+	e.Status = http.StatusForbidden
+	return e
+}
+
+// The errors of the device code flow, with the words on which clients branch.
+
+func deviceError(code string, number int, text string) *Error {
+	return &Error{Status: http.StatusBadRequest, Code: code, Number: number, Text: text}
+}
+
+func errPending() *Error {
+	return deviceError("authorization_pending", 70016, "OAuth 2.0 device flow error. Authorization is pending. Continue polling.")
+}
+
+func errSlowDown(wait time.Duration) *Error {
+	e := deviceError("slow_down", 70016, "OAuth 2.0 device flow error. The device polls more often than it was told. Authorization is pending. Continue polling.")
+	e.RetryAfter = wait
+	return e
+}
+
+func errDeclined() *Error {
+	return deviceError("authorization_declined", 70017, "OAuth 2.0 device flow error. The end user denied the authorization request.")
+}
+
+func errBadDeviceCode() *Error {
+	return deviceError("bad_verification_code", 70018, "The provided value for the input parameter 'device_code' is not valid.")
+}
+
+func errExpiredDeviceCode() *Error {
+	return deviceError("expired_token", 70019, "The provided value for the input parameter 'device_code' is not valid. This device code has expired.")
+}
+
+// errBearer refuses at the user information endpoint.
+func errBearer(cause error) *Error {
+	e := invalidClient(50132, "The access token is missing, invalid, expired, or not one of a user for Microsoft Graph.").because(cause)
+	e.Code = "invalid_token"
+	return e
+}

@@ -1,0 +1,136 @@
+package login
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"strings"
+
+	"midas/internal/arm"
+	"midas/internal/grant"
+)
+
+// authorizationCode gives a client what a person has granted at the sign-in page (RFC 6749, 4.1, and
+// RFC 7636).
+func (h *Handler) authorizationCode(req *tokenRequest) (*granted, error) {
+	// 1. What was granted, and in which tenant.
+	if req.code == "" {
+		return nil, errMissingParameter("code")
+	}
+	code, err := h.Grants.OpenCode(req.code)
+	if errors.Is(err, grant.ErrExpired) {
+		return nil, errExpiredGrant()
+	}
+	if err != nil {
+		return nil, errNotGranted("code").because(err)
+	}
+	if err := h.settle(req, code.TenantID); err != nil {
+		return nil, err
+	}
+	// 2. Who says it was granted to it, and whether it is who it says.
+	c, err := h.authenticate(req)
+	if err != nil {
+		return nil, err
+	}
+	if err := redeemable(req, c, code); err != nil {
+		return nil, err
+	}
+	// 3. Whether it is the one that has asked for it.
+	if req.redirectURI != code.RedirectURI {
+		return nil, errOtherRedirect(req.redirectURI, code.RedirectURI)
+	}
+	if err := verify(code, req.codeVerifier); err != nil {
+		return nil, err
+	}
+	// 4. For whom, and to do what.
+	p, err := h.returning(req.r.Context(), code.TenantID, code.UserID, code.Authenticated)
+	if err != nil {
+		return nil, err
+	}
+	s, err := req.scopes(code.Scope)
+	if err != nil {
+		return nil, err
+	}
+	// 5. The tokens; the code is used up last, and with it the request can no longer fail.
+	given, err := h.give(req, c, p, s, code.Nonce)
+	if err != nil {
+		return nil, err
+	}
+	code.Confidential = c.shown != byNothing
+	given.refreshToken, err = h.Grants.Redeem(req.r.Context(), code, s.offline)
+	if errors.Is(err, grant.ErrRedeemed) {
+		return nil, errRedeemed()
+	}
+	return given, err
+}
+
+// redeemable refuses a code of another client, and a client that has shown less than its kind must.
+func redeemable(req *tokenRequest, c client, code grant.Code) error {
+	switch {
+	case !arm.SameName(code.ClientID, c.AppID):
+		return errNotGranted("code")
+	case code.Page && req.r.Header.Get("Origin") == "":
+		return errCrossOrigin()
+	case code.Page || code.Public:
+		return nil
+	}
+	return c.confidential()
+}
+
+// verify checks the proof that the one who redeems a code is the one who has asked for it. Who gives a
+// proof where none was announced is refused too: a code that was asked for without one could have
+// been put in the place of the client's own.
+func verify(code grant.Code, verifier string) error {
+	if code.Challenge == "" {
+		if verifier != "" {
+			return errVerifier()
+		}
+		return nil
+	}
+	if verifier == "" {
+		return errNoVerifier()
+	}
+	if !challengeToken(verifier) {
+		return errChallenge("Code_Verifier")
+	}
+	if code.Method == "S256" {
+		sum := sha256.Sum256([]byte(verifier))
+		verifier = base64.RawURLEncoding.EncodeToString(sum[:])
+	}
+	if subtle.ConstantTimeCompare([]byte(verifier), []byte(code.Challenge)) != 1 {
+		return errVerifier()
+	}
+	return nil
+}
+
+// challengeToken reports whether s has the form of a challenge and of its verifier (RFC 7636, 4.1).
+func challengeToken(s string) bool {
+	if len(s) < 43 || len(s) > 128 {
+		return false
+	}
+	for _, c := range []byte(s) {
+		if !('0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || strings.IndexByte("-._~", c) >= 0) {
+			return false
+		}
+	}
+	return true
+}
+
+// scopes is what a token request asks for, or else what was granted.
+func (req *tokenRequest) scopes(stored string) (scopes, error) {
+	switch {
+	case req.resource != "" && (req.v1 || arm.Fold(req.exchange.tenant) == adfs):
+		if !plausible(req.resource) {
+			return scopes{}, errResource(req.resource, req.tenant.DisplayName)
+		}
+		return scopesOf(req.resource), nil
+	case req.scope != "" && !req.v1:
+		return parseScopes(req.scope)
+	case stored != "":
+		return parseScopes(stored)
+	case req.v1:
+		return scopes{}, errMissingParameter("resource")
+	}
+	return scopes{}, errMissingParameter("scope")
+}

@@ -1,0 +1,82 @@
+package login
+
+import (
+	"slices"
+
+	"midas/internal/arm"
+	"midas/internal/directory"
+	"midas/internal/token"
+)
+
+// onBehalf is the grant type by which a service passes its caller's identity on.
+const onBehalf = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+
+// onBehalfOf gives a service tokens for the person by whom it was called, which it shows with the
+// access token of the call.
+func (h *Handler) onBehalfOf(req *tokenRequest) (*granted, error) {
+	// 1. What it asks for.
+	switch {
+	case req.userAssertion == "":
+		return nil, errMissingParameter("assertion")
+	case req.tokenUse == "":
+		return nil, errMissingParameter("requested_token_use")
+	case req.tokenUse != "on_behalf_of":
+		return nil, errUnsupportedValue("requested_token_use", req.tokenUse)
+	}
+	s, err := req.scopes("")
+	if err != nil {
+		return nil, err
+	}
+	// 2. Whether it is who it says.
+	c, err := h.authenticate(req)
+	if err == nil {
+		err = c.confidential()
+	}
+	if err != nil {
+		return nil, err
+	}
+	// 3. By whom it was called.
+	call, err := h.called(req, c)
+	if err != nil {
+		return nil, err
+	}
+	p, err := h.returning(req.r.Context(), call.TenantID, call.ObjectID, call.IssuedAt)
+	if err != nil {
+		return nil, err
+	}
+	// 4. The tokens.
+	given, err := h.give(req, c, p, s, "")
+	if err == nil && s.offline {
+		g := p.grant(c.AppID, keep(s))
+		g.Confidential = true
+		given.refreshToken, err = h.Grants.Begin(req.r.Context(), g)
+	}
+	return given, err
+}
+
+// called reads the access token with which the client was called: one of ours, for this client, of a
+// person of this tenant.
+func (h *Handler) called(req *tokenRequest, c client) (*token.Claims, error) {
+	claims, err := h.Tokens.Verify(req.r.Context(), req.userAssertion)
+	if e, over := expired(err); over {
+		return nil, errAssertionExpired(e.Now, e.Expired)
+	}
+	if err != nil {
+		return nil, errAssertionUnsound(err)
+	}
+	switch {
+	case !isFor(c.Application, claims.Audience):
+		return nil, errAssertionForOther(claims.Audience, c.AppID, c.DisplayName, c.IdentifierURIs)
+	case !arm.SameName(claims.TenantID, req.tenant.ID):
+		return nil, errOtherTenant()
+	case claims.Scopes == "":
+		return nil, errApplicationOBO(c.AppID)
+	}
+	return claims, nil
+}
+
+// isFor reports whether an audience is an application.
+func isFor(app directory.Application, audience string) bool {
+	same := func(name string) bool { return arm.SameName(name, audience) }
+	return same(app.AppID) || same("api://"+app.AppID) || slices.ContainsFunc(app.IdentifierURIs, same)
+}

@@ -1,0 +1,61 @@
+package login
+
+import (
+	"errors"
+
+	"midas/internal/arm"
+	"midas/internal/grant"
+)
+
+// refresh gives a client new tokens for a person who has signed in before (RFC 6749, 6). The refresh
+// token is exchanged for its successor.
+func (h *Handler) refresh(req *tokenRequest) (*granted, error) {
+	// 1. What was granted, and in which tenant.
+	if req.refreshToken == "" {
+		return nil, errMissingParameter("refresh_token")
+	}
+	r, err := h.Grants.OpenRefresh(req.r.Context(), req.refreshToken)
+	switch {
+	case errors.Is(err, grant.ErrExpired):
+		return nil, errExpiredRefresh()
+	case errors.Is(err, grant.ErrInvalid):
+		return nil, errNotGranted("refresh_token").because(err)
+	case err != nil:
+		return nil, err
+	}
+	if err := h.settle(req, r.TenantID); err != nil {
+		return nil, err
+	}
+	// 2. Whether it is the client to which it was granted.
+	c, err := h.authenticate(req)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case !arm.SameName(r.ClientID, c.AppID):
+		return nil, errNotGranted("refresh_token")
+	case r.Page && req.r.Header.Get("Origin") == "":
+		return nil, errCrossOrigin()
+	case r.Confidential && c.shown == byNothing:
+		return nil, errNoCredential()
+	}
+	// 3. Whether the person is still who has granted it, and what for.
+	p, err := h.returning(req.r.Context(), r.TenantID, r.UserID, r.Authenticated)
+	if err != nil {
+		return nil, err
+	}
+	s, err := req.scopes(r.Scope)
+	if err != nil {
+		return nil, err
+	}
+	// 4. The tokens; the old refresh token is used up last.
+	given, err := h.give(req, c, p, s, "")
+	if err != nil {
+		return nil, err
+	}
+	given.refreshToken, err = h.Grants.Rotate(req.r.Context(), r, req.began)
+	if errors.Is(err, grant.ErrReused) || errors.Is(err, grant.ErrInvalid) {
+		return nil, errNotGranted("refresh_token").because(err)
+	}
+	return given, err
+}

@@ -1,0 +1,66 @@
+package login
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"midas/internal/api/httpx"
+	"midas/internal/azure"
+	"midas/internal/directory"
+	"midas/internal/store"
+)
+
+// realmAnswer tells a client how a user signs in.
+type realmAnswer struct {
+	Version  string `json:"ver"`
+	Account  string `json:"account_type"`
+	Domain   string `json:"domain_name,omitempty"`
+	Cloud    string `json:"cloud_instance_name"`
+	Audience string `json:"cloud_audience_urn"`
+}
+
+// userRealm answers whether the user's password is checked here. For the domain of a tenant that is so,
+// whether or not there is such a user.
+func (h *Handler) userRealm(x *exchange) error {
+	if x.r.URL.Query().Get("api-version") == "" {
+		return errMissingField("api-version")
+	}
+	_, last, _ := strings.Cut(strings.TrimPrefix(x.r.URL.EscapedPath(), "/"), "/")
+	_, last, _ = strings.Cut(last, "/")
+	name, err := url.PathUnescape(last)
+	if err != nil {
+		return errMalformedBy(err)
+	}
+	answer := realmAnswer{Version: "1.0", Account: "Unknown", Cloud: "microsoftonline.com", Audience: "urn:federation:MicrosoftOnline"}
+	if !x.azure {
+		answer.Cloud = azure.Name(strings.TrimPrefix(x.origin, "https://"))
+	}
+	if _, domain, found := strings.Cut(name, "@"); found {
+		switch managed, err := h.managed(x, name, domain); {
+		case err != nil:
+			return err
+		case managed:
+			answer.Account, answer.Domain = "Managed", domain
+		}
+	}
+	setAll(x.w.Header(), private)
+	return httpx.WriteJSON(x.w, http.StatusOK, answer)
+}
+
+// managed reports whether a domain is a tenant's, or the name that of a user of the home tenant, who may
+// have any domain.
+func (h *Handler) managed(x *exchange, name, domain string) (bool, error) {
+	_, err := h.Directory.FindTenant(x.r.Context(), domain)
+	if errors.Is(err, directory.ErrNotFound) {
+		err = h.Directory.Store.View(x.r.Context(), func(tx store.Tx) error {
+			_, err := h.Directory.UserByName(tx, h.HomeTenant, name)
+			return err
+		})
+	}
+	if errors.Is(err, directory.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}

@@ -1,0 +1,139 @@
+package login
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"midas/internal/arm"
+	"midas/internal/directory"
+)
+
+// maxRedirect is the longest redirect URI, in bytes.
+const maxRedirect = 2048
+
+// redirect is a redirect URI that an application has registered, and for what kind of client.
+type redirect struct {
+	uri    string
+	page   bool // a page in a browser
+	public bool // a program on somebody's machine
+}
+
+// findRedirect finds a redirect URI among those that are registered. It must be registered to the
+// letter; only programs on somebody's machine, which listen on whatever port is free, may add a port
+// to a loopback address (RFC 8252, 7.3). Without one in the request, the only one that there is is
+// meant.
+func findRedirect(r directory.Redirects, asked string) (redirect, bool) {
+	if asked == "" {
+		all := slices.Concat(r.Web, r.SPA, r.Public)
+		if len(all) != 1 {
+			return redirect{}, false
+		}
+		asked = all[0]
+	}
+	if !safeRedirect(asked) {
+		return redirect{}, false
+	}
+	switch {
+	case slices.Contains(r.Web, asked):
+		return redirect{uri: asked}, true
+	case slices.Contains(r.SPA, asked):
+		return redirect{uri: asked, page: true}, true
+	case slices.Contains(r.Public, asked),
+		slices.ContainsFunc(r.Public, func(registered string) bool { return sameLoopback(registered, asked) }):
+		return redirect{uri: asked, public: true}, true
+	}
+	return redirect{}, false
+}
+
+// safeRedirect refuses what browsers might read in another way than we do, whoever has registered it.
+func safeRedirect(uri string) bool {
+	if len(uri) > maxRedirect {
+		return false
+	}
+	for _, c := range []byte(uri) {
+		if c <= ' ' || c >= 0x7f || strings.IndexByte("\"<>\\^`{|}#", c) >= 0 {
+			return false
+		}
+	}
+	u, err := url.Parse(uri)
+	if err != nil || u.User != nil {
+		return false
+	}
+	switch arm.Fold(u.Scheme) {
+	case "", "javascript", "data", "vbscript", "blob", "file", "about", "filesystem", "view-source", "ws", "wss", "ftp", "mailto", "urn":
+		return false
+	case "http", "https":
+		return u.Host != "" && u.Hostname() != ""
+	}
+	return true
+}
+
+// sameLoopback reports whether two URIs are the same loopback address but for the port.
+func sameLoopback(registered, asked string) bool {
+	r, err := url.Parse(registered)
+	if err != nil {
+		return false
+	}
+	a, err := url.Parse(asked)
+	if err != nil || r.Scheme != "http" || a.Scheme != "http" || a.User != nil {
+		return false
+	}
+	switch r.Hostname() {
+	case "localhost", "127.0.0.1", "::1":
+	default:
+		return false
+	}
+	if port := a.Port(); port != "" {
+		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+			return false
+		}
+	}
+	path := func(u *url.URL) string { return strings.TrimSuffix(u.EscapedPath(), "/") }
+	root := path(r) == "" && path(a) == ""
+	return r.Hostname() == a.Hostname() && (root || r.EscapedPath() == a.EscapedPath()) && r.RawQuery == a.RawQuery
+}
+
+// reply sends the client what it has asked for, through the browser.
+func (h *Handler) reply(x *exchange, a *authorization, values ...field) error {
+	if a.State != "" {
+		values = append(values, field{"state", a.State})
+	}
+	if a.Mode == "form_post" {
+		return h.show(x, http.StatusOK, "formpost", page{
+			Title: "Back to " + a.App, App: a.App, Action: a.RedirectURI, Reply: values, target: a.RedirectURI,
+		})
+	}
+	var query strings.Builder
+	for i, v := range values {
+		if i > 0 {
+			query.WriteByte('&')
+		}
+		query.WriteString(url.QueryEscape(v.Name) + "=" + url.QueryEscape(v.Value))
+	}
+	sep := "?"
+	switch {
+	case a.Mode == "fragment":
+		sep = "#"
+	case strings.Contains(a.RedirectURI, "?"):
+		sep = "&"
+	}
+	head := x.w.Header()
+	setAll(head, private)
+	setAll(head, unframed)
+	head.Set("Location", a.RedirectURI+sep+query.String())
+	x.w.WriteHeader(http.StatusSeeOther)
+	return nil
+}
+
+// replyError tells the client of an error, if it is one for clients.
+func (h *Handler) replyError(x *exchange, a *authorization, e *Error) error {
+	x.ev.Err, x.ev.ErrorCode = e, "AADSTS"+strconv.Itoa(e.Number)
+	return h.reply(x, a,
+		field{"error", e.Code},
+		field{"error_description", h.describe(x, e)},
+		field{"error_uri", "https://login.microsoftonline.com/error?code=" + strconv.Itoa(e.Number)},
+	)
+}

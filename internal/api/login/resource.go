@@ -1,0 +1,42 @@
+package login
+
+import (
+	"errors"
+	"fmt"
+
+	"midas/internal/directory"
+	"midas/internal/store"
+	"midas/internal/token"
+)
+
+// resource is what the directory says of a token's audience.
+type resource struct {
+	audience string
+	version  string   // of the tokens that it takes
+	roles    []string // that the principal has there
+}
+
+// resource looks an audience up. One that is registered nowhere is taken as it is.
+func (h *Handler) resource(req *tokenRequest, audience, principal string) (resource, error) {
+	ctx, at := req.r.Context(), resource{audience: audience, version: token.V1}
+	err := h.Directory.Store.View(ctx, func(tx store.Tx) error {
+		p, err := h.Directory.Resource(tx, req.tenant.ID, audience)
+		if err != nil {
+			return err
+		}
+		app, err := h.Directory.ApplicationByAppID(tx, req.tenant.ID, p.AppID)
+		if err == nil && app.TokenVersion == 2 {
+			// The newer tokens name the resource by its id, however the client has called it.
+			at.audience, at.version = app.AppID, token.V2
+		}
+		return err
+	})
+	if err != nil && !errors.Is(err, directory.ErrNotFound) {
+		return resource{}, fmt.Errorf("find resource: %w", err)
+	}
+	at.roles, err = h.Directory.AppRoles(ctx, req.tenant.ID, principal, audience)
+	if err != nil {
+		return resource{}, fmt.Errorf("find app roles: %w", err)
+	}
+	return at, nil
+}

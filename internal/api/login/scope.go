@@ -1,0 +1,171 @@
+package login
+
+import (
+	"slices"
+	"strings"
+
+	"midas/internal/directory"
+)
+
+// graph is the resource of scopes that name none.
+const graph = "https://graph.microsoft.com"
+
+// impersonation is what a client may do for a user at a resource when it does not say more.
+const impersonation = "user_impersonation"
+
+// graphDefault is what Microsoft's own clients get at Graph when they do not say more.
+func graphDefault() []string {
+	return []string{"AuditLog.Read.All", "Directory.AccessAsUser.All", "email", "Group.ReadWrite.All", "openid", "profile", "User.ReadWrite.All"}
+}
+
+// openID reports whether a scope is one of OpenID Connect's, which belong to no resource.
+func openID(scope string) bool {
+	switch scope {
+	case "openid", "profile", "email", "offline_access":
+		return true
+	}
+	return false
+}
+
+// scopes is what a client wants to do for a user: at one resource, and with OpenID Connect.
+type scopes struct {
+	audience string
+	names    []string // of the resource's scopes, without it: User.Read
+	asked    []string // all, as the client has spelled them
+	openID   bool     // an id_token
+	offline  bool     // a refresh token
+}
+
+// parseScopes reads the scope parameter. All scopes must be of one resource, because one token is for
+// one resource.
+func parseScopes(text string) (scopes, error) {
+	var s scopes
+	for one := range strings.FieldsSeq(text) {
+		s.asked = append(s.asked, one)
+		if openID(one) {
+			s.openID = s.openID || one == "openid"
+			s.offline = s.offline || one == "offline_access"
+			continue
+		}
+		resource, name := splitScope(one)
+		switch {
+		case resource == "" || name == "" || !scopeToken(name):
+			return scopes{}, errScope(one)
+		case s.audience != "" && s.audience != resource:
+			return scopes{}, errTwoResources(text)
+		}
+		s.audience = resource
+		s.names = append(s.names, name)
+	}
+	if len(s.asked) == 0 {
+		return scopes{}, errScope(text)
+	}
+	if s.audience == "" {
+		s.audience = graph
+	}
+	if !plausible(s.audience) {
+		return scopes{}, errScope(text)
+	}
+	return s, nil
+}
+
+// scopesOf are those of a whole resource, as the first version asks for it. It always gives an
+// id_token and a refresh token.
+func scopesOf(resource string) scopes {
+	return scopes{
+		audience: resource, names: []string{".default"}, asked: []string{resource + defaultScope},
+		openID: true, offline: true,
+	}
+}
+
+// splitScope tells a scope's resource from its name.
+func splitScope(scope string) (resource, name string) {
+	if resource, found := strings.CutSuffix(scope, defaultScope); found {
+		return resource, ".default"
+	}
+	i := strings.LastIndexByte(scope, '/')
+	if i < 0 {
+		return graph, scope
+	}
+	return scope[:i], scope[i+1:]
+}
+
+// scopeToken reports whether a name has only the characters that a scope may have (RFC 6749, 3.3).
+func scopeToken(name string) bool {
+	for _, c := range []byte(name) {
+		if c <= ' ' || c >= 0x7f || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return len(name) <= 256
+}
+
+// atGraph reports whether the resource is Microsoft Graph, which answers who the user is.
+func (s scopes) atGraph() bool {
+	return strings.TrimSuffix(s.audience, "/") == graph || s.audience == directory.GraphAppID
+}
+
+// granted is the scp of the access token: all that was asked for, because nobody else is there to
+// consent.
+func (s scopes) granted() string {
+	var all []string
+	add := func(names ...string) {
+		for _, n := range names {
+			if !slices.Contains(all, n) {
+				all = append(all, n)
+			}
+		}
+	}
+	for _, name := range s.names {
+		switch {
+		case name != ".default":
+			add(name)
+		case s.atGraph():
+			add(graphDefault()...)
+		default:
+			add(impersonation)
+		}
+	}
+	if s.atGraph() {
+		for _, one := range s.asked {
+			if openID(one) && one != "offline_access" {
+				add(one)
+			}
+		}
+	}
+	return strings.Join(all, " ")
+}
+
+// echo is the scope of the answer: what was asked for in the client's own spelling, because clients
+// compare, and what the whole of a resource has turned out to be.
+func (s scopes) echo() string {
+	var all []string
+	for _, one := range s.asked {
+		if one != "offline_access" && !slices.Contains(all, one) {
+			all = append(all, one)
+		}
+	}
+	if slices.Contains(s.names, ".default") {
+		whole := scopes{audience: s.audience, names: []string{".default"}}
+		for name := range strings.FieldsSeq(whole.granted()) {
+			if !openID(name) {
+				all = append(all, s.audience+"/"+name)
+			}
+		}
+	}
+	return strings.Join(all, " ")
+}
+
+// keep is what is remembered of scopes, so that parseScopes reads the same again.
+func keep(s scopes) string {
+	all := slices.Clone(s.asked)
+	for _, one := range []struct {
+		wanted bool
+		scope  string
+	}{{s.openID, "openid"}, {s.offline, "offline_access"}} {
+		if one.wanted && !slices.Contains(all, one.scope) {
+			all = append(all, one.scope)
+		}
+	}
+	return strings.Join(all, " ")
+}

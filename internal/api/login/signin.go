@@ -1,0 +1,184 @@
+package login
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"midas/internal/arm"
+	"midas/internal/directory"
+	"midas/internal/grant"
+)
+
+// formLife is for how long a page may be left open before its form is sent.
+const formLife = time.Hour
+
+// pending is what a page is about. It travels through the page's form, sealed, so that the server
+// keeps nothing about people who have not signed in, and so that no other site can make such a form.
+type pending struct {
+	Browser       string         `json:"browser"`
+	Begun         time.Time      `json:"begun"`
+	Tenant        string         `json:"tenant"` // as the path names it
+	Authorization *authorization `json:"authorization,omitempty"`
+	Device        *grant.Device  `json:"device,omitempty"`
+	App           string         `json:"app,omitempty"`  // that waits at the device
+	User          string         `json:"user,omitempty"` // object id of who was asked whether to continue
+}
+
+// ask shows the sign-in page. With an error it is shown again.
+func (h *Handler) ask(x *exchange, about pending, user string, failed *Error) error {
+	about.User = ""
+	p := page{Title: "Sign in", User: user}
+	status := http.StatusOK
+	if failed != nil {
+		status = failed.Status
+		p.Error, p.ErrorCode = friendly(failed)
+	}
+	return h.showPending(x, status, "signin", about, p)
+}
+
+// pick asks who has signed in before whether to continue as such.
+func (h *Handler) pick(x *exchange, about pending, who *person) error {
+	about.User = who.ID
+	return h.showPending(x, http.StatusOK, "pick", about, page{Title: "Choose an account", User: who.UserPrincipalName})
+}
+
+// confirm asks whether it was the person themselves who has begun to sign in on a device.
+func (h *Handler) confirm(x *exchange, about pending, who *person) error {
+	about.User = who.ID
+	return h.showPending(x, http.StatusOK, "confirm", about, page{
+		Title: "Are you trying to sign in to " + about.App + "?", User: who.UserPrincipalName, Code: about.Device.UserCode,
+	})
+}
+
+func (h *Handler) showPending(x *exchange, status int, name string, about pending, p page) error {
+	about.Browser, about.Begun, about.Tenant = x.browser(), h.Now().UTC(), x.tenant
+	sealed, err := h.Grants.Box.Seal("page", about)
+	if err != nil {
+		return err
+	}
+	p.Request, p.App, p.Device = sealed, about.App, about.Device != nil
+	p.Action = "/" + url.PathEscape(x.tenant) + "/login"
+	if about.Authorization != nil {
+		p.App, p.target = about.Authorization.App, about.Authorization.RedirectURI
+	}
+	if p.App == "" {
+		p.App = "the application"
+	}
+	if !shared(x.tenant) {
+		t, err := h.namedTenant(x)
+		if err != nil {
+			return err
+		}
+		p.Tenant = t.DisplayName
+	}
+	return h.show(x, status, name, p)
+}
+
+// friendly words an error for the person who has made it. A wrong name and a wrong password look the
+// same, so that the page does not tell strangers who is known here.
+func friendly(e *Error) (text, code string) {
+	switch e.Number {
+	case 50034, 50126:
+		return "The user name or the password is wrong.", "AADSTS50126"
+	case 50053:
+		return "There were too many wrong passwords. Try again in " + inWords(e.RetryAfter) + ".", "AADSTS50053"
+	case 50057:
+		return "This account is switched off.", "AADSTS50057"
+	}
+	return e.Text, "AADSTS" + strconv.Itoa(e.Number)
+}
+
+func inWords(d time.Duration) string {
+	if seconds := int(math.Ceil(d.Seconds())); seconds != 1 {
+		return strconv.Itoa(seconds) + " seconds"
+	}
+	return "a second"
+}
+
+// signIn takes the forms of the pages above.
+func (h *Handler) signIn(x *exchange) error {
+	values, err := parameters(x.r)
+	if err != nil {
+		return err
+	}
+	about, err := h.opened(x, values.Get("request"))
+	if err != nil {
+		return err
+	}
+	switch values.Get("action") {
+	case "cancel":
+		return h.cancel(x, about)
+	case "other":
+		return h.ask(x, about, "", nil)
+	case "continue":
+		p, err := h.session(x)
+		if err != nil {
+			return err
+		}
+		if p == nil || p.ID != about.User {
+			return h.ask(x, about, "", nil)
+		}
+		if about.Device != nil {
+			return h.approve(x, about, p)
+		}
+		return h.issue(x, about.Authorization, p)
+	}
+	name := strings.TrimSpace(values.Get("username"))
+	p, err := h.enter(x, name, directory.PasswordText(values.Get("password")))
+	var e *Error
+	if errors.As(err, &e) {
+		x.ev.Err, x.ev.ErrorCode = err, "AADSTS"+strconv.Itoa(e.Number)
+		return h.ask(x, about, name, e)
+	}
+	if err != nil {
+		return err
+	}
+	x.ev.Caller = p.ID
+	if err := h.remember(x, p); err != nil {
+		return err
+	}
+	if about.Device != nil {
+		return h.confirm(x, about, p)
+	}
+	return h.issue(x, about.Authorization, p)
+}
+
+// opened reads what a form is about, and makes sure that it comes from a page of ours, in the browser
+// for which the page was made.
+func (h *Handler) opened(x *exchange, sealed string) (pending, error) {
+	var about pending
+	if err := new(http.CrossOriginProtection).Check(x.r); err != nil {
+		return about, errSendAgain(err)
+	}
+	if err := h.Grants.Box.Open("page", sealed, &about); err != nil {
+		return about, errStalePage(err)
+	}
+	switch {
+	case !x.sameBrowser(about.Browser):
+		return about, errSendAgain(errors.New("the form was made for another browser"))
+	case h.Now().Sub(about.Begun) > formLife:
+		return about, errStalePage(fmt.Errorf("the form was made at %s", about.Begun))
+	case arm.Fold(about.Tenant) != arm.Fold(x.tenant):
+		return about, errStalePage(fmt.Errorf("the form was made for %s", quote(about.Tenant)))
+	case (about.Authorization == nil) == (about.Device == nil):
+		return about, errStalePage(errors.New("the form is of another page"))
+	}
+	return about, nil
+}
+
+// cancel tells who waits that the person does not want to.
+func (h *Handler) cancel(x *exchange, about pending) error {
+	if about.Authorization != nil {
+		return h.replyError(x, about.Authorization, errCancelled())
+	}
+	if err := h.Grants.Decide(x.r.Context(), *about.Device, nil); err != nil && !errors.Is(err, grant.ErrInvalid) {
+		return err
+	}
+	return h.show(x, http.StatusOK, "message", page{Title: "Cancelled", Text: "The device was not signed in. You can close this window."})
+}

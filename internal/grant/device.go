@@ -1,0 +1,211 @@
+package grant
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"midas/internal/store"
+)
+
+// The states of a device code.
+const (
+	pending  = "pending"
+	approved = "approved"
+	declined = "declined"
+)
+
+// Device is a device that waits for a person to sign in for it.
+type Device struct {
+	ID       string    `json:"id"`
+	Tenant   string    `json:"tenant,omitempty"` // the one whose people it waits for; empty: any
+	ClientID string    `json:"clientId"`
+	Scope    string    `json:"scope,omitempty"`
+	UserCode string    `json:"userCode"` // what the person types
+	State    string    `json:"state"`
+	Granted  *Grant    `json:"granted,omitempty"` // when it is approved
+	Expires  time.Time `json:"expires"`
+}
+
+type deviceRecord struct {
+	version
+	Device
+}
+
+// userCodeRecord leads from what a person types to the device.
+type userCodeRecord struct {
+	version
+	Tenant  string    `json:"tenant,omitempty"`
+	ID      string    `json:"id"`
+	Expires time.Time `json:"expires"`
+}
+
+// sealedDevice is what a device code says.
+type sealedDevice struct {
+	Tenant  string    `json:"t,omitempty"`
+	ID      string    `json:"i"`
+	Expires time.Time `json:"e"`
+}
+
+// readable are characters that are not taken for each other and make no words: 22 to the ninth power
+// is 10^12, of which a few are good for a quarter of an hour.
+const (
+	readable       = "CDFGHJKLMNPQRTVWXY3479"
+	userCodeLength = 9
+)
+
+// newUserCode makes a code for a person to type.
+func newUserCode() string {
+	code := make([]byte, 0, userCodeLength)
+	for len(code) < userCodeLength {
+		var b [2 * userCodeLength]byte
+		rand.Read(b[:]) //nolint:errcheck // it never fails
+		for _, one := range b {
+			// What lies beyond the last whole multiple would make some characters likelier.
+			if n := len(readable); int(one) < 256/n*n && len(code) < userCodeLength {
+				code = append(code, readable[int(one)%n])
+			}
+		}
+	}
+	return string(code)
+}
+
+// UserCode is a code as a person has typed it, in the spelling under which it is kept. It may be
+// none.
+func UserCode(typed string) string {
+	code := strings.Map(func(r rune) rune {
+		if r == ' ' || r == '-' {
+			return -1
+		}
+		return r
+	}, typed)
+	if len(code) != userCodeLength {
+		return ""
+	}
+	return strings.ToUpper(code)
+}
+
+// StartDevice gives a device its codes: one to poll with, which is returned, and the one to show.
+func (g *Grants) StartDevice(ctx context.Context, d Device) (deviceCode string, _ Device, err error) {
+	d.ID, d.State, d.Expires = g.NewID(), pending, g.now().Add(DeviceLife)
+	_, err = g.Store.Update(ctx, func(tx store.Tx) error {
+		d.UserCode = newUserCode()
+		var taken userCodeRecord
+		switch err := get(tx, userCodeKey(d.UserCode), &taken); {
+		case err == nil:
+			return store.ErrConflict
+		case !errors.Is(err, ErrInvalid):
+			return err
+		}
+		if err := g.keep(tx, userCodeKey(d.UserCode), userCodeRecord{version{current}, d.Tenant, d.ID, d.Expires}, d.Expires); err != nil {
+			return err
+		}
+		return g.keep(tx, deviceKey(d.Tenant, d.ID), deviceRecord{version{current}, d}, d.Expires)
+	})
+	if err != nil {
+		return "", Device{}, fmt.Errorf("start device: %w", err)
+	}
+	deviceCode, err = g.Box.Seal("device", sealedDevice{d.Tenant, d.ID, d.Expires})
+	return deviceCode, d, err
+}
+
+// DeviceByUserCode finds the device that shows a code and still waits, or gives ErrInvalid.
+func (g *Grants) DeviceByUserCode(ctx context.Context, code string) (Device, error) {
+	if code == "" {
+		return Device{}, ErrInvalid
+	}
+	var r deviceRecord
+	err := g.Store.View(ctx, func(tx store.Tx) error {
+		var ref userCodeRecord
+		if err := get(tx, userCodeKey(code), &ref); err != nil {
+			return err
+		}
+		r = deviceRecord{}
+		return get(tx, deviceKey(ref.Tenant, ref.ID), &r)
+	})
+	if err == nil && (r.State != pending || !g.now().Before(r.Expires)) {
+		err = ErrInvalid
+	}
+	if err != nil && !errors.Is(err, ErrInvalid) {
+		return Device{}, fmt.Errorf("find device: %w", err)
+	}
+	return r.Device, err
+}
+
+// Decide records what a person has decided: to grant, or, with nil, to decline. It gives ErrInvalid
+// when the device no longer waits.
+func (g *Grants) Decide(ctx context.Context, d Device, granted *Grant) error {
+	_, err := g.Store.Update(ctx, func(tx store.Tx) error {
+		var r deviceRecord
+		if err := get(tx, deviceKey(d.Tenant, d.ID), &r); err != nil {
+			return err
+		}
+		if r.State != pending || !g.now().Before(r.Expires) {
+			return ErrInvalid
+		}
+		if r.State = declined; granted != nil {
+			r.State, r.Granted = approved, granted
+		}
+		tx.Delete(userCodeKey(r.UserCode))
+		return put(tx, deviceKey(d.Tenant, d.ID), r)
+	})
+	if err != nil && !errors.Is(err, ErrInvalid) {
+		return fmt.Errorf("decide for device %s: %w", d.ID, err)
+	}
+	return err
+}
+
+// OpenDevice reads a device code. The error is ErrInvalid or ErrExpired; with ErrPending and
+// ErrDeclined the device is given too.
+func (g *Grants) OpenDevice(ctx context.Context, sealed string) (Device, error) {
+	var s sealedDevice
+	if err := g.Box.Open("device", sealed, &s); err != nil {
+		return Device{}, ErrInvalid
+	}
+	if !g.now().Before(s.Expires) {
+		return Device{}, ErrExpired
+	}
+	var r deviceRecord
+	err := g.Store.View(ctx, func(tx store.Tx) error {
+		r = deviceRecord{}
+		return get(tx, deviceKey(s.Tenant, s.ID), &r)
+	})
+	switch {
+	case errors.Is(err, ErrInvalid):
+		return Device{}, ErrInvalid
+	case err != nil:
+		return Device{}, fmt.Errorf("open device code: %w", err)
+	case r.State == pending:
+		return r.Device, ErrPending
+	case r.State == declined:
+		return r.Device, ErrDeclined
+	}
+	return r.Device, nil
+}
+
+// RedeemDevice uses an approved device code up. With refresh it begins a family and gives its first
+// token. It gives ErrInvalid when the code was used before.
+func (g *Grants) RedeemDevice(ctx context.Context, d Device, refresh bool) (refreshToken string, err error) {
+	_, err = g.Store.Update(ctx, func(tx store.Tx) error {
+		var r deviceRecord
+		if err := get(tx, deviceKey(d.Tenant, d.ID), &r); err != nil {
+			return err
+		}
+		if r.State != approved || r.Granted == nil {
+			return ErrInvalid
+		}
+		tx.Delete(deviceKey(d.Tenant, d.ID))
+		if !refresh {
+			return nil
+		}
+		_, refreshToken, err = g.begin(tx, *r.Granted)
+		return err
+	})
+	if err != nil && !errors.Is(err, ErrInvalid) {
+		return "", fmt.Errorf("redeem device code: %w", err)
+	}
+	return refreshToken, err
+}

@@ -1,0 +1,106 @@
+package grant
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"midas/internal/store"
+)
+
+const (
+	expiryPrefix = "d//expiry/"
+
+	// sweepEvery is how often Run looks for what is over. Nothing depends on it but the store's size.
+	sweepEvery = 10 * time.Minute
+
+	// sweepBatch bounds one transaction: three keys for each entry.
+	sweepBatch = 30
+)
+
+// expiryEntry is the value of an entry; all that it says is in its key.
+type expiryEntry struct{ version }
+
+func expiryKey(at time.Time, key string) string {
+	return fmt.Sprintf("%s%020d/%s", expiryPrefix, at.Unix(), key)
+}
+
+// keep writes a new record with the entry by which it is found when it is over. A record whose time
+// was prolonged since keeps its entry: the sweeper then gives it a new one, so that prolonging costs
+// one write.
+func (g *Grants) keep(tx store.Tx, key string, record any, expires time.Time) error {
+	if err := put(tx, expiryKey(expires, key), expiryEntry{version{current}}); err != nil {
+		return err
+	}
+	return put(tx, key, record)
+}
+
+// Run removes what is over until ctx ends. A failure is for the next round.
+func (g *Grants) Run(ctx context.Context) error {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		for {
+			n, err := g.Sweep(ctx)
+			if err != nil || n < sweepBatch {
+				break
+			}
+		}
+	}
+}
+
+// Sweep removes some of what is over, and says how many entries it has looked at.
+func (g *Grants) Sweep(ctx context.Context) (n int, err error) {
+	_, err = g.Store.Update(ctx, func(tx store.Tx) error {
+		n = 0
+		for rec, err := range tx.Scan(store.Range{Prefix: expiryPrefix, Limit: sweepBatch}) {
+			if err != nil {
+				return err
+			}
+			at, name, found := strings.Cut(strings.TrimPrefix(rec.Key, expiryPrefix), "/")
+			seconds, err := strconv.ParseInt(at, 10, 64)
+			if !found || err != nil {
+				return fmt.Errorf("read entry %s: it is none", rec.Key)
+			}
+			if g.Now().Before(time.Unix(seconds, 0)) {
+				return nil
+			}
+			n++
+			tx.Delete(rec.Key)
+			if err := g.end(tx, name); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("sweep grants: %w", err)
+	}
+	return n, nil
+}
+
+// end removes a record that is over, or gives it a new entry.
+func (g *Grants) end(tx store.Tx, key string) error {
+	var r struct {
+		Expires time.Time `json:"expires"`
+	}
+	switch err := get(tx, key, &r); {
+	case errors.Is(err, ErrInvalid):
+		return nil
+	case err != nil:
+		return err
+	}
+	if g.Now().Before(r.Expires) {
+		return put(tx, expiryKey(r.Expires, key), expiryEntry{version{current}})
+	}
+	tx.Delete(key)
+	return nil
+}

@@ -1,0 +1,124 @@
+package grant
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"midas/internal/store"
+)
+
+// familyRecord is a family of refresh tokens: one sign-in of one person with one client.
+type familyRecord struct {
+	version
+	Grant
+	Generation int       `json:"generation"` // of the token that is good
+	Created    time.Time `json:"created"`
+	Rotated    time.Time `json:"rotated"` // when that generation began
+	Expires    time.Time `json:"expires"`
+}
+
+// sealedRefresh is what a refresh token says.
+type sealedRefresh struct {
+	Tenant     string `json:"t"`
+	Family     string `json:"f"`
+	Generation int    `json:"g"`
+}
+
+// Refresh is a refresh token that was opened, with the grant of its family.
+type Refresh struct {
+	Grant
+	sealed sealedRefresh
+}
+
+// begin makes a family.
+func (g *Grants) begin(tx store.Tx, granted Grant) (id, refreshToken string, err error) {
+	id, now := g.NewID(), g.now()
+	r := familyRecord{version: version{current}, Grant: granted, Created: now, Rotated: g.Now().UTC(), Expires: now.Add(RefreshLife)}
+	if granted.Page {
+		r.Expires = now.Add(PageLife)
+	}
+	if err := g.keep(tx, familyKey(granted.TenantID, id), r, r.Expires); err != nil {
+		return "", "", err
+	}
+	refreshToken, err = g.Box.Seal("refresh", sealedRefresh{Tenant: granted.TenantID, Family: id})
+	return id, refreshToken, err
+}
+
+// Begin makes a family and gives its first refresh token.
+func (g *Grants) Begin(ctx context.Context, granted Grant) (refreshToken string, err error) {
+	_, err = g.Store.Update(ctx, func(tx store.Tx) error {
+		_, refreshToken, err = g.begin(tx, granted)
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("begin refresh tokens: %w", err)
+	}
+	return refreshToken, nil
+}
+
+// OpenRefresh reads a refresh token. The error is ErrInvalid when it is none or its family has ended,
+// or ErrExpired. Whether it is the newest of its family, Rotate tells.
+func (g *Grants) OpenRefresh(ctx context.Context, sealed string) (Refresh, error) {
+	var r Refresh
+	if err := g.Box.Open("refresh", sealed, &r.sealed); err != nil {
+		return Refresh{}, ErrInvalid
+	}
+	var record familyRecord
+	err := g.Store.View(ctx, func(tx store.Tx) error {
+		record = familyRecord{}
+		return get(tx, familyKey(r.sealed.Tenant, r.sealed.Family), &record)
+	})
+	if errors.Is(err, ErrInvalid) {
+		return Refresh{}, ErrInvalid
+	}
+	if err != nil {
+		return Refresh{}, fmt.Errorf("open refresh token: %w", err)
+	}
+	if !g.now().Before(record.Expires) {
+		return Refresh{}, ErrExpired
+	}
+	r.Grant = record.Grant
+	return r, nil
+}
+
+// Rotate exchanges a refresh token for the next of its family, after everything else about the
+// request, which began at that time, was found to be right. It gives ErrReused when the token was
+// exchanged before, and ends the family.
+func (g *Grants) Rotate(ctx context.Context, r Refresh, began time.Time) (refreshToken string, err error) {
+	next := r.sealed
+	var reused bool
+	_, err = g.Store.Update(ctx, func(tx store.Tx) error {
+		reused, next.Generation = false, r.sealed.Generation+1
+		name := familyKey(r.sealed.Tenant, r.sealed.Family)
+		var record familyRecord
+		if err := get(tx, name, &record); err != nil {
+			return err
+		}
+		switch {
+		case record.Generation == next.Generation && !began.After(record.Rotated.Add(g.Overlap)):
+			return nil // another request was faster; both get the same successor
+		case record.Generation > r.sealed.Generation:
+			reused = true
+			tx.Delete(name)
+			return nil
+		}
+		// A generation that is ahead of the record's is good too: the store was restored from a copy.
+		now := g.Now().UTC()
+		record.Generation, record.Rotated = next.Generation, now
+		if !record.Page {
+			record.Expires = g.now().Add(RefreshLife)
+		}
+		return put(tx, name, record)
+	})
+	switch {
+	case errors.Is(err, ErrInvalid):
+		return "", ErrInvalid
+	case err != nil:
+		return "", fmt.Errorf("rotate refresh token: %w", err)
+	case reused:
+		return "", ErrReused
+	}
+	return g.Box.Seal("refresh", next)
+}

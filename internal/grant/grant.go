@@ -1,0 +1,107 @@
+package grant
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"midas/internal/arm"
+	"midas/internal/store"
+)
+
+// How long things are good.
+const (
+	CodeLife    = 10 * time.Minute
+	DeviceLife  = 15 * time.Minute
+	RefreshLife = 90 * 24 * time.Hour // since it was last used
+	PageLife    = 24 * time.Hour      // of the refresh tokens of a page in a browser, since the sign-in
+)
+
+// Why something is not accepted. Callers tell the reasons apart with errors.Is.
+var (
+	ErrInvalid  = errors.New("grant: not issued here, or no longer known")
+	ErrExpired  = errors.New("grant: its time is over")
+	ErrRedeemed = errors.New("grant: it was redeemed before")
+	ErrReused   = errors.New("grant: an earlier refresh token of its family was used again, so the family has ended")
+	ErrPending  = errors.New("grant: the user has not decided yet")
+	ErrDeclined = errors.New("grant: the user has declined")
+)
+
+// Grant is what a person has granted: that a client acts as them.
+type Grant struct {
+	TenantID      string    `json:"tenantId"`
+	UserID        string    `json:"userId"`
+	ClientID      string    `json:"clientId"`
+	Scope         string    `json:"scope,omitempty"`        // what the client has asked for, as it has spelled it
+	Authenticated time.Time `json:"authenticated"`          // when the person has shown the password
+	Page          bool      `json:"page,omitempty"`         // the client is a page in a browser, without a server
+	Confidential  bool      `json:"confidential,omitempty"` // the client has shown a credential, and has to again
+}
+
+// Grants keeps grants. All fields but Overlap are required. It is safe for concurrent use.
+type Grants struct {
+	Store store.Store
+	Box   *Box
+	Now   func() time.Time
+	NewID func() string
+
+	// Overlap is for how long after a refresh token was exchanged the old one is still taken for a
+	// retry and exchanged for the same successor. Requests that were under way at the same moment
+	// always are: several programs of one user may share one cache. Anything later counts as a theft,
+	// so the longer this is, the less a theft is noticed.
+	Overlap time.Duration
+}
+
+func (g *Grants) now() time.Time { return g.Now().UTC().Truncate(time.Second) }
+
+// Keys by kind. What is of no particular tenant lies with the one without a name.
+func codeKey(tenant, id string) string   { return key(tenant, "code", id) }
+func familyKey(tenant, id string) string { return key(tenant, "rt", id) }
+func deviceKey(tenant, id string) string { return key(tenant, "device", id) }
+func userCodeKey(code string) string     { return key("", "usercode", code) }
+
+func key(tenant, kind, id string) string {
+	return "d/" + arm.Fold(tenant) + "/" + kind + "/" + arm.Fold(id)
+}
+
+// version begins every record.
+type version struct {
+	V int `json:"v"`
+}
+
+const current = 1
+
+// get reads the record of a key into v, or gives ErrInvalid when there is none.
+func get(tx store.Tx, key string, v any) error {
+	if len(key) > store.MaxKey {
+		return ErrInvalid
+	}
+	rec, err := tx.Get(key)
+	if errors.Is(err, store.ErrNotFound) {
+		return ErrInvalid
+	}
+	if err != nil {
+		return err
+	}
+	var begin version
+	if err := json.Unmarshal(rec.Value, &begin); err != nil {
+		return fmt.Errorf("read record %s: %w", key, err)
+	}
+	if begin.V != current {
+		return fmt.Errorf("read record %s: version %d was written by a newer Midas", key, begin.V)
+	}
+	if err := json.Unmarshal(rec.Value, v); err != nil {
+		return fmt.Errorf("read record %s: %w", key, err)
+	}
+	return nil
+}
+
+func put(tx store.Tx, key string, record any) error {
+	data, err := json.Marshal(record)
+	if err != nil {
+		return fmt.Errorf("write record %s: %w", key, err)
+	}
+	tx.Put(key, data)
+	return nil
+}

@@ -1,0 +1,107 @@
+package token
+
+import (
+	"crypto/rsa"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+// Assertion is what a client says of itself to show who it is (RFC 7523), signed with the key of a
+// certificate. It is parsed and not yet believed: Verify says whether a key has signed it.
+type Assertion struct {
+	Issuer, Subject    string
+	Audience           []string
+	ID                 string    // jti; may be empty
+	NotBefore, Expires time.Time // zero where the assertion does not say
+
+	// Thumbprints are those by which the header names its certificate: x5t, x5t#S256, or a kid that
+	// is one. They are SHA-1 or SHA-256 hashes and only names.
+	Thumbprints [][]byte
+
+	signed *jose.JSONWebSignature
+}
+
+// ParseAssertion reads an assertion in its compact form, or gives an error that wraps ErrMalformed.
+// It must be signed with RS256 or PS256. The certificates and keys that a header may bring along are
+// not looked at.
+func ParseAssertion(raw string) (*Assertion, error) {
+	if len(raw) > MaxSize || !canonical(raw) {
+		return nil, fmt.Errorf("%w: it is too long or not three parts of base64url", ErrMalformed)
+	}
+	signed, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.RS256, jose.PS256})
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	var c struct {
+		Issuer    string   `json:"iss"`
+		Subject   string   `json:"sub"`
+		Audience  audience `json:"aud"`
+		ID        string   `json:"jti"`
+		NotBefore *float64 `json:"nbf"`
+		Expires   *float64 `json:"exp"`
+	}
+	if err := json.Unmarshal(signed.UnsafePayloadWithoutVerification(), &c); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	a := &Assertion{Issuer: c.Issuer, Subject: c.Subject, Audience: c.Audience, ID: c.ID, signed: signed}
+	for from, to := range map[*float64]*time.Time{c.NotBefore: &a.NotBefore, c.Expires: &a.Expires} {
+		if from == nil {
+			continue
+		}
+		// Beyond this, conversions and comparisons of times would no longer mean anything.
+		if *from < 0 || *from > 1<<40 {
+			return nil, fmt.Errorf("%w: a time that is none", ErrMalformed)
+		}
+		*to = time.Unix(int64(*from), 0).UTC()
+	}
+	a.Thumbprints = thumbprints(signed.Signatures[0].Protected)
+	return a, nil
+}
+
+// Verify gives nil if the key has signed the assertion, else ErrSignature.
+func (a *Assertion) Verify(key *rsa.PublicKey) error {
+	if _, err := a.signed.Verify(key); err != nil {
+		return fmt.Errorf("%w: %w", ErrSignature, err)
+	}
+	return nil
+}
+
+// audience is one string or several.
+type audience []string
+
+func (a *audience) UnmarshalJSON(data []byte) error {
+	var one string
+	if json.Unmarshal(data, &one) == nil {
+		*a = audience{one}
+		return nil
+	}
+	return json.Unmarshal(data, (*[]string)(a))
+}
+
+// thumbprints reads the names of the certificate. Libraries differ in how they spell them: with
+// padding or without, in base64url or base64, and as kid also in hexadecimal.
+func thumbprints(h jose.Header) [][]byte {
+	var all [][]byte
+	add := func(data []byte, err error) {
+		if err == nil && (len(data) == 20 || len(data) == 32) {
+			all = append(all, data)
+		}
+	}
+	names := []string{h.KeyID}
+	for _, field := range []jose.HeaderKey{"x5t", "x5t#S256"} {
+		name, _ := h.ExtraHeaders[field].(string)
+		names = append(names, name)
+	}
+	url := strings.NewReplacer("+", "-", "/", "_", "=", "")
+	for _, name := range names {
+		add(hex.DecodeString(name))
+		add(base64.RawURLEncoding.DecodeString(url.Replace(name)))
+	}
+	return all
+}
