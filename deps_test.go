@@ -34,6 +34,7 @@ var mayImport = map[string]string{
 	// domain
 	"internal/activity":  "internal/arm internal/odata internal/store",
 	"internal/directory": "internal/arm internal/store",
+	"internal/grant":     "internal/arm internal/store",
 	"internal/rbac":      "internal/activity internal/arm internal/odata internal/store",
 	"internal/resource":  "internal/activity internal/arm internal/odata internal/store",
 	"internal/identity":  "internal/activity internal/arm internal/directory internal/resource internal/store",
@@ -44,12 +45,12 @@ var mayImport = map[string]string{
 	"internal/ops":                 "internal/api/httpx",
 	"internal/control":             "internal/api/httpx",
 	"internal/api/graph":           "internal/api/httpx internal/arm internal/directory internal/odata internal/store internal/token",
-	"internal/api/login":           "internal/api/httpx internal/arm internal/directory internal/token",
+	"internal/api/login":           "internal/api/httpx internal/arm internal/azure internal/directory internal/grant internal/store internal/token",
 	"internal/api/management/wire": "internal/activity internal/arm internal/directory internal/identity internal/odata internal/rbac internal/resource",
 	"internal/api/management":      "internal/activity internal/api/httpx internal/api/management/wire internal/arm internal/azure internal/directory internal/identity internal/odata internal/rbac internal/resource internal/store internal/token",
 
 	// server and commands
-	"midas": "internal/activity internal/api/httpx internal/api/login internal/api/management internal/arm internal/azure internal/bootstrap internal/control internal/datadir internal/directory internal/identity internal/localca internal/ops internal/rbac internal/resource internal/store internal/store/pebble internal/token",
+	"midas": "internal/activity internal/api/httpx internal/api/login internal/api/management internal/arm internal/azure internal/bootstrap internal/control internal/datadir internal/directory internal/grant internal/identity internal/localca internal/ops internal/rbac internal/resource internal/store internal/store/pebble internal/token",
 
 	"cmd/midas": "midas internal/child internal/proxy internal/truststore",
 	"midastest": "midas",

@@ -53,6 +53,9 @@ func (f *front) face(r *http.Request) httpx.Handler {
 	case azure.Login:
 		return f.login
 	case azure.Graph:
+		if login.Serves(r.URL.Path) { // who the user of a token is, OpenID Connect asks there too
+			return f.login
+		}
 		return httpx.HandlerFunc(misdirected)
 	}
 	path := r.URL.Path

@@ -16,6 +16,7 @@ import (
 	"midas/internal/bootstrap"
 	"midas/internal/datadir"
 	"midas/internal/directory"
+	"midas/internal/grant"
 	"midas/internal/identity"
 	"midas/internal/ops"
 	"midas/internal/rbac"
@@ -43,6 +44,7 @@ type rooms struct {
 	rbac       *rbac.Service
 	resources  *resource.Service
 	identities *identity.Service
+	grants     *grant.Grants
 	keys       *token.Keys
 	minter     *token.Minter
 	verifier   *token.Verifier
@@ -75,6 +77,11 @@ func newRooms(ctx context.Context, cfg Config, origin string, dir *datadir.Dir, 
 	issuer := &token.Issuer{Keys: r.keys, Now: r.now, NewID: r.newID, Origin: origin}
 	r.minter = &token.Minter{Issuer: issuer}
 	r.verifier = &token.Verifier{Keys: r.keys, Now: r.now, Origin: origin}
+	box, err := grant.NewBox(r.master)
+	if err != nil {
+		return nil, err
+	}
+	r.grants = &grant.Grants{Store: st, Box: box, Now: r.now, NewID: r.newID}
 	first := bootstrap.Bootstrap{
 		Dir: dir, Store: st, Directory: r.directory, Resources: r.resources, RBAC: r.rbac,
 		Now: r.now, NewID: r.newID, WellKnown: wellKnown(), Lab: cfg.Lab,
@@ -97,7 +104,7 @@ func (r *rooms) openMaster() (err error) {
 
 // background is what runs beside the requests, until its context ends.
 func (r *rooms) background() []func(context.Context) error {
-	return []func(context.Context) error{r.keys.Run, r.activity.Run, r.resources.Run}
+	return []func(context.Context) error{r.keys.Run, r.activity.Run, r.resources.Run, r.grants.Run}
 }
 
 // front is the face of the main listener. The names are those under which the server is reached,
@@ -116,7 +123,8 @@ func (r *rooms) front(health *ops.Health, names []string) (*front, error) {
 		return nil, fmt.Errorf("make the management face: %w", err)
 	}
 	signIn := &login.Handler{
-		Directory: r.directory, Minter: r.minter, Now: r.now, NewID: r.newID, TokenLife: r.cfg.TokenLifetime,
+		Directory: r.directory, Grants: r.grants, Minter: r.minter, Tokens: r.verifier, HomeTenant: r.admin.TenantID,
+		Now: r.now, NewID: r.newID, TokenLife: r.cfg.TokenLifetime,
 	}
 	return &front{names: nameSet(names), health: health, login: signIn, management: arms}, nil
 }
