@@ -44,15 +44,17 @@ var mayImport = map[string]string{
 	"internal/api/httpx":           "",
 	"internal/ops":                 "internal/api/httpx",
 	"internal/control":             "internal/api/httpx",
-	"internal/api/graph":           "internal/api/httpx internal/arm internal/directory internal/odata internal/store internal/token",
+	"internal/api/graph":           "internal/api/httpx internal/arm internal/azure internal/directory internal/store internal/token",
 	"internal/api/login":           "internal/api/httpx internal/arm internal/azure internal/directory internal/grant internal/store internal/token",
 	"internal/api/management/wire": "internal/activity internal/arm internal/directory internal/identity internal/odata internal/rbac internal/resource",
 	"internal/api/management":      "internal/activity internal/api/httpx internal/api/management/wire internal/arm internal/azure internal/directory internal/identity internal/odata internal/rbac internal/resource internal/store internal/token",
 
 	// server and commands
-	"midas": "internal/activity internal/api/httpx internal/api/login internal/api/management internal/arm internal/azure internal/bootstrap internal/control internal/datadir internal/directory internal/grant internal/identity internal/localca internal/ops internal/rbac internal/resource internal/store internal/store/pebble internal/token",
+	"midas": "internal/activity internal/api/graph internal/api/httpx internal/api/login internal/api/management internal/arm internal/azure internal/bootstrap internal/control internal/datadir internal/directory internal/grant internal/identity internal/localca internal/ops internal/rbac internal/resource internal/store internal/store/pebble internal/token",
 
-	"cmd/midas": "midas internal/child internal/proxy internal/truststore",
+	"internal/admin": "",
+
+	"cmd/midas": "midas internal/admin internal/child internal/proxy internal/truststore",
 	"midastest": "midas",
 
 	// tests only: nothing that is built may import them
@@ -66,7 +68,7 @@ var foreign = map[string]string{
 	"github.com/alecthomas/kong":                                 "cmd/midas",
 	"github.com/cockroachdb/pebble/v2":                           "internal/store/pebble",
 	"github.com/go-jose/go-jose/v4":                              "internal/token",
-	"github.com/google/uuid":                                     "midas internal/bootstrap",
+	"github.com/google/uuid":                                     "midas internal/bootstrap cmd/midas",
 	"github.com/prometheus/client_golang":                        "midas internal/api/httpx internal/ops",
 	"go.yaml.in/yaml/v3":                                         "midas",
 	"golang.org/x/crypto":                                        "internal/directory",

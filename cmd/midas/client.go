@@ -47,7 +47,7 @@ type envCommand struct{ dataFlag }
 
 // Help is shown by midas env --help.
 func (envCommand) Help() string {
-	return `Prints MIDAS_ENDPOINT, MIDAS_TENANT_ID, MIDAS_SUBSCRIPTION_ID, MIDAS_CLIENT_ID, MIDAS_CLIENT_SECRET and MIDAS_CA (the file that clients trust) as export lines for a POSIX shell. The secret is among them.
+	return `Prints MIDAS_ENDPOINT, MIDAS_TENANT_ID, MIDAS_SUBSCRIPTION_ID, MIDAS_CLIENT_ID, MIDAS_CLIENT_SECRET, MIDAS_USER_NAME, MIDAS_USER_PASSWORD and MIDAS_CA (the file that clients trust) as export lines for a POSIX shell. The secrets are among them.
 
 Example:
 

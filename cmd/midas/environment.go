@@ -12,7 +12,7 @@ type variable struct{ name, value string }
 
 // variables are what tools need to know of a server and its administrator.
 func variables(client *midas.Client) []variable {
-	return []variable{
+	all := []variable{
 		{"MIDAS_ENDPOINT", client.Endpoint},
 		{"MIDAS_TENANT_ID", client.TenantID},
 		{"MIDAS_SUBSCRIPTION_ID", client.SubscriptionID},
@@ -20,6 +20,10 @@ func variables(client *midas.Client) []variable {
 		{"MIDAS_CLIENT_SECRET", string(client.ClientSecret)},
 		{"MIDAS_CA", client.CAFile},
 	}
+	if client.UserName != "" {
+		all = append(all, variable{"MIDAS_USER_NAME", client.UserName}, variable{"MIDAS_USER_PASSWORD", string(client.UserPassword)})
+	}
+	return all
 }
 
 // surroundings are what midas exec gives to a command.

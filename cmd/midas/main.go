@@ -22,6 +22,10 @@ type cli struct {
 	Token   tokenCommand   `cmd:"" help:"Print an access token for the administrator."`
 	Env     envCommand     `cmd:"" help:"Print shell variables for the walk-through and for tools."`
 	Exec    execCommand    `cmd:"" help:"Run a command for which Azure is Midas."`
+	User    userCommand    `cmd:"" help:"Look after users."`
+	Group   groupCommand   `cmd:"" help:"Look after groups."`
+	App     appCommand     `cmd:"" help:"Look after applications, their secrets and certificates."`
+	Role    roleCommand    `cmd:"" help:"Give somebody an Azure role."`
 	Cloud   cloudCommand   `cmd:"" help:"Describe the server to Azure CLI as a cloud."`
 	CA      caCommand      `cmd:"" name:"ca" help:"Look after who trusts the server's certificates."`
 	Keys    keysCommand    `cmd:"" help:"Look after the keys that sign tokens."`

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"encoding/pem"
+	"fmt"
+	"os"
+	"time"
+
+	"midas/internal/admin"
+)
+
+type appCommand struct {
+	Create      appCreateCommand      `cmd:"" help:"Make an application and its service principal."`
+	List        appListCommand        `cmd:"" help:"List the applications."`
+	Secret      appSecretCommand      `cmd:"" help:"Give an application another secret, and print it."`
+	Certificate appCertificateCommand `cmd:"" help:"Let an application prove itself with a certificate's key."`
+	Delete      appDeleteCommand      `cmd:"" help:"End an application and its service principal."`
+}
+
+// Help is shown by midas app --help.
+func (appCommand) Help() string {
+	return `Example:
+
+  midas app create deployer
+  SECRET=$(midas app secret deployer)
+  midas role assign --assignee deployer --role Contributor`
+}
+
+// appName is the argument of most of the commands.
+type appName struct {
+	App string `arg:"" help:"Display name, client id or object id of the application."`
+}
+
+type appCreateCommand struct {
+	administrator
+	Name          string   `arg:"" help:"Display name."`
+	IdentifierURI []string `help:"Name by which tokens are asked for it, as an audience; may be repeated." placeholder:"URI"`
+	Redirect      []string `help:"Where a browser may be sent after a sign-in; may be repeated." placeholder:"URL"`
+	Public        bool     `help:"It can keep no secret: a program on its user's machine."`
+}
+
+// Help is shown by midas app create --help.
+func (appCreateCommand) Help() string {
+	return `Examples:
+
+  midas app create deployer
+  midas app create api --identifier-uri api://orders
+  midas app create desktop --public --redirect http://localhost`
+}
+
+// Run makes an application.
+func (c *appCreateCommand) Run(ctx context.Context, to streams) error {
+	a, _, err := c.open()
+	if err != nil {
+		return err
+	}
+	made, err := a.CreateApp(ctx, admin.NewApp{
+		DisplayName: c.Name, IdentifierURIs: c.IdentifierURI, Redirects: c.Redirect, Public: c.Public,
+	})
+	if err != nil {
+		return err
+	}
+	return printJSON(to, made)
+}
+
+type appListCommand struct{ administrator }
+
+// Help is shown by midas app list --help.
+func (appListCommand) Help() string {
+	return `Prints client ids, object ids and display names.
+
+Example:
+
+  midas app list`
+}
+
+// Run lists the applications.
+func (c *appListCommand) Run(ctx context.Context, to streams) error {
+	a, _, err := c.open()
+	if err != nil {
+		return err
+	}
+	all, err := a.Apps(ctx)
+	if err != nil {
+		return err
+	}
+	return table(to, all, func(app admin.App) []string { return []string{app.ClientID, app.ObjectID, app.DisplayName} })
+}
+
+type appSecretCommand struct {
+	administrator
+	appName
+	Days  int    `help:"How long it is good. Default: 365" default:"365" placeholder:"N"`
+	Label string `help:"Name for the secret. Default: midas" default:"midas" placeholder:"TEXT"`
+}
+
+// Help is shown by midas app secret --help.
+func (appSecretCommand) Help() string {
+	return `Earlier secrets stay good until their end. The secret is printed once and kept as a hash.
+
+Example:
+
+  SECRET=$(midas app secret deployer --days 30)`
+}
+
+// Run makes a secret.
+func (c *appSecretCommand) Run(ctx context.Context, to streams) error {
+	if c.Days < 1 {
+		return fmt.Errorf("--days %d: a secret is good for a day at least", c.Days)
+	}
+	a, _, err := c.open()
+	if err != nil {
+		return err
+	}
+	secret, err := a.AddSecret(ctx, c.App, c.Label, time.Now().AddDate(0, 0, c.Days))
+	if err != nil {
+		return err
+	}
+	return print(to, secret+"\n")
+}
+
+type appCertificateCommand struct {
+	administrator
+	appName
+	File  string `arg:"" help:"Certificate in PEM; a private key in the same file is not looked at."`
+	Label string `help:"Name for the certificate. Default: midas" default:"midas" placeholder:"TEXT"`
+}
+
+// Help is shown by midas app certificate --help.
+func (appCertificateCommand) Help() string {
+	return `Example:
+
+  openssl req -x509 -newkey rsa:2048 -nodes -days 365 -subj /CN=deployer -keyout key.pem -out cert.pem
+  midas app certificate deployer cert.pem`
+}
+
+// Run adds a certificate.
+func (c *appCertificateCommand) Run(ctx context.Context) error {
+	text, err := os.ReadFile(c.File)
+	if err != nil {
+		return fmt.Errorf("read the certificate: %w", err)
+	}
+	der, err := certificate(text)
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.File, err)
+	}
+	a, _, err := c.open()
+	if err != nil {
+		return err
+	}
+	return a.AddCertificate(ctx, c.App, c.Label, der)
+}
+
+// certificate finds the first certificate in PEM.
+func certificate(text []byte) ([]byte, error) {
+	for {
+		block, rest := pem.Decode(text)
+		if block == nil {
+			return nil, fmt.Errorf("there is no certificate in it")
+		}
+		if block.Type == "CERTIFICATE" {
+			return block.Bytes, nil
+		}
+		text = rest
+	}
+}
+
+type appDeleteCommand struct {
+	administrator
+	appName
+}
+
+// Help is shown by midas app delete --help.
+func (appDeleteCommand) Help() string {
+	return `Example:
+
+  midas app delete deployer`
+}
+
+// Run ends an application.
+func (c *appDeleteCommand) Run(ctx context.Context) error {
+	a, _, err := c.open()
+	if err != nil {
+		return err
+	}
+	return a.DeleteApp(ctx, c.App)
+}

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+
+	"midas/internal/admin"
+)
+
+type groupCommand struct {
+	Add    groupAddCommand    `cmd:"" help:"Make a group."`
+	List   groupListCommand   `cmd:"" help:"List the groups."`
+	Delete groupDeleteCommand `cmd:"" help:"End a group, not its members."`
+	Member memberCommand      `cmd:"" help:"Look after who is in a group."`
+}
+
+// Help is shown by midas group --help.
+func (groupCommand) Help() string {
+	return `Examples:
+
+  midas group add developers
+  midas group member add developers alice@midas.localhost`
+}
+
+// groupName is the argument of most of the commands.
+type groupName struct {
+	Group string `arg:"" help:"Display name or object id of the group."`
+}
+
+type groupAddCommand struct {
+	administrator
+	Name string `arg:"" help:"Display name."`
+}
+
+// Help is shown by midas group add --help.
+func (groupAddCommand) Help() string {
+	return `Example:
+
+  midas group add developers`
+}
+
+// Run makes a group.
+func (c *groupAddCommand) Run(ctx context.Context, to streams) error {
+	a, _, err := c.open()
+	if err != nil {
+		return err
+	}
+	made, err := a.AddGroup(ctx, c.Name)
+	if err != nil {
+		return err
+	}
+	return printJSON(to, made)
+}
+
+type groupListCommand struct{ administrator }
+
+// Help is shown by midas group list --help.
+func (groupListCommand) Help() string {
+	return `Prints object ids and display names.
+
+Example:
+
+  midas group list`
+}
+
+// Run lists the groups.
+func (c *groupListCommand) Run(ctx context.Context, to streams) error {
+	a, _, err := c.open()
+	if err != nil {
+		return err
+	}
+	all, err := a.Groups(ctx)
+	if err != nil {
+		return err
+	}
+	return table(to, all, func(g admin.Group) []string { return []string{g.ID, g.DisplayName} })
+}
+
+type groupDeleteCommand struct {
+	administrator
+	groupName
+}
+
+// Help is shown by midas group delete --help.
+func (groupDeleteCommand) Help() string {
+	return `Example:
+
+  midas group delete developers`
+}
+
+// Run ends a group.
+func (c *groupDeleteCommand) Run(ctx context.Context) error {
+	a, _, err := c.open()
+	if err != nil {
+		return err
+	}
+	return a.DeleteGroup(ctx, c.Group)
+}
+
+type memberCommand struct {
+	Add    memberAddCommand    `cmd:"" help:"Put somebody into a group."`
+	Remove memberRemoveCommand `cmd:"" help:"Take somebody out of a group."`
+	List   memberListCommand   `cmd:"" help:"List who is in a group."`
+}
+
+// Help is shown by midas group member --help.
+func (memberCommand) Help() string {
+	return `Example:
+
+  midas group member list developers`
+}
+
+// memberName is who is meant.
+type memberName struct {
+	Member string `arg:"" help:"User principal name, object id, client id, or display name of a group or service principal."`
+}
+
+type memberAddCommand struct {
+	administrator
+	groupName
+	memberName
+}
+
+// Help is shown by midas group member add --help.
+func (memberAddCommand) Help() string {
+	return `Example:
+
+  midas group member add developers alice@midas.localhost`
+}
+
+// Run adds a member.
+func (c *memberAddCommand) Run(ctx context.Context) error {
+	a, _, err := c.open()
+	if err != nil {
+		return err
+	}
+	return a.AddMember(ctx, c.Group, c.Member)
+}
+
+type memberRemoveCommand struct {
+	administrator
+	groupName
+	memberName
+}
+
+// Help is shown by midas group member remove --help.
+func (memberRemoveCommand) Help() string {
+	return `Example:
+
+  midas group member remove developers alice@midas.localhost`
+}
+
+// Run removes a member.
+func (c *memberRemoveCommand) Run(ctx context.Context) error {
+	a, _, err := c.open()
+	if err != nil {
+		return err
+	}
+	return a.RemoveMember(ctx, c.Group, c.Member)
+}
+
+type memberListCommand struct {
+	administrator
+	groupName
+}
+
+// Help is shown by midas group member list --help.
+func (memberListCommand) Help() string {
+	return `Prints object ids, types and display names, without the members of groups that are members.
+
+Example:
+
+  midas group member list developers`
+}
+
+// Run lists the members.
+func (c *memberListCommand) Run(ctx context.Context, to streams) error {
+	a, _, err := c.open()
+	if err != nil {
+		return err
+	}
+	all, err := a.Members(ctx, c.Group)
+	if err != nil {
+		return err
+	}
+	return table(to, all, func(o admin.Object) []string { return []string{o.ID, o.Kind(), o.DisplayName} })
+}

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/google/uuid"
+
+	"midas"
+	"midas/internal/admin"
+)
+
+// administrator is the flag of the commands that speak to a running server as its administrator.
+type administrator struct{ dataFlag }
+
+func (a administrator) open() (*admin.Client, *midas.Client, error) {
+	client, err := midas.OpenClient(a.Data)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &admin.Client{
+		Endpoint: client.Endpoint, SubscriptionID: client.SubscriptionID, HTTP: client.HTTP, Token: client.Token, NewID: uuid.NewString,
+	}, client, nil
+}
+
+// printJSON prints what was made, for people and programs.
+func printJSON(to streams, v any) error {
+	text, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("print: %w", err)
+	}
+	return print(to, string(text)+"\n")
+}
+
+// table prints a list, a line each.
+func table[T any](to streams, all []T, columns func(T) []string) error {
+	var text strings.Builder
+	w := tabwriter.NewWriter(&text, 0, 8, 2, ' ', 0)
+	for _, one := range all {
+		fmt.Fprintln(w, strings.Join(columns(one), "\t"))
+	}
+	if err := w.Flush(); err != nil {
+		return fmt.Errorf("print: %w", err)
+	}
+	return print(to, text.String())
+}
+
+type userCommand struct {
+	Add      userAddCommand      `cmd:"" help:"Make a user."`
+	List     userListCommand     `cmd:"" help:"List the users."`
+	Password userPasswordCommand `cmd:"" help:"Give a user another password."`
+	Delete   userDeleteCommand   `cmd:"" help:"End a user."`
+}
+
+// Help is shown by midas user --help.
+func (userCommand) Help() string {
+	return `Example:
+
+  midas user add alice`
+}
+
+type userAddCommand struct {
+	administrator
+	Name        string `arg:"" help:"User principal name. Without an @, it is one of the tenant's own domain."`
+	DisplayName string `help:"Name that people read. Default: the name before the @" placeholder:"TEXT"`
+	Password    string `help:"Password. Default: one that is made here and printed" placeholder:"TEXT"`
+}
+
+// Help is shown by midas user add --help.
+func (userAddCommand) Help() string {
+	return `Examples:
+
+  midas user add alice
+  midas user add alice --display-name "Alice Liddell" --password "$PASSWORD"`
+}
+
+// Run makes a user.
+func (c *userAddCommand) Run(ctx context.Context, to streams) error {
+	a, client, err := c.open()
+	if err != nil {
+		return err
+	}
+	display, _, _ := strings.Cut(c.Name, "@")
+	override(&display, c.DisplayName)
+	password := admin.NewPassword()
+	override(&password, c.Password)
+	made, err := a.AddUser(ctx, qualify(c.Name, client), display, password)
+	if err != nil {
+		return err
+	}
+	if c.Password != "" {
+		password = "" // whoever has chosen it knows it
+	}
+	return printJSON(to, struct {
+		admin.User
+		Password string `json:"password,omitempty"`
+	}{made, password})
+}
+
+// qualify adds the domain of the administrator's own name.
+func qualify(name string, client *midas.Client) string {
+	_, domain, found := strings.Cut(client.UserName, "@")
+	if strings.Contains(name, "@") || !found {
+		return name
+	}
+	return name + "@" + domain
+}
+
+type userListCommand struct{ administrator }
+
+// Help is shown by midas user list --help.
+func (userListCommand) Help() string {
+	return `Prints object ids, user principal names and display names.
+
+Example:
+
+  midas user list`
+}
+
+// Run lists the users.
+func (c *userListCommand) Run(ctx context.Context, to streams) error {
+	a, _, err := c.open()
+	if err != nil {
+		return err
+	}
+	all, err := a.Users(ctx)
+	if err != nil {
+		return err
+	}
+	return table(to, all, func(u admin.User) []string { return []string{u.ID, u.UserPrincipalName, u.DisplayName} })
+}
+
+type userPasswordCommand struct {
+	administrator
+	User     string `arg:"" help:"User principal name or object id."`
+	Password string `help:"Password. Default: one that is made here" placeholder:"TEXT"`
+}
+
+// Help is shown by midas user password --help.
+func (userPasswordCommand) Help() string {
+	return `Prints the password if it was made here. The user's earlier tokens end.
+
+Example:
+
+  PASSWORD=$(midas user password alice)`
+}
+
+// Run sets a password.
+func (c *userPasswordCommand) Run(ctx context.Context, to streams) error {
+	a, client, err := c.open()
+	if err != nil {
+		return err
+	}
+	if c.Password != "" {
+		return a.SetPassword(ctx, qualifyName(c.User, client), c.Password)
+	}
+	password := admin.NewPassword()
+	if err := a.SetPassword(ctx, qualifyName(c.User, client), password); err != nil {
+		return err
+	}
+	return print(to, password+"\n")
+}
+
+// qualifyName is qualify for what may be an id.
+func qualifyName(user string, client *midas.Client) string {
+	if uuid.Validate(user) == nil {
+		return user
+	}
+	return qualify(user, client)
+}
+
+type userDeleteCommand struct {
+	administrator
+	User string `arg:"" help:"User principal name or object id."`
+}
+
+// Help is shown by midas user delete --help.
+func (userDeleteCommand) Help() string {
+	return `Example:
+
+  midas user delete alice`
+}
+
+// Run ends a user.
+func (c *userDeleteCommand) Run(ctx context.Context) error {
+	a, client, err := c.open()
+	if err != nil {
+		return err
+	}
+	return a.DeleteUser(ctx, qualifyName(c.User, client))
+}
