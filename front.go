@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/netip"
 
+	"midas/internal/api/graph"
 	"midas/internal/api/httpx"
 	"midas/internal/api/login"
 	"midas/internal/azure"
@@ -21,6 +22,7 @@ type front struct {
 	health     *ops.Health
 	login      httpx.Handler
 	management httpx.Handler
+	graph      httpx.Handler
 }
 
 // nameSet are the names that requests may name as their host.
@@ -56,7 +58,7 @@ func (f *front) face(r *http.Request) httpx.Handler {
 		if login.Serves(r.URL.Path) { // who the user of a token is, OpenID Connect asks there too
 			return f.login
 		}
-		return httpx.HandlerFunc(misdirected)
+		return f.graph
 	}
 	path := r.URL.Path
 	switch {
@@ -66,6 +68,8 @@ func (f *front) face(r *http.Request) httpx.Handler {
 		return httpx.HandlerFunc(misdirected)
 	case login.Serves(path):
 		return f.login
+	case graph.Serves(path):
+		return f.graph
 	}
 	return f.management
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"midas/internal/activity"
+	"midas/internal/api/graph"
 	"midas/internal/api/login"
 	"midas/internal/api/management"
 	"midas/internal/arm"
@@ -126,5 +127,11 @@ func (r *rooms) front(health *ops.Health, names []string) (*front, error) {
 		Directory: r.directory, Grants: r.grants, Minter: r.minter, Tokens: r.verifier, HomeTenant: r.admin.TenantID,
 		Now: r.now, NewID: r.newID, TokenLife: r.cfg.TokenLifetime,
 	}
-	return &front{names: nameSet(names), health: health, login: signIn, management: arms}, nil
+	graphs, err := graph.New(graph.Handler{
+		Origin: r.origin, Tokens: r.verifier, Directory: r.directory, Store: r.store, Pages: pages, Now: r.now, NewID: r.newID,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make the Graph face: %w", err)
+	}
+	return &front{names: nameSet(names), health: health, login: signIn, management: arms, graph: graphs}, nil
 }

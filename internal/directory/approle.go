@@ -121,6 +121,15 @@ func (d *Directory) AppRoleAssignment(tx store.Tx, tenant, principal, id string)
 	return r.AppRoleAssignment, err
 }
 
+// AppRoleAssignmentOf gives one assignment of a resource's roles, or ErrNotFound.
+func (d *Directory) AppRoleAssignmentOf(tx store.Tx, tenant, resource, id string) (AppRoleAssignment, error) {
+	ref, err := get[reference](tx, appRoleToKey(tenant, resource, id))
+	if err != nil {
+		return AppRoleAssignment{}, err
+	}
+	return d.AppRoleAssignment(tx, tenant, ref.ID, id)
+}
+
 // maxAppRoles bounds how many assignments one principal's tokens can come from.
 const maxAppRoles = 1024
 
@@ -211,8 +220,11 @@ func (d *Directory) AppRolesFor(tx store.Tx, tenant, principal, audience string)
 
 // RolesOf gives the app roles that a service principal's application defines.
 func (d *Directory) RolesOf(tx store.Tx, p ServicePrincipal) ([]AppRole, error) {
-	if arm.SameName(p.AppID, GraphAppID) {
+	switch {
+	case arm.SameName(p.AppID, GraphAppID):
 		return graphRoles(), nil
+	case p.FirstParty:
+		return nil, nil
 	}
 	a, err := d.ApplicationByAppID(tx, p.TenantID, p.AppID)
 	if errors.Is(err, ErrNotFound) {

@@ -47,3 +47,9 @@ func (d *Directory) Owners(tx store.Tx, tenant, object, after string, limit int)
 func (d *Directory) Owns(tx store.Tx, tenant, owner, object string) (bool, error) {
 	return ownership.linked(tx, tenant, object, owner)
 }
+
+// OwnedObjects gives the object ids of what someone owns, at most MaxGroups of them. Some may no
+// longer exist.
+func (d *Directory) OwnedObjects(tx store.Tx, tenant, owner string) ([]string, error) {
+	return ownership.containers(tx, tenant, owner, MaxGroups)
+}

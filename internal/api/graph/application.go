@@ -1,0 +1,324 @@
+package graph
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"midas/internal/directory"
+	"midas/internal/store"
+)
+
+type application = directory.Application
+
+func applicationSchema() *schema[application] {
+	keep := keeper[application](func(a *application) *map[string]json.RawMessage { return &a.Extra })
+	null := func(name string) field[application] {
+		return readOnly(name, shown, func(application) any { return nil })
+	}
+	return &schema[application]{typ: "application", set: "applications", fields: []field[application]{
+		{name: "id", use: text, get: func(a application) any { return a.ID }},
+		null("deletedDateTime"),
+		readOnly("appId", text, func(a application) any { return a.AppID }),
+		null("applicationTemplateId"), null("disabledByMicrosoftStatus"),
+		readOnly("createdDateTime", times, func(a application) any { return moment(a.Created) }),
+		writable("displayName", 256, func(a *application) *string { return &a.DisplayName }),
+		keep.one("description", "null"), keep.one("groupMembershipClaims", "null"),
+		{
+			name: "identifierUris", use: texts, get: func(a application) any { return list(a.IdentifierURIs) },
+			set: func(a *application, raw json.RawMessage) error {
+				return setURIs("identifierUris", isIdentifier, &a.IdentifierURIs, raw)
+			},
+		},
+		keep.one("isDeviceOnlyAuthSupported", "null"),
+		{
+			name: "isFallbackPublicClient", use: truth,
+			get: func(a application) any { return trueOrNull(a.PublicClient) },
+			set: func(a *application, raw json.RawMessage) error {
+				if json.Unmarshal(raw, &a.PublicClient) != nil {
+					return errValue("isFallbackPublicClient")
+				}
+				a.PublicClient = a.PublicClient && !isNull(raw)
+				return nil
+			},
+		},
+		keep.one("notes", "null"), null("publisherDomain"), keep.one("serviceManagementReference", "null"),
+		{
+			name: "signInAudience", use: text, get: func(a application) any { return signInAudience(a) },
+			set: func(a *application, raw json.RawMessage) error { return setAudience(&a.SignInAudience, raw) },
+		},
+		keep.one("tags", "[]"), keep.one("tokenEncryptionKeyId", "null"), keep.one("samlMetadataUrl", "null"),
+		keep.one("defaultRedirectUri", "null"), null("certification"), keep.one("optionalClaims", "null"),
+		keep.one("servicePrincipalLockConfiguration", "null"), keep.one("requestSignatureVerification", "null"),
+		keep.one("addIns", "[]"),
+		keep.nested("api", object{{"acceptMappedClaims", nil}, {"knownClientApplications", []any{}}, {"oauth2PermissionScopes", []any{}}, {"preAuthorizedApplications", []any{}}}, tokenVersion()),
+		{name: "appRoles", get: func(a application) any { return appRoleObjects(a.AppRoles) }, set: setAppRoles},
+		keep.nested("info", nullObject("logoUrl", "marketingUrl", "privacyStatementUrl", "supportUrl", "termsOfServiceUrl")),
+		{name: "keyCredentials", get: func(a application) any { return keyObjects(a.Certificates) }, set: setKeys},
+		keep.nested("parentalControlSettings", object{{"countriesBlockedForMinors", []any{}}, {"legalAgeGroupRule", "Allow"}}),
+		{name: "passwordCredentials", get: func(a application) any { return secretObjects(a.Secrets) }, set: keepSecrets},
+		keep.nested("publicClient", nil, redirectPart(isPublicRedirect, func(a *application) *[]string { return &a.Redirects.Public })),
+		keep.one("requiredResourceAccess", "[]"),
+		readOnly("verifiedPublisher", shown, func(application) any {
+			return nullObject("displayName", "verifiedPublisherId", "addedDateTime")
+		}),
+		keep.nested("web", object{
+			{"homePageUrl", nil}, {"logoutUrl", nil},
+			{"implicitGrantSettings", object{{"enableAccessTokenIssuance", false}, {"enableIdTokenIssuance", false}}},
+			{"redirectUriSettings", []any{}},
+		}, redirectPart(isWebRedirect, func(a *application) *[]string { return &a.Redirects.Web })),
+		keep.nested("spa", nil, redirectPart(isWebRedirect, func(a *application) *[]string { return &a.Redirects.SPA })),
+	}}
+}
+
+// nullObject is an object whose properties are all null.
+func nullObject(names ...string) (o object) {
+	for _, name := range names {
+		o = append(o, property{name, nil})
+	}
+	return o
+}
+
+func trueOrNull(b bool) any {
+	if b {
+		return true
+	}
+	return nil
+}
+
+// tokenVersion is the version of the access tokens that an application gets.
+func tokenVersion() part[application] {
+	return part[application]{
+		name: "requestedAccessTokenVersion",
+		get: func(a application) any {
+			if a.TokenVersion == 0 {
+				return nil
+			}
+			return a.TokenVersion
+		},
+		set: func(a *application, raw json.RawMessage) error {
+			a.TokenVersion = 0
+			if json.Unmarshal(raw, &a.TokenVersion) != nil || a.TokenVersion < 0 || a.TokenVersion > 2 {
+				return errValue("requestedAccessTokenVersion")
+			}
+			return nil
+		},
+	}
+}
+
+func redirectPart(valid func(string) bool, at func(*application) *[]string) part[application] {
+	return part[application]{
+		name: "redirectUris",
+		get:  func(a application) any { return list(*at(&a)) },
+		set:  func(a *application, raw json.RawMessage) error { return setURIs("redirectUris", valid, at(a), raw) },
+	}
+}
+
+// audienceValues are the kinds of accounts that an application may be for. Here all users are of the
+// tenant, whatever it says.
+func audienceValues() []string {
+	return []string{"AzureADMyOrg", "AzureADMultipleOrgs", "AzureADandPersonalMicrosoftAccount", "PersonalMicrosoftAccount"}
+}
+
+func signInAudience(a application) any {
+	if a.SignInAudience == "" {
+		return audienceValues()[0]
+	}
+	return a.SignInAudience
+}
+
+func setAudience(at *string, raw json.RawMessage) error {
+	var s string
+	if json.Unmarshal(raw, &s) != nil {
+		return errValue("signInAudience")
+	}
+	for _, known := range append(audienceValues(), "") {
+		if s == known {
+			*at = s
+			return nil
+		}
+	}
+	return errValue("signInAudience")
+}
+
+func (h *Handler) applicationSource(tenant string) source[application] {
+	return source[application]{
+		shape: h.applications, cursor: func(a application) string { return a.AppID },
+		after: everyOne(func(tx store.Tx, after string, limit int) ([]application, error) {
+			return h.Directory.Applications(tx, tenant, after, limit)
+		}, func(a application) string { return a.AppID }),
+		direct: func(tx store.Tx, f *filter) ([]application, bool, error) {
+			if appID, known := f.equal("appId"); known {
+				return oneOrNone(h.Directory.ApplicationByAppID(tx, tenant, appID))
+			}
+			if id, known := f.equal("id"); known {
+				return oneOrNone(h.Directory.Application(tx, tenant, id))
+			}
+			return nil, false, nil
+		},
+	}
+}
+
+func (h *Handler) listApplications(ctx context.Context, req *Request) (*Response, error) {
+	return page(ctx, h, req, h.applicationSource(req.Caller.tenant))
+}
+
+func (h *Handler) countApplications(ctx context.Context, req *Request) (*Response, error) {
+	return number(ctx, h, req, h.applicationSource(req.Caller.tenant))
+}
+
+func (h *Handler) application(ctx context.Context, req *Request) (a application, err error) {
+	err = h.Store.View(ctx, func(tx store.Tx) error {
+		a, err = h.Directory.Application(tx, req.Caller.tenant, req.Object.id)
+		return err
+	})
+	return a, err
+}
+
+func (h *Handler) getApplication(ctx context.Context, req *Request) (*Response, error) {
+	a, err := h.application(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	return entity(req, h.applications, a)
+}
+
+func (h *Handler) createApplication(ctx context.Context, req *Request) (*Response, error) {
+	owners, err := takeRefs(req.Body, "owners")
+	if err != nil {
+		return nil, err
+	}
+	a := application{ID: h.NewID(), AppID: h.NewID(), TenantID: req.Caller.tenant, Created: h.Now().UTC()}
+	if err := h.applications.apply(&a, req.Body); err != nil {
+		return nil, err
+	}
+	if a.DisplayName == "" {
+		return nil, errBadRequest("A value is required for property 'displayName' of resource 'Application'.")
+	}
+	h.nameKeys(&a)
+	if err := h.exist(ctx, a.TenantID, owners); err != nil {
+		return nil, err
+	}
+	_, err = h.Store.Update(ctx, func(tx store.Tx) error { return h.Directory.CreateApplication(tx, a) })
+	if err != nil {
+		return nil, uriTaken(err)
+	}
+	if err := h.addAll(ctx, ownersOf, a.TenantID, a.ID, owners); err != nil {
+		return nil, err
+	}
+	return created(req, h.applications, a, a.ID), nil
+}
+
+// uriTaken words what is the only thing of an application that can be taken.
+func uriTaken(err error) error {
+	if errors.Is(err, directory.ErrExists) {
+		return errBadRequest("Another object with the same value for property identifierUris already exists.")
+	}
+	return err
+}
+
+// nameKeys gives new certificates their ids.
+func (h *Handler) nameKeys(a *application) {
+	for i := range a.Certificates {
+		if a.Certificates[i].KeyID == "" {
+			a.Certificates[i].KeyID = h.NewID()
+		}
+	}
+}
+
+func (h *Handler) updateApplication(ctx context.Context, req *Request) (*Response, error) {
+	_, err := h.Store.Update(ctx, func(tx store.Tx) error {
+		a, err := h.Directory.Application(tx, req.Caller.tenant, req.Object.id)
+		if err != nil {
+			return err
+		}
+		if err := h.applications.apply(&a, req.Body); err != nil {
+			return err
+		}
+		h.nameKeys(&a)
+		return h.Directory.UpdateApplication(tx, a)
+	})
+	if err != nil {
+		return nil, uriTaken(err)
+	}
+	return noContent(), nil
+}
+
+func (h *Handler) deleteApplication(ctx context.Context, req *Request) (*Response, error) {
+	return h.remove(ctx, req, func(tx store.Tx) error {
+		_, err := h.Directory.DeleteApplication(tx, req.Caller.tenant, req.Object.id)
+		return err
+	})
+}
+
+// addPassword makes a secret and shows it once.
+func (h *Handler) addPassword(ctx context.Context, req *Request) (*Response, error) {
+	var body struct {
+		DisplayName   *string `json:"displayName"`
+		StartDateTime *string `json:"startDateTime"`
+		EndDateTime   *string `json:"endDateTime"`
+	}
+	if raw, given := req.Body["passwordCredential"]; given && json.Unmarshal(raw, &body) != nil {
+		return nil, errValue("passwordCredential")
+	}
+	start := h.Now().UTC()
+	if err := setMoment("startDateTime", &start, body.StartDateTime); err != nil {
+		return nil, err
+	}
+	end := start.AddDate(2, 0, 0)
+	if err := setMoment("endDateTime", &end, body.EndDateTime); err != nil {
+		return nil, err
+	}
+	if !start.Before(end) {
+		return nil, errBadRequest("The endDateTime of a credential must be later than its startDateTime.")
+	}
+	secretText := directory.GenerateSecret()
+	secret, err := directory.NewSecret(h.NewID(), secretText, start, end)
+	if err != nil {
+		return nil, err
+	}
+	if name := body.DisplayName; name != nil {
+		quoted, err := json.Marshal(*name)
+		if err != nil {
+			return nil, err
+		}
+		if err := setText("displayName", 120, &secret.DisplayName, quoted); err != nil {
+			return nil, err
+		}
+	}
+	_, err = h.Store.Update(ctx, func(tx store.Tx) error {
+		a, err := h.Directory.Application(tx, req.Caller.tenant, req.Object.id)
+		if err != nil {
+			return err
+		}
+		return h.Directory.AddSecret(tx, req.Caller.tenant, a.AppID, secret)
+	})
+	if err != nil {
+		return nil, err
+	}
+	shown := secretObject(secret, string(secretText)).prefixed(property{"@odata.context", req.context("microsoft.graph.passwordCredential", nil, false)})
+	return &Response{Status: http.StatusOK, Body: shown}, nil
+}
+
+func (h *Handler) removePassword(ctx context.Context, req *Request) (*Response, error) {
+	var keyID string
+	if json.Unmarshal(req.Body["keyId"], &keyID) != nil || keyID == "" {
+		return nil, errBadRequest("The parameter 'keyId' is required.")
+	}
+	_, err := h.Store.Update(ctx, func(tx store.Tx) error {
+		a, err := h.Directory.Application(tx, req.Caller.tenant, req.Object.id)
+		if err != nil {
+			return err
+		}
+		err = h.Directory.RemoveSecret(tx, req.Caller.tenant, a.AppID, keyID)
+		if errors.Is(err, directory.ErrNotFound) {
+			return errBadRequest("No password credential found with keyId '%s'.", clip(keyID))
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return noContent(), nil
+}

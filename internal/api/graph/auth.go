@@ -1,0 +1,215 @@
+package graph
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"midas/internal/arm"
+	"midas/internal/directory"
+	"midas/internal/store"
+	"midas/internal/token"
+)
+
+// audiences are the resources whose tokens are taken: Graph's names, and this server's own origin.
+func audiences(origin string) map[string]bool {
+	set := map[string]bool{origin: true, origin + "/": true, directory.GraphAppID: true}
+	for _, name := range directory.ResourceNames(directory.GraphAppID) {
+		set[name] = true
+	}
+	return set
+}
+
+// authenticate checks the bearer token. login is where the client signs in.
+func (h *Handler) authenticate(ctx context.Context, r *http.Request, login string) (*token.Claims, error) {
+	headers := r.Header["Authorization"]
+	if len(headers) == 0 {
+		return nil, unauthorized(login, "Access token is empty.")
+	}
+	scheme, raw, found := strings.Cut(headers[0], " ")
+	if len(headers) > 1 || !found || !strings.EqualFold(scheme, "Bearer") {
+		return nil, unauthorized(login, "Access token is empty.")
+	}
+	claims, err := h.Tokens.Verify(ctx, strings.TrimSpace(raw))
+	if err != nil {
+		return nil, badToken(login, err)
+	}
+	if !h.audiences[claims.Audience] {
+		return nil, unauthorized(login, "Access token validation failure. Invalid audience.")
+	}
+	return claims, nil
+}
+
+// badToken words what is wrong with a token. What does not concern the caller is a fault of ours.
+func badToken(login string, err error) error {
+	var expired *token.ExpiredError
+	switch {
+	case errors.As(err, &expired), errors.Is(err, token.ErrNotYetValid):
+		return unauthorized(login, "Access token has expired or is not yet valid.")
+	case errors.Is(err, token.ErrMalformed):
+		return unauthorized(login, "CompactToken parsing failed with error code: 80049217")
+	case errors.Is(err, token.ErrUnknownKey), errors.Is(err, token.ErrSignature):
+		return unauthorized(login, "Access token validation failure. Invalid signature.")
+	case errors.Is(err, token.ErrIssuer):
+		return unauthorized(login, "Access token validation failure. Invalid issuer.")
+	}
+	return fmt.Errorf("verify the bearer token: %w", err)
+}
+
+func unauthorized(login, message string) *Error {
+	err := errorf(http.StatusUnauthorized, "InvalidAuthenticationToken", "%s", message)
+	err.Header = http.Header{"Www-Authenticate": {fmt.Sprintf(
+		`Bearer realm="", authorization_uri="%s/common/oauth2/authorize", client_id="%s"`, login, directory.GraphAppID)}}
+	return err
+}
+
+// caller is who asks.
+type caller struct {
+	tenant string
+	id     string // object id
+	user   bool   // a person
+	may    privilege
+}
+
+// target is what {id} in a path stands for.
+type target struct {
+	name      string // as the client named it, for errors
+	kind      string // one of directory's object kinds, or kindRole
+	id        string // object id
+	principal string // object id of what acts for it: of an application, its service principal
+}
+
+// kindRole is the kind of directory roles, which directory does not count among its objects.
+const kindRole = "DirectoryRole"
+
+// admit finds out who calls and what about, and lets the request through or not. Whoever may not
+// do it does not learn whether the object exists. op is nil when there is no such operation.
+func (h *Handler) admit(ctx context.Context, req *Request, op *Operation, claims *token.Claims, login string) error {
+	return h.Store.View(ctx, func(tx store.Tx) (err error) {
+		if req.Caller, err = h.caller(tx, claims, login); err != nil || op == nil {
+			return err
+		}
+		if req.Path.me {
+			if !req.Caller.user {
+				return errorf(http.StatusBadRequest, "BadRequest", "/me request is only valid with delegated authentication flow.")
+			}
+			req.Path.id = segment{text: req.Caller.id, key: true}
+		}
+		missing := false
+		if req.Path.id.text != "" {
+			req.Object, err = h.resolve(tx, req.Caller.tenant, op.template[0], req.Path.id)
+			if missing = errors.Is(err, directory.ErrNotFound); err != nil && !missing {
+				return err
+			}
+		}
+		if err := h.authorize(tx, req.Caller, op, req.Object); err != nil {
+			return err
+		}
+		if missing {
+			return errNotFound(req.Object.name)
+		}
+		return nil
+	})
+}
+
+// caller reads who a token's subject is now: whoever was deleted or disabled since, or whose tokens
+// were revoked, is nobody.
+func (h *Handler) caller(tx store.Tx, claims *token.Claims, login string) (caller, error) {
+	c := caller{tenant: claims.TenantID, id: claims.ObjectID}
+	p, err := h.Directory.ServicePrincipal(tx, c.tenant, c.id)
+	enabled, validFrom := p.Enabled, p.ValidFrom
+	if errors.Is(err, directory.ErrNotFound) {
+		var u directory.User
+		u, err = h.Directory.User(tx, c.tenant, c.id)
+		c.user, enabled, validFrom = true, u.Enabled, u.ValidFrom
+	}
+	switch {
+	case errors.Is(err, directory.ErrNotFound):
+		return c, unauthorized(login, "The identity of the calling application could not be established.")
+	case err != nil:
+		return c, err
+	case !enabled:
+		return c, unauthorized(login, "The account of the caller is disabled.")
+	case claims.IssuedAt.Before(validFrom.Truncate(time.Second)):
+		return c, unauthorized(login, "Continuous access evaluation resulted in challenge with result: InteractionRequired and code: TokenIssuedBeforeRevocationTimestamp")
+	}
+	roles, err := h.Directory.DirectoryRoles(tx, c.tenant, c.id)
+	if err != nil {
+		return c, err
+	}
+	c.may = privilegesOf(c.user, roles, claims.Roles)
+	return c, nil
+}
+
+// resolve finds the object that a key in a path names. The error is directory.ErrNotFound where
+// there is none.
+func (h *Handler) resolve(tx store.Tx, tenant, set string, key segment) (t target, err error) {
+	t.name = key.text
+	byID := key.prop == "" || arm.SameName(key.prop, "id")
+	byAppID := arm.SameName(key.prop, "appId")
+	switch {
+	case set == "users" && (byID || arm.SameName(key.prop, "userPrincipalName")):
+		return h.resolveUser(tx, tenant, t)
+	case set == "groups" && byID:
+		var g directory.Group
+		g, err = h.Directory.Group(tx, tenant, key.text)
+		t.kind, t.id, t.principal = directory.ObjectGroup, g.ID, g.ID
+	case set == "applications" && (byID || byAppID):
+		return h.resolveApplication(tx, tenant, t, byAppID)
+	case set == "servicePrincipals" && (byID || byAppID):
+		var p directory.ServicePrincipal
+		if byAppID {
+			p, err = h.Directory.ServicePrincipalByAppID(tx, tenant, key.text)
+		} else {
+			p, err = h.Directory.ServicePrincipal(tx, tenant, key.text)
+		}
+		t.kind, t.id, t.principal = directory.ObjectServicePrincipal, p.ID, p.ID
+	case set == "directoryObjects" && byID:
+		if t.kind, err = h.Directory.ObjectType(tx, tenant, key.text); err == nil && t.kind == directory.ObjectApplication {
+			return h.resolveApplication(tx, tenant, t, false)
+		}
+		t.id, t.principal = arm.Fold(key.text), arm.Fold(key.text)
+	case set == "directoryRoles" && (byID || arm.SameName(key.prop, "roleTemplateId")):
+		role, found := roleByID(key.text)
+		if !found {
+			return t, directory.ErrNotFound
+		}
+		t.kind, t.id = kindRole, role.ID
+	case byID: // the other sets look for themselves
+		t.id = key.text
+	default:
+		return t, errBadRequest("The property '%s' is not a key of '%s'.", clip(key.prop), set)
+	}
+	return t, err
+}
+
+func (h *Handler) resolveUser(tx store.Tx, tenant string, t target) (target, error) {
+	u, err := h.Directory.User(tx, tenant, t.name)
+	if errors.Is(err, directory.ErrNotFound) {
+		u, err = h.Directory.UserByName(tx, tenant, t.name)
+	}
+	t.kind, t.id, t.principal = directory.ObjectUser, u.ID, u.ID
+	return t, err
+}
+
+func (h *Handler) resolveApplication(tx store.Tx, tenant string, t target, byAppID bool) (_ target, err error) {
+	var a directory.Application
+	if byAppID {
+		a, err = h.Directory.ApplicationByAppID(tx, tenant, t.name)
+	} else {
+		a, err = h.Directory.Application(tx, tenant, t.name)
+	}
+	if err != nil {
+		return t, err
+	}
+	t.kind, t.id = directory.ObjectApplication, a.ID
+	p, err := h.Directory.ServicePrincipalByAppID(tx, tenant, a.AppID)
+	if errors.Is(err, directory.ErrNotFound) {
+		return t, nil
+	}
+	t.principal = p.ID
+	return t, err
+}

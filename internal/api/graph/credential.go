@@ -1,0 +1,245 @@
+package graph
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"midas/internal/arm"
+	"midas/internal/directory"
+)
+
+// secretObject shows a secret; its text is known only when it is made.
+func secretObject(s directory.Secret, secretText string) object {
+	return object{
+		{"customKeyIdentifier", nil}, {"displayName", orNull(s.DisplayName)}, {"endDateTime", moment(s.End)},
+		{"hint", orNull(s.Hint)}, {"keyId", s.KeyID}, {"secretText", orNull(secretText)}, {"startDateTime", moment(s.Start)},
+	}
+}
+
+func secretObjects(secrets []directory.Secret) []object {
+	shown := make([]object, 0, len(secrets))
+	for _, s := range secrets {
+		shown = append(shown, secretObject(s, ""))
+	}
+	return shown
+}
+
+// keepSecrets sets passwordCredentials: those that the list names stay. New ones are made by
+// addPassword.
+func keepSecrets(a *application, raw json.RawMessage) error {
+	var given []struct {
+		KeyID string `json:"keyId"`
+	}
+	if json.Unmarshal(raw, &given) != nil {
+		return errValue("passwordCredentials")
+	}
+	var kept []directory.Secret
+	for _, g := range given {
+		i := slices.IndexFunc(a.Secrets, func(s directory.Secret) bool { return arm.SameName(s.KeyID, g.KeyID) })
+		if i < 0 {
+			return errBadRequest("New password credentials must be generated with service actions.")
+		}
+		kept = append(kept, a.Secrets[i])
+	}
+	a.Secrets = kept
+	return nil
+}
+
+func keyObjects(certificates []directory.Certificate) []object {
+	shown := make([]object, 0, len(certificates))
+	for _, c := range certificates {
+		shown = append(shown, object{
+			{"customKeyIdentifier", strings.ToUpper(hex.EncodeToString(c.SHA1))}, {"displayName", orNull(c.DisplayName)},
+			{"endDateTime", moment(c.End)}, {"key", nil}, {"keyId", c.KeyID}, {"startDateTime", moment(c.Start)},
+			{"type", "AsymmetricX509Cert"}, {"usage", "Verify"},
+		})
+	}
+	return shown
+}
+
+// keyCredential is a certificate as clients send it.
+type keyCredential struct {
+	KeyID         string  `json:"keyId"`
+	DisplayName   *string `json:"displayName"`
+	StartDateTime *string `json:"startDateTime"`
+	EndDateTime   *string `json:"endDateTime"`
+	Key           *string `json:"key"`
+	Type          string  `json:"type"`
+	Usage         string  `json:"usage"`
+}
+
+// setKeys sets keyCredentials: the list is all that there will be. A certificate that is there
+// already is named by its keyId, and its key is left out; the ids of new ones are given afterwards.
+func setKeys(a *application, raw json.RawMessage) error {
+	var given []keyCredential
+	if json.Unmarshal(raw, &given) != nil || len(given) > 64 {
+		return errValue("keyCredentials")
+	}
+	var kept []directory.Certificate
+	for _, g := range given {
+		c, err := g.certificate(a.Certificates)
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(kept, func(o directory.Certificate) bool { return bytes.Equal(o.SHA256, c.SHA256) }) {
+			return errBadRequest("Key credential is used twice in the list.")
+		}
+		kept = append(kept, c)
+	}
+	a.Certificates = kept
+	return nil
+}
+
+// certificate finds or makes what a client means.
+func (k keyCredential) certificate(existing []directory.Certificate) (directory.Certificate, error) {
+	i := slices.IndexFunc(existing, func(c directory.Certificate) bool { return k.KeyID != "" && arm.SameName(c.KeyID, k.KeyID) })
+	if i >= 0 && k.Key == nil {
+		return existing[i], nil
+	}
+	if k.Key == nil || k.Type != "AsymmetricX509Cert" || k.Usage != "Verify" || k.KeyID != "" && !isGUID(k.KeyID) {
+		return directory.Certificate{}, errBadRequest("A key credential must have a key, the type 'AsymmetricX509Cert' and the usage 'Verify'.")
+	}
+	der, err := base64.StdEncoding.DecodeString(*k.Key)
+	if err != nil {
+		return directory.Certificate{}, errBadRequest("Key credential is not valid base64.")
+	}
+	c, err := directory.NewCertificate(k.KeyID, der)
+	if err != nil {
+		return c, err
+	}
+	if k.DisplayName != nil && len(*k.DisplayName) <= 120 && *k.DisplayName != "" {
+		c.DisplayName = *k.DisplayName
+	}
+	return c, k.shorten(&c)
+}
+
+// shorten takes the times that the client gives, inside those of the certificate.
+func (k keyCredential) shorten(c *directory.Certificate) error {
+	start, end := c.Start, c.End
+	if err := setMoment("startDateTime", &start, k.StartDateTime); err != nil {
+		return err
+	}
+	if err := setMoment("endDateTime", &end, k.EndDateTime); err != nil {
+		return err
+	}
+	if end.After(c.End) {
+		return errBadRequest("Key credential end date is invalid.")
+	}
+	if start.After(c.Start) {
+		c.Start = start
+	}
+	c.End = end
+	return nil
+}
+
+// setMoment reads a time, if there is one.
+func setMoment(name string, at *time.Time, given *string) error {
+	if given == nil {
+		return nil
+	}
+	t, err := time.Parse(time.RFC3339, *given)
+	if err != nil || t.Year() < 1 || t.Year() > 9998 {
+		return errValue(name)
+	}
+	*at = t.UTC()
+	return nil
+}
+
+// setURIs reads a list of URIs that must all be valid in some way.
+func setURIs(name string, valid func(string) bool, at *[]string, raw json.RawMessage) error {
+	var uris []string
+	if json.Unmarshal(raw, &uris) != nil || len(uris) > 1000 {
+		return errValue(name)
+	}
+	for i, uri := range uris {
+		if !valid(uri) || slices.Contains(uris[:i], uri) {
+			return errBadRequest("The value '%s' of property '%s' is invalid.", clip(uri), name)
+		}
+	}
+	*at = uris
+	return nil
+}
+
+// isIdentifier says whether a URI may name a resource: api://…, https://…, urn:….
+func isIdentifier(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.Scheme != "" && u.Fragment == "" && (u.Host != "" || u.Opaque != "") && !strings.ContainsAny(s, " *\\\x00")
+}
+
+// isWebRedirect takes https, and http to this machine.
+func isWebRedirect(s string) bool {
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" || strings.ContainsAny(s, " *\\\x00") {
+		return false
+	}
+	return u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname())
+}
+
+// isPublicRedirect also takes the schemes that programs register for themselves.
+func isPublicRedirect(s string) bool {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme == "" || u.Fragment != "" || strings.ContainsAny(s, " *\\\x00") {
+		return false
+	}
+	switch u.Scheme {
+	case "http", "https":
+		return isWebRedirect(s)
+	case "javascript", "data", "vbscript", "file", "blob", "about":
+		return false // a browser would run or show it as if it were ours
+	}
+	return true
+}
+
+func isLoopback(host string) bool { return host == "localhost" || host == "127.0.0.1" || host == "::1" }
+
+func appRoleObjects(roles []directory.AppRole) []object {
+	shown := make([]object, 0, len(roles))
+	for _, r := range roles {
+		shown = append(shown, object{
+			{"allowedMemberTypes", list(r.AllowedMemberTypes)}, {"description", orNull(r.Description)}, {"displayName", orNull(r.DisplayName)},
+			{"id", r.ID}, {"isEnabled", r.Enabled}, {"origin", "Application"}, {"value", orNull(r.Value)},
+		})
+	}
+	return shown
+}
+
+// setAppRoles sets appRoles: the list is all that there will be.
+func setAppRoles(a *application, raw json.RawMessage) error {
+	var given []struct {
+		ID                 string   `json:"id"`
+		Value              *string  `json:"value"`
+		DisplayName        string   `json:"displayName"`
+		Description        string   `json:"description"`
+		AllowedMemberTypes []string `json:"allowedMemberTypes"`
+		IsEnabled          *bool    `json:"isEnabled"`
+	}
+	if json.Unmarshal(raw, &given) != nil {
+		return errValue("appRoles")
+	}
+	ids, values := map[string]bool{}, map[string]bool{}
+	var roles []directory.AppRole
+	for _, g := range given {
+		r := directory.AppRole{
+			ID: arm.Fold(g.ID), DisplayName: g.DisplayName, Description: g.Description,
+			AllowedMemberTypes: g.AllowedMemberTypes, Enabled: g.IsEnabled == nil || *g.IsEnabled,
+		}
+		if g.Value != nil {
+			r.Value = *g.Value
+		}
+		badType := slices.ContainsFunc(r.AllowedMemberTypes, func(t string) bool { return t != "User" && t != "Application" })
+		if !isGUID(r.ID) || ids[r.ID] || r.Value != "" && values[r.Value] || badType || len(r.AllowedMemberTypes) == 0 ||
+			len(r.Value) > 120 || strings.ContainsAny(r.Value, " \t\r\n") || len(r.DisplayName) > 256 || len(r.Description) > 1024 || r.ID == directory.DefaultAppRole {
+			return errValue("appRoles")
+		}
+		ids[r.ID], values[r.Value] = true, true
+		roles = append(roles, r)
+	}
+	a.AppRoles = roles
+	return nil
+}

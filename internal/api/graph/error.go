@@ -1,0 +1,104 @@
+package graph
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"midas/internal/directory"
+	"midas/internal/store"
+)
+
+// Error is what a client may see. Its codes and texts are those of Microsoft Graph where clients
+// look at them.
+type Error struct {
+	Status  int
+	Code    string
+	Message string
+	Header  http.Header
+}
+
+func (e *Error) Error() string { return e.Code + ": " + e.Message }
+
+func errorf(status int, code, format string, args ...any) *Error {
+	return &Error{Status: status, Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+func errBadRequest(format string, args ...any) *Error {
+	return errorf(http.StatusBadRequest, "Request_BadRequest", format, args...)
+}
+
+func errUnsupported(format string, args ...any) *Error {
+	return errorf(http.StatusBadRequest, "Request_UnsupportedQuery", format, args...)
+}
+
+func errNotFound(id string) *Error {
+	return errorf(http.StatusNotFound, "Request_ResourceNotFound",
+		"Resource '%s' does not exist or one of its queried reference-property objects are not present.", clip(id))
+}
+
+func errDenied() *Error {
+	return errorf(http.StatusForbidden, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
+}
+
+func errSegment(segment string) *Error {
+	return errorf(http.StatusBadRequest, "BadRequest", "Resource not found for the segment '%s'.", clip(segment))
+}
+
+// clip keeps what a client sent from filling the answer.
+func clip(s string) string {
+	const most = 256
+	if len(s) > most {
+		return s[:most] + "…"
+	}
+	return s
+}
+
+// explain gives the errors of the directory their Graph words. id is the object that the request is
+// about. What it does not know is given back as it is, and becomes a 500.
+func explain(err error, id string) error {
+	var visible *Error
+	switch {
+	case err == nil || errors.As(err, &visible):
+		return err
+	case errors.Is(err, directory.ErrNotFound):
+		return errNotFound(id)
+	case errors.Is(err, directory.ErrExists):
+		return errBadRequest("Another object with the same value for one of its unique properties already exists.")
+	case errors.Is(err, directory.ErrWeakPassword):
+		return errBadRequest("The specified password does not comply with password complexity requirements. Please provide a different password.")
+	case errors.Is(err, directory.ErrTooManySecrets):
+		return errBadRequest("The application has too many credentials. Remove one before adding another.")
+	case errors.Is(err, directory.ErrFirstParty):
+		return errDenied()
+	case errors.Is(err, directory.ErrInvalid):
+		return errBadRequest("%s", clip(reason(err)))
+	case errors.Is(err, directory.ErrTooManyGroups):
+		return errUnsupported("The object is in, or contains, more than %d others.", directory.MaxGroups)
+	}
+	return err
+}
+
+// reason is the text of the error that names what is invalid, without what was being done.
+func reason(err error) string {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil || errors.Is(directory.ErrInvalid, inner) {
+			return err.Error()
+		}
+		err = inner
+	}
+}
+
+// internal words what is not the client's affair.
+func internal(err error) *Error {
+	switch {
+	case errors.Is(err, store.ErrConflict), errors.Is(err, store.ErrClosed), errors.Is(err, directory.ErrBusy):
+		busy := errorf(http.StatusServiceUnavailable, "serviceNotAvailable", "The service is busy. Please try again.")
+		busy.Header = http.Header{"Retry-After": {"1"}}
+		return busy
+	case errors.Is(err, store.ErrTooLarge):
+		return errBadRequest("The object would be too large to store.")
+	}
+	return errorf(http.StatusInternalServerError, "InternalServerError", "The service could not complete the request.")
+}

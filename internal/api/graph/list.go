@@ -1,0 +1,277 @@
+package graph
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"midas/internal/arm"
+	"midas/internal/store"
+)
+
+// Limits of what one request looks at. A page that has looked at enough ends there, short or even
+// empty, and names the next; sorting and counting have to see everything, and refuse beyond.
+const (
+	batch      = 200
+	maxLooked  = 5_000
+	maxSorted  = 5_000
+	maxCounted = 100_000
+)
+
+// source is where the objects of a list come from.
+type source[T any] struct {
+	shape shape[T]
+
+	// after gives the next objects after a cursor, and the cursor of the last one that it has looked
+	// at; an empty cursor is the beginning, and the end.
+	after func(tx store.Tx, cursor string, limit int) (found []T, last string, err error)
+
+	// cursor is that of one object.
+	cursor func(T) string
+
+	// first are objects that come before all others; may be nil.
+	first []T
+
+	// direct finds the candidates by a key that the filter names, if it names one; may be nil.
+	direct func(tx store.Tx, f *filter) (candidates []T, known bool, err error)
+}
+
+// builtin marks the cursors of first objects. No object id begins with it.
+const builtin = "!"
+
+// walk yields the objects of a source after a cursor, each with its own cursor, until yield has
+// enough. It gives the cursor up to which it has looked, empty at the end.
+func (s *source[T]) walk(tx store.Tx, q *query, cursor string, yield func(t T, cursor string) bool) error {
+	if s.direct != nil {
+		candidates, known, err := s.direct(tx, q.filter)
+		if known || err != nil {
+			for i, t := range candidates {
+				if !yield(t, builtin+strconv.Itoa(len(s.first)+i)) {
+					break
+				}
+			}
+			return err
+		}
+	}
+	begin := 0
+	if n, ok := strings.CutPrefix(cursor, builtin); ok {
+		begin, _ = strconv.Atoi(n) // it was sealed by us
+		begin, cursor = begin+1, ""
+	} else if cursor != "" {
+		begin = len(s.first)
+	}
+	for i := begin; i < len(s.first); i++ {
+		if !yield(s.first[i], builtin+strconv.Itoa(i)) {
+			return nil
+		}
+	}
+	for {
+		found, last, err := s.after(tx, cursor, batch)
+		if err != nil {
+			return err
+		}
+		for _, t := range found {
+			if !yield(t, s.cursor(t)) {
+				return nil
+			}
+		}
+		if last == "" {
+			return nil
+		}
+		cursor = last
+	}
+}
+
+// page answers a request with one page of a source.
+func page[T any](ctx context.Context, h *Handler, req *Request, s source[T]) (*Response, error) {
+	q, err := options(req, listOptions)
+	if err != nil {
+		return nil, err
+	}
+	if err := fits(q, s.shape); err != nil {
+		return nil, err
+	}
+	cursor, err := h.Pages.Open(q.name, q.token)
+	if err != nil {
+		return nil, errorf(http.StatusBadRequest, "Directory_ExpiredPageToken", "The specified page token value has expired and can no longer be included in your request.")
+	}
+	var found []T
+	var next string
+	var total int
+	err = h.Store.View(ctx, func(tx store.Tx) (err error) {
+		if q.count && q.token == "" {
+			if total, err = count(tx, q, s); err != nil {
+				return err
+			}
+		}
+		if q.orderBy != "" {
+			found, next, err = sorted(tx, q, s, cursor)
+		} else {
+			found, next, err = unsorted(tx, q, s, cursor)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	objects := make([]object, 0, len(found))
+	for _, t := range found {
+		objects = append(objects, s.shape.object(t, q.selected))
+	}
+	_, set := s.shape.names()
+	body := object{{"@odata.context", req.context(set, q, false)}}
+	if q.count && q.token == "" {
+		body = append(body, property{"@odata.count", total})
+	}
+	if next != "" {
+		body = append(body, property{"@odata.nextLink", req.next(h.Pages.Seal(q.name, next))})
+	}
+	return &Response{Status: http.StatusOK, Body: append(body, property{"value", objects})}, nil
+}
+
+// next is the request with another page token.
+func (req *Request) next(token string) string {
+	values, _ := url.ParseQuery(req.HTTP.URL.RawQuery) // it was read before
+	values.Del("skiptoken")
+	values.Set("$skiptoken", token)
+	return req.Origin + req.HTTP.URL.EscapedPath() + "?" + values.Encode()
+}
+
+func unsorted[T any](tx store.Tx, q *query, s source[T], cursor string) (found []T, next string, err error) {
+	looked, last := 0, ""
+	err = s.walk(tx, q, cursor, func(t T, at string) bool {
+		looked++
+		wanted := matches(q, s.shape, t)
+		switch {
+		case wanted && len(found) == q.top: // one more than fits, so there is a next page
+			next = last
+			return false
+		case wanted:
+			found = append(found, t)
+		}
+		last = at
+		if looked == maxLooked {
+			next = last
+			return false
+		}
+		return true
+	})
+	return found, next, err
+}
+
+// sorted gives a page in the order of a property. Its cursor is the last object's value and place in
+// the list.
+func sorted[T any](tx store.Tx, q *query, s source[T], cursor string) (found []T, next string, err error) {
+	type row struct {
+		key, cursor string
+		t           T
+	}
+	var rows []row
+	err = s.walk(tx, q, "", func(t T, at string) bool {
+		if matches(q, s.shape, t) {
+			key, _ := s.shape.value(t, q.orderBy).(string)
+			rows = append(rows, row{arm.Fold(key), at, t})
+		}
+		return len(rows) <= maxSorted
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	if len(rows) > maxSorted {
+		return nil, "", errUnsupported("$orderby is not supported for more than %d objects. Use $filter to ask for fewer.", maxSorted)
+	}
+	order := func(a, b row) int {
+		o := cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.cursor, b.cursor))
+		if q.down {
+			return -o
+		}
+		return o
+	}
+	slices.SortFunc(rows, order)
+	if key, at, resumed := strings.Cut(cursor, "\x00"); resumed {
+		rows = slices.DeleteFunc(rows, func(r row) bool { return order(r, row{key: key, cursor: at}) <= 0 })
+	}
+	if len(rows) > q.top {
+		rows = rows[:q.top]
+		next = rows[q.top-1].key + "\x00" + rows[q.top-1].cursor
+	}
+	for _, r := range rows {
+		found = append(found, r.t)
+	}
+	return found, next, nil
+}
+
+func count[T any](tx store.Tx, q *query, s source[T]) (n int, err error) {
+	looked := 0
+	err = s.walk(tx, q, "", func(t T, _ string) bool {
+		looked++
+		if matches(q, s.shape, t) {
+			n++
+		}
+		return looked <= maxCounted
+	})
+	if looked > maxCounted {
+		return 0, errUnsupported("$count is not supported for more than %d objects.", maxCounted)
+	}
+	return n, err
+}
+
+// number answers a request for …/$count.
+func number[T any](ctx context.Context, h *Handler, req *Request, s source[T]) (*Response, error) {
+	if !arm.SameName(req.HTTP.Header.Get("ConsistencyLevel"), "eventual") {
+		return nil, errBadRequest("$count is not currently supported without the header 'ConsistencyLevel: eventual'.")
+	}
+	q, err := options(req, listOptions)
+	if err != nil {
+		return nil, err
+	}
+	if err := fits(q, s.shape); err != nil {
+		return nil, err
+	}
+	total := 0
+	err = h.Store.View(ctx, func(tx store.Tx) (err error) {
+		total, err = count(tx, q, s)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Response{Status: http.StatusOK, Text: strconv.Itoa(total)}, nil
+}
+
+// entity answers a request with one object.
+func entity[T any](req *Request, s *schema[T], t T) (*Response, error) {
+	q, err := options(req, entityOptions)
+	if err != nil {
+		return nil, err
+	}
+	if err := fits(q, s); err != nil {
+		return nil, err
+	}
+	body := s.object(t, q.selected).prefixed(property{"@odata.context", req.context(s.set, q, true)})
+	return &Response{Status: http.StatusOK, Body: body}, nil
+}
+
+// created answers a POST with the object that it has made.
+func created[T any](req *Request, s *schema[T], t T, id string) *Response {
+	return &Response{
+		Status: http.StatusCreated,
+		Body:   s.object(t, nil).prefixed(property{"@odata.context", req.context(s.set, nil, true)}),
+		Header: http.Header{"Location": {req.Origin + root + s.set + "/" + id}},
+	}
+}
+
+// everyOne is the after of a source whose objects are listed by their object ids.
+func everyOne[T any](list func(tx store.Tx, after string, limit int) ([]T, error), cursor func(T) string) func(store.Tx, string, int) ([]T, string, error) {
+	return func(tx store.Tx, after string, limit int) ([]T, string, error) {
+		found, err := list(tx, after, limit)
+		if err != nil || len(found) < limit {
+			return found, "", err
+		}
+		return found, cursor(found[len(found)-1]), nil
+	}
+}

@@ -1,0 +1,244 @@
+package graph
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+
+	"midas/internal/directory"
+	"midas/internal/store"
+)
+
+// principal is a service principal with the application behind it, which says most about it. The
+// principals of managed identities have none.
+type principal struct {
+	directory.ServicePrincipal
+	app   directory.Application
+	roles []directory.AppRole
+}
+
+func principalSchema() *schema[principal] {
+	keep := keeper[principal](func(p *principal) *map[string]json.RawMessage { return &p.Extra })
+	null := func(name string) field[principal] { return readOnly(name, shown, func(principal) any { return nil }) }
+	none := func(name string) field[principal] {
+		return readOnly(name, shown, func(principal) any { return []any{} })
+	}
+	ofApp := func(name string, get func(p principal) any) field[principal] {
+		return readOnly(name, shown, func(p principal) any {
+			if p.app.ID == "" {
+				return nil
+			}
+			return get(p)
+		})
+	}
+	return &schema[principal]{typ: "servicePrincipal", set: "servicePrincipals", fields: []field[principal]{
+		{name: "id", use: text, get: func(p principal) any { return p.ID }},
+		null("deletedDateTime"),
+		writableTruth("accountEnabled", func(p *principal) *bool { return &p.Enabled }),
+		{name: "alternativeNames", use: texts, get: func(p principal) any { return list(p.AlternativeNames) }},
+		ofApp("appDisplayName", func(p principal) any { return orNull(p.app.DisplayName) }), null("appDescription"),
+		readOnly("appId", text, func(p principal) any { return p.AppID }), null("applicationTemplateId"),
+		ofApp("appOwnerOrganizationId", func(p principal) any { return p.TenantID }),
+		writableTruth("appRoleAssignmentRequired", func(p *principal) *bool { return &p.AssignmentRequired }),
+		readOnly("createdDateTime", times, func(p principal) any { return moment(p.Created) }),
+		keep.one("description", "null"), null("disabledByMicrosoftStatus"),
+		{name: "displayName", use: text, get: func(p principal) any { return orNull(p.DisplayName) }, set: setPrincipalName},
+		keep.one("homepage", "null"), keep.one("loginUrl", "null"), keep.one("logoutUrl", "null"), keep.one("notes", "null"),
+		keep.one("notificationEmailAddresses", "[]"), keep.one("preferredSingleSignOnMode", "null"),
+		keep.one("preferredTokenSigningKeyThumbprint", "null"),
+		readOnly("replyUrls", shown, func(p principal) any {
+			return list(slices.Concat(p.app.Redirects.Web, p.app.Redirects.SPA, p.app.Redirects.Public))
+		}),
+		readOnly("servicePrincipalNames", texts, func(p principal) any { return p.names() }),
+		readOnly("servicePrincipalType", text, func(p principal) any { return p.Type }),
+		ofApp("signInAudience", func(p principal) any { return signInAudience(p.app) }),
+		keep.one("tags", "[]"), keep.one("tokenEncryptionKeyId", "null"), keep.one("samlSingleSignOnSettings", "null"), none("addIns"),
+		readOnly("appRoles", shown, func(p principal) any { return appRoleObjects(p.roles) }),
+		ofApp("info", func(principal) any {
+			return nullObject("logoUrl", "marketingUrl", "privacyStatementUrl", "supportUrl", "termsOfServiceUrl")
+		}),
+		none("keyCredentials"), none("oauth2PermissionScopes"), none("passwordCredentials"), none("resourceSpecificApplicationPermissions"),
+		readOnly("verifiedPublisher", shown, func(principal) any {
+			return nullObject("displayName", "verifiedPublisherId", "addedDateTime")
+		}),
+	}}
+}
+
+// names are what tokens for it may be asked by.
+func (p principal) names() []string {
+	return slices.Concat([]string{p.AppID}, p.app.IdentifierURIs, directory.ResourceNames(p.AppID))
+}
+
+// setPrincipalName refuses to rename what has its name from elsewhere.
+func setPrincipalName(p *principal, raw json.RawMessage) error {
+	var name string
+	if json.Unmarshal(raw, &name) == nil && name == p.DisplayName {
+		return nil
+	}
+	return errBadRequest("Property 'displayName' of a service principal follows its application or managed identity.")
+}
+
+// principal reads a service principal with its application.
+func (h *Handler) principal(tx store.Tx, tenant, id string) (principal, error) {
+	p, err := h.Directory.ServicePrincipal(tx, tenant, id)
+	if err != nil {
+		return principal{}, err
+	}
+	return h.withApplication(tx, p)
+}
+
+func (h *Handler) withApplication(tx store.Tx, p directory.ServicePrincipal) (full principal, err error) {
+	full.ServicePrincipal = p
+	if p.Type == directory.TypeManagedIdentity {
+		return full, nil
+	}
+	full.app, err = h.Directory.ApplicationByAppID(tx, p.TenantID, p.AppID)
+	if err != nil && !errors.Is(err, directory.ErrNotFound) {
+		return full, err
+	}
+	full.roles, err = h.Directory.RolesOf(tx, p)
+	return full, err
+}
+
+func (h *Handler) principalSource(tenant string) source[principal] {
+	s := source[principal]{shape: h.principals, cursor: func(p principal) string { return p.ID }}
+	for _, p := range directory.FirstPartyPrincipals(tenant) {
+		full := principal{ServicePrincipal: p}
+		full.roles, _ = h.Directory.RolesOf(nil, p) // they are not in the store
+		s.first = append(s.first, full)
+	}
+	s.after = everyOne(func(tx store.Tx, after string, limit int) (all []principal, err error) {
+		found, err := h.Directory.ServicePrincipals(tx, tenant, after, limit)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range found {
+			full, err := h.withApplication(tx, p)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, full)
+		}
+		return all, nil
+	}, s.cursor)
+	s.direct = func(tx store.Tx, f *filter) ([]principal, bool, error) {
+		find := map[string]func(string) (directory.ServicePrincipal, error){
+			"appId": func(v string) (directory.ServicePrincipal, error) {
+				return h.Directory.ServicePrincipalByAppID(tx, tenant, v)
+			},
+			"servicePrincipalNames": func(v string) (directory.ServicePrincipal, error) { return h.Directory.Resource(tx, tenant, v) },
+			"id":                    func(v string) (directory.ServicePrincipal, error) { return h.Directory.ServicePrincipal(tx, tenant, v) },
+		}
+		for name, find := range find {
+			value, known := f.equal(name)
+			if !known {
+				continue
+			}
+			p, err := find(value)
+			if err != nil {
+				return oneOrNone(principal{}, err)
+			}
+			return oneOrNone(h.withApplication(tx, p))
+		}
+		return nil, false, nil
+	}
+	return s
+}
+
+func (h *Handler) listPrincipals(ctx context.Context, req *Request) (*Response, error) {
+	return page(ctx, h, req, h.principalSource(req.Caller.tenant))
+}
+
+func (h *Handler) countPrincipals(ctx context.Context, req *Request) (*Response, error) {
+	return number(ctx, h, req, h.principalSource(req.Caller.tenant))
+}
+
+func (h *Handler) getPrincipal(ctx context.Context, req *Request) (_ *Response, err error) {
+	var p principal
+	err = h.Store.View(ctx, func(tx store.Tx) error {
+		p, err = h.principal(tx, req.Caller.tenant, req.Object.id)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return entity(req, h.principals, p)
+}
+
+func (h *Handler) createPrincipal(ctx context.Context, req *Request) (*Response, error) {
+	var appID string
+	if json.Unmarshal(req.Body["appId"], &appID) != nil || appID == "" {
+		return nil, errBadRequest("A value is required for property 'appId' of resource 'ServicePrincipal'.")
+	}
+	delete(req.Body, "appId")
+	owners, err := takeRefs(req.Body, "owners")
+	if err != nil {
+		return nil, err
+	}
+	if err := h.exist(ctx, req.Caller.tenant, owners); err != nil {
+		return nil, err
+	}
+	id := h.NewID()
+	var p principal
+	_, err = h.Store.Update(ctx, func(tx store.Tx) error {
+		a, err := h.Directory.ApplicationByAppID(tx, req.Caller.tenant, appID)
+		if errors.Is(err, directory.ErrNotFound) {
+			return errorf(http.StatusBadRequest, "NoBackingApplicationObject", "The appId '%s' of the service principal does not reference a valid application object.", clip(appID))
+		}
+		if err != nil {
+			return err
+		}
+		p = principal{app: a, roles: a.AppRoles, ServicePrincipal: directory.ServicePrincipal{
+			ID: id, AppID: a.AppID, TenantID: a.TenantID, DisplayName: a.DisplayName,
+			Type: directory.TypeApplication, Enabled: true, Created: h.Now().UTC(),
+		}}
+		if err := h.principals.apply(&p, req.Body); err != nil {
+			return err
+		}
+		return h.Directory.CreateServicePrincipal(tx, p.ServicePrincipal)
+	})
+	if errors.Is(err, directory.ErrExists) {
+		return nil, errorf(http.StatusConflict, "Request_MultipleObjectsWithSameKeyValue",
+			"The service principal cannot be created, updated, or restored because the service principal name %s is already in use.", clip(appID))
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := h.addAll(ctx, ownersOf, p.TenantID, p.ID, owners); err != nil {
+		return nil, err
+	}
+	return created(req, h.principals, p, p.ID), nil
+}
+
+func (h *Handler) updatePrincipal(ctx context.Context, req *Request) (*Response, error) {
+	_, err := h.Store.Update(ctx, func(tx store.Tx) error {
+		p, err := h.principal(tx, req.Caller.tenant, req.Object.id)
+		if err != nil {
+			return err
+		}
+		if err := h.principals.apply(&p, req.Body); err != nil {
+			return err
+		}
+		return h.Directory.UpdateServicePrincipal(tx, p.ServicePrincipal)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return noContent(), nil
+}
+
+// deletePrincipal leaves those of managed identities alone: they end with their identity.
+func (h *Handler) deletePrincipal(ctx context.Context, req *Request) (*Response, error) {
+	return h.remove(ctx, req, func(tx store.Tx) error {
+		p, err := h.Directory.ServicePrincipal(tx, req.Caller.tenant, req.Object.id)
+		if err != nil {
+			return err
+		}
+		if p.Type == directory.TypeManagedIdentity {
+			return errBadRequest("The service principal of a managed identity is deleted with the managed identity.")
+		}
+		return h.Directory.DeleteServicePrincipal(tx, req.Caller.tenant, req.Object.id)
+	})
+}

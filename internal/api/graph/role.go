@@ -1,0 +1,233 @@
+package graph
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"midas/internal/arm"
+	"midas/internal/directory"
+	"midas/internal/store"
+)
+
+func roleByID(id string) (directory.DirectoryRole, bool) {
+	for _, r := range directory.DirectoryRoles() {
+		if arm.SameName(r.ID, id) {
+			return r, true
+		}
+	}
+	return directory.DirectoryRole{}, false
+}
+
+// roleSchema is that of directory roles. Their ids are those of their templates.
+func roleSchema() *schema[directory.DirectoryRole] {
+	type role = directory.DirectoryRole
+	return &schema[role]{typ: "directoryRole", set: "directoryRoles", fields: []field[role]{
+		{name: "id", use: text, get: func(r role) any { return r.ID }},
+		readOnly("deletedDateTime", shown, func(role) any { return nil }),
+		readOnly("description", shown, func(r role) any { return r.Description }),
+		readOnly("displayName", text, func(r role) any { return r.DisplayName }),
+		readOnly("roleTemplateId", text, func(r role) any { return r.ID }),
+	}}
+}
+
+// definitionSchema shows the same roles the way of the newer API.
+func definitionSchema() *schema[directory.DirectoryRole] {
+	type role = directory.DirectoryRole
+	return &schema[role]{typ: "unifiedRoleDefinition", set: "roleManagement/directory/roleDefinitions", fields: []field[role]{
+		{name: "id", use: text, get: func(r role) any { return r.ID }},
+		readOnly("description", shown, func(r role) any { return r.Description }),
+		readOnly("displayName", text, func(r role) any { return r.DisplayName }),
+		readOnly("isBuiltIn", truth, func(role) any { return true }),
+		readOnly("isEnabled", truth, func(role) any { return true }),
+		readOnly("templateId", text, func(r role) any { return r.ID }),
+	}}
+}
+
+// everyRole is the source of both.
+func everyRole(s *schema[directory.DirectoryRole]) source[directory.DirectoryRole] {
+	return source[directory.DirectoryRole]{
+		shape: s, first: directory.DirectoryRoles(), cursor: func(r directory.DirectoryRole) string { return r.ID },
+		after: func(store.Tx, string, int) ([]directory.DirectoryRole, string, error) { return nil, "", nil },
+	}
+}
+
+func (h *Handler) listRoles(s *schema[directory.DirectoryRole]) func(context.Context, *Request) (*Response, error) {
+	return func(ctx context.Context, req *Request) (*Response, error) { return page(ctx, h, req, everyRole(s)) }
+}
+
+func (h *Handler) getRole(s *schema[directory.DirectoryRole]) func(context.Context, *Request) (*Response, error) {
+	return func(_ context.Context, req *Request) (*Response, error) {
+		role, found := roleByID(req.Object.id)
+		if !found {
+			return nil, errNotFound(req.Object.name)
+		}
+		return entity(req, s, role)
+	}
+}
+
+// holder is a directory role in someone's hands.
+type holder struct{ role, principal string }
+
+// id packs both ids, as Entra's do.
+func (r holder) id() string {
+	a, errA := hex.DecodeString(strings.ReplaceAll(r.role, "-", ""))
+	b, errB := hex.DecodeString(strings.ReplaceAll(r.principal, "-", ""))
+	if errA != nil || errB != nil {
+		return r.role + "." + r.principal
+	}
+	return base64.RawURLEncoding.EncodeToString(append(a, b...)) + "-1"
+}
+
+func parseHolder(id string) (holder, bool) {
+	b, err := base64.RawURLEncoding.DecodeString(strings.TrimSuffix(id, "-1"))
+	if err != nil || len(b) != 32 {
+		return holder{}, false
+	}
+	guid := func(b []byte) string {
+		h := hex.EncodeToString(b)
+		return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+	}
+	return holder{guid(b[:16]), guid(b[16:])}, true
+}
+
+func holderSchema() *schema[holder] {
+	return &schema[holder]{typ: "unifiedRoleAssignment", set: "roleManagement/directory/roleAssignments", fields: []field[holder]{
+		{name: "id", use: text, get: func(r holder) any { return r.id() }},
+		readOnly("principalId", text, func(r holder) any { return r.principal }),
+		readOnly("directoryScopeId", text, func(holder) any { return "/" }),
+		readOnly("roleDefinitionId", text, func(r holder) any { return r.role }),
+	}}
+}
+
+// maxHolders bounds how many assignments are listed.
+const maxHolders = 2_000
+
+func (h *Handler) listHolders(ctx context.Context, req *Request) (*Response, error) {
+	return page(ctx, h, req, source[holder]{
+		shape: h.holders, cursor: holder.id,
+		after: func(tx store.Tx, after string, limit int) (all []holder, _ string, err error) {
+			if all, err = h.allHolders(tx, req.Caller.tenant); err != nil {
+				return nil, "", err
+			}
+			slices.SortFunc(all, func(a, b holder) int { return strings.Compare(a.id(), b.id()) })
+			begin, found := slices.BinarySearchFunc(all, after, func(a holder, id string) int { return strings.Compare(a.id(), id) })
+			if found {
+				begin++
+			}
+			return all[begin:], "", nil
+		},
+	})
+}
+
+func (h *Handler) allHolders(tx store.Tx, tenant string) (all []holder, err error) {
+	for _, role := range directory.DirectoryRoles() {
+		ids, err := h.Directory.DirectoryRoleMembers(tx, tenant, role.ID, "", maxHolders)
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range ids {
+			switch _, err := h.Directory.ObjectType(tx, tenant, id); {
+			case err == nil:
+				all = append(all, holder{role.ID, id})
+			case !errors.Is(err, directory.ErrNotFound):
+				return nil, err
+			}
+		}
+	}
+	return all, nil
+}
+
+func (h *Handler) addHolder(ctx context.Context, req *Request) (*Response, error) {
+	var r holder
+	scope := "/"
+	for name, at := range map[string]*string{"principalId": &r.principal, "roleDefinitionId": &r.role} {
+		if json.Unmarshal(req.Body[name], at) != nil || !isGUID(*at) {
+			return nil, errValue(name)
+		}
+		*at = arm.Fold(*at)
+	}
+	if raw, given := req.Body["directoryScopeId"]; given && (json.Unmarshal(raw, &scope) != nil || scope != "/") {
+		return nil, errBadRequest("The directoryScopeId must be '/': there are no administrative units here.")
+	}
+	_, err := h.Store.Update(ctx, func(tx store.Tx) error {
+		return h.Directory.AssignDirectoryRole(tx, req.Caller.tenant, r.role, r.principal)
+	})
+	if errors.Is(err, directory.ErrExists) {
+		return nil, errBadRequest("A conflicting object with one or more of the specified property values is present in the directory.")
+	}
+	if err != nil {
+		return nil, explain(err, r.principal)
+	}
+	return created(req, h.holders, r, r.id()), nil
+}
+
+// heldBy finds the assignment that {id} names.
+func (h *Handler) heldBy(tx store.Tx, req *Request) (holder, error) {
+	r, ok := parseHolder(req.Path.id.text)
+	if !ok {
+		return r, directory.ErrNotFound
+	}
+	roles, err := h.Directory.DirectoryRoles(tx, req.Caller.tenant, r.principal)
+	if err == nil && !slices.Contains(roles, r.role) {
+		err = directory.ErrNotFound
+	}
+	return r, err
+}
+
+func (h *Handler) getHolder(ctx context.Context, req *Request) (_ *Response, err error) {
+	var r holder
+	err = h.Store.View(ctx, func(tx store.Tx) error {
+		r, err = h.heldBy(tx, req)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return entity(req, h.holders, r)
+}
+
+func (h *Handler) removeHolder(ctx context.Context, req *Request) (*Response, error) {
+	_, err := h.Store.Update(ctx, func(tx store.Tx) error {
+		r, err := h.heldBy(tx, req)
+		if err != nil {
+			return err
+		}
+		if r.role == directory.GlobalAdministrator {
+			if err := h.keepOneAdministrator(tx, req.Caller.tenant, r.principal); err != nil {
+				return err
+			}
+		}
+		return h.Directory.RemoveDirectoryRole(tx, req.Caller.tenant, r.role, r.principal)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return noContent(), nil
+}
+
+// keepOneAdministrator refuses to take away a tenant's last Global Administrator, after which nobody
+// could make another. principal is who is about to lose the role or to be deleted.
+func (h *Handler) keepOneAdministrator(tx store.Tx, tenant, principal string) error {
+	holders, err := h.Directory.DirectoryRoleMembers(tx, tenant, directory.GlobalAdministrator, "", maxHolders)
+	if err != nil || !slices.Contains(holders, arm.Fold(principal)) {
+		return err
+	}
+	for _, id := range holders {
+		if arm.SameName(id, principal) {
+			continue
+		}
+		switch _, err := h.Directory.ObjectType(tx, tenant, id); {
+		case err == nil:
+			return nil
+		case !errors.Is(err, directory.ErrNotFound):
+			return err
+		}
+	}
+	return errorf(http.StatusBadRequest, "Request_BadRequest", "The last Global Administrator of a tenant cannot be removed.")
+}

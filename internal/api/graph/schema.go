@@ -1,0 +1,196 @@
+package graph
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"midas/internal/arm"
+)
+
+// use is how a property may be used in $filter, $orderby and $search.
+type use byte
+
+const (
+	shown use = iota // not at all
+	text             // compared as text, without regard to case
+	truth            // compared with true and false
+	times            // compared as a moment
+	texts            // a list of texts: any()
+)
+
+// field is one property of a kind of object.
+type field[T any] struct {
+	name   string
+	use    use
+	hidden bool // stands in answers only if $select names it
+	get    func(T) any
+	set    func(*T, json.RawMessage) error // nil: clients cannot set it
+}
+
+// schema is all that is known about a kind of object.
+type schema[T any] struct {
+	typ    string // "user": the type microsoft.graph.user
+	set    string // "users": where such objects are found
+	fields []field[T]
+}
+
+// shape is what lists and queries need of a schema. A list of mixed objects has one too.
+type shape[T any] interface {
+	names() (typ, set string)
+	use(name string) (use, bool)
+	value(t T, name string) any
+	object(t T, selected []string) object
+}
+
+func (s *schema[T]) names() (typ, set string) { return s.typ, s.set }
+
+func (s *schema[T]) field(name string) *field[T] {
+	i := slices.IndexFunc(s.fields, func(f field[T]) bool { return arm.SameName(f.name, name) })
+	if i < 0 {
+		return nil
+	}
+	return &s.fields[i]
+}
+
+// use tells how a property may be used, and whether there is one.
+func (s *schema[T]) use(name string) (use, bool) {
+	f := s.field(name)
+	if f == nil {
+		return shown, false
+	}
+	return f.use, true
+}
+
+func (s *schema[T]) value(t T, name string) any {
+	if f := s.field(name); f != nil {
+		return f.get(t)
+	}
+	return nil
+}
+
+// object shows the selected properties, or those that are shown without a selection.
+func (s *schema[T]) object(t T, selected []string) object {
+	o := make(object, 0, len(s.fields))
+	for _, f := range s.fields {
+		chosen := !f.hidden
+		if len(selected) > 0 {
+			chosen = slices.ContainsFunc(selected, func(name string) bool { return name == "*" || arm.SameName(name, f.name) })
+		}
+		if chosen {
+			o = append(o, property{f.name, f.get(t)})
+		}
+	}
+	return o
+}
+
+// apply sets the properties of a body.
+func (s *schema[T]) apply(t *T, body map[string]json.RawMessage) error {
+	for name, raw := range body {
+		f := s.field(name)
+		switch {
+		case f == nil:
+			return errBadRequest("Invalid property '%s'.", clip(name))
+		case f.set == nil:
+			return errBadRequest("Property '%s' is read-only and cannot be set.", f.name)
+		}
+		if err := f.set(t, raw); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func errValue(name string) *Error {
+	return errBadRequest("Invalid value specified for property '%s' of resource.", name)
+}
+
+// isNull tells a property that is to be emptied.
+func isNull(raw json.RawMessage) bool { return string(raw) == "null" }
+
+// orNull shows an empty text as null, as Graph does.
+func orNull(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+// list shows a list that may be nil as an empty one.
+func list[T any](l []T) []T {
+	if l == nil {
+		return []T{}
+	}
+	return l
+}
+
+func moment(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+// constant is a property that is the same for all, and is not to be set to anything else.
+func constant[T any](name string, value any) field[T] {
+	return field[T]{name: name, get: func(T) any { return value }, set: func(_ *T, raw json.RawMessage) error {
+		want, err := json.Marshal(value)
+		if err != nil || isNull(raw) || string(raw) == string(want) || value == nil && (string(raw) == "[]" || string(raw) == "false") {
+			return err
+		}
+		return errBadRequest("Property '%s' cannot have another value than %s here.", name, want)
+	}}
+}
+
+// readOnly is a property that clients cannot set.
+func readOnly[T any](name string, u use, get func(T) any) field[T] {
+	return field[T]{name: name, use: u, get: get}
+}
+
+// writable is a property of text with at most so many characters.
+func writable[T any](name string, most int, at func(*T) *string) field[T] {
+	return field[T]{
+		name: name, use: text,
+		get: func(t T) any { return orNull(*at(&t)) },
+		set: func(t *T, raw json.RawMessage) error { return setText(name, most, at(t), raw) },
+	}
+}
+
+func setText(name string, most int, at *string, raw json.RawMessage) error {
+	var s *string
+	if json.Unmarshal(raw, &s) != nil {
+		return errValue(name)
+	}
+	if s == nil {
+		*at = ""
+		return nil
+	}
+	if len([]rune(*s)) > most || strings.ContainsFunc(*s, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' && r != '\r' }) {
+		return errValue(name)
+	}
+	*at = *s
+	return nil
+}
+
+func writableTruth[T any](name string, at func(*T) *bool) field[T] {
+	return field[T]{
+		name: name, use: truth,
+		get: func(t T) any { return *at(&t) },
+		set: func(t *T, raw json.RawMessage) error {
+			if json.Unmarshal(raw, at(t)) != nil {
+				return errValue(name)
+			}
+			return nil
+		},
+	}
+}
+
+// hidden shows fields only if they are selected.
+func hidden[T any](fields ...field[T]) []field[T] {
+	for i := range fields {
+		fields[i].hidden = true
+	}
+	return fields
+}

@@ -1,0 +1,157 @@
+package graph
+
+import (
+	"net/http"
+	"slices"
+)
+
+// The methods, short, so that the table stays a table.
+const (
+	get    = http.MethodGet
+	post   = http.MethodPost
+	patch  = http.MethodPatch
+	remove = http.MethodDelete
+)
+
+// operations is the whole face. Of rows that fit one path the first counts.
+func (h *Handler) operations() []Operation {
+	return slices.Concat(h.userOperations(), h.groupOperations(), h.applicationOperations(), h.principalOperations(),
+		h.roleOperations(), h.directoryOperations())
+}
+
+func (h *Handler) userOperations() []Operation {
+	return slices.Concat([]Operation{
+		{Method: get, Path: "users", Needs: readUsers, Serve: h.listUsers},
+		{Method: post, Path: "users", Needs: writeUsers, Serve: h.createUser},
+		{Method: get, Path: "users/$count", Needs: readUsers, Serve: h.countUsers},
+		{Method: get, Path: "users/{id}", Needs: readUsers, Self: true, Serve: h.getUser},
+		{Method: patch, Path: "users/{id}", Needs: writeUsers, Guard: true, Serve: h.updateUser},
+		{Method: remove, Path: "users/{id}", Needs: writeUsers, Guard: true, Serve: h.deleteUser},
+		{Method: post, Path: "users/{id}/changePassword", Needs: nobody, Self: true, Serve: h.changePassword},
+		{Method: post, Path: "users/{id}/revokeSignInSessions", Needs: writeUsers, Self: true, Guard: true, Serve: h.revokeSessions},
+	}, h.memberOperations("users", readUsers), h.grantOperations("users", readUsers))
+}
+
+func (h *Handler) groupOperations() []Operation {
+	return slices.Concat([]Operation{
+		{Method: get, Path: "groups", Needs: readGroups, Serve: h.listGroups},
+		{Method: post, Path: "groups", Needs: writeGroups, Serve: h.createGroup},
+		{Method: get, Path: "groups/$count", Needs: readGroups, Serve: h.countGroups},
+		{Method: get, Path: "groups/{id}", Needs: readGroups, Owner: true, Serve: h.getGroup},
+		{Method: patch, Path: "groups/{id}", Needs: writeGroups, Owner: true, Guard: true, Serve: h.updateGroup},
+		{Method: remove, Path: "groups/{id}", Needs: writeGroups, Owner: true, Guard: true, Serve: h.deleteGroup},
+		{Method: get, Path: "groups/{id}/members", Needs: readGroups, Owner: true, Serve: h.listRefs(membersOf)},
+		{Method: get, Path: "groups/{id}/members/{cast}", Needs: readGroups, Owner: true, Serve: h.listRefs(membersOf)},
+		{Method: get, Path: "groups/{id}/transitiveMembers", Needs: readGroups, Owner: true, Serve: h.listIDs(h.transitiveMembers)},
+		{Method: get, Path: "groups/{id}/transitiveMembers/{cast}", Needs: readGroups, Owner: true, Serve: h.listIDs(h.transitiveMembers)},
+		{Method: post, Path: "groups/{id}/members/$ref", Needs: writeGroups, Owner: true, Guard: true, Serve: h.addRef(membersOf)},
+		{Method: remove, Path: "groups/{id}/members/{member}/$ref", Needs: writeGroups, Owner: true, Guard: true, Serve: h.removeRef(membersOf)},
+	}, h.ownerOperations("groups", readGroups, writeGroups), h.memberOperations("groups", readGroups), h.grantOperations("groups", readGroups))
+}
+
+func (h *Handler) applicationOperations() []Operation {
+	return slices.Concat([]Operation{
+		{Method: get, Path: "applications", Needs: readApplications, Serve: h.listApplications},
+		{Method: post, Path: "applications", Needs: writeApplications, Serve: h.createApplication},
+		{Method: get, Path: "applications/$count", Needs: readApplications, Serve: h.countApplications},
+		{Method: get, Path: "applications/{id}", Needs: readApplications, Owner: true, Serve: h.getApplication},
+		{Method: patch, Path: "applications/{id}", Needs: writeApplications, Owner: true, Guard: true, Serve: h.updateApplication},
+		{Method: remove, Path: "applications/{id}", Needs: writeApplications, Owner: true, Guard: true, Serve: h.deleteApplication},
+		{Method: post, Path: "applications/{id}/addPassword", Needs: writeApplications, Owner: true, Guard: true, Serve: h.addPassword},
+		{Method: post, Path: "applications/{id}/removePassword", Needs: writeApplications, Owner: true, Guard: true, Serve: h.removePassword},
+	}, h.ownerOperations("applications", readApplications, writeApplications))
+}
+
+func (h *Handler) principalOperations() []Operation {
+	return slices.Concat([]Operation{
+		{Method: get, Path: "servicePrincipals", Needs: readApplications, Serve: h.listPrincipals},
+		{Method: post, Path: "servicePrincipals", Needs: writeApplications, Serve: h.createPrincipal},
+		{Method: get, Path: "servicePrincipals/$count", Needs: readApplications, Serve: h.countPrincipals},
+		{Method: get, Path: "servicePrincipals/{id}", Needs: readApplications, Self: true, Owner: true, Serve: h.getPrincipal},
+		{Method: patch, Path: "servicePrincipals/{id}", Needs: writeApplications, Owner: true, Guard: true, Serve: h.updatePrincipal},
+		{Method: remove, Path: "servicePrincipals/{id}", Needs: writeApplications, Owner: true, Guard: true, Serve: h.deletePrincipal},
+		{Method: get, Path: "servicePrincipals/{id}/appRoleAssignedTo", Needs: readApplications, Owner: true, Serve: h.listGranted},
+		{Method: post, Path: "servicePrincipals/{id}/appRoleAssignedTo", Needs: assignAppRoles, Serve: h.addGrant},
+		{Method: get, Path: "servicePrincipals/{id}/appRoleAssignedTo/{member}", Needs: readApplications, Serve: h.getGrant},
+		{Method: remove, Path: "servicePrincipals/{id}/appRoleAssignedTo/{member}", Needs: assignAppRoles, Serve: h.removeGrant},
+		{Method: get, Path: "servicePrincipals/{id}/oauth2PermissionGrants", Needs: readApplications, Serve: h.noObjects("oauth2PermissionGrants")},
+	}, h.ownerOperations("servicePrincipals", readApplications, writeApplications),
+		h.memberOperations("servicePrincipals", readApplications), h.grantOperations("servicePrincipals", readApplications))
+}
+
+// ownerOperations are those on the owners of an object.
+func (h *Handler) ownerOperations(set string, read, write privilege) []Operation {
+	path := set + "/{id}/owners"
+	return []Operation{
+		{Method: get, Path: path, Needs: read, Owner: true, Serve: h.listRefs(ownersOf)},
+		{Method: get, Path: path + "/{cast}", Needs: read, Owner: true, Serve: h.listRefs(ownersOf)},
+		{Method: post, Path: path + "/$ref", Needs: write, Owner: true, Guard: true, Serve: h.addRef(ownersOf)},
+		{Method: remove, Path: path + "/{member}/$ref", Needs: write, Owner: true, Guard: true, Serve: h.removeRef(ownersOf)},
+	}
+}
+
+// memberOperations tell what an object is in, and what it owns.
+func (h *Handler) memberOperations(set string, read privilege) []Operation {
+	path := set + "/{id}/"
+	rows := []Operation{
+		{Method: get, Path: path + "memberOf", Serve: h.listIDs(h.memberOf)},
+		{Method: get, Path: path + "memberOf/{cast}", Serve: h.listIDs(h.memberOf)},
+		{Method: get, Path: path + "transitiveMemberOf", Serve: h.listIDs(h.transitiveMemberOf)},
+		{Method: get, Path: path + "transitiveMemberOf/{cast}", Serve: h.listIDs(h.transitiveMemberOf)},
+		{Method: get, Path: path + "ownedObjects", Serve: h.listIDs(h.ownedObjects)},
+		{Method: get, Path: path + "ownedObjects/{cast}", Serve: h.listIDs(h.ownedObjects)},
+		{Method: post, Path: path + "getMemberGroups", Serve: h.getMemberships(false)},
+		{Method: post, Path: path + "getMemberObjects", Serve: h.getMemberships(true)},
+		{Method: post, Path: path + "checkMemberGroups", Serve: h.checkMemberships("groupIds", false)},
+		{Method: post, Path: path + "checkMemberObjects", Serve: h.checkMemberships("ids", true)},
+	}
+	for i := range rows {
+		rows[i].Needs, rows[i].ByKind, rows[i].Self = read, true, true
+	}
+	return rows
+}
+
+// grantOperations are those on the app roles that an object was given.
+func (h *Handler) grantOperations(set string, read privilege) []Operation {
+	path := set + "/{id}/appRoleAssignments"
+	return []Operation{
+		{Method: get, Path: path, Needs: read, Self: true, Serve: h.listGrants},
+		{Method: post, Path: path, Needs: assignAppRoles, Serve: h.addGrant},
+		{Method: get, Path: path + "/{member}", Needs: read, Self: true, Serve: h.getGrant},
+		{Method: remove, Path: path + "/{member}", Needs: assignAppRoles, Serve: h.removeGrant},
+	}
+}
+
+func (h *Handler) roleOperations() []Operation {
+	const management = "roleManagement/directory/"
+	return []Operation{
+		{Method: get, Path: "directoryRoles", Needs: readRoles, Serve: h.listRoles(h.roles)},
+		{Method: get, Path: "directoryRoles/{id}", Needs: readRoles, Serve: h.getRole(h.roles)},
+		{Method: get, Path: "directoryRoles/{id}/members", Needs: readRoles, Serve: h.listRefs(holdersOf)},
+		{Method: post, Path: "directoryRoles/{id}/members/$ref", Needs: manageRoles, Serve: h.addRef(holdersOf)},
+		{Method: remove, Path: "directoryRoles/{id}/members/{member}/$ref", Needs: manageRoles, Serve: h.removeRef(holdersOf)},
+		{Method: get, Path: "directoryRoleTemplates", Needs: readRoles, Serve: h.listRoles(h.roles)},
+		{Method: get, Path: management + "roleDefinitions", Needs: readRoles, Serve: h.listRoles(h.definitions)},
+		{Method: get, Path: management + "roleDefinitions/{id}", Needs: readRoles, Serve: h.getRole(h.definitions)},
+		{Method: get, Path: management + "roleAssignments", Needs: readRoles, Serve: h.listHolders},
+		{Method: post, Path: management + "roleAssignments", Needs: manageRoles, Serve: h.addHolder},
+		{Method: get, Path: management + "roleAssignments/{id}", Needs: readRoles, Serve: h.getHolder},
+		{Method: remove, Path: management + "roleAssignments/{id}", Needs: manageRoles, Serve: h.removeHolder},
+	}
+}
+
+func (h *Handler) directoryOperations() []Operation {
+	const deleted = "directory/deletedItems/"
+	return slices.Concat([]Operation{
+		{Method: post, Path: "directoryObjects/getByIds", Needs: readAll, Serve: h.getByIDs},
+		{Method: get, Path: "directoryObjects/{id}", Needs: readAll, ByKind: true, Self: true, Serve: h.getObject},
+		{Method: get, Path: "organization", Serve: h.listOrganizations},
+		{Method: get, Path: "organization/{id}", Serve: h.getOrganization},
+		{Method: get, Path: "domains", Serve: h.listDomains},
+		{Method: get, Path: "domains/{id}", Serve: h.getDomain},
+		{Method: get, Path: "oauth2PermissionGrants", Needs: readApplications, Serve: h.noObjects("oauth2PermissionGrants")},
+		{Method: get, Path: deleted + "{cast}", Needs: readAll, Serve: h.noObjects("directoryObjects")},
+		{Method: get, Path: deleted + "{id}", Needs: readAll, Serve: h.getDeleted},
+		{Method: remove, Path: deleted + "{id}", Needs: writeUsers | writeGroups | writeApplications, Serve: h.purgeDeleted},
+	}, h.memberOperations("directoryObjects", readAll))
+}

@@ -1,0 +1,198 @@
+package graph
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"midas/internal/arm"
+	"midas/internal/directory"
+	"midas/internal/store"
+)
+
+// thing is an object of any kind, in lists that mix them.
+type thing struct {
+	kind      string
+	id        string
+	user      directory.User
+	group     directory.Group
+	app       directory.Application
+	principal principal
+	role      directory.DirectoryRole
+}
+
+// mixed is the shape of things. Each shows what its kind has of the selected properties.
+type mixed struct{ h *Handler }
+
+func (m mixed) names() (typ, set string) { return "directoryObject", "directoryObjects" }
+
+func (m mixed) use(name string) (use, bool) {
+	for _, of := range []func(string) (use, bool){m.h.users.use, m.h.groups.use, m.h.principals.use, m.h.applications.use, m.h.roles.use} {
+		if u, known := of(name); known {
+			return u, true
+		}
+	}
+	return shown, false
+}
+
+func (m mixed) value(t thing, name string) any {
+	switch t.kind {
+	case directory.ObjectUser:
+		return m.h.users.value(t.user, name)
+	case directory.ObjectGroup:
+		return m.h.groups.value(t.group, name)
+	case directory.ObjectServicePrincipal:
+		return m.h.principals.value(t.principal, name)
+	case directory.ObjectApplication:
+		return m.h.applications.value(t.app, name)
+	}
+	return m.h.roles.value(t.role, name)
+}
+
+func (m mixed) object(t thing, selected []string) (o object) {
+	var typ string
+	switch t.kind {
+	case directory.ObjectUser:
+		o, typ = m.h.users.object(t.user, selected), m.h.users.typ
+	case directory.ObjectGroup:
+		o, typ = m.h.groups.object(t.group, selected), m.h.groups.typ
+	case directory.ObjectServicePrincipal:
+		o, typ = m.h.principals.object(t.principal, selected), m.h.principals.typ
+	case directory.ObjectApplication:
+		o, typ = m.h.applications.object(t.app, selected), m.h.applications.typ
+	default:
+		o, typ = m.h.roles.object(t.role, selected), m.h.roles.typ
+	}
+	return o.prefixed(property{"@odata.type", "#" + castPrefix + typ})
+}
+
+// thing reads an object of any kind, or gives directory.ErrNotFound.
+func (h *Handler) thing(tx store.Tx, tenant, id string) (t thing, err error) {
+	if role, found := roleByID(id); found {
+		return thing{kind: kindRole, id: role.ID, role: role}, nil
+	}
+	t.id = id
+	if t.kind, err = h.Directory.ObjectType(tx, tenant, id); err != nil {
+		return t, err
+	}
+	switch t.kind {
+	case directory.ObjectUser:
+		t.user, err = h.Directory.User(tx, tenant, id)
+	case directory.ObjectGroup:
+		t.group, err = h.Directory.Group(tx, tenant, id)
+	case directory.ObjectServicePrincipal:
+		t.principal, err = h.principal(tx, tenant, id)
+	default:
+		t.app, err = h.Directory.Application(tx, tenant, id)
+	}
+	return t, err
+}
+
+// things reads the objects with these ids that exist and are of the kind that a cast names. Whoever
+// may read a group may see who is in it.
+func (h *Handler) things(tx store.Tx, req *Request, ids []string) ([]thing, error) {
+	var found []thing
+	for _, id := range ids {
+		t, err := h.thing(tx, req.Caller.tenant, id)
+		if errors.Is(err, directory.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if req.Path.cast != "" && !arm.SameName(req.Path.cast, t.kind) {
+			continue
+		}
+		t.id = id
+		found = append(found, t)
+	}
+	return found, nil
+}
+
+// knownCast refuses the names of types that are not served.
+func knownCast(req *Request) error {
+	kinds := []string{directory.ObjectUser, directory.ObjectGroup, directory.ObjectServicePrincipal, directory.ObjectApplication, kindRole}
+	if req.Path.cast != "" && !slices.ContainsFunc(kinds, func(k string) bool { return arm.SameName(k, req.Path.cast) }) {
+		return errSegment(castPrefix + req.Path.cast)
+	}
+	return nil
+}
+
+// listRefs serves GET …/{collection}: the objects that are referred to.
+func (h *Handler) listRefs(c collection) func(context.Context, *Request) (*Response, error) {
+	return func(ctx context.Context, req *Request) (*Response, error) {
+		if err := knownCast(req); err != nil {
+			return nil, err
+		}
+		return page(ctx, h, req, source[thing]{
+			shape: mixed{h}, cursor: func(t thing) string { return t.id },
+			after: func(tx store.Tx, after string, limit int) ([]thing, string, error) {
+				ids, err := c.list(h.Directory, tx, req.Caller.tenant, req.Object.id, after, limit)
+				if err != nil {
+					return nil, "", err
+				}
+				found, err := h.things(tx, req, ids)
+				if err != nil || len(ids) < limit {
+					return found, "", err
+				}
+				return found, ids[len(ids)-1], nil
+			},
+		})
+	}
+}
+
+// listIDs serves a list of objects whose ids are known at once.
+func (h *Handler) listIDs(ids func(tx store.Tx, req *Request) ([]string, error)) func(context.Context, *Request) (*Response, error) {
+	return func(ctx context.Context, req *Request) (*Response, error) {
+		if err := knownCast(req); err != nil {
+			return nil, err
+		}
+		return page(ctx, h, req, source[thing]{
+			shape: mixed{h}, cursor: func(t thing) string { return t.id },
+			after: func(tx store.Tx, after string, limit int) ([]thing, string, error) {
+				all, err := ids(tx, req)
+				if err != nil {
+					return nil, "", err
+				}
+				slices.Sort(all)
+				begin, found := slices.BinarySearch(all, after)
+				if found {
+					begin++
+				}
+				rest := all[begin:]
+				last := ""
+				if len(rest) > limit {
+					rest, last = rest[:limit], rest[limit-1]
+				}
+				things, err := h.things(tx, req, rest)
+				return things, last, err
+			},
+		})
+	}
+}
+
+func (h *Handler) memberOf(tx store.Tx, req *Request) ([]string, error) {
+	return h.withRoles(tx, req, h.Directory.MemberOf)
+}
+
+func (h *Handler) transitiveMemberOf(tx store.Tx, req *Request) ([]string, error) {
+	return h.withRoles(tx, req, h.Directory.TransitiveMemberOf)
+}
+
+// withRoles adds the directory roles to groups, as Graph's memberOf does.
+func (h *Handler) withRoles(tx store.Tx, req *Request, groups func(store.Tx, string, string) ([]string, error)) ([]string, error) {
+	ids, err := groups(tx, req.Caller.tenant, req.Object.principal)
+	if err != nil {
+		return nil, err
+	}
+	roles, err := h.Directory.DirectoryRoles(tx, req.Caller.tenant, req.Object.principal)
+	return append(ids, roles...), err
+}
+
+func (h *Handler) transitiveMembers(tx store.Tx, req *Request) ([]string, error) {
+	return h.Directory.TransitiveMembers(tx, req.Caller.tenant, req.Object.id)
+}
+
+func (h *Handler) ownedObjects(tx store.Tx, req *Request) ([]string, error) {
+	return h.Directory.OwnedObjects(tx, req.Caller.tenant, req.Object.principal)
+}

@@ -1,0 +1,298 @@
+package graph
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"midas/internal/arm"
+	"midas/internal/directory"
+	"midas/internal/store"
+)
+
+func userSchema() *schema[directory.User] {
+	type user = directory.User
+	keep := keeper[user](func(u *user) *map[string]json.RawMessage { return &u.Extra })
+	short := 64
+	fields := []field[user]{
+		{name: "id", use: text, get: func(u user) any { return u.ID }},
+		{
+			name: "businessPhones", get: func(u user) any { return list(u.BusinessPhones) },
+			set: func(u *user, raw json.RawMessage) error {
+				return setTexts("businessPhones", 1, short, &u.BusinessPhones, raw)
+			},
+		},
+		writable("displayName", 256, func(u *user) *string { return &u.DisplayName }),
+		writable("givenName", short, func(u *user) *string { return &u.GivenName }),
+		writable("jobTitle", 128, func(u *user) *string { return &u.JobTitle }),
+		writable("mail", 256, func(u *user) *string { return &u.Mail }),
+		writable("mobilePhone", short, func(u *user) *string { return &u.MobilePhone }),
+		writable("officeLocation", 128, func(u *user) *string { return &u.OfficeLocation }),
+		writable("preferredLanguage", short, func(u *user) *string { return &u.PreferredLanguage }),
+		writable("surname", short, func(u *user) *string { return &u.Surname }),
+		writable("userPrincipalName", 256, func(u *user) *string { return &u.UserPrincipalName }),
+	}
+	more := []field[user]{
+		writableTruth("accountEnabled", func(u *user) *bool { return &u.Enabled }),
+		readOnly("createdDateTime", times, func(u user) any { return moment(u.Created) }),
+		writable("department", short, func(u *user) *string { return &u.Department }),
+		writable("mailNickname", short, func(u *user) *string { return &u.MailNickname }),
+		writable("usageLocation", 2, func(u *user) *string { return &u.UsageLocation }),
+		readOnly("signInSessionsValidFromDateTime", shown, func(u user) any {
+			if u.ValidFrom.IsZero() {
+				return moment(u.Created)
+			}
+			return moment(u.ValidFrom)
+		}),
+		readOnly("securityIdentifier", shown, func(u user) any { return securityIdentifier(u.ID) }),
+		constant[user]("userType", "Member"),
+		constant[user]("passwordProfile", nil),
+		keep.one("otherMails", "[]"), keep.one("proxyAddresses", "[]"),
+	}
+	for _, name := range []string{
+		"deletedDateTime", "creationType", "externalUserState", "lastPasswordChangeDateTime", "onPremisesSyncEnabled",
+		"onPremisesDistinguishedName", "onPremisesDomainName", "onPremisesSamAccountName", "onPremisesUserPrincipalName",
+		"onPremisesLastSyncDateTime", "onPremisesSecurityIdentifier", "imAddresses",
+	} {
+		more = append(more, readOnly(name, shown, func(user) any { return nil }))
+	}
+	more = append(more, keep.several("ageGroup", "city", "companyName", "consentProvidedForMinor", "country", "employeeId",
+		"employeeType", "faxNumber", "onPremisesImmutableId", "passwordPolicies", "postalCode", "showInAddressList", "state", "streetAddress")...)
+	return &schema[user]{typ: "user", set: "users", fields: append(fields, hidden(more...)...)}
+}
+
+func (h *Handler) userSource(tenant string) source[directory.User] {
+	id := func(u directory.User) string { return u.ID }
+	return source[directory.User]{
+		shape: h.users, cursor: id,
+		after: everyOne(func(tx store.Tx, after string, limit int) ([]directory.User, error) {
+			return h.Directory.Users(tx, tenant, after, limit)
+		}, id),
+		direct: func(tx store.Tx, f *filter) ([]directory.User, bool, error) {
+			if name, known := f.equal("userPrincipalName"); known {
+				return oneOrNone(h.Directory.UserByName(tx, tenant, name))
+			}
+			if id, known := f.equal("id"); known {
+				return oneOrNone(h.Directory.User(tx, tenant, id))
+			}
+			return nil, false, nil
+		},
+	}
+}
+
+// oneOrNone makes the result of a look-up the candidates of a list.
+func oneOrNone[T any](t T, err error) ([]T, bool, error) {
+	if errors.Is(err, directory.ErrNotFound) {
+		return nil, true, nil
+	}
+	return []T{t}, true, err
+}
+
+func (h *Handler) listUsers(ctx context.Context, req *Request) (*Response, error) {
+	return page(ctx, h, req, h.userSource(req.Caller.tenant))
+}
+
+func (h *Handler) countUsers(ctx context.Context, req *Request) (*Response, error) {
+	return number(ctx, h, req, h.userSource(req.Caller.tenant))
+}
+
+func (h *Handler) getUser(ctx context.Context, req *Request) (_ *Response, err error) {
+	var u directory.User
+	err = h.Store.View(ctx, func(tx store.Tx) error {
+		u, err = h.Directory.User(tx, req.Caller.tenant, req.Object.id)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return entity(req, h.users, u)
+}
+
+func (h *Handler) createUser(ctx context.Context, req *Request) (*Response, error) {
+	u := directory.User{ID: h.NewID(), TenantID: req.Caller.tenant, Created: h.Now().UTC(), Enabled: true}
+	password, given, err := takePassword(req.Body)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.users.apply(&u, req.Body); err != nil {
+		return nil, err
+	}
+	for name, missing := range map[string]bool{
+		"displayName": u.DisplayName == "", "mailNickname": u.MailNickname == "", "userPrincipalName": u.UserPrincipalName == "",
+		"passwordProfile": !given, "accountEnabled": req.Body["accountEnabled"] == nil,
+	} {
+		if missing {
+			return nil, errBadRequest("A value is required for property '%s' of resource 'User'.", name)
+		}
+	}
+	_, err = h.Store.Update(ctx, func(tx store.Tx) error {
+		if err := h.checkDomain(tx, u); err != nil {
+			return err
+		}
+		return h.Directory.CreateUser(tx, u, password)
+	})
+	if errors.Is(err, directory.ErrExists) {
+		return nil, errBadRequest("Another object with the same value for property userPrincipalName already exists.")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return created(req, h.users, u, u.ID), nil
+}
+
+// checkDomain refuses names in domains that are not the tenant's.
+func (h *Handler) checkDomain(tx store.Tx, u directory.User) error {
+	t, err := h.Directory.Tenant(tx, u.TenantID)
+	if err != nil {
+		return err
+	}
+	_, domain, _ := strings.Cut(u.UserPrincipalName, "@")
+	if !arm.SameName(domain, t.DefaultDomain) {
+		return errBadRequest("The domain portion of the userPrincipalName property is invalid. You must use one of the verified domain names in your organization.")
+	}
+	return nil
+}
+
+// takePassword takes the password out of a body. That it should be changed at the next sign-in is
+// read, and not kept.
+func takePassword(body map[string]json.RawMessage) (password directory.PasswordText, given bool, err error) {
+	raw, given := body["passwordProfile"]
+	delete(body, "passwordProfile")
+	if !given || isNull(raw) {
+		return "", false, nil
+	}
+	var profile struct {
+		Password *string `json:"password"`
+	}
+	if json.Unmarshal(raw, &profile) != nil {
+		return "", false, errValue("passwordProfile")
+	}
+	if profile.Password == nil {
+		return "", false, nil
+	}
+	if *profile.Password == "" {
+		return "", true, directory.ErrWeakPassword
+	}
+	return directory.PasswordText(*profile.Password), true, nil
+}
+
+func (h *Handler) updateUser(ctx context.Context, req *Request) (*Response, error) {
+	password, given, err := takePassword(req.Body)
+	if err != nil {
+		return nil, err
+	}
+	_, err = h.Store.Update(ctx, func(tx store.Tx) error {
+		u, err := h.Directory.User(tx, req.Caller.tenant, req.Object.id)
+		if err != nil {
+			return err
+		}
+		name := u.UserPrincipalName
+		if err := h.users.apply(&u, req.Body); err != nil {
+			return err
+		}
+		if name != u.UserPrincipalName {
+			if err := h.checkDomain(tx, u); err != nil {
+				return err
+			}
+		}
+		if err := h.Directory.UpdateUser(tx, u); err != nil || !given {
+			return err
+		}
+		return h.Directory.SetPassword(tx, req.Caller.tenant, u.ID, password)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return noContent(), nil
+}
+
+func (h *Handler) deleteUser(ctx context.Context, req *Request) (*Response, error) {
+	return h.remove(ctx, req, func(tx store.Tx) error {
+		return h.Directory.DeleteUser(tx, req.Caller.tenant, req.Object.id)
+	})
+}
+
+// remove deletes an object and what points at it.
+func (h *Handler) remove(ctx context.Context, req *Request, fn func(store.Tx) error) (*Response, error) {
+	_, err := h.Store.Update(ctx, func(tx store.Tx) error {
+		if err := h.keepOneAdministrator(tx, req.Caller.tenant, req.Object.principal); err != nil {
+			return err
+		}
+		return fn(tx)
+	})
+	if err != nil {
+		return nil, err
+	}
+	response := noContent()
+	for _, id := range slices.Compact([]string{req.Object.id, req.Object.principal}) {
+		if id == "" { // an application without a principal
+			continue
+		}
+		// The object is gone, whatever becomes of its traces.
+		response.Err = errors.Join(response.Err, h.Directory.Unlink(ctx, req.Caller.tenant, id))
+	}
+	return response, nil
+}
+
+// changePassword is for who knows the password that there is.
+func (h *Handler) changePassword(ctx context.Context, req *Request) (*Response, error) {
+	var now, next string
+	for name, at := range map[string]*string{"currentPassword": &now, "newPassword": &next} {
+		if json.Unmarshal(req.Body[name], at) != nil || *at == "" {
+			return nil, errBadRequest("The parameter '%s' is required.", name)
+		}
+	}
+	var u directory.User
+	err := h.Store.View(ctx, func(tx store.Tx) (err error) {
+		u, err = h.Directory.User(tx, req.Caller.tenant, req.Object.id)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	_, err = h.Directory.AuthenticateUser(ctx, u.TenantID, u.UserPrincipalName, directory.PasswordText(now))
+	if errors.Is(err, directory.ErrWrongPassword) {
+		return nil, errBadRequest("The specified password does not match the current password.")
+	}
+	if err != nil {
+		return nil, err
+	}
+	_, err = h.Store.Update(ctx, func(tx store.Tx) error {
+		return h.Directory.SetPassword(tx, u.TenantID, u.ID, directory.PasswordText(next))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return noContent(), nil
+}
+
+// revokeSessions makes all tokens of a user invalid.
+func (h *Handler) revokeSessions(ctx context.Context, req *Request) (*Response, error) {
+	_, err := h.Store.Update(ctx, func(tx store.Tx) error {
+		return h.Directory.RevokeTokens(tx, req.Caller.tenant, req.Object.id)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Response{Status: http.StatusOK, Body: object{{"@odata.context", req.context("Edm.Boolean", nil, false)}, {"value", true}}}, nil
+}
+
+// setTexts reads a list of at most so many texts.
+func setTexts(name string, most, length int, at *[]string, raw json.RawMessage) error {
+	var texts []string
+	if json.Unmarshal(raw, &texts) != nil || len(texts) > most {
+		return errValue(name)
+	}
+	for _, s := range texts {
+		var checked string
+		quoted, err := json.Marshal(s)
+		if err != nil || s == "" || setText(name, length, &checked, quoted) != nil {
+			return errValue(name)
+		}
+	}
+	*at = texts
+	return nil
+}
