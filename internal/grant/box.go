@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // ErrSealed says that something was not sealed here, or for another purpose.
@@ -50,7 +51,7 @@ func (b *Box) Seal(purpose string, v any) (string, error) {
 
 // Open reads into v what Seal has made, or gives ErrSealed.
 func (b *Box) Open(purpose, sealed string, v any) error {
-	if len(sealed) > maxSealed {
+	if len(sealed) > maxSealed || strings.ContainsAny(sealed, "\r\n") { // which the decoder would skip
 		return ErrSealed
 	}
 	data, err := base64.RawURLEncoding.Strict().DecodeString(sealed)

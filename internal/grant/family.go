@@ -97,7 +97,7 @@ func (g *Grants) Rotate(ctx context.Context, r Refresh, began time.Time) (refres
 			return err
 		}
 		switch {
-		case record.Generation == next.Generation && !began.After(record.Rotated.Add(g.Overlap)):
+		case record.Generation == next.Generation && began.Before(record.Rotated.Add(g.Overlap)):
 			return nil // another request was faster; both get the same successor
 		case record.Generation > r.sealed.Generation:
 			reused = true

@@ -1,0 +1,477 @@
+package grant_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"midas/internal/grant"
+	"midas/internal/store"
+	"midas/internal/store/storetest"
+)
+
+const (
+	tenant = "8d3e9b1c-0d3b-4c1c-9e6c-6f6a3d3f0a11"
+	user   = "2f0c3a55-7f44-4a52-a3a7-0f2a3b4c5d6e"
+	client = "c1a9f0de-6a35-4f6e-8a0b-1b2c3d4e5f60"
+)
+
+var start = time.Date(2026, 3, 14, 9, 26, 53, 589793238, time.UTC)
+
+type fixture struct {
+	*grant.Grants
+	mu  sync.Mutex
+	now time.Time
+	ids atomic.Int64
+}
+
+func newFixture(t testing.TB) *fixture {
+	t.Helper()
+	box, err := grant.NewBox([32]byte{1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fixture{now: start}
+	f.Grants = &grant.Grants{
+		Store: storetest.Memory(t), Box: box, Now: f.time,
+		NewID: func() string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", f.ids.Add(1)) },
+	}
+	return f
+}
+
+func (f *fixture) time() time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.now
+}
+
+func (f *fixture) advance(d time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.now = f.now.Add(d)
+}
+
+// keys counts what is stored.
+func (f *fixture) keys(t testing.TB, prefix string) (n int) {
+	t.Helper()
+	if err := f.Store.View(t.Context(), func(tx store.Tx) error {
+		n = 0
+		for _, err := range tx.Scan(store.Range{Prefix: prefix}) {
+			if err != nil {
+				return err
+			}
+			n++
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func granted() grant.Grant {
+	return grant.Grant{TenantID: tenant, UserID: user, ClientID: client, Scope: "openid", Authenticated: start.Truncate(time.Second)}
+}
+
+func (f *fixture) code(t testing.TB) grant.Code {
+	t.Helper()
+	sealed, err := f.SealCode(grant.Code{Grant: granted(), RedirectURI: "http://localhost:1", Challenge: "x", Method: "plain"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := f.OpenCode(sealed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// rotate exchanges a refresh token, now.
+func (f *fixture) rotate(t testing.TB, sealed string) (string, error) {
+	t.Helper()
+	r, err := f.OpenRefresh(t.Context(), sealed)
+	if err != nil {
+		return "", err
+	}
+	return f.Rotate(t.Context(), r, f.time())
+}
+
+func (f *fixture) mustRotate(t testing.TB, sealed string) string {
+	t.Helper()
+	f.advance(time.Millisecond)
+	next, err := f.rotate(t, sealed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return next
+}
+
+func TestACodeIsGoodOnce(t *testing.T) {
+	f := newFixture(t)
+	c := f.code(t)
+	refresh, err := f.Redeem(t.Context(), c, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := f.OpenRefresh(t.Context(), refresh)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(granted(), r.Grant); diff != "" {
+		t.Errorf("grant (-want +got):\n%s", diff)
+	}
+	next := f.mustRotate(t, refresh)
+	if _, err := f.Redeem(t.Context(), c, true); !errors.Is(err, grant.ErrRedeemed) {
+		t.Errorf("the second time: %v, want ErrRedeemed", err)
+	}
+	if _, err := f.OpenRefresh(t.Context(), next); !errors.Is(err, grant.ErrInvalid) {
+		t.Errorf("what the code was redeemed for: %v, want ErrInvalid", err)
+	}
+}
+
+func TestOfManyWhoRedeemACodeOneGetsIt(t *testing.T) {
+	f := newFixture(t)
+	c := f.code(t)
+	var wg sync.WaitGroup
+	var got atomic.Int64
+	for range 16 {
+		wg.Go(func() {
+			switch _, err := f.Redeem(t.Context(), c, true); {
+			case err == nil:
+				got.Add(1)
+			case !errors.Is(err, grant.ErrRedeemed):
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := got.Load(); n != 1 {
+		t.Errorf("%d got it", n)
+	}
+}
+
+func TestCodesEnd(t *testing.T) {
+	f := newFixture(t)
+	sealed, err := f.SealCode(grant.Code{Grant: granted()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.advance(grant.CodeLife - time.Second)
+	if _, err := f.OpenCode(sealed); err != nil {
+		t.Errorf("a second before: %v", err)
+	}
+	f.advance(time.Second)
+	if _, err := f.OpenCode(sealed); !errors.Is(err, grant.ErrExpired) {
+		t.Errorf("at its end: %v, want ErrExpired", err)
+	}
+}
+
+func TestNothingIsWhatItWasNotSealedAs(t *testing.T) {
+	f := newFixture(t)
+	refresh, err := f.Begin(t.Context(), granted())
+	if err != nil {
+		t.Fatal(err)
+	}
+	device, _, err := f.StartDevice(t.Context(), grant.Device{ClientID: client})
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, err := f.SealCode(grant.Code{Grant: granted()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign := newFixture(t)
+	if foreign.Box, err = grant.NewBox([32]byte{2}); err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := foreign.Begin(t.Context(), granted())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, sealed := range map[string]string{
+		"empty": "", "a word": "word", "a code": code, "a device code": device, "another server's": theirs,
+		"cut": refresh[:len(refresh)-1], "longer": refresh + "A", "changed": flip(refresh), "with a line break": refresh[:9] + "\n" + refresh[9:],
+		"huge": strings.Repeat("A", 1<<20),
+	} {
+		if _, err := f.OpenRefresh(t.Context(), sealed); !errors.Is(err, grant.ErrInvalid) {
+			t.Errorf("%s as a refresh token: %v, want ErrInvalid", name, err)
+		}
+	}
+	for name, sealed := range map[string]string{"refresh token": refresh, "device code": device} {
+		if _, err := f.OpenCode(sealed); !errors.Is(err, grant.ErrInvalid) {
+			t.Errorf("a %s as a code: %v, want ErrInvalid", name, err)
+		}
+	}
+	if _, err := f.OpenDevice(t.Context(), refresh); !errors.Is(err, grant.ErrInvalid) {
+		t.Errorf("a refresh token as a device code: %v, want ErrInvalid", err)
+	}
+}
+
+// flip changes a character in the middle.
+func flip(s string) string {
+	b := []byte(s)
+	if i := len(b) / 2; b[i] == 'A' {
+		b[i] = 'B'
+	} else {
+		b[i] = 'A'
+	}
+	return string(b)
+}
+
+func TestAnOldRefreshTokenEndsItsFamily(t *testing.T) {
+	f := newFixture(t)
+	first, err := f.Begin(t.Context(), granted())
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := f.mustRotate(t, first)
+	f.advance(time.Second)
+	if _, err := f.rotate(t, first); !errors.Is(err, grant.ErrReused) {
+		t.Errorf("the first again: %v, want ErrReused", err)
+	}
+	if _, err := f.rotate(t, second); !errors.Is(err, grant.ErrInvalid) {
+		t.Errorf("the second afterwards: %v, want ErrInvalid", err)
+	}
+}
+
+// TestRequestsAtTheSameMomentAreNoTheft has two programs with one cache.
+func TestRequestsAtTheSameMomentAreNoTheft(t *testing.T) {
+	f := newFixture(t)
+	first, err := f.Begin(t.Context(), granted())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.advance(time.Minute)
+	began := f.time()
+	r, err := f.OpenRefresh(t.Context(), first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.advance(5 * time.Millisecond)
+	one, err := f.Rotate(t.Context(), r, began)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.advance(5 * time.Millisecond)
+	two, err := f.Rotate(t.Context(), r, began)
+	if err != nil {
+		t.Fatalf("the request that began before the other's answer: %v", err)
+	}
+	// Both have the same generation, so it does not matter which of them is kept.
+	three := f.mustRotate(t, two)
+	if _, err := f.rotate(t, one); !errors.Is(err, grant.ErrReused) {
+		t.Errorf("the other afterwards: %v, want ErrReused", err)
+	}
+	if _, err := f.rotate(t, three); !errors.Is(err, grant.ErrInvalid) {
+		t.Errorf("and then the newest: %v, want ErrInvalid", err)
+	}
+}
+
+func TestOverlapForgivesRetries(t *testing.T) {
+	f := newFixture(t)
+	f.Overlap = 10 * time.Second
+	first, err := f.Begin(t.Context(), granted())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.mustRotate(t, first)
+	f.advance(10*time.Second - 1)
+	if _, err := f.rotate(t, first); err != nil {
+		t.Errorf("within the overlap: %v", err)
+	}
+	f.advance(1)
+	if _, err := f.rotate(t, first); !errors.Is(err, grant.ErrReused) {
+		t.Errorf("after it: %v, want ErrReused", err)
+	}
+}
+
+func TestRefreshTokensEndWhenTheyAreNotUsed(t *testing.T) {
+	f := newFixture(t)
+	token, err := f.Begin(t.Context(), granted())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		f.advance(grant.RefreshLife - time.Hour)
+		token = f.mustRotate(t, token)
+	}
+	f.advance(grant.RefreshLife)
+	if _, err := f.rotate(t, token); !errors.Is(err, grant.ErrExpired) {
+		t.Errorf("after its time: %v, want ErrExpired", err)
+	}
+	page := granted()
+	page.Page = true
+	if token, err = f.Begin(t.Context(), page); err != nil {
+		t.Fatal(err)
+	}
+	f.advance(grant.PageLife - time.Hour)
+	token = f.mustRotate(t, token)
+	f.advance(time.Hour)
+	if _, err := f.rotate(t, token); !errors.Is(err, grant.ErrExpired) {
+		t.Errorf("of a page, although it was used: %v, want ErrExpired", err)
+	}
+}
+
+func TestADeviceWaitsForAPerson(t *testing.T) {
+	f := newFixture(t)
+	code, d, err := f.StartDevice(t.Context(), grant.Device{Tenant: tenant, ClientID: client, Scope: "openid"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := f.OpenDevice(t.Context(), code); !errors.Is(err, grant.ErrPending) || got.ID != d.ID {
+		t.Errorf("before: %v, %v; want ErrPending", got, err)
+	}
+	typed := strings.ToLower(d.UserCode[:4] + " " + d.UserCode[4:6] + "-" + d.UserCode[6:])
+	found, err := f.DeviceByUserCode(t.Context(), grant.UserCode(typed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.RedeemDevice(t.Context(), d, true); !errors.Is(err, grant.ErrInvalid) {
+		t.Errorf("redeemed before: %v, want ErrInvalid", err)
+	}
+	g := granted()
+	if err := f.Decide(t.Context(), found, &g); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Decide(t.Context(), found, nil); !errors.Is(err, grant.ErrInvalid) {
+		t.Errorf("decided twice: %v, want ErrInvalid", err)
+	}
+	if _, err := f.DeviceByUserCode(t.Context(), d.UserCode); !errors.Is(err, grant.ErrInvalid) {
+		t.Errorf("the code afterwards: %v, want ErrInvalid", err)
+	}
+	got, err := f.OpenDevice(t.Context(), code)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(&g, got.Granted); diff != "" {
+		t.Errorf("granted (-want +got):\n%s", diff)
+	}
+	refresh, err := f.RedeemDevice(t.Context(), got, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.OpenRefresh(t.Context(), refresh); err != nil {
+		t.Error(err)
+	}
+	if _, err := f.OpenDevice(t.Context(), code); !errors.Is(err, grant.ErrInvalid) {
+		t.Errorf("redeemed twice: %v, want ErrInvalid", err)
+	}
+}
+
+func TestAPersonCanDecline(t *testing.T) {
+	f := newFixture(t)
+	code, d, err := f.StartDevice(t.Context(), grant.Device{ClientID: client})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Decide(t.Context(), d, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.OpenDevice(t.Context(), code); !errors.Is(err, grant.ErrDeclined) {
+		t.Errorf("%v, want ErrDeclined", err)
+	}
+}
+
+func TestADeviceWaitsAQuarterOfAnHour(t *testing.T) {
+	f := newFixture(t)
+	code, d, err := f.StartDevice(t.Context(), grant.Device{ClientID: client})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.advance(grant.DeviceLife)
+	if _, err := f.OpenDevice(t.Context(), code); !errors.Is(err, grant.ErrExpired) {
+		t.Errorf("device code: %v, want ErrExpired", err)
+	}
+	if _, err := f.DeviceByUserCode(t.Context(), d.UserCode); !errors.Is(err, grant.ErrInvalid) {
+		t.Errorf("user code: %v, want ErrInvalid", err)
+	}
+	g := granted()
+	if err := f.Decide(t.Context(), d, &g); !errors.Is(err, grant.ErrInvalid) {
+		t.Errorf("decision: %v, want ErrInvalid", err)
+	}
+}
+
+func TestUserCodes(t *testing.T) {
+	for typed, want := range map[string]string{
+		"": "", "CDFGHJKL": "", "CDFGHJKLMM": "", "cdfghjklm": "CDFGHJKLM", " cdf-ghj klm ": "CDFGHJKLM",
+		"../../../": "../../../", "d//tenant/": "",
+	} {
+		if got := grant.UserCode(typed); got != want {
+			t.Errorf("%q is %q, want %q", typed, got, want)
+		}
+	}
+	f := newFixture(t)
+	for _, code := range []string{"", "../../../", "d//tenant", "CDFGHJKLM"} {
+		if _, err := f.DeviceByUserCode(t.Context(), code); !errors.Is(err, grant.ErrInvalid) {
+			t.Errorf("%q: %v, want ErrInvalid", code, err)
+		}
+	}
+}
+
+// TestWhatIsOverIsRemoved leaves nothing behind but what is still good.
+func TestWhatIsOverIsRemoved(t *testing.T) {
+	f := newFixture(t)
+	var used string
+	for i := range 50 {
+		token, err := f.Begin(t.Context(), granted())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			used = token
+		}
+		if _, err := f.Redeem(t.Context(), f.code(t), false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, _, err := f.StartDevice(t.Context(), grant.Device{ClientID: client}); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := f.Sweep(t.Context()); n != 0 || err != nil {
+		t.Errorf("nothing is over, and %d entries were swept, %v", n, err)
+	}
+	f.advance(grant.RefreshLife - time.Hour)
+	used = f.mustRotate(t, used)
+	f.advance(2 * time.Hour)
+	for {
+		n, err := f.Sweep(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n == 0 {
+			break
+		}
+	}
+	if n := f.keys(t, "d/"); n != 2 {
+		t.Errorf("%d keys are left, want the family that was used and its entry", n)
+	}
+	f.mustRotate(t, used)
+}
+
+func FuzzOpen(f *testing.F) {
+	box, err := grant.NewBox([32]byte{1})
+	if err != nil {
+		f.Fatal(err)
+	}
+	good, err := box.Seal("a", 1)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good)
+	f.Add("")
+	f.Fuzz(func(t *testing.T, sealed string) {
+		var v any
+		if err := box.Open("a", sealed, &v); err == nil && sealed != good {
+			t.Errorf("%q opens", sealed)
+		}
+		if box.Open("b", sealed, &v) == nil {
+			t.Errorf("%q opens for another purpose", sealed)
+		}
+	})
+}
