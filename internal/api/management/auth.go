@@ -1,6 +1,7 @@
 package management
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,7 +58,15 @@ func (h *Handler) authenticate(ctx context.Context, r *Request, tenant string) e
 	if tenant != "" && claims.TenantID != tenant {
 		return c.wrongTenant(h.Origin, claims.TenantID)
 	}
-	r.Caller = rbac.Caller{TenantID: claims.TenantID, ObjectID: claims.ObjectID, AppID: claims.AppID, Name: claims.AppID}
+	// ARM asks the directory for groups, not the token: a change of membership holds at once.
+	groups, err := h.Directory.TransitiveGroups(ctx, claims.TenantID, claims.ObjectID)
+	if err != nil {
+		return fmt.Errorf("groups of %s: %w", claims.ObjectID, err)
+	}
+	r.Caller = rbac.Caller{
+		TenantID: claims.TenantID, ObjectID: claims.ObjectID, AppID: claims.AppID,
+		Name: cmp.Or(claims.UPN, claims.AppID), Groups: groups,
+	}
 	return nil
 }
 
@@ -137,7 +146,7 @@ func (h *Handler) fillEvent(r *Request, op *Operation, ev *httpx.Event) {
 		ResourceID: id.String(), ResourceType: string(r.Path.Type),
 		Operation: strings.ReplaceAll(op.Perform, "{namespace}", id.Name()),
 		Status:    activity.Succeeded,
-		Caller:    r.Caller.AppID, CallerObjectID: r.Caller.ObjectID, ClientIP: ev.ClientIP, ClientRequestID: ev.ClientRequestID,
-		Method: r.HTTP.Method, URI: r.HTTP.URL.EscapedPath(),
+		Caller:    r.Caller.Name, CallerObjectID: r.Caller.ObjectID, ClientIP: ev.ClientIP, ClientRequestID: ev.ClientRequestID,
+		Method: r.HTTP.Method, URI: h.origin(r) + r.HTTP.URL.RequestURI(),
 	}
 }

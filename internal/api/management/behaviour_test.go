@@ -2,6 +2,7 @@ package management_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http/httptest"
 	"net/url"
@@ -10,7 +11,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 
+	"midas/internal/directory"
+	"midas/internal/store"
 	"midas/internal/token"
 )
 
@@ -145,7 +149,7 @@ func TestTheActivityLogHasEveryWriteAndEveryRefusal(t *testing.T) {
 
 func TestTokensForOthersAreRefused(t *testing.T) {
 	s := newStack(t)
-	good := token.Claims{Audience: audience, Subject: s.callers["owner"].ID, ObjectID: s.callers["owner"].ID, TenantID: tenant, Expires: s.now().Add(time.Hour)}
+	good := token.Claims{Audience: audience, Subject: s.callers["owner"].ID, ObjectID: s.callers["owner"].ID, AppID: s.callers["owner"].AppID, TenantID: tenant, Expires: s.now().Add(time.Hour)}
 	with := func(change func(*token.Claims)) string {
 		c := good
 		change(&c)
@@ -186,6 +190,32 @@ func TestATokenEndsWithItsTime(t *testing.T) {
 	if w := s.bearer(raw); w.Code != 401 || !strings.Contains(w.Body.String(), "ExpiredAuthenticationToken") {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
+}
+
+func TestRolesOfAGroupHoldForItsMembersAsLongAsTheyAreMembers(t *testing.T) {
+	s := newStack(t)
+	outer, inner := uuid.NewString(), uuid.NewString()
+	nobody := s.callers["nobody"].ID
+	s.update(t, func(tx store.Tx) error {
+		return errors.Join(
+			s.directory.CreateGroup(tx, directory.Group{ID: outer, TenantID: tenant, DisplayName: "outer"}),
+			s.directory.CreateGroup(tx, directory.Group{ID: inner, TenantID: tenant, DisplayName: "inner"}),
+			s.directory.AddMember(tx, tenant, outer, inner),
+		)
+	})
+	s.callers["outer"] = directory.ServicePrincipal{ID: outer}
+	s.assign(t, "outer", "Reader", "/subscriptions/"+sub)
+	s.want(t, 403, "nobody", "GET", "{sub}/resourceGroups"+core, "")
+	s.update(t, func(tx store.Tx) error { return s.directory.AddMember(tx, tenant, inner, nobody) })
+	s.want(t, 200, "nobody", "GET", "{sub}/resourceGroups"+core, "")
+	s.update(t, func(tx store.Tx) error { return s.directory.RemoveMember(tx, tenant, inner, nobody) })
+	s.want(t, 403, "nobody", "GET", "{sub}/resourceGroups"+core, "")
+}
+
+func (s *stack) update(t *testing.T, change func(store.Tx) error) {
+	t.Helper()
+	_, err := s.store.Update(t.Context(), change)
+	must(t, err)
 }
 
 func TestLargeRequestsAreRefusedInARMsShape(t *testing.T) {
