@@ -56,6 +56,7 @@ var mayImport = map[string]string{
 
 	"cmd/midas": "midas internal/admin internal/child internal/proxy internal/truststore",
 	"midastest": "midas",
+	"bench":     "internal/localca internal/store internal/store/pebble",
 
 	// tests only: nothing that is built may import them
 	"internal/oracle": "",

@@ -239,6 +239,7 @@ func TestLabIsWellKnown(t *testing.T) {
 	want := midas.Admin{
 		Endpoint: admin.Endpoint, TenantID: midas.LabTenantID, SubscriptionID: midas.LabSubscriptionID,
 		ClientID: midas.LabClientID, ClientSecret: midas.LabClientSecret,
+		UserName: midas.LabUserName, UserPassword: midas.LabUserPassword,
 	}
 	if admin != want {
 		t.Errorf("administrator %v", admin)
