@@ -1,0 +1,157 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bufio"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// midas runs one of Midas's own commands on the world's server.
+func (w *azureCLI) midas(t *testing.T, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), midasBinary(t), args...)
+	cmd.Env, cmd.Dir = append(os.Environ(), "MIDAS_DATA="+w.data), filepath.Dir(w.data)
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("midas %s: %v\n%s", strings.Join(args, " "), err, err.(*exec.ExitError).Stderr)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+func TestAzureCLISignsInWithUserAndPassword(t *testing.T) {
+	w := world(t)
+	w.want(t, w.SubscriptionID+" user", "join(' ', [[0].id, [0].user.type])", "login", "-u", w.UserName, "-p", w.UserPassword)
+	w.want(t, w.UserName, "userPrincipalName", "ad", "signed-in-user", "show")
+	w.want(t, "rg1", "name", "group", "create", "-n", "rg1", "-l", "eastus")
+	if _, errs, err := w.try(t, "login", "-u", w.UserName, "-p", "Wrong-Password-7"); err == nil || !strings.Contains(errs, "AADSTS50126") {
+		t.Errorf("%v %s", err, errs)
+	}
+}
+
+func TestAzureCLISignsInWithACertificate(t *testing.T) {
+	need(t, "openssl")
+	w := world(t)
+	w.midas(t, "app", "create", "deployer")
+	dir := t.TempDir()
+	key, cert, both := filepath.Join(dir, "key.pem"), filepath.Join(dir, "cert.pem"), filepath.Join(dir, "both.pem")
+	out, err := exec.CommandContext(t.Context(), "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+		"-subj", "/CN=deployer", "-keyout", key, "-out", cert).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	join(t, both, key, cert)
+	w.midas(t, "app", "certificate", "deployer", cert)
+	w.midas(t, "role", "assign", "--assignee", "deployer", "--role", "Reader")
+	client := strings.Fields(w.midas(t, "app", "list"))[0]
+	for line := range strings.Lines(w.midas(t, "app", "list")) {
+		if fields := strings.Fields(line); fields[2] == "deployer" {
+			client = fields[0]
+		}
+	}
+	w.want(t, w.SubscriptionID, "[0].id", "login", "--service-principal", "-u", client, "-p", both, "--tenant", w.TenantID)
+	w.want(t, "0", "length(@)", "group", "list")
+	if _, errs, err := w.try(t, "group", "create", "-n", "rg1", "-l", "eastus"); err == nil || !strings.Contains(errs, "AuthorizationFailed") {
+		t.Errorf("a Reader makes a group: %v %s", err, errs)
+	}
+}
+
+// join writes files one after the other into one.
+func join(t *testing.T, to string, from ...string) {
+	t.Helper()
+	var all []byte
+	for _, name := range from {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, text...)
+	}
+	if err := os.WriteFile(to, all, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAzureCLISignsInByDeviceCode(t *testing.T) {
+	need(t, "az")
+	w := world(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	cmd := w.command(ctx, "az", "login", "--use-device-code", "--query", "[0].id", "--output", "tsv")
+	words, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	cmd.Stdout = &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var said string
+	for lines := bufio.NewScanner(words); lines.Scan(); {
+		said += lines.Text() + "\n"
+		if told := regexp.MustCompile(`open the page (\S+) and enter the code (\S+) to`).FindStringSubmatch(lines.Text()); told != nil {
+			w.allowDevice(t, told[1], told[2])
+		}
+	}
+	if err := cmd.Wait(); err != nil || strings.TrimSpace(out.String()) != w.SubscriptionID {
+		t.Fatalf("%v\n%s%s", err, said, &out)
+	}
+	w.want(t, w.UserName, "user.name", "account", "show")
+	w.want(t, "[]", "to_string(@)", "group", "list")
+}
+
+// allowDevice is what the person does whom az has asked.
+func (w *azureCLI) allowDevice(t *testing.T, page, code string) {
+	t.Helper()
+	b := newBrowser(t, w.data)
+	b.open(t, page)
+	b.submit(t, map[string]string{"code": code})
+	b.submit(t, map[string]string{"username": w.UserName, "password": w.UserPassword, "action": "signin"})
+	if strings.Contains(b.page, `name="action" value="continue"`) {
+		b.submit(t, map[string]string{"action": "continue"})
+	}
+	if strings.Contains(b.page, "<form") {
+		t.Fatalf("the page asks for more:\n%s", b.page)
+	}
+}
+
+func TestAzureCLIReadsTheDirectory(t *testing.T) {
+	w := world(t)
+	w.signInBySecret(t, w.TenantID)
+	w.az(t, "group", "create", "-n", "rg1", "-l", "eastus")
+	principal := w.query(t, "principalId", "identity", "create", "-g", "rg1", "-n", "app")
+	w.want(t, "app ManagedIdentity", "join(' ', [displayName, servicePrincipalType])", "ad", "sp", "show", "--id", principal)
+	w.want(t, "Application", "servicePrincipalType", "ad", "sp", "show", "--id", w.ClientID)
+	w.want(t, principal, "[0].id", "ad", "sp", "list", "--display-name", "app")
+	w.want(t, "true", "length(@) > `1`", "ad", "sp", "list", "--all")
+	w.want(t, w.UserName, "value[0].userPrincipalName", "rest", "--url", "https://graph.microsoft.com/v1.0/users")
+}
+
+// Without midas exec: Azure CLI knows Midas as a cloud, and only localhost is ever asked.
+func TestAzureCLIByRegisteredCloud(t *testing.T) {
+	need(t, "az", "bash")
+	w := world(t)
+	config := t.TempDir()
+	w.run = nil
+	// A way out that leads nowhere shows that none is needed.
+	w.env = append(w.env, "AZURE_CONFIG_DIR="+config, "HTTPS_PROXY=http://127.0.0.1:1", "HTTP_PROXY=http://127.0.0.1:1",
+		"NO_PROXY=localhost", "REQUESTS_CA_BUNDLE="+filepath.Join(w.data, "ca.pem"))
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	register := w.command(ctx, "bash", "-euc", `eval "$("$0" cloud register --adfs --data "$1")"`, midasBinary(t), w.data)
+	if out, err := register.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	w.want(t, "Midas", "name", "cloud", "show")
+	w.signInBySecret(t, "adfs")
+	w.want(t, w.ClientID, "appId", "ad", "sp", "show", "--id", w.ClientID)
+	w.identities(t)
+}
