@@ -66,7 +66,8 @@ func (h *Handler) startDevice(x *exchange, v1 bool) error {
 	if err != nil {
 		return err
 	}
-	page := x.origin + "/common/oauth2/deviceauth"
+	// A person opens the page in a browser of their own, for which Azure's names are Azure's.
+	page := h.issuer().Origin + "/common/oauth2/deviceauth"
 	answer := deviceAnswer{
 		UserCode: d.UserCode, DeviceCode: code, URI: page,
 		ExpiresIn: int64(grant.DeviceLife / time.Second), Interval: int64(h.deviceWait() / time.Second),
