@@ -60,7 +60,8 @@ func (s *Service) mergeGroup(id arm.ID, subscription, old, wanted Record) (Recor
 			return Record{}, err
 		}
 		old = Record{
-			ID: id.String(), Type: arm.TypeResourceGroup, Name: id.Name(), State: Succeeded,
+			ID:   "/subscriptions/" + id.Subscription() + "/resourceGroups/" + id.Name(), // however az spells the words between
+			Type: arm.TypeResourceGroup, Name: id.Name(), State: Succeeded,
 			TenantID: subscription.TenantID, Location: arm.Location(wanted.Location), Created: now,
 		}
 	}

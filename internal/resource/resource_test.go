@@ -32,7 +32,7 @@ const (
 func TestGroupIsCreatedChangedAndKeepsItsSpelling(t *testing.T) {
 	s := newService(t, storetest.Memory(t))
 	ctx := t.Context()
-	first, created := putGroup(t, s, sub+"/resourceGroups/RG_1", "East US", map[string]string{"a": "1"})
+	first, created := putGroup(t, s, sub+"/resourcegroups/RG_1", "East US", map[string]string{"a": "1"})
 	if !created || first.Location != "eastus" || first.State != resource.Succeeded || first.TenantID != tenant {
 		t.Fatalf("created %v: %+v", created, first)
 	}
