@@ -151,7 +151,7 @@ func TestAzureCLIByRegisteredCloud(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	w.want(t, "Midas", "name", "cloud", "show")
-	w.signInBySecret(t, "adfs")
+	w.signInBySecret(t, w.TenantID)
 	w.want(t, w.ClientID, "appId", "ad", "sp", "show", "--id", w.ClientID)
 	w.identities(t)
 }

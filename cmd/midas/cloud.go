@@ -58,7 +58,7 @@ func (cloudRegisterCommand) Help() string {
 Examples:
 
   eval "$(midas cloud register --adfs)"
-  az login --service-principal -u "$MIDAS_CLIENT_ID" -p "$MIDAS_CLIENT_SECRET" --tenant adfs
+  az login --service-principal -u "$MIDAS_CLIENT_ID" -p "$MIDAS_CLIENT_SECRET" --tenant "$MIDAS_TENANT_ID"
 
 Back to Azure:
 
