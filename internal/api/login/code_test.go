@@ -1,0 +1,316 @@
+package login_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"midas/internal/directory"
+	"midas/internal/grant"
+	"midas/internal/store"
+	"midas/internal/token"
+)
+
+// payload is what a token says, unverified.
+func payload(t testing.TB, raw any) map[string]any {
+	t.Helper()
+	text, _ := raw.(string)
+	parts := strings.Split(text, ".")
+	if len(parts) != 3 {
+		t.Fatalf("%q is no token", text)
+	}
+	data, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m map[string]any
+	if err := json.Unmarshal(data, &m); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestAPersonSignsInWithABrowser(t *testing.T) {
+	f := newPeople(t)
+	b := f.browse(t)
+	page := b.get(asked(authorizeV2))
+	if page.Code != http.StatusOK || !strings.Contains(page.Body.String(), "to continue to <strong>Microsoft Azure CLI</strong>") {
+		t.Fatalf("status %d: %s", page.Code, page.Body)
+	}
+	to, values := reply(t, b.signIn(page, "ALICE@Contoso.example"))
+	if to != localBack || values.Get("state") != "st&<ate" {
+		t.Errorf("sent to %s with %v", to, values)
+	}
+	answer, claims := f.granted(t, f.post(tokenV2, redeem(values.Get("code"))))
+	at := start.Truncate(time.Second)
+	want := &token.Claims{
+		Audience: arms, Issuer: origin + "/" + tenant + "/", Subject: claims.Subject, ObjectID: aliceID, TenantID: tenant,
+		AppID: cli, AppIDACR: "0", IdentityProvider: origin + "/" + tenant + "/", IdentityType: "user", Version: "1.0",
+		Scopes: "user_impersonation", AuthMethods: []string{"pwd"}, UPN: alice, UniqueName: alice, Name: "Alice <b>",
+		WellKnownIDs: []string{"b79fbf4d-3ef9-4689-8143-76b194e85509", directory.GlobalAdministrator},
+		UniqueID:     claims.UniqueID, IssuedAt: at, NotBefore: at, Expires: at.Add(time.Hour),
+	}
+	if diff := cmp.Diff(want, claims); diff != "" {
+		t.Errorf("claims (-want +got):\n%s", diff)
+	}
+	id := payload(t, answer["id_token"])
+	wantID := map[string]any{
+		"aud": cli, "iss": origin + "/" + tenant + "/v2.0", "sub": id["sub"], "oid": aliceID, "tid": tenant, "uti": id["uti"], "ver": "2.0",
+		"iat": float64(at.Unix()), "nbf": float64(at.Unix()), "exp": float64(at.Add(time.Hour).Unix()), "auth_time": float64(at.Unix()),
+		"amr": []any{"pwd"}, "nonce": "no<nce", "name": "Alice <b>", "given_name": "Alice", "family_name": "Liddell",
+		"email": "a@mail.test", "preferred_username": alice,
+	}
+	if diff := cmp.Diff(wantID, id); diff != "" {
+		t.Errorf("id_token (-want +got):\n%s", diff)
+	}
+	info, err := base64.RawURLEncoding.DecodeString(fmt.Sprint(answer["client_info"]))
+	if err != nil || string(info) != `{"uid":"`+aliceID+`","utid":"`+tenant+`"}` {
+		t.Errorf("client_info %s, %v", info, err)
+	}
+	delete(answer, "client_info")
+	wantAnswer := map[string]any{
+		"token_type": "Bearer", "expires_in": 3599.0, "ext_expires_in": 3599.0, "access_token": answer["access_token"],
+		"id_token": answer["id_token"], "refresh_token": answer["refresh_token"],
+		"scope": arms + "/.default openid profile " + arms + "/user_impersonation",
+	}
+	if diff := cmp.Diff(wantAnswer, answer); diff != "" {
+		t.Errorf("answer (-want +got):\n%s", diff)
+	}
+	if f.event.Caller != aliceID {
+		t.Errorf("caller %s", f.event.Caller)
+	}
+	for _, raw := range []any{answer["id_token"]} {
+		if _, err := f.verifier.Verify(t.Context(), fmt.Sprint(raw)); err == nil {
+			t.Error("an id_token is taken for an access token")
+		}
+	}
+}
+
+// TestWaysToSignIn has requests that differ in form and end well.
+func TestWaysToSignIn(t *testing.T) {
+	f := newPeople(t)
+	basicHeader := []string{"Authorization", basic(webApp, secret)}
+	pageHeader := []string{"Origin", "https://page.test"}
+	plain := strings.Repeat("a", 43)
+	tests := []struct {
+		name, address string
+		path, form    string // with CODE
+		headers       []string
+		audience      string
+	}{
+		{"by common", asked("/common/oauth2/v2.0/authorize"), "/common/oauth2/v2.0/token", redeem("CODE"), nil, arms},
+		{"by organizations, then the tenant", asked("/organizations/oauth2/v2.0/authorize"), tokenV2, redeem("CODE"), nil, arms},
+		{"by the domain", asked("/" + domain + "/oauth2/v2.0/authorize"), tokenV2, redeem("CODE"), nil, arms},
+		{"as AD FS", asked("/adfs/oauth2/authorize"), "/adfs/oauth2/token", redeem("CODE"), nil, arms},
+		{"without PKCE", asked(authorizeV2, "code_challenge", "", "code_challenge_method", ""), tokenV2, redeem("CODE", "code_verifier", ""), nil, arms},
+		{"with a plain challenge", asked(authorizeV2, "code_challenge", plain, "code_challenge_method", ""), tokenV2, redeem("CODE", "code_verifier", plain), nil, arms},
+		{"with another scope at the end", asked(authorizeV2), tokenV2, redeem("CODE", "scope", "https://vault.azure.net/.default openid"), nil, "https://vault.azure.net"},
+		{"at Graph", asked(authorizeV2, "scope", "openid User.Read"), tokenV2, redeem("CODE"), nil, "https://graph.microsoft.com"},
+		{"at a resource with newer tokens", asked(authorizeV2, "scope", "api://newer/Read"), tokenV2, redeem("CODE"), nil, newerApp},
+		{"version 1", asked("/"+tenant+"/oauth2/authorize", "scope", "", "resource", arms), tokenV1, redeem("CODE"), nil, arms},
+		{"version 1, the resource at the end", asked("/"+tenant+"/oauth2/authorize", "scope", ""), tokenV1, redeem("CODE", "resource", arms), nil, arms},
+		{"a program of the tenant", asked(authorizeV2, "client_id", localApp), tokenV2, redeem("CODE", "client_id", localApp), nil, arms},
+		{"a program with its own scheme", asked(authorizeV2, "client_id", localApp, "redirect_uri", "myapp://auth"), tokenV2, redeem("CODE", "client_id", localApp, "redirect_uri", "myapp://auth"), nil, arms},
+		{"a server", asked(authorizeV2, "client_id", webApp, "redirect_uri", webBack), tokenV2, redeem("CODE", "client_id", webApp, "client_secret", secret, "redirect_uri", webBack), nil, arms},
+		{"a server with HTTP Basic", asked(authorizeV2, "client_id", webApp, "redirect_uri", webBack), tokenV2, redeem("CODE", "client_id", "", "redirect_uri", webBack), basicHeader, arms},
+		{"a server by common", asked("/common/oauth2/v2.0/authorize", "client_id", webApp, "redirect_uri", webBack), tokenV2, redeem("CODE", "client_id", webApp, "client_secret", secret, "redirect_uri", webBack), nil, arms},
+		{"a page", asked(authorizeV2, "client_id", pageApp, "redirect_uri", pageBack), tokenV2, redeem("CODE", "client_id", pageApp, "redirect_uri", pageBack), pageHeader, arms},
+		{"a page that names no address", asked(authorizeV2, "client_id", pageApp, "redirect_uri", ""), tokenV2, redeem("CODE", "client_id", pageApp, "redirect_uri", pageBack), pageHeader, arms},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			form := strings.ReplaceAll(test.form, "CODE", url.QueryEscape(f.codeFor(t, alice, test.address)))
+			w := f.post(test.path, form, test.headers...)
+			_, claims := f.granted(t, w)
+			if claims.Audience != test.audience || claims.ObjectID != aliceID {
+				t.Errorf("audience %s, oid %s", claims.Audience, claims.ObjectID)
+			}
+			if got := w.Header().Get("Access-Control-Allow-Origin"); (got == "*") != (test.name[0:6] == "a page") {
+				t.Errorf("Access-Control-Allow-Origin %q", got)
+			}
+		})
+	}
+}
+
+func TestV1UserAnswersAreInStrings(t *testing.T) {
+	f := newPeople(t)
+	code := f.codeFor(t, alice, asked("/"+tenant+"/oauth2/authorize", "scope", "", "resource", arms))
+	answer, _ := f.granted(t, f.post(tokenV1, redeem(code)))
+	id := payload(t, answer["id_token"])
+	if id["ver"] != "1.0" || id["iss"] != origin+"/"+tenant+"/" || id["upn"] != alice || id["unique_name"] != alice {
+		t.Errorf("id_token %v", id)
+	}
+	if answer["expires_in"] != "3599" || answer["refresh_token"] == nil || answer["resource"] != arms {
+		t.Errorf("answer %v", answer)
+	}
+	if _, err := f.verifier.Verify(t.Context(), fmt.Sprint(answer["id_token"])); err == nil {
+		t.Error("an id_token of version 1 is taken for an access token")
+	}
+}
+
+// TestMisuseOfCodes has everything that somebody may try with a code that is not theirs, or not good.
+func TestMisuseOfCodes(t *testing.T) {
+	f := newPeople(t)
+	web := asked(authorizeV2, "client_id", webApp, "redirect_uri", webBack)
+	page := asked(authorizeV2, "client_id", pageApp, "redirect_uri", pageBack)
+	bare := asked(authorizeV2, "code_challenge", "", "code_challenge_method", "")
+	tests := []struct {
+		name, address, path, form string
+		code                      string
+		number                    float64
+	}{
+		{"no code", "", tokenV2, redeem(""), "invalid_request", 900144},
+		{"a code that is none", "", tokenV2, redeem("0.AX"), "invalid_grant", 70000},
+		{"a wrong verifier", asked(authorizeV2), tokenV2, redeem("CODE", "code_verifier", strings.Repeat("x", 43)), "invalid_grant", 501481},
+		{"the challenge as the verifier", asked(authorizeV2), tokenV2, redeem("CODE", "code_verifier", challenge(verifier)), "invalid_grant", 501481},
+		{"no verifier", asked(authorizeV2), tokenV2, redeem("CODE", "code_verifier", ""), "invalid_grant", 50148},
+		{"a short verifier", asked(authorizeV2), tokenV2, redeem("CODE", "code_verifier", "x"), "invalid_request", 501491},
+		{"a verifier for a code without challenge", bare, tokenV2, redeem("CODE"), "invalid_grant", 501481},
+		{"another port", asked(authorizeV2), tokenV2, redeem("CODE", "redirect_uri", "http://localhost:54322"), "invalid_grant", 500112},
+		{"a slash more", asked(authorizeV2), tokenV2, redeem("CODE", "redirect_uri", localBack+"/"), "invalid_grant", 500112},
+		{"no address", asked(authorizeV2), tokenV2, redeem("CODE", "redirect_uri", ""), "invalid_grant", 700009},
+		{"another client", asked(authorizeV2), tokenV2, redeem("CODE", "client_id", localApp), "invalid_grant", 70000},
+		{"another client with its secret", asked(authorizeV2), tokenV2, redeem("CODE", "client_id", webApp, "client_secret", secret), "invalid_grant", 70000},
+		{"an unknown client", asked(authorizeV2), tokenV2, redeem("CODE", "client_id", client[:35]+"9"), "unauthorized_client", 700016},
+		{"no client", asked(authorizeV2), tokenV2, redeem("CODE", "client_id", ""), "invalid_request", 900144},
+		{"a server without its secret", web, tokenV2, redeem("CODE", "client_id", webApp, "redirect_uri", webBack), "invalid_client", 7000218},
+		{"a server with a wrong secret", web, tokenV2, redeem("CODE", "client_id", webApp, "redirect_uri", webBack, "client_secret", "wrong"), "invalid_client", 7000215},
+		{"a secret of who has none", asked(authorizeV2), tokenV2, redeem("CODE", "client_secret", secret), "invalid_client", 700025},
+		{"a page's code outside of a browser", page, tokenV2, redeem("CODE", "client_id", pageApp, "redirect_uri", pageBack), "invalid_request", 9002327},
+		{"another tenant", asked(authorizeV2), "/" + theirTen + "/oauth2/v2.0/token", redeem("CODE"), "invalid_grant", 50020},
+		{"personal accounts", asked(authorizeV2), "/consumers/oauth2/v2.0/token", redeem("CODE"), "invalid_grant", 50020},
+		{"two resources", asked(authorizeV2), tokenV2, redeem("CODE", "scope", "https://a.test/x https://b.test/x"), "invalid_scope", 28000},
+		{"a resource that is none", asked("/"+tenant+"/oauth2/authorize", "scope", ""), tokenV1, redeem("CODE", "resource", "arm"), "invalid_resource", 500011},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			code := ""
+			if test.address != "" {
+				code = f.codeFor(t, alice, test.address)
+			}
+			w := f.post(test.path, strings.ReplaceAll(test.form, "CODE", url.QueryEscape(code)))
+			body := decode(t, w)
+			if diff := cmp.Diff([]any{test.code, []any{test.number}}, []any{body["error"], body["error_codes"]}); diff != "" {
+				t.Errorf("refusal (-want +got):\n%s\n%s", diff, body["error_description"])
+			}
+			if code != "" && strings.Contains(fmt.Sprint(f.event.Err, body), code) {
+				t.Error("the code is repeated")
+			}
+		})
+	}
+}
+
+func TestACodeThatWasUsedTakesBackWhatItGave(t *testing.T) {
+	f := newPeople(t)
+	code := f.codeFor(t, alice, asked(authorizeV2))
+	answer, _ := f.granted(t, f.post(tokenV2, redeem(code)))
+	// Who does not know the verifier takes nothing back.
+	f.refused(t, f.post(tokenV2, redeem(code, "code_verifier", strings.Repeat("x", 43))), 400, 501481)
+	answer, _ = f.granted(t, f.post(tokenV2, refreshing(answer["refresh_token"].(string))))
+	f.refused(t, f.post(tokenV2, redeem(code)), 400, 54005)
+	f.refused(t, f.post(tokenV2, refreshing(answer["refresh_token"].(string))), 400, 70000)
+}
+
+// refused checks an error's status and number.
+func (f *fixture) refused(t testing.TB, w *httptest.ResponseRecorder, status int, number float64) {
+	t.Helper()
+	body := decode(t, w)
+	if diff := cmp.Diff([]any{status, []any{number}}, []any{w.Code, body["error_codes"]}); diff != "" {
+		t.Errorf("refusal (-want +got):\n%s\n%v", diff, body["error_description"])
+	}
+}
+
+func TestCodesAndSignInsEnd(t *testing.T) {
+	f := newPeople(t)
+	code := f.codeFor(t, alice, asked(authorizeV2))
+	f.advance(grant.CodeLife)
+	f.refused(t, f.post(tokenV2, redeem(code)), 400, 70008)
+}
+
+func TestRefreshTokensRotate(t *testing.T) {
+	f := newPeople(t)
+	first := f.signedIn(t)["refresh_token"].(string)
+	f.advance(time.Hour)
+	answer, claims := f.granted(t, f.post(tokenV2, refreshing(first, "scope", "https://vault.azure.net/.default offline_access openid profile")))
+	if claims.Audience != "https://vault.azure.net" || claims.ObjectID != aliceID || answer["id_token"] == nil {
+		t.Errorf("audience %s, answer %v", claims.Audience, answer)
+	}
+	second := answer["refresh_token"].(string)
+	f.advance(time.Second)
+	f.refused(t, f.post(tokenV2, refreshing(first)), 400, 70000)
+	f.refused(t, f.post(tokenV2, refreshing(second)), 400, 70000)
+}
+
+func TestMisuseOfRefreshTokens(t *testing.T) {
+	f := newPeople(t)
+	ours := f.signedIn(t)["refresh_token"].(string)
+	answer, _ := f.granted(t, f.post(tokenV2, redeem(f.codeFor(t, alice, asked(authorizeV2, "client_id", webApp, "redirect_uri", webBack)), "client_id", webApp, "client_secret", secret, "redirect_uri", webBack)))
+	web := answer["refresh_token"].(string)
+	answer, _ = f.granted(t, f.post(tokenV2, redeem(f.codeFor(t, alice, asked(authorizeV2, "client_id", pageApp, "redirect_uri", pageBack)), "client_id", pageApp, "redirect_uri", pageBack), "Origin", "https://page.test"))
+	page := answer["refresh_token"].(string)
+	tests := []struct {
+		name, path, form string
+		status           int
+		number           float64
+	}{
+		{"none", tokenV2, refreshing(""), 400, 900144},
+		{"one that is none", tokenV2, refreshing("0.AX"), 400, 70000},
+		{"an access token", tokenV2, refreshing(answer["access_token"].(string)), 400, 70000},
+		{"of another client", tokenV2, refreshing(ours, "client_id", localApp), 400, 70000},
+		{"of another client with its secret", tokenV2, refreshing(ours, "client_id", webApp, "client_secret", secret), 400, 70000},
+		{"of a server without its secret", tokenV2, refreshing(web, "client_id", webApp), 401, 7000218},
+		{"of a server by a public client", tokenV2, refreshing(web), 400, 70000},
+		{"of a page outside of a browser", tokenV2, refreshing(page, "client_id", pageApp), 400, 9002327},
+		{"at another tenant", "/" + theirTen + "/oauth2/v2.0/token", refreshing(ours), 400, 50020},
+		{"at personal accounts", "/consumers/oauth2/v2.0/token", refreshing(ours), 400, 50020},
+		{"with a scope that is none", tokenV2, refreshing(ours, "scope", "/"), 400, 70011},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			f.refused(t, f.post(test.path, test.form), test.status, test.number)
+		})
+	}
+	// Nothing of that has used them up.
+	f.granted(t, f.post("/common/oauth2/v2.0/token", refreshing(ours)))
+	f.granted(t, f.post(tokenV2, refreshing(web, "client_id", webApp, "client_secret", secret)))
+	f.granted(t, f.post(tokenV2, refreshing(page, "client_id", pageApp), "Origin", "https://page.test"))
+}
+
+func TestWhatWasGrantedEndsWithThePasswordAndWithTheAccount(t *testing.T) {
+	f := newPeople(t)
+	refresh := f.signedIn(t)["refresh_token"].(string)
+	code := f.codeFor(t, alice, asked(authorizeV2))
+	b := f.browse(t)
+	reply(t, b.signIn(b.get(asked(authorizeV2)), alice))
+	f.advance(time.Minute)
+	f.update(t, func(tx store.Tx) error { return f.Directory.RevokeTokens(tx, tenant, aliceID) })
+	f.refused(t, f.post(tokenV2, refreshing(refresh)), 400, 50173)
+	f.refused(t, f.post(tokenV2, redeem(code)), 400, 50173)
+	if w := b.get(asked(authorizeV2)); w.Code != http.StatusOK {
+		t.Errorf("the session is still good: status %d", w.Code)
+	}
+	// In the very same second, what comes afterwards is good.
+	refresh = f.signedIn(t)["refresh_token"].(string)
+	f.granted(t, f.post(tokenV2, refreshing(refresh)))
+
+	refresh = f.signedIn(t)["refresh_token"].(string)
+	f.update(t, func(tx store.Tx) error {
+		u, err := f.Directory.User(tx, tenant, aliceID)
+		u.Enabled = false
+		if err != nil {
+			return err
+		}
+		return f.Directory.UpdateUser(tx, u)
+	})
+	f.refused(t, f.post(tokenV2, refreshing(refresh)), 400, 50057)
+	f.update(t, func(tx store.Tx) error { return f.Directory.DeleteUser(tx, tenant, aliceID) })
+	f.refused(t, f.post(tokenV2, refreshing(refresh)), 400, 50173)
+}

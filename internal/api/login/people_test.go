@@ -1,0 +1,280 @@
+package login_test
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/base64"
+	"errors"
+	"html"
+	"math/big"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	"midas/internal/directory"
+	"midas/internal/store"
+)
+
+const (
+	cli      = directory.AzureCLIAppID
+	webApp   = "aaaaaaaa-0000-4000-8000-000000000001" // a server with a secret
+	pageApp  = "aaaaaaaa-0000-4000-8000-000000000002" // a page in a browser
+	localApp = "aaaaaaaa-0000-4000-8000-000000000003" // a program without a secret
+	apiApp   = "aaaaaaaa-0000-4000-8000-000000000004" // a service that is called, and calls on
+	certApp  = "aaaaaaaa-0000-4000-8000-000000000005" // an application with certificates
+	theirApp = "aaaaaaaa-0000-4000-8000-000000000006" // one of the other tenant
+	newerApp = "aaaaaaaa-0000-4000-8000-000000000007" // a resource that takes the newer tokens
+
+	alice       = "alice@" + domain
+	aliceID     = "11111111-0000-4000-8000-000000000001"
+	gone        = "gone@" + domain // switched off
+	bob         = "bob@" + theirDomain
+	bobID       = "11111111-0000-4000-8000-000000000003"
+	password    = "Correct-horse-battery-9"
+	theirTen    = other
+	theirDomain = "fabrikam.example"
+
+	webBack   = "https://app.test/callback"
+	pageBack  = "https://page.test/"
+	localBack = "http://localhost:54321"
+)
+
+// people adds people of two tenants and the applications with which they sign in.
+func (f *fixture) people(t testing.TB) {
+	t.Helper()
+	good, err := directory.NewSecret("k1", secret, start.AddDate(-1, 0, 0), start.AddDate(1, 0, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	secrets := []directory.Secret{good}
+	d := f.Directory
+	// A password takes long to hash, and a transaction may run twice, so one is enough for each.
+	add := func(tx store.Tx, a directory.Application) error {
+		if a.TenantID == "" {
+			a.TenantID = tenant
+		}
+		a.ID = "object-" + a.AppID
+		return errors.Join(d.CreateApplication(tx, a), d.CreateServicePrincipal(tx, directory.ServicePrincipal{
+			ID: "sp-" + a.AppID, AppID: a.AppID, TenantID: a.TenantID, DisplayName: a.DisplayName, Type: directory.TypeApplication, Enabled: true,
+		}))
+	}
+	_, err = f.store.Update(context.Background(), func(tx store.Tx) error {
+		return errors.Join(
+			d.PutTenant(tx, directory.Tenant{ID: theirTen, DisplayName: "Fabrikam", DefaultDomain: theirDomain}),
+			d.CreateUser(tx, directory.User{ID: aliceID, TenantID: tenant, UserPrincipalName: alice, DisplayName: "Alice <b>", GivenName: "Alice", Surname: "Liddell", Mail: "a@mail.test", Enabled: true}, password),
+			d.CreateUser(tx, directory.User{ID: "11111111-0000-4000-8000-000000000002", TenantID: tenant, UserPrincipalName: gone, Enabled: false}, password),
+			d.CreateUser(tx, directory.User{ID: bobID, TenantID: theirTen, UserPrincipalName: bob, DisplayName: "Bob", Enabled: true}, password),
+			add(tx, directory.Application{AppID: webApp, DisplayName: "Web <i>app</i>", Secrets: secrets, Redirects: directory.Redirects{Web: []string{webBack, "https://app.test/other?x=1"}}}),
+			add(tx, directory.Application{AppID: pageApp, DisplayName: "Page", Redirects: directory.Redirects{SPA: []string{pageBack}}}),
+			add(tx, directory.Application{AppID: localApp, DisplayName: "Tool", PublicClient: true, Redirects: directory.Redirects{Public: []string{"http://localhost", "http://127.0.0.1/back", "myapp://auth"}}}),
+			add(tx, directory.Application{AppID: apiApp, DisplayName: "API", Secrets: secrets, IdentifierURIs: []string{"api://api"}}),
+			add(tx, directory.Application{AppID: certApp, DisplayName: "Certs"}),
+			add(tx, directory.Application{AppID: theirApp, TenantID: theirTen, DisplayName: "Theirs", Secrets: secrets, PublicClient: true, Redirects: directory.Redirects{Public: []string{"http://localhost"}}}),
+			add(tx, directory.Application{AppID: newerApp, DisplayName: "Newer", IdentifierURIs: []string{"api://newer"}, TokenVersion: 2}),
+			d.AssignDirectoryRole(tx, tenant, directory.GlobalAdministrator, aliceID),
+		)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func newPeople(t testing.TB) *fixture {
+	f := newFixture(t)
+	f.people(t)
+	return f
+}
+
+// update changes the directory.
+func (f *fixture) update(t testing.TB, fn func(tx store.Tx) error) {
+	t.Helper()
+	if _, err := f.store.Update(context.Background(), fn); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// browser is a browser that keeps cookies and follows nothing by itself.
+type browser struct {
+	t       testing.TB
+	f       *fixture
+	cookies map[string]string
+	host    string // that it addresses; empty: the server's own
+}
+
+func (f *fixture) browse(t testing.TB) *browser {
+	return &browser{t: t, f: f, cookies: map[string]string{}}
+}
+
+func (b *browser) send(r *http.Request) *httptest.ResponseRecorder {
+	b.t.Helper()
+	if b.host != "" {
+		r.Host = b.host
+	}
+	for name, value := range b.cookies {
+		r.AddCookie(&http.Cookie{Name: name, Value: value})
+	}
+	w := b.f.do(r)
+	for _, c := range w.Result().Cookies() {
+		if !c.Secure || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Path != "/" || c.Domain != "" || !strings.HasPrefix(c.Name, "__Host-") {
+			b.t.Errorf("cookie %v", c)
+		}
+		if b.cookies[c.Name] = c.Value; c.MaxAge < 0 {
+			delete(b.cookies, c.Name)
+		}
+	}
+	return w
+}
+
+func (b *browser) get(path string) *httptest.ResponseRecorder {
+	return b.send(httptest.NewRequest(http.MethodGet, path, nil))
+}
+
+// post sends a form as a page of the server does.
+func (b *browser) post(path string, values url.Values) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(values.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	return b.send(r)
+}
+
+// forms give what a page's form would send, and where to.
+var (
+	formAction = regexp.MustCompile(`<form method="post" action="([^"]*)"`)
+	formHidden = regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)">`)
+)
+
+func formOf(t testing.TB, w *httptest.ResponseRecorder) (action string, values url.Values) {
+	t.Helper()
+	body := w.Body.String()
+	m := formAction.FindStringSubmatch(body)
+	if m == nil {
+		t.Fatalf("status %d, no form: %s", w.Code, body)
+	}
+	values = url.Values{}
+	for _, hidden := range formHidden.FindAllStringSubmatch(body, -1) {
+		values.Set(html.UnescapeString(hidden[1]), html.UnescapeString(hidden[2]))
+	}
+	return html.UnescapeString(m[1]), values
+}
+
+// submit fills in a page's form: name and value.
+func (b *browser) submit(w *httptest.ResponseRecorder, fields ...string) *httptest.ResponseRecorder {
+	b.t.Helper()
+	action, values := formOf(b.t, w)
+	for i := 0; i < len(fields); i += 2 {
+		values.Set(fields[i], fields[i+1])
+	}
+	return b.post(action, values)
+}
+
+// signIn fills in the sign-in page.
+func (b *browser) signIn(w *httptest.ResponseRecorder, name string) *httptest.ResponseRecorder {
+	b.t.Helper()
+	return b.submit(w, "action", "signin", "username", name, "password", password)
+}
+
+// reply is what a redirect to the client says.
+func reply(t testing.TB, w *httptest.ResponseRecorder) (to string, values url.Values) {
+	t.Helper()
+	location := w.Header().Get("Location")
+	u, err := url.Parse(location)
+	if w.Code != http.StatusSeeOther || err != nil {
+		t.Fatalf("status %d, Location %q, %v: %s", w.Code, location, err, w.Body)
+	}
+	to, _, _ = strings.Cut(location, "?")
+	return to, u.Query()
+}
+
+// verifier and challenge are a pair.
+const verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+
+func challenge(verifier string) string {
+	sum := sha256.Sum256([]byte(verifier))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// asked is the address of a good authorization request of Azure CLI, with changes.
+func asked(path string, changes ...string) string {
+	return path + "?" + changed(url.Values{
+		"client_id": {cli}, "response_type": {"code"}, "redirect_uri": {localBack}, "state": {"st&<ate"},
+		"scope": {arms + "/.default offline_access openid profile"}, "code_challenge": {challenge(verifier)},
+		"code_challenge_method": {"S256"}, "nonce": {"no<nce"},
+	}, changes...)
+}
+
+func changed(v url.Values, changes ...string) string {
+	for i := 0; i < len(changes); i += 2 {
+		v.Del(changes[i])
+		if changes[i+1] != "" {
+			v.Set(changes[i], changes[i+1])
+		}
+	}
+	return v.Encode()
+}
+
+const authorizeV2 = "/" + tenant + "/oauth2/v2.0/authorize"
+
+// codeFor signs somebody in and gives the code.
+func (f *fixture) codeFor(t testing.TB, name, address string) string {
+	t.Helper()
+	b := f.browse(t)
+	_, values := reply(t, b.signIn(b.get(address), name))
+	if values.Get("code") == "" {
+		t.Fatalf("no code: %v", values)
+	}
+	return values.Get("code")
+}
+
+// redeem is the form that redeems a code of the good authorization request, with changes.
+func redeem(code string, changes ...string) string {
+	return changed(url.Values{
+		"grant_type": {"authorization_code"}, "client_id": {cli}, "code": {code}, "redirect_uri": {localBack},
+		"code_verifier": {verifier}, "client_info": {"1"},
+	}, changes...)
+}
+
+// refreshing is the form that exchanges a refresh token, with changes.
+func refreshing(token string, changes ...string) string {
+	return changed(url.Values{"grant_type": {"refresh_token"}, "client_id": {cli}, "refresh_token": {token}}, changes...)
+}
+
+// signedIn are the tokens of Alice at Azure CLI.
+func (f *fixture) signedIn(t testing.TB) map[string]any {
+	t.Helper()
+	answer, _ := f.granted(t, f.post(tokenV2, redeem(f.codeFor(t, alice, asked(authorizeV2)))))
+	return answer
+}
+
+// pair is a key with its certificate, made once because making one takes long.
+type pair struct {
+	key  *rsa.PrivateKey
+	cert directory.Certificate
+}
+
+var pairs = sync.OnceValues(func() ([2]pair, error) {
+	var both [2]pair
+	for i := range both {
+		key, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil {
+			return both, err
+		}
+		template := x509.Certificate{SerialNumber: big.NewInt(int64(i + 1)), Subject: pkix.Name{CommonName: "c"}, NotBefore: start.AddDate(-1, 0, 0), NotAfter: start.AddDate(1, 0, 0)}
+		der, err := x509.CreateCertificate(rand.Reader, &template, &template, key.Public(), key)
+		if err != nil {
+			return both, err
+		}
+		if both[i].cert, err = directory.NewCertificate("", der); err != nil {
+			return both, err
+		}
+		both[i].key = key
+	}
+	return both, nil
+})
