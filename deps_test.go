@@ -54,7 +54,7 @@ var mayImport = map[string]string{
 
 	"internal/admin": "",
 
-	"cmd/midas": "midas internal/admin internal/child internal/proxy internal/truststore",
+	"cmd/midas": "midas internal/admin internal/azure internal/child internal/proxy internal/truststore",
 	"midastest": "midas",
 	"bench":     "internal/localca internal/store internal/store/pebble",
 

@@ -12,13 +12,14 @@ import (
 
 // Microsoft's article on user-assigned identities with curl signs in with Azure CLI, gets a token,
 // and sends four requests to https://management.azure.com. These are its commands, in its order,
-// in a shell in which Azure is Midas. What the article leaves open is in variables.
+// in a shell in which Azure is Midas. What the article leaves open is in variables. That there is a
+// resource group it takes for granted.
 func TestArticleOnIdentitiesWithCurlComesTrue(t *testing.T) {
 	need(t, "az", "bash", "curl")
 	w := world(t)
 	const article = `
 set -euo pipefail
-az login --service-principal -u "$MIDAS_CLIENT_ID" -p "$MIDAS_CLIENT_SECRET" --tenant "$MIDAS_TENANT_ID" > /dev/null
+az login > /dev/null
 TOKEN=$(az account get-access-token --query accessToken -o tsv)
 az group create -n TestRG -l eastus > /dev/null
 ask() { curl -sS -w '\n%{http_code}\n' "$@"; }
@@ -30,12 +31,14 @@ ask "$IDENTITIES?api-version=2015-08-31-preview" -H "Authorization: Bearer $TOKE
 `
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
+	done := w.person(t)
 	cmd := w.command(ctx, "bash")
 	cmd.Stdin = strings.NewReader(article)
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	<-done
 	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
 	if len(lines) != 8 {
 		t.Fatalf("%d lines:\n%s", len(lines), out)

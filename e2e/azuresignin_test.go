@@ -155,3 +155,44 @@ func TestAzureCLIByRegisteredCloud(t *testing.T) {
 	w.want(t, w.ClientID, "appId", "ad", "sp", "show", "--id", w.ClientID)
 	w.identities(t)
 }
+
+// person is somebody with a browser, which programs can open, and who signs in where they are asked.
+// The browser is not under midas exec: it is the person's own. The channel is closed when they have
+// signed in.
+func (w *azureCLI) person(t *testing.T) <-chan struct{} {
+	t.Helper()
+	dir := t.TempDir()
+	asked := filepath.Join(dir, "asked")
+	if out, err := exec.CommandContext(t.Context(), "mkfifo", asked).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	script := filepath.Join(dir, "browser")
+	if err := os.WriteFile(script, []byte("#!/bin/sh\necho \"$1\" > "+asked+"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	w.env = append(w.env, "BROWSER="+script)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		page, err := os.ReadFile(asked)
+		if err != nil || !strings.HasPrefix(string(page), w.Endpoint+"/organizations/oauth2/v2.0/authorize?") {
+			t.Errorf("the browser was asked for %q: %v", page, err)
+			return
+		}
+		b := newBrowser(t, w.data)
+		b.open(t, strings.TrimSpace(string(page)))
+		b.submit(t, map[string]string{"username": w.UserName, "password": w.UserPassword, "action": "signin"})
+		if b.at.Hostname() != "localhost" || b.at.Scheme != "http" {
+			t.Errorf("the browser ended at %s:\n%s", b.at, b.page)
+		}
+	}()
+	return done
+}
+
+func TestAzureCLISignsInWithABrowser(t *testing.T) {
+	w := world(t)
+	done := w.person(t)
+	w.want(t, w.SubscriptionID+" user", "join(' ', [[0].id, [0].user.type])", "login")
+	<-done
+	w.want(t, w.UserName, "userPrincipalName", "ad", "signed-in-user", "show")
+}

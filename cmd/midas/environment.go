@@ -2,6 +2,7 @@ package main
 
 import (
 	"net"
+	"os"
 	"strings"
 
 	"midas"
@@ -32,6 +33,7 @@ type surroundings struct {
 	proxy    string // a URL
 	roots    string // file of all certificates to trust
 	azure    string // Azure CLI's folder; empty to leave it where it is
+	program  string // this program
 	internet bool
 }
 
@@ -54,6 +56,11 @@ func (s surroundings) environment(base []string) []string {
 	if !s.internet && !has(base, "AZURE_CORE_COLLECT_TELEMETRY") {
 		set = append(set, variable{"AZURE_CORE_COLLECT_TELEMETRY", "false"}) // it could not be sent
 	}
+	own := os.Getenv("BROWSER")
+	if strings.Contains(s.program, " ") || browser(own) == nil || has(base, browserVariable) {
+		return replace(base, set, "ALL_PROXY", "all_proxy")
+	}
+	set = append(set, variable{"BROWSER", s.program + " browse %s"}, variable{browserVariable, own})
 	return replace(base, set, "ALL_PROXY", "all_proxy")
 }
 

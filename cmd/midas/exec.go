@@ -25,7 +25,7 @@ type execCommand struct {
 func (execCommand) Help() string {
 	return `Runs a command for which Azure is the server of a data folder, which must be running: management.azure.com, login.microsoftonline.com (with its other names) and graph.microsoft.com lead to it, and all other hosts but this machine are refused. Nothing on the machine is changed, and no root is needed.
 
-The command is given a proxy (HTTPS_PROXY), a file of trusted certificates (SSL_CERT_FILE, REQUESTS_CA_BUNDLE, NODE_EXTRA_CA_CERTS and others), a folder of its own for Azure CLI in the data folder (AZURE_CONFIG_DIR), and the variables of "midas env". A program that heeds neither proxy nor certificate variables is not led anywhere. The exit status is the command's, 127 if it was not found, 125 if midas itself failed.
+The command is given a proxy (HTTPS_PROXY), a file of trusted certificates (SSL_CERT_FILE, REQUESTS_CA_BUNDLE, NODE_EXTRA_CA_CERTS and others), a folder of its own for Azure CLI in the data folder (AZURE_CONFIG_DIR), and the variables of "midas env". Where there is a browser, programs open pages of a sign-in in it (BROWSER), at the server's own address. A program that heeds neither proxy nor certificate variables is not led anywhere. The exit status is the command's, 127 if it was not found, 125 if midas itself failed.
 
 Examples:
 
@@ -97,7 +97,11 @@ func (c *execCommand) run(ctx context.Context, to streams) (status int, err erro
 	}
 	cmd := exec.Command(words[0], words[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, to.out, to.err
-	cmd.Env = surroundings{client: client, proxy: p.URL(), roots: roots, azure: azure, internet: c.AllowInternet}.environment(os.Environ())
+	around := surroundings{client: client, proxy: p.URL(), roots: roots, azure: azure, internet: c.AllowInternet}
+	if around.program, err = os.Executable(); err != nil {
+		return exitExec, fmt.Errorf("find this program: %w", err)
+	}
+	cmd.Env = around.environment(os.Environ())
 	return child.Run(cmd)
 }
 

@@ -31,6 +31,7 @@ type cli struct {
 	Keys    keysCommand    `cmd:"" help:"Look after the keys that sign tokens."`
 	Dump    dumpCommand    `cmd:"" help:"Print the whole store as JSON lines."`
 	Version versionCommand `cmd:"" help:"Print the version."`
+	Browse  browseCommand  `cmd:"" hidden:"" help:"Open a page of a sign-in. For programs under midas exec."`
 }
 
 // Help is shown by midas --help.
