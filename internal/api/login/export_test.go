@@ -1,5 +1,7 @@
 package login
 
+import "midas/internal/directory"
+
 // Len is how many guessers are remembered.
 func (t *Throttle) Len() int {
 	t.mu.Lock()
@@ -17,3 +19,9 @@ func ParseForm(body string) ([7]string, error) {
 // AudienceOf and Plausible are the two halves of reading a scope.
 func AudienceOf(scope string) (string, error) { return audienceOf(scope) }
 func Plausible(audience string) bool          { return plausible(audience) }
+
+// FindRedirect reports whether a redirect URI is among the registered ones.
+func FindRedirect(r directory.Redirects, asked string) bool {
+	_, found := findRedirect(r, asked)
+	return found
+}
