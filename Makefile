@@ -1,5 +1,5 @@
 # Everything that is run more than once. All of it works on a fresh clone with Go alone, but e2e,
-# which also wants curl.
+# which also wants curl, openssl, Azure CLI, and Node with npm (.ci/run installs them).
 
 GO       ?= go
 FUZZTIME ?= 5s

@@ -5,6 +5,7 @@ package e2e
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,7 +40,10 @@ func TestAzureCLISignsInWithUserAndPassword(t *testing.T) {
 func TestAzureCLISignsInWithACertificate(t *testing.T) {
 	need(t, "openssl")
 	w := world(t)
-	w.midas(t, "app", "create", "deployer")
+	var app struct{ AppID string }
+	if err := json.Unmarshal([]byte(w.midas(t, "app", "create", "deployer")), &app); err != nil {
+		t.Fatal(err)
+	}
 	dir := t.TempDir()
 	key, cert, both := filepath.Join(dir, "key.pem"), filepath.Join(dir, "cert.pem"), filepath.Join(dir, "both.pem")
 	out, err := exec.CommandContext(t.Context(), "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
@@ -50,13 +54,7 @@ func TestAzureCLISignsInWithACertificate(t *testing.T) {
 	join(t, both, key, cert)
 	w.midas(t, "app", "certificate", "deployer", cert)
 	w.midas(t, "role", "assign", "--assignee", "deployer", "--role", "Reader")
-	client := strings.Fields(w.midas(t, "app", "list"))[0]
-	for line := range strings.Lines(w.midas(t, "app", "list")) {
-		if fields := strings.Fields(line); fields[2] == "deployer" {
-			client = fields[0]
-		}
-	}
-	w.want(t, w.SubscriptionID, "[0].id", "login", "--service-principal", "-u", client, "-p", both, "--tenant", w.TenantID)
+	w.want(t, w.SubscriptionID, "[0].id", "login", "--service-principal", "-u", app.AppID, "-p", both, "--tenant", w.TenantID)
 	w.want(t, "0", "length(@)", "group", "list")
 	if _, errs, err := w.try(t, "group", "create", "-n", "rg1", "-l", "eastus"); err == nil || !strings.Contains(errs, "AuthorizationFailed") {
 		t.Errorf("a Reader makes a group: %v %s", err, errs)
