@@ -25,3 +25,17 @@ func FindRedirect(r directory.Redirects, asked string) bool {
 	_, found := findRedirect(r, asked)
 	return found
 }
+
+// Assertions is how many client assertions are remembered.
+func (h *Handler) Assertions() int {
+	h.assertions.mu.Lock()
+	defer h.assertions.mu.Unlock()
+	return len(h.assertions.used)
+}
+
+// Len is how many are remembered of each kind.
+func (l *Lockout) Len() (here, everywhere, familiar int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.Here.Len(), l.Everywhere.Len(), len(l.familiar)
+}

@@ -54,6 +54,7 @@ type fixture struct {
 	mu       sync.Mutex
 	now      time.Time
 	event    httpx.Event // of the last request
+	address  string      // of the client; empty: 192.0.2.1
 	ids      atomic.Int64
 }
 
@@ -127,6 +128,9 @@ func (f *fixture) fill(t testing.TB) {
 // ServeHTTP stands for httpx, which fills the event before the face is called.
 func (f *fixture) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ev := httpx.Event{RequestID: request, CorrelationID: request, ClientIP: "192.0.2.1", Method: r.Method}
+	if f.address != "" {
+		ev.ClientIP = f.address
+	}
 	f.Serve(w, r, &ev)
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -1,0 +1,337 @@
+package login_test
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"midas/internal/directory"
+	"midas/internal/store"
+)
+
+// certified registers the first pair's certificate.
+func (f *fixture) certified(t testing.TB) [2]pair {
+	t.Helper()
+	both, err := pairs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.update(t, func(tx store.Tx) error {
+		c := both[0].cert
+		return f.Directory.AddCertificate(tx, tenant, certApp, c)
+	})
+	return both
+}
+
+// statement is a client assertion in the making.
+type statement struct {
+	alg    jose.SignatureAlgorithm
+	key    any
+	header map[string]any
+	claims map[string]any
+}
+
+func (f *fixture) statement(p pair) *statement {
+	now := f.time().Unix()
+	return &statement{
+		alg: jose.RS256, key: p.key,
+		header: map[string]any{"x5t": base64.RawURLEncoding.EncodeToString(p.cert.SHA1)},
+		claims: map[string]any{
+			"iss": certApp, "sub": certApp, "aud": origin + tokenV2, "jti": fmt.Sprint("jti", f.ids.Add(1)),
+			"nbf": now, "exp": now + 600,
+		},
+	}
+}
+
+func (s *statement) sign(t testing.TB) string {
+	t.Helper()
+	options := &jose.SignerOptions{ExtraHeaders: map[jose.HeaderKey]any{}}
+	for name, v := range s.header {
+		options.ExtraHeaders[jose.HeaderKey(name)] = v
+	}
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: s.alg, Key: s.key}, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	payload, err := json.Marshal(s.claims)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, err := signer.Sign(payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := signed.CompactSerialize()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+func asserting(assertion string, changes ...string) string {
+	return good(append([]string{"client_id", certApp, "client_secret", "", "client_assertion", assertion, "client_assertion_type", jwtBearer}, changes...)...)
+}
+
+// TestCertificates has the ways in which libraries sign and name their certificate.
+func TestCertificates(t *testing.T) {
+	f := newPeople(t)
+	p := f.certified(t)[0]
+	tests := map[string]func(*statement){
+		"RS256 and x5t":    func(*statement) {},
+		"x5t with padding": func(s *statement) { s.header["x5t"] = base64.URLEncoding.EncodeToString(p.cert.SHA1) },
+		"x5t in base64":    func(s *statement) { s.header["x5t"] = base64.StdEncoding.EncodeToString(p.cert.SHA1) },
+		"PS256 and x5t#S256": func(s *statement) {
+			s.alg, s.header = jose.PS256, map[string]any{"x5t#S256": base64.RawURLEncoding.EncodeToString(p.cert.SHA256)}
+		},
+		"RS256 and x5t#S256": func(s *statement) {
+			s.header = map[string]any{"x5t#S256": base64.RawURLEncoding.EncodeToString(p.cert.SHA256)}
+		},
+		"kid": func(s *statement) { s.header = map[string]any{"kid": strings.ToUpper(hex.EncodeToString(p.cert.SHA1))} },
+		"with the certificate": func(s *statement) {
+			s.header["x5c"] = []string{base64.StdEncoding.EncodeToString(p.cert.DER)}
+		},
+		"no nbf":                func(s *statement) { delete(s.claims, "nbf") },
+		"no jti":                func(s *statement) { delete(s.claims, "jti") },
+		"a clock that is late":  func(s *statement) { s.claims["exp"] = start.Unix() - 60 },
+		"a clock that is early": func(s *statement) { s.claims["nbf"] = start.Unix() + 240 },
+		"ids in capitals": func(s *statement) {
+			s.claims["iss"], s.claims["sub"] = strings.ToUpper(certApp), strings.ToUpper(certApp)
+		},
+	}
+	for _, aud := range []string{
+		origin + tokenV1, origin + "/" + tenant + "/v2.0", origin + "/" + tenant + "/", origin + "/" + domain + "/oauth2/v2.0/token",
+		"https://login.microsoftonline.com" + tokenV2, "https://login.microsoftonline.com/" + tenant + "/v2.0",
+		"https://sts.windows.net/" + tenant + "/", "https://login.windows.net" + tokenV1, origin + "/adfs/oauth2/token",
+	} {
+		tests["for "+aud] = func(s *statement) { s.claims["aud"] = aud }
+	}
+	tests["for several"] = func(s *statement) { s.claims["aud"] = []string{"https://x.test", origin + tokenV2} }
+	for name, change := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := f.statement(p)
+			change(s)
+			_, claims := f.granted(t, f.post(tokenV2, asserting(s.sign(t))))
+			if claims.AppIDACR != "2" || claims.AppID != certApp {
+				t.Errorf("appidacr %q, appid %q", claims.AppIDACR, claims.AppID)
+			}
+		})
+	}
+}
+
+// TestMisuseOfAssertions has what must not get in.
+func TestMisuseOfAssertions(t *testing.T) {
+	f := newPeople(t)
+	both := f.certified(t)
+	p, stranger := both[0], both[1]
+	public := jose.JSONWebKey{Key: p.key.Public()}
+	der, err := public.MarshalJSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sign := func(change func(*statement)) string {
+		s := f.statement(p)
+		change(s)
+		return s.sign(t)
+	}
+	none := func(alg string) string {
+		parts := strings.Split(sign(func(*statement) {}), ".")
+		header, err := json.Marshal(map[string]any{"alg": alg, "x5t": base64.RawURLEncoding.EncodeToString(p.cert.SHA1)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return base64.RawURLEncoding.EncodeToString(header) + "." + parts[1] + "."
+	}
+	tests := []struct {
+		name, assertion string
+		changes         []string
+		status          int
+		number          float64
+	}{
+		{"none", none("none"), nil, 401, 50027},
+		{"none in capitals", none("NONE"), nil, 401, 50027},
+		{"no signature", none("RS256"), nil, 401, 50027},
+		{"the public key as a secret", sign(func(s *statement) { s.alg, s.key = jose.HS256, p.cert.DER }), nil, 401, 50027},
+		{"the public key's JSON as a secret", sign(func(s *statement) { s.alg, s.key = jose.HS256, der }), nil, 401, 50027},
+		{"RS384", sign(func(s *statement) { s.alg = jose.RS384 }), nil, 401, 50027},
+		{"a stranger's key", sign(func(s *statement) { s.key = stranger.key }), nil, 401, 700027},
+		{"a stranger's certificate", f.statement(stranger).sign(t), nil, 401, 700027},
+		{"a stranger's certificate brought along", sign(func(s *statement) {
+			s.key, s.header = stranger.key, map[string]any{"x5c": []string{base64.StdEncoding.EncodeToString(stranger.cert.DER)}}
+		}), nil, 401, 700027},
+		{"a stranger's key brought along", sign(func(s *statement) {
+			s.key, s.header = stranger.key, map[string]any{"jwk": map[string]any{"kty": "RSA", "n": base64.RawURLEncoding.EncodeToString(stranger.key.N.Bytes()), "e": "AQAB"}}
+		}), nil, 401, 700027},
+		{"no name of a certificate", sign(func(s *statement) { s.header = nil }), nil, 401, 700027},
+		{"something critical", sign(func(s *statement) { s.header["crit"] = []string{"x"}; s.header["x"] = 1 }), nil, 401, 700027},
+		{"another issuer", sign(func(s *statement) { s.claims["iss"] = webApp }), nil, 401, 700021},
+		{"another subject", sign(func(s *statement) { s.claims["sub"] = webApp }), nil, 401, 700021},
+		{"no subject", sign(func(s *statement) { delete(s.claims, "sub") }), nil, 401, 700021},
+		{"another application", sign(func(*statement) {}), []string{"client_id", webApp}, 401, 700027},
+		{"for another server", sign(func(s *statement) { s.claims["aud"] = "https://login.evil.test" + tokenV2 }), nil, 401, 700023},
+		{"for another tenant", sign(func(s *statement) { s.claims["aud"] = origin + "/" + theirTen + "/oauth2/v2.0/token" }), nil, 401, 700023},
+		{"for another endpoint", sign(func(s *statement) { s.claims["aud"] = origin + authorizeV2 }), nil, 401, 700023},
+		{"for the server without a tenant", sign(func(s *statement) { s.claims["aud"] = origin }), nil, 401, 700023},
+		{"for a host behind a user", sign(func(s *statement) { s.claims["aud"] = "https://login.test:8443@evil.test" + tokenV2 }), nil, 401, 700023},
+		{"for nobody", sign(func(s *statement) { delete(s.claims, "aud") }), nil, 401, 700023},
+		{"over", sign(func(s *statement) { s.claims["exp"] = start.Unix() - 301 }), nil, 401, 700024},
+		{"not yet", sign(func(s *statement) { s.claims["nbf"] = start.Unix() + 302 }), nil, 401, 700024},
+		{"for ever", sign(func(s *statement) { delete(s.claims, "exp") }), nil, 401, 700024},
+		{"a time that is none", sign(func(s *statement) { s.claims["exp"] = 1e300 }), nil, 401, 50027},
+		{"no JSON", "e30.bm8.bm8", nil, 401, 50027},
+		{"huge", strings.Repeat("A", 20_000) + ".e30.e30", nil, 401, 50027},
+		{"of another type", sign(func(*statement) {}), []string{"client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:saml2-bearer"}, 400, 90023},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			f.refused(t, f.post(tokenV2, asserting(test.assertion, test.changes...)), test.status, test.number)
+		})
+	}
+}
+
+func TestCertificatesEnd(t *testing.T) {
+	f := newPeople(t)
+	p := f.certified(t)[0]
+	f.advance(366 * 24 * time.Hour)
+	w := f.post(tokenV2, asserting(f.statement(p).sign(t)))
+	f.refused(t, w, 401, 700027)
+	if !strings.Contains(w.Body.String(), "[Reason - The key used is expired.]") {
+		t.Errorf("%s", w.Body)
+	}
+}
+
+// TestAssertionsAreOnesOwn has one used twice: by its owner, and by who has seen it pass.
+func TestAssertionsAreOnesOwn(t *testing.T) {
+	f := newPeople(t)
+	f.MaxAssertions = 4
+	p := f.certified(t)[0]
+	raw := f.statement(p).sign(t)
+	from := func(address string) *httptest.ResponseRecorder {
+		f.address = address
+		return f.post(tokenV2, asserting(raw))
+	}
+	f.granted(t, from("192.0.2.1"))
+	f.granted(t, from("192.0.2.1"))
+	f.refused(t, from("192.0.2.2"), 401, 50012)
+	f.granted(t, from("192.0.2.1"))
+	f.address = "127.0.0.1"
+	raw = f.statement(p).sign(t)
+	f.granted(t, from("127.0.0.1"))
+	f.granted(t, from("::1"))
+	for range 10 {
+		raw = f.statement(p).sign(t)
+		f.granted(t, from("192.0.2.1"))
+	}
+	if n := f.Assertions(); n > 4 {
+		t.Errorf("%d are remembered", n)
+	}
+}
+
+func TestACallIsPassedOn(t *testing.T) {
+	f := newPeople(t)
+	called := func(changes ...string) string {
+		answer, _ := f.granted(t, f.post(tokenV2, redeem(f.codeFor(t, alice, asked(authorizeV2)), changes...)))
+		return answer["access_token"].(string)
+	}
+	passing := func(assertion string, changes ...string) string {
+		return changed(map[string][]string{
+			"grant_type": {"urn:ietf:params:oauth:grant-type:jwt-bearer"}, "client_id": {apiApp}, "client_secret": {secret},
+			"assertion": {assertion}, "requested_token_use": {"on_behalf_of"}, "scope": {arms + "/.default openid offline_access"},
+		}, changes...)
+	}
+	call := called("scope", "api://api/Read")
+	answer, claims := f.granted(t, f.post(tokenV2, passing(call, "client_info", "1")))
+	if claims.ObjectID != aliceID || claims.Audience != arms || claims.AppID != apiApp || claims.AppIDACR != "1" || claims.Scopes != "user_impersonation" || answer["client_info"] == nil {
+		t.Errorf("claims %v, answer %v", claims, answer)
+	}
+	f.granted(t, f.post(tokenV2, refreshing(answer["refresh_token"].(string), "client_id", apiApp, "client_secret", secret)))
+	f.refused(t, f.post(tokenV2, refreshing(answer["refresh_token"].(string), "client_id", apiApp)), 401, 7000218)
+	f.granted(t, f.post(tokenV2, passing(called("scope", apiApp+"/.default"))))
+	f.granted(t, f.post(tokenV1, passing(call, "scope", "", "resource", arms)))
+
+	own, _ := f.granted(t, f.post(tokenV2, good("client_id", webApp, "scope", "api://api/.default")))
+	id := f.signedIn(t)["id_token"].(string)
+	parts := strings.Split(call, ".")
+	tests := []struct {
+		name, path, form string
+		status           int
+		number           float64
+	}{
+		{"for another resource", tokenV2, passing(called("scope", "https://vault.azure.net/.default")), 400, 500131},
+		{"of an application", tokenV2, passing(own["access_token"].(string)), 400, 7000114},
+		{"an id_token", tokenV2, passing(id), 400, 50013},
+		{"damaged", tokenV2, passing(call[:len(call)-4] + "AAAA"), 400, 50013},
+		{"unsigned", tokenV2, passing(base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`)) + "." + parts[1] + "."), 400, 50013},
+		{"nothing", tokenV2, passing(""), 400, 900144},
+		{"for no use", tokenV2, passing(call, "requested_token_use", ""), 400, 900144},
+		{"for another use", tokenV2, passing(call, "requested_token_use", "x"), 400, 90023},
+		{"without a secret", tokenV2, passing(call, "client_secret", ""), 401, 7000218},
+		{"by another service", tokenV2, passing(call, "client_id", webApp), 400, 500131},
+		{"by a public client", tokenV2, passing(call, "client_id", cli, "client_secret", ""), 401, 7000218},
+		{"by common", "/common/oauth2/v2.0/token", passing(call), 400, 9001023},
+		{"at another tenant", "/" + theirTen + "/oauth2/v2.0/token", passing(call), 400, 700016},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) { f.refused(t, f.post(test.path, test.form), test.status, test.number) })
+	}
+	f.advance(time.Hour)
+	f.refused(t, f.post(tokenV2, passing(call)), 400, 500133)
+	f.advance(-time.Hour)
+	f.update(t, func(tx store.Tx) error { return f.Directory.RevokeTokens(tx, tenant, aliceID) })
+	f.refused(t, f.post(tokenV2, passing(call)), 400, 50173)
+}
+
+// TestTenantsAreApart shows what is good in one tenant to the other.
+func TestTenantsAreApart(t *testing.T) {
+	f := newPeople(t)
+	theirs := "/" + theirTen + "/oauth2/v2.0/token"
+	f.granted(t, f.post(theirs, good("client_id", theirApp)))
+	f.refused(t, f.post(tokenV2, good("client_id", theirApp)), 400, 700016)
+	f.refused(t, f.post(theirs, good("client_id", webApp)), 400, 700016)
+	// The same id in both: each has its own secret.
+	f.update(t, func(tx store.Tx) error {
+		if err := f.Directory.CreateApplication(tx, directory.Application{ID: "twin", AppID: webApp, TenantID: theirTen}); err != nil {
+			return err
+		}
+		return f.Directory.CreateServicePrincipal(tx, directory.ServicePrincipal{ID: "twin-sp", AppID: webApp, TenantID: theirTen, Type: directory.TypeApplication, Enabled: true})
+	})
+	f.refused(t, f.post(theirs, good("client_id", webApp)), 401, 7000215)
+}
+
+func TestAppRolesStandInTokens(t *testing.T) {
+	f := newPeople(t)
+	f.update(t, func(tx store.Tx) error {
+		a, err := f.Directory.ApplicationByAppID(tx, tenant, apiApp)
+		if err != nil {
+			return err
+		}
+		a.AppRoles = []directory.AppRole{{ID: caller, Value: "Read.All", AllowedMemberTypes: []string{"User", "Application"}, Enabled: true}}
+		return f.Directory.UpdateApplication(tx, a)
+	})
+	for _, principal := range []string{"sp-" + webApp, aliceID} {
+		f.update(t, func(tx store.Tx) error {
+			_, err := f.Directory.AssignAppRole(tx, directory.AppRoleAssignment{TenantID: tenant, PrincipalID: principal, ResourceID: "sp-" + apiApp, AppRoleID: caller})
+			return err
+		})
+	}
+	_, claims := f.granted(t, f.post(tokenV2, good("client_id", webApp, "scope", "api://api/.default")))
+	if fmt.Sprint(claims.Roles) != "[Read.All]" {
+		t.Errorf("the application's roles: %v", claims.Roles)
+	}
+	if _, claims = f.granted(t, f.post(tokenV2, good("client_id", webApp))); claims.Roles != nil {
+		t.Errorf("roles elsewhere: %v", claims.Roles)
+	}
+	_, claims = f.granted(t, f.post(tokenV2, redeem(f.codeFor(t, alice, asked(authorizeV2)), "scope", "api://api/x")))
+	if fmt.Sprint(claims.Roles) != "[Read.All]" || claims.Scopes != "x" {
+		t.Errorf("Alice's roles: %v, scopes %v", claims.Roles, claims.Scopes)
+	}
+	if _, claims = f.granted(t, f.post(tokenV2, good("client_id", webApp, "scope", "api://newer/.default"))); claims.Version != "2.0" || claims.Audience != newerApp || claims.Issuer != origin+"/"+tenant+"/v2.0" {
+		t.Errorf("version %s, audience %s, issuer %s", claims.Version, claims.Audience, claims.Issuer)
+	}
+}

@@ -1,0 +1,246 @@
+package login_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const (
+	deviceV2   = "/" + tenant + "/oauth2/v2.0/devicecode"
+	devicePage = "/common/oauth2/deviceauth"
+)
+
+func starting(changes ...string) string {
+	return changed(url.Values{"client_id": {cli}, "scope": {arms + "/.default offline_access openid profile"}}, changes...)
+}
+
+// start begins a device's sign-in.
+func (f *fixture) startDevice(t testing.TB, path string, changes ...string) (deviceCode, userCode string) {
+	t.Helper()
+	w := f.post(path, starting(changes...))
+	body := decode(t, w)
+	if w.Code != http.StatusOK {
+		t.Fatalf("status %d: %v", w.Code, body)
+	}
+	return body["device_code"].(string), body["user_code"].(string)
+}
+
+func polling(code string, changes ...string) string {
+	return changed(url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "client_id": {cli}, "device_code": {code}}, changes...)
+}
+
+// allow types a code and signs in.
+func (b *browser) allow(userCode, name string) *httptest.ResponseRecorder {
+	b.t.Helper()
+	w := b.submit(b.get(devicePage), "code", userCode)
+	safePage(b.t, w)
+	if strings.Contains(w.Body.String(), "<h1>Sign in</h1>") {
+		w = b.signIn(w, name)
+		safePage(b.t, w)
+	}
+	if !strings.Contains(w.Body.String(), "<h1>Are you trying to sign in to ") {
+		b.t.Fatalf("status %d: %s", w.Code, w.Body)
+	}
+	return b.submit(w, "action", "continue")
+}
+
+func TestADeviceIsToldWhatToShow(t *testing.T) {
+	f := newPeople(t)
+	w := f.post(deviceV2, starting())
+	body := decode(t, w)
+	want := map[string]any{
+		"user_code": body["user_code"], "device_code": body["device_code"], "expires_in": 900.0, "interval": 5.0,
+		"verification_uri": origin + devicePage,
+		"message":          "To sign in, use a web browser to open the page " + origin + devicePage + " and enter the code " + fmt.Sprint(body["user_code"]) + " to authenticate.",
+	}
+	if diff := cmp.Diff(want, body); diff != "" {
+		t.Errorf("answer (-want +got):\n%s", diff)
+	}
+	body = decode(t, f.post("/"+tenant+"/oauth2/devicecode", starting("scope", "", "resource", arms)))
+	if body["expires_in"] != "900" || body["interval"] != "5" || body["verification_url"] != origin+devicePage {
+		t.Errorf("version 1: %v", body)
+	}
+}
+
+func TestAPersonSignsInForADevice(t *testing.T) {
+	f := newPeople(t)
+	for _, path := range []string{deviceV2, "/organizations/oauth2/v2.0/devicecode", "/common/oauth2/v2.0/devicecode", "/" + domain + "/oauth2/devicecode", "/adfs/oauth2/devicecode"} {
+		t.Run(path, func(t *testing.T) {
+			extra := []string{}
+			if strings.HasSuffix(path, domain+"/oauth2/devicecode") {
+				extra = []string{"scope", "", "resource", arms}
+			}
+			code, user := f.startDevice(t, path, extra...)
+			end := strings.Replace(path, "devicecode", "token", 1)
+			f.refused(t, f.post(end, polling(code)), 400, 70016)
+			w := f.browse(t).allow(strings.ToLower(user), alice)
+			if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "You are signed in to Microsoft Azure CLI") {
+				t.Fatalf("status %d: %s", w.Code, w.Body)
+			}
+			safePage(t, w)
+			answer, claims := f.granted(t, f.post(end, polling(code, "client_info", "1")))
+			if claims.ObjectID != aliceID || claims.Audience != arms || answer["id_token"] == nil || answer["client_info"] == nil && !strings.Contains(end, domain) {
+				t.Errorf("claims %v, answer %v", claims, answer)
+			}
+			f.granted(t, f.post(end, refreshing(answer["refresh_token"].(string))))
+			f.refused(t, f.post(end, polling(code)), 400, 70018)
+		})
+	}
+}
+
+func TestOlderNamesOfTheDeviceGrant(t *testing.T) {
+	f := newPeople(t)
+	for _, form := range []func(code string) string{
+		func(code string) string { return polling(code, "grant_type", "device_code") },
+		func(code string) string { return polling("", "code", code) },
+		func(code string) string { return polling(code, "code", code) },
+	} {
+		code, user := f.startDevice(t, deviceV2)
+		f.browse(t).allow(user, alice)
+		f.granted(t, f.post(tokenV2, form(code)))
+	}
+}
+
+func TestWhoIsSignedInConfirmsOnly(t *testing.T) {
+	f := newPeople(t)
+	b := f.browse(t)
+	reply(t, b.signIn(b.get(asked(authorizeV2)), alice))
+	code, user := f.startDevice(t, deviceV2)
+	w := b.submit(b.get(devicePage+"?user_code="+user), "code", user[:3]+" "+user[3:6]+"-"+user[6:])
+	if !strings.Contains(w.Body.String(), "Are you trying to sign in to Microsoft Azure CLI?") || !strings.Contains(w.Body.String(), "Alice") && !strings.Contains(w.Body.String(), alice) {
+		t.Fatalf("%s", w.Body)
+	}
+	if other := b.submit(w, "action", "other"); !strings.Contains(other.Body.String(), "<h1>Sign in</h1>") {
+		t.Errorf("another account: %s", other.Body)
+	}
+	// Nobody else may confirm with her form, although they sit at the same browser.
+	reply(t, b.signIn(b.get(asked("/common/oauth2/v2.0/authorize", "prompt", "login")), bob))
+	if again := b.submit(w, "action", "continue"); !strings.Contains(again.Body.String(), "<h1>Sign in</h1>") {
+		t.Errorf("Bob confirms for Alice: %s", again.Body)
+	}
+	f.refused(t, f.post(tokenV2, polling(code)), 400, 70016)
+	reply(t, b.signIn(b.get(asked(authorizeV2, "prompt", "login")), alice))
+	if cancelled := b.submit(w, "action", "cancel"); !strings.Contains(cancelled.Body.String(), "Cancelled") {
+		t.Errorf("%s", cancelled.Body)
+	}
+	f.refused(t, f.post(tokenV2, polling(code)), 400, 70017)
+	if late := b.submit(w, "action", "continue"); late.Code != http.StatusBadRequest {
+		t.Errorf("after cancelling: status %d", late.Code)
+	}
+}
+
+func TestMisuseOfDeviceCodes(t *testing.T) {
+	f := newPeople(t)
+	code, user := f.startDevice(t, deviceV2)
+	tests := []struct {
+		name, path, form string
+		status           int
+		code             string
+		number           float64
+	}{
+		{"none", tokenV2, polling(""), 400, "invalid_request", 900144},
+		{"one that is none", tokenV2, polling("GAB"), 400, "bad_verification_code", 70018},
+		{"the user's code", tokenV2, polling(user), 400, "bad_verification_code", 70018},
+		{"another client", tokenV2, polling(code, "client_id", localApp), 400, "bad_verification_code", 70018},
+		{"no client", tokenV2, polling(code, "client_id", ""), 400, "invalid_request", 900144},
+	}
+	check := func(t *testing.T, path, form string, want []any) {
+		t.Helper()
+		w := f.post(path, form)
+		body := decode(t, w)
+		if diff := cmp.Diff(want, []any{w.Code, body["error"], body["error_codes"].([]any)[0]}); diff != "" {
+			t.Errorf("refusal (-want +got):\n%s", diff)
+		}
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			check(t, test.path, test.form, []any{test.status, test.code, test.number})
+		})
+	}
+	b := f.browse(t)
+	b.allow(user, alice)
+	check(t, tokenV2, polling(code, "client_id", localApp), []any{400, "bad_verification_code", 70018.0})
+	check(t, "/"+theirTen+"/oauth2/v2.0/token", polling(code), []any{400, "invalid_grant", 50020.0})
+	f.granted(t, f.post(tokenV2, polling(code)))
+
+	// An application that has a secret must show it.
+	code, user = f.startDevice(t, deviceV2, "client_id", apiApp)
+	b.allow(user, alice)
+	check(t, tokenV2, polling(code, "client_id", apiApp), []any{401, "invalid_client", 7000218.0})
+	f.granted(t, f.post(tokenV2, polling(code, "client_id", apiApp, "client_secret", secret)))
+
+	// Somebody of another tenant than the device waits for.
+	code, user = f.startDevice(t, deviceV2)
+	stranger := f.browse(t)
+	w := stranger.signIn(stranger.submit(stranger.get(devicePage), "code", user), bob)
+	if w = stranger.submit(w, "action", "continue"); w.Code != http.StatusBadRequest {
+		t.Errorf("Bob for Alice's tenant: status %d: %s", w.Code, w.Body)
+	}
+	check(t, tokenV2, polling(code), []any{400, "authorization_pending", 70016.0})
+	f.advance(15 * time.Minute)
+	check(t, tokenV2, polling(code), []any{400, "expired_token", 70019.0})
+}
+
+func TestMisuseOfTheDeviceEndpoint(t *testing.T) {
+	f := newPeople(t)
+	tests := []struct {
+		name, path, form string
+		number           float64
+	}{
+		{"no client", deviceV2, starting("client_id", ""), 900144},
+		{"an unknown client", deviceV2, starting("client_id", other), 700016},
+		{"an unknown client by common", "/common/oauth2/v2.0/devicecode", starting("client_id", other), 700016},
+		{"a client of another tenant", deviceV2, starting("client_id", theirApp), 700016},
+		{"no scope", deviceV2, starting("scope", ""), 900144},
+		{"a scope that is none", deviceV2, starting("scope", "/"), 70011},
+		{"no resource", "/" + tenant + "/oauth2/devicecode", starting(), 900144},
+		{"an unknown tenant", "/" + client + "/oauth2/v2.0/devicecode", starting(), 90002},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) { f.refused(t, f.post(test.path, test.form), 400, test.number) })
+	}
+}
+
+func TestDevicesAreToldToSlowDown(t *testing.T) {
+	f := newPeople(t)
+	code, _ := f.startDevice(t, deviceV2)
+	f.refused(t, f.post(tokenV2, polling(code)), 400, 70016)
+	f.advance(time.Second)
+	w := f.post(tokenV2, polling(code))
+	if body := decode(t, w); body["error"] != "slow_down" || w.Header().Get("Retry-After") != "4" {
+		t.Errorf("a second later: %v, Retry-After %q", body["error"], w.Header().Get("Retry-After"))
+	}
+	f.advance(5 * time.Second)
+	if body := decode(t, f.post(tokenV2, polling(code))); body["error"] != "authorization_pending" {
+		t.Errorf("in time: %v", body["error"])
+	}
+}
+
+func TestCodesOfDevicesAreNotGuessed(t *testing.T) {
+	f := newPeople(t)
+	_, user := f.startDevice(t, deviceV2)
+	b := f.browse(t)
+	page := b.get(devicePage)
+	for i := range 25 {
+		w := b.submit(page, "code", "CDFGHJKLM")
+		safePage(t, w)
+		if want := map[bool]int{true: 400, false: 429}[i < 20]; w.Code != want {
+			t.Fatalf("guess %d: status %d, want %d", i, w.Code, want)
+		}
+	}
+	if w := b.submit(page, "code", user); w.Code != 429 {
+		t.Errorf("the right code from the guesser: status %d", w.Code)
+	}
+	_, values := formOf(t, f.browse(t).get(devicePage))
+	values.Set("code", user)
+	if w := f.browse(t).post(devicePage, values); w.Code != http.StatusForbidden {
+		t.Errorf("a form of another browser: status %d", w.Code)
+	}
+}
