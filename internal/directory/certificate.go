@@ -6,9 +6,12 @@ import (
 	"crypto/sha1" //nolint:gosec // it names certificates, x5t, and protects nothing
 	"crypto/sha256"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -49,9 +52,24 @@ func NewCertificate(keyID string, data []byte) (Certificate, error) {
 	}
 	one, two := sha1.Sum(cert.Raw), sha256.Sum256(cert.Raw) //nolint:gosec // see above
 	return Certificate{
-		KeyID: keyID, DisplayName: cert.Subject.String(), SHA1: one[:], SHA256: two[:], DER: cert.Raw,
+		KeyID: keyID, DisplayName: distinguishedName(cert.Subject), SHA1: one[:], SHA256: two[:], DER: cert.Raw,
 		Start: cert.NotBefore.UTC(), End: cert.NotAfter.UTC(),
 	}, nil
+}
+
+// distinguishedName writes a subject the way Entra does: "CN=x, O=y, S=z".
+func distinguishedName(subject pkix.Name) string {
+	rdns := subject.ToRDNSequence()
+	slices.Reverse(rdns)
+	var parts []string
+	for _, rdn := range rdns {
+		part := pkix.RDNSequence{rdn}.String()
+		if state, found := strings.CutPrefix(part, "ST="); found {
+			part = "S=" + state
+		}
+		parts = append(parts, part)
+	}
+	return strings.Join(parts, ", ")
 }
 
 // PublicKey is the key that its assertions are verified with.

@@ -56,6 +56,7 @@ type hot struct {
 	tenants    store.Decoded[tenantRecord]
 	apps       store.Decoded[applicationRecord]
 	principals store.Decoded[principalRecord]
+	users      store.Decoded[userRecord]
 	references store.Decoded[reference]
 }
 

@@ -51,7 +51,7 @@ func applicationSchema() *schema[application] {
 		keep.one("tags", "[]"), keep.one("tokenEncryptionKeyId", "null"), keep.one("samlMetadataUrl", "null"),
 		keep.one("defaultRedirectUri", "null"), null("certification"), keep.one("optionalClaims", "null"),
 		keep.one("servicePrincipalLockConfiguration", "null"), keep.one("requestSignatureVerification", "null"),
-		keep.one("addIns", "[]"),
+		keep.one("addIns", "[]"), keep.one("nativeAuthenticationApisEnabled", "null"), null("uniqueName"),
 		keep.nested("api", object{{"acceptMappedClaims", nil}, {"knownClientApplications", []any{}}, {"oauth2PermissionScopes", []any{}}, {"preAuthorizedApplications", []any{}}}, tokenVersion()),
 		{name: "appRoles", get: func(a application) any { return appRoleObjects(a.AppRoles) }, set: setAppRoles},
 		keep.nested("info", nullObject("logoUrl", "marketingUrl", "privacyStatementUrl", "supportUrl", "termsOfServiceUrl")),
@@ -66,8 +66,7 @@ func applicationSchema() *schema[application] {
 		keep.nested("web", object{
 			{"homePageUrl", nil}, {"logoutUrl", nil},
 			{"implicitGrantSettings", object{{"enableAccessTokenIssuance", false}, {"enableIdTokenIssuance", false}}},
-			{"redirectUriSettings", []any{}},
-		}, redirectPart(isWebRedirect, func(a *application) *[]string { return &a.Redirects.Web })),
+		}, redirectPart(isWebRedirect, func(a *application) *[]string { return &a.Redirects.Web }), redirectSettings()),
 		keep.nested("spa", nil, redirectPart(isWebRedirect, func(a *application) *[]string { return &a.Redirects.SPA })),
 	}}
 }
@@ -112,6 +111,22 @@ func redirectPart(valid func(string) bool, at func(*application) *[]string) part
 		name: "redirectUris",
 		get:  func(a application) any { return list(*at(&a)) },
 		set:  func(a *application, raw json.RawMessage) error { return setURIs("redirectUris", valid, at(a), raw) },
+	}
+}
+
+// redirectSettings repeats the redirect URIs. Clients send back what they have read; it changes
+// nothing.
+func redirectSettings() part[application] {
+	return part[application]{
+		name: "redirectUriSettings",
+		get: func(a application) any {
+			settings := []object{}
+			for _, uri := range a.Redirects.Web {
+				settings = append(settings, object{{"uri", uri}, {"index", nil}})
+			}
+			return settings
+		},
+		set: func(*application, json.RawMessage) error { return nil },
 	}
 }
 

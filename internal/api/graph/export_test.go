@@ -1,0 +1,26 @@
+package graph
+
+// Operations gives the rows of the table.
+func (h *Handler) Operations() []Operation { return h.table.operations }
+
+// ParseFilter, ParseSearch and ParsePath are for fuzzing.
+func ParseFilter(s string) (holds func(value func(string) any) bool, err error) {
+	f, err := parseFilter(s)
+	if err != nil {
+		return nil, err
+	}
+	return f.root.holds, f.fits("user", func(string) (use, bool) { return text, true })
+}
+
+func ParseSearch(s string) error {
+	_, err := parseSearch(s)
+	return err
+}
+
+func ParsePath(escaped string) (segments []string, err error) {
+	p, err := parsePath(escaped)
+	for _, s := range p.segments {
+		segments = append(segments, s.text)
+	}
+	return segments, err
+}
