@@ -30,6 +30,7 @@ var mayImport = map[string]string{
 	"internal/child":           "",
 	"internal/datadir":         "internal/atomicfile",
 	"internal/token":           "internal/arm internal/store",
+	"internal/host":            "",
 
 	// domain
 	"internal/activity":  "internal/arm internal/odata internal/store",
@@ -46,6 +47,7 @@ var mayImport = map[string]string{
 	"internal/control":             "internal/api/httpx",
 	"internal/api/graph":           "internal/api/httpx internal/arm internal/azure internal/directory internal/store internal/token",
 	"internal/api/login":           "internal/api/httpx internal/arm internal/azure internal/directory internal/grant internal/store internal/token",
+	"internal/api/metadata":        "internal/api/httpx internal/host",
 	"internal/api/management/wire": "internal/activity internal/arm internal/directory internal/identity internal/odata internal/rbac internal/resource",
 	"internal/api/management":      "internal/activity internal/api/httpx internal/api/management/wire internal/arm internal/azure internal/directory internal/identity internal/odata internal/rbac internal/resource internal/store internal/token",
 

@@ -1,0 +1,153 @@
+package metadata
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"midas/internal/host"
+)
+
+// ArcFolder is where clients insist that challenges lie.
+const ArcFolder = "/var/opt/azcmagent/tokens"
+
+// Challenges are answered at once or not at all; those of one host are bounded, because anyone may
+// ask for one.
+const (
+	challengeLife = time.Minute
+	maxChallenges = 64
+)
+
+// arc is the protocol of Azure Arc. The caller proves that it may read a file that was made for this
+// one request, and so that it is one of those to whom the folder has been opened.
+type arc struct {
+	imds
+	folder string
+	mode   fs.FileMode
+
+	mu   sync.Mutex
+	open []challenge // the oldest first
+}
+
+type challenge struct {
+	file  string
+	key   secret
+	until time.Time
+}
+
+// NewArc serves the protocol of Azure Arc. The folder, which must exist, is ArcFolder, unless a test
+// has clients of its own. The challenge files are readable by the owner and the group of the folder.
+func NewArc(c Config, folder string) *Endpoint {
+	return newEndpoint(c, &arc{imds: imds{versions()}, folder: folder, mode: 0o640})
+}
+
+func (p *arc) serve(x *exchange) error {
+	if !x.at(pathToken) {
+		return p.imds.serve(x) // what Arc tells of its machines has the same form
+	}
+	x.w.Header()["Server"] = serverName
+	x.ev.Operation = "arc/token"
+	if err := x.method(http.MethodGet); err != nil {
+		return err
+	}
+	if err := x.admit(); err != nil {
+		return err
+	}
+	if err := x.flagged(); err != nil {
+		return err
+	}
+	query, err := x.query()
+	if err != nil {
+		return err
+	}
+	if !slices.Contains([]string{"2019-08-15", "2019-11-01", "2020-06-01"}, query["api-version"]) {
+		return errVersion("2020-06-01", "2019-11-01", "2019-08-15")
+	}
+	if proofs := x.r.Header["Authorization"]; len(proofs) != 1 || !p.redeem(proofs[0], x.Now()) {
+		return p.challenge(x)
+	}
+	t, err := x.token(query, imdsNames())
+	if err != nil {
+		return err
+	}
+	answer := x.tokenOfStrings(t)
+	// Clients believe that the selected identity was understood only if it comes back as they have
+	// named it. The client id is in every answer.
+	for _, name := range []string{"object_id", "principal_id", "msi_res_id", "mi_res_id"} {
+		if value := query[name]; value != "" && printable(value) {
+			answer = answer.text(name, value)
+		}
+	}
+	return x.send(answer)
+}
+
+func printable(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
+}
+
+// challenge makes a file and asks for what is in it.
+func (p *arc) challenge(x *exchange) error {
+	if !x.limiter.enter(x.Now()) {
+		return errLimit()
+	}
+	defer x.limiter.leave()
+	random := make([]byte, 32)
+	if _, err := rand.Read(random); err != nil {
+		return fmt.Errorf("make a challenge: %w", err)
+	}
+	key := base64.RawURLEncoding.EncodeToString(random)
+	c := challenge{
+		file: filepath.Join(p.folder, x.NewID()+".key"), key: newSecret(host.Secret(key)),
+		until: x.Now().Add(challengeLife),
+	}
+	file, err := os.OpenFile(c.file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, p.mode)
+	if err != nil {
+		return fmt.Errorf("make a challenge: %w", err)
+	}
+	_, err = file.WriteString(key)
+	if err = errors.Join(err, file.Chmod(p.mode), file.Close()); err != nil {
+		return fmt.Errorf("make a challenge: %w", errors.Join(err, os.Remove(c.file)))
+	}
+	p.keep(c, x.Now())
+	f := errSecret(http.StatusUnauthorized)
+	f.header = http.Header{"Www-Authenticate": {"Basic realm=" + c.file}}
+	return f
+}
+
+// keep remembers a challenge and forgets those that nobody has answered.
+func (p *arc) keep(c challenge, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.open = append(p.open, c)
+	for len(p.open) > maxChallenges || now.After(p.open[0].until) {
+		_ = os.Remove(p.open[0].file) // somebody may have cleaned up
+		p.open = p.open[1:]
+	}
+}
+
+// redeem accepts the content of a challenge file, once.
+func (p *arc) redeem(header string, now time.Time) bool {
+	scheme, given, found := strings.Cut(header, " ")
+	if !found || !strings.EqualFold(scheme, "Basic") {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i, c := range p.open {
+		if c.key.shownIn([]string{given}) {
+			_ = os.Remove(c.file) // as above
+			p.open = slices.Delete(p.open, i, i+1)
+			return !now.After(c.until)
+		}
+	}
+	return false
+}

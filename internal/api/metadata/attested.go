@@ -1,0 +1,31 @@
+package metadata
+
+import (
+	"net/http"
+
+	"midas/internal/api/httpx"
+)
+
+// maxNonce is the longest nonce that Azure takes.
+const maxNonce = 32
+
+// imdsAttested gives a signed document about the machine, for those who do not believe the machine.
+func imdsAttested(x *exchange, query map[string]string) error {
+	nonce := query["nonce"]
+	if len(nonce) > maxNonce {
+		return badRequest("The nonce is longer than 32 characters")
+	}
+	for _, c := range []byte(nonce) {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') {
+			return badRequest("The nonce has characters other than letters and digits")
+		}
+	}
+	document, err := x.Source.Attest(x.r.Context(), nonce)
+	if err != nil {
+		return err
+	}
+	return httpx.WriteJSON(x.w, http.StatusOK, struct {
+		Encoding  string `json:"encoding"`
+		Signature []byte `json:"signature"`
+	}{"pkcs7", document})
+}

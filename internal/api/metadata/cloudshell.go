@@ -1,0 +1,70 @@
+package metadata
+
+import (
+	"io"
+	"mime"
+	"net/http"
+)
+
+// pathCloudShell is where Azure Cloud Shell has its endpoint.
+const pathCloudShell = "/oauth2/token"
+
+// maxForm bounds what a client may post.
+const maxForm = 8 << 10
+
+// cloudShell is the protocol of Azure Cloud Shell: the only one in which the parameters are posted.
+type cloudShell struct{}
+
+// NewCloudShell serves the protocol of Azure Cloud Shell. There the tokens are those of the person at
+// the shell; here they are those of the resource.
+func NewCloudShell(c Config) *Endpoint { return newEndpoint(c, cloudShell{}) }
+
+func (cloudShell) serve(x *exchange) error {
+	if !x.at(pathCloudShell) {
+		return errNotFound()
+	}
+	x.ev.Operation = "cloudshell/token"
+	if err := x.method(http.MethodPost); err != nil {
+		return err
+	}
+	if err := x.admit(); err != nil {
+		return err
+	}
+	if err := x.flagged(); err != nil {
+		return err
+	}
+	form, err := x.form()
+	if err != nil {
+		return err
+	}
+	t, err := x.token(form, imdsNames())
+	if err != nil {
+		return err
+	}
+	return x.send(x.tokenOfStrings(t))
+}
+
+func (cloudShell) word(_ *exchange, f *fault) any {
+	return struct {
+		Error struct {
+			Code    string `json:"code"`
+			Message string `json:"message"`
+		} `json:"error"`
+	}{struct {
+		Code    string `json:"code"`
+		Message string `json:"message"`
+	}{f.code, f.text}}
+}
+
+// form reads a posted form by the rules of a query.
+func (x *exchange) form() (map[string]string, error) {
+	mediaType, _, err := mime.ParseMediaType(x.r.Header.Get("Content-Type"))
+	if err != nil || mediaType != "application/x-www-form-urlencoded" {
+		return nil, &fault{status: http.StatusUnsupportedMediaType, code: invalidRequest, text: "The request is not a form"}
+	}
+	data, err := io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, maxForm))
+	if err != nil {
+		return nil, &fault{status: http.StatusRequestEntityTooLarge, code: invalidRequest, text: "The form cannot be read, or is too long", cause: err}
+	}
+	return parameters(string(data))
+}

@@ -1,0 +1,167 @@
+package metadata
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"midas/internal/api/httpx"
+	"midas/internal/host"
+)
+
+// Source is where an Endpoint gets what it serves. It is safe for concurrent use. Its errors are
+// those of package host, or else mean that something is broken.
+type Source interface {
+	// Token gives a token for one of the resource's identities, with an audience exactly as given.
+	// The token is shared and must not be changed.
+	Token(ctx context.Context, selector host.Selector, audience string) (*host.Token, error)
+	// Instance describes the resource.
+	Instance(ctx context.Context) (host.Instance, error)
+	// Attest gives a document about the resource as PKCS #7 SignedData, with a nonce in it.
+	Attest(ctx context.Context, nonce string) ([]byte, error)
+}
+
+// Config is what all protocols need. Source, Now and NewID are required.
+type Config struct {
+	Source Source
+	// Hosts are names under which programs reach the endpoint, besides localhost and the addresses
+	// of this machine. A name that is not here is refused.
+	Hosts []string
+	Limit Limit
+	Now   func() time.Time
+	NewID func() string // a GUID
+	// Interfaces are the host's network interfaces, shown where the resource names none of its own;
+	// nil shows none.
+	Interfaces func() []Interface
+}
+
+// Endpoint serves one protocol. It implements httpx.Handler.
+type Endpoint struct {
+	Config
+	names    map[string]bool
+	limiter  limiter
+	protocol protocol
+}
+
+// protocol is what the endpoints differ in.
+type protocol interface {
+	// serve answers the request, or says why not.
+	serve(x *exchange) error
+	// word gives a refusal's body.
+	word(x *exchange, f *fault) any
+}
+
+func newEndpoint(c Config, p protocol) *Endpoint {
+	e := &Endpoint{Config: c, protocol: p, names: map[string]bool{"localhost": true}, limiter: limiter{Limit: c.Limit}}
+	for _, name := range c.Hosts {
+		e.names[strings.ToLower(strings.TrimSuffix(name, "."))] = true
+	}
+	return e
+}
+
+// exchange is one request and its answer.
+type exchange struct {
+	*Endpoint
+	w  http.ResponseWriter
+	r  *http.Request
+	ev *httpx.Event
+}
+
+// Serve implements httpx.Handler.
+func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
+	ev.Face = "metadata"
+	x := &exchange{Endpoint: e, w: w, r: r, ev: ev}
+	err := e.protocol.serve(x)
+	if err == nil {
+		return
+	}
+	f := asFault(err)
+	ev.ErrorCode, ev.Err = f.code, f.cause
+	for name, values := range f.header {
+		w.Header()[name] = values
+	}
+	if err := httpx.WriteJSON(w, f.status, e.protocol.word(x, f)); err != nil {
+		ev.Err = err
+	}
+}
+
+// admit refuses what cannot have been meant for this endpoint.
+func (x *exchange) admit() error {
+	if !x.own() {
+		return errHost()
+	}
+	for _, header := range []string{"X-Forwarded-For", "Forwarded"} {
+		if _, passed := x.r.Header[header]; passed {
+			return errForwarded()
+		}
+	}
+	return nil
+}
+
+// own tells whether the request names this machine as its host: by the metadata address, a loopback
+// address, the very address that the connection was made to, or one of the known names.
+func (x *exchange) own() bool {
+	name := x.r.Host
+	if h, _, err := net.SplitHostPort(name); err == nil {
+		name = h
+	}
+	name = strings.TrimSuffix(strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(name, "["), "]")), ".")
+	ip, err := netip.ParseAddr(name)
+	if err != nil {
+		return x.names[name]
+	}
+	if ip = ip.Unmap(); ip.IsLoopback() || ip == metadataAddress() || x.names[name] {
+		return true
+	}
+	local, ok := x.r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	if !ok {
+		return false
+	}
+	at, err := netip.ParseAddrPort(local.String())
+	return err == nil && at.Addr().Unmap() == ip
+}
+
+// metadataAddress is where every Azure machine finds its metadata service.
+func metadataAddress() netip.Addr { return netip.AddrFrom4([4]byte{169, 254, 169, 254}) }
+
+// method refuses all methods but one.
+func (x *exchange) method(only string) error {
+	if x.r.Method == only {
+		return nil
+	}
+	return errMethod(only)
+}
+
+// flagged asks for the header "Metadata: true", which a form in a browser cannot send.
+func (x *exchange) flagged() error {
+	values := x.r.Header["Metadata"]
+	if len(values) != 1 || !strings.EqualFold(strings.TrimSpace(values[0]), "true") {
+		return errFlag()
+	}
+	return nil
+}
+
+// at tells whether the request is for a path, with or without a slash at its end.
+func (x *exchange) at(path string) bool {
+	return strings.TrimSuffix(x.r.URL.Path, "/") == path
+}
+
+// asFault gives every error its place among the refusals.
+func asFault(err error) *fault {
+	var f *fault
+	switch {
+	case errors.As(err, &f):
+		return f
+	case errors.Is(err, host.ErrSeveral):
+		return errSeveral()
+	case errors.Is(err, host.ErrNotAssigned), errors.Is(err, host.ErrNone), errors.Is(err, host.ErrRevoked):
+		return errIdentity(err)
+	case errors.Is(err, host.ErrAudience):
+		return errAudience()
+	}
+	return errBroken(err)
+}

@@ -1,0 +1,107 @@
+package metadata
+
+import "net/http"
+
+// kind tells those refusals apart that some protocols have words of their own for.
+type kind uint8
+
+const (
+	kindOther kind = iota
+	kindNotFound
+	kindVersion
+	kindSecret
+	kindAudience // there is none
+	kindIdentity
+	kindSeveral
+)
+
+// fault is a refusal. Its code is a word of OAuth 2.0 or of the metadata service; how much of it a
+// client sees is the protocol's choice.
+type fault struct {
+	kind     kind
+	status   int
+	code     string
+	text     string
+	header   http.Header
+	versions []string // the newest ones, for a request with a bad version
+	cause    error    // for the log
+}
+
+// Error implements error.
+func (f *fault) Error() string { return f.code + ": " + f.text }
+
+const invalidRequest = "invalid_request"
+
+func badRequest(text string) *fault {
+	return &fault{status: http.StatusBadRequest, code: invalidRequest, text: text}
+}
+
+// as gives a refusal its kind.
+func (f *fault) as(k kind) *fault {
+	f.kind = k
+	return f
+}
+
+func errNotFound() *fault {
+	return &fault{kind: kindNotFound, status: http.StatusNotFound, code: "not_found", text: "Not found"}
+}
+
+func errMethod(allowed string) *fault {
+	return &fault{status: http.StatusMethodNotAllowed, code: "method_not_allowed", text: "Method not allowed", header: http.Header{"Allow": {allowed}}}
+}
+
+func errHost() *fault {
+	return &fault{status: http.StatusForbidden, code: "forbidden_host", text: "The request names a host that is not this one"}
+}
+
+func errForwarded() *fault { return badRequest("Requests with a header X-Forwarded-For are refused") }
+
+func errFlag() *fault { return badRequest("Required metadata header not specified") }
+
+func errQuery() *fault { return badRequest("The query cannot be read") }
+
+func errDuplicate() *fault { return badRequest("Query parameters must not be repeated") }
+
+func errNoAudience() *fault {
+	return badRequest("Required audience parameter not specified").as(kindAudience)
+}
+
+func errExclusive() *fault {
+	return badRequest("Only one of client_id, object_id and msi_res_id may be specified")
+}
+
+func errAudience() *fault {
+	return &fault{status: http.StatusBadRequest, code: "invalid_resource", text: "The audience cannot be put into a token"}
+}
+
+func errSeveral() *fault {
+	return badRequest("Multiple user assigned identities exist, please specify the clientId / resourceId of the identity in the token request").as(kindSeveral)
+}
+
+func errIdentity(cause error) *fault {
+	f := badRequest("Identity not found").as(kindIdentity)
+	f.cause = cause
+	return f
+}
+
+func errVersion(newest ...string) *fault {
+	return &fault{
+		kind: kindVersion, status: http.StatusBadRequest, code: "invalid_api_version", versions: newest,
+		text: "Bad request. api-version is invalid or was not specified in the request. For more information refer to aka.ms/azureimds",
+	}
+}
+
+func errSecret(status int) *fault {
+	return &fault{kind: kindSecret, status: status, code: "access_denied", text: "The header that proves the caller is missing or wrong"}
+}
+
+func errLimit() *fault {
+	return &fault{status: http.StatusTooManyRequests, code: "too_many_requests", text: "Too many requests", header: http.Header{"Retry-After": {"1"}}}
+}
+
+func errBroken(cause error) *fault {
+	return &fault{
+		status: http.StatusInternalServerError, code: "unknown", cause: cause,
+		text: "Failed to retrieve token from the Active directory. For details see the log of the agent",
+	}
+}

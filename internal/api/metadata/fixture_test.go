@@ -1,0 +1,114 @@
+package metadata_test
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"midas/internal/api/httpx"
+	"midas/internal/api/metadata"
+	"midas/internal/host"
+)
+
+const (
+	raw      = "head.claims.signature"
+	clientID = "11111111-1111-4111-8111-111111111111"
+	objectID = "22222222-2222-4222-8222-222222222222"
+	tenantID = "33333333-3333-4333-8333-333333333333"
+	vmID     = "/subscriptions/s1/resourceGroups/rg1/providers/Microsoft.Compute/virtualMachines/web1"
+	vault    = "https://vault.azure.net"
+	secret   = "the-secret"
+	guid     = "44444444-4444-4444-8444-444444444444"
+)
+
+// start is the second at which the tests' clock stands.
+var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// source answers as it is told to and remembers what it was asked.
+type source struct {
+	err      error
+	selector host.Selector
+	audience string
+	nonce    string
+	entered  chan struct{} // told when a token is asked for, if not nil
+	leave    chan struct{}
+	instance host.Instance
+}
+
+func (s *source) Token(_ context.Context, sel host.Selector, audience string) (*host.Token, error) {
+	s.selector, s.audience = sel, audience
+	if s.entered != nil {
+		s.entered <- struct{}{}
+		<-s.leave
+	}
+	if s.err != nil {
+		return nil, s.err
+	}
+	return &host.Token{
+		Raw: raw, Audience: audience, NotBefore: start.Add(-time.Minute), Expires: start.Add(24*time.Hour - time.Minute),
+		Principal: host.Principal{TenantID: tenantID, ClientID: clientID, ObjectID: objectID},
+	}, nil
+}
+
+func (s *source) Instance(context.Context) (host.Instance, error) { return s.instance, s.err }
+
+func (s *source) Attest(_ context.Context, nonce string) ([]byte, error) {
+	s.nonce = nonce
+	return []byte("signed"), s.err
+}
+
+func config(s metadata.Source) metadata.Config {
+	return metadata.Config{Source: s, Now: func() time.Time { return start }, NewID: func() string { return guid }}
+}
+
+// serve wraps an endpoint as the agent does.
+func serve(t testing.TB, face httpx.Handler) http.Handler {
+	t.Helper()
+	metrics, err := httpx.NewMetrics(prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return httpx.New(face, httpx.Options{
+		Log: slog.New(slog.DiscardHandler), Metrics: metrics, Now: time.Now, NewID: func() string { return guid },
+	})
+}
+
+// call is one request, written as "GET /path?query" with header lines below it, and "=" for a body.
+type call string
+
+func (c call) do(t testing.TB, h http.Handler) *httptest.ResponseRecorder {
+	t.Helper()
+	head, body, _ := strings.Cut(string(c), "\n=")
+	lines := strings.Split(head, "\n")
+	method, target, _ := strings.Cut(lines[0], " ")
+	r := httptest.NewRequest(method, "http://169.254.169.254"+target, strings.NewReader(body))
+	for _, line := range lines[1:] {
+		name, value, _ := strings.Cut(line, ":")
+		if name == "Host" {
+			r.Host = strings.TrimSpace(value)
+			continue
+		}
+		r.Header.Add(name, strings.TrimSpace(value))
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+// decoded is a JSON body.
+func decoded(t testing.TB, r io.Reader) map[string]any {
+	t.Helper()
+	var m map[string]any
+	if err := json.NewDecoder(r).Decode(&m); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}

@@ -1,0 +1,160 @@
+package metadata
+
+import (
+	"slices"
+	"strings"
+
+	"midas/internal/api/httpx"
+	"midas/internal/host"
+)
+
+// serverName is the Server header of the metadata service. Some clients look for its first word.
+var serverName = []string{"IMDS/150.870.65.1854"}
+
+const (
+	pathToken    = "/metadata/identity/oauth2/token"
+	pathInfo     = "/metadata/identity/info"
+	pathVersions = "/metadata/versions"
+	pathInstance = "/metadata/instance"
+	pathAttested = "/metadata/attested/document"
+)
+
+// versions are those of the metadata service, the oldest first.
+func versions() []string {
+	return []string{
+		"2017-03-01", "2017-04-02", "2017-08-01", "2017-10-01", "2017-12-01", "2018-02-01", "2018-04-02", "2018-10-01",
+		"2019-02-01", "2019-03-11", "2019-04-30", "2019-06-01", "2019-06-04", "2019-08-01", "2019-08-15", "2019-11-01",
+		"2020-06-01", "2020-07-15", "2020-09-01", "2020-10-01", "2020-12-01", "2021-01-01", "2021-02-01", "2021-03-01",
+		"2021-05-01", "2021-08-01", "2021-10-01", "2021-11-01", "2021-11-15", "2021-12-13", "2023-07-01", "2023-11-15",
+		"2024-03-15", "2024-07-17", "2025-04-07",
+	}
+}
+
+// imds is the Azure Instance Metadata Service.
+type imds struct{ versions []string }
+
+// NewIMDS serves the Azure Instance Metadata Service, which on Azure is at http://169.254.169.254.
+func NewIMDS(c Config) *Endpoint { return newEndpoint(c, imds{versions()}) }
+
+func (p imds) serve(x *exchange) error {
+	x.w.Header()["Server"] = serverName
+	// A path that is not known is said to be so before anything else is looked at: clients find out
+	// in this way, and without the header, what kind of service they have before them.
+	operation, label, since := p.operation(x)
+	if operation == nil {
+		return errNotFound()
+	}
+	x.ev.Operation = label
+	if err := x.method("GET"); err != nil {
+		return err
+	}
+	if err := x.admit(); err != nil {
+		return err
+	}
+	if err := x.flagged(); err != nil {
+		return err
+	}
+	query, err := x.query()
+	if err != nil {
+		return err
+	}
+	if v := query["api-version"]; since != "" && (v < since || !slices.Contains(p.versions, v)) {
+		return p.badVersion()
+	}
+	return operation(x, query)
+}
+
+// operation finds what a path means, its name, and the first version that has it; empty for what has
+// no version.
+func (p imds) operation(x *exchange) (serve func(*exchange, map[string]string) error, label, since string) {
+	switch path := x.r.URL.Path; {
+	case x.at(pathToken):
+		return imdsToken, "imds/token", "2018-02-01"
+	case x.at(pathInfo):
+		return imdsInfo, "imds/info", "2018-02-01"
+	case x.at(pathVersions):
+		return p.listVersions, "imds/versions", ""
+	case x.at(pathAttested):
+		return imdsAttested, "imds/attested", "2018-10-01"
+	case x.at(pathInstance), strings.HasPrefix(path, pathInstance+"/"):
+		return imdsInstance, "imds/instance", "2017-04-02"
+	}
+	return nil, "", ""
+}
+
+func (p imds) badVersion() error {
+	newest := slices.Clone(p.versions[len(p.versions)-3:])
+	slices.Reverse(newest)
+	return errVersion(newest...)
+}
+
+// word knows two shapes: that of the identity category is OAuth's.
+func (p imds) word(x *exchange, f *fault) any {
+	switch {
+	case f.kind == kindVersion:
+		return struct {
+			Error  string   `json:"error"`
+			Newest []string `json:"newest-versions"`
+		}{f.text, f.versions}
+	case f.kind == kindNotFound || !strings.HasPrefix(x.r.URL.Path, "/metadata/identity/"):
+		text := f.text
+		if f.code == invalidRequest {
+			text = "Bad request. " + text
+		}
+		return struct {
+			Error string `json:"error"`
+		}{text}
+	}
+	return oauthError{f.code, f.text}
+}
+
+// oauthError is a refusal as OAuth 2.0 has them.
+type oauthError struct {
+	Error       string `json:"error"`
+	Description string `json:"error_description"`
+}
+
+func imdsNames() names {
+	return names{
+		client: []string{"client_id"}, object: []string{"object_id", "principal_id"},
+		resource: []string{"msi_res_id", "mi_res_id"},
+	}
+}
+
+// imdsToken answers with strings only, also for numbers.
+func imdsToken(x *exchange, query map[string]string) error {
+	t, err := x.token(query, imdsNames())
+	if err != nil {
+		return err
+	}
+	return x.send(x.tokenOfStrings(t))
+}
+
+func (x *exchange) tokenOfStrings(t *host.Token) body {
+	left := remaining(t, x.Now())
+	return room(t).
+		text("access_token", string(t.Raw)).
+		text("client_id", t.Principal.ClientID).
+		words("expires_in", left).
+		words("expires_on", t.Expires.Unix()).
+		words("ext_expires_in", left).
+		words("not_before", t.NotBefore.Unix()).
+		text("refresh_token", "").
+		text("resource", t.Audience).
+		text("token_type", "Bearer")
+}
+
+// imdsInfo tells the tenant of the machine's identities.
+func imdsInfo(x *exchange, _ map[string]string) error {
+	instance, err := x.Source.Instance(x.r.Context())
+	if err != nil {
+		return err
+	}
+	return x.send(body(nil).text("tenantId", instance.TenantID))
+}
+
+func (p imds) listVersions(x *exchange, _ map[string]string) error {
+	return httpx.WriteJSON(x.w, 200, struct {
+		Versions []string `json:"apiVersions"`
+	}{p.versions})
+}

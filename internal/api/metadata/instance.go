@@ -1,0 +1,91 @@
+package metadata
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"midas/internal/api/httpx"
+)
+
+// imdsInstance describes the machine: all of it, or the element that the rest of the path leads to.
+// As text, an object is the list of its names and a value is itself; as JSON, a single value is
+// refused, as Azure does.
+func imdsInstance(x *exchange, query map[string]string) error {
+	format := strings.ToLower(query["format"])
+	if format != "" && format != "json" && format != "text" {
+		return badRequest("The format must be json or text")
+	}
+	instance, err := x.Source.Instance(x.r.Context())
+	if err != nil {
+		return err
+	}
+	var local []Interface
+	if x.Interfaces != nil {
+		local = x.Interfaces()
+	}
+	var at any = map[string]any{
+		"compute": compute(instance, query["api-version"]),
+		"network": network(instance, local),
+	}
+	for step := range strings.SplitSeq(strings.Trim(strings.TrimPrefix(x.r.URL.Path, pathInstance), "/"), "/") {
+		if step == "" {
+			continue
+		}
+		if at = element(at, step); at == nil {
+			return errNotFound()
+		}
+	}
+	if format == "text" {
+		return x.plain(listing(at))
+	}
+	if _, leaf := at.(string); leaf {
+		return badRequest("A single value has no JSON form; ask for format=text")
+	}
+	return httpx.WriteJSON(x.w, http.StatusOK, at)
+}
+
+// element is a part of an object or of an array, or nil.
+func element(of any, name string) any {
+	switch v := of.(type) {
+	case map[string]any:
+		return v[name]
+	case []any:
+		if i, err := strconv.Atoi(name); err == nil && i >= 0 && i < len(v) {
+			return v[i]
+		}
+	}
+	return nil
+}
+
+// listing is an element as text.
+func listing(of any) string {
+	var lines []string
+	entry := func(name string, value any) {
+		if _, leaf := value.(string); !leaf {
+			name += "/"
+		}
+		lines = append(lines, name)
+	}
+	switch v := of.(type) {
+	case string:
+		return v
+	case map[string]any:
+		for name, value := range v {
+			entry(name, value)
+		}
+		slices.Sort(lines)
+	case []any:
+		for i, value := range v {
+			entry(strconv.Itoa(i), value)
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (x *exchange) plain(text string) error {
+	x.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	httpx.WriteBody(x.w, http.StatusOK, []byte(text))
+	return nil
+}

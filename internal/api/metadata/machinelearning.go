@@ -1,0 +1,51 @@
+package metadata
+
+import (
+	"net/http"
+
+	"midas/internal/host"
+)
+
+// machineLearning is the protocol of Azure Machine Learning: App Service's of 2017, with another way
+// to tell the time.
+type machineLearning struct{ secret secret }
+
+// NewMachineLearning serves the protocol of Azure Machine Learning to those who know the secret.
+func NewMachineLearning(c Config, known host.Secret) *Endpoint {
+	return newEndpoint(c, machineLearning{newSecret(known)})
+}
+
+func (p machineLearning) serve(x *exchange) error {
+	if !x.at(pathMSI) {
+		return errNotFound()
+	}
+	x.ev.Operation = "machinelearning/token"
+	if err := x.method(http.MethodGet); err != nil {
+		return err
+	}
+	if err := x.admit(); err != nil {
+		return err
+	}
+	if !p.secret.shownIn(x.r.Header["Secret"]) {
+		return errSecret(http.StatusUnauthorized)
+	}
+	query, err := x.query()
+	if err != nil {
+		return err
+	}
+	if query["api-version"] != appService2017 {
+		return errVersion(appService2017)
+	}
+	t, err := x.token(query, names{client: []string{"clientid"}})
+	if err != nil {
+		return err
+	}
+	return x.send(room(t).
+		text("access_token", string(t.Raw)).
+		text("client_id", t.Principal.ClientID).
+		words("expires_on", t.Expires.Unix()).
+		text("resource", t.Audience).
+		text("token_type", "Bearer"))
+}
+
+func (p machineLearning) word(x *exchange, f *fault) any { return appServiceError(x, f) }

@@ -1,0 +1,98 @@
+package host
+
+// The paths under which the server listens to hosts.
+const (
+	PathPrefix = "/hosts/"
+	PathEnroll = "/hosts/v1/enroll"
+	PathRenew  = "/hosts/v1/renew"
+	PathToken  = "/hosts/v1/token"
+	PathState  = "/hosts/v1/state"
+	PathAttest = "/hosts/v1/attest"
+)
+
+// EnrollRequest is sent to PathEnroll, without a client certificate: the token is the proof.
+type EnrollRequest struct {
+	Token   Secret `json:"token"`
+	Request string `json:"request"` // a certificate request, in PEM
+}
+
+// RenewRequest is sent to PathRenew.
+type RenewRequest struct {
+	Request string `json:"request"` // a certificate request with a new key, in PEM
+}
+
+// Admission answers EnrollRequest and RenewRequest.
+type Admission struct {
+	Resource    string `json:"resource"`    // whose host this is
+	Certificate string `json:"certificate"` // in PEM
+}
+
+// TokenRequest is sent to PathToken.
+type TokenRequest struct {
+	Audience string `json:"audience"`
+	Selector
+}
+
+// TokenAnswer answers TokenRequest. Durations are in seconds from now on, so that a host whose clock
+// is wrong still knows when to ask again.
+type TokenAnswer struct {
+	Token     Secret    `json:"token"`
+	NotBefore int64     `json:"notBefore"` // Unix seconds, as in the token
+	Expires   int64     `json:"expires"`
+	ExpiresIn int64     `json:"expiresIn"`
+	RefreshIn int64     `json:"refreshIn"`
+	Principal Principal `json:"principal"`
+}
+
+// State is what PathState answers: all that may change what this host gets. With the query
+// parameter after=VERSION the answer waits until the version is another one, for some seconds at
+// most; if it has not changed by then, the answer is 204.
+type State struct {
+	Version    string      `json:"version"`
+	Principals []Principal `json:"principals"`
+	Instance   Instance    `json:"instance"`
+}
+
+// AttestRequest is sent to PathAttest.
+type AttestRequest struct {
+	Nonce string `json:"nonce,omitempty"`
+}
+
+// AttestAnswer is a document about the resource, signed by the server.
+type AttestAnswer struct {
+	Signature []byte `json:"signature"` // PKCS #7 SignedData, DER
+}
+
+// Problem is the body of a refusal.
+type Problem struct {
+	Error struct {
+		Code    string `json:"code"`
+		Message string `json:"message"`
+	} `json:"error"`
+}
+
+// The codes of refusals.
+const (
+	CodeNotAssigned     = "IdentityNotAssigned"
+	CodeNone            = "NoIdentity"
+	CodeSeveral         = "SeveralIdentities"
+	CodeAudience        = "InvalidAudience"
+	CodeRevoked         = "UnknownHost"
+	CodeEnrolmentToken  = "InvalidEnrolmentToken"
+	CodeInvalidRequest  = "InvalidRequest"
+	CodeTooManyRequests = "TooManyRequests"
+	CodeNotFound        = "NotFound"
+	CodeMethod          = "MethodNotAllowed"
+	CodeInternal        = "InternalServerError"
+)
+
+// codes pairs the reasons that both sides know.
+func codes() map[string]error {
+	return map[string]error{
+		CodeNotAssigned: ErrNotAssigned, CodeNone: ErrNone, CodeSeveral: ErrSeveral,
+		CodeAudience: ErrAudience, CodeRevoked: ErrRevoked,
+	}
+}
+
+// Reason is the error behind a code, or nil.
+func Reason(code string) error { return codes()[code] }
