@@ -198,7 +198,7 @@ func TestMisuseOfAssertions(t *testing.T) {
 func TestCertificatesEnd(t *testing.T) {
 	f := newPeople(t)
 	p := f.certified(t)[0]
-	f.advance(366 * 24 * time.Hour)
+	f.advance(51 * 366 * 24 * time.Hour)
 	w := f.post(tokenV2, asserting(f.statement(p).sign(t)))
 	f.refused(t, w, 401, 700027)
 	if !strings.Contains(w.Body.String(), "[Reason - The key used is expired.]") {

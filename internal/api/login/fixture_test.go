@@ -100,7 +100,7 @@ func (f *fixture) advance(d time.Duration) {
 
 func (f *fixture) fill(t testing.TB) {
 	t.Helper()
-	good, err := directory.NewSecret("k1", secret, start.AddDate(-1, 0, 0), start.AddDate(1, 0, 0))
+	good, err := directory.NewSecret("k1", secret, start.AddDate(-1, 0, 0), start.AddDate(50, 0, 0))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,7 +50,7 @@ const (
 // people adds people of two tenants and the applications with which they sign in.
 func (f *fixture) people(t testing.TB) {
 	t.Helper()
-	good, err := directory.NewSecret("k1", secret, start.AddDate(-1, 0, 0), start.AddDate(1, 0, 0))
+	good, err := directory.NewSecret("k1", secret, start.AddDate(-1, 0, 0), start.AddDate(50, 0, 0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -266,7 +266,7 @@ var pairs = sync.OnceValues(func() ([2]pair, error) {
 		if err != nil {
 			return both, err
 		}
-		template := x509.Certificate{SerialNumber: big.NewInt(int64(i + 1)), Subject: pkix.Name{CommonName: "c"}, NotBefore: start.AddDate(-1, 0, 0), NotAfter: start.AddDate(1, 0, 0)}
+		template := x509.Certificate{SerialNumber: big.NewInt(int64(i + 1)), Subject: pkix.Name{CommonName: "c"}, NotBefore: start.AddDate(-1, 0, 0), NotAfter: start.AddDate(50, 0, 0)}
 		der, err := x509.CreateCertificate(rand.Reader, &template, &template, key.Public(), key)
 		if err != nil {
 			return both, err
