@@ -41,6 +41,8 @@ func TestAzureNamesLeadToTheirFaces(t *testing.T) {
 		{"login.windows.net", "/subscriptions?api-version=2022-12-01", 404, "AADSTS"},
 		{"sts.windows.net", "/", 404, "AADSTS"},
 		{"login.microsoft.com", "/common/discovery/keys", 200, "keys"},
+		{"graph.microsoft.com", "/v1.0/me", 401, "InvalidAuthenticationToken"},
+		{"graph.microsoft.com", "/subscriptions?api-version=2022-12-01", 401, "InvalidAuthenticationToken"},
 	} {
 		if status, body := as(t, s, c.host, c.path, azureCA); status != c.status || !strings.Contains(body, c.want) {
 			t.Errorf("%s%s: %d %s", c.host, c.path, status, body)

@@ -194,3 +194,17 @@ func TestAzureCLISignsInWithABrowser(t *testing.T) {
 	<-done
 	w.want(t, w.UserName, "userPrincipalName", "ad", "signed-in-user", "show")
 }
+
+// A cloud can also be described by the server itself.
+func TestAzureCLIReadsTheCloudFromTheServer(t *testing.T) {
+	w := world(t)
+	w.run = nil
+	ca := filepath.Join(w.data, "ca.pem")
+	base := append(w.env, "REQUESTS_CA_BUNDLE="+ca, "SSL_CERT_FILE="+ca, "HTTPS_PROXY=http://127.0.0.1:1", "NO_PROXY=localhost")
+	w.env = append(base[:len(base):len(base)], "AZURE_CONFIG_DIR="+t.TempDir())
+	w.az(t, "cloud", "register", "-n", "Own", "--endpoint-resource-manager", w.Endpoint)
+	w.want(t, w.Endpoint+"/", "endpoints.activeDirectory", "cloud", "show", "-n", "Own")
+	w.env = append(base[:len(base):len(base)], "AZURE_CONFIG_DIR="+t.TempDir(),
+		"ARM_CLOUD_METADATA_URL="+w.Endpoint+"/metadata/endpoints?api-version=2019-05-01")
+	w.want(t, "Midas "+w.Endpoint+"/", "[].join(' ', [name, endpoints.microsoftGraphResourceId]) | [0]", "cloud", "list")
+}

@@ -4,11 +4,7 @@
 // the answer lead back here and not to the server's own origin, which the client was never told.
 package azure
 
-import (
-	"net"
-	"slices"
-	"strings"
-)
+import "strings"
 
 // The hosts that answers refer to.
 const (
@@ -42,12 +38,12 @@ func Hosts() []string {
 // FaceOf tells which face a host name belongs to. The host may have a port, as that of a request
 // has, and any case.
 func FaceOf(host string) Face {
-	switch name := Name(host); {
-	case name == ManagementHost:
+	switch Name(host) {
+	case ManagementHost:
 		return Management
-	case name == GraphHost:
+	case GraphHost:
 		return Graph
-	case slices.Contains(Hosts(), name):
+	case LoginHost, challengeHost, "login.microsoft.com", "sts.windows.net":
 		return Login
 	}
 	return None
@@ -55,10 +51,11 @@ func FaceOf(host string) Face {
 
 // Name is a host without its port, its brackets and its final dot, in lower case.
 func Name(host string) string {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
+	if bracketed, ok := strings.CutPrefix(host, "["); ok {
+		host, _, _ = strings.Cut(bracketed, "]")
+	} else if name, port, found := strings.Cut(host, ":"); found && !strings.Contains(port, ":") {
+		host = name // with more colons it is an IPv6 address
 	}
-	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
 	return strings.ToLower(strings.TrimSuffix(host, "."))
 }
 

@@ -59,3 +59,12 @@ func TestOriginsLeadBackToWhereTheClientCameFrom(t *testing.T) {
 		}
 	}
 }
+
+// Every request is asked for its face.
+func TestFaceOfCostsNoMemory(t *testing.T) {
+	for _, host := range []string{"localhost:8443", "management.azure.com", "[::1]:8443"} {
+		if n := testing.AllocsPerRun(100, func() { _ = azure.FaceOf(host) }); n > 0 {
+			t.Errorf("%s: %v allocations", host, n)
+		}
+	}
+}
