@@ -78,10 +78,11 @@ func (f *front) face(r *http.Request) httpx.Handler {
 // under that name.
 func (f *front) own(host string) bool {
 	name := azure.Name(host)
-	if _, err := netip.ParseAddr(name); err == nil {
+	if f.names[name] {
 		return true
 	}
-	return f.names[name]
+	_, err := netip.ParseAddr(name)
+	return err == nil
 }
 
 // misdirected refuses a host that no face stands for.

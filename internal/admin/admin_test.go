@@ -1,0 +1,111 @@
+package admin_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"midas/internal/admin"
+)
+
+// client is the administrator of a made-up server. What the real one does with these requests is
+// tested with the commands in cmd/midas.
+func client(t *testing.T, handler http.HandlerFunc) *admin.Client {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return &admin.Client{
+		Endpoint: server.URL, SubscriptionID: "sub", HTTP: server.Client(), NewID: func() string { return "id" },
+		Token: func(_ context.Context, resource string) (string, error) { return "for " + resource, nil },
+	}
+}
+
+func TestListsAreReadToTheirEnd(t *testing.T) {
+	var asked []string
+	c := client(t, func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.URL.String()+" "+r.Header.Get("Authorization"))
+		if r.URL.RawQuery == "" {
+			fmt.Fprintf(w, `{"value":[{"id":"1","displayName":"a"}],"@odata.nextLink":"http://%s/v1.0/users?$skiptoken=x"}`, r.Host)
+			return
+		}
+		_, _ = io.WriteString(w, `{"value":[{"id":"2","displayName":"b"}]}`)
+	})
+	users, err := c.Users(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]admin.User{{ID: "1", DisplayName: "a"}, {ID: "2", DisplayName: "b"}}, users); diff != "" {
+		t.Error(diff)
+	}
+	want := []string{"/v1.0/users Bearer for https://graph.microsoft.com", "/v1.0/users?$skiptoken=x Bearer for https://graph.microsoft.com"}
+	if diff := cmp.Diff(want, asked); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// The administrator's token must not follow a link to somebody else.
+func TestListsDoNotLeaveTheServer(t *testing.T) {
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("another server was asked") }))
+	defer other.Close()
+	c := client(t, func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, `{"value":[],"@odata.nextLink":"%s/v1.0/users"}`, other.URL)
+	})
+	if _, err := c.Users(t.Context()); err == nil || !strings.Contains(err.Error(), "another server") {
+		t.Error(err)
+	}
+}
+
+func TestRefusalsAreInTheServersWords(t *testing.T) {
+	for name, c := range map[string]struct {
+		status  int
+		body    string
+		want    string
+		missing bool
+	}{
+		"Graph's":   {403, `{"error":{"code":"Authorization_RequestDenied","message":"No."}}`, "Authorization_RequestDenied: No.", false},
+		"not found": {404, `{"error":{"code":"Request_ResourceNotFound","message":"It is not there."}}`, "It is not there.", true},
+		"no JSON":   {502, "<html>", "the server answered 502 Bad Gateway", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := client(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(c.status)
+				_, _ = io.WriteString(w, c.body)
+			})
+			err := a.DeleteUser(t.Context(), "alice@x")
+			if err == nil || !strings.Contains(err.Error(), c.want) || errors.Is(err, admin.ErrNotFound) != c.missing {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestNamesCannotChangeTheRequest(t *testing.T) {
+	var asked []string
+	c := client(t, func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.Method+" "+r.URL.EscapedPath()+" "+r.URL.Query().Get("$filter"))
+		_, _ = io.WriteString(w, `{"value":[]}`)
+	})
+	_ = c.DeleteUser(t.Context(), "../groups/1@x?y=z")
+	_ = c.DeleteGroup(t.Context(), "it's' or 1 eq 1")
+	want := []string{
+		"DELETE /v1.0/users/..%2Fgroups%2F1@x%3Fy=z ",
+		"GET /v1.0/groups displayName eq 'it''s'' or 1 eq 1'",
+	}
+	if diff := cmp.Diff(want, asked); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestPasswordsAreLongAndDifferent(t *testing.T) {
+	one, two := admin.NewPassword(), admin.NewPassword()
+	if one == two || len(one) < 20 {
+		t.Errorf("%q and %q", one, two)
+	}
+}
