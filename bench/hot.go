@@ -79,22 +79,30 @@ func (b *bench) target(name, store string) (*target, error) {
 	if t.admin, err = s.admin(); err != nil {
 		return nil, err
 	}
-	answer, err := t.run(1, 1, "200", func(int) []byte { return t.tokenRequest() })
-	if err != nil {
+	if err := t.signIn(); err != nil {
 		return nil, err
 	}
-	var token struct {
-		AccessToken string `json:"access_token"`
-	}
-	if err := json.Unmarshal(answer.last, &token); err != nil {
-		return nil, err
-	}
-	t.bearer = token.AccessToken
 	t.group = "/subscriptions/" + t.admin.SubscriptionID + "/resourceGroups/bench"
 	_, err = t.run(1, 1, "201", func(int) []byte {
 		return send("PUT", t.group+"?api-version=2021-04-01", t.bearer, "application/json", `{"location":"eastus"}`)
 	})
 	return t, err
+}
+
+// signIn gets a token. A server on another port is another issuer, so a restart needs a new one.
+func (t *target) signIn() error {
+	answer, err := t.run(1, 1, "200", func(int) []byte { return t.tokenRequest() })
+	if err != nil {
+		return err
+	}
+	var token struct {
+		AccessToken string `json:"access_token"`
+	}
+	if err := json.Unmarshal(answer.last, &token); err != nil {
+		return err
+	}
+	t.bearer = token.AccessToken
+	return nil
 }
 
 func (t *target) identity(name string) string {

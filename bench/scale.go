@@ -76,6 +76,9 @@ func (b *bench) restart(big, small *target) error {
 				return err
 			}
 			s.server = again
+			if err := s.signIn(); err != nil {
+				return err
+			}
 		}
 		ours, theirs = append(ours, big.ready.Seconds()*1000), append(theirs, small.ready.Seconds()*1000)
 	}
