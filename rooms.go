@@ -70,7 +70,7 @@ func newRooms(ctx context.Context, cfg Config, origin string, dir *datadir.Dir, 
 	r.identities = identity.New(identity.Config{
 		Resources: r.resources, Directory: r.directory, Log: r.activity, Store: st, Now: r.now, NewID: r.newID,
 	})
-	owners[identity.Type.Key()] = r.identities
+	owners[identity.Type.Key()], r.resources.Blocks = r.identities, identity.BlockOwner{Service: r.identities}
 	var err error
 	if r.keys, err = token.OpenKeys(ctx, cfg.keys(st, r.master, r.log, r.now)); err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Version is an api-version: a date, perhaps with a suffix such as -preview.
@@ -37,4 +38,16 @@ func Find(versions []Version, asked string) (Version, bool) {
 		return "", false
 	}
 	return versions[i], true
+}
+
+// WellFormed reports whether a text can be an api-version: a date, perhaps with a word behind it.
+func WellFormed(version string) bool {
+	if len(version) > 40 || len(version) < len(time.DateOnly) {
+		return false
+	}
+	if _, err := time.Parse(time.DateOnly, version[:len(time.DateOnly)]); err != nil {
+		return false
+	}
+	word, marked := strings.CutPrefix(version[len(time.DateOnly):], "-")
+	return !marked && word == "" || marked && ValidLocation(Fold(word))
 }

@@ -65,13 +65,12 @@ func check(old, wanted Identity, created bool) error {
 	switch {
 	case created && wanted.Location == "":
 		return arm.ErrLocationRequired()
-	case !created && wanted.Location != "" && arm.Location(wanted.Location) != old.Location:
-		return arm.Errorf(http.StatusConflict, "InvalidResourceLocation",
-			"The resource '%s' already exists in location '%s' in resource group '%s'. A resource with the same name cannot be created in location '%s'. Please select a new resource name.",
-			old.Name, old.Location, old.ID.ResourceGroup(), wanted.Location)
 	case !slices.Contains([]string{"", "None", "Regional"}, wanted.Isolation):
 		return arm.Errorf(http.StatusBadRequest, "BadRequest",
 			"The isolation scope '%s' is invalid. It must be 'None' or 'Regional'.", wanted.Isolation)
+	}
+	if err := resource.CheckSameLocation(old.ID, old.Location, wanted.Location); err != nil {
+		return err
 	}
 	if created {
 		if err := resource.CheckLocation(wanted.Location, Type); err != nil {

@@ -1,15 +1,19 @@
-// Package identity is what Midas is for: user-assigned managed identities.
+// Package identity is what Midas is for: managed identities, and who may be which.
 //
-// An identity is an ARM resource and, in the directory of its subscription's tenant, a service
-// principal without any credential. Both are made and ended in one transaction. The resource is
-// found by its id; the principal, which names its resource, by its object id or its client id. A new identity of an old name is another identity: it gets new ids, so role
+// A user-assigned identity is an ARM resource and, in the directory of its subscription's tenant, a
+// service principal without any credential. Both are made and ended in one transaction. The
+// resource is found by its id; the principal, which names its resource, by its object id or its
+// client id. A new identity of an old name is another identity: it gets new ids, so role
 // assignments and references of the old one do not come back to life.
+//
+// A resource of any type can carry identities: its Block has a system-assigned principal, which
+// lives and dies with it, references to user-assigned identities, or both. Workload tells who the
+// programs on a resource are.
 package identity
 
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -61,6 +65,7 @@ type Config struct {
 type Service struct {
 	Config
 	decoded store.Decoded[Identity]
+	blocks  store.Decoded[Block]
 }
 
 // New makes the service.
@@ -78,6 +83,7 @@ func (s *Service) Put(ctx context.Context, ev activity.Event, id arm.ID, change 
 	if err := checkName(id.Name()); err != nil {
 		return Identity{}, false, err
 	}
+	var was Identity
 	err = s.Log.Update(ctx, ev, func(tx store.Tx) error {
 		group, err := s.Resources.Parent(tx, id)
 		if err != nil {
@@ -91,14 +97,18 @@ func (s *Service) Put(ctx context.Context, ev activity.Event, id arm.ID, change 
 		if created {
 			rec = resource.Record{ID: canonical(id), Type: Type, Name: id.Name(), TenantID: group.TenantID, State: resource.Succeeded}
 		}
-		out, err = s.write(tx, rec, created, change)
+		was, out, err = s.write(tx, rec, created, change)
 		return err
 	})
+	if err == nil {
+		err = s.confirm(ctx, ev, was, out)
+	}
 	return out, created, err
 }
 
 // Patch changes an identity that must exist.
 func (s *Service) Patch(ctx context.Context, ev activity.Event, id arm.ID, change Change) (out Identity, err error) {
+	var was Identity
 	err = s.Log.Update(ctx, ev, func(tx store.Tx) error {
 		if _, err := s.Resources.Parent(tx, id); err != nil {
 			return err
@@ -107,9 +117,12 @@ func (s *Service) Patch(ctx context.Context, ev activity.Event, id arm.ID, chang
 		if err != nil {
 			return err
 		}
-		out, err = s.write(tx, rec, false, change)
+		was, out, err = s.write(tx, rec, false, change)
 		return err
 	})
+	if err == nil {
+		err = s.confirm(ctx, ev, was, out)
+	}
 	return out, err
 }
 
@@ -176,33 +189,38 @@ func (s *Service) Deleted(tx store.Tx, rec resource.Record) error {
 }
 
 // write applies a change to a record and stores it; a new record gets its principal.
-func (s *Service) write(tx store.Tx, rec resource.Record, created bool, change Change) (Identity, error) {
-	old, err := s.fromRecord(rec)
+func (s *Service) write(tx store.Tx, rec resource.Record, created bool, change Change) (was, is Identity, err error) {
+	was, err = s.fromRecord(rec)
 	if err != nil {
-		return Identity{}, err
+		return was, is, err
 	}
-	wanted, err := change(old.clone())
+	wanted, err := change(was.clone())
 	if err != nil {
-		return Identity{}, err
+		return was, is, err
 	}
-	if err := check(old, wanted, created); err != nil {
-		return Identity{}, err
+	if err := check(was, wanted, created); err != nil {
+		return was, is, err
 	}
 	now := s.Now().UTC()
 	if created {
 		rec.Location, rec.Created = arm.Location(wanted.Location), now
-		old.TenantID, old.PrincipalID, old.ClientID = rec.TenantID, s.NewID(), s.NewID()
-		if err := s.createPrincipal(tx, old, now); err != nil {
-			return Identity{}, err
+		was.TenantID, was.PrincipalID, was.ClientID = rec.TenantID, s.NewID(), s.NewID()
+		if err := s.createPrincipal(tx, was, now); err != nil {
+			return was, is, err
 		}
 	}
-	wanted.TenantID, wanted.PrincipalID, wanted.ClientID = old.TenantID, old.PrincipalID, old.ClientID
-	rec.Tags, rec.Changed, rec.Revision = wanted.Tags, now, 0 // what is changed is of no revision yet
-	if rec.Properties, err = json.Marshal(wanted.Properties); err != nil {
-		return Identity{}, fmt.Errorf("encode identity %s: %w", rec.ID, err)
+	wanted.TenantID, wanted.PrincipalID, wanted.ClientID = was.TenantID, was.PrincipalID, was.ClientID
+	is = Identity{ID: was.ID, Name: rec.Name, Location: rec.Location, Tags: wanted.Tags, Properties: wanted.Properties}
+	if !created && !was.Restrictions.equal(is.Restrictions) {
+		if err := s.checkUse(tx, is); err != nil {
+			return was, is, err
+		}
 	}
-	out := Identity{ID: old.ID, Name: rec.Name, Location: rec.Location, Tags: rec.Tags, Properties: wanted.Properties}
-	return out, s.Resources.Put(tx, out.ID, rec)
+	rec.Tags, rec.Changed, rec.Revision = is.Tags, now, 0 // what is changed is of no revision yet
+	if rec.Properties, err = json.Marshal(is.Properties); err != nil {
+		return was, is, fmt.Errorf("encode identity %s: %w", rec.ID, err)
+	}
+	return was, is, s.Resources.Put(tx, is.ID, rec)
 }
 
 func (s *Service) createPrincipal(tx store.Tx, identity Identity, now time.Time) error {
@@ -236,10 +254,7 @@ func decode(rec resource.Record) (Identity, error) {
 }
 
 // isNotFound tells ARM's word for a missing resource; a missing group is another matter.
-func isNotFound(err error) bool {
-	var e *arm.Error
-	return errors.As(err, &e) && e.Code == "ResourceNotFound"
-}
+func isNotFound(err error) bool { return resource.IsMissing(err) }
 
 func onlyIf(cond bool, err error) error {
 	if !cond {

@@ -209,6 +209,7 @@ func newService(t *testing.T) *identity.Service {
 		Log: log, Store: st, Now: time.Now, NewID: uuid.NewString, Scopes: noScopes{},
 		Owners: map[string]resource.Owner{identity.Type.Key(): s}, Logger: slog.New(slog.DiscardHandler),
 	})
+	s.Resources.Blocks = identity.BlockOwner{Service: s}
 	_, err := st.Update(t.Context(), func(tx store.Tx) error {
 		return s.Resources.EnsureSubscription(tx, tenant, strings.TrimPrefix(sub, "/subscriptions/"), "Test")
 	})

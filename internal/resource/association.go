@@ -1,7 +1,8 @@
 package resource
 
 import (
-	"context"
+	"fmt"
+	"iter"
 	"strings"
 
 	"midas/internal/arm"
@@ -9,9 +10,10 @@ import (
 )
 
 // Associate notes that a resource uses an identity; Dissociate ends that. The resource need not be
-// in the identity's group, and the identity need not exist any more.
-func Associate(tx store.Tx, identity, resource arm.ID) {
-	tx.Put(associationKey(identity)+resource.Key(), []byte(resource.String()))
+// in the identity's group, and the identity need not exist any more. The principal is what tells
+// the identity from a later one of the same name.
+func Associate(tx store.Tx, identity arm.ID, principal string, resource arm.ID) {
+	tx.Put(associationKey(identity)+resource.Key(), []byte(principal+" "+resource.String()))
 }
 
 // Dissociate ends what Associate has noted.
@@ -19,35 +21,28 @@ func Dissociate(tx store.Tx, identity, resource arm.ID) {
 	tx.Delete(associationKey(identity) + resource.Key())
 }
 
-// Associated gives one page of the ids of the resources that use an identity, in id order, and how
-// many there are in all.
-func (s *Service) Associated(ctx context.Context, identity arm.ID, after string, limit int) (ids []arm.ID, next string, total int, err error) {
-	err = s.Store.View(ctx, func(tx store.Tx) error {
-		ids, next, total = nil, "", 0
-		if _, err := s.Get(tx, identity); err != nil {
-			return err
-		}
-		var last string
+// Associations yields the resources that use the identity with this principal, in id order.
+func Associations(tx store.Tx, identity arm.ID, principal string) iter.Seq2[arm.ID, error] {
+	return func(yield func(arm.ID, error) bool) {
 		for kept, err := range tx.Scan(store.Range{Prefix: associationKey(identity)}) {
 			if err != nil {
-				return err
+				yield(arm.ID{}, err)
+				return
 			}
-			total++
-			switch {
-			case strings.Compare(kept.Key, after) <= 0:
-			case len(ids) == limit:
-				next = last
-			default:
-				id, err := arm.ParseID(string(kept.Value))
-				if err != nil {
-					return err
-				}
-				ids, last = append(ids, id), kept.Key
+			given, spelled, _ := strings.Cut(string(kept.Value), " ")
+			if given != principal {
+				continue // it used an identity that is gone, and still names it
+			}
+			id, err := arm.ParseID(spelled)
+			if err != nil {
+				yield(arm.ID{}, fmt.Errorf("association %s: %w", kept.Key, err))
+				return
+			}
+			if !yield(id, nil) {
+				return
 			}
 		}
-		return nil
-	})
-	return ids, next, total, err
+	}
 }
 
 func associationKey(identity arm.ID) string { return "a/" + identity.Key() + "\x00" }

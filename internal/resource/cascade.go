@@ -12,14 +12,27 @@ import (
 )
 
 const (
-	cascadeStep = 10              // records deleted in one transaction
+	// cascadeStep is how many store operations one transaction of a cascade spends on what it
+	// deletes; the rest is for what it reads and marks.
+	cascadeStep = store.MaxOperations - 8
+	ownerCost   = 8               // what the Owner of a type may use
 	sweepEvery  = 5 * time.Minute // between two looks for forgotten and expired operations
 )
+
+// cost is how many store operations the end of a record takes: its own two keys, what the Owner of
+// its type uses, and the keys of its identity block.
+func (s *Service) cost(rec Record) int {
+	cost := 2 + rec.Carried
+	if _, owned := s.Owners[rec.Type.Key()]; owned {
+		cost += ownerCost
+	}
+	return cost
+}
 
 // DeleteGroup marks a group as going away and leaves the cascade to Run. A group that does not
 // exist gives ARM's not-found error; one that is going away already gives a further operation.
 func (s *Service) DeleteGroup(ctx context.Context, ev activity.Event, id arm.ID) (Operation, error) {
-	op := Operation{Name: s.NewID(), Subscription: id.Subscription(), Group: id.String(), Started: s.Now().UTC()}
+	op := Operation{Name: s.NewID(), Subscription: id.Subscription(), Target: id.String(), Started: s.Now().UTC()}
 	err := s.Log.Update(ctx, ev, func(tx store.Tx) error {
 		rec, err := s.Get(tx, id)
 		if err != nil {
@@ -34,11 +47,16 @@ func (s *Service) DeleteGroup(ctx context.Context, ev activity.Event, id arm.ID)
 	if err != nil {
 		return Operation{}, err
 	}
+	s.tellRun()
+	return op, nil
+}
+
+// tellRun makes Run look for operations now.
+func (s *Service) tellRun() {
 	select {
 	case s.wake <- struct{}{}:
-	default: // Run has been told already
+	default: // it has been told already
 	}
-	return op, nil
 }
 
 // Run ends the groups that wait for it, those of an earlier process too, until ctx ends.
@@ -87,42 +105,52 @@ func (s *Service) sweep(ctx context.Context) error {
 	return err
 }
 
-// finish ends a group: what lies in it, the role assignments at it and below, and then the group
-// itself together with the operation. Every step may be repeated. A group that is not going away
-// any more was ended by another operation and may have been made anew: it is left alone.
+// finish ends a group or a resource: what lies in it, the role assignments at it and below, and
+// then the record itself together with the operation. Every step may be repeated. What is not going
+// away any more was ended by another operation and may have been made anew: it is left alone.
 func (s *Service) finish(ctx context.Context, op Operation) error {
-	group, err := arm.ParseID(op.Group)
+	target, err := arm.ParseID(op.Target)
 	if err != nil {
 		return fmt.Errorf("operation %s: %w", op.Name, err)
 	}
 	for step := more; step == more; {
-		if step, err = s.deleteSome(ctx, group); err != nil {
-			return fmt.Errorf("empty %s: %w", group, err)
+		if step, err = s.deleteSome(ctx, target); err != nil {
+			return fmt.Errorf("empty %s: %w", target, err)
 		}
 		if step == empty {
-			if err := s.Scopes.DeleteScope(ctx, group); err != nil {
-				return fmt.Errorf("delete role assignments of %s: %w", group, err)
+			if err := s.Scopes.DeleteScope(ctx, target); err != nil {
+				return fmt.Errorf("delete role assignments of %s: %w", target, err)
 			}
 		}
 	}
 	_, err = s.Store.Update(ctx, func(tx store.Tx) error {
-		op.Ended = s.Now().UTC()
-		if err := putOperation(tx, op); err != nil {
+		if err := s.endOperation(tx, op, target); err != nil {
 			return err
 		}
-		rec, err := s.read(tx, recordKey(group))
+		rec, err := s.read(tx, recordKey(target))
 		if errors.Is(err, store.ErrNotFound) || err == nil && rec.State != Deleting {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		return s.Remove(tx, group, rec)
+		return s.Remove(tx, target, rec)
 	})
 	if err != nil {
-		return fmt.Errorf("end %s: %w", group, err)
+		return fmt.Errorf("end %s: %w", target, err)
 	}
 	return nil
+}
+
+// endOperation keeps the operation of a group for those who poll it; nobody polls that of a
+// resource.
+func (s *Service) endOperation(tx store.Tx, op Operation, target arm.ID) error {
+	if !target.IsResourceGroup() {
+		tx.Delete(operationKey(op.Name))
+		return nil
+	}
+	op.Ended = s.Now().UTC()
+	return putOperation(tx, op)
 }
 
 // progress is what one step of a cascade has found.
@@ -130,15 +158,15 @@ type progress uint8
 
 const (
 	more  progress = iota // deleted some; there may be others
-	empty                 // the group holds nothing any more
-	gone                  // the group is not going away (any more)
+	empty                 // the target holds nothing any more
+	gone                  // the target is not going away (any more)
 )
 
-// deleteSome deletes a few of the resources of a group that is going away.
-func (s *Service) deleteSome(ctx context.Context, group arm.ID) (found progress, err error) {
+// deleteSome deletes a few of the resources in a target that is going away.
+func (s *Service) deleteSome(ctx context.Context, target arm.ID) (found progress, err error) {
 	_, err = s.Store.Update(ctx, func(tx store.Tx) error {
 		found = empty
-		rec, err := s.read(tx, recordKey(group))
+		rec, err := s.read(tx, recordKey(target))
 		if errors.Is(err, store.ErrNotFound) || err == nil && rec.State != Deleting {
 			found = gone
 			return nil
@@ -146,12 +174,23 @@ func (s *Service) deleteSome(ctx context.Context, group arm.ID) (found progress,
 		if err != nil {
 			return err
 		}
-		for kept, err := range tx.Scan(store.Range{Prefix: recordKey(group) + "/", Limit: cascadeStep}) {
+		left := cascadeStep
+		for kept, err := range tx.Scan(store.Range{Prefix: recordKey(target) + "/", Limit: cascadeStep}) {
 			if err != nil {
 				return err
 			}
 			found = more
-			if err := s.removeGuarded(tx, kept.Key); err != nil {
+			rec, err := s.read(tx, kept.Key) // again, so that the transaction notices a change in between
+			if errors.Is(err, store.ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			if left -= s.cost(rec); left < 0 {
+				break
+			}
+			if err := s.removeRecord(tx, rec); err != nil {
 				return err
 			}
 		}
@@ -160,19 +199,10 @@ func (s *Service) deleteSome(ctx context.Context, group arm.ID) (found progress,
 	return found, err
 }
 
-// removeGuarded deletes what a scan has found, reading it again so that the transaction notices a
-// change in between.
-func (s *Service) removeGuarded(tx store.Tx, key string) error {
-	rec, err := s.read(tx, key)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
+func (s *Service) removeRecord(tx store.Tx, rec Record) error {
 	id, err := arm.ParseID(rec.ID)
 	if err != nil {
-		return fmt.Errorf("record %s: %w", key, err)
+		return fmt.Errorf("record %s: %w", rec.ID, err)
 	}
 	return s.Remove(tx, id, rec)
 }

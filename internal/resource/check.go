@@ -49,3 +49,18 @@ func CheckLocation(location string, typ arm.Type) error {
 	}
 	return nil
 }
+
+// CheckSameLocation refuses to move a resource: its location is given once. An empty wish is none.
+func CheckSameLocation(id arm.ID, have, wanted string) error {
+	if wanted == "" || have == "" || arm.Location(wanted) == have {
+		return nil
+	}
+	return arm.Errorf(http.StatusConflict, "InvalidResourceLocation",
+		"The resource '%s' already exists in location '%s' in resource group '%s'. A resource with the same name cannot be created in location '%s'. Please select a new resource name.",
+		id.Name(), have, id.ResourceGroup(), wanted)
+}
+
+// ErrBeingDeleted refuses to write to what is going away.
+func ErrBeingDeleted(id arm.ID) *arm.Error {
+	return arm.Errorf(http.StatusConflict, "ResourceBeingDeleted", "The resource '%s' is being deleted and cannot perform this operation.", id)
+}

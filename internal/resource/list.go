@@ -22,20 +22,18 @@ func (s *Service) List(ctx context.Context, scope arm.ID, typ arm.Type, after st
 	return s.page(ctx, scope, typePrefix(typ, scope), after, limit, func(Record) bool { return true })
 }
 
-// Children gives one page of the nested resources of a type below a resource.
+// Children gives one page of the resources of a type that are nested in a resource or extend it.
 func (s *Service) Children(ctx context.Context, parent arm.ID, typ arm.Type, after string, limit int) (Page, error) {
-	word := typ.Path()[strings.LastIndexByte(typ.Path(), '/')+1:]
-	prefix := recordKey(parent) + "/" + arm.Fold(word) + "/"
+	prefix := recordKey(parent) + "/providers/" + typ.Key() + "/"
+	if word, nested := strings.CutPrefix(typ.Key(), parent.Type().Key()+"/"); nested {
+		prefix = recordKey(parent) + "/" + word + "/"
+	}
 	return s.page(ctx, parent, prefix, after, limit, func(rec Record) bool { return rec.Type.Is(typ) })
 }
 
 // All gives one page of every provider's resources in a subscription or a group, in id order.
 func (s *Service) All(ctx context.Context, scope arm.ID, after string, limit int) (Page, error) {
-	prefix := recordKey(scope) + "/resourcegroups/"
-	if scope.IsResourceGroup() {
-		prefix = recordKey(scope) + "/providers/"
-	}
-	return s.page(ctx, scope, prefix, after, limit, func(rec Record) bool {
+	return s.page(ctx, scope, recordKey(scope)+"/", after, limit, func(rec Record) bool {
 		return !rec.Type.Is(arm.TypeResourceGroup)
 	})
 }

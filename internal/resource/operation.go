@@ -18,7 +18,7 @@ type Operation struct {
 	V            int       `json:"v"`
 	Name         string    `json:"name"`
 	Subscription string    `json:"subscription"`
-	Group        string    `json:"group"` // the id of the group that is being deleted
+	Target       string    `json:"group"` // the id of what is being deleted
 	Started      time.Time `json:"started"`
 	Ended        time.Time `json:"ended,omitzero"`
 }

@@ -43,18 +43,28 @@ type Record struct {
 	Created    time.Time         `json:"created"`
 	Changed    time.Time         `json:"changed"`
 
+	// Extra are the further fields beside the properties: kind, sku, plan, zones, managedBy.
+	Extra map[string]json.RawMessage `json:"extra,omitempty"`
+	// Changes counts the writes of a resource that has an etag.
+	Changes int `json:"changes,omitempty"`
+	// Numbered counts the nested resources that got a number for a name, so that no number is given
+	// twice.
+	Numbered int `json:"numbered,omitempty"`
+	// Carried is how many keys hang on the resource's identity block; 0 when it has none.
+	Carried int `json:"carried,omitempty"`
+
 	// Revision is that of the stored record; 0 for one that has not been stored.
 	Revision store.Revision `json:"-"`
 }
 
-// Clone is a copy whose tags can be changed.
+// Clone is a copy whose tags and further fields can be changed.
 func (r Record) Clone() Record {
-	r.Tags = maps.Clone(r.Tags)
+	r.Tags, r.Extra = maps.Clone(r.Tags), maps.Clone(r.Extra)
 	return r
 }
 
-// Owner ends what belongs to a resource of its type, in the transaction that deletes the record.
-// It may use at most eight store operations.
+// Owner ends what belongs to a resource, in the transaction that deletes the record. The Owner of a
+// type may use at most eight store operations, that of the identity blocks as many as Carried says.
 type Owner interface {
 	Deleted(tx store.Tx, rec Record) error
 }
@@ -72,6 +82,7 @@ type Config struct {
 	Now    func() time.Time
 	NewID  func() string
 	Owners map[string]Owner // by folded type
+	Blocks Owner            // of the identity blocks that resources of any type carry
 	Scopes Scopes
 	Logger *slog.Logger
 }
@@ -91,13 +102,16 @@ func New(c Config) *Service {
 func recordKey(id arm.ID) string { return "r/" + id.Key() }
 
 // typeKey is where a record is listed by its type. The rest of the id begins after the group, so
-// that names of nested resources cannot collide.
+// that names of nested resources cannot collide; for what stands in no group that is empty, which
+// no group's name is.
 func typeKey(id arm.ID) string {
 	switch {
 	case id.IsSubscription():
 		return typePrefix(id.Type(), arm.ID{}) + arm.Fold(id.Name())
 	case id.IsResourceGroup():
 		return typePrefix(id.Type(), id.Parent()) + arm.Fold(id.Name())
+	case id.ResourceGroup() == "":
+		return typePrefix(id.Type(), id.SubscriptionScope()) + id.Key()[len(id.SubscriptionScope().Key()):]
 	}
 	return typePrefix(id.Type(), id.GroupScope()) + id.Key()[len(id.GroupScope().Key()):]
 }
@@ -144,24 +158,31 @@ func (s *Service) Find(ctx context.Context, id arm.ID) (rec Record, err error) {
 	return rec, err
 }
 
-// Parent reads the record of what a resource is created in, and thereby guards it: the group, or
-// the parent resource of a nested one. It refuses a group that is going away.
+// Parent reads the record of what a resource is created in, and thereby guards it: the group or
+// subscription, the parent resource of a nested one, the resource that an extension extends. It
+// refuses what is going away.
 func (s *Service) Parent(tx store.Tx, id arm.ID) (Record, error) {
-	group := id.GroupScope()
-	rec, err := s.Get(tx, group)
+	container := id.GroupScope()
+	if container.IsRoot() {
+		container = id.SubscriptionScope()
+	}
+	rec, err := s.Get(tx, container)
 	if err != nil {
 		return Record{}, err
 	}
 	if rec.State == Deleting {
-		return Record{}, errGroupDeleting(group)
+		return Record{}, errGroupDeleting(container)
 	}
 	parent := id.Parent()
-	if parent.IsResourceGroup() {
+	if parent.Key() == container.Key() {
 		return rec, nil
 	}
 	rec, err = s.read(tx, recordKey(parent))
 	if errors.Is(err, store.ErrNotFound) {
 		return Record{}, arm.ErrParentNotFound(parent)
+	}
+	if err == nil && rec.State == Deleting {
+		return Record{}, ErrBeingDeleted(parent)
 	}
 	return rec, err
 }
@@ -178,11 +199,16 @@ func (s *Service) Put(tx store.Tx, id arm.ID, rec Record) error {
 	return nil
 }
 
-// Remove deletes a record and its list key, and lets the type's Owner end what belongs to it.
-// The caller has got the record in this transaction.
+// Remove deletes a record and its list key, and lets the Owners end what belongs to it. The caller
+// has got the record in this transaction.
 func (s *Service) Remove(tx store.Tx, id arm.ID, rec Record) error {
 	tx.Delete(recordKey(id))
 	tx.Delete(typeKey(id))
+	if rec.Carried > 0 {
+		if err := s.Blocks.Deleted(tx, rec); err != nil {
+			return err
+		}
+	}
 	if owner, owned := s.Owners[rec.Type.Key()]; owned {
 		return owner.Deleted(tx, rec)
 	}

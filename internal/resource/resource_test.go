@@ -245,7 +245,7 @@ func TestNothingIsEverCreatedInAGroupThatGoesAway(t *testing.T) {
 	}
 }
 
-func TestAssociationsArePagedAndCounted(t *testing.T) {
+func TestAssociationsAreThoseOfThePrincipal(t *testing.T) {
 	s := newService(t, storetest.Memory(t))
 	putGroup(t, s, sub+"/resourceGroups/a", "eastus", nil)
 	identity := id(t, putWidget(t, s, sub+"/resourceGroups/a", "identity"))
@@ -254,7 +254,8 @@ func TestAssociationsArePagedAndCounted(t *testing.T) {
 		want = nil
 		for i := range 5 {
 			user := id(t, fmt.Sprintf("%s/resourceGroups/Other/providers/A.B/c/d%d", sub, i))
-			resource.Associate(tx, identity, user)
+			resource.Associate(tx, identity, "p", user)
+			resource.Associate(tx, identity, "gone", id(t, fmt.Sprintf("%s/resourceGroups/Other/providers/A.B/c/gone%d", sub, i)))
 			want = append(want, user.String())
 		}
 		return nil
@@ -263,15 +264,18 @@ func TestAssociationsArePagedAndCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []string
-	for after, more := "", true; more; more = after != "" {
-		ids, next, total, err := s.Associated(t.Context(), identity, after, 2)
-		if err != nil || total != 5 {
-			t.Fatalf("total %d, %v", total, err)
-		}
-		for _, id := range ids {
+	err = s.Store.View(t.Context(), func(tx store.Tx) error {
+		got = nil
+		for id, err := range resource.Associations(tx, identity, "p") {
+			if err != nil {
+				return err
+			}
 			got = append(got, id.String())
 		}
-		after = next
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

@@ -84,29 +84,3 @@ func (h *Handler) getSystemIdentity(ctx context.Context, r *Request) (*Response,
 func (h *Handler) listIdentityOperations(context.Context, *Request) (*Response, error) {
 	return ok(wire.List[wire.OperationInfo]{Value: wire.IdentityOperations()})
 }
-
-// listAssociated shows which resources use an identity.
-func (h *Handler) listAssociated(ctx context.Context, r *Request) (*Response, error) {
-	for _, option := range []string{"$filter", "$orderby", "$skip"} {
-		if r.Query.Get(option) != "" {
-			return nil, arm.Errorf(http.StatusBadRequest, "BadRequest", "The query option '%s' is not supported.", option)
-		}
-	}
-	p, err := h.page(r)
-	if err != nil {
-		return nil, err
-	}
-	ids, next, total, err := h.Resources.Associated(ctx, r.ID(), p.after, p.limit)
-	if err != nil {
-		return nil, err
-	}
-	value := make([]wire.Associated, len(ids))
-	for i, id := range ids {
-		subscription, err := h.Resources.Subscription(ctx, id)
-		if err != nil {
-			return nil, err
-		}
-		value[i] = wire.EncodeAssociated(id, subscription.Name)
-	}
-	return ok(wire.AssociatedList{TotalCount: total, Value: value, NextLink: h.nextLink(r, p, next)})
-}

@@ -76,7 +76,7 @@ func newStackAt(t testing.TB, now func() time.Time) *stack {
 		Owners: map[string]resource.Owner{}, Logger: slog.New(slog.DiscardHandler),
 	})
 	s.identities = identity.New(identity.Config{Resources: s.resources, Directory: s.directory, Log: s.log, Store: s.store, Now: now, NewID: uuid.NewString})
-	s.resources.Owners[identity.Type.Key()] = s.identities
+	s.resources.Owners[identity.Type.Key()], s.resources.Blocks = s.identities, identity.BlockOwner{Service: s.identities}
 	pages, err := arm.NewPages([32]byte{2})
 	must(t, err)
 	metrics, err := httpx.NewMetrics(prometheus.NewRegistry())

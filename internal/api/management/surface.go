@@ -85,6 +85,9 @@ func (h *Handler) identityOperations() []Operation {
 		{Method: "PUT", Type: identity.FederatedType, Target: arm.Instance, At: arm.AtGroup, Perform: fic + "write", Serve: h.putFederated},
 		{Method: "DELETE", Type: identity.FederatedType, Target: arm.Instance, At: arm.AtGroup, Perform: fic + "delete", Serve: h.deleteFederated},
 	})...)
+	rows = append(rows, withVersions(wire.Versions(func(g wire.Gate) bool { return g.Revoke }), []Operation{
+		{Method: "POST", Type: identity.Type, Target: arm.Action, Verb: "revokeTokens", At: arm.AtGroup, Perform: uai + "revokeTokens/action", Serve: h.revokeTokens},
+	})...)
 	return append(rows, withVersions(wire.Versions(func(g wire.Gate) bool { return g.Associated }), []Operation{
 		{Method: "POST", Type: identity.Type, Target: arm.Action, Verb: "listAssociatedResources", At: arm.AtGroup, Perform: uai + "listAssociatedResources/action", Serve: h.listAssociated},
 	})...)

@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"midas/internal/arm"
-	"midas/internal/identity"
 	"midas/internal/odata"
 	"midas/internal/resource"
 )
@@ -110,29 +109,4 @@ func (f ResourceFilter) keepsTags(tags map[string]string) bool {
 		}
 	}
 	return false
-}
-
-// Associated is a resource that uses an identity.
-type Associated struct {
-	ID                      string `json:"id"`
-	Name                    string `json:"name"`
-	Type                    string `json:"type"`
-	ResourceGroup           string `json:"resourceGroup"`
-	SubscriptionID          string `json:"subscriptionId"`
-	SubscriptionDisplayName string `json:"subscriptionDisplayName"`
-}
-
-// AssociatedList is a page of them.
-type AssociatedList struct {
-	TotalCount int          `json:"totalCount"`
-	Value      []Associated `json:"value"`
-	NextLink   string       `json:"nextLink,omitempty"`
-}
-
-// EncodeAssociated shows a resource by what its id tells; type and group are in lower case there.
-func EncodeAssociated(id arm.ID, subscriptionName string) Associated {
-	return Associated{
-		ID: identity.WireID(id), Name: id.Name(), Type: id.Type().Key(), ResourceGroup: arm.Fold(id.ResourceGroup()),
-		SubscriptionID: id.Subscription(), SubscriptionDisplayName: subscriptionName,
-	}
 }

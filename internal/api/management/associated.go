@@ -1,0 +1,97 @@
+package management
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+
+	"midas/internal/api/management/wire"
+	"midas/internal/arm"
+	"midas/internal/identity"
+)
+
+// listAssociated shows which resources use an identity.
+func (h *Handler) listAssociated(ctx context.Context, r *Request) (*Response, error) {
+	q, p, err := h.associatedPage(r)
+	if err != nil {
+		return nil, err
+	}
+	show := h.associatedEncoder(ctx)
+	keep, err := wire.ParseAssociatedFilter(r.Query.Get("$filter"))
+	if err != nil {
+		return nil, err
+	}
+	if r.Query.Get("$filter") != "" {
+		q.Keep = func(id arm.ID) bool { return keep(show(id)) }
+	}
+	order, err := wire.ParseAssociatedOrder(r.Query.Get("$orderby"))
+	if err != nil {
+		return nil, err
+	}
+	if order != nil {
+		q.Compare = func(a, b arm.ID) int { return order(show(a), show(b)) }
+	}
+	found, total, err := h.Identities.Associated(ctx, r.ID(), q)
+	if err != nil {
+		return nil, err
+	}
+	value := make([]wire.Associated, len(found))
+	for i, id := range found {
+		value[i] = show(id)
+	}
+	next := ""
+	if end := q.Skip + len(found); len(found) > 0 && len(found) == q.Limit && end < total {
+		next = strconv.Itoa(end)
+	}
+	return ok(wire.AssociatedList{TotalCount: total, Value: value, NextLink: h.nextLink(r, p, next)})
+}
+
+// associatedPage reads $top, $skip and $skiptoken. A token of this list counts what came before it,
+// because the list can be in any order.
+func (h *Handler) associatedPage(r *Request) (identity.AssociatedQuery, page, error) {
+	q := identity.AssociatedQuery{Limit: pageSize}
+	p := page{list: r.Path.Type.Key() + "\x00" + r.ID().Key() + "\x00" + r.Query.Get("$filter") + "\x00" + r.Query.Get("$orderby")}
+	for name, into := range map[string]*int{"$top": &q.Limit, "$skip": &q.Skip} {
+		given := r.Query.Get(name)
+		if given == "" {
+			continue
+		}
+		n, err := strconv.Atoi(given)
+		if err != nil || n < 0 {
+			return q, p, arm.Errorf(http.StatusBadRequest, "BadRequest", "The value '%s' of %s is not a number from 0 on.", given, name)
+		}
+		*into = n
+	}
+	q.Limit = min(q.Limit, maxPageSize)
+	after, err := h.Pages.Open(p.list, r.Query.Get("$skiptoken"))
+	if err == nil && after != "" {
+		q.Skip, err = strconv.Atoi(after)
+	}
+	if err != nil {
+		return q, p, arm.Errorf(http.StatusBadRequest, "InvalidSkipToken", "The $skiptoken is not valid for this request.")
+	}
+	return q, p, nil
+}
+
+// associatedEncoder looks up each subscription's name once. One that is not there has none.
+func (h *Handler) associatedEncoder(ctx context.Context) func(arm.ID) wire.Associated {
+	names := map[string]string{}
+	return func(id arm.ID) wire.Associated {
+		key := arm.Fold(id.Subscription())
+		name, known := names[key]
+		if !known {
+			if rec, err := h.Resources.Subscription(ctx, id); err == nil {
+				name = rec.Name
+			}
+			names[key] = name
+		}
+		return wire.EncodeAssociated(id, name)
+	}
+}
+
+func (h *Handler) revokeTokens(ctx context.Context, r *Request) (*Response, error) {
+	if err := h.Identities.RevokeTokens(ctx, r.Event, r.ID()); err != nil {
+		return nil, err
+	}
+	return &Response{Status: http.StatusOK}, nil
+}

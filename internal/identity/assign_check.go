@@ -1,0 +1,163 @@
+package identity
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"midas/internal/arm"
+)
+
+// parse reads the ids that an assignment names. Each kind of bad id has an error of its own, as in
+// Azure: what is no id at all, and what is the id of something else.
+func (a Assignment) parse(c carrier) (attach, detach []arm.ID, err error) {
+	if len(a.Attach) > 0 && !a.user() {
+		return nil, nil, errOperation(c, "The request format was unexpected, a non-UserAssigned identity type should not contain: userAssignedIdentities")
+	}
+	var wrong []string
+	seen := map[string]bool{}
+	read := func(texts []string) (ids []arm.ID, err error) {
+		for _, text := range texts {
+			id, err := a.parseID(text)
+			if err != nil {
+				return nil, err
+			}
+			if !id.Type().Is(Type) || !id.Parent().IsResourceGroup() {
+				wrong = append(wrong, text)
+			}
+			if seen[id.Key()] {
+				return nil, arm.ErrInvalidContent("The identity '%s' is named more than once. Path 'identity.userAssignedIdentities'", clip(text))
+			}
+			seen[id.Key()] = true
+			ids = append(ids, id)
+		}
+		return ids, nil
+	}
+	if attach, err = read(a.Attach); err != nil {
+		return nil, nil, err
+	}
+	if detach, err = read(a.Detach); err != nil {
+		return nil, nil, err
+	}
+	if len(wrong) > 0 {
+		return nil, nil, a.errWrong(wrong)
+	}
+	if len(attach) > MaxAssigned || len(detach) > MaxAssigned {
+		return nil, nil, errTooMany(c)
+	}
+	return attach, detach, nil
+}
+
+func (a Assignment) parseID(text string) (arm.ID, error) {
+	id, err := arm.ParseID(text)
+	rooted := strings.HasPrefix(arm.Fold(text), "/subscriptions/") || strings.HasPrefix(arm.Fold(text), "/providers/")
+	switch {
+	case err == nil && rooted:
+		return id, nil
+	case a.List:
+		return arm.ID{}, a.errWrong([]string{text})
+	}
+	return arm.ID{}, arm.Errorf(http.StatusBadRequest, "LinkedInvalidPropertyId",
+		"Property id '%s' at path 'identity.userAssignedIdentities' is invalid. Expect fully qualified resource Id that start with '/subscriptions/{subscriptionId}' or '/providers/{resourceProviderNamespace}/'.", clip(text))
+}
+
+func (a Assignment) errWrong(ids []string) *arm.Error {
+	if a.List {
+		err := arm.Errorf(http.StatusBadRequest, "InvalidParameter",
+			"ResourceIdentity identityId '%s' is not a valid reference to a Microsoft.ManagedIdentity identity.", clip(ids[0]))
+		err.Target = "resourceIdentity.identityIds"
+		return err
+	}
+	return arm.Errorf(http.StatusBadRequest, "InvalidIdentityId",
+		"The identity ids '%s' are invalid. It must be of the following format: '/subscriptions/{subscriptionId}/resourceGroups/{resourceGroupName}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{resourceName}'.",
+		clip(strings.Join(ids, ",")))
+}
+
+// missing refuses identities that do not exist. Those of another tenant cannot be told from them.
+func missing(c carrier, attach []arm.ID, named map[string]*Identity) error {
+	for _, id := range attach {
+		if found := named[id.Key()]; found == nil || found.TenantID != c.rec.TenantID {
+			return errOperation(c, fmt.Sprintf("Resource '%s' was not found.", wireSpelling(id)))
+		}
+	}
+	return nil
+}
+
+// checkAssignable applies what the identities themselves say about where they may be used.
+func checkAssignable(c carrier, fresh []arm.ID, named map[string]*Identity) error {
+	if err := missing(c, fresh, named); err != nil {
+		return err
+	}
+	for _, id := range fresh {
+		found := named[id.Key()]
+		if found.Isolation == "Regional" && found.Location != c.rec.Location {
+			return errOperation(c, fmt.Sprintf("The isolation scope of '%s' is Regional: it can be assigned only to resources in location '%s'.",
+				wireSpelling(id), found.Location))
+		}
+		if !found.Restrictions.allows(c.id.Type()) {
+			return errOperation(c, fmt.Sprintf("The assignment restrictions of '%s' do not allow resources of type '%s'.", wireSpelling(id), c.rec.Type))
+		}
+	}
+	return nil
+}
+
+// allows reports whether a type is one of the providers and types that restrictions name. Naming a
+// type names what is nested in it.
+func (r *Restrictions) allows(typ arm.Type) bool {
+	if r == nil || len(r.Providers) == 0 {
+		return true
+	}
+	for _, provider := range r.Providers {
+		if rest, below := strings.CutPrefix(typ.Key(), arm.Fold(provider)); below && (rest == "" || rest[0] == '/') {
+			return true
+		}
+	}
+	return false
+}
+
+// checkBlock refuses a block whose type and identities do not fit.
+func checkBlock(c carrier, a Assignment, is Block) error {
+	switch {
+	case a.user() && len(is.references) == 0:
+		return errOperation(c, "The request format was unexpected, a UserAssigned identity type should contain: userAssignedIdentities")
+	case len(is.references) > MaxAssigned:
+		return errTooMany(c)
+	}
+	return nil
+}
+
+func errTooMany(c carrier) *arm.Error {
+	return errOperation(c, fmt.Sprintf("The number of user assigned identities of one resource cannot exceed %d.", MaxAssigned))
+}
+
+// errOperation wraps an answer of Microsoft.ManagedIdentity as ARM does where that happened on
+// behalf of another provider's resource.
+func errOperation(c carrier, message string) *arm.Error {
+	var inner bytes.Buffer
+	encoder := json.NewEncoder(&inner)
+	encoder.SetEscapeHTML(false)
+	// Texts always encode.
+	_ = encoder.Encode(map[string]any{"error": struct {
+		Code    string `json:"code"`
+		Message string `json:"message"`
+	}{"BadRequest", message}})
+	return arm.Errorf(http.StatusBadRequest, "FailedIdentityOperation",
+		"Identity operation for resource '%s' failed with error 'Failed to perform resource identity operation. Status: 'BadRequest'. Response: '%s'.'.",
+		c.spelled, strings.TrimSpace(inner.String()))
+}
+
+// wireSpelling is the id of an identity as its provider writes it, whatever the caller's words.
+func wireSpelling(id arm.ID) string {
+	return strings.Replace(id.Spell(Type), "/resourceGroups/", "/resourcegroups/", 1)
+}
+
+// clip keeps what a client has sent from filling the answer.
+func clip(s string) string {
+	const most = 2048
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
+}

@@ -1,0 +1,343 @@
+package identity_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"midas/internal/activity"
+	"midas/internal/arm"
+	"midas/internal/identity"
+	"midas/internal/resource"
+	"midas/internal/store"
+)
+
+const vm = group + "/providers/Microsoft.Compute/virtualMachines/vm"
+
+func TestAWorkloadIsWhoItsResourceCarries(t *testing.T) {
+	s := newService(t)
+	a, b := put(t, s, app+"1"), put(t, s, app+"2")
+	carry(t, s, vm, identity.Assignment{})
+	wantWorkload(t, s, vm, identity.Selector{}, "", identity.ErrNone)
+	wantWorkload(t, s, vm+"x", identity.Selector{}, "", errors.New("ResourceNotFound"))
+
+	carry(t, s, vm, attach(identity.UserAssigned, app+"1"))
+	wantWorkload(t, s, vm, identity.Selector{}, a.PrincipalID, nil)
+	wantWorkload(t, s, vm, identity.Selector{ClientID: b.ClientID}, "", identity.ErrNotAssigned)
+
+	carry(t, s, vm, attach(identity.UserAssigned, app+"1", app+"2"))
+	wantWorkload(t, s, vm, identity.Selector{}, "", identity.ErrSeveral)
+	wantWorkload(t, s, vm, identity.Selector{ClientID: strings.ToUpper(b.ClientID)}, b.PrincipalID, nil)
+	wantWorkload(t, s, vm, identity.Selector{ObjectID: a.PrincipalID}, a.PrincipalID, nil)
+	wantWorkload(t, s, vm, identity.Selector{ResourceID: strings.ToUpper(app + "2")}, b.PrincipalID, nil)
+	wantWorkload(t, s, vm, identity.Selector{ResourceID: "app2"}, "", identity.ErrNotAssigned)
+
+	both := carry(t, s, vm, attach(identity.Both, app+"1", app+"2"))
+	wantWorkload(t, s, vm, identity.Selector{}, both.Block.PrincipalID, nil)
+	wantWorkload(t, s, vm, identity.Selector{ClientID: both.Block.ClientID}, both.Block.PrincipalID, nil)
+	p, err := s.Workload(t.Context(), id(t, vm), identity.Selector{})
+	want := identity.Principal{TenantID: tenant, ObjectID: both.Block.PrincipalID, ClientID: both.Block.ClientID, ResourceID: vm}
+	if diff := cmp.Diff(want, p); err != nil || diff != "" {
+		t.Errorf("%v (-want +got)\n%s", err, diff)
+	}
+}
+
+func TestAScaleSetsMachinesAreTheScaleSet(t *testing.T) {
+	s := newService(t)
+	set := group + "/providers/Microsoft.Compute/virtualMachineScaleSets/set"
+	carried := carry(t, s, set, identity.Assignment{Type: identity.SystemAssigned})
+	wantWorkload(t, s, set+"/virtualMachines/0", identity.Selector{}, "", errors.New("ResourceNotFound"))
+	carry(t, s, set+"/virtualMachines/0", identity.Assignment{})
+	wantWorkload(t, s, set+"/virtualMachines/0", identity.Selector{}, carried.Block.PrincipalID, nil)
+}
+
+func TestADeletedIdentityIsReferredToInVain(t *testing.T) {
+	s := newService(t)
+	put(t, s, app)
+	carry(t, s, vm, attach(identity.UserAssigned, app))
+	remove(t, s, app, true)
+	wantWorkload(t, s, vm, identity.Selector{}, "", identity.ErrNotAssigned)
+	if b, err := s.BlockOf(t.Context(), id(t, vm)); err != nil || len(b.UserAssigned) != 1 {
+		t.Errorf("the reference is gone: %+v, %v", b, err)
+	}
+	again := put(t, s, app)
+	wantWorkload(t, s, vm, identity.Selector{}, "", identity.ErrNotAssigned)
+	wantWorkload(t, s, vm, identity.Selector{ResourceID: app}, "", identity.ErrNotAssigned)
+	if users, total, err := s.Associated(t.Context(), id(t, app), identity.AssociatedQuery{Limit: 10}); err != nil || total != 0 {
+		t.Errorf("the new identity has the users of the old one: %v, %v", users, err)
+	}
+	carry(t, s, vm, attach(identity.UserAssigned, app)) // it is assigned anew
+	wantWorkload(t, s, vm, identity.Selector{}, again.PrincipalID, nil)
+}
+
+func TestASystemIdentityLivesAndDiesWithItsResource(t *testing.T) {
+	s := newService(t)
+	seen := map[string]bool{}
+	for range 3 {
+		first := carry(t, s, vm, identity.Assignment{Type: identity.SystemAssigned}).Block
+		if again := carry(t, s, vm, identity.Assignment{Type: identity.SystemAssigned}).Block; again.PrincipalID != first.PrincipalID {
+			t.Error("a second PUT made another principal")
+		}
+		sp, err := principal(t, s, first.PrincipalID)
+		if err != nil || sp.Type != "ManagedIdentity" || sp.DisplayName != "vm" || sp.AppID != first.ClientID ||
+			!cmp.Equal(sp.AlternativeNames, []string{"isExplicit=False", vm}) {
+			t.Errorf("%+v, %v", sp, err)
+		}
+		off := carry(t, s, vm, identity.Assignment{Merge: true, Type: identity.None}).Block
+		if _, err := principal(t, s, first.PrincipalID); !errors.Is(err, store.ErrNotFound) || off.PrincipalID != "" {
+			t.Errorf("the principal is left: %v", err)
+		}
+		last := carry(t, s, vm, identity.Assignment{Type: identity.SystemAssigned}).Block
+		if _, err := s.Resources.Delete(t.Context(), activity.Event{}, id(t, vm)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := principal(t, s, last.PrincipalID); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("the principal is left: %v", err)
+		}
+		if seen[first.PrincipalID] || seen[last.PrincipalID] || first.PrincipalID == last.PrincipalID {
+			t.Error("a principal came back")
+		}
+		seen[first.PrincipalID], seen[last.PrincipalID] = true, true
+	}
+	wantNoTraces(t, s)
+}
+
+// wantNoTraces fails the test if anything is left of identity blocks.
+func wantNoTraces(t *testing.T, s *identity.Service) {
+	t.Helper()
+	err := s.Store.View(t.Context(), func(tx store.Tx) error {
+		for rec, err := range tx.Scan(store.Range{}) {
+			if err != nil {
+				return err
+			}
+			if strings.HasPrefix(rec.Key, "i/") || strings.HasPrefix(rec.Key, "a/") || strings.Contains(rec.Key, "/sp/") ||
+				strings.HasPrefix(rec.Key, "o/") || strings.Contains(rec.Key, "microsoft.compute") && !strings.HasPrefix(rec.Key, "x/") {
+				t.Errorf("%s is left", rec.Key)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A cascade must stay within what one transaction may touch, however much its records carry.
+func TestDeletingTheGroupEndsFullBlocks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newService(t)
+		var ids []string
+		for i := range identity.MaxAssigned {
+			ids = append(ids, put(t, s, fmt.Sprintf("%s%02d", app, i)).ID.String())
+		}
+		for i := range 12 {
+			carry(t, s, fmt.Sprintf("%s%d", vm, i), attach(identity.Both, ids...))
+			carry(t, s, fmt.Sprintf("%s%d/extensions/e", vm, i), identity.Assignment{})
+		}
+		if _, err := s.Resources.DeleteGroup(t.Context(), activity.Event{}, id(t, group)); err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { _ = s.Resources.Run(ctx); close(done) }()
+		synctest.Wait()
+		stop()
+		<-done
+		if _, err := s.Resources.Find(t.Context(), id(t, group)); err == nil {
+			t.Error("the group is still there")
+		}
+		err := s.Store.View(t.Context(), func(tx store.Tx) error {
+			for rec, err := range tx.Scan(store.Range{Prefix: "a/"}) {
+				t.Errorf("%s is left: %v", rec.Key, err)
+			}
+			for rec, err := range tx.Scan(store.Range{Prefix: "i/"}) {
+				t.Errorf("%s is left: %v", rec.Key, err)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestAResourceHasSoManyIdentitiesAndNoMore(t *testing.T) {
+	s := newService(t)
+	var first, second []string
+	for i := range identity.MaxAssigned {
+		first = append(first, put(t, s, fmt.Sprintf("%sa%02d", app, i)).ID.String())
+		second = append(second, put(t, s, fmt.Sprintf("%sb%02d", app, i)).ID.String())
+	}
+	carry(t, s, vm, attach(identity.Both, first...))
+	got := carry(t, s, vm, attach(identity.Both, second...)) // all of them others: the largest transaction
+	if diff := cmp.Diff(second, got.Block.UserAssigned); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	more := attach(identity.Both, first[0])
+	more.Merge = true
+	_, err := tryCarry(t, s, vm, more)
+	wantCode(t, err, "FailedIdentityOperation")
+}
+
+// Whoever wins, no resource is left with an identity that was gone when it was assigned.
+func TestAssigningMeetsDeleting(t *testing.T) {
+	s := newService(t)
+	for round := range 20 {
+		made := put(t, s, app)
+		machine := fmt.Sprintf("%s%d", vm, round)
+		var both sync.WaitGroup
+		var failed error
+		both.Go(func() { _, failed = tryCarry(t, s, machine, attach(identity.UserAssigned, app)) })
+		both.Go(func() { remove(t, s, app, true) })
+		both.Wait()
+		_, err := s.Resources.Find(t.Context(), id(t, machine))
+		if failed != nil {
+			wantCode(t, failed, "FailedIdentityOperation")
+			wantCode(t, err, "ResourceNotFound")
+			continue
+		}
+		b, err := s.BlockOf(t.Context(), id(t, machine))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if principal, _ := b.Assigned(0); principal != made.PrincipalID {
+			t.Errorf("assigned was %s, not %s", principal, made.PrincipalID)
+		}
+		wantWorkload(t, s, machine, identity.Selector{}, "", identity.ErrNotAssigned)
+	}
+}
+
+func TestAssigningMeetsDeletingTheResource(t *testing.T) {
+	s := newService(t)
+	put(t, s, app)
+	for range 20 {
+		carry(t, s, vm, identity.Assignment{})
+		var both sync.WaitGroup
+		both.Go(func() {
+			w := write(t, vm, attach(identity.Both, app))
+			w.Exists = true
+			if _, _, err := s.WriteCarrier(context.Background(), activity.Event{}, w); err != nil && !resource.IsMissing(err) {
+				wantCode(t, err, "ResourceBeingDeleted")
+			}
+		})
+		both.Go(func() {
+			if _, err := s.Resources.Delete(context.Background(), activity.Event{}, id(t, vm)); err != nil {
+				t.Error(err)
+			}
+		})
+		both.Wait()
+	}
+	remove(t, s, app, true)
+	wantNoTraces(t, s)
+}
+
+func TestRestrictionsHoldForOldAndNewAssignments(t *testing.T) {
+	s := newService(t)
+	put(t, s, app)
+	restrict := func(providers ...string) error {
+		_, _, err := s.Put(t.Context(), activity.Event{}, id(t, app), func(i identity.Identity) (identity.Identity, error) {
+			i.Restrictions = &identity.Restrictions{Providers: providers}
+			return i, nil
+		})
+		return err
+	}
+	if err := restrict("microsoft.storage", "Microsoft.Compute/virtualmachines"); err != nil {
+		t.Fatal(err)
+	}
+	site := group + "/providers/Microsoft.Web/sites/s"
+	_, err := tryCarry(t, s, site, attach(identity.UserAssigned, app))
+	wantCode(t, err, "FailedIdentityOperation")
+	set := group + "/providers/Microsoft.Compute/virtualMachineScaleSets/s"
+	_, err = tryCarry(t, s, set, attach(identity.UserAssigned, app))
+	wantCode(t, err, "FailedIdentityOperation")
+	carry(t, s, vm, attach(identity.UserAssigned, app))
+	wantCode(t, restrict("Microsoft.Storage"), "BadRequest")
+	if err := restrict("Microsoft.Compute"); err != nil {
+		t.Error(err)
+	}
+	carry(t, s, vm, identity.Assignment{})
+	if err := restrict("Microsoft.Storage"); err != nil {
+		t.Error(err)
+	}
+}
+
+// Restrictions that come while others assign end as if one had been first.
+func TestRestrictingMeetsAssigning(t *testing.T) {
+	s := newService(t)
+	for round := range 20 {
+		name := fmt.Sprintf("%s%d", app, round)
+		put(t, s, name)
+		site := fmt.Sprintf("%s/providers/Microsoft.Web/sites/s%d", group, round)
+		var both sync.WaitGroup
+		both.Go(func() { _, _ = tryCarry(t, s, site, attach(identity.UserAssigned, name)) })
+		both.Go(func() {
+			_, _, _ = s.Put(context.Background(), activity.Event{}, id(t, name), func(i identity.Identity) (identity.Identity, error) {
+				i.Restrictions = &identity.Restrictions{Providers: []string{"Microsoft.Compute"}}
+				return i, nil
+			})
+		})
+		both.Wait()
+		now, err := s.Get(t.Context(), id(t, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, total, err := s.Associated(t.Context(), id(t, name), identity.AssociatedQuery{})
+		if err != nil || total > 0 && now.Restrictions != nil {
+			t.Errorf("restricted to %v, and used by %d others: %v", now.Restrictions, total, err)
+		}
+	}
+}
+
+func attach(typ string, ids ...string) identity.Assignment {
+	return identity.Assignment{Type: typ, Attach: ids}
+}
+
+func write(t *testing.T, path string, a identity.Assignment) identity.Write {
+	t.Helper()
+	if a.Allow == nil {
+		a.Allow = func(context.Context, []arm.ID) error { return nil }
+	}
+	return identity.Write{
+		ID: id(t, path), Type: id(t, path).Type(), Identity: a,
+		Change: func(old resource.Record) (resource.Record, error) {
+			old.Location = "eastus"
+			return old, nil
+		},
+	}
+}
+
+func tryCarry(t *testing.T, s *identity.Service, path string, a identity.Assignment) (identity.Carrier, error) {
+	t.Helper()
+	got, _, err := s.WriteCarrier(context.Background(), activity.Event{}, write(t, path, a))
+	return got, err
+}
+
+func carry(t *testing.T, s *identity.Service, path string, a identity.Assignment) identity.Carrier {
+	t.Helper()
+	got, err := tryCarry(t, s, path, a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func wantWorkload(t *testing.T, s *identity.Service, path string, sel identity.Selector, principal string, want error) {
+	t.Helper()
+	p, err := s.Workload(t.Context(), id(t, path), sel)
+	var e *arm.Error
+	if errors.As(err, &e) {
+		err = errors.New(e.Code)
+		if want != nil && want.Error() == e.Code {
+			err = want
+		}
+	}
+	if !errors.Is(err, want) || p.ObjectID != principal {
+		t.Errorf("%+v on %s: %+v, %v; want %q, %v", sel, path, p, err, principal, want)
+	}
+}
