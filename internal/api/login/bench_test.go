@@ -1,6 +1,10 @@
 package login_test
 
 import (
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -58,5 +62,51 @@ func BenchmarkDiscovery(b *testing.B) {
 	for b.Loop() {
 		r := httptest.NewRequest(http.MethodGet, "/"+tenant+"/v2.0/.well-known/openid-configuration", nil)
 		f.Serve(&quiet{header: http.Header{}}, r, &httpx.Event{})
+	}
+}
+
+// BenchmarkSign is what a cold token costs at least.
+func BenchmarkSign(b *testing.B) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		b.Fatal(err)
+	}
+	sum := sha256.Sum256([]byte("x"))
+	for b.Loop() {
+		if _, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, sum[:]); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// people benchmarks a grant of a person.
+func people(b *testing.B, want int, form func(f *fixture) string) {
+	f := newPeople(b)
+	f.Passwords.Here = login.Throttle{Burst: 1 << 30, Refill: 1}
+	f.Passwords.Everywhere = login.Throttle{Burst: 1 << 30, Refill: 1}
+	text := form(f)
+	b.ReportAllocs()
+	for b.Loop() {
+		if w := f.post(tokenV2, text); w.Code != want {
+			b.Fatalf("status %d: %s", w.Code, w.Body)
+		}
+	}
+}
+
+func BenchmarkPassword(b *testing.B) {
+	people(b, http.StatusOK, func(*fixture) string { return entering("scope", arms+"/.default") })
+}
+
+func BenchmarkWrongPassword(b *testing.B) {
+	people(b, http.StatusBadRequest, func(*fixture) string { return entering("password", "wrong") })
+}
+
+func BenchmarkRefresh(b *testing.B) {
+	f := newPeople(b)
+	token := f.signedIn(b)["refresh_token"].(string)
+	b.ReportAllocs()
+	for b.Loop() {
+		answer, _ := f.granted(b, f.post(tokenV2, refreshing(token, "scope", arms+"/.default offline_access")))
+		token = answer["refresh_token"].(string)
 	}
 }
