@@ -31,6 +31,7 @@ var mayImport = map[string]string{
 	"internal/datadir":         "internal/atomicfile",
 	"internal/token":           "internal/arm internal/store",
 	"internal/host":            "",
+	"internal/agent":           "internal/atomicfile internal/host",
 
 	// domain
 	"internal/activity":  "internal/arm internal/odata internal/store",
@@ -75,7 +76,7 @@ var foreign = map[string]string{
 	"github.com/prometheus/client_golang":                        "midas internal/api/httpx internal/ops",
 	"go.yaml.in/yaml/v3":                                         "midas",
 	"golang.org/x/crypto":                                        "internal/directory",
-	"golang.org/x/sync":                                          "midas internal/store/storetest internal/token",
+	"golang.org/x/sync":                                          "midas internal/agent internal/store/storetest internal/token",
 	"github.com/google/go-cmp":                                   "internal/store/storetest",
 	"pgregory.net/rapid":                                         "internal/store/storetest",
 	"github.com/anishathalye/porcupine":                          "internal/store/storetest",
@@ -85,6 +86,7 @@ var foreign = map[string]string{
 	"github.com/rogpeppe/go-internal":                            "",
 	"go.uber.org/goleak":                                         "",
 	"github.com/coreos/go-oidc/v3":                               "",
+	"github.com/smallstep/pkcs7":                                 "internal/localca",
 	"golang.org/x/sys":                                           "internal/child",
 	"google.golang.org/protobuf":                                 "",
 	"github.com/prometheus/client_model":                         "",

@@ -6,7 +6,8 @@
 // 127.0.0.1, ::1 and the names that were configured, and for nothing else, even in the hands of a
 // thief. The key is ECDSA P-256, in ca-key.pem, readable by its owner only. For names that belong to
 // somebody else there is OpenFor, an authority of its own, so that trusting the first one never
-// means trusting the second.
+// means trusting the second. Hosts have an authority of their own too, OpenHosts, which is good for
+// clients only.
 //
 // The files are made on first use, atomically, also when several processes come first at once. The
 // authority's certificate is issued anew, over the same key and under the same name, when it nears
@@ -15,6 +16,7 @@
 package localca
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -56,8 +58,19 @@ type CA struct {
 	dir   string
 	now   func() time.Time
 	names []string // what the server's certificate is for
+	role  role
 	key   *ecdsa.PrivateKey
 	cert  *x509.Certificate
+}
+
+// role is what an authority is for.
+type role struct {
+	title  string // of its certificate
+	usages []x509.ExtKeyUsage
+}
+
+func serverRole() role {
+	return role{"Midas local CA", []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}
 }
 
 // Open opens the authority in a folder, which must exist, or makes one there. It is good for
@@ -73,8 +86,12 @@ func OpenFor(dir string, now func() time.Time, names ...string) (*CA, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &CA{dir: dir, now: now, names: all}
-	if c.key, err = openKey(filepath.Join(dir, keyFile)); err != nil {
+	return open(&CA{dir: dir, now: now, names: all, role: serverRole()})
+}
+
+// open reads or makes the authority's files.
+func open(c *CA) (_ *CA, err error) {
+	if c.key, err = openKey(filepath.Join(c.dir, keyFile)); err != nil {
 		return nil, err
 	}
 	if err := c.openCertificate(); err != nil {
@@ -158,14 +175,14 @@ func (c *CA) issueAuthority(names []string, store func(string, []byte, fs.FileMo
 	id := keyID(c.key)
 	tmpl := &x509.Certificate{
 		// Several such authorities may be in one trust store, so each has a name of its own.
-		Subject:                     pkix.Name{Organization: []string{"Midas"}, CommonName: fmt.Sprintf("Midas local CA %x", id[:4])},
+		Subject:                     pkix.Name{Organization: []string{"Midas"}, CommonName: fmt.Sprintf("%s %x", c.role.title, id[:4])},
 		NotBefore:                   c.now().Add(-backdate),
 		NotAfter:                    c.now().Add(authorityLife),
 		IsCA:                        true,
 		BasicConstraintsValid:       true,
 		MaxPathLenZero:              true,
 		KeyUsage:                    x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
-		ExtKeyUsage:                 []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+		ExtKeyUsage:                 c.role.usages,
 		SubjectKeyId:                id,
 		PermittedDNSDomainsCritical: true,
 	}
@@ -188,12 +205,16 @@ func (c *CA) issueAuthority(names []string, store func(string, []byte, fs.FileMo
 
 // sign gives a template its serial number and the authority's signature.
 func (c *CA) sign(tmpl, parent *x509.Certificate, key *ecdsa.PrivateKey) ([]byte, error) {
+	return c.certify(tmpl, parent, key.Public())
+}
+
+func (c *CA) certify(tmpl, parent *x509.Certificate, key crypto.PublicKey) ([]byte, error) {
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
 	if err != nil {
 		return nil, fmt.Errorf("choose serial number: %w", err)
 	}
 	tmpl.SerialNumber = serial.Add(serial, big.NewInt(1))
-	return x509.CreateCertificate(rand.Reader, tmpl, parent, key.Public(), c.key)
+	return x509.CreateCertificate(rand.Reader, tmpl, parent, key, c.key)
 }
 
 // keyID names a key within certificates.

@@ -1,0 +1,127 @@
+package agent
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"midas/internal/atomicfile"
+	"midas/internal/host"
+)
+
+// Credential is how a host proves who it is, and to whom.
+type Credential struct {
+	Server      string      `json:"server"`          // https://HOST[:PORT]
+	Roots       string      `json:"roots,omitempty"` // whom to trust as the server, in PEM; empty for all whom the system trusts
+	Resource    string      `json:"resource"`
+	Certificate string      `json:"certificate"` // in PEM
+	Key         host.Secret `json:"key"`         // in PEM
+}
+
+// ReadCredential reads a file that Write has written.
+func ReadCredential(path string) (c Credential, err error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return Credential{}, fmt.Errorf("read the host's credential: %w", err)
+	}
+	if err := json.Unmarshal(data, &c); err != nil {
+		return Credential{}, fmt.Errorf("read the host's credential %s: %w", path, err)
+	}
+	return c, nil
+}
+
+// Write puts the credential into a file that only its owner can read. Certificate and key are in one
+// file, so that they never differ.
+func (c Credential) Write(path string) error {
+	data, err := json.Marshal(c)
+	if err != nil {
+		return fmt.Errorf("encode the host's credential: %w", err)
+	}
+	return atomicfile.Write(path, append(data, '\n'), 0o600)
+}
+
+// pair is the certificate with its key.
+func (c Credential) pair() (tls.Certificate, error) {
+	pair, err := tls.X509KeyPair([]byte(c.Certificate), []byte(c.Key))
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("the host's credential is damaged: %w", err)
+	}
+	return pair, nil
+}
+
+// roots are whom the host takes for the server; nil means whom the system trusts.
+func (c Credential) roots() (*x509.CertPool, error) {
+	if c.Roots == "" {
+		return nil, nil
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM([]byte(c.Roots)) {
+		return nil, errors.New("the file of trusted certificates holds none")
+	}
+	return pool, nil
+}
+
+// Enrolment is what a host needs to get its first credential.
+type Enrolment struct {
+	Server   string
+	Roots    string // in PEM; empty for those of the system
+	Token    host.Secret
+	Resource string // what the host expects to be; empty takes what the token says
+}
+
+// Enroll makes a key and has the server certify it.
+func Enroll(ctx context.Context, e Enrolment) (Credential, error) {
+	c := Credential{Server: strings.TrimSuffix(e.Server, "/"), Roots: e.Roots}
+	if !strings.HasPrefix(c.Server, "https://") {
+		return Credential{}, fmt.Errorf("enroll: the server %q is not https://HOST[:PORT]", e.Server)
+	}
+	l, err := newLink(c)
+	if err != nil {
+		return Credential{}, fmt.Errorf("enroll: %w", err)
+	}
+	defer l.close()
+	request, key, err := newRequest()
+	if err != nil {
+		return Credential{}, fmt.Errorf("enroll: %w", err)
+	}
+	var admission host.Admission
+	if err := l.post(ctx, host.PathEnroll, host.EnrollRequest{Token: e.Token, Request: request}, &admission); err != nil {
+		return Credential{}, fmt.Errorf("enroll: %w", err)
+	}
+	if e.Resource != "" && !strings.EqualFold(strings.TrimSuffix(e.Resource, "/"), admission.Resource) {
+		return Credential{}, fmt.Errorf("enroll: the token is for %s, not for %s", admission.Resource, e.Resource)
+	}
+	c.Resource, c.Certificate, c.Key = admission.Resource, admission.Certificate, key
+	if _, err := c.pair(); err != nil {
+		return Credential{}, fmt.Errorf("enroll: %w", err)
+	}
+	return c, nil
+}
+
+// newRequest makes a key and a request to certify it, both in PEM. The server decides what the
+// certificate says, so the request says nothing.
+func newRequest() (request string, key host.Secret, err error) {
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return "", "", fmt.Errorf("make the host's key: %w", err)
+	}
+	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, private)
+	if err != nil {
+		return "", "", fmt.Errorf("make a certificate request: %w", err)
+	}
+	encoded, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		return "", "", fmt.Errorf("encode the host's key: %w", err)
+	}
+	request = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}))
+	return request, host.Secret(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded})), nil
+}

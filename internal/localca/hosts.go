@@ -1,0 +1,84 @@
+package localca
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+)
+
+// HostCA certifies hosts. Its certificates are good for TLS clients and for nothing else, and nobody
+// but this server has a reason to trust it.
+type HostCA struct{ ca *CA }
+
+// OpenHosts opens the authority for hosts in a folder, which must exist, or makes one there.
+func OpenHosts(dir string, now func() time.Time) (*HostCA, error) {
+	ca, err := open(&CA{dir: dir, now: now, role: role{"Midas CA for hosts", []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}})
+	if err != nil {
+		return nil, err
+	}
+	return &HostCA{ca}, nil
+}
+
+// Pool is a set of roots with this authority alone.
+func (h *HostCA) Pool() *x509.CertPool { return h.ca.Pool() }
+
+// ErrRequest says that a certificate request cannot be granted.
+var ErrRequest = errors.New("the certificate request is not acceptable")
+
+// Certify gives the key of a certificate request, in PEM, a certificate under the given names and no
+// others, in PEM too. What else the request asks for is ignored: a host has no say in who it is.
+func (h *HostCA) Certify(request []byte, name string, subject *url.URL, end time.Time) ([]byte, error) {
+	key, err := requestKey(request)
+	if err != nil {
+		return nil, err
+	}
+	der, err := h.ca.certify(&x509.Certificate{
+		Subject:     pkix.Name{Organization: []string{"Midas host"}, CommonName: name},
+		URIs:        []*url.URL{subject},
+		NotBefore:   h.ca.now().Add(-5 * time.Minute), // for servers whose clock is slow
+		NotAfter:    end,
+		KeyUsage:    x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}, h.ca.cert, key)
+	if err != nil {
+		return nil, fmt.Errorf("issue host certificate: %w", err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), nil
+}
+
+// requestKey checks that whoever made a request has its key, and that the key is strong.
+func requestKey(request []byte) (crypto.PublicKey, error) {
+	block, rest := pem.Decode(request)
+	if block == nil || block.Type != "CERTIFICATE REQUEST" || len(rest) > 0 {
+		return nil, fmt.Errorf("%w: it is not one PEM block of type CERTIFICATE REQUEST", ErrRequest)
+	}
+	csr, err := x509.ParseCertificateRequest(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrRequest, err)
+	}
+	if err := csr.CheckSignature(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrRequest, err)
+	}
+	switch key := csr.PublicKey.(type) {
+	case *ecdsa.PublicKey:
+		if key.Curve == elliptic.P256() || key.Curve == elliptic.P384() {
+			return key, nil
+		}
+	case ed25519.PublicKey:
+		return key, nil
+	case *rsa.PublicKey:
+		if bits := key.N.BitLen(); bits >= 2048 && bits <= 4096 {
+			return key, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: its key is neither ECDSA P-256 or P-384, Ed25519, nor RSA of 2048 to 4096 bits", ErrRequest)
+}
