@@ -289,6 +289,13 @@ func (a *Agent) Attest(ctx context.Context, nonce string) ([]byte, error) {
 	return answer.Signature, err
 }
 
+// Watching tells whether the agent would see a change at once.
+func (a *Agent) Watching() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.watching
+}
+
 // Current is the credential in use.
 func (a *Agent) Current() Credential {
 	a.mu.Lock()

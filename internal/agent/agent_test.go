@@ -1,0 +1,477 @@
+package agent_test
+
+import (
+	"context"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"midas/internal/agent"
+	"midas/internal/host"
+	"midas/internal/localca"
+)
+
+const vault = "https://vault.azure.net"
+
+// server is a stand-in for the hosts face. It certifies whoever has the token "good".
+type server struct {
+	*httptest.Server
+	ca *localca.HostCA
+
+	mu         sync.Mutex
+	principals []host.Principal
+	revoked    bool
+	version    int
+	changed    chan struct{}
+	life       time.Duration // of certificates
+	tokens     atomic.Int64  // how many were asked for
+	renewals   atomic.Int64
+	refusal    string // a code, instead of a token
+	fault      int    // a status, instead of anything
+	hold       chan struct{}
+}
+
+func newServer(t *testing.T) *server {
+	t.Helper()
+	ca, err := localca.OpenHosts(t.TempDir(), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &server{ca: ca, changed: make(chan struct{}), life: time.Hour, principals: []host.Principal{{ObjectID: "o1", ClientID: "c1"}}}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST "+host.PathEnroll, s.enroll)
+	mux.HandleFunc("POST "+host.PathRenew, s.renew)
+	mux.HandleFunc("POST "+host.PathToken, s.token)
+	mux.HandleFunc("GET "+host.PathState, s.state)
+	s.Server = httptest.NewUnstartedServer(mux)
+	s.TLS = nil
+	s.EnableHTTP2 = true
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	return s
+}
+
+func (s *server) roots() string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}))
+}
+
+func refuse(w http.ResponseWriter, status int, code string) {
+	var p host.Problem
+	p.Error.Code, p.Error.Message = code, "because"
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(p)
+}
+
+func (s *server) certify(w http.ResponseWriter, request string) {
+	s.mu.Lock()
+	end := time.Now().Add(s.life)
+	s.mu.Unlock()
+	cert, err := s.ca.Certify([]byte(request), "h1", &url.URL{Scheme: "midas", Path: "/vm"}, end)
+	if err != nil {
+		refuse(w, 400, host.CodeInvalidRequest)
+		return
+	}
+	_ = json.NewEncoder(w).Encode(host.Admission{Resource: "/vm", Certificate: string(cert)})
+}
+
+func (s *server) enroll(w http.ResponseWriter, r *http.Request) {
+	var in host.EnrollRequest
+	if json.NewDecoder(r.Body).Decode(&in) != nil || in.Token != "good" {
+		refuse(w, 403, host.CodeEnrolmentToken)
+		return
+	}
+	s.certify(w, in.Request)
+}
+
+func (s *server) renew(w http.ResponseWriter, r *http.Request) {
+	var in host.RenewRequest
+	_ = json.NewDecoder(r.Body).Decode(&in)
+	s.renewals.Add(1)
+	s.certify(w, in.Request)
+}
+
+func (s *server) token(w http.ResponseWriter, r *http.Request) {
+	n := s.tokens.Add(1)
+	s.mu.Lock()
+	refusal, fault, revoked, principals, hold := s.refusal, s.fault, s.revoked, s.principals, s.hold
+	s.mu.Unlock()
+	if hold != nil {
+		<-hold
+	}
+	switch {
+	case fault != 0:
+		w.WriteHeader(fault)
+		return
+	case revoked:
+		refuse(w, 403, host.CodeRevoked)
+		return
+	case refusal != "":
+		refuse(w, 404, refusal)
+		return
+	case len(principals) == 0:
+		refuse(w, 404, host.CodeNone)
+		return
+	}
+	now := time.Now()
+	_ = json.NewEncoder(w).Encode(host.TokenAnswer{
+		Token: host.Secret("t" + strconv.FormatInt(n, 10)), NotBefore: now.Unix(), Expires: now.Add(time.Hour).Unix(),
+		ExpiresIn: 3600, RefreshIn: 1800, Principal: principals[0],
+	})
+}
+
+func (s *server) state(w http.ResponseWriter, r *http.Request) {
+	for {
+		s.mu.Lock()
+		version, principals, revoked, changed := strconv.Itoa(s.version), s.principals, s.revoked, s.changed
+		s.mu.Unlock()
+		if revoked {
+			refuse(w, 403, host.CodeRevoked)
+			return
+		}
+		if version != r.URL.Query().Get("after") {
+			_ = json.NewEncoder(w).Encode(host.State{Version: version, Principals: principals, Instance: host.Instance{Name: "vm"}})
+			return
+		}
+		select {
+		case <-changed:
+		case <-r.Context().Done():
+			return
+		}
+	}
+}
+
+// change changes the state and tells all who wait.
+func (s *server) change(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f()
+	s.version++
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+func (s *server) set(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f()
+}
+
+// clock is the agent's. It is the machine's, moved.
+type clock struct{ ahead atomic.Int64 }
+
+func (c *clock) now() time.Time          { return time.Now().Add(time.Duration(c.ahead.Load())) }
+func (c *clock) forward(d time.Duration) { c.ahead.Add(int64(d)) }
+
+func start(t *testing.T, s *server, change func(*agent.Config)) (*agent.Agent, *clock) {
+	t.Helper()
+	credential, err := agent.Enroll(t.Context(), agent.Enrolment{Server: s.URL, Roots: s.roots(), Token: "good", Resource: "/VM/"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &clock{}
+	cfg := agent.Config{Credential: credential, Now: c.now, Log: slog.New(slog.DiscardHandler)}
+	if change != nil {
+		change(&cfg)
+	}
+	a, err := agent.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a, c
+}
+
+// run runs the agent and waits until it watches.
+func run(t *testing.T, a *agent.Agent) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = a.Run(ctx)
+	}()
+	t.Cleanup(func() { cancel(); <-done })
+	eventually(t, a.Watching)
+}
+
+func eventually(t *testing.T, cond func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !cond(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("it did not happen")
+		}
+	}
+}
+
+func get(t *testing.T, a *agent.Agent) (string, error) {
+	t.Helper()
+	got, err := a.Token(t.Context(), host.Selector{}, vault)
+	if err != nil {
+		return "", err
+	}
+	return string(got.Raw), nil
+}
+
+func want(t *testing.T, a *agent.Agent, raw string) {
+	t.Helper()
+	if got, err := get(t, a); got != raw || err != nil {
+		t.Errorf("token %q, %v; want %q", got, err, raw)
+	}
+}
+
+func wantErr(t *testing.T, a *agent.Agent, reason error) {
+	t.Helper()
+	if got, err := get(t, a); !errors.Is(err, reason) {
+		t.Errorf("token %q, %v; want %v", got, err, reason)
+	}
+}
+
+func TestTokenIsKeptUntilHalfItsLife(t *testing.T) {
+	s := newServer(t)
+	a, c := start(t, s, nil)
+	run(t, a)
+	want(t, a, "t1")
+	c.forward(29 * time.Minute)
+	want(t, a, "t1")
+	c.forward(2 * time.Minute)
+	want(t, a, "t2")
+}
+
+func TestUnwatchedTokenIsTrustedForASecond(t *testing.T) {
+	s := newServer(t)
+	a, c := start(t, s, nil) // it does not run, so it cannot watch
+	want(t, a, "t1")
+	c.forward(900 * time.Millisecond)
+	want(t, a, "t1")
+	c.forward(200 * time.Millisecond)
+	want(t, a, "t2")
+}
+
+func TestLastGoodTokenIsGivenWhileTheServerIsAway(t *testing.T) {
+	for name, leave := range map[string]func(*server){
+		"gone":   func(s *server) { s.Close() },
+		"faulty": func(s *server) { s.set(func() { s.fault = 503 }) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newServer(t)
+			a, c := start(t, s, nil)
+			want(t, a, "t1")
+			leave(s)
+			c.forward(45 * time.Minute) // past half its life
+			asked := s.tokens.Load()
+			for range 5 {
+				want(t, a, "t1")
+			}
+			if n := s.tokens.Load() - asked; n > 1 {
+				t.Errorf("a server that is away was asked %d times at once", n)
+			}
+			c.forward(15 * time.Minute) // past its end
+			wantErr(t, a, host.ErrAway)
+			if _, err := a.Token(t.Context(), host.Selector{ClientID: "c1"}, vault); !errors.Is(err, host.ErrAway) {
+				t.Errorf("a token that was never there: %v", err)
+			}
+		})
+	}
+}
+
+func TestEndOfAnAssignmentEndsTokensAtOnce(t *testing.T) {
+	s := newServer(t)
+	a, _ := start(t, s, nil)
+	run(t, a)
+	want(t, a, "t1")
+	s.change(func() { s.principals = nil })
+	begun := time.Now()
+	eventually(t, func() bool { _, err := get(t, a); return errors.Is(err, host.ErrNone) })
+	if took := time.Since(begun); took > time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
+// What the state forbids is not given, even if the server is away ever since.
+func TestEndedAssignmentIsNotServedWhileTheServerIsAway(t *testing.T) {
+	for name, change := range map[string]func(s *server){
+		"detached":        func(s *server) { s.principals = []host.Principal{{ObjectID: "o2"}} },
+		"tokens revoked":  func(s *server) { s.principals = []host.Principal{{ObjectID: "o1", ValidFrom: time.Now()}} },
+		"host is unknown": func(s *server) { s.revoked = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newServer(t)
+			a, _ := start(t, s, nil)
+			run(t, a)
+			want(t, a, "t1")
+			s.change(func() { change(s); s.fault = 503 })
+			eventually(t, func() bool { got, _ := get(t, a); return got == "" })
+		})
+	}
+}
+
+func TestUnrelatedChangeKeepsTheLastGoodToken(t *testing.T) {
+	s := newServer(t)
+	a, _ := start(t, s, nil)
+	run(t, a)
+	want(t, a, "t1")
+	s.change(func() { s.principals = append(s.principals, host.Principal{ObjectID: "o2"}); s.fault = 503 })
+	eventually(t, func() bool {
+		_, _ = get(t, a)
+		return s.tokens.Load() > 1 // it has asked about the new state
+	})
+	want(t, a, "t1")
+}
+
+func TestRefusalIsRememberedForASecond(t *testing.T) {
+	s := newServer(t)
+	s.refusal = host.CodeSeveral
+	a, c := start(t, s, nil)
+	run(t, a)
+	for range 5 {
+		wantErr(t, a, host.ErrSeveral)
+	}
+	if n := s.tokens.Load(); n != 1 {
+		t.Errorf("asked %d times", n)
+	}
+	s.set(func() { s.refusal = "" })
+	c.forward(time.Second)
+	want(t, a, "t2")
+}
+
+func TestManyAskersAreOneRequest(t *testing.T) {
+	s := newServer(t)
+	s.hold = make(chan struct{})
+	a, _ := start(t, s, nil)
+	gone, leave := context.WithCancel(t.Context())
+	first := make(chan error, 1)
+	go func() {
+		_, err := a.Token(gone, host.Selector{}, vault)
+		first <- err
+	}()
+	eventually(t, func() bool { return s.tokens.Load() == 1 })
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() { want(t, a, "t1") })
+	}
+	leave() // whoever came first goes, and the others must not go with it
+	if err := <-first; !errors.Is(err, context.Canceled) {
+		t.Errorf("the one that left got %v", err)
+	}
+	close(s.hold)
+	all.Wait()
+	if n := s.tokens.Load(); n != 1 {
+		t.Errorf("asked %d times", n)
+	}
+}
+
+func TestSelectorsAndAudiencesAreApart(t *testing.T) {
+	s := newServer(t)
+	a, _ := start(t, s, nil)
+	run(t, a)
+	ask := func(sel host.Selector, audience string) host.Secret {
+		got, err := a.Token(t.Context(), sel, audience)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got.Raw
+	}
+	seen := map[host.Secret]bool{}
+	for _, sel := range []host.Selector{{}, {ClientID: "x"}, {ObjectID: "x"}, {ResourceID: "x"}} {
+		for _, audience := range []string{"a", "a/", "A"} {
+			seen[ask(sel, audience)] = true
+		}
+	}
+	if len(seen) != 12 {
+		t.Errorf("%d tokens for 12 questions", len(seen))
+	}
+	if ask(host.Selector{ClientID: "X"}, "a") != ask(host.Selector{ClientID: "x"}, "a") {
+		t.Error("the case of an id makes another question")
+	}
+}
+
+func TestMemoryIsBounded(t *testing.T) {
+	s := newServer(t)
+	a, _ := start(t, s, nil)
+	run(t, a)
+	want(t, a, "t1")
+	for i := range 512 {
+		if _, err := a.Token(t.Context(), host.Selector{}, strconv.Itoa(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want(t, a, "t514")
+}
+
+func TestCertificateIsRenewedAtHalfItsLife(t *testing.T) {
+	s := newServer(t)
+	file := filepath.Join(t.TempDir(), "host.json")
+	a, c := start(t, s, func(cfg *agent.Config) { cfg.Save = func(c agent.Credential) error { return c.Write(file) } })
+	before := a.Current()
+	c.forward(35 * time.Minute)
+	run(t, a)
+	eventually(t, func() bool { return a.Current().Certificate != before.Certificate })
+	kept, err := agent.ReadCredential(file)
+	if err != nil || kept != a.Current() || kept.Key == before.Key || kept.Resource != "/vm" {
+		t.Errorf("kept: %v", err)
+	}
+	want(t, a, "t1")
+}
+
+func TestUnknownHostEnrollsAnewIfItCan(t *testing.T) {
+	s := newServer(t)
+	enrolled := 0
+	a, c := start(t, s, func(cfg *agent.Config) {
+		first := cfg.Credential
+		cfg.Credential = agent.Credential{}
+		cfg.Enroll = func(context.Context) (agent.Credential, error) {
+			enrolled++
+			s.set(func() { s.revoked = false })
+			return first, nil
+		}
+	})
+	want(t, a, "t1")
+	s.set(func() { s.revoked = true })
+	c.forward(2 * time.Second)
+	want(t, a, "t3") // the second was refused
+	if enrolled != 2 {
+		t.Errorf("enrolled %d times", enrolled)
+	}
+}
+
+func TestEnrolmentFailures(t *testing.T) {
+	s := newServer(t)
+	for name, e := range map[string]agent.Enrolment{
+		"bad token":        {Server: s.URL, Roots: s.roots(), Token: "bad"},
+		"other resource":   {Server: s.URL, Roots: s.roots(), Token: "good", Resource: "/vm2"},
+		"in clear":         {Server: "http" + s.URL[len("https"):], Token: "good"},
+		"untrusted server": {Server: s.URL, Token: "good"},
+		"no roots":         {Server: s.URL, Roots: "rubbish", Token: "good"},
+	} {
+		if c, err := agent.Enroll(t.Context(), e); err == nil || c.Certificate != "" {
+			t.Errorf("%s: enrolled", name)
+		}
+	}
+	if _, err := agent.New(agent.Config{Now: time.Now, Log: slog.New(slog.DiscardHandler)}); err == nil {
+		t.Error("an agent without a credential")
+	}
+}
+
+func TestInstanceComesWithTheState(t *testing.T) {
+	s := newServer(t)
+	a, _ := start(t, s, nil)
+	for range 2 {
+		if in, err := a.Instance(t.Context()); err != nil || in.Name != "vm" {
+			t.Errorf("%v %v", in, err)
+		}
+		run(t, a)
+	}
+}
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
