@@ -70,7 +70,7 @@ type exchange struct {
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{response: response{ResponseWriter: w}}
+	x := &exchange{response: response{ResponseWriter: w, local: loopback(r.Host)}}
 	ev := &x.event
 	h.begin(ev, r)
 	w.Header()["X-Ms-Request-Id"] = []string{ev.RequestID}
