@@ -219,11 +219,16 @@ func (a *Agent) linked() *link {
 	return a.link
 }
 
-// adopt takes a credential into use and keeps it.
+// adopt keeps a credential and takes it into use.
 func (a *Agent) adopt(ctx context.Context, c Credential) error {
 	l, err := newLink(c)
 	if err != nil {
 		return err
+	}
+	if a.Save != nil {
+		if err := a.Save(c); err != nil {
+			a.Log.ErrorContext(ctx, "the host's new credential could not be kept: after a restart this host may have to be enrolled again", "cause", err)
+		}
 	}
 	a.mu.Lock()
 	before := a.link
@@ -231,12 +236,6 @@ func (a *Agent) adopt(ctx context.Context, c Credential) error {
 	a.mu.Unlock()
 	if before != nil {
 		before.close()
-	}
-	if a.Save == nil {
-		return nil
-	}
-	if err := a.Save(c); err != nil {
-		a.Log.ErrorContext(ctx, "the host's new credential could not be kept: after a restart this host may have to be enrolled again", "cause", err)
 	}
 	return nil
 }
