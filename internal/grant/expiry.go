@@ -50,6 +50,9 @@ func (g *Grants) Run(ctx context.Context) error {
 		}
 		for {
 			n, err := g.Sweep(ctx)
+			if err != nil && ctx.Err() == nil && g.Log != nil {
+				g.Log.WarnContext(ctx, "sweep grants", "err", err)
+			}
 			if err != nil || n < sweepBatch {
 				break
 			}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"midas/internal/arm"
@@ -39,12 +40,13 @@ type Grant struct {
 	Confidential  bool      `json:"confidential,omitempty"` // the client has shown a credential, and has to again
 }
 
-// Grants keeps grants. All fields but Overlap are required. It is safe for concurrent use.
+// Grants keeps grants. All fields but Log and Overlap are required. It is safe for concurrent use.
 type Grants struct {
 	Store store.Store
 	Box   *Box
 	Now   func() time.Time
 	NewID func() string
+	Log   *slog.Logger // what Run could not do and tries again; nil: not said
 
 	// Overlap is for how long after a refresh token was exchanged the old one is still taken for a
 	// retry and exchanged for the same successor. Requests that were under way at the same moment

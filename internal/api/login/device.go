@@ -61,6 +61,9 @@ func (h *Handler) startDevice(x *exchange, v1 bool) error {
 	if err != nil {
 		return err
 	}
+	if wait := h.mayStart(x); wait > 0 {
+		return errThrottled(wait)
+	}
 	d.ClientID, d.Scope = app.AppID, keep(s)
 	code, d, err := h.Grants.StartDevice(x.r.Context(), d)
 	if err != nil {
@@ -83,6 +86,17 @@ func (h *Handler) startDevice(x *exchange, v1 bool) error {
 		answer.UserCode, answer.DeviceCode, answer.URI,
 		strconv.FormatInt(answer.ExpiresIn, 10), strconv.FormatInt(answer.Interval, 10), answer.Message,
 	})
+}
+
+// The limits of Devices when it is not told others: 100 at once, and then ten each second.
+const (
+	deviceBurst  = 100
+	deviceRefill = 100 * time.Millisecond
+)
+
+// mayStart is how long who asks for a device code has to wait.
+func (h *Handler) mayStart(x *exchange) time.Duration {
+	return h.Devices.withDefaults(deviceBurst, deviceRefill).Try(NewGuess("", "", x.ev.ClientIP), h.Now())
 }
 
 // devicePage is where a person types the code that a device shows.

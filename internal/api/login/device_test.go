@@ -244,3 +244,18 @@ func TestCodesOfDevicesAreNotGuessed(t *testing.T) {
 		t.Errorf("a form of another browser: status %d", w.Code)
 	}
 }
+
+func TestDeviceCodesAreNotHandedOutWithoutEnd(t *testing.T) {
+	f := newFixture(t)
+	for i := range 101 {
+		w := f.post(deviceV2, starting())
+		if want := map[bool]int{true: 200, false: 429}[i < 100]; w.Code != want {
+			t.Fatalf("request %d: status %d, want %d", i, w.Code, want)
+		}
+	}
+	f.address = "192.0.2.77"
+	f.startDevice(t, deviceV2)
+	f.address = ""
+	f.advance(time.Second)
+	f.startDevice(t, deviceV2)
+}

@@ -33,10 +33,12 @@ type Handler struct {
 	MaxAssertions int           // at most so many client assertions are remembered; 0 means DefaultAssertions
 
 	// Guesses slows down who guesses secrets, Passwords who guesses passwords, Codes who guesses the
-	// codes that devices show. Their zero values have sensible limits.
+	// codes that devices show, and Devices who asks for such codes: each is kept for a while, and
+	// anybody may ask. Their zero values have sensible limits.
 	Guesses   Throttle
 	Passwords Lockout
 	Codes     Throttle
+	Devices   Throttle
 
 	assertions assertions
 	polls      polls

@@ -1,0 +1,107 @@
+package grant_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"midas/internal/grant"
+)
+
+func TestADeviceWaitsForAPerson(t *testing.T) {
+	f := newFixture(t)
+	code, d, err := f.StartDevice(t.Context(), grant.Device{Tenant: tenant, ClientID: client, Scope: "openid"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := f.OpenDevice(t.Context(), code); !errors.Is(err, grant.ErrPending) || got.ID != d.ID {
+		t.Errorf("before: %v, %v; want ErrPending", got, err)
+	}
+	typed := strings.ToLower(d.UserCode[:4] + " " + d.UserCode[4:6] + "-" + d.UserCode[6:])
+	found, err := f.DeviceByUserCode(t.Context(), grant.UserCode(typed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.RedeemDevice(t.Context(), d, true); !errors.Is(err, grant.ErrInvalid) {
+		t.Errorf("redeemed before: %v, want ErrInvalid", err)
+	}
+	g := granted()
+	if err := f.Decide(t.Context(), found, &g); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Decide(t.Context(), found, nil); !errors.Is(err, grant.ErrInvalid) {
+		t.Errorf("decided twice: %v, want ErrInvalid", err)
+	}
+	if _, err := f.DeviceByUserCode(t.Context(), d.UserCode); !errors.Is(err, grant.ErrInvalid) {
+		t.Errorf("the code afterwards: %v, want ErrInvalid", err)
+	}
+	got, err := f.OpenDevice(t.Context(), code)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(&g, got.Granted); diff != "" {
+		t.Errorf("granted (-want +got):\n%s", diff)
+	}
+	refresh, err := f.RedeemDevice(t.Context(), got, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.OpenRefresh(t.Context(), refresh); err != nil {
+		t.Error(err)
+	}
+	if _, err := f.OpenDevice(t.Context(), code); !errors.Is(err, grant.ErrInvalid) {
+		t.Errorf("redeemed twice: %v, want ErrInvalid", err)
+	}
+}
+
+func TestAPersonCanDecline(t *testing.T) {
+	f := newFixture(t)
+	code, d, err := f.StartDevice(t.Context(), grant.Device{ClientID: client})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Decide(t.Context(), d, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.OpenDevice(t.Context(), code); !errors.Is(err, grant.ErrDeclined) {
+		t.Errorf("%v, want ErrDeclined", err)
+	}
+}
+
+func TestADeviceWaitsAQuarterOfAnHour(t *testing.T) {
+	f := newFixture(t)
+	code, d, err := f.StartDevice(t.Context(), grant.Device{ClientID: client})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.advance(grant.DeviceLife)
+	if _, err := f.OpenDevice(t.Context(), code); !errors.Is(err, grant.ErrExpired) {
+		t.Errorf("device code: %v, want ErrExpired", err)
+	}
+	if _, err := f.DeviceByUserCode(t.Context(), d.UserCode); !errors.Is(err, grant.ErrInvalid) {
+		t.Errorf("user code: %v, want ErrInvalid", err)
+	}
+	g := granted()
+	if err := f.Decide(t.Context(), d, &g); !errors.Is(err, grant.ErrInvalid) {
+		t.Errorf("decision: %v, want ErrInvalid", err)
+	}
+}
+
+func TestUserCodes(t *testing.T) {
+	for typed, want := range map[string]string{
+		"": "", "CDFGHJKL": "", "CDFGHJKLMM": "", "cdfghjklm": "CDFGHJKLM", " cdf-ghj klm ": "CDFGHJKLM",
+		"../../../": "../../../", "d//tenant/": "",
+	} {
+		if got := grant.UserCode(typed); got != want {
+			t.Errorf("%q is %q, want %q", typed, got, want)
+		}
+	}
+	f := newFixture(t)
+	for _, code := range []string{"", "../../../", "d//tenant", "CDFGHJKLM"} {
+		if _, err := f.DeviceByUserCode(t.Context(), code); !errors.Is(err, grant.ErrInvalid) {
+			t.Errorf("%q: %v, want ErrInvalid", code, err)
+		}
+	}
+}
