@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"midas/internal/api/management"
 )
 
 // Config says how a server runs. Its zero value is a server for a developer's machine. In a
@@ -54,6 +56,11 @@ type Config struct {
 	// documented, well-known ones (see LabTenantID), so anyone who reaches the server is its
 	// administrator. A data folder is for one of the two, with Lab or without.
 	Lab bool `yaml:"lab"`
+
+	// Namespaces are the resource providers, such as Microsoft.Web, whose types may be used although
+	// Midas knows nothing of them but that they can carry identities. What Midas knows more of is
+	// always there. Default: all
+	Namespaces []string `yaml:"namespaces"`
 
 	// Ops is where /healthz, /readyz, /metrics and /debug/pprof/ are served, HOST:PORT, in clear
 	// and to anyone: choose an address that only the people who run the server can reach. Health is
@@ -182,6 +189,11 @@ func (c Config) check() error {
 		u, err := url.Parse(c.Origin)
 		if err != nil || u.Scheme != "https" || u.Hostname() == "" || c.Origin != "https://"+u.Host {
 			return fmt.Errorf("origin: %q is not https:// with a host and perhaps a port, and nothing after it", c.Origin)
+		}
+	}
+	for _, n := range c.Namespaces {
+		if !management.ValidNamespace(n) {
+			return fmt.Errorf("namespaces: %q is not the namespace of a resource provider, such as Microsoft.Web", n)
 		}
 	}
 	if c.TokenLifetime < shortestToken || c.TokenLifetime > longestToken {

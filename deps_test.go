@@ -40,6 +40,7 @@ var mayImport = map[string]string{
 	"internal/rbac":      "internal/activity internal/arm internal/odata internal/store",
 	"internal/resource":  "internal/activity internal/arm internal/odata internal/store",
 	"internal/identity":  "internal/activity internal/arm internal/directory internal/resource internal/store",
+	"internal/compute":   "internal/activity internal/arm internal/identity internal/resource internal/store",
 	"internal/bootstrap": "internal/activity internal/arm internal/datadir internal/directory internal/rbac internal/resource internal/store",
 
 	// faces
@@ -50,10 +51,10 @@ var mayImport = map[string]string{
 	"internal/api/login":           "internal/api/httpx internal/arm internal/azure internal/directory internal/grant internal/store internal/token",
 	"internal/api/metadata":        "internal/api/httpx internal/host",
 	"internal/api/management/wire": "internal/activity internal/arm internal/directory internal/identity internal/odata internal/rbac internal/resource",
-	"internal/api/management":      "internal/activity internal/api/httpx internal/api/management/wire internal/arm internal/azure internal/directory internal/identity internal/odata internal/rbac internal/resource internal/store internal/token",
+	"internal/api/management":      "internal/activity internal/api/httpx internal/api/management/wire internal/arm internal/azure internal/compute internal/directory internal/identity internal/odata internal/rbac internal/resource internal/store internal/token",
 
 	// server and commands
-	"midas": "internal/activity internal/api/graph internal/api/httpx internal/api/login internal/api/management internal/arm internal/azure internal/bootstrap internal/control internal/datadir internal/directory internal/grant internal/identity internal/localca internal/ops internal/rbac internal/resource internal/store internal/store/pebble internal/token",
+	"midas": "internal/activity internal/api/graph internal/api/httpx internal/api/login internal/api/management internal/arm internal/azure internal/bootstrap internal/compute internal/control internal/datadir internal/directory internal/grant internal/identity internal/localca internal/ops internal/rbac internal/resource internal/store internal/store/pebble internal/token",
 
 	"internal/admin": "",
 

@@ -15,6 +15,7 @@ import (
 	"midas/internal/api/management"
 	"midas/internal/arm"
 	"midas/internal/bootstrap"
+	"midas/internal/compute"
 	"midas/internal/datadir"
 	"midas/internal/directory"
 	"midas/internal/grant"
@@ -45,6 +46,7 @@ type rooms struct {
 	rbac       *rbac.Service
 	resources  *resource.Service
 	identities *identity.Service
+	compute    *compute.Service
 	grants     *grant.Grants
 	keys       *token.Keys
 	minter     *token.Minter
@@ -70,6 +72,7 @@ func newRooms(ctx context.Context, cfg Config, origin string, dir *datadir.Dir, 
 	r.identities = identity.New(identity.Config{
 		Resources: r.resources, Directory: r.directory, Log: r.activity, Store: st, Now: r.now, NewID: r.newID,
 	})
+	r.compute = &compute.Service{Resources: r.resources, Now: r.now, NewID: r.newID}
 	owners[identity.Type.Key()], r.resources.Blocks = r.identities, identity.BlockOwner{Service: r.identities}
 	var err error
 	if r.keys, err = token.OpenKeys(ctx, cfg.keys(st, r.master, r.log, r.now)); err != nil {
@@ -82,7 +85,7 @@ func newRooms(ctx context.Context, cfg Config, origin string, dir *datadir.Dir, 
 	if err != nil {
 		return nil, err
 	}
-	r.grants = &grant.Grants{Store: st, Box: box, Now: r.now, NewID: r.newID}
+	r.grants = &grant.Grants{Store: st, Box: box, Now: r.now, NewID: r.newID, Log: r.log}
 	first := bootstrap.Bootstrap{
 		Dir: dir, Store: st, Directory: r.directory, Resources: r.resources, RBAC: r.rbac,
 		Now: r.now, NewID: r.newID, WellKnown: wellKnown(), Lab: cfg.Lab,
@@ -117,7 +120,7 @@ func (r *rooms) front(health *ops.Health, names []string) (*front, error) {
 	}
 	arms, err := management.New(management.Handler{
 		Origin: r.origin, HomeTenant: r.admin.TenantID, Tokens: r.verifier, RBAC: r.rbac, Directory: r.directory,
-		Resources: r.resources, Identities: r.identities, Activity: r.activity, Store: r.store, Pages: pages,
+		Resources: r.resources, Identities: r.identities, Compute: r.compute, Namespaces: r.cfg.Namespaces, Activity: r.activity, Store: r.store, Pages: pages,
 		Now: r.now, NewID: r.newID,
 	})
 	if err != nil {

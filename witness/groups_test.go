@@ -251,9 +251,9 @@ func TestProviders(t *testing.T) {
 	registered, err := client.Register(t.Context(), "Microsoft.ManagedIdentity", nil)
 	check(t, err)
 	equal(t, got.Provider, registered.Provider)
-	_, err = client.Get(t.Context(), "Contoso.Nothing", nil)
+	_, err = client.Get(t.Context(), "Nothing", nil)
 	wantRefusal(t, err, 404, "InvalidResourceNamespace")
-	_, err = client.Register(t.Context(), "Contoso.Nothing", nil)
+	_, err = client.Register(t.Context(), "Nothing", nil)
 	wantRefusal(t, err, 404, "InvalidResourceNamespace")
 	var names []string
 	for _, page := range pages(t, client.NewListPager(nil)) {

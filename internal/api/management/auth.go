@@ -144,7 +144,7 @@ func (h *Handler) fillEvent(r *Request, op *Operation, ev *httpx.Event) {
 		CorrelationID: ev.CorrelationID, OperationID: ev.RequestID,
 		TenantID: r.Caller.TenantID, SubscriptionID: arm.Fold(id.Subscription()), ResourceGroup: id.ResourceGroup(),
 		ResourceID: id.String(), ResourceType: string(r.Path.Type),
-		Operation: strings.ReplaceAll(op.Perform, "{namespace}", id.Name()),
+		Operation: strings.NewReplacer("{namespace}", id.Name(), string(anyType), string(r.Type)).Replace(op.Perform),
 		Status:    activity.Succeeded,
 		Caller:    r.Caller.Name, CallerObjectID: r.Caller.ObjectID, ClientIP: ev.ClientIP, ClientRequestID: ev.ClientRequestID,
 		Method: r.HTTP.Method, URI: h.origin(r) + r.HTTP.URL.RequestURI(),

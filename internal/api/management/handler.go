@@ -11,6 +11,7 @@ import (
 	"midas/internal/activity"
 	"midas/internal/api/httpx"
 	"midas/internal/arm"
+	"midas/internal/compute"
 	"midas/internal/directory"
 	"midas/internal/identity"
 	"midas/internal/rbac"
@@ -33,11 +34,16 @@ type Handler struct {
 	Directory  *directory.Directory
 	Resources  *resource.Service
 	Identities *identity.Service
+	Compute    *compute.Service
 	Activity   *activity.Log
 	Store      store.Store
 	Pages      *arm.Pages
 	Now        func() time.Time
 	NewID      func() string
+
+	// Namespaces are the resource providers whose types may be used although the table does not
+	// know them; empty means all.
+	Namespaces []string
 
 	table     *table
 	audiences map[string]bool
@@ -46,7 +52,7 @@ type Handler struct {
 // New builds the operation table.
 func New(h Handler) (*Handler, error) {
 	var err error
-	if h.table, err = newTable(h.operations()); err != nil {
+	if h.table, err = newTable(h.operations(), newGeneric(h.genericOperations(), h.Namespaces)); err != nil {
 		return nil, err
 	}
 	h.audiences = audiences(h.Origin)
@@ -114,7 +120,11 @@ func (h *Handler) parse(r *http.Request) (*Request, *Operation, error) {
 		return nil, op, arm.Errorf(http.StatusBadRequest, "InvalidSubscriptionId",
 			"The provided subscription identifier '%s' is malformed or invalid.", subscription)
 	}
-	return &Request{HTTP: r, Path: path, Version: version, Query: query}, op, nil
+	typ := op.Type
+	if typ == anyType {
+		typ = path.Type
+	}
+	return &Request{HTTP: r, Path: path, Type: typ, Version: version, Query: query}, op, nil
 }
 
 // authorize asks RBAC. A refusal is written to the activity log before it is given.

@@ -65,20 +65,21 @@ func (h *Handler) deleteIdentity(ctx context.Context, r *Request) (*Response, er
 	return deleted(existed)
 }
 
-// getSystemIdentity answers for {scope}/…/identities/default. Nothing that carries a
-// system-assigned identity can be stored yet, so what it can say is which of scope and identity is
-// missing.
+// getSystemIdentity shows the system-assigned identity of a resource.
 func (h *Handler) getSystemIdentity(ctx context.Context, r *Request) (*Response, error) {
-	if !arm.SameName(r.ID().Name(), "default") {
+	scope := r.ID().Base()
+	if !arm.SameName(r.ID().Name(), "default") || scope.IsRoot() {
 		return nil, arm.ErrResourceNotFound(r.ID())
 	}
-	if scope := r.ID().Base(); !scope.IsRoot() {
-		if _, err := h.Resources.Find(ctx, scope); err != nil {
-			return nil, err
-		}
+	found, err := h.Identities.FindCarrier(ctx, scope)
+	if err != nil {
+		return nil, err
 	}
-	return nil, arm.Errorf(http.StatusNotFound, "ResourceNotFound",
-		"The resource '%s' has no system-assigned managed identity.", r.ID().Base())
+	if found.Block.PrincipalID == "" {
+		return nil, arm.Errorf(http.StatusNotFound, "ResourceNotFound",
+			"The resource '%s' has no system-assigned managed identity.", scope)
+	}
+	return ok(wire.EncodeSystemIdentity(h.Origin, found))
 }
 
 func (h *Handler) listIdentityOperations(context.Context, *Request) (*Response, error) {

@@ -19,15 +19,19 @@ type Operation struct {
 	Verb   string     // of an Action
 	At     arm.Level  // the levels at which the type may stand
 
-	// Perform is the RBAC action that the caller must be allowed; "{namespace}" stands for the
-	// provider in the path. When it is empty, any authenticated caller may call, and the operation
+	// Perform is the RBAC action that the caller must be allowed; "{namespace}" and "{type}" stand
+	// for the provider and the type in the path. When it is empty, any authenticated caller may call, and the operation
 	// shows only what the caller may see.
 	Perform string
 	// Visible lets everyone call who holds any role in the subscription, as ARM does for the
 	// subscription itself. Perform then only names the action in a refusal.
 	Visible bool
 
+	// Versions are those that the operation has. An operation of a Free type takes any other that
+	// is well-formed, too, and the types of its namespace that have no rows are served as any type
+	// is: see generic.go.
 	Versions []arm.Version
+	Free     bool
 	Serve    func(context.Context, *Request) (*Response, error)
 }
 
@@ -53,11 +57,13 @@ type table struct {
 	operations []Operation
 	routes     map[routeKey]*route
 	types      map[string][]arm.Type // by folded namespace, in table order
+	free       map[string]bool       // folded namespaces with Free types
+	generic    generic
 }
 
 // newTable indexes the operations. Two rows for one method and path are a mistake of ours.
-func newTable(operations []Operation) (*table, error) {
-	t := &table{operations: operations, routes: map[routeKey]*route{}, types: map[string][]arm.Type{}}
+func newTable(operations []Operation, rest generic) (*table, error) {
+	t := &table{operations: operations, routes: map[routeKey]*route{}, types: map[string][]arm.Type{}, free: map[string]bool{}, generic: rest}
 	for i := range operations {
 		op := &operations[i]
 		key := keyOf(op.Type, op.Target, op.Verb)
@@ -72,6 +78,7 @@ func newTable(operations []Operation) (*table, error) {
 		r.rows = append(r.rows, op)
 		r.at |= op.At
 		namespace := arm.Fold(op.Type.Namespace())
+		t.free[namespace] = t.free[namespace] || op.Free
 		if !slices.Contains(t.types[namespace], op.Type) {
 			t.types[namespace] = append(t.types[namespace], op.Type)
 		}
@@ -90,10 +97,22 @@ func keyOf(typ arm.Type, target arm.Target, verb string) routeKey {
 	return routeKey{typ.Key(), target, arm.Fold(verb)}
 }
 
+// route is where a path leads at its level, or nil.
+func (t *table) route(path arm.Path) *route {
+	r := t.routes[keyOf(path.Type, path.Target, path.Verb)]
+	if r == nil && t.isGeneric(path.Type) {
+		r = t.generic.routes[path.Target]
+	}
+	if r == nil || r.at&path.Level() == 0 {
+		return nil
+	}
+	return r
+}
+
 // find gives the operation that a request means, and the version of it that it asks for.
 func (t *table) find(method string, path arm.Path, asked []string) (*Operation, arm.Version, error) {
-	r, at := t.routes[keyOf(path.Type, path.Target, path.Verb)], path.Level()
-	if r == nil || r.at&at == 0 {
+	r, at := t.route(path), path.Level()
+	if r == nil {
 		if path.Target == arm.Action && t.methodsOf(path) != "" {
 			return nil, "", errMethod(method, t.methodsOf(path))
 		}
@@ -110,6 +129,13 @@ func (t *table) find(method string, path arm.Path, asked []string) (*Operation, 
 	if version, known := arm.Find(op.Versions, asked[0]); known && len(asked) == 1 {
 		return op, version, nil
 	}
+	if op.Free {
+		if len(asked) == 1 && arm.WellFormed(asked[0]) {
+			return op, arm.Version(asked[0]), nil
+		}
+		return op, "", arm.Errorf(http.StatusBadRequest, "InvalidApiVersionParameter",
+			"The api-version '%s' is invalid. It must be a date, as in 2024-07-01, perhaps with a suffix such as -preview.", strings.Join(asked, ","))
+	}
 	return op, "", errVersion(op, strings.Join(asked, ","))
 }
 
@@ -120,7 +146,7 @@ func (t *table) methodsOf(path arm.Path) string {
 	if err != nil {
 		return ""
 	}
-	if r := t.routes[keyOf(as.Type, as.Target, "")]; r != nil && r.at&as.Level() != 0 {
+	if r := t.route(as); r != nil {
 		return r.allowed(as.Level())
 	}
 	return ""
@@ -147,7 +173,7 @@ func errMethod(method, allowed string) error {
 // errUnknown names what is unknown: the provider, or the type within it.
 func (t *table) errUnknown(path arm.Path, asked []string) error {
 	namespace := path.Type.Namespace()
-	if t.types[arm.Fold(namespace)] == nil {
+	if t.types[arm.Fold(namespace)] == nil && !t.generic.takes(arm.Fold(namespace)) {
 		return arm.Errorf(http.StatusNotFound, "InvalidResourceNamespace", "The resource namespace '%s' is invalid.", namespace)
 	}
 	version := ""

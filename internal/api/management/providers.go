@@ -20,7 +20,7 @@ func (h *Handler) listProviders(_ context.Context, r *Request) (*Response, error
 }
 
 func (h *Handler) getProvider(_ context.Context, r *Request) (*Response, error) {
-	namespace, known := h.table.namespace(r.ID().Name())
+	namespace, known := h.table.providerOf(r.ID().Name())
 	if !known {
 		return nil, arm.Errorf(http.StatusNotFound, "InvalidResourceNamespace", "The resource namespace '%s' is invalid.", r.ID().Name())
 	}
@@ -33,9 +33,18 @@ func (h *Handler) registerProvider(ctx context.Context, r *Request) (*Response, 
 	return h.getProvider(ctx, r)
 }
 
+// providerOf names the provider that a client asks for. One that the table does not know, but whose
+// types may be used, has no types to tell of.
+func (t *table) providerOf(asked string) (string, bool) {
+	if namespace, known := t.namespace(asked); known {
+		return namespace, true
+	}
+	return asked, t.generic.takes(arm.Fold(asked))
+}
+
 // provider describes a namespace from the operation table.
 func (h *Handler) provider(r *Request, namespace string) wire.Provider {
-	p := wire.Provider{Namespace: namespace, RegistrationPolicy: "RegistrationRequired"}
+	p := wire.Provider{Namespace: namespace, RegistrationPolicy: "RegistrationRequired", ResourceTypes: []wire.ProviderType{}}
 	if scope := r.ID().SubscriptionScope(); !scope.IsRoot() {
 		p.ID = scope.String() + "/providers/" + namespace
 		p.RegistrationState = "Registered"

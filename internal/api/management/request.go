@@ -19,6 +19,7 @@ import (
 type Request struct {
 	HTTP    *http.Request
 	Path    arm.Path
+	Type    arm.Type // of the path, in its usual spelling where the table knows it
 	Version arm.Version
 	Query   url.Values // its names are folded
 	Caller  rbac.Caller

@@ -16,6 +16,7 @@ import (
 	"midas/internal/api/httpx"
 	"midas/internal/api/management"
 	"midas/internal/arm"
+	"midas/internal/compute"
 	"midas/internal/directory"
 	"midas/internal/identity"
 	"midas/internal/rbac"
@@ -84,6 +85,7 @@ func newStackAt(t testing.TB, now func() time.Time) *stack {
 	handler, err := management.New(management.Handler{
 		Origin: origin, HomeTenant: tenant, Tokens: &token.Verifier{Keys: keys, Now: now, Origin: origin},
 		RBAC: s.rbac, Directory: s.directory, Resources: s.resources, Identities: s.identities,
+		Compute:  &compute.Service{Resources: s.resources, Now: now, NewID: uuid.NewString},
 		Activity: s.log, Store: s.store, Pages: pages, Now: now, NewID: uuid.NewString,
 	})
 	must(t, err)

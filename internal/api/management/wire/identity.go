@@ -46,7 +46,7 @@ func EncodeIdentity(v arm.Version, origin string, i identity.Identity) Identity 
 		out.Tags = map[string]string{}
 	}
 	if gate.SecretURL {
-		out.Properties.SecretURL = secretURL(origin, i)
+		out.Properties.SecretURL = secretURL(origin+identity.WireID(i.ID), out.Properties)
 	}
 	if gate.Isolation {
 		out.Properties.Isolation = i.Isolation
@@ -57,10 +57,10 @@ func EncodeIdentity(v arm.Version, origin string, i identity.Identity) Identity 
 	return out
 }
 
-// secretURL is where the identity's own certificate could be had; only its form matters today.
-func secretURL(origin string, i identity.Identity) string {
-	query := url.Values{"tid": {i.TenantID}, "oid": {i.PrincipalID}, "aid": {i.ClientID}}
-	return origin + identity.WireID(i.ID) + "/credentials?" + query.Encode()
+// secretURL is where an identity's own certificate could be had; only its form matters today.
+func secretURL(at string, p IdentityProperties) string {
+	query := url.Values{"tid": {p.TenantID}, "oid": {p.PrincipalID}, "aid": {p.ClientID}}
+	return at + "/credentials?" + query.Encode()
 }
 
 // IdentityBody is the body of PUT and PATCH.

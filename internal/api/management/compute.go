@@ -1,0 +1,131 @@
+package management
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"midas/internal/api/management/wire"
+	"midas/internal/arm"
+	"midas/internal/compute"
+	"midas/internal/identity"
+)
+
+const typeComputeOperations arm.Type = "Microsoft.Compute/locations/operations"
+
+// computeOperations are those on machines.
+func (h *Handler) computeOperations() []Operation {
+	scale := func(ctx context.Context, r *Request) error { return h.Compute.Scale(ctx, r.Event, r.ID()) }
+	shrink := func(ctx context.Context, r *Request) error { return h.Compute.Shrink(ctx, r.ID()) }
+	rows := slices.Concat(
+		h.carrierOperations(compute.VirtualMachine, arm.AtGroup, carrierKind{located: true, async: true, change: h.Compute.Virtual}),
+		h.carrierOperations(compute.ScaleSet, arm.AtGroup, carrierKind{
+			located: true, async: true, change: h.Compute.Set, check: compute.CheckSetIdentity, written: scale,
+		}),
+		[]Operation{
+			{Method: "GET", Type: compute.VirtualMachine + "/instanceView", Target: arm.Collection, Perform: string(compute.VirtualMachine) + "/instanceView/read", Serve: h.getInstanceView},
+			{Method: "GET", Type: compute.ScaleSet + "/instanceView", Target: arm.Collection, Perform: string(compute.ScaleSet) + "/instanceView/read", Serve: h.getScaleSetView},
+			{Method: "POST", Type: compute.ScaleSet, Target: arm.Action, Verb: "manualUpgrade", Perform: string(compute.ScaleSet) + "/manualUpgrade/action", Serve: h.upgradeInstances},
+			{Method: "GET", Type: compute.Instance, Target: arm.Collection, Perform: string(compute.Instance) + "/read", Serve: h.listCarriers},
+			{Method: "GET", Type: compute.Instance, Target: arm.Instance, Perform: string(compute.Instance) + "/read", Serve: h.getCarrier},
+			{Method: "DELETE", Type: compute.Instance, Target: arm.Instance, Perform: string(compute.Instance) + "/delete", Serve: h.deleteCarrier(carrierKind{async: true, leaving: shrink})},
+			{Method: "GET", Type: compute.Instance + "/instanceView", Target: arm.Collection, Perform: string(compute.Instance) + "/instanceView/read", Serve: h.getInstanceView},
+			{Method: "GET", Type: typeComputeOperations, Target: arm.Instance, At: arm.AtSubscription, Perform: string(typeComputeOperations) + "/read", Serve: h.getComputeOperation},
+		})
+	for i := range rows {
+		rows[i].Free = true
+		if rows[i].At == 0 {
+			rows[i].At = arm.AtGroup
+		}
+	}
+	return append(withVersions(computeVersions(), rows), withVersions(hybridVersions(),
+		h.carrierOperations(compute.Machine, arm.AtGroup, carrierKind{located: true, change: h.Compute.Hybrid}))...)
+}
+
+// expanded adds to a machine what $expand=instanceView asks for.
+func (h *Handler) expanded(r *Request, c identity.Carrier) (identity.Carrier, error) {
+	if !c.Type.Is(compute.VirtualMachine) && !c.Type.Is(compute.Instance) || !arm.SameName(r.Query.Get("$expand"), "instanceView") {
+		return c, nil
+	}
+	var err error
+	c.Record, err = compute.WithView(c.Record)
+	return c, err
+}
+
+func (h *Handler) getInstanceView(ctx context.Context, r *Request) (*Response, error) {
+	rec, err := h.Resources.Find(ctx, r.ID())
+	if err != nil {
+		return nil, err
+	}
+	return ok(compute.View(rec))
+}
+
+func (h *Handler) getScaleSetView(ctx context.Context, r *Request) (*Response, error) {
+	rec, err := h.Resources.Find(ctx, r.ID())
+	if err != nil {
+		return nil, err
+	}
+	n, err := h.Compute.Count(ctx, r.ID())
+	if err != nil {
+		return nil, err
+	}
+	return ok(compute.ScaleSetView(rec, n))
+}
+
+// upgradeInstances has nothing to do: the machines of a scale set follow it at once.
+func (h *Handler) upgradeInstances(ctx context.Context, r *Request) (*Response, error) {
+	rec, err := h.Resources.Find(ctx, r.ID())
+	if err != nil {
+		return nil, err
+	}
+	response := &Response{Status: http.StatusAccepted, Header: http.Header{}}
+	h.follow(r, response.Header, rec.Location)
+	return response, nil
+}
+
+// follow tells a client where it can see that a write has ended. The place itself says when it began
+// and ended, sealed, so that nothing of it needs to be stored.
+func (h *Handler) follow(r *Request, header http.Header, location string) {
+	subscription, name, began := r.ID().Subscription(), h.NewID(), h.Now().UTC()
+	query := url.Values{"api-version": {string(r.Version)}, "t": {h.Pages.Seal(operationSeal(subscription, name), strconv.FormatInt(began.UnixNano(), 10))}}
+	header["Azure-Asyncoperation"] = []string{h.origin(r) + "/subscriptions/" + subscription + "/providers/Microsoft.Compute/locations/" +
+		location + "/operations/" + name + "?" + query.Encode()}
+	header["Azure-Asyncnotification"] = []string{"Enabled"}
+	header["Retry-After"] = []string{"0"}
+}
+
+func operationSeal(subscription, name string) string {
+	return "operation\x00" + arm.Fold(subscription) + "\x00" + arm.Fold(name)
+}
+
+// getComputeOperation tells that an operation has ended, for every one has.
+func (h *Handler) getComputeOperation(_ context.Context, r *Request) (*Response, error) {
+	sealed := r.Query.Get("t")
+	moment, err := h.Pages.Open(operationSeal(r.ID().Subscription(), r.ID().Name()), sealed)
+	nanos, notNumber := strconv.ParseInt(moment, 10, 64)
+	if err != nil || sealed == "" || notNumber != nil {
+		return nil, arm.Errorf(http.StatusNotFound, "OperationNotFound", "The operation '%s' could not be found.", r.ID().Name())
+	}
+	began := strings.Replace(arm.Time(time.Unix(0, nanos)), "Z", "+00:00", 1)
+	return ok(wire.OperationStatus{StartTime: began, EndTime: began, Status: "Succeeded", Name: r.ID().Name()})
+}
+
+// The versions of Microsoft.Compute that clients are told of. Any other is taken too.
+func computeVersions() []arm.Version {
+	return []arm.Version{
+		"2015-06-15", "2016-03-30", "2016-04-30-preview", "2017-03-30", "2017-12-01", "2018-04-01", "2018-06-01", "2018-10-01",
+		"2019-03-01", "2019-07-01", "2019-12-01", "2020-06-01", "2020-12-01", "2021-03-01", "2021-04-01", "2021-07-01", "2021-11-01",
+		"2022-03-01", "2022-08-01", "2022-11-01", "2023-03-01", "2023-07-01", "2023-09-01", "2024-03-01", "2024-07-01", "2024-11-01", "2025-04-01",
+	}
+}
+
+func hybridVersions() []arm.Version {
+	return []arm.Version{
+		"2019-12-12", "2020-08-02", "2021-05-20", "2021-12-10-preview", "2022-03-10", "2022-11-10", "2022-12-27", "2023-10-03-preview",
+		"2024-07-10", "2025-01-13",
+	}
+}

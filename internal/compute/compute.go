@@ -1,0 +1,153 @@
+// Package compute is what Azure's machines have beyond other resources: virtual machines and
+// machines elsewhere have an id of their own, and a uniform scale set has as many machines as its
+// capacity says.
+//
+// Nothing runs. A machine here is the name under which a real host enrols, and its identity block
+// says who the programs on that host are. The machines of a scale set are nested resources that
+// Midas makes and ends; their numbers are never given twice, so that a host that stands for one
+// never comes to stand for a later one.
+package compute
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"midas/internal/arm"
+	"midas/internal/identity"
+	"midas/internal/resource"
+)
+
+// The types that this package knows.
+const (
+	VirtualMachine arm.Type = "Microsoft.Compute/virtualMachines"
+	ScaleSet       arm.Type = "Microsoft.Compute/virtualMachineScaleSets"
+	Instance       arm.Type = identity.ScaleSetInstance
+	Machine        arm.Type = "Microsoft.HybridCompute/machines"
+)
+
+// Service is the room's door. All fields must be set.
+type Service struct {
+	Resources *resource.Service
+	Now       func() time.Time
+	NewID     func() string
+}
+
+// fields are a record's properties, or one of its further fields.
+type fields map[string]json.RawMessage
+
+func fieldsOf(raw json.RawMessage) (fields, error) {
+	f := fields{}
+	if len(raw) == 0 {
+		return f, nil
+	}
+	if err := json.Unmarshal(raw, &f); err != nil {
+		return nil, fmt.Errorf("decode properties: %w", err)
+	}
+	if f == nil {
+		f = fields{}
+	}
+	return f, nil
+}
+
+func (f fields) encode() (json.RawMessage, error) {
+	raw, err := json.Marshal(f)
+	if err != nil {
+		return nil, fmt.Errorf("encode properties: %w", err)
+	}
+	return raw, nil
+}
+
+func (f fields) set(name, value string) {
+	f[name], _ = json.Marshal(value) // texts always encode
+}
+
+// text gives a field that is a text; empty when it is not there or something else.
+func (f fields) text(name string) (s string) {
+	_ = json.Unmarshal(f[name], &s)
+	return s
+}
+
+// Virtual gives a virtual machine what is not the client's to say: its id and its birthday.
+func (s *Service) Virtual(old, wanted resource.Record) (resource.Record, error) {
+	return s.own(old, wanted, "vmId", "instanceView")
+}
+
+// Hybrid gives a machine outside of Azure its id.
+func (s *Service) Hybrid(old, wanted resource.Record) (resource.Record, error) {
+	return s.own(old, wanted, "vmId")
+}
+
+// own keeps an id and the time of creation, and drops fields that are only shown.
+func (s *Service) own(old, wanted resource.Record, id string, shown ...string) (resource.Record, error) {
+	was, err := fieldsOf(old.Properties)
+	if err != nil {
+		return wanted, err
+	}
+	is, err := fieldsOf(wanted.Properties)
+	if err != nil {
+		return wanted, err
+	}
+	for _, name := range shown {
+		delete(is, name)
+	}
+	for name, made := range map[string]string{id: s.NewID(), "timeCreated": s.Now().UTC().Format(time.RFC3339Nano)} {
+		if kept, given := was[name]; given {
+			is[name] = kept
+		} else {
+			is.set(name, made)
+		}
+	}
+	wanted.Properties, err = is.encode()
+	return wanted, err
+}
+
+// status is an entry of an instance view.
+type status struct {
+	Code    string `json:"code"`
+	Level   string `json:"level"`
+	Display string `json:"displayStatus"`
+	Time    string `json:"time,omitempty"`
+}
+
+// View is what a machine, or one of a scale set, says of its state: it was provisioned and runs.
+func View(rec resource.Record) map[string]any {
+	return map[string]any{"statuses": []status{
+		{"ProvisioningState/succeeded", "Info", "Provisioning succeeded", rec.Changed.UTC().Format(time.RFC3339Nano)},
+		{"PowerState/running", "Info", "VM running", ""},
+	}}
+}
+
+// ScaleSetView sums up the states of a scale set's machines.
+func ScaleSetView(rec resource.Record, machines int) map[string]any {
+	summary := []map[string]any{}
+	if machines > 0 {
+		summary = append(summary, map[string]any{"code": "ProvisioningState/succeeded", "count": machines})
+	}
+	return map[string]any{
+		"virtualMachine": map[string]any{"statusesSummary": summary},
+		"statuses": []status{
+			{"ProvisioningState/succeeded", "Info", "Provisioning succeeded", rec.Changed.UTC().Format(time.RFC3339Nano)},
+		},
+	}
+}
+
+// WithView puts an instance view into a machine's properties, for $expand=instanceView.
+func WithView(rec resource.Record) (resource.Record, error) {
+	is, err := fieldsOf(rec.Properties)
+	if err != nil {
+		return rec, err
+	}
+	if is["instanceView"], err = json.Marshal(View(rec)); err != nil {
+		return rec, fmt.Errorf("encode instance view: %w", err)
+	}
+	rec.Properties, err = is.encode()
+	return rec, err
+}
+
+func errInvalid(target, format string, args ...any) error {
+	err := arm.Errorf(http.StatusBadRequest, "InvalidParameter", format, args...)
+	err.Target, err.Backend = target, true
+	return err
+}

@@ -1,0 +1,263 @@
+package compute
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"midas/internal/activity"
+	"midas/internal/arm"
+	"midas/internal/identity"
+	"midas/internal/resource"
+	"midas/internal/store"
+)
+
+const (
+	maxCapacity = 1000 // machines of one scale set, as in Azure
+	scaleStep   = 50   // machines made in one transaction, two keys each
+)
+
+const (
+	uniform  = "Uniform"
+	flexible = "Flexible"
+)
+
+// Set gives a scale set its id, and refuses a capacity that it cannot have. What kind of set it is,
+// is said once.
+func (s *Service) Set(old, wanted resource.Record) (resource.Record, error) {
+	wanted, err := s.own(old, wanted, "uniqueId")
+	if err != nil {
+		return wanted, err
+	}
+	is, err := fieldsOf(wanted.Properties)
+	if err != nil {
+		return wanted, err
+	}
+	mode := uniform
+	if given := is.text("orchestrationMode"); given != "" {
+		mode = given
+	}
+	switch {
+	case arm.SameName(mode, uniform):
+		mode = uniform
+	case arm.SameName(mode, flexible):
+		mode = flexible
+	default:
+		return wanted, errInvalid("orchestrationMode", "The value '%.100s' of parameter orchestrationMode is invalid. It must be Uniform or Flexible.", mode)
+	}
+	if had := modeOf(old); old.Type != "" && !old.Created.IsZero() && had != mode {
+		return wanted, errInvalid("orchestrationMode", "Changing property 'orchestrationMode' is not allowed.")
+	}
+	if n, err := capacityOf(wanted); err != nil || n < 0 || n > maxCapacity {
+		return wanted, errInvalid("sku.capacity", "The sku.capacity of a scale set must be a number from 0 to %d.", maxCapacity)
+	}
+	is.set("orchestrationMode", mode)
+	wanted.Properties, err = is.encode()
+	return wanted, err
+}
+
+// CheckSetIdentity refuses what a flexible scale set cannot have: its machines are resources with
+// identities of their own.
+func CheckSetIdentity(wanted resource.Record, a identity.Assignment) error {
+	if !a.Keep && modeOf(wanted) == flexible && (a.Type == identity.SystemAssigned || a.Type == identity.Both) {
+		return errInvalid("identity", "A scale set with flexible orchestration mode cannot have a system-assigned identity.")
+	}
+	return nil
+}
+
+func modeOf(rec resource.Record) string {
+	is, err := fieldsOf(rec.Properties)
+	if err == nil && arm.SameName(is.text("orchestrationMode"), flexible) {
+		return flexible
+	}
+	return uniform
+}
+
+// capacityOf is how many machines a scale set wants.
+func capacityOf(rec resource.Record) (n int, err error) {
+	sku, err := fieldsOf(rec.Extra["sku"])
+	if err != nil || len(sku["capacity"]) == 0 {
+		return 0, err
+	}
+	if err := json.Unmarshal(sku["capacity"], &n); err != nil {
+		return 0, fmt.Errorf("read the capacity: %w", err)
+	}
+	return n, nil
+}
+
+// Scale makes or ends machines until a uniform scale set has as many as its capacity says. It works
+// in many transactions; one that was cut short is finished by calling it again.
+func (s *Service) Scale(ctx context.Context, ev activity.Event, set arm.ID) error {
+	for {
+		missing, surplus, err := s.grow(ctx, set)
+		if err != nil {
+			return fmt.Errorf("scale %s: %w", set, err)
+		}
+		for _, id := range surplus {
+			ev := ev
+			ev.ResourceID, ev.ResourceType = id.String(), string(Instance)
+			if _, err := s.Resources.Delete(ctx, ev, id); err != nil {
+				return fmt.Errorf("scale %s: %w", set, err)
+			}
+		}
+		if !missing {
+			return nil
+		}
+	}
+}
+
+// grow makes some of the machines that a set lacks, and names those that it has too many of: the
+// youngest. Writing the set's record keeps two that grow one set apart.
+func (s *Service) grow(ctx context.Context, set arm.ID) (missing bool, surplus []arm.ID, err error) {
+	_, err = s.Resources.Store.Update(ctx, func(tx store.Tx) error {
+		missing, surplus = false, nil
+		rec, err := s.Resources.Get(tx, set)
+		if resource.IsMissing(err) || err == nil && (rec.State == resource.Deleting || modeOf(rec) == flexible) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		wanted, err := capacityOf(rec)
+		if err != nil {
+			return err
+		}
+		machines, err := s.machines(tx, set)
+		if err != nil {
+			return err
+		}
+		if len(machines) >= wanted {
+			surplus = machines[wanted:]
+			return nil
+		}
+		missing = wanted-len(machines) > scaleStep
+		for range min(wanted-len(machines), scaleStep) {
+			if err := s.putInstance(tx, set, rec, rec.Numbered); err != nil {
+				return err
+			}
+			rec.Numbered++
+		}
+		return s.Resources.Put(tx, set, rec)
+	})
+	return missing, surplus, err
+}
+
+// machines gives the ids of a set's machines, oldest first.
+func (s *Service) machines(tx store.Tx, set arm.ID) ([]arm.ID, error) {
+	byNumber := map[int]arm.ID{}
+	for rec, err := range s.Resources.Nested(tx, set) {
+		if err != nil {
+			return nil, err
+		}
+		if !rec.Type.Is(Instance) || rec.State == resource.Deleting {
+			continue
+		}
+		id, err := arm.ParseID(rec.ID)
+		if err != nil {
+			return nil, fmt.Errorf("record %s: %w", rec.ID, err)
+		}
+		number, err := strconv.Atoi(id.Name())
+		if err != nil {
+			return nil, fmt.Errorf("record %s: %w", rec.ID, err)
+		}
+		byNumber[number] = id
+	}
+	var ids []arm.ID
+	for _, n := range slices.Sorted(maps.Keys(byNumber)) {
+		ids = append(ids, byNumber[n])
+	}
+	return ids, nil
+}
+
+// putInstance makes the nth machine of a set.
+func (s *Service) putInstance(tx store.Tx, set arm.ID, of resource.Record, n int) error {
+	id, err := set.Child(Instance, strconv.Itoa(n))
+	if err != nil {
+		return fmt.Errorf("name machine %d of %s: %w", n, set, err)
+	}
+	now := s.Now().UTC()
+	rec := resource.Record{
+		ID: of.ID + "/virtualMachines/" + strconv.Itoa(n), Type: Instance, Name: of.Name + "_" + strconv.Itoa(n),
+		TenantID: of.TenantID, Location: of.Location, Tags: of.Tags, State: resource.Succeeded, Created: now, Changed: now,
+		Extra: map[string]json.RawMessage{"instanceId": json.RawMessage(strconv.Quote(strconv.Itoa(n)))},
+	}
+	if sku, err := fieldsOf(of.Extra["sku"]); err == nil && len(sku) > 0 {
+		sku = maps.Clone(sku)
+		delete(sku, "capacity")
+		if rec.Extra["sku"], err = sku.encode(); err != nil {
+			return err
+		}
+	}
+	p := fields{"latestModelApplied": json.RawMessage("true")}
+	if p["osProfile"], err = json.Marshal(map[string]string{"computerName": computerPrefix(of) + fmt.Sprintf("%06d", n)}); err != nil {
+		return fmt.Errorf("encode the computer's name: %w", err)
+	}
+	if rec.Properties, err = p.encode(); err != nil {
+		return err
+	}
+	if rec, err = s.own(resource.Record{}, rec, "vmId"); err != nil {
+		return err
+	}
+	return s.Resources.Put(tx, id, rec)
+}
+
+// computerPrefix is how the host names of a set's machines begin.
+func computerPrefix(set resource.Record) string {
+	var p struct {
+		Profile struct {
+			OS struct {
+				Prefix string `json:"computerNamePrefix"`
+			} `json:"osProfile"`
+		} `json:"virtualMachineProfile"`
+	}
+	if err := json.Unmarshal(set.Properties, &p); err == nil && p.Profile.OS.Prefix != "" {
+		return p.Profile.OS.Prefix
+	}
+	return strings.ToLower(set.Name)
+}
+
+// Shrink takes a machine out of the capacity of its set, before it is deleted.
+func (s *Service) Shrink(ctx context.Context, machine arm.ID) error {
+	set := machine.Parent()
+	_, err := s.Resources.Store.Update(ctx, func(tx store.Tx) error {
+		rec, err := s.Resources.Get(tx, set)
+		if err != nil {
+			return err
+		}
+		if _, err := s.Resources.Get(tx, machine); err != nil {
+			return err
+		}
+		n, err := capacityOf(rec)
+		if err != nil || n == 0 {
+			return err
+		}
+		sku, err := fieldsOf(rec.Extra["sku"])
+		if err != nil {
+			return err
+		}
+		rec = rec.Clone()
+		sku["capacity"] = json.RawMessage(strconv.Itoa(n - 1))
+		if rec.Extra["sku"], err = sku.encode(); err != nil {
+			return err
+		}
+		return s.Resources.Put(tx, set, rec)
+	})
+	if resource.IsMissing(err) {
+		return nil
+	}
+	return err
+}
+
+// Count tells how many machines a set has.
+func (s *Service) Count(ctx context.Context, set arm.ID) (n int, err error) {
+	err = s.Resources.Store.View(ctx, func(tx store.Tx) error {
+		machines, err := s.machines(tx, set)
+		n = len(machines)
+		return err
+	})
+	return n, err
+}
