@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"path/filepath"
 	"slices"
 )
@@ -40,6 +39,12 @@ func (b *bench) hotPaths() error {
 	}
 	if err := b.tokens(memory); err != nil {
 		return fmt.Errorf("token: %w", err)
+	}
+	if err := b.cold(memory); err != nil {
+		return fmt.Errorf("cold token: %w", err)
+	}
+	if err := b.wrong(memory); err != nil {
+		return fmt.Errorf("wrong secret: %w", err)
 	}
 	if err := b.putsInMemory(memory, rate); err != nil {
 		return fmt.Errorf("put in memory: %w", err)
@@ -114,11 +119,7 @@ func (t *target) put(name string) []byte {
 }
 
 func (t *target) tokenRequest() []byte {
-	form := url.Values{
-		"grant_type": {"client_credentials"}, "client_id": {t.admin.ClientID}, "client_secret": {t.admin.ClientSecret},
-		"scope": {"https://management.azure.com/.default"},
-	}
-	return send("POST", "/"+t.admin.TenantID+"/oauth2/v2.0/token", "", "application/x-www-form-urlencoded", form.Encode())
+	return t.tokenFor("https://management.azure.com", t.admin.ClientSecret)
 }
 
 func (t *target) run(conns, requests int, status string, request func(int) []byte) (result, error) {

@@ -24,7 +24,7 @@ type load struct {
 	conns    int
 	requests int
 	request  func(i int) []byte // the whole request, head and body
-	status   string             // "200" is what every answer must be
+	status   string             // "200" is what every answer must be; "4" is any 4xx
 }
 
 // result of a load.
@@ -93,7 +93,7 @@ func exchange(w io.Writer, r *bufio.Reader, request []byte, status string, buf [
 	if err != nil {
 		return nil, err
 	}
-	good := len(line) > 12 && string(line[9:12]) == status
+	good := len(line) > 12 && bytes.HasPrefix(line[9:12], []byte(status))
 	first := string(line)
 	length := 0
 	for {
