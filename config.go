@@ -16,6 +16,8 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"midas/internal/arm"
+
 	"midas/internal/api/management"
 )
 
@@ -71,6 +73,15 @@ type Config struct {
 	// Default: 1h
 	TokenLifetime time.Duration `yaml:"tokenLifetime"`
 
+	// IdentityTokenLifetime is how long the access tokens of managed identities are good, from 10m to
+	// 24h. Default: 24h
+	IdentityTokenLifetime time.Duration `yaml:"identityTokenLifetime"`
+
+	// Metadata are endpoints that programs take for the metadata service of an Azure machine, in clear:
+	// whoever can reach one gets the tokens of its resource. It is for laboratories; on other machines
+	// than the server's run "midas agent". The resources need not exist yet.
+	Metadata []MetadataConfig `yaml:"metadata"`
+
 	// Keys are the keys that sign tokens.
 	Keys KeysConfig `yaml:"keys"`
 
@@ -85,6 +96,18 @@ type Config struct {
 
 	// Logger takes the log's lines instead, for programs that run a server inside themselves.
 	Logger *slog.Logger `yaml:"-"`
+}
+
+// MetadataConfig is the metadata endpoint of one resource.
+type MetadataConfig struct {
+	// Resource is the ARM id of the machine, or of any other resource that has identities.
+	Resource string `yaml:"resource"`
+
+	// Listen is where the endpoint is served, HOST:PORT. The names of Config.Names are good for it too.
+	Listen string `yaml:"listen"`
+
+	// Unlimited lifts the limit of 20 token requests a second, which is Azure's.
+	Unlimited bool `yaml:"unlimited"`
 }
 
 // KeysConfig says how the keys that sign tokens change.
@@ -159,6 +182,7 @@ func (c Config) withDefaults() Config {
 	set(&c.Store, pebbleStore+filepath.Join(c.Data, "store"))
 	set(&c.Cache, 32<<20)
 	set(&c.TokenLifetime, time.Hour)
+	set(&c.IdentityTokenLifetime, longestToken)
 	set(&c.Keys.RotateEvery, 90*24*time.Hour)
 	set(&c.Keys.PublishBefore, 24*time.Hour)
 	set(&c.Activity.MaxAge, 90*24*time.Hour)
@@ -196,11 +220,19 @@ func (c Config) check() error {
 			return fmt.Errorf("namespaces: %q is not the namespace of a resource provider, such as Microsoft.Web", n)
 		}
 	}
-	if c.TokenLifetime < shortestToken || c.TokenLifetime > longestToken {
-		return fmt.Errorf("tokenLifetime: %s is not between %s and %s", c.TokenLifetime, shortestToken, longestToken)
+	for _, life := range []struct {
+		name  string
+		value time.Duration
+	}{{"tokenLifetime", c.TokenLifetime}, {"identityTokenLifetime", c.IdentityTokenLifetime}} {
+		if life.value < shortestToken || life.value > longestToken {
+			return fmt.Errorf("%s: %s is not between %s and %s", life.name, life.value, shortestToken, longestToken)
+		}
+		if life.value%time.Second != 0 {
+			return fmt.Errorf("%s: %s is not in whole seconds, which is all that a token can say", life.name, life.value)
+		}
 	}
-	if c.TokenLifetime%time.Second != 0 {
-		return fmt.Errorf("tokenLifetime: %s is not in whole seconds, which is all that a token can say", c.TokenLifetime)
+	if err := c.checkMetadata(); err != nil {
+		return err
 	}
 	if c.Keys.RotateEvery <= c.Keys.PublishBefore {
 		return fmt.Errorf("keys.rotateEvery: %s is not longer than keys.publishBefore, %s", c.Keys.RotateEvery, c.Keys.PublishBefore)
@@ -217,6 +249,18 @@ func (c Config) check() error {
 	}
 	if c.Log.Format != "text" && c.Log.Format != "json" {
 		return fmt.Errorf("log.format: %q is neither text nor json", c.Log.Format)
+	}
+	return nil
+}
+
+func (c Config) checkMetadata() error {
+	for _, m := range c.Metadata {
+		if id, err := arm.ParseID(m.Resource); err != nil || !id.IsResource() {
+			return fmt.Errorf("metadata: %q is not the id of a resource, /subscriptions/.../providers/...", m.Resource)
+		}
+		if _, port, err := net.SplitHostPort(m.Listen); err != nil || !isPort(port) {
+			return fmt.Errorf("metadata: %q is not HOST:PORT, such as 127.0.0.1:8170", m.Listen)
+		}
 	}
 	return nil
 }

@@ -41,6 +41,7 @@ var mayImport = map[string]string{
 	"internal/resource":  "internal/activity internal/arm internal/odata internal/store",
 	"internal/identity":  "internal/activity internal/arm internal/directory internal/resource internal/store",
 	"internal/compute":   "internal/activity internal/arm internal/identity internal/resource internal/store",
+	"internal/fleet":     "internal/activity internal/arm internal/host internal/identity internal/localca internal/resource internal/store",
 	"internal/bootstrap": "internal/activity internal/arm internal/datadir internal/directory internal/rbac internal/resource internal/store",
 
 	// faces
@@ -49,12 +50,13 @@ var mayImport = map[string]string{
 	"internal/control":             "internal/api/httpx",
 	"internal/api/graph":           "internal/api/httpx internal/arm internal/azure internal/directory internal/store internal/token",
 	"internal/api/login":           "internal/api/httpx internal/arm internal/azure internal/directory internal/grant internal/store internal/token",
+	"internal/api/hosts":           "internal/api/httpx internal/directory internal/fleet internal/host internal/identity internal/token",
 	"internal/api/metadata":        "internal/api/httpx internal/host",
-	"internal/api/management/wire": "internal/activity internal/arm internal/directory internal/identity internal/odata internal/rbac internal/resource",
-	"internal/api/management":      "internal/activity internal/api/httpx internal/api/management/wire internal/arm internal/azure internal/compute internal/directory internal/identity internal/odata internal/rbac internal/resource internal/store internal/token",
+	"internal/api/management/wire": "internal/activity internal/arm internal/directory internal/fleet internal/host internal/identity internal/odata internal/rbac internal/resource",
+	"internal/api/management":      "internal/activity internal/api/httpx internal/api/management/wire internal/arm internal/azure internal/compute internal/directory internal/fleet internal/identity internal/odata internal/rbac internal/resource internal/store internal/token",
 
 	// server and commands
-	"midas": "internal/activity internal/api/graph internal/api/httpx internal/api/login internal/api/management internal/arm internal/azure internal/bootstrap internal/compute internal/control internal/datadir internal/directory internal/grant internal/identity internal/localca internal/ops internal/rbac internal/resource internal/store internal/store/pebble internal/token",
+	"midas": "internal/activity internal/agent internal/api/graph internal/api/hosts internal/api/httpx internal/api/login internal/api/management internal/api/metadata internal/arm internal/azure internal/bootstrap internal/compute internal/control internal/datadir internal/directory internal/fleet internal/grant internal/host internal/identity internal/localca internal/ops internal/rbac internal/resource internal/store internal/store/pebble internal/token",
 
 	"internal/admin": "",
 
@@ -74,7 +76,7 @@ var foreign = map[string]string{
 	"github.com/cockroachdb/pebble/v2":                           "internal/store/pebble",
 	"github.com/go-jose/go-jose/v4":                              "internal/token",
 	"github.com/google/uuid":                                     "midas internal/bootstrap cmd/midas",
-	"github.com/prometheus/client_golang":                        "midas internal/api/httpx internal/ops",
+	"github.com/prometheus/client_golang":                        "internal/api/hosts internal/api/httpx internal/ops midas",
 	"go.yaml.in/yaml/v3":                                         "midas",
 	"golang.org/x/crypto":                                        "internal/directory",
 	"golang.org/x/sync":                                          "midas internal/agent internal/store/storetest internal/token",

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"midas/internal/api/graph"
+	"midas/internal/api/hosts"
 	"midas/internal/api/httpx"
 	"midas/internal/api/login"
 	"midas/internal/azure"
@@ -23,6 +24,7 @@ type front struct {
 	login      httpx.Handler
 	management httpx.Handler
 	graph      httpx.Handler
+	hosts      *hosts.Handler
 }
 
 // nameSet are the names that requests may name as their host.
@@ -66,6 +68,8 @@ func (f *front) face(r *http.Request) httpx.Handler {
 		return f.health
 	case !f.own(r.Host):
 		return httpx.HandlerFunc(misdirected)
+	case hosts.Serves(path):
+		return f.hosts
 	case login.Serves(path):
 		return f.login
 	case graph.Serves(path):

@@ -18,10 +18,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
 
+	"midas/internal/agent"
 	"midas/internal/api/httpx"
 	"midas/internal/control"
 	"midas/internal/datadir"
-	"midas/internal/localca"
 	"midas/internal/ops"
 	"midas/internal/store"
 )
@@ -38,6 +38,8 @@ type Server struct {
 	address  string // HOST:PORT of the main listener, as this machine reaches it
 	opsURL   string
 	warnings []string
+	metadata []string // URLs
+	agents   []*agent.Agent
 
 	resources []io.Closer // what to give back, in the order in which it was taken
 	serving   []serving   // in the order in which it is to end
@@ -102,15 +104,11 @@ func (s *Server) open(ctx context.Context) error {
 	if origin == "" {
 		origin = "https://" + s.address
 	}
-	ca, err := localca.Open(s.cfg.Data, time.Now, s.names(origin)...)
+	by, err := openAuthorities(s.cfg.Data, s.names(origin))
 	if err != nil {
 		return err
 	}
-	s.caFile = ca.Path()
-	azureCA, err := openAzureCA(s.cfg.Data)
-	if err != nil {
-		return err
-	}
+	s.caFile = by.local.Path()
 	st, err := openStore(s.cfg, s.log)
 	if err != nil {
 		return err
@@ -120,11 +118,15 @@ func (s *Server) open(ctx context.Context) error {
 	if err := s.register(st); err != nil {
 		return err
 	}
-	if s.rooms, err = newRooms(ctx, s.cfg, origin, dir, st); err != nil {
+	if s.rooms, err = newRooms(ctx, s.cfg, origin, dir, st, by); err != nil {
 		return err
 	}
-	config, err := ca.ServerConfig(azureCA)
+	config, err := by.config()
 	if err != nil {
+		return err
+	}
+	// What asks the main listener is to end before it.
+	if err := s.addMetadata(ctx, s.names(origin)); err != nil {
 		return err
 	}
 	if err := s.addMain(listeners, config, s.names(origin)); err != nil {
@@ -173,12 +175,13 @@ func (s *Server) register(st *opened) (err error) {
 }
 
 func (s *Server) addMain(listeners []net.Listener, config *tls.Config, names []string) error {
-	face, err := s.rooms.front(s.health, names)
+	face, err := s.rooms.front(s.health, names, s.registry)
 	if err != nil {
 		return err
 	}
 	server := s.http(face)
 	server.TLSConfig = config
+	server.RegisterOnShutdown(face.hosts.Drain)
 	s.serving = append(s.serving, serving{Server: server, listeners: listeners, tls: true})
 	return nil
 }
@@ -223,6 +226,9 @@ func (s *Server) run(ctx context.Context) {
 	s.group, s.failed = errgroup.WithContext(ctx)
 	for _, job := range s.rooms.background() {
 		s.group.Go(func() error { return job(s.failed) })
+	}
+	for _, a := range s.agents {
+		s.group.Go(func() error { return a.Run(s.failed) })
 	}
 	for _, server := range s.serving {
 		for _, l := range server.listeners {

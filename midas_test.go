@@ -74,11 +74,11 @@ func TestDataFolderIsWhatTheManualSays(t *testing.T) {
 	for store, want := range map[string]map[string]fs.FileMode{
 		"": {
 			"": fs.ModeDir | 0o700, "ca.pem": 0o644, "ca-key.pem": 0o600, "server.pem": 0o600, "admin.json": 0o600,
-			"master.key": 0o600, "lock": 0o600, "control.sock": fs.ModeSocket | 0o600, "store": fs.ModeDir | 0o700, "azure-ca": fs.ModeDir | 0o700,
+			"master.key": 0o600, "lock": 0o600, "control.sock": fs.ModeSocket | 0o600, "store": fs.ModeDir | 0o700, "azure-ca": fs.ModeDir | 0o700, "hosts-ca": fs.ModeDir | 0o700,
 		},
 		"memory:": {
 			"": fs.ModeDir | 0o700, "ca.pem": 0o644, "ca-key.pem": 0o600, "server.pem": 0o600, "admin.json": 0o600,
-			"lock": 0o600, "control.sock": fs.ModeSocket | 0o600, "azure-ca": fs.ModeDir | 0o700,
+			"lock": 0o600, "control.sock": fs.ModeSocket | 0o600, "azure-ca": fs.ModeDir | 0o700, "hosts-ca": fs.ModeDir | 0o700,
 		},
 	} {
 		cfg := quiet(t)

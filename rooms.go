@@ -8,9 +8,11 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"midas/internal/activity"
 	"midas/internal/api/graph"
+	"midas/internal/api/hosts"
 	"midas/internal/api/login"
 	"midas/internal/api/management"
 	"midas/internal/arm"
@@ -18,8 +20,10 @@ import (
 	"midas/internal/compute"
 	"midas/internal/datadir"
 	"midas/internal/directory"
+	"midas/internal/fleet"
 	"midas/internal/grant"
 	"midas/internal/identity"
+	"midas/internal/localca"
 	"midas/internal/ops"
 	"midas/internal/rbac"
 	"midas/internal/resource"
@@ -47,15 +51,17 @@ type rooms struct {
 	resources  *resource.Service
 	identities *identity.Service
 	compute    *compute.Service
+	fleet      *fleet.Fleet
 	grants     *grant.Grants
 	keys       *token.Keys
 	minter     *token.Minter
 	verifier   *token.Verifier
+	documents  *localca.Signer
 }
 
 // newRooms wires the services and makes what the first start makes.
-func newRooms(ctx context.Context, cfg Config, origin string, dir *datadir.Dir, st *opened) (*rooms, error) {
-	r := &rooms{cfg: cfg, origin: origin, dir: dir, store: st, log: cfg.logger(), now: time.Now, newID: uuid.NewString}
+func newRooms(ctx context.Context, cfg Config, origin string, dir *datadir.Dir, st *opened, by authorities) (*rooms, error) {
+	r := &rooms{cfg: cfg, origin: origin, dir: dir, store: st, log: cfg.logger(), now: time.Now, newID: uuid.NewString, documents: by.local.Signer()}
 	if err := r.openMaster(); err != nil {
 		return nil, err
 	}
@@ -73,6 +79,10 @@ func newRooms(ctx context.Context, cfg Config, origin string, dir *datadir.Dir, 
 		Resources: r.resources, Directory: r.directory, Log: r.activity, Store: st, Now: r.now, NewID: r.newID,
 	})
 	r.compute = &compute.Service{Resources: r.resources, Now: r.now, NewID: r.newID}
+	r.fleet = fleet.New(fleet.Config{
+		Store: st, Log: r.activity, Resources: r.resources, Identities: r.identities, Authority: by.hosts,
+		Logger: r.log, Now: r.now, NewID: r.newID,
+	})
 	owners[identity.Type.Key()], r.resources.Blocks = r.identities, identity.BlockOwner{Service: r.identities}
 	var err error
 	if r.keys, err = token.OpenKeys(ctx, cfg.keys(st, r.master, r.log, r.now)); err != nil {
@@ -108,20 +118,20 @@ func (r *rooms) openMaster() (err error) {
 
 // background is what runs beside the requests, until its context ends.
 func (r *rooms) background() []func(context.Context) error {
-	return []func(context.Context) error{r.keys.Run, r.activity.Run, r.resources.Run, r.grants.Run}
+	return []func(context.Context) error{r.keys.Run, r.activity.Run, r.resources.Run, r.grants.Run, r.fleet.Run}
 }
 
 // front is the face of the main listener. The names are those under which the server is reached,
 // besides localhost and addresses.
-func (r *rooms) front(health *ops.Health, names []string) (*front, error) {
+func (r *rooms) front(health *ops.Health, names []string, reg prometheus.Registerer) (*front, error) {
 	pages, err := arm.NewPages(r.master)
 	if err != nil {
 		return nil, err
 	}
 	arms, err := management.New(management.Handler{
 		Origin: r.origin, HomeTenant: r.admin.TenantID, Tokens: r.verifier, RBAC: r.rbac, Directory: r.directory,
-		Resources: r.resources, Identities: r.identities, Compute: r.compute, Namespaces: r.cfg.Namespaces, Activity: r.activity, Store: r.store, Pages: pages,
-		Now: r.now, NewID: r.newID,
+		Resources: r.resources, Identities: r.identities, Compute: r.compute, Fleet: r.fleet, Namespaces: r.cfg.Namespaces,
+		Activity: r.activity, Store: r.store, Pages: pages, Now: r.now, NewID: r.newID,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make the management face: %w", err)
@@ -136,5 +146,13 @@ func (r *rooms) front(health *ops.Health, names []string) (*front, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the Graph face: %w", err)
 	}
-	return &front{names: nameSet(names), health: health, login: signIn, management: arms, graph: graphs}, nil
+	signIns, err := hosts.NewSignIns(reg)
+	if err != nil {
+		return nil, err
+	}
+	agents := hosts.New(hosts.Handler{
+		Fleet: r.fleet, Directory: r.directory, Minter: r.minter, Documents: r.documents, Log: r.log, SignIns: signIns,
+		Now: r.now, TokenLife: r.cfg.IdentityTokenLifetime,
+	})
+	return &front{names: nameSet(names), health: health, login: signIn, management: arms, graph: graphs, hosts: agents}, nil
 }

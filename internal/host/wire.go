@@ -73,17 +73,16 @@ type Problem struct {
 
 // The codes of refusals.
 const (
-	CodeNotAssigned     = "IdentityNotAssigned"
-	CodeNone            = "NoIdentity"
-	CodeSeveral         = "SeveralIdentities"
-	CodeAudience        = "InvalidAudience"
-	CodeRevoked         = "UnknownHost"
-	CodeEnrolmentToken  = "InvalidEnrolmentToken"
-	CodeInvalidRequest  = "InvalidRequest"
-	CodeTooManyRequests = "TooManyRequests"
-	CodeNotFound        = "NotFound"
-	CodeMethod          = "MethodNotAllowed"
-	CodeInternal        = "InternalServerError"
+	CodeNotAssigned    = "IdentityNotAssigned"
+	CodeNone           = "NoIdentity"
+	CodeSeveral        = "SeveralIdentities"
+	CodeAudience       = "InvalidAudience"
+	CodeRevoked        = "UnknownHost"
+	CodeEnrolmentToken = "InvalidEnrolmentToken"
+	CodeInvalidRequest = "InvalidRequest"
+	CodeNotFound       = "NotFound"
+	CodeMethod         = "MethodNotAllowed"
+	CodeInternal       = "InternalServerError"
 )
 
 // codes pairs the reasons that both sides know.

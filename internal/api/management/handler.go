@@ -13,6 +13,7 @@ import (
 	"midas/internal/arm"
 	"midas/internal/compute"
 	"midas/internal/directory"
+	"midas/internal/fleet"
 	"midas/internal/identity"
 	"midas/internal/rbac"
 	"midas/internal/resource"
@@ -35,6 +36,7 @@ type Handler struct {
 	Resources  *resource.Service
 	Identities *identity.Service
 	Compute    *compute.Service
+	Fleet      *fleet.Fleet
 	Activity   *activity.Log
 	Store      store.Store
 	Pages      *arm.Pages

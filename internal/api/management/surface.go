@@ -25,7 +25,7 @@ const (
 
 // operations is the whole surface of the control plane.
 func (h *Handler) operations() []Operation {
-	return slices.Concat(h.coreOperations(), h.identityOperations(), h.authorizationOperations(), h.insightsOperations(), h.computeOperations())
+	return slices.Concat(h.coreOperations(), h.identityOperations(), h.authorizationOperations(), h.insightsOperations(), h.computeOperations(), h.hostOperations())
 }
 
 func (h *Handler) coreOperations() []Operation {

@@ -1,0 +1,54 @@
+package management
+
+import (
+	"context"
+	"net/http"
+
+	"midas/internal/api/management/wire"
+	"midas/internal/arm"
+	"midas/internal/fleet"
+)
+
+// hostOperations are Midas's own: which machines speak for a resource. Azure has nothing of the kind,
+// because its hypervisor knows.
+func (h *Handler) hostOperations() []Operation {
+	const hosts = string(fleet.Type) + "/"
+	return withVersions([]arm.Version{"2026-11-01"}, []Operation{
+		{Method: http.MethodPost, Type: fleet.Type, Target: arm.Action, Verb: "enroll", At: arm.AtResource, Perform: hosts + "enroll/action", Serve: h.enrollHost},
+		{Method: http.MethodGet, Type: fleet.Type, Target: arm.Collection, At: arm.AtResource, Perform: hosts + "read", Serve: h.listHosts},
+		{Method: http.MethodDelete, Type: fleet.Type, Target: arm.Instance, At: arm.AtResource, Perform: hosts + "delete", Serve: h.deleteHost},
+	})
+}
+
+// enrollHost makes a token with which one host can be enrolled. The host that the path names does not
+// exist yet, so it is always "default".
+func (h *Handler) enrollHost(ctx context.Context, r *Request) (*Response, error) {
+	if !arm.SameName(r.ID().Name(), "default") {
+		return nil, arm.Errorf(http.StatusBadRequest, "InvalidHostName", "A host that is to be enrolled is named 'default', not '%s'.", r.ID().Name())
+	}
+	invitation, err := h.Fleet.Invite(ctx, r.Event, r.ID().Parent())
+	if err != nil {
+		return nil, err
+	}
+	return ok(wire.EncodeInvitation(invitation))
+}
+
+func (h *Handler) listHosts(ctx context.Context, r *Request) (*Response, error) {
+	found, err := h.Fleet.Hosts(ctx, r.ID())
+	if err != nil {
+		return nil, err
+	}
+	value := make([]wire.Host, len(found))
+	for i := range found {
+		value[i] = wire.EncodeHost(found[i])
+	}
+	return ok(wire.List[wire.Host]{Value: value})
+}
+
+func (h *Handler) deleteHost(ctx context.Context, r *Request) (*Response, error) {
+	existed, err := h.Fleet.Expel(ctx, r.Event, r.ID().Parent(), r.ID().Name())
+	if err != nil {
+		return nil, err
+	}
+	return deleted(existed)
+}

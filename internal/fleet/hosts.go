@@ -1,0 +1,126 @@
+package fleet
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"midas/internal/activity"
+	"midas/internal/arm"
+	"midas/internal/resource"
+	"midas/internal/store"
+)
+
+// Recognize tells whose certificate this is, which TLS has found to be of our authority. The error is
+// ErrUnknown for a host that was expelled, whose certificate has ended, or whose resource is gone, also
+// if there is another of its name.
+func (f *Fleet) Recognize(ctx context.Context, certificate *x509.Certificate) (h Host, err error) {
+	now := f.Now()
+	if now.Before(certificate.NotBefore) || now.After(certificate.NotAfter) {
+		return Host{}, fmt.Errorf("%w: its certificate has ended", ErrUnknown) // on a connection that was opened before
+	}
+	if len(certificate.URIs) != 1 || certificate.URIs[0].Scheme != subjectScheme || certificate.URIs[0].Host != subjectHost {
+		return Host{}, fmt.Errorf("%w: its certificate is not a host's", ErrUnknown)
+	}
+	subject := certificate.URIs[0]
+	id, err := arm.ParseID(subject.Path)
+	if err != nil {
+		return Host{}, fmt.Errorf("%w: %w", ErrUnknown, err)
+	}
+	query := subject.Query()
+	err = f.Store.View(ctx, func(tx store.Tx) error {
+		if h, err = f.host(tx, id, query.Get("host")); err != nil {
+			return err
+		}
+		if strconv.FormatInt(h.Made, 10) != query.Get("made") {
+			return fmt.Errorf("%w: its certificate is of an earlier host", ErrUnknown)
+		}
+		return nil
+	})
+	return h, err
+}
+
+// host reads the record of a host whose resource is still the one that it was admitted for.
+func (f *Fleet) host(tx store.Tx, id arm.ID, hostID string) (Host, error) {
+	kept, err := tx.Get(hostKey(id, hostID))
+	if errors.Is(err, store.ErrNotFound) {
+		return Host{}, ErrUnknown
+	}
+	if err != nil {
+		return Host{}, fmt.Errorf("read host %s: %w", hostID, err)
+	}
+	h, err := f.decoded.Of(kept, decode)
+	if err != nil {
+		return Host{}, err
+	}
+	alive, err := f.alive(tx, h)
+	if err == nil && !alive {
+		err = fmt.Errorf("%w: its resource is gone", ErrUnknown)
+	}
+	return h, err
+}
+
+// alive reports whether the resource of a host is there.
+func (f *Fleet) alive(tx store.Tx, h Host) (bool, error) {
+	rec, err := f.Resources.Get(tx, h.id)
+	var missing *arm.Error
+	if errors.As(err, &missing) {
+		return false, nil
+	}
+	return err == nil && made(rec) == h.Made && rec.State != resource.Deleting, err
+}
+
+func decode(kept store.Record) (h Host, err error) {
+	if err := json.Unmarshal(kept.Value, &h); err != nil {
+		return Host{}, fmt.Errorf("decode the host %s: %w", kept.Key, err)
+	}
+	if h.id, err = arm.ParseID(h.Resource); err != nil {
+		return Host{}, fmt.Errorf("decode the host %s: %w", kept.Key, err)
+	}
+	return h, nil
+}
+
+// maxHosts bounds a list. A resource is one machine, so there are seldom two.
+const maxHosts = 100
+
+// Hosts lists the hosts of a resource.
+func (f *Fleet) Hosts(ctx context.Context, id arm.ID) (all []Host, err error) {
+	err = f.Store.View(ctx, func(tx store.Tx) error {
+		all = nil
+		rec, err := f.Resources.Get(tx, id)
+		if err != nil {
+			return err
+		}
+		for kept, err := range tx.Scan(store.Range{Prefix: hostsOf(id), Limit: maxHosts}) {
+			if err != nil {
+				return fmt.Errorf("list the hosts of %s: %w", id, err)
+			}
+			h, err := f.decoded.Of(kept, decode)
+			if err != nil {
+				return err
+			}
+			if h.Made == made(rec) {
+				all = append(all, h)
+			}
+		}
+		return nil
+	})
+	return all, err
+}
+
+// Expel ends a host: from now on its certificate is good for nothing. It tells whether there was one.
+func (f *Fleet) Expel(ctx context.Context, ev activity.Event, id arm.ID, hostID string) (existed bool, err error) {
+	err = f.Log.Update(ctx, ev, func(tx store.Tx) error {
+		key := hostKey(id, hostID)
+		_, err := tx.Get(key)
+		if existed = !errors.Is(err, store.ErrNotFound); !existed {
+			return nil
+		}
+		tx.Delete(key)
+		return err
+	})
+	return existed, err
+}

@@ -1,0 +1,189 @@
+package fleet
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"midas/internal/activity"
+	"midas/internal/arm"
+	"midas/internal/host"
+	"midas/internal/localca"
+	"midas/internal/store"
+)
+
+// Invitation lets one host be admitted.
+type Invitation struct {
+	Resource string
+	Token    host.Secret
+	Ends     time.Time
+}
+
+// Invite makes an invitation for a resource. The secret is nowhere but in the answer.
+func (f *Fleet) Invite(ctx context.Context, ev activity.Event, id arm.ID) (Invitation, error) {
+	if !id.IsResource() {
+		return Invitation{}, arm.Errorf(http.StatusBadRequest, "InvalidHostResource", "Hosts are of resources, and '%s' is none.", id)
+	}
+	random := make([]byte, 32)
+	if _, err := rand.Read(random); err != nil {
+		return Invitation{}, fmt.Errorf("make an invitation: %w", err)
+	}
+	out := Invitation{
+		Resource: id.String(), Token: host.Secret("mhe_" + base64.RawURLEncoding.EncodeToString(random)),
+		Ends: f.Now().UTC().Add(InvitationLife),
+	}
+	err := f.Log.Update(ctx, ev, func(tx store.Tx) error {
+		rec, err := f.Resources.Get(tx, id)
+		if err != nil {
+			return err
+		}
+		return put(tx, invitationKey(out.Token), invitation{V: 1, Resource: rec.ID, Made: made(rec), Ends: out.Ends})
+	})
+	return out, err
+}
+
+// The secret has 256 random bits: a plain hash of it can neither be reversed nor looked up.
+func invitationKey(token host.Secret) string {
+	sum := sha256.Sum256([]byte(token))
+	return invitationPrefix + hex.EncodeToString(sum[:])
+}
+
+// Admission is what a host gets.
+type Admission struct {
+	Host        Host
+	Certificate []byte // in PEM
+}
+
+// Admit takes an invitation for a host, which proves a key by a certificate request, and certifies
+// the host. Of two that show the same invitation at once, one is admitted.
+func (f *Fleet) Admit(ctx context.Context, token host.Secret, request []byte, address string) (Admission, error) {
+	now := f.Now().UTC()
+	h := Host{V: 1, ID: f.NewID(), Admitted: now, Address: address, Ends: now.Add(f.Life).Truncate(time.Second)}
+	// Who has no invitation must not cost more than a look. And a request that cannot be granted must
+	// not use one up.
+	err := f.Store.View(ctx, func(tx store.Tx) error {
+		_, err := f.invited(tx, token, now)
+		return err
+	})
+	if err != nil {
+		return Admission{}, err
+	}
+	if _, err := f.certify(h, request); err != nil {
+		return Admission{}, err
+	}
+	_, err = f.Store.Update(ctx, func(tx store.Tx) error {
+		inv, err := f.invited(tx, token, now)
+		if err != nil {
+			return err
+		}
+		tx.Delete(invitationKey(token))
+		h.Resource, h.Made = inv.Resource, inv.Made
+		rec, err := f.Resources.Get(tx, inv.id)
+		if err != nil || made(rec) != inv.Made {
+			return fmt.Errorf("%w: its resource is gone", ErrInvitation)
+		}
+		h.TenantID, h.id = rec.TenantID, inv.id
+		if err := put(tx, hostKey(h.id, h.ID), h); err != nil {
+			return err
+		}
+		return f.Log.Append(tx, h.event(Type, "/write", address))
+	})
+	if err != nil {
+		return Admission{}, err
+	}
+	certificate, err := f.certify(h, request)
+	return Admission{Host: h, Certificate: certificate}, err
+}
+
+// shown is an invitation that somebody has the secret of.
+type shown struct {
+	invitation
+	id arm.ID
+}
+
+// invited finds an invitation that can still be used. In an Update that makes sure of it.
+func (f *Fleet) invited(tx store.Tx, token host.Secret, now time.Time) (s shown, err error) {
+	kept, err := tx.Get(invitationKey(token))
+	if errors.Is(err, store.ErrNotFound) {
+		return shown{}, ErrInvitation
+	}
+	if err != nil {
+		return shown{}, fmt.Errorf("read an invitation: %w", err)
+	}
+	if err := json.Unmarshal(kept.Value, &s.invitation); err != nil {
+		return shown{}, fmt.Errorf("decode an invitation: %w", err)
+	}
+	if s.id, err = arm.ParseID(s.Resource); err != nil {
+		return shown{}, fmt.Errorf("decode an invitation: %w", err)
+	}
+	if !now.Before(s.Ends) {
+		return shown{}, ErrInvitation
+	}
+	return s, nil
+}
+
+// Renew certifies another key of a host.
+func (f *Fleet) Renew(ctx context.Context, h Host, request []byte) (Admission, error) {
+	ends := f.Now().UTC().Add(f.Life).Truncate(time.Second)
+	_, err := f.Store.Update(ctx, func(tx store.Tx) error {
+		current, err := f.host(tx, h.id, h.ID)
+		if err != nil {
+			return err
+		}
+		current.Ends = ends
+		h = current
+		return put(tx, hostKey(h.id, h.ID), h)
+	})
+	if err != nil {
+		return Admission{}, err
+	}
+	certificate, err := f.certify(h, request)
+	return Admission{Host: h, Certificate: certificate}, err
+}
+
+func (f *Fleet) certify(h Host, request []byte) ([]byte, error) {
+	certificate, err := f.Authority.Certify(request, h.ID, h.subject(), h.Ends)
+	if errors.Is(err, localca.ErrRequest) {
+		return nil, fmt.Errorf("%w: %w", ErrRequest, err)
+	}
+	return certificate, err
+}
+
+// subject is who a host is, in its certificate: the resource, which one of that name, and which of
+// its hosts.
+func (h Host) subject() *url.URL {
+	query := url.Values{"host": {h.ID}, "made": {strconv.FormatInt(h.Made, 10)}}
+	return &url.URL{Scheme: subjectScheme, Host: subjectHost, Path: h.Resource, RawQuery: query.Encode()}
+}
+
+const (
+	subjectScheme = "midas"
+	subjectHost   = "host"
+)
+
+// event is the activity log's entry for something that no person has done.
+func (h Host) event(typ arm.Type, verb, address string) activity.Event {
+	return activity.Event{
+		TenantID: h.TenantID, SubscriptionID: arm.Fold(h.id.Subscription()), ResourceGroup: h.id.ResourceGroup(),
+		ResourceID: h.Resource + "/providers/" + string(typ) + "/" + h.ID, ResourceType: string(typ),
+		Operation: string(typ) + verb, Status: activity.Succeeded, Caller: "host " + h.ID, ClientIP: address,
+	}
+}
+
+func put(tx store.Tx, key string, v any) error {
+	value, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", key, err)
+	}
+	tx.Put(key, value)
+	return nil
+}

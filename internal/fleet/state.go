@@ -1,0 +1,178 @@
+package fleet
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"midas/internal/arm"
+	"midas/internal/host"
+	"midas/internal/identity"
+	"midas/internal/resource"
+	"midas/internal/store"
+)
+
+// State is all that may change what a host gets. Its version is another one whenever anything in it is.
+func (f *Fleet) State(ctx context.Context, h Host) (host.State, error) {
+	var state host.State
+	principals, err := f.principals(ctx, h.id)
+	if err != nil {
+		return host.State{}, err
+	}
+	state.Principals = principals
+	if state.Instance, err = f.Describe(ctx, h); err != nil {
+		return host.State{}, err
+	}
+	data, err := json.Marshal(state)
+	if err != nil {
+		return host.State{}, fmt.Errorf("encode the state of %s: %w", h.id, err)
+	}
+	sum := sha256.Sum256(data)
+	state.Version = hex.EncodeToString(sum[:16])
+	return state, nil
+}
+
+// principals are all that a workload on the resource may be now.
+func (f *Fleet) principals(ctx context.Context, id arm.ID) ([]host.Principal, error) {
+	block, err := f.Identities.BlockOf(ctx, carrier(id))
+	if err != nil {
+		return nil, err
+	}
+	var oids []string
+	if block.PrincipalID != "" {
+		oids = append(oids, block.PrincipalID)
+	}
+	for i := range block.UserAssigned {
+		oid, _ := block.Assigned(i)
+		oids = append(oids, oid)
+	}
+	all := []host.Principal{}
+	for _, oid := range oids {
+		p, err := f.Identities.Workload(ctx, id, identity.Selector{ObjectID: oid})
+		if errors.Is(err, identity.ErrNotAssigned) {
+			continue // it was deleted, and is still referred to
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, PrincipalOf(p))
+	}
+	return all, nil
+}
+
+// PrincipalOf is an identity as hosts know it.
+func PrincipalOf(p identity.Principal) host.Principal {
+	return host.Principal{
+		TenantID: p.TenantID, ClientID: p.ClientID, ObjectID: p.ObjectID, ResourceID: p.ResourceID, ValidFrom: p.ValidFrom,
+	}
+}
+
+// carrier is where a resource's identities are: a scale set's machines have those of the set.
+func carrier(id arm.ID) arm.ID {
+	if id.Type().Is(identity.ScaleSetInstance) {
+		return id.Parent()
+	}
+	return id
+}
+
+// maxInterfaces is how many network interfaces of a resource are looked up.
+const maxInterfaces = 8
+
+// Describe tells what is known of a host's resource.
+func (f *Fleet) Describe(ctx context.Context, h Host) (in host.Instance, err error) {
+	err = f.Store.View(ctx, func(tx store.Tx) error {
+		rec, err := f.Resources.Get(tx, h.id)
+		if err != nil {
+			return err
+		}
+		in = instance(h.id, rec)
+		in.Interfaces, err = f.interfaces(tx, h.id, rec)
+		return err
+	})
+	return in, err
+}
+
+func instance(id arm.ID, rec resource.Record) host.Instance {
+	in := host.Instance{
+		ID: rec.ID, TenantID: rec.TenantID, SubscriptionID: id.Subscription(), ResourceGroup: id.ResourceGroup(),
+		Type: string(rec.Type), Name: rec.Name, Location: rec.Location, Tags: rec.Tags, UniqueID: uniqueID(id, rec),
+		Plan: rec.Extra["plan"], Properties: withoutSecrets(rec.Properties),
+	}
+	_ = json.Unmarshal(rec.Extra["zones"], &in.Zones) // what is no list of texts names no zones
+	return in
+}
+
+// uniqueID is a GUID that no other resource has, also no later one of the same name.
+func uniqueID(id arm.ID, rec resource.Record) string {
+	sum := sha256.Sum256([]byte(id.Key() + "\x00" + strconv.FormatInt(made(rec), 10)))
+	sum[6], sum[8] = sum[6]&0x0f|0x80, sum[8]&0x3f|0x80 // a GUID of our own making, version 8
+	return fmt.Sprintf("%x-%x-%x-%x-%x", sum[:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])
+}
+
+// withoutSecrets takes out what every program on the host could otherwise read.
+func withoutSecrets(properties json.RawMessage) json.RawMessage {
+	if !bytes.Contains(bytes.ToLower(properties), []byte(`"osprofile"`)) {
+		return properties
+	}
+	var all map[string]json.RawMessage
+	if json.Unmarshal(properties, &all) != nil {
+		return nil
+	}
+	for name, value := range all {
+		if !strings.EqualFold(name, "osProfile") {
+			continue
+		}
+		var profile map[string]json.RawMessage
+		if json.Unmarshal(value, &profile) != nil {
+			delete(all, name)
+			continue
+		}
+		for field := range profile {
+			switch strings.ToLower(field) {
+			case "adminpassword", "customdata", "secrets":
+				delete(profile, field)
+			}
+		}
+		all[name], _ = json.Marshal(profile) // raw messages that were read always encode
+	}
+	clean, _ := json.Marshal(all)
+	return clean
+}
+
+// interfaces are the properties of the network interfaces that the resource names, as far as they are
+// in its group: elsewhere, whoever wrote the resource may not have been allowed to read them.
+func (f *Fleet) interfaces(tx store.Tx, id arm.ID, rec resource.Record) ([]json.RawMessage, error) {
+	var named struct {
+		Profile struct {
+			Interfaces []struct {
+				ID string `json:"id"`
+			} `json:"networkInterfaces"`
+		} `json:"networkProfile"`
+	}
+	if json.Unmarshal(rec.Properties, &named) != nil {
+		return nil, nil // properties of another shape name none
+	}
+	var all []json.RawMessage
+	for _, n := range named.Profile.Interfaces[:min(maxInterfaces, len(named.Profile.Interfaces))] {
+		nic, err := arm.ParseID(n.ID)
+		if err != nil || nic.GroupScope().Key() != id.GroupScope().Key() || nic.Type().Key() != "microsoft.network/networkinterfaces" {
+			continue
+		}
+		found, err := f.Resources.Get(tx, nic)
+		var missing *arm.Error
+		if errors.As(err, &missing) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found.Properties)
+	}
+	return all, nil
+}

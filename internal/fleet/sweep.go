@@ -1,0 +1,115 @@
+package fleet
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"midas/internal/store"
+)
+
+// Nothing depends on the sweep: what has ended is good for nothing with its record or without. A page
+// is small because a host costs up to three of a transaction's operations.
+const (
+	sweepEvery = time.Hour
+	sweepPage  = store.MaxOperations / 3
+)
+
+func (f *Fleet) tend(ctx context.Context) {
+	for ctx.Err() == nil {
+		pause(ctx, sweepEvery)
+		if ctx.Err() != nil {
+			return
+		}
+		if err := f.Sweep(ctx); err != nil && ctx.Err() == nil {
+			f.Logger.WarnContext(ctx, "hosts: clearing away failed, trying again in an hour", "cause", err)
+		}
+	}
+}
+
+// Sweep removes the records of invitations and hosts that have ended, in small transactions.
+func (f *Fleet) Sweep(ctx context.Context) error {
+	for _, kind := range []struct {
+		prefix string
+		ended  func(store.Tx, store.Record) (bool, error)
+	}{{invitationPrefix, f.invitationEnded}, {hostPrefix, f.hostEnded}} {
+		for after := ""; ; {
+			next, err := f.sweepPage(ctx, store.Range{Prefix: kind.prefix, After: after, Limit: sweepPage}, kind.ended)
+			if err != nil {
+				return err
+			}
+			if after = next; after == "" {
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// sweepPage looks at one page and removes what has ended in it. next is where the next one begins.
+func (f *Fleet) sweepPage(ctx context.Context, page store.Range, ended func(store.Tx, store.Record) (bool, error)) (next string, err error) {
+	var gone []string
+	err = f.Store.View(ctx, func(tx store.Tx) error {
+		gone, next = nil, ""
+		seen := 0
+		for kept, err := range tx.Scan(page) {
+			if err != nil {
+				return fmt.Errorf("look for what has ended: %w", err)
+			}
+			over, err := ended(tx, kept)
+			if err != nil {
+				return err
+			}
+			if over {
+				gone = append(gone, kept.Key)
+			}
+			if seen++; seen == page.Limit {
+				next = kept.Key
+			}
+		}
+		return nil
+	})
+	if err != nil || len(gone) == 0 {
+		return next, err
+	}
+	_, err = f.Store.Update(ctx, func(tx store.Tx) error {
+		for _, key := range gone {
+			kept, err := tx.Get(key)
+			if errors.Is(err, store.ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			if over, err := ended(tx, kept); err != nil {
+				return err
+			} else if over { // it may have been renewed meanwhile
+				tx.Delete(key)
+			}
+		}
+		return nil
+	})
+	return next, err
+}
+
+func (f *Fleet) invitationEnded(_ store.Tx, kept store.Record) (bool, error) {
+	var inv invitation
+	if err := json.Unmarshal(kept.Value, &inv); err != nil {
+		return false, fmt.Errorf("decode the invitation %s: %w", kept.Key, err)
+	}
+	return !f.Now().Before(inv.Ends), nil
+}
+
+func (f *Fleet) hostEnded(tx store.Tx, kept store.Record) (bool, error) {
+	h, err := decode(kept)
+	if err != nil {
+		return false, err
+	}
+	if f.Now().After(h.Ends) {
+		return true, nil
+	}
+	alive, err := f.alive(tx, h)
+	return !alive, err
+}
