@@ -30,9 +30,8 @@ func (a Assignment) user() bool   { return a.Type == UserAssigned || a.Type == B
 
 // carrier is the resource whose block is changed, within one transaction.
 type carrier struct {
-	id      arm.ID
-	rec     resource.Record
-	spelled string // the id as errors name it
+	id  arm.ID // as the record spells it
+	rec resource.Record
 }
 
 // assign changes the block of a resource and returns what it is then. Nothing is written before all

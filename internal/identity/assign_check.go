@@ -145,7 +145,7 @@ func errOperation(c carrier, message string) *arm.Error {
 	}{"BadRequest", message}})
 	return arm.Errorf(http.StatusBadRequest, "FailedIdentityOperation",
 		"Identity operation for resource '%s' failed with error 'Failed to perform resource identity operation. Status: 'BadRequest'. Response: '%s'.'.",
-		c.spelled, strings.TrimSpace(inner.String()))
+		c.rec.ID, strings.TrimSpace(inner.String()))
 }
 
 // wireSpelling is the id of an identity as its provider writes it, whatever the caller's words.

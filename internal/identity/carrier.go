@@ -3,6 +3,7 @@ package identity
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 
 	"midas/internal/activity"
@@ -47,13 +48,16 @@ func (s *Service) WriteCarrier(ctx context.Context, ev activity.Event, w Write) 
 		if err != nil {
 			return err
 		}
-		c := carrier{id: w.ID, rec: rec, spelled: rec.ID}
+		c := carrier{rec: rec}
+		if c.id, err = arm.ParseID(rec.ID); err != nil {
+			return fmt.Errorf("record %s: %w", rec.ID, err)
+		}
 		was, is, err := s.assign(ctx, tx, c, w.Identity)
 		if err != nil {
 			return err
 		}
 		if !w.Identity.Keep {
-			if rec.Carried, err = putBlock(tx, w.ID, is); err != nil {
+			if rec.Carried, err = putBlock(tx, c.id, is); err != nil {
 				return err
 			}
 		}

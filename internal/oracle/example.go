@@ -64,7 +64,7 @@ func (o *Oracle) versions(p provider) ([]string, error) {
 	}
 	versions := map[string]bool{}
 	for _, file := range files {
-		versions[filepath.Base(filepath.Dir(file))] = true
+		versions[p.versionOf(file)] = true
 	}
 	return slices.Sorted(maps.Keys(versions)), nil
 }

@@ -15,6 +15,7 @@ import (
 type provider struct {
 	namespace string
 	files     string // glob; the folder of a file is named for its version
+	version   string // of the files, where their folder is not named for it
 	complete  bool   // the files hold all that the provider has
 	armErrors bool   // its errors look like those of ARM's front door
 }
@@ -25,7 +26,16 @@ func providers() []provider {
 		{namespace: "Microsoft.Authorization", files: "authorization/*/*/authorization-*.json", armErrors: true},
 		{namespace: resourcesNamespace, files: "resources/*/*/*.json", armErrors: true},
 		{namespace: "Microsoft.Insights", files: "insights/*/*/*_API.json"},
+		{namespace: "Microsoft.Compute", files: "compute/virtualMachine*.json", version: "2024-07-01"},
 	}
+}
+
+// versionOf is the version of a file of the provider.
+func (p provider) versionOf(file string) string {
+	if p.version != "" {
+		return p.version
+	}
+	return filepath.Base(filepath.Dir(file))
 }
 
 const resourcesNamespace = "Microsoft.Resources"
@@ -92,7 +102,7 @@ func (o *Oracle) load(p provider, version string) ([]*operation, error) {
 	}
 	var all []*operation
 	for _, name := range found {
-		if !strings.EqualFold(filepath.Base(filepath.Dir(name)), version) {
+		if !strings.EqualFold(p.versionOf(name), version) {
 			continue
 		}
 		file, err := filepath.Rel(o.dir, name)
@@ -136,7 +146,7 @@ func (o *Oracle) read(p provider, file string) ([]*operation, error) {
 			if err != nil {
 				return nil, fmt.Errorf("%s %s: %w", method, template, err)
 			}
-			op.provider, op.Provider, op.Version = p, p.namespace, path.Base(path.Dir(file))
+			op.provider, op.Provider, op.Version = p, p.namespace, p.versionOf(file)
 			op.Method = strings.ToUpper(method)
 			op.vague = vague(p, template)
 			all = append(all, op)
@@ -218,6 +228,9 @@ func (o *Oracle) resolve(file, ref string) (string, any, error) {
 	switch _, shared, leaves := strings.Cut(target, "common-types/resource-management/"); {
 	case leaves:
 		file = "common-types/" + shared
+	case strings.HasPrefix(target, "../../../common-types/"): // of one provider's services
+		_, own, _ := strings.Cut(target, "common-types/")
+		file = path.Join(path.Dir(file), "common-types", own)
 	case target != "":
 		file = path.Join(path.Dir(file), target)
 	}

@@ -183,8 +183,11 @@ func (h *Handler) carrierWritten(r *Request, k carrierKind, c identity.Carrier, 
 
 // shown is an answer with a resource.
 func (h *Handler) shown(r *Request, status int, c identity.Carrier, state string) *Response {
-	body := wire.EncodeCarrier(r.Version, c, state)
-	return &Response{Status: status, Body: body, Header: http.Header{}}
+	response := &Response{Status: status, Body: wire.EncodeCarrier(r.Version, c, state), Header: http.Header{}}
+	if tag := wire.ETag(r.Version, c); tag != "" {
+		response.Header["Etag"] = []string{tag}
+	}
+	return response
 }
 
 func (h *Handler) deleteCarrier(k carrierKind) func(context.Context, *Request) (*Response, error) {

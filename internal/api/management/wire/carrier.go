@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"strconv"
 	"strings"
 
 	"midas/internal/arm"
@@ -154,8 +155,20 @@ func EncodeCarrier(v arm.Version, c identity.Carrier, state string) map[string]a
 	if block := EncodeBlock(v, c); block != nil {
 		out["identity"] = block
 	}
+	if tag := ETag(v, c); tag != "" {
+		out["etag"] = tag
+	}
 	out["properties"] = withState(c.Properties, state)
 	return out
+}
+
+// ETag counts the changes of a machine or scale set, in the versions of Microsoft.Compute that tell
+// of them; elsewhere it is empty.
+func ETag(v arm.Version, c identity.Carrier) string {
+	if !arm.SameName(c.Type.Namespace(), "Microsoft.Compute") || v.Compare("2024-07-01") < 0 || c.Changes == 0 {
+		return ""
+	}
+	return `"` + strconv.Itoa(c.Changes) + `"`
 }
 
 // withState puts the provisioning state in front of properties.
