@@ -58,6 +58,9 @@ func (h *Handler) authenticate(ctx context.Context, r *Request, tenant string) e
 	if tenant != "" && claims.TenantID != tenant {
 		return c.wrongTenant(h.Origin, claims.TenantID)
 	}
+	if err := h.standing(ctx, c, claims); err != nil {
+		return err
+	}
 	// ARM asks the directory for groups, not the token: a change of membership holds at once.
 	groups, err := h.Directory.TransitiveGroups(ctx, claims.TenantID, claims.ObjectID)
 	if err != nil {
