@@ -256,6 +256,7 @@ func TestACallIsPassedOn(t *testing.T) {
 	f.granted(t, f.post(tokenV1, passing(call, "scope", "", "resource", arms)))
 
 	own, _ := f.granted(t, f.post(tokenV2, good("client_id", webApp, "scope", "api://api/.default")))
+	theirs, _ := f.granted(t, f.post("/"+theirTen+"/oauth2/v2.0/token", entering("username", bob, "scope", apiApp+"/x")))
 	id := f.signedIn(t)["id_token"].(string)
 	parts := strings.Split(call, ".")
 	tests := []struct {
@@ -266,6 +267,7 @@ func TestACallIsPassedOn(t *testing.T) {
 		{"for another resource", tokenV2, passing(called("scope", "https://vault.azure.net/.default")), 400, 500131},
 		{"of an application", tokenV2, passing(own["access_token"].(string)), 400, 7000114},
 		{"an id_token", tokenV2, passing(id), 400, 50013},
+		{"of somebody of another tenant", tokenV2, passing(theirs["access_token"].(string)), 400, 50020},
 		{"damaged", tokenV2, passing(call[:len(call)-4] + "AAAA"), 400, 50013},
 		{"unsigned", tokenV2, passing(base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`)) + "." + parts[1] + "."), 400, 50013},
 		{"nothing", tokenV2, passing(""), 400, 900144},

@@ -152,6 +152,9 @@ func TestFormsComeFromOurPagesOnly(t *testing.T) {
 		}
 		safePage(t, w)
 	}
+	if w := b.post("/common/login", values); !strings.Contains(w.Body.String(), "AADSTS50089") {
+		t.Errorf("at another path: %s", w.Body)
+	}
 	f.advance(61 * time.Minute)
 	if w := send(values, none); w.Code != 400 {
 		t.Errorf("an hour later: status %d", w.Code)

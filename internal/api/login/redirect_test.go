@@ -179,7 +179,8 @@ func TestSigningOut(t *testing.T) {
 }
 
 func TestRedirectsOfDangerousSchemesAreRefusedThoughRegistered(t *testing.T) {
-	for _, uri := range []string{"javascript:alert(1)", "JavaScript://app.test/%0aalert(1)", "data:text/html,x", "file:///etc/passwd", "blob:https://app.test/x"} {
+	for _, uri := range []string{"javascript:alert(1)", "JavaScript://app.test/%0aalert(1)", "data:text/html,x", "file:///etc/passwd", "blob:https://app.test/x",
+		"https://app.test/#x", `https://app.test\x`, "https://app.test/ x", "https://x@app.test/", "https:/app.test", "https://app.test/\r\nx", "https://\u0430pp.test/"} {
 		if login.FindRedirect(directory.Redirects{Web: []string{uri}, SPA: []string{uri}, Public: []string{uri}}, uri) {
 			t.Errorf("%s is followed", uri)
 		}
