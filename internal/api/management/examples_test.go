@@ -76,10 +76,6 @@ type apart struct {
 
 func aparts() []apart {
 	return []apart{
-		{examples: "SystemAssignedIdentities_", status: 404, why: "no resource can have a system-assigned identity yet"},
-		{examples: "ListAssociatedResources", why: "nothing uses the example's identity", fields: []string{
-			"/value/*/id", "/value/*/name", "/value/*/resourceGroup", "/value/*/subscriptionDisplayName", "/value/*/subscriptionId", "/value/*/type",
-		}},
 		{examples: "2020-04-01-preview RoleAssignments_Create", status: 400, why: "the example has conditionVersion 1.0; the file's own text allows 2.0 only"},
 		{examples: "RoleAssignments_", fields: []string{"/properties/canDelegate", "/value/*/properties/canDelegate"}, why: "withdrawn after the previews"},
 		{examples: "Providers_", why: "types have no aliases, zones or profiles here", fields: []string{
@@ -169,6 +165,9 @@ func (x *examples) values(e oracle.Example) map[string]string {
 			set["roleDefinitionId"] = set["roleId"]
 		}
 	}
+	if strings.HasPrefix(e.ID, "SystemAssignedIdentities_") {
+		set["scope"] = "subscriptions/" + sub + "/resourceGroups/" + x.group + "/providers/Microsoft.Compute/virtualMachines/vm"
+	}
 	if strings.HasPrefix(e.ID, "ActivityLogs_") {
 		set["$filter"] = "eventTimestamp ge '" + x.now().Add(-time.Hour).UTC().Format(time.RFC3339) + "'"
 	}
@@ -229,6 +228,7 @@ func (x *examples) prepare(t *testing.T, method, target, body string) {
 		identity = "{sub}/resourceGroups/" + x.group + "/providers/" + uai + "/" + identity
 		x.put(t, identity+someVersion, `{"location":"`+location+`","tags":{"key1":"value1","key2":"value2"}}`)
 	}
+	x.prepareMachines(t, path, identity)
 	if credential, wanted := made(atCredential); wanted {
 		x.put(t, identity+"/"+fic+"/"+credential+someVersion, `{"properties":{"issuer":"https://issuer.test","subject":"s","audiences":["a"]}}`)
 	}
@@ -238,6 +238,21 @@ func (x *examples) prepare(t *testing.T, method, target, body string) {
 		}
 		body := `{"properties":{"roleDefinitionId":"/providers/Microsoft.Authorization/roleDefinitions/x","principalId":"x"}}`
 		x.put(t, atAssignment.FindStringSubmatch(path)[1]+"/"+assignment+"?api-version=2022-04-01", x.body(t, body))
+	}
+}
+
+// prepareMachines makes the machine that a scope names, and some that use an identity.
+func (x *examples) prepareMachines(t *testing.T, path, identity string) {
+	t.Helper()
+	machines := "{sub}/resourceGroups/" + x.group + "/providers/Microsoft.Compute/virtualMachines/"
+	if strings.Contains(path, "/virtualMachines/vm/") {
+		x.put(t, machines+"vm"+compute24, `{"location":"eastus","identity":{"type":"SystemAssigned"}}`)
+	}
+	if strings.HasSuffix(path, "/listAssociatedResources") {
+		identity = strings.ReplaceAll(identity, "{sub}", "/subscriptions/"+sub)
+		for _, name := range []string{"test1", "test2", "other"} {
+			x.put(t, machines+name+compute24, `{"location":"eastus","identity":{"type":"UserAssigned","userAssignedIdentities":{"`+identity+`":{}}}}`)
+		}
 	}
 }
 

@@ -121,7 +121,7 @@ type SystemIdentity struct {
 	Name       string             `json:"name"`
 	Type       string             `json:"type"`
 	Location   string             `json:"location"`
-	Tags       map[string]string  `json:"tags"`
+	Tags       map[string]string  `json:"tags,omitempty"`
 	Properties IdentityProperties `json:"properties"`
 }
 
@@ -131,9 +131,6 @@ func EncodeSystemIdentity(origin string, c identity.Carrier) SystemIdentity {
 		ID: c.ID + "/providers/Microsoft.ManagedIdentity/identities/default", Name: "default",
 		Type: "Microsoft.ManagedIdentity/identities", Location: c.Location, Tags: c.Tags,
 		Properties: IdentityProperties{TenantID: c.Block.TenantID, PrincipalID: c.Block.PrincipalID, ClientID: c.Block.ClientID},
-	}
-	if out.Tags == nil {
-		out.Tags = map[string]string{}
 	}
 	out.Properties.SecretURL = secretURL(origin+c.ID, out.Properties)
 	return out
