@@ -26,6 +26,7 @@ type cli struct {
 	Group   groupCommand   `cmd:"" help:"Look after groups."`
 	App     appCommand     `cmd:"" help:"Look after applications, their secrets and certificates."`
 	Role    roleCommand    `cmd:"" help:"Give somebody an Azure role."`
+	Agent   agentCommand   `cmd:"" help:"Let a machine speak for a resource, and give its programs tokens."`
 	Cloud   cloudCommand   `cmd:"" help:"Describe the server to Azure CLI as a cloud."`
 	CA      caCommand      `cmd:"" name:"ca" help:"Look after who trusts the server's certificates."`
 	Keys    keysCommand    `cmd:"" help:"Look after the keys that sign tokens."`
@@ -70,7 +71,7 @@ func run(args []string, out, errs io.Writer) (code int) {
 	parser, err := kong.New(&grammar,
 		kong.Name("midas"),
 		kong.Description("Managed identities as a service that you run yourself."),
-		kong.Vars{"data": midas.DefaultData, "listen": midas.DefaultListen, "resource": defaultResource},
+		kong.Vars{"agentState": midas.DefaultAgentState, "data": midas.DefaultData, "listen": midas.DefaultListen, "resource": defaultResource},
 		kong.Writers(out, errs),
 		kong.Exit(func(code int) { panic(helped(code)) }),
 		kong.BindTo(context.Background(), (*context.Context)(nil)),

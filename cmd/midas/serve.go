@@ -16,9 +16,10 @@ import (
 
 type serveCommand struct {
 	settings
-	Listen string `help:"Where HTTPS is served. Default: ${listen}" placeholder:"HOST:PORT" env:"MIDAS_LISTEN"`
-	Lab    bool   `help:"For laboratories and CI: well-known ids and a well-known secret." env:"MIDAS_LAB"`
-	Ops    string `help:"Where health, metrics and profiles are served, in clear. Default: nowhere" placeholder:"HOST:PORT" env:"MIDAS_OPS"`
+	Listen   string   `help:"Where HTTPS is served. Default: ${listen}" placeholder:"HOST:PORT" env:"MIDAS_LISTEN"`
+	Lab      bool     `help:"For laboratories and CI: well-known ids and a well-known secret." env:"MIDAS_LAB"`
+	Metadata []string `help:"Serve the metadata service of a resource to this machine, as if it were that resource; repeatable." placeholder:"ID=HOST:PORT" sep:"none"`
+	Ops      string   `help:"Where health, metrics and profiles are served, in clear. Default: nowhere" placeholder:"HOST:PORT" env:"MIDAS_OPS"`
 }
 
 // Help is shown by midas serve --help.
@@ -29,6 +30,7 @@ Examples:
 
   midas serve
   midas serve --store memory: --lab --listen localhost:9443
+  midas serve --metadata /subscriptions/.../virtualMachines/web1=127.0.0.1:8170
   midas serve --config /etc/midas.yaml
 
 A configuration file, with the names of the fields of midas.Config:
@@ -46,6 +48,13 @@ func (c *serveCommand) config() (midas.Config, error) {
 	override(&cfg.Listen, c.Listen)
 	override(&cfg.Ops, c.Ops)
 	cfg.Lab = cfg.Lab || c.Lab
+	for _, m := range c.Metadata {
+		i := strings.LastIndex(m, "=") // a name may have one
+		if i < 0 {
+			return cfg, fmt.Errorf("--metadata: %q is not ID=HOST:PORT", m)
+		}
+		cfg.Metadata = append(cfg.Metadata, midas.MetadataConfig{Resource: m[:i], Listen: m[i+1:]})
+	}
 	return cfg, err
 }
 
@@ -78,11 +87,13 @@ type scene struct {
 	midas.Admin
 	Version, Data, Midas, DataFlag string
 	Lab, Ops, Warning              string
+	Metadata                       []string
 }
 
 func newScene(s *midas.Server, cfg midas.Config) scene {
 	sc := scene{
 		Admin: s.Admin(), Version: version(), Data: cfg.Data, Midas: program(), Ops: s.OpsURL(), Warning: s.Warning(),
+		Metadata: s.MetadataURLs(),
 	}
 	if sc.Data == "" {
 		sc.Data = midas.DefaultData
@@ -107,6 +118,8 @@ var banner = template.Must(template.New("").Parse(`midas {{.Version}}
   lab           {{.}}{{end}}
 {{- with .Ops}}
   ops           {{.}}{{end}}
+{{- range .Metadata}}
+  metadata      {{.}}{{end}}
 {{- with .Warning}}
   warning       {{.}}{{end}}
 

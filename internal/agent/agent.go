@@ -18,13 +18,16 @@ import (
 // long a refusal is remembered. It is how late the end of an assignment may be noticed.
 const trust = time.Second
 
+// enrollEvery is the pause between two tries to enroll.
+const enrollEvery = 50 * time.Millisecond
+
 // Config is what an Agent needs. Now and Log are required, and one of Credential and Enroll.
 type Config struct {
 	Credential Credential
 	// Save keeps a renewed credential for the next start; nil keeps it in memory only.
 	Save func(Credential) error
 	// Enroll gets a first credential, and another one when the server does not know the host any
-	// more; nil leaves that to people. It is asked once a second at most.
+	// more; nil leaves that to people. It is not asked twice at once, nor many times a second.
 	Enroll func(context.Context) (Credential, error)
 	Now    func() time.Time
 	Log    *slog.Logger
@@ -38,7 +41,7 @@ type Agent struct {
 	flight singleflight.Group
 
 	enrolling sync.Mutex
-	enrolled  time.Time // when it was last tried; under enrolling
+	enrolled  time.Time // when it was last tried, by the machine's clock; under enrolling
 
 	mu       sync.Mutex
 	link     *link
@@ -198,12 +201,9 @@ func (a *Agent) connect(ctx context.Context) (*link, error) {
 	if l := a.linked(); l != nil {
 		return l, nil // somebody has been faster
 	}
-	now := a.Now()
-	if now.Sub(a.enrolled) < trust && !a.enrolled.IsZero() {
-		return nil, fmt.Errorf("%w: the last try to enroll was just now", host.ErrRevoked)
-	}
-	a.enrolled = now
+	sleep(ctx, enrollEvery-time.Since(a.enrolled))
 	c, err := a.Enroll(ctx)
+	a.enrolled = time.Now()
 	if err != nil {
 		return nil, err
 	}

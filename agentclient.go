@@ -1,0 +1,95 @@
+package midas
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+
+	"midas/internal/agent"
+	"midas/internal/arm"
+	"midas/internal/fleet"
+	"midas/internal/host"
+)
+
+// hostsVersion is the api-version of Midas.Hosts.
+const hostsVersion = "2026-11-01"
+
+// Invite asks the server, as the administrator, for a token with which one machine can be enrolled as
+// a host of a resource. A resource that does not exist is host.ErrRevoked: nobody can be its host.
+func (c *Client) Invite(ctx context.Context, resource string) (host.Secret, error) {
+	id, err := arm.ParseID(resource)
+	if err != nil || !id.IsResource() {
+		return "", fmt.Errorf("%q is not the id of a resource, /subscriptions/.../providers/...", resource)
+	}
+	bearer, err := c.Token(ctx, "https://management.azure.com")
+	if err != nil {
+		return "", err
+	}
+	path := url.URL{Path: id.String() + "/providers/" + string(fleet.Type) + "/default/enroll"}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.Endpoint+path.EscapedPath()+"?api-version="+hostsVersion, http.NoBody)
+	if err != nil {
+		return "", fmt.Errorf("invite a host: %w", err)
+	}
+	req.Header.Set("Authorization", "Bearer "+bearer)
+	resp, err := c.HTTP.Do(req)
+	if err != nil {
+		return "", fmt.Errorf("invite a host: %w", err)
+	}
+	defer resp.Body.Close()
+	var answer struct {
+		Token host.Secret `json:"token"`
+		Error struct {
+			Code    string `json:"code"`
+			Message string `json:"message"`
+		} `json:"error"`
+	}
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(&answer); err != nil {
+		return "", fmt.Errorf("invite a host: the answer, %s, is not JSON: %w", resp.Status, err)
+	}
+	switch {
+	case resp.StatusCode == http.StatusOK:
+		return answer.Token, nil
+	case resp.StatusCode == http.StatusNotFound:
+		return "", fmt.Errorf("%w: %s: %s", host.ErrRevoked, answer.Error.Code, answer.Error.Message)
+	}
+	return "", fmt.Errorf("invite a host: %s: %s", answer.Error.Code, answer.Error.Message)
+}
+
+// StartAgent runs an agent for a resource in this process, enrolled by the administrator, on free ports
+// of this machine.
+func (c *Client) StartAgent(ctx context.Context, resource string, cfg AgentConfig) (*Agent, error) {
+	roots, err := os.ReadFile(c.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("read the local CA: %w", err)
+	}
+	enroll := func(ctx context.Context) (agent.Credential, error) {
+		token, err := c.Invite(ctx, resource)
+		if err != nil {
+			return agent.Credential{}, err
+		}
+		return agent.Enroll(ctx, agent.Enrolment{Server: c.Endpoint, Roots: string(roots), Token: token, Resource: resource})
+	}
+	first, err := enroll(ctx)
+	if errors.Is(err, host.ErrRevoked) {
+		return nil, fmt.Errorf("there is no resource %s: %w", resource, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	// The first is asked for at once, so that what is wrong is known now. Others may be needed when
+	// the resource is made anew.
+	cfg.enroll = func(ctx context.Context) (agent.Credential, error) {
+		if first.Certificate != "" {
+			c := first
+			first = agent.Credential{}
+			return c, nil
+		}
+		return enroll(ctx)
+	}
+	return StartAgent(ctx, cfg)
+}

@@ -1,0 +1,81 @@
+package midas
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha1" //nolint:gosec // a thumbprint is what Service Fabric calls the SHA-1 of a certificate
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"midas/internal/atomicfile"
+)
+
+// fabricLife is long, because programs know the certificate by its thumbprint, which they are given
+// when they start.
+const fabricLife = 10 * 365 * 24 * time.Hour
+
+// fabricTLS is the TLS of a Service Fabric endpoint, and the thumbprint by which clients know it.
+func (a *Agent) fabricTLS() (*tls.Config, string, error) {
+	file := filepath.Join(a.cfg.State, fabricFile)
+	var block []byte
+	err := fs.ErrNotExist
+	if a.cfg.enroll == nil {
+		block, err = os.ReadFile(file)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		if block, err = fabricCertificate(time.Now()); err == nil && a.cfg.enroll == nil {
+			err = atomicfile.Write(file, block, 0o600)
+		}
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("certificate for Service Fabric: %w", err)
+	}
+	pair, err := tls.X509KeyPair(block, block)
+	if err != nil {
+		return nil, "", fmt.Errorf("certificate for Service Fabric, %s: %w", file, err)
+	}
+	sum := sha1.Sum(pair.Certificate[0]) //nolint:gosec // as above
+	config := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}
+	return config, strings.ToUpper(hex.EncodeToString(sum[:])), nil
+}
+
+// fabricCertificate makes a certificate that signs itself, with its key, in PEM.
+func fabricCertificate(now time.Time) ([]byte, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
+	if err != nil {
+		return nil, err
+	}
+	template := &x509.Certificate{
+		SerialNumber: serial, Subject: pkix.Name{CommonName: "Midas agent"}, DNSNames: []string{"localhost"},
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
+		NotBefore:   now.Add(-time.Hour), NotAfter: now.Add(fabricLife),
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		return nil, err
+	}
+	encoded, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, err
+	}
+	block := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded})
+	return append(block, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...), nil
+}

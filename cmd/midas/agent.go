@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"midas"
+)
+
+type agentCommand struct {
+	Enroll agentEnrollCommand `cmd:"" help:"Make this machine a host of a resource."`
+	Run    agentRunCommand    `cmd:"" help:"Give tokens to the programs of this machine."`
+	Invite agentInviteCommand `cmd:"" help:"Print a token with which one machine can be enrolled, as the administrator."`
+}
+
+// stateFlag names the agent's folder.
+type stateFlag struct {
+	State string `help:"Folder of the agent. Default: ${default}" placeholder:"DIR" default:"${agentState}" env:"MIDAS_AGENT_STATE"`
+}
+
+type agentEnrollCommand struct {
+	stateFlag
+	Server   string `required:"" help:"The server, https://HOST[:PORT]." placeholder:"URL" env:"MIDAS_SERVER"`
+	Resource string `help:"What this machine is to be; without it, what the token is for." placeholder:"ID"`
+	Token    string `help:"The enrolment token; - reads it from standard input, where other users cannot see it." placeholder:"TOKEN" required:"" env:"MIDAS_ENROLMENT_TOKEN"`
+	CA       string `name:"ca" help:"File of whom to trust as the server. Default: whom the system trusts" placeholder:"FILE" env:"MIDAS_CA"`
+}
+
+// Help is shown by midas agent enroll --help.
+func (agentEnrollCommand) Help() string {
+	return `The token comes from whoever may do Midas.Hosts/hosts/enroll/action on the resource: from "midas agent invite", or from
+
+  POST {resource}/providers/Midas.Hosts/hosts/default/enroll?api-version=2026-11-01
+
+It is good once, for 15 minutes. The machine makes a key, which never leaves it, and gets a certificate, which "midas agent run" renews.`
+}
+
+// maxToken bounds what is read from standard input.
+const maxToken = 4 << 10
+
+// Run enrolls.
+func (c *agentEnrollCommand) Run(ctx context.Context, to streams) error {
+	token := c.Token
+	if token == "-" {
+		data, err := io.ReadAll(io.LimitReader(os.Stdin, maxToken))
+		if err != nil {
+			return fmt.Errorf("read the token: %w", err)
+		}
+		token = strings.TrimSpace(string(data))
+	}
+	resource, err := midas.Enroll(ctx, midas.Enrolment{
+		Server: c.Server, Resource: c.Resource, Token: midas.Secret(token), CAFile: c.CA, State: c.State,
+	})
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(to.out, "enrolled %s\n", resource)
+	return err
+}
+
+type agentInviteCommand struct {
+	dataFlag
+	Resource string `required:"" help:"The resource that the machine is to be." placeholder:"ID"`
+}
+
+// Run asks the server.
+func (c *agentInviteCommand) Run(ctx context.Context, to streams) error {
+	client, err := midas.OpenClient(c.Data)
+	if err != nil {
+		return err
+	}
+	token, err := client.Invite(ctx, c.Resource)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(to.out, string(token))
+	return err
+}
+
+type agentRunCommand struct {
+	stateFlag
+	Flavour   []string `help:"Protocol to serve, and where: imds (the default), app-service, arc, cloud-shell, service-fabric or machine-learning; repeatable. Default addresses: 169.254.169.254:80 for imds, elsewhere 127.0.0.1" placeholder:"NAME[=HOST:PORT]" default:"imds" sep:"none"`
+	Name      []string `help:"Host name under which programs reach the agent, besides localhost and addresses; repeatable." placeholder:"HOST"`
+	ArcFolder string   `help:"Folder for the challenges of arc. Clients insist on the default: /var/opt/azcmagent/tokens" placeholder:"DIR"`
+	Unlimited bool     `help:"Do not limit programs to 20 token requests a second, as Azure does."`
+}
+
+// Help is shown by midas agent run --help.
+func (agentRunCommand) Help() string {
+	return `Prints, as shell commands, the variables that make programs choose the agent, and then a line "ready". Programs that know only Azure's own address need
+
+  ip addr add 169.254.169.254/32 dev lo
+
+and the agent on port 80 there, which is where imds is by default. Everyone who can reach the agent gets tokens: it belongs on addresses of this machine.
+
+Examples:
+
+  midas agent run
+  midas agent run --flavour app-service=127.0.0.1:8171 --flavour arc`
+}
+
+// Run serves until a signal comes.
+func (c *agentRunCommand) Run(ctx context.Context, to streams) error {
+	cfg := midas.AgentConfig{State: c.State, Names: c.Name, ArcFolder: c.ArcFolder}
+	for _, f := range c.Flavour {
+		name, listen, _ := strings.Cut(f, "=")
+		cfg.Endpoints = append(cfg.Endpoints, midas.EndpointConfig{Flavour: name, Listen: listen, Unlimited: c.Unlimited})
+	}
+	ctx, restore := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer restore()
+	agent, err := midas.StartAgent(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	for _, v := range agent.Environment() {
+		fmt.Fprintf(to.out, "export %s=%s\n", v.Name, quote(v.Value))
+	}
+	if _, err := fmt.Fprintf(to.out, "ready %s\n", strings.Join(agent.URLs(), " ")); err != nil {
+		return errors.Join(fmt.Errorf("print what is ready: %w", err), agent.Close())
+	}
+	select {
+	case <-ctx.Done():
+	case <-agent.Done():
+	}
+	restore() // from here on a second signal ends the process at once
+	return agent.Close()
+}
