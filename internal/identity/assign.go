@@ -78,7 +78,7 @@ func (s *Service) named(tx store.Tx, ids []arm.ID) (map[string]*Identity, error)
 	named := make(map[string]*Identity, len(ids))
 	for _, id := range ids {
 		rec, err := s.Resources.Get(tx, id)
-		if isMissing(err) {
+		if isMissing(err) || err == nil && rec.State == resource.Deleting {
 			continue
 		}
 		if err != nil {

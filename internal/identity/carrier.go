@@ -38,6 +38,14 @@ type Write struct {
 // client did wrong is an *arm.Error; those of the block are FailedIdentityOperation,
 // LinkedInvalidPropertyId, InvalidIdentityId (all 400), and whatever Assignment.Allow says.
 func (s *Service) WriteCarrier(ctx context.Context, ev activity.Event, w Write) (out Carrier, created bool, err error) {
+	err = s.Resources.Settled(ctx, w.ID, func() error {
+		out, created, err = s.writeCarrier(ctx, ev, w)
+		return err
+	})
+	return out, created, err
+}
+
+func (s *Service) writeCarrier(ctx context.Context, ev activity.Event, w Write) (out Carrier, created bool, err error) {
 	err = s.Log.Update(ctx, ev, func(tx store.Tx) error {
 		old, err := s.present(tx, w)
 		if err != nil {

@@ -24,13 +24,6 @@ func (i Identity) clone() Identity {
 	return i
 }
 
-// canonical is the spelling under which an identity is kept: the caller's for the names, Azure's
-// for the words between them.
-func canonical(id arm.ID) string {
-	return "/subscriptions/" + id.Subscription() + "/resourceGroups/" + id.ResourceGroup() +
-		"/providers/" + string(Type) + "/" + id.Name()
-}
-
 // WireID is an id as Microsoft.ManagedIdentity writes it: with "resourcegroups" in lower case.
 func WireID(id arm.ID) string {
 	return strings.Replace(id.String(), "/resourceGroups/", "/resourcegroups/", 1)

@@ -131,23 +131,6 @@ func (s *Service) DeleteFederated(ctx context.Context, ev activity.Event, id arm
 	return existed, err
 }
 
-// deleteAll removes an identity's record with its credentials.
-func (s *Service) deleteAll(tx store.Tx, id arm.ID, rec resource.Record) error {
-	for child, err := range s.Resources.Nested(tx, id) {
-		if err != nil {
-			return err
-		}
-		childID, err := arm.ParseID(child.ID)
-		if err != nil {
-			return fmt.Errorf("record %s: %w", child.ID, err)
-		}
-		if err := s.Resources.Remove(tx, childID, child); err != nil {
-			return err
-		}
-	}
-	return s.Resources.Remove(tx, id, rec)
-}
-
 func (s *Service) federatedParent(tx store.Tx, id arm.ID) (resource.Record, error) {
 	parent, err := s.Resources.Parent(tx, id)
 	if e, isARM := err.(*arm.Error); isARM && e.Code == "ParentResourceNotFound" {
@@ -162,6 +145,9 @@ func (s *Service) checkSiblings(tx store.Tx, id arm.ID, wanted Federated) error 
 	for rec, err := range s.Resources.Nested(tx, id.Parent()) {
 		if err != nil {
 			return err
+		}
+		if !rec.Type.Is(FederatedType) {
+			continue // whatever extends the identity
 		}
 		other, err := federatedFrom(rec)
 		if err != nil {

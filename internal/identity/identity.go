@@ -83,47 +83,33 @@ func (s *Service) Put(ctx context.Context, ev activity.Event, id arm.ID, change 
 	if err := checkName(id.Name()); err != nil {
 		return Identity{}, false, err
 	}
+	return s.change(ctx, ev, id, false, change)
+}
+
+// Patch changes an identity that must exist.
+func (s *Service) Patch(ctx context.Context, ev activity.Event, id arm.ID, change Change) (out Identity, err error) {
+	out, _, err = s.change(ctx, ev, id, true, change)
+	return out, err
+}
+
+// change carries out a change of an identity, which must exist if exists says so.
+func (s *Service) change(ctx context.Context, ev activity.Event, id arm.ID, exists bool, change Change) (out Identity, created bool, err error) {
 	var was Identity
-	err = s.Log.Update(ctx, ev, func(tx store.Tx) error {
-		group, err := s.Resources.Parent(tx, id)
-		if err != nil {
+	err = s.Resources.Settled(ctx, id, func() error {
+		return s.Log.Update(ctx, ev, func(tx store.Tx) error {
+			rec, err := s.present(tx, Write{ID: id, Type: Type, Exists: exists})
+			if err != nil {
+				return err
+			}
+			created = rec.Created.IsZero()
+			was, out, err = s.write(tx, rec, created, change)
 			return err
-		}
-		rec, err := s.Resources.Get(tx, id)
-		created = isNotFound(err)
-		if err != nil && !created {
-			return err
-		}
-		if created {
-			rec = resource.Record{ID: canonical(id), Type: Type, Name: id.Name(), TenantID: group.TenantID, State: resource.Succeeded}
-		}
-		was, out, err = s.write(tx, rec, created, change)
-		return err
+		})
 	})
 	if err == nil {
 		err = s.confirm(ctx, ev, was, out)
 	}
 	return out, created, err
-}
-
-// Patch changes an identity that must exist.
-func (s *Service) Patch(ctx context.Context, ev activity.Event, id arm.ID, change Change) (out Identity, err error) {
-	var was Identity
-	err = s.Log.Update(ctx, ev, func(tx store.Tx) error {
-		if _, err := s.Resources.Parent(tx, id); err != nil {
-			return err
-		}
-		rec, err := s.Resources.Get(tx, id)
-		if err != nil {
-			return err
-		}
-		was, out, err = s.write(tx, rec, false, change)
-		return err
-	})
-	if err == nil {
-		err = s.confirm(ctx, ev, was, out)
-	}
-	return out, err
 }
 
 // Get reads an identity.
@@ -155,28 +141,7 @@ func (s *Service) List(ctx context.Context, scope arm.ID, after string, limit in
 // references of resources that use it. It tells whether there was anything to delete; only a
 // missing group is an error.
 func (s *Service) Delete(ctx context.Context, ev activity.Event, id arm.ID) (existed bool, err error) {
-	if _, err := s.Resources.Find(ctx, id); isNotFound(err) {
-		return false, nil
-	} else if err != nil {
-		return false, err
-	}
-	// Assignments go first: should Midas stop here, nobody is left with a right on a later
-	// identity of the same name.
-	if err := s.Resources.Scopes.DeleteScope(ctx, id); err != nil {
-		return false, fmt.Errorf("delete role assignments at %s: %w", id, err)
-	}
-	err = s.Log.Update(ctx, ev, func(tx store.Tx) error {
-		if _, err := s.Resources.Parent(tx, id); err != nil {
-			return err
-		}
-		rec, err := s.Resources.Get(tx, id)
-		existed = !isNotFound(err)
-		if !existed || err != nil {
-			return onlyIf(existed, err)
-		}
-		return s.deleteAll(tx, id, rec)
-	})
-	return existed, err
+	return s.Resources.Delete(ctx, ev, id)
 }
 
 // Deleted implements resource.Owner: with the record goes the service principal.

@@ -105,14 +105,20 @@ func (s *Service) sweep(ctx context.Context) error {
 	return err
 }
 
-// finish ends a group or a resource: what lies in it, the role assignments at it and below, and
-// then the record itself together with the operation. Every step may be repeated. What is not going
-// away any more was ended by another operation and may have been made anew: it is left alone.
+// finish ends what an operation is about, and the operation with it.
 func (s *Service) finish(ctx context.Context, op Operation) error {
 	target, err := arm.ParseID(op.Target)
 	if err != nil {
 		return fmt.Errorf("operation %s: %w", op.Name, err)
 	}
+	return s.end(ctx, target, func(tx store.Tx) error { return s.endOperation(tx, op, target) })
+}
+
+// end ends a group or a resource that is going away: what lies in it, the role assignments at it
+// and below, and then the record itself together with whatever last does. Every step may be
+// repeated, also by several at once. What is not going away any more was ended by another and may
+// have been made anew: it is left alone.
+func (s *Service) end(ctx context.Context, target arm.ID, last func(store.Tx) error) (err error) {
 	for step := more; step == more; {
 		if step, err = s.deleteSome(ctx, target); err != nil {
 			return fmt.Errorf("empty %s: %w", target, err)
@@ -124,7 +130,7 @@ func (s *Service) finish(ctx context.Context, op Operation) error {
 		}
 	}
 	_, err = s.Store.Update(ctx, func(tx store.Tx) error {
-		if err := s.endOperation(tx, op, target); err != nil {
+		if err := last(tx); err != nil {
 			return err
 		}
 		rec, err := s.read(tx, recordKey(target))

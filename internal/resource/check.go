@@ -60,7 +60,9 @@ func CheckSameLocation(id arm.ID, have, wanted string) error {
 		id.Name(), have, id.ResourceGroup(), wanted)
 }
 
+const codeBeingDeleted = "ResourceBeingDeleted"
+
 // ErrBeingDeleted refuses to write to what is going away.
 func ErrBeingDeleted(id arm.ID) *arm.Error {
-	return arm.Errorf(http.StatusConflict, "ResourceBeingDeleted", "The resource '%s' is being deleted and cannot perform this operation.", id)
+	return arm.Errorf(http.StatusConflict, codeBeingDeleted, "The resource '%s' is being deleted and cannot perform this operation.", id)
 }

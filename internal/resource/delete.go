@@ -47,6 +47,22 @@ func (s *Service) Delete(ctx context.Context, ev activity.Event, id arm.ID) (exi
 	return true, nil
 }
 
+// Settled runs a write. When it meets a resource that is going away, it helps to end that, and runs
+// the write again, so that a delete and a write of one resource always happen one after the other.
+func (s *Service) Settled(ctx context.Context, id arm.ID, write func() error) error {
+	for range 8 {
+		err := write()
+		var e *arm.Error
+		if !errors.As(err, &e) || e.Code != codeBeingDeleted {
+			return err
+		}
+		if err := s.end(ctx, id, func(store.Tx) error { return nil }); err != nil {
+			return err
+		}
+	}
+	return write()
+}
+
 // IsMissing tells ARM's word for a missing resource; a missing group is another matter.
 func IsMissing(err error) bool {
 	var e *arm.Error

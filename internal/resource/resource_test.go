@@ -204,6 +204,66 @@ func TestAnotherProcessFinishesWhatACrashHasInterrupted(t *testing.T) {
 	})
 }
 
+func TestDeletingAResourceTakesWhatIsInItAndIsFinishedAfterAFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := storetest.Memory(t)
+		s := newService(t, st)
+		scopes := &recorder{err: errors.New("the store is gone")}
+		s.Scopes = scopes
+		putGroup(t, s, sub+"/resourceGroups/a", "eastus", nil)
+		widget := putWidget(t, s, sub+"/resourceGroups/a", "w")
+		stays := putWidget(t, s, sub+"/resourceGroups/a", "w2")
+		for i := range 300 { // more than one transaction takes
+			put(t, s, fmt.Sprintf("%s/parts/p%d", widget, i))
+		}
+		put(t, s, widget+"/providers/Contoso.Guard/locks/l")
+		if _, err := s.Delete(t.Context(), activity.Event{}, id(t, widget)); err == nil {
+			t.Fatal("the failure is not told")
+		}
+		wantCode(t, tryPut(s, id(t, widget+"/parts/late")), "ResourceBeingDeleted")
+		scopes.err = nil
+		run(t, newServiceOver(t, st, scopes))
+		synctest.Wait()
+		for _, key := range keys(t, st) {
+			if strings.Contains(key, "/w/") || strings.HasSuffix(key, "/w") || strings.HasPrefix(key, "o/") {
+				t.Errorf("%s is left", key)
+			}
+		}
+		if _, err := s.Find(t.Context(), id(t, stays)); err != nil {
+			t.Errorf("the neighbour is gone: %v", err)
+		}
+		if existed, err := s.Delete(t.Context(), activity.Event{}, id(t, widget)); existed || err != nil {
+			t.Errorf("a second deletion: %v, %v", existed, err)
+		}
+		if existed, err := s.Delete(t.Context(), activity.Event{}, id(t, stays)); !existed || err != nil {
+			t.Errorf("the neighbour's deletion: %v, %v", existed, err)
+		}
+	})
+}
+
+func TestAWriteThatMeetsADeletionComesAfterIt(t *testing.T) {
+	s := newService(t, storetest.Memory(t))
+	putGroup(t, s, sub+"/resourceGroups/a", "eastus", nil)
+	widget := id(t, putWidget(t, s, sub+"/resourceGroups/a", "w"))
+	s.Scopes = &recorder{err: errors.New("not now")}
+	if _, err := s.Delete(t.Context(), activity.Event{}, widget); err == nil {
+		t.Fatal("the failure is not told")
+	}
+	s.Scopes = &recorder{}
+	var seen []error
+	err := s.Settled(t.Context(), widget, func() error {
+		rec, err := s.Find(t.Context(), widget)
+		if err == nil && rec.State == resource.Deleting {
+			err = resource.ErrBeingDeleted(widget)
+		}
+		seen = append(seen, err)
+		return err
+	})
+	if wantCode(t, err, "ResourceNotFound"); len(seen) != 2 {
+		t.Errorf("the write has seen %v", seen)
+	}
+}
+
 func TestNothingIsEverCreatedInAGroupThatGoesAway(t *testing.T) {
 	st := storetest.Memory(t)
 	s := newService(t, st)
@@ -287,6 +347,7 @@ type recorder struct {
 	calls atomic.Int64
 	after int64
 	do    func()
+	err   error
 }
 
 func (r *recorder) Deleted(store.Tx, resource.Record) error {
@@ -298,14 +359,19 @@ func (r *recorder) Deleted(store.Tx, resource.Record) error {
 
 func (r *recorder) DeleteScope(context.Context, arm.ID) error {
 	r.calls.Add(1)
-	return nil
+	return r.err
 }
 
 func newService(t *testing.T, st store.Store) *resource.Service {
 	t.Helper()
+	return newServiceOver(t, st, &recorder{})
+}
+
+func newServiceOver(t *testing.T, st store.Store, scopes resource.Scopes) *resource.Service {
+	t.Helper()
 	log := &activity.Log{Store: st, Now: time.Now, NewID: uuid.NewString}
 	s := resource.New(resource.Config{
-		Log: log, Store: st, Now: time.Now, NewID: uuid.NewString, Scopes: &recorder{},
+		Log: log, Store: st, Now: time.Now, NewID: uuid.NewString, Scopes: scopes,
 		Logger: slog.New(slog.DiscardHandler),
 	})
 	_, err := st.Update(t.Context(), func(tx store.Tx) error {

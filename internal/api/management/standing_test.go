@@ -30,7 +30,9 @@ func TestRevokedTokensAreRefusedAndNewOnesAreNot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStack(t)
 		s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"eastus"}`)
-		var made struct{ Properties struct{ PrincipalID, ClientID string } }
+		var made struct {
+			Properties struct{ PrincipalID, ClientID string }
+		}
 		decode(t, s.want(t, 201, "owner", "PUT", uaiPath+"app?api-version=2023-01-31", `{"location":"eastus"}`), &made)
 		s.callers["app"] = directory.ServicePrincipal{ID: made.Properties.PrincipalID, AppID: made.Properties.ClientID}
 		s.assign(t, "app", "Reader", "/subscriptions/"+sub)
