@@ -32,6 +32,7 @@ names: [midas, 192.0.2.1]
 store: "memory:"
 cache: 64MiB
 lab: true
+namespaces: [Microsoft.Web]
 ops: 127.0.0.1:9090
 tokenLifetime: 90m
 keys: {rotateEvery: 720h, publishBefore: 1h}
@@ -41,7 +42,7 @@ shutdownTimeout: 5s
 `)
 	want := midas.Config{
 		Data: "/var/lib/midas", Listen: ":443", Origin: "https://midas.example", Names: []string{"midas", "192.0.2.1"},
-		Store: "memory:", Cache: 64 << 20, Lab: true, Ops: "127.0.0.1:9090", TokenLifetime: 90 * time.Minute,
+		Store: "memory:", Cache: 64 << 20, Lab: true, Namespaces: []string{"Microsoft.Web"}, Ops: "127.0.0.1:9090", TokenLifetime: 90 * time.Minute,
 		Keys:            midas.KeysConfig{RotateEvery: 720 * time.Hour, PublishBefore: time.Hour},
 		Activity:        midas.ActivityConfig{MaxAge: 24 * time.Hour, MaxSize: 1 << 30},
 		Log:             midas.LogConfig{Level: slog.LevelWarn, Format: "json"},

@@ -104,7 +104,7 @@ func (s *Service) Scale(ctx context.Context, ev activity.Event, set arm.ID) erro
 				return fmt.Errorf("scale %s: %w", set, err)
 			}
 		}
-		if !missing {
+		if !missing && len(surplus) == 0 { // else look again: the capacity may have changed since
 			return nil
 		}
 	}

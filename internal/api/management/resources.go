@@ -2,9 +2,11 @@ package management
 
 import (
 	"context"
+	"slices"
 
 	"midas/internal/api/management/wire"
 	"midas/internal/arm"
+	"midas/internal/compute"
 	"midas/internal/resource"
 )
 
@@ -23,11 +25,17 @@ func (h *Handler) listResources(ctx context.Context, r *Request) (*Response, err
 	if err != nil {
 		return nil, err
 	}
-	value := make([]wire.Resource, 0, len(found.Records))
-	for _, rec := range found.Records {
-		if filter.Keeps(rec) {
-			value = append(value, wire.EncodeResource(rec))
-		}
+	kept := slices.DeleteFunc(found.Records, func(rec resource.Record) bool {
+		// The machines of a scale set are its own affair.
+		return !filter.Keeps(rec) || rec.Type.Is(compute.Instance) && filter.Type == ""
+	})
+	carriers, err := h.Identities.Carriers(ctx, kept)
+	if err != nil {
+		return nil, err
+	}
+	value := make([]wire.Resource, len(carriers))
+	for i, c := range carriers {
+		value[i] = wire.EncodeResource(r.Version, c)
 	}
 	return ok(wire.List[wire.Resource]{Value: value, NextLink: h.nextLink(r, p, found.Next)})
 }

@@ -63,8 +63,19 @@ type stack struct {
 
 func newStack(t testing.TB) *stack { return newStackAt(t, time.Now) }
 
+// newStackOf makes a stack whose handler is a little different.
+func newStackOf(t testing.TB, change func(*management.Handler)) *stack {
+	t.Helper()
+	return makeStack(t, time.Now, change)
+}
+
 // newStackAt makes a stack whose clock can be another one.
 func newStackAt(t testing.TB, now func() time.Time) *stack {
+	t.Helper()
+	return makeStack(t, now, func(*management.Handler) {})
+}
+
+func makeStack(t testing.TB, now func() time.Time, change func(*management.Handler)) *stack {
 	t.Helper()
 	s := &stack{store: storetest.Memory(t), now: now, callers: map[string]directory.ServicePrincipal{}}
 	keys, err := token.OpenKeys(t.Context(), token.KeysConfig{Store: s.store, Master: token.MasterKey{1}, Now: now, MaxTokenLife: 24 * time.Hour})
@@ -83,12 +94,14 @@ func newStackAt(t testing.TB, now func() time.Time) *stack {
 	must(t, err)
 	metrics, err := httpx.NewMetrics(prometheus.NewRegistry())
 	must(t, err)
-	handler, err := management.New(management.Handler{
+	h := management.Handler{
 		Origin: origin, HomeTenant: tenant, Tokens: &token.Verifier{Keys: keys, Now: now, Origin: origin},
 		RBAC: s.rbac, Directory: s.directory, Resources: s.resources, Identities: s.identities,
 		Compute:  &compute.Service{Resources: s.resources, Now: now, NewID: uuid.NewString},
 		Activity: s.log, Store: s.store, Pages: pages, Now: now, NewID: uuid.NewString,
-	})
+	}
+	change(&h)
+	handler, err := management.New(h)
 	must(t, err)
 	s.Handler = witnessed(t, httpx.New(handler, httpx.Options{
 		Log: slog.New(slog.DiscardHandler), Metrics: metrics, Now: time.Now, NewID: uuid.NewString,

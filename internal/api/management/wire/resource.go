@@ -1,25 +1,35 @@
 package wire
 
 import (
+	"encoding/json"
 	"strings"
 
 	"midas/internal/arm"
+	"midas/internal/identity"
 	"midas/internal/odata"
 	"midas/internal/resource"
 )
 
 // Resource is an entry in the lists of all resources. It has no properties.
 type Resource struct {
-	ID       string            `json:"id"`
-	Name     string            `json:"name"`
-	Type     arm.Type          `json:"type"`
-	Location string            `json:"location,omitempty"`
-	Tags     map[string]string `json:"tags,omitempty"`
+	ID        string            `json:"id"`
+	Name      string            `json:"name"`
+	Type      arm.Type          `json:"type"`
+	Kind      json.RawMessage   `json:"kind,omitempty"`
+	Location  string            `json:"location,omitempty"`
+	Tags      map[string]string `json:"tags,omitempty"`
+	SKU       json.RawMessage   `json:"sku,omitempty"`
+	Plan      json.RawMessage   `json:"plan,omitempty"`
+	ManagedBy json.RawMessage   `json:"managedBy,omitempty"`
+	Identity  *Block            `json:"identity,omitempty"`
 }
 
 // EncodeResource shows a resource of any type. A nested resource's name is the chain of names.
-func EncodeResource(rec resource.Record) Resource {
-	out := Resource{ID: rec.ID, Name: rec.Name, Type: rec.Type, Location: rec.Location, Tags: rec.Tags}
+func EncodeResource(v arm.Version, rec identity.Carrier) Resource {
+	out := Resource{
+		ID: rec.ID, Name: rec.Name, Type: rec.Type, Location: rec.Location, Tags: rec.Tags, Identity: EncodeBlock(v, rec),
+		Kind: rec.Extra["kind"], SKU: rec.Extra["sku"], Plan: rec.Extra["plan"], ManagedBy: rec.Extra["managedBy"],
+	}
 	id, _ := arm.ParseID(rec.ID) // it was parsed before it was stored
 	for up := id.Parent(); up.IsResource(); up = up.Parent() {
 		out.Name = up.Name() + "/" + out.Name
