@@ -78,6 +78,14 @@ func Start(t testing.TB, opts ...Option) *Server {
 	}
 }
 
+// Stop ends the server before the test does.
+func (s *Server) Stop(t testing.TB) {
+	t.Helper()
+	if err := s.server.Close(); err != nil {
+		t.Errorf("end midas: %v", err)
+	}
+}
+
 // Client trusts the server's certificate authority and no other.
 func (s *Server) Client() *http.Client { return s.client.HTTP }
 

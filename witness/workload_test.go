@@ -1,0 +1,356 @@
+package witness_test
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/managedidentity"
+	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/google/uuid"
+
+	"midas"
+)
+
+const reader = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
+
+// This is what managed identities are for, from the beginning to the end.
+func TestAWorkloadsIdentityFromCreationToRefusal(t *testing.T) {
+	w := start(t)
+	w.group(t, "rg")
+
+	// An identity is made, and a machine that carries it.
+	app := w.identity(t, "rg", "app")
+	vm := w.vm(t, "web1", *app.ID)
+
+	// Only on that machine there is a token for it, and no secret anywhere.
+	agent := w.agent(t, vm)
+	other := w.agent(t, w.vm(t, "web2"))
+	const arm = "https://management.azure.com/"
+	token, reason := imds(t, agent, arm, "")
+	if token == "" {
+		t.Fatalf("no token on the machine: %s", reason)
+	}
+	if stolen, _ := imds(t, other, arm, "&client_id="+*app.Properties.ClientID); stolen != "" {
+		t.Fatal("another machine got the token")
+	}
+
+	// Anybody can verify the token who knows its issuer.
+	ctx := oidc.ClientContext(t.Context(), w.guard.Client)
+	provider, err := oidc.NewProvider(ctx, w.Endpoint+"/"+w.TenantID+"/")
+	check(t, err)
+	verified, err := provider.Verifier(&oidc.Config{ClientID: arm}).Verify(ctx, token)
+	check(t, err)
+	var claims struct {
+		Oid, Sub, Tid, Appid, Appidacr, Idtyp, Ver string
+		MIRID                                      string `json:"xms_mirid"`
+		Groups                                     []string
+	}
+	check(t, verified.Claims(&claims))
+	if claims.Oid != *app.Properties.PrincipalID || claims.Sub != claims.Oid || claims.Appid != *app.Properties.ClientID ||
+		claims.Tid != w.TenantID || claims.Appidacr != "2" || claims.Idtyp != "app" || claims.Ver != "1.0" || claims.Groups != nil ||
+		!strings.EqualFold(claims.MIRID, *app.ID) {
+		t.Errorf("claims %+v", claims)
+	}
+	if life := verified.Expiry.Sub(verified.IssuedAt); life != 24*time.Hour {
+		t.Errorf("it lives %s", life)
+	}
+
+	// It opens nothing, until it is given a role, and then what that role allows and nothing else.
+	group := w.scope() + "/resourceGroups/rg"
+	read := func() int { return w.arm(t, "GET", group+"?api-version=2021-04-01", "", token).status }
+	if status := read(); status != 403 {
+		t.Errorf("without a role: %d", status)
+	}
+	w.did(t, "PUT", group+"/providers/Microsoft.Authorization/roleAssignments/"+uuid.NewString()+"?api-version=2022-04-01", fmt.Sprintf(
+		`{"properties":{"roleDefinitionId":"%s/providers/Microsoft.Authorization/roleDefinitions/%s","principalId":%q,"principalType":"ServicePrincipal"}}`,
+		w.scope(), reader, claims.Oid))
+	if status := read(); status != 200 {
+		t.Errorf("with the role: %d", status)
+	}
+	for what, refused := range map[string]answer{
+		"a write":       w.arm(t, "PUT", group+"/providers/Microsoft.ManagedIdentity/userAssignedIdentities/x?api-version=2023-01-31", `{"location":"eastus"}`, token),
+		"elsewhere":     w.arm(t, "GET", w.scope()+"/resourceGroups?api-version=2021-04-01", "", token),
+		"another host":  w.arm(t, "POST", vm+"/providers/Midas.Hosts/hosts/default/enroll?api-version=2026-11-01", "", token),
+		"a list of all": w.arm(t, "GET", vm+"/providers/Midas.Hosts/hosts/x?api-version=2026-11-01", "", token),
+	} {
+		if refused.status != 403 && refused.status != 405 {
+			t.Errorf("%s: %d %v", what, refused.status, refused.body)
+		}
+	}
+
+	// The identity is deleted. The machine still names it, and gets nothing for it any more.
+	w.did(t, "DELETE", *app.ID+"?api-version=2023-01-31", "")
+	within(t, time.Second, "the end of tokens", func() bool { token, _ := imds(t, agent, arm, ""); return token == "" })
+	if _, named := w.did(t, "GET", vm+machineVersion, "").body["identity"].(map[string]any)["userAssignedIdentities"].(map[string]any)[*app.ID]; !named {
+		t.Error("the machine has forgotten the identity")
+	}
+
+	// A new one of that name is another one.
+	again := w.identity(t, "rg", "app")
+	if *again.Properties.PrincipalID == claims.Oid {
+		t.Error("the principal has come back to life")
+	}
+	for _, selector := range []string{"", "&msi_res_id=" + *again.ID, "&client_id=" + *again.Properties.ClientID} {
+		if token, reason := imds(t, agent, arm, selector); token != "" || reason != "Identity not found" {
+			t.Errorf("for %q: a token of %d bytes, %q", selector, len(token), reason)
+		}
+	}
+}
+
+// Detaching has to end tokens on every machine, also on those that keep warm ones.
+func TestDetachingEndsTokensEverywhereWithinASecond(t *testing.T) {
+	w := start(t)
+	w.group(t, "rg")
+	app := w.identity(t, "rg", "app")
+	const hosts = 8
+	var agents []*midas.Agent
+	var longest time.Duration
+	for i := range hosts {
+		a := w.agent(t, w.vm(t, fmt.Sprintf("vm%d", i), *app.ID))
+		if token, reason := imds(t, a, "a", ""); token == "" {
+			t.Fatal(reason)
+		}
+		agents = append(agents, a)
+	}
+	for i := range agents {
+		w.did(t, "PATCH", w.machineID(fmt.Sprintf("vm%d", i))+machineVersion, `{"identity":{"type":"None"}}`)
+		begun := time.Now()
+		within(t, time.Second, "the end of tokens", func() bool { token, _ := imds(t, agents[i], "a", ""); return token == "" })
+		longest = max(longest, time.Since(begun))
+	}
+	t.Logf("of %d machines, the slowest took %s after the answer to the request", hosts, longest)
+}
+
+func TestDeletingAndRevokingEndTokensWithinASecond(t *testing.T) {
+	for name, end := range map[string]func(t *testing.T, w *world, identity, vm string){
+		"identity deleted": func(t *testing.T, w *world, identity, _ string) {
+			w.did(t, "DELETE", identity+"?api-version=2023-01-31", "")
+		},
+		"machine deleted": func(t *testing.T, w *world, _, vm string) { w.did(t, "DELETE", vm+machineVersion, "") },
+		"host removed": func(t *testing.T, w *world, _, vm string) {
+			hosts := w.did(t, "GET", vm+"/providers/Midas.Hosts/hosts?api-version=2026-11-01", "").body["value"].([]any)
+			w.did(t, "DELETE", hosts[0].(map[string]any)["id"].(string)+"?api-version=2026-11-01", "")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := start(t)
+			w.group(t, "rg")
+			app := w.identity(t, "rg", "app")
+			vm := w.vm(t, "web", *app.ID)
+			a := w.agent(t, vm)
+			if token, reason := imds(t, a, "a", ""); token == "" {
+				t.Fatal(reason)
+			}
+			end(t, w, *app.ID, vm)
+			took := within(t, time.Second, name, func() bool { token, _ := imds(t, a, "a", ""); return token == "" })
+			t.Logf("%s: %s", name, took)
+		})
+	}
+}
+
+func TestRevokedTokensAreReplacedAtOnce(t *testing.T) {
+	w := start(t)
+	w.group(t, "rg")
+	app := w.identity(t, "rg", "app")
+	a := w.agent(t, w.vm(t, "web", *app.ID))
+	const arm = "https://management.azure.com/"
+	before, _ := imds(t, a, arm, "")
+	w.did(t, "POST", *app.ID+"/revokeTokens?api-version=2023-07-31-preview", "")
+	if got := w.arm(t, "GET", "/subscriptions?api-version=2022-12-01", "", before); got.status != 401 {
+		t.Errorf("a revoked token: %d", got.status)
+	}
+	var after string
+	within(t, time.Second, "a new token", func() bool { after, _ = imds(t, a, arm, ""); return after != before && after != "" })
+	if got := w.arm(t, "GET", "/subscriptions?api-version=2022-12-01", "", after); got.status != 200 {
+		t.Errorf("the token after it: %d %v", got.status, got.body)
+	}
+}
+
+func TestWorkloadsLiveThroughAnOutage(t *testing.T) {
+	w := start(t)
+	w.group(t, "rg")
+	app := w.identity(t, "rg", "app")
+	a := w.agent(t, w.vm(t, "web", *app.ID))
+	before, _ := imds(t, a, "a", "")
+	w.Stop(t)
+	for range 3 {
+		if after, reason := imds(t, a, "a", ""); after != before {
+			t.Errorf("without the server: %q", reason)
+		}
+	}
+}
+
+// A scale set's machines are hosts of their own, and have the identities of the set.
+func TestScaleSetInstancesEnrollAsThemselves(t *testing.T) {
+	w := start(t)
+	w.group(t, "rg")
+	app := w.identity(t, "rg", "app")
+	set := w.scope() + "/resourceGroups/rg/providers/Microsoft.Compute/virtualMachineScaleSets/set"
+	w.did(t, "PUT", set+machineVersion, fmt.Sprintf(
+		`{"location":"eastus","sku":{"name":"Standard_A1","capacity":2},"properties":{"orchestrationMode":"Uniform"},"identity":{"type":"UserAssigned","userAssignedIdentities":{%q:{}}}}`, *app.ID))
+	instances := w.did(t, "GET", set+"/virtualMachines"+machineVersion, "").body["value"].([]any)
+	if len(instances) != 2 {
+		t.Fatalf("%d instances", len(instances))
+	}
+	var agents []*midas.Agent
+	for _, i := range instances {
+		a := w.agent(t, i.(map[string]any)["id"].(string))
+		if token, reason := imds(t, a, "a", ""); token == "" {
+			t.Fatal(reason)
+		}
+		agents = append(agents, a)
+	}
+	w.did(t, "PATCH", set+machineVersion, `{"identity":{"type":"None"}}`)
+	for _, a := range agents {
+		within(t, time.Second, "the end of tokens", func() bool { token, _ := imds(t, a, "a", ""); return token == "" })
+	}
+}
+
+// flavours are the protocols, what of an identity's names they let a program select it by, and whether
+// the client insists on places of the machine that a test cannot have.
+var flavours = map[string]struct{ client, object, resource bool }{
+	"imds":             {true, true, true},
+	"app-service":      {true, true, true},
+	"cloud-shell":      {},
+	"machine-learning": {client: true},
+	"service-fabric":   {},
+}
+
+// withEnvironment lets this process be a program on the agent's host.
+func withEnvironment(t *testing.T, a *midas.Agent) {
+	t.Helper()
+	for _, name := range []string{
+		"IDENTITY_ENDPOINT", "IDENTITY_HEADER", "IDENTITY_SERVER_THUMBPRINT", "IMDS_ENDPOINT", "MSI_ENDPOINT", "MSI_SECRET",
+		"DEFAULT_IDENTITY_CLIENT_ID", "AZURE_CLIENT_ID",
+	} {
+		t.Setenv(name, "")
+		check(t, os.Unsetenv(name))
+	}
+	for _, v := range a.Environment() {
+		t.Setenv(v.Name, v.Value)
+	}
+}
+
+func TestSDKFindsIdentitiesOnEveryFlavour(t *testing.T) {
+	w := start(t)
+	w.group(t, "rg")
+	app, other := w.identity(t, "rg", "app"), w.identity(t, "rg", "other")
+	vm := w.vm(t, "web", "system", *app.ID, *other.ID)
+	system := w.did(t, "GET", vm+machineVersion, "").text("identity", "principalId")
+	for flavour, can := range flavours {
+		t.Run(flavour, func(t *testing.T) {
+			a := w.agent(t, vm, flavour)
+			withEnvironment(t, a)
+			client := metadataTransport(t, a)
+			for name, c := range map[string]struct {
+				id   azidentity.ManagedIDKind
+				can  bool
+				want string
+			}{
+				"default":  {nil, true, system},
+				"client":   {azidentity.ClientID(*app.Properties.ClientID), can.client, *app.Properties.PrincipalID},
+				"object":   {azidentity.ObjectID(*other.Properties.PrincipalID), can.object, *other.Properties.PrincipalID},
+				"resource": {azidentity.ResourceID(*other.ID), can.resource, *other.Properties.PrincipalID},
+			} {
+				if !c.can {
+					continue
+				}
+				// MSAL keeps tokens per identity and audience, for all flavours together.
+				audience := "https://" + flavour + "." + name + ".test"
+				got, err := managed(t, client, c.id).GetToken(t.Context(), policy.TokenRequestOptions{Scopes: []string{audience + "/.default"}})
+				if err != nil {
+					t.Errorf("%s: %v", name, err)
+					continue
+				}
+				if who := w.claim(t, got.Token, audience); who != c.want {
+					t.Errorf("%s: the token is for %s, want %s", name, who, c.want)
+				}
+				if left := time.Until(got.ExpiresOn); left < 23*time.Hour || left > 24*time.Hour {
+					t.Errorf("%s: the client thinks that it lives %s", name, left)
+				}
+			}
+		})
+	}
+}
+
+// claim verifies a token from discovery and gives its object id.
+func (w *world) claim(t testing.TB, token, audience string) string {
+	t.Helper()
+	ctx := oidc.ClientContext(t.Context(), w.guard.Client)
+	provider, err := oidc.NewProvider(ctx, w.Endpoint+"/"+w.TenantID+"/")
+	check(t, err)
+	verified, err := provider.Verifier(&oidc.Config{ClientID: audience}).Verify(ctx, token)
+	check(t, err)
+	return verified.Subject
+}
+
+func TestMSALFindsIdentitiesOnEveryFlavour(t *testing.T) {
+	w := start(t)
+	w.group(t, "rg")
+	app := w.identity(t, "rg", "app")
+	vm := w.vm(t, "web", "system", *app.ID)
+	system := w.did(t, "GET", vm+machineVersion, "").text("identity", "principalId")
+	for flavour, can := range flavours {
+		t.Run(flavour, func(t *testing.T) {
+			a := w.agent(t, vm, flavour)
+			withEnvironment(t, a)
+			for name, c := range map[string]struct {
+				id   managedidentity.ID
+				can  bool
+				want string
+			}{
+				"default": {managedidentity.SystemAssigned(), true, system},
+				"client":  {managedidentity.UserAssignedClientID(*app.Properties.ClientID), can.client, *app.Properties.PrincipalID},
+			} {
+				if !c.can {
+					continue
+				}
+				client, err := managedidentity.New(c.id, managedidentity.WithHTTPClient(metadataTransport(t, a)), managedidentity.WithRetryPolicyDisabled())
+				check(t, err)
+				audience := "https://msal." + flavour + "." + name + ".test"
+				got, err := client.AcquireToken(t.Context(), audience)
+				if err != nil {
+					t.Errorf("%s: %v", name, err)
+					continue
+				}
+				if who := w.claim(t, got.AccessToken, audience); who != c.want {
+					t.Errorf("%s: the token is for %s, want %s", name, who, c.want)
+				}
+			}
+		})
+	}
+}
+
+// What has no identity is told so in a way that lets a chain of credentials go on.
+func TestSDKKnowsWhenThereIsNoIdentity(t *testing.T) {
+	w := start(t)
+	w.group(t, "rg")
+	a := w.agent(t, w.vm(t, "web"))
+	withEnvironment(t, a)
+	_, err := managed(t, metadataTransport(t, a), nil).GetToken(t.Context(), policy.TokenRequestOptions{Scopes: []string{"https://none.test/.default"}})
+	if err == nil || !strings.Contains(err.Error(), "Identity not found") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// The default credential looks first whether there is a metadata service at all.
+func TestDefaultCredentialFindsTheMetadataService(t *testing.T) {
+	w := start(t)
+	w.group(t, "rg")
+	vm := w.vm(t, "web", "system")
+	a := w.agent(t, vm)
+	withEnvironment(t, a)
+	t.Setenv("AZURE_TOKEN_CREDENTIALS", "prod")
+	credential, err := azidentity.NewDefaultAzureCredential(&azidentity.DefaultAzureCredentialOptions{ClientOptions: clientOptions(t, a)})
+	check(t, err)
+	got, err := credential.GetToken(t.Context(), policy.TokenRequestOptions{Scopes: []string{"https://default.test/.default"}})
+	check(t, err)
+	if who := w.claim(t, got.Token, "https://default.test"); who != w.did(t, "GET", vm+machineVersion, "").text("identity", "principalId") {
+		t.Errorf("the token is for %s", who)
+	}
+}
