@@ -58,13 +58,9 @@ func (h *Handler) authenticate(ctx context.Context, r *Request, tenant string) e
 	if tenant != "" && claims.TenantID != tenant {
 		return c.wrongTenant(h.Origin, claims.TenantID)
 	}
-	if err := h.standing(ctx, c, claims); err != nil {
-		return err
-	}
-	// ARM asks the directory for groups, not the token: a change of membership holds at once.
-	groups, err := h.Directory.TransitiveGroups(ctx, claims.TenantID, claims.ObjectID)
+	groups, err := h.standing(ctx, c, claims)
 	if err != nil {
-		return fmt.Errorf("groups of %s: %w", claims.ObjectID, err)
+		return err
 	}
 	r.Caller = rbac.Caller{
 		TenantID: claims.TenantID, ObjectID: claims.ObjectID, AppID: claims.AppID,
@@ -141,15 +137,14 @@ func quotable(s string) string {
 }
 
 // fillEvent prepares the activity log's entry.
-func (h *Handler) fillEvent(r *Request, op *Operation, ev *httpx.Event) {
+func (h *Handler) fillEvent(r *Request, ev *httpx.Event) {
 	id := r.ID()
 	r.Event = activity.Event{
 		CorrelationID: ev.CorrelationID, OperationID: ev.RequestID,
 		TenantID: r.Caller.TenantID, SubscriptionID: arm.Fold(id.Subscription()), ResourceGroup: id.ResourceGroup(),
 		ResourceID: id.String(), ResourceType: string(r.Path.Type),
-		Operation: strings.NewReplacer("{namespace}", id.Name(), string(anyType), string(r.Type)).Replace(op.Perform),
-		Status:    activity.Succeeded,
-		Caller:    r.Caller.Name, CallerObjectID: r.Caller.ObjectID, ClientIP: ev.ClientIP, ClientRequestID: ev.ClientRequestID,
+		Operation: r.Action, Status: activity.Succeeded,
+		Caller: r.Caller.Name, CallerObjectID: r.Caller.ObjectID, ClientIP: ev.ClientIP, ClientRequestID: ev.ClientRequestID,
 		Method: r.HTTP.Method, URI: h.origin(r) + r.HTTP.URL.RequestURI(),
 	}
 }

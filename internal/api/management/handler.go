@@ -96,8 +96,11 @@ func (h *Handler) serve(r *http.Request, ev *httpx.Event) (*Response, error) {
 	if missing != nil {
 		return nil, missing
 	}
-	h.fillEvent(req, op, ev)
-	if err := h.authorize(ctx, req, op); err != nil {
+	req.Action = op.action(req)
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		h.fillEvent(req, ev)
+	}
+	if err := h.authorize(ctx, req, op, ev); err != nil {
 		return nil, err
 	}
 	return op.Serve(ctx, req)
@@ -130,7 +133,7 @@ func (h *Handler) parse(r *http.Request) (*Request, *Operation, error) {
 }
 
 // authorize asks RBAC. A refusal is written to the activity log before it is given.
-func (h *Handler) authorize(ctx context.Context, r *Request, op *Operation) error {
+func (h *Handler) authorize(ctx context.Context, r *Request, op *Operation, ev *httpx.Event) error {
 	if op.Perform == "" {
 		return nil
 	}
@@ -138,7 +141,8 @@ func (h *Handler) authorize(ctx context.Context, r *Request, op *Operation) erro
 	if err != nil || allowed {
 		return err
 	}
-	refusal := rbac.ErrAuthorizationFailed(r.Caller, r.Event.Operation, r.ID())
+	refusal := rbac.ErrAuthorizationFailed(r.Caller, r.Action, r.ID())
+	h.fillEvent(r, ev)
 	r.Event.Status, r.Event.Code, r.Event.ErrorCode = activity.Failed, refusal.Status, refusal.Code
 	if err := h.Activity.Record(ctx, r.Event); err != nil {
 		return err
@@ -150,7 +154,7 @@ func (h *Handler) allowed(ctx context.Context, r *Request, op *Operation) (bool,
 	if op.Visible {
 		return h.RBAC.Visible(ctx, r.Caller, r.ID().SubscriptionScope())
 	}
-	return h.RBAC.Authorize(ctx, r.Caller, r.Event.Operation, r.ID())
+	return h.RBAC.Authorize(ctx, r.Caller, r.Action, r.ID())
 }
 
 // tenantOf is the tenant whose tokens are good for an id: that of its subscription, or empty where

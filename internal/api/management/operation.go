@@ -227,3 +227,11 @@ func insightsVersions() []arm.Version {
 func identityVersions() []arm.Version {
 	return wire.Versions(func(wire.Gate) bool { return true })
 }
+
+// action is the RBAC action that a request performs.
+func (op *Operation) action(r *Request) string {
+	if !strings.Contains(op.Perform, "{") {
+		return op.Perform
+	}
+	return strings.NewReplacer("{namespace}", r.ID().Name(), string(anyType), string(r.Type)).Replace(op.Perform)
+}

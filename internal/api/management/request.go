@@ -23,8 +23,9 @@ type Request struct {
 	Version arm.Version
 	Query   url.Values // its names are folded
 	Caller  rbac.Caller
+	Action  string // the RBAC action that the request performs
 	// Event is the activity log's entry for this request, complete but for its outcome. A write
-	// hands it to its domain, which stores it in the write's own transaction.
+	// hands it to its domain, which stores it in the write's own transaction. Reads have none.
 	Event activity.Event
 }
 
