@@ -67,6 +67,22 @@ func TestWhoMayDoWhat(t *testing.T) {
 		{"patch identity", "PATCH", uai + "/app" + v, `{"tags":{}}`, 200, identityWriters},
 		{"delete identity", "DELETE", uai + "/none" + v, "", 204, identityWriters},
 		{"list associated resources", "POST", uai + "/app/listAssociatedResources" + v, "", 200, writers},
+		{"revoke tokens", "POST", uai + "/app/revokeTokens?api-version=2023-07-31-preview", "", 200, identityWriters},
+		{"list machines", "GET", "{sub}/providers/Microsoft.Compute/virtualMachines" + compute24, "", 200, readers},
+		{"read machine", "GET", vmPath + compute24, "", 200, readers},
+		{"write machine", "PUT", vmPath + compute24, `{"location":"eastus"}`, 200, writers},
+		{"patch machine", "PATCH", vmPath + compute24, `{"identity":{"type":"SystemAssigned"}}`, 200, writers},
+		{"delete machine", "DELETE", vmPath + "x" + compute24, "", 204, writers},
+		{"read machine's state", "GET", vmPath + "/instanceView" + compute24, "", 200, readers},
+		{"read operation", "GET", "{sub}/providers/Microsoft.Compute/locations/eastus/operations/x" + compute24, "", 404, readers},
+		{"upgrade scale set", "POST", setPath + "/manualUpgrade" + compute24, "", 404, writers},
+		{"list scale set's machines", "GET", setPath + "/virtualMachines" + compute24, "", 404, readers},
+		{"delete scale set's machine", "DELETE", setPath + "/virtualMachines/0" + compute24, "", 204, writers},
+		{"write hybrid machine", "PUT", "{sub}/resourceGroups/rg/providers/Microsoft.HybridCompute/machines/m" + compute24, `{"location":"eastus"}`, 201, writers},
+		{"read resource of any type", "GET", "{sub}/resourceGroups/rg/providers/Contoso.Apps/jobs/none" + compute24, "", 404, readers},
+		{"head resource of any type", "HEAD", "{sub}/resourceGroups/rg/providers/Contoso.Apps/jobs/none" + compute24, "", 404, readers},
+		{"write resource of any type", "PUT", "{sub}/resourceGroups/rg/providers/Contoso.Apps/jobs/j" + compute24, `{}`, 201, writers},
+		{"delete resource of any type", "DELETE", "{sub}/resourceGroups/rg/providers/Contoso.Apps/jobs/none" + compute24, "", 204, writers},
 		{"system identity", "GET", "{sub}/providers/Microsoft.ManagedIdentity/identities/default" + v, "", 404, readers},
 		{"list identity operations", "GET", "/providers/Microsoft.ManagedIdentity/operations" + v, "", 200, everyone},
 		{"list federated", "GET", fic + v, "", 200, withRole},
@@ -109,6 +125,7 @@ func newRolesStack(t *testing.T) *stack {
 	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/gone?api-version=2021-04-01", `{"location":"eastus"}`)
 	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg?api-version=2021-04-01", `{"location":"eastus"}`)
 	s.want(t, 201, "owner", "PUT", uai+"?api-version=2023-01-31", `{"location":"eastus"}`)
+	s.want(t, 201, "owner", "PUT", vmPath+compute24, `{"location":"eastus"}`)
 	s.want(t, 201, "owner", "PUT", uai+"/federatedIdentityCredentials/fic?api-version=2023-01-31", `{"properties":{"issuer":"https://i.test","subject":"s","audiences":["a"]}}`)
 	return s
 }

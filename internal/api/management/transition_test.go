@@ -14,6 +14,7 @@ import (
 const (
 	compute24 = "?api-version=2024-07-01"
 	vmPath    = "{sub}/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/vm"
+	setPath   = "{sub}/resourceGroups/rg/providers/Microsoft.Compute/virtualMachineScaleSets/none"
 	uaiPath   = "{sub}/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/"
 )
 
