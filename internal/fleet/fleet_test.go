@@ -1,0 +1,371 @@
+package fleet_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"midas/internal/activity"
+	"midas/internal/arm"
+	"midas/internal/directory"
+	"midas/internal/fleet"
+	"midas/internal/host"
+	"midas/internal/identity"
+	"midas/internal/localca"
+	"midas/internal/resource"
+	"midas/internal/store"
+	"midas/internal/store/storetest"
+)
+
+const (
+	tenant = "11111111-1111-4111-8111-111111111111"
+	sub    = "22222222-2222-4222-8222-222222222222"
+	group  = "/subscriptions/" + sub + "/resourceGroups/rg"
+	vm     = group + "/providers/Microsoft.Compute/virtualMachines/web"
+)
+
+// noScopes stands for role assignments, of which there are none here.
+type noScopes struct{}
+
+func (noScopes) DeleteScope(context.Context, arm.ID) error { return nil }
+
+// bench is a fleet over a store in memory, with a clock.
+type bench struct {
+	*fleet.Fleet
+	store      store.Store
+	resources  *resource.Service
+	identities *identity.Service
+
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (b *bench) clock() time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.now = b.now.Add(time.Microsecond) // no two moments are the same
+	return b.now
+}
+
+func (b *bench) forward(d time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.now = b.now.Add(d)
+}
+
+func setup(t *testing.T) *bench {
+	t.Helper()
+	b := &bench{store: storetest.Memory(t), now: time.Now()}
+	log := &activity.Log{Store: b.store, Now: b.clock, NewID: uuid.NewString}
+	dir := &directory.Directory{Store: b.store, Now: b.clock, NewID: uuid.NewString}
+	b.resources = resource.New(resource.Config{
+		Log: log, Store: b.store, Now: b.clock, NewID: uuid.NewString, Owners: map[string]resource.Owner{}, Scopes: noScopes{},
+		Logger: slog.New(slog.DiscardHandler),
+	})
+	b.identities = identity.New(identity.Config{Resources: b.resources, Directory: dir, Log: log, Store: b.store, Now: b.clock, NewID: uuid.NewString})
+	b.resources.Owners[identity.Type.Key()], b.resources.Blocks = b.identities, identity.BlockOwner{Service: b.identities}
+	ca, err := localca.OpenHosts(t.TempDir(), b.clock)
+	must(t, err)
+	b.Fleet = fleet.New(fleet.Config{
+		Store: b.store, Log: log, Resources: b.resources, Identities: b.identities, Authority: ca,
+		Logger: slog.New(slog.DiscardHandler), Now: b.clock, NewID: uuid.NewString,
+	})
+	_, err = b.store.Update(t.Context(), func(tx store.Tx) error {
+		must(t, dir.PutTenant(tx, directory.Tenant{ID: tenant, DisplayName: "Test"}))
+		return b.resources.EnsureSubscription(tx, tenant, sub, "Test")
+	})
+	must(t, err)
+	b.make(t, group, "Microsoft.Resources/resourceGroups", "{}")
+	b.make(t, vm, "Microsoft.Compute/virtualMachines", "{}")
+	return b
+}
+
+// make stores a resource as it is.
+func (b *bench) make(t *testing.T, spelled, typ, properties string) {
+	t.Helper()
+	id := parse(t, spelled)
+	_, err := b.store.Update(t.Context(), func(tx store.Tx) error {
+		return b.resources.Put(tx, id, resource.Record{
+			ID: spelled, Type: arm.Type(typ), Name: id.Name(), Location: "eastus", State: resource.Succeeded, TenantID: tenant,
+			Tags: map[string]string{"a": "1"}, Properties: json.RawMessage(properties), Created: b.clock(),
+			Extra: map[string]json.RawMessage{"zones": json.RawMessage(`["2"]`)},
+		})
+	})
+	must(t, err)
+}
+
+func (b *bench) remove(t *testing.T, spelled string) {
+	t.Helper()
+	id := parse(t, spelled)
+	_, err := b.store.Update(t.Context(), func(tx store.Tx) error {
+		rec, err := b.resources.Get(tx, id)
+		if err != nil {
+			return err
+		}
+		return b.resources.Remove(tx, id, rec)
+	})
+	must(t, err)
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func parse(t testing.TB, s string) arm.ID {
+	t.Helper()
+	id, err := arm.ParseID(s)
+	must(t, err)
+	return id
+}
+
+func request(t *testing.T) []byte {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(t, err)
+	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key)
+	must(t, err)
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der})
+}
+
+func certificate(t *testing.T, a fleet.Admission) *x509.Certificate {
+	t.Helper()
+	block, _ := pem.Decode(a.Certificate)
+	c, err := x509.ParseCertificate(block.Bytes)
+	must(t, err)
+	return c
+}
+
+func (b *bench) invite(t *testing.T) host.Secret {
+	t.Helper()
+	i, err := b.Invite(t.Context(), activity.Event{}, parse(t, vm))
+	must(t, err)
+	return i.Token
+}
+
+func (b *bench) admit(t *testing.T) (fleet.Host, *x509.Certificate) {
+	t.Helper()
+	a, err := b.Admit(t.Context(), b.invite(t), request(t), "192.0.2.1")
+	must(t, err)
+	return a.Host, certificate(t, a)
+}
+
+func wantUnknown(t *testing.T, b *bench, c *x509.Certificate) {
+	t.Helper()
+	if h, err := b.Recognize(t.Context(), c); !errors.Is(err, fleet.ErrUnknown) {
+		t.Errorf("recognized as %v (%v)", h.ID, err)
+	}
+}
+
+func TestAdmittedHostIsRecognized(t *testing.T) {
+	b := setup(t)
+	h, c := b.admit(t)
+	got, err := b.Recognize(t.Context(), c)
+	must(t, err)
+	if got.ID != h.ID || got.Resource != vm || got.TenantID != tenant || got.Address != "192.0.2.1" {
+		t.Errorf("%+v", got)
+	}
+	if life := c.NotAfter.Sub(b.clock()); life < 7*24*time.Hour-time.Minute || life > 7*24*time.Hour {
+		t.Errorf("its certificate lives %s", life)
+	}
+	list, err := b.Hosts(t.Context(), parse(t, strings.ToUpper(vm)))
+	if err != nil || len(list) != 1 || list[0].ID != h.ID {
+		t.Errorf("hosts: %v %v", list, err)
+	}
+}
+
+func TestInvitationEnds(t *testing.T) {
+	b := setup(t)
+	late, early := b.invite(t), b.invite(t)
+	b.forward(fleet.InvitationLife - time.Minute)
+	if _, err := b.Admit(t.Context(), early, request(t), ""); err != nil {
+		t.Errorf("in time: %v", err)
+	}
+	b.forward(2 * time.Minute)
+	if _, err := b.Admit(t.Context(), late, request(t), ""); !errors.Is(err, fleet.ErrInvitation) {
+		t.Errorf("too late: %v", err)
+	}
+}
+
+// The certificate of a connection may end while it is open; TLS does not look again.
+func TestEndedCertificateIsGoodForNothing(t *testing.T) {
+	b := setup(t)
+	h, c := b.admit(t)
+	b.forward(4 * 24 * time.Hour)
+	a, err := b.Renew(t.Context(), h, request(t))
+	must(t, err)
+	renewed := certificate(t, a)
+	b.forward(4 * 24 * time.Hour)
+	wantUnknown(t, b, c)
+	if _, err := b.Recognize(t.Context(), renewed); err != nil {
+		t.Errorf("the renewed one: %v", err)
+	}
+}
+
+func TestHostGoesWithItsResourceAndItsRecord(t *testing.T) {
+	for name, end := range map[string]func(*testing.T, *bench, fleet.Host){
+		"deleted": func(t *testing.T, b *bench, _ fleet.Host) { b.remove(t, vm) },
+		"made again": func(t *testing.T, b *bench, _ fleet.Host) {
+			b.remove(t, vm)
+			b.make(t, vm, "Microsoft.Compute/virtualMachines", "{}")
+		},
+		"expelled": func(t *testing.T, b *bench, h fleet.Host) {
+			if existed, err := b.Expel(t.Context(), activity.Event{}, parse(t, vm), h.ID); err != nil || !existed {
+				t.Errorf("%v %v", existed, err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := setup(t)
+			h, c := b.admit(t)
+			end(t, b, h)
+			wantUnknown(t, b, c)
+			if _, err := b.Renew(t.Context(), h, request(t)); !errors.Is(err, fleet.ErrUnknown) {
+				t.Errorf("renewed: %v", err)
+			}
+		})
+	}
+}
+
+func TestForeignCertificatesAreNobody(t *testing.T) {
+	b := setup(t)
+	h, c := b.admit(t)
+	for name, change := range map[string]func(*x509.Certificate){
+		"no subject":     func(c *x509.Certificate) { c.URIs = nil },
+		"two subjects":   func(c *x509.Certificate) { c.URIs = append(c.URIs, c.URIs...) },
+		"another scheme": func(c *x509.Certificate) { u := *c.URIs[0]; u.Scheme = "https"; c.URIs[0] = &u },
+		"another host": func(c *x509.Certificate) {
+			u := *c.URIs[0]
+			u.RawQuery = strings.Replace(u.RawQuery, h.ID, uuid.NewString(), 1)
+			c.URIs[0] = &u
+		},
+		"another resource": func(c *x509.Certificate) { u := *c.URIs[0]; u.Path = vm + "2"; c.URIs[0] = &u },
+		"no resource":      func(c *x509.Certificate) { u := *c.URIs[0]; u.Path = "x"; c.URIs[0] = &u },
+		"another time": func(c *x509.Certificate) {
+			u := *c.URIs[0]
+			u.RawQuery = strings.Replace(u.RawQuery, fmt.Sprint(h.Made), "1", 1)
+			c.URIs[0] = &u
+		},
+		"not yet good":      func(c *x509.Certificate) { c.NotBefore = c.NotAfter },
+		"a key in its path": func(c *x509.Certificate) { u := *c.URIs[0]; u.RawQuery = "host=%00&made=1"; c.URIs[0] = &u },
+	} {
+		t.Run(name, func(t *testing.T) {
+			changed := *c
+			changed.URIs = append(changed.URIs[:0:0], c.URIs...)
+			change(&changed)
+			wantUnknown(t, b, &changed)
+		})
+	}
+}
+
+func TestSweepRemovesWhatHasEnded(t *testing.T) {
+	b := setup(t)
+	rows := func() (n int) {
+		must(t, b.store.View(t.Context(), func(tx store.Tx) error {
+			n = 0
+			for _, err := range tx.Scan(store.Range{Prefix: "h/"}) {
+				if n++; err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+		return n
+	}
+	for range 100 { // more than a page
+		b.admit(t)
+		b.invite(t)
+	}
+	must(t, b.Sweep(t.Context()))
+	if n := rows(); n != 200 {
+		t.Errorf("%d rows while all are good", n)
+	}
+	b.forward(time.Hour)
+	must(t, b.Sweep(t.Context()))
+	if n := rows(); n != 100 {
+		t.Errorf("%d rows after the invitations", n)
+	}
+	b.remove(t, vm)
+	must(t, b.Sweep(t.Context()))
+	if n := rows(); n != 0 {
+		t.Errorf("%d rows after all", n)
+	}
+}
+
+func TestDescriptionHasNoSecretsAndOnlyItsOwnInterfaces(t *testing.T) {
+	b := setup(t)
+	other := "/subscriptions/" + sub + "/resourceGroups/other"
+	const nics = "/providers/Microsoft.Network/networkInterfaces/"
+	b.make(t, other, "Microsoft.Resources/resourceGroups", "{}")
+	b.make(t, group+nics+"mine", "Microsoft.Network/networkInterfaces", `{"macAddress":"1"}`)
+	b.make(t, other+nics+"theirs", "Microsoft.Network/networkInterfaces", `{"macAddress":"2"}`)
+	b.remove(t, vm)
+	b.make(t, vm, "Microsoft.Compute/virtualMachines", fmt.Sprintf(
+		`{"osProfile":{"computerName":"c","adminPassword":"SECRET","customData":"SECRET","Secrets":["SECRET"]},"networkProfile":{"networkInterfaces":[{"id":%q},{"id":%q},{"id":%q},{"id":"x"}]}}`,
+		group+nics+"mine", other+nics+"theirs", group+nics+"gone"))
+	h, _ := b.admit(t)
+	in, err := b.Describe(t.Context(), h)
+	must(t, err)
+	if strings.Contains(string(in.Properties), "SECRET") || !strings.Contains(string(in.Properties), `"computerName":"c"`) {
+		t.Errorf("properties %s", in.Properties)
+	}
+	if len(in.Interfaces) != 1 || string(in.Interfaces[0]) != `{"macAddress":"1"}` {
+		t.Errorf("interfaces %s", in.Interfaces)
+	}
+	if diff := cmp.Diff([]string{"2"}, in.Zones); diff != "" || in.SubscriptionID != sub || in.ResourceGroup != "rg" || in.Name != "web" || in.Tags["a"] != "1" {
+		t.Errorf("%s %+v", diff, in)
+	}
+	before := in.UniqueID
+	b.remove(t, vm)
+	b.make(t, vm, "Microsoft.Compute/virtualMachines", "{}")
+	h, _ = b.admit(t)
+	if in, err = b.Describe(t.Context(), h); err != nil || in.UniqueID == before {
+		t.Errorf("another machine has the unique id of the first (%v)", err)
+	}
+}
+
+func TestWatchersAreWokenByWhatIsAboutThem(t *testing.T) {
+	b := setup(t)
+	h, _ := b.admit(t)
+	b.make(t, vm+"2", "Microsoft.Compute/virtualMachines", "{}")
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	changed, end := b.Watch(parse(t, vm))
+	defer end()
+	go func() { done <- b.Run(ctx) }()
+	<-changed // it begins by waking everybody
+	if _, err := b.Expel(t.Context(), activity.Event{}, parse(t, vm+"2"), "x"); err != nil {
+		t.Error(err)
+	}
+	select {
+	case <-changed:
+		t.Error("woken by what is about another")
+	default:
+	}
+	if _, err := b.Expel(t.Context(), activity.Event{}, parse(t, vm), h.ID); err != nil {
+		t.Error(err)
+	}
+	<-changed
+	b.remove(t, vm)
+	<-changed
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
