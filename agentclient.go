@@ -19,8 +19,11 @@ import (
 // hostsVersion is the api-version of Midas.Hosts.
 const hostsVersion = "2026-11-01"
 
+// errNoResource says that there is nothing whose host one could be.
+var errNoResource = errors.New("there is no such resource")
+
 // Invite asks the server, as the administrator, for a token with which one machine can be enrolled as
-// a host of a resource. A resource that does not exist is host.ErrRevoked: nobody can be its host.
+// a host of a resource.
 func (c *Client) Invite(ctx context.Context, resource string) (host.Secret, error) {
 	id, err := arm.ParseID(resource)
 	if err != nil || !id.IsResource() {
@@ -55,7 +58,7 @@ func (c *Client) Invite(ctx context.Context, resource string) (host.Secret, erro
 	case resp.StatusCode == http.StatusOK:
 		return answer.Token, nil
 	case resp.StatusCode == http.StatusNotFound:
-		return "", fmt.Errorf("%w: %s: %s", host.ErrRevoked, answer.Error.Code, answer.Error.Message)
+		return "", fmt.Errorf("invite a host: %w: %s", errNoResource, answer.Error.Message)
 	}
 	return "", fmt.Errorf("invite a host: %s: %s", answer.Error.Code, answer.Error.Message)
 }
@@ -69,27 +72,18 @@ func (c *Client) StartAgent(ctx context.Context, resource string, cfg AgentConfi
 	}
 	enroll := func(ctx context.Context) (agent.Credential, error) {
 		token, err := c.Invite(ctx, resource)
+		if errors.Is(err, errNoResource) {
+			return agent.Credential{}, errors.Join(host.ErrRevoked, err)
+		}
 		if err != nil {
 			return agent.Credential{}, err
 		}
 		return agent.Enroll(ctx, agent.Enrolment{Server: c.Endpoint, Roots: string(roots), Token: token, Resource: resource})
 	}
-	first, err := enroll(ctx)
-	if errors.Is(err, host.ErrRevoked) {
-		return nil, fmt.Errorf("there is no resource %s: %w", resource, err)
-	}
-	if err != nil {
+	// A first invitation is asked for at once, and thrown away, so that what is wrong is known now.
+	if _, err := c.Invite(ctx, resource); err != nil {
 		return nil, err
 	}
-	// The first is asked for at once, so that what is wrong is known now. Others may be needed when
-	// the resource is made anew.
-	cfg.enroll = func(ctx context.Context) (agent.Credential, error) {
-		if first.Certificate != "" {
-			c := first
-			first = agent.Credential{}
-			return c, nil
-		}
-		return enroll(ctx)
-	}
+	cfg.enroll = enroll
 	return StartAgent(ctx, cfg)
 }

@@ -35,11 +35,13 @@ type surroundings struct {
 	azure    string // Azure CLI's folder; empty to leave it where it is
 	program  string // this program
 	internet bool
+	agent    workload
 }
 
 // environment is the command's: what there was, but for what would lead it elsewhere.
 func (s surroundings) environment(base []string) []string {
-	set := append(variables(s.client), variable{"MIDAS_DATA", s.client.Data})
+	set := append(s.agent.without(variables(s.client)), variable{"MIDAS_DATA", s.client.Data})
+	set = append(set, s.agent.variables...)
 	for _, name := range []string{"HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"} {
 		set = append(set, variable{name, s.proxy})
 	}
@@ -58,7 +60,7 @@ func (s surroundings) environment(base []string) []string {
 	}
 	own := os.Getenv("BROWSER")
 	if strings.Contains(s.program, " ") || browser(own) == nil || has(base, browserVariable) {
-		return replace(base, set, "ALL_PROXY", "all_proxy")
+		return replace(base, set, s.agent.hidden("ALL_PROXY", "all_proxy")...)
 	}
 	set = append(set, variable{"BROWSER", s.program + " browse %s"}, variable{browserVariable, own})
 	return replace(base, set, "ALL_PROXY", "all_proxy")

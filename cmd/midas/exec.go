@@ -17,6 +17,7 @@ import (
 type execCommand struct {
 	dataFlag
 	AllowInternet   bool     `help:"Let the command reach hosts other than Azure's too."`
+	As              string   `help:"Let the command believe that it runs on this resource, whose identities it then gets tokens for." placeholder:"ID"`
 	KeepAzureConfig bool     `help:"Let Azure CLI keep its own configuration folder (AZURE_CONFIG_DIR or ~/.azure)."`
 	Command         []string `arg:"" passthrough:"" help:"Command to run, with its arguments."`
 }
@@ -27,10 +28,13 @@ func (execCommand) Help() string {
 
 The command is given a proxy (HTTPS_PROXY), a file of trusted certificates (SSL_CERT_FILE, REQUESTS_CA_BUNDLE, NODE_EXTRA_CA_CERTS and others), a folder of its own for Azure CLI in the data folder (AZURE_CONFIG_DIR), and the variables of "midas env". Where there is a browser, programs open pages of a sign-in in it (BROWSER), at the server's own address. A program that heeds neither proxy nor certificate variables is not led anywhere. The exit status is the command's, 127 if it was not found, 125 if midas itself failed.
 
+With --as, the command finds the metadata endpoints of a machine, or of any other resource that has identities: those of App Service by their variables, which all of Azure's libraries know, and 169.254.169.254 by the proxy and by AZURE_POD_IDENTITY_AUTHORITY_HOST. The administrator's secret is then left out of its environment.
+
 Examples:
 
   midas exec -- sh -c 'az login --service-principal -u $MIDAS_CLIENT_ID -p $MIDAS_CLIENT_SECRET --tenant $MIDAS_TENANT_ID'
   midas exec -- az identity create -g rg1 -n app
+  midas exec --as /subscriptions/.../virtualMachines/web1 -- python app.py
   midas exec -- bash`
 }
 
@@ -78,8 +82,13 @@ func (c *execCommand) run(ctx context.Context, to streams) (status int, err erro
 	if err != nil {
 		return exitExec, err
 	}
+	a, err := c.agent(ctx, client)
+	if err != nil {
+		return exitExec, err
+	}
+	defer func() { err = errors.Join(err, a.close()) }()
 	p, err := proxy.Start(proxy.Config{
-		Server: server, Endpoint: endpoint, Internet: c.AllowInternet,
+		Server: server, Endpoint: endpoint, Internet: c.AllowInternet, Metadata: a.metadata,
 		Report: func(line string) { fmt.Fprintf(to.err, "midas: %s\n", line) },
 	})
 	if err != nil {
@@ -97,7 +106,7 @@ func (c *execCommand) run(ctx context.Context, to streams) (status int, err erro
 	}
 	cmd := exec.Command(words[0], words[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, to.out, to.err
-	around := surroundings{client: client, proxy: p.URL(), roots: roots, azure: azure, internet: c.AllowInternet}
+	around := surroundings{client: client, proxy: p.URL(), roots: roots, azure: azure, internet: c.AllowInternet, agent: a}
 	if around.program, err = os.Executable(); err != nil {
 		return exitExec, fmt.Errorf("find this program: %w", err)
 	}

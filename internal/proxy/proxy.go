@@ -27,6 +27,7 @@ import (
 type Config struct {
 	Server   string       // HOST:PORT at which Azure's names are served
 	Endpoint string       // HOST:PORT by which the server is known otherwise; it also leads to Server
+	Metadata string       // HOST:PORT at which Azure's metadata service is served; empty if there is none
 	Internet bool         // let all other hosts through
 	Report   func(string) // is told, in a line, of every host that was not reached, once each
 }
@@ -47,6 +48,9 @@ type Proxy struct {
 	reported map[string]bool
 }
 
+// metadataHost is where Azure's machines find their metadata service.
+const metadataHost = "169.254.169.254"
+
 // dialTimeout is how long a host has to take a connection.
 const dialTimeout = 15 * time.Second
 
@@ -60,7 +64,11 @@ func Start(cfg Config) (*Proxy, error) {
 	p.ended, p.end = context.WithCancel(context.Background())
 	p.server = &http.Server{Handler: p, ReadHeaderTimeout: 30 * time.Second}
 	p.forward = &httputil.ReverseProxy{
-		Rewrite:      func(r *httputil.ProxyRequest) {}, // the request's own URL is the target
+		Rewrite: func(r *httputil.ProxyRequest) { // the request's own URL is the target, as a rule
+			if r.In.URL.Hostname() == metadataHost {
+				r.Out.URL.Host = cfg.Metadata
+			}
+		},
 		Transport:    &http.Transport{DialContext: (&net.Dialer{Timeout: dialTimeout}).DialContext},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) { p.unreachable(w, r.URL.Host, err) },
 	}
@@ -101,7 +109,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Port() == "" {
 		target = net.JoinHostPort(r.URL.Hostname(), "80")
 	}
-	if address, ok := p.route(target); !ok || address != target {
+	if address, ok := p.route(target); !ok || address != target && address != p.cfg.Metadata {
 		p.refuse(w, target)
 		return
 	}
@@ -119,6 +127,8 @@ func (p *Proxy) route(target string) (string, bool) {
 		return p.cfg.Server, port == "443"
 	case strings.EqualFold(target, p.cfg.Endpoint):
 		return p.cfg.Server, true
+	case host == metadataHost && p.cfg.Metadata != "":
+		return p.cfg.Metadata, port == "80"
 	case loopback(host):
 		return target, true
 	}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"midas"
+)
+
+// machine makes a machine with an identity of its own and gives its id.
+func machine(t *testing.T, data string) string {
+	t.Helper()
+	client, err := midas.OpenClient(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.HTTP.CloseIdleConnections()
+	bearer, err := client.Token(t.Context(), "https://management.azure.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	group := "/subscriptions/" + client.SubscriptionID + "/resourceGroups/rg"
+	id := group + "/providers/Microsoft.Compute/virtualMachines/web"
+	for _, step := range [][2]string{
+		{group + "?api-version=2021-04-01", `{"location":"eastus"}`},
+		{id + "?api-version=2024-07-01", `{"location":"eastus","identity":{"type":"SystemAssigned"}}`},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), "PUT", client.Endpoint+step[0], strings.NewReader(step[1]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+bearer)
+		req.Header.Set("Content-Type", "application/json")
+		resp, err := client.HTTP.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _ = resp.Body.Close(); resp.StatusCode != http.StatusCreated {
+			t.Fatalf("%s: %s", step[0], resp.Status)
+		}
+	}
+	return id
+}
+
+func TestExecAsIsAWorkloadOnTheResource(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	p := serve(t, data)
+	defer p.end(t, os.Interrupt)
+	id := machine(t, data)
+	// The metadata service is there, and wants its header, which a plain program does not send.
+	out, errs, status := execute(t, nil, "--data", data, "--as", id, "--", "fetch", "http://169.254.169.254/metadata/versions", "http://169.254.169.254/metadata/none")
+	if out != "400\n404\n" || status != 0 {
+		t.Errorf("%d %s%s", status, out, errs)
+	}
+	out, errs, _ = execute(t, []string{"IMDS_ENDPOINT=http://elsewhere"}, "--data", data, "--as", id, "--",
+		"sh", "-c", `echo "$MIDAS_CLIENT_SECRET$IMDS_ENDPOINT"; echo "$IDENTITY_ENDPOINT" | cut -c1-17; test -n "$IDENTITY_HEADER" && echo ok`)
+	if out != "\nhttp://127.0.0.1:\nok\n" || errs != "" {
+		t.Errorf("environment: %s%s", out, errs)
+	}
+	if _, errs, status := execute(t, nil, "--data", data, "--as", id+"2", "--", "true"); status != 125 || !strings.Contains(errs, "was not found") {
+		t.Errorf("as nobody: %d %s", status, errs)
+	}
+	if _, errs, status := execute(t, nil, "--data", data, "--as", "web", "--", "true"); status != 125 || !strings.Contains(errs, "is not the id of a resource") {
+		t.Errorf("as a bare name: %d %s", status, errs)
+	}
+}
+
+func TestAgentIsEnrolledAndRunsFromTheCommandLine(t *testing.T) {
+	data, state := filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "agent")
+	p := serve(t, data)
+	defer p.end(t, os.Interrupt)
+	id := machine(t, data)
+	token, errs, ok := command(t, "agent", "invite", "--data", data, "--resource", id)
+	if !ok || !strings.HasPrefix(token, "mhe_") {
+		t.Fatalf("invite: %s%s", token, errs)
+	}
+	args := []string{"agent", "enroll", "--state", state, "--server", p.url, "--ca", filepath.Join(data, "ca.pem"), "--token", strings.TrimSpace(token)}
+	if out, errs, ok := command(t, args...); !ok || out != "enrolled "+id+"\n" {
+		t.Errorf("enroll: %s%s", out, errs)
+	}
+	if out, errs, ok := command(t, args...); ok || !strings.Contains(errs, "was used already") {
+		t.Errorf("enroll twice: %s%s", out, errs)
+	}
+	if out, errs, ok := command(t, "agent", "run", "--state", state+"x"); ok || !strings.Contains(errs, "midas agent enroll") {
+		t.Errorf("run without a credential: %s%s", out, errs)
+	}
+	if out, errs, ok := command(t, "agent", "run", "--state", state, "--flavour", "other"); ok || !strings.Contains(errs, `no flavour "other"`) {
+		t.Errorf("run another flavour: %s%s", out, errs)
+	}
+}
