@@ -298,7 +298,7 @@ func attach(typ string, ids ...string) identity.Assignment {
 	return identity.Assignment{Type: typ, Attach: ids}
 }
 
-func write(t *testing.T, path string, a identity.Assignment) identity.Write {
+func write(t testing.TB, path string, a identity.Assignment) identity.Write {
 	t.Helper()
 	if a.Allow == nil {
 		a.Allow = func(context.Context, []arm.ID) error { return nil }
@@ -312,13 +312,13 @@ func write(t *testing.T, path string, a identity.Assignment) identity.Write {
 	}
 }
 
-func tryCarry(t *testing.T, s *identity.Service, path string, a identity.Assignment) (identity.Carrier, error) {
+func tryCarry(t testing.TB, s *identity.Service, path string, a identity.Assignment) (identity.Carrier, error) {
 	t.Helper()
 	got, _, err := s.WriteCarrier(context.Background(), activity.Event{}, write(t, path, a))
 	return got, err
 }
 
-func carry(t *testing.T, s *identity.Service, path string, a identity.Assignment) identity.Carrier {
+func carry(t testing.TB, s *identity.Service, path string, a identity.Assignment) identity.Carrier {
 	t.Helper()
 	got, err := tryCarry(t, s, path, a)
 	if err != nil {

@@ -197,7 +197,7 @@ type noScopes struct{}
 
 func (noScopes) DeleteScope(context.Context, arm.ID) error { return nil }
 
-func newService(t *testing.T) *identity.Service {
+func newService(t testing.TB) *identity.Service {
 	t.Helper()
 	st := storetest.Memory(t)
 	log := &activity.Log{Store: st, Now: time.Now, NewID: uuid.NewString}
@@ -233,7 +233,7 @@ func at(location string) identity.Change {
 	}
 }
 
-func put(t *testing.T, s *identity.Service, path string) identity.Identity {
+func put(t testing.TB, s *identity.Service, path string) identity.Identity {
 	t.Helper()
 	made, _, err := s.Put(t.Context(), activity.Event{}, id(t, path), at("eastus"))
 	if err != nil {
@@ -266,7 +266,7 @@ func wantCode(t *testing.T, err error, code string) {
 	}
 }
 
-func id(t *testing.T, s string) arm.ID {
+func id(t testing.TB, s string) arm.ID {
 	t.Helper()
 	parsed, err := arm.ParseID(s)
 	if err != nil {

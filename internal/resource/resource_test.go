@@ -204,66 +204,6 @@ func TestAnotherProcessFinishesWhatACrashHasInterrupted(t *testing.T) {
 	})
 }
 
-func TestDeletingAResourceTakesWhatIsInItAndIsFinishedAfterAFailure(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		st := storetest.Memory(t)
-		s := newService(t, st)
-		scopes := &recorder{err: errors.New("the store is gone")}
-		s.Scopes = scopes
-		putGroup(t, s, sub+"/resourceGroups/a", "eastus", nil)
-		widget := putWidget(t, s, sub+"/resourceGroups/a", "w")
-		stays := putWidget(t, s, sub+"/resourceGroups/a", "w2")
-		for i := range 300 { // more than one transaction takes
-			put(t, s, fmt.Sprintf("%s/parts/p%d", widget, i))
-		}
-		put(t, s, widget+"/providers/Contoso.Guard/locks/l")
-		if _, err := s.Delete(t.Context(), activity.Event{}, id(t, widget)); err == nil {
-			t.Fatal("the failure is not told")
-		}
-		wantCode(t, tryPut(s, id(t, widget+"/parts/late")), "ResourceBeingDeleted")
-		scopes.err = nil
-		run(t, newServiceOver(t, st, scopes))
-		synctest.Wait()
-		for _, key := range keys(t, st) {
-			if strings.Contains(key, "/w/") || strings.HasSuffix(key, "/w") || strings.HasPrefix(key, "o/") {
-				t.Errorf("%s is left", key)
-			}
-		}
-		if _, err := s.Find(t.Context(), id(t, stays)); err != nil {
-			t.Errorf("the neighbour is gone: %v", err)
-		}
-		if existed, err := s.Delete(t.Context(), activity.Event{}, id(t, widget)); existed || err != nil {
-			t.Errorf("a second deletion: %v, %v", existed, err)
-		}
-		if existed, err := s.Delete(t.Context(), activity.Event{}, id(t, stays)); !existed || err != nil {
-			t.Errorf("the neighbour's deletion: %v, %v", existed, err)
-		}
-	})
-}
-
-func TestAWriteThatMeetsADeletionComesAfterIt(t *testing.T) {
-	s := newService(t, storetest.Memory(t))
-	putGroup(t, s, sub+"/resourceGroups/a", "eastus", nil)
-	widget := id(t, putWidget(t, s, sub+"/resourceGroups/a", "w"))
-	s.Scopes = &recorder{err: errors.New("not now")}
-	if _, err := s.Delete(t.Context(), activity.Event{}, widget); err == nil {
-		t.Fatal("the failure is not told")
-	}
-	s.Scopes = &recorder{}
-	var seen []error
-	err := s.Settled(t.Context(), widget, func() error {
-		rec, err := s.Find(t.Context(), widget)
-		if err == nil && rec.State == resource.Deleting {
-			err = resource.ErrBeingDeleted(widget)
-		}
-		seen = append(seen, err)
-		return err
-	})
-	if wantCode(t, err, "ResourceNotFound"); len(seen) != 2 {
-		t.Errorf("the write has seen %v", seen)
-	}
-}
-
 func TestNothingIsEverCreatedInAGroupThatGoesAway(t *testing.T) {
 	st := storetest.Memory(t)
 	s := newService(t, st)
@@ -302,43 +242,6 @@ func TestNothingIsEverCreatedInAGroupThatGoesAway(t *testing.T) {
 		if strings.Contains(key, "widgets") {
 			t.Errorf("%s is an orphan", key)
 		}
-	}
-}
-
-func TestAssociationsAreThoseOfThePrincipal(t *testing.T) {
-	s := newService(t, storetest.Memory(t))
-	putGroup(t, s, sub+"/resourceGroups/a", "eastus", nil)
-	identity := id(t, putWidget(t, s, sub+"/resourceGroups/a", "identity"))
-	var want []string
-	_, err := s.Store.Update(t.Context(), func(tx store.Tx) error {
-		want = nil
-		for i := range 5 {
-			user := id(t, fmt.Sprintf("%s/resourceGroups/Other/providers/A.B/c/d%d", sub, i))
-			resource.Associate(tx, identity, "p", user)
-			resource.Associate(tx, identity, "gone", id(t, fmt.Sprintf("%s/resourceGroups/Other/providers/A.B/c/gone%d", sub, i)))
-			want = append(want, user.String())
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	err = s.Store.View(t.Context(), func(tx store.Tx) error {
-		got = nil
-		for id, err := range resource.Associations(tx, identity, "p") {
-			if err != nil {
-				return err
-			}
-			got = append(got, id.String())
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got)\n%s", diff)
 	}
 }
 

@@ -19,6 +19,9 @@ func FuzzRequestsNeverFailInside(f *testing.F) {
 	s.want(f, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"eastus"}`)
 	raw := "Bearer " + s.token(f, "owner")
 	uai := "/subscriptions/" + sub + "/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/app"
+	group, _, _ := strings.Cut(uai, "/providers/")
+	s.do(f, "owner", "PUT", group+core, `{"location":"eastus"}`)
+	s.do(f, "owner", "PUT", uai+someVersion, `{"location":"eastus"}`)
 	for _, seed := range [][3]string{
 		{"PUT", uai + "?api-version=2026-05-31", `{"location":"eastus","properties":{"isolationScope":"None","assignmentRestrictions":{"providers":["A.B"]}}}`},
 		{"PATCH", uai + "?api-version=2015-08-31-preview", `{"tags":{"a":null}}`},
@@ -27,6 +30,12 @@ func FuzzRequestsNeverFailInside(f *testing.F) {
 		{"GET", "/subscriptions/" + sub + "/providers/Microsoft.Insights/eventtypes/management/values?api-version=2015-04-01&$filter=eventTimestamp%20ge%20'x'", ""},
 		{"PUT", "/subscriptions/" + sub + "/providers/Microsoft.Authorization/roleAssignments/x?api-version=2022-04-01", `{"properties":{"roleDefinitionId":"/","principalId":"x"}}`},
 		{"POST", uai + "/listAssociatedResources?api-version=2022-01-31-preview", ""},
+		{"POST", uai + "/listAssociatedResources?api-version=2022-01-31-preview&$filter=contains(name,'x')%20or%20(id%20eq%20'y')&$orderby=name%20desc&$skip=1&$top=0", ""},
+		{"PUT", group + "/providers/Microsoft.Compute/virtualMachines/vm?api-version=2024-07-01", `{"location":"eastus","identity":{"type":"SystemAssigned, UserAssigned","userAssignedIdentities":{"` + uai + `":{},"x":null}},"properties":{"vmId":1}}`},
+		{"PATCH", group + "/providers/Microsoft.Compute/virtualMachines/vm?api-version=2017-12-01", `{"identity":{"type":"UserAssigned","identityIds":["` + uai + `"]},"sku":{"a":null}}`},
+		{"PUT", group + "/providers/Microsoft.Compute/virtualMachineScaleSets/s?api-version=2024-07-01", `{"location":"eastus","sku":{"capacity":2},"properties":{"orchestrationMode":"Uniform"}}`},
+		{"PUT", group + "/providers/A.B/cs/c/ds/d/providers/E.F/gs/g?api-version=2024-07-01-x", `{"Kind":"k","kind":"l","properties":null}`},
+		{"GET", "/subscriptions/" + sub + "/providers/Microsoft.Compute/locations/l/operations/o?api-version=2024-07-01&t=x", ""},
 		{"DELETE", "/subscriptions/" + sub + "/resourceGroups/%zz?api-version=2021-04-01", ""},
 	} {
 		f.Add(seed[0], seed[1], seed[2])

@@ -29,7 +29,12 @@ func (b *CarrierBody) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	b.Extra = map[string]json.RawMessage{}
+	seen := make(map[string]bool, len(fields))
 	for name, value := range fields {
+		if seen[arm.Fold(name)] {
+			return arm.ErrInvalidContent("The field '%.100s' is there twice, in different spellings", name)
+		}
+		seen[arm.Fold(name)] = true
 		var into json.Unmarshaler
 		switch arm.Fold(name) {
 		case "location":

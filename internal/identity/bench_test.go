@@ -1,0 +1,39 @@
+package identity_test
+
+import (
+	"fmt"
+	"testing"
+
+	"midas/internal/identity"
+)
+
+// What each token that a host asks for costs here, with 10,000 hosts that have three identities each.
+func BenchmarkWorkload(b *testing.B) {
+	s := newService(b)
+	apps := []string{put(b, s, app+"1").ID.String(), put(b, s, app+"2").ID.String()}
+	for i := range 10_000 {
+		carry(b, s, fmt.Sprint(vm, i), attach(identity.Both, apps...))
+	}
+	host := id(b, vm+"77")
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := s.Workload(b.Context(), host, identity.Selector{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// What assigning costs among as many.
+func BenchmarkAssign(b *testing.B) {
+	s := newService(b)
+	apps := []string{put(b, s, app+"1").ID.String(), put(b, s, app+"2").ID.String()}
+	for i := range 10_000 {
+		carry(b, s, fmt.Sprint(vm, i), attach(identity.Both, apps...))
+	}
+	b.ReportAllocs()
+	n := 0
+	for b.Loop() {
+		n++
+		carry(b, s, fmt.Sprint(vm, "x", n), attach(identity.Both, apps...))
+	}
+}
