@@ -127,21 +127,3 @@ func decode(rec store.Record) (Assignment, error) {
 	}
 	return a, nil
 }
-
-// isGUID reports whether s is a guid in its usual form.
-func isGUID(s string) bool {
-	if len(s) != lenGUID {
-		return false
-	}
-	for i := range len(s) {
-		c := s[i]
-		if i == 8 || i == 13 || i == 18 || i == 23 {
-			if c != '-' {
-				return false
-			}
-		} else if !('0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F') {
-			return false
-		}
-	}
-	return true
-}

@@ -13,7 +13,7 @@ import (
 // DeleteAssignment removes an assignment and gives it back; found is false where there was none. The
 // last Owner of a subscription stays: an *arm.Error, CannotDeleteLastRbacAdminAssignment (412).
 func (s *Service) DeleteAssignment(ctx context.Context, ev activity.Event, scope arm.ID, name string) (a Assignment, found bool, err error) {
-	if !isGUID(name) {
+	if !arm.IsGUID(name) {
 		return Assignment{}, false, errInvalidName(name)
 	}
 	key := scopeKey(ev.TenantID, scope)

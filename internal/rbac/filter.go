@@ -16,7 +16,7 @@ func ParseAssignmentFilter(filter string) (Filter, error) {
 	}
 	var f Filter
 	for _, term := range terms {
-		switch id := term.Quoted && isGUID(term.Value); {
+		switch id := term.Quoted && arm.IsGUID(term.Value); {
 		case is(term, "atScope", odata.Call) && term.Value == "" && !f.AtScope:
 			f.AtScope = true
 		case is(term, "principalId", "eq") && id && len(terms) == 1:

@@ -14,7 +14,7 @@ import (
 // Assignment gives one assignment by its scope and name. The tenant matters only for scopes outside
 // of subscriptions. The error for one that does not exist is an *arm.Error, RoleAssignmentNotFound.
 func (s *Service) Assignment(ctx context.Context, tenant string, scope arm.ID, name string) (Assignment, error) {
-	if !isGUID(name) {
+	if !arm.IsGUID(name) {
 		return Assignment{}, errNotFound(name)
 	}
 	var a Assignment

@@ -61,9 +61,9 @@ func (s *Service) check(a Assignment) (arm.ID, error) {
 		return arm.ID{}, arm.Errorf(http.StatusBadRequest, "BadRequest", "The scope is not valid: %v.", err)
 	case !scope.IsRoot() && !scope.IsSubscription() && !scope.IsResourceGroup() && !scope.IsResource():
 		return arm.ID{}, arm.Errorf(http.StatusBadRequest, "BadRequest", "The scope '%s' cannot have role assignments.", a.Scope)
-	case !isGUID(a.Name):
+	case !arm.IsGUID(a.Name):
 		return arm.ID{}, errInvalidName(a.Name)
-	case !isGUID(a.PrincipalID):
+	case !arm.IsGUID(a.PrincipalID):
 		return arm.ID{}, errInvalidPrincipal(a.PrincipalID)
 	case s.roles[arm.Fold(a.DefinitionID)] == nil:
 		return arm.ID{}, ErrDefinitionNotFound(http.StatusBadRequest, a.DefinitionID)

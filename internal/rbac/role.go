@@ -86,7 +86,7 @@ func DefinitionByID(id string) (Definition, bool) {
 // subscription or any other scope.
 func ParseDefinitionID(id string) (string, error) {
 	parsed, err := arm.ParseID(id)
-	if err != nil || !parsed.Type().Is("Microsoft.Authorization/roleDefinitions") || !isGUID(parsed.Name()) {
+	if err != nil || !parsed.Type().Is("Microsoft.Authorization/roleDefinitions") || !arm.IsGUID(parsed.Name()) {
 		return "", errInvalidDefinitionID(id)
 	}
 	return arm.Fold(parsed.Name()), nil

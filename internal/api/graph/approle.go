@@ -102,7 +102,7 @@ func (h *Handler) listGranted(ctx context.Context, req *Request) (*Response, err
 func (h *Handler) addGrant(ctx context.Context, req *Request) (*Response, error) {
 	a := directory.AppRoleAssignment{TenantID: req.Caller.tenant, Created: h.Now().UTC()}
 	for name, at := range map[string]*string{"principalId": &a.PrincipalID, "resourceId": &a.ResourceID, "appRoleId": &a.AppRoleID} {
-		if json.Unmarshal(req.Body[name], at) != nil || !isGUID(*at) {
+		if json.Unmarshal(req.Body[name], at) != nil || !arm.IsGUID(*at) {
 			return nil, errValue(name)
 		}
 		*at = arm.Fold(*at)

@@ -102,7 +102,7 @@ func (k keyCredential) certificate(existing []directory.Certificate) (directory.
 	if i >= 0 && k.Key == nil {
 		return existing[i], nil
 	}
-	if k.Key == nil || k.Type != "AsymmetricX509Cert" || k.Usage != "Verify" || k.KeyID != "" && !isGUID(k.KeyID) {
+	if k.Key == nil || k.Type != "AsymmetricX509Cert" || k.Usage != "Verify" || k.KeyID != "" && !arm.IsGUID(k.KeyID) {
 		return directory.Certificate{}, errBadRequest("A key credential must have a key, the type 'AsymmetricX509Cert' and the usage 'Verify'.")
 	}
 	der, err := base64.StdEncoding.DecodeString(*k.Key)
@@ -233,7 +233,7 @@ func setAppRoles(a *application, raw json.RawMessage) error {
 			r.Value = *g.Value
 		}
 		badType := slices.ContainsFunc(r.AllowedMemberTypes, func(t string) bool { return t != "User" && t != "Application" })
-		if !isGUID(r.ID) || ids[r.ID] || r.Value != "" && values[r.Value] || badType || len(r.AllowedMemberTypes) == 0 ||
+		if !arm.IsGUID(r.ID) || ids[r.ID] || r.Value != "" && values[r.Value] || badType || len(r.AllowedMemberTypes) == 0 ||
 			len(r.Value) > 120 || strings.ContainsAny(r.Value, " \t\r\n") || len(r.DisplayName) > 256 || len(r.Description) > 1024 || r.ID == directory.DefaultAppRole {
 			return errValue("appRoles")
 		}

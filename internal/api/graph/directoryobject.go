@@ -93,7 +93,7 @@ func idList(body map[string]json.RawMessage, name string, most int) ([]string, e
 		return nil, errBadRequest("Too many ids in '%s': at most %d are allowed.", name, most)
 	}
 	for i, id := range ids {
-		if !isGUID(id) {
+		if !arm.IsGUID(id) {
 			return nil, errBadRequest("Invalid GUID:%s", clip(id))
 		}
 		ids[i] = arm.Fold(id)
@@ -163,7 +163,7 @@ func (h *Handler) purgeDeleted(ctx context.Context, req *Request) (*Response, er
 		_, err := h.Directory.ObjectType(tx, req.Caller.tenant, req.Path.id.text)
 		return err
 	})
-	if errors.Is(err, directory.ErrNotFound) && isGUID(req.Path.id.text) {
+	if errors.Is(err, directory.ErrNotFound) && arm.IsGUID(req.Path.id.text) {
 		return noContent(), nil
 	}
 	if err == nil {

@@ -116,7 +116,7 @@ func (f *filter) fits(typ string, uses func(string) (use, bool)) error {
 func (t *term) allowed(u use) bool {
 	switch u {
 	case text:
-		return !t.any && !slices.ContainsFunc(t.args, func(a literal) bool { return !a.quoted && !a.null() && !isGUID(a.text) })
+		return !t.any && !slices.ContainsFunc(t.args, func(a literal) bool { return !a.quoted && !a.null() && !arm.IsGUID(a.text) })
 	case truth:
 		return !t.any && (t.op == "eq" || t.op == "ne") && !t.args[0].quoted && (t.args[0].text == "true" || t.args[0].text == "false")
 	case times:
@@ -143,22 +143,4 @@ func (f *filter) equal(name string) (string, bool) {
 		}
 	}
 	return "", false
-}
-
-func isGUID(s string) bool {
-	if len(s) != 36 {
-		return false
-	}
-	for i := range len(s) {
-		switch c := s[i]; {
-		case i == 8 || i == 13 || i == 18 || i == 23:
-			if c != '-' {
-				return false
-			}
-		case '0' <= c && c <= '9', 'a' <= c && c <= 'f', 'A' <= c && c <= 'F':
-		default:
-			return false
-		}
-	}
-	return true
 }

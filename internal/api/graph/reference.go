@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 
+	"midas/internal/arm"
 	"midas/internal/directory"
 	"midas/internal/store"
 )
@@ -29,7 +30,7 @@ func parseRef(raw json.RawMessage) (string, error) {
 	if _, key, found := strings.Cut(id, "("); found {
 		id, _ = unquote(strings.TrimSuffix(key, ")"))
 	}
-	if !isGUID(id) {
+	if !arm.IsGUID(id) {
 		return "", errBadRequest("Invalid object identifier in the reference '%s'.", clip(ref))
 	}
 	return id, nil

@@ -147,7 +147,7 @@ func (h *Handler) addHolder(ctx context.Context, req *Request) (*Response, error
 	var r holder
 	scope := "/"
 	for name, at := range map[string]*string{"principalId": &r.principal, "roleDefinitionId": &r.role} {
-		if json.Unmarshal(req.Body[name], at) != nil || !isGUID(*at) {
+		if json.Unmarshal(req.Body[name], at) != nil || !arm.IsGUID(*at) {
 			return nil, errValue(name)
 		}
 		*at = arm.Fold(*at)

@@ -80,24 +80,9 @@ func plausible(audience string) bool {
 			return false
 		}
 	}
-	if isGUID(audience) {
+	if arm.IsGUID(audience) {
 		return true
 	}
 	u, err := url.Parse(audience)
 	return err == nil && u.IsAbs() && (u.Host != "" || u.Opaque != "") && u.User == nil && u.Fragment == ""
-}
-
-// isGUID reports whether s is a GUID in its usual form.
-func isGUID(s string) bool {
-	if len(s) != 36 {
-		return false
-	}
-	for i, c := range []byte(s) {
-		dash := i == 8 || i == 13 || i == 18 || i == 23
-		hex := '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
-		if dash != (c == '-') || !dash && !hex {
-			return false
-		}
-	}
-	return true
 }

@@ -121,7 +121,7 @@ func (h *Handler) parse(r *http.Request) (*Request, *Operation, error) {
 	if err != nil {
 		return nil, op, err
 	}
-	if subscription := path.ID.Subscription(); subscription != "" && !isGUID(subscription) {
+	if subscription := path.ID.Subscription(); subscription != "" && !arm.IsGUID(subscription) {
 		return nil, op, arm.Errorf(http.StatusBadRequest, "InvalidSubscriptionId",
 			"The provided subscription identifier '%s' is malformed or invalid.", subscription)
 	}
@@ -185,22 +185,4 @@ func parameters(raw string) (url.Values, error) {
 		}
 	}
 	return query, nil
-}
-
-func isGUID(s string) bool {
-	if len(s) != 36 {
-		return false
-	}
-	for i := range len(s) {
-		switch c := s[i]; {
-		case i == 8 || i == 13 || i == 18 || i == 23:
-			if c != '-' {
-				return false
-			}
-		case '0' <= c && c <= '9', 'a' <= c && c <= 'f', 'A' <= c && c <= 'F':
-		default:
-			return false
-		}
-	}
-	return true
 }
