@@ -84,7 +84,6 @@ var foreign = map[string]string{
 	"pgregory.net/rapid":                                         "internal/store/storetest",
 	"github.com/anishathalye/porcupine":                          "internal/store/storetest",
 	"github.com/Azure/azure-sdk-for-go/sdk":                      "",
-	"github.com/pb33f/libopenapi-validator":                      "",
 	"github.com/santhosh-tekuri/jsonschema/v6":                   "internal/oracle",
 	"github.com/rogpeppe/go-internal":                            "",
 	"go.uber.org/goleak":                                         "",
