@@ -22,8 +22,12 @@ import (
 const programVariable = "MIDAS_E2E_PROGRAM"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(programVariable) != "" {
-		if err := goProgram(context.Background()); err != nil {
+	if which := os.Getenv(programVariable); which != "" {
+		program := goProgram
+		if which == "workload" {
+			program = workloadProgram
+		}
+		if err := program(context.Background()); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

@@ -65,7 +65,7 @@ func Start(cfg Config) (*Proxy, error) {
 	p.server = &http.Server{Handler: p, ReadHeaderTimeout: 30 * time.Second}
 	p.forward = &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) { // the request's own URL is the target, as a rule
-			if r.In.URL.Hostname() == metadataHost {
+			if cfg.Metadata != "" && r.In.URL.Hostname() == metadataHost {
 				r.Out.URL.Host = cfg.Metadata
 			}
 		},

@@ -251,3 +251,52 @@ func TestHostsCannotWriteToTheTerminal(t *testing.T) {
 		}
 	}
 }
+
+// Programs that know only the address of Azure's metadata service, and heed a proxy, find it.
+func TestMetadataAddressLeadsToTheAgent(t *testing.T) {
+	agent := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, r.Host+r.URL.Path+r.Header.Get("Metadata")+strings.Join(r.Header["X-Forwarded-For"], ""))
+	}))
+	defer agent.Close()
+	address := agent.Listener.Addr().String()
+	for name, c := range map[string]struct {
+		metadata, url, want string
+		status              int
+	}{
+		"led":          {address, "http://169.254.169.254/metadata/x", "169.254.169.254/metadata/xtrue", 200},
+		"another port": {address, "http://169.254.169.254:81/metadata/x", "", 403},
+		"no agent":     {"", "http://169.254.169.254/metadata/x", "", 403},
+		"others":       {address, "http://169.254.169.253/metadata/x", "", 403},
+	} {
+		p := begin(t, proxy.Config{Server: "127.0.0.1:1", Endpoint: "midas.test:8443", Metadata: c.metadata})
+		req, err := http.NewRequestWithContext(t.Context(), "GET", c.url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Metadata", "true")
+		resp, err := through(t, p).Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if resp.StatusCode != c.status || c.want != "" && string(body) != c.want {
+			t.Errorf("%s: %d %s", name, resp.StatusCode, body)
+		}
+	}
+}
+
+// Where everything may be reached, the address is what it is.
+func TestMetadataAddressIsLeftAloneWithoutAnAgent(t *testing.T) {
+	plain := httptest.NewServer(named("plain"))
+	defer plain.Close()
+	p := begin(t, proxy.Config{Server: "127.0.0.1:1", Endpoint: "midas.test:8443", Internet: true})
+	resp, err := through(t, p).Get(plain.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, _ := io.ReadAll(resp.Body)
+	if _ = resp.Body.Close(); !strings.HasPrefix(string(body), "plain as ") {
+		t.Errorf("%s %s", resp.Status, body)
+	}
+}
