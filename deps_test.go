@@ -82,7 +82,6 @@ var foreign = map[string]string{
 	"golang.org/x/sync":                                          "midas internal/agent internal/store/storetest internal/token",
 	"github.com/google/go-cmp":                                   "internal/store/storetest",
 	"pgregory.net/rapid":                                         "internal/store/storetest",
-	"github.com/anishathalye/porcupine":                          "internal/store/storetest",
 	"github.com/Azure/azure-sdk-for-go/sdk":                      "",
 	"github.com/santhosh-tekuri/jsonschema/v6":                   "internal/oracle",
 	"github.com/rogpeppe/go-internal":                            "",
