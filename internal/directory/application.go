@@ -98,12 +98,24 @@ func (d *Directory) Application(tx store.Tx, tenant, id string) (Application, er
 }
 
 // Client gives the registration of a client as the token endpoint knows it: an application of the
-// tenant, or one of those that are in every tenant. Otherwise ErrNotFound.
+// tenant, or one of those that are in every tenant. Otherwise ErrNotFound. Every token is asked for
+// by a client, so what it gives is kept decoded: it is shared and must not be changed.
 func (d *Directory) Client(tx store.Tx, tenant, appID string) (Application, error) {
 	if a, found := firstPartyClient(tenant, appID); found {
 		return a, nil
 	}
-	return d.ApplicationByAppID(tx, tenant, appID)
+	r, err := getHot(&d.hot.apps, tx, applicationKey(tenant, appID))
+	return r.Application, err
+}
+
+// ClientPrincipal gives the principal of an application of the tenant, shared as Client's is.
+func (d *Directory) ClientPrincipal(tx store.Tx, tenant, appID string) (ServicePrincipal, error) {
+	ref, err := getHot(&d.hot.references, tx, principalAppKey(tenant, appID))
+	if err != nil {
+		return ServicePrincipal{}, err
+	}
+	r, err := getHot(&d.hot.principals, tx, principalKey(tenant, ref.ID))
+	return r.ServicePrincipal, err
 }
 
 // Applications gives at most limit applications in the order of their client ids, after the given
@@ -227,8 +239,9 @@ func (d *Directory) DeleteApplication(tx store.Tx, tenant, id string) (principal
 // Resource gives the service principal that an audience stands for: an identifier URI of an
 // application, a client id, or a name of Microsoft Graph or of ARM. Otherwise ErrNotFound.
 func (d *Directory) Resource(tx store.Tx, tenant, audience string) (ServicePrincipal, error) {
-	if p, found := firstParty(tenant, func(p ServicePrincipal) bool {
-		return arm.SameName(p.AppID, audience) || slices.Contains(ResourceNames(p.AppID), arm.Fold(audience))
+	folded := arm.Fold(audience)
+	if p, found := firstPartyOf(tenant, func(appID string) bool {
+		return appID == folded || slices.Contains(ResourceNames(appID), folded)
 	}); found {
 		return p, nil
 	}

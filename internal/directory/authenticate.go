@@ -68,15 +68,10 @@ func (d *Directory) Authenticate(ctx context.Context, tenant, appID string, text
 // cannot act there, and counts as not found.
 func (d *Directory) client(tx store.Tx, tenant, appID string) (app Application, p ServicePrincipal, found bool, err error) {
 	a, err := getHot(&d.hot.apps, tx, applicationKey(tenant, appID))
-	var ref reference
 	if err == nil {
-		ref, err = getHot(&d.hot.references, tx, principalAppKey(tenant, appID))
+		p, err = d.ClientPrincipal(tx, tenant, appID)
 	}
-	var sp principalRecord
-	if err == nil {
-		sp, err = getHot(&d.hot.principals, tx, principalKey(tenant, ref.ID))
-	}
-	app, p = a.Application, sp.ServicePrincipal
+	app = a.Application
 	if errors.Is(err, ErrNotFound) {
 		return app, p, false, nil
 	}

@@ -79,10 +79,24 @@ func ResourceNames(appID string) []string {
 // firstParty gives a first-party resource's principal in a tenant.
 func firstParty(tenant string, is func(ServicePrincipal) bool) (ServicePrincipal, bool) {
 	for _, p := range firstPartyResources() {
-		p.TenantID, p.ID = tenant, builtinID(tenant, p.AppID)
-		p.Created = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
-		if is(p) {
+		if p = inTenant(p, tenant); is(p) {
 			return p, true
+		}
+	}
+	return ServicePrincipal{}, false
+}
+
+func inTenant(p ServicePrincipal, tenant string) ServicePrincipal {
+	p.TenantID, p.ID = tenant, builtinID(tenant, p.AppID)
+	p.Created = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
+	return p
+}
+
+// firstPartyOf is firstParty for those who know the application: only its id is made.
+func firstPartyOf(tenant string, is func(appID string) bool) (ServicePrincipal, bool) {
+	for _, p := range firstPartyResources() {
+		if is(p.AppID) {
+			return inTenant(p, tenant), true
 		}
 	}
 	return ServicePrincipal{}, false

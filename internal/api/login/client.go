@@ -63,7 +63,7 @@ func (h *Handler) findClient(ctx context.Context, tenant directory.Tenant, id st
 			return err
 		}
 		c.Application = app
-		c.principal, err = h.Directory.ServicePrincipalByAppID(tx, tenant.ID, id)
+		c.principal, err = h.Directory.ClientPrincipal(tx, tenant.ID, id)
 		return err
 	})
 	if errors.Is(err, directory.ErrNotFound) {
