@@ -40,6 +40,9 @@ func (b *bench) hotPaths() error {
 	if err := b.tokens(memory); err != nil {
 		return fmt.Errorf("token: %w", err)
 	}
+	if err := b.metadata(memory); err != nil {
+		return fmt.Errorf("metadata: %w", err)
+	}
 	if err := b.cold(memory); err != nil {
 		return fmt.Errorf("cold token: %w", err)
 	}
@@ -152,7 +155,7 @@ func (b *bench) besideBare(what string, t *target, request func(int) []byte) (ra
 	if err != nil {
 		return 0, err
 	}
-	bareServer, err := startBare(t.data, once.last)
+	bareServer, err := startBareLike(t.server, once.last)
 	if err != nil {
 		return 0, err
 	}

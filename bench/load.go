@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"slices"
 	"strconv"
 	"sync"
@@ -20,7 +21,7 @@ import (
 // server.
 type load struct {
 	addr     string
-	roots    *x509.CertPool
+	roots    *x509.CertPool // nil for HTTP in clear
 	conns    int
 	requests int
 	request  func(i int) []byte // the whole request, head and body
@@ -42,9 +43,9 @@ func (l load) run() (result, error) {
 		bodies    = make([][]byte, l.conns)
 		errs      = make([]error, l.conns)
 	)
-	conns := make([]*tls.Conn, l.conns)
+	conns := make([]net.Conn, l.conns)
 	for i := range conns {
-		conn, err := tls.Dial("tcp", l.addr, &tls.Config{RootCAs: l.roots, ServerName: "localhost", NextProtos: []string{"http/1.1"}})
+		conn, err := l.dial()
 		if err != nil {
 			return result{}, err
 		}
@@ -82,6 +83,13 @@ func (l load) run() (result, error) {
 		perSecond: float64(len(all)) / took.Seconds(),
 		p50:       all[len(all)/2], p99: all[len(all)*99/100], last: bodies[0],
 	}, nil
+}
+
+func (l load) dial() (net.Conn, error) {
+	if l.roots == nil {
+		return net.Dial("tcp", l.addr)
+	}
+	return tls.Dial("tcp", l.addr, &tls.Config{RootCAs: l.roots, ServerName: "localhost", NextProtos: []string{"http/1.1"}})
 }
 
 // exchange sends one request and reads one answer with a Content-Length into buf.

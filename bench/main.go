@@ -9,7 +9,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"flag"
 	"fmt"
 	"log"
@@ -24,7 +23,7 @@ import (
 func main() {
 	log.SetFlags(0)
 	bare := flag.String("bare", "", "serve this file's bytes as the bare server (used by the program itself)")
-	cert := flag.String("cert", "", "the data folder whose CA the bare server uses")
+	cert := flag.String("cert", "", "the data folder whose CA the bare server uses; without it, it serves in clear")
 	scale := flag.Int("scale", 0, "measure with so many identities instead")
 	rounds := flag.Int("rounds", 5, "how often each pair is measured; the median counts")
 	flag.Parse()
@@ -43,15 +42,18 @@ func main() {
 }
 
 func runBare(body, data string) error {
+	if data == "" {
+		return serveBare(body, nil)
+	}
 	ca, err := localca.Open(data, time.Now)
 	if err != nil {
 		return err
 	}
-	var c tls.Certificate
-	if c, err = ca.Certificate("localhost"); err != nil {
+	c, err := ca.Certificate("localhost")
+	if err != nil {
 		return err
 	}
-	return serveBare(body, c)
+	return serveBare(body, &c)
 }
 
 // bench has the built binary and a folder for everything else.

@@ -21,6 +21,7 @@ import (
 type server struct {
 	cmd   *exec.Cmd
 	addr  string
+	clear bool // it speaks HTTP without TLS
 	data  string
 	ready time.Duration // from exec to its ready line
 }
@@ -48,6 +49,27 @@ func startBare(data string, body []byte) (*server, error) {
 	return start(data, exec.Command(self, "-bare", file, "-cert", data))
 }
 
+// startBareLike is startBare beside a server, with TLS or without as that one.
+func startBareLike(s *server, body []byte) (*server, error) {
+	if s.clear {
+		return startBareInClear(s.data, body)
+	}
+	return startBare(s.data, body)
+}
+
+// startBareInClear is startBare without TLS.
+func startBareInClear(data string, body []byte) (*server, error) {
+	file := filepath.Join(data, "bare-body")
+	if err := os.WriteFile(file, body, 0o600); err != nil {
+		return nil, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	return start(data, exec.Command(self, "-bare", file))
+}
+
 func start(data string, cmd *exec.Cmd) (*server, error) {
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -59,9 +81,9 @@ func start(data string, cmd *exec.Cmd) (*server, error) {
 	}
 	s := &server{cmd: cmd, data: data}
 	for lines := bufio.NewScanner(out); lines.Scan(); {
-		if url, found := strings.CutPrefix(lines.Text(), "ready https://"); found {
-			s.ready = time.Since(begin)
-			_, port, err := net.SplitHostPort(url)
+		if url, found := strings.CutPrefix(lines.Text(), "ready http"); found {
+			s.ready, s.clear = time.Since(begin), strings.HasPrefix(url, "://")
+			_, port, err := net.SplitHostPort(strings.TrimPrefix(strings.TrimPrefix(url, "s"), "://"))
 			if err != nil {
 				return nil, err
 			}
@@ -104,6 +126,9 @@ func (s *server) admin() (a admin, err error) {
 }
 
 func (s *server) roots() (*x509.CertPool, error) {
+	if s.clear {
+		return nil, nil
+	}
 	pem, err := os.ReadFile(filepath.Join(s.data, "ca.pem"))
 	if err != nil {
 		return nil, err
@@ -113,17 +138,22 @@ func (s *server) roots() (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// serveBare is what startBare runs.
-func serveBare(bodyFile string, cert tls.Certificate) error {
+// serveBare is what startBare and, without a certificate, startBareInClear run.
+func serveBare(bodyFile string, cert *tls.Certificate) error {
 	body, err := os.ReadFile(bodyFile)
 	if err != nil {
 		return err
 	}
-	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: []string{"http/1.1"}})
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
-	fmt.Printf("ready https://%s\n", listener.Addr())
+	scheme := "http"
+	if cert != nil {
+		listener = tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{*cert}, NextProtos: []string{"http/1.1"}})
+		scheme = "https"
+	}
+	fmt.Printf("ready %s://%s\n", scheme, listener.Addr())
 	return http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength > 0 {
 			_ = r.ParseForm()

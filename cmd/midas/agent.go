@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"strings"
 	"syscall"
 
@@ -114,6 +115,7 @@ func (c *agentRunCommand) Run(ctx context.Context, to streams) error {
 	}
 	ctx, restore := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer restore()
+	defer runtime.KeepAlive(reserve())
 	agent, err := midas.StartAgent(ctx, cfg)
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package metadata
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"midas/internal/api/httpx"
@@ -25,6 +26,9 @@ func (b body) key(name string) body {
 // text appends a value that the package has checked, or made, to hold no control characters.
 func (b body) text(name, value string) body {
 	b = append(b.key(name), '"')
+	if strings.IndexByte(value, '"') < 0 && strings.IndexByte(value, '\\') < 0 {
+		return append(append(b, value...), '"')
+	}
 	for i := range len(value) {
 		if c := value[i]; c == '"' || c == '\\' {
 			b = append(b, '\\')
@@ -45,18 +49,13 @@ func (b body) number(name string, value int64) body { return strconv.AppendInt(b
 
 // send answers with the object.
 func (x *exchange) send(b body) error {
-	head := x.w.Header()
-	head["Cache-Control"] = noStore
-	head["Pragma"] = noCache
+	x.w.Header()["Cache-Control"] = noStore
 	httpx.WriteBody(x.w, 200, append(b, '}'))
 	return nil
 }
 
-// The values are shared by all answers; net/http only reads them.
-var (
-	noStore = []string{"no-store"}
-	noCache = []string{"no-cache"}
-)
+// noStore is shared by all answers; net/http only reads it.
+var noStore = []string{"no-store"}
 
 // room is enough for what surrounds a token.
 func room(t *host.Token) body { return make(body, 0, len(t.Raw)+len(t.Audience)+320) }

@@ -38,24 +38,24 @@ func (p appService) serve(x *exchange) error {
 	if err := x.admit(); err != nil {
 		return err
 	}
-	query, err := x.query()
+	q, err := x.query()
 	if err != nil {
 		return err
 	}
-	switch query["api-version"] {
+	switch q.get("api-version") {
 	case appService2019:
-		return p.token2019(x, query)
+		return p.token2019(x, q)
 	case appService2017:
-		return p.token2017(x, query)
+		return p.token2017(x, q)
 	}
 	return errVersion(appService2019, appService2017)
 }
 
-func (p appService) token2019(x *exchange, query map[string]string) error {
+func (p appService) token2019(x *exchange, q query) error {
 	if !p.secret.shownIn(x.r.Header["X-Identity-Header"]) {
 		return errSecret(http.StatusForbidden)
 	}
-	t, err := x.token(query, names{
+	t, err := x.token(q, names{
 		client: []string{"client_id"}, object: []string{"principal_id", "object_id"}, resource: []string{"mi_res_id"},
 	})
 	if err != nil {
@@ -71,11 +71,11 @@ func (p appService) token2019(x *exchange, query map[string]string) error {
 }
 
 // token2017 tells the time in the words of the .NET of its day.
-func (p appService) token2017(x *exchange, query map[string]string) error {
+func (p appService) token2017(x *exchange, q query) error {
 	if !p.secret.shownIn(x.r.Header["Secret"]) {
 		return errSecret(http.StatusForbidden)
 	}
-	t, err := x.token(query, names{client: []string{"clientid"}})
+	t, err := x.token(q, names{client: []string{"clientid"}})
 	if err != nil {
 		return err
 	}

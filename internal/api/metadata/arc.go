@@ -65,17 +65,17 @@ func (p *arc) serve(x *exchange) error {
 	if err := x.flagged(); err != nil {
 		return err
 	}
-	query, err := x.query()
+	q, err := x.query()
 	if err != nil {
 		return err
 	}
-	if !slices.Contains([]string{"2019-08-15", "2019-11-01", "2020-06-01"}, query["api-version"]) {
+	if !slices.Contains([]string{"2019-08-15", "2019-11-01", "2020-06-01"}, q.get("api-version")) {
 		return errVersion("2020-06-01", "2019-11-01", "2019-08-15")
 	}
 	if proofs := x.r.Header["Authorization"]; len(proofs) != 1 || !p.redeem(proofs[0], x.Now()) {
 		return p.challenge(x)
 	}
-	t, err := x.token(query, imdsNames())
+	t, err := x.token(q, imdsNames())
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func (p *arc) serve(x *exchange) error {
 	// Clients believe that the selected identity was understood only if it comes back as they have
 	// named it. The client id is in every answer.
 	for _, name := range []string{"object_id", "principal_id", "msi_res_id", "mi_res_id"} {
-		if value := query[name]; value != "" && printable(value) {
+		if value := q.get(name); value != "" && printable(value) {
 			answer = answer.text(name, value)
 		}
 	}

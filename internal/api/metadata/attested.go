@@ -10,8 +10,8 @@ import (
 const maxNonce = 32
 
 // imdsAttested gives a signed document about the machine, for those who do not believe the machine.
-func imdsAttested(x *exchange, query map[string]string) error {
-	nonce := query["nonce"]
+func imdsAttested(x *exchange, q query) error {
+	nonce := q.get("nonce")
 	if len(nonce) > maxNonce {
 		return badRequest("The nonce is longer than 32 characters")
 	}

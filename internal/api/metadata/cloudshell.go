@@ -57,7 +57,7 @@ func (cloudShell) word(_ *exchange, f *fault) any {
 }
 
 // form reads a posted form by the rules of a query.
-func (x *exchange) form() (map[string]string, error) {
+func (x *exchange) form() (query, error) {
 	mediaType, _, err := mime.ParseMediaType(x.r.Header.Get("Content-Type"))
 	if err != nil || mediaType != "application/x-www-form-urlencoded" {
 		return nil, &fault{status: http.StatusUnsupportedMediaType, code: invalidRequest, text: "The request is not a form"}

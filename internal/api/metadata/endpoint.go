@@ -73,7 +73,7 @@ type exchange struct {
 
 // Serve implements httpx.Handler.
 func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
-	ev.Face = "metadata"
+	ev.Face, ev.Routine = "metadata", true
 	x := &exchange{Endpoint: e, w: w, r: r, ev: ev}
 	err := e.protocol.serve(x)
 	if err == nil {

@@ -54,19 +54,19 @@ func (p imds) serve(x *exchange) error {
 	if err := x.flagged(); err != nil {
 		return err
 	}
-	query, err := x.query()
+	q, err := x.query()
 	if err != nil {
 		return err
 	}
-	if v := query["api-version"]; since != "" && (v < since || !slices.Contains(p.versions, v)) {
+	if v := q.get("api-version"); since != "" && (v < since || !slices.Contains(p.versions, v)) {
 		return p.badVersion()
 	}
-	return operation(x, query)
+	return operation(x, q)
 }
 
 // operation finds what a path means, its name, and the first version that has it; empty for what has
 // no version.
-func (p imds) operation(x *exchange) (serve func(*exchange, map[string]string) error, label, since string) {
+func (p imds) operation(x *exchange) (serve func(*exchange, query) error, label, since string) {
 	switch path := x.r.URL.Path; {
 	case x.at(pathToken):
 		return imdsToken, "imds/token", "2018-02-01"
@@ -122,8 +122,8 @@ func imdsNames() names {
 }
 
 // imdsToken answers with strings only, also for numbers.
-func imdsToken(x *exchange, query map[string]string) error {
-	t, err := x.token(query, imdsNames())
+func imdsToken(x *exchange, q query) error {
+	t, err := x.token(q, imdsNames())
 	if err != nil {
 		return err
 	}
@@ -145,7 +145,7 @@ func (x *exchange) tokenOfStrings(t *host.Token) body {
 }
 
 // imdsInfo tells the tenant of the machine's identities.
-func imdsInfo(x *exchange, _ map[string]string) error {
+func imdsInfo(x *exchange, _ query) error {
 	instance, err := x.Source.Instance(x.r.Context())
 	if err != nil {
 		return err
@@ -153,7 +153,7 @@ func imdsInfo(x *exchange, _ map[string]string) error {
 	return x.send(body(nil).text("tenantId", instance.TenantID))
 }
 
-func (p imds) listVersions(x *exchange, _ map[string]string) error {
+func (p imds) listVersions(x *exchange, _ query) error {
 	return httpx.WriteJSON(x.w, 200, struct {
 		Versions []string `json:"apiVersions"`
 	}{p.versions})

@@ -12,8 +12,8 @@ import (
 // imdsInstance describes the machine: all of it, or the element that the rest of the path leads to.
 // As text, an object is the list of its names and a value is itself; as JSON, a single value is
 // refused, as Azure does.
-func imdsInstance(x *exchange, query map[string]string) error {
-	format := strings.ToLower(query["format"])
+func imdsInstance(x *exchange, q query) error {
+	format := strings.ToLower(q.get("format"))
 	if format != "" && format != "json" && format != "text" {
 		return badRequest("The format must be json or text")
 	}
@@ -26,7 +26,7 @@ func imdsInstance(x *exchange, query map[string]string) error {
 		local = x.Interfaces()
 	}
 	var at any = map[string]any{
-		"compute": compute(instance, query["api-version"]),
+		"compute": compute(instance, q.get("api-version")),
 		"network": network(instance, local),
 	}
 	for step := range strings.SplitSeq(strings.Trim(strings.TrimPrefix(x.r.URL.Path, pathInstance), "/"), "/") {

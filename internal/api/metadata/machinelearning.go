@@ -29,14 +29,14 @@ func (p machineLearning) serve(x *exchange) error {
 	if !p.secret.shownIn(x.r.Header["Secret"]) {
 		return errSecret(http.StatusUnauthorized)
 	}
-	query, err := x.query()
+	q, err := x.query()
 	if err != nil {
 		return err
 	}
-	if query["api-version"] != appService2017 {
+	if q.get("api-version") != appService2017 {
 		return errVersion(appService2017)
 	}
-	t, err := x.token(query, names{client: []string{"clientid"}})
+	t, err := x.token(q, names{client: []string{"clientid"}})
 	if err != nil {
 		return err
 	}

@@ -15,29 +15,56 @@ const (
 	maxSelector = 1600
 )
 
+// query are the parameters of a request. Requests have a handful, for which no map is needed.
+type query []struct{ name, value string }
+
+// maxParameters is more than any client sends.
+const maxParameters = 32
+
+// get gives the value of a parameter; empty if there is none.
+func (q query) get(name string) string {
+	for _, p := range q {
+		if p.name == name {
+			return p.value
+		}
+	}
+	return ""
+}
+
 // query reads the parameters of the URL. Names are compared without case; whoever repeats one is
 // refused, because another reader of the same request might have taken the other value.
-func (x *exchange) query() (map[string]string, error) { return parameters(x.r.URL.RawQuery) }
+func (x *exchange) query() (query, error) { return parameters(x.r.URL.RawQuery) }
 
-func parameters(raw string) (map[string]string, error) {
-	values, err := url.ParseQuery(raw)
-	if err != nil {
-		return nil, errQuery()
-	}
-	single := make(map[string]string, len(values))
-	for name, all := range values {
-		name = strings.ToLower(name)
-		if _, repeated := single[name]; repeated || len(all) != 1 {
-			return nil, errDuplicate()
+// parameters reads what url.ParseQuery would.
+func parameters(raw string) (query, error) {
+	q := make(query, 0, 4)
+	for raw != "" {
+		var part string
+		if part, raw, _ = strings.Cut(raw, "&"); part == "" {
+			continue
 		}
-		single[name] = all[0]
+		name, value, _ := strings.Cut(part, "=")
+		name, err := url.QueryUnescape(name)
+		if err != nil || strings.IndexByte(part, ';') >= 0 || len(q) == maxParameters {
+			return nil, errQuery()
+		}
+		if value, err = url.QueryUnescape(value); err != nil {
+			return nil, errQuery()
+		}
+		name = strings.ToLower(name)
+		for _, p := range q {
+			if p.name == name {
+				return nil, errDuplicate()
+			}
+		}
+		q = append(q, struct{ name, value string }{name, value})
 	}
-	return single, nil
+	return q, nil
 }
 
 // audience is the parameter "resource".
-func audience(query map[string]string) (string, error) {
-	a := query["resource"]
+func audience(q query) (string, error) {
+	a := q.get("resource")
 	if a == "" {
 		return "", errNoAudience()
 	}
@@ -51,7 +78,7 @@ func audience(query map[string]string) (string, error) {
 type names struct{ client, object, resource []string }
 
 // selector reads them. An empty value selects nothing.
-func (n names) selector(query map[string]string) (host.Selector, error) {
+func (n names) selector(q query) (host.Selector, error) {
 	var s host.Selector
 	given := 0
 	for _, kind := range []struct {
@@ -59,7 +86,7 @@ func (n names) selector(query map[string]string) (host.Selector, error) {
 		field  *string
 	}{{n.client, &s.ClientID}, {n.object, &s.ObjectID}, {n.resource, &s.ResourceID}} {
 		for _, param := range kind.params {
-			if value := query[param]; value != "" {
+			if value := q.get(param); value != "" {
 				*kind.field = value
 				given++
 			}
@@ -75,16 +102,16 @@ func (n names) selector(query map[string]string) (host.Selector, error) {
 }
 
 // token gets what the parameters ask for, within the limit.
-func (x *exchange) token(query map[string]string, by names) (*host.Token, error) {
+func (x *exchange) token(q query, by names) (*host.Token, error) {
 	if !x.limiter.enter(x.Now()) {
 		return nil, errLimit()
 	}
 	defer x.limiter.leave()
-	a, err := audience(query)
+	a, err := audience(q)
 	if err != nil {
 		return nil, err
 	}
-	selector, err := by.selector(query)
+	selector, err := by.selector(q)
 	if err != nil {
 		return nil, err
 	}

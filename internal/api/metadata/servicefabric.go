@@ -31,15 +31,15 @@ func (p serviceFabric) serve(x *exchange) error {
 	if !p.secret.shownIn(x.r.Header["Secret"]) {
 		return errSecret(http.StatusUnauthorized)
 	}
-	query, err := x.query()
+	q, err := x.query()
 	if err != nil {
 		return err
 	}
-	if query["api-version"] != serviceFabricVersion {
+	if q.get("api-version") != serviceFabricVersion {
 		return errVersion(serviceFabricVersion)
 	}
 	// Which identity it is, is for the application's manifest to say, not for the request.
-	t, err := x.token(query, names{})
+	t, err := x.token(q, names{})
 	if err != nil {
 		return err
 	}

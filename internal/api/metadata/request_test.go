@@ -1,0 +1,35 @@
+package metadata_test
+
+import (
+	"maps"
+	"net/url"
+	"strings"
+	"testing"
+
+	"midas/internal/api/metadata"
+)
+
+// The query is read as net/url reads it, but for what is refused: repeated names, and very many.
+func FuzzParameters(f *testing.F) {
+	for _, s := range []string{"a=1&b=2", "a=1&A=2", "a", "=", "&&", "a=%zz", "a;b=1", "a=1;b", "%61=%20+", "a=b=c"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		got := metadata.Parameters(raw)
+		values, err := url.ParseQuery(raw)
+		want := map[string]string{}
+		for name, all := range values {
+			if _, twice := want[strings.ToLower(name)]; twice || len(all) > 1 {
+				want = nil
+				break
+			}
+			want[strings.ToLower(name)] = all[0]
+		}
+		if err != nil || len(want) > 32 {
+			want = nil
+		}
+		if (got == nil) != (want == nil) || !maps.Equal(got, want) {
+			t.Errorf("%q is read as %q, net/url reads %q", raw, got, want)
+		}
+	})
+}
