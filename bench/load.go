@@ -21,7 +21,8 @@ import (
 // server.
 type load struct {
 	addr     string
-	roots    *x509.CertPool // nil for HTTP in clear
+	roots    *x509.CertPool    // nil for HTTP in clear
+	pairs    []tls.Certificate // what the connections show, if anything
 	conns    int
 	requests int
 	request  func(i int) []byte // the whole request, head and body
@@ -45,7 +46,7 @@ func (l load) run() (result, error) {
 	)
 	conns := make([]net.Conn, l.conns)
 	for i := range conns {
-		conn, err := l.dial()
+		conn, err := l.dial(i)
 		if err != nil {
 			return result{}, err
 		}
@@ -85,11 +86,15 @@ func (l load) run() (result, error) {
 	}, nil
 }
 
-func (l load) dial() (net.Conn, error) {
+func (l load) dial(i int) (net.Conn, error) {
 	if l.roots == nil {
 		return net.Dial("tcp", l.addr)
 	}
-	return tls.Dial("tcp", l.addr, &tls.Config{RootCAs: l.roots, ServerName: "localhost", NextProtos: []string{"http/1.1"}})
+	config := &tls.Config{RootCAs: l.roots, ServerName: "localhost", NextProtos: []string{"http/1.1"}}
+	if len(l.pairs) > 0 {
+		config.Certificates = l.pairs[i%len(l.pairs) : i%len(l.pairs)+1]
+	}
+	return tls.Dial("tcp", l.addr, config)
 }
 
 // exchange sends one request and reads one answer with a Content-Length into buf.

@@ -25,6 +25,7 @@ func main() {
 	bare := flag.String("bare", "", "serve this file's bytes as the bare server (used by the program itself)")
 	cert := flag.String("cert", "", "the data folder whose CA the bare server uses; without it, it serves in clear")
 	scale := flag.Int("scale", 0, "measure with so many identities instead")
+	hosts := flag.Int("hosts", 0, "measure with so many machines instead")
 	rounds := flag.Int("rounds", 5, "how often each pair is measured; the median counts")
 	flag.Parse()
 	var err error
@@ -33,6 +34,8 @@ func main() {
 		err = runBare(*bare, *cert)
 	case *scale > 0:
 		err = withBench(*rounds, func(b *bench) error { return b.scale(context.Background(), *scale) })
+	case *hosts > 0:
+		err = withBench(*rounds, func(b *bench) error { return b.hosts(*hosts) })
 	default:
 		err = withBench(*rounds, (*bench).hotPaths)
 	}
