@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"time"
 
@@ -33,6 +35,9 @@ func (s *Server) addMetadata(ctx context.Context, names []string) error {
 		if err != nil {
 			return err
 		}
+		if !private(m.Listen) {
+			s.warnings = append(s.warnings, "the metadata endpoint at "+m.Listen+" can be reached from other machines, and whoever reaches it gets the tokens of "+m.Resource)
+		}
 		id, err := arm.ParseID(m.Resource)
 		if err != nil {
 			return fmt.Errorf("metadata: %w", err)
@@ -56,6 +61,13 @@ func (s *Server) addMetadata(ctx context.Context, names []string) error {
 		s.serving = append(s.serving, serving{Server: s.http(face), listeners: listeners})
 	}
 	return nil
+}
+
+// private tells whether an address is one that only this machine has.
+func private(listen string) bool {
+	host, _, _ := net.SplitHostPort(listen) // check has looked at it
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && (ip.IsLoopback() || ip.IsLinkLocalUnicast())
 }
 
 // enroll makes an agent in this process a host of a resource: with an invitation, as whoever may

@@ -97,6 +97,18 @@ func TestMetadataEndpointFollowsItsMachine(t *testing.T) {
 	}
 }
 
+func TestMetadataForOthersIsWarnedOf(t *testing.T) {
+	for listen, want := range map[string]bool{"127.0.0.1:0": false, "localhost:0": false, "[::1]:0": false, ":0": true, "0.0.0.0:0": true} {
+		cfg := quiet(t)
+		cfg.Metadata = []midas.MetadataConfig{{Resource: labMachine, Listen: listen}}
+		s := start(t, cfg)
+		if got := strings.Contains(s.Warning(), "whoever reaches it gets the tokens"); got != want {
+			t.Errorf("%s: %q", listen, s.Warning())
+		}
+		shutdown(t, s)
+	}
+}
+
 func TestMetadataSettingsAreChecked(t *testing.T) {
 	for _, m := range []midas.MetadataConfig{
 		{Resource: "web", Listen: "127.0.0.1:0"}, {Resource: "/subscriptions/x/resourceGroups/y", Listen: "127.0.0.1:0"},

@@ -1,8 +1,11 @@
 package witness_test
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -208,6 +211,46 @@ func TestScaleSetInstancesEnrollAsThemselves(t *testing.T) {
 	w.did(t, "PATCH", set+machineVersion, `{"identity":{"type":"None"}}`)
 	for _, a := range agents {
 		within(t, time.Second, "the end of tokens", func() bool { token, _ := imds(t, a, "a", ""); return token == "" })
+	}
+}
+
+// A managed identity has the roles of an application that it was given, and its tokens say so.
+func TestAppRolesAreInTheTokensOfManagedIdentities(t *testing.T) {
+	w := start(t)
+	w.group(t, "rg")
+	app := w.identity(t, "rg", "app")
+	graph := w.Token(t, "https://graph.microsoft.com")
+	post := func(path, body string) answer {
+		t.Helper()
+		a := w.arm(t, "POST", "/v1.0/"+path, body, graph)
+		if a.status != 201 {
+			t.Fatalf("%s: %d %v", path, a.status, a.body)
+		}
+		return a
+	}
+	const role = "5a5a5a5a-0000-4000-8000-000000000001"
+	api := post("applications", `{"displayName":"api","identifierUris":["api://midas-witness"],"appRoles":[{"id":"`+role+
+		`","value":"Orders.Read","displayName":"Read","description":"Read","allowedMemberTypes":["Application"],"isEnabled":true}]}`)
+	principal := post("servicePrincipals", fmt.Sprintf(`{"appId":%q}`, api.text("appId")))
+	post("servicePrincipals/"+*app.Properties.PrincipalID+"/appRoleAssignments", fmt.Sprintf(
+		`{"principalId":%q,"resourceId":%q,"appRoleId":%q}`, *app.Properties.PrincipalID, principal.text("id"), role))
+
+	a := w.agent(t, w.vm(t, "web", *app.ID))
+	for audience, want := range map[string][]string{"api://midas-witness": {"Orders.Read"}, "https://elsewhere.test": nil} {
+		token, reason := imds(t, a, audience, "")
+		if token == "" {
+			t.Fatal(reason)
+		}
+		payload, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1])
+		check(t, err)
+		var claims struct {
+			Aud   string
+			Roles []string
+		}
+		check(t, json.Unmarshal(payload, &claims))
+		if claims.Aud != audience || !slices.Equal(claims.Roles, want) {
+			t.Errorf("%s: %+v", audience, claims)
+		}
 	}
 }
 

@@ -21,7 +21,12 @@ const (
 	askTimeout = 10 * time.Second
 	// watchTimeout is longer than the server keeps a request open.
 	watchTimeout = 45 * time.Second
-	maxAnswer    = 4 << 20
+	// After pingAfter without a word the server is asked for a sign of life, which it has pingTimeout
+	// to give.
+	pingAfter   = 10 * time.Second
+	pingTimeout = 3 * time.Second
+
+	maxAnswer = 4 << 20
 )
 
 // link is the way to the server, under one credential. Safe for concurrent use.
@@ -52,6 +57,9 @@ func newLink(c Credential) (*link, error) {
 			// No proxy: who is at the other end is settled between the two.
 			TLSClientConfig: config, ForceAttemptHTTP2: true, TLSHandshakeTimeout: askTimeout,
 			IdleConnTimeout: time.Minute, MaxIdleConnsPerHost: 4,
+			// A connection that somebody between the two has dropped would otherwise look like a
+			// server that has nothing to tell.
+			HTTP2: &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
