@@ -118,3 +118,25 @@ func (s secret) shownIn(values []string) bool {
 	given := sha256.Sum256([]byte(values[0]))
 	return subtle.ConstantTimeCompare(given[:], s[:]) == 1
 }
+
+// query lets those in who show the secret in the header of that name, and reads what they ask of the
+// one version that a protocol has.
+func (s secret) query(x *exchange, version string) (query, error) {
+	if err := x.method(http.MethodGet); err != nil {
+		return nil, err
+	}
+	if err := x.admit(); err != nil {
+		return nil, err
+	}
+	if !s.shownIn(x.r.Header["Secret"]) {
+		return nil, errSecret(http.StatusUnauthorized)
+	}
+	q, err := x.query()
+	if err != nil {
+		return nil, err
+	}
+	if q.get("api-version") != version {
+		return nil, errVersion(version)
+	}
+	return q, nil
+}

@@ -1,10 +1,6 @@
 package metadata
 
-import (
-	"net/http"
-
-	"midas/internal/host"
-)
+import "midas/internal/host"
 
 // machineLearning is the protocol of Azure Machine Learning: App Service's of 2017, with another way
 // to tell the time.
@@ -20,21 +16,9 @@ func (p machineLearning) serve(x *exchange) error {
 		return errNotFound()
 	}
 	x.ev.Operation = "machinelearning/token"
-	if err := x.method(http.MethodGet); err != nil {
-		return err
-	}
-	if err := x.admit(); err != nil {
-		return err
-	}
-	if !p.secret.shownIn(x.r.Header["Secret"]) {
-		return errSecret(http.StatusUnauthorized)
-	}
-	q, err := x.query()
+	q, err := p.secret.query(x, appService2017)
 	if err != nil {
 		return err
-	}
-	if q.get("api-version") != appService2017 {
-		return errVersion(appService2017)
 	}
 	t, err := x.token(q, names{client: []string{"clientid"}})
 	if err != nil {

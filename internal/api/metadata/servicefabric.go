@@ -22,21 +22,9 @@ func (p serviceFabric) serve(x *exchange) error {
 		return errNotFound()
 	}
 	x.ev.Operation = "servicefabric/token"
-	if err := x.method(http.MethodGet); err != nil {
-		return err
-	}
-	if err := x.admit(); err != nil {
-		return err
-	}
-	if !p.secret.shownIn(x.r.Header["Secret"]) {
-		return errSecret(http.StatusUnauthorized)
-	}
-	q, err := x.query()
+	q, err := p.secret.query(x, serviceFabricVersion)
 	if err != nil {
 		return err
-	}
-	if q.get("api-version") != serviceFabricVersion {
-		return errVersion(serviceFabricVersion)
 	}
 	// Which identity it is, is for the application's manifest to say, not for the request.
 	t, err := x.token(q, names{})
