@@ -58,7 +58,7 @@ var mayImport = map[string]string{
 	// server and commands
 	"midas": "internal/activity internal/agent internal/api/graph internal/api/hosts internal/api/httpx internal/api/login internal/api/management internal/api/metadata internal/arm internal/atomicfile internal/azure internal/bootstrap internal/compute internal/control internal/datadir internal/directory internal/fleet internal/grant internal/host internal/identity internal/localca internal/ops internal/rbac internal/resource internal/store internal/store/pebble internal/token",
 
-	"internal/admin": "",
+	"internal/admin": "internal/arm",
 
 	"cmd/midas": "midas internal/admin internal/azure internal/child internal/proxy internal/truststore",
 	"midastest": "midas",

@@ -148,21 +148,6 @@ func one[T any](ctx context.Context, c *Client, kind, path, property, value stri
 // literal is a string in a filter.
 func literal(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
-// isID tells ids from names.
-func isID(s string) bool {
-	if len(s) != 36 {
-		return false
-	}
-	for i, c := range []byte(s) {
-		dash := i == 8 || i == 13 || i == 18 || i == 23
-		hex := '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
-		if dash != (c == '-') || !dash && !hex {
-			return false
-		}
-	}
-	return true
-}
-
 // NewPassword makes a password that nobody can guess and no policy refuses.
 func NewPassword() string {
 	text := rand.Text()

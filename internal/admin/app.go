@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"midas/internal/arm"
 )
 
 // App is an application with its service principal in this tenant.
@@ -59,7 +61,7 @@ func (c *Client) Apps(ctx context.Context) ([]App, error) {
 
 // app finds an application by its client id, object id or display name.
 func (c *Client) app(ctx context.Context, app string) (App, error) {
-	if !isID(app) {
+	if !arm.IsGUID(app) {
 		return one[App](ctx, c, "application", graphPath+"applications", "displayName", app)
 	}
 	found, err := one[App](ctx, c, "application", graphPath+"applications", "appId", app)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"strings"
+
+	"midas/internal/arm"
 )
 
 // Group is a security group of the directory.
@@ -63,7 +65,7 @@ func (c *Client) Groups(ctx context.Context) ([]Group, error) {
 
 // group finds a group by its id or display name.
 func (c *Client) group(ctx context.Context, group string) (g Group, err error) {
-	if isID(group) {
+	if arm.IsGUID(group) {
 		return g, c.call(ctx, http.MethodGet, graphPath+"groups/"+group, nil, &g)
 	}
 	return one[Group](ctx, c, "group", graphPath+"groups", "displayName", group)

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"midas/internal/arm"
 )
 
 // Principal finds who can hold a role: by object id, client id, user principal name or display name.
@@ -15,7 +17,7 @@ func (c *Client) Principal(ctx context.Context, who string) (Object, error) {
 		o := Object{Type: "#microsoft.graph.user"}
 		return o, c.call(ctx, http.MethodGet, userPath(who), nil, &o)
 	}
-	if isID(who) {
+	if arm.IsGUID(who) {
 		return c.principalByID(ctx, who)
 	}
 	group, err := one[Object](ctx, c, "principal", graphPath+"groups", "displayName", who)
@@ -84,7 +86,7 @@ func (c *Client) AssignRole(ctx context.Context, who, role, scope string) (strin
 // role finds the id of a role's definition.
 func (c *Client) role(ctx context.Context, role, scope string) (string, error) {
 	definitions := scope + "/providers/Microsoft.Authorization/roleDefinitions"
-	if isID(role) {
+	if arm.IsGUID(role) {
 		return definitions + "/" + role, nil
 	}
 	var found struct{ Value []struct{ ID string } }
