@@ -1,7 +1,6 @@
 package directory
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -133,7 +132,8 @@ func (d *Directory) MemberOf(tx store.Tx, tenant, oid string) ([]string, error) 
 }
 
 // TransitiveMemberOf gives the object ids of all groups that an object is in, directly or through
-// other groups, the near ones first. It gives ErrTooManyGroups beyond MaxGroups.
+// other groups, the near ones first. It gives ErrTooManyGroups beyond MaxGroups. It is asked at every
+// request of a caller, and reads nothing but small scans and records that the store's cache remembers.
 func (d *Directory) TransitiveMemberOf(tx store.Tx, tenant, oid string) ([]string, error) {
 	return closure(oid, func(id string) ([]string, error) { return d.MemberOf(tx, tenant, id) })
 }
@@ -168,14 +168,4 @@ func closure(start string, next func(id string) ([]string, error)) ([]string, er
 		}
 	}
 	return found, nil
-}
-
-// TransitiveGroups is TransitiveMemberOf in a transaction of its own. It is asked at every request
-// of a caller, and reads nothing but small scans and records that the store's cache remembers.
-func (d *Directory) TransitiveGroups(ctx context.Context, tenant, oid string) (groups []string, err error) {
-	err = d.Store.View(ctx, func(tx store.Tx) error {
-		groups, err = d.TransitiveMemberOf(tx, tenant, oid)
-		return err
-	})
-	return groups, err
 }
