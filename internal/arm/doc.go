@@ -10,7 +10,22 @@ package arm
 import "strings"
 
 // Fold gives the form of a name under which ARM compares it.
-func Fold(s string) string { return strings.ToLower(s) }
+func Fold(s string) string {
+	var room [256]byte // strings.ToLower builds its answer byte by byte
+	if len(s) > len(room) || !isASCII(s) {
+		return strings.ToLower(s)
+	}
+	folded, changed := append(room[:0], s...), false
+	for i, c := range folded {
+		if 'A' <= c && c <= 'Z' {
+			folded[i], changed = c+'a'-'A', true
+		}
+	}
+	if !changed {
+		return s
+	}
+	return string(folded)
+}
 
 // SameName reports whether ARM takes two names for the same.
 func SameName(a, b string) bool { return a == b || Fold(a) == Fold(b) }

@@ -31,6 +31,7 @@ type level struct {
 	rawEnd, keyEnd int
 	name           string
 	typ            Type
+	typeKey        string // typ, folded
 	kind           kind
 }
 
@@ -83,6 +84,14 @@ func (id ID) Type() Type {
 		return TypeTenant
 	}
 	return id.levels[len(id.levels)-1].typ
+}
+
+// TypeKey is the key of the id's type.
+func (id ID) TypeKey() string {
+	if id.IsRoot() {
+		return keyTenant
+	}
+	return id.levels[len(id.levels)-1].typeKey
 }
 
 // Name is the last name of the id; empty for the root.
@@ -231,6 +240,9 @@ var forbidden = func() (set [0x80]bool) {
 
 // CheckName reports why a name cannot be part of any id.
 func CheckName(name string) error {
+	if plain(name) {
+		return nil
+	}
 	switch {
 	case name == "":
 		return errors.New("is empty")
@@ -249,4 +261,15 @@ func CheckName(name string) error {
 		}
 	}
 	return nil
+}
+
+// plain tells in one pass that a name is one of those that nearly all are: in ASCII, with nothing
+// that is special anywhere.
+func plain(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; c >= 0x80 || c == ' ' || forbidden[c] {
+			return false
+		}
+	}
+	return name != "" && name[0] != '.' && len(name) <= maxName
 }

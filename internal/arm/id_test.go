@@ -117,6 +117,19 @@ func TestAncestorsEndAtTheRoot(t *testing.T) {
 	}
 }
 
+// Folding makes some characters longer and others shorter; together they may hide that borders moved.
+func TestBordersOfKeysFollowTheFolding(t *testing.T) {
+	const longer, shorter = "\u0130", "\u1e9e" // two bytes become three, and three become two
+	group := parse(t, "/subscriptions/s/resourceGroups/"+longer)
+	inside := parse(t, group.String()+"/providers/A.B/"+shorter+"/"+longer)
+	if got, want := inside.GroupScope().Key(), group.Key(); got != want || !group.Contains(inside) {
+		t.Errorf("the group's key is %q, and inside of it %q", want, got)
+	}
+	if got, want := inside.TypeKey(), inside.Type().Key(); got != want {
+		t.Errorf("the type's key is %q, want %q", got, want)
+	}
+}
+
 func TestContainsComparesWholeSegments(t *testing.T) {
 	rg1, rg10 := parse(t, sub+"/resourceGroups/rg1"), parse(t, sub+"/resourceGroups/RG10")
 	if rg1.Contains(rg10) || !rg1.Contains(rg1) || !rg1.Contains(parse(t, group+"/providers/A.B/c/d")) {

@@ -7,9 +7,41 @@ import (
 	"strings"
 )
 
-// split cuts a path into its segments and checks each. With unescape, the segments are
-// percent-decoded after cutting, so that an encoded slash cannot move a border. It also gives the
-// path that the segments spell, without a trailing slash.
+// parser walks over the segments of a path, collecting the levels of an id. What it cannot make
+// into a whole level stays behind: namespace (a provider without a type) and rest (a type, or an
+// action, without a name).
+type parser struct {
+	segments  []string
+	next      int
+	spelled   string // the segments, joined
+	folded    string // spelled, folded
+	aligned   bool   // what stands at a place in spelled stands there in folded, too
+	end       int    // how much of spelled the levels take
+	levels    []level
+	namespace string
+	rest      string
+}
+
+// parse reads a path. With unescape, its segments are percent-decoded after cutting, so that an
+// encoded slash cannot move a border.
+func parse(path string, unescape bool) (p parser, err error) {
+	if p.segments, p.spelled, err = split(path, unescape); err != nil {
+		return parser{}, err
+	}
+	p.folded, p.aligned = Fold(p.spelled), isASCII(p.spelled)
+	p.levels = make([]level, 0, 4)
+	for p.next < len(p.segments) && p.rest == "" && p.namespace == "" {
+		if strings.EqualFold(p.segments[p.next], "providers") {
+			p.provider()
+		} else {
+			p.core()
+		}
+	}
+	return p, nil
+}
+
+// split cuts a path into its segments and checks each. It also gives the path that the segments
+// spell, without a trailing slash.
 func split(path string, unescape bool) (segments []string, spelled string, err error) {
 	switch {
 	case len(path) > MaxID:
@@ -41,34 +73,6 @@ func split(path string, unescape bool) (segments []string, spelled string, err e
 	return segments, path, nil
 }
 
-// parser walks over the segments of a path, collecting the levels of an id. What it cannot make
-// into a whole level stays behind: namespace (a provider without a type) and rest (a type, or an
-// action, without a name).
-type parser struct {
-	segments  []string
-	next      int
-	spelled   string // the segments, joined
-	end       int    // how much of spelled the levels take
-	levels    []level
-	namespace string
-	rest      string
-}
-
-func parse(path string, unescape bool) (p parser, err error) {
-	if p.segments, p.spelled, err = split(path, unescape); err != nil {
-		return parser{}, err
-	}
-	p.levels = make([]level, 0, 4)
-	for p.next < len(p.segments) && p.rest == "" && p.namespace == "" {
-		if strings.EqualFold(p.segments[p.next], "providers") {
-			p.provider()
-		} else {
-			p.core()
-		}
-	}
-	return p, nil
-}
-
 // core reads one "word/name" pair that belongs to ARM itself.
 func (p *parser) core() {
 	word := p.segments[p.next]
@@ -79,11 +83,12 @@ func (p *parser) core() {
 	name := p.segments[p.next+1]
 	switch depth := len(p.levels); {
 	case depth == 0 && strings.EqualFold(word, "subscriptions"):
-		p.add(kindSubscription, TypeSubscription, 2, name)
+		p.add(level{name: name, typ: TypeSubscription, typeKey: keySubscription, kind: kindSubscription}, 2)
 	case depth == 1 && p.levels[0].kind == kindSubscription && strings.EqualFold(word, "resourceGroups"):
-		p.add(kindGroup, TypeResourceGroup, 2, name)
+		p.add(level{name: name, typ: TypeResourceGroup, typeKey: keyResourceGroup, kind: kindGroup}, 2)
 	default:
-		p.add(kindCore, coreType(p.levels, word), 2, name)
+		typ := coreType(p.levels, word)
+		p.add(level{name: name, typ: typ, typeKey: typ.Key(), kind: kindCore}, 2)
 	}
 }
 
@@ -95,7 +100,7 @@ func (p *parser) provider() {
 		return
 	}
 	p.namespace = p.segments[p.next+1]
-	var typ Type
+	at := level{kind: kindResource}
 	taken := 2
 	for p.next+taken < len(p.segments) {
 		word := p.segments[p.next+taken]
@@ -106,24 +111,36 @@ func (p *parser) provider() {
 			p.rest = word
 			return
 		}
-		if typ == "" { // namespace and first type stand side by side in the path: no need to join them
+		at.name = p.segments[p.next+taken+1]
+		if at.typ == "" { // namespace and first type stand side by side in the path: no need to join them
 			begin := p.end + len("/providers/")
-			typ = Type(p.spelled[begin : begin+len(p.namespace)+1+len(word)])
+			at.typ, at.typeKey = p.typeBetween(begin, begin+len(p.namespace)+1+len(word))
 		} else {
-			typ += Type("/" + word)
+			at.typ += Type("/" + word)
+			at.typeKey = at.typ.Key()
 		}
-		p.add(kindResource, typ, taken+2, p.segments[p.next+taken+1])
+		p.add(at, taken+2)
 		p.namespace, taken = "", 0
 	}
 }
 
-// add appends a level that takes the next n segments and carries a name.
-func (p *parser) add(k kind, typ Type, n int, name string) {
+// typeBetween is a part of the path as a type, spelled and folded.
+func (p *parser) typeBetween(begin, end int) (Type, string) {
+	typ := Type(p.spelled[begin:end])
+	if !p.aligned {
+		return typ, typ.Key()
+	}
+	return typ, p.folded[begin:end]
+}
+
+// add appends a level that takes the next n segments.
+func (p *parser) add(l level, n int) {
 	for _, s := range p.segments[p.next : p.next+n] {
 		p.end += 1 + len(s)
 	}
 	p.next += n
-	p.levels = append(p.levels, level{rawEnd: p.end, name: name, typ: typ, kind: k})
+	l.rawEnd = p.end
+	p.levels = append(p.levels, l)
 }
 
 // id closes the parsed levels into an id.
@@ -132,14 +149,13 @@ func (p *parser) id() ID {
 		return ID{}
 	}
 	raw := p.spelled[:p.end]
-	key := Fold(raw)
 	for i := range p.levels {
 		p.levels[i].keyEnd = p.levels[i].rawEnd
-		if len(key) != len(raw) { // folding changed the length of some character
+		if !p.aligned { // folding changes the length of some characters
 			p.levels[i].keyEnd = len(Fold(raw[:p.levels[i].rawEnd]))
 		}
 	}
-	return ID{raw: raw, key: key, levels: p.levels}
+	return ID{raw: raw, key: p.folded[:p.levels[len(p.levels)-1].keyEnd], levels: p.levels}
 }
 
 // coreType names what ARM serves below its own scopes, as its RBAC actions do:
@@ -155,4 +171,13 @@ func coreType(levels []level, word string) Type {
 		}
 	}
 	return typ + Type(word)
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
 }

@@ -34,6 +34,16 @@ type Path struct {
 	Target Target
 	Verb   string // the last segment of an Action
 	ID     ID     // the instance (also of an Action), or the scope that a Collection hangs from
+
+	typeKey string
+}
+
+// TypeKey is the key of the path's type.
+func (p Path) TypeKey() string {
+	if p.typeKey == "" {
+		return p.Type.Key()
+	}
+	return p.typeKey
 }
 
 // ParsePath reads the escaped path of a request. A path that ends in a type without a name is a
@@ -50,16 +60,16 @@ func ParsePath(method, escaped string) (Path, error) {
 	id := p.id()
 	switch {
 	case p.rest == "":
-		return Path{Type: id.Type(), Target: Instance, ID: id}, nil
+		return Path{Type: id.Type(), Target: Instance, ID: id, typeKey: id.TypeKey()}, nil
 	case method == http.MethodPost:
-		return Path{Type: id.Type(), Target: Action, Verb: p.rest, ID: id}, nil
+		return Path{Type: id.Type(), Target: Action, Verb: p.rest, ID: id, typeKey: id.TypeKey()}, nil
 	}
 	return Path{Type: p.collectionType(id), Target: Collection, ID: id}, nil
 }
 
 // providerPath is /{scope}/providers/{namespace}, or an action on it such as register.
 func (p *parser) providerPath() Path {
-	p.add(kindProvider, TypeProvider, 2, p.namespace)
+	p.add(level{name: p.namespace, typ: TypeProvider, typeKey: keyProvider, kind: kindProvider}, 2)
 	path := Path{Type: TypeProvider, Target: Instance, ID: p.id()}
 	if p.rest != "" {
 		path.Target, path.Verb = Action, p.rest

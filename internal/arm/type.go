@@ -14,6 +14,14 @@ const (
 	TypeProvider      Type = "Microsoft.Resources/providers"
 )
 
+// Their keys.
+const (
+	keyTenant        = "microsoft.resources/tenants"
+	keySubscription  = "microsoft.resources/subscriptions"
+	keyResourceGroup = "microsoft.resources/resourcegroups"
+	keyProvider      = "microsoft.resources/providers"
+)
+
 // Namespace is the part before the first slash: the resource provider.
 func (t Type) Namespace() string {
 	namespace, _, _ := strings.Cut(string(t), "/")
