@@ -181,7 +181,7 @@ var (
 
 func (h *Handler) head(header http.Header, ev *httpx.Event) {
 	header["Cache-Control"] = noCache
-	header["Strict-Transport-Security"] = transport
+	httpx.StrictTransport(header, ev, transport)
 	header["X-Content-Type-Options"] = noSniff
 	header["Request-Id"] = []string{ev.RequestID}
 	header["Client-Request-Id"] = []string{clientRequestID(ev)}

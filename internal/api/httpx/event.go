@@ -14,8 +14,9 @@ type Event struct {
 	ClientRequestID string // the caller's x-ms-client-request-id or client-request-id, if it is sane
 	ClientIP        string
 	Method          string
-	Path            string // escaped, without the query, shortened for the log
+	Path            string // escaped, without the query; the log shows its beginning
 	Start           time.Time
+	Local           bool // the client has named this machine as the host: localhost, 127.0.0.1
 
 	// Filled by the face. Face and Operation become metric labels, so their values come from code,
 	// never from the request.
@@ -56,7 +57,7 @@ func (e *Event) LogValue() slog.Value { return slog.GroupValue(e.attrs(make([]sl
 func (e *Event) attrs(to []slog.Attr) []slog.Attr {
 	to = append(to,
 		slog.String("method", e.Method),
-		slog.String("path", e.Path),
+		slog.String("path", clip(e.Path)),
 		slog.Int("status", e.Status),
 		slog.Int64("bytes", e.Bytes),
 		slog.Duration("duration", e.Duration),
@@ -82,4 +83,12 @@ func (e *Event) attrs(to []slog.Attr) []slog.Attr {
 		to = append(to, slog.String("cause", e.Err.Error()))
 	}
 	return to
+}
+
+// clip keeps the log's lines short.
+func clip(path string) string {
+	if len(path) > maxLoggedPath {
+		return path[:maxLoggedPath] + "..."
+	}
+	return path
 }

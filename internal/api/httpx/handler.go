@@ -67,13 +67,15 @@ type handler struct {
 type exchange struct {
 	event    Event
 	response response
+	id       [1]string // the request's id as a header's value
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{response: response{ResponseWriter: w, local: loopback(r.Host)}}
+	x := &exchange{response: response{ResponseWriter: w}}
 	ev := &x.event
 	h.begin(ev, r)
-	w.Header()["X-Ms-Request-Id"] = []string{ev.RequestID}
+	x.id[0] = ev.RequestID
+	w.Header()["X-Ms-Request-Id"] = x.id[:]
 	if r.ProtoMajor == 1 && len(r.TransferEncoding) > 0 {
 		// It may have had a Content-Length as well, which net/http drops unseen. Whoever stands in
 		// front and believed that length takes what follows for this request's body, not for the
@@ -111,9 +113,7 @@ func (h *handler) begin(ev *Event, r *http.Request) {
 	}
 	ev.Method = r.Method
 	ev.Path = r.URL.EscapedPath()
-	if len(ev.Path) > maxLoggedPath {
-		ev.Path = ev.Path[:maxLoggedPath] + "..."
-	}
+	ev.Local = loopback(r.Host)
 	ev.ClientIP = r.RemoteAddr
 	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
 		ev.ClientIP = host
@@ -155,13 +155,17 @@ func (h *handler) end(x *exchange, r *http.Request) {
 	}
 }
 
+// log writes the request's line. It makes the record itself, because a Logger would look up which
+// line of the program has called it, which is always this one.
 func (h *handler) log(ctx context.Context, ev *Event) {
 	level := ev.level()
 	if !h.Log.Enabled(ctx, level) {
 		return
 	}
 	var room [16]slog.Attr
-	h.Log.LogAttrs(ctx, level, "request", ev.attrs(room[:0])...)
+	line := slog.NewRecord(ev.Start.Add(ev.Duration), level, "request", 0)
+	line.AddAttrs(ev.attrs(room[:0])...)
+	_ = h.Log.Handler().Handle(ctx, line)
 }
 
 // Refuse is the plain refusal, for those who have no better words.

@@ -2,7 +2,9 @@ package httpx
 
 import (
 	"fmt"
+	"maps"
 	"strconv"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -13,6 +15,7 @@ type Metrics struct {
 	inFlight prometheus.Gauge
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
+	known    atomic.Pointer[map[kind]series] // those that were looked up
 }
 
 // NewMetrics registers the metrics of requests.
@@ -40,7 +43,42 @@ func NewMetrics(reg prometheus.Registerer) (*Metrics, error) {
 	return m, nil
 }
 
+// kind is what all requests have in common that count in the same series.
+type kind struct {
+	face, operation string
+	status          int
+}
+
+// series are the metrics of one kind.
+type series struct {
+	requests prometheus.Counter
+	duration prometheus.Observer
+}
+
 func (m *Metrics) observe(ev *Event) {
-	m.requests.WithLabelValues(ev.Face, ev.Operation, strconv.Itoa(ev.Status)).Inc()
-	m.duration.WithLabelValues(ev.Face, ev.Operation).Observe(ev.Duration.Seconds())
+	of := m.of(kind{ev.Face, ev.Operation, ev.Status})
+	of.requests.Inc()
+	of.duration.Observe(ev.Duration.Seconds())
+}
+
+// of finds the series of a kind without a lock: there are few kinds, so each new one makes a new map.
+func (m *Metrics) of(k kind) series {
+	for {
+		known := m.known.Load()
+		if known != nil {
+			if found, ok := (*known)[k]; ok {
+				return found
+			}
+		}
+		more := map[kind]series{k: {
+			requests: m.requests.WithLabelValues(k.face, k.operation, strconv.Itoa(k.status)),
+			duration: m.duration.WithLabelValues(k.face, k.operation),
+		}}
+		if known != nil {
+			maps.Copy(more, *known)
+		}
+		if m.known.CompareAndSwap(known, &more) {
+			return more[k]
+		}
+	}
 }

@@ -19,12 +19,14 @@ type header struct {
 // always are the headers of every answer. Those that only tie a browser to Microsoft's own servers
 // (its reporting policy, its server names) are left out; the name of the server says what it is.
 var always = []header{
-	{"Strict-Transport-Security", []string{"max-age=31536000; includeSubDomains"}},
 	{"X-Content-Type-Options", []string{"nosniff"}},
 	{"X-Xss-Protection", []string{"0"}},
 	{"P3p", []string{`CP="DSP CUR OTPi IND OTRi ONL FIN"`}},
 	{"X-Ms-Ests-Server", []string{"Midas"}},
 }
+
+// transport is the policy that browsers are told.
+var transport = []string{"max-age=31536000; includeSubDomains"}
 
 // readable are the headers of what anybody may read and keep for a day, from any web page.
 var readable = []header{

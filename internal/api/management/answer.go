@@ -84,10 +84,19 @@ func (h *Handler) head(header http.Header, ev *httpx.Event) {
 	header["Cache-Control"] = noCache
 	header["Pragma"] = noCache
 	header["Expires"] = expires
-	header["Strict-Transport-Security"] = transport
+	httpx.StrictTransport(header, ev, transport)
 	header["X-Content-Type-Options"] = noSniff
 	header["X-Ms-Correlation-Request-Id"] = []string{ev.CorrelationID}
-	header["X-Ms-Routing-Request-Id"] = []string{"MIDAS:" + ev.Start.UTC().Format("20060102T150405Z") + ":" + ev.RequestID}
+	header["X-Ms-Routing-Request-Id"] = []string{routingID(ev)}
+}
+
+// routingID says who answered, when, and under which id: MIDAS:20260102T030405Z:<request id>.
+func routingID(ev *httpx.Event) string {
+	var room [64]byte
+	id := append(room[:0], "MIDAS:"...)
+	id = ev.Start.UTC().AppendFormat(id, "20060102T150405Z")
+	id = append(append(id, ':'), ev.RequestID...)
+	return string(id)
 }
 
 // label is the operation's name in metrics and logs: it comes from the table, never from a request.
