@@ -22,14 +22,20 @@ type Caller struct {
 // Microsoft.ManagedIdentity/userAssignedIdentities/read, at a scope. Only assignments of the caller's
 // own tenant count. That the scope's subscription belongs to that tenant is for whoever calls
 // Authorize to have checked, as it must anyway to refuse the tokens of other tenants.
-func (s *Service) Authorize(ctx context.Context, caller Caller, action string, scope arm.ID) (bool, error) {
-	folded, allowed := arm.Fold(action), false
-	err := s.Store.View(ctx, func(tx store.Tx) error {
-		allowed = false
-		return s.effective(tx, caller, scope, func(r *role) bool {
-			allowed = r.allows(folded)
-			return !allowed
-		})
+func (s *Service) Authorize(ctx context.Context, caller Caller, action string, scope arm.ID) (allowed bool, err error) {
+	key := arm.Fold(action)
+	err = s.Store.View(ctx, func(tx store.Tx) error {
+		allowed, err = s.Allows(tx, caller, key, scope)
+		return err
+	})
+	return allowed, err
+}
+
+// Allows is Authorize inside a transaction, for an action that is folded already.
+func (s *Service) Allows(tx store.Tx, caller Caller, action string, scope arm.ID) (allowed bool, err error) {
+	err = s.effective(tx, caller, scope, func(r *role) bool {
+		allowed = r.allows(action)
+		return !allowed
 	})
 	if err != nil {
 		return false, fmt.Errorf("authorize %s for %s: %w", action, caller.ObjectID, err)

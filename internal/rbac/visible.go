@@ -1,7 +1,6 @@
 package rbac
 
 import (
-	"context"
 	"fmt"
 	"strings"
 
@@ -11,30 +10,30 @@ import (
 
 // Visible reports whether the caller holds any role at a scope, above or below it. Who does may
 // see that the scope exists, as every holder of a role within a subscription sees the subscription.
-func (s *Service) Visible(ctx context.Context, caller Caller, scope arm.ID) (bool, error) {
-	visible := false
+func (s *Service) Visible(tx store.Tx, caller Caller, scope arm.ID) (bool, error) {
+	visible, err := s.visible(tx, caller, scope)
+	if err != nil {
+		return false, fmt.Errorf("see %s as %s: %w", scope, caller.ObjectID, err)
+	}
+	return visible, nil
+}
+
+func (s *Service) visible(tx store.Tx, caller Caller, scope arm.ID) (visible bool, err error) {
 	visit := func(*role) bool {
 		visible = true
 		return false
 	}
-	err := s.Store.View(ctx, func(tx store.Tx) error {
-		visible = false
-		if err := s.effective(tx, caller, scope, visit); err != nil || visible {
-			return err
+	if err := s.effective(tx, caller, scope, visit); err != nil || visible {
+		return visible, err
+	}
+	e := evaluation{tx: tx, roles: s.roles, tenant: arm.Fold(caller.TenantID), visit: visit}
+	if err := e.below(caller.ObjectID, scope); err != nil {
+		return false, err
+	}
+	for _, group := range caller.Groups {
+		if err := e.below(group, scope); err != nil {
+			return false, err
 		}
-		e := evaluation{tx: tx, roles: s.roles, tenant: arm.Fold(caller.TenantID), visit: visit}
-		if err := e.below(caller.ObjectID, scope); err != nil {
-			return err
-		}
-		for _, group := range caller.Groups {
-			if err := e.below(group, scope); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return false, fmt.Errorf("see %s as %s: %w", scope, caller.ObjectID, err)
 	}
 	return visible, nil
 }

@@ -1,7 +1,6 @@
 package resource
 
 import (
-	"context"
 	"errors"
 	"fmt"
 
@@ -26,6 +25,6 @@ func (s *Service) EnsureSubscription(tx store.Tx, tenant, subscription, name str
 }
 
 // Subscription reads the subscription that an id lies in. It is on every request's path.
-func (s *Service) Subscription(ctx context.Context, id arm.ID) (Record, error) {
-	return s.Find(ctx, id.SubscriptionScope())
+func (s *Service) Subscription(tx store.Tx, id arm.ID) (Record, error) {
+	return s.Get(tx, id.SubscriptionScope())
 }

@@ -98,11 +98,3 @@ func routingID(ev *httpx.Event) string {
 	id = append(append(id, ':'), ev.RequestID...)
 	return string(id)
 }
-
-// label is the operation's name in metrics and logs: it comes from the table, never from a request.
-func (op *Operation) label() string {
-	if op.Perform == "" {
-		return op.Method + " " + string(op.Type)
-	}
-	return op.Perform
-}

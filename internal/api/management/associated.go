@@ -80,7 +80,7 @@ func (h *Handler) associatedEncoder(ctx context.Context) func(arm.ID) wire.Assoc
 		key := arm.Fold(id.Subscription())
 		name, known := names[key]
 		if !known {
-			if rec, err := h.Resources.Subscription(ctx, id); err == nil {
+			if rec, err := h.Resources.Find(ctx, id.SubscriptionScope()); err == nil {
 				name = rec.Name
 			}
 			names[key] = name

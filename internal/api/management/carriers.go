@@ -11,6 +11,7 @@ import (
 	"midas/internal/identity"
 	"midas/internal/rbac"
 	"midas/internal/resource"
+	"midas/internal/store"
 )
 
 // carrierKind is what a type whose resources may carry identities has beyond any other. The zero
@@ -222,27 +223,30 @@ func (h *Handler) deleteCarrier(k carrierKind) func(context.Context, *Request) (
 // refusal names all of them.
 func (h *Handler) mayAssign(ctx context.Context, r *Request, ids []arm.ID) error {
 	const assign = string(identity.Type) + "/assign/action"
-	var refused []arm.ID
-	for _, id := range ids {
-		tenant, missing, err := h.tenantOf(ctx, id)
-		if err != nil {
-			return err
+	key := arm.Fold(assign)
+	return h.Store.View(ctx, func(tx store.Tx) error {
+		var refused []arm.ID
+		for _, id := range ids {
+			tenant, missing, err := h.tenantOf(tx, id)
+			if err != nil {
+				return err
+			}
+			if missing != nil || tenant != r.Caller.TenantID {
+				return rbac.ErrLinkedTenant(r.Caller, r.Event.Operation, r.ID(), id)
+			}
+			allowed, err := h.RBAC.Allows(tx, r.Caller, key, id)
+			if err != nil {
+				return err
+			}
+			if !allowed {
+				refused = append(refused, id)
+			}
 		}
-		if missing != nil || tenant != r.Caller.TenantID {
-			return rbac.ErrLinkedTenant(r.Caller, r.Event.Operation, r.ID(), id)
+		if len(refused) > 0 {
+			return rbac.ErrLinkedAuthorizationFailed(r.Caller, r.Event.Operation, r.ID(), assign, refused)
 		}
-		allowed, err := h.RBAC.Authorize(ctx, r.Caller, assign, id)
-		if err != nil {
-			return err
-		}
-		if !allowed {
-			refused = append(refused, id)
-		}
-	}
-	if len(refused) > 0 {
-		return rbac.ErrLinkedAuthorizationFailed(r.Caller, r.Event.Operation, r.ID(), assign, refused)
-	}
-	return nil
+		return nil
+	})
 }
 
 // recordRefusal writes to the activity log that a caller was not allowed something.

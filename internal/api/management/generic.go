@@ -21,6 +21,7 @@ type generic struct {
 func newGeneric(rows []Operation, namespaces []string) generic {
 	g := generic{routes: map[arm.Target]*route{}, namespaces: map[string]bool{}}
 	for i := range rows {
+		rows[i].prepare()
 		r := g.routes[rows[i].Target]
 		if r == nil {
 			r = &route{}

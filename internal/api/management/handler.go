@@ -3,9 +3,7 @@ package management
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
-	"net/url"
 	"time"
 
 	"midas/internal/activity"
@@ -77,47 +75,32 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, ev *httpx.Event)
 }
 
 func (h *Handler) serve(r *http.Request, ev *httpx.Event) (*Response, error) {
-	req, op, err := h.parse(r)
+	req, op, err := h.parse(r, ev)
 	if op != nil {
-		ev.Operation = op.label()
+		ev.Operation = op.label
 	}
 	if err != nil {
 		return nil, err
-	}
-	ctx := r.Context()
-	tenant, missing, err := h.tenantOf(ctx, req.ID())
-	if err != nil {
-		return nil, err
-	}
-	if err := h.authenticate(ctx, req, tenant); err != nil {
-		return nil, err
-	}
-	ev.Caller = req.Caller.ObjectID
-	if missing != nil {
-		return nil, missing
 	}
 	req.Action = op.action(req)
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		h.fillEvent(req, ev)
-	}
-	if err := h.authorize(ctx, req, op, ev); err != nil {
+	if err := h.admit(r.Context(), req, op, ev); err != nil {
 		return nil, err
 	}
-	return op.Serve(ctx, req)
+	return op.Serve(r.Context(), req)
 }
 
 // parse finds out what a request means. The operation is returned with an error too, once found,
 // because metrics are labelled with it.
-func (h *Handler) parse(r *http.Request) (*Request, *Operation, error) {
-	path, err := arm.ParsePath(r.Method, r.URL.EscapedPath())
+func (h *Handler) parse(r *http.Request, ev *httpx.Event) (*Request, *Operation, error) {
+	path, err := arm.ParsePath(r.Method, ev.Path)
 	if err != nil {
 		return nil, nil, arm.Errorf(http.StatusBadRequest, "InvalidRequestUri", "The request URI is invalid: %s.", err)
 	}
-	query, err := parameters(r.URL.RawQuery)
+	query, err := parseQuery(r.URL.RawQuery)
 	if err != nil {
 		return nil, nil, arm.Errorf(http.StatusBadRequest, "InvalidRequestUri", "The request URI is invalid: the query cannot be read.")
 	}
-	op, version, err := h.table.find(r.Method, path, query["api-version"])
+	op, version, err := h.table.find(r.Method, path, query.All("api-version"))
 	if err != nil {
 		return nil, op, err
 	}
@@ -132,17 +115,37 @@ func (h *Handler) parse(r *http.Request) (*Request, *Operation, error) {
 	return &Request{HTTP: r, Path: path, Type: typ, Version: version, Query: query}, op, nil
 }
 
-// authorize asks RBAC. A refusal is written to the activity log before it is given.
-func (h *Handler) authorize(ctx context.Context, r *Request, op *Operation, ev *httpx.Event) error {
-	if op.Perform == "" {
-		return nil
-	}
-	allowed, err := h.allowed(ctx, r, op)
-	if err != nil || allowed {
+// admit finds out who the caller is, and whether it may do what it asks for, in one view of the
+// store. What nobody was told yet about the addressed subscription is told after authentication only.
+// A refusal is written to the activity log before it is given.
+func (h *Handler) admit(ctx context.Context, r *Request, op *Operation, ev *httpx.Event) error {
+	allowed := false
+	err := h.Store.View(ctx, func(tx store.Tx) error {
+		r.Caller, allowed = rbac.Caller{}, false
+		tenant, missing, err := h.tenantOf(tx, r.ID())
+		if err != nil {
+			return err
+		}
+		if err := h.authenticate(ctx, tx, r, tenant); err != nil {
+			return err
+		}
+		if missing != nil {
+			return missing
+		}
+		allowed, err = h.allowed(tx, r, op)
+		return err
+	})
+	ev.Caller = r.Caller.ObjectID
+	if err != nil {
 		return err
 	}
+	if !allowed || r.HTTP.Method != http.MethodGet && r.HTTP.Method != http.MethodHead {
+		h.fillEvent(r, ev)
+	}
+	if allowed {
+		return nil
+	}
 	refusal := rbac.ErrAuthorizationFailed(r.Caller, r.Action, r.ID())
-	h.fillEvent(r, ev)
 	r.Event.Status, r.Event.Code, r.Event.ErrorCode = activity.Failed, refusal.Status, refusal.Code
 	if err := h.Activity.Record(ctx, r.Event); err != nil {
 		return err
@@ -150,39 +153,27 @@ func (h *Handler) authorize(ctx context.Context, r *Request, op *Operation, ev *
 	return refusal
 }
 
-func (h *Handler) allowed(ctx context.Context, r *Request, op *Operation) (bool, error) {
-	if op.Visible {
-		return h.RBAC.Visible(ctx, r.Caller, r.ID().SubscriptionScope())
+// allowed asks RBAC.
+func (h *Handler) allowed(tx store.Tx, r *Request, op *Operation) (bool, error) {
+	switch {
+	case op.Perform == "":
+		return true, nil
+	case op.Visible:
+		return h.RBAC.Visible(tx, r.Caller, r.ID().SubscriptionScope())
 	}
-	return h.RBAC.Authorize(ctx, r.Caller, r.Action, r.ID())
+	return h.RBAC.Allows(tx, r.Caller, op.actionKey(r), r.ID())
 }
 
 // tenantOf is the tenant whose tokens are good for an id: that of its subscription, or empty where
 // there is none. That a subscription is missing is told apart from failures, because it must not be
 // said before the caller is authenticated.
-func (h *Handler) tenantOf(ctx context.Context, id arm.ID) (tenant string, missing *arm.Error, err error) {
+func (h *Handler) tenantOf(tx store.Tx, id arm.ID) (tenant string, missing *arm.Error, err error) {
 	if id.Subscription() == "" {
 		return "", nil, nil
 	}
-	rec, err := h.Resources.Subscription(ctx, id)
+	rec, err := h.Resources.Subscription(tx, id)
 	if errors.As(err, &missing) {
 		return "", missing, nil
 	}
 	return rec.TenantID, nil, err
-}
-
-// parameters reads the query. Names of parameters compare without case, and clients spell them in
-// several ways ($skiptoken, $skipToken), so the names are folded.
-func parameters(raw string) (url.Values, error) {
-	query, err := url.ParseQuery(raw)
-	if err != nil {
-		return nil, fmt.Errorf("read the query: %w", err)
-	}
-	for name, values := range query {
-		if folded := arm.Fold(name); folded != name {
-			delete(query, name)
-			query[folded] = append(query[folded], values...)
-		}
-	}
-	return query, nil
 }

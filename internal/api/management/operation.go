@@ -33,6 +33,21 @@ type Operation struct {
 	Versions []arm.Version
 	Free     bool
 	Serve    func(context.Context, *Request) (*Response, error)
+
+	// Filled by prepare.
+	label     string // the operation's name in metrics and logs: it comes from the table, never from a request
+	performed string // Perform, folded; empty when the request decides
+}
+
+// prepare fills what can be known before any request.
+func (op *Operation) prepare() {
+	op.label = op.Perform
+	if op.Perform == "" {
+		op.label = op.Method + " " + string(op.Type)
+	}
+	if !strings.Contains(op.Perform, "{") {
+		op.performed = arm.Fold(op.Perform)
+	}
 }
 
 // route is what a path, without the method, leads to. A type may have different rows at different
@@ -66,6 +81,7 @@ func newTable(operations []Operation, rest generic) (*table, error) {
 	t := &table{operations: operations, routes: map[routeKey]*route{}, types: map[string][]arm.Type{}, free: map[string]bool{}, generic: rest}
 	for i := range operations {
 		op := &operations[i]
+		op.prepare()
 		key := keyOf(op.Type, op.Target, op.Verb)
 		r := t.routes[key]
 		if r == nil {
@@ -99,7 +115,7 @@ func keyOf(typ arm.Type, target arm.Target, verb string) routeKey {
 
 // route is where a path leads at its level, or nil.
 func (t *table) route(path arm.Path) *route {
-	r := t.routes[keyOf(path.Type, path.Target, path.Verb)]
+	r := t.routes[routeKey{path.TypeKey(), path.Target, arm.Fold(path.Verb)}]
 	if r == nil && t.isGeneric(path.Type) {
 		r = t.generic.routes[path.Target]
 	}
@@ -230,8 +246,16 @@ func identityVersions() []arm.Version {
 
 // action is the RBAC action that a request performs.
 func (op *Operation) action(r *Request) string {
-	if !strings.Contains(op.Perform, "{") {
+	if op.performed != "" || op.Perform == "" {
 		return op.Perform
 	}
 	return strings.NewReplacer("{namespace}", r.ID().Name(), string(anyType), string(r.Type)).Replace(op.Perform)
+}
+
+// actionKey is the request's action, folded.
+func (op *Operation) actionKey(r *Request) string {
+	if op.performed != "" {
+		return op.performed
+	}
+	return arm.Fold(r.Action)
 }

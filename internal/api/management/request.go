@@ -5,7 +5,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"net/url"
 	"strconv"
 
 	"midas/internal/activity"
@@ -21,7 +20,7 @@ type Request struct {
 	Path    arm.Path
 	Type    arm.Type // of the path, in its usual spelling where the table knows it
 	Version arm.Version
-	Query   url.Values // its names are folded
+	Query   Query
 	Caller  rbac.Caller
 	Action  string // the RBAC action that the request performs
 	// Event is the activity log's entry for this request, complete but for its outcome. A write
@@ -118,10 +117,5 @@ func (h *Handler) nextLink(r *Request, p page, next string) string {
 	if next == "" {
 		return ""
 	}
-	query := make(url.Values, len(r.Query)+1)
-	for name, values := range r.Query {
-		query[name] = values
-	}
-	query.Set("$skiptoken", h.Pages.Seal(p.list, next))
-	return h.origin(r) + r.HTTP.URL.EscapedPath() + "?" + query.Encode()
+	return h.origin(r) + r.HTTP.URL.EscapedPath() + "?" + r.Query.With("$skiptoken", h.Pages.Seal(p.list, next))
 }

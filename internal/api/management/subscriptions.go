@@ -38,14 +38,21 @@ func (h *Handler) listSubscriptions(ctx context.Context, r *Request) (*Response,
 		return nil, err
 	}
 	value := []wire.Subscription{}
-	for _, rec := range found.Records {
-		visible, err := h.visible(ctx, r, rec)
-		if err != nil {
-			return nil, err
+	err = h.Store.View(ctx, func(tx store.Tx) error {
+		value = value[:0]
+		for _, rec := range found.Records {
+			visible, err := h.visible(tx, r, rec)
+			if err != nil {
+				return err
+			}
+			if visible {
+				value = append(value, wire.EncodeSubscription(rec))
+			}
 		}
-		if visible {
-			value = append(value, wire.EncodeSubscription(rec))
-		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return ok(wire.SubscriptionList{
 		List:  wire.List[wire.Subscription]{Value: value, NextLink: h.nextLink(r, p, found.Next)},
@@ -53,16 +60,16 @@ func (h *Handler) listSubscriptions(ctx context.Context, r *Request) (*Response,
 	})
 }
 
-func (h *Handler) visible(ctx context.Context, r *Request, rec resource.Record) (bool, error) {
+func (h *Handler) visible(tx store.Tx, r *Request, rec resource.Record) (bool, error) {
 	id, err := arm.ParseID(rec.ID)
 	if err != nil || rec.TenantID != r.Caller.TenantID {
 		return false, err
 	}
-	return h.RBAC.Visible(ctx, r.Caller, id)
+	return h.RBAC.Visible(tx, r.Caller, id)
 }
 
 func (h *Handler) getSubscription(ctx context.Context, r *Request) (*Response, error) {
-	rec, err := h.Resources.Subscription(ctx, r.ID())
+	rec, err := h.Resources.Find(ctx, r.ID())
 	if err != nil {
 		return nil, err
 	}
