@@ -45,7 +45,7 @@ var mayImport = map[string]string{
 	"internal/bootstrap": "internal/activity internal/arm internal/datadir internal/directory internal/rbac internal/resource internal/store",
 
 	// faces
-	"internal/api/httpx":           "",
+	"internal/api/httpx":           "internal/azure",
 	"internal/ops":                 "internal/api/httpx",
 	"internal/control":             "internal/api/httpx",
 	"internal/api/graph":           "internal/api/httpx internal/arm internal/azure internal/directory internal/store internal/token",

@@ -149,8 +149,8 @@ func (d *Directory) TransitiveMembers(tx store.Tx, tenant, group string) ([]stri
 // closure follows next from one object on, in breadth, each object once. The start is not part of
 // it, even when a circle leads back to it.
 func closure(start string, next func(id string) ([]string, error)) ([]string, error) {
-	seen := map[string]bool{arm.Fold(start): true}
 	var found []string
+	seen := map[string]bool{arm.Fold(start): true}
 	for queue := []string{start}; len(queue) > 0; queue = queue[1:] {
 		ids, err := next(queue[0])
 		if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"midas/internal/arm"
 	"midas/internal/store"
@@ -86,16 +85,17 @@ func lastParts(tx store.Tx, prefix, after string, limit int) ([]string, error) {
 	if len(prefix) > store.MaxKey {
 		return nil, nil
 	}
-	var ids []string
 	r := store.Range{Prefix: prefix, Limit: limit}
 	if after != "" {
 		r.After = prefix + arm.Fold(after)
 	}
-	for rec, err := range tx.Scan(r) {
-		if err != nil {
-			return nil, err
-		}
-		ids = append(ids, strings.TrimPrefix(rec.Key, prefix))
+	records, err := tx.Records(r)
+	if err != nil || len(records) == 0 {
+		return nil, err
+	}
+	ids := make([]string, len(records))
+	for i, rec := range records {
+		ids[i] = rec.Key[len(prefix):]
 	}
 	return ids, nil
 }

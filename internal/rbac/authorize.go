@@ -88,28 +88,25 @@ type evaluation struct {
 	done   bool // visit wants no more
 }
 
-// principal visits the grants of one principal that reach the scope. It reads each scan to its end
-// even when visit wants no more: the cache remembers only scans that were.
+// principal visits the grants of one principal that reach the scope.
 func (e *evaluation) principal(id string) error {
 	if id == "" || e.done {
 		return nil
 	}
 	prefix, key := grantsOf(id), e.scope.Key()
-	n, last := 0, ""
-	for rec, err := range e.tx.Scan(store.Range{Prefix: prefix, Limit: few}) {
-		if err != nil {
-			return err
-		}
-		n++
-		last = rec.Key
+	grants, err := e.tx.Records(store.Range{Prefix: prefix, Limit: few})
+	if err != nil {
+		return err
+	}
+	for _, rec := range grants {
 		if granted := rec.Key[len(prefix):]; len(granted) > lenGUID && reaches(granted[:len(granted)-lenGUID-1], key) {
 			e.grant(rec)
 		}
 	}
-	if n < few {
+	if len(grants) < few {
 		return nil
 	}
-	return e.ancestors(prefix, last)
+	return e.ancestors(prefix, grants[len(grants)-1].Key)
 }
 
 // ancestors goes on after a key where a principal has many grants: it reads those at the scope and

@@ -152,20 +152,34 @@ func (s *cachedSnapshot) Get(ctx context.Context, key string) (Record, error) {
 	return rec, err
 }
 
+// kept gives the records of a scan that is remembered.
+func (s *cachedSnapshot) kept(r Range) ([]Record, bool) {
+	if !rememberable(r) {
+		return nil, false
+	}
+	hash := maphash.String(s.cache.seed, r.Prefix)
+	e, records := s.cache.shard(hash).scan(hash, r, s.pin)
+	if e == nil {
+		return nil, false
+	}
+	s.use(e)
+	return records, true
+}
+
+// rememberable reports whether the scan's prefix ends at a segment of a key.
+func rememberable(r Range) bool { return r.Prefix != "" && endsSegment(r.Prefix[len(r.Prefix)-1]) }
+
 func (s *cachedSnapshot) Scan(ctx context.Context, r Range) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		if r.Prefix == "" || !endsSegment(r.Prefix[len(r.Prefix)-1]) {
+		if !rememberable(r) {
 			s.scanBelow(ctx, r, nil, yield)
 			return
 		}
-		hash := maphash.String(s.cache.seed, r.Prefix)
-		shard := s.cache.shard(hash)
-		e, records := shard.scan(hash, r, s.pin)
-		if e == nil {
-			s.scanBelow(ctx, r, &page{hash: hash, scan: r}, yield)
+		records, known := s.kept(r)
+		if !known {
+			s.scanBelow(ctx, r, &page{hash: maphash.String(s.cache.seed, r.Prefix), scan: r}, yield)
 			return
 		}
-		s.use(e)
 		for _, rec := range records {
 			if !yield(rec, nil) {
 				return

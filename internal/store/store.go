@@ -91,6 +91,11 @@ type Tx interface {
 	// writes, and what it yields is not guarded against other writers.
 	Scan(r Range) iter.Seq2[Record, error]
 
+	// Records is Scan for a range that is small: it gives all its records at once. They belong to the
+	// store, as a record's value does, and so does the slice. What a cache remembers costs no more
+	// than a Get.
+	Records(r Range) ([]Record, error)
+
 	// Put and Delete take effect when the transaction commits. Deleting what does not exist is no
 	// error. Bad sizes and writes inside a View are reported by View and Update.
 	Put(key string, value []byte)

@@ -81,6 +81,22 @@ func (t *tx) Scan(r Range) iter.Seq2[Record, error] {
 	}
 }
 
+func (t *tx) Records(r Range) ([]Record, error) {
+	if cached, ok := t.snap.(*cachedSnapshot); ok {
+		if records, known := cached.kept(r); known {
+			return records, nil
+		}
+	}
+	var records []Record
+	for rec, err := range t.Scan(r) {
+		if err != nil {
+			return nil, err
+		}
+		records = append(records, rec)
+	}
+	return records, nil
+}
+
 func (t *tx) Put(key string, value []byte) {
 	if len(value) > MaxValue {
 		_ = t.fail(fmt.Errorf("put %s, %d bytes: %w", clip(key), len(value), ErrTooLarge))

@@ -43,13 +43,18 @@ func WriteJSON(w http.ResponseWriter, status int, v any) error {
 	return nil
 }
 
+// buffered is the shortest body whose length net/http does not find out by itself.
+const buffered = 2048
+
 // WriteBody answers with a body that is JSON already. A Content-Type that is set stays.
 func WriteBody(w http.ResponseWriter, status int, body []byte) {
 	h := w.Header()
 	if h["Content-Type"] == nil {
 		h["Content-Type"] = contentTypeJSON
 	}
-	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	if len(body) >= buffered {
+		h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	}
 	w.WriteHeader(status)
 	_, _ = w.Write(body)
 }

@@ -1,10 +1,11 @@
 package httpx
 
 import (
-	"net"
 	"net/http"
 	"net/netip"
 	"strings"
+
+	"midas/internal/azure"
 )
 
 // response counts what a face writes. Flush and the deadlines are reached through
@@ -46,12 +47,12 @@ func StrictTransport(h http.Header, ev *Event, policy []string) {
 
 // loopback reports whether a host, with or without a port, is the machine itself by its usual names.
 func loopback(host string) bool {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	name := strings.ToLower(strings.Trim(host, "[]."))
+	name := azure.Name(host)
 	if name == "localhost" || strings.HasSuffix(name, ".localhost") {
 		return true
+	}
+	if name == "" || name[0] != ':' && (name[0] < '0' || name[0] > '9') {
+		return false // no address: to try would cost an error
 	}
 	ip, err := netip.ParseAddr(name)
 	return err == nil && ip.IsLoopback()

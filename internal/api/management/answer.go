@@ -86,7 +86,10 @@ func (h *Handler) head(header http.Header, ev *httpx.Event) {
 	header["Expires"] = expires
 	httpx.StrictTransport(header, ev, transport)
 	header["X-Content-Type-Options"] = noSniff
-	header["X-Ms-Correlation-Request-Id"] = []string{ev.CorrelationID}
+	header["X-Ms-Correlation-Request-Id"] = header["X-Ms-Request-Id"]
+	if ev.CorrelationID != ev.RequestID {
+		header["X-Ms-Correlation-Request-Id"] = []string{ev.CorrelationID}
+	}
 	header["X-Ms-Routing-Request-Id"] = []string{routingID(ev)}
 }
 

@@ -7,6 +7,9 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
 	"midas/internal/store"
 )
 
@@ -109,14 +112,28 @@ func putNumber(tx store.Tx, key string, n int) {
 	tx.Put(key, []byte(strconv.Itoa(n)))
 }
 
-// scanAll collects a scan.
+// scanAll collects a scan, and holds Records to giving the same: before, from whatever a cache has
+// kept, and after, from what the scan has left there.
 func scanAll(tx store.Tx, r store.Range) ([]store.Record, error) {
-	var records []store.Record
+	before, err := tx.Records(r)
+	if err != nil {
+		return nil, fmt.Errorf("records: %w", err)
+	}
+	var scanned []store.Record
 	for rec, err := range tx.Scan(r) {
 		if err != nil {
 			return nil, err
 		}
-		records = append(records, rec)
+		scanned = append(scanned, rec)
 	}
-	return records, nil
+	after, err := tx.Records(r)
+	if err != nil {
+		return nil, fmt.Errorf("records again: %w", err)
+	}
+	for _, records := range [][]store.Record{before, after} {
+		if diff := cmp.Diff(scanned, records, cmpopts.EquateEmpty()); diff != "" {
+			return nil, fmt.Errorf("records of %+v are not what the scan gives: %s", r, diff)
+		}
+	}
+	return scanned, nil
 }
