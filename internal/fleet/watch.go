@@ -56,6 +56,14 @@ func (w *watchers) wake(key string) {
 	}
 }
 
+// none reports whether nobody waits for anything. Who begins to wait after that looks at the store
+// after that, too.
+func (w *watchers) none() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.waiting) == 0
+}
+
 func (w *watchers) wakeAll() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -118,8 +126,11 @@ func (f *Fleet) follow(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// told wakes those whom a change is about.
+// told wakes those whom a change is about. Without any it does not look whom that would be.
 func (f *Fleet) told(ctx context.Context, change store.Change) error {
+	if f.watchers.none() {
+		return nil
+	}
 	family, rest, _ := strings.Cut(change.Key, "/")
 	switch family {
 	case "i": // an identity block
