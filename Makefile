@@ -21,8 +21,8 @@ test:
 e2e: build ## the built binary, used as its users do
 	$(GO) test -count=1 -tags e2e ./e2e/...
 
-bench: ## Midas beside a bare server and the engine alone; SCALE=1000000 for a big installation, HOSTS=100000 for many machines
-	$(GO) run ./bench $(if $(SCALE),-scale $(SCALE)) $(if $(HOSTS),-hosts $(HOSTS))
+bench: ## Midas beside a bare server and the store alone; ONLY=get,put for parts, SCALE=1000000 for a big installation, HOSTS=100000 for many machines
+	$(GO) run ./bench $(if $(ONLY),-only $(ONLY)) $(if $(SCALE),-scale $(SCALE)) $(if $(HOSTS),-hosts $(HOSTS))
 
 fuzz: ## every fuzz target for FUZZTIME
 	@set -e; \

@@ -7,109 +7,178 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"regexp"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/google/uuid"
 
 	"midas/internal/store"
 	"midas/internal/store/pebble"
 )
 
-// row is a key and the size of its value.
-type row struct {
-	key   string
-	bytes int
-}
+// row is a key with its value.
+type row struct{ key, value string }
 
 func bytesOf(rows []row) (n int) {
 	for _, r := range rows {
-		n += len(r.key) + r.bytes
+		n += len(r.key) + len(r.value)
 	}
 	return n
 }
 
-// shapeOfPut creates one identity and finds in the server's dump what that has written.
-func (t *target) shapeOfPut() ([]row, error) {
+// creation is what a server writes for one new identity, as a pattern for others.
+type creation struct {
+	rows   []row
+	parent string   // the key of the group, which a create gets
+	own    []string // the GUIDs that every identity has anew
+}
+
+const patternName = "shape"
+
+var guid = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
+
+// creationOf creates one identity and finds in the server's dump what that has written.
+func (t *target) creationOf() (c creation, err error) {
 	before, err := t.dump()
 	if err != nil {
-		return nil, err
+		return c, err
 	}
-	if _, err := t.run(1, 1, "201", func(int) []byte { return t.put("shape") }); err != nil {
-		return nil, err
+	if _, err := t.run(1, 1, "201", func(int) []byte { return t.put(patternName) }); err != nil {
+		return c, err
 	}
 	after, err := t.dump()
 	if err != nil {
-		return nil, err
+		return c, err
 	}
-	var rows []row
-	for key, size := range after {
-		if _, old := before[key]; !old {
-			rows = append(rows, row{key, size})
+	var known strings.Builder
+	for key, value := range before {
+		known.WriteString(key + value)
+	}
+	own := map[string]bool{}
+	for key, value := range after {
+		if _, old := before[key]; old {
+			continue
+		}
+		c.rows = append(c.rows, row{key, value})
+		for _, id := range guid.FindAllString(key+" "+value, -1) {
+			own[id] = own[id] || !strings.Contains(known.String(), id)
 		}
 	}
-	if len(rows) < 4 {
-		return nil, fmt.Errorf("a PUT has written only %d keys", len(rows))
+	for id, isOwn := range own {
+		if isOwn {
+			c.own = append(c.own, id)
+		}
 	}
-	return rows, nil
+	c.parent = "r/" + strings.ToLower(t.group)
+	if _, found := before[c.parent]; !found || len(c.rows) < 4 || len(c.own) < 2 {
+		return c, fmt.Errorf("a PUT has written %d keys with %d new ids below %s: that is not a create", len(c.rows), len(c.own), c.parent)
+	}
+	return c, nil
 }
 
-// dump reads the sizes of all values by "midas dump", which works while the server runs.
-func (t *target) dump() (map[string]int, error) {
+// like is what the creation of the i-th other identity writes: other names, other ids, a later time.
+func (c creation) like(i int) []row {
+	words := []string{patternName, fmt.Sprintf("other-%d", i)}
+	for _, id := range c.own {
+		words = append(words, id, uuid.NewString())
+	}
+	change := strings.NewReplacer(words...)
+	rows := make([]row, len(c.rows))
+	for n, r := range c.rows {
+		rows[n] = row{change.Replace(r.key), change.Replace(r.value)}
+		if event, found := strings.CutPrefix(rows[n].key, "x/"); found {
+			_, id, _ := strings.Cut(event, "-")
+			rows[n].key = fmt.Sprintf("x/%020d-%s", time.Now().UnixNano(), id)
+		}
+	}
+	return rows
+}
+
+// dump reads all values by "midas dump", which works while the server runs.
+func (t *target) dump() (map[string]string, error) {
 	out, err := exec.Command(t.cmd.Path, "dump", "--data", t.data).Output()
 	if err != nil {
 		return nil, fmt.Errorf("dump: %w", err)
 	}
-	sizes := map[string]int{}
+	values := map[string]string{}
 	for line := range bytes.Lines(out) {
 		var rec struct {
-			Key   string          `json:"key"`
-			Value json.RawMessage `json:"value"`
+			Key         string          `json:"key"`
+			Value       json.RawMessage `json:"value"`
+			ValueBase64 []byte          `json:"valueBase64"`
 		}
 		if err := json.Unmarshal(line, &rec); err != nil {
 			return nil, err
 		}
-		sizes[rec.Key] = len(rec.Value)
+		values[rec.Key] = string(rec.Value) + string(rec.ValueBase64)
 	}
-	return sizes, nil
+	return values, nil
 }
 
-// engineAlone runs as many transactions of a shape as a round of PUTs does, with as many writers,
-// durably, on the store without a server: each gets the keys that it is going to write, as a create
-// must, and writes them. It gives the rate.
-func engineAlone(dir string, shape []row) (float64, error) {
+// alone is the store without a server.
+type alone struct {
+	store.Store
+	creation
+	made int
+}
+
+func openAlone(dir string, c creation) (*alone, error) {
 	engine, err := pebble.Open(dir, pebble.Options{})
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	st := store.New(store.Cached(engine, 32<<20), store.Options{})
-	defer st.Close()
+	a := &alone{Store: store.New(store.Cached(engine, 32<<20), store.Options{}), creation: c}
+	_, err = a.Update(context.Background(), func(tx store.Tx) error { tx.Put(c.parent, []byte("{}")); return nil })
+	return a, err
+}
+
+// round runs as many transactions as a round of PUTs does, with as many writers, durably. Each gets
+// what a create gets, the group and the identity that is not there yet, and writes what a create
+// writes. It gives the rate.
+func (a *alone) round() (float64, error) {
+	creations := make([][]row, putRequests)
+	for i := range creations {
+		creations[i] = a.like(a.made)
+		a.made++
+	}
 	var (
 		next atomic.Int64
 		wait sync.WaitGroup
 		errs = make([]error, putConns)
 	)
-	value := bytes.Repeat([]byte("v"), 1<<16)
 	begin := time.Now()
 	for w := range putConns {
 		wait.Go(func() {
 			for errs[w] == nil {
-				i := next.Add(1)
-				if i > putRequests {
+				i := next.Add(1) - 1
+				if i >= putRequests {
 					return
 				}
-				_, errs[w] = st.Update(context.Background(), func(tx store.Tx) error {
-					for _, r := range shape {
-						key := fmt.Sprintf("%s-%d", r.key, i)
-						if _, err := tx.Get(key); !errors.Is(err, store.ErrNotFound) {
-							return fmt.Errorf("%s exists: %w", key, err)
-						}
-						tx.Put(key, value[:r.bytes])
-					}
-					return nil
-				})
+				errs[w] = a.create(creations[i])
 			}
 		})
 	}
 	wait.Wait()
 	return putRequests / time.Since(begin).Seconds(), errors.Join(errs...)
+}
+
+func (a *alone) create(rows []row) error {
+	_, err := a.Update(context.Background(), func(tx store.Tx) error {
+		if _, err := tx.Get(a.parent); err != nil {
+			return err
+		}
+		for _, r := range rows {
+			if strings.HasPrefix(r.key, "r/") {
+				if _, err := tx.Get(r.key); !errors.Is(err, store.ErrNotFound) {
+					return fmt.Errorf("%s exists: %w", r.key, err)
+				}
+			}
+			tx.Put(r.key, []byte(r.value))
+		}
+		return nil
+	})
+	return err
 }

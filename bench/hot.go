@@ -23,34 +23,44 @@ type target struct {
 	group  string // path of the resource group
 }
 
-// hotPaths measures what every client does all day.
-func (b *bench) hotPaths() error {
-	if err := b.startUp(); err != nil {
-		return fmt.Errorf("start-up: %w", err)
+// part is something that can be measured by itself.
+type part struct {
+	name    string
+	measure func(*bench, *target) error
+}
+
+// parts of the hot paths, on one server whose store is in memory.
+func parts() []part {
+	return []part{
+		{"get", (*bench).gets}, {"token", (*bench).tokens}, {"metadata", (*bench).metadata}, {"cold", (*bench).cold},
+		{"wrong", (*bench).wrong}, {"put", (*bench).putsInMemory},
+	}
+}
+
+// hotPaths measures what every client does all day, or those parts of it that are wanted.
+func (b *bench) hotPaths(wanted func(string) bool) error {
+	if wanted("start") {
+		if err := b.startUp(); err != nil {
+			return fmt.Errorf("start-up: %w", err)
+		}
 	}
 	memory, err := b.target("memory", "memory:")
 	if err != nil {
 		return err
 	}
 	defer memory.stop()
-	rate, err := b.gets(memory)
-	if err != nil {
-		return fmt.Errorf("get: %w", err)
+	if _, err := memory.run(1, 1, "201", func(int) []byte { return memory.put("app") }); err != nil {
+		return err
 	}
-	if err := b.tokens(memory); err != nil {
-		return fmt.Errorf("token: %w", err)
+	for _, p := range parts() {
+		if wanted(p.name) {
+			if err := p.measure(b, memory); err != nil {
+				return fmt.Errorf("%s: %w", p.name, err)
+			}
+		}
 	}
-	if err := b.metadata(memory); err != nil {
-		return fmt.Errorf("metadata: %w", err)
-	}
-	if err := b.cold(memory); err != nil {
-		return fmt.Errorf("cold token: %w", err)
-	}
-	if err := b.wrong(memory); err != nil {
-		return fmt.Errorf("wrong secret: %w", err)
-	}
-	if err := b.putsInMemory(memory, rate); err != nil {
-		return fmt.Errorf("put in memory: %w", err)
+	if !wanted("durable") {
+		return nil
 	}
 	disk, err := b.target("disk", "")
 	if err != nil {
@@ -134,91 +144,89 @@ func (t *target) run(conns, requests int, status string, request func(int) []byt
 }
 
 // gets measures GET of one identity: verified token, roles, record.
-func (b *bench) gets(t *target) (rate float64, err error) {
-	if _, err := t.run(1, 1, "201", func(int) []byte { return t.put("app") }); err != nil {
-		return 0, err
-	}
+func (b *bench) gets(t *target) error {
+	return b.besideBare("GET of one identity, 16 connections", t, t.getApp())
+}
+
+func (t *target) getApp() func(int) []byte {
 	request := get(t.identity("app"), t.bearer)
-	return b.besideBare("GET of one identity, 16 connections", t, func(int) []byte { return request })
+	return func(int) []byte { return request }
 }
 
 // tokens measures the token endpoint where the token is signed already.
 func (b *bench) tokens(t *target) error {
 	request := t.tokenRequest()
-	_, err := b.besideBare("token by secret, warm, 16 connections", t, func(int) []byte { return request })
-	return err
+	return b.besideBare("token by secret, warm, 16 connections", t, func(int) []byte { return request })
 }
 
 // besideBare measures a request in turns with the bare server answering the same bytes to it.
-func (b *bench) besideBare(what string, t *target, request func(int) []byte) (rate float64, err error) {
+func (b *bench) besideBare(what string, t *target, request func(int) []byte) error {
 	once, err := t.run(1, 1, "200", request)
-	if err != nil {
-		return 0, err
-	}
-	bareServer, err := startBareLike(t.server, once.last)
-	if err != nil {
-		return 0, err
-	}
-	defer bareServer.stop()
-	bare := &target{server: bareServer}
-	var ours, theirs, ratios []float64
-	for range b.rounds {
-		a, err := t.run(getConns, getRequests, "200", request)
-		if err != nil {
-			return 0, err
-		}
-		c, err := bare.run(getConns, getRequests, "200", request)
-		if err != nil {
-			return 0, err
-		}
-		ours, theirs, ratios = append(ours, a.perSecond), append(theirs, c.perSecond), append(ratios, a.perSecond/c.perSecond)
-	}
-	fmt.Printf("| %s | %.0f/s | bare net/http: %.0f/s | %.2f |\n", what, median(ours), median(theirs), median(ratios))
-	return median(ours), nil
-}
-
-// puts measures the creation of new identities.
-func (b *bench) puts(t *target, round int) (float64, error) {
-	made, err := t.run(putConns, putRequests, "201", func(i int) []byte { return t.put(fmt.Sprintf("id-%d-%d", round, i)) })
-	return made.perSecond, err
-}
-
-func (b *bench) putsInMemory(t *target, getRate float64) error {
-	var rates []float64
-	for round := range b.rounds {
-		rate, err := b.puts(t, round)
-		if err != nil {
-			return err
-		}
-		rates = append(rates, rate)
-	}
-	fmt.Printf("| PUT of new identities, 64 connections, in memory | %.0f/s | GET, above: %.0f/s | %.2f |\n",
-		median(rates), getRate, median(rates)/getRate)
-	return nil
-}
-
-// putsOnDisk measures durable creation beside the engine alone committing transactions of the same
-// shape, each in turns.
-func (b *bench) putsOnDisk(t *target) error {
-	shape, err := t.shapeOfPut()
 	if err != nil {
 		return err
 	}
-	var ours, theirs, ratios []float64
-	for round := range b.rounds {
-		a, err := b.puts(t, round)
-		if err != nil {
-			return err
-		}
-		c, err := engineAlone(filepath.Join(b.dir, fmt.Sprint("engine", round)), shape)
-		if err != nil {
-			return err
-		}
-		ours, theirs, ratios = append(ours, a), append(theirs, c), append(ratios, a/c)
+	bareServer, err := startBareLike(t.server, once.last)
+	if err != nil {
+		return err
 	}
-	fmt.Printf("| PUT of new identities, 64 connections, durable | %.0f/s | engine alone, %d keys and %d bytes each: %.0f/s | %.2f |\n",
-		median(ours), len(shape), bytesOf(shape), median(theirs), median(ratios))
+	defer bareServer.stop()
+	bare := &target{server: bareServer}
+	return b.beside(what, "bare net/http", func(int) (float64, error) {
+		return t.rate(getConns, getRequests, "200", request)
+	}, func(int) (float64, error) {
+		return bare.rate(getConns, getRequests, "200", request)
+	})
+}
+
+// beside measures two things in turns and prints their rates and the median of their ratios.
+func (b *bench) beside(what, other string, ours, theirs func(round int) (float64, error)) error {
+	var a, c, ratios []float64
+	for round := range b.rounds {
+		our, err := ours(round)
+		if err != nil {
+			return err
+		}
+		their, err := theirs(round)
+		if err != nil {
+			return err
+		}
+		a, c, ratios = append(a, our), append(c, their), append(ratios, our/their)
+	}
+	fmt.Printf("| %s | %.0f/s | %s: %.0f/s | %.2f |\n", what, median(a), other, median(c), median(ratios))
 	return nil
+}
+
+func (t *target) rate(conns, requests int, status string, request func(int) []byte) (float64, error) {
+	done, err := t.run(conns, requests, status, request)
+	return done.perSecond, err
+}
+
+// puts measures the creation of new identities.
+func (t *target) puts(round int) (float64, error) {
+	return t.rate(putConns, putRequests, "201", func(i int) []byte { return t.put(fmt.Sprintf("id-%d-%d", round, i)) })
+}
+
+// putsInMemory measures creation without a disk beside reading.
+func (b *bench) putsInMemory(t *target) error {
+	request := t.getApp()
+	return b.beside("PUT of new identities, 64 connections, in memory", "GET", t.puts, func(int) (float64, error) {
+		return t.rate(getConns, getRequests, "200", request)
+	})
+}
+
+// putsOnDisk measures durable creation beside the store alone committing the same transactions.
+func (b *bench) putsOnDisk(t *target) error {
+	c, err := t.creationOf()
+	if err != nil {
+		return err
+	}
+	a, err := openAlone(filepath.Join(b.dir, "alone"), c)
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	other := fmt.Sprintf("the store alone, %d keys and %d bytes each", len(c.rows), bytesOf(c.rows))
+	return b.beside("PUT of new identities, 64 connections, durable", other, t.puts, func(int) (float64, error) { return a.round() })
 }
 
 func median(values []float64) float64 {

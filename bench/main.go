@@ -15,6 +15,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"midas/internal/localca"
@@ -26,6 +28,7 @@ func main() {
 	cert := flag.String("cert", "", "the data folder whose CA the bare server uses; without it, it serves in clear")
 	scale := flag.Int("scale", 0, "measure with so many identities instead")
 	hosts := flag.Int("hosts", 0, "measure with so many machines instead")
+	only := flag.String("only", "", "measure just these: start, get, token, metadata, cold, wrong, put, durable")
 	rounds := flag.Int("rounds", 5, "how often each pair is measured; the median counts")
 	flag.Parse()
 	var err error
@@ -37,11 +40,17 @@ func main() {
 	case *hosts > 0:
 		err = withBench(*rounds, func(b *bench) error { return b.hosts(*hosts) })
 	default:
-		err = withBench(*rounds, (*bench).hotPaths)
+		err = withBench(*rounds, func(b *bench) error { return b.hotPaths(wanted(*only)) })
 	}
 	if err != nil {
 		log.Fatalln("bench:", err)
 	}
+}
+
+// wanted reads a list of parts; an empty one is all.
+func wanted(list string) func(string) bool {
+	names := strings.Split(list, ",")
+	return func(name string) bool { return list == "" || slices.Contains(names, name) }
 }
 
 func runBare(body, data string) error {
