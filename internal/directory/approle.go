@@ -185,11 +185,17 @@ func (d *Directory) AppRolesFor(tx store.Tx, tenant, principal, audience string)
 	if err != nil {
 		return nil, err
 	}
+	return d.AppRolesAt(tx, resource, principal)
+}
+
+// AppRolesAt is AppRolesFor for the resource that an audience stands for.
+func (d *Directory) AppRolesAt(tx store.Tx, resource ServicePrincipal, principal string) ([]string, error) {
+	tenant := resource.TenantID
 	groups, err := d.TransitiveMemberOf(tx, tenant, principal)
 	if err != nil {
 		return nil, err
 	}
-	has := map[string]bool{}
+	var has map[string]bool
 	for _, id := range append([]string{principal}, groups...) {
 		all, err := d.AppRoleAssignments(tx, tenant, id)
 		if err != nil {
@@ -197,6 +203,9 @@ func (d *Directory) AppRolesFor(tx store.Tx, tenant, principal, audience string)
 		}
 		for _, a := range all {
 			if arm.SameName(a.ResourceID, resource.ID) {
+				if has == nil {
+					has = map[string]bool{}
+				}
 				has[arm.Fold(a.AppRoleID)] = true
 			}
 		}

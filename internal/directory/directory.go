@@ -141,11 +141,12 @@ func list[R interface{ number() int }, T any](tx store.Tx, prefix, after string,
 	if after != "" {
 		r.After = prefix + arm.Fold(after)
 	}
+	records, err := tx.Records(r)
+	if err != nil {
+		return nil, fmt.Errorf("list %s: %w", prefix, err)
+	}
 	var all []T
-	for rec, err := range tx.Scan(r) {
-		if err != nil {
-			return nil, fmt.Errorf("list %s: %w", prefix, err)
-		}
+	for _, rec := range records {
 		v, err := decode[R](rec)
 		if err != nil {
 			return nil, err

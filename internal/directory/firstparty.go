@@ -2,7 +2,7 @@ package directory
 
 import (
 	"crypto/sha256"
-	"fmt"
+	"encoding/hex"
 	"strings"
 	"time"
 
@@ -115,23 +115,26 @@ func FirstPartyPrincipals(tenant string) []ServicePrincipal {
 func builtinID(tenant, appID string) string {
 	sum := sha256.Sum256([]byte("midas:" + arm.Fold(tenant) + "/" + appID))
 	sum[6], sum[8] = sum[6]&0x0f|0x80, sum[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", sum[:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])
+	text := hex.EncodeToString(sum[:16])
+	return text[:8] + "-" + text[8:12] + "-" + text[12:16] + "-" + text[16:20] + "-" + text[20:]
 }
 
 // firstPartyClient gives the registration of a client that everyone knows, with which people sign
 // in. They are public: they have no secret, and get no tokens of their own.
 func firstPartyClient(tenant, appID string) (Application, bool) {
-	names := map[string]string{
-		AzureCLIAppID:         "Microsoft Azure CLI",
-		AzurePowerShellAppID:  "Microsoft Azure PowerShell",
-		VisualStudioCodeAppID: "Visual Studio Code",
-	}
-	name, known := names[arm.Fold(appID)]
-	if !known {
+	var name string
+	switch appID = arm.Fold(appID); appID {
+	case AzureCLIAppID:
+		name = "Microsoft Azure CLI"
+	case AzurePowerShellAppID:
+		name = "Microsoft Azure PowerShell"
+	case VisualStudioCodeAppID:
+		name = "Visual Studio Code"
+	default:
 		return Application{}, false
 	}
 	return Application{
-		ID: builtinID(tenant, arm.Fold(appID)), AppID: arm.Fold(appID), TenantID: tenant, DisplayName: name, PublicClient: true,
+		ID: builtinID(tenant, appID), AppID: appID, TenantID: tenant, DisplayName: name, PublicClient: true,
 		Redirects: Redirects{Public: []string{"http://localhost", "http://127.0.0.1", "http://[::1]"}}, FirstParty: true,
 	}, true
 }

@@ -87,26 +87,29 @@ func parseForm(body string) (form, error) {
 	}
 	var f form
 	var secret, assertion, password string
-	for name, to := range map[string]*string{
-		"grant_type":            &f.grantType,
-		"client_id":             &f.clientID,
-		"client_secret":         &secret,
-		"client_assertion_type": &f.assertionType,
-		"client_assertion":      &assertion,
-		"scope":                 &f.scope,
-		"resource":              &f.resource,
-		"client_info":           &f.clientInfo,
-		"username":              &f.username,
-		"password":              &password,
-		"code":                  &f.code,
-		"redirect_uri":          &f.redirectURI,
-		"code_verifier":         &f.codeVerifier,
-		"refresh_token":         &f.refreshToken,
-		"device_code":           &f.deviceCode,
-		"assertion":             &f.userAssertion,
-		"requested_token_use":   &f.tokenUse,
+	for _, field := range [...]struct {
+		name string
+		to   *string
+	}{
+		{"grant_type", &f.grantType},
+		{"client_id", &f.clientID},
+		{"client_secret", &secret},
+		{"client_assertion_type", &f.assertionType},
+		{"client_assertion", &assertion},
+		{"scope", &f.scope},
+		{"resource", &f.resource},
+		{"client_info", &f.clientInfo},
+		{"username", &f.username},
+		{"password", &password},
+		{"code", &f.code},
+		{"redirect_uri", &f.redirectURI},
+		{"code_verifier", &f.codeVerifier},
+		{"refresh_token", &f.refreshToken},
+		{"device_code", &f.deviceCode},
+		{"assertion", &f.userAssertion},
+		{"requested_token_use", &f.tokenUse},
 	} {
-		if *to, err = once(values, name); err != nil {
+		if *field.to, err = once(values, field.name); err != nil {
 			return form{}, err
 		}
 	}

@@ -18,10 +18,14 @@ type resource struct {
 
 // resource looks an audience up. One that is registered nowhere is taken as it is.
 func (h *Handler) resource(req *tokenRequest, audience, principal string) (resource, error) {
-	ctx, at := req.r.Context(), resource{audience: audience, version: token.V1}
-	err := h.Directory.Store.View(ctx, func(tx store.Tx) error {
+	var at resource
+	err := h.Directory.Store.View(req.r.Context(), func(tx store.Tx) error {
+		at = resource{audience: audience, version: token.V1}
 		p, err := h.Directory.Resource(tx, req.tenant.ID, audience)
 		if err != nil {
+			return ifFound(err)
+		}
+		if at.roles, err = h.Directory.AppRolesAt(tx, p, principal); err != nil {
 			return err
 		}
 		app, err := h.Directory.ApplicationByAppID(tx, req.tenant.ID, p.AppID)
@@ -29,14 +33,18 @@ func (h *Handler) resource(req *tokenRequest, audience, principal string) (resou
 			// The newer tokens name the resource by its id, however the client has called it.
 			at.audience, at.version = app.AppID, token.V2
 		}
-		return err
+		return ifFound(err)
 	})
-	if err != nil && !errors.Is(err, directory.ErrNotFound) {
+	if err != nil {
 		return resource{}, fmt.Errorf("find resource: %w", err)
 	}
-	at.roles, err = h.Directory.AppRoles(ctx, req.tenant.ID, principal, audience)
-	if err != nil {
-		return resource{}, fmt.Errorf("find app roles: %w", err)
-	}
 	return at, nil
+}
+
+// ifFound is an error other than that there is nothing.
+func ifFound(err error) error {
+	if errors.Is(err, directory.ErrNotFound) {
+		return nil
+	}
+	return err
 }
