@@ -23,13 +23,14 @@ type tx struct {
 	stale  bool  // the snapshot was overtaken: whatever fn says, it must run again
 	err    error // the first misuse, reported when fn itself reports nothing
 
-	ops    map[string]*operation // what an update has got and written, by key
-	writes int                   // how many of ops are writes
-	bytes  int                   // keys and values of those
+	ops    []operation // what an update has got and written; few, so they are looked through
+	writes int         // how many of ops are writes
+	bytes  int         // keys and values of those
 }
 
 // operation is what one update has done with one key.
 type operation struct {
+	key      string
 	guarded  bool
 	revision Revision // that Get has seen; 0 when there was nothing
 	written  bool
@@ -43,7 +44,7 @@ func (t *tx) Get(key string) (Record, error) {
 	if err := checkKey(key); err != nil {
 		return Record{}, fmt.Errorf("get %s: %w", clip(key), t.fail(err))
 	}
-	if op := t.ops[key]; op != nil && op.written {
+	if op := t.done(key); op != nil && op.written {
 		if op.write.Delete {
 			return Record{}, ErrNotFound
 		}
@@ -137,20 +138,29 @@ func (t *tx) write(w Write) {
 	}
 }
 
-// operation finds or adds the entry of key.
+// operation finds or adds the entry of key. It is good until the next one is added.
 func (t *tx) operation(key string) (*operation, error) {
-	if op := t.ops[key]; op != nil {
+	if op := t.done(key); op != nil {
 		return op, nil
 	}
 	if len(t.ops) == MaxOperations {
 		return nil, t.fail(fmt.Errorf("transaction touches more than %d keys: %w", MaxOperations, ErrTooLarge))
 	}
 	if t.ops == nil {
-		t.ops = make(map[string]*operation, 8)
+		t.ops = make([]operation, 0, 8)
 	}
-	op := &operation{}
-	t.ops[key] = op
-	return op, nil
+	t.ops = append(t.ops, operation{key: key})
+	return &t.ops[len(t.ops)-1], nil
+}
+
+// done is the entry of key, or nil.
+func (t *tx) done(key string) *operation {
+	for i := range t.ops {
+		if t.ops[i].key == key {
+			return &t.ops[i]
+		}
+	}
+	return nil
 }
 
 // note remembers that a read has failed for reasons that a new attempt cures.
@@ -185,9 +195,9 @@ func (t *tx) conclude(err error) error {
 // commit lists guards and writes in key order, so that engines and feeds do the same every time.
 func (t *tx) commit() Commit {
 	c := Commit{At: t.snap.Revision(), Writes: make([]Write, 0, t.writes)}
-	for key, op := range t.ops {
+	for _, op := range t.ops {
 		if op.guarded {
-			c.Guards = append(c.Guards, Guard{Key: key, Revision: op.revision})
+			c.Guards = append(c.Guards, Guard{Key: op.key, Revision: op.revision})
 		}
 		if op.written {
 			c.Writes = append(c.Writes, op.write)

@@ -2,6 +2,7 @@ package pebble
 
 import (
 	"context"
+	"hash/maphash"
 	"iter"
 	"strings"
 	"sync"
@@ -27,20 +28,23 @@ type feed struct {
 	first   store.Revision
 	writes  int
 	bytes   int
-	last    map[string]store.Revision // of every key in commits, who wrote it last
+	last    map[uint64]store.Revision // of every key in commits, by its hash, who wrote it last
+	seed    maphash.Seed
 	waiting map[chan struct{}]store.Revision
 	ended   error
 }
 
 type commit struct {
 	writes []store.Write
+	hashes []uint64 // of the keys
 	bytes  int
 }
 
 func newFeed(head store.Revision) *feed {
 	f := &feed{
 		first:   head + 1,
-		last:    make(map[string]store.Revision),
+		last:    make(map[uint64]store.Revision),
+		seed:    maphash.MakeSeed(),
 		waiting: make(map[chan struct{}]store.Revision),
 	}
 	f.durable.Store(uint64(head))
@@ -49,17 +53,18 @@ func newFeed(head store.Revision) *feed {
 
 // append adds the commit that follows the newest one, and forgets old ones.
 func (f *feed) append(rev store.Revision, writes []store.Write) {
-	c := commit{writes: writes}
-	for _, w := range writes {
+	c := commit{writes: writes, hashes: make([]uint64, len(writes))}
+	for i, w := range writes {
 		c.bytes += len(w.Key) + len(w.Value)
+		c.hashes[i] = maphash.String(f.seed, w.Key)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.commits = append(f.commits, c)
 	f.writes += len(writes)
 	f.bytes += c.bytes
-	for _, w := range writes {
-		f.last[w.Key] = rev
+	for _, hash := range c.hashes {
+		f.last[hash] = rev
 	}
 	for f.writes > feedWrites || f.bytes > feedBytes {
 		f.forgetOldest()
@@ -68,9 +73,9 @@ func (f *feed) append(rev store.Revision, writes []store.Write) {
 
 func (f *feed) forgetOldest() {
 	c := f.commits[0]
-	for _, w := range c.writes {
-		if f.last[w.Key] == f.first {
-			delete(f.last, w.Key)
+	for _, hash := range c.hashes {
+		if f.last[hash] == f.first {
+			delete(f.last, hash)
 		}
 	}
 	f.commits[0] = commit{} // append moves the rest when the slice grows; until then hold nothing
@@ -87,10 +92,12 @@ func (f *feed) reaches(rev store.Revision) bool {
 	return rev+1 >= f.first
 }
 
+// lastWrite is the newest commit that has written key, or another key of the same hash: then a
+// transaction runs once more than it must.
 func (f *feed) lastWrite(key string) store.Revision {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.last[key]
+	return f.last[maphash.String(f.seed, key)]
 }
 
 // advance says that rev, and with it all before it, is durable.
