@@ -6,14 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os/exec"
 	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/google/uuid"
 
 	"midas/internal/store"
 	"midas/internal/store/pebble"
@@ -83,7 +82,7 @@ func (t *target) creationOf() (c creation, err error) {
 func (c creation) like(i int) []row {
 	words := []string{patternName, fmt.Sprintf("other-%d", i)}
 	for _, id := range c.own {
-		words = append(words, id, uuid.NewString())
+		words = append(words, id, fmt.Sprintf("%08x-%04x-%04x-%04x-%012x", rand.Uint32(), rand.N(1<<16), rand.N(1<<16), rand.N(1<<16), rand.N(1<<48)))
 	}
 	change := strings.NewReplacer(words...)
 	rows := make([]row, len(c.rows))
