@@ -47,8 +47,8 @@ func kib(n int) string { return strings.Repeat("a", n<<10) }
 
 func (x *target) badHeaders() map[string]attack {
 	return map[string]attack{
-		"huge header":             {x.put("X-Huge: "+kib(40)+"\r\n", length(location)), []int{431}, ""},
-		"huge token":              {strings.Replace(x.put(length(location)), "Bearer ", "Bearer "+kib(40), 1), []int{431}, ""},
+		"huge header":             {x.put("X-Huge: "+kib(40)+"\r\n", length(location)), []int{431}, "RequestHeaderFieldsTooLarge"},
+		"huge token":              {strings.Replace(x.put(length(location)), "Bearer ", "Bearer "+kib(40), 1), []int{431}, "RequestHeaderFieldsTooLarge"},
 		"endless header":          {x.put("X-Huge: " + kib(200)), []int{431}, ""},
 		"twenty thousand headers": {x.put(strings.Repeat("X: y\r\n", 20000), length(location)), []int{431}, ""},
 		"two hosts":               {x.put("Host: example.com\r\n", length(location)), []int{400}, ""},

@@ -257,5 +257,6 @@ func (h *Handler) fail(w http.ResponseWriter, ev *httpx.Event, err error) {
 // Refuse words what never reaches Serve.
 func (h *Handler) Refuse(w http.ResponseWriter, _ *http.Request, ev *httpx.Event, status int) {
 	ev.Face = "graph"
-	h.fail(w, ev, errorf(status, "UriTooLong", "The request URI is too long."))
+	code, message := httpx.Refusal(status)
+	h.fail(w, ev, errorf(status, code, "%s", message))
 }

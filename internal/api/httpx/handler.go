@@ -11,10 +11,11 @@ import (
 	"time"
 )
 
-// Limits on what a client may send. The URI's is under that of the headers, which count it too, so
-// that a long URI is answered by the face and not cut off by net/http.
+// Limits on what a client may send, in bytes. Those of the URI and the headers are under what
+// net/http reads, so that the face words the refusal.
 const (
 	MaxURI         = 8 << 10
+	MaxHeaders     = 32 << 10
 	DefaultMaxBody = 1 << 20
 	maxLoggedPath  = 1 << 10
 )
@@ -31,7 +32,8 @@ type HandlerFunc func(w http.ResponseWriter, r *http.Request, ev *Event)
 func (f HandlerFunc) Serve(w http.ResponseWriter, r *http.Request, ev *Event) { f(w, r, ev) }
 
 // Refuser is a Handler that words in its own shape what New refuses before the face is reached.
-// The status is 414 (the URI is too long). A Handler that is not a Refuser gets a plain body.
+// The status is 414 (the URI is too long) or 431 (the headers are). A Handler that is not a Refuser
+// gets a plain body.
 type Refuser interface {
 	Refuse(w http.ResponseWriter, r *http.Request, ev *Event, status int)
 }
@@ -92,8 +94,12 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	h.Metrics.inFlight.Inc()
 	defer h.end(x, r)
-	if len(r.RequestURI) > MaxURI {
+	switch {
+	case len(r.RequestURI) > MaxURI:
 		h.refuse(&x.response, r, ev, http.StatusRequestURITooLong)
+		return
+	case sizeOf(r.Header) > MaxHeaders:
+		h.refuse(&x.response, r, ev, http.StatusRequestHeaderFieldsTooLarge)
 		return
 	}
 	h.next.Serve(&x.response, r, ev)
@@ -168,10 +174,29 @@ func (h *handler) log(ctx context.Context, ev *Event) {
 	_ = h.Log.Handler().Handle(ctx, line)
 }
 
+// sizeOf is how many bytes the headers have, with a colon and a line end for each.
+func sizeOf(h http.Header) (n int) {
+	for name, values := range h {
+		for _, v := range values {
+			n += len(name) + len(v) + len(": \r\n")
+		}
+	}
+	return n
+}
+
 // Refuse is the plain refusal, for those who have no better words.
 func Refuse(w http.ResponseWriter, ev *Event, status int) {
-	ev.ErrorCode = "UriTooLong"
-	writePlain(w, status, ev.ErrorCode, "The request's URI is too long.")
+	code, message := Refusal(status)
+	ev.ErrorCode = code
+	writePlain(w, status, code, message)
+}
+
+// Refusal gives the code and the text of a refusal.
+func Refusal(status int) (code, message string) {
+	if status == http.StatusRequestHeaderFieldsTooLarge {
+		return "RequestHeaderFieldsTooLarge", "The request's headers are too large."
+	}
+	return "UriTooLong", "The request's URI is too long."
 }
 
 // writePlain writes an error where no face is left to word it.

@@ -290,22 +290,35 @@ func TestLongURIIs414InTheWordsOfTheFace(t *testing.T) {
 	}
 }
 
-func TestHugeHeadersAreRefused(t *testing.T) {
-	h, _ := setup(t, httpx.HandlerFunc(func(http.ResponseWriter, *http.Request, *httpx.Event) {
-		t.Error("the face was reached")
-	}), io.Discard)
-	r, err := http.NewRequest("GET", serve(t, h), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("X-Huge", strings.Repeat("a", 64<<10))
-	resp, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = resp.Body.Close()
-	if resp.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
-		t.Error(resp.Status)
+func TestLargeHeadersAre431InTheWordsOfTheFaceUpToALimit(t *testing.T) {
+	reached := 0
+	face := httpx.HandlerFunc(func(w http.ResponseWriter, _ *http.Request, _ *httpx.Event) { reached++ })
+	h, _ := setup(t, teapot{face}, io.Discard)
+	url := serve(t, h)
+	for size, want := range map[int]struct {
+		status, reached int
+		body            string
+	}{
+		httpx.MaxHeaders / 2:   {200, 1, ""},
+		httpx.MaxHeaders:       {431, 0, "mine"},
+		3 * httpx.MaxHeaders:   {431, 0, "431 Request Header Fields Too Large"},
+		100 * httpx.MaxHeaders: {431, 0, "431 Request Header Fields Too Large"},
+	} {
+		reached = 0
+		r, err := http.NewRequest("GET", url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("X-Huge", strings.Repeat("a", size))
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if err != nil || resp.StatusCode != want.status || reached != want.reached || string(body) != want.body {
+			t.Errorf("%d bytes: %d %q %v, reached %d times, want %+v", size, resp.StatusCode, body, err, reached, want)
+		}
 	}
 }
 

@@ -16,7 +16,7 @@ const (
 	readTimeout       = 30 * time.Second
 	writeTimeout      = 90 * time.Second // longer than the profiles that the ops listener takes by default
 	idleTimeout       = 2 * time.Minute
-	maxHeaderBytes    = 32 << 10
+	maxHeaderBytes    = 2 * MaxHeaders // what is above MaxHeaders is answered by the face, what is above this by net/http
 )
 
 // Server is the one place where an http.Server is made.

@@ -21,10 +21,7 @@ var (
 
 // answer writes what an operation has returned.
 func (h *Handler) answer(w http.ResponseWriter, r *http.Request, ev *httpx.Event, response *Response) {
-	h.head(w.Header(), ev)
-	if ev.ClientRequestID != "" && strings.EqualFold(r.Header.Get("X-Ms-Return-Client-Request-Id"), "true") {
-		w.Header().Set("X-Ms-Client-Request-Id", ev.ClientRequestID)
-	}
+	h.head(w.Header(), r, ev)
 	for name, values := range response.Header {
 		w.Header()[name] = values
 	}
@@ -42,7 +39,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, ev *httpx.Event
 
 // fail turns an error into an answer: an *arm.Error as it says, a store that is too busy into 503,
 // everything else into a 500 whose cause is only in the log.
-func (h *Handler) fail(w http.ResponseWriter, ev *httpx.Event, err error) {
+func (h *Handler) fail(w http.ResponseWriter, r *http.Request, ev *httpx.Event, err error) {
 	var visible *arm.Error
 	if !errors.As(err, &visible) {
 		ev.Err = err
@@ -50,7 +47,7 @@ func (h *Handler) fail(w http.ResponseWriter, ev *httpx.Event, err error) {
 	}
 	ev.ErrorCode = visible.Code
 	header := w.Header()
-	h.head(header, ev)
+	h.head(header, r, ev)
 	if !visible.Backend && visible.Status < 500 {
 		header["X-Ms-Failure-Cause"] = gateway
 	}
@@ -75,12 +72,15 @@ func internalError(err error) *arm.Error {
 }
 
 // Refuse words what never reaches Serve.
-func (h *Handler) Refuse(w http.ResponseWriter, _ *http.Request, ev *httpx.Event, status int) {
+func (h *Handler) Refuse(w http.ResponseWriter, r *http.Request, ev *httpx.Event, status int) {
 	ev.Face = "management"
-	h.fail(w, ev, arm.Errorf(status, "UriTooLong", "The request URI is too long."))
+	code, message := httpx.Refusal(status)
+	h.fail(w, r, ev, arm.Errorf(status, code, "%s", message))
 }
 
-func (h *Handler) head(header http.Header, ev *httpx.Event) {
+// head writes the headers that every answer has. A client that sends an id of its own for a request
+// may have it back.
+func (h *Handler) head(header http.Header, r *http.Request, ev *httpx.Event) {
 	header["Cache-Control"] = noCache
 	header["Pragma"] = noCache
 	header["Expires"] = expires
@@ -91,6 +91,9 @@ func (h *Handler) head(header http.Header, ev *httpx.Event) {
 		header["X-Ms-Correlation-Request-Id"] = []string{ev.CorrelationID}
 	}
 	header["X-Ms-Routing-Request-Id"] = []string{routingID(ev)}
+	if ev.ClientRequestID != "" && strings.EqualFold(r.Header.Get("X-Ms-Return-Client-Request-Id"), "true") {
+		header["X-Ms-Client-Request-Id"] = []string{ev.ClientRequestID}
+	}
 }
 
 // routingID says who answered, when, and under which id: MIDAS:20260102T030405Z:<request id>.

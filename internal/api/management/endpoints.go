@@ -49,9 +49,9 @@ type endpointsSignInV2 struct {
 // without a shape of their own get that of the latest one before them.
 func (h *Handler) endpoints(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
 	ev.Operation = "endpoints"
-	h.head(w.Header(), ev)
+	h.head(w.Header(), r, ev)
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		h.fail(w, ev, errMethod(r.Method, "GET, HEAD"))
+		h.fail(w, r, ev, errMethod(r.Method, "GET, HEAD"))
 		return
 	}
 	cloud := h.cloud(r.Host)

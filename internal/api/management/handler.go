@@ -68,7 +68,7 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, ev *httpx.Event)
 	}
 	response, err := h.serve(r, ev)
 	if err != nil {
-		h.fail(w, ev, err)
+		h.fail(w, r, ev, err)
 		return
 	}
 	h.answer(w, r, ev, response)
