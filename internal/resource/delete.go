@@ -21,7 +21,7 @@ func (s *Service) Delete(ctx context.Context, ev activity.Event, id arm.ID) (exi
 	} else if err != nil {
 		return false, err
 	}
-	op := Operation{Name: s.NewID(), Subscription: id.Subscription(), Target: id.String(), Started: s.Now().UTC()}
+	op := Operation{Name: s.NewID(), Subscription: id.Subscription(), Target: id.String(), Starter: ev.CallerObjectID, Started: s.Now().UTC()}
 	err = s.Log.Update(ctx, ev, func(tx store.Tx) error {
 		rec, err := s.Get(tx, id)
 		existed = !IsMissing(err)

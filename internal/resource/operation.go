@@ -18,7 +18,8 @@ type Operation struct {
 	V            int       `json:"v"`
 	Name         string    `json:"name"`
 	Subscription string    `json:"subscription"`
-	Target       string    `json:"group"` // the id of what is being deleted
+	Target       string    `json:"group"`        // the id of what is being deleted
+	Starter      string    `json:"by,omitempty"` // the object id of who asked for it
 	Started      time.Time `json:"started"`
 	Ended        time.Time `json:"ended,omitzero"`
 }

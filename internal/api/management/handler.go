@@ -151,6 +151,11 @@ func (h *Handler) authorize(ctx context.Context, r *Request, op *Operation, ev *
 }
 
 func (h *Handler) allowed(ctx context.Context, r *Request, op *Operation) (bool, error) {
+	if op.Own != nil {
+		if own, err := op.Own(ctx, r); err != nil || own {
+			return own, err
+		}
+	}
 	if op.Visible {
 		return h.RBAC.Visible(ctx, r.Caller, r.ID().SubscriptionScope())
 	}
