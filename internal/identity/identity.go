@@ -220,10 +220,3 @@ func decode(rec resource.Record) (Identity, error) {
 
 // isNotFound tells ARM's word for a missing resource; a missing group is another matter.
 func isNotFound(err error) bool { return resource.IsMissing(err) }
-
-func onlyIf(cond bool, err error) error {
-	if !cond {
-		return nil
-	}
-	return err
-}
