@@ -75,6 +75,7 @@ func newRooms(ctx context.Context, cfg Config, origin string, dir *datadir.Dir, 
 	r.resources = resource.New(resource.Config{
 		Log: r.activity, Store: st, Now: r.now, NewID: r.newID, Owners: owners, Scopes: r.rbac, Logger: r.log,
 	})
+	r.rbac.Scope = r.resources.Lasting
 	r.identities = identity.New(identity.Config{
 		Resources: r.resources, Directory: r.directory, Log: r.activity, Store: st, Now: r.now, NewID: r.newID,
 	})

@@ -80,6 +80,7 @@ func newBench(t testing.TB) *bench {
 		Store: st, Now: b.clock,
 		Log:        &activity.Log{Store: st, Now: b.clock, NewID: b.newID},
 		Principals: directory{alice: "ServicePrincipal", bob: "ServicePrincipal", team: "Group"},
+		Scope:      func(store.Tx, arm.ID) error { return nil },
 	})
 	return b
 }

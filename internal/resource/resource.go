@@ -70,7 +70,8 @@ type Owner interface {
 }
 
 // Scopes ends what hangs at scopes rather than in resources: role assignments. It works in
-// transactions of its own and may be called again after a crash.
+// transactions of its own and may be called again after a crash. It is called when the scope's
+// record is marked as going away, so that Lasting lets nothing new hang itself there.
 type Scopes interface {
 	DeleteScope(ctx context.Context, scope arm.ID) error
 }
@@ -185,6 +186,22 @@ func (s *Service) Parent(tx store.Tx, id arm.ID) (Record, error) {
 		return Record{}, ErrBeingDeleted(parent)
 	}
 	return rec, err
+}
+
+// Lasting reads the record of a scope, and thereby guards it. It refuses scopes that do not exist or
+// are going away; the root always lasts.
+func (s *Service) Lasting(tx store.Tx, scope arm.ID) error {
+	if scope.IsRoot() {
+		return nil
+	}
+	rec, err := s.Get(tx, scope)
+	switch {
+	case err != nil || rec.State != Deleting:
+		return err
+	case scope.IsResourceGroup():
+		return errGroupDeleting(scope)
+	}
+	return ErrBeingDeleted(scope)
 }
 
 // Put writes a record and the key by which it is listed.
