@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -210,6 +211,48 @@ func TestRolesOfAGroupHoldForItsMembersAsLongAsTheyAreMembers(t *testing.T) {
 	s.want(t, 200, "nobody", "GET", "{sub}/resourceGroups"+core, "")
 	s.update(t, func(tx store.Tx) error { return s.directory.RemoveMember(tx, tenant, inner, nobody) })
 	s.want(t, 403, "nobody", "GET", "{sub}/resourceGroups"+core, "")
+}
+
+// TestAssignedToFindsWhatComesThroughGroups has roles that a principal holds itself, and through one
+// group and two. What others hold is no part of it, and principalId asks for the first only.
+func TestAssignedToFindsWhatComesThroughGroups(t *testing.T) {
+	s := newStack(t)
+	outer, inner, nobody := uuid.NewString(), uuid.NewString(), s.callers["nobody"].ID
+	s.update(t, func(tx store.Tx) error {
+		return errors.Join(
+			s.directory.CreateGroup(tx, directory.Group{ID: outer, TenantID: tenant, DisplayName: "outer"}),
+			s.directory.CreateGroup(tx, directory.Group{ID: inner, TenantID: tenant, DisplayName: "inner"}),
+			s.directory.AddMember(tx, tenant, outer, inner),
+			s.directory.AddMember(tx, tenant, inner, nobody),
+		)
+	})
+	s.callers["outer"], s.callers["inner"] = directory.ServicePrincipal{ID: outer}, directory.ServicePrincipal{ID: inner}
+	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"eastus"}`)
+	s.assign(t, "outer", "Reader", "/subscriptions/"+sub)
+	s.assign(t, "inner", "Contributor", "/subscriptions/"+sub)
+	s.assign(t, "nobody", "Reader", "/subscriptions/"+sub+"/resourceGroups/rg")
+	for filter, want := range map[string][]string{
+		"assignedTo('" + nobody + "')":                  {nobody, inner, outer},
+		"assignedTo('" + strings.ToUpper(nobody) + "')": {nobody, inner, outer},
+		"atScope() and assignedTo('" + nobody + "')":    {inner, outer},
+		"assignedTo('" + inner + "')":                   {inner, outer},
+		"assignedTo('" + uuid.NewString() + "')":        nil,
+		"principalId eq '" + nobody + "'":               {nobody},
+	} {
+		var page struct {
+			Value []struct{ Properties struct{ PrincipalID string } }
+		}
+		decode(t, s.want(t, 200, "owner", "GET", "{sub}/providers/Microsoft.Authorization/roleAssignments"+auth22+"&$filter="+url.QueryEscape(filter), ""), &page)
+		var got []string
+		for _, a := range page.Value {
+			got = append(got, a.Properties.PrincipalID)
+		}
+		slices.Sort(want)
+		slices.Sort(got)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", filter, diff)
+		}
+	}
 }
 
 func (s *stack) update(t *testing.T, change func(store.Tx) error) {
