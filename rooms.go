@@ -66,7 +66,7 @@ func newRooms(ctx context.Context, cfg Config, origin string, dir *datadir.Dir, 
 		return nil, err
 	}
 	r.activity = &activity.Log{
-		Store: st, Now: r.now, NewID: r.newID,
+		Store: st, Now: r.now, NewID: r.newID, Logger: r.log,
 		MaxAge: cfg.Activity.MaxAge, MaxBytes: int64(cfg.Activity.MaxSize),
 	}
 	r.directory = &directory.Directory{Store: st, Now: r.now, NewID: r.newID}
