@@ -145,6 +145,6 @@ func (h *Handler) fillEvent(r *Request, ev *httpx.Event) {
 		ResourceID: id.String(), ResourceType: string(r.Path.Type),
 		Operation: r.Action, Status: activity.Succeeded,
 		Caller: r.Caller.Name, CallerObjectID: r.Caller.ObjectID, ClientIP: ev.ClientIP, ClientRequestID: ev.ClientRequestID,
-		Method: r.HTTP.Method, URI: h.origin(r) + r.HTTP.URL.RequestURI(),
+		Method: r.HTTP.Method, URI: h.origin(r) + r.HTTP.URL.EscapedPath(), // the query may hold what is nobody else's
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
+	"midas/internal/activity"
 	"midas/internal/directory"
 	"midas/internal/store"
 	"midas/internal/token"
@@ -146,6 +147,33 @@ func TestTheActivityLogHasEveryWriteAndEveryRefusal(t *testing.T) {
 		t.Errorf("newest first (-want +got)\n%s", diff)
 	}
 	s.want(t, 400, "reader", "GET", "{sub}/providers/Microsoft.Insights/eventtypes/management/values?api-version=2015-04-01", "")
+}
+
+// TestAcceptedActionsAreLoggedThoughTheyChangeNothing also wants the address of each without its query.
+func TestAcceptedActionsAreLoggedThoughTheyChangeNothing(t *testing.T) {
+	s := newStack(t)
+	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"eastus"}`)
+	s.want(t, 201, "owner", "PUT", setPath+compute24, `{"location":"eastus"}`)
+	s.want(t, 200, "owner", "POST", "{sub}/providers/Microsoft.ManagedIdentity/register"+core+"&secret=s", "")
+	s.want(t, 404, "owner", "POST", "{sub}/providers/Contoso/register"+core, "")
+	s.want(t, 202, "owner", "POST", setPath+"/manualUpgrade"+compute24, `{"instanceIds":["0"]}`)
+	s.want(t, 404, "owner", "POST", setPath+"x/manualUpgrade"+compute24, `{"instanceIds":["0"]}`)
+	page, err := s.log.Query(t.Context(), activity.Query{Since: time.Now().Add(-time.Hour), SubscriptionID: sub})
+	must(t, err)
+	var got []string
+	for _, e := range page.Events {
+		if e.Method == "POST" {
+			got = append(got, fmt.Sprint(e.Operation, " ", e.Status, " ", e.Code, " ", e.URI))
+		}
+	}
+	base := origin + "/subscriptions/" + sub
+	want := []string{
+		"Microsoft.Compute/virtualMachineScaleSets/manualUpgrade/action Succeeded 202 " + base + strings.TrimPrefix(setPath, "{sub}") + "/manualUpgrade",
+		"Microsoft.ManagedIdentity/register/action Succeeded 200 " + base + "/providers/Microsoft.ManagedIdentity/register",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("newest first (-want +got)\n%s", diff)
+	}
 }
 
 func TestTokensForOthersAreRefused(t *testing.T) {

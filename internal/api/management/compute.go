@@ -82,7 +82,7 @@ func (h *Handler) upgradeInstances(ctx context.Context, r *Request) (*Response, 
 	}
 	response := &Response{Status: http.StatusAccepted, Header: http.Header{}}
 	h.follow(r, response.Header, rec.Location)
-	return response, nil
+	return h.logged(ctx, r, response)
 }
 
 // follow tells a client where it can see that a write has ended.
