@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -74,6 +75,7 @@ func newRooms(ctx context.Context, cfg Config, origin string, dir *datadir.Dir, 
 	owners := map[string]resource.Owner{}
 	r.resources = resource.New(resource.Config{
 		Log: r.activity, Store: st, Now: r.now, NewID: r.newID, Owners: owners, Scopes: r.rbac, Logger: r.log,
+		Types: slices.Concat(identity.Types(), compute.Types()),
 	})
 	r.rbac.Scope = r.resources.Lasting
 	r.identities = identity.New(identity.Config{

@@ -27,6 +27,9 @@ import (
 // Type is the resource type of user-assigned identities.
 const Type arm.Type = "Microsoft.ManagedIdentity/userAssignedIdentities"
 
+// Types are the resource types of this package, as they are registered.
+func Types() []arm.Type { return []arm.Type{Type, FederatedType} }
+
 // Identity is one user-assigned identity.
 type Identity struct {
 	ID       arm.ID
