@@ -126,8 +126,8 @@ func (s *Service) DeleteFederated(ctx context.Context, ev activity.Event, id arm
 
 func (s *Service) federatedParent(tx store.Tx, id arm.ID) (resource.Record, error) {
 	parent, err := s.Resources.Parent(tx, id)
-	if e, isARM := err.(*arm.Error); isARM && e.Code == "ParentResourceNotFound" {
-		return parent, arm.Errorf(http.StatusNotFound, "ParentResourceNotFound", "The parent user-assigned identity doesn't exist.")
+	if e, isARM := err.(*arm.Error); isARM && e.Code == arm.CodeParentNotFound {
+		return parent, arm.Errorf(http.StatusNotFound, arm.CodeParentNotFound, "The parent user-assigned identity doesn't exist.")
 	}
 	return parent, err
 }
@@ -163,7 +163,7 @@ func (s *Service) checkSiblings(tx store.Tx, id arm.ID, wanted Federated) error 
 func checkFederated(name string, f Federated) error {
 	switch {
 	case len(name) < minName || len(name) > maxFederatedName || !plain(name):
-		return errFederated("Federated identity credential name '%s' is invalid.", name)
+		return errFederated("Federated Identity Credential name '%s' is invalid.", name)
 	case f.Issuer == "" && f.Subject == "" && f.Matching == nil && f.Audiences == nil:
 		return errFederated("Federated Identity Credential from HTTP body has empty properties")
 	case f.Issuer == "" || strings.TrimSpace(f.Issuer) != f.Issuer || !strings.HasPrefix(f.Issuer, "https://"):

@@ -244,6 +244,8 @@ func TestASubscriptionHoldsFourThousandAssignments(t *testing.T) {
 	over := rbac.Assignment{Name: b.newID(), Scope: app, DefinitionID: reader, PrincipalID: alice}
 	if _, err := b.PutAssignment(t.Context(), event(), over); codeOf(err) != "400 RoleAssignmentLimitExceeded" {
 		t.Errorf("one more: %v, want RoleAssignmentLimitExceeded", err)
+	} else if !strings.HasSuffix(err.Error(), ": No more role assignments can be created (code: RoleAssignmentLimitExceeded)") {
+		t.Errorf("one more, in other words than Azure's: %v", err)
 	}
 	over.Scope = sub2
 	if _, err := b.PutAssignment(t.Context(), event(), over); err != nil {
