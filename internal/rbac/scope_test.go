@@ -53,3 +53,25 @@ func TestNoAssignmentIsMadeWithoutItsScope(t *testing.T) {
 		t.Error("the scope was never ended in between")
 	}
 }
+
+// TestAScopeThatWasMadeAnewKeepsItsAssignments has one of two who end a scope come too late.
+func TestAScopeThatWasMadeAnewKeepsItsAssignments(t *testing.T) {
+	b := newBench(t)
+	b.assign(t, alice, reader, rg1)
+	b.end(t, rg1)
+	if b.may(t, as(alice), uai+"read", app) {
+		t.Error("what is going away still gives its role")
+	}
+	b.assign(t, alice, reader, rg1)
+	if err := b.DeleteScope(t.Context(), id(t, rg1)); err != nil {
+		t.Fatal(err)
+	}
+	if !b.may(t, as(alice), uai+"read", app) {
+		t.Error("the role of the new scope went with the old one")
+	}
+	unreadable := errors.New("the disk is gone")
+	b.Scope = func(store.Tx, arm.ID) error { return unreadable }
+	if err := b.DeleteScope(t.Context(), id(t, rg1)); !errors.Is(err, unreadable) {
+		t.Errorf("got %v", err)
+	}
+}

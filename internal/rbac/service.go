@@ -36,10 +36,11 @@ type Config struct {
 	Now        func() time.Time
 	Principals PrincipalSource
 
-	// Scope refuses to give roles at what does not exist or is going away, with an *arm.Error. It
-	// reads the scope's own record in the transaction that makes the assignment. Whoever ends a
-	// scope writes that record before DeleteScope is called, so no assignment outlives its scope and
-	// none is inherited by a later one of the same name.
+	// Scope refuses what does not exist or is going away, with an *arm.Error. It reads the scope's own
+	// record in the transaction that makes an assignment there, or that removes assignments because
+	// the scope ends. Whoever ends a scope writes that record before DeleteScope is called, so no
+	// assignment outlives its scope, and a later scope of the same name neither inherits one nor
+	// loses its own.
 	Scope func(tx store.Tx, scope arm.ID) error
 }
 
