@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -66,7 +67,7 @@ func newRooms(ctx context.Context, cfg Config, origin string, dir *datadir.Dir, 
 		return nil, err
 	}
 	r.activity = &activity.Log{
-		Store: st, Now: r.now, NewID: r.newID,
+		Store: st, Now: r.now, NewID: r.newID, Logger: r.log,
 		MaxAge: cfg.Activity.MaxAge, MaxBytes: int64(cfg.Activity.MaxSize),
 	}
 	r.directory = &directory.Directory{Store: st, Now: r.now, NewID: r.newID}
@@ -74,7 +75,9 @@ func newRooms(ctx context.Context, cfg Config, origin string, dir *datadir.Dir, 
 	owners := map[string]resource.Owner{}
 	r.resources = resource.New(resource.Config{
 		Log: r.activity, Store: st, Now: r.now, NewID: r.newID, Owners: owners, Scopes: r.rbac, Logger: r.log,
+		Types: slices.Concat(identity.Types(), compute.Types()),
 	})
+	r.rbac.Scope = r.resources.Lasting
 	r.identities = identity.New(identity.Config{
 		Resources: r.resources, Directory: r.directory, Log: r.activity, Store: st, Now: r.now, NewID: r.newID,
 	})

@@ -20,6 +20,17 @@ type agentCommand struct {
 	Invite agentInviteCommand `cmd:"" help:"Print a token with which one machine can be enrolled, as the administrator."`
 }
 
+// Help is shown by midas agent --help.
+func (agentCommand) Help() string {
+	return `Programs on a machine that is enrolled as a resource get tokens of the resource's identities, as they do on a machine in Azure.
+
+Examples:
+
+  midas agent invite --resource "$ID"                                # where the server is
+  midas agent enroll --server https://midas.example:8443 --token -   # on the machine, once
+  midas agent run                                                    # on the machine, always`
+}
+
 // stateFlag names the agent's folder.
 type stateFlag struct {
 	State string `help:"Folder of the agent. Default: ${default}" placeholder:"DIR" default:"${agentState}" env:"MIDAS_AGENT_STATE"`
@@ -39,7 +50,12 @@ func (agentEnrollCommand) Help() string {
 
   POST {resource}/providers/Midas.Hosts/hosts/default/enroll?api-version=2026-11-01
 
-It is good once, for 15 minutes. The machine makes a key, which never leaves it, and gets a certificate, which "midas agent run" renews.`
+It is good once, for 15 minutes. The machine makes a key, which never leaves it, and gets a certificate, which "midas agent run" renews.
+
+Examples:
+
+  midas agent enroll --server https://midas.example:8443 --ca ca.pem --token -   # paste the token, then Ctrl-D
+  MIDAS_ENROLMENT_TOKEN=TOKEN midas agent enroll --server https://midas.example:8443`
 }
 
 // maxToken bounds what is read from standard input.
@@ -68,6 +84,15 @@ func (c *agentEnrollCommand) Run(ctx context.Context, to streams) error {
 type agentInviteCommand struct {
 	dataFlag
 	Resource string `required:"" help:"The resource that the machine is to be." placeholder:"ID"`
+}
+
+// Help is shown by midas agent invite --help.
+func (agentInviteCommand) Help() string {
+	return `The resource must be there, and may be of any type. The token is good once, for 15 minutes: "midas agent enroll" takes it on the machine.
+
+Example:
+
+  midas agent invite --resource "/subscriptions/$SUB/resourceGroups/rg1/providers/Microsoft.HybridCompute/machines/web1"`
 }
 
 // Run asks the server.

@@ -23,6 +23,15 @@ type browseCommand struct {
 // browserVariable is where midas exec keeps the caller's own BROWSER.
 const browserVariable = "MIDAS_BROWSER"
 
+// Help is shown by midas browse --help.
+func (browseCommand) Help() string {
+	return `Is the BROWSER of programs under "midas exec". Opens Azure's pages of a sign-in at the server itself, and any other page as it is.
+
+Example:
+
+  midas exec -- sh -c 'midas browse https://login.microsoftonline.com/common/oauth2/authorize'`
+}
+
 // Run opens the page.
 func (c *browseCommand) Run(to streams) error {
 	page, err := atOwnOrigin(c.URL, os.Getenv("MIDAS_ENDPOINT"))

@@ -67,6 +67,18 @@ func run(args []string, out, errs io.Writer) (code int) {
 			code = int(exit)
 		}
 	}()
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	command, err := newParser(out, errs).Parse(args)
+	if err != nil {
+		fmt.Fprintf(errs, "midas: %v\nTry \"midas --help\".\n", err)
+		return exitUsage
+	}
+	return report(command.Run(), errs)
+}
+
+func newParser(out, errs io.Writer) *kong.Kong {
 	var grammar cli
 	parser, err := kong.New(&grammar,
 		kong.Name("midas"),
@@ -81,15 +93,7 @@ func run(args []string, out, errs io.Writer) (code int) {
 	if err != nil {
 		panic(err) // the grammar above is wrong
 	}
-	if len(args) == 0 {
-		args = []string{"--help"}
-	}
-	command, err := parser.Parse(args)
-	if err != nil {
-		fmt.Fprintf(errs, "midas: %v\nTry \"midas --help\".\n", err)
-		return exitUsage
-	}
-	return report(command.Run(), errs)
+	return parser
 }
 
 // report words an error and gives the exit code for it.

@@ -51,7 +51,7 @@ type Event struct {
 	ClientIP        string `json:"ip,omitempty"`
 	ClientRequestID string `json:"request,omitempty"` // x-ms-client-request-id
 	Method          string `json:"method,omitempty"`
-	URI             string `json:"uri,omitempty"`
+	URI             string `json:"uri,omitempty"` // without its query
 }
 
 // maxField bounds each text of an event, so that a caller who may do nothing cannot fill the log

@@ -2,6 +2,7 @@ package activity
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -14,6 +15,8 @@ type Log struct {
 	Store store.Store
 	Now   func() time.Time
 	NewID func() string
+	// Logger is told what keeps Run from trimming.
+	Logger *slog.Logger
 
 	// MaxAge is how long events are kept; 0 keeps them whatever their age. Azure keeps 90 days.
 	MaxAge time.Duration

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -351,6 +352,28 @@ func size(t testing.TB, st store.Store) (bytes int64) {
 		t.Fatal(err)
 	}
 	return bytes
+}
+
+func TestRunTellsItsLoggerWhatKeepsItFromTrimming(t *testing.T) {
+	st := storetest.Memory(t)
+	if err := st.Close(); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		var told strings.Builder
+		log := &activity.Log{Store: st, Now: time.Now, MaxBytes: 1, Logger: slog.New(slog.NewTextHandler(&told, nil))}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- log.Run(ctx) }()
+		time.Sleep(61 * time.Second)
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Run ends with %v", err)
+		}
+		if !strings.Contains(told.String(), "the activity log was not trimmed") {
+			t.Errorf("the logger was told %q", told.String())
+		}
+	})
 }
 
 func TestRunTrimsUntilItIsStopped(t *testing.T) {

@@ -3,7 +3,6 @@ package activity
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"midas/internal/store"
@@ -27,7 +26,7 @@ func (l *Log) Run(ctx context.Context) error {
 		case <-tick.C:
 		}
 		if err := l.Trim(ctx); err != nil && ctx.Err() == nil {
-			slog.WarnContext(ctx, "the activity log was not trimmed", "error", err)
+			l.Logger.WarnContext(ctx, "the activity log was not trimmed", "error", err)
 		}
 	}
 }

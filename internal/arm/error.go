@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 )
 
 // Error is what an ARM client may see of a failure. It marshals to the body that all ARM clients
@@ -47,11 +48,11 @@ func Errorf(status int, code, format string, args ...any) *Error {
 }
 
 // ErrResourceNotFound says that a resource does not exist in its group, which does. The text names
-// type and name alternating, as in Microsoft.X/parents/p/children/c.
-func ErrResourceNotFound(id ID) *Error {
+// the type as typ spells it, type and name alternating, as in Microsoft.X/parents/p/children/c.
+func ErrResourceNotFound(id ID, typ Type) *Error {
 	return Errorf(http.StatusNotFound, "ResourceNotFound",
 		"The Resource '%s' under resource group '%s' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix",
-		id.relative(), groupOrNull(id))
+		id.relative(typ), groupOrNull(id))
 }
 
 // ErrResourceGroupNotFound says that a group does not exist.
@@ -64,10 +65,15 @@ func ErrSubscriptionNotFound(id string) *Error {
 	return Errorf(http.StatusNotFound, "SubscriptionNotFound", "The subscription '%s' could not be found.", id)
 }
 
-// ErrParentNotFound says that the parent of a nested resource does not exist.
-func ErrParentNotFound(parent ID) *Error {
-	return Errorf(http.StatusNotFound, "ParentResourceNotFound",
-		"Can not perform requested operation on nested resource. Parent resource '%s' not found.", parent.names())
+// CodeParentNotFound is the code of ErrParentNotFound.
+const CodeParentNotFound = "ParentResourceNotFound"
+
+// ErrParentNotFound says that the parent of a nested resource, or of a list of them, does not exist.
+// The verb is what was to be done: read or write.
+func ErrParentNotFound(verb string, typ Type, parent ID) *Error {
+	return Errorf(http.StatusNotFound, CodeParentNotFound,
+		"Failed to perform '%s' on resource(s) of type '%s', because the parent resource '%s' could not be found.",
+		verb, typ.Path(), parent)
 }
 
 // ErrInvalidContent says that the body cannot be read as what the operation expects.
@@ -81,33 +87,18 @@ func ErrLocationRequired() *Error {
 	return Errorf(http.StatusBadRequest, "LocationRequired", "The location property is required for this definition.")
 }
 
-// relative is the id below its group: the provider's namespace, then types and names alternating.
-func (id ID) relative() string {
-	base := id.Base()
-	if base.IsRoot() {
-		return trimProviders(id.raw)
+// relative is the id below its group, or below what it extends: the provider's namespace, then types
+// and names alternating. The type is spelled as typ, if typ is the id's.
+func (id ID) relative(typ Type) string {
+	if !typ.Is(id.Type()) {
+		typ = id.Type()
 	}
-	return trimProviders(id.raw[len(base.raw):])
-}
-
-func trimProviders(s string) string {
-	const prefix = len("/providers/")
-	if len(s) <= prefix {
-		return s
+	words := strings.Split(string(typ), "/")
+	text := words[0]
+	for i, l := range id.levels[max(0, len(id.levels)-len(words)+1):] {
+		text += "/" + words[i+1] + "/" + l.name
 	}
-	return s[prefix:]
-}
-
-// names is the chain of names from the outermost resource to the id: parent/child.
-func (id ID) names() string {
-	var s string
-	for up := id; up.IsResource(); up = up.Parent() {
-		if s != "" {
-			s = "/" + s
-		}
-		s = up.Name() + s
-	}
-	return s
+	return text
 }
 
 func groupOrNull(id ID) string {

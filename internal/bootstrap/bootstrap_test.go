@@ -54,9 +54,10 @@ func (h *house) services(st store.Store) *bootstrap.Bootstrap {
 	log := &activity.Log{Store: st, Now: now, NewID: uuid.NewString}
 	dir := &directory.Directory{Store: st, Now: now, NewID: uuid.NewString}
 	roles := rbac.New(rbac.Config{Store: st, Log: log, Now: now, Principals: dir})
+	resources := resource.New(resource.Config{Log: log, Store: st, Now: now, NewID: uuid.NewString, Scopes: roles})
+	roles.Scope = resources.Lasting
 	return &bootstrap.Bootstrap{
-		Store: st, Directory: dir, RBAC: roles, Now: now, NewID: uuid.NewString, WellKnown: lab,
-		Resources: resource.New(resource.Config{Log: log, Store: st, Now: now, NewID: uuid.NewString, Scopes: roles}),
+		Store: st, Directory: dir, RBAC: roles, Now: now, NewID: uuid.NewString, WellKnown: lab, Resources: resources,
 	}
 }
 

@@ -27,6 +27,9 @@ const (
 	Machine        arm.Type = "Microsoft.HybridCompute/machines"
 )
 
+// Types are the resource types of this package, as they are registered.
+func Types() []arm.Type { return []arm.Type{VirtualMachine, ScaleSet, Instance, Machine} }
+
 // Service is the room's door. All fields must be set.
 type Service struct {
 	Resources *resource.Service

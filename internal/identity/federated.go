@@ -48,39 +48,50 @@ func (s *Service) PutFederated(ctx context.Context, ev activity.Event, id arm.ID
 	if err := checkFederated(id.Name(), wanted); err != nil {
 		return Federated{}, false, err
 	}
-	err = s.Log.Update(ctx, ev, func(tx store.Tx) error {
-		parent, err := s.federatedParent(tx, id)
-		if err != nil {
+	err = s.Resources.Settled(ctx, id, func() error {
+		return s.Log.Update(ctx, ev, func(tx store.Tx) error {
+			var err error
+			out, created, err = s.writeFederated(tx, id, wanted)
 			return err
-		}
-		rec, err := s.Resources.Get(tx, id)
-		created = isNotFound(err)
-		if err != nil && !created {
-			return err
-		}
-		if err := s.checkSiblings(tx, id, wanted); err != nil {
-			return err
-		}
-		now := s.Now().UTC()
-		if created {
-			rec = resource.Record{
-				ID: parent.ID + "/federatedIdentityCredentials/" + id.Name(), Type: FederatedType, Name: id.Name(),
-				TenantID: parent.TenantID, State: resource.Succeeded, Created: now,
-			}
-		}
-		rec.Changed, parent.Changed = now, now
-		if rec.Properties, err = json.Marshal(wanted); err != nil {
-			return fmt.Errorf("encode federated credential %s: %w", rec.ID, err)
-		}
-		if out, err = federatedFrom(rec); err != nil {
-			return err
-		}
-		if err := s.Resources.Put(tx, id.Parent(), parent); err != nil {
-			return err
-		}
-		return s.Resources.Put(tx, out.ID, rec)
+		})
 	})
 	return out, created, err
+}
+
+func (s *Service) writeFederated(tx store.Tx, id arm.ID, wanted Federated) (out Federated, created bool, err error) {
+	parent, err := s.federatedParent(tx, id)
+	if err != nil {
+		return Federated{}, false, err
+	}
+	rec, err := s.Resources.Get(tx, id)
+	created = isNotFound(err)
+	switch {
+	case err != nil && !created:
+		return Federated{}, false, err
+	case rec.State == resource.Deleting:
+		return Federated{}, false, resource.ErrBeingDeleted(id)
+	}
+	if err := s.checkSiblings(tx, id, wanted); err != nil {
+		return Federated{}, false, err
+	}
+	now := s.Now().UTC()
+	if created {
+		rec = resource.Record{
+			ID: parent.ID + "/federatedIdentityCredentials/" + id.Name(), Type: FederatedType, Name: id.Name(),
+			TenantID: parent.TenantID, State: resource.Succeeded, Created: now,
+		}
+	}
+	rec.Changed, parent.Changed = now, now
+	if rec.Properties, err = json.Marshal(wanted); err != nil {
+		return Federated{}, false, fmt.Errorf("encode federated credential %s: %w", rec.ID, err)
+	}
+	if out, err = federatedFrom(rec); err != nil {
+		return Federated{}, false, err
+	}
+	if err := s.Resources.Put(tx, id.Parent(), parent); err != nil {
+		return Federated{}, false, err
+	}
+	return out, created, s.Resources.Put(tx, out.ID, rec)
 }
 
 // GetFederated reads a credential.
@@ -107,34 +118,16 @@ func (s *Service) ListFederated(ctx context.Context, identity arm.ID, after stri
 	return list, page.Next, nil
 }
 
-// DeleteFederated ends a credential and tells whether there was one.
+// DeleteFederated ends a credential, and the role assignments at its own scope. It tells whether
+// there was one.
 func (s *Service) DeleteFederated(ctx context.Context, ev activity.Event, id arm.ID) (existed bool, err error) {
-	if _, err := s.Resources.Find(ctx, id); isNotFound(err) {
-		return false, nil
-	}
-	err = s.Log.Update(ctx, ev, func(tx store.Tx) error {
-		parent, err := s.federatedParent(tx, id)
-		if err != nil {
-			return err
-		}
-		rec, err := s.Resources.Get(tx, id)
-		existed = !isNotFound(err)
-		if !existed || err != nil {
-			return onlyIf(existed, err)
-		}
-		parent.Changed = s.Now().UTC()
-		if err := s.Resources.Put(tx, id.Parent(), parent); err != nil {
-			return err
-		}
-		return s.Resources.Remove(tx, id, rec)
-	})
-	return existed, err
+	return s.Resources.Delete(ctx, ev, id)
 }
 
 func (s *Service) federatedParent(tx store.Tx, id arm.ID) (resource.Record, error) {
 	parent, err := s.Resources.Parent(tx, id)
-	if e, isARM := err.(*arm.Error); isARM && e.Code == "ParentResourceNotFound" {
-		return parent, arm.Errorf(http.StatusNotFound, "ParentResourceNotFound", "The parent user-assigned identity doesn't exist.")
+	if e, isARM := err.(*arm.Error); isARM && e.Code == arm.CodeParentNotFound {
+		return parent, arm.Errorf(http.StatusNotFound, arm.CodeParentNotFound, "The parent user-assigned identity doesn't exist.")
 	}
 	return parent, err
 }
@@ -146,8 +139,8 @@ func (s *Service) checkSiblings(tx store.Tx, id arm.ID, wanted Federated) error 
 		if err != nil {
 			return err
 		}
-		if !rec.Type.Is(FederatedType) {
-			continue // whatever extends the identity
+		if !rec.Type.Is(FederatedType) || rec.State == resource.Deleting {
+			continue // whatever extends the identity, and what is as good as gone
 		}
 		other, err := federatedFrom(rec)
 		if err != nil {
@@ -170,7 +163,7 @@ func (s *Service) checkSiblings(tx store.Tx, id arm.ID, wanted Federated) error 
 func checkFederated(name string, f Federated) error {
 	switch {
 	case len(name) < minName || len(name) > maxFederatedName || !plain(name):
-		return errFederated("Federated identity credential name '%s' is invalid.", name)
+		return errFederated("Federated Identity Credential name '%s' is invalid.", name)
 	case f.Issuer == "" && f.Subject == "" && f.Matching == nil && f.Audiences == nil:
 		return errFederated("Federated Identity Credential from HTTP body has empty properties")
 	case f.Issuer == "" || strings.TrimSpace(f.Issuer) != f.Issuer || !strings.HasPrefix(f.Issuer, "https://"):

@@ -27,6 +27,9 @@ import (
 // Type is the resource type of user-assigned identities.
 const Type arm.Type = "Microsoft.ManagedIdentity/userAssignedIdentities"
 
+// Types are the resource types of this package, as they are registered.
+func Types() []arm.Type { return []arm.Type{Type, FederatedType} }
+
 // Identity is one user-assigned identity.
 type Identity struct {
 	ID       arm.ID
@@ -220,10 +223,3 @@ func decode(rec resource.Record) (Identity, error) {
 
 // isNotFound tells ARM's word for a missing resource; a missing group is another matter.
 func isNotFound(err error) bool { return resource.IsMissing(err) }
-
-func onlyIf(cond bool, err error) error {
-	if !cond {
-		return nil
-	}
-	return err
-}

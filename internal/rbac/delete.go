@@ -42,12 +42,13 @@ func (s *Service) DeleteAssignment(ctx context.Context, ev activity.Event, scope
 	return a, found, nil
 }
 
-// removeBatch is how many assignments one transaction of DeleteScope removes: three keys each, and
-// the count record, stay below store.MaxOperations.
+// removeBatch is how many assignments one transaction of DeleteScope removes: three keys each, the
+// count record, and the few that Config.Scope reads stay below store.MaxOperations.
 const removeBatch = 40
 
 // DeleteScope removes all assignments at a scope and below it, for when the scope itself is deleted.
-// It works in many small transactions; one that is cut short is finished by calling it again.
+// It works in many small transactions; one that is cut short is finished by calling it again. A scope
+// that is not going away is left alone: another call has finished, and the scope was made anew since.
 func (s *Service) DeleteScope(ctx context.Context, scope arm.ID) error {
 	if scope.Subscription() == "" {
 		return fmt.Errorf("remove role assignments at %s: only scopes within a subscription can be deleted", scope)
@@ -55,8 +56,8 @@ func (s *Service) DeleteScope(ctx context.Context, scope arm.ID) error {
 	for _, prefix := range [...]string{rowPrefix + scope.Key() + "\x00", rowPrefix + scope.Key() + "/"} {
 		for more := true; more; {
 			_, err := s.Store.Update(ctx, func(tx store.Tx) error {
-				n, err := removeSome(tx, scope, prefix)
-				more = n == removeBatch
+				var err error
+				more, err = s.deleteSome(tx, scope, prefix)
 				return err
 			})
 			if err != nil {
@@ -65,6 +66,16 @@ func (s *Service) DeleteScope(ctx context.Context, scope arm.ID) error {
 		}
 	}
 	return nil
+}
+
+// deleteSome is one transaction of DeleteScope. Config.Scope guards that the scope is as good as gone.
+func (s *Service) deleteSome(tx store.Tx, scope arm.ID, prefix string) (more bool, err error) {
+	var gone *arm.Error
+	if err := s.Scope(tx, scope); !errors.As(err, &gone) {
+		return false, err
+	}
+	n, err := removeSome(tx, scope, prefix)
+	return n == removeBatch, err
 }
 
 // removeSome removes up to removeBatch assignments whose keys begin with a prefix. What the scan

@@ -81,7 +81,7 @@ func errUnmatchedType(principal, is, given string) *arm.Error {
 
 func errLimit() *arm.Error {
 	return refusal(http.StatusBadRequest, "RoleAssignmentLimitExceeded",
-		"No more role assignments can be created in this subscription: it has %d.", MaxAssignments)
+		"No more role assignments can be created (code: RoleAssignmentLimitExceeded)")
 }
 
 func errLastOwner() *arm.Error {

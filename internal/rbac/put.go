@@ -28,7 +28,8 @@ var principalTypes = [...]string{"User", "Group", "ServicePrincipal", "ForeignGr
 // What the client did wrong is an *arm.Error: InvalidRoleAssignmentId, InvalidPrincipalId,
 // InvalidPrincipalType, RoleDefinitionDoesNotExist, PrincipalNotFound, UnmatchedPrincipalType,
 // RoleAssignmentUpdateNotPermitted, RoleAssignmentLimitExceeded (all 400), RoleAssignmentExists (409)
-// and CannotDeleteLastRbacAdminAssignment (412), for taking the role away from the last Owner.
+// and CannotDeleteLastRbacAdminAssignment (412), for taking the role away from the last Owner; and
+// whatever Config.Scope says of the scope.
 func (s *Service) PutAssignment(ctx context.Context, ev activity.Event, a Assignment) (Assignment, error) {
 	if a.TenantID == "" {
 		a.TenantID = ev.TenantID
@@ -115,6 +116,9 @@ func (s *Service) put(tx store.Tx, scope arm.ID, a Assignment, by string) (Assig
 }
 
 func (s *Service) create(tx store.Tx, scope arm.ID, a Assignment, by string) (Assignment, error) {
+	if err := s.Scope(tx, scope); err != nil {
+		return Assignment{}, err
+	}
 	key := scopeKey(a.TenantID, scope)
 	if err := absent(tx, nameKey(a.TenantID, a.Name), errUpdateNotPermitted); err != nil {
 		return Assignment{}, err

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"midas/internal/activity"
+	"midas/internal/arm"
 	"midas/internal/store"
 )
 
@@ -34,6 +35,13 @@ type Config struct {
 	Log        *activity.Log // of the same store
 	Now        func() time.Time
 	Principals PrincipalSource
+
+	// Scope refuses what does not exist or is going away, with an *arm.Error. It reads the scope's own
+	// record in the transaction that makes an assignment there, or that removes assignments because
+	// the scope ends. Whoever ends a scope writes that record before DeleteScope is called, so no
+	// assignment outlives its scope, and a later scope of the same name neither inherits one nor
+	// loses its own.
+	Scope func(tx store.Tx, scope arm.ID) error
 }
 
 // Service answers and changes who may do what. It is safe for concurrent use.

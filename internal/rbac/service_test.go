@@ -80,6 +80,7 @@ func newBench(t testing.TB) *bench {
 		Store: st, Now: b.clock,
 		Log:        &activity.Log{Store: st, Now: b.clock, NewID: b.newID},
 		Principals: directory{alice: "ServicePrincipal", bob: "ServicePrincipal", team: "Group"},
+		Scope:      func(store.Tx, arm.ID) error { return nil },
 	})
 	return b
 }
@@ -112,6 +113,17 @@ func id(t testing.TB, s string) arm.ID {
 
 // event is a write by the administrator.
 func event() activity.Event { return activity.Event{TenantID: tenant, CallerObjectID: "admin"} }
+
+// end ends a scope, which is going away meanwhile.
+func (b *bench) end(t testing.TB, scope string) {
+	t.Helper()
+	lasting := b.Scope
+	b.Scope = func(store.Tx, arm.ID) error { return arm.Errorf(409, "ResourceGroupBeingDeleted", "It is going away.") }
+	if err := b.DeleteScope(t.Context(), id(t, scope)); err != nil {
+		t.Fatalf("DeleteScope(%s): %v", scope, err)
+	}
+	b.Scope = lasting
+}
 
 // assign makes an assignment under a new name and gives that name.
 func (b *bench) assign(t testing.TB, principal, role, scope string) string {

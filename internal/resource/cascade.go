@@ -32,7 +32,7 @@ func (s *Service) cost(rec Record) int {
 // DeleteGroup marks a group as going away and leaves the cascade to Run. A group that does not
 // exist gives ARM's not-found error; one that is going away already gives a further operation.
 func (s *Service) DeleteGroup(ctx context.Context, ev activity.Event, id arm.ID) (Operation, error) {
-	op := Operation{Name: s.NewID(), Subscription: id.Subscription(), Target: id.String(), Started: s.Now().UTC()}
+	op := Operation{Name: s.NewID(), Subscription: id.Subscription(), Target: id.String(), Starter: ev.CallerObjectID, Started: s.Now().UTC()}
 	err := s.Log.Update(ctx, ev, func(tx store.Tx) error {
 		rec, err := s.Get(tx, id)
 		if err != nil {

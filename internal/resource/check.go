@@ -45,7 +45,7 @@ func CheckTags(tags map[string]string) error {
 func CheckLocation(location string, typ arm.Type) error {
 	if !arm.ValidLocation(arm.Location(location)) {
 		return arm.Errorf(http.StatusBadRequest, "LocationNotAvailableForResourceType",
-			"The provided location '%s' is not available for resource type '%s'. A location has at most 64 letters, digits and hyphens.", location, typ)
+			"The provided location '%s' is not available for resource type '%s'. List of available regions for the resource type is 'any name of at most 64 letters, digits and hyphens'.", location, typ)
 	}
 	return nil
 }

@@ -21,7 +21,7 @@ func (s *Service) Delete(ctx context.Context, ev activity.Event, id arm.ID) (exi
 	} else if err != nil {
 		return false, err
 	}
-	op := Operation{Name: s.NewID(), Subscription: id.Subscription(), Target: id.String(), Started: s.Now().UTC()}
+	op := Operation{Name: s.NewID(), Subscription: id.Subscription(), Target: id.String(), Starter: ev.CallerObjectID, Started: s.Now().UTC()}
 	err = s.Log.Update(ctx, ev, func(tx store.Tx) error {
 		rec, err := s.Get(tx, id)
 		existed = !IsMissing(err)
@@ -63,8 +63,9 @@ func (s *Service) Settled(ctx context.Context, id arm.ID, write func() error) er
 	return write()
 }
 
-// IsMissing tells ARM's word for a missing resource; a missing group is another matter.
+// IsMissing tells ARM's words for a missing resource, be it for want of its parent; a missing group is
+// another matter.
 func IsMissing(err error) bool {
 	var e *arm.Error
-	return errors.As(err, &e) && e.Status == http.StatusNotFound && e.Code == "ResourceNotFound"
+	return errors.As(err, &e) && e.Status == http.StatusNotFound && (e.Code == "ResourceNotFound" || e.Code == arm.CodeParentNotFound)
 }

@@ -24,11 +24,16 @@ func (s *Service) List(ctx context.Context, scope arm.ID, typ arm.Type, after st
 
 // Children gives one page of the resources of a type that are nested in a resource or extend it.
 func (s *Service) Children(ctx context.Context, parent arm.ID, typ arm.Type, after string, limit int) (Page, error) {
-	prefix := recordKey(parent) + "/providers/" + typ.Key() + "/"
-	if word, nested := strings.CutPrefix(typ.Key(), parent.Type().Key()+"/"); nested {
-		prefix = recordKey(parent) + "/" + word + "/"
+	ofType := func(rec Record) bool { return rec.Type.Is(typ) }
+	if !isNested(typ, parent) {
+		return s.page(ctx, parent, recordKey(parent)+"/providers/"+typ.Key()+"/", after, limit, ofType)
 	}
-	return s.page(ctx, parent, prefix, after, limit, func(rec Record) bool { return rec.Type.Is(typ) })
+	word := typ.Key()[len(parent.Type().Key()):]
+	found, err := s.page(ctx, parent, recordKey(parent)+word+"/", after, limit, ofType)
+	if IsMissing(err) {
+		err = arm.ErrParentNotFound("read", s.registered(typ), parent)
+	}
+	return found, err
 }
 
 // All gives one page of every provider's resources in a subscription or a group, in id order.

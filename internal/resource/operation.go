@@ -1,7 +1,6 @@
 package resource
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,7 +17,8 @@ type Operation struct {
 	V            int       `json:"v"`
 	Name         string    `json:"name"`
 	Subscription string    `json:"subscription"`
-	Target       string    `json:"group"` // the id of what is being deleted
+	Target       string    `json:"group"`        // the id of what is being deleted
+	Starter      string    `json:"by,omitempty"` // the object id of who asked for it
 	Started      time.Time `json:"started"`
 	Ended        time.Time `json:"ended,omitzero"`
 }
@@ -45,16 +45,13 @@ func decodeOperation(kept store.Record) (op Operation, err error) {
 }
 
 // Operation reads an operation of a subscription.
-func (s *Service) Operation(ctx context.Context, subscription, name string) (op Operation, err error) {
-	err = s.Store.View(ctx, func(tx store.Tx) error {
-		kept, err := tx.Get(operationKey(name))
-		if err == nil {
-			op, err = decodeOperation(kept)
-		}
-		if errors.Is(err, store.ErrNotFound) || err == nil && !arm.SameName(op.Subscription, subscription) {
-			return arm.Errorf(http.StatusNotFound, "OperationNotFound", "The operation '%s' could not be found.", name)
-		}
-		return err
-	})
+func (s *Service) Operation(tx store.Tx, subscription, name string) (op Operation, err error) {
+	kept, err := tx.Get(operationKey(name))
+	if err == nil {
+		op, err = decodeOperation(kept)
+	}
+	if errors.Is(err, store.ErrNotFound) || err == nil && !arm.SameName(op.Subscription, subscription) {
+		return op, arm.Errorf(http.StatusNotFound, "OperationNotFound", "The operation '%s' could not be found.", name)
+	}
 	return op, err
 }

@@ -16,6 +16,8 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"midas/internal/activity"
@@ -70,12 +72,13 @@ type Owner interface {
 }
 
 // Scopes ends what hangs at scopes rather than in resources: role assignments. It works in
-// transactions of its own and may be called again after a crash.
+// transactions of its own and may be called again after a crash. It is called when the scope's
+// record is marked as going away, so that Lasting lets nothing new hang itself there.
 type Scopes interface {
 	DeleteScope(ctx context.Context, scope arm.ID) error
 }
 
-// Config is what a Service needs. All fields must be set.
+// Config is what a Service needs. All fields but Types must be set.
 type Config struct {
 	Log    *activity.Log
 	Store  store.Store
@@ -85,6 +88,8 @@ type Config struct {
 	Blocks Owner            // of the identity blocks that resources of any type carry
 	Scopes Scopes
 	Logger *slog.Logger
+	// Types are spelled as errors name them; any other type is named as the caller has spelled it.
+	Types []arm.Type
 }
 
 // Service is the room's door.
@@ -129,8 +134,8 @@ func typePrefix(typ arm.Type, scope arm.ID) string {
 	return prefix
 }
 
-// Get reads a resource's record. What is missing is named as ARM names it: the group, where it is
-// the group that does not exist, else the resource.
+// Get reads a resource's record. What is missing is named as ARM names it: the group or the parent,
+// where it is they that do not exist, else the resource.
 func (s *Service) Get(tx store.Tx, id arm.ID) (Record, error) {
 	rec, err := s.read(tx, recordKey(id))
 	if !errors.Is(err, store.ErrNotFound) {
@@ -146,7 +151,31 @@ func (s *Service) Get(tx store.Tx, id arm.ID) (Record, error) {
 			return Record{}, arm.ErrResourceGroupNotFound(id.ResourceGroup())
 		}
 	}
-	return Record{}, arm.ErrResourceNotFound(id)
+	return Record{}, s.errMissing(tx, id)
+}
+
+// errMissing names what is missing of a resource in a group that is there: itself, or the one in which
+// it would be nested.
+func (s *Service) errMissing(tx store.Tx, id arm.ID) error {
+	typ, parent := s.registered(id.Type()), id.Parent()
+	if isNested(typ, parent) {
+		if _, err := s.read(tx, recordKey(parent)); errors.Is(err, store.ErrNotFound) {
+			return arm.ErrParentNotFound("read", typ, parent)
+		}
+	}
+	return arm.ErrResourceNotFound(id, typ)
+}
+
+func isNested(typ arm.Type, parent arm.ID) bool {
+	return strings.HasPrefix(typ.Key(), parent.Type().Key()+"/")
+}
+
+// registered is a type as errors spell it.
+func (s *Service) registered(typ arm.Type) arm.Type {
+	if at := slices.IndexFunc(s.Types, typ.Is); at >= 0 {
+		return s.Types[at]
+	}
+	return typ
 }
 
 // Find reads a record of a view of its own.
@@ -179,12 +208,28 @@ func (s *Service) Parent(tx store.Tx, id arm.ID) (Record, error) {
 	}
 	rec, err = s.read(tx, recordKey(parent))
 	if errors.Is(err, store.ErrNotFound) {
-		return Record{}, arm.ErrParentNotFound(parent)
+		return Record{}, arm.ErrParentNotFound("write", s.registered(id.Type()), parent)
 	}
 	if err == nil && rec.State == Deleting {
 		return Record{}, ErrBeingDeleted(parent)
 	}
 	return rec, err
+}
+
+// Lasting reads the record of a scope, and thereby guards it. It refuses scopes that do not exist or
+// are going away; the root always lasts.
+func (s *Service) Lasting(tx store.Tx, scope arm.ID) error {
+	if scope.IsRoot() {
+		return nil
+	}
+	rec, err := s.Get(tx, scope)
+	switch {
+	case err != nil || rec.State != Deleting:
+		return err
+	case scope.IsResourceGroup():
+		return errGroupDeleting(scope)
+	}
+	return ErrBeingDeleted(scope)
 }
 
 // Put writes a record and the key by which it is listed.

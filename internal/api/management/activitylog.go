@@ -13,7 +13,7 @@ import (
 // listEvents reads the activity log of a subscription.
 func (h *Handler) listEvents(ctx context.Context, r *Request) (*Response, error) {
 	if !arm.SameName(r.ID().Name(), "management") {
-		return nil, arm.ErrResourceNotFound(r.ID())
+		return nil, arm.ErrResourceNotFound(r.ID(), r.Type)
 	}
 	p, err := h.page(r)
 	if err != nil {

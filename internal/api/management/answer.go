@@ -17,6 +17,7 @@ var (
 	transport = []string{"max-age=31536000; includeSubDomains"}
 	noSniff   = []string{"nosniff"}
 	gateway   = []string{"gateway"}
+	service   = []string{"service"}
 )
 
 // answer writes what an operation has returned.
@@ -48,7 +49,10 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, ev *httpx.Event, 
 	ev.ErrorCode = visible.Code
 	header := w.Header()
 	h.head(header, r, ev)
-	if !visible.Backend && visible.Status < 500 {
+	switch {
+	case visible.Status >= 500:
+		header["X-Ms-Failure-Cause"] = service
+	case !visible.Backend:
 		header["X-Ms-Failure-Cause"] = gateway
 	}
 	for name, values := range visible.Header {

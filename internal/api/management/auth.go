@@ -109,7 +109,9 @@ func refused(err error) bool {
 func (c challenge) wrongTenant(own, given string) error {
 	issuer := func(t string) string { return own + "/" + t + "/" }
 	return c.unauthorized("InvalidAuthenticationTokenTenant", fmt.Sprintf(
-		"The access token is from the wrong issuer '%s'. It must match the tenant '%s' associated with this subscription. Please use the authority (URL) '%s' to get the token.",
+		"The access token is from the wrong issuer '%s'. It must match the tenant '%s' associated with this subscription. Please use the authority (URL) '%s' to get the token. "+
+			"Note, if the subscription is transferred to another tenant there is no impact to the services, but information about new tenant could take time to propagate (up to an hour). "+
+			"If you just transferred your subscription and see this error message, please try back later.",
 		issuer(given), issuer(c.tenant), c.origin+"/"+c.tenant), "")
 }
 
@@ -145,6 +147,6 @@ func (h *Handler) fillEvent(r *Request, ev *httpx.Event) {
 		ResourceID: id.String(), ResourceType: string(r.Path.Type),
 		Operation: r.Action, Status: activity.Succeeded,
 		Caller: r.Caller.Name, CallerObjectID: r.Caller.ObjectID, ClientIP: ev.ClientIP, ClientRequestID: ev.ClientRequestID,
-		Method: r.HTTP.Method, URI: h.origin(r) + r.HTTP.URL.RequestURI(),
+		Method: r.HTTP.Method, URI: h.origin(r) + r.HTTP.URL.EscapedPath(), // the query may hold what is nobody else's
 	}
 }

@@ -2,11 +2,13 @@ package management
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 
 	"midas/internal/api/management/wire"
 	"midas/internal/arm"
 	"midas/internal/rbac"
+	"midas/internal/store"
 )
 
 func (h *Handler) listRoleAssignments(ctx context.Context, r *Request) (*Response, error) {
@@ -21,6 +23,9 @@ func (h *Handler) listRoleAssignments(ctx context.Context, r *Request) (*Respons
 	if err := h.scopeExists(ctx, r.ID()); err != nil {
 		return nil, err
 	}
+	if filter.Groups, err = h.groupsOf(ctx, r.Caller.TenantID, filter.AssignedTo); err != nil {
+		return nil, err
+	}
 	filter.TenantID, filter.After, filter.Limit = r.Caller.TenantID, p.after, p.limit
 	found, err := h.RBAC.ListAssignments(ctx, r.ID(), filter)
 	if err != nil {
@@ -31,6 +36,21 @@ func (h *Handler) listRoleAssignments(ctx context.Context, r *Request) (*Respons
 		value[i] = wire.EncodeRoleAssignment(r.Version, a, false)
 	}
 	return ok(wire.List[wire.RoleAssignment]{Value: value, NextLink: h.nextLink(r, p, found.Next)})
+}
+
+// groupsOf names the groups that a principal is in, through others too. No principal is in none.
+func (h *Handler) groupsOf(ctx context.Context, tenant, principal string) (groups []string, err error) {
+	if principal == "" {
+		return nil, nil
+	}
+	err = h.Store.View(ctx, func(tx store.Tx) error {
+		groups, err = h.Directory.TransitiveMemberOf(tx, tenant, principal)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("find the groups of %s: %w", principal, err)
+	}
+	return groups, nil
 }
 
 func (h *Handler) getRoleAssignment(ctx context.Context, r *Request) (*Response, error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
+	"midas/internal/activity"
 	"midas/internal/directory"
 	"midas/internal/store"
 	"midas/internal/token"
@@ -147,6 +149,33 @@ func TestTheActivityLogHasEveryWriteAndEveryRefusal(t *testing.T) {
 	s.want(t, 400, "reader", "GET", "{sub}/providers/Microsoft.Insights/eventtypes/management/values?api-version=2015-04-01", "")
 }
 
+// TestAcceptedActionsAreLoggedThoughTheyChangeNothing also wants the address of each without its query.
+func TestAcceptedActionsAreLoggedThoughTheyChangeNothing(t *testing.T) {
+	s := newStack(t)
+	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"eastus"}`)
+	s.want(t, 201, "owner", "PUT", setPath+compute24, `{"location":"eastus"}`)
+	s.want(t, 200, "owner", "POST", "{sub}/providers/Microsoft.ManagedIdentity/register"+core+"&secret=s", "")
+	s.want(t, 404, "owner", "POST", "{sub}/providers/Contoso/register"+core, "")
+	s.want(t, 202, "owner", "POST", setPath+"/manualUpgrade"+compute24, `{"instanceIds":["0"]}`)
+	s.want(t, 404, "owner", "POST", setPath+"x/manualUpgrade"+compute24, `{"instanceIds":["0"]}`)
+	page, err := s.log.Query(t.Context(), activity.Query{Since: time.Now().Add(-time.Hour), SubscriptionID: sub})
+	must(t, err)
+	var got []string
+	for _, e := range page.Events {
+		if e.Method == "POST" {
+			got = append(got, fmt.Sprint(e.Operation, " ", e.Status, " ", e.Code, " ", e.URI))
+		}
+	}
+	base := origin + "/subscriptions/" + sub
+	want := []string{
+		"Microsoft.Compute/virtualMachineScaleSets/manualUpgrade/action Succeeded 202 " + base + strings.TrimPrefix(setPath, "{sub}") + "/manualUpgrade",
+		"Microsoft.ManagedIdentity/register/action Succeeded 200 " + base + "/providers/Microsoft.ManagedIdentity/register",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("newest first (-want +got)\n%s", diff)
+	}
+}
+
 func TestTokensForOthersAreRefused(t *testing.T) {
 	s := newStack(t)
 	good := token.Claims{Audience: audience, Subject: s.callers["owner"].ID, ObjectID: s.callers["owner"].ID, AppID: s.callers["owner"].AppID, TenantID: tenant, Expires: s.now().Add(time.Hour)}
@@ -210,6 +239,48 @@ func TestRolesOfAGroupHoldForItsMembersAsLongAsTheyAreMembers(t *testing.T) {
 	s.want(t, 200, "nobody", "GET", "{sub}/resourceGroups"+core, "")
 	s.update(t, func(tx store.Tx) error { return s.directory.RemoveMember(tx, tenant, inner, nobody) })
 	s.want(t, 403, "nobody", "GET", "{sub}/resourceGroups"+core, "")
+}
+
+// TestAssignedToFindsWhatComesThroughGroups has roles that a principal holds itself, and through one
+// group and two. What others hold is no part of it, and principalId asks for the first only.
+func TestAssignedToFindsWhatComesThroughGroups(t *testing.T) {
+	s := newStack(t)
+	outer, inner, nobody := uuid.NewString(), uuid.NewString(), s.callers["nobody"].ID
+	s.update(t, func(tx store.Tx) error {
+		return errors.Join(
+			s.directory.CreateGroup(tx, directory.Group{ID: outer, TenantID: tenant, DisplayName: "outer"}),
+			s.directory.CreateGroup(tx, directory.Group{ID: inner, TenantID: tenant, DisplayName: "inner"}),
+			s.directory.AddMember(tx, tenant, outer, inner),
+			s.directory.AddMember(tx, tenant, inner, nobody),
+		)
+	})
+	s.callers["outer"], s.callers["inner"] = directory.ServicePrincipal{ID: outer}, directory.ServicePrincipal{ID: inner}
+	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"eastus"}`)
+	s.assign(t, "outer", "Reader", "/subscriptions/"+sub)
+	s.assign(t, "inner", "Contributor", "/subscriptions/"+sub)
+	s.assign(t, "nobody", "Reader", "/subscriptions/"+sub+"/resourceGroups/rg")
+	for filter, want := range map[string][]string{
+		"assignedTo('" + nobody + "')":                  {nobody, inner, outer},
+		"assignedTo('" + strings.ToUpper(nobody) + "')": {nobody, inner, outer},
+		"atScope() and assignedTo('" + nobody + "')":    {inner, outer},
+		"assignedTo('" + inner + "')":                   {inner, outer},
+		"assignedTo('" + uuid.NewString() + "')":        nil,
+		"principalId eq '" + nobody + "'":               {nobody},
+	} {
+		var page struct {
+			Value []struct{ Properties struct{ PrincipalID string } }
+		}
+		decode(t, s.want(t, 200, "owner", "GET", "{sub}/providers/Microsoft.Authorization/roleAssignments"+auth22+"&$filter="+url.QueryEscape(filter), ""), &page)
+		var got []string
+		for _, a := range page.Value {
+			got = append(got, a.Properties.PrincipalID)
+		}
+		slices.Sort(want)
+		slices.Sort(got)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", filter, diff)
+		}
+	}
 }
 
 func (s *stack) update(t *testing.T, change func(store.Tx) error) {

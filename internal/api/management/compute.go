@@ -5,14 +5,13 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"midas/internal/api/management/wire"
 	"midas/internal/arm"
 	"midas/internal/compute"
 	"midas/internal/identity"
+	"midas/internal/store"
 )
 
 const typeComputeOperations arm.Type = "Microsoft.Compute/locations/operations"
@@ -34,7 +33,7 @@ func (h *Handler) computeOperations() []Operation {
 			{Method: "GET", Type: compute.Instance, Target: arm.Instance, Perform: string(compute.Instance) + "/read", Serve: h.getCarrier},
 			{Method: "DELETE", Type: compute.Instance, Target: arm.Instance, Perform: string(compute.Instance) + "/delete", Serve: h.deleteCarrier(carrierKind{async: true, leaving: shrink})},
 			{Method: "GET", Type: compute.Instance + "/instanceView", Target: arm.Collection, Perform: string(compute.Instance) + "/instanceView/read", Serve: h.getInstanceView},
-			{Method: "GET", Type: typeComputeOperations, Target: arm.Instance, At: arm.AtSubscription, Perform: string(typeComputeOperations) + "/read", Serve: h.getComputeOperation},
+			{Method: "GET", Type: typeComputeOperations, Target: arm.Instance, At: arm.AtSubscription, Perform: string(typeComputeOperations) + "/read", Own: h.startedOperation, Serve: h.getComputeOperation},
 		})
 	for i := range rows {
 		rows[i].Free = true
@@ -84,34 +83,34 @@ func (h *Handler) upgradeInstances(ctx context.Context, r *Request) (*Response, 
 	}
 	response := &Response{Status: http.StatusAccepted, Header: http.Header{}}
 	h.follow(r, response.Header, rec.Location)
-	return response, nil
+	return h.logged(ctx, r, response)
 }
 
-// follow tells a client where it can see that a write has ended. The place itself says when it began
-// and ended, sealed, so that nothing of it needs to be stored.
+// follow tells a client where it can see that a write has ended.
 func (h *Handler) follow(r *Request, header http.Header, location string) {
-	subscription, name, began := r.ID().Subscription(), h.NewID(), h.Now().UTC()
-	query := url.Values{"api-version": {string(r.Version)}, "t": {h.Pages.Seal(operationSeal(subscription, name), strconv.FormatInt(began.UnixNano(), 10))}}
+	subscription, name := r.ID().Subscription(), h.NewID()
+	query := url.Values{"api-version": {string(r.Version)}, "t": {h.sealOperation(subscription, name, asyncOperation{h.Now(), r.Caller.ObjectID})}}
 	header["Azure-Asyncoperation"] = []string{h.origin(r) + "/subscriptions/" + subscription + "/providers/Microsoft.Compute/locations/" +
 		location + "/operations/" + name + "?" + query.Encode()}
 	header["Azure-Asyncnotification"] = []string{"Enabled"}
 	header["Retry-After"] = []string{"0"}
 }
 
-func operationSeal(subscription, name string) string {
-	return "operation\x00" + arm.Fold(subscription) + "\x00" + arm.Fold(name)
+// startedOperation lets those follow an operation who have begun it: their rights may end at a group,
+// and the operation's place is the subscription's.
+func (h *Handler) startedOperation(_ store.Tx, r *Request) (bool, error) {
+	op, found := h.openOperation(r)
+	return found && op.starter == r.Caller.ObjectID, nil
 }
 
 // getComputeOperation tells that an operation has ended, for every one has.
 func (h *Handler) getComputeOperation(_ context.Context, r *Request) (*Response, error) {
-	sealed := r.Query.Get("t")
-	moment, err := h.Pages.Open(operationSeal(r.ID().Subscription(), r.ID().Name()), sealed)
-	nanos, notNumber := strconv.ParseInt(moment, 10, 64)
-	if err != nil || sealed == "" || notNumber != nil {
+	op, found := h.openOperation(r)
+	if !found {
 		return nil, arm.Errorf(http.StatusNotFound, "OperationNotFound", "The operation '%s' could not be found.", r.ID().Name())
 	}
-	began := strings.Replace(arm.Time(time.Unix(0, nanos)), "Z", "+00:00", 1)
-	return ok(wire.OperationStatus{StartTime: began, EndTime: began, Status: "Succeeded", Name: r.ID().Name()})
+	moment := strings.Replace(arm.Time(op.began), "Z", "+00:00", 1)
+	return ok(wire.OperationStatus{StartTime: moment, EndTime: moment, Status: "Succeeded", Name: r.ID().Name()})
 }
 
 // The versions of Microsoft.Compute that clients are told of. Any other is taken too.

@@ -8,6 +8,7 @@ import (
 	"midas/internal/api/management/wire"
 	"midas/internal/arm"
 	"midas/internal/resource"
+	"midas/internal/store"
 )
 
 func (h *Handler) listGroups(ctx context.Context, r *Request) (*Response, error) {
@@ -84,9 +85,24 @@ func (h *Handler) deleteGroup(ctx context.Context, r *Request) (*Response, error
 	return h.accepted(r, op), nil
 }
 
+// startedDeletion lets those follow the end of a group who have asked for it: their rights may be
+// at the group, and end with it.
+func (h *Handler) startedDeletion(tx store.Tx, r *Request) (bool, error) {
+	op, err := h.Resources.Operation(tx, r.ID().Subscription(), r.ID().Name())
+	var missing *arm.Error
+	if errors.As(err, &missing) {
+		return false, nil
+	}
+	return err == nil && op.Starter == r.Caller.ObjectID, err
+}
+
 // getOperationResult answers 202 as long as the operation runs, then 200.
 func (h *Handler) getOperationResult(ctx context.Context, r *Request) (*Response, error) {
-	op, err := h.Resources.Operation(ctx, r.ID().Subscription(), r.ID().Name())
+	var op resource.Operation
+	err := h.Store.View(ctx, func(tx store.Tx) (err error) {
+		op, err = h.Resources.Operation(tx, r.ID().Subscription(), r.ID().Name())
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -153,8 +153,13 @@ func (h *Handler) admit(ctx context.Context, r *Request, op *Operation, ev *http
 	return refusal
 }
 
-// allowed asks RBAC.
+// allowed asks RBAC, unless what is asked for is the caller's own.
 func (h *Handler) allowed(tx store.Tx, r *Request, op *Operation) (bool, error) {
+	if op.Own != nil {
+		if own, err := op.Own(tx, r); err != nil || own {
+			return own, err
+		}
+	}
 	switch {
 	case op.Perform == "":
 		return true, nil

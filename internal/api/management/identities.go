@@ -69,7 +69,7 @@ func (h *Handler) deleteIdentity(ctx context.Context, r *Request) (*Response, er
 func (h *Handler) getSystemIdentity(ctx context.Context, r *Request) (*Response, error) {
 	scope := r.ID().Base()
 	if !arm.SameName(r.ID().Name(), "default") || scope.IsRoot() {
-		return nil, arm.ErrResourceNotFound(r.ID())
+		return nil, arm.ErrResourceNotFound(r.ID(), r.Type)
 	}
 	found, err := h.Identities.FindCarrier(ctx, scope)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"midas/internal/api/management/wire"
 	"midas/internal/arm"
+	"midas/internal/store"
 )
 
 // Operation is one row of the table.
@@ -26,6 +27,9 @@ type Operation struct {
 	// Visible lets everyone call who holds any role in the subscription, as ARM does for the
 	// subscription itself. Perform then only names the action in a refusal.
 	Visible bool
+	// Own reports whether what is asked for is the caller's own, which it may read whatever its
+	// roles are. Nil says no.
+	Own func(store.Tx, *Request) (bool, error)
 
 	// Versions are those that the operation has. An operation of a Free type takes any other that
 	// is well-formed, too, and the types of its namespace that have no rows are served as any type

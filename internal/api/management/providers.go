@@ -30,7 +30,20 @@ func (h *Handler) getProvider(_ context.Context, r *Request) (*Response, error) 
 // registerProvider answers as for a registration that is done: every provider of Midas is always
 // registered in every subscription.
 func (h *Handler) registerProvider(ctx context.Context, r *Request) (*Response, error) {
-	return h.getProvider(ctx, r)
+	response, err := h.getProvider(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return h.logged(ctx, r, response)
+}
+
+// logged writes to the activity log what was accepted and has changed nothing.
+func (h *Handler) logged(ctx context.Context, r *Request, response *Response) (*Response, error) {
+	r.Event.Code = response.Status
+	if err := h.Activity.Record(ctx, r.Event); err != nil {
+		return nil, err
+	}
+	return response, nil
 }
 
 // providerOf names the provider that a client asks for. One that the table does not know, but whose

@@ -217,7 +217,7 @@ func (r *replay) compareEvents(t *testing.T, i interaction) {
 		delete(list[at]["properties"].(map[string]any), "serviceRequestId") // null, of Azure's inside
 		return list[at]
 	}
-	// The log keeps the path of a request, without the host and the query.
+	// The log keeps the address of a request without its query.
 	for _, d := range r.differences("", any(find(want.Value)), any(find(got.Value)), "/httpRequest/uri",
 		"/caller", "/id", "/operationName/localizedValue", "/httpRequest/clientRequestId", "/httpRequest/clientIpAddress", "/properties/hierarchy") {
 		t.Error(d)

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -87,7 +88,9 @@ func makeStack(t testing.TB, now func() time.Time, change func(*management.Handl
 	s.resources = resource.New(resource.Config{
 		Log: s.log, Store: s.store, Now: now, NewID: uuid.NewString, Scopes: s.rbac,
 		Owners: map[string]resource.Owner{}, Logger: slog.New(slog.DiscardHandler),
+		Types: slices.Concat(identity.Types(), compute.Types()),
 	})
+	s.rbac.Scope = s.resources.Lasting
 	s.identities = identity.New(identity.Config{Resources: s.resources, Directory: s.directory, Log: s.log, Store: s.store, Now: now, NewID: uuid.NewString})
 	s.resources.Owners[identity.Type.Key()], s.resources.Blocks = s.identities, identity.BlockOwner{Service: s.identities}
 	pages, err := arm.NewPages([32]byte{2})

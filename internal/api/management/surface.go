@@ -45,7 +45,7 @@ func (h *Handler) coreOperations() []Operation {
 		{Method: "PUT", Type: arm.TypeResourceGroup, Target: arm.Instance, At: arm.AtSubscription, Perform: group + "write", Serve: h.putGroup},
 		{Method: "PATCH", Type: arm.TypeResourceGroup, Target: arm.Instance, At: arm.AtSubscription, Perform: group + "write", Serve: h.patchGroup},
 		{Method: "DELETE", Type: arm.TypeResourceGroup, Target: arm.Instance, At: arm.AtSubscription, Perform: group + "delete", Serve: h.deleteGroup},
-		{Method: "GET", Type: typeOperationResults, Target: arm.Instance, At: arm.AtSubscription, Perform: sub + "operationresults/read", Serve: h.getOperationResult},
+		{Method: "GET", Type: typeOperationResults, Target: arm.Instance, At: arm.AtSubscription, Perform: sub + "operationresults/read", Own: h.startedDeletion, Serve: h.getOperationResult},
 
 		{Method: "GET", Type: typeResources, Target: arm.Collection, At: arm.AtSubscription, Perform: sub + "resources/read", Serve: h.listResources},
 		{Method: "GET", Type: typeGroupResources, Target: arm.Collection, At: arm.AtGroup, Perform: group + "resources/read", Serve: h.listResources},

@@ -59,13 +59,17 @@ type eventRequest struct {
 // EncodeEvent shows an entry of the activity log. The claims are those by which people search.
 func EncodeEvent(e activity.Event) Event {
 	const oid = "http://schemas.microsoft.com/identity/claims/objectidentifier"
+	claims := map[string]string{oid: e.CallerObjectID}
+	if arm.IsGUID(e.Caller) { // else it is a person's name
+		claims["appid"] = e.Caller
+	}
 	level := "Informational"
 	if e.Status == activity.Failed {
 		level = "Error"
 	}
 	out := Event{
 		Authorization: eventAuthorization{Action: e.Operation, Scope: e.ResourceID},
-		Caller:        e.Caller, Channels: "Operation", Claims: map[string]string{"appid": e.Caller, oid: e.CallerObjectID},
+		Caller:        e.Caller, Channels: "Operation", Claims: claims,
 		CorrelationID: e.CorrelationID, EventDataID: e.ID, OperationID: e.OperationID,
 		ID:       e.ResourceID + "/events/" + e.ID + "/ticks/" + strconv.FormatInt(ticks(e.Time), 10),
 		Category: same("Administrative"), EventName: localizable{"EndRequest", "End request"}, EventTimestamp: arm.Time(e.Time),

@@ -10,6 +10,23 @@ import (
 	"midas/internal/api/management/wire"
 )
 
+func TestOnlyApplicationsHaveAnApplicationID(t *testing.T) {
+	const app, oid = "77777777-7777-7777-7777-777777777777", "http://schemas.microsoft.com/identity/claims/objectidentifier"
+	for caller, want := range map[string]map[string]string{
+		app:                {"appid": app, oid: "object"},
+		"alice@test.midas": {oid: "object"},
+		"":                 {oid: "object"},
+	} {
+		got := wire.EncodeEvent(activity.Event{Caller: caller, CallerObjectID: "object"})
+		if diff := cmp.Diff(want, got.Claims); diff != "" {
+			t.Errorf("caller %q (-want +got)\n%s", caller, diff)
+		}
+		if got.Caller != caller {
+			t.Errorf("caller %q, want %q", got.Caller, caller)
+		}
+	}
+}
+
 func TestEventsSayWhatHappenedInAzuresWords(t *testing.T) {
 	e := activity.Event{
 		ID: "event", Time: time.Date(2023, 8, 23, 13, 0, 34, 589328500, time.UTC), TenantID: "tenant", SubscriptionID: "sub",

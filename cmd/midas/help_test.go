@@ -1,0 +1,51 @@
+package main
+
+import (
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/alecthomas/kong"
+)
+
+// TestEveryCommandExplainsItselfWithAnExample walks over the whole command line, so that no new
+// command can forget to. An example is an indented line below "Example:" that names the command.
+func TestEveryCommandExplainsItselfWithAnExample(t *testing.T) {
+	seen := 0
+	err := kong.Visit(newParser(io.Discard, io.Discard).Model, func(n kong.Visitable, next kong.Next) error {
+		var node *kong.Node
+		switch n := n.(type) {
+		case *kong.Application:
+			node = n.Node
+		case *kong.Node:
+			node = n
+		default:
+			return next(nil)
+		}
+		seen++
+		if command := strings.TrimSpace("midas " + node.Path()); !hasExample(node.Detail, command) {
+			t.Errorf("%s --help has no example:\n%s", command, node.Detail)
+		}
+		return next(nil)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if seen < 40 {
+		t.Errorf("only %d commands were seen", seen)
+	}
+}
+
+func hasExample(help, command string) bool {
+	help = "\n" + help
+	_, examples, found := strings.Cut(help, "\nExamples:\n")
+	if !found {
+		_, examples, found = strings.Cut(help, "\nExample:\n")
+	}
+	for line := range strings.Lines(examples) {
+		if strings.HasPrefix(line, "  ") && strings.Contains(line, command) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,35 @@
+package management
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"midas/internal/arm"
+)
+
+// asyncOperation is a write that a client may follow although it has ended. The place where it does
+// so says all of this itself, sealed, so that nothing of it needs to be stored.
+type asyncOperation struct {
+	began   time.Time
+	starter string // object id
+}
+
+func (h *Handler) sealOperation(subscription, name string, op asyncOperation) string {
+	return h.Pages.Seal(operationSeal(subscription, name), strconv.FormatInt(op.began.UnixNano(), 10)+" "+op.starter)
+}
+
+// openOperation reads what the address of an operation says, unless it was not given out here.
+func (h *Handler) openOperation(r *Request) (op asyncOperation, found bool) {
+	sealed, err := h.Pages.Open(operationSeal(r.ID().Subscription(), r.ID().Name()), r.Query.Get("t"))
+	if err != nil {
+		return asyncOperation{}, false
+	}
+	moment, starter, _ := strings.Cut(sealed, " ")
+	nanos, err := strconv.ParseInt(moment, 10, 64)
+	return asyncOperation{time.Unix(0, nanos).UTC(), starter}, err == nil
+}
+
+func operationSeal(subscription, name string) string {
+	return "operation\x00" + arm.Fold(subscription) + "\x00" + arm.Fold(name)
+}

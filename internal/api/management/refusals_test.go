@@ -1,0 +1,95 @@
+package management_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"midas/internal/api/management"
+	"midas/internal/store"
+	"midas/internal/token"
+)
+
+// TestRefusalsAreInAzuresWords has those texts that clients and people know and no recording holds.
+func TestRefusalsAreInAzuresWords(t *testing.T) {
+	s := newStack(t)
+	s.makeScopes(t)
+	const (
+		v    = "?api-version=2023-01-31"
+		base = "/subscriptions/" + sub + "/resourceGroups/rg/providers/"
+	)
+	for _, row := range []struct{ method, path, body, code, message string }{
+		{"PUT", uaiPath + "app/federatedIdentityCredentials/x" + v, trust, "BadRequest",
+			"Federated Identity Credential name 'x' is invalid."},
+		{"PUT", uaiPath + "app/federatedIdentityCredentials/two" + v, `{"properties":{"issuer":"https://i.test","subject":"s","audiences":["a","b"]}}`, "BadRequest",
+			"Federated identity credentials must have exactly one audience."},
+		{"PUT", uaiPath + "none/federatedIdentityCredentials/fic" + v, trust, "ParentResourceNotFound",
+			"The parent user-assigned identity doesn't exist."},
+		{"GET", uaiPath + "none/federatedIdentityCredentials" + v, "", "ParentResourceNotFound",
+			"Failed to perform 'read' on resource(s) of type 'userAssignedIdentities/federatedIdentityCredentials', because the parent resource '" + base + "Microsoft.ManagedIdentity/userAssignedIdentities/none' could not be found."},
+		{"GET", uaiPath + "none/FEDERATEDIdentityCredentials/Fic" + v, "", "ParentResourceNotFound",
+			"Failed to perform 'read' on resource(s) of type 'userAssignedIdentities/federatedIdentityCredentials', because the parent resource '" + base + "Microsoft.ManagedIdentity/userAssignedIdentities/none' could not be found."},
+		{"GET", setPath + "/virtualmachines/0" + compute24, "", "ParentResourceNotFound",
+			"Failed to perform 'read' on resource(s) of type 'virtualMachineScaleSets/virtualMachines', because the parent resource '" + base + "Microsoft.Compute/virtualMachineScaleSets/none' could not be found."},
+		{"GET", strings.ToLower(uaiPath) + "App/federatedidentitycredentials/Fic2" + v, "", "ResourceNotFound",
+			"The Resource 'Microsoft.ManagedIdentity/userAssignedIdentities/App/federatedIdentityCredentials/Fic2' under resource group 'rg' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix"},
+		{"GET", "{sub}/resourceGroups/rg/providers/contoso.apps/JOBS/j" + v, "", "ResourceNotFound",
+			"The Resource 'contoso.apps/JOBS/j' under resource group 'rg' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix"},
+		{"PUT", vmPath + compute24, `{"location":"east/us"}`, "LocationNotAvailableForResourceType",
+			"The provided location 'east/us' is not available for resource type 'Microsoft.Compute/virtualMachines'. List of available regions for the resource type is 'any name of at most 64 letters, digits and hyphens'."},
+	} {
+		w := s.do(t, "owner", row.method, row.path, row.body)
+		var got struct {
+			Error struct{ Code, Message string }
+		}
+		must(t, json.Unmarshal(w.Body.Bytes(), &got))
+		if got.Error.Code != row.code || got.Error.Message != row.message {
+			t.Errorf("%s %s\n got %s: %s\nwant %s: %s", row.method, row.path, got.Error.Code, got.Error.Message, row.code, row.message)
+		}
+	}
+	s.want(t, 204, "owner", "DELETE", uaiPath+"none/federatedIdentityCredentials/fic"+v, "")
+}
+
+// verifier answers every token with an error.
+type verifier struct{ err error }
+
+func (v verifier) Verify(context.Context, string) (*token.Claims, error) { return nil, v.err }
+
+// TestWhoHasFailedIsSaid has the front door refuse, a provider refuse, and the service fail.
+func TestWhoHasFailedIsSaid(t *testing.T) {
+	var tokens management.Verifier
+	s := newStackOf(t, func(h *management.Handler) { tokens, h.Tokens = h.Tokens, changing{&tokens} })
+	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"eastus"}`)
+	good := tokens
+	for _, row := range []struct {
+		name     string
+		verifier management.Verifier
+		path     string
+		status   int
+		cause    string
+	}{
+		{"no such group", good, "{sub}/resourceGroups/none" + core, 404, "gateway"},
+		{"a bad token", verifier{token.ErrSignature}, "{sub}/resourceGroups/rg" + core, 401, "gateway"},
+		{"no such assignment", good, "{sub}/providers/Microsoft.Authorization/roleAssignments/" + sub + auth22, 404, ""},
+		{"a failure", verifier{errors.New("the disk is full")}, "{sub}/resourceGroups/rg" + core, 500, "service"},
+		{"a store that is busy", verifier{store.ErrConflict}, "{sub}/resourceGroups/rg" + core, 503, "service"},
+		{"success", good, "{sub}/resourceGroups/rg" + core, 200, ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			tokens = row.verifier
+			w := s.want(t, row.status, "owner", "GET", row.path, "")
+			if got := w.Header().Get("X-Ms-Failure-Cause"); got != row.cause {
+				t.Errorf("x-ms-failure-cause is %q, want %q", got, row.cause)
+			}
+		})
+	}
+}
+
+// changing is whichever verifier is set at the time.
+type changing struct{ now *management.Verifier }
+
+func (v changing) Verify(ctx context.Context, raw string) (*token.Claims, error) {
+	return (*v.now).Verify(ctx, raw)
+}
