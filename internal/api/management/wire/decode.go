@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"midas/internal/arm"
 )
@@ -20,6 +21,9 @@ func Decode(body []byte, into any) error {
 	}
 	if trimmed[0] != '{' {
 		return arm.ErrInvalidContent("The request body is not a JSON object")
+	}
+	if !utf8.Valid(body) { // what is kept as it is given would be given back as no JSON
+		return arm.ErrInvalidContent("The request body is not UTF-8")
 	}
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	if err := decoder.Decode(into); err != nil {
