@@ -181,3 +181,33 @@ func TestFederatedCredentialsAreMeasuredInCharacters(t *testing.T) {
 		}
 	}
 }
+
+func TestAPutWithoutIdentityEndsIt(t *testing.T) {
+	s := newStack(t)
+	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"eastus"}`)
+	const own = vmPath + "/providers/Microsoft.ManagedIdentity/identities/default" + someVersion
+	s.want(t, 201, "owner", "PUT", vmPath+compute24, `{"location":"eastus","identity":{"type":"SystemAssigned"}}`)
+	s.want(t, 200, "owner", "GET", own, "")
+	s.want(t, 200, "owner", "PATCH", vmPath+compute24, `{"tags":{}}`)
+	s.want(t, 200, "owner", "GET", own, "")
+	if w := s.want(t, 200, "owner", "PUT", vmPath+compute24, `{"location":"eastus"}`); strings.Contains(w.Body.String(), `"identity"`) {
+		t.Error(w.Body)
+	}
+	if w := s.want(t, 404, "owner", "GET", own, ""); !strings.Contains(w.Body.String(), `"code":"ResourceNotFound"`) {
+		t.Error(w.Body)
+	}
+}
+
+func TestAForeignSkipTokenIsNamedInItsRefusal(t *testing.T) {
+	s := newStack(t)
+	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"eastus"}`)
+	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg2"+core, `{"location":"eastus"}`)
+	var page struct{ NextLink string }
+	decode(t, s.want(t, 200, "owner", "GET", "{sub}/resourceGroups"+core+"&$top=1", ""), &page)
+	link, err := url.Parse(page.NextLink)
+	must(t, err)
+	stolen := url.QueryEscape(link.Query().Get("$skiptoken"))
+	if w := s.want(t, 400, "owner", "GET", identities+someVersion+"&$skiptoken="+stolen, ""); stolen == "" || !strings.Contains(w.Body.String(), `"code":"InvalidSkipToken"`) {
+		t.Errorf("%q: %s", stolen, w.Body)
+	}
+}
