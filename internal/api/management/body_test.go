@@ -32,3 +32,26 @@ func TestBodiesAreUTF8(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// What is stored within other objects must not be deeper than what can be read again: one body that is
+// would break every list that it is in, and could not even be deleted.
+func TestBodiesAreNotNestedWithoutEnd(t *testing.T) {
+	s := newStack(t)
+	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"eastus"}`)
+	const at = "{sub}/resourceGroups/rg/providers/A.B/cs/c?api-version=2024-01-01"
+	nested := func(depth int) string {
+		return strings.Repeat(`{"\"[":[`, depth/2) + "1" + strings.Repeat("]}", depth/2)
+	}
+	for _, field := range []string{"sku", "properties", "x"} {
+		s.want(t, 201, "owner", "PUT", at, `{"`+field+`":`+nested(126)+`}`)
+		s.want(t, 200, "owner", "PATCH", at, `{"`+field+`":`+nested(126)+`}`)
+		s.want(t, 200, "owner", "GET", at, "")
+		s.want(t, 200, "owner", "DELETE", at, "")
+		for _, depth := range []int{128, 9998, 20000} {
+			if w := s.want(t, 400, "owner", "PUT", at, `{"`+field+`":`+nested(depth)+`}`); !strings.Contains(w.Body.String(), "InvalidRequestContent") {
+				t.Errorf("%d: %s", depth, w.Body)
+			}
+		}
+	}
+	s.want(t, 201, "owner", "PUT", at, `{"x":"`+strings.Repeat("[", 20000)+`"}`)
+}
