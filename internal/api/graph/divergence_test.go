@@ -11,3 +11,10 @@ func TestDelegatedPermissionsDoNotNarrow(t *testing.T) {
 	s.want(t, 204, "ga by a client", "PATCH", "users/{u}", `{"jobTitle":"Lead"}`)
 	s.want(t, 200, "ga by a client", "GET", "applications", "")
 }
+
+// Values that are kept as they are written would come back as what no JSON reader takes.
+func TestBodiesAreUTF8(t *testing.T) {
+	s := populated(t)
+	s.want(t, 400, "ga", "PATCH", "applications/{a}", "{\"info\":{\"logoUrl\":\"\xff\"}}")
+	s.want(t, 204, "ga", "PATCH", "applications/{a}", `{"info":{"logoUrl":"é"}}`)
+}

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"midas/internal/api/management/wire"
 	"midas/internal/arm"
@@ -59,7 +60,7 @@ func FuzzRequestsNeverFailInside(f *testing.F) {
 		if w.Code >= 500 || w.Code < 200 {
 			t.Fatalf("%s %s %q: %d %s", method, target, body, w.Code, w.Body)
 		}
-		if empty := w.Body.Len() == 0; empty && w.Code == http.StatusOK && method != "HEAD" && w.Header().Get("Content-Length") != "0" || !empty && !json.Valid(w.Body.Bytes()) {
+		if empty := w.Body.Len() == 0; empty && w.Code == http.StatusOK && method != "HEAD" && w.Header().Get("Content-Length") != "0" || !empty && (!json.Valid(w.Body.Bytes()) || !utf8.Valid(w.Body.Bytes())) {
 			t.Fatalf("%s %s %q: %d with the body %q", method, target, body, w.Code, w.Body)
 		}
 	})
