@@ -4,5 +4,5 @@
 //
 // Every client goes through a guard, which connects to loopback addresses and to nothing else, so
 // that no test can talk to the real Azure by mistake, and which fails the test when the server
-// answers any request with a 5xx.
+// answers any request with a 5xx, or with what Microsoft's OpenAPI files do not have (internal/oracle).
 package witness

@@ -39,7 +39,8 @@ type exchange struct {
 }
 
 // newGuard makes a guard that trusts the server's certificate authority and no other. When the test
-// ends, it fails if there was a 5xx, or if other addresses were refused than the test expects.
+// ends, it fails if there was a 5xx, if an answer does not fit Microsoft's OpenAPI files, or if other
+// addresses were refused than the test expects.
 func newGuard(t testing.TB, caFile, server string, leads ...string) *guard {
 	t.Helper()
 	pem, err := os.ReadFile(caFile)
@@ -140,8 +141,15 @@ func (r roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	var wrong error
+	if address := req.URL.Host; address == r.server || r.leads[address] || r.leads[address+":443"] {
+		wrong = hold(req, resp)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if wrong != nil {
+		r.faults = append(r.faults, wrong.Error())
+	}
 	r.seen = append(r.seen, exchange{
 		Method: req.Method, Host: req.URL.Host, Path: req.URL.Path, Query: req.URL.RawQuery,
 		Proto: resp.ProtoMajor, Status: resp.StatusCode,

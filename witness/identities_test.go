@@ -179,7 +179,7 @@ func TestOperationsOfManagedIdentity(t *testing.T) {
 	}
 }
 
-// No resource of today can have one, so each scope says which of the two is missing.
+// What has no system-assigned identity, because it is not there or was not given one, says which.
 func TestSystemAssignedIdentityIsNotFound(t *testing.T) {
 	w := start(t)
 	group := w.group(t, "rg")

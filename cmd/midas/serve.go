@@ -17,7 +17,7 @@ import (
 type serveCommand struct {
 	settings
 	Listen   string   `help:"Where HTTPS is served. Default: ${listen}" placeholder:"HOST:PORT" env:"MIDAS_LISTEN"`
-	Lab      bool     `help:"For laboratories and CI: well-known ids and a well-known secret." env:"MIDAS_LAB"`
+	Lab      bool     `help:"For laboratories and CI: well-known ids and well-known secrets, see above." env:"MIDAS_LAB"`
 	Metadata []string `help:"Serve the metadata service of a resource to this machine, as if it were that resource; repeatable." placeholder:"ID=HOST:PORT" sep:"none"`
 	Ops      string   `help:"Where health, metrics and profiles are served, in clear. Default: nowhere" placeholder:"HOST:PORT" env:"MIDAS_OPS"`
 }
@@ -39,7 +39,16 @@ A configuration file, with the names of the fields of midas.Config:
   listen: :8443
   origin: https://midas.example:8443
   ops: 127.0.0.1:9090
-  log: {format: json}`
+  log: {format: json}
+
+With --lab these are everybody's, and no protection at all:
+
+  tenant         ` + midas.LabTenantID + `
+  subscription   ` + midas.LabSubscriptionID + `
+  client         ` + midas.LabClientID + `
+  client secret  ` + midas.LabClientSecret + `
+  user           ` + midas.LabUserName + `
+  password       ` + midas.LabUserPassword
 }
 
 // config adds the flags that only serve has.

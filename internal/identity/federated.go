@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"midas/internal/activity"
 	"midas/internal/arm"
@@ -176,8 +177,10 @@ func checkFederated(name string, f Federated) error {
 		return errFederated("The claims matching expression must have a value and the language version 1.")
 	}
 	values := []string{f.Issuer, f.Subject, f.Audiences[0]}
-	if slices.ContainsFunc(values, func(v string) bool { return len(v) > maxFederatedValue }) ||
-		f.Matching != nil && len(f.Matching.Value) > maxFederatedValue {
+	if f.Matching != nil {
+		values = append(values, f.Matching.Value)
+	}
+	if slices.ContainsFunc(values, func(v string) bool { return utf8.RuneCountInString(v) > maxFederatedValue }) {
 		return errFederated("Issuer, subject and audience of a federated identity credential are limited to %d characters.", maxFederatedValue)
 	}
 	return nil

@@ -135,6 +135,9 @@ func TestSignedDocumentIsVerified(t *testing.T) {
 	if err := p.VerifyWithChain(fileRoots(t, ca.Path())); err != nil || string(p.Content) != `{"nonce":"1"}` {
 		t.Errorf("%s: %v", p.Content, err)
 	}
+	if by := p.GetOnlySigner(); by == nil || len(by.DNSNames) > 0 || by.Subject.CommonName != "Midas attested data" {
+		t.Errorf("signed by %v", by)
+	}
 	openssl, err := exec.LookPath("openssl")
 	if err != nil {
 		t.Skip("openssl is not installed")

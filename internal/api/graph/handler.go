@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"midas/internal/api/httpx"
 	"midas/internal/arm"
@@ -149,7 +150,7 @@ func readBody(r *http.Request) (map[string]json.RawMessage, error) {
 		return map[string]json.RawMessage{}, nil
 	}
 	var body map[string]json.RawMessage
-	if err := json.Unmarshal(data, &body); err != nil || body == nil {
+	if err := json.Unmarshal(data, &body); err != nil || body == nil || !utf8.Valid(data) { // what is kept is given back as it is
 		return nil, errorf(http.StatusBadRequest, "BadRequest", "Unable to read JSON request payload. Please ensure Content-Type header is set and payload is of valid JSON format.")
 	}
 	for name := range body {

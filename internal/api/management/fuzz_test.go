@@ -1,11 +1,13 @@
 package management_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"midas/internal/api/management/wire"
 	"midas/internal/arm"
@@ -57,6 +59,9 @@ func FuzzRequestsNeverFailInside(f *testing.F) {
 		s.ServeHTTP(w, r.WithContext(t.Context()))
 		if w.Code >= 500 || w.Code < 200 {
 			t.Fatalf("%s %s %q: %d %s", method, target, body, w.Code, w.Body)
+		}
+		if empty := w.Body.Len() == 0; empty && w.Code == http.StatusOK && method != "HEAD" && w.Header().Get("Content-Length") != "0" || !empty && (!json.Valid(w.Body.Bytes()) || !utf8.Valid(w.Body.Bytes())) {
+			t.Fatalf("%s %s %q: %d with the body %q", method, target, body, w.Code, w.Body)
 		}
 	})
 }

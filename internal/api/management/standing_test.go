@@ -49,8 +49,8 @@ func TestRevokedTokensAreRefusedAndNewOnesAreNot(t *testing.T) {
 		w := s.shows(t, old)
 		challenge := w.Header().Get("WWW-Authenticate")
 		claims := regexp.MustCompile(`^Bearer realm="", authorization_uri="[^"]+", error="insufficient_claims", .*claims="([^"]+)"$`).FindStringSubmatch(challenge)
-		if w.Code != http.StatusUnauthorized || claims == nil {
-			t.Fatalf("%d %s", w.Code, challenge)
+		if w.Code != http.StatusUnauthorized || claims == nil || !strings.Contains(w.Body.String(), `"code":"InvalidAuthenticationToken"`) {
+			t.Fatalf("%d %s %s", w.Code, challenge, w.Body)
 		}
 		text, err := base64.StdEncoding.DecodeString(claims[1])
 		must(t, err)

@@ -120,7 +120,7 @@ func (b CarrierBody) Merge(old resource.Record) (resource.Record, error) {
 		old.Properties = nil
 	case b.Properties.Present:
 		patch, err := properties(b.Properties.Value)
-		if err != nil {
+		if err != nil || patch == nil { // without fields a patch changes nothing
 			return old, err
 		}
 		if old.Properties, err = mergePatch(old.Properties, patch); err != nil {

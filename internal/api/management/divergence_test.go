@@ -1,0 +1,213 @@
+package management_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+)
+
+// The tests of this file pin lines of docs/azure-divergences.md that nothing else pins.
+
+func TestPollersOfADeletionAreToldToComeBackSoon(t *testing.T) {
+	s := newStack(t)
+	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"eastus"}`)
+	w := s.want(t, 202, "owner", "DELETE", "{sub}/resourceGroups/rg"+core, "")
+	for poll := strings.TrimPrefix(w.Header().Get("Location"), origin); w.Code == http.StatusAccepted; w = s.do(t, "owner", "GET", poll, "") {
+		if got := w.Header().Get("Retry-After"); got != "1" {
+			t.Fatalf("Retry-After is %q, want 1", got)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// Who was given rights on an identity has none on a later one of the same name.
+func TestAssignmentsAtAnIdentityEndWithIt(t *testing.T) {
+	s := newStack(t)
+	const app = identities + "/app"
+	const at = app + "/providers/Microsoft.Authorization/roleAssignments"
+	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"eastus"}`)
+	s.want(t, 201, "owner", "PUT", app+someVersion, `{"location":"eastus"}`)
+	s.want(t, 403, "nobody", "GET", app+someVersion, "")
+	s.want(t, 201, "owner", "PUT", at+"/"+uuid.NewString()+"?api-version=2022-04-01", `{"properties":{"principalId":"`+s.callers["nobody"].ID+
+		`","roleDefinitionId":"/subscriptions/`+sub+`/providers/Microsoft.Authorization/roleDefinitions/acdd72a7-3385-48ef-bd42-f606fba81ae7"}}`)
+	s.want(t, 200, "nobody", "GET", app+someVersion, "")
+
+	s.want(t, 200, "owner", "DELETE", app+someVersion, "")
+	s.want(t, 201, "owner", "PUT", app+someVersion, `{"location":"eastus"}`)
+	s.want(t, 403, "nobody", "GET", app+someVersion, "")
+	filter := "&$filter=" + url.QueryEscape("principalId eq '"+s.callers["nobody"].ID+"'")
+	if w := s.want(t, 200, "owner", "GET", at+"?api-version=2022-04-01"+filter, ""); strings.TrimSpace(w.Body.String()) != `{"value":[]}` {
+		t.Errorf("left behind: %s", w.Body)
+	}
+}
+
+func TestResourcesAreFilteredByWhatTheyAre(t *testing.T) {
+	s := newStack(t)
+	for _, group := range []string{"rg", "rg1"} {
+		s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/"+group+core, `{"location":"eastus"}`)
+		s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/"+group+"/providers/A.B/widgets/w-"+group+compute24, `{"location":"westus","tags":{"Env":"test"}}`)
+		s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/"+group+"/providers/A.B/widgets/x-"+group+compute24, `{"location":"eastus","tags":{"env":"Test","other":"test"}}`)
+	}
+	for filter, want := range map[string][]string{
+		"name eq 'W-RG'":                                   {"w-rg"},
+		"resourceGroup eq 'RG1'":                           {"w-rg1", "x-rg1"},
+		"location eq 'West US'":                            {"w-rg", "w-rg1"},
+		"tagName eq 'ENV'":                                 {"w-rg", "x-rg", "w-rg1", "x-rg1"},
+		"tagName eq 'env' and tagValue eq 'test'":          {"w-rg", "w-rg1"},
+		"tagValue eq 'Test'":                               {"x-rg", "x-rg1"},
+		"resourceType eq 'a.b/WIDGETS' and name eq 'x-rg'": {"x-rg"},
+		"resourceGroup eq 'rg' and location eq 'eastus'":   {"x-rg"},
+		"name eq 'w'":                                      nil,
+	} {
+		got, _ := s.collect(t, "{sub}/resources"+core+"&$filter="+url.QueryEscape(filter))
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", filter, diff)
+		}
+	}
+	for _, filter := range []string{"name ne 'w'", "startswith(name,'w')", "plan eq 'x'", "name eq 'a' or name eq 'b'", "substringof('a',name)"} {
+		if w := s.want(t, 400, "owner", "GET", "{sub}/resources"+core+"&$filter="+url.QueryEscape(filter), ""); !strings.Contains(w.Body.String(), "InvalidFilterInQueryString") {
+			t.Errorf("%s: %s", filter, w.Body)
+		}
+	}
+}
+
+func TestAnyWellFormedRegionIsTaken(t *testing.T) {
+	s := newStack(t)
+	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"Our Cellar 7"}`)
+	if w := s.want(t, 201, "owner", "PUT", identities+"/app"+someVersion, `{"location":"our cellar 7"}`); !strings.Contains(w.Body.String(), `"location":"ourcellar7"`) {
+		t.Error(w.Body)
+	}
+	if w := s.want(t, 400, "owner", "PUT", identities+"/app2"+someVersion, `{"location":"our/cellar"}`); !strings.Contains(w.Body.String(), "LocationNotAvailableForResourceType") {
+		t.Error(w.Body)
+	}
+	list := s.want(t, 200, "reader", "GET", "{sub}/locations"+core, "").Body.String()
+	if !strings.Contains(list, `"name":"eastus"`) || strings.Contains(list, "ourcellar7") {
+		t.Errorf("the locations are %s", list)
+	}
+}
+
+func TestEveryProviderIsRegistered(t *testing.T) {
+	s := newStack(t)
+	for _, request := range []string{
+		"GET {sub}/providers/Microsoft.ManagedIdentity", "POST {sub}/providers/Microsoft.ManagedIdentity/register",
+		"GET {sub}/providers/Contoso.Apps", "POST {sub}/providers/Contoso.Apps/register",
+	} {
+		method, path, _ := strings.Cut(request, " ")
+		if w := s.want(t, 200, "owner", method, path+core, ""); !strings.Contains(w.Body.String(), `"registrationState":"Registered"`) {
+			t.Errorf("%s: %s", request, w.Body)
+		}
+	}
+	var all struct {
+		Value []struct{ Namespace, RegistrationState string }
+	}
+	decode(t, s.want(t, 200, "owner", "GET", "{sub}/providers"+core, ""), &all)
+	for _, p := range all.Value {
+		if p.RegistrationState != "Registered" {
+			t.Errorf("%s is %s", p.Namespace, p.RegistrationState)
+		}
+	}
+	if len(all.Value) == 0 {
+		t.Error("there are none")
+	}
+}
+
+func TestNothingCountsDownToAThrottle(t *testing.T) {
+	s := newStack(t)
+	for name := range s.want(t, 200, "owner", "GET", "{sub}"+core, "").Header() {
+		if strings.HasPrefix(name, "X-Ms-Ratelimit") {
+			t.Errorf("there is %s", name)
+		}
+	}
+}
+
+func TestMachinesHaveNoActions(t *testing.T) {
+	s := newStack(t)
+	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"eastus"}`)
+	s.want(t, 201, "owner", "PUT", vmPath+compute24, `{"location":"eastus"}`)
+	for _, verb := range []string{"start", "powerOff", "restart", "deallocate"} {
+		if w := s.do(t, "owner", "POST", vmPath+"/"+verb+compute24, ""); w.Code != http.StatusMethodNotAllowed {
+			t.Errorf("%s: %d %s", verb, w.Code, w.Body)
+		}
+	}
+}
+
+func TestRolesAndDenialsCannotBeMade(t *testing.T) {
+	s := newStack(t)
+	const at = "{sub}/providers/Microsoft.Authorization/"
+	name := uuid.NewString() + "?api-version=2022-04-01"
+	s.want(t, 405, "owner", "PUT", at+"roleDefinitions/"+name, `{"properties":{"roleName":"mine","type":"CustomRole","assignableScopes":["/subscriptions/`+sub+`"],"permissions":[{"actions":["*"]}]}}`)
+	s.want(t, 404, "owner", "PUT", at+"denyAssignments/"+name, `{"properties":{"denyAssignmentName":"no","permissions":[{"actions":["*"]}]}}`)
+}
+
+func TestTopIsAtLeastOne(t *testing.T) {
+	s := newStack(t)
+	for top, status := range map[string]int{"0": 400, "-1": 400, "x": 400, "1": 200, "1000": 200, "1001": 200} {
+		w := s.want(t, status, "owner", "GET", "{sub}/resources"+core+"&$top="+top, "")
+		if status == http.StatusBadRequest && !strings.Contains(w.Body.String(), "InvalidTopParameter") {
+			t.Errorf("$top=%s: %s", top, w.Body)
+		}
+	}
+}
+
+// The limits of federated credentials are in characters, and issuers are plain https URLs.
+func TestFederatedCredentialsAreMeasuredInCharacters(t *testing.T) {
+	s := newStack(t)
+	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"eastus"}`)
+	s.want(t, 201, "owner", "PUT", identities+"/app"+someVersion, `{"location":"eastus"}`)
+	for name, c := range map[string]struct {
+		issuer, subject string
+		status          int
+	}{
+		"short":               {"https://i.test", "s", 201},
+		"600 characters":      {"https://i.test", strings.Repeat("é", 600), 201},
+		"601 characters":      {"https://i.test", strings.Repeat("é", 601), 400},
+		"in clear":            {"http://i.test", "s1", 400},
+		"a space in front":    {" https://i.test", "s2", 400},
+		"a space at the end":  {"https://i.test ", "s3", 400},
+		"capitals":            {"HTTPS://i.test", "s4", 400},
+		"a subject in spaces": {"https://i.test", " s ", 201},
+	} {
+		body, err := json.Marshal(map[string]any{"properties": map[string]any{"issuer": c.issuer, "subject": c.subject, "audiences": []string{"a"}}})
+		must(t, err)
+		path := identities + "/app/federatedIdentityCredentials/" + strings.ReplaceAll(name, " ", "-") + someVersion
+		if w := s.do(t, "owner", "PUT", path, string(body)); w.Code != c.status {
+			t.Errorf("%s: %d %s", name, w.Code, w.Body)
+		}
+	}
+}
+
+func TestAPutWithoutIdentityEndsIt(t *testing.T) {
+	s := newStack(t)
+	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"eastus"}`)
+	const own = vmPath + "/providers/Microsoft.ManagedIdentity/identities/default" + someVersion
+	s.want(t, 201, "owner", "PUT", vmPath+compute24, `{"location":"eastus","identity":{"type":"SystemAssigned"}}`)
+	s.want(t, 200, "owner", "GET", own, "")
+	s.want(t, 200, "owner", "PATCH", vmPath+compute24, `{"tags":{}}`)
+	s.want(t, 200, "owner", "GET", own, "")
+	if w := s.want(t, 200, "owner", "PUT", vmPath+compute24, `{"location":"eastus"}`); strings.Contains(w.Body.String(), `"identity"`) {
+		t.Error(w.Body)
+	}
+	if w := s.want(t, 404, "owner", "GET", own, ""); !strings.Contains(w.Body.String(), `"code":"ResourceNotFound"`) {
+		t.Error(w.Body)
+	}
+}
+
+func TestAForeignSkipTokenIsNamedInItsRefusal(t *testing.T) {
+	s := newStack(t)
+	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"eastus"}`)
+	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg2"+core, `{"location":"eastus"}`)
+	var page struct{ NextLink string }
+	decode(t, s.want(t, 200, "owner", "GET", "{sub}/resourceGroups"+core+"&$top=1", ""), &page)
+	link, err := url.Parse(page.NextLink)
+	must(t, err)
+	stolen := url.QueryEscape(link.Query().Get("$skiptoken"))
+	if w := s.want(t, 400, "owner", "GET", identities+someVersion+"&$skiptoken="+stolen, ""); stolen == "" || !strings.Contains(w.Body.String(), `"code":"InvalidSkipToken"`) {
+		t.Errorf("%q: %s", stolen, w.Body)
+	}
+}

@@ -1,0 +1,46 @@
+package identity_test
+
+import (
+	"fmt"
+	"testing"
+
+	"midas/internal/activity"
+	"midas/internal/identity"
+)
+
+// The tests of this file pin lines of docs/azure-divergences.md that nothing else pins.
+
+func TestTheTwentyFirstFederatedCredentialIsRefused(t *testing.T) {
+	s := newService(t)
+	put(t, s, app)
+	add := func(n int) error {
+		_, _, err := s.PutFederated(t.Context(), activity.Event{}, id(t, fmt.Sprintf("%s/federatedIdentityCredentials/fic%d", app, n)),
+			identity.Federated{Issuer: "https://issuer.test", Subject: fmt.Sprint(n), Audiences: []string{"a"}})
+		return err
+	}
+	for n := range 20 {
+		if err := add(n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantCode(t, add(20), "BadRequest")
+	if err := add(7); err != nil {
+		t.Errorf("one that is there cannot be replaced: %v", err)
+	}
+}
+
+func TestRestrictionsToATypeAllowWhatIsNestedInIt(t *testing.T) {
+	s := newService(t)
+	put(t, s, app)
+	_, _, err := s.Put(t.Context(), activity.Event{}, id(t, app), func(i identity.Identity) (identity.Identity, error) {
+		i.Restrictions = &identity.Restrictions{Providers: []string{"Microsoft.Compute/virtualMachines"}}
+		return i, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	carry(t, s, vm, identity.Assignment{})
+	carry(t, s, vm+"/extensions/e", attach(identity.UserAssigned, app))
+	_, err = tryCarry(t, s, group+"/providers/Microsoft.Compute/virtualMachinesToo/v", attach(identity.UserAssigned, app))
+	wantCode(t, err, "FailedIdentityOperation")
+}
