@@ -104,7 +104,10 @@ func (p *parser) provider() {
 	taken := 2
 	for p.next+taken < len(p.segments) {
 		word := p.segments[p.next+taken]
-		if taken == 0 && strings.EqualFold(word, "providers") {
+		if strings.EqualFold(word, "providers") && (taken == 0 || at.typ == "") {
+			if at.typ == "" { // no type at all: what follows extends the provider itself
+				p.addProvider()
+			}
 			return
 		}
 		if p.next+taken+1 == len(p.segments) {
@@ -122,6 +125,12 @@ func (p *parser) provider() {
 		p.add(at, taken+2)
 		p.namespace, taken = "", 0
 	}
+}
+
+// addProvider makes a level of the namespace that was read.
+func (p *parser) addProvider() {
+	p.add(level{name: p.namespace, typ: TypeProvider, typeKey: keyProvider, kind: kindProvider}, 2)
+	p.namespace = ""
 }
 
 // typeBetween is a part of the path as a type, spelled and folded.

@@ -69,7 +69,7 @@ func ParsePath(method, escaped string) (Path, error) {
 
 // providerPath is /{scope}/providers/{namespace}, or an action on it such as register.
 func (p *parser) providerPath() Path {
-	p.add(level{name: p.namespace, typ: TypeProvider, typeKey: keyProvider, kind: kindProvider}, 2)
+	p.addProvider()
 	path := Path{Type: TypeProvider, Target: Instance, ID: p.id()}
 	if p.rest != "" {
 		path.Target, path.Verb = Action, p.rest

@@ -213,7 +213,7 @@ func (h *Handler) answer(w http.ResponseWriter, ev *httpx.Event, response *Respo
 	default:
 		header["Odata-Version"], header["Content-Type"] = odataVersion, contentType
 		if err := httpx.WriteJSON(w, response.Status, response.Body); err != nil {
-			ev.Err = err
+			h.fail(w, ev, err)
 		}
 	}
 }

@@ -34,7 +34,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, ev *httpx.Event
 		return
 	}
 	if err := httpx.WriteJSON(w, response.Status, response.Body); err != nil {
-		ev.Err = err
+		h.fail(w, r, ev, err)
 	}
 }
 
