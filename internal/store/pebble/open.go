@@ -128,6 +128,8 @@ func open(name string, opts *pdb.Options) (e *Engine, err error) {
 			e, err = nil, explain(name, fmt.Errorf("%v", r))
 		}
 	}()
+	e = &Engine{name: name, sync: !opts.DisableWAL}
+	opts.WALMinSyncInterval = e.syncInterval
 	db, err := pdb.Open(dirOf(name, opts), opts)
 	if err != nil {
 		return nil, explain(name, err)
@@ -137,7 +139,7 @@ func open(name string, opts *pdb.Options) (e *Engine, err error) {
 		_ = db.Close() // the first error says more
 		return nil, explain(name, err)
 	}
-	e = &Engine{db: db, name: name, sync: !opts.DisableWAL, feed: newFeed(head)}
+	e.db, e.feed = db, newFeed(head)
 	e.begun.Store(uint64(head))
 	e.applied.Store(uint64(head))
 	return e, nil
