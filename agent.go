@@ -6,9 +6,9 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -125,7 +125,7 @@ type Agent struct {
 	agent     *agent.Agent
 	secret    host.Secret
 	serving   []serving
-	resources []net.Listener
+	resources []io.Closer
 	urls      []string
 	env       []Variable
 	group     *errgroup.Group
@@ -141,10 +141,14 @@ func StartAgent(ctx context.Context, cfg AgentConfig) (_ *Agent, err error) {
 	if len(cfg.Endpoints) == 0 {
 		cfg.Endpoints = []EndpointConfig{{Flavour: string(metadata.FlavourIMDS)}}
 	}
-	a := &Agent{cfg: cfg, log: Config{Log: cfg.Log, Logger: cfg.Logger}.logger()}
+	a := &Agent{cfg: cfg, log: cfg.Logger}
+	if a.log == nil {
+		logger, lines := cfg.Log.server()
+		a.log, a.resources = logger, append(a.resources, lines) // given back last
+	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, closeAll(a.resources))
+			err = errors.Join(err, release(a.resources))
 		}
 	}()
 	if err := a.open(); err != nil {
@@ -222,7 +226,9 @@ func (a *Agent) add(ctx context.Context, e EndpointConfig, metrics *httpx.Metric
 		return err
 	}
 	listeners, err := listen(ctx, "listen", e.Listen)
-	a.resources = append(a.resources, listeners...)
+	for _, l := range listeners {
+		a.resources = append(a.resources, l)
+	}
 	if err != nil {
 		return err
 	}
@@ -303,5 +309,5 @@ func (a *Agent) Close() error {
 		cancel()
 	}
 	a.stop()
-	return errors.Join(append(errs, a.group.Wait())...)
+	return errors.Join(append(errs, a.group.Wait(), release(a.resources))...)
 }

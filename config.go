@@ -270,18 +270,6 @@ func isPort(s string) bool {
 	return err == nil
 }
 
-// logger is where the server's log goes.
-func (c Config) logger() *slog.Logger {
-	if c.Logger != nil {
-		return c.Logger
-	}
-	opts := &slog.HandlerOptions{Level: c.Log.Level}
-	if c.Log.Format == "json" {
-		return slog.New(slog.NewJSONHandler(os.Stderr, opts))
-	}
-	return slog.New(slog.NewTextHandler(os.Stderr, opts))
-}
-
 // Size is a number of bytes. It is written with a unit, "512KiB", "64MiB", "1GiB", or plain.
 type Size int64
 

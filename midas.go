@@ -66,11 +66,13 @@ func Start(ctx context.Context, cfg Config) (_ *Server, err error) {
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
-	s := &Server{
-		cfg: cfg, log: cfg.logger(), registry: prometheus.NewRegistry(),
-		ended: make(chan struct{}), ending: make(chan struct{}, 1),
-	}
+	s := &Server{registry: prometheus.NewRegistry(), ended: make(chan struct{}), ending: make(chan struct{}, 1)}
 	s.ending <- struct{}{}
+	if cfg.Logger == nil {
+		logger, lines := cfg.Log.server()
+		cfg.Logger, s.resources = logger, append(s.resources, lines) // given back last
+	}
+	s.cfg, s.log = cfg, cfg.Logger
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.release())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"slices"
 )
@@ -51,14 +52,19 @@ func (s *Server) end(drain func() error) error {
 	return s.err
 }
 
-// release gives back what was taken, the last first.
 func (s *Server) release() error {
+	taken := s.resources
+	s.resources = nil
+	return release(taken)
+}
+
+// release gives back what was taken, the last first.
+func release(taken []io.Closer) error {
 	var errs []error
-	for _, r := range slices.Backward(s.resources) {
+	for _, r := range slices.Backward(taken) {
 		if err := r.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)
 		}
 	}
-	s.resources = nil
 	return errors.Join(errs...)
 }

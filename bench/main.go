@@ -29,6 +29,7 @@ func main() {
 	scale := flag.Int("scale", 0, "measure with so many identities instead")
 	hosts := flag.Int("hosts", 0, "measure with so many machines instead")
 	only := flag.String("only", "", "measure just these: start, get, token, metadata, cold, wrong, put, durable")
+	binary := flag.String("binary", "", "measure this midas instead of building one")
 	rounds := flag.Int("rounds", 5, "how often each pair is measured; the median counts")
 	flag.Parse()
 	var err error
@@ -36,11 +37,11 @@ func main() {
 	case *bare != "":
 		err = runBare(*bare, *cert)
 	case *scale > 0:
-		err = withBench(*rounds, func(b *bench) error { return b.scale(context.Background(), *scale) })
+		err = withBench(*binary, *rounds, func(b *bench) error { return b.scale(context.Background(), *scale) })
 	case *hosts > 0:
-		err = withBench(*rounds, func(b *bench) error { return b.hosts(*hosts) })
+		err = withBench(*binary, *rounds, func(b *bench) error { return b.hosts(*hosts) })
 	default:
-		err = withBench(*rounds, func(b *bench) error { return b.hotPaths(wanted(*only)) })
+		err = withBench(*binary, *rounds, func(b *bench) error { return b.hotPaths(wanted(*only)) })
 	}
 	if err != nil {
 		log.Fatalln("bench:", err)
@@ -74,18 +75,21 @@ type bench struct {
 	rounds      int
 }
 
-// withBench builds the binary, and removes everything afterwards.
-func withBench(rounds int, measure func(*bench) error) error {
+// withBench builds the binary, unless there is one, and removes everything afterwards.
+func withBench(binary string, rounds int, measure func(*bench) error) error {
 	dir, err := os.MkdirTemp("", "midas-bench-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	b := &bench{binary: filepath.Join(dir, "midas"), dir: dir, rounds: rounds}
-	build := exec.Command("go", "build", "-trimpath", "-o", b.binary, "./cmd/midas")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("build: %w\n%s", err, out)
+	b := &bench{binary: binary, dir: dir, rounds: rounds}
+	if binary == "" {
+		b.binary = filepath.Join(dir, "midas")
+		build := exec.Command("go", "build", "-trimpath", "-o", b.binary, "./cmd/midas")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			return fmt.Errorf("build: %w\n%s", err, out)
+		}
 	}
 	fmt.Println("| what | Midas | beside it | ratio |\n|---|--:|--:|--:|")
 	return measure(b)
