@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os/exec"
 	"regexp"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -148,6 +149,7 @@ func (a *alone) round() (float64, error) {
 		wait sync.WaitGroup
 		errs = make([]error, putConns)
 	)
+	defer runtime.GOMAXPROCS(asMidas())
 	begin := time.Now()
 	for w := range putConns {
 		wait.Go(func() {

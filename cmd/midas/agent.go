@@ -140,7 +140,7 @@ func (c *agentRunCommand) Run(ctx context.Context, to streams) error {
 	}
 	ctx, restore := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer restore()
-	defer runtime.KeepAlive(reserve())
+	defer runtime.KeepAlive(tune())
 	agent, err := midas.StartAgent(ctx, cfg)
 	if err != nil {
 		return err

@@ -75,7 +75,7 @@ func (c *serveCommand) Run(ctx context.Context, to streams) error {
 	}
 	ctx, restore := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer restore()
-	defer runtime.KeepAlive(reserve())
+	defer runtime.KeepAlive(tune())
 	server, err := midas.Start(ctx, cfg)
 	if err != nil {
 		return err
