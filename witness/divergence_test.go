@@ -45,7 +45,7 @@ func TestWhatIsNoHTTPIsAnsweredInPlainText(t *testing.T) {
 		"no Host":                     {"GET /subscriptions HTTP/1.1\r\n\r\n", 400},
 		"two lengths":                 {x.put("Content-Length: 21\r\nContent-Length: 22\r\n\r\n" + location), 400},
 		"a bad escape":                {"GET /%zz HTTP/1.1\r\n" + host + "\r\n", 400},
-		"a header of 64 KiB":          {"GET /subscriptions HTTP/1.1\r\n" + host + "X: " + strings.Repeat("x", 64<<10) + "\r\n\r\n", 431},
+		"a header of 80 KiB":          {"GET /subscriptions HTTP/1.1\r\n" + host + "X: " + strings.Repeat("x", 80<<10) + "\r\n\r\n", 431},
 		"an unknown coding":           {x.put("Transfer-Encoding: gzip\r\n\r\n" + location), 501},
 		"another version":             {"GET /subscriptions HTTP/3.0\r\n" + host + "\r\n", 505},
 		"no method, no target at all": {"\x16\x03\x01\r\n\r\n", 400},

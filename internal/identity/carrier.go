@@ -86,9 +86,11 @@ func (s *Service) present(tx store.Tx, w Write) (resource.Record, error) {
 	if err != nil {
 		return resource.Record{}, err
 	}
-	rec, err := s.Resources.Get(tx, w.ID)
+	rec, err := s.Resources.Lookup(tx, w.ID)
 	switch {
-	case isMissing(err) && !w.Exists:
+	case errors.Is(err, store.ErrNotFound) && w.Exists:
+		return s.Resources.Get(tx, w.ID) // which words it
+	case errors.Is(err, store.ErrNotFound):
 		return resource.Record{
 			ID: w.ID.Spell(w.Type), Type: w.Type, Name: w.ID.Name(), TenantID: parent.TenantID, State: resource.Succeeded,
 		}, nil

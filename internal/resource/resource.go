@@ -154,6 +154,10 @@ func (s *Service) Get(tx store.Tx, id arm.ID) (Record, error) {
 	return Record{}, s.errMissing(tx, id)
 }
 
+// Lookup is Get for those who know what to do without the resource: then the error is
+// store.ErrNotFound.
+func (s *Service) Lookup(tx store.Tx, id arm.ID) (Record, error) { return s.read(tx, recordKey(id)) }
+
 // errMissing names what is missing of a resource in a group that is there: itself, or the one in which
 // it would be nested.
 func (s *Service) errMissing(tx store.Tx, id arm.ID) error {

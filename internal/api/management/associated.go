@@ -90,7 +90,7 @@ func (h *Handler) associatedEncoder(ctx context.Context) func(arm.ID) wire.Assoc
 }
 
 func (h *Handler) revokeTokens(ctx context.Context, r *Request) (*Response, error) {
-	if err := h.Identities.RevokeTokens(ctx, r.Event, r.ID()); err != nil {
+	if err := h.Identities.RevokeTokens(ctx, h.event(r), r.ID()); err != nil {
 		return nil, err
 	}
 	return &Response{Status: http.StatusOK}, nil

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"midas/internal/activity"
-	"midas/internal/api/httpx"
 	"midas/internal/arm"
 	"midas/internal/azure"
 	"midas/internal/rbac"
@@ -138,10 +137,11 @@ func quotable(s string) string {
 	}, s)
 }
 
-// fillEvent prepares the activity log's entry.
-func (h *Handler) fillEvent(r *Request, ev *httpx.Event) {
-	id := r.ID()
-	r.Event = activity.Event{
+// event is the activity log's entry for a request, complete but for its outcome. A write hands it to its
+// domain, which stores it in the write's own transaction.
+func (h *Handler) event(r *Request) activity.Event {
+	id, ev := r.ID(), r.event
+	return activity.Event{
 		CorrelationID: ev.CorrelationID, OperationID: ev.RequestID,
 		TenantID: r.Caller.TenantID, SubscriptionID: arm.Fold(id.Subscription()), ResourceGroup: id.ResourceGroup(),
 		ResourceID: id.String(), ResourceType: string(r.Path.Type),

@@ -75,7 +75,7 @@ func (h *Handler) putRoleAssignment(ctx context.Context, r *Request) (*Response,
 	if err != nil {
 		return nil, err
 	}
-	put, err := h.RBAC.PutAssignment(ctx, r.Event, wanted)
+	put, err := h.RBAC.PutAssignment(ctx, h.event(r), wanted)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +83,7 @@ func (h *Handler) putRoleAssignment(ctx context.Context, r *Request) (*Response,
 }
 
 func (h *Handler) deleteRoleAssignment(ctx context.Context, r *Request) (*Response, error) {
-	a, existed, err := h.RBAC.DeleteAssignment(ctx, r.Event, r.ID().Base(), r.ID().Name())
+	a, existed, err := h.RBAC.DeleteAssignment(ctx, h.event(r), r.ID().Base(), r.ID().Name())
 	if err != nil {
 		return nil, err
 	}

@@ -139,7 +139,7 @@ func (h *Handler) writeCarrier(ctx context.Context, r *Request, k carrierKind, b
 		return nil, err
 	}
 	w.Change = k.changing(w.Change, w.Identity)
-	out, created, err := h.Identities.WriteCarrier(ctx, r.Event, w)
+	out, created, err := h.Identities.WriteCarrier(ctx, h.event(r), w)
 	if err != nil {
 		return nil, h.recordRefusal(ctx, r, err)
 	}
@@ -205,7 +205,7 @@ func (h *Handler) deleteCarrier(k carrierKind) func(context.Context, *Request) (
 				return nil, err
 			}
 		}
-		existed, err := h.Resources.Delete(ctx, r.Event, r.ID())
+		existed, err := h.Resources.Delete(ctx, h.event(r), r.ID())
 		if err != nil {
 			return nil, err
 		}
@@ -232,7 +232,7 @@ func (h *Handler) mayAssign(ctx context.Context, r *Request, ids []arm.ID) error
 				return err
 			}
 			if missing != nil || tenant != r.Caller.TenantID {
-				return rbac.ErrLinkedTenant(r.Caller, r.Event.Operation, r.ID(), id)
+				return rbac.ErrLinkedTenant(r.Caller, r.Action, r.ID(), id)
 			}
 			allowed, err := h.RBAC.Allows(tx, r.Caller, key, id)
 			if err != nil {
@@ -243,7 +243,7 @@ func (h *Handler) mayAssign(ctx context.Context, r *Request, ids []arm.ID) error
 			}
 		}
 		if len(refused) > 0 {
-			return rbac.ErrLinkedAuthorizationFailed(r.Caller, r.Event.Operation, r.ID(), assign, refused)
+			return rbac.ErrLinkedAuthorizationFailed(r.Caller, r.Action, r.ID(), assign, refused)
 		}
 		return nil
 	})
@@ -255,7 +255,7 @@ func (h *Handler) recordRefusal(ctx context.Context, r *Request, err error) erro
 	if !errors.As(err, &refusal) || refusal.Status != http.StatusForbidden {
 		return err
 	}
-	ev := r.Event
+	ev := h.event(r)
 	ev.Status, ev.Code, ev.ErrorCode = activity.Failed, refusal.Status, refusal.Code
 	if failed := h.Activity.Record(ctx, ev); failed != nil {
 		return failed

@@ -18,7 +18,7 @@ const typeComputeOperations arm.Type = "Microsoft.Compute/locations/operations"
 
 // computeOperations are those on machines.
 func (h *Handler) computeOperations() []Operation {
-	scale := func(ctx context.Context, r *Request) error { return h.Compute.Scale(ctx, r.Event, r.ID()) }
+	scale := func(ctx context.Context, r *Request) error { return h.Compute.Scale(ctx, h.event(r), r.ID()) }
 	shrink := func(ctx context.Context, r *Request) error { return h.Compute.Shrink(ctx, r.ID()) }
 	rows := slices.Concat(
 		h.carrierOperations(compute.VirtualMachine, arm.AtGroup, carrierKind{located: true, async: true, change: h.Compute.Virtual}),

@@ -36,7 +36,7 @@ func (h *Handler) putFederated(ctx context.Context, r *Request) (*Response, erro
 	if err := r.Decode(&body); err != nil {
 		return nil, err
 	}
-	put, created, err := h.Identities.PutFederated(ctx, r.Event, r.ID(), body.Credential(r.Version))
+	put, created, err := h.Identities.PutFederated(ctx, h.event(r), r.ID(), body.Credential(r.Version))
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +44,7 @@ func (h *Handler) putFederated(ctx context.Context, r *Request) (*Response, erro
 }
 
 func (h *Handler) deleteFederated(ctx context.Context, r *Request) (*Response, error) {
-	existed, err := h.Identities.DeleteFederated(ctx, r.Event, r.ID())
+	existed, err := h.Identities.DeleteFederated(ctx, h.event(r), r.ID())
 	if err != nil {
 		return nil, err
 	}

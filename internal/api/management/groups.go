@@ -58,7 +58,7 @@ func (h *Handler) putGroup(ctx context.Context, r *Request) (*Response, error) {
 	if err := r.Decode(&body); err != nil {
 		return nil, err
 	}
-	rec, created, err := h.Resources.WriteGroup(ctx, r.Event, r.ID(), body.Replace)
+	rec, created, err := h.Resources.WriteGroup(ctx, h.event(r), r.ID(), body.Replace)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +70,7 @@ func (h *Handler) patchGroup(ctx context.Context, r *Request) (*Response, error)
 	if err := r.Decode(&body); err != nil {
 		return nil, err
 	}
-	rec, err := h.Resources.PatchGroup(ctx, r.Event, r.ID(), body.Merge)
+	rec, err := h.Resources.PatchGroup(ctx, h.event(r), r.ID(), body.Merge)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +78,7 @@ func (h *Handler) patchGroup(ctx context.Context, r *Request) (*Response, error)
 }
 
 func (h *Handler) deleteGroup(ctx context.Context, r *Request) (*Response, error) {
-	op, err := h.Resources.DeleteGroup(ctx, r.Event, r.ID())
+	op, err := h.Resources.DeleteGroup(ctx, h.event(r), r.ID())
 	if err != nil {
 		return nil, err
 	}

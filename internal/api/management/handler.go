@@ -112,7 +112,7 @@ func (h *Handler) parse(r *http.Request, ev *httpx.Event) (*Request, *Operation,
 	if typ == anyType {
 		typ = path.Type
 	}
-	return &Request{HTTP: r, Path: path, Type: typ, Version: version, Query: query}, op, nil
+	return &Request{HTTP: r, Path: path, Type: typ, Version: version, Query: query, event: ev}, op, nil
 }
 
 // admit finds out who the caller is, and whether it may do what it asks for, in one view of the
@@ -139,18 +139,10 @@ func (h *Handler) admit(ctx context.Context, r *Request, op *Operation, ev *http
 	if err != nil {
 		return err
 	}
-	if !allowed || r.HTTP.Method != http.MethodGet && r.HTTP.Method != http.MethodHead {
-		h.fillEvent(r, ev)
-	}
 	if allowed {
 		return nil
 	}
-	refusal := rbac.ErrAuthorizationFailed(r.Caller, r.Action, r.ID())
-	r.Event.Status, r.Event.Code, r.Event.ErrorCode = activity.Failed, refusal.Status, refusal.Code
-	if err := h.Activity.Record(ctx, r.Event); err != nil {
-		return err
-	}
-	return refusal
+	return h.recordRefusal(ctx, r, rbac.ErrAuthorizationFailed(r.Caller, r.Action, r.ID()))
 }
 
 // allowed asks RBAC, unless what is asked for is the caller's own.

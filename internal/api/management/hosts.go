@@ -26,7 +26,7 @@ func (h *Handler) enrollHost(ctx context.Context, r *Request) (*Response, error)
 	if !arm.SameName(r.ID().Name(), "default") {
 		return nil, arm.Errorf(http.StatusBadRequest, "InvalidHostName", "A host that is to be enrolled is named 'default', not '%s'.", r.ID().Name())
 	}
-	invitation, err := h.Fleet.Invite(ctx, r.Event, r.ID().Parent())
+	invitation, err := h.Fleet.Invite(ctx, h.event(r), r.ID().Parent())
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func (h *Handler) listHosts(ctx context.Context, r *Request) (*Response, error) 
 }
 
 func (h *Handler) deleteHost(ctx context.Context, r *Request) (*Response, error) {
-	existed, err := h.Fleet.Expel(ctx, r.Event, r.ID().Parent(), r.ID().Name())
+	existed, err := h.Fleet.Expel(ctx, h.event(r), r.ID().Parent(), r.ID().Name())
 	if err != nil {
 		return nil, err
 	}

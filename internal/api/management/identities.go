@@ -38,7 +38,7 @@ func (h *Handler) putIdentity(ctx context.Context, r *Request) (*Response, error
 	if err := r.Decode(&body); err != nil {
 		return nil, err
 	}
-	put, created, err := h.Identities.Put(ctx, r.Event, r.ID(), body.Replace(r.Version))
+	put, created, err := h.Identities.Put(ctx, h.event(r), r.ID(), body.Replace(r.Version))
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +50,7 @@ func (h *Handler) patchIdentity(ctx context.Context, r *Request) (*Response, err
 	if err := r.Decode(&body); err != nil {
 		return nil, err
 	}
-	patched, err := h.Identities.Patch(ctx, r.Event, r.ID(), body.Merge(r.Version))
+	patched, err := h.Identities.Patch(ctx, h.event(r), r.ID(), body.Merge(r.Version))
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func (h *Handler) patchIdentity(ctx context.Context, r *Request) (*Response, err
 }
 
 func (h *Handler) deleteIdentity(ctx context.Context, r *Request) (*Response, error) {
-	existed, err := h.Identities.Delete(ctx, r.Event, r.ID())
+	existed, err := h.Identities.Delete(ctx, h.event(r), r.ID())
 	if err != nil {
 		return nil, err
 	}

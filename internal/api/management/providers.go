@@ -39,8 +39,9 @@ func (h *Handler) registerProvider(ctx context.Context, r *Request) (*Response, 
 
 // logged writes to the activity log what was accepted and has changed nothing.
 func (h *Handler) logged(ctx context.Context, r *Request, response *Response) (*Response, error) {
-	r.Event.Code = response.Status
-	if err := h.Activity.Record(ctx, r.Event); err != nil {
+	ev := h.event(r)
+	ev.Code = response.Status
+	if err := h.Activity.Record(ctx, ev); err != nil {
 		return nil, err
 	}
 	return response, nil

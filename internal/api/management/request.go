@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"strconv"
 
-	"midas/internal/activity"
+	"midas/internal/api/httpx"
 	"midas/internal/api/management/wire"
 	"midas/internal/arm"
 	"midas/internal/azure"
@@ -23,9 +23,8 @@ type Request struct {
 	Query   Query
 	Caller  rbac.Caller
 	Action  string // the RBAC action that the request performs
-	// Event is the activity log's entry for this request, complete but for its outcome. A write
-	// hands it to its domain, which stores it in the write's own transaction. Reads have none.
-	Event activity.Event
+
+	event *httpx.Event
 }
 
 // ID is the resource, or the scope of a collection, that the request addresses.
