@@ -20,20 +20,20 @@ import (
 )
 
 // row is a key with its value.
-type row struct{ key, value string }
+type row struct{ Key, Value string }
 
 func bytesOf(rows []row) (n int) {
 	for _, r := range rows {
-		n += len(r.key) + len(r.value)
+		n += len(r.Key) + len(r.Value)
 	}
 	return n
 }
 
 // creation is what a server writes for one new identity, as a pattern for others.
 type creation struct {
-	rows   []row
-	parent string   // the key of the group, which a create gets
-	own    []string // the GUIDs that every identity has anew
+	Rows   []row
+	Parent string   // the key of the group, which a create gets
+	Own    []string // the GUIDs that every identity has anew
 }
 
 const patternName = "shape"
@@ -62,19 +62,19 @@ func (t *target) creationOf() (c creation, err error) {
 		if _, old := before[key]; old {
 			continue
 		}
-		c.rows = append(c.rows, row{key, value})
+		c.Rows = append(c.Rows, row{key, value})
 		for _, id := range guid.FindAllString(key+" "+value, -1) {
 			own[id] = own[id] || !strings.Contains(known.String(), id)
 		}
 	}
 	for id, isOwn := range own {
 		if isOwn {
-			c.own = append(c.own, id)
+			c.Own = append(c.Own, id)
 		}
 	}
-	c.parent = "r/" + strings.ToLower(t.group)
-	if _, found := before[c.parent]; !found || len(c.rows) < 4 || len(c.own) < 2 {
-		return c, fmt.Errorf("a PUT has written %d keys with %d new ids below %s: that is not a create", len(c.rows), len(c.own), c.parent)
+	c.Parent = "r/" + strings.ToLower(t.group)
+	if _, found := before[c.Parent]; !found || len(c.Rows) < 4 || len(c.Own) < 2 {
+		return c, fmt.Errorf("a PUT has written %d keys with %d new ids below %s: that is not a create", len(c.Rows), len(c.Own), c.Parent)
 	}
 	return c, nil
 }
@@ -82,16 +82,16 @@ func (t *target) creationOf() (c creation, err error) {
 // like is what the creation of the i-th other identity writes: other names, other ids, a later time.
 func (c creation) like(i int) []row {
 	words := []string{patternName, fmt.Sprintf("other-%d", i)}
-	for _, id := range c.own {
+	for _, id := range c.Own {
 		words = append(words, id, fmt.Sprintf("%08x-%04x-%04x-%04x-%012x", rand.Uint32(), rand.N(1<<16), rand.N(1<<16), rand.N(1<<16), rand.N(1<<48)))
 	}
 	change := strings.NewReplacer(words...)
-	rows := make([]row, len(c.rows))
-	for n, r := range c.rows {
-		rows[n] = row{change.Replace(r.key), change.Replace(r.value)}
-		if event, found := strings.CutPrefix(rows[n].key, "x/"); found {
+	rows := make([]row, len(c.Rows))
+	for n, r := range c.Rows {
+		rows[n] = row{change.Replace(r.Key), change.Replace(r.Value)}
+		if event, found := strings.CutPrefix(rows[n].Key, "x/"); found {
 			_, id, _ := strings.Cut(event, "-")
-			rows[n].key = fmt.Sprintf("x/%020d-%s", time.Now().UnixNano(), id)
+			rows[n].Key = fmt.Sprintf("x/%020d-%s", time.Now().UnixNano(), id)
 		}
 	}
 	return rows
@@ -131,7 +131,7 @@ func openAlone(dir string, c creation) (*alone, error) {
 		return nil, err
 	}
 	a := &alone{Store: store.New(store.Cached(engine, 32<<20), store.Options{}), creation: c}
-	_, err = a.Update(context.Background(), func(tx store.Tx) error { tx.Put(c.parent, []byte("{}")); return nil })
+	_, err = a.Update(context.Background(), func(tx store.Tx) error { tx.Put(c.Parent, []byte("{}")); return nil })
 	return a, err
 }
 
@@ -139,11 +139,7 @@ func openAlone(dir string, c creation) (*alone, error) {
 // what a create gets, the group and the identity that is not there yet, and writes what a create
 // writes. It gives the rate.
 func (a *alone) round() (float64, error) {
-	creations := make([][]row, putRequests)
-	for i := range creations {
-		creations[i] = a.like(a.made)
-		a.made++
-	}
+	creations := a.ready(putRequests)
 	var (
 		next atomic.Int64
 		wait sync.WaitGroup
@@ -166,18 +162,28 @@ func (a *alone) round() (float64, error) {
 	return putRequests / time.Since(begin).Seconds(), errors.Join(errs...)
 }
 
+// ready makes what the next so many creations write.
+func (a *alone) ready(count int) [][]row {
+	creations := make([][]row, count)
+	for i := range creations {
+		creations[i] = a.like(a.made)
+		a.made++
+	}
+	return creations
+}
+
 func (a *alone) create(rows []row) error {
 	_, err := a.Update(context.Background(), func(tx store.Tx) error {
-		if _, err := tx.Get(a.parent); err != nil {
+		if _, err := tx.Get(a.Parent); err != nil {
 			return err
 		}
 		for _, r := range rows {
-			if strings.HasPrefix(r.key, "r/") {
-				if _, err := tx.Get(r.key); !errors.Is(err, store.ErrNotFound) {
-					return fmt.Errorf("%s exists: %w", r.key, err)
+			if strings.HasPrefix(r.Key, "r/") {
+				if _, err := tx.Get(r.Key); !errors.Is(err, store.ErrNotFound) {
+					return fmt.Errorf("%s exists: %w", r.Key, err)
 				}
 			}
-			tx.Put(r.key, []byte(r.value))
+			tx.Put(r.Key, []byte(r.Value))
 		}
 		return nil
 	})

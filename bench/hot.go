@@ -171,28 +171,40 @@ func (b *bench) besideBare(what string, t *target, request func(int) []byte) err
 	}
 	defer bareServer.stop()
 	bare := &target{server: bareServer}
-	return b.beside(what, "bare net/http", func(int) (float64, error) {
+	return b.beside(what, func(int) (float64, error) {
 		return t.rate(getConns, getRequests, "200", request)
-	}, func(int) (float64, error) {
+	}, other{"bare net/http", func(int) (float64, error) {
 		return bare.rate(getConns, getRequests, "200", request)
-	})
+	}})
 }
 
-// beside measures two things in turns and prints their rates and the median of their ratios.
-func (b *bench) beside(what, other string, ours, theirs func(round int) (float64, error)) error {
-	var a, c, ratios []float64
+// other is something that Midas is measured beside. It gives a rate.
+type other struct {
+	name  string
+	round func(n int) (float64, error)
+}
+
+// beside measures Midas and others in turns, and prints the rates and the median of their ratios.
+func (b *bench) beside(what string, ours func(round int) (float64, error), others ...other) error {
+	var rates []float64
+	theirs, ratios := make([][]float64, len(others)), make([][]float64, len(others))
 	for round := range b.rounds {
 		our, err := ours(round)
 		if err != nil {
 			return err
 		}
-		their, err := theirs(round)
-		if err != nil {
-			return err
+		rates = append(rates, our)
+		for i, o := range others {
+			their, err := o.round(round)
+			if err != nil {
+				return fmt.Errorf("%s: %w", o.name, err)
+			}
+			theirs[i], ratios[i] = append(theirs[i], their), append(ratios[i], our/their)
 		}
-		a, c, ratios = append(a, our), append(c, their), append(ratios, our/their)
 	}
-	fmt.Printf("| %s | %.0f/s | %s: %.0f/s | %.2f |\n", what, median(a), other, median(c), median(ratios))
+	for i, o := range others {
+		fmt.Printf("| %s | %.0f/s | %s: %.0f/s | %.2f |\n", what, median(rates), o.name, median(theirs[i]), median(ratios[i]))
+	}
 	return nil
 }
 
@@ -209,12 +221,13 @@ func (t *target) puts(round int) (float64, error) {
 // putsInMemory measures creation without a disk beside reading.
 func (b *bench) putsInMemory(t *target) error {
 	request := t.getApp()
-	return b.beside("PUT of new identities, 64 connections, in memory", "GET", t.puts, func(int) (float64, error) {
+	return b.beside("PUT of new identities, 64 connections, in memory", t.puts, other{"GET", func(int) (float64, error) {
 		return t.rate(getConns, getRequests, "200", request)
-	})
+	}})
 }
 
-// putsOnDisk measures durable creation beside the store alone committing the same transactions.
+// putsOnDisk measures durable creation beside the store alone committing the same transactions, and
+// beside a bare server that commits them.
 func (b *bench) putsOnDisk(t *target) error {
 	c, err := t.creationOf()
 	if err != nil {
@@ -225,8 +238,17 @@ func (b *bench) putsOnDisk(t *target) error {
 		return err
 	}
 	defer a.Close()
-	other := fmt.Sprintf("the store alone, %d keys and %d bytes each", len(c.rows), bytesOf(c.rows))
-	return b.beside("PUT of new identities, 64 connections, durable", other, t.puts, func(int) (float64, error) { return a.round() })
+	committer, err := b.startCommitter(t, c)
+	if err != nil {
+		return err
+	}
+	defer committer.stop()
+	alone := fmt.Sprintf("the store alone, %d keys and %d bytes each", len(c.Rows), bytesOf(c.Rows))
+	return b.beside("PUT of new identities, 64 connections, durable", t.puts,
+		other{alone, func(int) (float64, error) { return a.round() }},
+		other{"bare net/http around the store", func(int) (float64, error) {
+			return committer.rate(putConns, putRequests, "200", func(i int) []byte { return t.put(fmt.Sprintf("id-%d", i)) })
+		}})
 }
 
 func median(values []float64) float64 {

@@ -9,6 +9,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"flag"
 	"fmt"
 	"log"
@@ -25,6 +26,7 @@ import (
 func main() {
 	log.SetFlags(0)
 	bare := flag.String("bare", "", "serve this file's bytes as the bare server (used by the program itself)")
+	commit := flag.String("commit", "", "serve and commit what this file describes (used by the program itself)")
 	cert := flag.String("cert", "", "the data folder whose CA the bare server uses; without it, it serves in clear")
 	scale := flag.Int("scale", 0, "measure with so many identities instead")
 	hosts := flag.Int("hosts", 0, "measure with so many machines instead")
@@ -34,8 +36,8 @@ func main() {
 	flag.Parse()
 	var err error
 	switch {
-	case *bare != "":
-		err = runBare(*bare, *cert)
+	case *bare != "" || *commit != "":
+		err = runBare(*bare, *commit, *cert, *rounds)
 	case *scale > 0:
 		err = withBench(*binary, *rounds, func(b *bench) error { return b.scale(context.Background(), *scale) })
 	case *hosts > 0:
@@ -54,19 +56,23 @@ func wanted(list string) func(string) bool {
 	return func(name string) bool { return list == "" || slices.Contains(names, name) }
 }
 
-func runBare(body, data string) error {
-	if data == "" {
-		return serveBare(body, nil)
+func runBare(body, commit, data string, rounds int) error {
+	var cert *tls.Certificate
+	if data != "" {
+		ca, err := localca.Open(data, time.Now)
+		if err != nil {
+			return err
+		}
+		c, err := ca.Certificate("localhost")
+		if err != nil {
+			return err
+		}
+		cert = &c
 	}
-	ca, err := localca.Open(data, time.Now)
-	if err != nil {
-		return err
+	if commit != "" {
+		return serveCommitter(commit, cert, rounds)
 	}
-	c, err := ca.Certificate("localhost")
-	if err != nil {
-		return err
-	}
-	return serveBare(body, &c)
+	return serveBare(body, cert)
 }
 
 // bench has the built binary and a folder for everything else.

@@ -148,11 +148,27 @@ func asMidas() int {
 
 // serveBare is what startBare and, without a certificate, startBareInClear run.
 func serveBare(bodyFile string, cert *tls.Certificate) error {
-	asMidas()
 	body, err := os.ReadFile(bodyFile)
 	if err != nil {
 		return err
 	}
+	return serve(cert, func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength > 0 {
+			_ = r.ParseForm()
+		}
+		answer(w, body)
+	})
+}
+
+func answer(w http.ResponseWriter, body []byte) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	_, _ = w.Write(body)
+}
+
+// serve runs a handler on a port of its own, and says when it is ready.
+func serve(cert *tls.Certificate, handler http.HandlerFunc) error {
+	asMidas()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -163,12 +179,5 @@ func serveBare(bodyFile string, cert *tls.Certificate) error {
 		scheme = "https"
 	}
 	fmt.Printf("ready %s://%s\n", scheme, listener.Addr())
-	return http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ContentLength > 0 {
-			_ = r.ParseForm()
-		}
-		w.Header().Set("Content-Type", "application/json; charset=utf-8")
-		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-		_, _ = w.Write(body)
-	}))
+	return http.Serve(listener, handler)
 }
