@@ -130,6 +130,7 @@ func open(name string, opts *pdb.Options) (e *Engine, err error) {
 	}()
 	e = &Engine{name: name, sync: !opts.DisableWAL}
 	opts.WALMinSyncInterval = e.syncInterval
+	opts.Experimental.CompactionScheduler = newScheduler()
 	db, err := pdb.Open(dirOf(name, opts), opts)
 	if err != nil {
 		return nil, explain(name, err)

@@ -1,0 +1,111 @@
+package pebble
+
+import (
+	"sync/atomic"
+	"time"
+
+	pdb "github.com/cockroachdb/pebble/v2"
+)
+
+// scheduler decides when Pebble may compact: one compaction at a time, as Pebble does by itself, but none
+// in the first moments after a start. What a bulk load has left to compact would otherwise compete with
+// the start for the same few cores, and make it take ten times as long.
+//
+// It is also the grant that it gives, for there is never more than one. Only its own goroutine calls
+// the database, so that nothing does any more once Unregister has ended it.
+type scheduler struct {
+	db    pdb.DBForCompaction
+	begun atomic.Bool // the first moments are over
+	busy  atomic.Bool // a compaction has the grant
+	poke  chan struct{}
+	stop  chan struct{}
+	ended chan struct{}
+}
+
+const (
+	calmStart  = 2 * time.Second
+	lookAround = 250 * time.Millisecond // for compactions that wait without having been noticed
+)
+
+func newScheduler() *scheduler {
+	return &scheduler{poke: make(chan struct{}, 1), stop: make(chan struct{}), ended: make(chan struct{})}
+}
+
+// Register implements pebble.CompactionScheduler.
+func (s *scheduler) Register(_ int, db pdb.DBForCompaction) {
+	s.db = db
+	go s.run()
+}
+
+// Unregister implements pebble.CompactionScheduler.
+func (s *scheduler) Unregister() {
+	close(s.stop)
+	<-s.ended
+	s.begun.Store(false)
+}
+
+// TrySchedule implements pebble.CompactionScheduler. It is called while Pebble holds its locks.
+func (s *scheduler) TrySchedule() (bool, pdb.CompactionGrantHandle) {
+	if !s.begun.Load() || !s.busy.CompareAndSwap(false, true) {
+		return false, nil
+	}
+	return true, s
+}
+
+// UpdateGetAllowedWithoutPermission implements pebble.CompactionScheduler.
+func (s *scheduler) UpdateGetAllowedWithoutPermission() { s.wake() }
+
+// Done implements pebble.CompactionGrantHandle, as the next three do.
+func (s *scheduler) Done() {
+	s.busy.Store(false)
+	s.wake()
+}
+
+// Started has nothing to do.
+func (s *scheduler) Started() {}
+
+// MeasureCPU has nothing to do.
+func (s *scheduler) MeasureCPU(pdb.CompactionGoroutineKind) {}
+
+// CumulativeStats has nothing to do.
+func (s *scheduler) CumulativeStats(pdb.CompactionGrantHandleStats) {}
+
+func (s *scheduler) wake() {
+	select {
+	case s.poke <- struct{}{}:
+	default: // it has been told and not looked yet
+	}
+}
+
+// run grants until the end.
+func (s *scheduler) run() {
+	defer close(s.ended)
+	select {
+	case <-time.After(calmStart):
+	case <-s.stop:
+		return
+	}
+	s.begun.Store(true)
+	tick := time.NewTicker(lookAround)
+	defer tick.Stop()
+	for {
+		s.grant()
+		select {
+		case <-tick.C:
+		case <-s.poke:
+		case <-s.stop:
+			return
+		}
+	}
+}
+
+// grant gives a compaction that waits, if any, its turn.
+func (s *scheduler) grant() {
+	if !s.busy.CompareAndSwap(false, true) {
+		return
+	}
+	if waiting, _ := s.db.GetWaitingCompaction(); waiting && s.db.Schedule(s) {
+		return
+	}
+	s.busy.Store(false)
+}
