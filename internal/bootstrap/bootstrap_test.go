@@ -132,7 +132,11 @@ func (h *house) checkRoles(admin datadir.Admin, oid string) {
 		if err != nil {
 			h.Fatal(err)
 		}
-		got, err := b.RBAC.Authorize(h.Context(), caller, "Microsoft.Authorization/roleAssignments/write", id)
+		got := false
+		err = b.Store.View(h.Context(), func(tx store.Tx) (err error) {
+			got, err = b.RBAC.Authorize(tx, caller, arm.Fold("Microsoft.Authorization/roleAssignments/write"), id)
+			return err
+		})
 		if err != nil || got != want {
 			h.Errorf("may write at %s: %v, %v", scope, got, err)
 		}

@@ -19,20 +19,10 @@ type Caller struct {
 }
 
 // Authorize reports whether the caller may perform an action, such as
-// Microsoft.ManagedIdentity/userAssignedIdentities/read, at a scope. Only assignments of the caller's
-// own tenant count. That the scope's subscription belongs to that tenant is for whoever calls
-// Authorize to have checked, as it must anyway to refuse the tokens of other tenants.
-func (s *Service) Authorize(ctx context.Context, caller Caller, action string, scope arm.ID) (allowed bool, err error) {
-	key := arm.Fold(action)
-	err = s.Store.View(ctx, func(tx store.Tx) error {
-		allowed, err = s.Allows(tx, caller, key, scope)
-		return err
-	})
-	return allowed, err
-}
-
-// Allows is Authorize inside a transaction, for an action that is folded already.
-func (s *Service) Allows(tx store.Tx, caller Caller, action string, scope arm.ID) (allowed bool, err error) {
+// microsoft.managedidentity/userassignedidentities/read, at a scope. The action is folded. Only
+// assignments of the caller's own tenant count. That the scope's subscription belongs to that tenant is
+// for whoever calls Authorize to have checked, as it must anyway to refuse the tokens of other tenants.
+func (s *Service) Authorize(tx store.Tx, caller Caller, action string, scope arm.ID) (allowed bool, err error) {
 	err = s.effective(tx, caller, scope, func(r *role) bool {
 		allowed = r.allows(action)
 		return !allowed

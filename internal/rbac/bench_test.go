@@ -41,7 +41,7 @@ func BenchmarkAuthorize(b *testing.B) {
 			scope, ctx := id(b, app), b.Context()
 			b.ReportAllocs()
 			for b.Loop() {
-				if got, err := bench.Authorize(ctx, caller, bc.action, scope); got != bc.want || err != nil {
+				if got, err := bench.authorize(ctx, caller, bc.action, scope); got != bc.want || err != nil {
 					b.Fatal(got, err)
 				}
 			}
@@ -59,7 +59,7 @@ func BenchmarkAuthorizeManyResources(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		if ok, err := bench.Authorize(ctx, caller, uai+"read", id(b, scopes[i%len(scopes)])); !ok || err != nil {
+		if ok, err := bench.authorize(ctx, caller, uai+"read", id(b, scopes[i%len(scopes)])); !ok || err != nil {
 			b.Fatal(ok, err)
 		}
 	}

@@ -234,7 +234,7 @@ func (h *Handler) mayAssign(ctx context.Context, r *Request, ids []arm.ID) error
 			if missing != nil || tenant != r.Caller.TenantID {
 				return rbac.ErrLinkedTenant(r.Caller, r.Action, r.ID(), id)
 			}
-			allowed, err := h.RBAC.Allows(tx, r.Caller, key, id)
+			allowed, err := h.RBAC.Authorize(tx, r.Caller, key, id)
 			if err != nil {
 				return err
 			}

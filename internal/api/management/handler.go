@@ -158,7 +158,7 @@ func (h *Handler) allowed(tx store.Tx, r *Request, op *Operation) (bool, error) 
 	case op.Visible:
 		return h.RBAC.Visible(tx, r.Caller, r.ID().SubscriptionScope())
 	}
-	return h.RBAC.Allows(tx, r.Caller, op.actionKey(r), r.ID())
+	return h.RBAC.Authorize(tx, r.Caller, op.actionKey(r), r.ID())
 }
 
 // tenantOf is the tenant whose tokens are good for an id: that of its subscription, or empty where
