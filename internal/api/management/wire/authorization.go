@@ -2,7 +2,6 @@ package wire
 
 import (
 	"encoding/json"
-	"net/http"
 
 	"midas/internal/arm"
 	"midas/internal/rbac"
@@ -101,13 +100,12 @@ func (b RoleAssignmentBody) Assignment(scope arm.ID, name string) (rbac.Assignme
 	if p == nil || p.RoleDefinitionID == "" || p.PrincipalID == "" {
 		return rbac.Assignment{}, arm.ErrInvalidContent("Required property 'roleDefinitionId' or 'principalId' not found in JSON. Path 'properties'")
 	}
-	definition, err := arm.ParseID(p.RoleDefinitionID)
-	if err != nil || !definition.Type().Is(roleDefinitions) {
-		return rbac.Assignment{}, arm.Errorf(http.StatusBadRequest, "InvalidRoleDefinitionId",
-			"The role definition id '%s' is not valid. It must have the form '/subscriptions/{subscription}/providers/%s/{guid}'.", p.RoleDefinitionID, roleDefinitions)
+	definition, err := rbac.ParseDefinitionID(p.RoleDefinitionID)
+	if err != nil {
+		return rbac.Assignment{}, err
 	}
 	return rbac.Assignment{
-		Name: name, Scope: scope.String(), DefinitionID: definition.Name(), PrincipalID: p.PrincipalID, PrincipalType: p.PrincipalType,
+		Name: name, Scope: scope.String(), DefinitionID: definition, PrincipalID: p.PrincipalID, PrincipalType: p.PrincipalType,
 		Condition: p.Condition, ConditionVersion: p.ConditionVersion, Description: p.Description,
 		DelegatedManagedIdentityResourceID: p.Delegated,
 	}, nil

@@ -67,7 +67,7 @@ func FuzzRoleAssignmentBody(f *testing.F) {
 		}
 		p := body.Properties
 		if a.Scope != scope || a.Name != "name" || a.PrincipalID != p.PrincipalID || a.PrincipalID == "" ||
-			a.DefinitionID == "" || strings.Contains(a.DefinitionID, "/") || !strings.HasSuffix(strings.TrimSuffix(p.RoleDefinitionID, "/"), "/"+a.DefinitionID) {
+			!arm.IsGUID(a.DefinitionID) || !strings.HasSuffix(arm.Fold(strings.TrimSuffix(p.RoleDefinitionID, "/")), "/"+a.DefinitionID) {
 			t.Fatalf("%q: the assignment is %+v", text, a)
 		}
 		if (a.Condition == nil) != (p.Condition == nil) {
