@@ -21,8 +21,8 @@ type Operation struct {
 	At     arm.Level  // the levels at which the type may stand
 
 	// Perform is the RBAC action that the caller must be allowed; "{namespace}" and "{type}" stand
-	// for the provider and the type in the path. When it is empty, any authenticated caller may call, and the operation
-	// shows only what the caller may see.
+	// for the provider and the type in the path. When it is empty, any authenticated caller may call,
+	// and the operation shows only what the caller may see.
 	Perform string
 	// Visible lets everyone call who holds any role in the subscription, as ARM does for the
 	// subscription itself. Perform then only names the action in a refusal.
