@@ -21,7 +21,7 @@ const readerRole = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
 // be one that the example has, and the body must have the fields of the example's. Examples of
 // Microsoft.ManagedIdentity are whole, so there must be no others; elsewhere they are abridged.
 func TestMicrosoftsExamples(t *testing.T) {
-	o, err := witness()
+	o, err := witness.Oracle()
 	must(t, err)
 	if o == nil {
 		t.Skip("../shared/azure is not there")
