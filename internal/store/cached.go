@@ -171,13 +171,9 @@ func rememberable(r Range) bool { return r.Prefix != "" && endsSegment(r.Prefix[
 
 func (s *cachedSnapshot) Scan(ctx context.Context, r Range) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		if !rememberable(r) {
-			s.scanBelow(ctx, r, nil, yield)
-			return
-		}
 		records, known := s.kept(r)
 		if !known {
-			s.scanBelow(ctx, r, &page{hash: maphash.String(s.cache.seed, r.Prefix), scan: r}, yield)
+			s.unkept(ctx, r)(yield)
 			return
 		}
 		for _, rec := range records {
@@ -185,6 +181,17 @@ func (s *cachedSnapshot) Scan(ctx context.Context, r Range) iter.Seq2[Record, er
 				return
 			}
 		}
+	}
+}
+
+// unkept is a scan that is not remembered yet, but may be from now on.
+func (s *cachedSnapshot) unkept(ctx context.Context, r Range) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		if !rememberable(r) {
+			s.scanBelow(ctx, r, nil, yield)
+			return
+		}
+		s.scanBelow(ctx, r, &page{hash: maphash.String(s.cache.seed, r.Prefix), scan: r}, yield)
 	}
 }
 

@@ -260,3 +260,24 @@ func TestCachedGetAllocatesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// A small scan that is not remembered is looked for once, and remembered for the next.
+func TestRecordsMissOnce(t *testing.T) {
+	st, cache, below := newCached(t, 1<<20)
+	put(t, st, "a/1", "a/2")
+	for range 2 {
+		err := st.View(t.Context(), func(tx store.Tx) error {
+			records, err := tx.Records(store.Range{Prefix: "a/"})
+			if err == nil && len(records) != 2 {
+				t.Errorf("%d records, want 2", len(records))
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if stats := cache.Stats(); stats.Misses != 1 || stats.Hits != 1 {
+		t.Errorf("%d misses and %d hits of one scan, read twice (%d snapshots)", stats.Misses, stats.Hits, below.snapshots)
+	}
+}

@@ -72,7 +72,7 @@ func (t *tx) Scan(r Range) iter.Seq2[Record, error] {
 		}
 		for rec, err := range t.snap.Scan(t.ctx, r) {
 			if err != nil {
-				yield(Record{}, fmt.Errorf("scan %s: %w", clip(r.Prefix), t.note(err)))
+				yield(Record{}, t.scanFailed(r, err))
 				return
 			}
 			if !yield(rec, nil) {
@@ -83,19 +83,28 @@ func (t *tx) Scan(r Range) iter.Seq2[Record, error] {
 }
 
 func (t *tx) Records(r Range) ([]Record, error) {
+	if t.snap == nil {
+		return nil, errEnded
+	}
+	scan := t.snap.Scan
 	if cached, ok := t.snap.(*cachedSnapshot); ok {
 		if records, known := cached.kept(r); known {
 			return records, nil
 		}
+		scan = cached.unkept // it need not look again
 	}
 	var records []Record
-	for rec, err := range t.Scan(r) {
+	for rec, err := range scan(t.ctx, r) {
 		if err != nil {
-			return nil, err
+			return nil, t.scanFailed(r, err)
 		}
 		records = append(records, rec)
 	}
 	return records, nil
+}
+
+func (t *tx) scanFailed(r Range, err error) error {
+	return fmt.Errorf("scan %s: %w", clip(r.Prefix), t.note(err))
 }
 
 func (t *tx) Put(key string, value []byte) {
