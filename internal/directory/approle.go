@@ -195,7 +195,7 @@ func (d *Directory) AppRolesAt(tx store.Tx, resource ServicePrincipal, principal
 	if err != nil {
 		return nil, err
 	}
-	var has map[string]bool
+	has := map[string]bool{}
 	for _, id := range append([]string{principal}, groups...) {
 		all, err := d.AppRoleAssignments(tx, tenant, id)
 		if err != nil {
@@ -203,9 +203,6 @@ func (d *Directory) AppRolesAt(tx store.Tx, resource ServicePrincipal, principal
 		}
 		for _, a := range all {
 			if arm.SameName(a.ResourceID, resource.ID) {
-				if has == nil {
-					has = map[string]bool{}
-				}
 				has[arm.Fold(a.AppRoleID)] = true
 			}
 		}

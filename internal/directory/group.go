@@ -149,28 +149,23 @@ func (d *Directory) TransitiveMembers(tx store.Tx, tenant, group string) ([]stri
 // closure follows next from one object on, in breadth, each object once. The start is not part of
 // it, even when a circle leads back to it.
 func closure(start string, next func(id string) ([]string, error)) ([]string, error) {
-	ids, err := next(start)
-	if err != nil || len(ids) == 0 {
-		return nil, err // as it is for most
-	}
 	seen := map[string]bool{arm.Fold(start): true}
-	var all []string
-	for queue := []string{}; ; queue = queue[1:] {
+	var found []string
+	for queue := []string{start}; len(queue) > 0; queue = queue[1:] {
+		ids, err := next(queue[0])
+		if err != nil {
+			return nil, err
+		}
 		for _, id := range ids {
 			if seen[id] {
 				continue
 			}
-			if len(all) == MaxGroups {
+			if len(found) == MaxGroups {
 				return nil, ErrTooManyGroups
 			}
 			seen[id] = true
-			all, queue = append(all, id), append(queue, id)
-		}
-		if len(queue) == 0 {
-			return all, nil
-		}
-		if ids, err = next(queue[0]); err != nil {
-			return nil, err
+			found, queue = append(found, id), append(queue, id)
 		}
 	}
+	return found, nil
 }

@@ -116,15 +116,12 @@ func (s *Service) change(ctx context.Context, ev activity.Event, id arm.ID, exis
 }
 
 // Get reads an identity.
-func (s *Service) Get(ctx context.Context, id arm.ID) (found Identity, err error) {
-	err = s.Store.View(ctx, func(tx store.Tx) error {
-		rec, err := s.Resources.Get(tx, id)
-		if err == nil {
-			found, err = s.fromRecord(rec)
-		}
-		return err
-	})
-	return found, err
+func (s *Service) Get(ctx context.Context, id arm.ID) (Identity, error) {
+	rec, err := s.Resources.Find(ctx, id)
+	if err != nil {
+		return Identity{}, err
+	}
+	return s.fromRecord(rec)
 }
 
 // List gives one page of the identities in a subscription or a group, and where the next begins.

@@ -35,6 +35,7 @@ func NewMetrics(reg prometheus.Registerer) (*Metrics, error) {
 			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, 1, 5},
 		}, []string{"face", "operation"}),
 	}
+	m.known.Store(&map[kind]series{})
 	for _, c := range []prometheus.Collector{m.inFlight, m.requests, m.duration} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("register request metrics: %w", err)
@@ -65,17 +66,13 @@ func (m *Metrics) observe(ev *Event) {
 func (m *Metrics) of(k kind) series {
 	for {
 		known := m.known.Load()
-		if known != nil {
-			if found, ok := (*known)[k]; ok {
-				return found
-			}
+		if found, ok := (*known)[k]; ok {
+			return found
 		}
-		more := map[kind]series{k: {
+		more := maps.Clone(*known)
+		more[k] = series{
 			requests: m.requests.WithLabelValues(k.face, k.operation, strconv.Itoa(k.status)),
 			duration: m.duration.WithLabelValues(k.face, k.operation),
-		}}
-		if known != nil {
-			maps.Copy(more, *known)
 		}
 		if m.known.CompareAndSwap(known, &more) {
 			return more[k]

@@ -94,17 +94,8 @@ func (h *Handler) head(header http.Header, r *http.Request, ev *httpx.Event) {
 	if ev.CorrelationID != ev.RequestID {
 		header["X-Ms-Correlation-Request-Id"] = []string{ev.CorrelationID}
 	}
-	header["X-Ms-Routing-Request-Id"] = []string{routingID(ev)}
+	header["X-Ms-Routing-Request-Id"] = []string{"MIDAS:" + ev.Start.UTC().Format("20060102T150405Z") + ":" + ev.RequestID}
 	if ev.ClientRequestID != "" && strings.EqualFold(r.Header.Get("X-Ms-Return-Client-Request-Id"), "true") {
 		header["X-Ms-Client-Request-Id"] = []string{ev.ClientRequestID}
 	}
-}
-
-// routingID says who answered, when, and under which id: MIDAS:20260102T030405Z:<request id>.
-func routingID(ev *httpx.Event) string {
-	var room [64]byte
-	id := append(room[:0], "MIDAS:"...)
-	id = ev.Start.UTC().AppendFormat(id, "20060102T150405Z")
-	id = append(append(id, ':'), ev.RequestID...)
-	return string(id)
 }

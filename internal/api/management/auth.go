@@ -36,28 +36,29 @@ func standardAudiences() []string {
 // authenticate checks the bearer token and makes its subject the request's caller. The tenant is
 // that of the addressed subscription, or empty.
 func (h *Handler) authenticate(ctx context.Context, tx store.Tx, r *Request, tenant string) error {
+	c := h.challenge(r, tenant)
 	headers := r.HTTP.Header["Authorization"]
 	if len(headers) == 0 {
-		return h.challenge(r, tenant).unauthorized("AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing.",
+		return c.unauthorized("AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing.",
 			"The authentication failed because of missing 'Authorization' header.")
 	}
 	scheme, raw, found := strings.Cut(headers[0], " ")
 	if len(headers) > 1 || !found || !strings.EqualFold(scheme, "Bearer") {
-		return h.challenge(r, tenant).unauthorized("AuthenticationFailed", "Authentication failed. The 'Authorization' header is not a single bearer token.", "")
+		return c.unauthorized("AuthenticationFailed", "Authentication failed. The 'Authorization' header is not a single bearer token.", "")
 	}
 	claims, err := h.Tokens.Verify(ctx, strings.TrimSpace(raw))
 	if err != nil {
-		return h.challenge(r, tenant).badToken(err)
+		return c.badToken(err)
 	}
 	if !h.audiences[claims.Audience] {
-		return h.challenge(r, tenant).unauthorized("InvalidAuthenticationTokenAudience", fmt.Sprintf(
+		return c.unauthorized("InvalidAuthenticationTokenAudience", fmt.Sprintf(
 			"The access token has been obtained for wrong audience or resource '%s'. It should exactly match with one of the allowed audiences '%s'.",
 			claims.Audience, strings.Join(standardAudiences(), "','")), "")
 	}
 	if tenant != "" && claims.TenantID != tenant {
-		return h.challenge(r, tenant).wrongTenant(h.Origin, claims.TenantID)
+		return c.wrongTenant(h.Origin, claims.TenantID)
 	}
-	groups, err := h.standing(tx, r, claims)
+	groups, err := h.standing(tx, c, claims)
 	if err != nil {
 		return err
 	}

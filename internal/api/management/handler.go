@@ -3,7 +3,9 @@ package management
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"net/url"
 	"time"
 
 	"midas/internal/activity"
@@ -83,7 +85,7 @@ func (h *Handler) serve(r *http.Request, ev *httpx.Event) (*Response, error) {
 		return nil, err
 	}
 	req.Action = op.action(req)
-	if err := h.admit(r.Context(), req, op, ev); err != nil {
+	if err := h.admit(r.Context(), req, op); err != nil {
 		return nil, err
 	}
 	return op.Serve(r.Context(), req)
@@ -96,11 +98,11 @@ func (h *Handler) parse(r *http.Request, ev *httpx.Event) (*Request, *Operation,
 	if err != nil {
 		return nil, nil, arm.Errorf(http.StatusBadRequest, "InvalidRequestUri", "The request URI is invalid: %s.", err)
 	}
-	query, err := parseQuery(r.URL.RawQuery)
+	query, err := parameters(r.URL.RawQuery)
 	if err != nil {
 		return nil, nil, arm.Errorf(http.StatusBadRequest, "InvalidRequestUri", "The request URI is invalid: the query cannot be read.")
 	}
-	op, version, err := h.table.find(r.Method, path, query.All("api-version"))
+	op, version, err := h.table.find(r.Method, path, query["api-version"])
 	if err != nil {
 		return nil, op, err
 	}
@@ -118,7 +120,7 @@ func (h *Handler) parse(r *http.Request, ev *httpx.Event) (*Request, *Operation,
 // admit finds out who the caller is, and whether it may do what it asks for, in one view of the
 // store. What nobody was told yet about the addressed subscription is told after authentication only.
 // A refusal is written to the activity log before it is given.
-func (h *Handler) admit(ctx context.Context, r *Request, op *Operation, ev *httpx.Event) error {
+func (h *Handler) admit(ctx context.Context, r *Request, op *Operation) error {
 	allowed := false
 	err := h.Store.View(ctx, func(tx store.Tx) error {
 		r.Caller, allowed = rbac.Caller{}, false
@@ -135,7 +137,7 @@ func (h *Handler) admit(ctx context.Context, r *Request, op *Operation, ev *http
 		allowed, err = h.allowed(tx, r, op)
 		return err
 	})
-	ev.Caller = r.Caller.ObjectID
+	r.event.Caller = r.Caller.ObjectID
 	if err != nil {
 		return err
 	}
@@ -173,4 +175,20 @@ func (h *Handler) tenantOf(tx store.Tx, id arm.ID) (tenant string, missing *arm.
 		return "", missing, nil
 	}
 	return rec.TenantID, nil, err
+}
+
+// parameters reads the query. Names of parameters compare without case, and clients spell them in
+// several ways ($skiptoken, $skipToken), so the names are folded.
+func parameters(raw string) (url.Values, error) {
+	query, err := url.ParseQuery(raw)
+	if err != nil {
+		return nil, fmt.Errorf("read the query: %w", err)
+	}
+	for name, values := range query {
+		if folded := arm.Fold(name); folded != name {
+			delete(query, name)
+			query[folded] = append(query[folded], values...)
+		}
+	}
+	return query, nil
 }

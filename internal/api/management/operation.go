@@ -86,7 +86,7 @@ func newTable(operations []Operation, rest generic) (*table, error) {
 	for i := range operations {
 		op := &operations[i]
 		op.prepare()
-		key := keyOf(op.Type, op.Target, op.Verb)
+		key := keyOf(op.Type.Key(), op.Target, op.Verb)
 		r := t.routes[key]
 		if r == nil {
 			r = &route{}
@@ -113,13 +113,13 @@ type routeKey struct {
 	verb   string
 }
 
-func keyOf(typ arm.Type, target arm.Target, verb string) routeKey {
-	return routeKey{typ.Key(), target, arm.Fold(verb)}
+func keyOf(typeKey string, target arm.Target, verb string) routeKey {
+	return routeKey{typeKey, target, arm.Fold(verb)}
 }
 
 // route is where a path leads at its level, or nil.
 func (t *table) route(path arm.Path) *route {
-	r := t.routes[routeKey{path.TypeKey(), path.Target, arm.Fold(path.Verb)}]
+	r := t.routes[keyOf(path.TypeKey(), path.Target, path.Verb)]
 	if r == nil && t.isGeneric(path.Type) {
 		r = t.generic.routes[path.Target]
 	}

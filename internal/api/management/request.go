@@ -3,8 +3,10 @@ package management
 import (
 	"errors"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
+	"net/url"
 	"strconv"
 
 	"midas/internal/api/httpx"
@@ -20,7 +22,7 @@ type Request struct {
 	Path    arm.Path
 	Type    arm.Type // of the path, in its usual spelling where the table knows it
 	Version arm.Version
-	Query   Query
+	Query   url.Values // its names are folded
 	Caller  rbac.Caller
 	Action  string // the RBAC action that the request performs
 
@@ -116,5 +118,7 @@ func (h *Handler) nextLink(r *Request, p page, next string) string {
 	if next == "" {
 		return ""
 	}
-	return h.origin(r) + r.HTTP.URL.EscapedPath() + "?" + r.Query.With("$skiptoken", h.Pages.Seal(p.list, next))
+	query := maps.Clone(r.Query)
+	query.Set("$skiptoken", h.Pages.Seal(p.list, next))
+	return h.origin(r) + r.HTTP.URL.EscapedPath() + "?" + query.Encode()
 }

@@ -16,15 +16,15 @@ import (
 // standing refuses tokens whose subject is not what it was when they were issued: it was deleted or
 // disabled since, or its tokens were revoked. For all others it gives the groups that the subject is
 // in. It reads a record, which is kept decoded, and small scans, which are cached.
-func (h *Handler) standing(tx store.Tx, r *Request, claims *token.Claims) (groups []string, err error) {
+func (h *Handler) standing(tx store.Tx, c challenge, claims *token.Claims) (groups []string, err error) {
 	now, err := h.Directory.Standing(tx, claims.TenantID, claims.ObjectID)
 	switch {
 	case errors.Is(err, directory.ErrNotFound), err == nil && !now.Enabled:
-		return nil, h.challenge(r, claims.TenantID).unauthorized("InvalidAuthenticationToken", "The access token is invalid.", "")
+		return nil, c.unauthorized("InvalidAuthenticationToken", "The access token is invalid.", "")
 	case err != nil:
 		return nil, fmt.Errorf("look up %s: %w", claims.ObjectID, err)
 	case claims.IssuedAt.Before(now.ValidFrom):
-		return nil, h.challenge(r, claims.TenantID).revoked(now.ValidFrom.Unix())
+		return nil, c.revoked(now.ValidFrom.Unix())
 	}
 	// ARM asks the directory for groups, not the token: a change of membership holds at once.
 	return h.Directory.TransitiveMemberOf(tx, claims.TenantID, claims.ObjectID)

@@ -105,7 +105,7 @@ func (e *Engine) Commit(ctx context.Context, c store.Commit) (store.Revision, er
 }
 
 // A crowd of commits shares a sync better if that waits a little for those who are about to come: with
-// 64 writers on two cores behind HTTP, a quarter more commits a second. Who writes alone never waits.
+// 64 writers on two cores behind HTTP, an eighth more commits a second. Who writes alone never waits.
 const (
 	crowd     = 8
 	crowdWait = 300 * time.Microsecond

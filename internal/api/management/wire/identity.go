@@ -34,9 +34,6 @@ type IdentityProperties struct {
 	Restrictions *identity.Restrictions `json:"assignmentRestrictions,omitempty"`
 }
 
-// noTags are shared by all answers without tags.
-var noTags = map[string]string{}
-
 // EncodeIdentity shows of an identity what a version can see. The origin is that of the server,
 // for clientSecretUrl.
 func EncodeIdentity(v arm.Version, origin string, i identity.Identity) Identity {
@@ -46,7 +43,7 @@ func EncodeIdentity(v arm.Version, origin string, i identity.Identity) Identity 
 		Properties: IdentityProperties{TenantID: i.TenantID, PrincipalID: i.PrincipalID, ClientID: i.ClientID},
 	}
 	if out.Tags == nil {
-		out.Tags = noTags
+		out.Tags = map[string]string{}
 	}
 	if gate.SecretURL {
 		out.Properties.SecretURL = secretURL(origin+identity.WireID(i.ID), out.Properties)
