@@ -38,6 +38,9 @@ type authorization struct {
 	maxAge  time.Duration // 0: any; a second or more otherwise
 }
 
+// app names the client on pages.
+func (a *authorization) app() string { return isolated(a.App, "application "+a.ClientID) }
+
 func (h *Handler) authorizeV2(x *exchange) error { return h.authorize(x, false) }
 
 func (h *Handler) authorizeV1(x *exchange) error { return h.authorize(x, true) }

@@ -42,7 +42,7 @@ func TestAPersonSignsInWithABrowser(t *testing.T) {
 	f := newPeople(t)
 	b := f.browse(t)
 	page := b.get(asked(authorizeV2))
-	if page.Code != http.StatusOK || !strings.Contains(page.Body.String(), "to continue to <strong>Microsoft Azure CLI</strong>") {
+	if page.Code != http.StatusOK || !strings.Contains(page.Body.String(), "to continue to <strong><bdi>Microsoft Azure CLI</bdi></strong>") {
 		t.Fatalf("status %d: %s", page.Code, page.Body)
 	}
 	to, values := reply(t, b.signIn(page, "ALICE@Contoso.example"))

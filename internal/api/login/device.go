@@ -185,8 +185,8 @@ func (h *Handler) approve(x *exchange, about pending, p *person) error {
 		return err
 	}
 	return h.show(x, http.StatusOK, "message", page{
-		Title: "You are signed in to " + about.App,
-		Text:  "You have signed in to " + about.App + " on your device. You can close this window.",
+		Title: "You are signed in to " + about.app(),
+		Text:  "You have signed in to " + about.app() + " on your device. You can close this window.",
 	})
 }
 

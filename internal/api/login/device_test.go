@@ -81,7 +81,7 @@ func TestAPersonSignsInForADevice(t *testing.T) {
 			end := strings.Replace(path, "devicecode", "token", 1)
 			f.refused(t, f.post(end, polling(code)), 400, 70016)
 			w := f.browse(t).allow(strings.ToLower(user), alice)
-			if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "You are signed in to Microsoft Azure CLI") {
+			if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "You are signed in to <bdi>Microsoft Azure CLI</bdi>") {
 				t.Fatalf("status %d: %s", w.Code, w.Body)
 			}
 			safePage(t, w)
@@ -114,7 +114,7 @@ func TestWhoIsSignedInConfirmsOnly(t *testing.T) {
 	reply(t, b.signIn(b.get(asked(authorizeV2)), alice))
 	code, user := f.startDevice(t, deviceV2)
 	w := b.submit(b.get(devicePage+"?user_code="+user), "code", user[:3]+" "+user[3:6]+"-"+user[6:])
-	if !strings.Contains(w.Body.String(), "Are you trying to sign in to Microsoft Azure CLI?") || !strings.Contains(w.Body.String(), "Alice") && !strings.Contains(w.Body.String(), alice) {
+	if !strings.Contains(w.Body.String(), "Are you trying to sign in to <bdi>Microsoft Azure CLI</bdi>?") || !strings.Contains(w.Body.String(), "Alice") && !strings.Contains(w.Body.String(), alice) {
 		t.Fatalf("%s", w.Body)
 	}
 	if other := b.submit(w, "action", "other"); !strings.Contains(other.Body.String(), "<h1>Sign in</h1>") {

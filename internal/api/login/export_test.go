@@ -39,3 +39,6 @@ func (l *Lockout) Len() (here, everywhere, familiar int) {
 	defer l.mu.Unlock()
 	return l.Here.Len(), l.Everywhere.Len(), len(l.familiar)
 }
+
+// Isolated is how pages show a name.
+func Isolated(name, otherwise string) string { return isolated(name, otherwise) }

@@ -23,7 +23,7 @@ var style string
 
 // templates are the pages. They are read once and never change.
 var templates = template.Must(template.New("pages").
-	Funcs(template.FuncMap{"style": func() template.CSS { return template.CSS(style) }}).
+	Funcs(template.FuncMap{"style": func() template.CSS { return template.CSS(style) }, "marked": marked, "plainly": plainly}).
 	ParseFS(pageFiles, "page/*.html"))
 
 // styleSource allows exactly our style sheet.
@@ -37,7 +37,7 @@ type page struct {
 	Title, Tenant    string
 	Error, ErrorCode string // what went wrong with the last try
 
-	App, User, Code string
+	App, User, Code string // names are isolated, but in the field of the user's name
 	Device          bool
 	Action, Request string // of the form
 	Reply           []field

@@ -103,7 +103,7 @@ func (h *Handler) reply(x *exchange, a *authorization, values ...field) error {
 	}
 	if a.Mode == "form_post" {
 		return h.show(x, http.StatusOK, "formpost", page{
-			Title: "Back to " + a.App, App: a.App, Action: a.RedirectURI, Reply: values, target: a.RedirectURI,
+			Title: "Back to " + a.app(), App: a.app(), Action: a.RedirectURI, Reply: values, target: a.RedirectURI,
 		})
 	}
 	var query strings.Builder

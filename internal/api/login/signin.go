@@ -30,6 +30,14 @@ type pending struct {
 	User          string         `json:"user,omitempty"` // object id of who was asked whether to continue
 }
 
+// app names the application that a page is about.
+func (p *pending) app() string {
+	if p.Authorization != nil {
+		return p.Authorization.app()
+	}
+	return isolated(p.App, "application "+p.Device.ClientID)
+}
+
 // ask shows the sign-in page. With an error it is shown again.
 func (h *Handler) ask(x *exchange, about pending, user string, failed *Error) error {
 	about.User = ""
@@ -45,14 +53,14 @@ func (h *Handler) ask(x *exchange, about pending, user string, failed *Error) er
 // pick asks who has signed in before whether to continue as such.
 func (h *Handler) pick(x *exchange, about pending, who *person) error {
 	about.User = who.ID
-	return h.showPending(x, http.StatusOK, "pick", about, page{Title: "Choose an account", User: who.UserPrincipalName})
+	return h.showPending(x, http.StatusOK, "pick", about, page{Title: "Choose an account", User: isolated(who.UserPrincipalName, who.ID)})
 }
 
 // confirm asks whether it was the person themselves who has begun to sign in on a device.
 func (h *Handler) confirm(x *exchange, about pending, who *person) error {
 	about.User = who.ID
 	return h.showPending(x, http.StatusOK, "confirm", about, page{
-		Title: "Are you trying to sign in to " + about.App + "?", User: who.UserPrincipalName, Code: about.Device.UserCode,
+		Title: "Are you trying to sign in to " + about.app() + "?", User: isolated(who.UserPrincipalName, who.ID), Code: about.Device.UserCode,
 	})
 }
 
@@ -62,20 +70,17 @@ func (h *Handler) showPending(x *exchange, status int, name string, about pendin
 	if err != nil {
 		return err
 	}
-	p.Request, p.App, p.Device = sealed, about.App, about.Device != nil
+	p.Request, p.App, p.Device = sealed, about.app(), about.Device != nil
 	p.Action = "/" + url.PathEscape(x.tenant) + "/login"
 	if about.Authorization != nil {
-		p.App, p.target = about.Authorization.App, about.Authorization.RedirectURI
-	}
-	if p.App == "" {
-		p.App = "the application"
+		p.target = about.Authorization.RedirectURI
 	}
 	if !shared(x.tenant) {
 		t, err := h.namedTenant(x)
 		if err != nil {
 			return err
 		}
-		p.Tenant = t.DisplayName
+		p.Tenant = isolated(t.DisplayName, t.DefaultDomain)
 	}
 	return h.show(x, status, name, p)
 }
