@@ -109,10 +109,19 @@ func (t *tx) scanFailed(r Range, err error) error {
 
 func (t *tx) Put(key string, value []byte) {
 	if len(value) > MaxValue {
+		t.putOwned(key, value) // which refuses it
+		return
+	}
+	t.putOwned(key, append([]byte{}, value...)) // a copy, never nil
+}
+
+// putOwned is Put of a value that the store may keep as it is.
+func (t *tx) putOwned(key string, value []byte) {
+	if len(value) > MaxValue {
 		_ = t.fail(fmt.Errorf("put %s, %d bytes: %w", clip(key), len(value), ErrTooLarge))
 		return
 	}
-	t.write(Write{Key: key, Value: append([]byte{}, value...)}) // a copy, never nil
+	t.write(Write{Key: key, Value: value})
 }
 
 func (t *tx) Delete(key string) {

@@ -1,0 +1,12 @@
+package store
+
+import "context"
+
+// ClaimAs is Claim by a Midas that knows another format, or other versions of some kinds.
+func ClaimAs(ctx context.Context, s Store, program string, format int, others map[string]int) error {
+	own := formatRecord{Format: format, Versions: versions(), Program: program}
+	for name, v := range others {
+		own.Versions[name] = v
+	}
+	return claim(ctx, s, own)
+}

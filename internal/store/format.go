@@ -1,0 +1,82 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Format is the layout of the whole store: which kinds there are and what their indexes hold. Raise it
+// when an older Midas must not work on a store that this one has written, although it could read each
+// record: for a new kind that takes rights away, or an index with another meaning.
+const Format = 1
+
+// formatRecord says what has written a store: the format and the versions of all kinds.
+type formatRecord struct {
+	Format   int            `json:"format"`
+	Versions map[string]int `json:"versions"` // by the name of the kind
+	Program  string         `json:"program"`  // that raised one of them last, "v1.4.0"
+}
+
+const formatKey = "m/format"
+
+var formats = Table[formatRecord]{Kind: FormatKind}
+
+// Claim compares a store with what this Midas knows. It refuses a store that a newer Midas has written,
+// with an ErrNewerVersion, before anything is written to it. Otherwise it notes what this Midas, whose
+// program is its version, is about to write, so that an older one refuses the store from now on.
+func Claim(ctx context.Context, s Store, program string) error {
+	return claim(ctx, s, formatRecord{Format: Format, Versions: versions(), Program: program})
+}
+
+func claim(ctx context.Context, s Store, own formatRecord) error {
+	_, err := s.Update(ctx, func(tx Tx) error {
+		found, err := formats.Get(tx, formatKey)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		if newer := found.beyond(own); len(newer) > 0 {
+			return fmt.Errorf("the store was %w (%s): it has %s; run that one, or a later one",
+				ErrNewerVersion, found.Program, strings.Join(newer, ", "))
+		}
+		// Kinds that only a newer Midas knows stay noted: that one may come back.
+		next := formatRecord{Format: own.Format, Versions: maps.Clone(own.Versions), Program: own.Program}
+		for name, version := range found.Versions {
+			next.Versions[name] = max(version, next.Versions[name])
+		}
+		if found.Format == next.Format && maps.Equal(found.Versions, next.Versions) {
+			return nil
+		}
+		return formats.Put(tx, formatKey, next)
+	})
+	return err
+}
+
+// beyond lists what of r is newer than what own knows, in words.
+func (r formatRecord) beyond(own formatRecord) []string {
+	var newer []string
+	if r.Format > own.Format {
+		newer = append(newer, fmt.Sprintf("format %d, and this one knows formats up to %d", r.Format, own.Format))
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Versions)) {
+		known, exists := own.Versions[name]
+		if exists && r.Versions[name] > known {
+			newer = append(newer, fmt.Sprintf("version %d of the record %q, and this one knows versions up to %d", r.Versions[name], name, known))
+		}
+	}
+	return newer
+}
+
+// versions are the versions of all kinds that have one, by name.
+func versions() map[string]int {
+	all := map[string]int{}
+	for _, k := range Kinds() {
+		if k.Version > 0 {
+			all[k.Name] = k.Version
+		}
+	}
+	return all
+}

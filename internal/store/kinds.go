@@ -1,0 +1,98 @@
+package store
+
+import (
+	"slices"
+	"strings"
+)
+
+// Kind describes one kind of stored record or index entry: its name in error texts, the format of its
+// keys, and the version that this Midas writes.
+type Kind struct {
+	Name string
+
+	// Keys is how all keys of the kind begin. A '*' stands for one segment that differs from key to
+	// key, the tenant in "d/*/user/".
+	Keys string
+
+	// Version is the version of the records that this Midas writes, and the newest one that it
+	// understands. 0 marks an index entry: a plain text that repeats what a record says and has no
+	// version of its own. Changing an index needs a new Format.
+	Version int
+}
+
+// The kinds, in the order of their keys. This is the one place where key formats are written down, so
+// that no two kinds can ever claim the same key. K(id) stands for the key of an ARM id.
+var (
+	AssociationIndex = Kind{"association", "a/", 0} // a/K(identity)\x00K(resource): who uses the identity
+
+	AppKind              = Kind{"application", "d/*/app/", 1}
+	AppIDIndex           = Kind{"application id", "d/*/app-object/", 1}
+	AppURIIndex          = Kind{"identifier URI", "d/*/app-uri/", 1}
+	AppRoleKind          = Kind{"app role assignment", "d/*/approle/", 1}
+	AppRoleToIndex       = Kind{"app role assignment of a resource", "d/*/approle-to/", 1}
+	CodeKind             = Kind{"authorization code", "d/*/code/", 1}
+	DeviceKind           = Kind{"device code", "d/*/device/", 1}
+	DomainIndex          = Kind{"domain", "d/*/domain/", 1}
+	ExpiryIndex          = Kind{"expiry", "d/*/expiry/", 1}
+	GroupKind            = Kind{"group", "d/*/group/", 1}
+	MemberIndex          = Kind{"group member", "d/*/member/", 1}
+	MemberOfIndex        = Kind{"group membership", "d/*/member-of/", 1}
+	OwnerIndex           = Kind{"owner", "d/*/owner/", 1}
+	OwnerOfIndex         = Kind{"ownership", "d/*/owner-of/", 1}
+	DirectoryRoleIndex   = Kind{"directory role holder", "d/*/role/", 1}
+	DirectoryRoleOfIndex = Kind{"directory role", "d/*/role-of/", 1}
+	RefreshKind          = Kind{"refresh token family", "d/*/rt/", 1}
+	PrincipalKind        = Kind{"service principal", "d/*/sp/", 1}
+	PrincipalAppIndex    = Kind{"service principal's application", "d/*/sp-app/", 1}
+	TenantKind           = Kind{"tenant", "d/*/tenant/", 1}
+	UserKind             = Kind{"user", "d/*/user/", 1}
+	UserNameIndex        = Kind{"user name", "d/*/user-name/", 1}
+	UserCodeKind         = Kind{"user code", "d/*/usercode/", 1}
+
+	GrantIndex      = Kind{"grant", "g/", 0} // g/<principal>\x00K(scope)\x00<role>
+	HostKind        = Kind{"host", "h/host/", 1}
+	InvitationKind  = Kind{"enrollment token", "h/invitation/", 1}
+	BlockKind       = Kind{"identity block", "i/", 1} // i/K(resource)
+	KeyKind         = Kind{"signing key", "k/", 1}    // k/<kid>; k/ itself is the guard of the set
+	AdminKind       = Kind{"administrator", "m/admin", 1}
+	FormatKind      = Kind{"format", "m/format", 1}
+	OperationKind   = Kind{"operation", "o/", 1}
+	ResourceKind    = Kind{"resource", "r/", 1}           // r/K(id)
+	AssignmentKind  = Kind{"role assignment", "s/", 1}    // s/K(scope)\x00<assignment>
+	AssignmentCount = Kind{"assignment count", "sc/", 1}  // sc/<subscription>
+	AssignmentIndex = Kind{"assignment name", "sn/", 0}   // sn/<tenant>/<assignment>
+	TypeIndex       = Kind{"resource of a type", "t/", 0} // t/<type>/<subscription>/<group>/<name>
+	EventKind       = Kind{"activity event", "x/", 1}     // x/<time>-<id>
+)
+
+// Kinds gives all kinds.
+func Kinds() []Kind {
+	return []Kind{
+		AssociationIndex,
+		AppKind, AppIDIndex, AppURIIndex, AppRoleKind, AppRoleToIndex, CodeKind, DeviceKind, DomainIndex, ExpiryIndex, GroupKind,
+		MemberIndex, MemberOfIndex, OwnerIndex, OwnerOfIndex, DirectoryRoleIndex, DirectoryRoleOfIndex, RefreshKind,
+		PrincipalKind, PrincipalAppIndex, TenantKind, UserKind, UserNameIndex, UserCodeKind,
+		GrantIndex, HostKind, InvitationKind, BlockKind, KeyKind, AdminKind, FormatKind, OperationKind, ResourceKind,
+		AssignmentKind, AssignmentCount, AssignmentIndex, TypeIndex, EventKind,
+	}
+}
+
+// Holds reports whether a key has the format of this kind.
+func (k Kind) Holds(key string) bool {
+	before, after, tenant := strings.Cut(k.Keys, "*")
+	rest, ok := strings.CutPrefix(key, before)
+	if !ok || !tenant {
+		return ok
+	}
+	end := strings.IndexByte(rest, '/')
+	return end >= 0 && strings.HasPrefix(rest[end:], after)
+}
+
+// KindOf finds the kind of a key.
+func KindOf(key string) (Kind, bool) {
+	all := Kinds()
+	if i := slices.IndexFunc(all, func(k Kind) bool { return k.Holds(key) }); i >= 0 {
+		return all[i], true
+	}
+	return Kind{}, false
+}

@@ -1,0 +1,103 @@
+package store_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"strings"
+	"testing"
+
+	"midas/internal/store"
+)
+
+// overlap reports whether some key could have both formats. A '*' matches any segment.
+func overlap(a, b string) bool {
+	x, y := strings.Split(a, "/"), strings.Split(b, "/")
+	for i := 0; ; i++ {
+		lastX, lastY := i == len(x)-1, i == len(y)-1
+		switch {
+		case lastX && lastY: // the beginning of a segment
+			return strings.HasPrefix(x[i], y[i]) || strings.HasPrefix(y[i], x[i])
+		case lastX:
+			return y[i] == "*" || strings.HasPrefix(y[i], x[i])
+		case lastY:
+			return x[i] == "*" || strings.HasPrefix(x[i], y[i])
+		case x[i] != y[i] && x[i] != "*" && y[i] != "*":
+			return false
+		}
+	}
+}
+
+func TestOverlapOfFormats(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		want bool
+	}{
+		{"r/", "r/", true}, {"r/", "s/", false}, {"s/", "sc/", false}, {"s", "sc/", true}, {"m/admin", "m/admins", true},
+		{"m/admin", "m/format", false}, {"d/", "d/*/user/", true}, {"d/*/user/", "d/*/user-name/", false},
+		{"d/*/user/", "d/x/user/", true}, {"d/*/user/", "d/*/user/a/", true}, {"d/*/", "d/x", true},
+	} {
+		if got := overlap(c.a, c.b); got != c.want {
+			t.Errorf("%q and %q: %v", c.a, c.b, got)
+		}
+		if got := overlap(c.b, c.a); got != c.want {
+			t.Errorf("%q and %q: %v", c.b, c.a, got)
+		}
+	}
+}
+
+func TestNoKeyBelongsToTwoKinds(t *testing.T) {
+	kinds := store.Kinds()
+	for i, a := range kinds {
+		for _, b := range kinds[:i] {
+			if overlap(a.Keys, b.Keys) {
+				t.Errorf("keys of %s and of %s overlap: %q, %q", a.Name, b.Name, a.Keys, b.Keys)
+			}
+			if a.Name == b.Name {
+				t.Errorf("two kinds are called %s", a.Name)
+			}
+		}
+		if a.Name == "" || a.Keys == "" || a.Version < 0 {
+			t.Errorf("incomplete: %+v", a)
+		}
+	}
+}
+
+func TestEveryDeclaredKindIsListed(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "kinds.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	declared := 0
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok || len(spec.Values) != 1 {
+			return true
+		}
+		if lit, ok := spec.Values[0].(*ast.CompositeLit); ok {
+			if typ, ok := lit.Type.(*ast.Ident); ok && typ.Name == "Kind" {
+				declared++
+			}
+		}
+		return true
+	})
+	if declared == 0 || declared != len(store.Kinds()) {
+		t.Errorf("%d kinds are declared, %d are listed", declared, len(store.Kinds()))
+	}
+}
+
+func TestKindOfKey(t *testing.T) {
+	for key, want := range map[string]string{
+		"r/subscriptions/x": "resource", "d//tenant/x": "tenant", "d/t/sp/x": "service principal",
+		"d/t/sp-app/x": "service principal's application", "k/": "signing key", "m/admin": "administrator",
+	} {
+		if got, ok := store.KindOf(key); !ok || got.Name != want {
+			t.Errorf("%s: %v", key, got)
+		}
+	}
+	for _, key := range []string{"", "z/", "d/t", "d/t/nothing/x", "m/readyz"} {
+		if got, ok := store.KindOf(key); ok {
+			t.Errorf("%q is %v", key, got)
+		}
+	}
+}

@@ -1,0 +1,241 @@
+package store
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"strconv"
+)
+
+// Table reads and writes the records of one kind as values of T, whose JSON form is an object. It is
+// the one place that knows about versions: Put stamps each record with the version of its Kind, and
+// every read compares. A record of a newer version is a *NewerVersionError, and one of an older version
+// is migrated as it is read; it is written in the new form when somebody next puts it.
+//
+// A Table is a description without state. It is used by pointer, and not changed after its declaration.
+type Table[T any] struct {
+	Kind Kind
+
+	// Missing is what Get gives where there is no record. nil stands for ErrNotFound.
+	Missing error
+
+	// Complete, if it is not nil, fills in what a value knows beyond its JSON form, from the record.
+	Complete func(rec Record, v *T) error
+
+	// Migrate has one step for each version before Kind.Version: step i turns the JSON form of version
+	// i+1 into that of version i+2.
+	Migrate []func(old json.RawMessage) (json.RawMessage, error)
+}
+
+// ErrNewerVersion is what every read of a record gives that a newer Midas has written.
+var ErrNewerVersion = errors.New("written by a newer Midas")
+
+// NewerVersionError is an ErrNewerVersion with its details.
+type NewerVersionError struct {
+	Kind    string // of record
+	Key     string
+	Version int // of the record
+	Known   int // the newest version that this Midas knows
+}
+
+func (e *NewerVersionError) Error() string {
+	return fmt.Sprintf("the record %s (%s) has version %d, %v: this one knows versions up to %d; run the Midas that wrote it, or a later one",
+		clip(e.Key), e.Kind, e.Version, ErrNewerVersion, e.Known)
+}
+
+// Is makes every NewerVersionError an ErrNewerVersion.
+func (e *NewerVersionError) Is(target error) bool { return target == ErrNewerVersion }
+
+// Row is one record of a scan.
+type Row[T any] struct {
+	Record
+	Data T
+}
+
+// Get reads the record of a key. A key that is too long for any record is one that is missing, because
+// ids that clients make up become parts of keys.
+func (t *Table[T]) Get(tx Tx, key string) (T, error) {
+	rec, err := t.record(tx, key)
+	if err != nil {
+		var zero T
+		return zero, err
+	}
+	return t.Decode(rec)
+}
+
+// GetShared is Get for hot paths: it decodes each revision of a record once, and remembers the value in
+// kept. All who ask share that value and must not modify it.
+func (t *Table[T]) GetShared(tx Tx, key string, kept *Decoded[T]) (T, error) {
+	rec, err := t.record(tx, key)
+	if err != nil {
+		var zero T
+		return zero, err
+	}
+	return kept.Of(rec, t.Decode)
+}
+
+// Exists reports whether there is a record, without decoding it.
+func (t *Table[T]) Exists(tx Tx, key string) (bool, error) {
+	_, err := t.record(tx, key)
+	if err == nil || t.missing(err) {
+		return err == nil, nil
+	}
+	return false, err
+}
+
+func (t *Table[T]) record(tx Tx, key string) (Record, error) {
+	if len(key) > MaxKey {
+		return Record{}, t.errMissing()
+	}
+	rec, err := tx.Get(key)
+	if errors.Is(err, ErrNotFound) {
+		err = t.errMissing()
+	}
+	return rec, err
+}
+
+func (t *Table[T]) errMissing() error {
+	if t.Missing != nil {
+		return t.Missing
+	}
+	return ErrNotFound
+}
+
+func (t *Table[T]) missing(err error) bool { return errors.Is(err, t.errMissing()) }
+
+// Scan reads the records of a range. It ends with the first error.
+func (t *Table[T]) Scan(tx Tx, r Range) iter.Seq2[Row[T], error] {
+	return func(yield func(Row[T], error) bool) {
+		if len(r.Prefix) > MaxKey {
+			return
+		}
+		for rec, err := range tx.Scan(r) {
+			row := Row[T]{Record: rec}
+			if err == nil {
+				row.Data, err = t.Decode(rec)
+			}
+			if !yield(row, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// List reads the records of a range that is small (see Tx.Records).
+func (t *Table[T]) List(tx Tx, r Range) ([]T, error) {
+	if len(r.Prefix) > MaxKey {
+		return nil, nil
+	}
+	records, err := tx.Records(r)
+	if err != nil || len(records) == 0 {
+		return nil, err
+	}
+	all := make([]T, len(records))
+	for i, rec := range records {
+		if all[i], err = t.Decode(rec); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// Put writes the record of a key.
+func (t *Table[T]) Put(tx Tx, key string, v T) error {
+	value, err := t.encode(v)
+	if err != nil {
+		return fmt.Errorf("encode the %s %s: %w", t.Kind.Name, clip(key), err)
+	}
+	if owner, ok := tx.(interface {
+		putOwned(key string, value []byte)
+	}); ok {
+		owner.putOwned(key, value) // nobody else has it, so it need not be copied
+		return nil
+	}
+	tx.Put(key, value)
+	return nil
+}
+
+// encode puts the version before the fields of v.
+func (t *Table[T]) encode(v T) ([]byte, error) {
+	fields, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	if len(fields) < 2 || fields[0] != '{' {
+		return nil, fmt.Errorf("its JSON form is not an object")
+	}
+	value := make([]byte, 0, len(versionPrefix)+4+len(fields))
+	value = append(value, versionPrefix...)
+	value = strconv.AppendInt(value, int64(t.Kind.Version), 10)
+	if len(fields) > 2 {
+		value = append(value, ',')
+	}
+	return append(value, fields[1:]...), nil
+}
+
+// Decode reads a record that a caller has from elsewhere: a scan, or the change feed.
+func (t *Table[T]) Decode(rec Record) (v T, err error) {
+	version, err := versionOf(rec.Value)
+	value := rec.Value
+	if err == nil && version > t.Kind.Version {
+		return v, &NewerVersionError{Kind: t.Kind.Name, Key: rec.Key, Version: version, Known: t.Kind.Version}
+	}
+	for ; err == nil && version < t.Kind.Version; version++ {
+		value, err = t.migrate(version, value)
+	}
+	if err == nil {
+		err = json.Unmarshal(value, &v)
+	}
+	if err == nil && t.Complete != nil {
+		err = t.Complete(rec, &v)
+	}
+	if err != nil {
+		return v, fmt.Errorf("decode the %s %s: %w", t.Kind.Name, clip(rec.Key), err)
+	}
+	return v, nil
+}
+
+func (t *Table[T]) migrate(from int, value []byte) ([]byte, error) {
+	if from > len(t.Migrate) || t.Migrate[from-1] == nil {
+		return nil, fmt.Errorf("nothing migrates its version %d", from)
+	}
+	value, err := t.Migrate[from-1](value)
+	if err != nil {
+		return nil, fmt.Errorf("migrate its version %d: %w", from, err)
+	}
+	return value, nil
+}
+
+const versionPrefix = `{"v":`
+
+// versionOf reads the version of a record. Table writes it as the first field, where it is found without
+// decoding the rest; a record that something else has written may have it anywhere.
+func versionOf(value []byte) (int, error) {
+	n := 0
+	if len(value) > len(versionPrefix) && string(value[:len(versionPrefix)]) == versionPrefix {
+		for i, c := range value[len(versionPrefix):] {
+			if c == ',' || c == '}' {
+				if i > 0 && n > 0 {
+					return n, nil
+				}
+				break
+			}
+			if c < '0' || c > '9' || n > 1<<24 {
+				n = 0
+				break
+			}
+			n = 10*n + int(c-'0')
+		}
+	}
+	var begin struct {
+		V int `json:"v"`
+	}
+	if err := json.Unmarshal(value, &begin); err != nil {
+		return 0, err
+	}
+	if begin.V < 1 {
+		return 0, errors.New("it has no version")
+	}
+	return begin.V, nil
+}
