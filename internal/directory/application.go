@@ -47,11 +47,6 @@ type Redirects struct {
 	Public []string `json:"public,omitempty"` // a program on somebody's machine
 }
 
-type applicationRecord struct {
-	version
-	Application
-}
-
 // CreateApplication adds an application, or gives ErrExists. Its service principal is created
 // apart.
 func (d *Directory) CreateApplication(tx store.Tx, a Application) error {
@@ -76,21 +71,20 @@ func (d *Directory) CreateApplication(tx store.Tx, a Application) error {
 	if err := d.name(tx, Application{}, a); err != nil {
 		return fmt.Errorf("create application %s: %w", a.AppID, err)
 	}
-	if err := put(tx, byID, reference{version{current}, a.AppID}); err != nil {
+	if err := applicationIDs.Put(tx, byID, reference{a.AppID}); err != nil {
 		return err
 	}
-	return put(tx, record, applicationRecord{version{current}, a})
+	return applications.Put(tx, record, a)
 }
 
 // ApplicationByAppID gives the application with a client id, or ErrNotFound.
 func (d *Directory) ApplicationByAppID(tx store.Tx, tenant, appID string) (Application, error) {
-	r, err := get[applicationRecord](tx, applicationKey(tenant, appID))
-	return r.Application, err
+	return applications.Get(tx, applicationKey(tenant, appID))
 }
 
 // Application gives the application with an object id, or ErrNotFound.
 func (d *Directory) Application(tx store.Tx, tenant, id string) (Application, error) {
-	ref, err := get[reference](tx, applicationIDKey(tenant, id))
+	ref, err := applicationIDs.Get(tx, applicationIDKey(tenant, id))
 	if err != nil {
 		return Application{}, err
 	}
@@ -104,24 +98,22 @@ func (d *Directory) Client(tx store.Tx, tenant, appID string) (Application, erro
 	if a, found := firstPartyClient(tenant, appID); found {
 		return a, nil
 	}
-	r, err := getHot(&d.hot.apps, tx, applicationKey(tenant, appID))
-	return r.Application, err
+	return applications.GetShared(tx, applicationKey(tenant, appID), &d.hot.apps)
 }
 
 // ClientPrincipal gives the principal of an application of the tenant, shared as Client's is.
 func (d *Directory) ClientPrincipal(tx store.Tx, tenant, appID string) (ServicePrincipal, error) {
-	ref, err := getHot(&d.hot.references, tx, principalAppKey(tenant, appID))
+	ref, err := principalApps.GetShared(tx, principalAppKey(tenant, appID), &d.hot.references)
 	if err != nil {
 		return ServicePrincipal{}, err
 	}
-	r, err := getHot(&d.hot.principals, tx, principalKey(tenant, ref.ID))
-	return r.ServicePrincipal, err
+	return principals.GetShared(tx, principalKey(tenant, ref.ID), &d.hot.principals)
 }
 
 // Applications gives at most limit applications in the order of their client ids, after the given
 // client id.
 func (d *Directory) Applications(tx store.Tx, tenant, after string, limit int) ([]Application, error) {
-	return list(tx, applicationKey(tenant, ""), after, limit, func(r applicationRecord) Application { return r.Application })
+	return list(tx, &applications, applicationKey(tenant, ""), after, limit)
 }
 
 // Limits of one application, so that its record stays one that can be read at every sign-in.
@@ -173,7 +165,7 @@ func (d *Directory) UpdateApplication(tx store.Tx, a Application) error {
 	if err != nil {
 		return fmt.Errorf("update application %s: %w", a.AppID, err)
 	}
-	return put(tx, applicationKey(a.TenantID, a.AppID), applicationRecord{version{current}, a})
+	return applications.Put(tx, applicationKey(a.TenantID, a.AppID), a)
 }
 
 func (d *Directory) renamePrincipal(tx store.Tx, a Application) error {
@@ -195,7 +187,7 @@ func (d *Directory) name(tx store.Tx, old, a Application) error {
 	}
 	for _, uri := range a.IdentifierURIs {
 		k := identifierKey(a.TenantID, uri)
-		switch ref, err := get[reference](tx, k); {
+		switch ref, err := identifiers.Get(tx, k); {
 		case err == nil && !arm.SameName(ref.ID, a.AppID):
 			return fmt.Errorf("identifier URI %s: %w", uri, ErrExists)
 		case err != nil && !errors.Is(err, ErrNotFound):
@@ -204,7 +196,7 @@ func (d *Directory) name(tx store.Tx, old, a Application) error {
 		if isFirstPartyName(uri) {
 			return fmt.Errorf("identifier URI %s: %w", uri, ErrExists)
 		}
-		if err := put(tx, k, reference{version{current}, a.AppID}); err != nil {
+		if err := identifiers.Put(tx, k, reference{a.AppID}); err != nil {
 			return err
 		}
 	}
@@ -246,7 +238,7 @@ func (d *Directory) Resource(tx store.Tx, tenant, audience string) (ServicePrinc
 		return p, nil
 	}
 	for _, name := range []string{audience, trimAudience(audience), audience + "/"} {
-		ref, err := get[reference](tx, identifierKey(tenant, name))
+		ref, err := identifiers.Get(tx, identifierKey(tenant, name))
 		if err == nil {
 			return d.ServicePrincipalByAppID(tx, tenant, ref.ID)
 		}

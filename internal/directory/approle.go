@@ -37,11 +37,6 @@ type AppRoleAssignment struct {
 	Created     time.Time `json:"created"`
 }
 
-type appRoleRecord struct {
-	version
-	AppRoleAssignment
-}
-
 // identify derives the id. It looks like Entra's: 43 characters of base64url.
 func (a *AppRoleAssignment) identify() {
 	sum := sha256.Sum256([]byte(arm.Fold(a.PrincipalID + "/" + a.ResourceID + "/" + a.AppRoleID)))
@@ -75,10 +70,10 @@ func (d *Directory) AssignAppRole(tx store.Tx, a AppRoleAssignment) (AppRoleAssi
 	if err := absent(tx, k); err != nil {
 		return a, fmt.Errorf("assign app role to %s: %w", a.PrincipalID, err)
 	}
-	if err := put(tx, appRoleToKey(a.TenantID, a.ResourceID, a.ID), reference{version{current}, a.PrincipalID}); err != nil {
+	if err := appRolesTo.Put(tx, appRoleToKey(a.TenantID, a.ResourceID, a.ID), reference{a.PrincipalID}); err != nil {
 		return a, err
 	}
-	return a, put(tx, k, appRoleRecord{version{current}, a})
+	return a, appRoles.Put(tx, k, a)
 }
 
 // assignable says whether one of the roles may be given to an object of a kind.
@@ -117,13 +112,12 @@ func (a *AppRoleAssignment) drop(tx store.Tx) {
 
 // AppRoleAssignment gives one assignment of a principal, or ErrNotFound.
 func (d *Directory) AppRoleAssignment(tx store.Tx, tenant, principal, id string) (AppRoleAssignment, error) {
-	r, err := get[appRoleRecord](tx, appRoleKey(tenant, principal, id))
-	return r.AppRoleAssignment, err
+	return appRoles.Get(tx, appRoleKey(tenant, principal, id))
 }
 
 // AppRoleAssignmentOf gives one assignment of a resource's roles, or ErrNotFound.
 func (d *Directory) AppRoleAssignmentOf(tx store.Tx, tenant, resource, id string) (AppRoleAssignment, error) {
-	ref, err := get[reference](tx, appRoleToKey(tenant, resource, id))
+	ref, err := appRolesTo.Get(tx, appRoleToKey(tenant, resource, id))
 	if err != nil {
 		return AppRoleAssignment{}, err
 	}
@@ -135,7 +129,7 @@ const maxAppRoles = 1024
 
 // AppRoleAssignments gives the roles that a principal was given itself, not through groups.
 func (d *Directory) AppRoleAssignments(tx store.Tx, tenant, principal string) ([]AppRoleAssignment, error) {
-	return list(tx, appRoleKey(tenant, principal, ""), "", maxAppRoles, func(r appRoleRecord) AppRoleAssignment { return r.AppRoleAssignment })
+	return list(tx, &appRoles, appRoleKey(tenant, principal, ""), "", maxAppRoles)
 }
 
 // AppRoleAssignedTo gives at most limit assignments of a resource's roles, after the given id.
@@ -146,15 +140,11 @@ func (d *Directory) AppRoleAssignedTo(tx store.Tx, tenant, resource, after strin
 		r.After = prefix + arm.Fold(after)
 	}
 	var all []AppRoleAssignment
-	for rec, err := range tx.Scan(r) {
+	for ref, err := range appRolesTo.Scan(tx, r) {
 		if err != nil {
 			return nil, fmt.Errorf("list assignments of %s: %w", resource, err)
 		}
-		ref, err := decode[reference](rec)
-		if err != nil {
-			return nil, err
-		}
-		a, err := d.AppRoleAssignment(tx, tenant, ref.ID, rec.Key[len(prefix):])
+		a, err := d.AppRoleAssignment(tx, tenant, ref.Data.ID, ref.Key[len(prefix):])
 		if err != nil {
 			return nil, fmt.Errorf("list assignments of %s: %w", resource, err)
 		}
@@ -241,7 +231,7 @@ func (d *Directory) RolesOf(tx store.Tx, p ServicePrincipal) ([]AppRole, error) 
 
 // unlinkAppRoles removes at most limit assignments to and of an object that was deleted.
 func unlinkAppRoles(tx store.Tx, tenant, oid string, limit int) (n int, err error) {
-	given, err := list(tx, appRoleKey(tenant, oid, ""), "", limit, func(r appRoleRecord) AppRoleAssignment { return r.AppRoleAssignment })
+	given, err := list(tx, &appRoles, appRoleKey(tenant, oid, ""), "", limit)
 	if err != nil {
 		return 0, err
 	}
@@ -253,16 +243,12 @@ func unlinkAppRoles(tx store.Tx, tenant, oid string, limit int) (n int, err erro
 	if n == limit {
 		return n, nil
 	}
-	for rec, err := range tx.Scan(store.Range{Prefix: prefix, Limit: limit - n}) {
+	for ref, err := range appRolesTo.Scan(tx, store.Range{Prefix: prefix, Limit: limit - n}) {
 		if err != nil {
 			return n, err
 		}
-		ref, err := decode[reference](rec)
-		if err != nil {
-			return n, err
-		}
-		tx.Delete(rec.Key)
-		tx.Delete(appRoleKey(tenant, ref.ID, rec.Key[len(prefix):]))
+		tx.Delete(ref.Key)
+		tx.Delete(appRoleKey(tenant, ref.Data.ID, ref.Key[len(prefix):]))
 		n++
 	}
 	return n, nil

@@ -18,11 +18,10 @@ const decoyRecord = `{"v":1,"id":"00000000-0000-0000-0000-000000000000","appId":
 
 func decoy() (Application, error) {
 	rec := store.Record{Key: "decoy", Value: []byte(decoyRecord)}
-	if _, err := decode[principalRecord](rec); err != nil {
+	if _, err := principals.Decode(rec); err != nil {
 		return Application{}, err
 	}
-	r, err := decode[applicationRecord](rec)
-	return r.Application, err
+	return applications.Decode(rec)
 }
 
 // Authenticate says which principal a client is that shows a secret. The error is
@@ -67,11 +66,10 @@ func (d *Directory) Authenticate(ctx context.Context, tenant, appID string, text
 // client reads an application with its principal; both are shared and must not be changed. An application without a principal in the tenant
 // cannot act there, and counts as not found.
 func (d *Directory) client(tx store.Tx, tenant, appID string) (app Application, p ServicePrincipal, found bool, err error) {
-	a, err := getHot(&d.hot.apps, tx, applicationKey(tenant, appID))
+	app, err = applications.GetShared(tx, applicationKey(tenant, appID), &d.hot.apps)
 	if err == nil {
 		p, err = d.ClientPrincipal(tx, tenant, appID)
 	}
-	app = a.Application
 	if errors.Is(err, ErrNotFound) {
 		return app, p, false, nil
 	}

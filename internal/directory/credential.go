@@ -79,7 +79,7 @@ func (d *Directory) changeCredentials(tx store.Tx, tenant, appID string, change 
 	if err != nil {
 		return fmt.Errorf("change credentials of application %s: %w", appID, err)
 	}
-	return put(tx, applicationKey(tenant, appID), applicationRecord{version{current}, a})
+	return applications.Put(tx, applicationKey(tenant, appID), a)
 }
 
 // secret is the position of the secret with a key id, or -1.

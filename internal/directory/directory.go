@@ -12,7 +12,6 @@
 package directory
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -53,131 +52,91 @@ type Directory struct {
 
 // hot is what the token endpoint reads for each token, kept decoded. What it gives is shared.
 type hot struct {
-	tenants    store.Decoded[tenantRecord]
-	apps       store.Decoded[applicationRecord]
-	principals store.Decoded[principalRecord]
+	tenants    store.Decoded[Tenant]
+	apps       store.Decoded[Application]
+	principals store.Decoded[ServicePrincipal]
 	users      store.Decoded[userRecord]
 	references store.Decoded[reference]
 }
 
-// key joins the parts of a key below a tenant. Ids are GUIDs or domain names, which compare without
-// regard to case.
-func key(tenant, kind, id string) string {
-	return "d/" + arm.Fold(tenant) + "/" + kind + "/" + arm.Fold(id)
+// The kinds of records.
+var (
+	tenants      = store.Table[Tenant]{Kind: store.TenantKind, Missing: ErrNotFound}
+	applications = store.Table[Application]{Kind: store.AppKind, Missing: ErrNotFound}
+	principals   = store.Table[ServicePrincipal]{Kind: store.PrincipalKind, Missing: ErrNotFound}
+	users        = store.Table[userRecord]{Kind: store.UserKind, Missing: ErrNotFound}
+	groups       = store.Table[Group]{Kind: store.GroupKind, Missing: ErrNotFound}
+	appRoles     = store.Table[AppRoleAssignment]{Kind: store.AppRoleKind, Missing: ErrNotFound}
+)
+
+// The look-ups: each leads to the id under which the record is found.
+var (
+	domains        = references(store.DomainIndex)       // -> tenant id
+	applicationIDs = references(store.AppIDIndex)        // -> client id
+	identifiers    = references(store.AppURIIndex)       // -> client id
+	principalApps  = references(store.PrincipalAppIndex) // -> object id
+	userNames      = references(store.UserNameIndex)     // -> object id
+	appRolesTo     = references(store.AppRoleToIndex)    // -> principal
+)
+
+// reference is the value of a look-up key.
+type reference struct {
+	ID string `json:"id"`
+}
+
+func references(kind store.Kind) store.Table[reference] {
+	return store.Table[reference]{Kind: kind, Missing: ErrNotFound}
+}
+
+// key is a key of a kind in a tenant. Ids are GUIDs or domain names, which compare without regard to
+// case.
+func key(kind store.Kind, tenant, id string) string {
+	return kind.Key(arm.Fold(tenant), arm.Fold(id))
 }
 
 // Keys by kind. The application's record is found by its client id and the principal's by its object
 // id, because tokens are asked for with the one and carry the other.
-func tenantKey(id string) string                { return key("", "tenant", id) }
-func domainKey(name string) string              { return key("", "domain", name) }       // -> tenant id
-func applicationKey(tenant, app string) string  { return key(tenant, "app", app) }       //
-func applicationIDKey(tenant, id string) string { return key(tenant, "app-object", id) } // -> client id
-func principalKey(tenant, oid string) string    { return key(tenant, "sp", oid) }        //
-func principalAppKey(tenant, app string) string { return key(tenant, "sp-app", app) }    // -> object id
-
-func identifierKey(tenant, uri string) string { return key(tenant, "app-uri", uri) }   // -> client id
-func userKey(tenant, oid string) string       { return key(tenant, "user", oid) }      //
-func userNameKey(tenant, upn string) string   { return key(tenant, "user-name", upn) } // -> object id
-func groupKey(tenant, oid string) string      { return key(tenant, "group", oid) }     //
+func tenantKey(id string) string                { return key(store.TenantKind, "", id) }
+func domainKey(name string) string              { return key(store.DomainIndex, "", name) }
+func applicationKey(tenant, app string) string  { return key(store.AppKind, tenant, app) }
+func applicationIDKey(tenant, id string) string { return key(store.AppIDIndex, tenant, id) }
+func principalKey(tenant, oid string) string    { return key(store.PrincipalKind, tenant, oid) }
+func principalAppKey(tenant, app string) string { return key(store.PrincipalAppIndex, tenant, app) }
+func identifierKey(tenant, uri string) string   { return key(store.AppURIIndex, tenant, uri) }
+func userKey(tenant, oid string) string         { return key(store.UserKind, tenant, oid) }
+func userNameKey(tenant, upn string) string     { return key(store.UserNameIndex, tenant, upn) }
+func groupKey(tenant, oid string) string        { return key(store.GroupKind, tenant, oid) }
 
 // The record of an app role assignment is found by its principal, because that is who gets tokens.
-func appRoleKey(tenant, principal, id string) string { return key(tenant, "approle", principal+"/"+id) }
+func appRoleKey(tenant, principal, id string) string {
+	return key(store.AppRoleKind, tenant, principal+"/"+id)
+}
+
 func appRoleToKey(tenant, resource, id string) string {
-	return key(tenant, "approle-to", resource+"/"+id)
-} // -> principal
-
-// version begins every record, so that a later Midas can tell old ones and this one refuses newer
-// ones.
-type version struct {
-	V int `json:"v"`
-}
-
-const current = 1
-
-func (v version) number() int { return v.V }
-
-// get reads a record, or gives ErrNotFound.
-func get[T interface{ number() int }](tx store.Tx, key string) (T, error) {
-	return getHot[T](nil, tx, key)
-}
-
-// getHot is get for those who do not change what they are given.
-func getHot[T interface{ number() int }](kept *store.Decoded[T], tx store.Tx, key string) (T, error) {
-	var zero T
-	if len(key) > store.MaxKey {
-		return zero, ErrNotFound // an id that a client made up; nothing has such a key
-	}
-	rec, err := tx.Get(key)
-	if errors.Is(err, store.ErrNotFound) {
-		return zero, ErrNotFound
-	}
-	if err != nil {
-		return zero, err
-	}
-	if kept == nil {
-		return decode[T](rec)
-	}
-	return kept.Of(rec, decode[T])
-}
-
-func decode[T interface{ number() int }](rec store.Record) (T, error) {
-	var v T
-	if err := json.Unmarshal(rec.Value, &v); err != nil {
-		return v, fmt.Errorf("read record %s: %w", rec.Key, err)
-	}
-	if v.number() != current {
-		return v, fmt.Errorf("read record %s: version %d was written by a newer Midas", rec.Key, v.number())
-	}
-	return v, nil
+	return key(store.AppRoleToIndex, tenant, resource+"/"+id)
 }
 
 // list reads at most limit (0: all) records of one kind after an id. prefix is the key of the empty
 // id.
-func list[R interface{ number() int }, T any](tx store.Tx, prefix, after string, limit int, of func(R) T) ([]T, error) {
-	if len(prefix) > store.MaxKey {
-		return nil, nil
-	}
+func list[T any](tx store.Tx, table *store.Table[T], prefix, after string, limit int) ([]T, error) {
 	r := store.Range{Prefix: prefix, Limit: limit}
 	if after != "" {
 		r.After = prefix + arm.Fold(after)
 	}
-	records, err := tx.Records(r)
+	all, err := table.List(tx, r)
 	if err != nil {
 		return nil, fmt.Errorf("list %s: %w", prefix, err)
 	}
-	var all []T
-	for _, rec := range records {
-		v, err := decode[R](rec)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, of(v))
-	}
 	return all, nil
-}
-
-func put(tx store.Tx, key string, record any) error {
-	data, err := json.Marshal(record)
-	if err != nil {
-		return fmt.Errorf("write record %s: %w", key, err)
-	}
-	tx.Put(key, data)
-	return nil
-}
-
-// reference is the value of a look-up key: the id under which the record is found.
-type reference struct {
-	version
-	ID string `json:"id"`
 }
 
 // absent guards a key that is about to be created.
 func absent(tx store.Tx, key string) error {
 	_, err := tx.Get(key)
-	if err == nil {
+	switch {
+	case err == nil:
 		return ErrExists
-	}
-	if errors.Is(err, store.ErrNotFound) {
+	case errors.Is(err, store.ErrNotFound):
 		return nil
 	}
 	return err

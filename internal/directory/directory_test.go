@@ -269,7 +269,7 @@ func TestRecordsOfANewerVersionAreRefused(t *testing.T) {
 		tx.Put("d//tenant/"+other, []byte(`{"v":1`))
 		return nil
 	})
-	for id, says := range map[string]string{tenant: "newer Midas", other: "read record d//tenant/"} {
+	for id, says := range map[string]string{tenant: "newer Midas", other: "decode the tenant"} {
 		if _, err := d.FindTenant(t.Context(), id); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("error %v does not say %q", err, says)
 		}

@@ -28,11 +28,6 @@ type Group struct {
 	Extra map[string]json.RawMessage `json:"extra,omitempty"`
 }
 
-type groupRecord struct {
-	version
-	Group
-}
-
 // CreateGroup adds a group, or gives ErrExists. Names need not be unique.
 func (d *Directory) CreateGroup(tx store.Tx, g Group) error {
 	if g.ID == "" || g.TenantID == "" {
@@ -44,7 +39,7 @@ func (d *Directory) CreateGroup(tx store.Tx, g Group) error {
 	if err := absent(tx, groupKey(g.TenantID, g.ID)); err != nil {
 		return fmt.Errorf("create group %s: %w", g.ID, err)
 	}
-	return put(tx, groupKey(g.TenantID, g.ID), groupRecord{version{current}, g})
+	return groups.Put(tx, groupKey(g.TenantID, g.ID), g)
 }
 
 // UpdateGroup replaces a group, or gives ErrNotFound.
@@ -52,7 +47,7 @@ func (d *Directory) UpdateGroup(tx store.Tx, g Group) error {
 	if _, err := d.Group(tx, g.TenantID, g.ID); err != nil {
 		return fmt.Errorf("update group %s: %w", g.ID, err)
 	}
-	return put(tx, groupKey(g.TenantID, g.ID), groupRecord{version{current}, g})
+	return groups.Put(tx, groupKey(g.TenantID, g.ID), g)
 }
 
 // DeleteGroup removes a group, or gives ErrNotFound. From then on nobody is a member of it; see
@@ -67,13 +62,12 @@ func (d *Directory) DeleteGroup(tx store.Tx, tenant, oid string) error {
 
 // Group gives the group with an object id, or ErrNotFound.
 func (d *Directory) Group(tx store.Tx, tenant, oid string) (Group, error) {
-	r, err := get[groupRecord](tx, groupKey(tenant, oid))
-	return r.Group, err
+	return groups.Get(tx, groupKey(tenant, oid))
 }
 
 // Groups gives at most limit groups in the order of their object ids, after the given one.
 func (d *Directory) Groups(tx store.Tx, tenant, after string, limit int) ([]Group, error) {
-	return list(tx, groupKey(tenant, ""), after, limit, func(r groupRecord) Group { return r.Group })
+	return list(tx, &groups, groupKey(tenant, ""), after, limit)
 }
 
 // AddMember makes a user, a service principal or a group a member of a group. It gives ErrNotFound

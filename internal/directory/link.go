@@ -15,35 +15,42 @@ import (
 // Links outlive what they link, for deleting an object with thousands of them does not fit into one
 // transaction. So whoever reads links looks whether the other end still exists, and Unlink removes
 // the traces afterwards. Object ids are never used twice.
-type relation string
+type relation struct{ links, back store.Table[link] }
 
-const (
-	membership relation = "member" // group, member
-	ownership  relation = "owner"  // group, application or service principal, owner
-	holding    relation = "role"   // directory role, holder
-)
+// link is the value of both keys; all that it says is in them.
+type link struct{}
 
-func (r relation) key(tenant, container, member string) string {
-	return key(tenant, string(r), container+"/"+member)
+func newRelation(kind, back store.Kind) *relation {
+	return &relation{store.Table[link]{Kind: kind, Missing: ErrNotFound}, store.Table[link]{Kind: back, Missing: ErrNotFound}}
 }
 
-func (r relation) backKey(tenant, member, container string) string {
-	return key(tenant, string(r)+"-of", member+"/"+container)
+var (
+	membership = newRelation(store.MemberIndex, store.MemberOfIndex)               // group, member
+	ownership  = newRelation(store.OwnerIndex, store.OwnerOfIndex)                 // group, application or service principal, owner
+	holding    = newRelation(store.DirectoryRoleIndex, store.DirectoryRoleOfIndex) // directory role, holder
+)
+
+func (r *relation) key(tenant, container, member string) string {
+	return key(r.links.Kind, tenant, container+"/"+member)
+}
+
+func (r *relation) backKey(tenant, member, container string) string {
+	return key(r.back.Kind, tenant, member+"/"+container)
 }
 
 // add links two objects that the caller has got, or gives ErrExists.
-func (r relation) add(tx store.Tx, tenant, container, member string) error {
+func (r *relation) add(tx store.Tx, tenant, container, member string) error {
 	if err := absent(tx, r.key(tenant, container, member)); err != nil {
 		return err
 	}
-	if err := put(tx, r.key(tenant, container, member), version{current}); err != nil {
+	if err := r.links.Put(tx, r.key(tenant, container, member), link{}); err != nil {
 		return err
 	}
-	return put(tx, r.backKey(tenant, member, container), version{current})
+	return r.back.Put(tx, r.backKey(tenant, member, container), link{})
 }
 
 // remove gives ErrNotFound when there is no such link.
-func (r relation) remove(tx store.Tx, tenant, container, member string) error {
+func (r *relation) remove(tx store.Tx, tenant, container, member string) error {
 	linked, err := r.linked(tx, tenant, container, member)
 	if err != nil {
 		return err
@@ -55,33 +62,29 @@ func (r relation) remove(tx store.Tx, tenant, container, member string) error {
 	return nil
 }
 
-func (r relation) drop(tx store.Tx, tenant, container, member string) {
+func (r *relation) drop(tx store.Tx, tenant, container, member string) {
 	tx.Delete(r.key(tenant, container, member))
 	tx.Delete(r.backKey(tenant, member, container))
 }
 
-func (r relation) linked(tx store.Tx, tenant, container, member string) (bool, error) {
-	k := r.key(tenant, container, member)
-	if len(k) > store.MaxKey {
-		return false, nil
-	}
-	_, err := tx.Get(k)
-	if errors.Is(err, store.ErrNotFound) {
+func (r *relation) linked(tx store.Tx, tenant, container, member string) (bool, error) {
+	_, err := r.links.Get(tx, r.key(tenant, container, member))
+	if errors.Is(err, ErrNotFound) {
 		return false, nil
 	}
 	return err == nil, err
 }
 
-func (r relation) members(tx store.Tx, tenant, container, after string, limit int) ([]string, error) {
-	return lastParts(tx, r.key(tenant, container, ""), after, limit)
+func (r *relation) members(tx store.Tx, tenant, container, after string, limit int) ([]string, error) {
+	return lastParts(tx, &r.links, r.key(tenant, container, ""), after, limit)
 }
 
-func (r relation) containers(tx store.Tx, tenant, member string, limit int) ([]string, error) {
-	return lastParts(tx, r.backKey(tenant, member, ""), "", limit)
+func (r *relation) containers(tx store.Tx, tenant, member string, limit int) ([]string, error) {
+	return lastParts(tx, &r.back, r.backKey(tenant, member, ""), "", limit)
 }
 
-// lastParts gives what follows a prefix in the keys below it. It reads no values.
-func lastParts(tx store.Tx, prefix, after string, limit int) ([]string, error) {
+// lastParts gives what follows a prefix in the keys below it.
+func lastParts(tx store.Tx, table *store.Table[link], prefix, after string, limit int) ([]string, error) {
 	if len(prefix) > store.MaxKey {
 		return nil, nil
 	}
@@ -95,6 +98,9 @@ func lastParts(tx store.Tx, prefix, after string, limit int) ([]string, error) {
 	}
 	ids := make([]string, len(records))
 	for i, rec := range records {
+		if err := table.Check(rec); err != nil {
+			return nil, err
+		}
 		ids[i] = rec.Key[len(prefix):]
 	}
 	return ids, nil
@@ -125,7 +131,7 @@ func (d *Directory) Unlink(ctx context.Context, tenant, oid string) error {
 // unlink removes one batch, and says whether there may be more.
 func unlink(tx store.Tx, tenant, oid string) (more bool, err error) {
 	left := unlinkBatch
-	for _, r := range []relation{membership, ownership, holding} {
+	for _, r := range []*relation{membership, ownership, holding} {
 		members, err := r.members(tx, tenant, oid, "", left)
 		if err != nil {
 			return false, err

@@ -43,11 +43,6 @@ type ServicePrincipal struct {
 	FirstParty bool `json:"-"`
 }
 
-type principalRecord struct {
-	version
-	ServicePrincipal
-}
-
 // CreateServicePrincipal adds a principal, or gives ErrExists when its object id or its client id is
 // taken.
 func (d *Directory) CreateServicePrincipal(tx store.Tx, p ServicePrincipal) error {
@@ -68,10 +63,10 @@ func (d *Directory) CreateServicePrincipal(tx store.Tx, p ServicePrincipal) erro
 			}
 		}
 	}
-	if err := put(tx, byApp, reference{version{current}, p.ID}); err != nil {
+	if err := principalApps.Put(tx, byApp, reference{p.ID}); err != nil {
 		return err
 	}
-	return put(tx, record, principalRecord{version{current}, p})
+	return principals.Put(tx, record, p)
 }
 
 // UpdateServicePrincipal replaces what may change of a principal; its client id and type stay as
@@ -89,7 +84,7 @@ func (d *Directory) UpdateServicePrincipal(tx store.Tx, p ServicePrincipal) erro
 	if old.Enabled && !p.Enabled {
 		p.ValidFrom = d.revocation()
 	}
-	return put(tx, principalKey(p.TenantID, p.ID), principalRecord{version{current}, p})
+	return principals.Put(tx, principalKey(p.TenantID, p.ID), p)
 }
 
 // DeleteServicePrincipal removes a principal, or gives ErrNotFound. What it was given, roles among
@@ -110,10 +105,10 @@ func (d *Directory) DeleteServicePrincipal(tx store.Tx, tenant, oid string) erro
 // RevokeTokens makes all tokens invalid that were issued to a principal or a user up to now, or
 // gives ErrNotFound.
 func (d *Directory) RevokeTokens(tx store.Tx, tenant, oid string) error {
-	p, err := get[principalRecord](tx, principalKey(tenant, oid))
+	p, err := principals.Get(tx, principalKey(tenant, oid))
 	if err == nil {
 		p.ValidFrom = d.revocation()
-		return put(tx, principalKey(tenant, oid), p)
+		return principals.Put(tx, principalKey(tenant, oid), p)
 	}
 	if !errors.Is(err, ErrNotFound) {
 		return fmt.Errorf("revoke tokens of %s: %w", oid, err)
@@ -123,7 +118,7 @@ func (d *Directory) RevokeTokens(tx store.Tx, tenant, oid string) error {
 		return fmt.Errorf("revoke tokens of %s: %w", oid, err)
 	}
 	u.ValidFrom = d.revocation()
-	return put(tx, userKey(tenant, oid), u)
+	return users.Put(tx, userKey(tenant, oid), u)
 }
 
 // revocation is the ValidFrom of a principal whose tokens are revoked now. Tokens of this very second
@@ -134,18 +129,18 @@ func (d *Directory) revocation() time.Time {
 
 // ServicePrincipal gives the principal with an object id, or ErrNotFound.
 func (d *Directory) ServicePrincipal(tx store.Tx, tenant, oid string) (ServicePrincipal, error) {
-	r, err := get[principalRecord](tx, principalKey(tenant, oid))
+	p, err := principals.Get(tx, principalKey(tenant, oid))
 	if errors.Is(err, ErrNotFound) {
 		if p, found := firstParty(tenant, func(p ServicePrincipal) bool { return arm.SameName(p.ID, oid) }); found {
 			return p, nil
 		}
 	}
-	return r.ServicePrincipal, err
+	return p, err
 }
 
 // ServicePrincipalByAppID gives the principal with a client id, or ErrNotFound.
 func (d *Directory) ServicePrincipalByAppID(tx store.Tx, tenant, appID string) (ServicePrincipal, error) {
-	ref, err := get[reference](tx, principalAppKey(tenant, appID))
+	ref, err := principalApps.Get(tx, principalAppKey(tenant, appID))
 	if errors.Is(err, ErrNotFound) {
 		if p, found := firstParty(tenant, func(p ServicePrincipal) bool { return arm.SameName(p.AppID, appID) }); found {
 			return p, nil
@@ -160,5 +155,5 @@ func (d *Directory) ServicePrincipalByAppID(tx store.Tx, tenant, appID string) (
 // ServicePrincipals gives at most limit principals in the order of their object ids, after the given
 // one. Those that are in every tenant are not among them; FirstPartyPrincipals gives them.
 func (d *Directory) ServicePrincipals(tx store.Tx, tenant, after string, limit int) ([]ServicePrincipal, error) {
-	return list(tx, principalKey(tenant, ""), after, limit, func(r principalRecord) ServicePrincipal { return r.ServicePrincipal })
+	return list(tx, &principals, principalKey(tenant, ""), after, limit)
 }

@@ -18,13 +18,13 @@ type Standing struct {
 // Standing tells how a principal or a user stands now, or gives ErrNotFound. It is on the path of
 // every request, so what it reads is kept decoded.
 func (d *Directory) Standing(tx store.Tx, tenant, oid string) (Standing, error) {
-	p, err := getHot(&d.hot.principals, tx, principalKey(tenant, oid))
+	p, err := principals.GetShared(tx, principalKey(tenant, oid), &d.hot.principals)
 	if err == nil {
 		return Standing{Enabled: p.Enabled, ValidFrom: p.ValidFrom, ClientID: p.AppID, ResourceID: p.ResourceID}, nil
 	}
 	if !errors.Is(err, ErrNotFound) {
 		return Standing{}, err
 	}
-	u, err := getHot(&d.hot.users, tx, userKey(tenant, oid))
+	u, err := users.GetShared(tx, userKey(tenant, oid), &d.hot.users)
 	return Standing{Enabled: u.Enabled, ValidFrom: u.ValidFrom}, err
 }

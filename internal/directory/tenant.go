@@ -18,11 +18,6 @@ type Tenant struct {
 	Created       time.Time `json:"created"`
 }
 
-type tenantRecord struct {
-	version
-	Tenant
-}
-
 // PutTenant creates or replaces a tenant. It gives ErrExists when its domain is another tenant's.
 func (d *Directory) PutTenant(tx store.Tx, t Tenant) error {
 	if t.ID == "" {
@@ -33,7 +28,7 @@ func (d *Directory) PutTenant(tx store.Tx, t Tenant) error {
 		return fmt.Errorf("put tenant %s: %w", t.ID, err)
 	}
 	if t.DefaultDomain != "" {
-		switch ref, err := get[reference](tx, domainKey(t.DefaultDomain)); {
+		switch ref, err := domains.Get(tx, domainKey(t.DefaultDomain)); {
 		case err == nil && !arm.SameName(ref.ID, t.ID):
 			return fmt.Errorf("put tenant %s: domain %s: %w", t.ID, t.DefaultDomain, ErrExists)
 		case err != nil && !errors.Is(err, ErrNotFound):
@@ -44,20 +39,19 @@ func (d *Directory) PutTenant(tx store.Tx, t Tenant) error {
 		tx.Delete(domainKey(old.DefaultDomain))
 	}
 	if t.DefaultDomain != "" {
-		if err := put(tx, domainKey(t.DefaultDomain), reference{version{current}, t.ID}); err != nil {
+		if err := domains.Put(tx, domainKey(t.DefaultDomain), reference{t.ID}); err != nil {
 			return err
 		}
 	}
 	if t.Created.IsZero() {
 		t.Created = d.Now().UTC()
 	}
-	return put(tx, tenantKey(t.ID), tenantRecord{version{current}, t})
+	return tenants.Put(tx, tenantKey(t.ID), t)
 }
 
 // Tenant gives the tenant with an id, or ErrNotFound.
 func (d *Directory) Tenant(tx store.Tx, id string) (Tenant, error) {
-	r, err := getHot(&d.hot.tenants, tx, tenantKey(id))
-	return r.Tenant, err
+	return tenants.GetShared(tx, tenantKey(id), &d.hot.tenants)
 }
 
 // TenantByName gives the tenant with an id or with a domain name, as URLs name it, or ErrNotFound.
@@ -66,7 +60,7 @@ func (d *Directory) TenantByName(tx store.Tx, name string) (Tenant, error) {
 	if !errors.Is(err, ErrNotFound) {
 		return t, err
 	}
-	ref, err := get[reference](tx, domainKey(name))
+	ref, err := domains.Get(tx, domainKey(name))
 	if err != nil {
 		return Tenant{}, err
 	}
@@ -85,15 +79,11 @@ func (d *Directory) FindTenant(ctx context.Context, name string) (t Tenant, err 
 // Tenants gives all tenants in the order of their ids.
 func (d *Directory) Tenants(tx store.Tx) ([]Tenant, error) {
 	var all []Tenant
-	for rec, err := range tx.Scan(store.Range{Prefix: tenantKey("")}) {
+	for t, err := range tenants.Scan(tx, store.Range{Prefix: tenantKey("")}) {
 		if err != nil {
 			return nil, fmt.Errorf("list tenants: %w", err)
 		}
-		r, err := decode[tenantRecord](rec)
-		if err != nil {
-			return nil, fmt.Errorf("list tenants: %w", err)
-		}
-		all = append(all, r.Tenant)
+		all = append(all, t.Data)
 	}
 	return all, nil
 }

@@ -40,7 +40,6 @@ type User struct {
 
 // userRecord keeps the password's hash beside the user, so that it leaves this package with nobody.
 type userRecord struct {
-	version
 	User
 	Password passwordHash `json:"password,omitempty"`
 }
@@ -64,17 +63,17 @@ func (d *Directory) CreateUser(tx store.Tx, u User, pw PasswordText) error {
 			return fmt.Errorf("create user %s: %w", u.UserPrincipalName, err)
 		}
 	}
-	r := userRecord{version: version{current}, User: u}
+	r := userRecord{User: u}
 	if pw != "" {
 		var err error
 		if r.Password, err = d.hashPassword(pw); err != nil {
 			return fmt.Errorf("create user %s: %w", u.UserPrincipalName, err)
 		}
 	}
-	if err := put(tx, byName, reference{version{current}, u.ID}); err != nil {
+	if err := userNames.Put(tx, byName, reference{u.ID}); err != nil {
 		return err
 	}
-	return put(tx, record, r)
+	return users.Put(tx, record, r)
 }
 
 // check refuses names that could not be looked up or shown.
@@ -105,14 +104,14 @@ func (d *Directory) UpdateUser(tx store.Tx, u User) error {
 			return fmt.Errorf("update user %s: name %s: %w", u.ID, u.UserPrincipalName, err)
 		}
 		tx.Delete(was)
-		if err := put(tx, is, reference{version{current}, u.ID}); err != nil {
+		if err := userNames.Put(tx, is, reference{u.ID}); err != nil {
 			return err
 		}
 	}
 	if old.Enabled && !u.Enabled {
 		u.ValidFrom = d.revocation()
 	}
-	return put(tx, userKey(u.TenantID, u.ID), userRecord{version{current}, u, old.Password})
+	return users.Put(tx, userKey(u.TenantID, u.ID), userRecord{u, old.Password})
 }
 
 // DeleteUser removes a user, or gives ErrNotFound. See Unlink for what it was part of.
@@ -137,7 +136,7 @@ func (d *Directory) SetPassword(tx store.Tx, tenant, oid string, pw PasswordText
 		return fmt.Errorf("set password of user %s: %w", oid, err)
 	}
 	r.ValidFrom = d.revocation()
-	return put(tx, userKey(tenant, oid), r)
+	return users.Put(tx, userKey(tenant, oid), r)
 }
 
 // HasPassword says whether a user can sign in with a password, or gives ErrNotFound.
@@ -153,7 +152,7 @@ func (d *Directory) User(tx store.Tx, tenant, oid string) (User, error) {
 }
 
 func (d *Directory) userRecord(tx store.Tx, tenant, oid string) (userRecord, error) {
-	return get[userRecord](tx, userKey(tenant, oid))
+	return users.Get(tx, userKey(tenant, oid))
 }
 
 // UserByName gives the user with a user principal name, whatever its case, or ErrNotFound.
@@ -163,7 +162,7 @@ func (d *Directory) UserByName(tx store.Tx, tenant, upn string) (User, error) {
 }
 
 func (d *Directory) userRecordByName(tx store.Tx, tenant, upn string) (userRecord, error) {
-	ref, err := get[reference](tx, userNameKey(tenant, upn))
+	ref, err := userNames.Get(tx, userNameKey(tenant, upn))
 	if err != nil {
 		return userRecord{}, err
 	}
@@ -173,7 +172,12 @@ func (d *Directory) userRecordByName(tx store.Tx, tenant, upn string) (userRecor
 // Users gives at most limit users in the order of their object ids, from the one after the given
 // object id on; the empty string is the beginning.
 func (d *Directory) Users(tx store.Tx, tenant, after string, limit int) ([]User, error) {
-	return list(tx, userKey(tenant, ""), after, limit, func(r userRecord) User { return r.User })
+	records, err := list(tx, &users, userKey(tenant, ""), after, limit)
+	all := make([]User, len(records))
+	for i, r := range records {
+		all[i] = r.User
+	}
+	return all, err
 }
 
 // AuthenticateUser says which user it is that shows a password. The error is ErrUnknownUser,

@@ -77,6 +77,15 @@ func Kinds() []Kind {
 	}
 }
 
+// Key is the key of this kind that ends in rest. segment takes the place of the '*', where there is one.
+func (k Kind) Key(segment, rest string) string {
+	before, after, varies := strings.Cut(k.Keys, "*")
+	if !varies {
+		return before + rest
+	}
+	return before + segment + after + rest
+}
+
 // Holds reports whether a key has the format of this kind.
 func (k Kind) Holds(key string) bool {
 	before, after, tenant := strings.Cut(k.Keys, "*")

@@ -75,15 +75,6 @@ func (t *Table[T]) GetShared(tx Tx, key string, kept *Decoded[T]) (T, error) {
 	return kept.Of(rec, t.Decode)
 }
 
-// Exists reports whether there is a record, without decoding it.
-func (t *Table[T]) Exists(tx Tx, key string) (bool, error) {
-	_, err := t.record(tx, key)
-	if err == nil || t.missing(err) {
-		return err == nil, nil
-	}
-	return false, err
-}
-
 func (t *Table[T]) record(tx Tx, key string) (Record, error) {
 	if len(key) > MaxKey {
 		return Record{}, t.errMissing()
@@ -101,8 +92,6 @@ func (t *Table[T]) errMissing() error {
 	}
 	return ErrNotFound
 }
-
-func (t *Table[T]) missing(err error) bool { return errors.Is(err, t.errMissing()) }
 
 // Scan reads the records of a range. It ends with the first error.
 func (t *Table[T]) Scan(tx Tx, r Range) iter.Seq2[Row[T], error] {
@@ -174,13 +163,32 @@ func (t *Table[T]) encode(v T) ([]byte, error) {
 	return append(value, fields[1:]...), nil
 }
 
+// Check refuses a record of a newer version without decoding it, for those who need only its key.
+func (t *Table[T]) Check(rec Record) error {
+	version, err := versionOf(rec.Value)
+	if err != nil {
+		return t.undecodable(rec, err)
+	}
+	return t.compare(rec, version)
+}
+
+func (t *Table[T]) compare(rec Record, version int) error {
+	if version > t.Kind.Version {
+		return &NewerVersionError{Kind: t.Kind.Name, Key: rec.Key, Version: version, Known: t.Kind.Version}
+	}
+	return nil
+}
+
 // Decode reads a record that a caller has from elsewhere: a scan, or the change feed.
 func (t *Table[T]) Decode(rec Record) (v T, err error) {
 	version, err := versionOf(rec.Value)
-	value := rec.Value
-	if err == nil && version > t.Kind.Version {
-		return v, &NewerVersionError{Kind: t.Kind.Name, Key: rec.Key, Version: version, Known: t.Kind.Version}
+	if err != nil {
+		return v, t.undecodable(rec, err)
 	}
+	if err := t.compare(rec, version); err != nil {
+		return v, err
+	}
+	value := rec.Value
 	for ; err == nil && version < t.Kind.Version; version++ {
 		value, err = t.migrate(version, value)
 	}
@@ -191,9 +199,13 @@ func (t *Table[T]) Decode(rec Record) (v T, err error) {
 		err = t.Complete(rec, &v)
 	}
 	if err != nil {
-		return v, fmt.Errorf("decode the %s %s: %w", t.Kind.Name, clip(rec.Key), err)
+		return v, t.undecodable(rec, err)
 	}
 	return v, nil
+}
+
+func (t *Table[T]) undecodable(rec Record, err error) error {
+	return fmt.Errorf("decode the %s %s: %w", t.Kind.Name, clip(rec.Key), err)
 }
 
 func (t *Table[T]) migrate(from int, value []byte) ([]byte, error) {
