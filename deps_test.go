@@ -22,6 +22,7 @@ var mayImport = map[string]string{
 	"internal/odata":        "",
 	"internal/store":        "",
 	"internal/store/pebble": "internal/store",
+	"internal/throttle":     "",
 
 	"internal/store/storetest": "internal/store internal/store/pebble",
 	"internal/localca":         "internal/atomicfile",

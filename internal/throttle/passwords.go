@@ -1,0 +1,185 @@
+package throttle
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// The rules of Passwords that are not told others.
+var (
+	userHere       = Rule{Name: "password of a user from an address", Burst: 10, Refill: 6 * time.Second}
+	userEverywhere = Rule{Name: "password of a user", Burst: 100, Refill: 10 * time.Second}
+	fromAddress    = Rule{Name: "password from an address", Burst: 60, Refill: 2 * time.Second}
+	fromNetwork    = Rule{Name: "password from a network", Burst: 240, Refill: 500 * time.Millisecond}
+	lookUps        = Rule{Name: "look-up of a familiar address", Burst: 60, Refill: time.Second}
+)
+
+// known is the rule under which familiar addresses are kept in memory, so that the store is not asked
+// for them again: a bucket that is missing something is a familiar one.
+var known = Rule{Name: "familiar address", Burst: 1, Refill: 24 * time.Hour}
+
+// knownBuckets is how many familiar addresses are kept in memory. The store has the others.
+const knownBuckets = 1 << 14
+
+// Familiar remembers from which addresses users have signed in.
+type Familiar interface {
+	// IsFamiliar reports whether a user has signed in from the source before.
+	IsFamiliar(ctx context.Context, tenant, user string, from Source) (bool, error)
+
+	// Remember keeps that a user has signed in from the source. It is cheap when that is known.
+	Remember(ctx context.Context, tenant, user string, from Source) error
+}
+
+// Passwords bounds how often passwords may be tried: for one user from one address, for one user from
+// everywhere, and from one address and one network for all users together. From an address from which
+// the user has signed in before, only the first counts, so that nobody locks a user out of their own
+// machine by guessing from elsewhere, and such tries go first in a Queue. Table is required; rules that
+// are not set have sensible limits. It is safe for concurrent use, and not to be copied.
+//
+// A refusal computes no hash. It reads the store only to find out whether a refused source is a
+// familiar one of the user, and that only so often for each address (LookUps). Who has signed in
+// within a day is known without it.
+type Passwords struct {
+	Table    *Table
+	Familiar Familiar // nil: no address is familiar
+
+	Here       Rule // by user and address
+	Everywhere Rule // by user
+	Address    Rule // by address
+	Network    Rule // by network
+	LookUps    Rule // by address
+
+	once  sync.Once
+	known *Table // familiar addresses, apart from the buckets that strangers can make
+}
+
+// Guess is who tries the password of whom. User is the user name as it is compared, folded by the
+// caller; neither name is longer than MaxName.
+type Guess struct {
+	Tenant, User string
+	From         Source
+}
+
+// Attempt is a try that was counted, before it was made.
+type Attempt struct {
+	Waiter
+	guess   Guess
+	charges []Charge
+}
+
+// Refused is how long an address or its network has to wait whoever the user is, unless the address is
+// one of the user's familiar ones: 0 when it may try. It costs nothing, so it comes before everything
+// else that a request costs.
+func (p *Passwords) Refused(from Source) time.Duration {
+	wait := p.Table.Wait(p.ofSource(from)...)
+	if wait > 0 && p.Table.Wait(p.lookUp(from)) == 0 {
+		return 0 // Try finds out whether the user is familiar there
+	}
+	return wait
+}
+
+// Try counts a try before it is made, and gives an Attempt; or it gives nil and says how long to wait.
+// The error is that of Familiar.
+func (p *Passwords) Try(ctx context.Context, g Guess) (*Attempt, Refusal, error) {
+	here := p.Table.Charge(p.Here.Or(userHere), g.Tenant, g.User, g.From.Address())
+	if wait := p.Table.Wait(here); wait > 0 {
+		return nil, Refusal{Wait: wait, Locked: true}, nil
+	}
+	everywhere := p.Table.Charge(p.Everywhere.Or(userEverywhere), g.Tenant, g.User)
+	source := p.ofSource(g.From)
+	refusal := p.refusal(everywhere, source)
+	lookUp, familiar := p.lookUp(g.From), p.isKnown(g)
+	if !familiar {
+		if refusal.Wait > 0 && p.Table.Wait(lookUp) > 0 {
+			return nil, refusal, nil
+		}
+		var err error
+		if familiar, err = p.isFamiliar(ctx, g); err != nil {
+			return nil, Refusal{}, err
+		}
+	}
+	charges := []Charge{here}
+	if !familiar {
+		if refusal.Wait > 0 {
+			p.Table.Count(lookUp)
+			return nil, refusal, nil
+		}
+		charges = append(append(charges, everywhere), source...)
+	}
+	if wait := p.Table.Take(charges...); wait > 0 { // others were faster
+		return nil, Refusal{Wait: wait, Locked: p.Table.Wait(source...) == 0}, nil
+	}
+	return &Attempt{Waiter: Waiter{From: g.From, Familiar: familiar}, guess: g, charges: charges}, Refusal{}, nil
+}
+
+// Refusal says why a try is not made.
+type Refusal struct {
+	Wait   time.Duration // until the next; 0 means that it is made
+	Locked bool          // the user was tried too often; otherwise the address or the network has tried too often
+}
+
+func (p *Passwords) refusal(everywhere Charge, source []Charge) Refusal {
+	if wait := p.Table.Wait(source...); wait > 0 {
+		return Refusal{Wait: wait}
+	}
+	return Refusal{Wait: p.Table.Wait(everywhere), Locked: true}
+}
+
+func (p *Passwords) ofSource(from Source) []Charge {
+	return []Charge{
+		p.Table.Charge(p.Address.Or(fromAddress), from.Address()),
+		p.Table.Charge(p.Network.Or(fromNetwork), from.Network()),
+	}
+}
+
+func (p *Passwords) lookUp(from Source) Charge {
+	return p.Table.Charge(p.LookUps.Or(lookUps), from.Address())
+}
+
+func (p *Passwords) isFamiliar(ctx context.Context, g Guess) (bool, error) {
+	if p.Familiar == nil {
+		return false, nil
+	}
+	is, err := p.Familiar.IsFamiliar(ctx, g.Tenant, g.User, g.From)
+	if err != nil {
+		return false, fmt.Errorf("look up familiar addresses: %w", err)
+	}
+	if is {
+		p.keepKnown(g)
+	}
+	return is, nil
+}
+
+func (p *Passwords) isKnown(g Guess) bool {
+	table := p.knownTable()
+	return table.Wait(table.Charge(known, g.Tenant, g.User, g.From.Address())) > 0
+}
+
+func (p *Passwords) keepKnown(g Guess) {
+	table := p.knownTable()
+	table.Count(table.Charge(known, g.Tenant, g.User, g.From.Address()))
+}
+
+func (p *Passwords) knownTable() *Table {
+	p.once.Do(func() { p.known = &Table{Now: p.Table.Now, Buckets: knownBuckets} })
+	return p.known
+}
+
+// Forgive takes back a try that did not fail, or that told who has tried nothing.
+func (p *Passwords) Forgive(a *Attempt) { p.Table.Return(a.charges...) }
+
+// Succeeded forgives a try and remembers the source as a familiar one of the user. The user has signed
+// in whatever the error is, which is that of Familiar.
+func (p *Passwords) Succeeded(ctx context.Context, a *Attempt) error {
+	p.Forgive(a)
+	p.keepKnown(a.guess)
+	if p.Familiar == nil {
+		return nil
+	}
+	if err := p.Familiar.Remember(ctx, a.guess.Tenant, a.guess.User, a.guess.From); err != nil {
+		return fmt.Errorf("remember a familiar address: %w", err)
+	}
+	return nil
+}

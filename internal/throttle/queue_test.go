@@ -1,0 +1,167 @@
+package throttle_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"midas/internal/throttle"
+)
+
+// served runs a queue in which each that is served takes a second, and records in which order they
+// were.
+type served struct {
+	*throttle.Queue
+	order  []string
+	busy   []string
+	cancel map[string]context.CancelFunc
+}
+
+// comes lets one wait. Its address is at the front of its name: 192.0.2.1#3.
+func (s *served) comes(name, address string, familiar bool) {
+	ctx, cancel := context.WithCancel(context.Background())
+	s.cancel[name] = cancel
+	go func() {
+		release, err := s.Acquire(ctx, throttle.Waiter{From: throttle.SourceOf(address), Familiar: familiar})
+		switch {
+		case errors.Is(err, throttle.ErrBusy):
+			s.busy = append(s.busy, name)
+			return
+		case err != nil:
+			return
+		}
+		s.order = append(s.order, name)
+		time.Sleep(time.Second)
+		release()
+		release() // does nothing
+	}()
+	synctest.Wait()
+}
+
+func inQueue(t *testing.T, slots, waiting int, fn func(s *served)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		s := &served{Queue: &throttle.Queue{Slots: slots, Waiting: waiting}, cancel: map[string]context.CancelFunc{}}
+		fn(s)
+		time.Sleep(time.Hour)
+		if n := s.Len(); n != 0 {
+			t.Errorf("%d still wait", n)
+		}
+	})
+}
+
+// position is how many were served before one, or -1.
+func (s *served) position(name string) int {
+	for i, one := range s.order {
+		if one == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// TestAFloodFromOneAddress fills the queue from one address, again and again. Another address is
+// served after what runs and one turn.
+func TestAFloodFromOneAddress(t *testing.T) {
+	inQueue(t, 1, 8, func(s *served) {
+		for i := range 50 {
+			s.comes(fmt.Sprint("flood ", i), "192.0.2.66", false)
+		}
+		s.comes("victim", "198.51.100.1", false)
+		for i := range 50 {
+			s.comes(fmt.Sprint("more ", i), "192.0.2.66", false)
+		}
+		time.Sleep(time.Minute)
+		if at := s.position("victim"); at < 0 || at > 2 {
+			t.Errorf("the other address was served after %d hashes, want at most 2: %q", at, s.order)
+		}
+	})
+}
+
+// TestAFloodFromOneNetwork comes from many addresses of one network, IPv6 ones of one /48.
+func TestAFloodFromOneNetwork(t *testing.T) {
+	inQueue(t, 1, 16, func(s *served) {
+		for i := range 100 {
+			s.comes(fmt.Sprint("flood ", i), fmt.Sprintf("2001:db8:0:%x::1", i), false)
+		}
+		s.comes("victim", "2001:db8:1::1", false)
+		s.comes("neighbour", "2001:db8:0:1::1", false)
+		for i := range 100 {
+			s.comes(fmt.Sprint("more ", i), fmt.Sprintf("2001:db8:0:%x::2", i), false)
+		}
+		time.Sleep(time.Minute)
+		if at := s.position("victim"); at < 0 || at > 2 {
+			t.Errorf("the other network was served after %d hashes, want at most 2: %q", at, s.order)
+		}
+	})
+}
+
+// TestManyNetworksTakeTurns has a flood from ten networks: one turn of each is the longest wait.
+func TestManyNetworksTakeTurns(t *testing.T) {
+	inQueue(t, 2, 40, func(s *served) {
+		for round := range 20 {
+			for network := range 10 {
+				s.comes(fmt.Sprint("flood ", network, round), fmt.Sprintf("10.0.%d.%d", network, round), false)
+			}
+		}
+		s.comes("victim", "198.51.100.1", false)
+		s.comes("familiar", "198.51.100.2", true)
+		time.Sleep(time.Minute)
+		if at := s.position("victim"); at < 0 || at > 2+10+1 {
+			t.Errorf("served after %d hashes, want one turn of each network: %q", at, s.order)
+		}
+		if at := s.position("familiar"); at < 0 || at > 3 {
+			t.Errorf("the familiar one was served after %d hashes, want at most 3: %q", at, s.order)
+		}
+	})
+}
+
+// TestFamiliarOnesDoNotStarveOthers has a user flooding from an address of their own.
+func TestFamiliarOnesDoNotStarveOthers(t *testing.T) {
+	inQueue(t, 1, 16, func(s *served) {
+		for i := range 100 {
+			s.comes(fmt.Sprint("flood ", i), "192.0.2.66", true)
+		}
+		s.comes("stranger", "198.51.100.1", false)
+		for i := range 100 {
+			s.comes(fmt.Sprint("more ", i), "192.0.2.66", true)
+		}
+		time.Sleep(time.Minute)
+		if at := s.position("stranger"); at < 0 || at > 2 {
+			t.Errorf("the stranger was served after %d hashes, want at most 2: %q", at, s.order)
+		}
+	})
+}
+
+func TestQueueIsBounded(t *testing.T) {
+	inQueue(t, 1, 4, func(s *served) {
+		for i := range 20 {
+			s.comes(fmt.Sprint(i), "192.0.2.1", false)
+		}
+		if s.Len() != 4 || len(s.busy) != 15 {
+			t.Errorf("%d wait and %d were turned away, want 4 and 15", s.Len(), len(s.busy))
+		}
+	})
+}
+
+// TestWhoGivesUp leaves the queue, and takes no turn.
+func TestWhoGivesUp(t *testing.T) {
+	inQueue(t, 1, 8, func(s *served) {
+		for i := range 4 {
+			s.comes(fmt.Sprint(i), "192.0.2.1", false)
+		}
+		s.cancel["1"]()
+		s.cancel["3"]()
+		synctest.Wait()
+		if n := s.Len(); n != 1 {
+			t.Errorf("%d wait, want 1", n)
+		}
+		time.Sleep(time.Minute)
+		if got := fmt.Sprint(s.order); got != "[0 2]" {
+			t.Errorf("served %s, want [0 2]", got)
+		}
+	})
+}
