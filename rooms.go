@@ -72,9 +72,9 @@ func newRooms(ctx context.Context, cfg Config, origin string, dir *datadir.Dir, 
 	}
 	r.directory = &directory.Directory{Store: st, Now: r.now, NewID: r.newID}
 	r.rbac = rbac.New(rbac.Config{Store: st, Log: r.activity, Now: r.now, Principals: r.directory})
-	owners := map[string]resource.Owner{}
+	owners, workers := map[string]resource.Owner{}, map[string]resource.Worker{}
 	r.resources = resource.New(resource.Config{
-		Log: r.activity, Store: st, Now: r.now, NewID: r.newID, Owners: owners, Scopes: r.rbac, Logger: r.log,
+		Log: r.activity, Store: st, Now: r.now, NewID: r.newID, Owners: owners, Workers: workers, Scopes: r.rbac, Logger: r.log,
 		Types: slices.Concat(identity.Types(), compute.Types()),
 	})
 	r.rbac.Scope = r.resources.Lasting
@@ -82,6 +82,7 @@ func newRooms(ctx context.Context, cfg Config, origin string, dir *datadir.Dir, 
 		Resources: r.resources, Directory: r.directory, Log: r.activity, Store: st, Now: r.now, NewID: r.newID,
 	})
 	r.compute = &compute.Service{Resources: r.resources, Now: r.now, NewID: r.newID}
+	workers[compute.ScaleOperation], workers[identity.RestrictOperation] = r.compute.Scale, r.identities.Restrict
 	r.fleet = fleet.New(fleet.Config{
 		Store: st, Log: r.activity, Resources: r.resources, Identities: r.identities, Authority: by.hosts,
 		Logger: r.log, Now: r.now, NewID: r.newID,

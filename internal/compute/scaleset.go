@@ -1,25 +1,19 @@
 package compute
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
-	"slices"
 	"strconv"
 	"strings"
 
-	"midas/internal/activity"
 	"midas/internal/arm"
 	"midas/internal/identity"
 	"midas/internal/resource"
 	"midas/internal/store"
 )
 
-const (
-	maxCapacity = 1000 // machines of one scale set, as in Azure
-	scaleStep   = 50   // machines made in one transaction, two keys each
-)
+const maxCapacity = 1000 // machines of one scale set, as in Azure
 
 const (
 	uniform  = "Uniform"
@@ -89,90 +83,6 @@ func capacityOf(rec resource.Record) (n int, err error) {
 	return n, nil
 }
 
-// Scale makes or ends machines until a uniform scale set has as many as its capacity says. It works
-// in many transactions; one that was cut short is finished by calling it again.
-func (s *Service) Scale(ctx context.Context, ev activity.Event, set arm.ID) error {
-	for {
-		missing, surplus, err := s.grow(ctx, set)
-		if err != nil {
-			return fmt.Errorf("scale %s: %w", set, err)
-		}
-		for _, id := range surplus {
-			ev := ev
-			ev.ResourceID, ev.ResourceType = id.String(), string(Instance)
-			if _, err := s.Resources.Delete(ctx, ev, id); err != nil {
-				return fmt.Errorf("scale %s: %w", set, err)
-			}
-		}
-		if !missing && len(surplus) == 0 { // else look again: the capacity may have changed since
-			return nil
-		}
-	}
-}
-
-// grow makes some of the machines that a set lacks, and names those that it has too many of: the
-// youngest. Writing the set's record keeps two that grow one set apart.
-func (s *Service) grow(ctx context.Context, set arm.ID) (missing bool, surplus []arm.ID, err error) {
-	_, err = s.Resources.Store.Update(ctx, func(tx store.Tx) error {
-		missing, surplus = false, nil
-		rec, err := s.Resources.Get(tx, set)
-		if resource.IsMissing(err) || err == nil && (rec.State == resource.Deleting || modeOf(rec) == flexible) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		wanted, err := capacityOf(rec)
-		if err != nil {
-			return err
-		}
-		machines, err := s.machines(tx, set)
-		if err != nil {
-			return err
-		}
-		if len(machines) >= wanted {
-			surplus = machines[wanted:]
-			return nil
-		}
-		missing = wanted-len(machines) > scaleStep
-		for range min(wanted-len(machines), scaleStep) {
-			if err := s.putInstance(tx, set, rec, rec.Numbered); err != nil {
-				return err
-			}
-			rec.Numbered++
-		}
-		return s.Resources.Put(tx, set, rec)
-	})
-	return missing, surplus, err
-}
-
-// machines gives the ids of a set's machines, oldest first.
-func (s *Service) machines(tx store.Tx, set arm.ID) ([]arm.ID, error) {
-	byNumber := map[int]arm.ID{}
-	for rec, err := range s.Resources.Nested(tx, set) {
-		if err != nil {
-			return nil, err
-		}
-		if !rec.Type.Is(Instance) || rec.State == resource.Deleting {
-			continue
-		}
-		id, err := arm.ParseID(rec.ID)
-		if err != nil {
-			return nil, fmt.Errorf("record %s: %w", rec.ID, err)
-		}
-		number, err := strconv.Atoi(id.Name())
-		if err != nil {
-			return nil, fmt.Errorf("record %s: %w", rec.ID, err)
-		}
-		byNumber[number] = id
-	}
-	var ids []arm.ID
-	for _, n := range slices.Sorted(maps.Keys(byNumber)) {
-		ids = append(ids, byNumber[n])
-	}
-	return ids, nil
-}
-
 // putInstance makes the nth machine of a set.
 func (s *Service) putInstance(tx store.Tx, set arm.ID, of resource.Record, n int) error {
 	id, err := set.Child(Instance, strconv.Itoa(n))
@@ -218,46 +128,4 @@ func computerPrefix(set resource.Record) string {
 		return p.Profile.OS.Prefix
 	}
 	return strings.ToLower(set.Name)
-}
-
-// Shrink takes a machine out of the capacity of its set, before it is deleted.
-func (s *Service) Shrink(ctx context.Context, machine arm.ID) error {
-	set := machine.Parent()
-	_, err := s.Resources.Store.Update(ctx, func(tx store.Tx) error {
-		rec, err := s.Resources.Get(tx, set)
-		if err != nil {
-			return err
-		}
-		if _, err := s.Resources.Get(tx, machine); err != nil {
-			return err
-		}
-		n, err := capacityOf(rec)
-		if err != nil || n == 0 {
-			return err
-		}
-		sku, err := fieldsOf(rec.Extra["sku"])
-		if err != nil {
-			return err
-		}
-		rec = rec.Clone()
-		sku["capacity"] = json.RawMessage(strconv.Itoa(n - 1))
-		if rec.Extra["sku"], err = sku.encode(); err != nil {
-			return err
-		}
-		return s.Resources.Put(tx, set, rec)
-	})
-	if resource.IsMissing(err) {
-		return nil
-	}
-	return err
-}
-
-// Count tells how many machines a set has.
-func (s *Service) Count(ctx context.Context, set arm.ID) (n int, err error) {
-	err = s.Resources.Store.View(ctx, func(tx store.Tx) error {
-		machines, err := s.machines(tx, set)
-		n = len(machines)
-		return err
-	})
-	return n, err
 }

@@ -9,8 +9,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
 	"midas/internal/activity"
@@ -37,6 +39,7 @@ func newService(t *testing.T) *compute.Service {
 	log := &activity.Log{Store: st, Now: time.Now, NewID: uuid.NewString}
 	resources := resource.New(resource.Config{
 		Log: log, Store: st, Now: time.Now, NewID: uuid.NewString, Scopes: noScopes{}, Logger: slog.New(slog.DiscardHandler),
+		Workers: map[string]resource.Worker{},
 	})
 	_, err := st.Update(t.Context(), func(tx store.Tx) error {
 		return resources.EnsureSubscription(tx, "tenant", strings.TrimPrefix(sub, "/subscriptions/"), "Test")
@@ -51,12 +54,16 @@ func newService(t *testing.T) *compute.Service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &compute.Service{Resources: resources, Now: time.Now, NewID: uuid.NewString}
+	s := &compute.Service{Resources: resources, Now: time.Now, NewID: uuid.NewString}
+	resources.Workers[compute.ScaleOperation] = s.Scale
+	return s
 }
 
-// putSet writes the set's record as a PUT with a capacity does.
-func putSet(t *testing.T, s *compute.Service, capacity string) {
+// putSet writes the set's record as a PUT with a capacity does, and gives the operation that the
+// write has begun.
+func putSet(t *testing.T, s *compute.Service, capacity string) resource.Operation {
 	t.Helper()
+	op := s.Resources.NewOperation(compute.ScaleOperation, activity.Event{}, id(t, set))
 	_, err := s.Resources.Store.Update(context.Background(), func(tx store.Tx) error {
 		old, err := s.Resources.Get(tx, id(t, set))
 		if err != nil && !resource.IsMissing(err) {
@@ -68,11 +75,52 @@ func putSet(t *testing.T, s *compute.Service, capacity string) {
 		if wanted, err = s.Set(old, wanted); err != nil {
 			return err
 		}
+		if err := s.Resources.PutOperation(tx, op); err != nil {
+			return err
+		}
 		return s.Resources.Put(tx, id(t, set), wanted)
 	})
 	if err != nil {
 		t.Error(err)
 	}
+	return op
+}
+
+// scale writes a capacity and waits until the set has so many machines.
+func scale(t *testing.T, s *compute.Service, capacity string) {
+	t.Helper()
+	if err := s.Resources.Finish(context.Background(), putSet(t, s, capacity)); err != nil {
+		t.Error(err)
+	}
+}
+
+// machines gives the names of the set's machines, in the order of their numbers, and its capacity.
+func machines(t *testing.T, s *compute.Service) (names []string, capacity int) {
+	t.Helper()
+	err := s.Resources.Store.View(t.Context(), func(tx store.Tx) error {
+		names = nil
+		for rec, err := range s.Resources.Nested(tx, id(t, set)) {
+			if err != nil {
+				return err
+			}
+			names = append(names, rec.Name)
+		}
+		rec, err := s.Resources.Get(tx, id(t, set))
+		if err != nil {
+			return err
+		}
+		var sku struct{ Capacity int }
+		capacity = 0
+		if err := json.Unmarshal(rec.Extra["sku"], &sku); err != nil {
+			return err
+		}
+		capacity = sku.Capacity
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names, capacity
 }
 
 func TestManyWhoScaleOneSetEndWithOneCapacity(t *testing.T) {
@@ -80,35 +128,126 @@ func TestManyWhoScaleOneSetEndWithOneCapacity(t *testing.T) {
 	putSet(t, s, "0")
 	var all sync.WaitGroup
 	for i := range 6 {
-		all.Go(func() {
-			putSet(t, s, fmt.Sprint(10*i))
-			if err := s.Scale(context.Background(), activity.Event{}, id(t, set)); err != nil {
-				t.Error(err)
-			}
-		})
+		all.Go(func() { scale(t, s, fmt.Sprint(10*i)) })
 	}
 	all.Wait()
-	if err := s.Scale(t.Context(), activity.Event{}, id(t, set)); err != nil {
-		t.Fatal(err)
-	}
-	rec, err := s.Resources.Find(t.Context(), id(t, set))
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := s.Count(t.Context(), id(t, set))
-	if want := fmt.Sprintf(`"capacity":%d}`, n); err != nil || !strings.Contains(string(rec.Extra["sku"]), want) {
-		t.Errorf("%d machines, %v; the set wants %s", n, err, rec.Extra["sku"])
+	if names, capacity := machines(t, s); len(names) != capacity {
+		t.Errorf("%d machines; the set wants %d", len(names), capacity)
 	}
 }
 
 func TestScalingWhatIsGoneDoesNothing(t *testing.T) {
 	s := newService(t)
-	if err := s.Scale(t.Context(), activity.Event{}, id(t, set)); err != nil {
+	if err := s.Scale(t.Context(), resource.Operation{Target: set}); err != nil {
 		t.Error(err)
 	}
-	if err := s.Shrink(t.Context(), id(t, set+"/virtualMachines/0")); err != nil {
-		t.Error(err)
+	if existed, err := s.DeleteInstance(t.Context(), activity.Event{}, id(t, set+"/virtualMachines/0")); existed || err != nil {
+		t.Errorf("deleting a machine of no set: %v, %v", existed, err)
 	}
+}
+
+// TestDeletionsOfOneMachineLowerTheCapacityOnce is a race: the others' machines stay, also after the
+// set is written again.
+func TestDeletionsOfOneMachineLowerTheCapacityOnce(t *testing.T) {
+	for range 20 {
+		s := newService(t)
+		scale(t, s, "4")
+		var all sync.WaitGroup
+		for range 6 {
+			all.Go(func() {
+				if _, err := s.DeleteInstance(context.Background(), activity.Event{}, id(t, set+"/virtualMachines/1")); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if err := s.Scale(t.Context(), resource.Operation{Target: set}); err != nil {
+			t.Fatal(err)
+		}
+		names, capacity := machines(t, s)
+		if diff := cmp.Diff([]string{"set_0", "set_2", "set_3"}, names); diff != "" || capacity != 3 {
+			t.Fatalf("the capacity is %d, machines (-want +got)\n%s", capacity, diff)
+		}
+	}
+}
+
+// TestDeletingOneOfTooManyMachinesKeepsTheCapacity deletes a machine between the write of a smaller
+// capacity and the work that follows from it.
+func TestDeletingOneOfTooManyMachinesKeepsTheCapacity(t *testing.T) {
+	s := newService(t)
+	scale(t, s, "4")
+	op := putSet(t, s, "2")
+	if _, err := s.DeleteInstance(t.Context(), activity.Event{}, id(t, set+"/virtualMachines/0")); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Resources.Finish(t.Context(), op); err != nil {
+		t.Fatal(err)
+	}
+	names, capacity := machines(t, s)
+	if diff := cmp.Diff([]string{"set_1", "set_2"}, names); diff != "" || capacity != 2 {
+		t.Errorf("the capacity is %d, machines (-want +got)\n%s", capacity, diff)
+	}
+}
+
+// TestWritesAndDeletionsInAnyOrderAgree lets writes of capacities and deletions of machines collide:
+// in the end there are as many machines as the capacity says.
+func TestWritesAndDeletionsInAnyOrderAgree(t *testing.T) {
+	s := newService(t)
+	scale(t, s, "12")
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() { scale(t, s, fmt.Sprint(6+i)) })
+		all.Go(func() {
+			if _, err := s.DeleteInstance(context.Background(), activity.Event{}, id(t, fmt.Sprintf("%s/virtualMachines/%d", set, i/2))); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if names, capacity := machines(t, s); len(names) != capacity {
+		t.Errorf("%d machines; the set wants %d", len(names), capacity)
+	}
+}
+
+// TestTheNextStartFinishesWhatAKillHasCutShort begins to grow and to shrink a set, and leaves the work
+// to the Run of another process.
+func TestTheNextStartFinishesWhatAKillHasCutShort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newService(t)
+		for _, capacity := range []int{120, 3, 60} {
+			putSet(t, s, fmt.Sprint(capacity))
+			ctx, stop := context.WithCancel(t.Context())
+			done := make(chan struct{})
+			go func() { _ = s.Resources.Run(ctx); close(done) }()
+			synctest.Wait()
+			if names, _ := machines(t, s); len(names) != capacity {
+				t.Errorf("%d machines after the start; the set wants %d", len(names), capacity)
+			}
+			stop()
+			<-done
+		}
+		for _, key := range keys(t, s, "o/") {
+			t.Errorf("the operation %s has not ended", key)
+		}
+	})
+}
+
+func keys(t *testing.T, s *compute.Service, prefix string) (all []string) {
+	t.Helper()
+	err := s.Resources.Store.View(t.Context(), func(tx store.Tx) error {
+		all = nil
+		for rec, err := range tx.Scan(store.Range{Prefix: prefix}) {
+			if err != nil {
+				return err
+			}
+			all = append(all, rec.Key)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
 
 func TestWhatASetCannotBe(t *testing.T) {

@@ -32,6 +32,9 @@ type Write struct {
 	// the present one has only what its id says. Id, type, state and times are not its to change.
 	Change   func(old resource.Record) (resource.Record, error)
 	Identity Assignment
+
+	// Work are operations that begin with the write, in its transaction.
+	Work []resource.Operation
 }
 
 // WriteCarrier creates or changes a resource together with its identity block. The error for what a
@@ -73,6 +76,11 @@ func (s *Service) writeCarrier(ctx context.Context, ev activity.Event, w Write) 
 		for n, r := range is.references {
 			if i := was.find(r.id); i < 0 || was.references[i].PrincipalID != r.PrincipalID {
 				out.Fresh[n] = true
+			}
+		}
+		for _, op := range w.Work {
+			if err := s.Resources.PutOperation(tx, op); err != nil {
+				return err
 			}
 		}
 		return s.Resources.Put(tx, w.ID, rec)

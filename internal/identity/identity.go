@@ -12,6 +12,7 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -97,22 +98,29 @@ func (s *Service) Patch(ctx context.Context, ev activity.Event, id arm.ID, chang
 
 // change carries out a change of an identity, which must exist if exists says so.
 func (s *Service) change(ctx context.Context, ev activity.Event, id arm.ID, exists bool, change Change) (out Identity, created bool, err error) {
-	var was Identity
+	var restricted *resource.Operation
 	err = s.Resources.Settled(ctx, id, func() error {
 		return s.Log.Update(ctx, ev, func(tx store.Tx) error {
+			restricted = nil
 			rec, err := s.present(tx, Write{ID: id, Type: Type, Exists: exists})
 			if err != nil {
 				return err
 			}
 			created = rec.Created.IsZero()
-			was, out, err = s.write(tx, rec, created, change)
+			was, is, err := s.write(tx, rec, created, change)
+			if out = is; err != nil || created || was.Restrictions.equal(is.Restrictions) {
+				return err
+			}
+			op, err := s.restrict(tx, ev, was, is)
+			restricted = &op
 			return err
 		})
 	})
-	if err == nil {
-		err = s.confirm(ctx, ev, was, out)
+	if err != nil || restricted == nil {
+		return out, created, err
 	}
-	return out, created, err
+	refused, err := s.confirm(ctx, *restricted)
+	return out, created, cmp.Or(err, refused)
 }
 
 // Get reads an identity.

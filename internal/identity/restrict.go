@@ -3,6 +3,7 @@ package identity
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -39,35 +40,87 @@ func (s *Service) checkUse(tx store.Tx, i Identity) error {
 	return nil
 }
 
+// RestrictOperation is the kind of the operation that every change of an identity's restrictions begins.
+const RestrictOperation = "restrict"
+
+// restriction is the data of a RestrictOperation.
+type restriction struct {
+	Principal string        `json:"principal"` // which identity of that name
+	Was       *Restrictions `json:"was"`
+	Is        *Restrictions `json:"is"`
+}
+
+// restrict begins the operation of a change of restrictions, in its transaction.
+func (s *Service) restrict(tx store.Tx, ev activity.Event, was, is Identity) (op resource.Operation, err error) {
+	op = s.Resources.NewOperation(RestrictOperation, ev, is.ID)
+	if op.Data, err = json.Marshal(restriction{is.PrincipalID, was.Restrictions, is.Restrictions}); err != nil {
+		return op, fmt.Errorf("encode the restrictions of %s: %w", is.ID, err)
+	}
+	return op, s.Resources.PutOperation(tx, op)
+}
+
+// Restrict is the resource.Worker of RestrictOperation.
+func (s *Service) Restrict(ctx context.Context, op resource.Operation) error {
+	_, err := s.confirm(ctx, op)
+	return err
+}
+
 // confirm looks again who uses an identity whose restrictions have just changed. Scans are not
 // guarded: somebody may have assigned the identity while the change was on its way. From now on
-// nobody can, so that what is found now is all that there will be; then the change is taken back.
-func (s *Service) confirm(ctx context.Context, ev activity.Event, was, is Identity) error {
-	if was.Restrictions.equal(is.Restrictions) {
-		return nil
+// nobody can, so that what is found now is all that there will be; then the change is taken back, and
+// refused says which resource was in its way.
+func (s *Service) confirm(ctx context.Context, op resource.Operation) (refused, err error) {
+	var change restriction
+	if err := json.Unmarshal(op.Data, &change); err != nil {
+		return nil, fmt.Errorf("decode operation %s: %w", op.Name, err)
 	}
-	inUse := s.Store.View(ctx, func(tx store.Tx) error { return s.checkUse(tx, is) })
-	if inUse == nil {
-		return nil
+	id, err := arm.ParseID(op.Target)
+	if err != nil {
+		return nil, fmt.Errorf("operation %s: %w", op.Name, err)
 	}
-	ev.Status, ev.Code, ev.ErrorCode = activity.Failed, http.StatusBadRequest, "BadRequest"
-	err := s.Log.Update(ctx, ev, func(tx store.Tx) error {
-		rec, err := s.Resources.Get(tx, is.ID)
+	_, err = s.Store.Update(context.WithoutCancel(ctx), func(tx store.Tx) error {
+		refused = nil
+		s.Resources.EndOperation(tx, op)
+		rec, err := s.Resources.Get(tx, id)
+		if isMissing(err) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
 		now, err := s.fromRecord(rec)
-		if err != nil || now.PrincipalID != is.PrincipalID || !now.Restrictions.equal(is.Restrictions) {
+		if err != nil || now.PrincipalID != change.Principal || !now.Restrictions.equal(change.Is) {
 			return err // somebody else has decided since
 		}
-		now.Restrictions = was.Restrictions
-		if rec.Properties, err = json.Marshal(now.Properties); err != nil {
-			return fmt.Errorf("encode identity %s: %w", rec.ID, err)
+		if refused, err = inUse(s.checkUse(tx, now)); err != nil || refused == nil {
+			return err
 		}
-		return s.Resources.Put(tx, is.ID, rec)
+		return s.takeBack(tx, op, rec, now, change.Was)
 	})
-	if err != nil && !isMissing(err) {
-		return fmt.Errorf("take back the restrictions of %s: %w", is.ID, err)
+	if err != nil {
+		return nil, fmt.Errorf("confirm the restrictions of %s: %w", id, err)
 	}
-	return inUse
+	return refused, nil
+}
+
+// inUse tells the refusal of checkUse from its failures.
+func inUse(err error) (refused, failed error) {
+	if _, isRefusal := errors.AsType[*arm.Error](err); isRefusal {
+		return err, nil
+	}
+	return nil, err
+}
+
+// takeBack gives an identity its former restrictions, and notes that the change has failed.
+func (s *Service) takeBack(tx store.Tx, op resource.Operation, rec resource.Record, now Identity, was *Restrictions) (err error) {
+	now.Restrictions = was
+	if rec.Properties, err = json.Marshal(now.Properties); err != nil {
+		return fmt.Errorf("encode identity %s: %w", rec.ID, err)
+	}
+	if err := s.Resources.Put(tx, now.ID, rec); err != nil {
+		return err
+	}
+	ev := *op.Event
+	ev.ID, ev.Status, ev.Code, ev.ErrorCode = "", activity.Failed, http.StatusBadRequest, "BadRequest"
+	return s.Log.Append(tx, ev)
 }

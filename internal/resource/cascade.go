@@ -31,18 +31,10 @@ func (s *Service) cost(rec Record) int {
 
 // DeleteGroup marks a group as going away and leaves the cascade to Run. A group that does not
 // exist gives ARM's not-found error; one that is going away already gives a further operation.
-func (s *Service) DeleteGroup(ctx context.Context, ev activity.Event, id arm.ID) (Operation, error) {
-	op := Operation{Name: s.NewID(), Subscription: id.Subscription(), Target: id.String(), Starter: ev.CallerObjectID, Started: s.Now().UTC()}
-	err := s.Log.Update(ctx, ev, func(tx store.Tx) error {
-		rec, err := s.Get(tx, id)
-		if err != nil {
-			return err
-		}
-		rec.State, rec.Changed = Deleting, op.Started
-		if err := putOperation(tx, op); err != nil {
-			return err
-		}
-		return s.Put(tx, id, rec)
+func (s *Service) DeleteGroup(ctx context.Context, ev activity.Event, id arm.ID) (op Operation, err error) {
+	err = s.Log.Update(ctx, ev, func(tx store.Tx) error {
+		op, _, err = s.MarkDeleting(tx, ev, id)
+		return err
 	})
 	if err != nil {
 		return Operation{}, err
@@ -59,13 +51,13 @@ func (s *Service) tellRun() {
 	}
 }
 
-// Run ends the groups that wait for it, those of an earlier process too, until ctx ends.
+// Run finishes the operations that wait for it, those of an earlier process too, until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
 	ticker := time.NewTicker(sweepEvery)
 	defer ticker.Stop()
 	for {
 		if err := s.sweep(ctx); err != nil && ctx.Err() == nil {
-			s.Logger.ErrorContext(ctx, "delete resource groups", "error", err)
+			s.Logger.ErrorContext(ctx, "finish operations", "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -105,8 +97,11 @@ func (s *Service) sweep(ctx context.Context) error {
 	return err
 }
 
-// finish ends what an operation is about, and the operation with it.
+// finish does what an operation stands for.
 func (s *Service) finish(ctx context.Context, op Operation) error {
+	if op.Kind != "" {
+		return s.work(ctx, op)
+	}
 	target, err := arm.ParseID(op.Target)
 	if err != nil {
 		return fmt.Errorf("operation %s: %w", op.Name, err)
@@ -118,34 +113,62 @@ func (s *Service) finish(ctx context.Context, op Operation) error {
 // and below, and then the record itself together with whatever last does. Every step may be
 // repeated, also by several at once. What is not going away any more was ended by another and may
 // have been made anew: it is left alone.
-func (s *Service) end(ctx context.Context, target arm.ID, last func(store.Tx) error) (err error) {
-	for step := more; step == more; {
-		if step, err = s.deleteSome(ctx, target); err != nil {
-			return fmt.Errorf("empty %s: %w", target, err)
-		}
-		if step == empty {
-			if err := s.Scopes.DeleteScope(ctx, target); err != nil {
-				return fmt.Errorf("delete role assignments of %s: %w", target, err)
-			}
-		}
-	}
-	_, err = s.Store.Update(ctx, func(tx store.Tx) error {
-		if err := last(tx); err != nil {
+func (s *Service) end(ctx context.Context, target arm.ID, last func(store.Tx) error) error {
+	for removed := false; !removed; {
+		found, err := s.empty(ctx, target)
+		if err != nil {
 			return err
 		}
+		if removed, err = s.removeEmptied(ctx, target, found, last); err != nil {
+			return fmt.Errorf("end %s: %w", target, err)
+		}
+	}
+	return nil
+}
+
+// empty deletes all that a target which is going away holds. It gives the revision of the target's
+// record while it held nothing any more; 0 if the target is not going away.
+func (s *Service) empty(ctx context.Context, target arm.ID) (store.Revision, error) {
+	for {
+		step, err := s.deleteSome(ctx, target)
+		if err != nil {
+			return 0, fmt.Errorf("empty %s: %w", target, err)
+		}
+		if step.more {
+			continue
+		}
+		if step.target == 0 {
+			return 0, nil
+		}
+		if err := s.Scopes.DeleteScope(ctx, target); err != nil {
+			return 0, fmt.Errorf("delete role assignments of %s: %w", target, err)
+		}
+		return step.target, nil
+	}
+}
+
+// removeEmptied removes the record of a target, if it is still the one that was found empty, and runs
+// last. It reports false, and does nothing, if the target is going away under another revision: then
+// it was made anew meanwhile and may hold something.
+func (s *Service) removeEmptied(ctx context.Context, target arm.ID, found store.Revision, last func(store.Tx) error) (removed bool, err error) {
+	_, err = s.Store.Update(ctx, func(tx store.Tx) error {
+		removed = true
 		rec, err := s.read(tx, recordKey(target))
-		if errors.Is(err, store.ErrNotFound) || err == nil && rec.State != Deleting {
+		switch {
+		case errors.Is(err, store.ErrNotFound) || err == nil && rec.State != Deleting:
+			return last(tx)
+		case err != nil:
+			return err
+		case rec.Revision != found:
+			removed = false
 			return nil
 		}
-		if err != nil {
+		if err := last(tx); err != nil {
 			return err
 		}
 		return s.Remove(tx, target, rec)
 	})
-	if err != nil {
-		return fmt.Errorf("end %s: %w", target, err)
-	}
-	return nil
+	return removed, err
 }
 
 // endOperation keeps the operation of a group for those who poll it; nobody polls that of a
@@ -159,33 +182,30 @@ func (s *Service) endOperation(tx store.Tx, op Operation, target arm.ID) error {
 	return putOperation(tx, op)
 }
 
-// progress is what one step of a cascade has found.
-type progress uint8
-
-const (
-	more  progress = iota // deleted some; there may be others
-	empty                 // the target holds nothing any more
-	gone                  // the target is not going away (any more)
-)
+// step is what one transaction of a cascade has found.
+type step struct {
+	target store.Revision // of the target's record; 0 if it is not going away (any more)
+	more   bool           // some was deleted, and there may be others
+}
 
 // deleteSome deletes a few of the resources in a target that is going away.
-func (s *Service) deleteSome(ctx context.Context, target arm.ID) (found progress, err error) {
+func (s *Service) deleteSome(ctx context.Context, target arm.ID) (found step, err error) {
 	_, err = s.Store.Update(ctx, func(tx store.Tx) error {
-		found = empty
+		found = step{}
 		rec, err := s.read(tx, recordKey(target))
 		if errors.Is(err, store.ErrNotFound) || err == nil && rec.State != Deleting {
-			found = gone
 			return nil
 		}
 		if err != nil {
 			return err
 		}
+		found.target = rec.Revision
 		left := cascadeStep
 		for kept, err := range tx.Scan(store.Range{Prefix: recordKey(target) + "/", Limit: cascadeStep}) {
 			if err != nil {
 				return err
 			}
-			found = more
+			found.more = true
 			rec, err := s.read(tx, kept.Key) // again, so that the transaction notices a change in between
 			if errors.Is(err, store.ErrNotFound) {
 				continue

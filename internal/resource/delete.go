@@ -16,35 +16,52 @@ import (
 // The record is first marked as going away, which keeps others from creating anything in it. Should
 // Midas stop before the rest is done, Run goes on with it.
 func (s *Service) Delete(ctx context.Context, ev activity.Event, id arm.ID) (existed bool, err error) {
+	return s.DeleteWith(ctx, ev, id, func(store.Tx, bool) error { return nil })
+}
+
+// DeleteWith is Delete with further writes in the transaction that marks the record. The function is
+// told whether the mark is new: it is not where another deletion of the resource is under way.
+func (s *Service) DeleteWith(ctx context.Context, ev activity.Event, id arm.ID, with func(tx store.Tx, marked bool) error) (existed bool, err error) {
 	if _, err := s.Find(ctx, id); IsMissing(err) {
 		return false, nil
 	} else if err != nil {
 		return false, err
 	}
-	op := Operation{Name: s.NewID(), Subscription: id.Subscription(), Target: id.String(), Starter: ev.CallerObjectID, Started: s.Now().UTC()}
+	var op Operation
 	err = s.Log.Update(ctx, ev, func(tx store.Tx) error {
-		rec, err := s.Get(tx, id)
-		existed = !IsMissing(err)
-		if !existed {
+		marked := false
+		op, marked, err = s.MarkDeleting(tx, ev, id)
+		if existed = !IsMissing(err); !existed {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		rec.State, rec.Changed = Deleting, op.Started
-		if err := putOperation(tx, op); err != nil {
-			return err
-		}
-		return s.Put(tx, id, rec)
+		return with(tx, marked)
 	})
 	if err != nil || !existed {
 		return false, err
 	}
-	if err := s.finish(context.WithoutCancel(ctx), op); err != nil {
-		s.tellRun()
-		return true, err
+	return true, s.Finish(ctx, op)
+}
+
+// MarkDeleting marks a resource or a group as going away, in the caller's transaction, and begins the
+// operation that ends it. The mark of another deletion is left as it is; then marked is false. What
+// does not exist gives ARM's not-found error.
+func (s *Service) MarkDeleting(tx store.Tx, ev activity.Event, id arm.ID) (op Operation, marked bool, err error) {
+	rec, err := s.Get(tx, id)
+	if err != nil {
+		return Operation{}, false, err
 	}
-	return true, nil
+	op = s.NewOperation("", ev, id)
+	if err := putOperation(tx, op); err != nil {
+		return Operation{}, false, err
+	}
+	if rec.State == Deleting {
+		return op, false, nil
+	}
+	rec.State, rec.Changed = Deleting, op.Started
+	return op, true, s.Put(tx, id, rec)
 }
 
 // Settled runs a write. When it meets a resource that is going away, it helps to end that, and runs

@@ -87,7 +87,9 @@ type Config struct {
 	Owners map[string]Owner // by folded type
 	Blocks Owner            // of the identity blocks that resources of any type carry
 	Scopes Scopes
-	Logger *slog.Logger
+	// Workers carry out operations that are not deletions, by their kind.
+	Workers map[string]Worker
+	Logger  *slog.Logger
 	// Types are spelled as errors name them; any other type is named as the caller has spelled it.
 	Types []arm.Type
 }

@@ -24,10 +24,11 @@ type carrierKind struct {
 	change func(old, wanted resource.Record) (resource.Record, error)
 	// check refuses identities that such a resource cannot have; nil refuses none.
 	check func(wanted resource.Record, a identity.Assignment) error
-	// written is called after each write, before the answer; nil does nothing.
-	written func(context.Context, *Request) error
-	// leaving is called before each deletion; nil does nothing.
-	leaving func(context.Context, *Request) error
+	// work is the kind of the operation that each write begins, and that is carried out before the
+	// answer; empty for none.
+	work string
+	// remove deletes such a resource; nil is resource.Service.Delete.
+	remove func(context.Context, activity.Event, arm.ID) (existed bool, err error)
 }
 
 // anyType stands for the type of the request, in the table and in RBAC actions.
@@ -139,12 +140,16 @@ func (h *Handler) writeCarrier(ctx context.Context, r *Request, k carrierKind, b
 		return nil, err
 	}
 	w.Change = k.changing(w.Change, w.Identity)
-	out, created, err := h.Identities.WriteCarrier(ctx, h.event(r), w)
+	ev := h.event(r)
+	if k.work != "" {
+		w.Work = []resource.Operation{h.Resources.NewOperation(k.work, ev, r.ID())}
+	}
+	out, created, err := h.Identities.WriteCarrier(ctx, ev, w)
 	if err != nil {
 		return nil, h.recordRefusal(ctx, r, err)
 	}
-	if k.written != nil {
-		if err := k.written(ctx, r); err != nil {
+	for _, op := range w.Work {
+		if err := h.Resources.Finish(ctx, op); err != nil {
 			return nil, err
 		}
 	}
@@ -200,12 +205,11 @@ func (h *Handler) deleteCarrier(k carrierKind) func(context.Context, *Request) (
 		if err != nil {
 			return nil, err
 		}
-		if k.leaving != nil {
-			if err := k.leaving(ctx, r); err != nil {
-				return nil, err
-			}
+		remove := h.Resources.Delete
+		if k.remove != nil {
+			remove = k.remove
 		}
-		existed, err := h.Resources.Delete(ctx, h.event(r), r.ID())
+		existed, err := remove(ctx, h.event(r), r.ID())
 		if err != nil {
 			return nil, err
 		}

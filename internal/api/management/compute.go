@@ -18,12 +18,10 @@ const typeComputeOperations arm.Type = "Microsoft.Compute/locations/operations"
 
 // computeOperations are those on machines.
 func (h *Handler) computeOperations() []Operation {
-	scale := func(ctx context.Context, r *Request) error { return h.Compute.Scale(ctx, h.event(r), r.ID()) }
-	shrink := func(ctx context.Context, r *Request) error { return h.Compute.Shrink(ctx, r.ID()) }
 	rows := slices.Concat(
 		h.carrierOperations(compute.VirtualMachine, arm.AtGroup, carrierKind{located: true, async: true, change: h.Compute.Virtual}),
 		h.carrierOperations(compute.ScaleSet, arm.AtGroup, carrierKind{
-			located: true, async: true, change: h.Compute.Set, check: compute.CheckSetIdentity, written: scale,
+			located: true, async: true, change: h.Compute.Set, check: compute.CheckSetIdentity, work: compute.ScaleOperation,
 		}),
 		[]Operation{
 			{Method: "GET", Type: compute.VirtualMachine + "/instanceView", Target: arm.Collection, Perform: string(compute.VirtualMachine) + "/instanceView/read", Serve: h.getInstanceView},
@@ -31,7 +29,7 @@ func (h *Handler) computeOperations() []Operation {
 			{Method: "POST", Type: compute.ScaleSet, Target: arm.Action, Verb: "manualUpgrade", Perform: string(compute.ScaleSet) + "/manualUpgrade/action", Serve: h.upgradeInstances},
 			{Method: "GET", Type: compute.Instance, Target: arm.Collection, Perform: string(compute.Instance) + "/read", Serve: h.listCarriers},
 			{Method: "GET", Type: compute.Instance, Target: arm.Instance, Perform: string(compute.Instance) + "/read", Serve: h.getCarrier},
-			{Method: "DELETE", Type: compute.Instance, Target: arm.Instance, Perform: string(compute.Instance) + "/delete", Serve: h.deleteCarrier(carrierKind{async: true, leaving: shrink})},
+			{Method: "DELETE", Type: compute.Instance, Target: arm.Instance, Perform: string(compute.Instance) + "/delete", Serve: h.deleteCarrier(carrierKind{async: true, remove: h.Compute.DeleteInstance})},
 			{Method: "GET", Type: compute.Instance + "/instanceView", Target: arm.Collection, Perform: string(compute.Instance) + "/instanceView/read", Serve: h.getInstanceView},
 			{Method: "GET", Type: typeComputeOperations, Target: arm.Instance, At: arm.AtSubscription, Perform: string(typeComputeOperations) + "/read", Own: h.startedOperation, Serve: h.getComputeOperation},
 		})

@@ -87,7 +87,7 @@ func makeStack(t testing.TB, now func() time.Time, change func(*management.Handl
 	s.rbac = rbac.New(rbac.Config{Store: s.store, Log: s.log, Now: now, Principals: s.directory})
 	s.resources = resource.New(resource.Config{
 		Log: s.log, Store: s.store, Now: now, NewID: uuid.NewString, Scopes: s.rbac,
-		Owners: map[string]resource.Owner{}, Logger: slog.New(slog.DiscardHandler),
+		Owners: map[string]resource.Owner{}, Workers: map[string]resource.Worker{}, Logger: slog.New(slog.DiscardHandler),
 		Types: slices.Concat(identity.Types(), compute.Types()),
 	})
 	s.rbac.Scope = s.resources.Lasting
@@ -97,10 +97,12 @@ func makeStack(t testing.TB, now func() time.Time, change func(*management.Handl
 	must(t, err)
 	metrics, err := httpx.NewMetrics(prometheus.NewRegistry())
 	must(t, err)
+	machines := &compute.Service{Resources: s.resources, Now: now, NewID: uuid.NewString}
+	s.resources.Workers[compute.ScaleOperation], s.resources.Workers[identity.RestrictOperation] = machines.Scale, s.identities.Restrict
 	h := management.Handler{
 		Origin: origin, HomeTenant: tenant, Tokens: &token.Verifier{Keys: keys, Now: now, Origin: origin},
 		RBAC: s.rbac, Directory: s.directory, Resources: s.resources, Identities: s.identities,
-		Compute:  &compute.Service{Resources: s.resources, Now: now, NewID: uuid.NewString},
+		Compute:  machines,
 		Activity: s.log, Store: s.store, Pages: pages, Now: now, NewID: uuid.NewString,
 	}
 	change(&h)
