@@ -10,8 +10,11 @@ import (
 	"path/filepath"
 	"time"
 
+	"midas/internal/compute"
 	"midas/internal/control"
 	"midas/internal/datadir"
+	"midas/internal/resource"
+	"midas/internal/seal"
 	"midas/internal/store"
 	"midas/internal/token"
 )
@@ -77,7 +80,23 @@ type offline struct {
 
 func (o *offline) Address(context.Context) (string, error) { return "", control.ErrNotRunning }
 
-func (o *offline) Dump(ctx context.Context, w io.Writer) error { return store.Dump(ctx, o.store, w) }
+// Dump writes what the store holds, without the secrets that an older Midas has stored.
+func (o *offline) Dump(ctx context.Context, w io.Writer) error {
+	master, err := o.dir.Master()
+	if err != nil {
+		return err
+	}
+	userData, err := seal.New(master, userDataPurpose)
+	if err != nil {
+		return err
+	}
+	resources := resource.New(resource.Config{Store: o.store, UserData: userData})
+	machines := compute.Service{Resources: resources}
+	if err := resources.RemoveSecrets(ctx, machines.AdoptUserData); err != nil {
+		return err
+	}
+	return store.Dump(ctx, o.store, w)
+}
 
 func (o *offline) RotateKeys(ctx context.Context) (string, error) {
 	master, err := o.dir.Master()

@@ -23,6 +23,7 @@ var mayImport = map[string]string{
 	"internal/store":        "",
 	"internal/store/pebble": "internal/store",
 	"internal/throttle":     "",
+	"internal/seal":         "",
 
 	"internal/store/storetest": "internal/store internal/store/pebble",
 	"internal/localca":         "internal/atomicfile",
@@ -39,7 +40,7 @@ var mayImport = map[string]string{
 	"internal/directory": "internal/arm internal/store",
 	"internal/grant":     "internal/arm internal/store",
 	"internal/rbac":      "internal/activity internal/arm internal/odata internal/store",
-	"internal/resource":  "internal/activity internal/arm internal/odata internal/store",
+	"internal/resource":  "internal/activity internal/arm internal/odata internal/seal internal/store",
 	"internal/identity":  "internal/activity internal/arm internal/directory internal/resource internal/store",
 	"internal/compute":   "internal/activity internal/arm internal/identity internal/resource internal/store",
 	"internal/fleet":     "internal/activity internal/arm internal/host internal/identity internal/localca internal/resource internal/store",
@@ -57,7 +58,7 @@ var mayImport = map[string]string{
 	"internal/api/management":      "internal/activity internal/api/httpx internal/api/management/wire internal/arm internal/azure internal/compute internal/directory internal/fleet internal/identity internal/odata internal/rbac internal/resource internal/store internal/token",
 
 	// server and commands
-	"midas": "internal/activity internal/agent internal/api/graph internal/api/hosts internal/api/httpx internal/api/login internal/api/management internal/api/metadata internal/arm internal/atomicfile internal/azure internal/bootstrap internal/compute internal/control internal/datadir internal/directory internal/fleet internal/grant internal/host internal/identity internal/localca internal/ops internal/rbac internal/resource internal/store internal/store/pebble internal/token",
+	"midas": "internal/activity internal/agent internal/api/graph internal/api/hosts internal/api/httpx internal/api/login internal/api/management internal/api/metadata internal/arm internal/atomicfile internal/azure internal/bootstrap internal/compute internal/control internal/datadir internal/directory internal/fleet internal/grant internal/host internal/identity internal/localca internal/ops internal/rbac internal/resource internal/seal internal/store internal/store/pebble internal/token",
 
 	"internal/admin": "internal/arm",
 

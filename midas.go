@@ -259,7 +259,12 @@ type online struct {
 
 func (o online) Address(context.Context) (string, error) { return o.address, nil }
 
-func (o online) Dump(ctx context.Context, w io.Writer) error { return store.Dump(ctx, o.store, w) }
+func (o online) Dump(ctx context.Context, w io.Writer) error {
+	if err := o.resources.RemoveSecrets(ctx, o.compute.AdoptUserData); err != nil { // it may have failed at the start
+		return err
+	}
+	return store.Dump(ctx, o.store, w)
+}
 
 func (o online) RotateKeys(ctx context.Context) (string, error) { return o.keys.Rotate(ctx) }
 

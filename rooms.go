@@ -28,6 +28,7 @@ import (
 	"midas/internal/ops"
 	"midas/internal/rbac"
 	"midas/internal/resource"
+	"midas/internal/seal"
 	"midas/internal/token"
 )
 
@@ -60,6 +61,9 @@ type rooms struct {
 	documents  *localca.Signer
 }
 
+// userDataPurpose names the key that seals user data in the store. Another name could not open them.
+const userDataPurpose = "midas user data"
+
 // newRooms wires the services and makes what the first start makes.
 func newRooms(ctx context.Context, cfg Config, origin string, dir *datadir.Dir, st *opened, by authorities) (*rooms, error) {
 	r := &rooms{cfg: cfg, origin: origin, dir: dir, store: st, log: cfg.logger(), now: time.Now, newID: uuid.NewString, documents: by.local.Signer()}
@@ -73,9 +77,13 @@ func newRooms(ctx context.Context, cfg Config, origin string, dir *datadir.Dir, 
 	r.directory = &directory.Directory{Store: st, Now: r.now, NewID: r.newID}
 	r.rbac = rbac.New(rbac.Config{Store: st, Log: r.activity, Now: r.now, Principals: r.directory})
 	owners, workers := map[string]resource.Owner{}, map[string]resource.Worker{}
+	userData, err := seal.New(r.master, userDataPurpose)
+	if err != nil {
+		return nil, err
+	}
 	r.resources = resource.New(resource.Config{
 		Log: r.activity, Store: st, Now: r.now, NewID: r.newID, Owners: owners, Workers: workers, Scopes: r.rbac, Logger: r.log,
-		Types: slices.Concat(identity.Types(), compute.Types()),
+		Types: slices.Concat(identity.Types(), compute.Types()), UserData: userData,
 	})
 	r.rbac.Scope = r.resources.Lasting
 	r.identities = identity.New(identity.Config{
@@ -85,10 +93,12 @@ func newRooms(ctx context.Context, cfg Config, origin string, dir *datadir.Dir, 
 	workers[compute.ScaleOperation], workers[identity.RestrictOperation] = r.compute.Scale, r.identities.Restrict
 	r.fleet = fleet.New(fleet.Config{
 		Store: st, Log: r.activity, Resources: r.resources, Identities: r.identities, Authority: by.hosts,
-		Logger: r.log, Now: r.now, NewID: r.newID,
+		Logger: r.log, Now: r.now, NewID: r.newID, UserData: r.compute.WithUserData,
 	})
+	if err := r.resources.RemoveSecrets(ctx, r.compute.AdoptUserData); err != nil {
+		r.log.WarnContext(ctx, "stored resources may still hold secrets, which are not shown; the next start tries again", "cause", err)
+	}
 	owners[identity.Type.Key()], r.resources.Blocks = r.identities, identity.BlockOwner{Service: r.identities}
-	var err error
 	if r.keys, err = token.OpenKeys(ctx, cfg.keys(st, r.master, r.log, r.now)); err != nil {
 		return nil, err
 	}

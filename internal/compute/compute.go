@@ -74,6 +74,10 @@ func (f fields) text(name string) (s string) {
 
 // Virtual gives a virtual machine what is not the client's to say: its id and its birthday.
 func (s *Service) Virtual(old, wanted resource.Record) (resource.Record, error) {
+	wanted, err := s.SealUserData(wanted)
+	if err != nil {
+		return wanted, err
+	}
 	return s.own(old, wanted, "vmId", "instanceView")
 }
 

@@ -23,7 +23,11 @@ const (
 // Set gives a scale set its id, and refuses a capacity that it cannot have. What kind of set it is,
 // is said once.
 func (s *Service) Set(old, wanted resource.Record) (resource.Record, error) {
-	wanted, err := s.own(old, wanted, "uniqueId")
+	wanted, err := s.SealUserData(wanted)
+	if err != nil {
+		return wanted, err
+	}
+	wanted, err = s.own(old, wanted, "uniqueId")
 	if err != nil {
 		return wanted, err
 	}

@@ -66,6 +66,10 @@ type Config struct {
 	Now        func() time.Time
 	NewID      func() string
 	Life       time.Duration
+
+	// UserData puts the user data of a machine, which are kept sealed, into its properties: programs on
+	// the machine may read them.
+	UserData func(resource.Record) (resource.Record, error)
 }
 
 // Fleet is the room's door. It is safe for concurrent use. Run must be running for hosts to be woken.

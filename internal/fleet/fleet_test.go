@@ -45,6 +45,7 @@ func (noScopes) DeleteScope(context.Context, arm.ID) error { return nil }
 
 // bench is a fleet over a store in memory, with a clock.
 type bench struct {
+	userData string // of every machine
 	*fleet.Fleet
 	store      store.Store
 	resources  *resource.Service
@@ -83,6 +84,12 @@ func setup(t *testing.T) *bench {
 	b.Fleet = fleet.New(fleet.Config{
 		Store: b.store, Log: log, Resources: b.resources, Identities: b.identities, Authority: ca,
 		Logger: slog.New(slog.DiscardHandler), Now: b.clock, NewID: uuid.NewString,
+		UserData: func(rec resource.Record) (resource.Record, error) {
+			if b.userData != "" {
+				rec.Properties = json.RawMessage(`{"userData":"` + b.userData + `"}`)
+			}
+			return rec, nil
+		},
 	})
 	_, err = b.store.Update(t.Context(), func(tx store.Tx) error {
 		must(t, dir.PutTenant(tx, directory.Tenant{ID: tenant, DisplayName: "Test"}))
@@ -331,6 +338,11 @@ func TestDescriptionHasNoSecretsAndOnlyItsOwnInterfaces(t *testing.T) {
 	if diff := cmp.Diff([]string{"2"}, in.Zones); diff != "" || in.SubscriptionID != sub || in.ResourceGroup != "rg" || in.Name != "web" || in.Tags["a"] != "1" {
 		t.Errorf("%s %+v", diff, in)
 	}
+	b.userData = "eA=="
+	if with, err := b.Describe(t.Context(), h); err != nil || string(with.Properties) != `{"userData":"eA=="}` {
+		t.Errorf("the machine's own user data: %s %v", with.Properties, err)
+	}
+	b.userData = ""
 	before := in.UniqueID
 	b.remove(t, vm)
 	b.make(t, vm, "Microsoft.Compute/virtualMachines", "{}")

@@ -1,7 +1,6 @@
 package fleet
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -9,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"midas/internal/arm"
 	"midas/internal/host"
@@ -91,6 +89,9 @@ func (f *Fleet) Describe(ctx context.Context, h Host) (in host.Instance, err err
 		if err != nil {
 			return err
 		}
+		if rec, err = f.UserData(rec); err != nil {
+			return err
+		}
 		in = instance(h.id, rec)
 		in.Interfaces, err = f.interfaces(tx, h.id, rec)
 		return err
@@ -102,7 +103,7 @@ func instance(id arm.ID, rec resource.Record) host.Instance {
 	in := host.Instance{
 		ID: rec.ID, TenantID: rec.TenantID, SubscriptionID: id.Subscription(), ResourceGroup: id.ResourceGroup(),
 		Type: string(rec.Type), Name: rec.Name, Location: rec.Location, Tags: rec.Tags, UniqueID: uniqueID(id, rec),
-		Plan: rec.Extra["plan"], Properties: withoutSecrets(rec.Properties),
+		Plan: rec.Extra["plan"], Properties: rec.Properties,
 	}
 	_ = json.Unmarshal(rec.Extra["zones"], &in.Zones) // what is no list of texts names no zones
 	return in
@@ -113,36 +114,6 @@ func uniqueID(id arm.ID, rec resource.Record) string {
 	sum := sha256.Sum256([]byte(id.Key() + "\x00" + strconv.FormatInt(made(rec), 10)))
 	sum[6], sum[8] = sum[6]&0x0f|0x80, sum[8]&0x3f|0x80 // a GUID of our own making, version 8
 	return fmt.Sprintf("%x-%x-%x-%x-%x", sum[:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])
-}
-
-// withoutSecrets takes out what every program on the host could otherwise read.
-func withoutSecrets(properties json.RawMessage) json.RawMessage {
-	if !bytes.Contains(bytes.ToLower(properties), []byte(`"osprofile"`)) {
-		return properties
-	}
-	var all map[string]json.RawMessage
-	if json.Unmarshal(properties, &all) != nil {
-		return nil
-	}
-	for name, value := range all {
-		if !strings.EqualFold(name, "osProfile") {
-			continue
-		}
-		var profile map[string]json.RawMessage
-		if json.Unmarshal(value, &profile) != nil {
-			delete(all, name)
-			continue
-		}
-		for field := range profile {
-			switch strings.ToLower(field) {
-			case "adminpassword", "customdata", "secrets":
-				delete(profile, field)
-			}
-		}
-		all[name], _ = json.Marshal(profile) // raw messages that were read always encode
-	}
-	clean, _ := json.Marshal(all)
-	return clean
 }
 
 // interfaces are the properties of the network interfaces that the resource names, as far as they are

@@ -130,7 +130,11 @@ func (s *Service) changed(w Write, old resource.Record) (resource.Record, error)
 	if old.Created.IsZero() {
 		old.Created = old.Changed
 	}
+	if wanted, err = resource.WithoutSecrets(wanted); err != nil { // what is answered has none either
+		return wanted, err
+	}
 	old.Tags, old.Properties, old.Extra, old.Numbered = wanted.Tags, wanted.Properties, wanted.Extra, wanted.Numbered
+	old.UserData = wanted.UserData
 	old.Changes, old.Revision = old.Changes+1, 0 // what is changed is of no revision yet
 	return old, nil
 }

@@ -22,6 +22,7 @@ import (
 
 	"midas/internal/activity"
 	"midas/internal/arm"
+	"midas/internal/seal"
 	"midas/internal/store"
 )
 
@@ -55,6 +56,10 @@ type Record struct {
 	// Carried is how many keys hang on the resource's identity block; 0 when it has none.
 	Carried int `json:"carried,omitempty"`
 
+	// UserData is what programs on a virtual machine read from its metadata service, sealed; see
+	// SetUserData.
+	UserData []byte `json:"userData,omitempty"`
+
 	// Revision is that of the stored record; 0 for one that has not been stored.
 	Revision store.Revision `json:"-"`
 }
@@ -78,7 +83,7 @@ type Scopes interface {
 	DeleteScope(ctx context.Context, scope arm.ID) error
 }
 
-// Config is what a Service needs. All fields but Types must be set.
+// Config is what a Service needs. All fields but Types and UserData must be set.
 type Config struct {
 	Log    *activity.Log
 	Store  store.Store
@@ -90,6 +95,8 @@ type Config struct {
 	// Workers carry out operations that are not deletions, by their kind.
 	Workers map[string]Worker
 	Logger  *slog.Logger
+	// UserData seals the user data of virtual machines; nil stores none.
+	UserData *seal.Sealer
 	// Types are spelled as errors name them; any other type is named as the caller has spelled it.
 	Types []arm.Type
 }
@@ -238,9 +245,16 @@ func (s *Service) Lasting(tx store.Tx, scope arm.ID) error {
 	return ErrBeingDeleted(scope)
 }
 
-// Put writes a record and the key by which it is listed.
+// recordVersion is that of the records written here. Version 1 could hold secrets.
+const recordVersion = 2
+
+// Put writes a record, without what WithoutSecrets takes out, and the key by which it is listed.
 func (s *Service) Put(tx store.Tx, id arm.ID, rec Record) error {
-	rec.V = 1
+	rec, err := WithoutSecrets(rec)
+	if err != nil {
+		return err
+	}
+	rec.V = recordVersion
 	value, err := json.Marshal(rec)
 	if err != nil {
 		return fmt.Errorf("encode the record of %s: %w", id, err)
@@ -281,5 +295,8 @@ func decode(kept store.Record) (rec Record, err error) {
 		return Record{}, fmt.Errorf("decode the record %s: %w", kept.Key, err)
 	}
 	rec.Revision = kept.Revision
+	if rec.V < recordVersion {
+		return WithoutSecrets(rec)
+	}
 	return rec, nil
 }

@@ -43,14 +43,21 @@ func (h *Handler) computeOperations() []Operation {
 		h.carrierOperations(compute.Machine, arm.AtGroup, carrierKind{located: true, change: h.Compute.Hybrid}))...)
 }
 
-// expanded adds to a machine what $expand=instanceView asks for.
+// expanded adds to a machine, or a scale set, what $expand asks for.
 func (h *Handler) expanded(r *Request, c identity.Carrier) (identity.Carrier, error) {
-	if !c.Type.Is(compute.VirtualMachine) && !c.Type.Is(compute.Instance) || !arm.SameName(r.Query.Get("$expand"), "instanceView") {
-		return c, nil
-	}
 	var err error
-	c.Record, err = compute.WithView(c.Record)
-	return c, err
+	for asked := range strings.SplitSeq(r.Query.Get("$expand"), ",") {
+		switch {
+		case arm.SameName(asked, "instanceView") && (c.Type.Is(compute.VirtualMachine) || c.Type.Is(compute.Instance)):
+			c.Record, err = compute.WithView(c.Record)
+		case arm.SameName(asked, "userData"):
+			c.Record, err = h.Compute.WithUserData(c.Record)
+		}
+		if err != nil {
+			return c, err
+		}
+	}
+	return c, nil
 }
 
 func (h *Handler) getInstanceView(ctx context.Context, r *Request) (*Response, error) {

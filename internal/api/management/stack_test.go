@@ -22,6 +22,7 @@ import (
 	"midas/internal/identity"
 	"midas/internal/rbac"
 	"midas/internal/resource"
+	"midas/internal/seal"
 	"midas/internal/store"
 	"midas/internal/store/storetest"
 	"midas/internal/token"
@@ -85,7 +86,10 @@ func makeStack(t testing.TB, now func() time.Time, change func(*management.Handl
 	s.log = &activity.Log{Store: s.store, Now: now, NewID: uuid.NewString}
 	s.directory = &directory.Directory{Store: s.store, Now: now, NewID: uuid.NewString}
 	s.rbac = rbac.New(rbac.Config{Store: s.store, Log: s.log, Now: now, Principals: s.directory})
+	userData, err := seal.New([32]byte{3}, "user data")
+	must(t, err)
 	s.resources = resource.New(resource.Config{
+		UserData: userData,
 		Log: s.log, Store: s.store, Now: now, NewID: uuid.NewString, Scopes: s.rbac,
 		Owners: map[string]resource.Owner{}, Workers: map[string]resource.Worker{}, Logger: slog.New(slog.DiscardHandler),
 		Types: slices.Concat(identity.Types(), compute.Types()),

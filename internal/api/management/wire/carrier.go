@@ -117,7 +117,7 @@ func (b CarrierBody) Merge(old resource.Record) (resource.Record, error) {
 	}
 	switch {
 	case b.Properties.Null:
-		old.Properties = nil
+		old.Properties, old.UserData = nil, nil
 	case b.Properties.Present:
 		patch, err := properties(b.Properties.Value)
 		if err != nil || patch == nil { // without fields a patch changes nothing
@@ -126,8 +126,25 @@ func (b CarrierBody) Merge(old resource.Record) (resource.Record, error) {
 		if old.Properties, err = mergePatch(old.Properties, patch); err != nil {
 			return old, err
 		}
+		if endsUserData(patch) {
+			old.UserData = nil
+		}
 	}
 	return old, nil
+}
+
+// endsUserData tells that a patch sets the user data of a virtual machine or a scale set to null, or
+// what has them. They are not among the properties that a patch is merged into.
+func endsUserData(patch json.RawMessage) bool {
+	var p struct {
+		UserData json.RawMessage `json:"userData"`
+		Profile  json.RawMessage `json:"virtualMachineProfile"`
+	}
+	if json.Unmarshal(patch, &p) != nil || string(p.UserData) == "null" || string(p.Profile) == "null" {
+		return true // it was encoded here, so it is an object
+	}
+	p.UserData = nil
+	return len(p.Profile) > 0 && json.Unmarshal(p.Profile, &p) == nil && string(p.UserData) == "null"
 }
 
 // properties are those of a body without the provisioning state, which is Midas's to say.

@@ -1,0 +1,163 @@
+package resource
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"midas/internal/arm"
+)
+
+// WithoutSecrets gives a record without the properties that Azure takes and never gives back:
+// passwords, keys, connection strings, protected settings. Nothing here could use them, so they are
+// not stored; SecretNames says which they are. What is left of the properties is as it was given.
+// The record that is passed in, and what it refers to, is not changed.
+func WithoutSecrets(rec Record) (Record, error) {
+	if madeHere(rec.Type) {
+		return rec, nil
+	}
+	if isSettings(rec.Type, rec.Name) {
+		rec.Properties = nil
+		return rec, nil
+	}
+	s := stripper{rules: rulesOf(rec.Type)}
+	rest, _, err := s.strip(nil, rec.Properties)
+	if err != nil {
+		return rec, fmt.Errorf("properties of %s: %w", rec.ID, err)
+	}
+	rec.Properties = rest
+	if rec.Extra, err = s.stripExtra(rec.Extra); err != nil {
+		return rec, fmt.Errorf("fields of %s: %w", rec.ID, err)
+	}
+	return rec, nil
+}
+
+// madeHere tells that all properties of a type are Midas's own.
+func madeHere(typ arm.Type) bool {
+	namespace := typ.Namespace()
+	return arm.SameName(namespace, "Microsoft.ManagedIdentity") || arm.SameName(namespace, "Microsoft.Resources")
+}
+
+// isSettings tells the resources all of whose properties are secret: the settings of a web application,
+// which Azure shows only to those who may list them.
+func isSettings(typ arm.Type, name string) bool {
+	if !typ.Is("Microsoft.Web/sites/config") && !typ.Is("Microsoft.Web/sites/slots/config") {
+		return false
+	}
+	switch arm.Fold(name) {
+	case "appsettings", "connectionstrings", "authsettings", "azurestorageaccounts", "backup", "publishingcredentials", "pushsettings":
+		return true
+	}
+	return false
+}
+
+// stripper removes secrets from the properties of one type.
+type stripper struct {
+	rules []string // paths that are secret in this type, besides the names that are so everywhere
+	found bool
+}
+
+// strip gives a JSON value without its secrets, and whether there were any: else it is the same bytes.
+func (s *stripper) strip(path []string, raw json.RawMessage) (rest json.RawMessage, found bool, err error) {
+	if len(raw) == 0 || raw[0] != '{' && raw[0] != '[' {
+		return raw, false, nil
+	}
+	var v any
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.UseNumber() // numbers stay as they are written
+	if err := decoder.Decode(&v); err != nil {
+		return nil, false, fmt.Errorf("decode: %w", err)
+	}
+	s.found = false
+	s.value(path, v)
+	if !s.found {
+		return raw, false, nil
+	}
+	if rest, err = json.Marshal(v); err != nil {
+		return nil, false, fmt.Errorf("encode: %w", err)
+	}
+	return rest, true, nil
+}
+
+// stripExtra is strip for the fields beside the properties. The map that is passed in is not changed.
+func (s *stripper) stripExtra(all map[string]json.RawMessage) (map[string]json.RawMessage, error) {
+	var clean map[string]json.RawMessage // a copy, from the first secret on
+	for name, raw := range all {
+		path := []string{arm.Fold(name)}
+		secret := s.secret(path, raw)
+		rest, found, err := s.strip(path, raw)
+		if err != nil {
+			return nil, err
+		}
+		if !found && !secret {
+			continue
+		}
+		if clean == nil {
+			clean = maps.Clone(all)
+		}
+		if clean[name] = rest; secret {
+			delete(clean, name)
+		}
+	}
+	if clean != nil {
+		return clean, nil
+	}
+	return all, nil
+}
+
+// value removes the secrets below a path. The path has the folded names of objects' members; elements
+// of arrays have no name.
+func (s *stripper) value(path []string, v any) {
+	switch v := v.(type) {
+	case []any:
+		for _, element := range v {
+			s.value(path, element)
+		}
+	case map[string]any:
+		secure := isSecureValue(v)
+		for name, member := range v {
+			at := append(path[:len(path):len(path)], arm.Fold(name))
+			if s.secret(at, member) || secure && at[len(at)-1] == "value" {
+				delete(v, name)
+				s.found = true
+				continue
+			}
+			s.value(at, member)
+		}
+	}
+}
+
+// secret reports whether the member at a path is a secret. Booleans and null are not: they only say
+// that there is one.
+func (s *stripper) secret(path []string, member any) bool {
+	switch m := member.(type) {
+	case nil, bool:
+		return false
+	case json.RawMessage:
+		if text := string(m); text == "true" || text == "false" || text == "null" {
+			return false
+		}
+	}
+	if IsSecretName(path[len(path)-1]) {
+		return true
+	}
+	if len(s.rules) == 0 {
+		return false
+	}
+	joined := "/" + strings.Join(path, "/")
+	return slices.ContainsFunc(s.rules, func(rule string) bool { return strings.HasSuffix(joined, "/"+rule) })
+}
+
+// isSecureValue tells an object of the form {"type": "SecureString", "value": …}, in which Azure's
+// services take a secret where any value may stand.
+func isSecureValue(object map[string]any) bool {
+	for name, v := range object {
+		if text, ok := v.(string); ok && arm.SameName(name, "type") && (arm.SameName(text, "SecureString") || arm.SameName(text, "SecureObject")) {
+			return true
+		}
+	}
+	return false
+}

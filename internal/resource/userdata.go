@@ -1,0 +1,119 @@
+package resource
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"midas/internal/arm"
+	"midas/internal/store"
+)
+
+// SetUserData puts the user data of a virtual machine into its record, sealed. Azure shows it to the
+// machine itself, and to others only when they ask for it by name; so it is not among the properties.
+// Empty data are removed.
+func (s *Service) SetUserData(rec *Record, data string) error {
+	rec.UserData = nil
+	if data == "" || s.Config.UserData == nil {
+		return nil
+	}
+	id, err := arm.ParseID(rec.ID)
+	if err != nil {
+		return fmt.Errorf("user data of %s: %w", rec.ID, err)
+	}
+	rec.UserData = s.Config.UserData.Seal(id.Key(), []byte(data))
+	return nil
+}
+
+// UserData gives what SetUserData has sealed; empty when there is none.
+func (s *Service) UserData(rec Record) (string, error) {
+	if rec.UserData == nil || s.Config.UserData == nil {
+		return "", nil
+	}
+	id, err := arm.ParseID(rec.ID)
+	if err != nil {
+		return "", fmt.Errorf("user data of %s: %w", rec.ID, err)
+	}
+	data, err := s.Config.UserData.Open(id.Key(), rec.UserData)
+	if err != nil {
+		return "", fmt.Errorf("user data of %s: %w", rec.ID, err)
+	}
+	return string(data), nil
+}
+
+// secretsRemoved is the key that says that no record of version 1 is left.
+const secretsRemoved = "m/secrets"
+
+// Limits of one transaction of RemoveSecrets.
+const (
+	migratedRecords = 50
+	migratedBytes   = 256 << 10
+)
+
+// RemoveSecrets writes the records anew that were stored before secrets were left out, and without
+// them. adopt first takes out of a record what is to be kept sealed. RemoveSecrets must run before
+// anything reads the store as a whole. It may be called again after a failure, and costs one read when
+// there is nothing to do. Older versions of a value leave the disk when the engine compacts its files.
+func (s *Service) RemoveSecrets(ctx context.Context, adopt func(Record) (Record, error)) error {
+	for after, done := "", false; !done; {
+		next := ""
+		_, err := s.Store.Update(ctx, func(tx store.Tx) (err error) {
+			next, done, err = s.removeSecrets(tx, after, adopt)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("remove secrets from stored resources: %w", err)
+		}
+		after = next
+	}
+	return nil
+}
+
+// removeSecrets does a part of it, and gives the key up to which it has come.
+func (s *Service) removeSecrets(tx store.Tx, after string, adopt func(Record) (Record, error)) (last string, done bool, err error) {
+	if after == "" {
+		if _, err := tx.Get(secretsRemoved); err == nil {
+			return "", true, nil
+		}
+	}
+	n, size := 0, 0
+	for kept, err := range tx.Scan(store.Range{Prefix: "r/", After: after, Limit: migratedRecords}) {
+		if err != nil {
+			return "", false, err
+		}
+		n, last = n+1, kept.Key
+		written, err := s.rewrite(tx, kept, adopt)
+		if err != nil {
+			return "", false, err
+		}
+		if size += written; size > migratedBytes {
+			return last, false, nil
+		}
+	}
+	if n < migratedRecords {
+		tx.Put(secretsRemoved, []byte(`{"v":1}`))
+	}
+	return last, n < migratedRecords, nil
+}
+
+// rewrite puts one record without its secrets, if it could have any, and gives the size of what it was.
+func (s *Service) rewrite(tx store.Tx, kept store.Record, adopt func(Record) (Record, error)) (size int, err error) {
+	var rec Record
+	if err := json.Unmarshal(kept.Value, &rec); err != nil {
+		return 0, fmt.Errorf("decode the record %s: %w", kept.Key, err)
+	}
+	if rec.V >= recordVersion || madeHere(rec.Type) {
+		return 0, nil
+	}
+	if _, err := tx.Get(kept.Key); err != nil { // so that nobody else changes it meanwhile
+		return 0, err
+	}
+	if rec, err = adopt(rec); err != nil {
+		return 0, err
+	}
+	id, err := arm.ParseID(rec.ID)
+	if err != nil {
+		return 0, fmt.Errorf("record %s: %w", kept.Key, err)
+	}
+	return len(kept.Value), s.Put(tx, id, rec)
+}
