@@ -89,10 +89,9 @@ func makeStack(t testing.TB, now func() time.Time, change func(*management.Handl
 	userData, err := seal.New([32]byte{3}, "user data")
 	must(t, err)
 	s.resources = resource.New(resource.Config{
-		UserData: userData,
 		Log: s.log, Store: s.store, Now: now, NewID: uuid.NewString, Scopes: s.rbac,
 		Owners: map[string]resource.Owner{}, Workers: map[string]resource.Worker{}, Logger: slog.New(slog.DiscardHandler),
-		Types: slices.Concat(identity.Types(), compute.Types()),
+		Types: slices.Concat(identity.Types(), compute.Types()), UserData: userData,
 	})
 	s.rbac.Scope = s.resources.Lasting
 	s.identities = identity.New(identity.Config{Resources: s.resources, Directory: s.directory, Log: s.log, Store: s.store, Now: now, NewID: uuid.NewString})
