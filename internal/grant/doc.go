@@ -9,6 +9,9 @@
 // because then two hold what only one should. A device code waits in the store, so that any replica
 // can take a user's answer and any other can tell it to the device.
 //
+// A session, by which a browser need not ask for the password again, lies under the hash of the id in the
+// browser's cookie. It is good together with a key that the browser keeps for the server's origin only.
+//
 // Records lie with the tenant's directory, under d/<tenant>/code/, rt/ and device/. Each has an
 // entry in d//expiry/, in order of time, by which Run finds what is over.
 package grant

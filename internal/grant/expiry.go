@@ -32,10 +32,15 @@ func expiryKey(at time.Time, key string) string {
 // was prolonged since keeps its entry: the sweeper then gives it a new one, so that prolonging costs
 // one write.
 func (g *Grants) keep(tx store.Tx, key string, record any, expires time.Time) error {
-	if err := put(tx, expiryKey(expires, key), expiryEntry{version{current}}); err != nil {
+	if err := expireAt(tx, expires, key); err != nil {
 		return err
 	}
 	return put(tx, key, record)
+}
+
+// expireAt writes the entry by which a record is found when it is over.
+func expireAt(tx store.Tx, at time.Time, key string) error {
+	return put(tx, expiryKey(at, key), expiryEntry{version{current}})
 }
 
 // Run removes what is over until ctx ends. A failure is for the next round.

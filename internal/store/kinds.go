@@ -30,6 +30,7 @@ var (
 	AppURIIndex          = Kind{"identifier URI", "d/*/app-uri/", 1}
 	AppRoleKind          = Kind{"app role assignment", "d/*/approle/", 1}
 	AppRoleToIndex       = Kind{"app role assignment of a resource", "d/*/approle-to/", 1}
+	BrowsersKind         = Kind{"list of sessions", "d/*/browsers/", 1} // of a user
 	CodeKind             = Kind{"authorization code", "d/*/code/", 1}
 	DeviceKind           = Kind{"device code", "d/*/device/", 1}
 	DomainIndex          = Kind{"domain", "d/*/domain/", 1}
@@ -42,6 +43,7 @@ var (
 	DirectoryRoleIndex   = Kind{"directory role holder", "d/*/role/", 1}
 	DirectoryRoleOfIndex = Kind{"directory role", "d/*/role-of/", 1}
 	RefreshKind          = Kind{"refresh token family", "d/*/rt/", 1}
+	SessionKind          = Kind{"session", "d/*/session/", 1} // by the hash of its id
 	PrincipalKind        = Kind{"service principal", "d/*/sp/", 1}
 	PrincipalAppIndex    = Kind{"service principal's application", "d/*/sp-app/", 1}
 	TenantKind           = Kind{"tenant", "d/*/tenant/", 1}
@@ -69,9 +71,9 @@ var (
 func Kinds() []Kind {
 	return []Kind{
 		AssociationIndex,
-		AppKind, AppIDIndex, AppURIIndex, AppRoleKind, AppRoleToIndex, CodeKind, DeviceKind, DomainIndex, ExpiryIndex, GroupKind,
+		AppKind, AppIDIndex, AppURIIndex, AppRoleKind, AppRoleToIndex, BrowsersKind, CodeKind, DeviceKind, DomainIndex, ExpiryIndex, GroupKind,
 		MemberIndex, MemberOfIndex, OwnerIndex, OwnerOfIndex, DirectoryRoleIndex, DirectoryRoleOfIndex, RefreshKind,
-		PrincipalKind, PrincipalAppIndex, TenantKind, UserKind, UserNameIndex, UserCodeKind,
+		SessionKind, PrincipalKind, PrincipalAppIndex, TenantKind, UserKind, UserNameIndex, UserCodeKind,
 		GrantIndex, HostKind, InvitationKind, BlockKind, KeyKind, AdminKind, FormatKind, OperationKind, ResourceKind,
 		AssignmentKind, AssignmentCount, AssignmentIndex, TypeIndex, EventKind,
 	}

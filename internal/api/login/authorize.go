@@ -34,8 +34,8 @@ type authorization struct {
 	Method      string `json:"method,omitempty"`
 	Hint        string `json:"hint,omitempty"`
 
-	prompts []string
-	maxAge  time.Duration // 0: any; a second or more otherwise
+	Prompts []string      `json:"prompts,omitempty"`
+	MaxAge  time.Duration `json:"maxAge,omitempty"` // 0: any; a second or more otherwise
 }
 
 // app names the client on pages.
@@ -67,24 +67,11 @@ func (h *Handler) authorize(x *exchange, v1 bool) error {
 		return err
 	}
 	// 3. Who sits there.
-	p, err := h.session(x)
-	if err != nil {
-		return err
-	}
-	if p != nil && !h.suits(x, a, p) {
-		p = nil
-	}
-	recent := p != nil && (a.maxAge == 0 || h.Now().Sub(p.authenticated) <= a.maxAge)
-	switch {
-	case slices.Contains(a.prompts, "none") && !recent:
-		return h.replyError(x, a, errInteraction())
-	case slices.Contains(a.prompts, "login") || !recent:
-		return h.ask(x, pending{Authorization: a}, a.Hint, nil)
-	case slices.Contains(a.prompts, "select_account"):
-		return h.pick(x, pending{Authorization: a}, p)
-	}
-	return h.issue(x, a, p)
+	return h.start(x, pending{Authorization: a})
 }
+
+// asks reports whether the client wants the person to be asked in some way.
+func (a *authorization) asks(prompt string) bool { return slices.Contains(a.Prompts, prompt) }
 
 // parameters are those of the query, or of the body if the request is posted.
 func parameters(r *http.Request) (url.Values, error) {
@@ -257,14 +244,14 @@ func (a *authorization) readChallenge(challenge, method string) error {
 }
 
 func (a *authorization) readPrompt(prompt, maxAge string) error {
-	a.prompts = strings.Fields(prompt)
-	for _, one := range a.prompts {
+	a.Prompts = strings.Fields(prompt)
+	for _, one := range a.Prompts {
 		switch one {
 		case "none", "login", "select_account", "consent":
 		default:
 			return errUnsupportedValue("prompt", prompt)
 		}
-		if one == "none" && len(a.prompts) > 1 {
+		if one == "none" && len(a.Prompts) > 1 {
 			return errUnsupportedValue("prompt", prompt)
 		}
 	}
@@ -276,14 +263,18 @@ func (a *authorization) readPrompt(prompt, maxAge string) error {
 		return errUnsupportedValue("max_age", maxAge)
 	}
 	if seconds == 0 {
-		a.prompts = append(a.prompts, "login")
+		a.Prompts = append(a.Prompts, "login")
 	}
-	a.maxAge = time.Duration(seconds) * time.Second
+	a.MaxAge = time.Duration(seconds) * time.Second
 	return nil
 }
 
-// suits reports whether a person who has signed in before is one whom the client may mean.
+// suits reports whether a person who has signed in before is one whom the client may mean, and has
+// signed in as lately as it wants.
 func (h *Handler) suits(x *exchange, a *authorization, p *person) bool {
+	if a.asks("login") || a.MaxAge != 0 && h.Now().Sub(p.authenticated) > a.MaxAge {
+		return false
+	}
 	if a.Hint != "" && arm.Fold(a.Hint) != arm.Fold(p.UserPrincipalName) {
 		return false
 	}

@@ -64,7 +64,7 @@ func TestSessions(t *testing.T) {
 	reply(t, b.signIn(b.get(asked(authorizeV2)), alice))
 	shows := func(changes ...string) string {
 		t.Helper()
-		w := b.get(asked(authorizeV2, changes...))
+		w := b.get(asked(authorizeV2, append([]string{"client_id", webApp, "redirect_uri", webBack}, changes...)...))
 		if w.Code == http.StatusOK {
 			safePage(t, w)
 			return regexp.MustCompile(`<h1>(.*)</h1>`).FindStringSubmatch(w.Body.String())[1]
@@ -81,7 +81,10 @@ func TestSessions(t *testing.T) {
 		want    string
 	}{
 		{"again", nil, "code"},
-		{"another client", []string{"client_id", webApp, "redirect_uri", webBack}, "code"},
+		{"another client", []string{"client_id", pageApp, "redirect_uri", pageBack}, "code"},
+		{"a program of this machine", []string{"client_id", cli, "redirect_uri", localBack}, "Choose an account"},
+		{"a program of this machine, without asking", []string{"client_id", cli, "redirect_uri", localBack, "prompt", "none"}, "interaction_required"},
+		{"a program with a scheme, without asking", []string{"client_id", localApp, "redirect_uri", "myapp://auth", "prompt", "none"}, "interaction_required"},
 		{"without asking", []string{"prompt", "none"}, "code"},
 		{"with her name", []string{"login_hint", strings.ToUpper(alice)}, "code"},
 		{"with another name", []string{"login_hint", "x@" + domain}, "Sign in"},
@@ -114,13 +117,29 @@ func TestSessions(t *testing.T) {
 	if got := shows("max_age", "60"); got != "Sign in" {
 		t.Errorf("an hour later, too long ago for the client: %s", got)
 	}
-	f.advance(login.DefaultSessionLife - time.Hour)
+	if got := shows(); got != "code" {
+		t.Errorf("an hour later: %s", got)
+	}
+	for range 4 {
+		f.advance(login.DefaultSessionIdle - 20*time.Minute)
+		if got := shows(); got != "code" {
+			t.Errorf("used again before it ends: %s", got)
+		}
+	}
+	f.advance(login.DefaultSessionLife - time.Hour - 4*(login.DefaultSessionIdle-20*time.Minute))
 	if got := shows(); got != "Sign in" {
 		t.Errorf("at the end of the session: %s", got)
 	}
-	b.cookies["__Host-midas-session"] = "x"
+	reply(t, b.signIn(b.get(asked(authorizeV2)), alice))
+	f.advance(login.DefaultSessionIdle)
 	if got := shows(); got != "Sign in" {
-		t.Errorf("a damaged cookie: %s", got)
+		t.Errorf("after a long time without use: %s", got)
+	}
+	for name := range b.cookies {
+		b.cookies[name] = "x"
+	}
+	if got := shows(); got != "Sign in" {
+		t.Errorf("damaged cookies: %s", got)
 	}
 }
 

@@ -120,10 +120,10 @@ func (h *Handler) devicePage(x *exchange) error {
 	if err := h.Grants.Box.Open("code page", values.Get("request"), &about); err != nil {
 		return errStalePage(err)
 	}
-	if !x.sameBrowser(about.Browser) {
-		return errSendAgain(errors.New("the form was made for another browser"))
-	}
 	typed := values.Get("code")
+	if !h.sameBrowser(x, about.Browser) {
+		return h.askCode(x, http.StatusOK, typed, "Another page of this server was opened meanwhile. Send the code again.")
+	}
 	guess := NewGuess("", "", x.ev.ClientIP)
 	if wait := h.Codes.Try(guess, h.Now()); wait > 0 {
 		return h.askCode(x, http.StatusTooManyRequests, "", "There were too many wrong codes. Try again in "+inWords(wait)+".")
@@ -149,18 +149,11 @@ func (h *Handler) found(x *exchange, d grant.Device) error {
 		return err
 	}
 	about.App = app.DisplayName
-	p, err := h.session(x)
-	if err != nil {
-		return err
-	}
-	if p == nil || h.mayApprove(x, d, p) != nil {
-		return h.ask(x, about, "", nil)
-	}
-	return h.confirm(x, about, p)
+	return h.start(x, about)
 }
 
 func (h *Handler) askCode(x *exchange, status int, typed, failed string) error {
-	sealed, err := h.Grants.Box.Seal("code page", pending{Browser: x.browser()})
+	sealed, err := h.Grants.Box.Seal("code page", pending{Browser: h.browser(x)})
 	if err != nil {
 		return err
 	}

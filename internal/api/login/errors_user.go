@@ -122,6 +122,14 @@ func errInteraction() *Error {
 	}
 }
 
+// errMustPick refuses a silent request of a client for which the person has to be asked.
+func errMustPick() *Error {
+	return &Error{
+		Status: http.StatusBadRequest, Code: "interaction_required", Number: 16000,
+		Text: "The person has to choose an account for this application, and the request does not allow to ask.",
+	}
+}
+
 func errCancelled() *Error {
 	return &Error{Status: http.StatusBadRequest, Code: "access_denied", Number: 65004, Text: "User declined to consent to access the app."}
 }

@@ -30,6 +30,7 @@ type Handler struct {
 	TokenLife     time.Duration // of access tokens, in whole seconds; 0 means DefaultTokenLife
 	DeviceWait    time.Duration // between two questions of a device, in whole seconds; 0 means DefaultDeviceWait
 	SessionLife   time.Duration // of a browser's session; 0 means DefaultSessionLife
+	SessionIdle   time.Duration // of a session that nobody uses; 0 means DefaultSessionIdle
 	MaxAssertions int           // at most so many client assertions are remembered; 0 means DefaultAssertions
 
 	// Guesses slows down who guesses secrets, Passwords who guesses passwords, Codes who guesses the

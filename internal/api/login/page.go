@@ -10,9 +10,9 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"midas/internal/api/httpx"
+	"midas/internal/directory"
 )
 
 //go:embed page
@@ -21,16 +21,24 @@ var pageFiles embed.FS
 //go:embed page/style.css
 var style string
 
+//go:embed page/key.js
+var keyScript string
+
 // templates are the pages. They are read once and never change.
 var templates = template.Must(template.New("pages").
-	Funcs(template.FuncMap{"style": func() template.CSS { return template.CSS(style) }, "marked": marked, "plainly": plainly}).
+	Funcs(template.FuncMap{
+		"style": func() template.CSS { return template.CSS(style) }, "keyScript": func() template.JS { return template.JS(keyScript) },
+		"marked": marked, "plainly": plainly,
+	}).
 	ParseFS(pageFiles, "page/*.html"))
 
-// styleSource allows exactly our style sheet.
-var styleSource = func() string {
-	sum := sha256.Sum256([]byte(style))
+// styleSource and keySource allow exactly our style sheet and our script.
+var styleSource, keySource = hashSource(style), hashSource(keyScript)
+
+func hashSource(text string) string {
+	sum := sha256.Sum256([]byte(text))
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
-}()
+}
 
 // page is what a page shows.
 type page struct {
@@ -38,27 +46,35 @@ type page struct {
 	Error, ErrorCode string // what went wrong with the last try
 
 	App, User, Code string // names are isolated, but in the field of the user's name
-	Device          bool
+	Device, Local   bool   // the application waits on another device, or is a program on this one
 	Action, Request string // of the form
 	Reply           []field
 	Nonce           string
 
 	Text, Trace, Correlation, Time string
 
+	Framed bool // a page of the client's holds this one in a frame
+
 	target string // where the form may lead in the end, besides here
+	framer string // the origin whose pages may hold this one in a frame
 }
 
 // field is one value of a reply that a page carries to the client.
 type field struct{ Name, Value string }
 
-// show answers with a page. Nothing in it is loaded from anywhere, no script runs but the one that
-// sends a reply on, and no other page may hold it in a frame.
+// show answers with a page. Nothing in it is loaded from anywhere, no script runs but the one that sends a
+// reply on or takes the browser's key along, and no other page may hold it in a frame, but a silent
+// request's: that one shows nothing to click on.
 func (h *Handler) show(x *exchange, status int, name string, p page) error {
 	script := ""
-	if name == "formpost" {
+	switch name {
+	case "formpost":
 		p.Nonce = rand.Text()
 		script = "; script-src 'nonce-" + p.Nonce + "'"
+	case "signin", "resume":
+		script = "; script-src " + keySource
 	}
+	p.Framed = p.framer != ""
 	var body bytes.Buffer
 	if err := templates.ExecuteTemplate(&body, name, p); err != nil {
 		return fmt.Errorf("make the %s page: %w", name, err)
@@ -66,8 +82,13 @@ func (h *Handler) show(x *exchange, status int, name string, p page) error {
 	head := x.w.Header()
 	setAll(head, private)
 	setAll(head, unframed)
+	framer := "'none'"
+	if p.Framed {
+		framer = p.framer
+		head.Del("X-Frame-Options") // which can name nobody
+	}
 	head.Set("Content-Security-Policy", "default-src 'none'; style-src "+styleSource+script+
-		"; form-action 'self'"+source(p.target)+"; frame-ancestors 'none'; base-uri 'none'")
+		"; form-action 'self'"+source(p.target)+"; frame-ancestors "+framer+"; base-uri 'none'")
 	head["Content-Type"] = []string{"text/html; charset=utf-8"}
 	httpx.WriteBody(x.w, status, body.Bytes())
 	return nil
@@ -83,14 +104,27 @@ var unframed = []header{
 // source is a redirect URI as a policy names it: browsers also hold the redirect that follows a form
 // against the policy of the page with the form.
 func source(redirect string) string {
-	u, err := url.Parse(redirect)
+	scheme, host := policyOrigin(redirect)
 	switch {
-	case redirect == "" || err != nil:
+	case scheme == "":
 		return ""
-	case u.Host == "" || strings.Contains(u.Host, "["):
-		return " " + u.Scheme + ":" // policies have no words for IPv6 addresses
+	case host == "":
+		return " " + scheme + ":"
 	}
-	return " " + u.Scheme + "://" + u.Host
+	return " " + scheme + "://" + host
+}
+
+// policyOrigin gives scheme and host of a URI, of characters that mean nothing else in a policy. The host
+// is empty where policies have no words for it, as for IPv6 addresses and the schemes of programs.
+func policyOrigin(uri string) (scheme, host string) {
+	u, err := url.Parse(uri)
+	if err != nil || !directory.PlainScheme(u.Scheme) {
+		return "", ""
+	}
+	if (u.Scheme == "http" || u.Scheme == "https") && directory.PlainHost(u.Host) {
+		host = u.Host
+	}
+	return u.Scheme, host
 }
 
 // failPage answers a person with an error.

@@ -101,16 +101,30 @@ func (f *fixture) update(t testing.TB, fn func(tx store.Tx) error) {
 	}
 }
 
-// browser is a browser that keeps cookies and follows nothing by itself.
+// browser is a browser that keeps cookies and follows no redirects by itself. It does what the scripts of
+// pages do with its key.
 type browser struct {
 	t       testing.TB
 	f       *fixture
 	cookies map[string]string
 	host    string // that it addresses; empty: the server's own
+	key     string // that it keeps for the server's origin; empty: it runs no scripts
 }
 
 func (f *fixture) browse(t testing.TB) *browser {
-	return &browser{t: t, f: f, cookies: map[string]string{}}
+	key := make([]byte, 32)
+	rand.Read(key)
+	return &browser{t: t, f: f, cookies: map[string]string{}, key: base64.RawURLEncoding.EncodeToString(key)}
+}
+
+// cookie is the value of the cookie of a kind, whatever its name in this installation, or empty.
+func (b *browser) cookie(kind string) string {
+	for name, value := range b.cookies {
+		if strings.HasPrefix(name, "__Host-midas-"+kind+"-") {
+			return value
+		}
+	}
+	return ""
 }
 
 func (b *browser) send(r *http.Request) *httptest.ResponseRecorder {
@@ -134,15 +148,27 @@ func (b *browser) send(r *http.Request) *httptest.ResponseRecorder {
 }
 
 func (b *browser) get(path string) *httptest.ResponseRecorder {
-	return b.send(httptest.NewRequest(http.MethodGet, path, nil))
+	b.t.Helper()
+	return b.script(b.send(httptest.NewRequest(http.MethodGet, path, nil)))
+}
+
+// script is what the page's script does: it sends the page's only form, with the key, by itself.
+func (b *browser) script(w *httptest.ResponseRecorder) *httptest.ResponseRecorder {
+	b.t.Helper()
+	if b.key == "" || w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `<input type="hidden" name="action" value="resume">`) {
+		return w
+	}
+	safePage(b.t, w)
+	return b.submit(w)
 }
 
 // post sends a form as a page of the server does.
 func (b *browser) post(path string, values url.Values) *httptest.ResponseRecorder {
+	b.t.Helper()
 	r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(values.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Sec-Fetch-Site", "same-origin")
-	return b.send(r)
+	return b.script(b.send(r))
 }
 
 // forms give what a page's form would send, and where to.
@@ -169,6 +195,9 @@ func formOf(t testing.TB, w *httptest.ResponseRecorder) (action string, values u
 func (b *browser) submit(w *httptest.ResponseRecorder, fields ...string) *httptest.ResponseRecorder {
 	b.t.Helper()
 	action, values := formOf(b.t, w)
+	if values.Has("key") {
+		values.Set("key", b.key)
+	}
 	for i := 0; i < len(fields); i += 2 {
 		values.Set(fields[i], fields[i+1])
 	}

@@ -26,6 +26,7 @@ type person struct {
 	directory.User
 	authenticated time.Time // when the password was shown
 	roles         []string  // of the directory
+	session       string    // the name of the browser's session, if it keeps one
 }
 
 // grant is what the person grants to a client.

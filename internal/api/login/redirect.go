@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"midas/internal/arm"
 	"midas/internal/directory"
 )
 
@@ -33,7 +32,7 @@ func findRedirect(r directory.Redirects, asked string) (redirect, bool) {
 		}
 		asked = all[0]
 	}
-	if !safeRedirect(asked) {
+	if len(asked) > maxRedirect || !directory.SafeRedirect(asked) {
 		return redirect{}, false
 	}
 	switch {
@@ -46,29 +45,6 @@ func findRedirect(r directory.Redirects, asked string) (redirect, bool) {
 		return redirect{uri: asked, public: true}, true
 	}
 	return redirect{}, false
-}
-
-// safeRedirect refuses what browsers might read in another way than we do, whoever has registered it.
-func safeRedirect(uri string) bool {
-	if len(uri) > maxRedirect {
-		return false
-	}
-	for _, c := range []byte(uri) {
-		if c <= ' ' || c >= 0x7f || strings.IndexByte("\"<>\\^`{|}#", c) >= 0 {
-			return false
-		}
-	}
-	u, err := url.Parse(uri)
-	if err != nil || u.User != nil {
-		return false
-	}
-	switch arm.Fold(u.Scheme) {
-	case "", "javascript", "data", "vbscript", "blob", "file", "about", "filesystem", "view-source", "ws", "wss", "ftp", "mailto", "urn":
-		return false
-	case "http", "https":
-		return u.Host != "" && u.Hostname() != ""
-	}
-	return true
 }
 
 // sameLoopback reports whether two URIs are the same loopback address but for the port.
@@ -103,7 +79,8 @@ func (h *Handler) reply(x *exchange, a *authorization, values ...field) error {
 	}
 	if a.Mode == "form_post" {
 		return h.show(x, http.StatusOK, "formpost", page{
-			Title: "Back to " + a.app(), App: a.app(), Action: a.RedirectURI, Reply: values, target: a.RedirectURI,
+			Title: "Back to " + a.app(), App: a.app(), Action: a.RedirectURI, Reply: values,
+			target: a.RedirectURI, framer: a.framer(),
 		})
 	}
 	var query strings.Builder

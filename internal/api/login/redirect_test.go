@@ -124,9 +124,7 @@ func TestLoopbackAddressesMayHaveAnyPort(t *testing.T) {
 func TestWaysToReply(t *testing.T) {
 	f := newPeople(t)
 	b := f.browse(t)
-	reply(t, b.signIn(b.get(asked(authorizeV2)), alice))
-
-	w := b.get(asked(authorizeV2, "response_mode", "fragment"))
+	w := b.signIn(b.get(asked(authorizeV2, "response_mode", "fragment")), alice)
 	if location := w.Header().Get("Location"); !strings.HasPrefix(location, localBack+"#code=") {
 		t.Errorf("fragment: %s", location)
 	}

@@ -4,59 +4,152 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"net/http"
 	"time"
+
+	"midas/internal/arm"
+	"midas/internal/grant"
 )
 
-// DefaultSessionLife is for how long a browser need not ask for the password again if nothing else is
-// said.
-const DefaultSessionLife = 8 * time.Hour
-
-// The cookies. Their prefix makes browsers refuse them from anybody but this host, over TLS.
+// How long a browser need not ask for the password again if nothing else is said: at most, and when
+// nobody uses the session.
 const (
-	sessionCookie = "__Host-midas-session" // who has signed in, sealed
-	browserCookie = "__Host-midas-browser" // a random name, by which a form is known to come from this browser
+	DefaultSessionLife = 8 * time.Hour
+	DefaultSessionIdle = 2 * time.Hour
 )
 
-// sealedSession is what the session cookie says.
-type sealedSession struct {
-	Tenant        string    `json:"t"`
-	User          string    `json:"u"`
-	Authenticated time.Time `json:"a"`
-	Expires       time.Time `json:"e"`
+// unkeptLife is for how long a person whose browser keeps no session may take to answer a question.
+const unkeptLife = 10 * time.Minute
+
+// The kinds of cookies. Their prefix makes browsers refuse them from anybody but this host, over TLS.
+// A host has one set of cookies for all its ports, so their names differ by installation.
+const (
+	sessionCookie = "__Host-midas-session-" // the id of the session
+	browserCookie = "__Host-midas-browser-" // a random name, by which a form is known to come from this browser
+)
+
+// cookieName is the name of a cookie of this installation.
+func (h *Handler) cookieName(kind string) string {
+	sum := sha256.Sum256([]byte(arm.Fold(h.HomeTenant) + "\x00" + arm.Fold(h.issuer().Origin)))
+	return kind + hex.EncodeToString(sum[:6])
 }
 
-// session is the person who has signed in with this browser before, or nil.
-func (h *Handler) session(x *exchange) (*person, error) {
-	cookie, err := x.r.Cookie(sessionCookie)
+// cookieSession is the session that the cookie names, and whose it is; or nil. Other programs of this
+// machine may have the cookie too, so it alone neither grants anything nor names anybody: see byKey and
+// byForm.
+func (h *Handler) cookieSession(x *exchange) (*grant.Session, *person, error) {
+	id := h.sessionID(x)
+	if id == "" {
+		return nil, nil, nil
+	}
+	s, err := h.Grants.Session(x.r.Context(), id)
+	if errors.Is(err, grant.ErrInvalid) {
+		return nil, nil, nil
+	}
 	if err != nil {
-		return nil, nil
+		return nil, nil, err
 	}
-	var s sealedSession
-	if h.Grants.Box.Open("session", cookie.Value, &s) != nil || !h.Now().Before(s.Expires) {
-		return nil, nil
-	}
-	p, err := h.returning(x.r.Context(), s.Tenant, s.User, s.Authenticated)
+	p, err := h.returning(x.r.Context(), s.TenantID, s.UserID, s.Authenticated)
 	var e *Error
-	if errors.As(err, &e) {
-		return nil, nil // disabled, deleted, or with another password since
+	if errors.As(err, &e) { // disabled, deleted, or with another password since
+		return nil, nil, h.Grants.EndSession(x.r.Context(), id)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	p.session = s.Name()
+	return s, p, nil
+}
+
+// byKey is the person of the session that the cookie names, if the browser has sent the session's key
+// too; or nil.
+func (h *Handler) byKey(x *exchange, key string) (*person, error) {
+	s, p, err := h.cookieSession(x)
+	if err != nil || s == nil || !s.HasKey(key) {
+		return nil, err
+	}
+	err = h.Grants.UseSession(x.r.Context(), s)
+	if errors.Is(err, grant.ErrInvalid) {
+		return nil, nil
 	}
 	return p, err
 }
 
-// remember begins a session.
-func (h *Handler) remember(x *exchange, p *person) error {
-	life := or(h.SessionLife, DefaultSessionLife)
-	sealed, err := h.Grants.Box.Seal("session", sealedSession{p.TenantID, p.ID, p.authenticated, h.Now().Add(life)})
-	if err == nil {
-		setCookie(x.w, sessionCookie, sealed, 0)
-	}
-	return err
+// proof says who has shown a key or a password before a form was made for them.
+type proof struct {
+	Tenant        string    `json:"t"`
+	User          string    `json:"u"`
+	Authenticated time.Time `json:"a"`
+	Session       string    `json:"s,omitempty"` // its name; empty: the browser keeps none
 }
 
-// forget ends a session.
-func (h *Handler) forget(x *exchange) { setCookie(x.w, sessionCookie, "", -1) }
+func (p *person) proof() *proof { return &proof{p.TenantID, p.ID, p.authenticated, p.session} }
+
+// byForm is the person for whom a form was made, or nil when their session has ended since, or the form
+// is old and there is none.
+func (h *Handler) byForm(x *exchange, about pending) (*person, error) {
+	if about.Who == nil {
+		return nil, nil
+	}
+	_, p, err := h.cookieSession(x)
+	switch {
+	case err != nil:
+		return nil, err
+	case p != nil && p.session == about.Who.Session:
+		return p, nil
+	case p != nil || about.Who.Session != "" || h.Now().Sub(about.Begun) > unkeptLife:
+		return nil, nil
+	}
+	p, err = h.returning(x.r.Context(), about.Who.Tenant, about.Who.User, about.Who.Authenticated)
+	var e *Error
+	if errors.As(err, &e) {
+		return nil, nil
+	}
+	return p, err
+}
+
+func (h *Handler) sessionID(x *exchange) string {
+	cookie, err := x.r.Cookie(h.cookieName(sessionCookie))
+	if err != nil || len(cookie.Value) > 64 {
+		return ""
+	}
+	return cookie.Value
+}
+
+// remember begins a session in a browser that has made a key. One that runs no scripts has none, and is
+// asked for the password each time.
+func (h *Handler) remember(x *exchange, p *person, key string) error {
+	if !isKey(key) {
+		return h.forget(x)
+	}
+	id, name, err := h.Grants.BeginSession(x.r.Context(), grant.Session{
+		TenantID: p.TenantID, UserID: p.ID, Authenticated: p.authenticated, Idle: or(h.SessionIdle, DefaultSessionIdle),
+	}, key, h.sessionID(x), or(h.SessionLife, DefaultSessionLife))
+	if err != nil {
+		return err
+	}
+	p.session = name
+	setCookie(x.w, h.cookieName(sessionCookie), id, 0)
+	return nil
+}
+
+// isKey reports whether a browser's key has the form that our pages give it: 32 bytes in base64url.
+func isKey(key string) bool {
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(key)
+	return err == nil && len(raw) == 32 && len(key) == 43
+}
+
+// forget ends the session of the browser, whoever else has its cookie.
+func (h *Handler) forget(x *exchange) error {
+	id := h.sessionID(x)
+	if id == "" {
+		return nil
+	}
+	setCookie(x.w, h.cookieName(sessionCookie), "", -1)
+	return h.Grants.EndSession(x.r.Context(), id)
+}
 
 // setCookie sets a cookie that no script reads. It is sent when a link of another site leads here,
 // which is how clients bring people, but not with what other sites post or embed.
@@ -69,21 +162,21 @@ func setCookie(w http.ResponseWriter, name, value string, maxAge int) {
 
 // browser is the name of the browser, which it is given if it has none yet, as it is sealed into
 // forms: hashed, so that a page does not tell the cookie.
-func (x *exchange) browser() string {
+func (h *Handler) browser(x *exchange) string {
 	name := ""
-	if cookie, err := x.r.Cookie(browserCookie); err == nil && len(cookie.Value) <= 64 {
+	if cookie, err := x.r.Cookie(h.cookieName(browserCookie)); err == nil && len(cookie.Value) <= 64 {
 		name = cookie.Value
 	}
 	if name == "" {
 		name = rand.Text()
-		setCookie(x.w, browserCookie, name, 0)
+		setCookie(x.w, h.cookieName(browserCookie), name, 0)
 	}
 	return browserHash(name)
 }
 
 // sameBrowser reports whether a form was made for the browser that has sent it.
-func (x *exchange) sameBrowser(hash string) bool {
-	cookie, err := x.r.Cookie(browserCookie)
+func (h *Handler) sameBrowser(x *exchange, hash string) bool {
+	cookie, err := x.r.Cookie(h.cookieName(browserCookie))
 	return err == nil && cookie.Value != "" && browserHash(cookie.Value) == hash
 }
 

@@ -26,8 +26,8 @@ type pending struct {
 	Tenant        string         `json:"tenant"` // as the path names it
 	Authorization *authorization `json:"authorization,omitempty"`
 	Device        *grant.Device  `json:"device,omitempty"`
-	App           string         `json:"app,omitempty"`  // that waits at the device
-	User          string         `json:"user,omitempty"` // object id of who was asked whether to continue
+	App           string         `json:"app,omitempty"` // that waits at the device
+	Who           *proof         `json:"who,omitempty"` // was asked whether to continue
 }
 
 // app names the application that a page is about.
@@ -40,7 +40,7 @@ func (p *pending) app() string {
 
 // ask shows the sign-in page. With an error it is shown again.
 func (h *Handler) ask(x *exchange, about pending, user string, failed *Error) error {
-	about.User = ""
+	about.Who = nil
 	p := page{Title: "Sign in", User: user}
 	status := http.StatusOK
 	if failed != nil {
@@ -52,20 +52,22 @@ func (h *Handler) ask(x *exchange, about pending, user string, failed *Error) er
 
 // pick asks who has signed in before whether to continue as such.
 func (h *Handler) pick(x *exchange, about pending, who *person) error {
-	about.User = who.ID
-	return h.showPending(x, http.StatusOK, "pick", about, page{Title: "Choose an account", User: isolated(who.UserPrincipalName, who.ID)})
+	about.Who = who.proof()
+	return h.showPending(x, http.StatusOK, "pick", about, page{
+		Title: "Choose an account", User: isolated(who.UserPrincipalName, who.ID), Local: about.Authorization.Public,
+	})
 }
 
 // confirm asks whether it was the person themselves who has begun to sign in on a device.
 func (h *Handler) confirm(x *exchange, about pending, who *person) error {
-	about.User = who.ID
+	about.Who = who.proof()
 	return h.showPending(x, http.StatusOK, "confirm", about, page{
 		Title: "Are you trying to sign in to " + about.app() + "?", User: isolated(who.UserPrincipalName, who.ID), Code: about.Device.UserCode,
 	})
 }
 
 func (h *Handler) showPending(x *exchange, status int, name string, about pending, p page) error {
-	about.Browser, about.Begun, about.Tenant = x.browser(), h.Now().UTC(), x.tenant
+	about.Browser, about.Begun, about.Tenant = h.browser(x), h.Now().UTC(), x.tenant
 	sealed, err := h.Grants.Box.Seal("page", about)
 	if err != nil {
 		return err
@@ -73,7 +75,7 @@ func (h *Handler) showPending(x *exchange, status int, name string, about pendin
 	p.Request, p.App, p.Device = sealed, about.app(), about.Device != nil
 	p.Action = "/" + url.PathEscape(x.tenant) + "/login"
 	if about.Authorization != nil {
-		p.target = about.Authorization.RedirectURI
+		p.target, p.framer = about.Authorization.RedirectURI, about.Authorization.framer()
 	}
 	if !shared(x.tenant) {
 		t, err := h.namedTenant(x)
@@ -113,6 +115,9 @@ func (h *Handler) signIn(x *exchange) error {
 		return err
 	}
 	about, err := h.opened(x, values.Get("request"))
+	if errors.Is(err, errOtherBrowser) {
+		return h.start(x, about)
+	}
 	if err != nil {
 		return err
 	}
@@ -121,19 +126,16 @@ func (h *Handler) signIn(x *exchange) error {
 		return h.cancel(x, about)
 	case "other":
 		return h.ask(x, about, "", nil)
+	case "resume":
+		return h.resume(x, about, values.Get("key"))
 	case "continue":
-		p, err := h.session(x)
-		if err != nil {
-			return err
-		}
-		if p == nil || p.ID != about.User {
-			return h.ask(x, about, "", nil)
-		}
-		if about.Device != nil {
-			return h.approve(x, about, p)
-		}
-		return h.issue(x, about.Authorization, p)
+		return h.proceed(x, about)
 	}
+	return h.signInWith(x, about, values)
+}
+
+// signInWith takes a name and a password, and begins a session.
+func (h *Handler) signInWith(x *exchange, about pending, values url.Values) error {
 	name := strings.TrimSpace(values.Get("username"))
 	p, err := h.enter(x, name, directory.PasswordText(values.Get("password")))
 	var e *Error
@@ -145,7 +147,7 @@ func (h *Handler) signIn(x *exchange) error {
 		return err
 	}
 	x.ev.Caller = p.ID
-	if err := h.remember(x, p); err != nil {
+	if err := h.remember(x, p, values.Get("key")); err != nil {
 		return err
 	}
 	if about.Device != nil {
@@ -154,8 +156,14 @@ func (h *Handler) signIn(x *exchange) error {
 	return h.issue(x, about.Authorization, p)
 }
 
+// errOtherBrowser says that a form was made for a browser of another name. Two pages that are opened at
+// once in a new browser are given a name each, of which the browser keeps the last, and a page opened by a
+// form of another site is given a new one. The person is asked anew: nothing that such a form says counts
+// but what it is about.
+var errOtherBrowser = errors.New("the form was made for another browser")
+
 // opened reads what a form is about, and makes sure that it comes from a page of ours, in the browser
-// for which the page was made.
+// for which the page was made. With errOtherBrowser, what the form is about is given too.
 func (h *Handler) opened(x *exchange, sealed string) (pending, error) {
 	var about pending
 	if err := new(http.CrossOriginProtection).Check(x.r); err != nil {
@@ -165,14 +173,14 @@ func (h *Handler) opened(x *exchange, sealed string) (pending, error) {
 		return about, errStalePage(err)
 	}
 	switch {
-	case !x.sameBrowser(about.Browser):
-		return about, errSendAgain(errors.New("the form was made for another browser"))
 	case h.Now().Sub(about.Begun) > formLife:
 		return about, errStalePage(fmt.Errorf("the form was made at %s", about.Begun))
 	case arm.Fold(about.Tenant) != arm.Fold(x.tenant):
 		return about, errStalePage(fmt.Errorf("the form was made for %s", quote(about.Tenant)))
 	case (about.Authorization == nil) == (about.Device == nil):
 		return about, errStalePage(errors.New("the form is of another page"))
+	case !h.sameBrowser(x, about.Browser):
+		return about, errOtherBrowser
 	}
 	return about, nil
 }

@@ -16,7 +16,9 @@ func (h *Handler) signOut(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	h.forget(x)
+	if err := h.forget(x); err != nil {
+		return err
+	}
 	to := values.Get("post_logout_redirect_uri")
 	if to != "" {
 		registered, err := h.registered(x, values, to)

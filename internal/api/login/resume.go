@@ -1,0 +1,88 @@
+package login
+
+import "net/http"
+
+// start asks the person at the browser who they are: by the session of the browser, if it names one that
+// suits, or else by the sign-in page.
+func (h *Handler) start(x *exchange, about pending) error {
+	_, p, err := h.cookieSession(x)
+	if err != nil {
+		return err
+	}
+	if p == nil || !h.usable(x, about, p) {
+		return h.unknown(x, about)
+	}
+	about.Who = nil
+	return h.showPending(x, http.StatusOK, "resume", about, page{Title: "One moment"})
+}
+
+// resume goes on with the session of the browser, which has sent its key.
+func (h *Handler) resume(x *exchange, about pending, key string) error {
+	p, err := h.byKey(x, key)
+	if err != nil {
+		return err
+	}
+	if p == nil || !h.usable(x, about, p) {
+		return h.unknown(x, about)
+	}
+	if about.Device != nil {
+		return h.confirm(x, about, p)
+	}
+	// A program on the person's machine takes whatever port is free, or a scheme that another program may
+	// take as well, so its address does not show who it is. The person has to want it (RFC 8252, 8.6).
+	a := about.Authorization
+	switch asked := a.asks("select_account") || a.Public; {
+	case asked && a.silent():
+		return h.replyError(x, a, errMustPick())
+	case asked:
+		return h.pick(x, about, p)
+	}
+	return h.issue(x, a, p)
+}
+
+// proceed goes on as the person who was asked by name whether to, and has said yes.
+func (h *Handler) proceed(x *exchange, about pending) error {
+	p, err := h.byForm(x, about)
+	switch {
+	case err != nil:
+		return err
+	case p == nil:
+		return h.ask(x, about, "", nil)
+	case about.Device != nil:
+		return h.approve(x, about, p)
+	}
+	return h.issue(x, about.Authorization, p)
+}
+
+// usable reports whether a person who has signed in before may be the one whom a request wants.
+func (h *Handler) usable(x *exchange, about pending, p *person) bool {
+	if about.Device != nil {
+		return h.mayApprove(x, *about.Device, p) == nil
+	}
+	return h.suits(x, about.Authorization, p)
+}
+
+// unknown goes on without a session.
+func (h *Handler) unknown(x *exchange, about pending) error {
+	a := about.Authorization
+	switch {
+	case a == nil:
+		return h.ask(x, about, "", nil)
+	case a.silent():
+		return h.replyError(x, a, errInteraction())
+	}
+	return h.ask(x, about, a.Hint, nil)
+}
+
+// framer is the origin of the page that holds a silent request in a frame: the client's own, as its
+// libraries for browsers do it.
+func (a *authorization) framer() string {
+	scheme, host := policyOrigin(a.RedirectURI)
+	if !a.silent() || host == "" {
+		return ""
+	}
+	return scheme + "://" + host
+}
+
+// silent reports whether the person must not be shown anything.
+func (a *authorization) silent() bool { return a.asks("none") }

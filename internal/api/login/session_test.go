@@ -1,0 +1,343 @@
+package login_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"midas/internal/directory"
+	"midas/internal/grant"
+	"midas/internal/store"
+)
+
+// web is a request of an application that is answered without asking when the person has a session.
+func web(changes ...string) string {
+	return asked(authorizeV2, append([]string{"client_id", webApp, "redirect_uri", webBack}, changes...)...)
+}
+
+// signedInBrowser is a browser in which Alice has a session.
+func (f *fixture) signedInBrowser(t testing.TB) *browser {
+	t.Helper()
+	b := f.browse(t)
+	reply(t, b.signIn(b.get(asked(authorizeV2)), alice))
+	if !continues(b) {
+		t.Fatal("there is no session")
+	}
+	return b
+}
+
+// continues reports whether a browser gets a code without a question.
+func continues(b *browser) bool {
+	b.t.Helper()
+	return strings.Contains(b.get(web("prompt", "none")).Header().Get("Location"), "code=")
+}
+
+// copied is another program with all cookies of a browser, and a key that may be the browser's.
+func copied(b *browser, key string) *browser {
+	thief := &browser{t: b.t, f: b.f, cookies: map[string]string{}, key: key}
+	for name, value := range b.cookies {
+		thief.cookies[name] = value
+	}
+	return thief
+}
+
+// TestCopiedCookiesLetNobodyIn is about a program on another port of the host: browsers send it all
+// cookies of the host. It can reach the server as any client can, with whatever header it likes.
+func TestCopiedCookiesLetNobodyIn(t *testing.T) {
+	f := newPeople(t)
+	b := f.signedInBrowser(t)
+	stranger := f.browse(t)
+	for name, key := range map[string]string{"no key": "", "a key of its own": stranger.key, "a short key": "AAAA"} {
+		t.Run(name, func(t *testing.T) {
+			thief := copied(b, key)
+			for what, path := range map[string]string{
+				"silently": web("prompt", "none"), "as usual": web(), "by the first version": asked("/"+tenant+"/oauth2/authorize", "client_id", webApp, "redirect_uri", webBack, "resource", arms),
+				"as Azure CLI": asked(authorizeV2), "as Azure CLI, silently": asked(authorizeV2, "prompt", "none"),
+				"with the account page": web("prompt", "select_account"), "without a tenant": asked("/common/oauth2/v2.0/authorize"),
+			} {
+				w := thief.get(path)
+				for range 3 { // pages that want to be sent
+					if strings.Contains(w.Body.String(), `value="resume"`) {
+						action, values := formOf(t, w)
+						values.Set("key", key)
+						w = thief.post(action, values)
+					}
+				}
+				if strings.Contains(w.Header().Get("Location"), "code=") || strings.Contains(w.Body.String(), "alice") {
+					t.Errorf("%s: status %d, Location %q: %s", what, w.Code, w.Header().Get("Location"), w.Body)
+				}
+				if w.Code != http.StatusOK {
+					continue
+				}
+				for _, action := range []string{"continue", "resume"} {
+					again := thief.submit(w, "action", action, "key", key)
+					if again.Header().Get("Location") != "" || strings.Contains(again.Body.String(), "alice") {
+						t.Errorf("%s, then %s: %s: %s", what, action, again.Header().Get("Location"), again.Body)
+					}
+				}
+			}
+			_, user := f.startDevice(t, deviceV2)
+			w := thief.submit(thief.get(devicePage), "code", user)
+			if strings.Contains(w.Body.String(), "alice") || strings.Contains(w.Body.String(), "Are you trying") {
+				t.Errorf("a device: %s", w.Body)
+			}
+		})
+	}
+	if !continues(b) {
+		t.Error("the person's own session has ended")
+	}
+}
+
+// TestAProgramOnAnotherPortGetsNoToken does the same with real listeners. The cookie jar of Go's library
+// ignores ports, as browsers do.
+func TestAProgramOnAnotherPortGetsNoToken(t *testing.T) {
+	f := newPeople(t)
+	f.now = time.Now()
+	origin, trusting := f.serve(t)
+	var stolen string
+	attacker := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { stolen = r.Header.Get("Cookie") }))
+	defer attacker.Close()
+	b := newSurfer(t, trusting)
+	b.signIn(origin + web())
+	if at := b.open(origin + web("prompt", "none")); !strings.Contains(at, "code=") {
+		t.Fatalf("the person's browser is sent to %s", at)
+	}
+	b.open(strings.Replace(attacker.URL, "127.0.0.1", mustParse(t, origin).Hostname(), 1))
+	if !strings.Contains(stolen, "__Host-midas-session-") {
+		t.Fatalf("the program was sent %q, so the test tests nothing", stolen)
+	}
+	for _, path := range []string{web(), web("prompt", "none"), asked(authorizeV2), asked(authorizeV2, "prompt", "none")} {
+		replay := newSurfer(t, trusting)
+		replay.cookie = stolen
+		if at := replay.open(origin + path); strings.Contains(at, "code=") || strings.Contains(replay.page, alice) {
+			t.Errorf("%s with the cookies alone leads to %s: %s", path, at, replay.page)
+		}
+	}
+}
+
+func TestSessionsEndAtTheServer(t *testing.T) {
+	d := func(f *fixture) *directory.Directory { return f.Directory }
+	tests := []struct {
+		name string
+		end  func(*testing.T, *fixture, *browser)
+	}{
+		{"sign-out", func(_ *testing.T, _ *fixture, b *browser) { b.get("/" + tenant + "/oauth2/v2.0/logout") }},
+		{"sign-out that is posted", func(_ *testing.T, _ *fixture, b *browser) { b.post("/common/oauth2/logout", url.Values{}) }},
+		{"another password", func(t *testing.T, f *fixture, _ *browser) {
+			f.update(t, func(tx store.Tx) error { return d(f).SetPassword(tx, tenant, aliceID, "Another-horse-battery-9") })
+		}},
+		{"disabling, though not for long", func(t *testing.T, f *fixture, _ *browser) {
+			for _, enabled := range []bool{false, true} {
+				f.update(t, func(tx store.Tx) error {
+					u, err := d(f).User(tx, tenant, aliceID)
+					if err != nil {
+						return err
+					}
+					u.Enabled = enabled
+					return d(f).UpdateUser(tx, u)
+				})
+			}
+		}},
+		{"deletion", func(t *testing.T, f *fixture, _ *browser) {
+			f.update(t, func(tx store.Tx) error { return d(f).DeleteUser(tx, tenant, aliceID) })
+		}},
+		{"a new sign-in in the browser", func(_ *testing.T, _ *fixture, b *browser) {
+			b.signIn(b.get(web("prompt", "login")), alice)
+		}},
+		{"a new sign-in without scripts", func(_ *testing.T, _ *fixture, b *browser) {
+			b.key = ""
+			b.signIn(b.get(web("prompt", "login")), alice)
+		}},
+		{"too many browsers", func(t *testing.T, f *fixture, _ *browser) {
+			for range grant.MaxSessions {
+				one := f.browse(t)
+				reply(t, one.signIn(one.get(web()), alice))
+			}
+		}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			f := newPeople(t)
+			b := f.signedInBrowser(t)
+			thief := copied(b, b.key)
+			page := thief.get(web("prompt", "select_account"))
+			if !strings.Contains(page.Body.String(), "Choose an account") || !continues(thief) {
+				t.Fatalf("%s", page.Body)
+			}
+			f.advance(time.Second)
+			test.end(t, f, b)
+			if continues(thief) {
+				t.Error("a copy of the cookie and the key continues")
+			}
+			if w := thief.submit(page, "action", "continue"); w.Header().Get("Location") != "" {
+				t.Errorf("a page that was open continues: %s", w.Header().Get("Location"))
+			}
+		})
+	}
+}
+
+// TestSignOutTakesTheCookieAway looks at what the browser is told.
+func TestSignOutTakesTheCookieAway(t *testing.T) {
+	f := newPeople(t)
+	b := f.signedInBrowser(t)
+	if w := b.get("/" + tenant + "/oauth2/v2.0/logout"); w.Code != http.StatusOK || b.cookie("session") != "" {
+		t.Errorf("status %d, cookies %v", w.Code, b.cookies)
+	}
+	if w := b.get("/" + tenant + "/oauth2/v2.0/logout"); w.Code != http.StatusOK {
+		t.Errorf("again: status %d", w.Code)
+	}
+}
+
+// TestSomebodyElsesSessionIsNotTakenOver is about a program on another port that sets the cookie of its
+// own session, so that the person acts under its name.
+func TestSomebodyElsesSessionIsNotTakenOver(t *testing.T) {
+	f := newPeople(t)
+	b, attacker := f.browse(t), f.browse(t)
+	reply(t, attacker.signIn(attacker.get(asked("/common/oauth2/v2.0/authorize")), bob))
+	for name, value := range attacker.cookies {
+		b.cookies[name] = value
+	}
+	if w := b.get(asked("/common/oauth2/v2.0/authorize", "prompt", "select_account")); !strings.Contains(w.Body.String(), "<h1>Sign in</h1>") || strings.Contains(w.Body.String(), bob) {
+		t.Errorf("%s", w.Body)
+	}
+}
+
+// TestABrowserWithoutScriptsIsAskedEachTime still lets it in.
+func TestABrowserWithoutScriptsIsAskedEachTime(t *testing.T) {
+	f := newPeople(t)
+	b := f.browse(t)
+	b.key = ""
+	for range 2 {
+		if _, values := reply(t, b.signIn(b.get(web()), alice)); values.Get("code") == "" {
+			t.Errorf("%v", values)
+		}
+	}
+	if b.cookie("session") != "" {
+		t.Errorf("cookies %v", b.cookies)
+	}
+	// A device is confirmed on the page after the password, and not much later.
+	for wait, want := range map[time.Duration]string{time.Minute: "You are signed in to", 11 * time.Minute: "<h1>Sign in</h1>"} {
+		_, user := f.startDevice(t, deviceV2)
+		w := b.signIn(b.submit(b.get(devicePage), "code", user), alice)
+		f.advance(wait)
+		if w = b.submit(w, "action", "continue"); !strings.Contains(w.Body.String(), want) {
+			t.Errorf("after %s: %s", wait, w.Body)
+		}
+	}
+}
+
+// TestInstallationsDoNotShareCookies has two servers of one host.
+func TestInstallationsDoNotShareCookies(t *testing.T) {
+	f, g := newPeople(t), newPeople(t)
+	g.Minter.Issuer.Origin = strings.Replace(origin, "https://", "https://x", 1)
+	b := f.signedInBrowser(t)
+	before := len(b.cookies)
+	elsewhere := copied(b, b.key)
+	elsewhere.f = g
+	reply(t, elsewhere.signIn(elsewhere.get(web()), alice))
+	if len(elsewhere.cookies) != 2*before {
+		t.Errorf("cookies %v", elsewhere.cookies)
+	}
+	elsewhere.get("/" + tenant + "/oauth2/v2.0/logout")
+	b.cookies = elsewhere.cookies
+	if !continues(b) {
+		t.Error("signing out of one server has signed out of the other")
+	}
+}
+
+// TestManyOldCookies are what browsers keep of servers that are gone, and what other programs of the host
+// have set.
+func TestManyOldCookies(t *testing.T) {
+	f := newPeople(t)
+	b := f.signedInBrowser(t)
+	for i := range 180 {
+		b.cookies[fmt.Sprintf("__Host-midas-session-%012d", i)] = strings.Repeat("x", 52)
+		b.cookies[fmt.Sprintf("__Host-midas-browser-%012d", i)] = strings.Repeat("x", 26)
+	}
+	b.cookies["__Host-midas-session"], b.cookies["__Host-midas-browser"] = "x", "y"
+	if !continues(b) {
+		t.Error("the session is not found")
+	}
+}
+
+// TestFormsSurviveOtherTabs has what overtakes an open form.
+func TestFormsSurviveOtherTabs(t *testing.T) {
+	overtake := map[string]func(*browser){
+		"two tabs at once in a new browser": func(b *browser) {
+			second := &browser{t: b.t, f: b.f, cookies: map[string]string{}, key: b.key}
+			second.get(web())
+			b.cookies = second.cookies
+		},
+		"another site posts to authorize": func(b *browser) {
+			path, query, _ := strings.Cut(web("state", "theirs"), "?")
+			r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(query))
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			r.Header.Set("Sec-Fetch-Site", "cross-site")
+			kept := b.cookies
+			b.cookies = map[string]string{} // SameSite keeps them
+			b.send(r)
+			for name, value := range kept {
+				if _, replaced := b.cookies[name]; !replaced {
+					b.cookies[name] = value
+				}
+			}
+		},
+	}
+	for name, happens := range overtake {
+		t.Run(name, func(t *testing.T) {
+			f := newPeople(t)
+			b := f.browse(t)
+			page := b.get(web())
+			happens(b)
+			w := b.signIn(page, alice)
+			if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "<h1>Sign in</h1>") || b.cookie("session") != "" {
+				t.Fatalf("status %d: %s", w.Code, w.Body)
+			}
+			_, values := reply(t, b.signIn(w, alice))
+			if values.Get("code") == "" || values.Get("state") != "st&<ate" {
+				t.Errorf("%v", values)
+			}
+			page = b.get(web("prompt", "select_account"))
+			happens(b)
+			for range 2 {
+				if w = b.submit(page, "action", "continue"); w.Code == http.StatusForbidden {
+					t.Errorf("the account page: status %d: %s", w.Code, w.Body)
+				}
+				page = w
+				if w.Code == http.StatusSeeOther {
+					break
+				}
+			}
+		})
+	}
+}
+
+// TestSilentRequestsMayBeFramedByTheirClient is what MSAL.js does with ssoSilent.
+func TestSilentRequestsMayBeFramedByTheirClient(t *testing.T) {
+	f := newPeople(t)
+	b := f.signedInBrowser(t)
+	scripts := b.key
+	b.key = ""
+	for path, want := range map[string]string{
+		web():                 "frame-ancestors 'none'",
+		web("prompt", "none"): "frame-ancestors https://app.test;",
+		asked(authorizeV2, "client_id", pageApp, "redirect_uri", pageBack, "prompt", "none"): "frame-ancestors https://page.test;",
+		asked(authorizeV2, "redirect_uri", "http://[::1]:1", "prompt", "none"):               "frame-ancestors 'none'",
+	} {
+		w := b.get(path)
+		if csp := w.Header().Get("Content-Security-Policy"); !strings.Contains(csp, want) || strings.Contains(w.Body.String(), "alice") {
+			t.Errorf("%s: policy %q: %s", path, csp, w.Body)
+		}
+		if framed := !strings.Contains(want, "'none'"); framed == strings.Contains(w.Body.String(), "<button") {
+			t.Errorf("%s: %s", path, w.Body)
+		}
+	}
+	b.key = scripts
+	if !continues(b) {
+		t.Error("it does not continue")
+	}
+}
