@@ -19,6 +19,7 @@ var mayImport = map[string]string{
 	"internal/arm":          "",
 	"internal/azure":        "",
 	"internal/atomicfile":   "",
+	"internal/clock":        "",
 	"internal/odata":        "",
 	"internal/store":        "",
 	"internal/store/pebble": "internal/store",
@@ -33,7 +34,7 @@ var mayImport = map[string]string{
 	"internal/datadir":         "internal/atomicfile",
 	"internal/token":           "internal/arm internal/store",
 	"internal/host":            "",
-	"internal/agent":           "internal/atomicfile internal/host",
+	"internal/agent":           "internal/atomicfile internal/clock internal/host",
 
 	// domain
 	"internal/activity":  "internal/arm internal/odata internal/store",
@@ -90,7 +91,7 @@ var foreign = map[string]string{
 	"go.uber.org/goleak":                                         "",
 	"github.com/coreos/go-oidc/v3":                               "",
 	"github.com/smallstep/pkcs7":                                 "internal/localca",
-	"golang.org/x/sys":                                           "internal/child",
+	"golang.org/x/sys":                                           "internal/child internal/clock",
 	"google.golang.org/protobuf":                                 "",
 	"github.com/prometheus/client_model":                         "",
 	"github.com/AzureAD/microsoft-authentication-library-for-go": "",

@@ -23,9 +23,9 @@ func TestTokenIsKeptUntilHalfItsLife(t *testing.T) {
 	a, c := start(t, s, nil)
 	run(t, a)
 	want(t, a, "t1")
-	c.forward(29 * time.Minute)
+	c.Forward(29 * time.Minute)
 	want(t, a, "t1")
-	c.forward(2 * time.Minute)
+	c.Forward(2 * time.Minute)
 	want(t, a, "t2")
 }
 
@@ -33,9 +33,9 @@ func TestUnwatchedTokenIsTrustedForASecond(t *testing.T) {
 	s := newServer(t)
 	a, c := start(t, s, nil) // it does not run, so it cannot watch
 	want(t, a, "t1")
-	c.forward(900 * time.Millisecond)
+	c.Forward(900 * time.Millisecond)
 	want(t, a, "t1")
-	c.forward(200 * time.Millisecond)
+	c.Forward(200 * time.Millisecond)
 	want(t, a, "t2")
 }
 
@@ -49,7 +49,7 @@ func TestLastGoodTokenIsGivenWhileTheServerIsAway(t *testing.T) {
 			a, c := start(t, s, nil)
 			want(t, a, "t1")
 			leave(s)
-			c.forward(45 * time.Minute) // past half its life
+			c.Forward(45 * time.Minute) // past half its life
 			asked := s.tokens.Load()
 			for range 5 {
 				want(t, a, "t1")
@@ -57,7 +57,7 @@ func TestLastGoodTokenIsGivenWhileTheServerIsAway(t *testing.T) {
 			if n := s.tokens.Load() - asked; n > 1 {
 				t.Errorf("a server that is away was asked %d times at once", n)
 			}
-			c.forward(15 * time.Minute) // past its end
+			c.Forward(15 * time.Minute) // past its end
 			wantErr(t, a, host.ErrAway)
 			if _, err := a.Token(t.Context(), host.Selector{ClientID: "c1"}, vault); !errors.Is(err, host.ErrAway) {
 				t.Errorf("a token that was never there: %v", err)
@@ -122,7 +122,7 @@ func TestRefusalIsRememberedForASecond(t *testing.T) {
 		t.Errorf("asked %d times", n)
 	}
 	s.set(func() { s.refusal = "" })
-	c.forward(time.Second)
+	c.Forward(time.Second)
 	want(t, a, "t2")
 }
 
@@ -195,7 +195,7 @@ func TestCertificateIsRenewedAtHalfItsLife(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "host.json")
 	a, c := start(t, s, func(cfg *agent.Config) { cfg.Save = func(c agent.Credential) error { return c.Write(file) } })
 	before := a.Current()
-	c.forward(35 * time.Minute)
+	c.Forward(35 * time.Minute)
 	run(t, a)
 	eventually(t, func() bool { return a.Current().Certificate != before.Certificate })
 	kept, err := agent.ReadCredential(file)
@@ -219,7 +219,7 @@ func TestUnknownHostEnrollsAnewIfItCan(t *testing.T) {
 	})
 	want(t, a, "t1")
 	s.set(func() { s.revoked = true })
-	c.forward(2 * time.Second)
+	c.Forward(2 * time.Second)
 	want(t, a, "t3") // the second was refused
 	if enrolled != 2 {
 		t.Errorf("enrolled %d times", enrolled)

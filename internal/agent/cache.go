@@ -22,9 +22,12 @@ type entry struct {
 	token   *host.Token
 	refusal error
 	epoch   uint64    // of the state in which the server was asked
-	asked   time.Time // when that was
-	refresh time.Time // when to ask for a new token
-	retry   time.Time // not before, for the server was away
+	asked   time.Time // when that was, by both clocks; it is not later than the token
+
+	// Since asked. The server gives durations, so that a host whose clock is wrong keeps tokens for as
+	// long as others.
+	refresh time.Duration // when to ask for a new token
+	life    time.Duration // of the token
 }
 
 // cache holds the entries that were used last.

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"midas/internal/atomicfile"
 	"midas/internal/host"
@@ -25,6 +26,11 @@ type Credential struct {
 	Resource    string      `json:"resource"`
 	Certificate string      `json:"certificate"` // in PEM
 	Key         host.Secret `json:"key"`         // in PEM
+
+	// What was used before the last renewal. It is shown while the newer one is not valid yet, which
+	// happens where a certificate was renewed under a clock that was ahead.
+	EarlierCertificate string      `json:"earlierCertificate,omitempty"`
+	EarlierKey         host.Secret `json:"earlierKey,omitempty"`
 }
 
 // ReadCredential reads a file that Write has written.
@@ -49,13 +55,30 @@ func (c Credential) Write(path string) error {
 	return atomicfile.Write(path, append(data, '\n'), 0o600)
 }
 
-// pair is the certificate with its key.
-func (c Credential) pair() (tls.Certificate, error) {
-	pair, err := tls.X509KeyPair([]byte(c.Certificate), []byte(c.Key))
-	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("the host's credential is damaged: %w", err)
+// pairs are the certificates with their keys, the newest first; none before enrolment.
+func (c Credential) pairs() (all []tls.Certificate, err error) {
+	if c.Certificate == "" {
+		return nil, nil
 	}
-	return pair, nil
+	newest, err := tls.X509KeyPair([]byte(c.Certificate), []byte(c.Key))
+	if err != nil {
+		return nil, fmt.Errorf("the host's credential is damaged: %w", err)
+	}
+	all = append(all, newest)
+	if earlier, err := tls.X509KeyPair([]byte(c.EarlierCertificate), []byte(c.EarlierKey)); err == nil {
+		all = append(all, earlier) // one that is damaged is not needed
+	}
+	return all, nil
+}
+
+// renewed gives the credential with another certificate. The one that was in use becomes the earlier.
+func (c Credential) renewed(used tls.Certificate, certificate string, key host.Secret) Credential {
+	newest, err := tls.X509KeyPair([]byte(c.Certificate), []byte(c.Key))
+	if err == nil && newest.Leaf.Equal(used.Leaf) {
+		c.EarlierCertificate, c.EarlierKey = c.Certificate, c.Key
+	}
+	c.Certificate, c.Key = certificate, key
+	return c
 }
 
 // roots are whom the host takes for the server; nil means whom the system trusts.
@@ -84,7 +107,7 @@ func Enroll(ctx context.Context, e Enrolment) (Credential, error) {
 	if !strings.HasPrefix(c.Server, "https://") {
 		return Credential{}, fmt.Errorf("enroll: the server %q is not https://HOST[:PORT]", e.Server)
 	}
-	l, err := newLink(c)
+	l, err := newLink(c, time.Now)
 	if err != nil {
 		return Credential{}, fmt.Errorf("enroll: %w", err)
 	}
@@ -94,14 +117,14 @@ func Enroll(ctx context.Context, e Enrolment) (Credential, error) {
 		return Credential{}, fmt.Errorf("enroll: %w", err)
 	}
 	var admission host.Admission
-	if err := l.post(ctx, host.PathEnroll, host.EnrollRequest{Token: e.Token, Request: request}, &admission); err != nil {
+	if err := l.post(ctx, askTimeout, host.PathEnroll, host.EnrollRequest{Token: e.Token, Request: request}, &admission); err != nil {
 		return Credential{}, fmt.Errorf("enroll: %w", err)
 	}
 	if e.Resource != "" && !strings.EqualFold(strings.TrimSuffix(e.Resource, "/"), admission.Resource) {
 		return Credential{}, fmt.Errorf("enroll: the token is for %s, not for %s", admission.Resource, e.Resource)
 	}
 	c.Resource, c.Certificate, c.Key = admission.Resource, admission.Certificate, key
-	if _, err := c.pair(); err != nil {
+	if _, err := c.pairs(); err != nil {
 		return Credential{}, fmt.Errorf("enroll: %w", err)
 	}
 	return c, nil

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"midas/internal/agent"
+	"midas/internal/clock/clocktest"
 	"midas/internal/host"
 	"midas/internal/localca"
 )
@@ -25,17 +26,18 @@ type server struct {
 	*httptest.Server
 	ca *localca.HostCA
 
-	mu         sync.Mutex
-	principals []host.Principal
-	revoked    bool
-	version    int
-	changed    chan struct{}
-	life       time.Duration // of certificates
-	tokens     atomic.Int64  // how many were asked for
-	renewals   atomic.Int64
-	refusal    string // a code, instead of a token
-	fault      int    // a status, instead of anything
-	hold       chan struct{}
+	mu          sync.Mutex
+	principals  []host.Principal
+	revoked     bool
+	version     int
+	changed     chan struct{}
+	life        time.Duration // of certificates
+	tokens      atomic.Int64  // how many were asked for
+	renewals    atomic.Int64
+	refusal     string // a code, instead of a token
+	fault       int    // a status, instead of a token
+	faultyState bool   // and instead of a state
+	hold        chan struct{}
 }
 
 func newServer(t *testing.T) *server {
@@ -129,8 +131,12 @@ func (s *server) token(w http.ResponseWriter, r *http.Request) {
 func (s *server) state(w http.ResponseWriter, r *http.Request) {
 	for {
 		s.mu.Lock()
-		version, principals, revoked, changed := strconv.Itoa(s.version), s.principals, s.revoked, s.changed
+		version, principals, revoked, changed, fault := strconv.Itoa(s.version), s.principals, s.revoked, s.changed, s.fault
 		s.mu.Unlock()
+		if fault != 0 && s.faultyState {
+			w.WriteHeader(fault)
+			return
+		}
 		if revoked {
 			refuse(w, 403, host.CodeRevoked)
 			return
@@ -163,20 +169,14 @@ func (s *server) set(f func()) {
 	f()
 }
 
-// clock is the agent's. It is the machine's, moved.
-type clock struct{ ahead atomic.Int64 }
-
-func (c *clock) now() time.Time          { return time.Now().Add(time.Duration(c.ahead.Load())) }
-func (c *clock) forward(d time.Duration) { c.ahead.Add(int64(d)) }
-
-func start(t *testing.T, s *server, change func(*agent.Config)) (*agent.Agent, *clock) {
+func start(t *testing.T, s *server, change func(*agent.Config)) (*agent.Agent, *clocktest.Clock) {
 	t.Helper()
 	credential, err := agent.Enroll(t.Context(), agent.Enrolment{Server: s.URL, Roots: s.roots(), Token: "good", Resource: "/VM/"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &clock{}
-	cfg := agent.Config{Credential: credential, Now: c.now, Log: slog.New(slog.DiscardHandler)}
+	c := &clocktest.Clock{}
+	cfg := agent.Config{Credential: credential, Now: c.Now, Log: slog.New(slog.DiscardHandler)}
 	if change != nil {
 		change(&cfg)
 	}

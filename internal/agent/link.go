@@ -9,68 +9,113 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
+	"midas/internal/clock"
 	"midas/internal/host"
 )
 
 const (
-	// askTimeout bounds one request. Workloads wait for it.
-	askTimeout = 10 * time.Second
+	// tokenTimeout bounds a request for a token, for which a workload may be waiting, and askTimeout
+	// any other request.
+	tokenTimeout = 5 * time.Second
+	askTimeout   = 10 * time.Second
 	// watchTimeout is longer than the server keeps a request open.
 	watchTimeout = 45 * time.Second
-	// After pingAfter without a word the server is asked for a sign of life, which it has pingTimeout
-	// to give.
+	// dialTimeout bounds a connection attempt. The kernel would try again after 1, 3, 7, 15, 31 and 63
+	// seconds, so a network that is back would be noticed late.
+	dialTimeout = 3 * time.Second
+	// After pingAfter without a frame the server is sent an HTTP/2 ping, which it has pingTimeout to
+	// answer.
 	pingAfter   = 10 * time.Second
 	pingTimeout = 3 * time.Second
 
 	maxAnswer = 4 << 20
 )
 
-// link is the way to the server, under one credential. Safe for concurrent use.
+// link sends requests to the server under one credential. It is safe for concurrent use.
 type link struct {
 	server string
-	leaf   *x509.Certificate // nil before enrolment
-	client *http.Client
+	now    func() time.Time
+	pairs  []tls.Certificate // the newest first; empty before enrolment
+	config *tls.Config
+	client atomic.Pointer[http.Client]
 }
 
-func newLink(c Credential) (*link, error) {
+func newLink(c Credential, now func() time.Time) (*link, error) {
 	roots, err := c.roots()
 	if err != nil {
 		return nil, err
 	}
-	config := &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: roots}
-	l := &link{server: c.Server}
-	if c.Certificate != "" {
-		pair, err := c.pair()
-		if err != nil {
-			return nil, err
-		}
-		l.leaf = pair.Leaf
-		// It is shown to whoever asks; which authorities the server names is not the question.
-		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
+	l := &link{server: c.Server, now: now, config: &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: roots}}
+	if l.pairs, err = c.pairs(); err != nil {
+		return nil, err
 	}
-	l.client = &http.Client{
+	if len(l.pairs) > 0 {
+		// It is shown to whoever asks: which authorities the server names does not matter.
+		l.config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return l.pair(), nil }
+	}
+	l.client.Store(l.newClient())
+	return l, nil
+}
+
+// newClient makes a client that has no connection yet.
+func (l *link) newClient() *http.Client {
+	return &http.Client{
 		Transport: &http.Transport{
-			// No proxy: who is at the other end is settled between the two.
-			TLSClientConfig: config, ForceAttemptHTTP2: true, TLSHandshakeTimeout: askTimeout,
-			IdleConnTimeout: time.Minute, MaxIdleConnsPerHost: 4,
-			// A connection that somebody between the two has dropped would otherwise look like a
-			// server that has nothing to tell.
+			// No proxy: TLS has to end at the server, which takes the host from the client certificate.
+			TLSClientConfig: l.config.Clone(), ForceAttemptHTTP2: true,
+			DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
+			TLSHandshakeTimeout: tokenTimeout, IdleConnTimeout: time.Minute, MaxIdleConnsPerHost: 4,
+			// A connection whose packets are dropped would otherwise look like a server that has no
+			// change to report.
 			HTTP2: &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	return l, nil
 }
 
-func (l *link) close() { l.client.CloseIdleConnections() }
+// pair is the certificate to show now. It is the newest one, except while that is not valid yet and
+// an earlier one is: both clocks may have been wrong when it was renewed.
+func (l *link) pair() *tls.Certificate {
+	for i := range l.pairs {
+		if valid(l.pairs[i].Leaf, l.now()) {
+			return &l.pairs[i]
+		}
+	}
+	return &l.pairs[0]
+}
 
-// post asks for something and decodes the answer.
-func (l *link) post(ctx context.Context, path string, in, out any) error {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+// leaf is the certificate to show now, or nil before enrolment.
+func (l *link) leaf() *x509.Certificate {
+	if len(l.pairs) == 0 {
+		return nil
+	}
+	return l.pair().Leaf
+}
+
+// valid reports whether a certificate can be used. The server, too, forgives clock.Skew at its start.
+func valid(leaf *x509.Certificate, now time.Time) bool {
+	return clock.Begun(leaf.NotBefore, now) && !now.After(leaf.NotAfter)
+}
+
+func (l *link) close() { l.client.Load().CloseIdleConnections() }
+
+// replace makes the next requests use new connections. A request that was not answered in time says
+// nothing of the server where the connection is dead, and HTTP/2 sends all requests over one.
+func (l *link) replace(silent *http.Client) {
+	if l.client.CompareAndSwap(silent, l.newClient()) {
+		silent.CloseIdleConnections()
+	}
+}
+
+// post sends a request and decodes the answer, for which it waits at most timeout.
+func (l *link) post(ctx context.Context, timeout time.Duration, path string, in, out any) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	body, err := json.Marshal(in)
 	if err != nil {
@@ -101,18 +146,19 @@ func (l *link) state(ctx context.Context, known string) (*host.State, error) {
 	return &state, nil
 }
 
-// do sends a request. There is something to read unless the server says 204. A server that cannot be
-// reached, or has a fault of its own, is away.
+// do sends a request. There is a body to read unless the server answers 204. A server that cannot be
+// reached, or has a fault of its own, is host.ErrAway.
 func (l *link) do(req *http.Request, out any) (content bool, err error) {
-	resp, err := l.client.Do(req)
+	client := l.client.Load()
+	resp, err := client.Do(req)
 	if err != nil {
-		return false, fmt.Errorf("%w: %w", host.ErrAway, err)
+		return false, l.away(client, err)
 	}
 	defer resp.Body.Close()
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	switch {
 	case err != nil:
-		return false, fmt.Errorf("%w: %w", host.ErrAway, err)
+		return false, l.away(client, err)
 	case resp.StatusCode == http.StatusNoContent:
 		return false, nil
 	case resp.StatusCode != http.StatusOK:
@@ -122,6 +168,15 @@ func (l *link) do(req *http.Request, out any) (content bool, err error) {
 		return false, fmt.Errorf("%w: its answer cannot be read: %w", host.ErrAway, err)
 	}
 	return true, nil
+}
+
+// away wraps a failed request's error, and replaces the connections that have kept it waiting.
+func (l *link) away(client *http.Client, err error) error {
+	var timeout net.Error
+	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout() {
+		l.replace(client)
+	}
+	return fmt.Errorf("%w: %w", host.ErrAway, err)
 }
 
 // refusal finds the reason that the server gives.

@@ -2,7 +2,7 @@ package agent
 
 import (
 	"context"
-	"crypto/x509"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"time"
@@ -34,34 +34,57 @@ func (a *Agent) Run(ctx context.Context) error {
 
 // watch keeps a request open that the server answers when anything changes.
 func (a *Agent) watch(ctx context.Context) {
-	known, pause, failing := "", shortPause, false
+	known, pause := "", shortPause
+	var failures complaints
 	for ctx.Err() == nil {
-		var state *host.State
-		err := a.ask(ctx, func(l *link) (err error) {
-			state, err = l.state(ctx, known)
-			return err
-		})
+		state, err := a.nextState(ctx, known)
 		switch {
 		case ctx.Err() != nil:
 			return
 		case err != nil:
 			known = ""
 			a.blind()
-			if !failing && !errors.Is(err, host.ErrRevoked) {
-				a.Log.WarnContext(ctx, "the server cannot be watched, trying again", "cause", err)
-			}
-			failing = true
+			a.complain(ctx, &failures, err)
 			sleep(ctx, pause)
 			pause = a.next(pause, err)
 			continue
 		case state != nil:
 			known = state.Version
-			a.enter(state)
 		}
-		if failing {
+		a.hear(state)
+		if failures.forget() {
 			a.Log.InfoContext(ctx, "the server is watched")
 		}
-		pause, failing = shortPause, false
+		pause = shortPause
+	}
+}
+
+// nextState waits for a state other than the one known; nil means that it has not changed.
+func (a *Agent) nextState(ctx context.Context, known string) (state *host.State, err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	a.mu.Lock()
+	a.rewatch = func() { cancel(errSilent) }
+	a.mu.Unlock()
+	err = a.ask(ctx, func(l *link) (err error) {
+		state, err = l.state(ctx, known)
+		return err
+	})
+	a.mu.Lock()
+	a.rewatch = nil
+	a.mu.Unlock()
+	return state, err
+}
+
+// complain logs why the server cannot be watched.
+func (a *Agent) complain(ctx context.Context, failures *complaints, err error) {
+	switch {
+	case errors.Is(err, host.ErrRevoked) && a.Enroll != nil: // its resource may be created yet
+	case !failures.worth(err, a.Now()):
+	case errors.Is(err, host.ErrRevoked):
+		a.Log.WarnContext(ctx, "the server does not know this host: it has to be enrolled again", "cause", err)
+	default:
+		a.Log.WarnContext(ctx, "the server cannot be watched, trying again", "cause", err)
 	}
 }
 
@@ -74,14 +97,18 @@ func (a *Agent) next(pause time.Duration, failure error) time.Duration {
 	return min(2*pause, longPause)
 }
 
-// enter begins a new state.
-func (a *Agent) enter(state *host.State) {
+// hear notes that the server has answered, with a new state or with nil for the one before.
+func (a *Agent) hear(state *host.State) {
+	now := a.Now()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.state == nil || a.state.Version != state.Version {
-		a.epoch++
+	if state != nil {
+		if a.state == nil || a.state.Version != state.Version {
+			a.epoch++
+		}
+		a.state = state
 	}
-	a.state, a.watching, a.revoked = state, true, false
+	a.watching, a.heard, a.revoked = true, now, false
 }
 
 // blind notes that changes are not seen.
@@ -93,18 +120,30 @@ func (a *Agent) blind() {
 
 // tend renews the certificate when half its life is over.
 func (a *Agent) tend(ctx context.Context) {
+	var failures complaints
 	for ctx.Err() == nil {
-		if l := a.linked(); l != nil && l.leaf != nil && due(l.leaf, a.Now()) {
-			if err := a.renew(ctx, l); err != nil && ctx.Err() == nil {
-				a.Log.WarnContext(ctx, "the certificate of this host could not be renewed, trying again", "ends", l.leaf.NotAfter, "cause", err)
+		if l := a.linked(); l != nil && due(l, a.Now()) {
+			switch err := a.renew(ctx, l); {
+			case err == nil:
+				failures.forget()
+			case ctx.Err() == nil && failures.worth(err, a.Now()):
+				leaf := l.leaf()
+				a.Log.WarnContext(ctx, "the certificate of this host could not be renewed, trying again",
+					"begins", leaf.NotBefore, "ends", leaf.NotAfter, "cause", err)
 			}
 		}
 		sleep(ctx, tendEvery)
 	}
 }
 
-func due(leaf *x509.Certificate, now time.Time) bool {
-	return now.After(leaf.NotBefore.Add(leaf.NotAfter.Sub(leaf.NotBefore) / 2))
+// due reports whether the certificate in use has to be renewed: half its life is over, or it is an
+// earlier one because the newest is not valid yet.
+func due(l *link, now time.Time) bool {
+	leaf := l.leaf()
+	if leaf == nil {
+		return false
+	}
+	return leaf != l.pairs[0].Leaf || now.After(leaf.NotBefore.Add(leaf.NotAfter.Sub(leaf.NotBefore)/2))
 }
 
 // renew has the server certify a new key.
@@ -113,16 +152,24 @@ func (a *Agent) renew(ctx context.Context, l *link) error {
 	if err != nil {
 		return err
 	}
+	used := *l.pair()
 	var admission host.Admission
-	if err := l.post(ctx, host.PathRenew, host.RenewRequest{Request: request}, &admission); err != nil {
+	if err := l.post(ctx, askTimeout, host.PathRenew, host.RenewRequest{Request: request}, &admission); err != nil {
 		return fmt.Errorf("renew: %w", err)
 	}
 	if a.linked() != l {
 		return nil // it has enrolled anew meanwhile
 	}
-	c := a.Current()
-	c.Certificate, c.Key = admission.Certificate, key
-	return a.adopt(ctx, c)
+	pair, err := tls.X509KeyPair([]byte(admission.Certificate), []byte(key))
+	if err != nil {
+		return fmt.Errorf("renew: the server's certificate cannot be used: %w", err)
+	}
+	// One of the two clocks is wrong, and if it is the server's, the host would be locked out later.
+	if now := a.Now(); !valid(pair.Leaf, now) {
+		return fmt.Errorf("renew: the new certificate is valid from %s to %s, and here it is %s: the clock of this host or of the server is wrong",
+			pair.Leaf.NotBefore.Format(time.RFC3339), pair.Leaf.NotAfter.Format(time.RFC3339), now.UTC().Format(time.RFC3339))
+	}
+	return a.adopt(ctx, a.Current().renewed(used, admission.Certificate, key))
 }
 
 // sleep waits, or until ctx ends.

@@ -96,7 +96,7 @@ func printable(s string) bool {
 
 // challenge makes a file and asks for what is in it.
 func (p *arc) challenge(x *exchange) error {
-	if !x.limiter.enter(x.Now()) {
+	if !x.limiter.pass(x.Now()) || !x.limiter.enter() {
 		return errLimit()
 	}
 	defer x.limiter.leave()

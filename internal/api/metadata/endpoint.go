@@ -16,6 +16,10 @@ import (
 // Source is where an Endpoint gets what it serves. It is safe for concurrent use. Its errors are
 // those of package host, or else mean that something is broken.
 type Source interface {
+	// Recall gives what memory has, without waiting. If known, that is what Token would answer.
+	// Otherwise Token has to ask the server; if t is not nil nevertheless, Token answers with it
+	// unless the server is faster.
+	Recall(selector host.Selector, audience string) (t *host.Token, known bool, err error)
 	// Token gives a token for one of the resource's identities, with an audience exactly as given.
 	// The token is shared and must not be changed.
 	Token(ctx context.Context, selector host.Selector, audience string) (*host.Token, error)

@@ -231,6 +231,28 @@ func TestSixthAtOnceIsRefused(t *testing.T) {
 	}
 }
 
+// What memory can answer needs no place among the five, whether it is fresh or about to be renewed.
+func TestAnswersFromMemoryAreNotCountedAtOnce(t *testing.T) {
+	s := &source{entered: make(chan struct{}), leave: make(chan struct{}), known: map[string]bool{"fresh": true, "stale": false}}
+	cfg := config(s)
+	cfg.Limit = metadata.Limit{AtOnce: 5}
+	h := serve(t, metadata.NewIMDS(cfg))
+	done := make(chan int)
+	for range 5 {
+		go func() { done <- call(ask+flag).do(t, h).Code }()
+		<-s.entered
+	}
+	for audience, want := range map[string]int{"fresh": 200, "stale": 200, "cold": http.StatusTooManyRequests} {
+		if w := call(strings.Replace(ask, "https%3A%2F%2Fvault.azure.net", audience, 1)+flag).do(t, h); w.Code != want {
+			t.Errorf("%s: %d, want %d", audience, w.Code, want)
+		}
+	}
+	close(s.leave)
+	for range 5 {
+		<-done
+	}
+}
+
 // An address that is this machine's own may be named; that is known from the connection.
 func TestOwnAddressIsKnownFromTheConnection(t *testing.T) {
 	server := httptest.NewServer(serve(t, metadata.NewIMDS(config(&source{}))))

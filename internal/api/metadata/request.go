@@ -103,10 +103,9 @@ func (n names) selector(q query) (host.Selector, error) {
 
 // token gets what the parameters ask for, within the limit.
 func (x *exchange) token(q query, by names) (*host.Token, error) {
-	if !x.limiter.enter(x.Now()) {
+	if !x.limiter.pass(x.Now()) {
 		return nil, errLimit()
 	}
-	defer x.limiter.leave()
 	a, err := audience(q)
 	if err != nil {
 		return nil, err
@@ -115,10 +114,26 @@ func (x *exchange) token(q query, by names) (*host.Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := x.Source.Token(x.r.Context(), selector, a)
+	t, err := x.find(selector, a)
 	if err != nil {
 		return nil, err
 	}
 	x.ev.Caller = t.Principal.ObjectID
 	return t, nil
+}
+
+// find gets a token. Only where memory has none does the request count among those that wait: while
+// the server is silent, these would otherwise take the places of requests that need not wait.
+func (x *exchange) find(selector host.Selector, audience string) (*host.Token, error) {
+	t, known, err := x.Source.Recall(selector, audience)
+	if known {
+		return t, err
+	}
+	if t == nil {
+		if !x.limiter.enter() {
+			return nil, errLimit()
+		}
+		defer x.limiter.leave()
+	}
+	return x.Source.Token(x.r.Context(), selector, audience)
 }
