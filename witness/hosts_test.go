@@ -359,3 +359,46 @@ func TestHostsCredentialIsForItsOwnerOnly(t *testing.T) {
 		}
 	}
 }
+
+// A host that opens request after request for its state keeps a few of them, and a change answers these.
+func TestHostWaitsWithAFewRequests(t *testing.T) {
+	w := start(t)
+	w.group(t, "rg")
+	id := w.vm(t, "here")
+	me := w.robber(t, pair(t, w.enrolled(t, id)))
+	wait := func(after string) (int, string) {
+		req, err := http.NewRequestWithContext(t.Context(), "GET", me.Endpoint+"/hosts/v1/state?after="+after, nil)
+		check(t, err)
+		resp, err := me.client.Do(req)
+		check(t, err)
+		defer resp.Body.Close()
+		var state struct {
+			Version string `json:"version"`
+		}
+		if resp.StatusCode == 200 {
+			check(t, json.NewDecoder(resp.Body).Decode(&state))
+		}
+		return resp.StatusCode, state.Version
+	}
+	_, version := wait("")
+	answers := make(chan int, 30)
+	for range 30 {
+		go func() { status, _ := wait(version); answers <- status }()
+	}
+	for range 27 {
+		if status := <-answers; status != 204 {
+			t.Errorf("one too many got %d", status)
+		}
+	}
+	select {
+	case status := <-answers:
+		t.Errorf("more than 27 of 30 were answered early: %d", status)
+	case <-time.After(200 * time.Millisecond):
+	}
+	w.did(t, "PATCH", id+machineVersion, `{"tags":{"a":"b"}}`)
+	for range 3 {
+		if status := <-answers; status != 200 {
+			t.Errorf("one that waited got %d after a change", status)
+		}
+	}
+}

@@ -77,6 +77,7 @@ type Fleet struct {
 	Config
 	decoded  store.Decoded[Host]
 	watchers watchers
+	states   stateful
 }
 
 // New makes a fleet.
@@ -84,7 +85,7 @@ func New(c Config) *Fleet {
 	if c.Life == 0 {
 		c.Life = DefaultHostLife
 	}
-	return &Fleet{Config: c, watchers: watchers{waiting: map[string]map[chan struct{}]bool{}}}
+	return &Fleet{Config: c, watchers: watchers{waiting: map[string]map[chan struct{}]bool{}}, states: stateful{topics: map[string]*topic{}}}
 }
 
 // Host is a machine that speaks for a resource.

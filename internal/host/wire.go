@@ -83,6 +83,7 @@ const (
 	CodeNotFound       = "NotFound"
 	CodeMethod         = "MethodNotAllowed"
 	CodeInternal       = "InternalServerError"
+	CodeBusy           = "TooManyRequests"
 )
 
 // codes pairs the reasons that both sides know.

@@ -36,11 +36,13 @@ type Handler struct {
 	TokenLife time.Duration // of a managed identity's tokens
 
 	draining chan struct{}
+	waits    *waits
 }
 
 // New makes the handler ready.
 func New(h Handler) *Handler {
 	h.draining = make(chan struct{})
+	h.waits = &waits{most: maxWaits, byHost: map[string][]*wait{}}
 	return &h
 }
 
@@ -120,7 +122,7 @@ func (h *Handler) recognize(x *exchange) (err error) {
 type refusal struct {
 	status        int
 	code, message string
-	allow         string
+	allow, retry  string // values of the headers Allow and Retry-After
 	cause         error
 }
 
@@ -163,6 +165,9 @@ func (h *Handler) fail(w http.ResponseWriter, ev *httpx.Event, err error) {
 	ev.ErrorCode, ev.Err = r.code, r.cause
 	if r.allow != "" {
 		w.Header().Set("Allow", r.allow)
+	}
+	if r.retry != "" {
+		w.Header().Set("Retry-After", r.retry)
 	}
 	var body host.Problem
 	body.Error.Code, body.Error.Message = r.code, r.message

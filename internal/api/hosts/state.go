@@ -3,6 +3,8 @@ package hosts
 import (
 	"net/http"
 	"time"
+
+	"midas/internal/host"
 )
 
 // longestWait is how long a host waits for a change before it is told that there was none. It is
@@ -14,15 +16,21 @@ const longestWait = 20 * time.Second
 func (h *Handler) state(x *exchange) error {
 	x.ev.Routine = true
 	ctx, known := x.r.Context(), x.r.URL.Query().Get("after")
-	changed, end := h.Fleet.Watch(x.host.ResourceID())
-	defer end()
+	w, err := h.waits.enter(x.host.ID)
+	if err != nil {
+		return err
+	}
+	defer h.waits.leave(w)
+	following := h.Fleet.Follow(x.host)
+	defer following.End()
 	over := time.NewTimer(longestWait)
 	defer over.Stop()
 	for {
-		if err := h.recognize(x); err != nil {
-			return err
+		state, changed, err := following.State(ctx)
+		// It was known when the request began, but perhaps not any more when the state was computed.
+		if unknown := h.recognize(x); unknown != nil {
+			return unknown
 		}
-		state, err := h.Fleet.State(ctx, x.host)
 		if err != nil {
 			return err
 		}
@@ -31,14 +39,19 @@ func (h *Handler) state(x *exchange) error {
 		}
 		select {
 		case <-changed:
+			continue
 		case <-over.C:
-			x.w.WriteHeader(http.StatusNoContent)
-			return nil
+		case <-w.displaced:
 		case <-h.draining:
-			x.w.WriteHeader(http.StatusNoContent)
-			return nil
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+		x.w.WriteHeader(http.StatusNoContent)
+		return nil
 	}
+}
+
+// busy refuses a host because too many wait.
+func busy() error {
+	return &refusal{status: http.StatusTooManyRequests, code: host.CodeBusy, message: "Too many hosts wait for changes.", retry: "5"}
 }
