@@ -59,6 +59,7 @@ type stack struct {
 	identities *identity.Service
 	rbac       *rbac.Service
 	log        *activity.Log
+	management *management.Handler
 	callers    map[string]directory.ServicePrincipal
 	now        func() time.Time
 }
@@ -111,6 +112,7 @@ func makeStack(t testing.TB, now func() time.Time, change func(*management.Handl
 	change(&h)
 	handler, err := management.New(h)
 	must(t, err)
+	s.management = handler
 	s.Handler = witnessed(t, httpx.New(handler, httpx.Options{
 		Log: slog.New(slog.DiscardHandler), Metrics: metrics, Now: time.Now, NewID: uuid.NewString,
 	}))
