@@ -29,6 +29,7 @@ import (
 	"midas/internal/rbac"
 	"midas/internal/resource"
 	"midas/internal/seal"
+	"midas/internal/throttle"
 	"midas/internal/token"
 )
 
@@ -55,6 +56,8 @@ type rooms struct {
 	compute    *compute.Service
 	fleet      *fleet.Fleet
 	grants     *grant.Grants
+	throttle   *throttle.Table
+	passwords  *throttle.Passwords
 	keys       *token.Keys
 	minter     *token.Minter
 	verifier   *token.Verifier
@@ -110,6 +113,8 @@ func newRooms(ctx context.Context, cfg Config, origin string, dir *datadir.Dir, 
 		return nil, err
 	}
 	r.grants = &grant.Grants{Store: st, Box: box, Now: r.now, NewID: r.newID, Log: r.log}
+	r.throttle = &throttle.Table{Now: r.now}
+	r.passwords = &throttle.Passwords{Table: r.throttle}
 	first := bootstrap.Bootstrap{
 		Dir: dir, Store: st, Directory: r.directory, Resources: r.resources, RBAC: r.rbac,
 		Now: r.now, NewID: r.newID, WellKnown: wellKnown(), Lab: cfg.Lab,
@@ -153,6 +158,7 @@ func (r *rooms) front(health *ops.Health, names []string, reg prometheus.Registe
 	signIn := &login.Handler{
 		Directory: r.directory, Grants: r.grants, Minter: r.minter, Tokens: r.verifier, HomeTenant: r.admin.TenantID,
 		Now: r.now, NewID: r.newID, TokenLife: r.cfg.TokenLifetime,
+		Throttle: r.throttle, Passwords: r.passwords,
 	}
 	graphs, err := graph.New(graph.Handler{
 		Origin: r.origin, Tokens: r.verifier, Directory: r.directory, Store: r.store, Pages: pages, Now: r.now, NewID: r.newID,

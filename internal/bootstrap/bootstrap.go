@@ -27,6 +27,7 @@ import (
 	"midas/internal/rbac"
 	"midas/internal/resource"
 	"midas/internal/store"
+	"midas/internal/throttle"
 )
 
 // recordKey is where the store keeps what was made at the first start.
@@ -229,6 +230,13 @@ func (b *Bootstrap) make(ctx context.Context, rec *record, admin datadir.Admin) 
 	if err != nil {
 		return fmt.Errorf("clientSecret in %s: %w", b.Dir.Path(datadir.AdminFile), err)
 	}
+	var password directory.PasswordHash
+	if rec.Password != fingerprint(admin) {
+		password, err = b.Directory.HashPassword(ctx, directory.PasswordText(admin.UserPassword), throttle.Waiter{})
+		if err != nil {
+			return fmt.Errorf("userPassword in %s: %w", b.Dir.Path(datadir.AdminFile), err)
+		}
+	}
 	_, err = b.Store.Update(ctx, func(tx store.Tx) error {
 		if err := b.tenant(tx, admin); err != nil {
 			return err
@@ -243,7 +251,7 @@ func (b *Bootstrap) make(ctx context.Context, rec *record, admin datadir.Admin) 
 			return err
 		}
 		made := *rec
-		if err := b.user(tx, &made, admin); err != nil {
+		if err := b.user(tx, &made, admin, password); err != nil {
 			return err
 		}
 		if err := b.administrate(tx, &made, admin); err != nil {
@@ -260,12 +268,12 @@ func (b *Bootstrap) make(ctx context.Context, rec *record, admin datadir.Admin) 
 
 // user makes the administrator's user, or gives it the password of admin.json in place of the one of
 // before.
-func (b *Bootstrap) user(tx store.Tx, rec *record, admin datadir.Admin) error {
+func (b *Bootstrap) user(tx store.Tx, rec *record, admin datadir.Admin, password directory.PasswordHash) error {
 	if rec.Password == fingerprint(admin) {
 		return nil
 	}
 	rec.Password = fingerprint(admin)
-	id, password := object(admin.ClientID, "user"), directory.PasswordText(admin.UserPassword)
+	id := object(admin.ClientID, "user")
 	err := b.Directory.SetPassword(tx, admin.TenantID, id, password)
 	if errors.Is(err, directory.ErrNotFound) {
 		err = b.Directory.CreateUser(tx, directory.User{

@@ -22,6 +22,7 @@ import (
 	"midas/internal/resource"
 	"midas/internal/store"
 	"midas/internal/store/pebble"
+	"midas/internal/throttle"
 )
 
 const endpoint = "https://localhost:8443"
@@ -95,7 +96,7 @@ func (h *house) check(admin datadir.Admin) {
 	if err != nil {
 		h.Fatalf("authenticate: %v", err)
 	}
-	u, err := b.Directory.AuthenticateUser(h.Context(), admin.TenantID, admin.UserName, directory.PasswordText(admin.UserPassword))
+	u, err := b.Directory.AuthenticateUser(h.Context(), admin.TenantID, admin.UserName, directory.PasswordText(admin.UserPassword), throttle.Waiter{})
 	if err != nil {
 		h.Fatalf("authenticate the user: %v", err)
 	}
@@ -294,7 +295,7 @@ func TestUserWhoChangedThePasswordOrIsGoneIsLeftAlone(t *testing.T) {
 	h := newHouse(t)
 	admin := h.mustStart()
 	dir := h.services(h.store).Directory
-	u, err := dir.AuthenticateUser(t.Context(), admin.TenantID, admin.UserName, directory.PasswordText(admin.UserPassword))
+	u, err := dir.AuthenticateUser(t.Context(), admin.TenantID, admin.UserName, directory.PasswordText(admin.UserPassword), throttle.Waiter{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -305,18 +306,22 @@ func TestUserWhoChangedThePasswordOrIsGoneIsLeftAlone(t *testing.T) {
 		}
 	}
 	const mine = directory.PasswordText("my-Own-password-1")
-	change(func(tx store.Tx) error { return dir.SetPassword(tx, admin.TenantID, u.ID, mine) })
+	hash, err := dir.HashPassword(t.Context(), mine, throttle.Waiter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	change(func(tx store.Tx) error { return dir.SetPassword(tx, admin.TenantID, u.ID, hash) })
 	if h.mustStart() != admin {
 		t.Error("another administrator")
 	}
-	if _, err := dir.AuthenticateUser(t.Context(), admin.TenantID, admin.UserName, mine); err != nil {
+	if _, err := dir.AuthenticateUser(t.Context(), admin.TenantID, admin.UserName, mine, throttle.Waiter{}); err != nil {
 		t.Errorf("with the user's own password after a start: %v", err)
 	}
 	change(func(tx store.Tx) error { return dir.DeleteUser(tx, admin.TenantID, u.ID) })
 	if h.mustStart() != admin {
 		t.Error("another administrator")
 	}
-	if _, err := dir.AuthenticateUser(t.Context(), admin.TenantID, admin.UserName, mine); !errors.Is(err, directory.ErrUnknownUser) {
+	if _, err := dir.AuthenticateUser(t.Context(), admin.TenantID, admin.UserName, mine, throttle.Waiter{}); !errors.Is(err, directory.ErrUnknownUser) {
 		t.Errorf("the deleted user after a start: %v", err)
 	}
 }

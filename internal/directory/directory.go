@@ -18,6 +18,7 @@ import (
 
 	"midas/internal/arm"
 	"midas/internal/store"
+	"midas/internal/throttle"
 )
 
 // The errors that callers tell apart with errors.Is.
@@ -34,7 +35,7 @@ var (
 	ErrWrongPassword      = errors.New("directory: wrong password")
 	ErrUserDisabled       = errors.New("directory: the user is disabled")
 	ErrWeakPassword       = errors.New("directory: the password is too weak")
-	ErrBusy               = errors.New("directory: too many passwords are being checked, try again")
+	ErrBusy               = throttle.ErrBusy // too many passwords are being hashed
 	ErrInvalid            = errors.New("directory: invalid")
 	ErrTooManyGroups      = errors.New("directory: too many groups")
 	ErrFirstParty         = errors.New("directory: the object belongs to every tenant and cannot be changed")
@@ -46,8 +47,11 @@ type Directory struct {
 	Now   func() time.Time
 	NewID func() string
 
-	hashing gate
-	hot     hot
+	// hashing lets as many passwords be hashed at once as there are cores, because each takes 19 MiB and
+	// a whole core.
+	hashing throttle.Queue
+
+	hot hot
 }
 
 // hot is what the token endpoint reads for each token, kept decoded. What it gives is shared.

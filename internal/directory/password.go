@@ -7,12 +7,12 @@ import (
 	"encoding/base64"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"strings"
-	"sync"
 	"unicode"
 
 	"golang.org/x/crypto/argon2"
+
+	"midas/internal/throttle"
 )
 
 // PasswordText is a user's password in the clear. It redacts itself wherever it is printed or logged.
@@ -76,39 +76,41 @@ const (
 	argonKey     = 32
 )
 
-// passwordHash is a hash in PHC form, $argon2id$v=19$m=…,t=…,p=…$salt$key, so that a later Midas can
-// raise the cost and still read old ones.
-type passwordHash string
+// PasswordHash is a hash in PHC form, $argon2id$v=19$m=…,t=…,p=…$salt$key, so that a later Midas can
+// raise the cost and still read old ones. It redacts itself wherever it is printed or logged. The empty
+// one is no password's: nobody can sign in with it.
+type PasswordHash string
 
-func (passwordHash) String() string       { return redacted }
-func (passwordHash) GoString() string     { return redacted }
-func (passwordHash) LogValue() slog.Value { return slog.StringValue(redacted) }
+func (PasswordHash) String() string       { return redacted }
+func (PasswordHash) GoString() string     { return redacted }
+func (PasswordHash) LogValue() slog.Value { return slog.StringValue(redacted) }
 
 // decoyPassword is compared for users who do not exist or have no password. It has today's cost, and
 // no password hashes to 32 zero bytes.
-const decoyPassword passwordHash = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+const decoyPassword PasswordHash = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
 const phc = "$argon2id$v=19$m=%d,t=%d,p=%d$%s$%s"
 
-// hashPassword checks a new password and hashes it.
-func (d *Directory) hashPassword(pw PasswordText) (passwordHash, error) {
+// HashPassword checks a new password and hashes it, for CreateUser and SetPassword. It comes before
+// their transaction, which may run twice. The error is ErrWeakPassword, ErrBusy or that of ctx.
+func (d *Directory) HashPassword(ctx context.Context, pw PasswordText, by throttle.Waiter) (PasswordHash, error) {
 	if err := checkPassword(pw); err != nil {
 		return "", err
 	}
-	release, err := d.hashing.acquire(context.Background()) // transactions have no context to give up by
+	release, err := d.hashing.Acquire(ctx, by)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("hash password: %w", err)
 	}
 	defer release()
 	salt := make([]byte, argonSalt)
 	_, _ = rand.Read(salt) // it never fails, says its documentation
 	key := argon2.IDKey([]byte(pw), salt, argonTime, argonMemory, argonThreads, argonKey)
 	encode := base64.RawStdEncoding.EncodeToString
-	return passwordHash(fmt.Sprintf(phc, argonMemory, argonTime, argonThreads, encode(salt), encode(key))), nil
+	return PasswordHash(fmt.Sprintf(phc, argonMemory, argonTime, argonThreads, encode(salt), encode(key))), nil
 }
 
 // passwordMatches hashes a password as an existing hash was made, and compares in constant time.
-func (d *Directory) passwordMatches(ctx context.Context, hash passwordHash, pw PasswordText) (bool, error) {
+func (d *Directory) passwordMatches(ctx context.Context, hash PasswordHash, pw PasswordText, by throttle.Waiter) (bool, error) {
 	var memory, time uint32
 	var threads uint8
 	parts := strings.Split(string(hash), "$")
@@ -129,45 +131,11 @@ func (d *Directory) passwordMatches(ctx context.Context, hash passwordHash, pw P
 	if len(pw) > maxPasswordLength {
 		pw = pw[:maxPasswordLength] + "." // too long to be right, and not worth hashing whole
 	}
-	release, err := d.hashing.acquire(ctx)
+	release, err := d.hashing.Acquire(ctx, by)
 	if err != nil {
 		return false, err
 	}
 	defer release()
 	got := argon2.IDKey([]byte(pw), salt, time, memory, threads, uint32(len(want)))
 	return subtle.ConstantTimeCompare(got, want) == 1, nil
-}
-
-// gate lets as many hashes be computed at once as there are cores, because each takes 19 MiB and a
-// whole core; a few dozen more may wait. The zero value is ready.
-type gate struct {
-	once    sync.Once
-	slots   chan struct{}
-	waiting chan struct{}
-}
-
-const waitingPerSlot = 32
-
-// acquire gives ErrBusy at once when too many wait already.
-func (g *gate) acquire(ctx context.Context) (release func(), err error) {
-	g.once.Do(func() {
-		n := runtime.GOMAXPROCS(0)
-		g.slots, g.waiting = make(chan struct{}, n), make(chan struct{}, n*(1+waitingPerSlot))
-	})
-	select {
-	case g.waiting <- struct{}{}:
-	default:
-		return nil, ErrBusy
-	}
-	defer func() {
-		if err != nil {
-			<-g.waiting
-		}
-	}()
-	select {
-	case g.slots <- struct{}{}:
-		return func() { <-g.slots; <-g.waiting }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
 }

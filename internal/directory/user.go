@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"midas/internal/store"
+	"midas/internal/throttle"
 )
 
 // User is a person who signs in.
@@ -41,13 +42,12 @@ type User struct {
 // userRecord keeps the password's hash beside the user, so that it leaves this package with nobody.
 type userRecord struct {
 	User
-	Password passwordHash `json:"password,omitempty"`
+	Password PasswordHash `json:"password,omitempty"`
 }
 
-// CreateUser adds a user. An empty password means that it
-// cannot sign in with one. It gives ErrExists when the id or the user principal name is taken,
-// ErrWeakPassword, or ErrInvalid.
-func (d *Directory) CreateUser(tx store.Tx, u User, pw PasswordText) error {
+// CreateUser adds a user with a password that HashPassword has hashed; without one the user cannot sign
+// in. It gives ErrExists when the id or the user principal name is taken, or ErrInvalid.
+func (d *Directory) CreateUser(tx store.Tx, u User, pw PasswordHash) error {
 	if u.ID == "" || u.TenantID == "" {
 		return errors.New("create user: object id and tenant are required")
 	}
@@ -63,25 +63,18 @@ func (d *Directory) CreateUser(tx store.Tx, u User, pw PasswordText) error {
 			return fmt.Errorf("create user %s: %w", u.UserPrincipalName, err)
 		}
 	}
-	r := userRecord{User: u}
-	if pw != "" {
-		var err error
-		if r.Password, err = d.hashPassword(pw); err != nil {
-			return fmt.Errorf("create user %s: %w", u.UserPrincipalName, err)
-		}
-	}
 	if err := userNames.Put(tx, byName, reference{u.ID}); err != nil {
 		return err
 	}
-	return users.Put(tx, record, r)
+	return users.Put(tx, record, userRecord{u, pw})
 }
 
 // check refuses names that could not be looked up or shown.
 func (u *User) check() error {
 	name, domain, found := strings.Cut(u.UserPrincipalName, "@")
 	switch {
-	case !found || name == "" || domain == "" || len(u.UserPrincipalName) > 1024:
-		return fmt.Errorf("%w: the user principal name %q is not of the form name@domain", ErrInvalid, u.UserPrincipalName)
+	case !found || name == "" || domain == "" || len(u.UserPrincipalName) > throttle.MaxName:
+		return fmt.Errorf("%w: the user principal name %.300q is not of the form name@domain, with at most %d bytes", ErrInvalid, u.UserPrincipalName, throttle.MaxName)
 	case strings.ContainsAny(u.UserPrincipalName, "/\\ \x00\t\r\n") || strings.Contains(domain, "@"):
 		return fmt.Errorf("%w: the user principal name %q has a character that it must not have", ErrInvalid, u.UserPrincipalName)
 	}
@@ -125,17 +118,14 @@ func (d *Directory) DeleteUser(tx store.Tx, tenant, oid string) error {
 	return nil
 }
 
-// SetPassword gives a user a new password and revokes its tokens. It gives ErrNotFound or
-// ErrWeakPassword.
-func (d *Directory) SetPassword(tx store.Tx, tenant, oid string, pw PasswordText) error {
+// SetPassword gives a user a new password, which HashPassword has hashed, and revokes its tokens. It
+// gives ErrNotFound.
+func (d *Directory) SetPassword(tx store.Tx, tenant, oid string, pw PasswordHash) error {
 	r, err := d.userRecord(tx, tenant, oid)
-	if err == nil {
-		r.Password, err = d.hashPassword(pw)
-	}
 	if err != nil {
 		return fmt.Errorf("set password of user %s: %w", oid, err)
 	}
-	r.ValidFrom = d.revocation()
+	r.Password, r.ValidFrom = pw, d.revocation()
 	return users.Put(tx, userKey(tenant, oid), r)
 }
 
@@ -182,9 +172,13 @@ func (d *Directory) Users(tx store.Tx, tenant, after string, limit int) ([]User,
 
 // AuthenticateUser says which user it is that shows a password. The error is ErrUnknownUser,
 // ErrWrongPassword, ErrUserDisabled (only for who knows the password; then the user is given too),
-// or ErrBusy when too many passwords are being checked already. An unknown user takes the same work
-// as a wrong password.
-func (d *Directory) AuthenticateUser(ctx context.Context, tenant, upn string, pw PasswordText) (User, error) {
+// or ErrBusy when too many passwords are being checked already; by is who waits for it. An unknown user
+// takes the same work as a wrong password. Callers bound how often it is called (throttle.Passwords),
+// and do not call it with names longer than throttle.MaxName.
+func (d *Directory) AuthenticateUser(ctx context.Context, tenant, upn string, pw PasswordText, by throttle.Waiter) (User, error) {
+	if len(upn) > throttle.MaxName {
+		return User{}, ErrUnknownUser
+	}
 	var r userRecord
 	err := d.Store.View(ctx, func(tx store.Tx) (err error) {
 		r, err = d.userRecordByName(tx, tenant, upn)
@@ -198,7 +192,7 @@ func (d *Directory) AuthenticateUser(ctx context.Context, tenant, upn string, pw
 	if hash == "" {
 		hash = decoyPassword
 	}
-	matches, err := d.passwordMatches(ctx, hash, pw)
+	matches, err := d.passwordMatches(ctx, hash, pw, by)
 	switch {
 	case err != nil:
 		return User{}, fmt.Errorf("authenticate user: %w", err)

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -16,6 +18,7 @@ import (
 
 	"midas/internal/directory"
 	"midas/internal/store"
+	"midas/internal/throttle"
 )
 
 const (
@@ -27,9 +30,20 @@ func user() directory.User {
 	return directory.User{ID: userID, TenantID: tenant, UserPrincipalName: "Ann@Contoso.Example", DisplayName: "Ann", Enabled: true, Created: now}
 }
 
+// hashed is a password's hash.
+func hashed(t testing.TB, d *directory.Directory, pw directory.PasswordText) directory.PasswordHash {
+	t.Helper()
+	hash, err := d.HashPassword(context.Background(), pw, throttle.Waiter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return hash
+}
+
 func withUser(t testing.TB) *directory.Directory {
 	d := newDirectory(t)
-	do(t, d, func(tx store.Tx) error { return d.CreateUser(tx, user(), password) })
+	hash := hashed(t, d, password)
+	do(t, d, func(tx store.Tx) error { return d.CreateUser(tx, user(), hash) })
 	return d
 }
 
@@ -38,8 +52,9 @@ func TestAuthenticateUser(t *testing.T) {
 	off, bare := user(), user()
 	off.ID, off.UserPrincipalName, off.Enabled = "off", "off@contoso.example", false
 	bare.ID, bare.UserPrincipalName = "bare", "bare@contoso.example"
+	hash := hashed(t, d, password)
 	do(t, d, func(tx store.Tx) error {
-		return errors.Join(d.CreateUser(tx, off, password), d.CreateUser(tx, bare, ""))
+		return errors.Join(d.CreateUser(tx, off, hash), d.CreateUser(tx, bare, ""))
 	})
 	for _, test := range []struct {
 		name, tenant, upn string
@@ -59,7 +74,7 @@ func TestAuthenticateUser(t *testing.T) {
 		{"disabled, wrong password", tenant, "off@contoso.example", "x", directory.ErrWrongPassword},
 		{"a user without a password", tenant, "bare@contoso.example", "", directory.ErrWrongPassword},
 	} {
-		u, err := d.AuthenticateUser(t.Context(), test.tenant, test.upn, test.password)
+		u, err := d.AuthenticateUser(t.Context(), test.tenant, test.upn, test.password, throttle.Waiter{})
 		if !errors.Is(err, test.want) || err == nil && u.ID != userID {
 			t.Errorf("%s: %v, %v, want %v", test.name, u.ID, err, test.want)
 		}
@@ -67,23 +82,22 @@ func TestAuthenticateUser(t *testing.T) {
 }
 
 func TestPasswordsThatAreTooWeak(t *testing.T) {
+	d := withUser(t)
 	for pw, weak := range map[directory.PasswordText]bool{
 		"Abcdefg1": false, "abcdef-1": false, "Abcdefgh": true, "abcdefg1": true, "Abc-1": true, "": true,
 		"Abcdefg\x001": true, directory.PasswordText("A1" + strings.Repeat("a", 254)): false, directory.PasswordText("A1" + strings.Repeat("a", 255)): true,
 	} {
-		d := withUser(t)
-		err := update(t, d, func(tx store.Tx) error { return d.SetPassword(tx, tenant, userID, pw) })
+		_, err := d.HashPassword(t.Context(), pw, throttle.Waiter{})
 		if errors.Is(err, directory.ErrWeakPassword) != weak {
 			t.Errorf("%d characters: %v", len(pw), err)
 		}
 	}
-	d := withUser(t)
 	for range 100 {
 		if len(directory.GeneratePassword()) < 26 {
 			t.Fatal("short")
 		}
 	}
-	do(t, d, func(tx store.Tx) error { return d.SetPassword(tx, tenant, userID, directory.GeneratePassword()) })
+	hashed(t, d, directory.GeneratePassword())
 }
 
 func TestPasswordsShowThemselvesNowhere(t *testing.T) {
@@ -110,7 +124,7 @@ func TestNewPasswordRevokesTokensAndOtherChangesKeepThePassword(t *testing.T) {
 	u := user()
 	u.DisplayName, u.UserPrincipalName = "Anna", "anna@contoso.example"
 	do(t, d, func(tx store.Tx) error { return d.UpdateUser(tx, u) })
-	got, err := d.AuthenticateUser(t.Context(), tenant, "anna@contoso.example", password)
+	got, err := d.AuthenticateUser(t.Context(), tenant, "anna@contoso.example", password, throttle.Waiter{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,8 +134,9 @@ func TestNewPasswordRevokesTokensAndOtherChangesKeepThePassword(t *testing.T) {
 	if _, err := view(t, d, func(tx store.Tx) (directory.User, error) { return d.UserByName(tx, tenant, "ann@contoso.example") }); !errors.Is(err, directory.ErrNotFound) {
 		t.Errorf("the old name: %v", err)
 	}
-	do(t, d, func(tx store.Tx) error { return d.SetPassword(tx, tenant, userID, "Correct-horse-2") })
-	got, err = d.AuthenticateUser(t.Context(), tenant, "anna@contoso.example", "Correct-horse-2")
+	second := hashed(t, d, "Correct-horse-2")
+	do(t, d, func(tx store.Tx) error { return d.SetPassword(tx, tenant, userID, second) })
+	got, err = d.AuthenticateUser(t.Context(), tenant, "anna@contoso.example", "Correct-horse-2", throttle.Waiter{})
 	if err != nil || !got.ValidFrom.After(now) {
 		t.Errorf("valid from %s: %v", got.ValidFrom, err)
 	}
@@ -152,7 +167,7 @@ func TestUserNamesAreUniqueAndHaveADomain(t *testing.T) {
 	do(t, d, func(tx store.Tx) error { return d.DeleteUser(tx, tenant, userID) })
 	second.UserPrincipalName = "ann@contoso.example"
 	do(t, d, func(tx store.Tx) error { return d.CreateUser(tx, second, "") })
-	if _, err := d.AuthenticateUser(t.Context(), tenant, "ann@contoso.example", password); !errors.Is(err, directory.ErrWrongPassword) {
+	if _, err := d.AuthenticateUser(t.Context(), tenant, "ann@contoso.example", password, throttle.Waiter{}); !errors.Is(err, directory.ErrWrongPassword) {
 		t.Errorf("the password of before: %v", err)
 	}
 }
@@ -173,7 +188,7 @@ func TestACrowdOfSignInsIsTurnedAway(t *testing.T) {
 			<-start
 			ctx, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
 			defer cancel()
-			switch _, err := d.AuthenticateUser(ctx, tenant, "ann@contoso.example", "Wrong-horse-1"); {
+			switch _, err := d.AuthenticateUser(ctx, tenant, "ann@contoso.example", "Wrong-horse-1", throttle.Waiter{}); {
 			case errors.Is(err, directory.ErrBusy):
 				busy.Store(i, true)
 			case errors.Is(err, directory.ErrWrongPassword), errors.Is(err, context.DeadlineExceeded):
@@ -190,7 +205,7 @@ func TestACrowdOfSignInsIsTurnedAway(t *testing.T) {
 	if n == 0 {
 		t.Error("nobody was turned away")
 	}
-	if _, err := d.AuthenticateUser(t.Context(), tenant, "ann@contoso.example", password); err != nil {
+	if _, err := d.AuthenticateUser(t.Context(), tenant, "ann@contoso.example", password, throttle.Waiter{}); err != nil {
 		t.Errorf("after the crowd: %v", err)
 	}
 }
@@ -198,8 +213,46 @@ func TestACrowdOfSignInsIsTurnedAway(t *testing.T) {
 func BenchmarkAuthenticateUser(b *testing.B) {
 	d := withUser(b)
 	for b.Loop() {
-		if _, err := d.AuthenticateUser(b.Context(), tenant, "ann@contoso.example", password); err != nil {
+		if _, err := d.AuthenticateUser(b.Context(), tenant, "ann@contoso.example", password, throttle.Waiter{}); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// TestPasswordsAreCheckedInTurns has as many wait as may, all from one address and with names that
+// nobody has. A user from elsewhere is served after those that run and one turn.
+func TestPasswordsAreCheckedInTurns(t *testing.T) {
+	d := withUser(t)
+	d.SetHashing(1, 16)
+	var mu sync.Mutex
+	var order []string
+	served := func(who string) {
+		mu.Lock()
+		defer mu.Unlock()
+		order = append(order, who)
+	}
+	var group sync.WaitGroup
+	for i := range 60 {
+		group.Go(func() {
+			_, err := d.AuthenticateUser(t.Context(), tenant, fmt.Sprint("random", i), "x", throttle.Waiter{From: throttle.SourceOf("192.0.2.66")})
+			if !errors.Is(err, directory.ErrBusy) {
+				served("flood")
+			}
+		})
+	}
+	for d.Waiting() < 16 {
+		runtime.Gosched()
+	}
+	mu.Lock()
+	before := len(order)
+	mu.Unlock()
+	if _, err := d.AuthenticateUser(t.Context(), tenant, "ann@contoso.example", password, throttle.Waiter{From: throttle.SourceOf("198.51.100.1")}); err != nil {
+		t.Fatal(err)
+	}
+	served("ann")
+	group.Wait()
+	// One runs when she comes, one has the turn before her, and others may be recorded late.
+	if at := slices.Index(order, "ann") - before; at > 5 {
+		t.Errorf("served after %d hashes: %q", at, order)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"midas/internal/azure"
 	"midas/internal/directory"
 	"midas/internal/store"
+	"midas/internal/throttle"
 	"midas/internal/token"
 )
 
@@ -76,6 +77,12 @@ type Request struct {
 	Caller caller
 	Object target // what {id} in the path stands for
 	Body   map[string]json.RawMessage
+	Client string // the client's address
+}
+
+// waiter is the request in the queue of those who hash passwords.
+func (r *Request) waiter() throttle.Waiter {
+	return throttle.Waiter{From: throttle.SourceOf(r.Client)}
 }
 
 // Response is what an operation returns. Body is encoded as JSON, Text is sent as it is.
@@ -103,7 +110,7 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, ev *httpx.Event)
 func (h *Handler) serve(r *http.Request, ev *httpx.Event) (*Response, error) {
 	ctx := r.Context()
 	origins := azure.OriginsFor(r.Host, h.Origin)
-	req := &Request{HTTP: r, Origin: origins.Graph}
+	req := &Request{HTTP: r, Origin: origins.Graph, Client: ev.ClientIP}
 	op, routing := h.route(req)
 	if op != nil {
 		ev.Operation = op.label()

@@ -12,13 +12,14 @@ import (
 
 	"midas/internal/directory"
 	"midas/internal/store"
+	"midas/internal/throttle"
 )
 
 func TestUsersLiveAndSignIn(t *testing.T) {
 	s := newStack(t)
 	s.user(t, "ann")
 	signIn := func(password string) error {
-		_, err := s.directory.AuthenticateUser(t.Context(), tenant, "ANN@midas.test", directory.PasswordText(password))
+		_, err := s.directory.AuthenticateUser(t.Context(), tenant, "ANN@midas.test", directory.PasswordText(password), throttle.Waiter{})
 		return err
 	}
 	must(t, signIn("Test1234!!"))
@@ -54,7 +55,7 @@ func TestPeopleChangeTheirOwnPassword(t *testing.T) {
 	s.want(t, 400, "ann", "POST", "me/changePassword", `{"newPassword":"Next-12345"}`)
 	s.want(t, 403, "ga", "POST", "users/{ann}/changePassword", `{"currentPassword":"Test1234!!","newPassword":"Next-12345"}`)
 	s.want(t, 204, "ann", "POST", "me/changePassword", `{"currentPassword":"Test1234!!","newPassword":"Next-12345"}`)
-	_, err := s.directory.AuthenticateUser(t.Context(), tenant, "ann@midas.test", "Next-12345")
+	_, err := s.directory.AuthenticateUser(t.Context(), tenant, "ann@midas.test", "Next-12345", throttle.Waiter{})
 	must(t, err)
 }
 

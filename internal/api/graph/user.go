@@ -128,11 +128,15 @@ func (h *Handler) createUser(ctx context.Context, req *Request) (*Response, erro
 			return nil, errBadRequest("A value is required for property '%s' of resource 'User'.", name)
 		}
 	}
+	hash, err := h.hash(ctx, req, password)
+	if err != nil {
+		return nil, err
+	}
 	_, err = h.Store.Update(ctx, func(tx store.Tx) error {
 		if err := h.checkDomain(tx, u); err != nil {
 			return err
 		}
-		return h.Directory.CreateUser(tx, u, password)
+		return h.Directory.CreateUser(tx, u, hash)
 	})
 	if errors.Is(err, directory.ErrExists) {
 		return nil, errBadRequest("Another object with the same value for property userPrincipalName already exists.")
@@ -141,6 +145,14 @@ func (h *Handler) createUser(ctx context.Context, req *Request) (*Response, erro
 		return nil, err
 	}
 	return created(req, h.users, u, u.ID), nil
+}
+
+// hash hashes a new password. Without one there is no hash.
+func (h *Handler) hash(ctx context.Context, req *Request, password directory.PasswordText) (directory.PasswordHash, error) {
+	if password == "" {
+		return "", nil
+	}
+	return h.Directory.HashPassword(ctx, password, req.waiter())
 }
 
 // checkDomain refuses names in domains that are not the tenant's.
@@ -184,6 +196,10 @@ func (h *Handler) updateUser(ctx context.Context, req *Request) (*Response, erro
 	if err != nil {
 		return nil, err
 	}
+	hash, err := h.hash(ctx, req, password)
+	if err != nil {
+		return nil, err
+	}
 	_, err = h.Store.Update(ctx, func(tx store.Tx) error {
 		u, err := h.Directory.User(tx, req.Caller.tenant, req.Object.id)
 		if err != nil {
@@ -201,7 +217,7 @@ func (h *Handler) updateUser(ctx context.Context, req *Request) (*Response, erro
 		if err := h.Directory.UpdateUser(tx, u); err != nil || !given {
 			return err
 		}
-		return h.Directory.SetPassword(tx, req.Caller.tenant, u.ID, password)
+		return h.Directory.SetPassword(tx, req.Caller.tenant, u.ID, hash)
 	})
 	if err != nil {
 		return nil, err
@@ -253,15 +269,19 @@ func (h *Handler) changePassword(ctx context.Context, req *Request) (*Response, 
 	if err != nil {
 		return nil, err
 	}
-	_, err = h.Directory.AuthenticateUser(ctx, u.TenantID, u.UserPrincipalName, directory.PasswordText(now))
+	_, err = h.Directory.AuthenticateUser(ctx, u.TenantID, u.UserPrincipalName, directory.PasswordText(now), req.waiter())
 	if errors.Is(err, directory.ErrWrongPassword) {
 		return nil, errBadRequest("The specified password does not match the current password.")
 	}
 	if err != nil {
 		return nil, err
 	}
+	hash, err := h.hash(ctx, req, directory.PasswordText(next))
+	if err != nil {
+		return nil, err
+	}
 	_, err = h.Store.Update(ctx, func(tx store.Tx) error {
-		return h.Directory.SetPassword(tx, u.TenantID, u.ID, directory.PasswordText(next))
+		return h.Directory.SetPassword(tx, u.TenantID, u.ID, hash)
 	})
 	if err != nil {
 		return nil, err

@@ -15,6 +15,7 @@ import (
 	"midas/internal/directory"
 	"midas/internal/grant"
 	"midas/internal/store"
+	"midas/internal/throttle"
 )
 
 // authorization is a request for an authorization code (RFC 6749, 4.1.1; OpenID Connect Core, 3.1.2).
@@ -132,6 +133,9 @@ func (h *Handler) application(x *exchange, id string) (directory.Application, er
 		}
 		c, err := h.findClient(x.r.Context(), tenant, id)
 		return c.Application, err
+	}
+	if len(id) > throttle.MaxName {
+		return directory.Application{}, errUnknownApplication(id, x.tenant)
 	}
 	app, err := h.anywhere(x.r.Context(), id)
 	if errors.Is(err, directory.ErrNotFound) {

@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"midas/internal/api/httpx"
-	"midas/internal/api/login"
+	"midas/internal/throttle"
 )
 
 // quiet is a writer that costs nothing, so that the benchmarks show the face alone.
@@ -27,7 +27,7 @@ func (w *quiet) WriteHeader(status int)      { w.status = status }
 
 func benchmark(b *testing.B, want int, form func(i int) string) {
 	f := newFixture(b)
-	f.Guesses = login.Throttle{Burst: 1 << 30, Refill: 1}
+	f.Limits.Secrets = throttle.Rule{Burst: 1 << 30, Refill: 1}
 	b.ReportAllocs()
 	i := 0
 	for b.Loop() {
@@ -82,8 +82,10 @@ func BenchmarkSign(b *testing.B) {
 // people benchmarks a grant of a person.
 func people(b *testing.B, want int, form func(f *fixture) string) {
 	f := newPeople(b)
-	f.Passwords.Here = login.Throttle{Burst: 1 << 30, Refill: 1}
-	f.Passwords.Everywhere = login.Throttle{Burst: 1 << 30, Refill: 1}
+	f.Passwords.Here = throttle.Rule{Burst: 1 << 30, Refill: 1}
+	f.Passwords.Everywhere = throttle.Rule{Burst: 1 << 30, Refill: 1}
+	f.Passwords.Address = throttle.Rule{Burst: 1 << 30, Refill: 1}
+	f.Passwords.Network = throttle.Rule{Burst: 1 << 30, Refill: 1}
 	text := form(f)
 	b.ReportAllocs()
 	for b.Loop() {

@@ -7,6 +7,7 @@ import (
 
 	"midas/internal/directory"
 	"midas/internal/store"
+	"midas/internal/throttle"
 )
 
 // How a client has shown that it is the one, as the appidacr of its tokens says it.
@@ -55,6 +56,9 @@ func (h *Handler) authenticate(req *tokenRequest) (client, error) {
 // findClient finds a client in a tenant. An application without a principal there cannot act there,
 // and counts as not found.
 func (h *Handler) findClient(ctx context.Context, tenant directory.Tenant, id string) (c client, err error) {
+	if len(id) > throttle.MaxName {
+		return client{}, errUnknownApplication(id, tenant.DisplayName)
+	}
 	err = h.Directory.Store.View(ctx, func(tx store.Tx) error {
 		c = client{}
 		app, err := h.Directory.Client(tx, tenant.ID, id)
@@ -77,9 +81,8 @@ func (h *Handler) findClient(ctx context.Context, tenant directory.Tenant, id st
 
 // checkSecret checks a client's secret, as often as its guesser may try.
 func (h *Handler) checkSecret(req *tokenRequest) error {
-	guess := NewGuess(req.tenant.ID, req.clientID, req.ev.ClientIP)
-	now := h.Now()
-	if wait := h.Guesses.Wait(guess, now); wait > 0 {
+	guess := h.secretGuess(req)
+	if wait := h.Throttle.Wait(guess); wait > 0 {
 		return errThrottled(wait)
 	}
 	principal, err := h.Directory.Authenticate(req.r.Context(), req.tenant.ID, req.clientID, req.clientSecret)
@@ -87,7 +90,7 @@ func (h *Handler) checkSecret(req *tokenRequest) error {
 	case errors.Is(err, directory.ErrUnknownApplication):
 		return errUnknownApplication(req.clientID, req.tenant.DisplayName)
 	case errors.Is(err, directory.ErrWrongSecret):
-		h.Guesses.Failed(guess, now)
+		h.Throttle.Count(guess)
 		return errWrongSecret(req.clientID)
 	case errors.Is(err, directory.ErrExpiredSecret):
 		return errExpiredSecret(req.clientID)

@@ -88,17 +88,6 @@ func (h *Handler) startDevice(x *exchange, v1 bool) error {
 	})
 }
 
-// The limits of Devices when it is not told others: 100 at once, and then ten each second.
-const (
-	deviceBurst  = 100
-	deviceRefill = 100 * time.Millisecond
-)
-
-// mayStart is how long who asks for a device code has to wait.
-func (h *Handler) mayStart(x *exchange) time.Duration {
-	return h.Devices.withDefaults(deviceBurst, deviceRefill).Try(NewGuess("", "", x.ev.ClientIP), h.Now())
-}
-
 // devicePage is where a person types the code that a device shows.
 func (h *Handler) devicePage(x *exchange) error {
 	if !shared(x.tenant) {
@@ -124,8 +113,8 @@ func (h *Handler) devicePage(x *exchange) error {
 	if !h.sameBrowser(x, about.Browser) {
 		return h.askCode(x, http.StatusOK, typed, "Another page of this server was opened meanwhile. Send the code again.")
 	}
-	guess := NewGuess("", "", x.ev.ClientIP)
-	if wait := h.Codes.Try(guess, h.Now()); wait > 0 {
+	guess := h.codeGuess(x)
+	if wait := h.Throttle.Take(guess...); wait > 0 {
 		return h.askCode(x, http.StatusTooManyRequests, "", "There were too many wrong codes. Try again in "+inWords(wait)+".")
 	}
 	d, err := h.Grants.DeviceByUserCode(x.r.Context(), grant.UserCode(typed))
@@ -133,7 +122,7 @@ func (h *Handler) devicePage(x *exchange) error {
 		x.ev.Err, x.ev.ErrorCode = err, "AADSTS70018"
 		return h.askCode(x, http.StatusBadRequest, typed, "That code is wrong or no longer good. Look at it again, or start again on your device.")
 	}
-	h.Codes.Forgive(guess)
+	h.Throttle.Return(guess...)
 	if err != nil {
 		return err
 	}

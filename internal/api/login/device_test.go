@@ -1,6 +1,7 @@
 package login_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -10,6 +11,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"midas/internal/grant"
+	"midas/internal/store"
 )
 
 const (
@@ -261,6 +265,95 @@ func TestDeviceCodesAreNotHandedOutWithoutEnd(t *testing.T) {
 	f.address = "192.0.2.77"
 	f.startDevice(t, deviceV2)
 	f.address = ""
-	f.advance(time.Second)
+	f.advance(9 * time.Second)
 	f.startDevice(t, deviceV2)
+	f.refused(t, f.post(deviceV2, starting()), 429, 90055)
+}
+
+// TestPendingDeviceCodesAreBounded asks for codes from many addresses of one network, and from many
+// networks. What is pending ends, with all that it takes in the store.
+func TestPendingDeviceCodesAreBounded(t *testing.T) {
+	f := newFixture(t)
+	f.Limits.DevicesNetwork.Burst, f.Limits.DevicesTotal.Burst = 20, 50
+	ask := func(n int, address string) (given int) {
+		t.Helper()
+		for i := range n {
+			f.address = fmt.Sprintf(address, i)
+			switch w := f.post(deviceV2, starting()); w.Code {
+			case http.StatusOK:
+				given++
+			case http.StatusTooManyRequests:
+				if after := w.Header().Get("Retry-After"); after == "" || after == "0" {
+					t.Fatalf("Retry-After is %q", after)
+				}
+			default:
+				t.Fatalf("status %d: %s", w.Code, w.Body)
+			}
+		}
+		return given
+	}
+	empty := f.records(t)
+	if n := ask(50, "2001:db8:0:%x::1"); n != 20 {
+		t.Errorf("one network has %d codes pending, want 20", n)
+	}
+	if n := ask(100, "2001:db8:%x::1"); n != 30 {
+		t.Errorf("all others have %d codes pending, want 30", n)
+	}
+	f.advance(grant.DeviceLife)
+	for {
+		n, err := f.Grants.Sweep(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n == 0 {
+			break
+		}
+	}
+	if n := f.records(t); n != empty {
+		t.Errorf("%d records are left of codes that have ended", n-empty)
+	}
+	if n := f.Throttle.Len(); n != 0 {
+		t.Errorf("%d buckets are left", n)
+	}
+	if n := ask(50, "198.51.%d.1"); n != 50 {
+		t.Errorf("a quarter of an hour later %d codes are given, want 50", n)
+	}
+}
+
+// TestScopesAreBounded: what a stranger may have kept in the store is short.
+func TestScopesAreBounded(t *testing.T) {
+	f := newPeople(t)
+	long := strings.TrimSpace(strings.Repeat("openid ", 1_000))
+	distinct := arms + "/.default"
+	for i := range 500 {
+		distinct += fmt.Sprintf(" %s/permission%d", arms, i)
+	}
+	for name, scope := range map[string]string{"repeated": long, "distinct": distinct, "one": arms + "/" + strings.Repeat("x", 60_000)} {
+		f.refused(t, f.post(deviceV2, starting("scope", scope)), 400, 70011)
+		f.refused(t, f.post(tokenV2, entering("scope", scope)), 400, 70011)
+		if w := f.browse(t).get(asked(authorizeV2, "scope", scope)); w.Code == http.StatusOK && strings.Contains(w.Body.String(), "<h1>Sign in</h1>") {
+			t.Errorf("%s: the page asks to sign in for it", name)
+		}
+	}
+	f.refused(t, f.post("/"+tenant+"/oauth2/devicecode", starting("scope", "", "resource", strings.Repeat("x", 5_000))), 400, 500011)
+	f.startDevice(t, deviceV2, "scope", distinct[:strings.LastIndexByte(distinct[:4_000], ' ')])
+}
+
+// records is how many records the store has.
+func (f *fixture) records(t testing.TB) (n int) {
+	t.Helper()
+	err := f.store.View(context.Background(), func(tx store.Tx) error {
+		n = 0
+		for _, err := range tx.Scan(store.Range{}) {
+			if err != nil {
+				return err
+			}
+			n++
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

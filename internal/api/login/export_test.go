@@ -2,13 +2,6 @@ package login
 
 import "midas/internal/directory"
 
-// Len is how many guessers are remembered.
-func (t *Throttle) Len() int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return len(t.spent)
-}
-
 // ParseForm gives what is read of a form, in the order grant_type, client_id, client_secret,
 // client_assertion_type, client_assertion, scope, resource.
 func ParseForm(body string) ([7]string, error) {
@@ -31,13 +24,6 @@ func (h *Handler) Assertions() int {
 	h.assertions.mu.Lock()
 	defer h.assertions.mu.Unlock()
 	return len(h.assertions.used)
-}
-
-// Len is how many are remembered of each kind.
-func (l *Lockout) Len() (here, everywhere, familiar int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.Here.Len(), l.Everywhere.Len(), len(l.familiar)
 }
 
 // Isolated is how pages show a name.

@@ -21,6 +21,7 @@ import (
 	"midas/internal/grant"
 	"midas/internal/store"
 	"midas/internal/store/storetest"
+	"midas/internal/throttle"
 	"midas/internal/token"
 )
 
@@ -71,7 +72,9 @@ func newFixture(t testing.TB) *fixture {
 	newID := func() string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", f.ids.Add(1)) }
 	issuer := &token.Issuer{Keys: keys, Now: f.time, NewID: newID, Origin: origin}
 	f.verifier = &token.Verifier{Keys: keys, Now: f.time, Origin: origin}
+	table := &throttle.Table{Now: f.time}
 	f.Handler = &login.Handler{
+		Throttle: table, Passwords: &throttle.Passwords{Table: table},
 		Directory: &directory.Directory{Store: f.store, Now: f.time, NewID: newID},
 		Minter:    &token.Minter{Issuer: issuer},
 		Tokens:    f.verifier, HomeTenant: tenant,

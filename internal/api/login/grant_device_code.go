@@ -2,7 +2,6 @@ package login
 
 import (
 	"errors"
-	"sync"
 	"time"
 
 	"midas/internal/arm"
@@ -11,9 +10,6 @@ import (
 
 // DefaultDeviceWait is how long a device waits between two questions if nothing else is said.
 const DefaultDeviceWait = 5 * time.Second
-
-// maxPolls is how many devices are remembered for when they last asked.
-const maxPolls = 10_000
 
 // deviceCode gives a device tokens for the person who has signed in for it elsewhere (RFC 8628).
 func (h *Handler) deviceCode(req *tokenRequest) (*granted, error) {
@@ -74,7 +70,7 @@ func (h *Handler) waiting(req *tokenRequest, d grant.Device, err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, grant.ErrPending):
-		if wait := h.polls.tooSoon(d.ID, h.Now(), h.deviceWait()); wait > 0 {
+		if wait := h.tooSoon(d.ID); wait > 0 {
 			return errSlowDown(wait)
 		}
 		return errPending()
@@ -89,40 +85,3 @@ func (h *Handler) waiting(req *tokenRequest, d grant.Device, err error) error {
 }
 
 func (h *Handler) deviceWait() time.Duration { return or(h.DeviceWait, DefaultDeviceWait) }
-
-// polls remembers when devices have asked last. It is kept in memory, and each replica for itself,
-// because it only protects the server: that a device asks too often harms nobody else. The zero value
-// is ready.
-type polls struct {
-	mu   sync.Mutex
-	last map[string]time.Time
-}
-
-// tooSoon is how much too soon a device asks. A tenth of the time is forgiven, for networks are not
-// exact.
-func (p *polls) tooSoon(device string, now time.Time, wait time.Duration) time.Duration {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	last, known := p.last[device]
-	if !known && len(p.last) >= maxPolls {
-		for name, at := range p.last {
-			if now.Sub(at) > wait {
-				delete(p.last, name)
-			}
-		}
-	}
-	if !known && len(p.last) >= maxPolls {
-		return 0
-	}
-	if p.last == nil {
-		p.last = make(map[string]time.Time)
-	}
-	p.last[device] = now
-	if !known {
-		return 0
-	}
-	if left := wait - wait/10 - now.Sub(last); left > 0 {
-		return left
-	}
-	return 0
-}

@@ -10,6 +10,7 @@ import (
 	"midas/internal/azure"
 	"midas/internal/directory"
 	"midas/internal/grant"
+	"midas/internal/throttle"
 	"midas/internal/token"
 )
 
@@ -33,16 +34,11 @@ type Handler struct {
 	SessionIdle   time.Duration // of a session that nobody uses; 0 means DefaultSessionIdle
 	MaxAssertions int           // at most so many client assertions are remembered; 0 means DefaultAssertions
 
-	// Guesses slows down who guesses secrets, Passwords who guesses passwords, Codes who guesses the
-	// codes that devices show, and Devices who asks for such codes: each is kept for a while, and
-	// anybody may ask. Their zero values have sensible limits.
-	Guesses   Throttle
-	Passwords Lockout
-	Codes     Throttle
-	Devices   Throttle
+	Throttle  *throttle.Table // of everything that is counted about clients
+	Passwords *throttle.Passwords
+	Limits    Limits
 
 	assertions assertions
-	polls      polls
 }
 
 // exchange is one request on its way through the face.

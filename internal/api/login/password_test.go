@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"midas/internal/api/login"
+	"midas/internal/throttle"
 )
 
 func entering(changes ...string) string {
@@ -85,8 +85,8 @@ func TestMisuseOfPasswords(t *testing.T) {
 
 func TestPasswordsAreNotGuessed(t *testing.T) {
 	f := newPeople(t)
-	f.Passwords.Here = login.Throttle{Burst: 3, Refill: 6 * time.Second}
-	f.Passwords.Everywhere = login.Throttle{Burst: 6, Refill: time.Minute}
+	f.Passwords.Here = throttle.Rule{Burst: 3, Refill: 6 * time.Second}
+	f.Passwords.Everywhere = throttle.Rule{Burst: 6, Refill: time.Minute}
 	wrong := entering("password", "hunter2-Hunter2")
 	from := func(address, form string, number float64) {
 		t.Helper()
@@ -116,17 +116,5 @@ func TestPasswordsAreNotGuessed(t *testing.T) {
 	// Right ones are not counted.
 	for range 5 {
 		from("192.0.2.31", entering(), 0)
-	}
-}
-
-func TestLockoutsForget(t *testing.T) {
-	lockout := login.Lockout{Here: login.Throttle{Limit: 8}, Everywhere: login.Throttle{Limit: 8}}
-	for i := range 1000 {
-		g := login.NewGuess("t", "u", fmt.Sprint(i))
-		lockout.Try(g, start)
-		lockout.Succeeded(g)
-	}
-	if a, b, c := lockout.Len(); a > 8 || b > 8 || c > 8 {
-		t.Errorf("%d, %d and %d are remembered, want at most 8", a, b, c)
 	}
 }

@@ -21,6 +21,7 @@ import (
 
 	"midas/internal/directory"
 	"midas/internal/store"
+	"midas/internal/throttle"
 )
 
 const (
@@ -56,7 +57,6 @@ func (f *fixture) people(t testing.TB) {
 	}
 	secrets := []directory.Secret{good}
 	d := f.Directory
-	// A password takes long to hash, and a transaction may run twice, so one is enough for each.
 	add := func(tx store.Tx, a directory.Application) error {
 		if a.TenantID == "" {
 			a.TenantID = tenant
@@ -66,12 +66,16 @@ func (f *fixture) people(t testing.TB) {
 			ID: "sp-" + a.AppID, AppID: a.AppID, TenantID: a.TenantID, DisplayName: a.DisplayName, Type: directory.TypeApplication, Enabled: true,
 		}))
 	}
+	hash, err := d.HashPassword(t.Context(), password, throttle.Waiter{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	_, err = f.store.Update(context.Background(), func(tx store.Tx) error {
 		return errors.Join(
 			d.PutTenant(tx, directory.Tenant{ID: theirTen, DisplayName: "Fabrikam", DefaultDomain: theirDomain}),
-			d.CreateUser(tx, directory.User{ID: aliceID, TenantID: tenant, UserPrincipalName: alice, DisplayName: "Alice <b>", GivenName: "Alice", Surname: "Liddell", Mail: "a@mail.test", Enabled: true}, password),
-			d.CreateUser(tx, directory.User{ID: "11111111-0000-4000-8000-000000000002", TenantID: tenant, UserPrincipalName: gone, Enabled: false}, password),
-			d.CreateUser(tx, directory.User{ID: bobID, TenantID: theirTen, UserPrincipalName: bob, DisplayName: "Bob", Enabled: true}, password),
+			d.CreateUser(tx, directory.User{ID: aliceID, TenantID: tenant, UserPrincipalName: alice, DisplayName: "Alice <b>", GivenName: "Alice", Surname: "Liddell", Mail: "a@mail.test", Enabled: true}, hash),
+			d.CreateUser(tx, directory.User{ID: "11111111-0000-4000-8000-000000000002", TenantID: tenant, UserPrincipalName: gone, Enabled: false}, hash),
+			d.CreateUser(tx, directory.User{ID: bobID, TenantID: theirTen, UserPrincipalName: bob, DisplayName: "Bob", Enabled: true}, hash),
 			add(tx, directory.Application{AppID: webApp, DisplayName: "Web <i>app</i>", Secrets: secrets, Redirects: directory.Redirects{Web: []string{webBack, "https://app.test/other?x=1"}}}),
 			add(tx, directory.Application{AppID: pageApp, DisplayName: "Page", Redirects: directory.Redirects{SPA: []string{pageBack}}}),
 			add(tx, directory.Application{AppID: localApp, DisplayName: "Tool", PublicClient: true, Redirects: directory.Redirects{Public: []string{"http://localhost", "http://127.0.0.1/back", "myapp://auth"}}}),

@@ -57,44 +57,6 @@ func (h *Handler) returning(ctx context.Context, tenant, id string, authenticate
 	return p, nil
 }
 
-// enter checks a user's name and password, as often as may be tried.
-func (h *Handler) enter(x *exchange, name string, password directory.PasswordText) (*person, error) {
-	ctx := x.r.Context()
-	tenant, err := h.homeOf(x, name)
-	if err != nil {
-		return nil, err
-	}
-	now, guess := h.Now(), NewGuess(tenant.ID, name, x.ev.ClientIP)
-	if wait := h.Passwords.Try(guess, now); wait > 0 {
-		return nil, errLocked(wait)
-	}
-	user, err := h.Directory.AuthenticateUser(ctx, tenant.ID, name, password)
-	switch {
-	case errors.Is(err, directory.ErrUnknownUser):
-		return nil, errUnknownUser(name, tenant.DisplayName)
-	case errors.Is(err, directory.ErrWrongPassword):
-		return nil, errWrongPassword()
-	}
-	if err != nil {
-		h.Passwords.Forgive(guess)
-	}
-	switch {
-	case errors.Is(err, directory.ErrUserDisabled):
-		return nil, errUserDisabled()
-	case errors.Is(err, directory.ErrBusy):
-		return nil, errBusy()
-	case err != nil:
-		return nil, err
-	}
-	h.Passwords.Succeeded(guess)
-	// Who signs in within the second in which tokens were revoked does so after it.
-	authenticated := now.UTC().Truncate(time.Second)
-	if authenticated.Before(user.ValidFrom) {
-		authenticated = user.ValidFrom
-	}
-	return h.returning(ctx, tenant.ID, user.ID, authenticated)
-}
-
 // give mints what a client gets for a person: the access token, and an id_token if it has asked for
 // one.
 func (h *Handler) give(req *tokenRequest, c client, p *person, s scopes, nonce string) (*granted, error) {

@@ -10,6 +10,7 @@ import (
 	"midas/internal/azure"
 	"midas/internal/directory"
 	"midas/internal/store"
+	"midas/internal/throttle"
 )
 
 // realmAnswer tells a client how a user signs in.
@@ -37,7 +38,7 @@ func (h *Handler) userRealm(x *exchange) error {
 	if !x.azure {
 		answer.Cloud = azure.Name(strings.TrimPrefix(x.origin, "https://"))
 	}
-	if _, domain, found := strings.Cut(name, "@"); found {
+	if _, domain, found := strings.Cut(name, "@"); found && len(name) <= throttle.MaxName {
 		switch managed, err := h.managed(x, name, domain); {
 		case err != nil:
 			return err

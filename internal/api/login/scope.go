@@ -36,6 +36,9 @@ type scopes struct {
 	offline  bool     // a refresh token
 }
 
+// maxScope bounds what is kept of scopes, in bytes. Device codes and refresh tokens keep it in the store.
+const maxScope = 4 << 10
+
 // parseScopes reads the scope parameter. All scopes must be of one resource, because one token is for
 // one resource.
 func parseScopes(text string) (scopes, error) {
@@ -63,7 +66,7 @@ func parseScopes(text string) (scopes, error) {
 	if s.audience == "" {
 		s.audience = graph
 	}
-	if !plausible(s.audience) {
+	if !plausible(s.audience) || len(keep(s)) > maxScope {
 		return scopes{}, errScope(text)
 	}
 	return s, nil

@@ -8,6 +8,7 @@ import (
 
 	"midas/internal/arm"
 	"midas/internal/directory"
+	"midas/internal/throttle"
 )
 
 // The names that stand for whichever tenant a user turns out to belong to. Nobody belongs to
@@ -32,6 +33,9 @@ func shared(tenant string) bool {
 
 // tenant finds the tenant that a path names, or gives an error that wraps directory.ErrNotFound.
 func (h *Handler) tenant(ctx context.Context, name string) (directory.Tenant, error) {
+	if len(name) > throttle.MaxName {
+		return directory.Tenant{}, fmt.Errorf("find tenant %q: %w", quote(name), directory.ErrNotFound)
+	}
 	if arm.Fold(name) == adfs {
 		name = h.HomeTenant
 	}
@@ -101,7 +105,7 @@ func (h *Handler) homeOf(x *exchange, user string) (directory.Tenant, error) {
 	if !shared(x.tenant) {
 		return h.namedTenant(x)
 	}
-	if _, domain, found := strings.Cut(user, "@"); found && domain != "" {
+	if _, domain, found := strings.Cut(user, "@"); found && domain != "" && len(user) <= throttle.MaxName {
 		t, err := h.Directory.FindTenant(x.r.Context(), domain)
 		if !errors.Is(err, directory.ErrNotFound) {
 			return t, err

@@ -43,15 +43,22 @@ func (h *Handler) token(x *exchange, v1 bool) error {
 		setAll(x.w.Header(), crossOrigin)
 	}
 	req := &tokenRequest{exchange: x, v1: v1}
+	var unread error
+	req.form, unread = readForm(x.r)
+	if req.grantType == "password" {
+		// A refusal costs less than finding the tenant.
+		if wait := h.Passwords.Refused(x.source()); wait > 0 {
+			return errThrottled(wait)
+		}
+	}
 	if !shared(x.tenant) {
 		var err error
 		if req.tenant, err = h.namedTenant(x); err != nil {
 			return err
 		}
 	}
-	var err error
-	if req.form, err = readForm(x.r); err != nil {
-		return err
+	if unread != nil {
+		return unread
 	}
 	given, err := h.grant(req)
 	if err != nil {

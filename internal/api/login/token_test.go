@@ -162,7 +162,7 @@ func TestATokenAfterARevocationIsANewOne(t *testing.T) {
 // TestMisuse has every refusal of the token endpoints.
 func TestMisuse(t *testing.T) {
 	f := newFixture(t)
-	f.Guesses.Burst = 100
+	f.Limits.Secrets.Burst = 100
 	long := strings.Repeat("x", 5000)
 	tests := []struct {
 		name    string

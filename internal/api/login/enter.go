@@ -1,0 +1,87 @@
+package login
+
+import (
+	"errors"
+	"time"
+
+	"midas/internal/arm"
+	"midas/internal/directory"
+	"midas/internal/throttle"
+)
+
+// credentials are what a person signs in with, in the tenant where that is.
+type credentials struct {
+	tenant   directory.Tenant
+	name     string
+	password directory.PasswordText
+}
+
+// enter checks a user's name and password, as often as may be tried. An address that has tried too
+// often is refused before anything is looked up.
+func (h *Handler) enter(x *exchange, name string, password directory.PasswordText) (*person, error) {
+	if wait := h.Passwords.Refused(x.source()); wait > 0 {
+		return nil, errThrottled(wait)
+	}
+	tenant, err := h.homeOf(x, name)
+	if err != nil {
+		return nil, err
+	}
+	c, now := credentials{tenant, name, password}, h.Now()
+	user, err := h.checkPassword(x, c)
+	if err != nil {
+		return nil, err
+	}
+	// Who signs in within the second in which tokens were revoked does so after it.
+	authenticated := now.UTC().Truncate(time.Second)
+	if authenticated.Before(user.ValidFrom) {
+		authenticated = user.ValidFrom
+	}
+	return h.returning(x.r.Context(), tenant.ID, user.ID, authenticated)
+}
+
+// checkPassword counts a try before it is made, and takes it back unless the name or the password was
+// wrong.
+func (h *Handler) checkPassword(x *exchange, c credentials) (directory.User, error) {
+	try, err := h.attempt(x, c)
+	if err != nil {
+		return directory.User{}, err
+	}
+	ctx := x.r.Context()
+	user, err := h.Directory.AuthenticateUser(ctx, c.tenant.ID, c.name, c.password, try.Waiter)
+	switch {
+	case err == nil:
+		// The person has signed in, also where the store cannot be written now.
+		x.ev.Err = h.Passwords.Succeeded(ctx, try)
+		return user, nil
+	case errors.Is(err, directory.ErrUnknownUser):
+		return user, errUnknownUser(c.name, c.tenant.DisplayName)
+	case errors.Is(err, directory.ErrWrongPassword):
+		return user, errWrongPassword()
+	}
+	h.Passwords.Forgive(try)
+	switch {
+	case errors.Is(err, directory.ErrUserDisabled):
+		return user, errUserDisabled()
+	case errors.Is(err, directory.ErrBusy):
+		return user, errBusy()
+	}
+	return user, err
+}
+
+// attempt is a try that may be made now.
+func (h *Handler) attempt(x *exchange, c credentials) (*throttle.Attempt, error) {
+	if len(c.name) > throttle.MaxName {
+		return nil, errUnknownUser(c.name, c.tenant.DisplayName)
+	}
+	guess := throttle.Guess{Tenant: arm.Fold(c.tenant.ID), User: arm.Fold(c.name), From: x.source()}
+	try, refused, err := h.Passwords.Try(x.r.Context(), guess)
+	switch {
+	case err != nil:
+		return nil, err
+	case try == nil && refused.Locked:
+		return nil, errLocked(refused.Wait)
+	case try == nil:
+		return nil, errThrottled(refused.Wait)
+	}
+	return try, nil
+}
