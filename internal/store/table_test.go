@@ -154,7 +154,7 @@ func TestNewerRecordsAreRefusedByEveryRead(t *testing.T) {
 	})
 	var kept store.Decoded[box]
 	reads := map[string]func(tx store.Tx) error{
-		"get":    func(tx store.Tx) error { _, err := boxes.Get(tx, "box/a"); return err },
+		"get": func(tx store.Tx) error { _, err := boxes.Get(tx, "box/a"); return err },
 		"check": func(tx store.Tx) error {
 			rec, err := tx.Get("box/a")
 			if err != nil {
