@@ -45,4 +45,6 @@ func Associations(tx store.Tx, identity arm.ID, principal string) iter.Seq2[arm.
 	}
 }
 
-func associationKey(identity arm.ID) string { return "a/" + identity.Key() + "\x00" }
+func associationKey(identity arm.ID) string {
+	return store.AssociationIndex.Key("", identity.Key()) + "\x00"
+}

@@ -70,22 +70,18 @@ func (s *Service) Run(ctx context.Context) error {
 
 // sweep works on every open operation and forgets those that ended long ago.
 func (s *Service) sweep(ctx context.Context) error {
-	var operations []Operation
+	var all []Operation
 	err := s.Store.View(ctx, func(tx store.Tx) error {
-		operations = operations[:0]
-		for kept, err := range tx.Scan(store.Range{Prefix: "o/"}) {
+		all = all[:0]
+		for op, err := range operations.Scan(tx, store.Range{Prefix: operationKey("")}) {
 			if err != nil {
 				return err
 			}
-			op, err := decodeOperation(kept)
-			if err != nil {
-				return err
-			}
-			operations = append(operations, op)
+			all = append(all, op.Data)
 		}
 		return nil
 	})
-	for _, op := range operations {
+	for _, op := range all {
 		switch {
 		case op.Ended.IsZero():
 			err = errors.Join(err, s.finish(ctx, op))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"strings"
 
 	"midas/internal/arm"
 	"midas/internal/store"
@@ -85,21 +84,17 @@ func (s *Service) page(ctx context.Context, scope arm.ID, prefix, after string, 
 
 // follow gives the record that a scanned entry is, or points to.
 func (s *Service) follow(tx store.Tx, entry store.Record) (Record, error) {
-	if strings.HasPrefix(entry.Key, "t/") {
-		return s.read(tx, "r/"+string(entry.Value))
+	if store.TypeIndex.Holds(entry.Key) {
+		return s.read(tx, store.ResourceKind.Key("", string(entry.Value)))
 	}
-	return decode(entry)
+	return records.Decode(entry)
 }
 
 // Nested yields every resource below another one, within the caller's transaction.
 func (s *Service) Nested(tx store.Tx, parent arm.ID) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		for kept, err := range tx.Scan(store.Range{Prefix: recordKey(parent) + "/"}) {
-			var rec Record
-			if err == nil {
-				rec, err = decode(kept)
-			}
-			if !yield(rec, err) || err != nil {
+		for rec, err := range records.Scan(tx, store.Range{Prefix: recordKey(parent) + "/"}) {
+			if !yield(rec.Data, err) || err != nil {
 				return
 			}
 		}

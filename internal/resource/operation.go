@@ -17,7 +17,6 @@ import (
 // that asks for it, so that a process which ends before the work does leaves it to the next one. The
 // deletion of a group can be polled by clients, and is kept for a day after its end.
 type Operation struct {
-	V            int             `json:"v"`
 	Name         string          `json:"name"`
 	Kind         string          `json:"kind,omitempty"` // the Worker that carries it out; empty for a deletion
 	Subscription string          `json:"subscription"`
@@ -35,23 +34,12 @@ type Worker func(ctx context.Context, op Operation) error
 
 const operationKept = 24 * time.Hour
 
-func operationKey(name string) string { return "o/" + arm.Fold(name) }
+var operations = store.Table[Operation]{Kind: store.OperationKind}
+
+func operationKey(name string) string { return store.OperationKind.Key("", arm.Fold(name)) }
 
 func putOperation(tx store.Tx, op Operation) error {
-	op.V = 1
-	value, err := json.Marshal(op)
-	if err != nil {
-		return fmt.Errorf("encode operation %s: %w", op.Name, err)
-	}
-	tx.Put(operationKey(op.Name), value)
-	return nil
-}
-
-func decodeOperation(kept store.Record) (op Operation, err error) {
-	if err := json.Unmarshal(kept.Value, &op); err != nil {
-		return Operation{}, fmt.Errorf("decode operation %s: %w", kept.Key, err)
-	}
-	return op, nil
+	return operations.Put(tx, operationKey(op.Name), op)
 }
 
 // NewOperation makes an operation, which PutOperation begins.
@@ -101,10 +89,7 @@ func (s *Service) work(ctx context.Context, op Operation) error {
 
 // Operation reads a deletion in a subscription.
 func (s *Service) Operation(tx store.Tx, subscription, name string) (op Operation, err error) {
-	kept, err := tx.Get(operationKey(name))
-	if err == nil {
-		op, err = decodeOperation(kept)
-	}
+	op, err = operations.Get(tx, operationKey(name))
 	if errors.Is(err, store.ErrNotFound) || err == nil && (op.Kind != "" || !arm.SameName(op.Subscription, subscription)) {
 		return op, arm.Errorf(http.StatusNotFound, "OperationNotFound", "The operation '%s' could not be found.", name)
 	}

@@ -13,7 +13,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -34,7 +33,6 @@ const (
 
 // Record is one stored resource, resource group or subscription.
 type Record struct {
-	V          int               `json:"v"`
 	ID         string            `json:"id"` // the spelling of its creation
 	Type       arm.Type          `json:"type"`
 	Name       string            `json:"name"`
@@ -113,7 +111,27 @@ func New(c Config) *Service {
 	return &Service{Config: c, wake: make(chan struct{}, 1)}
 }
 
-func recordKey(id arm.ID) string { return "r/" + id.Key() }
+// records are subscriptions, groups and resources.
+var records = store.Table[Record]{
+	Kind:     store.ResourceKind,
+	Complete: func(kept store.Record, rec *Record) error { rec.Revision = kept.Revision; return nil },
+	Migrate:  []func(json.RawMessage) (json.RawMessage, error){dropSecrets},
+}
+
+// dropSecrets migrates records of version 1, which could hold secrets.
+func dropSecrets(old json.RawMessage) (json.RawMessage, error) {
+	var rec Record
+	if err := json.Unmarshal(old, &rec); err != nil {
+		return nil, err
+	}
+	rec, err := WithoutSecrets(rec)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(rec)
+}
+
+func recordKey(id arm.ID) string { return store.ResourceKind.Key("", id.Key()) }
 
 // typeKey is where a record is listed by its type. The rest of the id begins after the group, so
 // that names of nested resources cannot collide; for what stands in no group that is empty, which
@@ -133,7 +151,7 @@ func typeKey(id arm.ID) string {
 // typePrefix is how the list keys of a type below a scope begin:
 // t/<type>/<subscription>/<group>/.
 func typePrefix(typ arm.Type, scope arm.ID) string {
-	prefix := "t/" + typ.Key() + "/"
+	prefix := store.TypeIndex.Key("", typ.Key()) + "/"
 	if subscription := scope.Subscription(); subscription != "" {
 		prefix += arm.Fold(subscription) + "/"
 	}
@@ -245,21 +263,15 @@ func (s *Service) Lasting(tx store.Tx, scope arm.ID) error {
 	return ErrBeingDeleted(scope)
 }
 
-// recordVersion is that of the records written here. Version 1 could hold secrets.
-const recordVersion = 2
-
 // Put writes a record, without what WithoutSecrets takes out, and the key by which it is listed.
 func (s *Service) Put(tx store.Tx, id arm.ID, rec Record) error {
 	rec, err := WithoutSecrets(rec)
 	if err != nil {
 		return err
 	}
-	rec.V = recordVersion
-	value, err := json.Marshal(rec)
-	if err != nil {
-		return fmt.Errorf("encode the record of %s: %w", id, err)
+	if err := records.Put(tx, recordKey(id), rec); err != nil {
+		return err
 	}
-	tx.Put(recordKey(id), value)
 	tx.Put(typeKey(id), []byte(id.Key()))
 	return nil
 }
@@ -283,20 +295,5 @@ func (s *Service) Remove(tx store.Tx, id arm.ID, rec Record) error {
 // read gives the record of a key. Its tags and properties are shared with everyone who reads it:
 // they may be replaced, not modified.
 func (s *Service) read(tx store.Tx, key string) (Record, error) {
-	kept, err := tx.Get(key)
-	if err != nil {
-		return Record{}, err
-	}
-	return s.decoded.Of(kept, decode)
-}
-
-func decode(kept store.Record) (rec Record, err error) {
-	if err := json.Unmarshal(kept.Value, &rec); err != nil {
-		return Record{}, fmt.Errorf("decode the record %s: %w", kept.Key, err)
-	}
-	rec.Revision = kept.Revision
-	if rec.V < recordVersion {
-		return WithoutSecrets(rec)
-	}
-	return rec, nil
+	return records.GetShared(tx, key, &s.decoded)
 }

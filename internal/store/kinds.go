@@ -59,7 +59,7 @@ var (
 	AdminKind       = Kind{"administrator", "m/admin", 1}
 	FormatKind      = Kind{"format", "m/format", 1}
 	OperationKind   = Kind{"operation", "o/", 1}
-	ResourceKind    = Kind{"resource", "r/", 1}           // r/K(id)
+	ResourceKind    = Kind{"resource", "r/", 2}           // r/K(id); 1 could hold secrets
 	AssignmentKind  = Kind{"role assignment", "s/", 1}    // s/K(scope)\x00<assignment>
 	AssignmentCount = Kind{"assignment count", "sc/", 1}  // sc/<subscription>
 	AssignmentIndex = Kind{"assignment name", "sn/", 0}   // sn/<tenant>/<assignment>
