@@ -2,7 +2,6 @@ package identity
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -54,7 +53,6 @@ func (b Block) Assigned(n int) (principalID, clientID string) {
 
 // blockRecord is a block as stored. There is none where the type is None.
 type blockRecord struct {
-	V           int         `json:"v"`
 	Resource    string      `json:"resource"`
 	TenantID    string      `json:"tenant"`
 	PrincipalID string      `json:"principal,omitempty"`
@@ -62,7 +60,9 @@ type blockRecord struct {
 	Assigned    []reference `json:"assigned,omitempty"`
 }
 
-func blockKey(resource arm.ID) string { return "i/" + resource.Key() }
+var blocks = store.Table[blockRecord]{Kind: store.BlockKind}
+
+func blockKey(resource arm.ID) string { return store.BlockKind.Key("", resource.Key()) }
 
 // blockOf makes a block of what is stored.
 func blockOf(r blockRecord) (Block, error) {
@@ -99,9 +99,9 @@ func (s *Service) block(tx store.Tx, resource arm.ID) (Block, error) {
 		return Block{}, err
 	}
 	return s.blocks.Of(kept, func(kept store.Record) (Block, error) {
-		var r blockRecord
-		if err := json.Unmarshal(kept.Value, &r); err != nil {
-			return Block{}, fmt.Errorf("decode identity block %s: %w", kept.Key, err)
+		r, err := blocks.Decode(kept)
+		if err != nil {
+			return Block{}, err
 		}
 		return blockOf(r)
 	})
@@ -114,13 +114,10 @@ func putBlock(tx store.Tx, id arm.ID, b Block) (carried int, err error) {
 		tx.Delete(blockKey(id))
 		return 0, nil
 	}
-	value, err := json.Marshal(blockRecord{
-		V: 1, Resource: id.String(), TenantID: b.TenantID, PrincipalID: b.PrincipalID, ClientID: b.ClientID, Assigned: b.references,
-	})
-	if err != nil {
-		return 0, fmt.Errorf("encode the identity block of %s: %w", id, err)
+	r := blockRecord{Resource: id.String(), TenantID: b.TenantID, PrincipalID: b.PrincipalID, ClientID: b.ClientID, Assigned: b.references}
+	if err := blocks.Put(tx, blockKey(id), r); err != nil {
+		return 0, err
 	}
-	tx.Put(blockKey(id), value)
 	carried = 1 + len(b.references)
 	if b.PrincipalID != "" {
 		carried += 2 // the principal, and the look-up of its client id
