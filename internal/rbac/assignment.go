@@ -1,8 +1,6 @@
 package rbac
 
 import (
-	"encoding/json"
-	"fmt"
 	"strings"
 	"time"
 
@@ -12,7 +10,6 @@ import (
 
 // Assignment gives a principal a role at a scope.
 type Assignment struct {
-	V            int    `json:"v"`
 	Name         string `json:"name"`  // guid
 	Scope        string `json:"scope"` // as spelled when it was made
 	TenantID     string `json:"tenant"`
@@ -34,11 +31,10 @@ type Assignment struct {
 	UpdatedBy string    `json:"updatedBy,omitempty"` // object id
 }
 
-const (
-	rowPrefix   = "s/"
-	grantPrefix = "g/"
-	lenGUID     = 36
-)
+// assignments are the role assignments themselves.
+var assignments = store.Table[Assignment]{Kind: store.AssignmentKind}
+
+const lenGUID = 36
 
 // scopeKey names a scope in keys. What lies outside of subscriptions, the root above all, exists in
 // every tenant and is told apart by the tenant's id. Root, subscription, group, resource: the keys
@@ -53,7 +49,7 @@ func scopeKey(tenant string, scope arm.ID) string {
 
 // rowKey is the assignment's record.
 func rowKey(scope, name string) string {
-	return rowPrefix + scope + "\x00" + arm.Fold(name)
+	return store.AssignmentKind.Key("", scope+"\x00"+arm.Fold(name))
 }
 
 // grantKey is what Authorize reads. Its value is the tenant and the assignment's name, and the word
@@ -63,15 +59,17 @@ func grantKey(principal, scope, definition string) string {
 }
 
 // grantsOf is the prefix of all grants of a principal.
-func grantsOf(principal string) string { return grantPrefix + arm.Fold(principal) + "\x00" }
+func grantsOf(principal string) string { return store.GrantIndex.Key("", arm.Fold(principal)) + "\x00" }
 
 // nameKey keeps the names of assignments unique in a tenant.
 func nameKey(tenant, name string) string {
-	return "sn/" + arm.Fold(tenant) + "/" + arm.Fold(name)
+	return store.AssignmentIndex.Key("", arm.Fold(tenant)+"/"+arm.Fold(name))
 }
 
 // countKey is the count record of a subscription.
-func countKey(subscription string) string { return "sc/" + arm.Fold(subscription) }
+func countKey(subscription string) string {
+	return store.AssignmentCount.Key("", arm.Fold(subscription))
+}
 
 const conditional = " conditional"
 
@@ -91,12 +89,9 @@ func nameOfGrant(value []byte) string {
 
 // save writes the assignment and its grant.
 func (a *Assignment) save(tx store.Tx, scope string) error {
-	a.V = 1
-	value, err := json.Marshal(a)
-	if err != nil {
-		return fmt.Errorf("encode role assignment %s: %w", a.Name, err)
+	if err := assignments.Put(tx, rowKey(scope, a.Name), *a); err != nil {
+		return err
 	}
-	tx.Put(rowKey(scope, a.Name), value)
 	tx.Put(grantKey(a.PrincipalID, scope, a.DefinitionID), a.grant())
 	return nil
 }
@@ -109,21 +104,4 @@ func (a *Assignment) remove(tx store.Tx, scope string) {
 }
 
 // load reads an assignment; store.ErrNotFound passes through.
-func load(tx store.Tx, key string) (Assignment, error) {
-	rec, err := tx.Get(key)
-	if err != nil {
-		return Assignment{}, err
-	}
-	return decode(rec)
-}
-
-func decode(rec store.Record) (Assignment, error) {
-	var a Assignment
-	if err := json.Unmarshal(rec.Value, &a); err != nil {
-		return Assignment{}, fmt.Errorf("decode role assignment %q: %w", rec.Key, err)
-	}
-	if a.V != 1 {
-		return Assignment{}, fmt.Errorf("decode role assignment %q: unknown version %d", rec.Key, a.V)
-	}
-	return a, nil
-}
+func load(tx store.Tx, key string) (Assignment, error) { return assignments.Get(tx, key) }

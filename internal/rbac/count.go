@@ -1,7 +1,6 @@
 package rbac
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -16,10 +15,11 @@ const MaxAssignments = 4000
 // numbers change, writes it, which is what makes the limit and the last Owner safe against
 // concurrent writers. They contend for it, but assignments are rarely written.
 type tally struct {
-	V           int `json:"v"`
 	Assignments int `json:"assignments"`
 	Owners      int `json:"owners"` // assignments of Owner at the subscription itself
 }
+
+var tallies = store.Table[tally]{Kind: store.AssignmentCount}
 
 // count changes a subscription's numbers, or refuses to.
 func count(tx store.Tx, scope arm.ID, assignments, owners int) error {
@@ -42,13 +42,9 @@ func count(tx store.Tx, scope arm.ID, assignments, owners int) error {
 }
 
 func loadTally(tx store.Tx, scope arm.ID) (tally, error) {
-	var n tally
-	rec, err := tx.Get(countKey(scope.Subscription()))
+	n, err := tallies.Get(tx, countKey(scope.Subscription()))
 	if errors.Is(err, store.ErrNotFound) {
 		return n, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(rec.Value, &n)
 	}
 	if err != nil {
 		return n, fmt.Errorf("count the role assignments of subscription %s: %w", scope.Subscription(), err)
@@ -57,11 +53,5 @@ func loadTally(tx store.Tx, scope arm.ID) (tally, error) {
 }
 
 func (n tally) save(tx store.Tx, scope arm.ID) error {
-	n.V = 1
-	value, err := json.Marshal(n)
-	if err != nil {
-		return fmt.Errorf("encode the count of role assignments: %w", err)
-	}
-	tx.Put(countKey(scope.Subscription()), value)
-	return nil
+	return tallies.Put(tx, countKey(scope.Subscription()), n)
 }

@@ -53,7 +53,7 @@ func (s *Service) DeleteScope(ctx context.Context, scope arm.ID) error {
 	if scope.Subscription() == "" {
 		return fmt.Errorf("remove role assignments at %s: only scopes within a subscription can be deleted", scope)
 	}
-	for _, prefix := range [...]string{rowPrefix + scope.Key() + "\x00", rowPrefix + scope.Key() + "/"} {
+	for _, prefix := range [...]string{store.AssignmentKind.Keys + scope.Key() + "\x00", store.AssignmentKind.Keys + scope.Key() + "/"} {
 		for more := true; more; {
 			_, err := s.Store.Update(ctx, func(tx store.Tx) error {
 				var err error

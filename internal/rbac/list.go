@@ -117,7 +117,8 @@ func (f Filter) read(tx store.Tx, scope arm.ID) (AssignmentPage, error) {
 // ranges gives the prefixes of the keys to read: of the assignments, or of the grants of the wanted
 // principals.
 func (f Filter) ranges(scope arm.ID) []string {
-	bases := []string{rowPrefix}
+	rows := store.AssignmentKind.Keys
+	bases := []string{rows}
 	if principals := f.principals(); len(principals) > 0 {
 		bases = bases[:0]
 		for _, p := range principals {
@@ -133,7 +134,7 @@ func (f Filter) ranges(scope arm.ID) []string {
 	case f.AtScope:
 	case !scope.IsRoot():
 		scopes = append(scopes, scope.Key()+"/")
-	case bases[0] != rowPrefix:
+	case bases[0] != rows:
 		scopes = append(scopes, "/subscriptions/")
 	}
 	ranges := make([]string, 0, len(bases)*len(scopes))
@@ -161,9 +162,9 @@ func (f Filter) principals() []string {
 
 // assignmentOf gives the assignment of a record, which is the assignment itself or one of its grants.
 func assignmentOf(tx store.Tx, rec store.Record) (Assignment, error) {
-	grant, isGrant := strings.CutPrefix(rec.Key, grantPrefix)
+	grant, isGrant := strings.CutPrefix(rec.Key, store.GrantIndex.Keys)
 	if !isGrant {
-		return decode(rec)
+		return assignments.Decode(rec)
 	}
 	_, scope, _ := strings.Cut(grant, "\x00")
 	if len(scope) <= lenGUID {

@@ -27,7 +27,7 @@ func TestAnAssignmentComesBackAsItWasMade(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := given
-	want.V, want.TenantID, want.PrincipalType = 1, tenant, "ServicePrincipal"
+	want.TenantID, want.PrincipalType = tenant, "ServicePrincipal"
 	want.CreatedOn, want.CreatedBy, want.UpdatedBy = start.Add(time.Second), "admin", "admin"
 	want.UpdatedOn = want.CreatedOn
 	got, err := b.Assignment(t.Context(), tenant, id(t, rg1), guid(0xabc))
