@@ -90,7 +90,6 @@ func New(c Config) *Fleet {
 
 // Host is a machine that speaks for a resource.
 type Host struct {
-	V        int       `json:"v"`
 	ID       string    `json:"id"`       // a GUID
 	Resource string    `json:"resource"` // the ARM id
 	TenantID string    `json:"tenant"`
@@ -107,18 +106,24 @@ func (h Host) ResourceID() arm.ID { return h.id }
 
 // invitation is the right to become a host, as stored under the hash of its secret.
 type invitation struct {
-	V        int       `json:"v"`
 	Resource string    `json:"resource"`
 	Made     int64     `json:"made"`
 	Ends     time.Time `json:"ends"`
+
+	id arm.ID
 }
 
-const (
-	hostPrefix       = "h/host/"
-	invitationPrefix = "h/invitation/"
-)
+var hosts = store.Table[Host]{Kind: store.HostKind, Missing: ErrUnknown, Complete: func(_ store.Record, h *Host) (err error) {
+	h.id, err = arm.ParseID(h.Resource)
+	return err
+}}
 
-func hostsOf(resource arm.ID) string { return hostPrefix + resource.Key() + "\x00" }
+var invitations = store.Table[invitation]{Kind: store.InvitationKind, Missing: ErrInvitation, Complete: func(_ store.Record, inv *invitation) (err error) {
+	inv.id, err = arm.ParseID(inv.Resource)
+	return err
+}}
+
+func hostsOf(resource arm.ID) string { return store.HostKind.Key("", resource.Key()) + "\x00" }
 
 func hostKey(resource arm.ID, id string) string { return hostsOf(resource) + arm.Fold(id) }
 

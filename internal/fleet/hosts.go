@@ -3,7 +3,6 @@ package fleet
 import (
 	"context"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -45,14 +44,7 @@ func (f *Fleet) Recognize(ctx context.Context, certificate *x509.Certificate) (h
 
 // host reads the record of a host whose resource is still the one that it was admitted for.
 func (f *Fleet) host(tx store.Tx, id arm.ID, hostID string) (Host, error) {
-	kept, err := tx.Get(hostKey(id, hostID))
-	if errors.Is(err, store.ErrNotFound) {
-		return Host{}, ErrUnknown
-	}
-	if err != nil {
-		return Host{}, fmt.Errorf("read host %s: %w", hostID, err)
-	}
-	h, err := f.decoded.Of(kept, decode)
+	h, err := hosts.GetShared(tx, hostKey(id, hostID), &f.decoded)
 	if err != nil {
 		return Host{}, err
 	}
@@ -73,16 +65,6 @@ func (f *Fleet) alive(tx store.Tx, h Host) (bool, error) {
 	return err == nil && made(rec) == h.Made && rec.State != resource.Deleting, err
 }
 
-func decode(kept store.Record) (h Host, err error) {
-	if err := json.Unmarshal(kept.Value, &h); err != nil {
-		return Host{}, fmt.Errorf("decode the host %s: %w", kept.Key, err)
-	}
-	if h.id, err = arm.ParseID(h.Resource); err != nil {
-		return Host{}, fmt.Errorf("decode the host %s: %w", kept.Key, err)
-	}
-	return h, nil
-}
-
 // maxHosts bounds a list. A resource is one machine, so there are seldom two.
 const maxHosts = 100
 
@@ -98,7 +80,7 @@ func (f *Fleet) Hosts(ctx context.Context, id arm.ID) (all []Host, err error) {
 			if err != nil {
 				return fmt.Errorf("list the hosts of %s: %w", id, err)
 			}
-			h, err := f.decoded.Of(kept, decode)
+			h, err := f.decoded.Of(kept, hosts.Decode)
 			if err != nil {
 				return err
 			}

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -46,7 +45,7 @@ func (f *Fleet) Invite(ctx context.Context, ev activity.Event, id arm.ID) (Invit
 		if err != nil {
 			return err
 		}
-		return put(tx, invitationKey(out.Token), invitation{V: 1, Resource: rec.ID, Made: made(rec), Ends: out.Ends})
+		return invitations.Put(tx, invitationKey(out.Token), invitation{Resource: rec.ID, Made: made(rec), Ends: out.Ends})
 	})
 	return out, err
 }
@@ -54,7 +53,7 @@ func (f *Fleet) Invite(ctx context.Context, ev activity.Event, id arm.ID) (Invit
 // The secret has 256 random bits: a plain hash of it can neither be reversed nor looked up.
 func invitationKey(token host.Secret) string {
 	sum := sha256.Sum256([]byte(token))
-	return invitationPrefix + hex.EncodeToString(sum[:])
+	return store.InvitationKind.Key("", hex.EncodeToString(sum[:]))
 }
 
 // Admission is what a host gets.
@@ -67,7 +66,7 @@ type Admission struct {
 // the host. Of two that show the same invitation at once, one is admitted.
 func (f *Fleet) Admit(ctx context.Context, token host.Secret, request []byte, address string) (Admission, error) {
 	now := f.Now().UTC()
-	h := Host{V: 1, ID: f.NewID(), Admitted: now, Address: address, Ends: now.Add(f.Life).Truncate(time.Second)}
+	h := Host{ID: f.NewID(), Admitted: now, Address: address, Ends: now.Add(f.Life).Truncate(time.Second)}
 	// Who has no invitation must not cost more than a look. And a request that cannot be granted must
 	// not use one up.
 	err := f.Store.View(ctx, func(tx store.Tx) error {
@@ -92,7 +91,7 @@ func (f *Fleet) Admit(ctx context.Context, token host.Secret, request []byte, ad
 			return fmt.Errorf("%w: its resource is gone", ErrInvitation)
 		}
 		h.TenantID, h.id = rec.TenantID, inv.id
-		if err := put(tx, hostKey(h.id, h.ID), h); err != nil {
+		if err := hosts.Put(tx, hostKey(h.id, h.ID), h); err != nil {
 			return err
 		}
 		return f.Log.Append(tx, h.event(Type, "/write", address))
@@ -104,31 +103,16 @@ func (f *Fleet) Admit(ctx context.Context, token host.Secret, request []byte, ad
 	return Admission{Host: h, Certificate: certificate}, err
 }
 
-// shown is an invitation that somebody has the secret of.
-type shown struct {
-	invitation
-	id arm.ID
-}
-
 // invited finds an invitation that can still be used. In an Update that makes sure of it.
-func (f *Fleet) invited(tx store.Tx, token host.Secret, now time.Time) (s shown, err error) {
-	kept, err := tx.Get(invitationKey(token))
-	if errors.Is(err, store.ErrNotFound) {
-		return shown{}, ErrInvitation
-	}
+func (f *Fleet) invited(tx store.Tx, token host.Secret, now time.Time) (invitation, error) {
+	inv, err := invitations.Get(tx, invitationKey(token))
 	if err != nil {
-		return shown{}, fmt.Errorf("read an invitation: %w", err)
+		return invitation{}, err
 	}
-	if err := json.Unmarshal(kept.Value, &s.invitation); err != nil {
-		return shown{}, fmt.Errorf("decode an invitation: %w", err)
+	if !now.Before(inv.Ends) {
+		return invitation{}, ErrInvitation
 	}
-	if s.id, err = arm.ParseID(s.Resource); err != nil {
-		return shown{}, fmt.Errorf("decode an invitation: %w", err)
-	}
-	if !now.Before(s.Ends) {
-		return shown{}, ErrInvitation
-	}
-	return s, nil
+	return inv, nil
 }
 
 // Renew certifies another key of a host.
@@ -141,7 +125,7 @@ func (f *Fleet) Renew(ctx context.Context, h Host, request []byte) (Admission, e
 		}
 		current.Ends = ends
 		h = current
-		return put(tx, hostKey(h.id, h.ID), h)
+		return hosts.Put(tx, hostKey(h.id, h.ID), h)
 	})
 	if err != nil {
 		return Admission{}, err
@@ -177,13 +161,4 @@ func (h Host) event(typ arm.Type, verb, address string) activity.Event {
 		ResourceID: h.Resource + "/providers/" + string(typ) + "/" + h.ID, ResourceType: string(typ),
 		Operation: string(typ) + verb, Status: activity.Succeeded, Caller: "host " + h.ID, ClientIP: address,
 	}
-}
-
-func put(tx store.Tx, key string, v any) error {
-	value, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("encode %s: %w", key, err)
-	}
-	tx.Put(key, value)
-	return nil
 }

@@ -2,7 +2,6 @@ package fleet
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -34,7 +33,7 @@ func (f *Fleet) Sweep(ctx context.Context) error {
 	for _, kind := range []struct {
 		prefix string
 		ended  func(store.Tx, store.Record) (bool, error)
-	}{{invitationPrefix, f.invitationEnded}, {hostPrefix, f.hostEnded}} {
+	}{{store.InvitationKind.Keys, f.invitationEnded}, {store.HostKind.Keys, f.hostEnded}} {
 		for after := ""; ; {
 			next, err := f.sweepPage(ctx, store.Range{Prefix: kind.prefix, After: after, Limit: sweepPage}, kind.ended)
 			if err != nil {
@@ -95,15 +94,12 @@ func (f *Fleet) sweepPage(ctx context.Context, page store.Range, ended func(stor
 }
 
 func (f *Fleet) invitationEnded(_ store.Tx, kept store.Record) (bool, error) {
-	var inv invitation
-	if err := json.Unmarshal(kept.Value, &inv); err != nil {
-		return false, fmt.Errorf("decode the invitation %s: %w", kept.Key, err)
-	}
-	return !f.Now().Before(inv.Ends), nil
+	inv, err := invitations.Decode(kept)
+	return err == nil && !f.Now().Before(inv.Ends), err
 }
 
 func (f *Fleet) hostEnded(tx store.Tx, kept store.Record) (bool, error) {
-	h, err := decode(kept)
+	h, err := hosts.Decode(kept)
 	if err != nil {
 		return false, err
 	}

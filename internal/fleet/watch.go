@@ -2,7 +2,6 @@ package fleet
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -131,19 +130,17 @@ func (f *Fleet) told(ctx context.Context, change store.Change) error {
 	if f.watchers.none() {
 		return nil
 	}
-	family, rest, _ := strings.Cut(change.Key, "/")
-	switch family {
-	case "i": // an identity block
-		f.watchers.wake(rest)
-	case "r": // a resource, which may be an identity
-		f.watchers.wake(rest)
-		return f.toldOfIdentity(ctx, rest)
-	case "h":
-		if of, found := strings.CutPrefix(change.Key, hostPrefix); found {
-			resource, _, _ := strings.Cut(of, "\x00")
-			f.watchers.wake(resource)
-		}
-	case "d": // the directory, of which service principals matter
+	switch key := change.Key; {
+	case store.BlockKind.Holds(key):
+		f.watchers.wake(key[len(store.BlockKind.Keys):])
+	case store.ResourceKind.Holds(key): // it may be an identity
+		resource := key[len(store.ResourceKind.Keys):]
+		f.watchers.wake(resource)
+		return f.toldOfIdentity(ctx, resource)
+	case store.HostKind.Holds(key):
+		resource, _, _ := strings.Cut(key[len(store.HostKind.Keys):], "\x00")
+		f.watchers.wake(resource)
+	case store.PrincipalKind.Holds(key):
 		return f.toldOfPrincipal(ctx, change)
 	}
 	return nil
@@ -155,7 +152,7 @@ func (f *Fleet) toldOfIdentity(ctx context.Context, key string) error {
 		return nil
 	}
 	return f.Store.View(ctx, func(tx store.Tx) error {
-		prefix := "a/" + key + "\x00"
+		prefix := store.AssociationIndex.Key("", key) + "\x00"
 		for kept, err := range tx.Scan(store.Range{Prefix: prefix}) {
 			if err != nil {
 				return fmt.Errorf("find who uses %s: %w", key, err)
@@ -166,20 +163,27 @@ func (f *Fleet) toldOfIdentity(ctx context.Context, key string) error {
 	})
 }
 
+// principals reads what of a service principal's record matters here.
+var principals = store.Table[struct {
+	ResourceID string `json:"resourceId"`
+}]{Kind: store.PrincipalKind}
+
 // identityPath is in the key of every user-assigned identity.
 var identityPath = "/providers/" + identity.Type.Key() + "/"
 
 // toldOfPrincipal wakes those who may be a managed identity that was changed, by the resource that its
 // principal names. One that was deleted went with its identity or its block.
 func (f *Fleet) toldOfPrincipal(ctx context.Context, change store.Change) error {
-	if change.Deleted || !strings.Contains(change.Key, "/sp/") {
+	if change.Deleted {
 		return nil
 	}
-	var principal struct {
-		ResourceID string `json:"resourceId"`
+	principal, err := principals.Decode(store.Record{Key: change.Key, Value: change.Value})
+	if err != nil { // whom it is about cannot be read: who reads more of it gets the error
+		f.watchers.wakeAll()
+		return nil
 	}
-	if err := json.Unmarshal(change.Value, &principal); err != nil || principal.ResourceID == "" {
-		return nil //nolint:nilerr // it is not a managed identity's
+	if principal.ResourceID == "" {
+		return nil
 	}
 	id, err := arm.ParseID(principal.ResourceID)
 	if err != nil {
