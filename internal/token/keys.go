@@ -13,16 +13,19 @@ import (
 )
 
 const (
-	// rowPrefix begins the keys of all rows; headKey is the empty name below it, which no key has.
-	rowPrefix = "k/"
-
-	// headKey is got and put by every change of the ring, so that of two replicas that want to
-	// rotate at the same moment, one sees what the other did. Scans are not guarded by themselves.
-	headKey = rowPrefix
-
 	// maxKeys bounds the ring, and with it the key set that everyone fetches, whatever an operator's
 	// script does with Rotate.
 	maxKeys = 8
+)
+
+var (
+	// rowPrefix begins the keys of all rows.
+	rowPrefix = store.KeyKind.Keys
+
+	// headKey is the empty name below it, which no key has. It is got and put by every change of the
+	// ring, so that of two replicas that want to rotate at the same moment, one sees what the other
+	// did. Scans are not guarded by themselves.
+	headKey = rowPrefix
 )
 
 // KeysConfig says how the signing keys of one installation are kept. Store, Master, Now and

@@ -2,7 +2,6 @@ package token
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -176,7 +175,7 @@ func (k *Keys) change(ctx context.Context, decide func(time.Time, *ring) (edit, 
 // apply writes what decide wants. It writes nothing and reports missing when that takes a fresh key
 // and there is none.
 func (k *Keys) apply(tx store.Tx, fresh *signingKey, decide func(time.Time, *ring) (edit, error)) (want edit, missing bool, err error) {
-	if _, err := tx.Get(headKey); err != nil && !errors.Is(err, store.ErrNotFound) {
+	if _, err := head.Get(tx, headKey); err != nil && !errors.Is(err, store.ErrNotFound) {
 		return edit{}, false, err
 	}
 	r, err := k.read(tx)
@@ -202,20 +201,14 @@ func (k *Keys) apply(tx store.Tx, fresh *signingKey, decide func(time.Time, *rin
 		if err != nil {
 			return edit{}, false, err
 		}
-		tx.Put(rowPrefix+fresh.kid, row)
+		if err := rows.Put(tx, rowPrefix+fresh.kid, row); err != nil {
+			return edit{}, false, err
+		}
 	}
 	for _, kid := range slices.Compact(want.remove) {
 		tx.Delete(rowPrefix + kid)
 	}
-	head, err := json.Marshal(struct {
-		V       int       `json:"v"`
-		Changed time.Time `json:"changed"`
-	}{1, now})
-	if err != nil {
-		return edit{}, false, err
-	}
-	tx.Put(headKey, head)
-	return want, false, nil
+	return want, false, head.Put(tx, headKey, headRow{Changed: now})
 }
 
 // pause waits, or gives the reason why it could not.

@@ -34,11 +34,20 @@ func (m MasterKey) aead() (cipher.AEAD, error) {
 
 // keyRow is the record of one signing key.
 type keyRow struct {
-	V        int       `json:"v"`
 	KID      string    `json:"kid"`
 	Created  time.Time `json:"created"`
 	SignFrom time.Time `json:"signFrom"`
 	Sealed   []byte    `json:"sealed"` // nonce and ciphertext of a sealedKey
+}
+
+var (
+	rows = store.Table[keyRow]{Kind: store.KeyKind}
+	head = store.Table[headRow]{Kind: store.KeyKind}
+)
+
+// headRow is the record under headKey. Nothing reads it but the transactions that it guards.
+type headRow struct {
+	Changed time.Time `json:"changed"`
 }
 
 // sealedKey is what only the master key opens. The certificate is public, but it lies inside so
@@ -49,33 +58,30 @@ type sealedKey struct {
 }
 
 // seal makes the row of k. The kid is additional data: a sealed key opens under its own name only.
-func (k *signingKey) seal(master MasterKey) ([]byte, error) {
+func (k *signingKey) seal(master MasterKey) (keyRow, error) {
 	der, err := x509.MarshalPKCS8PrivateKey(k.private)
 	if err != nil {
-		return nil, fmt.Errorf("encode signing key: %w", err)
+		return keyRow{}, fmt.Errorf("encode signing key: %w", err)
 	}
 	plain, err := json.Marshal(sealedKey{PKCS8: der, Certificate: k.certificate})
 	if err != nil {
-		return nil, fmt.Errorf("encode signing key: %w", err)
+		return keyRow{}, fmt.Errorf("encode signing key: %w", err)
 	}
 	aead, err := master.aead()
 	if err != nil {
-		return nil, err
+		return keyRow{}, err
 	}
-	return json.Marshal(keyRow{
-		V: 1, KID: k.kid, Created: k.created, SignFrom: k.signFrom,
+	return keyRow{
+		KID: k.kid, Created: k.created, SignFrom: k.signFrom,
 		Sealed: aead.Seal(nil, nil, plain, []byte(k.kid)),
-	})
+	}, nil
 }
 
 // open reads the row of a signing key.
 func open(rec store.Record, master MasterKey) (*signingKey, error) {
-	var row keyRow
-	if err := json.Unmarshal(rec.Value, &row); err != nil {
-		return nil, fmt.Errorf("read signing key %s: %w", rec.Key, err)
-	}
-	if row.V != 1 {
-		return nil, fmt.Errorf("read signing key %s: version %d was written by a newer Midas", rec.Key, row.V)
+	row, err := rows.Decode(rec)
+	if err != nil {
+		return nil, err
 	}
 	if rowPrefix+row.KID != rec.Key {
 		return nil, fmt.Errorf("read signing key %s: the row names %q", rec.Key, row.KID)
