@@ -23,7 +23,6 @@ type Code struct {
 
 // codeRecord says that a code was redeemed, and for what.
 type codeRecord struct {
-	version
 	Family  string    `json:"family,omitempty"`
 	Expires time.Time `json:"expires"`
 }
@@ -54,8 +53,7 @@ func (g *Grants) Redeem(ctx context.Context, c Code, refresh bool) (refreshToken
 	var replayed bool
 	_, err = g.Store.Update(ctx, func(tx store.Tx) error {
 		replayed = false
-		var before codeRecord
-		switch err := get(tx, codeKey(c.TenantID, c.ID), &before); {
+		switch before, err := codes.Get(tx, codeKey(c.TenantID, c.ID)); {
 		case err == nil:
 			replayed = true
 			if before.Family != "" {
@@ -65,13 +63,13 @@ func (g *Grants) Redeem(ctx context.Context, c Code, refresh bool) (refreshToken
 		case !errors.Is(err, ErrInvalid):
 			return err
 		}
-		r := codeRecord{version: version{current}, Expires: c.Expires}
+		r := codeRecord{Expires: c.Expires}
 		if refresh {
 			if r.Family, refreshToken, err = g.begin(tx, c.Grant); err != nil {
 				return err
 			}
 		}
-		return g.keep(tx, codeKey(c.TenantID, c.ID), r, r.Expires)
+		return keep(tx, &codes, codeKey(c.TenantID, c.ID), r, r.Expires)
 	})
 	if err != nil {
 		return "", fmt.Errorf("redeem code %s: %w", c.ID, err)

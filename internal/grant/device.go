@@ -30,14 +30,8 @@ type Device struct {
 	Expires  time.Time `json:"expires"`
 }
 
-type deviceRecord struct {
-	version
-	Device
-}
-
 // userCodeRecord leads from what a person types to the device.
 type userCodeRecord struct {
-	version
 	Tenant  string    `json:"tenant,omitempty"`
 	ID      string    `json:"id"`
 	Expires time.Time `json:"expires"`
@@ -93,17 +87,16 @@ func (g *Grants) StartDevice(ctx context.Context, d Device) (deviceCode string, 
 	d.ID, d.State, d.Expires = g.NewID(), pending, g.now().Add(DeviceLife)
 	_, err = g.Store.Update(ctx, func(tx store.Tx) error {
 		d.UserCode = newUserCode()
-		var taken userCodeRecord
-		switch err := get(tx, userCodeKey(d.UserCode), &taken); {
+		switch _, err := userCodes.Get(tx, userCodeKey(d.UserCode)); {
 		case err == nil:
 			return store.ErrConflict
 		case !errors.Is(err, ErrInvalid):
 			return err
 		}
-		if err := g.keep(tx, userCodeKey(d.UserCode), userCodeRecord{version{current}, d.Tenant, d.ID, d.Expires}, d.Expires); err != nil {
+		if err := keep(tx, &userCodes, userCodeKey(d.UserCode), userCodeRecord{d.Tenant, d.ID, d.Expires}, d.Expires); err != nil {
 			return err
 		}
-		return g.keep(tx, deviceKey(d.Tenant, d.ID), deviceRecord{version{current}, d}, d.Expires)
+		return keep(tx, &devices, deviceKey(d.Tenant, d.ID), d, d.Expires)
 	})
 	if err != nil {
 		return "", Device{}, fmt.Errorf("start device: %w", err)
@@ -117,30 +110,30 @@ func (g *Grants) DeviceByUserCode(ctx context.Context, code string) (Device, err
 	if code == "" {
 		return Device{}, ErrInvalid
 	}
-	var r deviceRecord
+	var d Device
 	err := g.Store.View(ctx, func(tx store.Tx) error {
-		var ref userCodeRecord
-		if err := get(tx, userCodeKey(code), &ref); err != nil {
+		ref, err := userCodes.Get(tx, userCodeKey(code))
+		if err != nil {
 			return err
 		}
-		r = deviceRecord{}
-		return get(tx, deviceKey(ref.Tenant, ref.ID), &r)
+		d, err = devices.Get(tx, deviceKey(ref.Tenant, ref.ID))
+		return err
 	})
-	if err == nil && (r.State != pending || !g.now().Before(r.Expires)) {
+	if err == nil && (d.State != pending || !g.now().Before(d.Expires)) {
 		err = ErrInvalid
 	}
 	if err != nil && !errors.Is(err, ErrInvalid) {
 		return Device{}, fmt.Errorf("find device: %w", err)
 	}
-	return r.Device, err
+	return d, err
 }
 
 // Decide records what a person has decided: to grant, or, with nil, to decline. It gives ErrInvalid
 // when the device no longer waits.
 func (g *Grants) Decide(ctx context.Context, d Device, granted *Grant) error {
 	_, err := g.Store.Update(ctx, func(tx store.Tx) error {
-		var r deviceRecord
-		if err := get(tx, deviceKey(d.Tenant, d.ID), &r); err != nil {
+		r, err := devices.Get(tx, deviceKey(d.Tenant, d.ID))
+		if err != nil {
 			return err
 		}
 		if r.State != pending || !g.now().Before(r.Expires) {
@@ -150,7 +143,7 @@ func (g *Grants) Decide(ctx context.Context, d Device, granted *Grant) error {
 			r.State, r.Granted = approved, granted
 		}
 		tx.Delete(userCodeKey(r.UserCode))
-		return put(tx, deviceKey(d.Tenant, d.ID), r)
+		return devices.Put(tx, deviceKey(d.Tenant, d.ID), r)
 	})
 	if err != nil && !errors.Is(err, ErrInvalid) {
 		return fmt.Errorf("decide for device %s: %w", d.ID, err)
@@ -168,30 +161,30 @@ func (g *Grants) OpenDevice(ctx context.Context, sealed string) (Device, error) 
 	if !g.now().Before(s.Expires) {
 		return Device{}, ErrExpired
 	}
-	var r deviceRecord
-	err := g.Store.View(ctx, func(tx store.Tx) error {
-		r = deviceRecord{}
-		return get(tx, deviceKey(s.Tenant, s.ID), &r)
+	var d Device
+	err := g.Store.View(ctx, func(tx store.Tx) (err error) {
+		d, err = devices.Get(tx, deviceKey(s.Tenant, s.ID))
+		return err
 	})
 	switch {
 	case errors.Is(err, ErrInvalid):
 		return Device{}, ErrInvalid
 	case err != nil:
 		return Device{}, fmt.Errorf("open device code: %w", err)
-	case r.State == pending:
-		return r.Device, ErrPending
-	case r.State == declined:
-		return r.Device, ErrDeclined
+	case d.State == pending:
+		return d, ErrPending
+	case d.State == declined:
+		return d, ErrDeclined
 	}
-	return r.Device, nil
+	return d, nil
 }
 
 // RedeemDevice uses an approved device code up. With refresh it begins a family and gives its first
 // token. It gives ErrInvalid when the code was used before.
 func (g *Grants) RedeemDevice(ctx context.Context, d Device, refresh bool) (refreshToken string, err error) {
 	_, err = g.Store.Update(ctx, func(tx store.Tx) error {
-		var r deviceRecord
-		if err := get(tx, deviceKey(d.Tenant, d.ID), &r); err != nil {
+		r, err := devices.Get(tx, deviceKey(d.Tenant, d.ID))
+		if err != nil {
 			return err
 		}
 		if r.State != approved || r.Granted == nil {

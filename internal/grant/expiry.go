@@ -12,8 +12,6 @@ import (
 )
 
 const (
-	expiryPrefix = "d//expiry/"
-
 	// sweepEvery is how often Run looks for what is over. Nothing depends on it but the store's size.
 	sweepEvery = 10 * time.Minute
 
@@ -22,25 +20,35 @@ const (
 )
 
 // expiryEntry is the value of an entry; all that it says is in its key.
-type expiryEntry struct{ version }
+type expiryEntry struct{}
+
+var expiries = store.Table[expiryEntry]{Kind: store.ExpiryIndex}
+
+// expiryPrefix begins the entries of all tenants.
+var expiryPrefix = store.ExpiryIndex.Key("", "")
 
 func expiryKey(at time.Time, key string) string {
 	return fmt.Sprintf("%s%020d/%s", expiryPrefix, at.Unix(), key)
 }
 
+// ending is what every record that expires says of that.
+type ending struct {
+	Expires time.Time `json:"expires"`
+}
+
 // keep writes a new record with the entry by which it is found when it is over. A record whose time
 // was prolonged since keeps its entry: the sweeper then gives it a new one, so that prolonging costs
 // one write.
-func (g *Grants) keep(tx store.Tx, key string, record any, expires time.Time) error {
+func keep[T any](tx store.Tx, table *store.Table[T], key string, record T, expires time.Time) error {
 	if err := expireAt(tx, expires, key); err != nil {
 		return err
 	}
-	return put(tx, key, record)
+	return table.Put(tx, key, record)
 }
 
 // expireAt writes the entry by which a record is found when it is over.
 func expireAt(tx store.Tx, at time.Time, key string) error {
-	return put(tx, expiryKey(at, key), expiryEntry{version{current}})
+	return expiries.Put(tx, expiryKey(at, key), expiryEntry{})
 }
 
 // Run removes what is over until ctx ends. A failure is for the next round.
@@ -69,7 +77,7 @@ func (g *Grants) Run(ctx context.Context) error {
 func (g *Grants) Sweep(ctx context.Context) (n int, err error) {
 	_, err = g.Store.Update(ctx, func(tx store.Tx) error {
 		n = 0
-		for rec, err := range tx.Scan(store.Range{Prefix: expiryPrefix, Limit: sweepBatch}) {
+		for rec, err := range expiries.Scan(tx, store.Range{Prefix: expiryPrefix, Limit: sweepBatch}) {
 			if err != nil {
 				return err
 			}
@@ -97,17 +105,20 @@ func (g *Grants) Sweep(ctx context.Context) (n int, err error) {
 
 // end removes a record that is over, or gives it a new entry.
 func (g *Grants) end(tx store.Tx, key string) error {
-	var r struct {
-		Expires time.Time `json:"expires"`
+	kind, known := store.KindOf(key)
+	if !known {
+		return fmt.Errorf("the entry of %s: there are no such records", key)
 	}
-	switch err := get(tx, key, &r); {
-	case errors.Is(err, ErrInvalid):
+	endings := store.Table[ending]{Kind: kind}
+	r, err := endings.Get(tx, key)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
 		return nil
 	case err != nil:
 		return err
 	}
 	if g.Now().Before(r.Expires) {
-		return put(tx, expiryKey(r.Expires, key), expiryEntry{version{current}})
+		return expireAt(tx, r.Expires, key)
 	}
 	tx.Delete(key)
 	return nil

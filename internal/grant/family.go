@@ -11,7 +11,6 @@ import (
 
 // familyRecord is a family of refresh tokens: one sign-in of one person with one client.
 type familyRecord struct {
-	version
 	Grant
 	Generation int       `json:"generation"` // of the token that is good
 	Created    time.Time `json:"created"`
@@ -35,11 +34,11 @@ type Refresh struct {
 // begin makes a family.
 func (g *Grants) begin(tx store.Tx, granted Grant) (id, refreshToken string, err error) {
 	id, now := g.NewID(), g.now()
-	r := familyRecord{version: version{current}, Grant: granted, Created: now, Rotated: g.Now().UTC(), Expires: now.Add(RefreshLife)}
+	r := familyRecord{Grant: granted, Created: now, Rotated: g.Now().UTC(), Expires: now.Add(RefreshLife)}
 	if granted.Page {
 		r.Expires = now.Add(PageLife)
 	}
-	if err := g.keep(tx, familyKey(granted.TenantID, id), r, r.Expires); err != nil {
+	if err := keep(tx, &families, familyKey(granted.TenantID, id), r, r.Expires); err != nil {
 		return "", "", err
 	}
 	refreshToken, err = g.Box.Seal("refresh", sealedRefresh{Tenant: granted.TenantID, Family: id})
@@ -66,9 +65,9 @@ func (g *Grants) OpenRefresh(ctx context.Context, sealed string) (Refresh, error
 		return Refresh{}, ErrInvalid
 	}
 	var record familyRecord
-	err := g.Store.View(ctx, func(tx store.Tx) error {
-		record = familyRecord{}
-		return get(tx, familyKey(r.sealed.Tenant, r.sealed.Family), &record)
+	err := g.Store.View(ctx, func(tx store.Tx) (err error) {
+		record, err = families.Get(tx, familyKey(r.sealed.Tenant, r.sealed.Family))
+		return err
 	})
 	if errors.Is(err, ErrInvalid) {
 		return Refresh{}, ErrInvalid
@@ -92,8 +91,8 @@ func (g *Grants) Rotate(ctx context.Context, r Refresh, began time.Time) (refres
 	_, err = g.Store.Update(ctx, func(tx store.Tx) error {
 		reused, next.Generation = false, r.sealed.Generation+1
 		name := familyKey(r.sealed.Tenant, r.sealed.Family)
-		var record familyRecord
-		if err := get(tx, name, &record); err != nil {
+		record, err := families.Get(tx, name)
+		if err != nil {
 			return err
 		}
 		switch {
@@ -110,7 +109,7 @@ func (g *Grants) Rotate(ctx context.Context, r Refresh, began time.Time) (refres
 		if !record.Page {
 			record.Expires = g.now().Add(RefreshLife)
 		}
-		return put(tx, name, record)
+		return families.Put(tx, name, record)
 	})
 	switch {
 	case errors.Is(err, ErrInvalid):

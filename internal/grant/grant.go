@@ -1,9 +1,7 @@
 package grant
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -58,52 +56,19 @@ type Grants struct {
 func (g *Grants) now() time.Time { return g.Now().UTC().Truncate(time.Second) }
 
 // Keys by kind. What is of no particular tenant lies with the one without a name.
-func codeKey(tenant, id string) string   { return key(tenant, "code", id) }
-func familyKey(tenant, id string) string { return key(tenant, "rt", id) }
-func deviceKey(tenant, id string) string { return key(tenant, "device", id) }
-func userCodeKey(code string) string     { return key("", "usercode", code) }
+func codeKey(tenant, id string) string   { return key(store.CodeKind, tenant, id) }
+func familyKey(tenant, id string) string { return key(store.RefreshKind, tenant, id) }
+func deviceKey(tenant, id string) string { return key(store.DeviceKind, tenant, id) }
+func userCodeKey(code string) string     { return key(store.UserCodeKind, "", code) }
 
-func key(tenant, kind, id string) string {
-	return "d/" + arm.Fold(tenant) + "/" + kind + "/" + arm.Fold(id)
+func key(kind store.Kind, tenant, id string) string {
+	return kind.Key(arm.Fold(tenant), arm.Fold(id))
 }
 
-// version begins every record.
-type version struct {
-	V int `json:"v"`
-}
-
-const current = 1
-
-// get reads the record of a key into v, or gives ErrInvalid when there is none.
-func get(tx store.Tx, key string, v any) error {
-	if len(key) > store.MaxKey {
-		return ErrInvalid
-	}
-	rec, err := tx.Get(key)
-	if errors.Is(err, store.ErrNotFound) {
-		return ErrInvalid
-	}
-	if err != nil {
-		return err
-	}
-	var begin version
-	if err := json.Unmarshal(rec.Value, &begin); err != nil {
-		return fmt.Errorf("read record %s: %w", key, err)
-	}
-	if begin.V != current {
-		return fmt.Errorf("read record %s: version %d was written by a newer Midas", key, begin.V)
-	}
-	if err := json.Unmarshal(rec.Value, v); err != nil {
-		return fmt.Errorf("read record %s: %w", key, err)
-	}
-	return nil
-}
-
-func put(tx store.Tx, key string, record any) error {
-	data, err := json.Marshal(record)
-	if err != nil {
-		return fmt.Errorf("write record %s: %w", key, err)
-	}
-	tx.Put(key, data)
-	return nil
-}
+// The kinds of records.
+var (
+	codes     = store.Table[codeRecord]{Kind: store.CodeKind, Missing: ErrInvalid}
+	families  = store.Table[familyRecord]{Kind: store.RefreshKind, Missing: ErrInvalid}
+	devices   = store.Table[Device]{Kind: store.DeviceKind, Missing: ErrInvalid}
+	userCodes = store.Table[userCodeRecord]{Kind: store.UserCodeKind, Missing: ErrInvalid}
+)
