@@ -10,9 +10,6 @@
 package activity
 
 import (
-	"encoding/json"
-	"errors"
-	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -58,16 +55,12 @@ type Event struct {
 // with a few long requests.
 const maxField = 2048
 
-const prefix = "x/"
+var events = store.Table[Event]{Kind: store.EventKind}
 
-// record is an event as stored.
-type record struct {
-	V int `json:"v"`
-	Event
-}
+var prefix = store.EventKind.Keys
 
-// encode gives an event's key and value.
-func encode(e Event) (key string, value []byte, err error) {
+// clip bounds the texts of an event.
+func (e *Event) clip() {
 	for _, field := range []*string{
 		&e.ID, &e.CorrelationID, &e.OperationID, &e.TenantID, &e.SubscriptionID, &e.ResourceGroup,
 		&e.ResourceID, &e.ResourceType, &e.Operation, &e.Status, &e.ErrorCode, &e.Caller,
@@ -75,23 +68,6 @@ func encode(e Event) (key string, value []byte, err error) {
 	} {
 		*field = cut(*field)
 	}
-	e.Time = e.Time.UTC()
-	value, err = json.Marshal(record{V: 1, Event: e})
-	if err != nil {
-		return "", nil, fmt.Errorf("encode event %s: %w", e.ID, err)
-	}
-	return keyAt(e.Time) + "-" + e.ID, value, nil
-}
-
-func decode(rec store.Record) (Event, error) {
-	var r record
-	if err := json.Unmarshal(rec.Value, &r); err != nil {
-		return Event{}, fmt.Errorf("decode event %s: %w", rec.Key, err)
-	}
-	if r.V != 1 {
-		return Event{}, fmt.Errorf("decode event %s: %w", rec.Key, errors.New("unknown version "+strconv.Itoa(r.V)))
-	}
-	return r.Event, nil
 }
 
 // cut shortens a text to maxField bytes without breaking a character.

@@ -41,12 +41,9 @@ func (l *Log) Append(tx store.Tx, e Event) error {
 	if e.Status == "" {
 		e.Status = Succeeded
 	}
-	key, value, err := encode(e)
-	if err != nil {
-		return err
-	}
-	tx.Put(key, value)
-	return nil
+	e.clip()
+	e.Time = e.Time.UTC()
+	return events.Put(tx, keyAt(e.Time)+"-"+e.ID, e)
 }
 
 // Update runs fn and appends the event, as one transaction. Every accepted write of the control

@@ -120,7 +120,7 @@ func (q Query) read(tx store.Tx) (Page, error) {
 			}
 			n++
 			after = rec.Key
-			e, err := decode(rec)
+			e, err := events.Decode(rec)
 			if err != nil {
 				return Page{}, err
 			}
