@@ -14,7 +14,6 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -31,7 +30,9 @@ import (
 )
 
 // recordKey is where the store keeps what was made at the first start.
-const recordKey = "m/admin"
+var recordKey = store.AdminKind.Keys
+
+var records = store.Table[record]{Kind: store.AdminKind}
 
 // secretLife is how long the administrator's secret is good. A start after that prolongs it.
 const secretLife = 10 * 365 * 24 * time.Hour
@@ -47,7 +48,6 @@ const administrator = "Midas administrator"
 
 // record is the row under recordKey.
 type record struct {
-	V              int    `json:"v"`
 	TenantID       string `json:"tenant"`
 	SubscriptionID string `json:"subscription"`
 	ClientID       string `json:"client"`
@@ -100,7 +100,7 @@ func (b *Bootstrap) Run(ctx context.Context, endpoint string) (datadir.Admin, er
 		return datadir.Admin{}, err
 	}
 	if rec == nil {
-		rec = &record{V: 1, TenantID: admin.TenantID, SubscriptionID: admin.SubscriptionID, ClientID: admin.ClientID, Lab: b.Lab}
+		rec = &record{TenantID: admin.TenantID, SubscriptionID: admin.SubscriptionID, ClientID: admin.ClientID, Lab: b.Lab}
 	}
 	if !known || !rec.Administrator || rec.Password != fingerprint(admin) {
 		if err := b.make(ctx, rec, admin); err != nil {
@@ -118,16 +118,13 @@ func (b *Bootstrap) Run(ctx context.Context, endpoint string) (datadir.Admin, er
 // load reads what an earlier start has made; nil if there was none.
 func (b *Bootstrap) load(ctx context.Context) (rec *record, err error) {
 	err = b.Store.View(ctx, func(tx store.Tx) error {
-		row, err := tx.Get(recordKey)
+		found, err := records.Get(tx, recordKey)
 		if errors.Is(err, store.ErrNotFound) {
 			rec = nil
 			return nil
 		}
-		if err != nil {
-			return err
-		}
-		rec = new(record)
-		return json.Unmarshal(row.Value, rec)
+		rec = &found
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read what the first start has made: %w", err)
@@ -379,11 +376,4 @@ func (b *Bootstrap) own(ctx context.Context, admin datadir.Admin, what, principa
 	return err
 }
 
-func save(tx store.Tx, rec record) error {
-	value, err := json.Marshal(rec)
-	if err != nil {
-		return err
-	}
-	tx.Put(recordKey, value)
-	return nil
-}
+func save(tx store.Tx, rec record) error { return records.Put(tx, recordKey, rec) }
