@@ -123,7 +123,7 @@ var invitations = store.Table[invitation]{Kind: store.InvitationKind, Missing: E
 	return err
 }}
 
-func hostsOf(resource arm.ID) string { return store.HostKind.Key("", resource.Key()) + "\x00" }
+func hostsOf(resource arm.ID) string { return store.HostKind.Keys + resource.Key() + "\x00" }
 
 func hostKey(resource arm.ID, id string) string { return hostsOf(resource) + arm.Fold(id) }
 

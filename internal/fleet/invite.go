@@ -53,7 +53,7 @@ func (f *Fleet) Invite(ctx context.Context, ev activity.Event, id arm.ID) (Invit
 // The secret has 256 random bits: a plain hash of it can neither be reversed nor looked up.
 func invitationKey(token host.Secret) string {
 	sum := sha256.Sum256([]byte(token))
-	return store.InvitationKind.Key("", hex.EncodeToString(sum[:]))
+	return store.InvitationKind.Keys + hex.EncodeToString(sum[:])
 }
 
 // Admission is what a host gets.

@@ -152,7 +152,7 @@ func (f *Fleet) toldOfIdentity(ctx context.Context, key string) error {
 		return nil
 	}
 	return f.Store.View(ctx, func(tx store.Tx) error {
-		prefix := store.AssociationIndex.Key("", key) + "\x00"
+		prefix := store.AssociationIndex.Keys + key + "\x00"
 		for kept, err := range tx.Scan(store.Range{Prefix: prefix}) {
 			if err != nil {
 				return fmt.Errorf("find who uses %s: %w", key, err)

@@ -62,7 +62,7 @@ type blockRecord struct {
 
 var blocks = store.Table[blockRecord]{Kind: store.BlockKind}
 
-func blockKey(resource arm.ID) string { return store.BlockKind.Key("", resource.Key()) }
+func blockKey(resource arm.ID) string { return store.BlockKind.Keys + resource.Key() }
 
 // blockOf makes a block of what is stored.
 func blockOf(r blockRecord) (Block, error) {

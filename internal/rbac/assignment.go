@@ -49,7 +49,7 @@ func scopeKey(tenant string, scope arm.ID) string {
 
 // rowKey is the assignment's record.
 func rowKey(scope, name string) string {
-	return store.AssignmentKind.Key("", scope+"\x00"+arm.Fold(name))
+	return store.AssignmentKind.Keys + scope + "\x00" + arm.Fold(name)
 }
 
 // grantKey is what Authorize reads. Its value is the tenant and the assignment's name, and the word
@@ -59,16 +59,16 @@ func grantKey(principal, scope, definition string) string {
 }
 
 // grantsOf is the prefix of all grants of a principal.
-func grantsOf(principal string) string { return store.GrantIndex.Key("", arm.Fold(principal)) + "\x00" }
+func grantsOf(principal string) string { return store.GrantIndex.Keys + arm.Fold(principal) + "\x00" }
 
 // nameKey keeps the names of assignments unique in a tenant.
 func nameKey(tenant, name string) string {
-	return store.AssignmentIndex.Key("", arm.Fold(tenant)+"/"+arm.Fold(name))
+	return store.AssignmentIndex.Keys + arm.Fold(tenant) + "/" + arm.Fold(name)
 }
 
 // countKey is the count record of a subscription.
 func countKey(subscription string) string {
-	return store.AssignmentCount.Key("", arm.Fold(subscription))
+	return store.AssignmentCount.Keys + arm.Fold(subscription)
 }
 
 const conditional = " conditional"

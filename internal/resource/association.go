@@ -46,5 +46,5 @@ func Associations(tx store.Tx, identity arm.ID, principal string) iter.Seq2[arm.
 }
 
 func associationKey(identity arm.ID) string {
-	return store.AssociationIndex.Key("", identity.Key()) + "\x00"
+	return store.AssociationIndex.Keys + identity.Key() + "\x00"
 }

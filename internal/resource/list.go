@@ -85,7 +85,7 @@ func (s *Service) page(ctx context.Context, scope arm.ID, prefix, after string, 
 // follow gives the record that a scanned entry is, or points to.
 func (s *Service) follow(tx store.Tx, entry store.Record) (Record, error) {
 	if store.TypeIndex.Holds(entry.Key) {
-		return s.read(tx, store.ResourceKind.Key("", string(entry.Value)))
+		return s.read(tx, store.ResourceKind.Keys+string(entry.Value))
 	}
 	return records.Decode(entry)
 }

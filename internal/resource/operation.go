@@ -36,7 +36,7 @@ const operationKept = 24 * time.Hour
 
 var operations = store.Table[Operation]{Kind: store.OperationKind}
 
-func operationKey(name string) string { return store.OperationKind.Key("", arm.Fold(name)) }
+func operationKey(name string) string { return store.OperationKind.Keys + arm.Fold(name) }
 
 func putOperation(tx store.Tx, op Operation) error {
 	return operations.Put(tx, operationKey(op.Name), op)

@@ -131,7 +131,7 @@ func dropSecrets(old json.RawMessage) (json.RawMessage, error) {
 	return json.Marshal(rec)
 }
 
-func recordKey(id arm.ID) string { return store.ResourceKind.Key("", id.Key()) }
+func recordKey(id arm.ID) string { return store.ResourceKind.Keys + id.Key() }
 
 // typeKey is where a record is listed by its type. The rest of the id begins after the group, so
 // that names of nested resources cannot collide; for what stands in no group that is empty, which
@@ -151,7 +151,7 @@ func typeKey(id arm.ID) string {
 // typePrefix is how the list keys of a type below a scope begin:
 // t/<type>/<subscription>/<group>/.
 func typePrefix(typ arm.Type, scope arm.ID) string {
-	prefix := store.TypeIndex.Key("", typ.Key()) + "/"
+	prefix := store.TypeIndex.Keys + typ.Key() + "/"
 	if subscription := scope.Subscription(); subscription != "" {
 		prefix += arm.Fold(subscription) + "/"
 	}
