@@ -68,14 +68,14 @@ func command(ctx context.Context, cfg Config, fn func(control.Commands) error) (
 		return err
 	}
 	defer func() { err = errors.Join(err, opened.Close()) }()
-	return fn(&offline{cfg: cfg, dir: dir, store: opened.Store})
+	return fn(&offline{cfg: cfg, dir: dir, store: opened})
 }
 
 // offline carries out commands without a server.
 type offline struct {
 	cfg   Config
 	dir   *datadir.Dir
-	store store.Store
+	store *opened
 }
 
 func (o *offline) Address(context.Context) (string, error) { return "", control.ErrNotRunning }
@@ -99,6 +99,9 @@ func (o *offline) Dump(ctx context.Context, w io.Writer) error {
 }
 
 func (o *offline) RotateKeys(ctx context.Context) (string, error) {
+	if err := o.store.claim(ctx, o.cfg.Store); err != nil {
+		return "", err
+	}
 	master, err := o.dir.Master()
 	if err != nil {
 		return "", err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -34,6 +35,23 @@ func openStore(cfg Config, log *slog.Logger) (*opened, error) {
 	}
 	cache := store.Cached(engine, int64(cfg.Cache))
 	return &opened{Store: store.New(cache, store.Options{}), engine: engine, cache: cache}, nil
+}
+
+// claim refuses a store that a newer Midas has written, before anything is written to it.
+func (o *opened) claim(ctx context.Context, name string) error {
+	if err := store.Claim(ctx, o, program()); err != nil {
+		return fmt.Errorf("open the store %s: %w", name, err)
+	}
+	return nil
+}
+
+// program is the version of this Midas, as the Go tool has written it into the binary.
+func program() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "(devel)"
+	}
+	return info.Main.Version
 }
 
 // read looks whether the engine can be read, past the cache.

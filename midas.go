@@ -116,6 +116,9 @@ func (s *Server) open(ctx context.Context) error {
 		return err
 	}
 	s.resources = append(s.resources, st)
+	if err := st.claim(ctx, s.cfg.Store); err != nil {
+		return err
+	}
 	s.health = &ops.Health{Read: st.read}
 	if err := s.register(st); err != nil {
 		return err

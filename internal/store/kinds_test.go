@@ -1,9 +1,14 @@
 package store_test
 
 import (
+	"bytes"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -83,6 +88,38 @@ func TestEveryDeclaredKindIsListed(t *testing.T) {
 	})
 	if declared == 0 || declared != len(store.Kinds()) {
 		t.Errorf("%d kinds are declared, %d are listed", declared, len(store.Kinds()))
+	}
+}
+
+// indexWriters are the files that write index entries, which have no version, besides Table.
+var indexWriters = map[string]int{"rbac/assignment.go": 1, "rbac/put.go": 1, "resource/association.go": 1, "resource/resource.go": 1}
+
+// TestRecordsAreReadAndWrittenByTablesOnly: a package that decodes by itself would not notice a newer
+// version.
+func TestRecordsAreReadAndWrittenByTablesOnly(t *testing.T) {
+	own := regexp.MustCompile(`json\.(Unmarshal|NewDecoder)\([^)]*\.Value`)
+	put := regexp.MustCompile(`\b(tx|t)\.Put\(`)
+	table := regexp.MustCompile(`Table\[[^\]]+\]\{\w*`)
+	seen := 0
+	err := filepath.WalkDir("..", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") || strings.HasPrefix(name, "../store/") {
+			return err
+		}
+		source, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		if found := own.Find(source); found != nil && bytes.Contains(source, []byte("internal/store\"")) && !strings.Contains(name, "/api/") {
+			t.Errorf("%s decodes records by itself: %s", name, found)
+		}
+		if n := len(put.FindAll(source, -1)); n != indexWriters[strings.TrimPrefix(name, "../")] {
+			t.Errorf("%s calls Put of a transaction %d times", name, n)
+		}
+		seen += len(table.FindAll(source, -1))
+		return nil
+	})
+	if err != nil || seen < 20 {
+		t.Errorf("%d tables found: %v", seen, err)
 	}
 }
 

@@ -101,6 +101,37 @@ func TestFaultsOfOursShowNothing(t *testing.T) {
 	}
 }
 
+// TestRecordsOfANewerMidasAreFaultsOfOurs: no token is given on the word of a record that this Midas does
+// not understand.
+func TestRecordsOfANewerMidasAreFaultsOfOurs(t *testing.T) {
+	for _, kind := range []store.Kind{store.TenantKind, store.AppKind, store.PrincipalKind, store.PrincipalAppIndex} {
+		f := newFixture(t)
+		raised := 0
+		if _, err := f.store.Update(context.Background(), func(tx store.Tx) error {
+			raised = 0
+			for rec, err := range tx.Scan(store.Range{Prefix: "d/"}) {
+				if err != nil {
+					return err
+				}
+				if kind.Holds(rec.Key) {
+					tx.Put(rec.Key, []byte(strings.Replace(string(rec.Value), `{"v":1`, `{"v":2`, 1)))
+					raised++
+				}
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		w := f.post(tokenV2, good())
+		if body := decode(t, w); raised == 0 || w.Code != 500 || body["error"] != "server_error" || strings.Contains(w.Body.String(), "newer") {
+			t.Errorf("%s: %d raised, status %d: %s", kind.Name, raised, w.Code, w.Body)
+		}
+		if !errors.Is(f.event.Err, store.ErrNewerVersion) {
+			t.Errorf("%s: the event says %v", kind.Name, f.event.Err)
+		}
+	}
+}
+
 func TestErrorsLogWhatProgramsBranchOn(t *testing.T) {
 	f := newFixture(t)
 	f.post(tokenV2, good("client_id", "someone"))
