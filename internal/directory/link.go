@@ -98,7 +98,7 @@ func lastParts(tx store.Tx, table *store.Table[link], prefix, after string, limi
 	}
 	ids := make([]string, len(records))
 	for i, rec := range records {
-		if err := table.Check(rec); err != nil {
+		if _, err := table.Version(rec); err != nil {
 			return nil, err
 		}
 		ids[i] = rec.Key[len(prefix):]

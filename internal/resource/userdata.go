@@ -3,6 +3,7 @@ package resource
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"midas/internal/arm"
@@ -41,8 +42,13 @@ func (s *Service) UserData(rec Record) (string, error) {
 	return string(data), nil
 }
 
-// secretsRemoved is the key that says that no record of version 1 is left.
-const secretsRemoved = "m/secrets"
+// secretsRemoved is the record that says that no resource's record of version 1 is left.
+var secretsRemoved = store.Table[struct{}]{Kind: store.SecretsRemovedKind}
+
+// withSecrets reads records of version 1 with the secrets in them.
+var withSecrets = store.Table[Record]{Kind: store.ResourceKind, Migrate: []func(json.RawMessage) (json.RawMessage, error){
+	func(old json.RawMessage) (json.RawMessage, error) { return old, nil },
+}}
 
 // Limits of one transaction of RemoveSecrets.
 const (
@@ -72,12 +78,13 @@ func (s *Service) RemoveSecrets(ctx context.Context, adopt func(Record) (Record,
 // removeSecrets does a part of it, and gives the key up to which it has come.
 func (s *Service) removeSecrets(tx store.Tx, after string, adopt func(Record) (Record, error)) (last string, done bool, err error) {
 	if after == "" {
-		if _, err := tx.Get(secretsRemoved); err == nil {
-			return "", true, nil
+		_, err := secretsRemoved.Get(tx, store.SecretsRemovedKind.Keys)
+		if !errors.Is(err, store.ErrNotFound) {
+			return "", err == nil, err
 		}
 	}
 	n, size := 0, 0
-	for kept, err := range tx.Scan(store.Range{Prefix: "r/", After: after, Limit: migratedRecords}) {
+	for kept, err := range tx.Scan(store.Range{Prefix: store.ResourceKind.Keys, After: after, Limit: migratedRecords}) {
 		if err != nil {
 			return "", false, err
 		}
@@ -90,20 +97,21 @@ func (s *Service) removeSecrets(tx store.Tx, after string, adopt func(Record) (R
 			return last, false, nil
 		}
 	}
-	if n < migratedRecords {
-		tx.Put(secretsRemoved, []byte(`{"v":1}`))
+	if n == migratedRecords {
+		return last, false, nil
 	}
-	return last, n < migratedRecords, nil
+	return last, true, secretsRemoved.Put(tx, store.SecretsRemovedKind.Keys, struct{}{})
 }
 
 // rewrite puts one record without its secrets, if it could have any, and gives the size of what it was.
 func (s *Service) rewrite(tx store.Tx, kept store.Record, adopt func(Record) (Record, error)) (size int, err error) {
-	var rec Record
-	if err := json.Unmarshal(kept.Value, &rec); err != nil {
-		return 0, fmt.Errorf("decode the record %s: %w", kept.Key, err)
+	version, err := withSecrets.Version(kept)
+	if err != nil || version == store.ResourceKind.Version {
+		return 0, err
 	}
-	if rec.V >= recordVersion || madeHere(rec.Type) {
-		return 0, nil
+	rec, err := withSecrets.Decode(kept)
+	if err != nil || madeHere(rec.Type) {
+		return 0, err
 	}
 	if _, err := tx.Get(kept.Key); err != nil { // so that nobody else changes it meanwhile
 		return 0, err

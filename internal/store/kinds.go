@@ -51,13 +51,16 @@ var (
 	UserNameIndex        = Kind{"user name", "d/*/user-name/", 1}
 	UserCodeKind         = Kind{"user code", "d/*/usercode/", 1}
 
-	GrantIndex      = Kind{"grant", "g/", 0} // g/<principal>\x00K(scope)\x00<role>
-	HostKind        = Kind{"host", "h/host/", 1}
-	InvitationKind  = Kind{"enrollment token", "h/invitation/", 1}
-	BlockKind       = Kind{"identity block", "i/", 1} // i/K(resource)
-	KeyKind         = Kind{"signing key", "k/", 1}    // k/<kid>; k/ itself is the guard of the set
-	AdminKind       = Kind{"administrator", "m/admin", 1}
-	FormatKind      = Kind{"format", "m/format", 1}
+	GrantIndex     = Kind{"grant", "g/", 0} // g/<principal>\x00K(scope)\x00<role>
+	HostKind       = Kind{"host", "h/host/", 1}
+	InvitationKind = Kind{"enrollment token", "h/invitation/", 1}
+	BlockKind      = Kind{"identity block", "i/", 1} // i/K(resource)
+	KeyKind        = Kind{"signing key", "k/", 1}    // k/<kid>; k/ itself is the guard of the set
+	AdminKind      = Kind{"administrator", "m/admin", 1}
+	FormatKind     = Kind{"format", "m/format", 1}
+
+	SecretsRemovedKind = Kind{"removal of secrets", "m/secrets", 1}
+
 	OperationKind   = Kind{"operation", "o/", 1}
 	ResourceKind    = Kind{"resource", "r/", 2}           // r/K(id); 1 could hold secrets
 	AssignmentKind  = Kind{"role assignment", "s/", 1}    // s/K(scope)\x00<assignment>
@@ -71,11 +74,46 @@ var (
 func Kinds() []Kind {
 	return []Kind{
 		AssociationIndex,
-		AppKind, AppIDIndex, AppURIIndex, AppRoleKind, AppRoleToIndex, BrowsersKind, CodeKind, DeviceKind, DomainIndex, ExpiryIndex, GroupKind,
-		MemberIndex, MemberOfIndex, OwnerIndex, OwnerOfIndex, DirectoryRoleIndex, DirectoryRoleOfIndex, RefreshKind,
-		SessionKind, PrincipalKind, PrincipalAppIndex, TenantKind, UserKind, UserNameIndex, UserCodeKind,
-		GrantIndex, HostKind, InvitationKind, BlockKind, KeyKind, AdminKind, FormatKind, OperationKind, ResourceKind,
-		AssignmentKind, AssignmentCount, AssignmentIndex, TypeIndex, EventKind,
+		AppKind,
+		AppIDIndex,
+		AppURIIndex,
+		AppRoleKind,
+		AppRoleToIndex,
+		BrowsersKind,
+		CodeKind,
+		DeviceKind,
+		DomainIndex,
+		ExpiryIndex,
+		GroupKind,
+		MemberIndex,
+		MemberOfIndex,
+		OwnerIndex,
+		OwnerOfIndex,
+		DirectoryRoleIndex,
+		DirectoryRoleOfIndex,
+		RefreshKind,
+		SessionKind,
+		PrincipalKind,
+		PrincipalAppIndex,
+		TenantKind,
+		UserKind,
+		UserNameIndex,
+		UserCodeKind,
+		GrantIndex,
+		HostKind,
+		InvitationKind,
+		BlockKind,
+		KeyKind,
+		AdminKind,
+		FormatKind,
+		SecretsRemovedKind,
+		OperationKind,
+		ResourceKind,
+		AssignmentKind,
+		AssignmentCount,
+		AssignmentIndex,
+		TypeIndex,
+		EventKind,
 	}
 }
 

@@ -163,29 +163,22 @@ func (t *Table[T]) encode(v T) ([]byte, error) {
 	return append(value, fields[1:]...), nil
 }
 
-// Check refuses a record of a newer version without decoding it, for those who need only its key.
-func (t *Table[T]) Check(rec Record) error {
+// Version gives the version of a record without decoding it, or refuses a newer one.
+func (t *Table[T]) Version(rec Record) (int, error) {
 	version, err := versionOf(rec.Value)
 	if err != nil {
-		return t.undecodable(rec, err)
+		return 0, t.undecodable(rec, err)
 	}
-	return t.compare(rec, version)
-}
-
-func (t *Table[T]) compare(rec Record, version int) error {
 	if version > t.Kind.Version {
-		return &NewerVersionError{Kind: t.Kind.Name, Key: rec.Key, Version: version, Known: t.Kind.Version}
+		return 0, &NewerVersionError{Kind: t.Kind.Name, Key: rec.Key, Version: version, Known: t.Kind.Version}
 	}
-	return nil
+	return version, nil
 }
 
 // Decode reads a record that a caller has from elsewhere: a scan, or the change feed.
 func (t *Table[T]) Decode(rec Record) (v T, err error) {
-	version, err := versionOf(rec.Value)
+	version, err := t.Version(rec)
 	if err != nil {
-		return v, t.undecodable(rec, err)
-	}
-	if err := t.compare(rec, version); err != nil {
 		return v, err
 	}
 	value := rec.Value

@@ -155,12 +155,13 @@ func TestNewerRecordsAreRefusedByEveryRead(t *testing.T) {
 	var kept store.Decoded[box]
 	reads := map[string]func(tx store.Tx) error{
 		"get": func(tx store.Tx) error { _, err := boxes.Get(tx, "box/a"); return err },
-		"check": func(tx store.Tx) error {
+		"version": func(tx store.Tx) error {
 			rec, err := tx.Get("box/a")
 			if err != nil {
 				return err
 			}
-			return boxes.Check(rec)
+			_, err = boxes.Version(rec)
+			return err
 		},
 		"shared": func(tx store.Tx) error { _, err := boxes.GetShared(tx, "box/a", &kept); return err },
 		"list":   func(tx store.Tx) error { _, err := boxes.List(tx, store.Range{Prefix: "box/"}); return err },

@@ -2,6 +2,7 @@ package management_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -60,7 +61,7 @@ func raise(t *testing.T, s *stack, kind store.Kind) (n int) {
 				return err
 			}
 			if kind.Holds(rec.Key) {
-				tx.Put(rec.Key, []byte(strings.Replace(string(rec.Value), `"v":1`, `"v":2`, 1)))
+				tx.Put(rec.Key, []byte(strings.Replace(string(rec.Value), fmt.Sprintf(`"v":%d`, kind.Version), fmt.Sprintf(`"v":%d`, kind.Version+1), 1)))
 				n++
 			}
 		}
