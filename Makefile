@@ -4,6 +4,10 @@
 GO       ?= go
 FUZZTIME ?= 5s
 
+# staticcheck runs with its default checks. What it finds and is right for once has a lint:ignore with
+# the reason beside it.
+STATICCHECK ?= v0.8.2
+
 export CGO_ENABLED ?= 0
 
 .PHONY: build test e2e bench fuzz check
@@ -11,8 +15,9 @@ export CGO_ENABLED ?= 0
 build: ## the binary, in bin/
 	$(GO) build -trimpath -o bin/midas ./cmd/midas
 
-check: ## what needs no test run: vet, format
+check: ## what needs no test run: vet, staticcheck, format
 	$(GO) vet -tags e2e ./...
+	$(GO) run honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK) -tags e2e ./...
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt -w these:" $$unformatted; exit 1; }
 
 test:

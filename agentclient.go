@@ -27,7 +27,7 @@ var errNoResource = errors.New("there is no such resource")
 func (c *Client) Invite(ctx context.Context, resource string) (host.Secret, error) {
 	id, err := arm.ParseID(resource)
 	if err != nil || !id.IsResource() {
-		return "", fmt.Errorf("%q is not the id of a resource, /subscriptions/.../providers/...", resource)
+		return "", fmt.Errorf("%q is not the id of a resource, as /subscriptions/.../providers/... is", resource)
 	}
 	bearer, err := c.Token(ctx, "https://management.azure.com")
 	if err != nil {

@@ -256,7 +256,7 @@ func (c Config) check() error {
 func (c Config) checkMetadata() error {
 	for _, m := range c.Metadata {
 		if id, err := arm.ParseID(m.Resource); err != nil || !id.IsResource() {
-			return fmt.Errorf("metadata: %q is not the id of a resource, /subscriptions/.../providers/...", m.Resource)
+			return fmt.Errorf("metadata: %q is not the id of a resource, as /subscriptions/.../providers/... is", m.Resource)
 		}
 		if _, port, err := net.SplitHostPort(m.Listen); err != nil || !isPort(port) {
 			return fmt.Errorf("metadata: %q is not HOST:PORT, such as 127.0.0.1:8170", m.Listen)

@@ -126,13 +126,6 @@ func (g *guard) count(fits func(exchange) bool) int {
 	return n
 }
 
-// last is the newest exchange.
-func (g *guard) last() exchange {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.seen[len(g.seen)-1]
-}
-
 // roundTripper watches what passes.
 type roundTripper struct{ *guard }
 

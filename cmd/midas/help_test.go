@@ -40,7 +40,7 @@ func hasExample(help, command string) bool {
 	help = "\n" + help
 	_, examples, found := strings.Cut(help, "\nExamples:\n")
 	if !found {
-		_, examples, found = strings.Cut(help, "\nExample:\n")
+		_, examples, _ = strings.Cut(help, "\nExample:\n")
 	}
 	for line := range strings.Lines(examples) {
 		if strings.HasPrefix(line, "  ") && strings.Contains(line, command) {

@@ -53,7 +53,7 @@ func Open(path string) (*Dir, error) {
 		return nil, fmt.Errorf("lock data folder %s: %w", path, err)
 	}
 	// The number is only there to be told to people. The lock does not depend on it.
-	if err := f.Truncate(0); err == nil {
+	if err = f.Truncate(0); err == nil {
 		_, err = fmt.Fprintf(f, "%d\n", os.Getpid())
 	}
 	if err != nil {

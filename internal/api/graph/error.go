@@ -83,7 +83,7 @@ func explain(err error, id string) error {
 func reason(err error) string {
 	for {
 		inner := errors.Unwrap(err)
-		if inner == nil || errors.Is(directory.ErrInvalid, inner) {
+		if inner == nil || inner == directory.ErrInvalid {
 			return err.Error()
 		}
 		err = inner

@@ -132,8 +132,10 @@ func TestMSALSignsInForADevice(t *testing.T) {
 func TestMSALSignsInWithAPassword(t *testing.T) {
 	f, origin, trusting := live(t)
 	c := publicClient(t, origin+"/"+tenant, trusting)
+	//lint:ignore SA1019 programs still use it
 	got, err := c.AcquireTokenByUsernamePassword(t.Context(), armScopes, alice, password)
 	f.holds(t, c, got, err)
+	//lint:ignore SA1019 programs still use it
 	if _, err := c.AcquireTokenByUsernamePassword(t.Context(), armScopes, alice, "wrong"); err == nil || !strings.Contains(err.Error(), "AADSTS50126") {
 		t.Errorf("a wrong password: %v", err)
 	}
@@ -207,8 +209,8 @@ func TestAzidentitySignsIn(t *testing.T) {
 			})
 		},
 		"password": func() (azcore.TokenCredential, error) {
-			//nolint:staticcheck // clients still use it
 			return azidentity.NewUsernamePasswordCredential(tenant, cli, alice, password,
+				//lint:ignore SA1019 programs still use it
 				&azidentity.UsernamePasswordCredentialOptions{ClientOptions: options, DisableInstanceDiscovery: true})
 		},
 		"on behalf of": func() (azcore.TokenCredential, error) {

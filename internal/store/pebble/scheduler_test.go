@@ -40,7 +40,7 @@ func TestCompactionsWaitForACalmStartAndRunOneAtATime(t *testing.T) {
 		if len(db.granted) != 0 {
 			t.Error("a compaction has begun before the start was over")
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		if len(db.granted) != 1 {
 			t.Fatalf("%d compactions run after the start, want one", len(db.granted))
