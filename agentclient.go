@@ -64,8 +64,7 @@ func (c *Client) Invite(ctx context.Context, resource string) (host.Secret, erro
 }
 
 // StartAgent runs an agent for a resource in this process, enrolled by the administrator, on free ports
-// of this machine. On Linux it serves the processes of this user and of root only; elsewhere the
-// flavours without a secret, such as imds, serve every user of the machine.
+// of this machine.
 func (c *Client) StartAgent(ctx context.Context, resource string, cfg AgentConfig) (*Agent, error) {
 	roots, err := os.ReadFile(c.CAFile)
 	if err != nil {
@@ -85,6 +84,6 @@ func (c *Client) StartAgent(ctx context.Context, resource string, cfg AgentConfi
 	if _, err := c.Invite(ctx, resource); err != nil {
 		return nil, err
 	}
-	cfg.enroll, cfg.ownUser = enroll, true
+	cfg.enroll = enroll
 	return StartAgent(ctx, cfg)
 }

@@ -38,6 +38,7 @@ var (
 	ErrBusy               = throttle.ErrBusy // too many passwords are being hashed
 	ErrInvalid            = errors.New("directory: invalid")
 	ErrTooManyGroups      = errors.New("directory: too many groups")
+	ErrTooManyGrants      = errors.New("directory: too many permission grants")
 	ErrFirstParty         = errors.New("directory: the object belongs to every tenant and cannot be changed")
 )
 
@@ -71,6 +72,8 @@ var (
 	users        = store.Table[userRecord]{Kind: store.UserKind, Missing: ErrNotFound}
 	groups       = store.Table[Group]{Kind: store.GroupKind, Missing: ErrNotFound}
 	appRoles     = store.Table[AppRoleAssignment]{Kind: store.AppRoleKind, Missing: ErrNotFound}
+
+	permissionGrants = store.Table[PermissionGrant]{Kind: store.PermissionGrantKind, Missing: ErrNotFound}
 )
 
 // The look-ups: each leads to the id under which the record is found.
@@ -119,6 +122,10 @@ func appRoleKey(tenant, principal, id string) string {
 func appRoleToKey(tenant, resource, id string) string {
 	return key(store.AppRoleToIndex, tenant, resource+"/"+id)
 }
+
+// The record of a permission grant is found by its id, which is derived from whom it is for; look-up
+// keys list those of a client, of a resource and of a user.
+func permissionGrantKey(tenant, id string) string { return key(store.PermissionGrantKind, tenant, id) }
 
 // list reads at most limit (0: all) records of one kind after an id. prefix is the key of the empty
 // id.

@@ -12,6 +12,8 @@ import (
 const (
 	GlobalAdministrator      = "62e90394-69f5-4237-9190-012177145e10"
 	ApplicationAdministrator = "9b895d92-2cd3-44c7-9d02-a6ac2d5ea5c3"
+	CloudAppAdministrator    = "158c047a-c907-4556-b7ef-446551a6b5f7"
+	PrivilegedRoleAdmin      = "e8611ab8-c189-46e8-94e1-60213ab1f814"
 	DirectoryReaders         = "88d8e3e3-8f55-4a1e-953a-9b9898b8876b"
 )
 
@@ -27,6 +29,8 @@ func DirectoryRoles() []DirectoryRole {
 	return []DirectoryRole{
 		{GlobalAdministrator, "Global Administrator", "Can manage everything in the directory."},
 		{ApplicationAdministrator, "Application Administrator", "Can manage applications and service principals."},
+		{CloudAppAdministrator, "Cloud Application Administrator", "Can manage applications and service principals, and consent for all users."},
+		{PrivilegedRoleAdmin, "Privileged Role Administrator", "Can manage directory roles, and consent for all users."},
 		{DirectoryReaders, "Directory Readers", "Can read the directory."},
 	}
 }
@@ -68,4 +72,22 @@ func (d *Directory) DirectoryRoles(tx store.Tx, tenant, principal string) ([]str
 // given one. Some may no longer exist.
 func (d *Directory) DirectoryRoleMembers(tx store.Tx, tenant, role, after string, limit int) ([]string, error) {
 	return holding.members(tx, tenant, role, after, limit)
+}
+
+// ConsentsForAll says whether who has these directory roles may consent to delegated permissions on
+// behalf of all users, also to those that need an administrator.
+func ConsentsForAll(roles []string) bool {
+	return hasRole(roles, GlobalAdministrator, PrivilegedRoleAdmin, ApplicationAdministrator, CloudAppAdministrator)
+}
+
+// ConsentsToGraphRoles says whether who has these directory roles may give applications app roles of
+// Microsoft Graph, which the administrators of applications may not.
+func ConsentsToGraphRoles(roles []string) bool {
+	return hasRole(roles, GlobalAdministrator, PrivilegedRoleAdmin)
+}
+
+func hasRole(roles []string, any ...string) bool {
+	return slices.ContainsFunc(roles, func(role string) bool {
+		return slices.ContainsFunc(any, func(one string) bool { return arm.SameName(one, role) })
+	})
 }

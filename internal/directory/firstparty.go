@@ -32,6 +32,8 @@ const (
 	RoleGroupReadWriteAll             = "Group.ReadWrite.All"
 	RoleAppRoleAssignmentReadWriteAll = "AppRoleAssignment.ReadWrite.All"
 	RoleRoleManagementReadWrite       = "RoleManagement.ReadWrite.Directory"
+
+	RoleDelegatedPermissionGrantReadWriteAll = "DelegatedPermissionGrant.ReadWrite.All"
 )
 
 func graphRoles() []AppRole {
@@ -46,6 +48,7 @@ func graphRoles() []AppRole {
 		{ID: "62a82d76-70ea-41e2-9197-370581804d09", Value: RoleGroupReadWriteAll, DisplayName: "Read and write all groups"},
 		{ID: "06b708a9-e830-4db3-a914-8e69da51d44f", Value: RoleAppRoleAssignmentReadWriteAll, DisplayName: "Manage app role assignments"},
 		{ID: "9e3f62cf-ca93-4989-b6ce-bf83c28f9fe8", Value: RoleRoleManagementReadWrite, DisplayName: "Manage directory roles"},
+		{ID: "8e8e4742-1d95-4f68-9d56-6ee75648c72a", Value: RoleDelegatedPermissionGrantReadWriteAll, DisplayName: "Manage all delegated permission grants"},
 	}
 	for i := range roles {
 		roles[i].Enabled, roles[i].AllowedMemberTypes = true, []string{"Application"}

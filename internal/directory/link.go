@@ -110,8 +110,8 @@ func lastParts(tx store.Tx, table *store.Table[link], prefix, after string, limi
 // room for 128.
 const unlinkBatch = 50
 
-// Unlink removes what an object that was deleted has left behind: memberships, ownerships, roles, in
-// as many transactions as it takes. Nothing depends on it but the size of the store.
+// Unlink removes what an object that was deleted has left behind: memberships, ownerships, roles,
+// permission grants, in as many transactions as it takes. Nothing depends on it but the size of the store.
 func (d *Directory) Unlink(ctx context.Context, tenant, oid string) error {
 	for {
 		more := false
@@ -156,5 +156,8 @@ func unlink(tx store.Tx, tenant, oid string) (more bool, err error) {
 		}
 	}
 	n, err := unlinkAppRoles(tx, tenant, oid, left)
-	return n == left, err
+	if err != nil || n == left {
+		return n == left, err
+	}
+	return unlinkPermissionGrants(tx, tenant, oid, left-n)
 }

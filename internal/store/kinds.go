@@ -40,6 +40,11 @@ var (
 	MemberOfIndex        = Kind{"group membership", "d/*/member-of/", 1}
 	OwnerIndex           = Kind{"owner", "d/*/owner/", 1}
 	OwnerOfIndex         = Kind{"ownership", "d/*/owner-of/", 1}
+	PermissionGrantKind  = Kind{"permission grant", "d/*/permission-grant/", 1}
+	GrantAllIndex        = Kind{"permission grant of a client for all users", "d/*/permission-grant-all/", 1}
+	GrantClientIndex     = Kind{"permission grant of a client", "d/*/permission-grant-client/", 1}
+	GrantResourceIndex   = Kind{"permission grant at a resource", "d/*/permission-grant-resource/", 1}
+	GrantUserIndex       = Kind{"permission grant of a user", "d/*/permission-grant-user/", 1}
 	DirectoryRoleIndex   = Kind{"directory role holder", "d/*/role/", 1}
 	DirectoryRoleOfIndex = Kind{"directory role", "d/*/role-of/", 1}
 	RefreshKind          = Kind{"refresh token family", "d/*/rt/", 1}
@@ -89,6 +94,11 @@ func Kinds() []Kind {
 		MemberOfIndex,
 		OwnerIndex,
 		OwnerOfIndex,
+		PermissionGrantKind,
+		GrantAllIndex,
+		GrantClientIndex,
+		GrantResourceIndex,
+		GrantUserIndex,
 		DirectoryRoleIndex,
 		DirectoryRoleOfIndex,
 		RefreshKind,

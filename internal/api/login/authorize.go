@@ -34,6 +34,8 @@ type authorization struct {
 	Challenge   string `json:"challenge,omitempty"`
 	Method      string `json:"method,omitempty"`
 	Hint        string `json:"hint,omitempty"`
+	Again       bool   `json:"again,omitempty"` // the person is asked for consent whatever was granted before
+	Admin       bool   `json:"admin,omitempty"` // it is a request for an administrator's consent, and for no code
 
 	Prompts []string      `json:"prompts,omitempty"`
 	MaxAge  time.Duration `json:"maxAge,omitempty"` // 0: any; a second or more otherwise
@@ -258,6 +260,7 @@ func (a *authorization) readPrompt(prompt, maxAge string) error {
 		if one == "none" && len(a.Prompts) > 1 {
 			return errUnsupportedValue("prompt", prompt)
 		}
+		a.Again = a.Again || one == "consent"
 	}
 	if maxAge == "" {
 		return nil
@@ -297,12 +300,8 @@ func (h *Handler) member(x *exchange, a *authorization, p *person) error {
 	return nil
 }
 
-// issue sends the client a code for a person.
+// issue sends the client a code for a person who has consented.
 func (h *Handler) issue(x *exchange, a *authorization, p *person) error {
-	x.ev.Caller = p.ID
-	if err := h.member(x, a, p); err != nil {
-		return err
-	}
 	granted := p.grant(a.ClientID, a.Scope)
 	granted.Page = a.Page
 	code, err := h.Grants.SealCode(grant.Code{

@@ -152,13 +152,9 @@ func (h *Handler) askCode(x *exchange, status int, typed, failed string) error {
 	})
 }
 
-// approve lets a device act for a person.
+// approve lets a device act for a person who has consented.
 func (h *Handler) approve(x *exchange, about pending, p *person) error {
 	d := *about.Device
-	x.ev.Caller = p.ID
-	if err := h.mayApprove(x, d, p); err != nil {
-		return err
-	}
 	granted := p.grant(d.ClientID, d.Scope)
 	switch err := h.Grants.Decide(x.r.Context(), d, &granted); {
 	case errors.Is(err, grant.ErrInvalid):

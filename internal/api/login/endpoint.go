@@ -94,6 +94,10 @@ func findPage(rest string) (endpoint, bool) {
 		return endpoint{"authorize v2.0", either, true, false, (*Handler).authorizeV2}, true
 	case "oauth2/authorize":
 		return endpoint{"authorize v1.0", either, true, false, (*Handler).authorizeV1}, true
+	case "v2.0/adminconsent":
+		return endpoint{"admin consent v2.0", either, true, false, (*Handler).adminConsentV2}, true
+	case "adminconsent":
+		return endpoint{"admin consent v1.0", either, true, false, (*Handler).adminConsentV1}, true
 	case "login":
 		return endpoint{"sign in", posts, true, false, (*Handler).signIn}, true
 	case "oauth2/deviceauth":
@@ -140,7 +144,7 @@ func Serves(path string) bool {
 	switch arm.Fold(second) {
 	case "oauth2", "v2.0", ".well-known", "discovery":
 		return true
-	case "login":
+	case "login", "adminconsent":
 		return third == ""
 	case "openid":
 		return arm.Fold(third) == "userinfo"

@@ -13,6 +13,7 @@ import (
 type Error struct {
 	Status     int    // HTTP status
 	Code       string // OAuth's word: invalid_client
+	Suberror   string // Entra's word for what it takes: consent_required; empty: not said
 	Number     int    // the AADSTS number
 	Text       string
 	RetryAfter time.Duration // 0: not said

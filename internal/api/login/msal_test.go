@@ -161,7 +161,7 @@ func TestMSALServerFlows(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := f.browse(t)
-	_, values := reply(t, b.signIn(b.get(strings.TrimPrefix(address, origin)), alice))
+	_, values := reply(t, b.accept(b.signIn(b.get(strings.TrimPrefix(address, origin)), alice)))
 	got, err := web.AcquireTokenByAuthCode(t.Context(), values.Get("code"), webBack, []string{"api://api/Read"})
 	if err != nil {
 		t.Fatal(err)

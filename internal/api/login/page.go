@@ -49,6 +49,7 @@ type page struct {
 	Device, Local   bool   // the application waits on another device, or is a program on this one
 	Action, Request string // of the form
 	Reply           []field
+	Consent         *consentView
 	Nonce           string
 
 	Text, Trace, Correlation, Time string

@@ -94,7 +94,48 @@ func (f *fixture) people(t testing.TB) {
 func newPeople(t testing.TB) *fixture {
 	f := newFixture(t)
 	f.people(t)
+	f.trust(t)
 	return f
+}
+
+// trust is an administrator's consent to all applications, at Graph, ARM, the service and the newer
+// resource.
+func (f *fixture) trust(t testing.TB) {
+	t.Helper()
+	for _, app := range []string{webApp, pageApp, localApp, apiApp, certApp} {
+		for resource, scope := range map[string]string{
+			directory.GraphAppID: "openid profile email offline_access User.Read",
+			directory.ARMAppID:   "user_impersonation",
+			apiApp:               "user_impersonation Things.Read",
+			newerApp:             "user_impersonation Things.Read",
+		} {
+			f.consent(t, app, resource, "", scope)
+		}
+	}
+	f.consent(t, theirApp, directory.ARMAppID, "", "user_impersonation")
+}
+
+// consent lets an application act for a user, or for all, at a resource.
+func (f *fixture) consent(t testing.TB, app, resource, user, scope string) (id string) {
+	t.Helper()
+	f.update(t, func(tx store.Tx) error {
+		in := tenant
+		if app == theirApp {
+			in = theirTen
+		}
+		at, err := f.Directory.ServicePrincipalByAppID(tx, in, resource)
+		if err != nil {
+			return err
+		}
+		g := directory.PermissionGrant{TenantID: in, ClientID: "sp-" + app, ResourceID: at.ID, PrincipalID: user, Scope: scope, ConsentType: directory.ConsentPrincipal}
+		if user == "" {
+			g.ConsentType = directory.ConsentAllPrincipals
+		}
+		g, err = f.Directory.AddPermissions(tx, g)
+		id = g.ID
+		return err
+	})
+	return id
 }
 
 // update changes the directory.

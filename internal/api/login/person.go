@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"midas/internal/arm"
@@ -58,9 +59,14 @@ func (h *Handler) returning(ctx context.Context, tenant, id string, authenticate
 }
 
 // give mints what a client gets for a person: the access token, and an id_token if it has asked for
-// one.
+// one. Every grant in which a person takes part ends here, so that none gives what was not consented
+// to.
 func (h *Handler) give(req *tokenRequest, c client, p *person, s scopes, nonce string) (*granted, error) {
 	req.ev.Caller = p.ID
+	may, err := h.mayAct(req.r.Context(), subject{client: c, person: p, scopes: s})
+	if err != nil {
+		return nil, err
+	}
 	at, err := h.resource(req, s.audience, p.ID)
 	if err != nil {
 		return nil, err
@@ -71,7 +77,7 @@ func (h *Handler) give(req *tokenRequest, c client, p *person, s scopes, nonce s
 			Subject: pairwise(at.audience, p.ID), ObjectID: p.ID, TenantID: p.TenantID,
 			AppID: c.AppID, AppIDACR: c.shown, IdentityType: "user",
 			IdentityProvider: h.issuer().IssuerV1(p.TenantID),
-			Scopes:           s.granted(), AuthMethods: []string{byPassword},
+			Scopes:           strings.Join(may, " "), AuthMethods: []string{byPassword},
 			UPN: p.UserPrincipalName, UniqueName: p.UserPrincipalName, Name: p.DisplayName,
 			WellKnownIDs: append([]string{memberRole}, p.roles...),
 		},
@@ -81,7 +87,7 @@ func (h *Handler) give(req *tokenRequest, c client, p *person, s scopes, nonce s
 	if err != nil {
 		return nil, err
 	}
-	given := &granted{access: access, user: p, scope: s.echo()}
+	given := &granted{access: access, user: p, scope: s.echo(may)}
 	if s.openID {
 		given.idToken, err = h.idToken(req, c, p, nonce)
 	}

@@ -108,9 +108,13 @@ func (h *Handler) reply(x *exchange, a *authorization, values ...field) error {
 // replyError tells the client of an error, if it is one for clients.
 func (h *Handler) replyError(x *exchange, a *authorization, e *Error) error {
 	x.ev.Err, x.ev.ErrorCode = e, "AADSTS"+strconv.Itoa(e.Number)
-	return h.reply(x, a,
-		field{"error", e.Code},
-		field{"error_description", h.describe(x, e)},
-		field{"error_uri", "https://login.microsoftonline.com/error?code=" + strconv.Itoa(e.Number)},
-	)
+	values := []field{
+		{"error", e.Code},
+		{"error_description", h.describe(x, e)},
+		{"error_uri", "https://login.microsoftonline.com/error?code=" + strconv.Itoa(e.Number)},
+	}
+	if e.Suberror != "" {
+		values = append(values, field{"suberror", e.Suberror})
+	}
+	return h.reply(x, a, values...)
 }

@@ -94,6 +94,7 @@ type errorBody struct {
 	TraceID       string `json:"trace_id"`
 	CorrelationID string `json:"correlation_id"`
 	URI           string `json:"error_uri"`
+	Suberror      string `json:"suberror,omitempty"`
 }
 
 // fail answers with an error. The page behind error_uri is Microsoft's, for that is where the
@@ -131,6 +132,7 @@ func (h *Handler) fail(x *exchange, err error) {
 		TraceID:       x.ev.RequestID,
 		CorrelationID: x.correlation,
 		URI:           fmt.Sprintf("https://login.microsoftonline.com/error?code=%d", e.Number),
+		Suberror:      e.Suberror,
 	}); werr != nil {
 		x.ev.Err = errors.Join(x.ev.Err, werr)
 	}

@@ -12,7 +12,7 @@ func (h *Handler) start(x *exchange, about pending) error {
 	if p == nil || !h.usable(x, about, p) {
 		return h.unknown(x, about)
 	}
-	about.Who = nil
+	about.Who, about.Consent = nil, nil
 	return h.showPending(x, http.StatusOK, "resume", about, page{Title: "One moment"})
 }
 
@@ -37,7 +37,7 @@ func (h *Handler) resume(x *exchange, about pending, key string) error {
 	case asked:
 		return h.pick(x, about, p)
 	}
-	return h.issue(x, a, p)
+	return h.allow(x, about, p)
 }
 
 // proceed goes on as the person who was asked by name whether to, and has said yes.
@@ -48,10 +48,8 @@ func (h *Handler) proceed(x *exchange, about pending) error {
 		return err
 	case p == nil:
 		return h.ask(x, about, "", nil)
-	case about.Device != nil:
-		return h.approve(x, about, p)
 	}
-	return h.issue(x, about.Authorization, p)
+	return h.allow(x, about, p)
 }
 
 // usable reports whether a person who has signed in before may be the one whom a request wants.

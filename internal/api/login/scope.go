@@ -10,8 +10,8 @@ import (
 // graph is the resource of scopes that name none.
 const graph = "https://graph.microsoft.com"
 
-// impersonation is what a client may do for a user at a resource when it does not say more.
-const impersonation = "user_impersonation"
+// wholeResource is the name by which a client asks for all that it was granted at a resource.
+const wholeResource = ".default"
 
 // graphDefault is what Microsoft's own clients get at Graph when they do not say more.
 func graphDefault() []string {
@@ -76,7 +76,7 @@ func parseScopes(text string) (scopes, error) {
 // id_token and a refresh token.
 func scopesOf(resource string) scopes {
 	return scopes{
-		audience: resource, names: []string{".default"}, asked: []string{resource + defaultScope},
+		audience: resource, names: []string{wholeResource}, asked: []string{resource + defaultScope},
 		openID: true, offline: true,
 	}
 }
@@ -84,7 +84,7 @@ func scopesOf(resource string) scopes {
 // splitScope tells a scope's resource from its name.
 func splitScope(scope string) (resource, name string) {
 	if resource, found := strings.CutSuffix(scope, defaultScope); found {
-		return resource, ".default"
+		return resource, wholeResource
 	}
 	i := strings.LastIndexByte(scope, '/')
 	if i < 0 {
@@ -108,51 +108,57 @@ func (s scopes) atGraph() bool {
 	return strings.TrimSuffix(s.audience, "/") == graph || s.audience == directory.GraphAppID
 }
 
-// granted is the scp of the access token: all that was asked for, because nobody else is there to
-// consent.
-func (s scopes) granted() string {
+// whole reports whether the client asks for all that it was granted at the resource.
+func (s scopes) whole() bool { return slices.Contains(s.names, wholeResource) }
+
+// basic gives the permissions of OpenID Connect that the client asks for, and those that the endpoint
+// without version gives without being asked.
+func (s scopes) basic() []string {
 	var all []string
-	add := func(names ...string) {
-		for _, n := range names {
-			if !slices.Contains(all, n) {
-				all = append(all, n)
-			}
+	for _, one := range strings.Fields(keep(s)) {
+		if openID(one) {
+			all = union(all, []string{one})
 		}
 	}
+	return all
+}
+
+// firstParty is the scp of the access tokens of Microsoft's own clients: all that they ask for.
+func (s scopes) firstParty() []string {
+	var all []string
 	for _, name := range s.names {
 		switch {
-		case name != ".default":
-			add(name)
+		case name != wholeResource:
+			all = union(all, []string{name})
 		case s.atGraph():
-			add(graphDefault()...)
+			all = union(all, graphDefault())
 		default:
-			add(impersonation)
+			all = union(all, []string{directory.UserImpersonation})
 		}
 	}
 	if s.atGraph() {
 		for _, one := range s.asked {
-			if openID(one) && one != "offline_access" {
-				add(one)
+			if openID(one) && one != directory.ScopeOfflineAccess {
+				all = union(all, []string{one})
 			}
 		}
 	}
-	return strings.Join(all, " ")
+	return all
 }
 
 // echo is the scope of the answer: what was asked for in the client's own spelling, because clients
 // compare, and what the whole of a resource has turned out to be.
-func (s scopes) echo() string {
+func (s scopes) echo(granted []string) string {
 	var all []string
 	for _, one := range s.asked {
-		if one != "offline_access" && !slices.Contains(all, one) {
+		if one != directory.ScopeOfflineAccess && !slices.Contains(all, one) {
 			all = append(all, one)
 		}
 	}
-	if slices.Contains(s.names, ".default") {
-		whole := scopes{audience: s.audience, names: []string{".default"}}
-		for name := range strings.FieldsSeq(whole.granted()) {
-			if !openID(name) {
-				all = append(all, s.audience+"/"+name)
+	if s.whole() {
+		for _, name := range granted {
+			if full := s.audience + "/" + name; !openID(name) && !slices.Contains(all, full) {
+				all = append(all, full)
 			}
 		}
 	}

@@ -28,6 +28,7 @@ type pending struct {
 	Device        *grant.Device  `json:"device,omitempty"`
 	App           string         `json:"app,omitempty"` // that waits at the device
 	Who           *proof         `json:"who,omitempty"` // was asked whether to continue
+	Consent       *consent       `json:"consent,omitempty"`
 }
 
 // app names the application that a page is about.
@@ -40,7 +41,7 @@ func (p *pending) app() string {
 
 // ask shows the sign-in page. With an error it is shown again.
 func (h *Handler) ask(x *exchange, about pending, user string, failed *Error) error {
-	about.Who = nil
+	about.Who, about.Consent = nil, nil
 	p := page{Title: "Sign in", User: user}
 	status := http.StatusOK
 	if failed != nil {
@@ -121,7 +122,11 @@ func (h *Handler) signIn(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	switch values.Get("action") {
+	action := values.Get("action")
+	if action != "accept" {
+		about.Consent = nil // who signs in or continues now may be somebody else than was asked
+	}
+	switch action {
 	case "cancel":
 		return h.cancel(x, about)
 	case "other":
@@ -130,6 +135,8 @@ func (h *Handler) signIn(x *exchange) error {
 		return h.resume(x, about, values.Get("key"))
 	case "continue":
 		return h.proceed(x, about)
+	case "accept":
+		return h.accept(x, about, values.Get("organization") == "true")
 	}
 	return h.signInWith(x, about, values)
 }
@@ -153,7 +160,7 @@ func (h *Handler) signInWith(x *exchange, about pending, values url.Values) erro
 	if about.Device != nil {
 		return h.confirm(x, about, p)
 	}
-	return h.issue(x, about.Authorization, p)
+	return h.allow(x, about, p)
 }
 
 // errOtherBrowser says that a form was made for a browser of another name. Two pages that are opened at

@@ -1,0 +1,164 @@
+package login
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"midas/internal/arm"
+	"midas/internal/directory"
+	"midas/internal/store"
+)
+
+func (h *Handler) adminConsentV2(x *exchange) error { return h.adminConsent(x, false) }
+
+func (h *Handler) adminConsentV1(x *exchange) error { return h.adminConsent(x, true) }
+
+// adminConsent asks an administrator to consent to an application for all users: to the scopes that
+// the request names, or to all that the application's registration lists. It gives no code.
+func (h *Handler) adminConsent(x *exchange, v1 bool) error {
+	values, err := parameters(x.r)
+	if err != nil {
+		return err
+	}
+	a, err := h.client(x, values)
+	if err != nil {
+		return err
+	}
+	a.Admin, a.Mode = true, "query"
+	if err := a.readAdminScope(values, v1); err != nil {
+		var e *Error
+		if errors.As(err, &e) {
+			return h.replyError(x, a, e)
+		}
+		return err
+	}
+	return h.start(x, pending{Authorization: a})
+}
+
+func (a *authorization) readAdminScope(values url.Values, v1 bool) error {
+	scope := values.Get("scope")
+	if v1 || scope == "" {
+		if !v1 {
+			return errMissingParameter("scope")
+		}
+		return nil
+	}
+	s, err := parseScopes(scope)
+	a.Scope = keep(s)
+	return err
+}
+
+// proceedAdmin asks for an administrator's consent. The page is shown whatever was granted before.
+func (h *Handler) proceedAdmin(x *exchange, about pending, s subject) error {
+	wanted := consent{All: true}
+	err := h.Directory.Store.View(x.r.Context(), func(tx store.Tx) (err error) {
+		wanted.Grants, err = h.adminWants(tx, s)
+		return err
+	})
+	if err == nil && len(wanted.Grants) == 0 {
+		err = errNothingRequired(s.client.Application)
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		return h.replyError(x, about.Authorization, e)
+	}
+	if err != nil {
+		return err
+	}
+	if !directory.ConsentsForAll(s.person.roles) {
+		e := errAdminConsent(s.client.Application)
+		x.ev.Err, x.ev.ErrorCode = e, "AADSTS90094"
+		about.Who = s.person.proof()
+		return h.showPending(x, http.StatusForbidden, "approval", about, page{
+			Title: "Approval required", User: isolated(s.person.UserPrincipalName, s.person.ID),
+			Consent: &consentView{App: named(s.client.DisplayName, s.client.AppID)},
+		})
+	}
+	return h.askConsent(x, about, s, wanted)
+}
+
+// adminWants gives what an application asks an administrator for. Microsoft's own clients need nothing.
+func (h *Handler) adminWants(tx store.Tx, s subject) ([]permissions, error) {
+	if s.client.FirstParty {
+		return nil, nil
+	}
+	if len(s.scopes.asked) > 0 && !s.scopes.whole() {
+		s.again = true
+		d, err := h.delegated(tx, s)
+		return d.missing, err
+	}
+	var all []permissions
+	for _, needs := range s.client.RequiredAccess() {
+		p, err := h.listed(tx, s, needs)
+		if err != nil {
+			return nil, err
+		}
+		if len(p.Scopes)+len(p.Roles) > 0 {
+			all = append(all, p)
+		}
+	}
+	if len(all) > 0 || len(s.scopes.asked) == 0 {
+		return all, nil
+	}
+	s.again = true
+	d, err := h.delegated(tx, s)
+	return d.missing, err
+}
+
+// listed gives what a registration lists of one resource, if the resource is in the tenant.
+func (h *Handler) listed(tx store.Tx, s subject, needs directory.RequiredAccess) (permissions, error) {
+	p := permissions{Client: s.client.principal.ID}
+	at, err := h.offer(tx, s.person.TenantID, needs.ResourceAppID)
+	var unknown *Error
+	if errors.As(err, &unknown) {
+		return p, nil
+	}
+	if err != nil {
+		return p, err
+	}
+	roles, err := h.Directory.RolesOf(tx, at.ServicePrincipal)
+	if err != nil {
+		return p, err
+	}
+	p.Resource, p.Scopes = at.ID, at.byID(needs.Permissions)
+	for _, r := range roles {
+		if r.Enabled && contains(needs.Roles, r.ID) && contains(r.AllowedMemberTypes, "Application") {
+			p.Roles = append(p.Roles, r.ID)
+		}
+	}
+	return p, nil
+}
+
+// recordRoles gives a client the app roles of a consent.
+func (h *Handler) recordRoles(tx store.Tx, s subject, p permissions, at offer) error {
+	if len(p.Roles) == 0 {
+		return nil
+	}
+	held, err := h.Directory.DirectoryRoles(tx, s.person.TenantID, s.person.ID)
+	if err != nil {
+		return err
+	}
+	if !directory.ConsentsForAll(held) || at.graph() && !directory.ConsentsToGraphRoles(held) {
+		return errAdminConsent(s.client.Application)
+	}
+	for _, role := range p.Roles {
+		_, err := h.Directory.AssignAppRole(tx, directory.AppRoleAssignment{
+			TenantID: s.person.TenantID, PrincipalID: p.Client, ResourceID: p.Resource, AppRoleID: arm.Fold(role),
+		})
+		if err != nil && !errors.Is(err, directory.ErrExists) {
+			return err
+		}
+	}
+	return nil
+}
+
+// replyAdmin tells the application that an administrator has consented.
+func (h *Handler) replyAdmin(x *exchange, a *authorization, p *person) error {
+	values := []field{{"admin_consent", "True"}, {"tenant", p.TenantID}}
+	if a.Scope != "" {
+		values = append(values, field{"scope", strings.TrimSpace(a.Scope)})
+	}
+	return h.reply(x, a, values...)
+}

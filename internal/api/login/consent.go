@@ -1,0 +1,232 @@
+package login
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"midas/internal/arm"
+	"midas/internal/directory"
+	"midas/internal/store"
+)
+
+// consent is what a consent page has shown. Its form carries it sealed, so that accepting grants what
+// was read and nothing else, whatever has changed meanwhile.
+type consent struct {
+	Grants []permissions `json:"grants"`
+	All    bool          `json:"all,omitempty"` // for all users, without being ticked
+}
+
+// allow lets a client act for a person who has signed in and wants to go on, after it has asked for what
+// they have not consented to.
+func (h *Handler) allow(x *exchange, about pending, p *person) error {
+	x.ev.Caller = p.ID
+	about.Consent = nil
+	s, err := h.asking(x, about, p)
+	if err != nil {
+		return err
+	}
+	if about.Authorization != nil && about.Authorization.Admin {
+		return h.proceedAdmin(x, about, s)
+	}
+	wanted, err := h.toConsent(x, s)
+	var e *Error
+	if errors.As(err, &e) && about.Authorization != nil {
+		return h.replyError(x, about.Authorization, e)
+	}
+	if err != nil {
+		return err
+	}
+	switch {
+	case len(wanted.Grants) > 0:
+		return h.askConsent(x, about, s, wanted)
+	case about.Device != nil:
+		return h.approve(x, about, p)
+	}
+	return h.issue(x, about.Authorization, p)
+}
+
+// asking finds the client of a page in the person's tenant, and what it asks for.
+func (h *Handler) asking(x *exchange, about pending, p *person) (s subject, err error) {
+	id, scope := "", ""
+	if a := about.Authorization; a != nil {
+		id, scope, s.again = a.ClientID, a.Scope, a.Again
+		err = h.member(x, a, p)
+	} else {
+		id, scope = about.Device.ClientID, about.Device.Scope
+		err = h.mayApprove(x, *about.Device, p)
+	}
+	if err != nil {
+		return s, err
+	}
+	tenant, err := h.admit(x, p.TenantID)
+	if err != nil {
+		return s, err
+	}
+	s.person = p
+	if s.client, err = h.findClient(x.r.Context(), tenant, id); err != nil {
+		return s, err
+	}
+	if !s.client.FirstParty && !s.client.principal.Enabled {
+		return s, errDisabled(id, s.client.DisplayName)
+	}
+	if scope != "" { // otherwise the token request says what for, and is refused what was not granted
+		s.scopes, err = parseScopes(scope)
+	}
+	return s, err
+}
+
+// toConsent gives what a person has to be asked for.
+func (h *Handler) toConsent(x *exchange, s subject) (c consent, err error) {
+	if len(s.scopes.asked) == 0 {
+		return c, nil
+	}
+	err = h.Directory.Store.View(x.r.Context(), func(tx store.Tx) error {
+		d, err := h.delegated(tx, s)
+		c.Grants = append(d.missing, d.combined...)
+		return err
+	})
+	return c, err
+}
+
+// askConsent shows the consent page, or says that it takes an administrator.
+func (h *Handler) askConsent(x *exchange, about pending, s subject, wanted consent) error {
+	if a := about.Authorization; a != nil && a.silent() {
+		return h.silent(x, a, s, wanted)
+	}
+	about.Who, about.Consent = s.person.proof(), &wanted
+	view, err := h.view(x.r.Context(), s, wanted)
+	if err != nil {
+		return err
+	}
+	if about.Authorization != nil {
+		view.ReturnsTo = about.Authorization.RedirectURI
+	}
+	p := page{Title: "Permissions requested", User: isolated(s.person.UserPrincipalName, s.person.ID), Consent: view}
+	if view.NeedsAdmin && !directory.ConsentsForAll(s.person.roles) || view.NeedsGraphAdmin && !directory.ConsentsToGraphRoles(s.person.roles) {
+		e := errAdminConsent(s.client.Application)
+		x.ev.Err, x.ev.ErrorCode = e, "AADSTS90094"
+		about.Consent = nil
+		p.Title = "Approval required"
+		return h.showPending(x, e.Status, "approval", about, p)
+	}
+	return h.showPending(x, http.StatusOK, "consent", about, p)
+}
+
+// silent answers a request that allows no page. That a middle tier lacks something is not the
+// client's fault, and does not keep it from its own tokens.
+func (h *Handler) silent(x *exchange, a *authorization, s subject, wanted consent) error {
+	for _, one := range wanted.Grants {
+		if arm.SameName(one.Client, s.client.principal.ID) {
+			return h.replyError(x, a, errSilentConsent(s.client.Application))
+		}
+	}
+	return h.issue(x, a, s.person)
+}
+
+// accept grants what a consent page has shown to who was asked, and goes on.
+func (h *Handler) accept(x *exchange, about pending, organization bool) error {
+	if about.Consent == nil {
+		return errStalePage(errors.New("the form is not of a consent page"))
+	}
+	p, err := h.byForm(x, about)
+	if err != nil {
+		return err
+	}
+	if p == nil {
+		return h.ask(x, about, "", nil)
+	}
+	x.ev.Caller = p.ID
+	s, err := h.asking(x, about, p)
+	if err != nil {
+		return err
+	}
+	if a := about.Authorization; a != nil {
+		if to, found := findRedirect(s.client.Redirects, a.RedirectURI); !found || to.page != a.Page {
+			return errRedirect(a.RedirectURI, a.ClientID)
+		}
+	}
+	shown := *about.Consent
+	shown.All = shown.All || organization
+	if shown.All && !directory.ConsentsForAll(p.roles) {
+		return errAdminConsent(s.client.Application)
+	}
+	if _, err := h.Directory.Store.Update(x.r.Context(), func(tx store.Tx) error { return h.record(tx, s, shown) }); err != nil {
+		return unrecorded(err)
+	}
+	if about.Authorization != nil {
+		again := *about.Authorization
+		again.Again = false // it was asked
+		about.Authorization = &again
+		if again.Admin {
+			return h.replyAdmin(x, &again, p)
+		}
+	}
+	return h.allow(x, about, p)
+}
+
+// record writes the grants of a consent. What the person may consent to is looked up again: it may
+// have changed since the page was shown.
+func (h *Handler) record(tx store.Tx, s subject, c consent) error {
+	roles, err := h.Directory.DirectoryRoles(tx, s.person.TenantID, s.person.ID)
+	if err != nil {
+		return err
+	}
+	admin := directory.ConsentsForAll(roles)
+	if c.All && !admin {
+		return errAdminConsent(s.client.Application)
+	}
+	for _, one := range c.Grants {
+		at, err := h.offered(tx, s.person.TenantID, one.Resource)
+		if err != nil {
+			return err
+		}
+		for _, value := range one.Scopes {
+			if at.needsAdmin(value) && !admin {
+				return errAdminConsent(s.client.Application)
+			}
+		}
+		if err := h.recordOne(tx, s, one, c.All); err != nil {
+			return err
+		}
+		if err := h.recordRoles(tx, s, one, at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (h *Handler) recordOne(tx store.Tx, s subject, p permissions, all bool) error {
+	if len(p.Scopes) == 0 {
+		return nil
+	}
+	g := directory.PermissionGrant{
+		TenantID: s.person.TenantID, ClientID: p.Client, ResourceID: p.Resource,
+		ConsentType: directory.ConsentPrincipal, PrincipalID: s.person.ID, Scope: joined(p.Scopes),
+	}
+	if all {
+		g.ConsentType, g.PrincipalID = directory.ConsentAllPrincipals, ""
+	}
+	_, err := h.Directory.AddPermissions(tx, g)
+	return err
+}
+
+// offered is offer of the resource with an object id.
+func (h *Handler) offered(tx store.Tx, tenant, id string) (offer, error) {
+	p, err := h.Directory.ServicePrincipal(tx, tenant, id)
+	if err != nil {
+		return offer{}, fmt.Errorf("find resource %s: %w", id, err)
+	}
+	return h.offerOf(tx, p)
+}
+
+// unrecorded words why a consent was not written.
+func unrecorded(err error) error {
+	switch {
+	case errors.Is(err, directory.ErrNotFound):
+		return errStalePage(err) // an application or the user has ended since the page was shown
+	case errors.Is(err, directory.ErrInvalid), errors.Is(err, directory.ErrTooManyGrants):
+		return errNotRecorded(err)
+	}
+	return err
+}

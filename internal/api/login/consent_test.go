@@ -1,0 +1,479 @@
+package login_test
+
+import (
+	"encoding/json"
+	"errors"
+	"html"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"midas/internal/directory"
+	"midas/internal/store"
+	"midas/internal/throttle"
+)
+
+const (
+	carol   = "carol@" + domain // who administers nothing
+	carolID = "11111111-0000-4000-8000-000000000004"
+	graphs  = "https://graph.microsoft.com"
+	manage  = graphs + "/Directory.ReadWrite.All"
+	basics  = "openid profile email offline_access"
+)
+
+// newStrangers is a fixture whose applications nobody has consented to.
+func newStrangers(t testing.TB) *fixture {
+	f := newFixture(t)
+	f.people(t)
+	hash, err := f.Directory.HashPassword(t.Context(), password, throttle.Waiter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.update(t, func(tx store.Tx) error {
+		return f.Directory.CreateUser(tx, directory.User{ID: carolID, TenantID: tenant, UserPrincipalName: carol, DisplayName: "Carol", Enabled: true}, hash)
+	})
+	return f
+}
+
+// accept presses the button of a consent page, which must be one.
+func (b *browser) accept(w *httptest.ResponseRecorder, fields ...string) *httptest.ResponseRecorder {
+	b.t.Helper()
+	if !strings.Contains(w.Body.String(), "<h1>Permissions requested</h1>") {
+		b.t.Fatalf("status %d, no consent page: %s %s", w.Code, w.Header().Get("Location"), w.Body)
+	}
+	safePage(b.t, w)
+	return b.submit(w, append(fields, "action", "accept")...)
+}
+
+// open opens an address and continues as who has signed in, where a program of the machine asks.
+func (b *browser) open(address string) *httptest.ResponseRecorder {
+	b.t.Helper()
+	w := b.get(address)
+	if strings.Contains(w.Body.String(), "<h1>Choose an account</h1>") {
+		return b.submit(w, "action", "continue")
+	}
+	return w
+}
+
+// webAsks is the address of an authorization request of the server with a secret.
+func webAsks(scope string, changes ...string) string {
+	return asked(authorizeV2, append([]string{"client_id", webApp, "redirect_uri", webBack, "scope", scope}, changes...)...)
+}
+
+func webRedeems(code string, changes ...string) string {
+	return redeem(code, append([]string{"client_id", webApp, "client_secret", secret, "redirect_uri", webBack}, changes...)...)
+}
+
+func (f *fixture) grants(t testing.TB) (all []directory.PermissionGrant) {
+	t.Helper()
+	f.update(t, func(tx store.Tx) (err error) {
+		all, err = f.Directory.PermissionGrants(tx, tenant, "", 0)
+		return err
+	})
+	return all
+}
+
+// defines gives an application the properties of its registration that concern consent.
+func (f *fixture) defines(t testing.TB, app string, properties map[string]string) {
+	t.Helper()
+	f.update(t, func(tx store.Tx) error {
+		a, err := f.Directory.ApplicationByAppID(tx, tenant, app)
+		if err != nil {
+			return err
+		}
+		extra := map[string]json.RawMessage{}
+		for name, value := range properties {
+			extra[name] = json.RawMessage(value)
+		}
+		a.Extra = extra
+		return f.Directory.UpdateApplication(tx, a)
+	})
+}
+
+// TestALinkWithoutAPageGivesNothing is the attack: a person with a session opens one link of an
+// application that somebody else has made.
+func TestALinkWithoutAPageGivesNothing(t *testing.T) {
+	f := newStrangers(t)
+	for _, name := range []string{alice, carol} {
+		b := f.browse(t)
+		b.signIn(b.get(asked(authorizeV2)), name)
+		for _, scope := range []string{arms + "/.default " + basics, graphs + "/.default", "User.Read", "openid", "api://api/Read", apiApp + "/.default", graphs + "/Directory.AccessAsUser.All"} {
+			for _, path := range []string{authorizeV2, "/common/oauth2/v2.0/authorize", "/" + domain + "/oauth2/v2.0/authorize"} {
+				to, values := reply(t, b.get(asked(path, "client_id", webApp, "redirect_uri", webBack, "scope", scope, "prompt", "none")))
+				if to != webBack || values.Get("error") != "interaction_required" || values.Get("suberror") != "consent_required" || values.Get("code") != "" || !strings.HasPrefix(values.Get("error_description"),
+					"AADSTS65001: The user or administrator has not consented to use the application with ID '"+webApp+"' named 'Web <i>app</i>'. Send an interactive authorization request for this user and resource.") {
+					t.Errorf("%s: %s %v", scope, to, values)
+				}
+			}
+		}
+		_, values := reply(t, b.get(asked("/"+tenant+"/oauth2/authorize", "client_id", webApp, "redirect_uri", webBack, "scope", "", "resource", arms, "prompt", "none")))
+		if values.Get("error") != "interaction_required" {
+			t.Errorf("version 1: %v", values)
+		}
+		// The endpoint without version lets the resource be named at the end only.
+		_, values = reply(t, b.get(asked("/"+tenant+"/oauth2/authorize", "client_id", webApp, "redirect_uri", webBack, "scope", "", "prompt", "none")))
+		f.refused(t, f.post(tokenV1, webRedeems(values.Get("code"), "resource", arms)), 400, 65001)
+	}
+	if all := f.grants(t); len(all) != 0 {
+		t.Errorf("grants %v", all)
+	}
+}
+
+// TestConsentIsAskedOnce accepts, and is not asked again but for more.
+func TestConsentIsAskedOnce(t *testing.T) {
+	f := newStrangers(t)
+	b := f.browse(t)
+	scope := arms + "/user_impersonation openid offline_access"
+	w := b.signIn(b.get(webAsks(scope)), carol)
+	for _, must := range []string{
+		"<bdi>Web &lt;i&gt;app&lt;/i&gt;</bdi>", webApp, "Published by <bdi>contoso.example</bdi>, unverified", "<bdi>" + webBack + "</bdi>",
+		"Windows Azure Service Management API", "Access Azure Resource Manager as you", "Microsoft Graph", "Sign you in", "Maintain access", carol,
+	} {
+		if !strings.Contains(w.Body.String(), must) {
+			t.Errorf("the page lacks %s: %s", must, w.Body)
+		}
+	}
+	if strings.Contains(w.Body.String(), `name="organization"`) {
+		t.Error("who administers nothing is offered to consent for all")
+	}
+	_, values := reply(t, b.accept(w))
+	answer, claims := f.granted(t, f.post(tokenV2, webRedeems(values.Get("code"))))
+	if claims.Scopes != "user_impersonation" || claims.ObjectID != carolID || claims.AppID != webApp || answer["id_token"] == nil || answer["refresh_token"] == nil {
+		t.Errorf("claims %v, answer %v", claims, answer)
+	}
+	for _, again := range []string{webAsks(scope), webAsks(scope, "prompt", "none"), webAsks(arms+"/.default", "prompt", "none"), webAsks("openid", "prompt", "none")} {
+		if _, values := reply(t, b.get(again)); values.Get("code") == "" {
+			t.Errorf("%s: %v", again, values)
+		}
+	}
+	// More, or somebody else, or another application, is asked for.
+	if _, values := reply(t, b.get(webAsks("User.Read", "prompt", "none"))); values.Get("error") != "interaction_required" {
+		t.Errorf("more: %v", values)
+	}
+	if w := b.open(asked(authorizeV2, "client_id", localApp)); !strings.Contains(w.Body.String(), "Permissions requested") {
+		t.Errorf("another application: %s", w.Body)
+	}
+	if w := f.browse(t); !strings.Contains(w.signIn(w.get(webAsks(scope)), alice).Body.String(), "Permissions requested") {
+		t.Error("somebody else is not asked")
+	}
+	want := []string{
+		"Principal " + carolID + " offline_access openid",
+		"Principal " + carolID + " user_impersonation",
+	}
+	if got := f.summary(t); !slices.Equal(got, want) {
+		t.Errorf("grants %q, want %q", got, want)
+	}
+}
+
+// summary is what has been granted, in order.
+func (f *fixture) summary(t testing.TB) (all []string) {
+	for _, g := range f.grants(t) {
+		values := strings.Fields(g.Scope)
+		slices.Sort(values)
+		all = append(all, strings.TrimSpace(g.ConsentType+" "+g.PrincipalID)+" "+strings.Join(values, " "))
+	}
+	slices.Sort(all)
+	return all
+}
+
+func TestConsentIsDeclined(t *testing.T) {
+	f := newStrangers(t)
+	b := f.browse(t)
+	_, values := reply(t, b.submit(b.signIn(b.get(webAsks("User.Read")), carol), "action", "cancel"))
+	if values.Get("error") != "access_denied" || !strings.HasPrefix(values.Get("error_description"), "AADSTS65004: ") || values.Get("state") != "st&<ate" {
+		t.Errorf("%v", values)
+	}
+	device, user := f.startDevice(t, deviceV2, "client_id", localApp)
+	w := b.allow(user, carol)
+	b.submit(w, "action", "cancel")
+	f.refused(t, f.post(tokenV2, polling(device, "client_id", localApp)), 400, 70017)
+	if all := f.grants(t); len(all) != 0 {
+		t.Errorf("grants %v", all)
+	}
+}
+
+func TestPromptConsentAsksAgain(t *testing.T) {
+	f := newStrangers(t)
+	f.consent(t, webApp, directory.GraphAppID, "", "User.Read "+basics)
+	b := f.browse(t)
+	w := b.signIn(b.get(webAsks("User.Read openid", "prompt", "consent")), carol)
+	_, values := reply(t, b.accept(w))
+	if values.Get("code") == "" {
+		t.Errorf("%v", values)
+	}
+	if !slices.Contains(f.summary(t), "Principal "+carolID+" User.Read openid") {
+		t.Errorf("grants %q", f.summary(t))
+	}
+	if w := b.get(webAsks("User.Read openid", "prompt", "consent")); !strings.Contains(w.Body.String(), "Permissions requested") {
+		t.Error("it is not asked a second time")
+	}
+}
+
+// TestAdministratorsConsentForAll ticks the box, as who may and as who may not.
+func TestAdministratorsConsentForAll(t *testing.T) {
+	for _, role := range []string{"", directory.DirectoryReaders, directory.GlobalAdministrator, directory.ApplicationAdministrator, directory.CloudAppAdministrator, directory.PrivilegedRoleAdmin} {
+		f := newStrangers(t)
+		may := role != "" && role != directory.DirectoryReaders
+		if role != "" {
+			f.update(t, func(tx store.Tx) error { return f.Directory.AssignDirectoryRole(tx, tenant, role, carolID) })
+		}
+		b := f.browse(t)
+		w := b.signIn(b.get(webAsks("User.Read")), carol)
+		if strings.Contains(w.Body.String(), `name="organization"`) != may {
+			t.Errorf("role %s: the box is there or not", role)
+		}
+		w = b.accept(w, "organization", "true") // whether the box was shown or not
+		if !may {
+			if w.Code != 403 || !strings.Contains(w.Body.String(), "AADSTS90094") || len(f.grants(t)) != 0 {
+				t.Errorf("role %s: status %d, grants %q", role, w.Code, f.summary(t))
+			}
+			continue
+		}
+		reply(t, w)
+		if got := f.summary(t); !slices.Equal(got, []string{"AllPrincipals User.Read"}) {
+			t.Errorf("role %s: grants %q", role, got)
+		}
+		everyone := f.browse(t)
+		if _, values := reply(t, everyone.signIn(everyone.get(webAsks("User.Read")), alice)); values.Get("code") == "" {
+			t.Errorf("role %s: others are asked still: %v", role, values)
+		}
+	}
+}
+
+// TestAdminOnlyPermissions are not a person's to give.
+func TestAdminOnlyPermissions(t *testing.T) {
+	f := newStrangers(t)
+	b := f.browse(t)
+	w := b.signIn(b.get(webAsks(manage+" openid")), carol)
+	if w.Code != 403 || !strings.Contains(w.Body.String(), "AADSTS90094") || strings.Contains(w.Body.String(), `value="accept"`) {
+		t.Fatalf("status %d: %s", w.Code, w.Body)
+	}
+	safePage(t, w)
+	for _, forged := range []string{"accept", "continue"} {
+		if w := b.submit(w, "action", forged, "organization", "true"); w.Code == 303 {
+			t.Errorf("%s: %s", forged, w.Header().Get("Location"))
+		}
+	}
+	_, values := reply(t, b.submit(w, "action", "cancel"))
+	if values.Get("error") != "access_denied" {
+		t.Errorf("%v", values)
+	}
+	if len(f.grants(t)) != 0 {
+		t.Fatalf("grants %q", f.summary(t))
+	}
+	// An administrator comes to the same page, and consents for themselves.
+	reply(t, b.accept(b.signIn(b.submit(w, "action", "other"), alice)))
+	if got := f.summary(t); !slices.Equal(got, []string{"Principal " + aliceID + " Directory.ReadWrite.All openid"}) {
+		t.Errorf("grants %q", got)
+	}
+}
+
+// TestConsentFormsGrantWhatTheyShowed sends forms of consent pages again, elsewhere, and after things
+// have changed.
+func TestConsentFormsGrantWhatTheyShowed(t *testing.T) {
+	f := newStrangers(t)
+	f.defines(t, webApp, map[string]string{"requiredResourceAccess": `[{"resourceAppId":"` + directory.GraphAppID + `","resourceAccess":[{"id":"e1fe6dd8-ba31-4d61-89e7-88639da4683d","type":"Scope"}]}]`})
+	b := f.browse(t)
+	w := b.signIn(b.get(webAsks(graphs+"/.default")), carol)
+	action, form := formOf(t, w)
+	form.Set("action", "accept")
+	stranger := f.browse(t)
+	stranger.signIn(stranger.get(asked(authorizeV2)), alice)
+	if w := stranger.post(action, form); w.Header().Get("Location") != "" || len(f.grants(t)) != 0 {
+		t.Errorf("in another browser: status %d, %s, grants %q", w.Code, w.Header().Get("Location"), f.summary(t))
+	}
+	more := url.Values{}
+	for name, values := range form {
+		more[name] = values
+	}
+	for _, field := range []string{"scope", "client_id", "consent", "grants", "user"} {
+		more.Set(field, manage)
+	}
+	// The registration asks for more than when the page was shown.
+	f.defines(t, webApp, map[string]string{"requiredResourceAccess": `[{"resourceAppId":"` + directory.GraphAppID + `","resourceAccess":[{"id":"b4e74841-8e56-480b-be8b-910348b18b4c","type":"Scope"},{"id":"0e263e50-5827-48a4-b97c-d940288653c7","type":"Scope"}]}]`})
+	for range 2 { // and twice, as an impatient person does
+		reply(t, b.post(action, more))
+		if got := f.summary(t); !slices.Equal(got, []string{"Principal " + carolID + " User.Read"}) {
+			t.Errorf("grants %q", got)
+		}
+	}
+	// Somebody else signs in with the same browser: they were not asked.
+	form.Set("request", formRequest(t, b.get(webAsks("User.ReadWrite"))))
+	b.signIn(b.get(asked(authorizeV2, "prompt", "login")), alice)
+	if w := b.post(action, form); w.Code != 200 || !strings.Contains(w.Body.String(), "<h1>Sign in</h1>") || len(f.grants(t)) != 1 {
+		t.Errorf("by somebody else: status %d, grants %q", w.Code, f.summary(t))
+	}
+	b.signIn(b.get(asked(authorizeV2, "prompt", "login")), carol)
+	// The address to which the answer would go was taken back.
+	form.Set("request", formRequest(t, b.get(webAsks("User.ReadWrite"))))
+	f.update(t, func(tx store.Tx) error {
+		a, err := f.Directory.ApplicationByAppID(tx, tenant, webApp)
+		a.Redirects = directory.Redirects{Web: []string{"https://app.test/new"}}
+		return errors.Join(err, f.Directory.UpdateApplication(tx, a))
+	})
+	if w := b.post(action, form); w.Code != 400 || !strings.Contains(w.Body.String(), "AADSTS50011") || len(f.grants(t)) != 1 {
+		t.Errorf("status %d, grants %q", w.Code, f.summary(t))
+	}
+}
+
+func formRequest(t testing.TB, w *httptest.ResponseRecorder) string {
+	t.Helper()
+	_, values := formOf(t, w)
+	return values.Get("request")
+}
+
+// TestAcceptLooksAgain has what a person may consent to change while the page is open.
+func TestAcceptLooksAgain(t *testing.T) {
+	scopes := func(kind string) map[string]string {
+		return map[string]string{"api": `{"oauth2PermissionScopes":[{"id":"22222222-0000-4000-8000-000000000001","value":"Read","type":"` + kind + `","isEnabled":true,"userConsentDisplayName":"Read your things"}]}`}
+	}
+	f := newStrangers(t)
+	f.defines(t, apiApp, scopes("User"))
+	b := f.browse(t)
+	w := b.signIn(b.get(webAsks("api://api/Read")), carol)
+	if !strings.Contains(w.Body.String(), "<bdi>Read your things</bdi>") {
+		t.Errorf("the page has not the resource's words: %s", w.Body)
+	}
+	f.defines(t, apiApp, scopes("Admin"))
+	if w := b.accept(w); w.Code != 403 || !strings.Contains(w.Body.String(), "AADSTS90094") || len(f.grants(t)) != 0 {
+		t.Errorf("status %d, grants %q", w.Code, f.summary(t))
+	}
+	f.defines(t, apiApp, map[string]string{"api": `{"oauth2PermissionScopes":[{"id":"22222222-0000-4000-8000-000000000002","value":"Write","type":"User","isEnabled":true}]}`})
+	if w := b.accept(w); w.Code != 403 {
+		t.Errorf("a permission that is gone: status %d", w.Code)
+	}
+	// An administrator is one no longer.
+	admin := f.browse(t)
+	page := admin.signIn(admin.get(webAsks(manage)), alice)
+	f.update(t, func(tx store.Tx) error {
+		return f.Directory.RemoveDirectoryRole(tx, tenant, directory.GlobalAdministrator, aliceID)
+	})
+	for _, all := range []string{"", "true"} {
+		if w := admin.accept(page, "organization", all); w.Code != 403 || len(f.grants(t)) != 0 {
+			t.Errorf("status %d, grants %q", w.Code, f.summary(t))
+		}
+	}
+	// The client is gone.
+	page = b.get(webAsks("User.Read"))
+	f.update(t, func(tx store.Tx) error { return f.Directory.DeleteServicePrincipal(tx, tenant, "sp-"+webApp) })
+	if w := b.accept(page); w.Code != 400 || len(f.grants(t)) != 0 {
+		t.Errorf("status %d, grants %q", w.Code, f.summary(t))
+	}
+}
+
+// TestScopesThatAreNoPermissions are refused where a resource says which it has.
+func TestScopesThatAreNoPermissions(t *testing.T) {
+	f := newStrangers(t)
+	f.defines(t, apiApp, map[string]string{"api": `{"oauth2PermissionScopes":[
+		{"id":"22222222-0000-4000-8000-000000000001","value":"Read","type":"User","isEnabled":true},
+		{"id":"22222222-0000-4000-8000-000000000002","value":"Off","type":"User","isEnabled":false}, 7, {"value":"a b"}]}`})
+	f.consent(t, webApp, apiApp, carolID, "Read Off Other user_impersonation")
+	b := f.browse(t)
+	b.signIn(b.get(asked(authorizeV2)), carol)
+	for scope, want := range map[string]string{
+		"api://api/Read": "", "api://api/read": "", "api://api/.default": "",
+		"api://api/Off": "AADSTS650053", "api://api/Other": "AADSTS650053", "api://api/user_impersonation": "AADSTS650053",
+		"Mail.Everything": "AADSTS650053", arms + "/Other": "AADSTS650053",
+		"https://vault.example/.default": "AADSTS500011", "api://nowhere/Read": "AADSTS500011", origin + "/x": "AADSTS500011",
+	} {
+		_, values := reply(t, b.get(webAsks(scope, "prompt", "none")))
+		if want == "" && values.Get("code") == "" || !strings.HasPrefix(values.Get("error_description"), want) {
+			t.Errorf("%s: %v", scope, values)
+		}
+		if want == "" {
+			if _, claims := f.granted(t, f.post(tokenV2, webRedeems(values.Get("code")))); claims.Scopes != "Read" {
+				t.Errorf("%s: scp %q", scope, claims.Scopes)
+			}
+		}
+	}
+}
+
+// TestNamesOnConsentPages cannot pretend to be other parts of the page.
+func TestNamesOnConsentPages(t *testing.T) {
+	for name, shown := range map[string]string{
+		"\u202eppA neewT\u202c":            "ppA neewT",
+		"\u200b\u2060 \u00a0\u3000":        webApp,
+		"":                                 webApp,
+		"A\u0000B\nC\u2066D\ufeff":         "AB CD",
+		"</bdi><form action=//evil.test>":  html.EscapeString("</bdi><form action=//evil.test>"),
+		strings.Repeat("x", 500):           strings.Repeat("x", 120) + "…",
+		"Microsoft \u2067Azure\u2069  CLI": "Microsoft Azure CLI",
+	} {
+		f := newStrangers(t)
+		f.update(t, func(tx store.Tx) error {
+			a, err := f.Directory.ApplicationByAppID(tx, tenant, webApp)
+			a.DisplayName = name
+			return errors.Join(err, f.Directory.UpdateApplication(tx, a))
+		})
+		b := f.browse(t)
+		w := b.signIn(b.get(webAsks("User.Read")), carol)
+		safePage(t, w)
+		if !strings.Contains(w.Body.String(), "<strong><bdi>"+shown+"</bdi></strong>") {
+			t.Errorf("%q: %s", name, w.Body)
+		}
+	}
+}
+
+// TestAnApplicationAtItselfNeedsNoConsent, and neither do Microsoft's own clients.
+func TestAnApplicationAtItselfNeedsNoConsent(t *testing.T) {
+	f := newStrangers(t)
+	b := f.browse(t)
+	_, values := reply(t, b.signIn(b.get(webAsks(webApp+"/.default")), carol))
+	if _, claims := f.granted(t, f.post(tokenV2, webRedeems(values.Get("code")))); claims.Audience != webApp || claims.Scopes != "user_impersonation" {
+		t.Errorf("claims %v", claims)
+	}
+	if _, values := reply(t, b.open(asked(authorizeV2))); values.Get("code") == "" {
+		t.Errorf("Azure CLI: %v", values)
+	}
+	if len(f.grants(t)) != 0 {
+		t.Errorf("grants %q", f.summary(t))
+	}
+}
+
+// TestCombinedConsent asks for what the middle tier needs together with what the client needs.
+func TestCombinedConsent(t *testing.T) {
+	f := newStrangers(t)
+	f.defines(t, apiApp, map[string]string{
+		"api": `{"knownClientApplications":["` + webApp + `"]}`,
+		"requiredResourceAccess": `[{"resourceAppId":"` + directory.ARMAppID + `","resourceAccess":[{"id":"41094075-9dad-400e-a0bd-54e686782033","type":"Scope"}]},
+			{"resourceAppId":"` + directory.GraphAppID + `","resourceAccess":[{"id":"c5366453-9fb0-48a5-a156-24f0c49a4b84","type":"Scope"}]}]`,
+	})
+	b := f.browse(t)
+	w := b.signIn(b.get(webAsks("api://api/.default")), carol)
+	if !strings.Contains(w.Body.String(), "<bdi>API</bdi>, which it calls, at <strong><bdi>Windows Azure Service Management API</bdi>") {
+		t.Errorf("page %s", w.Body)
+	}
+	_, values := reply(t, b.accept(w))
+	call, _ := f.granted(t, f.post(tokenV2, webRedeems(values.Get("code"))))
+	passing := url.Values{
+		"grant_type": {"urn:ietf:params:oauth:grant-type:jwt-bearer"}, "client_id": {apiApp}, "client_secret": {secret},
+		"assertion": {call["access_token"].(string)}, "requested_token_use": {"on_behalf_of"}, "scope": {arms + "/.default"},
+	}
+	if _, claims := f.granted(t, f.post(tokenV2, passing.Encode())); claims.AppID != apiApp || claims.Scopes != "user_impersonation" {
+		t.Errorf("claims %v", claims)
+	}
+	// What takes an administrator is not asked for, and is not there.
+	f.refused(t, f.post(tokenV2, changed(passing, "scope", manage)), 400, 65001)
+	// A client that the middle tier does not know is asked for nothing but its own.
+	if w := b.open(asked(authorizeV2, "client_id", localApp, "scope", "api://api/.default")); !strings.Contains(w.Body.String(), "Permissions requested") || strings.Contains(w.Body.String(), "which it calls") {
+		t.Errorf("page %s", w.Body)
+	}
+}
+
+// TestPreauthorizedClientsNeedNoConsent at the resource whose owner says so, for what they say.
+func TestPreauthorizedClientsNeedNoConsent(t *testing.T) {
+	f := newStrangers(t)
+	f.defines(t, apiApp, map[string]string{"api": `{"oauth2PermissionScopes":[
+		{"id":"22222222-0000-4000-8000-000000000001","value":"Read","type":"User","isEnabled":true},
+		{"id":"22222222-0000-4000-8000-000000000002","value":"Write","type":"User","isEnabled":true}],
+		"preAuthorizedApplications":[{"appId":"` + webApp + `","delegatedPermissionIds":["22222222-0000-4000-8000-000000000001"]}]}`})
+	b := f.browse(t)
+	b.signIn(b.get(asked(authorizeV2)), carol)
+	for scope, granted := range map[string]bool{"api://api/Read": true, "api://api/.default": true, "api://api/Write": false, "api://api/Read api://api/Write": false, arms + "/.default": false} {
+		if _, values := reply(t, b.get(webAsks(scope, "prompt", "none"))); (values.Get("code") != "") != granted {
+			t.Errorf("%s: %v", scope, values)
+		}
+	}
+}

@@ -1,0 +1,224 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"midas/internal/arm"
+	"midas/internal/directory"
+	"midas/internal/store"
+)
+
+// permissions is a set of delegated permissions of one client at one resource. A consent page shows
+// several of them, and its form carries them sealed.
+type permissions struct {
+	Client   string   `json:"client"`   // object id of its service principal
+	Resource string   `json:"resource"` // object id of its service principal
+	Scopes   []string `json:"scopes,omitempty"`
+	Roles    []string `json:"roles,omitempty"` // ids of app roles, which only an administrator's consent gives
+}
+
+// subject is a client that wants to act for a person, in the person's tenant.
+type subject struct {
+	client client
+	person *person
+	scopes scopes
+	again  bool // what was granted before is asked for again
+}
+
+// delegation is what a client asks to do for a person, held against what was granted.
+type delegation struct {
+	scopes   []string      // the scp of its tokens; only good while nothing is missing
+	missing  []permissions // without which it gets no token
+	combined []permissions // that its middle tier lacks, asked for on the same page
+}
+
+// mayAct gives what a client may do for a person: the scp of its tokens. Where something was not
+// granted, the error is errConsent.
+func (h *Handler) mayAct(ctx context.Context, s subject) (scopes []string, err error) {
+	var d delegation
+	err = h.Directory.Store.View(ctx, func(tx store.Tx) error {
+		d, err = h.delegated(tx, s)
+		return err
+	})
+	var visible *Error
+	switch {
+	case errors.As(err, &visible):
+		return nil, visible
+	case err != nil:
+		return nil, fmt.Errorf("find permission grants: %w", err)
+	case len(d.missing) > 0:
+		return nil, errConsent(s.client.Application)
+	}
+	return d.scopes, nil
+}
+
+// delegated finds out what a client may do for a person. Microsoft's own clients may without being
+// granted anything, and so may an application at itself. At a resource that is registered nowhere
+// nothing can be granted.
+func (h *Handler) delegated(tx store.Tx, s subject) (d delegation, err error) {
+	if s.client.FirstParty {
+		d.scopes = s.scopes.firstParty()
+		return d, nil
+	}
+	at, err := h.offer(tx, s.person.TenantID, s.scopes.audience)
+	if err != nil {
+		return d, err
+	}
+	wanted, err := at.named(s.client.Application, s.scopes.names)
+	if err != nil {
+		return d, err
+	}
+	if arm.SameName(at.AppID, s.client.AppID) {
+		if s.scopes.whole() {
+			wanted = union(wanted, []string{directory.UserImpersonation})
+		}
+		d.scopes = wanted
+		return d, nil
+	}
+	granted, err := h.Directory.Granted(tx, s.client.principal, at.ServicePrincipal, s.person.ID)
+	if err != nil {
+		return d, err
+	}
+	if s.scopes.whole() {
+		all, err := at.whole(s, granted)
+		if err != nil {
+			return d, err
+		}
+		wanted = union(wanted, all)
+		if d.combined, err = h.combined(tx, s, at); err != nil {
+			return d, err
+		}
+	}
+	d.scopes = wanted
+	if at.graph() {
+		d.scopes = union(wanted, without(s.scopes.basic(), []string{directory.ScopeOfflineAccess}))
+	}
+	lacks := without(wanted, granted)
+	if s.again {
+		lacks = wanted
+	}
+	basic, err := h.lackingBasic(tx, s, beyondBasic(wanted) && len(lacks) == 0)
+	if err == nil {
+		d.missing, err = h.missing(tx, s, basic, permissions{Resource: at.ID, Scopes: lacks})
+	}
+	return d, err
+}
+
+// lackingBasic gives the permissions of OpenID Connect that a client asks for and that were not
+// granted. They are permissions of Microsoft Graph. They come with any other permission there, and
+// with all that the client asks for elsewhere (rest): who lets it act for them lets it know them.
+func (h *Handler) lackingBasic(tx store.Tx, s subject, rest bool) ([]string, error) {
+	basic := s.scopes.basic()
+	switch {
+	case s.again || len(basic) == 0:
+		return basic, nil
+	case rest:
+		return nil, nil
+	}
+	graph, err := h.Directory.ServicePrincipalByAppID(tx, s.person.TenantID, directory.GraphAppID)
+	if err != nil {
+		return nil, err
+	}
+	granted, err := h.Directory.Granted(tx, s.client.principal, graph, s.person.ID)
+	if err != nil || beyondBasic(granted) {
+		return nil, err
+	}
+	return without(basic, granted), nil
+}
+
+// missing puts together what a client lacks at Microsoft Graph and elsewhere.
+func (h *Handler) missing(tx store.Tx, s subject, basic []string, rest permissions) (all []permissions, err error) {
+	rest.Client = s.client.principal.ID
+	if len(basic) > 0 {
+		graph, err := h.Directory.ServicePrincipalByAppID(tx, s.person.TenantID, directory.GraphAppID)
+		if err != nil {
+			return nil, err
+		}
+		if arm.SameName(graph.ID, rest.Resource) {
+			rest.Scopes = union(basic, rest.Scopes)
+		} else {
+			all = append(all, permissions{Client: rest.Client, Resource: graph.ID, Scopes: basic})
+		}
+	}
+	if len(rest.Scopes) > 0 {
+		all = append(all, rest)
+	}
+	return all, nil
+}
+
+// combined gives what a middle tier needs of others in order to serve the client, if its registration
+// knows the client. What the person may not grant is left out: it is the middle tier's to do without.
+func (h *Handler) combined(tx store.Tx, s subject, middle offer) (all []permissions, err error) {
+	if !middle.app.KnowsClient(s.client.AppID) {
+		return nil, nil
+	}
+	for _, needs := range middle.app.RequiredAccess() {
+		p, err := h.required(tx, s.person, middle.ServicePrincipal, needs)
+		if err != nil {
+			return nil, err
+		}
+		if len(p.Scopes) > 0 {
+			all = append(all, p)
+		}
+	}
+	return all, nil
+}
+
+// required gives the delegated permissions of a registration that were not granted yet and that the
+// person may grant.
+func (h *Handler) required(tx store.Tx, p *person, client directory.ServicePrincipal, needs directory.RequiredAccess) (permissions, error) {
+	lacks := permissions{Client: client.ID}
+	at, err := h.offer(tx, p.TenantID, needs.ResourceAppID)
+	var unknown *Error
+	if errors.As(err, &unknown) || err == nil && arm.SameName(at.ID, client.ID) {
+		return lacks, nil
+	}
+	if err != nil {
+		return lacks, err
+	}
+	granted, err := h.Directory.Granted(tx, client, at.ServicePrincipal, p.ID)
+	if err != nil {
+		return lacks, err
+	}
+	lacks.Resource = at.ID
+	for _, value := range without(at.byID(needs.Permissions), granted) {
+		if !at.needsAdmin(value) || directory.ConsentsForAll(p.roles) {
+			lacks.Scopes = append(lacks.Scopes, value)
+		}
+	}
+	return lacks, nil
+}
+
+// beyondBasic reports whether there are permissions other than those of OpenID Connect.
+func beyondBasic(values []string) bool {
+	return slices.ContainsFunc(values, func(v string) bool { return !openID(arm.Fold(v)) })
+}
+
+func contains(values []string, value string) bool {
+	return slices.ContainsFunc(values, func(v string) bool { return arm.SameName(v, value) })
+}
+
+// without gives what of the values is not among others.
+func without(values, others []string) []string {
+	var rest []string
+	for _, v := range values {
+		if !contains(others, v) {
+			rest = append(rest, v)
+		}
+	}
+	return rest
+}
+
+// union gives the values of both, each once.
+func union(values, more []string) []string {
+	all := slices.Clone(values)
+	for _, v := range more {
+		if !contains(all, v) {
+			all = append(all, v)
+		}
+	}
+	return all
+}
