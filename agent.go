@@ -24,6 +24,7 @@ import (
 	"midas/internal/api/metadata"
 	"midas/internal/atomicfile"
 	"midas/internal/host"
+	"midas/internal/peer"
 )
 
 // The files in an agent's folder.
@@ -54,6 +55,8 @@ type AgentConfig struct {
 
 	// enroll makes an agent that enrolls by itself and keeps nothing in a folder.
 	enroll func(context.Context) (agent.Credential, error)
+	// ownUser serves the processes of this user only, where the system can tell them apart.
+	ownUser bool
 }
 
 // EndpointConfig is one endpoint of an agent.
@@ -232,6 +235,11 @@ func (a *Agent) add(ctx context.Context, e EndpointConfig, metrics *httpx.Metric
 	if err != nil {
 		return err
 	}
+	if a.cfg.ownUser {
+		for i, l := range listeners {
+			listeners[i] = peer.OwnUser(l, a.refused)
+		}
+	}
 	server := httpx.Server(httpx.New(face, httpx.Options{Log: a.log, Metrics: metrics, Now: time.Now, NewID: uuid.NewString}), a.log)
 	s := serving{Server: server, listeners: listeners}
 	scheme, thumbprint := "http", ""
@@ -247,6 +255,9 @@ func (a *Agent) add(ctx context.Context, e EndpointConfig, metrics *httpx.Metric
 	a.env = append(a.env, metadata.Environment(metadata.Flavour(e.Flavour), origin, a.secret, thumbprint)...)
 	return nil
 }
+
+// refused notes that somebody else has tried to get a token.
+func (a *Agent) refused(reason error) { a.log.Debug("connection refused", "cause", reason) }
 
 // face makes the endpoint's protocol.
 func (a *Agent) face(e EndpointConfig) (*metadata.Endpoint, error) {

@@ -64,7 +64,8 @@ func (c *Client) Invite(ctx context.Context, resource string) (host.Secret, erro
 }
 
 // StartAgent runs an agent for a resource in this process, enrolled by the administrator, on free ports
-// of this machine.
+// of this machine. On Linux it serves the processes of this user and of root only; elsewhere the
+// flavours without a secret, such as imds, serve every user of the machine.
 func (c *Client) StartAgent(ctx context.Context, resource string, cfg AgentConfig) (*Agent, error) {
 	roots, err := os.ReadFile(c.CAFile)
 	if err != nil {
@@ -84,6 +85,6 @@ func (c *Client) StartAgent(ctx context.Context, resource string, cfg AgentConfi
 	if _, err := c.Invite(ctx, resource); err != nil {
 		return nil, err
 	}
-	cfg.enroll = enroll
+	cfg.enroll, cfg.ownUser = enroll, true
 	return StartAgent(ctx, cfg)
 }

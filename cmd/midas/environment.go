@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"net"
 	"os"
 	"strings"
@@ -38,9 +39,9 @@ type surroundings struct {
 	agent    workload
 }
 
-// environment is the command's: what there was, but for what would lead it elsewhere.
+// environment is the command's: what it begins with, but for what would lead it elsewhere.
 func (s surroundings) environment(base []string) []string {
-	set := append(s.agent.without(variables(s.client)), variable{"MIDAS_DATA", s.client.Data})
+	set := s.agent.own(append(variables(s.client), variable{"MIDAS_DATA", s.client.Data}))
 	set = append(set, s.agent.variables...)
 	for _, name := range []string{"HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"} {
 		set = append(set, variable{name, s.proxy})
@@ -58,9 +59,9 @@ func (s surroundings) environment(base []string) []string {
 	if !s.internet && !has(base, "AZURE_CORE_COLLECT_TELEMETRY") {
 		set = append(set, variable{"AZURE_CORE_COLLECT_TELEMETRY", "false"}) // it could not be sent
 	}
-	own := os.Getenv("BROWSER")
+	own := cmp.Or(os.Getenv(browserVariable), os.Getenv("BROWSER")) // the first is set within another midas exec
 	if strings.Contains(s.program, " ") || browser(own) == nil || has(base, browserVariable) {
-		return replace(base, set, s.agent.hidden("ALL_PROXY", "all_proxy")...)
+		return replace(base, set, "ALL_PROXY", "all_proxy")
 	}
 	set = append(set, variable{"BROWSER", s.program + " browse %s"}, variable{browserVariable, own})
 	return replace(base, set, "ALL_PROXY", "all_proxy")

@@ -18,6 +18,8 @@ type execCommand struct {
 	dataFlag
 	AllowInternet   bool     `help:"Let the command reach hosts other than Azure's too."`
 	As              string   `help:"Let the command believe that it runs on this resource, whose identities it then gets tokens for." placeholder:"ID"`
+	Env             []string `help:"With --as: hand this variable on to the command too, by its name, or set it; PREFIX* stands for all that begin so. Repeatable." placeholder:"NAME[=VALUE]" sep:"none"`
+	EnvAll          bool     `help:"With --as: hand on the whole environment, but for variables of Azure's clients and of Midas."`
 	KeepAzureConfig bool     `help:"Let Azure CLI keep its own configuration folder (AZURE_CONFIG_DIR or ~/.azure)."`
 	Command         []string `arg:"" passthrough:"" help:"Command to run, with its arguments."`
 }
@@ -28,13 +30,16 @@ func (execCommand) Help() string {
 
 The command is given a proxy (HTTPS_PROXY), a file of trusted certificates (SSL_CERT_FILE, REQUESTS_CA_BUNDLE, NODE_EXTRA_CA_CERTS and others), a folder of its own for Azure CLI in the data folder (AZURE_CONFIG_DIR), and the variables of "midas env". Where there is a browser, programs open pages of a sign-in in it (BROWSER), at the server's own address. A program that heeds neither proxy nor certificate variables is not led anywhere. The exit status is the command's, 127 if it was not found, 125 if midas itself failed.
 
-With --as, the command finds the metadata endpoints of a machine, or of any other resource that has identities: those of App Service by their variables, which all of Azure's libraries know, and 169.254.169.254 by the proxy and by AZURE_POD_IDENTITY_AUTHORITY_HOST. The administrator's secret is then left out of its environment.
+With --as, the command finds the metadata endpoints of a machine, or of any other resource that has identities: those of App Service by their variables, which all of Azure's libraries know, and 169.254.169.254 by the proxy and by AZURE_POD_IDENTITY_AUTHORITY_HOST. It is not the administrator: of the environment it gets what programs need to run (PATH, HOME, LANG, TERM, the variables of language runtimes and the like), and what --env names; credentials stay behind, whatever they are called. Azure CLI gets an empty folder.
+
+Only the command can use what is opened for it: the proxy wants the password in its URL, the endpoints of App Service their header. The metadata service has no secret; on Linux it answers this user's processes and root's only, elsewhere everybody on the machine.
 
 Examples:
 
   midas exec -- sh -c 'az login --service-principal -u $MIDAS_CLIENT_ID -p $MIDAS_CLIENT_SECRET --tenant $MIDAS_TENANT_ID'
   midas exec -- az identity create -g rg1 -n app
   midas exec --as /subscriptions/.../virtualMachines/web1 -- python app.py
+  midas exec --as /subscriptions/.../virtualMachines/web1 --env DATABASE_URL --env 'APP_*' -- python app.py
   midas exec -- bash`
 }
 
@@ -70,6 +75,9 @@ func (c *execCommand) run(ctx context.Context, to streams) (status int, err erro
 	if len(words) == 0 {
 		return exitExec, errors.New("there is no command to run: midas exec -- COMMAND")
 	}
+	if err := (inherited{c.Env, c.EnvAll}).check(); err != nil {
+		return exitExec, err
+	}
 	client, err := midas.OpenClient(c.Data)
 	if err != nil {
 		return exitExec, err
@@ -100,7 +108,7 @@ func (c *execCommand) run(ctx context.Context, to streams) (status int, err erro
 		return exitExec, err
 	}
 	defer func() { err = errors.Join(err, forget()) }()
-	azure, err := c.azureFolder(client)
+	azure, err := c.azureFolder(client, filepath.Dir(roots))
 	if err != nil {
 		return exitExec, err
 	}
@@ -110,16 +118,20 @@ func (c *execCommand) run(ctx context.Context, to streams) (status int, err erro
 	if around.program, err = os.Executable(); err != nil {
 		return exitExec, fmt.Errorf("find this program: %w", err)
 	}
-	cmd.Env = around.environment(os.Environ())
+	cmd.Env = around.environment(c.base())
 	return child.Run(cmd)
 }
 
-// azureFolder makes the folder for Azure CLI, or says that there is to be none.
-func (c *execCommand) azureFolder(client *midas.Client) (string, error) {
+// azureFolder makes the folder for Azure CLI, or says that there is to be none. A workload gets one in a
+// folder that ends with the command: in the one of the data folder the administrator is signed in.
+func (c *execCommand) azureFolder(client *midas.Client, temporary string) (string, error) {
 	if c.KeepAzureConfig {
 		return "", nil
 	}
 	folder := filepath.Join(client.Data, "azure")
+	if c.As != "" {
+		folder = filepath.Join(temporary, "azure")
+	}
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return "", fmt.Errorf("make a folder for Azure CLI: %w", err)
 	}

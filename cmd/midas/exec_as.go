@@ -44,21 +44,16 @@ func (w workload) close() error {
 	return w.agent.Close()
 }
 
-// without leaves out what a program on the resource would not have.
-func (w workload) without(all []variable) []variable {
+// own are the variables of a server that are not its administrator's: all that a workload is told.
+func (w workload) own(all []variable) []variable {
 	if w.agent == nil {
 		return all
 	}
 	return slices.DeleteFunc(all, func(v variable) bool {
-		return v.name == "MIDAS_CLIENT_ID" || v.name == "MIDAS_CLIENT_SECRET"
+		switch v.name {
+		case "MIDAS_ENDPOINT", "MIDAS_TENANT_ID", "MIDAS_SUBSCRIPTION_ID", "MIDAS_CA":
+			return false
+		}
+		return true
 	})
-}
-
-// hidden adds the variables that would make a program choose other endpoints, or be somebody else.
-func (w workload) hidden(names ...string) []string {
-	if w.agent == nil {
-		return names
-	}
-	return append(names, "IDENTITY_SERVER_THUMBPRINT", "IMDS_ENDPOINT", "DEFAULT_IDENTITY_CLIENT_ID",
-		"MIDAS_CLIENT_ID", "MIDAS_CLIENT_SECRET", "AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_FEDERATED_TOKEN_FILE")
 }

@@ -5,10 +5,16 @@
 // reached is decided by name: Azure's names, on their only port, are the server; the server's own
 // endpoint and loopback addresses are themselves; everything else is refused, unless the rest of the
 // world is let through. An Azure name never leads to the real Azure.
+//
+// Every user of the machine can reach a loopback port, so each request must show the password that is
+// in the proxy's URL (Proxy-Authorization, RFC 9110, 11.7), which only the command is given.
 package proxy
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +22,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/netip"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -36,6 +43,7 @@ type Config struct {
 type Proxy struct {
 	cfg      Config
 	listener net.Listener
+	password string
 	server   *http.Server
 	forward  *httputil.ReverseProxy
 	serving  sync.WaitGroup
@@ -60,9 +68,9 @@ func Start(cfg Config) (*Proxy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the proxy's port: %w", err)
 	}
-	p := &Proxy{cfg: cfg, listener: l, reported: map[string]bool{}}
+	p := &Proxy{cfg: cfg, listener: l, password: rand.Text(), reported: map[string]bool{}}
 	p.ended, p.end = context.WithCancel(context.Background())
-	p.server = &http.Server{Handler: p, ReadHeaderTimeout: 30 * time.Second}
+	p.server = &http.Server{Handler: p, ReadHeaderTimeout: 30 * time.Second, DisableGeneralOptionsHandler: true}
 	p.forward = &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) { // the request's own URL is the target, as a rule
 			if cfg.Metadata != "" && r.In.URL.Hostname() == metadataHost {
@@ -76,8 +84,26 @@ func Start(cfg Config) (*Proxy, error) {
 	return p, nil
 }
 
-// URL is the proxy's address, as HTTPS_PROXY has it.
-func (p *Proxy) URL() string { return "http://" + p.listener.Addr().String() }
+// user is the name in the proxy's URL. It is no secret.
+const user = "midas"
+
+// URL is the proxy's address with its password, as HTTPS_PROXY has it. It is a secret.
+func (p *Proxy) URL() string {
+	at := url.URL{Scheme: "http", User: url.UserPassword(user, p.password), Host: p.listener.Addr().String()}
+	return at.String()
+}
+
+// authenticated tells whether a request shows the password.
+func (p *Proxy) authenticated(r *http.Request) bool {
+	shown := r.Header["Proxy-Authorization"]
+	if len(shown) != 1 {
+		return false
+	}
+	basic := http.Request{Header: http.Header{"Authorization": shown}} // which has the parser
+	name, password, ok := basic.BasicAuth()
+	given, want := sha256.Sum256([]byte(name+":"+password)), sha256.Sum256([]byte(user+":"+p.password))
+	return subtle.ConstantTimeCompare(given[:], want[:]) == 1 && ok
+}
 
 // Close ends the proxy and every tunnel through it.
 func (p *Proxy) Close() error {
@@ -97,6 +123,11 @@ func (p *Proxy) Close() error {
 
 // ServeHTTP opens a tunnel, or passes a request on that is in clear.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !p.authenticated(r) {
+		w.Header().Set("Proxy-Authenticate", `Basic realm="midas exec"`)
+		http.Error(w, "midas: this proxy is for the command that midas exec runs; its URL has the password", http.StatusProxyAuthRequired)
+		return
+	}
 	if r.Method == http.MethodConnect {
 		p.connect(w, r)
 		return

@@ -3,6 +3,7 @@ package proxy_test
 import (
 	"bufio"
 	"crypto/tls"
+	"encoding/base64"
 	"errors"
 	"io"
 	"net"
@@ -150,23 +151,45 @@ func TestEachHostIsReportedOnce(t *testing.T) {
 func TestNothingButProxyRequests(t *testing.T) {
 	p := begin(t, proxy.Config{Server: "127.0.0.1:1"})
 	for _, path := range []string{"/", "/metadata/identity/oauth2/token"} {
-		resp, err := http.Get(p.URL() + path)
+		req, err := http.NewRequestWithContext(t.Context(), "GET", p.URL()+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		password, _ := req.URL.User.Password()
+		req.Header.Set("Proxy-Authorization", basic(req.URL.User.Username(), password))
+		resp, err := http.DefaultClient.Do(req)
 		if err != nil || resp.StatusCode != http.StatusBadRequest {
 			t.Errorf("%s: %v %v", path, resp, err)
 		}
 	}
 }
 
+// shown is a proxy's address and the header with its password.
+func shown(t *testing.T, p *proxy.Proxy) (address, header string) {
+	t.Helper()
+	at, err := url.Parse(p.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	password, _ := at.User.Password()
+	return at.Host, "Proxy-Authorization: " + basic(at.User.Username(), password) + "\r\n"
+}
+
+func basic(user, password string) string {
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
+}
+
 // tunnel opens one by hand.
 func tunnel(t *testing.T, p *proxy.Proxy, target string) (*net.TCPConn, *bufio.Reader) {
 	t.Helper()
-	conn, err := net.Dial("tcp", strings.TrimPrefix(p.URL(), "http://"))
+	address, header := shown(t, p)
+	conn, err := net.Dial("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
 	// What follows the request at once must not be lost.
-	if _, err := io.WriteString(conn, "CONNECT "+target+" HTTP/1.1\r\nHost: "+target+"\r\n\r\nhello "); err != nil {
+	if _, err := io.WriteString(conn, "CONNECT "+target+" HTTP/1.1\r\nHost: "+target+"\r\n"+header+"\r\nhello "); err != nil {
 		t.Fatal(err)
 	}
 	in := bufio.NewReader(conn)
@@ -236,12 +259,13 @@ func TestCloseEndsTunnelsAndLeavesNothing(t *testing.T) {
 func TestHostsCannotWriteToTheTerminal(t *testing.T) {
 	var told lines
 	p := begin(t, proxy.Config{Server: "127.0.0.1:1", Report: told.add})
-	conn, err := net.Dial("tcp", strings.TrimPrefix(p.URL(), "http://"))
+	address, header := shown(t, p)
+	conn, err := net.Dial("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	_, _ = io.WriteString(conn, "GET http://example.com%1b%5b31m/ HTTP/1.1\r\nHost: x\r\n\r\n")
+	_, _ = io.WriteString(conn, "GET http://example.com%1b%5b31m/ HTTP/1.1\r\nHost: x\r\n"+header+"\r\n")
 	if _, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil {
 		t.Fatal(err)
 	}
@@ -299,4 +323,58 @@ func TestMetadataAddressIsLeftAloneWithoutAnAgent(t *testing.T) {
 	if _ = resp.Body.Close(); !strings.HasPrefix(string(body), "plain as ") {
 		t.Errorf("%s %s", resp.Status, body)
 	}
+}
+
+// TestTheProxyIsForThoseWhoKnowItsPassword asks as another user of the machine can.
+func TestTheProxyIsForThoseWhoKnowItsPassword(t *testing.T) {
+	reached := 0
+	agent := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if reached++; r.Header["Proxy-Authorization"] != nil {
+			t.Error("the password was passed on")
+		}
+	}))
+	defer agent.Close()
+	var told lines
+	p := begin(t, proxy.Config{Server: agent.Listener.Addr().String(), Endpoint: "midas.test:8443", Metadata: agent.Listener.Addr().String(), Report: told.add})
+	other := begin(t, proxy.Config{Server: "127.0.0.1:1"})
+	address, header := shown(t, p)
+	_, foreign := shown(t, other)
+	right := strings.TrimSuffix(strings.TrimPrefix(header, "Proxy-Authorization: "), "\r\n")
+	for name, headers := range map[string]string{
+		"none":              "",
+		"of another proxy":  foreign,
+		"an empty password": "Proxy-Authorization: " + basic("midas", "") + "\r\n",
+		"another name":      "Proxy-Authorization: " + basic("", "midas") + "\r\n",
+		"without a scheme":  "Proxy-Authorization: " + strings.TrimPrefix(right, "Basic ") + "\r\n",
+		"another scheme":    "Proxy-Authorization: Bearer " + strings.TrimPrefix(right, "Basic ") + "\r\n",
+		"a prefix":          "Proxy-Authorization: " + right[:len(right)-4] + "\r\n",
+		"twice":             header + foreign,
+		"for the server":    strings.Replace(header, "Proxy-", "", 1),
+		"no base64":         "Proxy-Authorization: Basic %%%\r\n",
+		"of huge size":      "Proxy-Authorization: Basic " + strings.Repeat("QUFB", 1<<14) + "\r\n",
+	} {
+		for _, line := range []string{
+			"CONNECT management.azure.com:443", "CONNECT " + agent.Listener.Addr().String(), "GET http://169.254.169.254/metadata/identity/oauth2/token",
+			"GET " + agent.URL + "/", "POST http://midas.test:8443/", "GET /", "OPTIONS *",
+		} {
+			conn, err := net.Dial("tcp", address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = io.WriteString(conn, line+" HTTP/1.1\r\nHost: x\r\n"+headers+"\r\n")
+			resp, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: "GET"})
+			if err != nil || resp.StatusCode != http.StatusProxyAuthRequired || !strings.HasPrefix(resp.Header.Get("Proxy-Authenticate"), "Basic ") {
+				t.Errorf("%s, password %s: %v %v", line, name, resp, err)
+			}
+			_ = conn.Close()
+		}
+	}
+	if reached > 0 || len(told.all) > 0 {
+		t.Errorf("%d requests went through; reported: %s", reached, told.all)
+	}
+	resp, err := through(t, p).Get("http://169.254.169.254/metadata/x")
+	if err != nil || resp.StatusCode != 200 || reached != 1 {
+		t.Errorf("with the password: %v %v", resp, err)
+	}
+	_ = resp.Body.Close()
 }
