@@ -17,7 +17,7 @@ import (
 var mayImport = map[string]string{
 	// foundation
 	"internal/arm":          "",
-	"internal/azure":        "",
+	"internal/azure":        "internal/arm",
 	"internal/atomicfile":   "",
 	"internal/clock":        "",
 	"internal/odata":        "",
@@ -28,14 +28,14 @@ var mayImport = map[string]string{
 	"internal/peer":         "",
 
 	"internal/store/storetest": "internal/store internal/store/pebble",
-	"internal/localca":         "internal/atomicfile",
+	"internal/localca":         "internal/arm internal/atomicfile",
 	"internal/truststore":      "internal/atomicfile",
-	"internal/proxy":           "internal/azure",
+	"internal/proxy":           "internal/arm internal/azure",
 	"internal/child":           "",
 	"internal/datadir":         "internal/atomicfile",
 	"internal/token":           "internal/arm internal/store",
 	"internal/host":            "",
-	"internal/agent":           "internal/atomicfile internal/clock internal/host",
+	"internal/agent":           "internal/arm internal/atomicfile internal/clock internal/host",
 
 	// domain
 	"internal/activity":  "internal/arm internal/odata internal/store",
@@ -55,7 +55,7 @@ var mayImport = map[string]string{
 	"internal/api/graph":           "internal/api/httpx internal/arm internal/azure internal/directory internal/store internal/throttle internal/token",
 	"internal/api/login":           "internal/api/httpx internal/arm internal/azure internal/directory internal/grant internal/store internal/throttle internal/token",
 	"internal/api/hosts":           "internal/api/httpx internal/directory internal/fleet internal/host internal/identity internal/token",
-	"internal/api/metadata":        "internal/api/httpx internal/host",
+	"internal/api/metadata":        "internal/api/httpx internal/arm internal/host",
 	"internal/api/management/wire": "internal/activity internal/arm internal/directory internal/fleet internal/host internal/identity internal/odata internal/rbac internal/resource",
 	"internal/api/management":      "internal/activity internal/api/httpx internal/api/management/wire internal/arm internal/azure internal/compute internal/directory internal/fleet internal/identity internal/odata internal/rbac internal/resource internal/store internal/token",
 

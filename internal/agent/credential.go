@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"midas/internal/arm"
 	"midas/internal/atomicfile"
 	"midas/internal/host"
 )
@@ -120,7 +121,7 @@ func Enroll(ctx context.Context, e Enrolment) (Credential, error) {
 	if err := l.post(ctx, askTimeout, host.PathEnroll, host.EnrollRequest{Token: e.Token, Request: request}, &admission); err != nil {
 		return Credential{}, fmt.Errorf("enroll: %w", err)
 	}
-	if e.Resource != "" && !strings.EqualFold(strings.TrimSuffix(e.Resource, "/"), admission.Resource) {
+	if e.Resource != "" && !arm.SameName(strings.TrimSuffix(e.Resource, "/"), admission.Resource) {
 		return Credential{}, fmt.Errorf("enroll: the token is for %s, not for %s", admission.Resource, e.Resource)
 	}
 	c.Resource, c.Certificate, c.Key = admission.Resource, admission.Certificate, key

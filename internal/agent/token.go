@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
+	"midas/internal/arm"
 	"midas/internal/clock"
 	"midas/internal/host"
 )
@@ -75,9 +75,10 @@ func (a *Agent) wait(kept bool) (time.Duration, error) {
 	return trust, nil
 }
 
-// fold gives a selector the one spelling under which its tokens are kept.
+// fold gives a selector the one spelling under which its tokens are kept. The server compares by the
+// same function, so that what it tells apart has two entries here.
 func fold(s host.Selector) host.Selector {
-	return host.Selector{ClientID: strings.ToLower(s.ClientID), ObjectID: strings.ToLower(s.ObjectID), ResourceID: strings.ToLower(s.ResourceID)}
+	return host.Selector{ClientID: arm.Fold(s.ClientID), ObjectID: arm.Fold(s.ObjectID), ResourceID: arm.Fold(s.ResourceID)}
 }
 
 func (a *Agent) recall(k key) (t *host.Token, known bool, err error) {

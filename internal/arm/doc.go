@@ -4,28 +4,15 @@
 //
 // ARM ids compare without regard to case, yet the caller's spelling must come back in answers. So
 // an ID carries both: String is the spelling, Key the folded form under which everything is stored
-// and compared. Fold is the only place in Midas where case is folded.
+// and compared. Fold is the only place in Midas where case is folded, and the parser reads the
+// folded path too: it recognises "subscriptions" or "providers" only in what becomes the key. Two
+// paths with one key therefore always have the same structure.
+//
+// ARM's own words, provider namespaces, types and verbs are ASCII: letters, digits, '.', '_' and
+// '-' (CheckWord). Names may be in any script (CheckName), because Azure allows letters and digits
+// of Unicode in the names of resource groups. Their characters are folded one by one to the simple
+// lower-case mapping of Unicode, except that a character outside of ASCII never becomes one of
+// ASCII: the Kelvin sign (U+212A) is not a k, and İ (U+0130) is not an i. .NET, in which ARM is
+// written, keeps these apart in its ordinal comparison without case, too. Names are not normalised:
+// the composed and the decomposed form of one text are two names, as they are in Azure.
 package arm
-
-import "strings"
-
-// Fold gives the form of a name under which ARM compares it.
-func Fold(s string) string {
-	var room [256]byte // strings.ToLower builds its answer byte by byte
-	if len(s) > len(room) || !isASCII(s) {
-		return strings.ToLower(s)
-	}
-	folded, changed := append(room[:0], s...), false
-	for i, c := range folded {
-		if 'A' <= c && c <= 'Z' {
-			folded[i], changed = c+'a'-'A', true
-		}
-	}
-	if !changed {
-		return s
-	}
-	return string(folded)
-}
-
-// SameName reports whether ARM takes two names for the same.
-func SameName(a, b string) bool { return a == b || Fold(a) == Fold(b) }

@@ -1,12 +1,10 @@
 package arm
 
 import (
-	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 )
 
 // Limits of an id: its length in bytes, which keeps every store key that is built from ids within
@@ -53,10 +51,33 @@ func ParseID(s string) (ID, error) {
 	if err != nil {
 		return ID{}, err
 	}
-	if p.rest != "" || p.namespace != "" {
+	if p.rest.name != "" || p.namespace.name != "" {
 		return ID{}, fmt.Errorf("id %q names a type without a name", s)
 	}
 	return p.id(), nil
+}
+
+// CheckKey reports why a record that keeps a spelled id cannot lie under a key: the id cannot be
+// read, its key is another, or the key alone would mean something else. It is for those who look
+// through a store; what reads single records compares by SameName.
+func CheckKey(spelled, key string) error {
+	id, err := ParseID(spelled)
+	if err != nil {
+		return fmt.Errorf("%q is no id: it %w", spelled, err)
+	}
+	if id.Key() != key {
+		return fmt.Errorf("the id %q has the key %q, and not %q", spelled, id.Key(), key)
+	}
+	folded, err := ParseID(key)
+	if err != nil || !slices.EqualFunc(id.levels, folded.levels, level.alike) {
+		return fmt.Errorf("the id %q has another structure than its key", spelled)
+	}
+	return nil
+}
+
+// alike reports whether two levels of ids with one key mean the same.
+func (l level) alike(other level) bool {
+	return l.kind == other.kind && l.typeKey == other.typeKey && l.keyEnd == other.keyEnd && SameName(l.name, other.name)
 }
 
 // String is the id as the caller spelled it, without a trailing slash.
@@ -199,8 +220,8 @@ func (id ID) Contains(other ID) bool {
 // type extends this id's own, a provider's resource otherwise.
 func (id ID) Child(typ Type, name string) (ID, error) {
 	prefix := strings.TrimSuffix(id.String(), "/")
-	if rest, nested := strings.CutPrefix(typ.Key(), id.Type().Key()+"/"); nested && id.IsResource() {
-		return ParseID(prefix + "/" + string(typ[len(typ)-len(rest):]) + "/" + name)
+	if nested := strings.HasPrefix(typ.Key(), id.TypeKey()+"/"); nested && id.IsResource() {
+		return ParseID(prefix + string(typ[len(id.Type()):]) + "/" + name) // only ASCII folds to the ASCII of a type
 	}
 	return ParseID(prefix + "/providers/" + string(typ) + "/" + name)
 }
@@ -225,51 +246,4 @@ func (id ID) upTo(k kind) ID {
 
 func (id ID) isKind(k kind) bool {
 	return len(id.levels) > 0 && id.levels[len(id.levels)-1].kind == k
-}
-
-// forbidden are the ASCII characters that no name has.
-var forbidden = func() (set [0x80]bool) {
-	for c := range ' ' {
-		set[c] = true
-	}
-	for _, c := range "<>%&:\\?/#\x7f" {
-		set[c] = true
-	}
-	return set
-}()
-
-// CheckName reports why a name cannot be part of any id.
-func CheckName(name string) error {
-	if plain(name) {
-		return nil
-	}
-	switch {
-	case name == "":
-		return errors.New("is empty")
-	case name == "." || name == "..":
-		return errors.New("is a dot segment")
-	case strings.TrimSpace(name) != name:
-		return errors.New("begins or ends with a space")
-	case !utf8.ValidString(name):
-		return errors.New("is not UTF-8")
-	case len(name) > maxName && utf8.RuneCountInString(name) > maxName:
-		return fmt.Errorf("is longer than %d characters", maxName)
-	}
-	for _, c := range name {
-		if c < 0x80 && forbidden[c] || c >= 0x80 && unicode.IsControl(c) {
-			return fmt.Errorf("contains the character %q", c)
-		}
-	}
-	return nil
-}
-
-// plain tells in one pass that a name is one of those that nearly all are: in ASCII, with nothing
-// that is special anywhere.
-func plain(name string) bool {
-	for i := range len(name) {
-		if c := name[i]; c >= 0x80 || c == ' ' || forbidden[c] {
-			return false
-		}
-	}
-	return name != "" && name[0] != '.' && len(name) <= maxName
 }

@@ -9,146 +9,193 @@ import (
 
 // parser walks over the segments of a path, collecting the levels of an id. What it cannot make
 // into a whole level stays behind: namespace (a provider without a type) and rest (a type, or an
-// action, without a name).
+// action, without a name). All that it decides, it decides by the folded segments.
 type parser struct {
-	segments  []string
-	next      int
-	spelled   string // the segments, joined
-	folded    string // spelled, folded
-	aligned   bool   // what stands at a place in spelled stands there in folded, too
-	end       int    // how much of spelled the levels take
-	levels    []level
-	namespace string
-	rest      string
+	spelled, folded string // the path; folding neither makes nor removes slashes
+	at              border // how far it was read
+	segments        int
+	levels          []level
+	namespace       segment
+	namespaceEnd    border
+	rest            segment
 }
+
+// segment is one part of a path, as spelled and folded.
+type segment struct{ name, key string }
+
+// border is a place in a path, as spelled and folded.
+type border struct{ raw, key int }
 
 // parse reads a path. With unescape, its segments are percent-decoded after cutting, so that an
 // encoded slash cannot move a border.
 func parse(path string, unescape bool) (p parser, err error) {
-	if p.segments, p.spelled, err = split(path, unescape); err != nil {
+	if p.spelled, err = clean(path, unescape); err != nil {
 		return parser{}, err
 	}
-	p.folded, p.aligned = Fold(p.spelled), isASCII(p.spelled)
+	if p.folded = Fold(p.spelled); len(p.folded) > MaxID {
+		return parser{}, fmt.Errorf("is longer than %d bytes when its case is folded", MaxID)
+	}
 	p.levels = make([]level, 0, 4)
-	for p.next < len(p.segments) && p.rest == "" && p.namespace == "" {
-		if strings.EqualFold(p.segments[p.next], "providers") {
-			p.provider()
+	for !p.ended() {
+		if p.peek().key == "providers" {
+			err = p.provider()
 		} else {
-			p.core()
+			err = p.core()
+		}
+		if err != nil {
+			return parser{}, err
 		}
 	}
 	return p, nil
 }
 
-// split cuts a path into its segments and checks each. It also gives the path that the segments
-// spell, without a trailing slash.
-func split(path string, unescape bool) (segments []string, spelled string, err error) {
+// clean gives the path that is meant: without a trailing slash, and with unescape percent-decoded.
+// The root is the empty path.
+func clean(path string, unescape bool) (string, error) {
 	switch {
 	case len(path) > MaxID:
-		return nil, "", fmt.Errorf("is longer than %d bytes", MaxID)
+		return "", fmt.Errorf("is longer than %d bytes", MaxID)
 	case path == "" || path[0] != '/':
-		return nil, "", errors.New("does not start with a slash")
+		return "", errors.New("does not start with a slash")
 	}
 	path = strings.TrimSuffix(path, "/")
-	if path == "" {
-		return nil, "", nil
+	if !unescape || strings.IndexByte(path, '%') < 0 {
+		return path, nil
 	}
-	segments = strings.Split(path[1:], "/")
-	if len(segments) > maxSegments {
-		return nil, "", fmt.Errorf("has more than %d segments", maxSegments)
-	}
-	if unescape && strings.IndexByte(path, '%') >= 0 {
-		for i, s := range segments {
-			if segments[i], err = url.PathUnescape(s); err != nil {
-				return nil, "", fmt.Errorf("segment %q is badly escaped", s)
-			}
+	segments := strings.Split(path, "/")
+	for i, s := range segments {
+		decoded, err := url.PathUnescape(s)
+		if err != nil {
+			return "", fmt.Errorf("segment %q is badly escaped", s)
 		}
-		path = "/" + strings.Join(segments, "/")
-	}
-	for _, s := range segments {
-		if err := CheckName(s); err != nil {
-			return nil, "", fmt.Errorf("segment %q %w", s, err)
+		if strings.IndexByte(decoded, '/') >= 0 {
+			return "", fmt.Errorf("segment %q contains an encoded slash", s)
 		}
+		segments[i] = decoded
 	}
-	return segments, path, nil
+	return strings.Join(segments, "/"), nil
+}
+
+func (p *parser) ended() bool { return p.at.raw == len(p.spelled) }
+
+// peek is the segment that is to be read next.
+func (p *parser) peek() segment {
+	return segment{first(p.spelled[p.at.raw:]), first(p.folded[p.at.key:])}
+}
+
+// first is the first segment of a path that begins with a slash.
+func first(path string) string {
+	path = path[1:]
+	if end := strings.IndexByte(path, '/'); end >= 0 {
+		return path[:end]
+	}
+	return path
+}
+
+// read reads the next segment, which must be one that can stand in a path.
+func (p *parser) read(check func(string) error) (segment, error) {
+	s := p.peek()
+	if p.segments++; p.segments > maxSegments {
+		return segment{}, fmt.Errorf("has more than %d segments", maxSegments)
+	}
+	if err := check(s.name); err != nil {
+		return segment{}, fmt.Errorf("segment %q %w", s.name, err)
+	}
+	p.at.raw += 1 + len(s.name)
+	p.at.key += 1 + len(s.key)
+	return s, nil
 }
 
 // core reads one "word/name" pair that belongs to ARM itself.
-func (p *parser) core() {
-	word := p.segments[p.next]
-	if p.next+1 == len(p.segments) {
+func (p *parser) core() error {
+	word, err := p.read(CheckWord)
+	if err != nil {
+		return err
+	}
+	if p.ended() {
 		p.rest = word
-		return
+		return nil
 	}
-	name := p.segments[p.next+1]
+	name, err := p.read(CheckName)
+	if err != nil {
+		return err
+	}
+	l := level{name: name.name}
 	switch depth := len(p.levels); {
-	case depth == 0 && strings.EqualFold(word, "subscriptions"):
-		p.add(level{name: name, typ: TypeSubscription, typeKey: keySubscription, kind: kindSubscription}, 2)
-	case depth == 1 && p.levels[0].kind == kindSubscription && strings.EqualFold(word, "resourceGroups"):
-		p.add(level{name: name, typ: TypeResourceGroup, typeKey: keyResourceGroup, kind: kindGroup}, 2)
+	case depth == 0 && word.key == "subscriptions":
+		l.typ, l.typeKey, l.kind = TypeSubscription, keySubscription, kindSubscription
+	case depth == 1 && p.levels[0].kind == kindSubscription && word.key == "resourcegroups":
+		l.typ, l.typeKey, l.kind = TypeResourceGroup, keyResourceGroup, kindGroup
 	default:
-		typ := coreType(p.levels, word)
-		p.add(level{name: name, typ: typ, typeKey: typ.Key(), kind: kindCore}, 2)
+		l.typ, l.kind = coreType(p.levels, word.name), kindCore
+		l.typeKey = l.typ.Key()
 	}
+	p.add(l, p.at)
+	return nil
 }
 
 // provider reads "providers/{namespace}" and the type/name pairs below it, up to the end or to the
 // next "providers", which begins an extension of the resource read so far.
-func (p *parser) provider() {
-	if p.next+1 == len(p.segments) {
-		p.rest = p.segments[p.next]
-		return
+func (p *parser) provider() error {
+	word, err := p.read(CheckWord)
+	if err != nil {
+		return err
 	}
-	p.namespace = p.segments[p.next+1]
+	if p.ended() {
+		p.rest = word
+		return nil
+	}
+	if p.namespace, err = p.read(CheckWord); err != nil {
+		return err
+	}
+	p.namespaceEnd = p.at
+	if !p.ended() && p.peek().key == "providers" { // no type at all: what follows extends the provider itself
+		p.addProvider()
+		return nil
+	}
+	return p.resources()
+}
+
+// resources reads the type/name pairs of a provider.
+func (p *parser) resources() error {
 	at := level{kind: kindResource}
-	taken := 2
-	for p.next+taken < len(p.segments) {
-		word := p.segments[p.next+taken]
-		if strings.EqualFold(word, "providers") && (taken == 0 || at.typ == "") {
-			if at.typ == "" { // no type at all: what follows extends the provider itself
-				p.addProvider()
-			}
-			return
+	for !p.ended() && (at.typ == "" || p.peek().key != "providers") {
+		word, err := p.read(CheckWord)
+		if err != nil {
+			return err
 		}
-		if p.next+taken+1 == len(p.segments) {
+		end := p.at
+		if p.ended() {
 			p.rest = word
-			return
+			return nil
 		}
-		at.name = p.segments[p.next+taken+1]
+		name, err := p.read(CheckName)
+		if err != nil {
+			return err
+		}
+		at.name = name.name
 		if at.typ == "" { // namespace and first type stand side by side in the path: no need to join them
-			begin := p.end + len("/providers/")
-			at.typ, at.typeKey = p.typeBetween(begin, begin+len(p.namespace)+1+len(word))
+			begin := border{p.namespaceEnd.raw - len(p.namespace.name), p.namespaceEnd.key - len(p.namespace.key)}
+			at.typ, at.typeKey = Type(p.spelled[begin.raw:end.raw]), p.folded[begin.key:end.key]
 		} else {
-			at.typ += Type("/" + word)
-			at.typeKey = at.typ.Key()
+			at.typ += Type("/" + word.name)
+			at.typeKey += "/" + word.key
 		}
-		p.add(at, taken+2)
-		p.namespace, taken = "", 0
+		p.add(at, p.at)
+		p.namespace = segment{}
 	}
+	return nil
 }
 
 // addProvider makes a level of the namespace that was read.
 func (p *parser) addProvider() {
-	p.add(level{name: p.namespace, typ: TypeProvider, typeKey: keyProvider, kind: kindProvider}, 2)
-	p.namespace = ""
+	p.add(level{name: p.namespace.name, typ: TypeProvider, typeKey: keyProvider, kind: kindProvider}, p.namespaceEnd)
+	p.namespace = segment{}
 }
 
-// typeBetween is a part of the path as a type, spelled and folded.
-func (p *parser) typeBetween(begin, end int) (Type, string) {
-	typ := Type(p.spelled[begin:end])
-	if !p.aligned {
-		return typ, typ.Key()
-	}
-	return typ, p.folded[begin:end]
-}
-
-// add appends a level that takes the next n segments.
-func (p *parser) add(l level, n int) {
-	for _, s := range p.segments[p.next : p.next+n] {
-		p.end += 1 + len(s)
-	}
-	p.next += n
-	l.rawEnd = p.end
+// add appends a level that ends at a border.
+func (p *parser) add(l level, end border) {
+	l.rawEnd, l.keyEnd = end.raw, end.key
 	p.levels = append(p.levels, l)
 }
 
@@ -157,14 +204,8 @@ func (p *parser) id() ID {
 	if len(p.levels) == 0 {
 		return ID{}
 	}
-	raw := p.spelled[:p.end]
-	for i := range p.levels {
-		p.levels[i].keyEnd = p.levels[i].rawEnd
-		if !p.aligned { // folding changes the length of some characters
-			p.levels[i].keyEnd = len(Fold(raw[:p.levels[i].rawEnd]))
-		}
-	}
-	return ID{raw: raw, key: p.folded[:p.levels[len(p.levels)-1].keyEnd], levels: p.levels}
+	last := p.levels[len(p.levels)-1]
+	return ID{raw: p.spelled[:last.rawEnd], key: p.folded[:last.keyEnd], levels: p.levels}
 }
 
 // coreType names what ARM serves below its own scopes, as its RBAC actions do:
@@ -180,13 +221,4 @@ func coreType(levels []level, word string) Type {
 		}
 	}
 	return typ + Type(word)
-}
-
-func isASCII(s string) bool {
-	for i := range len(s) {
-		if s[i] >= 0x80 {
-			return false
-		}
-	}
-	return true
 }

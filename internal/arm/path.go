@@ -54,15 +54,15 @@ func ParsePath(method, escaped string) (Path, error) {
 	if err != nil {
 		return Path{}, fmt.Errorf("the request path %w", err)
 	}
-	if p.namespace != "" && (p.rest == "" || method == http.MethodPost) {
+	if p.namespace.name != "" && (p.rest.name == "" || method == http.MethodPost) {
 		return p.providerPath(), nil
 	}
 	id := p.id()
 	switch {
-	case p.rest == "":
+	case p.rest.name == "":
 		return Path{Type: id.Type(), Target: Instance, ID: id, typeKey: id.TypeKey()}, nil
 	case method == http.MethodPost:
-		return Path{Type: id.Type(), Target: Action, Verb: p.rest, ID: id, typeKey: id.TypeKey()}, nil
+		return Path{Type: id.Type(), Target: Action, Verb: p.rest.name, ID: id, typeKey: id.TypeKey()}, nil
 	}
 	return Path{Type: p.collectionType(id), Target: Collection, ID: id}, nil
 }
@@ -71,8 +71,8 @@ func ParsePath(method, escaped string) (Path, error) {
 func (p *parser) providerPath() Path {
 	p.addProvider()
 	path := Path{Type: TypeProvider, Target: Instance, ID: p.id()}
-	if p.rest != "" {
-		path.Target, path.Verb = Action, p.rest
+	if p.rest.name != "" {
+		path.Target, path.Verb = Action, p.rest.name
 	}
 	return path
 }
@@ -80,20 +80,20 @@ func (p *parser) providerPath() Path {
 // collectionType is the type whose instances a collection path lists.
 func (p *parser) collectionType(id ID) Type {
 	switch {
-	case p.namespace != "":
-		return Type(p.namespace + "/" + p.rest)
+	case p.namespace.name != "":
+		return Type(p.namespace.name + "/" + p.rest.name)
 	case id.IsResource():
-		return id.Type() + Type("/"+p.rest)
-	case strings.EqualFold(p.rest, "providers"):
+		return id.Type() + Type("/"+p.rest.name)
+	case p.rest.key == "providers":
 		return TypeProvider
-	case id.IsRoot() && strings.EqualFold(p.rest, "subscriptions"):
+	case id.IsRoot() && p.rest.key == "subscriptions":
 		return TypeSubscription
-	case id.IsRoot() && strings.EqualFold(p.rest, "tenants"):
+	case id.IsRoot() && p.rest.key == "tenants":
 		return TypeTenant
-	case id.IsSubscription() && strings.EqualFold(p.rest, "resourceGroups"):
+	case id.IsSubscription() && p.rest.key == "resourcegroups":
 		return TypeResourceGroup
 	}
-	return coreType(id.levels, p.rest)
+	return coreType(id.levels, p.rest.name)
 }
 
 // Level tells at which level of the hierarchy the path's outermost type stands: an identity at a

@@ -5,6 +5,9 @@ import "strings"
 // Spell is the id with ARM's own words in their usual spelling, whatever the caller's, and those of
 // its type as typ has them. The names are the caller's.
 func (id ID) Spell(typ Type) string {
+	if id.IsRoot() {
+		return "/"
+	}
 	words := strings.Split(string(typ), "/")
 	chain := len(words) - 1 // how many levels, at the end, the type names
 	if !typ.Is(id.Type()) {

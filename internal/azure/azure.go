@@ -4,7 +4,11 @@
 // the answer lead back here and not to the server's own origin, which the client was never told.
 package azure
 
-import "strings"
+import (
+	"strings"
+
+	"midas/internal/arm"
+)
 
 // The hosts that answers refer to.
 const (
@@ -49,14 +53,14 @@ func FaceOf(host string) Face {
 	return None
 }
 
-// Name is a host without its port, its brackets and its final dot, in lower case.
+// Name is a host without its port, its brackets and its final dot, folded.
 func Name(host string) string {
 	if bracketed, ok := strings.CutPrefix(host, "["); ok {
 		host, _, _ = strings.Cut(bracketed, "]")
 	} else if name, port, found := strings.Cut(host, ":"); found && !strings.Contains(port, ":") {
 		host = name // with more colons it is an IPv6 address
 	}
-	return strings.ToLower(strings.TrimSuffix(host, "."))
+	return arm.Fold(strings.TrimSuffix(host, "."))
 }
 
 // Origins are where a client finds the faces, each without a final slash.

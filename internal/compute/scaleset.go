@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"strconv"
-	"strings"
 
 	"midas/internal/arm"
 	"midas/internal/identity"
@@ -131,5 +130,5 @@ func computerPrefix(set resource.Record) string {
 	if err := json.Unmarshal(set.Properties, &p); err == nil && p.Profile.OS.Prefix != "" {
 		return p.Profile.OS.Prefix
 	}
-	return strings.ToLower(set.Name)
+	return arm.Fold(set.Name)
 }

@@ -71,15 +71,18 @@ func newUserCode() string {
 // none.
 func UserCode(typed string) string {
 	code := strings.Map(func(r rune) rune {
-		if r == ' ' || r == '-' {
+		switch {
+		case r == ' ' || r == '-':
 			return -1
+		case 'a' <= r && r <= 'z': // and no other letter: a code is ASCII
+			return r + 'A' - 'a'
 		}
 		return r
 	}, typed)
 	if len(code) != userCodeLength {
 		return ""
 	}
-	return strings.ToUpper(code)
+	return code
 }
 
 // StartDevice gives a device its codes: one to poll with, which is returned, and the one to show.

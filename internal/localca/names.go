@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"midas/internal/arm"
 )
 
 // normalize gives names the one spelling under which they are compared, sorted, each once.
@@ -20,7 +22,7 @@ func normalize(names []string) ([]string, error) {
 			out = append(out, ip.Unmap().String())
 			continue
 		}
-		n = strings.ToLower(n)
+		n = arm.Fold(n)
 		if !isHostName(n) {
 			return nil, fmt.Errorf("%q is neither a host name nor an IP address", n)
 		}

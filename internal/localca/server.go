@@ -14,9 +14,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 
+	"midas/internal/arm"
 	"midas/internal/atomicfile"
 )
 
@@ -83,7 +83,7 @@ func (c *CA) ServerConfig(others ...*CA) (*tls.Config, error) {
 		MinVersion: tls.VersionTLS12,
 		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 			if hello != nil {
-				if s := byName[strings.ToLower(hello.ServerName)]; s != nil {
+				if s := byName[arm.Fold(hello.ServerName)]; s != nil {
 					return s.certificate()
 				}
 			}

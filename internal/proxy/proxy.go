@@ -27,6 +27,7 @@ import (
 	"sync"
 	"time"
 
+	"midas/internal/arm"
 	"midas/internal/azure"
 )
 
@@ -156,7 +157,7 @@ func (p *Proxy) route(target string) (string, bool) {
 	switch {
 	case azure.FaceOf(host) != azure.None:
 		return p.cfg.Server, port == "443"
-	case strings.EqualFold(target, p.cfg.Endpoint):
+	case arm.SameName(target, p.cfg.Endpoint):
 		return p.cfg.Server, true
 	case host == metadataHost && p.cfg.Metadata != "":
 		return p.cfg.Metadata, port == "80"

@@ -30,7 +30,7 @@ func (h *Handler) authenticate(ctx context.Context, r *http.Request, login strin
 		return nil, unauthorized(login, "Access token is empty.")
 	}
 	scheme, raw, found := strings.Cut(headers[0], " ")
-	if len(headers) > 1 || !found || !strings.EqualFold(scheme, "Bearer") {
+	if len(headers) > 1 || !found || !arm.SameName(scheme, "Bearer") {
 		return nil, unauthorized(login, "Access token is empty.")
 	}
 	claims, err := h.Tokens.Verify(ctx, strings.TrimSpace(raw))

@@ -3,7 +3,6 @@ package management
 import (
 	"errors"
 	"net/http"
-	"strings"
 
 	"midas/internal/api/httpx"
 	"midas/internal/arm"
@@ -95,7 +94,7 @@ func (h *Handler) head(header http.Header, r *http.Request, ev *httpx.Event) {
 		header["X-Ms-Correlation-Request-Id"] = []string{ev.CorrelationID}
 	}
 	header["X-Ms-Routing-Request-Id"] = []string{"MIDAS:" + ev.Start.UTC().Format("20060102T150405Z") + ":" + ev.RequestID}
-	if ev.ClientRequestID != "" && strings.EqualFold(r.Header.Get("X-Ms-Return-Client-Request-Id"), "true") {
+	if ev.ClientRequestID != "" && arm.SameName(r.Header.Get("X-Ms-Return-Client-Request-Id"), "true") {
 		header["X-Ms-Client-Request-Id"] = []string{ev.ClientRequestID}
 	}
 }

@@ -43,7 +43,7 @@ func (h *Handler) authenticate(ctx context.Context, tx store.Tx, r *Request, ten
 			"The authentication failed because of missing 'Authorization' header.")
 	}
 	scheme, raw, found := strings.Cut(headers[0], " ")
-	if len(headers) > 1 || !found || !strings.EqualFold(scheme, "Bearer") {
+	if len(headers) > 1 || !found || !arm.SameName(scheme, "Bearer") {
 		return c.unauthorized("AuthenticationFailed", "Authentication failed. The 'Authorization' header is not a single bearer token.", "")
 	}
 	claims, err := h.Tokens.Verify(ctx, strings.TrimSpace(raw))

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"midas/internal/arm"
 	"midas/internal/host"
 )
 
@@ -137,7 +138,7 @@ func (p *arc) keep(c challenge, now time.Time) {
 // redeem accepts the content of a challenge file, once.
 func (p *arc) redeem(header string, now time.Time) bool {
 	scheme, given, found := strings.Cut(header, " ")
-	if !found || !strings.EqualFold(scheme, "Basic") {
+	if !found || !arm.SameName(scheme, "Basic") {
 		return false
 	}
 	p.mu.Lock()

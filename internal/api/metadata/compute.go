@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"midas/internal/arm"
 	"midas/internal/host"
 )
 
@@ -89,7 +90,7 @@ func (t tree) child(name string) any {
 		return v
 	}
 	for key, v := range t {
-		if strings.EqualFold(key, name) {
+		if arm.SameName(key, name) {
 			return v
 		}
 	}
@@ -178,7 +179,7 @@ func provider(resourceType string) string {
 func scaleSet(id string) string {
 	segments := strings.Split(id, "/")
 	for i, s := range segments[:max(0, len(segments)-2)] {
-		if strings.EqualFold(s, "virtualMachineScaleSets") {
+		if arm.SameName(s, "virtualMachineScaleSets") {
 			return segments[i+1]
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"midas/internal/api/httpx"
+	"midas/internal/arm"
 	"midas/internal/host"
 )
 
@@ -62,7 +63,7 @@ type protocol interface {
 func newEndpoint(c Config, p protocol) *Endpoint {
 	e := &Endpoint{Config: c, protocol: p, names: map[string]bool{"localhost": true}, limiter: limiter{Limit: c.Limit}}
 	for _, name := range c.Hosts {
-		e.names[strings.ToLower(strings.TrimSuffix(name, "."))] = true
+		e.names[arm.Fold(strings.TrimSuffix(name, "."))] = true
 	}
 	return e
 }
@@ -113,7 +114,7 @@ func (x *exchange) own() bool {
 	if h, _, err := net.SplitHostPort(name); err == nil {
 		name = h
 	}
-	name = strings.TrimSuffix(strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(name, "["), "]")), ".")
+	name = strings.TrimSuffix(arm.Fold(strings.TrimSuffix(strings.TrimPrefix(name, "["), "]")), ".")
 	ip, err := netip.ParseAddr(name)
 	if err != nil {
 		return x.names[name]
@@ -143,7 +144,7 @@ func (x *exchange) method(only string) error {
 // flagged asks for the header "Metadata: true", which a form in a browser cannot send.
 func (x *exchange) flagged() error {
 	values := x.r.Header["Metadata"]
-	if len(values) != 1 || !strings.EqualFold(strings.TrimSpace(values[0]), "true") {
+	if len(values) != 1 || !arm.SameName(strings.TrimSpace(values[0]), "true") {
 		return errFlag()
 	}
 	return nil

@@ -7,13 +7,14 @@ import (
 	"strings"
 
 	"midas/internal/api/httpx"
+	"midas/internal/arm"
 )
 
 // imdsInstance describes the machine: all of it, or the element that the rest of the path leads to.
 // As text, an object is the list of its names and a value is itself; as JSON, a single value is
 // refused, as Azure does.
 func imdsInstance(x *exchange, q query) error {
-	format := strings.ToLower(q.get("format"))
+	format := arm.Fold(q.get("format"))
 	if format != "" && format != "json" && format != "text" {
 		return badRequest("The format must be json or text")
 	}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"midas/internal/arm"
 	"midas/internal/host"
 )
 
@@ -63,7 +64,7 @@ func interfaceOf(nic tree) any {
 	for _, c := range nic.list("ipConfigurations") {
 		props := c.at("properties")
 		private := props.text("privateIPAddress")
-		if strings.EqualFold(props.text("privateIPAddressVersion"), "IPv6") || strings.Contains(private, ":") {
+		if arm.SameName(props.text("privateIPAddressVersion"), "IPv6") || strings.Contains(private, ":") {
 			addresses6 = append(addresses6, map[string]any{"privateIpAddress": private})
 			continue
 		}

@@ -6,6 +6,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"midas/internal/arm"
 	"midas/internal/host"
 )
 
@@ -51,7 +52,7 @@ func parameters(raw string) (query, error) {
 		if value, err = url.QueryUnescape(value); err != nil {
 			return nil, errQuery()
 		}
-		name = strings.ToLower(name)
+		name = arm.Fold(name)
 		for _, p := range q {
 			if p.name == name {
 				return nil, errDuplicate()

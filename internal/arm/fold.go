@@ -1,0 +1,85 @@
+package arm
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Fold gives the form of a name under which ARM compares it. Folding is idempotent, works on each
+// character for itself, and neither makes nor removes a character of ASCII other than by turning
+// A-Z into a-z. Bytes that are not UTF-8 stay as they are.
+func Fold(s string) string {
+	var room [256]byte // strings.ToLower builds its answer byte by byte
+	switch {
+	case !isASCII(s):
+		return foldRunes(s)
+	case len(s) > len(room):
+		return strings.ToLower(s)
+	}
+	folded, changed := append(room[:0], s...), false
+	for i, c := range folded {
+		if 'A' <= c && c <= 'Z' {
+			folded[i], changed = c+'a'-'A', true
+		}
+	}
+	if !changed {
+		return s
+	}
+	return string(folded)
+}
+
+// foldRunes is Fold for texts that are not ASCII.
+func foldRunes(s string) string {
+	folded := make([]byte, 0, len(s)+utf8.UTFMax)
+	for len(s) > 0 {
+		r, size := utf8.DecodeRuneInString(s)
+		if r == utf8.RuneError {
+			folded = append(folded, s[:size]...)
+		} else {
+			folded = utf8.AppendRune(folded, foldRune(r))
+		}
+		s = s[size:]
+	}
+	return string(folded)
+}
+
+// foldRune is the simple lower-case mapping of Unicode, except that it never leads into ASCII from
+// outside.
+func foldRune(r rune) rune {
+	lower := unicode.ToLower(r)
+	if lower < utf8.RuneSelf && r >= utf8.RuneSelf {
+		return r
+	}
+	return lower
+}
+
+// SameName reports whether ARM takes two names for the same: whether Fold gives the same for both.
+func SameName(a, b string) bool {
+	for i := range min(len(a), len(b)) {
+		c, d := a[i], b[i]
+		if c|d >= utf8.RuneSelf {
+			return Fold(a) == Fold(b)
+		}
+		if c != d && lower(c) != lower(d) {
+			return false
+		}
+	}
+	return len(a) == len(b)
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}

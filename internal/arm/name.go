@@ -1,0 +1,92 @@
+package arm
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// ASCII characters that no name has, and those of which words are made.
+var (
+	forbidden = func() (set [utf8.RuneSelf]bool) {
+		for c := range ' ' {
+			set[c] = true
+		}
+		for _, c := range "<>%&:\\?/#\x7f" {
+			set[c] = true
+		}
+		return set
+	}()
+	wordly = func() (set [utf8.RuneSelf]bool) {
+		for c := range rune(utf8.RuneSelf) {
+			set[c] = 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '.' || c == '_' || c == '-'
+		}
+		return set
+	}()
+)
+
+// CheckWord reports why a text is none of the words of which paths, types and actions are made: a
+// provider's namespace, one part of a type, a verb. They have ASCII letters, digits, '.', '_' and
+// '-', and begin with a letter or a digit.
+func CheckWord(word string) error {
+	if word == "" {
+		return errors.New("is empty")
+	}
+	if strings.IndexByte("._-", word[0]) >= 0 {
+		return fmt.Errorf("begins with %q, and not with a letter or a digit", word[0])
+	}
+	for i := range len(word) {
+		if c := word[i]; c >= utf8.RuneSelf || !wordly[c] {
+			return errors.New("is neither a type nor a verb: these have only ASCII letters, digits, '.', '_' and '-'")
+		}
+	}
+	return nil
+}
+
+// CheckName reports why a name cannot be part of any id. Outside of ASCII, names may have what
+// Unicode has assigned as a letter, mark, number, punctuation or symbol, so that Fold stays what it
+// is, and none of what cannot be seen: control and format characters, spaces of other widths, fillers
+// and variation selectors.
+func CheckName(name string) error {
+	if plain(name) {
+		return nil
+	}
+	switch {
+	case name == "":
+		return errors.New("is empty")
+	case name == "." || name == "..":
+		return errors.New("is a dot segment")
+	case strings.TrimSpace(name) != name:
+		return errors.New("begins or ends with a space")
+	case !utf8.ValidString(name):
+		return errors.New("is not UTF-8")
+	case len(name) > maxName && utf8.RuneCountInString(name) > maxName:
+		return fmt.Errorf("is longer than %d characters", maxName)
+	}
+	for _, c := range name {
+		if c < utf8.RuneSelf && forbidden[c] || c >= utf8.RuneSelf && !visible(c) {
+			return fmt.Errorf("contains the character %q", c)
+		}
+	}
+	return nil
+}
+
+// plain tells in one pass that a name is one of those that nearly all are: in ASCII, with nothing
+// that is special anywhere.
+func plain(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; c >= utf8.RuneSelf || c == ' ' || forbidden[c] {
+			return false
+		}
+	}
+	return name != "" && name[0] != '.' && len(name) <= maxName
+}
+
+// visible reports whether a character outside of ASCII may be part of a name. U+FFFD stands for
+// what could not be decoded, and thereby for many things.
+func visible(c rune) bool {
+	return unicode.IsPrint(c) && c != utf8.RuneError &&
+		!unicode.In(c, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
+}
