@@ -57,6 +57,8 @@ func (q *Query) add(term odata.Term) error {
 		return &QueryError{"The $filter gives no value for '" + term.Name + "'."}
 	case *field != "":
 		return &QueryError{"The $filter names '" + term.Name + "' more than once."}
+	case field == &q.ResourceProvider && arm.CheckWord(term.Value) != nil:
+		return &QueryError{"The $filter's resource provider '" + term.Value + "' is not valid: expected a namespace such as Microsoft.Compute."}
 	}
 	*field = term.Value
 	return nil

@@ -63,7 +63,7 @@ func ParseID(s string) (ID, error) {
 func CheckKey(spelled, key string) error {
 	id, err := ParseID(spelled)
 	if err != nil {
-		return fmt.Errorf("%q is no id: it %w", spelled, err)
+		return fmt.Errorf("%q is no id: %w", spelled, err)
 	}
 	if id.Key() != key {
 		return fmt.Errorf("the id %q has the key %q, and not %q", spelled, id.Key(), key)

@@ -1,6 +1,10 @@
 package arm
 
-import "strings"
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
 
 // Type is a resource type with its provider namespace, such as
 // "Microsoft.ManagedIdentity/userAssignedIdentities".
@@ -32,6 +36,20 @@ func (t Type) Namespace() string {
 func (t Type) Path() string {
 	_, path, _ := strings.Cut(string(t), "/")
 	return path
+}
+
+// CheckType reports why a text is no type: it must have a namespace and at least one more word, all
+// of which CheckWord takes.
+func CheckType(text string) error {
+	if !strings.Contains(text, "/") {
+		return errors.New("has not the form namespace/type")
+	}
+	for word := range strings.SplitSeq(text, "/") {
+		if err := CheckWord(word); err != nil {
+			return fmt.Errorf("segment %q %w", word, err)
+		}
+	}
+	return nil
 }
 
 // Key is the folded form, for comparing and storing.

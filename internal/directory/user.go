@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"midas/internal/store"
 	"midas/internal/throttle"
@@ -51,7 +52,7 @@ func (d *Directory) CreateUser(tx store.Tx, u User, pw PasswordHash) error {
 	if u.ID == "" || u.TenantID == "" {
 		return errors.New("create user: object id and tenant are required")
 	}
-	if err := u.check(); err != nil {
+	if err := u.checkNew(); err != nil {
 		return err
 	}
 	if u.Created.IsZero() {
@@ -81,6 +82,24 @@ func (u *User) check() error {
 	return nil
 }
 
+// checkNew refuses what no name may have that is given from now on: Entra's names have only ASCII
+// letters, digits and a few signs, so that no two look the same. It is not asked of the names of users
+// that exist, who must be able to be disabled.
+func (u *User) checkNew() error {
+	if err := u.check(); err != nil {
+		return err
+	}
+	other := func(c rune) bool {
+		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !strings.ContainsRune("@'.-_!#^~", c)
+	}
+	if i := strings.IndexFunc(u.UserPrincipalName, other); i >= 0 {
+		c, _ := utf8.DecodeRuneInString(u.UserPrincipalName[i:])
+		return fmt.Errorf("%w: the user principal name %q contains the character %q; it may have only A-Z, a-z, 0-9 and '.-_!#^~",
+			ErrInvalid, u.UserPrincipalName, c)
+	}
+	return nil
+}
+
 // UpdateUser replaces all of a user but its password. It gives ErrNotFound, ErrInvalid, or ErrExists
 // when the new user principal name is taken. A user that is disabled by it loses its tokens too.
 func (d *Directory) UpdateUser(tx store.Tx, u User) error {
@@ -93,6 +112,9 @@ func (d *Directory) UpdateUser(tx store.Tx, u User) error {
 	}
 	was, is := userNameKey(u.TenantID, old.UserPrincipalName), userNameKey(u.TenantID, u.UserPrincipalName)
 	if was != is {
+		if err := u.checkNew(); err != nil {
+			return err
+		}
 		if err := absent(tx, is); err != nil {
 			return fmt.Errorf("update user %s: name %s: %w", u.ID, u.UserPrincipalName, err)
 		}

@@ -14,6 +14,7 @@ package fleet
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/url"
 	"time"
@@ -113,8 +114,10 @@ type invitation struct {
 	id arm.ID
 }
 
-var hosts = store.Table[Host]{Kind: store.HostKind, Missing: ErrUnknown, Complete: func(_ store.Record, h *Host) (err error) {
-	h.id, err = arm.ParseID(h.Resource)
+var hosts = store.Table[Host]{Kind: store.HostKind, Missing: ErrUnknown, Complete: func(kept store.Record, h *Host) (err error) {
+	if h.id, err = arm.ParseID(h.Resource); err == nil && hostKey(h.id, h.ID) != kept.Key {
+		err = fmt.Errorf("it is a host of %q, which has another key", h.Resource)
+	}
 	return err
 }}
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"midas/internal/arm"
 	"midas/internal/resource"
@@ -102,6 +103,9 @@ func (s *Service) block(tx store.Tx, resource arm.ID) (Block, error) {
 		r, err := blocks.Decode(kept)
 		if err != nil {
 			return Block{}, err
+		}
+		if !arm.SameName(r.Resource, strings.TrimPrefix(kept.Key, store.BlockKind.Keys)) {
+			return Block{}, fmt.Errorf("the identity block %s is that of %q, which has another key", kept.Key, r.Resource)
 		}
 		return blockOf(r)
 	})

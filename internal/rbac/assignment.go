@@ -32,7 +32,12 @@ type Assignment struct {
 }
 
 // assignments are the role assignments themselves.
-var assignments = store.Table[Assignment]{Kind: store.AssignmentKind}
+var assignments = store.Table[Assignment]{Kind: store.AssignmentKind, Complete: func(kept store.Record, a *Assignment) error {
+	if scope := scopeOf(kept.Key); !arm.SameName(a.Scope, scope) {
+		a.Scope = scope // what it grants is what its key says
+	}
+	return nil
+}}
 
 const lenGUID = 36
 
@@ -50,6 +55,12 @@ func scopeKey(tenant string, scope arm.ID) string {
 // rowKey is the assignment's record.
 func rowKey(scope, name string) string {
 	return store.AssignmentKind.Keys + scope + "\x00" + arm.Fold(name)
+}
+
+// scopeOf gives the scope in the key of an assignment's record, folded.
+func scopeOf(key string) string {
+	scope, _, _ := strings.Cut(strings.TrimPrefix(key, store.AssignmentKind.Keys), "\x00")
+	return scope
 }
 
 // grantKey is what Authorize reads. Its value is the tenant and the assignment's name, and the word

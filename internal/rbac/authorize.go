@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"midas/internal/arm"
 	"midas/internal/store"
@@ -23,6 +24,9 @@ type Caller struct {
 // assignments of the caller's own tenant count. That the scope's subscription belongs to that tenant is
 // for whoever calls Authorize to have checked, as it must anyway to refuse the tokens of other tenants.
 func (s *Service) Authorize(tx store.Tx, caller Caller, action string, scope arm.ID) (allowed bool, err error) {
+	if !plain(action) {
+		return false, nil
+	}
 	err = s.effective(tx, caller, scope, func(r *role) bool {
 		allowed = r.allows(action)
 		return !allowed
@@ -31,6 +35,16 @@ func (s *Service) Authorize(tx store.Tx, caller Caller, action string, scope arm
 		return false, fmt.Errorf("authorize %s for %s: %w", action, caller.ObjectID, err)
 	}
 	return allowed, nil
+}
+
+// plain reports whether an action is ASCII, as all are. Nothing else must be matched by a star.
+func plain(action string) bool {
+	for i := range len(action) {
+		if action[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // Permissions gives what the caller's roles at a scope allow, in one entry for each assignment.

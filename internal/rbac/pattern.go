@@ -1,6 +1,7 @@
 package rbac
 
 import (
+	"fmt"
 	"strings"
 
 	"midas/internal/arm"
@@ -27,6 +28,17 @@ type pattern struct {
 type piece struct {
 	text     string
 	segments bool // the gap before it is a run of whole segments
+}
+
+// CheckPattern reports why a text is no action pattern: between its slashes and stars stand words of
+// ARM, which are ASCII.
+func CheckPattern(p string) error {
+	for segment := range strings.SplitSeq(p, "/") {
+		if word := strings.ReplaceAll(segment, "*", "x"); arm.CheckWord(word) != nil {
+			return fmt.Errorf("the action pattern %q: segment %q %w", p, segment, arm.CheckWord(word))
+		}
+	}
+	return nil
 }
 
 func compile(p string) pattern {

@@ -2,6 +2,7 @@ package rbac_test
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -151,4 +152,42 @@ func FuzzPattern(f *testing.F) {
 			t.Fatalf("%q matches %q: %t, want %t", pattern, action, got, want)
 		}
 	})
+}
+
+func TestPatternsAreASCII(t *testing.T) {
+	for _, p := range []string{"Microſoft.Compute/*", "*/r\u0435ad", "Microsoft.Compute/vİrtualMachines/read", "a//b", "", "a b/read", "a/\u212a*", "/read", "a/"} {
+		if rbac.CheckPattern(p) == nil {
+			t.Errorf("%q is taken", p)
+		}
+	}
+	for _, d := range rbac.Definitions() {
+		for _, p := range d.Permissions {
+			for _, pattern := range slices.Concat(p.Actions, p.NotActions, p.DataActions, p.NotDataActions) {
+				if err := rbac.CheckPattern(pattern); err != nil {
+					t.Errorf("%s: %v", d.RoleName, err)
+				}
+			}
+		}
+	}
+}
+
+// A permission of which one pattern cannot be read must not become a wider one.
+func TestAPermissionWithABadPatternAllowsNothing(t *testing.T) {
+	for _, p := range []rbac.Permission{
+		{Actions: []string{"*"}, NotActions: []string{"Microſoft.Authorization/*"}},
+		{Actions: []string{"Microsoft.Compute/*", "Microſoft.Compute/*"}},
+	} {
+		if rbac.Allows(rbac.Definition{Permissions: []rbac.Permission{p}}, "microsoft.compute/virtualmachines/read") {
+			t.Errorf("%v allows", p)
+		}
+	}
+}
+
+func TestNoStarMatchesActionsThatAreNotASCII(t *testing.T) {
+	for _, action := range []string{"microſoft.compute/read", "microsoft.compute/\u212a/read"} {
+		allowed, err := rbac.New(rbac.Config{}).Authorize(nil, rbac.Caller{TenantID: "t", ObjectID: "o"}, action, arm.ID{})
+		if allowed || err != nil {
+			t.Errorf("%q: %v, %v", action, allowed, err)
+		}
+	}
 }

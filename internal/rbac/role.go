@@ -1,6 +1,7 @@
 package rbac
 
 import (
+	"slices"
 	"time"
 
 	"midas/internal/arm"
@@ -37,9 +38,13 @@ type allowance struct {
 	actions, notActions []pattern
 }
 
+// compileRole makes a definition ready. A permission with a pattern that is none allows nothing.
 func compileRole(d Definition) *role {
 	r := &role{Definition: d}
 	for _, p := range d.Permissions {
+		if slices.ContainsFunc(slices.Concat(p.Actions, p.NotActions), func(p string) bool { return CheckPattern(p) != nil }) {
+			continue // without one of its not-actions, a permission would allow more than it says
+		}
 		r.allow = append(r.allow, allowance{actions: compileAll(p.Actions), notActions: compileAll(p.NotActions)})
 	}
 	return r

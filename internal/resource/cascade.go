@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"midas/internal/activity"
@@ -202,17 +203,21 @@ func (s *Service) deleteSome(ctx context.Context, target arm.ID) (found step, er
 				return err
 			}
 			found.more = true
-			rec, err := s.read(tx, kept.Key) // again, so that the transaction notices a change in between
+			kept, err := tx.Get(kept.Key) // again, so that the transaction notices a change in between
 			if errors.Is(err, store.ErrNotFound) {
 				continue
 			}
 			if err != nil {
 				return err
 			}
+			id, rec, err := located(kept)
+			if err != nil {
+				return err
+			}
 			if left -= s.cost(rec); left < 0 {
 				break
 			}
-			if err := s.removeRecord(tx, rec); err != nil {
+			if err := s.Remove(tx, id, rec); err != nil {
 				return err
 			}
 		}
@@ -221,10 +226,20 @@ func (s *Service) deleteSome(ctx context.Context, target arm.ID) (found step, er
 	return found, err
 }
 
-func (s *Service) removeRecord(tx store.Tx, rec Record) error {
+// located gives a record that is to be deleted and the id under which it lies. That decides, should
+// the record hold another id: what lies below a target always goes with it.
+func located(kept store.Record) (arm.ID, Record, error) {
+	rec, err := misplaced.Decode(kept)
+	if err != nil {
+		return arm.ID{}, Record{}, err
+	}
+	key := strings.TrimPrefix(kept.Key, store.ResourceKind.Keys)
+	if !arm.SameName(rec.ID, key) {
+		rec.ID = key
+	}
 	id, err := arm.ParseID(rec.ID)
 	if err != nil {
-		return fmt.Errorf("record %s: %w", rec.ID, err)
+		return arm.ID{}, Record{}, fmt.Errorf("record %s: %w", kept.Key, err)
 	}
-	return s.Remove(tx, id, rec)
+	return id, rec, nil
 }

@@ -18,7 +18,9 @@ type Page struct {
 // List gives one page of the records of a type below a scope (the root, a subscription, a group),
 // in id order. A page costs the same wherever in the list it lies.
 func (s *Service) List(ctx context.Context, scope arm.ID, typ arm.Type, after string, limit int) (Page, error) {
-	return s.page(ctx, scope, typePrefix(typ, scope), after, limit, func(Record) bool { return true })
+	// A type whose last word looks like a subscription's id has keys that begin like those of its parent
+	// type in that subscription, so the type decides and not the key.
+	return s.page(ctx, scope, typePrefix(typ, scope), after, limit, func(rec Record) bool { return rec.Type.Is(typ) })
 }
 
 // Children gives one page of the resources of a type that are nested in a resource or extend it.

@@ -13,6 +13,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -114,8 +115,21 @@ func New(c Config) *Service {
 // records are subscriptions, groups and resources.
 var records = store.Table[Record]{
 	Kind:     store.ResourceKind,
-	Complete: func(kept store.Record, rec *Record) error { rec.Revision = kept.Revision; return nil },
+	Complete: placed,
 	Migrate:  []func(json.RawMessage) (json.RawMessage, error){dropSecrets},
+}
+
+// misplaced are the same records, whatever id they hold: for those who delete or look for such.
+var misplaced = store.Table[Record]{Kind: records.Kind, Migrate: records.Migrate}
+
+// placed refuses a record whose id is not that of its key: whoever asked was allowed the one, and would
+// be shown the other.
+func placed(kept store.Record, rec *Record) error {
+	rec.Revision = kept.Revision
+	if !arm.SameName(rec.ID, strings.TrimPrefix(kept.Key, store.ResourceKind.Keys)) {
+		return fmt.Errorf("it holds the id %q, which has another key", rec.ID)
+	}
+	return nil
 }
 
 // dropSecrets migrates records of version 1, which could hold secrets.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"midas/internal/activity"
@@ -165,14 +166,21 @@ func (h *Handler) allowed(tx store.Tx, r *Request, op *Operation) (bool, error) 
 
 // tenantOf is the tenant whose tokens are good for an id: that of its subscription, or empty where
 // there is none. That a subscription is missing is told apart from failures, because it must not be
-// said before the caller is authenticated.
+// said before the caller is authenticated. An id in a subscription without a tenant is good for
+// nobody's tokens: an empty tenant would be good for everybody's.
 func (h *Handler) tenantOf(tx store.Tx, id arm.ID) (tenant string, missing *arm.Error, err error) {
 	if id.Subscription() == "" {
+		if strings.HasPrefix(id.Key(), "/subscriptions/") {
+			return "", nil, fmt.Errorf("the key of %q is that of a subscription, and its structure is not", id)
+		}
 		return "", nil, nil
 	}
 	rec, err := h.Resources.Subscription(tx, id)
 	if errors.As(err, &missing) {
 		return "", missing, nil
+	}
+	if err == nil && rec.TenantID == "" {
+		err = fmt.Errorf("subscription %s has no tenant", id.Subscription())
 	}
 	return rec.TenantID, nil, err
 }

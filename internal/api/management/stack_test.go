@@ -117,6 +117,9 @@ func makeStack(t testing.TB, now func() time.Time, change func(*management.Handl
 		Log: slog.New(slog.DiscardHandler), Metrics: metrics, Now: time.Now, NewID: uuid.NewString,
 	}))
 	s.populate(t)
+	if _, measures := t.(*testing.B); !measures {
+		t.Cleanup(func() { s.consistent(t) }) // whatever the test has done
+	}
 	s.runCascades(t)
 	return s
 }

@@ -62,6 +62,9 @@ func ParseAssociatedFilter(filter string) (func(Associated) bool, error) {
 		if t.Op != "eq" && t.Op != "ne" && t.Op != odata.Contains {
 			return errFilter("only eq, ne and contains are supported")
 		}
+		if arm.SameName(t.Name, "type") && t.Op != odata.Contains && arm.CheckType(t.Value) != nil {
+			return errFilter("a resource type has the form namespace/type")
+		}
 		return nil
 	})
 	if err != nil {

@@ -2,7 +2,6 @@ package wire
 
 import (
 	"encoding/json"
-	"strings"
 
 	"midas/internal/arm"
 	"midas/internal/identity"
@@ -63,7 +62,7 @@ func ParseResourceFilter(filter string) (ResourceFilter, error) {
 		}
 		switch arm.Fold(term.Name) {
 		case "resourcetype":
-			if !strings.Contains(term.Value, "/") {
+			if arm.CheckType(term.Value) != nil {
 				return ResourceFilter{}, errFilter("a resource type has the form namespace/type")
 			}
 			f.Type = arm.Type(term.Value)

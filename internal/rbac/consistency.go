@@ -1,0 +1,71 @@
+package rbac
+
+import (
+	"fmt"
+	"iter"
+
+	"midas/internal/arm"
+	"midas/internal/store"
+)
+
+// Inconsistencies looks through all assignments and their grants, and yields what does not fit
+// together: an assignment whose scope is not that of its key, one without its grant or its name, a
+// grant without its assignment. An error of the store is the last that it yields.
+func Inconsistencies(tx store.Tx) iter.Seq[error] {
+	return func(yield func(error) bool) {
+		for _, part := range []struct {
+			prefix string
+			check  func(store.Tx, store.Record) error
+		}{{store.AssignmentKind.Keys, checkRow}, {store.GrantIndex.Keys, checkGrant}} {
+			for kept, err := range tx.Scan(store.Range{Prefix: part.prefix}) {
+				if err != nil {
+					yield(err)
+					return
+				}
+				if err := part.check(tx, kept); err != nil && !yield(fmt.Errorf("%s: %w", kept.Key, err)) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func checkRow(tx store.Tx, kept store.Record) error {
+	given := store.Table[Assignment]{Kind: store.AssignmentKind} // which does not correct the scope
+	a, err := given.Decode(kept)
+	if err != nil {
+		return err
+	}
+	if err := arm.CheckKey(a.Scope, scopeOf(kept.Key)); err != nil {
+		return err
+	}
+	scope, err := arm.ParseID(a.Scope)
+	if err != nil {
+		return err
+	}
+	key := scopeKey(a.TenantID, scope)
+	if rowKey(key, a.Name) != kept.Key {
+		return fmt.Errorf("the key is not that of %s at %q", a.Name, a.Scope)
+	}
+	for _, other := range []string{grantKey(a.PrincipalID, key, a.DefinitionID), nameKey(a.TenantID, a.Name)} {
+		if _, err := tx.Get(other); err != nil {
+			return fmt.Errorf("read %q: %w", other, err)
+		}
+	}
+	return nil
+}
+
+func checkGrant(tx store.Tx, kept store.Record) error {
+	a, err := assignmentOf(tx, kept)
+	if err != nil {
+		return err
+	}
+	scope, err := arm.ParseID(a.Scope)
+	if err != nil {
+		return err
+	}
+	if grantKey(a.PrincipalID, scopeKey(a.TenantID, scope), a.DefinitionID) != kept.Key {
+		return fmt.Errorf("the grant is not that of %s at %q", a.Name, a.Scope)
+	}
+	return nil
+}
