@@ -2,6 +2,7 @@ package management_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -37,7 +38,9 @@ func (s *stack) consistent(t testing.TB) {
 			func(tx store.Tx) func(func(error) bool) { return identity.Inconsistencies(tx) },
 		} {
 			for err := range all(tx) {
-				t.Error(err)
+				if !errors.Is(err, store.ErrNewerVersion) { // some tests write such records
+					t.Error(err)
+				}
 			}
 		}
 		return nil
