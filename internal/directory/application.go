@@ -138,6 +138,8 @@ func (a *Application) check() error {
 		return fmt.Errorf("%w: an application has at most %d identifier URIs of at most %d bytes", ErrInvalid, maxIdentifierURIs, maxIdentifierURI)
 	case len(redirects) > maxRedirects || slices.ContainsFunc(redirects, long(maxRedirect)):
 		return fmt.Errorf("%w: an application has at most %d redirect URIs of at most %d bytes", ErrInvalid, maxRedirects, maxRedirect)
+	case slices.ContainsFunc(redirects, func(uri string) bool { return !SafeRedirect(uri) }):
+		return fmt.Errorf("%w: a redirect URI is absolute, in ASCII, of a scheme that leads to a client, without user, fragment, spaces and quotes, and its host has only letters, digits, hyphens, underscores and dots", ErrInvalid)
 	case len(a.AppRoles) > maxAppRoleDefs:
 		return fmt.Errorf("%w: an application has at most %d app roles", ErrInvalid, maxAppRoleDefs)
 	case a.TokenVersion < 0 || a.TokenVersion > 2:

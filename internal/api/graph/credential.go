@@ -175,7 +175,7 @@ func isIdentifier(s string) bool {
 // isWebRedirect takes https, and http to this machine.
 func isWebRedirect(s string) bool {
 	u, err := url.Parse(s)
-	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" || strings.ContainsAny(s, " *\\\x00") {
+	if err != nil || !directory.SafeRedirect(s) || u.Host == "" || strings.Contains(s, "*") {
 		return false
 	}
 	return u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname())
@@ -184,16 +184,10 @@ func isWebRedirect(s string) bool {
 // isPublicRedirect also takes the schemes that programs register for themselves.
 func isPublicRedirect(s string) bool {
 	u, err := url.Parse(s)
-	if err != nil || u.Scheme == "" || u.Fragment != "" || strings.ContainsAny(s, " *\\\x00") {
+	if err != nil || !directory.SafeRedirect(s) || strings.Contains(s, "*") {
 		return false
 	}
-	switch u.Scheme {
-	case "http", "https":
-		return isWebRedirect(s)
-	case "javascript", "data", "vbscript", "file", "blob", "about":
-		return false // a browser would run or show it as if it were ours
-	}
-	return true
+	return u.Scheme != "http" && u.Scheme != "https" || isWebRedirect(s)
 }
 
 func isLoopback(host string) bool { return host == "localhost" || host == "127.0.0.1" || host == "::1" }

@@ -238,9 +238,12 @@ func (a *authorization) readChallenge(challenge, method string) error {
 		return errChallenge("Code_Challenge")
 	case challenge == "" && a.Page:
 		return errPageChallenge()
+	case challenge == "" && a.Public:
+		return errPublicChallenge()
 	case challenge == "":
 		return nil
-	case method != "S256" && method != "plain":
+	case method != "S256" && (method != "plain" || a.Page || a.Public):
+		// Who sees the request, as programs of the same machine may, would know a plain verifier.
 		return errUnsupportedValue("code_challenge_method", method)
 	case !challengeToken(challenge) || method == "S256" && len(challenge) != 43:
 		return errChallenge("Code_Challenge")

@@ -110,8 +110,8 @@ func TestWaysToSignIn(t *testing.T) {
 		{"by organizations, then the tenant", asked("/organizations/oauth2/v2.0/authorize"), tokenV2, redeem("CODE"), nil, arms},
 		{"by the domain", asked("/" + domain + "/oauth2/v2.0/authorize"), tokenV2, redeem("CODE"), nil, arms},
 		{"as AD FS", asked("/adfs/oauth2/authorize"), "/adfs/oauth2/token", redeem("CODE"), nil, arms},
-		{"without PKCE", asked(authorizeV2, "code_challenge", "", "code_challenge_method", ""), tokenV2, redeem("CODE", "code_verifier", ""), nil, arms},
-		{"with a plain challenge", asked(authorizeV2, "code_challenge", plain, "code_challenge_method", ""), tokenV2, redeem("CODE", "code_verifier", plain), nil, arms},
+		{"a server without PKCE", asked(authorizeV2, "client_id", webApp, "redirect_uri", webBack, "code_challenge", "", "code_challenge_method", ""), tokenV2, redeem("CODE", "client_id", webApp, "redirect_uri", webBack, "client_secret", secret, "code_verifier", ""), nil, arms},
+		{"a server with a plain challenge", asked(authorizeV2, "client_id", webApp, "redirect_uri", webBack, "code_challenge", plain, "code_challenge_method", ""), tokenV2, redeem("CODE", "client_id", webApp, "redirect_uri", webBack, "client_secret", secret, "code_verifier", plain), nil, arms},
 		{"with another scope at the end", asked(authorizeV2), tokenV2, redeem("CODE", "scope", "https://vault.azure.net/.default openid"), nil, "https://vault.azure.net"},
 		{"at Graph", asked(authorizeV2, "scope", "openid User.Read"), tokenV2, redeem("CODE"), nil, "https://graph.microsoft.com"},
 		{"at a resource with newer tokens", asked(authorizeV2, "scope", "api://newer/Read"), tokenV2, redeem("CODE"), nil, newerApp},
@@ -161,7 +161,7 @@ func TestMisuseOfCodes(t *testing.T) {
 	f := newPeople(t)
 	web := asked(authorizeV2, "client_id", webApp, "redirect_uri", webBack)
 	page := asked(authorizeV2, "client_id", pageApp, "redirect_uri", pageBack)
-	bare := asked(authorizeV2, "code_challenge", "", "code_challenge_method", "")
+	bare := asked(authorizeV2, "client_id", webApp, "redirect_uri", webBack, "code_challenge", "", "code_challenge_method", "")
 	tests := []struct {
 		name, address, path, form string
 		code                      string
@@ -173,7 +173,7 @@ func TestMisuseOfCodes(t *testing.T) {
 		{"the challenge as the verifier", asked(authorizeV2), tokenV2, redeem("CODE", "code_verifier", challenge(verifier)), "invalid_grant", 501481},
 		{"no verifier", asked(authorizeV2), tokenV2, redeem("CODE", "code_verifier", ""), "invalid_grant", 50148},
 		{"a short verifier", asked(authorizeV2), tokenV2, redeem("CODE", "code_verifier", "x"), "invalid_request", 501491},
-		{"a verifier for a code without challenge", bare, tokenV2, redeem("CODE"), "invalid_grant", 501481},
+		{"a verifier for a code without challenge", bare, tokenV2, redeem("CODE", "client_id", webApp, "redirect_uri", webBack, "client_secret", secret), "invalid_grant", 501481},
 		{"another port", asked(authorizeV2), tokenV2, redeem("CODE", "redirect_uri", "http://localhost:54322"), "invalid_grant", 500112},
 		{"a slash more", asked(authorizeV2), tokenV2, redeem("CODE", "redirect_uri", localBack+"/"), "invalid_grant", 500112},
 		{"no address", asked(authorizeV2), tokenV2, redeem("CODE", "redirect_uri", ""), "invalid_grant", 700009},

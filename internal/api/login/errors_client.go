@@ -54,6 +54,11 @@ func errPageChallenge() *Error {
 	return invalidRequest(9002325, "Proof Key for Code Exchange is required for cross-origin authorization code redemption.")
 }
 
+// errPublicChallenge refuses a program without a secret whose code anybody could redeem (RFC 8252, 8.1).
+func errPublicChallenge() *Error {
+	return invalidRequest(9002325, "Proof Key for Code Exchange is required for public clients: send 'code_challenge' with 'code_challenge_method' S256.")
+}
+
 func errApplicationOBO(app string) *Error {
 	return &Error{
 		Status: http.StatusBadRequest, Code: "invalid_grant", Number: 7000114,

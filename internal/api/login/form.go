@@ -55,7 +55,19 @@ func readForm(r *http.Request) (form, error) {
 	if err := f.authorization(r); err != nil {
 		return form{}, errMalformedBy(err)
 	}
-	return f, nil
+	return f, f.oneCredential()
+}
+
+// oneCredential refuses a client that shows itself in more than one way (RFC 6749, 2.3; RFC 7521, 4.2), or
+// in half of one: which of them counts would be for the server to guess, and is another's to exploit.
+func (f *form) oneCredential() error {
+	switch {
+	case f.assertion != "" && (f.clientSecret != "" || f.basic):
+		return errMalformedBy(errors.New("the client shows itself in two ways"))
+	case f.assertionType != "" && f.assertion == "":
+		return errMissingParameter("client_assertion")
+	}
+	return nil
 }
 
 // readBody gives the body of a form. Of another kind of body Entra too says that it lacks every
@@ -142,7 +154,7 @@ func (f *form) authorization(r *http.Request) error {
 		return errors.New("the Authorization header is not one of Basic")
 	}
 	id, secret = decoded(id), decoded(secret)
-	if f.clientSecret != "" || f.assertion != "" {
+	if f.clientSecret != "" {
 		return errors.New("the client shows itself in two ways")
 	}
 	if f.clientID != "" && f.clientID != id {

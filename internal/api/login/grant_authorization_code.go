@@ -83,7 +83,7 @@ func redeemable(req *tokenRequest, c client, code grant.Code) error {
 // been put in the place of the client's own.
 func verify(code grant.Code, verifier string) error {
 	if code.Challenge == "" {
-		if verifier != "" {
+		if verifier != "" || code.Page || code.Public {
 			return errVerifier()
 		}
 		return nil

@@ -1,0 +1,133 @@
+package login_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"midas/internal/directory"
+	"midas/internal/store"
+)
+
+// TestAClientShowsItselfInOneWay combines what clients can show, each of which is right by itself.
+func TestAClientShowsItselfInOneWay(t *testing.T) {
+	f := newPeople(t)
+	p := f.certified(t)[0]
+	f.update(t, func(tx store.Tx) error { return f.Directory.AddCertificate(tx, tenant, webApp, p.cert) })
+	s := f.statement(p)
+	s.claims["iss"], s.claims["sub"] = webApp, webApp
+	signed := s.sign(t)
+	withBoth := func(changes ...string) string {
+		return good(append([]string{"client_id", webApp}, changes...)...)
+	}
+	alone, header := withBoth("client_secret", ""), []string{"Authorization", basic(webApp, secret)}
+	tests := []struct {
+		name    string
+		form    string
+		headers []string
+		number  int // 0: it is good
+	}{
+		{"a secret", withBoth(), nil, 0},
+		{"a header", alone, header, 0},
+		{"an assertion", withBoth("client_secret", "", "client_assertion_type", jwtBearer, "client_assertion", signed), nil, 0},
+		{"an empty assertion beside a secret", withBoth() + "&client_assertion=", nil, 0},
+		{"a secret and an assertion", withBoth("client_assertion_type", jwtBearer, "client_assertion", signed), nil, 9002313},
+		{"a secret and an assertion that is none", withBoth("client_assertion_type", jwtBearer, "client_assertion", "x"), nil, 9002313},
+		{"a wrong secret and an assertion", withBoth("client_secret", "x", "client_assertion_type", jwtBearer, "client_assertion", signed), nil, 9002313},
+		{"a secret and an assertion without type", withBoth("client_assertion", signed), nil, 9002313},
+		{"a header and a secret", withBoth(), header, 9002313},
+		{"a header and an assertion", withBoth("client_secret", "", "client_assertion_type", jwtBearer, "client_assertion", signed), header, 9002313},
+		{"a header without secret and an assertion", withBoth("client_secret", "", "client_assertion_type", jwtBearer, "client_assertion", signed), []string{"Authorization", basic(webApp, "")}, 9002313},
+		{"a header and all", withBoth("client_assertion_type", jwtBearer, "client_assertion", signed), header, 9002313},
+		{"two headers", alone, append(header, header...), 9002313},
+		{"a header of another client", good("client_secret", ""), header, 9002313},
+		{"two secrets", withBoth() + "&client_secret=x", nil, 9002313},
+		{"a type without assertion", withBoth("client_assertion_type", jwtBearer), nil, 900144},
+		{"a header and a type without assertion", withBoth("client_secret", "", "client_assertion_type", jwtBearer), header, 900144},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			w := f.post(tokenV2, test.form, test.headers...)
+			if test.number == 0 {
+				f.granted(t, w)
+				return
+			}
+			f.refused(t, w, http.StatusBadRequest, float64(test.number))
+			if got := decode(t, w)["error"]; got != "invalid_request" {
+				t.Errorf("error %v", got)
+			}
+		})
+	}
+}
+
+// TestProgramsProveThatTheyHaveAsked holds every client without a secret to PKCE with S256.
+func TestProgramsProveThatTheyHaveAsked(t *testing.T) {
+	f := newPeople(t)
+	clients := map[string][]string{
+		"azure cli": nil, "a program": {"client_id", localApp, "redirect_uri", "http://127.0.0.1:9/back"},
+		"a program with a scheme": {"client_id", localApp, "redirect_uri", "myapp://auth"}, "a page": {"client_id", pageApp, "redirect_uri", pageBack},
+	}
+	for name, client := range clients {
+		for what, changes := range map[string][]string{
+			"none": {"code_challenge", "", "code_challenge_method", ""}, "plain": {"code_challenge", verifier, "code_challenge_method", "plain"},
+			"plain by default": {"code_challenge", verifier, "code_challenge_method", ""},
+		} {
+			for _, path := range []string{authorizeV2, "/adfs/oauth2/authorize", "/common/oauth2/v2.0/authorize"} {
+				w := f.browse(t).get(asked(path, append(client, changes...)...))
+				u, err := url.Parse(w.Header().Get("Location"))
+				if err != nil || u.Query().Get("error") != "invalid_request" || u.Query().Get("code") != "" {
+					t.Errorf("%s with %s at %s: status %d, %s", name, what, path, w.Code, u)
+				}
+			}
+		}
+	}
+	// A client with a secret may do without, and with either kind.
+	for _, changes := range [][]string{
+		{"code_challenge", "", "code_challenge_method", ""}, {"code_challenge", verifier, "code_challenge_method", "plain"}, {},
+	} {
+		code := f.codeFor(t, alice, web(changes...))
+		proof := []string{"client_id", webApp, "client_secret", secret, "redirect_uri", webBack}
+		if len(changes) > 0 && changes[1] == "" {
+			proof = append(proof, "code_verifier", "")
+		}
+		f.granted(t, f.post(tokenV2, redeem(code, proof...)))
+	}
+}
+
+// TestPoliciesNameOriginsOnly has an application whose record is older than the rules for redirect URIs.
+func TestPoliciesNameOriginsOnly(t *testing.T) {
+	f := newPeople(t)
+	for _, uri := range []string{"https://app.test;script-src", "https://app.test;script-src/x", "https://a,b/", "https://'none'/"} {
+		f.putRedirect(t, webApp, uri)
+		w := f.browse(t).get(web("redirect_uri", uri))
+		if csp := w.Header().Get("Content-Security-Policy"); w.Code != http.StatusBadRequest || strings.Contains(csp, "app.test") || strings.Count(csp, "script-src") > 0 {
+			t.Errorf("%s: status %d, policy %q", uri, w.Code, csp)
+		}
+	}
+	for uri, want := range map[string]string{
+		"https://app.test/a;b,c?x='d'": "form-action 'self' https://app.test; ", "http://[::1]:1/;x": "form-action 'self' http:; ",
+	} {
+		f.putRedirect(t, webApp, uri)
+		w := f.browse(t).get(web("redirect_uri", uri))
+		if csp := w.Header().Get("Content-Security-Policy"); w.Code != http.StatusOK || !strings.Contains(csp, want) {
+			t.Errorf("%s: status %d, policy %q", uri, w.Code, csp)
+		}
+	}
+	if w := f.browse(t).get(asked(authorizeV2, "client_id", localApp, "redirect_uri", "myapp://auth")); !strings.Contains(w.Header().Get("Content-Security-Policy"), "form-action 'self' myapp:; ") {
+		t.Errorf("policy %q", w.Header().Get("Content-Security-Policy"))
+	}
+}
+
+// putRedirect writes a redirect URI that nobody can register.
+func (f *fixture) putRedirect(t testing.TB, app, uri string) {
+	t.Helper()
+	f.update(t, func(tx store.Tx) error {
+		a, err := f.Directory.ApplicationByAppID(tx, tenant, app)
+		if err != nil {
+			return err
+		}
+		a.Redirects.Web = []string{uri}
+		return (&store.Table[directory.Application]{Kind: store.AppKind}).Put(tx, store.AppKind.Key(tenant, app), a)
+	})
+}
