@@ -67,10 +67,6 @@ func (c *Client) Invite(ctx context.Context, resource string) (host.Secret, erro
 // of this machine. On Linux it serves the processes of this user and of root only; elsewhere the
 // flavours without a secret, such as imds, serve every user of the machine.
 func (c *Client) StartAgent(ctx context.Context, resource string, cfg AgentConfig) (*Agent, error) {
-	roots, err := os.ReadFile(c.CAFile)
-	if err != nil {
-		return nil, fmt.Errorf("read the local CA: %w", err)
-	}
 	enroll := func(ctx context.Context) (agent.Credential, error) {
 		token, err := c.Invite(ctx, resource)
 		if errors.Is(err, errNoResource) {
@@ -78,6 +74,10 @@ func (c *Client) StartAgent(ctx context.Context, resource string, cfg AgentConfi
 		}
 		if err != nil {
 			return agent.Credential{}, err
+		}
+		roots, err := os.ReadFile(c.CAFile) // each time, because it may be issued anew
+		if err != nil {
+			return agent.Credential{}, fmt.Errorf("read the local CA: %w", err)
 		}
 		return agent.Enroll(ctx, agent.Enrolment{Server: c.Endpoint, Roots: string(roots), Token: token, Resource: resource})
 	}

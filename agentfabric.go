@@ -35,7 +35,7 @@ func (a *Agent) fabricTLS() (*tls.Config, string, error) {
 	if a.cfg.enroll == nil {
 		block, err = os.ReadFile(file)
 	}
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !fabricValid(block, time.Now()) {
 		if block, err = fabricCertificate(time.Now()); err == nil && a.cfg.enroll == nil {
 			err = atomicfile.Write(file, block, 0o600)
 		}
@@ -50,6 +50,13 @@ func (a *Agent) fabricTLS() (*tls.Config, string, error) {
 	sum := sha1.Sum(pair.Certificate[0]) //nolint:gosec // as above
 	config := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}
 	return config, strings.ToUpper(hex.EncodeToString(sum[:])), nil
+}
+
+// fabricValid reports whether a kept certificate can be used: it may have been made when the clock was
+// wrong. One that is damaged is not replaced but reported.
+func fabricValid(block []byte, now time.Time) bool {
+	pair, err := tls.X509KeyPair(block, block)
+	return err != nil || !now.Before(pair.Leaf.NotBefore) && now.Before(pair.Leaf.NotAfter)
 }
 
 // fabricCertificate makes a certificate that signs itself, with its key, in PEM.

@@ -1,8 +1,10 @@
 package midas
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
@@ -20,7 +22,7 @@ type authorities struct {
 	hosts *localca.HostCA // for the hosts that speak for resources
 }
 
-func openAuthorities(data string, names []string) (a authorities, err error) {
+func openAuthorities(data string, names []string, log *slog.Logger) (a authorities, err error) {
 	if a.local, err = localca.Open(data, time.Now, names...); err != nil {
 		return a, err
 	}
@@ -31,9 +33,16 @@ func openAuthorities(data string, names []string) (a authorities, err error) {
 	if err := os.Mkdir(dir, 0o700); err != nil && !os.IsExist(err) {
 		return a, fmt.Errorf("make the folder of the CA for hosts: %w", err)
 	}
-	a.hosts, err = localca.OpenHosts(dir, time.Now)
-	return a, err
+	if a.hosts, err = localca.OpenHosts(dir, time.Now); err != nil {
+		return a, err
+	}
+	for _, ca := range a.all() {
+		ca.LogTo(log)
+	}
+	return a, nil
 }
+
+func (a authorities) all() []*localca.CA { return []*localca.CA{a.local, a.azure, a.hosts.CA()} }
 
 // config is the TLS configuration of the main listener. Clients need no certificate there. One that
 // is shown must be a host's.
@@ -42,6 +51,10 @@ func (a authorities) config() (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	config.ClientAuth, config.ClientCAs = tls.VerifyClientCertIfGiven, a.hosts.Pool()
-	return config, nil
+	return a.hosts.ClientConfig(config), nil
+}
+
+// judge keeps the authorities valid while the server runs, until ctx ends.
+func (a authorities) judge(log *slog.Logger) func(context.Context) error {
+	return func(ctx context.Context) error { return localca.Run(ctx, log, a.all()...) }
 }

@@ -28,7 +28,7 @@ var mayImport = map[string]string{
 	"internal/peer":         "",
 
 	"internal/store/storetest": "internal/store internal/store/pebble",
-	"internal/localca":         "internal/arm internal/atomicfile",
+	"internal/localca":         "internal/arm internal/atomicfile internal/clock",
 	"internal/truststore":      "internal/atomicfile",
 	"internal/proxy":           "internal/arm internal/azure",
 	"internal/child":           "",

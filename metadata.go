@@ -26,10 +26,6 @@ func (s *Server) addMetadata(ctx context.Context, names []string) error {
 	if len(s.cfg.Metadata) == 0 {
 		return nil
 	}
-	roots, err := os.ReadFile(s.caFile)
-	if err != nil {
-		return fmt.Errorf("read the local CA: %w", err)
-	}
 	for _, m := range s.cfg.Metadata {
 		listeners, err := s.listen(ctx, "metadata", m.Listen)
 		if err != nil {
@@ -43,7 +39,7 @@ func (s *Server) addMetadata(ctx context.Context, names []string) error {
 			return fmt.Errorf("metadata: %w", err)
 		}
 		a, err := agent.New(agent.Config{
-			Enroll: func(ctx context.Context) (agent.Credential, error) { return s.enroll(ctx, id, string(roots)) },
+			Enroll: func(ctx context.Context) (agent.Credential, error) { return s.enroll(ctx, id) },
 			Now:    time.Now, Log: s.log.With("resource", m.Resource),
 		})
 		if err != nil {
@@ -72,7 +68,11 @@ func private(listen string) bool {
 
 // enroll makes an agent in this process a host of a resource: with an invitation, as whoever may
 // invite would make it, and then over the network, as every host.
-func (s *Server) enroll(ctx context.Context, id arm.ID, roots string) (agent.Credential, error) {
+func (s *Server) enroll(ctx context.Context, id arm.ID) (agent.Credential, error) {
+	roots, err := os.ReadFile(s.caFile) // each time, because it may be issued anew
+	if err != nil {
+		return agent.Credential{}, fmt.Errorf("read the local CA: %w", err)
+	}
 	action := string(fleet.Type) + "/enroll/action"
 	invitation, err := s.rooms.fleet.Invite(ctx, activity.Event{
 		TenantID: s.rooms.admin.TenantID, SubscriptionID: arm.Fold(id.Subscription()), ResourceGroup: id.ResourceGroup(),
@@ -86,7 +86,7 @@ func (s *Server) enroll(ctx context.Context, id arm.ID, roots string) (agent.Cre
 		return agent.Credential{}, err
 	}
 	return agent.Enroll(ctx, agent.Enrolment{
-		Server: "https://" + s.address, Roots: roots, Token: invitation.Token, Resource: id.String(),
+		Server: "https://" + s.address, Roots: string(roots), Token: invitation.Token, Resource: id.String(),
 	})
 }
 

@@ -106,7 +106,7 @@ func (s *Server) open(ctx context.Context) error {
 	if origin == "" {
 		origin = "https://" + s.address
 	}
-	by, err := openAuthorities(s.cfg.Data, s.names(origin))
+	by, err := openAuthorities(s.cfg.Data, s.names(origin), s.log)
 	if err != nil {
 		return err
 	}

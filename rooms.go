@@ -62,6 +62,8 @@ type rooms struct {
 	minter     *token.Minter
 	verifier   *token.Verifier
 	documents  *localca.Signer
+
+	authorities authorities
 }
 
 // userDataPurpose names the key that seals user data in the store. Another name could not open them.
@@ -69,7 +71,7 @@ const userDataPurpose = "midas user data"
 
 // newRooms wires the services and makes what the first start makes.
 func newRooms(ctx context.Context, cfg Config, origin string, dir *datadir.Dir, st *opened, by authorities) (*rooms, error) {
-	r := &rooms{cfg: cfg, origin: origin, dir: dir, store: st, log: cfg.logger(), now: time.Now, newID: uuid.NewString, documents: by.local.Signer()}
+	r := &rooms{cfg: cfg, origin: origin, dir: dir, store: st, log: cfg.logger(), now: time.Now, newID: uuid.NewString, documents: by.local.Signer(), authorities: by}
 	if err := r.openMaster(); err != nil {
 		return nil, err
 	}
@@ -137,7 +139,7 @@ func (r *rooms) openMaster() (err error) {
 
 // background is what runs beside the requests, until its context ends.
 func (r *rooms) background() []func(context.Context) error {
-	return []func(context.Context) error{r.keys.Run, r.activity.Run, r.resources.Run, r.grants.Run, r.fleet.Run}
+	return []func(context.Context) error{r.keys.Run, r.activity.Run, r.resources.Run, r.grants.Run, r.fleet.Run, r.authorities.judge(r.log)}
 }
 
 // front is the face of the main listener. The names are those under which the server is reached,

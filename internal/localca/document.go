@@ -45,12 +45,13 @@ func (s *Signer) Sign(document []byte) ([]byte, error) {
 	return signed, nil
 }
 
-// current gives the key and its certificate, new ones when the old one nears its end.
+// current gives the key and its certificate, new ones when the old one is not valid now and for some time to come.
 func (s *Signer) current() (*ecdsa.PrivateKey, *x509.Certificate, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.ca.now()
-	if s.leaf != nil && now.Before(s.leaf.NotAfter.Add(-leafRenew)) {
+	s.ca.use()
+	if s.leaf != nil && unfit(s.leaf, leafRenew, now) == "" {
 		return s.key, s.leaf, nil
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -60,7 +61,7 @@ func (s *Signer) current() (*ecdsa.PrivateKey, *x509.Certificate, error) {
 	der, err := s.ca.sign(&x509.Certificate{
 		Subject:   pkix.Name{Organization: []string{"Midas"}, CommonName: "Midas attested data"},
 		NotBefore: now.Add(-backdate), NotAfter: now.Add(leafLife), KeyUsage: x509.KeyUsageDigitalSignature,
-	}, s.ca.cert, key)
+	}, s.ca.cert.Load(), key)
 	if err != nil {
 		return nil, nil, fmt.Errorf("issue a certificate for documents: %w", err)
 	}

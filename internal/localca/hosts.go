@@ -6,13 +6,17 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"net/url"
+	"sync/atomic"
 	"time"
+
+	"midas/internal/clock"
 )
 
 // HostCA certifies hosts. Its certificates are good for TLS clients and for nothing else, and nobody
@@ -28,8 +32,40 @@ func OpenHosts(dir string, now func() time.Time) (*HostCA, error) {
 	return &HostCA{ca}, nil
 }
 
-// Pool is a set of roots with this authority alone.
+// Pool is a set of roots with this authority alone, as it is now.
 func (h *HostCA) Pool() *x509.CertPool { return h.ca.Pool() }
+
+// CA is the authority itself, to be judged and to log.
+func (h *HostCA) CA() *CA { return h.ca }
+
+// ClientConfig gives the configuration of a server that asks clients for certificates of this authority
+// and takes those who show none. It follows the authority's certificate, which may be issued anew while
+// the server runs. config has to have its other settings already and must not be changed later.
+func (h *HostCA) ClientConfig(config *tls.Config) *tls.Config {
+	type current struct {
+		authority *x509.Certificate
+		config    *tls.Config
+	}
+	var last atomic.Pointer[current]
+	build := func() *current {
+		c := &current{h.ca.cert.Load(), config.Clone()}
+		c.config.ClientAuth, c.config.ClientCAs = tls.VerifyClientCertIfGiven, x509.NewCertPool()
+		c.config.ClientCAs.AddCert(c.authority)
+		c.config.NextProtos = []string{"h2", "http/1.1"} // net/http adds them to the outer one only
+		last.Store(c)
+		return c
+	}
+	outer := build().config.Clone()
+	outer.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		h.ca.use()
+		c := last.Load()
+		if c.authority != h.ca.cert.Load() {
+			c = build()
+		}
+		return c.config, nil
+	}
+	return outer
+}
 
 // ErrRequest says that a certificate request cannot be granted.
 var ErrRequest = errors.New("the certificate request is not acceptable")
@@ -44,11 +80,11 @@ func (h *HostCA) Certify(request []byte, name string, subject *url.URL, end time
 	der, err := h.ca.certify(&x509.Certificate{
 		Subject:     pkix.Name{Organization: []string{"Midas host"}, CommonName: name},
 		URIs:        []*url.URL{subject},
-		NotBefore:   h.ca.now().Add(-5 * time.Minute), // for servers whose clock is slow
+		NotBefore:   h.ca.now().Add(-clock.Skew),
 		NotAfter:    end,
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-	}, h.ca.cert, key)
+	}, h.ca.cert.Load(), key)
 	if err != nil {
 		return nil, fmt.Errorf("issue host certificate: %w", err)
 	}

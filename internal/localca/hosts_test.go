@@ -175,3 +175,12 @@ func TestSignerRenewsItsCertificate(t *testing.T) {
 		t.Error("not renewed in its last 30 days")
 	}
 }
+
+func signerOf(t *testing.T, signed []byte) *x509.Certificate {
+	t.Helper()
+	p, err := pkcs7.Parse(signed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p.GetOnlySigner()
+}

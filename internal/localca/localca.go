@@ -10,9 +10,10 @@
 // clients only.
 //
 // The files are made on first use, atomically, also when several processes come first at once. The
-// authority's certificate is issued anew, over the same key and under the same name, when it nears
-// its end and when names are added; the server's certificate (server.pem, with its key) is renewed
-// while serving.
+// authority's certificate is issued anew, over the same key and under the same name, when names are
+// added and when it is not valid now and for a while: it nears its end, or the clock was ahead when it was
+// issued. That is judged when it is opened and while it is used (Judge). The server's certificate
+// (server.pem, with its key) is renewed while serving.
 package localca
 
 import (
@@ -27,11 +28,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"math/big"
 	"net"
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"midas/internal/atomicfile"
@@ -60,7 +64,12 @@ type CA struct {
 	names []string // what the server's certificate is for
 	role  role
 	key   *ecdsa.PrivateKey
-	cert  *x509.Certificate
+
+	cert    atomic.Pointer[x509.Certificate]
+	issuing sync.Mutex
+	unkept  bool         // the certificate could not be written; under issuing
+	log     *slog.Logger // never nil
+	notes   []string     // why the certificate was issued anew when it was opened
 }
 
 // role is what an authority is for.
@@ -91,6 +100,7 @@ func OpenFor(dir string, now func() time.Time, names ...string) (*CA, error) {
 
 // open reads or makes the authority's files.
 func open(c *CA) (_ *CA, err error) {
+	c.log = slog.New(slog.DiscardHandler)
 	if c.key, err = openKey(filepath.Join(c.dir, keyFile)); err != nil {
 		return nil, err
 	}
@@ -103,10 +113,10 @@ func open(c *CA) (_ *CA, err error) {
 // Path is the file that clients trust.
 func (c *CA) Path() string { return filepath.Join(c.dir, CertificateFile) }
 
-// Pool is a set of roots with this authority alone.
+// Pool is a set of roots with this authority alone, as it is now: Judge may issue its certificate anew.
 func (c *CA) Pool() *x509.CertPool {
 	pool := x509.NewCertPool()
-	pool.AddCert(c.cert)
+	pool.AddCert(c.cert.Load())
 	return pool
 }
 
@@ -155,15 +165,20 @@ func (c *CA) openCertificate() error {
 	if block == nil {
 		return fmt.Errorf("%s holds no certificate; remove it to have it made anew", c.Path())
 	}
-	if c.cert, err = x509.ParseCertificate(block.Bytes); err != nil {
+	cert, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
 		return fmt.Errorf("%s is damaged; remove it to have it made anew: %w", c.Path(), err)
 	}
-	if !c.key.PublicKey.Equal(c.cert.PublicKey) {
+	c.cert.Store(cert)
+	if !c.key.PublicKey.Equal(cert.PublicKey) {
 		return fmt.Errorf("%s does not belong to %s; restore the one that does, or remove both to make a new CA", c.Path(), keyFile)
 	}
-	has := permitted(c.cert)
+	has := permitted(cert)
 	missing := slices.ContainsFunc(c.names, func(n string) bool { return !slices.Contains(has, n) })
-	if missing || c.now().After(c.cert.NotAfter.Add(-authorityRenew)) {
+	if why := unfit(cert, authorityRenew, c.now()); missing || why != "" {
+		if why != "" {
+			c.notes = append(c.notes, why)
+		}
 		union := slices.Compact(slices.Sorted(slices.Values(append(has, c.names...))))
 		return c.issueAuthority(union, atomicfile.Write)
 	}
@@ -197,9 +212,11 @@ func (c *CA) issueAuthority(names []string, store func(string, []byte, fs.FileMo
 	if err != nil {
 		return fmt.Errorf("issue certificate of the local CA: %w", err)
 	}
-	if c.cert, err = x509.ParseCertificate(der); err != nil {
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
 		return fmt.Errorf("read back certificate of the local CA: %w", err)
 	}
+	c.cert.Store(cert)
 	return store(c.Path(), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644)
 }
 

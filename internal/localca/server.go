@@ -35,7 +35,7 @@ func (c *CA) Certificate(names ...string) (tls.Certificate, error) {
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
-	has := permitted(c.cert)
+	has := permitted(c.cert.Load())
 	for _, n := range names {
 		if !slices.Contains(has, n) {
 			return tls.Certificate{}, fmt.Errorf("issue certificate: the local CA is not good for %q", n)
@@ -50,7 +50,7 @@ func (c *CA) Certificate(names ...string) (tls.Certificate, error) {
 	if err != nil {
 		return tls.Certificate{}, fmt.Errorf("make server key: %w", err)
 	}
-	der, err := c.sign(tmpl, c.cert, key)
+	der, err := c.sign(tmpl, c.cert.Load(), key)
 	if err != nil {
 		return tls.Certificate{}, fmt.Errorf("issue server certificate: %w", err)
 	}
@@ -113,15 +113,21 @@ type serving struct {
 func (s *serving) certificate() (*tls.Certificate, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.ca.use()
 	if s.ca.good(s.current) {
 		return s.current, nil
 	}
 	before := s.current
-	err := s.renew()
-	if s.current == before {
-		return nil, err
+	why := unfit(before.Leaf, leafRenew, s.ca.now())
+	if err := s.renew(); err != nil {
+		s.ca.log.Error("the server's certificate could not be renewed or kept", "cause", err)
+		if s.current == before && unfit(before.Leaf, 0, s.ca.now()) != "" {
+			return nil, err
+		}
+		return s.current, nil // one that could not be kept serves, and the next start makes another
 	}
-	return s.current, nil // if it could not be kept, this one serves, and the next start makes another
+	s.ca.log.Info("the server's certificate was renewed", "cause", why)
+	return s.current, nil
 }
 
 // renew issues a certificate and keeps it for the next start.
@@ -153,7 +159,7 @@ func (c *CA) load() *tls.Certificate {
 	return &cert
 }
 
-// good reports whether a certificate is ours, for exactly our names, and not near its end.
+// good reports whether a certificate is ours, for exactly our names, and valid now and for some time to come.
 func (c *CA) good(cert *tls.Certificate) bool {
 	leaf := cert.Leaf
 	names := slices.Clone(leaf.DNSNames)
@@ -161,8 +167,7 @@ func (c *CA) good(cert *tls.Certificate) bool {
 		names = append(names, ip.String())
 	}
 	slices.Sort(names)
-	now := c.now()
 	return slices.Equal(names, c.names) &&
-		bytes.Equal(leaf.AuthorityKeyId, c.cert.SubjectKeyId) &&
-		now.After(leaf.NotBefore) && now.Before(leaf.NotAfter.Add(-leafRenew))
+		bytes.Equal(leaf.AuthorityKeyId, c.cert.Load().SubjectKeyId) &&
+		unfit(leaf, leafRenew, c.now()) == ""
 }
