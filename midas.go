@@ -153,9 +153,12 @@ func (s *Server) listen(ctx context.Context, setting, address string) ([]net.Lis
 }
 
 // names are the hosts that the certificate is for.
-func (s *Server) names(origin string) []string {
-	names := s.cfg.Names
-	host, _, _ := net.SplitHostPort(s.cfg.Listen) // check has looked at it
+func (s *Server) names(origin string) []string { return s.cfg.names(origin) }
+
+// names are the hosts under which clients reach the server, besides localhost and addresses.
+func (c *Config) names(origin string) []string {
+	names := c.Names
+	host, _, _ := net.SplitHostPort(c.Listen) // check has looked at it
 	if ip := net.ParseIP(host); host != "" && (ip == nil || !ip.IsUnspecified()) {
 		names = append(names[:len(names):len(names)], host)
 	}

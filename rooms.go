@@ -79,7 +79,7 @@ func newRooms(ctx context.Context, cfg Config, origin string, dir *datadir.Dir, 
 		Store: st, Now: r.now, NewID: r.newID, Logger: r.log,
 		MaxAge: cfg.Activity.MaxAge, MaxBytes: int64(cfg.Activity.MaxSize),
 	}
-	r.directory = &directory.Directory{Store: st, Now: r.now, NewID: r.newID}
+	r.directory = &directory.Directory{Store: st, Now: r.now, NewID: r.newID, Hosts: cfg.names(origin), Logger: r.log}
 	r.rbac = rbac.New(rbac.Config{Store: st, Log: r.activity, Now: r.now, Principals: r.directory})
 	owners, workers := map[string]resource.Owner{}, map[string]resource.Worker{}
 	userData, err := seal.New(r.master, userDataPurpose)
@@ -90,10 +90,11 @@ func newRooms(ctx context.Context, cfg Config, origin string, dir *datadir.Dir, 
 		Log: r.activity, Store: st, Now: r.now, NewID: r.newID, Owners: owners, Workers: workers, Scopes: r.rbac, Logger: r.log,
 		Types: slices.Concat(identity.Types(), compute.Types()), UserData: userData,
 	})
-	r.rbac.Scope = r.resources.Lasting
+	r.rbac.Scope, r.directory.Lasting = r.resources.Lasting, r.resources.LastingWhole
 	r.identities = identity.New(identity.Config{
 		Resources: r.resources, Directory: r.directory, Log: r.activity, Store: st, Now: r.now, NewID: r.newID,
 	})
+	r.resources.Ending = r.identities.Ending
 	r.compute = &compute.Service{Resources: r.resources, Now: r.now, NewID: r.newID}
 	workers[compute.ScaleOperation], workers[identity.RestrictOperation] = r.compute.Scale, r.identities.Restrict
 	r.fleet = fleet.New(fleet.Config{
@@ -139,7 +140,7 @@ func (r *rooms) openMaster() (err error) {
 
 // background is what runs beside the requests, until its context ends.
 func (r *rooms) background() []func(context.Context) error {
-	return []func(context.Context) error{r.keys.Run, r.activity.Run, r.resources.Run, r.grants.Run, r.fleet.Run, r.authorities.judge(r.log)}
+	return []func(context.Context) error{r.keys.Run, r.activity.Run, r.resources.Run, r.grants.Run, r.fleet.Run, r.directory.Run, r.authorities.judge(r.log)}
 }
 
 // front is the face of the main listener. The names are those under which the server is reached,
@@ -163,7 +164,7 @@ func (r *rooms) front(health *ops.Health, names []string, reg prometheus.Registe
 		Throttle: r.throttle, Passwords: r.passwords,
 	}
 	graphs, err := graph.New(graph.Handler{
-		Origin: r.origin, Tokens: r.verifier, Directory: r.directory, Store: r.store, Pages: pages, Now: r.now, NewID: r.newID,
+		Origin: r.origin, Tokens: r.verifier, Directory: r.directory, Rights: r.rbac, Store: r.store, Pages: pages, Now: r.now, NewID: r.newID,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make the Graph face: %w", err)

@@ -47,8 +47,8 @@ type Redirects struct {
 	Public []string `json:"public,omitempty"` // a program on somebody's machine
 }
 
-// CreateApplication adds an application, or gives ErrExists. Its service principal is created
-// apart.
+// CreateApplication adds an application, or gives ErrExists, ErrInvalid or ErrReservedURI. Its service
+// principal is created apart. See CheckVerified for who may give it which identifier URIs.
 func (d *Directory) CreateApplication(tx store.Tx, a Application) error {
 	if a.ID == "" || a.AppID == "" || a.TenantID == "" {
 		return errors.New("create application: object id, client id and tenant are required")
@@ -149,7 +149,8 @@ func (a *Application) check() error {
 }
 
 // UpdateApplication replaces an application; its service principal follows its name. It gives
-// ErrNotFound, ErrInvalid, ErrTooManySecrets, or ErrExists when an identifier URI is another's.
+// ErrNotFound, ErrInvalid, ErrTooManySecrets, ErrReservedURI, or ErrExists when an identifier URI is
+// another's.
 func (d *Directory) UpdateApplication(tx store.Tx, a Application) error {
 	old, err := d.ApplicationByAppID(tx, a.TenantID, a.AppID)
 	if err == nil && !arm.SameName(old.ID, a.ID) {
@@ -188,15 +189,17 @@ func (d *Directory) name(tx store.Tx, old, a Application) error {
 		tx.Delete(identifierKey(a.TenantID, uri))
 	}
 	for _, uri := range a.IdentifierURIs {
+		if !slices.Contains(old.IdentifierURIs, uri) { // what an earlier version took is judged where it is used
+			if err := d.checkIdentifier(a, uri); err != nil {
+				return err
+			}
+		}
 		k := identifierKey(a.TenantID, uri)
 		switch ref, err := identifiers.Get(tx, k); {
 		case err == nil && !arm.SameName(ref.ID, a.AppID):
 			return fmt.Errorf("identifier URI %s: %w", uri, ErrExists)
 		case err != nil && !errors.Is(err, ErrNotFound):
 			return err
-		}
-		if isFirstPartyName(uri) {
-			return fmt.Errorf("identifier URI %s: %w", uri, ErrExists)
 		}
 		if err := identifiers.Put(tx, k, reference{a.AppID}); err != nil {
 			return err
@@ -205,8 +208,8 @@ func (d *Directory) name(tx store.Tx, old, a Application) error {
 	return nil
 }
 
-// DeleteApplication removes an application by its object id, and its service principal, or gives
-// ErrNotFound. It returns the object id of the principal, if there was one, for Unlink.
+// DeleteApplication removes an application by its object id, and its service principal. It gives
+// ErrNotFound, or ErrLastAdministrator. It returns the object id of the principal, if there was one, for Unlink.
 func (d *Directory) DeleteApplication(tx store.Tx, tenant, id string) (principal string, err error) {
 	a, err := d.Application(tx, tenant, id)
 	if err != nil {
@@ -216,6 +219,9 @@ func (d *Directory) DeleteApplication(tx store.Tx, tenant, id string) (principal
 	tx.Delete(applicationIDKey(tenant, id))
 	for _, uri := range a.IdentifierURIs {
 		tx.Delete(identifierKey(tenant, uri))
+	}
+	if err := leaveTraces(tx, tenant, id); err != nil {
+		return "", err
 	}
 	p, err := d.ServicePrincipalByAppID(tx, tenant, a.AppID)
 	if errors.Is(err, ErrNotFound) {
@@ -231,7 +237,8 @@ func (d *Directory) DeleteApplication(tx store.Tx, tenant, id string) (principal
 }
 
 // Resource gives the service principal that an audience stands for: an identifier URI of an
-// application, a client id, or a name of Microsoft Graph or of ARM. Otherwise ErrNotFound.
+// application, a client id, or a name of Microsoft Graph or of ARM. Otherwise ErrNotFound. An identifier
+// URI that is reserved stands for nothing, whoever has registered it.
 func (d *Directory) Resource(tx store.Tx, tenant, audience string) (ServicePrincipal, error) {
 	folded := arm.Fold(audience)
 	if p, found := firstPartyOf(tenant, func(appID string) bool {
@@ -241,17 +248,12 @@ func (d *Directory) Resource(tx store.Tx, tenant, audience string) (ServicePrinc
 	}
 	for _, name := range []string{audience, trimAudience(audience), audience + "/"} {
 		ref, err := identifiers.Get(tx, identifierKey(tenant, name))
-		if err == nil {
+		if err == nil && d.mayIdentify(Application{AppID: ref.ID, TenantID: tenant}, name) {
 			return d.ServicePrincipalByAppID(tx, tenant, ref.ID)
 		}
-		if !errors.Is(err, ErrNotFound) {
+		if err != nil && !errors.Is(err, ErrNotFound) {
 			return ServicePrincipal{}, err
 		}
 	}
 	return d.ServicePrincipalByAppID(tx, tenant, audience)
-}
-
-func isFirstPartyName(uri string) bool {
-	_, taken := firstParty("", func(p ServicePrincipal) bool { return slices.Contains(ResourceNames(p.AppID), arm.Fold(uri)) })
-	return taken
 }

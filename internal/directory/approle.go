@@ -214,6 +214,24 @@ func (d *Directory) AppRolesAt(tx store.Tx, resource ServicePrincipal, principal
 	return slices.Compact(values), nil
 }
 
+// GraphRoles gives the values of the app roles of Microsoft Graph that a service principal was
+// assigned itself, in no order. Each is looked up by its own key, so that no number of other
+// assignments hides one. Groups cannot be assigned them.
+func (d *Directory) GraphRoles(tx store.Tx, tenant, principal string) (values []string, err error) {
+	resource := builtinID(tenant, GraphAppID)
+	for _, role := range graphRoles() {
+		a := AppRoleAssignment{PrincipalID: principal, ResourceID: resource, AppRoleID: role.ID}
+		a.identify()
+		switch _, err := d.AppRoleAssignment(tx, tenant, principal, a.ID); {
+		case err == nil:
+			values = append(values, role.Value)
+		case !errors.Is(err, ErrNotFound):
+			return nil, fmt.Errorf("app roles of %s at Microsoft Graph: %w", principal, err)
+		}
+	}
+	return values, nil
+}
+
 // RolesOf gives the app roles that a service principal's application defines.
 func (d *Directory) RolesOf(tx store.Tx, p ServicePrincipal) ([]AppRole, error) {
 	switch {

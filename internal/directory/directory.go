@@ -14,6 +14,7 @@ package directory
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"midas/internal/arm"
@@ -42,11 +43,23 @@ var (
 	ErrFirstParty         = errors.New("directory: the object belongs to every tenant and cannot be changed")
 )
 
-// Directory is the directory of all tenants. All fields are required. It must not be copied.
+// Directory is the directory of all tenants. It must not be copied. The first three fields are
+// required.
 type Directory struct {
 	Store store.Store
 	Now   func() time.Time
 	NewID func() string
+
+	// Hosts are the names and addresses, without ports, under which this server is reached. No
+	// application may have them in its identifier URIs.
+	Hosts []string
+
+	// Lasting gives an *arm.Error for a resource that is being deleted, or that lies in one that is,
+	// and guards that it is not. Nil means that none ever is.
+	Lasting func(tx store.Tx, resource arm.ID) error
+
+	// Logger takes what Run has to say; nil is nobody.
+	Logger *slog.Logger
 
 	// hashing lets as many passwords be hashed at once as there are cores, because each takes 19 MiB and
 	// a whole core.
@@ -74,6 +87,8 @@ var (
 	appRoles     = store.Table[AppRoleAssignment]{Kind: store.AppRoleKind, Missing: ErrNotFound}
 
 	permissionGrants = store.Table[PermissionGrant]{Kind: store.PermissionGrantKind, Missing: ErrNotFound}
+	counts           = store.Table[administrators]{Kind: store.AdministratorsKind, Missing: ErrNotFound}
+	deleted          = store.Table[link]{Kind: store.UnlinkKind, Missing: ErrNotFound}
 )
 
 // The look-ups: each leads to the id under which the record is found.

@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -15,6 +16,8 @@ const (
 	CloudAppAdministrator    = "158c047a-c907-4556-b7ef-446551a6b5f7"
 	PrivilegedRoleAdmin      = "e8611ab8-c189-46e8-94e1-60213ab1f814"
 	DirectoryReaders         = "88d8e3e3-8f55-4a1e-953a-9b9898b8876b"
+	UserAdministrator        = "fe930be7-5e62-47db-91af-98c3a49a38b1"
+	PasswordAdministrator    = "966707d0-3269-4727-9be2-8c3a10f19b9d"
 )
 
 // DirectoryRole is a role over the directory itself. Roles over resources are rbac's.
@@ -31,6 +34,8 @@ func DirectoryRoles() []DirectoryRole {
 		{ApplicationAdministrator, "Application Administrator", "Can manage applications and service principals."},
 		{CloudAppAdministrator, "Cloud Application Administrator", "Can manage applications and service principals, and consent for all users."},
 		{PrivilegedRoleAdmin, "Privileged Role Administrator", "Can manage directory roles, and consent for all users."},
+		{UserAdministrator, "User Administrator", "Can manage users and groups, and reset passwords of users without privileges."},
+		{PasswordAdministrator, "Password Administrator", "Can reset passwords of users without privileges."},
 		{DirectoryReaders, "Directory Readers", "Can read the directory."},
 	}
 }
@@ -42,12 +47,12 @@ func (d *Directory) AssignDirectoryRole(tx store.Tx, tenant, role, principal str
 	if !known {
 		return fmt.Errorf("assign directory role %s: %w", role, ErrNotFound)
 	}
-	kind, err := d.ObjectType(tx, tenant, principal)
-	if err == nil && kind != ObjectUser && kind != ObjectServicePrincipal {
-		err = fmt.Errorf("%w: directory roles are for users and service principals", ErrInvalid)
-	}
+	enabled, err := d.mayHold(tx, tenant, principal)
 	if err == nil {
 		err = holding.add(tx, tenant, role, principal)
+	}
+	if err == nil && enabled && arm.SameName(role, GlobalAdministrator) {
+		err = d.changeAdministrators(tx, tenant, 1)
 	}
 	if err != nil {
 		return fmt.Errorf("assign directory role %s to %s: %w", role, principal, err)
@@ -55,9 +60,40 @@ func (d *Directory) AssignDirectoryRole(tx store.Tx, tenant, role, principal str
 	return nil
 }
 
-// RemoveDirectoryRole takes a directory role away, or gives ErrNotFound.
+// mayHold refuses what cannot have directory roles, and tells whether who can is enabled.
+func (d *Directory) mayHold(tx store.Tx, tenant, principal string) (enabled bool, err error) {
+	p, err := d.ServicePrincipal(tx, tenant, principal)
+	switch {
+	case err == nil && p.FirstParty:
+		return false, fmt.Errorf("%w: a service principal of Microsoft's cannot have directory roles", ErrInvalid)
+	case err == nil:
+		return p.Enabled, d.lasting(tx, p)
+	case !errors.Is(err, ErrNotFound):
+		return false, err
+	}
+	u, err := d.User(tx, tenant, principal)
+	if !errors.Is(err, ErrNotFound) {
+		return u.Enabled, err
+	}
+	if _, err = d.ObjectType(tx, tenant, principal); err == nil {
+		err = fmt.Errorf("%w: directory roles are for users and service principals", ErrInvalid)
+	}
+	return false, err
+}
+
+// RemoveDirectoryRole takes a directory role away. It gives ErrNotFound, or ErrLastAdministrator.
 func (d *Directory) RemoveDirectoryRole(tx store.Tx, tenant, role, principal string) error {
-	if err := holding.remove(tx, tenant, role, principal); err != nil {
+	err := holding.remove(tx, tenant, role, principal)
+	if err == nil && arm.SameName(role, GlobalAdministrator) {
+		var at Standing
+		switch at, err = d.Standing(tx, tenant, principal); {
+		case errors.Is(err, ErrNotFound):
+			err = nil // who does not exist was not counted
+		case err == nil && at.Enabled:
+			err = d.changeAdministrators(tx, tenant, -1)
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("remove directory role %s of %s: %w", role, principal, err)
 	}
 	return nil

@@ -28,6 +28,7 @@ const (
 	RoleDirectoryReadWriteAll         = "Directory.ReadWrite.All"
 	RoleUserReadAll                   = "User.Read.All"
 	RoleUserReadWriteAll              = "User.ReadWrite.All"
+	RolePasswordProfileReadWriteAll   = "User-PasswordProfile.ReadWrite.All"
 	RoleGroupReadAll                  = "Group.Read.All"
 	RoleGroupReadWriteAll             = "Group.ReadWrite.All"
 	RoleAppRoleAssignmentReadWriteAll = "AppRoleAssignment.ReadWrite.All"
@@ -44,6 +45,7 @@ func graphRoles() []AppRole {
 		{ID: "19dbc75e-c2e2-444c-a770-ec69d8559fc7", Value: RoleDirectoryReadWriteAll, DisplayName: "Read and write directory data"},
 		{ID: "df021288-bdef-4463-88db-98f22de89214", Value: RoleUserReadAll, DisplayName: "Read all users"},
 		{ID: "741f803b-c850-494e-b5df-cde7c675a1ca", Value: RoleUserReadWriteAll, DisplayName: "Read and write all users"},
+		{ID: "cc117bb9-00cf-4eb8-b580-ea2a878fe8f7", Value: RolePasswordProfileReadWriteAll, DisplayName: "Read and write all password profiles and reset user passwords"},
 		{ID: "5b567255-7703-4780-807c-7be8301ae99b", Value: RoleGroupReadAll, DisplayName: "Read all groups"},
 		{ID: "62a82d76-70ea-41e2-9197-370581804d09", Value: RoleGroupReadWriteAll, DisplayName: "Read and write all groups"},
 		{ID: "06b708a9-e830-4db3-a914-8e69da51d44f", Value: RoleAppRoleAssignmentReadWriteAll, DisplayName: "Manage app role assignments"},

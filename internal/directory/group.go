@@ -57,7 +57,7 @@ func (d *Directory) DeleteGroup(tx store.Tx, tenant, oid string) error {
 		return fmt.Errorf("delete group %s: %w", oid, err)
 	}
 	tx.Delete(groupKey(tenant, oid))
-	return nil
+	return leaveTraces(tx, tenant, oid)
 }
 
 // Group gives the group with an object id, or ErrNotFound.
@@ -77,7 +77,7 @@ func (d *Directory) AddMember(tx store.Tx, tenant, group, member string) error {
 	if _, err := d.Group(tx, tenant, group); err != nil {
 		return fmt.Errorf("add member to group %s: %w", group, err)
 	}
-	kind, err := d.ObjectType(tx, tenant, member)
+	kind, err := d.guardType(tx, tenant, member)
 	if err == nil && kind == ObjectApplication {
 		err = fmt.Errorf("%w: an application cannot be a member of a group", ErrInvalid)
 	}
@@ -107,22 +107,15 @@ func (d *Directory) Members(tx store.Tx, tenant, group, after string, limit int)
 	return membership.members(tx, tenant, group, after, limit)
 }
 
-// MemberOf gives the object ids of the groups that an object is a direct member of.
+// MemberOf gives the object ids of the groups that an object is a direct member of, one more than
+// MaxGroups at most.
 func (d *Directory) MemberOf(tx store.Tx, tenant, oid string) ([]string, error) {
-	groups, err := membership.containers(tx, tenant, oid, MaxGroups+1)
-	if err != nil {
-		return nil, fmt.Errorf("groups of %s: %w", oid, err)
-	}
-	var existing []string
-	for _, id := range groups {
-		switch _, err := tx.Get(groupKey(tenant, id)); {
-		case err == nil:
-			existing = append(existing, id)
-		case !errors.Is(err, store.ErrNotFound):
-			return nil, fmt.Errorf("groups of %s: %w", oid, err)
-		}
-	}
-	return existing, nil
+	return existing(MaxGroups+1, func(after string, limit int) ([]string, error) {
+		return membership.containersAfter(tx, tenant, oid, after, limit)
+	}, func(id string) error {
+		_, err := tx.Get(groupKey(tenant, id))
+		return err
+	})
 }
 
 // TransitiveMemberOf gives the object ids of all groups that an object is in, directly or through
@@ -133,11 +126,44 @@ func (d *Directory) TransitiveMemberOf(tx store.Tx, tenant, oid string) ([]strin
 }
 
 // TransitiveMembers gives the object ids of all that is in a group, directly or through other
-// groups. It gives ErrTooManyGroups beyond MaxGroups members.
+// groups. It gives ErrTooManyGroups beyond MaxGroups members that exist.
 func (d *Directory) TransitiveMembers(tx store.Tx, tenant, group string) ([]string, error) {
 	return closure(group, func(id string) ([]string, error) {
-		return d.Members(tx, tenant, id, "", MaxGroups+1)
+		return existing(MaxGroups+1, func(after string, limit int) ([]string, error) {
+			return d.Members(tx, tenant, id, after, limit)
+		}, func(id string) error {
+			_, err := d.ObjectType(tx, tenant, id)
+			return err
+		})
 	})
+}
+
+// existing gives at most limit of the object ids of a list that stand for something, which find gives
+// no store.ErrNotFound for. What was deleted stands in lists until Run has unlinked it.
+func existing(limit int, list func(after string, limit int) ([]string, error), find func(id string) error) ([]string, error) {
+	var found []string
+	for after := ""; ; {
+		ids, err := list(after, limit)
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range ids {
+			err := find(id)
+			if errors.Is(err, store.ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return nil, fmt.Errorf("find %s: %w", id, err)
+			}
+			if found = append(found, id); len(found) == limit {
+				return found, nil
+			}
+		}
+		if len(ids) < limit {
+			return found, nil
+		}
+		after = ids[len(ids)-1]
+	}
 }
 
 // closure follows next from one object on, in breadth, each object once. The start is not part of

@@ -83,6 +83,10 @@ func (r *relation) containers(tx store.Tx, tenant, member string, limit int) ([]
 	return lastParts(tx, &r.back, r.backKey(tenant, member, ""), "", limit)
 }
 
+func (r *relation) containersAfter(tx store.Tx, tenant, member, after string, limit int) ([]string, error) {
+	return lastParts(tx, &r.back, r.backKey(tenant, member, ""), after, limit)
+}
+
 // lastParts gives what follows a prefix in the keys below it.
 func lastParts(tx store.Tx, table *store.Table[link], prefix, after string, limit int) ([]string, error) {
 	if len(prefix) > store.MaxKey {
@@ -111,12 +115,15 @@ func lastParts(tx store.Tx, table *store.Table[link], prefix, after string, limi
 const unlinkBatch = 50
 
 // Unlink removes what an object that was deleted has left behind: memberships, ownerships, roles,
-// permission grants, in as many transactions as it takes. Nothing depends on it but the size of the store.
+// permission grants, in as many transactions as it takes. Nothing depends on it but the size of the
+// store. Run does it for whom nobody else does.
 func (d *Directory) Unlink(ctx context.Context, tenant, oid string) error {
 	for {
 		more := false
 		_, err := d.Store.Update(ctx, func(tx store.Tx) (err error) {
-			more, err = unlink(tx, tenant, oid)
+			if more, err = unlink(tx, tenant, oid); !more {
+				tx.Delete(traceKey(tenant, oid))
+			}
 			return err
 		})
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"midas/internal/arm"
 	"midas/internal/store"
 )
 
@@ -34,6 +35,36 @@ func (d *Directory) ObjectType(tx store.Tx, tenant, oid string) (string, error) 
 		}
 	}
 	return "", ErrNotFound
+}
+
+// guardType is ObjectType for objects that a transaction links: it guards one key of each, so that there
+// is room for many.
+func (d *Directory) guardType(tx store.Tx, tenant, oid string) (string, error) {
+	kinds := []struct {
+		name, key string
+		peek      func(key string) error
+	}{
+		{ObjectServicePrincipal, principalKey(tenant, oid), func(k string) error { _, err := peek(tx, &principals, k); return err }},
+		{ObjectUser, userKey(tenant, oid), func(k string) error { _, err := peek(tx, &users, k); return err }},
+		{ObjectGroup, groupKey(tenant, oid), func(k string) error { _, err := peek(tx, &groups, k); return err }},
+		{ObjectApplication, applicationIDKey(tenant, oid), func(k string) error { _, err := peek(tx, &applicationIDs, k); return err }},
+	}
+	for _, kind := range kinds {
+		if err := kind.peek(kind.key); errors.Is(err, ErrNotFound) {
+			continue
+		} else if err != nil {
+			return "", err
+		}
+		_, err := tx.Get(kind.key)
+		if errors.Is(err, store.ErrNotFound) {
+			return "", ErrNotFound
+		}
+		return kind.name, err
+	}
+	if _, found := firstParty(tenant, func(p ServicePrincipal) bool { return arm.SameName(p.ID, oid) }); found {
+		return ObjectServicePrincipal, nil
+	}
+	return d.ObjectType(tx, tenant, oid) // made in this transaction, or nothing
 }
 
 // PrincipalType says what kind of principal an object id stands for, User, Group or

@@ -15,7 +15,7 @@ func (d *Directory) AddOwner(tx store.Tx, tenant, object, owner string) error {
 	}
 	var who string
 	if err == nil {
-		who, err = d.ObjectType(tx, tenant, owner)
+		who, err = d.guardType(tx, tenant, owner)
 	}
 	if err == nil && who != ObjectUser && who != ObjectServicePrincipal {
 		err = fmt.Errorf("%w: owners are users and service principals", ErrInvalid)
@@ -48,8 +48,12 @@ func (d *Directory) Owns(tx store.Tx, tenant, owner, object string) (bool, error
 	return ownership.linked(tx, tenant, object, owner)
 }
 
-// OwnedObjects gives the object ids of what someone owns, at most MaxGroups of them. Some may no
-// longer exist.
+// OwnedObjects gives the object ids of what someone owns, at most MaxGroups of them.
 func (d *Directory) OwnedObjects(tx store.Tx, tenant, owner string) ([]string, error) {
-	return ownership.containers(tx, tenant, owner, MaxGroups)
+	return existing(MaxGroups, func(after string, limit int) ([]string, error) {
+		return ownership.containersAfter(tx, tenant, owner, after, limit)
+	}, func(id string) error {
+		_, err := d.ObjectType(tx, tenant, id)
+		return err
+	})
 }

@@ -62,6 +62,9 @@ func (d *Directory) CreateServicePrincipal(tx store.Tx, p ServicePrincipal) erro
 				return fmt.Errorf("create service principal %s: %w", p.ID, err)
 			}
 		}
+		if err := d.enabling(tx, p.TenantID, p.ID, false, p.Enabled); err != nil {
+			return fmt.Errorf("create service principal %s: %w", p.ID, err)
+		}
 	}
 	if err := principalApps.Put(tx, byApp, reference{p.ID}); err != nil {
 		return err
@@ -70,7 +73,7 @@ func (d *Directory) CreateServicePrincipal(tx store.Tx, p ServicePrincipal) erro
 }
 
 // UpdateServicePrincipal replaces what may change of a principal; its client id and type stay as
-// they were. It gives ErrNotFound, or ErrFirstParty. A principal that is disabled by it loses its
+// they were. It gives ErrNotFound, ErrFirstParty, or ErrLastAdministrator. A principal that is disabled by it loses its
 // tokens too.
 func (d *Directory) UpdateServicePrincipal(tx store.Tx, p ServicePrincipal) error {
 	old, err := d.ServicePrincipal(tx, p.TenantID, p.ID)
@@ -80,6 +83,9 @@ func (d *Directory) UpdateServicePrincipal(tx store.Tx, p ServicePrincipal) erro
 	if err != nil {
 		return fmt.Errorf("update service principal %s: %w", p.ID, err)
 	}
+	if err := d.enabling(tx, p.TenantID, old.ID, old.Enabled, p.Enabled); err != nil {
+		return fmt.Errorf("update service principal %s: %w", p.ID, err)
+	}
 	p.ID, p.AppID, p.Type, p.ResourceID, p.Created = old.ID, old.AppID, old.Type, old.ResourceID, old.Created
 	if old.Enabled && !p.Enabled {
 		p.ValidFrom = d.revocation()
@@ -87,12 +93,36 @@ func (d *Directory) UpdateServicePrincipal(tx store.Tx, p ServicePrincipal) erro
 	return principals.Put(tx, principalKey(p.TenantID, p.ID), p)
 }
 
-// DeleteServicePrincipal removes a principal, or gives ErrNotFound. What it was given, roles among
-// that, stays where it is and points at nobody; Unlink removes what of it is in the directory.
+// DeleteServicePrincipal removes a principal. It gives ErrNotFound, ErrFirstParty, or
+// ErrLastAdministrator. What it was given, roles among that, stays where it is and points at nobody;
+// Unlink removes what of it is in the directory.
 func (d *Directory) DeleteServicePrincipal(tx store.Tx, tenant, oid string) error {
+	return d.deletePrincipal(tx, tenant, oid, d.endAdministrator)
+}
+
+// EndManagedIdentity is DeleteServicePrincipal for the principal of a managed identity whose resource's
+// deletion was accepted before: EndAdministrators was asked then, and a cascade cannot fail half-way.
+// It uses at most six keys.
+func (d *Directory) EndManagedIdentity(tx store.Tx, tenant, oid string) error {
+	return d.deletePrincipal(tx, tenant, oid, func(tx store.Tx, tenant, oid string, enabled bool) error {
+		err := d.endAdministrator(tx, tenant, oid, enabled)
+		if errors.Is(err, ErrLastAdministrator) { // accepted by an earlier version, which did not ask
+			return counts.Put(tx, administratorsKey(tenant), administrators{})
+		}
+		return err
+	})
+}
+
+func (d *Directory) deletePrincipal(tx store.Tx, tenant, oid string, end func(tx store.Tx, tenant, oid string, enabled bool) error) error {
 	p, err := d.ServicePrincipal(tx, tenant, oid)
 	if err == nil && p.FirstParty {
 		err = ErrFirstParty
+	}
+	if err == nil {
+		err = end(tx, tenant, oid, p.Enabled)
+	}
+	if err == nil {
+		err = leaveTraces(tx, tenant, oid)
 	}
 	if err != nil {
 		return fmt.Errorf("delete service principal %s: %w", oid, err)

@@ -67,6 +67,9 @@ func (d *Directory) CreateUser(tx store.Tx, u User, pw PasswordHash) error {
 	if err := userNames.Put(tx, byName, reference{u.ID}); err != nil {
 		return err
 	}
+	if err := d.enabling(tx, u.TenantID, u.ID, false, u.Enabled); err != nil {
+		return err
+	}
 	return users.Put(tx, record, userRecord{u, pw})
 }
 
@@ -100,8 +103,9 @@ func (u *User) checkNew() error {
 	return nil
 }
 
-// UpdateUser replaces all of a user but its password. It gives ErrNotFound, ErrInvalid, or ErrExists
-// when the new user principal name is taken. A user that is disabled by it loses its tokens too.
+// UpdateUser replaces all of a user but its password. It gives ErrNotFound, ErrInvalid, ErrExists when
+// the new user principal name is taken, or ErrLastAdministrator. A user that is disabled by it loses
+// its tokens too.
 func (d *Directory) UpdateUser(tx store.Tx, u User) error {
 	old, err := d.userRecord(tx, u.TenantID, u.ID)
 	if err != nil {
@@ -126,12 +130,22 @@ func (d *Directory) UpdateUser(tx store.Tx, u User) error {
 	if old.Enabled && !u.Enabled {
 		u.ValidFrom = d.revocation()
 	}
+	if err := d.enabling(tx, u.TenantID, u.ID, old.Enabled, u.Enabled); err != nil {
+		return fmt.Errorf("update user %s: %w", u.ID, err)
+	}
 	return users.Put(tx, userKey(u.TenantID, u.ID), userRecord{u, old.Password})
 }
 
-// DeleteUser removes a user, or gives ErrNotFound. See Unlink for what it was part of.
+// DeleteUser removes a user. It gives ErrNotFound, or ErrLastAdministrator. See Unlink for what it was
+// part of.
 func (d *Directory) DeleteUser(tx store.Tx, tenant, oid string) error {
 	u, err := d.User(tx, tenant, oid)
+	if err == nil {
+		err = d.endAdministrator(tx, tenant, oid, u.Enabled)
+	}
+	if err == nil {
+		err = leaveTraces(tx, tenant, oid)
+	}
 	if err != nil {
 		return fmt.Errorf("delete user %s: %w", oid, err)
 	}

@@ -152,7 +152,7 @@ func (s *Service) settle(tx store.Tx, c carrier, a Assignment, is Block) (Block,
 		}
 	case !a.system() && is.PrincipalID != "":
 		if err := s.Directory.DeleteServicePrincipal(tx, is.TenantID, is.PrincipalID); err != nil {
-			return is, err
+			return is, errAdministrator(err)
 		}
 		is.PrincipalID, is.ClientID = "", ""
 	}

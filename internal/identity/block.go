@@ -163,5 +163,5 @@ func (o BlockOwner) Deleted(tx store.Tx, rec resource.Record) error {
 	if b.PrincipalID == "" {
 		return nil
 	}
-	return o.Directory.DeleteServicePrincipal(tx, b.TenantID, b.PrincipalID)
+	return o.Directory.EndManagedIdentity(tx, b.TenantID, b.PrincipalID)
 }

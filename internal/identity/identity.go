@@ -149,8 +149,8 @@ func (s *Service) List(ctx context.Context, scope arm.ID, after string, limit in
 
 // Delete ends an identity, its federated credentials, its service principal, and the role
 // assignments at its own scope. Assignments that its principal holds elsewhere stay, as do the
-// references of resources that use it. It tells whether there was anything to delete; only a
-// missing group is an error.
+// references of resources that use it. It tells whether there was anything to delete; a missing group
+// is an error, and so is the end of a tenant's last enabled Global Administrator.
 func (s *Service) Delete(ctx context.Context, ev activity.Event, id arm.ID) (existed bool, err error) {
 	return s.Resources.Delete(ctx, ev, id)
 }
@@ -161,7 +161,7 @@ func (s *Service) Deleted(tx store.Tx, rec resource.Record) error {
 	if err != nil {
 		return err
 	}
-	return s.Directory.DeleteServicePrincipal(tx, identity.TenantID, identity.PrincipalID)
+	return s.Directory.EndManagedIdentity(tx, identity.TenantID, identity.PrincipalID)
 }
 
 // write applies a change to a record and stores it; a new record gets its principal.

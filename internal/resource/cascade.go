@@ -16,14 +16,19 @@ const (
 	// cascadeStep is how many store operations one transaction of a cascade spends on what it
 	// deletes; the rest is for what it reads and marks.
 	cascadeStep = store.MaxOperations - 8
-	ownerCost   = 8               // what the Owner of a type may use
-	sweepEvery  = 5 * time.Minute // between two looks for forgotten and expired operations
+	ownerCost   = 8 // what the Owner of a type may use
+	// principalCost is what ends a system-assigned principal's roles, beside what Carried counts.
+	principalCost = 4
+	sweepEvery    = 5 * time.Minute // between two looks for forgotten and expired operations
 )
 
 // cost is how many store operations the end of a record takes: its own two keys, what the Owner of
 // its type uses, and the keys of its identity block.
 func (s *Service) cost(rec Record) int {
 	cost := 2 + rec.Carried
+	if rec.Carried > 0 {
+		cost += principalCost
+	}
 	if _, owned := s.Owners[rec.Type.Key()]; owned {
 		cost += ownerCost
 	}

@@ -11,7 +11,8 @@ import (
 )
 
 // Delete ends a resource, what is nested in it or extends it, and the role assignments at all of
-// them. It tells whether there was anything to delete; only a missing group is an error.
+// them. It tells whether there was anything to delete. A missing group is an error, and what
+// Config.Ending gives.
 //
 // The record is first marked as going away, which keeps others from creating anything in it. Should
 // Midas stop before the rest is done, Run goes on with it.
@@ -53,6 +54,9 @@ func (s *Service) MarkDeleting(tx store.Tx, ev activity.Event, id arm.ID) (op Op
 	if err != nil {
 		return Operation{}, false, err
 	}
+	if err := s.ending(tx, rec, id); err != nil {
+		return Operation{}, false, err
+	}
 	op = s.NewOperation("", ev, id)
 	if err := putOperation(tx, op); err != nil {
 		return Operation{}, false, err
@@ -62,6 +66,14 @@ func (s *Service) MarkDeleting(tx store.Tx, ev activity.Event, id arm.ID) (op Op
 	}
 	rec.State, rec.Changed = Deleting, op.Started
 	return op, true, s.Put(tx, id, rec)
+}
+
+// ending asks whether a resource or a group may be deleted with all that is in it.
+func (s *Service) ending(tx store.Tx, rec Record, id arm.ID) error {
+	if s.Ending == nil {
+		return nil
+	}
+	return s.Ending(tx, rec, id)
 }
 
 // Settled runs a write. When it meets a resource that is going away, it helps to end that, and runs

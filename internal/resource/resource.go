@@ -82,7 +82,7 @@ type Scopes interface {
 	DeleteScope(ctx context.Context, scope arm.ID) error
 }
 
-// Config is what a Service needs. All fields but Types and UserData must be set.
+// Config is what a Service needs. All fields but Types, UserData and Ending must be set.
 type Config struct {
 	Log    *activity.Log
 	Store  store.Store
@@ -96,6 +96,12 @@ type Config struct {
 	Logger  *slog.Logger
 	// UserData seals the user data of virtual machines; nil stores none.
 	UserData *seal.Sealer
+
+	// Ending refuses the deletion of a resource or of a group, with an *arm.Error, in the transaction
+	// that accepts it and before anything is written. What is accepted cannot be refused half-way. Nil
+	// refuses nothing.
+	Ending func(tx store.Tx, rec Record, id arm.ID) error
+
 	// Types are spelled as errors name them; any other type is named as the caller has spelled it.
 	Types []arm.Type
 }
@@ -275,6 +281,17 @@ func (s *Service) Lasting(tx store.Tx, scope arm.ID) error {
 		return errGroupDeleting(scope)
 	}
 	return ErrBeingDeleted(scope)
+}
+
+// LastingWhole is Lasting for a scope and all that it lies in: a group that is going away takes what
+// is in it along.
+func (s *Service) LastingWhole(tx store.Tx, scope arm.ID) error {
+	for up := range scope.Ancestors() {
+		if err := s.Lasting(tx, up); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Put writes a record, without what WithoutSecrets takes out, and the key by which it is listed.

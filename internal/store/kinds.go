@@ -25,6 +25,7 @@ type Kind struct {
 var (
 	AssociationIndex = Kind{"association", "a/", 0} // a/K(identity)\x00K(resource): who uses the identity
 
+	AdministratorsKind   = Kind{"count of administrators", "d/*/administrators/", 1} // one for each tenant
 	AppKind              = Kind{"application", "d/*/app/", 1}
 	AppIDIndex           = Kind{"application id", "d/*/app-object/", 1}
 	AppURIIndex          = Kind{"identifier URI", "d/*/app-uri/", 1}
@@ -55,6 +56,7 @@ var (
 	UserKind             = Kind{"user", "d/*/user/", 1}
 	UserNameIndex        = Kind{"user name", "d/*/user-name/", 1}
 	UserCodeKind         = Kind{"user code", "d/*/usercode/", 1}
+	UnlinkKind           = Kind{"deleted object", "d/*/unlink/", 1} // d//unlink/<tenant>/<object>: still to be unlinked
 
 	GrantIndex     = Kind{"grant", "g/", 0} // g/<principal>\x00K(scope)\x00<role>
 	HostKind       = Kind{"host", "h/host/", 1}
@@ -79,6 +81,7 @@ var (
 func Kinds() []Kind {
 	return []Kind{
 		AssociationIndex,
+		AdministratorsKind,
 		AppKind,
 		AppIDIndex,
 		AppURIIndex,
@@ -109,6 +112,7 @@ func Kinds() []Kind {
 		UserKind,
 		UserNameIndex,
 		UserCodeKind,
+		UnlinkKind,
 		GrantIndex,
 		HostKind,
 		InvitationKind,

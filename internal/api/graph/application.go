@@ -28,7 +28,7 @@ func applicationSchema() *schema[application] {
 		{
 			name: "identifierUris", use: texts, get: func(a application) any { return list(a.IdentifierURIs) },
 			set: func(a *application, raw json.RawMessage) error {
-				return setURIs("identifierUris", isIdentifier, &a.IdentifierURIs, raw)
+				return setURIs("identifierUris", anyText, &a.IdentifierURIs, raw)
 			},
 		},
 		keep.one("isDeviceOnlyAuthSupported", "null"),
@@ -70,6 +70,9 @@ func applicationSchema() *schema[application] {
 		keep.nested("spa", nil, redirectPart(isWebRedirect, func(a *application) *[]string { return &a.Redirects.SPA })),
 	}}
 }
+
+// anyText leaves it to the directory to say what an identifier URI is.
+func anyText(s string) bool { return s != "" }
 
 // nullObject is an object whose properties are all null.
 func nullObject(names ...string) (o object) {
@@ -212,14 +215,16 @@ func (h *Handler) createApplication(ctx context.Context, req *Request) (*Respons
 		return nil, errBadRequest("A value is required for property 'displayName' of resource 'Application'.")
 	}
 	h.nameKeys(&a)
-	if err := h.exist(ctx, a.TenantID, owners); err != nil {
-		return nil, err
-	}
-	_, err = h.Store.Update(ctx, func(tx store.Tx) error { return h.Directory.CreateApplication(tx, a) })
+	err = h.update(ctx, req, func(tx store.Tx) error {
+		if err := h.mayIdentify(tx, req.Caller, a); err != nil {
+			return err
+		}
+		if err := h.Directory.CreateApplication(tx, a); err != nil {
+			return uriTaken(err)
+		}
+		return h.addAll(tx, ownersOf, a.TenantID, a.ID, owners)
+	})
 	if err != nil {
-		return nil, uriTaken(err)
-	}
-	if err := h.addAll(ctx, ownersOf, a.TenantID, a.ID, owners); err != nil {
 		return nil, err
 	}
 	return created(req, h.applications, a, a.ID), nil
@@ -233,6 +238,14 @@ func uriTaken(err error) error {
 	return err
 }
 
+// mayIdentify lets Global Administrators choose identifier URIs that are in no verified domain.
+func (h *Handler) mayIdentify(tx store.Tx, c caller, a application) error {
+	if c.admins() {
+		return nil
+	}
+	return h.Directory.CheckVerified(tx, a)
+}
+
 // nameKeys gives new certificates their ids.
 func (h *Handler) nameKeys(a *application) {
 	for i := range a.Certificates {
@@ -243,7 +256,7 @@ func (h *Handler) nameKeys(a *application) {
 }
 
 func (h *Handler) updateApplication(ctx context.Context, req *Request) (*Response, error) {
-	_, err := h.Store.Update(ctx, func(tx store.Tx) error {
+	err := h.update(ctx, req, func(tx store.Tx) error {
 		a, err := h.Directory.Application(tx, req.Caller.tenant, req.Object.id)
 		if err != nil {
 			return err
@@ -252,6 +265,9 @@ func (h *Handler) updateApplication(ctx context.Context, req *Request) (*Respons
 			return err
 		}
 		h.nameKeys(&a)
+		if err := h.mayIdentify(tx, req.Caller, a); err != nil {
+			return err
+		}
 		return h.Directory.UpdateApplication(tx, a)
 	})
 	if err != nil {
@@ -302,7 +318,7 @@ func (h *Handler) addPassword(ctx context.Context, req *Request) (*Response, err
 			return nil, err
 		}
 	}
-	_, err = h.Store.Update(ctx, func(tx store.Tx) error {
+	err = h.update(ctx, req, func(tx store.Tx) error {
 		a, err := h.Directory.Application(tx, req.Caller.tenant, req.Object.id)
 		if err != nil {
 			return err
@@ -321,7 +337,7 @@ func (h *Handler) removePassword(ctx context.Context, req *Request) (*Response, 
 	if json.Unmarshal(req.Body["keyId"], &keyID) != nil || keyID == "" {
 		return nil, errBadRequest("The parameter 'keyId' is required.")
 	}
-	_, err := h.Store.Update(ctx, func(tx store.Tx) error {
+	err := h.update(ctx, req, func(tx store.Tx) error {
 		a, err := h.Directory.Application(tx, req.Caller.tenant, req.Object.id)
 		if err != nil {
 			return err

@@ -111,7 +111,7 @@ func (h *Handler) addGrant(ctx context.Context, req *Request) (*Response, error)
 		return nil, errBadRequest("The object of the URL must be the principal or the resource of the app role assignment.")
 	}
 	var g grant
-	_, err := h.Store.Update(ctx, func(tx store.Tx) error {
+	err := h.update(ctx, req, func(tx store.Tx) error {
 		if err := h.mayGrant(tx, req.Caller, a.ResourceID); err != nil {
 			return err
 		}
@@ -148,7 +148,7 @@ func (h *Handler) mayGrant(tx store.Tx, c caller, resource string) error {
 
 // removeGrant takes an app role away that {id} was given, or that is of {id}.
 func (h *Handler) removeGrant(ctx context.Context, req *Request) (*Response, error) {
-	_, err := h.Store.Update(ctx, func(tx store.Tx) error {
+	err := h.update(ctx, req, func(tx store.Tx) error {
 		a, err := h.findGrant(tx, req)
 		if err != nil {
 			return err

@@ -74,6 +74,9 @@ type caller struct {
 	may    privilege
 }
 
+// admins tells whether the caller is a Global Administrator.
+func (c caller) admins() bool { return c.may&administer != 0 }
+
 // target is what {id} in a path stands for.
 type target struct {
 	name      string // as the client named it, for errors
@@ -92,6 +95,7 @@ func (h *Handler) admit(ctx context.Context, req *Request, op *Operation, claims
 		if req.Caller, err = h.caller(tx, claims, login); err != nil || op == nil {
 			return err
 		}
+		req.again = func(tx store.Tx) error { return h.admitAgain(tx, req, op, claims, login) }
 		if req.Path.me {
 			if !req.Caller.user {
 				return errorf(http.StatusBadRequest, "BadRequest", "/me request is only valid with delegated authentication flow.")
@@ -115,6 +119,48 @@ func (h *Handler) admit(ctx context.Context, req *Request, op *Operation, claims
 	})
 }
 
+// admitAgain decides inside the transaction that writes what was decided before it: a right may have
+// been lost, or the object become a powerful one, in between. The caller's record is guarded, so that
+// who is disabled or deleted meanwhile writes nothing.
+func (h *Handler) admitAgain(tx store.Tx, req *Request, op *Operation, claims *token.Claims, login string) error {
+	looked := unguarded{tx}
+	c, err := h.caller(looked, claims, login)
+	if err != nil {
+		return err
+	}
+	if _, err := h.Directory.Standing(tx, c.tenant, c.id); err != nil {
+		return err
+	}
+	return h.authorize(looked, c, op, req.Object)
+}
+
+// unguarded reads without guarding: who somebody is and may be reaches over more records than a
+// transaction can guard.
+type unguarded struct{ store.Tx }
+
+// Get implements store.Tx. It does not see what the transaction itself has written.
+func (u unguarded) Get(key string) (store.Record, error) {
+	records, err := u.Records(store.Range{Prefix: key, Limit: 1})
+	if err != nil {
+		return store.Record{}, err
+	}
+	if len(records) == 0 || records[0].Key != key {
+		return store.Record{}, store.ErrNotFound
+	}
+	return records[0], nil
+}
+
+// update runs a change of the store for a request that may still make it.
+func (h *Handler) update(ctx context.Context, req *Request, change func(store.Tx) error) error {
+	_, err := h.Store.Update(ctx, func(tx store.Tx) error {
+		if err := req.again(tx); err != nil {
+			return err
+		}
+		return change(tx)
+	})
+	return err
+}
+
 // caller reads who a token's subject is now: whoever was deleted or disabled since, or whose tokens
 // were revoked, is nobody.
 func (h *Handler) caller(tx store.Tx, claims *token.Claims, login string) (caller, error) {
@@ -136,12 +182,22 @@ func (h *Handler) caller(tx store.Tx, claims *token.Claims, login string) (calle
 	case claims.IssuedAt.Before(validFrom.Truncate(time.Second)):
 		return c, unauthorized(login, "Continuous access evaluation resulted in challenge with result: InteractionRequired and code: TokenIssuedBeforeRevocationTimestamp")
 	}
+	c.may, err = h.privileges(tx, c, claims)
+	return c, err
+}
+
+// privileges looks up what a caller may do. What the token claims about roles counts for nothing:
+// whoever owns a resource decides what stands in the tokens for it.
+func (h *Handler) privileges(tx store.Tx, c caller, claims *token.Claims) (privilege, error) {
 	roles, err := h.Directory.DirectoryRoles(tx, c.tenant, c.id)
 	if err != nil {
-		return c, err
+		return 0, err
 	}
-	c.may = privilegesOf(c.user, roles, claims.Roles)
-	return c, nil
+	if c.user {
+		return privilegesOfUser(roles) & delegated(claims), nil
+	}
+	values, err := h.Directory.GraphRoles(tx, c.tenant, c.id)
+	return privilegesOfPrincipal(roles, values), err
 }
 
 // resolve finds the object that a key in a path names. The error is directory.ErrNotFound where

@@ -166,12 +166,6 @@ func setURIs(name string, valid func(string) bool, at *[]string, raw json.RawMes
 	return nil
 }
 
-// isIdentifier says whether a URI may name a resource: api://…, https://…, urn:….
-func isIdentifier(s string) bool {
-	u, err := url.Parse(s)
-	return err == nil && u.Scheme != "" && u.Fragment == "" && (u.Host != "" || u.Opaque != "") && !strings.ContainsAny(s, " *\\\x00")
-}
-
 // isWebRedirect takes https, and http to this machine.
 func isWebRedirect(s string) bool {
 	u, err := url.Parse(s)

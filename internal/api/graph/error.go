@@ -41,6 +41,12 @@ func errDenied() *Error {
 	return errorf(http.StatusForbidden, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
 }
 
+// errVerifiedDomain has the words of Entra, which clients show.
+func errVerifiedDomain(uri string) *Error {
+	return errorf(http.StatusBadRequest, "HostNameNotOnVerifiedDomain",
+		"Values of identifierUris property must use a verified domain of the organization or its subdomain: '%s'", clip(uri))
+}
+
 func errSegment(segment string) *Error {
 	return errorf(http.StatusBadRequest, "BadRequest", "Resource not found for the segment '%s'.", clip(segment))
 }
@@ -58,6 +64,7 @@ func clip(s string) string {
 // about. What it does not know is given back as it is, and becomes a 500.
 func explain(err error, id string) error {
 	var visible *Error
+	var unverified *directory.UnverifiedError
 	switch {
 	case err == nil || errors.As(err, &visible):
 		return err
@@ -65,6 +72,12 @@ func explain(err error, id string) error {
 		return errNotFound(id)
 	case errors.Is(err, directory.ErrExists):
 		return errBadRequest("Another object with the same value for one of its unique properties already exists.")
+	case errors.As(err, &unverified):
+		return errVerifiedDomain(unverified.URI)
+	case errors.Is(err, directory.ErrReservedURI):
+		return errorf(http.StatusBadRequest, "HostNameNotOnVerifiedDomain", "Values of identifierUris property must not be reserved for another application or for Microsoft: %s", clip(reason(err)))
+	case errors.Is(err, directory.ErrLastAdministrator):
+		return errBadRequest("The last Global Administrator of a tenant can be neither disabled nor removed.")
 	case errors.Is(err, directory.ErrWeakPassword):
 		return errBadRequest("The specified password does not comply with password complexity requirements. Please provide a different password.")
 	case errors.Is(err, directory.ErrTooManySecrets):

@@ -109,16 +109,16 @@ func (h *Handler) createGroup(ctx context.Context, req *Request) (*Response, err
 			return nil, errBadRequest("A value is required for property '%s' of resource 'Group'.", name)
 		}
 	}
-	if err := h.exist(ctx, req.Caller.tenant, append(owners, members...)); err != nil {
-		return nil, err
-	}
-	if _, err := h.Store.Update(ctx, func(tx store.Tx) error { return h.Directory.CreateGroup(tx, g) }); err != nil {
-		return nil, err
-	}
-	if err := h.addAll(ctx, ownersOf, g.TenantID, g.ID, owners); err != nil {
-		return nil, err
-	}
-	if err := h.addAll(ctx, membersOf, g.TenantID, g.ID, members); err != nil {
+	err = h.update(ctx, req, func(tx store.Tx) error {
+		if err := h.Directory.CreateGroup(tx, g); err != nil {
+			return err
+		}
+		if err := h.addAll(tx, ownersOf, g.TenantID, g.ID, owners); err != nil {
+			return err
+		}
+		return h.addAll(tx, membersOf, g.TenantID, g.ID, members)
+	})
+	if err != nil {
 		return nil, err
 	}
 	return created(req, h.groups, g, g.ID), nil
@@ -129,7 +129,7 @@ func (h *Handler) updateGroup(ctx context.Context, req *Request) (*Response, err
 	if err != nil {
 		return nil, err
 	}
-	_, err = h.Store.Update(ctx, func(tx store.Tx) error {
+	err = h.update(ctx, req, func(tx store.Tx) error {
 		g, err := h.Directory.Group(tx, req.Caller.tenant, req.Object.id)
 		if err != nil {
 			return err
@@ -137,12 +137,12 @@ func (h *Handler) updateGroup(ctx context.Context, req *Request) (*Response, err
 		if err := h.groups.apply(&g, req.Body); err != nil {
 			return err
 		}
-		return h.Directory.UpdateGroup(tx, g)
+		if err := h.Directory.UpdateGroup(tx, g); err != nil {
+			return err
+		}
+		return h.addAll(tx, membersOf, req.Caller.tenant, req.Object.id, members)
 	})
 	if err != nil {
-		return nil, err
-	}
-	if err := h.addAll(ctx, membersOf, req.Caller.tenant, req.Object.id, members); err != nil {
 		return nil, err
 	}
 	return noContent(), nil

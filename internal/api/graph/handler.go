@@ -24,11 +24,19 @@ type Verifier interface {
 	Verify(ctx context.Context, raw string) (*token.Claims, error)
 }
 
+// Rights tells of rights over Azure's resources, which are not Graph's to give.
+type Rights interface {
+	// MayGrantRoles tells whether one of the principals, which are somebody and its groups, may give
+	// role assignments at any scope, and so become anybody there.
+	MayGrantRoles(tx store.Tx, tenant string, principals []string) (bool, error)
+}
+
 // Handler serves Microsoft Graph. All fields must be set; New makes it ready.
 type Handler struct {
 	Origin    string // scheme and authority of the server, without a trailing slash
 	Tokens    Verifier
 	Directory *directory.Directory
+	Rights    Rights
 	Store     store.Store
 	Pages     *arm.Pages
 	Now       func() time.Time
@@ -78,6 +86,8 @@ type Request struct {
 	Object target // what {id} in the path stands for
 	Body   map[string]json.RawMessage
 	Client string // the client's address
+
+	again func(tx store.Tx) error // decides again whether the caller may do it
 }
 
 // waiter is the request in the queue of those who hash passwords.
@@ -155,6 +165,9 @@ func readBody(r *http.Request) (map[string]json.RawMessage, error) {
 		return nil, errBadRequest("The request body could not be read.")
 	case strings.TrimSpace(string(data)) == "":
 		return map[string]json.RawMessage{}, nil
+	}
+	if arm.TooDeep(data) {
+		return nil, errorf(http.StatusBadRequest, "BadRequest", "The request body is nested more than %d levels deep.", arm.MaxDepth)
 	}
 	var body map[string]json.RawMessage
 	if err := json.Unmarshal(data, &body); err != nil || body == nil || !utf8.Valid(data) { // what is kept is given back as it is

@@ -141,7 +141,7 @@ func (s *stack) pages(t *testing.T, path string, headers ...string) (names []str
 		}
 		u, err := url.Parse(next)
 		must(t, err)
-		if u.Host != "midas.test" {
+		if u.Host != "server.midas.test" {
 			t.Fatalf("the next page is at %s", next)
 		}
 		path = u.RequestURI()

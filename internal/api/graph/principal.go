@@ -177,12 +177,9 @@ func (h *Handler) createPrincipal(ctx context.Context, req *Request) (*Response,
 	if err != nil {
 		return nil, err
 	}
-	if err := h.exist(ctx, req.Caller.tenant, owners); err != nil {
-		return nil, err
-	}
 	id := h.NewID()
 	var p principal
-	_, err = h.Store.Update(ctx, func(tx store.Tx) error {
+	err = h.update(ctx, req, func(tx store.Tx) error {
 		a, err := h.Directory.ApplicationByAppID(tx, req.Caller.tenant, appID)
 		if errors.Is(err, directory.ErrNotFound) {
 			return errorf(http.StatusBadRequest, "NoBackingApplicationObject", "The appId '%s' of the service principal does not reference a valid application object.", clip(appID))
@@ -197,23 +194,24 @@ func (h *Handler) createPrincipal(ctx context.Context, req *Request) (*Response,
 		if err := h.principals.apply(&p, req.Body); err != nil {
 			return err
 		}
-		return h.Directory.CreateServicePrincipal(tx, p.ServicePrincipal)
+		err = h.Directory.CreateServicePrincipal(tx, p.ServicePrincipal)
+		if errors.Is(err, directory.ErrExists) {
+			return errorf(http.StatusConflict, "Request_MultipleObjectsWithSameKeyValue",
+				"The service principal cannot be created, updated, or restored because the service principal name %s is already in use.", clip(appID))
+		}
+		if err != nil {
+			return err
+		}
+		return h.addAll(tx, ownersOf, p.TenantID, p.ID, owners)
 	})
-	if errors.Is(err, directory.ErrExists) {
-		return nil, errorf(http.StatusConflict, "Request_MultipleObjectsWithSameKeyValue",
-			"The service principal cannot be created, updated, or restored because the service principal name %s is already in use.", clip(appID))
-	}
 	if err != nil {
-		return nil, err
-	}
-	if err := h.addAll(ctx, ownersOf, p.TenantID, p.ID, owners); err != nil {
 		return nil, err
 	}
 	return created(req, h.principals, p, p.ID), nil
 }
 
 func (h *Handler) updatePrincipal(ctx context.Context, req *Request) (*Response, error) {
-	_, err := h.Store.Update(ctx, func(tx store.Tx) error {
+	err := h.update(ctx, req, func(tx store.Tx) error {
 		p, err := h.principal(tx, req.Caller.tenant, req.Object.id)
 		if err != nil {
 			return err

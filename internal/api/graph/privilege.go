@@ -1,9 +1,12 @@
 package graph
 
 import (
+	"errors"
+
 	"midas/internal/arm"
 	"midas/internal/directory"
 	"midas/internal/store"
+	"midas/internal/token"
 )
 
 // privilege is a set of things that a caller may do.
@@ -14,15 +17,17 @@ const (
 	readGroups
 	readApplications // and service principals, and who has which app role
 	readRoles        // directory roles and who has them
-	writeUsers
+	writeUsers       // all but passwords
 	writeGroups
 	writeApplications
+	writePasswords   // of existing users
 	assignAppRoles   // of all resources but Microsoft Graph
 	assignGraphRoles // of Microsoft Graph, whose app roles are privileges here
 	manageRoles      // directory roles
+	administer       // what only Global Administrators may
 
 	readAll    = readUsers | readGroups | readApplications | readRoles
-	everything = manageRoles<<1 - 1
+	everything = administer<<1 - 1
 
 	// nobody has it: for what one can only do to oneself.
 	nobody privilege = 1 << 15
@@ -33,15 +38,21 @@ func directoryRolePrivileges(role string) privilege {
 	switch arm.Fold(role) {
 	case directory.GlobalAdministrator:
 		return everything
-	case directory.ApplicationAdministrator:
+	case directory.ApplicationAdministrator, directory.CloudAppAdministrator:
 		return readAll | writeApplications | assignAppRoles
+	case directory.PrivilegedRoleAdmin:
+		return readAll | assignAppRoles | assignGraphRoles | manageRoles
+	case directory.UserAdministrator:
+		return readAll | writeUsers | writeGroups | writePasswords
+	case directory.PasswordAdministrator:
+		return readAll | writePasswords
 	case directory.DirectoryReaders:
 		return readAll
 	}
 	return 0
 }
 
-// appRolePrivileges says what an app role of Microsoft Graph in a token gives.
+// appRolePrivileges says what an app role of Microsoft Graph gives to a service principal.
 func appRolePrivileges(role string) privilege {
 	switch role {
 	case directory.RoleApplicationReadAll:
@@ -56,6 +67,8 @@ func appRolePrivileges(role string) privilege {
 		return readUsers
 	case directory.RoleUserReadWriteAll:
 		return readUsers | writeUsers
+	case directory.RolePasswordProfileReadWriteAll:
+		return writePasswords
 	case directory.RoleGroupReadAll:
 		return readGroups
 	case directory.RoleGroupReadWriteAll:
@@ -68,12 +81,23 @@ func appRolePrivileges(role string) privilege {
 	return 0
 }
 
-// privilegesOf adds up what a caller may do. People may read the directory, as members may in
-// Entra; service principals may nothing by themselves.
-func privilegesOf(user bool, directoryRoles, appRoles []string) (may privilege) {
-	if user {
-		may = readAll
+// privilegesOfUser adds up what a user may do: read the directory, as members may in Entra, and what
+// the user's directory roles give.
+func privilegesOfUser(directoryRoles []string) privilege {
+	may := readAll
+	for _, role := range directoryRoles {
+		may |= directoryRolePrivileges(role)
 	}
+	return may
+}
+
+// delegated is what a client may do of what its user may. That is all of it here: the permissions in
+// the token's scp do not narrow it, see docs/azure-divergences.md. They must never widen it.
+func delegated(*token.Claims) privilege { return everything }
+
+// privilegesOfPrincipal adds up what a service principal may do: what its directory roles give, and
+// the app roles that it was assigned at Microsoft Graph's service principal.
+func privilegesOfPrincipal(directoryRoles, appRoles []string) (may privilege) {
 	for _, role := range directoryRoles {
 		may |= directoryRolePrivileges(role)
 	}
@@ -100,7 +124,7 @@ func (h *Handler) authorize(tx store.Tx, c caller, op *Operation, t target) erro
 		}
 		allowed = owns
 	}
-	if allowed && op.Guard && c.may != everything && !arm.SameName(t.principal, c.id) {
+	if allowed && op.Guard && !c.admins() && !arm.SameName(t.principal, c.id) {
 		powerful, err := h.powerful(tx, c.tenant, t.principal)
 		if err != nil {
 			return err
@@ -113,7 +137,9 @@ func (h *Handler) authorize(tx store.Tx, c caller, op *Operation, t target) erro
 	return nil
 }
 
-// powerful says whether a principal has privileges here, itself or through groups.
+// powerful tells whether whoever becomes a principal gains what no privilege of Graph's but the Global
+// Administrator's may lead to: a directory role, an app role of Microsoft Graph, or the right to give
+// roles over Azure's resources, itself or through groups.
 func (h *Handler) powerful(tx store.Tx, tenant, principal string) (bool, error) {
 	if principal == "" {
 		return false, nil
@@ -122,8 +148,18 @@ func (h *Handler) powerful(tx store.Tx, tenant, principal string) (bool, error) 
 	if err != nil || len(roles) > 0 {
 		return true, err
 	}
-	values, err := h.Directory.AppRolesFor(tx, tenant, principal, directory.GraphAppID)
-	return len(values) > 0, err
+	values, err := h.Directory.GraphRoles(tx, tenant, principal)
+	if err != nil || len(values) > 0 {
+		return true, err
+	}
+	groups, err := h.Directory.TransitiveMemberOf(tx, tenant, principal)
+	if errors.Is(err, directory.ErrTooManyGroups) {
+		return true, nil // one of them may be
+	}
+	if err != nil {
+		return true, err
+	}
+	return h.Rights.MayGrantRoles(tx, tenant, append([]string{principal}, groups...))
 }
 
 // readPrivilege is what it takes to read objects of a kind.

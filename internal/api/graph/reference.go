@@ -12,7 +12,8 @@ import (
 	"midas/internal/store"
 )
 
-// maxRefs is how many references one request may add.
+// maxRefs is how many references of each kind one request may add. A group with so many members and so
+// many owners still fits into one transaction: each takes three of its keys.
 const maxRefs = 20
 
 // parseRef reads the URL by which a client refers to an object, https://…/directoryObjects/{id}. Only
@@ -66,18 +67,6 @@ func takeRefs(body map[string]json.RawMessage, name string) ([]string, error) {
 	return ids, nil
 }
 
-// exist checks references before anything is made from them.
-func (h *Handler) exist(ctx context.Context, tenant string, ids []string) error {
-	return h.Store.View(ctx, func(tx store.Tx) error {
-		for _, id := range ids {
-			if _, err := h.Directory.ObjectType(tx, tenant, id); err != nil {
-				return explain(err, id)
-			}
-		}
-		return nil
-	})
-}
-
 // collection is a list of references that an object has.
 type collection struct {
 	name   string
@@ -92,10 +81,10 @@ var (
 	holdersOf = collection{"members", (*directory.Directory).AssignDirectoryRole, (*directory.Directory).RemoveDirectoryRole, (*directory.Directory).DirectoryRoleMembers}
 )
 
-// addAll adds references one by one: a transaction has no room for many.
-func (h *Handler) addAll(ctx context.Context, c collection, tenant, object string, ids []string) error {
+// addAll adds references in the transaction of the request: all of them or none.
+func (h *Handler) addAll(tx store.Tx, c collection, tenant, object string, ids []string) error {
 	for _, id := range ids {
-		_, err := h.Store.Update(ctx, func(tx store.Tx) error { return c.add(h.Directory, tx, tenant, object, id) })
+		err := c.add(h.Directory, tx, tenant, object, id)
 		if errors.Is(err, directory.ErrExists) {
 			return errBadRequest("One or more added object references already exist for the following modified properties: '%s'.", c.name)
 		}
@@ -117,7 +106,10 @@ func (h *Handler) addRef(c collection) func(context.Context, *Request) (*Respons
 		if err != nil {
 			return nil, err
 		}
-		if err := h.addAll(ctx, c, req.Caller.tenant, req.Object.id, []string{id}); err != nil {
+		err = h.update(ctx, req, func(tx store.Tx) error {
+			return h.addAll(tx, c, req.Caller.tenant, req.Object.id, []string{id})
+		})
+		if err != nil {
 			return nil, err
 		}
 		return noContent(), nil
@@ -127,12 +119,7 @@ func (h *Handler) addRef(c collection) func(context.Context, *Request) (*Respons
 // removeRef serves DELETE …/{collection}/{member}/$ref.
 func (h *Handler) removeRef(c collection) func(context.Context, *Request) (*Response, error) {
 	return func(ctx context.Context, req *Request) (*Response, error) {
-		_, err := h.Store.Update(ctx, func(tx store.Tx) error {
-			if req.Object.kind == kindRole && req.Object.id == directory.GlobalAdministrator {
-				if err := h.keepOneAdministrator(tx, req.Caller.tenant, req.Path.member); err != nil {
-					return err
-				}
-			}
+		err := h.update(ctx, req, func(tx store.Tx) error {
 			return c.remove(h.Directory, tx, req.Caller.tenant, req.Object.id, req.Path.member)
 		})
 		if err != nil {

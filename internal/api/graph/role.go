@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -155,7 +154,7 @@ func (h *Handler) addHolder(ctx context.Context, req *Request) (*Response, error
 	if raw, given := req.Body["directoryScopeId"]; given && (json.Unmarshal(raw, &scope) != nil || scope != "/") {
 		return nil, errBadRequest("The directoryScopeId must be '/': there are no administrative units here.")
 	}
-	_, err := h.Store.Update(ctx, func(tx store.Tx) error {
+	err := h.update(ctx, req, func(tx store.Tx) error {
 		return h.Directory.AssignDirectoryRole(tx, req.Caller.tenant, r.role, r.principal)
 	})
 	if errors.Is(err, directory.ErrExists) {
@@ -193,15 +192,10 @@ func (h *Handler) getHolder(ctx context.Context, req *Request) (_ *Response, err
 }
 
 func (h *Handler) removeHolder(ctx context.Context, req *Request) (*Response, error) {
-	_, err := h.Store.Update(ctx, func(tx store.Tx) error {
+	err := h.update(ctx, req, func(tx store.Tx) error {
 		r, err := h.heldBy(tx, req)
 		if err != nil {
 			return err
-		}
-		if r.role == directory.GlobalAdministrator {
-			if err := h.keepOneAdministrator(tx, req.Caller.tenant, r.principal); err != nil {
-				return err
-			}
 		}
 		return h.Directory.RemoveDirectoryRole(tx, req.Caller.tenant, r.role, r.principal)
 	})
@@ -209,25 +203,4 @@ func (h *Handler) removeHolder(ctx context.Context, req *Request) (*Response, er
 		return nil, err
 	}
 	return noContent(), nil
-}
-
-// keepOneAdministrator refuses to take away a tenant's last Global Administrator, after which nobody
-// could make another. principal is who is about to lose the role or to be deleted.
-func (h *Handler) keepOneAdministrator(tx store.Tx, tenant, principal string) error {
-	holders, err := h.Directory.DirectoryRoleMembers(tx, tenant, directory.GlobalAdministrator, "", maxHolders)
-	if err != nil || !slices.Contains(holders, arm.Fold(principal)) {
-		return err
-	}
-	for _, id := range holders {
-		if arm.SameName(id, principal) {
-			continue
-		}
-		switch _, err := h.Directory.ObjectType(tx, tenant, id); {
-		case err == nil:
-			return nil
-		case !errors.Is(err, directory.ErrNotFound):
-			return err
-		}
-	}
-	return errorf(http.StatusBadRequest, "Request_BadRequest", "The last Global Administrator of a tenant cannot be removed.")
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,7 +25,7 @@ import (
 )
 
 const (
-	origin      = "https://midas.test"
+	origin      = "https://server.midas.test"
 	audience    = "https://graph.microsoft.com"
 	tenant      = "11111111-1111-1111-1111-111111111111"
 	otherTenant = "99999999-9999-9999-9999-999999999999"
@@ -39,18 +40,31 @@ type stack struct {
 	issuer    *token.Issuer
 	directory *directory.Directory
 	now       func() time.Time
+	rights    rights
 	callers   map[string]token.Claims
 	names     map[string]string // {name} in paths and bodies
 }
 
+// rights are the object ids of who may give roles over Azure's resources.
+type rights map[string]bool
+
+func (r rights) MayGrantRoles(_ store.Tx, _ string, principals []string) (bool, error) {
+	return slices.ContainsFunc(principals, func(id string) bool { return r[id] }), nil
+}
+
 // callers are who every stack knows: people and service principals, with a directory role or with
-// an app role of Microsoft Graph in their tokens.
+// an app role of Microsoft Graph.
 var (
-	users      = map[string]string{"ga": directory.GlobalAdministrator, "appadmin": directory.ApplicationAdministrator, "member": ""}
+	users = map[string]string{
+		"ga": directory.GlobalAdministrator, "appadmin": directory.ApplicationAdministrator, "member": "",
+		"cloudadmin": directory.CloudAppAdministrator, "roleadmin": directory.PrivilegedRoleAdmin,
+		"useradmin": directory.UserAdministrator, "pwadmin": directory.PasswordAdministrator,
+	}
 	principals = map[string]string{"reader": directory.DirectoryReaders, "nobody": ""}
 	appRoles   = map[string]string{
 		"app.rw": directory.RoleApplicationReadWriteAll, "app.r": directory.RoleApplicationReadAll,
 		"dir.r": directory.RoleDirectoryReadAll, "dir.rw": directory.RoleDirectoryReadWriteAll,
+		"consent.rw": directory.RoleDelegatedPermissionGrantReadWriteAll, "password.rw": directory.RolePasswordProfileReadWriteAll,
 		"user.r": directory.RoleUserReadAll, "user.rw": directory.RoleUserReadWriteAll,
 		"group.r": directory.RoleGroupReadAll, "group.rw": directory.RoleGroupReadWriteAll,
 		"grant.rw": directory.RoleAppRoleAssignmentReadWriteAll, "role.rw": directory.RoleRoleManagementReadWrite,
@@ -65,14 +79,15 @@ func newStackAt(t testing.TB, now func() time.Time) *stack {
 	keys, err := token.OpenKeys(t.Context(), token.KeysConfig{Store: s.store, Master: token.MasterKey{1}, Now: now, MaxTokenLife: 24 * time.Hour})
 	must(t, err)
 	s.issuer = &token.Issuer{Keys: keys, Now: now, NewID: uuid.NewString, Origin: origin}
-	s.directory = &directory.Directory{Store: s.store, Now: now, NewID: uuid.NewString}
+	s.directory = &directory.Directory{Store: s.store, Now: now, NewID: uuid.NewString, Hosts: []string{"server.midas.test"}}
+	s.rights = rights{}
 	pages, err := arm.NewPages([32]byte{2})
 	must(t, err)
 	metrics, err := httpx.NewMetrics(prometheus.NewRegistry())
 	must(t, err)
 	s.graph, err = graph.New(graph.Handler{
 		Origin: origin, Tokens: &token.Verifier{Keys: keys, Now: now, Origin: origin}, Directory: s.directory,
-		Store: s.store, Pages: pages, Now: now, NewID: uuid.NewString,
+		Rights: s.rights, Store: s.store, Pages: pages, Now: now, NewID: uuid.NewString,
 	})
 	must(t, err)
 	s.Handler = httpx.New(s.graph, httpx.Options{Log: slog.New(slog.DiscardHandler), Metrics: metrics, Now: time.Now, NewID: uuid.NewString})
@@ -100,9 +115,7 @@ func (s *stack) populate(t testing.TB) {
 	}
 	for name, role := range appRoles {
 		s.addPrincipal(t, name, tenant, "")
-		c := s.callers[name]
-		c.Roles = []string{role}
-		s.callers[name] = c
+		s.assign(t, name, role)
 	}
 	s.addPrincipal(t, "stranger", otherTenant, directory.GlobalAdministrator)
 	s.names["graph"] = directory.FirstPartyPrincipals(tenant)[0].ID
@@ -118,6 +131,21 @@ func (s *stack) addPrincipal(t testing.TB, name, tenant, role string) {
 		})
 	})
 	s.add(t, name, tenant, id, role)
+}
+
+// assign gives a service principal an app role of Microsoft Graph.
+func (s *stack) assign(t testing.TB, name, role string) {
+	t.Helper()
+	graph := directory.FirstPartyPrincipals(tenant)[0]
+	roles, err := s.directory.RolesOf(nil, graph)
+	must(t, err)
+	i := slices.IndexFunc(roles, func(r directory.AppRole) bool { return r.Value == role })
+	s.update(t, func(tx store.Tx) error {
+		_, err := s.directory.AssignAppRole(tx, directory.AppRoleAssignment{
+			TenantID: tenant, PrincipalID: s.names[name], ResourceID: graph.ID, AppRoleID: roles[i].ID,
+		})
+		return err
+	})
 }
 
 func (s *stack) add(t testing.TB, name, tenant, id, role string) {

@@ -25,7 +25,7 @@ func (h *Handler) userOperations() []Operation {
 		{Method: post, Path: "users", Needs: writeUsers, Serve: h.createUser},
 		{Method: get, Path: "users/$count", Needs: readUsers, Serve: h.countUsers},
 		{Method: get, Path: "users/{id}", Needs: readUsers, Self: true, Serve: h.getUser},
-		{Method: patch, Path: "users/{id}", Needs: writeUsers, Guard: true, Serve: h.updateUser},
+		{Method: patch, Path: "users/{id}", Needs: writeUsers | writePasswords, Guard: true, Serve: h.updateUser},
 		{Method: remove, Path: "users/{id}", Needs: writeUsers, Guard: true, Serve: h.deleteUser},
 		{Method: post, Path: "users/{id}/changePassword", Needs: nobody, Self: true, Serve: h.changePassword},
 		{Method: post, Path: "users/{id}/revokeSignInSessions", Needs: writeUsers, Self: true, Guard: true, Serve: h.revokeSessions},

@@ -132,7 +132,7 @@ func (h *Handler) createUser(ctx context.Context, req *Request) (*Response, erro
 	if err != nil {
 		return nil, err
 	}
-	_, err = h.Store.Update(ctx, func(tx store.Tx) error {
+	err = h.update(ctx, req, func(tx store.Tx) error {
 		if err := h.checkDomain(tx, u); err != nil {
 			return err
 		}
@@ -191,7 +191,30 @@ func takePassword(body map[string]json.RawMessage) (password directory.PasswordT
 	return directory.PasswordText(*profile.Password), true, nil
 }
 
+// mayUpdateUser asks for the privilege that each part of a change needs: whoever sets a password becomes
+// the user, which is more than to write users.
+func mayUpdateUser(c caller, body map[string]json.RawMessage) error {
+	needs := writeUsers
+	for name := range body {
+		if arm.SameName(name, "passwordProfile") {
+			if c.may&writePasswords == 0 {
+				return errDenied()
+			}
+			if len(body) == 1 {
+				needs = writePasswords
+			}
+		}
+	}
+	if c.may&needs == 0 {
+		return errDenied()
+	}
+	return nil
+}
+
 func (h *Handler) updateUser(ctx context.Context, req *Request) (*Response, error) {
+	if err := mayUpdateUser(req.Caller, req.Body); err != nil {
+		return nil, err
+	}
 	password, given, err := takePassword(req.Body)
 	if err != nil {
 		return nil, err
@@ -200,7 +223,7 @@ func (h *Handler) updateUser(ctx context.Context, req *Request) (*Response, erro
 	if err != nil {
 		return nil, err
 	}
-	_, err = h.Store.Update(ctx, func(tx store.Tx) error {
+	err = h.update(ctx, req, func(tx store.Tx) error {
 		u, err := h.Directory.User(tx, req.Caller.tenant, req.Object.id)
 		if err != nil {
 			return err
@@ -233,13 +256,7 @@ func (h *Handler) deleteUser(ctx context.Context, req *Request) (*Response, erro
 
 // remove deletes an object and what points at it.
 func (h *Handler) remove(ctx context.Context, req *Request, fn func(store.Tx) error) (*Response, error) {
-	_, err := h.Store.Update(ctx, func(tx store.Tx) error {
-		if err := h.keepOneAdministrator(tx, req.Caller.tenant, req.Object.principal); err != nil {
-			return err
-		}
-		return fn(tx)
-	})
-	if err != nil {
+	if err := h.update(ctx, req, fn); err != nil {
 		return nil, err
 	}
 	response := noContent()
@@ -280,7 +297,7 @@ func (h *Handler) changePassword(ctx context.Context, req *Request) (*Response, 
 	if err != nil {
 		return nil, err
 	}
-	_, err = h.Store.Update(ctx, func(tx store.Tx) error {
+	err = h.update(ctx, req, func(tx store.Tx) error {
 		return h.Directory.SetPassword(tx, u.TenantID, u.ID, hash)
 	})
 	if err != nil {
@@ -291,7 +308,7 @@ func (h *Handler) changePassword(ctx context.Context, req *Request) (*Response, 
 
 // revokeSessions makes all tokens of a user invalid.
 func (h *Handler) revokeSessions(ctx context.Context, req *Request) (*Response, error) {
-	_, err := h.Store.Update(ctx, func(tx store.Tx) error {
+	err := h.update(ctx, req, func(tx store.Tx) error {
 		return h.Directory.RevokeTokens(tx, req.Caller.tenant, req.Object.id)
 	})
 	if err != nil {

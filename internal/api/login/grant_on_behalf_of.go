@@ -1,10 +1,7 @@
 package login
 
 import (
-	"slices"
-
 	"midas/internal/arm"
-	"midas/internal/directory"
 	"midas/internal/token"
 )
 
@@ -65,7 +62,7 @@ func (h *Handler) called(req *tokenRequest, c client) (*token.Claims, error) {
 		return nil, errAssertionUnsound(err)
 	}
 	switch {
-	case !isFor(c.Application, claims.Audience):
+	case !h.Directory.Identifies(c.Application, claims.Audience):
 		return nil, errAssertionForOther(claims.Audience, c.AppID, c.DisplayName, c.IdentifierURIs)
 	case !arm.SameName(claims.TenantID, req.tenant.ID):
 		return nil, errOtherTenant()
@@ -73,10 +70,4 @@ func (h *Handler) called(req *tokenRequest, c client) (*token.Claims, error) {
 		return nil, errApplicationOBO(c.AppID)
 	}
 	return claims, nil
-}
-
-// isFor reports whether an audience is an application.
-func isFor(app directory.Application, audience string) bool {
-	same := func(name string) bool { return arm.SameName(name, audience) }
-	return same(app.AppID) || same("api://"+app.AppID) || slices.ContainsFunc(app.IdentifierURIs, same)
 }

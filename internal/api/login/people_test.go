@@ -84,6 +84,7 @@ func (f *fixture) people(t testing.TB) {
 			add(tx, directory.Application{AppID: theirApp, TenantID: theirTen, DisplayName: "Theirs", Secrets: secrets, PublicClient: true, Redirects: directory.Redirects{Public: []string{"http://localhost"}}}),
 			add(tx, directory.Application{AppID: newerApp, DisplayName: "Newer", IdentifierURIs: []string{"api://newer"}, TokenVersion: 2}),
 			d.AssignDirectoryRole(tx, tenant, directory.GlobalAdministrator, aliceID),
+			d.AssignDirectoryRole(tx, tenant, directory.GlobalAdministrator, "sp-"+certApp), // the last one would have to stay
 		)
 	})
 	if err != nil {

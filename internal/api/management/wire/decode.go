@@ -25,8 +25,8 @@ func Decode(body []byte, into any) error {
 	if !utf8.Valid(body) { // what is kept as it is given would be given back as no JSON
 		return arm.ErrInvalidContent("The request body is not UTF-8")
 	}
-	if tooDeep(body) {
-		return arm.ErrInvalidContent("The JSON text is nested more than %d levels deep", maxDepth)
+	if arm.TooDeep(body) {
+		return arm.ErrInvalidContent("The JSON text is nested more than %d levels deep", arm.MaxDepth)
 	}
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	if err := decoder.Decode(into); err != nil {
@@ -36,33 +36,6 @@ func Decode(body []byte, into any) error {
 		return arm.ErrInvalidContent("There is something after the JSON object")
 	}
 	return nil
-}
-
-// maxDepth is how deep a body may be nested. What is kept as it is given is stored, and answered,
-// within other objects: without a limit far below that of encoding/json, a body could be taken that
-// nobody can read again.
-const maxDepth = 128
-
-// tooDeep tells whether a JSON text is nested deeper than maxDepth. Whether it is one is for the
-// decoder to say.
-func tooDeep(text []byte) bool {
-	depth, quoted := 0, false
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case quoted && c == '\\':
-			i++
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == '{' || c == '[':
-			if depth++; depth > maxDepth {
-				return true
-			}
-		case c == '}' || c == ']':
-			depth--
-		}
-	}
-	return false
 }
 
 func contentError(err error) error {

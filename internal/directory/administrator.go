@@ -1,0 +1,216 @@
+package directory
+
+import (
+	"errors"
+	"fmt"
+
+	"midas/internal/arm"
+	"midas/internal/store"
+)
+
+// ErrLastAdministrator says that a tenant would be left without an enabled Global Administrator, after
+// which nobody could make another.
+var ErrLastAdministrator = errors.New("directory: the last enabled Global Administrator of a tenant stays")
+
+// maxEnding is how many Global Administrators one deletion in Azure Resource Manager may end: each
+// takes two of a transaction's keys.
+const maxEnding = 40
+
+// administrators is a tenant's count of enabled Global Administrators. Every change of who has that
+// role, and of whether who has it exists and is enabled, gets and puts this record, so that of two
+// such changes at once one is tried again and sees the other.
+type administrators struct {
+	Enabled int `json:"enabled"`
+}
+
+func administratorsKey(tenant string) string { return key(store.AdministratorsKind, tenant, "") }
+
+// administrators reads the count and guards it. A store written by an earlier version has none: then
+// the administrators themselves are counted.
+func (d *Directory) administrators(tx store.Tx, tenant string) (administrators, error) {
+	n, err := counts.Get(tx, administratorsKey(tenant))
+	if !errors.Is(err, ErrNotFound) {
+		return n, err
+	}
+	ids, err := holding.members(tx, tenant, GlobalAdministrator, "", 0)
+	if err != nil {
+		return n, fmt.Errorf("count the administrators of %s: %w", tenant, err)
+	}
+	for _, id := range ids {
+		switch enabled, err := peekEnabled(tx, tenant, id); {
+		case err != nil:
+			return n, fmt.Errorf("count the administrators of %s: %w", tenant, err)
+		case enabled:
+			n.Enabled++
+		}
+	}
+	return n, nil
+}
+
+// changeAdministrators adds to the count, or gives ErrLastAdministrator.
+func (d *Directory) changeAdministrators(tx store.Tx, tenant string, by int) error {
+	n, err := d.administrators(tx, tenant)
+	if err != nil {
+		return err
+	}
+	if by < 0 && n.Enabled+by < 1 {
+		return ErrLastAdministrator
+	}
+	n.Enabled += by
+	return counts.Put(tx, administratorsKey(tenant), n)
+}
+
+// peekEnabled tells whether a principal or a user exists and is enabled. It guards nothing: a change
+// of it changes the count, which is guarded. A transaction may count more of them than it has room to
+// guard.
+func peekEnabled(tx store.Tx, tenant, oid string) (bool, error) {
+	p, err := peek(tx, &principals, principalKey(tenant, oid))
+	if !errors.Is(err, ErrNotFound) {
+		return p.Enabled, err
+	}
+	u, err := peek(tx, &users, userKey(tenant, oid))
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	return u.Enabled, err
+}
+
+// peek reads a record without guarding it, or gives ErrNotFound. It does not see what the transaction
+// itself has written.
+func peek[T any](tx store.Tx, table *store.Table[T], key string) (T, error) {
+	var zero T
+	if len(key) > store.MaxKey {
+		return zero, ErrNotFound
+	}
+	records, err := tx.Records(store.Range{Prefix: key, Limit: 1})
+	if err != nil {
+		return zero, err
+	}
+	if len(records) == 0 || records[0].Key != key {
+		return zero, ErrNotFound
+	}
+	return table.Decode(records[0])
+}
+
+// isAdministrator tells, guarded, whether someone has the role of Global Administrator.
+func isAdministrator(tx store.Tx, tenant, oid string) (bool, error) {
+	return holding.linked(tx, tenant, GlobalAdministrator, oid)
+}
+
+// enabling counts a Global Administrator who is enabled or disabled.
+func (d *Directory) enabling(tx store.Tx, tenant, oid string, was, is bool) error {
+	if was == is {
+		return nil
+	}
+	admin, err := isAdministrator(tx, tenant, oid)
+	if err != nil || !admin {
+		return err
+	}
+	if is {
+		return d.changeAdministrators(tx, tenant, 1)
+	}
+	return d.changeAdministrators(tx, tenant, -1)
+}
+
+// endAdministrator takes the role of Global Administrator from who is deleted, or gives
+// ErrLastAdministrator.
+func (d *Directory) endAdministrator(tx store.Tx, tenant, oid string, enabled bool) error {
+	admin, err := isAdministrator(tx, tenant, oid)
+	if err != nil || !admin {
+		return err
+	}
+	holding.drop(tx, tenant, GlobalAdministrator, oid)
+	if !enabled {
+		return nil
+	}
+	return d.changeAdministrators(tx, tenant, -1)
+}
+
+// EndAdministrators takes the role of Global Administrator from the managed identities whose resource
+// is about to be deleted, which ends tells of a resource's id. It belongs into the transaction that
+// accepts the deletion: what is deleted after that is no administrator any more, so nothing can fail
+// half-way. It gives ErrLastAdministrator when no enabled one would be left, and ErrInvalid when there
+// are more than a transaction has room for.
+func (d *Directory) EndAdministrators(tx store.Tx, tenant string, ends func(resource arm.ID) bool) error {
+	n, err := d.administrators(tx, tenant) // guarded, whoever they are: nobody becomes one meanwhile
+	if err != nil {
+		return err
+	}
+	ids, err := holding.members(tx, tenant, GlobalAdministrator, "", 0)
+	if err != nil {
+		return fmt.Errorf("end administrators: %w", err)
+	}
+	ended, enabled := 0, 0
+	for _, id := range ids {
+		p, found, err := peekManaged(tx, tenant, id)
+		if err != nil {
+			return fmt.Errorf("end administrators: %w", err)
+		}
+		if !found || !ends(p.resource) {
+			continue
+		}
+		if ended++; ended > maxEnding {
+			return fmt.Errorf("%w: more than %d Global Administrators would be deleted at once", ErrInvalid, maxEnding)
+		}
+		if p.enabled {
+			enabled++
+		}
+		holding.drop(tx, tenant, GlobalAdministrator, id)
+	}
+	if enabled == 0 {
+		return nil
+	}
+	if n.Enabled-enabled < 1 {
+		return ErrLastAdministrator
+	}
+	n.Enabled -= enabled
+	return counts.Put(tx, administratorsKey(tenant), n)
+}
+
+// managed is what EndAdministrators must know of a managed identity.
+type managed struct {
+	resource arm.ID
+	enabled  bool
+}
+
+// peekManaged reads the principal of a managed identity without guarding it.
+func peekManaged(tx store.Tx, tenant, oid string) (m managed, found bool, err error) {
+	p, err := peek(tx, &principals, principalKey(tenant, oid))
+	if errors.Is(err, ErrNotFound) {
+		return m, false, nil
+	}
+	if err != nil || p.Type != TypeManagedIdentity {
+		return m, false, err
+	}
+	m.enabled = p.Enabled
+	m.resource, found = p.resource()
+	return m, found, nil
+}
+
+// resource is the id of the ARM resource behind a managed identity.
+func (p *ServicePrincipal) resource() (arm.ID, bool) {
+	if p.Type != TypeManagedIdentity {
+		return arm.ID{}, false
+	}
+	for _, text := range append([]string{p.ResourceID}, p.AlternativeNames...) {
+		if id, err := arm.ParseID(text); text != "" && err == nil {
+			return id, true
+		}
+	}
+	return arm.ID{}, false
+}
+
+// lasting refuses, with ErrNotFound, the principal of a managed identity whose resource is being
+// deleted: EndAdministrators has been asked about it already.
+func (d *Directory) lasting(tx store.Tx, p ServicePrincipal) error {
+	id, found := p.resource()
+	if !found || d.Lasting == nil {
+		return nil
+	}
+	err := d.Lasting(tx, id)
+	var going *arm.Error
+	if errors.As(err, &going) {
+		return fmt.Errorf("managed identity %s is being deleted: %w", p.ID, ErrNotFound)
+	}
+	return err
+}

@@ -1,0 +1,194 @@
+package directory
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+
+	"midas/internal/arm"
+	"midas/internal/store"
+)
+
+// The errors of identifier URIs.
+var (
+	// ErrReservedURI says that an identifier URI names this server, a resource of Microsoft's, or
+	// another application or tenant. Nobody may register it.
+	ErrReservedURI = errors.New("directory: the identifier URI is reserved")
+	// ErrUnverifiedDomain says that an identifier URI is in no verified domain of the tenant.
+	ErrUnverifiedDomain = errors.New("directory: the identifier URI is not in a verified domain")
+)
+
+// firstPartyDomains are the domains in which Microsoft's own resources have their identifier URIs:
+// https://vault.azure.net, https://storage.azure.com, https://database.windows.net. A token for one of
+// them must never become one for an application of the tenant.
+func firstPartyDomains() []string {
+	return []string{
+		"azure.com", "azure.net", "windows.net", "microsoft.com", "microsoftonline.com", "windowsazure.com", "azure-api.net",
+		"azure.us", "usgovcloudapi.net", "microsoftonline.us", "microsoft.us", "azure.cn", "chinacloudapi.cn",
+		"microsoftonline.cn", "partner.microsoftonline.cn", "microsoftazure.de", "cloudapi.de", "microsoftonline.de",
+		"office.com", "office365.com", "office.net", "sharepoint.com", "outlook.com", "live.com", "skype.com",
+		"powerbi.com", "dynamics.com", "crm.dynamics.com", "visualstudio.com", "azuredatabricks.net", "azurecr.io",
+		"azconfig.io", "azuresynapse.net", "azure-devices.net", "azurehealthcareapis.com", "msidentity.com",
+		"windows-ppe.net", "applicationinsights.io", "loganalytics.io", "kusto.windows.net",
+	}
+}
+
+// firstPartyWords stand in the place of a host in identifier URIs of Microsoft's: the audiences of
+// assertions that are exchanged under a federated credential.
+func firstPartyWords() []string {
+	return []string{"azureadtokenexchange", "azureadtokenexchangeusgov", "azureadtokenexchangechina"}
+}
+
+// firstPartyAppIDs are client ids of Microsoft's resources and clients, besides those that end in
+// firstPartyEnding.
+func firstPartyAppIDs() []string {
+	return []string{
+		ARMAppID, AzureCLIAppID, AzurePowerShellAppID, VisualStudioCodeAppID,
+		"cfa8b339-82a2-471a-a3c9-0fc0be7a4093", // Azure Key Vault
+		"e406a681-f3d4-42a8-90b6-c2b029497af1", // Azure Storage
+		"022907d3-0f1b-48f7-badc-1ba6abab6d66", // Azure SQL Database
+		"499b84ac-1321-427f-aa17-267ca6975798", // Azure DevOps
+		"ca7f3f0b-7d91-482c-8e09-c5d840d0eac5", // Log Analytics
+		"2746ea77-4702-4b45-80ca-3c97e680e8b7", // Azure Data Explorer
+		"2ff814a6-3304-4ab8-85cb-cd0e6f879c1d", // Azure Databricks
+	}
+}
+
+// firstPartyEnding is how the client ids of Microsoft's oldest resources end, Microsoft Graph's among
+// them.
+const firstPartyEnding = "-0000-0000-c000-000000000000"
+
+func isFirstPartyAppID(id string) bool {
+	return strings.HasSuffix(id, firstPartyEnding) || slices.Contains(firstPartyAppIDs(), id)
+}
+
+// identifierParts cuts an identifier URI, which need not be a good one, into its folded scheme and the
+// names that stand where a URL has its authority: host, port and user information, or the parts of
+// what has no slashes.
+func identifierParts(uri string) (scheme string, names []string) {
+	scheme, rest, found := strings.Cut(arm.Fold(uri), ":")
+	if !found {
+		scheme, rest = "", scheme
+	}
+	rest = strings.TrimLeft(rest, `/\`)
+	if end := strings.IndexAny(rest, `/\?#`); end >= 0 {
+		rest = rest[:end]
+	}
+	if inside, found := strings.CutPrefix(rest, "["); found {
+		inside, _, _ = strings.Cut(inside, "]")
+		return scheme, []string{inside}
+	}
+	for _, name := range strings.FieldsFunc(rest, func(r rune) bool { return r == ':' || r == '@' }) {
+		names = append(names, strings.TrimRight(name, "."))
+	}
+	return scheme, names
+}
+
+// reserved tells whether an identifier URI names Microsoft's or this server's resources, however it is
+// spelled. What is not ASCII, or hides behind escapes, cannot be compared and counts as reserved.
+func (d *Directory) reserved(uri string) bool {
+	scheme, names := identifierParts(uri)
+	for i := range len(uri) {
+		if uri[i] <= ' ' || uri[i] >= 0x7f {
+			return true
+		}
+	}
+	return slices.ContainsFunc(names, func(name string) bool {
+		return scheme != "api" && d.isOwn(name) || strings.Contains(name, "%") || isFirstPartyAppID(name) || slices.Contains(firstPartyWords(), name) ||
+			slices.ContainsFunc(firstPartyDomains(), func(domain string) bool { return within(name, domain) })
+	})
+}
+
+// isOwn tells whether a folded host may be this server: it answers under all addresses.
+func (d *Directory) isOwn(name string) bool {
+	if _, err := netip.ParseAddr(name); err == nil || name == "localhost" {
+		return true
+	}
+	return slices.ContainsFunc(d.Hosts, func(host string) bool { return arm.SameName(strings.Trim(host, "[]."), name) })
+}
+
+// within tells whether a folded host is a domain or lies in it.
+func within(host, domain string) bool {
+	return host == domain || strings.HasSuffix(host, "."+domain)
+}
+
+// mayIdentify tells whether an identifier URI can be an application's: it is not reserved, and an
+// id in it is the application's own or its tenant's. It is asked when a URI is registered and again
+// when a token is made, because records of earlier versions were not checked.
+func (d *Directory) mayIdentify(a Application, uri string) bool {
+	if d.reserved(uri) {
+		return false
+	}
+	_, names := identifierParts(uri)
+	return !slices.ContainsFunc(names, func(name string) bool {
+		return arm.IsGUID(name) && !arm.SameName(name, a.AppID) && !arm.SameName(name, a.TenantID)
+	})
+}
+
+// Identifies tells whether an audience names an application: by its client id, as api://{client id},
+// or by an identifier URI that it may have.
+func (d *Directory) Identifies(a Application, audience string) bool {
+	same := func(name string) bool {
+		return arm.SameName(strings.TrimSuffix(name, "/"), strings.TrimSuffix(audience, "/"))
+	}
+	if same(a.AppID) || same("api://"+a.AppID) {
+		return true
+	}
+	return slices.ContainsFunc(a.IdentifierURIs, same) && d.mayIdentify(a, audience)
+}
+
+// checkIdentifier refuses what no application may register.
+func (d *Directory) checkIdentifier(a Application, uri string) error {
+	u, err := url.Parse(uri)
+	if err != nil || u.Scheme == "" || u.Fragment != "" || u.User != nil || u.Host == "" && u.Opaque == "" || strings.ContainsAny(uri, ` *\`+"\x00") {
+		return fmt.Errorf("%w: the value '%s' of property 'identifierUris' is not a URI that can name an application", ErrInvalid, uri)
+	}
+	if !d.mayIdentify(a, uri) {
+		return fmt.Errorf("identifier URI %s: %w", uri, ErrReservedURI)
+	}
+	return nil
+}
+
+// CheckVerified gives an UnverifiedError for an identifier URI that an application does not have yet
+// and that only a Global Administrator may give it: all but api://{client id}, api://{client id}/…,
+// api://{tenant id}/…, and api:// and https:// in a verified domain of the tenant or a subdomain.
+func (d *Directory) CheckVerified(tx store.Tx, a Application) error {
+	old, err := d.ApplicationByAppID(tx, a.TenantID, a.AppID)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	t, err := d.Tenant(tx, a.TenantID)
+	if err != nil {
+		return fmt.Errorf("check the identifier URIs of application %s: %w", a.AppID, err)
+	}
+	for _, uri := range a.IdentifierURIs {
+		had := slices.ContainsFunc(old.IdentifierURIs, func(o string) bool { return arm.SameName(o, uri) })
+		if !had && !verified(t, a, uri) {
+			return &UnverifiedError{URI: uri}
+		}
+	}
+	return nil
+}
+
+func verified(t Tenant, a Application, uri string) bool {
+	u, err := url.Parse(uri)
+	if err != nil || u.Scheme != "api" && u.Scheme != "https" {
+		return false
+	}
+	host := arm.Fold(u.Hostname())
+	if u.Scheme == "api" && (host == arm.Fold(a.AppID) || host == arm.Fold(t.ID) && len(u.Path) > 1) {
+		return true
+	}
+	return t.DefaultDomain != "" && within(host, arm.Fold(t.DefaultDomain))
+}
+
+// UnverifiedError is ErrUnverifiedDomain with the URI that it is about.
+type UnverifiedError struct{ URI string }
+
+func (e *UnverifiedError) Error() string { return ErrUnverifiedDomain.Error() + ": " + e.URI }
+
+// Unwrap gives ErrUnverifiedDomain.
+func (e *UnverifiedError) Unwrap() error { return ErrUnverifiedDomain }

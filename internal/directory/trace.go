@@ -1,0 +1,141 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"midas/internal/store"
+)
+
+// tracePrefix begins the keys of the objects that were deleted and are still to be unlinked.
+var tracePrefix = key(store.UnlinkKind, "", "")
+
+func traceKey(tenant, oid string) string { return key(store.UnlinkKind, "", tenant+"/"+oid) }
+
+// leaveTraces notes, in the transaction that deletes an object, that it is still to be unlinked.
+func leaveTraces(tx store.Tx, tenant, oid string) error {
+	return deleted.Put(tx, traceKey(tenant, oid), link{})
+}
+
+const (
+	traceBatch = 50               // objects that are looked at in one transaction
+	retryAfter = time.Second      // after a failure of the store
+	sweepEvery = 10 * time.Minute // in case the change feed has lost something
+)
+
+// Run unlinks the objects that are deleted, those of an earlier process too, until ctx ends. It waits
+// for changes and not for a time, so that who is deleted is in no group soon afterwards.
+func (d *Directory) Run(ctx context.Context) error {
+	for {
+		err := d.followTraces(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if errors.Is(err, store.ErrClosed) {
+			return fmt.Errorf("unlink deleted objects: %w", err)
+		}
+		if err != nil && !errors.Is(err, store.ErrCompacted) && d.Logger != nil {
+			d.Logger.WarnContext(ctx, "directory: unlinking deleted objects failed, trying again", "cause", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(retryAfter):
+		}
+	}
+}
+
+// followTraces unlinks what waits for it, and then what the change feed tells of.
+func (d *Directory) followTraces(ctx context.Context) error {
+	head, err := d.Store.Update(ctx, func(store.Tx) error { return nil })
+	if err != nil {
+		return fmt.Errorf("find the newest revision: %w", err)
+	}
+	if err := d.sweepTraces(ctx); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, sweepEvery)
+	defer cancel()
+	for change, err := range d.Store.Watch(ctx, tracePrefix, head) {
+		if err != nil {
+			return err
+		}
+		if change.Deleted {
+			continue
+		}
+		if err := d.sweepTraces(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sweepTraces unlinks all objects that wait for it.
+func (d *Directory) sweepTraces(ctx context.Context) error {
+	for {
+		var waiting []store.Record
+		err := d.Store.View(ctx, func(tx store.Tx) (err error) {
+			waiting, err = tx.Records(store.Range{Prefix: tracePrefix, Limit: traceBatch})
+			return err
+		})
+		if err != nil || len(waiting) == 0 {
+			return err
+		}
+		if err := d.unlinkAll(ctx, waiting); err != nil {
+			return err
+		}
+	}
+}
+
+// unlinkAll unlinks a few objects. Most have left nothing, and for them one transaction will do.
+func (d *Directory) unlinkAll(ctx context.Context, waiting []store.Record) error {
+	owner := func(rec store.Record) (tenant, oid string) {
+		tenant, oid, _ = strings.Cut(strings.TrimPrefix(rec.Key, tracePrefix), "/")
+		return tenant, oid
+	}
+	var linked []store.Record
+	_, err := d.Store.Update(ctx, func(tx store.Tx) error {
+		linked = nil
+		for _, rec := range waiting {
+			tenant, oid := owner(rec)
+			switch has, err := hasLinks(tx, tenant, oid); {
+			case err != nil:
+				return err
+			case has:
+				linked = append(linked, rec)
+			default:
+				tx.Delete(rec.Key)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("unlink deleted objects: %w", err)
+	}
+	for _, rec := range linked {
+		tenant, oid := owner(rec)
+		if err := d.Unlink(ctx, tenant, oid); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hasLinks tells whether there is anything to unlink. Nothing new is linked to what was deleted, so
+// that what it says of such an object holds.
+func hasLinks(tx store.Tx, tenant, oid string) (bool, error) {
+	var prefixes []string
+	for _, r := range []*relation{membership, ownership, holding} {
+		prefixes = append(prefixes, r.key(tenant, oid, ""), r.backKey(tenant, oid, ""))
+	}
+	for _, prefix := range append(prefixes, appRoleKey(tenant, oid, ""), appRoleToKey(tenant, oid, "")) {
+		found, err := tx.Records(store.Range{Prefix: prefix, Limit: 1})
+		if err != nil || len(found) > 0 {
+			return true, err
+		}
+	}
+	return false, nil
+}

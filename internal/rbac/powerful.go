@@ -1,0 +1,32 @@
+package rbac
+
+import (
+	"fmt"
+
+	"midas/internal/arm"
+	"midas/internal/store"
+)
+
+// assignRoles is the action of who gives roles.
+const assignRoles = "microsoft.authorization/roleassignments/write"
+
+// MayGrantRoles tells whether one of some principals of a tenant may give roles at any scope, as Owner
+// and User Access Administrator may. Whoever may do that may become anybody at that scope.
+func (s *Service) MayGrantRoles(tx store.Tx, tenant string, principals []string) (bool, error) {
+	found := false
+	e := evaluation{tx: tx, roles: s.roles, tenant: arm.Fold(tenant), visit: func(r *role) bool {
+		found = r.allows(assignRoles)
+		return !found
+	}}
+	for _, id := range principals {
+		for rec, err := range tx.Scan(store.Range{Prefix: grantsOf(id)}) {
+			if err != nil {
+				return false, fmt.Errorf("look for rights to give roles: %w", err)
+			}
+			if e.grant(rec); found {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
