@@ -23,6 +23,7 @@ var mayFoldCase = map[string]string{
 	"internal/api/graph/credential.go": "hexadecimal digits of a thumbprint",
 	"internal/api/metadata/network.go": "hexadecimal digits of a hardware address, as IMDS shows them",
 	"internal/oracle/spec.go":          "paths in Microsoft's files, for tests",
+	"cmd/midas/inherited.go":           "names of environment variables, which Windows compares so",
 	"bench/engine.go":                  "a path that the bench itself has made",
 	"bench/load.go":                    "the name of an HTTP header that the bench itself reads",
 }

@@ -61,7 +61,29 @@ type Config struct {
 
 	// Namespaces are the resource providers, such as Microsoft.Web, whose types may be used although
 	// Midas knows nothing of them but that they can carry identities. What Midas knows more of is
-	// always there. Default: all
+	// always there. Whoever may write to any type of a provider can create resources with identities,
+	// and most built-in roles allow all of some provider, such as Microsoft.Support/*; so list only
+	// those that have resources with identities. "default" stands for the default list, to which other
+	// names can be added, and "*" for all providers. Resources of a provider that is not listed (any
+	// more) can still be read and deleted. Default: Microsoft.ApiManagement, Microsoft.App,
+	// Microsoft.AppConfiguration, Microsoft.AppPlatform, Microsoft.Automation, Microsoft.AVS,
+	// Microsoft.AzureStackHCI, Microsoft.Batch, Microsoft.Blueprint, Microsoft.BotService,
+	// Microsoft.Cache, Microsoft.Cdn, Microsoft.Chaos, Microsoft.CognitiveServices,
+	// Microsoft.Communication, Microsoft.Compute, Microsoft.ContainerInstance,
+	// Microsoft.ContainerRegistry, Microsoft.ContainerService, Microsoft.Dashboard, Microsoft.DataBox,
+	// Microsoft.DataBoxEdge, Microsoft.Databricks, Microsoft.DataFactory, Microsoft.DataProtection,
+	// Microsoft.DBforMySQL, Microsoft.DBforPostgreSQL, Microsoft.DesktopVirtualization,
+	// Microsoft.DevCenter, Microsoft.Devices, Microsoft.DevOpsInfrastructure, Microsoft.DigitalTwins,
+	// Microsoft.DocumentDB, Microsoft.EventGrid, Microsoft.EventHub, Microsoft.HDInsight,
+	// Microsoft.HealthcareApis, Microsoft.HybridCompute, Microsoft.IoTCentral, Microsoft.Kubernetes,
+	// Microsoft.KubernetesConfiguration, Microsoft.Kusto, Microsoft.LoadTestService, Microsoft.Logic,
+	// Microsoft.MachineLearningServices, Microsoft.Maps, Microsoft.Media, Microsoft.Migrate,
+	// Microsoft.NetApp, Microsoft.Network, Microsoft.Purview, Microsoft.RecoveryServices,
+	// Microsoft.RedHatOpenShift, Microsoft.ResourceConnector, Microsoft.Search, Microsoft.ServiceBus,
+	// Microsoft.ServiceFabric, Microsoft.SignalRService, Microsoft.Sql, Microsoft.Storage,
+	// Microsoft.StorageCache, Microsoft.StorageMover, Microsoft.StorageSync,
+	// Microsoft.StreamAnalytics, Microsoft.Synapse, Microsoft.VideoIndexer,
+	// Microsoft.VirtualMachineImages, Microsoft.Web, Microsoft.Workloads
 	Namespaces []string `yaml:"namespaces"`
 
 	// Ops is where /healthz, /readyz, /metrics and /debug/pprof/ are served, HOST:PORT, in clear
@@ -189,6 +211,7 @@ func (c Config) withDefaults() Config {
 	set(&c.Activity.MaxSize, 1<<30)
 	set(&c.Log.Format, "text")
 	set(&c.ShutdownTimeout, 20*time.Second)
+	c.Namespaces = management.ExpandNamespaces(c.Namespaces)
 	return c
 }
 
@@ -216,8 +239,8 @@ func (c Config) check() error {
 		}
 	}
 	for _, n := range c.Namespaces {
-		if !management.ValidNamespace(n) {
-			return fmt.Errorf("namespaces: %q is not the namespace of a resource provider, such as Microsoft.Web", n)
+		if n != management.AllNamespaces && !management.ValidNamespace(n) {
+			return fmt.Errorf("namespaces: %q is not the namespace of a resource provider, such as Microsoft.Web, nor \"default\" or \"*\"", n)
 		}
 	}
 	for _, life := range []struct {

@@ -191,7 +191,7 @@ func TestAnyResourceCarriesIdentities(t *testing.T) {
 	group := w.group(t, "rg")
 	app := w.identity(t, "rg", "app")
 	client := w.resources(t).NewClient()
-	id := group + "/providers/Contoso.Apps/jobs/nightly"
+	id := group + "/providers/Microsoft.Batch/batchAccounts/nightly"
 	poller, err := client.BeginCreateOrUpdateByID(t.Context(), id, "2024-01-01", armresources.GenericResource{
 		Location: new("eastus"), Kind: new("batch"), Properties: map[string]any{"image": "x"},
 		Identity: &armresources.Identity{

@@ -1,8 +1,8 @@
 package management
 
 import (
+	"net/http"
 	"slices"
-	"strings"
 
 	"midas/internal/arm"
 )
@@ -12,54 +12,52 @@ import (
 //
 // A namespace of which the table serves anything is served by the table alone, so that a type of
 // Microsoft.ManagedIdentity that does not exist is told from one that does; the exception are
-// namespaces of Free types, whose other types are generic.
+// namespaces of Free types, whose other types are generic. Of namespaces that are not listed, what is
+// there already can be read and deleted, but nothing can be written: else the many roles that allow
+// all of some provider would let their holders create resources with identities.
 type generic struct {
-	routes     map[arm.Target]*route
-	namespaces map[string]bool // folded; empty means all
+	routes   map[arm.Target]*route // of the namespaces that are listed
+	leftover map[arm.Target]*route // of all others: those of the rows that write nothing
+	listed   namespaces
 }
 
-func newGeneric(rows []Operation, namespaces []string) generic {
-	g := generic{routes: map[arm.Target]*route{}, namespaces: map[string]bool{}}
+func newGeneric(rows []Operation, listed []string) generic {
+	g := generic{routes: map[arm.Target]*route{}, leftover: map[arm.Target]*route{}, listed: newNamespaces(listed)}
 	for i := range rows {
 		rows[i].prepare()
-		r := g.routes[rows[i].Target]
-		if r == nil {
-			r = &route{}
-			g.routes[rows[i].Target] = r
+		addRow(g.routes, &rows[i])
+		if rows[i].Method != http.MethodPut && rows[i].Method != http.MethodPatch {
+			addRow(g.leftover, &rows[i])
 		}
-		r.rows, r.at = append(r.rows, &rows[i]), r.at|rows[i].At
-	}
-	for _, namespace := range namespaces {
-		g.namespaces[arm.Fold(namespace)] = true
 	}
 	return g
 }
 
-// isGeneric reports whether a type is one that the generic rows serve.
-func (t *table) isGeneric(typ arm.Type) bool {
-	namespace := arm.Fold(typ.Namespace())
+func addRow(routes map[arm.Target]*route, op *Operation) {
+	r := routes[op.Target]
+	if r == nil {
+		r = &route{}
+		routes[op.Target] = r
+	}
+	r.rows, r.at = append(r.rows, op), r.at|op.At
+}
+
+// genericRoute is where the path of a type leads that the table does not know, or nil.
+func (t *table) genericRoute(path arm.Path) *route {
+	namespace := arm.Fold(path.Type.Namespace())
 	served := t.types[namespace]
-	if slices.ContainsFunc(served, typ.Is) {
-		return false
+	switch {
+	case slices.ContainsFunc(served, path.Type.Is), len(served) > 0 && !t.free[namespace]:
+		return nil
+	case t.generic.listed.has(namespace):
+		return t.generic.routes[path.Target]
+	case ValidNamespace(namespace):
+		return t.generic.leftover[path.Target]
 	}
-	return (len(served) == 0 || t.free[namespace]) && t.generic.takes(namespace)
+	return nil
 }
 
-// takes reports whether a folded namespace has the form of one, and may be used.
-func (g generic) takes(namespace string) bool {
-	if len(g.namespaces) > 0 {
-		return g.namespaces[namespace]
-	}
-	return ValidNamespace(namespace)
-}
-
-// ValidNamespace reports whether a text can be the namespace of a resource provider: words of
-// letters and digits, two at least, with dots between them.
-func ValidNamespace(namespace string) bool {
-	words := strings.Split(namespace, ".")
-	return len(words) > 1 && len(namespace) <= 128 && !slices.ContainsFunc(words, func(word string) bool {
-		return strings.ContainsFunc(word, func(c rune) bool {
-			return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9')
-		}) || word == ""
-	})
+// isLeftover reports whether a route leads to resources of a provider that is not listed.
+func (t *table) isLeftover(r *route, target arm.Target) bool {
+	return r != nil && r == t.generic.leftover[target]
 }

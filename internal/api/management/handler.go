@@ -45,7 +45,7 @@ type Handler struct {
 	NewID      func() string
 
 	// Namespaces are the resource providers whose types may be used although the table does not
-	// know them; empty means all.
+	// know them. AllNamespaces among them means all; empty means none.
 	Namespaces []string
 
 	table     *table

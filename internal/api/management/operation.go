@@ -120,8 +120,8 @@ func keyOf(typeKey string, target arm.Target, verb string) routeKey {
 // route is where a path leads at its level, or nil.
 func (t *table) route(path arm.Path) *route {
 	r := t.routes[keyOf(path.TypeKey(), path.Target, path.Verb)]
-	if r == nil && t.isGeneric(path.Type) {
-		r = t.generic.routes[path.Target]
+	if r == nil {
+		r = t.genericRoute(path)
 	}
 	if r == nil || r.at&path.Level() == 0 {
 		return nil
@@ -139,6 +139,9 @@ func (t *table) find(method string, path arm.Path, asked []string) (*Operation, 
 		return nil, "", t.errUnknown(path, asked)
 	}
 	op := r.row(method, at)
+	if op == nil && t.isLeftover(r, path.Target) && (method == http.MethodPut || method == http.MethodPatch) {
+		return nil, "", t.errUnknown(path, asked)
+	}
 	if op == nil {
 		return nil, "", errMethod(method, r.allowed(at))
 	}
@@ -193,8 +196,8 @@ func errMethod(method, allowed string) error {
 // errUnknown names what is unknown: the provider, or the type within it.
 func (t *table) errUnknown(path arm.Path, asked []string) error {
 	namespace := path.Type.Namespace()
-	if t.types[arm.Fold(namespace)] == nil && !t.generic.takes(arm.Fold(namespace)) {
-		return arm.Errorf(http.StatusNotFound, "InvalidResourceNamespace", "The resource namespace '%s' is invalid.", namespace)
+	if t.types[arm.Fold(namespace)] == nil && !t.generic.listed.has(arm.Fold(namespace)) {
+		return errNamespace(namespace)
 	}
 	version := ""
 	if len(asked) > 0 {
@@ -202,6 +205,15 @@ func (t *table) errUnknown(path arm.Path, asked []string) error {
 	}
 	return arm.Errorf(http.StatusNotFound, "InvalidResourceType",
 		"The resource type could not be found in the namespace '%s' for api version '%s'.", namespace, version)
+}
+
+// errNamespace names a provider that Midas does not serve. The operator may be the one who reads it.
+func errNamespace(namespace string) error {
+	if !ValidNamespace(namespace) {
+		return arm.Errorf(http.StatusNotFound, "InvalidResourceNamespace", "The resource namespace '%s' is invalid.", namespace)
+	}
+	return arm.Errorf(http.StatusNotFound, "InvalidResourceNamespace",
+		"The resource namespace '%s' is invalid. It is none of those that the server's setting 'namespaces' lists.", namespace)
 }
 
 // errVersion is worded by ARM for its own routes, and differently for providers' types.

@@ -2,7 +2,6 @@ package management
 
 import (
 	"context"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -22,7 +21,7 @@ func (h *Handler) listProviders(_ context.Context, r *Request) (*Response, error
 func (h *Handler) getProvider(_ context.Context, r *Request) (*Response, error) {
 	namespace, known := h.table.providerOf(r.ID().Name())
 	if !known {
-		return nil, arm.Errorf(http.StatusNotFound, "InvalidResourceNamespace", "The resource namespace '%s' is invalid.", r.ID().Name())
+		return nil, errNamespace(r.ID().Name())
 	}
 	return ok(h.provider(r, namespace))
 }
@@ -53,7 +52,7 @@ func (t *table) providerOf(asked string) (string, bool) {
 	if namespace, known := t.namespace(asked); known {
 		return namespace, true
 	}
-	return asked, t.generic.takes(arm.Fold(asked))
+	return asked, t.generic.listed.has(arm.Fold(asked))
 }
 
 // provider describes a namespace from the operation table.

@@ -109,6 +109,7 @@ func makeStack(t testing.TB, now func() time.Time, change func(*management.Handl
 		Compute:  machines,
 		Activity: s.log, Store: s.store, Pages: pages, Now: now, NewID: uuid.NewString,
 	}
+	h.Namespaces = append(management.DefaultNamespaces(), "A.B", "Contoso.Apps", "Contoso.Guard") // made up by tests
 	change(&h)
 	handler, err := management.New(h)
 	must(t, err)
