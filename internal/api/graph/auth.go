@@ -72,6 +72,7 @@ type caller struct {
 	id     string // object id
 	user   bool   // a person
 	may    privilege
+	client delegation // what a user's client may do of that
 }
 
 // admins tells whether the caller is a Global Administrator.
@@ -182,19 +183,22 @@ func (h *Handler) caller(tx store.Tx, claims *token.Claims, login string) (calle
 	case claims.IssuedAt.Before(validFrom.Truncate(time.Second)):
 		return c, unauthorized(login, "Continuous access evaluation resulted in challenge with result: InteractionRequired and code: TokenIssuedBeforeRevocationTimestamp")
 	}
-	c.may, err = h.privileges(tx, c, claims)
+	if c.user {
+		c.client = delegated(claims)
+	}
+	c.may, err = h.privileges(tx, c)
 	return c, err
 }
 
 // privileges looks up what a caller may do. What the token claims about roles counts for nothing:
 // whoever owns a resource decides what stands in the tokens for it.
-func (h *Handler) privileges(tx store.Tx, c caller, claims *token.Claims) (privilege, error) {
+func (h *Handler) privileges(tx store.Tx, c caller) (privilege, error) {
 	roles, err := h.Directory.DirectoryRoles(tx, c.tenant, c.id)
 	if err != nil {
 		return 0, err
 	}
 	if c.user {
-		return privilegesOfUser(roles) & delegated(claims), nil
+		return privilegesOfUser(roles) & c.client.may, nil
 	}
 	values, err := h.Directory.GraphRoles(tx, c.tenant, c.id)
 	return privilegesOfPrincipal(roles, values), err

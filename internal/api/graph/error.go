@@ -82,6 +82,8 @@ func explain(err error, id string) error {
 		return errBadRequest("The specified password does not comply with password complexity requirements. Please provide a different password.")
 	case errors.Is(err, directory.ErrTooManySecrets):
 		return errBadRequest("The application has too many credentials. Remove one before adding another.")
+	case errors.Is(err, directory.ErrTooManyGrants):
+		return errorf(http.StatusBadRequest, "Directory_QuotaExceeded", "The user or the client has too many permission grants.")
 	case errors.Is(err, directory.ErrFirstParty):
 		return errDenied()
 	case errors.Is(err, directory.ErrInvalid):

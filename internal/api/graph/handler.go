@@ -55,6 +55,8 @@ type Handler struct {
 	holders       *schema[holder]
 	organizations *schema[directory.Tenant]
 	domains       *schema[domain]
+
+	permissionGrants *schema[directory.PermissionGrant]
 }
 
 // New builds the schemas and the operation table.
@@ -62,7 +64,7 @@ func New(config Handler) (*Handler, error) {
 	h := &config // the operations are bound to it
 	h.users, h.groups, h.applications, h.principals = userSchema(), groupSchema(), applicationSchema(), principalSchema()
 	h.appRoles, h.roles, h.definitions, h.holders = grantSchema(), roleSchema(), definitionSchema(), holderSchema()
-	h.organizations, h.domains = organizationSchema(), domainSchema()
+	h.organizations, h.domains, h.permissionGrants = organizationSchema(), domainSchema(), permissionGrantSchema()
 	var err error
 	if h.table, err = newTable(h.operations()); err != nil {
 		return nil, err

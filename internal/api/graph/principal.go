@@ -17,6 +17,8 @@ type principal struct {
 	directory.ServicePrincipal
 	app   directory.Application
 	roles []directory.AppRole
+
+	permissions []directory.Permission
 }
 
 func principalSchema() *schema[principal] {
@@ -59,7 +61,8 @@ func principalSchema() *schema[principal] {
 		ofApp("info", func(principal) any {
 			return nullObject("logoUrl", "marketingUrl", "privacyStatementUrl", "supportUrl", "termsOfServiceUrl")
 		}),
-		none("keyCredentials"), none("oauth2PermissionScopes"), none("passwordCredentials"), none("resourceSpecificApplicationPermissions"),
+		none("keyCredentials"), readOnly("oauth2PermissionScopes", shown, func(p principal) any { return list(p.permissions) }),
+		none("passwordCredentials"), none("resourceSpecificApplicationPermissions"),
 		readOnly("verifiedPublisher", shown, func(principal) any {
 			return nullObject("displayName", "verifiedPublisherId", "addedDateTime")
 		}),
@@ -98,7 +101,10 @@ func (h *Handler) withApplication(tx store.Tx, p directory.ServicePrincipal) (fu
 	if err != nil && !errors.Is(err, directory.ErrNotFound) {
 		return full, err
 	}
-	full.roles, err = h.Directory.RolesOf(tx, p)
+	if full.roles, err = h.Directory.RolesOf(tx, p); err != nil {
+		return full, err
+	}
+	full.permissions, err = h.Directory.PermissionsOf(tx, p)
 	return full, err
 }
 
@@ -107,6 +113,7 @@ func (h *Handler) principalSource(tenant string) source[principal] {
 	for _, p := range directory.FirstPartyPrincipals(tenant) {
 		full := principal{ServicePrincipal: p}
 		full.roles, _ = h.Directory.RolesOf(nil, p) // they are not in the store
+		full.permissions, _ = h.Directory.PermissionsOf(nil, p)
 		s.first = append(s.first, full)
 	}
 	s.after = everyOne(func(tx store.Tx, after string, limit int) (all []principal, err error) {

@@ -6,7 +6,6 @@ import (
 	"midas/internal/arm"
 	"midas/internal/directory"
 	"midas/internal/store"
-	"midas/internal/token"
 )
 
 // privilege is a set of things that a caller may do.
@@ -24,6 +23,7 @@ const (
 	assignAppRoles   // of all resources but Microsoft Graph
 	assignGraphRoles // of Microsoft Graph, whose app roles are privileges here
 	manageRoles      // directory roles
+	grantPermissions // what clients may do for users
 	administer       // what only Global Administrators may
 
 	readAll    = readUsers | readGroups | readApplications | readRoles
@@ -39,9 +39,9 @@ func directoryRolePrivileges(role string) privilege {
 	case directory.GlobalAdministrator:
 		return everything
 	case directory.ApplicationAdministrator, directory.CloudAppAdministrator:
-		return readAll | writeApplications | assignAppRoles
+		return readAll | writeApplications | assignAppRoles | grantPermissions
 	case directory.PrivilegedRoleAdmin:
-		return readAll | assignAppRoles | assignGraphRoles | manageRoles
+		return readAll | assignAppRoles | assignGraphRoles | manageRoles | grantPermissions
 	case directory.UserAdministrator:
 		return readAll | writeUsers | writeGroups | writePasswords
 	case directory.PasswordAdministrator:
@@ -52,7 +52,8 @@ func directoryRolePrivileges(role string) privilege {
 	return 0
 }
 
-// appRolePrivileges says what an app role of Microsoft Graph gives to a service principal.
+// appRolePrivileges says what an app role of Microsoft Graph gives to a service principal, or the
+// delegated permission of the same name to a client.
 func appRolePrivileges(role string) privilege {
 	switch role {
 	case directory.RoleApplicationReadAll:
@@ -75,6 +76,8 @@ func appRolePrivileges(role string) privilege {
 		return readGroups | writeGroups
 	case directory.RoleAppRoleAssignmentReadWriteAll:
 		return readApplications | assignAppRoles | assignGraphRoles
+	case directory.RoleDelegatedPermissionGrantReadWriteAll:
+		return grantPermissions
 	case directory.RoleRoleManagementReadWrite:
 		return readRoles | manageRoles
 	}
@@ -90,10 +93,6 @@ func privilegesOfUser(directoryRoles []string) privilege {
 	}
 	return may
 }
-
-// delegated is what a client may do of what its user may. That is all of it here: the permissions in
-// the token's scp do not narrow it, see docs/azure-divergences.md. They must never widen it.
-func delegated(*token.Claims) privilege { return everything }
 
 // privilegesOfPrincipal adds up what a service principal may do: what its directory roles give, and
 // the app roles that it was assigned at Microsoft Graph's service principal.
@@ -113,11 +112,11 @@ func (h *Handler) authorize(tx store.Tx, c caller, op *Operation, t target) erro
 	if op.ByKind && t.kind != "" {
 		needs = readPrivilege(t.kind)
 	}
-	allowed := needs == 0 || c.may&needs != 0
+	allowed := needs == 0 && c.client.covers(0) || c.may&needs != 0
 	if !allowed && op.Self && t.id != "" {
-		allowed = arm.SameName(t.id, c.id)
+		allowed = arm.SameName(t.id, c.id) && c.client.coversSelf(needs)
 	}
-	if !allowed && op.Owner && t.id != "" {
+	if !allowed && op.Owner && t.id != "" && c.client.covers(needs) {
 		owns, err := h.Directory.Owns(tx, c.tenant, c.id, t.id)
 		if err != nil {
 			return err

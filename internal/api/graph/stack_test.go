@@ -109,6 +109,9 @@ func (s *stack) populate(t testing.TB) {
 			}, "")
 		})
 		s.add(t, name, tenant, id, role)
+		c := s.callers[name]
+		c.Scopes = directory.ScopeDirectoryAccessAsUser
+		s.callers[name] = c
 	}
 	for name, role := range principals {
 		s.addPrincipal(t, name, tenant, role)

@@ -16,7 +16,7 @@ const (
 // operations is the whole face. Of rows that fit one path the first counts.
 func (h *Handler) operations() []Operation {
 	return slices.Concat(h.userOperations(), h.groupOperations(), h.applicationOperations(), h.principalOperations(),
-		h.roleOperations(), h.directoryOperations())
+		h.roleOperations(), h.permissionGrantOperations(), h.directoryOperations())
 }
 
 func (h *Handler) userOperations() []Operation {
@@ -74,7 +74,6 @@ func (h *Handler) principalOperations() []Operation {
 		{Method: post, Path: "servicePrincipals/{id}/appRoleAssignedTo", Needs: assignAppRoles, Serve: h.addGrant},
 		{Method: get, Path: "servicePrincipals/{id}/appRoleAssignedTo/{member}", Needs: readApplications, Serve: h.getGrant},
 		{Method: remove, Path: "servicePrincipals/{id}/appRoleAssignedTo/{member}", Needs: assignAppRoles, Serve: h.removeGrant},
-		{Method: get, Path: "servicePrincipals/{id}/oauth2PermissionGrants", Needs: readApplications, Serve: h.noObjects("oauth2PermissionGrants")},
 	}, h.ownerOperations("servicePrincipals", readApplications, writeApplications),
 		h.memberOperations("servicePrincipals", readApplications), h.grantOperations("servicePrincipals", readApplications))
 }
@@ -149,7 +148,6 @@ func (h *Handler) directoryOperations() []Operation {
 		{Method: get, Path: "organization/{id}", Serve: h.getOrganization},
 		{Method: get, Path: "domains", Serve: h.listDomains},
 		{Method: get, Path: "domains/{id}", Serve: h.getDomain},
-		{Method: get, Path: "oauth2PermissionGrants", Needs: readApplications, Serve: h.noObjects("oauth2PermissionGrants")},
 		{Method: get, Path: deleted + "{cast}", Needs: readAll, Serve: h.noObjects("directoryObjects")},
 		{Method: get, Path: deleted + "{id}", Needs: readAll, Serve: h.getDeleted},
 		{Method: remove, Path: deleted + "{id}", Needs: writeUsers | writeGroups | writeApplications, Serve: h.purgeDeleted},
