@@ -14,6 +14,7 @@ type appCommand struct {
 	Create      appCreateCommand      `cmd:"" help:"Make an application and its service principal."`
 	List        appListCommand        `cmd:"" help:"List the applications."`
 	Secret      appSecretCommand      `cmd:"" help:"Give an application another secret, and print it."`
+	Consent     appConsentCommand     `cmd:"" help:"Let an application act for users at a resource."`
 	Certificate appCertificateCommand `cmd:"" help:"Let an application prove itself with a certificate's key."`
 	Delete      appDeleteCommand      `cmd:"" help:"End an application and its service principal."`
 }

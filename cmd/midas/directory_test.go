@@ -184,6 +184,47 @@ func TestGroupsFromTheCommandLine(t *testing.T) {
 	}
 }
 
+// TestConsentFromTheCommandLine has an application sign in for somebody before and after.
+func TestConsentFromTheCommandLine(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	p := serve(t, data)
+	defer p.end(t, os.Interrupt)
+	app := made(t, told(t, data, "app", "create", "portal"))
+	secret := strings.TrimSpace(told(t, data, "app", "secret", "portal"))
+	admin := readAdmin(t, data)
+	form := byPassword(admin["userName"], admin["userPassword"])
+	form.Set("client_id", app["appId"])
+	form.Set("client_secret", secret)
+	if got := signIn(t, data, p.url, form); !strings.Contains(got, "AADSTS65001") {
+		t.Errorf("without consent: %s", got)
+	}
+	told(t, data, "app", "consent", "portal")
+	if got := signIn(t, data, p.url, form); !strings.Contains(got, "AADSTS65001") {
+		t.Errorf("with consent at Graph only: %s", got)
+	}
+	told(t, data, "app", "consent", "portal", "--api", "https://management.azure.com")
+	if got := signIn(t, data, p.url, form); !strings.Contains(got, `"access_token"`) {
+		t.Errorf("with consent: %s", got)
+	}
+	form.Set("scope", "User.Read")
+	if got := signIn(t, data, p.url, form); !strings.Contains(got, `"access_token"`) {
+		t.Errorf("at Graph: %s", got)
+	}
+	form.Set("scope", "User.ReadWrite")
+	if got := signIn(t, data, p.url, form); !strings.Contains(got, "AADSTS65001") {
+		t.Errorf("more: %s", got)
+	}
+	told(t, data, "app", "consent", "portal", "--scope", "User.ReadWrite", "--scope", "User.Read")
+	told(t, data, "app", "consent", "portal", "--scope", "Group.Read.All", "--user", admin["userName"])
+	if got := signIn(t, data, p.url, form); !strings.Contains(got, `"access_token"`) {
+		t.Errorf("more, granted: %s", got)
+	}
+	refused(t, data, `application "nobody": not found`, "app", "consent", "nobody")
+	refused(t, data, `resource "api://nowhere": not found`, "app", "consent", "portal", "--api", "api://nowhere")
+	refused(t, data, "Request_ResourceNotFound", "app", "consent", "portal", "--user", "nobody@contoso.example")
+	refused(t, data, "the scope has a value that is none", "app", "consent", "portal", "--scope", "a/b")
+}
+
 func TestApplicationsFromTheCommandLine(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	p := serve(t, data)

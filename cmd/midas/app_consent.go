@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+
+	"midas/internal/admin"
+)
+
+// graphAPI is the resource at which an application needs permissions to sign people in.
+const graphAPI = "https://graph.microsoft.com"
+
+type appConsentCommand struct {
+	administrator
+	appName
+	API   string   `help:"Identifier URI or client id of the resource at which it may act. Default: ${default}" default:"https://graph.microsoft.com" placeholder:"URI"`
+	Scope []string `help:"Delegated permission; may be repeated. Default: to sign in, at Graph; else user_impersonation" placeholder:"NAME"`
+	User  string   `help:"For whom it may act. Default: for everybody in the tenant" placeholder:"NAME"`
+}
+
+// Help is shown by midas app consent --help.
+func (appConsentCommand) Help() string {
+	return `Consents as an administrator, so that nobody is asked on a page. To take it back,
+delete the oauth2PermissionGrant whose id is printed.
+
+Examples:
+
+  midas app consent portal
+  midas app consent portal --api https://management.azure.com
+  midas app consent portal --api api://orders --scope Orders.Read --user ada@contoso.example`
+}
+
+// Run records an administrator's consent.
+func (c *appConsentCommand) Run(ctx context.Context, to streams) error {
+	a, _, err := c.open()
+	if err != nil {
+		return err
+	}
+	scopes := c.Scope
+	switch {
+	case len(scopes) > 0:
+	case c.API == graphAPI:
+		scopes = []string{"openid", "profile", "email", "offline_access", "User.Read"}
+	default:
+		scopes = []string{"user_impersonation"}
+	}
+	granted, err := a.Consent(ctx, admin.NewConsent{App: c.App, API: c.API, Scopes: scopes, User: c.User})
+	if err != nil {
+		return err
+	}
+	return printJSON(to, granted)
+}
