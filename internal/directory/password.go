@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"golang.org/x/crypto/argon2"
+	"golang.org/x/text/unicode/norm"
 
 	"midas/internal/throttle"
 )
@@ -34,6 +35,15 @@ const (
 func GeneratePassword() PasswordText {
 	text := rand.Text()
 	return PasswordText(strings.ToLower(text[:9]) + "-" + text[9:18] + "-" + text[18:] + "-7")
+}
+
+// normal is a password in Unicode's composed form (NFC). Systems differ in which form their keyboards and
+// fields give: an é is one character on some and two on others, and it is the same password.
+func normal(pw PasswordText) PasswordText {
+	if len(pw) > 4*maxPasswordLength { // no such password can be right, in whichever form
+		return pw
+	}
+	return PasswordText(norm.NFC.String(string(pw)))
 }
 
 // checkPassword gives an error that wraps ErrWeakPassword.
@@ -91,9 +101,10 @@ const decoyPassword PasswordHash = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAA
 
 const phc = "$argon2id$v=19$m=%d,t=%d,p=%d$%s$%s"
 
-// HashPassword checks a new password and hashes it, for CreateUser and SetPassword. It comes before
+// HashPassword checks a new password and hashes its normal form, for CreateUser and SetPassword. It comes before
 // their transaction, which may run twice. The error is ErrWeakPassword, ErrBusy or that of ctx.
 func (d *Directory) HashPassword(ctx context.Context, pw PasswordText, by throttle.Waiter) (PasswordHash, error) {
+	pw = normal(pw)
 	if err := checkPassword(pw); err != nil {
 		return "", err
 	}
@@ -109,8 +120,9 @@ func (d *Directory) HashPassword(ctx context.Context, pw PasswordText, by thrott
 	return PasswordHash(fmt.Sprintf(phc, argonMemory, argonTime, argonThreads, encode(salt), encode(key))), nil
 }
 
-// passwordMatches hashes a password as an existing hash was made, and compares in constant time.
-func (d *Directory) passwordMatches(ctx context.Context, hash PasswordHash, pw PasswordText, by throttle.Waiter) (bool, error) {
+// passwordMatches hashes a password as an existing hash was made, and compares in constant time. It may be
+// spelled in more than one way, each of which costs a hash.
+func (d *Directory) passwordMatches(ctx context.Context, hash PasswordHash, spellings []PasswordText, by throttle.Waiter) (bool, error) {
 	var memory, time uint32
 	var threads uint8
 	parts := strings.Split(string(hash), "$")
@@ -128,14 +140,19 @@ func (d *Directory) passwordMatches(ctx context.Context, hash PasswordHash, pw P
 	if err != nil || len(want) < argonKey {
 		return false, fmt.Errorf("the stored password hash has no key: %w", err)
 	}
-	if len(pw) > maxPasswordLength {
-		pw = pw[:maxPasswordLength] + "." // too long to be right, and not worth hashing whole
-	}
 	release, err := d.hashing.Acquire(ctx, by)
 	if err != nil {
 		return false, err
 	}
 	defer release()
-	got := argon2.IDKey([]byte(pw), salt, time, memory, threads, uint32(len(want)))
-	return subtle.ConstantTimeCompare(got, want) == 1, nil
+	for _, pw := range spellings {
+		if len(pw) > maxPasswordLength {
+			pw = pw[:maxPasswordLength] + "." // too long to be right, and not worth hashing whole
+		}
+		got := argon2.IDKey([]byte(pw), salt, time, memory, threads, uint32(len(want)))
+		if subtle.ConstantTimeCompare(got, want) == 1 {
+			return true, nil
+		}
+	}
+	return false, nil
 }

@@ -44,6 +44,7 @@ type User struct {
 type userRecord struct {
 	User
 	Password PasswordHash `json:"password,omitempty"`
+	Normal   bool         `json:"passwordNormal,omitempty"` // the password was in its normal form when it was hashed
 }
 
 // CreateUser adds a user with a password that HashPassword has hashed; without one the user cannot sign
@@ -70,7 +71,7 @@ func (d *Directory) CreateUser(tx store.Tx, u User, pw PasswordHash) error {
 	if err := d.enabling(tx, u.TenantID, u.ID, false, u.Enabled); err != nil {
 		return err
 	}
-	return users.Put(tx, record, userRecord{u, pw})
+	return users.Put(tx, record, userRecord{u, pw, pw != ""})
 }
 
 // check refuses names that could not be looked up or shown.
@@ -133,7 +134,7 @@ func (d *Directory) UpdateUser(tx store.Tx, u User) error {
 	if err := d.enabling(tx, u.TenantID, u.ID, old.Enabled, u.Enabled); err != nil {
 		return fmt.Errorf("update user %s: %w", u.ID, err)
 	}
-	return users.Put(tx, userKey(u.TenantID, u.ID), userRecord{u, old.Password})
+	return users.Put(tx, userKey(u.TenantID, u.ID), userRecord{u, old.Password, old.Normal})
 }
 
 // DeleteUser removes a user. It gives ErrNotFound, or ErrLastAdministrator. See Unlink for what it was
@@ -161,7 +162,7 @@ func (d *Directory) SetPassword(tx store.Tx, tenant, oid string, pw PasswordHash
 	if err != nil {
 		return fmt.Errorf("set password of user %s: %w", oid, err)
 	}
-	r.Password, r.ValidFrom = pw, d.revocation()
+	r.Password, r.Normal, r.ValidFrom = pw, pw != "", d.revocation()
 	return users.Put(tx, userKey(tenant, oid), r)
 }
 
@@ -206,6 +207,17 @@ func (d *Directory) Users(tx store.Tx, tenant, after string, limit int) ([]User,
 	return all, err
 }
 
+// spellings gives the forms in which a password is compared with the record's hash: the normal one, and
+// for a hash that was made before passwords were normalized also the one in which it was typed. For
+// nearly all passwords these are the same.
+func (r *userRecord) spellings(pw PasswordText) []PasswordText {
+	all := []PasswordText{normal(pw)}
+	if r.Password != "" && !r.Normal && all[0] != pw {
+		all = append(all, pw)
+	}
+	return all
+}
+
 // AuthenticateUser says which user it is that shows a password. The error is ErrUnknownUser,
 // ErrWrongPassword, ErrUserDisabled (only for who knows the password; then the user is given too),
 // or ErrBusy when too many passwords are being checked already; by is who waits for it. An unknown user
@@ -228,7 +240,7 @@ func (d *Directory) AuthenticateUser(ctx context.Context, tenant, upn string, pw
 	if hash == "" {
 		hash = decoyPassword
 	}
-	matches, err := d.passwordMatches(ctx, hash, pw, by)
+	matches, err := d.passwordMatches(ctx, hash, r.spellings(pw), by)
 	switch {
 	case err != nil:
 		return User{}, fmt.Errorf("authenticate user: %w", err)
