@@ -85,6 +85,7 @@ var foreign = map[string]string{
 	"go.yaml.in/yaml/v3":                                         "midas",
 	"golang.org/x/crypto":                                        "internal/directory",
 	"golang.org/x/sync":                                          "midas internal/agent internal/store/storetest internal/token",
+	"golang.org/x/text":                                          "internal/directory",
 	"github.com/google/go-cmp":                                   "internal/store/storetest",
 	"pgregory.net/rapid":                                         "internal/store/storetest",
 	"github.com/Azure/azure-sdk-for-go/sdk":                      "",
