@@ -91,6 +91,11 @@ type Config struct {
 	// also served by Listen. Default: not at all
 	Ops string `yaml:"ops"`
 
+	// HSTSSubdomains has browsers use TLS for all names below the server's as well, as Azure's answers do
+	// (Strict-Transport-Security with includeSubDomains). Browsers then refuse http for every other
+	// service below that name, for a year. Default: false
+	HSTSSubdomains bool `yaml:"hstsSubdomains"`
+
 	// TokenLifetime is how long the access tokens of applications are good, from 10m to 24h.
 	// Default: 1h
 	TokenLifetime time.Duration `yaml:"tokenLifetime"`

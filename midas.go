@@ -225,7 +225,9 @@ func (s *Server) addOps(ctx context.Context) error {
 
 func (s *Server) http(face httpx.Handler) *http.Server {
 	// Durations are real ones: this clock is the machine's, whatever the rooms are told.
-	return httpx.Server(httpx.New(face, httpx.Options{Log: s.log, Metrics: s.metrics, Now: time.Now, NewID: uuid.NewString}), s.log)
+	return httpx.Server(httpx.New(face, httpx.Options{
+		Log: s.log, Metrics: s.metrics, Now: time.Now, NewID: uuid.NewString, StrictSubdomains: s.cfg.HSTSSubdomains,
+	}), s.log)
 }
 
 // run starts all that runs until the end.

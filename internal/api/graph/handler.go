@@ -194,7 +194,6 @@ const (
 // The headers that Graph sends with each answer. The slices are shared; net/http only reads them.
 var (
 	noCache      = []string{"no-cache"}
-	transport    = []string{"max-age=31536000"}
 	noSniff      = []string{"nosniff"}
 	odataVersion = []string{"4.0"}
 	contentType  = []string{"application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"}
@@ -204,7 +203,7 @@ var (
 
 func (h *Handler) head(header http.Header, ev *httpx.Event) {
 	header["Cache-Control"] = noCache
-	httpx.StrictTransport(header, ev, transport)
+	httpx.StrictTransport(header, ev)
 	header["X-Content-Type-Options"] = noSniff
 	header["Request-Id"] = []string{ev.RequestID}
 	header["Client-Request-Id"] = []string{clientRequestID(ev)}

@@ -18,6 +18,8 @@ type Event struct {
 	Start           time.Time
 	Local           bool // the client has named this machine as the host: localhost, 127.0.0.1
 
+	StrictSubdomains bool // what Options says
+
 	// Filled by the face. Face and Operation become metric labels, so their values come from code,
 	// never from the request.
 	Face      string // "management", "login"

@@ -45,6 +45,8 @@ type Options struct {
 	Now     func() time.Time // the machine's clock, for durations; not a clock that can be moved
 	NewID   func() string    // a GUID
 	MaxBody int64            // bytes of a request's body; 0 means DefaultMaxBody
+
+	StrictSubdomains bool // browsers are told to use TLS for all names below the server's too
 }
 
 // New wraps a face into an http.Handler. It is safe for concurrent use.
@@ -119,7 +121,7 @@ func (h *handler) begin(ev *Event, r *http.Request) {
 	}
 	ev.Method = r.Method
 	ev.Path = r.URL.EscapedPath()
-	ev.Local = loopback(r.Host)
+	ev.Local, ev.StrictSubdomains = loopback(r.Host), h.StrictSubdomains
 	ev.ClientIP = r.RemoteAddr
 	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
 		ev.ClientIP = host

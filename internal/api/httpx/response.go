@@ -35,13 +35,24 @@ func (w *response) Write(p []byte) (int, error) {
 // Unwrap is for http.ResponseController.
 func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// StrictTransport tells browsers to come back over TLS only, by a policy such as max-age=31536000;
-// but never under the machine's own name. Browsers keep such a policy for all ports of a host:
-// everything else that a developer serves on localhost, and the addresses to which sign-in pages send
-// people back, would no longer be reached by http. The policy is shared; net/http only reads it.
-func StrictTransport(h http.Header, ev *Event, policy []string) {
-	if !ev.Local {
-		h["Strict-Transport-Security"] = policy
+// The policies of StrictTransport, as headers have them. They are shared; net/http only reads them.
+var (
+	strictHost       = []string{"max-age=31536000"}
+	strictSubdomains = []string{"max-age=31536000; includeSubDomains"}
+)
+
+// StrictTransport tells browsers to come back over TLS only (RFC 6797), but never under the machine's own
+// name. Browsers keep such a policy for all ports of a host: everything else that a developer serves on
+// localhost, and the addresses to which sign-in pages send people back, would no longer be reached by
+// http. Names below the host are other people's services more often than not, so the policy is for them
+// only if Options.StrictSubdomains says so.
+func StrictTransport(h http.Header, ev *Event) {
+	switch {
+	case ev.Local:
+	case ev.StrictSubdomains:
+		h["Strict-Transport-Security"] = strictSubdomains
+	default:
+		h["Strict-Transport-Security"] = strictHost
 	}
 }
 

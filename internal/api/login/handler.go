@@ -74,7 +74,7 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request, ev *httpx.Event)
 		x.origin = "https://" + azure.Name(r.Host)
 	}
 	setAll(w.Header(), always)
-	httpx.StrictTransport(w.Header(), ev, transport)
+	httpx.StrictTransport(w.Header(), ev)
 	x.correlate(h.NewID)
 	return x
 }

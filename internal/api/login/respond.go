@@ -25,9 +25,6 @@ var always = []header{
 	{"X-Ms-Ests-Server", []string{"Midas"}},
 }
 
-// transport is the policy that browsers are told.
-var transport = []string{"max-age=31536000; includeSubDomains"}
-
 // readable are the headers of what anybody may read and keep for a day, from any web page.
 var readable = []header{
 	{"Access-Control-Allow-Methods", []string{"GET, OPTIONS"}},

@@ -11,12 +11,11 @@ import (
 
 // The headers that ARM sends with each answer. The slices are shared; net/http only reads them.
 var (
-	noCache   = []string{"no-cache"}
-	expires   = []string{"-1"}
-	transport = []string{"max-age=31536000; includeSubDomains"}
-	noSniff   = []string{"nosniff"}
-	gateway   = []string{"gateway"}
-	service   = []string{"service"}
+	noCache = []string{"no-cache"}
+	expires = []string{"-1"}
+	noSniff = []string{"nosniff"}
+	gateway = []string{"gateway"}
+	service = []string{"service"}
 )
 
 // answer writes what an operation has returned.
@@ -87,7 +86,7 @@ func (h *Handler) head(header http.Header, r *http.Request, ev *httpx.Event) {
 	header["Cache-Control"] = noCache
 	header["Pragma"] = noCache
 	header["Expires"] = expires
-	httpx.StrictTransport(header, ev, transport)
+	httpx.StrictTransport(header, ev)
 	header["X-Content-Type-Options"] = noSniff
 	header["X-Ms-Correlation-Request-Id"] = header["X-Ms-Request-Id"]
 	if ev.CorrelationID != ev.RequestID {
