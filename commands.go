@@ -14,6 +14,7 @@ import (
 	"midas/internal/control"
 	"midas/internal/datadir"
 	"midas/internal/resource"
+	"midas/internal/retention"
 	"midas/internal/seal"
 	"midas/internal/store"
 	"midas/internal/token"
@@ -106,7 +107,11 @@ func (o *offline) RotateKeys(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	keys, err := token.OpenKeys(ctx, o.cfg.keys(o.store, master, o.cfg.logger(), time.Now))
+	cfg := o.cfg.keys(o.store, master, o.cfg.logger(), time.Now)
+	if cfg.Retention, err = retention.Open(ctx, retention.Config{Store: o.store, Now: time.Now, Log: cfg.Log}); err != nil {
+		return "", err
+	}
+	keys, err := token.OpenKeys(ctx, cfg)
 	if err != nil {
 		return "", err
 	}

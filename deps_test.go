@@ -20,6 +20,7 @@ var mayImport = map[string]string{
 	"internal/azure":        "internal/arm",
 	"internal/atomicfile":   "",
 	"internal/clock":        "",
+	"internal/retention":    "internal/clock internal/store",
 	"internal/odata":        "",
 	"internal/store":        "",
 	"internal/store/pebble": "internal/store",
@@ -33,19 +34,19 @@ var mayImport = map[string]string{
 	"internal/proxy":           "internal/arm internal/azure",
 	"internal/child":           "",
 	"internal/datadir":         "internal/atomicfile",
-	"internal/token":           "internal/arm internal/store",
+	"internal/token":           "internal/arm internal/store internal/retention internal/clock",
 	"internal/host":            "",
 	"internal/agent":           "internal/arm internal/atomicfile internal/clock internal/host",
 
 	// domain
-	"internal/activity":  "internal/arm internal/odata internal/store",
-	"internal/directory": "internal/arm internal/store internal/throttle",
-	"internal/grant":     "internal/arm internal/store",
+	"internal/activity":  "internal/arm internal/odata internal/store internal/retention",
+	"internal/directory": "internal/arm internal/store internal/throttle internal/clock",
+	"internal/grant":     "internal/arm internal/store internal/retention",
 	"internal/rbac":      "internal/activity internal/arm internal/odata internal/store",
-	"internal/resource":  "internal/activity internal/arm internal/odata internal/seal internal/store",
+	"internal/resource":  "internal/activity internal/arm internal/odata internal/seal internal/store internal/retention",
 	"internal/identity":  "internal/activity internal/arm internal/directory internal/resource internal/store",
 	"internal/compute":   "internal/activity internal/arm internal/identity internal/resource internal/store",
-	"internal/fleet":     "internal/activity internal/arm internal/host internal/identity internal/localca internal/resource internal/store",
+	"internal/fleet":     "internal/activity internal/arm internal/host internal/identity internal/localca internal/resource internal/store internal/retention internal/clock",
 	"internal/bootstrap": "internal/activity internal/arm internal/datadir internal/directory internal/rbac internal/resource internal/store internal/throttle",
 
 	// faces
@@ -53,14 +54,14 @@ var mayImport = map[string]string{
 	"internal/ops":                 "internal/api/httpx",
 	"internal/control":             "internal/api/httpx",
 	"internal/api/graph":           "internal/api/httpx internal/arm internal/azure internal/directory internal/store internal/throttle internal/token",
-	"internal/api/login":           "internal/api/httpx internal/arm internal/azure internal/directory internal/grant internal/store internal/throttle internal/token",
+	"internal/api/login":           "internal/api/httpx internal/arm internal/azure internal/directory internal/grant internal/store internal/throttle internal/token internal/clock",
 	"internal/api/hosts":           "internal/api/httpx internal/directory internal/fleet internal/host internal/identity internal/token",
 	"internal/api/metadata":        "internal/api/httpx internal/arm internal/host",
 	"internal/api/management/wire": "internal/activity internal/arm internal/directory internal/fleet internal/host internal/identity internal/odata internal/rbac internal/resource",
 	"internal/api/management":      "internal/activity internal/api/httpx internal/api/management/wire internal/arm internal/azure internal/compute internal/directory internal/fleet internal/identity internal/odata internal/rbac internal/resource internal/store internal/token",
 
 	// server and commands
-	"midas": "internal/activity internal/agent internal/api/graph internal/api/hosts internal/api/httpx internal/api/login internal/api/management internal/api/metadata internal/arm internal/atomicfile internal/azure internal/bootstrap internal/compute internal/control internal/datadir internal/directory internal/fleet internal/grant internal/host internal/identity internal/localca internal/ops internal/peer internal/rbac internal/resource internal/seal internal/store internal/store/pebble internal/throttle internal/token",
+	"midas": "internal/activity internal/agent internal/api/graph internal/api/hosts internal/api/httpx internal/api/login internal/api/management internal/api/metadata internal/arm internal/atomicfile internal/azure internal/bootstrap internal/compute internal/control internal/datadir internal/directory internal/fleet internal/grant internal/host internal/identity internal/localca internal/ops internal/peer internal/rbac internal/resource internal/seal internal/store internal/store/pebble internal/throttle internal/token internal/retention",
 
 	"internal/admin": "internal/arm",
 

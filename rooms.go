@@ -28,6 +28,7 @@ import (
 	"midas/internal/ops"
 	"midas/internal/rbac"
 	"midas/internal/resource"
+	"midas/internal/retention"
 	"midas/internal/seal"
 	"midas/internal/throttle"
 	"midas/internal/token"
@@ -62,6 +63,7 @@ type rooms struct {
 	minter     *token.Minter
 	verifier   *token.Verifier
 	documents  *localca.Signer
+	retention  *retention.Guard
 
 	authorities authorities
 }
@@ -75,8 +77,13 @@ func newRooms(ctx context.Context, cfg Config, origin string, dir *datadir.Dir, 
 	if err := r.openMaster(); err != nil {
 		return nil, err
 	}
+	// Before anything is written, because it looks for the newest time that the store has seen.
+	var err error
+	if r.retention, err = retention.Open(ctx, retention.Config{Store: st, Now: r.now, Log: r.log}); err != nil {
+		return nil, err
+	}
 	r.activity = &activity.Log{
-		Store: st, Now: r.now, NewID: r.newID, Logger: r.log,
+		Store: st, Now: r.now, NewID: r.newID, Logger: r.log, Retention: r.retention,
 		MaxAge: cfg.Activity.MaxAge, MaxBytes: int64(cfg.Activity.MaxSize),
 	}
 	r.directory = &directory.Directory{Store: st, Now: r.now, NewID: r.newID, Hosts: cfg.names(origin), Logger: r.log}
@@ -87,7 +94,8 @@ func newRooms(ctx context.Context, cfg Config, origin string, dir *datadir.Dir, 
 		return nil, err
 	}
 	r.resources = resource.New(resource.Config{
-		Log: r.activity, Store: st, Now: r.now, NewID: r.newID, Owners: owners, Workers: workers, Scopes: r.rbac, Logger: r.log,
+		Retention: r.retention,
+		Log:       r.activity, Store: st, Now: r.now, NewID: r.newID, Owners: owners, Workers: workers, Scopes: r.rbac, Logger: r.log,
 		Types: slices.Concat(identity.Types(), compute.Types()), UserData: userData,
 	})
 	r.rbac.Scope, r.directory.Lasting = r.resources.Lasting, r.resources.LastingWhole
@@ -99,13 +107,15 @@ func newRooms(ctx context.Context, cfg Config, origin string, dir *datadir.Dir, 
 	workers[compute.ScaleOperation], workers[identity.RestrictOperation] = r.compute.Scale, r.identities.Restrict
 	r.fleet = fleet.New(fleet.Config{
 		Store: st, Log: r.activity, Resources: r.resources, Identities: r.identities, Authority: by.hosts,
-		Logger: r.log, Now: r.now, NewID: r.newID, UserData: r.compute.WithUserData,
+		Logger: r.log, Now: r.now, NewID: r.newID, Retention: r.retention, UserData: r.compute.WithUserData,
 	})
 	if err := r.resources.RemoveSecrets(ctx, r.compute.AdoptUserData); err != nil {
 		r.log.WarnContext(ctx, "stored resources may still hold secrets, which are not shown; the next start tries again", "cause", err)
 	}
 	owners[identity.Type.Key()], r.resources.Blocks = r.identities, identity.BlockOwner{Service: r.identities}
-	if r.keys, err = token.OpenKeys(ctx, cfg.keys(st, r.master, r.log, r.now)); err != nil {
+	keys := cfg.keys(st, r.master, r.log, r.now)
+	keys.Retention = r.retention
+	if r.keys, err = token.OpenKeys(ctx, keys); err != nil {
 		return nil, err
 	}
 	issuer := &token.Issuer{Keys: r.keys, Now: r.now, NewID: r.newID, Origin: origin}
@@ -115,7 +125,7 @@ func newRooms(ctx context.Context, cfg Config, origin string, dir *datadir.Dir, 
 	if err != nil {
 		return nil, err
 	}
-	r.grants = &grant.Grants{Store: st, Box: box, Now: r.now, NewID: r.newID, Log: r.log}
+	r.grants = &grant.Grants{Store: st, Box: box, Now: r.now, NewID: r.newID, Log: r.log, Retention: r.retention}
 	r.throttle = &throttle.Table{Now: r.now}
 	r.passwords = &throttle.Passwords{Table: r.throttle}
 	first := bootstrap.Bootstrap{
@@ -140,7 +150,7 @@ func (r *rooms) openMaster() (err error) {
 
 // background is what runs beside the requests, until its context ends.
 func (r *rooms) background() []func(context.Context) error {
-	return []func(context.Context) error{r.keys.Run, r.activity.Run, r.resources.Run, r.grants.Run, r.fleet.Run, r.directory.Run, r.authorities.judge(r.log)}
+	return []func(context.Context) error{r.keys.Run, r.activity.Run, r.resources.Run, r.grants.Run, r.fleet.Run, r.directory.Run, r.retention.Run, r.authorities.judge(r.log)}
 }
 
 // front is the face of the main listener. The names are those under which the server is reached,

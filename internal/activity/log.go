@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"midas/internal/retention"
 	"midas/internal/store"
 )
 
@@ -15,6 +16,8 @@ type Log struct {
 	Store store.Store
 	Now   func() time.Time
 	NewID func() string
+	// Retention tells whether events may be removed for their age; nil: always.
+	Retention *retention.Guard
 	// Logger is told what keeps Run from trimming.
 	Logger *slog.Logger
 

@@ -31,14 +31,14 @@ func (l *Log) Run(ctx context.Context) error {
 	}
 }
 
-// Trim removes the events that are older than MaxAge and, when all events together take more than
+// Trim removes the events that are older than MaxAge, if Retention allows it, and, when all events together take more than
 // MaxBytes, the oldest ones. It works in many small transactions, so a Trim that is cut short has
 // removed some, and writers are not held up.
 func (l *Log) Trim(ctx context.Context) error {
 	l.trimming.Lock()
 	defer l.trimming.Unlock()
-	if l.MaxAge > 0 {
-		if err := l.deleteBefore(ctx, keyAt(l.Now().Add(-l.MaxAge))); err != nil {
+	if now := l.Now(); l.MaxAge > 0 && l.Retention.Allows(now) {
+		if err := l.deleteBefore(ctx, keyAt(now.Add(-l.MaxAge))); err != nil {
 			return fmt.Errorf("remove old events: %w", err)
 		}
 	}

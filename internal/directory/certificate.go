@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"midas/internal/clock"
 )
 
 // Limits on what is registered as a certificate.
@@ -85,8 +87,10 @@ func (c Certificate) PublicKey() (*rsa.PublicKey, error) {
 	return key, nil
 }
 
-// ValidAt says whether a moment is inside its time.
-func (c Certificate) ValidAt(now time.Time) bool { return !now.Before(c.Start) && now.Before(c.End) }
+// ValidAt reports whether a moment is inside its time, whose start is forgiven clock.Skew.
+func (c Certificate) ValidAt(now time.Time) bool {
+	return clock.Begun(c.Start, now) && now.Before(c.End)
+}
 
 // Certificate gives the application's certificate with a thumbprint, which is a SHA-1 or a SHA-256.
 func (a *Application) Certificate(thumbprint []byte) (Certificate, bool) {

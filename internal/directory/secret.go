@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"midas/internal/clock"
 )
 
 // SecretText is a client secret in the clear: what a client sends, and what the owner of an
@@ -77,7 +79,9 @@ func (s Secret) matches(text SecretText) bool {
 	return subtle.ConstantTimeCompare(s.Hash, hash(s.Salt, text)) == 1
 }
 
-func (s Secret) validAt(now time.Time) bool { return !now.Before(s.Start) && now.Before(s.End) }
+// validAt reports whether a moment is inside its time, whose start is forgiven clock.Skew: the secret may
+// have been made before the clock was set back, or on another replica.
+func (s Secret) validAt(now time.Time) bool { return clock.Begun(s.Start, now) && now.Before(s.End) }
 
 func hash(salt []byte, text SecretText) []byte {
 	h := sha256.New()

@@ -23,6 +23,7 @@ import (
 	"midas/internal/arm"
 	"midas/internal/identity"
 	"midas/internal/resource"
+	"midas/internal/retention"
 	"midas/internal/store"
 )
 
@@ -56,7 +57,8 @@ type Identities interface {
 	Workload(ctx context.Context, id arm.ID, sel identity.Selector) (identity.Principal, error)
 }
 
-// Config is what a Fleet needs. All fields must be set, but for Life: 0 is DefaultHostLife.
+// Config is what a Fleet needs. All fields must be set, but for Life, of which 0 is DefaultHostLife, and
+// Retention.
 type Config struct {
 	Store      store.Store
 	Log        *activity.Log
@@ -67,6 +69,7 @@ type Config struct {
 	Now        func() time.Time
 	NewID      func() string
 	Life       time.Duration
+	Retention  *retention.Guard // whether what has ended may be deleted; nil: always
 
 	// UserData puts the user data of a machine, which are kept sealed, into its properties: programs on
 	// the machine may read them.

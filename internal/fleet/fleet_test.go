@@ -27,6 +27,7 @@ import (
 	"midas/internal/identity"
 	"midas/internal/localca"
 	"midas/internal/resource"
+	"midas/internal/retention"
 	"midas/internal/store"
 	"midas/internal/store/storetest"
 )
@@ -312,6 +313,45 @@ func TestSweepRemovesWhatHasEnded(t *testing.T) {
 	must(t, b.Sweep(t.Context()))
 	if n := rows(); n != 0 {
 		t.Errorf("%d rows after all", n)
+	}
+}
+
+// At a wrong date hosts and invitations seem to have ended; they are kept. What goes with its resource
+// goes at any date.
+func TestSweepKeepsHostsAtAWrongDate(t *testing.T) {
+	b := setup(t)
+	var err error
+	b.Fleet.Retention, err = retention.Open(t.Context(), retention.Config{
+		Store: b.store, Now: b.clock, Uptime: func() time.Duration { return time.Hour }, Log: slog.New(slog.DiscardHandler),
+	})
+	must(t, err)
+	h, cert := b.admit(t)
+	b.forward(365 * 24 * time.Hour)
+	must(t, b.Sweep(t.Context()))
+	b.forward(-365 * 24 * time.Hour)
+	if _, err := b.Recognize(t.Context(), cert); err != nil {
+		t.Errorf("the host %s is gone: %v", h.ID, err)
+	}
+	b.remove(t, vm)
+	must(t, b.Sweep(t.Context()))
+	must(t, b.store.View(t.Context(), func(tx store.Tx) error {
+		for rec, err := range tx.Scan(store.Range{Prefix: store.HostKind.Keys}) {
+			t.Errorf("%s is left (%v)", rec.Key, err)
+		}
+		return nil
+	}))
+}
+
+func TestHostWhoseClockWasSetBackIsKnown(t *testing.T) {
+	b := setup(t)
+	_, cert := b.admit(t)
+	b.forward(-9 * time.Minute) // certificates begin five minutes early, and five are forgiven
+	if _, err := b.Recognize(t.Context(), cert); err != nil {
+		t.Error(err)
+	}
+	b.forward(-2 * time.Minute)
+	if _, err := b.Recognize(t.Context(), cert); err == nil {
+		t.Error("a certificate of an hour ahead is taken")
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"midas/internal/activity"
 	"midas/internal/arm"
+	"midas/internal/clock"
 	"midas/internal/resource"
 	"midas/internal/store"
 )
@@ -18,7 +19,7 @@ import (
 // if there is another of its name.
 func (f *Fleet) Recognize(ctx context.Context, certificate *x509.Certificate) (h Host, err error) {
 	now := f.Now()
-	if now.Before(certificate.NotBefore) || now.After(certificate.NotAfter) {
+	if !clock.Begun(certificate.NotBefore, now) || now.After(certificate.NotAfter) {
 		return Host{}, fmt.Errorf("%w: its certificate has ended", ErrUnknown) // on a connection that was opened before
 	}
 	if len(certificate.URIs) != 1 || certificate.URIs[0].Scheme != subjectScheme || certificate.URIs[0].Host != subjectHost {

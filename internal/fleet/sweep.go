@@ -93,9 +93,15 @@ func (f *Fleet) sweepPage(ctx context.Context, page store.Range, ended func(stor
 	return next, err
 }
 
+// ended reports whether what ends at some time may be deleted now.
+func (f *Fleet) ended(end time.Time) bool {
+	now := f.Now()
+	return !now.Before(end) && f.Retention.Allows(now)
+}
+
 func (f *Fleet) invitationEnded(_ store.Tx, kept store.Record) (bool, error) {
 	inv, err := invitations.Decode(kept)
-	return err == nil && !f.Now().Before(inv.Ends), err
+	return err == nil && f.ended(inv.Ends), err
 }
 
 func (f *Fleet) hostEnded(tx store.Tx, kept store.Record) (bool, error) {
@@ -103,7 +109,7 @@ func (f *Fleet) hostEnded(tx store.Tx, kept store.Record) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if f.Now().After(h.Ends) {
+	if f.ended(h.Ends) {
 		return true, nil
 	}
 	alive, err := f.alive(tx, h)

@@ -73,8 +73,12 @@ func (g *Grants) Run(ctx context.Context) error {
 	}
 }
 
-// Sweep removes some of what is over, and says how many entries it has looked at.
+// Sweep removes some of what is over, if Retention allows it, and says how many entries it has looked at.
 func (g *Grants) Sweep(ctx context.Context) (n int, err error) {
+	now := g.Now()
+	if !g.Retention.Allows(now) {
+		return 0, nil
+	}
 	_, err = g.Store.Update(ctx, func(tx store.Tx) error {
 		n = 0
 		for rec, err := range expiries.Scan(tx, store.Range{Prefix: expiryPrefix, Limit: sweepBatch}) {
@@ -86,12 +90,12 @@ func (g *Grants) Sweep(ctx context.Context) (n int, err error) {
 			if !found || err != nil {
 				return fmt.Errorf("read entry %s: it is none", rec.Key)
 			}
-			if g.Now().Before(time.Unix(seconds, 0)) {
+			if now.Before(time.Unix(seconds, 0)) {
 				return nil
 			}
 			n++
 			tx.Delete(rec.Key)
-			if err := g.end(tx, name); err != nil {
+			if err := g.end(tx, name, now); err != nil {
 				return err
 			}
 		}
@@ -104,7 +108,7 @@ func (g *Grants) Sweep(ctx context.Context) (n int, err error) {
 }
 
 // end removes a record that is over, or gives it a new entry.
-func (g *Grants) end(tx store.Tx, key string) error {
+func (g *Grants) end(tx store.Tx, key string, now time.Time) error {
 	kind, known := store.KindOf(key)
 	if !known {
 		return fmt.Errorf("the entry of %s: there are no such records", key)
@@ -117,7 +121,7 @@ func (g *Grants) end(tx store.Tx, key string) error {
 	case err != nil:
 		return err
 	}
-	if g.Now().Before(r.Expires) {
+	if now.Before(r.Expires) {
 		return expireAt(tx, r.Expires, key)
 	}
 	tx.Delete(key)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"midas/internal/arm"
+	"midas/internal/retention"
 	"midas/internal/store"
 )
 
@@ -44,7 +45,9 @@ type Grants struct {
 	Box   *Box
 	Now   func() time.Time
 	NewID func() string
-	Log   *slog.Logger // what Run could not do and tries again; nil: not said
+	// Retention tells whether what is over may be deleted; nil: always.
+	Retention *retention.Guard
+	Log       *slog.Logger // what Run could not do and tries again; nil: not said
 
 	// Overlap is for how long after a refresh token was exchanged the old one is still taken for a
 	// retry and exchanged for the same successor. Requests that were under way at the same moment

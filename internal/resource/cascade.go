@@ -91,12 +91,18 @@ func (s *Service) sweep(ctx context.Context) error {
 		switch {
 		case op.Ended.IsZero():
 			err = errors.Join(err, s.finish(ctx, op))
-		case s.Now().Sub(op.Ended) > operationKept:
+		case s.forgettable(op):
 			_, failed := s.Store.Update(ctx, func(tx store.Tx) error { tx.Delete(operationKey(op.Name)); return nil })
 			err = errors.Join(err, failed)
 		}
 	}
 	return err
+}
+
+// forgettable reports whether nobody polls an operation any more.
+func (s *Service) forgettable(op Operation) bool {
+	now := s.Now()
+	return now.Sub(op.Ended) > operationKept && s.Retention.Allows(now)
 }
 
 // finish does what an operation stands for.

@@ -22,6 +22,7 @@ import (
 
 	"midas/internal/activity"
 	"midas/internal/arm"
+	"midas/internal/retention"
 	"midas/internal/seal"
 	"midas/internal/store"
 )
@@ -94,6 +95,8 @@ type Config struct {
 	// Workers carry out operations that are not deletions, by their kind.
 	Workers map[string]Worker
 	Logger  *slog.Logger
+	// Retention tells whether operations that ended long ago may be forgotten; nil: always.
+	Retention *retention.Guard
 	// UserData seals the user data of virtual machines; nil stores none.
 	UserData *seal.Sealer
 

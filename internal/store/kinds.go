@@ -64,6 +64,7 @@ var (
 	BlockKind      = Kind{"identity block", "i/", 1} // i/K(resource)
 	KeyKind        = Kind{"signing key", "k/", 1}    // k/<kid>; k/ itself is the guard of the set
 	AdminKind      = Kind{"administrator", "m/admin", 1}
+	ClockKind      = Kind{"time that was seen", "m/clock", 1}
 	FormatKind     = Kind{"format", "m/format", 1}
 
 	SecretsRemovedKind = Kind{"removal of secrets", "m/secrets", 1}
@@ -119,6 +120,7 @@ func Kinds() []Kind {
 		BlockKind,
 		KeyKind,
 		AdminKind,
+		ClockKind,
 		FormatKind,
 		SecretsRemovedKind,
 		OperationKind,

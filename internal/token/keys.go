@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"midas/internal/clock"
+	"midas/internal/retention"
 	"midas/internal/store"
 )
 
@@ -35,6 +37,9 @@ type KeysConfig struct {
 	Master MasterKey
 	Now    func() time.Time
 	Log    *slog.Logger // what Run could not do and tries again; nil: not said
+
+	// Retention tells whether the clock may be believed by what makes and removes keys by age; nil: always.
+	Retention *retention.Guard
 
 	// RotateEvery is how long a key signs before Run replaces it. 0: only Rotate replaces it.
 	RotateEvery time.Duration
@@ -66,7 +71,7 @@ func OpenKeys(ctx context.Context, cfg KeysConfig) (*Keys, error) {
 	if cfg.RotateEvery > 0 && cfg.RotateEvery <= cfg.PublishBefore {
 		return nil, fmt.Errorf("open signing keys: rotating every %s leaves no time to publish a key %s before it signs", cfg.RotateEvery, cfg.PublishBefore)
 	}
-	if cfg.RotateEvery > 0 && 2+(cfg.PublishBefore+cfg.MaxTokenLife+clockSkew)/cfg.RotateEvery > maxKeys {
+	if cfg.RotateEvery > 0 && 2+(cfg.PublishBefore+cfg.MaxTokenLife+clock.Skew)/cfg.RotateEvery > maxKeys {
 		return nil, fmt.Errorf("open signing keys: rotating every %s would publish more than %d keys at a time, as tokens live up to %s", cfg.RotateEvery, maxKeys, cfg.MaxTokenLife)
 	}
 	if cfg.Log == nil {

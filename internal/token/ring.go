@@ -5,11 +5,9 @@ import (
 	"slices"
 	"time"
 
+	"midas/internal/clock"
 	"midas/internal/store"
 )
-
-// clockSkew is by how much the clocks of replicas, and of those who verify our tokens, may differ.
-const clockSkew = 5 * time.Minute
 
 // ring is the set of signing keys at one revision of the store. It does not change.
 type ring struct {
@@ -35,7 +33,7 @@ func newRing(keys []*signingKey, maxTokenLife time.Duration) *ring {
 	for i, k := range keys {
 		r.keys[i].signingKey = k
 		if i+1 < len(keys) {
-			r.keys[i].until = keys[i+1].signFrom.Add(maxTokenLife + clockSkew)
+			r.keys[i].until = keys[i+1].signFrom.Add(maxTokenLife + clock.Skew)
 		}
 		r.byKID[k.kid] = i
 	}
@@ -56,8 +54,15 @@ func (r *ring) signer(now time.Time) *signingKey {
 	return r.keys[0].signingKey
 }
 
-// newest is the key that will sign last of those that are known.
-func (r *ring) newest() *signingKey { return r.keys[len(r.keys)-1].signingKey }
+// newest is the key that will sign last of those that begin until some time, or nil.
+func (r *ring) newest(until time.Time) *signingKey {
+	for _, k := range slices.Backward(r.keys) {
+		if !k.signFrom.After(until) {
+			return k.signingKey
+		}
+	}
+	return nil
+}
 
 // published reports whether the key is in the key set now, and gives it.
 func (r *ring) published(kid string, now time.Time) (*signingKey, bool) {

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"midas/internal/clock"
 	"midas/internal/store"
 )
 
@@ -34,7 +35,7 @@ type edit struct {
 // at once, because it has leaked, calls Withdraw and accepts that.
 func (k *Keys) Rotate(ctx context.Context) (kid string, err error) {
 	kid, err = k.change(ctx, func(now time.Time, r *ring) (edit, error) {
-		return edit{add: true, signFrom: now.Add(k.cfg.PublishBefore), remove: r.withdrawn(now)}, nil
+		return edit{add: true, signFrom: now.Add(k.cfg.PublishBefore), remove: k.removable(now, r)}, nil
 	})
 	if err != nil {
 		return "", fmt.Errorf("rotate signing keys: %w", err)
@@ -111,9 +112,9 @@ func (k *Keys) followOnce(ctx context.Context) error {
 // tend does what the clock asks for.
 func (k *Keys) tend(ctx context.Context) error {
 	for {
-		if k.due(k.cfg.Now(), k.ring.Load()) {
+		if now := k.cfg.Now(); k.due(now, k.ring.Load()) {
 			_, err := k.change(ctx, func(now time.Time, r *ring) (edit, error) {
-				e := edit{remove: r.withdrawn(now)}
+				e := edit{remove: k.removable(now, r)}
 				if k.aged(now, r) {
 					e.add, e.signFrom = true, now.Add(k.cfg.PublishBefore)
 				}
@@ -132,14 +133,42 @@ func (k *Keys) tend(ctx context.Context) error {
 	}
 }
 
-func (k *Keys) due(now time.Time, r *ring) bool { return k.aged(now, r) || len(r.withdrawn(now)) > 0 }
+func (k *Keys) due(now time.Time, r *ring) bool {
+	return k.aged(now, r) || len(k.removable(now, r)) > 0
+}
 
-// aged reports whether it is time to publish the successor of the newest key.
+// aged reports whether it is time to publish the successor of the newest key. A clock that is not believed
+// makes no keys: one that is ahead would make them for years to come.
 func (k *Keys) aged(now time.Time, r *ring) bool {
-	if k.cfg.RotateEvery == 0 || len(r.keys) == 0 {
+	if k.cfg.RotateEvery == 0 || len(r.keys) == 0 || !k.cfg.Retention.Allows(now) {
 		return false
 	}
-	return !now.Before(r.newest().signFrom.Add(k.cfg.RotateEvery - k.cfg.PublishBefore))
+	newest := r.newest(now.Add(k.cfg.PublishBefore + strayAfter))
+	return newest == nil || !now.Before(newest.signFrom.Add(k.cfg.RotateEvery-k.cfg.PublishBefore))
+}
+
+// strayAfter is by how much later than it could have been planned a key begins that was made by a clock
+// that was ahead.
+const strayAfter = 24 * time.Hour
+
+// removable are the names of the keys whose rows are of no use any more: those of which no token can be
+// good, and those that a clock which was ahead has planned for a time far away. One of the latter may sign
+// where there was no other; then it stays until its tokens have expired.
+func (k *Keys) removable(now time.Time, r *ring) []string {
+	if !k.cfg.Retention.Allows(now) {
+		return nil
+	}
+	kids := r.withdrawn(now)
+	signer := r.signer(now)
+	if signer == nil || now.Before(signer.signFrom.Add(k.cfg.MaxTokenLife+clock.Skew)) {
+		return kids
+	}
+	for _, key := range r.keys {
+		if key.signFrom.After(now.Add(k.cfg.PublishBefore + strayAfter)) {
+			kids = append(kids, key.kid)
+		}
+	}
+	return kids
 }
 
 // change is the only writer of the ring. decide sees the ring as it is in the transaction; it may be

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"midas/internal/clock"
 )
 
 const (
@@ -24,7 +26,7 @@ const (
 // no others. It is safe for concurrent use, and not to be copied.
 //
 // A token is refused from its exp on, without leeway, for that moment comes from a clock of our
-// own. Of nbf it forgives clockSkew, since another replica, whose clock is ahead, may have minted
+// own. Of nbf it forgives clock.Skew, since another replica, whose clock is ahead, may have minted
 // the token. Who the token is for is not looked at: that is for the face that was asked.
 type Verifier struct {
 	Keys        *Keys
@@ -120,7 +122,7 @@ func inTime(c *Claims, now time.Time) error {
 	if !now.Before(c.Expires) {
 		return &ExpiredError{Expired: c.Expires, Now: now}
 	}
-	if now.Add(clockSkew).Before(c.NotBefore) {
+	if !clock.Begun(c.NotBefore, now) {
 		return ErrNotYetValid
 	}
 	return nil

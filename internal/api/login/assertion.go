@@ -11,11 +11,9 @@ import (
 
 	"midas/internal/arm"
 	"midas/internal/azure"
+	"midas/internal/clock"
 	"midas/internal/token"
 )
-
-// clockSkew is how far a client's clock may be off, in either direction.
-const clockSkew = 5 * time.Minute
 
 // DefaultAssertions is how many client assertions are remembered if nothing else is said.
 const DefaultAssertions = 10_000
@@ -41,7 +39,7 @@ func (h *Handler) checkAssertion(req *tokenRequest, c client) error {
 		return errAssertionIssuer()
 	case !h.isAudience(req, a.Audience):
 		return errAssertionAudience()
-	case a.Expires.IsZero() || !now.Add(-clockSkew).Before(a.Expires) || now.Add(clockSkew).Before(a.NotBefore):
+	case a.Expires.IsZero() || !now.Add(-clock.Skew).Before(a.Expires) || !clock.Begun(a.NotBefore, now):
 		return errAssertionTime(now, a.NotBefore, a.Expires)
 	}
 	// 3. That nobody has picked it up on its way.
@@ -145,7 +143,7 @@ func (s *assertions) first(a *token.Assertion, app, address string, now time.Tim
 	if s.used == nil {
 		s.used = make(map[[sha256.Size]byte]use)
 	}
-	s.used[name] = use{client: address, until: a.Expires.Add(clockSkew)}
+	s.used[name] = use{client: address, until: a.Expires.Add(clock.Skew)}
 	return true
 }
 

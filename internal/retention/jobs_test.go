@@ -1,0 +1,84 @@
+package retention_test
+
+import (
+	"testing"
+
+	"github.com/google/uuid"
+
+	"midas/internal/activity"
+	"midas/internal/clock/clocktest"
+	"midas/internal/grant"
+	"midas/internal/store"
+	"midas/internal/store/storetest"
+)
+
+// count gives the number of keys that begin with one of the prefixes.
+func count(t *testing.T, st store.Store, prefix string) (n int) {
+	t.Helper()
+	err := st.View(t.Context(), func(tx store.Tx) error {
+		n = 0
+		for _, err := range tx.Scan(store.Range{Prefix: prefix}) {
+			if n++; err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// Two minutes at a date of next year, while the jobs run, delete nothing; when the clock has been right
+// for long enough, what is over is deleted.
+func TestJobsDeleteNothingAtAWrongDate(t *testing.T) {
+	m := &machine{clock: &clocktest.Clock{}, store: storetest.Memory(t)}
+	guard := m.open(t)
+	now := m.clock.Now
+	log := &activity.Log{Store: m.store, Now: now, NewID: uuid.NewString, MaxAge: 90 * 24 * hour, Retention: guard}
+	box, err := grant.NewBox([32]byte{1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	grants := &grant.Grants{Store: m.store, Box: box, Now: now, NewID: uuid.NewString, Retention: guard}
+	for range 3 {
+		if err := log.Record(t.Context(), activity.Event{Operation: "x/write"}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := grants.Begin(t.Context(), grant.Grant{TenantID: "t", UserID: "u", ClientID: "c"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	jobs := func() {
+		t.Helper()
+		if err := log.Trim(t.Context()); err != nil {
+			t.Error(err)
+		}
+		for n := 1; n > 0; {
+			if n, err = grants.Sweep(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	kept := func(events, families int, when string) {
+		t.Helper()
+		if e, f := count(t, m.store, store.EventKind.Keys), count(t, m.store, "d/t/rt/"); e != events || f != families {
+			t.Errorf("%s: %d events and %d families are left, want %d and %d", when, e, f, events, families)
+		}
+	}
+	m.clock.Set(year)
+	jobs()
+	m.clock.Forward(2 * 60e9)
+	jobs()
+	kept(3, 3, "at a wrong date")
+	m.clock.Set(-year)
+	jobs()
+	kept(3, 3, "when the clock was set right")
+	for range 100 { // time passes, and is seen to pass
+		m.clock.Forward(24 * hour)
+		guard.Allows(now())
+	}
+	jobs()
+	kept(0, 0, "when all is over")
+}
