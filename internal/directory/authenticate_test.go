@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"midas/internal/clock"
 	"midas/internal/directory"
 	"midas/internal/store"
 )
@@ -254,5 +255,27 @@ func BenchmarkAuthenticate(b *testing.B) {
 				_, _ = d.Authenticate(b.Context(), tenant, c.app, c.text)
 			}
 		})
+	}
+}
+
+// A secret or certificate that was made a minute before the clock was set back by a minute is good, and one
+// of an hour ahead is not.
+func TestStartOfCredentialsIsForgivenSkew(t *testing.T) {
+	d := newDirectory(t)
+	for from, want := range map[time.Duration]error{time.Minute: nil, clock.Skew - time.Second: nil, time.Hour: directory.ErrExpiredSecret} {
+		app := "from-" + from.String()
+		p := principal()
+		p.ID, p.AppID = "sp-"+app, app
+		do(t, d, func(tx store.Tx) error {
+			return errors.Join(
+				d.CreateApplication(tx, directory.Application{
+					ID: "id-" + app, AppID: app, TenantID: tenant,
+					Secrets: []directory.Secret{newSecret(t, "key", secret, from, 24*time.Hour)},
+				}),
+				d.CreateServicePrincipal(tx, p))
+		})
+		if _, err := d.Authenticate(t.Context(), tenant, app, secret); !errors.Is(err, want) {
+			t.Errorf("a secret that begins in %v: %v, want %v", from, err, want)
+		}
 	}
 }
