@@ -34,6 +34,7 @@ type Server struct {
 	health   *ops.Health
 	registry *prometheus.Registry
 	metrics  *httpx.Metrics
+	answers  *httpx.Budget // of all listeners together
 	caFile   string
 	address  string // HOST:PORT of the main listener, as this machine reaches it
 	opsURL   string
@@ -66,7 +67,7 @@ func Start(ctx context.Context, cfg Config) (_ *Server, err error) {
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
-	s := &Server{registry: prometheus.NewRegistry(), ended: make(chan struct{}), ending: make(chan struct{}, 1)}
+	s := &Server{registry: prometheus.NewRegistry(), answers: httpx.NewBudget(httpx.DefaultAnswerBytes), ended: make(chan struct{}), ending: make(chan struct{}, 1)}
 	s.ending <- struct{}{}
 	if cfg.Logger == nil {
 		logger, lines := cfg.Log.server()
@@ -227,6 +228,7 @@ func (s *Server) http(face httpx.Handler) *http.Server {
 	// Durations are real ones: this clock is the machine's, whatever the rooms are told.
 	return httpx.Server(httpx.New(face, httpx.Options{
 		Log: s.log, Metrics: s.metrics, Now: time.Now, NewID: uuid.NewString, StrictSubdomains: s.cfg.HSTSSubdomains,
+		Answers: s.answers,
 	}), s.log)
 }
 

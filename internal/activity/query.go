@@ -24,6 +24,7 @@ const (
 	defaultPage = 200
 	maxPage     = 1000
 	maxExamined = 2000
+	shownSize   = 3   // times a stored event's size is how large it is shown: Azure's form repeats ids
 	chunk       = 300 // records read at a time, which bounds the memory of a query
 )
 
@@ -105,6 +106,7 @@ func (q Query) read(tx store.Tx) (Page, error) {
 	limit = min(limit, maxPage)
 	first, after := keyAt(q.Since), q.upper()
 	var page Page
+	size := 0
 	for examined := 0; examined < maxExamined; {
 		n := 0
 		for rec, err := range tx.Scan(store.Range{Prefix: prefix, After: after, Reverse: true, Limit: chunk}) {
@@ -118,15 +120,19 @@ func (q Query) read(tx store.Tx) (Page, error) {
 				page.Next = strings.TrimPrefix(after, prefix)
 				return page, nil
 			}
-			n++
-			after = rec.Key
 			e, err := events.Decode(rec)
 			if err != nil {
 				return Page{}, err
 			}
 			if q.matches(&e) {
+				if size += shownSize * len(rec.Value); size > arm.PageBytes && len(page.Events) > 0 {
+					page.Next = strings.TrimPrefix(after, prefix)
+					return page, nil
+				}
 				page.Events = append(page.Events, e)
 			}
+			n++
+			after = rec.Key
 		}
 		if examined += n; n < chunk {
 			return page, nil

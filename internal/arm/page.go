@@ -14,6 +14,10 @@ import (
 // ErrPageToken says that a page token was not made by this server for this list.
 var ErrPageToken = errors.New("the skip token is not valid for this request")
 
+// PageBytes is how many bytes the entries of one page of a list have at most, by estimate; an entry that
+// is larger alone is a page of its own. A client's page size bounds the number of entries besides.
+const PageBytes = 1 << 20
+
 // Pages seals the place at which the next page of a list begins. A token is opaque, cannot be
 // forged, and opens only for the list that it was made for.
 type Pages struct{ aead cipher.AEAD }

@@ -52,6 +52,16 @@ func (b Block) Assigned(n int) (principalID, clientID string) {
 	return b.references[n].PrincipalID, b.references[n].ClientID
 }
 
+// size is how many bytes of an answer a block takes, by estimate.
+func (b Block) size() int {
+	const ids = 200 // principal and client id with their names
+	n := 0
+	for _, id := range b.UserAssigned {
+		n += len(id) + ids
+	}
+	return n
+}
+
 // blockRecord is a block as stored. There is none where the type is None.
 type blockRecord struct {
 	Resource    string      `json:"resource"`

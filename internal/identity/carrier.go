@@ -152,22 +152,29 @@ func (s *Service) FindCarrier(ctx context.Context, id arm.ID) (out Carrier, err 
 	return out, err
 }
 
-// Carriers reads the identity blocks of records.
-func (s *Service) Carriers(ctx context.Context, records []resource.Record) ([]Carrier, error) {
-	all := make([]Carrier, len(records))
+// Carriers reads the identity blocks of a page of records. It cuts the page where it becomes too large
+// with them.
+func (s *Service) Carriers(ctx context.Context, page *resource.Page) ([]Carrier, error) {
+	all := make([]Carrier, 0, len(page.Records))
 	err := s.Store.View(ctx, func(tx store.Tx) error {
-		for i, rec := range records {
-			all[i] = Carrier{Record: rec, Block: Block{Type: None}}
-			if rec.Carried == 0 {
-				continue
+		all = all[:0]
+		size := 0
+		for i, rec := range page.Records {
+			c := Carrier{Record: rec, Block: Block{Type: None}}
+			if rec.Carried > 0 {
+				id, err := arm.ParseID(rec.ID)
+				if err != nil {
+					return err
+				}
+				if c.Block, err = s.block(tx, id); err != nil {
+					return err
+				}
 			}
-			id, err := arm.ParseID(rec.ID)
-			if err != nil {
-				return err
+			if size += rec.Size + c.Block.size(); size > arm.PageBytes && i > 0 {
+				page.Cut(i)
+				return nil
 			}
-			if all[i].Block, err = s.block(tx, id); err != nil {
-				return err
-			}
+			all = append(all, c)
 		}
 		return nil
 	})

@@ -31,6 +31,18 @@ type Assignment struct {
 	UpdatedBy string    `json:"updatedBy,omitempty"` // object id
 }
 
+// size is how many bytes of an answer an assignment takes, by estimate.
+func (a Assignment) size() int {
+	const fixed = 900 // ids, times and the names of all fields
+	n := fixed + 2*len(a.Scope)
+	for _, text := range []*string{a.Description, a.Condition, a.DelegatedManagedIdentityResourceID} {
+		if text != nil {
+			n += len(*text)
+		}
+	}
+	return n
+}
+
 // assignments are the role assignments themselves.
 var assignments = store.Table[Assignment]{Kind: store.AssignmentKind, Complete: func(kept store.Record, a *Assignment) error {
 	if scope := scopeOf(kept.Key); !arm.SameName(a.Scope, scope) {

@@ -82,7 +82,7 @@ func (f Filter) read(tx store.Tx, scope arm.ID) (AssignmentPage, error) {
 	}
 	limit = min(limit, maxPage)
 	var page AssignmentPage
-	last := f.After
+	last, size := f.After, 0
 	for _, prefix := range f.ranges(scope) {
 		examined := 0
 		for rec, err := range tx.Scan(store.Range{Prefix: prefix, After: f.After, Limit: limit + 1}) {
@@ -93,18 +93,19 @@ func (f Filter) read(tx store.Tx, scope arm.ID) (AssignmentPage, error) {
 				page.Next = last
 				return page, nil
 			}
-			examined++
-			last = rec.Key
 			a, err := assignmentOf(tx, rec)
-			if errors.Is(err, store.ErrNotFound) {
-				continue
-			}
-			if err != nil {
+			if err != nil && !errors.Is(err, store.ErrNotFound) {
 				return AssignmentPage{}, err
 			}
-			if arm.SameName(a.TenantID, f.TenantID) {
+			if err == nil && arm.SameName(a.TenantID, f.TenantID) {
+				if size += a.size(); size > arm.PageBytes && len(page.Assignments) > 0 {
+					page.Next = last
+					return page, nil
+				}
 				page.Assignments = append(page.Assignments, a)
 			}
+			examined++
+			last = rec.Key
 		}
 		if examined > limit { // some were of another tenant
 			page.Next = last

@@ -9,10 +9,20 @@ import (
 	"midas/internal/store"
 )
 
-// Page is a part of a list. Next is where the next page begins, empty on the last one.
+// Page is a part of a list, of at most arm.PageBytes. Next is where the next page begins, empty on the
+// last one.
 type Page struct {
 	Records []Record
 	Next    string
+
+	keys []string // by which the records were found
+}
+
+// Cut shortens a page to its first n records, at least one. The next page begins after them.
+func (p *Page) Cut(n int) {
+	if n = max(n, 1); n < len(p.Records) {
+		p.Records, p.Next = p.Records[:n], p.keys[n-1]
+	}
 }
 
 // List gives one page of the records of a type below a scope (the root, a subscription, a group),
@@ -58,7 +68,7 @@ func (s *Service) page(ctx context.Context, scope arm.ID, prefix, after string, 
 			}
 		}
 		var last string
-		seen := 0
+		seen, size := 0, 0
 		for entry, err := range tx.Scan(store.Range{Prefix: prefix, After: after}) {
 			if err != nil {
 				return err
@@ -67,17 +77,18 @@ func (s *Service) page(ctx context.Context, scope arm.ID, prefix, after string, 
 				page.Next = last
 				return nil
 			}
-			seen, last = seen+1, entry.Key
 			rec, err := s.follow(tx, entry)
-			if errors.Is(err, store.ErrNotFound) {
-				continue
-			}
-			if err != nil {
+			if err != nil && !errors.Is(err, store.ErrNotFound) {
 				return err
 			}
-			if keep(rec) {
-				page.Records = append(page.Records, rec)
+			if err == nil && keep(rec) {
+				if size += rec.Size; size > arm.PageBytes && len(page.Records) > 0 {
+					page.Next = last
+					return nil
+				}
+				page.Records, page.keys = append(page.Records, rec), append(page.keys, entry.Key)
 			}
+			seen, last = seen+1, entry.Key
 		}
 		return nil
 	})

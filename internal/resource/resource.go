@@ -62,6 +62,8 @@ type Record struct {
 
 	// Revision is that of the stored record; 0 for one that has not been stored.
 	Revision store.Revision `json:"-"`
+	// Size is how many bytes the stored record has; 0 for one that has not been stored.
+	Size int `json:"-"`
 }
 
 // Clone is a copy whose tags and further fields can be changed.
@@ -134,7 +136,7 @@ var misplaced = store.Table[Record]{Kind: records.Kind, Migrate: records.Migrate
 // placed refuses a record whose id is not that of its key: whoever asked was allowed the one, and would
 // be shown the other.
 func placed(kept store.Record, rec *Record) error {
-	rec.Revision = kept.Revision
+	rec.Revision, rec.Size = kept.Revision, len(kept.Value)
 	if !arm.SameName(rec.ID, strings.TrimPrefix(kept.Key, store.ResourceKind.Keys)) {
 		return fmt.Errorf("it holds the id %q, which has another key", rec.ID)
 	}

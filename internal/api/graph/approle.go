@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 
 	"midas/internal/arm"
 	"midas/internal/directory"
@@ -67,12 +68,12 @@ func (h *Handler) listGrants(ctx context.Context, req *Request) (*Response, erro
 	return page(ctx, h, req, source[grant]{
 		shape: h.appRoles, cursor: func(g grant) string { return g.ID },
 		after: func(tx store.Tx, after string, limit int) ([]grant, string, error) {
-			if after != "" {
-				return nil, "", nil // all came with the first batch
-			}
 			all, err := h.Directory.AppRoleAssignments(tx, req.Caller.tenant, req.Object.principal)
 			if err != nil {
 				return nil, "", err
+			}
+			if after != "" { // all come with the first batch
+				all = slices.DeleteFunc(all, func(a directory.AppRoleAssignment) bool { return arm.Fold(a.ID) <= arm.Fold(after) })
 			}
 			found, err := h.grants(tx, all)
 			return found, "", err

@@ -3,6 +3,8 @@ package graph
 import (
 	"cmp"
 	"context"
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -16,7 +18,7 @@ import (
 // Limits of what one request looks at. A page that has looked at enough ends there, short or even
 // empty, and names the next; sorting and counting have to see everything, and refuse beyond.
 const (
-	batch      = 200
+	batch      = 50 // objects read at a time, each of which may be large
 	maxLooked  = 5_000
 	maxSorted  = 5_000
 	maxCounted = 100_000
@@ -49,7 +51,15 @@ func (s *source[T]) walk(tx store.Tx, q *query, cursor string, yield func(t T, c
 	if s.direct != nil {
 		candidates, known, err := s.direct(tx, q.filter)
 		if known || err != nil {
+			begin := 0
+			if n, ok := strings.CutPrefix(cursor, builtin); ok {
+				begin, _ = strconv.Atoi(n) // it was sealed by us
+				begin -= len(s.first) - 1
+			}
 			for i, t := range candidates {
+				if i < begin {
+					continue
+				}
 				if !yield(t, builtin+strconv.Itoa(len(s.first)+i)) {
 					break
 				}
@@ -99,7 +109,7 @@ func page[T any](ctx context.Context, h *Handler, req *Request, s source[T]) (*R
 	if err != nil {
 		return nil, errorf(http.StatusBadRequest, "Directory_ExpiredPageToken", "The specified page token value has expired and can no longer be included in your request.")
 	}
-	var found []T
+	var found []json.RawMessage
 	var next string
 	var total int
 	err = h.Store.View(ctx, func(tx store.Tx) (err error) {
@@ -118,10 +128,6 @@ func page[T any](ctx context.Context, h *Handler, req *Request, s source[T]) (*R
 	if err != nil {
 		return nil, err
 	}
-	objects := make([]object, 0, len(found))
-	for _, t := range found {
-		objects = append(objects, s.shape.object(t, q.selected))
-	}
 	_, set := s.shape.names()
 	body := object{{"@odata.context", req.context(set, q, false)}}
 	if q.count && q.token == "" {
@@ -130,7 +136,7 @@ func page[T any](ctx context.Context, h *Handler, req *Request, s source[T]) (*R
 	if next != "" {
 		body = append(body, property{"@odata.nextLink", req.next(h.Pages.Seal(q.name, next))})
 	}
-	return &Response{Status: http.StatusOK, Body: append(body, property{"value", objects})}, nil
+	return &Response{Status: http.StatusOK, Body: append(body, property{"value", found})}, nil
 }
 
 // next is the request with another page token.
@@ -141,17 +147,40 @@ func (req *Request) next(token string) string {
 	return req.Origin + req.HTTP.URL.EscapedPath() + "?" + values.Encode()
 }
 
-func unsorted[T any](tx store.Tx, q *query, s source[T], cursor string) (found []T, next string, err error) {
+// encoded are the objects of a page, which ends before it has more than arm.PageBytes.
+type encoded struct {
+	objects []json.RawMessage
+	size    int
+}
+
+// add appends an object unless the page is full.
+func (e *encoded) add(o object) (added bool, err error) {
+	raw, err := o.MarshalJSON()
+	if err != nil {
+		return false, fmt.Errorf("encode an object: %w", err)
+	}
+	if e.size += len(raw); e.size > arm.PageBytes && len(e.objects) > 0 {
+		return false, nil
+	}
+	e.objects = append(e.objects, raw)
+	return true, nil
+}
+
+func unsorted[T any](tx store.Tx, q *query, s source[T], cursor string) (found []json.RawMessage, next string, err error) {
 	looked, last := 0, ""
+	page := encoded{objects: []json.RawMessage{}}
+	var failed error
 	err = s.walk(tx, q, cursor, func(t T, at string) bool {
 		looked++
-		wanted := matches(q, s.shape, t)
-		switch {
-		case wanted && len(found) == q.top: // one more than fits, so there is a next page
-			next = last
-			return false
-		case wanted:
-			found = append(found, t)
+		if matches(q, s.shape, t) {
+			added := false
+			if len(page.objects) < q.top {
+				added, failed = page.add(s.shape.object(t, q.selected))
+			}
+			if !added { // there is one more than fits, so there is a next page
+				next = last
+				return false
+			}
 		}
 		last = at
 		if looked == maxLooked {
@@ -160,12 +189,15 @@ func unsorted[T any](tx store.Tx, q *query, s source[T], cursor string) (found [
 		}
 		return true
 	})
-	return found, next, err
+	if err == nil {
+		err = failed
+	}
+	return page.objects, next, err
 }
 
 // sorted gives a page in the order of a property. Its cursor is the last object's value and place in
 // the list.
-func sorted[T any](tx store.Tx, q *query, s source[T], cursor string) (found []T, next string, err error) {
+func sorted[T any](tx store.Tx, q *query, s source[T], cursor string) (found []json.RawMessage, next string, err error) {
 	type row struct {
 		key, cursor string
 		t           T
@@ -195,14 +227,19 @@ func sorted[T any](tx store.Tx, q *query, s source[T], cursor string) (found []T
 	if key, at, resumed := strings.Cut(cursor, "\x00"); resumed {
 		rows = slices.DeleteFunc(rows, func(r row) bool { return order(r, row{key: key, cursor: at}) <= 0 })
 	}
-	if len(rows) > q.top {
-		rows = rows[:q.top]
-		next = rows[q.top-1].key + "\x00" + rows[q.top-1].cursor
+	page := encoded{objects: []json.RawMessage{}}
+	for i, r := range rows {
+		added := false
+		if i < q.top {
+			if added, err = page.add(s.shape.object(r.t, q.selected)); err != nil {
+				return nil, "", err
+			}
+		}
+		if !added {
+			return page.objects, rows[i-1].key + "\x00" + rows[i-1].cursor, nil
+		}
 	}
-	for _, r := range rows {
-		found = append(found, r.t)
-	}
-	return found, next, nil
+	return page.objects, "", nil
 }
 
 func count[T any](tx store.Tx, q *query, s source[T]) (n int, err error) {

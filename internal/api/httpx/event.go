@@ -2,6 +2,7 @@ package httpx
 
 import (
 	"log/slog"
+	"strings"
 	"time"
 )
 
@@ -58,7 +59,7 @@ func (e *Event) LogValue() slog.Value { return slog.GroupValue(e.attrs(make([]sl
 // attrs appends the event's fields, leaving out what is empty.
 func (e *Event) attrs(to []slog.Attr) []slog.Attr {
 	to = append(to,
-		slog.String("method", e.Method),
+		slog.String("method", clip(e.Method)),
 		slog.String("path", clip(e.Path)),
 		slog.Int("status", e.Status),
 		slog.Int64("bytes", e.Bytes),
@@ -72,25 +73,33 @@ func (e *Event) attrs(to []slog.Attr) []slog.Attr {
 		{"client", e.ClientIP},
 		{"client_request", e.ClientRequestID},
 		{"code", e.ErrorCode},
-		{"stack", string(e.stack)},
 	} {
 		if a.value != "" {
-			to = append(to, slog.String(a.key, a.value))
+			to = append(to, slog.String(a.key, clip(a.value)))
 		}
 	}
 	if e.CorrelationID != e.RequestID {
-		to = append(to, slog.String("correlation", e.CorrelationID))
+		to = append(to, slog.String("correlation", clip(e.CorrelationID)))
 	}
 	if e.Err != nil {
-		to = append(to, slog.String("cause", e.Err.Error()))
+		to = append(to, slog.String("cause", clip(e.Err.Error())))
+	}
+	if e.stack != nil {
+		to = append(to, slog.String("stack", string(e.stack)))
 	}
 	return to
 }
 
-// clip keeps the log's lines short.
-func clip(path string) string {
-	if len(path) > maxLoggedPath {
-		return path[:maxLoggedPath] + "..."
+// refused tells that a request was the client's fault. Strangers can make any number of those.
+func (e *Event) refused() bool { return e.Status >= 400 && e.Status < 500 }
+
+// maxLogged is how many bytes of one field of a line are logged.
+const maxLogged = 1 << 10
+
+// clip keeps the log's lines short, whatever a client has sent.
+func clip(field string) string {
+	if len(field) > maxLogged {
+		return strings.ToValidUTF8(field[:maxLogged], "") + "..."
 	}
-	return path
+	return field
 }

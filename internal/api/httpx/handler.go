@@ -17,7 +17,6 @@ const (
 	MaxURI         = 8 << 10
 	MaxHeaders     = 32 << 10
 	DefaultMaxBody = 1 << 20
-	maxLoggedPath  = 1 << 10
 )
 
 // Handler is a face. It fills ev while it serves and keeps neither ev nor w.
@@ -32,8 +31,9 @@ type HandlerFunc func(w http.ResponseWriter, r *http.Request, ev *Event)
 func (f HandlerFunc) Serve(w http.ResponseWriter, r *http.Request, ev *Event) { f(w, r, ev) }
 
 // Refuser is a Handler that words in its own shape what New refuses before the face is reached.
-// The status is 414 (the URI is too long) or 431 (the headers are). A Handler that is not a Refuser
-// gets a plain body.
+// The status is 414 (the URI is too long) or 431 (the headers are); or 429, when the face has answered and
+// the caller holds more answers than it may: then Retry-After is set already. A Handler that is not a
+// Refuser gets a plain body.
 type Refuser interface {
 	Refuse(w http.ResponseWriter, r *http.Request, ev *Event, status int)
 }
@@ -45,6 +45,7 @@ type Options struct {
 	Now     func() time.Time // the machine's clock, for durations; not a clock that can be moved
 	NewID   func() string    // a GUID
 	MaxBody int64            // bytes of a request's body; 0 means DefaultMaxBody
+	Answers *Budget          // shared by all that answer in one process; nil makes one
 
 	StrictSubdomains bool // browsers are told to use TLS for all names below the server's too
 }
@@ -54,17 +55,22 @@ func New(next Handler, o Options) http.Handler {
 	if o.MaxBody == 0 {
 		o.MaxBody = DefaultMaxBody
 	}
+	if o.Answers == nil {
+		o.Answers = NewBudget(DefaultAnswerBytes)
+	}
 	refuse := func(w http.ResponseWriter, _ *http.Request, ev *Event, status int) { Refuse(w, ev, status) }
 	if r, ok := next.(Refuser); ok {
 		refuse = r.Refuse
 	}
-	return &handler{next: next, refuse: refuse, Options: o}
+	return &handler{next: next, refuse: refuse, Options: o, refusals: &sampler{log: o.Log, now: o.Now}}
 }
 
 type handler struct {
 	Options
 	next   Handler
 	refuse func(http.ResponseWriter, *http.Request, *Event, int)
+
+	refusals *sampler
 }
 
 // exchange is all that one request needs, allocated at once.
@@ -75,8 +81,9 @@ type exchange struct {
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{response: response{ResponseWriter: w}}
+	x := &exchange{response: response{ResponseWriter: w, handler: h, request: r}}
 	ev := &x.event
+	x.response.event = ev
 	h.begin(ev, r)
 	x.id[0] = ev.RequestID
 	w.Header()["X-Ms-Request-Id"] = x.id[:]
@@ -93,6 +100,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		bounded := *r
 		bounded.Body = http.MaxBytesReader(w, r.Body, h.MaxBody)
 		r = &bounded
+		x.response.request = r
 	}
 	h.Metrics.inFlight.Inc()
 	defer h.end(x, r)
@@ -167,7 +175,7 @@ func (h *handler) end(x *exchange, r *http.Request) {
 // line of the program has called it, which is always this one.
 func (h *handler) log(ctx context.Context, ev *Event) {
 	level := ev.level()
-	if !h.Log.Enabled(ctx, level) {
+	if !h.Log.Enabled(ctx, level) || ev.refused() && !h.refusals.allow(ev) {
 		return
 	}
 	var room [16]slog.Attr
@@ -195,8 +203,11 @@ func Refuse(w http.ResponseWriter, ev *Event, status int) {
 
 // Refusal gives the code and the text of a refusal.
 func Refusal(status int) (code, message string) {
-	if status == http.StatusRequestHeaderFieldsTooLarge {
+	switch status {
+	case http.StatusRequestHeaderFieldsTooLarge:
 		return "RequestHeaderFieldsTooLarge", "The request's headers are too large."
+	case http.StatusTooManyRequests:
+		return "TooManyRequests", "Too many answers to this caller have not been read yet. Read them, or ask again later."
 	}
 	return "UriTooLong", "The request's URI is too long."
 }
@@ -212,7 +223,7 @@ func writePlain(w http.ResponseWriter, status int, code, message string) {
 	body.Error.Code, body.Error.Message = code, message
 	clear := w.Header()
 	for name := range clear {
-		if name != "X-Ms-Request-Id" && name != "Connection" {
+		if name != "X-Ms-Request-Id" && name != "Connection" && name != "Retry-After" {
 			delete(clear, name) // what the face had prepared for another answer
 		}
 	}

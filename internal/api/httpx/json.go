@@ -46,7 +46,8 @@ func WriteJSON(w http.ResponseWriter, status int, v any) error {
 // buffered is the shortest body whose length net/http does not find out by itself.
 const buffered = 2048
 
-// WriteBody answers with a body that is JSON already. A Content-Type that is set stays.
+// WriteBody answers with a body that is JSON already. A Content-Type that is set stays. A caller who has
+// too many answers to read yet gets 429 instead, in the words of the face.
 func WriteBody(w http.ResponseWriter, status int, body []byte) {
 	h := w.Header()
 	if h["Content-Type"] == nil {
@@ -54,6 +55,10 @@ func WriteBody(w http.ResponseWriter, status int, body []byte) {
 	}
 	if len(body) >= buffered {
 		h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	}
+	if r, ours := w.(*response); ours {
+		r.send(status, body)
+		return
 	}
 	w.WriteHeader(status)
 	_, _ = w.Write(body)

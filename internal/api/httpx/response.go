@@ -14,6 +14,55 @@ type response struct {
 	http.ResponseWriter
 	status int
 	bytes  int64
+
+	handler *handler
+	request *http.Request
+	event   *Event
+}
+
+// retryAfter is how many seconds a caller should wait whose answers wait to be read.
+var retryAfter = []string{"5"}
+
+// send writes a whole answer, within the budget of its caller: who was authenticated, else the address
+// from which the request came. When there is no room, what only reads is refused with 429. What has
+// changed something cannot be refused any more; its connection or stream is cut, as when the network
+// fails at that moment.
+func (w *response) send(status int, body []byte) {
+	if len(body) < counted {
+		w.write(status, body)
+		return
+	}
+	caller := w.event.Caller
+	if caller == "" {
+		caller = w.event.ClientIP
+	}
+	size := int64(len(body))
+	if !w.handler.Answers.take(size, caller) {
+		w.exceed()
+		return
+	}
+	defer w.handler.Answers.give(size, caller)
+	w.write(status, body)
+}
+
+func (w *response) write(status int, body []byte) {
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+}
+
+// exceed answers in the place of an answer for which there is no room.
+func (w *response) exceed() {
+	if w.request.Method != http.MethodGet && w.request.Method != http.MethodHead {
+		panic(http.ErrAbortHandler)
+	}
+	header := w.Header()
+	for name := range header {
+		if name != "X-Ms-Request-Id" && name != "Connection" {
+			delete(header, name) // what the face had prepared
+		}
+	}
+	header["Retry-After"] = retryAfter
+	w.handler.refuse(w, w.request, w.event, http.StatusTooManyRequests)
 }
 
 func (w *response) WriteHeader(status int) {

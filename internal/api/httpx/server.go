@@ -16,6 +16,7 @@ const (
 	readTimeout       = 30 * time.Second
 	writeTimeout      = 90 * time.Second // longer than the profiles that the ops listener takes by default
 	idleTimeout       = 2 * time.Minute
+	maxStreams        = 100            // requests at once on one connection of HTTP/2
 	maxHeaderBytes    = 2 * MaxHeaders // what is above MaxHeaders is answered by the face, what is above this by net/http
 )
 
@@ -28,6 +29,7 @@ func Server(h http.Handler, l *slog.Logger) *http.Server {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
 		ErrorLog:          log.New(errorLog{l}, "", 0),
 	}
 }

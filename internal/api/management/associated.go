@@ -35,12 +35,16 @@ func (h *Handler) listAssociated(ctx context.Context, r *Request) (*Response, er
 	if err != nil {
 		return nil, err
 	}
-	value := make([]wire.Associated, len(found))
-	for i, id := range found {
-		value[i] = show(id)
+	value, size := make([]wire.Associated, 0, len(found)), 0
+	for _, id := range found {
+		shown := show(id)
+		if size += shown.Size(); size > arm.PageBytes && len(value) > 0 {
+			break
+		}
+		value = append(value, shown)
 	}
 	next := ""
-	if end := q.Skip + len(found); len(found) > 0 && len(found) == q.Limit && end < total {
+	if end := q.Skip + len(value); len(value) > 0 && (len(value) == q.Limit || len(value) < len(found)) && end < total {
 		next = strconv.Itoa(end)
 	}
 	return ok(wire.AssociatedList{TotalCount: total, Value: value, NextLink: h.nextLink(r, p, next)})

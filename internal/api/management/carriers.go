@@ -92,7 +92,7 @@ func (h *Handler) listCarriers(ctx context.Context, r *Request) (*Response, erro
 	if err != nil {
 		return nil, err
 	}
-	carriers, err := h.Identities.Carriers(ctx, found.Records)
+	carriers, err := h.Identities.Carriers(ctx, &found)
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,6 @@ package management
 
 import (
 	"context"
-	"slices"
 
 	"midas/internal/api/management/wire"
 	"midas/internal/arm"
@@ -25,17 +24,16 @@ func (h *Handler) listResources(ctx context.Context, r *Request) (*Response, err
 	if err != nil {
 		return nil, err
 	}
-	kept := slices.DeleteFunc(found.Records, func(rec resource.Record) bool {
-		// The machines of a scale set are its own affair.
-		return !filter.Keeps(rec) || rec.Type.Is(compute.Instance) && filter.Type == ""
-	})
-	carriers, err := h.Identities.Carriers(ctx, kept)
+	carriers, err := h.Identities.Carriers(ctx, &found)
 	if err != nil {
 		return nil, err
 	}
-	value := make([]wire.Resource, len(carriers))
-	for i, c := range carriers {
-		value[i] = wire.EncodeResource(r.Version, c)
+	value := make([]wire.Resource, 0, len(carriers))
+	for _, c := range carriers {
+		// The machines of a scale set are its own affair.
+		if filter.Keeps(c.Record) && (!c.Type.Is(compute.Instance) || filter.Type != "") {
+			value = append(value, wire.EncodeResource(r.Version, c))
+		}
 	}
 	return ok(wire.List[wire.Resource]{Value: value, NextLink: h.nextLink(r, p, found.Next)})
 }

@@ -84,12 +84,28 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request, ev *httpx.Event
 	if err == nil {
 		return
 	}
-	f := asFault(err)
+	x.refuse(asFault(err))
+}
+
+// Refuse implements httpx.Refuser: the protocol words what was refused around it.
+func (e *Endpoint) Refuse(w http.ResponseWriter, r *http.Request, ev *httpx.Event, status int) {
+	ev.Face = "metadata"
+	f := badRequest("")
+	if _, f.text = httpx.Refusal(status); status == http.StatusTooManyRequests {
+		f.code = errLimit().code
+	}
+	f.status = status
+	x := &exchange{Endpoint: e, w: w, r: r, ev: ev}
+	x.refuse(f)
+}
+
+func (x *exchange) refuse(f *fault) {
+	w, ev := x.w, x.ev
 	ev.ErrorCode, ev.Err = f.code, f.cause
 	for name, values := range f.header {
 		w.Header()[name] = values
 	}
-	if err := httpx.WriteJSON(w, f.status, e.protocol.word(x, f)); err != nil {
+	if err := httpx.WriteJSON(w, f.status, x.protocol.word(x, f)); err != nil {
 		ev.Err = err
 	}
 }

@@ -34,6 +34,12 @@ func EncodeAssociated(id arm.ID, subscriptionName string) Associated {
 	}
 }
 
+// Size is how many bytes an entry takes in an answer, by estimate.
+func (a Associated) Size() int {
+	const names = 150 // of the fields
+	return names + len(a.ID) + len(a.Name) + len(a.Type) + len(a.ResourceGroup) + len(a.SubscriptionID) + len(a.SubscriptionDisplayName)
+}
+
 // field gives a field by its name, which compares without case.
 func (a Associated) field(name string) (value string, known bool) {
 	switch arm.Fold(name) {

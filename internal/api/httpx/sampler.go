@@ -1,0 +1,80 @@
+package httpx
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// How many refusals of one class are logged in full in each period.
+const (
+	loggedRefusals = 20
+	samplePeriod   = time.Second
+	// summaries are written at most so often for a class, however long its refusals go on.
+	summaryPeriod = 10 * time.Second
+)
+
+// class is what refusals are counted by. Both come from code, so there are few.
+type class struct {
+	face   string
+	status int
+}
+
+// sampler keeps refusals, which anybody can cause by the thousand, from filling the disk with lines. The
+// first of each class and second are logged; the others are counted, and the count is logged.
+type sampler struct {
+	log *slog.Logger
+	now func() time.Time
+
+	mu      sync.Mutex
+	classes map[class]*sampled
+}
+
+// sampled counts the refusals of one class.
+type sampled struct {
+	begun   time.Time // of the period
+	logged  int       // in this period
+	dropped int       // since the last summary
+	waiting bool      // a summary is on its way
+}
+
+// allow tells whether the line of a refusal is to be written.
+func (s *sampler) allow(ev *Event) bool {
+	of := class{ev.Face, ev.Status}
+	now := s.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.classes == nil {
+		s.classes = map[class]*sampled{}
+	}
+	c := s.classes[of]
+	if c == nil {
+		c = &sampled{}
+		s.classes[of] = c
+	}
+	if age := now.Sub(c.begun); age >= samplePeriod || age < 0 {
+		c.begun, c.logged = now, 0
+	}
+	if c.logged < loggedRefusals {
+		c.logged++
+		return true
+	}
+	c.dropped++
+	if !c.waiting {
+		c.waiting = true
+		time.AfterFunc(summaryPeriod, func() { s.summarize(of) })
+	}
+	return false
+}
+
+// summarize logs how many lines of a class were not written.
+func (s *sampler) summarize(of class) {
+	s.mu.Lock()
+	c := s.classes[of]
+	dropped := c.dropped
+	c.dropped, c.waiting = 0, false
+	s.mu.Unlock()
+	s.log.LogAttrs(context.Background(), slog.LevelWarn, "requests refused, not logged one by one",
+		slog.Int("requests", dropped), slog.String("face", of.face), slog.Int("status", of.status), slog.Duration("within", summaryPeriod))
+}
