@@ -2,6 +2,7 @@ package token
 
 import (
 	"crypto/rsa"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -19,6 +20,10 @@ type Assertion struct {
 	Audience           []string
 	ID                 string    // jti; may be empty
 	NotBefore, Expires time.Time // zero where the assertion does not say
+	IssuedAt           time.Time // likewise
+
+	// Digest is the SHA-256 hash of what is signed, by which an assertion without an id is known.
+	Digest [sha256.Size]byte
 
 	// Thumbprints are those by which the header names its certificate: x5t, x5t#S256, or a kid that
 	// is one. They are SHA-1 or SHA-256 hashes and only names.
@@ -44,13 +49,15 @@ func ParseAssertion(raw string) (*Assertion, error) {
 		Audience  audience `json:"aud"`
 		ID        string   `json:"jti"`
 		NotBefore *float64 `json:"nbf"`
+		IssuedAt  *float64 `json:"iat"`
 		Expires   *float64 `json:"exp"`
 	}
 	if err := json.Unmarshal(signed.UnsafePayloadWithoutVerification(), &c); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	a := &Assertion{Issuer: c.Issuer, Subject: c.Subject, Audience: c.Audience, ID: c.ID, signed: signed}
-	for from, to := range map[*float64]*time.Time{c.NotBefore: &a.NotBefore, c.Expires: &a.Expires} {
+	a.Digest = sha256.Sum256([]byte(raw[:strings.LastIndexByte(raw, '.')]))
+	for to, from := range map[*time.Time]*float64{&a.NotBefore: c.NotBefore, &a.Expires: c.Expires, &a.IssuedAt: c.IssuedAt} {
 		if from == nil {
 			continue
 		}

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 
 	"midas/internal/arm"
@@ -15,8 +14,9 @@ import (
 	"midas/internal/token"
 )
 
-// DefaultAssertions is how many client assertions are remembered if nothing else is said.
-const DefaultAssertions = 10_000
+// maxAssertionLife is for how long a client assertion may be good. It has to be remembered for that long,
+// so that nobody else uses it.
+const maxAssertionLife = 24 * time.Hour
 
 // checkAssertion checks a client assertion (RFC 7523) that is signed with the key of one of the
 // client's certificates.
@@ -39,14 +39,51 @@ func (h *Handler) checkAssertion(req *tokenRequest, c client) error {
 		return errAssertionIssuer()
 	case !h.isAudience(req, a.Audience):
 		return errAssertionAudience()
-	case a.Expires.IsZero() || !now.Add(-clock.Skew).Before(a.Expires) || !clock.Begun(a.NotBefore, now):
+	case !timely(a, now):
 		return errAssertionTime(now, a.NotBefore, a.Expires)
 	}
 	// 3. That nobody has picked it up on its way.
-	if !h.assertions.first(a, c.AppID, req.ev.ClientIP, now, or(h.MaxAssertions, DefaultAssertions)) {
+	wait, first := h.assertions.first(use{
+		app: arm.Fold(c.AppID), name: nameOf(a), client: place(req.ev.ClientIP), until: a.Expires.Add(clock.Skew),
+	}, now, or(h.MaxAssertions, DefaultAssertions))
+	switch {
+	case wait > 0:
+		return errThrottled(wait)
+	case !first:
 		return errAssertionReplayed()
 	}
 	return nil
+}
+
+// timely reports whether an assertion is good now, and was not made to be good for long. What it does not
+// say of its beginning is not held against it.
+func timely(a *token.Assertion, now time.Time) bool {
+	begins := a.NotBefore
+	if a.IssuedAt.After(begins) {
+		begins = a.IssuedAt
+	}
+	latest := now.Add(maxAssertionLife)
+	if !begins.IsZero() && begins.Before(now) {
+		latest = begins.Add(maxAssertionLife)
+	}
+	return now.Add(-clock.Skew).Before(a.Expires) && clock.Begun(begins, now) && !a.Expires.After(latest.Add(clock.Skew))
+}
+
+// nameOf is by what an assertion is known again: its id, or what it says if it has none.
+func nameOf(a *token.Assertion) [sha256.Size]byte {
+	if a.ID == "" {
+		return a.Digest
+	}
+	return sha256.Sum256([]byte("jti\x00" + a.ID))
+}
+
+// place is an address as far as it tells machines apart: one machine reaches another on the loopback
+// by several.
+func place(address string) string {
+	if ip, err := netip.ParseAddr(address); err == nil && ip.IsLoopback() {
+		return "loopback"
+	}
+	return address
 }
 
 // checkSigner finds the certificate that the assertion names, and verifies with its key.
@@ -108,67 +145,6 @@ func (h *Handler) names(req *tokenRequest, name string) bool {
 	default:
 		return folded == arm.Fold(req.exchange.tenant)
 	}
-}
-
-// assertions remembers which client assertions were used, and from where, until they expire. The zero
-// value is ready.
-//
-// An assertion may be used again from the address that has used it first: MSAL for Python signs one
-// and asks with it for tokens for several resources. From another address it is a copy.
-type assertions struct {
-	mu   sync.Mutex
-	used map[[sha256.Size]byte]use
-}
-
-type use struct {
-	client string // address
-	until  time.Time
-}
-
-// first reports whether an assertion has not been used from elsewhere. One without an id cannot be
-// told from others and always passes.
-func (s *assertions) first(a *token.Assertion, app, address string, now time.Time, limit int) bool {
-	if a.ID == "" {
-		return true
-	}
-	name, address := sha256.Sum256([]byte(arm.Fold(app)+"\x00"+a.ID)), place(address)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if before, known := s.used[name]; known && now.Before(before.until) {
-		return before.client == address
-	}
-	if len(s.used) >= limit {
-		s.makeRoom(now)
-	}
-	if s.used == nil {
-		s.used = make(map[[sha256.Size]byte]use)
-	}
-	s.used[name] = use{client: address, until: a.Expires.Add(clock.Skew)}
-	return true
-}
-
-// makeRoom forgets what has expired, or else what expires next.
-func (s *assertions) makeRoom(now time.Time) {
-	var next [sha256.Size]byte
-	var soonest time.Time
-	for name, u := range s.used {
-		if !now.Before(u.until) {
-			delete(s.used, name)
-		}
-		if soonest.IsZero() || u.until.Before(soonest) {
-			next, soonest = name, u.until
-		}
-	}
-	delete(s.used, next)
-}
-
-// place is an address as far as it tells machines apart: one machine reaches another on the loopback
-// by several.
-func place(address string) string {
-	if ip, err := netip.ParseAddr(address); err == nil && ip.IsLoopback() {
-		return "loopback"
-	}
-	return address
 }
 
 // expired tells a token whose time is over from one that is unsound.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"midas/internal/api/login"
 	"midas/internal/directory"
 	"midas/internal/store"
 )
@@ -209,7 +210,7 @@ func TestCertificatesEnd(t *testing.T) {
 // TestAssertionsAreOnesOwn has one used twice: by its owner, and by who has seen it pass.
 func TestAssertionsAreOnesOwn(t *testing.T) {
 	f := newPeople(t)
-	f.MaxAssertions = 4
+	f.MaxAssertions = 100 // of which 5 are one application's
 	p := f.certified(t)[0]
 	raw := f.statement(p).sign(t)
 	from := func(address string) *httptest.ResponseRecorder {
@@ -224,12 +225,129 @@ func TestAssertionsAreOnesOwn(t *testing.T) {
 	raw = f.statement(p).sign(t)
 	f.granted(t, from("127.0.0.1"))
 	f.granted(t, from("::1"))
-	for range 10 {
+	for range 3 {
 		raw = f.statement(p).sign(t)
 		f.granted(t, from("192.0.2.1"))
 	}
-	if n := f.Assertions(); n > 4 {
+	// What is remembered is not forgotten for more: more has to wait.
+	for range 10 {
+		again := raw
+		raw = f.statement(p).sign(t)
+		w := from("192.0.2.1")
+		f.refused(t, w, 429, 90055)
+		if w.Header().Get("Retry-After") != "900" {
+			t.Errorf("Retry-After %s", w.Header().Get("Retry-After"))
+		}
+		raw = again
+		f.granted(t, from("192.0.2.1"))
+		f.refused(t, from("192.0.2.9"), 401, 50012)
+	}
+	if n := f.Assertions(); n != 5 {
 		t.Errorf("%d are remembered", n)
+	}
+	f.advance(16 * time.Minute)
+	raw = f.statement(p).sign(t)
+	f.granted(t, from("192.0.2.1"))
+	if n := f.Assertions(); n != 1 {
+		t.Errorf("%d are remembered when the others are over", n)
+	}
+}
+
+// TestAssertionsWithoutIDAreRemembered by what they say.
+func TestAssertionsWithoutIDAreRemembered(t *testing.T) {
+	f := newPeople(t)
+	p := f.certified(t)[0]
+	for name, change := range map[string]func(*statement){
+		"no jti": func(s *statement) { delete(s.claims, "jti") }, "an empty jti": func(s *statement) { s.claims["jti"] = "" },
+		"PS256, whose signatures differ": func(s *statement) {
+			delete(s.claims, "jti")
+			s.alg, s.header = jose.PS256, map[string]any{"x5t#S256": base64.RawURLEncoding.EncodeToString(p.cert.SHA256)}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f.advance(time.Second)
+			s := f.statement(p)
+			change(s)
+			raw, again := s.sign(t), s.sign(t)
+			for _, one := range []string{raw, again, raw} {
+				f.address = "192.0.2.1"
+				f.granted(t, f.post(tokenV2, asserting(one)))
+				f.address = "192.0.2.2"
+				f.refused(t, f.post(tokenV2, asserting(one)), 401, 50012)
+			}
+		})
+	}
+}
+
+// TestAssertionsAreGoodForADayAtMost has lives that clients could choose.
+func TestAssertionsAreGoodForADayAtMost(t *testing.T) {
+	f := newPeople(t)
+	p := f.certified(t)[0]
+	const hour = int64(3600)
+	tests := []struct {
+		name          string
+		nbf, iat, exp int64 // from now; 0: not said
+		good          bool
+	}{
+		{"ten minutes", 0, 1, 600, true},
+		{"a day", 0, 0, 24 * hour, true},
+		{"a day, counted by a clock that is early", 240, 240, 24*hour + 240, true},
+		{"more than a day", 0, 0, 24*hour + 301, false},
+		{"ten years", 0, 0, 10 * 365 * 24 * hour, false},
+		{"beyond all years", 0, 0, 1 << 39, false},
+		{"the last hour of ten years", -10 * 365 * 24 * hour, 0, hour, false},
+		{"the last hour of ten years, by iat", 0, -10 * 365 * 24 * hour, hour, false},
+		{"the last hour of a day", -23 * hour, -23 * hour, hour, true},
+		{"good for long, but signed lately", -48 * hour, -60, hour, true},
+		{"signed in the future", 0, hour, 2 * hour, false},
+		{"good in the future", hour, 0, 2 * hour, false},
+		{"over", 0, 0, -301, false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			s := f.statement(p)
+			delete(s.claims, "nbf")
+			for name, from := range map[string]int64{"nbf": test.nbf, "iat": test.iat, "exp": test.exp} {
+				if from != 0 {
+					s.claims[name] = start.Unix() + from
+				}
+			}
+			w := f.post(tokenV2, asserting(s.sign(t)))
+			if test.good {
+				f.granted(t, w)
+				return
+			}
+			f.refused(t, w, 401, 700024)
+		})
+	}
+}
+
+// TestOneApplicationDoesNotMakeTheServerForgetAnothers has many that sign without end.
+func TestOneApplicationDoesNotMakeTheServerForgetAnothers(t *testing.T) {
+	const limit = 200
+	var memory login.AssertionMemory
+	now := start
+	if !memory.First("victim", 0, "there", now, limit) {
+		t.Fatal("the first use is refused")
+	}
+	for app := range 40 {
+		for i := range 50 {
+			memory.First(fmt.Sprint("attacker", app), i, "here", now, limit)
+		}
+	}
+	if n := memory.Len(); n > limit {
+		t.Errorf("%d are remembered", n)
+	}
+	if memory.First("victim", 0, "elsewhere", now, limit) {
+		t.Error("a copy of the victim's assertion is good")
+	}
+	if !memory.First("another", 0, "there", now, limit) {
+		t.Error("another application has to wait")
+	}
+	now = now.Add(time.Hour)
+	memory.First("another", 1, "there", now, limit)
+	if n := memory.Len(); n != 1 {
+		t.Errorf("%d are remembered when all is over", n)
 	}
 }
 

@@ -1,6 +1,12 @@
 package login
 
-import "midas/internal/directory"
+import (
+	"crypto/sha256"
+	"fmt"
+	"time"
+
+	"midas/internal/directory"
+)
 
 // ParseForm gives what is read of a form, in the order grant_type, client_id, client_secret,
 // client_assertion_type, client_assertion, scope, resource.
@@ -23,8 +29,27 @@ func FindRedirect(r directory.Redirects, asked string) bool {
 func (h *Handler) Assertions() int {
 	h.assertions.mu.Lock()
 	defer h.assertions.mu.Unlock()
-	return len(h.assertions.used)
+	return h.assertions.total
 }
 
 // Isolated is how pages show a name.
 func Isolated(name, otherwise string) string { return isolated(name, otherwise) }
+
+// AssertionMemory is what remembers client assertions.
+type AssertionMemory struct{ assertions }
+
+// First uses an application's assertion of a number, which is good for ten minutes.
+func (m *AssertionMemory) First(app string, number int, from string, now time.Time, limit int) bool {
+	_, first := m.first(use{
+		app: app, name: sha256.Sum256(fmt.Append(nil, app, number)), client: from, until: now.Add(10 * time.Minute),
+	}, now, limit)
+	return first
+}
+
+// Len is how many are remembered.
+func (m *AssertionMemory) Len() (n int) {
+	for _, app := range m.apps {
+		n += len(app.used)
+	}
+	return n
+}
