@@ -174,7 +174,7 @@ func (r *rooms) front(health *ops.Health, names []string, reg prometheus.Registe
 		Throttle: r.throttle, Passwords: r.passwords,
 	}
 	graphs, err := graph.New(graph.Handler{
-		Origin: r.origin, Tokens: r.verifier, Directory: r.directory, Rights: r.rbac, Store: r.store, Pages: pages, Now: r.now, NewID: r.newID,
+		Origin: r.origin, Tokens: r.verifier, Directory: r.directory, Rights: r.rbac, Passwords: r.passwords, Store: r.store, Pages: pages, Now: r.now, NewID: r.newID,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make the Graph face: %w", err)

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -153,6 +154,43 @@ func (d *Directory) DeleteUser(tx store.Tx, tenant, oid string) error {
 	tx.Delete(userKey(tenant, oid))
 	tx.Delete(userNameKey(tenant, u.UserPrincipalName))
 	return nil
+}
+
+// CheckPassword checks the password of a user who is known, and gives its hash for ChangePassword. It
+// gives ErrNotFound, ErrWrongPassword, or ErrBusy when too many passwords are being checked already; by
+// is who waits for it. Callers bound how often it is called (throttle.Passwords).
+func (d *Directory) CheckPassword(ctx context.Context, tenant, oid string, pw PasswordText, by throttle.Waiter) (PasswordHash, error) {
+	var r userRecord
+	err := d.Store.View(ctx, func(tx store.Tx) (err error) {
+		r, err = d.userRecord(tx, tenant, oid)
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("check the password of user %s: %w", oid, err)
+	}
+	if r.Password == "" {
+		return "", ErrWrongPassword
+	}
+	switch matches, err := d.passwordMatches(ctx, r.Password, pw, by); {
+	case err != nil:
+		return "", fmt.Errorf("check the password of user %s: %w", oid, err)
+	case !matches:
+		return "", ErrWrongPassword
+	}
+	return r.Password, nil
+}
+
+// ChangePassword is SetPassword for a user who has shown the password whose hash CheckPassword gave. It
+// gives ErrWrongPassword when that is not the user's password any more.
+func (d *Directory) ChangePassword(tx store.Tx, tenant, oid string, shown, pw PasswordHash) error {
+	r, err := d.userRecord(tx, tenant, oid)
+	if err != nil {
+		return fmt.Errorf("change the password of user %s: %w", oid, err)
+	}
+	if subtle.ConstantTimeCompare([]byte(r.Password), []byte(shown)) != 1 {
+		return ErrWrongPassword
+	}
+	return d.SetPassword(tx, tenant, oid, pw)
 }
 
 // SetPassword gives a user a new password, which HashPassword has hashed, and revokes its tokens. It

@@ -37,6 +37,7 @@ type Handler struct {
 	Tokens    Verifier
 	Directory *directory.Directory
 	Rights    Rights
+	Passwords *throttle.Passwords // bounds how often one's own password may be guessed, here and at the sign-in
 	Store     store.Store
 	Pages     *arm.Pages
 	Now       func() time.Time

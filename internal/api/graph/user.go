@@ -270,42 +270,6 @@ func (h *Handler) remove(ctx context.Context, req *Request, fn func(store.Tx) er
 	return response, nil
 }
 
-// changePassword is for who knows the password that there is.
-func (h *Handler) changePassword(ctx context.Context, req *Request) (*Response, error) {
-	var now, next string
-	for name, at := range map[string]*string{"currentPassword": &now, "newPassword": &next} {
-		if json.Unmarshal(req.Body[name], at) != nil || *at == "" {
-			return nil, errBadRequest("The parameter '%s' is required.", name)
-		}
-	}
-	var u directory.User
-	err := h.Store.View(ctx, func(tx store.Tx) (err error) {
-		u, err = h.Directory.User(tx, req.Caller.tenant, req.Object.id)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	_, err = h.Directory.AuthenticateUser(ctx, u.TenantID, u.UserPrincipalName, directory.PasswordText(now), req.waiter())
-	if errors.Is(err, directory.ErrWrongPassword) {
-		return nil, errBadRequest("The specified password does not match the current password.")
-	}
-	if err != nil {
-		return nil, err
-	}
-	hash, err := h.hash(ctx, req, directory.PasswordText(next))
-	if err != nil {
-		return nil, err
-	}
-	err = h.update(ctx, req, func(tx store.Tx) error {
-		return h.Directory.SetPassword(tx, u.TenantID, u.ID, hash)
-	})
-	if err != nil {
-		return nil, err
-	}
-	return noContent(), nil
-}
-
 // revokeSessions makes all tokens of a user invalid.
 func (h *Handler) revokeSessions(ctx context.Context, req *Request) (*Response, error) {
 	err := h.update(ctx, req, func(tx store.Tx) error {

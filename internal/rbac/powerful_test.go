@@ -1,0 +1,56 @@
+package rbac_test
+
+import (
+	"testing"
+
+	"midas/internal/rbac"
+	"midas/internal/store"
+)
+
+// mayGrantRoles asks whether principals may give roles anywhere.
+func (b *bench) mayGrantRoles(t testing.TB, tenant string, principals ...string) (may bool) {
+	t.Helper()
+	err := b.Store.View(t.Context(), func(tx store.Tx) (err error) {
+		may, err = b.MayGrantRoles(tx, tenant, principals)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return may
+}
+
+// Of all built-in roles those that may write role assignments count, at every kind of scope.
+func TestWhoMayGrantRoles(t *testing.T) {
+	may := map[string]bool{"Owner": true, "User Access Administrator": true, "Role Based Access Control Administrator": true}
+	for _, role := range rbac.Definitions() {
+		for _, scope := range []string{"/", sub, rg1, app} {
+			b := newBench(t)
+			b.assign(t, alice, role.ID, scope)
+			if got := b.mayGrantRoles(t, tenant, alice); got != may[role.RoleName] {
+				t.Errorf("%s at %s: %v", role.RoleName, scope, got)
+			}
+			if b.mayGrantRoles(t, tenant, bob) || b.mayGrantRoles(t, foreign, alice) || b.mayGrantRoles(t, tenant) {
+				t.Errorf("%s at %s counts for others", role.RoleName, scope)
+			}
+		}
+	}
+}
+
+func TestWhoMayGrantRolesThroughGroupsAndAmongMany(t *testing.T) {
+	b := newBench(t)
+	for i := range 200 { // roles that a principal has elsewhere hide none
+		b.assign(t, alice, reader, rg1+"/providers/Contoso.Apps/jobs/"+guid(i))
+	}
+	if b.mayGrantRoles(t, tenant, alice) {
+		t.Error("a reader may give roles")
+	}
+	b.assign(t, team, accessAdmin, rg10)
+	if !b.mayGrantRoles(t, tenant, alice, team) {
+		t.Error("a member of a group of administrators may not")
+	}
+	b.assign(t, alice, owner, sub2)
+	if !b.mayGrantRoles(t, tenant, alice) {
+		t.Error("an Owner among many roles may not")
+	}
+}
