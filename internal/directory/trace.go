@@ -131,6 +131,9 @@ func hasLinks(tx store.Tx, tenant, oid string) (bool, error) {
 	for _, r := range []*relation{membership, ownership, holding} {
 		prefixes = append(prefixes, r.key(tenant, oid, ""), r.backKey(tenant, oid, ""))
 	}
+	for _, end := range []GrantEnd{GrantClient, GrantResource, GrantUser} {
+		prefixes = append(prefixes, end.key(tenant, oid, ""))
+	}
 	for _, prefix := range append(prefixes, appRoleKey(tenant, oid, ""), appRoleToKey(tenant, oid, "")) {
 		found, err := tx.Records(store.Range{Prefix: prefix, Limit: 1})
 		if err != nil || len(found) > 0 {
