@@ -171,7 +171,7 @@ func (d *Directory) CheckPassword(ctx context.Context, tenant, oid string, pw Pa
 	if r.Password == "" {
 		return "", ErrWrongPassword
 	}
-	switch matches, err := d.passwordMatches(ctx, r.Password, pw, by); {
+	switch matches, err := d.passwordMatches(ctx, r.Password, r.spellings(pw), by); {
 	case err != nil:
 		return "", fmt.Errorf("check the password of user %s: %w", oid, err)
 	case !matches:
