@@ -16,6 +16,7 @@ import (
 	"midas/internal/resource"
 	"midas/internal/retention"
 	"midas/internal/seal"
+	"midas/internal/serve"
 	"midas/internal/store"
 	"midas/internal/token"
 )
@@ -64,7 +65,7 @@ func command(ctx context.Context, cfg Config, fn func(control.Commands) error) (
 	if cfg.Store == memoryStore {
 		return fmt.Errorf("no server is running on %s, and with --store %s there is nothing without one", cfg.Data, memoryStore)
 	}
-	opened, err := openStore(cfg, cfg.logger())
+	opened, err := openStore(cfg, serve.Plan{}, cfg.logger())
 	if err != nil {
 		return err
 	}

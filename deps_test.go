@@ -27,6 +27,7 @@ var mayImport = map[string]string{
 	"internal/throttle":     "",
 	"internal/seal":         "",
 	"internal/peer":         "",
+	"internal/serve":        "",
 
 	"internal/store/storetest": "internal/store internal/store/pebble",
 	"internal/localca":         "internal/arm internal/atomicfile internal/clock",
@@ -61,7 +62,7 @@ var mayImport = map[string]string{
 	"internal/api/management":      "internal/activity internal/api/httpx internal/api/management/wire internal/arm internal/azure internal/compute internal/directory internal/fleet internal/identity internal/odata internal/rbac internal/resource internal/store internal/token",
 
 	// server and commands
-	"midas": "internal/activity internal/agent internal/api/graph internal/api/hosts internal/api/httpx internal/api/login internal/api/management internal/api/metadata internal/arm internal/atomicfile internal/azure internal/bootstrap internal/compute internal/control internal/datadir internal/directory internal/fleet internal/grant internal/host internal/identity internal/localca internal/ops internal/peer internal/rbac internal/resource internal/seal internal/store internal/store/pebble internal/throttle internal/token internal/retention",
+	"midas": "internal/activity internal/agent internal/api/graph internal/api/hosts internal/api/httpx internal/api/login internal/api/management internal/api/metadata internal/arm internal/atomicfile internal/azure internal/bootstrap internal/compute internal/control internal/datadir internal/directory internal/fleet internal/grant internal/host internal/identity internal/localca internal/ops internal/peer internal/rbac internal/resource internal/seal internal/serve internal/store internal/store/pebble internal/throttle internal/token internal/retention",
 
 	"internal/admin": "internal/arm",
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"midas/internal/serve"
 	"midas/internal/store"
 	"midas/internal/store/pebble"
 	"midas/internal/token"
@@ -22,13 +23,13 @@ type opened struct {
 	cache  *store.Cache
 }
 
-func openStore(cfg Config, log *slog.Logger) (*opened, error) {
+func openStore(cfg Config, files serve.Plan, log *slog.Logger) (*opened, error) {
 	var engine *pebble.Engine
 	var err error
 	if cfg.Store == memoryStore {
 		engine, err = pebble.OpenMemory(pebble.Options{Log: log})
 	} else {
-		engine, err = pebble.Open(strings.TrimPrefix(cfg.Store, pebbleStore), pebble.Options{Log: log})
+		engine, err = pebble.Open(strings.TrimPrefix(cfg.Store, pebbleStore), pebble.Options{Log: log, OpenFiles: files.StoreFiles})
 	}
 	if err != nil {
 		return nil, err

@@ -52,6 +52,9 @@ func (s *Server) addMetadata(ctx context.Context, names []string) error {
 		face := metadata.NewIMDS(metadata.Config{
 			Source: a, Hosts: names, Limit: limit, Now: time.Now, NewID: uuid.NewString, Interfaces: metadata.LocalInterfaces,
 		})
+		for i, l := range listeners {
+			listeners[i] = s.limit.Listener(l)
+		}
 		s.agents = append(s.agents, a)
 		s.metadata = append(s.metadata, "http://"+authority(m.Listen, listeners[0]))
 		s.serving = append(s.serving, serving{Server: s.http(face), listeners: listeners})

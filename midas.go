@@ -23,6 +23,7 @@ import (
 	"midas/internal/control"
 	"midas/internal/datadir"
 	"midas/internal/ops"
+	"midas/internal/serve"
 	"midas/internal/store"
 )
 
@@ -35,6 +36,8 @@ type Server struct {
 	registry *prometheus.Registry
 	metrics  *httpx.Metrics
 	answers  *httpx.Budget // of all listeners together
+	files    serve.Plan
+	limit    *serve.Limit // of the connections of all listeners but those for commands and probes
 	caFile   string
 	address  string // HOST:PORT of the main listener, as this machine reaches it
 	opsURL   string
@@ -93,6 +96,12 @@ func Start(ctx context.Context, cfg Config) (_ *Server, err error) {
 // open takes everything that the server needs, in an order in which a failure leaves the least
 // behind.
 func (s *Server) open(ctx context.Context) error {
+	files, err := serve.Files()
+	if err != nil {
+		return err
+	}
+	s.files = serve.Divide(files)
+	s.limit = serve.NewLimit(s.files.Connections, s.files.Each, s.log)
 	dir, err := datadir.Open(s.cfg.Data)
 	if err != nil {
 		return err
@@ -112,7 +121,7 @@ func (s *Server) open(ctx context.Context) error {
 		return err
 	}
 	s.caFile = by.local.Path()
-	st, err := openStore(s.cfg, s.log)
+	st, err := openStore(s.cfg, s.files, s.log)
 	if err != nil {
 		return err
 	}
@@ -188,6 +197,9 @@ func (s *Server) addMain(listeners []net.Listener, config *tls.Config, names []s
 	if err != nil {
 		return err
 	}
+	for i, l := range listeners {
+		listeners[i] = s.limit.Listener(l)
+	}
 	server := s.http(face)
 	server.TLSConfig = config
 	server.RegisterOnShutdown(face.hosts.Drain)
@@ -210,6 +222,9 @@ func (s *Server) addControl(dir *datadir.Dir) error {
 	return nil
 }
 
+// opsConnections is how many connections the ops listener takes on each of its addresses.
+const opsConnections = 32
+
 // addOps comes last, so that it is there until all else has ended.
 func (s *Server) addOps(ctx context.Context) error {
 	if s.cfg.Ops == "" {
@@ -218,6 +233,9 @@ func (s *Server) addOps(ctx context.Context) error {
 	listeners, err := s.listen(ctx, "ops", s.cfg.Ops)
 	if err != nil {
 		return err
+	}
+	for i, l := range listeners { // it has files of its own, so that probes are answered when others are not
+		listeners[i] = serve.NewLimit(opsConnections, opsConnections, s.log).Listener(l)
 	}
 	s.opsURL = "http://" + authority(s.cfg.Ops, listeners[0])
 	s.serving = append(s.serving, serving{Server: s.http(ops.Handler(s.health, s.registry)), listeners: listeners})

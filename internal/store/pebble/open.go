@@ -27,6 +27,8 @@ type Options struct {
 	// MemTableBytes bounds each of the few tables that collect writes in memory; they begin small and
 	// grow under load. 0 means 16 MiB, with which writing is twice as fast as with 4.
 	MemTableBytes int64
+	// OpenFiles is how many tables are open at once, each of which is a file descriptor. 0 means 500.
+	OpenFiles int
 	// Log hears what goes wrong inside Pebble. nil means that nobody does.
 	Log *slog.Logger
 }
@@ -217,7 +219,7 @@ func databaseOptions(o Options) *pdb.Options {
 		// would be left for blocks: one table is being filled, another is being flushed.
 		CacheSize:          cmp.Or(o.CacheBytes, 8<<20) + 2*table,
 		MemTableSize:       uint64(table),
-		MaxOpenFiles:       500,
+		MaxOpenFiles:       cmp.Or(o.OpenFiles, 500),
 		FormatMajorVersion: databaseFormat,
 		Logger:             logger{o.Log},
 	}

@@ -1,0 +1,116 @@
+package serve_test
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"testing"
+	"time"
+
+	"midas/internal/serve"
+)
+
+func TestFilesAreSharedOut(t *testing.T) {
+	for files, want := range map[int]serve.Plan{
+		64:      {16, 8, 64},
+		256:     {64, 32, 64},
+		1024:    {640, 320, 256},
+		20000:   {19372, 9686, 500},
+		1 << 30: {32768, 16384, 500},
+	} {
+		if got := serve.Divide(files); got != want {
+			t.Errorf("%d files: %+v, want %+v", files, got, want)
+		}
+	}
+	if n, err := serve.Files(); err != nil || n < 64 {
+		t.Errorf("%d files, %v", n, err)
+	}
+}
+
+// limited accepts on loopback within a limit, and keeps what it has accepted.
+func limited(t *testing.T, connections, each int) (*serve.Limit, net.Listener, chan net.Conn) {
+	t.Helper()
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	limit := serve.NewLimit(connections, each, slog.New(slog.DiscardHandler))
+	l := limit.Listener(inner)
+	accepted := make(chan net.Conn, 100)
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				close(accepted)
+				return
+			}
+			accepted <- c
+		}
+	}()
+	t.Cleanup(func() { _ = l.Close() })
+	return limit, l, accepted
+}
+
+// dial connects from one of this machine's addresses.
+func dial(t *testing.T, l net.Listener, from string) net.Conn {
+	t.Helper()
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: 10 * time.Second}
+	c, err := dialer.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func TestOneAddressHasItsShare(t *testing.T) {
+	limit, l, accepted := limited(t, 10, 3)
+	var held []net.Conn
+	for range 3 {
+		dial(t, l, "127.0.0.1")
+		held = append(held, <-accepted)
+	}
+	for range 5 {
+		c := dial(t, l, "127.0.0.1")
+		if _, err := c.Read(make([]byte, 1)); err == nil || errors.Is(err, io.ErrNoProgress) {
+			t.Errorf("one too many: %v", err)
+		}
+	}
+	dial(t, l, "127.0.0.2")
+	<-accepted
+	if n := limit.Open(); n != 4 {
+		t.Errorf("%d are open", n)
+	}
+	_ = held[0].Close()
+	_ = held[0].Close() // which counts once
+	dial(t, l, "127.0.0.1")
+	<-accepted
+	if n := limit.Open(); n != 4 {
+		t.Errorf("%d are open in the end", n)
+	}
+}
+
+func TestWhatIsAboveTheLimitWaitsForAnEnd(t *testing.T) {
+	_, l, accepted := limited(t, 3, 2)
+	dial(t, l, "127.0.0.1")
+	first := <-accepted
+	dial(t, l, "127.0.0.1")
+	dial(t, l, "127.0.0.2")
+	<-accepted
+	<-accepted
+	dial(t, l, "127.0.0.3") // the system takes it
+	select {
+	case c := <-accepted:
+		t.Fatalf("a fourth: %v", c.RemoteAddr())
+	case <-time.After(50 * time.Millisecond):
+	}
+	_ = first.Close()
+	if c := <-accepted; c == nil || c.RemoteAddr().(*net.TCPAddr).IP.String() != "127.0.0.3" {
+		t.Error("it was not served after an end")
+	}
+	_ = l.Close()
+	if c, open := <-accepted; open {
+		t.Errorf("accepted %v after the end", c.RemoteAddr())
+	}
+}
