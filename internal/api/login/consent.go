@@ -17,6 +17,24 @@ type consent struct {
 	All    bool          `json:"all,omitempty"` // for all users, without being ticked
 }
 
+// maxConsentKeys bounds what one consent reads and writes, in keys: a transaction has room for 128.
+const maxConsentKeys = store.MaxOperations - 18
+
+// check refuses a consent that could not be recorded in one transaction, before it is shown.
+func (c *consent) check() error {
+	keys := 0
+	for _, one := range c.Grants {
+		if len(joined(one.Scopes)) > directory.MaxGrantScope {
+			return errNotRecorded(fmt.Errorf("%d permissions at %s", len(one.Scopes), one.Resource))
+		}
+		keys += 8 + 2*len(one.Roles) // the resource, its application, the records and their look-up keys
+	}
+	if keys > maxConsentKeys {
+		return errNotRecorded(fmt.Errorf("%d grants take %d keys", len(c.Grants), keys))
+	}
+	return nil
+}
+
 // allow lets a client act for a person who has signed in and wants to go on, after it has asked for what
 // they have not consented to.
 func (h *Handler) allow(x *exchange, about pending, p *person) error {
@@ -93,6 +111,9 @@ func (h *Handler) toConsent(x *exchange, s subject) (c consent, err error) {
 func (h *Handler) askConsent(x *exchange, about pending, s subject, wanted consent) error {
 	if a := about.Authorization; a != nil && a.silent() {
 		return h.silent(x, a, s, wanted)
+	}
+	if err := wanted.check(); err != nil {
+		return err
 	}
 	about.Who, about.Consent = s.person.proof(), &wanted
 	view, err := h.view(x.r.Context(), s, wanted)
@@ -225,7 +246,7 @@ func unrecorded(err error) error {
 	switch {
 	case errors.Is(err, directory.ErrNotFound):
 		return errStalePage(err) // an application or the user has ended since the page was shown
-	case errors.Is(err, directory.ErrInvalid), errors.Is(err, directory.ErrTooManyGrants):
+	case errors.Is(err, directory.ErrInvalid), errors.Is(err, directory.ErrTooManyGrants), errors.Is(err, store.ErrTooLarge):
 		return errNotRecorded(err)
 	}
 	return err

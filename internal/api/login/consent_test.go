@@ -3,6 +3,7 @@ package login_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"html"
 	"net/http/httptest"
 	"net/url"
@@ -475,5 +476,44 @@ func TestPreauthorizedClientsNeedNoConsent(t *testing.T) {
 		if _, values := reply(t, b.get(webAsks(scope, "prompt", "none"))); (values.Get("code") != "") != granted {
 			t.Errorf("%s: %v", scope, values)
 		}
+	}
+}
+
+// TestConsentsHaveABound has clients ask for more than one consent can record.
+func TestConsentsHaveABound(t *testing.T) {
+	f := newStrangers(t)
+	b := f.browse(t)
+	b.signIn(b.get(asked(authorizeV2)), alice)
+	var names []string
+	for i := range 60 {
+		names = append(names, fmt.Sprintf("api://api/%s%03d", strings.Repeat("x", 100), i))
+	}
+	if _, values := reply(t, b.get(webAsks(strings.Join(names, " ")))); values.Get("error") != "invalid_scope" {
+		t.Errorf("many permissions: %v", values)
+	}
+	reply(t, b.accept(b.get(webAsks(strings.Join(names[:30], " ")))))
+	if w := b.accept(b.get(webAsks(strings.Join(names[30:], " ")))); w.Code != 400 || !strings.Contains(w.Body.String(), "AADSTS65005") {
+		t.Errorf("many permissions, half by half: status %d: %s", w.Code, w.Body)
+	}
+	var listed []string
+	for i := range 40 {
+		id := fmt.Sprintf("33333333-0000-4000-8000-%012d", i)
+		f.update(t, func(tx store.Tx) error {
+			return errors.Join(
+				f.Directory.CreateApplication(tx, directory.Application{ID: "o" + id, AppID: id, TenantID: tenant, DisplayName: id, Extra: map[string]json.RawMessage{
+					"api": json.RawMessage(`{"oauth2PermissionScopes":[{"id":"` + id + `","value":"Read","type":"User","isEnabled":true}]}`),
+				}}),
+				f.Directory.CreateServicePrincipal(tx, directory.ServicePrincipal{ID: "sp-" + id, AppID: id, TenantID: tenant, Type: directory.TypeApplication, Enabled: true}),
+			)
+		})
+		listed = append(listed, `{"resourceAppId":"`+id+`","resourceAccess":[{"id":"`+id+`","type":"Scope"}]}`)
+	}
+	f.defines(t, webApp, map[string]string{"requiredResourceAccess": "[" + strings.Join(listed, ",") + "]"})
+	if w := b.get(adminAsks("/adminconsent")); w.Code != 400 || !strings.Contains(w.Body.String(), "AADSTS65005") {
+		t.Errorf("many resources: status %d: %s", w.Code, w.Body)
+	}
+	f.defines(t, webApp, map[string]string{"requiredResourceAccess": "[" + strings.Join(listed[:13], ",") + "]"})
+	if _, values := reply(t, b.accept(b.get(adminAsks("/adminconsent")))); values.Get("admin_consent") != "True" {
+		t.Errorf("%v", values)
 	}
 }

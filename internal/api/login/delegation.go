@@ -38,6 +38,9 @@ type delegation struct {
 // mayAct gives what a client may do for a person: the scp of its tokens. Where something was not
 // granted, the error is errConsent.
 func (h *Handler) mayAct(ctx context.Context, s subject) (scopes []string, err error) {
+	if s.client.FirstParty {
+		return s.scopes.firstParty(), nil
+	}
 	var d delegation
 	err = h.Directory.Store.View(ctx, func(tx store.Tx) error {
 		d, err = h.delegated(tx, s)
