@@ -27,7 +27,7 @@ import (
 // machine is a network namespace in which 169.254.169.254 is this machine's own, and a server and an
 // agent in it: for the programs in it, an Azure machine.
 type machine struct {
-	pid                 int
+	pid, server         int // of the namespace's process and of midas serve
 	dir, data, id       string
 	system, clientID    string
 	objectID, resources string
@@ -43,7 +43,7 @@ func newMachine(t *testing.T) *machine {
 	m.pid = m.background(t, "up", "unshare", "--mount", "--net", "--propagation", "private", "sh", "-euc",
 		`ip link set lo up; ip addr add 169.254.169.254/32 dev lo; mkdir -p /var/opt; mount -t tmpfs tmpfs /var/opt; echo up; exec sleep 600`)
 	m.data = filepath.Join(m.dir, "midas-data")
-	m.background(t, "ready ", m.inside(midasBinary(t), "serve", "--store", "memory:", "--data", m.data, "--listen", "localhost:8443")...)
+	m.server = m.background(t, "ready ", m.inside(midasBinary(t), "serve", "--store", "memory:", "--data", m.data, "--listen", "localhost:8443")...)
 	return m
 }
 
