@@ -75,27 +75,32 @@ func Open(ctx context.Context, c Config) (*Guard, error) {
 		c.Uptime = clock.Uptime()
 	}
 	g := &Guard{Config: c}
-	before, err := g.load(ctx)
+	before, stored, err := g.load(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read what time the store has seen: %w", err)
 	}
 	now := c.Now().Round(0)
-	g.mark, g.uptime, g.saved, g.dirty = before, c.Uptime(), c.Uptime(), true
-	switch gap := now.Sub(before.Seen); {
+	gap := now.Sub(before.Seen)
+	g.mark, g.uptime, g.dirty = before, c.Uptime(), !stored || gap >= saveEvery
+	switch {
 	case before.Seen.IsZero(): // an empty store
 	case gap > MaxGap, gap < -clock.Skew:
 		g.doubt(now, gap)
 	}
 	g.mark.Seen = now
 	g.settle(now)
+	if !g.dirty { // a start writes nothing that is not new
+		g.saved = g.uptime - gap
+		return g, nil
+	}
 	return g, g.save(ctx)
 }
 
-// load gives the mark of an earlier guard, or one made of the newest event.
-func (g *Guard) load(ctx context.Context) (m mark, err error) {
+// load gives the stored mark of an earlier guard, or one made of the newest event.
+func (g *Guard) load(ctx context.Context) (m mark, stored bool, err error) {
 	err = g.Store.View(ctx, func(tx store.Tx) error {
 		m, err = marks.Get(tx, markKey)
-		if !errors.Is(err, store.ErrNotFound) {
+		if stored = err == nil; stored || !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
 		for event, err := range events.Scan(tx, store.Range{Prefix: store.EventKind.Keys, Reverse: true, Limit: 1}) {
@@ -106,7 +111,7 @@ func (g *Guard) load(ctx context.Context) (m mark, err error) {
 		}
 		return nil
 	})
-	return m, err
+	return m, stored, err
 }
 
 // Allows reports whether what is over at now, a time of the wall clock, may be deleted.
