@@ -13,7 +13,8 @@ type Event struct {
 	RequestID       string // a new GUID
 	CorrelationID   string // the caller's x-ms-correlation-request-id if it is sane, else RequestID
 	ClientRequestID string // the caller's x-ms-client-request-id or client-request-id, if it is sane
-	ClientIP        string
+	ClientIP        string // the peer's address, or what a trusted proxy says (Proxies)
+	Proxy           string // the address of the trusted proxy that has said so; empty otherwise
 	Method          string
 	Path            string // escaped, without the query; the log shows its beginning
 	Start           time.Time
@@ -71,6 +72,7 @@ func (e *Event) attrs(to []slog.Attr) []slog.Attr {
 		{"operation", e.Operation},
 		{"caller", e.Caller},
 		{"client", e.ClientIP},
+		{"proxy", e.Proxy},
 		{"client_request", e.ClientRequestID},
 		{"code", e.ErrorCode},
 	} {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"runtime/debug"
 	"time"
@@ -46,6 +45,7 @@ type Options struct {
 	NewID   func() string    // a GUID
 	MaxBody int64            // bytes of a request's body; 0 means DefaultMaxBody
 	Answers *Budget          // shared by all that answer in one process; nil makes one
+	Proxies Proxies          // who is believed about the address of a client
 
 	StrictSubdomains bool // browsers are told to use TLS for all names below the server's too
 }
@@ -130,9 +130,11 @@ func (h *handler) begin(ev *Event, r *http.Request) {
 	ev.Method = r.Method
 	ev.Path = r.URL.EscapedPath()
 	ev.Local, ev.StrictSubdomains = loopback(r.Host), h.StrictSubdomains
-	ev.ClientIP = r.RemoteAddr
-	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
-		ev.ClientIP = host
+	ev.ClientIP = hostOf(r.RemoteAddr)
+	if len(h.Proxies) > 0 {
+		if client := h.Proxies.client(r); client != ev.ClientIP {
+			ev.ClientIP, ev.Proxy = client, ev.ClientIP
+		}
 	}
 }
 

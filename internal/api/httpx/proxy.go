@@ -1,0 +1,164 @@
+package httpx
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// Proxies are the reverse proxies, by network, whose X-Forwarded-For (its de-facto form) and Forwarded
+// (RFC 7239) are believed when they say from which address a request comes. Of nobody else anything is
+// believed, and of these nothing but the address: neither a scheme nor a host. The zero value believes
+// nobody.
+type Proxies []netip.Prefix
+
+// ParseProxies reads addresses and networks in CIDR notation. A network of all addresses is refused,
+// because then everybody could choose an address.
+func ParseProxies(texts []string) (Proxies, error) {
+	var all Proxies
+	for _, text := range texts {
+		p, err := parseProxy(text)
+		if err != nil {
+			return nil, fmt.Errorf("%q %w", text, err)
+		}
+		all = append(all, p)
+	}
+	return all, nil
+}
+
+func parseProxy(text string) (netip.Prefix, error) {
+	if a, err := netip.ParseAddr(text); err == nil && a.Zone() == "" {
+		a = a.Unmap()
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(text)
+	switch {
+	case err != nil || p.Addr().Is4In6():
+		return netip.Prefix{}, errors.New("is not an address or a network, such as 192.0.2.1 or 192.0.2.0/24")
+	case p.Bits() == 0:
+		return netip.Prefix{}, errors.New("is every address, so that every client could choose one")
+	case p != p.Masked():
+		return netip.Prefix{}, fmt.Errorf("is an address in a network; the network is %s", p.Masked())
+	}
+	return p, nil
+}
+
+func (p Proxies) trusts(a netip.Addr) bool {
+	for _, one := range p {
+		if one.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// client is the address from which a request comes: that of the peer, or, where the peer is a trusted
+// proxy, the last address in the chain of proxies that is not one. A hop that hides its address or is
+// no address ends the chain, and the proxy before it counts as the client.
+//
+// A client can send a header that its proxy does not know and passes on. So when both headers are there
+// and disagree, or one cannot be read, neither counts, and the peer is the client.
+func (p Proxies) client(r *http.Request) string {
+	peer := hostOf(r.RemoteAddr)
+	at, err := netip.ParseAddr(peer)
+	if err != nil {
+		return peer
+	}
+	if at = at.Unmap().WithZone(""); !p.trusts(at) {
+		return peer
+	}
+	forwardedFor, forwarded := r.Header["X-Forwarded-For"], r.Header["Forwarded"]
+	one, two := at, at
+	if len(forwardedFor) > 0 {
+		one = p.last(at, splitForwardedFor(forwardedFor))
+		two = one
+	}
+	if len(forwarded) > 0 {
+		hops, err := splitForwarded(forwarded)
+		if err != nil {
+			return peer
+		}
+		if two = p.last(at, hops); len(forwardedFor) == 0 {
+			one = two
+		}
+	}
+	if one != two || one == at {
+		return peer
+	}
+	return one.String()
+}
+
+// last is the last address of a chain that is not a trusted proxy's.
+func (p Proxies) last(peer netip.Addr, hops []string) netip.Addr {
+	for i := len(hops) - 1; i >= 0 && p.trusts(peer); i-- {
+		hop, ok := parseHop(hops[i])
+		if !ok {
+			break
+		}
+		peer = hop
+	}
+	return peer
+}
+
+// parseHop reads an address with or without a port. An address of IPv6 may stand in brackets, and has to
+// when it has a port.
+func parseHop(text string) (netip.Addr, bool) {
+	a, err := netip.ParseAddr(text)
+	if err != nil {
+		host, port, bracketed := text, "", false
+		if rest, found := strings.CutPrefix(text, "["); found {
+			if host, port, bracketed = strings.Cut(rest, "]"); !bracketed {
+				return netip.Addr{}, false
+			}
+		} else if i := strings.IndexByte(text, ':'); i >= 0 {
+			host, port = text[:i], text[i:]
+		}
+		if a, err = netip.ParseAddr(host); err != nil || a.Is6() != bracketed || !isHopPort(port) {
+			return netip.Addr{}, false
+		}
+	}
+	if a.Zone() != "" { // it means something on the proxy's machine only
+		return netip.Addr{}, false
+	}
+	return a.Unmap(), true
+}
+
+// isHopPort reports whether a text is a colon and a port, which may be a name that hides it (RFC 7239,
+// 6), or nothing.
+func isHopPort(text string) bool {
+	if text == "" {
+		return true
+	}
+	port, found := strings.CutPrefix(text, ":")
+	if name, hidden := strings.CutPrefix(port, "_"); hidden {
+		return found && name != "" && strings.IndexFunc(name, func(r rune) bool { return !isNameCharacter(r) }) < 0
+	}
+	return found && port != "" && len(port) <= 5 && strings.Trim(port, "0123456789") == ""
+}
+
+func isNameCharacter(r rune) bool {
+	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '.' || r == '_' || r == '-'
+}
+
+// splitForwardedFor gives the hops, the client's first.
+func splitForwardedFor(values []string) (hops []string) {
+	for _, value := range values {
+		for hop := range strings.SplitSeq(value, ",") {
+			if hop = strings.Trim(hop, " \t"); hop != "" {
+				hops = append(hops, hop)
+			}
+		}
+	}
+	return hops
+}
+
+// hostOf is the host of HOST:PORT, or the whole text.
+func hostOf(address string) string {
+	if host, _, err := net.SplitHostPort(address); err == nil {
+		return host
+	}
+	return address
+}
