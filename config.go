@@ -18,6 +18,7 @@ import (
 
 	"midas/internal/arm"
 
+	"midas/internal/api/httpx"
 	"midas/internal/api/management"
 )
 
@@ -45,6 +46,12 @@ type Config struct {
 	// server's certificate and the local CA are good for them, for localhost, 127.0.0.1 and ::1,
 	// and for the hosts of Listen and Origin.
 	Names []string `yaml:"names"`
+
+	// TrustedProxies are the reverse proxies in front of the server, by address or by network in CIDR
+	// notation. They are believed when they say in X-Forwarded-For or Forwarded (RFC 7239) from which
+	// address a request comes, which then counts for throttles, log lines and the activity log. Nobody
+	// else is believed, and nothing else is taken from these headers. Default: none
+	TrustedProxies []string `yaml:"trustedProxies"`
 
 	// Store is where state is kept: "pebble:DIR", durable, in a folder; or "memory:", which forgets
 	// everything at the end, except that the next start makes the same tenant, subscription and
@@ -242,6 +249,9 @@ func (c Config) check() error {
 		if err != nil || u.Scheme != "https" || u.Hostname() == "" || c.Origin != "https://"+u.Host {
 			return fmt.Errorf("origin: %q is not https:// with a host and perhaps a port, and nothing after it", c.Origin)
 		}
+	}
+	if _, err := httpx.ParseProxies(c.TrustedProxies); err != nil {
+		return fmt.Errorf("trustedProxies: %w", err)
 	}
 	for _, n := range c.Namespaces {
 		if n != management.AllNamespaces && !management.ValidNamespace(n) {

@@ -29,6 +29,7 @@ data: /var/lib/midas
 listen: :443
 origin: https://midas.example
 names: [midas, 192.0.2.1]
+trustedProxies: [192.0.2.1, 2001:db8::/32]
 store: "memory:"
 cache: 64MiB
 lab: true
@@ -42,7 +43,8 @@ shutdownTimeout: 5s
 `)
 	want := midas.Config{
 		Data: "/var/lib/midas", Listen: ":443", Origin: "https://midas.example", Names: []string{"midas", "192.0.2.1"},
-		Store: "memory:", Cache: 64 << 20, Lab: true, Namespaces: []string{"Microsoft.Web"}, Ops: "127.0.0.1:9090", TokenLifetime: 90 * time.Minute,
+		TrustedProxies: []string{"192.0.2.1", "2001:db8::/32"},
+		Store:          "memory:", Cache: 64 << 20, Lab: true, Namespaces: []string{"Microsoft.Web"}, Ops: "127.0.0.1:9090", TokenLifetime: 90 * time.Minute,
 		Keys:            midas.KeysConfig{RotateEvery: 720 * time.Hour, PublishBefore: time.Hour},
 		Activity:        midas.ActivityConfig{MaxAge: 24 * time.Hour, MaxSize: 1 << 30},
 		Log:             midas.LogConfig{Level: slog.LevelWarn, Format: "json"},

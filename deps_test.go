@@ -42,7 +42,7 @@ var mayImport = map[string]string{
 	// domain
 	"internal/activity":  "internal/arm internal/odata internal/store internal/retention",
 	"internal/directory": "internal/arm internal/store internal/throttle internal/clock",
-	"internal/grant":     "internal/arm internal/store internal/retention",
+	"internal/grant":     "internal/arm internal/store internal/retention internal/throttle",
 	"internal/rbac":      "internal/activity internal/arm internal/odata internal/store",
 	"internal/resource":  "internal/activity internal/arm internal/odata internal/seal internal/store internal/retention",
 	"internal/identity":  "internal/activity internal/arm internal/directory internal/resource internal/store",

@@ -57,7 +57,7 @@ func (s *Server) addMetadata(ctx context.Context, names []string) error {
 		}
 		s.agents = append(s.agents, a)
 		s.metadata = append(s.metadata, "http://"+authority(m.Listen, listeners[0]))
-		s.serving = append(s.serving, serving{Server: s.http(face), listeners: listeners})
+		s.serving = append(s.serving, serving{Server: s.http(face, nil), listeners: listeners})
 	}
 	return nil
 }

@@ -200,7 +200,11 @@ func (s *Server) addMain(listeners []net.Listener, config *tls.Config, names []s
 	for i, l := range listeners {
 		listeners[i] = s.limit.Listener(l)
 	}
-	server := s.http(face)
+	proxies, err := httpx.ParseProxies(s.cfg.TrustedProxies)
+	if err != nil {
+		return fmt.Errorf("trustedProxies: %w", err)
+	}
+	server := s.http(face, proxies)
 	server.TLSConfig = config
 	server.RegisterOnShutdown(face.hosts.Drain)
 	s.serving = append(s.serving, serving{Server: server, listeners: listeners, tls: true})
@@ -218,7 +222,7 @@ func (s *Server) addControl(dir *datadir.Dir) error {
 		return err
 	}
 	s.resources = append(s.resources, l)
-	s.serving = append(s.serving, serving{Server: s.http(control.Handler(online{s.rooms, s.address})), listeners: []net.Listener{l}})
+	s.serving = append(s.serving, serving{Server: s.http(control.Handler(online{s.rooms, s.address}), nil), listeners: []net.Listener{l}})
 	return nil
 }
 
@@ -238,15 +242,16 @@ func (s *Server) addOps(ctx context.Context) error {
 		listeners[i] = serve.NewLimit(opsConnections, opsConnections, s.log).Listener(l)
 	}
 	s.opsURL = "http://" + authority(s.cfg.Ops, listeners[0])
-	s.serving = append(s.serving, serving{Server: s.http(ops.Handler(s.health, s.registry)), listeners: listeners})
+	s.serving = append(s.serving, serving{Server: s.http(ops.Handler(s.health, s.registry), nil), listeners: listeners})
 	return nil
 }
 
-func (s *Server) http(face httpx.Handler) *http.Server {
+// http serves a face. Proxies are believed about the addresses of its clients.
+func (s *Server) http(face httpx.Handler, proxies httpx.Proxies) *http.Server {
 	// Durations are real ones: this clock is the machine's, whatever the rooms are told.
 	return httpx.Server(httpx.New(face, httpx.Options{
 		Log: s.log, Metrics: s.metrics, Now: time.Now, NewID: uuid.NewString, StrictSubdomains: s.cfg.HSTSSubdomains,
-		Answers: s.answers,
+		Answers: s.answers, Proxies: proxies,
 	}), s.log)
 }
 

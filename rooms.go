@@ -127,7 +127,7 @@ func newRooms(ctx context.Context, cfg Config, origin string, dir *datadir.Dir, 
 	}
 	r.grants = &grant.Grants{Store: st, Box: box, Now: r.now, NewID: r.newID, Log: r.log, Retention: r.retention}
 	r.throttle = &throttle.Table{Now: r.now}
-	r.passwords = &throttle.Passwords{Table: r.throttle}
+	r.passwords = &throttle.Passwords{Table: r.throttle, Familiar: r.grants}
 	first := bootstrap.Bootstrap{
 		Dir: dir, Store: st, Directory: r.directory, Resources: r.resources, RBAC: r.rbac,
 		Now: r.now, NewID: r.newID, WellKnown: wellKnown(), Lab: cfg.Lab,

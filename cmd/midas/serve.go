@@ -16,10 +16,11 @@ import (
 
 type serveCommand struct {
 	settings
-	Listen   string   `help:"Where HTTPS is served. Default: ${listen}" placeholder:"HOST:PORT" env:"MIDAS_LISTEN"`
-	Lab      bool     `help:"For laboratories and CI: well-known ids and well-known secrets, see above." env:"MIDAS_LAB"`
-	Metadata []string `help:"Serve the metadata service of a resource to this machine, as if it were that resource; repeatable." placeholder:"ID=HOST:PORT" sep:"none"`
-	Ops      string   `help:"Where health, metrics and profiles are served, in clear. Default: nowhere" placeholder:"HOST:PORT" env:"MIDAS_OPS"`
+	Listen         string   `help:"Where HTTPS is served. Default: ${listen}" placeholder:"HOST:PORT" env:"MIDAS_LISTEN"`
+	Lab            bool     `help:"For laboratories and CI: well-known ids and well-known secrets, see above." env:"MIDAS_LAB"`
+	Metadata       []string `help:"Serve the metadata service of a resource to this machine, as if it were that resource; repeatable." placeholder:"ID=HOST:PORT" sep:"none"`
+	TrustedProxies []string `help:"A reverse proxy, by address or network, that is believed about the addresses of its clients; repeatable." placeholder:"ADDRESS" env:"MIDAS_TRUSTED_PROXIES"`
+	Ops            string   `help:"Where health, metrics and profiles are served, in clear. Default: nowhere" placeholder:"HOST:PORT" env:"MIDAS_OPS"`
 }
 
 // Help is shown by midas serve --help.
@@ -57,6 +58,9 @@ func (c *serveCommand) config() (midas.Config, error) {
 	override(&cfg.Listen, c.Listen)
 	override(&cfg.Ops, c.Ops)
 	cfg.Lab = cfg.Lab || c.Lab
+	if len(c.TrustedProxies) > 0 {
+		cfg.TrustedProxies = c.TrustedProxies
+	}
 	for _, m := range c.Metadata {
 		i := strings.LastIndex(m, "=") // a name may have one
 		if i < 0 {

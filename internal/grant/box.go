@@ -4,11 +4,14 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 )
 
@@ -20,7 +23,10 @@ const maxSealed = 16 << 10
 
 // Box seals what clients and browsers keep for the server, so that they can neither read nor change
 // it. It is safe for concurrent use.
-type Box struct{ aead cipher.AEAD }
+type Box struct {
+	aead cipher.AEAD
+	mac  []byte // the key of digest
+}
 
 // NewBox makes the box from the server's master key, so that what it has sealed outlives a restart
 // and is good at every replica.
@@ -37,7 +43,23 @@ func NewBox(master [32]byte) (*Box, error) {
 	if err != nil {
 		return nil, fmt.Errorf("derive the key for sealing: %w", err)
 	}
-	return &Box{aead: aead}, nil
+	mac, err := hkdf.Key(sha256.New, master[:], nil, "midas sign-in digest", 32)
+	if err != nil {
+		return nil, fmt.Errorf("derive the key for digests: %w", err)
+	}
+	return &Box{aead: aead, mac: mac}, nil
+}
+
+// digest is a hash of texts that nobody can guess or make without the master key (HMAC with SHA-256).
+func (b *Box) digest(purpose string, texts ...string) []byte {
+	h := hmac.New(sha256.New, b.mac)
+	for _, text := range append([]string{purpose}, texts...) {
+		var length [8]byte
+		binary.BigEndian.PutUint64(length[:], uint64(len(text)))
+		_, _ = h.Write(length[:]) // hashes never fail
+		_, _ = io.WriteString(h, text)
+	}
+	return h.Sum(nil)
 }
 
 // Seal gives v as text that is safe in URLs, forms and cookies. It opens for the same purpose only.

@@ -56,10 +56,7 @@ func (g *Grants) Redeem(ctx context.Context, c Code, refresh bool) (refreshToken
 		switch before, err := codes.Get(tx, codeKey(c.TenantID, c.ID)); {
 		case err == nil:
 			replayed = true
-			if before.Family != "" {
-				tx.Delete(familyKey(c.TenantID, before.Family))
-			}
-			return nil
+			return g.endFamily(tx, c.TenantID, before.Family)
 		case !errors.Is(err, ErrInvalid):
 			return err
 		}

@@ -12,6 +12,10 @@
 // A session, by which a browser need not ask for the password again, lies under the hash of the id in the
 // browser's cookie. It is good together with a key that the browser keeps for the server's origin only.
 //
+// A person has at most MaxFamilies families, which a list of theirs counts, and at most MaxFamiliar
+// familiar addresses, from which they have signed in: nobody locks a person out there by guessing from
+// elsewhere (throttle.Passwords).
+//
 // Records lie with the tenant's directory, under d/<tenant>/code/, rt/ and device/. Each has an
 // entry in d//expiry/, in order of time, by which Run finds what is over.
 package grant

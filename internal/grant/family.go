@@ -41,6 +41,9 @@ func (g *Grants) begin(tx store.Tx, granted Grant) (id, refreshToken string, err
 	if err := keep(tx, &families, familyKey(granted.TenantID, id), r, r.Expires); err != nil {
 		return "", "", err
 	}
+	if err := g.list(tx, id, r); err != nil {
+		return "", "", err
+	}
 	refreshToken, err = g.Box.Seal("refresh", sealedRefresh{Tenant: granted.TenantID, Family: id})
 	return id, refreshToken, err
 }
@@ -100,14 +103,16 @@ func (g *Grants) Rotate(ctx context.Context, r Refresh, began time.Time) (refres
 			return nil // another request was faster; both get the same successor
 		case record.Generation > r.sealed.Generation:
 			reused = true
-			tx.Delete(name)
-			return nil
+			return g.endFamily(tx, r.sealed.Tenant, r.sealed.Family)
 		}
 		// A generation that is ahead of the record's is good too: the store was restored from a copy.
 		now := g.Now().UTC()
 		record.Generation, record.Rotated = next.Generation, now
 		if !record.Page {
 			record.Expires = g.now().Add(RefreshLife)
+		}
+		if err := g.list(tx, r.sealed.Family, record); err != nil {
+			return err
 		}
 		return families.Put(tx, name, record)
 	})

@@ -353,8 +353,8 @@ func TestWhatIsOverIsRemoved(t *testing.T) {
 			break
 		}
 	}
-	if n := f.keys(t, "d/"); n != 2 {
-		t.Errorf("%d keys are left, want the family that was used and its entry", n)
+	if n := f.keys(t, "d/"); n != 4 {
+		t.Errorf("%d keys are left, want the family that was used, its user's list, and their entries", n)
 	}
 	f.mustRotate(t, used)
 }

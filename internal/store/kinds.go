@@ -36,6 +36,7 @@ var (
 	DeviceKind           = Kind{"device code", "d/*/device/", 1}
 	DomainIndex          = Kind{"domain", "d/*/domain/", 1}
 	ExpiryIndex          = Kind{"expiry", "d/*/expiry/", 1}
+	FamiliarKind         = Kind{"familiar addresses", "d/*/familiar/", 1} // of a user, by a hash of the name
 	GroupKind            = Kind{"group", "d/*/group/", 1}
 	MemberIndex          = Kind{"group member", "d/*/member/", 1}
 	MemberOfIndex        = Kind{"group membership", "d/*/member-of/", 1}
@@ -49,7 +50,8 @@ var (
 	DirectoryRoleIndex   = Kind{"directory role holder", "d/*/role/", 1}
 	DirectoryRoleOfIndex = Kind{"directory role", "d/*/role-of/", 1}
 	RefreshKind          = Kind{"refresh token family", "d/*/rt/", 1}
-	SessionKind          = Kind{"session", "d/*/session/", 1} // by the hash of its id
+	SessionKind          = Kind{"session", "d/*/session/", 1}                         // by the hash of its id
+	SignInsKind          = Kind{"list of refresh token families", "d/*/sign-ins/", 1} // of a user
 	PrincipalKind        = Kind{"service principal", "d/*/sp/", 1}
 	PrincipalAppIndex    = Kind{"service principal's application", "d/*/sp-app/", 1}
 	TenantKind           = Kind{"tenant", "d/*/tenant/", 1}
@@ -93,6 +95,7 @@ func Kinds() []Kind {
 		DeviceKind,
 		DomainIndex,
 		ExpiryIndex,
+		FamiliarKind,
 		GroupKind,
 		MemberIndex,
 		MemberOfIndex,
@@ -107,6 +110,7 @@ func Kinds() []Kind {
 		DirectoryRoleOfIndex,
 		RefreshKind,
 		SessionKind,
+		SignInsKind,
 		PrincipalKind,
 		PrincipalAppIndex,
 		TenantKind,

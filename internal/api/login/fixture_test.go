@@ -85,6 +85,7 @@ func newFixture(t testing.TB) *fixture {
 		t.Fatal(err)
 	}
 	f.Grants = &grant.Grants{Store: f.store, Box: box, Now: f.time, NewID: newID}
+	f.Passwords.Familiar = f.Grants
 	f.fill(t)
 	return f
 }

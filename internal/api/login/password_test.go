@@ -113,6 +113,16 @@ func TestPasswordsAreNotGuessed(t *testing.T) {
 	from("192.0.2.9", entering(), 0) // nobody has locked her out
 	f.advance(time.Minute)
 	from("192.0.2.30", entering(), 0)
+	// A restart forgets the throttle, and not where she has signed in.
+	table := &throttle.Table{Now: f.time}
+	f.Throttle, f.Passwords = table, &throttle.Passwords{Table: table, Familiar: f.Grants, Everywhere: throttle.Rule{Burst: 6, Refill: time.Minute}}
+	for i := range 100 {
+		f.address = fmt.Sprintf("10.1.%d.1", i)
+		f.post(tokenV2, wrong)
+	}
+	from("10.2.0.1", entering(), 50053)
+	from("192.0.2.9", entering(), 0)
+	f.advance(10 * time.Minute)
 	// Right ones are not counted.
 	for range 5 {
 		from("192.0.2.31", entering(), 0)

@@ -1,0 +1,108 @@
+package grant
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"midas/internal/store"
+	"midas/internal/throttle"
+)
+
+// FamiliarLife is how long an address is a familiar one of a user after a sign-in from it.
+const FamiliarLife = 90 * 24 * time.Hour
+
+// MaxFamiliar is how many familiar addresses a user has. One more takes the place of the oldest.
+const MaxFamiliar = 8
+
+// familiar are the addresses from which a user has signed in, oldest first. They are hashed with a key
+// that the store does not have, because an address by itself could be guessed from its hash.
+type familiar struct {
+	Sources []familiarSource `json:"sources"`
+	Expires time.Time        `json:"expires"` // when the last of them ends
+}
+
+type familiarSource struct {
+	Hash  []byte    `json:"hash"`
+	Since time.Time `json:"since"` // a sign-in, to half of FamiliarLife
+}
+
+var familiars = store.Table[familiar]{Kind: store.FamiliarKind, Missing: ErrInvalid}
+
+// familiarKey names the record of a user name. It is hashed because a name can be longer than a part of
+// a key, and have any character.
+func (g *Grants) familiarKey(tenant, user string) string {
+	sum := g.Box.digest("familiar user", tenant, user)
+	return key(store.FamiliarKind, tenant, hex.EncodeToString(sum))
+}
+
+func (g *Grants) familiarHash(tenant, user string, from throttle.Source) []byte {
+	return g.Box.digest("familiar address", tenant, user, from.Address())
+}
+
+// IsFamiliar implements throttle.Familiar. Tenant and user are folded by the caller.
+func (g *Grants) IsFamiliar(ctx context.Context, tenant, user string, from throttle.Source) (bool, error) {
+	since, err := g.familiarSince(ctx, tenant, user, from)
+	return !since.IsZero(), err
+}
+
+// familiarSince gives the sign-in by which an address is a familiar one, or the zero time.
+func (g *Grants) familiarSince(ctx context.Context, tenant, user string, from throttle.Source) (since time.Time, err error) {
+	name, hash := g.familiarKey(tenant, user), g.familiarHash(tenant, user, from)
+	err = g.Store.View(ctx, func(tx store.Tx) error {
+		since = time.Time{}
+		all, err := familiars.Get(tx, name)
+		if errors.Is(err, ErrInvalid) {
+			return nil
+		}
+		for _, one := range all.Sources {
+			if subtle.ConstantTimeCompare(one.Hash, hash) == 1 && g.isFamiliarNow(one) {
+				since = one.Since
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return time.Time{}, fmt.Errorf("find familiar addresses: %w", err)
+	}
+	return since, nil
+}
+
+func (g *Grants) isFamiliarNow(one familiarSource) bool {
+	return g.now().Before(one.Since.Add(FamiliarLife))
+}
+
+// Remember implements throttle.Familiar. It writes only for an address that is new, or was kept long
+// ago.
+func (g *Grants) Remember(ctx context.Context, tenant, user string, from throttle.Source) error {
+	since, err := g.familiarSince(ctx, tenant, user, from)
+	if err != nil || !since.IsZero() && g.now().Before(since.Add(FamiliarLife/2)) {
+		return err
+	}
+	name, hash := g.familiarKey(tenant, user), g.familiarHash(tenant, user, from)
+	_, err = g.Store.Update(ctx, func(tx store.Tx) error {
+		now := g.now()
+		all, err := familiars.Get(tx, name)
+		if errors.Is(err, ErrInvalid) {
+			err = expireAt(tx, now.Add(FamiliarLife), name)
+		}
+		if err != nil {
+			return err
+		}
+		all.Sources = slices.DeleteFunc(all.Sources, func(one familiarSource) bool {
+			return subtle.ConstantTimeCompare(one.Hash, hash) == 1 || !g.isFamiliarNow(one)
+		})
+		all.Sources = append(all.Sources, familiarSource{Hash: hash, Since: now})
+		all.Sources = all.Sources[max(0, len(all.Sources)-MaxFamiliar):]
+		all.Expires = now.Add(FamiliarLife)
+		return familiars.Put(tx, name, all)
+	})
+	if err != nil {
+		return fmt.Errorf("keep a familiar address: %w", err)
+	}
+	return nil
+}

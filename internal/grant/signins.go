@@ -1,0 +1,104 @@
+package grant
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"midas/internal/arm"
+	"midas/internal/store"
+)
+
+// MaxFamilies is how many families of refresh tokens a person may have: sign-ins that go on without the
+// person. One more ends the oldest of the client that has the most, so that no client can end what the
+// person has granted to others.
+const MaxFamilies = 100
+
+// signIns lists the families of a person, oldest first, so that they stay few.
+type signIns struct {
+	Families []signIn  `json:"families"`
+	Expires  time.Time `json:"expires"` // prolonged while families are used
+}
+
+type signIn struct {
+	ID     string    `json:"id"` // of the family
+	Client string    `json:"client"`
+	Ends   time.Time `json:"ends,omitzero"` // of a page's family, which is not prolonged
+}
+
+var signInLists = store.Table[signIns]{Kind: store.SignInsKind, Missing: ErrInvalid}
+
+func signInsKey(granted Grant) string {
+	return key(store.SignInsKind, granted.TenantID, granted.UserID)
+}
+
+// list adds a family to its person's, and ends those that are too many. It writes only when something
+// changes: the family is new, or the list would end before it does.
+func (g *Grants) list(tx store.Tx, id string, r familyRecord) error {
+	name, now := signInsKey(r.Grant), g.now()
+	all, err := signInLists.Get(tx, name)
+	missing := errors.Is(err, ErrInvalid)
+	if err != nil && !missing {
+		return err
+	}
+	listed := slices.ContainsFunc(all.Families, func(one signIn) bool { return one.ID == id })
+	if listed && now.Add(RefreshLife).Before(all.Expires) {
+		return nil
+	}
+	if missing {
+		if err := expireAt(tx, now.Add(2*RefreshLife), name); err != nil {
+			return err
+		}
+	}
+	if !listed {
+		all.Families = slices.DeleteFunc(all.Families, func(one signIn) bool { return !one.Ends.IsZero() && !now.Before(one.Ends) })
+		for len(all.Families) >= MaxFamilies {
+			i := oldestOfBusiest(all.Families)
+			tx.Delete(familyKey(r.TenantID, all.Families[i].ID))
+			all.Families = slices.Delete(all.Families, i, i+1)
+		}
+		one := signIn{ID: id, Client: arm.Fold(r.ClientID)}
+		if r.Page {
+			one.Ends = r.Expires
+		}
+		all.Families = append(all.Families, one)
+	}
+	all.Expires = now.Add(2 * RefreshLife)
+	return signInLists.Put(tx, name, all)
+}
+
+// oldestOfBusiest is the position of the oldest family of the client that has the most.
+func oldestOfBusiest(families []signIn) (oldest int) {
+	count := make(map[string]int)
+	for _, one := range families {
+		count[one.Client]++
+	}
+	for i, one := range families {
+		if count[one.Client] > count[families[oldest].Client] {
+			oldest = i
+		}
+	}
+	return oldest
+}
+
+// endFamily removes a family, if there is one, and its entry in the list of its person.
+func (g *Grants) endFamily(tx store.Tx, tenant, id string) error {
+	r, err := families.Get(tx, familyKey(tenant, id))
+	if errors.Is(err, ErrInvalid) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	tx.Delete(familyKey(tenant, id))
+	name := signInsKey(r.Grant)
+	all, err := signInLists.Get(tx, name)
+	if errors.Is(err, ErrInvalid) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	all.Families = slices.DeleteFunc(all.Families, func(one signIn) bool { return one.ID == id })
+	return signInLists.Put(tx, name, all)
+}
