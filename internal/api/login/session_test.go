@@ -127,6 +127,9 @@ func TestSessionsEndAtTheServer(t *testing.T) {
 	}{
 		{"sign-out", func(_ *testing.T, _ *fixture, b *browser) { b.get("/" + tenant + "/oauth2/v2.0/logout") }},
 		{"sign-out that is posted", func(_ *testing.T, _ *fixture, b *browser) { b.post("/common/oauth2/logout", url.Values{}) }},
+		{"revokeSignInSessions", func(t *testing.T, f *fixture, _ *browser) {
+			f.update(t, func(tx store.Tx) error { return d(f).RevokeTokens(tx, tenant, aliceID) })
+		}},
 		{"another password", func(t *testing.T, f *fixture, _ *browser) {
 			f.update(t, func(tx store.Tx) error { return d(f).SetPassword(tx, tenant, aliceID, "Another-horse-battery-9") })
 		}},
