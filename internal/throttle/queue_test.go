@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,12 +16,13 @@ import (
 // were.
 type served struct {
 	*throttle.Queue
+	mu     sync.Mutex // for two that are served at once
 	order  []string
 	busy   []string
 	cancel map[string]context.CancelFunc
 }
 
-// comes lets one wait. Its address is at the front of its name: 192.0.2.1#3.
+// comes lets one wait.
 func (s *served) comes(name, address string, familiar bool) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel[name] = cancel
@@ -28,16 +30,26 @@ func (s *served) comes(name, address string, familiar bool) {
 		release, err := s.Acquire(ctx, throttle.Waiter{From: throttle.SourceOf(address), Familiar: familiar})
 		switch {
 		case errors.Is(err, throttle.ErrBusy):
+			s.mu.Lock()
+			defer s.mu.Unlock()
 			s.busy = append(s.busy, name)
 			return
 		case err != nil:
 			return
 		}
+		s.mu.Lock()
 		s.order = append(s.order, name)
+		s.mu.Unlock()
 		time.Sleep(time.Second)
 		release()
 		release() // does nothing
 	}()
+	synctest.Wait()
+}
+
+// settle lets time pass until all that was to happen has happened.
+func settle(d time.Duration) {
+	time.Sleep(d)
 	synctest.Wait()
 }
 
@@ -46,7 +58,7 @@ func inQueue(t *testing.T, slots, waiting int, fn func(s *served)) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &served{Queue: &throttle.Queue{Slots: slots, Waiting: waiting}, cancel: map[string]context.CancelFunc{}}
 		fn(s)
-		time.Sleep(time.Hour)
+		settle(time.Hour)
 		if n := s.Len(); n != 0 {
 			t.Errorf("%d still wait", n)
 		}
@@ -74,7 +86,7 @@ func TestAFloodFromOneAddress(t *testing.T) {
 		for i := range 50 {
 			s.comes(fmt.Sprint("more ", i), "192.0.2.66", false)
 		}
-		time.Sleep(time.Minute)
+		settle(time.Minute)
 		if at := s.position("victim"); at < 0 || at > 2 {
 			t.Errorf("the other address was served after %d hashes, want at most 2: %q", at, s.order)
 		}
@@ -92,7 +104,7 @@ func TestAFloodFromOneNetwork(t *testing.T) {
 		for i := range 100 {
 			s.comes(fmt.Sprint("more ", i), fmt.Sprintf("2001:db8:0:%x::2", i), false)
 		}
-		time.Sleep(time.Minute)
+		settle(time.Minute)
 		if at := s.position("victim"); at < 0 || at > 2 {
 			t.Errorf("the other network was served after %d hashes, want at most 2: %q", at, s.order)
 		}
@@ -109,7 +121,7 @@ func TestManyNetworksTakeTurns(t *testing.T) {
 		}
 		s.comes("victim", "198.51.100.1", false)
 		s.comes("familiar", "198.51.100.2", true)
-		time.Sleep(time.Minute)
+		settle(time.Minute)
 		if at := s.position("victim"); at < 0 || at > 2+10+1 {
 			t.Errorf("served after %d hashes, want one turn of each network: %q", at, s.order)
 		}
@@ -129,7 +141,7 @@ func TestFamiliarOnesDoNotStarveOthers(t *testing.T) {
 		for i := range 100 {
 			s.comes(fmt.Sprint("more ", i), "192.0.2.66", true)
 		}
-		time.Sleep(time.Minute)
+		settle(time.Minute)
 		if at := s.position("stranger"); at < 0 || at > 2 {
 			t.Errorf("the stranger was served after %d hashes, want at most 2: %q", at, s.order)
 		}
@@ -159,7 +171,7 @@ func TestWhoGivesUp(t *testing.T) {
 		if n := s.Len(); n != 1 {
 			t.Errorf("%d wait, want 1", n)
 		}
-		time.Sleep(time.Minute)
+		settle(time.Minute)
 		if got := fmt.Sprint(s.order); got != "[0 2]" {
 			t.Errorf("served %s, want [0 2]", got)
 		}
