@@ -197,12 +197,13 @@ func (s *Server) addMain(listeners []net.Listener, config *tls.Config, names []s
 	if err != nil {
 		return err
 	}
-	for i, l := range listeners {
-		listeners[i] = s.limit.Listener(l)
-	}
 	proxies, err := httpx.ParseProxies(s.cfg.TrustedProxies)
 	if err != nil {
 		return fmt.Errorf("trustedProxies: %w", err)
+	}
+	s.limit.Shared = proxies.Trusts
+	for i, l := range listeners {
+		listeners[i] = s.limit.Listener(l)
 	}
 	server := s.http(face, proxies)
 	server.TLSConfig = config

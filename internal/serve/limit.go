@@ -11,6 +11,11 @@ import (
 // Limit bounds the connections of several listeners together, and those of each address. It is safe for
 // concurrent use.
 type Limit struct {
+	// Shared reports whether an address stands for many clients, as that of a reverse proxy does. Such an
+	// address may have as many connections as there are. Nil reports false. It must be set before the first
+	// connection.
+	Shared func(netip.Addr) bool
+
 	log   *slog.Logger
 	each  int
 	slots chan struct{} // holds one value for each connection
@@ -46,11 +51,12 @@ func (l *Limit) Open() int {
 	return n
 }
 
-// enter counts a connection of an address, unless the address has its share.
-func (l *Limit) enter(from netip.Addr) bool {
+// enter counts a connection of a client, unless the client has its share.
+func (l *Limit) enter(c net.Conn, from netip.Addr) bool {
+	shared := l.Shared != nil && l.Shared(addressOf(c))
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.by[from] >= l.each {
+	if l.by[from] >= l.each && !shared {
 		l.warn("an address has as many connections as one may have; further ones are closed", slog.String("client", from.String()))
 		return false
 	}
@@ -109,7 +115,7 @@ func (l *listener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		from := clientOf(c)
-		if l.limit.enter(from) {
+		if l.limit.enter(c, from) {
 			return &conn{Conn: c, limit: l.limit, from: from}, nil
 		}
 		if tcp, ok := c.(*net.TCPConn); ok {
@@ -128,17 +134,22 @@ func (l *listener) Close() error {
 // clientOf is whom a connection counts for: its address, or the network of 64 bits that a client of IPv6
 // can choose addresses from. What has no address is one client.
 func clientOf(c net.Conn) netip.Addr {
-	tcp, ok := c.RemoteAddr().(*net.TCPAddr)
-	if !ok {
-		return netip.Addr{}
-	}
-	address := tcp.AddrPort().Addr().Unmap().WithZone("")
+	address := addressOf(c)
 	if address.Is6() && !address.IsLoopback() {
 		if network, err := address.Prefix(64); err == nil {
 			return network.Addr()
 		}
 	}
 	return address
+}
+
+// addressOf is the address of a connection's other end; the zero value if it has none.
+func addressOf(c net.Conn) netip.Addr {
+	tcp, ok := c.RemoteAddr().(*net.TCPAddr)
+	if !ok {
+		return netip.Addr{}
+	}
+	return tcp.AddrPort().Addr().Unmap().WithZone("")
 }
 
 // conn ends its count when it is closed, once.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -29,13 +30,14 @@ func TestFilesAreSharedOut(t *testing.T) {
 }
 
 // limited accepts on loopback within a limit, and keeps what it has accepted.
-func limited(t *testing.T, connections, each int) (*serve.Limit, net.Listener, chan net.Conn) {
+func limited(t *testing.T, connections, each int, shared func(netip.Addr) bool) (*serve.Limit, net.Listener, chan net.Conn) {
 	t.Helper()
 	inner, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	limit := serve.NewLimit(connections, each, slog.New(slog.DiscardHandler))
+	limit.Shared = shared
 	l := limit.Listener(inner)
 	accepted := make(chan net.Conn, 100)
 	go func() {
@@ -65,7 +67,7 @@ func dial(t *testing.T, l net.Listener, from string) net.Conn {
 }
 
 func TestOneAddressHasItsShare(t *testing.T) {
-	limit, l, accepted := limited(t, 10, 3)
+	limit, l, accepted := limited(t, 10, 3, nil)
 	var held []net.Conn
 	for range 3 {
 		dial(t, l, "127.0.0.1")
@@ -91,8 +93,27 @@ func TestOneAddressHasItsShare(t *testing.T) {
 	}
 }
 
+// TestAProxyHasMoreThanTheShareOfAnAddress has an address that stands for many clients.
+func TestAProxyHasMoreThanTheShareOfAnAddress(t *testing.T) {
+	proxy := netip.MustParseAddr("127.0.0.2")
+	limit, l, accepted := limited(t, 10, 3, func(a netip.Addr) bool { return a == proxy })
+	for range 6 {
+		dial(t, l, "127.0.0.2")
+		<-accepted
+	}
+	for range 4 {
+		dial(t, l, "127.0.0.1")
+	}
+	for range 3 {
+		<-accepted
+	}
+	if n := limit.Open(); n != 9 {
+		t.Errorf("%d are open; want 6 of the proxy and 3 of the address with a share", n)
+	}
+}
+
 func TestWhatIsAboveTheLimitWaitsForAnEnd(t *testing.T) {
-	_, l, accepted := limited(t, 3, 2)
+	_, l, accepted := limited(t, 3, 2, nil)
 	dial(t, l, "127.0.0.1")
 	first := <-accepted
 	dial(t, l, "127.0.0.1")

@@ -46,7 +46,8 @@ func parseProxy(text string) (netip.Prefix, error) {
 	return p, nil
 }
 
-func (p Proxies) trusts(a netip.Addr) bool {
+// Trusts reports whether an address is that of a trusted proxy.
+func (p Proxies) Trusts(a netip.Addr) bool {
 	for _, one := range p {
 		if one.Contains(a) {
 			return true
@@ -67,7 +68,7 @@ func (p Proxies) client(r *http.Request) string {
 	if err != nil {
 		return peer
 	}
-	if at = at.Unmap().WithZone(""); !p.trusts(at) {
+	if at = at.Unmap().WithZone(""); !p.Trusts(at) {
 		return peer
 	}
 	forwardedFor, forwarded := r.Header["X-Forwarded-For"], r.Header["Forwarded"]
@@ -93,7 +94,7 @@ func (p Proxies) client(r *http.Request) string {
 
 // last is the last address of a chain that is not a trusted proxy's.
 func (p Proxies) last(peer netip.Addr, hops []string) netip.Addr {
-	for i := len(hops) - 1; i >= 0 && p.trusts(peer); i-- {
+	for i := len(hops) - 1; i >= 0 && p.Trusts(peer); i-- {
 		hop, ok := parseHop(hops[i])
 		if !ok {
 			break
