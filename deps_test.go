@@ -29,15 +29,15 @@ var mayImport = map[string]string{
 	"internal/peer":         "",
 	"internal/serve":        "",
 
-	"internal/store/storetest": "internal/store internal/store/pebble",
-	"internal/localca":         "internal/arm internal/atomicfile internal/clock",
-	"internal/truststore":      "internal/atomicfile",
-	"internal/proxy":           "internal/arm internal/azure",
-	"internal/child":           "",
-	"internal/datadir":         "internal/atomicfile",
-	"internal/token":           "internal/arm internal/store internal/retention internal/clock",
-	"internal/host":            "",
-	"internal/agent":           "internal/arm internal/atomicfile internal/clock internal/host",
+	"internal/store/storetest":      "internal/store internal/store/pebble",
+	"internal/localca":              "internal/arm internal/atomicfile internal/clock",
+	"cmd/midas/internal/truststore": "internal/atomicfile",
+	"cmd/midas/internal/proxy":      "internal/arm internal/azure",
+	"cmd/midas/internal/child":      "",
+	"internal/datadir":              "internal/atomicfile",
+	"internal/token":                "internal/arm internal/store internal/retention internal/clock",
+	"internal/host":                 "",
+	"internal/agent":                "internal/arm internal/atomicfile internal/clock internal/host",
 
 	// domain
 	"internal/activity":  "internal/arm internal/odata internal/store internal/retention",
@@ -66,7 +66,7 @@ var mayImport = map[string]string{
 
 	"internal/admin": "internal/arm",
 
-	"cmd/midas": "midas internal/admin internal/azure internal/child internal/proxy internal/truststore",
+	"cmd/midas": "midas internal/admin internal/azure cmd/midas/internal/child cmd/midas/internal/proxy cmd/midas/internal/truststore",
 	"midastest": "midas",
 	"bench":     "internal/localca internal/store internal/store/pebble",
 
@@ -96,7 +96,7 @@ var foreign = map[string]string{
 	"go.uber.org/goleak":                                         "",
 	"github.com/coreos/go-oidc/v3":                               "",
 	"github.com/smallstep/pkcs7":                                 "internal/localca",
-	"golang.org/x/sys":                                           "internal/child internal/clock",
+	"golang.org/x/sys":                                           "cmd/midas/internal/child internal/clock",
 	"google.golang.org/protobuf":                                 "",
 	"github.com/prometheus/client_model":                         "",
 	"github.com/AzureAD/microsoft-authentication-library-for-go": "",

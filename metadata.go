@@ -77,8 +77,8 @@ func (s *Server) enroll(ctx context.Context, id arm.ID) (agent.Credential, error
 		return agent.Credential{}, fmt.Errorf("read the local CA: %w", err)
 	}
 	action := string(fleet.Type) + "/enroll/action"
-	invitation, err := s.rooms.fleet.Invite(ctx, activity.Event{
-		TenantID: s.rooms.admin.TenantID, SubscriptionID: arm.Fold(id.Subscription()), ResourceGroup: id.ResourceGroup(),
+	invitation, err := s.services.fleet.Invite(ctx, activity.Event{
+		TenantID: s.services.admin.TenantID, SubscriptionID: arm.Fold(id.Subscription()), ResourceGroup: id.ResourceGroup(),
 		ResourceID: id.String(), ResourceType: string(id.Type()), Operation: action, Caller: "midas serve --metadata",
 	}, id)
 	var missing *arm.Error

@@ -31,7 +31,7 @@ import (
 type Server struct {
 	cfg      Config
 	log      *slog.Logger
-	rooms    *rooms
+	services *services
 	health   *ops.Health
 	registry *prometheus.Registry
 	metrics  *httpx.Metrics
@@ -86,7 +86,7 @@ func Start(ctx context.Context, cfg Config) (_ *Server, err error) {
 		return nil, err
 	}
 	s.run(context.WithoutCancel(ctx))
-	s.log.InfoContext(ctx, "serving", "endpoint", s.rooms.admin.Endpoint, "ops", s.opsURL, "data", cfg.Data, "store", cfg.Store, "lab", cfg.Lab)
+	s.log.InfoContext(ctx, "serving", "endpoint", s.services.admin.Endpoint, "ops", s.opsURL, "data", cfg.Data, "store", cfg.Store, "lab", cfg.Lab)
 	for _, w := range s.warnings {
 		s.log.WarnContext(ctx, w)
 	}
@@ -133,7 +133,7 @@ func (s *Server) open(ctx context.Context) error {
 	if err := s.register(st); err != nil {
 		return err
 	}
-	if s.rooms, err = newRooms(ctx, s.cfg, origin, dir, st, by); err != nil {
+	if s.services, err = newServices(ctx, s.cfg, origin, dir, st, by); err != nil {
 		return err
 	}
 	config, err := by.config()
@@ -193,7 +193,7 @@ func (s *Server) register(st *opened) (err error) {
 }
 
 func (s *Server) addMain(listeners []net.Listener, config *tls.Config, names []string) error {
-	face, err := s.rooms.front(s.health, names, s.registry)
+	handler, err := s.services.router(s.health, names, s.registry)
 	if err != nil {
 		return err
 	}
@@ -205,9 +205,9 @@ func (s *Server) addMain(listeners []net.Listener, config *tls.Config, names []s
 	for i, l := range listeners {
 		listeners[i] = s.limit.Listener(l)
 	}
-	server := s.http(face, proxies)
+	server := s.http(handler, proxies)
 	server.TLSConfig = config
-	server.RegisterOnShutdown(face.hosts.Drain)
+	server.RegisterOnShutdown(handler.hosts.Drain)
 	s.serving = append(s.serving, serving{Server: server, listeners: listeners, tls: true})
 	return nil
 }
@@ -223,7 +223,7 @@ func (s *Server) addControl(dir *datadir.Dir) error {
 		return err
 	}
 	s.resources = append(s.resources, l)
-	s.serving = append(s.serving, serving{Server: s.http(control.Handler(online{s.rooms, s.address}), nil), listeners: []net.Listener{l}})
+	s.serving = append(s.serving, serving{Server: s.http(control.Handler(online{s.services, s.address}), nil), listeners: []net.Listener{l}})
 	return nil
 }
 
@@ -247,10 +247,10 @@ func (s *Server) addOps(ctx context.Context) error {
 	return nil
 }
 
-// http serves a face. Proxies are believed about the addresses of its clients.
-func (s *Server) http(face httpx.Handler, proxies httpx.Proxies) *http.Server {
-	// Durations are real ones: this clock is the machine's, whatever the rooms are told.
-	return httpx.Server(httpx.New(face, httpx.Options{
+// http makes the HTTP server of a handler. Proxies are believed about the addresses of its clients.
+func (s *Server) http(handler httpx.Handler, proxies httpx.Proxies) *http.Server {
+	// Durations are real ones: this clock is the machine's, whatever the services are told.
+	return httpx.Server(httpx.New(handler, httpx.Options{
 		Log: s.log, Metrics: s.metrics, Now: time.Now, NewID: uuid.NewString, StrictSubdomains: s.cfg.HSTSSubdomains,
 		Answers: s.answers, Proxies: proxies,
 	}), s.log)
@@ -260,7 +260,7 @@ func (s *Server) http(face httpx.Handler, proxies httpx.Proxies) *http.Server {
 func (s *Server) run(ctx context.Context) {
 	ctx, s.stop = context.WithCancel(ctx)
 	s.group, s.failed = errgroup.WithContext(ctx)
-	for _, job := range s.rooms.background() {
+	for _, job := range s.services.background() {
 		s.group.Go(func() error { return job(s.failed) })
 	}
 	for _, a := range s.agents {
@@ -287,7 +287,7 @@ func (s serving) serve(l net.Listener) (err error) {
 
 // online carries out commands in the running server.
 type online struct {
-	*rooms
+	*services
 	address string
 }
 
@@ -303,7 +303,7 @@ func (o online) Dump(ctx context.Context, w io.Writer) error {
 func (o online) RotateKeys(ctx context.Context) (string, error) { return o.keys.Rotate(ctx) }
 
 // Admin is the administrator: its Endpoint is where clients reach the server.
-func (s *Server) Admin() Admin { return s.rooms.admin }
+func (s *Server) Admin() Admin { return s.services.admin }
 
 // CAFile is the file that clients trust.
 func (s *Server) CAFile() string { return s.caFile }

@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"midas"
-	"midas/internal/truststore"
+	"midas/cmd/midas/internal/truststore"
 )
 
 type caCommand struct {

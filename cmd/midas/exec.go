@@ -9,9 +9,9 @@ import (
 	"path/filepath"
 
 	"midas"
-	"midas/internal/child"
-	"midas/internal/proxy"
-	"midas/internal/truststore"
+	"midas/cmd/midas/internal/child"
+	"midas/cmd/midas/internal/proxy"
+	"midas/cmd/midas/internal/truststore"
 )
 
 type execCommand struct {

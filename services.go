@@ -37,8 +37,8 @@ import (
 // clock tells the time. It is passed on, so that one day a laboratory can move it.
 type clock = func() time.Time
 
-// rooms are the services of one server over one store.
-type rooms struct {
+// services are the services of one server over one store.
+type services struct {
 	cfg    Config
 	origin string
 	dir    *datadir.Dir
@@ -71,9 +71,9 @@ type rooms struct {
 // userDataPurpose names the key that seals user data in the store. Another name could not open them.
 const userDataPurpose = "midas user data"
 
-// newRooms wires the services and makes what the first start makes.
-func newRooms(ctx context.Context, cfg Config, origin string, dir *datadir.Dir, st *opened, by authorities) (*rooms, error) {
-	r := &rooms{cfg: cfg, origin: origin, dir: dir, store: st, log: cfg.logger(), now: time.Now, newID: uuid.NewString, documents: by.local.Signer(), authorities: by}
+// newServices wires the services and makes what the first start makes.
+func newServices(ctx context.Context, cfg Config, origin string, dir *datadir.Dir, st *opened, by authorities) (*services, error) {
+	r := &services{cfg: cfg, origin: origin, dir: dir, store: st, log: cfg.logger(), now: time.Now, newID: uuid.NewString, documents: by.local.Signer(), authorities: by}
 	if err := r.openMaster(); err != nil {
 		return nil, err
 	}
@@ -137,7 +137,7 @@ func newRooms(ctx context.Context, cfg Config, origin string, dir *datadir.Dir, 
 }
 
 // openMaster reads the master key. A store in memory ends before anyone could need it again.
-func (r *rooms) openMaster() (err error) {
+func (r *services) openMaster() (err error) {
 	if r.cfg.Store != memoryStore {
 		r.master, err = r.dir.Master()
 		return err
@@ -149,13 +149,13 @@ func (r *rooms) openMaster() (err error) {
 }
 
 // background is what runs beside the requests, until its context ends.
-func (r *rooms) background() []func(context.Context) error {
+func (r *services) background() []func(context.Context) error {
 	return []func(context.Context) error{r.keys.Run, r.activity.Run, r.resources.Run, r.grants.Run, r.fleet.Run, r.directory.Run, r.retention.Run, r.authorities.judge(r.log)}
 }
 
-// front is the face of the main listener. The names are those under which the server is reached,
+// router makes the handler of the main listener. The names are those under which the server is reached,
 // besides localhost and addresses.
-func (r *rooms) front(health *ops.Health, names []string, reg prometheus.Registerer) (*front, error) {
+func (r *services) router(health *ops.Health, names []string, reg prometheus.Registerer) (*router, error) {
 	pages, err := arm.NewPages(r.master)
 	if err != nil {
 		return nil, err
@@ -166,7 +166,7 @@ func (r *rooms) front(health *ops.Health, names []string, reg prometheus.Registe
 		Activity: r.activity, Store: r.store, Pages: pages, Now: r.now, NewID: r.newID,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("make the management face: %w", err)
+		return nil, fmt.Errorf("make the management API: %w", err)
 	}
 	signIn := &login.Handler{
 		Directory: r.directory, Grants: r.grants, Minter: r.minter, Tokens: r.verifier, HomeTenant: r.admin.TenantID,
@@ -177,7 +177,7 @@ func (r *rooms) front(health *ops.Health, names []string, reg prometheus.Registe
 		Origin: r.origin, Tokens: r.verifier, Directory: r.directory, Rights: r.rbac, Passwords: r.passwords, Store: r.store, Pages: pages, Now: r.now, NewID: r.newID,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("make the Graph face: %w", err)
+		return nil, fmt.Errorf("make the Graph API: %w", err)
 	}
 	signIns, err := hosts.NewSignIns(reg)
 	if err != nil {
@@ -187,5 +187,5 @@ func (r *rooms) front(health *ops.Health, names []string, reg prometheus.Registe
 		Fleet: r.fleet, Directory: r.directory, Minter: r.minter, Documents: r.documents, Log: r.log, SignIns: signIns,
 		Now: r.now, TokenLife: r.cfg.IdentityTokenLifetime,
 	})
-	return &front{names: nameSet(names), health: health, login: signIn, management: arms, graph: graphs, hosts: agents}, nil
+	return &router{names: nameSet(names), health: health, login: signIn, management: arms, graph: graphs, hosts: agents}, nil
 }

@@ -27,7 +27,7 @@ func as(t *testing.T, s *midas.Server, host, path, caFile string) (int, string) 
 	return get(t, &http.Client{Transport: transport}, "https://"+host+path)
 }
 
-func TestAzureNamesLeadToTheirFaces(t *testing.T) {
+func TestAzureNamesLeadToTheirAPIs(t *testing.T) {
 	cfg := quiet(t)
 	s := start(t, cfg)
 	azureCA := filepath.Join(cfg.Data, "azure-ca", "ca.pem")

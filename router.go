@@ -12,13 +12,13 @@ import (
 	"midas/internal/ops"
 )
 
-// front sends each request of the main listener to its face: by the host that it names, if that is
+// router sends each request of the main listener to the API that serves it: by the host that it names, if that is
 // one of Azure's, else by its path.
 //
 // A name that is neither Azure's nor the server's own is refused. Browsers take whatever a name
 // leads to for one site, so that a page of somebody else could otherwise have its name lead here
 // and then read what this server answers.
-type front struct {
+type router struct {
 	names      map[string]bool // of the server itself, besides addresses
 	health     *ops.Health
 	login      httpx.Handler
@@ -37,20 +37,20 @@ func nameSet(names []string) map[string]bool {
 }
 
 // Serve implements httpx.Handler.
-func (f *front) Serve(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
-	f.face(r).Serve(w, r, ev)
+func (f *router) Serve(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
+	f.handler(r).Serve(w, r, ev)
 }
 
-// Refuse implements httpx.Refuser: the face that would have served the request words the refusal.
-func (f *front) Refuse(w http.ResponseWriter, r *http.Request, ev *httpx.Event, status int) {
-	if face, ok := f.face(r).(httpx.Refuser); ok {
-		face.Refuse(w, r, ev, status)
+// Refuse implements httpx.Refuser: the API that would have served the request words the refusal.
+func (f *router) Refuse(w http.ResponseWriter, r *http.Request, ev *httpx.Event, status int) {
+	if h, ok := f.handler(r).(httpx.Refuser); ok {
+		h.Refuse(w, r, ev, status)
 		return
 	}
 	httpx.Refuse(w, ev, status)
 }
 
-func (f *front) face(r *http.Request) httpx.Handler {
+func (f *router) handler(r *http.Request) httpx.Handler {
 	switch azure.FaceOf(r.Host) {
 	case azure.Management:
 		return f.management
@@ -80,7 +80,7 @@ func (f *front) face(r *http.Request) httpx.Handler {
 
 // own tells whether a host is this server. Addresses are: what a browser was led to by a name comes
 // under that name.
-func (f *front) own(host string) bool {
+func (f *router) own(host string) bool {
 	name := azure.Name(host)
 	if f.names[name] {
 		return true
@@ -89,7 +89,7 @@ func (f *front) own(host string) bool {
 	return err == nil
 }
 
-// misdirected refuses a host that no face stands for.
+// misdirected refuses a host name that belongs to no API.
 func misdirected(w http.ResponseWriter, _ *http.Request, ev *httpx.Event) {
 	ev.Face, ev.Operation, ev.ErrorCode = "front", "misdirected", "MisdirectedRequest"
 	var body struct {

@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"testing"
 
-	"midas/internal/child"
+	"midas/cmd/midas/internal/child"
 )
 
 func TestStatusIsTheCommands(t *testing.T) {

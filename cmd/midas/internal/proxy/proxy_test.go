@@ -17,7 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
-	"midas/internal/proxy"
+	"midas/cmd/midas/internal/proxy"
 )
 
 // lines collects what is reported.

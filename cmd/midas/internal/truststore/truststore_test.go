@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"midas/internal/truststore"
+	"midas/cmd/midas/internal/truststore"
 )
 
 // machine is a made-up system with a folder and a command.

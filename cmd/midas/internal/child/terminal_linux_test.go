@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"midas/internal/child"
+	"midas/cmd/midas/internal/child"
 )
 
 // TestMain lets a test run this binary as a program that runs a command.
