@@ -112,7 +112,7 @@ func newServices(ctx context.Context, cfg Config, origin string, dir *datadir.Di
 	if err := r.resources.RemoveSecrets(ctx, r.compute.AdoptUserData); err != nil {
 		r.log.WarnContext(ctx, "stored resources may still hold secrets, which are not shown; the next start tries again", "cause", err)
 	}
-	owners[identity.Type.Key()], r.resources.Blocks = r.identities, identity.BlockOwner{Service: r.identities}
+	owners[identity.Type.Key()], r.resources.Identities = r.identities, identity.ManagedServiceIdentityOwner{Service: r.identities}
 	keys := cfg.keys(st, r.master, r.log, r.now)
 	keys.Retention = r.retention
 	if r.keys, err = token.OpenKeys(ctx, keys); err != nil {

@@ -1,11 +1,11 @@
-// Package compute is what Azure's machines have beyond other resources: virtual machines and
-// machines elsewhere have an id of their own, and a uniform scale set has as many machines as its
-// capacity says.
+// Package compute implements what virtual machines, scale sets and Azure Arc machines have beyond other
+// resources: virtual machines and Arc machines get a unique id, and a uniform scale set has as many
+// machines as its capacity says.
 //
-// Nothing runs. A machine here is the name under which a real host enrols, and its identity block
-// says who the programs on that host are. The machines of a scale set are nested resources that
-// Midas makes and ends; their numbers are never given twice, so that a host that stands for one
-// never comes to stand for a later one.
+// Midas starts no machines. A machine is an ARM resource for which a real host enrolls; its identities
+// are those that programs on the host get tokens for. The machines of a scale set are nested resources
+// that Midas creates and deletes. The number of a deleted machine is not used again, so a host that was
+// enrolled for it cannot act for a later machine.
 package compute
 
 import (

@@ -53,7 +53,7 @@ type Authority interface {
 
 // Identities tells who the workloads on a resource may be.
 type Identities interface {
-	BlockOf(ctx context.Context, id arm.ID) (identity.Block, error)
+	ResourceIdentity(ctx context.Context, id arm.ID) (identity.ManagedServiceIdentity, error)
 	Workload(ctx context.Context, id arm.ID, sel identity.Selector) (identity.Principal, error)
 }
 

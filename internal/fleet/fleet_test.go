@@ -79,7 +79,7 @@ func setup(t *testing.T) *bench {
 		Logger: slog.New(slog.DiscardHandler),
 	})
 	b.identities = identity.New(identity.Config{Resources: b.resources, Directory: dir, Log: log, Store: b.store, Now: b.clock, NewID: uuid.NewString})
-	b.resources.Owners[identity.Type.Key()], b.resources.Blocks = b.identities, identity.BlockOwner{Service: b.identities}
+	b.resources.Owners[identity.Type.Key()], b.resources.Identities = b.identities, identity.ManagedServiceIdentityOwner{Service: b.identities}
 	ca, err := localca.OpenHosts(t.TempDir(), b.clock)
 	must(t, err)
 	b.Fleet = fleet.New(fleet.Config{

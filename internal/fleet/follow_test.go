@@ -16,12 +16,12 @@ import (
 // counted counts how often a state is computed.
 type counted struct {
 	fleet.Identities
-	blocks atomic.Int64
+	computed atomic.Int64
 }
 
-func (c *counted) BlockOf(ctx context.Context, id arm.ID) (identity.Block, error) {
-	c.blocks.Add(1)
-	return c.Identities.BlockOf(ctx, id)
+func (c *counted) ResourceIdentity(ctx context.Context, id arm.ID) (identity.ManagedServiceIdentity, error) {
+	c.computed.Add(1)
+	return c.Identities.ResourceIdentity(ctx, id)
 }
 
 func TestStateIsComputedOnceForAllWhoWait(t *testing.T) {
@@ -54,7 +54,7 @@ func TestStateIsComputedOnceForAllWhoWait(t *testing.T) {
 		})
 	}
 	ready.Wait()
-	before := count.blocks.Load()
+	before := count.computed.Load()
 	b.make(t, vm, "Microsoft.Compute/virtualMachines", `{"a":1}`)
 	all.Wait()
 	version := (<-got).Version
@@ -64,8 +64,8 @@ func TestStateIsComputedOnceForAllWhoWait(t *testing.T) {
 		}
 	}
 	// The first round may be computed twice, because Run begins by waking everybody.
-	if before > 2 || count.blocks.Load()-before > 2 {
-		t.Errorf("computed %d times before the change and %d times after it", before, count.blocks.Load()-before)
+	if before > 2 || count.computed.Load()-before > 2 {
+		t.Errorf("computed %d times before the change and %d times after it", before, count.computed.Load()-before)
 	}
 }
 

@@ -38,7 +38,7 @@ func (f *Fleet) State(ctx context.Context, h Host) (host.State, error) {
 
 // principals are all that a workload on the resource may be now.
 func (f *Fleet) principals(ctx context.Context, id arm.ID) ([]host.Principal, error) {
-	block, err := f.Identities.BlockOf(ctx, carrier(id))
+	block, err := f.Identities.ResourceIdentity(ctx, carrier(id))
 	if err != nil {
 		return nil, err
 	}

@@ -131,8 +131,8 @@ func (f *Fleet) told(ctx context.Context, change store.Change) error {
 		return nil
 	}
 	switch key := change.Key; {
-	case store.BlockKind.Holds(key):
-		f.watchers.wake(key[len(store.BlockKind.Keys):])
+	case store.ResourceIdentityKind.Holds(key):
+		f.watchers.wake(key[len(store.ResourceIdentityKind.Keys):])
 	case store.ResourceKind.Holds(key): // it may be an identity
 		resource := key[len(store.ResourceKind.Keys):]
 		f.watchers.wake(resource)
@@ -172,7 +172,7 @@ var principals = store.Table[struct {
 var identityPath = "/providers/" + identity.Type.Key() + "/"
 
 // toldOfPrincipal wakes those who may be a managed identity that was changed, by the resource that its
-// principal names. One that was deleted went with its identity or its block.
+// principal names. Deleting a principal also changes its identity's record or that of its resource's identity.
 func (f *Fleet) toldOfPrincipal(ctx context.Context, change store.Change) error {
 	if change.Deleted {
 		return nil

@@ -37,8 +37,8 @@ type carrier struct {
 // assign changes the block of a resource and returns what it is then. Nothing is written before all
 // is known to be allowed. Every identity that is named must exist, and is guarded: should it be
 // deleted meanwhile, the transaction runs again.
-func (s *Service) assign(ctx context.Context, tx store.Tx, c carrier, a Assignment) (was, is Block, err error) {
-	was, err = s.block(tx, c.id)
+func (s *Service) assign(ctx context.Context, tx store.Tx, c carrier, a Assignment) (was, is ManagedServiceIdentity, err error) {
+	was, err = s.resourceIdentity(tx, c.id)
 	if err != nil || a.Keep {
 		return was, was, err
 	}
@@ -61,9 +61,9 @@ func (s *Service) assign(ctx context.Context, tx store.Tx, c carrier, a Assignme
 	if err := missing(c, attach, named); err != nil {
 		return was, was, err
 	}
-	is = Block{Type: None, TenantID: c.rec.TenantID, PrincipalID: was.PrincipalID, ClientID: was.ClientID}
+	is = ManagedServiceIdentity{Type: None, TenantID: c.rec.TenantID, PrincipalID: was.PrincipalID, ClientID: was.ClientID}
 	is.references = was.merged(a, attach, detach, named)
-	if err := checkBlock(c, a, is); err != nil {
+	if err := checkIdentity(c, a, is); err != nil {
 		return was, was, err
 	}
 	if is, err = s.settle(tx, c, a, is); err != nil {
@@ -95,7 +95,7 @@ func (s *Service) named(tx store.Tx, ids []arm.ID) (map[string]*Identity, error)
 
 // lacks gives the identities that the block does not have. One that has been deleted and made again
 // since it was assigned is another identity.
-func (b Block) lacks(attach []arm.ID, named map[string]*Identity) (fresh []arm.ID) {
+func (b ManagedServiceIdentity) lacks(attach []arm.ID, named map[string]*Identity) (fresh []arm.ID) {
 	for _, id := range attach {
 		found := named[id.Key()]
 		if i := b.find(id); i < 0 || found == nil || b.references[i].PrincipalID != found.PrincipalID {
@@ -105,13 +105,13 @@ func (b Block) lacks(attach []arm.ID, named map[string]*Identity) (fresh []arm.I
 	return fresh
 }
 
-func (b Block) find(id arm.ID) int {
+func (b ManagedServiceIdentity) find(id arm.ID) int {
 	return slices.IndexFunc(b.references, func(r reference) bool { return r.id.Key() == id.Key() })
 }
 
 // merged is what the block refers to after the change: in the order and the spelling of the first
 // assignment.
-func (b Block) merged(a Assignment, attach, detach []arm.ID, named map[string]*Identity) []reference {
+func (b ManagedServiceIdentity) merged(a Assignment, attach, detach []arm.ID, named map[string]*Identity) []reference {
 	if !a.user() {
 		return nil
 	}
@@ -138,7 +138,7 @@ func (b Block) merged(a Assignment, attach, detach []arm.ID, named map[string]*I
 }
 
 // settle makes or ends the system-assigned principal, and gives the block its final form.
-func (s *Service) settle(tx store.Tx, c carrier, a Assignment, is Block) (Block, error) {
+func (s *Service) settle(tx store.Tx, c carrier, a Assignment, is ManagedServiceIdentity) (ManagedServiceIdentity, error) {
 	switch {
 	case a.system() && is.PrincipalID == "":
 		is.PrincipalID, is.ClientID = s.NewID(), s.NewID()
@@ -156,13 +156,13 @@ func (s *Service) settle(tx store.Tx, c carrier, a Assignment, is Block) (Block,
 		}
 		is.PrincipalID, is.ClientID = "", ""
 	}
-	return blockOf(blockRecord{
+	return identityFromStored(storedIdentity{
 		Resource: c.rec.ID, TenantID: is.TenantID, PrincipalID: is.PrincipalID, ClientID: is.ClientID, Assigned: is.references,
 	})
 }
 
 // relate keeps note of who uses which identity.
-func relate(tx store.Tx, id arm.ID, was, is Block) {
+func relate(tx store.Tx, id arm.ID, was, is ManagedServiceIdentity) {
 	for _, r := range was.references {
 		if is.find(r.id) < 0 {
 			resource.Dissociate(tx, r.id, id)

@@ -118,7 +118,7 @@ func (r *Restrictions) allows(typ arm.Type) bool {
 }
 
 // checkBlock refuses a block whose type and identities do not fit.
-func checkBlock(c carrier, a Assignment, is Block) error {
+func checkIdentity(c carrier, a Assignment, is ManagedServiceIdentity) error {
 	switch {
 	case a.user() && len(is.references) == 0:
 		return errOperation(c, "The request format was unexpected, a UserAssigned identity type should contain: userAssignedIdentities")

@@ -15,7 +15,7 @@ import (
 // Carrier is a resource of any type with its identity block.
 type Carrier struct {
 	resource.Record
-	Block Block
+	Identity ManagedServiceIdentity
 
 	// Fresh are the positions in Block.UserAssigned of what the write that gave this Carrier has
 	// assigned.
@@ -68,11 +68,11 @@ func (s *Service) writeCarrier(ctx context.Context, ev activity.Event, w Write) 
 			return err
 		}
 		if !w.Identity.Keep {
-			if rec.Carried, err = putBlock(tx, c.id, is); err != nil {
+			if rec.Carried, err = putResourceIdentity(tx, c.id, is); err != nil {
 				return err
 			}
 		}
-		out = Carrier{Record: rec, Block: is, Fresh: map[int]bool{}}
+		out = Carrier{Record: rec, Identity: is, Fresh: map[int]bool{}}
 		for n, r := range is.references {
 			if i := was.find(r.id); i < 0 || was.references[i].PrincipalID != r.PrincipalID {
 				out.Fresh[n] = true
@@ -146,7 +146,7 @@ func (s *Service) FindCarrier(ctx context.Context, id arm.ID) (out Carrier, err 
 		if out.Record, err = s.Resources.Get(tx, id); err != nil {
 			return err
 		}
-		out.Block, err = s.block(tx, id)
+		out.Identity, err = s.resourceIdentity(tx, id)
 		return err
 	})
 	return out, err
@@ -160,17 +160,17 @@ func (s *Service) Carriers(ctx context.Context, page *resource.Page) ([]Carrier,
 		all = all[:0]
 		size := 0
 		for i, rec := range page.Records {
-			c := Carrier{Record: rec, Block: Block{Type: None}}
+			c := Carrier{Record: rec, Identity: ManagedServiceIdentity{Type: None}}
 			if rec.Carried > 0 {
 				id, err := arm.ParseID(rec.ID)
 				if err != nil {
 					return err
 				}
-				if c.Block, err = s.block(tx, id); err != nil {
+				if c.Identity, err = s.resourceIdentity(tx, id); err != nil {
 					return err
 				}
 			}
-			if size += rec.Size + c.Block.size(); size > arm.PageBytes && i > 0 {
+			if size += rec.Size + c.Identity.size(); size > arm.PageBytes && i > 0 {
 				page.Cut(i)
 				return nil
 			}

@@ -9,32 +9,32 @@ import (
 	"midas/internal/store"
 )
 
-// Inconsistencies looks through the identity blocks of all resources, and yields those that are not of
-// the resource that their key names, or that name identities by ids which cannot be read. An error of
-// the store is the last that it yields.
+// Inconsistencies checks the stored identity of every resource. It yields an error for each record whose
+// key names another resource, and for each that refers to an identity by an invalid id. It stops after an
+// error of the store.
 func Inconsistencies(tx store.Tx) iter.Seq[error] {
 	return func(yield func(error) bool) {
-		for kept, err := range tx.Scan(store.Range{Prefix: store.BlockKind.Keys}) {
+		for kept, err := range tx.Scan(store.Range{Prefix: store.ResourceIdentityKind.Keys}) {
 			if err != nil {
 				yield(err)
 				return
 			}
-			if err := checkBlockRecord(kept); err != nil && !yield(fmt.Errorf("%s: %w", kept.Key, err)) {
+			if err := checkStoredIdentity(kept); err != nil && !yield(fmt.Errorf("%s: %w", kept.Key, err)) {
 				return
 			}
 		}
 	}
 }
 
-func checkBlockRecord(kept store.Record) error {
-	r, err := blocks.Decode(kept)
+func checkStoredIdentity(kept store.Record) error {
+	r, err := storedIdentities.Decode(kept)
 	if err != nil {
 		return err
 	}
-	if err := arm.CheckKey(r.Resource, strings.TrimPrefix(kept.Key, store.BlockKind.Keys)); err != nil {
+	if err := arm.CheckKey(r.Resource, strings.TrimPrefix(kept.Key, store.ResourceIdentityKind.Keys)); err != nil {
 		return err
 	}
-	b, err := blockOf(r)
+	b, err := identityFromStored(r)
 	if err != nil {
 		return err
 	}

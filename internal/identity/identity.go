@@ -1,14 +1,15 @@
-// Package identity is what Midas is for: managed identities, and who may be which.
+// Package identity manages user-assigned and system-assigned managed identities, and decides which of them
+// the workloads on a resource may use.
 //
 // A user-assigned identity is an ARM resource and, in the directory of its subscription's tenant, a
-// service principal without any credential. Both are made and ended in one transaction. The
+// service principal without any credential. One transaction creates both, and one deletes both. The
 // resource is found by its id; the principal, which names its resource, by its object id or its
-// client id. A new identity of an old name is another identity: it gets new ids, so role
-// assignments and references of the old one do not come back to life.
+// client id. An identity that is created under the name of a deleted one gets new ids, so role assignments
+// and references of the old one do not apply to it.
 //
-// A resource of any type can carry identities: its Block has a system-assigned principal, which
-// lives and dies with it, references to user-assigned identities, or both. Workload tells who the
-// programs on a resource are.
+// A resource of any type can have identities. Its ManagedServiceIdentity has a system-assigned principal,
+// which is deleted with the resource, references to user-assigned identities, or both. Workload selects the
+// identity that a program on a resource gets tokens for.
 package identity
 
 import (
@@ -65,11 +66,11 @@ type Config struct {
 	NewID     func() string
 }
 
-// Service is the room's door.
+// Service manages user-assigned identities and the identities of resources.
 type Service struct {
 	Config
-	decoded store.Decoded[Identity]
-	blocks  store.Decoded[Block]
+	decoded           store.Decoded[Identity]
+	decodedIdentities store.Decoded[ManagedServiceIdentity]
 }
 
 // New makes the service.

@@ -209,7 +209,7 @@ func newService(t testing.TB) *identity.Service {
 		Log: log, Store: st, Now: time.Now, NewID: uuid.NewString, Scopes: noScopes{},
 		Owners: map[string]resource.Owner{identity.Type.Key(): s}, Logger: slog.New(slog.DiscardHandler),
 	})
-	s.Resources.Blocks = identity.BlockOwner{Service: s}
+	s.Resources.Identities = identity.ManagedServiceIdentityOwner{Service: s}
 	_, err := st.Update(t.Context(), func(tx store.Tx) error {
 		return s.Resources.EnsureSubscription(tx, tenant, strings.TrimPrefix(sub, "/subscriptions/"), "Test")
 	})

@@ -46,7 +46,7 @@ func (s *Service) Workload(ctx context.Context, id arm.ID, sel Selector) (p Prin
 		if carrier.Type.Is(ScaleSetInstance) {
 			id = id.Parent()
 		}
-		b, err := s.block(tx, id)
+		b, err := s.resourceIdentity(tx, id)
 		if err != nil {
 			return err
 		}
@@ -71,7 +71,7 @@ func (s *Service) Workload(ctx context.Context, id arm.ID, sel Selector) (p Prin
 }
 
 // choose gives the object id of the selected identity.
-func (b Block) choose(sel Selector) (string, error) {
+func (b ManagedServiceIdentity) choose(sel Selector) (string, error) {
 	if sel == (Selector{}) {
 		switch {
 		case b.PrincipalID != "":

@@ -23,7 +23,7 @@ const (
 )
 
 // cost is how many store operations the end of a record takes: its own two keys, what the Owner of
-// its type uses, and the keys of its identity block.
+// its type uses, and the keys of its identity.
 func (s *Service) cost(rec Record) int {
 	cost := 2 + rec.Carried
 	if rec.Carried > 0 {

@@ -53,7 +53,7 @@ type Record struct {
 	// Numbered counts the nested resources that got a number for a name, so that no number is given
 	// twice.
 	Numbered int `json:"numbered,omitempty"`
-	// Carried is how many keys hang on the resource's identity block; 0 when it has none.
+	// Carried is the number of store keys that the resource's identity uses; 0 without an identity.
 	Carried int `json:"carried,omitempty"`
 
 	// UserData is what programs on a virtual machine read from its metadata service, sealed; see
@@ -73,7 +73,7 @@ func (r Record) Clone() Record {
 }
 
 // Owner ends what belongs to a resource, in the transaction that deletes the record. The Owner of a
-// type may use at most eight store operations, that of the identity blocks as many as Carried says.
+// type may use at most eight store operations, that of the identities as many as Carried says.
 type Owner interface {
 	Deleted(tx store.Tx, rec Record) error
 }
@@ -87,13 +87,13 @@ type Scopes interface {
 
 // Config is what a Service needs. All fields but Types, UserData and Ending must be set.
 type Config struct {
-	Log    *activity.Log
-	Store  store.Store
-	Now    func() time.Time
-	NewID  func() string
-	Owners map[string]Owner // by folded type
-	Blocks Owner            // of the identity blocks that resources of any type carry
-	Scopes Scopes
+	Log        *activity.Log
+	Store      store.Store
+	Now        func() time.Time
+	NewID      func() string
+	Owners     map[string]Owner // by folded type
+	Identities Owner            // of the identities of resources of any type
+	Scopes     Scopes
 	// Workers carry out operations that are not deletions, by their kind.
 	Workers map[string]Worker
 	Logger  *slog.Logger
@@ -318,7 +318,7 @@ func (s *Service) Remove(tx store.Tx, id arm.ID, rec Record) error {
 	tx.Delete(recordKey(id))
 	tx.Delete(typeKey(id))
 	if rec.Carried > 0 {
-		if err := s.Blocks.Deleted(tx, rec); err != nil {
+		if err := s.Identities.Deleted(tx, rec); err != nil {
 			return err
 		}
 	}

@@ -75,7 +75,7 @@ func (h *Handler) getSystemIdentity(ctx context.Context, r *Request) (*Response,
 	if err != nil {
 		return nil, err
 	}
-	if found.Block.PrincipalID == "" {
+	if found.Identity.PrincipalID == "" {
 		return nil, arm.Errorf(http.StatusNotFound, "ResourceNotFound",
 			"The resource '%s' has no system-assigned managed identity.", scope)
 	}

@@ -14,7 +14,7 @@ import (
 // TestRecordsOfANewerMidasAreFaultsOfOurs: nothing of a record that this Midas does not understand is
 // shown or believed, whichever record of a request it is.
 func TestRecordsOfANewerMidasAreFaultsOfOurs(t *testing.T) {
-	for _, kind := range []store.Kind{store.ResourceKind, store.BlockKind, store.AssignmentKind, store.AssignmentCount, store.EventKind, store.PrincipalKind} {
+	for _, kind := range []store.Kind{store.ResourceKind, store.ResourceIdentityKind, store.AssignmentKind, store.AssignmentCount, store.EventKind, store.PrincipalKind} {
 		t.Run(kind.Name, func(t *testing.T) {
 			s := newStack(t)
 			s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"eastus"}`)

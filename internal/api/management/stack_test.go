@@ -96,7 +96,7 @@ func makeStack(t testing.TB, now func() time.Time, change func(*management.Handl
 	})
 	s.rbac.Scope = s.resources.Lasting
 	s.identities = identity.New(identity.Config{Resources: s.resources, Directory: s.directory, Log: s.log, Store: s.store, Now: now, NewID: uuid.NewString})
-	s.resources.Owners[identity.Type.Key()], s.resources.Blocks = s.identities, identity.BlockOwner{Service: s.identities}
+	s.resources.Owners[identity.Type.Key()], s.resources.Identities = s.identities, identity.ManagedServiceIdentityOwner{Service: s.identities}
 	pages, err := arm.NewPages([32]byte{2})
 	must(t, err)
 	metrics, err := httpx.NewMetrics(prometheus.NewRegistry())

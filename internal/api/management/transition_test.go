@@ -28,7 +28,7 @@ type vmAnswer struct {
 	Properties struct{ ProvisioningState, VMID string }
 }
 
-// blockState names what a machine's block is: "SU ab" has a system-assigned identity and the
+// identityState names the identities of a machine: "SU ab" has a system-assigned identity and the
 // user-assigned a and b.
 func (a vmAnswer) state(t *testing.T) string {
 	t.Helper()
@@ -46,7 +46,7 @@ func (a vmAnswer) state(t *testing.T) string {
 	return strings.TrimSpace(kind + " " + names)
 }
 
-// TestEveryIdentityTypeBecomesEveryOther goes from each state of a block to each other by PUT and by
+// TestEveryIdentityTypeBecomesEveryOther goes from each set of identities to each other by PUT and by
 // PATCH. The table says what becomes of it, or the refusal.
 func TestEveryIdentityTypeBecomesEveryOther(t *testing.T) {
 	s := newStack(t)
@@ -118,8 +118,8 @@ func TestEveryIdentityTypeBecomesEveryOther(t *testing.T) {
 						want = "U aaa"
 					}
 				}
-				for _, block := range []string{`null`, begin} {
-					s.want(t, 0, "contributor", "PUT", vmPath+compute24, `{"location":"eastus","identity":`+block+`}`)
+				for _, value := range []string{`null`, begin} {
+					s.want(t, 0, "contributor", "PUT", vmPath+compute24, `{"location":"eastus","identity":`+value+`}`)
 				}
 				got := s.transit(t, method, row.body)
 				if got != want {
@@ -132,12 +132,12 @@ func TestEveryIdentityTypeBecomesEveryOther(t *testing.T) {
 
 // transit changes the machine's identity, and gives its state then, or the code of the refusal,
 // which must have changed nothing.
-func (s *stack) transit(t *testing.T, method, block string) string {
+func (s *stack) transit(t *testing.T, method, value string) string {
 	t.Helper()
 	before := s.machine(t)
-	body := `{"location":"eastus","identity":` + block + `}`
+	body := `{"location":"eastus","identity":` + value + `}`
 	if method == "PATCH" {
-		body = `{"identity":` + block + `}`
+		body = `{"identity":` + value + `}`
 	}
 	w := s.do(t, "owner", method, vmPath+compute24, body)
 	after := s.machine(t)

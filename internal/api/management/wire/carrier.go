@@ -18,7 +18,7 @@ type CarrierBody struct {
 	Location   Optional[string]
 	Tags       Optional[map[string]string]
 	Properties Optional[map[string]json.RawMessage]
-	Identity   Optional[IdentityBlock]
+	Identity   Optional[ManagedServiceIdentityBody]
 	Extra      map[string]json.RawMessage // all other fields: kind, sku, plan, zones
 }
 
@@ -174,8 +174,8 @@ func EncodeCarrier(v arm.Version, c identity.Carrier, state string) map[string]a
 	if len(c.Tags) > 0 {
 		out["tags"] = c.Tags
 	}
-	if block := EncodeBlock(v, c); block != nil {
-		out["identity"] = block
+	if value := EncodeManagedServiceIdentity(v, c); value != nil {
+		out["identity"] = value
 	}
 	if tag := ETag(v, c); tag != "" {
 		out["etag"] = tag

@@ -105,7 +105,7 @@ func FuzzFederatedBody(f *testing.F) {
 	})
 }
 
-// FuzzCarrierBody reads any body as that of a resource with an identity block.
+// FuzzCarrierBody reads any body as that of a resource with an identity.
 func FuzzCarrierBody(f *testing.F) {
 	f.Add(`{"location":"eastus","identity":{"type":"SystemAssigned, UserAssigned","userAssignedIdentities":{"` + scope + `/providers/Microsoft.ManagedIdentity/userAssignedIdentities/app":{}}},"properties":{"a":1}}`)
 	f.Fuzz(func(t *testing.T, text string) {

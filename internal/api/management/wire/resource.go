@@ -11,22 +11,22 @@ import (
 
 // Resource is an entry in the lists of all resources. It has no properties.
 type Resource struct {
-	ID        string            `json:"id"`
-	Name      string            `json:"name"`
-	Type      arm.Type          `json:"type"`
-	Kind      json.RawMessage   `json:"kind,omitempty"`
-	Location  string            `json:"location,omitempty"`
-	Tags      map[string]string `json:"tags,omitempty"`
-	SKU       json.RawMessage   `json:"sku,omitempty"`
-	Plan      json.RawMessage   `json:"plan,omitempty"`
-	ManagedBy json.RawMessage   `json:"managedBy,omitempty"`
-	Identity  *Block            `json:"identity,omitempty"`
+	ID        string                  `json:"id"`
+	Name      string                  `json:"name"`
+	Type      arm.Type                `json:"type"`
+	Kind      json.RawMessage         `json:"kind,omitempty"`
+	Location  string                  `json:"location,omitempty"`
+	Tags      map[string]string       `json:"tags,omitempty"`
+	SKU       json.RawMessage         `json:"sku,omitempty"`
+	Plan      json.RawMessage         `json:"plan,omitempty"`
+	ManagedBy json.RawMessage         `json:"managedBy,omitempty"`
+	Identity  *ManagedServiceIdentity `json:"identity,omitempty"`
 }
 
 // EncodeResource shows a resource of any type. A nested resource's name is the chain of names.
 func EncodeResource(v arm.Version, rec identity.Carrier) Resource {
 	out := Resource{
-		ID: rec.ID, Name: rec.Name, Type: rec.Type, Location: rec.Location, Tags: rec.Tags, Identity: EncodeBlock(v, rec),
+		ID: rec.ID, Name: rec.Name, Type: rec.Type, Location: rec.Location, Tags: rec.Tags, Identity: EncodeManagedServiceIdentity(v, rec),
 		Kind: rec.Extra["kind"], SKU: rec.Extra["sku"], Plan: rec.Extra["plan"], ManagedBy: rec.Extra["managedBy"],
 	}
 	id, _ := arm.ParseID(rec.ID) // it was parsed before it was stored

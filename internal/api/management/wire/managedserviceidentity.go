@@ -11,8 +11,8 @@ import (
 	"midas/internal/identity"
 )
 
-// IdentityBlock is the identity field of a resource in a body.
-type IdentityBlock struct {
+// ManagedServiceIdentityBody is the property "identity" of a resource in a request.
+type ManagedServiceIdentityBody struct {
 	Type         Optional[string]                     `json:"type"`
 	UserAssigned Optional[map[string]json.RawMessage] `json:"userAssignedIdentities"`
 	List         Optional[[]string]                   `json:"identityIds"` // instead of the map, in old versions of Compute
@@ -21,7 +21,8 @@ type IdentityBlock struct {
 // mapped is the first version of Microsoft.Compute with the map.
 const mapped arm.Version = "2018-06-01"
 
-// listed reports whether a type has the list of identities in a version, and not the map.
+// listed reports whether a version of a type has the list identityIds instead of the map
+// userAssignedIdentities.
 func listed(v arm.Version, typ arm.Type) bool {
 	return arm.SameName(typ.Namespace(), "Microsoft.Compute") && v.Compare(mapped) < 0
 }
@@ -33,21 +34,21 @@ func (b CarrierBody) Assignment(v arm.Version, typ arm.Type, merge bool, allow f
 		a.Keep = merge && !b.Identity.Null
 		return a, nil
 	}
-	block := b.Identity.Value
-	if !block.Type.Present || block.Type.Null {
+	given := b.Identity.Value
+	if !given.Type.Present || given.Type.Null {
 		return a, arm.ErrInvalidContent("Required property 'type' not found in JSON. Path 'identity'.")
 	}
 	var known bool
-	if a.Type, known = blockType(block.Type.Value); !known {
-		return a, arm.ErrInvalidContent("Error converting value \"%.100s\" to an identity type. Path 'identity.type'.", block.Type.Value)
+	if a.Type, known = identityType(given.Type.Value); !known {
+		return a, arm.ErrInvalidContent("Error converting value \"%.100s\" to an identity type. Path 'identity.type'.", given.Type.Value)
 	}
 	if listed(v, typ) {
-		a.List, a.Attach = true, block.List.Value
-		a.Merge = merge && !block.List.Present // a patch replaces a list as a whole
+		a.List, a.Attach = true, given.List.Value
+		a.Merge = merge && !given.List.Present // a patch replaces a list as a whole
 		return a, nil
 	}
-	for _, id := range slices.Sorted(maps.Keys(block.UserAssigned.Value)) {
-		switch value := block.UserAssigned.Value[id]; {
+	for _, id := range slices.Sorted(maps.Keys(given.UserAssigned.Value)) {
+		switch value := given.UserAssigned.Value[id]; {
 		case len(value) == 0 || string(value) == "null":
 			a.Detach = append(a.Detach, id)
 		case value[0] == '{':
@@ -59,8 +60,8 @@ func (b CarrierBody) Assignment(v arm.Version, typ arm.Type, merge bool, allow f
 	return a, nil
 }
 
-// blockType reads an identity type, with and without the space, in any case and order.
-func blockType(text string) (string, bool) {
+// identityType parses an identity type. Case, spaces and the order of the two parts do not matter.
+func identityType(text string) (string, bool) {
 	switch arm.Fold(strings.ReplaceAll(text, " ", "")) {
 	case "none":
 		return identity.None, true
@@ -74,48 +75,50 @@ func blockType(text string) (string, bool) {
 	return "", false
 }
 
-// Block is the identity field of a resource in an answer.
-type Block struct {
-	Type         string                   `json:"type"`
-	PrincipalID  string                   `json:"principalId,omitempty"`
-	TenantID     string                   `json:"tenantId,omitempty"`
-	UserAssigned map[string]BlockIdentity `json:"userAssignedIdentities,omitempty"`
-	List         []string                 `json:"identityIds,omitempty"`
+// ManagedServiceIdentity is the property "identity" of a resource in an answer.
+type ManagedServiceIdentity struct {
+	Type         string                          `json:"type"`
+	PrincipalID  string                          `json:"principalId,omitempty"`
+	TenantID     string                          `json:"tenantId,omitempty"`
+	UserAssigned map[string]UserAssignedIdentity `json:"userAssignedIdentities,omitempty"`
+	List         []string                        `json:"identityIds,omitempty"`
 }
 
-// BlockIdentity is a user-assigned identity in a Block; one that has just been assigned is empty.
-type BlockIdentity struct {
+// UserAssignedIdentity is a value of userAssignedIdentities. The answer to the write that assigns the
+// identity has an empty object, as in Azure.
+type UserAssignedIdentity struct {
 	PrincipalID string `json:"principalId,omitempty"`
 	ClientID    string `json:"clientId,omitempty"`
 }
 
-// EncodeBlock shows the identities of a resource, or nil where it has none.
-func EncodeBlock(v arm.Version, c identity.Carrier) *Block {
-	if c.Block.Type == identity.None || c.Block.Type == "" {
+// EncodeManagedServiceIdentity encodes the identities of a resource; nil if it has none.
+func EncodeManagedServiceIdentity(v arm.Version, c identity.Carrier) *ManagedServiceIdentity {
+	if c.Identity.Type == identity.None || c.Identity.Type == "" {
 		return nil
 	}
-	out := &Block{Type: c.Block.Type, PrincipalID: c.Block.PrincipalID}
+	out := &ManagedServiceIdentity{Type: c.Identity.Type, PrincipalID: c.Identity.PrincipalID}
 	if out.PrincipalID != "" {
-		out.TenantID = c.Block.TenantID
+		out.TenantID = c.Identity.TenantID
 	}
 	if listed(v, c.Type) {
-		out.List = c.Block.UserAssigned
+		out.List = c.Identity.UserAssigned
 		return out
 	}
-	for n, id := range c.Block.UserAssigned {
+	for n, id := range c.Identity.UserAssigned {
 		if out.UserAssigned == nil {
-			out.UserAssigned = map[string]BlockIdentity{}
+			out.UserAssigned = map[string]UserAssignedIdentity{}
 		}
-		var shown BlockIdentity
+		var value UserAssignedIdentity
 		if !c.Fresh[n] {
-			shown.PrincipalID, shown.ClientID = c.Block.Assigned(n)
+			value.PrincipalID, value.ClientID = c.Identity.Assigned(n)
 		}
-		out.UserAssigned[id] = shown
+		out.UserAssigned[id] = value
 	}
 	return out
 }
 
-// SystemIdentity is a system-assigned identity as a resource of its own.
+// SystemIdentity is the extension resource Microsoft.ManagedIdentity/identities: the system-assigned
+// identity of a resource.
 type SystemIdentity struct {
 	ID         string             `json:"id"`
 	Name       string             `json:"name"`
@@ -125,12 +128,12 @@ type SystemIdentity struct {
 	Properties IdentityProperties `json:"properties"`
 }
 
-// EncodeSystemIdentity shows the system-assigned identity of a resource.
+// EncodeSystemIdentity encodes the system-assigned identity of a resource.
 func EncodeSystemIdentity(origin string, c identity.Carrier) SystemIdentity {
 	out := SystemIdentity{
 		ID: c.ID + "/providers/Microsoft.ManagedIdentity/identities/default", Name: "default",
 		Type: "Microsoft.ManagedIdentity/identities", Location: c.Location, Tags: c.Tags,
-		Properties: IdentityProperties{TenantID: c.Block.TenantID, PrincipalID: c.Block.PrincipalID, ClientID: c.Block.ClientID},
+		Properties: IdentityProperties{TenantID: c.Identity.TenantID, PrincipalID: c.Identity.PrincipalID, ClientID: c.Identity.ClientID},
 	}
 	out.Properties.SecretURL = secretURL(origin+c.ID, out.Properties)
 	return out

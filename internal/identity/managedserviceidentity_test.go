@@ -39,10 +39,10 @@ func TestAWorkloadIsWhoItsResourceCarries(t *testing.T) {
 	wantWorkload(t, s, vm, identity.Selector{ResourceID: "app2"}, "", identity.ErrNotAssigned)
 
 	both := carry(t, s, vm, attach(identity.Both, app+"1", app+"2"))
-	wantWorkload(t, s, vm, identity.Selector{}, both.Block.PrincipalID, nil)
-	wantWorkload(t, s, vm, identity.Selector{ClientID: both.Block.ClientID}, both.Block.PrincipalID, nil)
+	wantWorkload(t, s, vm, identity.Selector{}, both.Identity.PrincipalID, nil)
+	wantWorkload(t, s, vm, identity.Selector{ClientID: both.Identity.ClientID}, both.Identity.PrincipalID, nil)
 	p, err := s.Workload(t.Context(), id(t, vm), identity.Selector{})
-	want := identity.Principal{TenantID: tenant, ObjectID: both.Block.PrincipalID, ClientID: both.Block.ClientID, ResourceID: vm}
+	want := identity.Principal{TenantID: tenant, ObjectID: both.Identity.PrincipalID, ClientID: both.Identity.ClientID, ResourceID: vm}
 	if diff := cmp.Diff(want, p); err != nil || diff != "" {
 		t.Errorf("%v (-want +got)\n%s", err, diff)
 	}
@@ -54,7 +54,7 @@ func TestAScaleSetsMachinesAreTheScaleSet(t *testing.T) {
 	carried := carry(t, s, set, identity.Assignment{Type: identity.SystemAssigned})
 	wantWorkload(t, s, set+"/virtualMachines/0", identity.Selector{}, "", errors.New("ResourceNotFound"))
 	carry(t, s, set+"/virtualMachines/0", identity.Assignment{})
-	wantWorkload(t, s, set+"/virtualMachines/0", identity.Selector{}, carried.Block.PrincipalID, nil)
+	wantWorkload(t, s, set+"/virtualMachines/0", identity.Selector{}, carried.Identity.PrincipalID, nil)
 }
 
 func TestADeletedIdentityIsReferredToInVain(t *testing.T) {
@@ -63,7 +63,7 @@ func TestADeletedIdentityIsReferredToInVain(t *testing.T) {
 	carry(t, s, vm, attach(identity.UserAssigned, app))
 	remove(t, s, app, true)
 	wantWorkload(t, s, vm, identity.Selector{}, "", identity.ErrNotAssigned)
-	if b, err := s.BlockOf(t.Context(), id(t, vm)); err != nil || len(b.UserAssigned) != 1 {
+	if b, err := s.ResourceIdentity(t.Context(), id(t, vm)); err != nil || len(b.UserAssigned) != 1 {
 		t.Errorf("the reference is gone: %+v, %v", b, err)
 	}
 	again := put(t, s, app)
@@ -80,8 +80,8 @@ func TestASystemIdentityLivesAndDiesWithItsResource(t *testing.T) {
 	s := newService(t)
 	seen := map[string]bool{}
 	for range 3 {
-		first := carry(t, s, vm, identity.Assignment{Type: identity.SystemAssigned}).Block
-		if again := carry(t, s, vm, identity.Assignment{Type: identity.SystemAssigned}).Block; again.PrincipalID != first.PrincipalID {
+		first := carry(t, s, vm, identity.Assignment{Type: identity.SystemAssigned}).Identity
+		if again := carry(t, s, vm, identity.Assignment{Type: identity.SystemAssigned}).Identity; again.PrincipalID != first.PrincipalID {
 			t.Error("a second PUT made another principal")
 		}
 		sp, err := principal(t, s, first.PrincipalID)
@@ -89,11 +89,11 @@ func TestASystemIdentityLivesAndDiesWithItsResource(t *testing.T) {
 			!cmp.Equal(sp.AlternativeNames, []string{"isExplicit=False", vm}) {
 			t.Errorf("%+v, %v", sp, err)
 		}
-		off := carry(t, s, vm, identity.Assignment{Merge: true, Type: identity.None}).Block
+		off := carry(t, s, vm, identity.Assignment{Merge: true, Type: identity.None}).Identity
 		if _, err := principal(t, s, first.PrincipalID); !errors.Is(err, store.ErrNotFound) || off.PrincipalID != "" {
 			t.Errorf("the principal is left: %v", err)
 		}
-		last := carry(t, s, vm, identity.Assignment{Type: identity.SystemAssigned}).Block
+		last := carry(t, s, vm, identity.Assignment{Type: identity.SystemAssigned}).Identity
 		if _, err := s.Resources.Delete(t.Context(), activity.Event{}, id(t, vm)); err != nil {
 			t.Fatal(err)
 		}
@@ -108,7 +108,7 @@ func TestASystemIdentityLivesAndDiesWithItsResource(t *testing.T) {
 	wantNoTraces(t, s)
 }
 
-// wantNoTraces fails the test if anything is left of identity blocks.
+// wantNoTraces fails the test if any record of an identity is left.
 func wantNoTraces(t *testing.T, s *identity.Service) {
 	t.Helper()
 	err := s.Store.View(t.Context(), func(tx store.Tx) error {
@@ -129,7 +129,7 @@ func wantNoTraces(t *testing.T, s *identity.Service) {
 }
 
 // A cascade must stay within what one transaction may touch, however much its records carry.
-func TestDeletingTheGroupEndsFullBlocks(t *testing.T) {
+func TestDeletingAGroupDeletesTheIdentitiesOfItsResources(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(t)
 		var ids []string
@@ -176,7 +176,7 @@ func TestAResourceHasSoManyIdentitiesAndNoMore(t *testing.T) {
 	}
 	carry(t, s, vm, attach(identity.Both, first...))
 	got := carry(t, s, vm, attach(identity.Both, second...)) // all of them others: the largest transaction
-	if diff := cmp.Diff(second, got.Block.UserAssigned); diff != "" {
+	if diff := cmp.Diff(second, got.Identity.UserAssigned); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 	more := attach(identity.Both, first[0])
@@ -202,7 +202,7 @@ func TestAssigningMeetsDeleting(t *testing.T) {
 			wantCode(t, err, "ResourceNotFound")
 			continue
 		}
-		b, err := s.BlockOf(t.Context(), id(t, machine))
+		b, err := s.ResourceIdentity(t.Context(), id(t, machine))
 		if err != nil {
 			t.Fatal(err)
 		}
