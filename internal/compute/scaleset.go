@@ -57,9 +57,9 @@ func (s *Service) Set(old, wanted resource.Record) (resource.Record, error) {
 	return wanted, err
 }
 
-// CheckSetIdentity refuses what a flexible scale set cannot have: its machines are resources with
-// identities of their own.
-func CheckSetIdentity(wanted resource.Record, a identity.Assignment) error {
+// CheckSetIdentity refuses a system-assigned identity for a flexible scale set, as Azure does: the machines
+// of such a set are virtual machines with their own identities.
+func CheckSetIdentity(wanted resource.Record, a identity.IdentityChange) error {
 	if !a.Keep && modeOf(wanted) == flexible && (a.Type == identity.SystemAssigned || a.Type == identity.Both) {
 		return errInvalid("identity", "A scale set with flexible orchestration mode cannot have a system-assigned identity.")
 	}

@@ -273,7 +273,7 @@ func TestWhatASetCannotBe(t *testing.T) {
 	}
 	flexible := with(`{}`, `{"orchestrationMode":"flexible"}`)
 	for typ, refused := range map[string]bool{identity.SystemAssigned: true, identity.Both: true, identity.UserAssigned: false, identity.None: false} {
-		if err := compute.CheckSetIdentity(flexible, identity.Assignment{Type: typ}); (err != nil) != refused {
+		if err := compute.CheckSetIdentity(flexible, identity.IdentityChange{Type: typ}); (err != nil) != refused {
 			t.Errorf("%s: %v", typ, err)
 		}
 	}

@@ -31,7 +31,7 @@ type Write struct {
 	// Change gives the wanted record from the present one. For a resource that does not exist yet,
 	// the present one has only what its id says. Id, type, state and times are not its to change.
 	Change   func(old resource.Record) (resource.Record, error)
-	Identity Assignment
+	Identity IdentityChange
 
 	// Work are operations that begin with the write, in its transaction.
 	Work []resource.Operation
@@ -39,7 +39,7 @@ type Write struct {
 
 // WriteCarrier creates or changes a resource together with its identity block. The error for what a
 // client did wrong is an *arm.Error; those of the block are FailedIdentityOperation,
-// LinkedInvalidPropertyId, InvalidIdentityId (all 400), and whatever Assignment.Allow says.
+// LinkedInvalidPropertyId, InvalidIdentityId (all 400), and whatever IdentityChange.Allow says.
 func (s *Service) WriteCarrier(ctx context.Context, ev activity.Event, w Write) (out Carrier, created bool, err error) {
 	err = s.Resources.Settled(ctx, w.ID, func() error {
 		out, created, err = s.writeCarrier(ctx, ev, w)
@@ -63,7 +63,7 @@ func (s *Service) writeCarrier(ctx context.Context, ev activity.Event, w Write) 
 		if c.id, err = arm.ParseID(rec.ID); err != nil {
 			return fmt.Errorf("record %s: %w", rec.ID, err)
 		}
-		was, is, err := s.assign(ctx, tx, c, w.Identity)
+		was, is, err := s.applyIdentityChange(ctx, tx, c, w.Identity)
 		if err != nil {
 			return err
 		}

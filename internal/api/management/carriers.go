@@ -23,7 +23,7 @@ type carrierKind struct {
 	// change gives the record what is not the client's to say; nil changes nothing.
 	change func(old, wanted resource.Record) (resource.Record, error)
 	// check refuses identities that such a resource cannot have; nil refuses none.
-	check func(wanted resource.Record, a identity.Assignment) error
+	check func(wanted resource.Record, a identity.IdentityChange) error
 	// work is the kind of the operation that each write begins, and that is carried out before the
 	// answer; empty for none.
 	work string
@@ -133,7 +133,7 @@ func (h *Handler) writeCarrier(ctx context.Context, r *Request, k carrierKind, b
 		w.Change = body.Merge
 	}
 	var err error
-	w.Identity, err = body.Assignment(r.Version, r.Type, merge, func(ctx context.Context, ids []arm.ID) error {
+	w.Identity, err = body.IdentityChange(r.Version, r.Type, merge, func(ctx context.Context, ids []arm.ID) error {
 		return h.mayAssign(ctx, r, ids)
 	})
 	if err != nil {
@@ -157,7 +157,7 @@ func (h *Handler) writeCarrier(ctx context.Context, r *Request, k carrierKind, b
 }
 
 // changing adds to a change what its type makes of it.
-func (k carrierKind) changing(change func(resource.Record) (resource.Record, error), a identity.Assignment) func(resource.Record) (resource.Record, error) {
+func (k carrierKind) changing(change func(resource.Record) (resource.Record, error), a identity.IdentityChange) func(resource.Record) (resource.Record, error) {
 	return func(old resource.Record) (resource.Record, error) {
 		wanted, err := change(old.Clone())
 		if err == nil && k.change != nil {

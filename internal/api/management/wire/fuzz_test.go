@@ -120,7 +120,7 @@ func FuzzCarrierBody(f *testing.F) {
 			}
 		}
 		checkRecords(t, text, body)
-		checkAssignments(t, text, body)
+		checkIdentityChanges(t, text, body)
 	})
 }
 
@@ -161,14 +161,14 @@ func checkRecords(t *testing.T, text string, body wire.CarrierBody) {
 	}
 }
 
-// checkAssignments wants that each identity of a body is either attached or detached, and that only
+// checkIdentityChanges wants that each identity of a body is either attached or detached, and that only
 // lists are attached as lists.
-func checkAssignments(t *testing.T, text string, body wire.CarrierBody) {
+func checkIdentityChanges(t *testing.T, text string, body wire.CarrierBody) {
 	t.Helper()
 	allow := func(context.Context, []arm.ID) error { return nil }
 	for _, v := range []arm.Version{"2017-12-01", "2024-07-01"} {
 		for _, merge := range []bool{false, true} {
-			a, err := body.Assignment(v, machine, merge, allow)
+			a, err := body.IdentityChange(v, machine, merge, allow)
 			if refused(t, text, err) {
 				continue
 			}
@@ -176,7 +176,7 @@ func checkAssignments(t *testing.T, text string, body wire.CarrierBody) {
 			if !slices.Contains(types, a.Type) || a.Keep && (!merge || body.Identity.Present) || a.List != (v == "2017-12-01" && body.Identity.Present && !body.Identity.Null) {
 				t.Fatalf("%q: in %s, merge %v, it is %+v", text, v, merge, a)
 			}
-			if all := len(a.Attach) + len(a.Detach); !a.List && all != len(body.Identity.Value.UserAssigned.Value) {
+			if all := len(a.Assign) + len(a.Remove); !a.List && all != len(body.Identity.Value.UserAssigned.Value) {
 				t.Fatalf("%q: %d identities of %d count", text, all, len(body.Identity.Value.UserAssigned.Value))
 			}
 		}

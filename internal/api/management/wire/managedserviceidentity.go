@@ -27,9 +27,11 @@ func listed(v arm.Version, typ arm.Type) bool {
 	return arm.SameName(typ.Namespace(), "Microsoft.Compute") && v.Compare(mapped) < 0
 }
 
-// Assignment is what a PUT, or a PATCH if merge, wants of a resource's identities.
-func (b CarrierBody) Assignment(v arm.Version, typ arm.Type, merge bool, allow func(context.Context, []arm.ID) error) (identity.Assignment, error) {
-	a := identity.Assignment{Merge: merge, Type: identity.None, Allow: allow}
+// IdentityChange reads the change that a PUT, or a PATCH if merge, makes to a resource's identities. In
+// userAssignedIdentities, an object assigns an identity and null removes one. The comment of
+// identity.IdentityChange says which other identities a request removes.
+func (b CarrierBody) IdentityChange(v arm.Version, typ arm.Type, merge bool, allow func(context.Context, []arm.ID) error) (identity.IdentityChange, error) {
+	a := identity.IdentityChange{Merge: merge, Type: identity.None, Allow: allow}
 	if !b.Identity.Present || b.Identity.Null {
 		a.Keep = merge && !b.Identity.Null
 		return a, nil
@@ -43,16 +45,16 @@ func (b CarrierBody) Assignment(v arm.Version, typ arm.Type, merge bool, allow f
 		return a, arm.ErrInvalidContent("Error converting value \"%.100s\" to an identity type. Path 'identity.type'.", given.Type.Value)
 	}
 	if listed(v, typ) {
-		a.List, a.Attach = true, given.List.Value
+		a.List, a.Assign = true, given.List.Value
 		a.Merge = merge && !given.List.Present // a patch replaces a list as a whole
 		return a, nil
 	}
 	for _, id := range slices.Sorted(maps.Keys(given.UserAssigned.Value)) {
 		switch value := given.UserAssigned.Value[id]; {
 		case len(value) == 0 || string(value) == "null":
-			a.Detach = append(a.Detach, id)
+			a.Remove = append(a.Remove, id)
 		case value[0] == '{':
-			a.Attach = append(a.Attach, id)
+			a.Assign = append(a.Assign, id)
 		default:
 			return a, arm.ErrInvalidContent("Error converting a value to an object. Path 'identity.userAssignedIdentities'.")
 		}

@@ -10,10 +10,10 @@ import (
 	"midas/internal/arm"
 )
 
-// parse reads the ids that an assignment names. Each kind of bad id has an error of its own, as in
-// Azure: what is no id at all, and what is the id of something else.
-func (a Assignment) parse(c carrier) (attach, detach []arm.ID, err error) {
-	if len(a.Attach) > 0 && !a.user() {
+// parse parses the ids of a change. As in Azure, a text that is not an id and an id that is not that of a
+// user-assigned identity have different errors.
+func (a IdentityChange) parse(c carrier) (assign, remove []arm.ID, err error) {
+	if len(a.Assign) > 0 && !a.user() {
 		return nil, nil, errOperation(c, "The request format was unexpected, a non-UserAssigned identity type should not contain: userAssignedIdentities")
 	}
 	var wrong []string
@@ -35,22 +35,22 @@ func (a Assignment) parse(c carrier) (attach, detach []arm.ID, err error) {
 		}
 		return ids, nil
 	}
-	if attach, err = read(a.Attach); err != nil {
+	if assign, err = read(a.Assign); err != nil {
 		return nil, nil, err
 	}
-	if detach, err = read(a.Detach); err != nil {
+	if remove, err = read(a.Remove); err != nil {
 		return nil, nil, err
 	}
 	if len(wrong) > 0 {
 		return nil, nil, a.errWrong(wrong)
 	}
-	if len(attach) > MaxAssigned || len(detach) > MaxAssigned {
+	if len(assign) > MaxAssigned || len(remove) > MaxAssigned {
 		return nil, nil, errTooMany(c)
 	}
-	return attach, detach, nil
+	return assign, remove, nil
 }
 
-func (a Assignment) parseID(text string) (arm.ID, error) {
+func (a IdentityChange) parseID(text string) (arm.ID, error) {
 	id, err := arm.ParseID(text)
 	rooted := strings.HasPrefix(arm.Fold(text), "/subscriptions/") || strings.HasPrefix(arm.Fold(text), "/providers/")
 	switch {
@@ -63,7 +63,7 @@ func (a Assignment) parseID(text string) (arm.ID, error) {
 		"Property id '%s' at path 'identity.userAssignedIdentities' is invalid. Expect fully qualified resource Id that start with '/subscriptions/{subscriptionId}' or '/providers/{resourceProviderNamespace}/'.", clip(text))
 }
 
-func (a Assignment) errWrong(ids []string) *arm.Error {
+func (a IdentityChange) errWrong(ids []string) *arm.Error {
 	if a.List {
 		err := arm.Errorf(http.StatusBadRequest, "InvalidParameter",
 			"ResourceIdentity identityId '%s' is not a valid reference to a Microsoft.ManagedIdentity identity.", clip(ids[0]))
@@ -75,9 +75,10 @@ func (a Assignment) errWrong(ids []string) *arm.Error {
 		clip(strings.Join(ids, ",")))
 }
 
-// missing refuses identities that do not exist. Those of another tenant cannot be told from them.
-func missing(c carrier, attach []arm.ID, named map[string]*Identity) error {
-	for _, id := range attach {
+// missing refuses identities that do not exist. The error for an identity of another tenant is the same,
+// so that a caller cannot find out whether it exists.
+func missing(c carrier, assign []arm.ID, named map[string]*Identity) error {
+	for _, id := range assign {
 		if found := named[id.Key()]; found == nil || found.TenantID != c.rec.TenantID {
 			return errOperation(c, fmt.Sprintf("Resource '%s' was not found.", wireSpelling(id)))
 		}
@@ -85,7 +86,7 @@ func missing(c carrier, attach []arm.ID, named map[string]*Identity) error {
 	return nil
 }
 
-// checkAssignable applies what the identities themselves say about where they may be used.
+// checkAssignable applies the isolation scope and the assignment restrictions of the identities.
 func checkAssignable(c carrier, fresh []arm.ID, named map[string]*Identity) error {
 	if err := missing(c, fresh, named); err != nil {
 		return err
@@ -103,8 +104,8 @@ func checkAssignable(c carrier, fresh []arm.ID, named map[string]*Identity) erro
 	return nil
 }
 
-// allows reports whether a type is one of the providers and types that restrictions name. Naming a
-// type names what is nested in it.
+// allows reports whether the restrictions allow a resource type. They name providers or types; a type
+// includes the types nested in it.
 func (r *Restrictions) allows(typ arm.Type) bool {
 	if r == nil || len(r.Providers) == 0 {
 		return true
@@ -117,8 +118,8 @@ func (r *Restrictions) allows(typ arm.Type) bool {
 	return false
 }
 
-// checkBlock refuses a block whose type and identities do not fit.
-func checkIdentity(c carrier, a Assignment, is ManagedServiceIdentity) error {
+// checkIdentity refuses the type UserAssigned without an identity, and too many identities.
+func checkIdentity(c carrier, a IdentityChange, is ManagedServiceIdentity) error {
 	switch {
 	case a.user() && len(is.references) == 0:
 		return errOperation(c, "The request format was unexpected, a UserAssigned identity type should contain: userAssignedIdentities")
@@ -132,13 +133,13 @@ func errTooMany(c carrier) *arm.Error {
 	return errOperation(c, fmt.Sprintf("The number of user assigned identities of one resource cannot exceed %d.", MaxAssigned))
 }
 
-// errOperation wraps an answer of Microsoft.ManagedIdentity as ARM does where that happened on
-// behalf of another provider's resource.
+// errOperation wraps an error of Microsoft.ManagedIdentity as ARM does when another resource provider
+// assigns an identity.
 func errOperation(c carrier, message string) *arm.Error {
 	var inner bytes.Buffer
 	encoder := json.NewEncoder(&inner)
 	encoder.SetEscapeHTML(false)
-	// Texts always encode.
+	// A map of strings always encodes.
 	_ = encoder.Encode(map[string]any{"error": struct {
 		Code    string `json:"code"`
 		Message string `json:"message"`
@@ -148,12 +149,13 @@ func errOperation(c carrier, message string) *arm.Error {
 		c.rec.ID, strings.TrimSpace(inner.String()))
 }
 
-// wireSpelling is the id of an identity as its provider writes it, whatever the caller's words.
+// wireSpelling is the id of an identity as Microsoft.ManagedIdentity writes it, whatever the spelling of the
+// request.
 func wireSpelling(id arm.ID) string {
 	return strings.Replace(id.Spell(Type), "/resourceGroups/", "/resourcegroups/", 1)
 }
 
-// clip keeps what a client has sent from filling the answer.
+// clip shortens a text of the request before it is put into an error message.
 func clip(s string) string {
 	const most = 2048
 	if len(s) <= most {
