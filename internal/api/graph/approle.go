@@ -12,31 +12,31 @@ import (
 	"midas/internal/store"
 )
 
-// grant is an app role assignment with the names of its two ends.
-type grant struct {
+// appRoleAssignment is an app role assignment with the names of its two ends.
+type appRoleAssignment struct {
 	directory.AppRoleAssignment
 	principalType, principalName, resourceName string
 }
 
-func grantSchema() *schema[grant] {
-	return &schema[grant]{typ: "appRoleAssignment", set: "appRoleAssignments", fields: []field[grant]{
-		{name: "id", use: text, get: func(g grant) any { return g.ID }},
-		readOnly("deletedDateTime", shown, func(grant) any { return nil }),
-		readOnly("appRoleId", text, func(g grant) any { return g.AppRoleID }),
-		readOnly("createdDateTime", times, func(g grant) any { return moment(g.Created) }),
-		readOnly("principalDisplayName", text, func(g grant) any { return orNull(g.principalName) }),
-		readOnly("principalId", text, func(g grant) any { return g.PrincipalID }),
-		readOnly("principalType", text, func(g grant) any { return g.principalType }),
-		readOnly("resourceDisplayName", text, func(g grant) any { return orNull(g.resourceName) }),
-		readOnly("resourceId", text, func(g grant) any { return g.ResourceID }),
+func appRoleAssignmentSchema() *schema[appRoleAssignment] {
+	return &schema[appRoleAssignment]{typ: "appRoleAssignment", set: "appRoleAssignments", fields: []field[appRoleAssignment]{
+		{name: "id", use: text, get: func(g appRoleAssignment) any { return g.ID }},
+		readOnly("deletedDateTime", shown, func(appRoleAssignment) any { return nil }),
+		readOnly("appRoleId", text, func(g appRoleAssignment) any { return g.AppRoleID }),
+		readOnly("createdDateTime", times, func(g appRoleAssignment) any { return moment(g.Created) }),
+		readOnly("principalDisplayName", text, func(g appRoleAssignment) any { return orNull(g.principalName) }),
+		readOnly("principalId", text, func(g appRoleAssignment) any { return g.PrincipalID }),
+		readOnly("principalType", text, func(g appRoleAssignment) any { return g.principalType }),
+		readOnly("resourceDisplayName", text, func(g appRoleAssignment) any { return orNull(g.resourceName) }),
+		readOnly("resourceId", text, func(g appRoleAssignment) any { return g.ResourceID }),
 	}}
 }
 
-// grants names the ends of assignments. An assignment with an end that is gone is gone too.
-func (h *Handler) grants(tx store.Tx, all []directory.AppRoleAssignment) ([]grant, error) {
-	var found []grant
+// loadAppRoleAssignments names the ends of assignments. An assignment with an end that is gone is gone too.
+func (h *Handler) loadAppRoleAssignments(tx store.Tx, all []directory.AppRoleAssignment) ([]appRoleAssignment, error) {
+	var found []appRoleAssignment
 	for _, a := range all {
-		g, err := h.grant(tx, a)
+		g, err := h.loadAppRoleAssignment(tx, a)
 		if errors.Is(err, directory.ErrNotFound) {
 			continue
 		}
@@ -48,8 +48,8 @@ func (h *Handler) grants(tx store.Tx, all []directory.AppRoleAssignment) ([]gran
 	return found, nil
 }
 
-func (h *Handler) grant(tx store.Tx, a directory.AppRoleAssignment) (grant, error) {
-	g := grant{AppRoleAssignment: a}
+func (h *Handler) loadAppRoleAssignment(tx store.Tx, a directory.AppRoleAssignment) (appRoleAssignment, error) {
+	g := appRoleAssignment{AppRoleAssignment: a}
 	resource, err := h.Directory.ServicePrincipal(tx, a.TenantID, a.ResourceID)
 	if err != nil {
 		return g, err
@@ -63,11 +63,11 @@ func (h *Handler) grant(tx store.Tx, a directory.AppRoleAssignment) (grant, erro
 	return g, nil
 }
 
-// listGrants lists the roles that {id} was given.
-func (h *Handler) listGrants(ctx context.Context, req *Request) (*Response, error) {
-	return page(ctx, h, req, source[grant]{
-		shape: h.appRoles, cursor: func(g grant) string { return g.ID },
-		after: func(tx store.Tx, after string, limit int) ([]grant, string, error) {
+// listAppRoleAssignments lists the roles that {id} was given.
+func (h *Handler) listAppRoleAssignments(ctx context.Context, req *Request) (*Response, error) {
+	return page(ctx, h, req, source[appRoleAssignment]{
+		shape: h.appRoles, cursor: func(g appRoleAssignment) string { return g.ID },
+		after: func(tx store.Tx, after string, limit int) ([]appRoleAssignment, string, error) {
 			all, err := h.Directory.AppRoleAssignments(tx, req.Caller.tenant, req.Object.principal)
 			if err != nil {
 				return nil, "", err
@@ -75,22 +75,22 @@ func (h *Handler) listGrants(ctx context.Context, req *Request) (*Response, erro
 			if after != "" { // all come with the first batch
 				all = slices.DeleteFunc(all, func(a directory.AppRoleAssignment) bool { return arm.Fold(a.ID) <= arm.Fold(after) })
 			}
-			found, err := h.grants(tx, all)
+			found, err := h.loadAppRoleAssignments(tx, all)
 			return found, "", err
 		},
 	})
 }
 
-// listGranted lists who was given roles of {id}.
-func (h *Handler) listGranted(ctx context.Context, req *Request) (*Response, error) {
-	return page(ctx, h, req, source[grant]{
-		shape: h.appRoles, cursor: func(g grant) string { return g.ID },
-		after: func(tx store.Tx, after string, limit int) ([]grant, string, error) {
+// listAppRoleAssignedTo lists who was given roles of {id}.
+func (h *Handler) listAppRoleAssignedTo(ctx context.Context, req *Request) (*Response, error) {
+	return page(ctx, h, req, source[appRoleAssignment]{
+		shape: h.appRoles, cursor: func(g appRoleAssignment) string { return g.ID },
+		after: func(tx store.Tx, after string, limit int) ([]appRoleAssignment, string, error) {
 			all, err := h.Directory.AppRoleAssignedTo(tx, req.Caller.tenant, req.Object.id, after, limit)
 			if err != nil {
 				return nil, "", err
 			}
-			found, err := h.grants(tx, all)
+			found, err := h.loadAppRoleAssignments(tx, all)
 			if err != nil || len(all) < limit {
 				return found, "", err
 			}
@@ -99,8 +99,8 @@ func (h *Handler) listGranted(ctx context.Context, req *Request) (*Response, err
 	})
 }
 
-// addGrant gives an app role. The body names both ends; {id} must be one of them.
-func (h *Handler) addGrant(ctx context.Context, req *Request) (*Response, error) {
+// assignAppRole gives an app role. The body names both ends; {id} must be one of them.
+func (h *Handler) assignAppRole(ctx context.Context, req *Request) (*Response, error) {
 	a := directory.AppRoleAssignment{TenantID: req.Caller.tenant, Created: h.Now().UTC()}
 	for name, at := range map[string]*string{"principalId": &a.PrincipalID, "resourceId": &a.ResourceID, "appRoleId": &a.AppRoleID} {
 		if json.Unmarshal(req.Body[name], at) != nil || !arm.IsGUID(*at) {
@@ -111,9 +111,9 @@ func (h *Handler) addGrant(ctx context.Context, req *Request) (*Response, error)
 	if !arm.SameName(a.PrincipalID, req.Object.id) && !arm.SameName(a.ResourceID, req.Object.id) {
 		return nil, errBadRequest("The object of the URL must be the principal or the resource of the app role assignment.")
 	}
-	var g grant
+	var g appRoleAssignment
 	err := h.update(ctx, req, func(tx store.Tx) error {
-		if err := h.mayGrant(tx, req.Caller, a.ResourceID); err != nil {
+		if err := h.mayAssignAppRole(tx, req.Caller, a.ResourceID); err != nil {
 			return err
 		}
 		made, err := h.Directory.AssignAppRole(tx, a)
@@ -126,7 +126,7 @@ func (h *Handler) addGrant(ctx context.Context, req *Request) (*Response, error)
 		if err != nil {
 			return err
 		}
-		g, err = h.grant(tx, made)
+		g, err = h.loadAppRoleAssignment(tx, made)
 		return err
 	})
 	if err != nil {
@@ -135,8 +135,8 @@ func (h *Handler) addGrant(ctx context.Context, req *Request) (*Response, error)
 	return created(req, h.appRoles, g, g.ID), nil
 }
 
-// mayGrant asks for more where the resource is Microsoft Graph: its roles are privileges here.
-func (h *Handler) mayGrant(tx store.Tx, c caller, resource string) error {
+// mayAssignAppRole asks for more where the resource is Microsoft Graph: its roles are privileges here.
+func (h *Handler) mayAssignAppRole(tx store.Tx, c caller, resource string) error {
 	graph, err := h.Directory.ServicePrincipalByAppID(tx, c.tenant, directory.GraphAppID)
 	if err != nil {
 		return err
@@ -147,14 +147,14 @@ func (h *Handler) mayGrant(tx store.Tx, c caller, resource string) error {
 	return nil
 }
 
-// removeGrant takes an app role away that {id} was given, or that is of {id}.
-func (h *Handler) removeGrant(ctx context.Context, req *Request) (*Response, error) {
+// removeAppRoleAssignment takes an app role away that {id} was given, or that is of {id}.
+func (h *Handler) removeAppRoleAssignment(ctx context.Context, req *Request) (*Response, error) {
 	err := h.update(ctx, req, func(tx store.Tx) error {
-		a, err := h.findGrant(tx, req)
+		a, err := h.findAppRoleAssignment(tx, req)
 		if err != nil {
 			return err
 		}
-		if err := h.mayGrant(tx, req.Caller, a.ResourceID); err != nil {
+		if err := h.mayAssignAppRole(tx, req.Caller, a.ResourceID); err != nil {
 			return err
 		}
 		return h.Directory.RemoveAppRoleAssignment(tx, a.TenantID, a.PrincipalID, a.ID)
@@ -165,7 +165,7 @@ func (h *Handler) removeGrant(ctx context.Context, req *Request) (*Response, err
 	return noContent(), nil
 }
 
-func (h *Handler) findGrant(tx store.Tx, req *Request) (directory.AppRoleAssignment, error) {
+func (h *Handler) findAppRoleAssignment(tx store.Tx, req *Request) (directory.AppRoleAssignment, error) {
 	a, err := h.Directory.AppRoleAssignment(tx, req.Caller.tenant, req.Object.id, req.Path.member)
 	if !errors.Is(err, directory.ErrNotFound) {
 		return a, err
@@ -173,13 +173,13 @@ func (h *Handler) findGrant(tx store.Tx, req *Request) (directory.AppRoleAssignm
 	return h.Directory.AppRoleAssignmentOf(tx, req.Caller.tenant, req.Object.id, req.Path.member)
 }
 
-// getGrant shows one assignment.
-func (h *Handler) getGrant(ctx context.Context, req *Request) (*Response, error) {
-	var g grant
+// getAppRoleAssignment shows one assignment.
+func (h *Handler) getAppRoleAssignment(ctx context.Context, req *Request) (*Response, error) {
+	var g appRoleAssignment
 	err := h.Store.View(ctx, func(tx store.Tx) error {
-		a, err := h.findGrant(tx, req)
+		a, err := h.findAppRoleAssignment(tx, req)
 		if err == nil {
-			g, err = h.grant(tx, a)
+			g, err = h.loadAppRoleAssignment(tx, a)
 		}
 		return err
 	})

@@ -50,7 +50,7 @@ type Handler struct {
 	groups        *schema[directory.Group]
 	applications  *schema[directory.Application]
 	principals    *schema[principal]
-	appRoles      *schema[grant]
+	appRoles      *schema[appRoleAssignment]
 	roles         *schema[directory.DirectoryRole]
 	definitions   *schema[directory.DirectoryRole]
 	holders       *schema[holder]
@@ -64,7 +64,7 @@ type Handler struct {
 func New(config Handler) (*Handler, error) {
 	h := &config // the operations are bound to it
 	h.users, h.groups, h.applications, h.principals = userSchema(), groupSchema(), applicationSchema(), principalSchema()
-	h.appRoles, h.roles, h.definitions, h.holders = grantSchema(), roleSchema(), definitionSchema(), holderSchema()
+	h.appRoles, h.roles, h.definitions, h.holders = appRoleAssignmentSchema(), roleSchema(), definitionSchema(), holderSchema()
 	h.organizations, h.domains, h.permissionGrants = organizationSchema(), domainSchema(), permissionGrantSchema()
 	var err error
 	if h.table, err = newTable(h.operations()); err != nil {

@@ -29,7 +29,7 @@ func (h *Handler) userOperations() []Operation {
 		{Method: remove, Path: "users/{id}", Needs: writeUsers, Guard: true, Serve: h.deleteUser},
 		{Method: post, Path: "users/{id}/changePassword", Needs: nobody, Self: true, Serve: h.changePassword},
 		{Method: post, Path: "users/{id}/revokeSignInSessions", Needs: writeUsers, Self: true, Guard: true, Serve: h.revokeSessions},
-	}, h.memberOperations("users", readUsers), h.grantOperations("users", readUsers))
+	}, h.memberOperations("users", readUsers), h.appRoleAssignmentOperations("users", readUsers))
 }
 
 func (h *Handler) groupOperations() []Operation {
@@ -46,7 +46,7 @@ func (h *Handler) groupOperations() []Operation {
 		{Method: get, Path: "groups/{id}/transitiveMembers/{cast}", Needs: readGroups, Owner: true, Serve: h.listIDs(h.transitiveMembers)},
 		{Method: post, Path: "groups/{id}/members/$ref", Needs: writeGroups, Owner: true, Guard: true, Serve: h.addRef(membersOf)},
 		{Method: remove, Path: "groups/{id}/members/{member}/$ref", Needs: writeGroups, Owner: true, Guard: true, Serve: h.removeRef(membersOf)},
-	}, h.ownerOperations("groups", readGroups, writeGroups), h.memberOperations("groups", readGroups), h.grantOperations("groups", readGroups))
+	}, h.ownerOperations("groups", readGroups, writeGroups), h.memberOperations("groups", readGroups), h.appRoleAssignmentOperations("groups", readGroups))
 }
 
 func (h *Handler) applicationOperations() []Operation {
@@ -70,12 +70,12 @@ func (h *Handler) principalOperations() []Operation {
 		{Method: get, Path: "servicePrincipals/{id}", Needs: readApplications, Self: true, Owner: true, Serve: h.getPrincipal},
 		{Method: patch, Path: "servicePrincipals/{id}", Needs: writeApplications, Owner: true, Guard: true, Serve: h.updatePrincipal},
 		{Method: remove, Path: "servicePrincipals/{id}", Needs: writeApplications, Owner: true, Guard: true, Serve: h.deletePrincipal},
-		{Method: get, Path: "servicePrincipals/{id}/appRoleAssignedTo", Needs: readApplications, Owner: true, Serve: h.listGranted},
-		{Method: post, Path: "servicePrincipals/{id}/appRoleAssignedTo", Needs: assignAppRoles, Serve: h.addGrant},
-		{Method: get, Path: "servicePrincipals/{id}/appRoleAssignedTo/{member}", Needs: readApplications, Serve: h.getGrant},
-		{Method: remove, Path: "servicePrincipals/{id}/appRoleAssignedTo/{member}", Needs: assignAppRoles, Serve: h.removeGrant},
+		{Method: get, Path: "servicePrincipals/{id}/appRoleAssignedTo", Needs: readApplications, Owner: true, Serve: h.listAppRoleAssignedTo},
+		{Method: post, Path: "servicePrincipals/{id}/appRoleAssignedTo", Needs: assignAppRoles, Serve: h.assignAppRole},
+		{Method: get, Path: "servicePrincipals/{id}/appRoleAssignedTo/{member}", Needs: readApplications, Serve: h.getAppRoleAssignment},
+		{Method: remove, Path: "servicePrincipals/{id}/appRoleAssignedTo/{member}", Needs: assignAppRoles, Serve: h.removeAppRoleAssignment},
 	}, h.ownerOperations("servicePrincipals", readApplications, writeApplications),
-		h.memberOperations("servicePrincipals", readApplications), h.grantOperations("servicePrincipals", readApplications))
+		h.memberOperations("servicePrincipals", readApplications), h.appRoleAssignmentOperations("servicePrincipals", readApplications))
 }
 
 // ownerOperations are those on the owners of an object.
@@ -110,14 +110,14 @@ func (h *Handler) memberOperations(set string, read privilege) []Operation {
 	return rows
 }
 
-// grantOperations are those on the app roles that an object was given.
-func (h *Handler) grantOperations(set string, read privilege) []Operation {
+// appRoleAssignmentOperations are those on the app roles that an object was given.
+func (h *Handler) appRoleAssignmentOperations(set string, read privilege) []Operation {
 	path := set + "/{id}/appRoleAssignments"
 	return []Operation{
-		{Method: get, Path: path, Needs: read, Self: true, Serve: h.listGrants},
-		{Method: post, Path: path, Needs: assignAppRoles, Serve: h.addGrant},
-		{Method: get, Path: path + "/{member}", Needs: read, Self: true, Serve: h.getGrant},
-		{Method: remove, Path: path + "/{member}", Needs: assignAppRoles, Serve: h.removeGrant},
+		{Method: get, Path: path, Needs: read, Self: true, Serve: h.listAppRoleAssignments},
+		{Method: post, Path: path, Needs: assignAppRoles, Serve: h.assignAppRole},
+		{Method: get, Path: path + "/{member}", Needs: read, Self: true, Serve: h.getAppRoleAssignment},
+		{Method: remove, Path: path + "/{member}", Needs: assignAppRoles, Serve: h.removeAppRoleAssignment},
 	}
 }
 
