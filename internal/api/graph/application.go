@@ -203,7 +203,7 @@ func (h *Handler) getApplication(ctx context.Context, req *Request) (*Response, 
 }
 
 func (h *Handler) createApplication(ctx context.Context, req *Request) (*Response, error) {
-	owners, err := takeRefs(req.Body, "owners")
+	owners, err := takeReferences(req.Body, "owners")
 	if err != nil {
 		return nil, err
 	}
@@ -222,7 +222,7 @@ func (h *Handler) createApplication(ctx context.Context, req *Request) (*Respons
 		if err := h.Directory.CreateApplication(tx, a); err != nil {
 			return uriTaken(err)
 		}
-		return h.addAll(tx, ownersOf, a.TenantID, a.ID, owners)
+		return h.addReferences(tx, ownersOf, a.TenantID, a.ID, owners)
 	})
 	if err != nil {
 		return nil, err

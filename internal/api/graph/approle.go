@@ -54,12 +54,12 @@ func (h *Handler) loadAppRoleAssignment(tx store.Tx, a directory.AppRoleAssignme
 	if err != nil {
 		return g, err
 	}
-	t, err := h.thing(tx, a.TenantID, a.PrincipalID)
+	t, err := h.directoryObject(tx, a.TenantID, a.PrincipalID)
 	if err != nil {
 		return g, err
 	}
 	g.resourceName, g.principalType = resource.DisplayName, t.kind
-	g.principalName, _ = mixed{h}.value(t, "displayName").(string)
+	g.principalName, _ = directoryObjectShape{h}.value(t, "displayName").(string)
 	return g, nil
 }
 
@@ -189,8 +189,8 @@ func (h *Handler) getAppRoleAssignment(ctx context.Context, req *Request) (*Resp
 	return entity(req, h.appRoles, g)
 }
 
-// noObjects answers lists that are always empty here.
-func (h *Handler) noObjects(set string) func(context.Context, *Request) (*Response, error) {
+// emptyCollection answers lists that are always empty here.
+func (h *Handler) emptyCollection(set string) func(context.Context, *Request) (*Response, error) {
 	return func(_ context.Context, req *Request) (*Response, error) {
 		if _, err := options(req, listOptions); err != nil {
 			return nil, err

@@ -2,9 +2,7 @@ package graph
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"net/http"
 	"slices"
 
 	"midas/internal/arm"
@@ -12,162 +10,189 @@ import (
 	"midas/internal/store"
 )
 
-// maxGetByIDs and maxCheck are Graph's limits.
-const (
-	maxGetByIDs = 1000
-	maxCheck    = 20
-)
-
-// getObject shows an object of any kind.
-func (h *Handler) getObject(ctx context.Context, req *Request) (*Response, error) {
-	q, err := options(req, entityOptions)
-	if err != nil {
-		return nil, err
-	}
-	if err := fits(q, mixed{h}); err != nil {
-		return nil, err
-	}
-	var t thing
-	err = h.Store.View(ctx, func(tx store.Tx) (err error) {
-		t, err = h.thing(tx, req.Caller.tenant, req.Object.id)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	body := mixed{h}.object(t, q.selected).prefixed(property{"@odata.context", req.context("directoryObjects", q, true)})
-	return &Response{Status: http.StatusOK, Body: body}, nil
+// directoryObject is an object of any kind, in lists that mix them.
+type directoryObject struct {
+	kind      string
+	id        string
+	user      directory.User
+	group     directory.Group
+	app       directory.Application
+	principal principal
+	role      directory.DirectoryRole
 }
 
-// mayRead says whether a caller may read an object: everyone may read oneself.
-func (c caller) mayRead(t thing) bool {
-	return c.may&readPrivilege(t.kind) != 0 || arm.SameName(t.id, c.id)
-}
+// directoryObjectShape is the shape of things. Each shows what its kind has of the selected properties.
+type directoryObjectShape struct{ h *Handler }
 
-// getByIDs shows the objects with the ids of the body that exist and that the caller may read.
-func (h *Handler) getByIDs(ctx context.Context, req *Request) (*Response, error) {
-	ids, err := idList(req.Body, "ids", maxGetByIDs)
-	if err != nil {
-		return nil, err
-	}
-	var types []string
-	if raw, given := req.Body["types"]; given && json.Unmarshal(raw, &types) != nil {
-		return nil, errValue("types")
-	}
-	objects := []object{}
-	err = h.Store.View(ctx, func(tx store.Tx) error {
-		objects = objects[:0]
-		for _, id := range ids {
-			t, err := h.thing(tx, req.Caller.tenant, id)
-			if errors.Is(err, directory.ErrNotFound) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			if isOneOf(t.kind, types) && req.Caller.mayRead(t) {
-				objects = append(objects, mixed{h}.object(t, nil))
-			}
+func (m directoryObjectShape) names() (typ, set string) { return "directoryObject", "directoryObjects" }
+
+func (m directoryObjectShape) use(name string) (use, bool) {
+	for _, of := range []func(string) (use, bool){m.h.users.use, m.h.groups.use, m.h.principals.use, m.h.applications.use, m.h.roles.use} {
+		if u, known := of(name); known {
+			return u, true
 		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
 	}
-	return req.collection("directoryObjects", objects), nil
+	return shown, false
 }
 
-func isOneOf(kind string, types []string) bool {
-	return len(types) == 0 || slices.ContainsFunc(types, func(t string) bool {
-		return arm.SameName(t, kind) || arm.SameName(t, "directoryObject")
-	})
+func (m directoryObjectShape) value(t directoryObject, name string) any {
+	switch t.kind {
+	case directory.ObjectUser:
+		return m.h.users.value(t.user, name)
+	case directory.ObjectGroup:
+		return m.h.groups.value(t.group, name)
+	case directory.ObjectServicePrincipal:
+		return m.h.principals.value(t.principal, name)
+	case directory.ObjectApplication:
+		return m.h.applications.value(t.app, name)
+	}
+	return m.h.roles.value(t.role, name)
 }
 
-// idList reads a list of object ids, without repetitions.
-func idList(body map[string]json.RawMessage, name string, most int) ([]string, error) {
-	var ids []string
-	if json.Unmarshal(body[name], &ids) != nil {
-		return nil, errValue(name)
+func (m directoryObjectShape) object(t directoryObject, selected []string) (o object) {
+	var typ string
+	switch t.kind {
+	case directory.ObjectUser:
+		o, typ = m.h.users.object(t.user, selected), m.h.users.typ
+	case directory.ObjectGroup:
+		o, typ = m.h.groups.object(t.group, selected), m.h.groups.typ
+	case directory.ObjectServicePrincipal:
+		o, typ = m.h.principals.object(t.principal, selected), m.h.principals.typ
+	case directory.ObjectApplication:
+		o, typ = m.h.applications.object(t.app, selected), m.h.applications.typ
+	default:
+		o, typ = m.h.roles.object(t.role, selected), m.h.roles.typ
 	}
-	if len(ids) > most {
-		return nil, errBadRequest("Too many ids in '%s': at most %d are allowed.", name, most)
+	return o.prefixed(property{"@odata.type", "#" + castPrefix + typ})
+}
+
+// directoryObject reads an object of any kind, or gives directory.ErrNotFound.
+func (h *Handler) directoryObject(tx store.Tx, tenant, id string) (t directoryObject, err error) {
+	if role, found := roleByID(id); found {
+		return directoryObject{kind: kindRole, id: role.ID, role: role}, nil
 	}
-	for i, id := range ids {
-		if !arm.IsGUID(id) {
-			return nil, errBadRequest("Invalid GUID:%s", clip(id))
+	t.id = id
+	if t.kind, err = h.Directory.ObjectType(tx, tenant, id); err != nil {
+		return t, err
+	}
+	switch t.kind {
+	case directory.ObjectUser:
+		t.user, err = h.Directory.User(tx, tenant, id)
+	case directory.ObjectGroup:
+		t.group, err = h.Directory.Group(tx, tenant, id)
+	case directory.ObjectServicePrincipal:
+		t.principal, err = h.principal(tx, tenant, id)
+	default:
+		t.app, err = h.Directory.Application(tx, tenant, id)
+	}
+	return t, err
+}
+
+// directoryObjects reads the objects with these ids that exist and are of the kind that a cast names. Whoever
+// may read a group may see who is in it.
+func (h *Handler) directoryObjects(tx store.Tx, req *Request, ids []string) ([]directoryObject, error) {
+	var found []directoryObject
+	for _, id := range ids {
+		t, err := h.directoryObject(tx, req.Caller.tenant, id)
+		if errors.Is(err, directory.ErrNotFound) {
+			continue
 		}
-		ids[i] = arm.Fold(id)
-	}
-	slices.Sort(ids)
-	return slices.Compact(ids), nil
-}
-
-func (req *Request) collection(set string, value any) *Response {
-	return &Response{Status: http.StatusOK, Body: object{{"@odata.context", req.context(set, nil, false)}, {"value", value}}}
-}
-
-// memberships gives the groups of {id}, and its directory roles if those are asked for too.
-func (h *Handler) memberships(ctx context.Context, req *Request, roles bool) (ids []string, err error) {
-	err = h.Store.View(ctx, func(tx store.Tx) error {
-		if roles {
-			ids, err = h.transitiveMemberOf(tx, req)
-		} else {
-			ids, err = h.Directory.TransitiveMemberOf(tx, req.Caller.tenant, req.Object.principal)
+		if err != nil {
+			return nil, err
 		}
-		return err
-	})
-	return ids, err
+		if req.Path.cast != "" && !arm.SameName(req.Path.cast, t.kind) {
+			continue
+		}
+		t.id = id
+		found = append(found, t)
+	}
+	return found, nil
 }
 
-// getMemberships serves getMemberGroups and getMemberObjects.
-func (h *Handler) getMemberships(roles bool) func(context.Context, *Request) (*Response, error) {
+// checkCast refuses the names of types that are not served.
+func checkCast(req *Request) error {
+	kinds := []string{directory.ObjectUser, directory.ObjectGroup, directory.ObjectServicePrincipal, directory.ObjectApplication, kindRole}
+	if req.Path.cast != "" && !slices.ContainsFunc(kinds, func(k string) bool { return arm.SameName(k, req.Path.cast) }) {
+		return errSegment(castPrefix + req.Path.cast)
+	}
+	return nil
+}
+
+// listReferences serves GET …/{collection}: the objects that are referred to.
+func (h *Handler) listReferences(c collection) func(context.Context, *Request) (*Response, error) {
 	return func(ctx context.Context, req *Request) (*Response, error) {
-		var securityEnabledOnly bool // all groups are
-		if raw, given := req.Body["securityEnabledOnly"]; given && json.Unmarshal(raw, &securityEnabledOnly) != nil {
-			return nil, errValue("securityEnabledOnly")
-		}
-		ids, err := h.memberships(ctx, req, roles)
-		if err != nil {
+		if err := checkCast(req); err != nil {
 			return nil, err
 		}
-		return req.collection("Collection(Edm.String)", list(ids)), nil
+		return page(ctx, h, req, source[directoryObject]{
+			shape: directoryObjectShape{h}, cursor: func(t directoryObject) string { return t.id },
+			after: func(tx store.Tx, after string, limit int) ([]directoryObject, string, error) {
+				ids, err := c.list(h.Directory, tx, req.Caller.tenant, req.Object.id, after, limit)
+				if err != nil {
+					return nil, "", err
+				}
+				found, err := h.directoryObjects(tx, req, ids)
+				if err != nil || len(ids) < limit {
+					return found, "", err
+				}
+				return found, ids[len(ids)-1], nil
+			},
+		})
 	}
 }
 
-// checkMemberships serves checkMemberGroups and checkMemberObjects: which of the ids of the body
-// {id} is a member of.
-func (h *Handler) checkMemberships(parameter string, roles bool) func(context.Context, *Request) (*Response, error) {
+// listIDs serves a list of objects whose ids are known at once.
+func (h *Handler) listIDs(ids func(tx store.Tx, req *Request) ([]string, error)) func(context.Context, *Request) (*Response, error) {
 	return func(ctx context.Context, req *Request) (*Response, error) {
-		asked, err := idList(req.Body, parameter, maxCheck)
-		if err != nil {
+		if err := checkCast(req); err != nil {
 			return nil, err
 		}
-		ids, err := h.memberships(ctx, req, roles)
-		if err != nil {
-			return nil, err
-		}
-		asked = slices.DeleteFunc(asked, func(id string) bool { return !slices.Contains(ids, id) })
-		return req.collection("Collection(Edm.String)", list(asked)), nil
+		return page(ctx, h, req, source[directoryObject]{
+			shape: directoryObjectShape{h}, cursor: func(t directoryObject) string { return t.id },
+			after: func(tx store.Tx, after string, limit int) ([]directoryObject, string, error) {
+				all, err := ids(tx, req)
+				if err != nil {
+					return nil, "", err
+				}
+				slices.Sort(all)
+				begin, found := slices.BinarySearch(all, after)
+				if found {
+					begin++
+				}
+				rest := all[begin:]
+				last := ""
+				if len(rest) > limit {
+					rest, last = rest[:limit], rest[limit-1]
+				}
+				objects, err := h.directoryObjects(tx, req, rest)
+				return objects, last, err
+			},
+		})
 	}
 }
 
-// A deletion is final here, so nothing waits to be restored. Clients that make sure of that are told
-// that it is so.
-
-func (h *Handler) getDeleted(_ context.Context, req *Request) (*Response, error) {
-	return nil, errNotFound(req.Path.id.text)
+func (h *Handler) memberOf(tx store.Tx, req *Request) ([]string, error) {
+	return h.withRoles(tx, req, h.Directory.MemberOf)
 }
 
-func (h *Handler) purgeDeleted(ctx context.Context, req *Request) (*Response, error) {
-	err := h.Store.View(ctx, func(tx store.Tx) error {
-		_, err := h.Directory.ObjectType(tx, req.Caller.tenant, req.Path.id.text)
-		return err
-	})
-	if errors.Is(err, directory.ErrNotFound) && arm.IsGUID(req.Path.id.text) {
-		return noContent(), nil
+func (h *Handler) transitiveMemberOf(tx store.Tx, req *Request) ([]string, error) {
+	return h.withRoles(tx, req, h.Directory.TransitiveMemberOf)
+}
+
+// withRoles adds the directory roles to groups, as Graph's memberOf does.
+func (h *Handler) withRoles(tx store.Tx, req *Request, groups func(store.Tx, string, string) ([]string, error)) ([]string, error) {
+	ids, err := groups(tx, req.Caller.tenant, req.Object.principal)
+	if err != nil {
+		return nil, err
 	}
-	if err == nil {
-		err = directory.ErrNotFound
-	}
-	return nil, err
+	roles, err := h.Directory.DirectoryRoles(tx, req.Caller.tenant, req.Object.principal)
+	return append(ids, roles...), err
+}
+
+func (h *Handler) transitiveMembers(tx store.Tx, req *Request) ([]string, error) {
+	return h.Directory.TransitiveMembers(tx, req.Caller.tenant, req.Object.id)
+}
+
+func (h *Handler) ownedObjects(tx store.Tx, req *Request) ([]string, error) {
+	return h.Directory.OwnedObjects(tx, req.Caller.tenant, req.Object.principal)
 }

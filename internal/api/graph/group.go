@@ -89,11 +89,11 @@ func (h *Handler) getGroup(ctx context.Context, req *Request) (_ *Response, err 
 }
 
 func (h *Handler) createGroup(ctx context.Context, req *Request) (*Response, error) {
-	owners, err := takeRefs(req.Body, "owners")
+	owners, err := takeReferences(req.Body, "owners")
 	if err != nil {
 		return nil, err
 	}
-	members, err := takeRefs(req.Body, "members")
+	members, err := takeReferences(req.Body, "members")
 	if err != nil {
 		return nil, err
 	}
@@ -113,10 +113,10 @@ func (h *Handler) createGroup(ctx context.Context, req *Request) (*Response, err
 		if err := h.Directory.CreateGroup(tx, g); err != nil {
 			return err
 		}
-		if err := h.addAll(tx, ownersOf, g.TenantID, g.ID, owners); err != nil {
+		if err := h.addReferences(tx, ownersOf, g.TenantID, g.ID, owners); err != nil {
 			return err
 		}
-		return h.addAll(tx, membersOf, g.TenantID, g.ID, members)
+		return h.addReferences(tx, membersOf, g.TenantID, g.ID, members)
 	})
 	if err != nil {
 		return nil, err
@@ -125,7 +125,7 @@ func (h *Handler) createGroup(ctx context.Context, req *Request) (*Response, err
 }
 
 func (h *Handler) updateGroup(ctx context.Context, req *Request) (*Response, error) {
-	members, err := takeRefs(req.Body, "members")
+	members, err := takeReferences(req.Body, "members")
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +140,7 @@ func (h *Handler) updateGroup(ctx context.Context, req *Request) (*Response, err
 		if err := h.Directory.UpdateGroup(tx, g); err != nil {
 			return err
 		}
-		return h.addAll(tx, membersOf, req.Caller.tenant, req.Object.id, members)
+		return h.addReferences(tx, membersOf, req.Caller.tenant, req.Object.id, members)
 	})
 	if err != nil {
 		return nil, err

@@ -180,7 +180,7 @@ func (h *Handler) createPrincipal(ctx context.Context, req *Request) (*Response,
 		return nil, errBadRequest("A value is required for property 'appId' of resource 'ServicePrincipal'.")
 	}
 	delete(req.Body, "appId")
-	owners, err := takeRefs(req.Body, "owners")
+	owners, err := takeReferences(req.Body, "owners")
 	if err != nil {
 		return nil, err
 	}
@@ -209,7 +209,7 @@ func (h *Handler) createPrincipal(ctx context.Context, req *Request) (*Response,
 		if err != nil {
 			return err
 		}
-		return h.addAll(tx, ownersOf, p.TenantID, p.ID, owners)
+		return h.addReferences(tx, ownersOf, p.TenantID, p.ID, owners)
 	})
 	if err != nil {
 		return nil, err

@@ -12,13 +12,13 @@ import (
 	"midas/internal/store"
 )
 
-// maxRefs is how many references of each kind one request may add. A group with so many members and so
+// maxReferences is how many references of each kind one request may add. A group with so many members and so
 // many owners still fits into one transaction: each takes three of its keys.
-const maxRefs = 20
+const maxReferences = 20
 
-// parseRef reads the URL by which a client refers to an object, https://…/directoryObjects/{id}. Only
+// parseReference reads the URL by which a client refers to an object, https://…/directoryObjects/{id}. Only
 // its end counts: clients write the host that they know.
-func parseRef(raw json.RawMessage) (string, error) {
+func parseReference(raw json.RawMessage) (string, error) {
 	var ref string
 	if json.Unmarshal(raw, &ref) != nil {
 		return "", errBadRequest("The reference to an object is not a text.")
@@ -45,20 +45,20 @@ func cutLast(s string) (before, after string, found bool) {
 	return s[:i], s[i+1:], true
 }
 
-// takeRefs takes the references of an annotation such as "members@odata.bind" out of a body.
-func takeRefs(body map[string]json.RawMessage, name string) ([]string, error) {
+// takeReferences takes the references of an annotation such as "members@odata.bind" out of a body.
+func takeReferences(body map[string]json.RawMessage, name string) ([]string, error) {
 	raw, given := body[name+bindSuffix]
 	delete(body, name+bindSuffix)
 	if !given {
 		return nil, nil
 	}
 	var refs []json.RawMessage
-	if json.Unmarshal(raw, &refs) != nil || len(refs) > maxRefs {
-		return nil, errBadRequest("The property '%s' must be a list of at most %d references.", name+bindSuffix, maxRefs)
+	if json.Unmarshal(raw, &refs) != nil || len(refs) > maxReferences {
+		return nil, errBadRequest("The property '%s' must be a list of at most %d references.", name+bindSuffix, maxReferences)
 	}
 	var ids []string
 	for _, ref := range refs {
-		id, err := parseRef(ref)
+		id, err := parseReference(ref)
 		if err != nil {
 			return nil, err
 		}
@@ -76,13 +76,13 @@ type collection struct {
 }
 
 var (
-	membersOf = collection{"members", (*directory.Directory).AddMember, (*directory.Directory).RemoveMember, (*directory.Directory).Members}
-	ownersOf  = collection{"owners", (*directory.Directory).AddOwner, (*directory.Directory).RemoveOwner, (*directory.Directory).Owners}
-	holdersOf = collection{"members", (*directory.Directory).AssignDirectoryRole, (*directory.Directory).RemoveDirectoryRole, (*directory.Directory).DirectoryRoleMembers}
+	membersOf     = collection{"members", (*directory.Directory).AddMember, (*directory.Directory).RemoveMember, (*directory.Directory).Members}
+	ownersOf      = collection{"owners", (*directory.Directory).AddOwner, (*directory.Directory).RemoveOwner, (*directory.Directory).Owners}
+	roleMembersOf = collection{"members", (*directory.Directory).AssignDirectoryRole, (*directory.Directory).RemoveDirectoryRole, (*directory.Directory).DirectoryRoleMembers}
 )
 
-// addAll adds references in the transaction of the request: all of them or none.
-func (h *Handler) addAll(tx store.Tx, c collection, tenant, object string, ids []string) error {
+// addReferences adds references in the transaction of the request: all of them or none.
+func (h *Handler) addReferences(tx store.Tx, c collection, tenant, object string, ids []string) error {
 	for _, id := range ids {
 		err := c.add(h.Directory, tx, tenant, object, id)
 		if errors.Is(err, directory.ErrExists) {
@@ -95,19 +95,19 @@ func (h *Handler) addAll(tx store.Tx, c collection, tenant, object string, ids [
 	return nil
 }
 
-// addRef serves POST …/{collection}/$ref.
-func (h *Handler) addRef(c collection) func(context.Context, *Request) (*Response, error) {
+// addReference serves POST …/{collection}/$ref.
+func (h *Handler) addReference(c collection) func(context.Context, *Request) (*Response, error) {
 	return func(ctx context.Context, req *Request) (*Response, error) {
 		raw, given := req.Body[idAnnotation]
 		if !given || len(req.Body) > 1 {
 			return nil, errBadRequest("The body must have the property '%s' and no other.", idAnnotation)
 		}
-		id, err := parseRef(raw)
+		id, err := parseReference(raw)
 		if err != nil {
 			return nil, err
 		}
 		err = h.update(ctx, req, func(tx store.Tx) error {
-			return h.addAll(tx, c, req.Caller.tenant, req.Object.id, []string{id})
+			return h.addReferences(tx, c, req.Caller.tenant, req.Object.id, []string{id})
 		})
 		if err != nil {
 			return nil, err
@@ -116,8 +116,8 @@ func (h *Handler) addRef(c collection) func(context.Context, *Request) (*Respons
 	}
 }
 
-// removeRef serves DELETE …/{collection}/{member}/$ref.
-func (h *Handler) removeRef(c collection) func(context.Context, *Request) (*Response, error) {
+// removeReference serves DELETE …/{collection}/{member}/$ref.
+func (h *Handler) removeReference(c collection) func(context.Context, *Request) (*Response, error) {
 	return func(ctx context.Context, req *Request) (*Response, error) {
 		err := h.update(ctx, req, func(tx store.Tx) error {
 			return c.remove(h.Directory, tx, req.Caller.tenant, req.Object.id, req.Path.member)

@@ -40,12 +40,12 @@ func (h *Handler) groupOperations() []Operation {
 		{Method: get, Path: "groups/{id}", Needs: readGroups, Owner: true, Serve: h.getGroup},
 		{Method: patch, Path: "groups/{id}", Needs: writeGroups, Owner: true, Guard: true, Serve: h.updateGroup},
 		{Method: remove, Path: "groups/{id}", Needs: writeGroups, Owner: true, Guard: true, Serve: h.deleteGroup},
-		{Method: get, Path: "groups/{id}/members", Needs: readGroups, Owner: true, Serve: h.listRefs(membersOf)},
-		{Method: get, Path: "groups/{id}/members/{cast}", Needs: readGroups, Owner: true, Serve: h.listRefs(membersOf)},
+		{Method: get, Path: "groups/{id}/members", Needs: readGroups, Owner: true, Serve: h.listReferences(membersOf)},
+		{Method: get, Path: "groups/{id}/members/{cast}", Needs: readGroups, Owner: true, Serve: h.listReferences(membersOf)},
 		{Method: get, Path: "groups/{id}/transitiveMembers", Needs: readGroups, Owner: true, Serve: h.listIDs(h.transitiveMembers)},
 		{Method: get, Path: "groups/{id}/transitiveMembers/{cast}", Needs: readGroups, Owner: true, Serve: h.listIDs(h.transitiveMembers)},
-		{Method: post, Path: "groups/{id}/members/$ref", Needs: writeGroups, Owner: true, Guard: true, Serve: h.addRef(membersOf)},
-		{Method: remove, Path: "groups/{id}/members/{member}/$ref", Needs: writeGroups, Owner: true, Guard: true, Serve: h.removeRef(membersOf)},
+		{Method: post, Path: "groups/{id}/members/$ref", Needs: writeGroups, Owner: true, Guard: true, Serve: h.addReference(membersOf)},
+		{Method: remove, Path: "groups/{id}/members/{member}/$ref", Needs: writeGroups, Owner: true, Guard: true, Serve: h.removeReference(membersOf)},
 	}, h.ownerOperations("groups", readGroups, writeGroups), h.memberOperations("groups", readGroups), h.appRoleAssignmentOperations("groups", readGroups))
 }
 
@@ -82,10 +82,10 @@ func (h *Handler) principalOperations() []Operation {
 func (h *Handler) ownerOperations(set string, read, write privilege) []Operation {
 	path := set + "/{id}/owners"
 	return []Operation{
-		{Method: get, Path: path, Needs: read, Owner: true, Serve: h.listRefs(ownersOf)},
-		{Method: get, Path: path + "/{cast}", Needs: read, Owner: true, Serve: h.listRefs(ownersOf)},
-		{Method: post, Path: path + "/$ref", Needs: write, Owner: true, Guard: true, Serve: h.addRef(ownersOf)},
-		{Method: remove, Path: path + "/{member}/$ref", Needs: write, Owner: true, Guard: true, Serve: h.removeRef(ownersOf)},
+		{Method: get, Path: path, Needs: read, Owner: true, Serve: h.listReferences(ownersOf)},
+		{Method: get, Path: path + "/{cast}", Needs: read, Owner: true, Serve: h.listReferences(ownersOf)},
+		{Method: post, Path: path + "/$ref", Needs: write, Owner: true, Guard: true, Serve: h.addReference(ownersOf)},
+		{Method: remove, Path: path + "/{member}/$ref", Needs: write, Owner: true, Guard: true, Serve: h.removeReference(ownersOf)},
 	}
 }
 
@@ -126,9 +126,9 @@ func (h *Handler) roleOperations() []Operation {
 	return []Operation{
 		{Method: get, Path: "directoryRoles", Needs: readRoles, Serve: h.listRoles(h.roles)},
 		{Method: get, Path: "directoryRoles/{id}", Needs: readRoles, Serve: h.getRole(h.roles)},
-		{Method: get, Path: "directoryRoles/{id}/members", Needs: readRoles, Serve: h.listRefs(holdersOf)},
-		{Method: post, Path: "directoryRoles/{id}/members/$ref", Needs: manageRoles, Serve: h.addRef(holdersOf)},
-		{Method: remove, Path: "directoryRoles/{id}/members/{member}/$ref", Needs: manageRoles, Serve: h.removeRef(holdersOf)},
+		{Method: get, Path: "directoryRoles/{id}/members", Needs: readRoles, Serve: h.listReferences(roleMembersOf)},
+		{Method: post, Path: "directoryRoles/{id}/members/$ref", Needs: manageRoles, Serve: h.addReference(roleMembersOf)},
+		{Method: remove, Path: "directoryRoles/{id}/members/{member}/$ref", Needs: manageRoles, Serve: h.removeReference(roleMembersOf)},
 		{Method: get, Path: "directoryRoleTemplates", Needs: readRoles, Serve: h.listRoles(h.roles)},
 		{Method: get, Path: management + "roleDefinitions", Needs: readRoles, Serve: h.listRoles(h.definitions)},
 		{Method: get, Path: management + "roleDefinitions/{id}", Needs: readRoles, Serve: h.getRole(h.definitions)},
@@ -148,7 +148,7 @@ func (h *Handler) directoryOperations() []Operation {
 		{Method: get, Path: "organization/{id}", Serve: h.getOrganization},
 		{Method: get, Path: "domains", Serve: h.listDomains},
 		{Method: get, Path: "domains/{id}", Serve: h.getDomain},
-		{Method: get, Path: deleted + "{cast}", Needs: readAll, Serve: h.noObjects("directoryObjects")},
+		{Method: get, Path: deleted + "{cast}", Needs: readAll, Serve: h.emptyCollection("directoryObjects")},
 		{Method: get, Path: deleted + "{id}", Needs: readAll, Serve: h.getDeleted},
 		{Method: remove, Path: deleted + "{id}", Needs: writeUsers | writeGroups | writeApplications, Serve: h.purgeDeleted},
 	}, h.memberOperations("directoryObjects", readAll))
