@@ -13,7 +13,7 @@ import (
 type application = directory.Application
 
 func applicationSchema() *schema[application] {
-	keep := keeper[application](func(a *application) *map[string]json.RawMessage { return &a.Extra })
+	extra := opaque[application](func(a *application) *map[string]json.RawMessage { return &a.Extra })
 	null := func(name string) field[application] {
 		return readOnly(name, shown, func(application) any { return nil })
 	}
@@ -22,16 +22,16 @@ func applicationSchema() *schema[application] {
 		null("deletedDateTime"),
 		readOnly("appId", text, func(a application) any { return a.AppID }),
 		null("applicationTemplateId"), null("disabledByMicrosoftStatus"),
-		readOnly("createdDateTime", times, func(a application) any { return moment(a.Created) }),
+		readOnly("createdDateTime", times, func(a application) any { return timeOrNull(a.Created) }),
 		writable("displayName", 256, func(a *application) *string { return &a.DisplayName }),
-		keep.one("description", "null"), keep.one("groupMembershipClaims", "null"),
+		extra.property("description", "null"), extra.property("groupMembershipClaims", "null"),
 		{
 			name: "identifierUris", use: texts, get: func(a application) any { return list(a.IdentifierURIs) },
 			set: func(a *application, raw json.RawMessage) error {
-				return setURIs("identifierUris", anyText, &a.IdentifierURIs, raw)
+				return setURIs("identifierUris", notEmpty, &a.IdentifierURIs, raw)
 			},
 		},
-		keep.one("isDeviceOnlyAuthSupported", "null"),
+		extra.property("isDeviceOnlyAuthSupported", "null"),
 		{
 			name: "isFallbackPublicClient", use: truth,
 			get: func(a application) any { return trueOrNull(a.PublicClient) },
@@ -43,36 +43,36 @@ func applicationSchema() *schema[application] {
 				return nil
 			},
 		},
-		keep.one("notes", "null"), null("publisherDomain"), keep.one("serviceManagementReference", "null"),
+		extra.property("notes", "null"), null("publisherDomain"), extra.property("serviceManagementReference", "null"),
 		{
 			name: "signInAudience", use: text, get: func(a application) any { return signInAudience(a) },
 			set: func(a *application, raw json.RawMessage) error { return setAudience(&a.SignInAudience, raw) },
 		},
-		keep.one("tags", "[]"), keep.one("tokenEncryptionKeyId", "null"), keep.one("samlMetadataUrl", "null"),
-		keep.one("defaultRedirectUri", "null"), null("certification"), keep.one("optionalClaims", "null"),
-		keep.one("servicePrincipalLockConfiguration", "null"), keep.one("requestSignatureVerification", "null"),
-		keep.one("addIns", "[]"), keep.one("nativeAuthenticationApisEnabled", "null"), null("uniqueName"),
-		keep.nested("api", object{{"acceptMappedClaims", nil}, {"knownClientApplications", []any{}}, {"oauth2PermissionScopes", []any{}}, {"preAuthorizedApplications", []any{}}}, tokenVersion()),
+		extra.property("tags", "[]"), extra.property("tokenEncryptionKeyId", "null"), extra.property("samlMetadataUrl", "null"),
+		extra.property("defaultRedirectUri", "null"), null("certification"), extra.property("optionalClaims", "null"),
+		extra.property("servicePrincipalLockConfiguration", "null"), extra.property("requestSignatureVerification", "null"),
+		extra.property("addIns", "[]"), extra.property("nativeAuthenticationApisEnabled", "null"), null("uniqueName"),
+		extra.nested("api", object{{"acceptMappedClaims", nil}, {"knownClientApplications", []any{}}, {"oauth2PermissionScopes", []any{}}, {"preAuthorizedApplications", []any{}}}, tokenVersion()),
 		{name: "appRoles", get: func(a application) any { return appRoleObjects(a.AppRoles) }, set: setAppRoles},
-		keep.nested("info", nullObject("logoUrl", "marketingUrl", "privacyStatementUrl", "supportUrl", "termsOfServiceUrl")),
-		{name: "keyCredentials", get: func(a application) any { return keyObjects(a.Certificates) }, set: setKeys},
-		keep.nested("parentalControlSettings", object{{"countriesBlockedForMinors", []any{}}, {"legalAgeGroupRule", "Allow"}}),
-		{name: "passwordCredentials", get: func(a application) any { return secretObjects(a.Secrets) }, set: keepSecrets},
-		keep.nested("publicClient", nil, redirectPart(isPublicRedirect, func(a *application) *[]string { return &a.Redirects.Public })),
-		keep.one("requiredResourceAccess", "[]"),
+		extra.nested("info", nullObject("logoUrl", "marketingUrl", "privacyStatementUrl", "supportUrl", "termsOfServiceUrl")),
+		{name: "keyCredentials", get: func(a application) any { return keyCredentials(a.Certificates) }, set: setKeyCredentials},
+		extra.nested("parentalControlSettings", object{{"countriesBlockedForMinors", []any{}}, {"legalAgeGroupRule", "Allow"}}),
+		{name: "passwordCredentials", get: func(a application) any { return passwordCredentials(a.Secrets) }, set: setPasswordCredentials},
+		extra.nested("publicClient", nil, redirectPart(isPublicRedirect, func(a *application) *[]string { return &a.Redirects.Public })),
+		extra.property("requiredResourceAccess", "[]"),
 		readOnly("verifiedPublisher", shown, func(application) any {
 			return nullObject("displayName", "verifiedPublisherId", "addedDateTime")
 		}),
-		keep.nested("web", object{
+		extra.nested("web", object{
 			{"homePageUrl", nil}, {"logoutUrl", nil},
 			{"implicitGrantSettings", object{{"enableAccessTokenIssuance", false}, {"enableIdTokenIssuance", false}}},
 		}, redirectPart(isWebRedirect, func(a *application) *[]string { return &a.Redirects.Web }), redirectSettings()),
-		keep.nested("spa", nil, redirectPart(isWebRedirect, func(a *application) *[]string { return &a.Redirects.SPA })),
+		extra.nested("spa", nil, redirectPart(isWebRedirect, func(a *application) *[]string { return &a.Redirects.SPA })),
 	}}
 }
 
-// anyText leaves it to the directory to say what an identifier URI is.
-func anyText(s string) bool { return s != "" }
+// notEmpty leaves it to the directory to say what an identifier URI is.
+func notEmpty(s string) bool { return s != "" }
 
 // nullObject is an object whose properties are all null.
 func nullObject(names ...string) (o object) {
@@ -214,13 +214,13 @@ func (h *Handler) createApplication(ctx context.Context, req *Request) (*Respons
 	if a.DisplayName == "" {
 		return nil, errBadRequest("A value is required for property 'displayName' of resource 'Application'.")
 	}
-	h.nameKeys(&a)
+	h.assignKeyIDs(&a)
 	err = h.update(ctx, req, func(tx store.Tx) error {
-		if err := h.mayIdentify(tx, req.Caller, a); err != nil {
+		if err := h.checkIdentifierURIs(tx, req.Caller, a); err != nil {
 			return err
 		}
 		if err := h.Directory.CreateApplication(tx, a); err != nil {
-			return uriTaken(err)
+			return duplicateURI(err)
 		}
 		return h.addReferences(tx, ownersOf, a.TenantID, a.ID, owners)
 	})
@@ -230,24 +230,24 @@ func (h *Handler) createApplication(ctx context.Context, req *Request) (*Respons
 	return created(req, h.applications, a, a.ID), nil
 }
 
-// uriTaken words what is the only thing of an application that can be taken.
-func uriTaken(err error) error {
+// duplicateURI words what is the only thing of an application that can be taken.
+func duplicateURI(err error) error {
 	if errors.Is(err, directory.ErrExists) {
 		return errBadRequest("Another object with the same value for property identifierUris already exists.")
 	}
 	return err
 }
 
-// mayIdentify lets Global Administrators choose identifier URIs that are in no verified domain.
-func (h *Handler) mayIdentify(tx store.Tx, c caller, a application) error {
+// checkIdentifierURIs lets Global Administrators choose identifier URIs that are in no verified domain.
+func (h *Handler) checkIdentifierURIs(tx store.Tx, c caller, a application) error {
 	if c.admins() {
 		return nil
 	}
 	return h.Directory.CheckVerified(tx, a)
 }
 
-// nameKeys gives new certificates their ids.
-func (h *Handler) nameKeys(a *application) {
+// assignKeyIDs gives new certificates their ids.
+func (h *Handler) assignKeyIDs(a *application) {
 	for i := range a.Certificates {
 		if a.Certificates[i].KeyID == "" {
 			a.Certificates[i].KeyID = h.NewID()
@@ -264,14 +264,14 @@ func (h *Handler) updateApplication(ctx context.Context, req *Request) (*Respons
 		if err := h.applications.apply(&a, req.Body); err != nil {
 			return err
 		}
-		h.nameKeys(&a)
-		if err := h.mayIdentify(tx, req.Caller, a); err != nil {
+		h.assignKeyIDs(&a)
+		if err := h.checkIdentifierURIs(tx, req.Caller, a); err != nil {
 			return err
 		}
 		return h.Directory.UpdateApplication(tx, a)
 	})
 	if err != nil {
-		return nil, uriTaken(err)
+		return nil, duplicateURI(err)
 	}
 	return noContent(), nil
 }
@@ -294,11 +294,11 @@ func (h *Handler) addPassword(ctx context.Context, req *Request) (*Response, err
 		return nil, errValue("passwordCredential")
 	}
 	start := h.Now().UTC()
-	if err := setMoment("startDateTime", &start, body.StartDateTime); err != nil {
+	if err := setTime("startDateTime", &start, body.StartDateTime); err != nil {
 		return nil, err
 	}
 	end := start.AddDate(2, 0, 0)
-	if err := setMoment("endDateTime", &end, body.EndDateTime); err != nil {
+	if err := setTime("endDateTime", &end, body.EndDateTime); err != nil {
 		return nil, err
 	}
 	if !start.Before(end) {
@@ -328,8 +328,8 @@ func (h *Handler) addPassword(ctx context.Context, req *Request) (*Response, err
 	if err != nil {
 		return nil, err
 	}
-	shown := secretObject(secret, string(secretText)).prefixed(property{"@odata.context", req.context("microsoft.graph.passwordCredential", nil, false)})
-	return &Response{Status: http.StatusOK, Body: shown}, nil
+	created := passwordCredential(secret, string(secretText)).prefixed(property{"@odata.context", req.context("microsoft.graph.passwordCredential", nil, false)})
+	return &Response{Status: http.StatusOK, Body: created}, nil
 }
 
 func (h *Handler) removePassword(ctx context.Context, req *Request) (*Response, error) {

@@ -23,7 +23,7 @@ func appRoleAssignmentSchema() *schema[appRoleAssignment] {
 		{name: "id", use: text, get: func(g appRoleAssignment) any { return g.ID }},
 		readOnly("deletedDateTime", shown, func(appRoleAssignment) any { return nil }),
 		readOnly("appRoleId", text, func(g appRoleAssignment) any { return g.AppRoleID }),
-		readOnly("createdDateTime", times, func(g appRoleAssignment) any { return moment(g.Created) }),
+		readOnly("createdDateTime", times, func(g appRoleAssignment) any { return timeOrNull(g.Created) }),
 		readOnly("principalDisplayName", text, func(g appRoleAssignment) any { return orNull(g.principalName) }),
 		readOnly("principalId", text, func(g appRoleAssignment) any { return g.PrincipalID }),
 		readOnly("principalType", text, func(g appRoleAssignment) any { return g.principalType }),

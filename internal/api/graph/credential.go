@@ -14,53 +14,53 @@ import (
 	"midas/internal/directory"
 )
 
-// secretObject shows a secret; its text is known only when it is made.
-func secretObject(s directory.Secret, secretText string) object {
+// passwordCredential shows a secret; its text is known only when it is made.
+func passwordCredential(s directory.Secret, secretText string) object {
 	return object{
-		{"customKeyIdentifier", nil}, {"displayName", orNull(s.DisplayName)}, {"endDateTime", moment(s.End)},
-		{"hint", orNull(s.Hint)}, {"keyId", s.KeyID}, {"secretText", orNull(secretText)}, {"startDateTime", moment(s.Start)},
+		{"customKeyIdentifier", nil}, {"displayName", orNull(s.DisplayName)}, {"endDateTime", timeOrNull(s.End)},
+		{"hint", orNull(s.Hint)}, {"keyId", s.KeyID}, {"secretText", orNull(secretText)}, {"startDateTime", timeOrNull(s.Start)},
 	}
 }
 
-func secretObjects(secrets []directory.Secret) []object {
-	shown := make([]object, 0, len(secrets))
+func passwordCredentials(secrets []directory.Secret) []object {
+	objects := make([]object, 0, len(secrets))
 	for _, s := range secrets {
-		shown = append(shown, secretObject(s, ""))
+		objects = append(objects, passwordCredential(s, ""))
 	}
-	return shown
+	return objects
 }
 
-// keepSecrets sets passwordCredentials: those that the list names stay. New ones are made by
+// setPasswordCredentials sets passwordCredentials: those that the list names stay. New ones are made by
 // addPassword.
-func keepSecrets(a *application, raw json.RawMessage) error {
+func setPasswordCredentials(a *application, raw json.RawMessage) error {
 	var given []struct {
 		KeyID string `json:"keyId"`
 	}
 	if json.Unmarshal(raw, &given) != nil {
 		return errValue("passwordCredentials")
 	}
-	var kept []directory.Secret
+	var remaining []directory.Secret
 	for _, g := range given {
 		i := slices.IndexFunc(a.Secrets, func(s directory.Secret) bool { return arm.SameName(s.KeyID, g.KeyID) })
 		if i < 0 {
 			return errBadRequest("New password credentials must be generated with service actions.")
 		}
-		kept = append(kept, a.Secrets[i])
+		remaining = append(remaining, a.Secrets[i])
 	}
-	a.Secrets = kept
+	a.Secrets = remaining
 	return nil
 }
 
-func keyObjects(certificates []directory.Certificate) []object {
-	shown := make([]object, 0, len(certificates))
+func keyCredentials(certificates []directory.Certificate) []object {
+	objects := make([]object, 0, len(certificates))
 	for _, c := range certificates {
-		shown = append(shown, object{
+		objects = append(objects, object{
 			{"customKeyIdentifier", strings.ToUpper(hex.EncodeToString(c.SHA1))}, {"displayName", orNull(c.DisplayName)},
-			{"endDateTime", moment(c.End)}, {"key", nil}, {"keyId", c.KeyID}, {"startDateTime", moment(c.Start)},
+			{"endDateTime", timeOrNull(c.End)}, {"key", nil}, {"keyId", c.KeyID}, {"startDateTime", timeOrNull(c.Start)},
 			{"type", "AsymmetricX509Cert"}, {"usage", "Verify"},
 		})
 	}
-	return shown
+	return objects
 }
 
 // keyCredential is a certificate as clients send it.
@@ -74,25 +74,25 @@ type keyCredential struct {
 	Usage         string  `json:"usage"`
 }
 
-// setKeys sets keyCredentials: the list is all that there will be. A certificate that is there
+// setKeyCredentials sets keyCredentials: the list is all that there will be. A certificate that is there
 // already is named by its keyId, and its key is left out; the ids of new ones are given afterwards.
-func setKeys(a *application, raw json.RawMessage) error {
+func setKeyCredentials(a *application, raw json.RawMessage) error {
 	var given []keyCredential
 	if json.Unmarshal(raw, &given) != nil || len(given) > 64 {
 		return errValue("keyCredentials")
 	}
-	var kept []directory.Certificate
+	var remaining []directory.Certificate
 	for _, g := range given {
 		c, err := g.certificate(a.Certificates)
 		if err != nil {
 			return err
 		}
-		if slices.ContainsFunc(kept, func(o directory.Certificate) bool { return bytes.Equal(o.SHA256, c.SHA256) }) {
+		if slices.ContainsFunc(remaining, func(o directory.Certificate) bool { return bytes.Equal(o.SHA256, c.SHA256) }) {
 			return errBadRequest("Key credential is used twice in the list.")
 		}
-		kept = append(kept, c)
+		remaining = append(remaining, c)
 	}
-	a.Certificates = kept
+	a.Certificates = remaining
 	return nil
 }
 
@@ -122,10 +122,10 @@ func (k keyCredential) certificate(existing []directory.Certificate) (directory.
 // shorten takes the times that the client gives, inside those of the certificate.
 func (k keyCredential) shorten(c *directory.Certificate) error {
 	start, end := c.Start, c.End
-	if err := setMoment("startDateTime", &start, k.StartDateTime); err != nil {
+	if err := setTime("startDateTime", &start, k.StartDateTime); err != nil {
 		return err
 	}
-	if err := setMoment("endDateTime", &end, k.EndDateTime); err != nil {
+	if err := setTime("endDateTime", &end, k.EndDateTime); err != nil {
 		return err
 	}
 	if end.After(c.End) {
@@ -138,8 +138,8 @@ func (k keyCredential) shorten(c *directory.Certificate) error {
 	return nil
 }
 
-// setMoment reads a time, if there is one.
-func setMoment(name string, at *time.Time, given *string) error {
+// setTime reads a time, if there is one.
+func setTime(name string, at *time.Time, given *string) error {
 	if given == nil {
 		return nil
 	}
@@ -187,14 +187,14 @@ func isPublicRedirect(s string) bool {
 func isLoopback(host string) bool { return host == "localhost" || host == "127.0.0.1" || host == "::1" }
 
 func appRoleObjects(roles []directory.AppRole) []object {
-	shown := make([]object, 0, len(roles))
+	objects := make([]object, 0, len(roles))
 	for _, r := range roles {
-		shown = append(shown, object{
+		objects = append(objects, object{
 			{"allowedMemberTypes", list(r.AllowedMemberTypes)}, {"description", orNull(r.Description)}, {"displayName", orNull(r.DisplayName)},
 			{"id", r.ID}, {"isEnabled", r.Enabled}, {"origin", "Application"}, {"value", orNull(r.Value)},
 		})
 	}
-	return shown
+	return objects
 }
 
 // setAppRoles sets appRoles: the list is all that there will be.

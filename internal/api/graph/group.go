@@ -14,17 +14,17 @@ import (
 
 func groupSchema() *schema[directory.Group] {
 	type group = directory.Group
-	keep := keeper[group](func(g *group) *map[string]json.RawMessage { return &g.Extra })
+	extra := opaque[group](func(g *group) *map[string]json.RawMessage { return &g.Extra })
 	null := func(name string) field[group] { return readOnly(name, shown, func(group) any { return nil }) }
 	none := func(name string) field[group] { return readOnly(name, shown, func(group) any { return []string{} }) }
-	created := func(g group) any { return moment(g.Created) }
+	created := func(g group) any { return timeOrNull(g.Created) }
 	securityEnabled := constant[group]("securityEnabled", true)
 	securityEnabled.use = truth
 	mailEnabled := constant[group]("mailEnabled", false)
 	mailEnabled.use = truth
 	return &schema[group]{typ: "group", set: "groups", fields: []field[group]{
 		{name: "id", use: text, get: func(g group) any { return g.ID }},
-		null("deletedDateTime"), keep.one("classification", "null"),
+		null("deletedDateTime"), extra.property("classification", "null"),
 		readOnly("createdDateTime", times, created), none("creationOptions"),
 		writable("description", 1024, func(g *group) *string { return &g.Description }),
 		writable("displayName", 256, func(g *group) *string { return &g.DisplayName }),
@@ -34,10 +34,10 @@ func groupSchema() *schema[directory.Group] {
 		null("membershipRule"), null("membershipRuleProcessingState"), null("onPremisesDomainName"),
 		null("onPremisesLastSyncDateTime"), null("onPremisesNetBiosName"), null("onPremisesSamAccountName"),
 		null("onPremisesSecurityIdentifier"), null("onPremisesSyncEnabled"),
-		keep.one("preferredDataLocation", "null"), keep.one("preferredLanguage", "null"), none("proxyAddresses"),
+		extra.property("preferredDataLocation", "null"), extra.property("preferredLanguage", "null"), none("proxyAddresses"),
 		readOnly("renewedDateTime", times, created), none("resourceBehaviorOptions"), none("resourceProvisioningOptions"),
 		securityEnabled, readOnly("securityIdentifier", shown, func(g group) any { return securityIdentifier(g.ID) }),
-		keep.one("theme", "null"), keep.one("visibility", "null"), none("onPremisesProvisioningErrors"),
+		extra.property("theme", "null"), extra.property("visibility", "null"), none("onPremisesProvisioningErrors"),
 	}}
 }
 

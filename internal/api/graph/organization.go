@@ -16,7 +16,7 @@ func organizationSchema() *schema[directory.Tenant] {
 		readOnly("deletedDateTime", shown, func(tenant) any { return nil }),
 		readOnly("businessPhones", shown, func(tenant) any { return []any{} }),
 		readOnly("countryLetterCode", shown, func(tenant) any { return nil }),
-		readOnly("createdDateTime", times, func(t tenant) any { return moment(t.Created) }),
+		readOnly("createdDateTime", times, func(t tenant) any { return timeOrNull(t.Created) }),
 		readOnly("defaultUsageLocation", shown, func(tenant) any { return nil }),
 		readOnly("displayName", text, func(t tenant) any { return t.DisplayName }),
 		readOnly("onPremisesSyncEnabled", shown, func(tenant) any { return nil }),

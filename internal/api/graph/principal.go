@@ -22,7 +22,7 @@ type principal struct {
 }
 
 func principalSchema() *schema[principal] {
-	keep := keeper[principal](func(p *principal) *map[string]json.RawMessage { return &p.Extra })
+	extra := opaque[principal](func(p *principal) *map[string]json.RawMessage { return &p.Extra })
 	null := func(name string) field[principal] { return readOnly(name, shown, func(principal) any { return nil }) }
 	none := func(name string) field[principal] {
 		return readOnly(name, shown, func(principal) any { return []any{} })
@@ -44,19 +44,19 @@ func principalSchema() *schema[principal] {
 		readOnly("appId", text, func(p principal) any { return p.AppID }), null("applicationTemplateId"),
 		ofApp("appOwnerOrganizationId", func(p principal) any { return p.TenantID }),
 		writableTruth("appRoleAssignmentRequired", func(p *principal) *bool { return &p.AssignmentRequired }),
-		readOnly("createdDateTime", times, func(p principal) any { return moment(p.Created) }),
-		keep.one("description", "null"), null("disabledByMicrosoftStatus"),
+		readOnly("createdDateTime", times, func(p principal) any { return timeOrNull(p.Created) }),
+		extra.property("description", "null"), null("disabledByMicrosoftStatus"),
 		{name: "displayName", use: text, get: func(p principal) any { return orNull(p.DisplayName) }, set: setPrincipalName},
-		keep.one("homepage", "null"), keep.one("loginUrl", "null"), keep.one("logoutUrl", "null"), keep.one("notes", "null"),
-		keep.one("notificationEmailAddresses", "[]"), keep.one("preferredSingleSignOnMode", "null"),
-		keep.one("preferredTokenSigningKeyThumbprint", "null"),
+		extra.property("homepage", "null"), extra.property("loginUrl", "null"), extra.property("logoutUrl", "null"), extra.property("notes", "null"),
+		extra.property("notificationEmailAddresses", "[]"), extra.property("preferredSingleSignOnMode", "null"),
+		extra.property("preferredTokenSigningKeyThumbprint", "null"),
 		readOnly("replyUrls", shown, func(p principal) any {
 			return list(slices.Concat(p.app.Redirects.Web, p.app.Redirects.SPA, p.app.Redirects.Public))
 		}),
 		readOnly("servicePrincipalNames", texts, func(p principal) any { return p.names() }),
 		readOnly("servicePrincipalType", text, func(p principal) any { return p.Type }),
 		ofApp("signInAudience", func(p principal) any { return signInAudience(p.app) }),
-		keep.one("tags", "[]"), keep.one("tokenEncryptionKeyId", "null"), keep.one("samlSingleSignOnSettings", "null"), none("addIns"),
+		extra.property("tags", "[]"), extra.property("tokenEncryptionKeyId", "null"), extra.property("samlSingleSignOnSettings", "null"), none("addIns"),
 		readOnly("appRoles", shown, func(p principal) any { return appRoleObjects(p.roles) }),
 		ofApp("info", func(principal) any {
 			return nullObject("logoUrl", "marketingUrl", "privacyStatementUrl", "supportUrl", "termsOfServiceUrl")

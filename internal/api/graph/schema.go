@@ -126,7 +126,7 @@ func list[T any](l []T) []T {
 	return l
 }
 
-func moment(t time.Time) any {
+func timeOrNull(t time.Time) any {
 	if t.IsZero() {
 		return nil
 	}

@@ -15,7 +15,7 @@ import (
 
 func userSchema() *schema[directory.User] {
 	type user = directory.User
-	keep := keeper[user](func(u *user) *map[string]json.RawMessage { return &u.Extra })
+	extra := opaque[user](func(u *user) *map[string]json.RawMessage { return &u.Extra })
 	short := 64
 	fields := []field[user]{
 		{name: "id", use: text, get: func(u user) any { return u.ID }},
@@ -37,20 +37,20 @@ func userSchema() *schema[directory.User] {
 	}
 	more := []field[user]{
 		writableTruth("accountEnabled", func(u *user) *bool { return &u.Enabled }),
-		readOnly("createdDateTime", times, func(u user) any { return moment(u.Created) }),
+		readOnly("createdDateTime", times, func(u user) any { return timeOrNull(u.Created) }),
 		writable("department", short, func(u *user) *string { return &u.Department }),
 		writable("mailNickname", short, func(u *user) *string { return &u.MailNickname }),
 		writable("usageLocation", 2, func(u *user) *string { return &u.UsageLocation }),
 		readOnly("signInSessionsValidFromDateTime", shown, func(u user) any {
 			if u.ValidFrom.IsZero() {
-				return moment(u.Created)
+				return timeOrNull(u.Created)
 			}
-			return moment(u.ValidFrom)
+			return timeOrNull(u.ValidFrom)
 		}),
 		readOnly("securityIdentifier", shown, func(u user) any { return securityIdentifier(u.ID) }),
 		constant[user]("userType", "Member"),
 		constant[user]("passwordProfile", nil),
-		keep.one("otherMails", "[]"), keep.one("proxyAddresses", "[]"),
+		extra.property("otherMails", "[]"), extra.property("proxyAddresses", "[]"),
 	}
 	for _, name := range []string{
 		"deletedDateTime", "creationType", "externalUserState", "lastPasswordChangeDateTime", "onPremisesSyncEnabled",
@@ -59,7 +59,7 @@ func userSchema() *schema[directory.User] {
 	} {
 		more = append(more, readOnly(name, shown, func(user) any { return nil }))
 	}
-	more = append(more, keep.several("ageGroup", "city", "companyName", "consentProvidedForMinor", "country", "employeeId",
+	more = append(more, extra.properties("ageGroup", "city", "companyName", "consentProvidedForMinor", "country", "employeeId",
 		"employeeType", "faxNumber", "onPremisesImmutableId", "passwordPolicies", "postalCode", "showInAddressList", "state", "streetAddress")...)
 	return &schema[user]{typ: "user", set: "users", fields: append(fields, hidden(more...)...)}
 }
