@@ -15,25 +15,25 @@ type application = directory.Application
 func applicationSchema() *schema[application] {
 	extra := opaque[application](func(a *application) *map[string]json.RawMessage { return &a.Extra })
 	null := func(name string) field[application] {
-		return readOnly(name, shown, func(application) any { return nil })
+		return readOnly(name, notQueryable, func(application) any { return nil })
 	}
 	return &schema[application]{typ: "application", set: "applications", fields: []field[application]{
 		{name: "id", use: text, get: func(a application) any { return a.ID }},
 		null("deletedDateTime"),
 		readOnly("appId", text, func(a application) any { return a.AppID }),
 		null("applicationTemplateId"), null("disabledByMicrosoftStatus"),
-		readOnly("createdDateTime", times, func(a application) any { return timeOrNull(a.Created) }),
-		writable("displayName", 256, func(a *application) *string { return &a.DisplayName }),
+		readOnly("createdDateTime", dateTime, func(a application) any { return timeOrNull(a.Created) }),
+		writableText("displayName", 256, func(a *application) *string { return &a.DisplayName }),
 		extra.property("description", "null"), extra.property("groupMembershipClaims", "null"),
 		{
-			name: "identifierUris", use: texts, get: func(a application) any { return list(a.IdentifierURIs) },
+			name: "identifierUris", use: collection, get: func(a application) any { return list(a.IdentifierURIs) },
 			set: func(a *application, raw json.RawMessage) error {
 				return setURIs("identifierUris", notEmpty, &a.IdentifierURIs, raw)
 			},
 		},
 		extra.property("isDeviceOnlyAuthSupported", "null"),
 		{
-			name: "isFallbackPublicClient", use: truth,
+			name: "isFallbackPublicClient", use: boolean,
 			get: func(a application) any { return trueOrNull(a.PublicClient) },
 			set: func(a *application, raw json.RawMessage) error {
 				if json.Unmarshal(raw, &a.PublicClient) != nil {
@@ -60,7 +60,7 @@ func applicationSchema() *schema[application] {
 		{name: "passwordCredentials", get: func(a application) any { return passwordCredentials(a.Secrets) }, set: setPasswordCredentials},
 		extra.nested("publicClient", nil, redirectPart(isPublicRedirect, func(a *application) *[]string { return &a.Redirects.Public })),
 		extra.property("requiredResourceAccess", "[]"),
-		readOnly("verifiedPublisher", shown, func(application) any {
+		readOnly("verifiedPublisher", notQueryable, func(application) any {
 			return nullObject("displayName", "verifiedPublisherId", "addedDateTime")
 		}),
 		extra.nested("web", object{
@@ -163,7 +163,7 @@ func setAudience(at *string, raw json.RawMessage) error {
 func (h *Handler) applicationSource(tenant string) source[application] {
 	return source[application]{
 		shape: h.applications, cursor: func(a application) string { return a.AppID },
-		after: everyOne(func(tx store.Tx, after string, limit int) ([]application, error) {
+		after: listByID(func(tx store.Tx, after string, limit int) ([]application, error) {
 			return h.Directory.Applications(tx, tenant, after, limit)
 		}, func(a application) string { return a.AppID }),
 		direct: func(tx store.Tx, f *filter) ([]application, bool, error) {
@@ -179,11 +179,11 @@ func (h *Handler) applicationSource(tenant string) source[application] {
 }
 
 func (h *Handler) listApplications(ctx context.Context, req *Request) (*Response, error) {
-	return page(ctx, h, req, h.applicationSource(req.Caller.tenant))
+	return pageResponse(ctx, h, req, h.applicationSource(req.Caller.tenant))
 }
 
 func (h *Handler) countApplications(ctx context.Context, req *Request) (*Response, error) {
-	return number(ctx, h, req, h.applicationSource(req.Caller.tenant))
+	return countResponse(ctx, h, req, h.applicationSource(req.Caller.tenant))
 }
 
 func (h *Handler) application(ctx context.Context, req *Request) (a application, err error) {
@@ -199,7 +199,7 @@ func (h *Handler) getApplication(ctx context.Context, req *Request) (*Response, 
 	if err != nil {
 		return nil, err
 	}
-	return entity(req, h.applications, a)
+	return entityResponse(req, h.applications, a)
 }
 
 func (h *Handler) createApplication(ctx context.Context, req *Request) (*Response, error) {
@@ -227,7 +227,7 @@ func (h *Handler) createApplication(ctx context.Context, req *Request) (*Respons
 	if err != nil {
 		return nil, err
 	}
-	return created(req, h.applications, a, a.ID), nil
+	return createdResponse(req, h.applications, a, a.ID), nil
 }
 
 // duplicateURI words what is the only thing of an application that can be taken.
@@ -273,7 +273,7 @@ func (h *Handler) updateApplication(ctx context.Context, req *Request) (*Respons
 	if err != nil {
 		return nil, duplicateURI(err)
 	}
-	return noContent(), nil
+	return noContentResponse(), nil
 }
 
 func (h *Handler) deleteApplication(ctx context.Context, req *Request) (*Response, error) {
@@ -351,5 +351,5 @@ func (h *Handler) removePassword(ctx context.Context, req *Request) (*Response, 
 	if err != nil {
 		return nil, err
 	}
-	return noContent(), nil
+	return noContentResponse(), nil
 }

@@ -21,9 +21,9 @@ type appRoleAssignment struct {
 func appRoleAssignmentSchema() *schema[appRoleAssignment] {
 	return &schema[appRoleAssignment]{typ: "appRoleAssignment", set: "appRoleAssignments", fields: []field[appRoleAssignment]{
 		{name: "id", use: text, get: func(g appRoleAssignment) any { return g.ID }},
-		readOnly("deletedDateTime", shown, func(appRoleAssignment) any { return nil }),
+		readOnly("deletedDateTime", notQueryable, func(appRoleAssignment) any { return nil }),
 		readOnly("appRoleId", text, func(g appRoleAssignment) any { return g.AppRoleID }),
-		readOnly("createdDateTime", times, func(g appRoleAssignment) any { return timeOrNull(g.Created) }),
+		readOnly("createdDateTime", dateTime, func(g appRoleAssignment) any { return timeOrNull(g.Created) }),
 		readOnly("principalDisplayName", text, func(g appRoleAssignment) any { return orNull(g.principalName) }),
 		readOnly("principalId", text, func(g appRoleAssignment) any { return g.PrincipalID }),
 		readOnly("principalType", text, func(g appRoleAssignment) any { return g.principalType }),
@@ -65,7 +65,7 @@ func (h *Handler) loadAppRoleAssignment(tx store.Tx, a directory.AppRoleAssignme
 
 // listAppRoleAssignments lists the roles that {id} was given.
 func (h *Handler) listAppRoleAssignments(ctx context.Context, req *Request) (*Response, error) {
-	return page(ctx, h, req, source[appRoleAssignment]{
+	return pageResponse(ctx, h, req, source[appRoleAssignment]{
 		shape: h.appRoles, cursor: func(g appRoleAssignment) string { return g.ID },
 		after: func(tx store.Tx, after string, limit int) ([]appRoleAssignment, string, error) {
 			all, err := h.Directory.AppRoleAssignments(tx, req.Caller.tenant, req.Object.principal)
@@ -83,7 +83,7 @@ func (h *Handler) listAppRoleAssignments(ctx context.Context, req *Request) (*Re
 
 // listAppRoleAssignedTo lists who was given roles of {id}.
 func (h *Handler) listAppRoleAssignedTo(ctx context.Context, req *Request) (*Response, error) {
-	return page(ctx, h, req, source[appRoleAssignment]{
+	return pageResponse(ctx, h, req, source[appRoleAssignment]{
 		shape: h.appRoles, cursor: func(g appRoleAssignment) string { return g.ID },
 		after: func(tx store.Tx, after string, limit int) ([]appRoleAssignment, string, error) {
 			all, err := h.Directory.AppRoleAssignedTo(tx, req.Caller.tenant, req.Object.id, after, limit)
@@ -132,7 +132,7 @@ func (h *Handler) assignAppRole(ctx context.Context, req *Request) (*Response, e
 	if err != nil {
 		return nil, err
 	}
-	return created(req, h.appRoles, g, g.ID), nil
+	return createdResponse(req, h.appRoles, g, g.ID), nil
 }
 
 // mayAssignAppRole asks for more where the resource is Microsoft Graph: its roles are privileges here.
@@ -162,7 +162,7 @@ func (h *Handler) removeAppRoleAssignment(ctx context.Context, req *Request) (*R
 	if err != nil {
 		return nil, explain(err, req.Path.member)
 	}
-	return noContent(), nil
+	return noContentResponse(), nil
 }
 
 func (h *Handler) findAppRoleAssignment(tx store.Tx, req *Request) (directory.AppRoleAssignment, error) {
@@ -186,7 +186,7 @@ func (h *Handler) getAppRoleAssignment(ctx context.Context, req *Request) (*Resp
 	if err != nil {
 		return nil, explain(err, req.Path.member)
 	}
-	return entity(req, h.appRoles, g)
+	return entityResponse(req, h.appRoles, g)
 }
 
 // emptyCollection answers lists that are always empty here.

@@ -32,7 +32,7 @@ func (m directoryObjectShape) use(name string) (use, bool) {
 			return u, true
 		}
 	}
-	return shown, false
+	return notQueryable, false
 }
 
 func (m directoryObjectShape) value(t directoryObject, name string) any {
@@ -118,13 +118,13 @@ func checkCast(req *Request) error {
 	return nil
 }
 
-// listReferences serves GET …/{collection}: the objects that are referred to.
-func (h *Handler) listReferences(c collection) func(context.Context, *Request) (*Response, error) {
+// listReferences serves GET …/{relationship}: the objects that are referred to.
+func (h *Handler) listReferences(c relationship) func(context.Context, *Request) (*Response, error) {
 	return func(ctx context.Context, req *Request) (*Response, error) {
 		if err := checkCast(req); err != nil {
 			return nil, err
 		}
-		return page(ctx, h, req, source[directoryObject]{
+		return pageResponse(ctx, h, req, source[directoryObject]{
 			shape: directoryObjectShape{h}, cursor: func(t directoryObject) string { return t.id },
 			after: func(tx store.Tx, after string, limit int) ([]directoryObject, string, error) {
 				ids, err := c.list(h.Directory, tx, req.Caller.tenant, req.Object.id, after, limit)
@@ -147,7 +147,7 @@ func (h *Handler) listIDs(ids func(tx store.Tx, req *Request) ([]string, error))
 		if err := checkCast(req); err != nil {
 			return nil, err
 		}
-		return page(ctx, h, req, source[directoryObject]{
+		return pageResponse(ctx, h, req, source[directoryObject]{
 			shape: directoryObjectShape{h}, cursor: func(t directoryObject) string { return t.id },
 			after: func(tx store.Tx, after string, limit int) ([]directoryObject, string, error) {
 				all, err := ids(tx, req)

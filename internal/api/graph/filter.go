@@ -117,12 +117,12 @@ func (t *term) allowed(u use) bool {
 	switch u {
 	case text:
 		return !t.any && !slices.ContainsFunc(t.args, func(a literal) bool { return !a.quoted && !a.null() && !arm.IsGUID(a.text) })
-	case truth:
+	case boolean:
 		return !t.any && (t.op == "eq" || t.op == "ne") && !t.args[0].quoted && (t.args[0].text == "true" || t.args[0].text == "false")
-	case times:
+	case dateTime:
 		_, err := time.Parse(time.RFC3339, t.args[0].text)
 		return !t.any && (err == nil || t.args[0].null()) && t.op != "startswith" && t.op != "endswith" && t.op != "in"
-	case texts:
+	case collection:
 		return t.any && t.args[0].quoted
 	}
 	return false

@@ -15,28 +15,30 @@ import (
 func groupSchema() *schema[directory.Group] {
 	type group = directory.Group
 	extra := opaque[group](func(g *group) *map[string]json.RawMessage { return &g.Extra })
-	null := func(name string) field[group] { return readOnly(name, shown, func(group) any { return nil }) }
-	none := func(name string) field[group] { return readOnly(name, shown, func(group) any { return []string{} }) }
+	null := func(name string) field[group] { return readOnly(name, notQueryable, func(group) any { return nil }) }
+	none := func(name string) field[group] {
+		return readOnly(name, notQueryable, func(group) any { return []string{} })
+	}
 	created := func(g group) any { return timeOrNull(g.Created) }
 	securityEnabled := constant[group]("securityEnabled", true)
-	securityEnabled.use = truth
+	securityEnabled.use = boolean
 	mailEnabled := constant[group]("mailEnabled", false)
-	mailEnabled.use = truth
+	mailEnabled.use = boolean
 	return &schema[group]{typ: "group", set: "groups", fields: []field[group]{
 		{name: "id", use: text, get: func(g group) any { return g.ID }},
 		null("deletedDateTime"), extra.property("classification", "null"),
-		readOnly("createdDateTime", times, created), none("creationOptions"),
-		writable("description", 1024, func(g *group) *string { return &g.Description }),
-		writable("displayName", 256, func(g *group) *string { return &g.DisplayName }),
+		readOnly("createdDateTime", dateTime, created), none("creationOptions"),
+		writableText("description", 1024, func(g *group) *string { return &g.Description }),
+		writableText("displayName", 256, func(g *group) *string { return &g.DisplayName }),
 		null("expirationDateTime"), constant[group]("groupTypes", []string{}), constant[group]("isAssignableToRole", nil),
 		null("mail"), mailEnabled,
-		writable("mailNickname", 64, func(g *group) *string { return &g.MailNickname }),
+		writableText("mailNickname", 64, func(g *group) *string { return &g.MailNickname }),
 		null("membershipRule"), null("membershipRuleProcessingState"), null("onPremisesDomainName"),
 		null("onPremisesLastSyncDateTime"), null("onPremisesNetBiosName"), null("onPremisesSamAccountName"),
 		null("onPremisesSecurityIdentifier"), null("onPremisesSyncEnabled"),
 		extra.property("preferredDataLocation", "null"), extra.property("preferredLanguage", "null"), none("proxyAddresses"),
-		readOnly("renewedDateTime", times, created), none("resourceBehaviorOptions"), none("resourceProvisioningOptions"),
-		securityEnabled, readOnly("securityIdentifier", shown, func(g group) any { return securityIdentifier(g.ID) }),
+		readOnly("renewedDateTime", dateTime, created), none("resourceBehaviorOptions"), none("resourceProvisioningOptions"),
+		securityEnabled, readOnly("securityIdentifier", notQueryable, func(g group) any { return securityIdentifier(g.ID) }),
 		extra.property("theme", "null"), extra.property("visibility", "null"), none("onPremisesProvisioningErrors"),
 	}}
 }
@@ -56,7 +58,7 @@ func (h *Handler) groupSource(tenant string) source[directory.Group] {
 	id := func(g directory.Group) string { return g.ID }
 	return source[directory.Group]{
 		shape: h.groups, cursor: id,
-		after: everyOne(func(tx store.Tx, after string, limit int) ([]directory.Group, error) {
+		after: listByID(func(tx store.Tx, after string, limit int) ([]directory.Group, error) {
 			return h.Directory.Groups(tx, tenant, after, limit)
 		}, id),
 		direct: func(tx store.Tx, f *filter) ([]directory.Group, bool, error) {
@@ -69,11 +71,11 @@ func (h *Handler) groupSource(tenant string) source[directory.Group] {
 }
 
 func (h *Handler) listGroups(ctx context.Context, req *Request) (*Response, error) {
-	return page(ctx, h, req, h.groupSource(req.Caller.tenant))
+	return pageResponse(ctx, h, req, h.groupSource(req.Caller.tenant))
 }
 
 func (h *Handler) countGroups(ctx context.Context, req *Request) (*Response, error) {
-	return number(ctx, h, req, h.groupSource(req.Caller.tenant))
+	return countResponse(ctx, h, req, h.groupSource(req.Caller.tenant))
 }
 
 func (h *Handler) getGroup(ctx context.Context, req *Request) (_ *Response, err error) {
@@ -85,7 +87,7 @@ func (h *Handler) getGroup(ctx context.Context, req *Request) (_ *Response, err 
 	if err != nil {
 		return nil, err
 	}
-	return entity(req, h.groups, g)
+	return entityResponse(req, h.groups, g)
 }
 
 func (h *Handler) createGroup(ctx context.Context, req *Request) (*Response, error) {
@@ -121,7 +123,7 @@ func (h *Handler) createGroup(ctx context.Context, req *Request) (*Response, err
 	if err != nil {
 		return nil, err
 	}
-	return created(req, h.groups, g, g.ID), nil
+	return createdResponse(req, h.groups, g, g.ID), nil
 }
 
 func (h *Handler) updateGroup(ctx context.Context, req *Request) (*Response, error) {
@@ -145,7 +147,7 @@ func (h *Handler) updateGroup(ctx context.Context, req *Request) (*Response, err
 	if err != nil {
 		return nil, err
 	}
-	return noContent(), nil
+	return noContentResponse(), nil
 }
 
 func (h *Handler) deleteGroup(ctx context.Context, req *Request) (*Response, error) {

@@ -107,7 +107,7 @@ type Response struct {
 	Err    error // what went wrong without concerning the client; it is only logged
 }
 
-func noContent() *Response { return &Response{Status: http.StatusNoContent} }
+func noContentResponse() *Response { return &Response{Status: http.StatusNoContent} }
 
 // Serve answers one request. The order of the steps is the security of this face.
 func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {

@@ -96,8 +96,8 @@ func (s *source[T]) walk(tx store.Tx, q *query, cursor string, yield func(t T, c
 	}
 }
 
-// page answers a request with one page of a source.
-func page[T any](ctx context.Context, h *Handler, req *Request, s source[T]) (*Response, error) {
+// pageResponse answers a request with one page of a source.
+func pageResponse[T any](ctx context.Context, h *Handler, req *Request, s source[T]) (*Response, error) {
 	q, err := options(req, listOptions)
 	if err != nil {
 		return nil, err
@@ -257,8 +257,8 @@ func count[T any](tx store.Tx, q *query, s source[T]) (n int, err error) {
 	return n, err
 }
 
-// number answers a request for …/$count.
-func number[T any](ctx context.Context, h *Handler, req *Request, s source[T]) (*Response, error) {
+// countResponse answers a request for …/$count.
+func countResponse[T any](ctx context.Context, h *Handler, req *Request, s source[T]) (*Response, error) {
 	if !arm.SameName(req.HTTP.Header.Get("ConsistencyLevel"), "eventual") {
 		return nil, errBadRequest("$count is not currently supported without the header 'ConsistencyLevel: eventual'.")
 	}
@@ -280,8 +280,8 @@ func number[T any](ctx context.Context, h *Handler, req *Request, s source[T]) (
 	return &Response{Status: http.StatusOK, Text: strconv.Itoa(total)}, nil
 }
 
-// entity answers a request with one object.
-func entity[T any](req *Request, s *schema[T], t T) (*Response, error) {
+// entityResponse answers a request with one object.
+func entityResponse[T any](req *Request, s *schema[T], t T) (*Response, error) {
 	q, err := options(req, entityOptions)
 	if err != nil {
 		return nil, err
@@ -293,8 +293,8 @@ func entity[T any](req *Request, s *schema[T], t T) (*Response, error) {
 	return &Response{Status: http.StatusOK, Body: body}, nil
 }
 
-// created answers a POST with the object that it has made.
-func created[T any](req *Request, s *schema[T], t T, id string) *Response {
+// createdResponse answers a POST with the object that it has made.
+func createdResponse[T any](req *Request, s *schema[T], t T, id string) *Response {
 	return &Response{
 		Status: http.StatusCreated,
 		Body:   s.object(t, nil).prefixed(property{"@odata.context", req.context(s.set, nil, true)}),
@@ -302,8 +302,8 @@ func created[T any](req *Request, s *schema[T], t T, id string) *Response {
 	}
 }
 
-// everyOne is the after of a source whose objects are listed by their object ids.
-func everyOne[T any](list func(tx store.Tx, after string, limit int) ([]T, error), cursor func(T) string) func(store.Tx, string, int) ([]T, string, error) {
+// listByID is the after of a source whose objects are listed by their object ids.
+func listByID[T any](list func(tx store.Tx, after string, limit int) ([]T, error), cursor func(T) string) func(store.Tx, string, int) ([]T, string, error) {
 	return func(tx store.Tx, after string, limit int) ([]T, string, error) {
 		found, err := list(tx, after, limit)
 		if err != nil || len(found) < limit {

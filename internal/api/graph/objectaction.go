@@ -74,7 +74,7 @@ func (h *Handler) getByIDs(ctx context.Context, req *Request) (*Response, error)
 	if err != nil {
 		return nil, err
 	}
-	return req.collection("directoryObjects", objects), nil
+	return req.collectionResponse("directoryObjects", objects), nil
 }
 
 func isOneOf(kind string, types []string) bool {
@@ -102,7 +102,7 @@ func idList(body map[string]json.RawMessage, name string, most int) ([]string, e
 	return slices.Compact(ids), nil
 }
 
-func (req *Request) collection(set string, value any) *Response {
+func (req *Request) collectionResponse(set string, value any) *Response {
 	return &Response{Status: http.StatusOK, Body: object{{"@odata.context", req.context(set, nil, false)}, {"value", value}}}
 }
 
@@ -130,7 +130,7 @@ func (h *Handler) getMemberships(roles bool) func(context.Context, *Request) (*R
 		if err != nil {
 			return nil, err
 		}
-		return req.collection("Collection(Edm.String)", list(ids)), nil
+		return req.collectionResponse("Collection(Edm.String)", list(ids)), nil
 	}
 }
 
@@ -147,7 +147,7 @@ func (h *Handler) checkMemberships(parameter string, roles bool) func(context.Co
 			return nil, err
 		}
 		asked = slices.DeleteFunc(asked, func(id string) bool { return !slices.Contains(ids, id) })
-		return req.collection("Collection(Edm.String)", list(asked)), nil
+		return req.collectionResponse("Collection(Edm.String)", list(asked)), nil
 	}
 }
 
@@ -164,7 +164,7 @@ func (h *Handler) purgeDeleted(ctx context.Context, req *Request) (*Response, er
 		return err
 	})
 	if errors.Is(err, directory.ErrNotFound) && arm.IsGUID(req.Path.id.text) {
-		return noContent(), nil
+		return noContentResponse(), nil
 	}
 	if err == nil {
 		err = directory.ErrNotFound

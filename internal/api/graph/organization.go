@@ -13,19 +13,19 @@ func organizationSchema() *schema[directory.Tenant] {
 	type tenant = directory.Tenant
 	return &schema[tenant]{typ: "organization", set: "organization", fields: []field[tenant]{
 		{name: "id", use: text, get: func(t tenant) any { return t.ID }},
-		readOnly("deletedDateTime", shown, func(tenant) any { return nil }),
-		readOnly("businessPhones", shown, func(tenant) any { return []any{} }),
-		readOnly("countryLetterCode", shown, func(tenant) any { return nil }),
-		readOnly("createdDateTime", times, func(t tenant) any { return timeOrNull(t.Created) }),
-		readOnly("defaultUsageLocation", shown, func(tenant) any { return nil }),
+		readOnly("deletedDateTime", notQueryable, func(tenant) any { return nil }),
+		readOnly("businessPhones", notQueryable, func(tenant) any { return []any{} }),
+		readOnly("countryLetterCode", notQueryable, func(tenant) any { return nil }),
+		readOnly("createdDateTime", dateTime, func(t tenant) any { return timeOrNull(t.Created) }),
+		readOnly("defaultUsageLocation", notQueryable, func(tenant) any { return nil }),
 		readOnly("displayName", text, func(t tenant) any { return t.DisplayName }),
-		readOnly("onPremisesSyncEnabled", shown, func(tenant) any { return nil }),
-		readOnly("preferredLanguage", shown, func(tenant) any { return nil }),
-		readOnly("technicalNotificationMails", shown, func(tenant) any { return []any{} }),
-		readOnly("tenantType", shown, func(tenant) any { return "AAD" }),
-		readOnly("assignedPlans", shown, func(tenant) any { return []any{} }),
-		readOnly("provisionedPlans", shown, func(tenant) any { return []any{} }),
-		readOnly("verifiedDomains", shown, func(t tenant) any {
+		readOnly("onPremisesSyncEnabled", notQueryable, func(tenant) any { return nil }),
+		readOnly("preferredLanguage", notQueryable, func(tenant) any { return nil }),
+		readOnly("technicalNotificationMails", notQueryable, func(tenant) any { return []any{} }),
+		readOnly("tenantType", notQueryable, func(tenant) any { return "AAD" }),
+		readOnly("assignedPlans", notQueryable, func(tenant) any { return []any{} }),
+		readOnly("provisionedPlans", notQueryable, func(tenant) any { return []any{} }),
+		readOnly("verifiedDomains", notQueryable, func(t tenant) any {
 			if t.DefaultDomain == "" {
 				return []any{}
 			}
@@ -39,15 +39,15 @@ type domain string
 
 func domainSchema() *schema[domain] {
 	return &schema[domain]{typ: "domain", set: "domains", fields: []field[domain]{
-		readOnly("authenticationType", shown, func(domain) any { return "Managed" }),
-		readOnly("availabilityStatus", shown, func(domain) any { return nil }),
+		readOnly("authenticationType", notQueryable, func(domain) any { return "Managed" }),
+		readOnly("availabilityStatus", notQueryable, func(domain) any { return nil }),
 		{name: "id", use: text, get: func(d domain) any { return string(d) }},
-		readOnly("isAdminManaged", truth, func(domain) any { return true }),
-		readOnly("isDefault", truth, func(domain) any { return true }),
-		readOnly("isInitial", truth, func(domain) any { return true }),
-		readOnly("isRoot", truth, func(domain) any { return true }),
-		readOnly("isVerified", truth, func(domain) any { return true }),
-		readOnly("supportedServices", shown, func(domain) any { return []any{} }),
+		readOnly("isAdminManaged", boolean, func(domain) any { return true }),
+		readOnly("isDefault", boolean, func(domain) any { return true }),
+		readOnly("isInitial", boolean, func(domain) any { return true }),
+		readOnly("isRoot", boolean, func(domain) any { return true }),
+		readOnly("isVerified", boolean, func(domain) any { return true }),
+		readOnly("supportedServices", notQueryable, func(domain) any { return []any{} }),
 	}}
 }
 
@@ -64,11 +64,11 @@ func (h *Handler) listOrganizations(ctx context.Context, req *Request) (*Respons
 	if err != nil {
 		return nil, err
 	}
-	return page(ctx, h, req, only(h.organizations, t))
+	return pageResponse(ctx, h, req, fixedSource(h.organizations, t))
 }
 
-// only is a source of one object or of a few.
-func only[T any](s *schema[T], all ...T) source[T] {
+// fixedSource is a source of one object or of a few.
+func fixedSource[T any](s *schema[T], all ...T) source[T] {
 	return source[T]{
 		shape: s, first: all, cursor: func(T) string { return "" },
 		after: func(store.Tx, string, int) ([]T, string, error) { return nil, "", nil },
@@ -83,7 +83,7 @@ func (h *Handler) getOrganization(ctx context.Context, req *Request) (*Response,
 	if !arm.SameName(t.ID, req.Path.id.text) {
 		return nil, errNotFound(req.Path.id.text)
 	}
-	return entity(req, h.organizations, t)
+	return entityResponse(req, h.organizations, t)
 }
 
 func (h *Handler) listDomains(ctx context.Context, req *Request) (*Response, error) {
@@ -92,9 +92,9 @@ func (h *Handler) listDomains(ctx context.Context, req *Request) (*Response, err
 		return nil, err
 	}
 	if t.DefaultDomain == "" {
-		return page(ctx, h, req, only(h.domains))
+		return pageResponse(ctx, h, req, fixedSource(h.domains))
 	}
-	return page(ctx, h, req, only(h.domains, domain(t.DefaultDomain)))
+	return pageResponse(ctx, h, req, fixedSource(h.domains, domain(t.DefaultDomain)))
 }
 
 func (h *Handler) getDomain(ctx context.Context, req *Request) (*Response, error) {
@@ -105,5 +105,5 @@ func (h *Handler) getDomain(ctx context.Context, req *Request) (*Response, error
 	if t.DefaultDomain == "" || !arm.SameName(t.DefaultDomain, req.Path.id.text) {
 		return nil, errorf(http.StatusNotFound, "Request_ResourceNotFound", "Resource '%s' does not exist.", clip(req.Path.id.text))
 	}
-	return entity(req, h.domains, domain(t.DefaultDomain))
+	return entityResponse(req, h.domains, domain(t.DefaultDomain))
 }

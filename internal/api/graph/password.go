@@ -40,7 +40,7 @@ func (h *Handler) changePassword(ctx context.Context, req *Request) (*Response, 
 	if err != nil {
 		return nil, err
 	}
-	return noContent(), nil
+	return noContentResponse(), nil
 }
 
 func errWrongPassword() error {

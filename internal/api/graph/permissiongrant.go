@@ -51,12 +51,12 @@ func (h *Handler) listPermissionGrants(ctx context.Context, req *Request) (*Resp
 		end  directory.GrantEnd
 	}{{"principalId", directory.GrantUser}, {"clientId", directory.GrantClient}, {"resourceId", directory.GrantResource}} {
 		if object, named := q.filter.equal(by.name); named {
-			return page(ctx, h, req, h.permissionGrantSource(tenant, func(tx store.Tx, after string, limit int) ([]permissionGrant, error) {
+			return pageResponse(ctx, h, req, h.permissionGrantSource(tenant, func(tx store.Tx, after string, limit int) ([]permissionGrant, error) {
 				return h.Directory.PermissionGrantsOf(tx, tenant, by.end, object, after, limit)
 			}))
 		}
 	}
-	return page(ctx, h, req, h.permissionGrantSource(tenant, func(tx store.Tx, after string, limit int) ([]permissionGrant, error) {
+	return pageResponse(ctx, h, req, h.permissionGrantSource(tenant, func(tx store.Tx, after string, limit int) ([]permissionGrant, error) {
 		return h.Directory.PermissionGrants(tx, tenant, after, limit)
 	}))
 }
@@ -65,7 +65,7 @@ func (h *Handler) listPermissionGrants(ctx context.Context, req *Request) (*Resp
 func (h *Handler) listPermissionGrantsOf(end directory.GrantEnd) func(context.Context, *Request) (*Response, error) {
 	return func(ctx context.Context, req *Request) (*Response, error) {
 		tenant := req.Caller.tenant
-		return page(ctx, h, req, h.permissionGrantSource(tenant, func(tx store.Tx, after string, limit int) ([]permissionGrant, error) {
+		return pageResponse(ctx, h, req, h.permissionGrantSource(tenant, func(tx store.Tx, after string, limit int) ([]permissionGrant, error) {
 			return h.Directory.PermissionGrantsOf(tx, tenant, end, req.Object.id, after, limit)
 		}))
 	}
@@ -121,7 +121,7 @@ func (h *Handler) getPermissionGrant(ctx context.Context, req *Request) (_ *Resp
 	if err != nil {
 		return nil, err
 	}
-	return entity(req, h.permissionGrants, g)
+	return entityResponse(req, h.permissionGrants, g)
 }
 
 func (h *Handler) createPermissionGrant(ctx context.Context, req *Request) (*Response, error) {
@@ -143,7 +143,7 @@ func (h *Handler) createPermissionGrant(ctx context.Context, req *Request) (*Res
 	if err != nil {
 		return nil, err
 	}
-	return created(req, h.permissionGrants, g, g.ID), nil
+	return createdResponse(req, h.permissionGrants, g, g.ID), nil
 }
 
 // readPermissionGrant reads the body of a new grant. The two times are of an earlier version of Graph;
@@ -204,7 +204,7 @@ func (h *Handler) updatePermissionGrant(ctx context.Context, req *Request) (*Res
 	if err != nil {
 		return nil, err
 	}
-	return noContent(), nil
+	return noContentResponse(), nil
 }
 
 func (h *Handler) deletePermissionGrant(ctx context.Context, req *Request) (*Response, error) {
@@ -214,5 +214,5 @@ func (h *Handler) deletePermissionGrant(ctx context.Context, req *Request) (*Res
 	if err != nil {
 		return nil, err
 	}
-	return noContent(), nil
+	return noContentResponse(), nil
 }

@@ -23,12 +23,14 @@ type principal struct {
 
 func principalSchema() *schema[principal] {
 	extra := opaque[principal](func(p *principal) *map[string]json.RawMessage { return &p.Extra })
-	null := func(name string) field[principal] { return readOnly(name, shown, func(principal) any { return nil }) }
+	null := func(name string) field[principal] {
+		return readOnly(name, notQueryable, func(principal) any { return nil })
+	}
 	none := func(name string) field[principal] {
-		return readOnly(name, shown, func(principal) any { return []any{} })
+		return readOnly(name, notQueryable, func(principal) any { return []any{} })
 	}
 	ofApp := func(name string, get func(p principal) any) field[principal] {
-		return readOnly(name, shown, func(p principal) any {
+		return readOnly(name, notQueryable, func(p principal) any {
 			if p.app.ID == "" {
 				return nil
 			}
@@ -38,32 +40,32 @@ func principalSchema() *schema[principal] {
 	return &schema[principal]{typ: "servicePrincipal", set: "servicePrincipals", fields: []field[principal]{
 		{name: "id", use: text, get: func(p principal) any { return p.ID }},
 		null("deletedDateTime"),
-		writableTruth("accountEnabled", func(p *principal) *bool { return &p.Enabled }),
-		{name: "alternativeNames", use: texts, get: func(p principal) any { return list(p.AlternativeNames) }},
+		writableBoolean("accountEnabled", func(p *principal) *bool { return &p.Enabled }),
+		{name: "alternativeNames", use: collection, get: func(p principal) any { return list(p.AlternativeNames) }},
 		ofApp("appDisplayName", func(p principal) any { return orNull(p.app.DisplayName) }), null("appDescription"),
 		readOnly("appId", text, func(p principal) any { return p.AppID }), null("applicationTemplateId"),
 		ofApp("appOwnerOrganizationId", func(p principal) any { return p.TenantID }),
-		writableTruth("appRoleAssignmentRequired", func(p *principal) *bool { return &p.AssignmentRequired }),
-		readOnly("createdDateTime", times, func(p principal) any { return timeOrNull(p.Created) }),
+		writableBoolean("appRoleAssignmentRequired", func(p *principal) *bool { return &p.AssignmentRequired }),
+		readOnly("createdDateTime", dateTime, func(p principal) any { return timeOrNull(p.Created) }),
 		extra.property("description", "null"), null("disabledByMicrosoftStatus"),
 		{name: "displayName", use: text, get: func(p principal) any { return orNull(p.DisplayName) }, set: setPrincipalName},
 		extra.property("homepage", "null"), extra.property("loginUrl", "null"), extra.property("logoutUrl", "null"), extra.property("notes", "null"),
 		extra.property("notificationEmailAddresses", "[]"), extra.property("preferredSingleSignOnMode", "null"),
 		extra.property("preferredTokenSigningKeyThumbprint", "null"),
-		readOnly("replyUrls", shown, func(p principal) any {
+		readOnly("replyUrls", notQueryable, func(p principal) any {
 			return list(slices.Concat(p.app.Redirects.Web, p.app.Redirects.SPA, p.app.Redirects.Public))
 		}),
-		readOnly("servicePrincipalNames", texts, func(p principal) any { return p.names() }),
+		readOnly("servicePrincipalNames", collection, func(p principal) any { return p.names() }),
 		readOnly("servicePrincipalType", text, func(p principal) any { return p.Type }),
 		ofApp("signInAudience", func(p principal) any { return signInAudience(p.app) }),
 		extra.property("tags", "[]"), extra.property("tokenEncryptionKeyId", "null"), extra.property("samlSingleSignOnSettings", "null"), none("addIns"),
-		readOnly("appRoles", shown, func(p principal) any { return appRoleObjects(p.roles) }),
+		readOnly("appRoles", notQueryable, func(p principal) any { return appRoleObjects(p.roles) }),
 		ofApp("info", func(principal) any {
 			return nullObject("logoUrl", "marketingUrl", "privacyStatementUrl", "supportUrl", "termsOfServiceUrl")
 		}),
-		none("keyCredentials"), readOnly("oauth2PermissionScopes", shown, func(p principal) any { return list(p.permissions) }),
+		none("keyCredentials"), readOnly("oauth2PermissionScopes", notQueryable, func(p principal) any { return list(p.permissions) }),
 		none("passwordCredentials"), none("resourceSpecificApplicationPermissions"),
-		readOnly("verifiedPublisher", shown, func(principal) any {
+		readOnly("verifiedPublisher", notQueryable, func(principal) any {
 			return nullObject("displayName", "verifiedPublisherId", "addedDateTime")
 		}),
 	}}
@@ -116,7 +118,7 @@ func (h *Handler) principalSource(tenant string) source[principal] {
 		full.permissions, _ = h.Directory.PermissionsOf(nil, p)
 		s.first = append(s.first, full)
 	}
-	s.after = everyOne(func(tx store.Tx, after string, limit int) (all []principal, err error) {
+	s.after = listByID(func(tx store.Tx, after string, limit int) (all []principal, err error) {
 		found, err := h.Directory.ServicePrincipals(tx, tenant, after, limit)
 		if err != nil {
 			return nil, err
@@ -155,11 +157,11 @@ func (h *Handler) principalSource(tenant string) source[principal] {
 }
 
 func (h *Handler) listPrincipals(ctx context.Context, req *Request) (*Response, error) {
-	return page(ctx, h, req, h.principalSource(req.Caller.tenant))
+	return pageResponse(ctx, h, req, h.principalSource(req.Caller.tenant))
 }
 
 func (h *Handler) countPrincipals(ctx context.Context, req *Request) (*Response, error) {
-	return number(ctx, h, req, h.principalSource(req.Caller.tenant))
+	return countResponse(ctx, h, req, h.principalSource(req.Caller.tenant))
 }
 
 func (h *Handler) getPrincipal(ctx context.Context, req *Request) (_ *Response, err error) {
@@ -171,7 +173,7 @@ func (h *Handler) getPrincipal(ctx context.Context, req *Request) (_ *Response, 
 	if err != nil {
 		return nil, err
 	}
-	return entity(req, h.principals, p)
+	return entityResponse(req, h.principals, p)
 }
 
 func (h *Handler) createPrincipal(ctx context.Context, req *Request) (*Response, error) {
@@ -214,7 +216,7 @@ func (h *Handler) createPrincipal(ctx context.Context, req *Request) (*Response,
 	if err != nil {
 		return nil, err
 	}
-	return created(req, h.principals, p, p.ID), nil
+	return createdResponse(req, h.principals, p, p.ID), nil
 }
 
 func (h *Handler) updatePrincipal(ctx context.Context, req *Request) (*Response, error) {
@@ -231,7 +233,7 @@ func (h *Handler) updatePrincipal(ctx context.Context, req *Request) (*Response,
 	if err != nil {
 		return nil, err
 	}
-	return noContent(), nil
+	return noContentResponse(), nil
 }
 
 // deletePrincipal leaves those of managed identities alone: they end with their identity.

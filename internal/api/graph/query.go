@@ -130,7 +130,7 @@ func fits[T any](q *query, s shape[T]) error {
 		}
 	}
 	if q.orderBy != "" {
-		if u, known := s.use(q.orderBy); !known || u != text && u != times {
+		if u, known := s.use(q.orderBy); !known || u != text && u != dateTime {
 			return errUnsupported("Unsupported sort property '%s' for '%s'.", clip(q.orderBy), typ)
 		}
 	}

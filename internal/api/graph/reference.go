@@ -67,8 +67,8 @@ func takeReferences(body map[string]json.RawMessage, name string) ([]string, err
 	return ids, nil
 }
 
-// collection is a list of references that an object has.
-type collection struct {
+// relationship is a list of references that an object has.
+type relationship struct {
 	name   string
 	add    func(d *directory.Directory, tx store.Tx, tenant, object, other string) error
 	remove func(d *directory.Directory, tx store.Tx, tenant, object, other string) error
@@ -76,13 +76,13 @@ type collection struct {
 }
 
 var (
-	membersOf     = collection{"members", (*directory.Directory).AddMember, (*directory.Directory).RemoveMember, (*directory.Directory).Members}
-	ownersOf      = collection{"owners", (*directory.Directory).AddOwner, (*directory.Directory).RemoveOwner, (*directory.Directory).Owners}
-	roleMembersOf = collection{"members", (*directory.Directory).AssignDirectoryRole, (*directory.Directory).RemoveDirectoryRole, (*directory.Directory).DirectoryRoleMembers}
+	membersOf     = relationship{"members", (*directory.Directory).AddMember, (*directory.Directory).RemoveMember, (*directory.Directory).Members}
+	ownersOf      = relationship{"owners", (*directory.Directory).AddOwner, (*directory.Directory).RemoveOwner, (*directory.Directory).Owners}
+	roleMembersOf = relationship{"members", (*directory.Directory).AssignDirectoryRole, (*directory.Directory).RemoveDirectoryRole, (*directory.Directory).DirectoryRoleMembers}
 )
 
 // addReferences adds references in the transaction of the request: all of them or none.
-func (h *Handler) addReferences(tx store.Tx, c collection, tenant, object string, ids []string) error {
+func (h *Handler) addReferences(tx store.Tx, c relationship, tenant, object string, ids []string) error {
 	for _, id := range ids {
 		err := c.add(h.Directory, tx, tenant, object, id)
 		if errors.Is(err, directory.ErrExists) {
@@ -95,8 +95,8 @@ func (h *Handler) addReferences(tx store.Tx, c collection, tenant, object string
 	return nil
 }
 
-// addReference serves POST …/{collection}/$ref.
-func (h *Handler) addReference(c collection) func(context.Context, *Request) (*Response, error) {
+// addReference serves POST …/{relationship}/$ref.
+func (h *Handler) addReference(c relationship) func(context.Context, *Request) (*Response, error) {
 	return func(ctx context.Context, req *Request) (*Response, error) {
 		raw, given := req.Body[idAnnotation]
 		if !given || len(req.Body) > 1 {
@@ -112,12 +112,12 @@ func (h *Handler) addReference(c collection) func(context.Context, *Request) (*R
 		if err != nil {
 			return nil, err
 		}
-		return noContent(), nil
+		return noContentResponse(), nil
 	}
 }
 
-// removeReference serves DELETE …/{collection}/{member}/$ref.
-func (h *Handler) removeReference(c collection) func(context.Context, *Request) (*Response, error) {
+// removeReference serves DELETE …/{relationship}/{member}/$ref.
+func (h *Handler) removeReference(c relationship) func(context.Context, *Request) (*Response, error) {
 	return func(ctx context.Context, req *Request) (*Response, error) {
 		err := h.update(ctx, req, func(tx store.Tx) error {
 			return c.remove(h.Directory, tx, req.Caller.tenant, req.Object.id, req.Path.member)
@@ -125,6 +125,6 @@ func (h *Handler) removeReference(c collection) func(context.Context, *Request) 
 		if err != nil {
 			return nil, explain(err, req.Path.member)
 		}
-		return noContent(), nil
+		return noContentResponse(), nil
 	}
 }

@@ -28,8 +28,8 @@ func roleSchema() *schema[directory.DirectoryRole] {
 	type role = directory.DirectoryRole
 	return &schema[role]{typ: "directoryRole", set: "directoryRoles", fields: []field[role]{
 		{name: "id", use: text, get: func(r role) any { return r.ID }},
-		readOnly("deletedDateTime", shown, func(role) any { return nil }),
-		readOnly("description", shown, func(r role) any { return r.Description }),
+		readOnly("deletedDateTime", notQueryable, func(role) any { return nil }),
+		readOnly("description", notQueryable, func(r role) any { return r.Description }),
 		readOnly("displayName", text, func(r role) any { return r.DisplayName }),
 		readOnly("roleTemplateId", text, func(r role) any { return r.ID }),
 	}}
@@ -40,16 +40,16 @@ func definitionSchema() *schema[directory.DirectoryRole] {
 	type role = directory.DirectoryRole
 	return &schema[role]{typ: "unifiedRoleDefinition", set: "roleManagement/directory/roleDefinitions", fields: []field[role]{
 		{name: "id", use: text, get: func(r role) any { return r.ID }},
-		readOnly("description", shown, func(r role) any { return r.Description }),
+		readOnly("description", notQueryable, func(r role) any { return r.Description }),
 		readOnly("displayName", text, func(r role) any { return r.DisplayName }),
-		readOnly("isBuiltIn", truth, func(role) any { return true }),
-		readOnly("isEnabled", truth, func(role) any { return true }),
+		readOnly("isBuiltIn", boolean, func(role) any { return true }),
+		readOnly("isEnabled", boolean, func(role) any { return true }),
 		readOnly("templateId", text, func(r role) any { return r.ID }),
 	}}
 }
 
-// everyRole is the source of both.
-func everyRole(s *schema[directory.DirectoryRole]) source[directory.DirectoryRole] {
+// roleSource is the source of both.
+func roleSource(s *schema[directory.DirectoryRole]) source[directory.DirectoryRole] {
 	return source[directory.DirectoryRole]{
 		shape: s, first: directory.DirectoryRoles(), cursor: func(r directory.DirectoryRole) string { return r.ID },
 		after: func(store.Tx, string, int) ([]directory.DirectoryRole, string, error) { return nil, "", nil },
@@ -57,7 +57,9 @@ func everyRole(s *schema[directory.DirectoryRole]) source[directory.DirectoryRol
 }
 
 func (h *Handler) listRoles(s *schema[directory.DirectoryRole]) func(context.Context, *Request) (*Response, error) {
-	return func(ctx context.Context, req *Request) (*Response, error) { return page(ctx, h, req, everyRole(s)) }
+	return func(ctx context.Context, req *Request) (*Response, error) {
+		return pageResponse(ctx, h, req, roleSource(s))
+	}
 }
 
 func (h *Handler) getRole(s *schema[directory.DirectoryRole]) func(context.Context, *Request) (*Response, error) {
@@ -66,7 +68,7 @@ func (h *Handler) getRole(s *schema[directory.DirectoryRole]) func(context.Conte
 		if !found {
 			return nil, errNotFound(req.Object.name)
 		}
-		return entity(req, s, role)
+		return entityResponse(req, s, role)
 	}
 }
 
@@ -108,7 +110,7 @@ func holderSchema() *schema[holder] {
 const maxHolders = 2_000
 
 func (h *Handler) listHolders(ctx context.Context, req *Request) (*Response, error) {
-	return page(ctx, h, req, source[holder]{
+	return pageResponse(ctx, h, req, source[holder]{
 		shape: h.holders, cursor: holder.id,
 		after: func(tx store.Tx, after string, limit int) (all []holder, _ string, err error) {
 			if all, err = h.allHolders(tx, req.Caller.tenant); err != nil {
@@ -163,7 +165,7 @@ func (h *Handler) addHolder(ctx context.Context, req *Request) (*Response, error
 	if err != nil {
 		return nil, explain(err, r.principal)
 	}
-	return created(req, h.holders, r, r.id()), nil
+	return createdResponse(req, h.holders, r, r.id()), nil
 }
 
 // heldBy finds the assignment that {id} names.
@@ -188,7 +190,7 @@ func (h *Handler) getHolder(ctx context.Context, req *Request) (_ *Response, err
 	if err != nil {
 		return nil, err
 	}
-	return entity(req, h.holders, r)
+	return entityResponse(req, h.holders, r)
 }
 
 func (h *Handler) removeHolder(ctx context.Context, req *Request) (*Response, error) {
@@ -202,5 +204,5 @@ func (h *Handler) removeHolder(ctx context.Context, req *Request) (*Response, er
 	if err != nil {
 		return nil, err
 	}
-	return noContent(), nil
+	return noContentResponse(), nil
 }

@@ -14,11 +14,11 @@ import (
 type use byte
 
 const (
-	shown use = iota // not at all
-	text             // compared as text, without regard to case
-	truth            // compared with true and false
-	times            // compared as a moment
-	texts            // a list of texts: any()
+	notQueryable use = iota // not at all
+	text                    // compared as text, without regard to case
+	boolean                 // compared with true and false
+	dateTime                // compared as a moment
+	collection              // a list of texts: any()
 )
 
 // field is one property of a kind of object.
@@ -59,7 +59,7 @@ func (s *schema[T]) field(name string) *field[T] {
 func (s *schema[T]) use(name string) (use, bool) {
 	f := s.field(name)
 	if f == nil {
-		return shown, false
+		return notQueryable, false
 	}
 	return f.use, true
 }
@@ -149,8 +149,8 @@ func readOnly[T any](name string, u use, get func(T) any) field[T] {
 	return field[T]{name: name, use: u, get: get}
 }
 
-// writable is a property of text with at most so many characters.
-func writable[T any](name string, most int, at func(*T) *string) field[T] {
+// writableText is a property of text with at most so many characters.
+func writableText[T any](name string, most int, at func(*T) *string) field[T] {
 	return field[T]{
 		name: name, use: text,
 		get: func(t T) any { return orNull(*at(&t)) },
@@ -174,9 +174,9 @@ func setText(name string, most int, at *string, raw json.RawMessage) error {
 	return nil
 }
 
-func writableTruth[T any](name string, at func(*T) *bool) field[T] {
+func writableBoolean[T any](name string, at func(*T) *bool) field[T] {
 	return field[T]{
-		name: name, use: truth,
+		name: name, use: boolean,
 		get: func(t T) any { return *at(&t) },
 		set: func(t *T, raw json.RawMessage) error {
 			if json.Unmarshal(raw, at(t)) != nil {

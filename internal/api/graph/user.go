@@ -22,32 +22,32 @@ func userSchema() *schema[directory.User] {
 		{
 			name: "businessPhones", get: func(u user) any { return list(u.BusinessPhones) },
 			set: func(u *user, raw json.RawMessage) error {
-				return setTexts("businessPhones", 1, short, &u.BusinessPhones, raw)
+				return setTextCollection("businessPhones", 1, short, &u.BusinessPhones, raw)
 			},
 		},
-		writable("displayName", 256, func(u *user) *string { return &u.DisplayName }),
-		writable("givenName", short, func(u *user) *string { return &u.GivenName }),
-		writable("jobTitle", 128, func(u *user) *string { return &u.JobTitle }),
-		writable("mail", 256, func(u *user) *string { return &u.Mail }),
-		writable("mobilePhone", short, func(u *user) *string { return &u.MobilePhone }),
-		writable("officeLocation", 128, func(u *user) *string { return &u.OfficeLocation }),
-		writable("preferredLanguage", short, func(u *user) *string { return &u.PreferredLanguage }),
-		writable("surname", short, func(u *user) *string { return &u.Surname }),
-		writable("userPrincipalName", 256, func(u *user) *string { return &u.UserPrincipalName }),
+		writableText("displayName", 256, func(u *user) *string { return &u.DisplayName }),
+		writableText("givenName", short, func(u *user) *string { return &u.GivenName }),
+		writableText("jobTitle", 128, func(u *user) *string { return &u.JobTitle }),
+		writableText("mail", 256, func(u *user) *string { return &u.Mail }),
+		writableText("mobilePhone", short, func(u *user) *string { return &u.MobilePhone }),
+		writableText("officeLocation", 128, func(u *user) *string { return &u.OfficeLocation }),
+		writableText("preferredLanguage", short, func(u *user) *string { return &u.PreferredLanguage }),
+		writableText("surname", short, func(u *user) *string { return &u.Surname }),
+		writableText("userPrincipalName", 256, func(u *user) *string { return &u.UserPrincipalName }),
 	}
 	more := []field[user]{
-		writableTruth("accountEnabled", func(u *user) *bool { return &u.Enabled }),
-		readOnly("createdDateTime", times, func(u user) any { return timeOrNull(u.Created) }),
-		writable("department", short, func(u *user) *string { return &u.Department }),
-		writable("mailNickname", short, func(u *user) *string { return &u.MailNickname }),
-		writable("usageLocation", 2, func(u *user) *string { return &u.UsageLocation }),
-		readOnly("signInSessionsValidFromDateTime", shown, func(u user) any {
+		writableBoolean("accountEnabled", func(u *user) *bool { return &u.Enabled }),
+		readOnly("createdDateTime", dateTime, func(u user) any { return timeOrNull(u.Created) }),
+		writableText("department", short, func(u *user) *string { return &u.Department }),
+		writableText("mailNickname", short, func(u *user) *string { return &u.MailNickname }),
+		writableText("usageLocation", 2, func(u *user) *string { return &u.UsageLocation }),
+		readOnly("signInSessionsValidFromDateTime", notQueryable, func(u user) any {
 			if u.ValidFrom.IsZero() {
 				return timeOrNull(u.Created)
 			}
 			return timeOrNull(u.ValidFrom)
 		}),
-		readOnly("securityIdentifier", shown, func(u user) any { return securityIdentifier(u.ID) }),
+		readOnly("securityIdentifier", notQueryable, func(u user) any { return securityIdentifier(u.ID) }),
 		constant[user]("userType", "Member"),
 		constant[user]("passwordProfile", nil),
 		extra.property("otherMails", "[]"), extra.property("proxyAddresses", "[]"),
@@ -57,7 +57,7 @@ func userSchema() *schema[directory.User] {
 		"onPremisesDistinguishedName", "onPremisesDomainName", "onPremisesSamAccountName", "onPremisesUserPrincipalName",
 		"onPremisesLastSyncDateTime", "onPremisesSecurityIdentifier", "imAddresses",
 	} {
-		more = append(more, readOnly(name, shown, func(user) any { return nil }))
+		more = append(more, readOnly(name, notQueryable, func(user) any { return nil }))
 	}
 	more = append(more, extra.properties("ageGroup", "city", "companyName", "consentProvidedForMinor", "country", "employeeId",
 		"employeeType", "faxNumber", "onPremisesImmutableId", "passwordPolicies", "postalCode", "showInAddressList", "state", "streetAddress")...)
@@ -68,7 +68,7 @@ func (h *Handler) userSource(tenant string) source[directory.User] {
 	id := func(u directory.User) string { return u.ID }
 	return source[directory.User]{
 		shape: h.users, cursor: id,
-		after: everyOne(func(tx store.Tx, after string, limit int) ([]directory.User, error) {
+		after: listByID(func(tx store.Tx, after string, limit int) ([]directory.User, error) {
 			return h.Directory.Users(tx, tenant, after, limit)
 		}, id),
 		direct: func(tx store.Tx, f *filter) ([]directory.User, bool, error) {
@@ -92,11 +92,11 @@ func oneOrNone[T any](t T, err error) ([]T, bool, error) {
 }
 
 func (h *Handler) listUsers(ctx context.Context, req *Request) (*Response, error) {
-	return page(ctx, h, req, h.userSource(req.Caller.tenant))
+	return pageResponse(ctx, h, req, h.userSource(req.Caller.tenant))
 }
 
 func (h *Handler) countUsers(ctx context.Context, req *Request) (*Response, error) {
-	return number(ctx, h, req, h.userSource(req.Caller.tenant))
+	return countResponse(ctx, h, req, h.userSource(req.Caller.tenant))
 }
 
 func (h *Handler) getUser(ctx context.Context, req *Request) (_ *Response, err error) {
@@ -108,7 +108,7 @@ func (h *Handler) getUser(ctx context.Context, req *Request) (_ *Response, err e
 	if err != nil {
 		return nil, err
 	}
-	return entity(req, h.users, u)
+	return entityResponse(req, h.users, u)
 }
 
 func (h *Handler) createUser(ctx context.Context, req *Request) (*Response, error) {
@@ -144,7 +144,7 @@ func (h *Handler) createUser(ctx context.Context, req *Request) (*Response, erro
 	if err != nil {
 		return nil, err
 	}
-	return created(req, h.users, u, u.ID), nil
+	return createdResponse(req, h.users, u, u.ID), nil
 }
 
 // hash hashes a new password. Without one there is no hash.
@@ -245,7 +245,7 @@ func (h *Handler) updateUser(ctx context.Context, req *Request) (*Response, erro
 	if err != nil {
 		return nil, err
 	}
-	return noContent(), nil
+	return noContentResponse(), nil
 }
 
 func (h *Handler) deleteUser(ctx context.Context, req *Request) (*Response, error) {
@@ -259,7 +259,7 @@ func (h *Handler) remove(ctx context.Context, req *Request, fn func(store.Tx) er
 	if err := h.update(ctx, req, fn); err != nil {
 		return nil, err
 	}
-	response := noContent()
+	response := noContentResponse()
 	for _, id := range slices.Compact([]string{req.Object.id, req.Object.principal}) {
 		if id == "" { // an application without a principal
 			continue
@@ -281,8 +281,8 @@ func (h *Handler) revokeSessions(ctx context.Context, req *Request) (*Response, 
 	return &Response{Status: http.StatusOK, Body: object{{"@odata.context", req.context("Edm.Boolean", nil, false)}, {"value", true}}}, nil
 }
 
-// setTexts reads a list of at most so many texts.
-func setTexts(name string, most, length int, at *[]string, raw json.RawMessage) error {
+// setTextCollection reads a list of at most so many texts.
+func setTextCollection(name string, most, length int, at *[]string, raw json.RawMessage) error {
 	var texts []string
 	if json.Unmarshal(raw, &texts) != nil || len(texts) > most {
 		return errValue(name)
