@@ -160,7 +160,7 @@ func (h *Handler) removeAppRoleAssignment(ctx context.Context, req *Request) (*R
 		return h.Directory.RemoveAppRoleAssignment(tx, a.TenantID, a.PrincipalID, a.ID)
 	})
 	if err != nil {
-		return nil, explain(err, req.Path.member)
+		return nil, graphError(err, req.Path.member)
 	}
 	return noContentResponse(), nil
 }
@@ -184,7 +184,7 @@ func (h *Handler) getAppRoleAssignment(ctx context.Context, req *Request) (*Resp
 		return err
 	})
 	if err != nil {
-		return nil, explain(err, req.Path.member)
+		return nil, graphError(err, req.Path.member)
 	}
 	return entityResponse(req, h.appRoles, g)
 }

@@ -96,7 +96,7 @@ func (h *Handler) admit(ctx context.Context, req *Request, op *Operation, claims
 		if req.Caller, err = h.caller(tx, claims, login); err != nil || op == nil {
 			return err
 		}
-		req.again = func(tx store.Tx) error { return h.admitAgain(tx, req, op, claims, login) }
+		req.reauthorize = func(tx store.Tx) error { return h.admitAgain(tx, req, op, claims, login) }
 		if req.Path.me {
 			if !req.Caller.user {
 				return errorf(http.StatusBadRequest, "BadRequest", "/me request is only valid with delegated authentication flow.")
@@ -154,7 +154,7 @@ func (u unguarded) Get(key string) (store.Record, error) {
 // update runs a change of the store for a request that may still make it.
 func (h *Handler) update(ctx context.Context, req *Request, change func(store.Tx) error) error {
 	_, err := h.Store.Update(ctx, func(tx store.Tx) error {
-		if err := req.again(tx); err != nil {
+		if err := req.reauthorize(tx); err != nil {
 			return err
 		}
 		return change(tx)

@@ -116,11 +116,11 @@ func (k keyCredential) certificate(existing []directory.Certificate) (directory.
 	if k.DisplayName != nil && len(*k.DisplayName) <= 120 && *k.DisplayName != "" {
 		c.DisplayName = *k.DisplayName
 	}
-	return c, k.shorten(&c)
+	return c, k.limitValidity(&c)
 }
 
-// shorten takes the times that the client gives, inside those of the certificate.
-func (k keyCredential) shorten(c *directory.Certificate) error {
+// limitValidity takes the times that the client gives, inside those of the certificate.
+func (k keyCredential) limitValidity(c *directory.Certificate) error {
 	start, end := c.Start, c.End
 	if err := setTime("startDateTime", &start, k.StartDateTime); err != nil {
 		return err

@@ -22,7 +22,7 @@ func delegated(claims *token.Claims) delegation {
 	for scope := range strings.FieldsSeq(claims.Scopes) {
 		switch scope {
 		case directory.ScopeDirectoryAccessAsUser, directory.UserImpersonation:
-			return delegation{may: everything | nobody, self: true}
+			return delegation{may: everything | selfOnly, self: true}
 		case directory.ScopeUserRead, directory.ScopeUserReadWrite, directory.ScopeOrganizationReadAll, directory.ScopeDomainReadAll:
 			d.self = true
 		case directory.ScopeUserReadBasicAll:

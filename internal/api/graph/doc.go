@@ -1,7 +1,7 @@
 // Package graph serves the part of Microsoft Graph v1.0 that identity clients touch: users, groups,
 // applications, service principals, app role assignments and directory roles of the caller's tenant.
 //
-// One table (surface.go) is the whole face: each row says which method and path it answers, which
+// One table (operations.go) is the whole face: each row says which method and path it answers, which
 // privileges it takes, whether one may do it to oneself or as an owner, and whether it writes an
 // object that may be more powerful than the caller. The dispatcher checks all that before a row's
 // function runs.

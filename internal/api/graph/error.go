@@ -60,9 +60,9 @@ func clip(s string) string {
 	return s
 }
 
-// explain gives the errors of the directory their Graph words. id is the object that the request is
+// graphError gives the errors of the directory their Graph words. id is the object that the request is
 // about. What it does not know is given back as it is, and becomes a 500.
-func explain(err error, id string) error {
+func graphError(err error, id string) error {
 	var visible *Error
 	var unverified *directory.UnverifiedError
 	switch {
@@ -75,7 +75,7 @@ func explain(err error, id string) error {
 	case errors.As(err, &unverified):
 		return errVerifiedDomain(unverified.URI)
 	case errors.Is(err, directory.ErrReservedURI):
-		return errorf(http.StatusBadRequest, "HostNameNotOnVerifiedDomain", "Values of identifierUris property must not be reserved for another application or for Microsoft: %s", clip(reason(err)))
+		return errorf(http.StatusBadRequest, "HostNameNotOnVerifiedDomain", "Values of identifierUris property must not be reserved for another application or for Microsoft: %s", clip(innermostText(err)))
 	case errors.Is(err, directory.ErrLastAdministrator):
 		return errBadRequest("The last Global Administrator of a tenant can be neither disabled nor removed.")
 	case errors.Is(err, directory.ErrWeakPassword):
@@ -87,15 +87,15 @@ func explain(err error, id string) error {
 	case errors.Is(err, directory.ErrFirstParty):
 		return errDenied()
 	case errors.Is(err, directory.ErrInvalid):
-		return errBadRequest("%s", clip(reason(err)))
+		return errBadRequest("%s", clip(innermostText(err)))
 	case errors.Is(err, directory.ErrTooManyGroups):
 		return errUnsupported("The object is in, or contains, more than %d others.", directory.MaxGroups)
 	}
 	return err
 }
 
-// reason is the text of the error that names what is invalid, without what was being done.
-func reason(err error) string {
+// innermostText is the text of the error that names what is invalid, without what was being done.
+func innermostText(err error) string {
 	for {
 		inner := errors.Unwrap(err)
 		if inner == nil || inner == directory.ErrInvalid {
@@ -105,8 +105,8 @@ func reason(err error) string {
 	}
 }
 
-// internal words what is not the client's affair.
-func internal(err error) *Error {
+// internalError words what is not the client's affair.
+func internalError(err error) *Error {
 	switch {
 	case errors.Is(err, store.ErrConflict), errors.Is(err, store.ErrClosed), errors.Is(err, directory.ErrBusy):
 		busy := errorf(http.StatusServiceUnavailable, "serviceNotAvailable", "The service is busy. Please try again.")

@@ -46,16 +46,16 @@ type Handler struct {
 	table     *table
 	audiences map[string]bool
 
-	users         *schema[directory.User]
-	groups        *schema[directory.Group]
-	applications  *schema[directory.Application]
-	principals    *schema[principal]
-	appRoles      *schema[appRoleAssignment]
-	roles         *schema[directory.DirectoryRole]
-	definitions   *schema[directory.DirectoryRole]
-	holders       *schema[holder]
-	organizations *schema[directory.Tenant]
-	domains       *schema[domain]
+	users           *schema[directory.User]
+	groups          *schema[directory.Group]
+	applications    *schema[directory.Application]
+	principals      *schema[principal]
+	appRoles        *schema[appRoleAssignment]
+	roles           *schema[directory.DirectoryRole]
+	roleDefinitions *schema[directory.DirectoryRole]
+	roleAssignments *schema[roleAssignment]
+	organizations   *schema[directory.Tenant]
+	domains         *schema[domain]
 
 	permissionGrants *schema[directory.PermissionGrant]
 }
@@ -64,7 +64,7 @@ type Handler struct {
 func New(config Handler) (*Handler, error) {
 	h := &config // the operations are bound to it
 	h.users, h.groups, h.applications, h.principals = userSchema(), groupSchema(), applicationSchema(), principalSchema()
-	h.appRoles, h.roles, h.definitions, h.holders = appRoleAssignmentSchema(), roleSchema(), definitionSchema(), holderSchema()
+	h.appRoles, h.roles, h.roleDefinitions, h.roleAssignments = appRoleAssignmentSchema(), roleSchema(), roleDefinitionSchema(), roleAssignmentSchema()
 	h.organizations, h.domains, h.permissionGrants = organizationSchema(), domainSchema(), permissionGrantSchema()
 	var err error
 	if h.table, err = newTable(h.operations()); err != nil {
@@ -90,7 +90,7 @@ type Request struct {
 	Body   map[string]json.RawMessage
 	Client string // the client's address
 
-	again func(tx store.Tx) error // decides again whether the caller may do it
+	reauthorize func(tx store.Tx) error // decides again whether the caller may do it
 }
 
 // waiter is the request in the queue of those who hash passwords.
@@ -143,7 +143,7 @@ func (h *Handler) serve(r *http.Request, ev *httpx.Event) (*Response, error) {
 		return nil, err
 	}
 	response, err := op.Serve(ctx, req)
-	return response, explain(err, req.Object.name)
+	return response, graphError(err, req.Object.name)
 }
 
 // route finds what a request means. The operation is returned with an error too, once found.
@@ -202,7 +202,7 @@ var (
 	plainText    = []string{"text/plain"}
 )
 
-func (h *Handler) head(header http.Header, ev *httpx.Event) {
+func (h *Handler) setHeaders(header http.Header, ev *httpx.Event) {
 	header["Cache-Control"] = noCache
 	httpx.StrictTransport(header, ev)
 	header["X-Content-Type-Options"] = noSniff
@@ -220,7 +220,7 @@ func clientRequestID(ev *httpx.Event) string {
 // answer writes what an operation has returned.
 func (h *Handler) answer(w http.ResponseWriter, ev *httpx.Event, response *Response) {
 	header := w.Header()
-	h.head(header, ev)
+	h.setHeaders(header, ev)
 	ev.Err = response.Err
 	for name, values := range response.Header {
 		header[name] = values
@@ -260,11 +260,11 @@ func (h *Handler) fail(w http.ResponseWriter, ev *httpx.Event, err error) {
 	var visible *Error
 	if !errors.As(err, &visible) {
 		ev.Err = err
-		visible = internal(err)
+		visible = internalError(err)
 	}
 	ev.ErrorCode = visible.Code
 	header := w.Header()
-	h.head(header, ev)
+	h.setHeaders(header, ev)
 	header["Content-Type"] = contentError
 	for name, values := range visible.Header {
 		header[name] = values

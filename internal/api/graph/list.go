@@ -18,8 +18,8 @@ import (
 // Limits of what one request looks at. A page that has looked at enough ends there, short or even
 // empty, and names the next; sorting and counting have to see everything, and refuse beyond.
 const (
-	batch      = 50 // objects read at a time, each of which may be large
-	maxLooked  = 5_000
+	scanBatch  = 50 // objects read at a time, each of which may be large
+	maxScanned = 5_000
 	maxSorted  = 5_000
 	maxCounted = 100_000
 )
@@ -80,7 +80,7 @@ func (s *source[T]) walk(tx store.Tx, q *query, cursor string, yield func(t T, c
 		}
 	}
 	for {
-		found, last, err := s.after(tx, cursor, batch)
+		found, last, err := s.after(tx, cursor, scanBatch)
 		if err != nil {
 			return err
 		}
@@ -183,7 +183,7 @@ func unsorted[T any](tx store.Tx, q *query, s source[T], cursor string) (found [
 			}
 		}
 		last = at
-		if looked == maxLooked {
+		if looked == maxScanned {
 			next = last
 			return false
 		}

@@ -84,7 +84,7 @@ func (h *Handler) permissionGrantSource(tenant string, list func(store.Tx, strin
 				last = all[limit-1].ID
 			}
 			for _, g := range all {
-				switch err := h.lasting(tx, tenant, g); {
+				switch err := h.checkGrantEnds(tx, tenant, g); {
 				case err == nil:
 					found = append(found, g)
 				case !errors.Is(err, directory.ErrNotFound):
@@ -96,8 +96,8 @@ func (h *Handler) permissionGrantSource(tenant string, list func(store.Tx, strin
 	}
 }
 
-// lasting gives directory.ErrNotFound when an end of a grant is gone.
-func (h *Handler) lasting(tx store.Tx, tenant string, g permissionGrant) error {
+// checkGrantEnds gives directory.ErrNotFound when an end of a grant is gone.
+func (h *Handler) checkGrantEnds(tx store.Tx, tenant string, g permissionGrant) error {
 	for _, principal := range []string{g.ClientID, g.ResourceID} {
 		if _, err := h.Directory.ServicePrincipal(tx, tenant, principal); err != nil {
 			return err
@@ -116,7 +116,7 @@ func (h *Handler) getPermissionGrant(ctx context.Context, req *Request) (_ *Resp
 		if g, err = h.Directory.PermissionGrant(tx, req.Caller.tenant, req.Object.id); err != nil {
 			return err
 		}
-		return h.lasting(tx, req.Caller.tenant, g)
+		return h.checkGrantEnds(tx, req.Caller.tenant, g)
 	})
 	if err != nil {
 		return nil, err
@@ -138,7 +138,7 @@ func (h *Handler) createPermissionGrant(ctx context.Context, req *Request) (*Res
 		if err == nil {
 			g = made
 		}
-		return explain(err, g.ClientID)
+		return graphError(err, g.ClientID)
 	})
 	if err != nil {
 		return nil, err

@@ -29,8 +29,8 @@ const (
 	readAll    = readUsers | readGroups | readApplications | readRoles
 	everything = administer<<1 - 1
 
-	// nobody has it: for what one can only do to oneself.
-	nobody privilege = 1 << 15
+	// selfOnly has it: for what one can only do to oneself.
+	selfOnly privilege = 1 << 15
 )
 
 // directoryRolePrivileges says what a directory role gives.
@@ -124,7 +124,7 @@ func (h *Handler) authorize(tx store.Tx, c caller, op *Operation, t target) erro
 		allowed = owns
 	}
 	if allowed && op.Guard && !c.admins() && !arm.SameName(t.principal, c.id) {
-		powerful, err := h.powerful(tx, c.tenant, t.principal)
+		powerful, err := h.isPrivileged(tx, c.tenant, t.principal)
 		if err != nil {
 			return err
 		}
@@ -136,10 +136,10 @@ func (h *Handler) authorize(tx store.Tx, c caller, op *Operation, t target) erro
 	return nil
 }
 
-// powerful tells whether whoever becomes a principal gains what no privilege of Graph's but the Global
+// isPrivileged tells whether whoever becomes a principal gains what no privilege of Graph's but the Global
 // Administrator's may lead to: a directory role, an app role of Microsoft Graph, or the right to give
 // roles over Azure's resources, itself or through groups.
-func (h *Handler) powerful(tx store.Tx, tenant, principal string) (bool, error) {
+func (h *Handler) isPrivileged(tx store.Tx, tenant, principal string) (bool, error) {
 	if principal == "" {
 		return false, nil
 	}

@@ -89,7 +89,7 @@ func (h *Handler) addReferences(tx store.Tx, c relationship, tenant, object stri
 			return errBadRequest("One or more added object references already exist for the following modified properties: '%s'.", c.name)
 		}
 		if err != nil {
-			return explain(err, id)
+			return graphError(err, id)
 		}
 	}
 	return nil
@@ -123,7 +123,7 @@ func (h *Handler) removeReference(c relationship) func(context.Context, *Request
 			return c.remove(h.Directory, tx, req.Caller.tenant, req.Object.id, req.Path.member)
 		})
 		if err != nil {
-			return nil, explain(err, req.Path.member)
+			return nil, graphError(err, req.Path.member)
 		}
 		return noContentResponse(), nil
 	}

@@ -35,8 +35,8 @@ func roleSchema() *schema[directory.DirectoryRole] {
 	}}
 }
 
-// definitionSchema shows the same roles the way of the newer API.
-func definitionSchema() *schema[directory.DirectoryRole] {
+// roleDefinitionSchema shows the same roles the way of the newer API.
+func roleDefinitionSchema() *schema[directory.DirectoryRole] {
 	type role = directory.DirectoryRole
 	return &schema[role]{typ: "unifiedRoleDefinition", set: "roleManagement/directory/roleDefinitions", fields: []field[role]{
 		{name: "id", use: text, get: func(r role) any { return r.ID }},
@@ -72,11 +72,11 @@ func (h *Handler) getRole(s *schema[directory.DirectoryRole]) func(context.Conte
 	}
 }
 
-// holder is a directory role in someone's hands.
-type holder struct{ role, principal string }
+// roleAssignment is a directory role in someone's hands.
+type roleAssignment struct{ role, principal string }
 
 // id packs both ids, as Entra's do.
-func (r holder) id() string {
+func (r roleAssignment) id() string {
 	a, errA := hex.DecodeString(strings.ReplaceAll(r.role, "-", ""))
 	b, errB := hex.DecodeString(strings.ReplaceAll(r.principal, "-", ""))
 	if errA != nil || errB != nil {
@@ -85,39 +85,39 @@ func (r holder) id() string {
 	return base64.RawURLEncoding.EncodeToString(append(a, b...)) + "-1"
 }
 
-func parseHolder(id string) (holder, bool) {
+func parseRoleAssignmentID(id string) (roleAssignment, bool) {
 	b, err := base64.RawURLEncoding.DecodeString(strings.TrimSuffix(id, "-1"))
 	if err != nil || len(b) != 32 {
-		return holder{}, false
+		return roleAssignment{}, false
 	}
 	guid := func(b []byte) string {
 		h := hex.EncodeToString(b)
 		return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
 	}
-	return holder{guid(b[:16]), guid(b[16:])}, true
+	return roleAssignment{guid(b[:16]), guid(b[16:])}, true
 }
 
-func holderSchema() *schema[holder] {
-	return &schema[holder]{typ: "unifiedRoleAssignment", set: "roleManagement/directory/roleAssignments", fields: []field[holder]{
-		{name: "id", use: text, get: func(r holder) any { return r.id() }},
-		readOnly("principalId", text, func(r holder) any { return r.principal }),
-		readOnly("directoryScopeId", text, func(holder) any { return "/" }),
-		readOnly("roleDefinitionId", text, func(r holder) any { return r.role }),
+func roleAssignmentSchema() *schema[roleAssignment] {
+	return &schema[roleAssignment]{typ: "unifiedRoleAssignment", set: "roleManagement/directory/roleAssignments", fields: []field[roleAssignment]{
+		{name: "id", use: text, get: func(r roleAssignment) any { return r.id() }},
+		readOnly("principalId", text, func(r roleAssignment) any { return r.principal }),
+		readOnly("directoryScopeId", text, func(roleAssignment) any { return "/" }),
+		readOnly("roleDefinitionId", text, func(r roleAssignment) any { return r.role }),
 	}}
 }
 
-// maxHolders bounds how many assignments are listed.
-const maxHolders = 2_000
+// maxRoleAssignments bounds how many assignments are listed.
+const maxRoleAssignments = 2_000
 
-func (h *Handler) listHolders(ctx context.Context, req *Request) (*Response, error) {
-	return pageResponse(ctx, h, req, source[holder]{
-		shape: h.holders, cursor: holder.id,
-		after: func(tx store.Tx, after string, limit int) (all []holder, _ string, err error) {
-			if all, err = h.allHolders(tx, req.Caller.tenant); err != nil {
+func (h *Handler) listRoleAssignments(ctx context.Context, req *Request) (*Response, error) {
+	return pageResponse(ctx, h, req, source[roleAssignment]{
+		shape: h.roleAssignments, cursor: roleAssignment.id,
+		after: func(tx store.Tx, after string, limit int) (all []roleAssignment, _ string, err error) {
+			if all, err = h.allRoleAssignments(tx, req.Caller.tenant); err != nil {
 				return nil, "", err
 			}
-			slices.SortFunc(all, func(a, b holder) int { return strings.Compare(a.id(), b.id()) })
-			begin, found := slices.BinarySearchFunc(all, after, func(a holder, id string) int { return strings.Compare(a.id(), id) })
+			slices.SortFunc(all, func(a, b roleAssignment) int { return strings.Compare(a.id(), b.id()) })
+			begin, found := slices.BinarySearchFunc(all, after, func(a roleAssignment, id string) int { return strings.Compare(a.id(), id) })
 			if found {
 				begin++
 			}
@@ -126,16 +126,16 @@ func (h *Handler) listHolders(ctx context.Context, req *Request) (*Response, err
 	})
 }
 
-func (h *Handler) allHolders(tx store.Tx, tenant string) (all []holder, err error) {
+func (h *Handler) allRoleAssignments(tx store.Tx, tenant string) (all []roleAssignment, err error) {
 	for _, role := range directory.DirectoryRoles() {
-		ids, err := h.Directory.DirectoryRoleMembers(tx, tenant, role.ID, "", maxHolders)
+		ids, err := h.Directory.DirectoryRoleMembers(tx, tenant, role.ID, "", maxRoleAssignments)
 		if err != nil {
 			return nil, err
 		}
 		for _, id := range ids {
 			switch _, err := h.Directory.ObjectType(tx, tenant, id); {
 			case err == nil:
-				all = append(all, holder{role.ID, id})
+				all = append(all, roleAssignment{role.ID, id})
 			case !errors.Is(err, directory.ErrNotFound):
 				return nil, err
 			}
@@ -144,8 +144,8 @@ func (h *Handler) allHolders(tx store.Tx, tenant string) (all []holder, err erro
 	return all, nil
 }
 
-func (h *Handler) addHolder(ctx context.Context, req *Request) (*Response, error) {
-	var r holder
+func (h *Handler) createRoleAssignment(ctx context.Context, req *Request) (*Response, error) {
+	var r roleAssignment
 	scope := "/"
 	for name, at := range map[string]*string{"principalId": &r.principal, "roleDefinitionId": &r.role} {
 		if json.Unmarshal(req.Body[name], at) != nil || !arm.IsGUID(*at) {
@@ -163,14 +163,14 @@ func (h *Handler) addHolder(ctx context.Context, req *Request) (*Response, error
 		return nil, errBadRequest("A conflicting object with one or more of the specified property values is present in the directory.")
 	}
 	if err != nil {
-		return nil, explain(err, r.principal)
+		return nil, graphError(err, r.principal)
 	}
-	return createdResponse(req, h.holders, r, r.id()), nil
+	return createdResponse(req, h.roleAssignments, r, r.id()), nil
 }
 
-// heldBy finds the assignment that {id} names.
-func (h *Handler) heldBy(tx store.Tx, req *Request) (holder, error) {
-	r, ok := parseHolder(req.Path.id.text)
+// findRoleAssignment finds the assignment that {id} names.
+func (h *Handler) findRoleAssignment(tx store.Tx, req *Request) (roleAssignment, error) {
+	r, ok := parseRoleAssignmentID(req.Path.id.text)
 	if !ok {
 		return r, directory.ErrNotFound
 	}
@@ -181,21 +181,21 @@ func (h *Handler) heldBy(tx store.Tx, req *Request) (holder, error) {
 	return r, err
 }
 
-func (h *Handler) getHolder(ctx context.Context, req *Request) (_ *Response, err error) {
-	var r holder
+func (h *Handler) getRoleAssignment(ctx context.Context, req *Request) (_ *Response, err error) {
+	var r roleAssignment
 	err = h.Store.View(ctx, func(tx store.Tx) error {
-		r, err = h.heldBy(tx, req)
+		r, err = h.findRoleAssignment(tx, req)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return entityResponse(req, h.holders, r)
+	return entityResponse(req, h.roleAssignments, r)
 }
 
-func (h *Handler) removeHolder(ctx context.Context, req *Request) (*Response, error) {
+func (h *Handler) deleteRoleAssignment(ctx context.Context, req *Request) (*Response, error) {
 	err := h.update(ctx, req, func(tx store.Tx) error {
-		r, err := h.heldBy(tx, req)
+		r, err := h.findRoleAssignment(tx, req)
 		if err != nil {
 			return err
 		}

@@ -27,7 +27,7 @@ func (h *Handler) userOperations() []Operation {
 		{Method: get, Path: "users/{id}", Needs: readUsers, Self: true, Serve: h.getUser},
 		{Method: patch, Path: "users/{id}", Needs: writeUsers | writePasswords, Guard: true, Serve: h.updateUser},
 		{Method: remove, Path: "users/{id}", Needs: writeUsers, Guard: true, Serve: h.deleteUser},
-		{Method: post, Path: "users/{id}/changePassword", Needs: nobody, Self: true, Serve: h.changePassword},
+		{Method: post, Path: "users/{id}/changePassword", Needs: selfOnly, Self: true, Serve: h.changePassword},
 		{Method: post, Path: "users/{id}/revokeSignInSessions", Needs: writeUsers, Self: true, Guard: true, Serve: h.revokeSessions},
 	}, h.memberOperations("users", readUsers), h.appRoleAssignmentOperations("users", readUsers))
 }
@@ -130,12 +130,12 @@ func (h *Handler) roleOperations() []Operation {
 		{Method: post, Path: "directoryRoles/{id}/members/$ref", Needs: manageRoles, Serve: h.addReference(roleMembersOf)},
 		{Method: remove, Path: "directoryRoles/{id}/members/{member}/$ref", Needs: manageRoles, Serve: h.removeReference(roleMembersOf)},
 		{Method: get, Path: "directoryRoleTemplates", Needs: readRoles, Serve: h.listRoles(h.roles)},
-		{Method: get, Path: management + "roleDefinitions", Needs: readRoles, Serve: h.listRoles(h.definitions)},
-		{Method: get, Path: management + "roleDefinitions/{id}", Needs: readRoles, Serve: h.getRole(h.definitions)},
-		{Method: get, Path: management + "roleAssignments", Needs: readRoles, Serve: h.listHolders},
-		{Method: post, Path: management + "roleAssignments", Needs: manageRoles, Serve: h.addHolder},
-		{Method: get, Path: management + "roleAssignments/{id}", Needs: readRoles, Serve: h.getHolder},
-		{Method: remove, Path: management + "roleAssignments/{id}", Needs: manageRoles, Serve: h.removeHolder},
+		{Method: get, Path: management + "roleDefinitions", Needs: readRoles, Serve: h.listRoles(h.roleDefinitions)},
+		{Method: get, Path: management + "roleDefinitions/{id}", Needs: readRoles, Serve: h.getRole(h.roleDefinitions)},
+		{Method: get, Path: management + "roleAssignments", Needs: readRoles, Serve: h.listRoleAssignments},
+		{Method: post, Path: management + "roleAssignments", Needs: manageRoles, Serve: h.createRoleAssignment},
+		{Method: get, Path: management + "roleAssignments/{id}", Needs: readRoles, Serve: h.getRoleAssignment},
+		{Method: remove, Path: management + "roleAssignments/{id}", Needs: manageRoles, Serve: h.deleteRoleAssignment},
 	}
 }
 
