@@ -37,7 +37,7 @@ func enabledAdmins(t testing.TB, d *directory.Directory) (n int) {
 		n = 0
 		ids, err := d.DirectoryRoleMembers(tx, tenant, directory.GlobalAdministrator, "", 0)
 		for _, id := range ids {
-			if at, err := d.Standing(tx, tenant, id); err == nil && at.Enabled {
+			if at, err := d.TokenStatus(tx, tenant, id); err == nil && at.Enabled {
 				n++
 			}
 		}

@@ -85,8 +85,8 @@ func (d *Directory) mayHold(tx store.Tx, tenant, principal string) (enabled bool
 func (d *Directory) RemoveDirectoryRole(tx store.Tx, tenant, role, principal string) error {
 	err := holding.remove(tx, tenant, role, principal)
 	if err == nil && arm.SameName(role, GlobalAdministrator) {
-		var at Standing
-		switch at, err = d.Standing(tx, tenant, principal); {
+		var at TokenStatus
+		switch at, err = d.TokenStatus(tx, tenant, principal); {
 		case errors.Is(err, ErrNotFound):
 			err = nil // who does not exist was not counted
 		case err == nil && at.Enabled:

@@ -54,13 +54,13 @@ func (s *Service) Workload(ctx context.Context, id arm.ID, sel Selector) (p Prin
 		if err != nil {
 			return err
 		}
-		standing, err := s.Directory.Standing(tx, carrier.TenantID, chosen)
-		if errors.Is(err, directory.ErrNotFound) || err == nil && !standing.Enabled {
+		status, err := s.Directory.TokenStatus(tx, carrier.TenantID, chosen)
+		if errors.Is(err, directory.ErrNotFound) || err == nil && !status.Enabled {
 			return fmt.Errorf("%w any more: its principal is gone or disabled", ErrNotAssigned)
 		}
 		p = Principal{
-			TenantID: carrier.TenantID, ObjectID: chosen, ClientID: standing.ClientID,
-			ResourceID: standing.ResourceID, ValidFrom: standing.ValidFrom,
+			TenantID: carrier.TenantID, ObjectID: chosen, ClientID: status.ClientID,
+			ResourceID: status.ResourceID, ValidFrom: status.ValidFrom,
 		}
 		return err
 	})

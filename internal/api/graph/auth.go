@@ -5,16 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
-	"time"
 
+	"midas/internal/api/bearer"
 	"midas/internal/arm"
 	"midas/internal/directory"
 	"midas/internal/store"
 	"midas/internal/token"
 )
 
-// audiences are the resources whose tokens are taken: Graph's names, and this server's own origin.
+// audiences are the audiences that Graph accepts: Graph's own names, and this server's own origin.
 func audiences(origin string) map[string]bool {
 	set := map[string]bool{origin: true, origin + "/": true, directory.GraphAppID: true}
 	for _, name := range directory.ResourceNames(directory.GraphAppID) {
@@ -23,30 +22,15 @@ func audiences(origin string) map[string]bool {
 	return set
 }
 
-// authenticate checks the bearer token. login is where the client signs in.
-func (h *Handler) authenticate(ctx context.Context, r *http.Request, login string) (*token.Claims, error) {
-	headers := r.Header["Authorization"]
-	if len(headers) == 0 {
-		return nil, unauthorized(login, "Access token is empty.")
-	}
-	scheme, raw, found := strings.Cut(headers[0], " ")
-	if len(headers) > 1 || !found || !arm.SameName(scheme, "Bearer") {
-		return nil, unauthorized(login, "Access token is empty.")
-	}
-	claims, err := h.Tokens.Verify(ctx, strings.TrimSpace(raw))
-	if err != nil {
-		return nil, badToken(login, err)
-	}
-	if !h.audiences[claims.Audience] {
-		return nil, unauthorized(login, "Access token validation failure. Invalid audience.")
-	}
-	return claims, nil
-}
-
-// badToken words what is wrong with a token. What does not concern the caller is a fault of ours.
-func badToken(login string, err error) error {
+// refuse maps an error of package bearer to Graph's 401. Any other error is returned as it is, and
+// becomes a 500. login is the origin of the sign-in service that the client is sent to.
+func refuse(login string, err error) error {
 	var expired *token.ExpiredError
+	var audience *bearer.AudienceError
+	var revoked *bearer.RevokedError
 	switch {
+	case errors.Is(err, bearer.ErrNoToken), errors.Is(err, bearer.ErrNotBearer):
+		return unauthorized(login, "Access token is empty.")
 	case errors.As(err, &expired), errors.Is(err, token.ErrNotYetValid):
 		return unauthorized(login, "Access token has expired or is not yet valid.")
 	case errors.Is(err, token.ErrMalformed):
@@ -55,8 +39,16 @@ func badToken(login string, err error) error {
 		return unauthorized(login, "Access token validation failure. Invalid signature.")
 	case errors.Is(err, token.ErrIssuer):
 		return unauthorized(login, "Access token validation failure. Invalid issuer.")
+	case errors.As(err, &audience):
+		return unauthorized(login, "Access token validation failure. Invalid audience.")
+	case errors.Is(err, bearer.ErrSubjectNotFound):
+		return unauthorized(login, "The identity of the calling application could not be established.")
+	case errors.Is(err, bearer.ErrSubjectDisabled):
+		return unauthorized(login, "The account of the caller is disabled.")
+	case errors.As(err, &revoked):
+		return unauthorized(login, "Continuous access evaluation resulted in challenge with result: InteractionRequired and code: TokenIssuedBeforeRevocationTimestamp")
 	}
-	return fmt.Errorf("verify the bearer token: %w", err)
+	return err
 }
 
 func unauthorized(login, message string) *Error {
@@ -129,7 +121,7 @@ func (h *Handler) admitAgain(tx store.Tx, req *Request, op *Operation, claims *t
 	if err != nil {
 		return err
 	}
-	if _, err := h.Directory.Standing(tx, c.tenant, c.id); err != nil {
+	if _, err := h.Directory.TokenStatus(tx, c.tenant, c.id); err != nil {
 		return err
 	}
 	return h.authorize(looked, c, op, req.Object)
@@ -162,27 +154,13 @@ func (h *Handler) update(ctx context.Context, req *Request, change func(store.Tx
 	return err
 }
 
-// caller reads who a token's subject is now: whoever was deleted or disabled since, or whose tokens
-// were revoked, is nobody.
+// caller looks up who the subject of a token is now, and what it may do.
 func (h *Handler) caller(tx store.Tx, claims *token.Claims, login string) (caller, error) {
-	c := caller{tenant: claims.TenantID, id: claims.ObjectID}
-	p, err := h.Directory.ServicePrincipal(tx, c.tenant, c.id)
-	enabled, validFrom := p.Enabled, p.ValidFrom
-	if errors.Is(err, directory.ErrNotFound) {
-		var u directory.User
-		u, err = h.Directory.User(tx, c.tenant, c.id)
-		c.user, enabled, validFrom = true, u.Enabled, u.ValidFrom
+	subject, err := h.bearer.Subject(tx, claims)
+	if err != nil {
+		return caller{}, refuse(login, err)
 	}
-	switch {
-	case errors.Is(err, directory.ErrNotFound):
-		return c, unauthorized(login, "The identity of the calling application could not be established.")
-	case err != nil:
-		return c, err
-	case !enabled:
-		return c, unauthorized(login, "The account of the caller is disabled.")
-	case claims.IssuedAt.Before(validFrom.Truncate(time.Second)):
-		return c, unauthorized(login, "Continuous access evaluation resulted in challenge with result: InteractionRequired and code: TokenIssuedBeforeRevocationTimestamp")
-	}
+	c := caller{tenant: subject.TenantID, id: subject.ObjectID, user: subject.User}
 	if c.user {
 		c.client = delegated(claims)
 	}

@@ -1,7 +1,6 @@
 package graph
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -10,19 +9,14 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"midas/internal/api/bearer"
 	"midas/internal/api/httpx"
 	"midas/internal/arm"
 	"midas/internal/azure"
 	"midas/internal/directory"
 	"midas/internal/store"
 	"midas/internal/throttle"
-	"midas/internal/token"
 )
-
-// Verifier checks bearer tokens.
-type Verifier interface {
-	Verify(ctx context.Context, raw string) (*token.Claims, error)
-}
 
 // Rights tells of rights over Azure's resources, which are not Graph's to give.
 type Rights interface {
@@ -34,7 +28,7 @@ type Rights interface {
 // Handler serves Microsoft Graph. All fields must be set; New makes it ready.
 type Handler struct {
 	Origin    string // scheme and authority of the server, without a trailing slash
-	Tokens    Verifier
+	Tokens    bearer.Verifier
 	Directory *directory.Directory
 	Rights    Rights
 	Passwords *throttle.Passwords // bounds how often one's own password may be guessed, here and at the sign-in
@@ -43,8 +37,8 @@ type Handler struct {
 	Now       func() time.Time
 	NewID     func() string
 
-	table     *table
-	audiences map[string]bool
+	table  *table
+	bearer bearer.Checker
 
 	users           *schema[directory.User]
 	groups          *schema[directory.Group]
@@ -70,7 +64,7 @@ func New(config Handler) (*Handler, error) {
 	if h.table, err = newTable(h.operations()); err != nil {
 		return nil, err
 	}
-	h.audiences = audiences(h.Origin)
+	h.bearer = bearer.Checker{Tokens: h.Tokens, Directory: h.Directory, Audiences: audiences(h.Origin)}
 	return h, nil
 }
 
@@ -128,9 +122,9 @@ func (h *Handler) serve(r *http.Request, ev *httpx.Event) (*Response, error) {
 	if op != nil {
 		ev.Operation = op.label()
 	}
-	claims, err := h.authenticate(ctx, r, origins.Login)
+	claims, err := h.bearer.Verify(r)
 	if err != nil {
-		return nil, err
+		return nil, refuse(origins.Login, err)
 	}
 	ev.Caller = claims.ObjectID
 	if err := h.admit(ctx, req, op, claims, origins.Login); err != nil {

@@ -3,10 +3,11 @@ package login
 import (
 	"errors"
 	"net/http"
-	"strings"
 
+	"midas/internal/api/bearer"
 	"midas/internal/api/httpx"
-	"midas/internal/arm"
+	"midas/internal/directory"
+	"midas/internal/store"
 	"midas/internal/token"
 )
 
@@ -22,43 +23,53 @@ type userAnswerInfo struct {
 // userInfo tells a client about the user of its access token, which must be one for Microsoft Graph.
 func (h *Handler) userInfo(x *exchange) error {
 	setAll(x.w.Header(), crossOrigin)
-	claims, err := h.bearer(x)
-	if err != nil {
-		x.w.Header().Set("Www-Authenticate", `Bearer error="invalid_token"`)
-		return err
-	}
-	p, err := h.returning(x.r.Context(), claims.TenantID, claims.ObjectID, claims.IssuedAt)
-	var e *Error
-	if errors.As(err, &e) {
+	claims, u, err := h.tokenUser(x)
+	if bearer.IsRefusal(err) || errors.Is(err, errNoUser) {
 		x.w.Header().Set("Www-Authenticate", `Bearer error="invalid_token"`)
 		return errBearer(err)
 	}
 	if err != nil {
 		return err
 	}
-	x.ev.Caller = p.ID
+	x.ev.Caller = u.ID
 	setAll(x.w.Header(), private)
 	return httpx.WriteJSON(x.w, http.StatusOK, userAnswerInfo{
-		Subject: pairwise(claims.AppID, p.ID), Name: p.DisplayName, FamilyName: p.Surname, GivenName: p.GivenName, Email: p.Mail,
+		Subject: pairwise(claims.AppID, u.ID), Name: u.DisplayName, FamilyName: u.Surname, GivenName: u.GivenName, Email: u.Mail,
 	})
 }
 
-// bearer reads the access token of a request.
-func (h *Handler) bearer(x *exchange) (*token.Claims, error) {
-	headers := x.r.Header["Authorization"]
-	if len(headers) != 1 {
-		return nil, errBearer(errors.New("there is not exactly one Authorization header"))
+// errNoUser refuses an access token that was issued to an application for itself.
+var errNoUser = errors.New("the token is not of a user")
+
+// tokenUser gives the user of a request's access token. The error is errNoUser, or one of package bearer.
+func (h *Handler) tokenUser(x *exchange) (*token.Claims, directory.User, error) {
+	check := bearer.Checker{Tokens: h.Tokens, Directory: h.Directory, Audiences: graphAudiences()}
+	claims, err := check.Verify(x.r)
+	if err == nil && claims.Scopes == "" {
+		err = errNoUser
 	}
-	scheme, raw, found := strings.Cut(headers[0], " ")
-	if !found || arm.Fold(scheme) != "bearer" {
-		return nil, errBearer(errors.New("the Authorization header is not a bearer token"))
-	}
-	claims, err := h.Tokens.Verify(x.r.Context(), strings.TrimSpace(raw))
 	if err != nil {
-		return nil, errBearer(err)
+		return nil, directory.User{}, err
 	}
-	if at := (scopes{audience: claims.Audience}); !at.atGraph() || claims.Scopes == "" {
-		return nil, errBearer(errors.New("the token is for another resource, or not of a user"))
+	var u directory.User
+	err = h.Directory.Store.View(x.r.Context(), func(tx store.Tx) error {
+		subject, err := check.Subject(tx, claims)
+		if err == nil && !subject.User {
+			err = errNoUser
+		}
+		if err == nil {
+			u, err = h.Directory.User(tx, subject.TenantID, subject.ObjectID)
+		}
+		return err
+	})
+	return claims, u, err
+}
+
+// graphAudiences are the audiences of tokens for Microsoft Graph.
+func graphAudiences() map[string]bool {
+	set := map[string]bool{directory.GraphAppID: true}
+	for _, name := range directory.ResourceNames(directory.GraphAppID) {
+		set[name] = true
 	}
-	return claims, nil
+	return set
 }

@@ -2,13 +2,15 @@ package management
 
 import (
 	"cmp"
-	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"midas/internal/activity"
+	"midas/internal/api/bearer"
 	"midas/internal/arm"
 	"midas/internal/azure"
 	"midas/internal/rbac"
@@ -16,7 +18,7 @@ import (
 	"midas/internal/token"
 )
 
-// audiences are the resources whose tokens ARM takes: the four that all clients know, and this
+// audiences are the audiences that ARM accepts: the four names that clients know ARM by, and this
 // server's own origin, with and without a slash.
 func audiences(origin string) map[string]bool {
 	set := map[string]bool{}
@@ -35,44 +37,31 @@ func standardAudiences() []string {
 
 // authenticate checks the bearer token and makes its subject the request's caller. The tenant is
 // that of the addressed subscription, or empty.
-func (h *Handler) authenticate(ctx context.Context, tx store.Tx, r *Request, tenant string) error {
+func (h *Handler) authenticate(tx store.Tx, r *Request, tenant string) error {
 	c := h.challenge(r, tenant)
-	headers := r.HTTP.Header["Authorization"]
-	if len(headers) == 0 {
-		return c.unauthorized("AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing.",
-			"The authentication failed because of missing 'Authorization' header.")
-	}
-	scheme, raw, found := strings.Cut(headers[0], " ")
-	if len(headers) > 1 || !found || !arm.SameName(scheme, "Bearer") {
-		return c.unauthorized("AuthenticationFailed", "Authentication failed. The 'Authorization' header is not a single bearer token.", "")
-	}
-	claims, err := h.Tokens.Verify(ctx, strings.TrimSpace(raw))
+	claims, err := h.bearer.Verify(r.HTTP)
 	if err != nil {
-		return c.badToken(err)
-	}
-	if !h.audiences[claims.Audience] {
-		return c.unauthorized("InvalidAuthenticationTokenAudience", fmt.Sprintf(
-			"The access token has been obtained for wrong audience or resource '%s'. It should exactly match with one of the allowed audiences '%s'.",
-			claims.Audience, strings.Join(standardAudiences(), "','")), "")
+		return c.refuse(err)
 	}
 	if tenant != "" && claims.TenantID != tenant {
 		return c.wrongTenant(h.Origin, claims.TenantID)
 	}
-	groups, err := h.standing(tx, c, claims)
+	subject, err := h.bearer.Subject(tx, claims)
 	if err != nil {
-		return err
+		return c.refuse(err)
 	}
 	r.Caller = rbac.Caller{
-		TenantID: claims.TenantID, ObjectID: claims.ObjectID, AppID: claims.AppID,
-		Name: cmp.Or(claims.UPN, claims.AppID), Groups: groups,
+		TenantID: subject.TenantID, ObjectID: subject.ObjectID, AppID: claims.AppID,
+		Name: cmp.Or(claims.UPN, claims.AppID), Groups: subject.Groups,
 	}
 	return nil
 }
 
-// challenge is where a client that came with a bad token, or without one, is sent.
+// challenge names the sign-in service and the tenant that a 401 sends the client to.
 type challenge struct{ origin, tenant string }
 
-// challenge names the sign-in service as the client knows it.
+// challenge gives the challenge for a request, with the host name of the sign-in service that goes with
+// the host name under which the client reached ARM.
 func (h *Handler) challenge(r *Request, tenant string) challenge {
 	if tenant == "" {
 		tenant = h.HomeTenant
@@ -80,32 +69,49 @@ func (h *Handler) challenge(r *Request, tenant string) challenge {
 	return challenge{origin: azure.OriginsFor(r.HTTP.Host, h.Origin).Challenge, tenant: tenant}
 }
 
-// badToken words what is wrong with a token. What does not concern the caller is a fault of ours.
-func (c challenge) badToken(err error) error {
+// refuse maps an error of package bearer to ARM's 401. Any other error is returned as it is, and becomes
+// a 500.
+func (c challenge) refuse(err error) error {
 	var expired *token.ExpiredError
+	var audience *bearer.AudienceError
+	var revoked *bearer.RevokedError
 	switch {
+	case errors.Is(err, bearer.ErrNoToken):
+		return c.unauthorized("AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing.",
+			"The authentication failed because of missing 'Authorization' header.")
+	case errors.Is(err, bearer.ErrNotBearer):
+		return c.unauthorized("AuthenticationFailed", "Authentication failed. The 'Authorization' header is not a single bearer token.", "")
+	case errors.As(err, &audience):
+		return c.unauthorized("InvalidAuthenticationTokenAudience", fmt.Sprintf(
+			"The access token has been obtained for wrong audience or resource '%s'. It should exactly match with one of the allowed audiences '%s'.",
+			audience.Audience, strings.Join(standardAudiences(), "','")), "")
 	case errors.As(err, &expired):
 		const format = "1/2/2006 3:04:05 PM"
 		return c.unauthorized("ExpiredAuthenticationToken", fmt.Sprintf(
 			"The access token expiry UTC time '%s' is earlier than current UTC time '%s'.",
 			expired.Expired.UTC().Format(format), expired.Now.UTC().Format(format)), "")
-	case refused(err):
+	case errors.As(err, &revoked):
+		return c.revoked(revoked.ValidFrom.Unix())
+	case bearer.IsRefusal(err):
 		return c.unauthorized("InvalidAuthenticationToken", "The access token is invalid.", "")
 	}
-	return fmt.Errorf("verify the bearer token: %w", err)
+	return err
 }
 
-// refused tells a bad token from a failure to look at it.
-func refused(err error) bool {
-	for _, reason := range []error{token.ErrMalformed, token.ErrUnknownKey, token.ErrSignature, token.ErrIssuer, token.ErrNotYetValid} {
-		if errors.Is(err, reason) {
-			return true
-		}
-	}
-	return false
+// revoked is the challenge of continuous access evaluation. A client that knows it requests a new token
+// with the claims of the challenge, which keeps it from taking one out of its cache.
+func (c challenge) revoked(validFrom int64) error {
+	const description = "Continuous access evaluation resulted in challenge with result: InteractionRequired and code: TokenIssuedBeforeRevocationTimestamp"
+	claims := `{"access_token":{"nbf":{"essential":true,"value":"` + strconv.FormatInt(validFrom, 10) + `"}}}`
+	err := arm.Errorf(http.StatusUnauthorized, "InvalidAuthenticationToken", "%s", description)
+	err.Header = http.Header{"Www-Authenticate": {fmt.Sprintf(
+		`Bearer realm="", authorization_uri="%s/common/oauth2/authorize", error="insufficient_claims", error_description="%s", claims="%s"`,
+		c.origin, description, base64.StdEncoding.EncodeToString([]byte(claims)))}}
+	return err
 }
 
-// wrongTenant names issuers as they are in tokens, which is the same under all host names.
+// wrongTenant refuses a token of another tenant than the subscription's. Its message names issuers as
+// tokens do, which is the same under all host names.
 func (c challenge) wrongTenant(own, given string) error {
 	issuer := func(t string) string { return own + "/" + t + "/" }
 	return c.unauthorized("InvalidAuthenticationTokenTenant", fmt.Sprintf(
@@ -115,8 +121,8 @@ func (c challenge) wrongTenant(own, given string) error {
 		issuer(given), issuer(c.tenant), c.origin+"/"+c.tenant), "")
 }
 
-// unauthorized is a 401 that names the tenant in its challenge; several tools learn a
-// subscription's tenant from just that.
+// unauthorized makes a 401 whose challenge names the tenant. Several tools learn the tenant of a
+// subscription from this challenge. Without a description, the message is the description.
 func (c challenge) unauthorized(code, message, description string) error {
 	if description == "" {
 		description = message
@@ -128,7 +134,7 @@ func (c challenge) unauthorized(code, message, description string) error {
 	return err
 }
 
-// quotable makes a text fit for a quoted header parameter.
+// quotable removes the characters that a quoted header parameter cannot have.
 func quotable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' || r == '"' || r == '\\' {
@@ -138,8 +144,8 @@ func quotable(s string) string {
 	}, s)
 }
 
-// event is the activity log's entry for a request, complete but for its outcome. A write hands it to its
-// domain, which stores it in the write's own transaction.
+// event is the activity log's entry for a request that succeeds. A write hands it to its domain, which
+// stores it in the write's own transaction.
 func (h *Handler) event(r *Request) activity.Event {
 	id, ev := r.ID(), r.event
 	return activity.Event{
@@ -148,6 +154,6 @@ func (h *Handler) event(r *Request) activity.Event {
 		ResourceID: id.String(), ResourceType: string(r.Path.Type),
 		Operation: r.Action, Status: activity.Succeeded,
 		Caller: r.Caller.Name, CallerObjectID: r.Caller.ObjectID, ClientIP: ev.ClientIP, ClientRequestID: ev.ClientRequestID,
-		Method: r.HTTP.Method, URI: h.origin(r) + r.HTTP.URL.EscapedPath(), // the query may hold what is nobody else's
+		Method: r.HTTP.Method, URI: h.origin(r) + r.HTTP.URL.EscapedPath(), // without the query, which may hold secrets
 	}
 }

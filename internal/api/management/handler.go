@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"midas/internal/activity"
+	"midas/internal/api/bearer"
 	"midas/internal/api/httpx"
 	"midas/internal/arm"
 	"midas/internal/compute"
@@ -19,19 +20,13 @@ import (
 	"midas/internal/rbac"
 	"midas/internal/resource"
 	"midas/internal/store"
-	"midas/internal/token"
 )
-
-// Verifier checks bearer tokens.
-type Verifier interface {
-	Verify(ctx context.Context, raw string) (*token.Claims, error)
-}
 
 // Handler serves ARM. All fields must be set; New makes it ready.
 type Handler struct {
 	Origin     string // scheme and authority of the server, without a trailing slash
 	HomeTenant string // the tenant that a 401 names outside of subscriptions
-	Tokens     Verifier
+	Tokens     bearer.Verifier
 	RBAC       *rbac.Service
 	Directory  *directory.Directory
 	Resources  *resource.Service
@@ -48,8 +43,8 @@ type Handler struct {
 	// know them. AllNamespaces among them means all; empty means none.
 	Namespaces []string
 
-	table     *table
-	audiences map[string]bool
+	table  *table
+	bearer bearer.Checker
 }
 
 // New builds the operation table.
@@ -58,7 +53,7 @@ func New(h Handler) (*Handler, error) {
 	if h.table, err = newTable(h.operations(), newGeneric(h.genericOperations(), h.Namespaces)); err != nil {
 		return nil, err
 	}
-	h.audiences = audiences(h.Origin)
+	h.bearer = bearer.Checker{Tokens: h.Tokens, Directory: h.Directory, Audiences: audiences(h.Origin), Groups: true}
 	return &h, nil
 }
 
@@ -129,7 +124,7 @@ func (h *Handler) admit(ctx context.Context, r *Request, op *Operation) error {
 		if err != nil {
 			return err
 		}
-		if err := h.authenticate(ctx, tx, r, tenant); err != nil {
+		if err := h.authenticate(tx, r, tenant); err != nil {
 			return err
 		}
 		if missing != nil {

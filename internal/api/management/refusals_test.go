@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"midas/internal/api/bearer"
 	"midas/internal/api/management"
 	"midas/internal/store"
 	"midas/internal/token"
@@ -59,13 +60,13 @@ func (v verifier) Verify(context.Context, string) (*token.Claims, error) { retur
 
 // TestWhoHasFailedIsSaid has the front door refuse, a provider refuse, and the service fail.
 func TestWhoHasFailedIsSaid(t *testing.T) {
-	var tokens management.Verifier
+	var tokens bearer.Verifier
 	s := newStackOf(t, func(h *management.Handler) { tokens, h.Tokens = h.Tokens, changing{&tokens} })
 	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"eastus"}`)
 	good := tokens
 	for _, row := range []struct {
 		name     string
-		verifier management.Verifier
+		verifier bearer.Verifier
 		path     string
 		status   int
 		cause    string
@@ -88,7 +89,7 @@ func TestWhoHasFailedIsSaid(t *testing.T) {
 }
 
 // changing is whichever verifier is set at the time.
-type changing struct{ now *management.Verifier }
+type changing struct{ now *bearer.Verifier }
 
 func (v changing) Verify(ctx context.Context, raw string) (*token.Claims, error) {
 	return (*v.now).Verify(ctx, raw)

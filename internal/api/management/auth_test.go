@@ -67,7 +67,7 @@ func TestRevokedTokensAreRefusedAndNewOnesAreNot(t *testing.T) {
 	})
 }
 
-func TestTokensOfWhoIsGoneOrDisabledAreRefused(t *testing.T) {
+func TestTokensOfDeletedOrDisabledSubjectsAreRefused(t *testing.T) {
 	s := newStack(t)
 	for name, end := range map[string]func(store.Tx, directory.ServicePrincipal) error{
 		"reader": func(tx store.Tx, p directory.ServicePrincipal) error {

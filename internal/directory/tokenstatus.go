@@ -1,0 +1,32 @@
+package directory
+
+import (
+	"errors"
+	"time"
+
+	"midas/internal/store"
+)
+
+// TokenStatus says whether a user or a service principal may get and use tokens. It is looked up each
+// time that a token is issued or accepted.
+type TokenStatus struct {
+	User       bool // a user; otherwise a service principal
+	Enabled    bool
+	ValidFrom  time.Time // tokens issued before are revoked
+	ClientID   string    // of a service principal
+	ResourceID string    // of a managed identity
+}
+
+// TokenStatus gives the status of a user or a service principal, or ErrNotFound. Every request reads
+// it, so the records are kept decoded.
+func (d *Directory) TokenStatus(tx store.Tx, tenant, oid string) (TokenStatus, error) {
+	p, err := principals.GetShared(tx, principalKey(tenant, oid), &d.hot.principals)
+	if err == nil {
+		return TokenStatus{Enabled: p.Enabled, ValidFrom: p.ValidFrom, ClientID: p.AppID, ResourceID: p.ResourceID}, nil
+	}
+	if !errors.Is(err, ErrNotFound) {
+		return TokenStatus{}, err
+	}
+	u, err := users.GetShared(tx, userKey(tenant, oid), &d.hot.users)
+	return TokenStatus{User: true, Enabled: u.Enabled, ValidFrom: u.ValidFrom}, err
+}
