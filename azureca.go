@@ -7,17 +7,15 @@ import (
 	"time"
 
 	"midas/internal/azure"
+	"midas/internal/datadir"
 	"midas/internal/localca"
 )
-
-// azureCAFolder is the folder, in the data folder, of the authority for Azure's names.
-const azureCAFolder = "azure-ca"
 
 // openAzureCA opens the authority for Azure's names. It is not the one for the server's own names,
 // because people trust that one in their browsers and in their system, and must not thereby trust
 // this server to be Azure. Only "midas exec" has its command trust both.
 func openAzureCA(data string) (*localca.CA, error) {
-	dir := filepath.Join(data, azureCAFolder)
+	dir := filepath.Join(data, datadir.AzureCAFolder)
 	if err := os.Mkdir(dir, 0o700); err != nil && !os.IsExist(err) {
 		return nil, fmt.Errorf("make the folder of the CA for Azure's names: %w", err)
 	}

@@ -14,11 +14,9 @@ import (
 // mayFoldCase names the files outside of internal/arm that change or ignore case, and why that is not
 // about names.
 var mayFoldCase = map[string]string{
-	"agentfabric.go":                   "hexadecimal digits of a thumbprint that was just made",
 	"internal/agent/fabric.go":         "hexadecimal digits of a thumbprint that was just made",
 	"cmd/midas/ca.go":                  "the name of a file, from a certificate of ours",
-	"internal/admin/admin.go":          "random letters of a password",
-	"internal/client/admin.go":         "random letters of a password",
+	"internal/client/user.go":          "random letters of a password",
 	"internal/directory/password.go":   "random letters of a password, and the kinds of characters in one",
 	"internal/api/graph/credential.go": "hexadecimal digits of a thumbprint",
 	"internal/api/metadata/network.go": "hexadecimal digits of a hardware address, as IMDS shows them",

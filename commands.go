@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 
 	"midas/internal/compute"
@@ -44,7 +43,7 @@ func command(ctx context.Context, cfg Config, fn func(control.Commands) error) (
 	if err := cfg.check(); err != nil {
 		return fmt.Errorf("configuration: %w", err)
 	}
-	client, dialErr := control.Dial(ctx, socket(cfg.Data))
+	client, dialErr := control.Dial(ctx, datadir.Socket(cfg.Data))
 	if dialErr == nil {
 		return fn(client)
 	}
@@ -118,9 +117,6 @@ func (o *offline) RotateKeys(ctx context.Context) (string, error) {
 	}
 	return keys.Rotate(ctx)
 }
-
-// socket is where a server on a data folder listens for commands.
-func socket(data string) string { return filepath.Join(data, datadir.SocketFile) }
 
 // exists keeps a command from making a data folder by a slip of the keyboard.
 func exists(data string) error {

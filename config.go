@@ -20,6 +20,7 @@ import (
 
 	"midas/internal/api/httpx"
 	"midas/internal/api/management"
+	"midas/internal/serve"
 )
 
 // Config says how a server runs. Its zero value is a server for a developer's machine. In a
@@ -326,4 +327,12 @@ func (s *Size) UnmarshalText(text []byte) error {
 	}
 	*s = Size(n << shift)
 	return nil
+}
+
+// logger is the log of a command, which writes each line as it comes.
+func (c Config) logger() *slog.Logger {
+	if c.Logger != nil {
+		return c.Logger
+	}
+	return serve.NewLogger(os.Stderr, serve.LogOptions(c.Log))
 }

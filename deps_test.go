@@ -10,84 +10,100 @@ import (
 	"testing"
 )
 
-// mayImport says which of our packages each of our packages may import, its tests apart. Imports
-// point down: command, server, faces, domain, foundation. The faces are strangers to each other, so
-// that each can one day run as its own process. A package that is not listed here fails the test:
-// whoever adds one decides where it stands.
-var mayImport = map[string]string{
-	// foundation
-	"internal/arm":          "",
-	"internal/azure":        "internal/arm",
-	"internal/atomicfile":   "",
-	"internal/clock":        "",
-	"internal/retention":    "internal/clock internal/store",
-	"internal/odata":        "",
-	"internal/store":        "",
-	"internal/store/pebble": "internal/store",
-	"internal/throttle":     "",
-	"internal/seal":         "",
-	"internal/peer":         "",
-	"internal/serve":        "",
-
-	"internal/store/storetest":      "internal/store internal/store/pebble",
-	"internal/localca":              "internal/arm internal/atomicfile internal/clock",
-	"cmd/midas/internal/truststore": "internal/atomicfile",
-	"cmd/midas/internal/proxy":      "internal/arm internal/azure",
-	"cmd/midas/internal/child":      "",
-	"internal/datadir":              "internal/atomicfile",
-	"internal/token":                "internal/arm internal/store internal/retention internal/clock",
-	"internal/host":                 "",
-	"internal/agent":                "internal/arm internal/atomicfile internal/clock internal/host",
-
-	// domain
-	"internal/activity":  "internal/arm internal/odata internal/store internal/retention",
-	"internal/directory": "internal/arm internal/store internal/throttle internal/clock",
-	"internal/grant":     "internal/arm internal/store internal/retention internal/throttle",
-	"internal/rbac":      "internal/activity internal/arm internal/odata internal/store",
-	"internal/resource":  "internal/activity internal/arm internal/odata internal/seal internal/store internal/retention",
-	"internal/identity":  "internal/activity internal/arm internal/directory internal/resource internal/store",
-	"internal/compute":   "internal/activity internal/arm internal/identity internal/resource internal/store",
-	"internal/fleet":     "internal/activity internal/arm internal/host internal/identity internal/localca internal/resource internal/store internal/retention internal/clock",
-	"internal/bootstrap": "internal/activity internal/arm internal/datadir internal/directory internal/rbac internal/resource internal/store internal/throttle",
-
-	// faces
-	"internal/api/httpx":           "internal/azure",
-	"internal/ops":                 "internal/api/httpx",
-	"internal/control":             "internal/api/httpx",
-	"internal/api/bearer":          "internal/arm internal/directory internal/store internal/token",
-	"internal/api/graph":           "internal/api/bearer internal/api/httpx internal/arm internal/azure internal/directory internal/store internal/throttle internal/token",
-	"internal/api/login":           "internal/api/bearer internal/api/httpx internal/arm internal/azure internal/directory internal/grant internal/store internal/throttle internal/token internal/clock",
-	"internal/api/hosts":           "internal/api/httpx internal/directory internal/fleet internal/host internal/identity internal/token",
-	"internal/api/metadata":        "internal/api/httpx internal/arm internal/host",
-	"internal/api/management/wire": "internal/activity internal/arm internal/directory internal/fleet internal/host internal/identity internal/odata internal/rbac internal/resource",
-	"internal/api/management":      "internal/activity internal/api/bearer internal/api/httpx internal/api/management/wire internal/arm internal/azure internal/compute internal/directory internal/fleet internal/identity internal/odata internal/rbac internal/resource internal/store internal/token",
-
-	// server and commands
-	"midas": "internal/activity internal/agent internal/api/graph internal/api/hosts internal/api/httpx internal/api/login internal/api/management internal/api/metadata internal/arm internal/atomicfile internal/azure internal/bootstrap internal/compute internal/control internal/datadir internal/directory internal/fleet internal/grant internal/host internal/identity internal/localca internal/ops internal/peer internal/rbac internal/resource internal/seal internal/serve internal/store internal/store/pebble internal/throttle internal/token internal/retention",
-
-	"internal/admin": "internal/arm",
-
-	"cmd/midas": "midas internal/admin internal/azure cmd/midas/internal/child cmd/midas/internal/proxy cmd/midas/internal/truststore",
-	"midastest": "midas",
-	"bench":     "internal/localca internal/store internal/store/pebble",
-
-	// tests only: nothing that is built may import them
-	"internal/oracle":          "",
-	"internal/clock/clocktest": "",
-	"witness":                  "midas midastest",
+// layers say which of our packages each of our packages may import, its tests apart. A package imports
+// packages of its own layer and of the layers before it. Packages of the layer "api" do not import each
+// other, so that each API can later run as its own process. A package that is not listed fails the test:
+// whoever adds one decides where it belongs.
+var layers = []layer{
+	{"foundation", map[string]string{ // each knows nothing of what is served
+		"internal/arm":          "",
+		"internal/azure":        "internal/arm",
+		"internal/atomicfile":   "",
+		"internal/clock":        "",
+		"internal/host":         "",
+		"internal/odata":        "",
+		"internal/seal":         "",
+		"internal/serve":        "",
+		"internal/throttle":     "",
+		"internal/datadir":      "internal/atomicfile",
+		"internal/localca":      "internal/arm internal/atomicfile internal/clock",
+		"internal/store":        "",
+		"internal/store/pebble": "internal/store",
+		"internal/retention":    "internal/clock internal/store",
+		"internal/token":        "internal/arm internal/clock internal/retention internal/store",
+	}},
+	{"domain", map[string]string{ // each holds state and the rules about it
+		"internal/activity":  "internal/arm internal/odata internal/retention internal/store",
+		"internal/directory": "internal/arm internal/clock internal/store internal/throttle",
+		"internal/grant":     "internal/arm internal/retention internal/store internal/throttle",
+		"internal/rbac":      "internal/activity internal/arm internal/odata internal/store",
+		"internal/resource":  "internal/activity internal/arm internal/odata internal/retention internal/seal internal/store",
+		"internal/identity":  "internal/activity internal/arm internal/directory internal/resource internal/store",
+		"internal/compute":   "internal/activity internal/arm internal/identity internal/resource internal/store",
+		"internal/fleet":     "internal/activity internal/arm internal/clock internal/host internal/identity internal/localca internal/resource internal/retention internal/store",
+		"internal/bootstrap": "internal/activity internal/arm internal/datadir internal/directory internal/rbac internal/resource internal/store internal/throttle",
+	}},
+	{"http", map[string]string{ // each is shared by APIs
+		"internal/api/httpx":           "internal/azure",
+		"internal/api/bearer":          "internal/arm internal/directory internal/store internal/token",
+		"internal/api/management/wire": "internal/activity internal/arm internal/directory internal/fleet internal/host internal/identity internal/odata internal/rbac internal/resource",
+		"internal/control":             "internal/api/httpx",
+		"internal/ops":                 "internal/api/httpx",
+	}},
+	{"api", map[string]string{ // each stands for one of Azure's hosts
+		"internal/api/graph":      "internal/api/bearer internal/api/httpx internal/arm internal/azure internal/directory internal/store internal/throttle internal/token",
+		"internal/api/hosts":      "internal/api/httpx internal/directory internal/fleet internal/host internal/identity internal/token",
+		"internal/api/login":      "internal/api/bearer internal/api/httpx internal/arm internal/azure internal/clock internal/directory internal/grant internal/store internal/throttle internal/token",
+		"internal/api/management": "internal/activity internal/api/bearer internal/api/httpx internal/api/management/wire internal/arm internal/azure internal/compute internal/directory internal/fleet internal/identity internal/odata internal/rbac internal/resource internal/store internal/token",
+		"internal/api/metadata":   "internal/api/httpx internal/arm internal/host",
+	}},
+	{"program", map[string]string{ // each runs APIs or asks them
+		"internal/agent":                "internal/api/httpx internal/api/metadata internal/arm internal/atomicfile internal/clock internal/host internal/serve",
+		"internal/client":               "internal/arm internal/azure internal/control internal/datadir internal/host internal/localca",
+		"midas":                         "internal/activity internal/agent internal/api/graph internal/api/hosts internal/api/httpx internal/api/login internal/api/management internal/api/metadata internal/arm internal/atomicfile internal/azure internal/bootstrap internal/compute internal/control internal/datadir internal/directory internal/fleet internal/grant internal/host internal/identity internal/localca internal/ops internal/rbac internal/resource internal/retention internal/seal internal/serve internal/store internal/store/pebble internal/throttle internal/token",
+		"midastest":                     "internal/client midas",
+		"cmd/midas":                     "cmd/midas/internal/child cmd/midas/internal/peer cmd/midas/internal/proxy cmd/midas/internal/truststore internal/agent internal/azure internal/client internal/host internal/serve midas",
+		"cmd/midas/internal/child":      "",
+		"cmd/midas/internal/peer":       "",
+		"cmd/midas/internal/proxy":      "internal/arm internal/azure",
+		"cmd/midas/internal/truststore": "internal/atomicfile",
+		"bench":                         "internal/localca internal/store internal/store/pebble",
+	}},
+	{"tests", map[string]string{ // each is imported by tests only
+		"internal/oracle":          "",
+		"internal/clock/clocktest": "",
+		"internal/store/storetest": "internal/store internal/store/pebble",
+		"witness":                  "midas midastest",
+	}},
 }
 
-// foreign says which of our packages may import which modules of others; the rest of the house has
-// the standard library.
+// layer is one row of packages.
+type layer struct {
+	name     string
+	packages map[string]string // the imports of a package, by its path below the module
+}
+
+// find gives the place of a package's layer, and what the package may import.
+func find(pkg string) (at int, imports []string, known bool) {
+	for i, l := range layers {
+		if row, found := l.packages[pkg]; found {
+			return i, strings.Fields(row), true
+		}
+	}
+	return 0, nil, false
+}
+
+// foreign says which of our packages may import which modules of others. All packages may import the
+// standard library.
 var foreign = map[string]string{
 	"github.com/alecthomas/kong":                                 "cmd/midas",
 	"github.com/cockroachdb/pebble/v2":                           "internal/store/pebble",
 	"github.com/go-jose/go-jose/v4":                              "internal/token",
-	"github.com/google/uuid":                                     "midas internal/bootstrap cmd/midas",
-	"github.com/prometheus/client_golang":                        "internal/api/hosts internal/api/httpx internal/ops midas",
+	"github.com/google/uuid":                                     "midas internal/agent internal/bootstrap internal/client cmd/midas",
+	"github.com/prometheus/client_golang":                        "internal/agent internal/api/hosts internal/api/httpx internal/ops midas",
 	"go.yaml.in/yaml/v3":                                         "midas",
 	"golang.org/x/crypto":                                        "internal/directory",
-	"golang.org/x/sync":                                          "midas internal/agent internal/store/storetest internal/token",
+	"golang.org/x/sync":                                          "midas internal/agent internal/serve internal/store/storetest internal/token",
 	"golang.org/x/text":                                          "internal/directory",
 	"github.com/google/go-cmp":                                   "internal/store/storetest",
 	"pgregory.net/rapid":                                         "internal/store/storetest",
@@ -138,12 +154,11 @@ func ours(path string) bool { return path == "midas" || strings.HasPrefix(path, 
 
 func TestImportsPointDown(t *testing.T) {
 	for _, p := range list(t) {
-		row, known := mayImport[short(p.ImportPath)]
+		_, allowed, known := find(short(p.ImportPath))
 		if !known {
 			t.Errorf("%s is not in the table of deps_test.go: decide what it may import", short(p.ImportPath))
 			continue
 		}
-		allowed := strings.Fields(row)
 		for _, imported := range p.Imports {
 			if ours(imported) && !slices.Contains(allowed, short(imported)) {
 				t.Errorf("%s imports %s, which the table of deps_test.go does not allow", short(p.ImportPath), short(imported))
@@ -170,22 +185,22 @@ func checkForeign(t *testing.T, pkg, imported string) {
 
 // The table itself must keep the rules that it is there to keep.
 func TestTableKeepsTheDirection(t *testing.T) {
-	face := func(pkg string) bool {
-		return strings.HasPrefix(pkg, "internal/api/") && pkg != "internal/api/httpx" && pkg != "internal/api/bearer"
-	}
-	for pkg, row := range mayImport {
-		for imported := range strings.FieldsSeq(row) {
-			if _, known := mayImport[imported]; !known {
-				t.Errorf("%s may import %s, which has no row", pkg, imported)
-			}
-			if slices.Contains(strings.Fields(mayImport[imported]), pkg) {
-				t.Errorf("%s and %s may import each other", pkg, imported)
-			}
-			if face(pkg) && face(imported) && !strings.HasPrefix(imported, pkg+"/") {
-				t.Errorf("the face %s may import the face %s", pkg, imported)
-			}
-			if face(imported) && pkg != "midas" && !strings.HasPrefix(imported, pkg+"/") {
-				t.Errorf("%s may import the face %s", pkg, imported)
+	for at, l := range layers {
+		for pkg, row := range l.packages {
+			for imported := range strings.FieldsSeq(row) {
+				below, theirs, known := find(imported)
+				switch {
+				case !known:
+					t.Errorf("%s may import %s, which has no row", pkg, imported)
+				case below > at:
+					t.Errorf("%s may import %s, which is in a layer above it", pkg, imported)
+				case below == at && l.name == "api":
+					t.Errorf("the API %s may import the API %s", pkg, imported)
+				case l.name != "tests" && layers[below].name == "tests":
+					t.Errorf("%s may import %s, which is for tests", pkg, imported)
+				case slices.Contains(theirs, pkg):
+					t.Errorf("%s and %s may import each other", pkg, imported)
+				}
 			}
 		}
 	}

@@ -1,7 +1,5 @@
 package midas
 
-import "midas/internal/datadir"
-
 // The well-known ids, secret and password of a server with Config.Lab, for scripts that are
 // written before the server runs. They are no protection at all.
 const (
@@ -14,7 +12,7 @@ const (
 )
 
 func wellKnown() Admin {
-	return datadir.Admin{
+	return Admin{
 		TenantID: LabTenantID, SubscriptionID: LabSubscriptionID, ClientID: LabClientID, ClientSecret: LabClientSecret,
 		UserName: LabUserName, UserPassword: LabUserPassword,
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"midas"
+	"midas/internal/client"
 )
 
 const labMachine = "/subscriptions/" + midas.LabSubscriptionID + "/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/web"
@@ -56,24 +57,24 @@ func TestMetadataEndpointFollowsItsMachine(t *testing.T) {
 	if status, body := ask(t, url); status != 400 || !strings.Contains(body, "Identity not found") {
 		t.Errorf("without a machine: %d %s", status, body)
 	}
-	client, err := midas.OpenClient(cfg.Data)
+	admin, err := client.Open(cfg.Data)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer client.HTTP.CloseIdleConnections()
-	bearer, err := client.Token(t.Context(), "https://management.azure.com")
+	defer admin.HTTP.CloseIdleConnections()
+	bearer, err := admin.Token(t.Context(), "https://management.azure.com")
 	if err != nil {
 		t.Fatal(err)
 	}
 	arm := func(method, path, body string) {
 		t.Helper()
-		req, err := http.NewRequestWithContext(t.Context(), method, client.Endpoint+path, strings.NewReader(body))
+		req, err := http.NewRequestWithContext(t.Context(), method, admin.Endpoint+path, strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
 		}
 		req.Header.Set("Authorization", "Bearer "+bearer)
 		req.Header.Set("Content-Type", "application/json")
-		resp, err := client.HTTP.Do(req)
+		resp, err := admin.HTTP.Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -42,11 +43,10 @@ type Server struct {
 	address  string // HOST:PORT of the main listener, as this machine reaches it
 	opsURL   string
 	warnings []string
-	metadata []string // URLs
-	agents   []*agent.Agent
+	agents   []*agent.Server // of Config.Metadata
 
-	resources []io.Closer // what to give back, in the order in which it was taken
-	serving   []serving   // in the order in which it is to end
+	resources serve.Resources
+	serving   []serve.Server // in the order in which they are ended, after the agents
 	group     *errgroup.Group
 	failed    context.Context // done when something that must run has ended
 	stop      context.CancelFunc
@@ -55,12 +55,8 @@ type Server struct {
 	err       error         // how it ended; read it after ended
 }
 
-// serving is an http.Server with what it listens on.
-type serving struct {
-	*http.Server
-	listeners []net.Listener
-	tls       bool
-}
+// Admin is where a server is and who its administrator is, as admin.json in its data folder holds it.
+type Admin = datadir.Admin
 
 // Start makes a server of cfg. When it returns without an error the server takes requests, and it
 // does so until Shutdown or Close, whatever becomes of ctx. An error names the setting, the file or
@@ -73,13 +69,14 @@ func Start(ctx context.Context, cfg Config) (_ *Server, err error) {
 	s := &Server{registry: prometheus.NewRegistry(), answers: httpx.NewBudget(httpx.DefaultAnswerBytes), ended: make(chan struct{}), ending: make(chan struct{}, 1)}
 	s.ending <- struct{}{}
 	if cfg.Logger == nil {
-		logger, lines := cfg.Log.server()
-		cfg.Logger, s.resources = logger, append(s.resources, lines) // given back last
+		logger, lines := serve.NewBufferedLogger(os.Stderr, serve.LogOptions(cfg.Log))
+		cfg.Logger = logger
+		s.resources.Add(lines) // first, so that it is closed last
 	}
 	s.cfg, s.log = cfg, cfg.Logger
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, s.release())
+			err = errors.Join(err, s.resources.Release())
 		}
 	}()
 	if err := s.open(ctx); err != nil {
@@ -106,12 +103,12 @@ func (s *Server) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.resources = append(s.resources, dir)
+	s.resources.Add(dir)
 	listeners, err := s.listen(ctx, "listen", s.cfg.Listen)
 	if err != nil {
 		return err
 	}
-	s.address = authority(s.cfg.Listen, listeners[0])
+	s.address = serve.Authority(s.cfg.Listen, listeners[0])
 	origin := s.cfg.Origin
 	if origin == "" {
 		origin = "https://" + s.address
@@ -125,7 +122,7 @@ func (s *Server) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.resources = append(s.resources, st)
+	s.resources.Add(st)
 	if err := st.claim(ctx, s.cfg.Store); err != nil {
 		return err
 	}
@@ -155,9 +152,9 @@ func (s *Server) open(ctx context.Context) error {
 
 // listen opens an address and remembers to close it.
 func (s *Server) listen(ctx context.Context, setting, address string) ([]net.Listener, error) {
-	listeners, err := listen(ctx, setting, address)
+	listeners, err := serve.Listen(ctx, setting, address)
 	for _, l := range listeners {
-		s.resources = append(s.resources, l)
+		s.resources.Add(l)
 	}
 	return listeners, err
 }
@@ -208,7 +205,7 @@ func (s *Server) addMain(listeners []net.Listener, config *tls.Config, names []s
 	server := s.http(handler, proxies)
 	server.TLSConfig = config
 	server.RegisterOnShutdown(handler.hosts.Drain)
-	s.serving = append(s.serving, serving{Server: server, listeners: listeners, tls: true})
+	s.serving = append(s.serving, serve.Server{Server: server, Listeners: listeners, TLS: true})
 	return nil
 }
 
@@ -222,8 +219,8 @@ func (s *Server) addControl(dir *datadir.Dir) error {
 	if err != nil {
 		return err
 	}
-	s.resources = append(s.resources, l)
-	s.serving = append(s.serving, serving{Server: s.http(control.Handler(online{s.services, s.address}), nil), listeners: []net.Listener{l}})
+	s.resources.Add(l)
+	s.serving = append(s.serving, serve.Server{Server: s.http(control.Handler(online{s.services, s.address}), nil), Listeners: []net.Listener{l}})
 	return nil
 }
 
@@ -242,18 +239,23 @@ func (s *Server) addOps(ctx context.Context) error {
 	for i, l := range listeners { // it has files of its own, so that probes are answered when others are not
 		listeners[i] = serve.NewLimit(opsConnections, opsConnections, s.log).Listener(l)
 	}
-	s.opsURL = "http://" + authority(s.cfg.Ops, listeners[0])
-	s.serving = append(s.serving, serving{Server: s.http(ops.Handler(s.health, s.registry), nil), listeners: listeners})
+	s.opsURL = "http://" + serve.Authority(s.cfg.Ops, listeners[0])
+	s.serving = append(s.serving, serve.Server{Server: s.http(ops.Handler(s.health, s.registry), nil), Listeners: listeners})
 	return nil
 }
 
-// http makes the HTTP server of a handler. Proxies are believed about the addresses of its clients.
+// http makes the HTTP server of a handler.
 func (s *Server) http(handler httpx.Handler, proxies httpx.Proxies) *http.Server {
-	// Durations are real ones: this clock is the machine's, whatever the services are told.
-	return httpx.Server(httpx.New(handler, httpx.Options{
-		Log: s.log, Metrics: s.metrics, Now: time.Now, NewID: uuid.NewString, StrictSubdomains: s.cfg.HSTSSubdomains,
+	return httpx.Server(httpx.New(handler, s.options(proxies)), s.log)
+}
+
+// options say how requests are served. Proxies are believed about the addresses of clients.
+func (s *Server) options(proxies httpx.Proxies) httpx.Options {
+	return httpx.Options{
+		Log: s.log, Metrics: s.metrics, NewID: uuid.NewString, StrictSubdomains: s.cfg.HSTSSubdomains,
 		Answers: s.answers, Proxies: proxies,
-	}), s.log)
+		Now: time.Now, // of the machine, for durations, whatever the clock of the services
+	}
 }
 
 // run starts all that runs until the end.
@@ -263,26 +265,16 @@ func (s *Server) run(ctx context.Context) {
 	for _, job := range s.services.background() {
 		s.group.Go(func() error { return job(s.failed) })
 	}
-	for _, a := range s.agents {
-		s.group.Go(func() error { return a.Run(s.failed) })
-	}
 	for _, server := range s.serving {
-		for _, l := range server.listeners {
-			s.group.Go(func() error { return server.serve(l) })
-		}
+		server.Start(s.group)
 	}
-}
-
-func (s serving) serve(l net.Listener) (err error) {
-	if s.tls {
-		err = s.ServeTLS(l, "", "")
-	} else {
-		err = s.Serve(l)
+	for _, a := range s.agents {
+		a.Start()
+		s.group.Go(func() error {
+			<-a.Done()
+			return a.Err()
+		})
 	}
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
-	}
-	return fmt.Errorf("serve %s: %w", l.Addr(), err)
 }
 
 // online carries out commands in the running server.

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"midas"
+	"midas/internal/client"
 )
 
 // quiet is a server's configuration for tests: a folder of its own, a free port, state in memory.
@@ -37,10 +38,10 @@ func start(t *testing.T, cfg midas.Config) *midas.Server {
 	return s
 }
 
-// client is the administrator of a data folder.
-func client(t *testing.T, data string) *midas.Client {
+// administrator is the administrator of a data folder.
+func administrator(t *testing.T, data string) *client.Client {
 	t.Helper()
-	c, err := midas.OpenClient(data)
+	c, err := client.Open(data)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,14 +104,14 @@ func TestLaterStartsReuseEverything(t *testing.T) {
 		cfg := quiet(t)
 		cfg.Store = store
 		first := start(t, cfg)
-		admin, serial := first.Admin(), certificate(t, client(t, cfg.Data))
+		admin, serial := first.Admin(), certificate(t, administrator(t, cfg.Data))
 		shutdown(t, first)
 		second := start(t, cfg)
 		again := second.Admin()
 		if again.Endpoint = admin.Endpoint; again != admin { // another free port
 			t.Errorf("store %q: the administrator was %v and is %v", store, admin, again)
 		}
-		if got := certificate(t, client(t, cfg.Data)); got != serial {
+		if got := certificate(t, administrator(t, cfg.Data)); got != serial {
 			t.Errorf("store %q: the certificate is another", store)
 		}
 		shutdown(t, second)
@@ -118,7 +119,7 @@ func TestLaterStartsReuseEverything(t *testing.T) {
 }
 
 // certificate is the serial number of what the server shows.
-func certificate(t *testing.T, c *midas.Client) string {
+func certificate(t *testing.T, c *client.Client) string {
 	t.Helper()
 	resp, err := c.HTTP.Get(c.Endpoint + "/healthz")
 	if err != nil {
@@ -138,7 +139,7 @@ func TestServerIsReachedUnderItsNames(t *testing.T) {
 	if got := s.Admin().Endpoint; got != cfg.Origin {
 		t.Errorf("endpoint %s", got)
 	}
-	_ = client(t, cfg.Data) // the file must be good for trusting
+	_ = administrator(t, cfg.Data) // the file must be good for trusting
 }
 
 func TestLocalhostIsBothAddresses(t *testing.T) {
@@ -150,7 +151,7 @@ func TestLocalhostIsBothAddresses(t *testing.T) {
 	cfg := quiet(t)
 	cfg.Listen = "localhost:0"
 	start(t, cfg)
-	c := client(t, cfg.Data)
+	c := administrator(t, cfg.Data)
 	_, port, err := net.SplitHostPort(strings.TrimPrefix(c.Endpoint, "https://"))
 	if err != nil || !strings.HasPrefix(c.Endpoint, "https://localhost:") {
 		t.Fatalf("endpoint %s: %v", c.Endpoint, err)
@@ -166,7 +167,7 @@ func TestOpsAreApart(t *testing.T) {
 	cfg := quiet(t)
 	cfg.Ops = "127.0.0.1:0"
 	s := start(t, cfg)
-	c := client(t, cfg.Data)
+	c := administrator(t, cfg.Data)
 	plain := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	for _, path := range []string{"/healthz", "/readyz", "/metrics", "/debug/pprof/heap"} {
 		if status, _ := get(t, plain, s.OpsURL()+path); status != 200 {
@@ -272,7 +273,7 @@ func TestTokenOfTheAdministratorWorksAcrossRestarts(t *testing.T) {
 		cfg.Store = store
 		for range 2 {
 			s := start(t, cfg)
-			c := client(t, cfg.Data)
+			c := administrator(t, cfg.Data)
 			raw, err := c.Token(t.Context(), "https://management.azure.com/")
 			if err != nil {
 				t.Fatalf("store %q: %v", store, err)
@@ -299,7 +300,7 @@ func TestTokenOfTheAdministratorWorksAcrossRestarts(t *testing.T) {
 func TestClientIsToldWhyThereIsNoToken(t *testing.T) {
 	cfg := quiet(t)
 	start(t, cfg)
-	c := client(t, cfg.Data)
+	c := administrator(t, cfg.Data)
 	c.ClientSecret = "wrong"
 	if _, err := c.Token(t.Context(), "https://management.azure.com/"); err == nil || !strings.Contains(err.Error(), "AADSTS7000215") {
 		t.Error(err)
@@ -309,7 +310,7 @@ func TestClientIsToldWhyThereIsNoToken(t *testing.T) {
 func TestTooLongIsWordedByTheFace(t *testing.T) {
 	cfg := quiet(t)
 	start(t, cfg)
-	c := client(t, cfg.Data)
+	c := administrator(t, cfg.Data)
 	long := strings.Repeat("a", 9000)
 	for path, want := range map[string]string{
 		"/" + c.TenantID + "/oauth2/v2.0/token?x=": "AADSTS",

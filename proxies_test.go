@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"midas"
+	"midas/internal/client"
 )
 
 // lines is a log that several goroutines write and one reads.
@@ -34,7 +35,7 @@ func (l *lines) String() string {
 }
 
 // forwarded sends a request with what a proxy or a client says about its address.
-func forwarded(t *testing.T, c *midas.Client, method, url, body string, header http.Header) (int, string) {
+func forwarded(t *testing.T, c *client.Client, method, url, body string, header http.Header) (int, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
 	if err != nil {
@@ -63,7 +64,7 @@ func TestTrustedProxies(t *testing.T) {
 			cfg := quiet(t)
 			cfg.TrustedProxies, cfg.Logger = trusted, slog.New(slog.NewTextHandler(log, nil))
 			s := start(t, cfg)
-			c, admin := client(t, cfg.Data), s.Admin()
+			c, admin := administrator(t, cfg.Data), s.Admin()
 			from := func(address string) http.Header {
 				return http.Header{"X-Forwarded-For": {"198.51.100.99, " + address}, "Content-Type": {"application/x-www-form-urlencoded"}}
 			}
@@ -132,7 +133,7 @@ func TestMetadataRefusesForwardedRequests(t *testing.T) {
 		Resource: "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/vm", Listen: "127.0.0.1:0",
 	}}
 	s := start(t, cfg)
-	c := client(t, cfg.Data)
+	c := administrator(t, cfg.Data)
 	header := http.Header{"Metadata": {"true"}, "X-Forwarded-For": {"203.0.113.1"}}
 	path := s.MetadataURLs()[0] + "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://management.azure.com/"
 	if code, body := forwarded(t, c, "GET", path, "", header); code != http.StatusBadRequest || strings.Contains(body, "access_token") {

@@ -56,7 +56,7 @@ func TestForeignNamesAreRefused(t *testing.T) {
 	cfg.Listen = "127.0.0.1:0"
 	cfg.Names = []string{"Midas.Test"}
 	s := start(t, cfg)
-	c := client(t, cfg.Data)
+	c := administrator(t, cfg.Data)
 	for host, want := range map[string]int{
 		"localhost": 401, "LOCALHOST:1": 401, "127.0.0.1": 401, "[::1]:8443": 401, "midas.test": 401, "192.0.2.1": 401,
 		"evil.example": 421, "evil.example:8443": 421, "localhost.evil.example": 421, "management.core.windows.net": 421,

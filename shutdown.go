@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
-	"slices"
 )
 
 // Shutdown ends the server: /readyz fails, no more connections are taken, requests in flight are
@@ -18,7 +15,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, s.cfg.ShutdownTimeout)
 		defer cancel()
 		var errs []error
-		for _, server := range s.serving {
+		for _, server := range s.enders() {
 			if err := server.Shutdown(ctx); err != nil {
 				errs = append(errs, fmt.Errorf("requests in flight were cut off after %s: %w", s.cfg.ShutdownTimeout, err))
 			}
@@ -32,6 +29,25 @@ func (s *Server) Close() error {
 	return s.end(func() error { return nil })
 }
 
+// ender is what takes requests.
+type ender interface {
+	Shutdown(context.Context) error
+	Close() error
+}
+
+// enders are in the order in which they are ended. Agents come first, because they send requests to the
+// main listener.
+func (s *Server) enders() []ender {
+	var all []ender
+	for _, a := range s.agents {
+		all = append(all, a)
+	}
+	for _, server := range s.serving {
+		all = append(all, server)
+	}
+	return all
+}
+
 // end runs once.
 func (s *Server) end(drain func() error) error {
 	select {
@@ -43,28 +59,11 @@ func (s *Server) end(drain func() error) error {
 	s.health.Drain()
 	s.log.Info("ending", "within", s.cfg.ShutdownTimeout)
 	errs := []error{drain()}
-	for _, server := range s.serving {
+	for _, server := range s.enders() {
 		errs = append(errs, server.Close())
 	}
 	s.stop()
-	errs = append(errs, s.group.Wait(), s.release())
+	errs = append(errs, s.group.Wait(), s.resources.Release())
 	s.err = errors.Join(errs...)
 	return s.err
-}
-
-func (s *Server) release() error {
-	taken := s.resources
-	s.resources = nil
-	return release(taken)
-}
-
-// release gives back what was taken, the last first.
-func release(taken []io.Closer) error {
-	var errs []error
-	for _, r := range slices.Backward(taken) {
-		if err := r.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-			errs = append(errs, err)
-		}
-	}
-	return errors.Join(errs...)
 }

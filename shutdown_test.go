@@ -24,7 +24,7 @@ func TestShutdownLeavesNothingRunning(t *testing.T) {
 		cfg := quiet(t)
 		cfg.Store, cfg.Ops = store, "127.0.0.1:0"
 		s := start(t, cfg)
-		c := client(t, cfg.Data)
+		c := administrator(t, cfg.Data)
 		if status, _ := get(t, c.HTTP, c.Endpoint+"/healthz"); status != 200 {
 			t.Error(status)
 		}
@@ -52,7 +52,7 @@ func TestServerOutlivesTheContextOfItsStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	cancel()
-	c := client(t, cfg.Data)
+	c := administrator(t, cfg.Data)
 	if status, _ := get(t, c.HTTP, c.Endpoint+"/readyz"); status != 200 {
 		t.Error(status)
 	}
@@ -95,7 +95,7 @@ func TestRequestsInFlightAreAnsweredBeforeTheEnd(t *testing.T) {
 	cfg := quiet(t)
 	cfg.Ops = "127.0.0.1:0"
 	s := start(t, cfg)
-	c := client(t, cfg.Data)
+	c := administrator(t, cfg.Data)
 	body, send := io.Pipe()
 	answered := make(chan error, 1)
 	go func() { // a token request whose body does not come to its end

@@ -21,7 +21,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/google/go-cmp/cmp"
 
-	"midas"
+	"midas/internal/client"
 )
 
 // machine is a network namespace in which 169.254.169.254 is this machine's own, and a server and an
@@ -102,42 +102,42 @@ func (m *machine) run(t *testing.T, env []string, words ...string) string {
 // populate makes a machine with two identities, and enrolls it.
 func (m *machine) populate(t *testing.T) {
 	t.Helper()
-	client, err := midas.OpenClient(m.data)
+	admin, err := client.Open(m.data)
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.group = "/subscriptions/" + client.SubscriptionID + "/resourceGroups/rg"
+	m.group = "/subscriptions/" + admin.SubscriptionID + "/resourceGroups/rg"
 	m.id, m.resources = m.group+"/providers/Microsoft.Compute/virtualMachines/web", m.group+"/providers/Microsoft.ManagedIdentity/userAssignedIdentities/app"
-	m.arm(t, client, "PUT", m.group+"?api-version=2021-04-01", `{"location":"eastus"}`)
+	m.arm(t, admin, "PUT", m.group+"?api-version=2021-04-01", `{"location":"eastus"}`)
 	var app struct {
 		Properties struct{ ClientID, PrincipalID string }
 	}
-	m.decode(t, m.arm(t, client, "PUT", m.resources+"?api-version=2023-01-31", `{"location":"eastus"}`), &app)
+	m.decode(t, m.arm(t, admin, "PUT", m.resources+"?api-version=2023-01-31", `{"location":"eastus"}`), &app)
 	m.clientID, m.objectID = app.Properties.ClientID, app.Properties.PrincipalID
 	var vm struct {
 		Identity struct{ PrincipalID string }
 	}
-	m.decode(t, m.arm(t, client, "PUT", m.id+"?api-version=2024-07-01", fmt.Sprintf(
+	m.decode(t, m.arm(t, admin, "PUT", m.id+"?api-version=2024-07-01", fmt.Sprintf(
 		`{"location":"eastus","identity":{"type":"SystemAssigned, UserAssigned","userAssignedIdentities":{%q:{}}}}`, m.resources)), &vm)
 	m.system = vm.Identity.PrincipalID
 	for i, principal := range []string{m.system, m.objectID} {
 		const reader = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
-		subscription := "/subscriptions/" + client.SubscriptionID
-		m.arm(t, client, "PUT", fmt.Sprintf("%s/providers/Microsoft.Authorization/roleAssignments/7f4a8f0e-9d54-4c8e-8b8e-00000000000%d?api-version=2022-04-01", subscription, i),
+		subscription := "/subscriptions/" + admin.SubscriptionID
+		m.arm(t, admin, "PUT", fmt.Sprintf("%s/providers/Microsoft.Authorization/roleAssignments/7f4a8f0e-9d54-4c8e-8b8e-00000000000%d?api-version=2022-04-01", subscription, i),
 			fmt.Sprintf(`{"properties":{"roleDefinitionId":"%s/providers/Microsoft.Authorization/roleDefinitions/%s","principalId":%q,"principalType":"ServicePrincipal"}}`, subscription, reader, principal))
 	}
 	state := filepath.Join(m.dir, "agent")
 	token := m.run(t, nil, midasBinary(t), "agent", "invite", "--data", m.data, "--resource", m.id)
-	m.run(t, nil, midasBinary(t), "agent", "enroll", "--state", state, "--server", client.Endpoint, "--ca", client.CAFile, "--resource", m.id, "--token", token)
+	m.run(t, nil, midasBinary(t), "agent", "enroll", "--state", state, "--server", admin.Endpoint, "--ca", admin.CAFile, "--resource", m.id, "--token", token)
 	m.background(t, "ready http://169.254.169.254:80 ", m.inside(midasBinary(t), "agent", "run", "--state", state, "--flavour", "imds", "--flavour", "arc")...)
 }
 
 // arm sends a request as the administrator, from inside.
-func (m *machine) arm(t *testing.T, client *midas.Client, method, path, body string) string {
+func (m *machine) arm(t *testing.T, admin *client.Client, method, path, body string) string {
 	t.Helper()
 	bearer := m.run(t, nil, midasBinary(t), "token", "--data", m.data)
-	out := m.run(t, nil, "curl", "-sS", "-w", "\n%{http_code}", "--cacert", client.CAFile, "-X", method, "-H", "Authorization: Bearer "+bearer,
-		"-H", "Content-Type: application/json", "-d", body, client.Endpoint+path)
+	out := m.run(t, nil, "curl", "-sS", "-w", "\n%{http_code}", "--cacert", admin.CAFile, "-X", method, "-H", "Authorization: Bearer "+bearer,
+		"-H", "Content-Type: application/json", "-d", body, admin.Endpoint+path)
 	answer, status, _ := cut(out)
 	if status != "201" {
 		t.Fatalf("%s %s: %s", method, path, out)

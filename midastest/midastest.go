@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"midas"
+	"midas/internal/client"
 )
 
 // Management is the resource whose tokens the Azure Resource Manager API takes.
@@ -29,7 +30,7 @@ type Server struct {
 	ClientSecret   string
 	CAFile         string // what clients must trust, in PEM
 
-	client *midas.Client
+	admin  *client.Client
 	server *midas.Server
 }
 
@@ -66,15 +67,15 @@ func Start(t testing.TB, opts ...Option) *Server {
 			t.Errorf("end midas: %v", err)
 		}
 	})
-	client, err := midas.OpenClient(cfg.Data)
+	admin, err := client.Open(cfg.Data)
 	if err != nil {
 		t.Fatalf("read credentials: %v", err)
 	}
-	t.Cleanup(client.HTTP.CloseIdleConnections)
+	t.Cleanup(admin.HTTP.CloseIdleConnections)
 	return &Server{
-		Endpoint: client.Endpoint, TenantID: client.TenantID, SubscriptionID: client.SubscriptionID,
-		ClientID: client.ClientID, ClientSecret: string(client.ClientSecret), CAFile: client.CAFile,
-		client: client, server: server,
+		Endpoint: admin.Endpoint, TenantID: admin.TenantID, SubscriptionID: admin.SubscriptionID,
+		ClientID: admin.ClientID, ClientSecret: string(admin.ClientSecret), CAFile: admin.CAFile,
+		admin: admin, server: server,
 	}
 }
 
@@ -87,12 +88,12 @@ func (s *Server) Stop(t testing.TB) {
 }
 
 // Client trusts the server's certificate authority and no other.
-func (s *Server) Client() *http.Client { return s.client.HTTP }
+func (s *Server) Client() *http.Client { return s.admin.HTTP }
 
 // Token gets an access token of the administrator for a resource, such as Management.
 func (s *Server) Token(t testing.TB, resource string) string {
 	t.Helper()
-	token, err := s.client.Token(t.Context(), resource)
+	token, err := s.admin.Token(t.Context(), resource)
 	if err != nil {
 		t.Fatal(err)
 	}

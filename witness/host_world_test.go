@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +19,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 
-	"midas"
+	"midas/internal/agent"
+	"midas/internal/host"
 	"midas/midastest"
 )
 
@@ -100,16 +102,18 @@ func (w *world) vm(t testing.TB, name string, identities ...string) string {
 }
 
 // invite asks for a token with which a host can be enrolled.
-func (w *world) invite(t testing.TB, resource string) midas.Secret {
+func (w *world) invite(t testing.TB, resource string) host.Secret {
 	t.Helper()
-	return midas.Secret(w.did(t, "POST", resource+"/providers/Midas.Hosts/hosts/default/enroll?api-version=2026-11-01", "").text("token"))
+	return host.Secret(w.did(t, "POST", resource+"/providers/Midas.Hosts/hosts/default/enroll?api-version=2026-11-01", "").text("token"))
 }
 
 // enrolled makes a folder as a host of the resource has one.
 func (w *world) enrolled(t testing.TB, resource string) string {
 	t.Helper()
 	state := t.TempDir()
-	id, err := midas.Enroll(t.Context(), midas.Enrolment{Server: w.Endpoint, Resource: resource, Token: w.invite(t, resource), CAFile: w.CAFile, State: state})
+	roots, err := os.ReadFile(w.CAFile)
+	check(t, err)
+	id, err := agent.EnrollMachine(t.Context(), agent.Enrolment{Server: w.Endpoint, Roots: string(roots), Resource: resource, Token: w.invite(t, resource)}, state)
 	check(t, err)
 	if id != resource {
 		t.Errorf("enrolled as %s, want %s", id, resource)
@@ -118,24 +122,25 @@ func (w *world) enrolled(t testing.TB, resource string) string {
 }
 
 // agent runs a host's agent on free ports until the test ends.
-func (w *world) agent(t testing.TB, resource string, flavours ...string) *midas.Agent {
+func (w *world) agent(t testing.TB, resource string, flavours ...string) *agent.Server {
 	t.Helper()
 	return run(t, w.enrolled(t, resource), flavours...)
 }
 
-func run(t testing.TB, state string, flavours ...string) *midas.Agent {
+func run(t testing.TB, state string, flavours ...string) *agent.Server {
 	t.Helper()
 	if len(flavours) == 0 {
 		flavours = []string{"imds"}
 	}
-	cfg := midas.AgentConfig{State: state, Logger: slog.New(slog.DiscardHandler), ArcFolder: t.TempDir()}
+	cfg := agent.ServerConfig{State: state, Log: slog.New(slog.DiscardHandler), ArcFolder: t.TempDir()}
 	for _, f := range flavours {
-		cfg.Endpoints = append(cfg.Endpoints, midas.EndpointConfig{Flavour: f, Listen: "127.0.0.1:0", Unlimited: true})
+		cfg.Endpoints = append(cfg.Endpoints, agent.EndpointConfig{Flavour: f, Listen: "127.0.0.1:0", Unlimited: true})
 	}
-	a, err := midas.StartAgent(t.Context(), cfg)
+	a, err := agent.Open(t.Context(), cfg)
 	check(t, err)
+	a.Start()
 	t.Cleanup(func() {
-		if err := a.Close(); err != nil {
+		if err := errors.Join(a.Err(), a.Close()); err != nil {
 			t.Errorf("end the agent: %v", err)
 		}
 	})
@@ -143,7 +148,7 @@ func run(t testing.TB, state string, flavours ...string) *midas.Agent {
 }
 
 // imds asks an agent as a script does. It gives the token, or the reason why there is none.
-func imds(t testing.TB, a *midas.Agent, audience, selector string) (token, reason string) {
+func imds(t testing.TB, a *agent.Server, audience, selector string) (token, reason string) {
 	t.Helper()
 	url := a.URLs()[0] + "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=" + audience + selector
 	req, err := http.NewRequestWithContext(t.Context(), "GET", url, nil)
@@ -167,7 +172,7 @@ func direct() *http.Client { return &http.Client{Transport: &http.Transport{Disa
 
 // metadataTransport is how a program on the host reaches its metadata service: what is meant for the
 // well-known address goes to the agent, and nothing leaves this machine.
-func metadataTransport(t testing.TB, a *midas.Agent) *http.Client {
+func metadataTransport(t testing.TB, a *agent.Server) *http.Client {
 	t.Helper()
 	transport := &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 		if address == "169.254.169.254:80" {
@@ -194,7 +199,7 @@ func managed(t testing.TB, client *http.Client, id azidentity.ManagedIDKind) azc
 	return credential
 }
 
-func clientOptions(t testing.TB, a *midas.Agent) azcore.ClientOptions {
+func clientOptions(t testing.TB, a *agent.Server) azcore.ClientOptions {
 	t.Helper()
 	return azcore.ClientOptions{Transport: metadataTransport(t, a), Retry: policy.RetryOptions{MaxRetries: -1}}
 }

@@ -24,7 +24,8 @@ import (
 	"testing"
 	"time"
 
-	"midas"
+	"midas/internal/agent"
+	"midas/internal/host"
 )
 
 // robber is somebody who has the files of a host and talks to the server as he likes.
@@ -185,7 +186,7 @@ func TestEnrolmentTokenIsGoodOnce(t *testing.T) {
 	w.group(t, "rg")
 	vm := w.vm(t, "web", "system")
 	nobody := w.robber(t)
-	enroll := func(token midas.Secret) (int, string) {
+	enroll := func(token host.Secret) (int, string) {
 		status, code, _ := nobody.ask(t, "/hosts/v1/enroll", object(t, map[string]any{"token": token, "request": certificateRequest(t)}))
 		return status, code
 	}
@@ -209,7 +210,7 @@ func TestEnrolmentTokenIsGoodOnce(t *testing.T) {
 	if status, code := enroll(token); status != 403 || code != "InvalidEnrolmentToken" {
 		t.Errorf("once more: %d %s", status, code)
 	}
-	for name, guess := range map[string]midas.Secret{"none": "", "a guess": "mhe_x", "a prefix": token[:20]} {
+	for name, guess := range map[string]host.Secret{"none": "", "a guess": "mhe_x", "a prefix": token[:20]} {
 		if status, code := enroll(guess); status != 403 || code != "InvalidEnrolmentToken" {
 			t.Errorf("%s: %d %s", name, status, code)
 		}
@@ -291,7 +292,7 @@ func TestRenewalIsForTheSameHost(t *testing.T) {
 }
 
 // raw sends bytes to an agent and gives all that it answers.
-func rawMetadata(t testing.TB, a *midas.Agent, request string) string {
+func rawMetadata(t testing.TB, a *agent.Server, request string) string {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(a.URLs()[0], "http://"))
 	check(t, err)

@@ -16,7 +16,7 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/google/uuid"
 
-	"midas"
+	"midas/internal/agent"
 )
 
 const reader = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
@@ -111,7 +111,7 @@ func TestDetachingEndsTokensEverywhereWithinASecond(t *testing.T) {
 	w.group(t, "rg")
 	app := w.identity(t, "rg", "app")
 	const hosts = 8
-	var agents []*midas.Agent
+	var agents []*agent.Server
 	var longest time.Duration
 	for i := range hosts {
 		a := w.agent(t, w.vm(t, fmt.Sprintf("vm%d", i), *app.ID))
@@ -200,7 +200,7 @@ func TestScaleSetInstancesEnrollAsThemselves(t *testing.T) {
 	if len(instances) != 2 {
 		t.Fatalf("%d instances", len(instances))
 	}
-	var agents []*midas.Agent
+	var agents []*agent.Server
 	for _, i := range instances {
 		a := w.agent(t, i.(map[string]any)["id"].(string))
 		if token, reason := imds(t, a, "a", ""); token == "" {
@@ -265,7 +265,7 @@ var flavours = map[string]struct{ client, object, resource bool }{
 }
 
 // withEnvironment lets this process be a program on the agent's host.
-func withEnvironment(t *testing.T, a *midas.Agent) {
+func withEnvironment(t *testing.T, a *agent.Server) {
 	t.Helper()
 	for _, name := range []string{
 		"IDENTITY_ENDPOINT", "IDENTITY_HEADER", "IDENTITY_SERVER_THUMBPRINT", "IMDS_ENDPOINT", "MSI_ENDPOINT", "MSI_SECRET",

@@ -10,8 +10,12 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
+	"time"
 
-	"midas"
+	"midas/internal/agent"
+	"midas/internal/client"
+	"midas/internal/host"
+	"midas/internal/serve"
 )
 
 type agentCommand struct {
@@ -71,9 +75,15 @@ func (c *agentEnrollCommand) Run(ctx context.Context, to streams) error {
 		}
 		token = strings.TrimSpace(string(data))
 	}
-	resource, err := midas.Enroll(ctx, midas.Enrolment{
-		Server: c.Server, Resource: c.Resource, Token: midas.Secret(token), CAFile: c.CA, State: c.State,
-	})
+	e := agent.Enrolment{Server: c.Server, Resource: c.Resource, Token: host.Secret(token)}
+	if c.CA != "" {
+		roots, err := os.ReadFile(c.CA)
+		if err != nil {
+			return fmt.Errorf("read whom to trust: %w", err)
+		}
+		e.Roots = string(roots)
+	}
+	resource, err := agent.EnrollMachine(ctx, e, c.State)
 	if err != nil {
 		return err
 	}
@@ -97,11 +107,11 @@ Example:
 
 // Run asks the server.
 func (c *agentInviteCommand) Run(ctx context.Context, to streams) error {
-	client, err := midas.OpenClient(c.Data)
+	admin, err := client.Open(c.Data)
 	if err != nil {
 		return err
 	}
-	token, err := client.Invite(ctx, c.Resource)
+	token, err := admin.EnrollmentToken(ctx, c.Resource)
 	if err != nil {
 		return err
 	}
@@ -132,29 +142,47 @@ Examples:
 }
 
 // Run serves until a signal comes.
-func (c *agentRunCommand) Run(ctx context.Context, to streams) error {
-	cfg := midas.AgentConfig{State: c.State, Names: c.Name, ArcFolder: c.ArcFolder}
+func (c *agentRunCommand) Run(ctx context.Context, to streams) (err error) {
+	log, lines := serve.NewBufferedLogger(os.Stderr, serve.LogOptions{})
+	defer func() { err = errors.Join(err, lines.Close()) }()
+	cfg := agent.ServerConfig{State: c.State, Names: c.Name, ArcFolder: c.ArcFolder, Log: log}
 	for _, f := range c.Flavour {
 		name, listen, _ := strings.Cut(f, "=")
-		cfg.Endpoints = append(cfg.Endpoints, midas.EndpointConfig{Flavour: name, Listen: listen, Unlimited: c.Unlimited})
+		cfg.Endpoints = append(cfg.Endpoints, agent.EndpointConfig{Flavour: name, Listen: listen, Unlimited: c.Unlimited})
 	}
 	ctx, restore := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer restore()
 	defer runtime.KeepAlive(tune())
-	agent, err := midas.StartAgent(ctx, cfg)
+	server, err := agent.Open(ctx, cfg)
 	if err != nil {
 		return err
 	}
-	for _, v := range agent.Environment() {
+	server.Start()
+	for _, v := range server.Environment() {
 		fmt.Fprintf(to.out, "export %s=%s\n", v.Name, quote(v.Value))
 	}
-	if _, err := fmt.Fprintf(to.out, "ready %s\n", strings.Join(agent.URLs(), " ")); err != nil {
-		return errors.Join(fmt.Errorf("print what is ready: %w", err), agent.Close())
+	if _, err := fmt.Fprintf(to.out, "ready %s\n", strings.Join(server.URLs(), " ")); err != nil {
+		return errors.Join(fmt.Errorf("print what is ready: %w", err), server.Close())
 	}
 	select {
 	case <-ctx.Done():
-	case <-agent.Done():
+	case <-server.Done():
 	}
 	restore() // from here on a second signal ends the process at once
-	return agent.Close()
+	return end(server)
+}
+
+// grace is how long requests in flight at an agent are waited for.
+const grace = 2 * time.Second
+
+// end ends an agent. It returns also why the agent had failed before. Requests that are cut off are not
+// an error.
+func end(server *agent.Server) error {
+	failed := server.Err()
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	if err := server.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		return errors.Join(failed, err)
+	}
+	return failed
 }

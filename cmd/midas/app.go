@@ -7,7 +7,7 @@ import (
 	"os"
 	"time"
 
-	"midas/internal/admin"
+	"midas/internal/client"
 )
 
 type appCommand struct {
@@ -52,11 +52,11 @@ func (appCreateCommand) Help() string {
 
 // Run makes an application.
 func (c *appCreateCommand) Run(ctx context.Context, to streams) error {
-	a, _, err := c.open()
+	admin, err := c.open()
 	if err != nil {
 		return err
 	}
-	made, err := a.CreateApp(ctx, admin.NewApp{
+	made, err := admin.CreateApp(ctx, client.NewApp{
 		DisplayName: c.Name, IdentifierURIs: c.IdentifierURI, Redirects: c.Redirect, Public: c.Public,
 	})
 	if err != nil {
@@ -78,15 +78,15 @@ Example:
 
 // Run lists the applications.
 func (c *appListCommand) Run(ctx context.Context, to streams) error {
-	a, _, err := c.open()
+	admin, err := c.open()
 	if err != nil {
 		return err
 	}
-	all, err := a.Apps(ctx)
+	all, err := admin.Apps(ctx)
 	if err != nil {
 		return err
 	}
-	return table(to, all, func(app admin.App) []string { return []string{app.ClientID, app.ObjectID, app.DisplayName} })
+	return table(to, all, func(app client.App) []string { return []string{app.ClientID, app.ObjectID, app.DisplayName} })
 }
 
 type appSecretCommand struct {
@@ -110,11 +110,11 @@ func (c *appSecretCommand) Run(ctx context.Context, to streams) error {
 	if c.Days < 1 {
 		return fmt.Errorf("--days %d: a secret is good for a day at least", c.Days)
 	}
-	a, _, err := c.open()
+	admin, err := c.open()
 	if err != nil {
 		return err
 	}
-	secret, err := a.AddSecret(ctx, c.App, c.Label, time.Now().AddDate(0, 0, c.Days))
+	secret, err := admin.AddSecret(ctx, c.App, c.Label, time.Now().AddDate(0, 0, c.Days))
 	if err != nil {
 		return err
 	}
@@ -146,11 +146,11 @@ func (c *appCertificateCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.File, err)
 	}
-	a, _, err := c.open()
+	admin, err := c.open()
 	if err != nil {
 		return err
 	}
-	return a.AddCertificate(ctx, c.App, c.Label, der)
+	return admin.AddCertificate(ctx, c.App, c.Label, der)
 }
 
 // certificate finds the first certificate in PEM.
@@ -181,9 +181,9 @@ func (appDeleteCommand) Help() string {
 
 // Run ends an application.
 func (c *appDeleteCommand) Run(ctx context.Context) error {
-	a, _, err := c.open()
+	admin, err := c.open()
 	if err != nil {
 		return err
 	}
-	return a.DeleteApp(ctx, c.App)
+	return admin.DeleteApp(ctx, c.App)
 }

@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 
-	"midas/internal/admin"
+	"midas/internal/client"
 )
 
 // graphAPI is the resource at which an application needs permissions to sign people in.
@@ -31,7 +31,7 @@ Examples:
 
 // Run records an administrator's consent.
 func (c *appConsentCommand) Run(ctx context.Context, to streams) error {
-	a, _, err := c.open()
+	admin, err := c.open()
 	if err != nil {
 		return err
 	}
@@ -43,7 +43,7 @@ func (c *appConsentCommand) Run(ctx context.Context, to streams) error {
 	default:
 		scopes = []string{"user_impersonation"}
 	}
-	granted, err := a.Consent(ctx, admin.NewConsent{App: c.App, API: c.API, Scopes: scopes, User: c.User})
+	granted, err := admin.Consent(ctx, client.NewConsent{App: c.App, API: c.API, Scopes: scopes, User: c.User})
 	if err != nil {
 		return err
 	}

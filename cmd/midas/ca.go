@@ -9,8 +9,8 @@ import (
 	"os"
 	"strings"
 
-	"midas"
 	"midas/cmd/midas/internal/truststore"
+	"midas/internal/client"
 )
 
 type caCommand struct {
@@ -108,11 +108,11 @@ type authority struct {
 }
 
 func openAuthority(data string) (authority, error) {
-	client, err := midas.OpenClient(data)
+	admin, err := client.Open(data)
 	if err != nil {
 		return authority{}, err
 	}
-	a := authority{data: client.Data, file: client.CAFile}
+	a := authority{data: admin.Data, file: admin.CAFile}
 	if a.pem, err = os.ReadFile(a.file); err != nil {
 		return authority{}, fmt.Errorf("read the local CA: %w", err)
 	}

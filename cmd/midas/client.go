@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"midas"
+	"midas/internal/client"
 )
 
 // dataFlag names a server for the commands that are its clients.
@@ -32,11 +32,11 @@ Examples:
 
 // Run prints a token.
 func (c *tokenCommand) Run(ctx context.Context, to streams) error {
-	client, err := midas.OpenClient(c.Data)
+	admin, err := client.Open(c.Data)
 	if err != nil {
 		return err
 	}
-	token, err := client.Token(ctx, c.Resource)
+	token, err := admin.Token(ctx, c.Resource)
 	if err != nil {
 		return err
 	}
@@ -56,12 +56,12 @@ Example:
 
 // Run prints the export lines.
 func (c *envCommand) Run(to streams) error {
-	client, err := midas.OpenClient(c.Data)
+	admin, err := client.Open(c.Data)
 	if err != nil {
 		return err
 	}
 	var lines strings.Builder
-	for _, v := range variables(client) {
+	for _, v := range variables(admin) {
 		fmt.Fprintf(&lines, "export %s=%s\n", v.name, quote(v.value))
 	}
 	return print(to, lines.String())

@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"midas"
+	"midas/internal/client"
 )
 
 type cloudCommand struct {
@@ -67,7 +67,7 @@ Back to Azure:
 
 // Run prints the lines.
 func (c *cloudRegisterCommand) Run(to streams) error {
-	config, client, err := c.config()
+	config, admin, err := c.config()
 	if err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ func (c *cloudRegisterCommand) Run(to streams) error {
 	if !c.ADFS {
 		lines += "az config set core.instance_discovery=false --only-show-errors\n"
 	}
-	return print(to, lines+"export REQUESTS_CA_BUNDLE="+quote(client.CAFile)+"\n")
+	return print(to, lines+"export REQUESTS_CA_BUNDLE="+quote(admin.CAFile)+"\n")
 }
 
 // cloudConfig is the form of az cloud register --cloud-config.
@@ -89,16 +89,16 @@ type cloudConfig struct {
 }
 
 // config is the cloud in JSON.
-func (c *cloudFlags) config() (string, *midas.Client, error) {
-	client, err := midas.OpenClient(c.Data)
+func (c *cloudFlags) config() (string, *client.Client, error) {
+	admin, err := client.Open(c.Data)
 	if err != nil {
 		return "", nil, err
 	}
-	signIn := client.Endpoint
+	signIn := admin.Endpoint
 	if c.ADFS {
 		signIn += "/adfs"
 	}
-	at := client.Endpoint + "/"
+	at := admin.Endpoint + "/"
 	config, err := json.Marshal(cloudConfig{
 		Endpoints: map[string]string{
 			"resourceManager": at, "activeDirectory": signIn, "microsoftGraphResourceId": at,
@@ -111,5 +111,5 @@ func (c *cloudFlags) config() (string, *midas.Client, error) {
 	if err != nil {
 		return "", nil, fmt.Errorf("encode the cloud: %w", err)
 	}
-	return string(config), client, nil
+	return string(config), admin, nil
 }

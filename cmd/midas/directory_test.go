@@ -112,7 +112,7 @@ func byPassword(name, password string) url.Values {
 
 func TestUsersFromTheCommandLine(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
-	p := serve(t, data)
+	p := startServer(t, data)
 	defer p.end(t, os.Interrupt)
 	alice := made(t, told(t, data, "user", "add", "alice"))
 	if alice["userPrincipalName"] != "alice@midas.localhost" || alice["displayName"] != "alice" {
@@ -144,7 +144,7 @@ func TestUsersFromTheCommandLine(t *testing.T) {
 
 func TestGroupsFromTheCommandLine(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
-	p := serve(t, data)
+	p := startServer(t, data)
 	defer p.end(t, os.Interrupt)
 	alice := made(t, told(t, data, "user", "add", "alice", "--password", "Chosen-Password-7"))
 	group := made(t, told(t, data, "group", "add", "the developers"))
@@ -187,7 +187,7 @@ func TestGroupsFromTheCommandLine(t *testing.T) {
 // TestConsentFromTheCommandLine has an application sign in for somebody before and after.
 func TestConsentFromTheCommandLine(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
-	p := serve(t, data)
+	p := startServer(t, data)
 	defer p.end(t, os.Interrupt)
 	app := made(t, told(t, data, "app", "create", "portal"))
 	secret := strings.TrimSpace(told(t, data, "app", "secret", "portal"))
@@ -227,7 +227,7 @@ func TestConsentFromTheCommandLine(t *testing.T) {
 
 func TestApplicationsFromTheCommandLine(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
-	p := serve(t, data)
+	p := startServer(t, data)
 	defer p.end(t, os.Interrupt)
 	app := made(t, told(t, data, "app", "create", "deployer", "--identifier-uri", "api://deployer", "--redirect", "https://localhost/back"))
 	secret := strings.TrimSpace(told(t, data, "app", "secret", "deployer", "--days", "2"))

@@ -6,31 +6,31 @@ import (
 	"os"
 	"strings"
 
-	"midas"
+	"midas/internal/client"
 )
 
 // variable is one of the environment.
 type variable struct{ name, value string }
 
 // variables are what tools need to know of a server and its administrator.
-func variables(client *midas.Client) []variable {
+func variables(admin *client.Client) []variable {
 	all := []variable{
-		{"MIDAS_ENDPOINT", client.Endpoint},
-		{"MIDAS_TENANT_ID", client.TenantID},
-		{"MIDAS_SUBSCRIPTION_ID", client.SubscriptionID},
-		{"MIDAS_CLIENT_ID", client.ClientID},
-		{"MIDAS_CLIENT_SECRET", string(client.ClientSecret)},
-		{"MIDAS_CA", client.CAFile},
+		{"MIDAS_ENDPOINT", admin.Endpoint},
+		{"MIDAS_TENANT_ID", admin.TenantID},
+		{"MIDAS_SUBSCRIPTION_ID", admin.SubscriptionID},
+		{"MIDAS_CLIENT_ID", admin.ClientID},
+		{"MIDAS_CLIENT_SECRET", string(admin.ClientSecret)},
+		{"MIDAS_CA", admin.CAFile},
 	}
-	if client.UserName != "" {
-		all = append(all, variable{"MIDAS_USER_NAME", client.UserName}, variable{"MIDAS_USER_PASSWORD", string(client.UserPassword)})
+	if admin.UserName != "" {
+		all = append(all, variable{"MIDAS_USER_NAME", admin.UserName}, variable{"MIDAS_USER_PASSWORD", string(admin.UserPassword)})
 	}
 	return all
 }
 
 // surroundings are what midas exec gives to a command.
 type surroundings struct {
-	client   *midas.Client
+	admin    *client.Client
 	proxy    string // a URL
 	roots    string // file of all certificates to trust
 	azure    string // Azure CLI's folder; empty to leave it where it is
@@ -41,7 +41,7 @@ type surroundings struct {
 
 // environment is the command's: what it begins with, but for what would lead it elsewhere.
 func (s surroundings) environment(base []string) []string {
-	set := s.agent.own(append(variables(s.client), variable{"MIDAS_DATA", s.client.Data}))
+	set := s.agent.own(append(variables(s.admin), variable{"MIDAS_DATA", s.admin.Data}))
 	set = append(set, s.agent.variables...)
 	for _, name := range []string{"HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"} {
 		set = append(set, variable{name, s.proxy})
@@ -70,7 +70,7 @@ func (s surroundings) environment(base []string) []string {
 // direct are the hosts that need no proxy: this machine, and the server under its own name.
 func (s surroundings) direct() string {
 	hosts := []string{"localhost", "127.0.0.1", "::1", "[::1]"}
-	if address, err := s.client.EndpointAddress(); err == nil {
+	if address, err := s.admin.EndpointAddress(); err == nil {
 		if host, _, err := net.SplitHostPort(address); err == nil {
 			hosts = append(hosts, host)
 		}

@@ -8,10 +8,10 @@ import (
 	"os/exec"
 	"path/filepath"
 
-	"midas"
 	"midas/cmd/midas/internal/child"
 	"midas/cmd/midas/internal/proxy"
 	"midas/cmd/midas/internal/truststore"
+	"midas/internal/client"
 )
 
 type execCommand struct {
@@ -78,19 +78,19 @@ func (c *execCommand) run(ctx context.Context, to streams) (status int, err erro
 	if err := (inherited{c.Env, c.EnvAll}).check(); err != nil {
 		return exitExec, err
 	}
-	client, err := midas.OpenClient(c.Data)
+	admin, err := client.Open(c.Data)
 	if err != nil {
 		return exitExec, err
 	}
-	server, err := client.Server(ctx)
+	server, err := admin.Server(ctx)
 	if err != nil {
 		return exitExec, err
 	}
-	endpoint, err := client.EndpointAddress()
+	endpoint, err := admin.EndpointAddress()
 	if err != nil {
 		return exitExec, err
 	}
-	a, err := c.agent(ctx, client)
+	a, err := c.agent(ctx, admin)
 	if err != nil {
 		return exitExec, err
 	}
@@ -103,18 +103,18 @@ func (c *execCommand) run(ctx context.Context, to streams) (status int, err erro
 		return exitExec, err
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
-	roots, forget, err := trust(client)
+	roots, forget, err := trust(admin)
 	if err != nil {
 		return exitExec, err
 	}
 	defer func() { err = errors.Join(err, forget()) }()
-	azure, err := c.azureFolder(client, filepath.Dir(roots))
+	azure, err := c.azureFolder(admin, filepath.Dir(roots))
 	if err != nil {
 		return exitExec, err
 	}
 	cmd := exec.Command(words[0], words[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, to.out, to.err
-	around := surroundings{client: client, proxy: p.URL(), roots: roots, azure: azure, internet: c.AllowInternet, agent: a}
+	around := surroundings{admin: admin, proxy: p.URL(), roots: roots, azure: azure, internet: c.AllowInternet, agent: a}
 	if around.program, err = os.Executable(); err != nil {
 		return exitExec, fmt.Errorf("find this program: %w", err)
 	}
@@ -124,11 +124,11 @@ func (c *execCommand) run(ctx context.Context, to streams) (status int, err erro
 
 // azureFolder makes the folder for Azure CLI, or says that there is to be none. A workload gets one in a
 // folder that ends with the command: in the one of the data folder the administrator is signed in.
-func (c *execCommand) azureFolder(client *midas.Client, temporary string) (string, error) {
+func (c *execCommand) azureFolder(admin *client.Client, temporary string) (string, error) {
 	if c.KeepAzureConfig {
 		return "", nil
 	}
-	folder := filepath.Join(client.Data, "azure")
+	folder := filepath.Join(admin.Data, "azure")
 	if c.As != "" {
 		folder = filepath.Join(temporary, "azure")
 	}
@@ -140,12 +140,12 @@ func (c *execCommand) azureFolder(client *midas.Client, temporary string) (strin
 
 // trust writes a file of all that this machine trusts and the server's two authorities. It is in a
 // folder that only this user can read, so that nobody else can add to it.
-func trust(client *midas.Client) (file string, forget func() error, err error) {
+func trust(admin *client.Client) (file string, forget func() error, err error) {
 	all, err := truststore.Bundle()
 	if err != nil {
 		return "", nil, err
 	}
-	for _, name := range []string{client.CAFile, client.AzureCAFile} {
+	for _, name := range []string{admin.CAFile, admin.AzureCAFile} {
 		ca, err := os.ReadFile(name)
 		if err != nil {
 			return "", nil, fmt.Errorf("read the local CA: %w", err)

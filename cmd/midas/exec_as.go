@@ -2,46 +2,84 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io"
 	"log/slog"
+	"net"
+	"os"
 	"slices"
 	"strings"
 
-	"midas"
+	"midas/cmd/midas/internal/peer"
+	"midas/internal/agent"
+	"midas/internal/client"
+	"midas/internal/host"
+	"midas/internal/serve"
 )
 
-// workload is who a command runs as. The zero value is nobody in particular.
+// workload is the agent of the resource as which a command runs. The zero value is none.
 type workload struct {
-	agent     *midas.Agent
+	agent     *agent.Server
 	metadata  string // HOST:PORT of the metadata service
 	variables []variable
+	log       io.Closer
 }
 
-// agent starts the agent of the resource as which the command is to run, if there is one.
-func (c *execCommand) agent(ctx context.Context, client *midas.Client) (workload, error) {
+// agent starts the agent of the resource as which the command is to run, if there is one, on free ports
+// of this machine. On Linux it serves the processes of this user and of root only; elsewhere the flavours
+// without a secret, such as imds, serve every user of the machine.
+func (c *execCommand) agent(ctx context.Context, admin *client.Client) (workload, error) {
 	if c.As == "" {
 		return workload{}, nil
 	}
-	a, err := client.StartAgent(ctx, c.As, midas.AgentConfig{
-		Log: midas.LogConfig{Level: slog.LevelWarn}, // the command's own words come first
-		Endpoints: []midas.EndpointConfig{
-			{Flavour: "imds", Listen: "127.0.0.1:0"}, {Flavour: "app-service", Listen: "127.0.0.1:0"},
-		},
-	})
-	if err != nil {
+	// A first token is asked for at once, and thrown away, so that an error is reported now.
+	if _, err := admin.EnrollmentToken(ctx, c.As); err != nil {
 		return workload{}, err
 	}
-	w := workload{agent: a, metadata: strings.TrimPrefix(a.URLs()[0], "http://")}
+	// Only warnings, because the command writes to the same standard error.
+	log, lines := serve.NewBufferedLogger(os.Stderr, serve.LogOptions{Level: slog.LevelWarn})
+	refused := func(reason error) { log.Debug("connection refused", "cause", reason) }
+	a, err := agent.Open(ctx, agent.ServerConfig{
+		Enroll: func(ctx context.Context) (agent.Credential, error) { return enroll(ctx, admin, c.As) },
+		Endpoints: []agent.EndpointConfig{
+			{Flavour: "imds", Listen: "127.0.0.1:0"}, {Flavour: "app-service", Listen: "127.0.0.1:0"},
+		},
+		Listener: func(l net.Listener) net.Listener { return peer.OwnUser(l, refused) },
+		Log:      log,
+	})
+	if err != nil {
+		return workload{}, errors.Join(err, lines.Close())
+	}
+	a.Start()
+	w := workload{agent: a, metadata: strings.TrimPrefix(a.URLs()[0], "http://"), log: lines}
 	for _, v := range a.Environment() {
 		w.variables = append(w.variables, variable{v.Name, v.Value})
 	}
 	return w, nil
 }
 
+// enroll makes an agent of this process a host of a resource, as the administrator.
+func enroll(ctx context.Context, admin *client.Client, resource string) (agent.Credential, error) {
+	token, err := admin.EnrollmentToken(ctx, resource)
+	if errors.Is(err, client.ErrNotFound) {
+		return agent.Credential{}, errors.Join(host.ErrRevoked, err)
+	}
+	if err != nil {
+		return agent.Credential{}, err
+	}
+	roots, err := os.ReadFile(admin.CAFile) // each time, because it may be issued anew
+	if err != nil {
+		return agent.Credential{}, fmt.Errorf("read the local CA: %w", err)
+	}
+	return agent.Enroll(ctx, agent.Enrolment{Server: admin.Endpoint, Roots: string(roots), Token: token, Resource: resource})
+}
+
 func (w workload) close() error {
 	if w.agent == nil {
 		return nil
 	}
-	return w.agent.Close()
+	return errors.Join(end(w.agent), w.log.Close())
 }
 
 // own are the variables of a server that are not its administrator's: all that a workload is told.

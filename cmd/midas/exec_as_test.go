@@ -7,34 +7,34 @@ import (
 	"strings"
 	"testing"
 
-	"midas"
+	"midas/internal/client"
 )
 
 // machine makes a machine with an identity of its own and gives its id.
 func machine(t *testing.T, data string) string {
 	t.Helper()
-	client, err := midas.OpenClient(data)
+	admin, err := client.Open(data)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer client.HTTP.CloseIdleConnections()
-	bearer, err := client.Token(t.Context(), "https://management.azure.com")
+	defer admin.HTTP.CloseIdleConnections()
+	bearer, err := admin.Token(t.Context(), "https://management.azure.com")
 	if err != nil {
 		t.Fatal(err)
 	}
-	group := "/subscriptions/" + client.SubscriptionID + "/resourceGroups/rg"
+	group := "/subscriptions/" + admin.SubscriptionID + "/resourceGroups/rg"
 	id := group + "/providers/Microsoft.Compute/virtualMachines/web"
 	for _, step := range [][2]string{
 		{group + "?api-version=2021-04-01", `{"location":"eastus"}`},
 		{id + "?api-version=2024-07-01", `{"location":"eastus","identity":{"type":"SystemAssigned"}}`},
 	} {
-		req, err := http.NewRequestWithContext(t.Context(), "PUT", client.Endpoint+step[0], strings.NewReader(step[1]))
+		req, err := http.NewRequestWithContext(t.Context(), "PUT", admin.Endpoint+step[0], strings.NewReader(step[1]))
 		if err != nil {
 			t.Fatal(err)
 		}
 		req.Header.Set("Authorization", "Bearer "+bearer)
 		req.Header.Set("Content-Type", "application/json")
-		resp, err := client.HTTP.Do(req)
+		resp, err := admin.HTTP.Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -47,7 +47,7 @@ func machine(t *testing.T, data string) string {
 
 func TestExecAsIsAWorkloadOnTheResource(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
-	p := serve(t, data)
+	p := startServer(t, data)
 	defer p.end(t, os.Interrupt)
 	id := machine(t, data)
 	// The metadata service is there, and wants its header, which a plain program does not send.
@@ -70,7 +70,7 @@ func TestExecAsIsAWorkloadOnTheResource(t *testing.T) {
 
 func TestAgentIsEnrolledAndRunsFromTheCommandLine(t *testing.T) {
 	data, state := filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "agent")
-	p := serve(t, data)
+	p := startServer(t, data)
 	defer p.end(t, os.Interrupt)
 	id := machine(t, data)
 	token, errs, ok := command(t, "agent", "invite", "--data", data, "--resource", id)

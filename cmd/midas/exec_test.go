@@ -46,7 +46,7 @@ func TestExecLeadsAzureHereAndNothingElseAnywhere(t *testing.T) {
 		t.Skip("Go reads SSL_CERT_FILE on Linux only")
 	}
 	data, temp := filepath.Join(t.TempDir(), "data"), t.TempDir()
-	p := serve(t, data)
+	p := startServer(t, data)
 	defer p.end(t, os.Interrupt)
 	for url, want := range map[string]string{
 		"https://management.azure.com/subscriptions?api-version=2022-12-01":              "401\n",
@@ -73,7 +73,7 @@ func TestExecLeadsAzureHereAndNothingElseAnywhere(t *testing.T) {
 
 func TestExecStatuses(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
-	p := serve(t, data)
+	p := startServer(t, data)
 	for name, c := range map[string]struct {
 		args   []string
 		status int
@@ -105,7 +105,7 @@ func TestExecStatuses(t *testing.T) {
 
 func TestExecKeepsAzureCLIApartUnlessToldOtherwise(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
-	p := serve(t, data)
+	p := startServer(t, data)
 	defer p.end(t, os.Interrupt)
 	for _, c := range []struct {
 		flags []string

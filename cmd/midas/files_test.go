@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"midas"
+	"midas/internal/client"
 )
 
 // TestConnectionsLeaveFilesToTheStore opens more connections than a server with few file descriptors can
@@ -44,12 +44,12 @@ func TestConnectionsLeaveFilesToTheStore(t *testing.T) {
 			p.url = strings.TrimSpace(url)
 		}
 	}
-	client, err := midas.OpenClient(data)
+	admin, err := client.Open(data)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer client.HTTP.CloseIdleConnections()
-	bearer, err := client.Token(t.Context(), "https://management.azure.com")
+	defer admin.HTTP.CloseIdleConnections()
+	bearer, err := admin.Token(t.Context(), "https://management.azure.com")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestConnectionsLeaveFilesToTheStore(t *testing.T) {
 	write := func(with *http.Client) {
 		t.Helper()
 		written++
-		url := fmt.Sprintf("%s/subscriptions/%s/resourceGroups/rg%d?api-version=2021-04-01", client.Endpoint, client.SubscriptionID, written)
+		url := fmt.Sprintf("%s/subscriptions/%s/resourceGroups/rg%d?api-version=2021-04-01", admin.Endpoint, admin.SubscriptionID, written)
 		req, err := http.NewRequestWithContext(t.Context(), "PUT", url, strings.NewReader(`{"location":"eastus","tags":{"a":"`+strings.Repeat("x", 200)+`"}}`))
 		if err != nil {
 			t.Fatal(err)
@@ -72,7 +72,7 @@ func TestConnectionsLeaveFilesToTheStore(t *testing.T) {
 			t.Fatalf("write %d: %s", written, resp.Status)
 		}
 	}
-	write(client.HTTP)
+	write(admin.HTTP)
 	flood := func(from string, n int) {
 		t.Helper()
 		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: time.Second}
@@ -86,7 +86,7 @@ func TestConnectionsLeaveFilesToTheStore(t *testing.T) {
 	}
 	flood("127.0.0.2", 300)
 	for range 50 {
-		write(client.HTTP)
+		write(admin.HTTP)
 	}
 	// One address has half: somebody else gets a new connection.
 	fresh := &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
@@ -96,7 +96,7 @@ func TestConnectionsLeaveFilesToTheStore(t *testing.T) {
 		flood(fmt.Sprintf("127.0.1.%d", i+1), 100)
 	}
 	for range 200 {
-		write(client.HTTP)
+		write(admin.HTTP)
 	}
 	if entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.Process.Pid)); err != nil || len(entries) > 220 {
 		t.Errorf("%d files are open, %v", len(entries), err)

@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 
-	"midas/internal/admin"
+	"midas/internal/client"
 )
 
 type groupCommand struct {
@@ -40,11 +40,11 @@ func (groupAddCommand) Help() string {
 
 // Run makes a group.
 func (c *groupAddCommand) Run(ctx context.Context, to streams) error {
-	a, _, err := c.open()
+	admin, err := c.open()
 	if err != nil {
 		return err
 	}
-	made, err := a.AddGroup(ctx, c.Name)
+	made, err := admin.AddGroup(ctx, c.Name)
 	if err != nil {
 		return err
 	}
@@ -64,15 +64,15 @@ Example:
 
 // Run lists the groups.
 func (c *groupListCommand) Run(ctx context.Context, to streams) error {
-	a, _, err := c.open()
+	admin, err := c.open()
 	if err != nil {
 		return err
 	}
-	all, err := a.Groups(ctx)
+	all, err := admin.Groups(ctx)
 	if err != nil {
 		return err
 	}
-	return table(to, all, func(g admin.Group) []string { return []string{g.ID, g.DisplayName} })
+	return table(to, all, func(g client.Group) []string { return []string{g.ID, g.DisplayName} })
 }
 
 type groupDeleteCommand struct {
@@ -89,11 +89,11 @@ func (groupDeleteCommand) Help() string {
 
 // Run ends a group.
 func (c *groupDeleteCommand) Run(ctx context.Context) error {
-	a, _, err := c.open()
+	admin, err := c.open()
 	if err != nil {
 		return err
 	}
-	return a.DeleteGroup(ctx, c.Group)
+	return admin.DeleteGroup(ctx, c.Group)
 }
 
 type memberCommand struct {
@@ -129,11 +129,11 @@ func (memberAddCommand) Help() string {
 
 // Run adds a member.
 func (c *memberAddCommand) Run(ctx context.Context) error {
-	a, _, err := c.open()
+	admin, err := c.open()
 	if err != nil {
 		return err
 	}
-	return a.AddMember(ctx, c.Group, c.Member)
+	return admin.AddMember(ctx, c.Group, c.Member)
 }
 
 type memberRemoveCommand struct {
@@ -151,11 +151,11 @@ func (memberRemoveCommand) Help() string {
 
 // Run removes a member.
 func (c *memberRemoveCommand) Run(ctx context.Context) error {
-	a, _, err := c.open()
+	admin, err := c.open()
 	if err != nil {
 		return err
 	}
-	return a.RemoveMember(ctx, c.Group, c.Member)
+	return admin.RemoveMember(ctx, c.Group, c.Member)
 }
 
 type memberListCommand struct {
@@ -174,13 +174,13 @@ Example:
 
 // Run lists the members.
 func (c *memberListCommand) Run(ctx context.Context, to streams) error {
-	a, _, err := c.open()
+	admin, err := c.open()
 	if err != nil {
 		return err
 	}
-	all, err := a.Members(ctx, c.Group)
+	all, err := admin.Members(ctx, c.Group)
 	if err != nil {
 		return err
 	}
-	return table(to, all, func(o admin.Object) []string { return []string{o.ID, o.Kind(), o.DisplayName} })
+	return table(to, all, func(o client.Object) []string { return []string{o.ID, o.Kind(), o.DisplayName} })
 }

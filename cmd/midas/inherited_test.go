@@ -51,7 +51,7 @@ func TestWorkloadsInheritWhatIsListed(t *testing.T) {
 // for them in that of the command and in what the command can read by it.
 func TestExecAsHasNoCredentials(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
-	p := serve(t, data)
+	p := startServer(t, data)
 	defer p.end(t, os.Interrupt)
 	id := machine(t, data)
 	// The administrator has signed in to Azure CLI within an earlier midas exec.
@@ -96,7 +96,7 @@ func TestExecAsServesItsOwnUserOnly(t *testing.T) {
 		t.Skip("there is no setpriv, or no curl")
 	}
 	data := filepath.Join(t.TempDir(), "data")
-	p := serve(t, data)
+	p := startServer(t, data)
 	defer p.end(t, os.Interrupt)
 	id := machine(t, data)
 	const path = "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://management.azure.com"

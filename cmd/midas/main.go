@@ -12,6 +12,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"midas"
+	"midas/internal/agent"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -83,7 +84,7 @@ func newParser(out, errs io.Writer) *kong.Kong {
 	parser, err := kong.New(&grammar,
 		kong.Name("midas"),
 		kong.Description("Managed identities as a service that you run yourself."),
-		kong.Vars{"agentState": midas.DefaultAgentState, "data": midas.DefaultData, "listen": midas.DefaultListen, "resource": defaultResource},
+		kong.Vars{"agentState": agent.DefaultState, "data": midas.DefaultData, "listen": midas.DefaultListen, "resource": defaultResource},
 		kong.Writers(out, errs),
 		kong.Exit(func(code int) { panic(helped(code)) }),
 		kong.BindTo(context.Background(), (*context.Context)(nil)),

@@ -32,11 +32,11 @@ Examples:
 
 // Run assigns a role.
 func (c *roleAssignCommand) Run(ctx context.Context, to streams) error {
-	a, _, err := c.open()
+	admin, err := c.open()
 	if err != nil {
 		return err
 	}
-	id, err := a.AssignRole(ctx, c.Assignee, c.Role, c.Scope)
+	id, err := admin.AssignRole(ctx, c.Assignee, c.Role, c.Scope)
 	if err != nil {
 		return err
 	}

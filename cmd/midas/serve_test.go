@@ -18,7 +18,7 @@ import (
 	"testing"
 	"time"
 
-	"midas"
+	"midas/internal/client"
 )
 
 // process is a midas of its own.
@@ -47,8 +47,8 @@ func begin(t *testing.T, data string, args ...string) *process {
 	return p
 }
 
-// serve is begin, and waits for the ready line.
-func serve(t *testing.T, data string, args ...string) *process {
+// startServer is begin, and waits for the ready line.
+func startServer(t *testing.T, data string, args ...string) *process {
 	t.Helper()
 	p := begin(t, data, args...)
 	for {
@@ -121,7 +121,7 @@ func TestServeIsReadyWhenItSaysSoAndEndsOnSignals(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	var dumps []string
 	for _, sig := range []os.Signal{syscall.SIGTERM, os.Interrupt} {
-		p := serve(t, data)
+		p := startServer(t, data)
 		if status, body := get(t, data, p.url+"/readyz"); status != 200 {
 			t.Errorf("readyz: %d %s", status, body)
 		}
@@ -151,7 +151,7 @@ func TestServeIsReadyWhenItSaysSoAndEndsOnSignals(t *testing.T) {
 
 func TestFolderAndPortHaveOneServer(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
-	p := serve(t, data)
+	p := startServer(t, data)
 	defer p.end(t, os.Interrupt)
 	for want, args := range map[string][]string{
 		"another midas is using it (process ":  {"serve", "--data", data, "--listen", "127.0.0.1:0"},
@@ -165,7 +165,7 @@ func TestFolderAndPortHaveOneServer(t *testing.T) {
 
 func TestKeysRotateWithAndWithoutAServer(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
-	p := serve(t, data)
+	p := startServer(t, data)
 	rotate := func() {
 		t.Helper()
 		kid, errs, ok := command(t, "keys", "rotate", "--data", data)
@@ -190,7 +190,7 @@ func TestFirstStartSurvivesKill(t *testing.T) {
 		timer := time.AfterFunc(delay, func() { _ = p.Process.Kill() })
 		_ = p.Wait()
 		timer.Stop()
-		q := serve(t, data)
+		q := startServer(t, data)
 		if status, _ := get(t, data, q.url+"/readyz"); status != 200 {
 			t.Errorf("killed after %v: readyz %d", delay, status)
 		}
@@ -205,7 +205,7 @@ func hold(t *testing.T, data, url string) net.Conn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	admin, err := midas.OpenClient(data)
+	admin, err := client.Open(data)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,7 +223,7 @@ func hold(t *testing.T, data, url string) net.Conn {
 
 func TestSecondSignalEndsAtOnce(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
-	p := serve(t, data)
+	p := startServer(t, data)
 	defer hold(t, data, p.url).Close()
 	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
@@ -247,7 +247,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 
 func TestTokenPrintsNothingElse(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
-	p := serve(t, data)
+	p := startServer(t, data)
 	defer p.end(t, os.Interrupt)
 	for args, audience := range map[string]string{"": "https://management.azure.com/", "https://vault.azure.net": "https://vault.azure.net"} {
 		flags := []string{"token", "--data", data}

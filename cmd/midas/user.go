@@ -9,22 +9,13 @@ import (
 
 	"github.com/google/uuid"
 
-	"midas"
-	"midas/internal/admin"
+	"midas/internal/client"
 )
 
 // administrator is the flag of the commands that speak to a running server as its administrator.
 type administrator struct{ dataFlag }
 
-func (a administrator) open() (*admin.Client, *midas.Client, error) {
-	client, err := midas.OpenClient(a.Data)
-	if err != nil {
-		return nil, nil, err
-	}
-	return &admin.Client{
-		Endpoint: client.Endpoint, SubscriptionID: client.SubscriptionID, HTTP: client.HTTP, Token: client.Token, NewID: uuid.NewString,
-	}, client, nil
-}
+func (a administrator) open() (*client.Client, error) { return client.Open(a.Data) }
 
 // printJSON prints what was made, for people and programs.
 func printJSON(to streams, v any) error {
@@ -79,15 +70,15 @@ func (userAddCommand) Help() string {
 
 // Run makes a user.
 func (c *userAddCommand) Run(ctx context.Context, to streams) error {
-	a, client, err := c.open()
+	admin, err := c.open()
 	if err != nil {
 		return err
 	}
 	display, _, _ := strings.Cut(c.Name, "@")
 	override(&display, c.DisplayName)
-	password := admin.NewPassword()
+	password := client.NewPassword()
 	override(&password, c.Password)
-	made, err := a.AddUser(ctx, qualify(c.Name, client), display, password)
+	made, err := admin.AddUser(ctx, qualify(c.Name, admin), display, password)
 	if err != nil {
 		return err
 	}
@@ -95,14 +86,14 @@ func (c *userAddCommand) Run(ctx context.Context, to streams) error {
 		password = "" // whoever has chosen it knows it
 	}
 	return printJSON(to, struct {
-		admin.User
+		client.User
 		Password string `json:"password,omitempty"`
 	}{made, password})
 }
 
 // qualify adds the domain of the administrator's own name.
-func qualify(name string, client *midas.Client) string {
-	_, domain, found := strings.Cut(client.UserName, "@")
+func qualify(name string, admin *client.Client) string {
+	_, domain, found := strings.Cut(admin.UserName, "@")
 	if strings.Contains(name, "@") || !found {
 		return name
 	}
@@ -122,15 +113,15 @@ Example:
 
 // Run lists the users.
 func (c *userListCommand) Run(ctx context.Context, to streams) error {
-	a, _, err := c.open()
+	admin, err := c.open()
 	if err != nil {
 		return err
 	}
-	all, err := a.Users(ctx)
+	all, err := admin.Users(ctx)
 	if err != nil {
 		return err
 	}
-	return table(to, all, func(u admin.User) []string { return []string{u.ID, u.UserPrincipalName, u.DisplayName} })
+	return table(to, all, func(u client.User) []string { return []string{u.ID, u.UserPrincipalName, u.DisplayName} })
 }
 
 type userPasswordCommand struct {
@@ -150,26 +141,26 @@ Example:
 
 // Run sets a password.
 func (c *userPasswordCommand) Run(ctx context.Context, to streams) error {
-	a, client, err := c.open()
+	admin, err := c.open()
 	if err != nil {
 		return err
 	}
 	if c.Password != "" {
-		return a.SetPassword(ctx, qualifyName(c.User, client), c.Password)
+		return admin.SetPassword(ctx, qualifyName(c.User, admin), c.Password)
 	}
-	password := admin.NewPassword()
-	if err := a.SetPassword(ctx, qualifyName(c.User, client), password); err != nil {
+	password := client.NewPassword()
+	if err := admin.SetPassword(ctx, qualifyName(c.User, admin), password); err != nil {
 		return err
 	}
 	return print(to, password+"\n")
 }
 
 // qualifyName is qualify for what may be an id.
-func qualifyName(user string, client *midas.Client) string {
+func qualifyName(user string, admin *client.Client) string {
 	if uuid.Validate(user) == nil {
 		return user
 	}
-	return qualify(user, client)
+	return qualify(user, admin)
 }
 
 type userDeleteCommand struct {
@@ -186,9 +177,9 @@ func (userDeleteCommand) Help() string {
 
 // Run ends a user.
 func (c *userDeleteCommand) Run(ctx context.Context) error {
-	a, client, err := c.open()
+	admin, err := c.open()
 	if err != nil {
 		return err
 	}
-	return a.DeleteUser(ctx, qualifyName(c.User, client))
+	return admin.DeleteUser(ctx, qualifyName(c.User, admin))
 }

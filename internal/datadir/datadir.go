@@ -26,7 +26,13 @@ const (
 	StoreDir   = "store"
 	SocketFile = "control.sock"
 	lockFile   = "lock"
+
+	// AzureCAFolder holds the files of the certificate authority for Azure's host names.
+	AzureCAFolder = "azure-ca"
 )
+
+// Socket is where the server of a folder listens for commands.
+func Socket(dir string) string { return filepath.Join(dir, SocketFile) }
 
 // ErrLocked says that another process owns the folder.
 var ErrLocked = errors.New("another midas is using it")

@@ -1,7 +1,8 @@
-package admin
+package client
 
 import (
 	"context"
+	"crypto/rand"
 	"net/http"
 	"net/url"
 	"strings"
@@ -51,3 +52,9 @@ func (c *Client) DeleteUser(ctx context.Context, user string) error {
 }
 
 func userPath(user string) string { return graphPath + "users/" + url.PathEscape(user) }
+
+// NewPassword makes a password that nobody can guess and no policy refuses.
+func NewPassword() string {
+	text := rand.Text()
+	return strings.ToLower(text[:10]) + "-" + text[10:20] + "-7"
+}

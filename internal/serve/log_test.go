@@ -1,4 +1,4 @@
-package midas
+package serve
 
 import (
 	"bytes"
@@ -34,7 +34,7 @@ func (p *paper) lines() int {
 func newPaper() (*slog.Logger, *lines, *paper) {
 	p := &paper{}
 	l := &lines{to: p}
-	return slog.New(prompt{LogConfig{}.handler(l), l}).With("a", 1).WithGroup("g"), l, p
+	return slog.New(prompt{newHandler(l, LogOptions{}), l}).With("a", 1).WithGroup("g"), l, p
 }
 
 func TestLinesAreWrittenTogetherSoon(t *testing.T) {

@@ -1,7 +1,6 @@
-package admin_test
+package client_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,24 +11,31 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"midas/internal/admin"
+	"midas/internal/client"
+	"midas/internal/datadir"
 )
 
-// client is the administrator of a made-up server. What the real one does with these requests is
-// tested with the commands in cmd/midas.
-func client(t *testing.T, handler http.HandlerFunc) *admin.Client {
+// administrator is the client of a made-up server, whose tokens tell what they are for. What the real one
+// does with these requests is tested with the commands in cmd/midas.
+func administrator(t *testing.T, handler http.HandlerFunc) *client.Client {
 	t.Helper()
-	server := httptest.NewServer(handler)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/tenant/oauth2/v2.0/token" {
+			handler(w, r)
+			return
+		}
+		fmt.Fprintf(w, `{"access_token":%q}`, "for "+strings.TrimSuffix(r.FormValue("scope"), "/.default"))
+	}))
 	t.Cleanup(server.Close)
-	return &admin.Client{
-		Endpoint: server.URL, SubscriptionID: "sub", HTTP: server.Client(), NewID: func() string { return "id" },
-		Token: func(_ context.Context, resource string) (string, error) { return "for " + resource, nil },
+	return &client.Client{
+		Admin: datadir.Admin{Endpoint: server.URL, TenantID: "tenant", SubscriptionID: "sub"},
+		HTTP:  server.Client(), NewID: func() string { return "id" },
 	}
 }
 
 func TestListsAreReadToTheirEnd(t *testing.T) {
 	var asked []string
-	c := client(t, func(w http.ResponseWriter, r *http.Request) {
+	c := administrator(t, func(w http.ResponseWriter, r *http.Request) {
 		asked = append(asked, r.URL.String()+" "+r.Header.Get("Authorization"))
 		if r.URL.RawQuery == "" {
 			fmt.Fprintf(w, `{"value":[{"id":"1","displayName":"a"}],"@odata.nextLink":"http://%s/v1.0/users?$skiptoken=x"}`, r.Host)
@@ -41,7 +47,7 @@ func TestListsAreReadToTheirEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]admin.User{{ID: "1", DisplayName: "a"}, {ID: "2", DisplayName: "b"}}, users); diff != "" {
+	if diff := cmp.Diff([]client.User{{ID: "1", DisplayName: "a"}, {ID: "2", DisplayName: "b"}}, users); diff != "" {
 		t.Error(diff)
 	}
 	want := []string{"/v1.0/users Bearer for https://graph.microsoft.com", "/v1.0/users?$skiptoken=x Bearer for https://graph.microsoft.com"}
@@ -54,7 +60,7 @@ func TestListsAreReadToTheirEnd(t *testing.T) {
 func TestListsDoNotLeaveTheServer(t *testing.T) {
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("another server was asked") }))
 	defer other.Close()
-	c := client(t, func(w http.ResponseWriter, _ *http.Request) {
+	c := administrator(t, func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintf(w, `{"value":[],"@odata.nextLink":"%s/v1.0/users"}`, other.URL)
 	})
 	if _, err := c.Users(t.Context()); err == nil || !strings.Contains(err.Error(), "another server") {
@@ -74,12 +80,12 @@ func TestRefusalsAreInTheServersWords(t *testing.T) {
 		"no JSON":   {502, "<html>", "the server answered 502 Bad Gateway", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := client(t, func(w http.ResponseWriter, _ *http.Request) {
+			a := administrator(t, func(w http.ResponseWriter, _ *http.Request) {
 				w.WriteHeader(c.status)
 				_, _ = io.WriteString(w, c.body)
 			})
 			err := a.DeleteUser(t.Context(), "alice@x")
-			if err == nil || !strings.Contains(err.Error(), c.want) || errors.Is(err, admin.ErrNotFound) != c.missing {
+			if err == nil || !strings.Contains(err.Error(), c.want) || errors.Is(err, client.ErrNotFound) != c.missing {
 				t.Error(err)
 			}
 		})
@@ -88,7 +94,7 @@ func TestRefusalsAreInTheServersWords(t *testing.T) {
 
 func TestNamesCannotChangeTheRequest(t *testing.T) {
 	var asked []string
-	c := client(t, func(w http.ResponseWriter, r *http.Request) {
+	c := administrator(t, func(w http.ResponseWriter, r *http.Request) {
 		asked = append(asked, r.Method+" "+r.URL.EscapedPath()+" "+r.URL.Query().Get("$filter"))
 		_, _ = io.WriteString(w, `{"value":[]}`)
 	})
@@ -104,7 +110,7 @@ func TestNamesCannotChangeTheRequest(t *testing.T) {
 }
 
 func TestPasswordsAreLongAndDifferent(t *testing.T) {
-	one, two := admin.NewPassword(), admin.NewPassword()
+	one, two := client.NewPassword(), client.NewPassword()
 	if one == two || len(one) < 20 {
 		t.Errorf("%q and %q", one, two)
 	}

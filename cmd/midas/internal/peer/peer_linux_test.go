@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"testing"
 
-	"midas/internal/peer"
+	"midas/cmd/midas/internal/peer"
 )
 
 // caller names the variable that makes this test binary connect to an address and say what it read.

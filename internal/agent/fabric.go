@@ -1,4 +1,4 @@
-package midas
+package agent
 
 import (
 	"crypto/ecdsa"
@@ -28,15 +28,15 @@ import (
 const fabricLife = 10 * 365 * 24 * time.Hour
 
 // fabricTLS is the TLS of a Service Fabric endpoint, and the thumbprint by which clients know it.
-func (a *Agent) fabricTLS() (*tls.Config, string, error) {
-	file := filepath.Join(a.cfg.State, fabricFile)
+func (s *Server) fabricTLS() (*tls.Config, string, error) {
+	file := filepath.Join(s.cfg.State, fabricFile)
 	var block []byte
 	err := fs.ErrNotExist
-	if a.cfg.enroll == nil {
+	if s.cfg.Enroll == nil {
 		block, err = os.ReadFile(file)
 	}
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !fabricValid(block, time.Now()) {
-		if block, err = fabricCertificate(time.Now()); err == nil && a.cfg.enroll == nil {
+		if block, err = fabricCertificate(time.Now()); err == nil && s.cfg.Enroll == nil {
 			err = atomicfile.Write(file, block, 0o600)
 		}
 	}

@@ -1,22 +1,27 @@
-package midas
+// Package client is the command line as a client of a server. It gets tokens from the token endpoint,
+// and asks Azure Resource Manager and Microsoft Graph with the administrator's token, as any other client
+// does, so everything that it does is authorized and logged in the same way.
+//
+// The credentials are those of a data folder (see datadir). The server of the folder is found by its
+// control socket, or else by the endpoint that the folder names.
+package client
 
 import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
+
+	"github.com/google/uuid"
 
 	"midas/internal/azure"
 	"midas/internal/control"
@@ -24,24 +29,18 @@ import (
 	"midas/internal/localca"
 )
 
-// Admin is where a server is and who its administrator is, as admin.json holds it.
-type Admin = datadir.Admin
-
-// Client is the administrator of a server, who trusts the server's own certificate authority and no
-// other.
+// Client is the administrator of a server. It trusts the server's own certificate authority and no other.
 type Client struct {
-	Admin
+	datadir.Admin
 	Data        string // the data folder, an absolute path
 	CAFile      string // ca.pem, an absolute path
 	AzureCAFile string // the ca.pem of the authority for Azure's host names
 	HTTP        *http.Client
+	NewID       func() string // a GUID, for the names of role assignments
 }
 
-// maxAnswer bounds what a Client reads.
-const maxAnswer = 1 << 20
-
-// OpenClient reads the credentials in a data folder. The server need not be running.
-func OpenClient(data string) (*Client, error) {
+// Open reads the credentials in a data folder. The server need not be running.
+func Open(data string) (*Client, error) {
 	admin, err := datadir.ReadAdmin(data)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("there is no %s in %s: start the server first (midas serve), or name its folder with --data", datadir.AdminFile, data)
@@ -54,7 +53,7 @@ func OpenClient(data string) (*Client, error) {
 	}
 	c := &Client{
 		Admin: admin, Data: data, CAFile: filepath.Join(data, localca.CertificateFile),
-		AzureCAFile: filepath.Join(data, azureCAFolder, localca.CertificateFile),
+		AzureCAFile: filepath.Join(data, datadir.AzureCAFolder, localca.CertificateFile), NewID: uuid.NewString,
 	}
 	roots, err := readRoots(c.CAFile)
 	if err != nil {
@@ -102,12 +101,12 @@ func (c *Client) Server(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("what answers at %s is not the server of %s: %w", address, c.Data, err)
 	}
-	_ = conn.Close() // it was only to see
+	_ = conn.Close() // the handshake was the check
 	return address, nil
 }
 
 func (c *Client) address(ctx context.Context) (string, error) {
-	running, err := control.Dial(ctx, socket(c.Data))
+	running, err := control.Dial(ctx, datadir.Socket(c.Data))
 	if err == nil {
 		return running.Address(ctx)
 	}
@@ -127,39 +126,4 @@ func (c *Client) EndpointAddress() (string, error) {
 		return net.JoinHostPort(u.Hostname(), port), nil
 	}
 	return net.JoinHostPort(u.Hostname(), "443"), nil
-}
-
-// Token asks the server for an access token for a resource, as any application does.
-func (c *Client) Token(ctx context.Context, resource string) (string, error) {
-	form := url.Values{
-		"grant_type":    {"client_credentials"},
-		"client_id":     {c.ClientID},
-		"client_secret": {string(c.ClientSecret)},
-		"scope":         {resource + "/.default"},
-	}
-	endpoint := c.Endpoint + "/" + c.TenantID + "/oauth2/v2.0/token"
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, strings.NewReader(form.Encode()))
-	if err != nil {
-		return "", fmt.Errorf("get token: %w", err)
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	resp, err := c.HTTP.Do(req)
-	if errors.Is(err, syscall.ECONNREFUSED) {
-		return "", fmt.Errorf("get token: no server answers at %s; is midas serve running?", c.Endpoint)
-	}
-	if err != nil {
-		return "", fmt.Errorf("get token: %w", err)
-	}
-	defer resp.Body.Close()
-	var answer struct {
-		AccessToken string `json:"access_token"`
-		Description string `json:"error_description"`
-	}
-	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(&answer); err != nil {
-		return "", fmt.Errorf("get token: the answer, %s, is not JSON: %w", resp.Status, err)
-	}
-	if resp.StatusCode != http.StatusOK || answer.AccessToken == "" {
-		return "", fmt.Errorf("get token: %s: %s", resp.Status, answer.Description)
-	}
-	return answer.AccessToken, nil
 }

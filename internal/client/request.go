@@ -1,13 +1,8 @@
-// Package admin carries out an administrator's commands at a server: users, groups, applications and
-// roles. It is a client of Microsoft Graph and Azure Resource Manager like any other, with the
-// administrator's own token, so nothing that it does is out of reach for other clients, and all of
-// it is authorized and logged as theirs is.
-package admin
+package client
 
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,7 +15,7 @@ import (
 // The resources that tokens are asked for.
 const (
 	graphResource = "https://graph.microsoft.com"
-	armResource   = "https://management.azure.com/"
+	armResource   = "https://management.azure.com"
 )
 
 // maxAnswer bounds what is read of an answer.
@@ -32,23 +27,37 @@ var ErrNotFound = errors.New("not found")
 // ErrAmbiguous says that a display name is that of several objects.
 var ErrAmbiguous = errors.New("the name is that of several; use the id")
 
-// Client is the administrator of a server. All fields must be set.
-type Client struct {
-	Endpoint       string // the server's own origin
-	SubscriptionID string
-	HTTP           *http.Client
-	Token          func(ctx context.Context, resource string) (string, error)
-	NewID          func() string
+// answer is what the server has answered.
+type answer struct {
+	code   int
+	status string // 404 Not Found
+	body   []byte
 }
 
-// call sends a request to Graph (paths under /v1.0/) or to ARM (all other paths), and reads the
-// answer into out unless that is nil.
+func (a answer) decode(out any) error { return json.Unmarshal(a.body, out) }
+
+// do sends a request and reads its answer.
+func (c *Client) do(req *http.Request) (answer, error) {
+	resp, err := c.HTTP.Do(req)
+	if err != nil {
+		return answer{}, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return answer{}, fmt.Errorf("read the server's answer: %w", err)
+	}
+	return answer{resp.StatusCode, resp.Status, body}, nil
+}
+
+// call sends a request to Graph (paths under /v1.0/) or to ARM (all other paths), with in as its JSON body
+// unless that is nil, and decodes the answer into out unless that is nil.
 func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
 	resource := armResource
 	if strings.HasPrefix(path, graphPath) {
 		resource = graphResource
 	}
-	raw, err := c.Token(ctx, resource)
+	token, err := c.Token(ctx, resource)
 	if err != nil {
 		return err
 	}
@@ -64,41 +73,35 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 	if err != nil {
 		return fmt.Errorf("ask the server: %w", err)
 	}
-	req.Header.Set("Authorization", "Bearer "+raw)
+	req.Header.Set("Authorization", "Bearer "+token)
 	if in != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	resp, err := c.HTTP.Do(req)
-	if err != nil {
+	got, err := c.do(req)
+	switch {
+	case err != nil:
 		return fmt.Errorf("ask the server: %w", err)
-	}
-	defer resp.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if err != nil {
-		return fmt.Errorf("read the server's answer: %w", err)
-	}
-	if resp.StatusCode >= http.StatusMultipleChoices {
-		return refusal(resp, answer)
-	}
-	if out == nil {
+	case got.code >= http.StatusMultipleChoices:
+		return got.refusal()
+	case out == nil:
 		return nil
 	}
-	if err := json.Unmarshal(answer, out); err != nil {
+	if err := got.decode(out); err != nil {
 		return fmt.Errorf("read the server's answer: %w", err)
 	}
 	return nil
 }
 
-// refusal words what the server has refused, in its own words.
-func refusal(resp *http.Response, answer []byte) error {
+// refusal is the error of an answer that is one, in the server's words.
+func (a answer) refusal() error {
 	var body struct {
 		Error struct{ Code, Message string }
 	}
-	if err := json.Unmarshal(answer, &body); err != nil || body.Error.Code == "" {
-		return fmt.Errorf("the server answered %s", resp.Status)
+	if err := a.decode(&body); err != nil || body.Error.Code == "" {
+		return fmt.Errorf("the server answered %s", a.status)
 	}
 	err := fmt.Errorf("%s: %s", body.Error.Code, body.Error.Message)
-	if resp.StatusCode == http.StatusNotFound {
+	if a.code == http.StatusNotFound {
 		return fmt.Errorf("%w: %w", ErrNotFound, err)
 	}
 	return err
@@ -147,9 +150,3 @@ func one[T any](ctx context.Context, c *Client, kind, path, property, value stri
 
 // literal is a string in a filter.
 func literal(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
-
-// NewPassword makes a password that nobody can guess and no policy refuses.
-func NewPassword() string {
-	text := rand.Text()
-	return strings.ToLower(text[:10]) + "-" + text[10:20] + "-7"
-}

@@ -1,4 +1,4 @@
-package midas
+package serve
 
 import (
 	"context"
@@ -8,9 +8,10 @@ import (
 	"syscall"
 )
 
-// listen opens the address of a setting. "localhost" is two addresses, because clients choose
-// either: where the port is free to choose, the second one follows the first.
-func listen(ctx context.Context, setting, address string) ([]net.Listener, error) {
+// Listen opens the address, HOST:PORT, of a setting, which errors name. "localhost" is two addresses,
+// 127.0.0.1 and ::1, because some clients use the one and some the other; with port 0 both get the same
+// free port.
+func Listen(ctx context.Context, setting, address string) ([]net.Listener, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", setting, err)
@@ -55,9 +56,9 @@ func closeAll(listeners []net.Listener) error {
 	return errors.Join(all...)
 }
 
-// authority is HOST:PORT under which clients on this machine reach a listener of that address.
-func authority(address string, l net.Listener) string {
-	host, _, _ := net.SplitHostPort(address) // it was listened on
+// Authority is HOST:PORT under which clients on this machine reach a listener of that address.
+func Authority(address string, l net.Listener) string {
+	host, _, _ := net.SplitHostPort(address) // Listen has checked it
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "localhost"
 	}

@@ -1,0 +1,188 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"midas/internal/api/httpx"
+	"midas/internal/api/metadata"
+	"midas/internal/host"
+	"midas/internal/serve"
+)
+
+// ServerConfig says how a Server runs. Log is required, and one of State and Enroll.
+type ServerConfig struct {
+	// State is the folder of a machine that EnrollMachine has enrolled.
+	State string
+
+	// Enroll gets a credential for a server that keeps nothing in a folder. See Config.
+	Enroll func(context.Context) (Credential, error)
+
+	// Endpoints are what is served. Default: the metadata service of an Azure machine, imds.
+	Endpoints []EndpointConfig
+
+	// Names are host names under which programs reach the endpoints, besides localhost and the
+	// addresses of this machine.
+	Names []string
+
+	// ArcFolder is where the challenges of the flavour arc are put. Clients insist on the default,
+	// /var/opt/azcmagent/tokens, which is made if it is not there.
+	ArcFolder string
+
+	// Listener wraps each listener, for example to limit its connections. Nil leaves them as they are.
+	Listener func(net.Listener) net.Listener
+
+	// HTTP says how requests are served. What it leaves out is filled in.
+	HTTP httpx.Options
+
+	Log *slog.Logger
+}
+
+// Variable is an environment variable.
+type Variable = metadata.Variable
+
+// Server serves the metadata endpoints of one resource: Open takes the listeners, Start serves them, and
+// Shutdown or Close ends it.
+type Server struct {
+	cfg       ServerConfig
+	agent     *Agent
+	secret    host.Secret // of the flavours that want one in a header
+	serving   []serve.Server
+	resources serve.Resources
+	urls      []string
+	env       []Variable
+	group     *errgroup.Group
+	ctx       context.Context // of all that runs; its cause is the first failure
+	stop      context.CancelFunc
+}
+
+// Open reads the host's credential, or gets ready to enroll, and opens the listeners. Requests wait
+// until Start.
+func Open(ctx context.Context, cfg ServerConfig) (_ *Server, err error) {
+	if cfg, err = cfg.withDefaults(); err != nil {
+		return nil, err
+	}
+	s := &Server{cfg: cfg}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.resources.Release())
+		}
+	}()
+	if err := s.openAgent(); err != nil {
+		return nil, err
+	}
+	for _, e := range cfg.Endpoints {
+		if err := s.add(ctx, e); err != nil {
+			return nil, err
+		}
+	}
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s.stop = stop
+	s.group, s.ctx = errgroup.WithContext(running)
+	return s, nil
+}
+
+func (c ServerConfig) withDefaults() (ServerConfig, error) {
+	if len(c.Endpoints) == 0 {
+		c.Endpoints = []EndpointConfig{{Flavour: string(metadata.FlavourIMDS)}}
+	}
+	if c.ArcFolder == "" {
+		c.ArcFolder = metadata.ArcFolder
+	}
+	if c.HTTP.Log == nil {
+		c.HTTP.Log = c.Log
+	}
+	if c.HTTP.Now == nil {
+		c.HTTP.Now = time.Now
+	}
+	if c.HTTP.NewID == nil {
+		c.HTTP.NewID = uuid.NewString
+	}
+	if c.Listener == nil {
+		c.Listener = func(l net.Listener) net.Listener { return l }
+	}
+	var err error
+	if c.HTTP.Metrics == nil {
+		c.HTTP.Metrics, err = httpx.NewMetrics(prometheus.NewRegistry())
+	}
+	return c, err
+}
+
+// openAgent reads the host's credential and the secret that some flavours have.
+func (s *Server) openAgent() (err error) {
+	cfg := Config{Enroll: s.cfg.Enroll, Now: time.Now, Log: s.cfg.Log}
+	if s.cfg.Enroll != nil {
+		s.secret, err = newSecret()
+	} else {
+		file := filepath.Join(s.cfg.State, credentialFile)
+		cfg.Credential, err = ReadCredential(file)
+		if errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("this machine is not enrolled: there is no %s; run \"midas agent enroll\" first", file)
+		}
+		cfg.Save = func(c Credential) error { return c.Write(file) }
+		if err == nil {
+			s.secret, err = readSecret(s.cfg.State)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	s.agent, err = New(cfg)
+	return err
+}
+
+// Start serves until Shutdown or Close, or until something fails. It is called once.
+func (s *Server) Start() {
+	s.group.Go(func() error { return s.agent.Run(s.ctx) })
+	for _, e := range s.serving {
+		e.Start(s.group)
+	}
+}
+
+// Environment has the programs of this host choose the server's endpoints.
+func (s *Server) Environment() []Variable { return s.env }
+
+// URLs are where the endpoints are, in the order of ServerConfig.
+func (s *Server) URLs() []string { return s.urls }
+
+// Done is closed when the server has failed or has ended. Err then says which.
+func (s *Server) Done() <-chan struct{} { return s.ctx.Done() }
+
+// Err is why the server has failed; nil after Shutdown or Close, and while it runs.
+func (s *Server) Err() error {
+	if err := context.Cause(s.ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// Shutdown takes no more connections, answers the requests in flight until ctx ends, and then closes the
+// server.
+func (s *Server) Shutdown(ctx context.Context) error {
+	var errs []error
+	for _, e := range s.serving {
+		errs = append(errs, e.Shutdown(ctx))
+	}
+	return errors.Join(append(errs, s.Close())...)
+}
+
+// Close ends the server at once. A second call does nothing.
+func (s *Server) Close() error {
+	var errs []error
+	for _, e := range s.serving {
+		errs = append(errs, e.Server.Close())
+	}
+	s.stop()
+	_ = s.group.Wait() // Err gives its error
+	return errors.Join(append(errs, s.resources.Release())...)
+}

@@ -1,0 +1,46 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"syscall"
+)
+
+// Token asks the server for an access token for a resource, such as https://vault.azure.net, as any
+// application does.
+func (c *Client) Token(ctx context.Context, resource string) (string, error) {
+	form := url.Values{
+		"grant_type":    {"client_credentials"},
+		"client_id":     {c.ClientID},
+		"client_secret": {string(c.ClientSecret)},
+		"scope":         {resource + "/.default"},
+	}
+	endpoint := c.Endpoint + "/" + c.TenantID + "/oauth2/v2.0/token"
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, strings.NewReader(form.Encode()))
+	if err != nil {
+		return "", fmt.Errorf("get token: %w", err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	answer, err := c.do(req)
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return "", fmt.Errorf("get token: no server answers at %s; is midas serve running?", c.Endpoint)
+	}
+	if err != nil {
+		return "", fmt.Errorf("get token: %w", err)
+	}
+	var body struct {
+		AccessToken string `json:"access_token"`
+		Description string `json:"error_description"`
+	}
+	if err := answer.decode(&body); err != nil {
+		return "", fmt.Errorf("get token: the answer, %s, is not JSON: %w", answer.status, err)
+	}
+	if answer.code != http.StatusOK || body.AccessToken == "" {
+		return "", fmt.Errorf("get token: %s: %s", answer.status, body.Description)
+	}
+	return body.AccessToken, nil
+}

@@ -1,0 +1,37 @@
+package serve
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Server is an http.Server with its listeners.
+type Server struct {
+	*http.Server
+	Listeners []net.Listener
+	TLS       bool // Server.TLSConfig holds the certificate
+}
+
+// Start serves each listener in a goroutine of the group. A listener that fails fails the group;
+// Shutdown and Close are not failures.
+func (s Server) Start(group *errgroup.Group) {
+	for _, l := range s.Listeners {
+		group.Go(func() error { return s.serve(l) })
+	}
+}
+
+func (s Server) serve(l net.Listener) (err error) {
+	if s.TLS {
+		err = s.ServeTLS(l, "", "")
+	} else {
+		err = s.Serve(l)
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("serve %s: %w", l.Addr(), err)
+}
