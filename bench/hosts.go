@@ -17,7 +17,7 @@ import (
 
 // What a host carries, and of how many identities.
 const (
-	carried       = 3
+	assigned      = 3
 	poolOf        = 1000
 	hostsMeasured = 16 // as many as connections
 	hostRequests  = 5000
@@ -71,7 +71,7 @@ func (b *bench) machines(name string, n int) (*target, error) {
 		return send("PUT", t.machine(i), t.bearer, "application/json", `{"location":"eastus",`+t.block(i)+`}`)
 	})
 	if err == nil {
-		fmt.Printf("| PUT of machines with %d identities each, %d of them | %.0f/s | | |\n", carried, n, made.perSecond)
+		fmt.Printf("| PUT of machines with %d identities each, %d of them | %.0f/s | | |\n", assigned, n, made.perSecond)
 	}
 	return t, err
 }
@@ -83,7 +83,7 @@ func (t *target) machine(i int) string {
 // block is the identity block of the i-th machine.
 func (t *target) block(i int) string {
 	var users []string
-	for k := range carried {
+	for k := range assigned {
 		id, _, _ := strings.Cut(t.identity(fmt.Sprintf("id%d", (i+k)%poolOf)), "?")
 		users = append(users, fmt.Sprintf("%q:{}", id))
 	}

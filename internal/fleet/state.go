@@ -38,7 +38,7 @@ func (f *Fleet) State(ctx context.Context, h Host) (host.State, error) {
 
 // principals are all that a workload on the resource may be now.
 func (f *Fleet) principals(ctx context.Context, id arm.ID) ([]host.Principal, error) {
-	block, err := f.Identities.ResourceIdentity(ctx, carrier(id))
+	block, err := f.Identities.ResourceIdentity(ctx, identityResource(id))
 	if err != nil {
 		return nil, err
 	}
@@ -71,8 +71,9 @@ func PrincipalOf(p identity.Principal) host.Principal {
 	}
 }
 
-// carrier is where a resource's identities are: a scale set's machines have those of the set.
-func carrier(id arm.ID) arm.ID {
+// identityResource returns the resource that has the identities of a host: for a machine of a scale set, the
+// scale set.
+func identityResource(id arm.ID) arm.ID {
 	if id.Type().Is(identity.ScaleSetInstance) {
 		return id.Parent()
 	}

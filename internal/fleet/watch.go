@@ -23,7 +23,7 @@ type watchers struct {
 // not. Whoever watches first and looks then, misses nothing. The function ends it.
 func (f *Fleet) Watch(id arm.ID) (changed <-chan struct{}, end func()) {
 	keys := []string{id.Key()}
-	if c := carrier(id); c.Key() != id.Key() {
+	if c := identityResource(id); c.Key() != id.Key() {
 		keys = append(keys, c.Key())
 	}
 	ch := make(chan struct{}, 1)

@@ -12,7 +12,7 @@ func BenchmarkWorkload(b *testing.B) {
 	s := newService(b)
 	apps := []string{put(b, s, app+"1").ID.String(), put(b, s, app+"2").ID.String()}
 	for i := range 10_000 {
-		carry(b, s, fmt.Sprint(vm, i), assign(identity.Both, apps...))
+		putResource(b, s, fmt.Sprint(vm, i), assign(identity.Both, apps...))
 	}
 	host := id(b, vm+"77")
 	b.ReportAllocs()
@@ -28,12 +28,12 @@ func BenchmarkAssign(b *testing.B) {
 	s := newService(b)
 	apps := []string{put(b, s, app+"1").ID.String(), put(b, s, app+"2").ID.String()}
 	for i := range 10_000 {
-		carry(b, s, fmt.Sprint(vm, i), assign(identity.Both, apps...))
+		putResource(b, s, fmt.Sprint(vm, i), assign(identity.Both, apps...))
 	}
 	b.ReportAllocs()
 	n := 0
 	for b.Loop() {
 		n++
-		carry(b, s, fmt.Sprint(vm, "x", n), assign(identity.Both, apps...))
+		putResource(b, s, fmt.Sprint(vm, "x", n), assign(identity.Both, apps...))
 	}
 }

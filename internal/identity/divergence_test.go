@@ -39,8 +39,8 @@ func TestRestrictionsToATypeAllowWhatIsNestedInIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	carry(t, s, vm, identity.IdentityChange{})
-	carry(t, s, vm+"/extensions/e", assign(identity.UserAssigned, app))
-	_, err = tryCarry(t, s, group+"/providers/Microsoft.Compute/virtualMachinesToo/v", assign(identity.UserAssigned, app))
+	putResource(t, s, vm, identity.IdentityChange{})
+	putResource(t, s, vm+"/extensions/e", assign(identity.UserAssigned, app))
+	_, err = tryPutResource(t, s, group+"/providers/Microsoft.Compute/virtualMachinesToo/v", assign(identity.UserAssigned, app))
 	wantCode(t, err, "FailedIdentityOperation")
 }

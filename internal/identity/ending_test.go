@@ -65,7 +65,7 @@ func endings(t *testing.T, s *identity.Service) map[string]func() (principal str
 		}
 	}
 	system := func(path string) string {
-		return carry(t, s, path, identity.IdentityChange{Type: identity.SystemAssigned}).Identity.PrincipalID
+		return putResource(t, s, path, identity.IdentityChange{Type: identity.SystemAssigned}).Identity.PrincipalID
 	}
 	return map[string]func() (string, func() error){
 		"user-assigned":  func() (string, func() error) { return put(t, s, app).PrincipalID, del(app) },
@@ -73,13 +73,13 @@ func endings(t *testing.T, s *identity.Service) map[string]func() (principal str
 		"what is nested": func() (string, func() error) { system(vm); return system(vm + "/extensions/e"), del(vm) },
 		"type None": func() (string, func() error) {
 			return system(vm), func() error {
-				_, err := tryCarry(t, s, vm, identity.IdentityChange{Merge: true, Type: identity.None})
+				_, err := tryPutResource(t, s, vm, identity.IdentityChange{Merge: true, Type: identity.None})
 				return err
 			}
 		},
 		"a PUT without identity": func() (string, func() error) {
 			return system(vm), func() error {
-				_, err := tryCarry(t, s, vm, identity.IdentityChange{})
+				_, err := tryPutResource(t, s, vm, identity.IdentityChange{})
 				return err
 			}
 		},
@@ -169,7 +169,7 @@ func TestDeletingTheGroupOfManyAdministrators(t *testing.T) {
 		human(t, s, "99999999-0000-4000-8000-000000000001")
 		for i := range 20 {
 			for _, oid := range []string{
-				put(t, s, fmt.Sprint(app, i)).PrincipalID, carry(t, s, fmt.Sprint(vm, i), identity.IdentityChange{Type: identity.SystemAssigned}).Identity.PrincipalID,
+				put(t, s, fmt.Sprint(app, i)).PrincipalID, putResource(t, s, fmt.Sprint(vm, i), identity.IdentityChange{Type: identity.SystemAssigned}).Identity.PrincipalID,
 			} {
 				if err := makeAdmin(t, s, oid); err != nil {
 					t.Fatal(err)
@@ -198,7 +198,7 @@ func TestDeletingTheGroupOfManyAdministrators(t *testing.T) {
 func TestARMAndGraphAtOnceLeaveOneAdministrator(t *testing.T) {
 	for range 5 {
 		s := administrated(t)
-		oids := []string{put(t, s, app).PrincipalID, carry(t, s, vm, identity.IdentityChange{Type: identity.SystemAssigned}).Identity.PrincipalID}
+		oids := []string{put(t, s, app).PrincipalID, putResource(t, s, vm, identity.IdentityChange{Type: identity.SystemAssigned}).Identity.PrincipalID}
 		for _, oid := range oids {
 			if err := makeAdmin(t, s, oid); err != nil {
 				t.Fatal(err)

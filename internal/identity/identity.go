@@ -193,7 +193,7 @@ func (s *Service) write(tx store.Tx, rec resource.Record, created bool, change C
 			return was, is, err
 		}
 	}
-	rec.Tags, rec.Changed, rec.Revision = is.Tags, now, 0 // what is changed is of no revision yet
+	rec.Tags, rec.Changed, rec.Revision = is.Tags, now, 0 // the store assigns the new revision
 	if rec.Properties, err = json.Marshal(is.Properties); err != nil {
 		return was, is, fmt.Errorf("encode identity %s: %w", rec.ID, err)
 	}

@@ -33,8 +33,8 @@ type IdentityChange struct {
 func (a IdentityChange) system() bool { return a.Type == SystemAssigned || a.Type == Both }
 func (a IdentityChange) user() bool   { return a.Type == UserAssigned || a.Type == Both }
 
-// carrier is the resource whose identities are changed, within one transaction.
-type carrier struct {
+// target is the resource whose identities one transaction changes.
+type target struct {
 	id  arm.ID // as the record spells it
 	rec resource.Record
 }
@@ -42,7 +42,7 @@ type carrier struct {
 // applyIdentityChange changes the identities of a resource and returns the old and the new ones. It checks
 // everything before it writes anything. Every identity that the request assigns must exist. The
 // transaction reads each of them, so it is retried if one is deleted at the same time.
-func (s *Service) applyIdentityChange(ctx context.Context, tx store.Tx, c carrier, a IdentityChange) (was, is ManagedServiceIdentity, err error) {
+func (s *Service) applyIdentityChange(ctx context.Context, tx store.Tx, c target, a IdentityChange) (was, is ManagedServiceIdentity, err error) {
 	was, err = s.resourceIdentity(tx, c.id)
 	if err != nil || a.Keep {
 		return was, was, err
@@ -144,7 +144,7 @@ func (m ManagedServiceIdentity) merged(a IdentityChange, assign, remove []arm.ID
 
 // settleSystemAssigned creates or deletes the system-assigned principal as Type says, and completes the
 // identity.
-func (s *Service) settleSystemAssigned(tx store.Tx, c carrier, a IdentityChange, is ManagedServiceIdentity) (ManagedServiceIdentity, error) {
+func (s *Service) settleSystemAssigned(tx store.Tx, c target, a IdentityChange, is ManagedServiceIdentity) (ManagedServiceIdentity, error) {
 	switch {
 	case a.system() && is.PrincipalID == "":
 		is.PrincipalID, is.ClientID = s.NewID(), s.NewID()

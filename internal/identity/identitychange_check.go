@@ -12,7 +12,7 @@ import (
 
 // parse parses the ids of a change. As in Azure, a text that is not an id and an id that is not that of a
 // user-assigned identity have different errors.
-func (a IdentityChange) parse(c carrier) (assign, remove []arm.ID, err error) {
+func (a IdentityChange) parse(c target) (assign, remove []arm.ID, err error) {
 	if len(a.Assign) > 0 && !a.user() {
 		return nil, nil, errOperation(c, "The request format was unexpected, a non-UserAssigned identity type should not contain: userAssignedIdentities")
 	}
@@ -77,7 +77,7 @@ func (a IdentityChange) errWrong(ids []string) *arm.Error {
 
 // missing refuses identities that do not exist. The error for an identity of another tenant is the same,
 // so that a caller cannot find out whether it exists.
-func missing(c carrier, assign []arm.ID, named map[string]*Identity) error {
+func missing(c target, assign []arm.ID, named map[string]*Identity) error {
 	for _, id := range assign {
 		if found := named[id.Key()]; found == nil || found.TenantID != c.rec.TenantID {
 			return errOperation(c, fmt.Sprintf("Resource '%s' was not found.", wireSpelling(id)))
@@ -87,7 +87,7 @@ func missing(c carrier, assign []arm.ID, named map[string]*Identity) error {
 }
 
 // checkAssignable applies the isolation scope and the assignment restrictions of the identities.
-func checkAssignable(c carrier, fresh []arm.ID, named map[string]*Identity) error {
+func checkAssignable(c target, fresh []arm.ID, named map[string]*Identity) error {
 	if err := missing(c, fresh, named); err != nil {
 		return err
 	}
@@ -119,7 +119,7 @@ func (r *Restrictions) allows(typ arm.Type) bool {
 }
 
 // checkIdentity refuses the type UserAssigned without an identity, and too many identities.
-func checkIdentity(c carrier, a IdentityChange, is ManagedServiceIdentity) error {
+func checkIdentity(c target, a IdentityChange, is ManagedServiceIdentity) error {
 	switch {
 	case a.user() && len(is.references) == 0:
 		return errOperation(c, "The request format was unexpected, a UserAssigned identity type should contain: userAssignedIdentities")
@@ -129,13 +129,13 @@ func checkIdentity(c carrier, a IdentityChange, is ManagedServiceIdentity) error
 	return nil
 }
 
-func errTooMany(c carrier) *arm.Error {
+func errTooMany(c target) *arm.Error {
 	return errOperation(c, fmt.Sprintf("The number of user assigned identities of one resource cannot exceed %d.", MaxAssigned))
 }
 
 // errOperation wraps an error of Microsoft.ManagedIdentity as ARM does when another resource provider
 // assigns an identity.
-func errOperation(c carrier, message string) *arm.Error {
+func errOperation(c target, message string) *arm.Error {
 	var inner bytes.Buffer
 	encoder := json.NewEncoder(&inner)
 	encoder.SetEscapeHTML(false)

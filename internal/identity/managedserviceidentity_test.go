@@ -23,22 +23,22 @@ const vm = group + "/providers/Microsoft.Compute/virtualMachines/vm"
 func TestAWorkloadIsWhoItsResourceCarries(t *testing.T) {
 	s := newService(t)
 	a, b := put(t, s, app+"1"), put(t, s, app+"2")
-	carry(t, s, vm, identity.IdentityChange{})
+	putResource(t, s, vm, identity.IdentityChange{})
 	wantWorkload(t, s, vm, identity.Selector{}, "", identity.ErrNone)
 	wantWorkload(t, s, vm+"x", identity.Selector{}, "", errors.New("ResourceNotFound"))
 
-	carry(t, s, vm, assign(identity.UserAssigned, app+"1"))
+	putResource(t, s, vm, assign(identity.UserAssigned, app+"1"))
 	wantWorkload(t, s, vm, identity.Selector{}, a.PrincipalID, nil)
 	wantWorkload(t, s, vm, identity.Selector{ClientID: b.ClientID}, "", identity.ErrNotAssigned)
 
-	carry(t, s, vm, assign(identity.UserAssigned, app+"1", app+"2"))
+	putResource(t, s, vm, assign(identity.UserAssigned, app+"1", app+"2"))
 	wantWorkload(t, s, vm, identity.Selector{}, "", identity.ErrSeveral)
 	wantWorkload(t, s, vm, identity.Selector{ClientID: strings.ToUpper(b.ClientID)}, b.PrincipalID, nil)
 	wantWorkload(t, s, vm, identity.Selector{ObjectID: a.PrincipalID}, a.PrincipalID, nil)
 	wantWorkload(t, s, vm, identity.Selector{ResourceID: strings.ToUpper(app + "2")}, b.PrincipalID, nil)
 	wantWorkload(t, s, vm, identity.Selector{ResourceID: "app2"}, "", identity.ErrNotAssigned)
 
-	both := carry(t, s, vm, assign(identity.Both, app+"1", app+"2"))
+	both := putResource(t, s, vm, assign(identity.Both, app+"1", app+"2"))
 	wantWorkload(t, s, vm, identity.Selector{}, both.Identity.PrincipalID, nil)
 	wantWorkload(t, s, vm, identity.Selector{ClientID: both.Identity.ClientID}, both.Identity.PrincipalID, nil)
 	p, err := s.Workload(t.Context(), id(t, vm), identity.Selector{})
@@ -51,16 +51,16 @@ func TestAWorkloadIsWhoItsResourceCarries(t *testing.T) {
 func TestAScaleSetsMachinesAreTheScaleSet(t *testing.T) {
 	s := newService(t)
 	set := group + "/providers/Microsoft.Compute/virtualMachineScaleSets/set"
-	carried := carry(t, s, set, identity.IdentityChange{Type: identity.SystemAssigned})
+	scaleSet := putResource(t, s, set, identity.IdentityChange{Type: identity.SystemAssigned})
 	wantWorkload(t, s, set+"/virtualMachines/0", identity.Selector{}, "", errors.New("ResourceNotFound"))
-	carry(t, s, set+"/virtualMachines/0", identity.IdentityChange{})
-	wantWorkload(t, s, set+"/virtualMachines/0", identity.Selector{}, carried.Identity.PrincipalID, nil)
+	putResource(t, s, set+"/virtualMachines/0", identity.IdentityChange{})
+	wantWorkload(t, s, set+"/virtualMachines/0", identity.Selector{}, scaleSet.Identity.PrincipalID, nil)
 }
 
 func TestADeletedIdentityIsReferredToInVain(t *testing.T) {
 	s := newService(t)
 	put(t, s, app)
-	carry(t, s, vm, assign(identity.UserAssigned, app))
+	putResource(t, s, vm, assign(identity.UserAssigned, app))
 	remove(t, s, app, true)
 	wantWorkload(t, s, vm, identity.Selector{}, "", identity.ErrNotAssigned)
 	if b, err := s.ResourceIdentity(t.Context(), id(t, vm)); err != nil || len(b.UserAssigned) != 1 {
@@ -72,7 +72,7 @@ func TestADeletedIdentityIsReferredToInVain(t *testing.T) {
 	if users, total, err := s.Associated(t.Context(), id(t, app), identity.AssociatedQuery{Limit: 10}); err != nil || total != 0 {
 		t.Errorf("the new identity has the users of the old one: %v, %v", users, err)
 	}
-	carry(t, s, vm, assign(identity.UserAssigned, app)) // it is assigned anew
+	putResource(t, s, vm, assign(identity.UserAssigned, app)) // it is assigned anew
 	wantWorkload(t, s, vm, identity.Selector{}, again.PrincipalID, nil)
 }
 
@@ -80,8 +80,8 @@ func TestASystemIdentityLivesAndDiesWithItsResource(t *testing.T) {
 	s := newService(t)
 	seen := map[string]bool{}
 	for range 3 {
-		first := carry(t, s, vm, identity.IdentityChange{Type: identity.SystemAssigned}).Identity
-		if again := carry(t, s, vm, identity.IdentityChange{Type: identity.SystemAssigned}).Identity; again.PrincipalID != first.PrincipalID {
+		first := putResource(t, s, vm, identity.IdentityChange{Type: identity.SystemAssigned}).Identity
+		if again := putResource(t, s, vm, identity.IdentityChange{Type: identity.SystemAssigned}).Identity; again.PrincipalID != first.PrincipalID {
 			t.Error("a second PUT made another principal")
 		}
 		sp, err := principal(t, s, first.PrincipalID)
@@ -89,11 +89,11 @@ func TestASystemIdentityLivesAndDiesWithItsResource(t *testing.T) {
 			!cmp.Equal(sp.AlternativeNames, []string{"isExplicit=False", vm}) {
 			t.Errorf("%+v, %v", sp, err)
 		}
-		off := carry(t, s, vm, identity.IdentityChange{Merge: true, Type: identity.None}).Identity
+		off := putResource(t, s, vm, identity.IdentityChange{Merge: true, Type: identity.None}).Identity
 		if _, err := principal(t, s, first.PrincipalID); !errors.Is(err, store.ErrNotFound) || off.PrincipalID != "" {
 			t.Errorf("the principal is left: %v", err)
 		}
-		last := carry(t, s, vm, identity.IdentityChange{Type: identity.SystemAssigned}).Identity
+		last := putResource(t, s, vm, identity.IdentityChange{Type: identity.SystemAssigned}).Identity
 		if _, err := s.Resources.Delete(t.Context(), activity.Event{}, id(t, vm)); err != nil {
 			t.Fatal(err)
 		}
@@ -137,8 +137,8 @@ func TestDeletingAGroupDeletesTheIdentitiesOfItsResources(t *testing.T) {
 			ids = append(ids, put(t, s, fmt.Sprintf("%s%02d", app, i)).ID.String())
 		}
 		for i := range 12 {
-			carry(t, s, fmt.Sprintf("%s%d", vm, i), assign(identity.Both, ids...))
-			carry(t, s, fmt.Sprintf("%s%d/extensions/e", vm, i), identity.IdentityChange{})
+			putResource(t, s, fmt.Sprintf("%s%d", vm, i), assign(identity.Both, ids...))
+			putResource(t, s, fmt.Sprintf("%s%d/extensions/e", vm, i), identity.IdentityChange{})
 		}
 		if _, err := s.Resources.DeleteGroup(t.Context(), activity.Event{}, id(t, group)); err != nil {
 			t.Fatal(err)
@@ -174,14 +174,14 @@ func TestAResourceHasSoManyIdentitiesAndNoMore(t *testing.T) {
 		first = append(first, put(t, s, fmt.Sprintf("%sa%02d", app, i)).ID.String())
 		second = append(second, put(t, s, fmt.Sprintf("%sb%02d", app, i)).ID.String())
 	}
-	carry(t, s, vm, assign(identity.Both, first...))
-	got := carry(t, s, vm, assign(identity.Both, second...)) // all of them others: the largest transaction
+	putResource(t, s, vm, assign(identity.Both, first...))
+	got := putResource(t, s, vm, assign(identity.Both, second...)) // all of them others: the largest transaction
 	if diff := cmp.Diff(second, got.Identity.UserAssigned); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 	more := assign(identity.Both, first[0])
 	more.Merge = true
-	_, err := tryCarry(t, s, vm, more)
+	_, err := tryPutResource(t, s, vm, more)
 	wantCode(t, err, "FailedIdentityOperation")
 }
 
@@ -193,7 +193,7 @@ func TestAssigningMeetsDeleting(t *testing.T) {
 		machine := fmt.Sprintf("%s%d", vm, round)
 		var both sync.WaitGroup
 		var failed error
-		both.Go(func() { _, failed = tryCarry(t, s, machine, assign(identity.UserAssigned, app)) })
+		both.Go(func() { _, failed = tryPutResource(t, s, machine, assign(identity.UserAssigned, app)) })
 		both.Go(func() { remove(t, s, app, true) })
 		both.Wait()
 		_, err := s.Resources.Find(t.Context(), id(t, machine))
@@ -217,12 +217,12 @@ func TestAssigningMeetsDeletingTheResource(t *testing.T) {
 	s := newService(t)
 	put(t, s, app)
 	for range 20 {
-		carry(t, s, vm, identity.IdentityChange{})
+		putResource(t, s, vm, identity.IdentityChange{})
 		var both sync.WaitGroup
 		both.Go(func() {
 			w := write(t, vm, assign(identity.Both, app))
 			w.Exists = true
-			if _, _, err := s.WriteCarrier(context.Background(), activity.Event{}, w); err != nil && !resource.IsMissing(err) {
+			if _, _, err := s.WriteResource(context.Background(), activity.Event{}, w); err != nil && !resource.IsMissing(err) {
 				wantCode(t, err, "ResourceBeingDeleted")
 			}
 		})
@@ -251,17 +251,17 @@ func TestRestrictionsHoldForOldAndNewAssignments(t *testing.T) {
 		t.Fatal(err)
 	}
 	site := group + "/providers/Microsoft.Web/sites/s"
-	_, err := tryCarry(t, s, site, assign(identity.UserAssigned, app))
+	_, err := tryPutResource(t, s, site, assign(identity.UserAssigned, app))
 	wantCode(t, err, "FailedIdentityOperation")
 	set := group + "/providers/Microsoft.Compute/virtualMachineScaleSets/s"
-	_, err = tryCarry(t, s, set, assign(identity.UserAssigned, app))
+	_, err = tryPutResource(t, s, set, assign(identity.UserAssigned, app))
 	wantCode(t, err, "FailedIdentityOperation")
-	carry(t, s, vm, assign(identity.UserAssigned, app))
+	putResource(t, s, vm, assign(identity.UserAssigned, app))
 	wantCode(t, restrict("Microsoft.Storage"), "BadRequest")
 	if err := restrict("Microsoft.Compute"); err != nil {
 		t.Error(err)
 	}
-	carry(t, s, vm, identity.IdentityChange{})
+	putResource(t, s, vm, identity.IdentityChange{})
 	if err := restrict("Microsoft.Storage"); err != nil {
 		t.Error(err)
 	}
@@ -275,7 +275,7 @@ func TestRestrictingMeetsAssigning(t *testing.T) {
 		put(t, s, name)
 		site := fmt.Sprintf("%s/providers/Microsoft.Web/sites/s%d", group, round)
 		var both sync.WaitGroup
-		both.Go(func() { _, _ = tryCarry(t, s, site, assign(identity.UserAssigned, name)) })
+		both.Go(func() { _, _ = tryPutResource(t, s, site, assign(identity.UserAssigned, name)) })
 		both.Go(func() {
 			_, _, _ = s.Put(context.Background(), activity.Event{}, id(t, name), func(i identity.Identity) (identity.Identity, error) {
 				i.Restrictions = &identity.Restrictions{Providers: []string{"Microsoft.Compute"}}
@@ -312,15 +312,15 @@ func write(t testing.TB, path string, a identity.IdentityChange) identity.Write 
 	}
 }
 
-func tryCarry(t testing.TB, s *identity.Service, path string, a identity.IdentityChange) (identity.Carrier, error) {
+func tryPutResource(t testing.TB, s *identity.Service, path string, a identity.IdentityChange) (identity.Resource, error) {
 	t.Helper()
-	got, _, err := s.WriteCarrier(context.Background(), activity.Event{}, write(t, path, a))
+	got, _, err := s.WriteResource(context.Background(), activity.Event{}, write(t, path, a))
 	return got, err
 }
 
-func carry(t testing.TB, s *identity.Service, path string, a identity.IdentityChange) identity.Carrier {
+func putResource(t testing.TB, s *identity.Service, path string, a identity.IdentityChange) identity.Resource {
 	t.Helper()
-	got, err := tryCarry(t, s, path, a)
+	got, err := tryPutResource(t, s, path, a)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,7 +28,7 @@ func TestTheNextStartConfirmsRestrictions(t *testing.T) {
 		working := s.Store
 		_, _, err := s.Put(t.Context(), activity.Event{}, id(t, app), func(i identity.Identity) (identity.Identity, error) {
 			if s.Store == working {
-				carry(t, s, group+"/providers/Microsoft.Web/sites/s", assign(identity.UserAssigned, app))
+				putResource(t, s, group+"/providers/Microsoft.Web/sites/s", assign(identity.UserAssigned, app))
 				s.Store = ended{working}
 			}
 			i.Restrictions = &identity.Restrictions{Providers: []string{"Microsoft.Compute"}}

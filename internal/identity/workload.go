@@ -39,11 +39,11 @@ type Principal struct {
 // A resource that does not exist is ARM's not-found error.
 func (s *Service) Workload(ctx context.Context, id arm.ID, sel Selector) (p Principal, err error) {
 	err = s.Store.View(ctx, func(tx store.Tx) error {
-		carrier, err := s.Resources.Get(tx, id)
+		rec, err := s.Resources.Get(tx, id)
 		if err != nil {
 			return err
 		}
-		if carrier.Type.Is(ScaleSetInstance) {
+		if rec.Type.Is(ScaleSetInstance) {
 			id = id.Parent()
 		}
 		b, err := s.resourceIdentity(tx, id)
@@ -54,12 +54,12 @@ func (s *Service) Workload(ctx context.Context, id arm.ID, sel Selector) (p Prin
 		if err != nil {
 			return err
 		}
-		status, err := s.Directory.TokenStatus(tx, carrier.TenantID, chosen)
+		status, err := s.Directory.TokenStatus(tx, rec.TenantID, chosen)
 		if errors.Is(err, directory.ErrNotFound) || err == nil && !status.Enabled {
 			return fmt.Errorf("%w any more: its principal is gone or disabled", ErrNotAssigned)
 		}
 		p = Principal{
-			TenantID: carrier.TenantID, ObjectID: chosen, ClientID: status.ClientID,
+			TenantID: rec.TenantID, ObjectID: chosen, ClientID: status.ClientID,
 			ResourceID: status.ResourceID, ValidFrom: status.ValidFrom,
 		}
 		return err

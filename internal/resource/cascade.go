@@ -17,7 +17,7 @@ const (
 	// deletes; the rest is for what it reads and marks.
 	cascadeStep = store.MaxOperations - 8
 	ownerCost   = 8 // what the Owner of a type may use
-	// principalCost is what ends a system-assigned principal's roles, beside what Carried counts.
+	// principalCost is what ends a system-assigned principal's roles, beside what IdentityKeys counts.
 	principalCost = 4
 	sweepEvery    = 5 * time.Minute // between two looks for forgotten and expired operations
 )
@@ -25,8 +25,8 @@ const (
 // cost is how many store operations the end of a record takes: its own two keys, what the Owner of
 // its type uses, and the keys of its identity.
 func (s *Service) cost(rec Record) int {
-	cost := 2 + rec.Carried
-	if rec.Carried > 0 {
+	cost := 2 + rec.IdentityKeys
+	if rec.IdentityKeys > 0 {
 		cost += principalCost
 	}
 	if _, owned := s.Owners[rec.Type.Key()]; owned {

@@ -53,8 +53,8 @@ type Record struct {
 	// Numbered counts the nested resources that got a number for a name, so that no number is given
 	// twice.
 	Numbered int `json:"numbered,omitempty"`
-	// Carried is the number of store keys that the resource's identity uses; 0 without an identity.
-	Carried int `json:"carried,omitempty"`
+	// IdentityKeys is the number of store keys that the resource's identity uses; 0 without an identity.
+	IdentityKeys int `json:"carried,omitempty"`
 
 	// UserData is what programs on a virtual machine read from its metadata service, sealed; see
 	// SetUserData.
@@ -73,7 +73,7 @@ func (r Record) Clone() Record {
 }
 
 // Owner ends what belongs to a resource, in the transaction that deletes the record. The Owner of a
-// type may use at most eight store operations, that of the identities as many as Carried says.
+// type may use at most eight store operations, that of the identities as many as IdentityKeys says.
 type Owner interface {
 	Deleted(tx store.Tx, rec Record) error
 }
@@ -317,7 +317,7 @@ func (s *Service) Put(tx store.Tx, id arm.ID, rec Record) error {
 func (s *Service) Remove(tx store.Tx, id arm.ID, rec Record) error {
 	tx.Delete(recordKey(id))
 	tx.Delete(typeKey(id))
-	if rec.Carried > 0 {
+	if rec.IdentityKeys > 0 {
 		if err := s.Identities.Deleted(tx, rec); err != nil {
 			return err
 		}

@@ -19,17 +19,17 @@ const typeComputeOperations arm.Type = "Microsoft.Compute/locations/operations"
 // computeOperations are those on machines.
 func (h *Handler) computeOperations() []Operation {
 	rows := slices.Concat(
-		h.carrierOperations(compute.VirtualMachine, arm.AtGroup, carrierKind{located: true, async: true, change: h.Compute.Virtual}),
-		h.carrierOperations(compute.ScaleSet, arm.AtGroup, carrierKind{
+		h.resourceOperations(compute.VirtualMachine, arm.AtGroup, typeRules{located: true, async: true, change: h.Compute.Virtual}),
+		h.resourceOperations(compute.ScaleSet, arm.AtGroup, typeRules{
 			located: true, async: true, change: h.Compute.Set, check: compute.CheckSetIdentity, work: compute.ScaleOperation,
 		}),
 		[]Operation{
 			{Method: "GET", Type: compute.VirtualMachine + "/instanceView", Target: arm.Collection, Perform: string(compute.VirtualMachine) + "/instanceView/read", Serve: h.getInstanceView},
 			{Method: "GET", Type: compute.ScaleSet + "/instanceView", Target: arm.Collection, Perform: string(compute.ScaleSet) + "/instanceView/read", Serve: h.getScaleSetView},
 			{Method: "POST", Type: compute.ScaleSet, Target: arm.Action, Verb: "manualUpgrade", Perform: string(compute.ScaleSet) + "/manualUpgrade/action", Serve: h.upgradeInstances},
-			{Method: "GET", Type: compute.Instance, Target: arm.Collection, Perform: string(compute.Instance) + "/read", Serve: h.listCarriers},
-			{Method: "GET", Type: compute.Instance, Target: arm.Instance, Perform: string(compute.Instance) + "/read", Serve: h.getCarrier},
-			{Method: "DELETE", Type: compute.Instance, Target: arm.Instance, Perform: string(compute.Instance) + "/delete", Serve: h.deleteCarrier(carrierKind{async: true, remove: h.Compute.DeleteInstance})},
+			{Method: "GET", Type: compute.Instance, Target: arm.Collection, Perform: string(compute.Instance) + "/read", Serve: h.listType},
+			{Method: "GET", Type: compute.Instance, Target: arm.Instance, Perform: string(compute.Instance) + "/read", Serve: h.getResource},
+			{Method: "DELETE", Type: compute.Instance, Target: arm.Instance, Perform: string(compute.Instance) + "/delete", Serve: h.deleteResource(typeRules{async: true, remove: h.Compute.DeleteInstance})},
 			{Method: "GET", Type: compute.Instance + "/instanceView", Target: arm.Collection, Perform: string(compute.Instance) + "/instanceView/read", Serve: h.getInstanceView},
 			{Method: "GET", Type: typeComputeOperations, Target: arm.Instance, At: arm.AtSubscription, Perform: string(typeComputeOperations) + "/read", Own: h.startedOperation, Serve: h.getComputeOperation},
 		})
@@ -40,11 +40,11 @@ func (h *Handler) computeOperations() []Operation {
 		}
 	}
 	return append(withVersions(computeVersions(), rows), withVersions(hybridVersions(),
-		h.carrierOperations(compute.Machine, arm.AtGroup, carrierKind{located: true, change: h.Compute.Hybrid}))...)
+		h.resourceOperations(compute.Machine, arm.AtGroup, typeRules{located: true, change: h.Compute.Hybrid}))...)
 }
 
 // expanded adds to a machine, or a scale set, what $expand asks for.
-func (h *Handler) expanded(r *Request, c identity.Carrier) (identity.Carrier, error) {
+func (h *Handler) expanded(r *Request, c identity.Resource) (identity.Resource, error) {
 	var err error
 	for asked := range strings.SplitSeq(r.Query.Get("$expand"), ",") {
 		switch {

@@ -71,7 +71,7 @@ func (h *Handler) getSystemIdentity(ctx context.Context, r *Request) (*Response,
 	if !arm.SameName(r.ID().Name(), "default") || scope.IsRoot() {
 		return nil, arm.ErrResourceNotFound(r.ID(), r.Type)
 	}
-	found, err := h.Identities.FindCarrier(ctx, scope)
+	found, err := h.Identities.FindResource(ctx, scope)
 	if err != nil {
 		return nil, err
 	}

@@ -54,16 +54,16 @@ func TestPagesAreOfOneMebibyte(t *testing.T) {
 	s.want(t, 0, "owner", "PUT", group+"?api-version=2021-04-01", `{"location":"eastus"}`)
 	tags := largeTags()
 	var identities, jobs []string
-	carried := map[string]any{}
+	assigned := map[string]any{}
 	for i := range 60 {
 		name := fmt.Sprintf("id%03d", i)
 		identities = append(identities, name)
 		s.want(t, 0, "owner", "PUT", group+"/providers/Microsoft.ManagedIdentity/userAssignedIdentities/"+name+"?api-version=2023-01-31", `{"location":"eastus","tags":`+tags+`}`)
 		if i < 20 {
-			carried[group+"/providers/Microsoft.ManagedIdentity/userAssignedIdentities/"+name] = struct{}{}
+			assigned[group+"/providers/Microsoft.ManagedIdentity/userAssignedIdentities/"+name] = struct{}{}
 		}
 	}
-	block, _ := json.Marshal(carried)
+	block, _ := json.Marshal(assigned)
 	for i := range 8 {
 		name := fmt.Sprintf("job%d", i)
 		jobs = append(jobs, name)

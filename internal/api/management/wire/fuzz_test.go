@@ -105,11 +105,11 @@ func FuzzFederatedBody(f *testing.F) {
 	})
 }
 
-// FuzzCarrierBody reads any body as that of a resource with an identity.
-func FuzzCarrierBody(f *testing.F) {
+// FuzzResourceBody reads any body as that of a resource with an identity.
+func FuzzResourceBody(f *testing.F) {
 	f.Add(`{"location":"eastus","identity":{"type":"SystemAssigned, UserAssigned","userAssignedIdentities":{"` + scope + `/providers/Microsoft.ManagedIdentity/userAssignedIdentities/app":{}}},"properties":{"a":1}}`)
 	f.Fuzz(func(t *testing.T, text string) {
-		var body wire.CarrierBody
+		var body wire.ResourceBody
 		if !decode(t, text, &body) {
 			return
 		}
@@ -126,7 +126,7 @@ func FuzzCarrierBody(f *testing.F) {
 
 // checkRecords wants that what a PUT makes of a resource is what its answer shows, and that a PATCH
 // that comes twice changes nothing more.
-func checkRecords(t *testing.T, text string, body wire.CarrierBody) {
+func checkRecords(t *testing.T, text string, body wire.ResourceBody) {
 	t.Helper()
 	old := resource.Record{
 		ID: scope + "/providers/" + machine + "/m", Name: "m", Type: machine, Location: "eastus", Properties: json.RawMessage(`{"a":{"b":1}}`),
@@ -134,7 +134,7 @@ func checkRecords(t *testing.T, text string, body wire.CarrierBody) {
 	}
 	put, err := body.Replace(old.Clone())
 	must(t, err)
-	var again wire.CarrierBody
+	var again wire.ResourceBody
 	must(t, wire.Decode([]byte(shown(t, put)), &again))
 	same, err := again.Replace(old.Clone())
 	must(t, err)
@@ -163,7 +163,7 @@ func checkRecords(t *testing.T, text string, body wire.CarrierBody) {
 
 // checkIdentityChanges wants that each identity of a body is either attached or detached, and that only
 // lists are attached as lists.
-func checkIdentityChanges(t *testing.T, text string, body wire.CarrierBody) {
+func checkIdentityChanges(t *testing.T, text string, body wire.ResourceBody) {
 	t.Helper()
 	allow := func(context.Context, []arm.ID) error { return nil }
 	for _, v := range []arm.Version{"2017-12-01", "2024-07-01"} {
@@ -200,7 +200,7 @@ func refused(t *testing.T, text string, err error) bool {
 
 func shown(t *testing.T, rec resource.Record) string {
 	t.Helper()
-	return encoded(t, wire.EncodeCarrier("2024-07-01", identity.Carrier{Record: rec}, resource.Succeeded))
+	return encoded(t, wire.EncodeResource("2024-07-01", identity.Resource{Record: rec}, resource.Succeeded))
 }
 
 // encoded is an answer, which must be JSON in UTF-8.

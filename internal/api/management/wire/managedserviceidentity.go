@@ -30,7 +30,7 @@ func listed(v arm.Version, typ arm.Type) bool {
 // IdentityChange reads the change that a PUT, or a PATCH if merge, makes to a resource's identities. In
 // userAssignedIdentities, an object assigns an identity and null removes one. The comment of
 // identity.IdentityChange says which other identities a request removes.
-func (b CarrierBody) IdentityChange(v arm.Version, typ arm.Type, merge bool, allow func(context.Context, []arm.ID) error) (identity.IdentityChange, error) {
+func (b ResourceBody) IdentityChange(v arm.Version, typ arm.Type, merge bool, allow func(context.Context, []arm.ID) error) (identity.IdentityChange, error) {
 	a := identity.IdentityChange{Merge: merge, Type: identity.None, Allow: allow}
 	if !b.Identity.Present || b.Identity.Null {
 		a.Keep = merge && !b.Identity.Null
@@ -94,7 +94,7 @@ type UserAssignedIdentity struct {
 }
 
 // EncodeManagedServiceIdentity encodes the identities of a resource; nil if it has none.
-func EncodeManagedServiceIdentity(v arm.Version, c identity.Carrier) *ManagedServiceIdentity {
+func EncodeManagedServiceIdentity(v arm.Version, c identity.Resource) *ManagedServiceIdentity {
 	if c.Identity.Type == identity.None || c.Identity.Type == "" {
 		return nil
 	}
@@ -131,7 +131,7 @@ type SystemIdentity struct {
 }
 
 // EncodeSystemIdentity encodes the system-assigned identity of a resource.
-func EncodeSystemIdentity(origin string, c identity.Carrier) SystemIdentity {
+func EncodeSystemIdentity(origin string, c identity.Resource) SystemIdentity {
 	out := SystemIdentity{
 		ID: c.ID + "/providers/Microsoft.ManagedIdentity/identities/default", Name: "default",
 		Type: "Microsoft.ManagedIdentity/identities", Location: c.Location, Tags: c.Tags,

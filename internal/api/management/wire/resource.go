@@ -1,121 +1,207 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
+	"strconv"
+	"strings"
 
 	"midas/internal/arm"
 	"midas/internal/identity"
-	"midas/internal/odata"
 	"midas/internal/resource"
 )
 
-// Resource is an entry in the lists of all resources. It has no properties.
-type Resource struct {
-	ID        string                  `json:"id"`
-	Name      string                  `json:"name"`
-	Type      arm.Type                `json:"type"`
-	Kind      json.RawMessage         `json:"kind,omitempty"`
-	Location  string                  `json:"location,omitempty"`
-	Tags      map[string]string       `json:"tags,omitempty"`
-	SKU       json.RawMessage         `json:"sku,omitempty"`
-	Plan      json.RawMessage         `json:"plan,omitempty"`
-	ManagedBy json.RawMessage         `json:"managedBy,omitempty"`
-	Identity  *ManagedServiceIdentity `json:"identity,omitempty"`
+// ResourceBody is the body of a PUT or PATCH of a resource that can have identities. All fields are stored
+// as given, except those that the server sets (id, name, type, etag, systemData, provisioningState).
+type ResourceBody struct {
+	Location   Optional[string]
+	Tags       Optional[map[string]string]
+	Properties Optional[map[string]json.RawMessage]
+	Identity   Optional[ManagedServiceIdentityBody]
+	Extra      map[string]json.RawMessage // all other fields: kind, sku, plan, zones
 }
 
-// EncodeResource shows a resource of any type. A nested resource's name is the chain of names.
-func EncodeResource(v arm.Version, rec identity.Carrier) Resource {
-	out := Resource{
-		ID: rec.ID, Name: rec.Name, Type: rec.Type, Location: rec.Location, Tags: rec.Tags, Identity: EncodeManagedServiceIdentity(v, rec),
-		Kind: rec.Extra["kind"], SKU: rec.Extra["sku"], Plan: rec.Extra["plan"], ManagedBy: rec.Extra["managedBy"],
+// UnmarshalJSON implements json.Unmarshaler. The names of ARM's own fields compare without case.
+func (b *ResourceBody) UnmarshalJSON(data []byte) error {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(data, &fields); err != nil {
+		return err
 	}
-	id, _ := arm.ParseID(rec.ID) // it was parsed before it was stored
-	for up := id.Parent(); up.IsResource(); up = up.Parent() {
-		out.Name = up.Name() + "/" + out.Name
+	b.Extra = map[string]json.RawMessage{}
+	seen := make(map[string]bool, len(fields))
+	for name, value := range fields {
+		if seen[arm.Fold(name)] {
+			return arm.ErrInvalidContent("The field '%.100s' is there twice, in different spellings", name)
+		}
+		seen[arm.Fold(name)] = true
+		var into json.Unmarshaler
+		switch arm.Fold(name) {
+		case "location":
+			into = &b.Location
+		case "tags":
+			into = &b.Tags
+		case "properties":
+			into = &b.Properties
+		case "identity":
+			into = &b.Identity
+		case "id", "name", "type", "etag", "systemdata":
+			continue
+		default:
+			b.Extra[usual(name)] = value
+			continue
+		}
+		if err := into.UnmarshalJSON(value); err != nil {
+			return fieldError(name, err)
+		}
 	}
+	return nil
+}
+
+// fieldError says where in a body a value of the wrong type is.
+func fieldError(name string, err error) error {
+	var wrongType *json.UnmarshalTypeError
+	if !errors.As(err, &wrongType) {
+		return err
+	}
+	if wrongType.Field != "" {
+		name += "." + wrongType.Field
+	}
+	return arm.ErrInvalidContent("Error converting a value of type '%s'. Path '%s'", wrongType.Value, name)
+}
+
+// usual returns ARM's spelling of the fields that resources of all types can have.
+func usual(name string) string {
+	for _, known := range []string{"kind", "sku", "plan", "zones", "managedBy", "extendedLocation"} {
+		if arm.SameName(name, known) {
+			return known
+		}
+	}
+	return name
+}
+
+// Replace returns the record after a PUT: it has the fields of the body and no others.
+func (b ResourceBody) Replace(old resource.Record) (resource.Record, error) {
+	old.Location, old.Tags, old.Extra = b.Location.Value, b.Tags.Value, nil
+	for name, value := range b.Extra {
+		if string(value) != "null" {
+			if old.Extra == nil {
+				old.Extra = map[string]json.RawMessage{}
+			}
+			old.Extra[name] = value
+		}
+	}
+	var err error
+	old.Properties, err = properties(b.Properties.Value)
+	return old, err
+}
+
+// Merge returns the record after a PATCH. As in ARM, tags are replaced as a whole; all other fields are
+// merged by RFC 7396.
+func (b ResourceBody) Merge(old resource.Record) (resource.Record, error) {
+	old.Location = b.Location.Value
+	b.Tags.Merge(&old.Tags)
+	for name, value := range b.Extra {
+		if string(value) == "null" {
+			delete(old.Extra, name)
+			continue
+		}
+		whole, err := mergePatch(old.Extra[name], value)
+		if err != nil {
+			return old, err
+		}
+		if old.Extra == nil {
+			old.Extra = map[string]json.RawMessage{}
+		}
+		old.Extra[name] = whole
+	}
+	switch {
+	case b.Properties.Null:
+		old.Properties, old.UserData = nil, nil
+	case b.Properties.Present:
+		patch, err := properties(b.Properties.Value)
+		if err != nil || patch == nil { // a patch without fields changes nothing
+			return old, err
+		}
+		if old.Properties, err = mergePatch(old.Properties, patch); err != nil {
+			return old, err
+		}
+		if endsUserData(patch) {
+			old.UserData = nil
+		}
+	}
+	return old, nil
+}
+
+// endsUserData reports whether a patch sets the user data of a virtual machine or a scale set to null, or
+// the object that contains them. User data are sealed and not in the properties that a patch is merged
+// into.
+func endsUserData(patch json.RawMessage) bool {
+	var p struct {
+		UserData json.RawMessage `json:"userData"`
+		Profile  json.RawMessage `json:"virtualMachineProfile"`
+	}
+	if json.Unmarshal(patch, &p) != nil || string(p.UserData) == "null" || string(p.Profile) == "null" {
+		return true // properties has encoded it, so it is an object
+	}
+	p.UserData = nil
+	return len(p.Profile) > 0 && json.Unmarshal(p.Profile, &p) == nil && string(p.UserData) == "null"
+}
+
+// properties encodes the properties of a body without provisioningState, which the server sets.
+func properties(given map[string]json.RawMessage) (json.RawMessage, error) {
+	for name := range given {
+		if arm.SameName(name, "provisioningState") {
+			delete(given, name)
+		}
+	}
+	if len(given) == 0 {
+		return nil, nil
+	}
+	return json.Marshal(given)
+}
+
+// EncodeResource encodes a resource and its identities. The provisioning state is a parameter because the
+// answer to a write says Creating or Updating, as in Azure, and a later GET says Succeeded.
+func EncodeResource(v arm.Version, c identity.Resource, state string) map[string]any {
+	out := make(map[string]any, 8+len(c.Extra))
+	for name, value := range c.Extra {
+		out[name] = value
+	}
+	out["id"], out["name"], out["type"] = c.ID, c.Name, c.Type
+	if c.Location != "" {
+		out["location"] = c.Location
+	}
+	if len(c.Tags) > 0 {
+		out["tags"] = c.Tags
+	}
+	if value := EncodeManagedServiceIdentity(v, c); value != nil {
+		out["identity"] = value
+	}
+	if tag := ETag(v, c); tag != "" {
+		out["etag"] = tag
+	}
+	out["properties"] = withState(c.Properties, state)
 	return out
 }
 
-// ResourceFilter is a read $filter of the lists of resources.
-type ResourceFilter struct {
-	Type                        arm.Type // the list to read; empty means all types
-	name, group, location       string
-	tagName, tagValue           string
-	hasName, hasGroup, hasPlace bool
-	hasTag, hasTagValue         bool
+// ETag is the number of changes of a machine or scale set, in the versions of Microsoft.Compute that have
+// etags; for other types and versions it is empty.
+func ETag(v arm.Version, c identity.Resource) string {
+	if !arm.SameName(c.Type.Namespace(), "Microsoft.Compute") || v.Compare("2024-07-01") < 0 || c.Changes == 0 {
+		return ""
+	}
+	return `"` + strconv.Itoa(c.Changes) + `"`
 }
 
-// ParseResourceFilter reads resourceType, name, resourceGroup, location, tagName and tagValue, each
-// with eq, joined by and.
-func ParseResourceFilter(filter string) (ResourceFilter, error) {
-	terms, err := odata.Parse(filter)
-	if err != nil {
-		return ResourceFilter{}, errFilter(err.Error())
+// withState inserts provisioningState as the first property.
+func withState(properties json.RawMessage, state string) json.RawMessage {
+	var b bytes.Buffer
+	b.WriteString(`{"provisioningState":"` + state + `"`)
+	if rest := strings.TrimSpace(string(properties)); len(rest) > 2 {
+		b.WriteString("," + rest[1:])
+	} else {
+		b.WriteByte('}')
 	}
-	var f ResourceFilter
-	for _, term := range terms {
-		if f.tagTerm(term) {
-			continue
-		}
-		if term.Op != "eq" {
-			return ResourceFilter{}, errFilter("only the operator eq is supported")
-		}
-		switch arm.Fold(term.Name) {
-		case "resourcetype":
-			if arm.CheckType(term.Value) != nil {
-				return ResourceFilter{}, errFilter("a resource type has the form namespace/type")
-			}
-			f.Type = arm.Type(term.Value)
-		case "name":
-			f.name, f.hasName = term.Value, true
-		case "resourcegroup":
-			f.group, f.hasGroup = term.Value, true
-		case "location":
-			f.location, f.hasPlace = arm.Location(term.Value), true
-		default:
-			return ResourceFilter{}, errFilter("'" + term.Name + "' is not supported")
-		}
-	}
-	return f, nil
-}
-
-func (f *ResourceFilter) tagTerm(term odata.Term) bool {
-	if term.Op != "eq" {
-		return false
-	}
-	switch arm.Fold(term.Name) {
-	case "tagname":
-		f.tagName, f.hasTag = term.Value, true
-	case "tagvalue":
-		f.tagValue, f.hasTagValue = term.Value, true
-	default:
-		return false
-	}
-	return true
-}
-
-// Keeps tells whether a record passes the filter. The type is not looked at again.
-func (f ResourceFilter) Keeps(rec resource.Record) bool {
-	if f.hasName && !arm.SameName(rec.Name, f.name) || f.hasPlace && rec.Location != f.location {
-		return false
-	}
-	if f.hasGroup {
-		id, err := arm.ParseID(rec.ID)
-		if err != nil || !arm.SameName(id.ResourceGroup(), f.group) {
-			return false
-		}
-	}
-	return f.keepsTags(rec.Tags)
-}
-
-func (f ResourceFilter) keepsTags(tags map[string]string) bool {
-	if !f.hasTag && !f.hasTagValue {
-		return true
-	}
-	for name, value := range tags {
-		if (!f.hasTag || arm.SameName(name, f.tagName)) && (!f.hasTagValue || value == f.tagValue) {
-			return true
-		}
-	}
-	return false
+	return b.Bytes()
 }

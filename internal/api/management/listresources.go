@@ -9,8 +9,8 @@ import (
 	"midas/internal/resource"
 )
 
-// listResources shows the resources of every provider in a subscription or a group, or with a
-// $filter those of one type.
+// listResources lists the resources of all types in a subscription or a group, or with a $filter those of
+// one type.
 func (h *Handler) listResources(ctx context.Context, r *Request) (*Response, error) {
 	p, err := h.page(r)
 	if err != nil {
@@ -24,18 +24,18 @@ func (h *Handler) listResources(ctx context.Context, r *Request) (*Response, err
 	if err != nil {
 		return nil, err
 	}
-	carriers, err := h.Identities.Carriers(ctx, &found)
+	resources, err := h.Identities.WithIdentities(ctx, &found)
 	if err != nil {
 		return nil, err
 	}
-	value := make([]wire.Resource, 0, len(carriers))
-	for _, c := range carriers {
-		// The machines of a scale set are its own affair.
+	value := make([]wire.ListedResource, 0, len(resources))
+	for _, c := range resources {
+		// As in Azure, the list of all types does not have the machines of scale sets.
 		if filter.Keeps(c.Record) && (!c.Type.Is(compute.Instance) || filter.Type != "") {
-			value = append(value, wire.EncodeResource(r.Version, c))
+			value = append(value, wire.EncodeListedResource(r.Version, c))
 		}
 	}
-	return ok(wire.List[wire.Resource]{Value: value, NextLink: h.nextLink(r, p, found.Next)})
+	return ok(wire.List[wire.ListedResource]{Value: value, NextLink: h.nextLink(r, p, found.Next)})
 }
 
 func (h *Handler) findResources(ctx context.Context, scope arm.ID, typ arm.Type, p page) (resource.Page, error) {

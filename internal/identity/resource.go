@@ -12,43 +12,44 @@ import (
 	"midas/internal/store"
 )
 
-// Carrier is a resource of any type with its identity block.
-type Carrier struct {
+// Resource is a resource of any type with its identities.
+type Resource struct {
 	resource.Record
 	Identity ManagedServiceIdentity
 
-	// Fresh are the positions in Block.UserAssigned of what the write that gave this Carrier has
-	// assigned.
+	// Fresh are the positions in Identity.UserAssigned of the identities that the write has assigned. It is
+	// nil for a Resource that was read.
 	Fresh map[int]bool
 }
 
-// Write is a change of a resource that may carry identities.
+// Write is a change of a resource and its identities.
 type Write struct {
 	ID     arm.ID
 	Type   arm.Type // in its usual spelling
-	Exists bool     // the resource must be there, as for PATCH
+	Exists bool     // the write is a PATCH: a resource that does not exist is a 404
 
-	// Change gives the wanted record from the present one. For a resource that does not exist yet,
-	// the present one has only what its id says. Id, type, state and times are not its to change.
+	// Change returns the new record for the old one. For a resource that does not exist yet, the old
+	// record has only the id, the type, the name and the tenant. Change must not change these, the state
+	// or the times.
 	Change   func(old resource.Record) (resource.Record, error)
 	Identity IdentityChange
 
-	// Work are operations that begin with the write, in its transaction.
+	// Work are operations that are stored in the transaction of the write.
 	Work []resource.Operation
 }
 
-// WriteCarrier creates or changes a resource together with its identity block. The error for what a
-// client did wrong is an *arm.Error; those of the block are FailedIdentityOperation,
-// LinkedInvalidPropertyId, InvalidIdentityId (all 400), and whatever IdentityChange.Allow says.
-func (s *Service) WriteCarrier(ctx context.Context, ev activity.Event, w Write) (out Carrier, created bool, err error) {
+// WriteResource creates or changes a resource and its identities. An error of the client is an *arm.Error.
+// For the identities it is FailedIdentityOperation, LinkedInvalidPropertyId, InvalidIdentityId (all 400),
+// or the error of IdentityChange.Allow.
+func (s *Service) WriteResource(ctx context.Context, ev activity.Event, w Write) (out Resource, created bool, err error) {
 	err = s.Resources.Settled(ctx, w.ID, func() error {
-		out, created, err = s.writeCarrier(ctx, ev, w)
+		out, created, err = s.writeResource(ctx, ev, w)
 		return err
 	})
 	return out, created, err
 }
 
-func (s *Service) writeCarrier(ctx context.Context, ev activity.Event, w Write) (out Carrier, created bool, err error) {
+func (s *Service) writeResource(ctx context.Context, ev activity.Event, w Write) (out Resource, created bool, err error) {
 	err = s.Log.Update(ctx, ev, func(tx store.Tx) error {
 		old, err := s.present(tx, w)
 		if err != nil {
@@ -59,7 +60,7 @@ func (s *Service) writeCarrier(ctx context.Context, ev activity.Event, w Write) 
 		if err != nil {
 			return err
 		}
-		c := carrier{rec: rec}
+		c := target{rec: rec}
 		if c.id, err = arm.ParseID(rec.ID); err != nil {
 			return fmt.Errorf("record %s: %w", rec.ID, err)
 		}
@@ -68,11 +69,11 @@ func (s *Service) writeCarrier(ctx context.Context, ev activity.Event, w Write) 
 			return err
 		}
 		if !w.Identity.Keep {
-			if rec.Carried, err = putResourceIdentity(tx, c.id, is); err != nil {
+			if rec.IdentityKeys, err = putResourceIdentity(tx, c.id, is); err != nil {
 				return err
 			}
 		}
-		out = Carrier{Record: rec, Identity: is, Fresh: map[int]bool{}}
+		out = Resource{Record: rec, Identity: is, Fresh: map[int]bool{}}
 		for n, r := range is.references {
 			if i := was.find(r.id); i < 0 || was.references[i].PrincipalID != r.PrincipalID {
 				out.Fresh[n] = true
@@ -88,7 +89,7 @@ func (s *Service) writeCarrier(ctx context.Context, ev activity.Event, w Write) 
 	return out, created, err
 }
 
-// present reads the record of a write's resource, or what a new one begins with.
+// present reads the record of the resource, or returns the record that a new resource begins with.
 func (s *Service) present(tx store.Tx, w Write) (resource.Record, error) {
 	parent, err := s.Resources.Parent(tx, w.ID)
 	if err != nil {
@@ -97,7 +98,7 @@ func (s *Service) present(tx store.Tx, w Write) (resource.Record, error) {
 	rec, err := s.Resources.Lookup(tx, w.ID)
 	switch {
 	case errors.Is(err, store.ErrNotFound) && w.Exists:
-		return s.Resources.Get(tx, w.ID) // which words it
+		return s.Resources.Get(tx, w.ID) // returns the 404
 	case errors.Is(err, store.ErrNotFound):
 		return resource.Record{
 			ID: w.ID.Spell(w.Type), Type: w.Type, Name: w.ID.Name(), TenantID: parent.TenantID, State: resource.Succeeded,
@@ -108,7 +109,7 @@ func (s *Service) present(tx store.Tx, w Write) (resource.Record, error) {
 	return rec, err
 }
 
-// changed applies a write's change and what is the same for all resources.
+// changed applies a change and the rules that hold for all resources.
 func (s *Service) changed(w Write, old resource.Record) (resource.Record, error) {
 	wanted, err := w.Change(old.Clone())
 	if err != nil {
@@ -130,19 +131,19 @@ func (s *Service) changed(w Write, old resource.Record) (resource.Record, error)
 	if old.Created.IsZero() {
 		old.Created = old.Changed
 	}
-	if wanted, err = resource.WithoutSecrets(wanted); err != nil { // what is answered has none either
+	if wanted, err = resource.WithoutSecrets(wanted); err != nil { // the answer has none either
 		return wanted, err
 	}
 	old.Tags, old.Properties, old.Extra, old.Numbered = wanted.Tags, wanted.Properties, wanted.Extra, wanted.Numbered
 	old.UserData = wanted.UserData
-	old.Changes, old.Revision = old.Changes+1, 0 // what is changed is of no revision yet
+	old.Changes, old.Revision = old.Changes+1, 0 // the store assigns the new revision
 	return old, nil
 }
 
-// FindCarrier reads a resource with its identity block.
-func (s *Service) FindCarrier(ctx context.Context, id arm.ID) (out Carrier, err error) {
+// FindResource reads a resource with its identities.
+func (s *Service) FindResource(ctx context.Context, id arm.ID) (out Resource, err error) {
 	err = s.Store.View(ctx, func(tx store.Tx) error {
-		out = Carrier{}
+		out = Resource{}
 		if out.Record, err = s.Resources.Get(tx, id); err != nil {
 			return err
 		}
@@ -152,16 +153,16 @@ func (s *Service) FindCarrier(ctx context.Context, id arm.ID) (out Carrier, err 
 	return out, err
 }
 
-// Carriers reads the identity blocks of a page of records. It cuts the page where it becomes too large
-// with them.
-func (s *Service) Carriers(ctx context.Context, page *resource.Page) ([]Carrier, error) {
-	all := make([]Carrier, 0, len(page.Records))
+// WithIdentities reads the identities of a page of records. It shortens the page if the answer would become
+// larger than arm.PageBytes.
+func (s *Service) WithIdentities(ctx context.Context, page *resource.Page) ([]Resource, error) {
+	all := make([]Resource, 0, len(page.Records))
 	err := s.Store.View(ctx, func(tx store.Tx) error {
 		all = all[:0]
 		size := 0
 		for i, rec := range page.Records {
-			c := Carrier{Record: rec, Identity: ManagedServiceIdentity{Type: None}}
-			if rec.Carried > 0 {
+			c := Resource{Record: rec, Identity: ManagedServiceIdentity{Type: None}}
+			if rec.IdentityKeys > 0 {
 				id, err := arm.ParseID(rec.ID)
 				if err != nil {
 					return err
@@ -181,8 +182,7 @@ func (s *Service) Carriers(ctx context.Context, page *resource.Page) ([]Carrier,
 	return all, err
 }
 
-// isMissing tells that something is not there, be it the resource itself or the group it would be
-// in.
+// isMissing reports whether err is a 404, of the resource or of its group.
 func isMissing(err error) bool {
 	var e *arm.Error
 	return errors.As(err, &e) && e.Status == http.StatusNotFound

@@ -14,41 +14,39 @@ import (
 	"midas/internal/store"
 )
 
-// carrierKind is what a type whose resources may carry identities has beyond any other. The zero
-// value is any type.
-type carrierKind struct {
-	located bool // a resource must say where it is
-	async   bool // clients follow writes as long-running operations
+// typeRules are the rules of one resource type beyond those of all types. The zero value has none.
+type typeRules struct {
+	located bool // a PUT must have a location
+	async   bool // the answer to a write names a long-running operation
 
-	// change gives the record what is not the client's to say; nil changes nothing.
+	// change sets the properties that the server sets; nil changes nothing.
 	change func(old, wanted resource.Record) (resource.Record, error)
-	// check refuses identities that such a resource cannot have; nil refuses none.
+	// check refuses identities that a resource of the type cannot have; nil refuses none.
 	check func(wanted resource.Record, a identity.IdentityChange) error
-	// work is the kind of the operation that each write begins, and that is carried out before the
-	// answer; empty for none.
+	// work is the kind of the operation that each write starts; it ends before the answer. Empty: none.
 	work string
-	// remove deletes such a resource; nil is resource.Service.Delete.
+	// remove deletes a resource of the type; nil is resource.Service.Delete.
 	remove func(context.Context, activity.Event, arm.ID) (existed bool, err error)
 }
 
-// anyType stands for the type of the request, in the table and in RBAC actions.
+// anyType is the placeholder for the type of the request, in the table and in RBAC actions.
 const anyType arm.Type = "{type}"
 
-// genericOperations are those on types that the table does not know.
+// genericOperations are the operations on resource types that have no row of their own in the table.
 func (h *Handler) genericOperations() []Operation {
-	return h.carrierOperations(anyType, arm.AtSubscription|arm.AtGroup|arm.AtResource, carrierKind{})
+	return h.resourceOperations(anyType, arm.AtSubscription|arm.AtGroup|arm.AtResource, typeRules{})
 }
 
-// carrierOperations are what can be done to resources of a type that may carry identities.
-func (h *Handler) carrierOperations(typ arm.Type, at arm.Level, k carrierKind) []Operation {
+// resourceOperations are the operations on resources of a type that can have identities.
+func (h *Handler) resourceOperations(typ arm.Type, at arm.Level, k typeRules) []Operation {
 	perform := string(typ)
 	rows := []Operation{
-		{Method: "GET", Target: arm.Instance, At: at, Perform: perform + "/read", Serve: h.getCarrier},
-		{Method: "HEAD", Target: arm.Instance, At: at, Perform: perform + "/read", Serve: h.headCarrier},
-		{Method: "PUT", Target: arm.Instance, At: at, Perform: perform + "/write", Serve: h.putCarrier(k)},
-		{Method: "PATCH", Target: arm.Instance, At: at, Perform: perform + "/write", Serve: h.patchCarrier(k)},
-		{Method: "DELETE", Target: arm.Instance, At: at, Perform: perform + "/delete", Serve: h.deleteCarrier(k)},
-		{Method: "GET", Target: arm.Collection, At: at | arm.AtSubscription, Perform: perform + "/read", Serve: h.listCarriers},
+		{Method: "GET", Target: arm.Instance, At: at, Perform: perform + "/read", Serve: h.getResource},
+		{Method: "HEAD", Target: arm.Instance, At: at, Perform: perform + "/read", Serve: h.headResource},
+		{Method: "PUT", Target: arm.Instance, At: at, Perform: perform + "/write", Serve: h.putResource(k)},
+		{Method: "PATCH", Target: arm.Instance, At: at, Perform: perform + "/write", Serve: h.patchResource(k)},
+		{Method: "DELETE", Target: arm.Instance, At: at, Perform: perform + "/delete", Serve: h.deleteResource(k)},
+		{Method: "GET", Target: arm.Collection, At: at | arm.AtSubscription, Perform: perform + "/read", Serve: h.listType},
 	}
 	for i := range rows {
 		rows[i].Type, rows[i].Free = typ, true
@@ -56,18 +54,18 @@ func (h *Handler) carrierOperations(typ arm.Type, at arm.Level, k carrierKind) [
 	return rows
 }
 
-func (h *Handler) getCarrier(ctx context.Context, r *Request) (*Response, error) {
-	found, err := h.Identities.FindCarrier(ctx, r.ID())
+func (h *Handler) getResource(ctx context.Context, r *Request) (*Response, error) {
+	found, err := h.Identities.FindResource(ctx, r.ID())
 	if err != nil {
 		return nil, err
 	}
 	if found, err = h.expanded(r, found); err != nil {
 		return nil, err
 	}
-	return h.shown(r, http.StatusOK, found, found.State), nil
+	return h.resourceResponse(r, http.StatusOK, found, found.State), nil
 }
 
-func (h *Handler) headCarrier(ctx context.Context, r *Request) (*Response, error) {
+func (h *Handler) headResource(ctx context.Context, r *Request) (*Response, error) {
 	_, err := h.Resources.Find(ctx, r.ID())
 	var missing *arm.Error
 	if errors.As(err, &missing) && missing.Status == http.StatusNotFound {
@@ -79,7 +77,7 @@ func (h *Handler) headCarrier(ctx context.Context, r *Request) (*Response, error
 	return &Response{Status: http.StatusNoContent}, nil
 }
 
-func (h *Handler) listCarriers(ctx context.Context, r *Request) (*Response, error) {
+func (h *Handler) listType(ctx context.Context, r *Request) (*Response, error) {
 	p, err := h.page(r)
 	if err != nil {
 		return nil, err
@@ -92,42 +90,42 @@ func (h *Handler) listCarriers(ctx context.Context, r *Request) (*Response, erro
 	if err != nil {
 		return nil, err
 	}
-	carriers, err := h.Identities.Carriers(ctx, &found)
+	resources, err := h.Identities.WithIdentities(ctx, &found)
 	if err != nil {
 		return nil, err
 	}
-	value := make([]map[string]any, len(carriers))
-	for i, c := range carriers {
-		value[i] = wire.EncodeCarrier(r.Version, c, c.State)
+	value := make([]map[string]any, len(resources))
+	for i, c := range resources {
+		value[i] = wire.EncodeResource(r.Version, c, c.State)
 	}
 	return ok(wire.List[map[string]any]{Value: value, NextLink: h.nextLink(r, p, found.Next)})
 }
 
-func (h *Handler) putCarrier(k carrierKind) func(context.Context, *Request) (*Response, error) {
+func (h *Handler) putResource(k typeRules) func(context.Context, *Request) (*Response, error) {
 	return func(ctx context.Context, r *Request) (*Response, error) {
-		var body wire.CarrierBody
+		var body wire.ResourceBody
 		if err := r.Decode(&body); err != nil {
 			return nil, err
 		}
 		if k.located && body.Location.Value == "" {
 			return nil, arm.ErrLocationRequired()
 		}
-		return h.writeCarrier(ctx, r, k, body, false)
+		return h.writeResource(ctx, r, k, body, false)
 	}
 }
 
-func (h *Handler) patchCarrier(k carrierKind) func(context.Context, *Request) (*Response, error) {
+func (h *Handler) patchResource(k typeRules) func(context.Context, *Request) (*Response, error) {
 	return func(ctx context.Context, r *Request) (*Response, error) {
-		var body wire.CarrierBody
+		var body wire.ResourceBody
 		if err := r.Decode(&body); err != nil {
 			return nil, err
 		}
-		return h.writeCarrier(ctx, r, k, body, true)
+		return h.writeResource(ctx, r, k, body, true)
 	}
 }
 
-// writeCarrier carries out a PUT, or a PATCH if merge.
-func (h *Handler) writeCarrier(ctx context.Context, r *Request, k carrierKind, body wire.CarrierBody, merge bool) (*Response, error) {
+// writeResource executes a PUT, or a PATCH if merge.
+func (h *Handler) writeResource(ctx context.Context, r *Request, k typeRules, body wire.ResourceBody, merge bool) (*Response, error) {
 	w := identity.Write{ID: r.ID(), Type: r.Type, Exists: merge, Change: body.Replace}
 	if merge {
 		w.Change = body.Merge
@@ -144,7 +142,7 @@ func (h *Handler) writeCarrier(ctx context.Context, r *Request, k carrierKind, b
 	if k.work != "" {
 		w.Work = []resource.Operation{h.Resources.NewOperation(k.work, ev, r.ID())}
 	}
-	out, created, err := h.Identities.WriteCarrier(ctx, ev, w)
+	out, created, err := h.Identities.WriteResource(ctx, ev, w)
 	if err != nil {
 		return nil, h.recordRefusal(ctx, r, err)
 	}
@@ -153,11 +151,11 @@ func (h *Handler) writeCarrier(ctx context.Context, r *Request, k carrierKind, b
 			return nil, err
 		}
 	}
-	return h.carrierWritten(r, k, out, created), nil
+	return h.resourceWritten(r, k, out, created), nil
 }
 
-// changing adds to a change what its type makes of it.
-func (k carrierKind) changing(change func(resource.Record) (resource.Record, error), a identity.IdentityChange) func(resource.Record) (resource.Record, error) {
+// changing adds the rules of the type to a change.
+func (k typeRules) changing(change func(resource.Record) (resource.Record, error), a identity.IdentityChange) func(resource.Record) (resource.Record, error) {
 	return func(old resource.Record) (resource.Record, error) {
 		wanted, err := change(old.Clone())
 		if err == nil && k.change != nil {
@@ -170,9 +168,9 @@ func (k carrierKind) changing(change func(resource.Record) (resource.Record, err
 	}
 }
 
-// carrierWritten is the answer to a write. What Azure does in the time after its answer is done here
-// before it; the answer is the same, and the operation that clients follow has ended when they ask.
-func (h *Handler) carrierWritten(r *Request, k carrierKind, c identity.Carrier, created bool) *Response {
+// resourceWritten is the answer to a write. Azure finishes a write after its answer, Midas before it. The
+// answer is the same; the long-running operation has succeeded when a client first asks for it.
+func (h *Handler) resourceWritten(r *Request, k typeRules, c identity.Resource, created bool) *Response {
 	status, state := http.StatusOK, "Updating"
 	if created {
 		status, state = http.StatusCreated, "Creating"
@@ -180,23 +178,23 @@ func (h *Handler) carrierWritten(r *Request, k carrierKind, c identity.Carrier, 
 	if !k.async {
 		c.Fresh, state = nil, c.State
 	}
-	response := h.shown(r, status, c, state)
+	response := h.resourceResponse(r, status, c, state)
 	if k.async {
 		h.follow(r, response.Header, c.Location)
 	}
 	return response
 }
 
-// shown is an answer with a resource.
-func (h *Handler) shown(r *Request, status int, c identity.Carrier, state string) *Response {
-	response := &Response{Status: status, Body: wire.EncodeCarrier(r.Version, c, state), Header: http.Header{}}
+// resourceResponse is an answer with a resource.
+func (h *Handler) resourceResponse(r *Request, status int, c identity.Resource, state string) *Response {
+	response := &Response{Status: status, Body: wire.EncodeResource(r.Version, c, state), Header: http.Header{}}
 	if tag := wire.ETag(r.Version, c); tag != "" {
 		response.Header["Etag"] = []string{tag}
 	}
 	return response
 }
 
-func (h *Handler) deleteCarrier(k carrierKind) func(context.Context, *Request) (*Response, error) {
+func (h *Handler) deleteResource(k typeRules) func(context.Context, *Request) (*Response, error) {
 	return func(ctx context.Context, r *Request) (*Response, error) {
 		found, err := h.Resources.Find(ctx, r.ID())
 		if resource.IsMissing(err) {
@@ -223,8 +221,8 @@ func (h *Handler) deleteCarrier(k carrierKind) func(context.Context, *Request) (
 	}
 }
 
-// mayAssign asks whether the caller may assign identities that a resource does not have yet. The
-// refusal names all of them.
+// mayAssign checks that the caller may assign identities to a resource. The refusal names all identities
+// that the caller may not assign.
 func (h *Handler) mayAssign(ctx context.Context, r *Request, ids []arm.ID) error {
 	const assign = string(identity.Type) + "/assign/action"
 	key := arm.Fold(assign)
@@ -253,7 +251,7 @@ func (h *Handler) mayAssign(ctx context.Context, r *Request, ids []arm.ID) error
 	})
 }
 
-// recordRefusal writes to the activity log that a caller was not allowed something.
+// recordRefusal writes a 403 to the activity log, and returns err.
 func (h *Handler) recordRefusal(ctx context.Context, r *Request, err error) error {
 	var refusal *arm.Error
 	if !errors.As(err, &refusal) || refusal.Status != http.StatusForbidden {
