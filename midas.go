@@ -129,7 +129,7 @@ func (s *Server) open(ctx context.Context) error {
 	if err := st.claim(ctx, s.cfg.Store); err != nil {
 		return err
 	}
-	s.health = &ops.Health{Read: st.read}
+	s.health = &ops.Health{Read: st.read, Write: st.refuses}
 	if err := s.register(st); err != nil {
 		return err
 	}

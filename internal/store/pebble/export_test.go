@@ -7,3 +7,6 @@ func OpenOn(fs vfs.FS) (*Engine, error) { return OpenWith(fs, Options{}) }
 
 // OpenWith is OpenOn with options.
 func OpenWith(fs vfs.FS, o Options) (*Engine, error) { return open("store", fs, o) }
+
+// Break makes the engine behave as if a write had failed just now.
+func (e *Engine) Break(err error) { e.gen.Load().fence.fail(err) }
