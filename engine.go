@@ -22,6 +22,7 @@ type opened struct {
 	store.Store
 	engine *pebble.Engine
 	cache  *store.Cache
+	master [32]byte // opens what is sealed in it; set by Server.admit
 }
 
 func openStore(cfg Config, files serve.Plan, log *slog.Logger) (*opened, error) {
