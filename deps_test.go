@@ -57,7 +57,7 @@ var mayImport = map[string]string{
 	"internal/api/graph":           "internal/api/httpx internal/arm internal/azure internal/directory internal/store internal/throttle internal/token",
 	"internal/api/login":           "internal/api/httpx internal/arm internal/azure internal/directory internal/grant internal/store internal/throttle internal/token internal/clock",
 	"internal/api/hosts":           "internal/api/httpx internal/directory internal/fleet internal/host internal/identity internal/store internal/token",
-	"internal/api/metadata":        "internal/api/httpx internal/arm internal/host",
+	"internal/api/metadata":        "internal/api/httpx internal/arm internal/host internal/clock",
 	"internal/api/management/wire": "internal/activity internal/arm internal/directory internal/fleet internal/host internal/identity internal/odata internal/rbac internal/resource",
 	"internal/api/management":      "internal/activity internal/api/httpx internal/api/management/wire internal/arm internal/azure internal/compute internal/directory internal/fleet internal/identity internal/odata internal/rbac internal/resource internal/store internal/token",
 
