@@ -158,8 +158,16 @@ func TestFullDisk(t *testing.T) {
 	if err := syscall.Kill(d.server, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
+	d.wait(t, "the end of the server", func() bool { return hasEnded(d.server) })
 	d.start(t)
 	d.complete(t)
+}
+
+// hasEnded reports whether a process is gone, or is a zombie that nobody has waited for yet.
+func hasEnded(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	_, after, _ := strings.Cut(string(stat), ") ")
+	return err != nil || strings.HasPrefix(after, "Z")
 }
 
 // refused looks at a server that takes no writes.
