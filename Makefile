@@ -1,5 +1,6 @@
-# Everything that is run more than once. All of it works on a fresh clone with Go alone, but e2e,
-# which also wants curl, openssl, Azure CLI, and Node with npm (.ci/run installs them).
+# Everything that is run more than once. All of it works on a fresh clone with Go alone, but race, which
+# also wants a C compiler, and e2e, which wants curl, openssl, Azure CLI, and Node with npm (.ci/run
+# installs them).
 
 GO       ?= go
 FUZZTIME ?= 5s
@@ -10,7 +11,7 @@ STATICCHECK ?= v0.8.2
 
 export CGO_ENABLED ?= 0
 
-.PHONY: build test e2e bench fuzz check
+.PHONY: build test race e2e bench fuzz check
 
 build: ## the binary, in bin/
 	$(GO) build -trimpath -o bin/midas ./cmd/midas
@@ -22,6 +23,9 @@ check: ## what needs no test run: vet, staticcheck, format
 
 test:
 	$(GO) test ./...
+
+race: ## the tests of what many goroutines share, with the race detector; it needs a C compiler
+	CGO_ENABLED=1 $(GO) test -race ./internal/... .
 
 e2e: build ## the built binary, used as its users do
 	$(GO) test -count=1 -tags e2e ./e2e/...

@@ -61,6 +61,9 @@ func command(ctx context.Context, cfg Config, fn func(control.Commands) error) (
 		return err
 	}
 	defer func() { err = errors.Join(err, dir.Close()) }()
+	for _, mended := range dir.Mended() {
+		cfg.logger().WarnContext(ctx, mended)
+	}
 	if cfg.Store == memoryStore {
 		return fmt.Errorf("no server is running on %s, and with --store %s there is nothing without one", cfg.Data, memoryStore)
 	}
@@ -83,7 +86,7 @@ func (o *offline) Address(context.Context) (string, error) { return "", control.
 
 // Dump writes what the store holds, without the secrets that an older Midas has stored.
 func (o *offline) Dump(ctx context.Context, w io.Writer) error {
-	master, err := o.dir.Master()
+	master, err := openMaster(ctx, o.cfg, o.dir, o.store)
 	if err != nil {
 		return err
 	}
@@ -100,11 +103,11 @@ func (o *offline) Dump(ctx context.Context, w io.Writer) error {
 }
 
 func (o *offline) RotateKeys(ctx context.Context) (string, error) {
-	if err := o.store.claim(ctx, o.cfg.Store); err != nil {
+	master, err := openMaster(ctx, o.cfg, o.dir, o.store)
+	if err != nil {
 		return "", err
 	}
-	master, err := o.dir.Master()
-	if err != nil {
+	if err := o.store.claim(ctx, o.cfg.Store); err != nil {
 		return "", err
 	}
 	cfg := o.cfg.keys(o.store, master, o.cfg.logger(), time.Now)

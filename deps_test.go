@@ -52,10 +52,10 @@ var layers = []layer{
 	}},
 	{"api", map[string]string{ // each stands for one of Azure's hosts
 		"internal/api/graph":      "internal/api/bearer internal/api/httpx internal/arm internal/azure internal/directory internal/store internal/throttle internal/token",
-		"internal/api/hosts":      "internal/api/httpx internal/directory internal/fleet internal/host internal/identity internal/token",
+		"internal/api/hosts":      "internal/api/httpx internal/directory internal/fleet internal/host internal/identity internal/store internal/token",
 		"internal/api/login":      "internal/api/bearer internal/api/httpx internal/arm internal/azure internal/clock internal/directory internal/grant internal/store internal/throttle internal/token",
 		"internal/api/management": "internal/activity internal/api/bearer internal/api/httpx internal/api/management/wire internal/arm internal/azure internal/compute internal/directory internal/fleet internal/identity internal/odata internal/rbac internal/resource internal/store internal/token",
-		"internal/api/metadata":   "internal/api/httpx internal/arm internal/host",
+		"internal/api/metadata":   "internal/api/httpx internal/arm internal/clock internal/host",
 	}},
 	{"program", map[string]string{ // each runs APIs or asks them
 		"internal/agent":                "internal/api/httpx internal/api/metadata internal/arm internal/atomicfile internal/clock internal/host internal/serve",

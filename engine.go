@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"strings"
+	"syscall"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -21,6 +22,7 @@ type opened struct {
 	store.Store
 	engine *pebble.Engine
 	cache  *store.Cache
+	master [32]byte // opens what is sealed in it; set by Server.admit
 }
 
 func openStore(cfg Config, files serve.Plan, log *slog.Logger) (*opened, error) {
@@ -68,6 +70,18 @@ func (o *opened) read(ctx context.Context) error {
 	return nil
 }
 
+// refuses says why the store takes no writes, in words that tell nothing about this machine; empty if it
+// does.
+func (o *opened) refuses() string {
+	switch err := o.engine.Failure(); {
+	case err == nil:
+		return ""
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return "no space left on device"
+	}
+	return "the device fails"
+}
+
 // register adds the store's metrics.
 func (o *opened) register(reg prometheus.Registerer) error {
 	figure := func(kind, help string, get func(store.CacheStats) float64) prometheus.GaugeFunc {
@@ -84,6 +98,15 @@ func (o *opened) register(reg prometheus.Registerer) error {
 		figure("entries", "Entries in the cache.", func(s store.CacheStats) float64 { return float64(s.Entries) }),
 		figure("bytes", "Memory that the cache uses, by estimate.", func(s store.CacheStats) float64 { return float64(s.Bytes) }),
 		figure("capacity_bytes", "Memory that the cache may use.", func(s store.CacheStats) float64 { return float64(s.Capacity) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "midas_store_writable", Help: "1 if the store takes writes, 0 while the disk is full or fails."},
+			func() float64 {
+				if o.engine.Failure() != nil {
+					return 0
+				}
+				return 1
+			}),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "midas_store_write_failures_total", Help: "Failed writes after which the store had to be opened again."},
+			func() float64 { return float64(o.engine.Failures()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "midas_store_revision", Help: "The newest durable revision."},
 			func() float64 { return float64(o.engine.Head()) }),
 	} {

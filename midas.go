@@ -104,6 +104,7 @@ func (s *Server) open(ctx context.Context) error {
 		return err
 	}
 	s.resources.Add(dir)
+	s.warnings = append(s.warnings, dir.Mended()...)
 	listeners, err := s.listen(ctx, "listen", s.cfg.Listen)
 	if err != nil {
 		return err
@@ -113,20 +114,20 @@ func (s *Server) open(ctx context.Context) error {
 	if origin == "" {
 		origin = "https://" + s.address
 	}
-	by, err := openAuthorities(s.cfg.Data, s.names(origin), s.log)
-	if err != nil {
-		return err
-	}
-	s.caFile = by.local.Path()
 	st, err := openStore(s.cfg, s.files, s.log)
 	if err != nil {
 		return err
 	}
 	s.resources.Add(st)
-	if err := st.claim(ctx, s.cfg.Store); err != nil {
+	if err := s.admit(ctx, dir, st); err != nil {
 		return err
 	}
-	s.health = &ops.Health{Read: st.read}
+	by, err := openAuthorities(s.cfg.Data, s.names(origin), s.log)
+	if err != nil {
+		return err
+	}
+	s.caFile = by.local.Path()
+	s.health = &ops.Health{Read: st.read, Write: st.refuses}
 	if err := s.register(st); err != nil {
 		return err
 	}
@@ -148,6 +149,14 @@ func (s *Server) open(ctx context.Context) error {
 		return err
 	}
 	return s.addOps(ctx)
+}
+
+// admit refuses a store that is a newer Midas's or another master key's, before anything is written.
+func (s *Server) admit(ctx context.Context, dir *datadir.Dir, st *opened) (err error) {
+	if st.master, err = openMaster(ctx, s.cfg, dir, st); err != nil {
+		return err
+	}
+	return st.claim(ctx, s.cfg.Store)
 }
 
 // listen opens an address and remembers to close it.

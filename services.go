@@ -2,7 +2,6 @@ package midas
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -74,9 +73,7 @@ const userDataPurpose = "midas user data"
 // newServices wires the services and makes what the first start makes.
 func newServices(ctx context.Context, cfg Config, origin string, dir *datadir.Dir, st *opened, by authorities) (*services, error) {
 	r := &services{cfg: cfg, origin: origin, dir: dir, store: st, log: cfg.logger(), now: time.Now, newID: uuid.NewString, documents: by.local.Signer(), authorities: by}
-	if err := r.openMaster(); err != nil {
-		return nil, err
-	}
+	r.master = st.master
 	// Before anything is written, because it looks for the newest time that the store has seen.
 	var err error
 	if r.retention, err = retention.Open(ctx, retention.Config{Store: st, Now: r.now, Log: r.log}); err != nil {
@@ -134,18 +131,6 @@ func newServices(ctx context.Context, cfg Config, origin string, dir *datadir.Di
 	}
 	r.admin, err = first.Run(ctx, origin)
 	return r, err
-}
-
-// openMaster reads the master key. A store in memory ends before anyone could need it again.
-func (r *services) openMaster() (err error) {
-	if r.cfg.Store != memoryStore {
-		r.master, err = r.dir.Master()
-		return err
-	}
-	if _, err := rand.Read(r.master[:]); err != nil {
-		return fmt.Errorf("make master key: %w", err)
-	}
-	return nil
 }
 
 // background is what runs beside the requests, until its context ends.

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -40,13 +41,15 @@ func (c *dumpCommand) Run(ctx context.Context, to streams) error {
 
 type keysCommand struct {
 	Rotate rotateCommand `cmd:"" help:"Make a new key, which replaces the one that signs."`
+	Reset  resetCommand  `cmd:"" help:"Make all keys anew when the master key is lost. All tokens end."`
 }
 
 // Help is shown by midas keys --help.
 func (keysCommand) Help() string {
 	return `Example:
 
-  midas keys rotate`
+  midas keys rotate
+  midas keys reset --yes`
 }
 
 type rotateCommand struct{ settings }
@@ -71,6 +74,36 @@ func (c *rotateCommand) Run(ctx context.Context, to streams) error {
 		return err
 	}
 	return print(to, kid+"\n")
+}
+
+type resetCommand struct {
+	settings
+	Yes bool `help:"Confirm that all tokens end and that what only the old master key opens is removed."`
+}
+
+// Help is shown by midas keys reset --help.
+func (resetCommand) Help() string {
+	return `Makes a new master key and a new signing key, for when master.key is gone for good and no backup has it, or when others have seen it. The server must be stopped. All access and refresh tokens end, as do sign-ins under way; the user data of virtual machines are removed, since nobody can open them any more. Everything else stays: identities, role assignments, users, secrets of applications, enrolled machines. Workloads get new tokens by themselves.
+
+Example:
+
+  midas keys reset --data /var/lib/midas --yes`
+}
+
+// Run prints the new key's id.
+func (c *resetCommand) Run(ctx context.Context, to streams) error {
+	cfg, err := c.config()
+	if err != nil {
+		return err
+	}
+	if !c.Yes {
+		return errors.New("this ends all tokens and removes what only the old master key opens: confirm it with --yes")
+	}
+	out, err := midas.ResetKeys(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	return print(to, fmt.Sprintf("%s\nremoved: %d codes and refresh tokens, user data of %d machines\n", out.KeyID, out.Grants, out.UserData))
 }
 
 type versionCommand struct{}

@@ -39,13 +39,14 @@ var ErrLocked = errors.New("another midas is using it")
 
 // Dir is a folder that this process owns.
 type Dir struct {
-	path string
-	lock *os.File
+	path   string
+	lock   *os.File
+	mended []string
 }
 
-// Open takes the folder, making it, readable by its owner only, if it is not there. A folder that
-// is there keeps its mode; everything secret in it is readable by its owner only in any case. The
-// error is ErrLocked when another process owns it.
+// Open takes the folder, making it, readable by its owner only, if it is not there. What other users
+// could read or change in it, and must not, is taken from them, see Mended; the folder of another user
+// is refused. The error is ErrLocked when another process owns it.
 func Open(path string) (*Dir, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, fmt.Errorf("make data folder: %w", err)
@@ -65,8 +66,15 @@ func Open(path string) (*Dir, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("write %s: %w", name, err), f.Close())
 	}
-	return &Dir{path: path, lock: f}, nil
+	mended, err := protect(path)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &Dir{path: path, lock: f, mended: mended}, nil
 }
+
+// Mended says, in sentences, which rights of other users Open has taken away.
+func (d *Dir) Mended() []string { return d.mended }
 
 // owner tells which process holds the lock, if the file says so.
 func owner(name string) string {
@@ -90,24 +98,53 @@ func (d *Dir) Close() error {
 	return nil
 }
 
-// Master is the key under which secrets in the store are sealed, made on first use. It is outside
-// of the store, so that a copy of the store alone is worth nothing.
+// ErrNoMaster says that there is no master key.
+var ErrNoMaster = errors.New("there is no master key")
+
+// Master is the key under which secrets in the store are sealed. It is outside of the store, so that a
+// copy of the store alone is worth nothing. The error is ErrNoMaster when there is none.
 func (d *Dir) Master() ([32]byte, error) {
 	name := d.Path(MasterFile)
 	data, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		var key [32]byte
-		if _, err := rand.Read(key[:]); err != nil {
-			return key, fmt.Errorf("make master key: %w", err)
-		}
-		return key, atomicfile.Create(name, []byte(hex.EncodeToString(key[:])+"\n"), 0o600)
+		return [32]byte{}, fmt.Errorf("%w in %s", ErrNoMaster, name)
 	}
 	if err != nil {
 		return [32]byte{}, fmt.Errorf("read master key: %w", err)
 	}
 	key, err := hex.DecodeString(strings.TrimSpace(string(data)))
 	if err != nil || len(key) != 32 {
-		return [32]byte{}, fmt.Errorf("%s is damaged: it must hold 64 hexadecimal digits; restore it from a backup", name)
+		return [32]byte{}, fmt.Errorf("%s is damaged: it must hold 64 hexadecimal digits; %s", name, Restore)
 	}
 	return [32]byte(key), nil
 }
+
+// Restore is what to do about a master key that is lost, damaged or another store's.
+const Restore = "restore it from a backup or, if it is gone for good, run `midas keys reset`, which ends all tokens"
+
+// MakeMaster makes the first master key. It never replaces one.
+func (d *Dir) MakeMaster() ([32]byte, error) {
+	key, err := newMaster()
+	if err != nil {
+		return key, err
+	}
+	return key, atomicfile.Create(d.Path(MasterFile), encodeMaster(key), 0o600)
+}
+
+// ReplaceMaster makes a new master key in place of the one that there may be.
+func (d *Dir) ReplaceMaster() ([32]byte, error) {
+	key, err := newMaster()
+	if err != nil {
+		return key, err
+	}
+	return key, atomicfile.Write(d.Path(MasterFile), encodeMaster(key), 0o600)
+}
+
+func newMaster() (key [32]byte, err error) {
+	if _, err := rand.Read(key[:]); err != nil {
+		return key, fmt.Errorf("make master key: %w", err)
+	}
+	return key, nil
+}
+
+func encodeMaster(key [32]byte) []byte { return []byte(hex.EncodeToString(key[:]) + "\n") }

@@ -28,7 +28,7 @@ func TestFolderIsMadeForItsOwnerOnly(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a", "b")
 	d := open(t, path)
 	defer d.Close()
-	if _, err := d.Master(); err != nil {
+	if _, err := d.MakeMaster(); err != nil {
 		t.Fatal(err)
 	}
 	if err := d.WriteAdmin(datadir.Admin{TenantID: "t", SubscriptionID: "s", ClientID: "c", ClientSecret: "x"}); err != nil {
@@ -64,19 +64,31 @@ func TestSecondOwnerIsRefusedInWordsUntilTheFirstIsGone(t *testing.T) {
 
 func TestMasterKeyStays(t *testing.T) {
 	path := t.TempDir()
-	var keys [2][32]byte
-	for i := range keys {
-		d := open(t, path)
-		var err error
-		if keys[i], err = d.Master(); err != nil {
-			t.Fatal(err)
-		}
-		if err := d.Close(); err != nil {
-			t.Fatal(err)
-		}
+	d := open(t, path)
+	if _, err := d.Master(); !errors.Is(err, datadir.ErrNoMaster) {
+		t.Errorf("before it is made: %v", err)
 	}
-	if keys[0] != keys[1] || keys[0] == [32]byte{} {
-		t.Errorf("first %x, then %x", keys[0], keys[1])
+	made, err := d.MakeMaster()
+	if err != nil || made == [32]byte{} {
+		t.Fatal(err)
+	}
+	if _, err := d.MakeMaster(); err == nil {
+		t.Error("it was made twice")
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	d = open(t, path)
+	defer d.Close()
+	if got, err := d.Master(); err != nil || got != made {
+		t.Errorf("made %x, then %x: %v", made, got, err)
+	}
+	replaced, err := d.ReplaceMaster()
+	if err != nil || replaced == made {
+		t.Errorf("replaced by %x: %v", replaced, err)
+	}
+	if got, err := d.Master(); err != nil || got != replaced {
+		t.Errorf("replaced by %x, then %x: %v", replaced, got, err)
 	}
 }
 

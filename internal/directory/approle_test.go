@@ -120,6 +120,7 @@ func TestFirstPartyObjectsAreThereAndStay(t *testing.T) {
 		for name, change := range map[string]func(store.Tx) error{
 			"update": func(tx store.Tx) error { return d.UpdateServicePrincipal(tx, got) },
 			"delete": func(tx store.Tx) error { return d.DeleteServicePrincipal(tx, tenant, p.ID) },
+			"owner":  func(tx store.Tx) error { return d.AddOwner(tx, tenant, p.ID, userID) },
 		} {
 			if err := update(t, d, change); !errors.Is(err, directory.ErrFirstParty) {
 				t.Errorf("%s %s: %v", name, p.DisplayName, err)

@@ -33,6 +33,7 @@ func firstPartyDomains() []string {
 		"powerbi.com", "dynamics.com", "crm.dynamics.com", "visualstudio.com", "azuredatabricks.net", "azurecr.io",
 		"azconfig.io", "azuresynapse.net", "azure-devices.net", "azurehealthcareapis.com", "msidentity.com",
 		"windows-ppe.net", "applicationinsights.io", "loganalytics.io", "kusto.windows.net",
+		"azuredatalakestore.net", "botframework.com", "powerplatform.com", "powerapps.com", "onenote.com", "yammer.com",
 	}
 }
 

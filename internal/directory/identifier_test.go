@@ -34,6 +34,7 @@ func reservedURIs() []string {
 		"https://ossrdbms-aad.database.windows.net", "https://graph.windows.net", "https://vault.usgovcloudapi.net", "https://vault.azure.cn",
 		"https://login.microsoftonline.com", "https://sts.windows.net/x/", "urn:ms-drs:enterpriseregistration.windows.net",
 		"api://AzureADTokenExchange", "api://azureadtokenexchangeusgov/", "https://outlook.office365.com",
+		"https://api.botframework.com", "https://datalake.azuredatalakestore.net/", "https://api.powerplatform.com", "https://service.powerapps.com/", "https://onenote.com",
 		"api://" + directory.GraphAppID, "api://" + strings.ToUpper(directory.ARMAppID), "api://00000002-0000-0000-c000-000000000000/x",
 		"api://cfa8b339-82a2-471a-a3c9-0fc0be7a4093", "spn:" + directory.GraphAppID, "api://" + directory.AzureCLIAppID,
 		"https://localhost:8443", "https://localhost", "https://LOCALHOST:8443/", "https://127.0.0.1:8443", "https://[::1]:8443", "https://[fd00::7]/",

@@ -3,13 +3,17 @@ package directory
 import (
 	"fmt"
 
+	"midas/internal/arm"
 	"midas/internal/store"
 )
 
 // AddOwner makes a user or a service principal an owner of a group, an application or a service
-// principal. It gives ErrNotFound, ErrInvalid or ErrExists.
+// principal. It gives ErrNotFound, ErrInvalid, ErrFirstParty or ErrExists.
 func (d *Directory) AddOwner(tx store.Tx, tenant, object, owner string) error {
 	what, err := d.ObjectType(tx, tenant, object)
+	if _, microsofts := firstParty(tenant, func(p ServicePrincipal) bool { return arm.SameName(p.ID, object) }); microsofts {
+		err = ErrFirstParty
+	}
 	if err == nil && what == ObjectUser {
 		err = fmt.Errorf("%w: a user has no owners", ErrInvalid)
 	}

@@ -83,6 +83,7 @@ const (
 	CodeNotFound       = "NotFound"
 	CodeMethod         = "MethodNotAllowed"
 	CodeInternal       = "InternalServerError"
+	CodeUnavailable    = "ServiceUnavailable"
 	CodeBusy           = "TooManyRequests"
 )
 

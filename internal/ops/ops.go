@@ -29,6 +29,7 @@ var errDraining = errors.New("shutting down")
 // Health answers /healthz (the process serves) and /readyz (it should be sent requests).
 type Health struct {
 	Read     func(context.Context) error // reads the store, past every cache
+	Write    func() string               // why no writes are taken, for everybody to read; empty if they are. nil: they always are
 	draining atomic.Bool
 }
 
@@ -47,6 +48,8 @@ func (h *Health) Serve(w http.ResponseWriter, r *http.Request, ev *httpx.Event) 
 	}
 	ev.Operation = "readyz"
 	switch err := h.ready(r.Context()); {
+	case err == nil && h.Write != nil && h.Write() != "":
+		text(w, http.StatusServiceUnavailable, "the store takes no writes: "+h.Write()+"\n")
 	case err == nil:
 		text(w, http.StatusOK, "ok\n")
 	case errors.Is(err, errDraining):

@@ -45,11 +45,12 @@ func TestHealthTellsWhetherToSendRequests(t *testing.T) {
 		"alive":                {"/healthz", "ok\n", broken, true, 200},
 		"ready":                {"/readyz", "ok\n", readable, false, 200},
 		"store gone":           {"/readyz", "the store cannot be read\n", broken, false, 503},
+		"takes no writes":      {"/readyz", "the store takes no writes: no space left on device\n", readable, false, 503},
 		"shutting down":        {"/readyz", "shutting down\n", readable, true, 503},
 		"no such health check": {"/readyz/x", "404 page not found\n", readable, false, 404},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := &ops.Health{Read: c.read}
+			h := &ops.Health{Read: c.read, Write: func() string { return map[bool]string{true: "no space left on device"}[name == "takes no writes"] }}
 			if c.drain {
 				h.Drain()
 			}

@@ -44,11 +44,15 @@ func madeHere(typ arm.Type) bool {
 // isSettings tells the resources all of whose properties are secret: the settings of a web application,
 // which Azure shows only to those who may list them.
 func isSettings(typ arm.Type, name string) bool {
-	if !typ.Is("Microsoft.Web/sites/config") && !typ.Is("Microsoft.Web/sites/slots/config") {
+	known := []arm.Type{
+		"Microsoft.Web/sites/config", "Microsoft.Web/sites/slots/config",
+		"Microsoft.Web/staticSites/config", "Microsoft.Web/staticSites/builds/config",
+	}
+	if !slices.ContainsFunc(known, typ.Is) {
 		return false
 	}
 	switch arm.Fold(name) {
-	case "appsettings", "connectionstrings", "authsettings", "azurestorageaccounts", "backup", "publishingcredentials", "pushsettings":
+	case "appsettings", "functionappsettings", "connectionstrings", "authsettings", "azurestorageaccounts", "backup", "publishingcredentials", "pushsettings":
 		return true
 	}
 	return false
@@ -120,7 +124,7 @@ func (s *stripper) value(path []string, v any) {
 		secure := isSecureValue(v)
 		for name, member := range v {
 			at := append(path[:len(path):len(path)], arm.Fold(name))
-			if s.secret(at, member) || secure && at[len(at)-1] == "value" {
+			if last := at[len(at)-1]; s.secret(at, member) || secure && (last == "value" || last == "defaultvalue") {
 				delete(v, name)
 				s.found = true
 				continue
@@ -151,12 +155,22 @@ func (s *stripper) secret(path []string, member any) bool {
 	return slices.ContainsFunc(s.rules, func(rule string) bool { return strings.HasSuffix(joined, "/"+rule) })
 }
 
-// isSecureValue tells an object of the form {"type": "SecureString", "value": …}, in which Azure's
-// services take a secret where any value may stand.
+// isSecureValue tells an object that says of itself that its value is a secret: by its type, as in
+// {"type": "SecureString", "value": …}, or as in {"name": …, "isSecret": true, "value": …}.
 func isSecureValue(object map[string]any) bool {
 	for name, v := range object {
-		if text, ok := v.(string); ok && arm.SameName(name, "type") && (arm.SameName(text, "SecureString") || arm.SameName(text, "SecureObject")) {
-			return true
+		switch v := v.(type) {
+		case string:
+			if arm.SameName(name, "type") && (arm.SameName(v, "SecureString") || arm.SameName(v, "SecureObject")) {
+				return true
+			}
+		case bool:
+			switch arm.Fold(name) {
+			case "secret", "issecret", "secure", "issecure", "encrypted", "isencrypted", "sensitive", "issensitive":
+				if v {
+					return true
+				}
+			}
 		}
 	}
 	return false

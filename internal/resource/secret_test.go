@@ -99,15 +99,33 @@ func TestSecretsOfSomeTypes(t *testing.T) {
 		{"Microsoft.DataFactory/factories/linkedservices", `{"typeProperties":{"x":{"type":"securestring","value":"S"}}}`, `{"typeProperties":{"x":{"type":"securestring"}}}`},
 		{"Microsoft.Network/applicationGateways", `{"sslCertificates":[{"name":"c","properties":{"data":"S"}}]}`, `{"sslCertificates":[{"name":"c","properties":{}}]}`},
 		{"Contoso.Things/widgets", `{"generateApiKey":true,"password":null,"secret":17,"n":1.000000000000000000001}`, `{"generateApiKey":true,"n":1.000000000000000000001,"password":null}`},
+		{"Contoso.Things/widgets", `{"a-connection-string-0":"S","b.password":"S","c:client_secret":"S","password2":"S","logSasUrl":"S","partition-key":"stays"}`, `{"partition-key":"stays"}`},
+		{"Contoso.Things/widgets", `{"values":[{"name":"a","isSecret":true,"value":"S"},{"name":"b","isSecret":false,"value":"stays"},{"Secret":true,"VALUE":{"x":"S"}}]}`,
+			`{"values":[{"isSecret":true,"name":"a"},{"isSecret":false,"name":"b","value":"stays"},{"Secret":true}]}`},
+		{"Microsoft.Logic/workflows", `{"definition":{"parameters":{"p":{"type":"securestring","defaultValue":"S"},"q":{"type":"string","defaultValue":"stays"}}}}`,
+			`{"definition":{"parameters":{"p":{"type":"securestring"},"q":{"defaultValue":"stays","type":"string"}}}}`},
+		{"microsoft.web/SITES/host/functionKeys", `{"name":"k","value":"S"}`, `{"name":"k"}`},
+		{"Microsoft.Web/sites/functions/keys", `{"name":"k","value":"S"}`, `{"name":"k"}`},
+		{"Microsoft.Web/connections", `{"parameterValues":{"key":"S"},"nonSecretParameterValues":{"a":"stays"}}`, `{"nonSecretParameterValues":{"a":"stays"}}`},
+		{"Microsoft.App/managedEnvironments", `{"customDomainConfiguration":{"certificateValue":"S","dnsSuffix":"d"}}`, `{"customDomainConfiguration":{"dnsSuffix":"d"}}`},
+		{"Microsoft.ContainerRegistry/registries/webhooks", `{"serviceUri":"S","customHeaders":{"Authorization":"S"},"actions":["push"]}`, `{"actions":["push"]}`},
+		{"Microsoft.HDInsight/clusters", `{"clusterDefinition":{"kind":"k","configurations":{"core-site":{"fs.azure.account.key.x":"S"}}},"storageProfile":{"storageaccounts":[{"name":"n","key":"S"}]}}`,
+			`{"clusterDefinition":{"configurations":{},"kind":"k"},"storageProfile":{"storageaccounts":[{"name":"n"}]}}`},
+		{"Microsoft.Batch/batchAccounts/certificates", `{"data":"S","format":"Pfx"}`, `{"format":"Pfx"}`},
+		{"Microsoft.BotService/botServices/channels", `{"properties":{"sites":[{"siteId":"s","key":"S","key2":"S"}]}}`, `{"properties":{"sites":[{"siteId":"s"}]}}`},
+		{"Microsoft.Media/mediaservices/contentKeyPolicies", `{"options":[{"restriction":{"primaryVerificationKey":{"keyValue":"S","exponent":"e"}}}]}`,
+			`{"options":[{"restriction":{"primaryVerificationKey":{"exponent":"e"}}}]}`},
 		{"Microsoft.ManagedIdentity/userAssignedIdentities", `{"secret":"made here"}`, `{"secret":"made here"}`},
 	} {
 		if got := withoutSecrets(t, c.typ, c.given); got != c.want {
 			t.Errorf("%s %s:\n got %s\nwant %s", c.typ, c.given, got, c.want)
 		}
 	}
-	settings, err := resource.WithoutSecrets(resource.Record{Type: "microsoft.web/SITES/config", Name: "appSettings", Properties: json.RawMessage(`{"A":"S"}`)})
-	if err != nil || settings.Properties != nil {
-		t.Errorf("settings: %s %v", settings.Properties, err)
+	for _, typ := range []arm.Type{"microsoft.web/SITES/config", "Microsoft.Web/staticSites/config", "Microsoft.Web/staticSites/builds/config"} {
+		settings, err := resource.WithoutSecrets(resource.Record{Type: typ, Name: "appSettings", Properties: json.RawMessage(`{"A":"S"}`)})
+		if err != nil || settings.Properties != nil {
+			t.Errorf("settings of %s: %s %v", typ, settings.Properties, err)
+		}
 	}
 }
 

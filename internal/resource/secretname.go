@@ -2,6 +2,7 @@ package resource
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"midas/internal/arm"
 )
@@ -11,27 +12,41 @@ import (
 //
 // The names are those that Microsoft's OpenAPI descriptions of all resource providers mark
 // "x-ms-secret", or describe as write-only secrets, as far as the name alone says so. Most end in the
-// same few words, and so will those of providers that nobody has described yet.
+// same few words, and so will those of providers that nobody has described yet. Settings are often named
+// with punctuation and numbers (aof-storage-connection-string-0, restAuthCredential.password), which
+// change nothing.
 func IsSecretName(folded string) bool {
-	if secretNames[folded] {
+	name := withoutPunctuation(folded)
+	if secretNames[name] {
 		return true
 	}
-	if publicNames[folded] {
+	if publicNames[name] {
 		return false
 	}
+	name = strings.TrimRight(name, "0123456789")
 	for _, end := range secretEndings {
-		if strings.HasSuffix(folded, end) {
+		if strings.HasSuffix(name, end) {
 			return true
 		}
 	}
 	return false
 }
 
+// withoutPunctuation leaves the letters and digits of a folded name.
+func withoutPunctuation(folded string) string {
+	return strings.Map(func(r rune) rune {
+		if r < utf8.RuneSelf && (r < 'a' || 'z' < r) && (r < '0' || '9' < r) {
+			return -1
+		}
+		return r
+	}, folded)
+}
+
 // secretEndings are how the folded names of secrets end.
 var secretEndings = [...]string{
-	"password", "passwords", "passwd", "passphrase", "secret", "secrets", "token",
+	"password", "passwords", "passwd", "pwd", "passphrase", "passwordhash", "secret", "secrets", "token", "sasuri", "sasurl",
 	"connectionstring", "connectionstrings", "kubeconfig", "kubeconfigs",
-	"accesskey", "accesskey1", "accesskey2", "accesskeys", "accountkey", "accountkeys", "apikey", "apikeys", "authkey", "authkey1", "authkey2",
+	"accesskey", "accesskeys", "accountkey", "accountkeys", "apikey", "apikeys", "authkey",
 	"authenticationkey", "authorizationkey", "accesspolicykey", "ingestionkey", "instrumentationkey", "managementkey", "masterkey",
 	"privatekey", "privatekeys", "primarykey", "secondarykey", "saskey", "secretkey", "sharedkey", "storagekey", "subscriptionkey",
 }
@@ -44,8 +59,8 @@ var secretNames = set(
 	"connectionstringprimarykey", "connectionstringsecondarykey", "customdata", "encryptedcredentials", "hostkey", "key1", "key2", "keytab",
 	"linkingauthcode", "operatorkeycode", "passwordvalue", "pfx", "pfxblob", "pfxdata", "pfxfile", "pnscredentials", "privatekeycontent",
 	"privatekeydata", "productkey", "protectedparameters", "protectedsettings", "publishingpasswordhash", "publishingpasswordhashsalt",
-	"sasuri", "secretconfigurationvalue", "secretdata", "secretdeploymentvalues", "secretresources", "secrettext", "secretvalue",
-	"securevalue", "sslkey", "storageaccountprimarykey", "targetcontainerhostcredentialsbase64", "triggeruri", "uploadsasuri",
+	"secretconfigurationvalue", "secretdata", "secretdeploymentvalues", "secretparameters", "secretresources", "secrettext", "secretvalue",
+	"securevalue", "sslkey", "storageaccountprimarykey", "targetcontainerhostcredentialsbase64", "triggeruri",
 	"userstoragekey", "validationkey", "workspacekey",
 )
 
@@ -65,18 +80,25 @@ var typeRules = [...]struct {
 	{"Microsoft.ApiManagement/service/properties", "value"},
 	{"Microsoft.ApiManagement", "certificates/data hostnameconfigurations/encodedcertificate encodedcertificate"},
 	{"Microsoft.ApiManagement/service/certificates", "data"},
-	{"Microsoft.App", "certificates/value"},
+	{"Microsoft.App", "certificates/value customdomainconfiguration/certificatevalue"},
 	{"Microsoft.App/managedEnvironments/certificates", "value"},
 	{"Microsoft.App/connectedEnvironments/certificates", "value"},
 	{"Microsoft.Automation/automationAccounts/variables", "value"},
 	{"Microsoft.Automation/automationAccounts/certificates", "base64value"},
 	{"Microsoft.Automation/automationAccounts/connections", "fielddefinitionvalues"},
+	{"Microsoft.Automation/automationAccounts/webhooks", "uri"},
 	{"Microsoft.AzureFleet", "additionalunattendcontent/content"},
+	{"Microsoft.Batch/batchAccounts/certificates", "data"},
+	{"Microsoft.BotService", "sites/key sites/key2 extensionkey1 extensionkey2"},
 	{"Microsoft.Compute", "additionalunattendcontent/content userdata"},
+	{"Microsoft.ContainerRegistry/registries/webhooks", "serviceuri customheaders"},
+	{"Microsoft.HDInsight", "storageaccounts/key configurations/gateway configurations/core-site"},
 	{"Microsoft.HealthBot", "keyvaultproperties/value secrets/value"},
 	{"Microsoft.HybridNetwork", "customprofile/value"},
 	{"Microsoft.KeyVault/vaults/secrets", "value"},
+	{"Microsoft.Kusto", "scriptcontent"},
 	{"Microsoft.MachineLearningServices", "credentials"},
+	{"Microsoft.Media", "configuration/ask fairplaypfx primaryverificationkey/keyvalue alternateverificationkeys/keyvalue"},
 	{"Microsoft.CognitiveServices", "credentials"},
 	{"Microsoft.Network/applicationGateways", "sslcertificates/properties/data sslcertificates/data"},
 	{"Microsoft.NetApp", "serverrootcacertificate"},
@@ -84,6 +106,11 @@ var typeRules = [...]struct {
 	{"Microsoft.ServiceLinker", "authinfo/certificate secretinfo/value"},
 	{"Microsoft.SignalRService", "userinfo"},
 	{"Microsoft.Web", "appsettings"},
+	{"Microsoft.Web/connections", "parametervalues parametervalueset/values"},
+	{"Microsoft.Web/sites/functions/keys", "value"},
+	{"Microsoft.Web/sites/host", "value"},
+	{"Microsoft.Web/sites/slots/functions/keys", "value"},
+	{"Microsoft.Web/sites/slots/host", "value"},
 }
 
 // rulesOf are the secret paths of a type.

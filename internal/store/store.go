@@ -59,6 +59,10 @@ var (
 	ErrReadOnly  = errors.New("store: write inside a view")
 	ErrCompacted = errors.New("store: the change feed no longer reaches back that far")
 	ErrClosed    = errors.New("store: closed")
+
+	// ErrUnavailable refuses a write while the engine cannot write, because the disk is full or fails.
+	// Reads go on. A write that gets it may still have happened.
+	ErrUnavailable = errors.New("store: no writes are taken at the moment")
 )
 
 // Store is safe for concurrent use.

@@ -201,7 +201,11 @@ func (t *tx) conclude(err error) error {
 	if t.stale {
 		return errAgain
 	}
-	if settled := t.snap.Settle(t.ctx); settled != nil {
+	settled := t.snap.Settle(t.ctx)
+	if errors.Is(settled, ErrStale) {
+		return errAgain // what was read has been lost
+	}
+	if settled != nil {
 		return fmt.Errorf("wait for what was read to be durable: %w", settled)
 	}
 	if err == nil {

@@ -112,6 +112,10 @@ func internalError(err error) *Error {
 		busy := errorf(http.StatusServiceUnavailable, "serviceNotAvailable", "The service is busy. Please try again.")
 		busy.Header = http.Header{"Retry-After": {"1"}}
 		return busy
+	case errors.Is(err, store.ErrUnavailable):
+		down := errorf(http.StatusServiceUnavailable, "serviceNotAvailable", "The service takes no changes at the moment. Please try again later.")
+		down.Header = http.Header{"Retry-After": {"10"}}
+		return down
 	case errors.Is(err, store.ErrTooLarge):
 		return errBadRequest("The object would be too large to store.")
 	}

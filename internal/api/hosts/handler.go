@@ -16,6 +16,7 @@ import (
 	"midas/internal/fleet"
 	"midas/internal/host"
 	"midas/internal/identity"
+	"midas/internal/store"
 	"midas/internal/token"
 )
 
@@ -156,6 +157,9 @@ func asRefusal(err error) *refusal {
 		if errors.Is(err, known.err) {
 			return &refusal{status: known.status, code: known.code, message: known.message, cause: err}
 		}
+	}
+	if errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrClosed) {
+		return &refusal{status: http.StatusServiceUnavailable, code: host.CodeUnavailable, message: "The server takes no changes at the moment.", retry: "10", cause: err}
 	}
 	return &refusal{status: http.StatusInternalServerError, code: host.CodeInternal, message: "The server has failed.", cause: err}
 }

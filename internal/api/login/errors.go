@@ -1,11 +1,14 @@
 package login
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
 	"time"
+
+	"midas/internal/store"
 )
 
 // Error is what a client may see of a failure: an OAuth error with the AADSTS number and the text
@@ -166,6 +169,25 @@ func errScope(scope string) *Error {
 
 func errScopeNotDefault(scope string) *Error {
 	return invalidScope(1002012, "The provided value for scope %s is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier (application ID URI).", quote(scope))
+}
+
+// errInternal is what clients see of what is not their fault.
+func errInternal(err error) *Error {
+	switch {
+	case errors.Is(err, store.ErrUnavailable):
+		return errTransient(10 * time.Second)
+	case errors.Is(err, store.ErrConflict), errors.Is(err, store.ErrClosed):
+		return errTransient(time.Second)
+	}
+	return errServer()
+}
+
+// errTransient refuses what the store does not take at the moment.
+func errTransient(wait time.Duration) *Error {
+	return &Error{
+		Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable", Number: 90033,
+		Text: "A transient error has occurred. Please try again.", RetryAfter: wait,
+	}
 }
 
 // errServer is what clients see of a fault of ours.

@@ -100,7 +100,7 @@ func (h *Handler) fail(x *exchange, err error) {
 	x.ev.Err = err
 	var e *Error
 	if !errors.As(err, &e) {
-		e = errServer()
+		e = errInternal(err)
 	}
 	if e.cause != nil {
 		x.ev.Err = fmt.Errorf("%w (%w)", err, e.cause)

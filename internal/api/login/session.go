@@ -20,7 +20,7 @@ const (
 	DefaultSessionIdle = 2 * time.Hour
 )
 
-// unkeptLife is for how long a person whose browser keeps no session may take to answer a question.
+// unkeptLife is for how long after the password a person whose browser keeps no session may answer questions.
 const unkeptLife = 10 * time.Minute
 
 // The kinds of cookies. Their prefix makes browsers refuse them from anybody but this host, over TLS.
@@ -87,8 +87,9 @@ type proof struct {
 
 func (p *person) proof() *proof { return &proof{p.TenantID, p.ID, p.authenticated, p.session} }
 
-// byForm is the person for whom a form was made, or nil when their session has ended since, or the form
-// is old and there is none.
+// byForm is the person for whom a form was made, or nil when their session has ended since, or there is
+// none and they have shown their password too long ago: each answer makes a new form, so that the age of
+// the form tells nothing.
 func (h *Handler) byForm(x *exchange, about pending) (*person, error) {
 	if about.Who == nil {
 		return nil, nil
@@ -99,7 +100,7 @@ func (h *Handler) byForm(x *exchange, about pending) (*person, error) {
 		return nil, err
 	case p != nil && p.session == about.Who.Session:
 		return p, nil
-	case p != nil || about.Who.Session != "" || h.Now().Sub(about.Begun) > unkeptLife:
+	case p != nil || about.Who.Session != "" || h.Now().Sub(about.Who.Authenticated) > unkeptLife:
 		return nil, nil
 	}
 	p, err = h.returning(x.r.Context(), about.Who.Tenant, about.Who.User, about.Who.Authenticated)
@@ -108,6 +109,13 @@ func (h *Handler) byForm(x *exchange, about pending) (*person, error) {
 		return nil, nil
 	}
 	return p, err
+}
+
+// leave forgets the browser's name too, so that no form is good that was made for it before. Who keeps no
+// session has nothing else that could end.
+func (h *Handler) leave(x *exchange) error {
+	setCookie(x.w, h.cookieName(browserCookie), "", -1)
+	return h.forget(x)
 }
 
 func (h *Handler) sessionID(x *exchange) string {

@@ -233,6 +233,33 @@ func TestABrowserWithoutScriptsIsAskedEachTime(t *testing.T) {
 	}
 }
 
+// TestAnUnkeptPersonIsNotKeptByForms has a form on each answer of which a new one follows.
+func TestAnUnkeptPersonIsNotKeptByForms(t *testing.T) {
+	f := newPeople(t)
+	begun := func() (*browser, *httptest.ResponseRecorder) {
+		b := f.browse(t)
+		b.key = ""
+		return b, b.signIn(b.get(web("prompt", "consent")), alice)
+	}
+	b, w := begun()
+	for minutes, title := range []string{4: "Permissions requested", 8: "Permissions requested", 12: "Sign in"} {
+		if title == "" {
+			continue
+		}
+		f.advance(4 * time.Minute)
+		if w = b.submit(w, "action", "continue"); !strings.Contains(w.Body.String(), "<h1>"+title+"</h1>") {
+			t.Errorf("after %d minutes: %s", minutes, w.Body)
+		}
+	}
+	for _, action := range []string{"continue", "accept"} {
+		b, w := begun()
+		b.get("/" + tenant + "/oauth2/v2.0/logout")
+		if w = b.submit(w, "action", action); !strings.Contains(w.Body.String(), "<h1>Sign in</h1>") {
+			t.Errorf("%s after signing out: %s", action, w.Body)
+		}
+	}
+}
+
 // TestInstallationsDoNotShareCookies has two servers of one host.
 func TestInstallationsDoNotShareCookies(t *testing.T) {
 	f, g := newPeople(t), newPeople(t)

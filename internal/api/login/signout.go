@@ -16,7 +16,7 @@ func (h *Handler) signOut(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	if err := h.forget(x); err != nil {
+	if err := h.leave(x); err != nil {
 		return err
 	}
 	to := values.Get("post_logout_redirect_uri")

@@ -62,6 +62,11 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, ev *httpx.Event, 
 }
 
 func internalError(err error) *arm.Error {
+	if errors.Is(err, store.ErrUnavailable) {
+		down := arm.Errorf(http.StatusServiceUnavailable, "ServiceUnavailable", "The service takes no changes at the moment. Please try again later.")
+		down.Header = http.Header{"Retry-After": {"10"}}
+		return down
+	}
 	if errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrClosed) {
 		busy := arm.Errorf(http.StatusServiceUnavailable, "ServerBusy", "The server is busy. Please try again.")
 		busy.Header = http.Header{"Retry-After": {"1"}}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"midas/internal/arm"
+	"midas/internal/clock"
 	"midas/internal/host"
 )
 
@@ -40,9 +41,9 @@ type arc struct {
 }
 
 type challenge struct {
-	file  string
-	key   secret
-	until time.Time
+	file string
+	key  secret
+	made time.Time
 }
 
 // NewArc serves the protocol of Azure Arc. The folder, which must exist, is ArcFolder, unless a test
@@ -95,12 +96,12 @@ func printable(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
 }
 
-// challenge makes a file and asks for what is in it.
+// challenge makes a file and asks for what is in it. It takes no place among the requests that wait, because
+// it asks nobody: tokens that are in memory are to be had while others wait for a silent server.
 func (p *arc) challenge(x *exchange) error {
-	if !x.limiter.pass(x.Now()) || !x.limiter.enter() {
+	if !x.limiter.pass(x.Now()) {
 		return errLimit()
 	}
-	defer x.limiter.leave()
 	random := make([]byte, 32)
 	if _, err := rand.Read(random); err != nil {
 		return fmt.Errorf("make a challenge: %w", err)
@@ -108,7 +109,7 @@ func (p *arc) challenge(x *exchange) error {
 	key := base64.RawURLEncoding.EncodeToString(random)
 	c := challenge{
 		file: filepath.Join(p.folder, x.NewID()+".key"), key: newSecret(host.Secret(key)),
-		until: x.Now().Add(challengeLife),
+		made: x.Now(),
 	}
 	file, err := os.OpenFile(c.file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, p.mode)
 	if err != nil {
@@ -129,7 +130,7 @@ func (p *arc) keep(c challenge, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.open = append(p.open, c)
-	for len(p.open) > maxChallenges || now.After(p.open[0].until) {
+	for len(p.open) > maxChallenges || clock.Over(p.open[0].made, challengeLife, now) {
 		_ = os.Remove(p.open[0].file) // somebody may have cleaned up
 		p.open = p.open[1:]
 	}
@@ -147,7 +148,7 @@ func (p *arc) redeem(header string, now time.Time) bool {
 		if c.key.shownIn([]string{given}) {
 			_ = os.Remove(c.file) // as above
 			p.open = slices.Delete(p.open, i, i+1)
-			return !now.After(c.until)
+			return !clock.Over(c.made, challengeLife, now)
 		}
 	}
 	return false

@@ -14,6 +14,7 @@ import (
 
 	"midas/internal/api/httpx"
 	"midas/internal/api/metadata"
+	"midas/internal/clock/clocktest"
 	"midas/internal/host"
 )
 
@@ -152,6 +153,50 @@ func TestArcProofIsGoodOnceAndSoon(t *testing.T) {
 	left, err := fs.Glob(os.DirFS(dir), "*")
 	if err != nil || len(left) > 64 {
 		t.Errorf("%d files are left (%v)", len(left), err)
+	}
+}
+
+// A challenge waits for nobody, so it needs no place among the five: without one, programs could not even ask
+// for the tokens that memory has while others wait for a silent server.
+func TestArcChallengesAreNotCountedAtOnce(t *testing.T) {
+	s := &source{entered: make(chan struct{}), leave: make(chan struct{}), known: map[string]bool{"warm": true}}
+	cfg := config(s)
+	cfg.Limit = metadata.Limit{AtOnce: 5}
+	ids := 0
+	cfg.NewID = func() string { ids++; return fmt.Sprintf("id-%d", ids) }
+	dir := t.TempDir()
+	h := serve(t, metadata.NewArc(cfg, dir))
+	done := make(chan int)
+	for range 5 {
+		proof := "\nAuthorization: Basic " + challenge(t, h, dir)
+		go func() { done <- call(arcAsk+flag+proof).do(t, h).Code }()
+		<-s.entered
+	}
+	for audience, want := range map[string]int{"warm": 200, "cold": http.StatusTooManyRequests} {
+		of := strings.TrimSuffix(arcAsk, "r") + audience + flag
+		if w := call(of+"\nAuthorization: Basic "+challenge(t, h, dir)).do(t, h); w.Code != want {
+			t.Errorf("%s: %d, want %d", audience, w.Code, want)
+		}
+	}
+	close(s.leave)
+	for range 5 {
+		if code := <-done; code != 200 {
+			t.Errorf("one of the five got %d", code)
+		}
+	}
+}
+
+// The monotonic clock stands still while a machine sleeps, and in a snapshot.
+func TestArcProofIsNotGoodAfterSuspend(t *testing.T) {
+	var now clocktest.Clock
+	cfg := config(&source{})
+	cfg.Now = now.Now
+	dir := t.TempDir()
+	h := serve(t, metadata.NewArc(cfg, dir))
+	key := challenge(t, h, dir)
+	now.Set(time.Hour)
+	if w := call(arcAsk+flag+"\nAuthorization: Basic "+key).do(t, h); w.Code != 401 {
+		t.Errorf("a proof of an hour ago: %d", w.Code)
 	}
 }
 

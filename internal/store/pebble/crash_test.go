@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
-	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 	"golang.org/x/sync/errgroup"
 
 	"midas/internal/store"
@@ -156,44 +154,4 @@ func lookAt(st store.Store, told *seen, stop *atomic.Bool) error {
 		}
 	}
 	return nil
-}
-
-func TestFailedWriteEndsWritingWithWordsAndReadingGoesOn(t *testing.T) {
-	var full atomic.Bool
-	fs := errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
-		if full.Load() && strings.HasSuffix(op.Path, ".log") && op.Kind.ReadOrWrite() == errorfs.OpIsWrite {
-			return errors.New("no space left on device")
-		}
-		return nil
-	}))
-	e, err := pebble.OpenOn(fs)
-	if err != nil {
-		t.Fatal(err)
-	}
-	st := store.New(cached(e), store.Options{})
-	put := func(value string) error {
-		_, err := st.Update(t.Context(), func(tx store.Tx) error { tx.Put("a", []byte(value)); return nil })
-		return err
-	}
-	if err := put("1"); err != nil {
-		t.Fatal(err)
-	}
-	full.Store(true)
-	for i := range 3 {
-		if err := put("22"); err == nil || !strings.Contains(err.Error(), "no space left on device") || !strings.Contains(err.Error(), "store in store") {
-			t.Errorf("write %d on the full disk: %v", i, err)
-		}
-	}
-	err = st.View(t.Context(), func(tx store.Tx) error { _, err := tx.Get("b"); return err })
-	if err == nil || errors.Is(err, store.ErrNotFound) {
-		t.Errorf("a view shows what is visible but will never be durable: %v", err)
-	}
-	for _, err := range st.Watch(t.Context(), "", 1) {
-		if err == nil || !strings.Contains(err.Error(), "no space left on device") {
-			t.Errorf("watch: %v", err)
-		}
-	}
-	done := make(chan error, 1)
-	go func() { done <- st.Close() }()
-	t.Logf("close: %v", <-done)
 }

@@ -19,28 +19,36 @@ import (
 	"time"
 
 	pdb "github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"midas/internal/store"
 )
 
 // Engine is a store.Engine on Pebble.
 type Engine struct {
-	db   *pdb.DB
-	name string    // the folder, for error texts
-	lock io.Closer // on the folder; nil in memory
-	sync bool      // false in memory, where there is nothing to wait for
-	feed *feed
-
-	// A commit raises begun before and applied after it becomes visible. A snapshot that was taken
-	// while both were equal is of exactly that revision.
-	begun, applied atomic.Uint64
+	gen     atomic.Pointer[generation]
+	name    string    // the folder, for error texts
+	lock    io.Closer // on the folder; nil in memory
+	sync    bool      // false in memory, where there is nothing to wait for
+	feed    *feed
+	options Options
+	base    vfs.FS
 
 	syncing atomic.Int64 // commits that wait for the disk
 
-	mu       sync.Mutex // held while a commit is compared and applied
+	commits  sync.Mutex // held while a commit is compared and applied
 	onCommit func(store.Revision, []store.Write)
-	failed   error // the first failed write; Pebble cannot go on after that
+	newest   store.Revision // that was given to a commit
 	closed   bool
+
+	// What watchOver uses, see repair.go.
+	failed      atomic.Pointer[error]
+	failures    atomic.Uint64
+	broken      chan struct{}
+	retired     []*generation
+	abandoned   int      // openings that did not succeed, one after the other
+	lost        []string // the keys that lost commits have written, until undo has committed
+	stop, ended chan struct{}
 }
 
 // Head returns the newest durable revision. It costs one atomic load.
@@ -52,8 +60,8 @@ func (e *Engine) Head() store.Revision {
 // snapshot shows the commit. It must be set before the first commit and must be quick, since all
 // commits wait for it.
 func (e *Engine) OnCommit(fn func(store.Revision, []store.Write)) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	e.commits.Lock()
+	defer e.commits.Unlock()
 	e.onCommit = fn
 }
 
@@ -62,9 +70,10 @@ func (e *Engine) Snapshot(ctx context.Context, _ int) (store.Snapshot, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	applied := e.applied.Load()
-	snap := &snapshot{engine: e, snap: e.db.NewSnapshot()}
-	if e.begun.Load() == applied {
+	g := e.current()
+	applied := g.applied.Load()
+	snap := &snapshot{engine: e, gen: g, snap: g.db.NewSnapshot()}
+	if g.begun.Load() == applied {
 		snap.revision = store.Revision(applied)
 		return snap, nil
 	}
@@ -83,8 +92,18 @@ func (e *Engine) Commit(ctx context.Context, c store.Commit) (store.Revision, er
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	batch := e.db.NewBatch()
-	rev, err := e.apply(batch, c)
+	if cause := e.failed.Load(); cause != nil {
+		return 0, e.unavailable(*cause)
+	}
+	g := e.current()
+	defer g.release()
+	if g.stalled() {
+		if err := g.admit(ctx); err != nil {
+			return 0, e.unavailable(err)
+		}
+	}
+	batch := g.db.NewBatch()
+	rev, err := e.apply(g, batch, c)
 	if err != nil {
 		batch.Close()
 		return 0, err
@@ -93,8 +112,11 @@ func (e *Engine) Commit(ctx context.Context, c store.Commit) (store.Revision, er
 		e.syncing.Add(1)
 		err := batch.SyncWait()
 		e.syncing.Add(-1)
+		if err == nil {
+			err = g.broken() // which the log is not told of, see fence
+		}
 		if err != nil {
-			return 0, e.fail(err)
+			return 0, e.unavailable(err)
 		}
 	}
 	e.feed.advance(rev)
@@ -120,16 +142,22 @@ func (e *Engine) syncInterval() time.Duration {
 }
 
 // apply is the critical section of a commit.
-func (e *Engine) apply(batch *pdb.Batch, c store.Commit) (store.Revision, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.failed != nil {
-		return 0, e.failed
+func (e *Engine) apply(g *generation, batch *pdb.Batch, c store.Commit) (store.Revision, error) {
+	e.commits.Lock()
+	defer e.commits.Unlock()
+	if err := g.broken(); err != nil {
+		return 0, e.unavailable(err)
 	}
-	if err := e.compare(c); err != nil {
+	if e.gen.Load() != g {
+		return 0, store.ErrConflict // it was replaced meanwhile
+	}
+	if g.readOnly {
+		return 0, e.unavailable(errReadOnly)
+	}
+	if err := e.compare(g, c); err != nil {
 		return 0, err
 	}
-	rev := store.Revision(e.applied.Load() + 1)
+	rev := e.newest + 1
 	if err := fill(batch, rev, c.Writes); err != nil {
 		return 0, fmt.Errorf("store in %s: %w", e.name, err)
 	}
@@ -137,47 +165,66 @@ func (e *Engine) apply(batch *pdb.Batch, c store.Commit) (store.Revision, error)
 		e.onCommit(rev, c.Writes)
 	}
 	e.feed.append(rev, c.Writes)
-	e.begun.Store(uint64(rev))
-	if err := e.show(batch); err != nil {
-		return 0, e.failLocked(err)
+	e.newest = rev
+	g.begun.Store(uint64(rev))
+	if err := e.show(g, batch); err != nil {
+		if g.fence == nil {
+			e.die(err.Error())
+		}
+		g.fence.fail(err)
+		return 0, e.unavailable(err)
 	}
-	e.applied.Store(uint64(rev))
+	g.applied.Store(uint64(rev))
 	return rev, nil
 }
 
-// show makes a batch visible. Pebble panics when its log cannot be written; a caller that recovers from
-// that would find Pebble's locks held for ever, so it becomes the error that ends all writing.
-func (e *Engine) show(batch *pdb.Batch) (err error) {
+var errReadOnly = errors.New("it is open for reading only, after a failed write")
+
+// show makes a batch visible. A panic of Pebble leaves its locks held, so it counts as a failed write,
+// after which nothing is written to this generation any more.
+func (e *Engine) show(g *generation, batch *pdb.Batch) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("%v", r)
 		}
 	}()
 	if e.sync {
-		return e.db.ApplyNoSyncWait(batch, pdb.Sync)
+		return g.db.ApplyNoSyncWait(batch, pdb.Sync)
 	}
-	return e.db.Apply(batch, pdb.NoSync)
+	return g.db.Apply(batch, pdb.NoSync)
+}
+
+// current is the generation to read and to write, for a use that release ends.
+func (e *Engine) current() *generation {
+	for {
+		g := e.gen.Load()
+		g.refs.Add(1)
+		if e.gen.Load() == g {
+			return g
+		}
+		g.release() // it was replaced meanwhile
+	}
 }
 
 // compare checks the guards. Mostly the feed knows which keys were written since the snapshot; only
 // when a transaction was slower than the feed is long, the database is asked.
-func (e *Engine) compare(c store.Commit) error {
-	if c.At == store.Revision(e.applied.Load()) {
+func (e *Engine) compare(g *generation, c store.Commit) error {
+	if c.At == e.newest {
 		return nil
 	}
 	reaches := e.feed.reaches(c.At)
-	for _, g := range c.Guards {
+	for _, guard := range c.Guards {
 		if reaches {
-			if e.feed.lastWrite(g.Key) > c.At {
+			if e.feed.lastWrite(guard.Key) > c.At {
 				return store.ErrConflict
 			}
 			continue
 		}
-		rec, err := get(e.db, dataKey(nil, g.Key), g.Key)
+		rec, err := get(g.db, dataKey(nil, guard.Key), guard.Key)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return fmt.Errorf("store in %s: %w", e.name, err)
 		}
-		if rec.Revision != g.Revision {
+		if rec.Revision != guard.Revision {
 			return store.ErrConflict
 		}
 	}
@@ -206,22 +253,6 @@ func fill(batch *pdb.Batch, rev store.Revision, writes []store.Write) error {
 	return batch.Set(headKey, stamp[:], nil)
 }
 
-// fail remembers the first failed write. From then on the engine answers reads only, and every commit
-// and every wait for durability gets this error: Pebble's log is in an unknown state.
-func (e *Engine) fail(err error) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.failLocked(err)
-}
-
-func (e *Engine) failLocked(err error) error {
-	if e.failed == nil {
-		e.failed = fmt.Errorf("store in %s takes no more writes since one has failed (is the disk full?), start again: %w", e.name, err)
-		e.feed.end(e.failed)
-	}
-	return e.failed
-}
-
 // Watch implements store.Engine.
 func (e *Engine) Watch(ctx context.Context, prefix string, after store.Revision) iter.Seq2[store.Change, error] {
 	return e.feed.watch(ctx, prefix, after)
@@ -229,18 +260,29 @@ func (e *Engine) Watch(ctx context.Context, prefix string, after store.Revision)
 
 // Close implements store.Engine.
 func (e *Engine) Close() error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	e.commits.Lock()
 	if e.closed {
+		e.commits.Unlock()
 		return nil
 	}
 	e.closed = true
+	e.commits.Unlock()
 	e.feed.end(store.ErrClosed)
+	close(e.stop)
+	<-e.ended
+	g := e.gen.Load()
 	var err error
-	if e.sync && e.failed == nil {
-		err = e.db.Flush() // so that the next start has no log to read
+	if e.sync && g.broken() == nil && !g.readOnly {
+		err = g.db.Flush() // so that the next start has no log to read
 	}
-	err = errors.Join(err, e.db.Close())
+	if failed := g.broken(); failed != nil {
+		err = errors.Join(err, failed)
+	}
+	g.release()
+	if g.broken() == nil {
+		<-g.closed
+		err = errors.Join(err, g.err)
+	}
 	if e.lock != nil {
 		err = errors.Join(err, e.lock.Close())
 	}

@@ -66,7 +66,7 @@ func (f *feed) append(rev store.Revision, writes []store.Write) {
 	for _, hash := range c.hashes {
 		f.last[hash] = rev
 	}
-	for f.writes > feedWrites || f.bytes > feedBytes {
+	for (f.writes > feedWrites || f.bytes > feedBytes) && uint64(f.first) <= f.durable.Load() {
 		f.forgetOldest()
 	}
 }
@@ -128,9 +128,22 @@ func (f *feed) end(err error) {
 }
 
 // wait returns when rev is durable.
-func (f *feed) wait(ctx context.Context, rev store.Revision) error {
-	for uint64(rev) > f.durable.Load() {
+//
+// For who has seen it in a generation that has failed and does not have it on the disk, the error is
+// store.ErrStale.
+func (f *feed) wait(ctx context.Context, rev store.Revision, g *generation) error {
+	for {
+		if g != nil && g.lost(rev) {
+			return store.ErrStale
+		}
+		if uint64(rev) <= f.durable.Load() {
+			return nil
+		}
 		f.mu.Lock()
+		if g != nil && g.lost(rev) {
+			f.mu.Unlock()
+			return store.ErrStale
+		}
 		if f.ended != nil {
 			f.mu.Unlock()
 			return f.ended
@@ -151,7 +164,30 @@ func (f *feed) wait(ctx context.Context, rev store.Revision) error {
 			return ctx.Err()
 		}
 	}
-	return nil
+}
+
+// keep forgets what was written after rev, since the disk does not have it, and gives the keys. The
+// revisions stay, as commits that change nothing. All that is left is durable.
+func (f *feed) keep(rev store.Revision) (lost []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i, c := range f.commits {
+		if f.first+store.Revision(i) <= rev {
+			continue
+		}
+		for _, w := range c.writes {
+			lost = append(lost, w.Key)
+		}
+		f.writes -= len(c.writes)
+		f.bytes -= c.bytes
+		f.commits[i] = commit{}
+	}
+	f.durable.Store(max(f.durable.Load(), min(uint64(rev), uint64(f.first)+uint64(len(f.commits))-1)))
+	for ch := range f.waiting { // some wait for what is durable now, others for what is lost
+		delete(f.waiting, ch)
+		close(ch)
+	}
+	return lost
 }
 
 func (f *feed) watch(ctx context.Context, prefix string, after store.Revision) iter.Seq2[store.Change, error] {
@@ -161,7 +197,7 @@ func (f *feed) watch(ctx context.Context, prefix string, after store.Revision) i
 			return
 		}
 		for next := after + 1; ; {
-			err := f.wait(ctx, next)
+			err := f.wait(ctx, next, nil)
 			if ctx.Err() != nil {
 				return
 			}

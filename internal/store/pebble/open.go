@@ -56,7 +56,7 @@ func Open(dir string, o Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, err := openLocked(dir, o, lock)
+	e, err := openLocked(dir, o)
 	if err != nil {
 		_ = lock.Close() // the first error says more
 		return nil, err
@@ -68,10 +68,7 @@ func Open(dir string, o Options) (*Engine, error) {
 // OpenMemory opens an empty store that is gone when it is closed.
 func OpenMemory(o Options) (*Engine, error) {
 	o.MemTableBytes = cmp.Or(o.MemTableBytes, 64<<20) // a flush would only move things from memory to memory
-	opts := databaseOptions(o)
-	opts.FS = vfs.NewMem()
-	opts.DisableWAL = true // nothing survives a crash anyway
-	return open("memory", opts)
+	return open("memory", vfs.NewMem(), o)
 }
 
 func lockFolder(dir string) (io.Closer, error) {
@@ -87,14 +84,12 @@ func lockFolder(dir string) (io.Closer, error) {
 	return lock, nil
 }
 
-func openLocked(dir string, o Options, lock io.Closer) (*Engine, error) {
+func openLocked(dir string, o Options) (*Engine, error) {
 	if err := checkFolder(dir); err != nil {
 		return nil, err
 	}
-	opts := databaseOptions(o)
-	opts.FS = vfs.Default
-	opts.Lock = lock.(*pdb.Lock)
-	return open(dir, opts)
+	removeProbe(dir)
+	return open(dir, vfs.Default, o)
 }
 
 // checkFolder refuses what Pebble would take for an empty folder although it is not: Pebble would begin
@@ -123,29 +118,100 @@ func checkFolder(dir string) error {
 	return nil
 }
 
-// open turns a Pebble panic into an error, too, since a damaged file must not look like a bug.
-func open(name string, opts *pdb.Options) (e *Engine, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			e, err = nil, explain(name, fmt.Errorf("%v", r))
-		}
-	}()
-	e = &Engine{name: name, sync: !opts.DisableWAL}
-	opts.WALMinSyncInterval = e.syncInterval
-	opts.Experimental.CompactionScheduler = newScheduler()
-	db, err := pdb.Open(dirOf(name, opts), opts)
-	if err != nil {
-		return nil, explain(name, err)
+// memoryName is the name of a store in memory.
+const memoryName = "memory"
+
+// locked is a file system of which the folder is locked by the engine, whose generations share it.
+type locked struct{ vfs.FS }
+
+// Lock implements vfs.FS.
+func (locked) Lock(string) (io.Closer, error) { return io.NopCloser(nil), nil }
+
+// open makes the engine of a folder that is locked, or of memory.
+func open(name string, base vfs.FS, o Options) (*Engine, error) {
+	e := &Engine{
+		name: name, sync: name != memoryName, base: locked{base}, options: o,
+		broken: make(chan struct{}, 1), stop: make(chan struct{}), ended: make(chan struct{}),
 	}
-	head, err := checkFormat(db, &pdb.WriteOptions{Sync: !opts.DisableWAL})
+	g, head, err := e.openGeneration()
 	if err != nil {
-		_ = db.Close() // the first error says more
-		return nil, explain(name, err)
+		return nil, err
 	}
-	e.db, e.feed = db, newFeed(head)
-	e.begun.Store(uint64(head))
-	e.applied.Store(uint64(head))
+	e.newest, e.feed = head, newFeed(head)
+	e.gen.Store(g)
+	go e.watchOver()
+	go e.gauge()
 	return e, nil
+}
+
+// openGeneration opens the database for writing.
+func (e *Engine) openGeneration() (*generation, store.Revision, error) {
+	opts := databaseOptions(e.options)
+	opts.WALMinSyncInterval = e.syncInterval
+	scheduler, p := newScheduler(), new(pressure)
+	opts.Experimental.CompactionScheduler = scheduler
+	p.listen(opts.EventListener, scheduler)
+	var f *fence
+	if e.sync {
+		f = newFence(e.base, e.broke)
+		opts.FS = f
+	} else {
+		opts.FS = e.base
+		opts.DisableWAL = true // nothing survives a crash anyway
+	}
+	opts.Logger = logger{e.options.Log, f}
+	db, err := openDatabase(e.name, opts, f)
+	if err != nil {
+		scheduler.abandon()
+		return nil, 0, explain(e.name, err)
+	}
+	head, err := checkFormat(db, &pdb.WriteOptions{Sync: e.sync})
+	if err == nil && f != nil {
+		f.live.Store(true)
+		err = f.failure()
+	}
+	if err != nil {
+		if f != nil {
+			f.fail(err)
+			f.release()
+		}
+		_ = db.Close() // the first error says more
+		return nil, 0, explain(e.name, err)
+	}
+	g := newGeneration(db, f, head)
+	g.pressure, g.memTable = p, opts.MemTableSize
+	return g, head, nil
+}
+
+// openDatabase opens the database. It turns a Pebble panic into an error, since a damaged file must not
+// look like a bug. Pebble would try for ever to flush what it has read from its log: when that fails, it
+// is left where it stands in the fence.
+func openDatabase(name string, opts *pdb.Options, f *fence) (*pdb.DB, error) {
+	type result struct {
+		db  *pdb.DB
+		err error
+	}
+	opened := make(chan result, 1)
+	go func() {
+		var r result
+		defer func() {
+			if p := recover(); p != nil {
+				r = result{err: fmt.Errorf("%v", p)}
+			}
+			opened <- r
+		}()
+		r.db, r.err = pdb.Open(dirOf(name, opts), opts)
+	}()
+	var failed chan struct{}
+	if f != nil {
+		failed = f.failed
+	}
+	select {
+	case r := <-opened:
+		return r.db, r.err
+	case <-failed:
+		return nil, f.failure()
+	}
 }
 
 func dirOf(name string, opts *pdb.Options) string {
@@ -163,6 +229,8 @@ func explain(name string, err error) error {
 	switch {
 	case errors.Is(err, errNewer):
 		return fmt.Errorf("the store in %s was %w", name, err)
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return fmt.Errorf("there is no room for the store in %s: free some space and start again: %w", name, err)
 	case strings.Contains(err.Error(), "unknown format major version"):
 		return fmt.Errorf("the store in %s was %w: %w", name, errNewer, err)
 	}
@@ -221,7 +289,10 @@ func databaseOptions(o Options) *pdb.Options {
 		MemTableSize:       uint64(table),
 		MaxOpenFiles:       cmp.Or(o.OpenFiles, 500),
 		FormatMajorVersion: databaseFormat,
-		Logger:             logger{o.Log},
+		Logger:             logger{log: o.Log},
+		// Commits are slowed down before they come to Pebble, see pressure.
+		MemTableStopWritesThreshold: 1 << 20,
+		L0StopWritesThreshold:       1 << 20,
 	}
 	opts.EventListener = &pdb.EventListener{
 		// The default is to end the process. Whoever reads the damaged block gets an error, which

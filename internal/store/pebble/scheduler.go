@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -15,11 +16,15 @@ import (
 // the database, so that nothing does any more once Unregister has ended it.
 type scheduler struct {
 	db    pdb.DBForCompaction
-	begun atomic.Bool // the first moments are over
-	busy  atomic.Bool // a compaction has the grant
+	begun atomic.Bool  // the first moments are over
+	busy  atomic.Bool  // a compaction has the grant
+	fails atomic.Int64 // since the last compaction that succeeded
+	pause atomic.Int64 // no compaction before, in Unix nanoseconds
 	poke  chan struct{}
-	stop  chan struct{}
-	ended chan struct{}
+
+	stopping sync.Once
+	stop     chan struct{}
+	ended    chan struct{}
 }
 
 const (
@@ -39,14 +44,20 @@ func (s *scheduler) Register(_ int, db pdb.DBForCompaction) {
 
 // Unregister implements pebble.CompactionScheduler.
 func (s *scheduler) Unregister() {
-	close(s.stop)
-	<-s.ended
+	s.abandon()
+	if s.db != nil {
+		<-s.ended
+	}
 	s.begun.Store(false)
 }
 
+// abandon lets nothing begin any more. It is for an opening that did not succeed, whose database may have
+// forgotten to unregister.
+func (s *scheduler) abandon() { s.stopping.Do(func() { close(s.stop) }) }
+
 // TrySchedule implements pebble.CompactionScheduler. It is called while Pebble holds its locks.
 func (s *scheduler) TrySchedule() (bool, pdb.CompactionGrantHandle) {
-	if !s.begun.Load() || !s.busy.CompareAndSwap(false, true) {
+	if !s.begun.Load() || s.paused() || !s.busy.CompareAndSwap(false, true) {
 		return false, nil
 	}
 	return true, s
@@ -101,7 +112,7 @@ func (s *scheduler) run() {
 
 // grant gives a compaction that waits, if any, its turn.
 func (s *scheduler) grant() {
-	if !s.busy.CompareAndSwap(false, true) {
+	if s.paused() || !s.busy.CompareAndSwap(false, true) {
 		return
 	}
 	if waiting, _ := s.db.GetWaitingCompaction(); waiting && s.db.Schedule(s) {
@@ -109,3 +120,16 @@ func (s *scheduler) grant() {
 	}
 	s.busy.Store(false)
 }
+
+// longestPause is between two tries when compactions fail, as they do on a disk that is nearly full.
+const longestPause = time.Minute
+
+func (s *scheduler) paused() bool { return time.Now().UnixNano() < s.pause.Load() }
+
+// failed makes the next compaction wait, twice as long each time.
+func (s *scheduler) failed() {
+	n := min(s.fails.Add(1), 10)
+	s.pause.Store(time.Now().Add(min(longestPause, time.Second<<(n-1))).UnixNano())
+}
+
+func (s *scheduler) succeeded() { s.fails.Store(0) }

@@ -25,6 +25,7 @@ func dataKey(dst []byte, key string) []byte {
 // snapshot implements store.Snapshot.
 type snapshot struct {
 	engine   *Engine
+	gen      *generation
 	snap     *pdb.Snapshot
 	revision store.Revision
 	buf      []byte // for building keys
@@ -112,11 +113,23 @@ func bounds(r store.Range) *pdb.IterOptions {
 }
 
 func (s *snapshot) Settle(ctx context.Context) error {
-	return s.engine.feed.wait(ctx, s.revision)
+	if s.gen.readOnly {
+		return nil // it shows what is on the disk
+	}
+	return s.engine.feed.wait(ctx, s.revision, s.gen)
 }
 
 func (s *snapshot) Close() {
+	if s.gen.broken() != nil {
+		go s.close() // Pebble may wait with it for what stands still
+		return
+	}
+	s.close()
+}
+
+func (s *snapshot) close() {
 	_ = s.snap.Close() // gives no error but for a second call
+	s.gen.release()
 }
 
 // get reads one record. key is dbKey in the store's spelling.

@@ -1,0 +1,106 @@
+package midas
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"midas/internal/control"
+	"midas/internal/datadir"
+	"midas/internal/grant"
+	"midas/internal/resource"
+	"midas/internal/serve"
+	"midas/internal/store"
+	"midas/internal/token"
+)
+
+// openMaster reads the master key of a store, or makes the first one for a store that has nothing sealed.
+// A key that is lost or another store's is an error, and nothing is written then. A store in memory ends
+// before anyone could need its key again.
+func openMaster(ctx context.Context, cfg Config, dir *datadir.Dir, st store.Store) (key [32]byte, err error) {
+	if cfg.Store == memoryStore {
+		if _, err := rand.Read(key[:]); err != nil {
+			return key, fmt.Errorf("make master key: %w", err)
+		}
+		return key, nil
+	}
+	key, missing := dir.Master()
+	if missing != nil && !errors.Is(missing, datadir.ErrNoMaster) {
+		return key, missing
+	}
+	sealed, err := token.CheckMaster(ctx, st, token.MasterKey(key))
+	switch {
+	case errors.Is(err, token.ErrMaster) && missing != nil:
+		return key, fmt.Errorf("%w, but the store %s holds secrets that are sealed with it: %s", missing, cfg.Store, datadir.Restore)
+	case errors.Is(err, token.ErrMaster):
+		return key, fmt.Errorf("%s is not the one with which the secrets in the store %s are sealed: %s", dir.Path(datadir.MasterFile), cfg.Store, datadir.Restore)
+	case err != nil:
+		return key, err
+	case missing == nil:
+		return key, nil
+	case sealed:
+		return key, missing // it cannot have opened anything
+	}
+	return dir.MakeMaster()
+}
+
+// KeysReset says what ResetKeys has done.
+type KeysReset struct {
+	KeyID    string // of the new signing key
+	Grants   int    // codes and refresh tokens that were removed
+	UserData int    // machines whose user data were removed
+}
+
+// ResetKeys makes a new master key and a new signing key in place of those of a store that no server is
+// using, for when the master key is gone for good or was seen by others. All tokens end with the old
+// keys, and all that was sealed with the old master key is removed: refresh tokens, codes, and the user
+// data of machines. It may be called again when it was interrupted.
+func ResetKeys(ctx context.Context, cfg Config) (out KeysReset, err error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.check(); err != nil {
+		return out, fmt.Errorf("configuration: %w", err)
+	}
+	if cfg.Store == memoryStore {
+		return out, fmt.Errorf("with --store %s there is nothing to reset: each start makes new keys", memoryStore)
+	}
+	if err := exists(cfg.Data); err != nil {
+		return out, err
+	}
+	if _, err := control.Dial(ctx, datadir.Socket(cfg.Data)); err == nil {
+		return out, errors.New("a server is running on this data folder: stop it before its keys are reset")
+	}
+	dir, err := datadir.Open(cfg.Data)
+	if err != nil {
+		return out, err
+	}
+	defer func() { err = errors.Join(err, dir.Close()) }()
+	st, err := openStore(cfg, serve.Plan{}, cfg.logger())
+	if err != nil {
+		return out, err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	if err := st.claim(ctx, cfg.Store); err != nil {
+		return out, err
+	}
+	return resetKeys(ctx, cfg, dir, st)
+}
+
+func resetKeys(ctx context.Context, cfg Config, dir *datadir.Dir, st *opened) (out KeysReset, err error) {
+	if out.Grants, err = grant.Reset(ctx, st); err != nil {
+		return out, err
+	}
+	resources := resource.New(resource.Config{Store: st})
+	if out.UserData, err = resources.ForgetUserData(ctx); err != nil {
+		return out, err
+	}
+	// Between the next two steps the store has another key than the file: the next start says so, and
+	// resetting again mends it.
+	master, err := dir.ReplaceMaster()
+	if err != nil {
+		return out, err
+	}
+	out.KeyID, err = token.Reset(ctx, cfg.keys(st, master, cfg.logger(), time.Now))
+	return out, err
+}
