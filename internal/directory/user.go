@@ -204,12 +204,6 @@ func (d *Directory) SetPassword(tx store.Tx, tenant, oid string, pw PasswordHash
 	return users.Put(tx, userKey(tenant, oid), r)
 }
 
-// HasPassword says whether a user can sign in with a password, or gives ErrNotFound.
-func (d *Directory) HasPassword(tx store.Tx, tenant, oid string) (bool, error) {
-	r, err := d.userRecord(tx, tenant, oid)
-	return r.Password != "", err
-}
-
 // User gives the user with an object id, or ErrNotFound.
 func (d *Directory) User(tx store.Tx, tenant, oid string) (User, error) {
 	r, err := d.userRecord(tx, tenant, oid)
