@@ -32,7 +32,7 @@ func (d *Directory) administrators(tx store.Tx, tenant string) (administrators, 
 	if !errors.Is(err, ErrNotFound) {
 		return n, err
 	}
-	ids, err := holding.members(tx, tenant, GlobalAdministrator, "", 0)
+	ids, err := roleMembership.members(tx, tenant, GlobalAdministrator, "", 0)
 	if err != nil {
 		return n, fmt.Errorf("count the administrators of %s: %w", tenant, err)
 	}
@@ -94,7 +94,7 @@ func peek[T any](tx store.Tx, table *store.Table[T], key string) (T, error) {
 
 // isAdministrator tells, guarded, whether someone has the role of Global Administrator.
 func isAdministrator(tx store.Tx, tenant, oid string) (bool, error) {
-	return holding.linked(tx, tenant, GlobalAdministrator, oid)
+	return roleMembership.exists(tx, tenant, GlobalAdministrator, oid)
 }
 
 // enabling counts a Global Administrator who is enabled or disabled.
@@ -119,7 +119,7 @@ func (d *Directory) endAdministrator(tx store.Tx, tenant, oid string, enabled bo
 	if err != nil || !admin {
 		return err
 	}
-	holding.drop(tx, tenant, GlobalAdministrator, oid)
+	roleMembership.deleteKeys(tx, tenant, GlobalAdministrator, oid)
 	if !enabled {
 		return nil
 	}
@@ -136,7 +136,7 @@ func (d *Directory) EndAdministrators(tx store.Tx, tenant string, ends func(reso
 	if err != nil {
 		return err
 	}
-	ids, err := holding.members(tx, tenant, GlobalAdministrator, "", 0)
+	ids, err := roleMembership.members(tx, tenant, GlobalAdministrator, "", 0)
 	if err != nil {
 		return fmt.Errorf("end administrators: %w", err)
 	}
@@ -155,7 +155,7 @@ func (d *Directory) EndAdministrators(tx store.Tx, tenant string, ends func(reso
 		if p.enabled {
 			enabled++
 		}
-		holding.drop(tx, tenant, GlobalAdministrator, id)
+		roleMembership.deleteKeys(tx, tenant, GlobalAdministrator, id)
 	}
 	if enabled == 0 {
 		return nil
@@ -201,7 +201,7 @@ func (p *ServicePrincipal) resource() (arm.ID, bool) {
 }
 
 // lasting refuses, with ErrNotFound, the principal of a managed identity whose resource is being
-// deleted: EndAdministrators has been asked about it already.
+// pendingUnlinks: EndAdministrators has been asked about it already.
 func (d *Directory) lasting(tx store.Tx, p ServicePrincipal) error {
 	id, found := p.resource()
 	if !found || d.Lasting == nil {

@@ -220,7 +220,7 @@ func (d *Directory) DeleteApplication(tx store.Tx, tenant, id string) (principal
 	for _, uri := range a.IdentifierURIs {
 		tx.Delete(identifierKey(tenant, uri))
 	}
-	if err := leaveTraces(tx, tenant, id); err != nil {
+	if err := markForUnlink(tx, tenant, id); err != nil {
 		return "", err
 	}
 	p, err := d.ServicePrincipalByAppID(tx, tenant, a.AppID)

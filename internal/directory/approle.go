@@ -37,8 +37,8 @@ type AppRoleAssignment struct {
 	Created     time.Time `json:"created"`
 }
 
-// identify derives the id. It looks like Entra's: 43 characters of base64url.
-func (a *AppRoleAssignment) identify() {
+// deriveID derives the id. It looks like Entra's: 43 characters of base64url.
+func (a *AppRoleAssignment) deriveID() {
 	sum := sha256.Sum256([]byte(arm.Fold(a.PrincipalID + "/" + a.ResourceID + "/" + a.AppRoleID)))
 	a.ID = base64.RawURLEncoding.EncodeToString(sum[:])
 }
@@ -65,7 +65,7 @@ func (d *Directory) AssignAppRole(tx store.Tx, a AppRoleAssignment) (AppRoleAssi
 	if a.Created.IsZero() {
 		a.Created = d.Now().UTC()
 	}
-	a.identify()
+	a.deriveID()
 	k := appRoleKey(a.TenantID, a.PrincipalID, a.ID)
 	if err := absent(tx, k); err != nil {
 		return a, fmt.Errorf("assign app role to %s: %w", a.PrincipalID, err)
@@ -101,11 +101,11 @@ func (d *Directory) RemoveAppRoleAssignment(tx store.Tx, tenant, principal, id s
 	if err != nil {
 		return fmt.Errorf("remove app role assignment %s: %w", id, err)
 	}
-	a.drop(tx)
+	a.deleteKeys(tx)
 	return nil
 }
 
-func (a *AppRoleAssignment) drop(tx store.Tx) {
+func (a *AppRoleAssignment) deleteKeys(tx store.Tx) {
 	tx.Delete(appRoleKey(a.TenantID, a.PrincipalID, a.ID))
 	tx.Delete(appRoleToKey(a.TenantID, a.ResourceID, a.ID))
 }
@@ -221,7 +221,7 @@ func (d *Directory) GraphRoles(tx store.Tx, tenant, principal string) (values []
 	resource := builtinID(tenant, GraphAppID)
 	for _, role := range graphRoles() {
 		a := AppRoleAssignment{PrincipalID: principal, ResourceID: resource, AppRoleID: role.ID}
-		a.identify()
+		a.deriveID()
 		switch _, err := d.AppRoleAssignment(tx, tenant, principal, a.ID); {
 		case err == nil:
 			values = append(values, role.Value)
@@ -254,7 +254,7 @@ func unlinkAppRoles(tx store.Tx, tenant, oid string, limit int) (n int, err erro
 		return 0, err
 	}
 	for _, a := range given {
-		a.drop(tx)
+		a.deleteKeys(tx)
 	}
 	n = len(given)
 	prefix := appRoleToKey(tenant, oid, "")

@@ -88,7 +88,7 @@ var (
 
 	permissionGrants = store.Table[PermissionGrant]{Kind: store.PermissionGrantKind, Missing: ErrNotFound}
 	counts           = store.Table[administrators]{Kind: store.AdministratorsKind, Missing: ErrNotFound}
-	deleted          = store.Table[link]{Kind: store.UnlinkKind, Missing: ErrNotFound}
+	pendingUnlinks   = store.Table[noValue]{Kind: store.UnlinkKind, Missing: ErrNotFound}
 )
 
 // The look-ups: each leads to the id under which the record is found.

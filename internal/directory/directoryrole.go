@@ -49,7 +49,7 @@ func (d *Directory) AssignDirectoryRole(tx store.Tx, tenant, role, principal str
 	}
 	enabled, err := d.mayHold(tx, tenant, principal)
 	if err == nil {
-		err = holding.add(tx, tenant, role, principal)
+		err = roleMembership.create(tx, tenant, role, principal)
 	}
 	if err == nil && enabled && arm.SameName(role, GlobalAdministrator) {
 		err = d.changeAdministrators(tx, tenant, 1)
@@ -83,7 +83,7 @@ func (d *Directory) mayHold(tx store.Tx, tenant, principal string) (enabled bool
 
 // RemoveDirectoryRole takes a directory role away. It gives ErrNotFound, or ErrLastAdministrator.
 func (d *Directory) RemoveDirectoryRole(tx store.Tx, tenant, role, principal string) error {
-	err := holding.remove(tx, tenant, role, principal)
+	err := roleMembership.remove(tx, tenant, role, principal)
 	if err == nil && arm.SameName(role, GlobalAdministrator) {
 		var at TokenStatus
 		switch at, err = d.TokenStatus(tx, tenant, principal); {
@@ -101,13 +101,13 @@ func (d *Directory) RemoveDirectoryRole(tx store.Tx, tenant, role, principal str
 
 // DirectoryRoles gives the template ids of the directory roles that a principal has.
 func (d *Directory) DirectoryRoles(tx store.Tx, tenant, principal string) ([]string, error) {
-	return holding.containers(tx, tenant, principal, 0)
+	return roleMembership.containers(tx, tenant, principal, 0)
 }
 
 // DirectoryRoleMembers gives the object ids of who has a directory role, at most limit after the
 // given one. Some may no longer exist.
 func (d *Directory) DirectoryRoleMembers(tx store.Tx, tenant, role, after string, limit int) ([]string, error) {
-	return holding.members(tx, tenant, role, after, limit)
+	return roleMembership.members(tx, tenant, role, after, limit)
 }
 
 // ConsentsForAll says whether who has these directory roles may consent to delegated permissions on

@@ -57,7 +57,7 @@ func (d *Directory) DeleteGroup(tx store.Tx, tenant, oid string) error {
 		return fmt.Errorf("delete group %s: %w", oid, err)
 	}
 	tx.Delete(groupKey(tenant, oid))
-	return leaveTraces(tx, tenant, oid)
+	return markForUnlink(tx, tenant, oid)
 }
 
 // Group gives the group with an object id, or ErrNotFound.
@@ -85,7 +85,7 @@ func (d *Directory) AddMember(tx store.Tx, tenant, group, member string) error {
 		err = fmt.Errorf("%w: a group cannot be a member of itself", ErrInvalid)
 	}
 	if err == nil {
-		err = membership.add(tx, tenant, group, member)
+		err = membership.create(tx, tenant, group, member)
 	}
 	if err != nil {
 		return fmt.Errorf("add member %s to group %s: %w", member, group, err)

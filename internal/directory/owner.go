@@ -25,7 +25,7 @@ func (d *Directory) AddOwner(tx store.Tx, tenant, object, owner string) error {
 		err = fmt.Errorf("%w: owners are users and service principals", ErrInvalid)
 	}
 	if err == nil {
-		err = ownership.add(tx, tenant, object, owner)
+		err = ownership.create(tx, tenant, object, owner)
 	}
 	if err != nil {
 		return fmt.Errorf("add owner %s to %s: %w", owner, object, err)
@@ -49,7 +49,7 @@ func (d *Directory) Owners(tx store.Tx, tenant, object, after string, limit int)
 
 // Owns says whether someone is an owner of an object.
 func (d *Directory) Owns(tx store.Tx, tenant, owner, object string) (bool, error) {
-	return ownership.linked(tx, tenant, object, owner)
+	return ownership.exists(tx, tenant, object, owner)
 }
 
 // OwnedObjects gives the object ids of what someone owns, at most MaxGroups of them.

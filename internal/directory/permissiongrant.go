@@ -40,42 +40,42 @@ type PermissionGrant struct {
 }
 
 // GrantEnd is what permission grants are listed by. Its value is an index of look-up keys.
-type GrantEnd struct{ index store.Table[link] }
+type GrantEnd struct{ index store.Table[noValue] }
 
 // The ends of a permission grant.
 var (
-	GrantClient   = GrantEnd{store.Table[link]{Kind: store.GrantClientIndex, Missing: ErrNotFound}}
-	GrantResource = GrantEnd{store.Table[link]{Kind: store.GrantResourceIndex, Missing: ErrNotFound}}
-	GrantUser     = GrantEnd{store.Table[link]{Kind: store.GrantUserIndex, Missing: ErrNotFound}}
+	GrantClient   = GrantEnd{store.Table[noValue]{Kind: store.GrantClientIndex, Missing: ErrNotFound}}
+	GrantResource = GrantEnd{store.Table[noValue]{Kind: store.GrantResourceIndex, Missing: ErrNotFound}}
+	GrantUser     = GrantEnd{store.Table[noValue]{Kind: store.GrantUserIndex, Missing: ErrNotFound}}
 
 	// grantsForAll lists the AllPrincipals grants of a client.
-	grantsForAll = GrantEnd{store.Table[link]{Kind: store.GrantAllIndex, Missing: ErrNotFound}}
+	grantsForAll = GrantEnd{store.Table[noValue]{Kind: store.GrantAllIndex, Missing: ErrNotFound}}
 )
 
 func (e *GrantEnd) key(tenant, object, id string) string {
 	return key(e.index.Kind, tenant, object+"/"+id)
 }
 
-// identify derives the id. It looks like Entra's: 43 characters of base64url.
-func (g *PermissionGrant) identify() {
+// deriveID derives the id. It looks like Entra's: 43 characters of base64url.
+func (g *PermissionGrant) deriveID() {
 	sum := sha256.Sum256([]byte(arm.Fold(g.ClientID + "/" + g.ResourceID + "/" + g.ConsentType + "/" + g.PrincipalID)))
 	g.ID = base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// listings gives the look-up keys with their indexes.
-func (g *PermissionGrant) listings() []listing {
-	all := []listing{
+// indexEntries gives the look-up keys with their indexes.
+func (g *PermissionGrant) indexEntries() []indexEntry {
+	all := []indexEntry{
 		{&GrantClient, GrantClient.key(g.TenantID, g.ClientID, g.ID)},
 		{&GrantResource, GrantResource.key(g.TenantID, g.ResourceID, g.ID)},
 	}
 	if g.ConsentType == ConsentPrincipal {
-		return append(all, listing{&GrantUser, GrantUser.key(g.TenantID, g.PrincipalID, g.ID)})
+		return append(all, indexEntry{&GrantUser, GrantUser.key(g.TenantID, g.PrincipalID, g.ID)})
 	}
-	return append(all, listing{&grantsForAll, grantsForAll.key(g.TenantID, g.ClientID, g.ID)})
+	return append(all, indexEntry{&grantsForAll, grantsForAll.key(g.TenantID, g.ClientID, g.ID)})
 }
 
-// listing is one look-up key of a permission grant.
-type listing struct {
+// indexEntry is one look-up key of a permission grant.
+type indexEntry struct {
 	end *GrantEnd
 	key string
 }
@@ -85,11 +85,11 @@ type listing struct {
 func (d *Directory) CreatePermissionGrant(tx store.Tx, g PermissionGrant) (PermissionGrant, error) {
 	err := d.checkGrant(tx, &g)
 	if err == nil {
-		g.identify()
+		g.deriveID()
 		err = absent(tx, permissionGrantKey(g.TenantID, g.ID))
 	}
 	if err == nil {
-		err = room(tx, g)
+		err = checkGrantLimit(tx, g)
 	}
 	if err != nil {
 		return g, fmt.Errorf("create permission grant of %s: %w", g.ClientID, err)
@@ -97,8 +97,8 @@ func (d *Directory) CreatePermissionGrant(tx store.Tx, g PermissionGrant) (Permi
 	if g.Created.IsZero() {
 		g.Created = d.Now().UTC()
 	}
-	for _, l := range g.listings() {
-		if err := l.end.index.Put(tx, l.key, link{}); err != nil {
+	for _, l := range g.indexEntries() {
+		if err := l.end.index.Put(tx, l.key, noValue{}); err != nil {
 			return g, err
 		}
 	}
@@ -107,7 +107,7 @@ func (d *Directory) CreatePermissionGrant(tx store.Tx, g PermissionGrant) (Permi
 
 // AddPermissions is CreatePermissionGrant, or widens the grant that there is by the scope of g.
 func (d *Directory) AddPermissions(tx store.Tx, g PermissionGrant) (PermissionGrant, error) {
-	g.identify()
+	g.deriveID()
 	old, err := d.PermissionGrant(tx, g.TenantID, g.ID)
 	if errors.Is(err, ErrNotFound) {
 		return d.CreatePermissionGrant(tx, g)
@@ -139,13 +139,13 @@ func (d *Directory) DeletePermissionGrant(tx store.Tx, tenant, id string) error 
 	if err != nil {
 		return fmt.Errorf("delete permission grant %s: %w", id, err)
 	}
-	g.drop(tx)
+	g.deleteKeys(tx)
 	return nil
 }
 
-func (g *PermissionGrant) drop(tx store.Tx) {
+func (g *PermissionGrant) deleteKeys(tx store.Tx) {
 	tx.Delete(permissionGrantKey(g.TenantID, g.ID))
-	for _, l := range g.listings() {
+	for _, l := range g.indexEntries() {
 		tx.Delete(l.key)
 	}
 }
@@ -182,13 +182,13 @@ func (d *Directory) checkGrant(tx store.Tx, g *PermissionGrant) (err error) {
 	return nil
 }
 
-// room refuses a grant when its user, or its client for all users, has too many.
-func room(tx store.Tx, g PermissionGrant) error {
+// checkGrantLimit refuses a grant when its user, or its client for all users, has too many.
+func checkGrantLimit(tx store.Tx, g PermissionGrant) error {
 	end, object, most := &GrantUser, g.PrincipalID, maxUserGrants
 	if g.ConsentType == ConsentAllPrincipals {
 		end, object, most = &grantsForAll, g.ClientID, maxAdminGrants
 	}
-	ids, err := lastParts(tx, &end.index, end.key(g.TenantID, object, ""), "", most)
+	ids, err := idsAfterPrefix(tx, &end.index, end.key(g.TenantID, object, ""), "", most)
 	if err == nil && len(ids) == most {
 		err = ErrTooManyGrants
 	}
@@ -237,7 +237,7 @@ func (d *Directory) PermissionGrants(tx store.Tx, tenant, after string, limit in
 
 // PermissionGrantsOf is PermissionGrants of one client, resource or user.
 func (d *Directory) PermissionGrantsOf(tx store.Tx, tenant string, end GrantEnd, object, after string, limit int) ([]PermissionGrant, error) {
-	ids, err := lastParts(tx, &end.index, end.key(tenant, object, ""), after, limit)
+	ids, err := idsAfterPrefix(tx, &end.index, end.key(tenant, object, ""), after, limit)
 	if err != nil {
 		return nil, fmt.Errorf("list permission grants of %s: %w", object, err)
 	}
@@ -261,7 +261,7 @@ func (d *Directory) Granted(tx store.Tx, client, resource ServicePrincipal, user
 		{ConsentType: ConsentPrincipal, PrincipalID: user},
 	} {
 		g.ClientID, g.ResourceID = client.ID, resource.ID
-		g.identify()
+		g.deriveID()
 		found, err := d.PermissionGrant(tx, client.TenantID, g.ID)
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return nil, fmt.Errorf("permissions of %s at %s: %w", client.ID, resource.ID, err)
@@ -287,7 +287,7 @@ func unlinkPermissionGrants(tx store.Tx, tenant, oid string, limit int) (more bo
 		if left == 0 {
 			return true, nil
 		}
-		ids, err := lastParts(tx, &end.index, end.key(tenant, oid, ""), "", left)
+		ids, err := idsAfterPrefix(tx, &end.index, end.key(tenant, oid, ""), "", left)
 		if err != nil {
 			return false, err
 		}
@@ -300,7 +300,7 @@ func unlinkPermissionGrants(tx store.Tx, tenant, oid string, limit int) (more bo
 				return false, err
 			}
 			if err == nil {
-				g.drop(tx)
+				g.deleteKeys(tx)
 			}
 		}
 		left -= len(ids)

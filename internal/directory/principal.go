@@ -122,7 +122,7 @@ func (d *Directory) deletePrincipal(tx store.Tx, tenant, oid string, end func(tx
 		err = end(tx, tenant, oid, p.Enabled)
 	}
 	if err == nil {
-		err = leaveTraces(tx, tenant, oid)
+		err = markForUnlink(tx, tenant, oid)
 	}
 	if err != nil {
 		return fmt.Errorf("delete service principal %s: %w", oid, err)

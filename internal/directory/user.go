@@ -146,7 +146,7 @@ func (d *Directory) DeleteUser(tx store.Tx, tenant, oid string) error {
 		err = d.endAdministrator(tx, tenant, oid, u.Enabled)
 	}
 	if err == nil {
-		err = leaveTraces(tx, tenant, oid)
+		err = markForUnlink(tx, tenant, oid)
 	}
 	if err != nil {
 		return fmt.Errorf("delete user %s: %w", oid, err)

@@ -15,60 +15,60 @@ import (
 // Links outlive what they link, for deleting an object with thousands of them does not fit into one
 // transaction. So whoever reads links looks whether the other end still exists, and Unlink removes
 // the traces afterwards. Object ids are never used twice.
-type relation struct{ links, back store.Table[link] }
+type relation struct{ forward, back store.Table[noValue] }
 
-// link is the value of both keys; all that it says is in them.
-type link struct{}
+// noValue is the value of both keys; all that it says is in them.
+type noValue struct{}
 
 func newRelation(kind, back store.Kind) *relation {
-	return &relation{store.Table[link]{Kind: kind, Missing: ErrNotFound}, store.Table[link]{Kind: back, Missing: ErrNotFound}}
+	return &relation{store.Table[noValue]{Kind: kind, Missing: ErrNotFound}, store.Table[noValue]{Kind: back, Missing: ErrNotFound}}
 }
 
 var (
-	membership = newRelation(store.MemberIndex, store.MemberOfIndex)               // group, member
-	ownership  = newRelation(store.OwnerIndex, store.OwnerOfIndex)                 // group, application or service principal, owner
-	holding    = newRelation(store.DirectoryRoleIndex, store.DirectoryRoleOfIndex) // directory role, holder
+	membership     = newRelation(store.MemberIndex, store.MemberOfIndex)               // group, member
+	ownership      = newRelation(store.OwnerIndex, store.OwnerOfIndex)                 // group, application or service principal, owner
+	roleMembership = newRelation(store.DirectoryRoleIndex, store.DirectoryRoleOfIndex) // directory role, holder
 )
 
 func (r *relation) key(tenant, container, member string) string {
-	return key(r.links.Kind, tenant, container+"/"+member)
+	return key(r.forward.Kind, tenant, container+"/"+member)
 }
 
 func (r *relation) backKey(tenant, member, container string) string {
 	return key(r.back.Kind, tenant, member+"/"+container)
 }
 
-// add links two objects that the caller has got, or gives ErrExists.
-func (r *relation) add(tx store.Tx, tenant, container, member string) error {
+// create links two objects that the caller has got, or gives ErrExists.
+func (r *relation) create(tx store.Tx, tenant, container, member string) error {
 	if err := absent(tx, r.key(tenant, container, member)); err != nil {
 		return err
 	}
-	if err := r.links.Put(tx, r.key(tenant, container, member), link{}); err != nil {
+	if err := r.forward.Put(tx, r.key(tenant, container, member), noValue{}); err != nil {
 		return err
 	}
-	return r.back.Put(tx, r.backKey(tenant, member, container), link{})
+	return r.back.Put(tx, r.backKey(tenant, member, container), noValue{})
 }
 
 // remove gives ErrNotFound when there is no such link.
 func (r *relation) remove(tx store.Tx, tenant, container, member string) error {
-	linked, err := r.linked(tx, tenant, container, member)
+	linked, err := r.exists(tx, tenant, container, member)
 	if err != nil {
 		return err
 	}
 	if !linked {
 		return ErrNotFound
 	}
-	r.drop(tx, tenant, container, member)
+	r.deleteKeys(tx, tenant, container, member)
 	return nil
 }
 
-func (r *relation) drop(tx store.Tx, tenant, container, member string) {
+func (r *relation) deleteKeys(tx store.Tx, tenant, container, member string) {
 	tx.Delete(r.key(tenant, container, member))
 	tx.Delete(r.backKey(tenant, member, container))
 }
 
-func (r *relation) linked(tx store.Tx, tenant, container, member string) (bool, error) {
-	_, err := r.links.Get(tx, r.key(tenant, container, member))
+func (r *relation) exists(tx store.Tx, tenant, container, member string) (bool, error) {
+	_, err := r.forward.Get(tx, r.key(tenant, container, member))
 	if errors.Is(err, ErrNotFound) {
 		return false, nil
 	}
@@ -76,19 +76,19 @@ func (r *relation) linked(tx store.Tx, tenant, container, member string) (bool, 
 }
 
 func (r *relation) members(tx store.Tx, tenant, container, after string, limit int) ([]string, error) {
-	return lastParts(tx, &r.links, r.key(tenant, container, ""), after, limit)
+	return idsAfterPrefix(tx, &r.forward, r.key(tenant, container, ""), after, limit)
 }
 
 func (r *relation) containers(tx store.Tx, tenant, member string, limit int) ([]string, error) {
-	return lastParts(tx, &r.back, r.backKey(tenant, member, ""), "", limit)
+	return idsAfterPrefix(tx, &r.back, r.backKey(tenant, member, ""), "", limit)
 }
 
 func (r *relation) containersAfter(tx store.Tx, tenant, member, after string, limit int) ([]string, error) {
-	return lastParts(tx, &r.back, r.backKey(tenant, member, ""), after, limit)
+	return idsAfterPrefix(tx, &r.back, r.backKey(tenant, member, ""), after, limit)
 }
 
-// lastParts gives what follows a prefix in the keys below it.
-func lastParts(tx store.Tx, table *store.Table[link], prefix, after string, limit int) ([]string, error) {
+// idsAfterPrefix gives what follows a prefix in the keys below it.
+func idsAfterPrefix(tx store.Tx, table *store.Table[noValue], prefix, after string, limit int) ([]string, error) {
 	if len(prefix) > store.MaxKey {
 		return nil, nil
 	}
@@ -111,7 +111,7 @@ func lastParts(tx store.Tx, table *store.Table[link], prefix, after string, limi
 }
 
 // unlinkBatch is how many links one transaction removes: each is two keys, and a transaction has
-// room for 128.
+// checkGrantLimit for 128.
 const unlinkBatch = 50
 
 // Unlink removes what an object that was deleted has left behind: memberships, ownerships, roles,
@@ -122,7 +122,7 @@ func (d *Directory) Unlink(ctx context.Context, tenant, oid string) error {
 		more := false
 		_, err := d.Store.Update(ctx, func(tx store.Tx) (err error) {
 			if more, err = unlink(tx, tenant, oid); !more {
-				tx.Delete(traceKey(tenant, oid))
+				tx.Delete(unlinkKey(tenant, oid))
 			}
 			return err
 		})
@@ -138,14 +138,14 @@ func (d *Directory) Unlink(ctx context.Context, tenant, oid string) error {
 // unlink removes one batch, and says whether there may be more.
 func unlink(tx store.Tx, tenant, oid string) (more bool, err error) {
 	left := unlinkBatch
-	for _, r := range []*relation{membership, ownership, holding} {
+	for _, r := range []*relation{membership, ownership, roleMembership} {
 		members, err := r.members(tx, tenant, oid, "", left)
 		if err != nil {
 			return false, err
 		}
 		left -= len(members)
 		for _, m := range members {
-			r.drop(tx, tenant, oid, m)
+			r.deleteKeys(tx, tenant, oid, m)
 		}
 		if left == 0 {
 			return true, nil
@@ -156,7 +156,7 @@ func unlink(tx store.Tx, tenant, oid string) (more bool, err error) {
 		}
 		left -= len(containers)
 		for _, c := range containers {
-			r.drop(tx, tenant, c, oid)
+			r.deleteKeys(tx, tenant, c, oid)
 		}
 		if left == 0 {
 			return true, nil

@@ -10,27 +10,27 @@ import (
 	"midas/internal/store"
 )
 
-// tracePrefix begins the keys of the objects that were deleted and are still to be unlinked.
-var tracePrefix = key(store.UnlinkKind, "", "")
+// unlinkPrefix begins the keys of the objects that were deleted and are still to be unlinked.
+var unlinkPrefix = key(store.UnlinkKind, "", "")
 
-func traceKey(tenant, oid string) string { return key(store.UnlinkKind, "", tenant+"/"+oid) }
+func unlinkKey(tenant, oid string) string { return key(store.UnlinkKind, "", tenant+"/"+oid) }
 
-// leaveTraces notes, in the transaction that deletes an object, that it is still to be unlinked.
-func leaveTraces(tx store.Tx, tenant, oid string) error {
-	return deleted.Put(tx, traceKey(tenant, oid), link{})
+// markForUnlink notes, in the transaction that deletes an object, that it is still to be unlinked.
+func markForUnlink(tx store.Tx, tenant, oid string) error {
+	return pendingUnlinks.Put(tx, unlinkKey(tenant, oid), noValue{})
 }
 
 const (
-	traceBatch = 50               // objects that are looked at in one transaction
-	retryAfter = time.Second      // after a failure of the store
-	sweepEvery = 10 * time.Minute // in case the change feed has lost something
+	pendingBatch = 50               // objects that are looked at in one transaction
+	retryAfter   = time.Second      // after a failure of the store
+	sweepEvery   = 10 * time.Minute // in case the change feed has lost something
 )
 
 // Run unlinks the objects that are deleted, those of an earlier process too, until ctx ends. It waits
 // for changes and not for a time, so that who is deleted is in no group soon afterwards.
 func (d *Directory) Run(ctx context.Context) error {
 	for {
-		err := d.followTraces(ctx)
+		err := d.watchPending(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -48,52 +48,52 @@ func (d *Directory) Run(ctx context.Context) error {
 	}
 }
 
-// followTraces unlinks what waits for it, and then what the change feed tells of.
-func (d *Directory) followTraces(ctx context.Context) error {
+// watchPending unlinks what waits for it, and then what the change feed tells of.
+func (d *Directory) watchPending(ctx context.Context) error {
 	head, err := d.Store.Update(ctx, func(store.Tx) error { return nil })
 	if err != nil {
 		return fmt.Errorf("find the newest revision: %w", err)
 	}
-	if err := d.sweepTraces(ctx); err != nil {
+	if err := d.unlinkPending(ctx); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, sweepEvery)
 	defer cancel()
-	for change, err := range d.Store.Watch(ctx, tracePrefix, head) {
+	for change, err := range d.Store.Watch(ctx, unlinkPrefix, head) {
 		if err != nil {
 			return err
 		}
 		if change.Deleted {
 			continue
 		}
-		if err := d.sweepTraces(ctx); err != nil {
+		if err := d.unlinkPending(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// sweepTraces unlinks all objects that wait for it.
-func (d *Directory) sweepTraces(ctx context.Context) error {
+// unlinkPending unlinks all objects that wait for it.
+func (d *Directory) unlinkPending(ctx context.Context) error {
 	for {
 		var waiting []store.Record
 		err := d.Store.View(ctx, func(tx store.Tx) (err error) {
-			waiting, err = tx.Records(store.Range{Prefix: tracePrefix, Limit: traceBatch})
+			waiting, err = tx.Records(store.Range{Prefix: unlinkPrefix, Limit: pendingBatch})
 			return err
 		})
 		if err != nil || len(waiting) == 0 {
 			return err
 		}
-		if err := d.unlinkAll(ctx, waiting); err != nil {
+		if err := d.unlinkObjects(ctx, waiting); err != nil {
 			return err
 		}
 	}
 }
 
-// unlinkAll unlinks a few objects. Most have left nothing, and for them one transaction will do.
-func (d *Directory) unlinkAll(ctx context.Context, waiting []store.Record) error {
+// unlinkObjects unlinks a few objects. Most have left nothing, and for them one transaction will do.
+func (d *Directory) unlinkObjects(ctx context.Context, waiting []store.Record) error {
 	owner := func(rec store.Record) (tenant, oid string) {
-		tenant, oid, _ = strings.Cut(strings.TrimPrefix(rec.Key, tracePrefix), "/")
+		tenant, oid, _ = strings.Cut(strings.TrimPrefix(rec.Key, unlinkPrefix), "/")
 		return tenant, oid
 	}
 	var linked []store.Record
@@ -128,7 +128,7 @@ func (d *Directory) unlinkAll(ctx context.Context, waiting []store.Record) error
 // that what it says of such an object holds.
 func hasLinks(tx store.Tx, tenant, oid string) (bool, error) {
 	var prefixes []string
-	for _, r := range []*relation{membership, ownership, holding} {
+	for _, r := range []*relation{membership, ownership, roleMembership} {
 		prefixes = append(prefixes, r.key(tenant, oid, ""), r.backKey(tenant, oid, ""))
 	}
 	for _, end := range []GrantEnd{GrantClient, GrantResource, GrantUser} {
