@@ -12,9 +12,9 @@ import (
 // which nobody could make another.
 var ErrLastAdministrator = errors.New("directory: the last enabled Global Administrator of a tenant stays")
 
-// maxEnding is how many Global Administrators one deletion in Azure Resource Manager may end: each
+// maxRemovedAdministrators is how many Global Administrators one deletion in Azure Resource Manager may end: each
 // takes two of a transaction's keys.
-const maxEnding = 40
+const maxRemovedAdministrators = 40
 
 // administrators is a tenant's count of enabled Global Administrators. Every change of who has that
 // role, and of whether who has it exists and is enabled, gets and puts this record, so that of two
@@ -28,7 +28,7 @@ func administratorsKey(tenant string) string { return key(store.AdministratorsKi
 // administrators reads the count and guards it. A store written by an earlier version has none: then
 // the administrators themselves are counted.
 func (d *Directory) administrators(tx store.Tx, tenant string) (administrators, error) {
-	n, err := counts.Get(tx, administratorsKey(tenant))
+	n, err := administratorCounts.Get(tx, administratorsKey(tenant))
 	if !errors.Is(err, ErrNotFound) {
 		return n, err
 	}
@@ -37,7 +37,7 @@ func (d *Directory) administrators(tx store.Tx, tenant string) (administrators, 
 		return n, fmt.Errorf("count the administrators of %s: %w", tenant, err)
 	}
 	for _, id := range ids {
-		switch enabled, err := peekEnabled(tx, tenant, id); {
+		switch enabled, err := isEnabledUnguarded(tx, tenant, id); {
 		case err != nil:
 			return n, fmt.Errorf("count the administrators of %s: %w", tenant, err)
 		case enabled:
@@ -57,27 +57,27 @@ func (d *Directory) changeAdministrators(tx store.Tx, tenant string, by int) err
 		return ErrLastAdministrator
 	}
 	n.Enabled += by
-	return counts.Put(tx, administratorsKey(tenant), n)
+	return administratorCounts.Put(tx, administratorsKey(tenant), n)
 }
 
-// peekEnabled tells whether a principal or a user exists and is enabled. It guards nothing: a change
+// isEnabledUnguarded tells whether a principal or a user exists and is enabled. It guards nothing: a change
 // of it changes the count, which is guarded. A transaction may count more of them than it has room to
 // guard.
-func peekEnabled(tx store.Tx, tenant, oid string) (bool, error) {
-	p, err := peek(tx, &principals, principalKey(tenant, oid))
+func isEnabledUnguarded(tx store.Tx, tenant, oid string) (bool, error) {
+	p, err := readUnguarded(tx, &principals, principalKey(tenant, oid))
 	if !errors.Is(err, ErrNotFound) {
 		return p.Enabled, err
 	}
-	u, err := peek(tx, &users, userKey(tenant, oid))
+	u, err := readUnguarded(tx, &users, userKey(tenant, oid))
 	if errors.Is(err, ErrNotFound) {
 		return false, nil
 	}
 	return u.Enabled, err
 }
 
-// peek reads a record without guarding it, or gives ErrNotFound. It does not see what the transaction
+// readUnguarded reads a record without guarding it, or gives ErrNotFound. It does not see what the transaction
 // itself has written.
-func peek[T any](tx store.Tx, table *store.Table[T], key string) (T, error) {
+func readUnguarded[T any](tx store.Tx, table *store.Table[T], key string) (T, error) {
 	var zero T
 	if len(key) > store.MaxKey {
 		return zero, ErrNotFound
@@ -97,8 +97,8 @@ func isAdministrator(tx store.Tx, tenant, oid string) (bool, error) {
 	return roleMembership.exists(tx, tenant, GlobalAdministrator, oid)
 }
 
-// enabling counts a Global Administrator who is enabled or disabled.
-func (d *Directory) enabling(tx store.Tx, tenant, oid string, was, is bool) error {
+// countAdministrator counts a Global Administrator who is enabled or disabled.
+func (d *Directory) countAdministrator(tx store.Tx, tenant, oid string, was, is bool) error {
 	if was == is {
 		return nil
 	}
@@ -112,9 +112,9 @@ func (d *Directory) enabling(tx store.Tx, tenant, oid string, was, is bool) erro
 	return d.changeAdministrators(tx, tenant, -1)
 }
 
-// endAdministrator takes the role of Global Administrator from who is deleted, or gives
+// removeAdministrator takes the role of Global Administrator from who is deleted, or gives
 // ErrLastAdministrator.
-func (d *Directory) endAdministrator(tx store.Tx, tenant, oid string, enabled bool) error {
+func (d *Directory) removeAdministrator(tx store.Tx, tenant, oid string, enabled bool) error {
 	admin, err := isAdministrator(tx, tenant, oid)
 	if err != nil || !admin {
 		return err
@@ -142,15 +142,15 @@ func (d *Directory) EndAdministrators(tx store.Tx, tenant string, ends func(reso
 	}
 	ended, enabled := 0, 0
 	for _, id := range ids {
-		p, found, err := peekManaged(tx, tenant, id)
+		p, found, err := managedIdentityUnguarded(tx, tenant, id)
 		if err != nil {
 			return fmt.Errorf("end administrators: %w", err)
 		}
 		if !found || !ends(p.resource) {
 			continue
 		}
-		if ended++; ended > maxEnding {
-			return fmt.Errorf("%w: more than %d Global Administrators would be deleted at once", ErrInvalid, maxEnding)
+		if ended++; ended > maxRemovedAdministrators {
+			return fmt.Errorf("%w: more than %d Global Administrators would be deleted at once", ErrInvalid, maxRemovedAdministrators)
 		}
 		if p.enabled {
 			enabled++
@@ -164,18 +164,18 @@ func (d *Directory) EndAdministrators(tx store.Tx, tenant string, ends func(reso
 		return ErrLastAdministrator
 	}
 	n.Enabled -= enabled
-	return counts.Put(tx, administratorsKey(tenant), n)
+	return administratorCounts.Put(tx, administratorsKey(tenant), n)
 }
 
-// managed is what EndAdministrators must know of a managed identity.
-type managed struct {
+// managedIdentity is what EndAdministrators must know of a managed identity.
+type managedIdentity struct {
 	resource arm.ID
 	enabled  bool
 }
 
-// peekManaged reads the principal of a managed identity without guarding it.
-func peekManaged(tx store.Tx, tenant, oid string) (m managed, found bool, err error) {
-	p, err := peek(tx, &principals, principalKey(tenant, oid))
+// managedIdentityUnguarded reads the principal of a managed identity without guarding it.
+func managedIdentityUnguarded(tx store.Tx, tenant, oid string) (m managedIdentity, found bool, err error) {
+	p, err := readUnguarded(tx, &principals, principalKey(tenant, oid))
 	if errors.Is(err, ErrNotFound) {
 		return m, false, nil
 	}

@@ -61,14 +61,14 @@ func (d *Directory) CreateApplication(tx store.Tx, a Application) error {
 	}
 	record, byID := applicationKey(a.TenantID, a.AppID), applicationIDKey(a.TenantID, a.ID)
 	for _, k := range []string{record, byID} {
-		if err := absent(tx, k); err != nil {
+		if err := checkAbsent(tx, k); err != nil {
 			return fmt.Errorf("create application %s: %w", a.AppID, err)
 		}
 	}
 	if _, taken := firstPartyClient(a.TenantID, a.AppID); taken || ResourceNames(a.AppID) != nil {
 		return fmt.Errorf("create application %s: %w", a.AppID, ErrExists)
 	}
-	if err := d.name(tx, Application{}, a); err != nil {
+	if err := d.updateIdentifierKeys(tx, Application{}, a); err != nil {
 		return fmt.Errorf("create application %s: %w", a.AppID, err)
 	}
 	if err := applicationIDs.Put(tx, byID, reference{a.AppID}); err != nil {
@@ -98,16 +98,16 @@ func (d *Directory) Client(tx store.Tx, tenant, appID string) (Application, erro
 	if a, found := firstPartyClient(tenant, appID); found {
 		return a, nil
 	}
-	return applications.GetShared(tx, applicationKey(tenant, appID), &d.hot.apps)
+	return applications.GetShared(tx, applicationKey(tenant, appID), &d.decoded.apps)
 }
 
 // ClientPrincipal gives the principal of an application of the tenant, shared as Client's is.
 func (d *Directory) ClientPrincipal(tx store.Tx, tenant, appID string) (ServicePrincipal, error) {
-	ref, err := principalApps.GetShared(tx, principalAppKey(tenant, appID), &d.hot.references)
+	ref, err := principalApps.GetShared(tx, principalAppKey(tenant, appID), &d.decoded.references)
 	if err != nil {
 		return ServicePrincipal{}, err
 	}
-	return principals.GetShared(tx, principalKey(tenant, ref.ID), &d.hot.principals)
+	return principals.GetShared(tx, principalKey(tenant, ref.ID), &d.decoded.principals)
 }
 
 // Applications gives at most limit applications in the order of their client ids, after the given
@@ -160,7 +160,7 @@ func (d *Directory) UpdateApplication(tx store.Tx, a Application) error {
 		err = a.check()
 	}
 	if err == nil {
-		err = d.name(tx, old, a)
+		err = d.updateIdentifierKeys(tx, old, a)
 	}
 	if err == nil && old.DisplayName != a.DisplayName {
 		err = d.renamePrincipal(tx, a)
@@ -183,8 +183,8 @@ func (d *Directory) renamePrincipal(tx store.Tx, a Application) error {
 	return d.UpdateServicePrincipal(tx, p)
 }
 
-// name moves the look-up keys of the identifier URIs from what they were to what they are.
-func (d *Directory) name(tx store.Tx, old, a Application) error {
+// updateIdentifierKeys moves the look-up keys of the identifier URIs from what they were to what they are.
+func (d *Directory) updateIdentifierKeys(tx store.Tx, old, a Application) error {
 	for _, uri := range old.IdentifierURIs {
 		tx.Delete(identifierKey(a.TenantID, uri))
 	}
@@ -248,7 +248,7 @@ func (d *Directory) Resource(tx store.Tx, tenant, audience string) (ServicePrinc
 	}
 	for _, name := range []string{audience, trimAudience(audience), audience + "/"} {
 		ref, err := identifiers.Get(tx, identifierKey(tenant, name))
-		if err == nil && d.mayIdentify(Application{AppID: ref.ID, TenantID: tenant}, name) {
+		if err == nil && d.mayHaveIdentifier(Application{AppID: ref.ID, TenantID: tenant}, name) {
 			return d.ServicePrincipalByAppID(tx, tenant, ref.ID)
 		}
 		if err != nil && !errors.Is(err, ErrNotFound) {

@@ -59,7 +59,7 @@ func (d *Directory) AssignAppRole(tx store.Tx, a AppRoleAssignment) (AppRoleAssi
 	if err != nil {
 		return a, fmt.Errorf("assign app role of %s: %w", a.ResourceID, err)
 	}
-	if err := assignable(roles, a.AppRoleID, kind); err != nil {
+	if err := checkAssignable(roles, a.AppRoleID, kind); err != nil {
 		return a, err
 	}
 	if a.Created.IsZero() {
@@ -67,7 +67,7 @@ func (d *Directory) AssignAppRole(tx store.Tx, a AppRoleAssignment) (AppRoleAssi
 	}
 	a.deriveID()
 	k := appRoleKey(a.TenantID, a.PrincipalID, a.ID)
-	if err := absent(tx, k); err != nil {
+	if err := checkAbsent(tx, k); err != nil {
 		return a, fmt.Errorf("assign app role to %s: %w", a.PrincipalID, err)
 	}
 	if err := appRolesTo.Put(tx, appRoleToKey(a.TenantID, a.ResourceID, a.ID), reference{a.PrincipalID}); err != nil {
@@ -76,8 +76,8 @@ func (d *Directory) AssignAppRole(tx store.Tx, a AppRoleAssignment) (AppRoleAssi
 	return a, appRoles.Put(tx, k, a)
 }
 
-// assignable says whether one of the roles may be given to an object of a kind.
-func assignable(roles []AppRole, id, kind string) error {
+// checkAssignable says whether one of the roles may be given to an object of a kind.
+func checkAssignable(roles []AppRole, id, kind string) error {
 	if id == DefaultAppRole && kind != ObjectApplication {
 		return nil
 	}

@@ -8,16 +8,16 @@ import (
 	"midas/internal/store"
 )
 
-// decoyRecord is read in the place of an application or a principal that does not exist, so that
+// dummyRecord is read in the place of an application or a principal that does not exist, so that
 // refusing an unknown client takes about the work of refusing a wrong secret: reading two records
 // and comparing one hash. No secret has its hash.
-const decoyRecord = `{"v":1,"id":"00000000-0000-0000-0000-000000000000","appId":"00000000-0000-0000-0000-000000000000",` +
+const dummyRecord = `{"v":1,"id":"00000000-0000-0000-0000-000000000000","appId":"00000000-0000-0000-0000-000000000000",` +
 	`"tenantId":"00000000-0000-0000-0000-000000000000","displayName":"","created":"2000-01-01T00:00:00Z",` +
 	`"secrets":[{"keyId":"00000000-0000-0000-0000-000000000000","hint":"","salt":"AAAAAAAAAAAAAAAAAAAAAA==",` +
 	`"hash":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=","start":"2000-01-01T00:00:00Z","end":"2000-01-01T00:00:00Z"}]}`
 
-func decoy() (Application, error) {
-	rec := store.Record{Key: "decoy", Value: []byte(decoyRecord)}
+func dummyApplication() (Application, error) {
+	rec := store.Record{Key: "decoy", Value: []byte(dummyRecord)}
 	if _, err := principals.Decode(rec); err != nil {
 		return Application{}, err
 	}
@@ -38,7 +38,7 @@ func (d *Directory) Authenticate(ctx context.Context, tenant, appID string, text
 		return err
 	})
 	if err == nil && !found {
-		app, err = decoy()
+		app, err = dummyApplication()
 	}
 	if err != nil {
 		return ServicePrincipal{}, fmt.Errorf("authenticate %s: %w", appID, err)
@@ -66,7 +66,7 @@ func (d *Directory) Authenticate(ctx context.Context, tenant, appID string, text
 // client reads an application with its principal; both are shared and must not be changed. An application without a principal in the tenant
 // cannot act there, and counts as not found.
 func (d *Directory) client(tx store.Tx, tenant, appID string) (app Application, p ServicePrincipal, found bool, err error) {
-	app, err = applications.GetShared(tx, applicationKey(tenant, appID), &d.hot.apps)
+	app, err = applications.GetShared(tx, applicationKey(tenant, appID), &d.decoded.apps)
 	if err == nil {
 		p, err = d.ClientPrincipal(tx, tenant, appID)
 	}

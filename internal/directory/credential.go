@@ -16,7 +16,7 @@ func (d *Directory) AddSecret(tx store.Tx, tenant, appID string, s Secret) error
 		s.KeyID = d.NewID()
 	}
 	return d.changeCredentials(tx, tenant, appID, func(a *Application) error {
-		if a.secret(s.KeyID) >= 0 {
+		if a.secretIndex(s.KeyID) >= 0 {
 			return ErrExists
 		}
 		if len(a.Secrets) >= maxSecrets {
@@ -30,7 +30,7 @@ func (d *Directory) AddSecret(tx store.Tx, tenant, appID string, s Secret) error
 // RemoveSecret removes a secret by its key id, or gives ErrNotFound.
 func (d *Directory) RemoveSecret(tx store.Tx, tenant, appID, keyID string) error {
 	return d.changeCredentials(tx, tenant, appID, func(a *Application) error {
-		i := a.secret(keyID)
+		i := a.secretIndex(keyID)
 		if i < 0 {
 			return ErrNotFound
 		}
@@ -82,7 +82,7 @@ func (d *Directory) changeCredentials(tx store.Tx, tenant, appID string, change 
 	return applications.Put(tx, applicationKey(tenant, appID), a)
 }
 
-// secret is the position of the secret with a key id, or -1.
-func (a *Application) secret(keyID string) int {
+// secretIndex is the position of the secret with a key id, or -1.
+func (a *Application) secretIndex(keyID string) int {
 	return slices.IndexFunc(a.Secrets, func(s Secret) bool { return arm.SameName(s.KeyID, keyID) })
 }

@@ -3,7 +3,7 @@
 //
 // An application is the registration and holds the credentials; a service principal is what an
 // application, or a managed identity, is inside one tenant, and is what roles are given to. A
-// managed identity has a service principal and no application, so it can never show a secret.
+// managedIdentity identity has a service principal and no application, so it can never show a secret.
 //
 // Everything of a tenant lies under d/<tenant>/: a record per object, found by the id under which
 // the hot paths ask for it, and a look-up key for every other id. The tenants themselves lie under
@@ -65,11 +65,11 @@ type Directory struct {
 	// a whole core.
 	hashing throttle.Queue
 
-	hot hot
+	decoded decodedRecords
 }
 
-// hot is what the token endpoint reads for each token, kept decoded. What it gives is shared.
-type hot struct {
+// decodedRecords is what the token endpoint reads for each token, kept decoded. What it gives is shared.
+type decodedRecords struct {
 	tenants    store.Decoded[Tenant]
 	apps       store.Decoded[Application]
 	principals store.Decoded[ServicePrincipal]
@@ -86,9 +86,9 @@ var (
 	groups       = store.Table[Group]{Kind: store.GroupKind, Missing: ErrNotFound}
 	appRoles     = store.Table[AppRoleAssignment]{Kind: store.AppRoleKind, Missing: ErrNotFound}
 
-	permissionGrants = store.Table[PermissionGrant]{Kind: store.PermissionGrantKind, Missing: ErrNotFound}
-	counts           = store.Table[administrators]{Kind: store.AdministratorsKind, Missing: ErrNotFound}
-	pendingUnlinks   = store.Table[noValue]{Kind: store.UnlinkKind, Missing: ErrNotFound}
+	permissionGrants    = store.Table[PermissionGrant]{Kind: store.PermissionGrantKind, Missing: ErrNotFound}
+	administratorCounts = store.Table[administrators]{Kind: store.AdministratorsKind, Missing: ErrNotFound}
+	pendingUnlinks      = store.Table[noValue]{Kind: store.UnlinkKind, Missing: ErrNotFound}
 )
 
 // The look-ups: each leads to the id under which the record is found.
@@ -156,8 +156,8 @@ func list[T any](tx store.Tx, table *store.Table[T], prefix, after string, limit
 	return all, nil
 }
 
-// absent guards a key that is about to be created.
-func absent(tx store.Tx, key string) error {
+// checkAbsent guards a key that is about to be created.
+func checkAbsent(tx store.Tx, key string) error {
 	_, err := tx.Get(key)
 	switch {
 	case err == nil:

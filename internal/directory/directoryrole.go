@@ -47,7 +47,7 @@ func (d *Directory) AssignDirectoryRole(tx store.Tx, tenant, role, principal str
 	if !known {
 		return fmt.Errorf("assign directory role %s: %w", role, ErrNotFound)
 	}
-	enabled, err := d.mayHold(tx, tenant, principal)
+	enabled, err := d.checkRoleMember(tx, tenant, principal)
 	if err == nil {
 		err = roleMembership.create(tx, tenant, role, principal)
 	}
@@ -60,8 +60,8 @@ func (d *Directory) AssignDirectoryRole(tx store.Tx, tenant, role, principal str
 	return nil
 }
 
-// mayHold refuses what cannot have directory roles, and tells whether who can is enabled.
-func (d *Directory) mayHold(tx store.Tx, tenant, principal string) (enabled bool, err error) {
+// checkRoleMember refuses what cannot have directory roles, and tells whether who can is enabled.
+func (d *Directory) checkRoleMember(tx store.Tx, tenant, principal string) (enabled bool, err error) {
 	p, err := d.ServicePrincipal(tx, tenant, principal)
 	switch {
 	case err == nil && p.FirstParty:

@@ -11,5 +11,5 @@ func (d *Directory) Waiting() int { return d.hashing.Len() }
 // Spellings is how many hashes a guess costs, at most, against a hash that was made of a normal password or
 // before there were any.
 func Spellings(hash PasswordHash, normal bool, pw PasswordText) int {
-	return len((&userRecord{Password: hash, Normal: normal}).spellings(pw))
+	return len((&userRecord{Password: hash, Normal: normal}).passwordForms(pw))
 }

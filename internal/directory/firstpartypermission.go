@@ -1,7 +1,7 @@
 package directory
 
 // The delegated permissions of Microsoft Graph whose names the server itself uses. Those that have the
-// name of an app role (User.Read.All) share its constant.
+// updateIdentifierKeys of an app role (User.Read.All) share its constant.
 const (
 	ScopeUserRead              = "User.Read"
 	ScopeUserReadWrite         = "User.ReadWrite"
@@ -52,20 +52,20 @@ func graphPermissions() []Permission {
 			all[i].Type = PermissionForAdmins
 		}
 	}
-	return worded(all)
+	return withTexts(all)
 }
 
 // armPermissions is the only delegated permission of Azure Resource Manager.
 func armPermissions() []Permission {
-	return worded([]Permission{{
+	return withTexts([]Permission{{
 		ID: "41094075-9dad-400e-a0bd-54e686782033", Value: UserImpersonation, Type: PermissionForUsers,
 		UserName: "Access Azure Resource Manager as you",
 		UserText: "Allows the application to do with subscriptions, resource groups and resources whatever you may do.",
 	}})
 }
 
-// worded enables permissions and fills in the texts that are not said apart.
-func worded(all []Permission) []Permission {
+// withTexts enables permissions and fills in the texts that are not said apart.
+func withTexts(all []Permission) []Permission {
 	for i := range all {
 		p := &all[i]
 		if p.UserText == "" {

@@ -36,7 +36,7 @@ func (d *Directory) CreateGroup(tx store.Tx, g Group) error {
 	if g.Created.IsZero() {
 		g.Created = d.Now().UTC()
 	}
-	if err := absent(tx, groupKey(g.TenantID, g.ID)); err != nil {
+	if err := checkAbsent(tx, groupKey(g.TenantID, g.ID)); err != nil {
 		return fmt.Errorf("create group %s: %w", g.ID, err)
 	}
 	return groups.Put(tx, groupKey(g.TenantID, g.ID), g)
@@ -110,7 +110,7 @@ func (d *Directory) Members(tx store.Tx, tenant, group, after string, limit int)
 // MemberOf gives the object ids of the groups that an object is a direct member of, one more than
 // MaxGroups at most.
 func (d *Directory) MemberOf(tx store.Tx, tenant, oid string) ([]string, error) {
-	return existing(MaxGroups+1, func(after string, limit int) ([]string, error) {
+	return existingIDs(MaxGroups+1, func(after string, limit int) ([]string, error) {
 		return membership.containersAfter(tx, tenant, oid, after, limit)
 	}, func(id string) error {
 		_, err := tx.Get(groupKey(tenant, id))
@@ -122,14 +122,14 @@ func (d *Directory) MemberOf(tx store.Tx, tenant, oid string) ([]string, error) 
 // other groups, the near ones first. It gives ErrTooManyGroups beyond MaxGroups. It is asked at every
 // request of a caller, and reads nothing but small scans and records that the store's cache remembers.
 func (d *Directory) TransitiveMemberOf(tx store.Tx, tenant, oid string) ([]string, error) {
-	return closure(oid, func(id string) ([]string, error) { return d.MemberOf(tx, tenant, id) })
+	return transitiveClosure(oid, func(id string) ([]string, error) { return d.MemberOf(tx, tenant, id) })
 }
 
 // TransitiveMembers gives the object ids of all that is in a group, directly or through other
 // groups. It gives ErrTooManyGroups beyond MaxGroups members that exist.
 func (d *Directory) TransitiveMembers(tx store.Tx, tenant, group string) ([]string, error) {
-	return closure(group, func(id string) ([]string, error) {
-		return existing(MaxGroups+1, func(after string, limit int) ([]string, error) {
+	return transitiveClosure(group, func(id string) ([]string, error) {
+		return existingIDs(MaxGroups+1, func(after string, limit int) ([]string, error) {
 			return d.Members(tx, tenant, id, after, limit)
 		}, func(id string) error {
 			_, err := d.ObjectType(tx, tenant, id)
@@ -138,9 +138,9 @@ func (d *Directory) TransitiveMembers(tx store.Tx, tenant, group string) ([]stri
 	})
 }
 
-// existing gives at most limit of the object ids of a list that stand for something, which find gives
+// existingIDs gives at most limit of the object ids of a list that stand for something, which find gives
 // no store.ErrNotFound for. What was deleted stands in lists until Run has unlinked it.
-func existing(limit int, list func(after string, limit int) ([]string, error), find func(id string) error) ([]string, error) {
+func existingIDs(limit int, list func(after string, limit int) ([]string, error), find func(id string) error) ([]string, error) {
 	var found []string
 	for after := ""; ; {
 		ids, err := list(after, limit)
@@ -166,9 +166,9 @@ func existing(limit int, list func(after string, limit int) ([]string, error), f
 	}
 }
 
-// closure follows next from one object on, in breadth, each object once. The start is not part of
+// transitiveClosure follows next from one object on, in breadth, each object once. The start is not part of
 // it, even when a circle leads back to it.
-func closure(start string, next func(id string) ([]string, error)) ([]string, error) {
+func transitiveClosure(start string, next func(id string) ([]string, error)) ([]string, error) {
 	seen := map[string]bool{arm.Fold(start): true}
 	var found []string
 	for queue := []string{start}; len(queue) > 0; queue = queue[1:] {

@@ -37,14 +37,14 @@ func firstPartyDomains() []string {
 	}
 }
 
-// firstPartyWords stand in the place of a host in identifier URIs of Microsoft's: the audiences of
+// firstPartyHosts stand in the place of a host in identifier URIs of Microsoft's: the audiences of
 // assertions that are exchanged under a federated credential.
-func firstPartyWords() []string {
+func firstPartyHosts() []string {
 	return []string{"azureadtokenexchange", "azureadtokenexchangeusgov", "azureadtokenexchangechina"}
 }
 
 // firstPartyAppIDs are client ids of Microsoft's resources and clients, besides those that end in
-// firstPartyEnding.
+// firstPartyIDSuffix.
 func firstPartyAppIDs() []string {
 	return []string{
 		ARMAppID, AzureCLIAppID, AzurePowerShellAppID, VisualStudioCodeAppID,
@@ -58,12 +58,12 @@ func firstPartyAppIDs() []string {
 	}
 }
 
-// firstPartyEnding is how the client ids of Microsoft's oldest resources end, Microsoft Graph's among
+// firstPartyIDSuffix is how the client ids of Microsoft's oldest resources end, Microsoft Graph's among
 // them.
-const firstPartyEnding = "-0000-0000-c000-000000000000"
+const firstPartyIDSuffix = "-0000-0000-c000-000000000000"
 
 func isFirstPartyAppID(id string) bool {
-	return strings.HasSuffix(id, firstPartyEnding) || slices.Contains(firstPartyAppIDs(), id)
+	return strings.HasSuffix(id, firstPartyIDSuffix) || slices.Contains(firstPartyAppIDs(), id)
 }
 
 // identifierParts cuts an identifier URI, which need not be a good one, into its folded scheme and the
@@ -88,9 +88,9 @@ func identifierParts(uri string) (scheme string, names []string) {
 	return scheme, names
 }
 
-// reserved tells whether an identifier URI names Microsoft's or this server's resources, however it is
+// isReserved tells whether an identifier URI names Microsoft's or this server's resources, however it is
 // spelled. What is not ASCII, or hides behind escapes, cannot be compared and counts as reserved.
-func (d *Directory) reserved(uri string) bool {
+func (d *Directory) isReserved(uri string) bool {
 	scheme, names := identifierParts(uri)
 	for i := range len(uri) {
 		if uri[i] <= ' ' || uri[i] >= 0x7f {
@@ -98,29 +98,29 @@ func (d *Directory) reserved(uri string) bool {
 		}
 	}
 	return slices.ContainsFunc(names, func(name string) bool {
-		return scheme != "api" && d.isOwn(name) || strings.Contains(name, "%") || isFirstPartyAppID(name) || slices.Contains(firstPartyWords(), name) ||
-			slices.ContainsFunc(firstPartyDomains(), func(domain string) bool { return within(name, domain) })
+		return scheme != "api" && d.isThisServer(name) || strings.Contains(name, "%") || isFirstPartyAppID(name) || slices.Contains(firstPartyHosts(), name) ||
+			slices.ContainsFunc(firstPartyDomains(), func(domain string) bool { return inDomain(name, domain) })
 	})
 }
 
-// isOwn tells whether a folded host may be this server: it answers under all addresses.
-func (d *Directory) isOwn(name string) bool {
+// isThisServer tells whether a folded host may be this server: it answers under all addresses.
+func (d *Directory) isThisServer(name string) bool {
 	if _, err := netip.ParseAddr(name); err == nil || name == "localhost" {
 		return true
 	}
 	return slices.ContainsFunc(d.Hosts, func(host string) bool { return arm.SameName(strings.Trim(host, "[]."), name) })
 }
 
-// within tells whether a folded host is a domain or lies in it.
-func within(host, domain string) bool {
+// inDomain tells whether a folded host is a domain or lies in it.
+func inDomain(host, domain string) bool {
 	return host == domain || strings.HasSuffix(host, "."+domain)
 }
 
-// mayIdentify tells whether an identifier URI can be an application's: it is not reserved, and an
+// mayHaveIdentifier tells whether an identifier URI can be an application's: it is not reserved, and an
 // id in it is the application's own or its tenant's. It is asked when a URI is registered and again
 // when a token is made, because records of earlier versions were not checked.
-func (d *Directory) mayIdentify(a Application, uri string) bool {
-	if d.reserved(uri) {
+func (d *Directory) mayHaveIdentifier(a Application, uri string) bool {
+	if d.isReserved(uri) {
 		return false
 	}
 	_, names := identifierParts(uri)
@@ -138,7 +138,7 @@ func (d *Directory) Identifies(a Application, audience string) bool {
 	if same(a.AppID) || same("api://"+a.AppID) {
 		return true
 	}
-	return slices.ContainsFunc(a.IdentifierURIs, same) && d.mayIdentify(a, audience)
+	return slices.ContainsFunc(a.IdentifierURIs, same) && d.mayHaveIdentifier(a, audience)
 }
 
 // checkIdentifier refuses what no application may register.
@@ -147,7 +147,7 @@ func (d *Directory) checkIdentifier(a Application, uri string) error {
 	if err != nil || u.Scheme == "" || u.Fragment != "" || u.User != nil || u.Host == "" && u.Opaque == "" || strings.ContainsAny(uri, ` *\`+"\x00") {
 		return fmt.Errorf("%w: the value '%s' of property 'identifierUris' is not a URI that can name an application", ErrInvalid, uri)
 	}
-	if !d.mayIdentify(a, uri) {
+	if !d.mayHaveIdentifier(a, uri) {
 		return fmt.Errorf("identifier URI %s: %w", uri, ErrReservedURI)
 	}
 	return nil
@@ -167,14 +167,14 @@ func (d *Directory) CheckVerified(tx store.Tx, a Application) error {
 	}
 	for _, uri := range a.IdentifierURIs {
 		had := slices.ContainsFunc(old.IdentifierURIs, func(o string) bool { return arm.SameName(o, uri) })
-		if !had && !verified(t, a, uri) {
+		if !had && !inVerifiedDomain(t, a, uri) {
 			return &UnverifiedError{URI: uri}
 		}
 	}
 	return nil
 }
 
-func verified(t Tenant, a Application, uri string) bool {
+func inVerifiedDomain(t Tenant, a Application, uri string) bool {
 	u, err := url.Parse(uri)
 	if err != nil || u.Scheme != "api" && u.Scheme != "https" {
 		return false
@@ -183,7 +183,7 @@ func verified(t Tenant, a Application, uri string) bool {
 	if u.Scheme == "api" && (host == arm.Fold(a.AppID) || host == arm.Fold(t.ID) && len(u.Path) > 1) {
 		return true
 	}
-	return t.DefaultDomain != "" && within(host, arm.Fold(t.DefaultDomain))
+	return t.DefaultDomain != "" && inDomain(host, arm.Fold(t.DefaultDomain))
 }
 
 // UnverifiedError is ErrUnverifiedDomain with the URI that it is about.

@@ -10,7 +10,7 @@ import (
 )
 
 // The kinds of objects. The first three are the words that role assignments use; the principals of
-// managed identities are service principals.
+// managedIdentity identities are service principals.
 const (
 	ObjectUser             = "User"
 	ObjectGroup            = "Group"
@@ -44,10 +44,10 @@ func (d *Directory) guardType(tx store.Tx, tenant, oid string) (string, error) {
 		name, key string
 		peek      func(key string) error
 	}{
-		{ObjectServicePrincipal, principalKey(tenant, oid), func(k string) error { _, err := peek(tx, &principals, k); return err }},
-		{ObjectUser, userKey(tenant, oid), func(k string) error { _, err := peek(tx, &users, k); return err }},
-		{ObjectGroup, groupKey(tenant, oid), func(k string) error { _, err := peek(tx, &groups, k); return err }},
-		{ObjectApplication, applicationIDKey(tenant, oid), func(k string) error { _, err := peek(tx, &applicationIDs, k); return err }},
+		{ObjectServicePrincipal, principalKey(tenant, oid), func(k string) error { _, err := readUnguarded(tx, &principals, k); return err }},
+		{ObjectUser, userKey(tenant, oid), func(k string) error { _, err := readUnguarded(tx, &users, k); return err }},
+		{ObjectGroup, groupKey(tenant, oid), func(k string) error { _, err := readUnguarded(tx, &groups, k); return err }},
+		{ObjectApplication, applicationIDKey(tenant, oid), func(k string) error { _, err := readUnguarded(tx, &applicationIDs, k); return err }},
 	}
 	for _, kind := range kinds {
 		if err := kind.peek(kind.key); errors.Is(err, ErrNotFound) {

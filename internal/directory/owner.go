@@ -54,7 +54,7 @@ func (d *Directory) Owns(tx store.Tx, tenant, owner, object string) (bool, error
 
 // OwnedObjects gives the object ids of what someone owns, at most MaxGroups of them.
 func (d *Directory) OwnedObjects(tx store.Tx, tenant, owner string) ([]string, error) {
-	return existing(MaxGroups, func(after string, limit int) ([]string, error) {
+	return existingIDs(MaxGroups, func(after string, limit int) ([]string, error) {
 		return ownership.containersAfter(tx, tenant, owner, after, limit)
 	}, func(id string) error {
 		_, err := d.ObjectType(tx, tenant, id)

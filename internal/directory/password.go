@@ -37,9 +37,9 @@ func GeneratePassword() PasswordText {
 	return PasswordText(strings.ToLower(text[:9]) + "-" + text[9:18] + "-" + text[18:] + "-7")
 }
 
-// normal is a password in Unicode's composed form (NFC). Systems differ in which form their keyboards and
+// normalize is a password in Unicode's composed form (NFC). Systems differ in which form their keyboards and
 // fields give: an é is one character on some and two on others, and it is the same password.
-func normal(pw PasswordText) PasswordText {
+func normalize(pw PasswordText) PasswordText {
 	if len(pw) > 4*maxPasswordLength { // no such password can be right, in whichever form
 		return pw
 	}
@@ -95,16 +95,16 @@ func (PasswordHash) String() string       { return redacted }
 func (PasswordHash) GoString() string     { return redacted }
 func (PasswordHash) LogValue() slog.Value { return slog.StringValue(redacted) }
 
-// decoyPassword is compared for users who do not exist or have no password. It has today's cost, and
+// dummyPassword is compared for users who do not exist or have no password. It has today's cost, and
 // no password hashes to 32 zero bytes.
-const decoyPassword PasswordHash = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+const dummyPassword PasswordHash = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
 const phc = "$argon2id$v=19$m=%d,t=%d,p=%d$%s$%s"
 
 // HashPassword checks a new password and hashes its normal form, for CreateUser and SetPassword. It comes before
 // their transaction, which may run twice. The error is ErrWeakPassword, ErrBusy or that of ctx.
 func (d *Directory) HashPassword(ctx context.Context, pw PasswordText, by throttle.Waiter) (PasswordHash, error) {
-	pw = normal(pw)
+	pw = normalize(pw)
 	if err := checkPassword(pw); err != nil {
 		return "", err
 	}

@@ -86,7 +86,7 @@ func (d *Directory) CreatePermissionGrant(tx store.Tx, g PermissionGrant) (Permi
 	err := d.checkGrant(tx, &g)
 	if err == nil {
 		g.deriveID()
-		err = absent(tx, permissionGrantKey(g.TenantID, g.ID))
+		err = checkAbsent(tx, permissionGrantKey(g.TenantID, g.ID))
 	}
 	if err == nil {
 		err = checkGrantLimit(tx, g)

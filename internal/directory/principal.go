@@ -58,11 +58,11 @@ func (d *Directory) CreateServicePrincipal(tx store.Tx, p ServicePrincipal) erro
 	record, byApp := principalKey(p.TenantID, p.ID), principalAppKey(p.TenantID, p.AppID)
 	if p.Type != TypeManagedIdentity { // whose ids are random and never somebody's choice
 		for _, k := range []string{record, byApp} {
-			if err := absent(tx, k); err != nil {
+			if err := checkAbsent(tx, k); err != nil {
 				return fmt.Errorf("create service principal %s: %w", p.ID, err)
 			}
 		}
-		if err := d.enabling(tx, p.TenantID, p.ID, false, p.Enabled); err != nil {
+		if err := d.countAdministrator(tx, p.TenantID, p.ID, false, p.Enabled); err != nil {
 			return fmt.Errorf("create service principal %s: %w", p.ID, err)
 		}
 	}
@@ -83,12 +83,12 @@ func (d *Directory) UpdateServicePrincipal(tx store.Tx, p ServicePrincipal) erro
 	if err != nil {
 		return fmt.Errorf("update service principal %s: %w", p.ID, err)
 	}
-	if err := d.enabling(tx, p.TenantID, old.ID, old.Enabled, p.Enabled); err != nil {
+	if err := d.countAdministrator(tx, p.TenantID, old.ID, old.Enabled, p.Enabled); err != nil {
 		return fmt.Errorf("update service principal %s: %w", p.ID, err)
 	}
 	p.ID, p.AppID, p.Type, p.ResourceID, p.Created = old.ID, old.AppID, old.Type, old.ResourceID, old.Created
 	if old.Enabled && !p.Enabled {
-		p.ValidFrom = d.revocation()
+		p.ValidFrom = d.nextValidFrom()
 	}
 	return principals.Put(tx, principalKey(p.TenantID, p.ID), p)
 }
@@ -97,7 +97,7 @@ func (d *Directory) UpdateServicePrincipal(tx store.Tx, p ServicePrincipal) erro
 // ErrLastAdministrator. What it was given, roles among that, stays where it is and points at nobody;
 // Unlink removes what of it is in the directory.
 func (d *Directory) DeleteServicePrincipal(tx store.Tx, tenant, oid string) error {
-	return d.deletePrincipal(tx, tenant, oid, d.endAdministrator)
+	return d.deletePrincipal(tx, tenant, oid, d.removeAdministrator)
 }
 
 // EndManagedIdentity is DeleteServicePrincipal for the principal of a managed identity whose resource's
@@ -105,9 +105,9 @@ func (d *Directory) DeleteServicePrincipal(tx store.Tx, tenant, oid string) erro
 // It uses at most six keys.
 func (d *Directory) EndManagedIdentity(tx store.Tx, tenant, oid string) error {
 	return d.deletePrincipal(tx, tenant, oid, func(tx store.Tx, tenant, oid string, enabled bool) error {
-		err := d.endAdministrator(tx, tenant, oid, enabled)
+		err := d.removeAdministrator(tx, tenant, oid, enabled)
 		if errors.Is(err, ErrLastAdministrator) { // accepted by an earlier version, which did not ask
-			return counts.Put(tx, administratorsKey(tenant), administrators{})
+			return administratorCounts.Put(tx, administratorsKey(tenant), administrators{})
 		}
 		return err
 	})
@@ -137,7 +137,7 @@ func (d *Directory) deletePrincipal(tx store.Tx, tenant, oid string, end func(tx
 func (d *Directory) RevokeTokens(tx store.Tx, tenant, oid string) error {
 	p, err := principals.Get(tx, principalKey(tenant, oid))
 	if err == nil {
-		p.ValidFrom = d.revocation()
+		p.ValidFrom = d.nextValidFrom()
 		return principals.Put(tx, principalKey(tenant, oid), p)
 	}
 	if !errors.Is(err, ErrNotFound) {
@@ -147,13 +147,13 @@ func (d *Directory) RevokeTokens(tx store.Tx, tenant, oid string) error {
 	if err != nil {
 		return fmt.Errorf("revoke tokens of %s: %w", oid, err)
 	}
-	u.ValidFrom = d.revocation()
+	u.ValidFrom = d.nextValidFrom()
 	return users.Put(tx, userKey(tenant, oid), u)
 }
 
-// revocation is the ValidFrom of a principal whose tokens are revoked now. Tokens of this very second
+// nextValidFrom is the ValidFrom of a principal whose tokens are revoked now. Tokens of this very second
 // may have been issued before, so the next second is the first good one.
-func (d *Directory) revocation() time.Time {
+func (d *Directory) nextValidFrom() time.Time {
 	return d.Now().UTC().Truncate(time.Second).Add(time.Second)
 }
 

@@ -40,7 +40,7 @@ func (r *relation) backKey(tenant, member, container string) string {
 
 // create links two objects that the caller has got, or gives ErrExists.
 func (r *relation) create(tx store.Tx, tenant, container, member string) error {
-	if err := absent(tx, r.key(tenant, container, member)); err != nil {
+	if err := checkAbsent(tx, r.key(tenant, container, member)); err != nil {
 		return err
 	}
 	if err := r.forward.Put(tx, r.key(tenant, container, member), noValue{}); err != nil {

@@ -51,7 +51,7 @@ func (d *Directory) PutTenant(tx store.Tx, t Tenant) error {
 
 // Tenant gives the tenant with an id, or ErrNotFound.
 func (d *Directory) Tenant(tx store.Tx, id string) (Tenant, error) {
-	return tenants.GetShared(tx, tenantKey(id), &d.hot.tenants)
+	return tenants.GetShared(tx, tenantKey(id), &d.decoded.tenants)
 }
 
 // TenantByName gives the tenant with an id or with a domain name, as URLs name it, or ErrNotFound.

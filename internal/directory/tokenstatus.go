@@ -20,13 +20,13 @@ type TokenStatus struct {
 // TokenStatus gives the status of a user or a service principal, or ErrNotFound. Every request reads
 // it, so the records are kept decoded.
 func (d *Directory) TokenStatus(tx store.Tx, tenant, oid string) (TokenStatus, error) {
-	p, err := principals.GetShared(tx, principalKey(tenant, oid), &d.hot.principals)
+	p, err := principals.GetShared(tx, principalKey(tenant, oid), &d.decoded.principals)
 	if err == nil {
 		return TokenStatus{Enabled: p.Enabled, ValidFrom: p.ValidFrom, ClientID: p.AppID, ResourceID: p.ResourceID}, nil
 	}
 	if !errors.Is(err, ErrNotFound) {
 		return TokenStatus{}, err
 	}
-	u, err := users.GetShared(tx, userKey(tenant, oid), &d.hot.users)
+	u, err := users.GetShared(tx, userKey(tenant, oid), &d.decoded.users)
 	return TokenStatus{User: true, Enabled: u.Enabled, ValidFrom: u.ValidFrom}, err
 }

@@ -62,14 +62,14 @@ func (d *Directory) CreateUser(tx store.Tx, u User, pw PasswordHash) error {
 	}
 	record, byName := userKey(u.TenantID, u.ID), userNameKey(u.TenantID, u.UserPrincipalName)
 	for _, k := range []string{record, byName} {
-		if err := absent(tx, k); err != nil {
+		if err := checkAbsent(tx, k); err != nil {
 			return fmt.Errorf("create user %s: %w", u.UserPrincipalName, err)
 		}
 	}
 	if err := userNames.Put(tx, byName, reference{u.ID}); err != nil {
 		return err
 	}
-	if err := d.enabling(tx, u.TenantID, u.ID, false, u.Enabled); err != nil {
+	if err := d.countAdministrator(tx, u.TenantID, u.ID, false, u.Enabled); err != nil {
 		return err
 	}
 	return users.Put(tx, record, userRecord{u, pw, pw != ""})
@@ -121,7 +121,7 @@ func (d *Directory) UpdateUser(tx store.Tx, u User) error {
 		if err := u.checkNew(); err != nil {
 			return err
 		}
-		if err := absent(tx, is); err != nil {
+		if err := checkAbsent(tx, is); err != nil {
 			return fmt.Errorf("update user %s: name %s: %w", u.ID, u.UserPrincipalName, err)
 		}
 		tx.Delete(was)
@@ -130,9 +130,9 @@ func (d *Directory) UpdateUser(tx store.Tx, u User) error {
 		}
 	}
 	if old.Enabled && !u.Enabled {
-		u.ValidFrom = d.revocation()
+		u.ValidFrom = d.nextValidFrom()
 	}
-	if err := d.enabling(tx, u.TenantID, u.ID, old.Enabled, u.Enabled); err != nil {
+	if err := d.countAdministrator(tx, u.TenantID, u.ID, old.Enabled, u.Enabled); err != nil {
 		return fmt.Errorf("update user %s: %w", u.ID, err)
 	}
 	return users.Put(tx, userKey(u.TenantID, u.ID), userRecord{u, old.Password, old.Normal})
@@ -143,7 +143,7 @@ func (d *Directory) UpdateUser(tx store.Tx, u User) error {
 func (d *Directory) DeleteUser(tx store.Tx, tenant, oid string) error {
 	u, err := d.User(tx, tenant, oid)
 	if err == nil {
-		err = d.endAdministrator(tx, tenant, oid, u.Enabled)
+		err = d.removeAdministrator(tx, tenant, oid, u.Enabled)
 	}
 	if err == nil {
 		err = markForUnlink(tx, tenant, oid)
@@ -171,7 +171,7 @@ func (d *Directory) CheckPassword(ctx context.Context, tenant, oid string, pw Pa
 	if r.Password == "" {
 		return "", ErrWrongPassword
 	}
-	switch matches, err := d.passwordMatches(ctx, r.Password, r.spellings(pw), by); {
+	switch matches, err := d.passwordMatches(ctx, r.Password, r.passwordForms(pw), by); {
 	case err != nil:
 		return "", fmt.Errorf("check the password of user %s: %w", oid, err)
 	case !matches:
@@ -200,7 +200,7 @@ func (d *Directory) SetPassword(tx store.Tx, tenant, oid string, pw PasswordHash
 	if err != nil {
 		return fmt.Errorf("set password of user %s: %w", oid, err)
 	}
-	r.Password, r.Normal, r.ValidFrom = pw, pw != "", d.revocation()
+	r.Password, r.Normal, r.ValidFrom = pw, pw != "", d.nextValidFrom()
 	return users.Put(tx, userKey(tenant, oid), r)
 }
 
@@ -239,11 +239,11 @@ func (d *Directory) Users(tx store.Tx, tenant, after string, limit int) ([]User,
 	return all, err
 }
 
-// spellings gives the forms in which a password is compared with the record's hash: the normal one, and
+// passwordForms gives the forms in which a password is compared with the record's hash: the normal one, and
 // for a hash that was made before passwords were normalized also the one in which it was typed. For
 // nearly all passwords these are the same.
-func (r *userRecord) spellings(pw PasswordText) []PasswordText {
-	all := []PasswordText{normal(pw)}
+func (r *userRecord) passwordForms(pw PasswordText) []PasswordText {
+	all := []PasswordText{normalize(pw)}
 	if r.Password != "" && !r.Normal && all[0] != pw {
 		all = append(all, pw)
 	}
@@ -270,9 +270,9 @@ func (d *Directory) AuthenticateUser(ctx context.Context, tenant, upn string, pw
 	}
 	hash := r.Password
 	if hash == "" {
-		hash = decoyPassword
+		hash = dummyPassword
 	}
-	matches, err := d.passwordMatches(ctx, hash, r.spellings(pw), by)
+	matches, err := d.passwordMatches(ctx, hash, r.passwordForms(pw), by)
 	switch {
 	case err != nil:
 		return User{}, fmt.Errorf("authenticate user: %w", err)
