@@ -126,12 +126,12 @@ func (d *Directory) removeAdministrator(tx store.Tx, tenant, oid string, enabled
 	return d.changeAdministrators(tx, tenant, -1)
 }
 
-// EndAdministrators takes the role of Global Administrator from the managed identities whose resource
+// RemoveAdministrators takes the role of Global Administrator from the managed identities whose resource
 // is about to be deleted, which ends tells of a resource's id. It belongs into the transaction that
 // accepts the deletion: what is deleted after that is no administrator any more, so nothing can fail
 // half-way. It gives ErrLastAdministrator when no enabled one would be left, and ErrInvalid when there
 // are more than a transaction has room for.
-func (d *Directory) EndAdministrators(tx store.Tx, tenant string, ends func(resource arm.ID) bool) error {
+func (d *Directory) RemoveAdministrators(tx store.Tx, tenant string, ends func(resource arm.ID) bool) error {
 	n, err := d.administrators(tx, tenant) // guarded, whoever they are: nobody becomes one meanwhile
 	if err != nil {
 		return err
@@ -167,7 +167,7 @@ func (d *Directory) EndAdministrators(tx store.Tx, tenant string, ends func(reso
 	return administratorCounts.Put(tx, administratorsKey(tenant), n)
 }
 
-// managedIdentity is what EndAdministrators must know of a managed identity.
+// managedIdentity is what RemoveAdministrators must know of a managed identity.
 type managedIdentity struct {
 	resource arm.ID
 	enabled  bool
@@ -200,14 +200,14 @@ func (p *ServicePrincipal) resource() (arm.ID, bool) {
 	return arm.ID{}, false
 }
 
-// lasting refuses, with ErrNotFound, the principal of a managed identity whose resource is being
-// pendingUnlinks: EndAdministrators has been asked about it already.
-func (d *Directory) lasting(tx store.Tx, p ServicePrincipal) error {
+// checkNotDeleting refuses, with ErrNotFound, the principal of a managed identity whose resource is being
+// pendingUnlinks: RemoveAdministrators has been asked about it already.
+func (d *Directory) checkNotDeleting(tx store.Tx, p ServicePrincipal) error {
 	id, found := p.resource()
-	if !found || d.Lasting == nil {
+	if !found || d.CheckNotDeleting == nil {
 		return nil
 	}
-	err := d.Lasting(tx, id)
+	err := d.CheckNotDeleting(tx, id)
 	var going *arm.Error
 	if errors.As(err, &going) {
 		return fmt.Errorf("managed identity %s is being deleted: %w", p.ID, ErrNotFound)

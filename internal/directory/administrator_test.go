@@ -196,7 +196,7 @@ func managedIn(t testing.TB, d *directory.Directory, id, resource string) {
 	})
 }
 
-func TestEndAdministrators(t *testing.T) {
+func TestRemoveAdministrators(t *testing.T) {
 	const group = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg"
 	const path = group + "/providers/Microsoft.ManagedIdentity/userAssignedIdentities/"
 	inGroup := func(id arm.ID) bool { return strings.HasPrefix(id.String(), group) }
@@ -204,7 +204,7 @@ func TestEndAdministrators(t *testing.T) {
 	managedIn(t, d, "mi1", path+"one")
 	managedIn(t, d, "mi2", path+"two")
 	managedIn(t, d, "far", strings.Replace(path, "/rg/", "/elsewhere/", 1)+"far")
-	do(t, d, func(tx store.Tx) error { return d.EndAdministrators(tx, tenant, inGroup) })
+	do(t, d, func(tx store.Tx) error { return d.RemoveAdministrators(tx, tenant, inGroup) })
 	got, err := view(t, d, func(tx store.Tx) ([]string, error) {
 		return d.DirectoryRoleMembers(tx, tenant, directory.GlobalAdministrator, "", 0)
 	})
@@ -217,10 +217,10 @@ func TestEndAdministrators(t *testing.T) {
 	do(t, d, managedIn2)
 	do(t, d, func(tx store.Tx) error { return d.DeleteUser(tx, tenant, ids[0]) })
 	do(t, d, func(tx store.Tx) error { return d.DeleteServicePrincipal(tx, tenant, "far") })
-	if err := update(t, d, func(tx store.Tx) error { return d.EndAdministrators(tx, tenant, inGroup) }); !errors.Is(err, directory.ErrLastAdministrator) {
+	if err := update(t, d, func(tx store.Tx) error { return d.RemoveAdministrators(tx, tenant, inGroup) }); !errors.Is(err, directory.ErrLastAdministrator) {
 		t.Errorf("the last is a managed identity: %v", err)
 	}
-	d.Lasting = func(store.Tx, arm.ID) error { return arm.Errorf(409, "ResourceGroupBeingDeleted", "x") }
+	d.CheckNotDeleting = func(store.Tx, arm.ID) error { return arm.Errorf(409, "ResourceGroupBeingDeleted", "x") }
 	if err := update(t, d, func(tx store.Tx) error {
 		return d.AssignDirectoryRole(tx, tenant, directory.GlobalAdministrator, "mi2")
 	}); !errors.Is(err, directory.ErrNotFound) {
@@ -235,7 +235,7 @@ func TestACascadeIsNotStoppedByTheLastAdministrator(t *testing.T) {
 	if err := update(t, d, func(tx store.Tx) error { return d.DeleteServicePrincipal(tx, tenant, "mi") }); !errors.Is(err, directory.ErrLastAdministrator) {
 		t.Fatal(err)
 	}
-	do(t, d, func(tx store.Tx) error { return d.EndManagedIdentity(tx, tenant, "mi") })
+	do(t, d, func(tx store.Tx) error { return d.DeleteManagedIdentityPrincipal(tx, tenant, "mi") })
 	do(t, d, func(tx store.Tx) error { // and somebody can be made one again
 		return errors.Join(d.CreateUser(tx, directory.User{ID: userID, TenantID: tenant, UserPrincipalName: "a@contoso.example", Enabled: true}, ""),
 			d.AssignDirectoryRole(tx, tenant, directory.GlobalAdministrator, userID))

@@ -54,9 +54,9 @@ type Directory struct {
 	// application may have them in its identifier URIs.
 	Hosts []string
 
-	// Lasting gives an *arm.Error for a resource that is being deleted, or that lies in one that is,
+	// CheckNotDeleting gives an *arm.Error for a resource that is being deleted, or that lies in one that is,
 	// and guards that it is not. Nil means that none ever is.
-	Lasting func(tx store.Tx, resource arm.ID) error
+	CheckNotDeleting func(tx store.Tx, resource arm.ID) error
 
 	// Logger takes what Run has to say; nil is nobody.
 	Logger *slog.Logger

@@ -67,7 +67,7 @@ func (d *Directory) checkRoleMember(tx store.Tx, tenant, principal string) (enab
 	case err == nil && p.FirstParty:
 		return false, fmt.Errorf("%w: a service principal of Microsoft's cannot have directory roles", ErrInvalid)
 	case err == nil:
-		return p.Enabled, d.lasting(tx, p)
+		return p.Enabled, d.checkNotDeleting(tx, p)
 	case !errors.Is(err, ErrNotFound):
 		return false, err
 	}
@@ -110,15 +110,15 @@ func (d *Directory) DirectoryRoleMembers(tx store.Tx, tenant, role, after string
 	return roleMembership.members(tx, tenant, role, after, limit)
 }
 
-// ConsentsForAll says whether who has these directory roles may consent to delegated permissions on
+// MayConsentForAllUsers says whether who has these directory roles may consent to delegated permissions on
 // behalf of all users, also to those that need an administrator.
-func ConsentsForAll(roles []string) bool {
+func MayConsentForAllUsers(roles []string) bool {
 	return hasRole(roles, GlobalAdministrator, PrivilegedRoleAdmin, ApplicationAdministrator, CloudAppAdministrator)
 }
 
-// ConsentsToGraphRoles says whether who has these directory roles may give applications app roles of
+// MayConsentToGraphRoles says whether who has these directory roles may give applications app roles of
 // Microsoft Graph, which the administrators of applications may not.
-func ConsentsToGraphRoles(roles []string) bool {
+func MayConsentToGraphRoles(roles []string) bool {
 	return hasRole(roles, GlobalAdministrator, PrivilegedRoleAdmin)
 }
 

@@ -129,9 +129,9 @@ func (d *Directory) mayHaveIdentifier(a Application, uri string) bool {
 	})
 }
 
-// Identifies tells whether an audience names an application: by its client id, as api://{client id},
+// HasIdentifier tells whether an audience names an application: by its client id, as api://{client id},
 // or by an identifier URI that it may have.
-func (d *Directory) Identifies(a Application, audience string) bool {
+func (d *Directory) HasIdentifier(a Application, audience string) bool {
 	same := func(name string) bool {
 		return arm.SameName(strings.TrimSuffix(name, "/"), strings.TrimSuffix(audience, "/"))
 	}

@@ -91,7 +91,7 @@ func TestReservedURIsInTheStoreStandForNothing(t *testing.T) {
 			if err == nil && !got.FirstParty || err != nil && !errors.Is(err, directory.ErrNotFound) {
 				t.Errorf("%q is %q, %v", audience, got.DisplayName, err)
 			}
-			if d.Identifies(a, audience) {
+			if d.HasIdentifier(a, audience) {
 				t.Errorf("%q identifies the application", audience)
 			}
 		}

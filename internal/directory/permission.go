@@ -108,9 +108,9 @@ func (s apiSettings) preauthorized(client string) (values []string) {
 	return values
 }
 
-// KnowsClient says whether an application is a middle tier of a client: a person who consents to the
+// HasKnownClient says whether an application is a middle tier of a client: a person who consents to the
 // client at this application is then asked for what this application needs too.
-func (a *Application) KnowsClient(client string) bool {
+func (a *Application) HasKnownClient(client string) bool {
 	return slices.ContainsFunc(a.api().Known, func(id string) bool { return arm.SameName(id, client) })
 }
 

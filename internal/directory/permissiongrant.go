@@ -252,9 +252,9 @@ func (d *Directory) PermissionGrantsOf(tx store.Tx, tenant string, end GrantEnd,
 	return all, nil
 }
 
-// Granted gives the values of the permissions that a client has for a user at a resource: by the user's
+// GrantedPermissions gives the values of the permissions that a client has for a user at a resource: by the user's
 // consent, by an administrator's for all users, and by the resource that has authorized the client.
-func (d *Directory) Granted(tx store.Tx, client, resource ServicePrincipal, user string) ([]string, error) {
+func (d *Directory) GrantedPermissions(tx store.Tx, client, resource ServicePrincipal, user string) ([]string, error) {
 	var values []string
 	for _, g := range []PermissionGrant{
 		{ConsentType: ConsentAllPrincipals},

@@ -54,7 +54,7 @@ func TestPermissionGrants(t *testing.T) {
 	granted := func(tx store.Tx, user string) string {
 		client, err := d.ServicePrincipal(tx, tenant, "client")
 		resource, err2 := d.ServicePrincipal(tx, tenant, "resource")
-		values, err3 := d.Granted(tx, client, resource, user)
+		values, err3 := d.GrantedPermissions(tx, client, resource, user)
 		if err := errors.Join(err, err2, err3); err != nil {
 			t.Fatal(err)
 		}

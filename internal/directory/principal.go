@@ -100,10 +100,10 @@ func (d *Directory) DeleteServicePrincipal(tx store.Tx, tenant, oid string) erro
 	return d.deletePrincipal(tx, tenant, oid, d.removeAdministrator)
 }
 
-// EndManagedIdentity is DeleteServicePrincipal for the principal of a managed identity whose resource's
-// deletion was accepted before: EndAdministrators was asked then, and a cascade cannot fail half-way.
+// DeleteManagedIdentityPrincipal is DeleteServicePrincipal for the principal of a managed identity whose resource's
+// deletion was accepted before: RemoveAdministrators was asked then, and a cascade cannot fail half-way.
 // It uses at most six keys.
-func (d *Directory) EndManagedIdentity(tx store.Tx, tenant, oid string) error {
+func (d *Directory) DeleteManagedIdentityPrincipal(tx store.Tx, tenant, oid string) error {
 	return d.deletePrincipal(tx, tenant, oid, func(tx store.Tx, tenant, oid string, enabled bool) error {
 		err := d.removeAdministrator(tx, tenant, oid, enabled)
 		if errors.Is(err, ErrLastAdministrator) { // accepted by an earlier version, which did not ask

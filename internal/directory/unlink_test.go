@@ -57,7 +57,7 @@ func TestRunUnlinksWhoIsDeleted(t *testing.T) {
 	}
 	end := func(from, to int) {
 		for i := from; i < to; i++ {
-			do(t, d, func(tx store.Tx) error { return d.EndManagedIdentity(tx, tenant, fmt.Sprintf("%03d-principal", i)) })
+			do(t, d, func(tx store.Tx) error { return d.DeleteManagedIdentityPrincipal(tx, tenant, fmt.Sprintf("%03d-principal", i)) })
 		}
 	}
 	end(0, 60)
@@ -83,7 +83,7 @@ func TestWhoIsGoneCountsForNothing(t *testing.T) {
 				d.CreateServicePrincipal(tx, directory.ServicePrincipal{ID: id, AppID: id + "-app", TenantID: tenant, Type: directory.TypeManagedIdentity, Enabled: true}),
 				d.AddMember(tx, tenant, "a", id))
 		})
-		do(t, d, func(tx store.Tx) error { return d.EndManagedIdentity(tx, tenant, id) })
+		do(t, d, func(tx store.Tx) error { return d.DeleteManagedIdentityPrincipal(tx, tenant, id) })
 	}
 	add(t, d, "a", "b")
 	add(t, d, "b", userID)

@@ -16,7 +16,7 @@ import (
 // left without one.
 func (s *Service) Ending(tx store.Tx, rec resource.Record, id arm.ID) error {
 	below := id.Key() + "/"
-	err := s.Directory.EndAdministrators(tx, rec.TenantID, func(of arm.ID) bool {
+	err := s.Directory.RemoveAdministrators(tx, rec.TenantID, func(of arm.ID) bool {
 		return of.Key() == id.Key() || strings.HasPrefix(of.Key(), below)
 	})
 	return errAdministrator(err)

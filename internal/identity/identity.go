@@ -162,7 +162,7 @@ func (s *Service) Deleted(tx store.Tx, rec resource.Record) error {
 	if err != nil {
 		return err
 	}
-	return s.Directory.EndManagedIdentity(tx, identity.TenantID, identity.PrincipalID)
+	return s.Directory.DeleteManagedIdentityPrincipal(tx, identity.TenantID, identity.PrincipalID)
 }
 
 // write applies a change to a record and stores it; a new record gets its principal.

@@ -178,5 +178,5 @@ func (o ManagedServiceIdentityOwner) Deleted(tx store.Tx, rec resource.Record) e
 	if m.PrincipalID == "" {
 		return nil
 	}
-	return o.Directory.EndManagedIdentity(tx, m.TenantID, m.PrincipalID)
+	return o.Directory.DeleteManagedIdentityPrincipal(tx, m.TenantID, m.PrincipalID)
 }

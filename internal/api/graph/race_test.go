@@ -40,7 +40,7 @@ func TestRightsAreDecidedWhereTheyAreUsed(t *testing.T) {
 			s.want(t, 204, "ga", "PATCH", "users/{useradmin}", `{"accountEnabled":false}`)
 		}},
 		"the caller was deleted": {"app.rw", "POST", "applications/{a}/addPassword", `{}`, 401, func(t *testing.T, s *stack) {
-			s.update(t, func(tx store.Tx) error { return s.directory.EndManagedIdentity(tx, tenant, s.names["app.rw"]) })
+			s.update(t, func(tx store.Tx) error { return s.directory.DeleteManagedIdentityPrincipal(tx, tenant, s.names["app.rw"]) })
 		}},
 		"the application has become powerful": {"app.rw", "POST", "applications/{a}/addPassword", `{}`, 403, func(t *testing.T, s *stack) {
 			s.assign(t, "a.sp", directory.RoleRoleManagementReadWrite)

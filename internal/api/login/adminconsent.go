@@ -67,7 +67,7 @@ func (h *Handler) proceedAdmin(x *exchange, about pending, s subject) error {
 	if err != nil {
 		return err
 	}
-	if !directory.ConsentsForAll(s.person.roles) {
+	if !directory.MayConsentForAllUsers(s.person.roles) {
 		e := errAdminConsent(s.client.Application)
 		x.ev.Err, x.ev.ErrorCode = e, "AADSTS90094"
 		about.Who = s.person.proof()
@@ -140,7 +140,7 @@ func (h *Handler) recordRoles(tx store.Tx, s subject, p permissions, at offer) e
 	if err != nil {
 		return err
 	}
-	if !directory.ConsentsForAll(held) || at.graph() && !directory.ConsentsToGraphRoles(held) {
+	if !directory.MayConsentForAllUsers(held) || at.graph() && !directory.MayConsentToGraphRoles(held) {
 		return errAdminConsent(s.client.Application)
 	}
 	for _, role := range p.Roles {

@@ -124,7 +124,7 @@ func (h *Handler) askConsent(x *exchange, about pending, s subject, wanted conse
 		view.ReturnsTo = about.Authorization.RedirectURI
 	}
 	p := page{Title: "Permissions requested", User: isolated(s.person.UserPrincipalName, s.person.ID), Consent: view}
-	if view.NeedsAdmin && !directory.ConsentsForAll(s.person.roles) || view.NeedsGraphAdmin && !directory.ConsentsToGraphRoles(s.person.roles) {
+	if view.NeedsAdmin && !directory.MayConsentForAllUsers(s.person.roles) || view.NeedsGraphAdmin && !directory.MayConsentToGraphRoles(s.person.roles) {
 		e := errAdminConsent(s.client.Application)
 		x.ev.Err, x.ev.ErrorCode = e, "AADSTS90094"
 		about.Consent = nil
@@ -169,7 +169,7 @@ func (h *Handler) accept(x *exchange, about pending, organization bool) error {
 	}
 	shown := *about.Consent
 	shown.All = shown.All || organization
-	if shown.All && !directory.ConsentsForAll(p.roles) {
+	if shown.All && !directory.MayConsentForAllUsers(p.roles) {
 		return errAdminConsent(s.client.Application)
 	}
 	if _, err := h.Directory.Store.Update(x.r.Context(), func(tx store.Tx) error { return h.record(tx, s, shown) }); err != nil {
@@ -193,7 +193,7 @@ func (h *Handler) record(tx store.Tx, s subject, c consent) error {
 	if err != nil {
 		return err
 	}
-	admin := directory.ConsentsForAll(roles)
+	admin := directory.MayConsentForAllUsers(roles)
 	if c.All && !admin {
 		return errAdminConsent(s.client.Application)
 	}

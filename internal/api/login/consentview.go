@@ -41,7 +41,7 @@ type permissionLine struct {
 func (h *Handler) view(ctx context.Context, s subject, c consent) (*consentView, error) {
 	v := &consentView{
 		App: named(s.client.DisplayName, s.client.AppID), AppID: s.client.AppID,
-		MayAll: directory.ConsentsForAll(s.person.roles), All: c.All,
+		MayAll: directory.MayConsentForAllUsers(s.person.roles), All: c.All,
 	}
 	err := h.Directory.Store.View(ctx, func(tx store.Tx) error {
 		v.Groups, v.NeedsAdmin, v.NeedsGraphAdmin = nil, false, false

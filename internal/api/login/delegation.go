@@ -81,7 +81,7 @@ func (h *Handler) delegated(tx store.Tx, s subject) (d delegation, err error) {
 		d.scopes = wanted
 		return d, nil
 	}
-	granted, err := h.Directory.Granted(tx, s.client.principal, at.ServicePrincipal, s.person.ID)
+	granted, err := h.Directory.GrantedPermissions(tx, s.client.principal, at.ServicePrincipal, s.person.ID)
 	if err != nil {
 		return d, err
 	}
@@ -125,7 +125,7 @@ func (h *Handler) lackingBasic(tx store.Tx, s subject, rest bool) ([]string, err
 	if err != nil {
 		return nil, err
 	}
-	granted, err := h.Directory.Granted(tx, s.client.principal, graph, s.person.ID)
+	granted, err := h.Directory.GrantedPermissions(tx, s.client.principal, graph, s.person.ID)
 	if err != nil || beyondBasic(granted) {
 		return nil, err
 	}
@@ -155,7 +155,7 @@ func (h *Handler) missing(tx store.Tx, s subject, basic []string, rest permissio
 // combined gives what a middle tier needs of others in order to serve the client, if its registration
 // knows the client. What the person may not grant is left out: it is the middle tier's to do without.
 func (h *Handler) combined(tx store.Tx, s subject, middle offer) (all []permissions, err error) {
-	if !middle.app.KnowsClient(s.client.AppID) {
+	if !middle.app.HasKnownClient(s.client.AppID) {
 		return nil, nil
 	}
 	for _, needs := range middle.app.RequiredAccess() {
@@ -182,13 +182,13 @@ func (h *Handler) required(tx store.Tx, p *person, client directory.ServicePrinc
 	if err != nil {
 		return lacks, err
 	}
-	granted, err := h.Directory.Granted(tx, client, at.ServicePrincipal, p.ID)
+	granted, err := h.Directory.GrantedPermissions(tx, client, at.ServicePrincipal, p.ID)
 	if err != nil {
 		return lacks, err
 	}
 	lacks.Resource = at.ID
 	for _, value := range without(at.byID(needs.Permissions), granted) {
-		if !at.needsAdmin(value) || directory.ConsentsForAll(p.roles) {
+		if !at.needsAdmin(value) || directory.MayConsentForAllUsers(p.roles) {
 			lacks.Scopes = append(lacks.Scopes, value)
 		}
 	}

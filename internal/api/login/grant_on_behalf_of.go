@@ -62,7 +62,7 @@ func (h *Handler) called(req *tokenRequest, c client) (*token.Claims, error) {
 		return nil, errAssertionUnsound(err)
 	}
 	switch {
-	case !h.Directory.Identifies(c.Application, claims.Audience):
+	case !h.Directory.HasIdentifier(c.Application, claims.Audience):
 		return nil, errAssertionForOther(claims.Audience, c.AppID, c.DisplayName, c.IdentifierURIs)
 	case !arm.SameName(claims.TenantID, req.tenant.ID):
 		return nil, errOtherTenant()
