@@ -71,7 +71,7 @@ func applicationSchema() *schema[application] {
 	}}
 }
 
-// notEmpty leaves it to the directory to say what an identifier URI is.
+// notEmpty accepts every text but the empty one; the directory checks identifier URIs.
 func notEmpty(s string) bool { return s != "" }
 
 // nullObject is an object whose properties are all null.
@@ -89,7 +89,7 @@ func trueOrNull(b bool) any {
 	return nil
 }
 
-// tokenVersion is the version of the access tokens that an application gets.
+// tokenVersion is the version of the access tokens that are issued for an application.
 func tokenVersion() part[application] {
 	return part[application]{
 		name: "requestedAccessTokenVersion",
@@ -117,8 +117,8 @@ func redirectPart(valid func(string) bool, at func(*application) *[]string) part
 	}
 }
 
-// redirectSettings repeats the redirect URIs. Clients send back what they have read; it changes
-// nothing.
+// redirectSettings repeats the redirect URIs. Clients send the property back unchanged in a PATCH, so set
+// accepts it and ignores it.
 func redirectSettings() part[application] {
 	return part[application]{
 		name: "redirectUriSettings",
@@ -133,8 +133,8 @@ func redirectSettings() part[application] {
 	}
 }
 
-// audienceValues are the kinds of accounts that an application may be for. Here all users are of the
-// tenant, whatever it says.
+// audienceValues are the values of signInAudience. The value is stored and not enforced: only users of the
+// tenant can sign in here.
 func audienceValues() []string {
 	return []string{"AzureADMyOrg", "AzureADMultipleOrgs", "AzureADandPersonalMicrosoftAccount", "PersonalMicrosoftAccount"}
 }
@@ -230,7 +230,7 @@ func (h *Handler) createApplication(ctx context.Context, req *Request) (*Respons
 	return createdResponse(req, h.applications, a, a.ID), nil
 }
 
-// duplicateURI words what is the only thing of an application that can be taken.
+// duplicateURI maps ErrExists to Graph's duplicate identifierUris error.
 func duplicateURI(err error) error {
 	if errors.Is(err, directory.ErrExists) {
 		return errBadRequest("Another object with the same value for property identifierUris already exists.")
@@ -238,7 +238,7 @@ func duplicateURI(err error) error {
 	return err
 }
 
-// checkIdentifierURIs lets Global Administrators choose identifier URIs that are in no verified domain.
+// checkIdentifierURIs requires identifier URIs in a verified domain, except from Global Administrators.
 func (h *Handler) checkIdentifierURIs(tx store.Tx, c caller, a application) error {
 	if c.admins() {
 		return nil
@@ -246,7 +246,7 @@ func (h *Handler) checkIdentifierURIs(tx store.Tx, c caller, a application) erro
 	return h.Directory.CheckVerified(tx, a)
 }
 
-// assignKeyIDs gives new certificates their ids.
+// assignKeyIDs sets the key id of every new certificate.
 func (h *Handler) assignKeyIDs(a *application) {
 	for i := range a.Certificates {
 		if a.Certificates[i].KeyID == "" {
@@ -283,7 +283,7 @@ func (h *Handler) deleteApplication(ctx context.Context, req *Request) (*Respons
 	})
 }
 
-// addPassword makes a secret and shows it once.
+// addPassword generates a secret. Only this response contains its text.
 func (h *Handler) addPassword(ctx context.Context, req *Request) (*Response, error) {
 	var body struct {
 		DisplayName   *string `json:"displayName"`

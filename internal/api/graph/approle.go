@@ -12,7 +12,7 @@ import (
 	"midas/internal/store"
 )
 
-// appRoleAssignment is an app role assignment with the names of its two ends.
+// appRoleAssignment is an app role assignment with the display names of its principal and its resource.
 type appRoleAssignment struct {
 	directory.AppRoleAssignment
 	principalType, principalName, resourceName string
@@ -32,7 +32,8 @@ func appRoleAssignmentSchema() *schema[appRoleAssignment] {
 	}}
 }
 
-// loadAppRoleAssignments names the ends of assignments. An assignment with an end that is gone is gone too.
+// loadAppRoleAssignments adds display names to assignments. It leaves out an assignment whose principal or
+// resource no longer exists.
 func (h *Handler) loadAppRoleAssignments(tx store.Tx, all []directory.AppRoleAssignment) ([]appRoleAssignment, error) {
 	var found []appRoleAssignment
 	for _, a := range all {
@@ -63,7 +64,7 @@ func (h *Handler) loadAppRoleAssignment(tx store.Tx, a directory.AppRoleAssignme
 	return g, nil
 }
 
-// listAppRoleAssignments lists the roles that {id} was given.
+// listAppRoleAssignments lists the app roles that are assigned to {id}.
 func (h *Handler) listAppRoleAssignments(ctx context.Context, req *Request) (*Response, error) {
 	return pageResponse(ctx, h, req, source[appRoleAssignment]{
 		shape: h.appRoles, cursor: func(g appRoleAssignment) string { return g.ID },
@@ -81,7 +82,7 @@ func (h *Handler) listAppRoleAssignments(ctx context.Context, req *Request) (*Re
 	})
 }
 
-// listAppRoleAssignedTo lists who was given roles of {id}.
+// listAppRoleAssignedTo lists the principals that have app roles of {id}.
 func (h *Handler) listAppRoleAssignedTo(ctx context.Context, req *Request) (*Response, error) {
 	return pageResponse(ctx, h, req, source[appRoleAssignment]{
 		shape: h.appRoles, cursor: func(g appRoleAssignment) string { return g.ID },
@@ -99,7 +100,8 @@ func (h *Handler) listAppRoleAssignedTo(ctx context.Context, req *Request) (*Res
 	})
 }
 
-// assignAppRole gives an app role. The body names both ends; {id} must be one of them.
+// assignAppRole creates an app role assignment. The body names the principal and the resource; {id} must be
+// one of the two.
 func (h *Handler) assignAppRole(ctx context.Context, req *Request) (*Response, error) {
 	a := directory.AppRoleAssignment{TenantID: req.Caller.tenant, Created: h.Now().UTC()}
 	for name, at := range map[string]*string{"principalId": &a.PrincipalID, "resourceId": &a.ResourceID, "appRoleId": &a.AppRoleID} {
@@ -135,7 +137,8 @@ func (h *Handler) assignAppRole(ctx context.Context, req *Request) (*Response, e
 	return createdResponse(req, h.appRoles, g, g.ID), nil
 }
 
-// mayAssignAppRole asks for more where the resource is Microsoft Graph: its roles are privileges here.
+// mayAssignAppRole requires an additional privilege for app roles of Microsoft Graph, because this API
+// enforces them as privileges.
 func (h *Handler) mayAssignAppRole(tx store.Tx, c caller, resource string) error {
 	graph, err := h.Directory.ServicePrincipalByAppID(tx, c.tenant, directory.GraphAppID)
 	if err != nil {
@@ -147,7 +150,7 @@ func (h *Handler) mayAssignAppRole(tx store.Tx, c caller, resource string) error
 	return nil
 }
 
-// removeAppRoleAssignment takes an app role away that {id} was given, or that is of {id}.
+// removeAppRoleAssignment deletes an assignment whose principal or resource is {id}.
 func (h *Handler) removeAppRoleAssignment(ctx context.Context, req *Request) (*Response, error) {
 	err := h.update(ctx, req, func(tx store.Tx) error {
 		a, err := h.findAppRoleAssignment(tx, req)
@@ -173,7 +176,7 @@ func (h *Handler) findAppRoleAssignment(tx store.Tx, req *Request) (directory.Ap
 	return h.Directory.AppRoleAssignmentOf(tx, req.Caller.tenant, req.Object.id, req.Path.member)
 }
 
-// getAppRoleAssignment shows one assignment.
+// getAppRoleAssignment reads one assignment.
 func (h *Handler) getAppRoleAssignment(ctx context.Context, req *Request) (*Response, error) {
 	var g appRoleAssignment
 	err := h.Store.View(ctx, func(tx store.Tx) error {
@@ -189,7 +192,7 @@ func (h *Handler) getAppRoleAssignment(ctx context.Context, req *Request) (*Resp
 	return entityResponse(req, h.appRoles, g)
 }
 
-// emptyCollection answers lists that are always empty here.
+// emptyCollection serves a collection that is always empty here.
 func (h *Handler) emptyCollection(set string) func(context.Context, *Request) (*Response, error) {
 	return func(_ context.Context, req *Request) (*Response, error) {
 		if _, err := options(req, listOptions); err != nil {

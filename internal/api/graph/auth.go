@@ -58,16 +58,16 @@ func unauthorized(login, message string) *Error {
 	return err
 }
 
-// caller is who asks.
+// caller is the principal of the bearer token.
 type caller struct {
 	tenant string
 	id     string // object id
-	user   bool   // a person
+	user   bool   // a user, not a service principal
 	may    privilege
-	client delegation // what a user's client may do of that
+	client delegation // limits of the user's client
 }
 
-// admins tells whether the caller is a Global Administrator.
+// admins reports whether the caller is a Global Administrator.
 func (c caller) admins() bool { return c.may&administer != 0 }
 
 // target is what {id} in a path stands for.
@@ -75,14 +75,14 @@ type target struct {
 	name      string // as the client named it, for errors
 	kind      string // one of directory's object kinds, or kindRole
 	id        string // object id
-	principal string // object id of what acts for it: of an application, its service principal
+	principal string // object id of the principal: for an application, of its service principal
 }
 
-// kindRole is the kind of directory roles, which directory does not count among its objects.
+// kindRole is the kind of directory roles. Package directory has no object kind for them.
 const kindRole = "DirectoryRole"
 
-// admit finds out who calls and what about, and lets the request through or not. Whoever may not
-// do it does not learn whether the object exists. op is nil when there is no such operation.
+// admit reads the caller and the object of a request and authorizes the operation. A caller without the
+// right gets a 403 whether or not the object exists. op is nil if there is no such operation.
 func (h *Handler) admit(ctx context.Context, req *Request, op *Operation, claims *token.Claims, login string) error {
 	return h.Store.View(ctx, func(tx store.Tx) (err error) {
 		if req.Caller, err = h.caller(tx, claims, login); err != nil || op == nil {
@@ -112,9 +112,9 @@ func (h *Handler) admit(ctx context.Context, req *Request, op *Operation, claims
 	})
 }
 
-// admitAgain decides inside the transaction that writes what was decided before it: a right may have
-// been lost, or the object become a powerful one, in between. The caller's record is guarded, so that
-// who is disabled or deleted meanwhile writes nothing.
+// admitAgain authorizes the request again inside the transaction that writes, because the caller may have
+// lost a right, or the object may have become privileged, since admit. It guards the caller's record, so
+// that the transaction of a caller that is disabled or deleted at the same time conflicts.
 func (h *Handler) admitAgain(tx store.Tx, req *Request, op *Operation, claims *token.Claims, login string) error {
 	looked := unguarded{tx}
 	c, err := h.caller(looked, claims, login)
@@ -127,8 +127,8 @@ func (h *Handler) admitAgain(tx store.Tx, req *Request, op *Operation, claims *t
 	return h.authorize(looked, c, op, req.Object)
 }
 
-// unguarded reads without guarding: who somebody is and may be reaches over more records than a
-// transaction can guard.
+// unguarded reads without guarding, because the records that decide a caller's privileges are more than
+// one transaction can guard.
 type unguarded struct{ store.Tx }
 
 // Get implements store.Tx. It does not see what the transaction itself has written.
@@ -143,7 +143,7 @@ func (u unguarded) Get(key string) (store.Record, error) {
 	return records[0], nil
 }
 
-// update runs a change of the store for a request that may still make it.
+// update authorizes the request again inside the transaction and then runs the change.
 func (h *Handler) update(ctx context.Context, req *Request, change func(store.Tx) error) error {
 	_, err := h.Store.Update(ctx, func(tx store.Tx) error {
 		if err := req.reauthorize(tx); err != nil {
@@ -182,8 +182,7 @@ func (h *Handler) privileges(tx store.Tx, c caller) (privilege, error) {
 	return privilegesOfPrincipal(roles, values), err
 }
 
-// resolve finds the object that a key in a path names. The error is directory.ErrNotFound where
-// there is none.
+// resolve finds the object that a key in a path names, or returns directory.ErrNotFound.
 func (h *Handler) resolve(tx store.Tx, tenant, set string, key segment) (t target, err error) {
 	t.name = key.text
 	byID := key.prop == "" || arm.SameName(key.prop, "id")
@@ -216,7 +215,7 @@ func (h *Handler) resolve(tx store.Tx, tenant, set string, key segment) (t targe
 			return t, directory.ErrNotFound
 		}
 		t.kind, t.id = kindRole, role.ID
-	case byID: // the other sets look for themselves
+	case byID: // the operations of the other sets read the object themselves
 		t.id = key.text
 	default:
 		return t, errBadRequest("The property '%s' is not a key of '%s'.", clip(key.prop), set)

@@ -13,7 +13,7 @@ import (
 	"midas/internal/store"
 )
 
-// everyone is all callers but those of the other tenant, sorted.
+// everyone lists all callers of the tenant, sorted.
 func everyone() []string {
 	var all []string
 	for _, set := range []map[string]string{users, principals, appRoles} {
@@ -25,7 +25,7 @@ func everyone() []string {
 	return all
 }
 
-// populated makes an object of each kind, which {u}, {g}, {a} and {p} are.
+// populated creates an object of each kind: {u}, {g}, {a} and {p}.
 func populated(t testing.TB) *stack {
 	s := newStack(t)
 	s.user(t, "u")
@@ -35,8 +35,8 @@ func populated(t testing.TB) *stack {
 	return s
 }
 
-// sample is a path that fits an operation. Of a pair of names the first is a plain object of a kind and
-// the second a powerful one.
+// sample is a path of an operation. In each pair of names the first is an object without privileges and
+// the second a privileged one.
 func sample(path string, powerful bool) string {
 	first, _, _ := strings.Cut(path, "/")
 	plain, strong, _ := strings.Cut(map[string]string{
@@ -54,8 +54,8 @@ func sample(path string, powerful bool) string {
 	return strings.NewReplacer("{id}", id, "{member}", "00000000-0000-4000-8000-000000000002", "{cast}", "microsoft.graph.user").Replace(path)
 }
 
-// attempt is one row of testdata/rights.txt: a request that fits an operation and changes nothing, for
-// its body is good for nothing, but for deletions.
+// attempt is one row of testdata/rights.txt: a request for an operation. Except for deletions it changes
+// nothing, because its body is invalid.
 type attempt struct{ method, path, body, note string }
 
 func (a attempt) String() string { return strings.TrimSpace(a.method + " " + a.path + " " + a.note) }
@@ -69,8 +69,8 @@ func attempts(s *stack) (all []attempt) {
 		attempt{"PATCH", "users/{id}", `{"passwordProfile":{"password":"weak"},"jobTitle":"x"}`, "passwordProfile and jobTitle"})
 }
 
-// makeStrong makes a powerful object of a set: a user with a directory role, a group that may give roles
-// over Azure's resources, or an application with an app role of Microsoft Graph.
+// makeStrong creates a privileged object: a user with a directory role, a group that may create Azure role
+// assignments, or an application with an app role of Microsoft Graph.
 func (s *stack) makeStrong(t testing.TB, set string) {
 	switch set {
 	case "users":
@@ -87,7 +87,7 @@ func (s *stack) makeStrong(t testing.TB, set string) {
 	}
 }
 
-// remake makes again what a deletion has ended.
+// remake creates the objects again that an attempt has deleted.
 func (s *stack) remake(t testing.TB, set string, powerful bool) {
 	switch {
 	case powerful:
@@ -102,9 +102,9 @@ func (s *stack) remake(t testing.TB, set string, powerful bool) {
 	}
 }
 
-// TestWhoMayDoWhat tries each operation as each caller, on a plain object and on a powerful one that
-// are not the caller's own. Who is let in must be who testdata/rights.txt says, and each operation must
-// stand there.
+// TestWhoMayDoWhat sends each operation as each caller, to an object without privileges and to a privileged
+// one, neither owned by the caller. testdata/rights.txt lists the callers that are allowed; every operation
+// must have a row there.
 func TestWhoMayDoWhat(t *testing.T) {
 	s := populated(t)
 	for _, set := range []string{"users", "groups", "applications"} {
@@ -148,7 +148,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 	}
 }
 
-// Every role that there is has a caller in the table.
+// Every role has a caller in the table.
 func TestEveryRoleIsTried(t *testing.T) {
 	var have []string
 	for _, set := range []map[string]string{users, principals, appRoles} {
@@ -171,7 +171,7 @@ func TestEveryRoleIsTried(t *testing.T) {
 	}
 }
 
-// Nobody becomes more powerful than they are by way of an object that is.
+// No caller gains privileges through a privileged object.
 func TestPowerfulObjectsAreForGlobalAdministrators(t *testing.T) {
 	s := populated(t)
 	s.user(t, "boss")

@@ -14,7 +14,7 @@ import (
 	"midas/internal/directory"
 )
 
-// passwordCredential shows a secret; its text is known only when it is made.
+// passwordCredential is the JSON of a secret. secretText is empty except in the response of addPassword.
 func passwordCredential(s directory.Secret, secretText string) object {
 	return object{
 		{"customKeyIdentifier", nil}, {"displayName", orNull(s.DisplayName)}, {"endDateTime", timeOrNull(s.End)},
@@ -30,8 +30,7 @@ func passwordCredentials(secrets []directory.Secret) []object {
 	return objects
 }
 
-// setPasswordCredentials sets passwordCredentials: those that the list names stay. New ones are made by
-// addPassword.
+// setPasswordCredentials removes the secrets that the list does not name. Only addPassword creates secrets.
 func setPasswordCredentials(a *application, raw json.RawMessage) error {
 	var given []struct {
 		KeyID string `json:"keyId"`
@@ -63,7 +62,7 @@ func keyCredentials(certificates []directory.Certificate) []object {
 	return objects
 }
 
-// keyCredential is a certificate as clients send it.
+// keyCredential is the JSON of a certificate in a request.
 type keyCredential struct {
 	KeyID         string  `json:"keyId"`
 	DisplayName   *string `json:"displayName"`
@@ -74,8 +73,8 @@ type keyCredential struct {
 	Usage         string  `json:"usage"`
 }
 
-// setKeyCredentials sets keyCredentials: the list is all that there will be. A certificate that is there
-// already is named by its keyId, and its key is left out; the ids of new ones are given afterwards.
+// setKeyCredentials replaces keyCredentials by the list. An item with the keyId of an existing certificate
+// and without a key keeps that certificate; assignKeyIDs sets the ids of new ones afterwards.
 func setKeyCredentials(a *application, raw json.RawMessage) error {
 	var given []keyCredential
 	if json.Unmarshal(raw, &given) != nil || len(given) > 64 {
@@ -96,7 +95,7 @@ func setKeyCredentials(a *application, raw json.RawMessage) error {
 	return nil
 }
 
-// certificate finds or makes what a client means.
+// certificate returns the existing certificate that the item names, or reads a new one.
 func (k keyCredential) certificate(existing []directory.Certificate) (directory.Certificate, error) {
 	i := slices.IndexFunc(existing, func(c directory.Certificate) bool { return k.KeyID != "" && arm.SameName(c.KeyID, k.KeyID) })
 	if i >= 0 && k.Key == nil {
@@ -119,7 +118,7 @@ func (k keyCredential) certificate(existing []directory.Certificate) (directory.
 	return c, k.limitValidity(&c)
 }
 
-// limitValidity takes the times that the client gives, inside those of the certificate.
+// limitValidity applies the client's start and end times, which can only shorten the certificate's validity.
 func (k keyCredential) limitValidity(c *directory.Certificate) error {
 	start, end := c.Start, c.End
 	if err := setTime("startDateTime", &start, k.StartDateTime); err != nil {
@@ -138,7 +137,7 @@ func (k keyCredential) limitValidity(c *directory.Certificate) error {
 	return nil
 }
 
-// setTime reads a time, if there is one.
+// setTime parses an optional RFC 3339 time. It leaves *at unchanged if given is nil.
 func setTime(name string, at *time.Time, given *string) error {
 	if given == nil {
 		return nil
@@ -151,7 +150,7 @@ func setTime(name string, at *time.Time, given *string) error {
 	return nil
 }
 
-// setURIs reads a list of URIs that must all be valid in some way.
+// setURIs reads a list of distinct URIs that valid accepts.
 func setURIs(name string, valid func(string) bool, at *[]string, raw json.RawMessage) error {
 	var uris []string
 	if json.Unmarshal(raw, &uris) != nil || len(uris) > 1000 {
@@ -166,7 +165,7 @@ func setURIs(name string, valid func(string) bool, at *[]string, raw json.RawMes
 	return nil
 }
 
-// isWebRedirect takes https, and http to this machine.
+// isWebRedirect accepts https URIs, and http URIs to a loopback host.
 func isWebRedirect(s string) bool {
 	u, err := url.Parse(s)
 	if err != nil || !directory.SafeRedirect(s) || u.Host == "" || strings.Contains(s, "*") {
@@ -175,7 +174,7 @@ func isWebRedirect(s string) bool {
 	return u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname())
 }
 
-// isPublicRedirect also takes the schemes that programs register for themselves.
+// isPublicRedirect also accepts the custom schemes of native applications.
 func isPublicRedirect(s string) bool {
 	u, err := url.Parse(s)
 	if err != nil || !directory.SafeRedirect(s) || strings.Contains(s, "*") {
@@ -197,7 +196,7 @@ func appRoleObjects(roles []directory.AppRole) []object {
 	return objects
 }
 
-// setAppRoles sets appRoles: the list is all that there will be.
+// setAppRoles replaces appRoles by the list.
 func setAppRoles(a *application, raw json.RawMessage) error {
 	var given []struct {
 		ID                 string   `json:"id"`

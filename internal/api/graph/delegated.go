@@ -7,16 +7,15 @@ import (
 	"midas/internal/token"
 )
 
-// delegation is what a client may do of what its user may: the permissions in the scp of the token. A
-// service principal that acts for itself has no such limit.
+// delegation limits a user's privileges to the delegated permissions of the client, which are the scp claim
+// of the token. A token of a service principal (app-only access) has no such limit.
 type delegation struct {
 	may     privilege
 	self    bool // the client may read who its user is
-	limited bool // the caller is a user, by a client that may not do all that the user may
+	limited bool // the client has fewer privileges than the user
 }
 
-// delegated reads the permissions of a user's token. They narrow what the user may do, and never widen
-// it.
+// delegated reads the delegated permissions of a user's token. They can only reduce the user's privileges.
 func delegated(claims *token.Claims) delegation {
 	d := delegation{limited: true}
 	for scope := range strings.FieldsSeq(claims.Scopes) {
@@ -38,15 +37,15 @@ func delegated(claims *token.Claims) delegation {
 	return d
 }
 
-// covers reports whether a client may do what takes one of some privileges, and what its user may for
-// another reason than a privilege, as an owner does. What everybody may takes none; a client that only
-// signs people in may not even that.
+// covers reports whether the client's permissions include one of the given privileges. It is also asked
+// when the user is allowed without a privilege, as an owner is. needs is 0 for operations that are open to
+// every caller; a client that has only the sign-in permissions is refused even those.
 func (d delegation) covers(needs privilege) bool {
 	return !d.limited || d.may&needs != 0 || needs == 0 && (d.self || d.may != 0)
 }
 
-// coversSelf is covers for what is about the user: who may read the user's profile may read what else
-// is told of the user.
+// coversSelf is covers for operations on the user itself: a client that may read the user's profile may
+// also read the user's memberships and assignments.
 func (d delegation) coversSelf(needs privilege) bool {
 	return d.covers(needs) || d.self && needs&^(readAll|grantPermissions) == 0
 }

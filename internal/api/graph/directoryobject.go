@@ -10,7 +10,7 @@ import (
 	"midas/internal/store"
 )
 
-// directoryObject is an object of any kind, in lists that mix them.
+// directoryObject is an object of any kind, in collections of several kinds.
 type directoryObject struct {
 	kind      string
 	id        string
@@ -21,7 +21,8 @@ type directoryObject struct {
 	role      directory.DirectoryRole
 }
 
-// directoryObjectShape is the shape of things. Each shows what its kind has of the selected properties.
+// directoryObjectShape is the shape of directory objects. Each has those of the selected properties that its
+// kind has.
 type directoryObjectShape struct{ h *Handler }
 
 func (m directoryObjectShape) names() (typ, set string) { return "directoryObject", "directoryObjects" }
@@ -66,7 +67,7 @@ func (m directoryObjectShape) object(t directoryObject, selected []string) (o ob
 	return o.prefixed(property{"@odata.type", "#" + castPrefix + typ})
 }
 
-// directoryObject reads an object of any kind, or gives directory.ErrNotFound.
+// directoryObject reads an object of any kind, or returns directory.ErrNotFound.
 func (h *Handler) directoryObject(tx store.Tx, tenant, id string) (t directoryObject, err error) {
 	if role, found := roleByID(id); found {
 		return directoryObject{kind: kindRole, id: role.ID, role: role}, nil
@@ -88,8 +89,8 @@ func (h *Handler) directoryObject(tx store.Tx, tenant, id string) (t directoryOb
 	return t, err
 }
 
-// directoryObjects reads the objects with these ids that exist and are of the kind that a cast names. Whoever
-// may read a group may see who is in it.
+// directoryObjects reads the objects with the given ids that exist and have the kind that the path's cast
+// names. It checks no rights: a caller who may read a group may also read its members.
 func (h *Handler) directoryObjects(tx store.Tx, req *Request, ids []string) ([]directoryObject, error) {
 	var found []directoryObject
 	for _, id := range ids {
@@ -109,7 +110,7 @@ func (h *Handler) directoryObjects(tx store.Tx, req *Request, ids []string) ([]d
 	return found, nil
 }
 
-// checkCast refuses the names of types that are not served.
+// checkCast refuses casts to types that this API does not have.
 func checkCast(req *Request) error {
 	kinds := []string{directory.ObjectUser, directory.ObjectGroup, directory.ObjectServicePrincipal, directory.ObjectApplication, kindRole}
 	if req.Path.cast != "" && !slices.ContainsFunc(kinds, func(k string) bool { return arm.SameName(k, req.Path.cast) }) {
@@ -118,7 +119,7 @@ func checkCast(req *Request) error {
 	return nil
 }
 
-// listReferences serves GET …/{relationship}: the objects that are referred to.
+// listReferences serves GET …/{relationship}: the referenced objects.
 func (h *Handler) listReferences(c relationship) func(context.Context, *Request) (*Response, error) {
 	return func(ctx context.Context, req *Request) (*Response, error) {
 		if err := checkCast(req); err != nil {
@@ -141,7 +142,7 @@ func (h *Handler) listReferences(c relationship) func(context.Context, *Request)
 	}
 }
 
-// listIDs serves a list of objects whose ids are known at once.
+// listIDs serves a collection of objects whose ids are read as a whole.
 func (h *Handler) listIDs(ids func(tx store.Tx, req *Request) ([]string, error)) func(context.Context, *Request) (*Response, error) {
 	return func(ctx context.Context, req *Request) (*Response, error) {
 		if err := checkCast(req); err != nil {
@@ -179,7 +180,7 @@ func (h *Handler) transitiveMemberOf(tx store.Tx, req *Request) ([]string, error
 	return h.withRoles(tx, req, h.Directory.TransitiveMemberOf)
 }
 
-// withRoles adds the directory roles to groups, as Graph's memberOf does.
+// withRoles appends the directory roles to the groups, as Graph's memberOf does.
 func (h *Handler) withRoles(tx store.Tx, req *Request, groups func(store.Tx, string, string) ([]string, error)) ([]string, error) {
 	ids, err := groups(tx, req.Caller.tenant, req.Object.principal)
 	if err != nil {

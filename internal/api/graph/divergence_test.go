@@ -2,7 +2,7 @@ package graph_test
 
 import "testing"
 
-// Values that are kept as they are written would come back as what no JSON reader takes.
+// Opaque values are returned as they were sent, so invalid UTF-8 would make the response invalid JSON.
 func TestBodiesAreUTF8(t *testing.T) {
 	s := populated(t)
 	s.want(t, 400, "ga", "PATCH", "applications/{a}", "{\"info\":{\"logoUrl\":\"\xff\"}}")

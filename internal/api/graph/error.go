@@ -9,8 +9,8 @@ import (
 	"midas/internal/store"
 )
 
-// Error is what a client may see. Its codes and texts are those of Microsoft Graph where clients
-// look at them.
+// Error is an error response. Its codes and texts are those of Microsoft Graph where clients depend on
+// them.
 type Error struct {
 	Status  int
 	Code    string
@@ -41,7 +41,7 @@ func errDenied() *Error {
 	return errorf(http.StatusForbidden, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
 }
 
-// errVerifiedDomain has the words of Entra, which clients show.
+// errVerifiedDomain has the text of Entra's error, which clients show to users.
 func errVerifiedDomain(uri string) *Error {
 	return errorf(http.StatusBadRequest, "HostNameNotOnVerifiedDomain",
 		"Values of identifierUris property must use a verified domain of the organization or its subdomain: '%s'", clip(uri))
@@ -51,7 +51,7 @@ func errSegment(segment string) *Error {
 	return errorf(http.StatusBadRequest, "BadRequest", "Resource not found for the segment '%s'.", clip(segment))
 }
 
-// clip keeps what a client sent from filling the answer.
+// clip limits the length of a client's text in an error message.
 func clip(s string) string {
 	const most = 256
 	if len(s) > most {
@@ -60,8 +60,8 @@ func clip(s string) string {
 	return s
 }
 
-// graphError gives the errors of the directory their Graph words. id is the object that the request is
-// about. What it does not know is given back as it is, and becomes a 500.
+// graphError maps an error of package directory to Graph's error. id is the object of the request. Other
+// errors are returned unchanged and become a 500.
 func graphError(err error, id string) error {
 	var visible *Error
 	var unverified *directory.UnverifiedError
@@ -94,7 +94,7 @@ func graphError(err error, id string) error {
 	return err
 }
 
-// innermostText is the text of the error that names what is invalid, without what was being done.
+// innermostText is the text of the error that wraps ErrInvalid directly, without the outer context.
 func innermostText(err error) string {
 	for {
 		inner := errors.Unwrap(err)
@@ -105,7 +105,7 @@ func innermostText(err error) string {
 	}
 }
 
-// internalError words what is not the client's affair.
+// internalError maps unexpected errors to 500 or 503.
 func internalError(err error) *Error {
 	switch {
 	case errors.Is(err, store.ErrConflict), errors.Is(err, store.ErrClosed), errors.Is(err, directory.ErrBusy):

@@ -15,7 +15,7 @@ import (
 	"midas/internal/store"
 )
 
-// whatever a token says of roles, of groups or of directory roles, it is not believed.
+// Claims about app roles, groups and directory roles give no rights.
 func TestClaimsOfRightsAreNotBelieved(t *testing.T) {
 	s := populated(t)
 	var every []string
@@ -37,7 +37,7 @@ func TestClaimsOfRightsAreNotBelieved(t *testing.T) {
 	}
 }
 
-// A right that was taken away is gone with the next request, though the token is still good.
+// A removed right has no effect in the next request, although the token is still valid.
 func TestRightsAreThoseOfNow(t *testing.T) {
 	s := populated(t)
 	raw := "Authorization: Bearer " + s.token(t, "app.rw")
@@ -47,7 +47,7 @@ func TestRightsAreThoseOfNow(t *testing.T) {
 	s.want(t, 403, "", "GET", "applications", "", raw)
 }
 
-// No number of other assignments hides one of Microsoft Graph's.
+// An assignment of a Microsoft Graph app role is found however many other assignments exist.
 func TestManyAssignmentsHideNone(t *testing.T) {
 	s := populated(t)
 	s.app(t, "key")
@@ -112,7 +112,7 @@ func TestIdentifierURIsAreVerified(t *testing.T) {
 			s.want(t, 204, who, "PATCH", "applications/{a}", `{"identifierUris":[]}`)
 		}
 	}
-	// What a Global Administrator has given stays while others change other things.
+	// An unverified URI that a Global Administrator has set stays when others change other properties.
 	s.want(t, 204, "ga", "PATCH", "applications/{a}", `{"identifierUris":["api://given"]}`)
 	s.want(t, 204, "member", "PATCH", "applications/{a}", `{"displayName":"renamed"}`)
 	s.want(t, 204, "member", "PATCH", "applications/{a}", `{"identifierUris":["api://given","api://{a.appid}"]}`)
@@ -127,7 +127,7 @@ func quote(s string) string {
 	return string(b)
 }
 
-// Passwords are reset by who may reset passwords, and those of the powerful by Global Administrators.
+// Resetting a password needs writePasswords, and for privileged users a Global Administrator.
 func TestPasswordsNeedAPrivilegeOfTheirOwn(t *testing.T) {
 	s := populated(t)
 	for _, name := range []string{"boss", "owner", "deep"} {
@@ -171,7 +171,7 @@ func TestPasswordsNeedAPrivilegeOfTheirOwn(t *testing.T) {
 	}
 	s.want(t, 204, "user.rw", "PATCH", "users/{u}", `{"jobTitle":"x"}`)
 	s.want(t, 201, "user.rw", "POST", "users", `{"accountEnabled":true,"displayName":"n","mailNickname":"n","userPrincipalName":"n@midas.test","passwordProfile":{"password":"Test1234!!"}}`)
-	// Whoever has every app role of Microsoft Graph's is still no Global Administrator.
+	// All app roles of Microsoft Graph together do not make a Global Administrator.
 	for _, role := range appRoles {
 		if role != directory.RoleUserReadAll {
 			s.assign(t, "user.r", role)
@@ -180,7 +180,7 @@ func TestPasswordsNeedAPrivilegeOfTheirOwn(t *testing.T) {
 	s.want(t, 403, "user.r", "PATCH", "users/{ga}", reset)
 }
 
-// Nobody becomes a principal that may give roles over Azure's resources.
+// Only Global Administrators take control of a principal that may create Azure role assignments.
 func TestWhoMayGrantAzureRolesIsForGlobalAdministrators(t *testing.T) {
 	s := populated(t)
 	s.user(t, "owner")
@@ -217,7 +217,7 @@ func TestWhoMayGrantAzureRolesIsForGlobalAdministrators(t *testing.T) {
 	s.want(t, 200, "ga", "POST", "applications/{ci}/addPassword", `{}`)
 }
 
-// A POST whose references fail has made nothing.
+// A POST with an invalid reference creates nothing.
 func TestACreationIsWholeOrNothing(t *testing.T) {
 	s := populated(t)
 	const there, missing = `"https://graph.microsoft.com/v1.0/directoryObjects/{u}"`, `"https://graph.microsoft.com/v1.0/directoryObjects/00000000-0000-4000-8000-00000000dead"`
@@ -275,7 +275,7 @@ func TestACreationHasRoomForAllItsReferences(t *testing.T) {
 	s.as(t, "sp", "servicePrincipals", `{"appId":"{app.appid}","owners@odata.bind":[`+strings.Join(refs["owners"], ",")+`]}`)
 }
 
-// Global Administrators who end each other at once leave one, who is enabled.
+// Concurrent removals of Global Administrators leave one that is enabled.
 func TestAdministratorsWhoEndEachOtherLeaveOne(t *testing.T) {
 	ways := []struct{ method, path, body string }{
 		{"DELETE", "users/{%s}", ""}, {"PATCH", "users/{%s}", `{"accountEnabled":false}`},
@@ -319,7 +319,7 @@ func TestAdministratorsWhoEndEachOtherLeaveOne(t *testing.T) {
 	}
 }
 
-// What is nested deeper than others can read is refused.
+// A body that is nested deeper than arm.MaxDepth is refused.
 func TestBodiesAreNotNestedWithoutEnd(t *testing.T) {
 	s := populated(t)
 	for _, depth := range []int{100, 126} {

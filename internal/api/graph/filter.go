@@ -39,7 +39,7 @@ func (n negated) holds(value func(string) any) bool { return !n.node.holds(value
 type term struct {
 	name string
 	op   string // eq, ne, gt, ge, lt, le, in, startswith, endswith
-	any  bool   // of a list: it holds for one of its texts
+	any  bool   // the property is a list, and one of its texts must satisfy the comparison
 	args []literal
 }
 

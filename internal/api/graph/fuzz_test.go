@@ -12,8 +12,7 @@ import (
 	"midas/internal/api/graph"
 )
 
-// FuzzRequestsNeverFailInside sends anything as the administrator: whatever it is, the answer is
-// never a fault of the server.
+// FuzzRequestsNeverFailInside sends arbitrary requests as the administrator: none is answered with a 5xx.
 func FuzzRequestsNeverFailInside(f *testing.F) {
 	s := populated(f)
 	raw := "Bearer " + s.token(f, "ga")
@@ -63,7 +62,7 @@ func FuzzRequestsNeverFailInside(f *testing.F) {
 	})
 }
 
-// FuzzFilters reads any filter; one that is taken can be evaluated on anything.
+// FuzzFilters parses arbitrary filters and evaluates the valid ones.
 func FuzzFilters(f *testing.F) {
 	for _, seed := range []string{
 		"displayName eq 'x'", "startswith(a,'b') or not (c eq null and d in ('e','f'))", "x/any(y:y eq 'z')",

@@ -43,7 +43,7 @@ func groupSchema() *schema[directory.Group] {
 	}}
 }
 
-// securityIdentifier writes an object id the way Windows does.
+// securityIdentifier is the Windows SID that Entra derives from an object id.
 func securityIdentifier(id string) any {
 	b, err := hex.DecodeString(strings.ReplaceAll(id, "-", ""))
 	if err != nil || len(b) != 16 {

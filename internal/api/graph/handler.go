@@ -18,10 +18,10 @@ import (
 	"midas/internal/throttle"
 )
 
-// Rights tells of rights over Azure's resources, which are not Graph's to give.
+// Rights looks up Azure RBAC rights. Package rbac implements it; Graph cannot grant them.
 type Rights interface {
-	// MayGrantRoles tells whether one of the principals, which are somebody and its groups, may give
-	// role assignments at any scope, and so become anybody there.
+	// MayGrantRoles reports whether one of the principals, which are a principal and its groups, may create
+	// role assignments at any scope. Such a principal can give itself every role at that scope.
 	MayGrantRoles(tx store.Tx, tenant string, principals []string) (bool, error)
 }
 
@@ -31,7 +31,7 @@ type Handler struct {
 	Tokens    bearer.Verifier
 	Directory *directory.Directory
 	Rights    Rights
-	Passwords *throttle.Passwords // bounds how often one's own password may be guessed, here and at the sign-in
+	Passwords *throttle.Passwords // limits password attempts, together with the sign-in page
 	Store     store.Store
 	Pages     *arm.Pages
 	Now       func() time.Time
@@ -68,26 +68,26 @@ func New(config Handler) (*Handler, error) {
 	return h, nil
 }
 
-// root is where the version that is served begins.
+// root begins every path of the version that is served.
 const root = "/v1.0/"
 
-// Serves says whether a path of the server's own origin belongs to this face.
+// Serves reports whether a path of the server's own origin belongs to Microsoft Graph.
 func Serves(path string) bool { return strings.HasPrefix(path, root) }
 
 // Request is one request with what the dispatcher has found out about it.
 type Request struct {
 	HTTP   *http.Request
 	Path   path
-	Origin string // where the client finds this face
+	Origin string // Microsoft Graph's origin in URLs for this client
 	Caller caller
-	Object target // what {id} in the path stands for
+	Object target // the object that {id} in the path names
 	Body   map[string]json.RawMessage
 	Client string // the client's address
 
-	reauthorize func(tx store.Tx) error // decides again whether the caller may do it
+	reauthorize func(tx store.Tx) error // authorizes the request again inside a transaction
 }
 
-// waiter is the request in the queue of those who hash passwords.
+// waiter identifies the request in the password hashing queue.
 func (r *Request) waiter() throttle.Waiter {
 	return throttle.Waiter{From: throttle.SourceOf(r.Client)}
 }
@@ -98,12 +98,12 @@ type Response struct {
 	Body   any
 	Text   string
 	Header http.Header
-	Err    error // what went wrong without concerning the client; it is only logged
+	Err    error // a failure that the client is not told; it is only logged
 }
 
 func noContentResponse() *Response { return &Response{Status: http.StatusNoContent} }
 
-// Serve answers one request. The order of the steps is the security of this face.
+// Serve answers one request.
 func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
 	ev.Face = "graph"
 	response, err := h.serve(r, ev)
@@ -140,7 +140,7 @@ func (h *Handler) serve(r *http.Request, ev *httpx.Event) (*Response, error) {
 	return response, graphError(err, req.Object.name)
 }
 
-// route finds what a request means. The operation is returned with an error too, once found.
+// route finds the operation of a request.
 func (h *Handler) route(req *Request) (op *Operation, err error) {
 	if req.Path, err = parsePath(req.HTTP.URL.EscapedPath()); err != nil {
 		return nil, err
@@ -167,7 +167,7 @@ func readBody(r *http.Request) (map[string]json.RawMessage, error) {
 		return nil, errorf(http.StatusBadRequest, "BadRequest", "The request body is nested more than %d levels deep.", arm.MaxDepth)
 	}
 	var body map[string]json.RawMessage
-	if err := json.Unmarshal(data, &body); err != nil || body == nil || !utf8.Valid(data) { // what is kept is given back as it is
+	if err := json.Unmarshal(data, &body); err != nil || body == nil || !utf8.Valid(data) { // opaque properties are returned as they were received
 		return nil, errorf(http.StatusBadRequest, "BadRequest", "Unable to read JSON request payload. Please ensure Content-Type header is set and payload is of valid JSON format.")
 	}
 	for name := range body {
@@ -178,7 +178,7 @@ func readBody(r *http.Request) (map[string]json.RawMessage, error) {
 	return body, nil
 }
 
-// isAnnotation tells OData's remarks about an object from its properties.
+// isAnnotation reports whether a name is that of an OData annotation and not of a property.
 func isAnnotation(name string) bool { return strings.Contains(name, "@") }
 
 const (
@@ -211,7 +211,7 @@ func clientRequestID(ev *httpx.Event) string {
 	return ev.RequestID
 }
 
-// answer writes what an operation has returned.
+// answer writes the response of an operation.
 func (h *Handler) answer(w http.ResponseWriter, ev *httpx.Event, response *Response) {
 	header := w.Header()
 	h.setHeaders(header, ev)
@@ -248,8 +248,8 @@ type innerError struct {
 	ClientRequestID string `json:"client-request-id"`
 }
 
-// fail turns an error into an answer: an *Error as it says, everything else into a fault of ours
-// whose cause is only in the log.
+// fail writes an error response. An error that is no *Error becomes a 500 or 503, and only the log names
+// its cause.
 func (h *Handler) fail(w http.ResponseWriter, ev *httpx.Event, err error) {
 	var visible *Error
 	if !errors.As(err, &visible) {
@@ -271,7 +271,7 @@ func (h *Handler) fail(w http.ResponseWriter, ev *httpx.Event, err error) {
 	}
 }
 
-// Refuse words what never reaches Serve.
+// Refuse answers a request that the server has rejected before Serve.
 func (h *Handler) Refuse(w http.ResponseWriter, _ *http.Request, ev *httpx.Event, status int) {
 	ev.Face = "graph"
 	code, message := httpx.Refusal(status)

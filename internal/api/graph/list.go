@@ -15,8 +15,8 @@ import (
 	"midas/internal/store"
 )
 
-// Limits of what one request looks at. A page that has looked at enough ends there, short or even
-// empty, and names the next; sorting and counting have to see everything, and refuse beyond.
+// Limits of one request. A page ends after maxScanned objects, even if it is short or empty, and has a
+// nextLink. Sorting and counting read all objects and refuse larger collections.
 const (
 	scanBatch  = 50 // objects read at a time, each of which may be large
 	maxScanned = 5_000
@@ -24,36 +24,36 @@ const (
 	maxCounted = 100_000
 )
 
-// source is where the objects of a list come from.
+// source reads the objects of a collection.
 type source[T any] struct {
 	shape shape[T]
 
-	// after gives the next objects after a cursor, and the cursor of the last one that it has looked
-	// at; an empty cursor is the beginning, and the end.
+	// after returns the next objects after a cursor and the cursor of the last one that it has read. An
+	// empty cursor means the beginning as a parameter and the end as a result.
 	after func(tx store.Tx, cursor string, limit int) (found []T, last string, err error)
 
-	// cursor is that of one object.
+	// cursor returns the cursor of an object.
 	cursor func(T) string
 
 	// first are objects that come before all others; may be nil.
 	first []T
 
-	// direct finds the candidates by a key that the filter names, if it names one; may be nil.
+	// direct looks up the candidates by a key if the filter requires one; known reports whether it does.
+	// May be nil.
 	direct func(tx store.Tx, f *filter) (candidates []T, known bool, err error)
 }
 
 // builtin marks the cursors of first objects. No object id begins with it.
 const builtin = "!"
 
-// walk yields the objects of a source after a cursor, each with its own cursor, until yield has
-// enough. It gives the cursor up to which it has looked, empty at the end.
+// walk yields the objects of a source after a cursor, each with its own cursor, until yield returns false.
 func (s *source[T]) walk(tx store.Tx, q *query, cursor string, yield func(t T, cursor string) bool) error {
 	if s.direct != nil {
 		candidates, known, err := s.direct(tx, q.filter)
 		if known || err != nil {
 			begin := 0
 			if n, ok := strings.CutPrefix(cursor, builtin); ok {
-				begin, _ = strconv.Atoi(n) // it was sealed by us
+				begin, _ = strconv.Atoi(n) // cursors are sealed, so n is a number
 				begin -= len(s.first) - 1
 			}
 			for i, t := range candidates {
@@ -69,7 +69,7 @@ func (s *source[T]) walk(tx store.Tx, q *query, cursor string, yield func(t T, c
 	}
 	begin := 0
 	if n, ok := strings.CutPrefix(cursor, builtin); ok {
-		begin, _ = strconv.Atoi(n) // it was sealed by us
+		begin, _ = strconv.Atoi(n) // cursors are sealed, so n is a number
 		begin, cursor = begin+1, ""
 	} else if cursor != "" {
 		begin = len(s.first)
@@ -96,7 +96,7 @@ func (s *source[T]) walk(tx store.Tx, q *query, cursor string, yield func(t T, c
 	}
 }
 
-// pageResponse answers a request with one page of a source.
+// pageResponse is a 200 response with one page of a source.
 func pageResponse[T any](ctx context.Context, h *Handler, req *Request, s source[T]) (*Response, error) {
 	q, err := options(req, listOptions)
 	if err != nil {
@@ -195,8 +195,8 @@ func unsorted[T any](tx store.Tx, q *query, s source[T], cursor string) (found [
 	return page.objects, next, err
 }
 
-// sorted gives a page in the order of a property. Its cursor is the last object's value and place in
-// the list.
+// sorted returns a page in the order of a property. Its cursor is the last object's value and cursor in the
+// source.
 func sorted[T any](tx store.Tx, q *query, s source[T], cursor string) (found []json.RawMessage, next string, err error) {
 	type row struct {
 		key, cursor string
@@ -257,7 +257,7 @@ func count[T any](tx store.Tx, q *query, s source[T]) (n int, err error) {
 	return n, err
 }
 
-// countResponse answers a request for …/$count.
+// countResponse serves …/$count.
 func countResponse[T any](ctx context.Context, h *Handler, req *Request, s source[T]) (*Response, error) {
 	if !arm.SameName(req.HTTP.Header.Get("ConsistencyLevel"), "eventual") {
 		return nil, errBadRequest("$count is not currently supported without the header 'ConsistencyLevel: eventual'.")
@@ -280,7 +280,7 @@ func countResponse[T any](ctx context.Context, h *Handler, req *Request, s sourc
 	return &Response{Status: http.StatusOK, Text: strconv.Itoa(total)}, nil
 }
 
-// entityResponse answers a request with one object.
+// entityResponse is a 200 response with one object.
 func entityResponse[T any](req *Request, s *schema[T], t T) (*Response, error) {
 	q, err := options(req, entityOptions)
 	if err != nil {
@@ -293,7 +293,7 @@ func entityResponse[T any](req *Request, s *schema[T], t T) (*Response, error) {
 	return &Response{Status: http.StatusOK, Body: body}, nil
 }
 
-// createdResponse answers a POST with the object that it has made.
+// createdResponse is a 201 response with the new object.
 func createdResponse[T any](req *Request, s *schema[T], t T, id string) *Response {
 	return &Response{
 		Status: http.StatusCreated,
@@ -302,7 +302,7 @@ func createdResponse[T any](req *Request, s *schema[T], t T, id string) *Respons
 	}
 }
 
-// listByID is the after of a source whose objects are listed by their object ids.
+// listByID returns the after function of a source whose list function pages by object id.
 func listByID[T any](list func(tx store.Tx, after string, limit int) ([]T, error), cursor func(T) string) func(store.Tx, string, int) ([]T, string, error) {
 	return func(tx store.Tx, after string, limit int) ([]T, string, error) {
 		found, err := list(tx, after, limit)

@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 )
 
-// property is one property of an object in an answer.
+// property is one property of an object.
 type property struct {
 	name  string
 	value any
 }
 
-// object is an object in an answer. Its properties stand in the order of the list.
+// object is a JSON object with its properties in the order of the list.
 type object []property
 
 // MarshalJSON writes the properties in order. Values are not escaped for HTML.
@@ -38,5 +38,5 @@ func (o object) MarshalJSON() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// prefixed puts properties before those of an object.
+// prefixed returns the object with more properties at its beginning.
 func (o object) prefixed(first ...property) object { return append(first, o...) }

@@ -18,7 +18,7 @@ const (
 	maxCheck    = 20
 )
 
-// getObject shows an object of any kind.
+// getObject reads an object of any kind.
 func (h *Handler) getObject(ctx context.Context, req *Request) (*Response, error) {
 	q, err := options(req, entityOptions)
 	if err != nil {
@@ -39,12 +39,12 @@ func (h *Handler) getObject(ctx context.Context, req *Request) (*Response, error
 	return &Response{Status: http.StatusOK, Body: body}, nil
 }
 
-// mayRead says whether a caller may read an object: everyone may read oneself.
+// mayRead reports whether the caller may read an object. Every caller may read itself.
 func (c caller) mayRead(t directoryObject) bool {
 	return c.may&readPrivilege(t.kind) != 0 || arm.SameName(t.id, c.id)
 }
 
-// getByIDs shows the objects with the ids of the body that exist and that the caller may read.
+// getByIDs returns those objects of the requested ids that exist and that the caller may read.
 func (h *Handler) getByIDs(ctx context.Context, req *Request) (*Response, error) {
 	ids, err := idList(req.Body, "ids", maxGetByIDs)
 	if err != nil {
@@ -83,7 +83,7 @@ func isOneOf(kind string, types []string) bool {
 	})
 }
 
-// idList reads a list of object ids, without repetitions.
+// idList reads a list of object ids, sorted and without duplicates.
 func idList(body map[string]json.RawMessage, name string, most int) ([]string, error) {
 	var ids []string
 	if json.Unmarshal(body[name], &ids) != nil {
@@ -106,7 +106,7 @@ func (req *Request) collectionResponse(set string, value any) *Response {
 	return &Response{Status: http.StatusOK, Body: object{{"@odata.context", req.context(set, nil, false)}, {"value", value}}}
 }
 
-// memberships gives the groups of {id}, and its directory roles if those are asked for too.
+// memberships returns the ids of the groups of {id}, and of its directory roles if roles is set.
 func (h *Handler) memberships(ctx context.Context, req *Request, roles bool) (ids []string, err error) {
 	err = h.Store.View(ctx, func(tx store.Tx) error {
 		if roles {
@@ -134,8 +134,8 @@ func (h *Handler) getMemberships(roles bool) func(context.Context, *Request) (*R
 	}
 }
 
-// checkMemberships serves checkMemberGroups and checkMemberObjects: which of the ids of the body
-// {id} is a member of.
+// checkMemberships serves checkMemberGroups and checkMemberObjects: it returns those of the requested ids
+// that {id} is a member of.
 func (h *Handler) checkMemberships(parameter string, roles bool) func(context.Context, *Request) (*Response, error) {
 	return func(ctx context.Context, req *Request) (*Response, error) {
 		asked, err := idList(req.Body, parameter, maxCheck)
@@ -151,8 +151,8 @@ func (h *Handler) checkMemberships(parameter string, roles bool) func(context.Co
 	}
 }
 
-// A deletion is final here, so nothing waits to be restored. Clients that make sure of that are told
-// that it is so.
+// Deletion is permanent, so directory/deletedItems is always empty. Clients purge an object after its
+// deletion; purgeDeleted answers that the purge succeeded.
 
 func (h *Handler) getDeleted(_ context.Context, req *Request) (*Response, error) {
 	return nil, errNotFound(req.Path.id.text)

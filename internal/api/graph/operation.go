@@ -15,17 +15,16 @@ type Operation struct {
 	Method string
 	Path   string // below the version: "users/{id}/memberOf"
 
-	// Needs are privileges, any of which lets a caller in; 0 lets in everyone who is authenticated.
+	// Needs are privileges of which the caller needs one; 0 admits every authenticated caller.
 	Needs privilege
-	// ByKind asks for what it takes to read objects of the kind that {id} is, instead of Needs.
+	// ByKind replaces Needs by the privilege to read objects of {id}'s kind.
 	ByKind bool
-	// Self lets users and service principals do it to themselves: {id} is the caller.
+	// Self admits the caller without Needs if {id} is the caller.
 	Self bool
-	// Owner lets owners of {id} do it.
+	// Owner admits owners of {id} without Needs.
 	Owner bool
-	// Guard says that whoever may do it could become {id}, or undo it: it takes the Global
-	// Administrator when {id} is someone else who holds a directory role or app roles of Microsoft
-	// Graph.
+	// Guard marks operations that let the caller act as {id} or disable it. They need a Global
+	// Administrator if {id} is another principal that isPrivileged.
 	Guard bool
 
 	Serve func(context.Context, *Request) (*Response, error)
@@ -33,16 +32,16 @@ type Operation struct {
 	template []string
 }
 
-// label is the operation's name in metrics and logs: it comes from the table, never from a request.
+// label is the operation's name in metrics and logs. It never contains data of a request.
 func (op *Operation) label() string { return op.Method + " " + op.Path }
 
-// table finds operations. It is made once and only read afterwards.
+// table finds operations. It does not change after newTable.
 type table struct {
 	operations []Operation
 	byFirst    map[string][]*Operation // by the folded first segment
 }
 
-// newTable indexes the operations. Two rows for one method and path are a mistake of ours.
+// newTable indexes the operations. Two rows for one method and path are a programming error.
 func newTable(operations []Operation) (*table, error) {
 	t := &table{operations: operations, byFirst: map[string][]*Operation{}}
 	labels := map[string]bool{}
@@ -59,7 +58,7 @@ func newTable(operations []Operation) (*table, error) {
 	return t, nil
 }
 
-// find gives the operation that a path means, and fills in the path.
+// find returns the operation of a method and a path, and sets the path's parameters.
 func (t *table) find(method string, p *path) (*Operation, error) {
 	var allowed []string
 	for _, op := range t.byFirst[arm.Fold(p.segments[0].text)] {

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// The methods, short, so that the table stays a table.
+// Short names of the methods for the tables below.
 const (
 	get    = http.MethodGet
 	post   = http.MethodPost
@@ -13,7 +13,7 @@ const (
 	remove = http.MethodDelete
 )
 
-// operations is the whole face. Of rows that fit one path the first counts.
+// operations are all operations of the API. If several rows match a path, the first one counts.
 func (h *Handler) operations() []Operation {
 	return slices.Concat(h.userOperations(), h.groupOperations(), h.applicationOperations(), h.principalOperations(),
 		h.roleOperations(), h.permissionGrantOperations(), h.directoryOperations())
@@ -89,7 +89,7 @@ func (h *Handler) ownerOperations(set string, read, write privilege) []Operation
 	}
 }
 
-// memberOperations tell what an object is in, and what it owns.
+// memberOperations are those on the groups and roles of an object, and on the objects that it owns.
 func (h *Handler) memberOperations(set string, read privilege) []Operation {
 	path := set + "/{id}/"
 	rows := []Operation{
@@ -110,7 +110,7 @@ func (h *Handler) memberOperations(set string, read privilege) []Operation {
 	return rows
 }
 
-// appRoleAssignmentOperations are those on the app roles that an object was given.
+// appRoleAssignmentOperations are those on the app roles that are assigned to an object.
 func (h *Handler) appRoleAssignmentOperations(set string, read privilege) []Operation {
 	path := set + "/{id}/appRoleAssignments"
 	return []Operation{

@@ -34,7 +34,7 @@ func organizationSchema() *schema[directory.Tenant] {
 	}}
 }
 
-// domain is a domain name of a tenant; there is one at most.
+// domain is a domain name of a tenant. A tenant has at most one.
 type domain string
 
 func domainSchema() *schema[domain] {
@@ -67,7 +67,7 @@ func (h *Handler) listOrganizations(ctx context.Context, req *Request) (*Respons
 	return pageResponse(ctx, h, req, fixedSource(h.organizations, t))
 }
 
-// fixedSource is a source of one object or of a few.
+// fixedSource is a source of the given objects.
 func fixedSource[T any](s *schema[T], all ...T) source[T] {
 	return source[T]{
 		shape: s, first: all, cursor: func(T) string { return "" },

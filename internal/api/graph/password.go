@@ -15,7 +15,7 @@ import (
 	"midas/internal/throttle"
 )
 
-// changePassword is for who knows the password that there is.
+// changePassword replaces the caller's password; the request contains the current one.
 func (h *Handler) changePassword(ctx context.Context, req *Request) (*Response, error) {
 	var now, next string
 	for name, at := range map[string]*string{"currentPassword": &now, "newPassword": &next} {
@@ -34,7 +34,7 @@ func (h *Handler) changePassword(ctx context.Context, req *Request) (*Response, 
 	err = h.update(ctx, req, func(tx store.Tx) error {
 		return h.Directory.ChangePassword(tx, req.Caller.tenant, req.Object.id, current, hash)
 	})
-	if errors.Is(err, directory.ErrWrongPassword) { // somebody else has set another one meanwhile
+	if errors.Is(err, directory.ErrWrongPassword) { // the password was changed concurrently
 		return nil, errWrongPassword()
 	}
 	if err != nil {
@@ -47,8 +47,8 @@ func errWrongPassword() error {
 	return errBadRequest("The specified password does not match the current password.")
 }
 
-// checkPassword checks the caller's own password and gives its hash. A wrong one counts as a guess at
-// the sign-in does, under the same name, so that a stolen token is no better place to guess.
+// checkPassword checks the caller's own password and returns its hash. An attempt counts against the same
+// limits as one at the sign-in page, so that a stolen token does not allow more guesses.
 func (h *Handler) checkPassword(ctx context.Context, req *Request, password directory.PasswordText) (directory.PasswordHash, error) {
 	var u directory.User
 	err := h.Store.View(ctx, func(tx store.Tx) (err error) {
@@ -79,7 +79,7 @@ func (h *Handler) checkPassword(ctx context.Context, req *Request, password dire
 	return hash, err
 }
 
-// errThrottled says when to come again, in whole seconds.
+// errThrottled is a 429 with Retry-After in whole seconds.
 func errThrottled(wait time.Duration) *Error {
 	err := errorf(http.StatusTooManyRequests, "TooManyRequests", "Too many attempts. Please try again later.")
 	err.Header = http.Header{"Retry-After": {strconv.Itoa(int(math.Ceil(wait.Seconds())))}}

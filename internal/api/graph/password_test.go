@@ -12,7 +12,7 @@ import (
 	"midas/internal/throttle"
 )
 
-// caller makes a user whose token others may have.
+// caller creates a user and a token of it.
 func (s *stack) caller(t testing.TB, name string) {
 	t.Helper()
 	s.user(t, name)
@@ -21,7 +21,7 @@ func (s *stack) caller(t testing.TB, name string) {
 	s.callers[name] = c
 }
 
-// Who has somebody's token guesses the password no faster than at the sign-in.
+// A stolen token does not allow more password guesses than the sign-in page.
 func TestChangingAPasswordIsThrottled(t *testing.T) {
 	now := time.Now().Truncate(time.Second)
 	s := newStackAt(t, func() time.Time { return now })
@@ -56,7 +56,7 @@ func TestChangingAPasswordIsThrottled(t *testing.T) {
 	s.want(t, 204, "ann", "POST", "me/changePassword", `{"currentPassword":"Test1234!!","newPassword":"Next-12345"}`)
 }
 
-// Changing a password with the right one costs nothing.
+// A change with the right current password does not count against the limits.
 func TestRightPasswordsAreNotThrottled(t *testing.T) {
 	now := time.Now().Truncate(time.Second)
 	s := newStackAt(t, func() time.Time { return now })
@@ -69,7 +69,7 @@ func TestRightPasswordsAreNotThrottled(t *testing.T) {
 	}
 }
 
-// What was checked is what is changed: a password that an administrator sets in between stays.
+// A password that an administrator sets between check and change is not overwritten.
 func TestAPasswordThatWasResetIsNotChanged(t *testing.T) {
 	s := newStack(t)
 	s.caller(t, "ann")

@@ -7,18 +7,18 @@ import (
 	"midas/internal/arm"
 )
 
-// castPrefix begins the name of a type or of a bound function in a path. It may be left out before
-// functions, not before types.
+// castPrefix begins the name of a type or of a bound function in a path. Clients may omit it before
+// functions, but not before types.
 const castPrefix = "microsoft.graph."
 
-// maxSegments is more than any path that is served has.
+// maxSegments is larger than the number of segments in every operation's path.
 const maxSegments = 8
 
 // segment is one part of a path.
 type segment struct {
 	text string
 	prop string // of a key in parentheses: the property that it names, "appId"
-	key  bool   // it stood in parentheses, so it can only be a key
+	key  bool   // it was in parentheses, so it can only be a key
 	cast bool   // it had the prefix of a type or function
 }
 
@@ -99,7 +99,7 @@ func unquote(s string) (string, bool) {
 	return strings.ReplaceAll(inner, "''", "'"), true
 }
 
-// match compares a path with a template and fills in what the template's names stand for.
+// match compares a path with a template and sets the parameters that the template names.
 func (p *path) match(template []string) bool {
 	if len(p.segments) != len(template) {
 		return false

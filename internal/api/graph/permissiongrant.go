@@ -10,7 +10,7 @@ import (
 	"midas/internal/store"
 )
 
-// permissionGrant is what a client may do for users at a resource.
+// permissionGrant is the delegated permissions of a client at a resource.
 type permissionGrant = directory.PermissionGrant
 
 func permissionGrantSchema() *schema[permissionGrant] {
@@ -38,8 +38,8 @@ func (h *Handler) permissionGrantOperations() []Operation {
 	}
 }
 
-// listPermissionGrants lists all grants, or looks into the list of the client, the user or the resource
-// that the filter names.
+// listPermissionGrants lists all grants, or uses the index of the client, the user or the resource that
+// the filter names.
 func (h *Handler) listPermissionGrants(ctx context.Context, req *Request) (*Response, error) {
 	q, err := options(req, listOptions)
 	if err != nil {
@@ -71,7 +71,7 @@ func (h *Handler) listPermissionGrantsOf(end directory.GrantEnd) func(context.Co
 	}
 }
 
-// permissionGrantSource leaves out grants with an end that is gone.
+// permissionGrantSource omits grants whose client, resource or user no longer exists.
 func (h *Handler) permissionGrantSource(tenant string, list func(store.Tx, string, int) ([]permissionGrant, error)) source[permissionGrant] {
 	return source[permissionGrant]{
 		shape: h.permissionGrants, cursor: func(g permissionGrant) string { return g.ID },
@@ -96,7 +96,8 @@ func (h *Handler) permissionGrantSource(tenant string, list func(store.Tx, strin
 	}
 }
 
-// checkGrantEnds gives directory.ErrNotFound when an end of a grant is gone.
+// checkGrantEnds returns directory.ErrNotFound if the client, the resource or the user of a grant no longer
+// exists.
 func (h *Handler) checkGrantEnds(tx store.Tx, tenant string, g permissionGrant) error {
 	for _, principal := range []string{g.ClientID, g.ResourceID} {
 		if _, err := h.Directory.ServicePrincipal(tx, tenant, principal); err != nil {
@@ -146,8 +147,8 @@ func (h *Handler) createPermissionGrant(ctx context.Context, req *Request) (*Res
 	return createdResponse(req, h.permissionGrants, g, g.ID), nil
 }
 
-// readPermissionGrant reads the body of a new grant. The two times are of an earlier version of Graph;
-// clients still send them, and they mean nothing.
+// readPermissionGrant reads the body of a new grant. startTime and expiryTime belong to an earlier version
+// of Graph; clients still send them and they are ignored.
 func readPermissionGrant(body map[string]json.RawMessage) (g permissionGrant, err error) {
 	at := map[string]*string{
 		"clientId": &g.ClientID, "resourceId": &g.ResourceID, "principalId": &g.PrincipalID, "consentType": &g.ConsentType, "scope": &g.Scope,
@@ -182,7 +183,7 @@ func readPermissionGrant(body map[string]json.RawMessage) (g permissionGrant, er
 	return g, nil
 }
 
-// updatePermissionGrant replaces the scope; nothing else of a grant may change.
+// updatePermissionGrant replaces the scope, which is the only property that can change.
 func (h *Handler) updatePermissionGrant(ctx context.Context, req *Request) (*Response, error) {
 	var scope string
 	for name, raw := range req.Body {

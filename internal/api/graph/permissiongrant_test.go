@@ -45,7 +45,7 @@ func TestPermissionGrants(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, made[name], want)
 		}
 	}
-	// What older clients send besides.
+	// Older clients also send startTime and expiryTime.
 	s.as(t, "all", permissionGrants, grantBody("consentType", `"AllPrincipals"`, "principalId", "null", "scope", `" List "`, "startTime", `"2026-01-01T00:00:00"`, "expiryTime", `"2027-01-01T00:00:00"`))
 	if got := s.want(t, 200, "ga", "GET", permissionGrants+"/{all}", ""); got["scope"] != "List" || got["principalId"] != nil {
 		t.Errorf("%v", got)
@@ -103,7 +103,7 @@ func TestPermissionGrantsAreFound(t *testing.T) {
 	if got := s.want(t, 200, "u", "GET", "me/"+permissionGrants, "").values("id"); len(got) != 2 {
 		t.Errorf("me: %v", got)
 	}
-	// Pages, and grants whose ends are gone.
+	// Pages, and grants whose client, resource or user was deleted.
 	seen := map[string]bool{}
 	for path := permissionGrants + "?$top=1"; path != ""; {
 		page := s.want(t, 200, "ga", "GET", path, "")
@@ -176,7 +176,7 @@ func TestMisuseOfPermissionGrants(t *testing.T) {
 	s.want(t, 404, "stranger", "POST", permissionGrants, grantBody())
 }
 
-// TestWhoMayWritePermissionGrants has each caller try, and the directory roles.
+// TestWhoMayWritePermissionGrants sends requests as each caller and with each directory role.
 func TestWhoMayWritePermissionGrants(t *testing.T) {
 	s := consented(t)
 	for _, role := range directory.DirectoryRoles() {
@@ -202,7 +202,7 @@ func TestWhoMayWritePermissionGrants(t *testing.T) {
 	}
 }
 
-// TestDelegatedPermissionsNarrow what an administrator's token may do, by a client that was given little.
+// TestDelegatedPermissionsNarrow checks that a client with few permissions limits an administrator's token.
 func TestDelegatedPermissionsNarrow(t *testing.T) {
 	s := populated(t)
 	s.app(t, "own")
@@ -262,7 +262,7 @@ func TestDelegatedPermissionsNarrow(t *testing.T) {
 			}
 		}
 	}
-	// They never widen what the user may.
+	// Permissions never extend the user's own rights.
 	c := s.callers["member"]
 	c.Scopes = "Directory.AccessAsUser.All RoleManagement.ReadWrite.Directory User.ReadWrite.All"
 	s.callers["client"] = c
@@ -270,7 +270,7 @@ func TestDelegatedPermissionsNarrow(t *testing.T) {
 	s.want(t, 403, "client", "POST", permissionGrants, grantBody("clientId", `"{p}"`))
 }
 
-// TestResourcesShowTheirPermissions as clients look them up before they grant any.
+// TestResourcesShowTheirPermissions reads the permissions as clients do before they create a grant.
 func TestResourcesShowTheirPermissions(t *testing.T) {
 	s := populated(t)
 	got := s.want(t, 200, "member", "GET", "servicePrincipals(appId='"+directory.GraphAppID+"')", "")

@@ -11,8 +11,8 @@ import (
 	"midas/internal/store"
 )
 
-// principal is a service principal with the application behind it, which says most about it. The
-// principals of managed identities have none.
+// principal is a service principal with its application, which defines most of its properties. Service
+// principals of managed identities have no application.
 type principal struct {
 	directory.ServicePrincipal
 	app   directory.Application
@@ -71,12 +71,12 @@ func principalSchema() *schema[principal] {
 	}}
 }
 
-// names are what tokens for it may be asked by.
+// names are the servicePrincipalNames: the resource names by which clients request tokens for it.
 func (p principal) names() []string {
 	return slices.Concat([]string{p.AppID}, p.app.IdentifierURIs, directory.ResourceNames(p.AppID))
 }
 
-// setPrincipalName refuses to rename what has its name from elsewhere.
+// setPrincipalName refuses a new name, because the name follows the application or managed identity.
 func setPrincipalName(p *principal, raw json.RawMessage) error {
 	var name string
 	if json.Unmarshal(raw, &name) == nil && name == p.DisplayName {
@@ -236,7 +236,7 @@ func (h *Handler) updatePrincipal(ctx context.Context, req *Request) (*Response,
 	return noContentResponse(), nil
 }
 
-// deletePrincipal leaves those of managed identities alone: they end with their identity.
+// deletePrincipal refuses service principals of managed identities, which are deleted with their identity.
 func (h *Handler) deletePrincipal(ctx context.Context, req *Request) (*Response, error) {
 	return h.remove(ctx, req, func(tx store.Tx) error {
 		p, err := h.Directory.ServicePrincipal(tx, req.Caller.tenant, req.Object.id)

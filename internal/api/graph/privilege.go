@@ -8,32 +8,33 @@ import (
 	"midas/internal/store"
 )
 
-// privilege is a set of things that a caller may do.
+// privilege is a set of rights in the directory, one bit each.
 type privilege uint16
 
 const (
 	readUsers privilege = 1 << iota
 	readGroups
-	readApplications // and service principals, and who has which app role
-	readRoles        // directory roles and who has them
+	readApplications // and service principals and app role assignments
+	readRoles        // directory roles and their members
 	writeUsers       // all but passwords
 	writeGroups
 	writeApplications
 	writePasswords   // of existing users
 	assignAppRoles   // of all resources but Microsoft Graph
-	assignGraphRoles // of Microsoft Graph, whose app roles are privileges here
+	assignGraphRoles // of Microsoft Graph, whose app roles are privileges in this API
 	manageRoles      // directory roles
-	grantPermissions // what clients may do for users
-	administer       // what only Global Administrators may
+	grantPermissions // delegated permission grants
+	administer       // only Global Administrators
 
 	readAll    = readUsers | readGroups | readApplications | readRoles
 	everything = administer<<1 - 1
 
-	// selfOnly has it: for what one can only do to oneself.
+	// selfOnly is a privilege that no caller has. Operations that need it are possible only through
+	// Operation.Self.
 	selfOnly privilege = 1 << 15
 )
 
-// directoryRolePrivileges says what a directory role gives.
+// directoryRolePrivileges returns the privileges of a directory role.
 func directoryRolePrivileges(role string) privilege {
 	switch arm.Fold(role) {
 	case directory.GlobalAdministrator:
@@ -52,8 +53,8 @@ func directoryRolePrivileges(role string) privilege {
 	return 0
 }
 
-// appRolePrivileges says what an app role of Microsoft Graph gives to a service principal, or the
-// delegated permission of the same name to a client.
+// appRolePrivileges returns the privileges of an app role of Microsoft Graph, and of the delegated
+// permission of the same name.
 func appRolePrivileges(role string) privilege {
 	switch role {
 	case directory.RoleApplicationReadAll:
@@ -84,8 +85,8 @@ func appRolePrivileges(role string) privilege {
 	return 0
 }
 
-// privilegesOfUser adds up what a user may do: read the directory, as members may in Entra, and what
-// the user's directory roles give.
+// privilegesOfUser returns a user's privileges: to read the directory, as members may in Entra, and those
+// of the user's directory roles.
 func privilegesOfUser(directoryRoles []string) privilege {
 	may := readAll
 	for _, role := range directoryRoles {
@@ -94,8 +95,8 @@ func privilegesOfUser(directoryRoles []string) privilege {
 	return may
 }
 
-// privilegesOfPrincipal adds up what a service principal may do: what its directory roles give, and
-// the app roles that it was assigned at Microsoft Graph's service principal.
+// privilegesOfPrincipal returns a service principal's privileges: those of its directory roles and of its
+// app roles of Microsoft Graph.
 func privilegesOfPrincipal(directoryRoles, appRoles []string) (may privilege) {
 	for _, role := range directoryRoles {
 		may |= directoryRolePrivileges(role)
@@ -106,7 +107,7 @@ func privilegesOfPrincipal(directoryRoles, appRoles []string) (may privilege) {
 	return may
 }
 
-// authorize decides whether a caller may do an operation to an object, which may be missing.
+// authorize decides whether a caller may run an operation on an object, which need not exist.
 func (h *Handler) authorize(tx store.Tx, c caller, op *Operation, t target) error {
 	needs := op.Needs
 	if op.ByKind && t.kind != "" {
@@ -136,9 +137,9 @@ func (h *Handler) authorize(tx store.Tx, c caller, op *Operation, t target) erro
 	return nil
 }
 
-// isPrivileged tells whether whoever becomes a principal gains what no privilege of Graph's but the Global
-// Administrator's may lead to: a directory role, an app role of Microsoft Graph, or the right to give
-// roles over Azure's resources, itself or through groups.
+// isPrivileged reports whether only Global Administrators may take control of a principal: it has a
+// directory role, an app role of Microsoft Graph, or, itself or through groups, the right to create Azure
+// role assignments.
 func (h *Handler) isPrivileged(tx store.Tx, tenant, principal string) (bool, error) {
 	if principal == "" {
 		return false, nil
@@ -153,7 +154,7 @@ func (h *Handler) isPrivileged(tx store.Tx, tenant, principal string) (bool, err
 	}
 	groups, err := h.Directory.TransitiveMemberOf(tx, tenant, principal)
 	if errors.Is(err, directory.ErrTooManyGroups) {
-		return true, nil // one of them may be
+		return true, nil // a group that was not read may be privileged
 	}
 	if err != nil {
 		return true, err
@@ -161,7 +162,7 @@ func (h *Handler) isPrivileged(tx store.Tx, tenant, principal string) (bool, err
 	return h.Rights.MayGrantRoles(tx, tenant, append([]string{principal}, groups...))
 }
 
-// readPrivilege is what it takes to read objects of a kind.
+// readPrivilege is the privilege to read objects of a kind.
 func readPrivilege(kind string) privilege {
 	switch kind {
 	case directory.ObjectUser:

@@ -15,7 +15,7 @@ const (
 	maxTop     = 999
 )
 
-// query is what a GET asks for besides its path.
+// query holds the query options of a GET.
 type query struct {
 	selected []string
 	filter   *filter
@@ -25,10 +25,10 @@ type query struct {
 	top      int
 	count    bool
 	token    string // $skiptoken
-	name     string // what must be the same for the next page
+	name     string // everything that must be equal in the request for the next page
 }
 
-// allowed are the options that an operation understands.
+// allowed is a set of query options.
 type allowed int
 
 const (
@@ -36,8 +36,8 @@ const (
 	listOptions                  // all of them
 )
 
-// options reads the query of a request. Options that begin with a dollar sign may leave it out;
-// what else is there is ignored, as Graph does.
+// options reads the query options of a request. The dollar sign of an option may be omitted. Unknown
+// parameters without a dollar sign are ignored, as in Graph.
 func options(req *Request, may allowed) (*query, error) {
 	values, err := url.ParseQuery(req.HTTP.URL.RawQuery)
 	if err != nil {
@@ -74,7 +74,7 @@ func options(req *Request, may allowed) (*query, error) {
 	return q, nil
 }
 
-// knownOption refuses what looks like an option and is none.
+// knownOption refuses an unknown option that begins with a dollar sign.
 func knownOption(name, option string) error {
 	known := []string{"select", "filter", "search", "orderby", "top", "count", "skiptoken", "format"}
 	if strings.HasPrefix(name, "$") && !slices.Contains(known, option) {
@@ -121,7 +121,7 @@ func (q *query) read(option, value string) (err error) {
 	return err
 }
 
-// fits checks that the objects of a list have all that the query names.
+// fits checks that the objects have all properties that the query names.
 func fits[T any](q *query, s shape[T]) error {
 	typ, _ := s.names()
 	for _, name := range q.selected {
@@ -145,13 +145,13 @@ func fits[T any](q *query, s shape[T]) error {
 	return nil
 }
 
-// matches says whether an object is wanted.
+// matches reports whether an object satisfies $filter and $search.
 func matches[T any](q *query, s shape[T], t T) bool {
 	value := func(name string) any { return s.value(t, name) }
 	return (q.filter == nil || q.filter.root.holds(value)) && (q.search == nil || q.search.holds(value))
 }
 
-// context is the @odata.context of an answer.
+// context is the @odata.context of a response.
 func (req *Request) context(set string, q *query, entity bool) string {
 	c := req.Origin + root + "$metadata#" + set
 	if q != nil && len(q.selected) > 0 {

@@ -11,7 +11,7 @@ import (
 	"midas/internal/store"
 )
 
-// late is a body that is sent only after something else has happened.
+// late is a request body that runs a function before its first byte.
 type late struct {
 	io.Reader
 	before func()
@@ -25,8 +25,8 @@ func (l *late) Read(p []byte) (int, error) {
 	return l.Reader.Read(p)
 }
 
-// A request is let in before its body is read. What was taken away by then is not done, and what has
-// become powerful by then is not changed.
+// A request is authorized before its body is read and again in its transaction: rights that were removed
+// and objects that became privileged in between count.
 func TestRightsAreDecidedWhereTheyAreUsed(t *testing.T) {
 	for name, test := range map[string]struct {
 		caller, method, path, body string
@@ -40,7 +40,9 @@ func TestRightsAreDecidedWhereTheyAreUsed(t *testing.T) {
 			s.want(t, 204, "ga", "PATCH", "users/{useradmin}", `{"accountEnabled":false}`)
 		}},
 		"the caller was deleted": {"app.rw", "POST", "applications/{a}/addPassword", `{}`, 401, func(t *testing.T, s *stack) {
-			s.update(t, func(tx store.Tx) error { return s.directory.DeleteManagedIdentityPrincipal(tx, tenant, s.names["app.rw"]) })
+			s.update(t, func(tx store.Tx) error {
+				return s.directory.DeleteManagedIdentityPrincipal(tx, tenant, s.names["app.rw"])
+			})
 		}},
 		"the application has become powerful": {"app.rw", "POST", "applications/{a}/addPassword", `{}`, 403, func(t *testing.T, s *stack) {
 			s.assign(t, "a.sp", directory.RoleRoleManagementReadWrite)

@@ -123,7 +123,7 @@ func (r *replay) exchange(i interaction) {
 	}
 }
 
-// normalize brings lists into an order, for Graph's mean nothing.
+// normalize sorts lists, because Graph does not define their order.
 func (r *replay) normalize(v any) {
 	switch v := v.(type) {
 	case map[string]any:
@@ -144,10 +144,10 @@ func (r *replay) normalize(v any) {
 	}
 }
 
-// newer are properties that Graph did not have yet when the oldest recordings were made.
+// newer are properties that Graph has added since the oldest recordings.
 var newer = regexp.MustCompile(`\.(samlMetadataUrl|servicePrincipalLockConfiguration|requestSignatureVerification|redirectUriSettings|uniqueName|nativeAuthenticationApisEnabled)$`)
 
-// bind learns which of our ids stand for theirs.
+// bind maps the ids of the recording to the ids of this server.
 func (r *replay) bind(theirs, ours any) {
 	switch t := theirs.(type) {
 	case map[string]any:

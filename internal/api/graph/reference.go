@@ -12,12 +12,12 @@ import (
 	"midas/internal/store"
 )
 
-// maxReferences is how many references of each kind one request may add. A group with so many members and so
-// many owners still fits into one transaction: each takes three of its keys.
+// maxReferences is how many references of each kind one request may add. A group with 20 members and 20
+// owners still fits into one transaction: each reference takes three of its keys.
 const maxReferences = 20
 
-// parseReference reads the URL by which a client refers to an object, https://…/directoryObjects/{id}. Only
-// its end counts: clients write the host that they know.
+// parseReference reads the object id from a URL https://…/directoryObjects/{id}. It ignores the host,
+// because clients send the host of the cloud that they know.
 func parseReference(raw json.RawMessage) (string, error) {
 	var ref string
 	if json.Unmarshal(raw, &ref) != nil {
@@ -45,7 +45,7 @@ func cutLast(s string) (before, after string, found bool) {
 	return s[:i], s[i+1:], true
 }
 
-// takeReferences takes the references of an annotation such as "members@odata.bind" out of a body.
+// takeReferences removes an annotation such as "members@odata.bind" from a body and returns its object ids.
 func takeReferences(body map[string]json.RawMessage, name string) ([]string, error) {
 	raw, given := body[name+bindSuffix]
 	delete(body, name+bindSuffix)
@@ -67,7 +67,7 @@ func takeReferences(body map[string]json.RawMessage, name string) ([]string, err
 	return ids, nil
 }
 
-// relationship is a list of references that an object has.
+// relationship is a kind of reference between objects, such as a group's members.
 type relationship struct {
 	name   string
 	add    func(d *directory.Directory, tx store.Tx, tenant, object, other string) error
@@ -81,7 +81,7 @@ var (
 	roleMembersOf = relationship{"members", (*directory.Directory).AssignDirectoryRole, (*directory.Directory).RemoveDirectoryRole, (*directory.Directory).DirectoryRoleMembers}
 )
 
-// addReferences adds references in the transaction of the request: all of them or none.
+// addReferences adds references in the transaction of the request.
 func (h *Handler) addReferences(tx store.Tx, c relationship, tenant, object string, ids []string) error {
 	for _, id := range ids {
 		err := c.add(h.Directory, tx, tenant, object, id)

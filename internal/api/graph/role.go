@@ -23,7 +23,7 @@ func roleByID(id string) (directory.DirectoryRole, bool) {
 	return directory.DirectoryRole{}, false
 }
 
-// roleSchema is that of directory roles. Their ids are those of their templates.
+// roleSchema is the schema of directoryRole. The id of a role is the id of its template.
 func roleSchema() *schema[directory.DirectoryRole] {
 	type role = directory.DirectoryRole
 	return &schema[role]{typ: "directoryRole", set: "directoryRoles", fields: []field[role]{
@@ -35,7 +35,7 @@ func roleSchema() *schema[directory.DirectoryRole] {
 	}}
 }
 
-// roleDefinitionSchema shows the same roles the way of the newer API.
+// roleDefinitionSchema is the schema of the same roles in the unified role management API.
 func roleDefinitionSchema() *schema[directory.DirectoryRole] {
 	type role = directory.DirectoryRole
 	return &schema[role]{typ: "unifiedRoleDefinition", set: "roleManagement/directory/roleDefinitions", fields: []field[role]{
@@ -48,7 +48,7 @@ func roleDefinitionSchema() *schema[directory.DirectoryRole] {
 	}}
 }
 
-// roleSource is the source of both.
+// roleSource is the source of all directory roles, with either schema.
 func roleSource(s *schema[directory.DirectoryRole]) source[directory.DirectoryRole] {
 	return source[directory.DirectoryRole]{
 		shape: s, first: directory.DirectoryRoles(), cursor: func(r directory.DirectoryRole) string { return r.ID },
@@ -72,10 +72,10 @@ func (h *Handler) getRole(s *schema[directory.DirectoryRole]) func(context.Conte
 	}
 }
 
-// roleAssignment is a directory role in someone's hands.
+// roleAssignment assigns a directory role to a principal.
 type roleAssignment struct{ role, principal string }
 
-// id packs both ids, as Entra's do.
+// id encodes the ids of the role and the principal, in the form of Entra's ids.
 func (r roleAssignment) id() string {
 	a, errA := hex.DecodeString(strings.ReplaceAll(r.role, "-", ""))
 	b, errB := hex.DecodeString(strings.ReplaceAll(r.principal, "-", ""))
@@ -106,7 +106,7 @@ func roleAssignmentSchema() *schema[roleAssignment] {
 	}}
 }
 
-// maxRoleAssignments bounds how many assignments are listed.
+// maxRoleAssignments limits how many assignments of one role are listed.
 const maxRoleAssignments = 2_000
 
 func (h *Handler) listRoleAssignments(ctx context.Context, req *Request) (*Response, error) {
@@ -168,7 +168,7 @@ func (h *Handler) createRoleAssignment(ctx context.Context, req *Request) (*Resp
 	return createdResponse(req, h.roleAssignments, r, r.id()), nil
 }
 
-// findRoleAssignment finds the assignment that {id} names.
+// findRoleAssignment reads the assignment with the id {id}, or returns directory.ErrNotFound.
 func (h *Handler) findRoleAssignment(tx store.Tx, req *Request) (roleAssignment, error) {
 	r, ok := parseRoleAssignmentID(req.Path.id.text)
 	if !ok {

@@ -10,7 +10,7 @@ import (
 	"midas/internal/arm"
 )
 
-// use is how a property may be used in $filter, $orderby and $search.
+// use is how a property can be used in $filter, $orderby and $search. The names are those of OData's types.
 type use byte
 
 const (
@@ -30,14 +30,15 @@ type field[T any] struct {
 	set    func(*T, json.RawMessage) error // nil: clients cannot set it
 }
 
-// schema is all that is known about a kind of object.
+// schema describes a kind of object.
 type schema[T any] struct {
 	typ    string // "user": the type microsoft.graph.user
 	set    string // "users": where such objects are found
 	fields []field[T]
 }
 
-// shape is what lists and queries need of a schema. A list of mixed objects has one too.
+// shape is what collections and queries need of a schema. directoryObjectShape implements it for
+// collections of several kinds.
 type shape[T any] interface {
 	names() (typ, set string)
 	use(name string) (use, bool)
@@ -55,7 +56,7 @@ func (s *schema[T]) field(name string) *field[T] {
 	return &s.fields[i]
 }
 
-// use tells how a property may be used, and whether there is one.
+// use returns how a property can be used, and whether it exists.
 func (s *schema[T]) use(name string) (use, bool) {
 	f := s.field(name)
 	if f == nil {
@@ -71,7 +72,7 @@ func (s *schema[T]) value(t T, name string) any {
 	return nil
 }
 
-// object shows the selected properties, or those that are shown without a selection.
+// object is the JSON of the selected properties, or of the default ones if none is selected.
 func (s *schema[T]) object(t T, selected []string) object {
 	o := make(object, 0, len(s.fields))
 	for _, f := range s.fields {
@@ -86,7 +87,7 @@ func (s *schema[T]) object(t T, selected []string) object {
 	return o
 }
 
-// apply sets the properties of a body.
+// apply sets the properties that a body names.
 func (s *schema[T]) apply(t *T, body map[string]json.RawMessage) error {
 	for name, raw := range body {
 		f := s.field(name)
@@ -107,10 +108,10 @@ func errValue(name string) *Error {
 	return errBadRequest("Invalid value specified for property '%s' of resource.", name)
 }
 
-// isNull tells a property that is to be emptied.
+// isNull reports whether a value is null, which clears a property.
 func isNull(raw json.RawMessage) bool { return string(raw) == "null" }
 
-// orNull shows an empty text as null, as Graph does.
+// orNull encodes an empty text as null, as Graph does.
 func orNull(s string) any {
 	if s == "" {
 		return nil
@@ -118,7 +119,7 @@ func orNull(s string) any {
 	return s
 }
 
-// list shows a list that may be nil as an empty one.
+// list returns an empty list for nil, which JSON would encode as null.
 func list[T any](l []T) []T {
 	if l == nil {
 		return []T{}
@@ -133,7 +134,7 @@ func timeOrNull(t time.Time) any {
 	return t.UTC().Format(time.RFC3339)
 }
 
-// constant is a property that is the same for all, and is not to be set to anything else.
+// constant is a property with the same value in all objects. Requests may only repeat that value.
 func constant[T any](name string, value any) field[T] {
 	return field[T]{name: name, get: func(T) any { return value }, set: func(_ *T, raw json.RawMessage) error {
 		want, err := json.Marshal(value)
@@ -149,7 +150,7 @@ func readOnly[T any](name string, u use, get func(T) any) field[T] {
 	return field[T]{name: name, use: u, get: get}
 }
 
-// writableText is a property of text with at most so many characters.
+// writableText is a text property of at most `most` characters.
 func writableText[T any](name string, most int, at func(*T) *string) field[T] {
 	return field[T]{
 		name: name, use: text,
@@ -187,7 +188,7 @@ func writableBoolean[T any](name string, at func(*T) *bool) field[T] {
 	}
 }
 
-// hidden shows fields only if they are selected.
+// hidden marks fields that are returned only if $select names them.
 func hidden[T any](fields ...field[T]) []field[T] {
 	for i := range fields {
 		fields[i].hidden = true

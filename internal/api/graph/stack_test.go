@@ -33,7 +33,7 @@ const (
 	domain      = "midas.test"
 )
 
-// stack is the face as it is wired in the server, without sockets.
+// stack is the handler with its dependencies as the server wires them, without sockets.
 type stack struct {
 	http.Handler
 	graph     *graph.Handler
@@ -46,15 +46,15 @@ type stack struct {
 	names     map[string]string // {name} in paths and bodies
 }
 
-// rights are the object ids of who may give roles over Azure's resources.
+// rights are the object ids of the principals that may create Azure role assignments.
 type rights map[string]bool
 
 func (r rights) MayGrantRoles(_ store.Tx, _ string, principals []string) (bool, error) {
 	return slices.ContainsFunc(principals, func(id string) bool { return r[id] }), nil
 }
 
-// callers are who every stack knows: people and service principals, with a directory role or with
-// an app role of Microsoft Graph.
+// callers are the users and service principals of every stack, with their directory roles and app roles of
+// Microsoft Graph.
 var (
 	users = map[string]string{
 		"ga": directory.GlobalAdministrator, "appadmin": directory.ApplicationAdministrator, "member": "",
@@ -187,7 +187,8 @@ func (s *stack) fill(text string) string {
 	return text
 }
 
-// send sends a request below /v1.0/ as a caller; "" is nobody at all. Spaces in the path are escaped.
+// send sends a request below /v1.0/ as a caller, or without a token if caller is "". It escapes spaces in
+// the path.
 func (s *stack) send(t testing.TB, caller, method, path, body string, headers ...string) *httptest.ResponseRecorder {
 	t.Helper()
 	target := s.fill(path)
@@ -214,7 +215,7 @@ func (s *stack) send(t testing.TB, caller, method, path, body string, headers ..
 	return w
 }
 
-// answer is a JSON answer.
+// answer is a JSON response.
 type answer map[string]any
 
 // want sends a request and checks the status.
@@ -236,7 +237,7 @@ func decode(t testing.TB, w *httptest.ResponseRecorder) answer {
 	return a
 }
 
-// as makes something and remembers its id under a name.
+// as creates an object and records its id under a name.
 func (s *stack) as(t testing.TB, name, path, body string) answer {
 	t.Helper()
 	a := s.want(t, 201, "ga", "POST", path, body)
@@ -247,7 +248,7 @@ func (s *stack) as(t testing.TB, name, path, body string) answer {
 	return a
 }
 
-// user, group and app make objects with nothing special about them.
+// user, group and app create objects with default properties.
 func (s *stack) user(t testing.TB, name string) {
 	s.as(t, name, "users", fmt.Sprintf(`{"accountEnabled":true,"displayName":%q,"mailNickname":%[1]q,"userPrincipalName":"%[1]s@midas.test","passwordProfile":{"password":"Test1234!!","forceChangePasswordNextSignIn":false}}`, name))
 }
@@ -282,7 +283,7 @@ func (a answer) values(property string) []string {
 	return found
 }
 
-// ref is the body that refers to an object.
+// ref is the body of a request that adds a reference.
 func ref(name string) string {
 	return `{"@odata.id":"https://graph.microsoft.com/v1.0/directoryObjects/{` + name + `}"}`
 }

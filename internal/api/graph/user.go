@@ -83,7 +83,7 @@ func (h *Handler) userSource(tenant string) source[directory.User] {
 	}
 }
 
-// oneOrNone makes the result of a look-up the candidates of a list.
+// oneOrNone turns the result of a look-up into the results of source.direct.
 func oneOrNone[T any](t T, err error) ([]T, bool, error) {
 	if errors.Is(err, directory.ErrNotFound) {
 		return nil, true, nil
@@ -147,7 +147,7 @@ func (h *Handler) createUser(ctx context.Context, req *Request) (*Response, erro
 	return createdResponse(req, h.users, u, u.ID), nil
 }
 
-// hash hashes a new password. Without one there is no hash.
+// hash hashes a new password. The hash of an empty password is empty.
 func (h *Handler) hash(ctx context.Context, req *Request, password directory.PasswordText) (directory.PasswordHash, error) {
 	if password == "" {
 		return "", nil
@@ -155,7 +155,7 @@ func (h *Handler) hash(ctx context.Context, req *Request, password directory.Pas
 	return h.Directory.HashPassword(ctx, password, req.waiter())
 }
 
-// checkDomain refuses names in domains that are not the tenant's.
+// checkDomain refuses user principal names that are not in the tenant's domain.
 func (h *Handler) checkDomain(tx store.Tx, u directory.User) error {
 	t, err := h.Directory.Tenant(tx, u.TenantID)
 	if err != nil {
@@ -168,8 +168,8 @@ func (h *Handler) checkDomain(tx store.Tx, u directory.User) error {
 	return nil
 }
 
-// takePassword takes the password out of a body. That it should be changed at the next sign-in is
-// read, and not kept.
+// takePassword removes passwordProfile from a body and returns its password. It ignores
+// forceChangePasswordNextSignIn.
 func takePassword(body map[string]json.RawMessage) (password directory.PasswordText, given bool, err error) {
 	raw, given := body["passwordProfile"]
 	delete(body, "passwordProfile")
@@ -191,8 +191,8 @@ func takePassword(body map[string]json.RawMessage) (password directory.PasswordT
 	return directory.PasswordText(*profile.Password), true, nil
 }
 
-// mayUpdateUser asks for the privilege that each part of a change needs: whoever sets a password becomes
-// the user, which is more than to write users.
+// mayUpdateUser requires writePasswords to set a password, because the caller can then sign in as the user,
+// and writeUsers to change other properties.
 func mayUpdateUser(c caller, body map[string]json.RawMessage) error {
 	needs := writeUsers
 	for name := range body {
@@ -254,7 +254,7 @@ func (h *Handler) deleteUser(ctx context.Context, req *Request) (*Response, erro
 	})
 }
 
-// remove deletes an object and what points at it.
+// remove deletes an object, and afterwards the references to it.
 func (h *Handler) remove(ctx context.Context, req *Request, fn func(store.Tx) error) (*Response, error) {
 	if err := h.update(ctx, req, fn); err != nil {
 		return nil, err
@@ -264,13 +264,13 @@ func (h *Handler) remove(ctx context.Context, req *Request, fn func(store.Tx) er
 		if id == "" { // an application without a principal
 			continue
 		}
-		// The object is gone, whatever becomes of its traces.
+		// The deletion is committed, so a failure of Unlink does not change the response.
 		response.Err = errors.Join(response.Err, h.Directory.Unlink(ctx, req.Caller.tenant, id))
 	}
 	return response, nil
 }
 
-// revokeSessions makes all tokens of a user invalid.
+// revokeSessions revokes all tokens of a user.
 func (h *Handler) revokeSessions(ctx context.Context, req *Request) (*Response, error) {
 	err := h.update(ctx, req, func(tx store.Tx) error {
 		return h.Directory.RevokeTokens(tx, req.Caller.tenant, req.Object.id)
@@ -281,7 +281,7 @@ func (h *Handler) revokeSessions(ctx context.Context, req *Request) (*Response, 
 	return &Response{Status: http.StatusOK, Body: object{{"@odata.context", req.context("Edm.Boolean", nil, false)}, {"value", true}}}, nil
 }
 
-// setTextCollection reads a list of at most so many texts.
+// setTextCollection reads a list of at most `most` texts of at most `length` characters.
 func setTextCollection(name string, most, length int, at *[]string, raw json.RawMessage) error {
 	var texts []string
 	if json.Unmarshal(raw, &texts) != nil || len(texts) > most {
