@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"midas/internal/seal"
 	"midas/internal/serve"
 	"midas/internal/store"
 	"midas/internal/store/pebble"
@@ -118,9 +119,9 @@ func (o *opened) register(reg prometheus.Registerer) error {
 }
 
 // keys says how signing keys are kept in a store.
-func (c Config) keys(st store.Store, master [32]byte, log *slog.Logger, now clock) token.KeysConfig {
+func (c Config) keys(st store.Store, master seal.MasterKey, log *slog.Logger, now clock) token.KeysConfig {
 	return token.KeysConfig{
-		Store: st, Master: token.MasterKey(master), Now: now, Log: log,
+		Store: st, Master: master, Now: now, Log: log,
 		RotateEvery: c.Keys.RotateEvery, PublishBefore: c.Keys.PublishBefore, MaxTokenLife: longestToken,
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"midas/internal/datadir"
 	"midas/internal/grant"
 	"midas/internal/resource"
+	"midas/internal/seal"
 	"midas/internal/serve"
 	"midas/internal/store"
 	"midas/internal/token"
@@ -30,7 +31,7 @@ func openMaster(ctx context.Context, cfg Config, dir *datadir.Dir, st store.Stor
 	if missing != nil && !errors.Is(missing, datadir.ErrNoMaster) {
 		return key, missing
 	}
-	sealed, err := token.CheckMaster(ctx, st, token.MasterKey(key))
+	sealed, err := token.CheckMaster(ctx, st, seal.MasterKey(key))
 	switch {
 	case errors.Is(err, token.ErrMaster) && missing != nil:
 		return key, fmt.Errorf("%w, but the store %s holds secrets that are sealed with it: %s", missing, cfg.Store, datadir.Restore)

@@ -15,7 +15,6 @@ import (
 	"midas/internal/api/hosts"
 	"midas/internal/api/login"
 	"midas/internal/api/management"
-	"midas/internal/arm"
 	"midas/internal/bootstrap"
 	"midas/internal/compute"
 	"midas/internal/datadir"
@@ -45,7 +44,7 @@ type services struct {
 	log    *slog.Logger
 	now    clock
 	newID  func() string
-	master [32]byte
+	master seal.MasterKey
 
 	admin      Admin
 	activity   *activity.Log
@@ -141,7 +140,7 @@ func (r *services) background() []func(context.Context) error {
 // router makes the handler of the main listener. The names are those under which the server is reached,
 // besides localhost and addresses.
 func (r *services) router(health *ops.Health, names []string, reg prometheus.Registerer) (*router, error) {
-	pages, err := arm.NewPages(r.master)
+	pages, err := seal.NewPages(r.master)
 	if err != nil {
 		return nil, err
 	}

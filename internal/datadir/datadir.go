@@ -17,6 +17,7 @@ import (
 	"strings"
 
 	"midas/internal/atomicfile"
+	"midas/internal/seal"
 )
 
 // The files of the folder, apart from those of the local CA.
@@ -103,27 +104,27 @@ var ErrNoMaster = errors.New("there is no master key")
 
 // Master is the key under which secrets in the store are sealed. It is outside of the store, so that a
 // copy of the store alone is worth nothing. The error is ErrNoMaster when there is none.
-func (d *Dir) Master() ([32]byte, error) {
+func (d *Dir) Master() (seal.MasterKey, error) {
 	name := d.Path(MasterFile)
 	data, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return [32]byte{}, fmt.Errorf("%w in %s", ErrNoMaster, name)
+		return seal.MasterKey{}, fmt.Errorf("%w in %s", ErrNoMaster, name)
 	}
 	if err != nil {
-		return [32]byte{}, fmt.Errorf("read master key: %w", err)
+		return seal.MasterKey{}, fmt.Errorf("read master key: %w", err)
 	}
 	key, err := hex.DecodeString(strings.TrimSpace(string(data)))
 	if err != nil || len(key) != 32 {
-		return [32]byte{}, fmt.Errorf("%s is damaged: it must hold 64 hexadecimal digits; %s", name, Restore)
+		return seal.MasterKey{}, fmt.Errorf("%s is damaged: it must hold 64 hexadecimal digits; %s", name, Restore)
 	}
-	return [32]byte(key), nil
+	return seal.MasterKey(key), nil
 }
 
 // Restore is what to do about a master key that is lost, damaged or another store's.
 const Restore = "restore it from a backup or, if it is gone for good, run `midas keys reset`, which ends all tokens"
 
 // MakeMaster makes the first master key. It never replaces one.
-func (d *Dir) MakeMaster() ([32]byte, error) {
+func (d *Dir) MakeMaster() (seal.MasterKey, error) {
 	key, err := newMaster()
 	if err != nil {
 		return key, err
@@ -132,7 +133,7 @@ func (d *Dir) MakeMaster() ([32]byte, error) {
 }
 
 // ReplaceMaster makes a new master key in place of the one that there may be.
-func (d *Dir) ReplaceMaster() ([32]byte, error) {
+func (d *Dir) ReplaceMaster() (seal.MasterKey, error) {
 	key, err := newMaster()
 	if err != nil {
 		return key, err
@@ -140,11 +141,11 @@ func (d *Dir) ReplaceMaster() ([32]byte, error) {
 	return key, atomicfile.Write(d.Path(MasterFile), encodeMaster(key), 0o600)
 }
 
-func newMaster() (key [32]byte, err error) {
+func newMaster() (key seal.MasterKey, err error) {
 	if _, err := rand.Read(key[:]); err != nil {
 		return key, fmt.Errorf("make master key: %w", err)
 	}
 	return key, nil
 }
 
-func encodeMaster(key [32]byte) []byte { return []byte(hex.EncodeToString(key[:]) + "\n") }
+func encodeMaster(key seal.MasterKey) []byte { return []byte(hex.EncodeToString(key[:]) + "\n") }

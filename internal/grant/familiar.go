@@ -36,12 +36,12 @@ var familiars = store.Table[familiar]{Kind: store.FamiliarKind, Missing: ErrInva
 // familiarKey names the record of a user name. It is hashed because a name can be longer than a part of
 // a key, and have any character.
 func (g *Grants) familiarKey(tenant, user string) string {
-	sum := g.Box.digest("familiar user", tenant, user)
+	sum := g.Box.hasher.Sum("familiar user", tenant, user)
 	return key(store.FamiliarKind, tenant, hex.EncodeToString(sum))
 }
 
 func (g *Grants) familiarHash(tenant, user string, from throttle.Source) []byte {
-	return g.Box.digest("familiar address", tenant, user, from.Address())
+	return g.Box.hasher.Sum("familiar address", tenant, user, from.Address())
 }
 
 // IsFamiliar implements throttle.Familiar. Tenant and user are folded by the caller.

@@ -10,7 +10,12 @@ import (
 
 func sealer(t *testing.T, master byte, purpose string) *seal.Sealer {
 	t.Helper()
-	s, err := seal.New([32]byte{master}, purpose)
+	return sealerOf(t, seal.MasterKey{master}, purpose)
+}
+
+func sealerOf(t *testing.T, master seal.MasterKey, purpose string) *seal.Sealer {
+	t.Helper()
+	s, err := seal.New(master, purpose)
 	if err != nil {
 		t.Fatal(err)
 	}

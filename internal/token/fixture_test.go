@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"midas/internal/seal"
 	"midas/internal/store"
 	"midas/internal/store/storetest"
 	"midas/internal/token"
@@ -24,7 +25,7 @@ const (
 	month = 30 * day
 )
 
-var master = token.MasterKey{1, 2, 3}
+var master = seal.MasterKey{1, 2, 3}
 
 // start is a moment with a fraction, as real ones have.
 var start = time.Date(2026, 3, 14, 9, 26, 53, 589793238, time.UTC)

@@ -42,7 +42,7 @@ type Token struct {
 func (t *Token) Raw() string { return t.raw }
 
 // String names the token without giving it away.
-func (t *Token) String() string { return "token " + t.Claims.UniqueID + " " + redacted }
+func (t *Token) String() string { return "token " + t.Claims.UniqueID + " [redacted]" }
 
 // GoString is String.
 func (t *Token) GoString() string { return t.String() }

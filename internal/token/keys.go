@@ -11,6 +11,7 @@ import (
 
 	"midas/internal/clock"
 	"midas/internal/retention"
+	"midas/internal/seal"
 	"midas/internal/store"
 )
 
@@ -34,7 +35,7 @@ var (
 // MaxTokenLife are required.
 type KeysConfig struct {
 	Store  store.Store
-	Master MasterKey
+	Master seal.MasterKey
 	Now    func() time.Time
 	Log    *slog.Logger // what Run could not do and tries again; nil: not said
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"midas/internal/seal"
 	"midas/internal/store"
 	"midas/internal/token"
 )
@@ -97,13 +98,13 @@ func TestOpenKeysRefusesWhatItCannotTrust(t *testing.T) {
 	sealed := edit("sealed", base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{7}, 1200)))
 	tests := []struct {
 		name   string
-		master token.MasterKey
+		master seal.MasterKey
 		key    string
 		value  []byte
 		want   error
 		says   string
 	}{
-		{name: "another master key", master: token.MasterKey{9}, key: row.Key, value: row.Value, want: token.ErrMaster, says: "another master key"},
+		{name: "another master key", master: seal.MasterKey{9}, key: row.Key, value: row.Value, want: token.ErrMaster, says: "another master key"},
 		{name: "a damaged seal", master: master, key: row.Key, value: sealed, want: token.ErrMaster, says: "damaged"},
 		{name: "a row under another name", master: master, key: "k/other", value: row.Value, says: "names"},
 		{name: "a key renamed on both sides", master: master, key: "k/other", value: edit("kid", "other"), want: token.ErrMaster},

@@ -4,12 +4,13 @@ import (
 	"context"
 	"fmt"
 
+	"midas/internal/seal"
 	"midas/internal/store"
 )
 
 // CheckMaster tells whether a store has signing keys and, if it has, whether this master key opens them:
 // if it does not, the error is ErrMaster. It writes nothing.
-func CheckMaster(ctx context.Context, st store.Store, master MasterKey) (sealed bool, err error) {
+func CheckMaster(ctx context.Context, st store.Store, master seal.MasterKey) (sealed bool, err error) {
 	err = st.View(ctx, func(tx store.Tx) error {
 		sealed = false
 		for rec, err := range tx.Scan(store.Range{Prefix: rowPrefix}) {

@@ -11,6 +11,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"midas/internal/seal"
 	"midas/internal/token"
 )
 
@@ -199,7 +200,7 @@ func TestSecretsDoNotPrintThemselves(t *testing.T) {
 	f := newFixture(t)
 	tok := f.warm(t, f.request())
 	signature := tok.Raw()[strings.LastIndexByte(tok.Raw(), '.'):]
-	key := token.MasterKey{0x6b, 0x65, 0x79}
+	key := seal.MasterKey{0x6b, 0x65, 0x79}
 	var log bytes.Buffer
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "token", tok, "master", key)
 	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "token", tok, "master", key)

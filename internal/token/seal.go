@@ -1,36 +1,15 @@
 package token
 
 import (
-	"crypto/aes"
-	"crypto/cipher"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"time"
 
+	"midas/internal/seal"
 	"midas/internal/store"
 )
-
-// MasterKey seals the signing keys at rest. It is made once for an installation and is kept apart
-// from the store, so that a copy of the store signs nothing.
-type MasterKey [32]byte
-
-// The ways in which a key could slip into a log all give the same word.
-const redacted = "[redacted]"
-
-func (MasterKey) String() string       { return redacted }
-func (MasterKey) GoString() string     { return redacted }
-func (MasterKey) LogValue() slog.Value { return slog.StringValue(redacted) }
-
-func (m MasterKey) aead() (cipher.AEAD, error) {
-	block, err := aes.NewCipher(m[:])
-	if err != nil {
-		return nil, fmt.Errorf("use the master key: %w", err)
-	}
-	return cipher.NewGCMWithRandomNonce(block)
-}
 
 // keyRow is the record of one signing key.
 type keyRow struct {
@@ -58,7 +37,7 @@ type sealedKey struct {
 }
 
 // seal makes the row of k. The kid is additional data: a sealed key opens under its own name only.
-func (k *signingKey) seal(master MasterKey) (keyRow, error) {
+func (k *signingKey) seal(master seal.MasterKey) (keyRow, error) {
 	der, err := x509.MarshalPKCS8PrivateKey(k.private)
 	if err != nil {
 		return keyRow{}, fmt.Errorf("encode signing key: %w", err)
@@ -67,18 +46,18 @@ func (k *signingKey) seal(master MasterKey) (keyRow, error) {
 	if err != nil {
 		return keyRow{}, fmt.Errorf("encode signing key: %w", err)
 	}
-	aead, err := master.aead()
+	sealer, err := seal.NewUnderived(master)
 	if err != nil {
 		return keyRow{}, err
 	}
 	return keyRow{
 		KID: k.kid, Created: k.created, SignFrom: k.signFrom,
-		Sealed: aead.Seal(nil, nil, plain, []byte(k.kid)),
+		Sealed: sealer.Seal(k.kid, plain),
 	}, nil
 }
 
 // open reads the row of a signing key.
-func open(rec store.Record, master MasterKey) (*signingKey, error) {
+func open(rec store.Record, master seal.MasterKey) (*signingKey, error) {
 	row, err := rows.Decode(rec)
 	if err != nil {
 		return nil, err
@@ -86,11 +65,11 @@ func open(rec store.Record, master MasterKey) (*signingKey, error) {
 	if rowPrefix+row.KID != rec.Key {
 		return nil, fmt.Errorf("read signing key %s: the row names %q", rec.Key, row.KID)
 	}
-	aead, err := master.aead()
+	sealer, err := seal.NewUnderived(master)
 	if err != nil {
 		return nil, err
 	}
-	plain, err := aead.Open(nil, nil, row.Sealed, []byte(row.KID))
+	plain, err := sealer.Open(row.KID, row.Sealed)
 	if err != nil {
 		return nil, fmt.Errorf("open signing key %s: %w", row.KID, ErrMaster)
 	}

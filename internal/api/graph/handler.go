@@ -14,6 +14,7 @@ import (
 	"midas/internal/arm"
 	"midas/internal/azure"
 	"midas/internal/directory"
+	"midas/internal/seal"
 	"midas/internal/store"
 	"midas/internal/throttle"
 )
@@ -33,7 +34,7 @@ type Handler struct {
 	Rights    Rights
 	Passwords *throttle.Passwords // limits password attempts, together with the sign-in page
 	Store     store.Store
-	Pages     *arm.Pages
+	Pages     *seal.Pages
 	Now       func() time.Time
 	NewID     func() string
 

@@ -19,6 +19,7 @@ import (
 	"midas/internal/api/login"
 	"midas/internal/directory"
 	"midas/internal/grant"
+	"midas/internal/seal"
 	"midas/internal/store"
 	"midas/internal/store/storetest"
 	"midas/internal/throttle"
@@ -63,7 +64,7 @@ func newFixture(t testing.TB) *fixture {
 	t.Helper()
 	f := &fixture{store: storetest.Memory(t), now: start}
 	keys, err := token.OpenKeys(context.Background(), token.KeysConfig{
-		Store: f.store, Master: token.MasterKey{1}, Now: f.time, MaxTokenLife: 24 * time.Hour,
+		Store: f.store, Master: seal.MasterKey{1}, Now: f.time, MaxTokenLife: 24 * time.Hour,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -19,6 +19,7 @@ import (
 	"midas/internal/identity"
 	"midas/internal/rbac"
 	"midas/internal/resource"
+	"midas/internal/seal"
 	"midas/internal/store"
 )
 
@@ -35,7 +36,7 @@ type Handler struct {
 	Fleet      *fleet.Fleet
 	Activity   *activity.Log
 	Store      store.Store
-	Pages      *arm.Pages
+	Pages      *seal.Pages
 	Now        func() time.Time
 	NewID      func() string
 

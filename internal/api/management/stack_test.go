@@ -16,7 +16,6 @@ import (
 	"midas/internal/activity"
 	"midas/internal/api/httpx"
 	"midas/internal/api/management"
-	"midas/internal/arm"
 	"midas/internal/compute"
 	"midas/internal/directory"
 	"midas/internal/identity"
@@ -81,7 +80,7 @@ func newStackAt(t testing.TB, now func() time.Time) *stack {
 func makeStack(t testing.TB, now func() time.Time, change func(*management.Handler)) *stack {
 	t.Helper()
 	s := &stack{store: storetest.Memory(t), now: now, callers: map[string]directory.ServicePrincipal{}}
-	keys, err := token.OpenKeys(t.Context(), token.KeysConfig{Store: s.store, Master: token.MasterKey{1}, Now: now, MaxTokenLife: 24 * time.Hour})
+	keys, err := token.OpenKeys(t.Context(), token.KeysConfig{Store: s.store, Master: seal.MasterKey{1}, Now: now, MaxTokenLife: 24 * time.Hour})
 	must(t, err)
 	s.issuer = &token.Issuer{Keys: keys, Now: now, NewID: uuid.NewString, Origin: origin}
 	s.log = &activity.Log{Store: s.store, Now: now, NewID: uuid.NewString}
@@ -97,7 +96,7 @@ func makeStack(t testing.TB, now func() time.Time, change func(*management.Handl
 	s.rbac.Scope = s.resources.Lasting
 	s.identities = identity.New(identity.Config{Resources: s.resources, Directory: s.directory, Log: s.log, Store: s.store, Now: now, NewID: uuid.NewString})
 	s.resources.Owners[identity.Type.Key()], s.resources.Identities = s.identities, identity.ManagedServiceIdentityOwner{Service: s.identities}
-	pages, err := arm.NewPages([32]byte{2})
+	pages, err := seal.NewPages([32]byte{2})
 	must(t, err)
 	metrics, err := httpx.NewMetrics(prometheus.NewRegistry())
 	must(t, err)

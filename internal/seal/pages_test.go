@@ -1,10 +1,10 @@
-package arm_test
+package seal_test
 
 import (
 	"errors"
 	"testing"
 
-	"midas/internal/arm"
+	"midas/internal/seal"
 )
 
 func TestPageTokensOpenOnlyForTheirList(t *testing.T) {
@@ -19,7 +19,7 @@ func TestPageTokensOpenOnlyForTheirList(t *testing.T) {
 		"garbage":      func() (string, error) { return pages.Open("list a", "%%%") },
 		"changed":      func() (string, error) { return pages.Open("list a", "A"+token[1:]+"A") },
 	} {
-		if got, err := open(); !errors.Is(err, arm.ErrPageToken) {
+		if got, err := open(); !errors.Is(err, seal.ErrSealed) {
 			t.Errorf("%s: opened %q, %v", name, got, err)
 		}
 	}
@@ -36,9 +36,9 @@ func FuzzOpenPageToken(f *testing.F) {
 	})
 }
 
-func newPages(t testing.TB) *arm.Pages {
+func newPages(t testing.TB) *seal.Pages {
 	t.Helper()
-	pages, err := arm.NewPages([32]byte{1})
+	pages, err := seal.NewPages([32]byte{1})
 	if err != nil {
 		t.Fatal(err)
 	}
