@@ -115,7 +115,7 @@ func newServices(ctx context.Context, cfg Config, origin string, dir *datadir.Di
 		return nil, err
 	}
 	issuer := &token.Issuer{Keys: r.keys, Now: r.now, NewID: r.newID, Origin: origin}
-	r.minter = &token.Minter{Issuer: issuer}
+	r.minter = token.NewMinter(issuer)
 	r.verifier = &token.Verifier{Keys: r.keys, Now: r.now, Origin: origin}
 	box, err := grant.NewBox(r.master)
 	if err != nil {

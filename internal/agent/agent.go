@@ -12,6 +12,7 @@ import (
 
 	"midas/internal/clock"
 	"midas/internal/host"
+	"midas/internal/recent"
 )
 
 const (
@@ -44,7 +45,7 @@ type Config struct {
 // notice changes at once.
 type Agent struct {
 	Config
-	cache    cache
+	cache    recent.Cache[key, entry]
 	flight   singleflight.Group
 	renewals chan struct{} // holds one token for each renewal that runs
 
@@ -64,7 +65,7 @@ type Agent struct {
 
 // New makes an agent.
 func New(c Config) (*Agent, error) {
-	a := &Agent{Config: c, renewals: make(chan struct{}, maxRenewals)}
+	a := &Agent{Config: c, renewals: make(chan struct{}, maxRenewals), cache: recent.Cache[key, entry]{Limit: maxEntries}}
 	if c.Credential.Certificate == "" {
 		if c.Enroll == nil {
 			return nil, errors.New("this host is not enrolled")

@@ -82,7 +82,7 @@ func fold(s host.Selector) host.Selector {
 }
 
 func (a *Agent) recall(k key) (t *host.Token, known bool, err error) {
-	e, found := a.cache.get(k)
+	e, found := a.cache.Get(k)
 	if !found {
 		return nil, false, nil
 	}
@@ -157,13 +157,13 @@ func (a *Agent) fetch(ctx context.Context, k key) (*host.Token, error) {
 	default:
 		e.refusal = err
 	}
-	a.cache.put(k, e)
+	a.cache.Put(k, e)
 	return e.token, err
 }
 
 // lastGood gives the token that memory has, or the reason why there is no better one.
 func (a *Agent) lastGood(k key, away error) (*host.Token, error) {
-	e, found := a.cache.get(k)
+	e, found := a.cache.Get(k)
 	now := a.Now()
 	a.mu.Lock()
 	defer a.mu.Unlock()

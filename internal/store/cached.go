@@ -20,7 +20,7 @@ type Cache struct {
 	engine Embedded
 	seed   maphash.Seed
 	shards []shard // a power of two many
-	recent recent
+	latest lastCommits
 }
 
 const (
@@ -43,7 +43,7 @@ func Cached(engine Embedded, bytes int64) *Cache {
 	for i := range c.shards {
 		c.shards[i].init(bytes / count)
 	}
-	c.recent.newest.Store(uint64(engine.Head()))
+	c.latest.newest.Store(uint64(engine.Head()))
 	engine.OnCommit(c.forget)
 	return c
 }
@@ -93,10 +93,10 @@ func (c *Cache) Watch(ctx context.Context, prefix string, after Revision) iter.S
 // Close implements Engine.
 func (c *Cache) Close() error { return c.engine.Close() }
 
-// forget runs inside of every commit. The order matters: first recent learns of the commit, so that
+// forget runs inside of every commit. The order matters: first latest learns of the commit, so that
 // nobody adds an entry from an older snapshot, then what was added before is removed.
 func (c *Cache) forget(rev Revision, writes []Write) {
-	c.recent.add(rev, writes)
+	c.latest.add(rev, writes)
 	for _, w := range writes {
 		hash := maphash.String(c.seed, w.Key)
 		c.shard(hash).forgetGet(hash)
@@ -148,7 +148,7 @@ func (s *cachedSnapshot) Get(ctx context.Context, key string) (Record, error) {
 	if e.found {
 		e.from = rec.Revision // nobody has changed it since
 	}
-	shard.addGet(e, s.pin, &s.cache.recent)
+	shard.addGet(e, s.pin, &s.cache.latest)
 	return rec, err
 }
 
@@ -216,7 +216,7 @@ func (s *cachedSnapshot) scanBelow(ctx context.Context, r Range, p *page, yield 
 	}
 	if p != nil {
 		p.from = s.pin
-		s.cache.shard(p.hash).addPage(p, &s.cache.recent)
+		s.cache.shard(p.hash).addPage(p, &s.cache.latest)
 	}
 }
 

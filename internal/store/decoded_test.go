@@ -9,7 +9,7 @@ import (
 )
 
 func TestDecodedValuesAreGoodForOneRevision(t *testing.T) {
-	d := store.Decoded[string]{Limit: 8}
+	d := store.NewDecoded[string](8)
 	calls := 0
 	decode := func(rec store.Record) (string, error) {
 		calls++
@@ -31,7 +31,7 @@ func TestDecodedValuesAreGoodForOneRevision(t *testing.T) {
 }
 
 func TestDecodedKeepsWhatIsUsedAndNoMoreThanItMay(t *testing.T) {
-	d := store.Decoded[int]{Limit: 10}
+	d := store.NewDecoded[int](10)
 	calls := map[string]int{}
 	of := func(key string) {
 		_, err := d.Of(store.Record{Key: key, Revision: 1}, func(rec store.Record) (int, error) {
@@ -64,7 +64,7 @@ func TestDecodedKeepsWhatIsUsedAndNoMoreThanItMay(t *testing.T) {
 }
 
 func TestDecodedKeepsNoErrors(t *testing.T) {
-	d := store.Decoded[int]{Limit: 8}
+	d := store.NewDecoded[int](8)
 	bad := errors.New("bad")
 	for _, want := range []error{bad, nil} {
 		_, err := d.Of(store.Record{Key: "k", Revision: 1}, func(store.Record) (int, error) { return 0, want })

@@ -1,6 +1,10 @@
 package store
 
-import "context"
+import (
+	"context"
+
+	"midas/internal/recent"
+)
 
 // ClaimAs is Claim by a Midas that knows another format, or other versions of some kinds.
 func ClaimAs(ctx context.Context, s Store, program string, format int, others map[string]int) error {
@@ -9,4 +13,9 @@ func ClaimAs(ctx context.Context, s Store, program string, format int, others ma
 		own.Versions[name] = v
 	}
 	return claim(ctx, s, own)
+}
+
+// NewDecoded makes a Decoded that keeps fewer values.
+func NewDecoded[T any](limit int) *Decoded[T] {
+	return &Decoded[T]{kept: recent.Cache[string, decoded[T]]{Limit: limit}}
 }

@@ -102,7 +102,7 @@ func (s *shard) hit(e *entry) {
 }
 
 // addGet remembers what a snapshot of revision at has shown, unless a later commit has changed it.
-func (s *shard) addGet(e *entry, at Revision, later *recent) {
+func (s *shard) addGet(e *entry, at Revision, later *lastCommits) {
 	e.size = int64(len(e.key)+len(e.record.Value)) + entryOverhead
 	if e.size > s.largest() {
 		return
@@ -117,7 +117,7 @@ func (s *shard) addGet(e *entry, at Revision, later *recent) {
 
 // addPage remembers one more scan of its prefix. Entries do not change, so a new one takes the place of
 // the old.
-func (s *shard) addPage(p *page, later *recent) {
+func (s *shard) addPage(p *page, later *lastCommits) {
 	p.size += int64(len(p.scan.After)) + recordOverhead
 	s.mu.Lock()
 	defer s.mu.Unlock()

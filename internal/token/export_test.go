@@ -1,12 +1,7 @@
 package token
 
-// Recent opens the bounded memory to tests.
-type Recent struct{ recent[int, int] }
-
-func (r *Recent) Get(key, limit int) (int, bool) { return r.get(key, limit) }
-func (r *Recent) Put(key, v, limit int)          { r.put(key, v, limit) }
-func (r *Recent) Drop(key int)                   { r.drop(key) }
-func (r *Recent) Len() int                       { return len(r.young) + len(r.old) }
+// SetLimit makes the minter keep fewer tokens.
+func (m *Minter) SetLimit(n int) { m.warm.Limit = n }
 
 // Signer is the name of the key that would sign now.
 func (k *Keys) Signer() string { return k.signer(k.cfg.Now()).kid }

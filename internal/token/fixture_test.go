@@ -72,7 +72,7 @@ func newFixture(t testing.TB) *fixture {
 	f.keys = f.open(t)
 	newID := func() string { return fmt.Sprintf("uti-%d", f.minted.Add(1)) }
 	f.issuer = &token.Issuer{Keys: f.keys, Now: f.clock.Now, NewID: newID, Origin: origin}
-	f.minter = &token.Minter{Issuer: f.issuer}
+	f.minter = token.NewMinter(f.issuer)
 	f.verifier = &token.Verifier{Keys: f.keys, Now: f.clock.Now, Origin: origin}
 	return f
 }

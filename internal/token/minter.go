@@ -7,20 +7,25 @@ import (
 	"time"
 
 	"golang.org/x/sync/singleflight"
+
+	"midas/internal/recent"
 )
 
-// DefaultWarm is how many tokens a Minter keeps if it is not told: some 2 KB each.
-const DefaultWarm = 4096
+// maxWarm is how many tokens a Minter keeps, at some 2 KB each.
+const maxWarm = 4096
 
 // Minter keeps minted tokens warm: who asks again for the same claims gets the same token until
 // half its life is over, and of those who ask at once for a token that is not there, one signs and
 // all get it. It is safe for concurrent use, and not to be copied.
 type Minter struct {
 	Issuer  *Issuer
-	MaxWarm int // at most so many tokens are kept; 0 means DefaultWarm
-
-	warm    recent[warmKey, *Token]
+	warm    recent.Cache[warmKey, *Token]
 	signing singleflight.Group
+}
+
+// NewMinter makes a Minter that has minted nothing yet.
+func NewMinter(issuer *Issuer) *Minter {
+	return &Minter{Issuer: issuer, warm: recent.Cache[warmKey, *Token]{Limit: maxWarm}}
 }
 
 // warmKey holds everything that the token depends on but the time, so that no two askers share a
@@ -49,19 +54,19 @@ func (m *Minter) Token(_ context.Context, req Request) (*Token, error) {
 		acr: c.AppIDACR, idp: c.IdentityProvider, idtyp: c.IdentityType, mirid: c.MIResourceID,
 		version: c.Version, roles: strings.Join(c.Roles, "\x00"), user: c.user(), life: req.Life,
 	}
-	if t, ok := m.warm.get(key, m.limit()); ok && m.good(t, req) {
+	if t, ok := m.warm.Get(key); ok && m.good(t, req) {
 		return t, nil
 	}
 	shared, err, _ := m.signing.Do(fmt.Sprintf("%#v", key), func() (any, error) {
 		// Whoever signed just before us may have left a token behind.
-		if t, ok := m.warm.get(key, m.limit()); ok && m.good(t, req) {
+		if t, ok := m.warm.Get(key); ok && m.good(t, req) {
 			return t, nil
 		}
 		t, err := m.Fresh(req)
 		if err != nil {
 			return nil, err
 		}
-		m.warm.put(key, t, m.limit())
+		m.warm.Put(key, t)
 		return t, nil
 	})
 	if err != nil {
@@ -95,11 +100,4 @@ func (m *Minter) good(t *Token, req Request) bool {
 	}
 	_, published := m.Issuer.Keys.published(t.kid, now)
 	return published
-}
-
-func (m *Minter) limit() int {
-	if m.MaxWarm == 0 {
-		return DefaultWarm
-	}
-	return m.MaxWarm
 }

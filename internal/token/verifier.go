@@ -12,15 +12,11 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"midas/internal/clock"
+	"midas/internal/recent"
 )
 
-const (
-	// MaxSize is the longest token that is looked at, in bytes.
-	MaxSize = 16 << 10
-
-	// DefaultVerified is how many results a Verifier keeps if it is not told: some 1 KB each.
-	DefaultVerified = 8192
-)
+// MaxSize is the longest token that is examined, in bytes.
+const MaxSize = 16 << 10
 
 // Verifier accepts the tokens that an Issuer with the same keys and the same origin has minted, and
 // no others. It is safe for concurrent use, and not to be copied.
@@ -29,12 +25,11 @@ const (
 // own. Of nbf it forgives clock.Skew, since another replica, whose clock is ahead, may have minted
 // the token. Who the token is for is not looked at: that is for the face that was asked.
 type Verifier struct {
-	Keys        *Keys
-	Now         func() time.Time
-	Origin      string // of the Issuer
-	MaxVerified int    // at most so many results are kept; 0 means DefaultVerified
+	Keys   *Keys
+	Now    func() time.Time
+	Origin string // of the Issuer
 
-	verified recent[[sha256.Size]byte, *verified]
+	verified recent.Cache[[sha256.Size]byte, *verified] // some 1 KB each
 }
 
 // verified is the result for one token that was good.
@@ -56,20 +51,20 @@ func (v *Verifier) Verify(_ context.Context, raw string) (*Claims, error) {
 	// Tokens of the usual size are copied to the stack, so that a look at a known one allocates nothing.
 	var room [2 << 10]byte
 	now, sum := v.Now(), sha256.Sum256(append(room[:0], raw...))
-	if known, ok := v.verified.get(sum, v.limit()); ok {
+	if known, ok := v.verified.Get(sum); ok {
 		if _, published := v.Keys.published(known.kid, now); published {
 			if err := inTime(known.claims, now); err != nil {
 				return nil, err
 			}
 			return known.claims, nil
 		}
-		v.verified.drop(sum)
+		v.verified.Drop(sum)
 	}
 	claims, kid, err := v.examine(raw, now)
 	if err != nil {
 		return nil, err
 	}
-	v.verified.put(sum, &verified{claims: claims, kid: kid}, v.limit())
+	v.verified.Put(sum, &verified{claims: claims, kid: kid})
 	return claims, nil
 }
 
@@ -141,11 +136,4 @@ func canonical(raw string) bool {
 		}
 	}
 	return true
-}
-
-func (v *Verifier) limit() int {
-	if v.MaxVerified == 0 {
-		return DefaultVerified
-	}
-	return v.MaxVerified
 }

@@ -77,7 +77,7 @@ func newFixture(t testing.TB) *fixture {
 	f.Handler = &login.Handler{
 		Throttle: table, Passwords: &throttle.Passwords{Table: table},
 		Directory: &directory.Directory{Store: f.store, Now: f.time, NewID: newID},
-		Minter:    &token.Minter{Issuer: issuer},
+		Minter:    token.NewMinter(issuer),
 		Tokens:    f.verifier, HomeTenant: tenant,
 		Now: f.time, NewID: newID,
 	}

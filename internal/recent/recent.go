@@ -1,0 +1,95 @@
+// Package recent is a bounded memory of the values that were used last: decoded records, minted tokens,
+// results of verification, an agent's tokens.
+//
+// It is for values that can be made again. A memory from which nothing may be lost while it is good, or
+// in which each client has a share, has rules of its own and is not a Cache: the assertions that were
+// used (api/login), the buckets of throttle, the entries of the exact cache and the newest commits
+// (store), and the connections of each address (serve), which end and are not evicted.
+package recent
+
+import "sync"
+
+// DefaultLimit is how many values a Cache keeps whose Limit is 0.
+const DefaultLimit = 8192
+
+// Cache keeps at most Limit values. It has two generations: a value that is used moves to the young one;
+// when that is full, the old one is forgotten and the young one becomes the old one. So the Limit/2 keys
+// that were used last are always known, and neither a hit nor an eviction walks over anything. The zero
+// value is ready. It is safe for concurrent use, and not to be copied.
+type Cache[K comparable, V any] struct {
+	Limit int // 0 means DefaultLimit
+
+	mu         sync.RWMutex
+	young, old map[K]V
+}
+
+// Get gives the value of a key. Readers of young values do not wait for each other.
+func (c *Cache[K, V]) Get(key K) (V, bool) {
+	c.mu.RLock()
+	v, ok := c.young[key]
+	c.mu.RUnlock()
+	if ok {
+		return v, true
+	}
+	return c.promote(key)
+}
+
+// promote moves a value from the old generation to the young one.
+func (c *Cache[K, V]) promote(key K) (V, bool) {
+	c.mu.RLock()
+	v, ok := c.old[key]
+	c.mu.RUnlock()
+	if !ok {
+		return v, false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if v, ok := c.young[key]; ok {
+		return v, true
+	}
+	if v, ok = c.old[key]; ok {
+		c.keep(key, v)
+	}
+	return v, ok
+}
+
+// Put sets the value of a key.
+func (c *Cache[K, V]) Put(key K, v V) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.keep(key, v)
+}
+
+// Drop forgets a key.
+func (c *Cache[K, V]) Drop(key K) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.young, key)
+	delete(c.old, key)
+}
+
+// Len is how many values are kept.
+func (c *Cache[K, V]) Len() int {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return len(c.young) + len(c.old)
+}
+
+func (c *Cache[K, V]) keep(key K, v V) {
+	delete(c.old, key)
+	if _, known := c.young[key]; !known && len(c.young) >= c.generation() {
+		c.young, c.old = nil, c.young
+	}
+	if c.young == nil {
+		c.young = make(map[K]V)
+	}
+	c.young[key] = v
+}
+
+// generation is how many values the young generation has at most.
+func (c *Cache[K, V]) generation() int {
+	if c.Limit == 0 {
+		return DefaultLimit / 2
+	}
+	return max(1, c.Limit/2)
+}
