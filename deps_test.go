@@ -40,7 +40,7 @@ var mayImport = map[string]string{
 	"internal/agent":           "internal/arm internal/atomicfile internal/clock internal/host",
 
 	// domain
-	"internal/activity":  "internal/arm internal/odata internal/store internal/retention",
+	"internal/activity":  "internal/arm internal/odata internal/store internal/retention internal/throttle",
 	"internal/directory": "internal/arm internal/store internal/throttle internal/clock",
 	"internal/grant":     "internal/arm internal/store internal/retention internal/throttle",
 	"internal/rbac":      "internal/activity internal/arm internal/odata internal/store",
