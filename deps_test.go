@@ -34,7 +34,7 @@ var layers = []layer{
 		"internal/token":        "internal/arm internal/clock internal/recent internal/retention internal/seal internal/store",
 	}},
 	{"domain", map[string]string{ // each holds state and the rules about it
-		"internal/activity":  "internal/arm internal/odata internal/retention internal/store",
+		"internal/activity":  "internal/arm internal/odata internal/retention internal/store internal/throttle",
 		"internal/directory": "internal/arm internal/clock internal/store internal/throttle",
 		"internal/grant":     "internal/arm internal/retention internal/seal internal/store internal/throttle",
 		"internal/rbac":      "internal/activity internal/arm internal/odata internal/store",

@@ -2,11 +2,11 @@
 //
 // Every accepted write of the control plane is made by Log.Update, so that the change and its event
 // are one transaction: there is no change without an event and no event without its change. What is
-// refused has no transaction to join and is written by Log.Record.
+// refused has no transaction to join; Log.Refuse counts it and writes it apart, within bounds of its own.
 //
-// Events lie in the order of time under x/<unix nanoseconds>-<id>. Reading goes backwards from the
-// newest, a bounded number of records a page. Log.Run removes what is too old and, when all events
-// together take too much room, the oldest.
+// Events lie in the order of time under x/<unix nanoseconds>-<id>, and refusals likewise under xr/. Reading
+// goes backwards from the newest, a bounded number of records a page. Log.Run removes what is too old and,
+// when the events or the refusals take too much room, the oldest of them.
 package activity
 
 import (
@@ -49,6 +49,11 @@ type Event struct {
 	ClientRequestID string `json:"request,omitempty"` // x-ms-client-request-id
 	Method          string `json:"method,omitempty"`
 	URI             string `json:"uri,omitempty"` // without its query
+
+	// Count is how many refusals the event stands for, and Last the time of the last of them; Time is that
+	// of the first. Both are empty in an event of something that was done.
+	Count int       `json:"count,omitempty"`
+	Last  time.Time `json:"last,omitzero"`
 }
 
 // maxField bounds each text of an event, so that a caller who may do nothing cannot fill the log
@@ -57,25 +62,32 @@ const maxField = 2048
 
 var events = store.Table[Event]{Kind: store.EventKind}
 
+// refusedEvents are the events of what was refused.
+var refusedEvents = store.Table[Event]{Kind: store.RefusalKind}
+
 var prefix = store.EventKind.Keys
 
 // clip bounds the texts of an event.
 func (e *Event) clip() {
-	for _, field := range []*string{
-		&e.ID, &e.CorrelationID, &e.OperationID, &e.TenantID, &e.SubscriptionID, &e.ResourceGroup,
-		&e.ResourceID, &e.ResourceType, &e.Operation, &e.Status, &e.ErrorCode, &e.Caller,
-		&e.CallerObjectID, &e.ClientIP, &e.ClientRequestID, &e.Method, &e.URI,
-	} {
-		*field = cut(*field)
+	for _, field := range e.texts() {
+		*field = cut(*field, maxField)
 	}
 }
 
-// cut shortens a text to maxField bytes without breaking a character.
-func cut(s string) string {
-	if len(s) <= maxField {
+func (e *Event) texts() []*string {
+	return []*string{
+		&e.ID, &e.CorrelationID, &e.OperationID, &e.TenantID, &e.SubscriptionID, &e.ResourceGroup,
+		&e.ResourceID, &e.ResourceType, &e.Operation, &e.Status, &e.ErrorCode, &e.Caller,
+		&e.CallerObjectID, &e.ClientIP, &e.ClientRequestID, &e.Method, &e.URI,
+	}
+}
+
+// cut shortens a text to most bytes without breaking a character.
+func cut(s string, most int) string {
+	if len(s) <= most {
 		return s
 	}
-	end := maxField
+	end := most
 	for end > 0 && !utf8.RuneStart(s[end]) {
 		end--
 	}

@@ -24,12 +24,14 @@ type Log struct {
 	// MaxAge is how long events are kept; 0 keeps them whatever their age. Azure keeps 90 days.
 	MaxAge time.Duration
 	// MaxBytes is how much room the keys and values of all events may take; 0 means no limit. It is
-	// looked at once a minute, so it can be exceeded by what is written in that time.
+	// looked at once a minute, so it can be exceeded by what is written in that time. Refusals may take an
+	// eighth of it besides.
 	MaxBytes int64
 
-	trimming sync.Mutex
-	counted  string // the newest event that size includes
-	size     int64  // bytes of the events up to counted, at most too large
+	refusals refusals
+
+	trimming       sync.Mutex
+	done, declined share // sizes of what was done and of what was refused
 }
 
 // Append adds an event to a transaction. It fills in ID and Time when they are empty, and Succeeded
@@ -62,7 +64,7 @@ func (l *Log) Update(ctx context.Context, e Event, fn func(store.Tx) error) erro
 	return err
 }
 
-// Record writes an event that belongs to no other change, such as a refused request.
+// Record writes an event of something accepted that has changed nothing. For refusals there is Refuse.
 func (l *Log) Record(ctx context.Context, e Event) error {
 	return l.Update(ctx, e, func(store.Tx) error { return nil })
 }

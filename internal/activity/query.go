@@ -104,55 +104,77 @@ func (q Query) read(tx store.Tx) (Page, error) {
 		limit = defaultPage
 	}
 	limit = min(limit, maxPage)
-	first, after := keyAt(q.Since), q.upper()
+	first, after := keyAt(q.Since)[len(prefix):], q.upper()
 	var page Page
 	size := 0
 	for examined := 0; examined < maxExamined; {
-		n := 0
-		for rec, err := range tx.Scan(store.Range{Prefix: prefix, After: after, Reverse: true, Limit: chunk}) {
-			if err != nil {
-				return Page{}, err
-			}
-			if rec.Key < first {
+		found, err := newest(tx, after)
+		if err != nil {
+			return Page{}, err
+		}
+		for _, e := range found {
+			if e.at < first {
 				return page, nil
 			}
 			if len(page.Events) == limit {
-				page.Next = strings.TrimPrefix(after, prefix)
+				page.Next = after
 				return page, nil
 			}
-			e, err := events.Decode(rec)
-			if err != nil {
-				return Page{}, err
-			}
-			if q.matches(&e) {
-				if size += shownSize * len(rec.Value); size > arm.PageBytes && len(page.Events) > 0 {
-					page.Next = strings.TrimPrefix(after, prefix)
+			if q.matches(&e.Event) {
+				if size += shownSize * e.size; size > arm.PageBytes && len(page.Events) > 0 {
+					page.Next = after
 					return page, nil
 				}
-				page.Events = append(page.Events, e)
+				page.Events = append(page.Events, e.Event)
 			}
-			n++
-			after = rec.Key
+			after = e.at
 		}
-		if examined += n; n < chunk {
+		if examined += len(found); len(found) < chunk {
 			return page, nil
 		}
 	}
-	page.Next = strings.TrimPrefix(after, prefix)
+	page.Next = after
 	return page, nil
 }
 
-// upper is the key after all events that the page may hold; empty means from the newest.
+// placed is an event with its place in time: the rest of its key, by which what was done and what was
+// refused are one order.
+type placed struct {
+	Event
+	at   string
+	size int // of the record
+}
+
+// newest gives the newest events before a place, done and refused ones together, at most a chunk.
+func newest(tx store.Tx, before string) ([]placed, error) {
+	var all []placed
+	for _, table := range []*store.Table[Event]{&events, &refusedEvents} {
+		r := store.Range{Prefix: table.Kind.Keys, Reverse: true, Limit: chunk}
+		if before != "" {
+			r.After = table.Kind.Keys + before
+		}
+		for row, err := range table.Scan(tx, r) {
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, placed{row.Data, row.Key[len(table.Kind.Keys):], len(row.Value)})
+		}
+	}
+	slices.SortFunc(all, func(a, b placed) int { return strings.Compare(b.at, a.at) })
+	return all[:min(len(all), chunk)], nil
+}
+
+// upper is the place after all events that the page may hold; empty means from the newest.
 func (q Query) upper() string {
 	bound := ""
 	if !q.Until.IsZero() {
-		bound = keyAt(q.Until.Add(1))
+		bound = keyAt(q.Until.Add(1))[len(prefix):]
 	}
 	if q.After == "" {
 		return bound
 	}
-	if cursor := prefix + q.After; bound == "" || cursor < bound {
-		return cursor
+	if bound == "" || q.After < bound {
+		return q.After
 	}
 	return bound
 }

@@ -2,6 +2,7 @@ package activity
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -22,13 +23,31 @@ func (l *Log) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
+			if err := l.Flush(context.WithoutCancel(ctx)); err != nil {
+				l.warn(ctx, "the last counts of refusals were not written", err)
+			}
 			return nil
 		case <-tick.C:
 		}
+		if err := l.Flush(ctx); err != nil && ctx.Err() == nil {
+			l.warn(ctx, "the counts of refusals were not written", err)
+		}
 		if err := l.Trim(ctx); err != nil && ctx.Err() == nil {
-			l.Logger.WarnContext(ctx, "the activity log was not trimmed", "error", err)
+			l.warn(ctx, "the activity log was not trimmed", err)
 		}
 	}
+}
+
+func (l *Log) warn(ctx context.Context, text string, err error) {
+	if l.Logger != nil && !errors.Is(err, store.ErrUnavailable) { // which is said once, by the store
+		l.Logger.WarnContext(ctx, text, "error", err)
+	}
+}
+
+// share is a part of the log with a bound of its own.
+type share struct {
+	counted string // the newest event that size includes
+	size    int64  // bytes of the events up to counted, at most too large
 }
 
 // Trim removes the events that are older than MaxAge, if Retention allows it, and, when all events together take more than
@@ -38,14 +57,24 @@ func (l *Log) Trim(ctx context.Context) error {
 	l.trimming.Lock()
 	defer l.trimming.Unlock()
 	if now := l.Now(); l.MaxAge > 0 && l.Retention.Allows(now) {
-		if err := l.deleteBefore(ctx, keyAt(now.Add(-l.MaxAge))); err != nil {
-			return fmt.Errorf("remove old events: %w", err)
+		bound := keyAt(now.Add(-l.MaxAge))[len(prefix):]
+		for _, prefix := range []string{prefix, refusedEvents.Kind.Keys} {
+			if err := l.deleteBefore(ctx, prefix, prefix+bound); err != nil {
+				return fmt.Errorf("remove old events: %w", err)
+			}
 		}
 	}
 	if l.MaxBytes > 0 {
-		if err := l.trimSize(ctx); err != nil {
+		if err := l.trimSize(ctx, &l.done, prefix, l.MaxBytes); err != nil {
 			return fmt.Errorf("bound the activity log's size: %w", err)
 		}
+	}
+	most := int64(refusalBytes)
+	if l.MaxBytes > 0 {
+		most = l.MaxBytes / refusalPart
+	}
+	if err := l.trimSize(ctx, &l.declined, refusedEvents.Kind.Keys, most); err != nil {
+		return fmt.Errorf("bound the size of refusals: %w", err)
 	}
 	return nil
 }
@@ -54,13 +83,13 @@ func (l *Log) Trim(ctx context.Context) error {
 // that count, which can only make it count anew too early. The exact count happens when the limit
 // seems exceeded. It then cuts an eighth more than it must, so that the next exact count is as far
 // away as it takes to write that eighth.
-func (l *Log) trimSize(ctx context.Context) error {
-	err := l.walk(ctx, store.Range{Prefix: prefix, After: l.counted}, func(key string, size int64) bool {
-		l.counted = key
-		l.size += size
+func (l *Log) trimSize(ctx context.Context, s *share, prefix string, most int64) error {
+	err := l.walk(ctx, store.Range{Prefix: prefix, After: s.counted}, func(key string, size int64) bool {
+		s.counted = key
+		s.size += size
 		return true
 	})
-	if err != nil || l.size <= l.MaxBytes {
+	if err != nil || s.size <= most {
 		return err
 	}
 	keep, oldest, newest := int64(0), "", ""
@@ -68,7 +97,7 @@ func (l *Log) trimSize(ctx context.Context) error {
 		if newest == "" {
 			newest = key
 		}
-		if keep+size > l.MaxBytes-l.MaxBytes/8 {
+		if keep+size > most-most/8 {
 			return false
 		}
 		keep += size
@@ -81,8 +110,8 @@ func (l *Log) trimSize(ctx context.Context) error {
 	if oldest == "" { // not even the newest event fits
 		oldest = newest + "\x00"
 	}
-	l.counted, l.size = newest, keep
-	return l.deleteBefore(ctx, oldest)
+	s.counted, s.size = newest, keep
+	return l.deleteBefore(ctx, prefix, oldest)
 }
 
 // walk calls fn with every event of a range until fn says no. It reads page by page, each in its
@@ -121,7 +150,7 @@ func (l *Log) walk(ctx context.Context, r store.Range, fn func(key string, size 
 
 // deleteBefore removes all events before a key. It begins each transaction where the last one
 // ended, so as not to step again over what the store has only marked as deleted.
-func (l *Log) deleteBefore(ctx context.Context, bound string) error {
+func (l *Log) deleteBefore(ctx context.Context, prefix, bound string) error {
 	for after, done := "", false; !done; {
 		var last string
 		_, err := l.Store.Update(ctx, func(tx store.Tx) error {

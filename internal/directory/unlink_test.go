@@ -57,7 +57,9 @@ func TestRunUnlinksWhoIsDeleted(t *testing.T) {
 	}
 	end := func(from, to int) {
 		for i := from; i < to; i++ {
-			do(t, d, func(tx store.Tx) error { return d.DeleteManagedIdentityPrincipal(tx, tenant, fmt.Sprintf("%03d-principal", i)) })
+			do(t, d, func(tx store.Tx) error {
+				return d.DeleteManagedIdentityPrincipal(tx, tenant, fmt.Sprintf("%03d-principal", i))
+			})
 		}
 	}
 	end(0, 60)

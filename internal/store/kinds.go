@@ -78,6 +78,7 @@ var (
 	AssignmentIndex = Kind{"assignment name", "sn/", 0}   // sn/<tenant>/<assignment>
 	TypeIndex       = Kind{"resource of a type", "t/", 0} // t/<type>/<subscription>/<group>/<name>
 	EventKind       = Kind{"activity event", "x/", 1}     // x/<time>-<id>
+	RefusalKind     = Kind{"event of refusals", "xr/", 1} // xr/<time>-<id>
 )
 
 // Kinds gives all kinds.
@@ -134,6 +135,7 @@ func Kinds() []Kind {
 		AssignmentIndex,
 		TypeIndex,
 		EventKind,
+		RefusalKind,
 	}
 }
 

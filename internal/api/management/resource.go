@@ -259,7 +259,7 @@ func (h *Handler) recordRefusal(ctx context.Context, r *Request, err error) erro
 	}
 	ev := h.event(r)
 	ev.Status, ev.Code, ev.ErrorCode = activity.Failed, refusal.Status, refusal.Code
-	if failed := h.Activity.Record(ctx, ev); failed != nil {
+	if failed := h.Activity.Refuse(ctx, ev); failed != nil {
 		return failed
 	}
 	return err

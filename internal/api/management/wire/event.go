@@ -104,6 +104,9 @@ func eventProperties(e activity.Event) map[string]string {
 	if e.ErrorCode != "" {
 		p["statusMessage"] = e.ErrorCode
 	}
+	if e.Count > 1 { // refusals that were counted together
+		p["count"], p["lastEventTimestamp"] = strconv.Itoa(e.Count), arm.Time(e.Last)
+	}
 	return p
 }
 

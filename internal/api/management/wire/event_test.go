@@ -54,3 +54,14 @@ func TestEventsSayWhatHappenedInAzuresWords(t *testing.T) {
 		t.Errorf("properties (-want +got)\n%s", diff)
 	}
 }
+
+func TestCountedRefusalsSayHowManyAndUntilWhen(t *testing.T) {
+	last := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	got := wire.EncodeEvent(activity.Event{Status: activity.Failed, Code: 403, Count: 17, Last: last})
+	if got.Properties["count"] != "17" || got.Properties["lastEventTimestamp"] != "2026-03-01T12:00:00.0000000Z" {
+		t.Errorf("%v", got.Properties)
+	}
+	if got := wire.EncodeEvent(activity.Event{Status: activity.Failed, Code: 403, Count: 1, Last: last}); got.Properties["count"] != "" {
+		t.Errorf("a single one: %v", got.Properties)
+	}
+}
