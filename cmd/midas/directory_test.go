@@ -222,7 +222,7 @@ func TestConsentFromTheCommandLine(t *testing.T) {
 	refused(t, data, `application "nobody": not found`, "app", "consent", "nobody")
 	refused(t, data, `resource "api://nowhere": not found`, "app", "consent", "portal", "--api", "api://nowhere")
 	refused(t, data, "Request_ResourceNotFound", "app", "consent", "portal", "--user", "nobody@contoso.example")
-	refused(t, data, "the scope has a value that is none", "app", "consent", "portal", "--scope", "a/b")
+	refused(t, data, "the scope contains an invalid value", "app", "consent", "portal", "--scope", "a/b")
 }
 
 func TestApplicationsFromTheCommandLine(t *testing.T) {

@@ -8,25 +8,25 @@ import (
 	"midas/internal/store"
 )
 
-// ErrLastAdministrator says that a tenant would be left without an enabled Global Administrator, after
-// which nobody could make another.
-var ErrLastAdministrator = errors.New("directory: the last enabled Global Administrator of a tenant stays")
+// ErrLastAdministrator means that the change would leave the tenant without an enabled Global
+// Administrator. Nobody could then appoint another one.
+var ErrLastAdministrator = errors.New("directory: the last enabled Global Administrator of a tenant cannot be removed or disabled")
 
-// maxRemovedAdministrators is how many Global Administrators one deletion in Azure Resource Manager may end: each
-// takes two of a transaction's keys.
+// maxRemovedAdministrators is how many Global Administrators one deletion in Azure Resource Manager may
+// remove: each takes two of a transaction's keys.
 const maxRemovedAdministrators = 40
 
-// administrators is a tenant's count of enabled Global Administrators. Every change of who has that
-// role, and of whether who has it exists and is enabled, gets and puts this record, so that of two
-// such changes at once one is tried again and sees the other.
+// administrators is a tenant's count of enabled Global Administrators. Every transaction that changes the
+// members of that role, or that deletes, enables or disables a member, reads and writes this record, so
+// that concurrent changes conflict.
 type administrators struct {
 	Enabled int `json:"enabled"`
 }
 
 func administratorsKey(tenant string) string { return key(store.AdministratorsKind, tenant, "") }
 
-// administrators reads the count and guards it. A store written by an earlier version has none: then
-// the administrators themselves are counted.
+// administrators reads the count and guards it. A store of an earlier version has no count, so it counts
+// the members of the role.
 func (d *Directory) administrators(tx store.Tx, tenant string) (administrators, error) {
 	n, err := administratorCounts.Get(tx, administratorsKey(tenant))
 	if !errors.Is(err, ErrNotFound) {
@@ -47,7 +47,7 @@ func (d *Directory) administrators(tx store.Tx, tenant string) (administrators, 
 	return n, nil
 }
 
-// changeAdministrators adds to the count, or gives ErrLastAdministrator.
+// changeAdministrators adds to the count, or returns ErrLastAdministrator.
 func (d *Directory) changeAdministrators(tx store.Tx, tenant string, by int) error {
 	n, err := d.administrators(tx, tenant)
 	if err != nil {
@@ -60,9 +60,9 @@ func (d *Directory) changeAdministrators(tx store.Tx, tenant string, by int) err
 	return administratorCounts.Put(tx, administratorsKey(tenant), n)
 }
 
-// isEnabledUnguarded tells whether a principal or a user exists and is enabled. It guards nothing: a change
-// of it changes the count, which is guarded. A transaction may count more of them than it has room to
-// guard.
+// isEnabledUnguarded reports whether a principal or a user exists and is enabled. It does not guard the
+// record, because a transaction may count more records than it can guard. Every change of them also
+// changes the count, which is guarded.
 func isEnabledUnguarded(tx store.Tx, tenant, oid string) (bool, error) {
 	p, err := readUnguarded(tx, &principals, principalKey(tenant, oid))
 	if !errors.Is(err, ErrNotFound) {
@@ -75,8 +75,8 @@ func isEnabledUnguarded(tx store.Tx, tenant, oid string) (bool, error) {
 	return u.Enabled, err
 }
 
-// readUnguarded reads a record without guarding it, or gives ErrNotFound. It does not see what the transaction
-// itself has written.
+// readUnguarded reads a record without guarding it, or returns ErrNotFound. It does not see writes of the
+// transaction itself.
 func readUnguarded[T any](tx store.Tx, table *store.Table[T], key string) (T, error) {
 	var zero T
 	if len(key) > store.MaxKey {
@@ -92,12 +92,12 @@ func readUnguarded[T any](tx store.Tx, table *store.Table[T], key string) (T, er
 	return table.Decode(records[0])
 }
 
-// isAdministrator tells, guarded, whether someone has the role of Global Administrator.
+// isAdministrator reports whether an object is a Global Administrator, and guards that.
 func isAdministrator(tx store.Tx, tenant, oid string) (bool, error) {
 	return roleMembership.exists(tx, tenant, GlobalAdministrator, oid)
 }
 
-// countAdministrator counts a Global Administrator who is enabled or disabled.
+// countAdministrator updates the count if an object that is enabled or disabled is a Global Administrator.
 func (d *Directory) countAdministrator(tx store.Tx, tenant, oid string, was, is bool) error {
 	if was == is {
 		return nil
@@ -112,7 +112,7 @@ func (d *Directory) countAdministrator(tx store.Tx, tenant, oid string, was, is 
 	return d.changeAdministrators(tx, tenant, -1)
 }
 
-// removeAdministrator takes the role of Global Administrator from who is deleted, or gives
+// removeAdministrator removes a deleted object from the role of Global Administrator, or returns
 // ErrLastAdministrator.
 func (d *Directory) removeAdministrator(tx store.Tx, tenant, oid string, enabled bool) error {
 	admin, err := isAdministrator(tx, tenant, oid)
@@ -126,13 +126,13 @@ func (d *Directory) removeAdministrator(tx store.Tx, tenant, oid string, enabled
 	return d.changeAdministrators(tx, tenant, -1)
 }
 
-// RemoveAdministrators takes the role of Global Administrator from the managed identities whose resource
-// is about to be deleted, which ends tells of a resource's id. It belongs into the transaction that
-// accepts the deletion: what is deleted after that is no administrator any more, so nothing can fail
-// half-way. It gives ErrLastAdministrator when no enabled one would be left, and ErrInvalid when there
-// are more than a transaction has room for.
+// RemoveAdministrators removes the managed identities of resources that are about to be deleted from the
+// role of Global Administrator; ends reports whether a resource is one of them. Call it in the transaction
+// that accepts the deletion, so that the later cascade cannot fail at the last administrator. It returns
+// ErrLastAdministrator if no enabled administrator would be left, and ErrInvalid for more than
+// maxRemovedAdministrators.
 func (d *Directory) RemoveAdministrators(tx store.Tx, tenant string, ends func(resource arm.ID) bool) error {
-	n, err := d.administrators(tx, tenant) // guarded, whoever they are: nobody becomes one meanwhile
+	n, err := d.administrators(tx, tenant) // guarded, so that no administrator is added concurrently
 	if err != nil {
 		return err
 	}
@@ -167,13 +167,13 @@ func (d *Directory) RemoveAdministrators(tx store.Tx, tenant string, ends func(r
 	return administratorCounts.Put(tx, administratorsKey(tenant), n)
 }
 
-// managedIdentity is what RemoveAdministrators must know of a managed identity.
+// managedIdentity is what RemoveAdministrators reads of a managed identity.
 type managedIdentity struct {
 	resource arm.ID
 	enabled  bool
 }
 
-// managedIdentityUnguarded reads the principal of a managed identity without guarding it.
+// managedIdentityUnguarded reads the service principal of a managed identity without guarding it.
 func managedIdentityUnguarded(tx store.Tx, tenant, oid string) (m managedIdentity, found bool, err error) {
 	p, err := readUnguarded(tx, &principals, principalKey(tenant, oid))
 	if errors.Is(err, ErrNotFound) {
@@ -187,7 +187,7 @@ func managedIdentityUnguarded(tx store.Tx, tenant, oid string) (m managedIdentit
 	return m, found, nil
 }
 
-// resource is the id of the ARM resource behind a managed identity.
+// resource is the id of the ARM resource of a managed identity.
 func (p *ServicePrincipal) resource() (arm.ID, bool) {
 	if p.Type != TypeManagedIdentity {
 		return arm.ID{}, false
@@ -200,8 +200,9 @@ func (p *ServicePrincipal) resource() (arm.ID, bool) {
 	return arm.ID{}, false
 }
 
-// checkNotDeleting refuses, with ErrNotFound, the principal of a managed identity whose resource is being
-// pendingUnlinks: RemoveAdministrators has been asked about it already.
+// checkNotDeleting returns ErrNotFound for the principal of a managed identity whose resource is being
+// deleted. RemoveAdministrators has already run for that resource, so its principal must not become an
+// administrator again.
 func (d *Directory) checkNotDeleting(tx store.Tx, p ServicePrincipal) error {
 	id, found := p.resource()
 	if !found || d.CheckNotDeleting == nil {

@@ -13,7 +13,7 @@ import (
 	"midas/internal/store"
 )
 
-// withAdmins makes so many users who are Global Administrators, and gives their ids.
+// withAdmins creates n users with the role of Global Administrator, and returns their ids.
 func withAdmins(t testing.TB, n int) (*directory.Directory, []string) {
 	t.Helper()
 	d := newDirectory(t)
@@ -59,7 +59,7 @@ func setEnabled(d *directory.Directory, tx store.Tx, id string, enabled bool) er
 	return d.UpdateUser(tx, u)
 }
 
-// waysOut are the ways in which a user stops being an enabled Global Administrator.
+// waysOut are the changes that end an enabled Global Administrator.
 func waysOut() map[string]func(d *directory.Directory, tx store.Tx, id string) error {
 	return map[string]func(d *directory.Directory, tx store.Tx, id string) error{
 		"role": func(d *directory.Directory, tx store.Tx, id string) error {
@@ -90,7 +90,7 @@ func TestTheLastEnabledAdministratorStays(t *testing.T) {
 	}
 }
 
-// A disabled administrator does not count, and so may go.
+// A disabled administrator does not count and can be removed.
 func TestADisabledAdministratorMayGo(t *testing.T) {
 	for _, name := range []string{"role", "delete"} {
 		d, ids := withAdmins(t, 2)
@@ -136,7 +136,7 @@ func TestPrincipalsOfApplicationsAreCountedToo(t *testing.T) {
 	}
 }
 
-// Whoever goes at once, and however: one stays. Of all that is tried, all but one succeed.
+// Concurrent changes of all kinds leave one administrator: all but one succeed.
 func TestConcurrentEndsLeaveOneAdministrator(t *testing.T) {
 	names := []string{"role", "delete", "disable"}
 	for _, counted := range []bool{true, false} {
@@ -168,7 +168,7 @@ func TestConcurrentEndsLeaveOneAdministrator(t *testing.T) {
 	}
 }
 
-// forgetCount leaves the store as an earlier version has written it.
+// forgetCount removes the count, as in a store of an earlier version.
 func forgetCount(t testing.TB, d *directory.Directory) {
 	t.Helper()
 	do(t, d, func(tx store.Tx) error { tx.Delete("d/" + tenant + "/administrators/"); return nil })
@@ -186,7 +186,7 @@ func TestStoresWithoutACountAreCounted(t *testing.T) {
 	}
 }
 
-// managedIn makes a managed identity of a resource that is a Global Administrator.
+// managedIn creates a managed identity of a resource and makes it a Global Administrator.
 func managedIn(t testing.TB, d *directory.Directory, id, resource string) {
 	t.Helper()
 	do(t, d, func(tx store.Tx) error {
@@ -228,7 +228,7 @@ func TestRemoveAdministrators(t *testing.T) {
 	}
 }
 
-// A deletion that an earlier version has accepted goes on.
+// A deletion that an earlier version has accepted is completed.
 func TestACascadeIsNotStoppedByTheLastAdministrator(t *testing.T) {
 	d := newDirectory(t)
 	managedIn(t, d, "mi", "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/i")

@@ -11,11 +11,11 @@ import (
 	"midas/internal/store"
 )
 
-// maxSecrets bounds what one wrong secret costs to refuse.
+// maxSecrets limits the number of hashes that a wrong secret is compared with.
 const maxSecrets = 20
 
-// Application is a registration: the client that asks for tokens, and how it proves itself; or the
-// resource that tokens are for, and what roles it knows.
+// Application is an app registration: a client with its credentials, a resource with its app roles, or
+// both.
 type Application struct {
 	ID             string        `json:"id"`    // object id
 	AppID          string        `json:"appId"` // client id
@@ -31,24 +31,23 @@ type Application struct {
 	Certificates   []Certificate `json:"certificates,omitempty"`
 	Created        time.Time     `json:"created"`
 
-	// Extra are the properties that clients of Microsoft Graph set and want back, and that mean
-	// nothing here, by name.
+	// Extra are the opaque properties by name: clients of Microsoft Graph set and read them, and the server
+	// does not interpret them.
 	Extra map[string]json.RawMessage `json:"extra,omitempty"`
 
-	// FirstParty says that it is in every tenant and registered in none. It is never stored.
+	// FirstParty marks one of Microsoft's applications that exist in every tenant. It is never stored.
 	FirstParty bool `json:"-"`
 }
 
-// Redirects are the URIs to which answers of the sign-in page may go, by what kind of client is
-// there.
+// Redirects are the redirect URIs, by kind of client.
 type Redirects struct {
-	Web    []string `json:"web,omitempty"`    // a server, which has a secret
+	Web    []string `json:"web,omitempty"`    // a web server with a secret
 	SPA    []string `json:"spa,omitempty"`    // a page in a browser: PKCE, and the token endpoint answers across origins
-	Public []string `json:"public,omitempty"` // a program on somebody's machine
+	Public []string `json:"public,omitempty"` // a native application
 }
 
-// CreateApplication adds an application, or gives ErrExists, ErrInvalid or ErrReservedURI. Its service
-// principal is created apart. See CheckVerified for who may give it which identifier URIs.
+// CreateApplication adds an application, or returns ErrExists, ErrInvalid or ErrReservedURI. It does not
+// create the service principal. Callers check the identifier URIs with CheckVerified first.
 func (d *Directory) CreateApplication(tx store.Tx, a Application) error {
 	if a.ID == "" || a.AppID == "" || a.TenantID == "" {
 		return errors.New("create application: object id, client id and tenant are required")
@@ -91,9 +90,9 @@ func (d *Directory) Application(tx store.Tx, tenant, id string) (Application, er
 	return d.ApplicationByAppID(tx, tenant, ref.ID)
 }
 
-// Client gives the registration of a client as the token endpoint knows it: an application of the
-// tenant, or one of those that are in every tenant. Otherwise ErrNotFound. Every token is asked for
-// by a client, so what it gives is kept decoded: it is shared and must not be changed.
+// Client returns the application of a client for the token endpoint: an application of the tenant, or a
+// first-party one; otherwise ErrNotFound. It is read for every token request, so the result comes from a
+// cache, is shared, and must not be changed.
 func (d *Directory) Client(tx store.Tx, tenant, appID string) (Application, error) {
 	if a, found := firstPartyClient(tenant, appID); found {
 		return a, nil
@@ -101,7 +100,8 @@ func (d *Directory) Client(tx store.Tx, tenant, appID string) (Application, erro
 	return applications.GetShared(tx, applicationKey(tenant, appID), &d.decoded.apps)
 }
 
-// ClientPrincipal gives the principal of an application of the tenant, shared as Client's is.
+// ClientPrincipal returns the service principal of an application of the tenant. The result is shared and
+// must not be changed.
 func (d *Directory) ClientPrincipal(tx store.Tx, tenant, appID string) (ServicePrincipal, error) {
 	ref, err := principalApps.GetShared(tx, principalAppKey(tenant, appID), &d.decoded.references)
 	if err != nil {
@@ -116,7 +116,7 @@ func (d *Directory) Applications(tx store.Tx, tenant, after string, limit int) (
 	return list(tx, &applications, applicationKey(tenant, ""), after, limit)
 }
 
-// Limits of one application, so that its record stays one that can be read at every sign-in.
+// Limits of one application. They bound the size of a record that is read at every sign-in.
 const (
 	maxIdentifierURIs = 50
 	maxIdentifierURI  = 255 // bytes
@@ -125,7 +125,7 @@ const (
 	maxAppRoleDefs    = 200
 )
 
-// check refuses what does not fit into a record.
+// check validates the application and its limits.
 func (a *Application) check() error {
 	redirects := slices.Concat(a.Redirects.Web, a.Redirects.SPA, a.Redirects.Public)
 	long := func(most int) func(string) bool {
@@ -148,9 +148,9 @@ func (a *Application) check() error {
 	return nil
 }
 
-// UpdateApplication replaces an application; its service principal follows its name. It gives
-// ErrNotFound, ErrInvalid, ErrTooManySecrets, ErrReservedURI, or ErrExists when an identifier URI is
-// another's.
+// UpdateApplication replaces an application and renames its service principal. It returns ErrNotFound,
+// ErrInvalid, ErrTooManySecrets, ErrReservedURI, or ErrExists when another application has one of the
+// identifier URIs.
 func (d *Directory) UpdateApplication(tx store.Tx, a Application) error {
 	old, err := d.ApplicationByAppID(tx, a.TenantID, a.AppID)
 	if err == nil && !arm.SameName(old.ID, a.ID) {
@@ -183,13 +183,13 @@ func (d *Directory) renamePrincipal(tx store.Tx, a Application) error {
 	return d.UpdateServicePrincipal(tx, p)
 }
 
-// updateIdentifierKeys moves the look-up keys of the identifier URIs from what they were to what they are.
+// updateIdentifierKeys replaces the look-up keys of the old identifier URIs by those of the new ones.
 func (d *Directory) updateIdentifierKeys(tx store.Tx, old, a Application) error {
 	for _, uri := range old.IdentifierURIs {
 		tx.Delete(identifierKey(a.TenantID, uri))
 	}
 	for _, uri := range a.IdentifierURIs {
-		if !slices.Contains(old.IdentifierURIs, uri) { // what an earlier version took is judged where it is used
+		if !slices.Contains(old.IdentifierURIs, uri) { // Resource checks URIs that an earlier version has accepted
 			if err := d.checkIdentifier(a, uri); err != nil {
 				return err
 			}
@@ -208,8 +208,8 @@ func (d *Directory) updateIdentifierKeys(tx store.Tx, old, a Application) error 
 	return nil
 }
 
-// DeleteApplication removes an application by its object id, and its service principal. It gives
-// ErrNotFound, or ErrLastAdministrator. It returns the object id of the principal, if there was one, for Unlink.
+// DeleteApplication removes an application by its object id, and its service principal. It returns the
+// object id of that principal, if there was one, for Unlink; or ErrNotFound or ErrLastAdministrator.
 func (d *Directory) DeleteApplication(tx store.Tx, tenant, id string) (principal string, err error) {
 	a, err := d.Application(tx, tenant, id)
 	if err != nil {
@@ -236,9 +236,9 @@ func (d *Directory) DeleteApplication(tx store.Tx, tenant, id string) (principal
 	return p.ID, nil
 }
 
-// Resource gives the service principal that an audience stands for: an identifier URI of an
-// application, a client id, or a name of Microsoft Graph or of ARM. Otherwise ErrNotFound. An identifier
-// URI that is reserved stands for nothing, whoever has registered it.
+// Resource returns the service principal of an audience, which is an identifier URI of an application, a
+// client id, or a name of Microsoft Graph or ARM; otherwise ErrNotFound. It ignores reserved identifier
+// URIs, because records of earlier versions may have them.
 func (d *Directory) Resource(tx store.Tx, tenant, audience string) (ServicePrincipal, error) {
 	folded := arm.Fold(audience)
 	if p, found := firstPartyOf(tenant, func(appID string) bool {

@@ -13,8 +13,8 @@ import (
 	"midas/internal/store"
 )
 
-// AppRole is a role that an application defines for itself. Its value stands in the tokens of those
-// who have it.
+// AppRole is a role that an application defines. Its value is in the roles claim of tokens of the
+// principals that have it.
 type AppRole struct {
 	ID                 string   `json:"id"`
 	Value              string   `json:"value,omitempty"`
@@ -24,7 +24,7 @@ type AppRole struct {
 	Enabled            bool     `json:"enabled"`
 }
 
-// DefaultAppRole is the role id of an assignment that gives no particular role.
+// DefaultAppRole is the role id of an assignment without a particular role.
 const DefaultAppRole = "00000000-0000-0000-0000-000000000000"
 
 // AppRoleAssignment gives a user, a group or a service principal a role of an application.
@@ -37,15 +37,16 @@ type AppRoleAssignment struct {
 	Created     time.Time `json:"created"`
 }
 
-// deriveID derives the id. It looks like Entra's: 43 characters of base64url.
+// deriveID sets the id to a hash of the other fields, with the form of Entra's ids: 43 characters of
+// base64url.
 func (a *AppRoleAssignment) deriveID() {
 	sum := sha256.Sum256([]byte(arm.Fold(a.PrincipalID + "/" + a.ResourceID + "/" + a.AppRoleID)))
 	a.ID = base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// AssignAppRole gives a principal a role of a resource and returns the assignment with its id. It
-// gives ErrNotFound when the principal or the resource does not exist, ErrInvalid when the resource
-// has no such role or it is not for such principals, or ErrExists.
+// AssignAppRole assigns an app role to a principal and returns the assignment with its id. It returns
+// ErrNotFound if the principal or the resource does not exist, ErrInvalid if the resource has no such
+// enabled role or its allowedMemberTypes exclude the principal, or ErrExists.
 func (d *Directory) AssignAppRole(tx store.Tx, a AppRoleAssignment) (AppRoleAssignment, error) {
 	kind, err := d.ObjectType(tx, a.TenantID, a.PrincipalID)
 	if err != nil {
@@ -76,7 +77,7 @@ func (d *Directory) AssignAppRole(tx store.Tx, a AppRoleAssignment) (AppRoleAssi
 	return a, appRoles.Put(tx, k, a)
 }
 
-// checkAssignable says whether one of the roles may be given to an object of a kind.
+// checkAssignable returns ErrInvalid unless the role is enabled and can be assigned to objects of the kind.
 func checkAssignable(roles []AppRole, id, kind string) error {
 	if id == DefaultAppRole && kind != ObjectApplication {
 		return nil
@@ -95,7 +96,7 @@ func checkAssignable(roles []AppRole, id, kind string) error {
 	return nil
 }
 
-// RemoveAppRoleAssignment takes a role away, or gives ErrNotFound.
+// RemoveAppRoleAssignment deletes an assignment, or returns ErrNotFound.
 func (d *Directory) RemoveAppRoleAssignment(tx store.Tx, tenant, principal, id string) error {
 	a, err := d.AppRoleAssignment(tx, tenant, principal, id)
 	if err != nil {
@@ -124,10 +125,10 @@ func (d *Directory) AppRoleAssignmentOf(tx store.Tx, tenant, resource, id string
 	return d.AppRoleAssignment(tx, tenant, ref.ID, id)
 }
 
-// maxAppRoles bounds how many assignments one principal's tokens can come from.
+// maxAppRoles limits how many assignments of one principal are read for a token.
 const maxAppRoles = 1024
 
-// AppRoleAssignments gives the roles that a principal was given itself, not through groups.
+// AppRoleAssignments returns the direct assignments of a principal, without those of its groups.
 func (d *Directory) AppRoleAssignments(tx store.Tx, tenant, principal string) ([]AppRoleAssignment, error) {
 	return list(tx, &appRoles, appRoleKey(tenant, principal, ""), "", maxAppRoles)
 }
@@ -153,8 +154,8 @@ func (d *Directory) AppRoleAssignedTo(tx store.Tx, tenant, resource, after strin
 	return all, nil
 }
 
-// AppRoles gives the values of the app roles that a principal has for a token's audience, itself or
-// through groups, in order and each once. An audience that no application here has gives none.
+// AppRoles returns the values of the app roles that a principal has at a token's audience, itself or
+// through groups, sorted and without duplicates. An unknown audience has none.
 func (d *Directory) AppRoles(ctx context.Context, tenant, principal, audience string) (values []string, err error) {
 	err = d.Store.View(ctx, func(tx store.Tx) error {
 		values, err = d.AppRolesFor(tx, tenant, principal, audience)
@@ -214,9 +215,9 @@ func (d *Directory) AppRolesAt(tx store.Tx, resource ServicePrincipal, principal
 	return slices.Compact(values), nil
 }
 
-// GraphRoles gives the values of the app roles of Microsoft Graph that a service principal was
-// assigned itself, in no order. Each is looked up by its own key, so that no number of other
-// assignments hides one. Groups cannot be assigned them.
+// GraphRoles returns the values of the Microsoft Graph app roles that are assigned to a service principal,
+// unordered. It reads each by its own key, so the limit maxAppRoles does not apply. Groups cannot have
+// these roles.
 func (d *Directory) GraphRoles(tx store.Tx, tenant, principal string) (values []string, err error) {
 	resource := builtinID(tenant, GraphAppID)
 	for _, role := range graphRoles() {
@@ -232,7 +233,7 @@ func (d *Directory) GraphRoles(tx store.Tx, tenant, principal string) (values []
 	return values, nil
 }
 
-// RolesOf gives the app roles that a service principal's application defines.
+// RolesOf returns the app roles that a service principal's application defines.
 func (d *Directory) RolesOf(tx store.Tx, p ServicePrincipal) ([]AppRole, error) {
 	switch {
 	case arm.SameName(p.AppID, GraphAppID):

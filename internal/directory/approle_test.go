@@ -25,7 +25,7 @@ const (
 	off    = "d1c2ade8-0000-4000-8000-000000000003"
 )
 
-// withRoles makes a resource api://files with roles, and a managed identity "mi".
+// withRoles creates a resource api://files with app roles, and a managed identity "mi".
 func withRoles(t *testing.T) *directory.Directory {
 	d := withGroups(t, "a", "b")
 	app := application()
@@ -167,7 +167,7 @@ func TestUpdatedApplicationKeepsItsPlaceAndFreesItsNames(t *testing.T) {
 	}
 }
 
-// certificate signs a certificate for a key with itself.
+// certificate returns a self-signed certificate.
 func certificate(t *testing.T, public, private any) []byte {
 	t.Helper()
 	template := x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "ci"}, NotBefore: now, NotAfter: now.Add(time.Hour)}

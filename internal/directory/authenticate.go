@@ -8,9 +8,8 @@ import (
 	"midas/internal/store"
 )
 
-// dummyRecord is read in the place of an application or a principal that does not exist, so that
-// refusing an unknown client takes about the work of refusing a wrong secret: reading two records
-// and comparing one hash. No secret has its hash.
+// dummyRecord is decoded if an application or its principal does not exist, so that refusing an unknown
+// client takes about the time of refusing a wrong secret: two records and one hash. No secret has its hash.
 const dummyRecord = `{"v":1,"id":"00000000-0000-0000-0000-000000000000","appId":"00000000-0000-0000-0000-000000000000",` +
 	`"tenantId":"00000000-0000-0000-0000-000000000000","displayName":"","created":"2000-01-01T00:00:00Z",` +
 	`"secrets":[{"keyId":"00000000-0000-0000-0000-000000000000","hint":"","salt":"AAAAAAAAAAAAAAAAAAAAAA==",` +
@@ -24,9 +23,9 @@ func dummyApplication() (Application, error) {
 	return applications.Decode(rec)
 }
 
-// Authenticate says which principal a client is that shows a secret. The error is
-// ErrUnknownApplication, ErrWrongSecret, ErrExpiredSecret (only for who knows the secret), or
-// ErrDisabled (likewise; then the principal is given too, for the error's text).
+// Authenticate checks a client's secret and returns its service principal. The error is
+// ErrUnknownApplication, ErrWrongSecret, or, only if the secret is right, ErrExpiredSecret or ErrDisabled.
+// With ErrDisabled it also returns the principal, for the text of the error.
 //
 // All secrets of the application are compared, each in constant time, whatever the outcome.
 func (d *Directory) Authenticate(ctx context.Context, tenant, appID string, text SecretText) (ServicePrincipal, error) {
@@ -63,8 +62,8 @@ func (d *Directory) Authenticate(ctx context.Context, tenant, appID string, text
 	return p, nil
 }
 
-// client reads an application with its principal; both are shared and must not be changed. An application without a principal in the tenant
-// cannot act there, and counts as not found.
+// client reads an application and its service principal. Both are shared and must not be changed. An
+// application without a service principal counts as not found, because it cannot get tokens.
 func (d *Directory) client(tx store.Tx, tenant, appID string) (app Application, p ServicePrincipal, found bool, err error) {
 	app, err = applications.GetShared(tx, applicationKey(tenant, appID), &d.decoded.apps)
 	if err == nil {

@@ -258,8 +258,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 	}
 }
 
-// A secret or certificate that was made a minute before the clock was set back by a minute is good, and one
-// of an hour ahead is not.
+// A secret or certificate is valid if it starts within clock.Skew from now, and not if it starts in an hour.
 func TestStartOfCredentialsIsForgivenSkew(t *testing.T) {
 	d := newDirectory(t)
 	for from, want := range map[time.Duration]error{time.Minute: nil, clock.Skew - time.Second: nil, time.Hour: directory.ErrExpiredSecret} {

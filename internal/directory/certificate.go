@@ -25,7 +25,7 @@ const (
 )
 
 // Certificate is a certificate with which an application signs its assertions. Only its key and its
-// time count: it is registered here, so nobody else need vouch for it.
+// validity matter. Its issuer is not checked, because an owner of the application has registered it.
 type Certificate struct {
 	KeyID       string    `json:"keyId"`
 	DisplayName string    `json:"displayName,omitempty"`
@@ -36,8 +36,8 @@ type Certificate struct {
 	End         time.Time `json:"end"`
 }
 
-// NewCertificate reads a certificate in DER or PEM form, or gives an error that wraps ErrInvalid. Its
-// time is that of the certificate, which the caller may shorten.
+// NewCertificate reads a certificate in DER or PEM form, or returns an error that wraps ErrInvalid. Start
+// and End are those of the certificate; the caller may shorten them.
 func NewCertificate(keyID string, data []byte) (Certificate, error) {
 	if block, _ := pem.Decode(data); block != nil && block.Type == "CERTIFICATE" {
 		data = block.Bytes
@@ -59,7 +59,7 @@ func NewCertificate(keyID string, data []byte) (Certificate, error) {
 	}, nil
 }
 
-// distinguishedName writes a subject the way Entra does: "CN=x, O=y, S=z".
+// distinguishedName formats a subject as Entra does: "CN=x, O=y, S=z".
 func distinguishedName(subject pkix.Name) string {
 	rdns := subject.ToRDNSequence()
 	slices.Reverse(rdns)
@@ -87,7 +87,7 @@ func (c Certificate) PublicKey() (*rsa.PublicKey, error) {
 	return key, nil
 }
 
-// ValidAt reports whether a moment is inside its time, whose start is forgiven clock.Skew.
+// ValidAt reports whether the certificate is valid at a time. Start may be up to clock.Skew later.
 func (c Certificate) ValidAt(now time.Time) bool {
 	return clock.Begun(c.Start, now) && now.Before(c.End)
 }

@@ -9,8 +9,8 @@ import (
 	"midas/internal/store"
 )
 
-// AddSecret adds a secret to an application, and names it if it has no key id. It gives ErrNotFound,
-// ErrTooManySecrets, or ErrExists when the application has a secret with this key id.
+// AddSecret adds a secret to an application, and sets its key id if it is empty. It returns ErrNotFound,
+// ErrTooManySecrets, or ErrExists if the application has a secret with this key id.
 func (d *Directory) AddSecret(tx store.Tx, tenant, appID string, s Secret) error {
 	if s.KeyID == "" {
 		s.KeyID = d.NewID()
@@ -39,9 +39,8 @@ func (d *Directory) RemoveSecret(tx store.Tx, tenant, appID, keyID string) error
 	})
 }
 
-// AddCertificate adds a certificate to an application, and names it if it has no key id. It gives
-// ErrNotFound, ErrTooManySecrets, or ErrExists when the application has this certificate or this key
-// id.
+// AddCertificate adds a certificate to an application, and sets its key id if it is empty. It returns
+// ErrNotFound, ErrTooManySecrets, or ErrExists if the application has this certificate or this key id.
 func (d *Directory) AddCertificate(tx store.Tx, tenant, appID string, c Certificate) error {
 	if c.KeyID == "" {
 		c.KeyID = d.NewID()

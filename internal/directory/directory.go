@@ -1,14 +1,13 @@
-// Package directory knows who there is: tenants, the users and groups in them, the applications
-// registered there with their credentials, and the service principals that act.
+// Package directory stores tenants and their users, groups, applications with credentials, and service
+// principals.
 //
-// An application is the registration and holds the credentials; a service principal is what an
-// application, or a managed identity, is inside one tenant, and is what roles are given to. A
-// managedIdentity identity has a service principal and no application, so it can never show a secret.
+// An application is an app registration and holds the credentials. A service principal represents an
+// application or a managed identity in a tenant; roles are assigned to it. A managed identity has a
+// service principal and no application, so it has no secrets.
 //
-// Everything of a tenant lies under d/<tenant>/: a record per object, found by the id under which
-// the hot paths ask for it, and a look-up key for every other id. The tenants themselves lie under
-// d//, the tenant without a name. Mutators take the caller's transaction, so that whoever creates
-// an identity creates its principal, or neither.
+// The keys of a tenant begin with d/<tenant>/: one record for each object, under the id by which tokens
+// are requested, and a look-up key for every other id. Tenants are stored under d//. Functions that write
+// take the caller's transaction, so that an identity and its service principal are created together.
 package directory
 
 import (
@@ -43,8 +42,7 @@ var (
 	ErrFirstParty         = errors.New("directory: the object belongs to every tenant and cannot be changed")
 )
 
-// Directory is the directory of all tenants. It must not be copied. The first three fields are
-// required.
+// Directory is the directory of all tenants. It must not be copied. Store, Now and NewID are required.
 type Directory struct {
 	Store store.Store
 	Now   func() time.Time
@@ -54,21 +52,21 @@ type Directory struct {
 	// application may have them in its identifier URIs.
 	Hosts []string
 
-	// CheckNotDeleting gives an *arm.Error for a resource that is being deleted, or that lies in one that is,
-	// and guards that it is not. Nil means that none ever is.
+	// CheckNotDeleting returns an *arm.Error if a resource or one of its parents is being deleted, and
+	// guards the result. Nil skips the check.
 	CheckNotDeleting func(tx store.Tx, resource arm.ID) error
 
-	// Logger takes what Run has to say; nil is nobody.
+	// Logger receives the warnings of Run. Nil discards them.
 	Logger *slog.Logger
 
-	// hashing lets as many passwords be hashed at once as there are cores, because each takes 19 MiB and
-	// a whole core.
+	// hashing limits concurrent password hashes to the number of cores, because each hash takes 19 MiB and
+	// one core.
 	hashing throttle.Queue
 
 	decoded decodedRecords
 }
 
-// decodedRecords is what the token endpoint reads for each token, kept decoded. What it gives is shared.
+// decodedRecords caches the decoded records that every token request reads. They are shared.
 type decodedRecords struct {
 	tenants    store.Decoded[Tenant]
 	apps       store.Decoded[Application]
@@ -91,7 +89,7 @@ var (
 	pendingUnlinks      = store.Table[noValue]{Kind: store.UnlinkKind, Missing: ErrNotFound}
 )
 
-// The look-ups: each leads to the id under which the record is found.
+// The look-up tables: each maps another key of an object to the id of its record.
 var (
 	domains        = references(store.DomainIndex)       // -> tenant id
 	applicationIDs = references(store.AppIDIndex)        // -> client id
@@ -116,8 +114,8 @@ func key(kind store.Kind, tenant, id string) string {
 	return kind.Key(arm.Fold(tenant), arm.Fold(id))
 }
 
-// Keys by kind. The application's record is found by its client id and the principal's by its object
-// id, because tokens are asked for with the one and carry the other.
+// Keys by kind. An application is stored under its client id, with which tokens are requested, and a
+// service principal under its object id, which tokens contain.
 func tenantKey(id string) string                { return key(store.TenantKind, "", id) }
 func domainKey(name string) string              { return key(store.DomainIndex, "", name) }
 func applicationKey(tenant, app string) string  { return key(store.AppKind, tenant, app) }
@@ -129,7 +127,7 @@ func userKey(tenant, oid string) string         { return key(store.UserKind, ten
 func userNameKey(tenant, upn string) string     { return key(store.UserNameIndex, tenant, upn) }
 func groupKey(tenant, oid string) string        { return key(store.GroupKind, tenant, oid) }
 
-// The record of an app role assignment is found by its principal, because that is who gets tokens.
+// An app role assignment is stored under its principal, because tokens need the roles of a principal.
 func appRoleKey(tenant, principal, id string) string {
 	return key(store.AppRoleKind, tenant, principal+"/"+id)
 }
@@ -138,8 +136,8 @@ func appRoleToKey(tenant, resource, id string) string {
 	return key(store.AppRoleToIndex, tenant, resource+"/"+id)
 }
 
-// The record of a permission grant is found by its id, which is derived from whom it is for; look-up
-// keys list those of a client, of a resource and of a user.
+// A permission grant is stored under its id, which is derived from client, resource and user; look-up keys
+// list the grants of each of these.
 func permissionGrantKey(tenant, id string) string { return key(store.PermissionGrantKind, tenant, id) }
 
 // list reads at most limit (0: all) records of one kind after an id. prefix is the key of the empty
@@ -156,7 +154,7 @@ func list[T any](tx store.Tx, table *store.Table[T], prefix, after string, limit
 	return all, nil
 }
 
-// checkAbsent guards a key that is about to be created.
+// checkAbsent returns ErrExists if a key exists, and guards it.
 func checkAbsent(tx store.Tx, key string) error {
 	_, err := tx.Get(key)
 	switch {

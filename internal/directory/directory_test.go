@@ -33,7 +33,7 @@ func newDirectory(t testing.TB) *directory.Directory {
 	}
 }
 
-// update runs fn in a transaction and gives its error.
+// update runs fn in a transaction and returns its error.
 func update(t testing.TB, d *directory.Directory, fn func(tx store.Tx) error) error {
 	t.Helper()
 	_, err := d.Store.Update(t.Context(), fn)
@@ -48,7 +48,7 @@ func do(t testing.TB, d *directory.Directory, fn func(tx store.Tx) error) {
 	}
 }
 
-// view reads one thing.
+// view reads one value in a transaction.
 func view[T any](t testing.TB, d *directory.Directory, fn func(tx store.Tx) (T, error)) (got T, err error) {
 	t.Helper()
 	err = d.Store.View(t.Context(), func(tx store.Tx) error {

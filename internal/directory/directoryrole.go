@@ -20,14 +20,14 @@ const (
 	PasswordAdministrator    = "966707d0-3269-4727-9be2-8c3a10f19b9d"
 )
 
-// DirectoryRole is a role over the directory itself. Roles over resources are rbac's.
+// DirectoryRole is a role in the directory. Package rbac has the roles for Azure resources.
 type DirectoryRole struct {
 	ID          string // template id; also the id of the role in each tenant
 	DisplayName string
 	Description string
 }
 
-// DirectoryRoles are all of them.
+// DirectoryRoles returns all directory roles.
 func DirectoryRoles() []DirectoryRole {
 	return []DirectoryRole{
 		{GlobalAdministrator, "Global Administrator", "Can manage everything in the directory."},
@@ -40,8 +40,8 @@ func DirectoryRoles() []DirectoryRole {
 	}
 }
 
-// AssignDirectoryRole gives a user or a service principal a directory role. It gives
-// ErrNotFound, ErrInvalid for what cannot have roles, or ErrExists.
+// AssignDirectoryRole assigns a directory role to a user or a service principal. It returns ErrNotFound,
+// ErrInvalid for other kinds of objects, or ErrExists.
 func (d *Directory) AssignDirectoryRole(tx store.Tx, tenant, role, principal string) error {
 	known := slices.ContainsFunc(DirectoryRoles(), func(r DirectoryRole) bool { return arm.SameName(r.ID, role) })
 	if !known {
@@ -60,7 +60,7 @@ func (d *Directory) AssignDirectoryRole(tx store.Tx, tenant, role, principal str
 	return nil
 }
 
-// checkRoleMember refuses what cannot have directory roles, and tells whether who can is enabled.
+// checkRoleMember checks that an object can have directory roles, and reports whether it is enabled.
 func (d *Directory) checkRoleMember(tx store.Tx, tenant, principal string) (enabled bool, err error) {
 	p, err := d.ServicePrincipal(tx, tenant, principal)
 	switch {
@@ -81,14 +81,15 @@ func (d *Directory) checkRoleMember(tx store.Tx, tenant, principal string) (enab
 	return false, err
 }
 
-// RemoveDirectoryRole takes a directory role away. It gives ErrNotFound, or ErrLastAdministrator.
+// RemoveDirectoryRole removes a directory role from a principal. It returns ErrNotFound or
+// ErrLastAdministrator.
 func (d *Directory) RemoveDirectoryRole(tx store.Tx, tenant, role, principal string) error {
 	err := roleMembership.remove(tx, tenant, role, principal)
 	if err == nil && arm.SameName(role, GlobalAdministrator) {
 		var at TokenStatus
 		switch at, err = d.TokenStatus(tx, tenant, principal); {
 		case errors.Is(err, ErrNotFound):
-			err = nil // who does not exist was not counted
+			err = nil // an object that does not exist was not counted
 		case err == nil && at.Enabled:
 			err = d.changeAdministrators(tx, tenant, -1)
 		}
@@ -104,20 +105,20 @@ func (d *Directory) DirectoryRoles(tx store.Tx, tenant, principal string) ([]str
 	return roleMembership.containers(tx, tenant, principal, 0)
 }
 
-// DirectoryRoleMembers gives the object ids of who has a directory role, at most limit after the
-// given one. Some may no longer exist.
+// DirectoryRoleMembers returns the object ids of at most limit members of a directory role after the given
+// one. Some may no longer exist.
 func (d *Directory) DirectoryRoleMembers(tx store.Tx, tenant, role, after string, limit int) ([]string, error) {
 	return roleMembership.members(tx, tenant, role, after, limit)
 }
 
-// MayConsentForAllUsers says whether who has these directory roles may consent to delegated permissions on
-// behalf of all users, also to those that need an administrator.
+// MayConsentForAllUsers reports whether a user with these directory roles may consent to delegated
+// permissions on behalf of all users, including those that need an administrator.
 func MayConsentForAllUsers(roles []string) bool {
 	return hasRole(roles, GlobalAdministrator, PrivilegedRoleAdmin, ApplicationAdministrator, CloudAppAdministrator)
 }
 
-// MayConsentToGraphRoles says whether who has these directory roles may give applications app roles of
-// Microsoft Graph, which the administrators of applications may not.
+// MayConsentToGraphRoles reports whether a user with these directory roles may assign app roles of
+// Microsoft Graph to applications. Application Administrators may not.
 func MayConsentToGraphRoles(roles []string) bool {
 	return hasRole(roles, GlobalAdministrator, PrivilegedRoleAdmin)
 }

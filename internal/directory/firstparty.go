@@ -9,8 +9,8 @@ import (
 	"midas/internal/arm"
 )
 
-// What is in every tenant without being registered: code and not data, so that it cannot be deleted
-// by accident and is the same everywhere.
+// The applications that exist in every tenant. They are code and not records, so that they cannot be
+// deleted and are the same in every installation.
 const (
 	GraphAppID = "00000003-0000-0000-c000-000000000000"
 	ARMAppID   = "797f4846-ba00-4fd7-ba43-dac1f8f63013"
@@ -81,7 +81,7 @@ func ResourceNames(appID string) []string {
 	return nil
 }
 
-// firstParty gives a first-party resource's principal in a tenant.
+// firstParty returns the first-party service principal in a tenant for which is returns true.
 func firstParty(tenant string, is func(ServicePrincipal) bool) (ServicePrincipal, bool) {
 	for _, p := range firstPartyResources() {
 		if p = inTenant(p, tenant); is(p) {
@@ -97,7 +97,7 @@ func inTenant(p ServicePrincipal, tenant string) ServicePrincipal {
 	return p
 }
 
-// firstPartyOf is firstParty for those who know the application: only its id is made.
+// firstPartyOf is firstParty by client id. It computes one object id only.
 func firstPartyOf(tenant string, is func(appID string) bool) (ServicePrincipal, bool) {
 	for _, p := range firstPartyResources() {
 		if is(p.AppID) {
@@ -115,8 +115,7 @@ func FirstPartyPrincipals(tenant string) []ServicePrincipal {
 	return all
 }
 
-// builtinID derives the object id of a first-party principal: a GUID of the kind whose making is
-// everyone's own affair (version 8).
+// builtinID derives the object id of a first-party principal, as a UUID of version 8 (RFC 9562, custom).
 func builtinID(tenant, appID string) string {
 	sum := sha256.Sum256([]byte("midas:" + arm.Fold(tenant) + "/" + appID))
 	sum[6], sum[8] = sum[6]&0x0f|0x80, sum[8]&0x3f|0x80
@@ -124,8 +123,8 @@ func builtinID(tenant, appID string) string {
 	return text[:8] + "-" + text[8:12] + "-" + text[12:16] + "-" + text[16:20] + "-" + text[20:]
 }
 
-// firstPartyClient gives the registration of a client that everyone knows, with which people sign
-// in. They are public: they have no secret, and get no tokens of their own.
+// firstPartyClient returns the application of one of Microsoft's public clients, with which users sign in.
+// These clients have no secret and get no app-only tokens.
 func firstPartyClient(tenant, appID string) (Application, bool) {
 	var name string
 	switch appID = arm.Fold(appID); appID {
@@ -144,5 +143,5 @@ func firstPartyClient(tenant, appID string) (Application, bool) {
 	}, true
 }
 
-// trimAudience takes the slash off an audience, for clients differ in whether they send it.
+// trimAudience removes the slash at the end of an audience, which some clients send and others do not.
 func trimAudience(audience string) string { return strings.TrimSuffix(audience, "/") }

@@ -1,7 +1,7 @@
 package directory
 
-// The delegated permissions of Microsoft Graph whose names the server itself uses. Those that have the
-// updateIdentifierKeys of an app role (User.Read.All) share its constant.
+// The delegated permissions of Microsoft Graph that code refers to. A permission with the name of an app
+// role (User.Read.All) uses the constant of that role.
 const (
 	ScopeUserRead              = "User.Read"
 	ScopeUserReadWrite         = "User.ReadWrite"
@@ -18,8 +18,8 @@ const (
 	ScopeOfflineAccess         = "offline_access"
 )
 
-// graphPermissions are the delegated permissions of Microsoft Graph, with Microsoft's ids and with who
-// may consent to them there.
+// graphPermissions are the delegated permissions of Microsoft Graph, with Microsoft's ids and consent
+// types.
 func graphPermissions() []Permission {
 	all := []Permission{
 		{ID: "37f7f235-527c-4136-accd-4a02d197296e", Value: ScopeOpenID, Type: PermissionForUsers, UserName: "Sign you in"},
@@ -64,7 +64,7 @@ func armPermissions() []Permission {
 	}})
 }
 
-// withTexts enables permissions and fills in the texts that are not said apart.
+// withTexts enables permissions and sets the texts that are empty.
 func withTexts(all []Permission) []Permission {
 	for i := range all {
 		p := &all[i]

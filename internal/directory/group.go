@@ -10,9 +10,8 @@ import (
 	"midas/internal/store"
 )
 
-// MaxGroups bounds how many groups one object is in, those through other groups included. What lies
-// beyond is an error and not silently left out, because leaving a group out could also mean leaving
-// out who may not do something.
+// MaxGroups limits how many groups one object is in, including nested ones. More are an error. A partial
+// list would be wrong, because deny assignments apply to groups too.
 const MaxGroups = 2048
 
 // Group is a security group. Its members are users, service principals and groups.
@@ -24,11 +23,11 @@ type Group struct {
 	MailNickname string    `json:"mailNickname,omitempty"`
 	Created      time.Time `json:"created"`
 
-	// Extra is what Application.Extra is.
+	// Extra holds opaque properties, as Application.Extra does.
 	Extra map[string]json.RawMessage `json:"extra,omitempty"`
 }
 
-// CreateGroup adds a group, or gives ErrExists. Names need not be unique.
+// CreateGroup adds a group, or returns ErrExists. Display names need not be unique.
 func (d *Directory) CreateGroup(tx store.Tx, g Group) error {
 	if g.ID == "" || g.TenantID == "" {
 		return errors.New("create group: object id and tenant are required")
@@ -50,8 +49,8 @@ func (d *Directory) UpdateGroup(tx store.Tx, g Group) error {
 	return groups.Put(tx, groupKey(g.TenantID, g.ID), g)
 }
 
-// DeleteGroup removes a group, or gives ErrNotFound. From then on nobody is a member of it; see
-// Unlink for the traces.
+// DeleteGroup removes a group, or returns ErrNotFound. Its memberships have no effect any more; Unlink
+// removes their records.
 func (d *Directory) DeleteGroup(tx store.Tx, tenant, oid string) error {
 	if _, err := d.Group(tx, tenant, oid); err != nil {
 		return fmt.Errorf("delete group %s: %w", oid, err)
@@ -70,9 +69,9 @@ func (d *Directory) Groups(tx store.Tx, tenant, after string, limit int) ([]Grou
 	return list(tx, &groups, groupKey(tenant, ""), after, limit)
 }
 
-// AddMember makes a user, a service principal or a group a member of a group. It gives ErrNotFound
-// when either does not exist, ErrInvalid when the object cannot be a member, or ErrExists when it is
-// one already. Groups may contain each other in a circle, as they may in Entra.
+// AddMember makes a user, a service principal or a group a member of a group. It returns ErrNotFound if
+// one of them does not exist, ErrInvalid if the object cannot be a member, or ErrExists if it already is
+// one. Nesting may be cyclic, as in Entra.
 func (d *Directory) AddMember(tx store.Tx, tenant, group, member string) error {
 	if _, err := d.Group(tx, tenant, group); err != nil {
 		return fmt.Errorf("add member to group %s: %w", group, err)
@@ -93,7 +92,7 @@ func (d *Directory) AddMember(tx store.Tx, tenant, group, member string) error {
 	return nil
 }
 
-// RemoveMember ends a membership, or gives ErrNotFound.
+// RemoveMember deletes a membership, or returns ErrNotFound.
 func (d *Directory) RemoveMember(tx store.Tx, tenant, group, member string) error {
 	if err := membership.remove(tx, tenant, group, member); err != nil {
 		return fmt.Errorf("remove member %s of group %s: %w", member, group, err)
@@ -107,8 +106,7 @@ func (d *Directory) Members(tx store.Tx, tenant, group, after string, limit int)
 	return membership.members(tx, tenant, group, after, limit)
 }
 
-// MemberOf gives the object ids of the groups that an object is a direct member of, one more than
-// MaxGroups at most.
+// MemberOf returns the object ids of at most MaxGroups+1 groups that an object is a direct member of.
 func (d *Directory) MemberOf(tx store.Tx, tenant, oid string) ([]string, error) {
 	return existingIDs(MaxGroups+1, func(after string, limit int) ([]string, error) {
 		return membership.containersAfter(tx, tenant, oid, after, limit)
@@ -118,15 +116,15 @@ func (d *Directory) MemberOf(tx store.Tx, tenant, oid string) ([]string, error) 
 	})
 }
 
-// TransitiveMemberOf gives the object ids of all groups that an object is in, directly or through
-// other groups, the near ones first. It gives ErrTooManyGroups beyond MaxGroups. It is asked at every
-// request of a caller, and reads nothing but small scans and records that the store's cache remembers.
+// TransitiveMemberOf returns the object ids of all groups that an object is in, directly or through other
+// groups, in breadth-first order; or ErrTooManyGroups for more than MaxGroups. Every request calls it, so
+// it reads only records and short scans that the store caches.
 func (d *Directory) TransitiveMemberOf(tx store.Tx, tenant, oid string) ([]string, error) {
 	return transitiveClosure(oid, func(id string) ([]string, error) { return d.MemberOf(tx, tenant, id) })
 }
 
-// TransitiveMembers gives the object ids of all that is in a group, directly or through other
-// groups. It gives ErrTooManyGroups beyond MaxGroups members that exist.
+// TransitiveMembers returns the object ids of all direct and nested members of a group, or
+// ErrTooManyGroups for more than MaxGroups members.
 func (d *Directory) TransitiveMembers(tx store.Tx, tenant, group string) ([]string, error) {
 	return transitiveClosure(group, func(id string) ([]string, error) {
 		return existingIDs(MaxGroups+1, func(after string, limit int) ([]string, error) {
@@ -138,8 +136,8 @@ func (d *Directory) TransitiveMembers(tx store.Tx, tenant, group string) ([]stri
 	})
 }
 
-// existingIDs gives at most limit of the object ids of a list that stand for something, which find gives
-// no store.ErrNotFound for. What was deleted stands in lists until Run has unlinked it.
+// existingIDs returns at most limit ids of a list for which find does not return store.ErrNotFound. Lists
+// contain deleted objects until Run has unlinked them.
 func existingIDs(limit int, list func(after string, limit int) ([]string, error), find func(id string) error) ([]string, error) {
 	var found []string
 	for after := ""; ; {
@@ -166,8 +164,8 @@ func existingIDs(limit int, list func(after string, limit int) ([]string, error)
 	}
 }
 
-// transitiveClosure follows next from one object on, in breadth, each object once. The start is not part of
-// it, even when a circle leads back to it.
+// transitiveClosure returns the objects that are reachable through next, in breadth-first order, each
+// once. It leaves out start, even if a cycle leads back to it.
 func transitiveClosure(start string, next func(id string) ([]string, error)) ([]string, error) {
 	seen := map[string]bool{arm.Fold(start): true}
 	var found []string

@@ -10,7 +10,7 @@ import (
 	"midas/internal/store"
 )
 
-// withGroups makes groups with these ids, and a user.
+// withGroups creates groups with these ids, and a user.
 func withGroups(t testing.TB, ids ...string) *directory.Directory {
 	t.Helper()
 	d := withUser(t)
@@ -153,7 +153,7 @@ func TestDirectoryRoles(t *testing.T) {
 	}
 }
 
-// BenchmarkTransitiveGroups is what each request of a member of 5 nested groups costs.
+// BenchmarkTransitiveGroups reads the groups of a member of 5 nested groups, as every request does.
 func BenchmarkTransitiveGroups(b *testing.B) {
 	d := withGroups(b, "a", "b", "c", "d", "e")
 	for _, link := range [][2]string{{"a", userID}, {"b", "a"}, {"c", "b"}, {"d", "c"}, {"e", userID}} {
@@ -166,7 +166,7 @@ func BenchmarkTransitiveGroups(b *testing.B) {
 	}
 }
 
-// transitiveGroups asks in a transaction of its own.
+// transitiveGroups reads the groups in a transaction of its own.
 func transitiveGroups(t testing.TB, d *directory.Directory, tenant, oid string) (groups []string, err error) {
 	err = d.Store.View(t.Context(), func(tx store.Tx) error {
 		groups, err = d.TransitiveMemberOf(tx, tenant, oid)

@@ -14,16 +14,16 @@ import (
 
 // The errors of identifier URIs.
 var (
-	// ErrReservedURI says that an identifier URI names this server, a resource of Microsoft's, or
-	// another application or tenant. Nobody may register it.
+	// ErrReservedURI means that an identifier URI names this server, one of Microsoft's resources, or another
+	// application or tenant. No application may have it.
 	ErrReservedURI = errors.New("directory: the identifier URI is reserved")
-	// ErrUnverifiedDomain says that an identifier URI is in no verified domain of the tenant.
+	// ErrUnverifiedDomain means that an identifier URI is in no verified domain of the tenant.
 	ErrUnverifiedDomain = errors.New("directory: the identifier URI is not in a verified domain")
 )
 
-// firstPartyDomains are the domains in which Microsoft's own resources have their identifier URIs:
-// https://vault.azure.net, https://storage.azure.com, https://database.windows.net. A token for one of
-// them must never become one for an application of the tenant.
+// firstPartyDomains are the domains of the identifier URIs of Microsoft's resources, such as
+// https://vault.azure.net and https://storage.azure.com. An application of the tenant must not receive
+// tokens that clients request for those resources.
 func firstPartyDomains() []string {
 	return []string{
 		"azure.com", "azure.net", "windows.net", "microsoft.com", "microsoftonline.com", "windowsazure.com", "azure-api.net",
@@ -37,13 +37,13 @@ func firstPartyDomains() []string {
 	}
 }
 
-// firstPartyHosts stand in the place of a host in identifier URIs of Microsoft's: the audiences of
-// assertions that are exchanged under a federated credential.
+// firstPartyHosts are the hosts of Microsoft's identifier URIs without a domain: the audiences of
+// assertions for federated identity credentials.
 func firstPartyHosts() []string {
 	return []string{"azureadtokenexchange", "azureadtokenexchangeusgov", "azureadtokenexchangechina"}
 }
 
-// firstPartyAppIDs are client ids of Microsoft's resources and clients, besides those that end in
+// firstPartyAppIDs are client ids of Microsoft's resources and clients that do not end in
 // firstPartyIDSuffix.
 func firstPartyAppIDs() []string {
 	return []string{
@@ -58,17 +58,15 @@ func firstPartyAppIDs() []string {
 	}
 }
 
-// firstPartyIDSuffix is how the client ids of Microsoft's oldest resources end, Microsoft Graph's among
-// them.
+// firstPartyIDSuffix ends the client ids of Microsoft's oldest resources, including Microsoft Graph.
 const firstPartyIDSuffix = "-0000-0000-c000-000000000000"
 
 func isFirstPartyAppID(id string) bool {
 	return strings.HasSuffix(id, firstPartyIDSuffix) || slices.Contains(firstPartyAppIDs(), id)
 }
 
-// identifierParts cuts an identifier URI, which need not be a good one, into its folded scheme and the
-// names that stand where a URL has its authority: host, port and user information, or the parts of
-// what has no slashes.
+// identifierParts returns the folded scheme of an identifier URI and the names in its authority: host, port
+// and user information, or the parts of an opaque URI. The URI need not be valid.
 func identifierParts(uri string) (scheme string, names []string) {
 	scheme, rest, found := strings.Cut(arm.Fold(uri), ":")
 	if !found {
@@ -88,8 +86,8 @@ func identifierParts(uri string) (scheme string, names []string) {
 	return scheme, names
 }
 
-// isReserved tells whether an identifier URI names Microsoft's or this server's resources, however it is
-// spelled. What is not ASCII, or hides behind escapes, cannot be compared and counts as reserved.
+// isReserved reports whether an identifier URI names one of Microsoft's or this server's resources, in any
+// spelling. URIs with escapes or characters outside ASCII cannot be compared and count as reserved.
 func (d *Directory) isReserved(uri string) bool {
 	scheme, names := identifierParts(uri)
 	for i := range len(uri) {
@@ -103,7 +101,8 @@ func (d *Directory) isReserved(uri string) bool {
 	})
 }
 
-// isThisServer tells whether a folded host may be this server: it answers under all addresses.
+// isThisServer reports whether a folded host may be this server. Every IP address counts, because the
+// server may listen on all addresses.
 func (d *Directory) isThisServer(name string) bool {
 	if _, err := netip.ParseAddr(name); err == nil || name == "localhost" {
 		return true
@@ -111,14 +110,14 @@ func (d *Directory) isThisServer(name string) bool {
 	return slices.ContainsFunc(d.Hosts, func(host string) bool { return arm.SameName(strings.Trim(host, "[]."), name) })
 }
 
-// inDomain tells whether a folded host is a domain or lies in it.
+// inDomain reports whether a folded host is a domain or a subdomain of it.
 func inDomain(host, domain string) bool {
 	return host == domain || strings.HasSuffix(host, "."+domain)
 }
 
-// mayHaveIdentifier tells whether an identifier URI can be an application's: it is not reserved, and an
-// id in it is the application's own or its tenant's. It is asked when a URI is registered and again
-// when a token is made, because records of earlier versions were not checked.
+// mayHaveIdentifier reports whether an application may have an identifier URI: it is not reserved, and a
+// GUID in it is the application's client id or its tenant's id. It is checked at registration and again
+// when a token is issued, because earlier versions did not check it.
 func (d *Directory) mayHaveIdentifier(a Application, uri string) bool {
 	if d.isReserved(uri) {
 		return false
@@ -129,8 +128,8 @@ func (d *Directory) mayHaveIdentifier(a Application, uri string) bool {
 	})
 }
 
-// HasIdentifier tells whether an audience names an application: by its client id, as api://{client id},
-// or by an identifier URI that it may have.
+// HasIdentifier reports whether an audience names an application: as its client id, as api://{client id},
+// or as an identifier URI that it may have.
 func (d *Directory) HasIdentifier(a Application, audience string) bool {
 	same := func(name string) bool {
 		return arm.SameName(strings.TrimSuffix(name, "/"), strings.TrimSuffix(audience, "/"))
@@ -141,7 +140,8 @@ func (d *Directory) HasIdentifier(a Application, audience string) bool {
 	return slices.ContainsFunc(a.IdentifierURIs, same) && d.mayHaveIdentifier(a, audience)
 }
 
-// checkIdentifier refuses what no application may register.
+// checkIdentifier returns ErrInvalid or ErrReservedURI for an identifier URI that the application may not
+// have.
 func (d *Directory) checkIdentifier(a Application, uri string) error {
 	u, err := url.Parse(uri)
 	if err != nil || u.Scheme == "" || u.Fragment != "" || u.User != nil || u.Host == "" && u.Opaque == "" || strings.ContainsAny(uri, ` *\`+"\x00") {
@@ -153,9 +153,9 @@ func (d *Directory) checkIdentifier(a Application, uri string) error {
 	return nil
 }
 
-// CheckVerified gives an UnverifiedError for an identifier URI that an application does not have yet
-// and that only a Global Administrator may give it: all but api://{client id}, api://{client id}/…,
-// api://{tenant id}/…, and api:// and https:// in a verified domain of the tenant or a subdomain.
+// CheckVerified returns an UnverifiedError for a new identifier URI that only a Global Administrator may
+// set. Others may set api://{client id}, api://{client id}/…, api://{tenant id}/…, and api:// and https://
+// URIs in a verified domain of the tenant or a subdomain.
 func (d *Directory) CheckVerified(tx store.Tx, a Application) error {
 	old, err := d.ApplicationByAppID(tx, a.TenantID, a.AppID)
 	if err != nil && !errors.Is(err, ErrNotFound) {
@@ -186,7 +186,7 @@ func inVerifiedDomain(t Tenant, a Application, uri string) bool {
 	return t.DefaultDomain != "" && inDomain(host, arm.Fold(t.DefaultDomain))
 }
 
-// UnverifiedError is ErrUnverifiedDomain with the URI that it is about.
+// UnverifiedError is ErrUnverifiedDomain with the URI.
 type UnverifiedError struct{ URI string }
 
 func (e *UnverifiedError) Error() string { return ErrUnverifiedDomain.Error() + ": " + e.URI }

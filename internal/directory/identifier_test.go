@@ -22,7 +22,7 @@ func withDomain(t testing.TB) *directory.Directory {
 	return d
 }
 
-// reservedURIs are names that no application may have.
+// reservedURIs are identifier URIs that no application may have.
 func reservedURIs() []string {
 	uris := []string{
 		"https://graph.microsoft.com", "https://graph.microsoft.com/", "https://graph.microsoft.com/v1.0", "https://GRAPH.Microsoft.com",
@@ -68,8 +68,7 @@ func TestReservedIdentifierURIs(t *testing.T) {
 	}
 }
 
-// A record that an earlier version has written stands for nothing that is reserved, and can still be
-// changed.
+// A reserved URI in a record of an earlier version names no resource, and the record can still be updated.
 func TestReservedURIsInTheStoreStandForNothing(t *testing.T) {
 	for _, uri := range reservedURIs() {
 		d := withDomain(t)
@@ -121,7 +120,7 @@ func TestVerifiedIdentifierURIs(t *testing.T) {
 			t.Errorf("%s: %v", uri, err)
 		}
 	}
-	// What it has been given it keeps.
+	// It keeps the URIs that it has.
 	do(t, d, func(tx store.Tx) error { return d.CreateApplication(tx, named("api://files")) })
 	do(t, d, func(tx store.Tx) error { return d.CheckVerified(tx, named("API://files", "https://contoso.example")) })
 	if err := update(t, d, func(tx store.Tx) error { return d.CheckVerified(tx, named("api://files", "api://more")) }); !errors.Is(err, directory.ErrUnverifiedDomain) {
@@ -131,7 +130,7 @@ func TestVerifiedIdentifierURIs(t *testing.T) {
 
 var errRollback = errors.New("roll back")
 
-// However a reserved host is dressed up, nobody gets it.
+// A reserved host is refused in every spelling.
 func TestNoDisguiseOfAReservedHost(t *testing.T) {
 	d := withDomain(t)
 	rapid.Check(t, func(t *rapid.T) {

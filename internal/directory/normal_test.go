@@ -14,7 +14,7 @@ import (
 	"midas/internal/throttle"
 )
 
-// The same password as two systems give it.
+// The same password in composed and in decomposed form.
 const (
 	composed   = directory.PasswordText("Pr\u00fcfung-\u00c9t\u00e9-7")
 	decomposed = directory.PasswordText("Pru\u0308fung-E\u0301te\u0301-7")
@@ -29,7 +29,7 @@ func signsIn(t *testing.T, d *directory.Directory, pw directory.PasswordText) bo
 	return err == nil
 }
 
-// TestAPasswordIsTheSameOnAllSystems types it in each form, when it is made and when it is used.
+// TestAPasswordIsTheSameOnAllSystems sets and checks the password in both forms.
 func TestAPasswordIsTheSameOnAllSystems(t *testing.T) {
 	for _, chosen := range []directory.PasswordText{composed, decomposed} {
 		for name, set := range map[string]func(*directory.Directory, directory.PasswordHash){
@@ -58,7 +58,8 @@ func TestAPasswordIsTheSameOnAllSystems(t *testing.T) {
 	}
 }
 
-// TestOlderHashesKeepTheirPasswords has the record of an earlier Midas, which has hashed what was typed.
+// TestOlderHashesKeepTheirPasswords reads a record of an earlier version, whose hash is that of the password
+// as typed.
 func TestOlderHashesKeepTheirPasswords(t *testing.T) {
 	for _, chosen := range []directory.PasswordText{composed, decomposed, password} {
 		d := withUser(t)
@@ -93,7 +94,7 @@ func TestOlderHashesKeepTheirPasswords(t *testing.T) {
 	}
 }
 
-// TestAGuessCostsOneHash but against an old hash, where it may cost two.
+// TestAGuessCostsOneHash counts the hashes of one attempt: one, and up to two against an old hash.
 func TestAGuessCostsOneHash(t *testing.T) {
 	for _, test := range []struct {
 		hash   directory.PasswordHash

@@ -9,8 +9,8 @@ import (
 	"midas/internal/store"
 )
 
-// The kinds of objects. The first three are the words that role assignments use; the principals of
-// managedIdentity identities are service principals.
+// The kinds of objects. The first three are the principalType values of role assignments. Managed
+// identities are service principals.
 const (
 	ObjectUser             = "User"
 	ObjectGroup            = "Group"
@@ -18,7 +18,7 @@ const (
 	ObjectApplication      = "Application"
 )
 
-// ObjectType says what an object id stands for, or gives ErrNotFound.
+// ObjectType returns the kind of the object with an id, or ErrNotFound.
 func (d *Directory) ObjectType(tx store.Tx, tenant, oid string) (string, error) {
 	kinds := []struct {
 		name string
@@ -37,8 +37,8 @@ func (d *Directory) ObjectType(tx store.Tx, tenant, oid string) (string, error) 
 	return "", ErrNotFound
 }
 
-// guardType is ObjectType for objects that a transaction links: it guards one key of each, so that there
-// is room for many.
+// guardType is ObjectType for objects that a transaction links. It guards only one key of each object, so
+// that a transaction can link many.
 func (d *Directory) guardType(tx store.Tx, tenant, oid string) (string, error) {
 	kinds := []struct {
 		name, key string
@@ -64,11 +64,10 @@ func (d *Directory) guardType(tx store.Tx, tenant, oid string) (string, error) {
 	if _, found := firstParty(tenant, func(p ServicePrincipal) bool { return arm.SameName(p.ID, oid) }); found {
 		return ObjectServicePrincipal, nil
 	}
-	return d.ObjectType(tx, tenant, oid) // made in this transaction, or nothing
+	return d.ObjectType(tx, tenant, oid) // finds an object that this transaction has created
 }
 
-// PrincipalType says what kind of principal an object id stands for, User, Group or
-// ServicePrincipal, or gives ErrNotFound.
+// PrincipalType returns the kind of a principal, User, Group or ServicePrincipal, or ErrNotFound.
 func (d *Directory) PrincipalType(ctx context.Context, tenant, oid string) (kind string, err error) {
 	err = d.Store.View(ctx, func(tx store.Tx) error {
 		kind, err = d.ObjectType(tx, tenant, oid)

@@ -8,7 +8,7 @@ import (
 )
 
 // AddOwner makes a user or a service principal an owner of a group, an application or a service
-// principal. It gives ErrNotFound, ErrInvalid, ErrFirstParty or ErrExists.
+// principal. It returns ErrNotFound, ErrInvalid, ErrFirstParty or ErrExists.
 func (d *Directory) AddOwner(tx store.Tx, tenant, object, owner string) error {
 	what, err := d.ObjectType(tx, tenant, object)
 	if _, microsofts := firstParty(tenant, func(p ServicePrincipal) bool { return arm.SameName(p.ID, object) }); microsofts {
@@ -33,7 +33,7 @@ func (d *Directory) AddOwner(tx store.Tx, tenant, object, owner string) error {
 	return nil
 }
 
-// RemoveOwner ends an ownership, or gives ErrNotFound.
+// RemoveOwner removes an owner, or returns ErrNotFound.
 func (d *Directory) RemoveOwner(tx store.Tx, tenant, object, owner string) error {
 	if err := ownership.remove(tx, tenant, object, owner); err != nil {
 		return fmt.Errorf("remove owner %s of %s: %w", owner, object, err)
@@ -47,12 +47,12 @@ func (d *Directory) Owners(tx store.Tx, tenant, object, after string, limit int)
 	return ownership.members(tx, tenant, object, after, limit)
 }
 
-// Owns says whether someone is an owner of an object.
+// Owns reports whether a principal is an owner of an object.
 func (d *Directory) Owns(tx store.Tx, tenant, owner, object string) (bool, error) {
 	return ownership.exists(tx, tenant, object, owner)
 }
 
-// OwnedObjects gives the object ids of what someone owns, at most MaxGroups of them.
+// OwnedObjects returns the object ids of at most MaxGroups objects that a principal owns.
 func (d *Directory) OwnedObjects(tx store.Tx, tenant, owner string) ([]string, error) {
 	return existingIDs(MaxGroups, func(after string, limit int) ([]string, error) {
 		return ownership.containersAfter(tx, tenant, owner, after, limit)

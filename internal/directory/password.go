@@ -24,29 +24,30 @@ func (PasswordText) GoString() string             { return redacted }
 func (PasswordText) LogValue() slog.Value         { return slog.StringValue(redacted) }
 func (PasswordText) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// What a password must have. People choose them, so they are hashed slowly.
+// The password policy. Users choose passwords, so they are weaker than generated secrets and get a slow
+// hash.
 const (
 	minPasswordLength = 8
 	maxPasswordLength = 256
-	minPasswordKinds  = 3 // of lower case, upper case, digits, and all else
+	minPasswordKinds  = 3 // of lower case, upper case, digits, and other characters
 )
 
-// GeneratePassword makes a password that no policy refuses: 26 random letters and digits in groups.
+// GeneratePassword returns a password that satisfies the policy: 26 random letters and digits in groups.
 func GeneratePassword() PasswordText {
 	text := rand.Text()
 	return PasswordText(strings.ToLower(text[:9]) + "-" + text[9:18] + "-" + text[18:] + "-7")
 }
 
-// normalize is a password in Unicode's composed form (NFC). Systems differ in which form their keyboards and
-// fields give: an é is one character on some and two on others, and it is the same password.
+// normalize converts a password to Unicode's composed form (NFC). Some systems type an é as one code point
+// and others as two; both are the same password.
 func normalize(pw PasswordText) PasswordText {
-	if len(pw) > 4*maxPasswordLength { // no such password can be right, in whichever form
+	if len(pw) > 4*maxPasswordLength { // too long in every form
 		return pw
 	}
 	return PasswordText(norm.NFC.String(string(pw)))
 }
 
-// checkPassword gives an error that wraps ErrWeakPassword.
+// checkPassword returns an error that wraps ErrWeakPassword if the password violates the policy.
 func checkPassword(pw PasswordText) error {
 	var kinds [4]bool
 	for _, r := range pw {
@@ -76,8 +77,7 @@ func checkPassword(pw PasswordText) error {
 	return nil
 }
 
-// The cost of a guess, which follows OWASP's recommendation for argon2id: 19 MiB and two passes,
-// some 20 ms of one core.
+// The parameters of argon2id, as OWASP recommends: 19 MiB and two passes, about 20 ms of one core.
 const (
 	argonMemory  = 19 << 10 // KiB
 	argonTime    = 2
@@ -86,23 +86,23 @@ const (
 	argonKey     = 32
 )
 
-// PasswordHash is a hash in PHC form, $argon2id$v=19$m=…,t=…,p=…$salt$key, so that a later Midas can
-// raise the cost and still read old ones. It redacts itself wherever it is printed or logged. The empty
-// one is no password's: nobody can sign in with it.
+// PasswordHash is a hash in PHC form, $argon2id$v=19$m=…,t=…,p=…$salt$key. It contains its parameters, so
+// that a later version can change them. It redacts itself wherever it is printed or logged. A user with
+// an empty hash cannot sign in with a password.
 type PasswordHash string
 
 func (PasswordHash) String() string       { return redacted }
 func (PasswordHash) GoString() string     { return redacted }
 func (PasswordHash) LogValue() slog.Value { return slog.StringValue(redacted) }
 
-// dummyPassword is compared for users who do not exist or have no password. It has today's cost, and
-// no password hashes to 32 zero bytes.
+// dummyPassword is compared for users that do not exist or have no password, so that both take the time of
+// a wrong password. No password hashes to 32 zero bytes.
 const dummyPassword PasswordHash = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
 const phc = "$argon2id$v=19$m=%d,t=%d,p=%d$%s$%s"
 
-// HashPassword checks a new password and hashes its normal form, for CreateUser and SetPassword. It comes before
-// their transaction, which may run twice. The error is ErrWeakPassword, ErrBusy or that of ctx.
+// HashPassword checks a new password and hashes its normalized form, for CreateUser and SetPassword. Call
+// it outside their transaction, which may run twice. The error is ErrWeakPassword, ErrBusy or that of ctx.
 func (d *Directory) HashPassword(ctx context.Context, pw PasswordText, by throttle.Waiter) (PasswordHash, error) {
 	pw = normalize(pw)
 	if err := checkPassword(pw); err != nil {
@@ -114,20 +114,20 @@ func (d *Directory) HashPassword(ctx context.Context, pw PasswordText, by thrott
 	}
 	defer release()
 	salt := make([]byte, argonSalt)
-	_, _ = rand.Read(salt) // it never fails, says its documentation
+	_, _ = rand.Read(salt) // rand.Read never fails
 	key := argon2.IDKey([]byte(pw), salt, argonTime, argonMemory, argonThreads, argonKey)
 	encode := base64.RawStdEncoding.EncodeToString
 	return PasswordHash(fmt.Sprintf(phc, argonMemory, argonTime, argonThreads, encode(salt), encode(key))), nil
 }
 
-// passwordMatches hashes a password as an existing hash was made, and compares in constant time. It may be
-// spelled in more than one way, each of which costs a hash.
+// passwordMatches hashes a password with the parameters of an existing hash and compares in constant time.
+// Each spelling costs one hash.
 func (d *Directory) passwordMatches(ctx context.Context, hash PasswordHash, spellings []PasswordText, by throttle.Waiter) (bool, error) {
 	var memory, time uint32
 	var threads uint8
 	parts := strings.Split(string(hash), "$")
 	if len(parts) != 6 || parts[1] != "argon2id" || parts[2] != "v=19" {
-		return false, fmt.Errorf("the stored password hash is of a kind that this Midas does not know")
+		return false, fmt.Errorf("the stored password hash has an unknown algorithm")
 	}
 	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &memory, &time, &threads); err != nil || memory == 0 || time == 0 || threads == 0 {
 		return false, fmt.Errorf("the stored password hash has no cost: %w", err)
@@ -147,7 +147,7 @@ func (d *Directory) passwordMatches(ctx context.Context, hash PasswordHash, spel
 	defer release()
 	for _, pw := range spellings {
 		if len(pw) > maxPasswordLength {
-			pw = pw[:maxPasswordLength] + "." // too long to be right, and not worth hashing whole
+			pw = pw[:maxPasswordLength] + "." // longer than every password, so a prefix takes its place
 		}
 		got := argon2.IDKey([]byte(pw), salt, time, memory, threads, uint32(len(want)))
 		if subtle.ConstantTimeCompare(got, want) == 1 {

@@ -9,11 +9,11 @@ import (
 	"midas/internal/store"
 )
 
-// Permission is a delegated permission that a resource defines, which Microsoft Graph calls an
-// oauth2PermissionScope: what a client may do there for a user. Its JSON is that of Microsoft Graph.
+// Permission is a delegated permission that a resource defines, an oauth2PermissionScope of Microsoft
+// Graph. Its JSON is that of Microsoft Graph.
 type Permission struct {
 	ID        string `json:"id"`
-	Value     string `json:"value"` // as it stands in the scp of tokens: User.Read
+	Value     string `json:"value"` // in the scp claim: User.Read
 	Type      string `json:"type"`  // PermissionForUsers or PermissionForAdmins: who may consent to it
 	Enabled   bool   `json:"isEnabled"`
 	AdminName string `json:"adminConsentDisplayName"`
@@ -28,14 +28,14 @@ const (
 	PermissionForAdmins = "Admin"
 )
 
-// UserImpersonation is the permission to do at a resource all that the user may do there.
+// UserImpersonation is the delegated permission for everything that the user may do at a resource.
 const UserImpersonation = "user_impersonation"
 
-// NeedsAdmin says whether only an administrator may consent to the permission. What a resource does
-// not say is the stricter of the two.
+// NeedsAdmin reports whether only an administrator may consent to the permission. An unknown Type needs an
+// administrator.
 func (p Permission) NeedsAdmin() bool { return p.Type != PermissionForUsers }
 
-// FindPermission gives the enabled permission with a value, whatever its case.
+// FindPermission returns the enabled permission with a value, ignoring case.
 func FindPermission(all []Permission, value string) (Permission, bool) {
 	i := slices.IndexFunc(all, func(p Permission) bool { return p.Enabled && arm.SameName(p.Value, value) })
 	if i < 0 {
@@ -44,8 +44,8 @@ func FindPermission(all []Permission, value string) (Permission, bool) {
 	return all[i], true
 }
 
-// PermissionsOf gives the delegated permissions that the application behind a service principal
-// defines, disabled ones among them. A managed identity has none.
+// PermissionsOf returns the delegated permissions that a service principal's application defines, including
+// disabled ones. A managed identity has none.
 func (d *Directory) PermissionsOf(tx store.Tx, p ServicePrincipal) ([]Permission, error) {
 	switch {
 	case arm.SameName(p.AppID, GraphAppID):
@@ -62,8 +62,8 @@ func (d *Directory) PermissionsOf(tx store.Tx, p ServicePrincipal) ([]Permission
 	return a.api().permissions(), err
 }
 
-// apiSettings is the part of an application's api property that matters for consent. It is kept among
-// Application.Extra in the form in which Microsoft Graph takes it.
+// apiSettings is the part of an application's api property that consent uses. Application.Extra holds it
+// as JSON of Microsoft Graph.
 type apiSettings struct {
 	Scopes     []json.RawMessage `json:"oauth2PermissionScopes"`
 	Known      []string          `json:"knownClientApplications"`
@@ -73,7 +73,7 @@ type apiSettings struct {
 	} `json:"preAuthorizedApplications"`
 }
 
-// api reads the settings. What is not of their form counts as not said, which never grants anything.
+// api reads the settings. Invalid JSON counts as empty settings, which grant nothing.
 func (a *Application) api() (s apiSettings) {
 	if raw, set := a.Extra["api"]; set && json.Unmarshal(raw, &s) != nil {
 		return apiSettings{}
@@ -92,7 +92,8 @@ func (s apiSettings) permissions() []Permission {
 	return all
 }
 
-// preauthorized gives the permissions that a resource's owner lets a client have without consent.
+// preauthorized returns the permissions that a resource grants to a client without consent
+// (preAuthorizedApplications).
 func (s apiSettings) preauthorized(client string) (values []string) {
 	for _, one := range s.Authorized {
 		if !arm.SameName(one.AppID, client) {
@@ -108,13 +109,13 @@ func (s apiSettings) preauthorized(client string) (values []string) {
 	return values
 }
 
-// HasKnownClient says whether an application is a middle tier of a client: a person who consents to the
-// client at this application is then asked for what this application needs too.
+// HasKnownClient reports whether a client is among the application's knownClientApplications. The consent
+// page for such a client also asks for the permissions that this application requires.
 func (a *Application) HasKnownClient(client string) bool {
 	return slices.ContainsFunc(a.api().Known, func(id string) bool { return arm.SameName(id, client) })
 }
 
-// RequiredAccess is what an application says beforehand that it needs of one resource.
+// RequiredAccess lists the permissions and app roles that an application requires of one resource.
 type RequiredAccess struct {
 	ResourceAppID string
 	Permissions   []string // ids of delegated permissions

@@ -26,8 +26,9 @@ const (
 	maxAdminGrants = 1_000 // AllPrincipals grants of one client
 )
 
-// PermissionGrant says that a client may act for users at a resource: the oauth2PermissionGrant of
-// Microsoft Graph. There is at most one for each client, resource and user (or all users).
+// PermissionGrant grants a client delegated permissions at a resource, for one user or for all users. It is
+// the oauth2PermissionGrant of Microsoft Graph. At most one exists for each client, resource and user (or
+// all users).
 type PermissionGrant struct {
 	ID          string    `json:"id"` // derived from the four below, so that none exists twice
 	TenantID    string    `json:"tenantId"`
@@ -39,10 +40,10 @@ type PermissionGrant struct {
 	Created     time.Time `json:"created"`
 }
 
-// GrantEnd is what permission grants are listed by. Its value is an index of look-up keys.
+// GrantEnd is a party of a permission grant by which grants can be listed. Each has an index.
 type GrantEnd struct{ index store.Table[noValue] }
 
-// The ends of a permission grant.
+// The parties of a permission grant.
 var (
 	GrantClient   = GrantEnd{store.Table[noValue]{Kind: store.GrantClientIndex, Missing: ErrNotFound}}
 	GrantResource = GrantEnd{store.Table[noValue]{Kind: store.GrantResourceIndex, Missing: ErrNotFound}}
@@ -56,13 +57,14 @@ func (e *GrantEnd) key(tenant, object, id string) string {
 	return key(e.index.Kind, tenant, object+"/"+id)
 }
 
-// deriveID derives the id. It looks like Entra's: 43 characters of base64url.
+// deriveID sets the id to a hash of the other fields, with the form of Entra's ids: 43 characters of
+// base64url.
 func (g *PermissionGrant) deriveID() {
 	sum := sha256.Sum256([]byte(arm.Fold(g.ClientID + "/" + g.ResourceID + "/" + g.ConsentType + "/" + g.PrincipalID)))
 	g.ID = base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// indexEntries gives the look-up keys with their indexes.
+// indexEntries returns the look-up keys of the grant.
 func (g *PermissionGrant) indexEntries() []indexEntry {
 	all := []indexEntry{
 		{&GrantClient, GrantClient.key(g.TenantID, g.ClientID, g.ID)},
@@ -74,14 +76,14 @@ func (g *PermissionGrant) indexEntries() []indexEntry {
 	return append(all, indexEntry{&grantsForAll, grantsForAll.key(g.TenantID, g.ClientID, g.ID)})
 }
 
-// indexEntry is one look-up key of a permission grant.
+// indexEntry is one look-up key of a permission grant and its index.
 type indexEntry struct {
 	end *GrantEnd
 	key string
 }
 
-// CreatePermissionGrant adds a grant and returns it with its id. It gives ErrNotFound when the client,
-// the resource or the user does not exist, ErrInvalid, ErrTooManyGrants, or ErrExists.
+// CreatePermissionGrant adds a grant and returns it with its id. It returns ErrNotFound if the client, the
+// resource or the user does not exist, ErrInvalid, ErrTooManyGrants, or ErrExists.
 func (d *Directory) CreatePermissionGrant(tx store.Tx, g PermissionGrant) (PermissionGrant, error) {
 	err := d.checkGrant(tx, &g)
 	if err == nil {
@@ -105,7 +107,7 @@ func (d *Directory) CreatePermissionGrant(tx store.Tx, g PermissionGrant) (Permi
 	return g, permissionGrants.Put(tx, permissionGrantKey(g.TenantID, g.ID), g)
 }
 
-// AddPermissions is CreatePermissionGrant, or widens the grant that there is by the scope of g.
+// AddPermissions adds the scope of g to the existing grant, or creates the grant.
 func (d *Directory) AddPermissions(tx store.Tx, g PermissionGrant) (PermissionGrant, error) {
 	g.deriveID()
 	old, err := d.PermissionGrant(tx, g.TenantID, g.ID)
@@ -113,7 +115,7 @@ func (d *Directory) AddPermissions(tx store.Tx, g PermissionGrant) (PermissionGr
 		return d.CreatePermissionGrant(tx, g)
 	}
 	if err == nil {
-		err = d.checkGrant(tx, &g) // the ends of the old grant may be gone
+		err = d.checkGrant(tx, &g) // the client, resource or user may be deleted
 	}
 	if err != nil {
 		return g, fmt.Errorf("add permissions of %s: %w", g.ClientID, err)
@@ -150,8 +152,8 @@ func (g *PermissionGrant) deleteKeys(tx store.Tx) {
 	}
 }
 
-// checkGrant refuses a grant whose ends do not exist or are of the wrong kind. It reads the ends, so
-// that a transaction that deletes one of them conflicts with this one.
+// checkGrant checks that the client, the resource and the user of a grant exist and have the right kind. It
+// guards them, so that a transaction that deletes one of them conflicts with this one.
 func (d *Directory) checkGrant(tx store.Tx, g *PermissionGrant) (err error) {
 	if g.Scope, err = normalScope(g.Scope); err != nil {
 		return err
@@ -166,9 +168,9 @@ func (d *Directory) checkGrant(tx store.Tx, g *PermissionGrant) (err error) {
 	}
 	switch {
 	case client.Type != TypeApplication || resource.Type != TypeApplication:
-		return fmt.Errorf("%w: a managed identity neither acts for users nor is acted at for them", ErrInvalid)
+		return fmt.Errorf("%w: a managed identity can be neither client nor resource of delegated permissions", ErrInvalid)
 	case client.FirstParty:
-		return fmt.Errorf("%w: %s is a resource and no client", ErrInvalid, client.DisplayName)
+		return fmt.Errorf("%w: %s is a resource and not a client", ErrInvalid, client.DisplayName)
 	case g.ConsentType == ConsentAllPrincipals && g.PrincipalID != "":
 		return fmt.Errorf("%w: a grant for all principals names no principal", ErrInvalid)
 	case g.ConsentType == ConsentAllPrincipals:
@@ -182,7 +184,7 @@ func (d *Directory) checkGrant(tx store.Tx, g *PermissionGrant) (err error) {
 	return nil
 }
 
-// checkGrantLimit refuses a grant when its user, or its client for all users, has too many.
+// checkGrantLimit returns ErrTooManyGrants if the user, or the client for all users, has too many grants.
 func checkGrantLimit(tx store.Tx, g PermissionGrant) error {
 	end, object, most := &GrantUser, g.PrincipalID, maxUserGrants
 	if g.ConsentType == ConsentAllPrincipals {
@@ -195,12 +197,12 @@ func checkGrantLimit(tx store.Tx, g PermissionGrant) error {
 	return err
 }
 
-// normalScope gives a scope with each value once and one space between them, or ErrInvalid.
+// normalScope returns a scope without duplicate values and with single spaces, or ErrInvalid.
 func normalScope(scope string) (string, error) {
 	var values []string
 	for v := range strings.FieldsSeq(scope) {
 		if !validScope(v) {
-			return "", fmt.Errorf("%w: the scope has a value that is none", ErrInvalid)
+			return "", fmt.Errorf("%w: the scope contains an invalid value", ErrInvalid)
 		}
 		if !slices.ContainsFunc(values, func(have string) bool { return arm.SameName(have, v) }) {
 			values = append(values, v)
@@ -213,8 +215,8 @@ func normalScope(scope string) (string, error) {
 	return text, nil
 }
 
-// validScope reports whether a value has only the characters that a scope may have (RFC 6749, 3.3),
-// and none that would make it part of a resource's name.
+// validScope reports whether a value has only the characters that RFC 6749, 3.3, allows, and no slash,
+// which separates a resource from its scope.
 func validScope(value string) bool {
 	for _, c := range []byte(value) {
 		if c <= ' ' || c >= 0x7f || c == '"' || c == '\\' || c == '/' {
@@ -229,8 +231,8 @@ func (d *Directory) PermissionGrant(tx store.Tx, tenant, id string) (PermissionG
 	return permissionGrants.Get(tx, permissionGrantKey(tenant, id))
 }
 
-// PermissionGrants gives at most limit grants in the order of their ids, after the given one. Some may
-// have ends that no longer exist.
+// PermissionGrants returns at most limit grants in the order of their ids, after the given one. Their
+// client, resource or user may no longer exist.
 func (d *Directory) PermissionGrants(tx store.Tx, tenant, after string, limit int) ([]PermissionGrant, error) {
 	return list(tx, &permissionGrants, permissionGrantKey(tenant, ""), after, limit)
 }
@@ -252,8 +254,8 @@ func (d *Directory) PermissionGrantsOf(tx store.Tx, tenant string, end GrantEnd,
 	return all, nil
 }
 
-// GrantedPermissions gives the values of the permissions that a client has for a user at a resource: by the user's
-// consent, by an administrator's for all users, and by the resource that has authorized the client.
+// GrantedPermissions returns the values of the permissions that a client has for a user at a resource: by
+// consent of the user, by consent of an administrator for all users, and by preauthorization.
 func (d *Directory) GrantedPermissions(tx store.Tx, client, resource ServicePrincipal, user string) ([]string, error) {
 	var values []string
 	for _, g := range []PermissionGrant{
@@ -278,9 +280,8 @@ func (d *Directory) GrantedPermissions(tx store.Tx, client, resource ServicePrin
 	return append(values, a.api().preauthorized(client.AppID)...), nil
 }
 
-// unlinkPermissionGrants removes grants of, at or by an object that was deleted, of which each is four
-// keys. It does half as many as the limit, which is counted in pairs of keys, and says whether there
-// may be more.
+// unlinkPermissionGrants removes grants whose client, resource or user was deleted, and reports whether
+// there may be more. limit counts pairs of keys; a grant has four keys, so it removes limit/2 grants.
 func unlinkPermissionGrants(tx store.Tx, tenant, oid string, limit int) (more bool, err error) {
 	left := limit / 2
 	for _, end := range []*GrantEnd{&GrantClient, &GrantResource, &GrantUser} {
@@ -294,7 +295,7 @@ func unlinkPermissionGrants(tx store.Tx, tenant, oid string, limit int) (more bo
 		for _, id := range ids {
 			g, err := permissionGrants.Get(tx, permissionGrantKey(tenant, id))
 			switch {
-			case errors.Is(err, ErrNotFound): // removed above, by another of its ends
+			case errors.Is(err, ErrNotFound): // already removed through another party
 				tx.Delete(end.key(tenant, oid, id))
 			case err != nil:
 				return false, err

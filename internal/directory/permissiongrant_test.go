@@ -11,7 +11,7 @@ import (
 	"midas/internal/store"
 )
 
-// granting is a directory with a client, a resource and a user.
+// granting returns a directory with a client, a resource and a user.
 func granting(t testing.TB) (*directory.Directory, func(func(tx store.Tx) error)) {
 	d := newDirectory(t)
 	update := func(fn func(tx store.Tx) error) {
@@ -162,7 +162,7 @@ func TestMisuseOfPermissionGrants(t *testing.T) {
 	})
 }
 
-// TestPermissionGrantsHaveABound for each user, and for each client for all users.
+// TestPermissionGrantsHaveABound checks the limits for each user, and for each client for all users.
 func TestPermissionGrantsHaveABound(t *testing.T) {
 	d, update := granting(t)
 	const most = 1_000
@@ -240,7 +240,7 @@ func TestPermissionGrantsEndWithTheirEnds(t *testing.T) {
 	}
 }
 
-// TestFirstPartyPermissions holds the table to what consent relies on.
+// TestFirstPartyPermissions checks the properties of the table that consent relies on.
 func TestFirstPartyPermissions(t *testing.T) {
 	d, update := granting(t)
 	update(func(tx store.Tx) error {

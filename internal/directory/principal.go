@@ -16,7 +16,7 @@ const (
 	TypeManagedIdentity = "ManagedIdentity"
 )
 
-// ServicePrincipal is what an application or a managed identity is inside one tenant.
+// ServicePrincipal represents an application or a managed identity in a tenant.
 type ServicePrincipal struct {
 	ID               string    `json:"id"`    // object id; the oid and sub of its tokens
 	AppID            string    `json:"appId"` // client id
@@ -28,23 +28,22 @@ type ServicePrincipal struct {
 	Created          time.Time `json:"created"`
 	ResourceID       string    `json:"resourceId,omitempty"` // ARM id behind a managed identity
 
-	// AssignmentRequired says that users get tokens for it only if they were given one of its app
-	// roles.
+	// AssignmentRequired restricts tokens for it to users that have one of its app roles.
 	AssignmentRequired bool `json:"assignmentRequired,omitempty"`
 
-	// ValidFrom is when its tokens were last revoked: those issued before are refused. Tokens tell
-	// their time in whole seconds, so it is one too.
+	// ValidFrom is the time of the last revocation: tokens that were issued before it are refused. It has
+	// whole seconds, as the times in tokens do.
 	ValidFrom time.Time `json:"validFrom,omitzero"`
 
-	// Extra is what Application.Extra is.
+	// Extra holds opaque properties, as Application.Extra does.
 	Extra map[string]json.RawMessage `json:"extra,omitempty"`
 
-	// FirstParty says that it is in every tenant and stored in none, so it cannot be changed.
+	// FirstParty marks a service principal that every tenant has. It is not stored and cannot be changed.
 	FirstParty bool `json:"-"`
 }
 
-// CreateServicePrincipal adds a principal, or gives ErrExists when its object id or its client id is
-// taken.
+// CreateServicePrincipal adds a principal, or returns ErrExists if another principal has its object id or
+// its client id.
 func (d *Directory) CreateServicePrincipal(tx store.Tx, p ServicePrincipal) error {
 	if p.ID == "" || p.AppID == "" || p.TenantID == "" {
 		return errors.New("create service principal: object id, client id and tenant are required")
@@ -56,7 +55,7 @@ func (d *Directory) CreateServicePrincipal(tx store.Tx, p ServicePrincipal) erro
 		p.Created = d.Now().UTC()
 	}
 	record, byApp := principalKey(p.TenantID, p.ID), principalAppKey(p.TenantID, p.AppID)
-	if p.Type != TypeManagedIdentity { // whose ids are random and never somebody's choice
+	if p.Type != TypeManagedIdentity { // ids of managed identities are random, so they need no check
 		for _, k := range []string{record, byApp} {
 			if err := checkAbsent(tx, k); err != nil {
 				return fmt.Errorf("create service principal %s: %w", p.ID, err)
@@ -72,9 +71,8 @@ func (d *Directory) CreateServicePrincipal(tx store.Tx, p ServicePrincipal) erro
 	return principals.Put(tx, record, p)
 }
 
-// UpdateServicePrincipal replaces what may change of a principal; its client id and type stay as
-// they were. It gives ErrNotFound, ErrFirstParty, or ErrLastAdministrator. A principal that is disabled by it loses its
-// tokens too.
+// UpdateServicePrincipal replaces a principal except its ids, type and creation time. It returns
+// ErrNotFound, ErrFirstParty or ErrLastAdministrator. Disabling a principal also revokes its tokens.
 func (d *Directory) UpdateServicePrincipal(tx store.Tx, p ServicePrincipal) error {
 	old, err := d.ServicePrincipal(tx, p.TenantID, p.ID)
 	if err == nil && old.FirstParty {
@@ -93,20 +91,20 @@ func (d *Directory) UpdateServicePrincipal(tx store.Tx, p ServicePrincipal) erro
 	return principals.Put(tx, principalKey(p.TenantID, p.ID), p)
 }
 
-// DeleteServicePrincipal removes a principal. It gives ErrNotFound, ErrFirstParty, or
-// ErrLastAdministrator. What it was given, roles among that, stays where it is and points at nobody;
-// Unlink removes what of it is in the directory.
+// DeleteServicePrincipal removes a principal. It returns ErrNotFound, ErrFirstParty or
+// ErrLastAdministrator. Its memberships and role assignments have no effect any more; Unlink removes those
+// of the directory.
 func (d *Directory) DeleteServicePrincipal(tx store.Tx, tenant, oid string) error {
 	return d.deletePrincipal(tx, tenant, oid, d.removeAdministrator)
 }
 
-// DeleteManagedIdentityPrincipal is DeleteServicePrincipal for the principal of a managed identity whose resource's
-// deletion was accepted before: RemoveAdministrators was asked then, and a cascade cannot fail half-way.
-// It uses at most six keys.
+// DeleteManagedIdentityPrincipal is DeleteServicePrincipal for a managed identity whose resource is being
+// deleted. It never returns ErrLastAdministrator: RemoveAdministrators has checked that when the deletion
+// was accepted, and the cascade must not stop. It uses at most six keys of the transaction.
 func (d *Directory) DeleteManagedIdentityPrincipal(tx store.Tx, tenant, oid string) error {
 	return d.deletePrincipal(tx, tenant, oid, func(tx store.Tx, tenant, oid string, enabled bool) error {
 		err := d.removeAdministrator(tx, tenant, oid, enabled)
-		if errors.Is(err, ErrLastAdministrator) { // accepted by an earlier version, which did not ask
+		if errors.Is(err, ErrLastAdministrator) { // an earlier version accepted the deletion without RemoveAdministrators
 			return administratorCounts.Put(tx, administratorsKey(tenant), administrators{})
 		}
 		return err
@@ -132,8 +130,8 @@ func (d *Directory) deletePrincipal(tx store.Tx, tenant, oid string, end func(tx
 	return nil
 }
 
-// RevokeTokens makes all tokens invalid that were issued to a principal or a user up to now, or
-// gives ErrNotFound.
+// RevokeTokens revokes all tokens that were issued to a principal or a user until now, or returns
+// ErrNotFound.
 func (d *Directory) RevokeTokens(tx store.Tx, tenant, oid string) error {
 	p, err := principals.Get(tx, principalKey(tenant, oid))
 	if err == nil {
@@ -151,8 +149,8 @@ func (d *Directory) RevokeTokens(tx store.Tx, tenant, oid string) error {
 	return users.Put(tx, userKey(tenant, oid), u)
 }
 
-// nextValidFrom is the ValidFrom of a principal whose tokens are revoked now. Tokens of this very second
-// may have been issued before, so the next second is the first good one.
+// nextValidFrom is the ValidFrom of a revocation now. It is the next second, because tokens of the current
+// second may have been issued before the revocation.
 func (d *Directory) nextValidFrom() time.Time {
 	return d.Now().UTC().Truncate(time.Second).Add(time.Second)
 }
@@ -182,8 +180,8 @@ func (d *Directory) ServicePrincipalByAppID(tx store.Tx, tenant, appID string) (
 	return d.ServicePrincipal(tx, tenant, ref.ID)
 }
 
-// ServicePrincipals gives at most limit principals in the order of their object ids, after the given
-// one. Those that are in every tenant are not among them; FirstPartyPrincipals gives them.
+// ServicePrincipals returns at most limit principals in the order of their object ids, after the given
+// one, without those of FirstPartyPrincipals.
 func (d *Directory) ServicePrincipals(tx store.Tx, tenant, after string, limit int) ([]ServicePrincipal, error) {
 	return list(tx, &principals, principalKey(tenant, ""), after, limit)
 }

@@ -8,9 +8,9 @@ import (
 	"midas/internal/arm"
 )
 
-// SafeRedirect reports whether a redirect URI is one that browsers read as this server does, and that
-// leads to a client: absolute, without user or fragment, in characters that stand for themselves, and of
-// no scheme that a browser would show or run as if it were the server's.
+// SafeRedirect reports whether a redirect URI is absolute, without user and fragment, in characters that
+// all browsers parse in the same way, and of no scheme whose content a browser would show or run in the
+// server's origin.
 func SafeRedirect(uri string) bool {
 	for _, c := range []byte(uri) {
 		if c <= ' ' || c >= 0x7f || strings.IndexByte("\"<>\\^`{|}#", c) >= 0 {
@@ -42,8 +42,8 @@ func PlainScheme(scheme string) bool {
 }
 
 // PlainHost reports whether a URI's host, with or without a port, is a name or an IPv4 address in letters,
-// digits, hyphens, underscores and dots. RFC 3986 allows more, of which ; and , and ' separate and quote
-// in policies and headers, and no name of a real host has any.
+// digits, hyphens, underscores and dots. RFC 3986 allows more characters, but ; and , and ' are
+// separators and quotes in policies and headers, and host names do not contain them.
 func PlainHost(host string) bool {
 	name, port, found := strings.Cut(host, ":")
 	if found && !plainPort(port) {

@@ -9,15 +9,15 @@ import (
 	"midas/internal/store"
 )
 
-// relation is a kind of link between two objects: a container has members. Each link is two keys,
-// so that it can be read from both ends: <kind>/<container>/<member> and <kind>-of/<member>/<container>.
+// relation is a kind of link between a container and its members. Each link has two keys, so that both
+// directions can be listed: <kind>/<container>/<member> and <kind>-of/<member>/<container>.
 //
-// Links outlive what they link, for deleting an object with thousands of them does not fit into one
-// transaction. So whoever reads links looks whether the other end still exists, and Unlink removes
-// the traces afterwards. Object ids are never used twice.
+// Links can exist after their objects were deleted, because deleting an object with thousands of links
+// does not fit into one transaction. Readers check that the other object exists, and Unlink removes the
+// links afterwards. Object ids are never reused.
 type relation struct{ forward, back store.Table[noValue] }
 
-// noValue is the value of both keys; all that it says is in them.
+// noValue is the value of both keys. The keys contain all information.
 type noValue struct{}
 
 func newRelation(kind, back store.Kind) *relation {
@@ -38,7 +38,7 @@ func (r *relation) backKey(tenant, member, container string) string {
 	return key(r.back.Kind, tenant, member+"/"+container)
 }
 
-// create links two objects that the caller has got, or gives ErrExists.
+// create links two objects, or returns ErrExists. The caller has read both objects.
 func (r *relation) create(tx store.Tx, tenant, container, member string) error {
 	if err := checkAbsent(tx, r.key(tenant, container, member)); err != nil {
 		return err
@@ -49,7 +49,7 @@ func (r *relation) create(tx store.Tx, tenant, container, member string) error {
 	return r.back.Put(tx, r.backKey(tenant, member, container), noValue{})
 }
 
-// remove gives ErrNotFound when there is no such link.
+// remove deletes a link, or returns ErrNotFound.
 func (r *relation) remove(tx store.Tx, tenant, container, member string) error {
 	linked, err := r.exists(tx, tenant, container, member)
 	if err != nil {
@@ -87,7 +87,7 @@ func (r *relation) containersAfter(tx store.Tx, tenant, member, after string, li
 	return idsAfterPrefix(tx, &r.back, r.backKey(tenant, member, ""), after, limit)
 }
 
-// idsAfterPrefix gives what follows a prefix in the keys below it.
+// idsAfterPrefix returns the last part of the keys with a prefix.
 func idsAfterPrefix(tx store.Tx, table *store.Table[noValue], prefix, after string, limit int) ([]string, error) {
 	if len(prefix) > store.MaxKey {
 		return nil, nil
@@ -111,12 +111,12 @@ func idsAfterPrefix(tx store.Tx, table *store.Table[noValue], prefix, after stri
 }
 
 // unlinkBatch is how many links one transaction removes: each is two keys, and a transaction has
-// checkGrantLimit for 128.
+// room for 128.
 const unlinkBatch = 50
 
-// Unlink removes what an object that was deleted has left behind: memberships, ownerships, roles,
-// permission grants, in as many transactions as it takes. Nothing depends on it but the size of the
-// store. Run does it for whom nobody else does.
+// Unlink removes the memberships, ownerships, role assignments and permission grants of a deleted object,
+// in several transactions if necessary. It only frees space: readers ignore the links of deleted objects.
+// Run calls it for objects whose deletion was interrupted before it.
 func (d *Directory) Unlink(ctx context.Context, tenant, oid string) error {
 	for {
 		more := false
@@ -135,7 +135,7 @@ func (d *Directory) Unlink(ctx context.Context, tenant, oid string) error {
 	}
 }
 
-// unlink removes one batch, and says whether there may be more.
+// unlink removes one batch, and reports whether there may be more.
 func unlink(tx store.Tx, tenant, oid string) (more bool, err error) {
 	left := unlinkBatch
 	for _, r := range []*relation{membership, ownership, roleMembership} {

@@ -11,8 +11,8 @@ import (
 	"midas/internal/clock"
 )
 
-// SecretText is a client secret in the clear: what a client sends, and what the owner of an
-// application is shown once. It redacts itself wherever it is printed or logged.
+// SecretText is a client secret in the clear, as clients send it and as addPassword returns it once. It
+// redacts itself wherever it is printed or logged.
 type SecretText string
 
 const redacted = "[redacted]"
@@ -22,8 +22,8 @@ func (SecretText) GoString() string             { return redacted }
 func (SecretText) LogValue() slog.Value         { return slog.StringValue(redacted) }
 func (SecretText) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// What a secret must have, so that a fast hash is enough to protect it: nobody can guess it, and
-// nobody can find it from the hash. Generated ones have 200 random bits.
+// The policy for secrets. They are hard enough to guess that a fast hash protects them. Generated secrets
+// have 200 random bits.
 const (
 	minSecretLength   = 16
 	minSecretDistinct = 8 // different characters
@@ -32,22 +32,22 @@ const (
 	hintLength        = 3
 )
 
-// GenerateSecret makes a secret of 40 letters and digits that are safe in URLs and shells.
+// GenerateSecret returns a secret of 40 letters and digits, which are safe in URLs and shells.
 func GenerateSecret() SecretText { return SecretText((rand.Text() + rand.Text())[:generatedLength]) }
 
-// Secret is what is kept of a client secret: enough to recognise it, not to know it.
+// Secret is the record of a client secret. It holds a salted hash and not the secret.
 type Secret struct {
 	KeyID       string    `json:"keyId"`
 	DisplayName string    `json:"displayName,omitempty"`
-	Hint        string    `json:"hint"` // its first three characters, by which its owner tells it from others
+	Hint        string    `json:"hint"` // the first three characters, so that an owner can recognize it
 	Salt        []byte    `json:"salt"`
 	Hash        []byte    `json:"hash"` // SHA-256 of salt and secret
 	Start       time.Time `json:"start"`
 	End         time.Time `json:"end"`
 }
 
-// NewSecret makes the record of a secret, or gives ErrWeakSecret: a secret that somebody has chosen
-// has at least 16 characters, 8 of them different, none of them a control character.
+// NewSecret returns the record of a secret, or ErrWeakSecret. A secret needs at least 16 bytes, 8 different
+// characters and no control character.
 func NewSecret(keyID string, text SecretText, start, end time.Time) (Secret, error) {
 	distinct := map[rune]bool{}
 	for _, r := range text {
@@ -64,7 +64,7 @@ func NewSecret(keyID string, text SecretText, start, end time.Time) (Secret, err
 		return Secret{}, fmt.Errorf("new secret %s: it ends at %s, before it starts", keyID, end)
 	}
 	s := Secret{KeyID: keyID, Hint: hint(text), Salt: make([]byte, 16), Start: start.UTC(), End: end.UTC()}
-	_, _ = rand.Read(s.Salt) // it never fails, says its documentation
+	_, _ = rand.Read(s.Salt) // rand.Read never fails
 	s.Hash = hash(s.Salt, text)
 	return s, nil
 }
@@ -74,13 +74,13 @@ func hint(text SecretText) string {
 	return string(runes[:hintLength])
 }
 
-// matches takes the same time whether or not it does.
+// matches compares in constant time.
 func (s Secret) matches(text SecretText) bool {
 	return subtle.ConstantTimeCompare(s.Hash, hash(s.Salt, text)) == 1
 }
 
-// validAt reports whether a moment is inside its time, whose start is forgiven clock.Skew: the secret may
-// have been made before the clock was set back, or on another replica.
+// validAt reports whether the secret is valid at a time. Start may be up to clock.Skew later, because the
+// secret may have been created before the clock was set back, or on another replica.
 func (s Secret) validAt(now time.Time) bool { return clock.Begun(s.Start, now) && now.Before(s.End) }
 
 func hash(salt []byte, text SecretText) []byte {
@@ -90,7 +90,7 @@ func hash(salt []byte, text SecretText) []byte {
 	return h.Sum(nil)
 }
 
-// LogValue says which secret it is, without what could confirm a guess.
+// LogValue is the key id. It contains neither hash nor hint.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
 func (s Secret) String() string   { return "secret " + s.KeyID }

@@ -7,7 +7,7 @@ import (
 	"midas/internal/store"
 )
 
-// Whoever gets the store gets no password, and has to work for each guess.
+// The store holds no passwords, and each guess against a stored hash costs one argon2id hash.
 func TestPasswordsAreStoredAsArgon2id(t *testing.T) {
 	d := withUser(t)
 	hashes := 0

@@ -10,7 +10,7 @@ import (
 	"midas/internal/store"
 )
 
-// Tenant is one directory: the boundary inside which principals are known.
+// Tenant is one directory. Its users, groups, applications and service principals exist only in it.
 type Tenant struct {
 	ID            string    `json:"id"` // a GUID
 	DisplayName   string    `json:"displayName"`
@@ -18,7 +18,7 @@ type Tenant struct {
 	Created       time.Time `json:"created"`
 }
 
-// PutTenant creates or replaces a tenant. It gives ErrExists when its domain is another tenant's.
+// PutTenant creates or replaces a tenant. It returns ErrExists if another tenant has its domain.
 func (d *Directory) PutTenant(tx store.Tx, t Tenant) error {
 	if t.ID == "" {
 		return errors.New("put tenant: it has no id")

@@ -10,24 +10,24 @@ import (
 	"midas/internal/store"
 )
 
-// unlinkPrefix begins the keys of the objects that were deleted and are still to be unlinked.
+// unlinkPrefix begins the keys of deleted objects that are not unlinked yet.
 var unlinkPrefix = key(store.UnlinkKind, "", "")
 
 func unlinkKey(tenant, oid string) string { return key(store.UnlinkKind, "", tenant+"/"+oid) }
 
-// markForUnlink notes, in the transaction that deletes an object, that it is still to be unlinked.
+// markForUnlink records, in the transaction that deletes an object, that Unlink has to run for it.
 func markForUnlink(tx store.Tx, tenant, oid string) error {
 	return pendingUnlinks.Put(tx, unlinkKey(tenant, oid), noValue{})
 }
 
 const (
-	pendingBatch = 50               // objects that are looked at in one transaction
+	pendingBatch = 50               // objects that are read in one transaction
 	retryAfter   = time.Second      // after a failure of the store
-	sweepEvery   = 10 * time.Minute // in case the change feed has lost something
+	sweepEvery   = 10 * time.Minute // in case the change feed lost a change
 )
 
-// Run unlinks the objects that are deleted, those of an earlier process too, until ctx ends. It waits
-// for changes and not for a time, so that who is deleted is in no group soon afterwards.
+// Run unlinks deleted objects, including those of an earlier process, until ctx ends. It follows the
+// change feed, so that links are removed soon after the deletion.
 func (d *Directory) Run(ctx context.Context) error {
 	for {
 		err := d.watchPending(ctx)
@@ -48,7 +48,7 @@ func (d *Directory) Run(ctx context.Context) error {
 	}
 }
 
-// watchPending unlinks what waits for it, and then what the change feed tells of.
+// watchPending unlinks the objects that are pending, and then those that the change feed reports.
 func (d *Directory) watchPending(ctx context.Context) error {
 	head, err := d.Store.Update(ctx, func(store.Tx) error { return nil })
 	if err != nil {
@@ -73,7 +73,7 @@ func (d *Directory) watchPending(ctx context.Context) error {
 	return nil
 }
 
-// unlinkPending unlinks all objects that wait for it.
+// unlinkPending unlinks all pending objects.
 func (d *Directory) unlinkPending(ctx context.Context) error {
 	for {
 		var waiting []store.Record
@@ -90,7 +90,8 @@ func (d *Directory) unlinkPending(ctx context.Context) error {
 	}
 }
 
-// unlinkObjects unlinks a few objects. Most have left nothing, and for them one transaction will do.
+// unlinkObjects unlinks a batch of objects. One transaction handles all objects without links, which are
+// most of them.
 func (d *Directory) unlinkObjects(ctx context.Context, waiting []store.Record) error {
 	owner := func(rec store.Record) (tenant, oid string) {
 		tenant, oid, _ = strings.Cut(strings.TrimPrefix(rec.Key, unlinkPrefix), "/")
@@ -124,8 +125,8 @@ func (d *Directory) unlinkObjects(ctx context.Context, waiting []store.Record) e
 	return nil
 }
 
-// hasLinks tells whether there is anything to unlink. Nothing new is linked to what was deleted, so
-// that what it says of such an object holds.
+// hasLinks reports whether a deleted object has links. The answer stays valid, because nothing can be
+// linked to a deleted object.
 func hasLinks(tx store.Tx, tenant, oid string) (bool, error) {
 	var prefixes []string
 	for _, r := range []*relation{membership, ownership, roleMembership} {

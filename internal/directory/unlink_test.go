@@ -12,7 +12,7 @@ import (
 	"midas/internal/store"
 )
 
-// traces are the keys in which an object id still stands.
+// traces are the keys that contain an object id.
 func traces(t testing.TB, d *directory.Directory, oid string) (keys []string) {
 	t.Helper()
 	_, err := view(t, d, func(tx store.Tx) (int, error) {
@@ -43,10 +43,10 @@ func eventually(t testing.TB, what string, is func() bool) {
 	}
 }
 
-// Run unlinks who is deleted, whoever deletes them, and those whom an earlier process has left.
+// Run unlinks deleted objects, including those of an earlier process.
 func TestRunUnlinksWhoIsDeleted(t *testing.T) {
 	d := withGroups(t, "a", "b", "owned")
-	for i := range 120 { // more than one transaction, of unlinking and of looking
+	for i := range 120 { // more than one batch of Unlink and of Run
 		id := fmt.Sprintf("%03d-principal", i)
 		do(t, d, func(tx store.Tx) error {
 			return errors.Join(
@@ -75,7 +75,7 @@ func TestRunUnlinksWhoIsDeleted(t *testing.T) {
 	}
 }
 
-// Members that are gone do not count against the limits, before Run has been there.
+// Deleted members do not count against the limits, even before Run has unlinked them.
 func TestWhoIsGoneCountsForNothing(t *testing.T) {
 	d := withGroups(t, "a", "b")
 	for i := range directory.MaxGroups + 10 {

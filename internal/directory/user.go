@@ -14,11 +14,11 @@ import (
 	"midas/internal/throttle"
 )
 
-// User is a person who signs in.
+// User is a user of the tenant.
 type User struct {
 	ID                string    `json:"id"` // object id; the oid of its tokens
 	TenantID          string    `json:"tenantId"`
-	UserPrincipalName string    `json:"userPrincipalName"` // name@domain, unique in the tenant whatever its case
+	UserPrincipalName string    `json:"userPrincipalName"` // name@domain, unique in the tenant ignoring case
 	DisplayName       string    `json:"displayName"`
 	GivenName         string    `json:"givenName,omitempty"`
 	Surname           string    `json:"surname,omitempty"`
@@ -34,22 +34,22 @@ type User struct {
 	Enabled           bool      `json:"enabled"`
 	Created           time.Time `json:"created"`
 
-	// ValidFrom is when its tokens were last revoked, as it is for service principals.
+	// ValidFrom is the time of the last revocation, as in ServicePrincipal.
 	ValidFrom time.Time `json:"validFrom,omitzero"`
 
-	// Extra is what Application.Extra is.
+	// Extra holds opaque properties, as Application.Extra does.
 	Extra map[string]json.RawMessage `json:"extra,omitempty"`
 }
 
-// userRecord keeps the password's hash beside the user, so that it leaves this package with nobody.
+// userRecord stores the password hash beside the user, so that User does not carry it out of this package.
 type userRecord struct {
 	User
 	Password PasswordHash `json:"password,omitempty"`
-	Normal   bool         `json:"passwordNormal,omitempty"` // the password was in its normal form when it was hashed
+	Normal   bool         `json:"passwordNormal,omitempty"` // the hash is that of the normalized password
 }
 
-// CreateUser adds a user with a password that HashPassword has hashed; without one the user cannot sign
-// in. It gives ErrExists when the id or the user principal name is taken, or ErrInvalid.
+// CreateUser adds a user with a hash of HashPassword; with an empty hash the user cannot sign in. It
+// returns ErrExists if another user has the id or the user principal name, or ErrInvalid.
 func (d *Directory) CreateUser(tx store.Tx, u User, pw PasswordHash) error {
 	if u.ID == "" || u.TenantID == "" {
 		return errors.New("create user: object id and tenant are required")
@@ -75,7 +75,7 @@ func (d *Directory) CreateUser(tx store.Tx, u User, pw PasswordHash) error {
 	return users.Put(tx, record, userRecord{u, pw, pw != ""})
 }
 
-// check refuses names that could not be looked up or shown.
+// check validates the user principal name of a new or an existing user.
 func (u *User) check() error {
 	name, domain, found := strings.Cut(u.UserPrincipalName, "@")
 	switch {
@@ -87,9 +87,9 @@ func (u *User) check() error {
 	return nil
 }
 
-// checkNew refuses what no name may have that is given from now on: Entra's names have only ASCII
-// letters, digits and a few signs, so that no two look the same. It is not asked of the names of users
-// that exist, who must be able to be disabled.
+// checkNew validates a new user principal name: ASCII letters, digits and a few signs, as in Entra, so that
+// different names do not look the same. Existing names are not checked, so that such users can still be
+// disabled.
 func (u *User) checkNew() error {
 	if err := u.check(); err != nil {
 		return err
@@ -105,9 +105,8 @@ func (u *User) checkNew() error {
 	return nil
 }
 
-// UpdateUser replaces all of a user but its password. It gives ErrNotFound, ErrInvalid, ErrExists when
-// the new user principal name is taken, or ErrLastAdministrator. A user that is disabled by it loses
-// its tokens too.
+// UpdateUser replaces a user except the password. It returns ErrNotFound, ErrInvalid, ErrExists if another
+// user has the new user principal name, or ErrLastAdministrator. Disabling a user also revokes its tokens.
 func (d *Directory) UpdateUser(tx store.Tx, u User) error {
 	old, err := d.userRecord(tx, u.TenantID, u.ID)
 	if err != nil {
@@ -138,8 +137,7 @@ func (d *Directory) UpdateUser(tx store.Tx, u User) error {
 	return users.Put(tx, userKey(u.TenantID, u.ID), userRecord{u, old.Password, old.Normal})
 }
 
-// DeleteUser removes a user. It gives ErrNotFound, or ErrLastAdministrator. See Unlink for what it was
-// part of.
+// DeleteUser removes a user, or returns ErrNotFound or ErrLastAdministrator. Unlink removes its links.
 func (d *Directory) DeleteUser(tx store.Tx, tenant, oid string) error {
 	u, err := d.User(tx, tenant, oid)
 	if err == nil {
@@ -156,9 +154,9 @@ func (d *Directory) DeleteUser(tx store.Tx, tenant, oid string) error {
 	return nil
 }
 
-// CheckPassword checks the password of a user who is known, and gives its hash for ChangePassword. It
-// gives ErrNotFound, ErrWrongPassword, or ErrBusy when too many passwords are being checked already; by
-// is who waits for it. Callers bound how often it is called (throttle.Passwords).
+// CheckPassword checks the password of a user by object id and returns its hash for ChangePassword. It
+// returns ErrNotFound, ErrWrongPassword, or ErrBusy if too many passwords are being checked; by identifies
+// the client in the queue. Callers limit the attempts with throttle.Passwords.
 func (d *Directory) CheckPassword(ctx context.Context, tenant, oid string, pw PasswordText, by throttle.Waiter) (PasswordHash, error) {
 	var r userRecord
 	err := d.Store.View(ctx, func(tx store.Tx) (err error) {
@@ -180,8 +178,8 @@ func (d *Directory) CheckPassword(ctx context.Context, tenant, oid string, pw Pa
 	return r.Password, nil
 }
 
-// ChangePassword is SetPassword for a user who has shown the password whose hash CheckPassword gave. It
-// gives ErrWrongPassword when that is not the user's password any more.
+// ChangePassword is SetPassword after CheckPassword, which has returned the hash shown. It returns
+// ErrWrongPassword if the password was changed since.
 func (d *Directory) ChangePassword(tx store.Tx, tenant, oid string, shown, pw PasswordHash) error {
 	r, err := d.userRecord(tx, tenant, oid)
 	if err != nil {
@@ -193,8 +191,8 @@ func (d *Directory) ChangePassword(tx store.Tx, tenant, oid string, shown, pw Pa
 	return d.SetPassword(tx, tenant, oid, pw)
 }
 
-// SetPassword gives a user a new password, which HashPassword has hashed, and revokes its tokens. It
-// gives ErrNotFound.
+// SetPassword replaces the password by a hash of HashPassword and revokes the user's tokens, or returns
+// ErrNotFound.
 func (d *Directory) SetPassword(tx store.Tx, tenant, oid string, pw PasswordHash) error {
 	r, err := d.userRecord(tx, tenant, oid)
 	if err != nil {
@@ -214,7 +212,7 @@ func (d *Directory) userRecord(tx store.Tx, tenant, oid string) (userRecord, err
 	return users.Get(tx, userKey(tenant, oid))
 }
 
-// UserByName gives the user with a user principal name, whatever its case, or ErrNotFound.
+// UserByName returns the user with a user principal name, ignoring case, or ErrNotFound.
 func (d *Directory) UserByName(tx store.Tx, tenant, upn string) (User, error) {
 	r, err := d.userRecordByName(tx, tenant, upn)
 	return r.User, err
@@ -228,8 +226,7 @@ func (d *Directory) userRecordByName(tx store.Tx, tenant, upn string) (userRecor
 	return d.userRecord(tx, tenant, ref.ID)
 }
 
-// Users gives at most limit users in the order of their object ids, from the one after the given
-// object id on; the empty string is the beginning.
+// Users returns at most limit users in the order of their object ids, after the given one.
 func (d *Directory) Users(tx store.Tx, tenant, after string, limit int) ([]User, error) {
 	records, err := list(tx, &users, userKey(tenant, ""), after, limit)
 	all := make([]User, len(records))
@@ -239,9 +236,9 @@ func (d *Directory) Users(tx store.Tx, tenant, after string, limit int) ([]User,
 	return all, err
 }
 
-// passwordForms gives the forms in which a password is compared with the record's hash: the normal one, and
-// for a hash that was made before passwords were normalized also the one in which it was typed. For
-// nearly all passwords these are the same.
+// passwordForms returns the forms of a password to compare with the record's hash: the normalized form, and
+// the form as typed if the hash was made before passwords were normalized. For nearly all passwords both
+// are the same.
 func (r *userRecord) passwordForms(pw PasswordText) []PasswordText {
 	all := []PasswordText{normalize(pw)}
 	if r.Password != "" && !r.Normal && all[0] != pw {
@@ -250,11 +247,11 @@ func (r *userRecord) passwordForms(pw PasswordText) []PasswordText {
 	return all
 }
 
-// AuthenticateUser says which user it is that shows a password. The error is ErrUnknownUser,
-// ErrWrongPassword, ErrUserDisabled (only for who knows the password; then the user is given too),
-// or ErrBusy when too many passwords are being checked already; by is who waits for it. An unknown user
-// takes the same work as a wrong password. Callers bound how often it is called (throttle.Passwords),
-// and do not call it with names longer than throttle.MaxName.
+// AuthenticateUser checks the password of a user by name and returns the user. The error is ErrUnknownUser,
+// ErrWrongPassword, ErrUserDisabled (only if the password is right; the user is returned too), or ErrBusy
+// if too many passwords are being checked; by identifies the client in the queue. An unknown user takes as
+// long as a wrong password. Callers limit the attempts with throttle.Passwords and refuse names longer
+// than throttle.MaxName before.
 func (d *Directory) AuthenticateUser(ctx context.Context, tenant, upn string, pw PasswordText, by throttle.Waiter) (User, error) {
 	if len(upn) > throttle.MaxName {
 		return User{}, ErrUnknownUser

@@ -174,7 +174,7 @@ func TestUserNamesAreUniqueAndHaveADomain(t *testing.T) {
 
 var errUndo = errors.New("undo")
 
-// Hashing takes memory, so a crowd must not be able to make it take all.
+// Hashing takes memory, so the number of concurrent hashes is limited.
 func TestACrowdOfSignInsIsTurnedAway(t *testing.T) {
 	d := withUser(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -219,8 +219,8 @@ func BenchmarkAuthenticateUser(b *testing.B) {
 	}
 }
 
-// TestPasswordsAreCheckedInTurns has as many wait as may, all from one address and with names that
-// nobody has. A user from elsewhere is served after those that run and one turn.
+// TestPasswordsAreCheckedInTurns fills the queue from one address with unknown names. A user from another
+// address is served after the running hashes and one turn.
 func TestPasswordsAreCheckedInTurns(t *testing.T) {
 	d := withUser(t)
 	d.SetHashing(1, 16)
@@ -251,7 +251,7 @@ func TestPasswordsAreCheckedInTurns(t *testing.T) {
 	}
 	served("ann")
 	group.Wait()
-	// One runs when she comes, one has the turn before her, and others may be recorded late.
+	// One hash runs when she arrives, one waiter has the turn before her, and others may be recorded late.
 	if at := slices.Index(order, "ann") - before; at > 5 {
 		t.Errorf("served after %d hashes: %q", at, order)
 	}

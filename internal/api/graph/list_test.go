@@ -15,7 +15,7 @@ import (
 
 const eventual = "ConsistencyLevel: eventual"
 
-// properties makes users whose names are n0, n1, … and groups a, B, c.
+// several creates users with the names n0, n1, … and groups a, B, c.
 func several(t testing.TB, n int) *stack {
 	s := newStack(t)
 	s.update(t, func(tx store.Tx) error {
