@@ -37,6 +37,13 @@ func RotateKeys(ctx context.Context, cfg Config) (kid string, err error) {
 	return kid, err
 }
 
+// WithdrawKey removes a signing key, in a running server or, when none runs on the data folder, in the
+// store. All tokens that the key has signed are refused from now on. When it was the key that signs, a
+// new one is made and signs at once.
+func WithdrawKey(ctx context.Context, cfg Config, kid string) error {
+	return command(ctx, cfg, func(c control.Commands) error { return c.WithdrawKey(ctx, kid) })
+}
+
 // command runs fn in the running server, or on the store itself.
 func command(ctx context.Context, cfg Config, fn func(control.Commands) error) (err error) {
 	cfg = cfg.withDefaults()
@@ -103,22 +110,44 @@ func (o *offline) Dump(ctx context.Context, w io.Writer) error {
 }
 
 func (o *offline) RotateKeys(ctx context.Context) (string, error) {
-	master, err := openMaster(ctx, o.cfg, o.dir, o.store)
-	if err != nil {
-		return "", err
-	}
-	if err := o.store.claim(ctx, o.cfg.Store); err != nil {
-		return "", err
-	}
-	cfg := o.cfg.keys(o.store, master, o.cfg.logger(), time.Now)
-	if cfg.Retention, err = retention.Open(ctx, retention.Config{Store: o.store, Now: time.Now, Log: cfg.Log}); err != nil {
-		return "", err
-	}
-	keys, err := token.OpenKeys(ctx, cfg)
+	keys, err := o.keys(ctx)
 	if err != nil {
 		return "", err
 	}
 	return keys.Rotate(ctx)
+}
+
+func (o *offline) WithdrawKey(ctx context.Context, kid string) error {
+	keys, err := o.keys(ctx)
+	if err != nil {
+		return err
+	}
+	return withdraw(ctx, keys, kid)
+}
+
+// withdraw gives control.ErrNoKey when there is no such key.
+func withdraw(ctx context.Context, keys *token.Keys, kid string) error {
+	err := keys.Withdraw(ctx, kid)
+	if errors.Is(err, store.ErrNotFound) {
+		return control.ErrNoKey
+	}
+	return err
+}
+
+// keys opens the signing keys of the store, which a command is about to change.
+func (o *offline) keys(ctx context.Context) (*token.Keys, error) {
+	master, err := openMaster(ctx, o.cfg, o.dir, o.store)
+	if err != nil {
+		return nil, err
+	}
+	if err := o.store.claim(ctx, o.cfg.Store); err != nil {
+		return nil, err
+	}
+	cfg := o.cfg.keys(o.store, master, o.cfg.logger(), time.Now)
+	if cfg.Retention, err = retention.Open(ctx, retention.Config{Store: o.store, Now: time.Now, Log: cfg.Log}); err != nil {
+		return nil, err
+	}
+	return token.OpenKeys(ctx, cfg)
 }
 
 // exists keeps a command from making a data folder by a slip of the keyboard.

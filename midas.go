@@ -222,7 +222,7 @@ func (s *Server) addMain(listeners []net.Listener, config *tls.Config, names []s
 func (s *Server) addControl(dir *datadir.Dir) error {
 	l, err := control.Listen(dir.Path(datadir.SocketFile))
 	if errors.Is(err, control.ErrPathTooLong) {
-		s.warnings = append(s.warnings, "midas dump and midas keys rotate will not work while this server runs: "+err.Error())
+		s.warnings = append(s.warnings, "midas dump, midas keys rotate and midas keys withdraw will not work while this server runs: "+err.Error())
 		return nil
 	}
 	if err != nil {
@@ -302,6 +302,8 @@ func (o online) Dump(ctx context.Context, w io.Writer) error {
 }
 
 func (o online) RotateKeys(ctx context.Context) (string, error) { return o.keys.Rotate(ctx) }
+
+func (o online) WithdrawKey(ctx context.Context, kid string) error { return withdraw(ctx, o.keys, kid) }
 
 // Admin is the administrator: its Endpoint is where clients reach the server.
 func (s *Server) Admin() Admin { return s.services.admin }

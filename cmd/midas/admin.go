@@ -40,8 +40,9 @@ func (c *dumpCommand) Run(ctx context.Context, to streams) error {
 }
 
 type keysCommand struct {
-	Rotate rotateCommand `cmd:"" help:"Make a new key, which replaces the one that signs."`
-	Reset  resetCommand  `cmd:"" help:"Make all keys anew when the master key is lost. All tokens end."`
+	Rotate   rotateCommand   `cmd:"" help:"Make a new key, which replaces the one that signs."`
+	Withdraw withdrawCommand `cmd:"" help:"Remove a key that has leaked. Tokens that it has signed are refused at once."`
+	Reset    resetCommand    `cmd:"" help:"Make all keys anew when the master key is lost. All tokens end."`
 }
 
 // Help is shown by midas keys --help.
@@ -49,6 +50,7 @@ func (keysCommand) Help() string {
 	return `Example:
 
   midas keys rotate
+  midas keys withdraw 6dOB4sJ0X2ZkPq1m
   midas keys reset --yes`
 }
 
@@ -74,6 +76,32 @@ func (c *rotateCommand) Run(ctx context.Context, to streams) error {
 		return err
 	}
 	return print(to, kid+"\n")
+}
+
+type withdrawCommand struct {
+	settings
+	KID string `arg:"" name:"kid" help:"Id of the key (kid), as the key set and the headers of tokens have it."`
+}
+
+// Help is shown by midas keys withdraw --help.
+func (withdrawCommand) Help() string {
+	return `Removes a signing key, for when its private half may have leaked, and prints its id. All tokens that it has signed are refused by this server at once, and workloads ask for new ones. Other relying parties refuse them when they fetch the key set again, which they keep for up to a day. If it is the key that signs, a new key is made and signs at once: relying parties that keep the key set refuse its tokens until they fetch it again. The ids of all keys are in the key set, at /common/discovery/v2.0/keys. An id that begins with - is written after --.
+
+Example:
+
+  midas keys withdraw 6dOB4sJ0X2ZkPq1m --data /var/lib/midas`
+}
+
+// Run prints the id of the key that was removed.
+func (c *withdrawCommand) Run(ctx context.Context, to streams) error {
+	cfg, err := c.config()
+	if err != nil {
+		return err
+	}
+	if err := midas.WithdrawKey(ctx, cfg, c.KID); err != nil {
+		return fmt.Errorf("withdraw %s: %w", c.KID, err)
+	}
+	return print(to, c.KID+"\n")
 }
 
 type resetCommand struct {

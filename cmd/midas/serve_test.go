@@ -181,6 +181,35 @@ func TestKeysRotateWithAndWithoutAServer(t *testing.T) {
 	rotate()
 }
 
+func TestKeysAreWithdrawnWithAndWithoutAServer(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	p := startServer(t, data)
+	stored := func(kid string) bool {
+		t.Helper()
+		dump, errs, ok := command(t, "dump", "--data", data)
+		if !ok {
+			t.Fatalf("dump: %s", errs)
+		}
+		return strings.Contains(dump, `"key":"k/`+kid+`"`)
+	}
+	withdraw := func() {
+		t.Helper()
+		kid, errs, ok := command(t, "keys", "rotate", "--data", data)
+		if kid = strings.TrimSpace(kid); !ok || !stored(kid) {
+			t.Fatalf("rotate: %q %s", kid, errs)
+		}
+		if out, errs, ok := command(t, "keys", "withdraw", "--data", data, "--", kid); !ok || out != kid+"\n" || stored(kid) {
+			t.Errorf("withdraw %s: %v %q %s", kid, ok, out, errs)
+		}
+		if out, errs, ok := command(t, "keys", "withdraw", "--data", data, "--", kid); ok || out != "" || !strings.Contains(errs, "there is no such signing key") {
+			t.Errorf("withdraw %s again: %v %q %s", kid, ok, out, errs)
+		}
+	}
+	withdraw()
+	p.end(t, os.Interrupt)
+	withdraw()
+}
+
 // The moments at which the process is killed are spread over its first start. Whenever it was, the
 // next start must be a whole one.
 func TestFirstStartSurvivesKill(t *testing.T) {

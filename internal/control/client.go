@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"syscall"
 )
@@ -16,14 +17,14 @@ import (
 // ErrNotRunning says that no server listens on the socket.
 var ErrNotRunning = errors.New("no server is running")
 
-// Client asks a running server.
+// Client sends commands to a running server.
 type Client struct {
 	http *http.Client
 }
 
 var _ Commands = (*Client)(nil)
 
-// Dial looks whether a server listens on the socket. The error is ErrNotRunning when none does.
+// Dial checks that a server listens on the socket. The error is ErrNotRunning when none does.
 func Dial(ctx context.Context, path string) (*Client, error) {
 	if err := checkPath(path); err != nil {
 		return nil, err
@@ -48,7 +49,7 @@ func Dial(ctx context.Context, path string) (*Client, error) {
 	return &Client{http: &http.Client{Transport: transport}}, nil
 }
 
-// Address asks where the server takes requests.
+// Address asks where the server accepts requests.
 func (c *Client) Address(ctx context.Context) (string, error) {
 	resp, err := c.do(ctx, http.MethodGet, "/address")
 	if err != nil {
@@ -82,11 +83,20 @@ func (c *Client) RotateKeys(ctx context.Context) (string, error) {
 		return "", err
 	}
 	defer resp.Body.Close()
-	var answer rotated
+	var answer named
 	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
 		return "", fmt.Errorf("read the running server's answer: %w", err)
 	}
 	return answer.KeyID, nil
+}
+
+// WithdrawKey makes the server withdraw a signing key.
+func (c *Client) WithdrawKey(ctx context.Context, kid string) error {
+	resp, err := c.do(ctx, http.MethodPost, "/keys/withdraw?kid="+url.QueryEscape(kid))
+	if err != nil {
+		return err
+	}
+	return resp.Body.Close()
 }
 
 func (c *Client) do(ctx context.Context, method, path string) (*http.Response, error) {
@@ -102,6 +112,9 @@ func (c *Client) do(ctx context.Context, method, path string) (*http.Response, e
 		return resp, nil
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusNotFound && method == http.MethodPost {
+		return nil, ErrNoKey
+	}
 	words, err := io.ReadAll(io.LimitReader(resp.Body, 4<<10))
 	if err != nil {
 		return nil, fmt.Errorf("ask the running server: %w", err)

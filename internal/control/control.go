@@ -1,10 +1,12 @@
-// Package control is how Midas's own command line reaches a running server: a Unix socket in the
-// server's data folder, with HTTP over it. Whoever may open the socket is the owner of the folder
-// and could read the store itself, so there is no other authentication.
+// Package control connects Midas's own command line with a running server: a Unix socket in the
+// server's data folder, with HTTP over it. Only the owner of the folder may open the socket, and the
+// owner could read the store itself, so there is no other authentication.
 //
-//	GET  /address      where the server takes requests; answers {"address": "HOST:PORT"}
-//	GET  /dump         the whole store as JSON lines
-//	POST /keys/rotate  a new signing key; answers {"kid": "..."}
+//	GET  /address                where the server accepts requests; answers {"address": "HOST:PORT"}
+//	GET  /dump                   the whole store as JSON lines
+//	POST /keys/rotate            a new signing key; answers {"kid": "..."}
+//	POST /keys/withdraw?kid=KID  the end of a signing key and of all tokens that it has signed; answers
+//	                             {"kid": "..."}, or 404 when there is no such key
 package control
 
 import (
@@ -26,9 +28,12 @@ const face = "control"
 // ErrPathTooLong says that the operating system cannot have a socket of that name.
 var ErrPathTooLong = errors.New("the path is too long for a socket")
 
+// ErrNoKey says that there is no signing key with the id that was given.
+var ErrNoKey = errors.New("there is no such signing key")
+
 // Commands are what the command line can ask for.
 type Commands interface {
-	// Address is where the server takes requests, HOST:PORT, as this machine reaches it.
+	// Address is where the server accepts requests, HOST:PORT, as this machine reaches it.
 	Address(ctx context.Context) (string, error)
 
 	// Dump writes all that the store holds at one moment as JSON lines, in key order.
@@ -36,6 +41,10 @@ type Commands interface {
 
 	// RotateKeys makes a new signing key and returns its id.
 	RotateKeys(ctx context.Context) (string, error)
+
+	// WithdrawKey removes a signing key, so that all tokens that it has signed are refused from now
+	// on. It gives ErrNoKey when there is no such key.
+	WithdrawKey(ctx context.Context, kid string) error
 }
 
 // Listen makes the socket, in place of one that a dead server has left. The caller must hold the
@@ -82,6 +91,9 @@ func Handler(c Commands) httpx.Handler {
 		case "POST /keys/rotate":
 			ev.Operation = "keys/rotate"
 			rotate(c, w, r, ev)
+		case "POST /keys/withdraw":
+			ev.Operation = "keys/withdraw"
+			withdraw(c, w, r, ev)
 		default:
 			http.NotFound(w, r)
 		}
@@ -119,17 +131,32 @@ func dump(c Commands, w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
 func rotate(c Commands, w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
 	kid, err := c.RotateKeys(r.Context())
 	if err == nil {
-		err = httpx.WriteJSON(w, http.StatusOK, rotated{kid})
+		err = httpx.WriteJSON(w, http.StatusOK, named{kid})
 	}
 	if err != nil {
 		fail(w, ev, err)
 	}
 }
 
-// fail tells the cause: the client is the owner of the server.
+func withdraw(c Commands, w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
+	kid := r.URL.Query().Get("kid")
+	err := c.WithdrawKey(r.Context(), kid)
+	if err == nil {
+		err = httpx.WriteJSON(w, http.StatusOK, named{kid})
+	}
+	if err != nil {
+		fail(w, ev, err)
+	}
+}
+
+// fail sends the cause, because the client is the owner of the server.
 func fail(w http.ResponseWriter, ev *httpx.Event, err error) {
 	ev.Err = err
-	http.Error(w, err.Error(), http.StatusInternalServerError)
+	status := http.StatusInternalServerError
+	if errors.Is(err, ErrNoKey) {
+		status = http.StatusNotFound
+	}
+	http.Error(w, err.Error(), status)
 }
 
 // tracker knows whether anything has been written.
@@ -147,6 +174,6 @@ type located struct {
 	Address string `json:"address"`
 }
 
-type rotated struct {
+type named struct {
 	KeyID string `json:"kid"`
 }

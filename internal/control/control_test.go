@@ -38,6 +38,13 @@ func (f fake) Address(context.Context) (string, error) { return "localhost:1", f
 
 func (f fake) RotateKeys(context.Context) (string, error) { return "kid-1", f.err }
 
+func (f fake) WithdrawKey(_ context.Context, kid string) error {
+	if kid != "kid+1" && f.err == nil {
+		return control.ErrNoKey
+	}
+	return f.err
+}
+
 // serve runs the commands on a socket until the test ends.
 func serve(t *testing.T, path string, c control.Commands) {
 	t.Helper()
@@ -78,6 +85,12 @@ func TestCommandsReachTheServer(t *testing.T) {
 	}
 	if kid, err := c.RotateKeys(t.Context()); err != nil || kid != "kid-1" {
 		t.Errorf("rotate: %q, %v", kid, err)
+	}
+	if err := c.WithdrawKey(t.Context(), "kid+1"); err != nil {
+		t.Errorf("withdraw: %v", err)
+	}
+	if err := c.WithdrawKey(t.Context(), "another"); !errors.Is(err, control.ErrNoKey) {
+		t.Errorf("withdraw a key that does not exist: %v, want ErrNoKey", err)
 	}
 	info, err := os.Stat(path)
 	if err != nil || info.Mode() != fs.ModeSocket|0o600 {
