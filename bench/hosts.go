@@ -192,17 +192,17 @@ func (t *target) enroll(vm int) (tls.Certificate, error) {
 	if err != nil {
 		return tls.Certificate{}, err
 	}
-	admitted, err := t.run(1, 1, "200", func(int) []byte { return send("POST", "/hosts/v1/enroll", "", "application/json", string(body)) })
+	answer, err := t.run(1, 1, "200", func(int) []byte { return send("POST", "/hosts/v1/enroll", "", "application/json", string(body)) })
 	if err != nil {
 		return tls.Certificate{}, err
 	}
-	var admission struct{ Certificate string }
-	if err := json.Unmarshal(admitted.last, &admission); err != nil {
+	var enrollment struct{ Certificate string }
+	if err := json.Unmarshal(answer.last, &enrollment); err != nil {
 		return tls.Certificate{}, err
 	}
-	block, _ := pem.Decode([]byte(admission.Certificate))
+	block, _ := pem.Decode([]byte(enrollment.Certificate))
 	if block == nil {
-		return tls.Certificate{}, errors.New("there is no certificate in the admission")
+		return tls.Certificate{}, errors.New("there is no certificate in the enrollment")
 	}
 	return tls.Certificate{Certificate: [][]byte{block.Bytes}, PrivateKey: key}, nil
 }

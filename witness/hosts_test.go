@@ -192,20 +192,20 @@ func TestEnrolmentTokenIsGoodOnce(t *testing.T) {
 	}
 	token := w.invite(t, vm)
 	var mu sync.Mutex
-	admitted := 0
+	enrolled := 0
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
 			if status, _ := enroll(token); status == 200 {
 				mu.Lock()
-				admitted++
+				enrolled++
 				mu.Unlock()
 			}
 		})
 	}
 	all.Wait()
-	if admitted != 1 {
-		t.Errorf("%d hosts were admitted by one token", admitted)
+	if enrolled != 1 {
+		t.Errorf("%d hosts were enrolled with one token", enrolled)
 	}
 	if status, code := enroll(token); status != 403 || code != "InvalidEnrolmentToken" {
 		t.Errorf("once more: %d %s", status, code)

@@ -117,14 +117,14 @@ func Enroll(ctx context.Context, e Enrolment) (Credential, error) {
 	if err != nil {
 		return Credential{}, fmt.Errorf("enroll: %w", err)
 	}
-	var admission host.Admission
-	if err := l.post(ctx, askTimeout, host.PathEnroll, host.EnrollRequest{Token: e.Token, Request: request}, &admission); err != nil {
+	var answer host.EnrollAnswer
+	if err := l.post(ctx, askTimeout, host.PathEnroll, host.EnrollRequest{Token: e.Token, Request: request}, &answer); err != nil {
 		return Credential{}, fmt.Errorf("enroll: %w", err)
 	}
-	if e.Resource != "" && !arm.SameName(strings.TrimSuffix(e.Resource, "/"), admission.Resource) {
-		return Credential{}, fmt.Errorf("enroll: the token is for %s, not for %s", admission.Resource, e.Resource)
+	if e.Resource != "" && !arm.SameName(strings.TrimSuffix(e.Resource, "/"), answer.Resource) {
+		return Credential{}, fmt.Errorf("enroll: the token is for %s, not for %s", answer.Resource, e.Resource)
 	}
-	c.Resource, c.Certificate, c.Key = admission.Resource, admission.Certificate, key
+	c.Resource, c.Certificate, c.Key = answer.Resource, answer.Certificate, key
 	if _, err := c.pairs(); err != nil {
 		return Credential{}, fmt.Errorf("enroll: %w", err)
 	}

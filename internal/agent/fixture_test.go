@@ -80,7 +80,7 @@ func (s *server) certify(w http.ResponseWriter, request string) {
 		refuse(w, 400, host.CodeInvalidRequest)
 		return
 	}
-	_ = json.NewEncoder(w).Encode(host.Admission{Resource: "/vm", Certificate: string(cert)})
+	_ = json.NewEncoder(w).Encode(host.EnrollAnswer{Resource: "/vm", Certificate: string(cert)})
 }
 
 func (s *server) enroll(w http.ResponseWriter, r *http.Request) {

@@ -153,14 +153,14 @@ func (a *Agent) renew(ctx context.Context, l *link) error {
 		return err
 	}
 	used := *l.pair()
-	var admission host.Admission
-	if err := l.post(ctx, askTimeout, host.PathRenew, host.RenewRequest{Request: request}, &admission); err != nil {
+	var answer host.EnrollAnswer
+	if err := l.post(ctx, askTimeout, host.PathRenew, host.RenewRequest{Request: request}, &answer); err != nil {
 		return fmt.Errorf("renew: %w", err)
 	}
 	if a.linked() != l {
 		return nil // it has enrolled anew meanwhile
 	}
-	pair, err := tls.X509KeyPair([]byte(admission.Certificate), []byte(key))
+	pair, err := tls.X509KeyPair([]byte(answer.Certificate), []byte(key))
 	if err != nil {
 		return fmt.Errorf("renew: the server's certificate cannot be used: %w", err)
 	}
@@ -169,7 +169,7 @@ func (a *Agent) renew(ctx context.Context, l *link) error {
 		return fmt.Errorf("renew: the new certificate is valid from %s to %s, and here it is %s: the clock of this host or of the server is wrong",
 			pair.Leaf.NotBefore.Format(time.RFC3339), pair.Leaf.NotAfter.Format(time.RFC3339), now.UTC().Format(time.RFC3339))
 	}
-	return a.adopt(ctx, a.Current().renewed(used, admission.Certificate, key))
+	return a.adopt(ctx, a.Current().renewed(used, answer.Certificate, key))
 }
 
 // sleep waits, or until ctx ends.

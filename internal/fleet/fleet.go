@@ -1,14 +1,14 @@
-// Package fleet knows the hosts: which machine may speak for which resource.
+// Package fleet manages hosts: the machines that may act for a resource.
 //
-// Whoever may do so in Azure's roles invites a host: an invitation is a secret that is good once, for
-// a quarter of an hour, for one resource. The host shows it with a certificate request and is admitted:
-// it gets a certificate for some days, which it renews, and a record. Both the record and the resource
-// must be there, the very resource that the host was admitted for and not a later one of its name, or
-// the certificate is good for nothing. So a host is expelled by removing its record, and it goes with
-// its resource.
+// A caller with the right Midas.Hosts/hosts/enroll/action creates an enrollment token, which is a secret
+// for one host of one resource and expires after 15 minutes. The host sends the token with a certificate
+// request and is enrolled: it gets a certificate for some days, which it renews, and a record in the store.
+// A certificate is accepted as long as the record exists and the resource is the one for which the host was
+// enrolled. A later resource of the same name does not count. Revoking a host deletes its record; deleting
+// the resource revokes its hosts.
 //
-// What a host may have can change at any moment. Fleet follows the store and wakes those hosts that a
-// change is about.
+// The identities of a host can change at any time. Fleet follows the changes of the store and wakes the
+// hosts that a change concerns.
 package fleet
 
 import (
@@ -27,7 +27,7 @@ import (
 	"midas/internal/store"
 )
 
-// Type is the type under which ARM shows hosts, as extensions of the resources that they are. The
+// Type is the ARM type of hosts, which are extension resources of the resources that they act for. The
 // namespace is not one of Microsoft's.
 const Type arm.Type = "Midas.Hosts/hosts"
 
@@ -37,28 +37,27 @@ const (
 	DefaultHostLife = 7 * 24 * time.Hour // of a certificate; hosts renew it at half of it
 )
 
-// The reasons for which a host is refused. They are told apart with errors.Is.
+// The reasons for which a host is refused. Use errors.Is to distinguish them.
 var (
 	ErrInvitation = errors.New("the invitation is not known, is used up, or is too old")
 	ErrUnknown    = errors.New("the host is not known")
 	ErrRequest    = errors.New("the certificate request is not acceptable")
 )
 
-// Authority certifies hosts.
+// Authority issues the certificates of hosts.
 type Authority interface {
-	// Certify gives a certificate, in PEM, for the key of a certificate request. An error that wraps
-	// localca.ErrRequest is the request's fault.
+	// Certify issues a certificate, in PEM, for the key of a certificate request. The error wraps
+	// localca.ErrRequest if the request is invalid.
 	Certify(request []byte, name string, subject *url.URL, end time.Time) ([]byte, error)
 }
 
-// Identities tells who the workloads on a resource may be.
+// Identities finds the identities that the workloads on a resource may use.
 type Identities interface {
 	ResourceIdentity(ctx context.Context, id arm.ID) (identity.ManagedServiceIdentity, error)
 	Workload(ctx context.Context, id arm.ID, sel identity.Selector) (identity.Principal, error)
 }
 
-// Config is what a Fleet needs. All fields must be set, but for Life, of which 0 is DefaultHostLife, and
-// Retention.
+// Config is what a Fleet needs. All fields are required, except Life (0 means DefaultHostLife) and Retention.
 type Config struct {
 	Store      store.Store
 	Log        *activity.Log
@@ -69,14 +68,14 @@ type Config struct {
 	Now        func() time.Time
 	NewID      func() string
 	Life       time.Duration
-	Retention  *retention.Guard // whether what has ended may be deleted; nil: always
+	Retention  *retention.Guard // reports whether expired records may be deleted; nil: always
 
-	// UserData puts the user data of a machine, which are kept sealed, into its properties: programs on
-	// the machine may read them.
+	// UserData adds the sealed user data of a machine to its properties. Programs on the machine may read
+	// them.
 	UserData func(resource.Record) (resource.Record, error)
 }
 
-// Fleet is the room's door. It is safe for concurrent use. Run must be running for hosts to be woken.
+// Fleet manages hosts. It is safe for concurrent use. Hosts are woken only while Run is running.
 type Fleet struct {
 	Config
 	decoded  store.Decoded[Host]
@@ -84,7 +83,7 @@ type Fleet struct {
 	states   stateful
 }
 
-// New makes a fleet.
+// New returns a Fleet.
 func New(c Config) *Fleet {
 	if c.Life == 0 {
 		c.Life = DefaultHostLife
@@ -92,15 +91,15 @@ func New(c Config) *Fleet {
 	return &Fleet{Config: c, watchers: watchers{waiting: map[string]map[chan struct{}]bool{}}, states: stateful{topics: map[string]*topic{}}}
 }
 
-// Host is a machine that speaks for a resource.
+// Host is a machine that acts for a resource.
 type Host struct {
 	ID       string    `json:"id"`       // a GUID
 	Resource string    `json:"resource"` // the ARM id
 	TenantID string    `json:"tenant"`
-	Made     int64     `json:"made"` // when the resource was made, in Unix nanoseconds: it tells the resource from a later one
-	Admitted time.Time `json:"admitted"`
-	Address  string    `json:"address,omitempty"` // from where
-	Ends     time.Time `json:"ends"`              // of the newest certificate
+	Made     int64     `json:"made"` // creation time of the resource, in Unix nanoseconds: distinguishes it from a later one of the same name
+	Enrolled time.Time `json:"admitted"`
+	Address  string    `json:"address,omitempty"` // the client address of the enrollment
+	Ends     time.Time `json:"ends"`              // end of the newest certificate
 
 	id arm.ID
 }
@@ -133,5 +132,5 @@ func hostsOf(resource arm.ID) string { return store.HostKind.Keys + resource.Key
 
 func hostKey(resource arm.ID, id string) string { return hostsOf(resource) + arm.Fold(id) }
 
-// made tells a resource from others of its name.
+// made is the creation time of a resource in Unix nanoseconds, which distinguishes it from others of its name.
 func made(rec resource.Record) int64 { return rec.Created.UnixNano() }

@@ -152,7 +152,7 @@ func request(t *testing.T) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der})
 }
 
-func certificate(t *testing.T, a fleet.Admission) *x509.Certificate {
+func certificate(t *testing.T, a fleet.Enrollment) *x509.Certificate {
 	t.Helper()
 	block, _ := pem.Decode(a.Certificate)
 	c, err := x509.ParseCertificate(block.Bytes)
@@ -167,24 +167,24 @@ func (b *bench) invite(t *testing.T) host.Secret {
 	return i.Token
 }
 
-func (b *bench) admit(t *testing.T) (fleet.Host, *x509.Certificate) {
+func (b *bench) enroll(t *testing.T) (fleet.Host, *x509.Certificate) {
 	t.Helper()
-	a, err := b.Admit(t.Context(), b.invite(t), request(t), "192.0.2.1")
+	a, err := b.Enroll(t.Context(), b.invite(t), request(t), "192.0.2.1")
 	must(t, err)
 	return a.Host, certificate(t, a)
 }
 
 func wantUnknown(t *testing.T, b *bench, c *x509.Certificate) {
 	t.Helper()
-	if h, err := b.Recognize(t.Context(), c); !errors.Is(err, fleet.ErrUnknown) {
-		t.Errorf("recognized as %v (%v)", h.ID, err)
+	if h, err := b.Authenticate(t.Context(), c); !errors.Is(err, fleet.ErrUnknown) {
+		t.Errorf("authenticated as %v (%v)", h.ID, err)
 	}
 }
 
-func TestAdmittedHostIsRecognized(t *testing.T) {
+func TestEnrolledHostIsAuthenticated(t *testing.T) {
 	b := setup(t)
-	h, c := b.admit(t)
-	got, err := b.Recognize(t.Context(), c)
+	h, c := b.enroll(t)
+	got, err := b.Authenticate(t.Context(), c)
 	must(t, err)
 	if got.ID != h.ID || got.Resource != vm || got.TenantID != tenant || got.Address != "192.0.2.1" {
 		t.Errorf("%+v", got)
@@ -202,11 +202,11 @@ func TestInvitationEnds(t *testing.T) {
 	b := setup(t)
 	late, early := b.invite(t), b.invite(t)
 	b.forward(fleet.InvitationLife - time.Minute)
-	if _, err := b.Admit(t.Context(), early, request(t), ""); err != nil {
+	if _, err := b.Enroll(t.Context(), early, request(t), ""); err != nil {
 		t.Errorf("in time: %v", err)
 	}
 	b.forward(2 * time.Minute)
-	if _, err := b.Admit(t.Context(), late, request(t), ""); !errors.Is(err, fleet.ErrInvitation) {
+	if _, err := b.Enroll(t.Context(), late, request(t), ""); !errors.Is(err, fleet.ErrInvitation) {
 		t.Errorf("too late: %v", err)
 	}
 }
@@ -214,14 +214,14 @@ func TestInvitationEnds(t *testing.T) {
 // The certificate of a connection may end while it is open; TLS does not look again.
 func TestEndedCertificateIsGoodForNothing(t *testing.T) {
 	b := setup(t)
-	h, c := b.admit(t)
+	h, c := b.enroll(t)
 	b.forward(4 * 24 * time.Hour)
 	a, err := b.Renew(t.Context(), h, request(t))
 	must(t, err)
 	renewed := certificate(t, a)
 	b.forward(4 * 24 * time.Hour)
 	wantUnknown(t, b, c)
-	if _, err := b.Recognize(t.Context(), renewed); err != nil {
+	if _, err := b.Authenticate(t.Context(), renewed); err != nil {
 		t.Errorf("the renewed one: %v", err)
 	}
 }
@@ -233,15 +233,15 @@ func TestHostGoesWithItsResourceAndItsRecord(t *testing.T) {
 			b.remove(t, vm)
 			b.make(t, vm, "Microsoft.Compute/virtualMachines", "{}")
 		},
-		"expelled": func(t *testing.T, b *bench, h fleet.Host) {
-			if existed, err := b.Expel(t.Context(), activity.Event{}, parse(t, vm), h.ID); err != nil || !existed {
+		"revoked": func(t *testing.T, b *bench, h fleet.Host) {
+			if existed, err := b.Revoke(t.Context(), activity.Event{}, parse(t, vm), h.ID); err != nil || !existed {
 				t.Errorf("%v %v", existed, err)
 			}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := setup(t)
-			h, c := b.admit(t)
+			h, c := b.enroll(t)
 			end(t, b, h)
 			wantUnknown(t, b, c)
 			if _, err := b.Renew(t.Context(), h, request(t)); !errors.Is(err, fleet.ErrUnknown) {
@@ -253,7 +253,7 @@ func TestHostGoesWithItsResourceAndItsRecord(t *testing.T) {
 
 func TestForeignCertificatesAreNobody(t *testing.T) {
 	b := setup(t)
-	h, c := b.admit(t)
+	h, c := b.enroll(t)
 	for name, change := range map[string]func(*x509.Certificate){
 		"no subject":     func(c *x509.Certificate) { c.URIs = nil },
 		"two subjects":   func(c *x509.Certificate) { c.URIs = append(c.URIs, c.URIs...) },
@@ -297,7 +297,7 @@ func TestSweepRemovesWhatHasEnded(t *testing.T) {
 		return n
 	}
 	for range 100 { // more than a page
-		b.admit(t)
+		b.enroll(t)
 		b.invite(t)
 	}
 	must(t, b.Sweep(t.Context()))
@@ -325,11 +325,11 @@ func TestSweepKeepsHostsAtAWrongDate(t *testing.T) {
 		Store: b.store, Now: b.clock, Uptime: func() time.Duration { return time.Hour }, Log: slog.New(slog.DiscardHandler),
 	})
 	must(t, err)
-	h, cert := b.admit(t)
+	h, cert := b.enroll(t)
 	b.forward(365 * 24 * time.Hour)
 	must(t, b.Sweep(t.Context()))
 	b.forward(-365 * 24 * time.Hour)
-	if _, err := b.Recognize(t.Context(), cert); err != nil {
+	if _, err := b.Authenticate(t.Context(), cert); err != nil {
 		t.Errorf("the host %s is gone: %v", h.ID, err)
 	}
 	b.remove(t, vm)
@@ -344,13 +344,13 @@ func TestSweepKeepsHostsAtAWrongDate(t *testing.T) {
 
 func TestHostWhoseClockWasSetBackIsKnown(t *testing.T) {
 	b := setup(t)
-	_, cert := b.admit(t)
+	_, cert := b.enroll(t)
 	b.forward(-9 * time.Minute) // certificates begin five minutes early, and five are forgiven
-	if _, err := b.Recognize(t.Context(), cert); err != nil {
+	if _, err := b.Authenticate(t.Context(), cert); err != nil {
 		t.Error(err)
 	}
 	b.forward(-2 * time.Minute)
-	if _, err := b.Recognize(t.Context(), cert); err == nil {
+	if _, err := b.Authenticate(t.Context(), cert); err == nil {
 		t.Error("a certificate of an hour ahead is taken")
 	}
 }
@@ -366,7 +366,7 @@ func TestDescriptionHasNoSecretsAndOnlyItsOwnInterfaces(t *testing.T) {
 	b.make(t, vm, "Microsoft.Compute/virtualMachines", fmt.Sprintf(
 		`{"osProfile":{"computerName":"c","adminPassword":"SECRET","customData":"SECRET","Secrets":["SECRET"]},"networkProfile":{"networkInterfaces":[{"id":%q},{"id":%q},{"id":%q},{"id":"x"}]}}`,
 		group+nics+"mine", other+nics+"theirs", group+nics+"gone"))
-	h, _ := b.admit(t)
+	h, _ := b.enroll(t)
 	in, err := b.Describe(t.Context(), h)
 	must(t, err)
 	if strings.Contains(string(in.Properties), "SECRET") || !strings.Contains(string(in.Properties), `"computerName":"c"`) {
@@ -386,7 +386,7 @@ func TestDescriptionHasNoSecretsAndOnlyItsOwnInterfaces(t *testing.T) {
 	before := in.UniqueID
 	b.remove(t, vm)
 	b.make(t, vm, "Microsoft.Compute/virtualMachines", "{}")
-	h, _ = b.admit(t)
+	h, _ = b.enroll(t)
 	if in, err = b.Describe(t.Context(), h); err != nil || in.UniqueID == before {
 		t.Errorf("another machine has the unique id of the first (%v)", err)
 	}
@@ -394,7 +394,7 @@ func TestDescriptionHasNoSecretsAndOnlyItsOwnInterfaces(t *testing.T) {
 
 func TestWatchersAreWokenByWhatIsAboutThem(t *testing.T) {
 	b := setup(t)
-	h, _ := b.admit(t)
+	h, _ := b.enroll(t)
 	b.make(t, vm+"2", "Microsoft.Compute/virtualMachines", "{}")
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
@@ -402,7 +402,7 @@ func TestWatchersAreWokenByWhatIsAboutThem(t *testing.T) {
 	defer end()
 	go func() { done <- b.Run(ctx) }()
 	<-changed // it begins by waking everybody
-	if _, err := b.Expel(t.Context(), activity.Event{}, parse(t, vm+"2"), "x"); err != nil {
+	if _, err := b.Revoke(t.Context(), activity.Event{}, parse(t, vm+"2"), "x"); err != nil {
 		t.Error(err)
 	}
 	select {
@@ -410,7 +410,7 @@ func TestWatchersAreWokenByWhatIsAboutThem(t *testing.T) {
 		t.Error("woken by what is about another")
 	default:
 	}
-	if _, err := b.Expel(t.Context(), activity.Event{}, parse(t, vm), h.ID); err != nil {
+	if _, err := b.Revoke(t.Context(), activity.Event{}, parse(t, vm), h.ID); err != nil {
 		t.Error(err)
 	}
 	<-changed

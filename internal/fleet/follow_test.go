@@ -28,7 +28,7 @@ func TestStateIsComputedOnceForAllWhoWait(t *testing.T) {
 	b := setup(t)
 	count := &counted{Identities: b.Fleet.Identities}
 	b.Fleet.Identities = count
-	h, _ := b.admit(t)
+	h, _ := b.enroll(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- b.Run(ctx) }()
@@ -71,7 +71,7 @@ func TestStateIsComputedOnceForAllWhoWait(t *testing.T) {
 
 func TestNothingIsKeptOfStatesThatNobodyWaitsFor(t *testing.T) {
 	b := setup(t)
-	h, _ := b.admit(t)
+	h, _ := b.enroll(t)
 	for range 3 {
 		w := b.Follow(h)
 		if _, _, err := w.State(t.Context()); err != nil {

@@ -14,13 +14,13 @@ import (
 	"midas/internal/store"
 )
 
-// Recognize tells whose certificate this is, which TLS has found to be of our authority. The error is
-// ErrUnknown for a host that was expelled, whose certificate has ended, or whose resource is gone, also
-// if there is another of its name.
-func (f *Fleet) Recognize(ctx context.Context, certificate *x509.Certificate) (h Host, err error) {
+// Authenticate returns the host of a client certificate that the TLS handshake has verified. The error is
+// ErrUnknown for a host that was revoked, for an expired certificate, and for a host whose resource was
+// deleted, also if a resource of the same name was created later.
+func (f *Fleet) Authenticate(ctx context.Context, certificate *x509.Certificate) (h Host, err error) {
 	now := f.Now()
 	if !clock.Begun(certificate.NotBefore, now) || now.After(certificate.NotAfter) {
-		return Host{}, fmt.Errorf("%w: its certificate has ended", ErrUnknown) // on a connection that was opened before
+		return Host{}, fmt.Errorf("%w: its certificate has expired", ErrUnknown) // on a connection that was opened earlier
 	}
 	if len(certificate.URIs) != 1 || certificate.URIs[0].Scheme != subjectScheme || certificate.URIs[0].Host != subjectHost {
 		return Host{}, fmt.Errorf("%w: its certificate is not a host's", ErrUnknown)
@@ -36,14 +36,14 @@ func (f *Fleet) Recognize(ctx context.Context, certificate *x509.Certificate) (h
 			return err
 		}
 		if strconv.FormatInt(h.Made, 10) != query.Get("made") {
-			return fmt.Errorf("%w: its certificate is of an earlier host", ErrUnknown)
+			return fmt.Errorf("%w: its certificate is for an earlier resource of this name", ErrUnknown)
 		}
 		return nil
 	})
 	return h, err
 }
 
-// host reads the record of a host whose resource is still the one that it was admitted for.
+// host reads the record of a host and checks that the resource is still the one for which it was enrolled.
 func (f *Fleet) host(tx store.Tx, id arm.ID, hostID string) (Host, error) {
 	h, err := hosts.GetShared(tx, hostKey(id, hostID), &f.decoded)
 	if err != nil {
@@ -56,7 +56,7 @@ func (f *Fleet) host(tx store.Tx, id arm.ID, hostID string) (Host, error) {
 	return h, err
 }
 
-// alive reports whether the resource of a host is there.
+// alive reports whether the resource of a host exists.
 func (f *Fleet) alive(tx store.Tx, h Host) (bool, error) {
 	rec, err := f.Resources.Get(tx, h.id)
 	var missing *arm.Error
@@ -66,7 +66,7 @@ func (f *Fleet) alive(tx store.Tx, h Host) (bool, error) {
 	return err == nil && made(rec) == h.Made && rec.State != resource.Deleting, err
 }
 
-// maxHosts bounds a list. A resource is one machine, so there are seldom two.
+// maxHosts bounds a list. A resource is one machine, so it seldom has two hosts.
 const maxHosts = 100
 
 // Hosts lists the hosts of a resource.
@@ -94,8 +94,9 @@ func (f *Fleet) Hosts(ctx context.Context, id arm.ID) (all []Host, err error) {
 	return all, err
 }
 
-// Expel ends a host: from now on its certificate is good for nothing. It tells whether there was one.
-func (f *Fleet) Expel(ctx context.Context, ev activity.Event, id arm.ID, hostID string) (existed bool, err error) {
+// Revoke deletes a host's record, so that its certificate is refused from now on. It reports whether the host
+// existed.
+func (f *Fleet) Revoke(ctx context.Context, ev activity.Event, id arm.ID, hostID string) (existed bool, err error) {
 	err = f.Log.Update(ctx, ev, func(tx store.Tx) error {
 		key := hostKey(id, hostID)
 		_, err := tx.Get(key)

@@ -20,7 +20,7 @@ import (
 	"midas/internal/store"
 )
 
-// Invitation lets one host be admitted.
+// Invitation lets one host be enrolled.
 type Invitation struct {
 	Resource string
 	Token    host.Secret
@@ -56,28 +56,28 @@ func invitationKey(token host.Secret) string {
 	return store.InvitationKind.Keys + hex.EncodeToString(sum[:])
 }
 
-// Admission is what a host gets.
-type Admission struct {
+// Enrollment is the result of Enroll and Renew.
+type Enrollment struct {
 	Host        Host
 	Certificate []byte // in PEM
 }
 
-// Admit takes an invitation for a host, which proves a key by a certificate request, and certifies
-// the host. Of two that show the same invitation at once, one is admitted.
-func (f *Fleet) Admit(ctx context.Context, token host.Secret, request []byte, address string) (Admission, error) {
+// Enroll exchanges an invitation for a certificate and a host record. The certificate request proves that the
+// host has the key. If two hosts use the same invitation at the same time, one of them is enrolled.
+func (f *Fleet) Enroll(ctx context.Context, token host.Secret, request []byte, address string) (Enrollment, error) {
 	now := f.Now().UTC()
-	h := Host{ID: f.NewID(), Admitted: now, Address: address, Ends: now.Add(f.Life).Truncate(time.Second)}
-	// Who has no invitation must not cost more than a look. And a request that cannot be granted must
-	// not use one up.
+	h := Host{ID: f.NewID(), Enrolled: now, Address: address, Ends: now.Add(f.Life).Truncate(time.Second)}
+	// A caller without an invitation must not cost more than a read, and an invalid certificate request
+	// must not use up the invitation. So both are checked before anything is written.
 	err := f.Store.View(ctx, func(tx store.Tx) error {
 		_, err := f.invited(tx, token, now)
 		return err
 	})
 	if err != nil {
-		return Admission{}, err
+		return Enrollment{}, err
 	}
 	if _, err := f.certify(h, request); err != nil {
-		return Admission{}, err
+		return Enrollment{}, err
 	}
 	_, err = f.Store.Update(ctx, func(tx store.Tx) error {
 		inv, err := f.invited(tx, token, now)
@@ -97,10 +97,10 @@ func (f *Fleet) Admit(ctx context.Context, token host.Secret, request []byte, ad
 		return f.Log.Append(tx, h.event(Type, "/write", address))
 	})
 	if err != nil {
-		return Admission{}, err
+		return Enrollment{}, err
 	}
 	certificate, err := f.certify(h, request)
-	return Admission{Host: h, Certificate: certificate}, err
+	return Enrollment{Host: h, Certificate: certificate}, err
 }
 
 // invited finds an invitation that can still be used. In an Update that makes sure of it.
@@ -115,8 +115,8 @@ func (f *Fleet) invited(tx store.Tx, token host.Secret, now time.Time) (invitati
 	return inv, nil
 }
 
-// Renew certifies another key of a host.
-func (f *Fleet) Renew(ctx context.Context, h Host, request []byte) (Admission, error) {
+// Renew issues a certificate for a new key of a host.
+func (f *Fleet) Renew(ctx context.Context, h Host, request []byte) (Enrollment, error) {
 	ends := f.Now().UTC().Add(f.Life).Truncate(time.Second)
 	_, err := f.Store.Update(ctx, func(tx store.Tx) error {
 		current, err := f.host(tx, h.id, h.ID)
@@ -128,10 +128,10 @@ func (f *Fleet) Renew(ctx context.Context, h Host, request []byte) (Admission, e
 		return hosts.Put(tx, hostKey(h.id, h.ID), h)
 	})
 	if err != nil {
-		return Admission{}, err
+		return Enrollment{}, err
 	}
 	certificate, err := f.certify(h, request)
-	return Admission{Host: h, Certificate: certificate}, err
+	return Enrollment{Host: h, Certificate: certificate}, err
 }
 
 func (f *Fleet) certify(h Host, request []byte) ([]byte, error) {
@@ -142,8 +142,8 @@ func (f *Fleet) certify(h Host, request []byte) ([]byte, error) {
 	return certificate, err
 }
 
-// subject is who a host is, in its certificate: the resource, which one of that name, and which of
-// its hosts.
+// subject is the URI in a host's certificate. It has the id of the resource, the creation time of the
+// resource, and the id of the host.
 func (h Host) subject() *url.URL {
 	query := url.Values{"host": {h.ID}, "made": {strconv.FormatInt(h.Made, 10)}}
 	return &url.URL{Scheme: subjectScheme, Host: subjectHost, Path: h.Resource, RawQuery: query.Encode()}
@@ -154,7 +154,7 @@ const (
 	subjectHost   = "host"
 )
 
-// event is the activity log's entry for something that no person has done.
+// event is an activity log event whose caller is the host.
 func (h Host) event(typ arm.Type, verb, address string) activity.Event {
 	return activity.Event{
 		TenantID: h.TenantID, SubscriptionID: arm.Fold(h.id.Subscription()), ResourceGroup: h.id.ResourceGroup(),

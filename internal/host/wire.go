@@ -21,8 +21,8 @@ type RenewRequest struct {
 	Request string `json:"request"` // a certificate request with a new key, in PEM
 }
 
-// Admission answers EnrollRequest and RenewRequest.
-type Admission struct {
+// EnrollAnswer is the answer to EnrollRequest and RenewRequest.
+type EnrollAnswer struct {
 	Resource    string `json:"resource"`    // whose host this is
 	Certificate string `json:"certificate"` // in PEM
 }

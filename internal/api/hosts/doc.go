@@ -1,6 +1,6 @@
-// Package hosts is what the agents on hosts talk to: they are admitted, renew their certificates, get
-// tokens, and wait for changes of what they may have.
+// Package hosts is the API for the agents on hosts: they enroll, renew their certificates, get tokens, and
+// wait for changes of their identities and of their resource.
 //
-// Who a host is, is known from its client certificate, which TLS has checked, and from nothing else.
-// No request names a resource, so there is no request for somebody else's token.
+// A host is authenticated by its client certificate, which the TLS handshake verifies, and by nothing else.
+// Requests do not name a resource, so a host cannot ask for tokens of another resource.
 package hosts

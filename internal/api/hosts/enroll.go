@@ -2,29 +2,29 @@ package hosts
 
 import "midas/internal/host"
 
-// enroll admits a host that shows an invitation.
+// enroll enrolls a host that sends an invitation.
 func (h *Handler) enroll(x *exchange) error {
 	var in host.EnrollRequest
 	if err := x.decode(&in); err != nil {
 		return err
 	}
-	admission, err := h.Fleet.Admit(x.r.Context(), in.Token, []byte(in.Request), x.ev.ClientIP)
+	enrollment, err := h.Fleet.Enroll(x.r.Context(), in.Token, []byte(in.Request), x.ev.ClientIP)
 	if err != nil {
 		return err
 	}
-	x.ev.Caller = admission.Host.ID
-	return x.answer(host.Admission{Resource: admission.Host.Resource, Certificate: string(admission.Certificate)})
+	x.ev.Caller = enrollment.Host.ID
+	return x.answer(host.EnrollAnswer{Resource: enrollment.Host.Resource, Certificate: string(enrollment.Certificate)})
 }
 
-// renew certifies a new key of a host.
+// renew issues a certificate for a new key of a host.
 func (h *Handler) renew(x *exchange) error {
 	var in host.RenewRequest
 	if err := x.decode(&in); err != nil {
 		return err
 	}
-	admission, err := h.Fleet.Renew(x.r.Context(), x.host, []byte(in.Request))
+	enrollment, err := h.Fleet.Renew(x.r.Context(), x.host, []byte(in.Request))
 	if err != nil {
 		return err
 	}
-	return x.answer(host.Admission{Resource: admission.Host.Resource, Certificate: string(admission.Certificate)})
+	return x.answer(host.EnrollAnswer{Resource: enrollment.Host.Resource, Certificate: string(enrollment.Certificate)})
 }

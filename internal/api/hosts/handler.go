@@ -20,7 +20,7 @@ import (
 	"midas/internal/token"
 )
 
-// Signer signs documents that others than hosts are to believe.
+// Signer signs attested documents, which services other than the host verify.
 type Signer interface {
 	Sign(document []byte) ([]byte, error)
 }
@@ -50,7 +50,7 @@ func New(h Handler) *Handler {
 // Drain ends the requests that wait for changes, so that the server can end. It is called once.
 func (h *Handler) Drain() { close(h.draining) }
 
-// Serves tells whether a path is one of this face's.
+// Serves reports whether a path belongs to this API.
 func Serves(path string) bool { return strings.HasPrefix(path, host.PathPrefix) }
 
 // exchange is one request.
@@ -58,13 +58,13 @@ type exchange struct {
 	w    http.ResponseWriter
 	r    *http.Request
 	ev   *httpx.Event
-	host fleet.Host // of those that need one
+	host fleet.Host // the zero value for operations that need no certificate
 }
 
-// operation is what a path leads to.
+// operation is the operation of a path.
 type operation struct {
 	method, label string
-	open          bool // to those who are no host yet
+	open          bool // needs no client certificate
 	serve         func(*exchange) error
 }
 
@@ -102,24 +102,24 @@ func (h *Handler) serve(x *exchange) error {
 		return &refusal{status: http.StatusMethodNotAllowed, code: host.CodeMethod, message: "Use " + op.method + ".", allow: op.method}
 	}
 	if !op.open {
-		if err := h.recognize(x); err != nil {
+		if err := h.authenticate(x); err != nil {
 			return err
 		}
 	}
 	return op.serve(x)
 }
 
-// recognize finds out which host this is, from the certificate that it has shown in the handshake.
-func (h *Handler) recognize(x *exchange) (err error) {
+// authenticate finds the host of the client certificate.
+func (h *Handler) authenticate(x *exchange) (err error) {
 	if x.r.TLS == nil || len(x.r.TLS.VerifiedChains) == 0 {
-		return fmt.Errorf("%w: it has shown no certificate", fleet.ErrUnknown)
+		return fmt.Errorf("%w: it has no client certificate", fleet.ErrUnknown)
 	}
-	x.host, err = h.Fleet.Recognize(x.r.Context(), x.r.TLS.VerifiedChains[0][0])
+	x.host, err = h.Fleet.Authenticate(x.r.Context(), x.r.TLS.VerifiedChains[0][0])
 	x.ev.Caller = x.host.ID
 	return err
 }
 
-// refusal is an answer other than what was asked for.
+// refusal is an error answer.
 type refusal struct {
 	status        int
 	code, message string
@@ -134,7 +134,7 @@ func badRequest(cause error) error {
 	return &refusal{status: http.StatusBadRequest, code: host.CodeInvalidRequest, message: "The request cannot be read.", cause: cause}
 }
 
-// asRefusal words an error for a host. What is not the host's business is only in the log.
+// asRefusal maps an error to the answer. Unexpected errors become a 500 whose cause is only logged.
 func asRefusal(err error) *refusal {
 	var r *refusal
 	if errors.As(err, &r) {
@@ -180,7 +180,7 @@ func (h *Handler) fail(w http.ResponseWriter, ev *httpx.Event, err error) {
 	}
 }
 
-// decode reads a body of JSON, all of it, knowing every member.
+// decode reads a JSON body. Unknown members and data after the object are errors.
 func (x *exchange) decode(into any) error {
 	if mediaType, _, err := mime.ParseMediaType(x.r.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
 		return &refusal{status: http.StatusUnsupportedMediaType, code: host.CodeInvalidRequest, message: "The request is not application/json."}
@@ -196,10 +196,10 @@ func (x *exchange) decode(into any) error {
 	return nil
 }
 
-// maxBody is more than the largest request needs.
+// maxBody is larger than any valid request, in bytes.
 const maxBody = 32 << 10
 
-// answer sends what is for this host only.
+// answer sends an answer that must not be cached.
 func (x *exchange) answer(v any) error {
 	x.w.Header().Set("Cache-Control", "no-store")
 	return httpx.WriteJSON(x.w, http.StatusOK, v)

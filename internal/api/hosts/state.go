@@ -7,12 +7,12 @@ import (
 	"midas/internal/host"
 )
 
-// longestWait is how long a host waits for a change before it is told that there was none. It is
-// shorter than the time after which connections are cut.
+// longestWait is how long a request waits for a change before the answer is 204. It is shorter than the
+// server's timeout for connections.
 const longestWait = 20 * time.Second
 
-// state answers when the host's state is another one than it knows. While it waits, it looks again
-// after each change that may be about the host; that the host was expelled is such a change too.
+// state answers when the host's state differs from the version that the host knows. It computes the state
+// again after each change that may concern the host, which includes that the host was revoked.
 func (h *Handler) state(x *exchange) error {
 	x.ev.Routine = true
 	ctx, known := x.r.Context(), x.r.URL.Query().Get("after")
@@ -27,8 +27,8 @@ func (h *Handler) state(x *exchange) error {
 	defer over.Stop()
 	for {
 		state, changed, err := following.State(ctx)
-		// It was known when the request began, but perhaps not any more when the state was computed.
-		if unknown := h.recognize(x); unknown != nil {
+		// The host may have been revoked since the request began.
+		if unknown := h.authenticate(x); unknown != nil {
 			return unknown
 		}
 		if err != nil {
@@ -51,7 +51,7 @@ func (h *Handler) state(x *exchange) error {
 	}
 }
 
-// busy refuses a host because too many wait.
+// busy refuses a host because too many hosts wait.
 func busy() error {
 	return &refusal{status: http.StatusTooManyRequests, code: host.CodeBusy, message: "Too many hosts wait for changes.", retry: "5"}
 }

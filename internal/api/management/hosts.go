@@ -46,7 +46,7 @@ func (h *Handler) listHosts(ctx context.Context, r *Request) (*Response, error) 
 }
 
 func (h *Handler) deleteHost(ctx context.Context, r *Request) (*Response, error) {
-	existed, err := h.Fleet.Expel(ctx, h.event(r), r.ID().Parent(), r.ID().Name())
+	existed, err := h.Fleet.Revoke(ctx, h.event(r), r.ID().Parent(), r.ID().Name())
 	if err != nil {
 		return nil, err
 	}

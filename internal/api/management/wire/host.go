@@ -17,8 +17,8 @@ type Host struct {
 // HostProperties are what is known of a host.
 type HostProperties struct {
 	ResourceID      string `json:"resourceId"`
-	AdmittedOn      string `json:"admittedOn"`
-	AdmittedFrom    string `json:"admittedFrom"`
+	EnrolledOn      string `json:"admittedOn"`
+	EnrolledFrom    string `json:"admittedFrom"`
 	CertificateEnds string `json:"certificateEnds"`
 }
 
@@ -27,7 +27,7 @@ func EncodeHost(h fleet.Host) Host {
 	return Host{
 		ID: h.Resource + "/providers/" + string(fleet.Type) + "/" + h.ID, Name: h.ID, Type: fleet.Type,
 		Properties: HostProperties{
-			ResourceID: h.Resource, AdmittedOn: arm.Time(h.Admitted), AdmittedFrom: h.Address,
+			ResourceID: h.Resource, EnrolledOn: arm.Time(h.Enrolled), EnrolledFrom: h.Address,
 			CertificateEnds: arm.Time(h.Ends),
 		},
 	}
