@@ -56,7 +56,7 @@ func (s *Server) enroll(ctx context.Context, id arm.ID) (agent.Credential, error
 		return agent.Credential{}, fmt.Errorf("read the local CA: %w", err)
 	}
 	action := string(fleet.Type) + "/enroll/action"
-	invitation, err := s.services.fleet.Invite(ctx, activity.Event{
+	token, err := s.services.fleet.NewEnrollmentToken(ctx, activity.Event{
 		TenantID: s.services.admin.TenantID, SubscriptionID: arm.Fold(id.Subscription()), ResourceGroup: id.ResourceGroup(),
 		ResourceID: id.String(), ResourceType: string(id.Type()), Operation: action, Caller: "midas serve --metadata",
 	}, id)
@@ -67,8 +67,8 @@ func (s *Server) enroll(ctx context.Context, id arm.ID) (agent.Credential, error
 	if err != nil {
 		return agent.Credential{}, err
 	}
-	return agent.Enroll(ctx, agent.Enrolment{
-		Server: "https://" + s.address, Roots: string(roots), Token: invitation.Token, Resource: id.String(),
+	return agent.Enroll(ctx, agent.Enrollment{
+		Server: "https://" + s.address, Roots: string(roots), Token: token.Token, Resource: id.String(),
 	})
 }
 

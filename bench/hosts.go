@@ -168,14 +168,14 @@ func (b *bench) waiting(t *target) error {
 // enroll makes a machine's host, as an agent does.
 func (t *target) enroll(vm int) (tls.Certificate, error) {
 	path, _, _ := strings.Cut(t.machine(vm), "?")
-	invited, err := t.run(1, 1, "200", func(int) []byte {
+	answer, err := t.run(1, 1, "200", func(int) []byte {
 		return send("POST", path+"/providers/Midas.Hosts/hosts/default/enroll?api-version=2026-11-01", t.bearer, "application/json", "")
 	})
 	if err != nil {
 		return tls.Certificate{}, err
 	}
-	var invitation struct{ Token string }
-	if err := json.Unmarshal(invited.last, &invitation); err != nil {
+	var created struct{ Token string }
+	if err := json.Unmarshal(answer.last, &created); err != nil {
 		return tls.Certificate{}, err
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -187,12 +187,12 @@ func (t *target) enroll(vm int) (tls.Certificate, error) {
 		return tls.Certificate{}, err
 	}
 	body, err := json.Marshal(map[string]string{
-		"token": invitation.Token, "request": string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der})),
+		"token": created.Token, "request": string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der})),
 	})
 	if err != nil {
 		return tls.Certificate{}, err
 	}
-	answer, err := t.run(1, 1, "200", func(int) []byte { return send("POST", "/hosts/v1/enroll", "", "application/json", string(body)) })
+	answer, err = t.run(1, 1, "200", func(int) []byte { return send("POST", "/hosts/v1/enroll", "", "application/json", string(body)) })
 	if err != nil {
 		return tls.Certificate{}, err
 	}

@@ -16,9 +16,9 @@ func (b *bench) metadata(t *target) error {
 	}); err != nil {
 		return err
 	}
-	token, err := exec.Command(b.binary, "agent", "invite", "--data", t.data, "--resource", machine).Output()
+	token, err := exec.Command(b.binary, "agent", "enrollment-token", "--data", t.data, "--resource", machine).Output()
 	if err != nil {
-		return fmt.Errorf("invite: %w", err)
+		return fmt.Errorf("create an enrollment token: %w", err)
 	}
 	state := filepath.Join(b.dir, "agent")
 	_, port, _ := strings.Cut(t.addr, ":")

@@ -127,7 +127,7 @@ func (m *machine) populate(t *testing.T) {
 			fmt.Sprintf(`{"properties":{"roleDefinitionId":"%s/providers/Microsoft.Authorization/roleDefinitions/%s","principalId":%q,"principalType":"ServicePrincipal"}}`, subscription, reader, principal))
 	}
 	state := filepath.Join(m.dir, "agent")
-	token := m.run(t, nil, midasBinary(t), "agent", "invite", "--data", m.data, "--resource", m.id)
+	token := m.run(t, nil, midasBinary(t), "agent", "enrollment-token", "--data", m.data, "--resource", m.id)
 	m.run(t, nil, midasBinary(t), "agent", "enroll", "--state", state, "--server", admin.Endpoint, "--ca", admin.CAFile, "--resource", m.id, "--token", token)
 	m.background(t, "ready http://169.254.169.254:80 ", m.inside(midasBinary(t), "agent", "run", "--state", state, "--flavour", "imds", "--flavour", "arc")...)
 }

@@ -101,8 +101,8 @@ func (w *world) vm(t testing.TB, name string, identities ...string) string {
 	return id
 }
 
-// invite asks for a token with which a host can be enrolled.
-func (w *world) invite(t testing.TB, resource string) host.Secret {
+// enrollmentToken creates an enrollment token for a resource.
+func (w *world) enrollmentToken(t testing.TB, resource string) host.Secret {
 	t.Helper()
 	return host.Secret(w.did(t, "POST", resource+"/providers/Midas.Hosts/hosts/default/enroll?api-version=2026-11-01", "").text("token"))
 }
@@ -113,7 +113,7 @@ func (w *world) enrolled(t testing.TB, resource string) string {
 	state := t.TempDir()
 	roots, err := os.ReadFile(w.CAFile)
 	check(t, err)
-	id, err := agent.EnrollMachine(t.Context(), agent.Enrolment{Server: w.Endpoint, Roots: string(roots), Resource: resource, Token: w.invite(t, resource)}, state)
+	id, err := agent.EnrollMachine(t.Context(), agent.Enrollment{Server: w.Endpoint, Roots: string(roots), Resource: resource, Token: w.enrollmentToken(t, resource)}, state)
 	check(t, err)
 	if id != resource {
 		t.Errorf("enrolled as %s, want %s", id, resource)

@@ -181,7 +181,7 @@ func hostURI(resource string) *url.URL {
 	return &url.URL{Scheme: "midas", Host: "host", Path: resource, RawQuery: "host=x&made=1"}
 }
 
-func TestEnrolmentTokenIsGoodOnce(t *testing.T) {
+func TestEnrollmentTokenCanBeUsedOnce(t *testing.T) {
 	w := start(t)
 	w.group(t, "rg")
 	vm := w.vm(t, "web", "system")
@@ -190,7 +190,7 @@ func TestEnrolmentTokenIsGoodOnce(t *testing.T) {
 		status, code, _ := nobody.ask(t, "/hosts/v1/enroll", object(t, map[string]any{"token": token, "request": certificateRequest(t)}))
 		return status, code
 	}
-	token := w.invite(t, vm)
+	token := w.enrollmentToken(t, vm)
 	var mu sync.Mutex
 	enrolled := 0
 	var all sync.WaitGroup
@@ -216,7 +216,7 @@ func TestEnrolmentTokenIsGoodOnce(t *testing.T) {
 		}
 	}
 	// A request that cannot be granted leaves the token as it was.
-	token = w.invite(t, vm)
+	token = w.enrollmentToken(t, vm)
 	if status, code, _ := nobody.ask(t, "/hosts/v1/enroll", object(t, map[string]any{"token": token, "request": "rubbish"})); status != 400 || code != "InvalidRequest" {
 		t.Errorf("rubbish: %d %s", status, code)
 	}
@@ -224,7 +224,7 @@ func TestEnrolmentTokenIsGoodOnce(t *testing.T) {
 		t.Errorf("after rubbish: %d %s", status, code)
 	}
 	// A token does not outlive the resource.
-	token = w.invite(t, vm)
+	token = w.enrollmentToken(t, vm)
 	w.did(t, "DELETE", vm+machineVersion, "")
 	w.vm(t, "web", "system")
 	if status, code := enroll(token); status != 403 || code != "InvalidEnrolmentToken" {

@@ -93,7 +93,7 @@ func (w *world) realTokens(t *testing.T) []presented {
 		{"an id token", bearer(user["id_token"]), nil},
 		{"a refresh token", bearer(user["refresh_token"]), nil},
 		{"a client secret", bearer(w.ClientSecret), nil},
-		{"an enrollment token", bearer(string(w.invite(t, resource))), nil},
+		{"an enrollment token", bearer(string(w.enrollmentToken(t, resource))), nil},
 		{"two good tokens in two headers", []string{"Bearer " + app, "Bearer " + app}, nil},
 		{"a good token under another scheme", []string{"Basic " + app}, nil},
 		{"a secret by Basic", []string{"Basic " + base64.StdEncoding.EncodeToString([]byte(w.ClientID+":"+w.ClientSecret))}, nil},

@@ -19,9 +19,9 @@ import (
 )
 
 type agentCommand struct {
-	Enroll agentEnrollCommand `cmd:"" help:"Make this machine a host of a resource."`
-	Run    agentRunCommand    `cmd:"" help:"Give tokens to the programs of this machine."`
-	Invite agentInviteCommand `cmd:"" help:"Print a token with which one machine can be enrolled, as the administrator."`
+	Enroll          agentEnrollCommand          `cmd:"" help:"Enroll this machine as a host of a resource."`
+	Run             agentRunCommand             `cmd:"" help:"Serve tokens to the programs of this machine."`
+	EnrollmentToken agentEnrollmentTokenCommand `cmd:"" aliases:"invite" help:"Create a token with which one machine can be enrolled."`
 }
 
 // Help is shown by midas agent --help.
@@ -30,7 +30,7 @@ func (agentCommand) Help() string {
 
 Examples:
 
-  midas agent invite --resource "$ID"                                # where the server is
+  midas agent enrollment-token --resource "$ID"                                # where the server is
   midas agent enroll --server https://midas.example:8443 --token -   # on the machine, once
   midas agent run                                                    # on the machine, always`
 }
@@ -43,23 +43,23 @@ type stateFlag struct {
 type agentEnrollCommand struct {
 	stateFlag
 	Server   string `required:"" help:"The server, https://HOST[:PORT]." placeholder:"URL" env:"MIDAS_SERVER"`
-	Resource string `help:"What this machine is to be; without it, what the token is for." placeholder:"ID"`
-	Token    string `help:"The enrolment token; - reads it from standard input, where other users cannot see it." placeholder:"TOKEN" required:"" env:"MIDAS_ENROLMENT_TOKEN"`
-	CA       string `name:"ca" help:"File of whom to trust as the server. Default: whom the system trusts" placeholder:"FILE" env:"MIDAS_CA"`
+	Resource string `help:"The resource that this machine is to act for. Default: that of the token" placeholder:"ID"`
+	Token    string `help:"The enrollment token; - reads it from standard input, where other users cannot see it." placeholder:"TOKEN" required:"" env:"MIDAS_ENROLLMENT_TOKEN,MIDAS_ENROLMENT_TOKEN"`
+	CA       string `name:"ca" help:"File with the CA certificates to trust for the server. Default: those of the system" placeholder:"FILE" env:"MIDAS_CA"`
 }
 
 // Help is shown by midas agent enroll --help.
 func (agentEnrollCommand) Help() string {
-	return `The token comes from whoever may do Midas.Hosts/hosts/enroll/action on the resource: from "midas agent invite", or from
+	return `A caller with the right Midas.Hosts/hosts/enroll/action on the resource creates the token, with "midas agent enrollment-token" or with
 
   POST {resource}/providers/Midas.Hosts/hosts/default/enroll?api-version=2026-11-01
 
-It is good once, for 15 minutes. The machine makes a key, which never leaves it, and gets a certificate, which "midas agent run" renews.
+The token can be used once, within 15 minutes. The machine creates a private key, which never leaves it, and gets a certificate, which "midas agent run" renews.
 
 Examples:
 
   midas agent enroll --server https://midas.example:8443 --ca ca.pem --token -   # paste the token, then Ctrl-D
-  MIDAS_ENROLMENT_TOKEN=TOKEN midas agent enroll --server https://midas.example:8443`
+  MIDAS_ENROLLMENT_TOKEN=TOKEN midas agent enroll --server https://midas.example:8443`
 }
 
 // maxToken bounds what is read from standard input.
@@ -75,11 +75,11 @@ func (c *agentEnrollCommand) Run(ctx context.Context, to streams) error {
 		}
 		token = strings.TrimSpace(string(data))
 	}
-	e := agent.Enrolment{Server: c.Server, Resource: c.Resource, Token: host.Secret(token)}
+	e := agent.Enrollment{Server: c.Server, Resource: c.Resource, Token: host.Secret(token)}
 	if c.CA != "" {
 		roots, err := os.ReadFile(c.CA)
 		if err != nil {
-			return fmt.Errorf("read whom to trust: %w", err)
+			return fmt.Errorf("read the CA certificates: %w", err)
 		}
 		e.Roots = string(roots)
 	}
@@ -91,22 +91,22 @@ func (c *agentEnrollCommand) Run(ctx context.Context, to streams) error {
 	return err
 }
 
-type agentInviteCommand struct {
+type agentEnrollmentTokenCommand struct {
 	dataFlag
-	Resource string `required:"" help:"The resource that the machine is to be." placeholder:"ID"`
+	Resource string `required:"" help:"The resource that the machine is to act for." placeholder:"ID"`
 }
 
-// Help is shown by midas agent invite --help.
-func (agentInviteCommand) Help() string {
-	return `The resource must be there, and may be of any type. The token is good once, for 15 minutes: "midas agent enroll" takes it on the machine.
+// Help is shown by midas agent enrollment-token --help.
+func (agentEnrollmentTokenCommand) Help() string {
+	return `The resource must exist, and may be of any type. The token can be used once, within 15 minutes, with "midas agent enroll" on the machine.
 
 Example:
 
-  midas agent invite --resource "/subscriptions/$SUB/resourceGroups/rg1/providers/Microsoft.HybridCompute/machines/web1"`
+  midas agent enrollment-token --resource "/subscriptions/$SUB/resourceGroups/rg1/providers/Microsoft.HybridCompute/machines/web1"`
 }
 
 // Run asks the server.
-func (c *agentInviteCommand) Run(ctx context.Context, to streams) error {
+func (c *agentEnrollmentTokenCommand) Run(ctx context.Context, to streams) error {
 	admin, err := client.Open(c.Data)
 	if err != nil {
 		return err

@@ -72,7 +72,7 @@ func enroll(ctx context.Context, admin *client.Client, resource string) (agent.C
 	if err != nil {
 		return agent.Credential{}, fmt.Errorf("read the local CA: %w", err)
 	}
-	return agent.Enroll(ctx, agent.Enrolment{Server: admin.Endpoint, Roots: string(roots), Token: token, Resource: resource})
+	return agent.Enroll(ctx, agent.Enrollment{Server: admin.Endpoint, Roots: string(roots), Token: token, Resource: resource})
 }
 
 func (w workload) close() error {

@@ -73,9 +73,9 @@ func TestAgentIsEnrolledAndRunsFromTheCommandLine(t *testing.T) {
 	p := startServer(t, data)
 	defer p.end(t, os.Interrupt)
 	id := machine(t, data)
-	token, errs, ok := command(t, "agent", "invite", "--data", data, "--resource", id)
+	token, errs, ok := command(t, "agent", "enrollment-token", "--data", data, "--resource", id)
 	if !ok || !strings.HasPrefix(token, "mhe_") {
-		t.Fatalf("invite: %s%s", token, errs)
+		t.Fatalf("enrollment-token: %s%s", token, errs)
 	}
 	args := []string{"agent", "enroll", "--state", state, "--server", p.url, "--ca", filepath.Join(data, "ca.pem"), "--token", strings.TrimSpace(token)}
 	if out, errs, ok := command(t, args...); !ok || out != "enrolled "+id+"\n" {

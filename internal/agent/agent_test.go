@@ -226,9 +226,9 @@ func TestUnknownHostEnrollsAnewIfItCan(t *testing.T) {
 	}
 }
 
-func TestEnrolmentFailures(t *testing.T) {
+func TestEnrollmentFailures(t *testing.T) {
 	s := newServer(t)
-	for name, e := range map[string]agent.Enrolment{
+	for name, e := range map[string]agent.Enrollment{
 		"bad token":        {Server: s.URL, Roots: s.roots(), Token: "bad"},
 		"other resource":   {Server: s.URL, Roots: s.roots(), Token: "good", Resource: "/vm2"},
 		"in clear":         {Server: "http" + s.URL[len("https"):], Token: "good"},

@@ -56,7 +56,7 @@ func (c Credential) Write(path string) error {
 	return atomicfile.Write(path, append(data, '\n'), 0o600)
 }
 
-// pairs are the certificates with their keys, the newest first; none before enrolment.
+// pairs are the certificates with their keys, the newest first; none before enrollment.
 func (c Credential) pairs() (all []tls.Certificate, err error) {
 	if c.Certificate == "" {
 		return nil, nil
@@ -94,8 +94,8 @@ func (c Credential) roots() (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// Enrolment is what a host needs to get its first credential.
-type Enrolment struct {
+// Enrollment is what a host needs to get its first credential.
+type Enrollment struct {
 	Server   string
 	Roots    string // in PEM; empty for those of the system
 	Token    host.Secret
@@ -103,7 +103,7 @@ type Enrolment struct {
 }
 
 // Enroll makes a key and has the server certify it.
-func Enroll(ctx context.Context, e Enrolment) (Credential, error) {
+func Enroll(ctx context.Context, e Enrollment) (Credential, error) {
 	c := Credential{Server: strings.TrimSuffix(e.Server, "/"), Roots: e.Roots}
 	if !strings.HasPrefix(c.Server, "https://") {
 		return Credential{}, fmt.Errorf("enroll: the server %q is not https://HOST[:PORT]", e.Server)

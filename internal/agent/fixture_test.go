@@ -86,7 +86,7 @@ func (s *server) certify(w http.ResponseWriter, request string) {
 func (s *server) enroll(w http.ResponseWriter, r *http.Request) {
 	var in host.EnrollRequest
 	if json.NewDecoder(r.Body).Decode(&in) != nil || in.Token != "good" {
-		refuse(w, 403, host.CodeEnrolmentToken)
+		refuse(w, 403, host.CodeEnrollmentToken)
 		return
 	}
 	s.certify(w, in.Request)
@@ -171,7 +171,7 @@ func (s *server) set(f func()) {
 
 func start(t *testing.T, s *server, change func(*agent.Config)) (*agent.Agent, *clocktest.Clock) {
 	t.Helper()
-	credential, err := agent.Enroll(t.Context(), agent.Enrolment{Server: s.URL, Roots: s.roots(), Token: "good", Resource: "/VM/"})
+	credential, err := agent.Enroll(t.Context(), agent.Enrollment{Server: s.URL, Roots: s.roots(), Token: "good", Resource: "/VM/"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,7 +41,7 @@ const (
 type link struct {
 	server string
 	now    func() time.Time
-	pairs  []tls.Certificate // the newest first; empty before enrolment
+	pairs  []tls.Certificate // the newest first; empty before enrollment
 	config *tls.Config
 	client atomic.Pointer[http.Client]
 }
@@ -90,7 +90,7 @@ func (l *link) pair() *tls.Certificate {
 	return &l.pairs[0]
 }
 
-// leaf is the certificate to show now, or nil before enrolment.
+// leaf is the certificate to show now, or nil before enrollment.
 func (l *link) leaf() *x509.Certificate {
 	if len(l.pairs) == 0 {
 		return nil

@@ -27,7 +27,7 @@ const (
 
 // EnrollMachine gets the credential of this machine and keeps it in a folder, which is made. It gives the
 // id of the resource.
-func EnrollMachine(ctx context.Context, e Enrolment, state string) (resource string, err error) {
+func EnrollMachine(ctx context.Context, e Enrollment, state string) (resource string, err error) {
 	// A token is good once, so what can fail before it is used does.
 	if err := os.MkdirAll(state, 0o700); err != nil {
 		return "", fmt.Errorf("make the agent's folder: %w", err)

@@ -33,15 +33,15 @@ const Type arm.Type = "Midas.Hosts/hosts"
 
 // Lifetimes.
 const (
-	InvitationLife  = 15 * time.Minute
-	DefaultHostLife = 7 * 24 * time.Hour // of a certificate; hosts renew it at half of it
+	EnrollmentTokenLife = 15 * time.Minute
+	DefaultHostLife     = 7 * 24 * time.Hour // of a certificate; hosts renew it at half of it
 )
 
 // The reasons for which a host is refused. Use errors.Is to distinguish them.
 var (
-	ErrInvitation = errors.New("the invitation is not known, is used up, or is too old")
-	ErrUnknown    = errors.New("the host is not known")
-	ErrRequest    = errors.New("the certificate request is not acceptable")
+	ErrEnrollmentToken = errors.New("the enrollment token is unknown, used or expired")
+	ErrUnknown         = errors.New("the host is unknown or revoked")
+	ErrRequest         = errors.New("the certificate request is invalid")
 )
 
 // Authority issues the certificates of hosts.
@@ -107,8 +107,8 @@ type Host struct {
 // ResourceID is the parsed id of the host's resource.
 func (h Host) ResourceID() arm.ID { return h.id }
 
-// invitation is the right to become a host, as stored under the hash of its secret.
-type invitation struct {
+// enrollmentToken is a stored enrollment token. Its key has the hash of the secret.
+type enrollmentToken struct {
 	Resource string    `json:"resource"`
 	Made     int64     `json:"made"`
 	Ends     time.Time `json:"ends"`
@@ -123,8 +123,8 @@ var hosts = store.Table[Host]{Kind: store.HostKind, Missing: ErrUnknown, Complet
 	return err
 }}
 
-var invitations = store.Table[invitation]{Kind: store.InvitationKind, Missing: ErrInvitation, Complete: func(_ store.Record, inv *invitation) (err error) {
-	inv.id, err = arm.ParseID(inv.Resource)
+var enrollmentTokens = store.Table[enrollmentToken]{Kind: store.EnrollmentTokenKind, Missing: ErrEnrollmentToken, Complete: func(_ store.Record, t *enrollmentToken) (err error) {
+	t.id, err = arm.ParseID(t.Resource)
 	return err
 }}
 

@@ -160,16 +160,16 @@ func certificate(t *testing.T, a fleet.Enrollment) *x509.Certificate {
 	return c
 }
 
-func (b *bench) invite(t *testing.T) host.Secret {
+func (b *bench) newToken(t *testing.T) host.Secret {
 	t.Helper()
-	i, err := b.Invite(t.Context(), activity.Event{}, parse(t, vm))
+	i, err := b.NewEnrollmentToken(t.Context(), activity.Event{}, parse(t, vm))
 	must(t, err)
 	return i.Token
 }
 
 func (b *bench) enroll(t *testing.T) (fleet.Host, *x509.Certificate) {
 	t.Helper()
-	a, err := b.Enroll(t.Context(), b.invite(t), request(t), "192.0.2.1")
+	a, err := b.Enroll(t.Context(), b.newToken(t), request(t), "192.0.2.1")
 	must(t, err)
 	return a.Host, certificate(t, a)
 }
@@ -198,15 +198,15 @@ func TestEnrolledHostIsAuthenticated(t *testing.T) {
 	}
 }
 
-func TestInvitationEnds(t *testing.T) {
+func TestEnrollmentTokenExpires(t *testing.T) {
 	b := setup(t)
-	late, early := b.invite(t), b.invite(t)
-	b.forward(fleet.InvitationLife - time.Minute)
+	late, early := b.newToken(t), b.newToken(t)
+	b.forward(fleet.EnrollmentTokenLife - time.Minute)
 	if _, err := b.Enroll(t.Context(), early, request(t), ""); err != nil {
 		t.Errorf("in time: %v", err)
 	}
 	b.forward(2 * time.Minute)
-	if _, err := b.Enroll(t.Context(), late, request(t), ""); !errors.Is(err, fleet.ErrInvitation) {
+	if _, err := b.Enroll(t.Context(), late, request(t), ""); !errors.Is(err, fleet.ErrEnrollmentToken) {
 		t.Errorf("too late: %v", err)
 	}
 }
@@ -298,7 +298,7 @@ func TestSweepRemovesWhatHasEnded(t *testing.T) {
 	}
 	for range 100 { // more than a page
 		b.enroll(t)
-		b.invite(t)
+		b.newToken(t)
 	}
 	must(t, b.Sweep(t.Context()))
 	if n := rows(); n != 200 {
@@ -307,7 +307,7 @@ func TestSweepRemovesWhatHasEnded(t *testing.T) {
 	b.forward(time.Hour)
 	must(t, b.Sweep(t.Context()))
 	if n := rows(); n != 100 {
-		t.Errorf("%d rows after the invitations", n)
+		t.Errorf("%d rows after the enrollmentTokens", n)
 	}
 	b.remove(t, vm)
 	must(t, b.Sweep(t.Context()))
@@ -316,7 +316,7 @@ func TestSweepRemovesWhatHasEnded(t *testing.T) {
 	}
 }
 
-// At a wrong date hosts and invitations seem to have ended; they are kept. What goes with its resource
+// At a wrong date hosts and enrollmentTokens seem to have ended; they are kept. What goes with its resource
 // goes at any date.
 func TestSweepKeepsHostsAtAWrongDate(t *testing.T) {
 	b := setup(t)

@@ -28,12 +28,12 @@ func (f *Fleet) tend(ctx context.Context) {
 	}
 }
 
-// Sweep removes the records of invitations and hosts that have ended, in small transactions.
+// Sweep removes the records of enrollment tokens and hosts that have expired, in small transactions.
 func (f *Fleet) Sweep(ctx context.Context) error {
 	for _, kind := range []struct {
 		prefix string
 		ended  func(store.Tx, store.Record) (bool, error)
-	}{{store.InvitationKind.Keys, f.invitationEnded}, {store.HostKind.Keys, f.hostEnded}} {
+	}{{store.EnrollmentTokenKind.Keys, f.enrollmentTokenExpired}, {store.HostKind.Keys, f.hostEnded}} {
 		for after := ""; ; {
 			next, err := f.sweepPage(ctx, store.Range{Prefix: kind.prefix, After: after, Limit: sweepPage}, kind.ended)
 			if err != nil {
@@ -99,9 +99,9 @@ func (f *Fleet) ended(end time.Time) bool {
 	return !now.Before(end) && f.Retention.Allows(now)
 }
 
-func (f *Fleet) invitationEnded(_ store.Tx, kept store.Record) (bool, error) {
-	inv, err := invitations.Decode(kept)
-	return err == nil && f.ended(inv.Ends), err
+func (f *Fleet) enrollmentTokenExpired(_ store.Tx, kept store.Record) (bool, error) {
+	stored, err := enrollmentTokens.Decode(kept)
+	return err == nil && f.ended(stored.Ends), err
 }
 
 func (f *Fleet) hostEnded(tx store.Tx, kept store.Record) (bool, error) {

@@ -78,7 +78,7 @@ const (
 	CodeSeveral        = "SeveralIdentities"
 	CodeAudience       = "InvalidAudience"
 	CodeRevoked        = "UnknownHost"
-	CodeEnrolmentToken = "InvalidEnrolmentToken"
+	CodeEnrollmentToken = "InvalidEnrolmentToken"
 	CodeInvalidRequest = "InvalidRequest"
 	CodeNotFound       = "NotFound"
 	CodeMethod         = "MethodNotAllowed"

@@ -62,7 +62,7 @@ var (
 
 	GrantIndex           = Kind{"grant", "g/", 0} // g/<principal>\x00K(scope)\x00<role>
 	HostKind             = Kind{"host", "h/host/", 1}
-	InvitationKind       = Kind{"enrollment token", "h/invitation/", 1}
+	EnrollmentTokenKind  = Kind{"enrollment token", "h/invitation/", 1}
 	ResourceIdentityKind = Kind{"identity of a resource", "i/", 1} // i/K(resource)
 	KeyKind              = Kind{"signing key", "k/", 1}            // k/<kid>; k/ itself is the guard of the set
 	AdminKind            = Kind{"administrator", "m/admin", 1}
@@ -121,7 +121,7 @@ func Kinds() []Kind {
 		UnlinkKind,
 		GrantIndex,
 		HostKind,
-		InvitationKind,
+		EnrollmentTokenKind,
 		ResourceIdentityKind,
 		KeyKind,
 		AdminKind,

@@ -2,7 +2,7 @@ package hosts
 
 import "midas/internal/host"
 
-// enroll enrolls a host that sends an invitation.
+// enroll enrolls a host that sends an enrollment token.
 func (h *Handler) enroll(x *exchange) error {
 	var in host.EnrollRequest
 	if err := x.decode(&in); err != nil {

@@ -146,9 +146,9 @@ func asRefusal(err error) *refusal {
 		code    string
 		message string
 	}{
-		{fleet.ErrUnknown, http.StatusForbidden, host.CodeRevoked, "This host is not known, or not any more. It has to be enrolled."},
-		{fleet.ErrInvitation, http.StatusForbidden, host.CodeEnrolmentToken, "The enrolment token is not known, was used already, or is too old."},
-		{fleet.ErrRequest, http.StatusBadRequest, host.CodeInvalidRequest, "The certificate request is not acceptable."},
+		{fleet.ErrUnknown, http.StatusForbidden, host.CodeRevoked, "This host is unknown or was revoked. It has to be enrolled."},
+		{fleet.ErrEnrollmentToken, http.StatusForbidden, host.CodeEnrollmentToken, "The enrollment token is unknown, was used already, or has expired."},
+		{fleet.ErrRequest, http.StatusBadRequest, host.CodeInvalidRequest, "The certificate request is invalid."},
 		{identity.ErrNotAssigned, http.StatusNotFound, host.CodeNotAssigned, "The identity is not assigned to this host's resource."},
 		{identity.ErrNone, http.StatusNotFound, host.CodeNone, "This host's resource has no identity."},
 		{identity.ErrSeveral, http.StatusNotFound, host.CodeSeveral, "This host's resource has several identities, and none was selected."},

@@ -9,8 +9,8 @@ import (
 	"midas/internal/fleet"
 )
 
-// hostOperations are Midas's own: which machines speak for a resource. Azure has nothing of the kind,
-// because its hypervisor knows.
+// hostOperations are Midas's own operations on hosts. Azure has none, because its hypervisor knows which
+// virtual machine sends a request.
 func (h *Handler) hostOperations() []Operation {
 	const hosts = string(fleet.Type) + "/"
 	return withVersions([]arm.Version{"2026-11-01"}, []Operation{
@@ -20,17 +20,17 @@ func (h *Handler) hostOperations() []Operation {
 	})
 }
 
-// enrollHost makes a token with which one host can be enrolled. The host that the path names does not
-// exist yet, so it is always "default".
+// enrollHost creates an enrollment token. The host does not exist yet, so its name in the path is always
+// "default".
 func (h *Handler) enrollHost(ctx context.Context, r *Request) (*Response, error) {
 	if !arm.SameName(r.ID().Name(), "default") {
 		return nil, arm.Errorf(http.StatusBadRequest, "InvalidHostName", "A host that is to be enrolled is named 'default', not '%s'.", r.ID().Name())
 	}
-	invitation, err := h.Fleet.Invite(ctx, h.event(r), r.ID().Parent())
+	token, err := h.Fleet.NewEnrollmentToken(ctx, h.event(r), r.ID().Parent())
 	if err != nil {
 		return nil, err
 	}
-	return ok(wire.EncodeInvitation(invitation))
+	return ok(wire.EncodeEnrollmentToken(token))
 }
 
 func (h *Handler) listHosts(ctx context.Context, r *Request) (*Response, error) {

@@ -6,7 +6,7 @@ import (
 	"midas/internal/host"
 )
 
-// Host is a machine that speaks for a resource.
+// Host is a machine that acts for a resource.
 type Host struct {
 	ID         string         `json:"id"`
 	Name       string         `json:"name"`
@@ -14,7 +14,7 @@ type Host struct {
 	Properties HostProperties `json:"properties"`
 }
 
-// HostProperties are what is known of a host.
+// HostProperties are the properties of a host.
 type HostProperties struct {
 	ResourceID      string `json:"resourceId"`
 	EnrolledOn      string `json:"admittedOn"`
@@ -22,7 +22,7 @@ type HostProperties struct {
 	CertificateEnds string `json:"certificateEnds"`
 }
 
-// EncodeHost shows a host.
+// EncodeHost encodes a host.
 func EncodeHost(h fleet.Host) Host {
 	return Host{
 		ID: h.Resource + "/providers/" + string(fleet.Type) + "/" + h.ID, Name: h.ID, Type: fleet.Type,
@@ -33,14 +33,14 @@ func EncodeHost(h fleet.Host) Host {
 	}
 }
 
-// Invitation is a token with which one host can be enrolled.
-type Invitation struct {
+// EnrollmentToken is a token with which one host can be enrolled.
+type EnrollmentToken struct {
 	ResourceID string      `json:"resourceId"`
 	Token      host.Secret `json:"token"`
 	ExpiresOn  string      `json:"expiresOn"`
 }
 
-// EncodeInvitation shows an invitation.
-func EncodeInvitation(i fleet.Invitation) Invitation {
-	return Invitation{ResourceID: i.Resource, Token: i.Token, ExpiresOn: arm.Time(i.Ends)}
+// EncodeEnrollmentToken encodes an enrollment token.
+func EncodeEnrollmentToken(i fleet.EnrollmentToken) EnrollmentToken {
+	return EnrollmentToken{ResourceID: i.Resource, Token: i.Token, ExpiresOn: arm.Time(i.Ends)}
 }

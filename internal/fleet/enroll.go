@@ -20,40 +20,41 @@ import (
 	"midas/internal/store"
 )
 
-// Invitation lets one host be enrolled.
-type Invitation struct {
+// EnrollmentToken is a secret with which one host can be enrolled for a resource.
+type EnrollmentToken struct {
 	Resource string
 	Token    host.Secret
 	Ends     time.Time
 }
 
-// Invite makes an invitation for a resource. The secret is nowhere but in the answer.
-func (f *Fleet) Invite(ctx context.Context, ev activity.Event, id arm.ID) (Invitation, error) {
+// NewEnrollmentToken creates an enrollment token for a resource. The store has only a hash of the secret.
+func (f *Fleet) NewEnrollmentToken(ctx context.Context, ev activity.Event, id arm.ID) (EnrollmentToken, error) {
 	if !id.IsResource() {
-		return Invitation{}, arm.Errorf(http.StatusBadRequest, "InvalidHostResource", "Hosts are of resources, and '%s' is none.", id)
+		return EnrollmentToken{}, arm.Errorf(http.StatusBadRequest, "InvalidHostResource", "'%s' is not a resource id; a host can only be enrolled for a resource.", id)
 	}
 	random := make([]byte, 32)
 	if _, err := rand.Read(random); err != nil {
-		return Invitation{}, fmt.Errorf("make an invitation: %w", err)
+		return EnrollmentToken{}, fmt.Errorf("create an enrollment token: %w", err)
 	}
-	out := Invitation{
+	out := EnrollmentToken{
 		Resource: id.String(), Token: host.Secret("mhe_" + base64.RawURLEncoding.EncodeToString(random)),
-		Ends: f.Now().UTC().Add(InvitationLife),
+		Ends: f.Now().UTC().Add(EnrollmentTokenLife),
 	}
 	err := f.Log.Update(ctx, ev, func(tx store.Tx) error {
 		rec, err := f.Resources.Get(tx, id)
 		if err != nil {
 			return err
 		}
-		return invitations.Put(tx, invitationKey(out.Token), invitation{Resource: rec.ID, Made: made(rec), Ends: out.Ends})
+		return enrollmentTokens.Put(tx, enrollmentTokenKey(out.Token), enrollmentToken{Resource: rec.ID, Made: made(rec), Ends: out.Ends})
 	})
 	return out, err
 }
 
-// The secret has 256 random bits: a plain hash of it can neither be reversed nor looked up.
-func invitationKey(token host.Secret) string {
+// enrollmentTokenKey is the store key of a token. The secret has 256 random bits, so a plain hash of it can
+// neither be reversed nor guessed.
+func enrollmentTokenKey(token host.Secret) string {
 	sum := sha256.Sum256([]byte(token))
-	return store.InvitationKind.Keys + hex.EncodeToString(sum[:])
+	return store.EnrollmentTokenKind.Keys + hex.EncodeToString(sum[:])
 }
 
 // Enrollment is the result of Enroll and Renew.
@@ -62,15 +63,15 @@ type Enrollment struct {
 	Certificate []byte // in PEM
 }
 
-// Enroll exchanges an invitation for a certificate and a host record. The certificate request proves that the
-// host has the key. If two hosts use the same invitation at the same time, one of them is enrolled.
+// Enroll exchanges an enrollment token for a certificate and a host record. The certificate request proves that the
+// host has the key. If two hosts use the same token at the same time, one of them is enrolled.
 func (f *Fleet) Enroll(ctx context.Context, token host.Secret, request []byte, address string) (Enrollment, error) {
 	now := f.Now().UTC()
 	h := Host{ID: f.NewID(), Enrolled: now, Address: address, Ends: now.Add(f.Life).Truncate(time.Second)}
-	// A caller without an invitation must not cost more than a read, and an invalid certificate request
-	// must not use up the invitation. So both are checked before anything is written.
+	// A caller without a token must not cost more than a read, and an invalid certificate request
+	// must not use up the token. So both are checked before anything is written.
 	err := f.Store.View(ctx, func(tx store.Tx) error {
-		_, err := f.invited(tx, token, now)
+		_, err := f.usableToken(tx, token, now)
 		return err
 	})
 	if err != nil {
@@ -80,17 +81,17 @@ func (f *Fleet) Enroll(ctx context.Context, token host.Secret, request []byte, a
 		return Enrollment{}, err
 	}
 	_, err = f.Store.Update(ctx, func(tx store.Tx) error {
-		inv, err := f.invited(tx, token, now)
+		stored, err := f.usableToken(tx, token, now)
 		if err != nil {
 			return err
 		}
-		tx.Delete(invitationKey(token))
-		h.Resource, h.Made = inv.Resource, inv.Made
-		rec, err := f.Resources.Get(tx, inv.id)
-		if err != nil || made(rec) != inv.Made {
-			return fmt.Errorf("%w: its resource is gone", ErrInvitation)
+		tx.Delete(enrollmentTokenKey(token))
+		h.Resource, h.Made = stored.Resource, stored.Made
+		rec, err := f.Resources.Get(tx, stored.id)
+		if err != nil || made(rec) != stored.Made {
+			return fmt.Errorf("%w: its resource is gone", ErrEnrollmentToken)
 		}
-		h.TenantID, h.id = rec.TenantID, inv.id
+		h.TenantID, h.id = rec.TenantID, stored.id
 		if err := hosts.Put(tx, hostKey(h.id, h.ID), h); err != nil {
 			return err
 		}
@@ -103,16 +104,17 @@ func (f *Fleet) Enroll(ctx context.Context, token host.Secret, request []byte, a
 	return Enrollment{Host: h, Certificate: certificate}, err
 }
 
-// invited finds an invitation that can still be used. In an Update that makes sure of it.
-func (f *Fleet) invited(tx store.Tx, token host.Secret, now time.Time) (invitation, error) {
-	inv, err := invitations.Get(tx, invitationKey(token))
+// usableToken reads an enrollment token that is not used and not expired. In an Update the read is guarded, so
+// that the token can be used only once.
+func (f *Fleet) usableToken(tx store.Tx, token host.Secret, now time.Time) (enrollmentToken, error) {
+	stored, err := enrollmentTokens.Get(tx, enrollmentTokenKey(token))
 	if err != nil {
-		return invitation{}, err
+		return enrollmentToken{}, err
 	}
-	if !now.Before(inv.Ends) {
-		return invitation{}, ErrInvitation
+	if !now.Before(stored.Ends) {
+		return enrollmentToken{}, ErrEnrollmentToken
 	}
-	return inv, nil
+	return stored, nil
 }
 
 // Renew issues a certificate for a new key of a host.
