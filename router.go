@@ -21,7 +21,7 @@ import (
 type router struct {
 	names      map[string]bool // of the server itself, besides addresses
 	health     *ops.Health
-	login      httpx.Handler
+	login      *login.Handler
 	management httpx.Handler
 	graph      httpx.Handler
 	hosts      *hosts.Handler
@@ -57,7 +57,7 @@ func (f *router) handler(r *http.Request) httpx.Handler {
 	case azure.Login:
 		return f.login
 	case azure.Graph:
-		if login.Serves(r.URL.Path) { // who the user of a token is, OpenID Connect asks there too
+		if f.login.Serves(r.URL.Path) { // the userinfo endpoint of OpenID Connect
 			return f.login
 		}
 		return f.graph
@@ -70,7 +70,7 @@ func (f *router) handler(r *http.Request) httpx.Handler {
 		return httpx.HandlerFunc(misdirected)
 	case hosts.Serves(path):
 		return f.hosts
-	case login.Serves(path):
+	case f.login.Serves(path):
 		return f.login
 	case graph.Serves(path):
 		return f.graph

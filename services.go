@@ -152,11 +152,11 @@ func (r *services) router(health *ops.Health, names []string, reg prometheus.Reg
 	if err != nil {
 		return nil, fmt.Errorf("make the management API: %w", err)
 	}
-	signIn := &login.Handler{
+	signIn := login.New(&login.Config{
 		Directory: r.directory, Grants: r.grants, Minter: r.minter, Tokens: r.verifier, HomeTenant: r.admin.TenantID,
 		Now: r.now, NewID: r.newID, TokenLife: r.cfg.TokenLifetime,
 		Throttle: r.throttle, Passwords: r.passwords,
-	}
+	})
 	graphs, err := graph.New(graph.Handler{
 		Origin: r.origin, Tokens: r.verifier, Directory: r.directory, Rights: r.rbac, Passwords: r.passwords, Store: r.store, Pages: pages, Now: r.now, NewID: r.newID,
 	})

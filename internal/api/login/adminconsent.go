@@ -11,13 +11,13 @@ import (
 	"midas/internal/store"
 )
 
-func (h *Handler) adminConsentV2(x *exchange) error { return h.adminConsent(x, false) }
+func (h *signIn) adminConsentV2(x *request) error { return h.adminConsent(x, false) }
 
-func (h *Handler) adminConsentV1(x *exchange) error { return h.adminConsent(x, true) }
+func (h *signIn) adminConsentV1(x *request) error { return h.adminConsent(x, true) }
 
 // adminConsent asks an administrator to consent to an application for all users: to the scopes that
 // the request names, or to all that the application's registration lists. It gives no code.
-func (h *Handler) adminConsent(x *exchange, v1 bool) error {
+func (h *signIn) adminConsent(x *request, v1 bool) error {
 	values, err := parameters(x.r)
 	if err != nil {
 		return err
@@ -51,7 +51,7 @@ func (a *authorization) readAdminScope(values url.Values, v1 bool) error {
 }
 
 // proceedAdmin asks for an administrator's consent. The page is shown whatever was granted before.
-func (h *Handler) proceedAdmin(x *exchange, about pending, s subject) error {
+func (h *signIn) proceedAdmin(x *request, about pending, s subject) error {
 	wanted := consent{All: true}
 	err := h.Directory.Store.View(x.r.Context(), func(tx store.Tx) (err error) {
 		wanted.Grants, err = h.adminWants(tx, s)
@@ -80,7 +80,7 @@ func (h *Handler) proceedAdmin(x *exchange, about pending, s subject) error {
 }
 
 // adminWants gives what an application asks an administrator for. Microsoft's own clients need nothing.
-func (h *Handler) adminWants(tx store.Tx, s subject) ([]permissions, error) {
+func (h *signIn) adminWants(tx store.Tx, s subject) ([]permissions, error) {
 	if s.client.FirstParty {
 		return nil, nil
 	}
@@ -108,7 +108,7 @@ func (h *Handler) adminWants(tx store.Tx, s subject) ([]permissions, error) {
 }
 
 // listed gives what a registration lists of one resource, if the resource is in the tenant.
-func (h *Handler) listed(tx store.Tx, s subject, needs directory.RequiredAccess) (permissions, error) {
+func (h *signIn) listed(tx store.Tx, s subject, needs directory.RequiredAccess) (permissions, error) {
 	p := permissions{Client: s.client.principal.ID}
 	at, err := h.offer(tx, s.person.TenantID, needs.ResourceAppID)
 	var unknown *Error
@@ -132,7 +132,7 @@ func (h *Handler) listed(tx store.Tx, s subject, needs directory.RequiredAccess)
 }
 
 // recordRoles gives a client the app roles of a consent.
-func (h *Handler) recordRoles(tx store.Tx, s subject, p permissions, at offer) error {
+func (h *signIn) recordRoles(tx store.Tx, s subject, p permissions, at offer) error {
 	if len(p.Roles) == 0 {
 		return nil
 	}
@@ -155,7 +155,7 @@ func (h *Handler) recordRoles(tx store.Tx, s subject, p permissions, at offer) e
 }
 
 // replyAdmin tells the application that an administrator has consented.
-func (h *Handler) replyAdmin(x *exchange, a *authorization, p *person) error {
+func (h *signIn) replyAdmin(x *request, a *authorization, p *person) error {
 	values := []field{{"admin_consent", "True"}, {"tenant", p.TenantID}}
 	if a.Scope != "" {
 		values = append(values, field{"scope", strings.TrimSpace(a.Scope)})

@@ -20,7 +20,7 @@ const maxAssertionLife = 24 * time.Hour
 
 // checkAssertion checks a client assertion (RFC 7523) that is signed with the key of one of the
 // client's certificates.
-func (h *Handler) checkAssertion(req *tokenRequest, c client) error {
+func (h *tokens) checkAssertion(req *tokenRequest, c client) error {
 	if req.assertionType != jwtBearer {
 		return errUnsupportedValue("client_assertion_type", req.assertionType)
 	}
@@ -87,7 +87,7 @@ func place(address string) string {
 }
 
 // checkSigner finds the certificate that the assertion names, and verifies with its key.
-func (h *Handler) checkSigner(a *token.Assertion, c client) error {
+func (h *tokens) checkSigner(a *token.Assertion, c client) error {
 	for _, thumbprint := range a.Thumbprints {
 		certificate, found := c.Certificate(thumbprint)
 		if !found {
@@ -110,7 +110,7 @@ func (h *Handler) checkSigner(a *token.Assertion, c client) error {
 
 // isAudience reports whether an assertion is for this tenant's token endpoint or issuer, under
 // whichever of our names.
-func (h *Handler) isAudience(req *tokenRequest, audience []string) bool {
+func (h *tokens) isAudience(req *tokenRequest, audience []string) bool {
 	for _, one := range audience {
 		u, err := url.Parse(one)
 		if err != nil || u.Scheme != "https" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
@@ -134,7 +134,7 @@ func (h *Handler) isAudience(req *tokenRequest, audience []string) bool {
 }
 
 // names reports whether a path's first segment names the tenant of a request.
-func (h *Handler) names(req *tokenRequest, name string) bool {
+func (h *tokens) names(req *tokenRequest, name string) bool {
 	switch folded := arm.Fold(name); {
 	case folded == "":
 		return false
@@ -143,7 +143,7 @@ func (h *Handler) names(req *tokenRequest, name string) bool {
 	case folded == adfs:
 		return arm.SameName(h.HomeTenant, req.tenant.ID)
 	default:
-		return folded == arm.Fold(req.exchange.tenant)
+		return folded == arm.Fold(req.pathTenant)
 	}
 }
 

@@ -26,7 +26,7 @@ func (req *tokenRequest) audience() (string, error) {
 		}
 		return req.resource, req.checkAudience(req.resource)
 	}
-	if req.scope == "" && req.resource != "" && arm.Fold(req.exchange.tenant) == adfs {
+	if req.scope == "" && req.resource != "" && arm.Fold(req.pathTenant) == adfs {
 		return req.resource, req.checkAudience(req.resource)
 	}
 	if req.scope == "" {

@@ -1,9 +1,7 @@
 package login
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -12,10 +10,7 @@ import (
 	"time"
 
 	"midas/internal/arm"
-	"midas/internal/directory"
 	"midas/internal/grant"
-	"midas/internal/store"
-	"midas/internal/throttle"
 )
 
 // authorization is a request for an authorization code (RFC 6749, 4.1.1; OpenID Connect Core, 3.1.2).
@@ -44,13 +39,13 @@ type authorization struct {
 // app names the client on pages.
 func (a *authorization) app() string { return isolated(a.App, "application "+a.ClientID) }
 
-func (h *Handler) authorizeV2(x *exchange) error { return h.authorize(x, false) }
+func (h *signIn) authorizeV2(x *request) error { return h.authorize(x, false) }
 
-func (h *Handler) authorizeV1(x *exchange) error { return h.authorize(x, true) }
+func (h *signIn) authorizeV1(x *request) error { return h.authorize(x, true) }
 
 // authorize asks the person at the browser to sign in, and then sends them back to the client with a
 // code.
-func (h *Handler) authorize(x *exchange, v1 bool) error {
+func (h *signIn) authorize(x *request, v1 bool) error {
 	values, err := parameters(x.r)
 	if err != nil {
 		return err
@@ -98,7 +93,7 @@ func parameters(r *http.Request) (url.Values, error) {
 }
 
 // client finds the client of an authorization request and where its answers go.
-func (h *Handler) client(x *exchange, values url.Values) (*authorization, error) {
+func (h *signIn) client(x *request, values url.Values) (*authorization, error) {
 	id := values.Get("client_id")
 	app, err := h.application(x, id)
 	if err != nil {
@@ -120,50 +115,6 @@ func (h *Handler) client(x *exchange, values url.Values) (*authorization, error)
 		a.AppTenant = app.TenantID
 	}
 	return a, nil
-}
-
-// application finds an application by its client id: in the tenant of the path, or in whichever has
-// it when the path names none.
-func (h *Handler) application(x *exchange, id string) (directory.Application, error) {
-	if id == "" {
-		return directory.Application{}, errMissingParameter("client_id")
-	}
-	if !shared(x.tenant) {
-		tenant, err := h.namedTenant(x)
-		if err != nil {
-			return directory.Application{}, err
-		}
-		c, err := h.findClient(x.r.Context(), tenant, id)
-		return c.Application, err
-	}
-	if len(id) > throttle.MaxName {
-		return directory.Application{}, errUnknownApplication(id, x.tenant)
-	}
-	app, err := h.anywhere(x.r.Context(), id)
-	if errors.Is(err, directory.ErrNotFound) {
-		return app, errUnknownApplication(id, x.tenant)
-	}
-	return app, err
-}
-
-// anywhere finds an application in any tenant. Client ids are GUIDs, so one is in one tenant only.
-func (h *Handler) anywhere(ctx context.Context, id string) (app directory.Application, err error) {
-	err = h.Directory.Store.View(ctx, func(tx store.Tx) error {
-		tenants, err := h.Directory.Tenants(tx)
-		if err != nil {
-			return err
-		}
-		for _, t := range tenants {
-			if app, err = h.Directory.Client(tx, t.ID, id); !errors.Is(err, directory.ErrNotFound) {
-				return err
-			}
-		}
-		return directory.ErrNotFound
-	})
-	if err != nil {
-		return directory.Application{}, fmt.Errorf("find application: %w", err)
-	}
-	return app, nil
 }
 
 // read reads what the client asks for.
@@ -281,7 +232,7 @@ func (a *authorization) readPrompt(prompt, maxAge string) error {
 
 // suits reports whether a person who has signed in before is one whom the client may mean, and has
 // signed in as lately as it wants.
-func (h *Handler) suits(x *exchange, a *authorization, p *person) bool {
+func (h *signIn) suits(x *request, a *authorization, p *person) bool {
 	if a.asks("login") || a.MaxAge != 0 && h.Now().Sub(p.authenticated) > a.MaxAge {
 		return false
 	}
@@ -292,7 +243,7 @@ func (h *Handler) suits(x *exchange, a *authorization, p *person) bool {
 }
 
 // member refuses a person of another tenant than the path or the client is for.
-func (h *Handler) member(x *exchange, a *authorization, p *person) error {
+func (h *signIn) member(x *request, a *authorization, p *person) error {
 	tenant, err := h.admit(x, p.TenantID)
 	if err != nil {
 		return err
@@ -304,7 +255,7 @@ func (h *Handler) member(x *exchange, a *authorization, p *person) error {
 }
 
 // issue sends the client a code for a person who has consented.
-func (h *Handler) issue(x *exchange, a *authorization, p *person) error {
+func (h *signIn) issue(x *request, a *authorization, p *person) error {
 	granted := p.grant(a.ClientID, a.Scope)
 	granted.Page = a.Page
 	code, err := h.Grants.SealCode(grant.Code{

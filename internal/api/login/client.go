@@ -1,13 +1,9 @@
 package login
 
 import (
-	"context"
 	"errors"
-	"fmt"
 
 	"midas/internal/directory"
-	"midas/internal/store"
-	"midas/internal/throttle"
 )
 
 // How a client has shown that it is the one, as the appidacr of its tokens says it.
@@ -26,7 +22,7 @@ type client struct {
 
 // authenticate finds the client of a request in a tenant and checks what it shows. A client that
 // shows nothing is let through as byNothing; whether that is enough is for the grant to say.
-func (h *Handler) authenticate(req *tokenRequest) (client, error) {
+func (h *tokens) authenticate(req *tokenRequest) (client, error) {
 	if req.clientID == "" {
 		return client{}, errMissingParameter("client_id")
 	}
@@ -53,34 +49,8 @@ func (h *Handler) authenticate(req *tokenRequest) (client, error) {
 	return c, nil
 }
 
-// findClient finds a client in a tenant. An application without a principal there cannot act there,
-// and counts as not found.
-func (h *Handler) findClient(ctx context.Context, tenant directory.Tenant, id string) (c client, err error) {
-	if len(id) > throttle.MaxName {
-		return client{}, errUnknownApplication(id, tenant.DisplayName)
-	}
-	err = h.Directory.Store.View(ctx, func(tx store.Tx) error {
-		c = client{}
-		app, err := h.Directory.Client(tx, tenant.ID, id)
-		if err != nil || app.FirstParty {
-			c.Application = app
-			return err
-		}
-		c.Application = app
-		c.principal, err = h.Directory.ClientPrincipal(tx, tenant.ID, id)
-		return err
-	})
-	if errors.Is(err, directory.ErrNotFound) {
-		return client{}, errUnknownApplication(id, tenant.DisplayName)
-	}
-	if err != nil {
-		return client{}, fmt.Errorf("find client: %w", err)
-	}
-	return c, nil
-}
-
 // checkSecret checks a client's secret, as often as its guesser may try.
-func (h *Handler) checkSecret(req *tokenRequest) error {
+func (h *tokens) checkSecret(req *tokenRequest) error {
 	guess := h.secretGuess(req)
 	if wait := h.Throttle.Wait(guess); wait > 0 {
 		return errThrottled(wait)

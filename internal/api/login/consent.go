@@ -37,7 +37,7 @@ func (c *consent) check() error {
 
 // allow lets a client act for a person who has signed in and wants to go on, after it has asked for what
 // they have not consented to.
-func (h *Handler) allow(x *exchange, about pending, p *person) error {
+func (h *signIn) allow(x *request, about pending, p *person) error {
 	x.ev.Caller = p.ID
 	about.Consent = nil
 	s, err := h.asking(x, about, p)
@@ -65,7 +65,7 @@ func (h *Handler) allow(x *exchange, about pending, p *person) error {
 }
 
 // asking finds the client of a page in the person's tenant, and what it asks for.
-func (h *Handler) asking(x *exchange, about pending, p *person) (s subject, err error) {
+func (h *signIn) asking(x *request, about pending, p *person) (s subject, err error) {
 	id, scope := "", ""
 	if a := about.Authorization; a != nil {
 		id, scope, s.again = a.ClientID, a.Scope, a.Again
@@ -95,7 +95,7 @@ func (h *Handler) asking(x *exchange, about pending, p *person) (s subject, err 
 }
 
 // toConsent gives what a person has to be asked for.
-func (h *Handler) toConsent(x *exchange, s subject) (c consent, err error) {
+func (h *signIn) toConsent(x *request, s subject) (c consent, err error) {
 	if len(s.scopes.asked) == 0 {
 		return c, nil
 	}
@@ -108,7 +108,7 @@ func (h *Handler) toConsent(x *exchange, s subject) (c consent, err error) {
 }
 
 // askConsent shows the consent page, or says that it takes an administrator.
-func (h *Handler) askConsent(x *exchange, about pending, s subject, wanted consent) error {
+func (h *signIn) askConsent(x *request, about pending, s subject, wanted consent) error {
 	if a := about.Authorization; a != nil && a.silent() {
 		return h.silent(x, a, s, wanted)
 	}
@@ -136,7 +136,7 @@ func (h *Handler) askConsent(x *exchange, about pending, s subject, wanted conse
 
 // silent answers a request that allows no page. That a middle tier lacks something is not the
 // client's fault, and does not keep it from its own tokens.
-func (h *Handler) silent(x *exchange, a *authorization, s subject, wanted consent) error {
+func (h *signIn) silent(x *request, a *authorization, s subject, wanted consent) error {
 	for _, one := range wanted.Grants {
 		if arm.SameName(one.Client, s.client.principal.ID) {
 			return h.replyError(x, a, errSilentConsent(s.client.Application))
@@ -146,7 +146,7 @@ func (h *Handler) silent(x *exchange, a *authorization, s subject, wanted consen
 }
 
 // accept grants what a consent page has shown to who was asked, and goes on.
-func (h *Handler) accept(x *exchange, about pending, organization bool) error {
+func (h *signIn) accept(x *request, about pending, organization bool) error {
 	if about.Consent == nil {
 		return errStalePage(errors.New("the form is not of a consent page"))
 	}
@@ -188,7 +188,7 @@ func (h *Handler) accept(x *exchange, about pending, organization bool) error {
 
 // record writes the grants of a consent. What the person may consent to is looked up again: it may
 // have changed since the page was shown.
-func (h *Handler) record(tx store.Tx, s subject, c consent) error {
+func (h *signIn) record(tx store.Tx, s subject, c consent) error {
 	roles, err := h.Directory.DirectoryRoles(tx, s.person.TenantID, s.person.ID)
 	if err != nil {
 		return err
@@ -217,7 +217,7 @@ func (h *Handler) record(tx store.Tx, s subject, c consent) error {
 	return nil
 }
 
-func (h *Handler) recordOne(tx store.Tx, s subject, p permissions, all bool) error {
+func (h *signIn) recordOne(tx store.Tx, s subject, p permissions, all bool) error {
 	if len(p.Scopes) == 0 {
 		return nil
 	}
@@ -230,15 +230,6 @@ func (h *Handler) recordOne(tx store.Tx, s subject, p permissions, all bool) err
 	}
 	_, err := h.Directory.AddPermissions(tx, g)
 	return err
-}
-
-// offered is offer of the resource with an object id.
-func (h *Handler) offered(tx store.Tx, tenant, id string) (offer, error) {
-	p, err := h.Directory.ServicePrincipal(tx, tenant, id)
-	if err != nil {
-		return offer{}, fmt.Errorf("find resource %s: %w", id, err)
-	}
-	return h.offerOf(tx, p)
 }
 
 // unrecorded words why a consent was not written.

@@ -38,7 +38,7 @@ type permissionLine struct {
 }
 
 // view puts a consent into words.
-func (h *Handler) view(ctx context.Context, s subject, c consent) (*consentView, error) {
+func (h *signIn) view(ctx context.Context, s subject, c consent) (*consentView, error) {
 	v := &consentView{
 		App: named(s.client.DisplayName, s.client.AppID), AppID: s.client.AppID,
 		MayAll: directory.MayConsentForAllUsers(s.person.roles), All: c.All,
@@ -63,7 +63,7 @@ func (h *Handler) view(ctx context.Context, s subject, c consent) (*consentView,
 	return v, nil
 }
 
-func (h *Handler) viewOne(tx store.Tx, s subject, v *consentView, p permissions) error {
+func (h *signIn) viewOne(tx store.Tx, s subject, v *consentView, p permissions) error {
 	at, err := h.offered(tx, s.person.TenantID, p.Resource)
 	if err != nil {
 		return err
@@ -108,7 +108,7 @@ func (o offer) line(value string) permissionLine {
 }
 
 // roleLines words app roles, which an application has without a user.
-func (h *Handler) roleLines(tx store.Tx, at offer, ids []string) (lines []permissionLine, err error) {
+func (h *signIn) roleLines(tx store.Tx, at offer, ids []string) (lines []permissionLine, err error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}

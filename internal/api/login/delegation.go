@@ -37,13 +37,13 @@ type delegation struct {
 
 // mayAct gives what a client may do for a person: the scp of its tokens. Where something was not
 // granted, the error is errConsent.
-func (h *Handler) mayAct(ctx context.Context, s subject) (scopes []string, err error) {
+func (a *accounts) mayAct(ctx context.Context, s subject) (scopes []string, err error) {
 	if s.client.FirstParty {
 		return s.scopes.firstParty(), nil
 	}
 	var d delegation
-	err = h.Directory.Store.View(ctx, func(tx store.Tx) error {
-		d, err = h.delegated(tx, s)
+	err = a.Directory.Store.View(ctx, func(tx store.Tx) error {
+		d, err = a.delegated(tx, s)
 		return err
 	})
 	var visible *Error
@@ -61,12 +61,12 @@ func (h *Handler) mayAct(ctx context.Context, s subject) (scopes []string, err e
 // delegated finds out what a client may do for a person. Microsoft's own clients may without being
 // granted anything, and so may an application at itself. At a resource that is registered nowhere
 // nothing can be granted.
-func (h *Handler) delegated(tx store.Tx, s subject) (d delegation, err error) {
+func (a *accounts) delegated(tx store.Tx, s subject) (d delegation, err error) {
 	if s.client.FirstParty {
 		d.scopes = s.scopes.firstParty()
 		return d, nil
 	}
-	at, err := h.offer(tx, s.person.TenantID, s.scopes.audience)
+	at, err := a.offer(tx, s.person.TenantID, s.scopes.audience)
 	if err != nil {
 		return d, err
 	}
@@ -81,7 +81,7 @@ func (h *Handler) delegated(tx store.Tx, s subject) (d delegation, err error) {
 		d.scopes = wanted
 		return d, nil
 	}
-	granted, err := h.Directory.GrantedPermissions(tx, s.client.principal, at.ServicePrincipal, s.person.ID)
+	granted, err := a.Directory.GrantedPermissions(tx, s.client.principal, at.ServicePrincipal, s.person.ID)
 	if err != nil {
 		return d, err
 	}
@@ -91,7 +91,7 @@ func (h *Handler) delegated(tx store.Tx, s subject) (d delegation, err error) {
 			return d, err
 		}
 		wanted = union(wanted, all)
-		if d.combined, err = h.combined(tx, s, at); err != nil {
+		if d.combined, err = a.combined(tx, s, at); err != nil {
 			return d, err
 		}
 	}
@@ -103,9 +103,9 @@ func (h *Handler) delegated(tx store.Tx, s subject) (d delegation, err error) {
 	if s.again {
 		lacks = wanted
 	}
-	basic, err := h.lackingBasic(tx, s, beyondBasic(wanted) && len(lacks) == 0)
+	basic, err := a.lackingBasic(tx, s, beyondBasic(wanted) && len(lacks) == 0)
 	if err == nil {
-		d.missing, err = h.missing(tx, s, basic, permissions{Resource: at.ID, Scopes: lacks})
+		d.missing, err = a.missing(tx, s, basic, permissions{Resource: at.ID, Scopes: lacks})
 	}
 	return d, err
 }
@@ -113,7 +113,7 @@ func (h *Handler) delegated(tx store.Tx, s subject) (d delegation, err error) {
 // lackingBasic gives the permissions of OpenID Connect that a client asks for and that were not
 // granted. They are permissions of Microsoft Graph. They come with any other permission there, and
 // with all that the client asks for elsewhere (rest): who lets it act for them lets it know them.
-func (h *Handler) lackingBasic(tx store.Tx, s subject, rest bool) ([]string, error) {
+func (a *accounts) lackingBasic(tx store.Tx, s subject, rest bool) ([]string, error) {
 	basic := s.scopes.basic()
 	switch {
 	case s.again || len(basic) == 0:
@@ -121,11 +121,11 @@ func (h *Handler) lackingBasic(tx store.Tx, s subject, rest bool) ([]string, err
 	case rest:
 		return nil, nil
 	}
-	graph, err := h.Directory.ServicePrincipalByAppID(tx, s.person.TenantID, directory.GraphAppID)
+	graph, err := a.Directory.ServicePrincipalByAppID(tx, s.person.TenantID, directory.GraphAppID)
 	if err != nil {
 		return nil, err
 	}
-	granted, err := h.Directory.GrantedPermissions(tx, s.client.principal, graph, s.person.ID)
+	granted, err := a.Directory.GrantedPermissions(tx, s.client.principal, graph, s.person.ID)
 	if err != nil || beyondBasic(granted) {
 		return nil, err
 	}
@@ -133,10 +133,10 @@ func (h *Handler) lackingBasic(tx store.Tx, s subject, rest bool) ([]string, err
 }
 
 // missing puts together what a client lacks at Microsoft Graph and elsewhere.
-func (h *Handler) missing(tx store.Tx, s subject, basic []string, rest permissions) (all []permissions, err error) {
+func (a *accounts) missing(tx store.Tx, s subject, basic []string, rest permissions) (all []permissions, err error) {
 	rest.Client = s.client.principal.ID
 	if len(basic) > 0 {
-		graph, err := h.Directory.ServicePrincipalByAppID(tx, s.person.TenantID, directory.GraphAppID)
+		graph, err := a.Directory.ServicePrincipalByAppID(tx, s.person.TenantID, directory.GraphAppID)
 		if err != nil {
 			return nil, err
 		}
@@ -154,12 +154,12 @@ func (h *Handler) missing(tx store.Tx, s subject, basic []string, rest permissio
 
 // combined gives what a middle tier needs of others in order to serve the client, if its registration
 // knows the client. What the person may not grant is left out: it is the middle tier's to do without.
-func (h *Handler) combined(tx store.Tx, s subject, middle offer) (all []permissions, err error) {
+func (a *accounts) combined(tx store.Tx, s subject, middle offer) (all []permissions, err error) {
 	if !middle.app.HasKnownClient(s.client.AppID) {
 		return nil, nil
 	}
 	for _, needs := range middle.app.RequiredAccess() {
-		p, err := h.required(tx, s.person, middle.ServicePrincipal, needs)
+		p, err := a.required(tx, s.person, middle.ServicePrincipal, needs)
 		if err != nil {
 			return nil, err
 		}
@@ -172,9 +172,9 @@ func (h *Handler) combined(tx store.Tx, s subject, middle offer) (all []permissi
 
 // required gives the delegated permissions of a registration that were not granted yet and that the
 // person may grant.
-func (h *Handler) required(tx store.Tx, p *person, client directory.ServicePrincipal, needs directory.RequiredAccess) (permissions, error) {
+func (a *accounts) required(tx store.Tx, p *person, client directory.ServicePrincipal, needs directory.RequiredAccess) (permissions, error) {
 	lacks := permissions{Client: client.ID}
-	at, err := h.offer(tx, p.TenantID, needs.ResourceAppID)
+	at, err := a.offer(tx, p.TenantID, needs.ResourceAppID)
 	var unknown *Error
 	if errors.As(err, &unknown) || err == nil && arm.SameName(at.ID, client.ID) {
 		return lacks, nil
@@ -182,7 +182,7 @@ func (h *Handler) required(tx store.Tx, p *person, client directory.ServicePrinc
 	if err != nil {
 		return lacks, err
 	}
-	granted, err := h.Directory.GrantedPermissions(tx, client, at.ServicePrincipal, p.ID)
+	granted, err := a.Directory.GrantedPermissions(tx, client, at.ServicePrincipal, p.ID)
 	if err != nil {
 		return lacks, err
 	}

@@ -1,11 +1,17 @@
 package login
 
 import (
+	"errors"
 	"net/http"
 
 	"midas/internal/api/httpx"
+	"midas/internal/arm"
+	"midas/internal/directory"
 	"midas/internal/token"
 )
+
+// discovery has the endpoints that anybody may read: what there is, and which keys sign tokens.
+type discovery struct{ *accounts }
 
 // configuration is an OpenID discovery document. It has the fields of Entra's that are true here, and
 // says which methods of code challenge there are, as the standard would have it.
@@ -34,18 +40,18 @@ type configuration struct {
 // paths are the parts in which the documents differ.
 type paths struct{ oauth, keys string }
 
-func (h *Handler) configurationV2(x *exchange) error {
+func (h *discovery) configurationV2(x *request) error {
 	return h.configuration(x, paths{"/oauth2/v2.0", "/discovery/v2.0/keys"}, h.issuerV2)
 }
 
-func (h *Handler) configurationV1(x *exchange) error {
+func (h *discovery) configurationV1(x *request) error {
 	return h.configuration(x, paths{"/oauth2", "/discovery/keys"}, h.issuerV1)
 }
 
 // configurationADFS is of the home tenant.
-func (h *Handler) configurationADFS(x *exchange) error { return h.configurationV1(x) }
+func (h *discovery) configurationADFS(x *request) error { return h.configurationV1(x) }
 
-func (h *Handler) configuration(x *exchange, p paths, issuer func(*exchange, string) string) error {
+func (h *discovery) configuration(x *request, p paths, issuer func(*request, string) string) error {
 	name, issuerName, err := h.discovered(x)
 	if err != nil {
 		return err
@@ -84,14 +90,33 @@ type keySet struct {
 
 // keysV2 tells with each key the issuer whose tokens it signs, as a template, as Entra does. The
 // keys are the same for all tenants.
-func (h *Handler) keysV2(x *exchange) error { return h.keys(x, h.issuerV2(x, tenantTemplate)) }
+func (h *discovery) keysV2(x *request) error { return h.keys(x, h.issuerV2(x, tenantTemplate)) }
 
-func (h *Handler) keysV1(x *exchange) error { return h.keys(x, "") }
+func (h *discovery) keysV1(x *request) error { return h.keys(x, "") }
 
-func (h *Handler) keys(x *exchange, issuer string) error {
+func (h *discovery) keys(x *request, issuer string) error {
 	if _, _, err := h.discovered(x); err != nil {
 		return err
 	}
 	setAll(x.w.Header(), readable)
 	return httpx.WriteJSON(x.w, http.StatusOK, keySet{h.issuer().Keys.PublicKeys(issuer)})
 }
+
+// discovered is the tenant's name for the addresses in its discovery documents, and for its issuer,
+// which of a shared name is a template that clients fill with the tenant of a token.
+func (h *discovery) discovered(x *request) (name, issuerName string, err error) {
+	if shared(x.pathTenant) {
+		return arm.Fold(x.pathTenant), tenantTemplate, nil
+	}
+	t, err := h.tenant(x.r.Context(), x.pathTenant)
+	if errors.Is(err, directory.ErrNotFound) {
+		return "", "", errDiscoveryTenant(x.pathTenant)
+	}
+	if arm.Fold(x.pathTenant) == adfs {
+		return adfs, t.ID, err
+	}
+	return t.ID, t.ID, err
+}
+
+// tenantTemplate stands in issuers for the tenant of each token.
+const tenantTemplate = "{tenantid}"

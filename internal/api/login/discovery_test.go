@@ -10,7 +10,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"midas/internal/api/httpx"
-	"midas/internal/api/login"
 )
 
 func TestDiscoveryNamesTheTenantsIssuer(t *testing.T) {
@@ -199,6 +198,7 @@ func TestUnknownPathsAreNotFound(t *testing.T) {
 }
 
 func TestServes(t *testing.T) {
+	f := newFixture(t)
 	tests := map[string]bool{
 		"/" + tenant + "/oauth2/v2.0/token":                     true,
 		"/" + tenant + "/oauth2/token":                          true,
@@ -243,7 +243,7 @@ func TestServes(t *testing.T) {
 		"/" + tenant + "/resourceGroups/g/providers/x.y/z/oauth2": false,
 	}
 	for path, want := range tests {
-		if got := login.Serves(path); got != want {
+		if got := f.Serves(path); got != want {
 			t.Errorf("Serves(%q) = %v, want %v", path, got, want)
 		}
 	}

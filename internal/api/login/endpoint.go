@@ -7,13 +7,15 @@ import (
 	"midas/internal/arm"
 )
 
-// endpoint is one kind of request. Its name is a metric label.
+// endpoint is one row of the table of endpoints.
 type endpoint struct {
-	name        string
-	methods     string // what it accepts, as AADSTS900561 lists it
-	html        bool   // it is for people
-	crossOrigin bool   // pages of other sites may use it
-	serve       func(*Handler, *exchange) error
+	Name        string // a metric label
+	Tenant      string // the first segment of the path: tenantSegment, or adfs, or oidc
+	Path        string // behind the first segment, folded; one that ends in a slash has one more segment
+	Methods     string // the methods that it accepts, as AADSTS900561 lists them
+	HTML        bool   // it answers with pages
+	CrossOrigin bool   // pages of other sites may use it
+	Serve       func(*request) error
 }
 
 // The methods that endpoints accept.
@@ -23,131 +25,103 @@ const (
 	either = "POST, GET"
 )
 
-func (e endpoint) accepts(method string) bool {
+// The first segments of paths. tenantSegment stands for any tenant but adfs.
+const (
+	tenantSegment = "{tenant}"
+	oidc          = "oidc"
+)
+
+// table lists all endpoints.
+func (h *Handler) table() []endpoint {
+	d, t, s := h.discovery, h.tokens, h.signIn
+	return []endpoint{
+		{Name: "openid-configuration v2.0", Tenant: tenantSegment, Path: "v2.0/.well-known/openid-configuration", Methods: reads, Serve: d.configurationV2},
+		{Name: "openid-configuration v1.0", Tenant: tenantSegment, Path: ".well-known/openid-configuration", Methods: reads, Serve: d.configurationV1},
+		{Name: "keys v2.0", Tenant: tenantSegment, Path: "discovery/v2.0/keys", Methods: reads, Serve: d.keysV2},
+		{Name: "keys v1.0", Tenant: tenantSegment, Path: "discovery/keys", Methods: reads, Serve: d.keysV1},
+		{Name: "instance discovery", Tenant: tenantSegment, Path: "discovery/instance", Methods: reads, Serve: d.instance},
+		{Name: "user realm", Tenant: tenantSegment, Path: "userrealm/", Methods: reads, Serve: d.userRealm},
+
+		{Name: "token v2.0", Tenant: tenantSegment, Path: "oauth2/v2.0/token", Methods: posts, CrossOrigin: true, Serve: t.tokenV2},
+		{Name: "token v1.0", Tenant: tenantSegment, Path: "oauth2/token", Methods: posts, CrossOrigin: true, Serve: t.tokenV1},
+		{Name: "devicecode v2.0", Tenant: tenantSegment, Path: "oauth2/v2.0/devicecode", Methods: posts, Serve: t.deviceCodeV2},
+		{Name: "devicecode v1.0", Tenant: tenantSegment, Path: "oauth2/devicecode", Methods: posts, Serve: t.deviceCodeV1},
+		{Name: "userinfo", Tenant: tenantSegment, Path: "openid/userinfo", Methods: either, CrossOrigin: true, Serve: t.userInfo},
+		{Name: "userinfo", Tenant: oidc, Path: "userinfo", Methods: either, CrossOrigin: true, Serve: t.userInfo},
+
+		{Name: "authorize v2.0", Tenant: tenantSegment, Path: "oauth2/v2.0/authorize", Methods: either, HTML: true, Serve: s.authorizeV2},
+		{Name: "authorize v1.0", Tenant: tenantSegment, Path: "oauth2/authorize", Methods: either, HTML: true, Serve: s.authorizeV1},
+		{Name: "admin consent v2.0", Tenant: tenantSegment, Path: "v2.0/adminconsent", Methods: either, HTML: true, Serve: s.adminConsentV2},
+		{Name: "admin consent v1.0", Tenant: tenantSegment, Path: "adminconsent", Methods: either, HTML: true, Serve: s.adminConsentV1},
+		{Name: "sign in", Tenant: tenantSegment, Path: "login", Methods: posts, HTML: true, Serve: s.signIn},
+		{Name: "device page", Tenant: tenantSegment, Path: "oauth2/deviceauth", Methods: either, HTML: true, Serve: s.devicePage},
+		{Name: "sign out", Tenant: tenantSegment, Path: "oauth2/v2.0/logout", Methods: either, HTML: true, Serve: s.signOut},
+		{Name: "sign out", Tenant: tenantSegment, Path: "oauth2/logout", Methods: either, HTML: true, Serve: s.signOut},
+
+		// AD FS has the paths of the v1.0 endpoints, but its requests and answers are those of v2.0.
+		{Name: "openid-configuration adfs", Tenant: adfs, Path: ".well-known/openid-configuration", Methods: reads, Serve: d.configurationADFS},
+		{Name: "keys v1.0", Tenant: adfs, Path: "discovery/keys", Methods: reads, Serve: d.keysV1},
+		{Name: "token adfs", Tenant: adfs, Path: "oauth2/token", Methods: posts, CrossOrigin: true, Serve: t.tokenV2},
+		{Name: "devicecode adfs", Tenant: adfs, Path: "oauth2/devicecode", Methods: posts, Serve: t.deviceCodeV2},
+		{Name: "authorize adfs", Tenant: adfs, Path: "oauth2/authorize", Methods: either, HTML: true, Serve: s.authorizeV2},
+		{Name: "sign in", Tenant: adfs, Path: "login", Methods: posts, HTML: true, Serve: s.signIn},
+		{Name: "device page", Tenant: adfs, Path: "oauth2/deviceauth", Methods: either, HTML: true, Serve: s.devicePage},
+		{Name: "sign out", Tenant: adfs, Path: "oauth2/logout", Methods: either, HTML: true, Serve: s.signOut},
+	}
+}
+
+// index makes the rows of the table findable by tenant and path.
+func index(rows []endpoint) map[string]*endpoint {
+	all := make(map[string]*endpoint, len(rows))
+	for i := range rows {
+		all[rows[i].Tenant+"/"+rows[i].Path] = &rows[i]
+	}
+	return all
+}
+
+// find gives the endpoint of a folded path, which was split behind its first segment, or nil.
+func (h *Handler) find(first, rest string) *endpoint {
+	if e := h.endpoints[first+"/"+rest]; e != nil || first == adfs {
+		return e
+	}
+	if e := h.endpoints[tenantSegment+"/"+rest]; e != nil {
+		return e
+	}
+	folder, _, found := strings.Cut(rest, "/")
+	if !found {
+		return nil
+	}
+	return h.endpoints[tenantSegment+"/"+folder+"/"]
+}
+
+func (e *endpoint) accepts(method string) bool {
 	switch method {
 	case http.MethodPost:
-		return e.methods != reads
+		return e.Methods != reads
 	case http.MethodGet, http.MethodHead:
-		return e.methods != posts
+		return e.Methods != posts
 	}
 	return false
 }
 
-// find gives the endpoint of a path, cut behind the tenant.
-func find(first, rest string) (endpoint, bool) {
-	folded := arm.Fold(rest)
-	if arm.Fold(first) == adfs {
-		return findADFS(folded)
-	}
-	if arm.Fold(first) == "oidc" && folded == "userinfo" {
-		return endpoint{"userinfo", either, false, true, (*Handler).userInfo}, true
-	}
-	if strings.HasPrefix(folded, "userrealm/") {
-		return endpoint{"user realm", reads, false, false, (*Handler).userRealm}, true
-	}
-	for _, part := range []func(string) (endpoint, bool){findDocument, findToken, findPage} {
-		if e, ok := part(folded); ok {
-			return e, true
-		}
-	}
-	return endpoint{}, false
-}
-
-// findDocument has what everybody may read.
-func findDocument(rest string) (endpoint, bool) {
-	switch rest {
-	case "v2.0/.well-known/openid-configuration":
-		return endpoint{"openid-configuration v2.0", reads, false, false, (*Handler).configurationV2}, true
-	case ".well-known/openid-configuration":
-		return endpoint{"openid-configuration v1.0", reads, false, false, (*Handler).configurationV1}, true
-	case "discovery/v2.0/keys":
-		return endpoint{"keys v2.0", reads, false, false, (*Handler).keysV2}, true
-	case "discovery/keys":
-		return endpoint{"keys v1.0", reads, false, false, (*Handler).keysV1}, true
-	case "discovery/instance":
-		return endpoint{"instance discovery", reads, false, false, (*Handler).instance}, true
-	}
-	return endpoint{}, false
-}
-
-// findToken has what programs ask for their users and for themselves.
-func findToken(rest string) (endpoint, bool) {
-	switch rest {
-	case "oauth2/v2.0/token":
-		return endpoint{"token v2.0", posts, false, true, (*Handler).tokenV2}, true
-	case "oauth2/token":
-		return endpoint{"token v1.0", posts, false, true, (*Handler).tokenV1}, true
-	case "oauth2/v2.0/devicecode":
-		return endpoint{"devicecode v2.0", posts, false, false, (*Handler).deviceCodeV2}, true
-	case "oauth2/devicecode":
-		return endpoint{"devicecode v1.0", posts, false, false, (*Handler).deviceCodeV1}, true
-	case "openid/userinfo":
-		return endpoint{"userinfo", either, false, true, (*Handler).userInfo}, true
-	}
-	return endpoint{}, false
-}
-
-// findPage has what people see.
-func findPage(rest string) (endpoint, bool) {
-	switch rest {
-	case "oauth2/v2.0/authorize":
-		return endpoint{"authorize v2.0", either, true, false, (*Handler).authorizeV2}, true
-	case "oauth2/authorize":
-		return endpoint{"authorize v1.0", either, true, false, (*Handler).authorizeV1}, true
-	case "v2.0/adminconsent":
-		return endpoint{"admin consent v2.0", either, true, false, (*Handler).adminConsentV2}, true
-	case "adminconsent":
-		return endpoint{"admin consent v1.0", either, true, false, (*Handler).adminConsentV1}, true
-	case "login":
-		return endpoint{"sign in", posts, true, false, (*Handler).signIn}, true
-	case "oauth2/deviceauth":
-		return endpoint{"device page", either, true, false, (*Handler).devicePage}, true
-	case "oauth2/v2.0/logout", "oauth2/logout":
-		return endpoint{"sign out", either, true, false, (*Handler).signOut}, true
-	}
-	return endpoint{}, false
-}
-
-// findADFS has the paths of AD FS. They are those of the first version, but requests and answers are
-// like the second's.
-func findADFS(rest string) (endpoint, bool) {
-	switch rest {
-	case ".well-known/openid-configuration":
-		return endpoint{"openid-configuration adfs", reads, false, false, (*Handler).configurationADFS}, true
-	case "oauth2/token":
-		return endpoint{"token adfs", posts, false, true, (*Handler).tokenV2}, true
-	case "oauth2/devicecode":
-		return endpoint{"devicecode adfs", posts, false, false, (*Handler).deviceCodeV2}, true
-	case "oauth2/authorize":
-		return endpoint{"authorize adfs", either, true, false, (*Handler).authorizeV2}, true
-	case "discovery/keys":
-		return findDocument(rest)
-	case "login", "oauth2/deviceauth", "oauth2/logout":
-		return findPage(rest)
-	}
-	return endpoint{}, false
-}
-
-// Serves reports whether a decoded path belongs to this face. What begins like a path of ARM or of
-// Graph never does, whatever follows.
-func Serves(path string) bool {
-	first, rest, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
-	switch arm.Fold(first) {
+// Serves reports whether a decoded path of the server's own origin belongs to this API: it is an
+// endpoint's, or it names something that is unknown in a folder of this API. A path that begins like one
+// of ARM or of Graph never belongs to it.
+func (h *Handler) Serves(path string) bool {
+	first, rest, _ := strings.Cut(strings.TrimPrefix(arm.Fold(path), "/"), "/")
+	switch first {
 	case "", "subscriptions", "providers", "tenants", "metadata", "v1.0", "beta":
 		return false
 	case common, organizations, consumers, adfs:
 		return true
-	case "oidc":
-		return arm.Fold(rest) == "userinfo"
+	case oidc:
+		return h.endpoints[first+"/"+rest] != nil
 	}
-	second, third, _ := strings.Cut(rest, "/")
-	switch arm.Fold(second) {
+	folder, _, _ := strings.Cut(rest, "/")
+	switch folder {
 	case "oauth2", "v2.0", ".well-known", "discovery":
 		return true
-	case "login", "adminconsent":
-		return third == ""
-	case "openid":
-		return arm.Fold(third) == "userinfo"
 	}
-	return false
+	e := h.find(first, rest)
+	return e != nil && e.Path == rest
 }

@@ -18,16 +18,16 @@ type credentials struct {
 
 // enter checks a user's name and password, as often as may be tried. An address that has tried too
 // often is refused before anything is looked up.
-func (h *Handler) enter(x *exchange, name string, password directory.PasswordText) (*person, error) {
-	if wait := h.Passwords.Refused(x.source()); wait > 0 {
+func (a *accounts) enter(x *request, name string, password directory.PasswordText) (*person, error) {
+	if wait := a.Passwords.Refused(x.source()); wait > 0 {
 		return nil, errThrottled(wait)
 	}
-	tenant, err := h.homeOf(x, name)
+	tenant, err := a.homeOf(x, name)
 	if err != nil {
 		return nil, err
 	}
-	c, now := credentials{tenant, name, password}, h.Now()
-	user, err := h.checkPassword(x, c)
+	c, now := credentials{tenant, name, password}, a.Now()
+	user, err := a.checkPassword(x, c)
 	if err != nil {
 		return nil, err
 	}
@@ -36,29 +36,29 @@ func (h *Handler) enter(x *exchange, name string, password directory.PasswordTex
 	if authenticated.Before(user.ValidFrom) {
 		authenticated = user.ValidFrom
 	}
-	return h.returning(x.r.Context(), tenant.ID, user.ID, authenticated)
+	return a.returning(x.r.Context(), tenant.ID, user.ID, authenticated)
 }
 
 // checkPassword counts a try before it is made, and takes it back unless the name or the password was
 // wrong.
-func (h *Handler) checkPassword(x *exchange, c credentials) (directory.User, error) {
-	try, err := h.attempt(x, c)
+func (a *accounts) checkPassword(x *request, c credentials) (directory.User, error) {
+	try, err := a.attempt(x, c)
 	if err != nil {
 		return directory.User{}, err
 	}
 	ctx := x.r.Context()
-	user, err := h.Directory.AuthenticateUser(ctx, c.tenant.ID, c.name, c.password, try.Waiter)
+	user, err := a.Directory.AuthenticateUser(ctx, c.tenant.ID, c.name, c.password, try.Waiter)
 	switch {
 	case err == nil:
 		// The person has signed in, also where the store cannot be written now.
-		x.ev.Err = h.Passwords.Succeeded(ctx, try)
+		x.ev.Err = a.Passwords.Succeeded(ctx, try)
 		return user, nil
 	case errors.Is(err, directory.ErrUnknownUser):
 		return user, errUnknownUser(c.name, c.tenant.DisplayName)
 	case errors.Is(err, directory.ErrWrongPassword):
 		return user, errWrongPassword()
 	}
-	h.Passwords.Forgive(try)
+	a.Passwords.Forgive(try)
 	switch {
 	case errors.Is(err, directory.ErrUserDisabled):
 		return user, errUserDisabled()
@@ -69,12 +69,12 @@ func (h *Handler) checkPassword(x *exchange, c credentials) (directory.User, err
 }
 
 // attempt is a try that may be made now.
-func (h *Handler) attempt(x *exchange, c credentials) (*throttle.Attempt, error) {
+func (a *accounts) attempt(x *request, c credentials) (*throttle.Attempt, error) {
 	if len(c.name) > throttle.MaxName {
 		return nil, errUnknownUser(c.name, c.tenant.DisplayName)
 	}
 	guess := throttle.Guess{Tenant: arm.Fold(c.tenant.ID), User: arm.Fold(c.name), From: x.source()}
-	try, refused, err := h.Passwords.Try(x.r.Context(), guess)
+	try, refused, err := a.Passwords.Try(x.r.Context(), guess)
 	switch {
 	case err != nil:
 		return nil, err

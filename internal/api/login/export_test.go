@@ -27,9 +27,10 @@ func FindRedirect(r directory.Redirects, asked string) bool {
 
 // Assertions is how many client assertions are remembered.
 func (h *Handler) Assertions() int {
-	h.assertions.mu.Lock()
-	defer h.assertions.mu.Unlock()
-	return h.assertions.total
+	all := &h.tokens.assertions
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	return all.total
 }
 
 // Isolated is how pages show a name.

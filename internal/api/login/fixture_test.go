@@ -49,6 +49,7 @@ var start = time.Date(2026, 3, 14, 9, 26, 53, 589793238, time.UTC)
 // fixture is a login face over one tenant with three applications: one that is well, one that is
 // disabled, and one whose secret has ended.
 type fixture struct {
+	*login.Config
 	*login.Handler
 	store    store.Store
 	keys     *token.Keys
@@ -74,7 +75,7 @@ func newFixture(t testing.TB) *fixture {
 	issuer := &token.Issuer{Keys: keys, Now: f.time, NewID: newID, Origin: origin}
 	f.verifier = &token.Verifier{Keys: keys, Now: f.time, Origin: origin}
 	table := &throttle.Table{Now: f.time}
-	f.Handler = &login.Handler{
+	f.Config = &login.Config{
 		Throttle: table, Passwords: &throttle.Passwords{Table: table},
 		Directory: &directory.Directory{Store: f.store, Now: f.time, NewID: newID},
 		Minter:    token.NewMinter(issuer),
@@ -87,6 +88,7 @@ func newFixture(t testing.TB) *fixture {
 	}
 	f.Grants = &grant.Grants{Store: f.store, Box: box, Now: f.time, NewID: newID}
 	f.Passwords.Familiar = f.Grants
+	f.Handler = login.New(f.Config)
 	f.fill(t)
 	return f
 }

@@ -13,7 +13,7 @@ import (
 
 // authorizationCode gives a client what a person has granted at the sign-in page (RFC 6749, 4.1, and
 // RFC 7636).
-func (h *Handler) authorizationCode(req *tokenRequest) (*granted, error) {
+func (h *tokens) authorizationCode(req *tokenRequest) (*granted, error) {
 	// 1. What was granted, and in which tenant.
 	if req.code == "" {
 		return nil, errMissingParameter("code")
@@ -120,7 +120,7 @@ func challengeToken(s string) bool {
 // scopes is what a token request asks for, or else what was granted.
 func (req *tokenRequest) scopes(stored string) (scopes, error) {
 	switch {
-	case req.resource != "" && (req.v1 || arm.Fold(req.exchange.tenant) == adfs):
+	case req.resource != "" && (req.v1 || arm.Fold(req.pathTenant) == adfs):
 		if !plausible(req.resource) {
 			return scopes{}, errResource(req.resource, req.tenant.DisplayName)
 		}

@@ -1,11 +1,9 @@
 package login
 
-import (
-	"midas/internal/token"
-)
+import "midas/internal/token"
 
 // clientCredentials gives an application a token for itself (RFC 6749, 4.4).
-func (h *Handler) clientCredentials(req *tokenRequest) (*granted, error) {
+func (h *tokens) clientCredentials(req *tokenRequest) (*granted, error) {
 	// 1. Who says it is asking.
 	if req.clientID == "" {
 		return nil, errMissingParameter("client_id")

@@ -12,9 +12,9 @@ import (
 const DefaultDeviceWait = 5 * time.Second
 
 // deviceCode gives a device tokens for the person who has signed in for it elsewhere (RFC 8628).
-func (h *Handler) deviceCode(req *tokenRequest) (*granted, error) {
+func (h *tokens) deviceCode(req *tokenRequest) (*granted, error) {
 	// 1. Which device it is. Some libraries send the code under its older name too, some only so.
-	sealed := req.form.deviceCode
+	sealed := req.deviceCode
 	if sealed == "" {
 		sealed = req.code
 	}
@@ -62,7 +62,7 @@ func (h *Handler) deviceCode(req *tokenRequest) (*granted, error) {
 
 // waiting says why a device gets nothing yet, or nothing at all. Another client than the one that has
 // begun learns no more than that the code is not its own.
-func (h *Handler) waiting(req *tokenRequest, d grant.Device, err error) error {
+func (h *tokens) waiting(req *tokenRequest, d grant.Device, err error) error {
 	if d.ID != "" && !arm.SameName(d.ClientID, req.clientID) {
 		return errBadDeviceCode()
 	}
@@ -84,4 +84,4 @@ func (h *Handler) waiting(req *tokenRequest, d grant.Device, err error) error {
 	return err
 }
 
-func (h *Handler) deviceWait() time.Duration { return or(h.DeviceWait, DefaultDeviceWait) }
+func (h *tokens) deviceWait() time.Duration { return or(h.DeviceWait, DefaultDeviceWait) }

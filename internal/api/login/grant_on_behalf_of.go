@@ -10,7 +10,7 @@ const onBehalf = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 // onBehalfOf gives a service tokens for the person by whom it was called, which it shows with the
 // access token of the call.
-func (h *Handler) onBehalfOf(req *tokenRequest) (*granted, error) {
+func (h *tokens) onBehalfOf(req *tokenRequest) (*granted, error) {
 	// 1. What it asks for.
 	switch {
 	case req.userAssertion == "":
@@ -53,7 +53,7 @@ func (h *Handler) onBehalfOf(req *tokenRequest) (*granted, error) {
 
 // called reads the access token with which the client was called: one of ours, for this client, of a
 // person of this tenant.
-func (h *Handler) called(req *tokenRequest, c client) (*token.Claims, error) {
+func (h *tokens) called(req *tokenRequest, c client) (*token.Claims, error) {
 	claims, err := h.Tokens.Verify(req.r.Context(), req.userAssertion)
 	if e, over := expired(err); over {
 		return nil, errAssertionExpired(e.Now, e.Expired)

@@ -1,7 +1,7 @@
 package login
 
 // password gives a client tokens for a person whose password it knows (RFC 6749, 4.3).
-func (h *Handler) password(req *tokenRequest) (*granted, error) {
+func (h *tokens) password(req *tokenRequest) (*granted, error) {
 	// 1. What it asks for.
 	switch {
 	case req.username == "":
@@ -14,7 +14,7 @@ func (h *Handler) password(req *tokenRequest) (*granted, error) {
 		return nil, err
 	}
 	// 2. In which tenant, and whether the client is who it says.
-	home, err := h.homeOf(req.exchange, req.username)
+	home, err := h.homeOf(req.request, req.username)
 	if err != nil {
 		return nil, err
 	}
@@ -29,7 +29,7 @@ func (h *Handler) password(req *tokenRequest) (*granted, error) {
 		return nil, err
 	}
 	// 3. Whether the person is who the client says.
-	p, err := h.enter(req.exchange, req.username, req.password)
+	p, err := h.enter(req.request, req.username, req.password)
 	if err != nil {
 		return nil, err
 	}

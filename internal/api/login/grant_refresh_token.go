@@ -9,7 +9,7 @@ import (
 
 // refresh gives a client new tokens for a person who has signed in before (RFC 6749, 6). The refresh
 // token is exchanged for its successor.
-func (h *Handler) refresh(req *tokenRequest) (*granted, error) {
+func (h *tokens) refresh(req *tokenRequest) (*granted, error) {
 	// 1. What was granted, and in which tenant.
 	if req.refreshToken == "" {
 		return nil, errMissingParameter("refresh_token")

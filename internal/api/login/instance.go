@@ -41,7 +41,7 @@ type instanceAnswer struct {
 }
 
 // instance answers whether an authority is known. Whether it has the tenant is not its business.
-func (h *Handler) instance(x *exchange) error {
+func (h *discovery) instance(x *request) error {
 	query := x.r.URL.Query()
 	version, authorize := query.Get("api-version"), query.Get("authorization_endpoint")
 	switch {

@@ -38,24 +38,15 @@ type Limits struct {
 }
 
 // source is where a request comes from.
-func (x *exchange) source() throttle.Source { return throttle.SourceOf(x.ev.ClientIP) }
+func (x *request) source() throttle.Source { return throttle.SourceOf(x.ev.ClientIP) }
 
 // secretGuess is a wrong secret of a client.
-func (h *Handler) secretGuess(req *tokenRequest) throttle.Charge {
+func (h *tokens) secretGuess(req *tokenRequest) throttle.Charge {
 	return h.Throttle.Charge(h.Limits.Secrets.Or(secretRule), arm.Fold(req.tenant.ID), arm.Fold(req.clientID), req.source().Address())
 }
 
-// codeGuess is a wrong user code.
-func (h *Handler) codeGuess(x *exchange) []throttle.Charge {
-	from := x.source()
-	return []throttle.Charge{
-		h.Throttle.Charge(h.Limits.Codes.Or(codeRule), from.Address()),
-		h.Throttle.Charge(codeNetworkRule, from.Network()),
-	}
-}
-
 // mayStart is how long who asks for a device code has to wait.
-func (h *Handler) mayStart(x *exchange) time.Duration {
+func (h *tokens) mayStart(x *request) time.Duration {
 	from := x.source()
 	return h.Throttle.Take(
 		h.Throttle.Charge(h.Limits.Devices.Or(deviceRule), from.Address()),
@@ -67,7 +58,7 @@ func (h *Handler) mayStart(x *exchange) time.Duration {
 // tooSoon is how much too soon a device asks again. A tenth of the time is forgiven, for networks are
 // not exact. Each replica counts for itself, because this only protects the server: that a device asks
 // too often harms nobody else.
-func (h *Handler) tooSoon(device string) time.Duration {
+func (h *tokens) tooSoon(device string) time.Duration {
 	wait := h.deviceWait()
 	return h.Throttle.Take(h.Throttle.Charge(throttle.Rule{Name: "poll of a device", Burst: 1, Refill: wait - wait/10}, device))
 }

@@ -2,6 +2,7 @@ package login
 
 import (
 	"errors"
+	"fmt"
 
 	"midas/internal/arm"
 	"midas/internal/directory"
@@ -16,27 +17,27 @@ type offer struct {
 }
 
 // offer finds the resource of an audience in a tenant, or gives errResource.
-func (h *Handler) offer(tx store.Tx, tenant, audience string) (o offer, err error) {
-	if o.ServicePrincipal, err = h.Directory.Resource(tx, tenant, audience); err == nil {
-		return h.offerOf(tx, o.ServicePrincipal)
+func (a *accounts) offer(tx store.Tx, tenant, audience string) (o offer, err error) {
+	if o.ServicePrincipal, err = a.Directory.Resource(tx, tenant, audience); err == nil {
+		return a.offerOf(tx, o.ServicePrincipal)
 	}
 	if !errors.Is(err, directory.ErrNotFound) {
 		return o, err
 	}
-	t, err := h.Directory.Tenant(tx, tenant)
+	t, err := a.Directory.Tenant(tx, tenant)
 	if err != nil {
 		return o, err
 	}
 	return o, errResource(audience, t.DisplayName)
 }
 
-func (h *Handler) offerOf(tx store.Tx, p directory.ServicePrincipal) (o offer, err error) {
+func (a *accounts) offerOf(tx store.Tx, p directory.ServicePrincipal) (o offer, err error) {
 	o.ServicePrincipal = p
 	if !p.FirstParty {
-		o.app, err = h.Directory.ApplicationByAppID(tx, p.TenantID, p.AppID)
+		o.app, err = a.Directory.ApplicationByAppID(tx, p.TenantID, p.AppID)
 	}
 	if err == nil || errors.Is(err, directory.ErrNotFound) {
-		o.defined, err = h.Directory.PermissionsOf(tx, p)
+		o.defined, err = a.Directory.PermissionsOf(tx, p)
 	}
 	return o, err
 }
@@ -112,4 +113,13 @@ func (o offer) byID(ids []string) (values []string) {
 func (o offer) needsAdmin(value string) bool {
 	p, found := directory.FindPermission(o.defined, value)
 	return len(o.defined) > 0 && (!found || p.NeedsAdmin())
+}
+
+// offered is offer of the resource with an object id.
+func (a *accounts) offered(tx store.Tx, tenant, id string) (offer, error) {
+	p, err := a.Directory.ServicePrincipal(tx, tenant, id)
+	if err != nil {
+		return offer{}, fmt.Errorf("find resource %s: %w", id, err)
+	}
+	return a.offerOf(tx, p)
 }

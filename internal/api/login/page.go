@@ -10,6 +10,7 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"time"
 
 	"midas/internal/api/httpx"
 	"midas/internal/directory"
@@ -66,7 +67,7 @@ type field struct{ Name, Value string }
 // show answers with a page. Nothing in it is loaded from anywhere, no script runs but the one that sends a
 // reply on or takes the browser's key along, and no other page may hold it in a frame, but a silent
 // request's: that one shows nothing to click on.
-func (h *Handler) show(x *exchange, status int, name string, p page) error {
+func (x *request) show(status int, name string, p page) error {
 	script := ""
 	switch name {
 	case "formpost":
@@ -129,10 +130,10 @@ func policyOrigin(uri string) (scheme, host string) {
 }
 
 // failPage answers a person with an error.
-func (h *Handler) failPage(x *exchange, e *Error) {
-	if err := h.show(x, e.Status, "message", page{
+func (x *request) failPage(e *Error, now time.Time) {
+	if err := x.show(e.Status, "message", page{
 		Title: "Sign-in did not work", Error: e.Text, ErrorCode: fmt.Sprintf("AADSTS%d", e.Number),
-		Trace: x.ev.RequestID, Correlation: x.correlation, Time: h.stamp(),
+		Trace: x.ev.RequestID, Correlation: x.correlation, Time: stamp(now),
 	}); err != nil {
 		x.ev.Err = fmt.Errorf("%w; %w", x.ev.Err, err)
 		http.Error(x.w, "internal error", http.StatusInternalServerError)

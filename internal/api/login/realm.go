@@ -24,7 +24,7 @@ type realmAnswer struct {
 
 // userRealm answers whether the user's password is checked here. For the domain of a tenant that is so,
 // whether or not there is such a user.
-func (h *Handler) userRealm(x *exchange) error {
+func (h *discovery) userRealm(x *request) error {
 	if x.r.URL.Query().Get("api-version") == "" {
 		return errMissingField("api-version")
 	}
@@ -52,7 +52,7 @@ func (h *Handler) userRealm(x *exchange) error {
 
 // managed reports whether a domain is a tenant's, or the name that of a user of the home tenant, who may
 // have any domain.
-func (h *Handler) managed(x *exchange, name, domain string) (bool, error) {
+func (h *discovery) managed(x *request, name, domain string) (bool, error) {
 	_, err := h.Directory.FindTenant(x.r.Context(), domain)
 	if errors.Is(err, directory.ErrNotFound) {
 		err = h.Directory.Store.View(x.r.Context(), func(tx store.Tx) error {

@@ -73,12 +73,12 @@ func sameLoopback(registered, asked string) bool {
 }
 
 // reply sends the client what it has asked for, through the browser.
-func (h *Handler) reply(x *exchange, a *authorization, values ...field) error {
+func (h *signIn) reply(x *request, a *authorization, values ...field) error {
 	if a.State != "" {
 		values = append(values, field{"state", a.State})
 	}
 	if a.Mode == "form_post" {
-		return h.show(x, http.StatusOK, "formpost", page{
+		return x.show(http.StatusOK, "formpost", page{
 			Title: "Back to " + a.app(), App: a.app(), Action: a.RedirectURI, Reply: values,
 			target: a.RedirectURI, framer: a.framer(),
 		})
@@ -106,11 +106,11 @@ func (h *Handler) reply(x *exchange, a *authorization, values ...field) error {
 }
 
 // replyError tells the client of an error, if it is one for clients.
-func (h *Handler) replyError(x *exchange, a *authorization, e *Error) error {
+func (h *signIn) replyError(x *request, a *authorization, e *Error) error {
 	x.ev.Err, x.ev.ErrorCode = e, "AADSTS"+strconv.Itoa(e.Number)
 	values := []field{
 		{"error", e.Code},
-		{"error_description", h.describe(x, e)},
+		{"error_description", x.describe(e, h.Now())},
 		{"error_uri", "https://login.microsoftonline.com/error?code=" + strconv.Itoa(e.Number)},
 	}
 	if e.Suberror != "" {

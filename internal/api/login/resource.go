@@ -17,7 +17,7 @@ type resource struct {
 }
 
 // resource looks an audience up. One that is registered nowhere is taken as it is.
-func (h *Handler) resource(req *tokenRequest, audience, principal string) (resource, error) {
+func (h *tokens) resource(req *tokenRequest, audience, principal string) (resource, error) {
 	var at resource
 	err := h.Directory.Store.View(req.r.Context(), func(tx store.Tx) error {
 		at = resource{audience: audience, version: token.V1}

@@ -58,7 +58,7 @@ func setAll(h http.Header, headers []header) {
 
 // correlate takes over the id by which the client finds its request again, from the header or, as
 // MSAL for JavaScript sends it, from the query; without one it makes one.
-func (x *exchange) correlate(newID func() string) {
+func (x *request) correlate(newID func() string) {
 	id := x.r.Header.Get("Client-Request-Id")
 	if id == "" && x.r.URL.RawQuery != "" {
 		id = x.r.URL.Query().Get("client-request-id")
@@ -96,7 +96,7 @@ type errorBody struct {
 
 // fail answers with an error. The page behind error_uri is Microsoft's, for that is where the
 // numbers are explained.
-func (h *Handler) fail(x *exchange, err error) {
+func (h *Handler) fail(x *request, err error) {
 	x.ev.Err = err
 	var e *Error
 	if !errors.As(err, &e) {
@@ -110,7 +110,7 @@ func (h *Handler) fail(x *exchange, err error) {
 	setAll(head, private)
 	head.Del("Access-Control-Allow-Methods")
 	if x.html {
-		h.failPage(x, e)
+		x.failPage(e, h.config.Now())
 		return
 	}
 	head.Set("X-Ms-Clitelem", fmt.Sprintf("1,%d,0,,", e.Number))
@@ -120,12 +120,12 @@ func (h *Handler) fail(x *exchange, err error) {
 	if e.Challenge {
 		head.Set("Www-Authenticate", `Basic realm="`+x.origin+`"`)
 	}
-	at := h.stamp()
+	now := h.config.Now()
 	if werr := httpx.WriteJSON(x.w, e.Status, errorBody{
 		Error:         e.Code,
-		Description:   h.describe(x, e),
+		Description:   x.describe(e, now),
 		Codes:         []int{e.Number},
-		Timestamp:     at,
+		Timestamp:     stamp(now),
 		TraceID:       x.ev.RequestID,
 		CorrelationID: x.correlation,
 		URI:           fmt.Sprintf("https://login.microsoftonline.com/error?code=%d", e.Number),
@@ -136,8 +136,8 @@ func (h *Handler) fail(x *exchange, err error) {
 }
 
 // describe is the text of an error with what an operator needs to find its request again.
-func (h *Handler) describe(x *exchange, e *Error) string {
-	return fmt.Sprintf("%s Trace ID: %s Correlation ID: %s Timestamp: %s", e.Error(), x.ev.RequestID, x.correlation, h.stamp())
+func (x *request) describe(e *Error, now time.Time) string {
+	return fmt.Sprintf("%s Trace ID: %s Correlation ID: %s Timestamp: %s", e.Error(), x.ev.RequestID, x.correlation, stamp(now))
 }
 
-func (h *Handler) stamp() string { return h.Now().UTC().Format("2006-01-02 15:04:05Z") }
+func stamp(now time.Time) string { return now.UTC().Format("2006-01-02 15:04:05Z") }

@@ -4,7 +4,7 @@ import "net/http"
 
 // start asks the person at the browser who they are: by the session of the browser, if it names one that
 // suits, or else by the sign-in page.
-func (h *Handler) start(x *exchange, about pending) error {
+func (h *signIn) start(x *request, about pending) error {
 	_, p, err := h.cookieSession(x)
 	if err != nil {
 		return err
@@ -17,7 +17,7 @@ func (h *Handler) start(x *exchange, about pending) error {
 }
 
 // resume goes on with the session of the browser, which has sent its key.
-func (h *Handler) resume(x *exchange, about pending, key string) error {
+func (h *signIn) resume(x *request, about pending, key string) error {
 	p, err := h.byKey(x, key)
 	if err != nil {
 		return err
@@ -41,7 +41,7 @@ func (h *Handler) resume(x *exchange, about pending, key string) error {
 }
 
 // proceed goes on as the person who was asked by name whether to, and has said yes.
-func (h *Handler) proceed(x *exchange, about pending) error {
+func (h *signIn) proceed(x *request, about pending) error {
 	p, err := h.byForm(x, about)
 	switch {
 	case err != nil:
@@ -53,7 +53,7 @@ func (h *Handler) proceed(x *exchange, about pending) error {
 }
 
 // usable reports whether a person who has signed in before may be the one whom a request wants.
-func (h *Handler) usable(x *exchange, about pending, p *person) bool {
+func (h *signIn) usable(x *request, about pending, p *person) bool {
 	if about.Device != nil {
 		return h.mayApprove(x, *about.Device, p) == nil
 	}
@@ -61,7 +61,7 @@ func (h *Handler) usable(x *exchange, about pending, p *person) bool {
 }
 
 // unknown goes on without a session.
-func (h *Handler) unknown(x *exchange, about pending) error {
+func (h *signIn) unknown(x *request, about pending) error {
 	a := about.Authorization
 	switch {
 	case a == nil:

@@ -31,7 +31,7 @@ const (
 )
 
 // cookieName is the name of a cookie of this installation.
-func (h *Handler) cookieName(kind string) string {
+func (h *signIn) cookieName(kind string) string {
 	sum := sha256.Sum256([]byte(arm.Fold(h.HomeTenant) + "\x00" + arm.Fold(h.issuer().Origin)))
 	return kind + hex.EncodeToString(sum[:6])
 }
@@ -39,7 +39,7 @@ func (h *Handler) cookieName(kind string) string {
 // cookieSession is the session that the cookie names, and whose it is; or nil. Other programs of this
 // machine may have the cookie too, so it alone neither grants anything nor names anybody: see byKey and
 // byForm.
-func (h *Handler) cookieSession(x *exchange) (*grant.Session, *person, error) {
+func (h *signIn) cookieSession(x *request) (*grant.Session, *person, error) {
 	id := h.sessionID(x)
 	if id == "" {
 		return nil, nil, nil
@@ -65,7 +65,7 @@ func (h *Handler) cookieSession(x *exchange) (*grant.Session, *person, error) {
 
 // byKey is the person of the session that the cookie names, if the browser has sent the session's key
 // too; or nil.
-func (h *Handler) byKey(x *exchange, key string) (*person, error) {
+func (h *signIn) byKey(x *request, key string) (*person, error) {
 	s, p, err := h.cookieSession(x)
 	if err != nil || s == nil || !s.HasKey(key) {
 		return nil, err
@@ -90,7 +90,7 @@ func (p *person) proof() *proof { return &proof{p.TenantID, p.ID, p.authenticate
 // byForm is the person for whom a form was made, or nil when their session has ended since, or there is
 // none and they have shown their password too long ago: each answer makes a new form, so that the age of
 // the form tells nothing.
-func (h *Handler) byForm(x *exchange, about pending) (*person, error) {
+func (h *signIn) byForm(x *request, about pending) (*person, error) {
 	if about.Who == nil {
 		return nil, nil
 	}
@@ -113,12 +113,12 @@ func (h *Handler) byForm(x *exchange, about pending) (*person, error) {
 
 // leave forgets the browser's name too, so that no form is good that was made for it before. Who keeps no
 // session has nothing else that could end.
-func (h *Handler) leave(x *exchange) error {
+func (h *signIn) leave(x *request) error {
 	setCookie(x.w, h.cookieName(browserCookie), "", -1)
 	return h.forget(x)
 }
 
-func (h *Handler) sessionID(x *exchange) string {
+func (h *signIn) sessionID(x *request) string {
 	cookie, err := x.r.Cookie(h.cookieName(sessionCookie))
 	if err != nil || len(cookie.Value) > 64 {
 		return ""
@@ -128,7 +128,7 @@ func (h *Handler) sessionID(x *exchange) string {
 
 // remember begins a session in a browser that has made a key. One that runs no scripts has none, and is
 // asked for the password each time.
-func (h *Handler) remember(x *exchange, p *person, key string) error {
+func (h *signIn) remember(x *request, p *person, key string) error {
 	if !isKey(key) {
 		return h.forget(x)
 	}
@@ -150,7 +150,7 @@ func isKey(key string) bool {
 }
 
 // forget ends the session of the browser, whoever else has its cookie.
-func (h *Handler) forget(x *exchange) error {
+func (h *signIn) forget(x *request) error {
 	id := h.sessionID(x)
 	if id == "" {
 		return nil
@@ -170,7 +170,7 @@ func setCookie(w http.ResponseWriter, name, value string, maxAge int) {
 
 // browser is the name of the browser, which it is given if it has none yet, as it is sealed into
 // forms: hashed, so that a page does not tell the cookie.
-func (h *Handler) browser(x *exchange) string {
+func (h *signIn) browser(x *request) string {
 	name := ""
 	if cookie, err := x.r.Cookie(h.cookieName(browserCookie)); err == nil && len(cookie.Value) <= 64 {
 		name = cookie.Value
@@ -183,7 +183,7 @@ func (h *Handler) browser(x *exchange) string {
 }
 
 // sameBrowser reports whether a form was made for the browser that has sent it.
-func (h *Handler) sameBrowser(x *exchange, hash string) bool {
+func (h *signIn) sameBrowser(x *request, hash string) bool {
 	cookie, err := x.r.Cookie(h.cookieName(browserCookie))
 	return err == nil && cookie.Value != "" && browserHash(cookie.Value) == hash
 }

@@ -18,6 +18,9 @@ import (
 // formLife is for how long a page may be left open before its form is sent.
 const formLife = time.Hour
 
+// signIn has the pages: authorization requests, the sign-in, the device page, consent, and sessions.
+type signIn struct{ *accounts }
+
 // pending is what a page is about. It travels through the page's form, sealed, so that the server
 // keeps nothing about people who have not signed in, and so that no other site can make such a form.
 type pending struct {
@@ -40,7 +43,7 @@ func (p *pending) app() string {
 }
 
 // ask shows the sign-in page. With an error it is shown again.
-func (h *Handler) ask(x *exchange, about pending, user string, failed *Error) error {
+func (h *signIn) ask(x *request, about pending, user string, failed *Error) error {
 	about.Who, about.Consent = nil, nil
 	p := page{Title: "Sign in", User: user}
 	status := http.StatusOK
@@ -52,7 +55,7 @@ func (h *Handler) ask(x *exchange, about pending, user string, failed *Error) er
 }
 
 // pick asks who has signed in before whether to continue as such.
-func (h *Handler) pick(x *exchange, about pending, who *person) error {
+func (h *signIn) pick(x *request, about pending, who *person) error {
 	about.Who = who.proof()
 	return h.showPending(x, http.StatusOK, "pick", about, page{
 		Title: "Choose an account", User: isolated(who.UserPrincipalName, who.ID), Local: about.Authorization.Public,
@@ -60,32 +63,32 @@ func (h *Handler) pick(x *exchange, about pending, who *person) error {
 }
 
 // confirm asks whether it was the person themselves who has begun to sign in on a device.
-func (h *Handler) confirm(x *exchange, about pending, who *person) error {
+func (h *signIn) confirm(x *request, about pending, who *person) error {
 	about.Who = who.proof()
 	return h.showPending(x, http.StatusOK, "confirm", about, page{
 		Title: "Are you trying to sign in to " + about.app() + "?", User: isolated(who.UserPrincipalName, who.ID), Code: about.Device.UserCode,
 	})
 }
 
-func (h *Handler) showPending(x *exchange, status int, name string, about pending, p page) error {
-	about.Browser, about.Begun, about.Tenant = h.browser(x), h.Now().UTC(), x.tenant
+func (h *signIn) showPending(x *request, status int, name string, about pending, p page) error {
+	about.Browser, about.Begun, about.Tenant = h.browser(x), h.Now().UTC(), x.pathTenant
 	sealed, err := h.Grants.Box.Seal("page", about)
 	if err != nil {
 		return err
 	}
 	p.Request, p.App, p.Device = sealed, about.app(), about.Device != nil
-	p.Action = "/" + url.PathEscape(x.tenant) + "/login"
+	p.Action = "/" + url.PathEscape(x.pathTenant) + "/login"
 	if about.Authorization != nil {
 		p.target, p.framer = about.Authorization.RedirectURI, about.Authorization.framer()
 	}
-	if !shared(x.tenant) {
+	if !shared(x.pathTenant) {
 		t, err := h.namedTenant(x)
 		if err != nil {
 			return err
 		}
 		p.Tenant = isolated(t.DisplayName, t.DefaultDomain)
 	}
-	return h.show(x, status, name, p)
+	return x.show(status, name, p)
 }
 
 // friendly words an error for the person who has made it. A wrong name and a wrong password look the
@@ -110,7 +113,7 @@ func inWords(d time.Duration) string {
 }
 
 // signIn takes the forms of the pages above.
-func (h *Handler) signIn(x *exchange) error {
+func (h *signIn) signIn(x *request) error {
 	values, err := parameters(x.r)
 	if err != nil {
 		return err
@@ -142,7 +145,7 @@ func (h *Handler) signIn(x *exchange) error {
 }
 
 // signInWith takes a name and a password, and begins a session.
-func (h *Handler) signInWith(x *exchange, about pending, values url.Values) error {
+func (h *signIn) signInWith(x *request, about pending, values url.Values) error {
 	name := strings.TrimSpace(values.Get("username"))
 	p, err := h.enter(x, name, directory.PasswordText(values.Get("password")))
 	var e *Error
@@ -171,7 +174,7 @@ var errOtherBrowser = errors.New("the form was made for another browser")
 
 // opened reads what a form is about, and makes sure that it comes from a page of ours, in the browser
 // for which the page was made. With errOtherBrowser, what the form is about is given too.
-func (h *Handler) opened(x *exchange, sealed string) (pending, error) {
+func (h *signIn) opened(x *request, sealed string) (pending, error) {
 	var about pending
 	if err := new(http.CrossOriginProtection).Check(x.r); err != nil {
 		return about, errSendAgain(err)
@@ -182,7 +185,7 @@ func (h *Handler) opened(x *exchange, sealed string) (pending, error) {
 	switch {
 	case h.Now().Sub(about.Begun) > formLife:
 		return about, errStalePage(fmt.Errorf("the form was made at %s", about.Begun))
-	case arm.Fold(about.Tenant) != arm.Fold(x.tenant):
+	case arm.Fold(about.Tenant) != arm.Fold(x.pathTenant):
 		return about, errStalePage(fmt.Errorf("the form was made for %s", quote(about.Tenant)))
 	case (about.Authorization == nil) == (about.Device == nil):
 		return about, errStalePage(errors.New("the form is of another page"))
@@ -193,12 +196,12 @@ func (h *Handler) opened(x *exchange, sealed string) (pending, error) {
 }
 
 // cancel tells who waits that the person does not want to.
-func (h *Handler) cancel(x *exchange, about pending) error {
+func (h *signIn) cancel(x *request, about pending) error {
 	if about.Authorization != nil {
 		return h.replyError(x, about.Authorization, errCancelled())
 	}
 	if err := h.Grants.Decide(x.r.Context(), *about.Device, nil); err != nil && !errors.Is(err, grant.ErrInvalid) {
 		return err
 	}
-	return h.show(x, http.StatusOK, "message", page{Title: "Cancelled", Text: "The device was not signed in. You can close this window."})
+	return x.show(http.StatusOK, "message", page{Title: "Cancelled", Text: "The device was not signed in. You can close this window."})
 }

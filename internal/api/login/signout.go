@@ -11,7 +11,7 @@ import (
 
 // signOut ends the browser's session (OpenID Connect RP-Initiated Logout). The browser is sent back
 // to an application only if the request says which one, and that has registered the address.
-func (h *Handler) signOut(x *exchange) error {
+func (h *signIn) signOut(x *request) error {
 	values, err := parameters(x.r)
 	if err != nil {
 		return err
@@ -40,11 +40,11 @@ func (h *Handler) signOut(x *exchange) error {
 			return nil
 		}
 	}
-	return h.show(x, http.StatusOK, "message", page{Title: "You are signed out", Text: "You can close this window."})
+	return x.show(http.StatusOK, "message", page{Title: "You are signed out", Text: "You can close this window."})
 }
 
 // registered reports whether the application of a sign-out has registered where to go afterwards.
-func (h *Handler) registered(x *exchange, values url.Values, to string) (bool, error) {
+func (h *signIn) registered(x *request, values url.Values, to string) (bool, error) {
 	id := values.Get("client_id")
 	if id == "" {
 		id = hinted(values.Get("id_token_hint"))

@@ -9,14 +9,26 @@ import (
 	"strconv"
 	"time"
 
+	"midas/internal/api/bearer"
 	"midas/internal/api/httpx"
 	"midas/internal/directory"
 	"midas/internal/token"
 )
 
+// tokens has the endpoints that programs call: for tokens, for device codes, and for the user of a token.
+type tokens struct {
+	*accounts
+	bearer     bearer.Checker // of the user information endpoint
+	assertions assertions
+}
+
+func newTokens(a *accounts) *tokens {
+	return &tokens{accounts: a, bearer: bearer.Checker{Tokens: a.Tokens, Directory: a.Directory, Audiences: graphAudiences()}}
+}
+
 // tokenRequest is a request for a token, read and not yet granted.
 type tokenRequest struct {
-	*exchange
+	*request
 	form
 	tenant directory.Tenant // empty until settle, where the path does not name one
 	v1     bool             // the endpoint without version, which asks for a resource and answers in strings
@@ -33,16 +45,16 @@ type granted struct {
 	refreshToken string
 }
 
-func (h *Handler) tokenV2(x *exchange) error { return h.token(x, false) }
+func (h *tokens) tokenV2(x *request) error { return h.token(x, false) }
 
-func (h *Handler) tokenV1(x *exchange) error { return h.token(x, true) }
+func (h *tokens) tokenV1(x *request) error { return h.token(x, true) }
 
 // token answers a token request. What it grants is the business of the grant.
-func (h *Handler) token(x *exchange, v1 bool) error {
+func (h *tokens) token(x *request, v1 bool) error {
 	if x.r.Header.Get("Origin") != "" {
 		setAll(x.w.Header(), crossOrigin)
 	}
-	req := &tokenRequest{exchange: x, v1: v1}
+	req := &tokenRequest{request: x, v1: v1}
 	var unread error
 	req.form, unread = readForm(x.r)
 	if req.grantType == "password" {
@@ -51,7 +63,7 @@ func (h *Handler) token(x *exchange, v1 bool) error {
 			return errThrottled(wait)
 		}
 	}
-	if !shared(x.tenant) {
+	if !shared(x.pathTenant) {
 		var err error
 		if req.tenant, err = h.namedTenant(x); err != nil {
 			return err
@@ -72,7 +84,7 @@ func (h *Handler) token(x *exchange, v1 bool) error {
 }
 
 // grant leaves the request to the grant that it asks for.
-func (h *Handler) grant(req *tokenRequest) (*granted, error) {
+func (h *tokens) grant(req *tokenRequest) (*granted, error) {
 	if req.grantType == "" {
 		return nil, errMissingParameter("grant_type")
 	}
@@ -87,7 +99,7 @@ func (h *Handler) grant(req *tokenRequest) (*granted, error) {
 		return h.password(req)
 	case "client_credentials", onBehalf:
 		// Nothing in such a request says which tenant it is about.
-		if shared(req.exchange.tenant) {
+		if shared(req.pathTenant) {
 			return nil, errSharedTenant()
 		}
 		if req.grantType == onBehalf {
@@ -127,7 +139,7 @@ type answerV1 struct {
 	userAnswer
 }
 
-func (h *Handler) answer(req *tokenRequest, given *granted) error {
+func (h *tokens) answer(req *tokenRequest, given *granted) error {
 	head, t := req.w.Header(), given.access
 	setAll(head, private)
 	head["X-Ms-Clitelem"] = noError
@@ -168,3 +180,16 @@ func clientInfo(p *person) (string, error) {
 // remaining is for how many whole seconds a token is good, counted so that it is never too many: a
 // new token of an hour has 3599, as Entra's do.
 func remaining(expires, now time.Time) int64 { return max(0, expires.Unix()-now.Unix()-1) }
+
+// settle is admit for a request whose path may leave the tenant open.
+func (h *tokens) settle(req *tokenRequest, tenant string) (err error) {
+	req.tenant, err = h.admit(req.request, tenant)
+	return err
+}
+
+func (h *tokens) tokenLife() time.Duration {
+	if h.TokenLife == 0 {
+		return DefaultTokenLife
+	}
+	return h.TokenLife
+}

@@ -21,7 +21,7 @@ type userAnswerInfo struct {
 }
 
 // userInfo tells a client about the user of its access token, which must be one for Microsoft Graph.
-func (h *Handler) userInfo(x *exchange) error {
+func (h *tokens) userInfo(x *request) error {
 	setAll(x.w.Header(), crossOrigin)
 	claims, u, err := h.tokenUser(x)
 	if bearer.IsRefusal(err) || errors.Is(err, errNoUser) {
@@ -42,9 +42,8 @@ func (h *Handler) userInfo(x *exchange) error {
 var errNoUser = errors.New("the token is not of a user")
 
 // tokenUser gives the user of a request's access token. The error is errNoUser, or one of package bearer.
-func (h *Handler) tokenUser(x *exchange) (*token.Claims, directory.User, error) {
-	check := bearer.Checker{Tokens: h.Tokens, Directory: h.Directory, Audiences: graphAudiences()}
-	claims, err := check.Verify(x.r)
+func (h *tokens) tokenUser(x *request) (*token.Claims, directory.User, error) {
+	claims, err := h.bearer.Verify(x.r)
 	if err == nil && claims.Scopes == "" {
 		err = errNoUser
 	}
@@ -53,7 +52,7 @@ func (h *Handler) tokenUser(x *exchange) (*token.Claims, directory.User, error) 
 	}
 	var u directory.User
 	err = h.Directory.Store.View(x.r.Context(), func(tx store.Tx) error {
-		subject, err := check.Subject(tx, claims)
+		subject, err := h.bearer.Subject(tx, claims)
 		if err == nil && !subject.User {
 			err = errNoUser
 		}

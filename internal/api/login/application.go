@@ -1,0 +1,81 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"midas/internal/directory"
+	"midas/internal/store"
+	"midas/internal/throttle"
+)
+
+// application finds an application by its client id: in the tenant of the path, or in whichever has
+// it when the path names none.
+func (a *accounts) application(x *request, id string) (directory.Application, error) {
+	if id == "" {
+		return directory.Application{}, errMissingParameter("client_id")
+	}
+	if !shared(x.pathTenant) {
+		tenant, err := a.namedTenant(x)
+		if err != nil {
+			return directory.Application{}, err
+		}
+		c, err := a.findClient(x.r.Context(), tenant, id)
+		return c.Application, err
+	}
+	if len(id) > throttle.MaxName {
+		return directory.Application{}, errUnknownApplication(id, x.pathTenant)
+	}
+	app, err := a.anywhere(x.r.Context(), id)
+	if errors.Is(err, directory.ErrNotFound) {
+		return app, errUnknownApplication(id, x.pathTenant)
+	}
+	return app, err
+}
+
+// anywhere finds an application in any tenant. Client ids are GUIDs, so one is in one tenant only.
+func (a *accounts) anywhere(ctx context.Context, id string) (app directory.Application, err error) {
+	err = a.Directory.Store.View(ctx, func(tx store.Tx) error {
+		tenants, err := a.Directory.Tenants(tx)
+		if err != nil {
+			return err
+		}
+		for _, t := range tenants {
+			if app, err = a.Directory.Client(tx, t.ID, id); !errors.Is(err, directory.ErrNotFound) {
+				return err
+			}
+		}
+		return directory.ErrNotFound
+	})
+	if err != nil {
+		return directory.Application{}, fmt.Errorf("find application: %w", err)
+	}
+	return app, nil
+}
+
+// findClient finds a client in a tenant. An application without a principal there cannot act there,
+// and counts as not found.
+func (a *accounts) findClient(ctx context.Context, tenant directory.Tenant, id string) (c client, err error) {
+	if len(id) > throttle.MaxName {
+		return client{}, errUnknownApplication(id, tenant.DisplayName)
+	}
+	err = a.Directory.Store.View(ctx, func(tx store.Tx) error {
+		c = client{}
+		app, err := a.Directory.Client(tx, tenant.ID, id)
+		if err != nil || app.FirstParty {
+			c.Application = app
+			return err
+		}
+		c.Application = app
+		c.principal, err = a.Directory.ClientPrincipal(tx, tenant.ID, id)
+		return err
+	})
+	if errors.Is(err, directory.ErrNotFound) {
+		return client{}, errUnknownApplication(id, tenant.DisplayName)
+	}
+	if err != nil {
+		return client{}, fmt.Errorf("find client: %w", err)
+	}
+	return c, nil
+}
