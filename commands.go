@@ -15,7 +15,6 @@ import (
 	"midas/internal/resource"
 	"midas/internal/retention"
 	"midas/internal/seal"
-	"midas/internal/serve"
 	"midas/internal/store"
 	"midas/internal/token"
 )
@@ -47,7 +46,7 @@ func WithdrawKey(ctx context.Context, cfg Config, kid string) error {
 // command runs fn in the running server, or on the store itself.
 func command(ctx context.Context, cfg Config, fn func(control.Commands) error) (err error) {
 	cfg = cfg.withDefaults()
-	if err := cfg.check(); err != nil {
+	if err := cfg.check(engines()); err != nil {
 		return fmt.Errorf("configuration: %w", err)
 	}
 	client, dialErr := control.Dial(ctx, datadir.Socket(cfg.Data))
@@ -71,10 +70,10 @@ func command(ctx context.Context, cfg Config, fn func(control.Commands) error) (
 	for _, mended := range dir.Mended() {
 		cfg.logger().WarnContext(ctx, mended)
 	}
-	if cfg.Store == memoryStore {
-		return fmt.Errorf("no server is running on %s, and with --store %s there is nothing without one", cfg.Data, memoryStore)
+	if kind, _, _ := findEngine(cfg.Store, engines()); kind.volatile { // check has found it
+		return fmt.Errorf("no server is running on %s, and with --store %s there is nothing without one", cfg.Data, cfg.Store)
 	}
-	opened, err := openStore(cfg, serve.Plan{}, cfg.logger())
+	opened, err := openStore(cfg, engines(), engineOptions{log: cfg.logger()})
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -180,12 +179,6 @@ const (
 	DefaultListen = "localhost:8443"
 )
 
-// Engines of the store.
-const (
-	memoryStore = "memory:"
-	pebbleStore = "pebble:"
-)
-
 // The bounds of TokenLifetime. Managed identities get the longest.
 const (
 	shortestToken = 10 * time.Minute
@@ -214,7 +207,7 @@ func ReadConfig(path string) (Config, error) {
 func (c Config) withDefaults() Config {
 	set(&c.Data, DefaultData)
 	set(&c.Listen, DefaultListen)
-	set(&c.Store, pebbleStore+filepath.Join(c.Data, "store"))
+	set(&c.Store, defaultStore(c.Data))
 	set(&c.Cache, 32<<20)
 	set(&c.TokenLifetime, time.Hour)
 	set(&c.IdentityTokenLifetime, longestToken)
@@ -235,10 +228,11 @@ func set[T comparable](field *T, value T) {
 	}
 }
 
-// check refuses what cannot work, naming the setting. It is given a Config with its defaults.
-func (c Config) check() error {
-	if c.Store != memoryStore && (!strings.HasPrefix(c.Store, pebbleStore) || c.Store == pebbleStore) {
-		return fmt.Errorf("store: %q is neither %q nor %q with a folder", c.Store, memoryStore, pebbleStore)
+// check refuses what cannot work, naming the setting. It is given a Config with its defaults, and the
+// engines that Store can name.
+func (c Config) check(all []engine) error {
+	if _, _, err := findEngine(c.Store, all); err != nil {
+		return err
 	}
 	for _, l := range []struct{ name, value string }{{"listen", c.Listen}, {"ops", c.Ops}} {
 		if _, port, err := net.SplitHostPort(l.value); l.value != "" && (err != nil || !isPort(port)) {

@@ -5,40 +5,90 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"syscall"
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"midas/internal/seal"
-	"midas/internal/serve"
 	"midas/internal/store"
 	"midas/internal/store/pebble"
-	"midas/internal/token"
 )
+
+// engine is a kind of database that Config.Store can name.
+type engine struct {
+	scheme   string // Config.Store begins with it
+	location string // what follows the scheme, in words; empty if nothing does
+	volatile bool   // its data ends with the process
+	open     func(location string, o engineOptions) (store.Engine, error)
+}
+
+// engineOptions are what the server tells every engine.
+type engineOptions struct {
+	openFiles int // file descriptors that it may use
+	log       *slog.Logger
+}
+
+// engines are those of Midas. Whoever adds one changes nothing outside this file.
+func engines() []engine {
+	return []engine{
+		{scheme: "memory:", volatile: true, open: func(_ string, o engineOptions) (store.Engine, error) {
+			return pebble.OpenMemory(pebble.Options{Log: o.log})
+		}},
+		{scheme: "pebble:", location: "a folder", open: func(folder string, o engineOptions) (store.Engine, error) {
+			return pebble.Open(folder, pebble.Options{Log: o.log, OpenFiles: o.openFiles})
+		}},
+	}
+}
+
+// defaultStore is the Config.Store of a data folder.
+func defaultStore(data string) string { return "pebble:" + filepath.Join(data, "store") }
+
+// findEngine finds the engine that a Config.Store names, and the location there.
+func findEngine(name string, all []engine) (e engine, location string, err error) {
+	var known []string
+	for _, e := range all {
+		location, found := strings.CutPrefix(name, e.scheme)
+		if found && (location != "") == (e.location != "") {
+			return e, location, nil
+		}
+		form := strconv.Quote(e.scheme)
+		if e.location != "" {
+			form += " with " + e.location
+		}
+		known = append(known, form)
+	}
+	return engine{}, "", fmt.Errorf("store: %q is neither %s", name, strings.Join(known, " nor "))
+}
 
 // opened is the store of a Config, with what is known about its engine.
 type opened struct {
 	store.Store
-	engine *pebble.Engine
-	cache  *store.Cache
-	master [32]byte // opens what is sealed in it; set by Server.admit
+	kind   engine
+	engine store.Engine
+	cache  *store.Cache // nil if the engine has other writers than this process
+	master [32]byte     // opens what is sealed in it; set by Server.admit
 }
 
-func openStore(cfg Config, files serve.Plan, log *slog.Logger) (*opened, error) {
-	var engine *pebble.Engine
-	var err error
-	if cfg.Store == memoryStore {
-		engine, err = pebble.OpenMemory(pebble.Options{Log: log})
-	} else {
-		engine, err = pebble.Open(strings.TrimPrefix(cfg.Store, pebbleStore), pebble.Options{Log: log, OpenFiles: files.StoreFiles})
-	}
+// openStore opens the store that cfg names.
+func openStore(cfg Config, all []engine, o engineOptions) (*opened, error) {
+	kind, location, err := findEngine(cfg.Store, all)
 	if err != nil {
 		return nil, err
 	}
-	cache := store.Cached(engine, int64(cfg.Cache))
-	return &opened{Store: store.New(cache, store.Options{}), engine: engine, cache: cache}, nil
+	below, err := kind.open(location, o)
+	if err != nil {
+		return nil, err
+	}
+	st := &opened{kind: kind, engine: below}
+	if embedded, ok := below.(store.Embedded); ok { // only then is a cache exact
+		st.cache = store.Cached(embedded, int64(cfg.Cache))
+		below = st.cache
+	}
+	st.Store = store.New(below, store.Options{})
+	return st, nil
 }
 
 // claim refuses a store that a newer Midas has written, before anything is written to it.
@@ -58,7 +108,7 @@ func program() string {
 	return info.Main.Version
 }
 
-// read looks whether the engine can be read, past the cache.
+// read reads from the engine, past the cache, to see whether that is possible.
 func (o *opened) read(ctx context.Context) error {
 	snap, err := o.engine.Snapshot(ctx, 1)
 	if err != nil {
@@ -71,10 +121,20 @@ func (o *opened) read(ctx context.Context) error {
 	return nil
 }
 
+// repairing is an engine that takes no writes while its disk is full or fails, and starts again by itself.
+type repairing interface {
+	Failure() error   // why it takes no writes; nil if it does
+	Failures() uint64 // how often it had to start again
+}
+
 // refuses says why the store takes no writes, in words that tell nothing about this machine; empty if it
 // does.
 func (o *opened) refuses() string {
-	switch err := o.engine.Failure(); {
+	r, ok := o.engine.(repairing)
+	if !ok {
+		return ""
+	}
+	switch err := r.Failure(); {
 	case err == nil:
 		return ""
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
@@ -83,34 +143,20 @@ func (o *opened) refuses() string {
 	return "the device fails"
 }
 
-// register adds the store's metrics.
+// register adds the metrics of the store.
 func (o *opened) register(reg prometheus.Registerer) error {
-	figure := func(kind, help string, get func(store.CacheStats) float64) prometheus.GaugeFunc {
-		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "midas_store_cache_" + kind, Help: help},
-			func() float64 { return get(o.cache.Stats()) })
+	var all []prometheus.Collector
+	if o.cache != nil {
+		all = cacheMetrics(o.cache)
 	}
-	count := func(kind, help string, get func(store.CacheStats) uint64) prometheus.CounterFunc {
-		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "midas_store_cache_" + kind, Help: help},
-			func() float64 { return float64(get(o.cache.Stats())) })
+	if embedded, ok := o.engine.(store.Embedded); ok {
+		all = append(all, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "midas_store_revision", Help: "The newest durable revision."},
+			func() float64 { return float64(embedded.Head()) }))
 	}
-	for _, c := range []prometheus.Collector{
-		count("hits_total", "Reads that the cache answered.", func(s store.CacheStats) uint64 { return s.Hits }),
-		count("misses_total", "Reads that the engine answered.", func(s store.CacheStats) uint64 { return s.Misses }),
-		figure("entries", "Entries in the cache.", func(s store.CacheStats) float64 { return float64(s.Entries) }),
-		figure("bytes", "Memory that the cache uses, by estimate.", func(s store.CacheStats) float64 { return float64(s.Bytes) }),
-		figure("capacity_bytes", "Memory that the cache may use.", func(s store.CacheStats) float64 { return float64(s.Capacity) }),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "midas_store_writable", Help: "1 if the store takes writes, 0 while the disk is full or fails."},
-			func() float64 {
-				if o.engine.Failure() != nil {
-					return 0
-				}
-				return 1
-			}),
-		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "midas_store_write_failures_total", Help: "Failed writes after which the store had to be opened again."},
-			func() float64 { return float64(o.engine.Failures()) }),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "midas_store_revision", Help: "The newest durable revision."},
-			func() float64 { return float64(o.engine.Head()) }),
-	} {
+	if r, ok := o.engine.(repairing); ok {
+		all = append(all, repairMetrics(r)...)
+	}
+	for _, c := range all {
 		if err := reg.Register(c); err != nil {
 			return fmt.Errorf("register store metrics: %w", err)
 		}
@@ -118,10 +164,34 @@ func (o *opened) register(reg prometheus.Registerer) error {
 	return nil
 }
 
-// keys says how signing keys are kept in a store.
-func (c Config) keys(st store.Store, master seal.MasterKey, log *slog.Logger, now clock) token.KeysConfig {
-	return token.KeysConfig{
-		Store: st, Master: master, Now: now, Log: log,
-		RotateEvery: c.Keys.RotateEvery, PublishBefore: c.Keys.PublishBefore, MaxTokenLife: longestToken,
+func cacheMetrics(cache *store.Cache) []prometheus.Collector {
+	gauge := func(kind, help string, get func(store.CacheStats) float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "midas_store_cache_" + kind, Help: help},
+			func() float64 { return get(cache.Stats()) })
+	}
+	counter := func(kind, help string, get func(store.CacheStats) uint64) prometheus.Collector {
+		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "midas_store_cache_" + kind, Help: help},
+			func() float64 { return float64(get(cache.Stats())) })
+	}
+	return []prometheus.Collector{
+		counter("hits_total", "Reads that the cache answered.", func(s store.CacheStats) uint64 { return s.Hits }),
+		counter("misses_total", "Reads that the engine answered.", func(s store.CacheStats) uint64 { return s.Misses }),
+		gauge("entries", "Entries in the cache.", func(s store.CacheStats) float64 { return float64(s.Entries) }),
+		gauge("bytes", "Memory that the cache uses, by estimate.", func(s store.CacheStats) float64 { return float64(s.Bytes) }),
+		gauge("capacity_bytes", "Memory that the cache may use.", func(s store.CacheStats) float64 { return float64(s.Capacity) }),
+	}
+}
+
+func repairMetrics(r repairing) []prometheus.Collector {
+	return []prometheus.Collector{
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "midas_store_writable", Help: "1 if the store takes writes, 0 while the disk is full or fails."},
+			func() float64 {
+				if r.Failure() != nil {
+					return 0
+				}
+				return 1
+			}),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "midas_store_write_failures_total", Help: "Failed writes after which the store had to be opened again."},
+			func() float64 { return float64(r.Failures()) }),
 	}
 }

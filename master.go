@@ -12,16 +12,14 @@ import (
 	"midas/internal/grant"
 	"midas/internal/resource"
 	"midas/internal/seal"
-	"midas/internal/serve"
-	"midas/internal/store"
 	"midas/internal/token"
 )
 
 // openMaster reads the master key of a store, or makes the first one for a store that has nothing sealed.
 // A key that is lost or another store's is an error, and nothing is written then. A store in memory ends
 // before anyone could need its key again.
-func openMaster(ctx context.Context, cfg Config, dir *datadir.Dir, st store.Store) (key [32]byte, err error) {
-	if cfg.Store == memoryStore {
+func openMaster(ctx context.Context, cfg Config, dir *datadir.Dir, st *opened) (key [32]byte, err error) {
+	if st.kind.volatile {
 		if _, err := rand.Read(key[:]); err != nil {
 			return key, fmt.Errorf("make master key: %w", err)
 		}
@@ -60,11 +58,11 @@ type KeysReset struct {
 // data of machines. It may be called again when it was interrupted.
 func ResetKeys(ctx context.Context, cfg Config) (out KeysReset, err error) {
 	cfg = cfg.withDefaults()
-	if err := cfg.check(); err != nil {
+	if err := cfg.check(engines()); err != nil {
 		return out, fmt.Errorf("configuration: %w", err)
 	}
-	if cfg.Store == memoryStore {
-		return out, fmt.Errorf("with --store %s there is nothing to reset: each start makes new keys", memoryStore)
+	if kind, _, _ := findEngine(cfg.Store, engines()); kind.volatile { // check has found it
+		return out, fmt.Errorf("with --store %s there is nothing to reset: each start makes new keys", cfg.Store)
 	}
 	if err := exists(cfg.Data); err != nil {
 		return out, err
@@ -77,7 +75,7 @@ func ResetKeys(ctx context.Context, cfg Config) (out KeysReset, err error) {
 		return out, err
 	}
 	defer func() { err = errors.Join(err, dir.Close()) }()
-	st, err := openStore(cfg, serve.Plan{}, cfg.logger())
+	st, err := openStore(cfg, engines(), engineOptions{log: cfg.logger()})
 	if err != nil {
 		return out, err
 	}

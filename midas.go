@@ -31,6 +31,7 @@ import (
 // Server is a running server. It takes requests from the moment that Start has returned it.
 type Server struct {
 	cfg      Config
+	engines  []engine // that Config.Store can name
 	log      *slog.Logger
 	services *services
 	health   *ops.Health
@@ -61,12 +62,15 @@ type Admin = datadir.Admin
 // Start makes a server of cfg. When it returns without an error the server takes requests, and it
 // does so until Shutdown or Close, whatever becomes of ctx. An error names the setting, the file or
 // the address that is wrong, in words for whoever started it.
-func Start(ctx context.Context, cfg Config) (_ *Server, err error) {
+func Start(ctx context.Context, cfg Config) (*Server, error) { return start(ctx, cfg, engines()) }
+
+// start is Start with the engines that Config.Store can name.
+func start(ctx context.Context, cfg Config, all []engine) (_ *Server, err error) {
 	cfg = cfg.withDefaults()
-	if err := cfg.check(); err != nil {
+	if err := cfg.check(all); err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
-	s := &Server{registry: prometheus.NewRegistry(), answers: httpx.NewBudget(httpx.DefaultAnswerBytes), ended: make(chan struct{}), ending: make(chan struct{}, 1)}
+	s := &Server{engines: all, registry: prometheus.NewRegistry(), answers: httpx.NewBudget(httpx.DefaultAnswerBytes), ended: make(chan struct{}), ending: make(chan struct{}, 1)}
 	s.ending <- struct{}{}
 	if cfg.Logger == nil {
 		logger, lines := serve.NewBufferedLogger(os.Stderr, serve.LogOptions(cfg.Log))
@@ -114,7 +118,7 @@ func (s *Server) open(ctx context.Context) error {
 	if origin == "" {
 		origin = "https://" + s.address
 	}
-	st, err := openStore(s.cfg, s.files, s.log)
+	st, err := openStore(s.cfg, s.engines, engineOptions{openFiles: s.files.StoreFiles, log: s.log})
 	if err != nil {
 		return err
 	}

@@ -28,6 +28,7 @@ import (
 	"midas/internal/resource"
 	"midas/internal/retention"
 	"midas/internal/seal"
+	"midas/internal/store"
 	"midas/internal/throttle"
 	"midas/internal/token"
 )
@@ -172,4 +173,12 @@ func (r *services) router(health *ops.Health, names []string, reg prometheus.Reg
 		Now: r.now, TokenLife: r.cfg.IdentityTokenLifetime,
 	})
 	return &router{names: nameSet(names), health: health, login: signIn, management: arms, graph: graphs, hosts: agents}, nil
+}
+
+// keys says how signing keys are kept in a store.
+func (c Config) keys(st store.Store, master seal.MasterKey, log *slog.Logger, now clock) token.KeysConfig {
+	return token.KeysConfig{
+		Store: st, Master: master, Now: now, Log: log,
+		RotateEvery: c.Keys.RotateEvery, PublishBefore: c.Keys.PublishBefore, MaxTokenLife: longestToken,
+	}
 }

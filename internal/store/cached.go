@@ -115,7 +115,7 @@ func (c *Cache) shard(hash uint64) *shard {
 	return &c.shards[hash&uint64(len(c.shards)-1)]
 }
 
-// cachedSnapshot implements Snapshot.
+// cachedSnapshot implements Snapshot and Lister.
 type cachedSnapshot struct {
 	cache   *Cache
 	attempt int
@@ -182,6 +182,14 @@ func (s *cachedSnapshot) Scan(ctx context.Context, r Range) iter.Seq2[Record, er
 			}
 		}
 	}
+}
+
+// Records implements Lister.
+func (s *cachedSnapshot) Records(ctx context.Context, r Range) ([]Record, error) {
+	if records, known := s.kept(r); known {
+		return records, nil
+	}
+	return collect(s.unkept(ctx, r)) // which does not look in the cache again
 }
 
 // unkept is a scan that is not remembered yet, but may be from now on.

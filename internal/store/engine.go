@@ -66,6 +66,15 @@ type Snapshot interface {
 	Close()
 }
 
+// Lister is a Snapshot that can give a whole Scan at once, which saves the caller's loop when the records
+// are in memory already. It is optional: without it, a transaction collects the records of Scan.
+type Lister interface {
+	Snapshot
+
+	// Records gives what Scan shows, in its order. The slice is shared: nobody may modify it.
+	Records(ctx context.Context, r Range) ([]Record, error)
+}
+
 // Commit is one transaction as an engine sees it.
 type Commit struct {
 	At     Revision // the snapshot's revision; at that revision all guards did hold

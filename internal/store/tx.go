@@ -86,17 +86,26 @@ func (t *tx) Records(r Range) ([]Record, error) {
 	if t.snap == nil {
 		return nil, errEnded
 	}
-	scan := t.snap.Scan
-	if cached, ok := t.snap.(*cachedSnapshot); ok {
-		if records, known := cached.kept(r); known {
-			return records, nil
-		}
-		scan = cached.unkept // it need not look again
-	}
-	var records []Record
-	for rec, err := range scan(t.ctx, r) {
+	if lister, ok := t.snap.(Lister); ok {
+		records, err := lister.Records(t.ctx, r)
 		if err != nil {
 			return nil, t.scanFailed(r, err)
+		}
+		return records, nil
+	}
+	records, err := collect(t.snap.Scan(t.ctx, r))
+	if err != nil {
+		return nil, t.scanFailed(r, err)
+	}
+	return records, nil
+}
+
+// collect reads a scan to its end.
+func collect(scan iter.Seq2[Record, error]) ([]Record, error) {
+	var records []Record
+	for rec, err := range scan {
+		if err != nil {
+			return nil, err
 		}
 		records = append(records, rec)
 	}
