@@ -154,7 +154,8 @@ func (d *Directory) AppRoleAssignedTo(tx store.Tx, tenant, resource, after strin
 }
 
 // AppRoles gives the values of the app roles that a principal has for a token's audience, itself or
-// through groups, in order and each once. An audience that no application here has gives none.
+// through groups, in order and each once. An audience that no application here has gives none; one that
+// the principal gets no tokens for gives the error of Admit.
 func (d *Directory) AppRoles(ctx context.Context, tenant, principal, audience string) (values []string, err error) {
 	err = d.Store.View(ctx, func(tx store.Tx) error {
 		values, err = d.AppRolesFor(tx, tenant, principal, audience)
@@ -171,6 +172,9 @@ func (d *Directory) AppRolesFor(tx store.Tx, tenant, principal, audience string)
 	resource, err := d.Resource(tx, tenant, audience)
 	if errors.Is(err, ErrNotFound) {
 		return nil, nil
+	}
+	if err == nil {
+		err = d.Admit(tx, resource, principal)
 	}
 	if err != nil {
 		return nil, err

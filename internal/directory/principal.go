@@ -28,8 +28,8 @@ type ServicePrincipal struct {
 	Created          time.Time `json:"created"`
 	ResourceID       string    `json:"resourceId,omitempty"` // ARM id behind a managed identity
 
-	// AssignmentRequired says that users get tokens for it only if they were given one of its app
-	// roles.
+	// AssignmentRequired says that users sign in to it, and users and applications get tokens for it, only
+	// if they are assigned to it (see Assigned).
 	AssignmentRequired bool `json:"assignmentRequired,omitempty"`
 
 	// ValidFrom is when its tokens were last revoked: those issued before are refused. Tokens tell

@@ -77,6 +77,8 @@ const (
 	CodeNone           = "NoIdentity"
 	CodeSeveral        = "SeveralIdentities"
 	CodeAudience       = "InvalidAudience"
+	CodeDisabled       = "ResourceDisabled"
+	CodeNotAllowed     = "NotAssignedToResource"
 	CodeRevoked        = "UnknownHost"
 	CodeEnrolmentToken = "InvalidEnrolmentToken"
 	CodeInvalidRequest = "InvalidRequest"
@@ -92,6 +94,7 @@ func codes() map[string]error {
 	return map[string]error{
 		CodeNotAssigned: ErrNotAssigned, CodeNone: ErrNone, CodeSeveral: ErrSeveral,
 		CodeAudience: ErrAudience, CodeRevoked: ErrRevoked,
+		CodeDisabled: ErrResourceDisabled, CodeNotAllowed: ErrNotAllowed,
 	}
 }
 

@@ -94,8 +94,11 @@ func (h *Handler) asking(x *exchange, about pending, p *person) (s subject, err 
 	return s, err
 }
 
-// toConsent gives what a person has to be asked for.
+// toConsent gives what a person who may use the client has to be asked for.
 func (h *Handler) toConsent(x *exchange, s subject) (c consent, err error) {
+	if err := h.assignedAtPage(x.r.Context(), s); err != nil {
+		return c, err
+	}
 	if len(s.scopes.asked) == 0 {
 		return c, nil
 	}
