@@ -214,6 +214,17 @@ func TestApplicationsAreAssigned(t *testing.T) {
 	}
 }
 
+// TestMicrosoftsClientsAreNoWayAround the assignments that a resource requires: they need no consent.
+func TestMicrosoftsClientsAreNoWayAround(t *testing.T) {
+	f := newPeopleWithCarol(t)
+	f.principal(t, apiApp, requires)
+	f.assign(t, aliceID, apiApp)
+	for _, audience := range spellings() {
+		f.refused(t, f.post(tokenV2, entering("username", carol, "scope", audience+"/.default")), 400, 50105)
+		f.granted(t, f.post(tokenV2, entering("scope", audience+"/.default")))
+	}
+}
+
 // TestManyOtherAssignmentsHideNone that a principal has at the resource.
 func TestManyOtherAssignmentsHideNone(t *testing.T) {
 	f := newPeople(t)
