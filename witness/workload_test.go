@@ -254,6 +254,43 @@ func TestAppRolesAreInTheTokensOfManagedIdentities(t *testing.T) {
 	}
 }
 
+// A resource that is disabled, or that wants its callers assigned, gives a managed identity no token.
+func TestManagedIdentitiesAreRefusedByResources(t *testing.T) {
+	w := start(t)
+	w.group(t, "rg")
+	app := w.identity(t, "rg", "app")
+	graph := w.Token(t, "https://graph.microsoft.com")
+	do := func(method, path, body string, status int) answer {
+		t.Helper()
+		a := w.arm(t, method, "/v1.0/"+path, body, graph)
+		if a.status != status {
+			t.Fatalf("%s %s: %d %v", method, path, a.status, a.body)
+		}
+		return a
+	}
+	api := do("POST", "applications", `{"displayName":"api","identifierUris":["api://midas-witness"]}`, 201)
+	principal := do("POST", "servicePrincipals", fmt.Sprintf(`{"appId":%q}`, api.text("appId")), 201).text("id")
+	a := w.agent(t, w.vm(t, "web", *app.ID))
+	audiences := []string{"api://midas-witness", api.text("appId"), "api://" + api.text("appId")}
+	asks := func(when, reason string) {
+		t.Helper()
+		for _, audience := range audiences {
+			within(t, 5*time.Second, when, func() bool { // what the agent was told before is good for a moment
+				token, got := imds(t, a, audience, "")
+				return (token != "") == (reason == "") && strings.Contains(got, reason)
+			})
+		}
+	}
+	do("PATCH", "servicePrincipals/"+principal, `{"appRoleAssignmentRequired":true}`, 204)
+	asks("refusal of who is not assigned", "AADSTS501051")
+	do("POST", "servicePrincipals/"+*app.Properties.PrincipalID+"/appRoleAssignments", fmt.Sprintf(
+		`{"principalId":%q,"resourceId":%q,"appRoleId":"00000000-0000-0000-0000-000000000000"}`, *app.Properties.PrincipalID, principal), 201)
+	asks("token of who is assigned", "")
+	do("PATCH", "servicePrincipals/"+principal, `{"accountEnabled":false}`, 204)
+	audiences = []string{"api://midas-witness/", strings.ToUpper(api.text("appId"))} // which the agent does not have
+	asks("refusal of a disabled resource", "AADSTS500014")
+}
+
 // flavours are the protocols, what of an identity's names they let a program select it by, and whether
 // the client insists on places of the machine that a test cannot have.
 var flavours = map[string]struct{ client, object, resource bool }{

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"midas/internal/arm"
@@ -255,5 +256,16 @@ func (d *Directory) Resource(tx store.Tx, tenant, audience string) (ServicePrinc
 			return ServicePrincipal{}, err
 		}
 	}
-	return d.ServicePrincipalByAppID(tx, tenant, audience)
+	return d.ServicePrincipalByAppID(tx, tenant, clientIDIn(audience))
+}
+
+// clientIDIn gives the client id that an audience names, as Identifies reads it: itself, or
+// api://{client id}, with or without a slash. Microsoft's resources have the names of ResourceNames only.
+func clientIDIn(audience string) string {
+	folded := arm.Fold(audience)
+	id := strings.TrimPrefix(strings.TrimSuffix(folded, "/"), "api://")
+	if !arm.IsGUID(id) || id != folded && isFirstPartyAppID(id) {
+		return audience
+	}
+	return id
 }

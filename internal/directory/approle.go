@@ -155,7 +155,8 @@ func (d *Directory) AppRoleAssignedTo(tx store.Tx, tenant, resource, after strin
 }
 
 // AppRoles returns the values of the app roles that a principal has at a token's audience, itself or
-// through groups, sorted and without duplicates. An unknown audience has none.
+// through groups, sorted and without duplicates. An unknown audience has none; an audience whose resource
+// refuses the principal a token gives the error of Admit.
 func (d *Directory) AppRoles(ctx context.Context, tenant, principal, audience string) (values []string, err error) {
 	err = d.Store.View(ctx, func(tx store.Tx) error {
 		values, err = d.AppRolesFor(tx, tenant, principal, audience)
@@ -172,6 +173,9 @@ func (d *Directory) AppRolesFor(tx store.Tx, tenant, principal, audience string)
 	resource, err := d.Resource(tx, tenant, audience)
 	if errors.Is(err, ErrNotFound) {
 		return nil, nil
+	}
+	if err == nil {
+		err = d.Admit(tx, resource, principal)
 	}
 	if err != nil {
 		return nil, err

@@ -28,7 +28,8 @@ type ServicePrincipal struct {
 	Created          time.Time `json:"created"`
 	ResourceID       string    `json:"resourceId,omitempty"` // ARM id behind a managed identity
 
-	// AssignmentRequired restricts tokens for it to users that have one of its app roles.
+	// AssignmentRequired restricts sign-ins to it, and tokens for it, to those who are assigned to it (see
+	// Assigned).
 	AssignmentRequired bool `json:"assignmentRequired,omitempty"`
 
 	// ValidFrom is the time of the last revocation: tokens that were issued before it are refused. It has

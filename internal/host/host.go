@@ -31,6 +31,10 @@ var (
 	ErrSeveral = errors.New("the resource of this host has several identities, and none was selected")
 	// ErrAudience: a token for this audience cannot be made.
 	ErrAudience = errors.New("the audience is not acceptable")
+	// ErrResourceDisabled: the service principal of the audience is disabled.
+	ErrResourceDisabled = errors.New("the service principal of the audience is disabled")
+	// ErrNotAllowed: the audience requires that those who use it are assigned to it, and the identity is not.
+	ErrNotAllowed = errors.New("the identity is not assigned to the audience's application")
 	// ErrRevoked: the server does not know this host, or not any more.
 	ErrRevoked = errors.New("the server does not know this host")
 	// ErrAway: the server cannot be asked.

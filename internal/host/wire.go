@@ -73,18 +73,20 @@ type Problem struct {
 
 // The codes of refusals.
 const (
-	CodeNotAssigned    = "IdentityNotAssigned"
-	CodeNone           = "NoIdentity"
-	CodeSeveral        = "SeveralIdentities"
-	CodeAudience       = "InvalidAudience"
-	CodeRevoked        = "UnknownHost"
+	CodeNotAssigned     = "IdentityNotAssigned"
+	CodeNone            = "NoIdentity"
+	CodeSeveral         = "SeveralIdentities"
+	CodeAudience        = "InvalidAudience"
+	CodeDisabled        = "ResourceDisabled"
+	CodeNotAllowed      = "NotAssignedToResource"
+	CodeRevoked         = "UnknownHost"
 	CodeEnrollmentToken = "InvalidEnrolmentToken"
-	CodeInvalidRequest = "InvalidRequest"
-	CodeNotFound       = "NotFound"
-	CodeMethod         = "MethodNotAllowed"
-	CodeInternal       = "InternalServerError"
-	CodeUnavailable    = "ServiceUnavailable"
-	CodeBusy           = "TooManyRequests"
+	CodeInvalidRequest  = "InvalidRequest"
+	CodeNotFound        = "NotFound"
+	CodeMethod          = "MethodNotAllowed"
+	CodeInternal        = "InternalServerError"
+	CodeUnavailable     = "ServiceUnavailable"
+	CodeBusy            = "TooManyRequests"
 )
 
 // codes pairs the reasons that both sides know.
@@ -92,6 +94,7 @@ func codes() map[string]error {
 	return map[string]error{
 		CodeNotAssigned: ErrNotAssigned, CodeNone: ErrNone, CodeSeveral: ErrSeveral,
 		CodeAudience: ErrAudience, CodeRevoked: ErrRevoked,
+		CodeDisabled: ErrResourceDisabled, CodeNotAllowed: ErrNotAllowed,
 	}
 }
 

@@ -60,6 +60,10 @@ type Record struct {
 	// SetUserData.
 	UserData []byte `json:"userData,omitempty"`
 
+	// SecretRules numbers the rules by which the stored record has no secrets; 0 for rules before 2, and
+	// for types whose properties are Midas's own.
+	SecretRules int `json:"secretRules,omitempty"`
+
 	// Revision is that of the stored record; 0 for one that has not been stored.
 	Revision store.Revision `json:"-"`
 	// Size is how many bytes the stored record has; 0 for one that has not been stored.
@@ -131,7 +135,7 @@ var records = store.Table[Record]{
 }
 
 // misplaced are the same records, whatever id they hold: for those who delete or look for such.
-var misplaced = store.Table[Record]{Kind: records.Kind, Migrate: records.Migrate}
+var misplaced = store.Table[Record]{Kind: records.Kind, Complete: clean, Migrate: records.Migrate}
 
 // placed refuses a record whose id is not that of its key: whoever asked was allowed the one, and would
 // be shown the other.
@@ -140,7 +144,17 @@ func placed(kept store.Record, rec *Record) error {
 	if !arm.SameName(rec.ID, strings.TrimPrefix(kept.Key, store.ResourceKind.Keys)) {
 		return fmt.Errorf("it holds the id %q, which has another key", rec.ID)
 	}
-	return nil
+	return clean(kept, rec)
+}
+
+// clean takes secrets out of a record that was written by rules that knew fewer of them. RemoveSecrets
+// writes such records anew; until it has, and where a replica of an older version goes on writing, they
+// are not shown.
+func clean(_ store.Record, rec *Record) (err error) {
+	if rec.SecretRules < secretRules {
+		*rec, err = WithoutSecrets(*rec)
+	}
+	return err
 }
 
 // dropSecrets migrates records of version 1, which could hold secrets.
@@ -153,6 +167,7 @@ func dropSecrets(old json.RawMessage) (json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
+	rec.SecretRules = secretRules
 	return json.Marshal(rec)
 }
 
@@ -304,6 +319,9 @@ func (s *Service) Put(tx store.Tx, id arm.ID, rec Record) error {
 	rec, err := WithoutSecrets(rec)
 	if err != nil {
 		return err
+	}
+	if rec.SecretRules = secretRules; madeHere(rec.Type) {
+		rec.SecretRules = 0 // they are compared and listed most, and need not be longer
 	}
 	if err := records.Put(tx, recordKey(id), rec); err != nil {
 		return err

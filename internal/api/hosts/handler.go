@@ -153,6 +153,8 @@ func asRefusal(err error) *refusal {
 		{identity.ErrNone, http.StatusNotFound, host.CodeNone, "This host's resource has no identity."},
 		{identity.ErrSeveral, http.StatusNotFound, host.CodeSeveral, "This host's resource has several identities, and none was selected."},
 		{host.ErrAudience, http.StatusBadRequest, host.CodeAudience, "The audience cannot be put into a token."},
+		{directory.ErrResourceDisabled, http.StatusBadRequest, host.CodeDisabled, "The service principal of the audience is disabled."},
+		{directory.ErrNotAssigned, http.StatusBadRequest, host.CodeNotAllowed, "The identity is not assigned to a role for the application of the audience."},
 	} {
 		if errors.Is(err, known.err) {
 			return &refusal{status: known.status, code: known.code, message: known.message, cause: err}

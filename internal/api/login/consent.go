@@ -94,8 +94,11 @@ func (h *signIn) asking(x *request, about pending, p *person) (s subject, err er
 	return s, err
 }
 
-// toConsent gives what a person has to be asked for.
+// toConsent gives what a person who may use the client has to be asked for.
 func (h *signIn) toConsent(x *request, s subject) (c consent, err error) {
+	if err := h.assignedAtPage(x.r.Context(), s); err != nil {
+		return c, err
+	}
 	if len(s.scopes.asked) == 0 {
 		return c, nil
 	}

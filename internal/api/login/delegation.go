@@ -70,6 +70,9 @@ func (a *accounts) delegated(tx store.Tx, s subject) (d delegation, err error) {
 	if err != nil {
 		return d, err
 	}
+	if !at.Enabled {
+		return d, errResourceDisabled(s.scopes.audience)
+	}
 	wanted, err := at.named(s.client.Application, s.scopes.names)
 	if err != nil {
 		return d, err

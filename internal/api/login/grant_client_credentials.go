@@ -23,7 +23,7 @@ func (h *tokens) clientCredentials(req *tokenRequest) (*granted, error) {
 	}
 	req.ev.Caller = c.principal.ID
 	// 4. What it is at the resource.
-	at, err := h.resource(req, audience, c.principal.ID)
+	at, err := h.resource(req, audience, holder{id: c.principal.ID, client: c})
 	if err != nil {
 		return nil, err
 	}

@@ -12,11 +12,14 @@ import (
 // to.
 func (h *tokens) give(req *tokenRequest, c client, p *person, s scopes, nonce string) (*granted, error) {
 	req.ev.Caller = p.ID
+	if err := h.assigned(req.r.Context(), c, p); err != nil {
+		return nil, err
+	}
 	may, err := h.mayAct(req.r.Context(), subject{client: c, person: p, scopes: s})
 	if err != nil {
 		return nil, err
 	}
-	at, err := h.resource(req, s.audience, p.ID)
+	at, err := h.resource(req, s.audience, holder{id: p.ID, client: c, person: true})
 	if err != nil {
 		return nil, err
 	}

@@ -16,8 +16,9 @@ type resource struct {
 	roles    []string // that the principal has there
 }
 
-// resource looks an audience up. One that is registered nowhere is taken as it is.
-func (h *tokens) resource(req *tokenRequest, audience, principal string) (resource, error) {
+// resource looks an audience up for whom the token is to be of. One that is registered nowhere is taken as
+// it is.
+func (h *tokens) resource(req *tokenRequest, audience string, who holder) (resource, error) {
 	var at resource
 	err := h.Directory.Store.View(req.r.Context(), func(tx store.Tx) error {
 		at = resource{audience: audience, version: token.V1}
@@ -25,7 +26,10 @@ func (h *tokens) resource(req *tokenRequest, audience, principal string) (resour
 		if err != nil {
 			return ifFound(err)
 		}
-		if at.roles, err = h.Directory.AppRolesAt(tx, p, principal); err != nil {
+		if err := h.admitted(tx, audience, p, who); err != nil {
+			return err
+		}
+		if at.roles, err = h.Directory.AppRolesAt(tx, p, who.id); err != nil {
 			return err
 		}
 		app, err := h.Directory.ApplicationByAppID(tx, req.tenant.ID, p.AppID)
@@ -35,7 +39,11 @@ func (h *tokens) resource(req *tokenRequest, audience, principal string) (resour
 		}
 		return ifFound(err)
 	})
-	if err != nil {
+	var visible *Error
+	switch {
+	case errors.As(err, &visible):
+		return resource{}, visible
+	case err != nil:
 		return resource{}, fmt.Errorf("find resource: %w", err)
 	}
 	return at, nil

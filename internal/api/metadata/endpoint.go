@@ -183,6 +183,8 @@ func asFault(err error) *fault {
 		return errIdentity(err)
 	case errors.Is(err, host.ErrAudience):
 		return errAudience()
+	case errors.Is(err, host.ErrResourceDisabled), errors.Is(err, host.ErrNotAllowed):
+		return errRefusedByResource(err)
 	}
 	return errBroken(err)
 }

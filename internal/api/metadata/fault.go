@@ -1,6 +1,11 @@
 package metadata
 
-import "net/http"
+import (
+	"errors"
+	"net/http"
+
+	"midas/internal/host"
+)
 
 // kind tells those refusals apart that some protocols have words of their own for.
 type kind uint8
@@ -72,6 +77,20 @@ func errExclusive() *fault {
 
 func errAudience() *fault {
 	return &fault{status: http.StatusBadRequest, code: "invalid_resource", text: "The audience cannot be put into a token"}
+}
+
+// errRefusedByResource words why the token endpoint gives no token for an audience, as it does itself.
+func errRefusedByResource(cause error) *fault {
+	if errors.Is(cause, host.ErrResourceDisabled) {
+		return &fault{
+			status: http.StatusBadRequest, code: "invalid_resource", cause: cause,
+			text: "AADSTS500014: The service principal for the resource is disabled. This indicate that a subscription within the tenant has lapsed, or that the administrator for this tenant has disabled the application, preventing tokens from being issued for it.",
+		}
+	}
+	return &fault{
+		status: http.StatusBadRequest, code: "invalid_grant", cause: cause,
+		text: "AADSTS501051: The identity is not assigned to a role for the application of the resource.",
+	}
 }
 
 func errSeveral() *fault {

@@ -160,13 +160,15 @@ func TestReasonsInIMDSWords(t *testing.T) {
 		status       int
 		code, reason string
 	}{
-		host.ErrNotAssigned: {400, "invalid_request", unknown},
-		host.ErrNone:        {400, "invalid_request", unknown},
-		host.ErrRevoked:     {400, "invalid_request", unknown},
-		host.ErrSeveral:     {400, "invalid_request", "Multiple user assigned identities exist, please specify the clientId / resourceId of the identity in the token request"},
-		host.ErrAudience:    {400, "invalid_resource", "The audience cannot be put into a token"},
-		host.ErrAway:        {500, "unknown", "Failed to retrieve token from the Active directory. For details see the log of the agent"},
-		errors.New("CAUSE"): {500, "unknown", "Failed to retrieve token from the Active directory. For details see the log of the agent"},
+		host.ErrNotAssigned:      {400, "invalid_request", unknown},
+		host.ErrNone:             {400, "invalid_request", unknown},
+		host.ErrRevoked:          {400, "invalid_request", unknown},
+		host.ErrSeveral:          {400, "invalid_request", "Multiple user assigned identities exist, please specify the clientId / resourceId of the identity in the token request"},
+		host.ErrAudience:         {400, "invalid_resource", "The audience cannot be put into a token"},
+		host.ErrResourceDisabled: {400, "invalid_resource", "AADSTS500014: The service principal for the resource is disabled. This indicate that a subscription within the tenant has lapsed, or that the administrator for this tenant has disabled the application, preventing tokens from being issued for it."},
+		host.ErrNotAllowed:       {400, "invalid_grant", "AADSTS501051: The identity is not assigned to a role for the application of the resource."},
+		host.ErrAway:             {500, "unknown", "Failed to retrieve token from the Active directory. For details see the log of the agent"},
+		errors.New("CAUSE"):      {500, "unknown", "Failed to retrieve token from the Active directory. For details see the log of the agent"},
 	} {
 		w := call(ask+flag).do(t, serve(t, metadata.NewIMDS(config(&source{err: fmt.Errorf("wrapped: %w", err)}))))
 		got := decoded(t, w.Body)

@@ -1,0 +1,77 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"midas/internal/directory"
+	"midas/internal/store"
+)
+
+// holder is whose a token is to be: a person's, or the client's own.
+type holder struct {
+	id     string // object id
+	client client
+	person bool
+}
+
+// admitted refuses a token for a resource that is disabled, or to which the holder is not assigned although
+// it has to be.
+func (a *accounts) admitted(tx store.Tx, audience string, at directory.ServicePrincipal, who holder) error {
+	err := a.Directory.Admit(tx, at, who.id)
+	switch {
+	case errors.Is(err, directory.ErrResourceDisabled):
+		return errResourceDisabled(audience).because(err)
+	case errors.Is(err, directory.ErrNotAssigned) && who.person:
+		return errPersonNotAssigned(at).because(err)
+	case errors.Is(err, directory.ErrNotAssigned):
+		return errClientNotAssigned(who.client, at).because(err)
+	}
+	return err
+}
+
+// assigned refuses a person who is not assigned to the client, if the client requires it.
+func (a *accounts) assigned(ctx context.Context, c client, p *person) error {
+	if !c.principal.AssignmentRequired {
+		return nil
+	}
+	err := a.Directory.Store.View(ctx, func(tx store.Tx) error {
+		return a.Directory.Assigned(tx, c.principal, p.ID)
+	})
+	switch {
+	case errors.Is(err, directory.ErrNotAssigned):
+		return errPersonNotAssigned(c.principal).because(err)
+	case err != nil:
+		return fmt.Errorf("find assignments of the person: %w", err)
+	}
+	return nil
+}
+
+// assignedAtPage is assigned for the authorization endpoint, which has another word for the refusal.
+func (a *accounts) assignedAtPage(ctx context.Context, s subject) error {
+	err := a.assigned(ctx, s.client, s.person)
+	var e *Error
+	if errors.As(err, &e) {
+		e.Code = "access_denied"
+	}
+	return err
+}
+
+func errPersonNotAssigned(app directory.ServicePrincipal) *Error {
+	return invalidGrant(50105, "Your administrator has configured the application %s ('%s') to block users unless they are specifically granted ('assigned') access to the application. The signed in user is blocked because they are not a direct member of a group with access, nor had access directly assigned by an administrator. Please contact your administrator to assign access to this application.",
+		quote(app.DisplayName), app.AppID)
+}
+
+func errClientNotAssigned(c client, at directory.ServicePrincipal) *Error {
+	return invalidGrant(501051, "Application '%s'(%s) is not assigned to a role for the application '%s'(%s).",
+		c.AppID, quote(c.DisplayName), at.AppID, quote(at.DisplayName))
+}
+
+func errResourceDisabled(audience string) *Error {
+	return &Error{
+		Status: http.StatusBadRequest, Code: "invalid_resource", Number: 500014,
+		Text: fmt.Sprintf("The service principal for resource '%s' is disabled. This indicate that a subscription within the tenant has lapsed, or that the administrator for this tenant has disabled the application, preventing tokens from being issued for it.", quote(audience)),
+	}
+}
