@@ -2,10 +2,8 @@ package midas
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"net/netip"
 	"os"
 
@@ -60,8 +58,7 @@ func (s *Server) enroll(ctx context.Context, id arm.ID) (agent.Credential, error
 		TenantID: s.services.admin.TenantID, SubscriptionID: arm.Fold(id.Subscription()), ResourceGroup: id.ResourceGroup(),
 		ResourceID: id.String(), ResourceType: string(id.Type()), Operation: action, Caller: "midas serve --metadata",
 	}, id)
-	var missing *arm.Error
-	if errors.As(err, &missing) && missing.Status == http.StatusNotFound {
+	if arm.IsNotFound(err) {
 		return agent.Credential{}, fmt.Errorf("%w: %w", host.ErrRevoked, err) // it may be created yet
 	}
 	if err != nil {

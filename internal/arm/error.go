@@ -2,14 +2,15 @@ package arm
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 )
 
-// Error is what an ARM client may see of a failure. It marshals to the body that all ARM clients
-// read: {"error":{"code","message","target","details"}}. Every other error stays inside and
-// becomes a plain 500.
+// Error is a failure in the form that an ARM client may see. It marshals to the body that all ARM clients
+// read: {"error":{"code","message","target","details"}}. The text of every other error is only logged, and
+// the client gets a plain 500.
 type Error struct {
 	Status  int    // HTTP status
 	Code    string // PascalCase, what programs branch on
@@ -50,7 +51,7 @@ func Errorf(status int, code, format string, args ...any) *Error {
 // ErrResourceNotFound says that a resource does not exist in its group, which does. The text names
 // the type as typ spells it, type and name alternating, as in Microsoft.X/parents/p/children/c.
 func ErrResourceNotFound(id ID, typ Type) *Error {
-	return Errorf(http.StatusNotFound, "ResourceNotFound",
+	return Errorf(http.StatusNotFound, CodeResourceNotFound,
 		"The Resource '%s' under resource group '%s' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix",
 		id.relative(typ), groupOrNull(id))
 }
@@ -65,8 +66,25 @@ func ErrSubscriptionNotFound(id string) *Error {
 	return Errorf(http.StatusNotFound, "SubscriptionNotFound", "The subscription '%s' could not be found.", id)
 }
 
-// CodeParentNotFound is the code of ErrParentNotFound.
-const CodeParentNotFound = "ParentResourceNotFound"
+// Codes of errors that say that a resource does not exist.
+const (
+	CodeResourceNotFound = "ResourceNotFound"
+	CodeParentNotFound   = "ParentResourceNotFound"
+)
+
+// IsNotFound reports whether err is a 404: the resource, its parent, its group or its subscription does
+// not exist.
+func IsNotFound(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Status == http.StatusNotFound
+}
+
+// IsResourceNotFound reports whether err says that a resource or its parent does not exist, in a group
+// that does.
+func IsResourceNotFound(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Status == http.StatusNotFound && (e.Code == CodeResourceNotFound || e.Code == CodeParentNotFound)
+}
 
 // ErrParentNotFound says that the parent of a nested resource, or of a list of them, does not exist.
 // The verb is what was to be done: read or write.

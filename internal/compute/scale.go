@@ -51,7 +51,7 @@ func (s *Service) scaleSome(ctx context.Context, ev activity.Event, set arm.ID) 
 	_, err = s.Resources.Store.Update(ctx, func(tx store.Tx) error {
 		settled, ending = false, nil
 		rec, err := s.Resources.Get(tx, set)
-		if resource.IsMissing(err) || err == nil && (rec.State == resource.Deleting || modeOf(rec) == flexible) {
+		if arm.IsResourceNotFound(err) || err == nil && (rec.State == resource.Deleting || modeOf(rec) == flexible) {
 			settled = true
 			return nil
 		}

@@ -66,7 +66,7 @@ func putSet(t *testing.T, s *compute.Service, capacity string) resource.Operatio
 	op := s.Resources.NewOperation(compute.ScaleOperation, activity.Event{}, id(t, set))
 	_, err := s.Resources.Store.Update(context.Background(), func(tx store.Tx) error {
 		old, err := s.Resources.Get(tx, id(t, set))
-		if err != nil && !resource.IsMissing(err) {
+		if err != nil && !arm.IsResourceNotFound(err) {
 			return err
 		}
 		wanted := old

@@ -65,7 +65,7 @@ func (s *Service) writeFederated(tx store.Tx, id arm.ID, wanted Federated) (out 
 		return Federated{}, false, err
 	}
 	rec, err := s.Resources.Get(tx, id)
-	created = isNotFound(err)
+	created = arm.IsResourceNotFound(err)
 	switch {
 	case err != nil && !created:
 		return Federated{}, false, err

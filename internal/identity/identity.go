@@ -229,6 +229,3 @@ func decode(rec resource.Record) (Identity, error) {
 	}
 	return identity, nil
 }
-
-// isNotFound tells ARM's word for a missing resource; a missing group is another matter.
-func isNotFound(err error) bool { return resource.IsMissing(err) }

@@ -83,7 +83,7 @@ func (s *Service) named(tx store.Tx, ids []arm.ID) (map[string]*Identity, error)
 	named := make(map[string]*Identity, len(ids))
 	for _, id := range ids {
 		rec, err := s.Resources.Get(tx, id)
-		if isMissing(err) || err == nil && rec.State == resource.Deleting {
+		if arm.IsNotFound(err) || err == nil && rec.State == resource.Deleting {
 			continue
 		}
 		if err != nil {

@@ -222,7 +222,7 @@ func TestAssigningMeetsDeletingTheResource(t *testing.T) {
 		both.Go(func() {
 			w := write(t, vm, assign(identity.Both, app))
 			w.Exists = true
-			if _, _, err := s.WriteResource(context.Background(), activity.Event{}, w); err != nil && !resource.IsMissing(err) {
+			if _, _, err := s.WriteResource(context.Background(), activity.Event{}, w); err != nil && !arm.IsResourceNotFound(err) {
 				wantCode(t, err, "ResourceBeingDeleted")
 			}
 		})

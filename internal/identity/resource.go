@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 
 	"midas/internal/activity"
 	"midas/internal/arm"
@@ -180,10 +179,4 @@ func (s *Service) WithIdentities(ctx context.Context, page *resource.Page) ([]Re
 		return nil
 	})
 	return all, err
-}
-
-// isMissing reports whether err is a 404, of the resource or of its group.
-func isMissing(err error) bool {
-	var e *arm.Error
-	return errors.As(err, &e) && e.Status == http.StatusNotFound
 }

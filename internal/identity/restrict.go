@@ -82,7 +82,7 @@ func (s *Service) confirm(ctx context.Context, op resource.Operation) (refused, 
 		refused = nil
 		s.Resources.EndOperation(tx, op)
 		rec, err := s.Resources.Get(tx, id)
-		if isMissing(err) {
+		if arm.IsNotFound(err) {
 			return nil
 		}
 		if err != nil {

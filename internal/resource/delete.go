@@ -3,7 +3,6 @@ package resource
 import (
 	"context"
 	"errors"
-	"net/http"
 
 	"midas/internal/activity"
 	"midas/internal/arm"
@@ -23,7 +22,7 @@ func (s *Service) Delete(ctx context.Context, ev activity.Event, id arm.ID) (exi
 // DeleteWith is Delete with further writes in the transaction that marks the record. The function is
 // told whether the mark is new: it is not where another deletion of the resource is under way.
 func (s *Service) DeleteWith(ctx context.Context, ev activity.Event, id arm.ID, with func(tx store.Tx, marked bool) error) (existed bool, err error) {
-	if _, err := s.Find(ctx, id); IsMissing(err) {
+	if _, err := s.Find(ctx, id); arm.IsResourceNotFound(err) {
 		return false, nil
 	} else if err != nil {
 		return false, err
@@ -32,7 +31,7 @@ func (s *Service) DeleteWith(ctx context.Context, ev activity.Event, id arm.ID, 
 	err = s.Log.Update(ctx, ev, func(tx store.Tx) error {
 		marked := false
 		op, marked, err = s.MarkDeleting(tx, ev, id)
-		if existed = !IsMissing(err); !existed {
+		if existed = !arm.IsResourceNotFound(err); !existed {
 			return nil
 		}
 		if err != nil {
@@ -90,11 +89,4 @@ func (s *Service) Settled(ctx context.Context, id arm.ID, write func() error) er
 		}
 	}
 	return write()
-}
-
-// IsMissing tells ARM's words for a missing resource, be it for want of its parent; a missing group is
-// another matter.
-func IsMissing(err error) bool {
-	var e *arm.Error
-	return errors.As(err, &e) && e.Status == http.StatusNotFound && (e.Code == "ResourceNotFound" || e.Code == arm.CodeParentNotFound)
 }

@@ -187,20 +187,18 @@ const (
 	idAnnotation = "@odata.id"
 )
 
-// The headers that Graph sends with each answer. The slices are shared; net/http only reads them.
+// always are headers that Graph sends with each answer; the others depend on the body.
 var (
-	noCache      = []string{"no-cache"}
-	noSniff      = []string{"nosniff"}
-	odataVersion = []string{"4.0"}
-	contentType  = []string{"application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"}
-	contentError = []string{"application/json"}
-	plainText    = []string{"text/plain"}
+	always    = httpx.Fixed("Cache-Control", "no-cache", "X-Content-Type-Options", "nosniff")
+	plainText = httpx.Fixed("Content-Type", "text/plain")
+	jsonError = httpx.Fixed("Content-Type", "application/json")
+	odataJSON = httpx.Fixed("OData-Version", "4.0",
+		"Content-Type", "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8")
 )
 
 func (h *Handler) setHeaders(header http.Header, ev *httpx.Event) {
-	header["Cache-Control"] = noCache
+	always.Set(header)
 	httpx.StrictTransport(header, ev)
-	header["X-Content-Type-Options"] = noSniff
 	header["Request-Id"] = []string{ev.RequestID}
 	header["Client-Request-Id"] = []string{clientRequestID(ev)}
 }
@@ -222,13 +220,13 @@ func (h *Handler) answer(w http.ResponseWriter, ev *httpx.Event, response *Respo
 	}
 	switch {
 	case response.Text != "":
-		header["Content-Type"] = plainText
+		plainText.Set(header)
 		w.WriteHeader(response.Status)
 		_, _ = io.WriteString(w, response.Text) // when it fails, the client is gone
 	case response.Body == nil:
 		w.WriteHeader(response.Status)
 	default:
-		header["Odata-Version"], header["Content-Type"] = odataVersion, contentType
+		odataJSON.Set(header)
 		if err := httpx.WriteJSON(w, response.Status, response.Body); err != nil {
 			h.fail(w, ev, err)
 		}
@@ -260,7 +258,7 @@ func (h *Handler) fail(w http.ResponseWriter, ev *httpx.Event, err error) {
 	ev.ErrorCode = visible.Code
 	header := w.Header()
 	h.setHeaders(header, ev)
-	header["Content-Type"] = contentError
+	jsonError.Set(header)
 	for name, values := range visible.Header {
 		header[name] = values
 	}

@@ -12,8 +12,7 @@ import (
 // ContentTypeJSON is the content type of every JSON answer.
 const ContentTypeJSON = "application/json; charset=utf-8"
 
-// The values are shared by all answers; net/http only reads them.
-var contentTypeJSON = []string{ContentTypeJSON}
+var contentTypeJSON = Fixed("Content-Type", ContentTypeJSON)
 
 // buffers keeps the memory of encoded answers for the next one.
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
@@ -51,7 +50,7 @@ const buffered = 2048
 func WriteBody(w http.ResponseWriter, status int, body []byte) {
 	h := w.Header()
 	if h["Content-Type"] == nil {
-		h["Content-Type"] = contentTypeJSON
+		contentTypeJSON.Set(h)
 	}
 	if len(body) >= buffered {
 		h["Content-Length"] = []string{strconv.Itoa(len(body))}

@@ -21,7 +21,7 @@ type response struct {
 }
 
 // retryAfter is how many seconds a caller should wait whose answers wait to be read.
-var retryAfter = []string{"5"}
+var retryAfter = Fixed("Retry-After", "5")
 
 // send writes a whole answer, within the budget of its caller: who was authenticated, else the address
 // from which the request came. When there is no room, what only reads is refused with 429. What has
@@ -61,7 +61,7 @@ func (w *response) exceed() {
 			delete(header, name) // what the face had prepared
 		}
 	}
-	header["Retry-After"] = retryAfter
+	retryAfter.Set(header)
 	w.handler.refuse(w, w.request, w.event, http.StatusTooManyRequests)
 }
 
@@ -84,10 +84,10 @@ func (w *response) Write(p []byte) (int, error) {
 // Unwrap is for http.ResponseController.
 func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// The policies of StrictTransport, as headers have them. They are shared; net/http only reads them.
+// The policies of StrictTransport.
 var (
-	strictHost       = []string{"max-age=31536000"}
-	strictSubdomains = []string{"max-age=31536000; includeSubDomains"}
+	strictHost       = Fixed("Strict-Transport-Security", "max-age=31536000")
+	strictSubdomains = Fixed("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
 )
 
 // StrictTransport tells browsers to come back over TLS only (RFC 6797), but never under the machine's own
@@ -99,9 +99,9 @@ func StrictTransport(h http.Header, ev *Event) {
 	switch {
 	case ev.Local:
 	case ev.StrictSubdomains:
-		h["Strict-Transport-Security"] = strictSubdomains
+		strictSubdomains.Set(h)
 	default:
-		h["Strict-Transport-Security"] = strictHost
+		strictHost.Set(h)
 	}
 }
 

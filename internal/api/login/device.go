@@ -73,8 +73,8 @@ func (h *tokens) startDevice(x *request, v1 bool) error {
 		Message: "To sign in, use a web browser to open the page " + page + " and enter the code " + d.UserCode + " to authenticate.",
 	}
 	head := x.w.Header()
-	setAll(head, private)
-	head["X-Ms-Clitelem"] = noError
+	private.Set(head)
+	noError.Set(head)
 	if !v1 {
 		return httpx.WriteJSON(x.w, http.StatusOK, answer)
 	}

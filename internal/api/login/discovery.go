@@ -61,7 +61,7 @@ func (h *discovery) configuration(x *request, p paths, issuer func(*request, str
 	if x.azure {
 		userInfo = graph + "/oidc/userinfo"
 	}
-	setAll(x.w.Header(), readable)
+	readable.Set(x.w.Header())
 	return httpx.WriteJSON(x.w, http.StatusOK, configuration{
 		TokenEndpoint:         base + p.oauth + "/token",
 		TokenAuthMethods:      []string{"client_secret_post", "private_key_jwt", "client_secret_basic"},
@@ -98,7 +98,7 @@ func (h *discovery) keys(x *request, issuer string) error {
 	if _, _, err := h.discovered(x); err != nil {
 		return err
 	}
-	setAll(x.w.Header(), readable)
+	readable.Set(x.w.Header())
 	return httpx.WriteJSON(x.w, http.StatusOK, keySet{h.issuer().Keys.PublicKeys(issuer)})
 }
 

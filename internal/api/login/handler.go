@@ -60,7 +60,7 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request, ev *httpx.Event)
 	if x.azure = azure.FaceOf(r.Host) == azure.Login; x.azure {
 		x.origin = "https://" + azure.Name(r.Host)
 	}
-	setAll(w.Header(), always)
+	always.Set(w.Header())
 	httpx.StrictTransport(w.Header(), ev)
 	x.correlate(h.config.NewID)
 	return x
@@ -93,9 +93,9 @@ func (h *Handler) dispatch(x *request) error {
 func (x *request) preflight(e *endpoint) bool {
 	switch {
 	case e.Methods == reads:
-		setAll(x.w.Header(), readable)
+		readable.Set(x.w.Header())
 	case e.CrossOrigin && x.r.Header.Get("Origin") != "" && x.r.Header.Get("Access-Control-Request-Method") == http.MethodPost:
-		setAll(x.w.Header(), crossOrigin)
+		crossOrigin.Set(x.w.Header())
 	default:
 		return false
 	}

@@ -81,6 +81,6 @@ func (h *discovery) instance(x *request) error {
 	if version == "1.1" {
 		answer.Version, answer.Metadata = version, known
 	}
-	setAll(x.w.Header(), readable)
+	readable.Set(x.w.Header())
 	return httpx.WriteJSON(x.w, http.StatusOK, answer)
 }

@@ -82,8 +82,8 @@ func (x *request) show(status int, name string, p page) error {
 		return fmt.Errorf("make the %s page: %w", name, err)
 	}
 	head := x.w.Header()
-	setAll(head, private)
-	setAll(head, unframed)
+	private.Set(head)
+	unframed.Set(head)
 	framer := "'none'"
 	if p.Framed {
 		framer = p.framer
@@ -98,10 +98,10 @@ func (x *request) show(status int, name string, p page) error {
 
 // unframed are the headers of pages. The address of a sign-in page tells what the user is about to
 // do, so no other site gets it.
-var unframed = []header{
-	{"Referrer-Policy", []string{"same-origin"}},
-	{"X-Frame-Options", []string{"DENY"}},
-}
+var unframed = httpx.Fixed(
+	"Referrer-Policy", "same-origin",
+	"X-Frame-Options", "DENY",
+)
 
 // source is a redirect URI as a policy names it: browsers also hold the redirect that follows a form
 // against the policy of the page with the form.

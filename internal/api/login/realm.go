@@ -46,7 +46,7 @@ func (h *discovery) userRealm(x *request) error {
 			answer.Account, answer.Domain = "Managed", domain
 		}
 	}
-	setAll(x.w.Header(), private)
+	private.Set(x.w.Header())
 	return httpx.WriteJSON(x.w, http.StatusOK, answer)
 }
 

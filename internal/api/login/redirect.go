@@ -98,8 +98,8 @@ func (h *signIn) reply(x *request, a *authorization, values ...field) error {
 		sep = "&"
 	}
 	head := x.w.Header()
-	setAll(head, private)
-	setAll(head, unframed)
+	private.Set(head)
+	unframed.Set(head)
 	head.Set("Location", a.RedirectURI+sep+query.String())
 	x.w.WriteHeader(http.StatusSeeOther)
 	return nil

@@ -3,58 +3,45 @@ package login
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"strconv"
 	"time"
 
 	"midas/internal/api/httpx"
 )
 
-// header is one header of many answers. The values are shared; net/http only reads them.
-type header struct {
-	name  string
-	value []string
-}
-
 // always are the headers of every answer. Those that only tie a browser to Microsoft's own servers
 // (its reporting policy, its server names) are left out; the name of the server says what it is.
-var always = []header{
-	{"X-Content-Type-Options", []string{"nosniff"}},
-	{"X-Xss-Protection", []string{"0"}},
-	{"P3p", []string{`CP="DSP CUR OTPi IND OTRi ONL FIN"`}},
-	{"X-Ms-Ests-Server", []string{"Midas"}},
-}
+var always = httpx.Fixed(
+	"X-Content-Type-Options", "nosniff",
+	"X-Xss-Protection", "0",
+	"P3p", `CP="DSP CUR OTPi IND OTRi ONL FIN"`,
+	"X-Ms-Ests-Server", "Midas",
+)
 
 // readable are the headers of what anybody may read and keep for a day, from any web page.
-var readable = []header{
-	{"Access-Control-Allow-Methods", []string{"GET, OPTIONS"}},
-	{"Access-Control-Allow-Origin", []string{"*"}},
-	{"Cache-Control", []string{"max-age=86400, private"}},
-}
+var readable = httpx.Fixed(
+	"Access-Control-Allow-Methods", "GET, OPTIONS",
+	"Access-Control-Allow-Origin", "*",
+	"Cache-Control", "max-age=86400, private",
+)
 
 // crossOrigin are the headers of answers of the token endpoint that pages of other sites may read.
 // Nothing there depends on cookies.
-var crossOrigin = []header{
-	{"Access-Control-Allow-Headers", []string{"*"}},
-	{"Access-Control-Allow-Methods", []string{"POST, OPTIONS"}},
-	{"Access-Control-Allow-Origin", []string{"*"}},
-}
+var crossOrigin = httpx.Fixed(
+	"Access-Control-Allow-Headers", "*",
+	"Access-Control-Allow-Methods", "POST, OPTIONS",
+	"Access-Control-Allow-Origin", "*",
+)
 
 // private are the headers of what is for one client and nobody's cache.
-var private = []header{
-	{"Cache-Control", []string{"no-store, no-cache"}},
-	{"Expires", []string{"-1"}},
-	{"Pragma", []string{"no-cache"}},
-}
+var private = httpx.Fixed(
+	"Cache-Control", "no-store, no-cache",
+	"Expires", "-1",
+	"Pragma", "no-cache",
+)
 
 // telemetry of an answer without an error.
-var noError = []string{"1,0,0,,"}
-
-func setAll(h http.Header, headers []header) {
-	for _, one := range headers {
-		h[one.name] = one.value
-	}
-}
+var noError = httpx.Fixed("X-Ms-Clitelem", "1,0,0,,")
 
 // correlate takes over the id by which the client finds its request again, from the header or, as
 // MSAL for JavaScript sends it, from the query; without one it makes one.
@@ -107,7 +94,7 @@ func (h *Handler) fail(x *request, err error) {
 	}
 	x.ev.ErrorCode = "AADSTS" + strconv.Itoa(e.Number)
 	head := x.w.Header()
-	setAll(head, private)
+	private.Set(head)
 	head.Del("Access-Control-Allow-Methods")
 	if x.html {
 		x.failPage(e, h.config.Now())

@@ -33,8 +33,8 @@ func (h *signIn) signOut(x *request) error {
 				}
 				to += sep + "state=" + url.QueryEscape(state)
 			}
-			setAll(x.w.Header(), private)
-			setAll(x.w.Header(), unframed)
+			private.Set(x.w.Header())
+			unframed.Set(x.w.Header())
 			x.w.Header().Set("Location", to)
 			x.w.WriteHeader(http.StatusSeeOther)
 			return nil

@@ -52,7 +52,7 @@ func (h *tokens) tokenV1(x *request) error { return h.token(x, true) }
 // token answers a token request. What it grants is the business of the grant.
 func (h *tokens) token(x *request, v1 bool) error {
 	if x.r.Header.Get("Origin") != "" {
-		setAll(x.w.Header(), crossOrigin)
+		crossOrigin.Set(x.w.Header())
 	}
 	req := &tokenRequest{request: x, v1: v1}
 	var unread error
@@ -141,8 +141,8 @@ type answerV1 struct {
 
 func (h *tokens) answer(req *tokenRequest, given *granted) error {
 	head, t := req.w.Header(), given.access
-	setAll(head, private)
-	head["X-Ms-Clitelem"] = noError
+	private.Set(head)
+	noError.Set(head)
 	left := remaining(t.Claims.Expires, h.Now())
 	user := userAnswer{Scope: given.scope, RefreshToken: given.refreshToken, IDToken: given.idToken}
 	if given.user != nil && req.clientInfo == "1" {

@@ -22,7 +22,7 @@ type userAnswerInfo struct {
 
 // userInfo tells a client about the user of its access token, which must be one for Microsoft Graph.
 func (h *tokens) userInfo(x *request) error {
-	setAll(x.w.Header(), crossOrigin)
+	crossOrigin.Set(x.w.Header())
 	claims, u, err := h.tokenUser(x)
 	if bearer.IsRefusal(err) || errors.Is(err, errNoUser) {
 		x.w.Header().Set("Www-Authenticate", `Bearer error="invalid_token"`)
@@ -32,7 +32,7 @@ func (h *tokens) userInfo(x *request) error {
 		return err
 	}
 	x.ev.Caller = u.ID
-	setAll(x.w.Header(), private)
+	private.Set(x.w.Header())
 	return httpx.WriteJSON(x.w, http.StatusOK, userAnswerInfo{
 		Subject: pairwise(claims.AppID, u.ID), Name: u.DisplayName, FamilyName: u.Surname, GivenName: u.GivenName, Email: u.Mail,
 	})

@@ -9,13 +9,12 @@ import (
 	"midas/internal/store"
 )
 
-// The headers that ARM sends with each answer. The slices are shared; net/http only reads them.
+// always are headers that ARM sends with each answer. An error says besides whether ARM or the resource
+// provider has failed.
 var (
-	noCache = []string{"no-cache"}
-	expires = []string{"-1"}
-	noSniff = []string{"nosniff"}
-	gateway = []string{"gateway"}
-	service = []string{"service"}
+	always        = httpx.Fixed("Cache-Control", "no-cache", "Pragma", "no-cache", "Expires", "-1", "X-Content-Type-Options", "nosniff")
+	gatewayFailed = httpx.Fixed("X-Ms-Failure-Cause", "gateway")
+	serviceFailed = httpx.Fixed("X-Ms-Failure-Cause", "service")
 )
 
 // answer writes what an operation has returned.
@@ -49,9 +48,9 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, ev *httpx.Event, 
 	h.head(header, r, ev)
 	switch {
 	case visible.Status >= 500:
-		header["X-Ms-Failure-Cause"] = service
+		serviceFailed.Set(header)
 	case !visible.Backend:
-		header["X-Ms-Failure-Cause"] = gateway
+		gatewayFailed.Set(header)
 	}
 	for name, values := range visible.Header {
 		header[name] = values
@@ -88,11 +87,8 @@ func (h *Handler) Refuse(w http.ResponseWriter, r *http.Request, ev *httpx.Event
 // head writes the headers that every answer has. A client that sends an id of its own for a request
 // may have it back.
 func (h *Handler) head(header http.Header, r *http.Request, ev *httpx.Event) {
-	header["Cache-Control"] = noCache
-	header["Pragma"] = noCache
-	header["Expires"] = expires
+	always.Set(header)
 	httpx.StrictTransport(header, ev)
-	header["X-Content-Type-Options"] = noSniff
 	header["X-Ms-Correlation-Request-Id"] = header["X-Ms-Request-Id"]
 	if ev.CorrelationID != ev.RequestID {
 		header["X-Ms-Correlation-Request-Id"] = []string{ev.CorrelationID}

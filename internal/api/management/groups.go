@@ -43,8 +43,7 @@ func (h *Handler) getGroup(ctx context.Context, r *Request) (*Response, error) {
 
 func (h *Handler) headGroup(ctx context.Context, r *Request) (*Response, error) {
 	_, err := h.Resources.Find(ctx, r.ID())
-	var missing *arm.Error
-	if errors.As(err, &missing) && missing.Status == http.StatusNotFound {
+	if arm.IsNotFound(err) {
 		return &Response{Status: http.StatusNotFound}, nil
 	}
 	if err != nil {

@@ -67,8 +67,7 @@ func (h *Handler) getResource(ctx context.Context, r *Request) (*Response, error
 
 func (h *Handler) headResource(ctx context.Context, r *Request) (*Response, error) {
 	_, err := h.Resources.Find(ctx, r.ID())
-	var missing *arm.Error
-	if errors.As(err, &missing) && missing.Status == http.StatusNotFound {
+	if arm.IsNotFound(err) {
 		return &Response{Status: http.StatusNotFound}, nil
 	}
 	if err != nil {
@@ -197,7 +196,7 @@ func (h *Handler) resourceResponse(r *Request, status int, c identity.Resource, 
 func (h *Handler) deleteResource(k typeRules) func(context.Context, *Request) (*Response, error) {
 	return func(ctx context.Context, r *Request) (*Response, error) {
 		found, err := h.Resources.Find(ctx, r.ID())
-		if resource.IsMissing(err) {
+		if arm.IsResourceNotFound(err) {
 			return deleted(false)
 		}
 		if err != nil {

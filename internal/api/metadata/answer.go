@@ -49,13 +49,12 @@ func (b body) number(name string, value int64) body { return strconv.AppendInt(b
 
 // send answers with the object.
 func (x *exchange) send(b body) error {
-	x.w.Header()["Cache-Control"] = noStore
+	noStore.Set(x.w.Header())
 	httpx.WriteBody(x.w, 200, append(b, '}'))
 	return nil
 }
 
-// noStore is shared by all answers; net/http only reads it.
-var noStore = []string{"no-store"}
+var noStore = httpx.Fixed("Cache-Control", "no-store")
 
 // room is enough for what surrounds a token.
 func room(t *host.Token) body { return make(body, 0, len(t.Raw)+len(t.Audience)+320) }

@@ -56,7 +56,7 @@ func (p *arc) serve(x *exchange) error {
 	if !x.at(pathToken) {
 		return p.imds.serve(x) // what Arc tells of its machines has the same form
 	}
-	x.w.Header()["Server"] = serverName
+	serverName.Set(x.w.Header())
 	x.ev.Operation = "arc/token"
 	if err := x.method(http.MethodGet); err != nil {
 		return err

@@ -9,7 +9,7 @@ import (
 )
 
 // serverName is the Server header of the metadata service. Some clients look for its first word.
-var serverName = []string{"IMDS/150.870.65.1854"}
+var serverName = httpx.Fixed("Server", "IMDS/150.870.65.1854")
 
 const (
 	pathToken    = "/metadata/identity/oauth2/token"
@@ -37,7 +37,7 @@ type imds struct{ versions []string }
 func NewIMDS(c Config) *Endpoint { return newEndpoint(c, imds{versions()}) }
 
 func (p imds) serve(x *exchange) error {
-	x.w.Header()["Server"] = serverName
+	serverName.Set(x.w.Header())
 	// A path that is not known is said to be so before anything else is looked at: clients find out
 	// in this way, and without the header, what kind of service they have before them.
 	operation, label, since := p.operation(x)
