@@ -54,7 +54,7 @@ func (a authorities) config() (*tls.Config, error) {
 	return a.hosts.ClientConfig(config), nil
 }
 
-// judge keeps the authorities valid while the server runs, until ctx ends.
+// judge returns a job that renews the authorities until its context ends.
 func (a authorities) judge(log *slog.Logger) func(context.Context) error {
 	return func(ctx context.Context) error { return localca.Run(ctx, log, a.all()...) }
 }

@@ -81,7 +81,7 @@ func command(ctx context.Context, cfg Config, fn func(control.Commands) error) (
 	return fn(&offline{cfg: cfg, dir: dir, store: opened})
 }
 
-// offline carries out commands without a server.
+// offline runs commands on the store itself.
 type offline struct {
 	cfg   Config
 	dir   *datadir.Dir
@@ -149,7 +149,7 @@ func (o *offline) keys(ctx context.Context) (*token.Keys, error) {
 	return token.OpenKeys(ctx, cfg)
 }
 
-// exists keeps a command from making a data folder by a slip of the keyboard.
+// exists refuses a data folder that does not exist, so that a mistyped name does not create one.
 func exists(data string) error {
 	_, err := os.Stat(data)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -142,7 +142,7 @@ func (s *Server) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// What asks the main listener is to end before it.
+	// Agents send requests to the main listener, so they are opened before it and end before it.
 	if err := s.addMetadata(ctx, s.names(origin)); err != nil {
 		return err
 	}
@@ -222,7 +222,8 @@ func (s *Server) addMain(listeners []net.Listener, config *tls.Config, names []s
 	return nil
 }
 
-// addControl opens the command line's door. A server without it is whole but for two commands.
+// addControl opens the socket for commands. Without it, midas dump and midas keys do not work while the
+// server runs.
 func (s *Server) addControl(dir *datadir.Dir) error {
 	l, err := control.Listen(dir.Path(datadir.SocketFile))
 	if errors.Is(err, control.ErrPathTooLong) {
@@ -240,7 +241,7 @@ func (s *Server) addControl(dir *datadir.Dir) error {
 // opsConnections is how many connections the ops listener takes on each of its addresses.
 const opsConnections = 32
 
-// addOps comes last, so that it is there until all else has ended.
+// addOps is called last, so that health and metrics are served until everything else has ended.
 func (s *Server) addOps(ctx context.Context) error {
 	if s.cfg.Ops == "" {
 		return nil
@@ -271,7 +272,7 @@ func (s *Server) options(proxies httpx.Proxies) httpx.Options {
 	}
 }
 
-// run starts all that runs until the end.
+// run starts everything that runs until Shutdown or Close.
 func (s *Server) run(ctx context.Context) {
 	ctx, s.stop = context.WithCancel(ctx)
 	s.group, s.failed = errgroup.WithContext(ctx)
@@ -290,7 +291,7 @@ func (s *Server) run(ctx context.Context) {
 	}
 }
 
-// online carries out commands in the running server.
+// online runs commands in the running server.
 type online struct {
 	*services
 	address string
@@ -318,8 +319,8 @@ func (s *Server) CAFile() string { return s.caFile }
 // OpsURL is where the ops listener is reached, empty if there is none.
 func (s *Server) OpsURL() string { return s.opsURL }
 
-// Warning says what whoever started the server should know; mostly it is empty.
+// Warning is what the operator should know about the configuration; usually it is empty.
 func (s *Server) Warning() string { return strings.Join(s.warnings, "; ") }
 
-// Done is closed when the server cannot go on by itself, or has ended. Shutdown then says why.
+// Done is closed when the server has failed or has ended. Shutdown then returns the reason.
 func (s *Server) Done() <-chan struct{} { return s.failed.Done() }

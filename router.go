@@ -15,9 +15,8 @@ import (
 // router sends each request of the main listener to the API that serves it: by the host that it names, if that is
 // one of Azure's, else by its path.
 //
-// A name that is neither Azure's nor the server's own is refused. Browsers take whatever a name
-// leads to for one site, so that a page of somebody else could otherwise have its name lead here
-// and then read what this server answers.
+// A host name that is neither Azure's nor the server's own is refused. This prevents DNS rebinding: a page
+// of another site could otherwise resolve its own name to this server and read the answers.
 type router struct {
 	names      map[string]bool // of the server itself, besides addresses
 	health     *ops.Health
@@ -64,7 +63,7 @@ func (f *router) handler(r *http.Request) httpx.Handler {
 	}
 	path := r.URL.Path
 	switch {
-	case f.health.Serves(path): // probes come under all kinds of names, and there is nothing to read
+	case f.health.Serves(path): // probes use any host name, and health holds no secrets
 		return f.health
 	case !f.own(r.Host):
 		return httpx.HandlerFunc(misdirected)
@@ -78,8 +77,8 @@ func (f *router) handler(r *http.Request) httpx.Handler {
 	return f.management
 }
 
-// own tells whether a host is this server. Addresses are: what a browser was led to by a name comes
-// under that name.
+// own tells whether a host is this server. Every IP address counts as this server, because a browser that
+// was led here by a foreign name sends that name.
 func (f *router) own(host string) bool {
 	name := azure.Name(host)
 	if f.names[name] {

@@ -33,7 +33,7 @@ import (
 	"midas/internal/token"
 )
 
-// clock tells the time. It is passed on, so that one day a laboratory can move it.
+// clock gives the time. It is a dependency, so that tests and laboratories can set it.
 type clock = func() time.Time
 
 // services are the services of one server over one store.
@@ -74,7 +74,7 @@ const userDataPurpose = "midas user data"
 func newServices(ctx context.Context, cfg Config, origin string, dir *datadir.Dir, st *opened, by authorities) (*services, error) {
 	r := &services{cfg: cfg, origin: origin, dir: dir, store: st, log: cfg.logger(), now: time.Now, newID: uuid.NewString, documents: by.local.Signer(), authorities: by}
 	r.master = st.master
-	// Before anything is written, because it looks for the newest time that the store has seen.
+	// Opened before anything is written, because it reads the newest time in the store.
 	var err error
 	if r.retention, err = retention.Open(ctx, retention.Config{Store: st, Now: r.now, Log: r.log}); err != nil {
 		return nil, err
@@ -133,7 +133,7 @@ func newServices(ctx context.Context, cfg Config, origin string, dir *datadir.Di
 	return r, err
 }
 
-// background is what runs beside the requests, until its context ends.
+// background are the jobs that run until their context ends.
 func (r *services) background() []func(context.Context) error {
 	return []func(context.Context) error{r.keys.Run, r.activity.Run, r.resources.Run, r.grants.Run, r.fleet.Run, r.directory.Run, r.retention.Run, r.authorities.judge(r.log)}
 }

@@ -40,7 +40,7 @@ func (c *dumpCommand) Run(ctx context.Context, to streams) error {
 }
 
 type keysCommand struct {
-	Rotate   rotateCommand   `cmd:"" help:"Make a new key, which replaces the one that signs."`
+	Rotate   rotateCommand   `cmd:"" help:"Make a new key, which replaces the signing key."`
 	Withdraw withdrawCommand `cmd:"" help:"Remove a key that has leaked. Tokens that it has signed are refused at once."`
 	Reset    resetCommand    `cmd:"" help:"Make all keys anew when the master key is lost. All tokens end."`
 }

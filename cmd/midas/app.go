@@ -11,12 +11,12 @@ import (
 )
 
 type appCommand struct {
-	Create      appCreateCommand      `cmd:"" help:"Make an application and its service principal."`
+	Create      appCreateCommand      `cmd:"" help:"Create an application and its service principal."`
 	List        appListCommand        `cmd:"" help:"List the applications."`
-	Secret      appSecretCommand      `cmd:"" help:"Give an application another secret, and print it."`
-	Consent     appConsentCommand     `cmd:"" help:"Let an application act for users at a resource."`
-	Certificate appCertificateCommand `cmd:"" help:"Let an application prove itself with a certificate's key."`
-	Delete      appDeleteCommand      `cmd:"" help:"End an application and its service principal."`
+	Secret      appSecretCommand      `cmd:"" help:"Add a secret to an application and print it."`
+	Consent     appConsentCommand     `cmd:"" help:"Consent for users to an application's access to an API."`
+	Certificate appCertificateCommand `cmd:"" help:"Add a certificate to an application."`
+	Delete      appDeleteCommand      `cmd:"" help:"Delete an application and its service principal."`
 }
 
 // Help is shown by midas app --help.
@@ -36,9 +36,9 @@ type appName struct {
 type appCreateCommand struct {
 	administrator
 	Name          string   `arg:"" help:"Display name."`
-	IdentifierURI []string `help:"Name by which tokens are asked for it, as an audience; may be repeated." placeholder:"URI"`
-	Redirect      []string `help:"Where a browser may be sent after a sign-in; may be repeated." placeholder:"URL"`
-	Public        bool     `help:"It can keep no secret: a program on its user's machine."`
+	IdentifierURI []string `help:"Identifier URI, which clients name to get tokens for it; may be repeated." placeholder:"URI"`
+	Redirect      []string `help:"Redirect URI of sign-ins; may be repeated." placeholder:"URL"`
+	Public        bool     `help:"Make a public client: a program on its user's machine, which has no secret."`
 }
 
 // Help is shown by midas app create --help.
@@ -50,7 +50,7 @@ func (appCreateCommand) Help() string {
   midas app create desktop --public --redirect http://localhost`
 }
 
-// Run makes an application.
+// Run creates an application.
 func (c *appCreateCommand) Run(ctx context.Context, to streams) error {
 	admin, err := c.open()
 	if err != nil {
@@ -92,7 +92,7 @@ func (c *appListCommand) Run(ctx context.Context, to streams) error {
 type appSecretCommand struct {
 	administrator
 	appName
-	Days  int    `help:"How long it is good. Default: 365" default:"365" placeholder:"N"`
+	Days  int    `help:"Days until the secret expires. Default: 365" default:"365" placeholder:"N"`
 	Label string `help:"Name for the secret. Default: midas" default:"midas" placeholder:"TEXT"`
 }
 
@@ -124,7 +124,7 @@ func (c *appSecretCommand) Run(ctx context.Context, to streams) error {
 type appCertificateCommand struct {
 	administrator
 	appName
-	File  string `arg:"" help:"Certificate in PEM; a private key in the same file is not looked at."`
+	File  string `arg:"" help:"Certificate in PEM; a private key in the same file is not read."`
 	Label string `help:"Name for the certificate. Default: midas" default:"midas" placeholder:"TEXT"`
 }
 
@@ -179,7 +179,7 @@ func (appDeleteCommand) Help() string {
   midas app delete deployer`
 }
 
-// Run ends an application.
+// Run deletes an application.
 func (c *appDeleteCommand) Run(ctx context.Context) error {
 	admin, err := c.open()
 	if err != nil {

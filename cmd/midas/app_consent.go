@@ -12,9 +12,9 @@ const graphAPI = "https://graph.microsoft.com"
 type appConsentCommand struct {
 	administrator
 	appName
-	API   string   `help:"Identifier URI or client id of the resource at which it may act. Default: ${default}" default:"https://graph.microsoft.com" placeholder:"URI"`
-	Scope []string `help:"Delegated permission; may be repeated. Default: to sign in, at Graph; else user_impersonation" placeholder:"NAME"`
-	User  string   `help:"For whom it may act. Default: for everybody in the tenant" placeholder:"NAME"`
+	API   string   `help:"Identifier URI or client id of the API. Default: ${default}" default:"https://graph.microsoft.com" placeholder:"URI"`
+	Scope []string `help:"Delegated permission; may be repeated. Default: what a sign-in needs, for Graph; else user_impersonation" placeholder:"NAME"`
+	User  string   `help:"User for whom to consent. Default: all users of the tenant" placeholder:"NAME"`
 }
 
 // Help is shown by midas app consent --help.

@@ -16,7 +16,7 @@ import (
 type caCommand struct {
 	Print     caPrintCommand     `cmd:"" help:"Print the authority's certificate, in PEM."`
 	Install   caInstallCommand   `cmd:"" help:"Make this machine trust the authority. Needs root."`
-	Uninstall caUninstallCommand `cmd:"" help:"Take back what install did. Needs root."`
+	Uninstall caUninstallCommand `cmd:"" help:"Undo install. Needs root."`
 }
 
 // Help is shown by midas ca --help.
@@ -80,7 +80,7 @@ func (caUninstallCommand) Help() string {
   sudo midas ca uninstall --data midas-data`
 }
 
-// Run takes the authority out.
+// Run removes the authority.
 func (c *caUninstallCommand) Run(to streams) error {
 	a, err := openAuthority(c.Data)
 	if err != nil {

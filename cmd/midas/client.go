@@ -17,7 +17,7 @@ const defaultResource = "https://management.azure.com/"
 
 type tokenCommand struct {
 	dataFlag
-	Resource string `help:"Whom the token is for. Default: ${resource}" placeholder:"URL" default:"${resource}"`
+	Resource string `help:"Resource that the token is for. Default: ${resource}" placeholder:"URL" default:"${resource}"`
 }
 
 // Help is shown by midas token --help.
@@ -78,7 +78,7 @@ func quote(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-// print writes a result. That it did not arrive is an error: a script would go on without it.
+// print writes a result. A failed write is an error, so that a script does not go on without the result.
 func print(to streams, text string) error {
 	if _, err := fmt.Fprint(to.out, text); err != nil {
 		return fmt.Errorf("print: %w", err)

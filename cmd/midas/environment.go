@@ -28,7 +28,7 @@ func variables(admin *client.Client) []variable {
 	return all
 }
 
-// surroundings are what midas exec gives to a command.
+// surroundings make the environment of a command under midas exec.
 type surroundings struct {
 	admin    *client.Client
 	proxy    string // a URL
@@ -39,7 +39,8 @@ type surroundings struct {
 	agent    workload
 }
 
-// environment is the command's: what it begins with, but for what would lead it elsewhere.
+// environment is base with the variables that lead the command to the server, and without those that
+// would lead it elsewhere.
 func (s surroundings) environment(base []string) []string {
 	set := s.agent.own(append(variables(s.admin), variable{"MIDAS_DATA", s.admin.Data}))
 	set = append(set, s.agent.variables...)
@@ -78,7 +79,7 @@ func (s surroundings) direct() string {
 	return strings.Join(hosts, ",")
 }
 
-// replace lays variables over an environment, and takes some out of it.
+// replace sets variables in an environment and removes others from it.
 func replace(base []string, set []variable, without ...string) []string {
 	gone := map[string]bool{}
 	for _, v := range set {

@@ -17,10 +17,10 @@ import (
 type execCommand struct {
 	dataFlag
 	AllowInternet   bool     `help:"Let the command reach hosts other than Azure's too."`
-	As              string   `help:"Let the command believe that it runs on this resource, whose identities it then gets tokens for." placeholder:"ID"`
-	Env             []string `help:"With --as: hand this variable on to the command too, by its name, or set it; PREFIX* stands for all that begin so. Repeatable." placeholder:"NAME[=VALUE]" sep:"none"`
-	EnvAll          bool     `help:"With --as: hand on the whole environment, but for variables of Azure's clients and of Midas."`
-	KeepAzureConfig bool     `help:"Let Azure CLI keep its own configuration folder (AZURE_CONFIG_DIR or ~/.azure)."`
+	As              string   `help:"Run the command as a program on this resource, so that it gets tokens of the resource's identities." placeholder:"ID"`
+	Env             []string `help:"With --as: pass this variable to the command too, or set it; PREFIX* passes all that begin with PREFIX. Repeatable." placeholder:"NAME[=VALUE]" sep:"none"`
+	EnvAll          bool     `help:"With --as: pass the whole environment except variables of Azure's clients and of Midas."`
+	KeepAzureConfig bool     `help:"Leave Azure CLI its own configuration folder (AZURE_CONFIG_DIR or ~/.azure)."`
 	Command         []string `arg:"" passthrough:"" help:"Command to run, with its arguments."`
 }
 
@@ -46,7 +46,7 @@ Examples:
 // exitExec says that midas itself failed, and not the command that it was to run.
 const exitExec = 125
 
-// exitStatus ends midas with the status of a command, whose own words have been enough.
+// exitStatus ends midas with the status of a command that has reported its errors itself.
 type exitStatus int
 
 // Error implements error.

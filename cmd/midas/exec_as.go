@@ -82,7 +82,7 @@ func (w workload) close() error {
 	return errors.Join(end(w.agent), w.log.Close())
 }
 
-// own are the variables of a server that are not its administrator's: all that a workload is told.
+// own removes the administrator's variables, so that a workload gets only those of the server.
 func (w workload) own(all []variable) []variable {
 	if w.agent == nil {
 		return all

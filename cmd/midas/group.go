@@ -7,10 +7,10 @@ import (
 )
 
 type groupCommand struct {
-	Add    groupAddCommand    `cmd:"" help:"Make a group."`
+	Add    groupAddCommand    `cmd:"" help:"Create a group."`
 	List   groupListCommand   `cmd:"" help:"List the groups."`
-	Delete groupDeleteCommand `cmd:"" help:"End a group, not its members."`
-	Member memberCommand      `cmd:"" help:"Look after who is in a group."`
+	Delete groupDeleteCommand `cmd:"" help:"Delete a group. Its members stay."`
+	Member memberCommand      `cmd:"" help:"Manage the members of a group."`
 }
 
 // Help is shown by midas group --help.
@@ -38,7 +38,7 @@ func (groupAddCommand) Help() string {
   midas group add developers`
 }
 
-// Run makes a group.
+// Run creates a group.
 func (c *groupAddCommand) Run(ctx context.Context, to streams) error {
 	admin, err := c.open()
 	if err != nil {
@@ -87,7 +87,7 @@ func (groupDeleteCommand) Help() string {
   midas group delete developers`
 }
 
-// Run ends a group.
+// Run deletes a group.
 func (c *groupDeleteCommand) Run(ctx context.Context) error {
 	admin, err := c.open()
 	if err != nil {
@@ -97,9 +97,9 @@ func (c *groupDeleteCommand) Run(ctx context.Context) error {
 }
 
 type memberCommand struct {
-	Add    memberAddCommand    `cmd:"" help:"Put somebody into a group."`
-	Remove memberRemoveCommand `cmd:"" help:"Take somebody out of a group."`
-	List   memberListCommand   `cmd:"" help:"List who is in a group."`
+	Add    memberAddCommand    `cmd:"" help:"Add a member to a group."`
+	Remove memberRemoveCommand `cmd:"" help:"Remove a member from a group."`
+	List   memberListCommand   `cmd:"" help:"List the members of a group."`
 }
 
 // Help is shown by midas group member --help.
@@ -109,7 +109,7 @@ func (memberCommand) Help() string {
   midas group member list developers`
 }
 
-// memberName is who is meant.
+// memberName is the argument that names a member.
 type memberName struct {
 	Member string `arg:"" help:"User principal name, object id, client id, or display name of a group or service principal."`
 }

@@ -21,19 +21,19 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 type cli struct {
 	Serve   serveCommand   `cmd:"" help:"Run the server."`
 	Token   tokenCommand   `cmd:"" help:"Print an access token for the administrator."`
-	Env     envCommand     `cmd:"" help:"Print shell variables for the walk-through and for tools."`
-	Exec    execCommand    `cmd:"" help:"Run a command for which Azure is Midas."`
-	User    userCommand    `cmd:"" help:"Look after users."`
-	Group   groupCommand   `cmd:"" help:"Look after groups."`
-	App     appCommand     `cmd:"" help:"Look after applications, their secrets and certificates."`
-	Role    roleCommand    `cmd:"" help:"Give somebody an Azure role."`
-	Agent   agentCommand   `cmd:"" help:"Let a machine speak for a resource, and give its programs tokens."`
+	Env     envCommand     `cmd:"" help:"Print the server's addresses, ids and credentials as shell variables."`
+	Exec    execCommand    `cmd:"" help:"Run a command whose requests to Azure go to the server."`
+	User    userCommand    `cmd:"" help:"Manage users."`
+	Group   groupCommand   `cmd:"" help:"Manage groups."`
+	App     appCommand     `cmd:"" help:"Manage applications, their secrets and certificates."`
+	Role    roleCommand    `cmd:"" help:"Assign Azure roles."`
+	Agent   agentCommand   `cmd:"" help:"Enroll a machine and run its agent."`
 	Cloud   cloudCommand   `cmd:"" help:"Describe the server to Azure CLI as a cloud."`
-	CA      caCommand      `cmd:"" name:"ca" help:"Look after who trusts the server's certificates."`
-	Keys    keysCommand    `cmd:"" help:"Look after the keys that sign tokens."`
+	CA      caCommand      `cmd:"" name:"ca" help:"Manage trust in the server's CA."`
+	Keys    keysCommand    `cmd:"" help:"Manage the keys that sign tokens."`
 	Dump    dumpCommand    `cmd:"" help:"Print the whole store as JSON lines."`
 	Version versionCommand `cmd:"" help:"Print the version."`
-	Browse  browseCommand  `cmd:"" hidden:"" help:"Open a page of a sign-in. For programs under midas exec."`
+	Browse  browseCommand  `cmd:"" hidden:"" help:"Open a sign-in page. For programs under midas exec."`
 }
 
 // Help is shown by midas --help.
@@ -97,7 +97,7 @@ func newParser(out, errs io.Writer) *kong.Kong {
 	return parser
 }
 
-// report words an error and gives the exit code for it.
+// report prints an error and gives its exit code.
 func report(err error, errs io.Writer) int {
 	var status exitStatus
 	var failed failedExec

@@ -3,7 +3,7 @@ package main
 import "context"
 
 type roleCommand struct {
-	Assign roleAssignCommand `cmd:"" help:"Give somebody an Azure role at a scope."`
+	Assign roleAssignCommand `cmd:"" help:"Assign an Azure role at a scope."`
 }
 
 // Help is shown by midas role --help.

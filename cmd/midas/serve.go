@@ -16,11 +16,11 @@ import (
 
 type serveCommand struct {
 	settings
-	Listen         string   `help:"Where HTTPS is served. Default: ${listen}" placeholder:"HOST:PORT" env:"MIDAS_LISTEN"`
-	Lab            bool     `help:"For laboratories and CI: well-known ids and well-known secrets, see above." env:"MIDAS_LAB"`
-	Metadata       []string `help:"Serve the metadata service of a resource to this machine, as if it were that resource; repeatable." placeholder:"ID=HOST:PORT" sep:"none"`
-	TrustedProxies []string `help:"A reverse proxy, by address or network, that is believed about the addresses of its clients; repeatable." placeholder:"ADDRESS" env:"MIDAS_TRUSTED_PROXIES"`
-	Ops            string   `help:"Where health, metrics and profiles are served, in clear. Default: nowhere" placeholder:"HOST:PORT" env:"MIDAS_OPS"`
+	Listen         string   `help:"Address of HTTPS. Default: ${listen}" placeholder:"HOST:PORT" env:"MIDAS_LISTEN"`
+	Lab            bool     `help:"Use the well-known ids and secrets above. Only for laboratories and CI." env:"MIDAS_LAB"`
+	Metadata       []string `help:"Serve the metadata service of a resource on this machine; repeatable." placeholder:"ID=HOST:PORT" sep:"none"`
+	TrustedProxies []string `help:"Address or network of a reverse proxy whose X-Forwarded-For and Forwarded headers are trusted; repeatable." placeholder:"ADDRESS" env:"MIDAS_TRUSTED_PROXIES"`
+	Ops            string   `help:"Address of health, metrics and profiles, without TLS. Default: they are not served" placeholder:"HOST:PORT" env:"MIDAS_OPS"`
 }
 
 // Help is shown by midas serve --help.
@@ -95,7 +95,7 @@ func (c *serveCommand) Run(ctx context.Context, to streams) error {
 	return server.Shutdown(context.Background())
 }
 
-// scene is what the banner tells.
+// scene holds the values of the banner.
 type scene struct {
 	midas.Admin
 	Version, Data, Midas, DataFlag string
@@ -120,7 +120,7 @@ func newScene(s *midas.Server, cfg midas.Config) scene {
 	return sc
 }
 
-// banner is printed once. Its last line is what scripts wait for.
+// banner is printed once, when the server is ready. Scripts wait for its last line.
 var banner = template.Must(template.New("").Parse(`midas {{.Version}}
 
   tenant        {{.TenantID}}
@@ -150,7 +150,7 @@ Create, list and delete an identity, in another terminal:
 ready {{.Endpoint}}
 `))
 
-// program is how the reader of the banner can start this program again.
+// program is the command with which this program was started, for the commands in the banner.
 func program() string {
 	exe, err := os.Executable()
 	if err == nil && strings.Contains(exe, "go-build") { // where go run puts what it builds

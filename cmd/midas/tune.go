@@ -5,8 +5,8 @@ import (
 	"runtime"
 )
 
-// tune readies the runtime for a server. What it returns is to be kept until the end. Whoever has tuned
-// something by hand, by the runtime's own environment variables, gets just that.
+// tune sets up the Go runtime for a server. Its result must be kept until the end. Environment variables
+// of the runtime, such as GOGC, take precedence.
 func tune() []byte {
 	addPlaces()
 	return reserve()

@@ -17,7 +17,7 @@ type administrator struct{ dataFlag }
 
 func (a administrator) open() (*client.Client, error) { return client.Open(a.Data) }
 
-// printJSON prints what was made, for people and programs.
+// printJSON prints an object as indented JSON.
 func printJSON(to streams, v any) error {
 	text, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
@@ -26,7 +26,7 @@ func printJSON(to streams, v any) error {
 	return print(to, string(text)+"\n")
 }
 
-// table prints a list, a line each.
+// table prints a list, one line for each element.
 func table[T any](to streams, all []T, columns func(T) []string) error {
 	var text strings.Builder
 	w := tabwriter.NewWriter(&text, 0, 8, 2, ' ', 0)
@@ -40,10 +40,10 @@ func table[T any](to streams, all []T, columns func(T) []string) error {
 }
 
 type userCommand struct {
-	Add      userAddCommand      `cmd:"" help:"Make a user."`
+	Add      userAddCommand      `cmd:"" help:"Create a user."`
 	List     userListCommand     `cmd:"" help:"List the users."`
-	Password userPasswordCommand `cmd:"" help:"Give a user another password."`
-	Delete   userDeleteCommand   `cmd:"" help:"End a user."`
+	Password userPasswordCommand `cmd:"" help:"Set a user's password."`
+	Delete   userDeleteCommand   `cmd:"" help:"Delete a user."`
 }
 
 // Help is shown by midas user --help.
@@ -55,9 +55,9 @@ func (userCommand) Help() string {
 
 type userAddCommand struct {
 	administrator
-	Name        string `arg:"" help:"User principal name. Without an @, it is one of the tenant's own domain."`
-	DisplayName string `help:"Name that people read. Default: the name before the @" placeholder:"TEXT"`
-	Password    string `help:"Password. Default: one that is made here and printed" placeholder:"TEXT"`
+	Name        string `arg:"" help:"User principal name. Without an @, the tenant's own domain is added."`
+	DisplayName string `help:"Display name. Default: the name before the @" placeholder:"TEXT"`
+	Password    string `help:"Password. Default: a generated one, which is printed" placeholder:"TEXT"`
 }
 
 // Help is shown by midas user add --help.
@@ -68,7 +68,7 @@ func (userAddCommand) Help() string {
   midas user add alice --display-name "Alice Liddell" --password "$PASSWORD"`
 }
 
-// Run makes a user.
+// Run creates a user.
 func (c *userAddCommand) Run(ctx context.Context, to streams) error {
 	admin, err := c.open()
 	if err != nil {
@@ -83,7 +83,7 @@ func (c *userAddCommand) Run(ctx context.Context, to streams) error {
 		return err
 	}
 	if c.Password != "" {
-		password = "" // whoever has chosen it knows it
+		password = "" // it was given on the command line
 	}
 	return printJSON(to, struct {
 		client.User
@@ -127,7 +127,7 @@ func (c *userListCommand) Run(ctx context.Context, to streams) error {
 type userPasswordCommand struct {
 	administrator
 	User     string `arg:"" help:"User principal name or object id."`
-	Password string `help:"Password. Default: one that is made here" placeholder:"TEXT"`
+	Password string `help:"Password. Default: a generated one, which is printed" placeholder:"TEXT"`
 }
 
 // Help is shown by midas user password --help.
@@ -155,7 +155,7 @@ func (c *userPasswordCommand) Run(ctx context.Context, to streams) error {
 	return print(to, password+"\n")
 }
 
-// qualifyName is qualify for what may be an id.
+// qualifyName is qualify for a name that may also be an object id.
 func qualifyName(user string, admin *client.Client) string {
 	if uuid.Validate(user) == nil {
 		return user
@@ -175,7 +175,7 @@ func (userDeleteCommand) Help() string {
   midas user delete alice`
 }
 
-// Run ends a user.
+// Run deletes a user.
 func (c *userDeleteCommand) Run(ctx context.Context) error {
 	admin, err := c.open()
 	if err != nil {

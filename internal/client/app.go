@@ -26,7 +26,7 @@ type NewApp struct {
 	Public         bool     // it can keep no secret: a program on somebody's own machine
 }
 
-// CreateApp makes an application and its service principal.
+// CreateApp creates an application and its service principal.
 func (c *Client) CreateApp(ctx context.Context, n NewApp) (App, error) {
 	type redirects struct {
 		URIs []string `json:"redirectUris"`
@@ -71,7 +71,7 @@ func (c *Client) app(ctx context.Context, app string) (App, error) {
 	return one[App](ctx, c, "application", graphPath+"applications", "id", app)
 }
 
-// DeleteApp ends an application and its service principal.
+// DeleteApp deletes an application and its service principal.
 func (c *Client) DeleteApp(ctx context.Context, app string) error {
 	a, err := c.app(ctx, app)
 	if err != nil {
@@ -100,7 +100,7 @@ func (c *Client) AddSecret(ctx context.Context, app, label string, end time.Time
 	return made.Secret, err
 }
 
-// AddCertificate lets an application prove itself with the key of another certificate (DER).
+// AddCertificate adds a certificate (DER) to an application, which can then sign assertions with its key.
 func (c *Client) AddCertificate(ctx context.Context, app, label string, der []byte) error {
 	a, err := c.app(ctx, app)
 	if err != nil {

@@ -33,7 +33,7 @@ func (o Object) Kind() string {
 	return "ServicePrincipal"
 }
 
-// AddGroup makes a group.
+// AddGroup creates a group.
 func (c *Client) AddGroup(ctx context.Context, name string) (g Group, err error) {
 	body := struct {
 		DisplayName  string `json:"displayName"`
@@ -44,7 +44,7 @@ func (c *Client) AddGroup(ctx context.Context, name string) (g Group, err error)
 	return g, c.call(ctx, http.MethodPost, graphPath+"groups", body, &g)
 }
 
-// nickname is what of a name can stand in a mail address.
+// nickname removes the characters of a name that a mail address cannot have.
 func nickname(name string) string {
 	kept := strings.Map(func(r rune) rune {
 		if 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '-' || r == '.' || r == '_' {
@@ -71,7 +71,7 @@ func (c *Client) group(ctx context.Context, group string) (g Group, err error) {
 	return one[Group](ctx, c, "group", graphPath+"groups", "displayName", group)
 }
 
-// DeleteGroup ends a group, not its members.
+// DeleteGroup deletes a group. Its members stay.
 func (c *Client) DeleteGroup(ctx context.Context, group string) error {
 	g, err := c.group(ctx, group)
 	if err != nil {
@@ -80,7 +80,7 @@ func (c *Client) DeleteGroup(ctx context.Context, group string) error {
 	return c.call(ctx, http.MethodDelete, graphPath+"groups/"+g.ID, nil, nil)
 }
 
-// Members lists who is in a group, not who is in the groups in it.
+// Members lists the direct members of a group.
 func (c *Client) Members(ctx context.Context, group string) ([]Object, error) {
 	g, err := c.group(ctx, group)
 	if err != nil {
@@ -89,7 +89,7 @@ func (c *Client) Members(ctx context.Context, group string) ([]Object, error) {
 	return list[Object](ctx, c, graphPath+"groups/"+g.ID+"/members", nil)
 }
 
-// AddMember puts a user, a group or an application's service principal into a group.
+// AddMember adds a user, a group or a service principal to a group.
 func (c *Client) AddMember(ctx context.Context, group, member string) error {
 	g, o, err := c.membership(ctx, group, member)
 	if err != nil {
@@ -99,7 +99,7 @@ func (c *Client) AddMember(ctx context.Context, group, member string) error {
 	return c.call(ctx, http.MethodPost, graphPath+"groups/"+g.ID+"/members/$ref", body, nil)
 }
 
-// RemoveMember takes somebody out of a group.
+// RemoveMember removes a member from a group.
 func (c *Client) RemoveMember(ctx context.Context, group, member string) error {
 	g, o, err := c.membership(ctx, group, member)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"midas/internal/arm"
 )
 
-// Principal finds who can hold a role: by object id, client id, user principal name or display name.
+// Principal finds a user, a group or a service principal by object id, client id, user principal name or display name.
 func (c *Client) Principal(ctx context.Context, who string) (Object, error) {
 	if strings.Contains(who, "@") {
 		o := Object{Type: "#microsoft.graph.user"}

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// User is a person of the directory.
+// User is a user of the directory.
 type User struct {
 	ID                string `json:"id"`
 	UserPrincipalName string `json:"userPrincipalName"`
@@ -20,7 +20,7 @@ type passwordProfile struct {
 	ForceChange bool   `json:"forceChangePasswordNextSignIn"`
 }
 
-// AddUser makes a user who can sign in with the password.
+// AddUser creates a user who can sign in with the password.
 func (c *Client) AddUser(ctx context.Context, name, displayName, password string) (u User, err error) {
 	nickname, _, _ := strings.Cut(name, "@")
 	body := struct {
@@ -46,14 +46,14 @@ func (c *Client) SetPassword(ctx context.Context, user, password string) error {
 	return c.call(ctx, http.MethodPatch, userPath(user), body, nil)
 }
 
-// DeleteUser ends a user.
+// DeleteUser deletes a user.
 func (c *Client) DeleteUser(ctx context.Context, user string) error {
 	return c.call(ctx, http.MethodDelete, userPath(user), nil, nil)
 }
 
 func userPath(user string) string { return graphPath + "users/" + url.PathEscape(user) }
 
-// NewPassword makes a password that nobody can guess and no policy refuses.
+// NewPassword makes a random password that meets every password policy.
 func NewPassword() string {
 	text := rand.Text()
 	return strings.ToLower(text[:10]) + "-" + text[10:20] + "-7"
