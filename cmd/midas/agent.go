@@ -30,7 +30,7 @@ func (agentCommand) Help() string {
 
 Examples:
 
-  midas agent enrollment-token --resource "$ID"                                # where the server is
+  midas agent enrollment-token --resource "$ID"                     # where the server is
   midas agent enroll --server https://midas.example:8443 --token -   # on the machine, once
   midas agent run                                                    # on the machine, always`
 }

@@ -1,5 +1,6 @@
-// Command midas runs managed identities as a service. Its subcommands turn flags into midas.Config
-// and results into text; everything else is in package midas.
+// Command midas runs managed identities as a service. Its subcommands turn flags into the configuration of
+// a server (package midas) or of an agent (internal/agent), or ask a running server (internal/client), and
+// print the results.
 package main
 
 import (

@@ -1,4 +1,6 @@
-// Package serve bounds what a process's listeners take: connections, of which each is a file descriptor.
+// Package serve is what every process that serves requests needs: listeners on addresses of the
+// configuration, HTTP servers on them, bounds of connections and file descriptors, a buffered log, and
+// the release of everything in the end.
 package serve
 
 // What a process keeps file descriptors for, besides connections.
