@@ -13,28 +13,27 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// Assertion is what a client says of itself to show who it is (RFC 7523), signed with the key of a
-// certificate. It is parsed and not yet believed: Verify says whether a key has signed it.
+// Assertion is a client assertion (RFC 7523) that is signed with the key of a certificate. It is parsed and
+// not verified; see Verify.
 type Assertion struct {
 	Issuer, Subject    string
 	Audience           []string
 	ID                 string    // jti; may be empty
-	NotBefore, Expires time.Time // zero where the assertion does not say
+	NotBefore, Expires time.Time // zero if the claim is missing
 	IssuedAt           time.Time // likewise
 
-	// Digest is the SHA-256 hash of what is signed, by which an assertion without an id is known.
+	// Digest is the SHA-256 hash of the signed part. It identifies an assertion without an id.
 	Digest [sha256.Size]byte
 
-	// Thumbprints are those by which the header names its certificate: x5t, x5t#S256, or a kid that
-	// is one. They are SHA-1 or SHA-256 hashes and only names.
+	// Thumbprints are the certificate thumbprints in the header: x5t, x5t#S256, or a kid that is a
+	// thumbprint. They are SHA-1 or SHA-256 hashes and only identify the certificate.
 	Thumbprints [][]byte
 
 	signed *jose.JSONWebSignature
 }
 
-// ParseAssertion reads an assertion in its compact form, or gives an error that wraps ErrMalformed.
-// It must be signed with RS256 or PS256. The certificates and keys that a header may bring along are
-// not looked at.
+// ParseAssertion reads an assertion in its compact form, or returns an error that wraps ErrMalformed. Its
+// algorithm must be RS256 or PS256. Certificates and keys in the header are ignored.
 func ParseAssertion(raw string) (*Assertion, error) {
 	if len(raw) > MaxSize || !canonical(raw) {
 		return nil, fmt.Errorf("%w: it is too long or not three parts of base64url", ErrMalformed)
@@ -61,9 +60,9 @@ func ParseAssertion(raw string) (*Assertion, error) {
 		if from == nil {
 			continue
 		}
-		// Beyond this, conversions and comparisons of times would no longer mean anything.
+		// Larger values would overflow in conversions and comparisons.
 		if *from < 0 || *from > 1<<40 {
-			return nil, fmt.Errorf("%w: a time that is none", ErrMalformed)
+			return nil, fmt.Errorf("%w: a time is out of range", ErrMalformed)
 		}
 		*to = time.Unix(int64(*from), 0).UTC()
 	}
@@ -71,7 +70,7 @@ func ParseAssertion(raw string) (*Assertion, error) {
 	return a, nil
 }
 
-// Verify gives nil if the key has signed the assertion, else ErrSignature.
+// Verify returns nil if the key has signed the assertion, and otherwise ErrSignature.
 func (a *Assertion) Verify(key *rsa.PublicKey) error {
 	if _, err := a.signed.Verify(key); err != nil {
 		return fmt.Errorf("%w: %w", ErrSignature, err)
@@ -79,7 +78,7 @@ func (a *Assertion) Verify(key *rsa.PublicKey) error {
 	return nil
 }
 
-// audience is one string or several.
+// audience is the aud claim: a string or an array of strings.
 type audience []string
 
 func (a *audience) UnmarshalJSON(data []byte) error {
@@ -91,8 +90,8 @@ func (a *audience) UnmarshalJSON(data []byte) error {
 	return json.Unmarshal(data, (*[]string)(a))
 }
 
-// thumbprints reads the names of the certificate. Libraries differ in how they spell them: with
-// padding or without, in base64url or base64, and as kid also in hexadecimal.
+// thumbprints reads the thumbprints in a header. Libraries encode them with or without padding, in
+// base64url or base64, and as kid also in hexadecimal.
 func thumbprints(h jose.Header) [][]byte {
 	var all [][]byte
 	add := func(data []byte, err error) {

@@ -77,8 +77,8 @@ func TestAssertionsAreReadAndVerified(t *testing.T) {
 	}
 }
 
-// FuzzAssertion looks for an assertion that a key verifies which has not signed it. In an input,
-// $header, $claims and $signature stand for the parts of a good one.
+// FuzzAssertion looks for an assertion that a key verifies although it has not signed it. $header, $claims
+// and $signature in an input are replaced by the parts of a valid assertion.
 func FuzzAssertion(f *testing.F) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {

@@ -51,7 +51,7 @@ func BenchmarkVerifyCached(b *testing.B) {
 	}
 }
 
-// BenchmarkOpenKeys is what a later start pays for two keys.
+// BenchmarkOpenKeys opens a store with two keys.
 func BenchmarkOpenKeys(b *testing.B) {
 	f := newFixture(b)
 	if _, err := f.keys.Rotate(context.Background()); err != nil {

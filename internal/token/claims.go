@@ -6,30 +6,30 @@ import (
 	"time"
 )
 
-// The versions of tokens. The resource decides which one it gets, not the endpoint that was asked.
+// The versions of access tokens. The resource determines the version, not the endpoint of the request.
 const (
 	V1 = "1.0"
 	V2 = "2.0"
 )
 
-// Claims is what an access token says. Its JSON is that of Entra's access tokens of the same
-// version; claims that are empty are left out. Times have whole seconds.
+// Claims are the claims of an access token. Their JSON is that of Entra's access tokens of the same
+// version, without empty claims. Times have whole seconds.
 type Claims struct {
 	Audience         string   // aud, exactly as the client asked for it
 	Issuer           string   // iss
 	Subject          string   // sub
 	ObjectID         string   // oid, the principal's object id
 	TenantID         string   // tid
-	AppID            string   // appid, in V2 azp: the client id. Only access tokens have it.
-	AppIDACR         string   // appidacr, in V2 azpacr: "0" the client is public, "1" it showed a secret, "2" a certificate or an assertion
+	AppID            string   // appid, in V2 azp: the client id; only access tokens have it
+	AppIDACR         string   // appidacr, in V2 azpacr: "0" public client, "1" secret, "2" certificate or assertion
 	IdentityProvider string   // idp
-	IdentityType     string   // idtyp: "app" for what is not a person
-	Version          string   // ver: V1, which empty means too, or V2
-	UniqueID         string   // uti, differs for each token
-	MIResourceID     string   // xms_mirid, the ARM id behind a managed identity
+	IdentityType     string   // idtyp: "app" in app-only tokens
+	Version          string   // ver: V1 (or empty) or V2
+	UniqueID         string   // uti, unique for each token
+	MIResourceID     string   // xms_mirid, the ARM id of a managed identity
 	Roles            []string // roles
 
-	// Of a person's tokens only.
+	// Only in user tokens.
 	Scopes       string   // scp, separated by spaces
 	AuthMethods  []string // amr
 	UPN          string   // upn, in V2 preferred_username
@@ -71,7 +71,7 @@ type wireClaims struct {
 	MIResourceID     string   `json:"xms_mirid,omitempty"`
 }
 
-// MarshalJSON gives the claims as they stand in a token.
+// MarshalJSON returns the claims as they are in a token.
 func (c Claims) MarshalJSON() ([]byte, error) {
 	w := wireClaims{
 		Audience: c.Audience, Issuer: c.Issuer, Subject: c.Subject, ObjectID: c.ObjectID,
@@ -110,7 +110,7 @@ func (c *Claims) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// user is all that only a person's claims have, as one word.
+// user is a text with all claims that only user tokens have. It is empty for app-only tokens.
 func (c *Claims) user() string {
 	if c.Scopes == "" && c.UPN == "" && len(c.AuthMethods) == 0 {
 		return ""

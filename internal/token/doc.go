@@ -1,12 +1,11 @@
 // Package token signs and verifies the access tokens of one installation.
 //
-// Keys is the ring of RSA-2048 signing keys. Each key is one row of the store, sealed with a master
-// key that never lies there. A row says only when its key was made and from when on it signs;
-// everything else follows from the rows together: the key that signs is the one that began last,
-// and a key that has been superseded stays published until the last token that it can have signed
-// has expired. So replicas agree without talking to each other, by reading the same rows.
+// Keys is the set of RSA-2048 signing keys. Each key is one row of the store, sealed with a master key
+// that is not in the store. A row holds the times at which its key was created and begins to sign. All
+// replicas derive the rest from the same rows: the key that has begun last signs, and a superseded key
+// stays published until the last token that it can have signed has expired.
 //
-// Issuer mints tokens with the claims and the spelling of Entra's v1.0 access tokens. Minter keeps
-// what Issuer has minted and hands it out again until half its life, because a signature costs
-// nearly a millisecond. Verifier accepts exactly what Issuer mints, and remembers what it accepted.
+// Issuer mints tokens with the claims of Entra's access tokens. Minter caches them and returns the same
+// token until half its lifetime, because a signature takes nearly a millisecond. Verifier accepts only
+// tokens of Issuer, and caches its results.
 package token

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Why a token is refused. Callers tell the reasons apart with errors.Is and errors.As.
+// The reasons to refuse a token, for errors.Is and errors.As.
 var (
 	ErrMalformed   = errors.New("token: not a signed token of this kind")
 	ErrUnknownKey  = errors.New("token: signed with a key that is not published here")
@@ -15,10 +15,10 @@ var (
 	ErrNotYetValid = errors.New("token: not valid yet")
 )
 
-// ErrMaster says that a signing key cannot be opened.
+// ErrMaster means that a signing key cannot be decrypted.
 var ErrMaster = errors.New("token: the signing keys were sealed with another master key, or a row is damaged")
 
-// ExpiredError refuses a token whose time is over.
+// ExpiredError means that a token has expired.
 type ExpiredError struct {
 	Expired time.Time // the token's exp
 	Now     time.Time // when it was presented

@@ -27,10 +27,10 @@ const (
 
 var master = seal.MasterKey{1, 2, 3}
 
-// start is a moment with a fraction, as real ones have.
+// start is a time with a fraction of a second.
 var start = time.Date(2026, 3, 14, 9, 26, 53, 589793238, time.UTC)
 
-// clock is a clock that a test moves.
+// clock is a clock that tests can set.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -50,7 +50,7 @@ func (c *clock) Set(t time.Time) {
 
 func (c *clock) Advance(d time.Duration) { c.Set(c.Now().Add(d)) }
 
-// fixture is one installation: keys in a store, and what mints and verifies with them.
+// fixture is one installation: keys in a store, with an issuer, a minter and a verifier.
 type fixture struct {
 	clock    *clock
 	store    store.Store
@@ -86,7 +86,7 @@ func (f *fixture) open(t testing.TB) *token.Keys {
 	return keys
 }
 
-// claims are those of a service principal that asked for ARM.
+// claims are the claims of a service principal's token for ARM.
 func (f *fixture) claims() token.Claims {
 	return token.Claims{
 		Audience: "https://management.azure.com", Subject: object, ObjectID: object, TenantID: tenant,
@@ -104,7 +104,7 @@ func (f *fixture) mint(t testing.TB, c token.Claims) string {
 	return raw
 }
 
-// published are the names of the keys in the key set.
+// published are the ids of the keys in the key set.
 func published(k *token.Keys) []string {
 	var kids []string
 	for _, key := range k.PublicKeys("") {

@@ -5,9 +5,8 @@ import (
 	"testing"
 )
 
-// FuzzVerify looks for a spelling, other than the one that was minted, which the verifier accepts.
-// In an input, $token, $header, $claims and $signature stand for the good token and its parts,
-// which differ from run to run.
+// FuzzVerify looks for an encoding, other than the minted one, that the verifier accepts. $token, $header,
+// $claims and $signature in an input are replaced by the valid token and its parts.
 func FuzzVerify(f *testing.F) {
 	x := newFixture(f)
 	good := x.mint(f, x.claims())

@@ -6,18 +6,18 @@ import (
 	"time"
 )
 
-// IDClaims is what an id_token says: to a client, who its user is. It opens nothing: Verifier refuses
-// it.
+// IDClaims are the claims of an id_token, which tells a client who its user is. It is no access token:
+// Verifier refuses it.
 type IDClaims struct {
 	Audience string `json:"aud"` // the client id
-	Issuer   string `json:"iss"` // as the discovery document names it from which the client came
+	Issuer   string `json:"iss"` // the issuer of the client's discovery document
 
 	IssuedAt  int64 `json:"iat"` // filled by MintID, as are the next two
 	NotBefore int64 `json:"nbf"`
 	Expires   int64 `json:"exp"`
 
 	AuthMethods       []string `json:"amr,omitempty"`
-	AuthTime          int64    `json:"auth_time,omitempty"` // when the user showed the password
+	AuthTime          int64    `json:"auth_time,omitempty"` // when the user entered the password
 	Email             string   `json:"email,omitempty"`
 	FamilyName        string   `json:"family_name,omitempty"`
 	GivenName         string   `json:"given_name,omitempty"`
@@ -34,7 +34,7 @@ type IDClaims struct {
 	Version           string   `json:"ver"`
 }
 
-// MintID signs an id_token that is good for so long.
+// MintID signs an id_token with the lifetime life.
 func (i *Issuer) MintID(_ context.Context, c IDClaims, life time.Duration) (string, error) {
 	if c.Audience == "" || c.Issuer == "" || c.Subject == "" || c.TenantID == "" {
 		return "", errors.New("mint id_token: audience, issuer, subject and tenant are required")

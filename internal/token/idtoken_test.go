@@ -102,7 +102,7 @@ func TestIDTokensOpenNothing(t *testing.T) {
 	}
 }
 
-// TestVersionsAreNotMixed has tokens whose issuer is that of the other version.
+// TestVersionsAreNotMixed verifies tokens with the issuer of the other version.
 func TestVersionsAreNotMixed(t *testing.T) {
 	f := newFixture(t)
 	for version, issuer := range map[string]string{"1.0": origin + "/" + tenant + "/v2.0", "2.0": origin + "/" + tenant + "/", "3.0": origin + "/" + tenant + "/v2.0"} {

@@ -17,20 +17,20 @@ type Issuer struct {
 	Keys   *Keys
 	Now    func() time.Time
 	NewID  func() string
-	Origin string // where the login face is reached, without a slash at its end
+	Origin string // origin of the login API, without a trailing slash
 }
 
-// IssuerV1 is the iss of a tenant's v1.0 tokens, which both token endpoints give for most resources.
+// IssuerV1 is the iss of a tenant's v1.0 tokens, which both token endpoints issue for most resources.
 func (i *Issuer) IssuerV1(tenant string) string { return issuerV1(i.Origin, tenant) }
 
-// IssuerV2 is the iss of a tenant's v2.0 tokens, and what its v2.0 discovery document names.
+// IssuerV2 is the iss of a tenant's v2.0 tokens and of its v2.0 discovery document.
 func (i *Issuer) IssuerV2(tenant string) string { return issuerV2(i.Origin, tenant) }
 
 func issuerV1(origin, tenant string) string { return origin + "/" + arm.Fold(tenant) + "/" }
 
 func issuerV2(origin, tenant string) string { return origin + "/" + arm.Fold(tenant) + "/v2.0" }
 
-// Token is a minted token. It redacts itself where it is logged or printed; Raw gives it away.
+// Token is a minted token. It redacts itself where it is logged or printed; Raw returns its text.
 type Token struct {
 	Claims Claims
 
@@ -38,10 +38,10 @@ type Token struct {
 	kid string
 }
 
-// Raw is the compact form, for the one to whom the token was issued.
+// Raw is the compact form, for the client.
 func (t *Token) Raw() string { return t.raw }
 
-// String names the token without giving it away.
+// String identifies the token without revealing it.
 func (t *Token) String() string { return "token " + t.Claims.UniqueID + " [redacted]" }
 
 // GoString is String.
@@ -50,9 +50,9 @@ func (t *Token) GoString() string { return t.String() }
 // LogValue is String.
 func (t *Token) LogValue() slog.Value { return slog.StringValue(t.String()) }
 
-// Mint signs an access token. Audience, Subject, TenantID, AppID and Expires must be given. Mint fills
-// the issuer always, and iat, nbf (both are now) and uti where they are empty. It refuses a
-// life longer than the keys' MaxTokenLife, because the key would leave the key set before it ends.
+// Mint signs an access token. Audience, Subject, TenantID, AppID and Expires are required. Mint sets iss,
+// and iat, nbf (both to now) and uti if they are empty. It refuses a lifetime longer than MaxTokenLife of
+// the keys, because the key would leave the key set before the token expires.
 func (i *Issuer) Mint(_ context.Context, c Claims) (string, error) {
 	t, err := i.mint(c)
 	if err != nil {
@@ -87,10 +87,10 @@ func (i *Issuer) mint(c Claims) (*Token, error) {
 	return &Token{Claims: c, raw: raw, kid: kid}, nil
 }
 
-// sign encodes and signs what is to live so long from now on.
+// sign encodes and signs claims with the lifetime life from now.
 func (i *Issuer) sign(claims any, life time.Duration, now time.Time) (raw, kid string, err error) {
 	if longest := i.Keys.cfg.MaxTokenLife; life <= 0 || life > longest {
-		return "", "", fmt.Errorf("mint token: a life of %s is not between 0 and %s", life, longest)
+		return "", "", fmt.Errorf("mint token: a lifetime of %s is not between 0 and %s", life, longest)
 	}
 	key := i.Keys.signer(now)
 	if key == nil {
@@ -106,5 +106,5 @@ func (i *Issuer) sign(claims any, life time.Duration, now time.Time) (raw, kid s
 	return raw, key.kid, nil
 }
 
-// whole drops what a token cannot say of a moment.
+// whole truncates to seconds, the resolution of NumericDate.
 func whole(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }

@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// maxKeys bounds the ring, and with it the key set that everyone fetches, whatever an operator's
-	// script does with Rotate.
+	// maxKeys limits the number of keys, and so the size of the public key set, however often an operator
+	// calls Rotate.
 	maxKeys = 8
 )
 
@@ -25,46 +25,45 @@ var (
 	// rowPrefix begins the keys of all rows.
 	rowPrefix = store.KeyKind.Keys
 
-	// headKey is the empty name below it, which no key has. It is got and put by every change of the
-	// ring, so that of two replicas that want to rotate at the same moment, one sees what the other
-	// did. Scans are not guarded by themselves.
+	// headKey is the prefix with an empty key id. Every change of the keys reads and writes it, so that
+	// concurrent rotations of two replicas conflict. Scans alone are not guarded.
 	headKey = rowPrefix
 )
 
-// KeysConfig says how the signing keys of one installation are kept. Store, Master, Now and
-// MaxTokenLife are required.
+// KeysConfig configures the signing keys of one installation. Store, Master, Now and MaxTokenLife are
+// required.
 type KeysConfig struct {
 	Store  store.Store
 	Master seal.MasterKey
 	Now    func() time.Time
-	Log    *slog.Logger // what Run could not do and tries again; nil: not said
+	Log    *slog.Logger // receives failures of Run; nil discards them
 
-	// Retention tells whether the clock may be believed by what makes and removes keys by age; nil: always.
+	// Retention decides whether keys may be created and removed by age; nil allows it always.
 	Retention *retention.Guard
 
-	// RotateEvery is how long a key signs before Run replaces it. 0: only Rotate replaces it.
+	// RotateEvery is how long a key signs before Run replaces it. With 0 only Rotate replaces it.
 	RotateEvery time.Duration
 
-	// PublishBefore is how long a new key is in the key set before it signs. It should not be
-	// shorter than relying parties keep the key set (the discovery face lets them keep it for a
-	// day), and not shorter than the change feed may be late. 0: a new key signs at once, which is
-	// for laboratories and for one process whose relying parties ask again about an unknown key.
+	// PublishBefore is how long a new key is published before it signs. It should not be shorter than
+	// relying parties cache the key set (the discovery document allows a day), and not shorter than the
+	// delay of the change feed. With 0 a new key signs at once, for laboratories and for a single process
+	// whose relying parties fetch the key set again for an unknown key.
 	PublishBefore time.Duration
 
-	// MaxTokenLife is the longest life of a token. Mint refuses longer ones; a superseded key stays
-	// published for so long.
+	// MaxTokenLife is the longest lifetime of a token. Mint refuses longer ones. A superseded key stays
+	// published for this time.
 	MaxTokenLife time.Duration
 }
 
 // Keys are the signing keys of one installation. It is safe for concurrent use.
 type Keys struct {
 	cfg  KeysConfig
-	load sync.Mutex // one reader of the rows at a time, so that an older ring never replaces a newer
+	load sync.Mutex // serializes reload, so that an older ring never replaces a newer one
 	ring atomic.Pointer[ring]
 }
 
-// OpenKeys reads the signing keys, and makes the first one where there is none. It gives an error
-// that wraps ErrMaster when the rows were sealed with another master key.
+// OpenKeys reads the signing keys, and creates the first one in an empty store. It returns an error that
+// wraps ErrMaster if the rows were sealed with another master key.
 func OpenKeys(ctx context.Context, cfg KeysConfig) (*Keys, error) {
 	if cfg.Store == nil || cfg.Now == nil || cfg.MaxTokenLife <= 0 || cfg.RotateEvery < 0 || cfg.PublishBefore < 0 {
 		return nil, errors.New("open signing keys: Store, Now and MaxTokenLife are required, and no duration is negative")
@@ -94,9 +93,8 @@ func OpenKeys(ctx context.Context, cfg KeysConfig) (*Keys, error) {
 	return k, nil
 }
 
-// PublicKeys are the keys that a verifier may meet: those that sign, those that will, and those
-// whose last token has not expired. issuer is repeated in each, as Entra's v2.0 key set does; it
-// may be empty.
+// PublicKeys is the key set: the current key, future keys, and those whose last token has not expired.
+// Each key contains issuer, as in Entra's v2.0 key set; it may be empty.
 func (k *Keys) PublicKeys(issuer string) []PublicKey {
 	now, r := k.cfg.Now(), k.ring.Load()
 	set := make([]PublicKey, 0, len(r.keys))
@@ -108,7 +106,7 @@ func (k *Keys) PublicKeys(issuer string) []PublicKey {
 	return set
 }
 
-// published gives a key of the key set.
+// published returns a key of the key set.
 func (k *Keys) published(kid string, now time.Time) (*signingKey, bool) {
 	return k.ring.Load().published(kid, now)
 }
@@ -116,13 +114,13 @@ func (k *Keys) published(kid string, now time.Time) (*signingKey, bool) {
 // signer is the key that signs now.
 func (k *Keys) signer(now time.Time) *signingKey { return k.ring.Load().signer(now) }
 
-// reload takes over what the store holds.
+// reload reads the keys from the store.
 func (k *Keys) reload(ctx context.Context) error {
 	k.load.Lock()
 	defer k.load.Unlock()
 	var r *ring
-	// It is an Update, not a View, because an Update tells the revision that it has read, from
-	// which the change feed then goes on.
+	// This is an Update and not a View, because Update returns the revision from which the change feed
+	// continues.
 	rev, err := k.cfg.Store.Update(ctx, func(tx store.Tx) (err error) {
 		r, err = k.read(tx)
 		return err
@@ -138,7 +136,7 @@ func (k *Keys) reload(ctx context.Context) error {
 	return nil
 }
 
-// read builds the ring of one transaction. Keys that are open already are not opened again.
+// read builds the ring of one transaction. It does not decrypt known keys again.
 func (k *Keys) read(tx store.Tx) (*ring, error) {
 	known := k.ring.Load()
 	var keys []*signingKey

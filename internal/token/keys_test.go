@@ -160,7 +160,7 @@ func TestOpenKeysRefusesAConfigThatCannotWork(t *testing.T) {
 	}
 }
 
-// TestRotationOverlaps walks through the life of two keys.
+// TestRotationOverlaps checks two keys from creation to removal.
 func TestRotationOverlaps(t *testing.T) {
 	f := newFixture(t)
 	first := f.keys.Signer()
@@ -297,8 +297,7 @@ func TestPublicKeysAreAsEntraPublishesThem(t *testing.T) {
 	}
 }
 
-// TestRunKeepsReplicasInStep lets two processes on one store live for a day in which keys are old
-// after four hours.
+// TestRunKeepsReplicasInStep runs two processes on one store for a day with a rotation every four hours.
 func TestRunKeepsReplicasInStep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)

@@ -14,9 +14,9 @@ import (
 // maxWarm is how many tokens a Minter keeps, at some 2 KB each.
 const maxWarm = 4096
 
-// Minter keeps minted tokens warm: who asks again for the same claims gets the same token until
-// half its life is over, and of those who ask at once for a token that is not there, one signs and
-// all get it. It is safe for concurrent use, and not to be copied.
+// Minter caches minted tokens: requests with the same claims get the same token until half its lifetime is
+// over, and concurrent requests for a missing token share one signature. It is safe for concurrent use and
+// must not be copied.
 type Minter struct {
 	Issuer  *Issuer
 	warm    recent.Cache[warmKey, *Token]
@@ -28,25 +28,24 @@ func NewMinter(issuer *Issuer) *Minter {
 	return &Minter{Issuer: issuer, warm: recent.Cache[warmKey, *Token]{Limit: maxWarm}}
 }
 
-// warmKey holds everything that the token depends on but the time, so that no two askers share a
-// token which would differ.
+// warmKey holds everything except the time that the token depends on, so that requests share a token only
+// if their tokens would be equal.
 type warmKey struct {
 	tenant, subject, object, audience, app, acr, idp, idtyp, mirid, version, roles, user string
 	life                                                                                 time.Duration
 }
 
-// Request asks a Minter for a token.
+// Request is a request to a Minter.
 type Request struct {
 	Claims Claims        // without times and uti
 	Life   time.Duration // of a new token; in whole seconds
 
-	// After is the first good second since the principal's tokens were revoked: no token that says
-	// it is older is handed out.
+	// After is the first valid second after a revocation: no token with an earlier iat is returned.
 	After time.Time
 }
 
-// Token gives a token that has at least half its life before it. The token is shared: callers must
-// not change its claims.
+// Token returns a token that is valid for at least half its lifetime. The token is shared: callers must not
+// change its claims.
 func (m *Minter) Token(_ context.Context, req Request) (*Token, error) {
 	c := req.Claims
 	key := warmKey{
@@ -58,7 +57,7 @@ func (m *Minter) Token(_ context.Context, req Request) (*Token, error) {
 		return t, nil
 	}
 	shared, err, _ := m.signing.Do(fmt.Sprintf("%#v", key), func() (any, error) {
-		// Whoever signed just before us may have left a token behind.
+		// A previous call may have cached a token just before this one began.
 		if t, ok := m.warm.Get(key); ok && m.good(t, req) {
 			return t, nil
 		}
@@ -75,21 +74,20 @@ func (m *Minter) Token(_ context.Context, req Request) (*Token, error) {
 	return shared.(*Token), nil
 }
 
-// Fresh signs a token anew and keeps it for nobody: for people, who ask again when something about
-// them has changed.
+// Fresh signs a new token and does not cache it. It is used for user tokens, which must reflect changes of
+// the user at once.
 func (m *Minter) Fresh(req Request) (*Token, error) {
 	c, now := req.Claims, whole(m.Issuer.Now())
 	c.IssuedAt, c.NotBefore, c.Expires = now, now, now.Add(req.Life)
 	if c.IssuedAt.Before(req.After) {
-		// All tokens of this second count as revoked; a new one says the next, or it would never be
-		// good.
+		// All tokens of the current second count as revoked, so the new token is dated to the next one.
 		c.IssuedAt = req.After
 	}
 	return m.Issuer.mint(c)
 }
 
-// good reports whether a warm token may be handed out: it is young enough, the principal's tokens
-// were not revoked since, and its key is still published.
+// good reports whether a cached token may be returned: it is young enough, it was not revoked since, and
+// its key is still published.
 func (m *Minter) good(t *Token, req Request) bool {
 	now := m.Issuer.Now()
 	if !now.Before(t.Claims.NotBefore.Add(req.Life / 2)) {

@@ -16,15 +16,15 @@ type ring struct {
 	byKID    map[string]int // positions in keys
 }
 
-// ringKey is a key with the moment at which it is withdrawn. That moment belongs to the ring, for
-// it follows from the key that comes next.
+// ringKey is a key with the time until which it is published. That time depends on the next key of the
+// ring.
 type ringKey struct {
 	*signingKey
-	until time.Time // zero: the last of the ring, it stays
+	until time.Time // zero for the last key of the ring, which stays published
 }
 
-// newRing orders keys and says how long each stays published: until the last token that it can have
-// signed, on the replica whose clock is slowest, has expired.
+// newRing sorts the keys and computes until when each is published: until the last token that it can have
+// signed, on the replica with the slowest clock, has expired.
 func newRing(keys []*signingKey, maxTokenLife time.Duration) *ring {
 	slices.SortFunc(keys, func(a, b *signingKey) int {
 		return cmp.Or(a.signFrom.Compare(b.signFrom), cmp.Compare(a.kid, b.kid))
@@ -40,8 +40,8 @@ func newRing(keys []*signingKey, maxTokenLife time.Duration) *ring {
 	return r
 }
 
-// signer is the key that signs now: the one that began last. When a clock runs behind all of them,
-// it is the first. It is nil in an empty ring.
+// signer is the key that signs now: the one with the latest signFrom that is not in the future. If all are
+// in the future, because the clock is slow, it is the first key. It is nil in an empty ring.
 func (r *ring) signer(now time.Time) *signingKey {
 	for _, k := range slices.Backward(r.keys) {
 		if !k.signFrom.After(now) {
@@ -54,7 +54,7 @@ func (r *ring) signer(now time.Time) *signingKey {
 	return r.keys[0].signingKey
 }
 
-// newest is the key that will sign last of those that begin until some time, or nil.
+// newest is the key with the latest signFrom that is not after until, or nil.
 func (r *ring) newest(until time.Time) *signingKey {
 	for _, k := range slices.Backward(r.keys) {
 		if !k.signFrom.After(until) {
@@ -64,7 +64,7 @@ func (r *ring) newest(until time.Time) *signingKey {
 	return nil
 }
 
-// published reports whether the key is in the key set now, and gives it.
+// published returns a key if it is in the key set now.
 func (r *ring) published(kid string, now time.Time) (*signingKey, bool) {
 	i, ok := r.byKID[kid]
 	if !ok || r.keys[i].over(now) {
@@ -73,7 +73,7 @@ func (r *ring) published(kid string, now time.Time) (*signingKey, bool) {
 	return r.keys[i].signingKey, true
 }
 
-// withdrawn are the names of the keys whose rows are of no use any more.
+// withdrawn are the ids of the keys that are no longer published.
 func (r *ring) withdrawn(now time.Time) []string {
 	var kids []string
 	for _, k := range r.keys {

@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// tendEvery is how often Run looks at the clock. Looking reads memory only. It is a short
-	// interval and not the time until the next deadline, because a laboratory's clock can be moved.
+	// tendEvery is how often Run checks the age of the keys, which reads memory only. It is a fixed short
+	// interval, because a laboratory's clock can be moved past the next deadline.
 	tendEvery = 30 * time.Second
 
 	// retryAfter is the pause after a failure of the store.
@@ -26,13 +26,12 @@ const (
 type edit struct {
 	add      bool      // a new key,
 	signFrom time.Time // which begins to sign here
-	remove   []string  // names of keys to forget
+	remove   []string  // ids of keys to delete
 }
 
-// Rotate makes a new key and gives its name. The key is published at once and signs PublishBefore
-// from now, also when an operator asks: relying parties that keep the key set would refuse its
-// tokens any sooner, and so would replicas that have not heard of it. Whoever must get rid of a key
-// at once, because it has leaked, calls Withdraw and accepts that.
+// Rotate creates a new key and returns its id. The key is published at once and signs after PublishBefore,
+// because relying parties that cache the key set, and replicas that have not read it, would refuse its
+// tokens earlier. To stop the use of a leaked key at once, call Withdraw.
 func (k *Keys) Rotate(ctx context.Context) (kid string, err error) {
 	kid, err = k.change(ctx, func(now time.Time, r *ring) (edit, error) {
 		return edit{add: true, signFrom: now.Add(k.cfg.PublishBefore), remove: k.removable(now, r)}, nil
@@ -43,15 +42,15 @@ func (k *Keys) Rotate(ctx context.Context) (kid string, err error) {
 	return kid, nil
 }
 
-// Withdraw forgets a key at once, so that every token which it has signed is refused from now on.
-// When no other key could sign in its place, a new one is made and signs at once. It gives
-// store.ErrNotFound when there is no such key.
+// Withdraw deletes a key at once, so that every token that it has signed is refused from now on. If it is
+// the current key, a new one is created and signs at once. It returns store.ErrNotFound if there is no such
+// key.
 func (k *Keys) Withdraw(ctx context.Context, kid string) error {
 	_, err := k.change(ctx, func(now time.Time, r *ring) (edit, error) {
 		if _, ok := r.byKID[kid]; !ok {
 			return edit{}, store.ErrNotFound
 		}
-		// Going back to an older key would make it sign tokens that outlive its time in the key set.
+		// An older key cannot sign again, because its tokens would outlive its time in the key set.
 		e := edit{remove: []string{kid}, signFrom: now}
 		e.add = r.signer(now).kid == kid
 		return e, nil
@@ -62,9 +61,9 @@ func (k *Keys) Withdraw(ctx context.Context, kid string) error {
 	return nil
 }
 
-// Run rotates keys by age, removes the rows of keys that are over, and follows what other replicas
-// do, until ctx ends; then it gives nil. Failures of the store are logged and tried again; only a
-// closed store ends it early.
+// Run rotates keys by age, removes the rows of old keys, and follows the changes of other replicas, until
+// ctx ends; then it returns nil. It logs failures of the store and tries again; only a closed store ends it
+// early.
 func (k *Keys) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return k.follow(ctx) })
@@ -100,7 +99,7 @@ func (k *Keys) followOnce(ctx context.Context) error {
 			return err
 		}
 		if change.Revision <= k.ring.Load().revision {
-			continue // one commit is several changes, and our own are known already
+			continue // this commit was read already, or it is this process's own
 		}
 		if err := k.reload(ctx); err != nil {
 			return err
@@ -109,7 +108,7 @@ func (k *Keys) followOnce(ctx context.Context) error {
 	return nil
 }
 
-// tend does what the clock asks for.
+// tend rotates and removes keys by age.
 func (k *Keys) tend(ctx context.Context) error {
 	for {
 		if now := k.cfg.Now(); k.due(now, k.ring.Load()) {
@@ -137,8 +136,8 @@ func (k *Keys) due(now time.Time, r *ring) bool {
 	return k.aged(now, r) || len(k.removable(now, r)) > 0
 }
 
-// aged reports whether it is time to publish the successor of the newest key. A clock that is not believed
-// makes no keys: one that is ahead would make them for years to come.
+// aged reports whether it is time to publish the successor of the newest key. It is false while Retention
+// doubts the clock, because a clock that is ahead would create keys for future years.
 func (k *Keys) aged(now time.Time, r *ring) bool {
 	if k.cfg.RotateEvery == 0 || len(r.keys) == 0 || !k.cfg.Retention.Allows(now) {
 		return false
@@ -147,13 +146,13 @@ func (k *Keys) aged(now time.Time, r *ring) bool {
 	return newest == nil || !now.Before(newest.signFrom.Add(k.cfg.RotateEvery-k.cfg.PublishBefore))
 }
 
-// strayAfter is by how much later than it could have been planned a key begins that was made by a clock
-// that was ahead.
+// strayAfter is how far beyond PublishBefore the signFrom of a key must be to show that a clock that was
+// ahead has created it.
 const strayAfter = 24 * time.Hour
 
-// removable are the names of the keys whose rows are of no use any more: those of which no token can be
-// good, and those that a clock which was ahead has planned for a time far away. One of the latter may sign
-// where there was no other; then it stays until its tokens have expired.
+// removable are the ids of the keys that can be deleted: those whose tokens have all expired, and those
+// that a clock that was ahead has created for a far future time. One of the latter may sign if there was no
+// other key; then it stays until its tokens have expired.
 func (k *Keys) removable(now time.Time, r *ring) []string {
 	if !k.cfg.Retention.Allows(now) {
 		return nil
@@ -171,8 +170,8 @@ func (k *Keys) removable(now time.Time, r *ring) []string {
 	return kids
 }
 
-// change is the only writer of the ring. decide sees the ring as it is in the transaction; it may be
-// called several times. change gives the name of the key that was added, if one was.
+// change is the only writer of the rows. decide gets the ring of the transaction and may be called several
+// times. change returns the id of the key that was added, if any.
 func (k *Keys) change(ctx context.Context, decide func(time.Time, *ring) (edit, error)) (kid string, err error) {
 	var fresh *signingKey
 	for {
@@ -193,16 +192,16 @@ func (k *Keys) change(ctx context.Context, decide func(time.Time, *ring) (edit, 
 			}
 			return fresh.kid, nil
 		}
-		// The transaction wants a key and wrote nothing. Making one takes long, so it is made out
-		// here, and the transaction decides anew.
+		// The transaction needs a key and wrote nothing. Generating one takes long, so it happens outside
+		// of the transaction, which then runs again.
 		if fresh, err = generate(k.cfg.Now(), want.signFrom); err != nil {
 			return "", err
 		}
 	}
 }
 
-// apply writes what decide wants. It writes nothing and reports missing when that takes a fresh key
-// and there is none.
+// apply writes the edit of decide. If the edit adds a key and fresh is nil, it writes nothing and reports
+// missing.
 func (k *Keys) apply(tx store.Tx, fresh *signingKey, decide func(time.Time, *ring) (edit, error)) (want edit, missing bool, err error) {
 	if _, err := head.Get(tx, headKey); err != nil && !errors.Is(err, store.ErrNotFound) {
 		return edit{}, false, err
@@ -240,7 +239,7 @@ func (k *Keys) apply(tx store.Tx, fresh *signingKey, decide func(time.Time, *rin
 	return want, false, head.Put(tx, headKey, headRow{Changed: now})
 }
 
-// pause waits, or gives the reason why it could not.
+// pause waits for d, or returns the error of ctx.
 func pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -16,7 +16,7 @@ import (
 	"midas/internal/store"
 )
 
-// keyBits is what Microsoft's validators expect of an RS256 key.
+// keyBits is the RSA key size that Microsoft's validators expect.
 const keyBits = 2048
 
 // signingKey is one opened key. It does not change once it is in a ring.
@@ -30,7 +30,7 @@ type signingKey struct {
 	revision    store.Revision // of the row; 0 when it was not read from one
 }
 
-// generate makes a key with its certificate. It takes a tenth of a second or more, so it never runs
+// generate creates a key with its certificate. It takes a tenth of a second or more, so it must not run
 // inside a transaction.
 func generate(now, signFrom time.Time) (*signingKey, error) {
 	private, err := rsa.GenerateKey(rand.Reader, keyBits)
@@ -41,8 +41,8 @@ func generate(now, signFrom time.Time) (*signingKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("generate signing key: %w", err)
 	}
-	// The certificate carries the public key for libraries that read x5c, and names the key. Nobody
-	// checks its dates: a key counts for as long as it is published, and no longer.
+	// The certificate contains the public key for libraries that read x5c, and its thumbprint is the key
+	// id. Its dates are not checked: a key is valid as long as it is published.
 	template := x509.Certificate{
 		SerialNumber: serial,
 		Subject:      pkix.Name{CommonName: "Midas token signing"},
@@ -57,8 +57,8 @@ func generate(now, signFrom time.Time) (*signingKey, error) {
 }
 
 func newSigningKey(private *rsa.PrivateKey, certificate []byte, created, signFrom time.Time, rev store.Revision) (*signingKey, error) {
-	// As Entra does, kid and x5t are both the SHA-1 thumbprint of the certificate. It is a name,
-	// nothing rests on it being hard to forge.
+	// As in Entra, kid and x5t are both the SHA-1 thumbprint of the certificate. It only identifies the
+	// key, so SHA-1 need not resist collisions.
 	sum := sha1.Sum(certificate)
 	kid := base64.RawURLEncoding.EncodeToString(sum[:])
 	signer, err := jose.NewSigner(
@@ -74,7 +74,7 @@ func newSigningKey(private *rsa.PrivateKey, certificate []byte, created, signFro
 	}, nil
 }
 
-// sign gives the compact form of a token.
+// sign returns the compact form of a token.
 func (k *signingKey) sign(payload []byte) (string, error) {
 	signed, err := k.signer.Sign(payload)
 	if err != nil {

@@ -18,12 +18,12 @@ import (
 // MaxSize is the longest token that is examined, in bytes.
 const MaxSize = 16 << 10
 
-// Verifier accepts the tokens that an Issuer with the same keys and the same origin has minted, and
-// no others. It is safe for concurrent use, and not to be copied.
+// Verifier accepts the tokens that an Issuer with the same keys and the same origin has minted, and no
+// others. It is safe for concurrent use and must not be copied.
 //
-// A token is refused from its exp on, without leeway, for that moment comes from a clock of our
-// own. Of nbf it forgives clock.Skew, since another replica, whose clock is ahead, may have minted
-// the token. Who the token is for is not looked at: that is for the face that was asked.
+// It refuses a token from its exp on, without leeway, because this installation has set that time. It
+// allows clock.Skew for nbf, because another replica, whose clock is ahead, may have minted the token. It
+// does not check the audience; the APIs do.
 type Verifier struct {
 	Keys   *Keys
 	Now    func() time.Time
@@ -38,17 +38,16 @@ type verified struct {
 	kid    string
 }
 
-// Verify gives the claims of a good token. They are shared: callers must not change them. The error
-// wraps ErrMalformed, ErrUnknownKey, ErrSignature, ErrIssuer or ErrNotYetValid, or is an
-// *ExpiredError.
+// Verify returns the claims of a valid token. They are shared: callers must not change them. The error
+// wraps ErrMalformed, ErrUnknownKey, ErrSignature, ErrIssuer or ErrNotYetValid, or is an *ExpiredError.
 //
-// A good token is parsed and verified once. Afterwards only its hash is looked up, and whether its
-// time is over or its key was withdrawn.
+// A valid token is parsed and verified once. Later calls look up its hash and check its expiry and whether
+// its key is still published.
 func (v *Verifier) Verify(_ context.Context, raw string) (*Claims, error) {
 	if len(raw) > MaxSize {
 		return nil, fmt.Errorf("%w: it is longer than %d bytes", ErrMalformed, MaxSize)
 	}
-	// Tokens of the usual size are copied to the stack, so that a look at a known one allocates nothing.
+	// Tokens of the usual size are copied to the stack, so that verifying a known token allocates nothing.
 	var room [2 << 10]byte
 	now, sum := v.Now(), sha256.Sum256(append(room[:0], raw...))
 	if known, ok := v.verified.Get(sum); ok {
@@ -68,12 +67,12 @@ func (v *Verifier) Verify(_ context.Context, raw string) (*Claims, error) {
 	return claims, nil
 }
 
-// examine does all the work that a first look at a token takes.
+// examine parses and verifies a token that is not in the cache.
 func (v *Verifier) examine(raw string, now time.Time) (*Claims, string, error) {
 	if !canonical(raw) {
 		return nil, "", fmt.Errorf("%w: it is not three parts of base64url", ErrMalformed)
 	}
-	// The algorithm is ours to say, not the token's; keys that a header brings along are not read.
+	// The algorithm is fixed and not chosen by the token. Keys in the header are ignored.
 	signed, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.RS256})
 	if err != nil {
 		return nil, "", fmt.Errorf("%w: %w", ErrMalformed, err)
@@ -94,15 +93,14 @@ func (v *Verifier) examine(raw string, now time.Time) (*Claims, string, error) {
 	if !c.issuedUnder(v.Origin) {
 		return nil, "", ErrIssuer
 	}
-	// An id_token is signed with the same keys, but it tells a client who its user is and opens
-	// nothing.
+	// An id_token is signed with the same keys, but it is for a client and no access token.
 	if c.AppID == "" {
 		return nil, "", fmt.Errorf("%w: it is no access token", ErrMalformed)
 	}
 	return &c, kid, inTime(&c, now)
 }
 
-// issuedUnder reports whether the issuer is the one that tokens of this tenant and version have.
+// issuedUnder reports whether the issuer is that of the token's tenant and version.
 func (c *Claims) issuedUnder(origin string) bool {
 	switch {
 	case c.TenantID == "":
@@ -123,9 +121,9 @@ func inTime(c *Claims, now time.Time) error {
 	return nil
 }
 
-// canonical reports whether raw is spelled in the one way in which a token is spelled. Decoders
-// forgive line breaks and stray bits at the end of a part, so without this one good token would
-// have any number of spellings, and each would take a place among the verified.
+// canonical reports whether raw has the canonical encoding of a token. Decoders accept line breaks and
+// stray bits at the end of a part, so one valid token would otherwise have many encodings, each with an
+// entry in the cache.
 func canonical(raw string) bool {
 	if strings.ContainsAny(raw, "\r\n") || strings.Count(raw, ".") != 2 {
 		return false

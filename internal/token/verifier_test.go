@@ -98,7 +98,7 @@ func TestMintRefusesWhatNobodyCouldVerify(t *testing.T) {
 	}
 }
 
-// TestForgeriesAreRefused tries what has worked against other verifiers.
+// TestForgeriesAreRefused tries known attacks on JWT verifiers.
 func TestForgeriesAreRefused(t *testing.T) {
 	f := newFixture(t)
 	good := f.mint(t, f.claims())
@@ -203,13 +203,13 @@ func rsaOf(t *testing.T, key token.PublicKey) any {
 	return j.Key
 }
 
-// shorten leaves out the last byte of what s encodes.
+// shorten removes the last byte of the data that s encodes.
 func shorten(s string) string {
 	data, _ := base64.RawURLEncoding.DecodeString(s)
 	return base64.RawURLEncoding.EncodeToString(data[:len(data)-1])
 }
 
-// flip changes the highest bit of what s encodes.
+// flip changes the highest bit of the data that s encodes.
 func flip(s string) string {
 	data, _ := base64.RawURLEncoding.DecodeString(s)
 	n := new(big.Int).SetBytes(data)
@@ -226,7 +226,7 @@ func mintWith(t *testing.T, i *token.Issuer, c token.Claims) string {
 	return raw
 }
 
-// TestTheIssuerBelongsToTheTenant signs, with a real key, what Mint would never sign.
+// TestTheIssuerBelongsToTheTenant signs claims with a real key that Mint refuses.
 func TestTheIssuerBelongsToTheTenant(t *testing.T) {
 	f := newFixture(t)
 	base := part(t, f.mint(t, f.claims()), 1)
@@ -273,7 +273,7 @@ func cloneMap(m map[string]any) map[string]any {
 	return out
 }
 
-// TestTimeIsCheckedOnEveryLook moves the clock; the second look of each moment is at a known token.
+// TestTimeIsCheckedOnEveryLook moves the clock and verifies twice; the second time the token is cached.
 func TestTimeIsCheckedOnEveryLook(t *testing.T) {
 	f := newFixture(t)
 	raw := f.mint(t, f.claims())

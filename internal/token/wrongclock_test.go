@@ -11,8 +11,8 @@ import (
 	"midas/internal/retention"
 )
 
-// The first start was at a date years ahead. The key that it has made signs until there is another, tokens
-// of it stay good, and then keys are rotated as if nothing had been.
+// The first start was at a date years ahead. The key of that start signs until there is another, its tokens
+// stay valid, and then keys are rotated normally.
 func TestKeyOfAWrongDateIsReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
@@ -59,7 +59,7 @@ func TestKeyOfAWrongDateIsReplaced(t *testing.T) {
 	})
 }
 
-// While the clock is not believed, keys are neither made nor removed by age.
+// While the clock is in doubt, keys are neither created nor removed by age.
 func TestKeysAreLeftAloneAtAWrongDate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
