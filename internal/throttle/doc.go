@@ -1,9 +1,9 @@
-// Package throttle bounds how often strangers may try, and in which order they are served.
+// Package throttle limits how often clients may try, and decides in which order they are served.
 //
-// A Table holds the buckets of all rules of a server: one table for each server, in memory of a fixed
-// size. A bucket is counted under a keyed hash of what it is about, so nothing that a client has sent
-// is kept, and it ends by itself when it is full again. Callers name a bucket by a Rule and the parts
-// of its key, take from it before they do what it pays for, and give back what was not used:
+// A Table holds the token buckets of all rules of a server, in memory of a fixed size. The key of a bucket
+// is a keyed hash, so the table keeps no data of clients. A bucket that is full again is free. Callers
+// name a bucket by a Rule and the parts of its key, take tokens from it before the operation that it
+// limits, and return unused tokens:
 //
 //	guess := table.Charge(rule, tenant, application, source.Address())
 //	if wait := table.Take(guess); wait > 0 {
@@ -12,14 +12,14 @@
 //	...
 //	table.Return(guess) // the secret was right
 //
-// Passwords applies five rules to tries of a password: of one user from one address, of one user from
-// everywhere, of one address, of one network, and of look-ups of who is familiar. Every place that
-// checks a password that a client shows calls Passwords.Try first and Forgive or Succeeded afterwards;
-// the Attempt that Try gives is also the place of the request in the Queue before the hash.
+// Passwords applies five rules to password attempts: for one user from one address, for one user from all
+// addresses, for one address, for one network, and for look-ups of familiar addresses. Every place that
+// checks a client's password calls Passwords.Try before and Forgive or Succeeded afterwards. The Attempt
+// that Try returns also identifies the request in the Queue for hashes.
 //
-// A Queue lets a few run at once and serves those who wait in turns, network by network. Nobody who
-// sends much makes others wait longer than for one turn of each network.
+// A Queue runs a few operations concurrently and serves waiting ones in turns, network by network. A client
+// that sends many requests delays others by at most one turn of each network.
 //
-// A Source is the address and the network of a client. Callers check the length of names (MaxName)
-// before they count anything under them.
+// A Source is the address and the network of a client. Callers check the length of names (MaxName) before
+// they use them in keys.
 package throttle

@@ -2,8 +2,8 @@ package throttle
 
 import "slices"
 
-// line are those who wait, by network and address. There are a few dozen at most, so everything is
-// looked for one after the other.
+// line is a list of waiters, by network and address. It has a few dozen entries at most, so it uses linear
+// search.
 type line struct {
 	count    int
 	networks []*network // in the order of their turns
@@ -22,7 +22,7 @@ type address struct {
 
 func (l *line) len() int { return l.count }
 
-// push adds one at the end of its address, which comes last if nobody waited there.
+// push appends a waiter to its address. A new address or network is appended to the end of the turns.
 func (l *line) push(w *waiting) {
 	i := slices.IndexFunc(l.networks, func(n *network) bool { return n.at == w.From.network })
 	if i < 0 {
@@ -40,7 +40,7 @@ func (l *line) push(w *waiting) {
 	l.count++
 }
 
-// pop takes out whose turn it is, and puts its network and address behind the others.
+// pop removes the waiter whose turn it is, and moves its network and address to the end of the turns.
 func (l *line) pop() *waiting {
 	n := l.networks[0]
 	a := n.addresses[0]
@@ -51,7 +51,7 @@ func (l *line) pop() *waiting {
 	return w
 }
 
-// remove takes one out, and reports whether it was there.
+// remove removes a waiter, and reports whether it was in the line.
 func (l *line) remove(w *waiting) bool {
 	for i, n := range l.networks {
 		for j, a := range n.addresses {
@@ -74,8 +74,8 @@ func (l *line) remove(w *waiting) bool {
 	return false
 }
 
-// turnAway takes out the newest of the address and network with the most; where the newcomer's are
-// among them, it is the newcomer.
+// turnAway removes the newest waiter of the address and network with the most waiters. Among equals it
+// prefers those of the newcomer.
 func (l *line) turnAway(newcomer *waiting) *waiting {
 	n := most(l.networks, func(n *network) (int, bool) { return n.count, n.at == newcomer.From.network })
 	a := most(n.addresses, func(a *address) (int, bool) { return len(a.waiting), a.at == newcomer.From.address })
@@ -84,7 +84,7 @@ func (l *line) turnAway(newcomer *waiting) *waiting {
 	return w
 }
 
-// most gives the one with the highest number. Among equals it prefers the one that is marked.
+// most returns the element with the highest number. Among equals it prefers a marked one.
 func most[T any](all []T, number func(T) (n int, marked bool)) (found T) {
 	highest := -1
 	for _, one := range all {

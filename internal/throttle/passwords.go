@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// The rules of Passwords that are not told others.
+// The default rules of Passwords.
 var (
 	userHere       = Rule{Name: "password of a user from an address", Burst: 10, Refill: 6 * time.Second}
 	userEverywhere = Rule{Name: "password of a user", Burst: 100, Refill: 10 * time.Second}
@@ -16,11 +16,11 @@ var (
 	lookUps        = Rule{Name: "look-up of a familiar address", Burst: 60, Refill: time.Second}
 )
 
-// known is the rule under which familiar addresses are kept in memory, so that the store is not asked
-// for them again: a bucket that is missing something is a familiar one.
+// known is the rule for the cache of familiar addresses: an address is familiar if its bucket is not full.
+// The cache avoids reads of the store.
 var known = Rule{Name: "familiar address", Burst: 1, Refill: 24 * time.Hour}
 
-// knownBuckets is how many familiar addresses are kept in memory. The store has the others.
+// knownBuckets is how many familiar addresses are cached in memory. The store has all of them.
 const knownBuckets = 1 << 14
 
 // Familiar remembers from which addresses users have signed in.
@@ -28,19 +28,18 @@ type Familiar interface {
 	// IsFamiliar reports whether a user has signed in from the source before.
 	IsFamiliar(ctx context.Context, tenant, user string, from Source) (bool, error)
 
-	// Remember keeps that a user has signed in from the source. It is cheap when that is known.
+	// Remember records that a user has signed in from the source. It is cheap if that is already recorded.
 	Remember(ctx context.Context, tenant, user string, from Source) error
 }
 
-// Passwords bounds how often passwords may be tried: for one user from one address, for one user from
-// everywhere, and from one address and one network for all users together. From an address from which
-// the user has signed in before, only the first counts, so that nobody locks a user out of their own
-// machine by guessing from elsewhere, and such tries go first in a Queue. Table is required; rules that
-// are not set have sensible limits. It is safe for concurrent use, and not to be copied.
+// Passwords limits password attempts: for one user from one address, for one user from all addresses, and
+// from one address and one network for all users together. From a familiar address, from which the user
+// has signed in before, only the first limit applies, so that guesses from elsewhere cannot lock a user
+// out; such attempts also have priority in a Queue. Table is required; unset rules have defaults. It is
+// safe for concurrent use and must not be copied.
 //
-// A refusal computes no hash. It reads the store only to find out whether a refused source is a
-// familiar one of the user, and that only so often for each address (LookUps). Who has signed in
-// within a day is known without it.
+// A refusal computes no hash. It reads the store only to find out whether the source is familiar, at most
+// as often as LookUps allows for each address. Sign-ins of the last day are cached in memory.
 type Passwords struct {
 	Table    *Table
 	Familiar Familiar // nil: no address is familiar
@@ -52,26 +51,26 @@ type Passwords struct {
 	LookUps    Rule // by address
 
 	once  sync.Once
-	known *Table // familiar addresses, apart from the buckets that strangers can make
+	known *Table // familiar addresses, separate from the buckets that unauthenticated clients create
 }
 
-// Guess is who tries the password of whom. User is the user name as it is compared, folded by the
-// caller; neither name is longer than MaxName.
+// Guess names the user and the source of a password attempt. The caller has folded User; neither name is
+// longer than MaxName.
 type Guess struct {
 	Tenant, User string
 	From         Source
 }
 
-// Attempt is a try that was counted, before it was made.
+// Attempt is a password attempt that was counted. Try counts it before the password is checked.
 type Attempt struct {
 	Waiter
 	guess   Guess
 	charges []Charge
 }
 
-// Refused is how long an address or its network has to wait whoever the user is, unless the address is
-// one of the user's familiar ones: 0 when it may try. It costs nothing, so it comes before everything
-// else that a request costs.
+// Refused is how long a source has to wait because of the limits of its address and network; 0 if it may
+// try, or if Try has to find out whether the address is familiar. It is cheap, so callers check it before
+// any other work.
 func (p *Passwords) Refused(from Source) time.Duration {
 	wait := p.Table.Wait(p.ofSource(from)...)
 	if wait > 0 && p.Table.Wait(p.lookUp(from)) == 0 {
@@ -80,7 +79,7 @@ func (p *Passwords) Refused(from Source) time.Duration {
 	return wait
 }
 
-// Try counts a try before it is made, and gives an Attempt; or it gives nil and says how long to wait.
+// Try counts an attempt before the password is checked and returns it, or returns nil and how long to wait.
 // The error is that of Familiar.
 func (p *Passwords) Try(ctx context.Context, g Guess) (*Attempt, Refusal, error) {
 	here := p.Table.Charge(p.Here.Or(userHere), g.Tenant, g.User, g.From.Address())
@@ -114,10 +113,10 @@ func (p *Passwords) Try(ctx context.Context, g Guess) (*Attempt, Refusal, error)
 	return &Attempt{Waiter: Waiter{From: g.From, Familiar: familiar}, guess: g, charges: charges}, Refusal{}, nil
 }
 
-// Refusal says why a try is not made.
+// Refusal is the reason why an attempt is refused.
 type Refusal struct {
-	Wait   time.Duration // until the next; 0 means that it is made
-	Locked bool          // the user was tried too often; otherwise the address or the network has tried too often
+	Wait   time.Duration // until the next attempt; 0 if it is not refused
+	Locked bool          // the limit of the user is reached; otherwise that of the address or the network
 }
 
 func (p *Passwords) refusal(everywhere Charge, source []Charge) Refusal {
@@ -167,11 +166,12 @@ func (p *Passwords) knownTable() *Table {
 	return p.known
 }
 
-// Forgive takes back a try that did not fail, or that told who has tried nothing.
+// Forgive returns the tokens of an attempt that succeeded, or whose result revealed nothing about the
+// password.
 func (p *Passwords) Forgive(a *Attempt) { p.Table.Return(a.charges...) }
 
-// Succeeded forgives a try and remembers the source as a familiar one of the user. The user has signed
-// in whatever the error is, which is that of Familiar.
+// Succeeded forgives an attempt and records the source as familiar. The sign-in is valid even if recording
+// fails with the error of Familiar.
 func (p *Passwords) Succeeded(ctx context.Context, a *Attempt) error {
 	p.Forgive(a)
 	p.keepKnown(a.guess)

@@ -11,7 +11,7 @@ import (
 	"midas/internal/throttle"
 )
 
-// memory is a Familiar that counts how often it is asked.
+// memory is a Familiar that counts its calls.
 type memory struct {
 	mu    sync.Mutex
 	known map[string]bool
@@ -43,7 +43,7 @@ func guess(user, address string) throttle.Guess {
 	return throttle.Guess{Tenant: "t", User: user, From: throttle.SourceOf(address)}
 }
 
-// try tries once with a wrong password.
+// try makes one attempt with a wrong password.
 func try(t *testing.T, p *throttle.Passwords, user, address string) throttle.Refusal {
 	t.Helper()
 	a, refused, err := p.Try(t.Context(), guess(user, address))
@@ -56,7 +56,7 @@ func try(t *testing.T, p *throttle.Passwords, user, address string) throttle.Ref
 	return refused
 }
 
-// TestRandomNamesFromOneAddress are refused after a burst, without look-ups in the store.
+// TestRandomNamesFromOneAddress checks that they are refused after a burst, without look-ups in the store.
 func TestRandomNamesFromOneAddress(t *testing.T) {
 	p, m, clock := newPasswords()
 	admitted := 0
@@ -83,7 +83,7 @@ func TestRandomNamesFromOneAddress(t *testing.T) {
 	}
 }
 
-// TestAddressesOfOneNetwork have a budget together.
+// TestAddressesOfOneNetwork checks that they share a limit.
 func TestAddressesOfOneNetwork(t *testing.T) {
 	for name, address := range map[string]func(i int) string{
 		"IPv4": func(i int) string { return fmt.Sprint("192.0.2.", i%256) },
@@ -107,7 +107,7 @@ func TestAddressesOfOneNetwork(t *testing.T) {
 	}
 }
 
-// TestFamiliarAddress stays open to its user, whoever guesses from elsewhere or beside them.
+// TestFamiliarAddress checks that guesses from other addresses do not lock out a user at a familiar one.
 func TestFamiliarAddress(t *testing.T) {
 	p, _, _ := newPasswords()
 	a, _, err := p.Try(t.Context(), guess("anna", "198.51.100.1"))
@@ -162,7 +162,7 @@ func TestRightPasswordsAreNotCounted(t *testing.T) {
 	}
 }
 
-// TestAfterARestart has the store's memory only, and others who guess from everywhere.
+// TestAfterARestart checks that familiar addresses are read from the store while others guess.
 func TestAfterARestart(t *testing.T) {
 	p, m, _ := newPasswords()
 	m.known["tanna"+throttle.SourceOf("198.51.100.1").Address()] = true
@@ -180,7 +180,7 @@ func TestAfterARestart(t *testing.T) {
 	}
 }
 
-// TestStoreThatFails refuses tries whose familiarity is not known, and does not undo sign-ins.
+// TestStoreThatFails checks that an attempt fails if the store cannot be read, and a sign-in does not.
 func TestStoreThatFails(t *testing.T) {
 	p, m, _ := newPasswords()
 	a, _, err := p.Try(t.Context(), guess("anna", "192.0.2.1"))

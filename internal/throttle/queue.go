@@ -7,25 +7,25 @@ import (
 	"sync"
 )
 
-// ErrBusy says that too many wait already.
+// ErrBusy means that the queue is full.
 var ErrBusy = errors.New("throttle: too many wait already, try again")
 
-// waitingPerSlot is how many wait for each that runs if nothing else is said.
+// waitingPerSlot is the default number of waiters for each slot.
 const waitingPerSlot = 32
 
-// Waiter is who waits in a Queue. Familiar ones take every second turn.
+// Waiter identifies a client in a Queue. Familiar sources take every second turn.
 type Waiter struct {
 	From     Source
 	Familiar bool // the source is one from which the user has signed in before
 }
 
-// Queue lets Slots run at once; of the others at most Waiting wait, and the rest get ErrBusy. The zero
-// value is ready. It is safe for concurrent use, and not to be copied.
+// Queue lets Slots callers run concurrently and at most Waiting callers wait; the others get ErrBusy. The
+// zero value is ready. It is safe for concurrent use and must not be copied.
 //
-// Whoever waits is served in turns: the networks one after the other, in each network its addresses one
-// after the other, and at each address in the order of arrival. Familiar sources and others alternate.
-// So who waits first at its network is served after at most two for each network that waits. When there
-// is no room, the newest of the address and network with the most waiters is turned away.
+// Waiters are served in turns: network by network, in each network address by address, and at each address
+// in the order of arrival. Familiar sources and others alternate. So the first waiter of a network is
+// served after at most two of each other network. If the queue is full, the newest waiter of the address
+// and network with the most waiters gets ErrBusy.
 type Queue struct {
 	Slots   int // 0 means as many as there are cores
 	Waiting int // 0 means 32 for each slot
@@ -34,10 +34,10 @@ type Queue struct {
 	running  int
 	familiar line
 	others   line
-	turn     bool // the next is one of others
+	turn     bool // the next turn is that of others
 }
 
-// waiting is one that waits. served gets true when it may run, false when it is turned away.
+// waiting is a waiter in the queue. served receives true when it may run, and false when it is turned away.
 type waiting struct {
 	Waiter
 	served chan bool
@@ -60,7 +60,7 @@ func (q *Queue) Acquire(ctx context.Context, by Waiter) (release func(), err err
 	}
 }
 
-// enter serves a newcomer at once or lets it wait, and turns one away if there is no room.
+// enter lets a newcomer run or wait, and turns a waiter away if the queue is full.
 func (q *Queue) enter(w *waiting) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -80,7 +80,7 @@ func (q *Queue) enter(w *waiting) {
 	longer.turnAway(w).served <- false
 }
 
-// leave takes out one that no longer waits, and gives on what it was given meanwhile.
+// leave removes a waiter whose context has ended, and passes on the slot if it has got one meanwhile.
 func (q *Queue) leave(w *waiting) {
 	q.mu.Lock()
 	gone := q.line(w).remove(w)
@@ -90,7 +90,7 @@ func (q *Queue) leave(w *waiting) {
 	}
 }
 
-// next gives the caller's slot to whose turn it is.
+// next passes the caller's slot to the waiter whose turn it is.
 func (q *Queue) next() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -106,7 +106,7 @@ func (q *Queue) next() {
 	line.pop().served <- true
 }
 
-// Len is how many wait.
+// Len is the number of waiters.
 func (q *Queue) Len() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()

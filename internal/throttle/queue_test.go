@@ -12,8 +12,7 @@ import (
 	"midas/internal/throttle"
 )
 
-// served runs a queue in which each that is served takes a second, and records in which order they
-// were.
+// served runs a queue in which each operation takes a second, and records their order.
 type served struct {
 	*throttle.Queue
 	mu     sync.Mutex // for two that are served at once
@@ -47,7 +46,7 @@ func (s *served) comes(name, address string, familiar bool) {
 	synctest.Wait()
 }
 
-// settle lets time pass until all that was to happen has happened.
+// settle lets time pass until the queue is empty.
 func settle(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
@@ -65,7 +64,7 @@ func inQueue(t *testing.T, slots, waiting int, fn func(s *served)) {
 	})
 }
 
-// position is how many were served before one, or -1.
+// position is how many were served before a name, or -1.
 func (s *served) position(name string) int {
 	for i, one := range s.order {
 		if one == name {
@@ -75,8 +74,8 @@ func (s *served) position(name string) int {
 	return -1
 }
 
-// TestAFloodFromOneAddress fills the queue from one address, again and again. Another address is
-// served after what runs and one turn.
+// TestAFloodFromOneAddress fills the queue repeatedly from one address. Another address is served after the
+// running operation and one turn.
 func TestAFloodFromOneAddress(t *testing.T) {
 	inQueue(t, 1, 8, func(s *served) {
 		for i := range 50 {
@@ -93,7 +92,7 @@ func TestAFloodFromOneAddress(t *testing.T) {
 	})
 }
 
-// TestAFloodFromOneNetwork comes from many addresses of one network, IPv6 ones of one /48.
+// TestAFloodFromOneNetwork fills the queue from many addresses of one IPv6 /48.
 func TestAFloodFromOneNetwork(t *testing.T) {
 	inQueue(t, 1, 16, func(s *served) {
 		for i := range 100 {
@@ -111,7 +110,7 @@ func TestAFloodFromOneNetwork(t *testing.T) {
 	})
 }
 
-// TestManyNetworksTakeTurns has a flood from ten networks: one turn of each is the longest wait.
+// TestManyNetworksTakeTurns floods from ten networks: the longest wait is one turn of each.
 func TestManyNetworksTakeTurns(t *testing.T) {
 	inQueue(t, 2, 40, func(s *served) {
 		for round := range 20 {
@@ -131,7 +130,7 @@ func TestManyNetworksTakeTurns(t *testing.T) {
 	})
 }
 
-// TestFamiliarOnesDoNotStarveOthers has a user flooding from an address of their own.
+// TestFamiliarOnesDoNotStarveOthers floods from a familiar address.
 func TestFamiliarOnesDoNotStarveOthers(t *testing.T) {
 	inQueue(t, 1, 16, func(s *served) {
 		for i := range 100 {
@@ -159,7 +158,7 @@ func TestQueueIsBounded(t *testing.T) {
 	})
 }
 
-// TestWhoGivesUp leaves the queue, and takes no turn.
+// TestWhoGivesUp checks that a waiter whose context ends takes no turn.
 func TestWhoGivesUp(t *testing.T) {
 	inQueue(t, 1, 8, func(s *served) {
 		for i := range 4 {

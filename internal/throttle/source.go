@@ -5,17 +5,17 @@ import (
 	"net/netip"
 )
 
-// MaxName is the longest name that is counted, in bytes: of a user, a client or a tenant. Longer ones
-// are refused before anything is counted, hashed or looked up. Names in Entra are shorter.
+// MaxName is the longest name of a user, a client or a tenant in a key, in bytes. Callers refuse longer
+// names before they count, hash or look up anything. Names in Entra are shorter.
 const MaxName = 256
 
-// Source is where a request comes from, as far as it is counted. Of an IPv6 address only the /64
-// counts, because whoever has one address of it has all; its network is the /48, which is what
-// providers give to a customer at most. The network of an IPv4 address is its /24. The zero value is
-// a source of its own, for calls that no client has made. Sources can be compared.
+// Source is the origin of a request for the limits. The address of an IPv6 client is its /64, because a
+// client can use all addresses of it; its network is the /48, the largest prefix that providers assign to a
+// customer. The network of an IPv4 address is its /24. The zero value is a separate source, for calls
+// without a client. Sources are comparable.
 type Source struct{ address, network place }
 
-// place is a prefix of addresses, or the hash of a text that is no address, in a fixed size.
+// place is a prefix of addresses, or the hash of a text that is not an address, in a fixed size.
 type place struct {
 	bits byte
 	at   [16]byte
@@ -23,8 +23,8 @@ type place struct {
 
 const unknownPlace = 0xff // as bits: at is a hash
 
-// SourceOf names the source of a client's address, without a port. A text that is not an IP address,
-// such as "@" of a Unix socket, is a source and a network by itself.
+// SourceOf is the source of a client's address, which has no port. A text that is not an IP address, such
+// as "@" of a Unix socket, is a source and a network of its own.
 func SourceOf(address string) Source {
 	ip, err := netip.ParseAddr(address)
 	if err != nil {
@@ -39,7 +39,7 @@ func SourceOf(address string) Source {
 	return Source{prefix(ip, 64), prefix(ip, 48)}
 }
 
-// prefix keeps the first bits of an address. IPv4 addresses are told from IPv6 by their mapped form.
+// prefix is the first bits of an address. IPv4 addresses are stored in their IPv4-mapped form.
 func prefix(ip netip.Addr, bits int) place {
 	p, _ := ip.Prefix(bits) // bits are never more than the address has
 	masked := place{bits: byte(bits), at: p.Addr().As16()}
@@ -49,11 +49,11 @@ func prefix(ip netip.Addr, bits int) place {
 	return masked
 }
 
-// Address is the part of a key that stands for the address: a /64 or one IPv4 address.
+// Address is the part of a key for the address: a /64 or one IPv4 address.
 func (s Source) Address() string { return s.address.String() }
 
-// Network is the part of a key that stands for the network: a /48 or a /24.
+// Network is the part of a key for the network: a /48 or a /24.
 func (s Source) Network() string { return s.network.String() }
 
-// String gives bytes to count under, not a text to show.
+// String is part of a key. It is not readable text.
 func (p place) String() string { return string(append([]byte{p.bits}, p.at[:]...)) }

@@ -8,21 +8,21 @@ import (
 	"time"
 )
 
-// DefaultBuckets is how many buckets a Table holds if nothing else is said. Each takes 24 bytes.
+// DefaultBuckets is the default number of buckets of a Table. Each takes 24 bytes.
 const DefaultBuckets = 1 << 16
 
-// ways is how many buckets share a set. A new bucket takes the place of one of its own set only.
+// ways is the number of buckets in a set. A new bucket replaces a bucket of its own set only.
 const ways = 8
 
-// Rule is a token bucket: Burst at once, and then one more each Refill. A bucket of which nothing is
-// missing is not kept, so nothing of a client is remembered for longer than Burst times Refill.
+// Rule is a token bucket: Burst tokens at once, and one more each Refill. A full bucket takes no memory, so
+// a client is remembered for at most Burst times Refill.
 type Rule struct {
-	Name   string // tells the buckets of two rules apart
+	Name   string // part of the bucket's key, so that rules do not share buckets
 	Burst  int
 	Refill time.Duration
 }
 
-// Or is r with the name of another rule, and with that rule's Burst and Refill where r has none.
+// Or is r with the name of another rule, and with that rule's Burst and Refill if r has none.
 func (r Rule) Or(other Rule) Rule {
 	r.Name = other.Name
 	if r.Burst == 0 {
@@ -34,22 +34,22 @@ func (r Rule) Or(other Rule) Rule {
 	return r
 }
 
-// Charge is one token of one bucket. It is made by Table.Charge and good for that table only.
+// Charge is one token of one bucket of the Table whose method Charge returned it.
 type Charge struct {
 	key    [16]byte
-	burst  time.Duration // what a whole bucket is worth
+	burst  time.Duration // time to refill an empty bucket
 	refill time.Duration
 }
 
-// Table holds the buckets of all rules, at most Buckets of them. Now is required. It is safe for
-// concurrent use, and not to be copied.
+// Table holds at most Buckets buckets of all rules. Now is required. It is safe for concurrent use and must
+// not be copied.
 //
-// Keys are SHA-256 hashes over a random number that only this table knows, so nobody can choose two
-// keys that share a bucket or a set of buckets. When a set is full, a new bucket takes the place of
-// the one that ends first of the eight in it. Who has guessed up to a limit is therefore forgotten
-// early only when seven others of that set, which cannot be known, have been brought to their limit
-// at the same time: about as many tries as seven times all sets have limits, each of which is counted
-// itself. Nobody is ever refused because of others' buckets: a full table forgets, it does not refuse.
+// Keys are SHA-256 hashes with a random seed of the table, so clients cannot choose keys that share a
+// bucket or a set. If a set is full, a new bucket replaces the one of its eight that is full again first. A
+// client at its limit is therefore forgotten early only if seven other buckets of the same set are nearer
+// to empty. An attacker does not know which keys share a set, so this takes about seven times as many
+// attempts as all sets together allow, and those attempts are limited too. A full table forgets buckets; it
+// never refuses a client because of others.
 type Table struct {
 	Now     func() time.Time
 	Buckets int // 0 means DefaultBuckets
@@ -61,15 +61,15 @@ type Table struct {
 	sets [][ways]bucket // nil until something is counted
 }
 
-// bucket says until when it is missing something: each token moves that moment by the rule's Refill.
+// bucket is a key and the time at which its bucket is full again. Each token moves that time by Refill.
 type bucket struct {
 	key   [16]byte
 	until int64 // Unix time in nanoseconds
 }
 
-// Charge names a token of the bucket of a rule and a key of several parts.
+// Charge returns a token of the bucket for a rule and a key of several parts.
 func (t *Table) Charge(r Rule, parts ...string) Charge {
-	t.once.Do(func() { _, _ = rand.Read(t.seed[:]) }) // it never fails, says its documentation
+	t.once.Do(func() { _, _ = rand.Read(t.seed[:]) }) // rand.Read never fails
 	text := make([]byte, 0, 512)
 	text = append(text, t.seed[:]...)
 	text = appendPart(text, r.Name)
@@ -82,12 +82,12 @@ func (t *Table) Charge(r Rule, parts ...string) Charge {
 	return c
 }
 
-// appendPart puts the length before each part, so that no two lists of parts read alike.
+// appendPart writes the length before the part, so that different lists of parts have different encodings.
 func appendPart(to []byte, part string) []byte {
 	return append(binary.AppendUvarint(to, uint64(len(part))), part...)
 }
 
-// Wait is how long it takes until all charges could be taken: 0 when they could be now.
+// Wait is how long it takes until all charges can be taken, or 0.
 func (t *Table) Wait(charges ...Charge) time.Duration {
 	now := t.Now().UnixNano()
 	t.mu.Lock()
@@ -95,7 +95,7 @@ func (t *Table) Wait(charges ...Charge) time.Duration {
 	return t.wait(charges, now)
 }
 
-// Take takes all charges and gives 0, or takes none of them and says how long to wait.
+// Take takes all charges and returns 0, or takes none and returns how long to wait.
 func (t *Table) Take(charges ...Charge) time.Duration {
 	now := t.Now().UnixNano()
 	t.mu.Lock()
@@ -109,7 +109,7 @@ func (t *Table) Take(charges ...Charge) time.Duration {
 	return 0
 }
 
-// Count takes charges that may not be there: a bucket is at most empty.
+// Count takes charges without a check. A bucket cannot have fewer than 0 tokens.
 func (t *Table) Count(charges ...Charge) {
 	now := t.Now().UnixNano()
 	t.mu.Lock()
@@ -119,7 +119,7 @@ func (t *Table) Count(charges ...Charge) {
 	}
 }
 
-// Return gives back what was taken and not used.
+// Return puts charges back that were taken and not used.
 func (t *Table) Return(charges ...Charge) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -130,7 +130,7 @@ func (t *Table) Return(charges ...Charge) {
 	}
 }
 
-// Len is how many buckets are missing something.
+// Len is the number of buckets that are not full.
 func (t *Table) Len() (n int) {
 	now := t.Now().UnixNano()
 	t.mu.Lock()
@@ -157,7 +157,7 @@ func (t *Table) wait(charges []Charge, now int64) (longest time.Duration) {
 	return longest
 }
 
-// find gives the bucket of a charge, or nil if there is none.
+// find returns the bucket of a charge, or nil if it is full and not stored.
 func (t *Table) find(c Charge) *bucket {
 	if t.sets == nil {
 		return nil
@@ -184,7 +184,7 @@ func (t *Table) count(c Charge, now int64) {
 	b.until = now + missing
 }
 
-// place gives a new bucket the place of one that is over, or else of the one that ends first.
+// place replaces the bucket of the set that is full again first by a new one.
 func (t *Table) place(c Charge, now int64) *bucket {
 	if t.sets == nil {
 		n := t.Buckets

@@ -12,7 +12,7 @@ import (
 	"midas/internal/throttle"
 )
 
-// clock is a clock that tests move.
+// clock is a clock that tests can set.
 type clock struct{ now atomic.Int64 }
 
 func (c *clock) Now() time.Time          { return time.Unix(1_800_000_000, c.now.Load()) }
@@ -75,7 +75,7 @@ func TestTakeIsAllOrNothing(t *testing.T) {
 	}
 }
 
-// TestSimultaneousTakes has many at once: no more get a token than there are.
+// TestSimultaneousTakes checks that concurrent calls do not take more tokens than the bucket has.
 func TestSimultaneousTakes(t *testing.T) {
 	table, _ := newTable(0)
 	var taken atomic.Int64
@@ -110,7 +110,7 @@ func TestKeysAreToldApart(t *testing.T) {
 	}
 }
 
-// TestClockSetBack locks nobody out for longer than a bucket takes to fill.
+// TestClockSetBack checks that a client waits at most as long as a bucket takes to refill.
 func TestClockSetBack(t *testing.T) {
 	table, clock := newTable(0)
 	c := table.Charge(throttle.Rule{Name: "r", Burst: 2, Refill: time.Second}, "a")
@@ -127,8 +127,8 @@ func TestClockSetBack(t *testing.T) {
 	}
 }
 
-// TestTableIsBounded fills a table with more keys than it holds. Who was brought to the limit is
-// remembered, and nobody is refused because of others.
+// TestTableIsBounded fills a table with more keys than it holds. Buckets at their limit stay, and no client
+// is refused because of others.
 func TestTableIsBounded(t *testing.T) {
 	const buckets = 256
 	table, clock := newTable(buckets)
@@ -154,7 +154,7 @@ func TestTableIsBounded(t *testing.T) {
 	}
 }
 
-// TestKeysAreNotKept counts long keys: the memory stays that of the table.
+// TestKeysAreNotKept uses long keys and checks that the memory does not grow.
 func TestKeysAreNotKept(t *testing.T) {
 	table, _ := newTable(1 << 12)
 	rule := throttle.Rule{Name: "r", Burst: 5, Refill: time.Hour}
@@ -170,7 +170,7 @@ func TestKeysAreNotKept(t *testing.T) {
 	runtime.KeepAlive(table)
 }
 
-// heap is how many bytes are alive.
+// heap is the number of live bytes on the heap.
 func heap() int64 {
 	var m runtime.MemStats
 	runtime.GC()
