@@ -6,9 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Uptime gives a function that says how much time has passed since the machine was started. It counts
-// the time that the machine was suspended, and nothing that is done to the wall clock changes it. So
-// the difference between two answers tells a wall clock that was set from a machine that has slept.
+// Uptime returns a function that returns the time since the machine was booted, including suspensions and
+// independent of the wall clock. Its differences show whether the wall clock was set or the machine was
+// suspended.
 func Uptime() func() time.Duration {
 	begin := time.Now()
 	return func() time.Duration {

@@ -4,9 +4,8 @@ package clock
 
 import "time"
 
-// Uptime gives a function that says how much time has passed, whatever is done to the wall clock.
-// Whether it counts the time that the machine was suspended depends on the operating system; where it
-// does not, a machine that has slept looks like one whose clock was set.
+// Uptime returns a function that returns a time that is independent of the wall clock. Whether it includes
+// suspensions depends on the operating system; if not, a suspension looks like a clock that was set.
 func Uptime() func() time.Duration {
 	begin := time.Now()
 	return func() time.Duration { return time.Since(begin) }
