@@ -12,7 +12,7 @@ import (
 	"midas/internal/store/storetest"
 )
 
-// count gives the number of keys that begin with one of the prefixes.
+// count returns the number of keys with one of the prefixes.
 func count(t *testing.T, st store.Store, prefix string) (n int) {
 	t.Helper()
 	err := st.View(t.Context(), func(tx store.Tx) error {
@@ -30,8 +30,8 @@ func count(t *testing.T, st store.Store, prefix string) (n int) {
 	return n
 }
 
-// Two minutes at a date of next year, while the jobs run, delete nothing; when the clock has been right
-// for long enough, what is over is deleted.
+// Two minutes at a date in the next year delete nothing while the jobs run. After the clock has been steady
+// for Doubt, the jobs delete expired records.
 func TestJobsDeleteNothingAtAWrongDate(t *testing.T) {
 	m := &machine{clock: &clocktest.Clock{}, store: storetest.Memory(t)}
 	guard := m.open(t)
@@ -75,7 +75,7 @@ func TestJobsDeleteNothingAtAWrongDate(t *testing.T) {
 	m.clock.Set(-year)
 	jobs()
 	kept(3, 3, "when the clock was set right")
-	for range 100 { // time passes, and is seen to pass
+	for range 100 { // the guard checks the clock while time passes
 		m.clock.Forward(24 * hour)
 		guard.Allows(now())
 	}

@@ -1,12 +1,11 @@
-// Package retention decides whether records may be deleted for their age.
+// Package retention decides whether records may be deleted by age.
 //
-// Whether something is over is a comparison with the wall clock, and a wall clock can be wrong: two
-// minutes at a date of next year, and everything that is kept for a time would be deleted for good. To
-// refuse what seems to be over does no lasting harm, because it is good again when the clock is. So all
-// jobs that delete for age ask one Guard. It compares the wall clock with the time that has passed since
-// the machine was started, and, when a server starts, with the time that the store has seen. When the wall
-// clock has moved by more than that explains, in either direction, nothing is deleted for its age until
-// the clock has been steady for Doubt.
+// The wall clock can be wrong: two minutes at a date in the next year, and jobs would delete all records
+// with a retention period. Refusing something as expired can be undone by setting the clock; a deletion
+// cannot. So all jobs that delete records by age ask one Guard. It compares the wall clock with the time
+// since the machine was booted, and at the start of a server with the time in the store. If the wall clock
+// has moved by more than that explains, in either direction, nothing is deleted by age until the clock has
+// been steady for Doubt.
 package retention
 
 import (
@@ -22,21 +21,21 @@ import (
 )
 
 const (
-	// Doubt is for how long nothing is deleted after the wall clock has jumped, by the wall clock and
-	// across restarts. It should be enough for somebody, or for NTP, to notice a wrong clock.
+	// Doubt is for how long nothing is deleted after the wall clock has jumped. It is measured by the wall
+	// clock and across restarts, and long enough for an operator or NTP to correct a wrong clock.
 	Doubt = 24 * time.Hour
 
-	// MaxGap is how long a server may have been stopped for its clock to be believed when it starts.
+	// MaxGap is the longest downtime after which a server trusts its clock at the start.
 	MaxGap = 24 * time.Hour
 
 	lookEvery = time.Minute
 	saveEvery = time.Hour
 )
 
-// marks are the records of what the store has seen of the time. There is one.
+// marks is the table of the time that the store has seen. It has one record.
 var marks = store.Table[mark]{Kind: store.ClockKind}
 
-// events are those of the activity log, of which only the time is read.
+// events is the activity log, of which only the time is read.
 var events = store.Table[struct {
 	Time time.Time `json:"time"`
 }]{Kind: store.EventKind}
@@ -44,32 +43,32 @@ var events = store.Table[struct {
 var markKey = store.ClockKind.Keys
 
 type mark struct {
-	Seen    time.Time `json:"seen"`             // the newest look
-	Doubted time.Time `json:"doubted,omitzero"` // when the clock jumped last, if that is less than Doubt ago
+	Seen    time.Time `json:"seen"`             // the last check
+	Doubted time.Time `json:"doubted,omitzero"` // the last jump of the clock, if less than Doubt ago
 }
 
 // Config is what a Guard needs. Store, Now and Log are required.
 type Config struct {
 	Store  store.Store
 	Now    func() time.Time     // the wall clock
-	Uptime func() time.Duration // nil stands for clock.Uptime
+	Uptime func() time.Duration // nil means clock.Uptime
 	Log    *slog.Logger
 }
 
-// Guard tells whether the wall clock can be believed. It is safe for concurrent use. A nil Guard believes
-// every clock.
+// Guard decides whether the wall clock can be trusted. It is safe for concurrent use. A nil Guard always
+// trusts it.
 type Guard struct {
 	Config
 
 	mu     sync.Mutex
 	mark   mark
 	uptime time.Duration // at mark.Seen
-	saved  time.Duration // the uptime of the newest save
+	saved  time.Duration // the uptime at the last save
 	dirty  bool          // something has to be saved at once
 }
 
-// Open makes a guard and compares the wall clock with the time that the store has seen: by an earlier
-// guard, or else by the newest entry of the activity log.
+// Open returns a guard. It compares the wall clock with the time that an earlier guard has stored, or
+// otherwise with the newest entry of the activity log.
 func Open(ctx context.Context, c Config) (*Guard, error) {
 	if c.Uptime == nil {
 		c.Uptime = clock.Uptime()
@@ -89,14 +88,14 @@ func Open(ctx context.Context, c Config) (*Guard, error) {
 	}
 	g.mark.Seen = now
 	g.settle(now)
-	if !g.dirty { // a start writes nothing that is not new
+	if !g.dirty { // a restart with nothing new writes nothing
 		g.saved = g.uptime - gap
 		return g, nil
 	}
 	return g, g.save(ctx)
 }
 
-// load gives the stored mark of an earlier guard, or one made of the newest event.
+// load returns the stored mark of an earlier guard, or one with the time of the newest event.
 func (g *Guard) load(ctx context.Context) (m mark, stored bool, err error) {
 	err = g.Store.View(ctx, func(tx store.Tx) error {
 		m, err = marks.Get(tx, markKey)
@@ -114,7 +113,7 @@ func (g *Guard) load(ctx context.Context) (m mark, stored bool, err error) {
 	return m, stored, err
 }
 
-// Allows reports whether what is over at now, a time of the wall clock, may be deleted.
+// Allows reports whether records that have expired at now, a time of the wall clock, may be deleted.
 func (g *Guard) Allows(now time.Time) bool {
 	if g == nil {
 		return true
@@ -136,14 +135,14 @@ func (g *Guard) look(now time.Time) bool {
 	return g.mark.Doubted.IsZero()
 }
 
-// doubt notes that the wall clock has jumped.
+// doubt records that the wall clock has jumped.
 func (g *Guard) doubt(now time.Time, moved time.Duration) {
 	g.mark.Doubted, g.dirty = now, true
 	g.Log.Warn("the clock has moved by more than the time that has passed, or the server was stopped for long: nothing is deleted for its age until the clock has been steady for a day",
 		"moved", moved.Round(time.Second).String(), "now", now.UTC(), "until", now.Add(Doubt).UTC())
 }
 
-// settle ends a doubt that is old enough.
+// settle ends a doubt that is older than Doubt.
 func (g *Guard) settle(now time.Time) {
 	if !g.mark.Doubted.IsZero() && now.Sub(g.mark.Doubted) >= Doubt {
 		g.mark.Doubted, g.dirty = time.Time{}, true
@@ -151,7 +150,7 @@ func (g *Guard) settle(now time.Time) {
 	}
 }
 
-// Run looks at the clock once a minute and keeps what it sees, until ctx ends.
+// Run calls Look once a minute until ctx ends.
 func (g *Guard) Run(ctx context.Context) error {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
@@ -167,7 +166,7 @@ func (g *Guard) Run(ctx context.Context) error {
 	}
 }
 
-// Look looks at the clock and keeps what it has seen when there is something new, else once an hour.
+// Look compares the clocks, and stores the result at once after a jump and otherwise once an hour.
 func (g *Guard) Look(ctx context.Context) error {
 	g.Allows(g.Now())
 	g.mu.Lock()

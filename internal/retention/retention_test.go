@@ -56,7 +56,7 @@ func TestNothingIsDeletedAfterTheClockWasSet(t *testing.T) {
 			allows(t, m, g, false)
 			m.clock.Forward(2 * time.Minute)
 			allows(t, m, g, false)
-			m.clock.Set(-by) // somebody has noticed
+			m.clock.Set(-by) // an operator sets the clock back
 			allows(t, m, g, false)
 			m.clock.Forward(retention.Doubt - time.Minute)
 			allows(t, m, g, false)
@@ -103,7 +103,7 @@ func TestStartIsComparedWithWhatTheStoreHasSeen(t *testing.T) {
 	}
 }
 
-// Doubt survives restarts, and ends although the server runs for a few hours a day only.
+// Doubt survives restarts, and ends even if the server runs only a few hours a day.
 func TestDoubtGoesOnAcrossRestarts(t *testing.T) {
 	m := &machine{clock: &clocktest.Clock{}, store: storetest.Memory(t)}
 	m.open(t)
@@ -125,7 +125,7 @@ func TestDoubtGoesOnAcrossRestarts(t *testing.T) {
 	allows(t, m, m.open(t), true)
 }
 
-// A store of before there were guards tells the time by its newest event.
+// In a store of an earlier version, without a mark, the newest event is the time that it has seen.
 func TestStoreWithoutAMarkIsJudgedByItsNewestEvent(t *testing.T) {
 	for name, tt := range map[string]struct {
 		age  time.Duration
