@@ -1,12 +1,12 @@
-// Package bootstrap makes what a first request needs: a tenant, a subscription in it, and an
-// administrator, who is an application with a secret for programs, and a user with a password for
-// people. Both are Owner of the subscription and Global Administrator of the tenant.
+// Package bootstrap creates a tenant, a subscription in it, and an administrator: an application with a
+// secret for programs, and a user with a password for sign-in. Both are Owner of the subscription and
+// Global Administrator of the tenant.
 //
-// It runs at every start and does what is still missing, so a start that was killed half-way is
-// completed by the next one. First admin.json decides all ids and the secret; then one transaction
-// brings the store to it; then the role is assigned, once. Because admin.json comes first, a store
-// in memory gets the same tenant, subscription and administrator at each start. Where admin.json
-// was lost the store still knows the ids, and the administrator gets a new secret in place of the old.
+// It runs at every start and creates only what is missing, so the next start completes one that was
+// killed. First it writes all ids and the secret to admin.json; then one transaction creates the objects;
+// then it assigns the roles, once. Because admin.json is first, a store in memory gets the same tenant,
+// subscription and administrator at each start. If admin.json was lost, the store still has the ids, and
+// the administrator gets a new secret.
 package bootstrap
 
 import (
@@ -29,12 +29,12 @@ import (
 	"midas/internal/throttle"
 )
 
-// recordKey is where the store keeps what was made at the first start.
+// recordKey is the key of the record of the first start.
 var recordKey = store.AdminKind.Keys
 
 var records = store.Table[record]{Kind: store.AdminKind}
 
-// secretLife is how long the administrator's secret is good. A start after that prolongs it.
+// secretLife is the lifetime of the administrator's secret. A start after its end prolongs it.
 const secretLife = 10 * 365 * 24 * time.Hour
 
 // domain is the domain of the tenant, and userName the administrator's name in it.
@@ -46,24 +46,25 @@ const (
 // administrator is the display name of the administrator's objects.
 const administrator = "Midas administrator"
 
-// record is the row under recordKey.
+// record is the record under recordKey.
 type record struct {
 	TenantID       string `json:"tenant"`
 	SubscriptionID string `json:"subscription"`
 	ClientID       string `json:"client"`
 	Lab            bool   `json:"lab,omitempty"`
 
-	// What was given once. Whoever takes it away later means it.
+	// Roles that were assigned once. They are not assigned again if an operator has removed them.
 	Owner         bool `json:"owner,omitempty"`         // the application's role at the subscription
 	UserOwner     bool `json:"userOwner,omitempty"`     // the user's
 	Administrator bool `json:"administrator,omitempty"` // the directory role of both
 
-	// Password tells which password of admin.json was last given to the user, without helping to
-	// guess it: a user who has changed it, or who was deleted, is left alone.
+	// Password is the fingerprint of the last password of admin.json that was set. It does not help to
+	// guess the password. Bootstrap sets the password again only if admin.json has another one, so a changed
+	// password and a deleted user stay as they are.
 	Password string `json:"password,omitempty"`
 }
 
-// Bootstrap has everything that it takes. All fields are required.
+// Bootstrap creates the administrator. All fields are required.
 type Bootstrap struct {
 	Dir       *datadir.Dir
 	Store     store.Store
@@ -79,13 +80,13 @@ type Bootstrap struct {
 	Lab       bool
 }
 
-// Errors of a folder that was made for the other purpose.
+// Errors for a folder that was created with or without --lab and is used the other way.
 var (
-	errIsLab = errors.New("this data folder was made with --lab, so anyone knows its administrator's secret: start it with --lab, or use another folder with --data")
+	errIsLab = errors.New("this data folder was made with --lab, so its administrator's secret is public: start it with --lab, or use another folder with --data")
 	errNoLab = errors.New("this data folder was made without --lab: start it without, or use another folder with --data")
 )
 
-// Run makes what is missing and returns the administrator.
+// Run creates what is missing and returns the administrator.
 func (b *Bootstrap) Run(ctx context.Context, endpoint string) (datadir.Admin, error) {
 	rec, err := b.load(ctx)
 	if err != nil {
@@ -115,7 +116,7 @@ func (b *Bootstrap) Run(ctx context.Context, endpoint string) (datadir.Admin, er
 	return admin, nil
 }
 
-// load reads what an earlier start has made; nil if there was none.
+// load reads the record of an earlier start; nil if there was none.
 func (b *Bootstrap) load(ctx context.Context) (rec *record, err error) {
 	err = b.Store.View(ctx, func(tx store.Tx) error {
 		found, err := records.Get(tx, recordKey)
@@ -132,7 +133,7 @@ func (b *Bootstrap) load(ctx context.Context) (rec *record, err error) {
 	return rec, nil
 }
 
-// decide fixes ids and secret in admin.json before anything is made from them.
+// decide determines ids and secret and writes them to admin.json.
 func (b *Bootstrap) decide(ctx context.Context, rec *record, endpoint string) (datadir.Admin, error) {
 	was, there, err := b.Dir.Admin()
 	if err != nil {
@@ -163,7 +164,7 @@ func (b *Bootstrap) decide(ctx context.Context, rec *record, endpoint string) (d
 	return admin, b.Dir.WriteAdmin(admin)
 }
 
-// nameUser fills in the user where admin.json has none.
+// nameUser sets the user name and password if admin.json has none.
 func (b *Bootstrap) nameUser(ctx context.Context, admin *datadir.Admin) error {
 	if b.Lab && admin.UserName == "" {
 		admin.UserName, admin.UserPassword = b.WellKnown.UserName, b.WellKnown.UserPassword
@@ -184,15 +185,16 @@ func (b *Bootstrap) nameUser(ctx context.Context, admin *datadir.Admin) error {
 	return nil
 }
 
-// fingerprint tells passwords apart for who knows the client secret, which the store does not have.
+// fingerprint identifies a user name and password. It is keyed with the client secret, which is not in the
+// store, so that the store does not allow guesses.
 func fingerprint(admin datadir.Admin) string {
 	mac := hmac.New(sha256.New, []byte(admin.ClientSecret))
 	mac.Write([]byte(admin.UserName + "\n" + string(admin.UserPassword)))
 	return hex.EncodeToString(mac.Sum(nil)[:16])
 }
 
-// purpose keeps laboratories and everything else apart, so that a public secret is never left behind
-// in a store that is used in earnest.
+// purpose refuses a change between --lab and normal use, so that a store in normal use never has the public
+// secret of laboratories.
 func (b *Bootstrap) purpose(rec *record, admin datadir.Admin) error {
 	public := admin.ClientID == b.WellKnown.ClientID || admin.ClientSecret == b.WellKnown.ClientSecret ||
 		b.WellKnown.UserPassword != "" && admin.UserPassword == b.WellKnown.UserPassword
@@ -205,7 +207,7 @@ func (b *Bootstrap) purpose(rec *record, admin datadir.Admin) error {
 	return nil
 }
 
-// known reports whether the store lets the administrator in already.
+// known reports whether the administrator's secret is already valid in the store.
 func (b *Bootstrap) known(ctx context.Context, rec *record, admin datadir.Admin) (bool, error) {
 	if rec == nil {
 		return false, nil
@@ -220,7 +222,7 @@ func (b *Bootstrap) known(ctx context.Context, rec *record, admin datadir.Admin)
 	return false, fmt.Errorf("look for the administrator: %w", err)
 }
 
-// make brings the store to what admin.json says, in one transaction.
+// make creates or updates the objects of admin.json in one transaction.
 func (b *Bootstrap) make(ctx context.Context, rec *record, admin datadir.Admin) error {
 	now := b.Now().UTC()
 	secret, err := directory.NewSecret(object(admin.ClientID, "secret"), directory.SecretText(admin.ClientSecret), now, now.Add(secretLife))
@@ -263,8 +265,7 @@ func (b *Bootstrap) make(ctx context.Context, rec *record, admin datadir.Admin) 
 	return nil
 }
 
-// user makes the administrator's user, or gives it the password of admin.json in place of the one of
-// before.
+// user creates the administrator's user, or replaces its password by that of admin.json.
 func (b *Bootstrap) user(tx store.Tx, rec *record, admin datadir.Admin, password directory.PasswordHash) error {
 	if rec.Password == fingerprint(admin) {
 		return nil
@@ -284,7 +285,7 @@ func (b *Bootstrap) user(tx store.Tx, rec *record, admin datadir.Admin, password
 	return nil
 }
 
-// administrate gives application and user the directory, once.
+// administrate makes the application and the user Global Administrators, once.
 func (b *Bootstrap) administrate(tx store.Tx, rec *record, admin datadir.Admin) error {
 	if rec.Administrator {
 		return nil
@@ -307,8 +308,8 @@ func (b *Bootstrap) tenant(tx store.Tx, admin datadir.Admin) error {
 	return b.Directory.PutTenant(tx, directory.Tenant{ID: admin.TenantID, DisplayName: "Midas", DefaultDomain: domain})
 }
 
-// application makes the administrator's application, or gives it the secret in place of the one of
-// before: who removes admin.json may do so because it was seen by others.
+// application creates the administrator's application, or replaces its secret. The old secret must not stay
+// valid, because an operator may have removed admin.json after a leak.
 func (b *Bootstrap) application(tx store.Tx, admin datadir.Admin, secret directory.Secret) error {
 	_, err := b.Directory.ApplicationByAppID(tx, admin.TenantID, admin.ClientID)
 	if errors.Is(err, directory.ErrNotFound) {
@@ -338,13 +339,13 @@ func (b *Bootstrap) principal(tx store.Tx, admin datadir.Admin) error {
 	})
 }
 
-// object derives the ids of the administrator's objects from its client id, so that they too are
-// the same in a store in memory after a restart.
+// object derives the ids of the administrator's objects from its client id, so that they are the same in a
+// store in memory after a restart.
 func object(clientID, what string) string {
 	return uuid.NewSHA1(uuid.NameSpaceURL, []byte("midas:"+clientID+"/"+what)).String()
 }
 
-// assign gives the roles at the subscription, and remembers that it did.
+// assign assigns the Owner roles at the subscription, and records that.
 func (b *Bootstrap) assign(ctx context.Context, rec *record, admin datadir.Admin) error {
 	if !rec.Owner {
 		if err := b.own(ctx, admin, "assignment", object(admin.ClientID, "principal"), directory.ObjectServicePrincipal); err != nil {

@@ -31,7 +31,7 @@ var lab = datadir.Admin{TenantID: "10000000-0000-4000-8000-000000000001", Subscr
 	ClientID: "10000000-0000-4000-8000-000000000003", ClientSecret: "everyone-knows-this-secret",
 	UserName: "admin@midas.localhost", UserPassword: "Everyone-knows-this-1"}
 
-// house is a data folder and a store, which outlive any number of starts.
+// house is a data folder and a store, which several starts share.
 type house struct {
 	*testing.T
 	path  string
@@ -62,7 +62,7 @@ func (h *house) services(st store.Store) *bootstrap.Bootstrap {
 	}
 }
 
-// start is one start of a server whose store is st.
+// start runs one start of a server with the store st.
 func (h *house) start(st store.Store, asLab bool) (datadir.Admin, error) {
 	h.Helper()
 	dir, err := datadir.Open(h.path)
@@ -84,7 +84,7 @@ func (h *house) mustStart() datadir.Admin {
 	return admin
 }
 
-// check that the administrator of admin.json is let in and may do everything, at the subscription.
+// check checks that the administrator of admin.json can authenticate and is Owner of the subscription.
 func (h *house) check(admin datadir.Admin) {
 	h.Helper()
 	onDisk, err := datadir.ReadAdmin(h.path)
@@ -111,7 +111,7 @@ func (h *house) check(admin datadir.Admin) {
 	}
 }
 
-// checkRoles of one of the administrator's principals.
+// checkRoles checks the roles of one of the administrator's principals.
 func (h *house) checkRoles(admin datadir.Admin, oid string) {
 	h.Helper()
 	b := h.services(h.store)
@@ -144,7 +144,7 @@ func (h *house) checkRoles(admin datadir.Admin, oid string) {
 	}
 }
 
-// rows counts what the store holds, by the kind of key.
+// rows counts the records of the store by kind.
 func (h *house) rows() map[string]int {
 	h.Helper()
 	count := map[string]int{}
@@ -185,7 +185,7 @@ func TestFirstStartMakesAnAdministratorAndLaterOnesReuseIt(t *testing.T) {
 	}
 }
 
-// dying fails one Update as a killed process does: before it commits, or after.
+// dying fails one Update before or after its commit, as a killed process does.
 type dying struct {
 	store.Store
 	left  int
