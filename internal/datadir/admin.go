@@ -12,8 +12,8 @@ import (
 	"midas/internal/atomicfile"
 )
 
-// Secret is a client secret in clear. It shows itself only when converted on purpose, and in
-// admin.json.
+// Secret is a client secret or a password in clear. It redacts itself except in admin.json and after an
+// explicit conversion.
 type Secret string
 
 // String hides the secret.
@@ -33,13 +33,12 @@ type Admin struct {
 	ClientID       string `json:"clientId"`
 	ClientSecret   Secret `json:"clientSecret"`
 
-	// The administrator as a person, who signs in with a password. A folder from before there
-	// were users has neither until the next start.
+	// The administrator's user. Both are empty in a folder of an earlier version until the next start.
 	UserName     string `json:"userName,omitempty"`
 	UserPassword Secret `json:"userPassword,omitempty"`
 }
 
-// ReadAdmin reads the admin.json of a folder. Where there is none the error is fs.ErrNotExist.
+// ReadAdmin reads the admin.json of a folder. The error is fs.ErrNotExist if there is none.
 func ReadAdmin(dir string) (Admin, error) {
 	name := filepath.Join(dir, AdminFile)
 	data, err := os.ReadFile(name)
@@ -60,7 +59,7 @@ func ReadAdmin(dir string) (Admin, error) {
 	return a, nil
 }
 
-// Admin reads admin.json; false says that there is none.
+// Admin reads admin.json, and reports whether it exists.
 func (d *Dir) Admin() (Admin, bool, error) {
 	a, err := ReadAdmin(d.path)
 	if errors.Is(err, fs.ErrNotExist) {

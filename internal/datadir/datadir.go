@@ -1,9 +1,9 @@
-// Package datadir is the folder of one server: its lock, its master key, and admin.json, the
-// credentials that the first start makes for the administrator.
+// Package datadir manages the data folder of one server: its lock, its master key, and admin.json, which
+// holds the administrator's credentials.
 //
-// One process at a time owns the folder. The lock is the operating system's, so it ends with the
-// process however that ends. Reading admin.json needs no lock: that is how the command line's
-// clients learn where the server is and who they are.
+// One process at a time owns the folder. The operating system releases the lock when the process ends.
+// Reading admin.json needs no lock; client commands read the server's address and their credentials from
+// it.
 package datadir
 
 import (
@@ -35,7 +35,7 @@ const (
 // Socket is where the server of a folder listens for commands.
 func Socket(dir string) string { return filepath.Join(dir, SocketFile) }
 
-// ErrLocked says that another process owns the folder.
+// ErrLocked means that another process owns the folder.
 var ErrLocked = errors.New("another midas is using it")
 
 // Dir is a folder that this process owns.
@@ -60,7 +60,7 @@ func Open(path string) (*Dir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock data folder %s: %w", path, err)
 	}
-	// The number is only there to be told to people. The lock does not depend on it.
+	// The process id is only for error messages. The lock does not depend on it.
 	if err = f.Truncate(0); err == nil {
 		_, err = fmt.Fprintf(f, "%d\n", os.Getpid())
 	}
@@ -77,7 +77,7 @@ func Open(path string) (*Dir, error) {
 // Mended says, in sentences, which rights of other users Open has taken away.
 func (d *Dir) Mended() []string { return d.mended }
 
-// owner tells which process holds the lock, if the file says so.
+// owner is the process that holds the lock, if the file names it.
 func owner(name string) string {
 	data, err := os.ReadFile(name)
 	if pid := strings.TrimSpace(string(data)); err == nil && pid != "" {
@@ -86,12 +86,12 @@ func owner(name string) string {
 	return ""
 }
 
-// Path is the folder, or a file in it.
+// Path is the path of the folder, or of a file in it.
 func (d *Dir) Path(elem ...string) string {
 	return filepath.Join(append([]string{d.path}, elem...)...)
 }
 
-// Close gives the folder to others.
+// Close unlocks the folder.
 func (d *Dir) Close() error {
 	if err := d.lock.Close(); err != nil {
 		return fmt.Errorf("unlock data folder %s: %w", d.path, err)

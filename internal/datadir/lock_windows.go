@@ -8,7 +8,7 @@ import (
 
 const sharingViolation = syscall.Errno(32) // ERROR_SHARING_VIOLATION
 
-// lock opens the file so that nobody else can open it to write.
+// lock opens the file so that no other process can open it for writing.
 func lock(name string) (*os.File, error) {
 	path, err := syscall.UTF16PtrFromString(name)
 	if err != nil {
