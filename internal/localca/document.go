@@ -12,8 +12,8 @@ import (
 	"github.com/smallstep/pkcs7"
 )
 
-// Signer signs documents, so that whoever trusts the authority can tell that this server made them.
-// It is safe for concurrent use. Its key is in memory only; the next start makes another one.
+// Signer signs documents. A client that trusts the authority can verify that this server has signed them.
+// It is safe for concurrent use. Its key is in memory only and new at each start.
 type Signer struct {
 	ca   *CA
 	mu   sync.Mutex
@@ -21,7 +21,7 @@ type Signer struct {
 	leaf *x509.Certificate
 }
 
-// Signer makes a signer of documents.
+// Signer returns a signer of documents.
 func (c *CA) Signer() *Signer { return &Signer{ca: c} }
 
 // Sign wraps a document into PKCS #7 SignedData (DER), with the signer's certificate.
@@ -45,7 +45,8 @@ func (s *Signer) Sign(document []byte) ([]byte, error) {
 	return signed, nil
 }
 
-// current gives the key and its certificate, new ones when the old one is not valid now and for some time to come.
+// current returns the key and its certificate, and replaces both if the certificate is not valid now or
+// expires soon.
 func (s *Signer) current() (*ecdsa.PrivateKey, *x509.Certificate, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

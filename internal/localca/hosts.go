@@ -19,11 +19,11 @@ import (
 	"midas/internal/clock"
 )
 
-// HostCA certifies hosts. Its certificates are good for TLS clients and for nothing else, and nobody
-// but this server has a reason to trust it.
+// HostCA issues host certificates. They are valid for TLS clients only. Only this server needs to trust this
+// authority.
 type HostCA struct{ ca *CA }
 
-// OpenHosts opens the authority for hosts in a folder, which must exist, or makes one there.
+// OpenHosts opens the authority for hosts in an existing folder, or creates one there.
 func OpenHosts(dir string, now func() time.Time) (*HostCA, error) {
 	ca, err := open(&CA{dir: dir, now: now, role: role{"Midas CA for hosts", []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}})
 	if err != nil {
@@ -32,15 +32,15 @@ func OpenHosts(dir string, now func() time.Time) (*HostCA, error) {
 	return &HostCA{ca}, nil
 }
 
-// Pool is a set of roots with this authority alone, as it is now.
+// Pool is a set of roots with the current certificate of this authority.
 func (h *HostCA) Pool() *x509.CertPool { return h.ca.Pool() }
 
-// CA is the authority itself, to be judged and to log.
+// CA is the authority itself, for Run and LogTo.
 func (h *HostCA) CA() *CA { return h.ca }
 
-// ClientConfig gives the configuration of a server that asks clients for certificates of this authority
-// and takes those who show none. It follows the authority's certificate, which may be issued anew while
-// the server runs. config has to have its other settings already and must not be changed later.
+// ClientConfig returns the configuration of a server that requests client certificates of this authority
+// and also accepts clients without one. It follows the authority's certificate, which may be reissued while
+// the server runs. config must be complete and must not be changed later.
 func (h *HostCA) ClientConfig(config *tls.Config) *tls.Config {
 	type current struct {
 		authority *x509.Certificate
@@ -67,11 +67,12 @@ func (h *HostCA) ClientConfig(config *tls.Config) *tls.Config {
 	return outer
 }
 
-// ErrRequest says that a certificate request cannot be granted.
+// ErrRequest means that a certificate request is not acceptable.
 var ErrRequest = errors.New("the certificate request is not acceptable")
 
-// Certify gives the key of a certificate request, in PEM, a certificate under the given names and no
-// others, in PEM too. What else the request asks for is ignored: a host has no say in who it is.
+// Certify issues a certificate for the key of a certificate request, both in PEM. The certificate has only
+// the given names. The names and extensions of the request are ignored, because the server decides the
+// identity of a host.
 func (h *HostCA) Certify(request []byte, name string, subject *url.URL, end time.Time) ([]byte, error) {
 	key, err := requestKey(request)
 	if err != nil {
@@ -91,7 +92,7 @@ func (h *HostCA) Certify(request []byte, name string, subject *url.URL, end time
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), nil
 }
 
-// requestKey checks that whoever made a request has its key, and that the key is strong.
+// requestKey returns the key of a request after it has checked its signature and its strength.
 func requestKey(request []byte) (crypto.PublicKey, error) {
 	block, rest := pem.Decode(request)
 	if block == nil || block.Type != "CERTIFICATE REQUEST" || len(rest) > 0 {

@@ -22,7 +22,7 @@ import (
 	"midas/internal/localca"
 )
 
-// request makes a certificate request that asks for more than it should get.
+// request returns a certificate request for more names than a host may have.
 func request(t *testing.T, key crypto.Signer) []byte {
 	t.Helper()
 	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{
@@ -81,7 +81,7 @@ func TestHostCertificateSaysWhatTheServerSays(t *testing.T) {
 	}
 }
 
-// Whoever steals the hosts' authority still cannot be a server.
+// The stolen key of the host authority cannot certify a server.
 func TestHostAuthorityIsGoodForNoServer(t *testing.T) {
 	dir := t.TempDir()
 	ca, err := localca.OpenHosts(dir, time.Now)

@@ -11,8 +11,8 @@ import (
 	"midas/internal/atomicfile"
 )
 
-// unfit says why a certificate cannot be used now and for some time to come; it is empty if it can.
-// Its begin is judged as well as its end, because the clock may have been ahead when it was issued.
+// unfit is the reason why a certificate is not valid now or expires within spare; empty if it is valid. It
+// checks NotBefore too, because the clock may have been ahead when the certificate was issued.
 func unfit(cert *x509.Certificate, spare time.Duration, now time.Time) string {
 	switch {
 	case now.Before(cert.NotBefore):
@@ -25,8 +25,8 @@ func unfit(cert *x509.Certificate, spare time.Duration, now time.Time) string {
 	return ""
 }
 
-// LogTo makes the authority say why it issues certificates anew, also what it did when it was opened. It
-// must be called before anything else uses the authority.
+// LogTo sets the logger and logs why the authority reissued its certificate when it was opened. Call it
+// before anything else uses the authority.
 func (c *CA) LogTo(log *slog.Logger) {
 	c.log = log.With("authority", c.Path())
 	for _, why := range c.notes {
@@ -35,9 +35,9 @@ func (c *CA) LogTo(log *slog.Logger) {
 	c.notes = nil
 }
 
-// Judge issues the authority's certificate anew, over the same key and under the same name, when it is
-// not valid now and for some time to come. It is cheap when there is nothing to do. An error says that the
-// certificate could not be written to its file; it is used nevertheless, and Judge tries again.
+// Judge reissues the authority's certificate with the same key and name if it is not valid now or expires
+// soon. It is cheap if there is nothing to do. An error means that the certificate could not be written to
+// its file; it is used nevertheless, and the next call tries again.
 func (c *CA) Judge() error {
 	now := c.now()
 	if unfit(c.cert.Load(), authorityRenew, now) == "" && !c.writing() {
@@ -48,7 +48,7 @@ func (c *CA) Judge() error {
 	cert := c.cert.Load()
 	why := unfit(cert, authorityRenew, now)
 	if why == "" && !c.unkept {
-		return nil // another was faster
+		return nil // another goroutine has done it
 	}
 	err := c.issueAuthority(permitted(cert), atomicfile.Write)
 	c.unkept = err != nil
@@ -58,24 +58,24 @@ func (c *CA) Judge() error {
 	return err
 }
 
-// use judges the authority before its certificate is used. That it could not be written is for Run to say.
+// use calls Judge before the certificate is used. It ignores a failed write, which Run logs.
 func (c *CA) use() {
 	if unfit(c.cert.Load(), authorityRenew, c.now()) != "" {
 		_ = c.Judge()
 	}
 }
 
-// writing reports whether the certificate's file has still to be written.
+// writing reports whether a write of the certificate's file has failed and must be repeated.
 func (c *CA) writing() bool {
 	c.issuing.Lock()
 	defer c.issuing.Unlock()
 	return c.unkept
 }
 
-// JudgeEvery is how often authorities should be judged while they are in use.
+// JudgeEvery is how often Run calls Judge.
 const JudgeEvery = time.Minute
 
-// Run judges authorities until ctx ends.
+// Run calls Judge for all authorities every JudgeEvery until ctx ends.
 func Run(ctx context.Context, log *slog.Logger, all ...*CA) error {
 	tick := time.NewTicker(JudgeEvery)
 	defer tick.Stop()

@@ -20,7 +20,7 @@ import (
 	"midas/internal/localca"
 )
 
-// usable fails the test unless a client with today's file trusts the server now.
+// usable fails the test unless a client with the current ca.pem trusts the server now.
 func usable(t *testing.T, ca *localca.CA, conf *tls.Config, now time.Time) {
 	t.Helper()
 	cert, err := conf.GetCertificate(nil)
@@ -32,8 +32,8 @@ func usable(t *testing.T, ca *localca.CA, conf *tls.Config, now time.Time) {
 	}
 }
 
-// Wherever the clock of an earlier start, or of the time before it was set, has been: the authority is
-// judged at both ends, when it is opened and while it is used, and says what it did.
+// Whatever the clock showed before, NotBefore and NotAfter of the authority are checked when it is opened
+// and while it is used, and a reissue is logged.
 func TestAuthoritySurvivesClocksThatAreSet(t *testing.T) {
 	for name, was := range map[string]time.Duration{
 		"years ahead": 20 * 365 * day, "a day ahead": day, "years behind": -20 * 365 * day, "in its last year": -9*365*day - day,
@@ -94,7 +94,7 @@ func TestSoundAuthorityIsLeftAlone(t *testing.T) {
 	}
 }
 
-// What could not be written is used, and written later.
+// A certificate that could not be written is used, and written later.
 func TestAuthorityThatCannotBeWrittenIsTriedAgain(t *testing.T) {
 	if os.Getuid() == 0 {
 		t.Log("root may write everywhere: a folder takes the file's place")
@@ -128,7 +128,7 @@ func TestAuthorityThatCannotBeWrittenIsTriedAgain(t *testing.T) {
 	}
 }
 
-// A server goes on to know its hosts when their authority is issued anew.
+// A server accepts its hosts after their authority was reissued.
 func TestHostsAreKnownAfterTheirAuthorityWasIssuedAnew(t *testing.T) {
 	start := time.Now()
 	now := start.Add(20 * 365 * day) // the server was started with a wrong clock

@@ -1,19 +1,16 @@
-// Package localca is a small certificate authority in a folder. It makes TLS work on a developer's
-// machine without any other tool: clients trust one file, ca.pem.
+// Package localca is a certificate authority in a folder. Clients trust one file, ca.pem, so TLS works on a
+// developer's machine without another tool.
 //
-// Whoever trusts it should not have to trust its owner with the rest of the world, so the
-// authority's own certificate carries critical name constraints: it is good for localhost,
-// 127.0.0.1, ::1 and the names that were configured, and for nothing else, even in the hands of a
-// thief. The key is ECDSA P-256, in ca-key.pem, readable by its owner only. For names that belong to
-// somebody else there is OpenFor, an authority of its own, so that trusting the first one never
-// means trusting the second. Hosts have an authority of their own too, OpenHosts, which is good for
-// clients only.
+// The authority's certificate has critical name constraints: it is valid only for localhost, 127.0.0.1, ::1
+// and the configured names, so that a stolen key cannot certify other names. The key is ECDSA P-256, in
+// ca-key.pem, readable by its owner only. OpenFor opens a separate authority for names that belong to
+// others, such as Azure's, so that clients can trust the first one without the second. OpenHosts opens a
+// separate authority for host certificates, which are valid for TLS clients only.
 //
-// The files are made on first use, atomically, also when several processes come first at once. The
-// authority's certificate is issued anew, over the same key and under the same name, when names are
-// added and when it is not valid now and for a while: it nears its end, or the clock was ahead when it was
-// issued. That is judged when it is opened and while it is used (Judge). The server's certificate
-// (server.pem, with its key) is renewed while serving.
+// The files are created on first use, atomically, even if several processes start at the same time. The
+// authority's certificate is reissued with the same key and name if names are added, if it expires soon,
+// or if it is not valid yet because the clock was ahead when it was issued. Open and Judge check that. The
+// server's certificate (server.pem, with its key) is renewed while serving.
 package localca
 
 import (
@@ -54,7 +51,7 @@ const (
 	authorityRenew = 365 * 24 * time.Hour // before its end
 	leafLife       = 90 * 24 * time.Hour
 	leafRenew      = 30 * 24 * time.Hour // before its end
-	backdate       = time.Hour           // for clients whose clock is slow
+	backdate       = time.Hour           // for clients with a slow clock
 )
 
 // CA is an open certificate authority. It is safe for concurrent use.
@@ -72,7 +69,7 @@ type CA struct {
 	notes   []string     // why the certificate was issued anew when it was opened
 }
 
-// role is what an authority is for.
+// role is the purpose of an authority.
 type role struct {
 	title  string // of its certificate
 	usages []x509.ExtKeyUsage
@@ -82,14 +79,13 @@ func serverRole() role {
 	return role{"Midas local CA", []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}
 }
 
-// Open opens the authority in a folder, which must exist, or makes one there. It is good for
-// localhost, 127.0.0.1, ::1 and the given host names and IP addresses.
+// Open opens the authority in an existing folder, or creates one there. It is valid for localhost,
+// 127.0.0.1, ::1 and the given host names and IP addresses.
 func Open(dir string, now func() time.Time, names ...string) (*CA, error) {
 	return OpenFor(dir, now, append([]string{"localhost", "127.0.0.1", "::1"}, names...)...)
 }
 
-// OpenFor is Open for an authority that is good for the given names and for no others, not even
-// localhost.
+// OpenFor is Open for an authority that is valid for the given names only, without localhost.
 func OpenFor(dir string, now func() time.Time, names ...string) (*CA, error) {
 	all, err := normalize(names)
 	if err != nil {
@@ -113,14 +109,14 @@ func open(c *CA) (_ *CA, err error) {
 // Path is the file that clients trust.
 func (c *CA) Path() string { return filepath.Join(c.dir, CertificateFile) }
 
-// Pool is a set of roots with this authority alone, as it is now: Judge may issue its certificate anew.
+// Pool is a set of roots with the current certificate of this authority. Judge may reissue it.
 func (c *CA) Pool() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(c.cert.Load())
 	return pool
 }
 
-// openKey reads the authority's key, or makes it. The loser of a race takes the winner's.
+// openKey reads the authority's key, or creates it. If another process creates it first, it reads that one.
 func openKey(path string) (*ecdsa.PrivateKey, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -147,8 +143,8 @@ func openKey(path string) (*ecdsa.PrivateKey, error) {
 	return parseKey(path, data)
 }
 
-// openCertificate reads the authority's certificate, or issues it: the first time, when it nears
-// its end, and when it does not cover a name that is now configured.
+// openCertificate reads the authority's certificate. It issues a new one if there is none, if it expires
+// soon, or if it does not permit a configured name.
 func (c *CA) openCertificate() error {
 	data, err := os.ReadFile(c.Path())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -189,7 +185,7 @@ func (c *CA) openCertificate() error {
 func (c *CA) issueAuthority(names []string, store func(string, []byte, fs.FileMode) error) error {
 	id := keyID(c.key)
 	tmpl := &x509.Certificate{
-		// Several such authorities may be in one trust store, so each has a name of its own.
+		// Several authorities may be in one trust store, so each has a different name.
 		Subject:                     pkix.Name{Organization: []string{"Midas"}, CommonName: fmt.Sprintf("%s %x", c.role.title, id[:4])},
 		NotBefore:                   c.now().Add(-backdate),
 		NotAfter:                    c.now().Add(authorityLife),
@@ -234,7 +230,7 @@ func (c *CA) certify(tmpl, parent *x509.Certificate, key crypto.PublicKey) ([]by
 	return x509.CreateCertificate(rand.Reader, tmpl, parent, key, c.key)
 }
 
-// keyID names a key within certificates.
+// keyID is the subject key identifier of a key.
 func keyID(key *ecdsa.PrivateKey) []byte {
 	// A P-256 key that this package made or parsed always marshals.
 	der, _ := x509.MarshalPKIXPublicKey(key.Public())

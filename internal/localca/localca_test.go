@@ -32,7 +32,7 @@ func open(t *testing.T, dir string, now func() time.Time, names ...string) *loca
 	return ca
 }
 
-// fileRoots is what a client knows: the file, nothing else.
+// fileRoots are the roots of a client that trusts only the file.
 func fileRoots(t *testing.T, path string) *x509.CertPool {
 	t.Helper()
 	data, err := os.ReadFile(path)
@@ -96,8 +96,8 @@ func TestClientsThatTrustTheFileReachTheNamesAndNoOthers(t *testing.T) {
 	}
 }
 
-// The second authority is for names of somebody else. Neither may be good for the other's names,
-// and the server must show each client the one that it asks for.
+// The second authority is for other names. Neither is valid for the names of the other, and the server uses
+// the certificate of the requested server name.
 func TestAuthoritiesAreApart(t *testing.T) {
 	own, err := localca.Open(t.TempDir(), time.Now)
 	if err != nil {
@@ -142,7 +142,7 @@ func TestOpenSSLAgrees(t *testing.T) {
 	}
 }
 
-// steal signs a certificate for any name with the authority's key, as a thief would.
+// steal signs a certificate for any name with the authority's key, as an attacker with the key would.
 func steal(t *testing.T, dir string, tmpl *x509.Certificate) *x509.Certificate {
 	t.Helper()
 	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, "ca.pem"), filepath.Join(dir, "ca-key.pem"))

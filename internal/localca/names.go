@@ -11,7 +11,7 @@ import (
 	"midas/internal/arm"
 )
 
-// normalize gives names the one spelling under which they are compared, sorted, each once.
+// normalize returns the names in canonical spelling, sorted and without duplicates.
 func normalize(names []string) ([]string, error) {
 	out := make([]string, 0, len(names))
 	for _, n := range names {
@@ -32,8 +32,8 @@ func normalize(names []string) ([]string, error) {
 	return slices.Compact(out), nil
 }
 
-// isHostName accepts what certificates can name: letters, digits, hyphens and underscores in
-// labels of at most 63.
+// isHostName reports whether a certificate can contain a host name: labels of at most 63 letters, digits,
+// hyphens and underscores.
 func isHostName(s string) bool {
 	if len(s) > 253 {
 		return false
@@ -51,7 +51,7 @@ func isHostName(s string) bool {
 	return true
 }
 
-// permitted are the names that an authority's certificate is good for.
+// permitted are the names that an authority's certificate permits.
 func permitted(cert *x509.Certificate) []string {
 	names := slices.Clone(cert.PermittedDNSDomains)
 	for _, r := range cert.PermittedIPRanges {
@@ -60,7 +60,7 @@ func permitted(cert *x509.Certificate) []string {
 	return names
 }
 
-// single is the range that holds one address.
+// single is the range with one address.
 func single(ip net.IP) *net.IPNet {
 	if v4 := ip.To4(); v4 != nil {
 		return &net.IPNet{IP: v4, Mask: net.CIDRMask(32, 32)}

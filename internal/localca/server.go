@@ -20,15 +20,15 @@ import (
 	"midas/internal/atomicfile"
 )
 
-// Certificate issues a certificate for a server under the given names, with a new key. It refuses
-// names that clients would refuse.
+// Certificate issues a certificate for a server with the given names and a new key. It refuses names that
+// the authority's name constraints exclude.
 func (c *CA) Certificate(names ...string) (tls.Certificate, error) {
 	names, err := normalize(names)
 	if err != nil {
 		return tls.Certificate{}, err
 	}
 	tmpl := &x509.Certificate{
-		// No host name here: some clients hold common names against the constraints.
+		// No host name here, because some clients check common names against the name constraints.
 		Subject:     pkix.Name{Organization: []string{"Midas"}, CommonName: "Midas server"},
 		NotBefore:   c.now().Add(-backdate),
 		NotAfter:    c.now().Add(leafLife),
@@ -38,7 +38,7 @@ func (c *CA) Certificate(names ...string) (tls.Certificate, error) {
 	has := permitted(c.cert.Load())
 	for _, n := range names {
 		if !slices.Contains(has, n) {
-			return tls.Certificate{}, fmt.Errorf("issue certificate: the local CA is not good for %q", n)
+			return tls.Certificate{}, fmt.Errorf("issue certificate: the local CA does not permit %q", n)
 		}
 		if ip := net.ParseIP(n); ip != nil {
 			tmpl.IPAddresses = append(tmpl.IPAddresses, ip)
@@ -61,9 +61,9 @@ func (c *CA) Certificate(names ...string) (tls.Certificate, error) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, nil
 }
 
-// ServerConfig is the TLS configuration of a server under the authority's names. Its certificate
-// is the one of the last start while that is good, and is renewed while serving. Clients that ask
-// for a name of one of the other authorities are shown that one's certificate instead.
+// ServerConfig is the TLS configuration of a server with the authority's names. It uses the certificate of
+// the last start while that is valid, and renews it while serving. For a server name of one of the other
+// authorities it uses the certificate of that authority.
 func (c *CA) ServerConfig(others ...*CA) (*tls.Config, error) {
 	own, err := c.serve()
 	if err != nil {
@@ -92,7 +92,7 @@ func (c *CA) ServerConfig(others ...*CA) (*tls.Config, error) {
 	}, nil
 }
 
-// serve readies the certificate that a server begins with.
+// serve loads or issues the certificate of a server.
 func (c *CA) serve() (*serving, error) {
 	s := &serving{ca: c}
 	if s.current = c.load(); s.current == nil {
@@ -103,7 +103,7 @@ func (c *CA) serve() (*serving, error) {
 	return s, nil
 }
 
-// serving holds the certificate that handshakes are given.
+// serving holds the current certificate for handshakes.
 type serving struct {
 	ca      *CA
 	mu      sync.Mutex
@@ -124,13 +124,13 @@ func (s *serving) certificate() (*tls.Certificate, error) {
 		if s.current == before && unfit(before.Leaf, 0, s.ca.now()) != "" {
 			return nil, err
 		}
-		return s.current, nil // one that could not be kept serves, and the next start makes another
+		return s.current, nil // a certificate that could not be written is used until the next start
 	}
 	s.ca.log.Info("the server's certificate was renewed", "cause", why)
 	return s.current, nil
 }
 
-// renew issues a certificate and keeps it for the next start.
+// renew issues a certificate and writes it to a file for the next start.
 func (s *serving) renew() error {
 	cert, err := s.ca.Certificate(s.ca.names...)
 	if err != nil {
@@ -145,8 +145,8 @@ func (s *serving) renew() error {
 	return atomicfile.Write(filepath.Join(s.ca.dir, serverFile), block, 0o600)
 }
 
-// load reads the certificate of the last start. Whatever is wrong with it, nil says that a new one
-// is needed: nothing depends on the old one.
+// load reads the certificate of the last start. It returns nil if it is missing, damaged or not valid; then
+// a new one is issued.
 func (c *CA) load() *tls.Certificate {
 	data, err := os.ReadFile(filepath.Join(c.dir, serverFile))
 	if err != nil {
@@ -159,7 +159,8 @@ func (c *CA) load() *tls.Certificate {
 	return &cert
 }
 
-// good reports whether a certificate is ours, for exactly our names, and valid now and for some time to come.
+// good reports whether this authority has issued a certificate, for exactly its names, and whether it is
+// valid now and does not expire soon.
 func (c *CA) good(cert *tls.Certificate) bool {
 	leaf := cert.Leaf
 	names := slices.Clone(leaf.DNSNames)
