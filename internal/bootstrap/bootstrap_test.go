@@ -166,7 +166,7 @@ func (h *house) rows() map[string]int {
 	return count
 }
 
-func TestFirstStartMakesAnAdministratorAndLaterOnesReuseIt(t *testing.T) {
+func TestFirstStartCreatesAnAdministratorAndLaterStartsReuseIt(t *testing.T) {
 	h := newHouse(t)
 	first := h.mustStart()
 	h.check(first)
@@ -207,7 +207,7 @@ func (d *dying) Update(ctx context.Context, fn func(store.Tx) error) (store.Revi
 	return 0, errDied
 }
 
-func TestStartKilledAnywhereIsCompletedByTheNext(t *testing.T) {
+func TestKilledStartIsCompletedByTheNext(t *testing.T) {
 	whole := newHouse(t)
 	whole.check(whole.mustStart())
 	want := whole.rows()
@@ -240,7 +240,7 @@ func TestStartKilledAnywhereIsCompletedByTheNext(t *testing.T) {
 	}
 }
 
-func TestForgetfulStoreGetsTheSameAdministratorAgain(t *testing.T) {
+func TestEmptyStoreGetsTheAdministratorOfAdminJSON(t *testing.T) {
 	h := newHouse(t)
 	first := h.mustStart()
 	principal := h.principal(first)
@@ -263,7 +263,7 @@ func (h *house) principal(admin datadir.Admin) string {
 	return p.ID
 }
 
-func TestLostAdminFileGivesANewSecretInPlaceOfTheOld(t *testing.T) {
+func TestLostAdminFileReplacesTheSecret(t *testing.T) {
 	h := newHouse(t)
 	first := h.mustStart()
 	rows := h.rows()
@@ -291,7 +291,7 @@ func TestLostAdminFileGivesANewSecretInPlaceOfTheOld(t *testing.T) {
 	}
 }
 
-func TestUserWhoChangedThePasswordOrIsGoneIsLeftAlone(t *testing.T) {
+func TestChangedPasswordAndDeletedUserAreKept(t *testing.T) {
 	h := newHouse(t)
 	admin := h.mustStart()
 	dir := h.services(h.store).Directory
@@ -326,7 +326,7 @@ func TestUserWhoChangedThePasswordOrIsGoneIsLeftAlone(t *testing.T) {
 	}
 }
 
-func TestFolderFromBeforeThereWereUsersGetsOne(t *testing.T) {
+func TestOlderFolderGetsAUser(t *testing.T) {
 	h := newHouse(t)
 	admin := h.mustStart()
 	want := h.rows()
@@ -361,7 +361,7 @@ func TestFolderFromBeforeThereWereUsersGetsOne(t *testing.T) {
 	}
 }
 
-func TestRoleThatWasTakenAwayStaysAway(t *testing.T) {
+func TestRemovedRoleIsNotAssignedAgain(t *testing.T) {
 	h := newHouse(t)
 	admin := h.mustStart()
 	b := h.services(h.store)
@@ -413,7 +413,7 @@ func TestForeignAdminFileIsRefused(t *testing.T) {
 	}
 }
 
-func TestWeakSecretOfOnesOwnIsRefused(t *testing.T) {
+func TestWeakSecretInAdminFileIsRefused(t *testing.T) {
 	h := newHouse(t)
 	admin := h.mustStart()
 	admin.ClientSecret = "short"
@@ -429,7 +429,7 @@ func TestWeakSecretOfOnesOwnIsRefused(t *testing.T) {
 	}
 }
 
-func TestLaboratoryIsWellKnownAndApart(t *testing.T) {
+func TestLabUsesWellKnownIDsAndItsOwnFolder(t *testing.T) {
 	h := newHouse(t)
 	admin, err := h.start(h.store, true)
 	if err != nil {

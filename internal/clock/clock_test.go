@@ -8,7 +8,7 @@ import (
 	"midas/internal/clock/clocktest"
 )
 
-func TestElapsedIsWhatEitherClockSays(t *testing.T) {
+func TestElapsedIsTheLargerReading(t *testing.T) {
 	for name, tt := range map[string]struct {
 		passes, set time.Duration
 		least, most time.Duration
@@ -39,7 +39,7 @@ func TestElapsedIsWhatEitherClockSays(t *testing.T) {
 	}
 }
 
-func TestBegunForgivesSkew(t *testing.T) {
+func TestBegunAllowsForSkew(t *testing.T) {
 	now := time.Now()
 	for start, want := range map[time.Time]bool{
 		{}: true, now: true, now.Add(-time.Hour): true, now.Add(clock.Skew - time.Second): true, now.Add(clock.Skew + time.Second): false,

@@ -45,9 +45,9 @@ type Dir struct {
 	mended []string
 }
 
-// Open takes the folder, making it, readable by its owner only, if it is not there. What other users
-// could read or change in it, and must not, is taken from them, see Mended; the folder of another user
-// is refused. The error is ErrLocked when another process owns it.
+// Open locks the folder. It creates a missing folder, readable by its owner only. It removes access of other
+// users from files that must be private, see Mended, and refuses the folder of another user. The error is
+// ErrLocked if another process owns the folder.
 func Open(path string) (*Dir, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, fmt.Errorf("make data folder: %w", err)
@@ -102,8 +102,8 @@ func (d *Dir) Close() error {
 // ErrNoMaster says that there is no master key.
 var ErrNoMaster = errors.New("there is no master key")
 
-// Master is the key under which secrets in the store are sealed. It is outside of the store, so that a
-// copy of the store alone is worth nothing. The error is ErrNoMaster when there is none.
+// Master is the key that encrypts secrets in the store. It is not in the store, so that a copy of the store
+// does not reveal its secrets. The error is ErrNoMaster if there is none.
 func (d *Dir) Master() (seal.MasterKey, error) {
 	name := d.Path(MasterFile)
 	data, err := os.ReadFile(name)

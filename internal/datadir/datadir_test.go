@@ -24,7 +24,7 @@ func open(t *testing.T, path string) *datadir.Dir {
 	return d
 }
 
-func TestFolderIsMadeForItsOwnerOnly(t *testing.T) {
+func TestFolderIsReadableByItsOwnerOnly(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a", "b")
 	d := open(t, path)
 	defer d.Close()
@@ -42,7 +42,7 @@ func TestFolderIsMadeForItsOwnerOnly(t *testing.T) {
 	}
 }
 
-func TestSecondOwnerIsRefusedInWordsUntilTheFirstIsGone(t *testing.T) {
+func TestLockedFolderIsRefused(t *testing.T) {
 	path := t.TempDir()
 	first := open(t, path)
 	_, err := datadir.Open(path)
@@ -62,7 +62,7 @@ func TestSecondOwnerIsRefusedInWordsUntilTheFirstIsGone(t *testing.T) {
 	}
 }
 
-func TestMasterKeyStays(t *testing.T) {
+func TestMasterKeyIsKept(t *testing.T) {
 	path := t.TempDir()
 	d := open(t, path)
 	if _, err := d.Master(); !errors.Is(err, datadir.ErrNoMaster) {
@@ -122,7 +122,7 @@ func TestAdminIsReadAsWritten(t *testing.T) {
 	}
 }
 
-func TestDamagedAdminIsToldInWords(t *testing.T) {
+func TestDamagedAdminFileIsReported(t *testing.T) {
 	for content, want := range map[string]string{
 		"{":                  "is damaged",
 		`{"tenantId":"t"}`:   "lacks",
@@ -138,7 +138,7 @@ func TestDamagedAdminIsToldInWords(t *testing.T) {
 	}
 }
 
-func TestSecretDoesNotShowItself(t *testing.T) {
+func TestSecretIsRedacted(t *testing.T) {
 	a := datadir.Admin{ClientSecret: "hunter2"}
 	var log strings.Builder
 	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "a", a, "s", a.ClientSecret)

@@ -91,7 +91,7 @@ func TestTheLastEnabledAdministratorStays(t *testing.T) {
 }
 
 // A disabled administrator does not count and can be removed.
-func TestADisabledAdministratorMayGo(t *testing.T) {
+func TestDisabledAdministratorCanBeRemoved(t *testing.T) {
 	for _, name := range []string{"role", "delete"} {
 		d, ids := withAdmins(t, 2)
 		do(t, d, func(tx store.Tx) error { return setEnabled(d, tx, ids[1], false) })
@@ -137,7 +137,7 @@ func TestPrincipalsOfApplicationsAreCountedToo(t *testing.T) {
 }
 
 // Concurrent changes of all kinds leave one administrator: all but one succeed.
-func TestConcurrentEndsLeaveOneAdministrator(t *testing.T) {
+func TestConcurrentRemovalsLeaveAnEnabledAdministrator(t *testing.T) {
 	names := []string{"role", "delete", "disable"}
 	for _, counted := range []bool{true, false} {
 		d, ids := withAdmins(t, 12)
@@ -174,7 +174,7 @@ func forgetCount(t testing.TB, d *directory.Directory) {
 	do(t, d, func(tx store.Tx) error { tx.Delete("d/" + tenant + "/administrators/"); return nil })
 }
 
-func TestStoresWithoutACountAreCounted(t *testing.T) {
+func TestAdministratorsAreCountedInOlderStores(t *testing.T) {
 	d, ids := withAdmins(t, 150) // more than a transaction can guard
 	do(t, d, func(tx store.Tx) error { return setEnabled(d, tx, ids[0], false) })
 	forgetCount(t, d)
@@ -229,7 +229,7 @@ func TestRemoveAdministrators(t *testing.T) {
 }
 
 // A deletion that an earlier version has accepted is completed.
-func TestACascadeIsNotStoppedByTheLastAdministrator(t *testing.T) {
+func TestCascadeDeletesTheLastAdministrator(t *testing.T) {
 	d := newDirectory(t)
 	managedIn(t, d, "mi", "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/i")
 	if err := update(t, d, func(tx store.Tx) error { return d.DeleteServicePrincipal(tx, tenant, "mi") }); !errors.Is(err, directory.ErrLastAdministrator) {

@@ -163,7 +163,7 @@ func TestSecretsCanBeAddedAndRemoved(t *testing.T) {
 	}
 }
 
-func TestNewSecretRefusesWhatCouldBeGuessed(t *testing.T) {
+func TestNewSecretRefusesWeakSecrets(t *testing.T) {
 	tests := map[string]struct {
 		text directory.SecretText
 		ok   bool
@@ -259,7 +259,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 }
 
 // A secret or certificate is valid if it starts within clock.Skew from now, and not if it starts in an hour.
-func TestStartOfCredentialsIsForgivenSkew(t *testing.T) {
+func TestStartOfCredentialsAllowsForSkew(t *testing.T) {
 	d := newDirectory(t)
 	for from, want := range map[time.Duration]error{time.Minute: nil, clock.Skew - time.Second: nil, time.Hour: directory.ErrExpiredSecret} {
 		app := "from-" + from.String()

@@ -242,7 +242,7 @@ func TestCreateRefuses(t *testing.T) {
 	}
 }
 
-func TestRevokedTokensAreThoseOfThisSecondAndBefore(t *testing.T) {
+func TestRevocationIncludesTheCurrentSecond(t *testing.T) {
 	d := newDirectory(t)
 	do(t, d, func(tx store.Tx) error { return d.CreateServicePrincipal(tx, principal()) })
 	do(t, d, func(tx store.Tx) error { return d.RevokeTokens(tx, tenant, object) })

@@ -83,7 +83,7 @@ func TestMembershipsThatAreRefused(t *testing.T) {
 	}
 }
 
-func TestTooManyGroupsIsAnErrorAndNotAPart(t *testing.T) {
+func TestTooManyGroupsIsAnError(t *testing.T) {
 	d := withUser(t)
 	for i := 0; i <= directory.MaxGroups; i += 20 {
 		do(t, d, func(tx store.Tx) error {
@@ -109,7 +109,7 @@ func TestTooManyGroupsIsAnErrorAndNotAPart(t *testing.T) {
 	}
 }
 
-func TestPrincipalTypeTellsThemApart(t *testing.T) {
+func TestPrincipalTypes(t *testing.T) {
 	d := withGroups(t, "a")
 	do(t, d, func(tx store.Tx) error {
 		return errors.Join(d.CreateServicePrincipal(tx, principal()), d.CreateApplication(tx, application()))

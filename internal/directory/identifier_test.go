@@ -69,7 +69,7 @@ func TestReservedIdentifierURIs(t *testing.T) {
 }
 
 // A reserved URI in a record of an earlier version names no resource, and the record can still be updated.
-func TestReservedURIsInTheStoreStandForNothing(t *testing.T) {
+func TestStoredReservedURIsAreIgnored(t *testing.T) {
 	for _, uri := range reservedURIs() {
 		d := withDomain(t)
 		do(t, d, func(tx store.Tx) error {
@@ -131,7 +131,7 @@ func TestVerifiedIdentifierURIs(t *testing.T) {
 var errRollback = errors.New("roll back")
 
 // A reserved host is refused in every spelling.
-func TestNoDisguiseOfAReservedHost(t *testing.T) {
+func TestReservedHostsInOtherSpellings(t *testing.T) {
 	d := withDomain(t)
 	rapid.Check(t, func(t *rapid.T) {
 		host := rapid.SampledFrom([]string{"graph.microsoft.com", "vault.azure.net", "localhost", "midas.corp", "management.azure.com", "127.0.0.1"}).Draw(t, "host")

@@ -29,8 +29,8 @@ func signsIn(t *testing.T, d *directory.Directory, pw directory.PasswordText) bo
 	return err == nil
 }
 
-// TestAPasswordIsTheSameOnAllSystems sets and checks the password in both forms.
-func TestAPasswordIsTheSameOnAllSystems(t *testing.T) {
+// TestPasswordsAreNormalized sets and checks the password in both forms.
+func TestPasswordsAreNormalized(t *testing.T) {
 	for _, chosen := range []directory.PasswordText{composed, decomposed} {
 		for name, set := range map[string]func(*directory.Directory, directory.PasswordHash){
 			"from the beginning": func(d *directory.Directory, hash directory.PasswordHash) {
@@ -58,9 +58,9 @@ func TestAPasswordIsTheSameOnAllSystems(t *testing.T) {
 	}
 }
 
-// TestOlderHashesKeepTheirPasswords reads a record of an earlier version, whose hash is that of the password
+// TestHashesFromBeforeNormalizationStillMatch reads a record of an earlier version, whose hash is that of the password
 // as typed.
-func TestOlderHashesKeepTheirPasswords(t *testing.T) {
+func TestHashesFromBeforeNormalizationStillMatch(t *testing.T) {
 	for _, chosen := range []directory.PasswordText{composed, decomposed, password} {
 		d := withUser(t)
 		salt := []byte("0123456789abcdef")
@@ -94,8 +94,8 @@ func TestOlderHashesKeepTheirPasswords(t *testing.T) {
 	}
 }
 
-// TestAGuessCostsOneHash counts the hashes of one attempt: one, and up to two against an old hash.
-func TestAGuessCostsOneHash(t *testing.T) {
+// TestOneAttemptComputesOneHash counts the hashes of one attempt: one, and up to two against an old hash.
+func TestOneAttemptComputesOneHash(t *testing.T) {
 	for _, test := range []struct {
 		hash   directory.PasswordHash
 		normal bool

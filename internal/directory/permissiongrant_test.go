@@ -162,8 +162,8 @@ func TestMisuseOfPermissionGrants(t *testing.T) {
 	})
 }
 
-// TestPermissionGrantsHaveABound checks the limits for each user, and for each client for all users.
-func TestPermissionGrantsHaveABound(t *testing.T) {
+// TestPermissionGrantsAreLimited checks the limits for each user, and for each client for all users.
+func TestPermissionGrantsAreLimited(t *testing.T) {
 	d, update := granting(t)
 	const most = 1_000
 	for i := range most + 1 {
@@ -186,8 +186,8 @@ func TestPermissionGrantsHaveABound(t *testing.T) {
 	}
 }
 
-// TestPermissionGrantsEndWithTheirEnds deletes a client, a resource and a user, each with many grants.
-func TestPermissionGrantsEndWithTheirEnds(t *testing.T) {
+// TestDeletedObjectsLoseTheirPermissionGrants deletes a client, a resource and a user, each with many grants.
+func TestDeletedObjectsLoseTheirPermissionGrants(t *testing.T) {
 	for _, end := range []string{"client", "resource", "user"} {
 		d, update := granting(t)
 		for i := range 120 {

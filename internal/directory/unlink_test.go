@@ -44,7 +44,7 @@ func eventually(t testing.TB, what string, is func() bool) {
 }
 
 // Run unlinks deleted objects, including those of an earlier process.
-func TestRunUnlinksWhoIsDeleted(t *testing.T) {
+func TestRunUnlinksDeletedObjects(t *testing.T) {
 	d := withGroups(t, "a", "b", "owned")
 	for i := range 120 { // more than one batch of Unlink and of Run
 		id := fmt.Sprintf("%03d-principal", i)
@@ -76,7 +76,7 @@ func TestRunUnlinksWhoIsDeleted(t *testing.T) {
 }
 
 // Deleted members do not count against the limits, even before Run has unlinked them.
-func TestWhoIsGoneCountsForNothing(t *testing.T) {
+func TestDeletedMembersDoNotCountAgainstLimits(t *testing.T) {
 	d := withGroups(t, "a", "b")
 	for i := range directory.MaxGroups + 10 {
 		id := fmt.Sprintf("%04d-gone", i)

@@ -100,7 +100,7 @@ func TestPasswordsThatAreTooWeak(t *testing.T) {
 	hashed(t, d, directory.GeneratePassword())
 }
 
-func TestPasswordsShowThemselvesNowhere(t *testing.T) {
+func TestPasswordsAreRedacted(t *testing.T) {
 	d := withUser(t)
 	var log bytes.Buffer
 	u, err := view(t, d, func(tx store.Tx) (directory.User, error) { return d.User(tx, tenant, userID) })
@@ -175,7 +175,7 @@ func TestUserNamesAreUniqueAndHaveADomain(t *testing.T) {
 var errUndo = errors.New("undo")
 
 // Hashing takes memory, so the number of concurrent hashes is limited.
-func TestACrowdOfSignInsIsTurnedAway(t *testing.T) {
+func TestTooManySignInsAreBusy(t *testing.T) {
 	d := withUser(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -219,9 +219,9 @@ func BenchmarkAuthenticateUser(b *testing.B) {
 	}
 }
 
-// TestPasswordsAreCheckedInTurns fills the queue from one address with unknown names. A user from another
+// TestPasswordChecksTakeTurns fills the queue from one address with unknown names. A user from another
 // address is served after the running hashes and one turn.
-func TestPasswordsAreCheckedInTurns(t *testing.T) {
+func TestPasswordChecksTakeTurns(t *testing.T) {
 	d := withUser(t)
 	d.SetHashing(1, 16)
 	var mu sync.Mutex

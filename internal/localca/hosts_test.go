@@ -44,7 +44,7 @@ func ecKey(t *testing.T, curve elliptic.Curve) *ecdsa.PrivateKey {
 	return key
 }
 
-func TestHostCertificateSaysWhatTheServerSays(t *testing.T) {
+func TestHostCertificateIgnoresTheRequestedNames(t *testing.T) {
 	dir := t.TempDir()
 	ca, err := localca.OpenHosts(dir, time.Now)
 	if err != nil {
@@ -82,7 +82,7 @@ func TestHostCertificateSaysWhatTheServerSays(t *testing.T) {
 }
 
 // The stolen key of the host authority cannot certify a server.
-func TestHostAuthorityIsGoodForNoServer(t *testing.T) {
+func TestHostAuthorityCannotCertifyServers(t *testing.T) {
 	dir := t.TempDir()
 	ca, err := localca.OpenHosts(dir, time.Now)
 	if err != nil {

@@ -34,7 +34,7 @@ func usable(t *testing.T, ca *localca.CA, conf *tls.Config, now time.Time) {
 
 // Whatever the clock showed before, NotBefore and NotAfter of the authority are checked when it is opened
 // and while it is used, and a reissue is logged.
-func TestAuthoritySurvivesClocksThatAreSet(t *testing.T) {
+func TestAuthorityIsReissuedAfterTheClockWasSet(t *testing.T) {
 	for name, was := range map[string]time.Duration{
 		"years ahead": 20 * 365 * day, "a day ahead": day, "years behind": -20 * 365 * day, "in its last year": -9*365*day - day,
 	} {
@@ -82,7 +82,7 @@ func TestAuthoritySurvivesClocksThatAreSet(t *testing.T) {
 	}
 }
 
-func TestSoundAuthorityIsLeftAlone(t *testing.T) {
+func TestValidAuthorityIsNotReissued(t *testing.T) {
 	now := time.Now()
 	ca := open(t, t.TempDir(), func() time.Time { return now })
 	before := fileRoots(t, ca.Path())
@@ -95,7 +95,7 @@ func TestSoundAuthorityIsLeftAlone(t *testing.T) {
 }
 
 // A certificate that could not be written is used, and written later.
-func TestAuthorityThatCannotBeWrittenIsTriedAgain(t *testing.T) {
+func TestWriteOfTheAuthorityIsRetried(t *testing.T) {
 	if os.Getuid() == 0 {
 		t.Log("root may write everywhere: a folder takes the file's place")
 	}
@@ -129,7 +129,7 @@ func TestAuthorityThatCannotBeWrittenIsTriedAgain(t *testing.T) {
 }
 
 // A server accepts its hosts after their authority was reissued.
-func TestHostsAreKnownAfterTheirAuthorityWasIssuedAnew(t *testing.T) {
+func TestHostsAuthenticateAfterTheirAuthorityWasReissued(t *testing.T) {
 	start := time.Now()
 	now := start.Add(20 * 365 * day) // the server was started with a wrong clock
 	clock := func() time.Time { return now }
@@ -205,7 +205,7 @@ func hostPair(t *testing.T, ca *localca.HostCA, end time.Time) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{block.Bytes}, PrivateKey: key}
 }
 
-func TestSignerAndServerCertificateAreJudgedAtBothEnds(t *testing.T) {
+func TestSignerAndServerCertificateAreCheckedAtBothEnds(t *testing.T) {
 	start := time.Now()
 	now := start.Add(365 * day)
 	ca := open(t, t.TempDir(), func() time.Time { return now })

@@ -82,7 +82,7 @@ func dial(addr, name string, roots *x509.CertPool, at time.Time) (*x509.Certific
 	return conn.ConnectionState().PeerCertificates[0], nil
 }
 
-func TestClientsThatTrustTheFileReachTheNamesAndNoOthers(t *testing.T) {
+func TestAuthorityIsValidForItsNamesOnly(t *testing.T) {
 	dir := t.TempDir()
 	ca := open(t, dir, time.Now, "Midas.Test", "192.0.2.7")
 	addr, roots := listen(t, ca), fileRoots(t, ca.Path())
@@ -98,7 +98,7 @@ func TestClientsThatTrustTheFileReachTheNamesAndNoOthers(t *testing.T) {
 
 // The second authority is for other names. Neither is valid for the names of the other, and the server uses
 // the certificate of the requested server name.
-func TestAuthoritiesAreApart(t *testing.T) {
+func TestAuthoritiesAreIndependent(t *testing.T) {
 	own, err := localca.Open(t.TempDir(), time.Now)
 	if err != nil {
 		t.Fatal(err)
@@ -162,7 +162,7 @@ func steal(t *testing.T, dir string, tmpl *x509.Certificate) *x509.Certificate {
 	return cert
 }
 
-func TestStolenKeyIsGoodForNoOtherName(t *testing.T) {
+func TestStolenKeyIsLimitedByNameConstraints(t *testing.T) {
 	dir := t.TempDir()
 	ca := open(t, dir, time.Now)
 	roots := fileRoots(t, ca.Path())
@@ -263,7 +263,7 @@ func TestServerCertificateIsRenewedWhileServing(t *testing.T) {
 	}
 }
 
-func TestOldAuthorityIsIssuedAnewUnderTheSameKey(t *testing.T) {
+func TestOldAuthorityIsReissuedWithTheSameKey(t *testing.T) {
 	dir, start := t.TempDir(), time.Now()
 	old := open(t, dir, func() time.Time { return start })
 	oldRoots := fileRoots(t, old.Path())
@@ -293,7 +293,7 @@ func TestOldAuthorityIsIssuedAnewUnderTheSameKey(t *testing.T) {
 	}
 }
 
-func TestAddedNameWidensTheAuthority(t *testing.T) {
+func TestAddedNameIsPermitted(t *testing.T) {
 	dir := t.TempDir()
 	open(t, dir, time.Now, "one.test")
 	ca := open(t, dir, time.Now, "two.test")
@@ -335,7 +335,7 @@ func TestConcurrentFirstOpensAgree(t *testing.T) {
 	}
 }
 
-func TestInterruptedFirstOpenHeals(t *testing.T) {
+func TestInterruptedFirstOpenIsCompleted(t *testing.T) {
 	for _, lost := range []string{"ca.pem", "server.pem"} {
 		dir := t.TempDir()
 		if _, err := open(t, dir, time.Now).ServerConfig(); err != nil {
@@ -351,7 +351,7 @@ func TestInterruptedFirstOpenHeals(t *testing.T) {
 	}
 }
 
-func TestDamageIsToldInWords(t *testing.T) {
+func TestDamagedFilesAreReported(t *testing.T) {
 	other := t.TempDir()
 	open(t, other, time.Now)
 	foreign, err := os.ReadFile(filepath.Join(other, "ca.pem"))

@@ -32,7 +32,7 @@ func count(t *testing.T, st store.Store, prefix string) (n int) {
 
 // Two minutes at a date in the next year delete nothing while the jobs run. After the clock has been steady
 // for Doubt, the jobs delete expired records.
-func TestJobsDeleteNothingAtAWrongDate(t *testing.T) {
+func TestJobsDeleteNothingWhileTheClockIsWrong(t *testing.T) {
 	m := &machine{clock: &clocktest.Clock{}, store: storetest.Memory(t)}
 	guard := m.open(t)
 	now := m.clock.Now

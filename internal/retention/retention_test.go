@@ -69,7 +69,7 @@ func TestNothingIsDeletedAfterTheClockWasSet(t *testing.T) {
 	}
 }
 
-func TestSteadyClocksAreBelieved(t *testing.T) {
+func TestSteadyClockAllowsDeletion(t *testing.T) {
 	m := &machine{clock: &clocktest.Clock{}, store: storetest.Memory(t)}
 	g := m.open(t)
 	for _, step := range []struct{ forward, set time.Duration }{
@@ -84,7 +84,7 @@ func TestSteadyClocksAreBelieved(t *testing.T) {
 	}
 }
 
-func TestStartIsComparedWithWhatTheStoreHasSeen(t *testing.T) {
+func TestStartComparesTheClockWithTheStoredTime(t *testing.T) {
 	for name, tt := range map[string]struct {
 		stopped, set time.Duration
 		want         bool
@@ -104,7 +104,7 @@ func TestStartIsComparedWithWhatTheStoreHasSeen(t *testing.T) {
 }
 
 // Doubt survives restarts, and ends even if the server runs only a few hours a day.
-func TestDoubtGoesOnAcrossRestarts(t *testing.T) {
+func TestDoubtSurvivesRestarts(t *testing.T) {
 	m := &machine{clock: &clocktest.Clock{}, store: storetest.Memory(t)}
 	m.open(t)
 	m.clock.Set(year)
@@ -126,7 +126,7 @@ func TestDoubtGoesOnAcrossRestarts(t *testing.T) {
 }
 
 // In a store of an earlier version, without a mark, the newest event is the time that it has seen.
-func TestStoreWithoutAMarkIsJudgedByItsNewestEvent(t *testing.T) {
+func TestStoreWithoutAMarkUsesItsNewestEvent(t *testing.T) {
 	for name, tt := range map[string]struct {
 		age  time.Duration
 		want bool
@@ -145,7 +145,7 @@ func TestStoreWithoutAMarkIsJudgedByItsNewestEvent(t *testing.T) {
 	}
 }
 
-func TestNoGuardBelievesEveryClock(t *testing.T) {
+func TestNilGuardAllowsEverything(t *testing.T) {
 	var g *retention.Guard
 	if !g.Allows(time.Now().Add(20 * year)) {
 		t.Error("it does not")

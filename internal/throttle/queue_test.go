@@ -130,8 +130,8 @@ func TestManyNetworksTakeTurns(t *testing.T) {
 	})
 }
 
-// TestFamiliarOnesDoNotStarveOthers floods from a familiar address.
-func TestFamiliarOnesDoNotStarveOthers(t *testing.T) {
+// TestFamiliarSourcesDoNotStarveOthers floods from a familiar address.
+func TestFamiliarSourcesDoNotStarveOthers(t *testing.T) {
 	inQueue(t, 1, 16, func(s *served) {
 		for i := range 100 {
 			s.comes(fmt.Sprint("flood ", i), "192.0.2.66", true)
@@ -158,8 +158,8 @@ func TestQueueIsBounded(t *testing.T) {
 	})
 }
 
-// TestWhoGivesUp checks that a waiter whose context ends takes no turn.
-func TestWhoGivesUp(t *testing.T) {
+// TestCanceledWaiterTakesNoTurn checks that a waiter whose context ends takes no turn.
+func TestCanceledWaiterTakesNoTurn(t *testing.T) {
 	inQueue(t, 1, 8, func(s *served) {
 		for i := range 4 {
 			s.comes(fmt.Sprint(i), "192.0.2.1", false)

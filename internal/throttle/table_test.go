@@ -93,7 +93,7 @@ func TestSimultaneousTakes(t *testing.T) {
 	}
 }
 
-func TestKeysAreToldApart(t *testing.T) {
+func TestKeysOfDifferentPartsDiffer(t *testing.T) {
 	table, _ := newTable(0)
 	rule := throttle.Rule{Name: "r", Burst: 1, Refill: time.Hour}
 	table.Take(table.Charge(rule, "ab", "c"))

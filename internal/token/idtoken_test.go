@@ -17,7 +17,7 @@ func person(f *fixture) token.Claims {
 	return c
 }
 
-func TestAPersonsTokensReadAsEntras(t *testing.T) {
+func TestUserTokensHaveEntrasClaims(t *testing.T) {
 	f := newFixture(t)
 	now := float64(start.Unix())
 	shared := map[string]any{
@@ -51,7 +51,7 @@ func TestAPersonsTokensReadAsEntras(t *testing.T) {
 	}
 }
 
-func TestPeopleDoNotShareWarmTokens(t *testing.T) {
+func TestUsersDoNotShareCachedTokens(t *testing.T) {
 	f := newFixture(t)
 	req := f.request()
 	req.Claims = person(f)
@@ -74,7 +74,7 @@ func TestPeopleDoNotShareWarmTokens(t *testing.T) {
 	}
 }
 
-func TestIDTokensOpenNothing(t *testing.T) {
+func TestIDTokensAreNoAccessTokens(t *testing.T) {
 	f := newFixture(t)
 	for version, issuer := range map[string]string{token.V1: origin + "/" + tenant + "/", token.V2: origin + "/" + tenant + "/v2.0"} {
 		raw, err := f.issuer.MintID(t.Context(), token.IDClaims{

@@ -21,7 +21,7 @@ import (
 	"midas/internal/token"
 )
 
-func TestKeysAreMadeOnceAndFoundAgain(t *testing.T) {
+func TestKeysAreCreatedOnce(t *testing.T) {
 	f := newFixture(t)
 	again := f.open(t)
 	if diff := cmp.Diff(f.keys.PublicKeys(""), again.PublicKeys("")); diff != "" {
@@ -73,7 +73,7 @@ func empty(t *testing.T, st store.Store) error {
 	return err
 }
 
-func TestOpenKeysRefusesWhatItCannotTrust(t *testing.T) {
+func TestOpenKeysRefusesDamagedRows(t *testing.T) {
 	f := newFixture(t)
 	kid := f.keys.Signer()
 	row := func(t *testing.T) (rec store.Record) {
@@ -138,7 +138,7 @@ func TestOpenKeysRefusesWhatItCannotTrust(t *testing.T) {
 	}
 }
 
-func TestOpenKeysRefusesAConfigThatCannotWork(t *testing.T) {
+func TestOpenKeysRefusesInvalidConfig(t *testing.T) {
 	f := newFixture(t)
 	tests := map[string]func(*token.KeysConfig){
 		"no store":            func(c *token.KeysConfig) { c.Store = nil },
@@ -195,7 +195,7 @@ func TestRotationOverlaps(t *testing.T) {
 	}
 }
 
-func TestTheLastTokenOfAKeyIsGoodUntilItExpires(t *testing.T) {
+func TestLastTokenOfAKeyIsValidUntilItExpires(t *testing.T) {
 	f := newFixture(t)
 	first := f.keys.Signer()
 	if _, err := f.keys.Rotate(t.Context()); err != nil {
@@ -218,7 +218,7 @@ func TestTheLastTokenOfAKeyIsGoodUntilItExpires(t *testing.T) {
 	}
 }
 
-func TestWithdrawnKeysVerifyNothingAndAreReplaced(t *testing.T) {
+func TestWithdrawnKeysAreReplaced(t *testing.T) {
 	f := newFixture(t)
 	first := f.keys.Signer()
 	raw := f.mint(t, f.claims())

@@ -30,7 +30,7 @@ func (f *fixture) warm(t *testing.T, req token.Request) *token.Token {
 	return tok
 }
 
-func TestATokenIsWarmUntilHalfItsLife(t *testing.T) {
+func TestTokenIsCachedUntilHalfItsLife(t *testing.T) {
 	f := newFixture(t)
 	first := f.warm(t, f.request())
 	f.clock.Set(start.Truncate(time.Second).Add(30*time.Minute - 1))
@@ -47,7 +47,7 @@ func TestATokenIsWarmUntilHalfItsLife(t *testing.T) {
 	}
 }
 
-func TestWarmTokensAreSharedByNobodyElse(t *testing.T) {
+func TestDifferentRequestsDoNotShareTokens(t *testing.T) {
 	f := newFixture(t)
 	first := f.warm(t, f.request())
 	tests := map[string]func(*token.Request){
@@ -75,7 +75,7 @@ func TestWarmTokensAreSharedByNobodyElse(t *testing.T) {
 	}
 }
 
-func TestOneSignsAndAllWait(t *testing.T) {
+func TestConcurrentRequestsShareOneSignature(t *testing.T) {
 	f := newFixture(t)
 	var wg sync.WaitGroup
 	raws := make([]string, 32)
@@ -99,7 +99,7 @@ func TestOneSignsAndAllWait(t *testing.T) {
 	}
 }
 
-func TestTokensOfAWithdrawnKeyAreNotHandedOut(t *testing.T) {
+func TestCachedTokensOfAWithdrawnKeyAreNotReturned(t *testing.T) {
 	f := newFixture(t)
 	first := f.warm(t, f.request())
 	if err := f.keys.Withdraw(t.Context(), f.keys.Signer()); err != nil {
@@ -110,7 +110,7 @@ func TestTokensOfAWithdrawnKeyAreNotHandedOut(t *testing.T) {
 	}
 }
 
-func TestATokenAfterARevocationIsNotRevokedItself(t *testing.T) {
+func TestTokenAfterARevocationIsValid(t *testing.T) {
 	f := newFixture(t)
 	req := f.request()
 	req.Life = day // the longest, which must not become longer
@@ -124,7 +124,7 @@ func TestATokenAfterARevocationIsNotRevokedItself(t *testing.T) {
 	}
 }
 
-func TestWarmTokensAreBounded(t *testing.T) {
+func TestCachedTokensAreBounded(t *testing.T) {
 	f := newFixture(t)
 	f.minter.SetLimit(4)
 	first := f.warm(t, f.request())

@@ -46,7 +46,7 @@ func encode(t testing.TB, v any) string {
 	return base64.RawURLEncoding.EncodeToString(data)
 }
 
-func TestTokensReadAsEntras(t *testing.T) {
+func TestTokensHaveEntrasClaims(t *testing.T) {
 	f := newFixture(t)
 	c := f.claims()
 	c.MIResourceID, c.Roles = "/subscriptions/s/resourcegroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/u", []string{"Task.Read"}
@@ -77,7 +77,7 @@ func TestTokensReadAsEntras(t *testing.T) {
 	}
 }
 
-func TestMintRefusesWhatNobodyCouldVerify(t *testing.T) {
+func TestMintRefusesInvalidClaims(t *testing.T) {
 	f := newFixture(t)
 	tests := map[string]func(*token.Claims){
 		"no audience":           func(c *token.Claims) { c.Audience = "" },
@@ -273,8 +273,8 @@ func cloneMap(m map[string]any) map[string]any {
 	return out
 }
 
-// TestTimeIsCheckedOnEveryLook moves the clock and verifies twice; the second time the token is cached.
-func TestTimeIsCheckedOnEveryLook(t *testing.T) {
+// TestTimeIsCheckedAtEveryVerification moves the clock and verifies twice; the second time the token is cached.
+func TestTimeIsCheckedAtEveryVerification(t *testing.T) {
 	f := newFixture(t)
 	raw := f.mint(t, f.claims())
 	issued := start.Truncate(time.Second)

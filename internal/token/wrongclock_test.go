@@ -13,7 +13,7 @@ import (
 
 // The first start was at a date years ahead. The key of that start signs until there is another, its tokens
 // stay valid, and then keys are rotated normally.
-func TestKeyOfAWrongDateIsReplaced(t *testing.T) {
+func TestKeyMadeByAWrongClockIsReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
 		var ahead atomic.Int64
@@ -60,7 +60,7 @@ func TestKeyOfAWrongDateIsReplaced(t *testing.T) {
 }
 
 // While the clock is in doubt, keys are neither created nor removed by age.
-func TestKeysAreLeftAloneAtAWrongDate(t *testing.T) {
+func TestKeysDoNotChangeWhileTheClockIsWrong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
 		var ahead atomic.Int64

@@ -57,7 +57,7 @@ func TestTokensThatAreRefused(t *testing.T) {
 	s.want(t, 400, "member", "GET", "no/such/path", "")
 }
 
-func TestTokensEndWithTheirTimeAndWithTheirOwner(t *testing.T) {
+func TestExpiredAndDisabledCallersAreRefused(t *testing.T) {
 	now := time.Now().Truncate(time.Second)
 	s := newStackAt(t, func() time.Time { return now })
 	raw := "Authorization: Bearer " + s.token(t, "member")
@@ -77,7 +77,7 @@ func TestTokensEndWithTheirTimeAndWithTheirOwner(t *testing.T) {
 	}
 }
 
-func TestDirectoryRolesCountFromTheNextRequestOn(t *testing.T) {
+func TestDirectoryRolesTakeEffectAtOnce(t *testing.T) {
 	s := newStack(t)
 	s.want(t, 403, "nobody", "GET", "users", "")
 	s.update(t, func(tx store.Tx) error {

@@ -149,7 +149,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 }
 
 // Every role has a caller in the table.
-func TestEveryRoleIsTried(t *testing.T) {
+func TestEveryRoleHasACaller(t *testing.T) {
 	var have []string
 	for _, set := range []map[string]string{users, principals, appRoles} {
 		for _, role := range set {
@@ -172,7 +172,7 @@ func TestEveryRoleIsTried(t *testing.T) {
 }
 
 // No caller gains privileges through a privileged object.
-func TestPowerfulObjectsAreForGlobalAdministrators(t *testing.T) {
+func TestOnlyGlobalAdministratorsChangePrivilegedObjects(t *testing.T) {
 	s := populated(t)
 	s.user(t, "boss")
 	s.app(t, "key")
@@ -258,7 +258,7 @@ func TestEveryoneMayReadThemselves(t *testing.T) {
 	}
 }
 
-func TestTenantsAreStrangersToEachOther(t *testing.T) {
+func TestTenantsAreIsolated(t *testing.T) {
 	s := populated(t)
 	for _, path := range []string{"users/{u}", "groups/{g}", "applications/{a}", "servicePrincipals/{p}", "servicePrincipals(appId='{a.appid}')", "directoryObjects/{u}", "organization/{tenant}", "domains/midas.test", "users/u@midas.test"} {
 		s.want(t, 404, "stranger", "GET", path, "")

@@ -16,7 +16,7 @@ import (
 )
 
 // Claims about app roles, groups and directory roles give no rights.
-func TestClaimsOfRightsAreNotBelieved(t *testing.T) {
+func TestClaimsGiveNoRights(t *testing.T) {
 	s := populated(t)
 	var every []string
 	for _, role := range appRoles {
@@ -38,7 +38,7 @@ func TestClaimsOfRightsAreNotBelieved(t *testing.T) {
 }
 
 // A removed right has no effect in the next request, although the token is still valid.
-func TestRightsAreThoseOfNow(t *testing.T) {
+func TestRemovedRightsEndAtOnce(t *testing.T) {
 	s := populated(t)
 	raw := "Authorization: Bearer " + s.token(t, "app.rw")
 	s.want(t, 200, "", "GET", "applications", "", raw)
@@ -48,7 +48,7 @@ func TestRightsAreThoseOfNow(t *testing.T) {
 }
 
 // An assignment of a Microsoft Graph app role is found however many other assignments exist.
-func TestManyAssignmentsHideNone(t *testing.T) {
+func TestGraphRoleIsFoundAmongManyAssignments(t *testing.T) {
 	s := populated(t)
 	s.app(t, "key")
 	s.assign(t, "key.sp", directory.RoleUserReadAll)
@@ -128,7 +128,7 @@ func quote(s string) string {
 }
 
 // Resetting a password needs writePasswords, and for privileged users a Global Administrator.
-func TestPasswordsNeedAPrivilegeOfTheirOwn(t *testing.T) {
+func TestResettingPasswordsNeedsItsPrivilege(t *testing.T) {
 	s := populated(t)
 	for _, name := range []string{"boss", "owner", "deep"} {
 		s.user(t, name)
@@ -181,7 +181,7 @@ func TestPasswordsNeedAPrivilegeOfTheirOwn(t *testing.T) {
 }
 
 // Only Global Administrators take control of a principal that may create Azure role assignments.
-func TestWhoMayGrantAzureRolesIsForGlobalAdministrators(t *testing.T) {
+func TestOnlyGlobalAdministratorsChangeWhoMayAssignAzureRoles(t *testing.T) {
 	s := populated(t)
 	s.user(t, "owner")
 	s.group(t, "owners")
@@ -218,7 +218,7 @@ func TestWhoMayGrantAzureRolesIsForGlobalAdministrators(t *testing.T) {
 }
 
 // A POST with an invalid reference creates nothing.
-func TestACreationIsWholeOrNothing(t *testing.T) {
+func TestCreationWithInvalidReferenceCreatesNothing(t *testing.T) {
 	s := populated(t)
 	const there, missing = `"https://graph.microsoft.com/v1.0/directoryObjects/{u}"`, `"https://graph.microsoft.com/v1.0/directoryObjects/00000000-0000-4000-8000-00000000dead"`
 	const application = `"https://graph.microsoft.com/v1.0/directoryObjects/{a}"`
@@ -256,7 +256,7 @@ func TestACreationIsWholeOrNothing(t *testing.T) {
 }
 
 // A group with as many members and owners as a request may name fits into one transaction.
-func TestACreationHasRoomForAllItsReferences(t *testing.T) {
+func TestCreationWithAllReferencesFitsIntoATransaction(t *testing.T) {
 	s := newStack(t)
 	refs := map[string][]string{}
 	for i := range 20 {
@@ -276,7 +276,7 @@ func TestACreationHasRoomForAllItsReferences(t *testing.T) {
 }
 
 // Concurrent removals of Global Administrators leave one that is enabled.
-func TestAdministratorsWhoEndEachOtherLeaveOne(t *testing.T) {
+func TestConcurrentRemovalsLeaveOneAdministrator(t *testing.T) {
 	ways := []struct{ method, path, body string }{
 		{"DELETE", "users/{%s}", ""}, {"PATCH", "users/{%s}", `{"accountEnabled":false}`},
 		{"DELETE", "directoryRoles/" + directory.GlobalAdministrator + "/members/{%s}/$ref", ""},

@@ -224,7 +224,7 @@ func TestSelect(t *testing.T) {
 	}
 }
 
-func TestAnswersUnderAzuresNameLeadBackThere(t *testing.T) {
+func TestLinksUseTheHostOfTheRequest(t *testing.T) {
 	s := several(t, 3)
 	r := s.send(t, "ga", "GET", "users?$top=1", "")
 	if got := decode(t, r)["@odata.context"]; got != origin+"/v1.0/$metadata#users" {

@@ -44,7 +44,7 @@ func TestUsersLiveAndSignIn(t *testing.T) {
 	s.user(t, "ann") // the name is free again
 }
 
-func TestPeopleChangeTheirOwnPassword(t *testing.T) {
+func TestUsersChangeTheirOwnPassword(t *testing.T) {
 	s := newStack(t)
 	s.user(t, "ann")
 	c := s.callers["member"]
@@ -153,7 +153,7 @@ func TestBodiesThatAreRefused(t *testing.T) {
 	}
 }
 
-func TestGroupsNestAndMayFormACircle(t *testing.T) {
+func TestNestedAndCyclicGroups(t *testing.T) {
 	s := newStack(t)
 	s.user(t, "u")
 	for _, g := range []string{"outer", "middle", "inner"} {
@@ -312,7 +312,7 @@ const (
 	readerRole = "d1c2ade8-0000-4000-8000-6d06b947c660"
 )
 
-func TestAppRolesReachTheTokensOfWhoHasThem(t *testing.T) {
+func TestAssignedAppRolesAreInTokens(t *testing.T) {
 	s := populated(t)
 	s.want(t, 204, "ga", "PATCH", "applications/{a}", `{"identifierUris":["api://files"],"appRoles":[
 		{"id":"`+writerRole+`","value":"Files.Write","displayName":"w","description":"w","allowedMemberTypes":["Application","User"],"isEnabled":true},
@@ -360,7 +360,7 @@ func TestAppRolesReachTheTokensOfWhoHasThem(t *testing.T) {
 	}
 }
 
-func TestWhatIsDeletedLeavesNothingBehind(t *testing.T) {
+func TestDeletionRemovesAllKeys(t *testing.T) {
 	s := populated(t)
 	before := s.rows(t)
 	s.user(t, "gone")
@@ -412,7 +412,7 @@ func (s *stack) rows(t *testing.T) []string {
 	return keys
 }
 
-func TestTheTenantDescribesItself(t *testing.T) {
+func TestOrganizationAndDomains(t *testing.T) {
 	s := newStack(t)
 	a := s.want(t, 200, "nobody", "GET", "organization", "")["value"].([]any)[0].(map[string]any)
 	if a["id"] != tenant || a["displayName"] != "Test" || a["verifiedDomains"].([]any)[0].(map[string]any)["name"] != domain {

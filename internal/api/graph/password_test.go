@@ -70,7 +70,7 @@ func TestRightPasswordsAreNotThrottled(t *testing.T) {
 }
 
 // A password that an administrator sets between check and change is not overwritten.
-func TestAPasswordThatWasResetIsNotChanged(t *testing.T) {
+func TestConcurrentResetIsNotOverwritten(t *testing.T) {
 	s := newStack(t)
 	s.caller(t, "ann")
 	shown, err := s.directory.CheckPassword(t.Context(), tenant, s.names["ann"], "Test1234!!", throttle.Waiter{})

@@ -202,8 +202,8 @@ func TestWhoMayWritePermissionGrants(t *testing.T) {
 	}
 }
 
-// TestDelegatedPermissionsNarrow checks that a client with few permissions limits an administrator's token.
-func TestDelegatedPermissionsNarrow(t *testing.T) {
+// TestDelegatedPermissionsLimitTheUser checks that a client with few permissions limits an administrator's token.
+func TestDelegatedPermissionsLimitTheUser(t *testing.T) {
 	s := populated(t)
 	s.app(t, "own")
 	s.want(t, 204, "ga", "POST", "applications/{own}/owners/$ref", ref("ga"))

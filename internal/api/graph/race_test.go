@@ -27,7 +27,7 @@ func (l *late) Read(p []byte) (int, error) {
 
 // A request is authorized before its body is read and again in its transaction: rights that were removed
 // and objects that became privileged in between count.
-func TestRightsAreDecidedWhereTheyAreUsed(t *testing.T) {
+func TestRightsAreCheckedInTheTransaction(t *testing.T) {
 	for name, test := range map[string]struct {
 		caller, method, path, body string
 		status                     int
