@@ -39,9 +39,9 @@ var layers = []layer{
 		"internal/grant":     "internal/arm internal/retention internal/seal internal/store internal/throttle",
 		"internal/rbac":      "internal/activity internal/arm internal/odata internal/store",
 		"internal/resource":  "internal/activity internal/arm internal/odata internal/retention internal/seal internal/store",
-		"internal/identity":  "internal/activity internal/arm internal/directory internal/resource internal/store",
+		"internal/identity":  "internal/activity internal/arm internal/directory internal/host internal/resource internal/store",
 		"internal/compute":   "internal/activity internal/arm internal/identity internal/resource internal/store",
-		"internal/fleet":     "internal/activity internal/arm internal/clock internal/host internal/identity internal/localca internal/resource internal/retention internal/store",
+		"internal/fleet":     "internal/activity internal/arm internal/clock internal/directory internal/host internal/identity internal/localca internal/resource internal/retention internal/store",
 		"internal/bootstrap": "internal/activity internal/arm internal/datadir internal/directory internal/rbac internal/resource internal/store internal/throttle",
 	}},
 	{"http", map[string]string{ // each is shared by APIs
@@ -53,7 +53,7 @@ var layers = []layer{
 	}},
 	{"api", map[string]string{ // each stands for one of Azure's hosts
 		"internal/api/graph":      "internal/api/bearer internal/api/httpx internal/arm internal/azure internal/directory internal/seal internal/store internal/throttle internal/token",
-		"internal/api/hosts":      "internal/api/httpx internal/directory internal/fleet internal/host internal/identity internal/store internal/token",
+		"internal/api/hosts":      "internal/api/httpx internal/directory internal/fleet internal/host internal/store internal/token",
 		"internal/api/login":      "internal/api/bearer internal/api/httpx internal/arm internal/azure internal/clock internal/directory internal/grant internal/store internal/throttle internal/token",
 		"internal/api/management": "internal/activity internal/api/bearer internal/api/httpx internal/api/management/wire internal/arm internal/azure internal/compute internal/directory internal/fleet internal/identity internal/odata internal/rbac internal/resource internal/seal internal/store internal/token",
 		"internal/api/metadata":   "internal/api/httpx internal/arm internal/clock internal/host",

@@ -17,10 +17,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"strings"
 	"time"
 
 	"midas/internal/activity"
 	"midas/internal/arm"
+	"midas/internal/host"
 	"midas/internal/identity"
 	"midas/internal/resource"
 	"midas/internal/retention"
@@ -54,7 +56,7 @@ type Authority interface {
 // Identities finds the identities that the workloads on a resource may use.
 type Identities interface {
 	ResourceIdentity(ctx context.Context, id arm.ID) (identity.ManagedServiceIdentity, error)
-	Workload(ctx context.Context, id arm.ID, sel identity.Selector) (identity.Principal, error)
+	Workload(ctx context.Context, id arm.ID, sel host.Selector) (host.Principal, error)
 }
 
 // Config is what a Fleet needs. All fields are required, except Life (0 means DefaultHostLife) and Retention.
@@ -129,6 +131,16 @@ var enrollmentTokens = store.Table[enrollmentToken]{Kind: store.EnrollmentTokenK
 }}
 
 func hostsOf(resource arm.ID) string { return store.HostKind.Keys + resource.Key() + "\x00" }
+
+// changedHost reports whether a changed key of the store is that of a host, and returns the key of its
+// resource.
+func changedHost(key string) (resourceKey string, changed bool) {
+	if !store.HostKind.Holds(key) {
+		return "", false
+	}
+	resourceKey, _, _ = strings.Cut(strings.TrimPrefix(key, store.HostKind.Keys), "\x00")
+	return resourceKey, true
+}
 
 func hostKey(resource arm.ID, id string) string { return hostsOf(resource) + arm.Fold(id) }
 

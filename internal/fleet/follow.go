@@ -7,14 +7,14 @@ import (
 	"midas/internal/host"
 )
 
-// stateful computes the states of the resources whose hosts wait for a change: of each resource once
-// after a change, however many wait for it.
+// stateful computes the states of the resources whose hosts wait for a change. After a change, it computes
+// the state of a resource once for all waiting hosts.
 type stateful struct {
 	mu     sync.Mutex
 	topics map[string]*topic // by the key of the resource
 }
 
-// topic is the state of one resource while somebody waits for it.
+// topic is the state of one resource while hosts wait for it.
 type topic struct {
 	end     context.CancelFunc
 	waiting int // under stateful.mu
@@ -23,10 +23,10 @@ type topic struct {
 	state   host.State
 	err     error
 	known   bool          // the state has been computed
-	changed chan struct{} // closed when it is computed anew
+	changed chan struct{} // closed when the state is computed again
 }
 
-// Following is one waiter's view of the state of its host's resource.
+// Following gives one waiting request the state of its host's resource.
 type Following struct {
 	topic *topic
 	leave func()
@@ -55,11 +55,11 @@ func (f *Fleet) Follow(h Host) *Following {
 	})}
 }
 
-// End ends it.
+// End stops following.
 func (w *Following) End() { w.leave() }
 
-// State gives the state, and a channel that is closed when it was computed again after a change; then it
-// may be another one. The first State waits until it has been computed.
+// State returns the state, and a channel that is closed when the state was computed again after a change; it
+// may be the same as before. The first State waits until the state has been computed.
 func (w *Following) State(ctx context.Context) (host.State, <-chan struct{}, error) {
 	for {
 		w.topic.mu.Lock()
@@ -76,9 +76,9 @@ func (w *Following) State(ctx context.Context) (host.State, <-chan struct{}, err
 	}
 }
 
-// compute keeps a topic's state until ctx ends.
+// compute updates a topic's state after each change, until ctx ends.
 func (f *Fleet) compute(ctx context.Context, t *topic, h Host) {
-	changed, end := f.Watch(h.id) // before the first look, so that nothing is missed
+	changed, end := f.Watch(h.id) // before the first read, so that no change is missed
 	defer end()
 	for {
 		state, err := f.State(ctx, h)

@@ -16,7 +16,8 @@ import (
 	"midas/internal/store"
 )
 
-// State is all that may change what a host gets. Its version is another one whenever anything in it is.
+// State returns the identities of a host and the description of its resource. The version is a hash of both,
+// so it changes whenever they do.
 func (f *Fleet) State(ctx context.Context, h Host) (host.State, error) {
 	var state host.State
 	principals, err := f.principals(ctx, h.id)
@@ -36,7 +37,7 @@ func (f *Fleet) State(ctx context.Context, h Host) (host.State, error) {
 	return state, nil
 }
 
-// principals are all that a workload on the resource may be now.
+// principals returns the principals that a workload on the resource can get tokens for.
 func (f *Fleet) principals(ctx context.Context, id arm.ID) ([]host.Principal, error) {
 	block, err := f.Identities.ResourceIdentity(ctx, identityResource(id))
 	if err != nil {
@@ -52,23 +53,16 @@ func (f *Fleet) principals(ctx context.Context, id arm.ID) ([]host.Principal, er
 	}
 	all := []host.Principal{}
 	for _, oid := range oids {
-		p, err := f.Identities.Workload(ctx, id, identity.Selector{ObjectID: oid})
-		if errors.Is(err, identity.ErrNotAssigned) {
-			continue // it was deleted, and is still referred to
+		p, err := f.Identities.Workload(ctx, id, host.Selector{ObjectID: oid})
+		if errors.Is(err, host.ErrNotAssigned) {
+			continue // the resource refers to a deleted identity
 		}
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, PrincipalOf(p))
+		all = append(all, p)
 	}
 	return all, nil
-}
-
-// PrincipalOf is an identity as hosts know it.
-func PrincipalOf(p identity.Principal) host.Principal {
-	return host.Principal{
-		TenantID: p.TenantID, ClientID: p.ClientID, ObjectID: p.ObjectID, ResourceID: p.ResourceID, ValidFrom: p.ValidFrom,
-	}
 }
 
 // identityResource returns the resource that has the identities of a host: for a machine of a scale set, the
@@ -83,7 +77,7 @@ func identityResource(id arm.ID) arm.ID {
 // maxInterfaces is how many network interfaces of a resource are looked up.
 const maxInterfaces = 8
 
-// Describe tells what is known of a host's resource.
+// Describe returns the description of a host's resource.
 func (f *Fleet) Describe(ctx context.Context, h Host) (in host.Instance, err error) {
 	err = f.Store.View(ctx, func(tx store.Tx) error {
 		rec, err := f.Resources.Get(tx, h.id)
@@ -106,19 +100,19 @@ func instance(id arm.ID, rec resource.Record) host.Instance {
 		Type: string(rec.Type), Name: rec.Name, Location: rec.Location, Tags: rec.Tags, UniqueID: uniqueID(id, rec),
 		Plan: rec.Extra["plan"], Properties: rec.Properties,
 	}
-	_ = json.Unmarshal(rec.Extra["zones"], &in.Zones) // what is no list of texts names no zones
+	_ = json.Unmarshal(rec.Extra["zones"], &in.Zones) // an invalid list is treated as none
 	return in
 }
 
-// uniqueID is a GUID that no other resource has, also no later one of the same name.
+// uniqueID is a GUID of the resource. A later resource of the same name has another one.
 func uniqueID(id arm.ID, rec resource.Record) string {
 	sum := sha256.Sum256([]byte(id.Key() + "\x00" + strconv.FormatInt(made(rec), 10)))
-	sum[6], sum[8] = sum[6]&0x0f|0x80, sum[8]&0x3f|0x80 // a GUID of our own making, version 8
+	sum[6], sum[8] = sum[6]&0x0f|0x80, sum[8]&0x3f|0x80 // version 8 (RFC 9562), for values that are computed
 	return fmt.Sprintf("%x-%x-%x-%x-%x", sum[:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])
 }
 
-// interfaces are the properties of the network interfaces that the resource names, as far as they are
-// in its group: elsewhere, whoever wrote the resource may not have been allowed to read them.
+// interfaces returns the properties of the network interfaces that the resource refers to, as far as they are
+// in its resource group. Whoever wrote the resource may not have the right to read others.
 func (f *Fleet) interfaces(tx store.Tx, id arm.ID, rec resource.Record) ([]json.RawMessage, error) {
 	var named struct {
 		Profile struct {
@@ -128,7 +122,7 @@ func (f *Fleet) interfaces(tx store.Tx, id arm.ID, rec resource.Record) ([]json.
 		} `json:"networkProfile"`
 	}
 	if json.Unmarshal(rec.Properties, &named) != nil {
-		return nil, nil // properties of another shape name none
+		return nil, nil // properties of another form have no interfaces
 	}
 	var all []json.RawMessage
 	for _, n := range named.Profile.Interfaces[:min(maxInterfaces, len(named.Profile.Interfaces))] {

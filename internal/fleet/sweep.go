@@ -9,8 +9,8 @@ import (
 	"midas/internal/store"
 )
 
-// Nothing depends on the sweep: what has ended is good for nothing with its record or without. A page
-// is small because a host costs up to three of a transaction's operations.
+// The sweep only frees space: expired records are refused whether they exist or not. A page is small because
+// a host costs up to three of a transaction's operations.
 const (
 	sweepEvery = time.Hour
 	sweepPage  = store.MaxOperations / 3
@@ -23,7 +23,7 @@ func (f *Fleet) tend(ctx context.Context) {
 			return
 		}
 		if err := f.Sweep(ctx); err != nil && ctx.Err() == nil {
-			f.Logger.WarnContext(ctx, "hosts: clearing away failed, trying again in an hour", "cause", err)
+			f.Logger.WarnContext(ctx, "hosts: deleting expired records failed, retrying in an hour", "cause", err)
 		}
 	}
 }
@@ -47,7 +47,7 @@ func (f *Fleet) Sweep(ctx context.Context) error {
 	return nil
 }
 
-// sweepPage looks at one page and removes what has ended in it. next is where the next one begins.
+// sweepPage deletes the expired records of one page. next is where the next page begins.
 func (f *Fleet) sweepPage(ctx context.Context, page store.Range, ended func(store.Tx, store.Record) (bool, error)) (next string, err error) {
 	var gone []string
 	err = f.Store.View(ctx, func(tx store.Tx) error {
@@ -55,7 +55,7 @@ func (f *Fleet) sweepPage(ctx context.Context, page store.Range, ended func(stor
 		seen := 0
 		for kept, err := range tx.Scan(page) {
 			if err != nil {
-				return fmt.Errorf("look for what has ended: %w", err)
+				return fmt.Errorf("find expired records: %w", err)
 			}
 			over, err := ended(tx, kept)
 			if err != nil {
@@ -93,7 +93,7 @@ func (f *Fleet) sweepPage(ctx context.Context, page store.Range, ended func(stor
 	return next, err
 }
 
-// ended reports whether what ends at some time may be deleted now.
+// ended reports whether a record that expires at end may be deleted now.
 func (f *Fleet) ended(end time.Time) bool {
 	now := f.Now()
 	return !now.Before(end) && f.Retention.Allows(now)

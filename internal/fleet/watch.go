@@ -4,23 +4,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
 	"midas/internal/arm"
+	"midas/internal/directory"
 	"midas/internal/identity"
+	"midas/internal/resource"
 	"midas/internal/store"
 )
 
-// watchers are those who wait for a change, by the key of their resource.
+// watchers are the channels of the waiting callers, by the key of their resource.
 type watchers struct {
 	mu      sync.Mutex
 	waiting map[string]map[chan struct{}]bool
 }
 
-// Watch gives a channel that gets a value after each change that may be about the resource; some are
-// not. Whoever watches first and looks then, misses nothing. The function ends it.
+// Watch returns a channel that receives a value after each change that may concern the resource; some do
+// not. A caller that calls Watch before it reads misses no change. end must be called.
 func (f *Fleet) Watch(id arm.ID) (changed <-chan struct{}, end func()) {
 	keys := []string{id.Key()}
 	if c := identityResource(id); c.Key() != id.Key() {
@@ -55,8 +56,8 @@ func (w *watchers) wake(key string) {
 	}
 }
 
-// none reports whether nobody waits for anything. Who begins to wait after that looks at the store
-// after that, too.
+// none reports whether nobody is waiting. A caller that starts waiting after none also reads the store after
+// it, so it misses no change.
 func (w *watchers) none() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -76,12 +77,12 @@ func (w *watchers) wakeAll() {
 func signal(ch chan struct{}) {
 	select {
 	case ch <- struct{}{}:
-	default: // it has been told and not looked yet
+	default: // the last value was not received yet, which is enough
 	}
 }
 
-// Run wakes the watchers and clears away what has ended, until ctx ends. Failures of the store are
-// logged and tried again; only a closed store ends it early.
+// Run wakes the watchers and deletes expired records, until ctx ends. It logs and retries errors of the
+// store; it returns early only if the store is closed.
 func (f *Fleet) Run(ctx context.Context) error {
 	sweeping := make(chan struct{})
 	go func() {
@@ -106,7 +107,7 @@ func (f *Fleet) Run(ctx context.Context) error {
 
 const retryAfter = 200 * time.Millisecond
 
-// follow wakes whom each change is about. It begins by waking everybody, because of what may have been
+// follow wakes the watchers that each change concerns. It first wakes all, because changes may have been
 // missed.
 func (f *Fleet) follow(ctx context.Context) error {
 	head, err := f.Store.Update(ctx, func(store.Tx) error { return nil })
@@ -118,79 +119,60 @@ func (f *Fleet) follow(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := f.told(ctx, change); err != nil {
+		if err := f.wakeFor(ctx, change); err != nil {
 			return err
 		}
 	}
 	return ctx.Err()
 }
 
-// told wakes those whom a change is about. Without any it does not look whom that would be.
-func (f *Fleet) told(ctx context.Context, change store.Change) error {
+// wakeFor wakes the watchers that a change concerns. It returns early if nobody is waiting.
+func (f *Fleet) wakeFor(ctx context.Context, change store.Change) error {
 	if f.watchers.none() {
 		return nil
 	}
-	switch key := change.Key; {
-	case store.ResourceIdentityKind.Holds(key):
-		f.watchers.wake(key[len(store.ResourceIdentityKind.Keys):])
-	case store.ResourceKind.Holds(key): // it may be an identity
-		resource := key[len(store.ResourceKind.Keys):]
-		f.watchers.wake(resource)
-		return f.toldOfIdentity(ctx, resource)
-	case store.HostKind.Holds(key):
-		resource, _, _ := strings.Cut(key[len(store.HostKind.Keys):], "\x00")
-		f.watchers.wake(resource)
-	case store.PrincipalKind.Holds(key):
-		return f.toldOfPrincipal(ctx, change)
-	}
-	return nil
-}
-
-// toldOfIdentity wakes those who use an identity, if the key is one's.
-func (f *Fleet) toldOfIdentity(ctx context.Context, key string) error {
-	if !strings.Contains(key, identityPath) {
+	if key, changed := identity.ChangedResource(change.Key); changed {
+		f.watchers.wake(key)
 		return nil
 	}
-	return f.Store.View(ctx, func(tx store.Tx) error {
-		prefix := store.AssociationIndex.Keys + key + "\x00"
-		for kept, err := range tx.Scan(store.Range{Prefix: prefix}) {
-			if err != nil {
-				return fmt.Errorf("find who uses %s: %w", key, err)
-			}
-			f.watchers.wake(kept.Key[len(prefix):])
-		}
-		return nil
-	})
-}
-
-// principals reads what of a service principal's record matters here.
-var principals = store.Table[struct {
-	ResourceID string `json:"resourceId"`
-}]{Kind: store.PrincipalKind}
-
-// identityPath is in the key of every user-assigned identity.
-var identityPath = "/providers/" + identity.Type.Key() + "/"
-
-// toldOfPrincipal wakes those who may be a managed identity that was changed, by the resource that its
-// principal names. Deleting a principal also changes its identity's record or that of its resource's identity.
-func (f *Fleet) toldOfPrincipal(ctx context.Context, change store.Change) error {
-	if change.Deleted {
+	if key, changed := resource.Changed(change.Key); changed {
+		return f.wakeResource(ctx, key)
+	}
+	if key, changed := changedHost(change.Key); changed {
+		f.watchers.wake(key)
 		return nil
 	}
-	principal, err := principals.Decode(store.Record{Key: change.Key, Value: change.Value})
-	if err != nil { // whom it is about cannot be read: who reads more of it gets the error
+	resourceID, changed, err := directory.ManagedIdentityChanged(change)
+	if err != nil { // a record of a newer version: those who read it return the error
 		f.watchers.wakeAll()
 		return nil
 	}
-	if principal.ResourceID == "" {
+	if !changed {
 		return nil
 	}
-	id, err := arm.ParseID(principal.ResourceID)
+	id, err := arm.ParseID(resourceID)
 	if err != nil {
 		return fmt.Errorf("the resource of a principal: %w", err)
 	}
-	f.watchers.wake(id.Key())
-	return f.toldOfIdentity(ctx, id.Key())
+	return f.wakeResource(ctx, id.Key())
+}
+
+// wakeResource wakes the watchers of a resource and, if it is a user-assigned identity, those of the
+// resources that use it. The identity may have been deleted, so all associations count.
+func (f *Fleet) wakeResource(ctx context.Context, key string) error {
+	f.watchers.wake(key)
+	if !identity.IsUserAssigned(key) {
+		return nil
+	}
+	return f.Store.View(ctx, func(tx store.Tx) error {
+		for user, err := range resource.AssociatedKeys(tx, key) {
+			if err != nil {
+				return fmt.Errorf("find the resources that use %s: %w", key, err)
+			}
+			f.watchers.wake(user)
+		}
+		return nil
+	})
 }
 
 func pause(ctx context.Context, d time.Duration) {

@@ -1,9 +1,9 @@
-// Package host is the language that a host and the server speak, and that the host's agent and its
-// metadata endpoints speak among themselves: whom a workload wants to be, the token that it gets,
-// what the server says of the machine, and the reasons why it may get nothing.
+// Package host has the types that hosts and the server exchange, and that the server's domain, the agent and
+// the metadata endpoints share: the selector of an identity, the token, the description of the machine, and
+// the errors.
 //
-// A host never names its resource. The server knows it from the host's certificate, so there is
-// nothing in a request that could name another one.
+// Requests of a host do not name its resource. The server knows the resource from the host's certificate, so
+// a host cannot ask for another resource.
 package host
 
 import (
@@ -13,37 +13,38 @@ import (
 	"time"
 )
 
-// Selector says which of a resource's identities a workload wants to be. At most one field is set;
-// with none it wants the default one.
+// Selector selects one of the identities of a resource. At most one field is set. The zero value selects the
+// default identity: the system-assigned one, else the only user-assigned one.
 type Selector struct {
 	ClientID   string `json:"clientId,omitempty"`
 	ObjectID   string `json:"objectId,omitempty"`
 	ResourceID string `json:"resourceId,omitempty"`
 }
 
-// The reasons why there is no token.
+// The errors of a request for a token.
 var (
-	// ErrNotAssigned: the selected identity is not one of the resource's, or does not exist any more.
+	// ErrNotAssigned: the selected identity is not assigned to the resource, or was deleted or disabled.
 	ErrNotAssigned = errors.New("the identity is not assigned to the resource of this host")
 	// ErrNone: no identity was selected, and the resource has none.
 	ErrNone = errors.New("the resource of this host has no identity")
-	// ErrSeveral: no identity was selected, and the resource has several, none of which is its own.
+	// ErrSeveral: no identity was selected, and the resource has several user-assigned identities and no
+	// system-assigned one.
 	ErrSeveral = errors.New("the resource of this host has several identities, and none was selected")
-	// ErrAudience: a token for this audience cannot be made.
+	// ErrAudience: the audience is empty, too long or has control characters.
 	ErrAudience = errors.New("the audience is not acceptable")
 	// ErrResourceDisabled: the service principal of the audience is disabled.
 	ErrResourceDisabled = errors.New("the service principal of the audience is disabled")
 	// ErrNotAllowed: the audience requires that those who use it are assigned to it, and the identity is not.
 	ErrNotAllowed = errors.New("the identity is not assigned to the audience's application")
-	// ErrRevoked: the server does not know this host, or not any more.
+	// ErrRevoked: the server does not know this host, or has revoked it.
 	ErrRevoked = errors.New("the server does not know this host")
-	// ErrAway: the server cannot be asked.
+	// ErrAway: the server cannot be reached.
 	ErrAway = errors.New("the server cannot be reached")
 )
 
 const redacted = "[redacted]"
 
-// Secret is a text that must not be logged or printed.
+// Secret is a string that is redacted in logs and in formatted output.
 type Secret string
 
 // String hides the secret.
@@ -58,22 +59,22 @@ func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 // Token is an access token for a workload.
 type Token struct {
 	Raw       Secret
-	Audience  string // as it was asked for
+	Audience  string // as in the request
 	Principal Principal
 	NotBefore time.Time
 	Expires   time.Time
 }
 
-// Principal is one of the identities that a resource has.
+// Principal is the service principal of one of a resource's identities.
 type Principal struct {
 	TenantID   string    `json:"tenantId"`
 	ClientID   string    `json:"clientId"`
 	ObjectID   string    `json:"objectId"`
-	ResourceID string    `json:"resourceId"`         // of the identity; of the resource itself if it is its own
+	ResourceID string    `json:"resourceId"`         // of the identity; for a system-assigned one, of the resource
 	ValidFrom  time.Time `json:"validFrom,omitzero"` // tokens issued before are revoked
 }
 
-// Instance is what the server knows of the resource that the host is.
+// Instance describes the resource that the host acts for.
 type Instance struct {
 	ID             string            `json:"id"`
 	TenantID       string            `json:"tenantId"`
@@ -84,7 +85,7 @@ type Instance struct {
 	Location       string            `json:"location"`
 	Tags           map[string]string `json:"tags,omitempty"`
 	Zones          []string          `json:"zones,omitempty"`
-	UniqueID       string            `json:"uniqueId"` // differs for a resource of the same name that is made later
+	UniqueID       string            `json:"uniqueId"` // a later resource of the same name has another one
 	Plan           json.RawMessage   `json:"plan,omitempty"`
 	Properties     json.RawMessage   `json:"properties,omitempty"` // as the resource's provider defines them
 	Interfaces     []json.RawMessage `json:"interfaces,omitempty"` // properties of its Microsoft.Network/networkInterfaces

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"midas/internal/host"
 	"midas/internal/identity"
 )
 
@@ -14,10 +15,10 @@ func BenchmarkWorkload(b *testing.B) {
 	for i := range 10_000 {
 		putResource(b, s, fmt.Sprint(vm, i), assign(identity.Both, apps...))
 	}
-	host := id(b, vm+"77")
+	machine := id(b, vm+"77")
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := s.Workload(b.Context(), host, identity.Selector{}); err != nil {
+		if _, err := s.Workload(b.Context(), machine, host.Selector{}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"midas/internal/activity"
 	"midas/internal/arm"
+	"midas/internal/host"
 	"midas/internal/identity"
 	"midas/internal/resource"
 	"midas/internal/store"
@@ -24,25 +25,25 @@ func TestAWorkloadIsWhoItsResourceCarries(t *testing.T) {
 	s := newService(t)
 	a, b := put(t, s, app+"1"), put(t, s, app+"2")
 	putResource(t, s, vm, identity.IdentityChange{})
-	wantWorkload(t, s, vm, identity.Selector{}, "", identity.ErrNone)
-	wantWorkload(t, s, vm+"x", identity.Selector{}, "", errors.New("ResourceNotFound"))
+	wantWorkload(t, s, vm, host.Selector{}, "", host.ErrNone)
+	wantWorkload(t, s, vm+"x", host.Selector{}, "", errors.New("ResourceNotFound"))
 
 	putResource(t, s, vm, assign(identity.UserAssigned, app+"1"))
-	wantWorkload(t, s, vm, identity.Selector{}, a.PrincipalID, nil)
-	wantWorkload(t, s, vm, identity.Selector{ClientID: b.ClientID}, "", identity.ErrNotAssigned)
+	wantWorkload(t, s, vm, host.Selector{}, a.PrincipalID, nil)
+	wantWorkload(t, s, vm, host.Selector{ClientID: b.ClientID}, "", host.ErrNotAssigned)
 
 	putResource(t, s, vm, assign(identity.UserAssigned, app+"1", app+"2"))
-	wantWorkload(t, s, vm, identity.Selector{}, "", identity.ErrSeveral)
-	wantWorkload(t, s, vm, identity.Selector{ClientID: strings.ToUpper(b.ClientID)}, b.PrincipalID, nil)
-	wantWorkload(t, s, vm, identity.Selector{ObjectID: a.PrincipalID}, a.PrincipalID, nil)
-	wantWorkload(t, s, vm, identity.Selector{ResourceID: strings.ToUpper(app + "2")}, b.PrincipalID, nil)
-	wantWorkload(t, s, vm, identity.Selector{ResourceID: "app2"}, "", identity.ErrNotAssigned)
+	wantWorkload(t, s, vm, host.Selector{}, "", host.ErrSeveral)
+	wantWorkload(t, s, vm, host.Selector{ClientID: strings.ToUpper(b.ClientID)}, b.PrincipalID, nil)
+	wantWorkload(t, s, vm, host.Selector{ObjectID: a.PrincipalID}, a.PrincipalID, nil)
+	wantWorkload(t, s, vm, host.Selector{ResourceID: strings.ToUpper(app + "2")}, b.PrincipalID, nil)
+	wantWorkload(t, s, vm, host.Selector{ResourceID: "app2"}, "", host.ErrNotAssigned)
 
 	both := putResource(t, s, vm, assign(identity.Both, app+"1", app+"2"))
-	wantWorkload(t, s, vm, identity.Selector{}, both.Identity.PrincipalID, nil)
-	wantWorkload(t, s, vm, identity.Selector{ClientID: both.Identity.ClientID}, both.Identity.PrincipalID, nil)
-	p, err := s.Workload(t.Context(), id(t, vm), identity.Selector{})
-	want := identity.Principal{TenantID: tenant, ObjectID: both.Identity.PrincipalID, ClientID: both.Identity.ClientID, ResourceID: vm}
+	wantWorkload(t, s, vm, host.Selector{}, both.Identity.PrincipalID, nil)
+	wantWorkload(t, s, vm, host.Selector{ClientID: both.Identity.ClientID}, both.Identity.PrincipalID, nil)
+	p, err := s.Workload(t.Context(), id(t, vm), host.Selector{})
+	want := host.Principal{TenantID: tenant, ObjectID: both.Identity.PrincipalID, ClientID: both.Identity.ClientID, ResourceID: vm}
 	if diff := cmp.Diff(want, p); err != nil || diff != "" {
 		t.Errorf("%v (-want +got)\n%s", err, diff)
 	}
@@ -52,9 +53,9 @@ func TestAScaleSetsMachinesAreTheScaleSet(t *testing.T) {
 	s := newService(t)
 	set := group + "/providers/Microsoft.Compute/virtualMachineScaleSets/set"
 	scaleSet := putResource(t, s, set, identity.IdentityChange{Type: identity.SystemAssigned})
-	wantWorkload(t, s, set+"/virtualMachines/0", identity.Selector{}, "", errors.New("ResourceNotFound"))
+	wantWorkload(t, s, set+"/virtualMachines/0", host.Selector{}, "", errors.New("ResourceNotFound"))
 	putResource(t, s, set+"/virtualMachines/0", identity.IdentityChange{})
-	wantWorkload(t, s, set+"/virtualMachines/0", identity.Selector{}, scaleSet.Identity.PrincipalID, nil)
+	wantWorkload(t, s, set+"/virtualMachines/0", host.Selector{}, scaleSet.Identity.PrincipalID, nil)
 }
 
 func TestADeletedIdentityIsReferredToInVain(t *testing.T) {
@@ -62,18 +63,18 @@ func TestADeletedIdentityIsReferredToInVain(t *testing.T) {
 	put(t, s, app)
 	putResource(t, s, vm, assign(identity.UserAssigned, app))
 	remove(t, s, app, true)
-	wantWorkload(t, s, vm, identity.Selector{}, "", identity.ErrNotAssigned)
+	wantWorkload(t, s, vm, host.Selector{}, "", host.ErrNotAssigned)
 	if b, err := s.ResourceIdentity(t.Context(), id(t, vm)); err != nil || len(b.UserAssigned) != 1 {
 		t.Errorf("the reference is gone: %+v, %v", b, err)
 	}
 	again := put(t, s, app)
-	wantWorkload(t, s, vm, identity.Selector{}, "", identity.ErrNotAssigned)
-	wantWorkload(t, s, vm, identity.Selector{ResourceID: app}, "", identity.ErrNotAssigned)
+	wantWorkload(t, s, vm, host.Selector{}, "", host.ErrNotAssigned)
+	wantWorkload(t, s, vm, host.Selector{ResourceID: app}, "", host.ErrNotAssigned)
 	if users, total, err := s.Associated(t.Context(), id(t, app), identity.AssociatedQuery{Limit: 10}); err != nil || total != 0 {
 		t.Errorf("the new identity has the users of the old one: %v, %v", users, err)
 	}
 	putResource(t, s, vm, assign(identity.UserAssigned, app)) // it is assigned anew
-	wantWorkload(t, s, vm, identity.Selector{}, again.PrincipalID, nil)
+	wantWorkload(t, s, vm, host.Selector{}, again.PrincipalID, nil)
 }
 
 func TestASystemIdentityLivesAndDiesWithItsResource(t *testing.T) {
@@ -209,7 +210,7 @@ func TestAssigningMeetsDeleting(t *testing.T) {
 		if principal, _ := b.Assigned(0); principal != made.PrincipalID {
 			t.Errorf("assigned was %s, not %s", principal, made.PrincipalID)
 		}
-		wantWorkload(t, s, machine, identity.Selector{}, "", identity.ErrNotAssigned)
+		wantWorkload(t, s, machine, host.Selector{}, "", host.ErrNotAssigned)
 	}
 }
 
@@ -327,7 +328,7 @@ func putResource(t testing.TB, s *identity.Service, path string, a identity.Iden
 	return got
 }
 
-func wantWorkload(t *testing.T, s *identity.Service, path string, sel identity.Selector, principal string, want error) {
+func wantWorkload(t *testing.T, s *identity.Service, path string, sel host.Selector, principal string, want error) {
 	t.Helper()
 	p, err := s.Workload(t.Context(), id(t, path), sel)
 	var e *arm.Error

@@ -4,40 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"midas/internal/arm"
 	"midas/internal/directory"
+	"midas/internal/host"
 	"midas/internal/store"
 )
 
-// ScaleSetInstance is the type of a scale set's machines. They are whoever their scale set is.
+// ScaleSetInstance is the type of the machines of a scale set. They use the identities of the scale set.
 const ScaleSetInstance arm.Type = "Microsoft.Compute/virtualMachineScaleSets/virtualMachines"
 
-// Why a workload gets no identity; errors.Is tells them apart.
-var (
-	ErrNone        = errors.New("identity: the resource has no identity")
-	ErrSeveral     = errors.New("identity: the resource has several user-assigned identities, and none was selected")
-	ErrNotAssigned = errors.New("identity: the identity is not assigned to the resource")
-)
-
-// Selector says which of a resource's identities is meant; at most one field is set.
-type Selector struct {
-	ClientID, ObjectID, ResourceID string
-}
-
-// Principal is who a workload is.
-type Principal struct {
-	TenantID, ObjectID, ClientID string
-	ResourceID                   string    // the identity's own id, or for a system-assigned one the resource's
-	ValidFrom                    time.Time // tokens issued before are revoked
-}
-
-// Workload tells who a workload on a resource is: the selected identity, else the system-assigned
-// one, else the only user-assigned one. The error is ErrNone, ErrSeveral, or ErrNotAssigned for an
-// identity that the resource does not have, or that was deleted or disabled since it was assigned.
-// A resource that does not exist is ARM's not-found error.
-func (s *Service) Workload(ctx context.Context, id arm.ID, sel Selector) (p Principal, err error) {
+// Workload selects the identity that a workload on a resource gets tokens for: the selected identity, else
+// the system-assigned one, else the only user-assigned one. The error is host.ErrNone, host.ErrSeveral, or
+// host.ErrNotAssigned for an identity that the resource does not have, or that was deleted or disabled after
+// it was assigned. For a resource that does not exist it is ARM's 404.
+func (s *Service) Workload(ctx context.Context, id arm.ID, sel host.Selector) (p host.Principal, err error) {
 	err = s.Store.View(ctx, func(tx store.Tx) error {
 		rec, err := s.Resources.Get(tx, id)
 		if err != nil {
@@ -56,45 +37,46 @@ func (s *Service) Workload(ctx context.Context, id arm.ID, sel Selector) (p Prin
 		}
 		status, err := s.Directory.TokenStatus(tx, rec.TenantID, chosen)
 		if errors.Is(err, directory.ErrNotFound) || err == nil && !status.Enabled {
-			return fmt.Errorf("%w any more: its principal is gone or disabled", ErrNotAssigned)
+			return fmt.Errorf("%w: its principal was deleted or disabled", host.ErrNotAssigned)
 		}
-		p = Principal{
+		p = host.Principal{
 			TenantID: rec.TenantID, ObjectID: chosen, ClientID: status.ClientID,
 			ResourceID: status.ResourceID, ValidFrom: status.ValidFrom,
 		}
 		return err
 	})
 	if err != nil {
-		return Principal{}, err
+		return host.Principal{}, err
 	}
 	return p, nil
 }
 
-// choose gives the object id of the selected identity.
-func (b ManagedServiceIdentity) choose(sel Selector) (string, error) {
-	if sel == (Selector{}) {
+// choose returns the object id of the selected identity.
+func (m ManagedServiceIdentity) choose(sel host.Selector) (string, error) {
+	if sel == (host.Selector{}) {
 		switch {
-		case b.PrincipalID != "":
-			return b.PrincipalID, nil
-		case len(b.references) == 1:
-			return b.references[0].PrincipalID, nil
-		case len(b.references) > 1:
-			return "", ErrSeveral
+		case m.PrincipalID != "":
+			return m.PrincipalID, nil
+		case len(m.references) == 1:
+			return m.references[0].PrincipalID, nil
+		case len(m.references) > 1:
+			return "", host.ErrSeveral
 		}
-		return "", ErrNone
+		return "", host.ErrNone
 	}
-	if b.PrincipalID != "" && sel.means(reference{PrincipalID: b.PrincipalID, ClientID: b.ClientID}) {
-		return b.PrincipalID, nil
+	if m.PrincipalID != "" && matches(sel, reference{PrincipalID: m.PrincipalID, ClientID: m.ClientID}) {
+		return m.PrincipalID, nil
 	}
-	for _, ref := range b.references {
-		if sel.means(ref) {
+	for _, ref := range m.references {
+		if matches(sel, ref) {
 			return ref.PrincipalID, nil
 		}
 	}
-	return "", ErrNotAssigned
+	return "", host.ErrNotAssigned
 }
 
-func (sel Selector) means(ref reference) bool {
+// matches reports whether a selector selects a reference. Exactly one field of the selector is set.
+func matches(sel host.Selector, ref reference) bool {
 	switch {
 	case sel.ClientID != "":
 		return arm.SameName(sel.ClientID, ref.ClientID)

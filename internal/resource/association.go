@@ -9,19 +9,19 @@ import (
 	"midas/internal/store"
 )
 
-// Associate notes that a resource uses an identity; Dissociate ends that. The resource need not be
-// in the identity's group, and the identity need not exist any more. The principal is what tells
-// the identity from a later one of the same name.
+// Associate records that a resource uses an identity; Dissociate deletes that record. The resource need not
+// be in the identity's group, and the identity may have been deleted. The principal distinguishes the
+// identity from a later one of the same name.
 func Associate(tx store.Tx, identity arm.ID, principal string, resource arm.ID) {
 	tx.Put(associationKey(identity)+resource.Key(), []byte(principal+" "+resource.String()))
 }
 
-// Dissociate ends what Associate has noted.
+// Dissociate deletes the record of Associate.
 func Dissociate(tx store.Tx, identity, resource arm.ID) {
 	tx.Delete(associationKey(identity) + resource.Key())
 }
 
-// Associations yields the resources that use the identity with this principal, in id order.
+// Associations yields the ids of the resources that use the identity with this principal, in key order.
 func Associations(tx store.Tx, identity arm.ID, principal string) iter.Seq2[arm.ID, error] {
 	return func(yield func(arm.ID, error) bool) {
 		for kept, err := range tx.Scan(store.Range{Prefix: associationKey(identity)}) {
@@ -31,7 +31,7 @@ func Associations(tx store.Tx, identity arm.ID, principal string) iter.Seq2[arm.
 			}
 			given, spelled, _ := strings.Cut(string(kept.Value), " ")
 			if given != principal {
-				continue // it used an identity that is gone, and still names it
+				continue // the resource refers to a deleted identity of the same name
 			}
 			id, err := arm.ParseID(spelled)
 			if err != nil {
@@ -39,6 +39,19 @@ func Associations(tx store.Tx, identity arm.ID, principal string) iter.Seq2[arm.
 				return
 			}
 			if !yield(id, nil) {
+				return
+			}
+		}
+	}
+}
+
+// AssociatedKeys yields the keys of the resources that refer to the identity with this key, in key order, also
+// those that refer to a deleted identity of the same name.
+func AssociatedKeys(tx store.Tx, identityKey string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		prefix := store.AssociationIndex.Keys + identityKey + "\x00"
+		for kept, err := range tx.Scan(store.Range{Prefix: prefix}) {
+			if !yield(strings.TrimPrefix(kept.Key, prefix), err) || err != nil {
 				return
 			}
 		}

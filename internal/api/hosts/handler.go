@@ -15,7 +15,6 @@ import (
 	"midas/internal/directory"
 	"midas/internal/fleet"
 	"midas/internal/host"
-	"midas/internal/identity"
 	"midas/internal/store"
 	"midas/internal/token"
 )
@@ -149,9 +148,9 @@ func asRefusal(err error) *refusal {
 		{fleet.ErrUnknown, http.StatusForbidden, host.CodeRevoked, "This host is unknown or was revoked. It has to be enrolled."},
 		{fleet.ErrEnrollmentToken, http.StatusForbidden, host.CodeEnrollmentToken, "The enrollment token is unknown, was used already, or has expired."},
 		{fleet.ErrRequest, http.StatusBadRequest, host.CodeInvalidRequest, "The certificate request is invalid."},
-		{identity.ErrNotAssigned, http.StatusNotFound, host.CodeNotAssigned, "The identity is not assigned to this host's resource."},
-		{identity.ErrNone, http.StatusNotFound, host.CodeNone, "This host's resource has no identity."},
-		{identity.ErrSeveral, http.StatusNotFound, host.CodeSeveral, "This host's resource has several identities, and none was selected."},
+		{host.ErrNotAssigned, http.StatusNotFound, host.CodeNotAssigned, "The identity is not assigned to this host's resource."},
+		{host.ErrNone, http.StatusNotFound, host.CodeNone, "This host's resource has no identity."},
+		{host.ErrSeveral, http.StatusNotFound, host.CodeSeveral, "This host's resource has several identities, and none was selected."},
 		{host.ErrAudience, http.StatusBadRequest, host.CodeAudience, "The audience cannot be put into a token."},
 		{directory.ErrResourceDisabled, http.StatusBadRequest, host.CodeDisabled, "The service principal of the audience is disabled."},
 		{directory.ErrNotAssigned, http.StatusBadRequest, host.CodeNotAllowed, "The identity is not assigned to a role for the application of the audience."},

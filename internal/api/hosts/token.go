@@ -8,7 +8,6 @@ import (
 	"unicode/utf8"
 
 	"midas/internal/host"
-	"midas/internal/identity"
 	"midas/internal/token"
 )
 
@@ -44,7 +43,7 @@ func (h *Handler) grant(x *exchange, in host.TokenRequest) (host.Principal, *tok
 		return host.Principal{}, nil, host.ErrAudience
 	}
 	ctx := x.r.Context()
-	p, err := h.Fleet.Identities.Workload(ctx, x.host.ResourceID(), identity.Selector(in.Selector))
+	p, err := h.Fleet.Identities.Workload(ctx, x.host.ResourceID(), in.Selector)
 	if err != nil {
 		return host.Principal{}, nil, err
 	}
@@ -64,7 +63,5 @@ func (h *Handler) grant(x *exchange, in host.TokenRequest) (host.Principal, *tok
 	if err != nil {
 		return host.Principal{}, nil, err
 	}
-	return host.Principal{
-		TenantID: p.TenantID, ClientID: p.ClientID, ObjectID: p.ObjectID, ResourceID: p.ResourceID, ValidFrom: p.ValidFrom,
-	}, t, nil
+	return p, t, nil
 }
