@@ -96,6 +96,45 @@ func TestRefusalsOfOneKindAreOneEventWithACount(t *testing.T) {
 	}
 }
 
+// refusedMeanwhile is a store in which somebody is refused during every transaction that writes.
+type refusedMeanwhile struct {
+	store.Store
+	log    *activity.Log
+	writes int
+}
+
+func (s *refusedMeanwhile) Update(ctx context.Context, fn func(store.Tx) error) (store.Revision, error) {
+	if s.writes++; s.writes > 100 {
+		return 0, errors.New("too many writes")
+	}
+	if err := s.log.Refuse(ctx, refusal("alice", "/r/1")); err != nil {
+		return 0, err
+	}
+	return s.Store.Update(ctx, fn)
+}
+
+// TestRefusalsThatGoOnDoNotKeepFlushBusy: somebody who is refused all the time must not keep the log from
+// being trimmed.
+func TestRefusalsThatGoOnDoNotKeepFlushBusy(t *testing.T) {
+	b := newBench(t)
+	b.refuse(t, refusal("alice", "/r/1"))
+	b.refuse(t, refusal("alice", "/r/1"))
+	st := &refusedMeanwhile{Store: b.Store, log: b.Log}
+	b.Store = st
+	for i := range 3 {
+		if err := b.Flush(t.Context()); err != nil || st.writes != i+1 {
+			t.Fatalf("flush %d: %v, %d writes", i, err, st.writes)
+		}
+	}
+	b.Store = st.Store
+	if err := b.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if all := b.list(t); len(all) != 1 || all[0].Count != 5 {
+		t.Errorf("%+v", all)
+	}
+}
+
 // TestAFloodOfRefusalsEvictsNothingAndIsBounded: 100,000 refusals of distinct resources by one principal,
 // with the longest texts.
 func TestAFloodOfRefusalsEvictsNothingAndIsBounded(t *testing.T) {
