@@ -98,10 +98,18 @@ func (l *Log) count(e Event) *Event {
 	return &e
 }
 
-// again counts a refusal of a kind that is being counted.
+// again counts a refusal of a kind that is being counted. An event with a count that is not written goes on
+// after its window until Run has written it: another in its place would lose that count.
 func (r *refusals) again(key [16]byte, now time.Time) bool {
 	known := r.counted[key]
-	if known == nil || !now.Before(known.until) {
+	if known == nil {
+		return false
+	}
+	until := known.until
+	if known.dirty {
+		until = until.Add(2 * trimEvery)
+	}
+	if !now.Before(until) {
 		return false
 	}
 	known.event.Count++

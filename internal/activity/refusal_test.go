@@ -135,6 +135,30 @@ func TestRefusalsThatGoOnDoNotKeepFlushBusy(t *testing.T) {
 	}
 }
 
+// TestNoCountOfRefusalsIsLostAtTheEndOfTheirWindow: the last ones of a window are not written yet when the
+// next one comes.
+func TestNoCountOfRefusalsIsLostAtTheEndOfTheirWindow(t *testing.T) {
+	b := newBench(t)
+	refused := 0
+	for range 100 {
+		for range 3 { // 18 seconds apart, and the counts are written every 54 seconds
+			b.now = b.now.Add(18 * time.Second)
+			b.refuse(t, refusal("alice", "/r/1"))
+			refused++
+		}
+		if err := b.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	counted, events := 0, b.list(t)
+	for _, e := range events {
+		counted += int(e.Count)
+	}
+	if counted != refused || len(events) < 10 {
+		t.Errorf("%d refusals, %d are counted in %d events", refused, counted, len(events))
+	}
+}
+
 // TestAFloodOfRefusalsEvictsNothingAndIsBounded: 100,000 refusals of distinct resources by one principal,
 // with the longest texts.
 func TestAFloodOfRefusalsEvictsNothingAndIsBounded(t *testing.T) {
