@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -96,10 +98,18 @@ func (l *Log) count(e Event) *Event {
 	return &e
 }
 
-// again counts a refusal of a kind that is being counted.
+// again counts a refusal of a kind that is being counted. An event with a count that is not written goes on
+// after its window until Run has written it: another in its place would lose that count.
 func (r *refusals) again(key [16]byte, now time.Time) bool {
 	known := r.counted[key]
-	if known == nil || !now.Before(known.until) {
+	if known == nil {
+		return false
+	}
+	until := known.until
+	if known.dirty {
+		until = until.Add(2 * trimEvery)
+	}
+	if !now.Before(until) {
 		return false
 	}
 	known.event.Count++
@@ -144,13 +154,11 @@ func (l *Log) putRefusal(tx store.Tx, e Event) error {
 }
 
 // Flush writes the counts of refusals that the store does not have yet, and forgets what is not counted
-// any more.
+// any more. Each is written once, as it is then: refusals that go on meanwhile are for the next Flush,
+// so that nobody can keep it busy.
 func (l *Log) Flush(ctx context.Context) error {
-	for {
-		batch := l.unwritten()
-		if len(batch) == 0 {
-			return nil
-		}
+	for keys := range slices.Chunk(l.unwritten(), trimBatch) {
+		batch := l.current(keys)
 		_, err := l.Store.Update(ctx, func(tx store.Tx) error {
 			for _, r := range batch {
 				if err := l.putRefusal(tx, r.event); err != nil {
@@ -164,28 +172,45 @@ func (l *Log) Flush(ctx context.Context) error {
 		}
 		l.written(batch)
 	}
+	l.forget()
+	return nil
 }
 
-// unwritten gives some of what the store does not have, as it is now.
-func (l *Log) unwritten() map[[16]byte]refused {
+// unwritten gives the kinds of which the store does not have the newest count.
+func (l *Log) unwritten() (keys [][16]byte) {
 	r := &l.refusals
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	batch := map[[16]byte]refused{}
 	for key, one := range r.counted {
-		if one.dirty && len(batch) < trimBatch {
+		if one.dirty {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// current gives what is counted, as it is now.
+func (l *Log) current(keys [][16]byte) map[[16]byte]refused {
+	r := &l.refusals
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	batch := make(map[[16]byte]refused, len(keys))
+	for _, key := range keys {
+		if one := r.counted[key]; one != nil {
 			batch[key] = *one
 		}
 	}
-	if len(batch) == 0 {
-		now := l.Now().UTC()
-		for key, one := range r.counted {
-			if !now.Before(one.until) {
-				delete(r.counted, key)
-			}
-		}
-	}
 	return batch
+}
+
+// forget drops what is not counted any more and is written.
+func (l *Log) forget() {
+	r, now := &l.refusals, l.Now().UTC()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	maps.DeleteFunc(r.counted, func(_ [16]byte, one *refused) bool {
+		return !one.dirty && !now.Before(one.until)
+	})
 }
 
 func (l *Log) written(batch map[[16]byte]refused) {

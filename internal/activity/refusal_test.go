@@ -96,6 +96,69 @@ func TestRefusalsOfOneKindAreOneEventWithACount(t *testing.T) {
 	}
 }
 
+// refusedMeanwhile is a store in which somebody is refused during every transaction that writes.
+type refusedMeanwhile struct {
+	store.Store
+	log    *activity.Log
+	writes int
+}
+
+func (s *refusedMeanwhile) Update(ctx context.Context, fn func(store.Tx) error) (store.Revision, error) {
+	if s.writes++; s.writes > 100 {
+		return 0, errors.New("too many writes")
+	}
+	if err := s.log.Refuse(ctx, refusal("alice", "/r/1")); err != nil {
+		return 0, err
+	}
+	return s.Store.Update(ctx, fn)
+}
+
+// TestRefusalsThatGoOnDoNotKeepFlushBusy: somebody who is refused all the time must not keep the log from
+// being trimmed.
+func TestRefusalsThatGoOnDoNotKeepFlushBusy(t *testing.T) {
+	b := newBench(t)
+	b.refuse(t, refusal("alice", "/r/1"))
+	b.refuse(t, refusal("alice", "/r/1"))
+	st := &refusedMeanwhile{Store: b.Store, log: b.Log}
+	b.Store = st
+	for i := range 3 {
+		if err := b.Flush(t.Context()); err != nil || st.writes != i+1 {
+			t.Fatalf("flush %d: %v, %d writes", i, err, st.writes)
+		}
+	}
+	b.Store = st.Store
+	if err := b.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if all := b.list(t); len(all) != 1 || all[0].Count != 5 {
+		t.Errorf("%+v", all)
+	}
+}
+
+// TestNoCountOfRefusalsIsLostAtTheEndOfTheirWindow: the last ones of a window are not written yet when the
+// next one comes.
+func TestNoCountOfRefusalsIsLostAtTheEndOfTheirWindow(t *testing.T) {
+	b := newBench(t)
+	refused := 0
+	for range 100 {
+		for range 3 { // 18 seconds apart, and the counts are written every 54 seconds
+			b.now = b.now.Add(18 * time.Second)
+			b.refuse(t, refusal("alice", "/r/1"))
+			refused++
+		}
+		if err := b.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	counted, events := 0, b.list(t)
+	for _, e := range events {
+		counted += int(e.Count)
+	}
+	if counted != refused || len(events) < 10 {
+		t.Errorf("%d refusals, %d are counted in %d events", refused, counted, len(events))
+	}
+}
+
 // TestAFloodOfRefusalsEvictsNothingAndIsBounded: 100,000 refusals of distinct resources by one principal,
 // with the longest texts.
 func TestAFloodOfRefusalsEvictsNothingAndIsBounded(t *testing.T) {

@@ -85,6 +85,7 @@ type Request struct {
 	Body   map[string]json.RawMessage
 	Client string // the client's address
 
+	event       *httpx.Event
 	reauthorize func(tx store.Tx) error // authorizes the request again inside a transaction
 }
 
@@ -118,7 +119,7 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, ev *httpx.Event)
 func (h *Handler) serve(r *http.Request, ev *httpx.Event) (*Response, error) {
 	ctx := r.Context()
 	origins := azure.OriginsFor(r.Host, h.Origin)
-	req := &Request{HTTP: r, Origin: origins.Graph, Client: ev.ClientIP}
+	req := &Request{HTTP: r, Origin: origins.Graph, Client: ev.ClientIP, event: ev}
 	op, routing := h.route(req)
 	if op != nil {
 		ev.Operation = op.label()

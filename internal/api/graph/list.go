@@ -109,6 +109,9 @@ func pageResponse[T any](ctx context.Context, h *Handler, req *Request, s source
 	if err != nil {
 		return nil, errorf(http.StatusBadRequest, "Directory_ExpiredPageToken", "The specified page token value has expired and can no longer be included in your request.")
 	}
+	if err := req.event.MakeList(ctx); err != nil {
+		return nil, err
+	}
 	var found []json.RawMessage
 	var next string
 	var total int

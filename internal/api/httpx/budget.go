@@ -1,6 +1,10 @@
 package httpx
 
-import "sync"
+import (
+	"context"
+	"runtime"
+	"sync"
+)
 
 // DefaultAnswerBytes is how many bytes of answers a Budget holds if it is not told.
 const DefaultAnswerBytes = 128 << 20
@@ -14,11 +18,17 @@ const counted = 4 << 10
 // something left for one more.
 const share = 4
 
+// listsPerCore is how many lists are made at once for each core. A page takes some MiB before it is an
+// answer that is counted, and more at a time would not be ready earlier.
+const listsPerCore = 4
+
 // Budget bounds the bytes of answers that clients have been given and not read yet. Each answer is held
 // in memory as a whole, so a client that asks much and reads nothing would otherwise decide how much
-// memory the server takes. It is safe for concurrent use.
+// memory the server takes. For the same reason it bounds how many lists are made at once: the others wait,
+// and nothing is read for them yet. It is safe for concurrent use.
 type Budget struct {
-	total int64
+	total  int64
+	making chan struct{} // has an element for each list that is being made
 
 	mu   sync.Mutex
 	held int64
@@ -26,7 +36,9 @@ type Budget struct {
 }
 
 // NewBudget makes a budget of so many bytes.
-func NewBudget(total int64) *Budget { return &Budget{total: total, by: map[string]int64{}} }
+func NewBudget(total int64) *Budget {
+	return &Budget{total: total, making: make(chan struct{}, listsPerCore*runtime.GOMAXPROCS(0)), by: map[string]int64{}}
+}
 
 // take reserves n bytes for a caller, or tells that there is no room for them.
 func (b *Budget) take(n int64, caller string) bool {
@@ -56,3 +68,19 @@ func (b *Budget) Held() (bytes int64, callers int) {
 	defer b.mu.Unlock()
 	return b.held, len(b.by)
 }
+
+// Making tells how many lists are being made.
+func (b *Budget) Making() int { return len(b.making) }
+
+// begin waits until one more list may be made. The error is that of ctx.
+func (b *Budget) begin(ctx context.Context) error {
+	select {
+	case b.making <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// made ends what begin has begun.
+func (b *Budget) made() { <-b.making }

@@ -272,3 +272,67 @@ func TestWhatHasNoRoomIsRefusedInTheWordsOfTheFace(t *testing.T) {
 		}
 	}
 }
+
+// TestListsAreMadeAFewAtATime: of 400 streams whose pages nobody reads yet, some pages are made at once,
+// and those that are made and not read keep no other from being made.
+func TestListsAreMadeAFewAtATime(t *testing.T) {
+	most := 4 * runtime.GOMAXPROCS(0)
+	budget := httpx.NewBudget(1 << 40)
+	var made, highest atomic.Int64
+	proceed := make(chan struct{})
+	face := httpx.HandlerFunc(func(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
+		if err := ev.MakeList(r.Context()); err != nil {
+			ev.Err = err
+			return
+		}
+		_ = ev.MakeList(r.Context()) // is in its turn already
+		<-proceed
+		highest.Store(max(highest.Load(), int64(budget.Making())))
+		made.Add(1)
+		httpx.WriteBody(w, http.StatusOK, bytes.Repeat([]byte("x"), mebibyte/16))
+	})
+	s := budgeted(t, face, budget, nil)
+	gone := stall(t, s)
+	gone.ask(100, "gone")
+	eventually(t, "all turns are taken", func() bool { return budget.Making() == most })
+	if err := gone.conn.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for range 4 {
+		stall(t, s).ask(100, "slow")
+	}
+	close(proceed)
+	eventually(t, "all are made although nobody reads", func() bool { return made.Load() >= 400 && budget.Making() == 0 })
+	if h := highest.Load(); h > int64(most) {
+		t.Errorf("%d were made at once, want %d at most", h, most)
+	}
+}
+
+// TestAListThatFailsEndsItsTurn also when the face panics, or answers without a body.
+func TestAListThatFailsEndsItsTurn(t *testing.T) {
+	budget := httpx.NewBudget(1 << 20)
+	face := httpx.HandlerFunc(func(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
+		if err := ev.MakeList(r.Context()); err != nil {
+			t.Error(err)
+		}
+		switch r.URL.Path {
+		case "/panic":
+			panic("a list")
+		case "/too-large":
+			httpx.WriteBody(w, http.StatusOK, make([]byte, 2<<20))
+		default:
+			w.WriteHeader(http.StatusNoContent)
+		}
+	})
+	s := budgeted(t, face, budget, nil)
+	for _, path := range []string{"/panic", "/too-large", "/empty"} {
+		answer, err := s.Client().Get(s.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = answer.Body.Close()
+		if n := budget.Making(); n != 0 {
+			t.Errorf("%s: %d lists are being made", path, n)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package httpx
 
 import (
+	"context"
 	"log/slog"
 	"strings"
 	"time"
@@ -36,7 +37,31 @@ type Event struct {
 	Bytes    int64 // of the response's body
 	Duration time.Duration
 
-	stack []byte // of a panic
+	stack   []byte  // of a panic
+	answers *Budget // nil where no New has begun the event
+	making  bool    // the event's list is counted in answers
+}
+
+// MakeList waits until the face may make a page of a list, which it is to call before it reads what
+// belongs to the page. The turn ends when the answer is encoded, so that clients who do not read keep
+// nobody from a turn. The error is that of ctx.
+func (e *Event) MakeList(ctx context.Context) error {
+	if e == nil || e.answers == nil || e.making {
+		return nil
+	}
+	if err := e.answers.begin(ctx); err != nil {
+		return err
+	}
+	e.making = true
+	return nil
+}
+
+// made ends the turn of MakeList, if there is one.
+func (e *Event) made() {
+	if e.making {
+		e.making = false
+		e.answers.made()
+	}
 }
 
 // StatusClientGone is the status under which a request is reported whose client went away before

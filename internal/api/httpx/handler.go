@@ -117,7 +117,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // begin fills what is known before the face is called.
 func (h *handler) begin(ev *Event, r *http.Request) {
-	ev.Start = h.Now()
+	ev.Start, ev.answers = h.Now(), h.Answers
 	ev.RequestID = h.NewID()
 	ev.CorrelationID = first(r.Header, "X-Ms-Correlation-Request-Id", sane)
 	if ev.CorrelationID == "" {
@@ -143,6 +143,7 @@ func (h *handler) begin(ev *Event, r *http.Request) {
 // for a whole one.
 func (h *handler) end(x *exchange, r *http.Request) {
 	ev, cut := &x.event, false
+	ev.made()
 	if cause := recover(); cause != nil {
 		cut = cause == http.ErrAbortHandler || x.response.status != 0
 		if cause != http.ErrAbortHandler {

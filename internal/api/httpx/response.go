@@ -28,6 +28,7 @@ var retryAfter = Fixed("Retry-After", "5")
 // changed something cannot be refused any more; its connection or stream is cut, as when the network
 // fails at that moment.
 func (w *response) send(status int, body []byte) {
+	w.event.made()
 	if len(body) < counted {
 		w.write(status, body)
 		return

@@ -57,6 +57,9 @@ func (h *tokens) token(x *request, v1 bool) error {
 	req := &tokenRequest{request: x, v1: v1}
 	var unread error
 	req.form, unread = readForm(x.r)
+	if unread != nil && x.r.Context().Err() != nil {
+		return unread // the body has not come in time, so nothing can be looked up any more
+	}
 	if req.grantType == "password" {
 		// A refusal costs less than finding the tenant.
 		if wait := h.Passwords.Refused(x.source()); wait > 0 {

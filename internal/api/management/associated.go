@@ -31,6 +31,9 @@ func (h *Handler) listAssociated(ctx context.Context, r *Request) (*Response, er
 	if order != nil {
 		q.Compare = func(a, b arm.ID) int { return order(show(a), show(b)) }
 	}
+	if err := r.event.MakeList(ctx); err != nil {
+		return nil, err
+	}
 	found, total, err := h.Identities.Associated(ctx, r.ID(), q)
 	if err != nil {
 		return nil, err

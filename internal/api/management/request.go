@@ -90,7 +90,8 @@ type page struct {
 	list  string // what a token of this list is good for
 }
 
-// page reads $skiptoken and $top. The token is bound to path and filter.
+// page reads $skiptoken and $top, and waits until the page may be made. The token is bound to path and
+// filter.
 func (h *Handler) page(r *Request) (page, error) {
 	p := page{limit: pageSize, list: r.Path.Type.Key() + "\x00" + r.ID().Key() + "\x00" + r.Query.Get("$filter")}
 	if top := r.Query.Get("$top"); top != "" {
@@ -105,7 +106,7 @@ func (h *Handler) page(r *Request) (page, error) {
 		return page{}, arm.Errorf(http.StatusBadRequest, "InvalidSkipToken", "The $skiptoken is not valid for this request.")
 	}
 	p.after = after
-	return p, nil
+	return p, r.event.MakeList(r.HTTP.Context())
 }
 
 // origin is this face's, as the client knows it.
