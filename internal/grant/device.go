@@ -18,19 +18,19 @@ const (
 	declined = "declined"
 )
 
-// Device is a device that waits for a person to sign in for it.
+// Device is a device that waits for a user to sign in for it.
 type Device struct {
 	ID       string    `json:"id"`
-	Tenant   string    `json:"tenant,omitempty"` // the one whose people it waits for; empty: any
+	Tenant   string    `json:"tenant,omitempty"` // the one whose users it waits for; empty: any
 	ClientID string    `json:"clientId"`
 	Scope    string    `json:"scope,omitempty"`
-	UserCode string    `json:"userCode"` // what the person types
+	UserCode string    `json:"userCode"` // what the user types
 	State    string    `json:"state"`
 	Granted  *Grant    `json:"granted,omitempty"` // when it is approved
 	Expires  time.Time `json:"expires"`
 }
 
-// userCodeRecord leads from what a person types to the device.
+// userCodeRecord leads from what a user types to the device.
 type userCodeRecord struct {
 	Tenant  string    `json:"tenant,omitempty"`
 	ID      string    `json:"id"`
@@ -51,7 +51,7 @@ const (
 	userCodeLength = 9
 )
 
-// newUserCode makes a code for a person to type.
+// newUserCode makes a code for a user to type.
 func newUserCode() string {
 	code := make([]byte, 0, userCodeLength)
 	for len(code) < userCodeLength {
@@ -67,7 +67,7 @@ func newUserCode() string {
 	return string(code)
 }
 
-// UserCode is a code as a person has typed it, in the spelling under which it is kept. It may be
+// UserCode is a code as a user has typed it, in the spelling under which it is kept. It may be
 // none.
 func UserCode(typed string) string {
 	code := strings.Map(func(r rune) rune {
@@ -131,7 +131,7 @@ func (g *Grants) DeviceByUserCode(ctx context.Context, code string) (Device, err
 	return d, err
 }
 
-// Decide records what a person has decided: to grant, or, with nil, to decline. It gives ErrInvalid
+// Decide records what a user has decided: to grant, or, with nil, to decline. It gives ErrInvalid
 // when the device no longer waits.
 func (g *Grants) Decide(ctx context.Context, d Device, granted *Grant) error {
 	_, err := g.Store.Update(ctx, func(tx store.Tx) error {

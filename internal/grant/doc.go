@@ -1,4 +1,4 @@
-// Package grant keeps what people have granted to the programs with which they sign in: the
+// Package grant keeps what users have granted to the programs with which they sign in: the
 // authorization codes, refresh tokens and device codes of the token endpoint.
 //
 // What a client holds is sealed: it names a record, or says everything itself, and nobody can read
@@ -12,8 +12,8 @@
 // A session, by which a browser need not ask for the password again, lies under the hash of the id in the
 // browser's cookie. It is good together with a key that the browser keeps for the server's origin only.
 //
-// A person has at most MaxFamilies families, which a list of theirs counts, and at most MaxFamiliar
-// familiar addresses, from which they have signed in: nobody locks a person out there by guessing from
+// A user has at most MaxFamilies families, which a list of theirs counts, and at most MaxFamiliar
+// familiar addresses, from which they have signed in: nobody locks a user out there by guessing from
 // elsewhere (throttle.Passwords).
 //
 // Records lie with the tenant's directory, under d/<tenant>/code/, rt/ and device/. Each has an

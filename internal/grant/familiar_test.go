@@ -135,7 +135,7 @@ func (f *fixture) dump(t testing.TB) []byte {
 }
 
 // TestFamiliesAreBounded has a client that begins sign-ins without end. The oldest of its own end, and
-// what the person has granted to others stays.
+// what the user has granted to others stays.
 func TestFamiliesAreBounded(t *testing.T) {
 	f := newFixture(t)
 	quiet := granted()

@@ -9,7 +9,7 @@ import (
 	"midas/internal/store"
 )
 
-// familyRecord is a family of refresh tokens: one sign-in of one person with one client.
+// familyRecord is a family of refresh tokens: one sign-in of one user with one client.
 type familyRecord struct {
 	Grant
 	Generation int       `json:"generation"` // of the token that is good

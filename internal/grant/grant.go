@@ -28,13 +28,13 @@ var (
 	ErrDeclined = errors.New("grant: the user has declined")
 )
 
-// Grant is what a person has granted: that a client acts as them.
+// Grant is what a user has granted: that a client acts as them.
 type Grant struct {
 	TenantID      string    `json:"tenantId"`
 	UserID        string    `json:"userId"`
 	ClientID      string    `json:"clientId"`
 	Scope         string    `json:"scope,omitempty"`        // what the client has asked for, as it has spelled it
-	Authenticated time.Time `json:"authenticated"`          // when the person has shown the password
+	Authenticated time.Time `json:"authenticated"`          // when the user has shown the password
 	Page          bool      `json:"page,omitempty"`         // the client is a page in a browser, without a server
 	Confidential  bool      `json:"confidential,omitempty"` // the client has shown a credential, and has to again
 }

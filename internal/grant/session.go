@@ -15,13 +15,13 @@ import (
 	"midas/internal/store"
 )
 
-// MaxSessions is how many browsers a person may be signed in with. One more ends the oldest session.
+// MaxSessions is how many browsers a user may be signed in with. One more ends the oldest session.
 const MaxSessions = 20
 
 // idleStep is how exactly it is known when a session was last used, so that using it seldom writes.
 const idleStep = 10 * time.Minute
 
-// Session is a browser in which a person has signed in. It is known by the hash of its id, which only
+// Session is a browser in which a user has signed in. It is known by the hash of its id, which only
 // the browser's cookie has, and it is good only together with the browser's key.
 //
 // Browsers send the cookies of a host to each of its ports, so on a machine of several programs the
@@ -30,7 +30,7 @@ const idleStep = 10 * time.Minute
 type Session struct {
 	TenantID      string        `json:"tenantId"`
 	UserID        string        `json:"userId"`
-	Authenticated time.Time     `json:"authenticated"` // when the person has shown the password
+	Authenticated time.Time     `json:"authenticated"` // when the user has shown the password
 	Idle          time.Duration `json:"idle"`          // after that long without use it ends
 	Used          time.Time     `json:"used"`          // to idleStep
 	Expires       time.Time     `json:"expires"`       // used or not
@@ -49,7 +49,7 @@ func (s *Session) HasKey(key string) bool {
 	return key != "" && subtle.ConstantTimeCompare(hash[:], s.KeyHash) == 1
 }
 
-// browsers lists the sessions of a person, oldest first, so that they stay few.
+// browsers lists the sessions of a user, oldest first, so that they stay few.
 type browsers struct {
 	Sessions []string  `json:"sessions"` // their names
 	Expires  time.Time `json:"expires"`  // when the last of them ends

@@ -139,7 +139,7 @@ func TestSessionsEnd(t *testing.T) {
 	}
 }
 
-// TestSessionsLeaveNothingBehind has a person sign in in many browsers, and the sweeper come later.
+// TestSessionsLeaveNothingBehind has a user sign in in many browsers, and the sweeper come later.
 func TestSessionsLeaveNothingBehind(t *testing.T) {
 	f := newFixture(t)
 	for range 3 * grant.MaxSessions {

@@ -9,12 +9,12 @@ import (
 	"midas/internal/store"
 )
 
-// MaxFamilies is how many families of refresh tokens a person may have: sign-ins that go on without the
-// person. One more ends the oldest of the client that has the most, so that no client can end what the
-// person has granted to others.
+// MaxFamilies is how many families of refresh tokens a user may have: sign-ins that go on without the
+// user. One more ends the oldest of the client that has the most, so that no client can end what the
+// user has granted to others.
 const MaxFamilies = 100
 
-// signIns lists the families of a person, oldest first, so that they stay few.
+// signIns lists the families of a user, oldest first, so that they stay few.
 type signIns struct {
 	Families []signIn  `json:"families"`
 	Expires  time.Time `json:"expires"` // prolonged while families are used
@@ -32,7 +32,7 @@ func signInsKey(granted Grant) string {
 	return key(store.SignInsKind, granted.TenantID, granted.UserID)
 }
 
-// list adds a family to its person's, and ends those that are too many. It writes only when something
+// list adds a family to its user's, and ends those that are too many. It writes only when something
 // changes: the family is new, or the list would end before it does.
 func (g *Grants) list(tx store.Tx, id string, r familyRecord) error {
 	name, now := signInsKey(r.Grant), g.now()
@@ -81,7 +81,7 @@ func oldestOfBusiest(families []signIn) (oldest int) {
 	return oldest
 }
 
-// endFamily removes a family, if there is one, and its entry in the list of its person.
+// endFamily removes a family, if there is one, and its entry in the list of its user.
 func (g *Grants) endFamily(tx store.Tx, tenant, id string) error {
 	r, err := families.Get(tx, familyKey(tenant, id))
 	if errors.Is(err, ErrInvalid) {

@@ -67,12 +67,12 @@ func (h *signIn) proceedAdmin(x *request, about pending, s subject) error {
 	if err != nil {
 		return err
 	}
-	if !directory.MayConsentForAllUsers(s.person.roles) {
+	if !directory.MayConsentForAllUsers(s.user.roles) {
 		e := errAdminConsent(s.client.Application)
 		x.ev.Err, x.ev.ErrorCode = e, "AADSTS90094"
-		about.Who = s.person.proof()
+		about.Who = s.user.proof()
 		return h.showPending(x, http.StatusForbidden, "approval", about, page{
-			Title: "Approval required", User: isolated(s.person.UserPrincipalName, s.person.ID),
+			Title: "Approval required", User: isolated(s.user.UserPrincipalName, s.user.ID),
 			Consent: &consentView{App: named(s.client.DisplayName, s.client.AppID)},
 		})
 	}
@@ -110,7 +110,7 @@ func (h *signIn) adminWants(tx store.Tx, s subject) ([]permissions, error) {
 // listed gives what a registration lists of one resource, if the resource is in the tenant.
 func (h *signIn) listed(tx store.Tx, s subject, needs directory.RequiredAccess) (permissions, error) {
 	p := permissions{Client: s.client.principal.ID}
-	at, err := h.offer(tx, s.person.TenantID, needs.ResourceAppID)
+	at, err := h.offer(tx, s.user.TenantID, needs.ResourceAppID)
 	var unknown *Error
 	if errors.As(err, &unknown) {
 		return p, nil
@@ -136,7 +136,7 @@ func (h *signIn) recordRoles(tx store.Tx, s subject, p permissions, at offer) er
 	if len(p.Roles) == 0 {
 		return nil
 	}
-	held, err := h.Directory.DirectoryRoles(tx, s.person.TenantID, s.person.ID)
+	held, err := h.Directory.DirectoryRoles(tx, s.user.TenantID, s.user.ID)
 	if err != nil {
 		return err
 	}
@@ -145,7 +145,7 @@ func (h *signIn) recordRoles(tx store.Tx, s subject, p permissions, at offer) er
 	}
 	for _, role := range p.Roles {
 		_, err := h.Directory.AssignAppRole(tx, directory.AppRoleAssignment{
-			TenantID: s.person.TenantID, PrincipalID: p.Client, ResourceID: p.Resource, AppRoleID: arm.Fold(role),
+			TenantID: s.user.TenantID, PrincipalID: p.Client, ResourceID: p.Resource, AppRoleID: arm.Fold(role),
 		})
 		if err != nil && !errors.Is(err, directory.ErrExists) {
 			return err
@@ -155,8 +155,8 @@ func (h *signIn) recordRoles(tx store.Tx, s subject, p permissions, at offer) er
 }
 
 // replyAdmin tells the application that an administrator has consented.
-func (h *signIn) replyAdmin(x *request, a *authorization, p *person) error {
-	values := []field{{"admin_consent", "True"}, {"tenant", p.TenantID}}
+func (h *signIn) replyAdmin(x *request, a *authorization, u *user) error {
+	values := []field{{"admin_consent", "True"}, {"tenant", u.TenantID}}
 	if a.Scope != "" {
 		values = append(values, field{"scope", strings.TrimSpace(a.Scope)})
 	}

@@ -10,11 +10,11 @@ import (
 	"midas/internal/store"
 )
 
-// holder is whose a token is to be: a person's, or the client's own.
+// holder is whose a token is to be: a user's, or the client's own.
 type holder struct {
 	id     string // object id
 	client client
-	person bool
+	user   bool
 }
 
 // admitted refuses a token for a resource that is disabled, or to which the holder is not assigned although
@@ -24,7 +24,7 @@ func (a *accounts) admitted(tx store.Tx, audience string, at directory.ServicePr
 	switch {
 	case errors.Is(err, directory.ErrResourceDisabled):
 		return errResourceDisabled(audience).because(err)
-	case errors.Is(err, directory.ErrNotAssigned) && who.person:
+	case errors.Is(err, directory.ErrNotAssigned) && who.user:
 		return errPersonNotAssigned(at).because(err)
 	case errors.Is(err, directory.ErrNotAssigned):
 		return errClientNotAssigned(who.client, at).because(err)
@@ -32,8 +32,8 @@ func (a *accounts) admitted(tx store.Tx, audience string, at directory.ServicePr
 	return err
 }
 
-// assigned refuses a person who is not assigned to the client, if the client requires it.
-func (a *accounts) assigned(ctx context.Context, c client, p *person) error {
+// assigned refuses a user who is not assigned to the client, if the client requires it.
+func (a *accounts) assigned(ctx context.Context, c client, p *user) error {
 	if !c.principal.AssignmentRequired {
 		return nil
 	}
@@ -44,14 +44,14 @@ func (a *accounts) assigned(ctx context.Context, c client, p *person) error {
 	case errors.Is(err, directory.ErrNotAssigned):
 		return errPersonNotAssigned(c.principal).because(err)
 	case err != nil:
-		return fmt.Errorf("find assignments of the person: %w", err)
+		return fmt.Errorf("find assignments of the user: %w", err)
 	}
 	return nil
 }
 
 // assignedAtPage is assigned for the authorization endpoint, which has another word for the refusal.
 func (a *accounts) assignedAtPage(ctx context.Context, s subject) error {
-	err := a.assigned(ctx, s.client, s.person)
+	err := a.assigned(ctx, s.client, s.user)
 	var e *Error
 	if errors.As(err, &e) {
 		e.Code = "access_denied"

@@ -29,7 +29,7 @@ type authorization struct {
 	Challenge   string `json:"challenge,omitempty"`
 	Method      string `json:"method,omitempty"`
 	Hint        string `json:"hint,omitempty"`
-	Again       bool   `json:"again,omitempty"` // the person is asked for consent whatever was granted before
+	Again       bool   `json:"again,omitempty"` // the user is asked for consent whatever was granted before
 	Admin       bool   `json:"admin,omitempty"` // it is a request for an administrator's consent, and for no code
 
 	Prompts []string      `json:"prompts,omitempty"`
@@ -43,14 +43,14 @@ func (h *signIn) authorizeV2(x *request) error { return h.authorize(x, false) }
 
 func (h *signIn) authorizeV1(x *request) error { return h.authorize(x, true) }
 
-// authorize asks the person at the browser to sign in, and then sends them back to the client with a
+// authorize asks the user at the browser to sign in, and then sends them back to the client with a
 // code.
 func (h *signIn) authorize(x *request, v1 bool) error {
 	values, err := parameters(x.r)
 	if err != nil {
 		return err
 	}
-	// 1. To whom the answer goes. What is wrong up to here is told to the person only: the address to
+	// 1. To whom the answer goes. What is wrong up to here is told to the user only: the address to
 	// which the client wants its answer may be anybody's.
 	a, err := h.client(x, values)
 	if err != nil {
@@ -68,7 +68,7 @@ func (h *signIn) authorize(x *request, v1 bool) error {
 	return h.start(x, pending{Authorization: a})
 }
 
-// asks reports whether the client wants the person to be asked in some way.
+// asks reports whether the client wants the user to be asked in some way.
 func (a *authorization) asks(prompt string) bool { return slices.Contains(a.Prompts, prompt) }
 
 // parameters are those of the query, or of the body if the request is posted.
@@ -230,33 +230,33 @@ func (a *authorization) readPrompt(prompt, maxAge string) error {
 	return nil
 }
 
-// suits reports whether a person who has signed in before is one whom the client may mean, and has
+// suits reports whether a user who has signed in before is one whom the client may mean, and has
 // signed in as lately as it wants.
-func (h *signIn) suits(x *request, a *authorization, p *person) bool {
-	if a.asks("login") || a.MaxAge != 0 && h.Now().Sub(p.authenticated) > a.MaxAge {
+func (h *signIn) suits(x *request, a *authorization, u *user) bool {
+	if a.asks("login") || a.MaxAge != 0 && h.Now().Sub(u.authenticated) > a.MaxAge {
 		return false
 	}
-	if a.Hint != "" && arm.Fold(a.Hint) != arm.Fold(p.UserPrincipalName) {
+	if a.Hint != "" && arm.Fold(a.Hint) != arm.Fold(u.UserPrincipalName) {
 		return false
 	}
-	return h.member(x, a, p) == nil
+	return h.member(x, a, u) == nil
 }
 
-// member refuses a person of another tenant than the path or the client is for.
-func (h *signIn) member(x *request, a *authorization, p *person) error {
-	tenant, err := h.admit(x, p.TenantID)
+// member refuses a user of another tenant than the path or the client is for.
+func (h *signIn) member(x *request, a *authorization, u *user) error {
+	tenant, err := h.admit(x, u.TenantID)
 	if err != nil {
 		return err
 	}
-	if a.AppTenant != "" && !arm.SameName(a.AppTenant, p.TenantID) {
+	if a.AppTenant != "" && !arm.SameName(a.AppTenant, u.TenantID) {
 		return errUnknownApplication(a.ClientID, tenant.DisplayName)
 	}
 	return nil
 }
 
-// issue sends the client a code for a person who has consented.
-func (h *signIn) issue(x *request, a *authorization, p *person) error {
-	granted := p.grant(a.ClientID, a.Scope)
+// issue sends the client a code for a user who has consented.
+func (h *signIn) issue(x *request, a *authorization, u *user) error {
+	granted := u.grant(a.ClientID, a.Scope)
 	granted.Page = a.Page
 	code, err := h.Grants.SealCode(grant.Code{
 		Grant: granted, RedirectURI: a.RedirectURI, Challenge: a.Challenge, Method: a.Method,

@@ -79,8 +79,8 @@ func BenchmarkSign(b *testing.B) {
 	}
 }
 
-// people benchmarks a grant of a person.
-func people(b *testing.B, want int, form func(f *fixture) string) {
+// benchmarkGrant benchmarks a grant of a user.
+func benchmarkGrant(b *testing.B, want int, form func(f *fixture) string) {
 	f := newPeople(b)
 	f.Passwords.Here = throttle.Rule{Burst: 1 << 30, Refill: 1}
 	f.Passwords.Everywhere = throttle.Rule{Burst: 1 << 30, Refill: 1}
@@ -96,11 +96,11 @@ func people(b *testing.B, want int, form func(f *fixture) string) {
 }
 
 func BenchmarkPassword(b *testing.B) {
-	people(b, http.StatusOK, func(*fixture) string { return entering("scope", arms+"/.default") })
+	benchmarkGrant(b, http.StatusOK, func(*fixture) string { return entering("scope", arms+"/.default") })
 }
 
 func BenchmarkWrongPassword(b *testing.B) {
-	people(b, http.StatusBadRequest, func(*fixture) string { return entering("password", "wrong") })
+	benchmarkGrant(b, http.StatusBadRequest, func(*fixture) string { return entering("password", "wrong") })
 }
 
 func BenchmarkRefresh(b *testing.B) {

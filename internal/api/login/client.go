@@ -6,22 +6,24 @@ import (
 	"midas/internal/directory"
 )
 
-// How a client has shown that it is the one, as the appidacr of its tokens says it.
+// clientAuthMethod is how a client has authenticated, as the appidacr claim of its tokens says it.
+type clientAuthMethod string
+
 const (
-	byNothing   = "0"
-	bySecret    = "1"
-	byAssertion = "2"
+	authNone      clientAuthMethod = "0" // a public client
+	authSecret    clientAuthMethod = "1"
+	authAssertion clientAuthMethod = "2" // signed with the key of a certificate
 )
 
-// client is an application that asks.
+// client is the application that sends a request.
 type client struct {
 	directory.Application
-	principal directory.ServicePrincipal // empty for the applications that are in every tenant
-	shown     string
+	principal  directory.ServicePrincipal // empty for the applications that are in every tenant
+	authMethod clientAuthMethod
 }
 
-// authenticate finds the client of a request in a tenant and checks what it shows. A client that
-// shows nothing is let through as byNothing; whether that is enough is for the grant to say.
+// authenticate finds the client of a request in its tenant and checks the credential. A client without a
+// credential passes with authNone; the grant decides whether that is enough.
 func (h *tokens) authenticate(req *tokenRequest) (client, error) {
 	if req.clientID == "" {
 		return client{}, errMissingParameter("client_id")
@@ -34,11 +36,11 @@ func (h *tokens) authenticate(req *tokenRequest) (client, error) {
 	case c.FirstParty && (req.clientSecret != "" || req.assertion != ""):
 		return client{}, errPublicClient()
 	case req.clientSecret != "":
-		c.shown, err = bySecret, h.checkSecret(req)
+		c.authMethod, err = authSecret, h.checkSecret(req)
 	case req.assertion != "":
-		c.shown, err = byAssertion, h.checkAssertion(req, c)
+		c.authMethod, err = authAssertion, h.checkAssertion(req, c)
 	default:
-		c.shown = byNothing
+		c.authMethod = authNone
 	}
 	if err != nil {
 		return client{}, err
@@ -49,10 +51,10 @@ func (h *tokens) authenticate(req *tokenRequest) (client, error) {
 	return c, nil
 }
 
-// checkSecret checks a client's secret, as often as its guesser may try.
+// checkSecret checks a client's secret. Wrong secrets are counted and limited.
 func (h *tokens) checkSecret(req *tokenRequest) error {
-	guess := h.secretGuess(req)
-	if wait := h.Throttle.Wait(guess); wait > 0 {
+	charge := h.secretCharge(req)
+	if wait := h.Throttle.Wait(charge); wait > 0 {
 		return errThrottled(wait)
 	}
 	principal, err := h.Directory.Authenticate(req.r.Context(), req.tenant.ID, req.clientID, req.clientSecret)
@@ -60,7 +62,7 @@ func (h *tokens) checkSecret(req *tokenRequest) error {
 	case errors.Is(err, directory.ErrUnknownApplication):
 		return errUnknownApplication(req.clientID, req.tenant.DisplayName)
 	case errors.Is(err, directory.ErrWrongSecret):
-		h.Throttle.Count(guess)
+		h.Throttle.Count(charge)
 		return errWrongSecret(req.clientID)
 	case errors.Is(err, directory.ErrExpiredSecret):
 		return errExpiredSecret(req.clientID)
@@ -70,17 +72,17 @@ func (h *tokens) checkSecret(req *tokenRequest) error {
 	return err
 }
 
-// confidential refuses a client that has shown nothing.
+// confidential refuses a client that has not authenticated.
 func (c client) confidential() error {
-	if c.shown == byNothing {
+	if c.authMethod == authNone {
 		return errNoCredential()
 	}
 	return nil
 }
 
-// mayBePublic refuses a client that has shown nothing and has not said that it has nothing to show.
+// mayBePublic refuses a client that has not authenticated, unless it is registered as a public client.
 func (c client) mayBePublic() error {
-	if c.shown == byNothing && !c.PublicClient {
+	if c.authMethod == authNone && !c.PublicClient {
 		return errNoCredential()
 	}
 	return nil

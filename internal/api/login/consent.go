@@ -35,12 +35,12 @@ func (c *consent) check() error {
 	return nil
 }
 
-// allow lets a client act for a person who has signed in and wants to go on, after it has asked for what
+// allow lets a client act for a user who has signed in and wants to go on, after it has asked for what
 // they have not consented to.
-func (h *signIn) allow(x *request, about pending, p *person) error {
-	x.ev.Caller = p.ID
+func (h *signIn) allow(x *request, about pending, u *user) error {
+	x.ev.Caller = u.ID
 	about.Consent = nil
-	s, err := h.asking(x, about, p)
+	s, err := h.asking(x, about, u)
 	if err != nil {
 		return err
 	}
@@ -59,29 +59,29 @@ func (h *signIn) allow(x *request, about pending, p *person) error {
 	case len(wanted.Grants) > 0:
 		return h.askConsent(x, about, s, wanted)
 	case about.Device != nil:
-		return h.approve(x, about, p)
+		return h.approve(x, about, u)
 	}
-	return h.issue(x, about.Authorization, p)
+	return h.issue(x, about.Authorization, u)
 }
 
-// asking finds the client of a page in the person's tenant, and what it asks for.
-func (h *signIn) asking(x *request, about pending, p *person) (s subject, err error) {
+// asking finds the client of a page in the user's tenant, and what it asks for.
+func (h *signIn) asking(x *request, about pending, u *user) (s subject, err error) {
 	id, scope := "", ""
 	if a := about.Authorization; a != nil {
 		id, scope, s.again = a.ClientID, a.Scope, a.Again
-		err = h.member(x, a, p)
+		err = h.member(x, a, u)
 	} else {
 		id, scope = about.Device.ClientID, about.Device.Scope
-		err = h.mayApprove(x, *about.Device, p)
+		err = h.mayApprove(x, *about.Device, u)
 	}
 	if err != nil {
 		return s, err
 	}
-	tenant, err := h.admit(x, p.TenantID)
+	tenant, err := h.admit(x, u.TenantID)
 	if err != nil {
 		return s, err
 	}
-	s.person = p
+	s.user = u
 	if s.client, err = h.findClient(x.r.Context(), tenant, id); err != nil {
 		return s, err
 	}
@@ -94,7 +94,7 @@ func (h *signIn) asking(x *request, about pending, p *person) (s subject, err er
 	return s, err
 }
 
-// toConsent gives what a person who may use the client has to be asked for.
+// toConsent gives what a user who may use the client has to be asked for.
 func (h *signIn) toConsent(x *request, s subject) (c consent, err error) {
 	if err := h.assignedAtPage(x.r.Context(), s); err != nil {
 		return c, err
@@ -118,7 +118,7 @@ func (h *signIn) askConsent(x *request, about pending, s subject, wanted consent
 	if err := wanted.check(); err != nil {
 		return err
 	}
-	about.Who, about.Consent = s.person.proof(), &wanted
+	about.Who, about.Consent = s.user.proof(), &wanted
 	view, err := h.view(x.r.Context(), s, wanted)
 	if err != nil {
 		return err
@@ -126,8 +126,8 @@ func (h *signIn) askConsent(x *request, about pending, s subject, wanted consent
 	if about.Authorization != nil {
 		view.ReturnsTo = about.Authorization.RedirectURI
 	}
-	p := page{Title: "Permissions requested", User: isolated(s.person.UserPrincipalName, s.person.ID), Consent: view}
-	if view.NeedsAdmin && !directory.MayConsentForAllUsers(s.person.roles) || view.NeedsGraphAdmin && !directory.MayConsentToGraphRoles(s.person.roles) {
+	p := page{Title: "Permissions requested", User: isolated(s.user.UserPrincipalName, s.user.ID), Consent: view}
+	if view.NeedsAdmin && !directory.MayConsentForAllUsers(s.user.roles) || view.NeedsGraphAdmin && !directory.MayConsentToGraphRoles(s.user.roles) {
 		e := errAdminConsent(s.client.Application)
 		x.ev.Err, x.ev.ErrorCode = e, "AADSTS90094"
 		about.Consent = nil
@@ -145,7 +145,7 @@ func (h *signIn) silent(x *request, a *authorization, s subject, wanted consent)
 			return h.replyError(x, a, errSilentConsent(s.client.Application))
 		}
 	}
-	return h.issue(x, a, s.person)
+	return h.issue(x, a, s.user)
 }
 
 // accept grants what a consent page has shown to who was asked, and goes on.
@@ -153,15 +153,15 @@ func (h *signIn) accept(x *request, about pending, organization bool) error {
 	if about.Consent == nil {
 		return errStalePage(errors.New("the form is not of a consent page"))
 	}
-	p, err := h.byForm(x, about)
+	u, err := h.byForm(x, about)
 	if err != nil {
 		return err
 	}
-	if p == nil {
+	if u == nil {
 		return h.ask(x, about, "", nil)
 	}
-	x.ev.Caller = p.ID
-	s, err := h.asking(x, about, p)
+	x.ev.Caller = u.ID
+	s, err := h.asking(x, about, u)
 	if err != nil {
 		return err
 	}
@@ -172,7 +172,7 @@ func (h *signIn) accept(x *request, about pending, organization bool) error {
 	}
 	shown := *about.Consent
 	shown.All = shown.All || organization
-	if shown.All && !directory.MayConsentForAllUsers(p.roles) {
+	if shown.All && !directory.MayConsentForAllUsers(u.roles) {
 		return errAdminConsent(s.client.Application)
 	}
 	if _, err := h.Directory.Store.Update(x.r.Context(), func(tx store.Tx) error { return h.record(tx, s, shown) }); err != nil {
@@ -183,16 +183,16 @@ func (h *signIn) accept(x *request, about pending, organization bool) error {
 		again.Again = false // it was asked
 		about.Authorization = &again
 		if again.Admin {
-			return h.replyAdmin(x, &again, p)
+			return h.replyAdmin(x, &again, u)
 		}
 	}
-	return h.allow(x, about, p)
+	return h.allow(x, about, u)
 }
 
-// record writes the grants of a consent. What the person may consent to is looked up again: it may
+// record writes the grants of a consent. What the user may consent to is looked up again: it may
 // have changed since the page was shown.
 func (h *signIn) record(tx store.Tx, s subject, c consent) error {
-	roles, err := h.Directory.DirectoryRoles(tx, s.person.TenantID, s.person.ID)
+	roles, err := h.Directory.DirectoryRoles(tx, s.user.TenantID, s.user.ID)
 	if err != nil {
 		return err
 	}
@@ -201,7 +201,7 @@ func (h *signIn) record(tx store.Tx, s subject, c consent) error {
 		return errAdminConsent(s.client.Application)
 	}
 	for _, one := range c.Grants {
-		at, err := h.offered(tx, s.person.TenantID, one.Resource)
+		at, err := h.offered(tx, s.user.TenantID, one.Resource)
 		if err != nil {
 			return err
 		}
@@ -225,8 +225,8 @@ func (h *signIn) recordOne(tx store.Tx, s subject, p permissions, all bool) erro
 		return nil
 	}
 	g := directory.PermissionGrant{
-		TenantID: s.person.TenantID, ClientID: p.Client, ResourceID: p.Resource,
-		ConsentType: directory.ConsentPrincipal, PrincipalID: s.person.ID, Scope: joined(p.Scopes),
+		TenantID: s.user.TenantID, ClientID: p.Client, ResourceID: p.Resource,
+		ConsentType: directory.ConsentPrincipal, PrincipalID: s.user.ID, Scope: joined(p.Scopes),
 	}
 	if all {
 		g.ConsentType, g.PrincipalID = directory.ConsentAllPrincipals, ""

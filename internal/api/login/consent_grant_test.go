@@ -43,7 +43,7 @@ var standings = []struct {
 	}},
 }
 
-// TestEveryGrantNeedsConsent has every way to a token of a person, with every state of consent.
+// TestEveryGrantNeedsConsent has every way to a token of a user, with every state of consent.
 func TestEveryGrantNeedsConsent(t *testing.T) {
 	for name, ways := range map[string]func(testing.TB, *fixture, func()) *httptest.ResponseRecorder{
 		"authorization code": codeWay, "authorization code, another scope at the end": otherScopeWay,
@@ -200,7 +200,7 @@ func TestScopesAreNoMoreThanGrantedOrAsked(t *testing.T) {
 	}
 }
 
-// TestADeviceAsksForConsent after the person has said that it is theirs.
+// TestADeviceAsksForConsent after the user has said that it is theirs.
 func TestADeviceAsksForConsent(t *testing.T) {
 	f := newStrangers(t)
 	device, user := f.startDevice(t, deviceV2, "client_id", localApp)

@@ -25,7 +25,7 @@ const (
 // newStrangers is a fixture whose applications nobody has consented to.
 func newStrangers(t testing.TB) *fixture {
 	f := newFixture(t)
-	f.people(t)
+	f.addUsers(t)
 	hash, err := f.Directory.HashPassword(t.Context(), password, throttle.Waiter{})
 	if err != nil {
 		t.Fatal(err)
@@ -91,7 +91,7 @@ func (f *fixture) defines(t testing.TB, app string, properties map[string]string
 	})
 }
 
-// TestALinkWithoutAPageGivesNothing is the attack: a person with a session opens one link of an
+// TestALinkWithoutAPageGivesNothing is the attack: a user with a session opens one link of an
 // application that somebody else has made.
 func TestALinkWithoutAPageGivesNothing(t *testing.T) {
 	f := newStrangers(t)
@@ -241,7 +241,7 @@ func TestAdministratorsConsentForAll(t *testing.T) {
 	}
 }
 
-// TestAdminOnlyPermissions are not a person's to give.
+// TestAdminOnlyPermissions are not a user's to give.
 func TestAdminOnlyPermissions(t *testing.T) {
 	f := newStrangers(t)
 	b := f.browse(t)
@@ -323,7 +323,7 @@ func formRequest(t testing.TB, w *httptest.ResponseRecorder) string {
 	return values.Get("request")
 }
 
-// TestAcceptLooksAgain has what a person may consent to change while the page is open.
+// TestAcceptLooksAgain has what a user may consent to change while the page is open.
 func TestAcceptLooksAgain(t *testing.T) {
 	scopes := func(kind string) map[string]string {
 		return map[string]string{"api": `{"oauth2PermissionScopes":[{"id":"22222222-0000-4000-8000-000000000001","value":"Read","type":"` + kind + `","isEnabled":true,"userConsentDisplayName":"Read your things"}]}`}

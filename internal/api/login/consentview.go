@@ -18,7 +18,7 @@ type consentView struct {
 	ReturnsTo  string // where the answer goes; empty for a device
 	Groups     []permissionGroup
 	NeedsAdmin bool // only an administrator may consent
-	MayAll     bool // the person may consent for all users
+	MayAll     bool // the user may consent for all users
 	All        bool // it is a consent for all users in any case
 
 	NeedsGraphAdmin bool // an administrator of applications may not consent
@@ -41,7 +41,7 @@ type permissionLine struct {
 func (h *signIn) view(ctx context.Context, s subject, c consent) (*consentView, error) {
 	v := &consentView{
 		App: named(s.client.DisplayName, s.client.AppID), AppID: s.client.AppID,
-		MayAll: directory.MayConsentForAllUsers(s.person.roles), All: c.All,
+		MayAll: directory.MayConsentForAllUsers(s.user.roles), All: c.All,
 	}
 	err := h.Directory.Store.View(ctx, func(tx store.Tx) error {
 		v.Groups, v.NeedsAdmin, v.NeedsGraphAdmin = nil, false, false
@@ -64,13 +64,13 @@ func (h *signIn) view(ctx context.Context, s subject, c consent) (*consentView, 
 }
 
 func (h *signIn) viewOne(tx store.Tx, s subject, v *consentView, p permissions) error {
-	at, err := h.offered(tx, s.person.TenantID, p.Resource)
+	at, err := h.offered(tx, s.user.TenantID, p.Resource)
 	if err != nil {
 		return err
 	}
 	g := permissionGroup{Resource: named(at.DisplayName, at.AppID)}
 	if !arm.SameName(p.Client, s.client.principal.ID) {
-		other, err := h.Directory.ServicePrincipal(tx, s.person.TenantID, p.Client)
+		other, err := h.Directory.ServicePrincipal(tx, s.user.TenantID, p.Client)
 		if err != nil {
 			return err
 		}

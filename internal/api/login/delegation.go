@@ -20,22 +20,22 @@ type permissions struct {
 	Roles    []string `json:"roles,omitempty"` // ids of app roles, which only an administrator's consent gives
 }
 
-// subject is a client that wants to act for a person, in the person's tenant.
+// subject is a client that wants to act for a user, in the user's tenant.
 type subject struct {
 	client client
-	person *person
+	user   *user
 	scopes scopes
 	again  bool // what was granted before is asked for again
 }
 
-// delegation is what a client asks to do for a person, held against what was granted.
+// delegation is what a client asks to do for a user, held against what was granted.
 type delegation struct {
 	scopes   []string      // the scp of its tokens; only good while nothing is missing
 	missing  []permissions // without which it gets no token
 	combined []permissions // that its middle tier lacks, asked for on the same page
 }
 
-// mayAct gives what a client may do for a person: the scp of its tokens. Where something was not
+// mayAct gives what a client may do for a user: the scp of its tokens. Where something was not
 // granted, the error is errConsent.
 func (a *accounts) mayAct(ctx context.Context, s subject) (scopes []string, err error) {
 	if s.client.FirstParty {
@@ -58,7 +58,7 @@ func (a *accounts) mayAct(ctx context.Context, s subject) (scopes []string, err 
 	return d.scopes, nil
 }
 
-// delegated finds out what a client may do for a person. Microsoft's own clients may without being
+// delegated finds out what a client may do for a user. Microsoft's own clients may without being
 // granted anything, and so may an application at itself. At a resource that is registered nowhere
 // nothing can be granted.
 func (a *accounts) delegated(tx store.Tx, s subject) (d delegation, err error) {
@@ -66,7 +66,7 @@ func (a *accounts) delegated(tx store.Tx, s subject) (d delegation, err error) {
 		d.scopes = s.scopes.firstParty()
 		return d, nil
 	}
-	at, err := a.offer(tx, s.person.TenantID, s.scopes.audience)
+	at, err := a.offer(tx, s.user.TenantID, s.scopes.audience)
 	if err != nil {
 		return d, err
 	}
@@ -84,7 +84,7 @@ func (a *accounts) delegated(tx store.Tx, s subject) (d delegation, err error) {
 		d.scopes = wanted
 		return d, nil
 	}
-	granted, err := a.Directory.GrantedPermissions(tx, s.client.principal, at.ServicePrincipal, s.person.ID)
+	granted, err := a.Directory.GrantedPermissions(tx, s.client.principal, at.ServicePrincipal, s.user.ID)
 	if err != nil {
 		return d, err
 	}
@@ -124,11 +124,11 @@ func (a *accounts) lackingBasic(tx store.Tx, s subject, rest bool) ([]string, er
 	case rest:
 		return nil, nil
 	}
-	graph, err := a.Directory.ServicePrincipalByAppID(tx, s.person.TenantID, directory.GraphAppID)
+	graph, err := a.Directory.ServicePrincipalByAppID(tx, s.user.TenantID, directory.GraphAppID)
 	if err != nil {
 		return nil, err
 	}
-	granted, err := a.Directory.GrantedPermissions(tx, s.client.principal, graph, s.person.ID)
+	granted, err := a.Directory.GrantedPermissions(tx, s.client.principal, graph, s.user.ID)
 	if err != nil || beyondBasic(granted) {
 		return nil, err
 	}
@@ -139,7 +139,7 @@ func (a *accounts) lackingBasic(tx store.Tx, s subject, rest bool) ([]string, er
 func (a *accounts) missing(tx store.Tx, s subject, basic []string, rest permissions) (all []permissions, err error) {
 	rest.Client = s.client.principal.ID
 	if len(basic) > 0 {
-		graph, err := a.Directory.ServicePrincipalByAppID(tx, s.person.TenantID, directory.GraphAppID)
+		graph, err := a.Directory.ServicePrincipalByAppID(tx, s.user.TenantID, directory.GraphAppID)
 		if err != nil {
 			return nil, err
 		}
@@ -156,13 +156,13 @@ func (a *accounts) missing(tx store.Tx, s subject, basic []string, rest permissi
 }
 
 // combined gives what a middle tier needs of others in order to serve the client, if its registration
-// knows the client. What the person may not grant is left out: it is the middle tier's to do without.
+// knows the client. What the user may not grant is left out: it is the middle tier's to do without.
 func (a *accounts) combined(tx store.Tx, s subject, middle offer) (all []permissions, err error) {
 	if !middle.app.HasKnownClient(s.client.AppID) {
 		return nil, nil
 	}
 	for _, needs := range middle.app.RequiredAccess() {
-		p, err := a.required(tx, s.person, middle.ServicePrincipal, needs)
+		p, err := a.required(tx, s.user, middle.ServicePrincipal, needs)
 		if err != nil {
 			return nil, err
 		}
@@ -174,10 +174,10 @@ func (a *accounts) combined(tx store.Tx, s subject, middle offer) (all []permiss
 }
 
 // required gives the delegated permissions of a registration that were not granted yet and that the
-// person may grant.
-func (a *accounts) required(tx store.Tx, p *person, client directory.ServicePrincipal, needs directory.RequiredAccess) (permissions, error) {
+// user may grant.
+func (a *accounts) required(tx store.Tx, u *user, client directory.ServicePrincipal, needs directory.RequiredAccess) (permissions, error) {
 	lacks := permissions{Client: client.ID}
-	at, err := a.offer(tx, p.TenantID, needs.ResourceAppID)
+	at, err := a.offer(tx, u.TenantID, needs.ResourceAppID)
 	var unknown *Error
 	if errors.As(err, &unknown) || err == nil && arm.SameName(at.ID, client.ID) {
 		return lacks, nil
@@ -185,13 +185,13 @@ func (a *accounts) required(tx store.Tx, p *person, client directory.ServicePrin
 	if err != nil {
 		return lacks, err
 	}
-	granted, err := a.Directory.GrantedPermissions(tx, client, at.ServicePrincipal, p.ID)
+	granted, err := a.Directory.GrantedPermissions(tx, client, at.ServicePrincipal, u.ID)
 	if err != nil {
 		return lacks, err
 	}
 	lacks.Resource = at.ID
 	for _, value := range without(at.byID(needs.Permissions), granted) {
-		if !at.needsAdmin(value) || directory.MayConsentForAllUsers(p.roles) {
+		if !at.needsAdmin(value) || directory.MayConsentForAllUsers(u.roles) {
 			lacks.Scopes = append(lacks.Scopes, value)
 		}
 	}

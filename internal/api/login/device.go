@@ -65,7 +65,7 @@ func (h *tokens) startDevice(x *request, v1 bool) error {
 	if err != nil {
 		return err
 	}
-	// A person opens the page in a browser of their own, for which Azure's names are Azure's.
+	// A user opens the page in a browser of their own, for which Azure's names are Azure's.
 	page := h.issuer().Origin + "/common/oauth2/deviceauth"
 	answer := deviceAnswer{
 		UserCode: d.UserCode, DeviceCode: code, URI: page,

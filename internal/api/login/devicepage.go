@@ -11,7 +11,7 @@ import (
 	"midas/internal/throttle"
 )
 
-// devicePage is where a person types the code that a device shows.
+// devicePage is where a user types the code that a device shows.
 func (h *signIn) devicePage(x *request) error {
 	if !shared(x.pathTenant) {
 		if _, err := h.namedTenant(x); err != nil {
@@ -36,8 +36,8 @@ func (h *signIn) devicePage(x *request) error {
 	if !h.sameBrowser(x, about.Browser) {
 		return h.askCode(x, http.StatusOK, typed, "Another page of this server was opened meanwhile. Send the code again.")
 	}
-	guess := h.codeGuess(x)
-	if wait := h.Throttle.Take(guess...); wait > 0 {
+	charges := h.codeCharges(x)
+	if wait := h.Throttle.Take(charges...); wait > 0 {
 		return h.askCode(x, http.StatusTooManyRequests, "", "There were too many wrong codes. Try again in "+inWords(wait)+".")
 	}
 	d, err := h.Grants.DeviceByUserCode(x.r.Context(), grant.UserCode(typed))
@@ -45,7 +45,7 @@ func (h *signIn) devicePage(x *request) error {
 		x.ev.Err, x.ev.ErrorCode = err, "AADSTS70018"
 		return h.askCode(x, http.StatusBadRequest, typed, "That code is wrong or no longer good. Look at it again, or start again on your device.")
 	}
-	h.Throttle.Return(guess...)
+	h.Throttle.Return(charges...)
 	if err != nil {
 		return err
 	}
@@ -75,10 +75,10 @@ func (h *signIn) askCode(x *request, status int, typed, failed string) error {
 	})
 }
 
-// approve lets a device act for a person who has consented.
-func (h *signIn) approve(x *request, about pending, p *person) error {
+// approve lets a device act for a user who has consented.
+func (h *signIn) approve(x *request, about pending, u *user) error {
 	d := *about.Device
-	granted := p.grant(d.ClientID, d.Scope)
+	granted := u.grant(d.ClientID, d.Scope)
 	switch err := h.Grants.Decide(x.r.Context(), d, &granted); {
 	case errors.Is(err, grant.ErrInvalid):
 		return errStalePage(err)
@@ -91,22 +91,22 @@ func (h *signIn) approve(x *request, about pending, p *person) error {
 	})
 }
 
-// mayApprove refuses a person of another tenant than the device waits for, and a client that does not
-// exist where the person is.
-func (h *signIn) mayApprove(x *request, d grant.Device, p *person) error {
-	tenant, err := h.admit(x, p.TenantID)
+// mayApprove refuses a user of another tenant than the device waits for, and a client that does not
+// exist where the user is.
+func (h *signIn) mayApprove(x *request, d grant.Device, u *user) error {
+	tenant, err := h.admit(x, u.TenantID)
 	if err != nil {
 		return err
 	}
-	if d.Tenant != "" && !arm.SameName(d.Tenant, p.TenantID) {
+	if d.Tenant != "" && !arm.SameName(d.Tenant, u.TenantID) {
 		return errOtherTenant()
 	}
 	_, err = h.findClient(x.r.Context(), tenant, d.ClientID)
 	return err
 }
 
-// codeGuess is a wrong user code.
-func (h *signIn) codeGuess(x *request) []throttle.Charge {
+// codeCharges are what a wrong user code is counted under.
+func (h *signIn) codeCharges(x *request) []throttle.Charge {
 	from := x.source()
 	return []throttle.Charge{
 		h.Throttle.Charge(h.Limits.Codes.Or(codeRule), from.Address()),

@@ -3,7 +3,7 @@
 //
 // A path is /{tenant}/{endpoint}. The tenant is an id, a domain name, or one of the shared names common
 // and organizations. Handler.table lists all endpoints. Each belongs to one of three structs: discovery
-// has what anybody may read, tokens what programs call, and signIn what people see. The three do not
+// has what anybody may read, tokens what programs call, and signIn what users see. The three do not
 // know each other; what they share stands in accounts, which knows none of them.
 //
 // An endpoint answers or returns an error, and only Handler.fail writes errors. A client sees an *Error,

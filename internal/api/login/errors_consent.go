@@ -9,7 +9,7 @@ import (
 
 // The errors of consent.
 
-// errConsent refuses a client to which the person has not consented. Another request without a person
+// errConsent refuses a client to which the user has not consented. Another request without a user
 // at the screen would end in the same way.
 func errConsent(app directory.Application) *Error {
 	e := invalidGrant(65001, "The user or administrator has not consented to use the application with ID '%s' named '%s'. Send an interactive authorization request for this user and resource.", app.AppID, quote(app.DisplayName))
@@ -52,7 +52,7 @@ func errNothingRequired(app directory.Application) *Error {
 	return invalidClient(650056, "Misconfigured application. The client '%s' has not listed any permissions in the requested permissions in the client's application registration, and the request names none.", app.AppID)
 }
 
-// errNotRecorded says that a consent does not fit: the person, or the application, has too many.
+// errNotRecorded says that a consent does not fit: the user, or the application, has too many.
 func errNotRecorded(cause error) *Error {
 	return invalidRequest(65005, "The consent could not be recorded: there are too many permissions, or the application asks for what cannot be granted.").because(cause)
 }

@@ -44,7 +44,7 @@ func errOtherTenant() *Error {
 }
 
 // errNotGranted says that a code or a token was not issued here, or not for this client, or has been
-// revoked. Which of them it is, is for nobody to know.
+// revoked. The cause is deliberately not revealed.
 func errNotGranted(parameter string) *Error {
 	return invalidGrant(70000, "The provided value for the input parameter '%s' is not valid.", parameter)
 }
@@ -122,7 +122,7 @@ func errInteraction() *Error {
 	}
 }
 
-// errMustPick refuses a silent request of a client for which the person has to be asked.
+// errMustPick refuses a silent request of a client for which the user has to be asked.
 func errMustPick() *Error {
 	return &Error{
 		Status: http.StatusBadRequest, Code: "interaction_required", Number: 16000,

@@ -59,7 +59,7 @@ func readForm(r *http.Request) (form, error) {
 }
 
 // oneCredential refuses a client that shows itself in more than one way (RFC 6749, 2.3; RFC 7521, 4.2), or
-// in half of one: which of them counts would be for the server to guess, and is another's to exploit.
+// in half of one: an attacker could exploit that it is open which of them counts.
 func (f *form) oneCredential() error {
 	switch {
 	case f.assertion != "" && (f.clientSecret != "" || f.basic):

@@ -11,7 +11,7 @@ import (
 	"midas/internal/grant"
 )
 
-// authorizationCode gives a client what a person has granted at the sign-in page (RFC 6749, 4.1, and
+// authorizationCode gives a client what a user has granted at the sign-in page (RFC 6749, 4.1, and
 // RFC 7636).
 func (h *tokens) authorizationCode(req *tokenRequest) (*granted, error) {
 	// 1. What was granted, and in which tenant.
@@ -44,7 +44,7 @@ func (h *tokens) authorizationCode(req *tokenRequest) (*granted, error) {
 		return nil, err
 	}
 	// 4. For whom, and to do what.
-	p, err := h.returning(req.r.Context(), code.TenantID, code.UserID, code.Authenticated)
+	u, err := h.returning(req.r.Context(), code.TenantID, code.UserID, code.Authenticated)
 	if err != nil {
 		return nil, err
 	}
@@ -53,11 +53,11 @@ func (h *tokens) authorizationCode(req *tokenRequest) (*granted, error) {
 		return nil, err
 	}
 	// 5. The tokens; the code is used up last, and with it the request can no longer fail.
-	given, err := h.give(req, c, p, s, code.Nonce)
+	given, err := h.give(req, c, u, s, code.Nonce)
 	if err != nil {
 		return nil, err
 	}
-	code.Confidential = c.shown != byNothing
+	code.Confidential = c.authMethod != authNone
 	given.refreshToken, err = h.Grants.Redeem(req.r.Context(), code, s.offline)
 	if errors.Is(err, grant.ErrRedeemed) {
 		return nil, errRedeemed()

@@ -11,7 +11,7 @@ import (
 // DefaultDeviceWait is how long a device waits between two questions if nothing else is said.
 const DefaultDeviceWait = 5 * time.Second
 
-// deviceCode gives a device tokens for the person who has signed in for it elsewhere (RFC 8628).
+// deviceCode gives a device tokens for the user who has signed in for it elsewhere (RFC 8628).
 func (h *tokens) deviceCode(req *tokenRequest) (*granted, error) {
 	// 1. Which device it is. Some libraries send the code under its older name too, some only so.
 	sealed := req.deviceCode
@@ -28,7 +28,7 @@ func (h *tokens) deviceCode(req *tokenRequest) (*granted, error) {
 	if e := h.waiting(req, d, err); e != nil {
 		return nil, e
 	}
-	// 2. In which tenant the person has signed in, and whether the client is who it says.
+	// 2. In which tenant the user has signed in, and whether the client is who it says.
 	if err := h.settle(req, d.Granted.TenantID); err != nil {
 		return nil, err
 	}
@@ -39,8 +39,8 @@ func (h *tokens) deviceCode(req *tokenRequest) (*granted, error) {
 	if err != nil {
 		return nil, err
 	}
-	// 3. Whether the person is still who has granted it, and what for.
-	p, err := h.returning(req.r.Context(), d.Granted.TenantID, d.Granted.UserID, d.Granted.Authenticated)
+	// 3. Whether the user is still who has granted it, and what for.
+	u, err := h.returning(req.r.Context(), d.Granted.TenantID, d.Granted.UserID, d.Granted.Authenticated)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func (h *tokens) deviceCode(req *tokenRequest) (*granted, error) {
 		return nil, err
 	}
 	// 4. The tokens; the code is used up last.
-	given, err := h.give(req, c, p, s, "")
+	given, err := h.give(req, c, u, s, "")
 	if err != nil {
 		return nil, err
 	}

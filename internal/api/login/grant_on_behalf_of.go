@@ -8,7 +8,7 @@ import (
 // onBehalf is the grant type by which a service passes its caller's identity on.
 const onBehalf = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
-// onBehalfOf gives a service tokens for the person by whom it was called, which it shows with the
+// onBehalfOf gives a service tokens for the user by whom it was called, which it shows with the
 // access token of the call.
 func (h *tokens) onBehalfOf(req *tokenRequest) (*granted, error) {
 	// 1. What it asks for.
@@ -37,14 +37,14 @@ func (h *tokens) onBehalfOf(req *tokenRequest) (*granted, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := h.returning(req.r.Context(), call.TenantID, call.ObjectID, call.IssuedAt)
+	u, err := h.returning(req.r.Context(), call.TenantID, call.ObjectID, call.IssuedAt)
 	if err != nil {
 		return nil, err
 	}
 	// 4. The tokens.
-	given, err := h.give(req, c, p, s, "")
+	given, err := h.give(req, c, u, s, "")
 	if err == nil && s.offline {
-		g := p.grant(c.AppID, keep(s))
+		g := u.grant(c.AppID, keep(s))
 		g.Confidential = true
 		given.refreshToken, err = h.Grants.Begin(req.r.Context(), g)
 	}
@@ -52,7 +52,7 @@ func (h *tokens) onBehalfOf(req *tokenRequest) (*granted, error) {
 }
 
 // called reads the access token with which the client was called: one of ours, for this client, of a
-// person of this tenant.
+// user of this tenant.
 func (h *tokens) called(req *tokenRequest, c client) (*token.Claims, error) {
 	claims, err := h.Tokens.Verify(req.r.Context(), req.userAssertion)
 	if e, over := expired(err); over {

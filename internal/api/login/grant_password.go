@@ -1,6 +1,6 @@
 package login
 
-// password gives a client tokens for a person whose password it knows (RFC 6749, 4.3).
+// password gives a client tokens for a user whose password it knows (RFC 6749, 4.3).
 func (h *tokens) password(req *tokenRequest) (*granted, error) {
 	// 1. What it asks for.
 	switch {
@@ -28,16 +28,16 @@ func (h *tokens) password(req *tokenRequest) (*granted, error) {
 	if err != nil {
 		return nil, err
 	}
-	// 3. Whether the person is who the client says.
-	p, err := h.enter(req.request, req.username, req.password)
+	// 3. Whether the user is who the client says.
+	u, err := h.enter(req.request, req.username, req.password)
 	if err != nil {
 		return nil, err
 	}
 	// 4. The tokens.
-	given, err := h.give(req, c, p, s, "")
+	given, err := h.give(req, c, u, s, "")
 	if err == nil && s.offline {
-		g := p.grant(c.AppID, keep(s))
-		g.Confidential = c.shown != byNothing
+		g := u.grant(c.AppID, keep(s))
+		g.Confidential = c.authMethod != authNone
 		given.refreshToken, err = h.Grants.Begin(req.r.Context(), g)
 	}
 	return given, err

@@ -7,7 +7,7 @@ import (
 	"midas/internal/grant"
 )
 
-// refresh gives a client new tokens for a person who has signed in before (RFC 6749, 6). The refresh
+// refresh gives a client new tokens for a user who has signed in before (RFC 6749, 6). The refresh
 // token is exchanged for its successor.
 func (h *tokens) refresh(req *tokenRequest) (*granted, error) {
 	// 1. What was granted, and in which tenant.
@@ -36,11 +36,11 @@ func (h *tokens) refresh(req *tokenRequest) (*granted, error) {
 		return nil, errNotGranted("refresh_token")
 	case r.Page && req.r.Header.Get("Origin") == "":
 		return nil, errCrossOrigin()
-	case r.Confidential && c.shown == byNothing:
+	case r.Confidential && c.authMethod == authNone:
 		return nil, errNoCredential()
 	}
-	// 3. Whether the person is still who has granted it, and what for.
-	p, err := h.returning(req.r.Context(), r.TenantID, r.UserID, r.Authenticated)
+	// 3. Whether the user is still who has granted it, and what for.
+	u, err := h.returning(req.r.Context(), r.TenantID, r.UserID, r.Authenticated)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func (h *tokens) refresh(req *tokenRequest) (*granted, error) {
 		return nil, err
 	}
 	// 4. The tokens; the old refresh token is used up last.
-	given, err := h.give(req, c, p, s, "")
+	given, err := h.give(req, c, u, s, "")
 	if err != nil {
 		return nil, err
 	}

@@ -7,57 +7,57 @@ import (
 	"midas/internal/token"
 )
 
-// give mints what a client gets for a person: the access token, and an id_token if it has asked for
-// one. Every grant in which a person takes part ends here, so that none gives what was not consented
+// give mints what a client gets for a user: the access token, and an id_token if it has asked for
+// one. Every grant in which a user takes part ends here, so that none gives what was not consented
 // to.
-func (h *tokens) give(req *tokenRequest, c client, p *person, s scopes, nonce string) (*granted, error) {
-	req.ev.Caller = p.ID
-	if err := h.assigned(req.r.Context(), c, p); err != nil {
+func (h *tokens) give(req *tokenRequest, c client, u *user, s scopes, nonce string) (*granted, error) {
+	req.ev.Caller = u.ID
+	if err := h.assigned(req.r.Context(), c, u); err != nil {
 		return nil, err
 	}
-	may, err := h.mayAct(req.r.Context(), subject{client: c, person: p, scopes: s})
+	may, err := h.mayAct(req.r.Context(), subject{client: c, user: u, scopes: s})
 	if err != nil {
 		return nil, err
 	}
-	at, err := h.resource(req, s.audience, holder{id: p.ID, client: c, person: true})
+	at, err := h.resource(req, s.audience, holder{id: u.ID, client: c, user: true})
 	if err != nil {
 		return nil, err
 	}
 	access, err := h.Minter.Fresh(token.Request{
 		Claims: token.Claims{
 			Audience: at.audience, Version: at.version, Roles: at.roles,
-			Subject: pairwise(at.audience, p.ID), ObjectID: p.ID, TenantID: p.TenantID,
-			AppID: c.AppID, AppIDACR: c.shown, IdentityType: "user",
-			IdentityProvider: h.issuer().IssuerV1(p.TenantID),
+			Subject: pairwise(at.audience, u.ID), ObjectID: u.ID, TenantID: u.TenantID,
+			AppID: c.AppID, AppIDACR: string(c.authMethod), IdentityType: "user",
+			IdentityProvider: h.issuer().IssuerV1(u.TenantID),
 			Scopes:           strings.Join(may, " "), AuthMethods: []string{byPassword},
-			UPN: p.UserPrincipalName, UniqueName: p.UserPrincipalName, Name: p.DisplayName,
-			WellKnownIDs: append([]string{memberRole}, p.roles...),
+			UPN: u.UserPrincipalName, UniqueName: u.UserPrincipalName, Name: u.DisplayName,
+			WellKnownIDs: append([]string{memberRole}, u.roles...),
 		},
 		Life:  h.tokenLife(),
-		After: p.ValidFrom,
+		After: u.ValidFrom,
 	})
 	if err != nil {
 		return nil, err
 	}
-	given := &granted{access: access, user: p, scope: s.echo(may)}
+	given := &granted{access: access, user: u, scope: s.echo(may)}
 	if s.openID {
-		given.idToken, err = h.idToken(req, c, p, nonce)
+		given.idToken, err = h.idToken(req, c, u, nonce)
 	}
 	return given, err
 }
 
 // idToken tells the client who its user is.
-func (h *tokens) idToken(req *tokenRequest, c client, p *person, nonce string) (string, error) {
+func (h *tokens) idToken(req *tokenRequest, c client, u *user, nonce string) (string, error) {
 	claims := token.IDClaims{
-		Audience: c.AppID, Subject: pairwise(c.AppID, p.ID), ObjectID: p.ID, TenantID: p.TenantID,
-		Issuer: h.issuerV2(req.request, p.TenantID), Version: token.V2,
-		AuthMethods: []string{byPassword}, AuthTime: p.authenticated.Unix(), Nonce: nonce,
-		Name: p.DisplayName, GivenName: p.GivenName, FamilyName: p.Surname, Email: p.Mail,
-		PreferredUsername: p.UserPrincipalName,
+		Audience: c.AppID, Subject: pairwise(c.AppID, u.ID), ObjectID: u.ID, TenantID: u.TenantID,
+		Issuer: h.issuerV2(req.request, u.TenantID), Version: token.V2,
+		AuthMethods: []string{byPassword}, AuthTime: u.authenticated.Unix(), Nonce: nonce,
+		Name: u.DisplayName, GivenName: u.GivenName, FamilyName: u.Surname, Email: u.Mail,
+		PreferredUsername: u.UserPrincipalName,
 	}
 	if req.v1 || arm.Fold(req.pathTenant) == adfs {
-		claims.Issuer, claims.Version = h.issuerV1(req.request, p.TenantID), token.V1
-		claims.UPN, claims.UniqueName = p.UserPrincipalName, p.UserPrincipalName
+		claims.Issuer, claims.Version = h.issuerV1(req.request, u.TenantID), token.V1
+		claims.UPN, claims.UniqueName = u.UserPrincipalName, u.UserPrincipalName
 	}
 	return h.issuer().MintID(req.r.Context(), claims, h.tokenLife())
 }

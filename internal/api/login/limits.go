@@ -40,12 +40,12 @@ type Limits struct {
 // source is where a request comes from.
 func (x *request) source() throttle.Source { return throttle.SourceOf(x.ev.ClientIP) }
 
-// secretGuess is a wrong secret of a client.
-func (h *tokens) secretGuess(req *tokenRequest) throttle.Charge {
+// secretCharge is what a wrong secret of a client is counted under.
+func (h *tokens) secretCharge(req *tokenRequest) throttle.Charge {
 	return h.Throttle.Charge(h.Limits.Secrets.Or(secretRule), arm.Fold(req.tenant.ID), arm.Fold(req.clientID), req.source().Address())
 }
 
-// mayStart is how long who asks for a device code has to wait.
+// mayStart counts a request for a device code, or says how long the client has to wait.
 func (h *tokens) mayStart(x *request) time.Duration {
 	from := x.source()
 	return h.Throttle.Take(
@@ -55,8 +55,8 @@ func (h *tokens) mayStart(x *request) time.Duration {
 	)
 }
 
-// tooSoon is how much too soon a device asks again. A tenth of the time is forgiven, for networks are
-// not exact. Each replica counts for itself, because this only protects the server: that a device asks
+// tooSoon says by how much a device polls too early. A tenth of the interval is tolerated, because delays
+// in the network vary. Each replica counts for itself, because this only protects the server: that a device asks
 // too often harms nobody else.
 func (h *tokens) tooSoon(device string) time.Duration {
 	wait := h.deviceWait()

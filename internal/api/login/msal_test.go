@@ -22,7 +22,7 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 )
 
-// live is the face behind a real TLS listener, at the present time, with people.
+// live is the face behind a real TLS listener, at the present time, with users.
 func live(t *testing.T) (f *fixture, origin string, trusting *http.Client) {
 	t.Helper()
 	f = newPeople(t)

@@ -6,8 +6,8 @@ import (
 	"unicode"
 )
 
-// maxShown is how many characters of a name pages show.
-const maxShown = 120
+// maxNameRunes is how many characters of a name pages show.
+const maxNameRunes = 120
 
 // The isolates of Unicode (UAX #9). What stands between them keeps its own direction and does not
 // change the order of the text around it, as <bdi> does in HTML.
@@ -19,7 +19,7 @@ const (
 // isolated is a name that somebody else has chosen, as it stands in the sentences of a page: as plainly
 // writes it, and between isolates. A name of which nothing can be seen is shown as otherwise.
 func isolated(name, otherwise string) string {
-	name = clip(plainly(name), maxShown)
+	name = clip(plainly(name), maxNameRunes)
 	if name == "" {
 		name = otherwise
 	}

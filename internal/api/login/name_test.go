@@ -48,7 +48,7 @@ func TestNamesAreShownAsWhatTheyAre(t *testing.T) {
 	}
 }
 
-// TestPagesIsolateNames gives an application, a tenant and a person names that reorder what follows,
+// TestPagesIsolateNames gives an application, a tenant and a user names that reorder what follows,
 // and walks through the pages.
 func TestPagesIsolateNames(t *testing.T) {
 	const evil, shown = "Evil\u202E\u2069\u200B<b>", "<bdi>Evil&lt;b&gt;</bdi>"

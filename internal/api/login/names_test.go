@@ -71,7 +71,7 @@ func TestUnderAzuresNamesPeopleSignIn(t *testing.T) {
 	if iss := payload(t, answer["id_token"])["iss"]; iss != "https://login.microsoftonline.com/"+tenant+"/v2.0" {
 		t.Errorf("id_token by %s", iss)
 	}
-	// A person opens this one in a browser of their own, for which Azure's names are Azure's.
+	// A user opens this one in a browser of their own, for which Azure's names are Azure's.
 	body := decode(t, post(deviceV2, starting()))
 	if body["verification_uri"] != origin+devicePage {
 		t.Errorf("%v", body["verification_uri"])

@@ -129,7 +129,7 @@ func policyOrigin(uri string) (scheme, host string) {
 	return u.Scheme, host
 }
 
-// failPage answers a person with an error.
+// failPage answers a user with an error.
 func (x *request) failPage(e *Error, now time.Time) {
 	if err := x.show(e.Status, "message", page{
 		Title: "Sign-in did not work", Error: e.Text, ErrorCode: fmt.Sprintf("AADSTS%d", e.Number),

@@ -92,7 +92,7 @@ func TestARecordedCertificateGetsTheSameAnswers(t *testing.T) {
 	}
 }
 
-// TestARecordedDeviceGetsTheSameAnswers asks as often as the tape does before the person signs in.
+// TestARecordedDeviceGetsTheSameAnswers asks as often as the tape does before the user signs in.
 func TestARecordedDeviceGetsTheSameAnswers(t *testing.T) {
 	f := newPeople(t)
 	tape := recorded(t, "device_code_credential.yaml")
@@ -159,7 +159,7 @@ func compareFields(t *testing.T, recorded string, got map[string]any) {
 		t.Errorf("fields (-Entra +ours):\n%s", diff)
 	}
 	if want["id_token"] != nil {
-		// Of people's tokens Entra draws the life by lot, so that not all come back at once.
+		// Of users's tokens Entra draws the life by lot, so that not all come back at once.
 		delete(want, "expires_in")
 		delete(got, "expires_in")
 		delete(want, "ext_expires_in")

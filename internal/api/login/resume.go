@@ -2,14 +2,14 @@ package login
 
 import "net/http"
 
-// start asks the person at the browser who they are: by the session of the browser, if it names one that
+// start asks the user at the browser who they are: by the session of the browser, if it names one that
 // suits, or else by the sign-in page.
 func (h *signIn) start(x *request, about pending) error {
-	_, p, err := h.cookieSession(x)
+	_, u, err := h.cookieSession(x)
 	if err != nil {
 		return err
 	}
-	if p == nil || !h.usable(x, about, p) {
+	if u == nil || !h.usable(x, about, u) {
 		return h.unknown(x, about)
 	}
 	about.Who, about.Consent = nil, nil
@@ -18,46 +18,46 @@ func (h *signIn) start(x *request, about pending) error {
 
 // resume goes on with the session of the browser, which has sent its key.
 func (h *signIn) resume(x *request, about pending, key string) error {
-	p, err := h.byKey(x, key)
+	u, err := h.byKey(x, key)
 	if err != nil {
 		return err
 	}
-	if p == nil || !h.usable(x, about, p) {
+	if u == nil || !h.usable(x, about, u) {
 		return h.unknown(x, about)
 	}
 	if about.Device != nil {
-		return h.confirm(x, about, p)
+		return h.confirm(x, about, u)
 	}
-	// A program on the person's machine takes whatever port is free, or a scheme that another program may
-	// take as well, so its address does not show who it is. The person has to want it (RFC 8252, 8.6).
+	// A program on the user's machine takes whatever port is free, or a scheme that another program may
+	// take as well, so its address does not show who it is. The user has to want it (RFC 8252, 8.6).
 	a := about.Authorization
 	switch asked := a.asks("select_account") || a.Public; {
 	case asked && a.silent():
 		return h.replyError(x, a, errMustPick())
 	case asked:
-		return h.pick(x, about, p)
+		return h.pick(x, about, u)
 	}
-	return h.allow(x, about, p)
+	return h.allow(x, about, u)
 }
 
-// proceed goes on as the person who was asked by name whether to, and has said yes.
+// proceed goes on as the user who was asked by name whether to, and has said yes.
 func (h *signIn) proceed(x *request, about pending) error {
-	p, err := h.byForm(x, about)
+	u, err := h.byForm(x, about)
 	switch {
 	case err != nil:
 		return err
-	case p == nil:
+	case u == nil:
 		return h.ask(x, about, "", nil)
 	}
-	return h.allow(x, about, p)
+	return h.allow(x, about, u)
 }
 
-// usable reports whether a person who has signed in before may be the one whom a request wants.
-func (h *signIn) usable(x *request, about pending, p *person) bool {
+// usable reports whether a user who has signed in before may be the one whom a request wants.
+func (h *signIn) usable(x *request, about pending, u *user) bool {
 	if about.Device != nil {
-		return h.mayApprove(x, *about.Device, p) == nil
+		return h.mayApprove(x, *about.Device, u) == nil
 	}
-	return h.suits(x, about.Authorization, p)
+	return h.suits(x, about.Authorization, u)
 }
 
 // unknown goes on without a session.
@@ -82,5 +82,5 @@ func (a *authorization) framer() string {
 	return scheme + "://" + host
 }
 
-// silent reports whether the person must not be shown anything.
+// silent reports whether the user must not be shown anything.
 func (a *authorization) silent() bool { return a.asks("none") }

@@ -20,7 +20,7 @@ const (
 	DefaultSessionIdle = 2 * time.Hour
 )
 
-// unkeptLife is for how long after the password a person whose browser keeps no session may answer questions.
+// unkeptLife is for how long after the password a user whose browser keeps no session may answer questions.
 const unkeptLife = 10 * time.Minute
 
 // The kinds of cookies. Their prefix makes browsers refuse them from anybody but this host, over TLS.
@@ -39,7 +39,7 @@ func (h *signIn) cookieName(kind string) string {
 // cookieSession is the session that the cookie names, and whose it is; or nil. Other programs of this
 // machine may have the cookie too, so it alone neither grants anything nor names anybody: see byKey and
 // byForm.
-func (h *signIn) cookieSession(x *request) (*grant.Session, *person, error) {
+func (h *signIn) cookieSession(x *request) (*grant.Session, *user, error) {
 	id := h.sessionID(x)
 	if id == "" {
 		return nil, nil, nil
@@ -51,7 +51,7 @@ func (h *signIn) cookieSession(x *request) (*grant.Session, *person, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	p, err := h.returning(x.r.Context(), s.TenantID, s.UserID, s.Authenticated)
+	u, err := h.returning(x.r.Context(), s.TenantID, s.UserID, s.Authenticated)
 	var e *Error
 	if errors.As(err, &e) { // disabled, deleted, or with another password since
 		return nil, nil, h.Grants.EndSession(x.r.Context(), id)
@@ -59,14 +59,14 @@ func (h *signIn) cookieSession(x *request) (*grant.Session, *person, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	p.session = s.Name()
-	return s, p, nil
+	u.session = s.Name()
+	return s, u, nil
 }
 
-// byKey is the person of the session that the cookie names, if the browser has sent the session's key
+// byKey is the user of the session that the cookie names, if the browser has sent the session's key
 // too; or nil.
-func (h *signIn) byKey(x *request, key string) (*person, error) {
-	s, p, err := h.cookieSession(x)
+func (h *signIn) byKey(x *request, key string) (*user, error) {
+	s, u, err := h.cookieSession(x)
 	if err != nil || s == nil || !s.HasKey(key) {
 		return nil, err
 	}
@@ -74,7 +74,7 @@ func (h *signIn) byKey(x *request, key string) (*person, error) {
 	if errors.Is(err, grant.ErrInvalid) {
 		return nil, nil
 	}
-	return p, err
+	return u, err
 }
 
 // proof says who has shown a key or a password before a form was made for them.
@@ -85,30 +85,30 @@ type proof struct {
 	Session       string    `json:"s,omitempty"` // its name; empty: the browser keeps none
 }
 
-func (p *person) proof() *proof { return &proof{p.TenantID, p.ID, p.authenticated, p.session} }
+func (u *user) proof() *proof { return &proof{u.TenantID, u.ID, u.authenticated, u.session} }
 
-// byForm is the person for whom a form was made, or nil when their session has ended since, or there is
+// byForm is the user for whom a form was made, or nil when their session has ended since, or there is
 // none and they have shown their password too long ago: each answer makes a new form, so that the age of
 // the form tells nothing.
-func (h *signIn) byForm(x *request, about pending) (*person, error) {
+func (h *signIn) byForm(x *request, about pending) (*user, error) {
 	if about.Who == nil {
 		return nil, nil
 	}
-	_, p, err := h.cookieSession(x)
+	_, u, err := h.cookieSession(x)
 	switch {
 	case err != nil:
 		return nil, err
-	case p != nil && p.session == about.Who.Session:
-		return p, nil
-	case p != nil || about.Who.Session != "" || h.Now().Sub(about.Who.Authenticated) > unkeptLife:
+	case u != nil && u.session == about.Who.Session:
+		return u, nil
+	case u != nil || about.Who.Session != "" || h.Now().Sub(about.Who.Authenticated) > unkeptLife:
 		return nil, nil
 	}
-	p, err = h.returning(x.r.Context(), about.Who.Tenant, about.Who.User, about.Who.Authenticated)
+	u, err = h.returning(x.r.Context(), about.Who.Tenant, about.Who.User, about.Who.Authenticated)
 	var e *Error
 	if errors.As(err, &e) {
 		return nil, nil
 	}
-	return p, err
+	return u, err
 }
 
 // leave forgets the browser's name too, so that no form is good that was made for it before. Who keeps no
@@ -128,17 +128,17 @@ func (h *signIn) sessionID(x *request) string {
 
 // remember begins a session in a browser that has made a key. One that runs no scripts has none, and is
 // asked for the password each time.
-func (h *signIn) remember(x *request, p *person, key string) error {
+func (h *signIn) remember(x *request, u *user, key string) error {
 	if !isKey(key) {
 		return h.forget(x)
 	}
 	id, name, err := h.Grants.BeginSession(x.r.Context(), grant.Session{
-		TenantID: p.TenantID, UserID: p.ID, Authenticated: p.authenticated, Idle: or(h.SessionIdle, DefaultSessionIdle),
+		TenantID: u.TenantID, UserID: u.ID, Authenticated: u.authenticated, Idle: or(h.SessionIdle, DefaultSessionIdle),
 	}, key, h.sessionID(x), or(h.SessionLife, DefaultSessionLife))
 	if err != nil {
 		return err
 	}
-	p.session = name
+	u.session = name
 	setCookie(x.w, h.cookieName(sessionCookie), id, 0)
 	return nil
 }
@@ -160,7 +160,7 @@ func (h *signIn) forget(x *request) error {
 }
 
 // setCookie sets a cookie that no script reads. It is sent when a link of another site leads here,
-// which is how clients bring people, but not with what other sites post or embed.
+// which is how clients bring users, but not with what other sites post or embed.
 func setCookie(w http.ResponseWriter, name, value string, maxAge int) {
 	http.SetCookie(w, &http.Cookie{
 		Name: name, Value: value, Path: "/", MaxAge: maxAge,

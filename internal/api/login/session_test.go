@@ -14,7 +14,7 @@ import (
 	"midas/internal/store"
 )
 
-// web is a request of an application that is answered without asking when the person has a session.
+// web is a request of an application that is answered without asking when the user has a session.
 func web(changes ...string) string {
 	return asked(authorizeV2, append([]string{"client_id", webApp, "redirect_uri", webBack}, changes...)...)
 }
@@ -196,7 +196,7 @@ func TestSignOutTakesTheCookieAway(t *testing.T) {
 }
 
 // TestSomebodyElsesSessionIsNotTakenOver is about a program on another port that sets the cookie of its
-// own session, so that the person acts under its name.
+// own session, so that the user acts under its name.
 func TestSomebodyElsesSessionIsNotTakenOver(t *testing.T) {
 	f := newPeople(t)
 	b, attacker := f.browse(t), f.browse(t)

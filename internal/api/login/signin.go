@@ -22,7 +22,7 @@ const formLife = time.Hour
 type signIn struct{ *accounts }
 
 // pending is what a page is about. It travels through the page's form, sealed, so that the server
-// keeps nothing about people who have not signed in, and so that no other site can make such a form.
+// keeps nothing about users who have not signed in, and so that no other site can make such a form.
 type pending struct {
 	Browser       string         `json:"browser"`
 	Begun         time.Time      `json:"begun"`
@@ -55,15 +55,15 @@ func (h *signIn) ask(x *request, about pending, user string, failed *Error) erro
 }
 
 // pick asks who has signed in before whether to continue as such.
-func (h *signIn) pick(x *request, about pending, who *person) error {
+func (h *signIn) pick(x *request, about pending, who *user) error {
 	about.Who = who.proof()
 	return h.showPending(x, http.StatusOK, "pick", about, page{
 		Title: "Choose an account", User: isolated(who.UserPrincipalName, who.ID), Local: about.Authorization.Public,
 	})
 }
 
-// confirm asks whether it was the person themselves who has begun to sign in on a device.
-func (h *signIn) confirm(x *request, about pending, who *person) error {
+// confirm asks whether it was the user themselves who has begun to sign in on a device.
+func (h *signIn) confirm(x *request, about pending, who *user) error {
 	about.Who = who.proof()
 	return h.showPending(x, http.StatusOK, "confirm", about, page{
 		Title: "Are you trying to sign in to " + about.app() + "?", User: isolated(who.UserPrincipalName, who.ID), Code: about.Device.UserCode,
@@ -91,7 +91,7 @@ func (h *signIn) showPending(x *request, status int, name string, about pending,
 	return x.show(status, name, p)
 }
 
-// friendly words an error for the person who has made it. A wrong name and a wrong password look the
+// friendly words an error for the user who has made it. A wrong name and a wrong password look the
 // same, so that the page does not tell strangers who is known here.
 func friendly(e *Error) (text, code string) {
 	switch e.Number {
@@ -147,7 +147,7 @@ func (h *signIn) signIn(x *request) error {
 // signInWith takes a name and a password, and begins a session.
 func (h *signIn) signInWith(x *request, about pending, values url.Values) error {
 	name := strings.TrimSpace(values.Get("username"))
-	p, err := h.enter(x, name, directory.PasswordText(values.Get("password")))
+	u, err := h.enter(x, name, directory.PasswordText(values.Get("password")))
 	var e *Error
 	if errors.As(err, &e) {
 		x.ev.Err, x.ev.ErrorCode = err, "AADSTS"+strconv.Itoa(e.Number)
@@ -156,19 +156,19 @@ func (h *signIn) signInWith(x *request, about pending, values url.Values) error 
 	if err != nil {
 		return err
 	}
-	x.ev.Caller = p.ID
-	if err := h.remember(x, p, values.Get("key")); err != nil {
+	x.ev.Caller = u.ID
+	if err := h.remember(x, u, values.Get("key")); err != nil {
 		return err
 	}
 	if about.Device != nil {
-		return h.confirm(x, about, p)
+		return h.confirm(x, about, u)
 	}
-	return h.allow(x, about, p)
+	return h.allow(x, about, u)
 }
 
 // errOtherBrowser says that a form was made for a browser of another name. Two pages that are opened at
 // once in a new browser are given a name each, of which the browser keeps the last, and a page opened by a
-// form of another site is given a new one. The person is asked anew: nothing that such a form says counts
+// form of another site is given a new one. The user is asked anew: nothing that such a form says counts
 // but what it is about.
 var errOtherBrowser = errors.New("the form was made for another browser")
 
@@ -195,7 +195,7 @@ func (h *signIn) opened(x *request, sealed string) (pending, error) {
 	return about, nil
 }
 
-// cancel tells who waits that the person does not want to.
+// cancel tells who waits that the user does not want to.
 func (h *signIn) cancel(x *request, about pending) error {
 	if about.Authorization != nil {
 		return h.replyError(x, about.Authorization, errCancelled())

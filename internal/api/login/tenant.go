@@ -56,7 +56,7 @@ func (a *accounts) namedTenant(x *request) (directory.Tenant, error) {
 	return t, err
 }
 
-// admit gives a tenant to whose people something was granted, or refuses when the path is for others.
+// admit gives a tenant to whose users something was granted, or refuses when the path is for others.
 func (a *accounts) admit(x *request, tenant string) (directory.Tenant, error) {
 	if arm.Fold(x.pathTenant) == consumers {
 		return directory.Tenant{}, errOtherTenant()

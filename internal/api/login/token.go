@@ -39,7 +39,7 @@ type granted struct {
 	access *token.Token
 
 	// Of a user's grants only.
-	user         *person
+	user         *user
 	scope        string
 	idToken      string
 	refreshToken string
@@ -169,11 +169,11 @@ func (h *tokens) answer(req *tokenRequest, given *granted) error {
 }
 
 // clientInfo tells a client under which name to keep what it has of a user.
-func clientInfo(p *person) (string, error) {
+func clientInfo(u *user) (string, error) {
 	data, err := json.Marshal(struct {
 		UID  string `json:"uid"`
 		UTID string `json:"utid"`
-	}{p.ID, p.TenantID})
+	}{u.ID, u.TenantID})
 	if err != nil {
 		return "", fmt.Errorf("encode client_info: %w", err)
 	}

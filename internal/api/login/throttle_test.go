@@ -20,7 +20,7 @@ func TestGuessingIsSlowedDown(t *testing.T) {
 		}
 	}
 	if code, after := wrong(); code != 429 || after != "2" {
-		t.Errorf("the fourth guess: status %d, Retry-After %q; want 429, 2", code, after)
+		t.Errorf("the fourth wrong password: status %d, Retry-After %q; want 429, 2", code, after)
 	}
 	if w := f.post(tokenV2, good()); w.Code != 429 {
 		t.Errorf("the right secret from the guesser: status %d, want 429", w.Code)

@@ -9,7 +9,7 @@ import (
 	"midas/internal/throttle"
 )
 
-// credentials are what a person signs in with, in the tenant where that is.
+// credentials are what a user signs in with, in the tenant where that is.
 type credentials struct {
 	tenant   directory.Tenant
 	name     string
@@ -18,7 +18,7 @@ type credentials struct {
 
 // enter checks a user's name and password, as often as may be tried. An address that has tried too
 // often is refused before anything is looked up.
-func (a *accounts) enter(x *request, name string, password directory.PasswordText) (*person, error) {
+func (a *accounts) enter(x *request, name string, password directory.PasswordText) (*user, error) {
 	if wait := a.Passwords.Refused(x.source()); wait > 0 {
 		return nil, errThrottled(wait)
 	}
@@ -50,7 +50,7 @@ func (a *accounts) checkPassword(x *request, c credentials) (directory.User, err
 	user, err := a.Directory.AuthenticateUser(ctx, c.tenant.ID, c.name, c.password, try.Waiter)
 	switch {
 	case err == nil:
-		// The person has signed in, also where the store cannot be written now.
+		// The user has signed in, also where the store cannot be written now.
 		x.ev.Err = a.Passwords.Succeeded(ctx, try)
 		return user, nil
 	case errors.Is(err, directory.ErrUnknownUser):

@@ -48,8 +48,8 @@ const (
 	localBack = "http://localhost:54321"
 )
 
-// people adds people of two tenants and the applications with which they sign in.
-func (f *fixture) people(t testing.TB) {
+// addUsers adds users of two tenants and the applications with which they sign in.
+func (f *fixture) addUsers(t testing.TB) {
 	t.Helper()
 	good, err := directory.NewSecret("k1", secret, start.AddDate(-1, 0, 0), start.AddDate(50, 0, 0))
 	if err != nil {
@@ -94,7 +94,7 @@ func (f *fixture) people(t testing.TB) {
 
 func newPeople(t testing.TB) *fixture {
 	f := newFixture(t)
-	f.people(t)
+	f.addUsers(t)
 	f.trust(t)
 	return f
 }
