@@ -5,12 +5,12 @@
 // name a bucket by a Rule and the parts of its key, take tokens from it before the operation that it
 // limits, and return unused tokens:
 //
-//	guess := table.Charge(rule, tenant, application, source.Address())
-//	if wait := table.Take(guess); wait > 0 {
+//	charge := table.Charge(rule, tenant, application, source.Address())
+//	if wait := table.Take(charge); wait > 0 {
 //		return errThrottled(wait) // nothing was counted
 //	}
 //	...
-//	table.Return(guess) // the secret was right
+//	table.Return(charge) // the secret was right
 //
 // Passwords applies five rules to password attempts: for one user from one address, for one user from all
 // addresses, for one address, for one network, and for look-ups of familiar addresses. Every place that

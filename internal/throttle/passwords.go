@@ -54,9 +54,9 @@ type Passwords struct {
 	known *Table // familiar addresses, separate from the buckets that unauthenticated clients create
 }
 
-// Guess names the user and the source of a password attempt. The caller has folded User; neither name is
+// PasswordKey names the user and the source of a password attempt, under which it is counted. The caller has folded User; neither name is
 // longer than MaxName.
-type Guess struct {
+type PasswordKey struct {
 	Tenant, User string
 	From         Source
 }
@@ -64,7 +64,7 @@ type Guess struct {
 // Attempt is a password attempt that was counted. Try counts it before the password is checked.
 type Attempt struct {
 	Waiter
-	guess   Guess
+	key     PasswordKey
 	charges []Charge
 }
 
@@ -81,21 +81,21 @@ func (p *Passwords) Refused(from Source) time.Duration {
 
 // Try counts an attempt before the password is checked and returns it, or returns nil and how long to wait.
 // The error is that of Familiar.
-func (p *Passwords) Try(ctx context.Context, g Guess) (*Attempt, Refusal, error) {
-	here := p.Table.Charge(p.Here.Or(userHere), g.Tenant, g.User, g.From.Address())
+func (p *Passwords) Try(ctx context.Context, key PasswordKey) (*Attempt, Refusal, error) {
+	here := p.Table.Charge(p.Here.Or(userHere), key.Tenant, key.User, key.From.Address())
 	if wait := p.Table.Wait(here); wait > 0 {
 		return nil, Refusal{Wait: wait, Locked: true}, nil
 	}
-	everywhere := p.Table.Charge(p.Everywhere.Or(userEverywhere), g.Tenant, g.User)
-	source := p.ofSource(g.From)
+	everywhere := p.Table.Charge(p.Everywhere.Or(userEverywhere), key.Tenant, key.User)
+	source := p.ofSource(key.From)
 	refusal := p.refusal(everywhere, source)
-	lookUp, familiar := p.lookUp(g.From), p.isKnown(g)
+	lookUp, familiar := p.lookUp(key.From), p.isKnown(key)
 	if !familiar {
 		if refusal.Wait > 0 && p.Table.Wait(lookUp) > 0 {
 			return nil, refusal, nil
 		}
 		var err error
-		if familiar, err = p.isFamiliar(ctx, g); err != nil {
+		if familiar, err = p.isFamiliar(ctx, key); err != nil {
 			return nil, Refusal{}, err
 		}
 	}
@@ -110,7 +110,7 @@ func (p *Passwords) Try(ctx context.Context, g Guess) (*Attempt, Refusal, error)
 	if wait := p.Table.Take(charges...); wait > 0 { // others were faster
 		return nil, Refusal{Wait: wait, Locked: p.Table.Wait(source...) == 0}, nil
 	}
-	return &Attempt{Waiter: Waiter{From: g.From, Familiar: familiar}, guess: g, charges: charges}, Refusal{}, nil
+	return &Attempt{Waiter: Waiter{From: key.From, Familiar: familiar}, key: key, charges: charges}, Refusal{}, nil
 }
 
 // Refusal is the reason why an attempt is refused.
@@ -137,28 +137,28 @@ func (p *Passwords) lookUp(from Source) Charge {
 	return p.Table.Charge(p.LookUps.Or(lookUps), from.Address())
 }
 
-func (p *Passwords) isFamiliar(ctx context.Context, g Guess) (bool, error) {
+func (p *Passwords) isFamiliar(ctx context.Context, key PasswordKey) (bool, error) {
 	if p.Familiar == nil {
 		return false, nil
 	}
-	is, err := p.Familiar.IsFamiliar(ctx, g.Tenant, g.User, g.From)
+	is, err := p.Familiar.IsFamiliar(ctx, key.Tenant, key.User, key.From)
 	if err != nil {
 		return false, fmt.Errorf("look up familiar addresses: %w", err)
 	}
 	if is {
-		p.keepKnown(g)
+		p.keepKnown(key)
 	}
 	return is, nil
 }
 
-func (p *Passwords) isKnown(g Guess) bool {
+func (p *Passwords) isKnown(key PasswordKey) bool {
 	table := p.knownTable()
-	return table.Wait(table.Charge(known, g.Tenant, g.User, g.From.Address())) > 0
+	return table.Wait(table.Charge(known, key.Tenant, key.User, key.From.Address())) > 0
 }
 
-func (p *Passwords) keepKnown(g Guess) {
+func (p *Passwords) keepKnown(key PasswordKey) {
 	table := p.knownTable()
-	table.Count(table.Charge(known, g.Tenant, g.User, g.From.Address()))
+	table.Count(table.Charge(known, key.Tenant, key.User, key.From.Address()))
 }
 
 func (p *Passwords) knownTable() *Table {
@@ -174,11 +174,11 @@ func (p *Passwords) Forgive(a *Attempt) { p.Table.Return(a.charges...) }
 // fails with the error of Familiar.
 func (p *Passwords) Succeeded(ctx context.Context, a *Attempt) error {
 	p.Forgive(a)
-	p.keepKnown(a.guess)
+	p.keepKnown(a.key)
 	if p.Familiar == nil {
 		return nil
 	}
-	if err := p.Familiar.Remember(ctx, a.guess.Tenant, a.guess.User, a.guess.From); err != nil {
+	if err := p.Familiar.Remember(ctx, a.key.Tenant, a.key.User, a.key.From); err != nil {
 		return fmt.Errorf("remember a familiar address: %w", err)
 	}
 	return nil

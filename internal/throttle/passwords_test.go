@@ -39,8 +39,8 @@ func newPasswords() (*throttle.Passwords, *memory, *clock) {
 	return &throttle.Passwords{Table: table, Familiar: m}, m, clock
 }
 
-func guess(user, address string) throttle.Guess {
-	return throttle.Guess{Tenant: "t", User: user, From: throttle.SourceOf(address)}
+func guess(user, address string) throttle.PasswordKey {
+	return throttle.PasswordKey{Tenant: "t", User: user, From: throttle.SourceOf(address)}
 }
 
 // try makes one attempt with a wrong password.

@@ -62,7 +62,7 @@ func (h *Handler) checkPassword(ctx context.Context, req *Request, password dire
 	if len(name) > throttle.MaxName {
 		name = u.ID
 	}
-	try, refused, err := h.Passwords.Try(ctx, throttle.Guess{
+	try, refused, err := h.Passwords.Try(ctx, throttle.PasswordKey{
 		Tenant: arm.Fold(u.TenantID), User: arm.Fold(name), From: throttle.SourceOf(req.Client),
 	})
 	if err != nil {

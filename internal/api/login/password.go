@@ -73,8 +73,8 @@ func (a *accounts) attempt(x *request, c credentials) (*throttle.Attempt, error)
 	if len(c.name) > throttle.MaxName {
 		return nil, errUnknownUser(c.name, c.tenant.DisplayName)
 	}
-	guess := throttle.Guess{Tenant: arm.Fold(c.tenant.ID), User: arm.Fold(c.name), From: x.source()}
-	try, refused, err := a.Passwords.Try(x.r.Context(), guess)
+	key := throttle.PasswordKey{Tenant: arm.Fold(c.tenant.ID), User: arm.Fold(c.name), From: x.source()}
+	try, refused, err := a.Passwords.Try(x.r.Context(), key)
 	switch {
 	case err != nil:
 		return nil, err
