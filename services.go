@@ -155,7 +155,7 @@ func (r *services) router(health *ops.Health, names []string, reg prometheus.Reg
 	}
 	signIn := login.New(&login.Config{
 		Directory: r.directory, Grants: r.grants, Minter: r.minter, Tokens: r.verifier, HomeTenant: r.admin.TenantID,
-		Now: r.now, NewID: r.newID, TokenLife: r.cfg.TokenLifetime,
+		Now: r.now, NewID: r.newID, TokenLifetime: r.cfg.TokenLifetime,
 		Throttle: r.throttle, Passwords: r.passwords,
 	})
 	graphs, err := graph.New(graph.Handler{
@@ -170,7 +170,7 @@ func (r *services) router(health *ops.Health, names []string, reg prometheus.Reg
 	}
 	agents := hosts.New(hosts.Handler{
 		Fleet: r.fleet, Directory: r.directory, Minter: r.minter, Documents: r.documents, Log: r.log, SignIns: signIns,
-		Now: r.now, TokenLife: r.cfg.IdentityTokenLifetime,
+		Now: r.now, TokenLifetime: r.cfg.IdentityTokenLifetime,
 	})
 	return &router{names: nameSet(names), health: health, login: signIn, management: arms, graph: graphs, hosts: agents}, nil
 }
@@ -179,6 +179,6 @@ func (r *services) router(health *ops.Health, names []string, reg prometheus.Reg
 func (c Config) keys(st store.Store, master seal.MasterKey, log *slog.Logger, now clock) token.KeysConfig {
 	return token.KeysConfig{
 		Store: st, Master: master, Now: now, Log: log,
-		RotateEvery: c.Keys.RotateEvery, PublishBefore: c.Keys.PublishBefore, MaxTokenLife: longestToken,
+		RotateEvery: c.Keys.RotateEvery, PublishBefore: c.Keys.PublishBefore, MaxTokenLifetime: longestToken,
 	}
 }

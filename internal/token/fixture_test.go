@@ -67,7 +67,7 @@ func newFixture(t testing.TB) *fixture {
 	f := &fixture{clock: &clock{now: start}, store: storetest.Memory(t)}
 	f.cfg = token.KeysConfig{
 		Store: f.store, Master: master, Now: f.clock.Now,
-		RotateEvery: month, PublishBefore: day, MaxTokenLife: day,
+		RotateEvery: month, PublishBefore: day, MaxTokenLifetime: day,
 	}
 	f.keys = f.open(t)
 	newID := func() string { return fmt.Sprintf("uti-%d", f.minted.Add(1)) }

@@ -51,7 +51,7 @@ func (t *Token) GoString() string { return t.String() }
 func (t *Token) LogValue() slog.Value { return slog.StringValue(t.String()) }
 
 // Mint signs an access token. Audience, Subject, TenantID, AppID and Expires are required. Mint sets iss,
-// and iat, nbf (both to now) and uti if they are empty. It refuses a lifetime longer than MaxTokenLife of
+// and iat, nbf (both to now) and uti if they are empty. It refuses a lifetime longer than MaxTokenLifetime of
 // the keys, because the key would leave the key set before the token expires.
 func (i *Issuer) Mint(_ context.Context, c Claims) (string, error) {
 	t, err := i.mint(c)
@@ -89,7 +89,7 @@ func (i *Issuer) mint(c Claims) (*Token, error) {
 
 // sign encodes and signs claims with the lifetime life from now.
 func (i *Issuer) sign(claims any, life time.Duration, now time.Time) (raw, kid string, err error) {
-	if longest := i.Keys.cfg.MaxTokenLife; life <= 0 || life > longest {
+	if longest := i.Keys.cfg.MaxTokenLifetime; life <= 0 || life > longest {
 		return "", "", fmt.Errorf("mint token: a lifetime of %s is not between 0 and %s", life, longest)
 	}
 	key := i.Keys.signer(now)

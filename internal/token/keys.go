@@ -30,7 +30,7 @@ var (
 	headKey = rowPrefix
 )
 
-// KeysConfig configures the signing keys of one installation. Store, Master, Now and MaxTokenLife are
+// KeysConfig configures the signing keys of one installation. Store, Master, Now and MaxTokenLifetime are
 // required.
 type KeysConfig struct {
 	Store  store.Store
@@ -50,9 +50,9 @@ type KeysConfig struct {
 	// whose relying parties fetch the key set again for an unknown key.
 	PublishBefore time.Duration
 
-	// MaxTokenLife is the longest lifetime of a token. Mint refuses longer ones. A superseded key stays
+	// MaxTokenLifetime is the longest lifetime of a token. Mint refuses longer ones. A superseded key stays
 	// published for this time.
-	MaxTokenLife time.Duration
+	MaxTokenLifetime time.Duration
 }
 
 // Keys are the signing keys of one installation. It is safe for concurrent use.
@@ -65,14 +65,14 @@ type Keys struct {
 // OpenKeys reads the signing keys, and creates the first one in an empty store. It returns an error that
 // wraps ErrMaster if the rows were sealed with another master key.
 func OpenKeys(ctx context.Context, cfg KeysConfig) (*Keys, error) {
-	if cfg.Store == nil || cfg.Now == nil || cfg.MaxTokenLife <= 0 || cfg.RotateEvery < 0 || cfg.PublishBefore < 0 {
-		return nil, errors.New("open signing keys: Store, Now and MaxTokenLife are required, and no duration is negative")
+	if cfg.Store == nil || cfg.Now == nil || cfg.MaxTokenLifetime <= 0 || cfg.RotateEvery < 0 || cfg.PublishBefore < 0 {
+		return nil, errors.New("open signing keys: Store, Now and MaxTokenLifetime are required, and no duration is negative")
 	}
 	if cfg.RotateEvery > 0 && cfg.RotateEvery <= cfg.PublishBefore {
 		return nil, fmt.Errorf("open signing keys: rotating every %s leaves no time to publish a key %s before it signs", cfg.RotateEvery, cfg.PublishBefore)
 	}
-	if cfg.RotateEvery > 0 && 2+(cfg.PublishBefore+cfg.MaxTokenLife+clock.Skew)/cfg.RotateEvery > maxKeys {
-		return nil, fmt.Errorf("open signing keys: rotating every %s would publish more than %d keys at a time, as tokens live up to %s", cfg.RotateEvery, maxKeys, cfg.MaxTokenLife)
+	if cfg.RotateEvery > 0 && 2+(cfg.PublishBefore+cfg.MaxTokenLifetime+clock.Skew)/cfg.RotateEvery > maxKeys {
+		return nil, fmt.Errorf("open signing keys: rotating every %s would publish more than %d keys at a time, as tokens live up to %s", cfg.RotateEvery, maxKeys, cfg.MaxTokenLifetime)
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -159,5 +159,5 @@ func (k *Keys) read(tx store.Tx) (*ring, error) {
 		}
 		keys = append(keys, key)
 	}
-	return newRing(keys, k.cfg.MaxTokenLife), nil
+	return newRing(keys, k.cfg.MaxTokenLifetime), nil
 }

@@ -143,7 +143,7 @@ func TestOpenKeysRefusesInvalidConfig(t *testing.T) {
 	tests := map[string]func(*token.KeysConfig){
 		"no store":            func(c *token.KeysConfig) { c.Store = nil },
 		"no clock":            func(c *token.KeysConfig) { c.Now = nil },
-		"no token life":       func(c *token.KeysConfig) { c.MaxTokenLife = 0 },
+		"no token life":       func(c *token.KeysConfig) { c.MaxTokenLifetime = 0 },
 		"negative rotation":   func(c *token.KeysConfig) { c.RotateEvery = -1 },
 		"negative publishing": func(c *token.KeysConfig) { c.PublishBefore = -1 },
 		"too many keys":       func(c *token.KeysConfig) { c.RotateEvery, c.PublishBefore = time.Hour, time.Minute },
@@ -302,7 +302,7 @@ func TestRunKeepsReplicasInStep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
 		f.cfg.Now = time.Now
-		f.cfg.RotateEvery, f.cfg.PublishBefore, f.cfg.MaxTokenLife = 4*time.Hour, time.Hour, time.Hour
+		f.cfg.RotateEvery, f.cfg.PublishBefore, f.cfg.MaxTokenLifetime = 4*time.Hour, time.Hour, time.Hour
 		if err := empty(t, f.store); err != nil {
 			t.Fatal(err)
 		}

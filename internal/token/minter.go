@@ -37,8 +37,8 @@ type warmKey struct {
 
 // Request is a request to a Minter.
 type Request struct {
-	Claims Claims        // without times and uti
-	Life   time.Duration // of a new token; in whole seconds
+	Claims   Claims        // without times and uti
+	Lifetime time.Duration // of a new token; in whole seconds
 
 	// After is the first valid second after a revocation: no token with an earlier iat is returned.
 	After time.Time
@@ -51,7 +51,7 @@ func (m *Minter) Token(_ context.Context, req Request) (*Token, error) {
 	key := warmKey{
 		tenant: c.TenantID, subject: c.Subject, object: c.ObjectID, audience: c.Audience, app: c.AppID,
 		acr: c.AppIDACR, idp: c.IdentityProvider, idtyp: c.IdentityType, mirid: c.MIResourceID,
-		version: c.Version, roles: strings.Join(c.Roles, "\x00"), user: c.user(), life: req.Life,
+		version: c.Version, roles: strings.Join(c.Roles, "\x00"), user: c.user(), life: req.Lifetime,
 	}
 	if t, ok := m.warm.Get(key); ok && m.good(t, req) {
 		return t, nil
@@ -78,7 +78,7 @@ func (m *Minter) Token(_ context.Context, req Request) (*Token, error) {
 // the user at once.
 func (m *Minter) Fresh(req Request) (*Token, error) {
 	c, now := req.Claims, whole(m.Issuer.Now())
-	c.IssuedAt, c.NotBefore, c.Expires = now, now, now.Add(req.Life)
+	c.IssuedAt, c.NotBefore, c.Expires = now, now, now.Add(req.Lifetime)
 	if c.IssuedAt.Before(req.After) {
 		// All tokens of the current second count as revoked, so the new token is dated to the next one.
 		c.IssuedAt = req.After
@@ -90,7 +90,7 @@ func (m *Minter) Fresh(req Request) (*Token, error) {
 // its key is still published.
 func (m *Minter) good(t *Token, req Request) bool {
 	now := m.Issuer.Now()
-	if !now.Before(t.Claims.NotBefore.Add(req.Life / 2)) {
+	if !now.Before(t.Claims.NotBefore.Add(req.Lifetime / 2)) {
 		return false
 	}
 	if now.Before(t.Claims.NotBefore) || t.Claims.IssuedAt.Before(req.After) {

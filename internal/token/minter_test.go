@@ -15,7 +15,7 @@ import (
 func (f *fixture) request() token.Request {
 	c := f.claims()
 	c.Expires = time.Time{}
-	return token.Request{Claims: c, Life: time.Hour}
+	return token.Request{Claims: c, Lifetime: time.Hour}
 }
 
 func (f *fixture) warm(t *testing.T, req token.Request) *token.Token {
@@ -61,7 +61,7 @@ func TestDifferentRequestsDoNotShareTokens(t *testing.T) {
 		"identity type":     func(r *token.Request) { r.Claims.IdentityType = "user" },
 		"resource":          func(r *token.Request) { r.Claims.MIResourceID = "/subscriptions/s" },
 		"roles":             func(r *token.Request) { r.Claims.Roles = []string{"a"} },
-		"life":              func(r *token.Request) { r.Life = 2 * time.Hour },
+		"life":              func(r *token.Request) { r.Lifetime = 2 * time.Hour },
 		"revoked since":     func(r *token.Request) { r.After = start },
 	}
 	for name, change := range tests {
@@ -113,7 +113,7 @@ func TestCachedTokensOfAWithdrawnKeyAreNotReturned(t *testing.T) {
 func TestTokenAfterARevocationIsValid(t *testing.T) {
 	f := newFixture(t)
 	req := f.request()
-	req.Life = day // the longest, which must not become longer
+	req.Lifetime = day // the longest, which must not become longer
 	req.After = start.Truncate(time.Second).Add(time.Second)
 	tok := f.warm(t, req)
 	if tok.Claims.IssuedAt.Before(req.After) {
@@ -141,7 +141,7 @@ func TestCachedTokensAreBounded(t *testing.T) {
 func TestTheMinterGivesTheIssuersError(t *testing.T) {
 	f := newFixture(t)
 	req := f.request()
-	req.Life = 2 * day
+	req.Lifetime = 2 * day
 	if tok, err := f.minter.Token(t.Context(), req); err == nil {
 		t.Errorf("got %v for a life longer than a key's", tok)
 	}

@@ -25,7 +25,7 @@ type ringKey struct {
 
 // newRing sorts the keys and computes until when each is published: until the last token that it can have
 // signed, on the replica with the slowest clock, has expired.
-func newRing(keys []*signingKey, maxTokenLife time.Duration) *ring {
+func newRing(keys []*signingKey, maxTokenLifetime time.Duration) *ring {
 	slices.SortFunc(keys, func(a, b *signingKey) int {
 		return cmp.Or(a.signFrom.Compare(b.signFrom), cmp.Compare(a.kid, b.kid))
 	})
@@ -33,7 +33,7 @@ func newRing(keys []*signingKey, maxTokenLife time.Duration) *ring {
 	for i, k := range keys {
 		r.keys[i].signingKey = k
 		if i+1 < len(keys) {
-			r.keys[i].until = keys[i+1].signFrom.Add(maxTokenLife + clock.Skew)
+			r.keys[i].until = keys[i+1].signFrom.Add(maxTokenLifetime + clock.Skew)
 		}
 		r.byKID[k.kid] = i
 	}

@@ -159,7 +159,7 @@ func (k *Keys) removable(now time.Time, r *ring) []string {
 	}
 	kids := r.withdrawn(now)
 	signer := r.signer(now)
-	if signer == nil || now.Before(signer.signFrom.Add(k.cfg.MaxTokenLife+clock.Skew)) {
+	if signer == nil || now.Before(signer.signFrom.Add(k.cfg.MaxTokenLifetime+clock.Skew)) {
 		return kids
 	}
 	for _, key := range r.keys {

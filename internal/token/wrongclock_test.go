@@ -18,7 +18,7 @@ func TestKeyMadeByAWrongClockIsReplaced(t *testing.T) {
 		f := newFixture(t)
 		var ahead atomic.Int64
 		f.cfg.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
-		f.cfg.RotateEvery, f.cfg.PublishBefore, f.cfg.MaxTokenLife = 4*time.Hour, time.Hour, time.Hour
+		f.cfg.RotateEvery, f.cfg.PublishBefore, f.cfg.MaxTokenLifetime = 4*time.Hour, time.Hour, time.Hour
 		if err := empty(t, f.store); err != nil {
 			t.Fatal(err)
 		}
@@ -66,7 +66,7 @@ func TestKeysDoNotChangeWhileTheClockIsWrong(t *testing.T) {
 		var ahead atomic.Int64
 		begin := time.Now()
 		f.cfg.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
-		f.cfg.RotateEvery, f.cfg.PublishBefore, f.cfg.MaxTokenLife = 4*time.Hour, time.Hour, time.Hour
+		f.cfg.RotateEvery, f.cfg.PublishBefore, f.cfg.MaxTokenLifetime = 4*time.Hour, time.Hour, time.Hour
 		if err := empty(t, f.store); err != nil {
 			t.Fatal(err)
 		}

@@ -77,7 +77,7 @@ func newStack(t testing.TB) *stack { return newStackAt(t, time.Now) }
 func newStackAt(t testing.TB, now func() time.Time) *stack {
 	t.Helper()
 	s := &stack{store: storetest.Memory(t), now: now, callers: map[string]token.Claims{}, names: map[string]string{"tenant": tenant}}
-	keys, err := token.OpenKeys(t.Context(), token.KeysConfig{Store: s.store, Master: seal.MasterKey{1}, Now: now, MaxTokenLife: 24 * time.Hour})
+	keys, err := token.OpenKeys(t.Context(), token.KeysConfig{Store: s.store, Master: seal.MasterKey{1}, Now: now, MaxTokenLifetime: 24 * time.Hour})
 	must(t, err)
 	s.issuer = &token.Issuer{Keys: keys, Now: now, NewID: uuid.NewString, Origin: origin}
 	s.directory = &directory.Directory{Store: s.store, Now: now, NewID: uuid.NewString, Hosts: []string{"server.midas.test"}}

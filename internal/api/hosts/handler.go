@@ -26,14 +26,14 @@ type Signer interface {
 
 // Handler serves hosts. All fields must be set.
 type Handler struct {
-	Fleet     *fleet.Fleet
-	Directory *directory.Directory
-	Minter    *token.Minter
-	Documents Signer
-	Log       *slog.Logger
-	SignIns   *SignIns
-	Now       func() time.Time
-	TokenLife time.Duration // of a managed identity's tokens
+	Fleet         *fleet.Fleet
+	Directory     *directory.Directory
+	Minter        *token.Minter
+	Documents     Signer
+	Log           *slog.Logger
+	SignIns       *SignIns
+	Now           func() time.Time
+	TokenLifetime time.Duration // of a managed identity's tokens
 
 	draining chan struct{}
 	waits    *waits

@@ -58,7 +58,7 @@ func (h *Handler) grant(x *exchange, in host.TokenRequest) (host.Principal, *tok
 			AppID: p.ClientID, AppIDACR: "2", IdentityType: "app", MIResourceID: p.ResourceID,
 			IdentityProvider: h.Minter.Issuer.IssuerV1(p.TenantID),
 		},
-		Life: h.TokenLife, After: p.ValidFrom,
+		Lifetime: h.TokenLifetime, After: p.ValidFrom,
 	})
 	if err != nil {
 		return host.Principal{}, nil, err

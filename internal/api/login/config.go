@@ -9,8 +9,8 @@ import (
 	"midas/internal/token"
 )
 
-// DefaultTokenLife is what Entra gives to applications, to the second.
-const DefaultTokenLife = time.Hour
+// DefaultTokenLifetime is what Entra gives to applications, to the second.
+const DefaultTokenLifetime = time.Hour
 
 // Config is what the endpoints work with. All fields are required, except those for which zero stands for
 // a default.
@@ -23,7 +23,7 @@ type Config struct {
 	Now        func() time.Time
 	NewID      func() string // gives a GUID
 
-	TokenLife     time.Duration // of access tokens, in whole seconds; 0 means DefaultTokenLife
+	TokenLifetime time.Duration // of access tokens, in whole seconds; 0 means DefaultTokenLifetime
 	DeviceWait    time.Duration // between two polls of a device, in whole seconds; 0 means DefaultDeviceWait
 	SessionLife   time.Duration // of a browser's session; 0 means DefaultSessionLife
 	SessionIdle   time.Duration // of a session that is not used; 0 means DefaultSessionIdle

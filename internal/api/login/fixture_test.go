@@ -65,7 +65,7 @@ func newFixture(t testing.TB) *fixture {
 	t.Helper()
 	f := &fixture{store: storetest.Memory(t), now: start}
 	keys, err := token.OpenKeys(context.Background(), token.KeysConfig{
-		Store: f.store, Master: seal.MasterKey{1}, Now: f.time, MaxTokenLife: 24 * time.Hour,
+		Store: f.store, Master: seal.MasterKey{1}, Now: f.time, MaxTokenLifetime: 24 * time.Hour,
 	})
 	if err != nil {
 		t.Fatal(err)

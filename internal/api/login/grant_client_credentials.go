@@ -36,8 +36,8 @@ func (h *tokens) clientCredentials(req *tokenRequest) (*granted, error) {
 			AppID: c.principal.AppID, AppIDACR: string(c.authMethod), IdentityType: "app",
 			IdentityProvider: h.issuer().IssuerV1(req.tenant.ID),
 		},
-		Life:  h.tokenLife(),
-		After: c.principal.ValidFrom,
+		Lifetime: h.tokenLifetime(),
+		After:    c.principal.ValidFrom,
 	})
 	if err != nil {
 		return nil, err

@@ -33,8 +33,8 @@ func (h *tokens) give(req *tokenRequest, c client, u *user, s scopes, nonce stri
 			UPN: u.UserPrincipalName, UniqueName: u.UserPrincipalName, Name: u.DisplayName,
 			WellKnownIDs: append([]string{memberRole}, u.roles...),
 		},
-		Life:  h.tokenLife(),
-		After: u.ValidFrom,
+		Lifetime: h.tokenLifetime(),
+		After:    u.ValidFrom,
 	})
 	if err != nil {
 		return nil, err
@@ -59,5 +59,5 @@ func (h *tokens) idToken(req *tokenRequest, c client, u *user, nonce string) (st
 		claims.Issuer, claims.Version = h.issuerV1(req.request, u.TenantID), token.V1
 		claims.UPN, claims.UniqueName = u.UserPrincipalName, u.UserPrincipalName
 	}
-	return h.issuer().MintID(req.r.Context(), claims, h.tokenLife())
+	return h.issuer().MintID(req.r.Context(), claims, h.tokenLifetime())
 }

@@ -190,9 +190,9 @@ func (h *tokens) settle(req *tokenRequest, tenant string) (err error) {
 	return err
 }
 
-func (h *tokens) tokenLife() time.Duration {
-	if h.TokenLife == 0 {
-		return DefaultTokenLife
+func (h *tokens) tokenLifetime() time.Duration {
+	if h.TokenLifetime == 0 {
+		return DefaultTokenLifetime
 	}
-	return h.TokenLife
+	return h.TokenLifetime
 }

@@ -137,7 +137,7 @@ func TestAWarmTokenSaysWhatIsLeftOfIt(t *testing.T) {
 
 func TestTheLifeOfTokensCanBeSet(t *testing.T) {
 	f := newFixture(t)
-	f.TokenLife = 24 * time.Hour
+	f.TokenLifetime = 24 * time.Hour
 	answer, _ := f.granted(t, f.post(tokenV2, good()))
 	if answer["expires_in"] != 86399.0 {
 		t.Errorf("expires_in %v, want 86399", answer["expires_in"])

@@ -80,7 +80,7 @@ func newStackAt(t testing.TB, now func() time.Time) *stack {
 func makeStack(t testing.TB, now func() time.Time, change func(*management.Handler)) *stack {
 	t.Helper()
 	s := &stack{store: storetest.Memory(t), now: now, callers: map[string]directory.ServicePrincipal{}}
-	keys, err := token.OpenKeys(t.Context(), token.KeysConfig{Store: s.store, Master: seal.MasterKey{1}, Now: now, MaxTokenLife: 24 * time.Hour})
+	keys, err := token.OpenKeys(t.Context(), token.KeysConfig{Store: s.store, Master: seal.MasterKey{1}, Now: now, MaxTokenLifetime: 24 * time.Hour})
 	must(t, err)
 	s.issuer = &token.Issuer{Keys: keys, Now: now, NewID: uuid.NewString, Origin: origin}
 	s.log = &activity.Log{Store: s.store, Now: now, NewID: uuid.NewString}
