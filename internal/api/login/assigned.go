@@ -25,7 +25,7 @@ func (a *accounts) admitted(tx store.Tx, audience string, at directory.ServicePr
 	case errors.Is(err, directory.ErrResourceDisabled):
 		return errResourceDisabled(audience).because(err)
 	case errors.Is(err, directory.ErrNotAssigned) && who.user:
-		return errPersonNotAssigned(at).because(err)
+		return errUserNotAssigned(at).because(err)
 	case errors.Is(err, directory.ErrNotAssigned):
 		return errClientNotAssigned(who.client, at).because(err)
 	}
@@ -33,16 +33,16 @@ func (a *accounts) admitted(tx store.Tx, audience string, at directory.ServicePr
 }
 
 // assigned refuses a user who is not assigned to the client, if the client requires it.
-func (a *accounts) assigned(ctx context.Context, c client, p *user) error {
+func (a *accounts) assigned(ctx context.Context, c client, u *user) error {
 	if !c.principal.AssignmentRequired {
 		return nil
 	}
 	err := a.Directory.Store.View(ctx, func(tx store.Tx) error {
-		return a.Directory.Assigned(tx, c.principal, p.ID)
+		return a.Directory.Assigned(tx, c.principal, u.ID)
 	})
 	switch {
 	case errors.Is(err, directory.ErrNotAssigned):
-		return errPersonNotAssigned(c.principal).because(err)
+		return errUserNotAssigned(c.principal).because(err)
 	case err != nil:
 		return fmt.Errorf("find assignments of the user: %w", err)
 	}
@@ -59,7 +59,7 @@ func (a *accounts) assignedAtPage(ctx context.Context, s subject) error {
 	return err
 }
 
-func errPersonNotAssigned(app directory.ServicePrincipal) *Error {
+func errUserNotAssigned(app directory.ServicePrincipal) *Error {
 	return invalidGrant(50105, "Your administrator has configured the application %s ('%s') to block users unless they are specifically granted ('assigned') access to the application. The signed in user is blocked because they are not a direct member of a group with access, nor had access directly assigned by an administrator. Please contact your administrator to assign access to this application.",
 		quote(app.DisplayName), app.AppID)
 }
