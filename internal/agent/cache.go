@@ -8,7 +8,7 @@ import (
 
 // maxEntries bounds what workloads can make the agent remember, at some 2 KB each. At least half as many
 // are kept, those that were used last.
-const maxEntries = 1024
+const maxEntries = 512
 
 // key is what a workload asks for.
 type key struct {

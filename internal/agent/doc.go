@@ -1,5 +1,5 @@
 // Package agent runs beside workloads. Server serves the metadata endpoints of one resource, and Agent gets
-// the tokens for them from the server. It holds the host's credential, a certificate whose key never
+// the tokens for them from the server. Agent holds the host's credential, a certificate whose key never
 // leaves the host, and gets for the metadata endpoints what the server lets this host have.
 //
 // Tokens are kept until half their life is over, and while the server is away the last good one is
