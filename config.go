@@ -18,6 +18,7 @@ import (
 	"midas/internal/arm"
 
 	"midas/internal/api/httpx"
+	"midas/internal/api/login"
 	"midas/internal/api/management"
 	"midas/internal/serve"
 )
@@ -116,6 +117,9 @@ type Config struct {
 	// than the server's run "midas agent". The resources need not exist yet.
 	Metadata []MetadataConfig `yaml:"metadata"`
 
+	// SignIn bounds the sign-ins of users.
+	SignIn SignInConfig `yaml:"signIn"`
+
 	// Keys are the keys that sign tokens.
 	Keys KeysConfig `yaml:"keys"`
 
@@ -142,6 +146,20 @@ type MetadataConfig struct {
 
 	// Unlimited lifts the limit of 20 token requests a second, which is Azure's.
 	Unlimited bool `yaml:"unlimited"`
+}
+
+// SignInConfig says how long sign-ins of users are good.
+type SignInConfig struct {
+	// SessionLifetime is how long a browser is signed in at most, until it asks for the password again.
+	// Default: 8h
+	SessionLifetime time.Duration `yaml:"sessionLifetime"`
+
+	// SessionIdle is how long a browser stays signed in that does not use the session. Default: 2h
+	SessionIdle time.Duration `yaml:"sessionIdle"`
+
+	// RefreshOverlap is how long after its exchange a refresh token is still accepted as a retry. A
+	// later use counts as a theft and ends the sign-in. Default: 0s
+	RefreshOverlap time.Duration `yaml:"refreshOverlap"`
 }
 
 // KeysConfig says how the keys that sign tokens change.
@@ -211,6 +229,8 @@ func (c Config) withDefaults() Config {
 	set(&c.Cache, 32<<20)
 	set(&c.TokenLifetime, time.Hour)
 	set(&c.IdentityTokenLifetime, longestToken)
+	set(&c.SignIn.SessionLifetime, login.DefaultSessionLife)
+	set(&c.SignIn.SessionIdle, login.DefaultSessionIdle)
 	set(&c.Keys.RotateEvery, 90*24*time.Hour)
 	set(&c.Keys.PublishBefore, 24*time.Hour)
 	set(&c.Activity.MaxAge, 90*24*time.Hour)
@@ -275,6 +295,7 @@ func (c Config) check(all []engine) error {
 		value time.Duration
 	}{
 		{"keys.publishBefore", c.Keys.PublishBefore}, {"activity.maxAge", c.Activity.MaxAge}, {"shutdownTimeout", c.ShutdownTimeout},
+		{"signIn.sessionLifetime", c.SignIn.SessionLifetime}, {"signIn.sessionIdle", c.SignIn.SessionIdle}, {"signIn.refreshOverlap", c.SignIn.RefreshOverlap},
 	} {
 		if d.value < 0 {
 			return fmt.Errorf("%s: %s is negative", d.name, d.value)

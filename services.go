@@ -122,7 +122,9 @@ func newServices(ctx context.Context, cfg Config, origin string, dir *datadir.Di
 	if err != nil {
 		return nil, err
 	}
-	r.grants = &grant.Grants{Store: st, Box: box, Now: r.now, NewID: r.newID, Log: r.log, Retention: r.retention}
+	r.grants = &grant.Grants{
+		Store: st, Box: box, Now: r.now, NewID: r.newID, Log: r.log, Retention: r.retention, Overlap: cfg.SignIn.RefreshOverlap,
+	}
 	r.throttle = &throttle.Table{Now: r.now}
 	r.passwords = &throttle.Passwords{Table: r.throttle, Familiar: r.grants}
 	first := bootstrap.Bootstrap{
@@ -156,6 +158,7 @@ func (r *services) router(health *ops.Health, names []string, reg prometheus.Reg
 	signIn := login.New(&login.Config{
 		Directory: r.directory, Grants: r.grants, Minter: r.minter, Tokens: r.verifier, HomeTenant: r.admin.TenantID,
 		Now: r.now, NewID: r.newID, TokenLifetime: r.cfg.TokenLifetime,
+		SessionLife: r.cfg.SignIn.SessionLifetime, SessionIdle: r.cfg.SignIn.SessionIdle,
 		Throttle: r.throttle, Passwords: r.passwords,
 	})
 	graphs, err := graph.New(graph.Handler{

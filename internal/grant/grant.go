@@ -39,7 +39,7 @@ type Grant struct {
 	Confidential  bool      `json:"confidential,omitempty"` // the client has shown a credential, and has to again
 }
 
-// Grants keeps grants. All fields but Log and Overlap are required. It is safe for concurrent use.
+// Grants keeps grants. All fields are required but Log, Retention and Overlap. It is safe for concurrent use.
 type Grants struct {
 	Store store.Store
 	Box   *Box
@@ -49,10 +49,10 @@ type Grants struct {
 	Retention *retention.Guard
 	Log       *slog.Logger // what Run could not do and tries again; nil: not said
 
-	// Overlap is for how long after a refresh token was exchanged the old one is still taken for a
-	// retry and exchanged for the same successor. Requests that were under way at the same moment
-	// always are: several programs of one user may share one cache. Anything later counts as a theft,
-	// so the longer this is, the less a theft is noticed.
+	// Overlap is for how long after a refresh token was exchanged the old one counts as a retry and is
+	// exchanged for the same successor. Requests that were under way at the same moment always are,
+	// because several programs of one user may share one cache. A later use counts as a theft and ends
+	// the sign-in: the longer Overlap is, the longer a thief goes unnoticed.
 	Overlap time.Duration
 }
 

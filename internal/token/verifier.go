@@ -47,7 +47,8 @@ func (v *Verifier) Verify(_ context.Context, raw string) (*Claims, error) {
 	if len(raw) > MaxSize {
 		return nil, fmt.Errorf("%w: it is longer than %d bytes", ErrMalformed, MaxSize)
 	}
-	// Tokens of the usual size are copied to the stack, so that verifying a known token allocates nothing.
+	// A token of the usual size is copied to the stack, so that finding it in memory allocates nothing. A
+	// conversion to []byte takes as long and allocates 1.4 KB, at every request.
 	var room [2 << 10]byte
 	now, sum := v.Now(), sha256.Sum256(append(room[:0], raw...))
 	if known, ok := v.verified.Get(sum); ok {

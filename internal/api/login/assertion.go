@@ -45,7 +45,7 @@ func (h *tokens) checkAssertion(req *tokenRequest, c client) error {
 	// 3. That nobody has picked it up on its way.
 	wait, first := h.assertions.first(use{
 		app: arm.Fold(c.AppID), name: nameOf(a), client: place(req.ev.ClientIP), until: a.Expires.Add(clock.Skew),
-	}, now, or(h.MaxAssertions, DefaultAssertions))
+	}, now)
 	switch {
 	case wait > 0:
 		return errThrottled(wait)

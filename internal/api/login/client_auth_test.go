@@ -210,7 +210,7 @@ func TestCertificatesEnd(t *testing.T) {
 // TestAssertionsAreOnesOwn has one used twice: by its owner, and by who has seen it pass.
 func TestAssertionsAreOnesOwn(t *testing.T) {
 	f := newPeople(t)
-	f.MaxAssertions = 100 // of which 5 are one application's
+	f.SetMaxAssertions(100) // of which 5 are one application's
 	p := f.certified(t)[0]
 	raw := f.statement(p).sign(t)
 	from := func(address string) *httptest.ResponseRecorder {

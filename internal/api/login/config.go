@@ -24,10 +24,8 @@ type Config struct {
 	NewID      func() string // gives a GUID
 
 	TokenLifetime time.Duration // of access tokens, in whole seconds; 0 means DefaultTokenLifetime
-	DeviceWait    time.Duration // between two polls of a device, in whole seconds; 0 means DefaultDeviceWait
 	SessionLife   time.Duration // of a browser's session; 0 means DefaultSessionLife
 	SessionIdle   time.Duration // of a session that is not used; 0 means DefaultSessionIdle
-	MaxAssertions int           // the number of client assertions that are remembered; 0 means DefaultAssertions
 
 	Throttle  *throttle.Table // counts everything that is limited for clients
 	Passwords *throttle.Passwords

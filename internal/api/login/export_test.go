@@ -33,6 +33,12 @@ func (h *Handler) Assertions() int {
 	return all.total
 }
 
+// SetMaxAssertions makes the endpoints remember fewer client assertions.
+func (h *Handler) SetMaxAssertions(n int) { h.tokens.assertions.limit = n }
+
+// SetDeviceWait lets devices poll more often.
+func (h *Handler) SetDeviceWait(d time.Duration) { h.tokens.deviceWait = d }
+
 // Isolated is how pages show a name.
 func Isolated(name, otherwise string) string { return isolated(name, otherwise) }
 
@@ -41,9 +47,10 @@ type AssertionMemory struct{ assertions }
 
 // First uses an application's assertion of a number, which is good for ten minutes.
 func (m *AssertionMemory) First(app string, number int, from string, now time.Time, limit int) bool {
+	m.limit = limit
 	_, first := m.first(use{
 		app: app, name: sha256.Sum256(fmt.Append(nil, app, number)), client: from, until: now.Add(10 * time.Minute),
-	}, now, limit)
+	}, now)
 	return first
 }
 

@@ -8,8 +8,8 @@ import (
 	"midas/internal/grant"
 )
 
-// DefaultDeviceWait is how long a device waits between two questions if nothing else is said.
-const DefaultDeviceWait = 5 * time.Second
+// deviceWait is how long a device waits between two polls, as on Entra.
+const deviceWait = 5 * time.Second
 
 // deviceCode gives a device tokens for the user who has signed in for it elsewhere (RFC 8628).
 func (h *tokens) deviceCode(req *tokenRequest) (*granted, error) {
@@ -83,5 +83,3 @@ func (h *tokens) waiting(req *tokenRequest, d grant.Device, err error) error {
 	}
 	return err
 }
-
-func (h *tokens) deviceWait() time.Duration { return or(h.DeviceWait, DefaultDeviceWait) }

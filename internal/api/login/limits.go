@@ -59,14 +59,6 @@ func (h *tokens) mayStart(x *request) time.Duration {
 // in the network vary. Each replica counts for itself, because this only protects the server: that a device asks
 // too often harms nobody else.
 func (h *tokens) tooSoon(device string) time.Duration {
-	wait := h.deviceWait()
+	wait := h.deviceWait
 	return h.Throttle.Take(h.Throttle.Charge(throttle.Rule{Name: "poll of a device", Burst: 1, Refill: wait - wait/10}, device))
-}
-
-// or is v, or what stands for zero.
-func or[T int | time.Duration](v, zero T) T {
-	if v == 0 {
-		return zero
-	}
-	return v
 }

@@ -29,7 +29,7 @@ func live(t *testing.T) (f *fixture, origin string, trusting *http.Client) {
 	f.now = time.Now()
 	origin, trusting = f.serve(t)
 	f.verifier.Origin = origin
-	f.DeviceWait = time.Second
+	f.SetDeviceWait(time.Second)
 	return f, origin, trusting
 }
 

@@ -6,9 +6,8 @@ import (
 	"time"
 )
 
-// DefaultAssertions is how many client assertions are remembered if nothing else is said. Each takes some
-// 150 bytes.
-const DefaultAssertions = 100_000
+// maxAssertions is how many client assertions are remembered. Each takes some 150 bytes.
+const maxAssertions = 100_000
 
 // appShare is which part of all that are remembered may be one application's.
 const appShare = 20
@@ -16,8 +15,7 @@ const appShare = 20
 // sweepAssertions is how often assertions whose time is over are looked for.
 const sweepAssertions = time.Minute
 
-// assertions remembers which client assertions were used, and from where, until they expire. The zero
-// value is ready. It is asked only about assertions that a client's key has signed.
+// assertions remembers which client assertions were used, and from where, until they expire. It is asked only about assertions that a client's key has signed.
 //
 // An assertion may be used again from the address that has used it first: MSAL for Python signs one
 // and asks with it for tokens for several resources. From another address it is a copy.
@@ -26,6 +24,7 @@ const sweepAssertions = time.Minute
 // than have one forgotten that is still good. When all together have no room left, the application that
 // has taken most loses what ends next, so that nobody makes the server forget another's by signing many.
 type assertions struct {
+	limit int // of all that are remembered
 	mu    sync.Mutex
 	apps  map[string]*appUses
 	total int
@@ -53,7 +52,7 @@ type use struct {
 
 // first reports whether an assertion has not been used from elsewhere; or it gives how long the
 // application has to wait.
-func (s *assertions) first(u use, now time.Time, limit int) (wait time.Duration, first bool) {
+func (s *assertions) first(u use, now time.Time) (wait time.Duration, first bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if now.Sub(s.swept) >= sweepAssertions || now.Before(s.swept) {
@@ -64,17 +63,17 @@ func (s *assertions) first(u use, now time.Time, limit int) (wait time.Duration,
 		if before, known := app.used[u.name]; known && now.Before(before.until) {
 			return 0, before.client == u.client
 		}
-		if len(app.used) >= max(limit/appShare, 1) {
+		if len(app.used) >= max(s.limit/appShare, 1) {
 			s.total -= app.sweep(now)
 		}
-		if len(app.used) >= max(limit/appShare, 1) {
+		if len(app.used) >= max(s.limit/appShare, 1) {
 			return app.next.Sub(now), false
 		}
 	}
-	if s.total >= limit {
+	if s.total >= s.limit {
 		s.sweep(now)
 	}
-	if s.total >= limit {
+	if s.total >= s.limit {
 		s.makeRoom()
 	}
 	s.keep(u)

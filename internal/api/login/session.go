@@ -1,6 +1,7 @@
 package login
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -133,8 +134,8 @@ func (h *signIn) remember(x *request, u *user, key string) error {
 		return h.forget(x)
 	}
 	id, name, err := h.Grants.BeginSession(x.r.Context(), grant.Session{
-		TenantID: u.TenantID, UserID: u.ID, Authenticated: u.authenticated, Idle: or(h.SessionIdle, DefaultSessionIdle),
-	}, key, h.sessionID(x), or(h.SessionLife, DefaultSessionLife))
+		TenantID: u.TenantID, UserID: u.ID, Authenticated: u.authenticated, Idle: cmp.Or(h.SessionIdle, DefaultSessionIdle),
+	}, key, h.sessionID(x), cmp.Or(h.SessionLife, DefaultSessionLife))
 	if err != nil {
 		return err
 	}

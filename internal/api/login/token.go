@@ -20,10 +20,14 @@ type tokens struct {
 	*accounts
 	bearer     bearer.Checker // of the user information endpoint
 	assertions assertions
+	deviceWait time.Duration // between two polls of a device, in whole seconds
 }
 
 func newTokens(a *accounts) *tokens {
-	return &tokens{accounts: a, bearer: bearer.Checker{Tokens: a.Tokens, Directory: a.Directory, Audiences: graphAudiences()}}
+	return &tokens{
+		accounts: a, bearer: bearer.Checker{Tokens: a.Tokens, Directory: a.Directory, Audiences: graphAudiences()},
+		assertions: assertions{limit: maxAssertions}, deviceWait: deviceWait,
+	}
 }
 
 // tokenRequest is a request for a token, read and not yet granted.
