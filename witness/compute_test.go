@@ -186,7 +186,7 @@ func TestAFlexibleScaleSetHasUserAssignedIdentitiesOnly(t *testing.T) {
 }
 
 // Any resource can carry identities, through the client that knows no types.
-func TestAnyResourceCarriesIdentities(t *testing.T) {
+func TestAnyResourceCanHaveIdentities(t *testing.T) {
 	w := start(t)
 	group := w.group(t, "rg")
 	app := w.identity(t, "rg", "app")

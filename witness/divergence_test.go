@@ -33,7 +33,7 @@ func TestForeignTokensAreNotExchangedYet(t *testing.T) {
 }
 
 // What is no HTTP never reaches Midas: Go's server answers it, in plain text.
-func TestWhatIsNoHTTPIsAnsweredInPlainText(t *testing.T) {
+func TestInvalidHTTPIsAnsweredInPlainText(t *testing.T) {
 	x := newTarget(t)
 	before := x.dump(t)
 	host := "Host: " + x.guard.server + "\r\n"

@@ -154,7 +154,7 @@ func (r roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // A guard that lets everything pass would make every other test a danger.
-func TestGuardLetsNobodyOut(t *testing.T) {
+func TestGuardBlocksOutgoingConnections(t *testing.T) {
 	w := start(t)
 	for _, url := range []string{
 		"https://login.microsoftonline.com/", "https://management.azure.com/", "http://192.0.2.1/", "http://example.invalid/",

@@ -257,7 +257,7 @@ func TestEnrollingNeedsTheRight(t *testing.T) {
 
 // The certificate of a machine that was deleted is good for nothing, also when there is another one
 // of its name.
-func TestHostOfADeletedMachineIsNobody(t *testing.T) {
+func TestHostOfADeletedMachineIsRejected(t *testing.T) {
 	w := start(t)
 	w.group(t, "rg")
 	vm := w.vm(t, "web", "system")

@@ -23,7 +23,7 @@ func TestSubscriptionOfTheAdministrator(t *testing.T) {
 	equal(t, got.Subscription, *list[0].Value[0])
 }
 
-func TestSubscriptionsThatAreNot(t *testing.T) {
+func TestUnknownSubscriptions(t *testing.T) {
 	w := start(t)
 	client := w.subscriptions(t).NewClient()
 	_, err := client.Get(t.Context(), "99999999-9999-4999-8999-999999999999", nil)

@@ -106,7 +106,7 @@ func TestAWorkloadsIdentityFromCreationToRefusal(t *testing.T) {
 }
 
 // Detaching has to end tokens on every machine, also on those that keep warm ones.
-func TestDetachingEndsTokensEverywhereWithinASecond(t *testing.T) {
+func TestRemovingAnIdentityEndsItsTokensWithinASecond(t *testing.T) {
 	w := start(t)
 	w.group(t, "rg")
 	app := w.identity(t, "rg", "app")

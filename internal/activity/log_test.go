@@ -74,7 +74,7 @@ func reversed(ids []string) []string {
 	return ids
 }
 
-func TestAnEventComesBackAsItWasWritten(t *testing.T) {
+func TestEventRoundTrip(t *testing.T) {
 	b := newBench(t)
 	want := activity.Event{
 		ID: "e1", Time: start.Add(-time.Hour), CorrelationID: "c", OperationID: "o",

@@ -48,8 +48,9 @@ func Errorf(status int, code, format string, args ...any) *Error {
 	return &Error{Status: status, Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
-// ErrResourceNotFound says that a resource does not exist in its group, which does. The text names
-// the type as typ spells it, type and name alternating, as in Microsoft.X/parents/p/children/c.
+// ErrResourceNotFound is the 404 for a resource that does not exist in an existing group. The 404s of ARM for
+// resources, groups, subscriptions and parents are all in this file. The text has the type as typ spells
+// it, with types and names alternating, as in Microsoft.X/parents/p/children/c.
 func ErrResourceNotFound(id ID, typ Type) *Error {
 	return Errorf(http.StatusNotFound, CodeResourceNotFound,
 		"The Resource '%s' under resource group '%s' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix",

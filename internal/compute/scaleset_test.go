@@ -123,7 +123,7 @@ func machines(t *testing.T, s *compute.Service) (names []string, capacity int) {
 	return names, capacity
 }
 
-func TestManyWhoScaleOneSetEndWithOneCapacity(t *testing.T) {
+func TestConcurrentScalingEndsWithOneCapacity(t *testing.T) {
 	s := newService(t)
 	putSet(t, s, "0")
 	var all sync.WaitGroup
@@ -136,7 +136,7 @@ func TestManyWhoScaleOneSetEndWithOneCapacity(t *testing.T) {
 	}
 }
 
-func TestScalingWhatIsGoneDoesNothing(t *testing.T) {
+func TestScalingADeletedSetDoesNothing(t *testing.T) {
 	s := newService(t)
 	if err := s.Scale(t.Context(), resource.Operation{Target: set}); err != nil {
 		t.Error(err)
@@ -209,9 +209,9 @@ func TestWritesAndDeletionsInAnyOrderAgree(t *testing.T) {
 	}
 }
 
-// TestTheNextStartFinishesWhatAKillHasCutShort begins to grow and to shrink a set, and leaves the work
+// TestScalingContinuesAfterARestart begins to grow and to shrink a set, and leaves the work
 // to the Run of another process.
-func TestTheNextStartFinishesWhatAKillHasCutShort(t *testing.T) {
+func TestScalingContinuesAfterARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(t)
 		for _, capacity := range []int{120, 3, 60} {
@@ -250,7 +250,7 @@ func keys(t *testing.T, s *compute.Service, prefix string) (all []string) {
 	return all
 }
 
-func TestWhatASetCannotBe(t *testing.T) {
+func TestInvalidScaleSetsAreRejected(t *testing.T) {
 	s := newService(t)
 	with := func(sku, properties string) resource.Record {
 		return resource.Record{Extra: map[string]json.RawMessage{"sku": json.RawMessage(sku)}, Properties: json.RawMessage(properties)}

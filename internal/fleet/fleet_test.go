@@ -212,7 +212,7 @@ func TestEnrollmentTokenExpires(t *testing.T) {
 }
 
 // The certificate of a connection may end while it is open; TLS does not look again.
-func TestEndedCertificateIsGoodForNothing(t *testing.T) {
+func TestExpiredCertificateIsRejected(t *testing.T) {
 	b := setup(t)
 	h, c := b.enroll(t)
 	b.forward(4 * 24 * time.Hour)
@@ -226,7 +226,7 @@ func TestEndedCertificateIsGoodForNothing(t *testing.T) {
 	}
 }
 
-func TestHostGoesWithItsResourceAndItsRecord(t *testing.T) {
+func TestDeletingTheResourceOrRecordRevokesTheHost(t *testing.T) {
 	for name, end := range map[string]func(*testing.T, *bench, fleet.Host){
 		"deleted": func(t *testing.T, b *bench, _ fleet.Host) { b.remove(t, vm) },
 		"made again": func(t *testing.T, b *bench, _ fleet.Host) {
@@ -251,7 +251,7 @@ func TestHostGoesWithItsResourceAndItsRecord(t *testing.T) {
 	}
 }
 
-func TestForeignCertificatesAreNobody(t *testing.T) {
+func TestForeignCertificatesAreRejected(t *testing.T) {
 	b := setup(t)
 	h, c := b.enroll(t)
 	for name, change := range map[string]func(*x509.Certificate){
@@ -392,7 +392,7 @@ func TestDescriptionHasNoSecretsAndOnlyItsOwnInterfaces(t *testing.T) {
 	}
 }
 
-func TestWatchersAreWokenByWhatIsAboutThem(t *testing.T) {
+func TestWatchersAreWokenByRelevantChanges(t *testing.T) {
 	b := setup(t)
 	h, _ := b.enroll(t)
 	b.make(t, vm+"2", "Microsoft.Compute/virtualMachines", "{}")

@@ -69,7 +69,7 @@ func TestStateIsComputedOnceForAllWhoWait(t *testing.T) {
 	}
 }
 
-func TestNothingIsKeptOfStatesThatNobodyWaitsFor(t *testing.T) {
+func TestStatesWithoutWaitersAreForgotten(t *testing.T) {
 	b := setup(t)
 	h, _ := b.enroll(t)
 	for range 3 {

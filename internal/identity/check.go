@@ -29,7 +29,9 @@ func WireID(id arm.ID) string {
 	return strings.Replace(id.String(), "/resourceGroups/", "/resourcegroups/", 1)
 }
 
-// checkName applies the documented rule for names of identities.
+// checkName applies the documented rule for names of identities. Microsoft also documents that a name of more
+// than 24 characters may fail when the identity is assigned to a virtual machine or a scale set. Azure does not
+// enforce that limit when an identity is created, and neither does Midas.
 func checkName(name string) error {
 	if len(name) < minName || len(name) > maxName || !plain(name) {
 		return arm.Errorf(http.StatusBadRequest, "InvalidResourceName",

@@ -104,7 +104,7 @@ func TestConcurrentPutsMakeOneIdentity(t *testing.T) {
 	}
 }
 
-func TestWhatIsRefused(t *testing.T) {
+func TestInvalidIdentitiesAreRejected(t *testing.T) {
 	s := newService(t)
 	put(t, s, app)
 	for name, c := range map[string]struct {

@@ -21,7 +21,7 @@ import (
 
 const vm = group + "/providers/Microsoft.Compute/virtualMachines/vm"
 
-func TestAWorkloadIsWhoItsResourceCarries(t *testing.T) {
+func TestDefaultIdentitySelection(t *testing.T) {
 	s := newService(t)
 	a, b := put(t, s, app+"1"), put(t, s, app+"2")
 	putResource(t, s, vm, identity.IdentityChange{})
@@ -49,7 +49,7 @@ func TestAWorkloadIsWhoItsResourceCarries(t *testing.T) {
 	}
 }
 
-func TestAScaleSetsMachinesAreTheScaleSet(t *testing.T) {
+func TestScaleSetInstancesUseTheIdentitiesOfTheScaleSet(t *testing.T) {
 	s := newService(t)
 	set := group + "/providers/Microsoft.Compute/virtualMachineScaleSets/set"
 	scaleSet := putResource(t, s, set, identity.IdentityChange{Type: identity.SystemAssigned})
@@ -58,7 +58,7 @@ func TestAScaleSetsMachinesAreTheScaleSet(t *testing.T) {
 	wantWorkload(t, s, set+"/virtualMachines/0", host.Selector{}, scaleSet.Identity.PrincipalID, nil)
 }
 
-func TestADeletedIdentityIsReferredToInVain(t *testing.T) {
+func TestReferencesToDeletedIdentitiesGiveNoToken(t *testing.T) {
 	s := newService(t)
 	put(t, s, app)
 	putResource(t, s, vm, assign(identity.UserAssigned, app))
@@ -77,7 +77,7 @@ func TestADeletedIdentityIsReferredToInVain(t *testing.T) {
 	wantWorkload(t, s, vm, host.Selector{}, again.PrincipalID, nil)
 }
 
-func TestASystemIdentityLivesAndDiesWithItsResource(t *testing.T) {
+func TestSystemAssignedIdentityIsDeletedWithItsResource(t *testing.T) {
 	s := newService(t)
 	seen := map[string]bool{}
 	for range 3 {
@@ -168,7 +168,7 @@ func TestDeletingAGroupDeletesTheIdentitiesOfItsResources(t *testing.T) {
 	})
 }
 
-func TestAResourceHasSoManyIdentitiesAndNoMore(t *testing.T) {
+func TestUserAssignedIdentitiesOfAResourceAreLimited(t *testing.T) {
 	s := newService(t)
 	var first, second []string
 	for i := range identity.MaxAssigned {
@@ -187,7 +187,7 @@ func TestAResourceHasSoManyIdentitiesAndNoMore(t *testing.T) {
 }
 
 // Whoever wins, no resource is left with an identity that was gone when it was assigned.
-func TestAssigningMeetsDeleting(t *testing.T) {
+func TestConcurrentAssignAndDeleteOfAnIdentity(t *testing.T) {
 	s := newService(t)
 	for round := range 20 {
 		made := put(t, s, app)
@@ -214,7 +214,7 @@ func TestAssigningMeetsDeleting(t *testing.T) {
 	}
 }
 
-func TestAssigningMeetsDeletingTheResource(t *testing.T) {
+func TestConcurrentAssignAndDeleteOfTheResource(t *testing.T) {
 	s := newService(t)
 	put(t, s, app)
 	for range 20 {
@@ -269,7 +269,7 @@ func TestRestrictionsHoldForOldAndNewAssignments(t *testing.T) {
 }
 
 // Restrictions that come while others assign end as if one had been first.
-func TestRestrictingMeetsAssigning(t *testing.T) {
+func TestConcurrentRestrictAndAssign(t *testing.T) {
 	s := newService(t)
 	for round := range 20 {
 		name := fmt.Sprintf("%s%d", app, round)

@@ -19,7 +19,7 @@ type Assignment struct {
 	PrincipalType string `json:"principalType"`
 
 	Description *string `json:"description,omitempty"`
-	// Condition is stored, not evaluated: an assignment with one grants nothing, so that what was
+	// Condition is stored, not evaluated: an assignment with one gives no rights, so that what was
 	// meant to be less than the role is never more.
 	Condition                          *string `json:"condition,omitempty"`
 	ConditionVersion                   *string `json:"conditionVersion,omitempty"`
@@ -46,12 +46,10 @@ func (a Assignment) size() int {
 // assignments are the role assignments themselves.
 var assignments = store.Table[Assignment]{Kind: store.AssignmentKind, Complete: func(kept store.Record, a *Assignment) error {
 	if scope := scopeOf(kept.Key); !arm.SameName(a.Scope, scope) {
-		a.Scope = scope // what it grants is what its key says
+		a.Scope = scope // the key decides the scope
 	}
 	return nil
 }}
-
-const lenGUID = 36
 
 // scopeKey names a scope in keys. What lies outside of subscriptions, the root above all, exists in
 // every tenant and is told apart by the tenant's id. Root, subscription, group, resource: the keys
@@ -75,15 +73,6 @@ func scopeOf(key string) string {
 	return scope
 }
 
-// grantKey is what Authorize reads. Its value is the tenant and the assignment's name, and the word
-// conditional where there is a condition, parted by spaces.
-func grantKey(principal, scope, definition string) string {
-	return grantsOf(principal) + scope + "\x00" + arm.Fold(definition)
-}
-
-// grantsOf is the prefix of all grants of a principal.
-func grantsOf(principal string) string { return store.GrantIndex.Keys + arm.Fold(principal) + "\x00" }
-
 // nameKey keeps the names of assignments unique in a tenant.
 func nameKey(tenant, name string) string {
 	return store.AssignmentIndex.Keys + arm.Fold(tenant) + "/" + arm.Fold(name)
@@ -94,35 +83,19 @@ func countKey(subscription string) string {
 	return store.AssignmentCount.Keys + arm.Fold(subscription)
 }
 
-const conditional = " conditional"
-
-func (a *Assignment) grant() []byte {
-	value := arm.Fold(a.TenantID) + " " + arm.Fold(a.Name)
-	if a.Condition != nil {
-		value += conditional
-	}
-	return []byte(value)
-}
-
-// nameOfGrant gives the folded name of the assignment that a grant belongs to.
-func nameOfGrant(value []byte) string {
-	_, name, _ := strings.Cut(strings.TrimSuffix(string(value), conditional), " ")
-	return name
-}
-
-// save writes the assignment and its grant.
+// save writes the assignment and its index entry.
 func (a *Assignment) save(tx store.Tx, scope string) error {
 	if err := assignments.Put(tx, rowKey(scope, a.Name), *a); err != nil {
 		return err
 	}
-	tx.Put(grantKey(a.PrincipalID, scope, a.DefinitionID), a.grant())
+	tx.Put(indexKey(a.PrincipalID, scope, a.DefinitionID), a.indexValue())
 	return nil
 }
 
 // remove deletes all records of the assignment.
 func (a *Assignment) remove(tx store.Tx, scope string) {
 	tx.Delete(rowKey(scope, a.Name))
-	tx.Delete(grantKey(a.PrincipalID, scope, a.DefinitionID))
+	tx.Delete(indexKey(a.PrincipalID, scope, a.DefinitionID))
 	tx.Delete(nameKey(a.TenantID, a.Name))
 }
 

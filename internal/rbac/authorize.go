@@ -63,12 +63,12 @@ func (s *Service) Permissions(ctx context.Context, caller Caller, scope arm.ID) 
 	return all, nil
 }
 
-// few is how many grants of one principal are read in one go. Nearly every principal has fewer, and
-// then one scan, which the store's cache keeps, answers for every resource there is.
+// few is how many index entries of a principal one scan reads. Nearly every principal has fewer; then one
+// scan, which the store caches, is enough for all scopes.
 const few = 64
 
-// effective calls visit with the role of each assignment that holds for the caller at the scope,
-// until visit wants no more.
+// effective calls visit with the role of each assignment that applies to the caller at the scope, until
+// visit returns false.
 func (s *Service) effective(tx store.Tx, caller Caller, scope arm.ID, visit func(*role) bool) error {
 	e := evaluation{tx: tx, roles: s.roles, tenant: arm.Fold(caller.TenantID), scope: scope, visit: visit}
 	if err := e.principal(caller.ObjectID); err != nil {
@@ -82,39 +82,39 @@ func (s *Service) effective(tx store.Tx, caller Caller, scope arm.ID, visit func
 	return nil
 }
 
-// evaluation is one walk over the grants of a caller.
+// evaluation is one iteration over the role assignments of a caller.
 type evaluation struct {
 	tx     store.Tx
 	roles  map[string]*role
 	tenant string // folded
 	scope  arm.ID
 	visit  func(*role) bool
-	done   bool // visit wants no more
+	done   bool // visit has returned false
 }
 
-// principal visits the grants of one principal that reach the scope.
+// principal visits the role assignments of one principal that apply at the scope.
 func (e *evaluation) principal(id string) error {
 	if id == "" || e.done {
 		return nil
 	}
-	prefix, key := grantsOf(id), e.scope.Key()
-	grants, err := e.tx.Records(store.Range{Prefix: prefix, Limit: few})
+	prefix, key := indexPrefix(id), e.scope.Key()
+	entries, err := e.tx.Records(store.Range{Prefix: prefix, Limit: few})
 	if err != nil {
 		return err
 	}
-	for _, rec := range grants {
-		if granted := rec.Key[len(prefix):]; len(granted) > lenGUID && reaches(granted[:len(granted)-lenGUID-1], key) {
-			e.grant(rec)
+	for _, rec := range entries {
+		if entry, ok := parseIndexEntry(rec); ok && reaches(entry.scope, key) {
+			e.visitRole(entry)
 		}
 	}
-	if len(grants) < few {
+	if len(entries) < few {
 		return nil
 	}
-	return e.ancestors(prefix, grants[len(grants)-1].Key)
+	return e.ancestors(prefix, entries[len(entries)-1].Key)
 }
 
-// ancestors goes on after a key where a principal has many grants: it reads those at the scope and
-// at each ancestor, whatever else the principal has elsewhere.
+// ancestors continues after a key for a principal with many role assignments. It reads those at the scope and
+// at each ancestor, and skips all others.
 func (e *evaluation) ancestors(prefix, after string) error {
 	for up := range e.scope.Ancestors() {
 		if e.done {
@@ -125,29 +125,32 @@ func (e *evaluation) ancestors(prefix, after string) error {
 			if err != nil {
 				return err
 			}
-			e.grant(rec)
+			e.visitRecord(rec)
 		}
 	}
 	return nil
 }
 
-// grant visits the role of a grant, unless it belongs to another tenant or has a condition.
-func (e *evaluation) grant(rec store.Record) {
-	tenant, v := len(e.tenant), rec.Value
-	if len(v) <= tenant || v[tenant] != ' ' || string(v[:tenant]) != e.tenant {
+// visitRecord is visitRole for a stored index entry.
+func (e *evaluation) visitRecord(rec store.Record) {
+	if entry, ok := parseIndexEntry(rec); ok {
+		e.visitRole(entry)
+	}
+}
+
+// visitRole visits the role of an assignment, unless the assignment is of another tenant or has a condition.
+func (e *evaluation) visitRole(entry indexEntry) {
+	if e.done || !entry.appliesIn(e.tenant) {
 		return
 	}
-	if end := len(v) - len(conditional); end > 0 && string(v[end:]) == conditional {
-		return
-	}
-	if r := e.roles[rec.Key[len(rec.Key)-lenGUID:]]; r != nil && !e.done {
+	if r := e.roles[entry.definition]; r != nil {
 		e.done = !e.visit(r)
 	}
 }
 
-// reaches reports whether a grant at a scope, as written in keys, reaches a resource's key: the
-// same or a part of it that ends before a slash. What lies outside of subscriptions carries a
-// tenant, which grant compares.
+// reaches reports whether an assignment at a scope, in the form of scopeKey, applies to a resource's key: the
+// scope is the key, or a part of it that ends before a slash. The tenant in scopes outside of subscriptions
+// is not compared here, but in visitRole.
 func reaches(scope, key string) bool {
 	scope, _, _ = strings.Cut(scope, "\x00")
 	if scope == "/" {

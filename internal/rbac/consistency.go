@@ -8,15 +8,15 @@ import (
 	"midas/internal/store"
 )
 
-// Inconsistencies looks through all assignments and their grants, and yields what does not fit
-// together: an assignment whose scope is not that of its key, one without its grant or its name, a
-// grant without its assignment. An error of the store is the last that it yields.
+// Inconsistencies looks through all assignments and their index entries, and yields an error for
+// each assignment whose scope is not that of its key, for each without its index entry or its name, and
+// for each index entry without its assignment. An error of the store is the last that it yields.
 func Inconsistencies(tx store.Tx) iter.Seq[error] {
 	return func(yield func(error) bool) {
 		for _, part := range []struct {
 			prefix string
 			check  func(store.Tx, store.Record) error
-		}{{store.AssignmentKind.Keys, checkRow}, {store.GrantIndex.Keys, checkGrant}} {
+		}{{store.AssignmentKind.Keys, checkRow}, {store.AssignmentByPrincipalIndex.Keys, checkIndexEntry}} {
 			for kept, err := range tx.Scan(store.Range{Prefix: part.prefix}) {
 				if err != nil {
 					yield(err)
@@ -47,7 +47,7 @@ func checkRow(tx store.Tx, kept store.Record) error {
 	if rowKey(key, a.Name) != kept.Key {
 		return fmt.Errorf("the key is not that of %s at %q", a.Name, a.Scope)
 	}
-	for _, other := range []string{grantKey(a.PrincipalID, key, a.DefinitionID), nameKey(a.TenantID, a.Name)} {
+	for _, other := range []string{indexKey(a.PrincipalID, key, a.DefinitionID), nameKey(a.TenantID, a.Name)} {
 		if _, err := tx.Get(other); err != nil {
 			return fmt.Errorf("read %q: %w", other, err)
 		}
@@ -55,7 +55,7 @@ func checkRow(tx store.Tx, kept store.Record) error {
 	return nil
 }
 
-func checkGrant(tx store.Tx, kept store.Record) error {
+func checkIndexEntry(tx store.Tx, kept store.Record) error {
 	a, err := assignmentOf(tx, kept)
 	if err != nil {
 		return err
@@ -64,8 +64,8 @@ func checkGrant(tx store.Tx, kept store.Record) error {
 	if err != nil {
 		return err
 	}
-	if grantKey(a.PrincipalID, scopeKey(a.TenantID, scope), a.DefinitionID) != kept.Key {
-		return fmt.Errorf("the grant is not that of %s at %q", a.Name, a.Scope)
+	if indexKey(a.PrincipalID, scopeKey(a.TenantID, scope), a.DefinitionID) != kept.Key {
+		return fmt.Errorf("the index entry is not that of %s at %q", a.Name, a.Scope)
 	}
 	return nil
 }

@@ -79,7 +79,7 @@ func (s *Service) deleteSome(tx store.Tx, scope arm.ID, prefix string) (more boo
 }
 
 // removeSome removes up to removeBatch assignments whose keys begin with a prefix. What the scan
-// yields is not guarded, and a change of role in between would leave a grant behind that nobody
+// yields is not guarded, and a change of role in between would leave an index entry behind that nobody
 // sees; so each assignment is got again.
 func removeSome(tx store.Tx, scope arm.ID, prefix string) (n int, err error) {
 	var keys []string

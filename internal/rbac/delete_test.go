@@ -82,8 +82,8 @@ func TestDeleteScopeRemovesWhatIsAtTheScopeAndBelow(t *testing.T) {
 	}
 }
 
-// TestRecordsFitTogetherWhateverHappens runs random operations and checks all records after each.
-func TestRecordsFitTogetherWhateverHappens(t *testing.T) {
+// TestRecordsStayConsistent runs random operations and checks all records after each.
+func TestRecordsStayConsistent(t *testing.T) {
 	scopes := []string{"/", sub, sub2, rg1, app}
 	rapid.Check(t, func(rt *rapid.T) {
 		b := newBench(t)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"midas/internal/arm"
 	"midas/internal/store"
@@ -115,15 +114,15 @@ func (f Filter) read(tx store.Tx, scope arm.ID) (AssignmentPage, error) {
 	return page, nil
 }
 
-// ranges gives the prefixes of the keys to read: of the assignments, or of the grants of the wanted
-// principals.
+// ranges gives the prefixes of the keys to read: of the assignments, or of the index
+// entries of the wanted principals.
 func (f Filter) ranges(scope arm.ID) []string {
 	rows := store.AssignmentKind.Keys
 	bases := []string{rows}
 	if principals := f.principals(); len(principals) > 0 {
 		bases = bases[:0]
 		for _, p := range principals {
-			bases = append(bases, grantsOf(p))
+			bases = append(bases, indexPrefix(p))
 		}
 	}
 	var scopes []string
@@ -161,15 +160,14 @@ func (f Filter) principals() []string {
 	return slices.DeleteFunc(wanted, func(p string) bool { return p == "" })
 }
 
-// assignmentOf gives the assignment of a record, which is the assignment itself or one of its grants.
+// assignmentOf returns the assignment of a record, which is the assignment itself or its index entry.
 func assignmentOf(tx store.Tx, rec store.Record) (Assignment, error) {
-	grant, isGrant := strings.CutPrefix(rec.Key, store.GrantIndex.Keys)
-	if !isGrant {
+	if !store.AssignmentByPrincipalIndex.Holds(rec.Key) {
 		return assignments.Decode(rec)
 	}
-	_, scope, _ := strings.Cut(grant, "\x00")
-	if len(scope) <= lenGUID {
-		return Assignment{}, fmt.Errorf("malformed grant %q", rec.Key)
+	entry, ok := parseIndexEntry(rec)
+	if !ok {
+		return Assignment{}, fmt.Errorf("malformed index entry %q", rec.Key)
 	}
-	return load(tx, rowKey(scope[:len(scope)-lenGUID-1], nameOfGrant(rec.Value)))
+	return load(tx, rowKey(entry.scope, entry.name()))
 }

@@ -19,11 +19,11 @@ func (s *Service) MayGrantRoles(tx store.Tx, tenant string, principals []string)
 		return !found
 	}}
 	for _, id := range principals {
-		for rec, err := range tx.Scan(store.Range{Prefix: grantsOf(id)}) {
+		for rec, err := range tx.Scan(store.Range{Prefix: indexPrefix(id)}) {
 			if err != nil {
 				return false, fmt.Errorf("look for rights to give roles: %w", err)
 			}
-			if e.grant(rec); found {
+			if e.visitRecord(rec); found {
 				return true, nil
 			}
 		}

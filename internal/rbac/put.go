@@ -123,7 +123,7 @@ func (s *Service) create(tx store.Tx, scope arm.ID, a Assignment, by string) (As
 	if err := absent(tx, nameKey(a.TenantID, a.Name), errUpdateNotPermitted); err != nil {
 		return Assignment{}, err
 	}
-	if err := absent(tx, grantKey(a.PrincipalID, key, a.DefinitionID), errExists); err != nil {
+	if err := absent(tx, indexKey(a.PrincipalID, key, a.DefinitionID), errExists); err != nil {
 		return Assignment{}, err
 	}
 	owners := 0
@@ -156,10 +156,10 @@ func (s *Service) change(tx store.Tx, scope arm.ID, old, a Assignment, by string
 	wanted.UpdatedOn, wanted.UpdatedBy = s.Now().UTC(), by
 	key := scopeKey(old.TenantID, scope)
 	if !sameRole {
-		if err := absent(tx, grantKey(a.PrincipalID, key, a.DefinitionID), errExists); err != nil {
+		if err := absent(tx, indexKey(a.PrincipalID, key, a.DefinitionID), errExists); err != nil {
 			return Assignment{}, err
 		}
-		tx.Delete(grantKey(old.PrincipalID, key, old.DefinitionID))
+		tx.Delete(indexKey(old.PrincipalID, key, old.DefinitionID))
 	}
 	owners := 0
 	switch was, is := old.isOwner(scope), wanted.isOwner(scope); {

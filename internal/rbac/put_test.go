@@ -16,7 +16,7 @@ import (
 
 func ptr(s string) *string { return &s }
 
-func TestAnAssignmentComesBackAsItWasMade(t *testing.T) {
+func TestAssignmentRoundTrip(t *testing.T) {
 	b := newBench(t)
 	given := rbac.Assignment{
 		Name: strings.ToUpper(guid(0xabc)), Scope: strings.ToUpper(rg1), DefinitionID: reader, PrincipalID: ghost, PrincipalType: "serviceprincipal",

@@ -7,9 +7,9 @@
 // assignment at rg1 says nothing about rg10.
 //
 // An assignment is three records, written and removed together: the assignment itself under its
-// scope, a grant under its principal, which is all that Authorize reads, and its name, which is
-// unique in a tenant. The grant's key holds principal, scope and role, so it is at the same time
-// the guard that there is one assignment for the three. Each subscription has a count record that
+// scope, an index entry under its principal, which is all that Authorize reads, and its name, which is
+// unique in a tenant. The key of the index entry has principal, scope and role, so it also guards that there
+// is one assignment for the three. Each subscription has a count record that
 // holds the limit and keeps its last Owner.
 package rbac
 

@@ -8,8 +8,8 @@ import (
 	"midas/internal/store"
 )
 
-// Visible reports whether the caller holds any role at a scope, above or below it. Who does may
-// see that the scope exists, as every holder of a role within a subscription sees the subscription.
+// Visible reports whether the caller has a role at a scope, above it or below it. Such a caller may see that
+// the scope exists: as in Azure, a role anywhere in a subscription makes the subscription visible.
 func (s *Service) Visible(tx store.Tx, caller Caller, scope arm.ID) (bool, error) {
 	visible, err := s.visible(tx, caller, scope)
 	if err != nil {
@@ -38,12 +38,12 @@ func (s *Service) visible(tx store.Tx, caller Caller, scope arm.ID) (visible boo
 	return visible, nil
 }
 
-// below visits the grants of a principal below a scope, a few at a time, until visit wants no more.
+// below visits the role assignments of a principal below a scope, a few at a time, until visit returns false.
 func (e *evaluation) below(id string, scope arm.ID) error {
 	if id == "" {
 		return nil
 	}
-	r := store.Range{Prefix: grantsOf(id) + strings.TrimSuffix(scope.Key(), "/") + "/", Limit: few}
+	r := store.Range{Prefix: indexPrefix(id) + strings.TrimSuffix(scope.Key(), "/") + "/", Limit: few}
 	for n := few; n == few && !e.done; {
 		n = 0
 		for rec, err := range e.tx.Scan(r) {
@@ -52,7 +52,7 @@ func (e *evaluation) below(id string, scope arm.ID) error {
 			}
 			n++
 			r.After = rec.Key
-			e.grant(rec)
+			e.visitRecord(rec)
 		}
 	}
 	return nil

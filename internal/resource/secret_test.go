@@ -167,7 +167,7 @@ func tree(t *rapid.T, depth int) (given, want any) {
 	return g, w
 }
 
-func TestSecretsGoAndNothingElseDoesAnywhere(t *testing.T) {
+func TestOnlySecretsAreRemoved(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		given, want := tree(t, 6)
 		g, _ := json.Marshal(map[string]any{"in": given})
@@ -219,8 +219,8 @@ func dumped(t *testing.T, st store.Store) string {
 	return b.String()
 }
 
-// TestOldSecretsAreNotShownAndThenGone has records as a Midas stored them that kept what it was given.
-func TestOldSecretsAreNotShownAndThenGone(t *testing.T) {
+// TestStoredSecretsAreHiddenAndRemoved has records as a Midas stored them that kept what it was given.
+func TestStoredSecretsAreHiddenAndRemoved(t *testing.T) {
 	st := storetest.Memory(t)
 	s := newService(t, st)
 	var err error
@@ -279,7 +279,7 @@ func TestOldSecretsAreNotShownAndThenGone(t *testing.T) {
 	check("after")
 }
 
-func TestUserDataOpenOnlyWhereTheyWereSealed(t *testing.T) {
+func TestUserDataOpenOnlyForTheirResource(t *testing.T) {
 	s := newService(t, storetest.Memory(t))
 	rec := resource.Record{ID: sub + "/resourceGroups/a/providers/Microsoft.Compute/virtualMachines/v"}
 	if err := s.SetUserData(&rec, canary); err != nil || rec.UserData != nil {

@@ -60,14 +60,14 @@ var (
 	UserCodeKind         = Kind{"user code", "d/*/usercode/", 1}
 	UnlinkKind           = Kind{"deleted object", "d/*/unlink/", 1} // d//unlink/<tenant>/<object>: still to be unlinked
 
-	GrantIndex           = Kind{"grant", "g/", 0} // g/<principal>\x00K(scope)\x00<role>
-	HostKind             = Kind{"host", "h/host/", 1}
-	EnrollmentTokenKind  = Kind{"enrollment token", "h/invitation/", 1}
-	ResourceIdentityKind = Kind{"identity of a resource", "i/", 1} // i/K(resource)
-	KeyKind              = Kind{"signing key", "k/", 1}            // k/<kid>; k/ itself is the guard of the set
-	AdminKind            = Kind{"administrator", "m/admin", 1}
-	ClockKind            = Kind{"time that was seen", "m/clock", 1}
-	FormatKind           = Kind{"format", "m/format", 1}
+	AssignmentByPrincipalIndex = Kind{"role assignment of a principal", "g/", 0} // g/<principal>\x00K(scope)\x00<role>
+	HostKind                   = Kind{"host", "h/host/", 1}
+	EnrollmentTokenKind        = Kind{"enrollment token", "h/invitation/", 1}
+	ResourceIdentityKind       = Kind{"identity of a resource", "i/", 1} // i/K(resource)
+	KeyKind                    = Kind{"signing key", "k/", 1}            // k/<kid>; k/ itself is the guard of the set
+	AdminKind                  = Kind{"administrator", "m/admin", 1}
+	ClockKind                  = Kind{"time that was seen", "m/clock", 1}
+	FormatKind                 = Kind{"format", "m/format", 1}
 
 	SecretsRemovedKind = Kind{"removal of secrets", "m/secrets", 1}
 
@@ -119,7 +119,7 @@ func Kinds() []Kind {
 		UserNameIndex,
 		UserCodeKind,
 		UnlinkKind,
-		GrantIndex,
+		AssignmentByPrincipalIndex,
 		HostKind,
 		EnrollmentTokenKind,
 		ResourceIdentityKind,

@@ -117,7 +117,7 @@ func TestEveryProviderIsRegistered(t *testing.T) {
 	}
 }
 
-func TestNothingCountsDownToAThrottle(t *testing.T) {
+func TestNoRateLimitHeaders(t *testing.T) {
 	s := newStack(t)
 	for name := range s.want(t, 200, "owner", "GET", "{sub}"+core, "").Header() {
 		if strings.HasPrefix(name, "X-Ms-Ratelimit") {

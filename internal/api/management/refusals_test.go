@@ -58,8 +58,8 @@ type verifier struct{ err error }
 
 func (v verifier) Verify(context.Context, string) (*token.Claims, error) { return nil, v.err }
 
-// TestWhoHasFailedIsSaid has the front door refuse, a provider refuse, and the service fail.
-func TestWhoHasFailedIsSaid(t *testing.T) {
+// TestFailureCauseHeader has the front door refuse, a provider refuse, and the service fail.
+func TestFailureCauseHeader(t *testing.T) {
 	var tokens bearer.Verifier
 	s := newStackOf(t, func(h *management.Handler) { tokens, h.Tokens = h.Tokens, changing{&tokens} })
 	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"eastus"}`)

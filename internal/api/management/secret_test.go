@@ -39,9 +39,9 @@ var secretBodies = map[string]struct{ put, patch string }{
 	},
 }
 
-// TestSecretsOfResourcesAreNowhere writes secrets in each way there is, and then looks in every answer
+// TestSecretsOfResourcesAreNotStored writes secrets in each way there is, and then looks in every answer
 // and in the whole store.
-func TestSecretsOfResourcesAreNowhere(t *testing.T) {
+func TestSecretsOfResourcesAreNotStored(t *testing.T) {
 	s := newStack(t)
 	group := "/subscriptions/" + sub + "/resourceGroups/rg"
 	s.want(t, 0, "owner", "PUT", group+"?api-version=2021-04-01", `{"location":"eastus"}`)

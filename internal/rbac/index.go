@@ -1,0 +1,68 @@
+package rbac
+
+import (
+	"bytes"
+	"strings"
+
+	"midas/internal/arm"
+	"midas/internal/store"
+)
+
+// An index entry of a role assignment is what Authorize reads. Its key is
+// g/<principal>\x00<scope>\x00<role definition>, so it also guards that a principal has a role at a scope once.
+// Its value is "<tenant> <name of the assignment>", followed by " conditional" if the assignment has a
+// condition. Only this file knows this format.
+
+const (
+	lenGUID     = 36
+	conditional = " conditional"
+)
+
+// indexPrefix is the prefix of the index entries of a principal.
+func indexPrefix(principal string) string {
+	return store.AssignmentByPrincipalIndex.Keys + arm.Fold(principal) + "\x00"
+}
+
+// indexKey is the key of an assignment's index entry. The scope has the form of scopeKey.
+func indexKey(principal, scope, definition string) string {
+	return indexPrefix(principal) + scope + "\x00" + arm.Fold(definition)
+}
+
+// indexValue is the value of an assignment's index entry.
+func (a *Assignment) indexValue() []byte {
+	value := arm.Fold(a.TenantID) + " " + arm.Fold(a.Name)
+	if a.Condition != nil {
+		value += conditional
+	}
+	return []byte(value)
+}
+
+// indexEntry is an index entry whose key is parsed. Its parts share the memory of the record.
+type indexEntry struct {
+	scope, definition string // the scope has the form of scopeKey
+	value             []byte
+}
+
+// parseIndexEntry parses the key of an index entry. It does not allocate and leaves the value, because
+// Authorize parses every entry of the caller and needs the values of few.
+func parseIndexEntry(rec store.Record) (e indexEntry, ok bool) {
+	_, rest, ok := strings.Cut(rec.Key[min(len(rec.Key), len(store.AssignmentByPrincipalIndex.Keys)):], "\x00")
+	n := len(rest) - lenGUID
+	if !ok || n < 1 || rest[n-1] != 0 {
+		return indexEntry{}, false
+	}
+	return indexEntry{scope: rest[:n-1], definition: rest[n:], value: rec.Value}, true
+}
+
+// appliesIn reports whether the assignment is of a tenant, which is folded, and has no condition.
+func (e indexEntry) appliesIn(tenant string) bool {
+	n := len(tenant)
+	return len(e.value) > n && e.value[n] == ' ' && string(e.value[:n]) == tenant &&
+		!bytes.HasSuffix(e.value, []byte(conditional))
+}
+
+// name is the folded name of the assignment.
+func (e indexEntry) name() string {
+	_, name, _ := strings.Cut(strings.TrimSuffix(string(e.value), conditional), " ")
+	return name
+}
