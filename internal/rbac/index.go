@@ -46,9 +46,13 @@ type indexEntry struct {
 // parseIndexEntry parses the key of an index entry. It does not allocate and leaves the value, because
 // Authorize parses every entry of the caller and needs the values of few.
 func parseIndexEntry(rec store.Record) (e indexEntry, ok bool) {
-	_, rest, ok := strings.Cut(rec.Key[min(len(rec.Key), len(store.AssignmentByPrincipalIndex.Keys)):], "\x00")
+	at := len(store.AssignmentByPrincipalIndex.Keys) + lenGUID // the ids of principals are GUIDs
+	if len(rec.Key) <= at+1+lenGUID+1 || rec.Key[at] != 0 {
+		return indexEntry{}, false
+	}
+	rest := rec.Key[at+1:]
 	n := len(rest) - lenGUID
-	if !ok || n < 1 || rest[n-1] != 0 {
+	if rest[n-1] != 0 {
 		return indexEntry{}, false
 	}
 	return indexEntry{scope: rest[:n-1], definition: rest[n:], value: rec.Value}, true
