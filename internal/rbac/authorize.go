@@ -103,8 +103,8 @@ func (e *evaluation) principal(id string) error {
 		return err
 	}
 	for _, rec := range entries {
-		if entry, ok := parseIndexEntry(rec); ok && reaches(entry.scope, key) {
-			e.visitRole(entry)
+		if scope := indexScope(rec.Key); scope != "" && reaches(scope, key) {
+			e.visitRecord(rec)
 		}
 	}
 	if len(entries) < few {

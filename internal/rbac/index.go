@@ -15,6 +15,7 @@ import (
 
 const (
 	lenGUID     = 36
+	lenPrefix   = len("g/") // of store.AssignmentByPrincipalIndex
 	conditional = " conditional"
 )
 
@@ -43,19 +44,20 @@ type indexEntry struct {
 	value             []byte
 }
 
-// parseIndexEntry parses the key of an index entry. It does not allocate and leaves the value, because
-// Authorize parses every entry of the caller and needs the values of few.
+// indexScope is the scope in the key of an index entry, in the form of scopeKey; empty if the key is invalid.
+// Authorize calls it for every entry of the caller, and parseIndexEntry only for those that apply.
+func indexScope(key string) string {
+	const begin, end = lenPrefix + lenGUID + 1, lenGUID + 1 // the ids of principals and roles are GUIDs
+	if len(key) <= begin+end {
+		return ""
+	}
+	return key[begin : len(key)-end]
+}
+
+// parseIndexEntry parses an index entry. It does not allocate.
 func parseIndexEntry(rec store.Record) (e indexEntry, ok bool) {
-	at := len(store.AssignmentByPrincipalIndex.Keys) + lenGUID // the ids of principals are GUIDs
-	if len(rec.Key) <= at+1+lenGUID+1 || rec.Key[at] != 0 {
-		return indexEntry{}, false
-	}
-	rest := rec.Key[at+1:]
-	n := len(rest) - lenGUID
-	if rest[n-1] != 0 {
-		return indexEntry{}, false
-	}
-	return indexEntry{scope: rest[:n-1], definition: rest[n:], value: rec.Value}, true
+	scope := indexScope(rec.Key)
+	return indexEntry{scope: scope, definition: rec.Key[max(0, len(rec.Key)-lenGUID):], value: rec.Value}, scope != ""
 }
 
 // appliesIn reports whether the assignment is of a tenant, which is folded, and has no condition.
