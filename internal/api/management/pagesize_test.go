@@ -53,11 +53,9 @@ func TestPagesAreOfOneMebibyte(t *testing.T) {
 	group := "/subscriptions/" + sub + "/resourceGroups/rg"
 	s.want(t, 0, "owner", "PUT", group+"?api-version=2021-04-01", `{"location":"eastus"}`)
 	tags := largeTags()
-	var identities, jobs []string
 	assigned := map[string]any{}
 	for i := range 60 {
 		name := fmt.Sprintf("id%03d", i)
-		identities = append(identities, name)
 		s.want(t, 0, "owner", "PUT", group+"/providers/Microsoft.ManagedIdentity/userAssignedIdentities/"+name+"?api-version=2023-01-31", `{"location":"eastus","tags":`+tags+`}`)
 		if i < 20 {
 			assigned[group+"/providers/Microsoft.ManagedIdentity/userAssignedIdentities/"+name] = struct{}{}
@@ -66,7 +64,6 @@ func TestPagesAreOfOneMebibyte(t *testing.T) {
 	block, _ := json.Marshal(assigned)
 	for i := range 8 {
 		name := fmt.Sprintf("job%d", i)
-		jobs = append(jobs, name)
 		body := fmt.Sprintf(`{"location":"eastus","identity":{"type":"UserAssigned","userAssignedIdentities":%s},"properties":{"a":%q}}`, block, strings.Repeat("x", 400<<10))
 		s.want(t, 0, "owner", "PUT", group+"/providers/Contoso.Apps/jobs/"+name+"?api-version=2024-01-01", body)
 	}
