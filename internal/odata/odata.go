@@ -1,27 +1,33 @@
-// Package odata reads the small part of OData's $filter language that ARM's lists understand:
-// comparisons and calls, joined by "and".
+// Package odata reads the part of OData's $filter language that the lists of ARM and Graph understand.
+// A Grammar says how much of it a list understands; the least is comparisons and calls, joined by "and".
 //
 //	eventTimestamp ge '2026-01-01T00:00:00Z' and resourceGroupName eq 'rg1'
 //	atScope() and assignedTo('22222222-2222-2222-2222-222222222222')
+//	startswith(displayName,'web') or identifierUris/any(x:x eq 'api://web')
 //
-// It knows the grammar only. Which names a list has, what they mean, and which operators go with
-// them is for that list to say: it gets the terms and refuses those that it does not know.
+// The package knows the grammar only. Each list decides which names exist, what they mean, and which
+// operators they have: it gets the terms and refuses those that it does not know.
 package odata
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
-// Limits of a filter. Both are far above what any client sends.
+// Limits of a filter, for a Grammar that has no others. They are far above what clients send.
 const (
 	MaxFilter = 4096 // bytes
 	MaxTerms  = 16
+	maxDepth  = 16 // of parentheses in one another
+	maxIn     = 64 // values
 )
 
-// Call is the Op of a term that is a function call.
-const Call = "()"
+// Ops of terms that are not comparisons with one value.
+const (
+	Call     = "()"       // name() or name(value)
+	Contains = "contains" // contains(name, value)
+	In       = "in"       // name in (value, value)
+)
 
 // operators are the comparisons of OData.
 var operators = [...]string{"eq", "ne", "gt", "ge", "lt", "le"}
@@ -29,10 +35,18 @@ var operators = [...]string{"eq", "ne", "gt", "ge", "lt", "le"}
 // Term is one condition of a filter: a comparison such as "name eq 'x'", or a call such as
 // "atScope()".
 type Term struct {
-	Name   string // as the client spelled it
-	Op     string // eq, ne, gt, ge, lt, le, or Call
-	Value  string // without quotes; empty for a call without an argument
-	Quoted bool   // the value stood in quotes
+	Name   string    // as the client spelled it
+	Op     string    // eq, ne, gt, ge, lt, le, In, Call, or the name of a function of the Grammar
+	Value  string    // without quotes; empty for a call without an argument
+	Quoted bool      // the value stood in quotes
+	In     []Literal // all values of an In; Value and Quoted are the first of them
+	Any    bool      // the property is a collection, one value of which must satisfy the condition
+}
+
+// Literal is a value in a filter.
+type Literal struct {
+	Value  string
+	Quoted bool
 }
 
 // SyntaxError says where a filter stops being readable.
@@ -45,35 +59,14 @@ func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("the filter is not valid at position %d: %s", e.Offset, e.Text)
 }
 
-// Parse reads a filter into its terms, all of which must hold. A filter of spaces has no terms.
-// Every error is a *SyntaxError.
+// Parse reads a filter of comparisons and calls into its terms, all of which must hold. A filter of spaces
+// has no terms. Every error is a *SyntaxError.
 func Parse(filter string) ([]Term, error) {
-	if len(filter) > MaxFilter {
-		return nil, &SyntaxError{MaxFilter, fmt.Sprintf("it is longer than %d bytes", MaxFilter)}
+	e, err := Grammar{}.Parse(filter, func(Term) error { return nil })
+	if err != nil {
+		return nil, err
 	}
-	s := scanner{text: filter}
-	s.spaces()
-	if s.ended() {
-		return nil, nil
-	}
-	var terms []Term
-	for {
-		term, err := s.term()
-		if err != nil {
-			return nil, err
-		}
-		terms = append(terms, term)
-		if s.spaces(); s.ended() {
-			return terms, nil
-		}
-		if word := s.word(); word != "and" {
-			return nil, s.errorf(len(word), "expected \"and\"")
-		}
-		if len(terms) == MaxTerms {
-			return nil, s.errorf(0, "it has more than %d conditions", MaxTerms)
-		}
-		s.spaces()
-	}
+	return e.Required(), nil
 }
 
 // scanner walks over the text of a filter.
@@ -91,9 +84,12 @@ func (s *scanner) spaces() {
 }
 
 // word takes the bytes up to the next space, quote, parenthesis or comma.
-func (s *scanner) word() string {
+func (s *scanner) word() string { return s.until(" '(),") }
+
+// until takes the bytes up to the next of the ends.
+func (s *scanner) until(ends string) string {
 	rest := s.text[s.next:]
-	if end := strings.IndexAny(rest, " '(),"); end >= 0 {
+	if end := strings.IndexAny(rest, ends); end >= 0 {
 		rest = rest[:end]
 	}
 	s.next += len(rest)
@@ -103,43 +99,6 @@ func (s *scanner) word() string {
 // errorf makes an error at back bytes before the next one.
 func (s *scanner) errorf(back int, format string, args ...any) error {
 	return &SyntaxError{s.next - back, fmt.Sprintf(format, args...)}
-}
-
-func (s *scanner) term() (Term, error) {
-	name := s.word()
-	if name == "" {
-		return Term{}, s.errorf(0, "expected the name of a property or function")
-	}
-	if s.take('(') {
-		return s.call(name)
-	}
-	s.spaces()
-	op := s.word()
-	if !slices.Contains(operators[:], op) {
-		return Term{}, s.errorf(len(op), "expected one of %s", strings.Join(operators[:], ", "))
-	}
-	s.spaces()
-	value, quoted, err := s.value()
-	if err != nil {
-		return Term{}, err
-	}
-	return Term{Name: name, Op: op, Value: value, Quoted: quoted}, nil
-}
-
-// call reads the rest of a function call, which has no argument or one.
-func (s *scanner) call(name string) (Term, error) {
-	term := Term{Name: name, Op: Call}
-	if s.spaces(); s.take(')') {
-		return term, nil
-	}
-	var err error
-	if term.Value, term.Quoted, err = s.value(); err != nil {
-		return Term{}, err
-	}
-	if s.spaces(); !s.take(')') {
-		return Term{}, s.errorf(0, "expected a closing parenthesis")
-	}
-	return term, nil
 }
 
 // value reads a literal: quoted, where two quotes mean one, or a bare word such as a time.

@@ -9,7 +9,7 @@ func ParseFilter(s string) (holds func(value func(string) any) bool, err error) 
 	if err != nil {
 		return nil, err
 	}
-	return f.root.holds, f.fits("user", func(string) (use, bool) { return text, true })
+	return f.holds, f.fits("user", func(string) (use, bool) { return text, true })
 }
 
 func ParseSearch(s string) error {

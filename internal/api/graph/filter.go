@@ -6,92 +6,64 @@ import (
 	"time"
 
 	"midas/internal/arm"
+	"midas/internal/odata"
 )
 
-// filter is a parsed $filter. It knows the grammar; fits then checks its names against a schema.
+// filter is a parsed $filter, whose names fits checks against a schema.
 type filter struct {
-	root  node
-	terms []*term
+	expr  odata.Expr
+	terms []odata.Term
 }
 
-// node is a condition.
-type node interface {
-	holds(value func(name string) any) bool
+// holds evaluates the filter for an object. value gives the object's properties.
+func (f *filter) holds(value func(name string) any) bool {
+	return f.expr.Holds(func(t odata.Term) bool { return holds(t, value(t.Name)) })
 }
 
-type (
-	allOf   []node
-	anyOf   []node
-	negated struct{ node }
-)
-
-func (n allOf) holds(value func(string) any) bool {
-	return !slices.ContainsFunc(n, func(c node) bool { return !c.holds(value) })
-}
-
-func (n anyOf) holds(value func(string) any) bool {
-	return slices.ContainsFunc(n, func(c node) bool { return c.holds(value) })
-}
-
-func (n negated) holds(value func(string) any) bool { return !n.node.holds(value) }
-
-// term is a comparison of one property with literals.
-type term struct {
-	name string
-	op   string // eq, ne, gt, ge, lt, le, in, startswith, endswith
-	any  bool   // the property is a list, and one of its texts must satisfy the comparison
-	args []literal
-}
-
-// literal is a value in a filter.
-type literal struct {
-	text   string
-	quoted bool
-}
-
-func (l literal) null() bool { return !l.quoted && l.text == "null" }
-
-func (t *term) holds(value func(string) any) bool {
-	switch v := value(t.name).(type) {
+// holds evaluates one condition for the value of its property.
+func holds(t odata.Term, value any) bool {
+	switch v := value.(type) {
 	case []string:
-		return t.any && slices.ContainsFunc(v, func(s string) bool { return t.compare(s) })
+		return t.Any && slices.ContainsFunc(v, func(s string) bool { return compare(t, s) })
 	case bool:
 		word := "false"
 		if v {
 			word = "true"
 		}
-		return (t.args[0].text == word) == (t.op == "eq")
+		return (t.Value == word) == (t.Op == "eq")
 	case string:
-		return t.compare(v)
+		return compare(t, v)
 	}
-	// null: it equals null and differs from all else
-	return t.op == "eq" && t.args[0].null() || t.op == "ne" && !t.args[0].null()
+	// A property without a value equals null and differs from everything else.
+	return t.Op == "eq" && withNull(t) || t.Op == "ne" && !withNull(t)
 }
 
-func (t *term) compare(v string) bool {
-	arg := t.args[0]
-	if arg.null() {
-		return t.op == "ne"
+// withNull reports whether a condition compares with null.
+func withNull(t odata.Term) bool { return !t.Quoted && t.Value == "null" }
+
+func compare(t odata.Term, v string) bool {
+	if withNull(t) {
+		return t.Op == "ne"
 	}
-	switch t.op {
+	switch t.Op {
 	case "eq":
-		return arm.SameName(v, arg.text)
+		return arm.SameName(v, t.Value)
 	case "ne":
-		return !arm.SameName(v, arg.text)
-	case "in":
-		return slices.ContainsFunc(t.args, func(a literal) bool { return arm.SameName(v, a.text) })
+		return !arm.SameName(v, t.Value)
+	case odata.In:
+		return slices.ContainsFunc(t.In, func(l odata.Literal) bool { return arm.SameName(v, l.Value) })
 	case "startswith":
-		return strings.HasPrefix(arm.Fold(v), arm.Fold(arg.text))
+		return strings.HasPrefix(arm.Fold(v), arm.Fold(t.Value))
 	case "endswith":
-		return strings.HasSuffix(arm.Fold(v), arm.Fold(arg.text))
+		return strings.HasSuffix(arm.Fold(v), arm.Fold(t.Value))
 	}
-	order := strings.Compare(arm.Fold(v), arm.Fold(arg.text))
+	order := strings.Compare(arm.Fold(v), arm.Fold(t.Value))
 	if a, err := time.Parse(time.RFC3339, v); err == nil {
-		if b, err := time.Parse(time.RFC3339, arg.text); err == nil {
+		if b, err := time.Parse(time.RFC3339, t.Value); err == nil {
 			order = a.Compare(b)
 		}
 	}
-	switch t.op {
+	switch t.Op {
 	case "gt":
 		return order > 0
 	case "ge":
@@ -105,41 +77,42 @@ func (t *term) compare(v string) bool {
 // fits checks that the properties exist and can be compared so.
 func (f *filter) fits(typ string, uses func(string) (use, bool)) error {
 	for _, t := range f.terms {
-		u, known := uses(t.name)
-		if !known || !t.allowed(u) {
-			return errUnsupported("Unsupported or invalid query filter clause specified for property '%s' of resource '%s'.", clip(t.name), typ)
+		u, known := uses(t.Name)
+		if !known || !fitsUse(t, u) {
+			return errUnsupported("Unsupported or invalid query filter clause specified for property '%s' of resource '%s'.", clip(t.Name), typ)
 		}
 	}
 	return nil
 }
 
-func (t *term) allowed(u use) bool {
+// fitsUse reports whether a property of this use may have the condition.
+func fitsUse(t odata.Term, u use) bool {
 	switch u {
 	case text:
-		return !t.any && !slices.ContainsFunc(t.args, func(a literal) bool { return !a.quoted && !a.null() && !arm.IsGUID(a.text) })
+		return !t.Any && isText(odata.Literal{Value: t.Value, Quoted: t.Quoted}) && !slices.ContainsFunc(t.In, func(l odata.Literal) bool { return !isText(l) })
 	case boolean:
-		return !t.any && (t.op == "eq" || t.op == "ne") && !t.args[0].quoted && (t.args[0].text == "true" || t.args[0].text == "false")
+		return !t.Any && (t.Op == "eq" || t.Op == "ne") && !t.Quoted && (t.Value == "true" || t.Value == "false")
 	case dateTime:
-		_, err := time.Parse(time.RFC3339, t.args[0].text)
-		return !t.any && (err == nil || t.args[0].null()) && t.op != "startswith" && t.op != "endswith" && t.op != "in"
+		_, err := time.Parse(time.RFC3339, t.Value)
+		return !t.Any && (err == nil || withNull(t)) && t.Op != "startswith" && t.Op != "endswith" && t.Op != odata.In
 	case collection:
-		return t.any && t.args[0].quoted
+		return t.Any && t.Quoted
 	}
 	return false
 }
+
+// isText reports whether a text property may be compared with a literal: a text, null, or a GUID, which
+// clients also write without quotes.
+func isText(l odata.Literal) bool { return l.Quoted || l.Value == "null" || arm.IsGUID(l.Value) }
 
 // equal gives the text that a property must have for the filter to hold, if it says so.
 func (f *filter) equal(name string) (string, bool) {
 	if f == nil {
 		return "", false
 	}
-	conditions := []node{f.root}
-	if all, ok := f.root.(allOf); ok {
-		conditions = all
-	}
-	for _, c := range conditions {
-		if t, ok := c.(*term); ok && t.op == "eq" && arm.SameName(t.name, name) && !t.args[0].null() {
-			return t.args[0].text, true
+	for _, t := range f.expr.Required() {
+		if t.Op == "eq" && arm.SameName(t.Name, name) && !withNull(t) {
+			return t.Value, true
 		}
 	}
 	return "", false

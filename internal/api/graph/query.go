@@ -148,7 +148,7 @@ func fits[T any](q *query, s shape[T]) error {
 // matches reports whether an object satisfies $filter and $search.
 func matches[T any](q *query, s shape[T], t T) bool {
 	value := func(name string) any { return s.value(t, name) }
-	return (q.filter == nil || q.filter.root.holds(value)) && (q.search == nil || q.search.holds(value))
+	return (q.filter == nil || q.filter.holds(value)) && (q.search == nil || q.search.holds(value))
 }
 
 // context is the @odata.context of a response.

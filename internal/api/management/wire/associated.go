@@ -59,9 +59,12 @@ func (a Associated) field(name string) (value string, known bool) {
 	return "", false
 }
 
+// associatedGrammar is what the list of associated resources understands.
+var associatedGrammar = odata.Grammar{Or: true, Functions: []string{odata.Contains}}
+
 // ParseAssociatedFilter reads a $filter of and, or, eq, ne and contains. Texts compare without case.
 func ParseAssociatedFilter(filter string) (func(Associated) bool, error) {
-	e, err := odata.ParseExpr(filter, func(t odata.Term) error {
+	e, err := associatedGrammar.Parse(filter, func(t odata.Term) error {
 		if _, known := (Associated{}).field(t.Name); !known {
 			return errFilter("'" + t.Name + "' is not supported")
 		}
