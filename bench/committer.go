@@ -12,9 +12,9 @@ import (
 	"sync/atomic"
 )
 
-// startCommitter runs this program as a bare server that commits, for each request, the transaction of a
-// create: TLS, HTTP and the store, and nothing that knows what a request means. No server around this
-// store can be faster.
+// startCommitter runs this program as a bare server that commits the transaction of a create for each
+// request. It has TLS, HTTP and the store, and does not look at the request. No server with this store can
+// be faster.
 func (b *bench) startCommitter(t *target, c creation) (*target, error) {
 	body, err := json.Marshal(c)
 	if err != nil {
@@ -35,7 +35,7 @@ func (b *bench) startCommitter(t *target, c creation) (*target, error) {
 	return &target{server: s}, nil
 }
 
-// serveCommitter is what startCommitter runs.
+// serveCommitter is the main function of the process of startCommitter.
 func serveCommitter(creationFile string, cert *tls.Certificate, rounds int) error {
 	data, err := os.ReadFile(creationFile)
 	if err != nil {

@@ -29,7 +29,7 @@ func bytesOf(rows []row) (n int) {
 	return n
 }
 
-// creation is what a server writes for one new identity, as a pattern for others.
+// creation has the keys and values that a server writes for one new identity.
 type creation struct {
 	Rows   []row
 	Parent string   // the key of the group, which a create gets
@@ -40,7 +40,7 @@ const patternName = "shape"
 
 var guid = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
 
-// creationOf creates one identity and finds in the server's dump what that has written.
+// creationOf creates one identity and finds its keys and values in the server's dump.
 func (t *target) creationOf() (c creation, err error) {
 	before, err := t.dump()
 	if err != nil {
@@ -79,7 +79,7 @@ func (t *target) creationOf() (c creation, err error) {
 	return c, nil
 }
 
-// like is what the creation of the i-th other identity writes: other names, other ids, a later time.
+// like gives the keys and values of the i-th other identity, with other names, other ids and a later time.
 func (c creation) like(i int) []row {
 	words := []string{patternName, fmt.Sprintf("other-%d", i)}
 	for _, id := range c.Own {
@@ -118,7 +118,7 @@ func (t *target) dump() (map[string]string, error) {
 	return values, nil
 }
 
-// alone is the store without a server.
+// alone measures the store without a server.
 type alone struct {
 	store.Store
 	creation
@@ -135,9 +135,9 @@ func openAlone(dir string, c creation) (*alone, error) {
 	return a, err
 }
 
-// round runs as many transactions as a round of PUTs does, with as many writers, durably. Each gets
-// what a create gets, the group and the identity that is not there yet, and writes what a create
-// writes. It gives the rate.
+// round commits as many durable transactions as a round of PUTs, with as many writers, and gives the rate.
+// Each reads and writes the same keys as a create: it gets the group and the new identity, which does not
+// exist yet.
 func (a *alone) round() (float64, error) {
 	creations := a.ready(putRequests)
 	var (
@@ -162,7 +162,7 @@ func (a *alone) round() (float64, error) {
 	return putRequests / time.Since(begin).Seconds(), errors.Join(errs...)
 }
 
-// ready makes what the next so many creations write.
+// ready makes the keys and values of the next creations.
 func (a *alone) ready(count int) [][]row {
 	creations := make([][]row, count)
 	for i := range creations {

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// What a host carries, and of how many identities.
+// How many identities there are, and how many each machine has.
 const (
 	assigned      = 3
 	poolOf        = 1000
@@ -23,8 +23,8 @@ const (
 	hostRequests  = 5000
 )
 
-// hosts compares a small installation with one of n machines that carry three identities each: what an
-// assignment and a token cost, and how much memory it takes.
+// hosts compares a small installation with one of n machines that have three identities each: the time of an
+// assignment and of a token, and the memory.
 func (b *bench) hosts(n int) error {
 	small, err := b.machines("few", hostsMeasured)
 	if err != nil {
@@ -126,10 +126,10 @@ func (b *bench) hostTokens(t *target, n int) (float64, error) {
 	return done.perSecond, err
 }
 
-// waiters is how many hosts wait for changes while memory is looked at.
+// waiters is how many hosts wait for changes while memory is measured.
 const waiters = 2000
 
-// waiting measures what a host costs that does nothing but wait for changes.
+// waiting measures the memory of a host that only waits for changes.
 func (b *bench) waiting(t *target) error {
 	roots, err := t.roots()
 	if err != nil {

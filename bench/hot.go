@@ -37,7 +37,7 @@ func parts() []part {
 	}
 }
 
-// hotPaths measures what every client does all day, or those parts of it that are wanted.
+// hotPaths measures the most frequent requests, or the wanted ones of them.
 func (b *bench) hotPaths(wanted func(string) bool) error {
 	if wanted("start") {
 		if err := b.startUp(); err != nil {
@@ -178,7 +178,7 @@ func (b *bench) besideBare(what string, t *target, request func(int) []byte) err
 	}})
 }
 
-// other is something that Midas is measured beside. It gives a rate.
+// other is something that Midas is compared with. It gives a rate.
 type other struct {
 	name  string
 	round func(n int) (float64, error)

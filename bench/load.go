@@ -16,9 +16,9 @@ import (
 	"time"
 )
 
-// load is a bounded run of requests over keep-alive HTTP/1.1 connections. The client is as thin as
-// it can be, prebuilt bytes out and only the length read back, so that what is measured is the
-// server.
+// load is a bounded run of requests over keep-alive HTTP/1.1 connections. The client does as
+// little as possible, so that the server is measured: it writes prebuilt bytes and reads the answer by its
+// length.
 type load struct {
 	addr     string
 	roots    *x509.CertPool    // nil for HTTP in clear

@@ -1,7 +1,6 @@
-// Command bench measures Midas beside what it cannot beat: a bare net/http server with TLS that
-// answers as many bytes to the same request, and the storage engine alone. Both are measured in
-// one run, in turns, as processes of their own, and what is reported is the ratio: absolute numbers
-// are the machine's.
+// Command bench compares Midas with programs that cannot be slower: a bare net/http server with TLS that
+// answers the same request with as many bytes, and the storage engine alone. It measures both in one run, in
+// turns, as processes of their own, and reports the ratio, because absolute numbers depend on the machine.
 //
 //	go run ./bench                    # the hot paths, about a minute
 //	go run ./bench -scale 1000000     # a million identities in a thousand groups, some minutes

@@ -37,7 +37,7 @@ func startMidas(binary, data, store string) (*server, error) {
 }
 
 // startBare runs this program as the bare server: net/http with TLS that answers every request with
-// the same bytes, after reading its body. It is what any Go server costs before it does anything.
+// the same bytes, after reading its body. It shows the cost of any Go server that does no work.
 func startBare(data string, body []byte) (*server, error) {
 	file := filepath.Join(data, "bare-body")
 	if err := os.WriteFile(file, body, 0o600); err != nil {
@@ -115,7 +115,7 @@ func (s *server) rss() float64 {
 	return 0
 }
 
-// admin is what admin.json says.
+// admin is the content of admin.json.
 type admin struct{ TenantID, SubscriptionID, ClientID, ClientSecret string }
 
 func (s *server) admin() (a admin, err error) {
@@ -139,9 +139,9 @@ func (s *server) roots() (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// asMidas lets as many goroutines run at once as midas serve does: two more than there are cores. Beside
-// a client on the same cores that alone is worth a tenth, so it would not be fair to keep it from what
-// Midas is measured beside. It gives the number from before.
+// asMidas sets GOMAXPROCS as midas serve does: two more than there are cores. With a client on the same cores
+// that makes a server a tenth faster, so the servers that Midas is compared with get it too. It gives the
+// number from before.
 func asMidas() int {
 	return runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 2)
 }

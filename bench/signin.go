@@ -48,7 +48,7 @@ func (b *bench) cold(t *target) error {
 	return nil
 }
 
-// wrong measures refusals of a wrong secret; most of them are slowed down, not looked at.
+// wrong measures refusals of a wrong secret; most are throttled before the secret is checked.
 func (b *bench) wrong(t *target) error {
 	request := t.tokenFor("https://management.azure.com", "not-the-secret-of-this-application")
 	_, err := t.run(1, 1, "401", func(int) []byte { return request })
@@ -70,7 +70,7 @@ func (t *target) tokenFor(resource, secret string) []byte {
 	return send("POST", "/"+t.admin.TenantID+"/oauth2/v2.0/token", "", "application/x-www-form-urlencoded", form.Encode())
 }
 
-// signerAlone is how many signatures a second all cores give.
+// signerAlone gives how many signatures a second Go makes on all cores.
 func signerAlone(key *rsa.PrivateKey) (float64, error) {
 	var (
 		next atomic.Int64
@@ -90,7 +90,7 @@ func signerAlone(key *rsa.PrivateKey) (float64, error) {
 	return coldRequests / time.Since(begin).Seconds(), errors.Join(errs...)
 }
 
-// openssl is what openssl signs a second on all cores.
+// openssl gives how many signatures a second openssl makes on all cores.
 func openssl() (rate float64, found bool) {
 	out, err := exec.Command("openssl", "speed", "-seconds", "3", "-multi", strconv.Itoa(runtime.NumCPU()), "rsa2048").Output()
 	if err != nil {

@@ -1,12 +1,12 @@
 package arm
 
-// MaxDepth is how deep a JSON body may be nested. What is kept as it is given is stored, and answered,
-// within other objects: without a limit far below that of encoding/json, a body could be taken that
-// nobody can read again.
+// MaxDepth is how deep a JSON body may be nested. Fields that are kept as they are given are stored and
+// answered inside of other objects. Without a limit far below that of encoding/json, Midas could accept a
+// body that no program can decode again.
 const MaxDepth = 128
 
-// TooDeep tells whether a JSON text is nested deeper than MaxDepth. Whether it is one is for the
-// decoder to say.
+// TooDeep reports whether a JSON text is nested deeper than MaxDepth. It does not check that the text is
+// JSON.
 func TooDeep(text []byte) bool {
 	depth, quoted := 0, false
 	for i := 0; i < len(text); i++ {

@@ -1,9 +1,8 @@
 // Package arm is the language of Azure Resource Manager: resource ids, types and scopes, request
-// paths, api-versions, page tokens, regions and the error body. It is pure: it knows no store, no
+// paths, api-versions, regions and the error body. It is pure: it knows no store, no
 // caller and no HTTP server.
 //
-// ARM ids compare without regard to case, yet the caller's spelling must come back in answers. So
-// an ID carries both: String is the spelling, Key the folded form under which everything is stored
+// ARM compares ids without regard to case, but answers have the caller's spelling. So an ID has both: String is the spelling, Key the folded form under which everything is stored
 // and compared. Fold is the only place in Midas where case is folded, and the parser reads the
 // folded path too: it recognises "subscriptions" or "providers" only in what becomes the key. Two
 // paths with one key therefore always have the same structure.

@@ -13,12 +13,12 @@ import (
 // the client gets a plain 500.
 type Error struct {
 	Status  int    // HTTP status
-	Code    string // PascalCase, what programs branch on
-	Message string // what people read
-	Target  string // the property or parameter at fault, if one is
+	Code    string // PascalCase, read by programs
+	Message string // read by people
+	Target  string // the property or parameter that is wrong, if it is known
 	Details []*Error
 	Header  http.Header // extra response headers, such as WWW-Authenticate
-	Backend bool        // made by the resource provider, not by ARM's front door
+	Backend bool        // made by the resource provider, not by ARM itself
 }
 
 func (e *Error) Error() string { return e.Code + ": " + e.Message }
@@ -43,7 +43,7 @@ func (e *Error) MarshalJSON() ([]byte, error) {
 	return json.Marshal(map[string]errorBody{"error": e.body()})
 }
 
-// Errorf makes an error that ARM's front door gives.
+// Errorf makes an error of ARM itself, not of a resource provider.
 func Errorf(status int, code, format string, args ...any) *Error {
 	return &Error{Status: status, Code: code, Message: fmt.Sprintf(format, args...)}
 }
@@ -88,14 +88,14 @@ func IsResourceNotFound(err error) bool {
 }
 
 // ErrParentNotFound says that the parent of a nested resource, or of a list of them, does not exist.
-// The verb is what was to be done: read or write.
+// The verb is the operation: read or write.
 func ErrParentNotFound(verb string, typ Type, parent ID) *Error {
 	return Errorf(http.StatusNotFound, CodeParentNotFound,
 		"Failed to perform '%s' on resource(s) of type '%s', because the parent resource '%s' could not be found.",
 		verb, typ.Path(), parent)
 }
 
-// ErrInvalidContent says that the body cannot be read as what the operation expects.
+// ErrInvalidContent says that the body does not have the form that the operation expects.
 func ErrInvalidContent(format string, args ...any) *Error {
 	return Errorf(http.StatusBadRequest, "InvalidRequestContent",
 		"The request content was invalid and could not be deserialized: '%s'.", fmt.Sprintf(format, args...))

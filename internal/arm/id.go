@@ -57,9 +57,9 @@ func ParseID(s string) (ID, error) {
 	return p.id(), nil
 }
 
-// CheckKey reports why a record that keeps a spelled id cannot lie under a key: the id cannot be
-// read, its key is another, or the key alone would mean something else. It is for those who look
-// through a store; what reads single records compares by SameName.
+// CheckKey reports why a record with a spelled id does not belong under a key: the id cannot be parsed, it
+// has another key, or the key parses to another structure. It is for checks of a whole store; readers of
+// single records compare by SameName.
 func CheckKey(spelled, key string) error {
 	id, err := ParseID(spelled)
 	if err != nil {
@@ -129,7 +129,7 @@ func (id ID) Subscription() string { return id.nameOf(kindSubscription) }
 // ResourceGroup is the group's name as spelled, or empty outside of groups.
 func (id ID) ResourceGroup() string { return id.nameOf(kindGroup) }
 
-// IsSubscription, IsResourceGroup and IsResource tell what an id is.
+// IsSubscription reports whether the id is that of a subscription.
 func (id ID) IsSubscription() bool { return id.isKind(kindSubscription) }
 
 // IsResourceGroup reports whether the id is that of a resource group.
@@ -179,7 +179,7 @@ func (id ID) Base() ID {
 	return id
 }
 
-// Level tells at which level of the hierarchy a scope stands.
+// Level gives the level of the hierarchy at which a scope is.
 func (id ID) Level() Level {
 	switch {
 	case id.IsRoot():

@@ -27,8 +27,8 @@ var (
 	}()
 )
 
-// CheckWord reports why a text is none of the words of which paths, types and actions are made: a
-// provider's namespace, one part of a type, a verb. They have ASCII letters, digits, '.', '_' and
+// CheckWord reports why a text is not a word of paths, types and actions: a provider's namespace, one part of
+// a type, or a verb. They have ASCII letters, digits, '.', '_' and
 // '-', and begin with a letter or a digit.
 func CheckWord(word string) error {
 	if word == "" {
@@ -73,8 +73,8 @@ func CheckName(name string) error {
 	return nil
 }
 
-// plain tells in one pass that a name is one of those that nearly all are: in ASCII, with nothing
-// that is special anywhere.
+// plain reports, in one pass, whether a name is ASCII without any special character, as nearly all names
+// are.
 func plain(name string) bool {
 	for i := range len(name) {
 		if c := name[i]; c >= utf8.RuneSelf || c == ' ' || forbidden[c] {
@@ -84,8 +84,8 @@ func plain(name string) bool {
 	return name != "" && name[0] != '.' && len(name) <= maxName
 }
 
-// visible reports whether a character outside of ASCII may be part of a name. U+FFFD stands for
-// what could not be decoded, and thereby for many things.
+// visible reports whether a character outside of ASCII may be part of a name. U+FFFD may not,
+// because it replaces any bytes that could not be decoded.
 func visible(c rune) bool {
 	return unicode.IsPrint(c) && c != utf8.RuneError &&
 		!unicode.In(c, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// parser walks over the segments of a path, collecting the levels of an id. What it cannot make
-// into a whole level stays behind: namespace (a provider without a type) and rest (a type, or an
-// action, without a name). All that it decides, it decides by the folded segments.
+// parser walks over the segments of a path, collecting the levels of an id. Segments that do not
+// make a whole level remain in namespace (a provider without a type) and rest (a type, or an action,
+// without a name). The parser decides everything by the folded segments.
 type parser struct {
 	spelled, folded string // the path; folding neither makes nor removes slashes
 	at              border // how far it was read
@@ -49,7 +49,7 @@ func parse(path string, unescape bool) (p parser, err error) {
 	return p, nil
 }
 
-// clean gives the path that is meant: without a trailing slash, and with unescape percent-decoded.
+// clean gives the path without a trailing slash and, with unescape, percent-decoded.
 // The root is the empty path.
 func clean(path string, unescape bool) (string, error) {
 	switch {

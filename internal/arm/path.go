@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Target says which face of a type a request addresses.
+// Target says whether a request addresses an instance, a collection or an action of a type.
 type Target uint8
 
 // The targets of an ARM request.
@@ -28,7 +28,7 @@ func (t Target) String() string {
 	return "unknown"
 }
 
-// Path is what the path of an ARM request means.
+// Path is the parsed path of an ARM request.
 type Path struct {
 	Type   Type
 	Target Target
@@ -48,7 +48,7 @@ func (p Path) TypeKey() string {
 
 // ParsePath reads the escaped path of a request. A path that ends in a type without a name is a
 // collection, and for POST an action on what stands before it. The error says what is wrong with
-// the path; whether its type exists is for the operation table to say.
+// the path. The operation table decides whether its type exists.
 func ParsePath(method, escaped string) (Path, error) {
 	p, err := parse(escaped, true)
 	if err != nil {
@@ -96,7 +96,7 @@ func (p *parser) collectionType(id ID) Type {
 	return coreType(id.levels, p.rest.name)
 }
 
-// Level tells at which level of the hierarchy the path's outermost type stands: an identity at a
+// Level gives the level of the hierarchy at which the path's outermost type is: an identity at a
 // group, its federated credentials too, a role assignment at whatever it extends.
 func (p Path) Level() Level {
 	switch {

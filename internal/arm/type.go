@@ -38,8 +38,8 @@ func (t Type) Path() string {
 	return path
 }
 
-// CheckType reports why a text is no type: it must have a namespace and at least one more word, all
-// of which CheckWord takes.
+// CheckType reports why a text is not a type: it must have a namespace and at least one more word, all
+// of which pass CheckWord.
 func CheckType(text string) error {
 	if !strings.Contains(text, "/") {
 		return errors.New("has not the form namespace/type")
@@ -55,5 +55,5 @@ func CheckType(text string) error {
 // Key is the folded form, for comparing and storing.
 func (t Type) Key() string { return Fold(string(t)) }
 
-// Is reports whether ARM takes both for the same type.
+// Is reports whether both are the same type for ARM.
 func (t Type) Is(other Type) bool { return SameName(string(t), string(other)) }

@@ -31,7 +31,7 @@ func (v Version) date() string {
 	return string(v[:min(len(v), len("2006-01-02"))])
 }
 
-// Find gives the version of a list that a client means, whatever its case.
+// Find gives the version in a list that equals a client's, in any case.
 func Find(versions []Version, asked string) (Version, bool) {
 	i := slices.IndexFunc(versions, func(v Version) bool { return SameName(string(v), asked) })
 	if i < 0 {
@@ -40,7 +40,7 @@ func Find(versions []Version, asked string) (Version, bool) {
 	return versions[i], true
 }
 
-// WellFormed reports whether a text can be an api-version: a date, perhaps with a word behind it.
+// WellFormed reports whether a text can be an api-version: a date, perhaps with a suffix.
 func WellFormed(version string) bool {
 	if len(version) > 40 || len(version) < len(time.DateOnly) {
 		return false

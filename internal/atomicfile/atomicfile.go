@@ -1,7 +1,7 @@
-// Package atomicfile writes small files, keys and credentials, that appear whole or not at all. A
-// file is written under another name, synced, put in its place, and its folder is synced, so that
-// neither a crash nor another process ever sees half of it. The mode given is the mode the file
-// has from its first byte on, whatever the process's umask leaves of it.
+// Package atomicfile writes small files, such as keys and credentials, completely or not at all. It writes
+// a file under another name, syncs it, renames it, and syncs its folder, so that neither a crash nor
+// another process ever sees a part of it. The file has the given mode, less the process's umask, from its
+// first byte on.
 package atomicfile
 
 import (
@@ -52,7 +52,7 @@ func place(path string, data []byte, mode fs.FileMode, put func(from, to string)
 		if errors.Is(err, fs.ErrExist) {
 			return fmt.Errorf("create %s: %w", path, fs.ErrExist)
 		}
-		return fmt.Errorf("put %s in its place: %w", path, err)
+		return fmt.Errorf("rename to %s: %w", path, err)
 	}
 	return syncDir(dir)
 }

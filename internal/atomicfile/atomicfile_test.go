@@ -42,7 +42,7 @@ func TestCreateLeavesAnExistingFileAlone(t *testing.T) {
 	only(t, dir, "key", 0o644)
 }
 
-func TestOfManyCreatorsExactlyOneWins(t *testing.T) {
+func TestCreateSucceedsOnceAmongMany(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "key")
 	won := make([]bool, 16)
@@ -74,7 +74,7 @@ func TestMissingFolderIsAnError(t *testing.T) {
 	}
 }
 
-// only checks that dir holds one file of that name and mode.
+// only checks that dir contains nothing but one file of that name and mode.
 func only(t *testing.T, dir, name string, mode fs.FileMode) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)

@@ -1,7 +1,7 @@
-// Package azure knows the names under which Azure's global cloud is reached, and which face of
-// Midas stands for each. "midas exec" leads these names to a server, which has certificates for
-// them; a request that comes in under one of them is answered as Azure would, so that the URLs in
-// the answer lead back here and not to the server's own origin, which the client was never told.
+// Package azure knows the host names of Azure's global cloud, and which API of Midas stands for each.
+// "midas exec" directs these names to a server, which has certificates for them. An answer to a request
+// for one of these names has URLs with these names, as Azure's answers do: the client does not know the
+// server's own origin.
 package azure
 
 import (
@@ -21,10 +21,10 @@ const (
 	challengeHost = "login.windows.net"
 )
 
-// Face is a part of Azure that Midas stands for.
+// Face is an API of Azure that Midas provides.
 type Face int
 
-// The faces. None is what every other host name has.
+// The APIs. None is for all other host names.
 const (
 	None Face = iota
 	Management
@@ -32,15 +32,15 @@ const (
 	Graph
 )
 
-// Hosts are the host names that belong to a face, in lower case, sorted.
+// Hosts are the host names of all APIs, in lower case, sorted.
 func Hosts() []string {
 	return []string{
 		GraphHost, "login.microsoft.com", LoginHost, challengeHost, ManagementHost, "sts.windows.net",
 	}
 }
 
-// FaceOf tells which face a host name belongs to. The host may have a port, as that of a request
-// has, and any case.
+// FaceOf gives the API that a host name belongs to. The host may have a port, as in a request, and any
+// case.
 func FaceOf(host string) Face {
 	switch Name(host) {
 	case ManagementHost:
@@ -63,7 +63,7 @@ func Name(host string) string {
 	return arm.Fold(strings.TrimSuffix(host, "."))
 }
 
-// Origins are where a client finds the faces, each without a final slash.
+// Origins are the origins of the APIs, each without a final slash.
 type Origins struct {
 	Management, Login, Graph string
 

@@ -45,7 +45,7 @@ func TestName(t *testing.T) {
 	}
 }
 
-func TestOriginsLeadBackToWhereTheClientCameFrom(t *testing.T) {
+func TestOriginsFollowTheHostOfTheRequest(t *testing.T) {
 	own := "https://localhost:8443"
 	for host, want := range map[string]azure.Origins{
 		"localhost:8443": {Management: own, Login: own, Graph: own, Challenge: own},
@@ -60,8 +60,8 @@ func TestOriginsLeadBackToWhereTheClientCameFrom(t *testing.T) {
 	}
 }
 
-// Every request is asked for its face.
-func TestFaceOfCostsNoMemory(t *testing.T) {
+// FaceOf runs for every request.
+func TestFaceOfAllocatesNothing(t *testing.T) {
 	for _, host := range []string{"localhost:8443", "management.azure.com", "[::1]:8443"} {
 		if n := testing.AllocsPerRun(100, func() { _ = azure.FaceOf(host) }); n > 0 {
 			t.Errorf("%s: %v allocations", host, n)

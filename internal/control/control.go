@@ -25,18 +25,18 @@ import (
 
 const face = "control"
 
-// ErrPathTooLong says that the operating system cannot have a socket of that name.
+// ErrPathTooLong says that the path is longer than the operating system allows for a socket.
 var ErrPathTooLong = errors.New("the path is too long for a socket")
 
 // ErrNoKey says that there is no signing key with the id that was given.
 var ErrNoKey = errors.New("there is no such signing key")
 
-// Commands are what the command line can ask for.
+// Commands are the commands that a server carries out for the command line.
 type Commands interface {
 	// Address is where the server accepts requests, HOST:PORT, as this machine reaches it.
 	Address(ctx context.Context) (string, error)
 
-	// Dump writes all that the store holds at one moment as JSON lines, in key order.
+	// Dump writes all records of one revision of the store as JSON lines, in key order.
 	Dump(ctx context.Context, w io.Writer) error
 
 	// RotateKeys makes a new signing key and returns its id.
@@ -67,7 +67,7 @@ func Listen(path string) (net.Listener, error) {
 	return l, nil
 }
 
-// checkPath refuses in words what the operating system refuses with "invalid argument".
+// checkPath gives a clear error for a path for which the operating system says "invalid argument".
 func checkPath(path string) error {
 	limit := len(syscall.RawSockaddrUnix{}.Path) - 1
 	if len(path) > limit {
@@ -124,7 +124,7 @@ func dump(c Commands, w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
 			return
 		}
 		ev.Err = err
-		panic(http.ErrAbortHandler) // so that the client does not take a part for the whole
+		panic(http.ErrAbortHandler) // so that the client notices that the dump is incomplete
 	}
 }
 
@@ -159,7 +159,7 @@ func fail(w http.ResponseWriter, ev *httpx.Event, err error) {
 	http.Error(w, err.Error(), status)
 }
 
-// tracker knows whether anything has been written.
+// tracker notes whether anything has been written.
 type tracker struct {
 	w     io.Writer
 	begun bool

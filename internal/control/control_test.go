@@ -19,7 +19,7 @@ import (
 	"midas/internal/control"
 )
 
-// fake is a server's commands.
+// fake implements Commands for a server under test.
 type fake struct {
 	dump string
 	err  error
@@ -110,7 +110,7 @@ func TestFailuresReachTheCommandLine(t *testing.T) {
 	}
 }
 
-func TestDumpThatBreaksOffIsNoDump(t *testing.T) {
+func TestInterruptedDumpIsAnError(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "control.sock")
 	serve(t, path, fake{dump: strings.Repeat("x", 100_000), err: errors.New("disk gone")})
 	if err := dial(t, path).Dump(t.Context(), io.Discard); err == nil {
@@ -118,7 +118,7 @@ func TestDumpThatBreaksOffIsNoDump(t *testing.T) {
 	}
 }
 
-func TestNobodyListens(t *testing.T) {
+func TestDialWithoutServer(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "control.sock")
 	if _, err := control.Dial(t.Context(), path); !errors.Is(err, control.ErrNotRunning) {
 		t.Errorf("no socket: %v", err)
@@ -139,7 +139,7 @@ func TestNobodyListens(t *testing.T) {
 	dial(t, path)
 }
 
-func TestTooLongAPathIsToldInWords(t *testing.T) {
+func TestPathTooLongForASocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), strings.Repeat("a", 120), "control.sock")
 	if _, err := control.Listen(path); !errors.Is(err, control.ErrPathTooLong) || !strings.Contains(err.Error(), "shorter") {
 		t.Errorf("listen: %v", err)

@@ -4,8 +4,8 @@ package control
 
 import "syscall"
 
-// private gives the socket its mode before it has a name, so that there is no moment in which
-// others could open it. Where the operating system ignores this, the chmod that follows does it.
+// private sets the mode of the socket before the socket has a name, so that other users can open it at no
+// time. Where the operating system ignores this, the chmod that follows sets the mode.
 func private(_, _ string, c syscall.RawConn) error {
 	var err error
 	if ctl := c.Control(func(fd uintptr) { err = syscall.Fchmod(int(fd), 0o600) }); ctl != nil {

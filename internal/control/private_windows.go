@@ -2,5 +2,5 @@ package control
 
 import "syscall"
 
-// private has nothing to do: the folder's access list holds for the socket too.
+// private does nothing, because the access list of the folder applies to the socket too.
 func private(_, _ string, _ syscall.RawConn) error { return nil }

@@ -27,7 +27,7 @@ func holds(t *testing.T, filter string) bool {
 	})
 }
 
-func TestExpressionsBindAndBeforeOr(t *testing.T) {
+func TestAndBindsBeforeOr(t *testing.T) {
 	for filter, want := range map[string]bool{
 		"":                                         true,
 		"a eq '1'":                                 true,
@@ -46,7 +46,7 @@ func TestExpressionsBindAndBeforeOr(t *testing.T) {
 	}
 }
 
-func TestBadExpressionsAreRefused(t *testing.T) {
+func TestBadFiltersAreRefused(t *testing.T) {
 	refused := errors.New("refused")
 	for _, filter := range []string{
 		"a", "a eq", "(a eq '1'", "a eq '1')", "or a eq '1'", "a eq '1' or", "contains(a)", "contains(a,)", "contains(,'x')",

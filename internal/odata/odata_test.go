@@ -10,7 +10,7 @@ import (
 	"midas/internal/odata"
 )
 
-func TestFiltersAreReadAsTheirTerms(t *testing.T) {
+func TestParse(t *testing.T) {
 	for filter, want := range map[string][]odata.Term{
 		"":                  nil,
 		"   ":               nil,
@@ -43,7 +43,7 @@ func TestFiltersAreReadAsTheirTerms(t *testing.T) {
 	}
 }
 
-func TestUnreadableFiltersSayWhere(t *testing.T) {
+func TestSyntaxErrorsHaveOffsets(t *testing.T) {
 	for filter, offset := range map[string]int{
 		"a":                                    1,
 		"a eq":                                 4,

@@ -1,6 +1,6 @@
-// Package ops is what the people who run a server look at: is it alive, is it ready, its metrics
-// and its profiles. Health is without secrets and is served on every listener; metrics and profiles
-// are served on a listener of their own, which is off unless it is asked for.
+// Package ops serves health, readiness, metrics and profiles for the people who run a server. Health has no
+// secrets and is served on every listener. Metrics and profiles have a listener of their own, which is off
+// unless the configuration names it.
 package ops
 
 import (
@@ -23,20 +23,20 @@ const face = "ops"
 // readTimeout bounds the check behind /readyz; a store that is slower than this is not ready.
 const readTimeout = 2 * time.Second
 
-// errDraining is why a server that is shutting down is not ready.
+// errDraining is the cause when a server that is shutting down is not ready.
 var errDraining = errors.New("shutting down")
 
 // Health answers /healthz (the process serves) and /readyz (it should be sent requests).
 type Health struct {
 	Read     func(context.Context) error // reads the store, past every cache
-	Write    func() string               // why no writes are taken, for everybody to read; empty if they are. nil: they always are
+	Write    func() string               // why the server accepts no writes, as anybody may read it; empty when it does. nil: it always does
 	draining atomic.Bool
 }
 
 // Drain makes /readyz fail from now on.
 func (h *Health) Drain() { h.draining.Store(true) }
 
-// Serves reports whether a path is Health's.
+// Serves reports whether Health answers a path.
 func (h *Health) Serves(path string) bool { return path == "/healthz" || path == "/readyz" }
 
 // Serve answers one of the paths.
@@ -56,7 +56,7 @@ func (h *Health) Serve(w http.ResponseWriter, r *http.Request, ev *httpx.Event) 
 		ev.Err = err
 		text(w, http.StatusServiceUnavailable, "shutting down\n")
 	default:
-		ev.Err = err // what exactly is wrong is for the log, not for passers-by
+		ev.Err = err // the cause is only logged, because anybody can ask
 		text(w, http.StatusServiceUnavailable, "the store cannot be read\n")
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"midas/internal/ops"
 )
 
-// get asks the ops listener's handler.
+// get sends a request to the handler of the ops listener.
 func get(t *testing.T, h *ops.Health, path string) *httptest.ResponseRecorder {
 	t.Helper()
 	reg := prometheus.NewRegistry()
@@ -34,7 +34,7 @@ func get(t *testing.T, h *ops.Health, path string) *httptest.ResponseRecorder {
 
 func readable(context.Context) error { return nil }
 
-func TestHealthTellsWhetherToSendRequests(t *testing.T) {
+func TestHealthAndReadiness(t *testing.T) {
 	broken := func(context.Context) error { return errors.New("disk SECRETPATH is gone") }
 	for name, c := range map[string]struct {
 		path, body string
@@ -61,7 +61,7 @@ func TestHealthTellsWhetherToSendRequests(t *testing.T) {
 	}
 }
 
-func TestReadinessDoesNotWaitForASlowStoreForever(t *testing.T) {
+func TestReadinessTimesOut(t *testing.T) {
 	h := &ops.Health{Read: func(ctx context.Context) error {
 		if _, bounded := ctx.Deadline(); !bounded {
 			t.Error("the read has no deadline")

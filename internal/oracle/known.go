@@ -9,8 +9,8 @@ const (
 	absent             // the field is required, but may be left out
 )
 
-// exception is a place where Azure itself does not keep to its files. There is none for a status:
-// what an operation answers, its file lists.
+// exception is a place where Azure itself differs from its files. No exception is about a status: the
+// files list all statuses of an operation.
 type exception struct {
 	definition string
 	kind       kind

@@ -1,13 +1,13 @@
-// Package oracle holds answers of the control plane against Microsoft's own OpenAPI files.
+// Package oracle compares answers of the control plane with Microsoft's own OpenAPI files.
 //
 // Only tests import it. The files (Swagger 2.0) are not part of this repository: Folder finds them
 // beside the module, and tests that need them skip where they are not.
 //
 // An answer is looked up by provider, api-version and path. Its status must be one that the
 // operation lists, or an error where the operation describes those, and its body must fit the
-// schema of that status. The files leave open what they do not mention, so that almost every body
-// would fit; the oracle takes them at their word instead: an object whose fields are listed has no
-// others, and no field is null. Where Azure is known to break its own word, known.go says so.
+// schema of that status. The files allow what they do not mention, so almost every body would
+// fit. The oracle is stricter: an object has only the fields that are listed, and no field is null.
+// known.go lists where Azure itself is known to differ.
 package oracle
 
 import (
@@ -92,8 +92,8 @@ func Open(dir string) (*Oracle, error) {
 	return o, nil
 }
 
-// Check tells what is wrong with an answer. The error is ErrNotCovered when there is nothing to
-// hold it against; the operation is then empty.
+// Check gives an error that says what is wrong with an answer. The error is ErrNotCovered when no file
+// describes the operation; the operation is then empty.
 func (o *Oracle) Check(a Answer) (Operation, error) {
 	op, err := o.find(a)
 	if err != nil {
@@ -109,8 +109,8 @@ func (o *Oracle) Check(a Answer) (Operation, error) {
 	return op.Operation, nil
 }
 
-// find picks the operation of an answer. A provider whose files are complete cannot succeed in what
-// they do not have.
+// find picks the operation of an answer. A provider whose files are complete must not succeed in an operation
+// that they do not have.
 func (o *Oracle) find(a Answer) (*operation, error) {
 	version := queryValue(a.URL, "api-version")
 	p, known := providerOf(a.URL.Path)
@@ -179,7 +179,7 @@ func (o *Oracle) checkBody(a Answer, op *operation, r response) error {
 	return schema.Validate(body)
 }
 
-// checkError wants what all clients read of an error, and what few of the files require.
+// checkError checks the fields of an error that all clients read; few of the files require them.
 func checkError(body any) error {
 	fields, _ := body.(map[string]any)
 	if nested, isObject := fields["error"].(map[string]any); isObject {
@@ -193,7 +193,7 @@ func checkError(body any) error {
 	return nil
 }
 
-// armError is the error of ARM's front door, which answers in the provider's stead.
+// armError is an error of ARM itself, which answers instead of the provider.
 func armError() json.RawMessage {
 	return json.RawMessage(`{"$ref":"common-types/v2/types.json#/definitions/ErrorResponse"}`)
 }

@@ -27,7 +27,7 @@ func open(t *testing.T) (*oracle.Oracle, string) {
 	return o, dir
 }
 
-// What Azure itself has answered must pass, or the oracle asks for too much.
+// Recorded answers of Azure itself must pass, or the oracle is too strict.
 func TestAzuresOwnAnswersPass(t *testing.T) {
 	o, dir := open(t)
 	covered := map[string]int{}
@@ -112,7 +112,7 @@ func TestWrongAnswersAreRefused(t *testing.T) {
 			case c.says == "" && err != nil, c.says == "not covered" && !notCovered:
 				t.Error(err)
 			case c.says != "" && c.says != "not covered" && (err == nil || notCovered || !strings.Contains(err.Error(), c.says)):
-				t.Errorf("%v does not speak of %s", err, c.says)
+				t.Errorf("%v does not mention %s", err, c.says)
 			}
 		})
 	}

@@ -64,7 +64,7 @@ func providerOf(requestPath string) (provider, bool) {
 type operation struct {
 	Operation
 	provider   provider
-	vague      bool // the path says too little; answers are not held against it
+	vague      bool // the path matches too much; answers are not compared with it
 	pattern    *regexp.Regexp
 	literals   int // segments of the path that are no parameters; the more, the better it fits
 	parameters []parameter
@@ -155,8 +155,8 @@ func (o *Oracle) read(p provider, file string) ([]*operation, error) {
 	return all, nil
 }
 
-// vague paths would match what others mean. A path that is a single parameter is another spelling
-// of the paths that are written out; ARM's paths of any resource know nothing of that resource.
+// vague reports whether a path would match requests that other paths describe better: a path of a single
+// parameter, and ARM's paths for any resource.
 func vague(p provider, template string) bool {
 	single := strings.HasPrefix(template, "/{") && strings.Count(template, "/") == 1
 	return single || p.namespace == resourcesNamespace && strings.Contains(template, "{parentResourcePath}")

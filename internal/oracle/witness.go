@@ -9,11 +9,11 @@ import (
 	"sync"
 )
 
-// Witness holds the answers that the tests of a package see against Microsoft's files, and counts
-// them. Without the files it sees nothing.
+// Witness compares the answers that the tests of a package see with Microsoft's files, and counts them.
+// Without the files it checks nothing.
 type Witness struct {
-	// Least is how many answers of each provider a whole run must have held against its files, so that
-	// a witness that sees nothing is not taken for one that finds nothing.
+	// Least is how many answers of each provider a whole run must have checked, so that a run that checks
+	// nothing does not pass.
 	Least map[string]int
 
 	open   sync.Once
@@ -34,7 +34,7 @@ func (w *Witness) Oracle() (*Oracle, error) {
 	return w.oracle, w.err
 }
 
-// See tells what is wrong with an answer, if the files are there and know of it.
+// See gives an error that says what is wrong with an answer, if there are files that describe it.
 func (w *Witness) See(a Answer) error {
 	o, err := w.Oracle()
 	if err != nil || o == nil {

@@ -7,15 +7,15 @@ import (
 	"iter"
 )
 
-// Cache is an engine that remembers what was read from the engine below it: Gets, also those that
-// found nothing, and small Scans.
+// Cache is an engine that keeps the results of reads from the engine below it: Gets, also those without a
+// record, and small Scans.
 //
-// It is exact. Every entry is true from some revision on until a commit touches it, and the commit
-// itself removes it before anyone can see the commit. A transaction begins without a snapshot, pinned
-// to the newest durable revision, and reads entries that were true then. Only when it needs what is not
-// here, it opens a real snapshot, which may be newer; then all entries that it has used must still be
-// here, or else it runs again, this time with the snapshot first. So a transaction that finds all it
-// needs never touches the engine, and one that does not still sees one single revision.
+// It is exact. Every entry is current from some revision on until a commit writes its key, and the commit
+// itself removes the entry before anyone can see the commit. A transaction begins without a snapshot, pinned
+// to the newest durable revision, and reads entries that were current then. Only when the cache lacks a
+// record, the transaction opens a real snapshot, which may be newer. Then all entries that it has used must
+// still be in the cache, or else it runs again, and opens the snapshot first. So a transaction whose reads
+// are all in the cache never uses the engine, and every transaction sees one single revision.
 type Cache struct {
 	engine Embedded
 	seed   maphash.Seed
@@ -93,8 +93,8 @@ func (c *Cache) Watch(ctx context.Context, prefix string, after Revision) iter.S
 // Close implements Engine.
 func (c *Cache) Close() error { return c.engine.Close() }
 
-// forget runs inside of every commit. The order matters: first latest learns of the commit, so that
-// nobody adds an entry from an older snapshot, then what was added before is removed.
+// forget runs inside of every commit. The order matters: first latest notes the commit, so that no
+// transaction adds an entry from an older snapshot; then the entries that were added before are removed.
 func (c *Cache) forget(rev Revision, writes []Write) {
 	c.latest.add(rev, writes)
 	for _, w := range writes {
@@ -152,7 +152,7 @@ func (s *cachedSnapshot) Get(ctx context.Context, key string) (Record, error) {
 	return rec, err
 }
 
-// kept gives the records of a scan that is remembered.
+// kept gives the records of a scan from the cache.
 func (s *cachedSnapshot) kept(r Range) ([]Record, bool) {
 	if !rememberable(r) {
 		return nil, false
@@ -192,7 +192,7 @@ func (s *cachedSnapshot) Records(ctx context.Context, r Range) ([]Record, error)
 	return collect(s.unkept(ctx, r)) // which does not look in the cache again
 }
 
-// unkept is a scan that is not remembered yet, but may be from now on.
+// unkept reads a scan that the cache lacks, and may keep it.
 func (s *cachedSnapshot) unkept(ctx context.Context, r Range) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		if !rememberable(r) {
@@ -203,8 +203,8 @@ func (s *cachedSnapshot) unkept(ctx context.Context, r Range) iter.Seq2[Record, 
 	}
 }
 
-// scanBelow scans the engine. When p is not nil it collects the records there, and remembers them if
-// the scan came to its end and was small.
+// scanBelow scans the engine. When p is not nil it collects the records in p, and keeps them if the scan
+// ended and was small.
 func (s *cachedSnapshot) scanBelow(ctx context.Context, r Range, p *page, yield func(Record, error) bool) {
 	if err := s.open(ctx); err != nil {
 		yield(Record{}, err)
@@ -228,16 +228,16 @@ func (s *cachedSnapshot) scanBelow(ctx context.Context, r Range, p *page, yield 
 	}
 }
 
-// use notes an entry on which this transaction depends. With a snapshot open there is nothing to note:
-// the entry was true at the snapshot's revision, because it was here after that was taken.
+// use notes an entry on which this transaction depends. With an open snapshot there is nothing to note: the
+// entry was in the cache after the snapshot was taken, so it was current at the snapshot's revision.
 func (s *cachedSnapshot) use(e *entry) {
 	if s.below == nil {
 		s.used = append(s.used, e)
 	}
 }
 
-// open gets a real snapshot. It can be newer than what was shown so far, which is fine as long as that
-// has not changed: every commit that the snapshot shows has removed its entries already.
+// open gets a real snapshot. It can be newer than the entries that were read so far. That is correct as long
+// as these have not changed: every commit that the snapshot shows has removed its entries before.
 func (s *cachedSnapshot) open(ctx context.Context) error {
 	if s.below != nil {
 		return nil

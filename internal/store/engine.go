@@ -6,16 +6,15 @@ import (
 	"iter"
 )
 
-// Engine is what a database must offer so that New can make a Store of it. It knows nothing about
-// functions that run again, limits or backoff; it reads one revision, and it compares and writes in
-// one step. Three databases were held against this interface: Pebble compares under its own lock,
+// Engine is the interface of a database from which New makes a Store. It knows nothing about functions that
+// run again, limits or backoff: it reads one revision, and it compares and writes in one step. Three
+// databases were compared with this interface: Pebble compares under its own lock,
 // etcd turns guards into the compares of one Txn, PostgreSQL locks its one-row head table first.
 // An Engine is safe for concurrent use, but New promises never to call it after Close.
 type Engine interface {
 	// Snapshot begins to read one revision, not older than any commit that was acknowledged before
-	// the call. attempt counts how often the same transaction has run in vain: an engine that
-	// serves attempt 0 from something that may turn out to be outdated must not do so again when
-	// attempt is above 0.
+	// the call. attempt counts how often the same transaction has run without success. An engine
+	// may serve attempt 0 from a cache that can turn out to be outdated, but no later attempt.
 	Snapshot(ctx context.Context, attempt int) (Snapshot, error)
 
 	// Commit checks the guards and applies the writes in one step, as one new revision. It returns
@@ -42,8 +41,8 @@ type Embedded interface {
 	OnCommit(fn func(Revision, []Write))
 }
 
-// ErrStale is what a Snapshot answers when it can no longer show one single revision, because an
-// optimistic cache was overtaken or the database has dropped that revision. The transaction runs
+// ErrStale is the error of a Snapshot that can no longer show one single revision, because a commit has
+// overtaken an optimistic cache or the database has removed that revision. The transaction runs
 // again on a new snapshot; callers of a Store never see this error.
 var ErrStale = errors.New("store: snapshot outdated")
 
@@ -58,8 +57,8 @@ type Snapshot interface {
 	// Scan may be nested in another Scan, and Get may be called while it runs.
 	Scan(ctx context.Context, r Range) iter.Seq2[Record, error]
 
-	// Settle waits until everything that was shown is durable, so that no caller acts on a write
-	// that a crash takes back. Engines that never show such writes return nil at once.
+	// Settle waits until all writes that were read are durable, so that no caller uses a write that a
+	// crash could undo. Engines that show durable writes only return nil at once.
 	Settle(ctx context.Context) error
 
 	// Close is called once.
@@ -75,7 +74,7 @@ type Lister interface {
 	Records(ctx context.Context, r Range) ([]Record, error)
 }
 
-// Commit is one transaction as an engine sees it.
+// Commit has the guards and writes of one transaction.
 type Commit struct {
 	At     Revision // the snapshot's revision; at that revision all guards did hold
 	Guards []Guard

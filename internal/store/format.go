@@ -14,7 +14,7 @@ import (
 // record: for a new kind that takes rights away, or an index with another meaning.
 const Format = 1
 
-// formatRecord says what has written a store: the format and the versions of all kinds.
+// formatRecord has the format of a store and the versions of all kinds.
 type formatRecord struct {
 	Format   int            `json:"format"`
 	Versions map[string]int `json:"versions"` // by the name of the kind
@@ -42,7 +42,7 @@ func claim(ctx context.Context, s Store, own formatRecord) error {
 			return fmt.Errorf("the store was %w (%s): it has %s; run that one, or a later one",
 				ErrNewerVersion, found.Program, strings.Join(newer, ", "))
 		}
-		// Kinds that only a newer Midas knows stay noted: that one may come back.
+		// Kinds that only a newer Midas knows stay in the record, because that Midas may run again.
 		next := formatRecord{Format: own.Format, Versions: maps.Clone(own.Versions), Program: own.Program}
 		for name, version := range found.Versions {
 			next.Versions[name] = max(version, next.Versions[name])
@@ -55,7 +55,7 @@ func claim(ctx context.Context, s Store, own formatRecord) error {
 	return err
 }
 
-// beyond lists what of r is newer than what own knows, in words.
+// beyond lists the parts of r that are newer than those of own, in words.
 func (r formatRecord) beyond(own formatRecord) []string {
 	var newer []string
 	if r.Format > own.Format {

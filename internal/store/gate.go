@@ -33,7 +33,7 @@ func (g *gate) leave() {
 	}
 }
 
-// close lets nobody in any more, waits for those inside, and reports whether this call was the first.
+// close refuses new transactions, waits for the running ones, and reports whether this call was the first.
 func (g *gate) close() bool {
 	first := !g.closed.Swap(true)
 	g.running.Add(1) // as one that leaves, so that an idle gate is noticed, too

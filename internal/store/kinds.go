@@ -20,8 +20,8 @@ type Kind struct {
 	Version int
 }
 
-// The kinds, in the order of their keys. This is the one place where key formats are written down, so
-// that no two kinds can ever claim the same key. K(id) stands for the key of an ARM id.
+// The kinds, in the order of their keys. All key formats are defined here, so that no two kinds have the
+// same key. K(id) stands for the key of an ARM id.
 var (
 	AssociationIndex = Kind{"association", "a/", 0} // a/K(identity)\x00K(resource): who uses the identity
 

@@ -54,7 +54,7 @@ func (s *transactional) View(ctx context.Context, fn func(Tx) error) error {
 	return fmt.Errorf("view of one revision, %d attempts: %w", s.attempts, ErrConflict)
 }
 
-// errAgain says that an attempt was lost. It is compared by identity and never leaves this file, so
+// errAgain says that an attempt has failed and the transaction must run again. It is compared by identity and never leaves this file, so
 // an fn that returns an error of its own nested transaction cannot be taken for it.
 var errAgain = errors.New("store: run again")
 
@@ -129,8 +129,9 @@ func (s *transactional) Close() error {
 	return s.engine.Close()
 }
 
-// pause waits before an attempt: not at all before the first two, since the usual loser wins at once,
-// then for a random time below a bound that doubles, so that many losers do not meet again.
+// pause waits before an attempt: not at all before the first two, because the second attempt usually
+// succeeds, then for a random time below a bound that doubles, so that many transactions do not conflict
+// again.
 func pause(ctx context.Context, attempt int) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -5,8 +5,9 @@ import (
 	"sync/atomic"
 )
 
-// shard is one part of a cache. Readers share its lock and mark what they use; when it is full, a hand
-// goes round and removes the first entry that was not used since it last came by.
+// shard is one part of a cache. Readers share its lock and mark the entries that they use. When it is full,
+// it evicts with the CLOCK algorithm: a hand goes round and removes the first entry that was not used since
+// the hand last passed it.
 type shard struct {
 	mu    sync.RWMutex
 	gets  map[uint64]*entry // by hash of the key; of two keys with one hash, the newer wins
@@ -34,8 +35,8 @@ type entry struct {
 	pages  []*page // of scans
 
 	slot int         // in the ring; guarded by the shard
-	used atomic.Bool // since the hand came by
-	gone atomic.Bool // no longer in the shard, so that nobody keeps it true
+	used atomic.Bool // since the hand passed
+	gone atomic.Bool // no longer in the shard, so a commit does not mark it
 }
 
 // page is one remembered scan.
@@ -96,7 +97,7 @@ func (s *shard) scan(hash uint64, r Range, pin Revision) (*entry, []Record) {
 
 func (s *shard) hit(e *entry) {
 	s.hits.Add(1)
-	if !e.used.Load() { // most are: do not write where many read
+	if !e.used.Load() { // mostly it is set already; a write would slow down readers
 		e.used.Store(true)
 	}
 }
@@ -187,13 +188,13 @@ func (s *shard) forgetGet(hash uint64) { s.forget(s.gets, hash) }
 
 func (s *shard) forgetScans(hash uint64) { s.forget(s.scans, hash) }
 
-// forget removes what has this hash. Mostly nothing has, and looking hinders nobody.
+// forget removes the entry of this hash. Mostly there is none, which a shared lock finds out.
 func (s *shard) forget(from map[uint64]*entry, hash uint64) {
 	s.mu.RLock()
 	e := from[hash]
 	s.mu.RUnlock()
 	if e == nil {
-		// Whoever adds an entry after this look knows of the commit from the recent writes.
+		// A transaction that adds an entry later finds the commit among the latest commits.
 		return
 	}
 	s.mu.Lock()

@@ -1,12 +1,12 @@
-// Package store is the one place where Midas keeps state: an ordered map from keys to values with
+// Package store holds all state of Midas: an ordered map from keys to values with
 // transactions and a change feed.
 //
 // An engine (Pebble, etcd, PostgreSQL) offers four primitives; conflict detection, retries, limits
 // and caching are written once, here, above all of them. Every successful Update has a Revision;
 // revisions of one store are ordered and have no gaps. A transaction is optimistic: each Get of an
-// Update is remembered and checked again at commit, and when another writer was faster the function
-// simply runs again. A Scan is not checked: whoever must guard a set of keys gets the set's parent
-// record, and whoever ends the set puts that parent.
+// Update is noted and checked at commit, and when another writer was faster the function runs again. A
+// Scan is not checked: a transaction that must guard a set of keys gets the parent record of the set, and a
+// transaction that ends the set puts that parent.
 package store
 
 import (
@@ -54,7 +54,7 @@ const (
 // The errors that callers tell apart with errors.Is.
 var (
 	ErrNotFound  = errors.New("store: key not found")
-	ErrConflict  = errors.New("store: too much contention, try again") // an Update lost too many races
+	ErrConflict  = errors.New("store: too much contention, try again") // other writers were faster too many times
 	ErrTooLarge  = errors.New("store: transaction, key or value too large")
 	ErrReadOnly  = errors.New("store: write inside a view")
 	ErrCompacted = errors.New("store: the change feed no longer reaches back that far")
@@ -62,13 +62,13 @@ var (
 
 	// ErrUnavailable refuses a write while the engine cannot write, because the disk is full or fails.
 	// Reads go on. A write that gets it may still have happened.
-	ErrUnavailable = errors.New("store: no writes are taken at the moment")
+	ErrUnavailable = errors.New("store: no writes are accepted at the moment")
 )
 
 // Store is safe for concurrent use.
 type Store interface {
 	// View runs fn on one revision of the store: all that fn reads was true at the same moment.
-	// fn may run more than once, so it must set, not append to, what it leaves behind.
+	// fn may run more than once, so it must set its results and not append to them.
 	View(ctx context.Context, fn func(Tx) error) error
 
 	// Update runs fn and commits its writes atomically and durably: when Update returns nil, they

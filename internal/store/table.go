@@ -17,10 +17,10 @@ import (
 type Table[T any] struct {
 	Kind Kind
 
-	// Missing is what Get gives where there is no record. nil stands for ErrNotFound.
+	// Missing is the error of Get when there is no record; nil means ErrNotFound.
 	Missing error
 
-	// Complete, if it is not nil, fills in what a value knows beyond its JSON form, from the record.
+	// Complete, if it is not nil, fills in fields of a value that are not in its JSON form, from the record.
 	Complete func(rec Record, v *T) error
 
 	// Migrate has one step for each version before Kind.Version: step i turns the JSON form of version
@@ -28,7 +28,7 @@ type Table[T any] struct {
 	Migrate []func(old json.RawMessage) (json.RawMessage, error)
 }
 
-// ErrNewerVersion is what every read of a record gives that a newer Midas has written.
+// ErrNewerVersion is the error of every read of a record that a newer Midas has written.
 var ErrNewerVersion = errors.New("written by a newer Midas")
 
 // NewerVersionError is an ErrNewerVersion with its details.
@@ -53,8 +53,8 @@ type Row[T any] struct {
 	Data T
 }
 
-// Get reads the record of a key. A key that is too long for any record is one that is missing, because
-// ids that clients make up become parts of keys.
+// Get reads the record of a key. No record has a key that is too long, so such a key gives Missing: ids from
+// clients become parts of keys.
 func (t *Table[T]) Get(tx Tx, key string) (T, error) {
 	rec, err := t.record(tx, key)
 	if err != nil {

@@ -20,10 +20,10 @@ type tx struct {
 	ctx    context.Context
 	snap   Snapshot // nil after the end
 	update bool
-	stale  bool  // the snapshot was overtaken: whatever fn says, it must run again
+	stale  bool  // a commit has overtaken the snapshot: fn must run again, whatever it returned
 	err    error // the first misuse, reported when fn itself reports nothing
 
-	ops    []operation // what an update has got and written; few, so they are looked through
+	ops    []operation // the gets and writes of an update; few, so a search goes through all
 	writes int         // how many of ops are writes
 	bytes  int         // keys and values of those
 }
@@ -190,7 +190,7 @@ func (t *tx) done(key string) *operation {
 	return nil
 }
 
-// note remembers that a read has failed for reasons that a new attempt cures.
+// note notes that a read has failed for a reason that a new attempt removes.
 func (t *tx) note(err error) error {
 	if errors.Is(err, ErrStale) {
 		t.stale = true
@@ -212,10 +212,10 @@ func (t *tx) conclude(err error) error {
 	}
 	settled := t.snap.Settle(t.ctx)
 	if errors.Is(settled, ErrStale) {
-		return errAgain // what was read has been lost
+		return errAgain // the commits that it has read are lost
 	}
 	if settled != nil {
-		return fmt.Errorf("wait for what was read to be durable: %w", settled)
+		return fmt.Errorf("wait until the commits that were read are durable: %w", settled)
 	}
 	if err == nil {
 		err = t.err

@@ -6,26 +6,26 @@ import (
 	"sync"
 )
 
-// DefaultAnswerBytes is how many bytes of answers a Budget holds if it is not told.
+// DefaultAnswerBytes is the size of a Budget if Options give none.
 const DefaultAnswerBytes = 128 << 20
 
 // counted is the shortest body that a Budget counts. Shorter ones cost less than the stream that they
 // are sent on.
 const counted = 4 << 10
 
-// share divides what is free of a Budget: one caller may hold at most as much as a share of the rest.
-// So a caller who does not read holds a fifth, ten of them hold five sevenths, and there is always
-// something left for one more.
+// share divides the free part of a Budget: one caller may hold at most a share of what is free. So one
+// caller that does not read holds a fifth at most, ten of them hold five sevenths, and there is always
+// some room for another caller.
 const share = 4
 
-// listsPerCore is how many lists are made at once for each core. A page takes some MiB before it is an
-// answer that is counted, and more at a time would not be ready earlier.
+// listsPerCore is how many lists are made at once for each core. A page takes some MiB of memory before it
+// is an answer that is counted, and making more at a time would not be faster.
 const listsPerCore = 4
 
-// Budget bounds the bytes of answers that clients have been given and not read yet. Each answer is held
-// in memory as a whole, so a client that asks much and reads nothing would otherwise decide how much
-// memory the server takes. For the same reason it bounds how many lists are made at once: the others wait,
-// and nothing is read for them yet. It is safe for concurrent use.
+// Budget bounds the bytes of answers that clients have not read yet. Each answer is in memory as a whole,
+// so a client that sends many requests and reads no answers could otherwise fill the server's memory. For
+// the same reason a Budget bounds how many lists are made at once: other requests wait, and the store is
+// not read for them yet. It is safe for concurrent use.
 type Budget struct {
 	total  int64
 	making chan struct{} // has an element for each list that is being made
@@ -40,7 +40,7 @@ func NewBudget(total int64) *Budget {
 	return &Budget{total: total, making: make(chan struct{}, listsPerCore*runtime.GOMAXPROCS(0)), by: map[string]int64{}}
 }
 
-// take reserves n bytes for a caller, or tells that there is no room for them.
+// take reserves n bytes for a caller, and reports whether there was room for them.
 func (b *Budget) take(n int64, caller string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -62,14 +62,14 @@ func (b *Budget) give(n int64, caller string) {
 	}
 }
 
-// Held tells how many bytes are reserved, and by how many callers.
+// Held gives how many bytes are reserved, and by how many callers.
 func (b *Budget) Held() (bytes int64, callers int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.held, len(b.by)
 }
 
-// Making tells how many lists are being made.
+// Making gives how many lists are being made.
 func (b *Budget) Making() int { return len(b.making) }
 
 // begin waits until one more list may be made. The error is that of ctx.

@@ -152,9 +152,9 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// TestOneReaderWhoDoesNotReadHoldsAShare opens 251 streams, on one connection and then on many, and reads
+// TestOneSlowReaderHoldsAShare opens 251 streams, on one connection and then on many, and reads
 // nothing.
-func TestOneReaderWhoDoesNotReadHoldsAShare(t *testing.T) {
+func TestOneSlowReaderHoldsAShare(t *testing.T) {
 	const total = 40 * mebibyte
 	budget := httpx.NewBudget(total)
 	var served atomic.Int64
@@ -201,7 +201,7 @@ func TestOneReaderWhoDoesNotReadHoldsAShare(t *testing.T) {
 	eventually(t, "all is given back", func() bool { held, callers := budget.Held(); return held == 0 && callers == 0 })
 }
 
-func TestManyWhoDoNotReadLeaveSomethingForOneMore(t *testing.T) {
+func TestManySlowReadersLeaveRoomForOneMore(t *testing.T) {
 	budget := httpx.NewBudget(60 * mebibyte)
 	var served atomic.Int64
 	s := budgeted(t, large(&served), budget, nil)
@@ -220,7 +220,7 @@ func TestManyWhoDoNotReadLeaveSomethingForOneMore(t *testing.T) {
 	}
 }
 
-func TestStalledReadersLoseTheirStreams(t *testing.T) {
+func TestStalledStreamsAreReset(t *testing.T) {
 	budget := httpx.NewBudget(60 * mebibyte)
 	var served atomic.Int64
 	s := budgeted(t, large(&served), budget, func(s *http.Server) { s.WriteTimeout = 300 * time.Millisecond })
@@ -247,7 +247,7 @@ func (wordy) Refuse(w http.ResponseWriter, _ *http.Request, ev *httpx.Event, sta
 	_ = httpx.WriteJSON(w, status, map[string]string{"mine": code})
 }
 
-func TestWhatHasNoRoomIsRefusedInTheWordsOfTheFace(t *testing.T) {
+func TestAnswersWithoutRoomAreRefusedInTheFormOfTheAPI(t *testing.T) {
 	var served atomic.Int64
 	for name, c := range map[string]struct {
 		face httpx.Handler
@@ -266,7 +266,7 @@ func TestWhatHasNoRoomIsRefusedInTheWordsOfTheFace(t *testing.T) {
 		if resp.StatusCode != 429 || resp.Header.Get("Retry-After") != "5" || resp.Header.Get("Etag") != "" || string(body) != c.want || !json.Valid(body) {
 			t.Errorf("%s: %s %v %s", name, resp.Status, resp.Header, body)
 		}
-		// What has changed something is not told that it has not.
+		// A POST may have changed something, so it must not be refused afterwards.
 		if resp, err := s.Client().Post(s.URL+"/", "", strings.NewReader("")); err == nil {
 			t.Errorf("%s: a POST without room answers %s", name, resp.Status)
 		}

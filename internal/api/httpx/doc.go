@@ -1,13 +1,13 @@
-// Package httpx is the HTTP plumbing that every face shares and that knows nothing of identities:
-// it wraps a face into an http.Handler that survives panics, gives each request its ids, bounds
-// what a client may send, and ends each request with one log line and one set of metrics.
+// Package httpx has the HTTP code that all APIs share. It knows nothing of identities. It wraps the Handler
+// of an API into an http.Handler that recovers from panics, gives each request its ids, limits what a
+// client may send, and ends each request with one log line and one set of metrics.
 //
-// The face fills an Event while it serves; httpx fills what only the outside can know (status,
-// bytes, duration) and reports it. What is in no Event can be in no log line: bodies, query strings
-// and the Authorization header are never in one.
+// The Handler fills an Event while it serves. httpx fills the rest (status, bytes, duration) and reports
+// it. Log lines have only the fields of an Event: an Event never has bodies, query strings or the
+// Authorization header.
 //
-// Three limits are enforced in three places. The size of headers and all timeouts belong to the
-// http.Server, which Server builds. The length of the URI is checked by New, and worded by the face
-// if it is a Refuser. The size of the body is enforced while the face reads it: the face sees an
-// *http.MaxBytesError and answers 413 in its own words.
+// Three limits are enforced in three places. The http.Server, which Server builds, limits the size of
+// headers and has all timeouts. New checks the length of the URI; a Handler that is a Refuser writes the
+// answer. The size of the body is limited while the Handler reads it: the Handler gets an
+// *http.MaxBytesError and answers 413 in the form of its API.
 package httpx

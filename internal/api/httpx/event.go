@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Event is what is known about one request. It belongs to the request's goroutine and must not be
-// kept after Serve has returned.
+// Event describes one request. It belongs to the request's goroutine and must not be kept after Serve has
+// returned.
 type Event struct {
 	// Filled by New before the face is called.
 	RequestID       string // a new GUID
@@ -30,7 +30,7 @@ type Event struct {
 	Caller    string // who was authenticated, by object id; empty before that
 	ErrorCode string // the code that the client was given, "AuthorizationFailed"
 	Err       error  // the cause behind an error; it is only logged
-	Routine   bool   // a machine asks this all day long: its success is logged for debugging only
+	Routine   bool   // programs send this request all the time: success is logged at the level debug
 
 	// Filled by New after the face has returned.
 	Status   int
@@ -42,9 +42,9 @@ type Event struct {
 	making  bool    // the event's list is counted in answers
 }
 
-// MakeList waits until the face may make a page of a list, which it is to call before it reads what
-// belongs to the page. The turn ends when the answer is encoded, so that clients who do not read keep
-// nobody from a turn. The error is that of ctx.
+// MakeList waits until the Handler may make a page of a list. The Handler calls it before it reads the
+// records of the page. The turn ends when the answer is encoded, so that clients that do not read block
+// no turn. The error is that of ctx.
 func (e *Event) MakeList(ctx context.Context) error {
 	if e == nil || e.answers == nil || e.making {
 		return nil
@@ -64,11 +64,12 @@ func (e *Event) made() {
 	}
 }
 
-// StatusClientGone is the status under which a request is reported whose client went away before
-// the answer, so that an impatient client does not look like a fault of the server.
+// StatusClientGone is the reported status of a request whose client closed the connection before the
+// answer, so that it does not count as a fault of the server.
 const StatusClientGone = 499
 
-// level is where an event belongs: faults of the server are errors, all else is information.
+// level is the level at which an event is logged: faults of the server are errors, all others are
+// information.
 func (e *Event) level() slog.Level {
 	switch {
 	case e.Status >= 500:
@@ -79,10 +80,10 @@ func (e *Event) level() slog.Level {
 	return slog.LevelInfo
 }
 
-// LogValue groups what attrs gives, for those who log an event themselves.
+// LogValue groups the attributes of attrs, for callers that log an event themselves.
 func (e *Event) LogValue() slog.Value { return slog.GroupValue(e.attrs(make([]slog.Attr, 0, 16))...) }
 
-// attrs appends the event's fields, leaving out what is empty.
+// attrs appends the fields of the event that are not empty.
 func (e *Event) attrs(to []slog.Attr) []slog.Attr {
 	to = append(to,
 		slog.String("method", clip(e.Method)),
@@ -117,13 +118,14 @@ func (e *Event) attrs(to []slog.Attr) []slog.Attr {
 	return to
 }
 
-// refused tells that a request was the client's fault. Strangers can make any number of those.
+// refused reports whether a request was refused for a fault of the client. Strangers can send any number of
+// such requests.
 func (e *Event) refused() bool { return e.Status >= 400 && e.Status < 500 }
 
 // maxLogged is how many bytes of one field of a line are logged.
 const maxLogged = 1 << 10
 
-// clip keeps the log's lines short, whatever a client has sent.
+// clip bounds the length of a text from a client, so that log lines stay short.
 func clip(field string) string {
 	if len(field) > maxLogged {
 		return strings.ToValidUTF8(field[:maxLogged], "") + "..."

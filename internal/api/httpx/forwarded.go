@@ -117,7 +117,7 @@ func (p *forwardedParser) quoted() (string, error) {
 
 func (p *forwardedParser) space() { p.rest = strings.TrimLeft(p.rest, " \t") }
 
-// isFor reports whether a name is "for", whatever its case.
+// isFor reports whether a name is "for", in any case.
 func isFor(name string) bool {
 	return len(name) == 3 && name[0]|0x20 == 'f' && name[1]|0x20 == 'o' && name[2]|0x20 == 'r'
 }

@@ -10,15 +10,15 @@ import (
 	"time"
 )
 
-// Limits on what a client may send, in bytes. Those of the URI and the headers are under what
-// net/http reads, so that the face words the refusal.
+// Limits on what a client may send, in bytes. The limits of the URI and the headers are below those of
+// net/http, so that the Handler can write the refusal in the form of its API.
 const (
 	MaxURI         = 8 << 10
 	MaxHeaders     = 32 << 10
 	DefaultMaxBody = 1 << 20
 )
 
-// Handler is a face. It fills ev while it serves and keeps neither ev nor w.
+// Handler serves an API. It fills ev while it serves and keeps neither ev nor w.
 type Handler interface {
 	Serve(w http.ResponseWriter, r *http.Request, ev *Event)
 }
@@ -29,7 +29,7 @@ type HandlerFunc func(w http.ResponseWriter, r *http.Request, ev *Event)
 // Serve calls f.
 func (f HandlerFunc) Serve(w http.ResponseWriter, r *http.Request, ev *Event) { f(w, r, ev) }
 
-// Refuser is a Handler that words in its own shape what New refuses before the face is reached.
+// Refuser is a Handler that writes the refusals of New in the form of its API.
 // The status is 414 (the URI is too long) or 431 (the headers are); or 429, when the face has answered and
 // the caller holds more answers than it may: then Retry-After is set already. A Handler that is not a
 // Refuser gets a plain body.
@@ -41,16 +41,16 @@ type Refuser interface {
 type Options struct {
 	Log     *slog.Logger
 	Metrics *Metrics
-	Now     func() time.Time // the machine's clock, for durations; not a clock that can be moved
+	Now     func() time.Time // the machine's clock, for durations; not the clock that a laboratory moves
 	NewID   func() string    // a GUID
 	MaxBody int64            // bytes of a request's body; 0 means DefaultMaxBody
-	Answers *Budget          // shared by all that answer in one process; nil makes one
-	Proxies Proxies          // who is believed about the address of a client
+	Answers *Budget          // shared by all handlers of one process; nil makes one
+	Proxies Proxies          // the proxies whose headers about the address of a client are trusted
 
 	StrictSubdomains bool // browsers are told to use TLS for all names below the server's too
 }
 
-// New wraps a face into an http.Handler. It is safe for concurrent use.
+// New wraps a Handler into an http.Handler. It is safe for concurrent use.
 func New(next Handler, o Options) http.Handler {
 	if o.MaxBody == 0 {
 		o.MaxBody = DefaultMaxBody
@@ -73,7 +73,7 @@ type handler struct {
 	refusals *sampler
 }
 
-// exchange is all that one request needs, allocated at once.
+// exchange has everything that one request needs, in one allocation.
 type exchange struct {
 	event    Event
 	response response
@@ -88,15 +88,15 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.id[0] = ev.RequestID
 	w.Header()["X-Ms-Request-Id"] = x.id[:]
 	if r.ProtoMajor == 1 && len(r.TransferEncoding) > 0 {
-		// It may have had a Content-Length as well, which net/http drops unseen. Whoever stands in
-		// front and believed that length takes what follows for this request's body, not for the
-		// next request, so nothing may follow (RFC 9112, 6.1).
+		// The request may have had a Content-Length as well, which net/http removes. A proxy that used
+		// that length reads the next bytes as the body of this request and not as the next request, so
+		// the connection must end (RFC 9112, 6.1).
 		w.Header()["Connection"] = []string{"close"}
 	}
 	if r.Body != nil && r.Body != http.NoBody {
-		// It gets the server's own writer, not ours: that is how it makes the server close a
-		// connection whose rest of the body nobody is going to read. And the server keeps its own
-		// request: with another body in it, it would wait for a body that it has not asked for.
+		// MaxBytesReader gets the server's own writer: with it, it makes the server close a connection
+		// on which a rest of the body is not read. The request of the server stays unchanged: with
+		// another body, the server would wait for a body that it has not asked for.
 		bounded := *r
 		bounded.Body = http.MaxBytesReader(w, r.Body, h.MaxBody)
 		r = &bounded
@@ -115,7 +115,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.next.Serve(&x.response, r, ev)
 }
 
-// begin fills what is known before the face is called.
+// begin fills the fields that are known before the Handler is called.
 func (h *handler) begin(ev *Event, r *http.Request) {
 	ev.Start, ev.answers = h.Now(), h.Answers
 	ev.RequestID = h.NewID()
@@ -138,9 +138,9 @@ func (h *handler) begin(ev *Event, r *http.Request) {
 	}
 }
 
-// end runs deferred, so it sees panics. A panic before the first byte becomes a plain 500. After
-// it, or when the face asked for it, the connection is cut, so that no client takes half an answer
-// for a whole one.
+// end runs deferred, so it recovers from panics. A panic before the first byte becomes a plain 500. After
+// the first byte, or when the Handler asked for it (http.ErrAbortHandler), the connection is closed, so that
+// the client notices that the answer is incomplete.
 func (h *handler) end(x *exchange, r *http.Request) {
 	ev, cut := &x.event, false
 	ev.made()

@@ -14,16 +14,17 @@ const ContentTypeJSON = "application/json; charset=utf-8"
 
 var contentTypeJSON = Fixed("Content-Type", ContentTypeJSON)
 
-// buffers keeps the memory of encoded answers for the next one.
+// buffers reuses the memory of encoded answers.
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// maxPooled keeps one huge answer from staying in memory for good.
+// maxPooled is the capacity, in bytes, above which a buffer is not reused, so that one large answer does not
+// stay in memory.
 const maxPooled = 64 << 10
 
-// WriteJSON answers with v as JSON: whole, with its length, and without the HTML escapes that
-// clients would show to people. When v cannot be encoded it returns an error and has written
-// nothing, so that the caller can still answer. A failure to send is not reported: the client is
-// gone and the request's event shows the bytes that went out.
+// WriteJSON answers with v as JSON, with its length, and without HTML escapes, which clients would show to
+// people. When v cannot be encoded it returns an error and has written nothing, so that the caller can
+// still answer. A failure to send is not reported: the client is gone, and the request's event has the
+// number of bytes that were sent.
 func WriteJSON(w http.ResponseWriter, status int, v any) error {
 	buf := buffers.Get().(*bytes.Buffer)
 	defer func() {
@@ -42,11 +43,11 @@ func WriteJSON(w http.ResponseWriter, status int, v any) error {
 	return nil
 }
 
-// buffered is the shortest body whose length net/http does not find out by itself.
+// buffered is the shortest body for which net/http does not set Content-Length by itself.
 const buffered = 2048
 
-// WriteBody answers with a body that is JSON already. A Content-Type that is set stays. A caller who has
-// too many answers to read yet gets 429 instead, in the words of the face.
+// WriteBody answers with a body that is encoded already, as JSON if no Content-Type is set. A caller that
+// has not read too many answers gets 429 instead, in the form of the API.
 func WriteBody(w http.ResponseWriter, status int, body []byte) {
 	h := w.Header()
 	if h["Content-Type"] == nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Metrics counts requests. Its labels are the face, the operation and the status, all of which
-// come from code: no client can make a new series.
+// Metrics counts requests. Its labels are the API (face), the operation and the status. All values come from
+// code, so no client can make a new series.
 type Metrics struct {
 	inFlight prometheus.Gauge
 	requests *prometheus.CounterVec
@@ -44,7 +44,7 @@ func NewMetrics(reg prometheus.Registerer) (*Metrics, error) {
 	return m, nil
 }
 
-// kind is what all requests have in common that count in the same series.
+// kind is the labels of a series.
 type kind struct {
 	face, operation string
 	status          int

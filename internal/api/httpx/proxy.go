@@ -9,14 +9,14 @@ import (
 	"strings"
 )
 
-// Proxies are the reverse proxies, by network, whose X-Forwarded-For (its de-facto form) and Forwarded
-// (RFC 7239) are believed when they say from which address a request comes. Of nobody else anything is
-// believed, and of these nothing but the address: neither a scheme nor a host. The zero value believes
-// nobody.
+// Proxies are the networks of trusted reverse proxies. The address of a client is taken from their headers
+// X-Forwarded-For (in its de-facto form) and Forwarded (RFC 7239). Nothing else is taken from these headers,
+// neither a scheme nor a host, and nothing at all from those of other peers. The zero value trusts no
+// proxy.
 type Proxies []netip.Prefix
 
 // ParseProxies reads addresses and networks in CIDR notation. A network of all addresses is refused,
-// because then everybody could choose an address.
+// because then every client could choose its address.
 func ParseProxies(texts []string) (Proxies, error) {
 	var all Proxies
 	for _, text := range texts {

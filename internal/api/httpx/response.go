@@ -20,13 +20,13 @@ type response struct {
 	event   *Event
 }
 
-// retryAfter is how many seconds a caller should wait whose answers wait to be read.
+// retryAfter is how many seconds a caller should wait that has not read its answers.
 var retryAfter = Fixed("Retry-After", "5")
 
-// send writes a whole answer, within the budget of its caller: who was authenticated, else the address
-// from which the request came. When there is no room, what only reads is refused with 429. What has
-// changed something cannot be refused any more; its connection or stream is cut, as when the network
-// fails at that moment.
+// send writes a whole answer, within the budget of its caller: the authenticated principal, or else the
+// address of the client. When there is no room, a request that only reads is refused with 429. A request
+// that has changed something cannot be refused any more; its connection or stream is closed, as if the
+// network had failed.
 func (w *response) send(status int, body []byte) {
 	w.event.made()
 	if len(body) < counted {
@@ -51,7 +51,7 @@ func (w *response) write(status int, body []byte) {
 	_, _ = w.Write(body)
 }
 
-// exceed answers in the place of an answer for which there is no room.
+// exceed refuses a request for whose answer there is no room.
 func (w *response) exceed() {
 	if w.request.Method != http.MethodGet && w.request.Method != http.MethodHead {
 		panic(http.ErrAbortHandler)
@@ -59,7 +59,7 @@ func (w *response) exceed() {
 	header := w.Header()
 	for name := range header {
 		if name != "X-Ms-Request-Id" && name != "Connection" {
-			delete(header, name) // what the face had prepared
+			delete(header, name) // of the answer that is not sent
 		}
 	}
 	retryAfter.Set(header)
@@ -91,11 +91,10 @@ var (
 	strictSubdomains = Fixed("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
 )
 
-// StrictTransport tells browsers to come back over TLS only (RFC 6797), but never under the machine's own
-// name. Browsers keep such a policy for all ports of a host: everything else that a developer serves on
-// localhost, and the addresses to which sign-in pages send people back, would no longer be reached by
-// http. Names below the host are other people's services more often than not, so the policy is for them
-// only if Options.StrictSubdomains says so.
+// StrictTransport tells browsers to use TLS for this host from now on (RFC 6797), except for the machine
+// itself. Browsers apply the policy to all ports of a host: with it, they would not reach other services on
+// localhost by http, among them the redirect URIs of programs under development. Names below the host often
+// belong to other services, so the policy includes them only if Options.StrictSubdomains is set.
 func StrictTransport(h http.Header, ev *Event) {
 	switch {
 	case ev.Local:
@@ -106,14 +105,14 @@ func StrictTransport(h http.Header, ev *Event) {
 	}
 }
 
-// loopback reports whether a host, with or without a port, is the machine itself by its usual names.
+// loopback reports whether a host, with or without a port, is localhost or a loopback address.
 func loopback(host string) bool {
 	name := azure.Name(host)
 	if name == "localhost" || strings.HasSuffix(name, ".localhost") {
 		return true
 	}
 	if name == "" || name[0] != ':' && (name[0] < '0' || name[0] > '9') {
-		return false // no address: to try would cost an error
+		return false // not an address; parsing it would allocate an error
 	}
 	ip, err := netip.ParseAddr(name)
 	return err == nil && ip.IsLoopback()

@@ -15,14 +15,14 @@ const (
 	summaryPeriod = 10 * time.Second
 )
 
-// class is what refusals are counted by. Both come from code, so there are few.
+// class is the class by which refusals are counted. Its values come from code, so there are few.
 type class struct {
 	face   string
 	status int
 }
 
-// sampler keeps refusals, which anybody can cause by the thousand, from filling the disk with lines. The
-// first of each class and second are logged; the others are counted, and the count is logged.
+// sampler limits the log lines about refusals, because anybody can cause thousands of them. The first
+// refusals of each class and second are logged; the others are counted, and the count is logged.
 type sampler struct {
 	log *slog.Logger
 	now func() time.Time
@@ -39,7 +39,7 @@ type sampled struct {
 	waiting bool      // a summary is on its way
 }
 
-// allow tells whether the line of a refusal is to be written.
+// allow reports whether the line of a refusal is to be written.
 func (s *sampler) allow(ev *Event) bool {
 	of := class{ev.Face, ev.Status}
 	now := s.now()

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Timeouts and limits of every listener. A client that is slower than these is cut off, so that
-// idle or trickling connections cannot use up the server.
+// Timeouts and limits of every listener. The connection of a slower client is closed, so that idle and slow
+// connections cannot exhaust the server.
 const (
 	readHeaderTimeout = 10 * time.Second
 	readTimeout       = 30 * time.Second
@@ -20,7 +20,7 @@ const (
 	maxHeaderBytes    = 2 * MaxHeaders // what is above MaxHeaders is answered by the face, what is above this by net/http
 )
 
-// Server is the one place where an http.Server is made.
+// Server makes the http.Server of every listener.
 func Server(h http.Handler, l *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           h,
@@ -34,8 +34,8 @@ func Server(h http.Handler, l *slog.Logger) *http.Server {
 	}
 }
 
-// errorLog takes what net/http has to say. What any passer-by can cause, such as a failed
-// handshake, is for debugging only; a failing listener is worth a warning.
+// errorLog logs the errors of net/http. Errors that any client can cause, such as a failed handshake, have the
+// level debug; a failing listener is a warning.
 type errorLog struct{ log *slog.Logger }
 
 func (w errorLog) Write(p []byte) (int, error) {
