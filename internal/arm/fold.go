@@ -9,7 +9,7 @@ import (
 // Fold gives the form in which ARM compares a name. Folding is idempotent and maps each character by
 // itself. It turns A-Z into a-z, and otherwise neither makes nor removes a character of ASCII. Bytes that are not UTF-8 stay as they are.
 func Fold(s string) string {
-	// Folding a copy on the stack takes 0.25 µs for an id of 160 bytes, and strings.ToLower 0.6 µs. Each
+	// Folding a copy on the stack takes 0.3 µs for an id of 160 bytes, and strings.ToLower 0.4 to 0.7 µs. Each
 	// request folds several names.
 	var room [256]byte
 	switch {

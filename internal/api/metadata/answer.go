@@ -9,8 +9,8 @@ import (
 	"midas/internal/host"
 )
 
-// body builds a JSON object of strings and numbers. Every warm token needs one: it takes 1.2 µs and one
-// allocation, and json.Marshal of the same struct 2.3 µs and two.
+// body builds a JSON object of strings and numbers. Every warm token needs one: it takes 0.8 µs and one
+// allocation, and json.Marshal of a struct with the same fields 2.3 µs and two.
 type body []byte
 
 func (b body) key(name string) body {
