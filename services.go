@@ -110,14 +110,9 @@ func newServices(ctx context.Context, cfg Config, origin string, dir *datadir.Di
 		r.log.WarnContext(ctx, "stored resources may still hold secrets, which are not shown; the next start tries again", "cause", err)
 	}
 	owners[identity.Type.Key()], r.resources.Identities = r.identities, identity.ManagedServiceIdentityOwner{Service: r.identities}
-	keys := cfg.keys(st, r.master, r.log, r.now)
-	keys.Retention = r.retention
-	if r.keys, err = token.OpenKeys(ctx, keys); err != nil {
+	if err := r.openTokens(ctx); err != nil {
 		return nil, err
 	}
-	issuer := &token.Issuer{Keys: r.keys, Now: r.now, NewID: r.newID, Origin: origin}
-	r.minter = token.NewMinter(issuer)
-	r.verifier = &token.Verifier{Keys: r.keys, Now: r.now, Origin: origin}
 	box, err := grant.NewBox(r.master)
 	if err != nil {
 		return nil, err
@@ -133,6 +128,18 @@ func newServices(ctx context.Context, cfg Config, origin string, dir *datadir.Di
 	}
 	r.admin, err = first.Run(ctx, origin)
 	return r, err
+}
+
+// openTokens opens the signing keys, and makes what signs and verifies with them.
+func (r *services) openTokens(ctx context.Context) (err error) {
+	config := r.cfg.keys(r.store, r.master, r.log, r.now)
+	config.Retention = r.retention
+	if r.keys, err = token.OpenKeys(ctx, config); err != nil {
+		return err
+	}
+	r.minter = token.NewMinter(&token.Issuer{Keys: r.keys, Now: r.now, NewID: r.newID, Origin: r.origin})
+	r.verifier = &token.Verifier{Keys: r.keys, Now: r.now, Origin: r.origin}
+	return nil
 }
 
 // background are the jobs that run until their context ends.
