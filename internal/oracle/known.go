@@ -23,6 +23,7 @@ const (
 	noted      = "notes on Azure's answers have it so"
 	lastPage   = "the last page has no next one"
 	documented = "Microsoft's how-to pages show it in this version's answers"
+	wrapped    = "ARM sends every error inside an error object"
 )
 
 func exceptions() []exception {
@@ -36,6 +37,7 @@ func exceptions() []exception {
 		{"SubscriptionListResult", extra, []string{"count"}, noted},
 		{"TenantListResult", absent, []string{"nextLink"}, lastPage},
 		{"Provider", extra, []string{"authorizations"}, recorded},
+		{"ErrorResponse", extra, []string{"error"}, wrapped},
 		{"EventData", extra, []string{"channels"}, recorded},
 		{"EventData", null, []string{"properties.*"}, recorded},
 	}

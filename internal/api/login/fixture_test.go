@@ -132,9 +132,10 @@ func (f *fixture) fill(t testing.TB) {
 	}
 }
 
-// ServeHTTP stands for httpx, which fills the event before the face is called.
+// ServeHTTP fills the event as httpx does before it calls the handler. The transport policy includes
+// subdomains, as that of Entra does.
 func (f *fixture) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	ev := httpx.Event{RequestID: request, CorrelationID: request, ClientIP: "192.0.2.1", Method: r.Method}
+	ev := httpx.Event{RequestID: request, CorrelationID: request, ClientIP: "192.0.2.1", Method: r.Method, StrictSubdomains: true}
 	if f.address != "" {
 		ev.ClientIP = f.address
 	}

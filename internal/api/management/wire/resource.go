@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"midas/internal/arm"
+	"midas/internal/compute"
 	"midas/internal/identity"
 	"midas/internal/resource"
 )
@@ -185,13 +186,17 @@ func EncodeResource(v arm.Version, c identity.Resource, state string) map[string
 	return out
 }
 
-// ETag is the number of changes of a machine or scale set, in the versions of Microsoft.Compute that have
-// etags; for other types and versions it is empty.
+// ETag is the number of changes of a machine, a scale set or an instance of one, in the api-versions of
+// Microsoft.Compute that have etags; for other types, extensions among them, and older versions it is empty.
 func ETag(v arm.Version, c identity.Resource) string {
-	if !arm.SameName(c.Type.Namespace(), "Microsoft.Compute") || v.Compare("2024-07-01") < 0 || c.Changes == 0 {
+	if !hasETag(c.Type) || v.Compare("2024-07-01") < 0 || c.Changes == 0 {
 		return ""
 	}
 	return `"` + strconv.Itoa(c.Changes) + `"`
+}
+
+func hasETag(t arm.Type) bool {
+	return t.Is(compute.VirtualMachine) || t.Is(compute.ScaleSet) || t.Is(identity.ScaleSetInstance)
 }
 
 // withState inserts provisioningState as the first property.
