@@ -229,7 +229,7 @@ func (c Config) withDefaults() Config {
 	set(&c.Cache, 32<<20)
 	set(&c.TokenLifetime, time.Hour)
 	set(&c.IdentityTokenLifetime, longestToken)
-	set(&c.SignIn.SessionLifetime, login.DefaultSessionLife)
+	set(&c.SignIn.SessionLifetime, login.DefaultSessionLifetime)
 	set(&c.SignIn.SessionIdle, login.DefaultSessionIdle)
 	set(&c.Keys.RotateEvery, 90*24*time.Hour)
 	set(&c.Keys.PublishBefore, 24*time.Hour)

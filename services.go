@@ -113,12 +113,12 @@ func newServices(ctx context.Context, cfg Config, origin string, dir *datadir.Di
 	if err := r.openTokens(ctx); err != nil {
 		return nil, err
 	}
-	box, err := grant.NewBox(r.master)
+	sealer, err := grant.NewSealer(r.master)
 	if err != nil {
 		return nil, err
 	}
 	r.grants = &grant.Grants{
-		Store: st, Box: box, Now: r.now, NewID: r.newID, Log: r.log, Retention: r.retention, Overlap: cfg.SignIn.RefreshOverlap,
+		Store: st, Sealer: sealer, Now: r.now, NewID: r.newID, Log: r.log, Retention: r.retention, Overlap: cfg.SignIn.RefreshOverlap,
 	}
 	r.throttle = &throttle.Table{Now: r.now}
 	r.passwords = &throttle.Passwords{Table: r.throttle, Familiar: r.grants}
@@ -165,7 +165,7 @@ func (r *services) router(health *ops.Health, names []string, reg prometheus.Reg
 	signIn := login.New(&login.Config{
 		Directory: r.directory, Grants: r.grants, Minter: r.minter, Tokens: r.verifier, HomeTenant: r.admin.TenantID,
 		Now: r.now, NewID: r.newID, TokenLifetime: r.cfg.TokenLifetime,
-		SessionLife: r.cfg.SignIn.SessionLifetime, SessionIdle: r.cfg.SignIn.SessionIdle,
+		SessionLifetime: r.cfg.SignIn.SessionLifetime, SessionIdle: r.cfg.SignIn.SessionIdle,
 		Throttle: r.throttle, Passwords: r.passwords,
 	})
 	graphs, err := graph.New(graph.Handler{

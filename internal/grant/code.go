@@ -29,15 +29,15 @@ type codeRecord struct {
 
 // SealCode gives a code its id and its time, and the text that the client gets.
 func (g *Grants) SealCode(c Code) (string, error) {
-	c.ID, c.Expires = g.NewID(), g.now().Add(CodeLife)
-	return g.Box.Seal("code", c)
+	c.ID, c.Expires = g.NewID(), g.now().Add(CodeLifetime)
+	return g.Sealer.Seal("code", c)
 }
 
 // OpenCode reads a code. The error is ErrInvalid, or ErrExpired, with which the code is given too.
 // Whether the code was redeemed before, Redeem tells.
 func (g *Grants) OpenCode(sealed string) (Code, error) {
 	var c Code
-	if err := g.Box.Open("code", sealed, &c); err != nil {
+	if err := g.Sealer.Open("code", sealed, &c); err != nil {
 		return Code{}, ErrInvalid
 	}
 	if !g.now().Before(c.Expires) {

@@ -87,7 +87,7 @@ func UserCode(typed string) string {
 
 // StartDevice gives a device its codes: one to poll with, which is returned, and the one to show.
 func (g *Grants) StartDevice(ctx context.Context, d Device) (deviceCode string, _ Device, err error) {
-	d.ID, d.State, d.Expires = g.NewID(), pending, g.now().Add(DeviceLife)
+	d.ID, d.State, d.Expires = g.NewID(), pending, g.now().Add(DeviceLifetime)
 	_, err = g.Store.Update(ctx, func(tx store.Tx) error {
 		d.UserCode = newUserCode()
 		switch _, err := userCodes.Get(tx, userCodeKey(d.UserCode)); {
@@ -104,7 +104,7 @@ func (g *Grants) StartDevice(ctx context.Context, d Device) (deviceCode string, 
 	if err != nil {
 		return "", Device{}, fmt.Errorf("start device: %w", err)
 	}
-	deviceCode, err = g.Box.Seal("device", sealedDevice{d.Tenant, d.ID, d.Expires})
+	deviceCode, err = g.Sealer.Seal("device", sealedDevice{d.Tenant, d.ID, d.Expires})
 	return deviceCode, d, err
 }
 
@@ -158,7 +158,7 @@ func (g *Grants) Decide(ctx context.Context, d Device, granted *Grant) error {
 // ErrDeclined the device is given too.
 func (g *Grants) OpenDevice(ctx context.Context, sealed string) (Device, error) {
 	var s sealedDevice
-	if err := g.Box.Open("device", sealed, &s); err != nil {
+	if err := g.Sealer.Open("device", sealed, &s); err != nil {
 		return Device{}, ErrInvalid
 	}
 	if !g.now().Before(s.Expires) {

@@ -76,7 +76,7 @@ func TestADeviceWaitsAQuarterOfAnHour(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.advance(grant.DeviceLife)
+	f.advance(grant.DeviceLifetime)
 	if _, err := f.OpenDevice(t.Context(), code); !errors.Is(err, grant.ErrExpired) {
 		t.Errorf("device code: %v, want ErrExpired", err)
 	}

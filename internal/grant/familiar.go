@@ -13,8 +13,8 @@ import (
 	"midas/internal/throttle"
 )
 
-// FamiliarLife is how long an address is a familiar one of a user after a sign-in from it.
-const FamiliarLife = 90 * 24 * time.Hour
+// FamiliarLifetime is how long an address is a familiar one of a user after a sign-in from it.
+const FamiliarLifetime = 90 * 24 * time.Hour
 
 // MaxFamiliar is how many familiar addresses a user has. One more takes the place of the oldest.
 const MaxFamiliar = 8
@@ -28,7 +28,7 @@ type familiar struct {
 
 type familiarSource struct {
 	Hash  []byte    `json:"hash"`
-	Since time.Time `json:"since"` // a sign-in, to half of FamiliarLife
+	Since time.Time `json:"since"` // a sign-in, to half of FamiliarLifetime
 }
 
 var familiars = store.Table[familiar]{Kind: store.FamiliarKind, Missing: ErrInvalid}
@@ -36,12 +36,12 @@ var familiars = store.Table[familiar]{Kind: store.FamiliarKind, Missing: ErrInva
 // familiarKey names the record of a user name. It is hashed because a name can be longer than a part of
 // a key, and have any character.
 func (g *Grants) familiarKey(tenant, user string) string {
-	sum := g.Box.hasher.Sum("familiar user", tenant, user)
+	sum := g.Sealer.hasher.Sum("familiar user", tenant, user)
 	return key(store.FamiliarKind, tenant, hex.EncodeToString(sum))
 }
 
 func (g *Grants) familiarHash(tenant, user string, from throttle.Source) []byte {
-	return g.Box.hasher.Sum("familiar address", tenant, user, from.Address())
+	return g.Sealer.hasher.Sum("familiar address", tenant, user, from.Address())
 }
 
 // IsFamiliar implements throttle.Familiar. Tenant and user are folded by the caller.
@@ -73,14 +73,14 @@ func (g *Grants) familiarSince(ctx context.Context, tenant, user string, from th
 }
 
 func (g *Grants) isFamiliarNow(one familiarSource) bool {
-	return g.now().Before(one.Since.Add(FamiliarLife))
+	return g.now().Before(one.Since.Add(FamiliarLifetime))
 }
 
 // Remember implements throttle.Familiar. It writes only for an address that is new, or was kept long
 // ago.
 func (g *Grants) Remember(ctx context.Context, tenant, user string, from throttle.Source) error {
 	since, err := g.familiarSince(ctx, tenant, user, from)
-	if err != nil || !since.IsZero() && g.now().Before(since.Add(FamiliarLife/2)) {
+	if err != nil || !since.IsZero() && g.now().Before(since.Add(FamiliarLifetime/2)) {
 		return err
 	}
 	name, hash := g.familiarKey(tenant, user), g.familiarHash(tenant, user, from)
@@ -88,7 +88,7 @@ func (g *Grants) Remember(ctx context.Context, tenant, user string, from throttl
 		now := g.now()
 		all, err := familiars.Get(tx, name)
 		if errors.Is(err, ErrInvalid) {
-			err = expireAt(tx, now.Add(FamiliarLife), name)
+			err = expireAt(tx, now.Add(FamiliarLifetime), name)
 		}
 		if err != nil {
 			return err
@@ -98,7 +98,7 @@ func (g *Grants) Remember(ctx context.Context, tenant, user string, from throttl
 		})
 		all.Sources = append(all.Sources, familiarSource{Hash: hash, Since: now})
 		all.Sources = all.Sources[max(0, len(all.Sources)-MaxFamiliar):]
-		all.Expires = now.Add(FamiliarLife)
+		all.Expires = now.Add(FamiliarLifetime)
 		return familiars.Put(tx, name, all)
 	})
 	if err != nil {

@@ -50,16 +50,16 @@ func TestFamiliarAddresses(t *testing.T) {
 	}
 	// Another process over the same store, with the same master key, knows them, and one with another
 	// key does not.
-	box, err := grant.NewBox([32]byte{1})
+	sealer, err := grant.NewSealer([32]byte{1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, err := grant.NewBox([32]byte{2})
+	other, err := grant.NewSealer([32]byte{2})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, b := range []*grant.Box{box, other} {
-		again := &grant.Grants{Store: f.Store, Box: b, Now: f.time, NewID: f.NewID}
+	for i, s := range []*grant.Sealer{sealer, other} {
+		again := &grant.Grants{Store: f.Store, Sealer: s, Now: f.time, NewID: f.NewID}
 		is, err := again.IsFamiliar(t.Context(), tenant, "anna", throttle.SourceOf("192.0.2.1"))
 		if is != (i == 0) || err != nil {
 			t.Errorf("after a restart: %v, %v", is, err)
@@ -88,19 +88,19 @@ func TestFamiliarAddressesAreBounded(t *testing.T) {
 	}
 	before := f.dump(t)
 	for range 100 {
-		f.advance(grant.FamiliarLife / 300)
+		f.advance(grant.FamiliarLifetime / 300)
 		f.remember(t, "anna", "10.0.99.1")
 	}
 	if !bytes.Equal(before, f.dump(t)) {
 		t.Error("signing in again has written something")
 	}
-	f.advance(grant.FamiliarLife / 3)
+	f.advance(grant.FamiliarLifetime / 3)
 	f.remember(t, "anna", "10.0.99.1")
-	f.advance(grant.FamiliarLife / 2)
+	f.advance(grant.FamiliarLifetime / 2)
 	if !f.familiar(t, "anna", "10.0.99.1") || f.familiar(t, "anna", "10.0.98.1") {
 		t.Error("an address that is used ends, or one that is not used does not")
 	}
-	f.advance(grant.FamiliarLife)
+	f.advance(grant.FamiliarLifetime)
 	if f.familiar(t, "anna", "10.0.99.1") {
 		t.Error("the address does not end")
 	}
@@ -178,7 +178,7 @@ func TestFamiliesAreBounded(t *testing.T) {
 	}
 	f.mustRotate(t, first)
 	f.mustRotate(t, tokens[len(tokens)-grant.MaxFamilies+1])
-	f.advance(3 * grant.RefreshLife)
+	f.advance(3 * grant.RefreshLifetime)
 	f.sweepAll(t)
 	f.sweepAll(t)
 	if n := f.keys(t, "d/"); n != 0 {
@@ -195,7 +195,7 @@ func TestListedWhileUsed(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 20 {
-		f.advance(grant.RefreshLife - 1e9)
+		f.advance(grant.RefreshLifetime - 1e9)
 		token = f.mustRotate(t, token)
 		f.sweepAll(t)
 		if n := f.keys(t, "d/"+tenant+"/sign-ins/"); n != 1 {

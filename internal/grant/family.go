@@ -34,9 +34,9 @@ type Refresh struct {
 // begin makes a family.
 func (g *Grants) begin(tx store.Tx, granted Grant) (id, refreshToken string, err error) {
 	id, now := g.NewID(), g.now()
-	r := familyRecord{Grant: granted, Created: now, Rotated: g.Now().UTC(), Expires: now.Add(RefreshLife)}
+	r := familyRecord{Grant: granted, Created: now, Rotated: g.Now().UTC(), Expires: now.Add(RefreshLifetime)}
 	if granted.Page {
-		r.Expires = now.Add(PageLife)
+		r.Expires = now.Add(PageLifetime)
 	}
 	if err := keep(tx, &families, familyKey(granted.TenantID, id), r, r.Expires); err != nil {
 		return "", "", err
@@ -44,7 +44,7 @@ func (g *Grants) begin(tx store.Tx, granted Grant) (id, refreshToken string, err
 	if err := g.list(tx, id, r); err != nil {
 		return "", "", err
 	}
-	refreshToken, err = g.Box.Seal("refresh", sealedRefresh{Tenant: granted.TenantID, Family: id})
+	refreshToken, err = g.Sealer.Seal("refresh", sealedRefresh{Tenant: granted.TenantID, Family: id})
 	return id, refreshToken, err
 }
 
@@ -64,7 +64,7 @@ func (g *Grants) Begin(ctx context.Context, granted Grant) (refreshToken string,
 // or ErrExpired. Whether it is the newest of its family, Rotate tells.
 func (g *Grants) OpenRefresh(ctx context.Context, sealed string) (Refresh, error) {
 	var r Refresh
-	if err := g.Box.Open("refresh", sealed, &r.sealed); err != nil {
+	if err := g.Sealer.Open("refresh", sealed, &r.sealed); err != nil {
 		return Refresh{}, ErrInvalid
 	}
 	var record familyRecord
@@ -109,7 +109,7 @@ func (g *Grants) Rotate(ctx context.Context, r Refresh, began time.Time) (refres
 		now := g.Now().UTC()
 		record.Generation, record.Rotated = next.Generation, now
 		if !record.Page {
-			record.Expires = g.now().Add(RefreshLife)
+			record.Expires = g.now().Add(RefreshLifetime)
 		}
 		if err := g.list(tx, r.sealed.Family, record); err != nil {
 			return err
@@ -124,5 +124,5 @@ func (g *Grants) Rotate(ctx context.Context, r Refresh, began time.Time) (refres
 	case reused:
 		return "", ErrReused
 	}
-	return g.Box.Seal("refresh", next)
+	return g.Sealer.Seal("refresh", next)
 }

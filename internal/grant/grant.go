@@ -12,10 +12,10 @@ import (
 
 // How long things are good.
 const (
-	CodeLife    = 10 * time.Minute
-	DeviceLife  = 15 * time.Minute
-	RefreshLife = 90 * 24 * time.Hour // since it was last used
-	PageLife    = 24 * time.Hour      // of the refresh tokens of a page in a browser, since the sign-in
+	CodeLifetime    = 10 * time.Minute
+	DeviceLifetime  = 15 * time.Minute
+	RefreshLifetime = 90 * 24 * time.Hour // since it was last used
+	PageLifetime    = 24 * time.Hour      // of the refresh tokens of a page in a browser, since the sign-in
 )
 
 // Why something is not accepted. Callers tell the reasons apart with errors.Is.
@@ -41,10 +41,10 @@ type Grant struct {
 
 // Grants keeps grants. All fields are required but Log, Retention and Overlap. It is safe for concurrent use.
 type Grants struct {
-	Store store.Store
-	Box   *Box
-	Now   func() time.Time
-	NewID func() string
+	Store  store.Store
+	Sealer *Sealer
+	Now    func() time.Time
+	NewID  func() string
 	// Retention tells whether what is over may be deleted; nil: always.
 	Retention *retention.Guard
 	Log       *slog.Logger // what Run could not do and tries again; nil: not said

@@ -34,13 +34,13 @@ type fixture struct {
 
 func newFixture(t testing.TB) *fixture {
 	t.Helper()
-	box, err := grant.NewBox([32]byte{1})
+	sealer, err := grant.NewSealer([32]byte{1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	f := &fixture{now: start}
 	f.Grants = &grant.Grants{
-		Store: storetest.Memory(t), Box: box, Now: f.time,
+		Store: storetest.Memory(t), Sealer: sealer, Now: f.time,
 		NewID: func() string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", f.ids.Add(1)) },
 	}
 	return f
@@ -163,7 +163,7 @@ func TestCodesEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.advance(grant.CodeLife - time.Second)
+	f.advance(grant.CodeLifetime - time.Second)
 	if _, err := f.OpenCode(sealed); err != nil {
 		t.Errorf("a second before: %v", err)
 	}
@@ -188,7 +188,7 @@ func TestNothingIsWhatItWasNotSealedAs(t *testing.T) {
 		t.Fatal(err)
 	}
 	foreign := newFixture(t)
-	if foreign.Box, err = grant.NewBox([32]byte{2}); err != nil {
+	if foreign.Sealer, err = grant.NewSealer([32]byte{2}); err != nil {
 		t.Fatal(err)
 	}
 	theirs, err := foreign.Begin(t.Context(), granted())
@@ -299,10 +299,10 @@ func TestRefreshTokensEndWhenTheyAreNotUsed(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 {
-		f.advance(grant.RefreshLife - time.Hour)
+		f.advance(grant.RefreshLifetime - time.Hour)
 		token = f.mustRotate(t, token)
 	}
-	f.advance(grant.RefreshLife)
+	f.advance(grant.RefreshLifetime)
 	if _, err := f.rotate(t, token); !errors.Is(err, grant.ErrExpired) {
 		t.Errorf("after its time: %v, want ErrExpired", err)
 	}
@@ -311,7 +311,7 @@ func TestRefreshTokensEndWhenTheyAreNotUsed(t *testing.T) {
 	if token, err = f.Begin(t.Context(), page); err != nil {
 		t.Fatal(err)
 	}
-	f.advance(grant.PageLife - time.Hour)
+	f.advance(grant.PageLifetime - time.Hour)
 	token = f.mustRotate(t, token)
 	f.advance(time.Hour)
 	if _, err := f.rotate(t, token); !errors.Is(err, grant.ErrExpired) {
@@ -341,7 +341,7 @@ func TestWhatIsOverIsRemoved(t *testing.T) {
 	if n, err := f.Sweep(t.Context()); n != 0 || err != nil {
 		t.Errorf("nothing is over, and %d entries were swept, %v", n, err)
 	}
-	f.advance(grant.RefreshLife - time.Hour)
+	f.advance(grant.RefreshLifetime - time.Hour)
 	used = f.mustRotate(t, used)
 	f.advance(2 * time.Hour)
 	for {
@@ -360,11 +360,11 @@ func TestWhatIsOverIsRemoved(t *testing.T) {
 }
 
 func FuzzOpen(f *testing.F) {
-	box, err := grant.NewBox([32]byte{1})
+	sealer, err := grant.NewSealer([32]byte{1})
 	if err != nil {
 		f.Fatal(err)
 	}
-	good, err := box.Seal("a", 1)
+	good, err := sealer.Seal("a", 1)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -372,13 +372,13 @@ func FuzzOpen(f *testing.F) {
 	f.Add("")
 	f.Fuzz(func(t *testing.T, sealed string) {
 		var v any
-		if box.Open("a", sealed, &v) == nil {
+		if sealer.Open("a", sealed, &v) == nil {
 			data, err := base64.RawURLEncoding.DecodeString(sealed)
 			if err != nil || base64.RawURLEncoding.EncodeToString(data) != sealed || v != 1.0 {
 				t.Errorf("%q opens and gives %v", sealed, v)
 			}
 		}
-		if box.Open("b", sealed, &v) == nil {
+		if sealer.Open("b", sealed, &v) == nil {
 			t.Errorf("%q opens for another purpose", sealed)
 		}
 	})

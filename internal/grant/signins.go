@@ -42,11 +42,11 @@ func (g *Grants) list(tx store.Tx, id string, r familyRecord) error {
 		return err
 	}
 	listed := slices.ContainsFunc(all.Families, func(one signIn) bool { return one.ID == id })
-	if listed && now.Add(RefreshLife).Before(all.Expires) {
+	if listed && now.Add(RefreshLifetime).Before(all.Expires) {
 		return nil
 	}
 	if missing {
-		if err := expireAt(tx, now.Add(2*RefreshLife), name); err != nil {
+		if err := expireAt(tx, now.Add(2*RefreshLifetime), name); err != nil {
 			return err
 		}
 	}
@@ -63,7 +63,7 @@ func (g *Grants) list(tx store.Tx, id string, r familyRecord) error {
 		}
 		all.Families = append(all.Families, one)
 	}
-	all.Expires = now.Add(2 * RefreshLife)
+	all.Expires = now.Add(2 * RefreshLifetime)
 	return signInLists.Put(tx, name, all)
 }
 

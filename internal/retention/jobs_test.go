@@ -37,11 +37,11 @@ func TestJobsDeleteNothingWhileTheClockIsWrong(t *testing.T) {
 	guard := m.open(t)
 	now := m.clock.Now
 	log := &activity.Log{Store: m.store, Now: now, NewID: uuid.NewString, MaxAge: 90 * 24 * hour, Retention: guard}
-	box, err := grant.NewBox([32]byte{1})
+	sealer, err := grant.NewSealer([32]byte{1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	grants := &grant.Grants{Store: m.store, Box: box, Now: now, NewID: uuid.NewString, Retention: guard}
+	grants := &grant.Grants{Store: m.store, Sealer: sealer, Now: now, NewID: uuid.NewString, Retention: guard}
 	for range 3 {
 		if err := log.Record(t.Context(), activity.Event{Operation: "x/write"}); err != nil {
 			t.Fatal(err)

@@ -14,9 +14,9 @@ import (
 	"midas/internal/token"
 )
 
-// maxAssertionLife is for how long a client assertion may be good. It has to be remembered for that long,
+// maxAssertionLifetime is for how long a client assertion may be good. It has to be remembered for that long,
 // so that nobody else uses it.
-const maxAssertionLife = 24 * time.Hour
+const maxAssertionLifetime = 24 * time.Hour
 
 // checkAssertion checks a client assertion (RFC 7523) that is signed with the key of one of the
 // client's certificates.
@@ -62,9 +62,9 @@ func timely(a *token.Assertion, now time.Time) bool {
 	if a.IssuedAt.After(begins) {
 		begins = a.IssuedAt
 	}
-	latest := now.Add(maxAssertionLife)
+	latest := now.Add(maxAssertionLifetime)
 	if !begins.IsZero() && begins.Before(now) {
-		latest = begins.Add(maxAssertionLife)
+		latest = begins.Add(maxAssertionLifetime)
 	}
 	return now.Add(-clock.Skew).Before(a.Expires) && clock.Begun(begins, now) && !a.Expires.After(latest.Add(clock.Skew))
 }

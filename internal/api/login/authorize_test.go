@@ -126,7 +126,7 @@ func TestSessions(t *testing.T) {
 			t.Errorf("used again before it ends: %s", got)
 		}
 	}
-	f.advance(login.DefaultSessionLife - time.Hour - 4*(login.DefaultSessionIdle-20*time.Minute))
+	f.advance(login.DefaultSessionLifetime - time.Hour - 4*(login.DefaultSessionIdle-20*time.Minute))
 	if got := shows(); got != "Sign in" {
 		t.Errorf("at the end of the session: %s", got)
 	}

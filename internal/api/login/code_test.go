@@ -231,7 +231,7 @@ func (f *fixture) refused(t testing.TB, w *httptest.ResponseRecorder, status int
 func TestCodesAndSignInsEnd(t *testing.T) {
 	f := newPeople(t)
 	code := f.codeFor(t, alice, asked(authorizeV2))
-	f.advance(grant.CodeLife)
+	f.advance(grant.CodeLifetime)
 	f.refused(t, f.post(tokenV2, redeem(code)), 400, 70008)
 }
 

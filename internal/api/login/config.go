@@ -23,9 +23,9 @@ type Config struct {
 	Now        func() time.Time
 	NewID      func() string // gives a GUID
 
-	TokenLifetime time.Duration // of access tokens, in whole seconds; 0 means DefaultTokenLifetime
-	SessionLife   time.Duration // of a browser's session; 0 means DefaultSessionLife
-	SessionIdle   time.Duration // of a session that is not used; 0 means DefaultSessionIdle
+	TokenLifetime   time.Duration // of access tokens, in whole seconds; 0 means DefaultTokenLifetime
+	SessionLifetime time.Duration // of a browser's session; 0 means DefaultSessionLifetime
+	SessionIdle     time.Duration // of a session that is not used; 0 means DefaultSessionIdle
 
 	Throttle  *throttle.Table // counts everything that is limited for clients
 	Passwords *throttle.Passwords

@@ -69,7 +69,7 @@ func (h *tokens) startDevice(x *request, v1 bool) error {
 	page := h.issuer().Origin + "/common/oauth2/deviceauth"
 	answer := deviceAnswer{
 		UserCode: d.UserCode, DeviceCode: code, URI: page,
-		ExpiresIn: int64(grant.DeviceLife / time.Second), Interval: int64(h.deviceWait / time.Second),
+		ExpiresIn: int64(grant.DeviceLifetime / time.Second), Interval: int64(h.deviceWait / time.Second),
 		Message: "To sign in, use a web browser to open the page " + page + " and enter the code " + d.UserCode + " to authenticate.",
 	}
 	head := x.w.Header()

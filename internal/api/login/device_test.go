@@ -299,7 +299,7 @@ func TestPendingDeviceCodesAreBounded(t *testing.T) {
 	if n := ask(100, "2001:db8:%x::1"); n != 30 {
 		t.Errorf("all others have %d codes pending, want 30", n)
 	}
-	f.advance(grant.DeviceLife)
+	f.advance(grant.DeviceLifetime)
 	for {
 		n, err := f.Grants.Sweep(t.Context())
 		if err != nil {

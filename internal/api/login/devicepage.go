@@ -29,7 +29,7 @@ func (h *signIn) devicePage(x *request) error {
 	if err := new(http.CrossOriginProtection).Check(x.r); err != nil {
 		return errSendAgain(err)
 	}
-	if err := h.Grants.Box.Open("code page", values.Get("request"), &about); err != nil {
+	if err := h.Grants.Sealer.Open("code page", values.Get("request"), &about); err != nil {
 		return errStalePage(err)
 	}
 	typed := values.Get("code")
@@ -65,7 +65,7 @@ func (h *signIn) found(x *request, d grant.Device) error {
 }
 
 func (h *signIn) askCode(x *request, status int, typed, failed string) error {
-	sealed, err := h.Grants.Box.Seal("code page", pending{Browser: h.browser(x)})
+	sealed, err := h.Grants.Sealer.Seal("code page", pending{Browser: h.browser(x)})
 	if err != nil {
 		return err
 	}

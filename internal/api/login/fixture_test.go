@@ -82,11 +82,11 @@ func newFixture(t testing.TB) *fixture {
 		Tokens:    f.verifier, HomeTenant: tenant,
 		Now: f.time, NewID: newID,
 	}
-	box, err := grant.NewBox([32]byte{2})
+	sealer, err := grant.NewSealer([32]byte{2})
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.Grants = &grant.Grants{Store: f.store, Box: box, Now: f.time, NewID: newID}
+	f.Grants = &grant.Grants{Store: f.store, Sealer: sealer, Now: f.time, NewID: newID}
 	f.Passwords.Familiar = f.Grants
 	f.Handler = login.New(f.Config)
 	f.fill(t)

@@ -20,9 +20,9 @@ var (
 
 	// What is pending takes room in the store for as long as a device code is good. A bucket that refills
 	// in that time lets at most twice its burst be pending.
-	deviceRule        = throttle.Rule{Name: "device code from an address", Burst: 100, Refill: grant.DeviceLife / 100}
-	deviceNetworkRule = throttle.Rule{Name: "device code from a network", Burst: 400, Refill: grant.DeviceLife / 400}
-	deviceTotalRule   = throttle.Rule{Name: "device code", Burst: 5_000, Refill: grant.DeviceLife / 5_000}
+	deviceRule        = throttle.Rule{Name: "device code from an address", Burst: 100, Refill: grant.DeviceLifetime / 100}
+	deviceNetworkRule = throttle.Rule{Name: "device code from a network", Burst: 400, Refill: grant.DeviceLifetime / 400}
+	deviceTotalRule   = throttle.Rule{Name: "device code", Burst: 5_000, Refill: grant.DeviceLifetime / 5_000}
 )
 
 // Limits are the rules by which the token endpoint and the pages bound what strangers may try, except

@@ -17,12 +17,12 @@ import (
 // How long a browser need not ask for the password again if nothing else is said: at most, and when
 // nobody uses the session.
 const (
-	DefaultSessionLife = 8 * time.Hour
-	DefaultSessionIdle = 2 * time.Hour
+	DefaultSessionLifetime = 8 * time.Hour
+	DefaultSessionIdle     = 2 * time.Hour
 )
 
-// unkeptLife is for how long after the password a user whose browser keeps no session may answer questions.
-const unkeptLife = 10 * time.Minute
+// proofLifetime is for how long after the password a user whose browser keeps no session may answer questions.
+const proofLifetime = 10 * time.Minute
 
 // The kinds of cookies. Their prefix makes browsers refuse them from anybody but this host, over TLS.
 // A host has one set of cookies for all its ports, so their names differ by installation.
@@ -101,7 +101,7 @@ func (h *signIn) byForm(x *request, about pending) (*user, error) {
 		return nil, err
 	case u != nil && u.session == about.Who.Session:
 		return u, nil
-	case u != nil || about.Who.Session != "" || h.Now().Sub(about.Who.Authenticated) > unkeptLife:
+	case u != nil || about.Who.Session != "" || h.Now().Sub(about.Who.Authenticated) > proofLifetime:
 		return nil, nil
 	}
 	u, err = h.returning(x.r.Context(), about.Who.Tenant, about.Who.User, about.Who.Authenticated)
@@ -135,7 +135,7 @@ func (h *signIn) remember(x *request, u *user, key string) error {
 	}
 	id, name, err := h.Grants.BeginSession(x.r.Context(), grant.Session{
 		TenantID: u.TenantID, UserID: u.ID, Authenticated: u.authenticated, Idle: cmp.Or(h.SessionIdle, DefaultSessionIdle),
-	}, key, h.sessionID(x), cmp.Or(h.SessionLife, DefaultSessionLife))
+	}, key, h.sessionID(x), cmp.Or(h.SessionLifetime, DefaultSessionLifetime))
 	if err != nil {
 		return err
 	}

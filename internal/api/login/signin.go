@@ -15,8 +15,8 @@ import (
 	"midas/internal/grant"
 )
 
-// formLife is for how long a page may be left open before its form is sent.
-const formLife = time.Hour
+// formLifetime is for how long a page may be left open before its form is sent.
+const formLifetime = time.Hour
 
 // signIn has the pages: authorization requests, the sign-in, the device page, consent, and sessions.
 type signIn struct{ *accounts }
@@ -72,7 +72,7 @@ func (h *signIn) confirm(x *request, about pending, who *user) error {
 
 func (h *signIn) showPending(x *request, status int, name string, about pending, p page) error {
 	about.Browser, about.Begun, about.Tenant = h.browser(x), h.Now().UTC(), x.pathTenant
-	sealed, err := h.Grants.Box.Seal("page", about)
+	sealed, err := h.Grants.Sealer.Seal("page", about)
 	if err != nil {
 		return err
 	}
@@ -179,11 +179,11 @@ func (h *signIn) opened(x *request, sealed string) (pending, error) {
 	if err := new(http.CrossOriginProtection).Check(x.r); err != nil {
 		return about, errSendAgain(err)
 	}
-	if err := h.Grants.Box.Open("page", sealed, &about); err != nil {
+	if err := h.Grants.Sealer.Open("page", sealed, &about); err != nil {
 		return about, errStalePage(err)
 	}
 	switch {
-	case h.Now().Sub(about.Begun) > formLife:
+	case h.Now().Sub(about.Begun) > formLifetime:
 		return about, errStalePage(fmt.Errorf("the form was made at %s", about.Begun))
 	case arm.Fold(about.Tenant) != arm.Fold(x.pathTenant):
 		return about, errStalePage(fmt.Errorf("the form was made for %s", quote(about.Tenant)))
