@@ -180,7 +180,7 @@ func TestOpsAreApart(t *testing.T) {
 	}
 	_, metrics := get(t, plain, s.OpsURL()+"/metrics")
 	for _, want := range []string{
-		`midas_http_requests_total{face="ops",operation="readyz",status="200"} 2`,
+		`midas_http_requests_total{api="ops",operation="readyz",status="200"} 2`,
 		"midas_store_cache_hits_total", "midas_store_cache_misses_total", "midas_store_cache_bytes",
 		"midas_store_revision", "go_goroutines", "process_resident_memory_bytes",
 	} {

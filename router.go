@@ -50,7 +50,7 @@ func (f *router) Refuse(w http.ResponseWriter, r *http.Request, ev *httpx.Event,
 }
 
 func (f *router) handler(r *http.Request) httpx.Handler {
-	switch azure.FaceOf(r.Host) {
+	switch azure.APIOf(r.Host) {
 	case azure.Management:
 		return f.management
 	case azure.Login:
@@ -90,7 +90,7 @@ func (f *router) own(host string) bool {
 
 // misdirected refuses a host name that belongs to no API.
 func misdirected(w http.ResponseWriter, _ *http.Request, ev *httpx.Event) {
-	ev.Face, ev.Operation, ev.ErrorCode = "front", "misdirected", "MisdirectedRequest"
+	ev.API, ev.Operation, ev.ErrorCode = "router", "misdirected", "MisdirectedRequest"
 	var body struct {
 		Error struct {
 			Code    string `json:"code"`

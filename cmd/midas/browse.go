@@ -60,7 +60,7 @@ func atOwnOrigin(page, origin string) (string, error) {
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" {
 		return "", fmt.Errorf("%q is not the address of a page", page)
 	}
-	if azure.FaceOf(u.Host) == azure.None {
+	if azure.APIOf(u.Host) == azure.None {
 		return page, nil
 	}
 	own, err := url.Parse(origin)

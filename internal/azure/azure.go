@@ -21,12 +21,12 @@ const (
 	challengeHost = "login.windows.net"
 )
 
-// Face is an API of Azure that Midas provides.
-type Face int
+// API is an API of Azure that Midas provides.
+type API int
 
 // The APIs. None is for all other host names.
 const (
-	None Face = iota
+	None API = iota
 	Management
 	Login
 	Graph
@@ -39,9 +39,9 @@ func Hosts() []string {
 	}
 }
 
-// FaceOf gives the API that a host name belongs to. The host may have a port, as in a request, and any
+// APIOf gives the API that a host name belongs to. The host may have a port, as in a request, and any
 // case.
-func FaceOf(host string) Face {
+func APIOf(host string) API {
 	switch Name(host) {
 	case ManagementHost:
 		return Management
@@ -74,7 +74,7 @@ type Origins struct {
 // OriginsFor are the origins to show to a client that has reached the server under a host: Azure's
 // names if that is one of them, else the server's own origin for all.
 func OriginsFor(host, own string) Origins {
-	if FaceOf(host) == None {
+	if APIOf(host) == None {
 		return Origins{Management: own, Login: own, Graph: own, Challenge: own}
 	}
 	return Origins{

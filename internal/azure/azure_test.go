@@ -9,25 +9,25 @@ import (
 	"midas/internal/azure"
 )
 
-func TestFaceOfHost(t *testing.T) {
-	for host, want := range map[string]azure.Face{
+func TestAPIOfHost(t *testing.T) {
+	for host, want := range map[string]azure.API{
 		"management.azure.com": azure.Management, "management.azure.com:443": azure.Management, "Management.Azure.COM.": azure.Management,
 		"login.microsoftonline.com": azure.Login, "login.windows.net:443": azure.Login, "sts.windows.net": azure.Login,
 		"login.microsoft.com": azure.Login, "graph.microsoft.com": azure.Graph,
 		"localhost:8443": azure.None, "[::1]:8443": azure.None, "": azure.None, "evil.management.azure.com": azure.None,
 		"management.azure.com.evil.example": azure.None, "graph.windows.net": azure.None,
 	} {
-		if got := azure.FaceOf(host); got != want {
-			t.Errorf("%q: face %d, want %d", host, got, want)
+		if got := azure.APIOf(host); got != want {
+			t.Errorf("%q: API %d, want %d", host, got, want)
 		}
 	}
 }
 
-func TestEveryHostHasAFace(t *testing.T) {
+func TestEveryHostHasAnAPI(t *testing.T) {
 	hosts := azure.Hosts()
 	for _, host := range hosts {
-		if azure.FaceOf(host) == azure.None {
-			t.Errorf("%s has none", host)
+		if azure.APIOf(host) == azure.None {
+			t.Errorf("%s has no API", host)
 		}
 	}
 	if !slices.IsSorted(hosts) {
@@ -60,10 +60,10 @@ func TestOriginsFollowTheHostOfTheRequest(t *testing.T) {
 	}
 }
 
-// FaceOf runs for every request.
-func TestFaceOfAllocatesNothing(t *testing.T) {
+// TestAPIOfAllocatesNothing: APIOf runs for every request.
+func TestAPIOfAllocatesNothing(t *testing.T) {
 	for _, host := range []string{"localhost:8443", "management.azure.com", "[::1]:8443"} {
-		if n := testing.AllocsPerRun(100, func() { _ = azure.FaceOf(host) }); n > 0 {
+		if n := testing.AllocsPerRun(100, func() { _ = azure.APIOf(host) }); n > 0 {
 			t.Errorf("%s: %v allocations", host, n)
 		}
 	}

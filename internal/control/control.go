@@ -23,7 +23,7 @@ import (
 	"midas/internal/api/httpx"
 )
 
-const face = "control"
+const api = "control"
 
 // ErrPathTooLong says that the path is longer than the operating system allows for a socket.
 var ErrPathTooLong = errors.New("the path is too long for a socket")
@@ -80,7 +80,7 @@ func checkPath(path string) error {
 // Handler serves the commands.
 func Handler(c Commands) httpx.Handler {
 	return httpx.HandlerFunc(func(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
-		ev.Face = face
+		ev.API = api
 		switch r.Method + " " + r.URL.Path {
 		case "GET /address":
 			ev.Operation = "address"

@@ -18,7 +18,7 @@ import (
 	"midas/internal/api/httpx"
 )
 
-const face = "ops"
+const api = "ops"
 
 // readTimeout bounds the check behind /readyz; a store that is slower than this is not ready.
 const readTimeout = 2 * time.Second
@@ -41,7 +41,7 @@ func (h *Health) Serves(path string) bool { return path == "/healthz" || path ==
 
 // Serve answers one of the paths.
 func (h *Health) Serve(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
-	ev.Face, ev.Operation, ev.Routine = face, "healthz", true
+	ev.API, ev.Operation, ev.Routine = api, "healthz", true
 	if r.URL.Path == "/healthz" {
 		text(w, http.StatusOK, "ok\n")
 		return
@@ -91,7 +91,7 @@ func Handler(h *Health, reg *prometheus.Registry) httpx.Handler {
 			h.Serve(w, r, ev)
 			return
 		}
-		ev.Face, ev.Routine = face, true
+		ev.API, ev.Routine = api, true
 		_, ev.Operation = mux.Handler(r) // the pattern, so it comes from code
 		mux.ServeHTTP(w, r)
 	})

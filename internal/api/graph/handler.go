@@ -107,7 +107,7 @@ func noContentResponse() *Response { return &Response{Status: http.StatusNoConte
 
 // Serve answers one request.
 func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
-	ev.Face = "graph"
+	ev.API = "graph"
 	response, err := h.serve(r, ev)
 	if err != nil {
 		h.fail(w, ev, err)
@@ -273,7 +273,7 @@ func (h *Handler) fail(w http.ResponseWriter, ev *httpx.Event, err error) {
 
 // Refuse answers a request that the server has rejected before Serve.
 func (h *Handler) Refuse(w http.ResponseWriter, _ *http.Request, ev *httpx.Event, status int) {
-	ev.Face = "graph"
+	ev.API = "graph"
 	code, message := httpx.Refusal(status)
 	h.fail(w, ev, errorf(status, code, "%s", message))
 }

@@ -85,7 +85,7 @@ func (h *Handler) operation(path string) (operation, bool) {
 
 // Serve implements httpx.Handler.
 func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
-	ev.Face = "hosts"
+	ev.API = "hosts"
 	if err := h.serve(&exchange{w: w, r: r, ev: ev}); err != nil {
 		h.fail(w, ev, err)
 	}

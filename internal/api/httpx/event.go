@@ -10,7 +10,7 @@ import (
 // Event describes one request. It belongs to the request's goroutine and must not be kept after Serve has
 // returned.
 type Event struct {
-	// Filled by New before the face is called.
+	// Filled by New before the Handler is called.
 	RequestID       string // a new GUID
 	CorrelationID   string // the caller's x-ms-correlation-request-id if it is sane, else RequestID
 	ClientRequestID string // the caller's x-ms-client-request-id or client-request-id, if it is sane
@@ -23,16 +23,16 @@ type Event struct {
 
 	StrictSubdomains bool // what Options says
 
-	// Filled by the face. Face and Operation become metric labels, so their values come from code,
+	// Filled by the Handler. API and Operation become metric labels, so their values come from code,
 	// never from the request.
-	Face      string // "management", "login"
+	API       string // "management", "login"
 	Operation string // "Microsoft.ManagedIdentity/userAssignedIdentities/read"; empty when none was found
 	Caller    string // who was authenticated, by object id; empty before that
 	ErrorCode string // the code that the client was given, "AuthorizationFailed"
 	Err       error  // the cause behind an error; it is only logged
 	Routine   bool   // programs send this request all the time: success is logged at the level debug
 
-	// Filled by New after the face has returned.
+	// Filled by New after the Handler has returned.
 	Status   int
 	Bytes    int64 // of the response's body
 	Duration time.Duration
@@ -94,7 +94,7 @@ func (e *Event) attrs(to []slog.Attr) []slog.Attr {
 		slog.String("request", e.RequestID),
 	)
 	for _, a := range [...]struct{ key, value string }{
-		{"face", e.Face},
+		{"api", e.API},
 		{"operation", e.Operation},
 		{"caller", e.Caller},
 		{"client", e.ClientIP},

@@ -60,7 +60,7 @@ func TestOneLineTellsTheRequestWithoutItsSecrets(t *testing.T) {
 	var log bytes.Buffer
 	h, reg := setup(t, httpx.HandlerFunc(func(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
 		_, _ = io.ReadAll(r.Body)
-		ev.Face, ev.Operation, ev.Caller, ev.ErrorCode = "management", "groups/write", "oid", "AuthorizationFailed"
+		ev.API, ev.Operation, ev.Caller, ev.ErrorCode = "management", "groups/write", "oid", "AuthorizationFailed"
 		ev.Err = errors.New("no role")
 		if err := httpx.WriteJSON(w, http.StatusForbidden, map[string]string{"a": "<&>"}); err != nil {
 			t.Error(err)
@@ -80,7 +80,7 @@ func TestOneLineTellsTheRequestWithoutItsSecrets(t *testing.T) {
 	want := map[string]any{
 		"level": "INFO", "msg": "request", "method": "PUT", "path": "/a%2Fb", "status": 403.0, "bytes": 11.0,
 		"request": requestID, "correlation": "mine-1", "client_request": "client-2", "client": "192.0.2.1",
-		"face": "management", "operation": "groups/write", "caller": "oid", "code": "AuthorizationFailed", "cause": "no role",
+		"api": "management", "operation": "groups/write", "caller": "oid", "code": "AuthorizationFailed", "cause": "no role",
 	}
 	if diff := cmp.Diff(want, line(t, &log)); diff != "" {
 		t.Error(diff)
@@ -95,9 +95,9 @@ func TestOneLineTellsTheRequestWithoutItsSecrets(t *testing.T) {
 # HELP midas_http_requests_in_flight Requests that are being served.
 # TYPE midas_http_requests_in_flight gauge
 midas_http_requests_in_flight 0
-# HELP midas_http_requests_total Requests served, by face, operation and status.
+# HELP midas_http_requests_total Requests served, by API, operation and status.
 # TYPE midas_http_requests_total counter
-midas_http_requests_total{face="management",operation="groups/write",status="403"} 1
+midas_http_requests_total{api="management",operation="groups/write",status="403"} 1
 `
 	if err := testutil.GatherAndCompare(reg, strings.NewReader(wantMetrics), "midas_http_requests_in_flight", "midas_http_requests_total"); err != nil {
 		t.Error(err)
@@ -402,7 +402,7 @@ func BenchmarkOverhead(b *testing.B) {
 		b.Fatal(err)
 	}
 	face := httpx.HandlerFunc(func(w http.ResponseWriter, _ *http.Request, ev *httpx.Event) {
-		ev.Face, ev.Operation = "management", "Microsoft.ManagedIdentity/userAssignedIdentities/read"
+		ev.API, ev.Operation = "management", "Microsoft.ManagedIdentity/userAssignedIdentities/read"
 		w.WriteHeader(200)
 	})
 	h := httpx.New(face, httpx.Options{

@@ -9,7 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Metrics counts requests. Its labels are the API (face), the operation and the status. All values come from
+// Metrics counts requests. Its labels are the API, the operation and the status. All values come from
 // code, so no client can make a new series.
 type Metrics struct {
 	inFlight prometheus.Gauge
@@ -27,13 +27,13 @@ func NewMetrics(reg prometheus.Registerer) (*Metrics, error) {
 		}),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "midas_http_requests_total",
-			Help: "Requests served, by face, operation and status.",
-		}, []string{"face", "operation", "status"}),
+			Help: "Requests served, by API, operation and status.",
+		}, []string{"api", "operation", "status"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "midas_http_request_duration_seconds",
-			Help:    "Time from a request's headers to the end of its answer, by face and operation.",
+			Help:    "Time from a request's headers to the end of its answer, by API and operation.",
 			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, 1, 5},
-		}, []string{"face", "operation"}),
+		}, []string{"api", "operation"}),
 	}
 	m.known.Store(&map[kind]series{})
 	for _, c := range []prometheus.Collector{m.inFlight, m.requests, m.duration} {
@@ -46,8 +46,8 @@ func NewMetrics(reg prometheus.Registerer) (*Metrics, error) {
 
 // kind is the labels of a series.
 type kind struct {
-	face, operation string
-	status          int
+	api, operation string
+	status         int
 }
 
 // series are the metrics of one kind.
@@ -57,7 +57,7 @@ type series struct {
 }
 
 func (m *Metrics) observe(ev *Event) {
-	of := m.of(kind{ev.Face, ev.Operation, ev.Status})
+	of := m.of(kind{ev.API, ev.Operation, ev.Status})
 	of.requests.Inc()
 	of.duration.Observe(ev.Duration.Seconds())
 }
@@ -71,8 +71,8 @@ func (m *Metrics) of(k kind) series {
 		}
 		more := maps.Clone(*known)
 		more[k] = series{
-			requests: m.requests.WithLabelValues(k.face, k.operation, strconv.Itoa(k.status)),
-			duration: m.duration.WithLabelValues(k.face, k.operation),
+			requests: m.requests.WithLabelValues(k.api, k.operation, strconv.Itoa(k.status)),
+			duration: m.duration.WithLabelValues(k.api, k.operation),
 		}
 		if m.known.CompareAndSwap(known, &more) {
 			return more[k]

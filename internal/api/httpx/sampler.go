@@ -17,7 +17,7 @@ const (
 
 // class is the class by which refusals are counted. Its values come from code, so there are few.
 type class struct {
-	face   string
+	api    string
 	status int
 }
 
@@ -41,7 +41,7 @@ type sampled struct {
 
 // allow reports whether the line of a refusal is to be written.
 func (s *sampler) allow(ev *Event) bool {
-	of := class{ev.Face, ev.Status}
+	of := class{ev.API, ev.Status}
 	now := s.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -76,5 +76,5 @@ func (s *sampler) summarize(of class) {
 	c.dropped, c.waiting = 0, false
 	s.mu.Unlock()
 	s.log.LogAttrs(context.Background(), slog.LevelWarn, "requests refused, not logged one by one",
-		slog.Int("requests", dropped), slog.String("face", of.face), slog.Int("status", of.status), slog.Duration("within", summaryPeriod))
+		slog.Int("requests", dropped), slog.String("api", of.api), slog.Int("status", of.status), slog.Duration("within", summaryPeriod))
 }

@@ -20,7 +20,7 @@ func TestRefusalsByTheThousandAreCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		h, _ := setup(t, httpx.HandlerFunc(func(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
-			ev.Face = "management"
+			ev.API = "management"
 			status, _ := strconv.Atoi(strings.TrimPrefix(r.URL.Path, "/"))
 			w.WriteHeader(status)
 		}), &log)
@@ -73,7 +73,7 @@ func TestNoFieldOfALineIsLong(t *testing.T) {
 	var log bytes.Buffer
 	long := strings.Repeat("ä", 30<<10)
 	h, _ := setup(t, httpx.HandlerFunc(func(w http.ResponseWriter, _ *http.Request, ev *httpx.Event) {
-		ev.Face, ev.Operation, ev.Caller, ev.ErrorCode, ev.Err = "management", long, long, long, errors.New(long)
+		ev.API, ev.Operation, ev.Caller, ev.ErrorCode, ev.Err = "management", long, long, long, errors.New(long)
 		ev.ClientIP, ev.CorrelationID, ev.ClientRequestID = long, long, long
 		w.WriteHeader(http.StatusInternalServerError)
 	}), &log)

@@ -117,7 +117,7 @@ func (h *tokens) isAudience(req *tokenRequest, audience []string) bool {
 			continue
 		}
 		own := "https://"+arm.Fold(u.Host) == arm.Fold(h.issuer().Origin)
-		if !own && azure.FaceOf(u.Host) != azure.Login {
+		if !own && azure.APIOf(u.Host) != azure.Login {
 			continue
 		}
 		first, rest, _ := strings.Cut(strings.TrimPrefix(u.EscapedPath(), "/"), "/")

@@ -55,9 +55,9 @@ func (h *Handler) Refuse(w http.ResponseWriter, r *http.Request, ev *httpx.Event
 }
 
 func (h *Handler) begin(w http.ResponseWriter, r *http.Request, ev *httpx.Event) *request {
-	ev.Face = "login"
+	ev.API = "login"
 	x := &request{w: w, r: r, ev: ev, began: h.config.Now(), origin: h.config.issuer().Origin}
-	if x.azure = azure.FaceOf(r.Host) == azure.Login; x.azure {
+	if x.azure = azure.APIOf(r.Host) == azure.Login; x.azure {
 		x.origin = "https://" + azure.Name(r.Host)
 	}
 	always.Set(w.Header())

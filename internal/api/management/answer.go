@@ -79,7 +79,7 @@ func internalError(err error) *arm.Error {
 
 // Refuse words what never reaches Serve.
 func (h *Handler) Refuse(w http.ResponseWriter, r *http.Request, ev *httpx.Event, status int) {
-	ev.Face = "management"
+	ev.API = "management"
 	code, message := httpx.Refusal(status)
 	h.fail(w, r, ev, arm.Errorf(status, code, "%s", message))
 }

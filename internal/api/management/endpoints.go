@@ -73,7 +73,7 @@ func (h *Handler) endpoints(w http.ResponseWriter, r *http.Request, ev *httpx.Ev
 // AzureCloud, since tools compare the name with the one that they were configured for.
 func (h *Handler) cloud(host string) endpointsCloud {
 	o, name := azure.OriginsFor(host, h.Origin), "Midas"
-	if azure.FaceOf(host) != azure.None {
+	if azure.APIOf(host) != azure.None {
 		name = "AzureCloud"
 	}
 	return endpointsCloud{

@@ -60,7 +60,7 @@ func New(h Handler) (*Handler, error) {
 
 // Serve answers one request. The order of the steps is the security of this face.
 func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
-	ev.Face = "management"
+	ev.API = "management"
 	if r.URL.Path == endpointsPath {
 		h.endpoints(w, r, ev)
 		return

@@ -78,7 +78,7 @@ type exchange struct {
 
 // Serve implements httpx.Handler.
 func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
-	ev.Face, ev.Routine = "metadata", true
+	ev.API, ev.Routine = "metadata", true
 	x := &exchange{Endpoint: e, w: w, r: r, ev: ev}
 	err := e.protocol.serve(x)
 	if err == nil {
@@ -89,7 +89,7 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request, ev *httpx.Event
 
 // Refuse implements httpx.Refuser: the protocol words what was refused around it.
 func (e *Endpoint) Refuse(w http.ResponseWriter, r *http.Request, ev *httpx.Event, status int) {
-	ev.Face = "metadata"
+	ev.API = "metadata"
 	f := badRequest("")
 	if _, f.text = httpx.Refusal(status); status == http.StatusTooManyRequests {
 		f.code = errLimit().code

@@ -155,7 +155,7 @@ func (p *Proxy) route(target string) (string, bool) {
 		return "", false
 	}
 	switch {
-	case azure.FaceOf(host) != azure.None:
+	case azure.APIOf(host) != azure.None:
 		return p.cfg.Server, port == "443"
 	case arm.SameName(target, p.cfg.Endpoint):
 		return p.cfg.Server, true
@@ -249,7 +249,7 @@ func (p *Proxy) refuse(w http.ResponseWriter, target string) {
 		host = target
 	}
 	reason := "only Azure's management, sign-in and Graph hosts lead to Midas; --allow-internet lets the rest through"
-	if azure.FaceOf(host) != azure.None {
+	if azure.APIOf(host) != azure.None {
 		reason = "here this host is Midas, and only on port 443, not " + port
 	}
 	line := "refused to connect to " + printable(host) + ": " + reason
