@@ -67,8 +67,8 @@ func command(ctx context.Context, cfg Config, fn func(control.Commands) error) (
 		return err
 	}
 	defer func() { err = errors.Join(err, dir.Close()) }()
-	for _, mended := range dir.Mended() {
-		cfg.logger().WarnContext(ctx, mended)
+	for _, removed := range dir.RemovedAccess() {
+		cfg.logger().WarnContext(ctx, removed)
 	}
 	if kind, _, _ := findEngine(cfg.Store, engines()); kind.volatile { // check has found it
 		return fmt.Errorf("no server is running on %s, and with --store %s there is nothing without one", cfg.Data, cfg.Store)

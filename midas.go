@@ -108,7 +108,7 @@ func (s *Server) open(ctx context.Context) error {
 		return err
 	}
 	s.resources.Add(dir)
-	s.warnings = append(s.warnings, dir.Mended()...)
+	s.warnings = append(s.warnings, dir.RemovedAccess()...)
 	listeners, err := s.listen(ctx, "listen", s.cfg.Listen)
 	if err != nil {
 		return err

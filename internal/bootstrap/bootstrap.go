@@ -54,9 +54,9 @@ type record struct {
 	Lab            bool   `json:"lab,omitempty"`
 
 	// Roles that were assigned once. They are not assigned again if an operator has removed them.
-	Owner         bool `json:"owner,omitempty"`         // the application's role at the subscription
-	UserOwner     bool `json:"userOwner,omitempty"`     // the user's
-	Administrator bool `json:"administrator,omitempty"` // the directory role of both
+	Owner         bool `json:"owner,omitempty"`         // Owner of the subscription, for the application
+	UserOwner     bool `json:"userOwner,omitempty"`     // Owner of the subscription, for the user
+	Administrator bool `json:"administrator,omitempty"` // Global Administrator, for both
 
 	// Password is the fingerprint of the last password of admin.json that was set. It does not help to
 	// guess the password. Bootstrap sets the password again only if admin.json has another one, so a changed
@@ -80,10 +80,10 @@ type Bootstrap struct {
 	Lab       bool
 }
 
-// Errors for a folder that was created with or without --lab and is used the other way.
+// Errors for a folder that was created with --lab and is used without, or the reverse.
 var (
 	errIsLab = errors.New("this data folder was made with --lab, so its administrator's secret is public: start it with --lab, or use another folder with --data")
-	errNoLab = errors.New("this data folder was made without --lab: start it without, or use another folder with --data")
+	errNoLab = errors.New("this data folder was made without --lab: start it without --lab, or use another folder with --data")
 )
 
 // Run creates what is missing and returns the administrator.
@@ -128,23 +128,23 @@ func (b *Bootstrap) load(ctx context.Context) (rec *record, err error) {
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read what the first start has made: %w", err)
+		return nil, fmt.Errorf("read the record of the first start: %w", err)
 	}
 	return rec, nil
 }
 
 // decide determines ids and secret and writes them to admin.json.
 func (b *Bootstrap) decide(ctx context.Context, rec *record, endpoint string) (datadir.Admin, error) {
-	was, there, err := b.Dir.Admin()
+	was, exists, err := b.Dir.Admin()
 	if err != nil {
 		return was, err
 	}
 	admin := was
 	switch {
-	case there && rec != nil && (was.TenantID != rec.TenantID || was.ClientID != rec.ClientID || was.SubscriptionID != rec.SubscriptionID):
-		return admin, fmt.Errorf("%s does not belong to this store, which was made for tenant %s and client %s: restore the one that does, or remove it to give the administrator a new secret",
+	case exists && rec != nil && (was.TenantID != rec.TenantID || was.ClientID != rec.ClientID || was.SubscriptionID != rec.SubscriptionID):
+		return admin, fmt.Errorf("%s does not belong to this store, which was made for tenant %s and client %s: restore the file of this store, or remove it to give the administrator a new secret",
 			b.Dir.Path(datadir.AdminFile), rec.TenantID, rec.ClientID)
-	case there:
+	case exists:
 	case b.Lab:
 		admin = b.WellKnown
 	case rec != nil:
@@ -155,10 +155,10 @@ func (b *Bootstrap) decide(ctx context.Context, rec *record, endpoint string) (d
 	if err := b.nameUser(ctx, &admin); err != nil {
 		return admin, err
 	}
-	if err := b.purpose(rec, admin); err != nil {
+	if err := b.checkLab(rec, admin); err != nil {
 		return admin, err
 	}
-	if admin.Endpoint = endpoint; there && admin == was {
+	if admin.Endpoint = endpoint; exists && admin == was {
 		return admin, nil
 	}
 	return admin, b.Dir.WriteAdmin(admin)
@@ -186,16 +186,16 @@ func (b *Bootstrap) nameUser(ctx context.Context, admin *datadir.Admin) error {
 }
 
 // fingerprint identifies a user name and password. It is keyed with the client secret, which is not in the
-// store, so that the store does not allow guesses.
+// store, so that a copy of the store does not help to guess the password.
 func fingerprint(admin datadir.Admin) string {
 	mac := hmac.New(sha256.New, []byte(admin.ClientSecret))
 	mac.Write([]byte(admin.UserName + "\n" + string(admin.UserPassword)))
 	return hex.EncodeToString(mac.Sum(nil)[:16])
 }
 
-// purpose refuses a change between --lab and normal use, so that a store in normal use never has the public
+// checkLab refuses a change between --lab and normal use, so that a store in normal use never has the public
 // secret of laboratories.
-func (b *Bootstrap) purpose(rec *record, admin datadir.Admin) error {
+func (b *Bootstrap) checkLab(rec *record, admin datadir.Admin) error {
 	public := admin.ClientID == b.WellKnown.ClientID || admin.ClientSecret == b.WellKnown.ClientSecret ||
 		b.WellKnown.UserPassword != "" && admin.UserPassword == b.WellKnown.UserPassword
 	switch {
@@ -253,7 +253,7 @@ func (b *Bootstrap) make(ctx context.Context, rec *record, admin datadir.Admin) 
 		if err := b.user(tx, &made, admin, password); err != nil {
 			return err
 		}
-		if err := b.administrate(tx, &made, admin); err != nil {
+		if err := b.assignDirectoryRole(tx, &made, admin); err != nil {
 			return err
 		}
 		return save(tx, made)
@@ -285,8 +285,8 @@ func (b *Bootstrap) user(tx store.Tx, rec *record, admin datadir.Admin, password
 	return nil
 }
 
-// administrate makes the application and the user Global Administrators, once.
-func (b *Bootstrap) administrate(tx store.Tx, rec *record, admin datadir.Admin) error {
+// assignDirectoryRole makes the application and the user Global Administrators, once.
+func (b *Bootstrap) assignDirectoryRole(tx store.Tx, rec *record, admin datadir.Admin) error {
 	if rec.Administrator {
 		return nil
 	}
@@ -345,15 +345,15 @@ func object(clientID, what string) string {
 	return uuid.NewSHA1(uuid.NameSpaceURL, []byte("midas:"+clientID+"/"+what)).String()
 }
 
-// assign assigns the Owner roles at the subscription, and records that.
+// assign assigns the Owner roles at the subscription, and records the assignments.
 func (b *Bootstrap) assign(ctx context.Context, rec *record, admin datadir.Admin) error {
 	if !rec.Owner {
-		if err := b.own(ctx, admin, "assignment", object(admin.ClientID, "principal"), directory.ObjectServicePrincipal); err != nil {
+		if err := b.assignOwner(ctx, admin, "assignment", object(admin.ClientID, "principal"), directory.ObjectServicePrincipal); err != nil {
 			return err
 		}
 	}
 	if !rec.UserOwner {
-		if err := b.own(ctx, admin, "user assignment", object(admin.ClientID, "user"), directory.ObjectUser); err != nil {
+		if err := b.assignOwner(ctx, admin, "user assignment", object(admin.ClientID, "user"), directory.ObjectUser); err != nil {
 			return err
 		}
 	}
@@ -362,8 +362,8 @@ func (b *Bootstrap) assign(ctx context.Context, rec *record, admin datadir.Admin
 	return err
 }
 
-// own makes a principal Owner of the subscription.
-func (b *Bootstrap) own(ctx context.Context, admin datadir.Admin, what, principal, kind string) error {
+// assignOwner makes a principal Owner of the subscription.
+func (b *Bootstrap) assignOwner(ctx context.Context, admin datadir.Admin, what, principal, kind string) error {
 	scope, name := "/subscriptions/"+admin.SubscriptionID, object(admin.ClientID, what)
 	event := activity.Event{
 		TenantID: admin.TenantID, SubscriptionID: admin.SubscriptionID,

@@ -31,14 +31,14 @@ var lab = datadir.Admin{TenantID: "10000000-0000-4000-8000-000000000001", Subscr
 	ClientID: "10000000-0000-4000-8000-000000000003", ClientSecret: "everyone-knows-this-secret",
 	UserName: "admin@midas.localhost", UserPassword: "Everyone-knows-this-1"}
 
-// house is a data folder and a store, which several starts share.
-type house struct {
+// fixture is a data folder and a store, which several starts share.
+type fixture struct {
 	*testing.T
 	path  string
 	store store.Store
 }
 
-func newHouse(t *testing.T) *house {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	engine, err := pebble.OpenMemory(pebble.Options{})
 	if err != nil {
@@ -46,11 +46,11 @@ func newHouse(t *testing.T) *house {
 	}
 	st := store.New(engine, store.Options{})
 	t.Cleanup(func() { _ = st.Close() })
-	return &house{T: t, path: t.TempDir(), store: st}
+	return &fixture{T: t, path: t.TempDir(), store: st}
 }
 
-// services are the rooms that a start has.
-func (h *house) services(st store.Store) *bootstrap.Bootstrap {
+// services returns the services of one start, on the store st.
+func (h *fixture) services(st store.Store) *bootstrap.Bootstrap {
 	now := time.Now
 	log := &activity.Log{Store: st, Now: now, NewID: uuid.NewString}
 	dir := &directory.Directory{Store: st, Now: now, NewID: uuid.NewString}
@@ -63,7 +63,7 @@ func (h *house) services(st store.Store) *bootstrap.Bootstrap {
 }
 
 // start runs one start of a server with the store st.
-func (h *house) start(st store.Store, asLab bool) (datadir.Admin, error) {
+func (h *fixture) start(st store.Store, asLab bool) (datadir.Admin, error) {
 	h.Helper()
 	dir, err := datadir.Open(h.path)
 	if err != nil {
@@ -75,7 +75,7 @@ func (h *house) start(st store.Store, asLab bool) (datadir.Admin, error) {
 	return b.Run(h.Context(), endpoint)
 }
 
-func (h *house) mustStart() datadir.Admin {
+func (h *fixture) mustStart() datadir.Admin {
 	h.Helper()
 	admin, err := h.start(h.store, false)
 	if err != nil {
@@ -85,7 +85,7 @@ func (h *house) mustStart() datadir.Admin {
 }
 
 // check checks that the administrator of admin.json can authenticate and is Owner of the subscription.
-func (h *house) check(admin datadir.Admin) {
+func (h *fixture) check(admin datadir.Admin) {
 	h.Helper()
 	onDisk, err := datadir.ReadAdmin(h.path)
 	if err != nil || onDisk != admin {
@@ -112,7 +112,7 @@ func (h *house) check(admin datadir.Admin) {
 }
 
 // checkRoles checks the roles of one of the administrator's principals.
-func (h *house) checkRoles(admin datadir.Admin, oid string) {
+func (h *fixture) checkRoles(admin datadir.Admin, oid string) {
 	h.Helper()
 	b := h.services(h.store)
 	var roles []string
@@ -145,7 +145,7 @@ func (h *house) checkRoles(admin datadir.Admin, oid string) {
 }
 
 // rows counts the records of the store by kind.
-func (h *house) rows() map[string]int {
+func (h *fixture) rows() map[string]int {
 	h.Helper()
 	count := map[string]int{}
 	err := h.store.View(h.Context(), func(tx store.Tx) error {
@@ -154,7 +154,7 @@ func (h *house) rows() map[string]int {
 			if err != nil {
 				return err
 			}
-			if kind := rec.Key[:2]; kind != "x/" { // the activity log may tell of an attempt twice
+			if kind := rec.Key[:2]; kind != "x/" { // the activity log may record an attempt twice
 				count[kind]++
 			}
 		}
@@ -167,7 +167,7 @@ func (h *house) rows() map[string]int {
 }
 
 func TestFirstStartCreatesAnAdministratorAndLaterStartsReuseIt(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	first := h.mustStart()
 	h.check(first)
 	if len(first.ClientSecret) < 32 {
@@ -185,16 +185,17 @@ func TestFirstStartCreatesAnAdministratorAndLaterStartsReuseIt(t *testing.T) {
 	}
 }
 
-// dying fails one Update before or after its commit, as a killed process does.
-type dying struct {
+// failing is a store whose Update fails after a number of calls, before or after its commit, as if the
+// process was killed.
+type failing struct {
 	store.Store
 	left  int
 	after bool
 }
 
-var errDied = errors.New("killed")
+var errKilled = errors.New("killed")
 
-func (d *dying) Update(ctx context.Context, fn func(store.Tx) error) (store.Revision, error) {
+func (d *failing) Update(ctx context.Context, fn func(store.Tx) error) (store.Revision, error) {
 	d.left--
 	if d.left >= 0 {
 		return d.Store.Update(ctx, fn)
@@ -204,23 +205,23 @@ func (d *dying) Update(ctx context.Context, fn func(store.Tx) error) (store.Revi
 			return 0, err
 		}
 	}
-	return 0, errDied
+	return 0, errKilled
 }
 
 func TestKilledStartIsCompletedByTheNext(t *testing.T) {
-	whole := newHouse(t)
+	whole := newFixture(t)
 	whole.check(whole.mustStart())
 	want := whole.rows()
 	for _, after := range []bool{false, true} {
-		died := 0
+		kills := 0
 		for n := 0; ; n++ {
-			h := newHouse(t)
-			if _, err := h.start(&dying{Store: h.store, left: n, after: after}, false); err == nil {
+			h := newFixture(t)
+			if _, err := h.start(&failing{Store: h.store, left: n, after: after}, false); err == nil {
 				break
-			} else if !errors.Is(err, errDied) {
+			} else if !errors.Is(err, errKilled) {
 				t.Fatal(err)
 			}
-			died++
+			kills++
 			promised, err := datadir.ReadAdmin(h.path)
 			if err != nil {
 				t.Fatalf("killed at update %d: %v", n, err)
@@ -228,23 +229,23 @@ func TestKilledStartIsCompletedByTheNext(t *testing.T) {
 			admin := h.mustStart()
 			h.check(admin)
 			if admin != promised {
-				t.Errorf("killed at update %d: the next start forgot what admin.json said", n)
+				t.Errorf("killed at update %d: the next start did not keep the values of admin.json", n)
 			}
 			if diff := cmp.Diff(want, h.rows()); diff != "" {
 				t.Errorf("killed at update %d (after it: %v): the store differs: %s", n, after, diff)
 			}
 		}
-		if died < 3 {
-			t.Errorf("a start has only %d updates to be killed at", died)
+		if kills < 3 {
+			t.Errorf("a start has only %d updates", kills)
 		}
 	}
 }
 
 func TestEmptyStoreGetsTheAdministratorOfAdminJSON(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	first := h.mustStart()
 	principal := h.principal(first)
-	h.store = newHouse(t).store
+	h.store = newFixture(t).store
 	if again := h.mustStart(); again != first {
 		t.Error("another administrator")
 	}
@@ -254,7 +255,7 @@ func TestEmptyStoreGetsTheAdministratorOfAdminJSON(t *testing.T) {
 	}
 }
 
-func (h *house) principal(admin datadir.Admin) string {
+func (h *fixture) principal(admin datadir.Admin) string {
 	h.Helper()
 	p, err := h.services(h.store).Directory.Authenticate(h.Context(), admin.TenantID, admin.ClientID, directory.SecretText(admin.ClientSecret))
 	if err != nil {
@@ -264,10 +265,10 @@ func (h *house) principal(admin datadir.Admin) string {
 }
 
 func TestLostAdminFileReplacesTheSecret(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	first := h.mustStart()
 	rows := h.rows()
-	for range 25 { // more often than an application has room for secrets
+	for range 25 { // more often than an application may have secrets
 		if err := os.Remove(filepath.Join(h.path, "admin.json")); err != nil {
 			t.Fatal(err)
 		}
@@ -292,7 +293,7 @@ func TestLostAdminFileReplacesTheSecret(t *testing.T) {
 }
 
 func TestChangedPasswordAndDeletedUserAreKept(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	admin := h.mustStart()
 	dir := h.services(h.store).Directory
 	u, err := dir.AuthenticateUser(t.Context(), admin.TenantID, admin.UserName, directory.PasswordText(admin.UserPassword), throttle.Waiter{})
@@ -327,7 +328,7 @@ func TestChangedPasswordAndDeletedUserAreKept(t *testing.T) {
 }
 
 func TestOlderFolderGetsAUser(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	admin := h.mustStart()
 	want := h.rows()
 	dir, err := datadir.Open(h.path)
@@ -362,7 +363,7 @@ func TestOlderFolderGetsAUser(t *testing.T) {
 }
 
 func TestRemovedRoleIsNotAssignedAgain(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	admin := h.mustStart()
 	b := h.services(h.store)
 	_, err := b.Store.Update(t.Context(), func(tx store.Tx) error {
@@ -387,7 +388,7 @@ func TestRemovedRoleIsNotAssignedAgain(t *testing.T) {
 }
 
 func TestEndpointFollowsTheServer(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	first := h.mustStart()
 	first.Endpoint = "https://localhost:1"
 	dir, err := datadir.Open(h.path)
@@ -404,7 +405,7 @@ func TestEndpointFollowsTheServer(t *testing.T) {
 }
 
 func TestForeignAdminFileIsRefused(t *testing.T) {
-	one, two := newHouse(t), newHouse(t)
+	one, two := newFixture(t), newFixture(t)
 	one.mustStart()
 	two.mustStart()
 	two.path = one.path
@@ -414,7 +415,7 @@ func TestForeignAdminFileIsRefused(t *testing.T) {
 }
 
 func TestWeakSecretInAdminFileIsRefused(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	admin := h.mustStart()
 	admin.ClientSecret = "short"
 	dir, err := datadir.Open(h.path)
@@ -430,7 +431,7 @@ func TestWeakSecretInAdminFileIsRefused(t *testing.T) {
 }
 
 func TestLabUsesWellKnownIDsAndItsOwnFolder(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	admin, err := h.start(h.store, true)
 	if err != nil {
 		t.Fatal(err)
@@ -441,28 +442,28 @@ func TestLabUsesWellKnownIDsAndItsOwnFolder(t *testing.T) {
 	if admin != want {
 		t.Errorf("got %v", admin)
 	}
-	remove := func(h *house) {
+	remove := func(h *fixture) {
 		if err := os.Remove(filepath.Join(h.path, "admin.json")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			t.Fatal(err)
 		}
 	}
-	refused := func(h *house, st store.Store, asLab bool, want string) {
+	refused := func(h *fixture, st store.Store, asLab bool, want string) {
 		t.Helper()
 		if _, err := h.start(st, asLab); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("start with lab %v: %v", asLab, err)
 		}
 	}
 	refused(h, h.store, false, "made with --lab")
-	refused(h, newHouse(t).store, false, "made with --lab")
+	refused(h, newFixture(t).store, false, "made with --lab")
 	remove(h)
 	refused(h, h.store, false, "made with --lab")
 	if again, err := h.start(h.store, true); err != nil || again != want {
 		t.Errorf("lab without admin.json: %v, %v", again, err)
 	}
-	earnest := newHouse(t)
-	earnest.mustStart()
-	refused(earnest, earnest.store, true, "made without --lab")
-	refused(earnest, newHouse(t).store, true, "made without --lab")
-	remove(earnest)
-	refused(earnest, earnest.store, true, "made without --lab")
+	normal := newFixture(t)
+	normal.mustStart()
+	refused(normal, normal.store, true, "made without --lab")
+	refused(normal, newFixture(t).store, true, "made without --lab")
+	remove(normal)
+	refused(normal, normal.store, true, "made without --lab")
 }

@@ -25,7 +25,7 @@ func (Secret) GoString() string { return "[secret]" }
 // LogValue hides the secret.
 func (Secret) LogValue() slog.Value { return slog.StringValue("[secret]") }
 
-// Admin is what admin.json holds: where the server is and who its administrator is.
+// Admin is the content of admin.json: the server's address and the administrator's credentials.
 type Admin struct {
 	Endpoint       string `json:"endpoint"` // https://localhost:8443
 	TenantID       string `json:"tenantId"`

@@ -32,7 +32,7 @@ const (
 	AzureCAFolder = "azure-ca"
 )
 
-// Socket is where the server of a folder listens for commands.
+// Socket returns the path of the socket on which the server of a folder accepts commands.
 func Socket(dir string) string { return filepath.Join(dir, SocketFile) }
 
 // ErrLocked means that another process owns the folder.
@@ -40,14 +40,14 @@ var ErrLocked = errors.New("another midas is using it")
 
 // Dir is a folder that this process owns.
 type Dir struct {
-	path   string
-	lock   *os.File
-	mended []string
+	path          string
+	lock          *os.File
+	removedAccess []string
 }
 
-// Open locks the folder. It creates a missing folder, readable by its owner only. It removes access of other
-// users from files that must be private, see Mended, and refuses the folder of another user. The error is
-// ErrLocked if another process owns the folder.
+// Open locks the folder. It creates a missing folder, readable by its owner only. It removes the access of
+// other users to files that must be private, see RemovedAccess, and refuses the folder of another user. The
+// error is ErrLocked if another process owns the folder.
 func Open(path string) (*Dir, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, fmt.Errorf("make data folder: %w", err)
@@ -55,7 +55,7 @@ func Open(path string) (*Dir, error) {
 	name := filepath.Join(path, lockFile)
 	f, err := lock(name)
 	if errors.Is(err, ErrLocked) {
-		return nil, fmt.Errorf("data folder %s: %w%s; stop that one, or use another folder with --data", path, ErrLocked, owner(name))
+		return nil, fmt.Errorf("data folder %s: %w%s; stop that process, or use another folder with --data", path, ErrLocked, owner(name))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("lock data folder %s: %w", path, err)
@@ -67,17 +67,17 @@ func Open(path string) (*Dir, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("write %s: %w", name, err), f.Close())
 	}
-	mended, err := protect(path)
+	removed, err := protect(path)
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return &Dir{path: path, lock: f, mended: mended}, nil
+	return &Dir{path: path, lock: f, removedAccess: removed}, nil
 }
 
-// Mended says, in sentences, which rights of other users Open has taken away.
-func (d *Dir) Mended() []string { return d.mended }
+// RemovedAccess describes the access of other users that Open has removed, with one sentence for each file.
+func (d *Dir) RemovedAccess() []string { return d.removedAccess }
 
-// owner is the process that holds the lock, if the file names it.
+// owner returns the id of the process that holds the lock, in words, or "" if the file does not name it.
 func owner(name string) string {
 	data, err := os.ReadFile(name)
 	if pid := strings.TrimSpace(string(data)); err == nil && pid != "" {
@@ -86,7 +86,7 @@ func owner(name string) string {
 	return ""
 }
 
-// Path is the path of the folder, or of a file in it.
+// Path returns the path of the folder, or of a file in it.
 func (d *Dir) Path(elem ...string) string {
 	return filepath.Join(append([]string{d.path}, elem...)...)
 }
@@ -102,8 +102,8 @@ func (d *Dir) Close() error {
 // ErrNoMaster says that there is no master key.
 var ErrNoMaster = errors.New("there is no master key")
 
-// Master is the key that encrypts secrets in the store. It is not in the store, so that a copy of the store
-// does not reveal its secrets. The error is ErrNoMaster if there is none.
+// Master returns the key that encrypts secrets in the store. It is not in the store, so that a copy of the
+// store does not reveal its secrets. The error is ErrNoMaster if there is none.
 func (d *Dir) Master() (seal.MasterKey, error) {
 	name := d.Path(MasterFile)
 	data, err := os.ReadFile(name)
@@ -120,7 +120,7 @@ func (d *Dir) Master() (seal.MasterKey, error) {
 	return seal.MasterKey(key), nil
 }
 
-// Restore is what to do about a master key that is lost, damaged or another store's.
+// Restore tells operators what to do if the master key is lost, is damaged or belongs to another store.
 const Restore = "restore it from a backup or, if it is gone for good, run `midas keys reset`, which ends all tokens"
 
 // MakeMaster makes the first master key. It never replaces one.
@@ -132,7 +132,7 @@ func (d *Dir) MakeMaster() (seal.MasterKey, error) {
 	return key, atomicfile.Create(d.Path(MasterFile), encodeMaster(key), 0o600)
 }
 
-// ReplaceMaster makes a new master key in place of the one that there may be.
+// ReplaceMaster makes a new master key and replaces an existing one.
 func (d *Dir) ReplaceMaster() (seal.MasterKey, error) {
 	key, err := newMaster()
 	if err != nil {

@@ -66,14 +66,14 @@ func TestMasterKeyIsKept(t *testing.T) {
 	path := t.TempDir()
 	d := open(t, path)
 	if _, err := d.Master(); !errors.Is(err, datadir.ErrNoMaster) {
-		t.Errorf("before it is made: %v", err)
+		t.Errorf("Master before MakeMaster: %v", err)
 	}
 	made, err := d.MakeMaster()
 	if err != nil || made == [32]byte{} {
 		t.Fatal(err)
 	}
 	if _, err := d.MakeMaster(); err == nil {
-		t.Error("it was made twice")
+		t.Error("MakeMaster replaced the master key")
 	}
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
@@ -144,7 +144,7 @@ func TestSecretIsRedacted(t *testing.T) {
 	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "a", a, "s", a.ClientSecret)
 	for _, s := range []string{fmt.Sprint(a), fmt.Sprintf("%+v", a), fmt.Sprintf("%#v", a), fmt.Sprintf("%s %v", a.ClientSecret, &a), log.String()} {
 		if strings.Contains(s, "hunter2") {
-			t.Errorf("shows itself: %s", s)
+			t.Errorf("the secret is not redacted: %s", s)
 		}
 	}
 }

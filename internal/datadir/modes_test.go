@@ -31,7 +31,7 @@ func folder(t *testing.T, files map[string]fs.FileMode) string {
 	return dir
 }
 
-func TestRightsOfOthersAreTakenAway(t *testing.T) {
+func TestAccessOfOthersToFilesIsRemoved(t *testing.T) {
 	for name, c := range map[string]struct{ was, is fs.FileMode }{
 		"master.key":          {0o644, 0o600},
 		"admin.json":          {0o640, 0o600},
@@ -42,7 +42,7 @@ func TestRightsOfOthersAreTakenAway(t *testing.T) {
 		"azure-ca/server.pem": {0o602, 0o600},
 		"ca.pem":              {0o664, 0o644},
 		"what/ever":           {0o777, 0o700},
-		"store/000001.sst":    {0o644, 0o644}, // its folder keeps others out
+		"store/000001.sst":    {0o644, 0o644}, // its folder denies other users access
 		"lock":                {0o600, 0o600},
 		"hosts-ca/ca.pem":     {0o644, 0o644},
 	} {
@@ -54,18 +54,18 @@ func TestRightsOfOthersAreTakenAway(t *testing.T) {
 			if err != nil || info.Mode().Perm() != c.is {
 				t.Errorf("mode %04o, want %04o (%v)", info.Mode().Perm(), c.is, err)
 			}
-			said := strings.Join(d.Mended(), "\n")
-			if (said != "") != (c.was != c.is) || said != "" && !strings.Contains(said, filepath.Join(dir, name)) {
-				t.Errorf("said %q", said)
+			removed := strings.Join(d.RemovedAccess(), "\n")
+			if (removed != "") != (c.was != c.is) || removed != "" && !strings.Contains(removed, filepath.Join(dir, name)) {
+				t.Errorf("RemovedAccess: %q", removed)
 			}
 		})
 	}
 }
 
-func TestFoldersOfOthersAreClosed(t *testing.T) {
+func TestAccessOfOthersToFoldersIsRemoved(t *testing.T) {
 	for name, c := range map[string]struct{ was, is fs.FileMode }{
 		"store": {0o755, 0o700}, "hosts-ca": {0o750, 0o700}, "azure-ca": {0o777, 0o700},
-		"": {0o777, 0o755}, // ca.pem is for everybody
+		"": {0o777, 0o755}, // ca.pem is public
 	} {
 		dir := folder(t, map[string]fs.FileMode{"store/x": 0o600, "hosts-ca/x": 0o600, "azure-ca/x": 0o600})
 		if err := os.Chmod(filepath.Join(dir, name), c.was); err != nil {
@@ -73,8 +73,8 @@ func TestFoldersOfOthersAreClosed(t *testing.T) {
 		}
 		d := open(t, dir)
 		info, err := os.Stat(filepath.Join(dir, name))
-		if err != nil || info.Mode().Perm() != c.is || len(d.Mended()) != 1 {
-			t.Errorf("%q: mode %04o, want %04o; said %q (%v)", name, info.Mode().Perm(), c.is, d.Mended(), err)
+		if err != nil || info.Mode().Perm() != c.is || len(d.RemovedAccess()) != 1 {
+			t.Errorf("%q: mode %04o, want %04o; RemovedAccess: %q (%v)", name, info.Mode().Perm(), c.is, d.RemovedAccess(), err)
 		}
 		if err := d.Close(); err != nil {
 			t.Error(err)
@@ -82,7 +82,7 @@ func TestFoldersOfOthersAreClosed(t *testing.T) {
 	}
 }
 
-func TestLinksAreNotFollowedToMend(t *testing.T) {
+func TestModesOfLinkTargetsAreNotChanged(t *testing.T) {
 	outside := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(outside, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -91,7 +91,7 @@ func TestLinksAreNotFollowedToMend(t *testing.T) {
 	if err := os.Symlink(outside, filepath.Join(dir, "master.key")); err != nil {
 		t.Fatal(err)
 	}
-	if err := open(t, dir).Close(); err != nil { // a link to a file that is closed to others is fine
+	if err := open(t, dir).Close(); err != nil { // a link to a private file is accepted
 		t.Fatal(err)
 	}
 	if err := os.Chmod(outside, 0o644); err != nil {
@@ -99,10 +99,10 @@ func TestLinksAreNotFollowedToMend(t *testing.T) {
 	}
 	_, err := datadir.Open(dir)
 	if err == nil || !strings.Contains(err.Error(), "chmod") || !strings.Contains(err.Error(), "master.key") {
-		t.Errorf("a link to a file that others read: %v", err)
+		t.Errorf("a link to a file that other users can read: %v", err)
 	}
 	if info, err := os.Stat(outside); err != nil || info.Mode().Perm() != 0o644 {
-		t.Errorf("it was changed: %v %v", info.Mode(), err)
+		t.Errorf("the target of the link was changed: %v %v", info.Mode(), err)
 	}
 }
 
@@ -118,7 +118,7 @@ func TestFilesOfAnotherUserAreRefused(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "12345") || !strings.Contains(err.Error(), "chown") {
 		t.Errorf("%v", err)
 	}
-	if err := os.Chown(dir, 12345, -1); err != nil { // root looks at the folder of a service
+	if err := os.Chown(dir, 12345, -1); err != nil { // root opens the folder of a service's user
 		t.Fatal(err)
 	}
 	if err := open(t, dir).Close(); err != nil {

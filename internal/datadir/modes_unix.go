@@ -12,17 +12,17 @@ import (
 	"syscall"
 )
 
-// public are the files that others may read: certificates, and the number of a process.
+// public lists the files that other users may read: certificates, and the lock, which holds a process id.
 var public = map[string]bool{"ca.pem": true, lockFile: true}
 
-// byFolder are the folders whose files others write with modes of their own. What keeps other users out
-// is the folder.
+// byFolder lists the folders whose files are written by other programs, which choose the modes. Only the
+// mode of the folder itself is checked, because it denies other users access to all files below.
 var byFolder = map[string]bool{StoreDir: true, "azure": true}
 
-// protect sees to it that nobody but the owner reads the secrets of the folder or replaces anything in
-// it. It takes rights away from files of the owner and says so; whatever it cannot set right is an
-// error. The folder itself may be read, since ca.pem is for everybody.
-func protect(path string) (mended []string, err error) {
+// protect removes the access of other users to the folder: only its owner may read the secrets and replace
+// files. It returns one sentence for each mode that it changed. It returns an error if it cannot change a
+// mode. Other users may read the folder itself, because ca.pem is public.
+func protect(path string) (removed []string, err error) {
 	owner, err := ownerOf(path)
 	if err != nil {
 		return nil, err
@@ -34,21 +34,22 @@ func protect(path string) (mended []string, err error) {
 		depth := strings.Count(strings.TrimPrefix(name, path), string(filepath.Separator))
 		what, err := check(name, entry, depth, owner)
 		if what != "" {
-			mended = append(mended, what)
+			removed = append(removed, what)
 		}
 		if err == nil && entry.IsDir() && (depth > 1 || depth == 1 && byFolder[entry.Name()]) {
 			return fs.SkipDir
 		}
 		return err
 	})
-	return mended, err
+	return removed, err
 }
 
-// check looks at one file or folder and mends it. what says what was wrong.
+// check checks one file or folder and removes the access of other users. what describes the access that it
+// removed.
 func check(name string, entry fs.DirEntry, depth int, owner uint32) (what string, err error) {
 	info, err := os.Stat(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil // it has just been removed, or is a link to nothing
+		return "", nil // it has just been removed, or is a link without a target
 	}
 	if err != nil {
 		return "", fmt.Errorf("look at the data folder: %w", err)
@@ -66,27 +67,21 @@ func check(name string, entry fs.DirEntry, depth int, owner uint32) (what string
 	if loose == 0 {
 		return "", nil
 	}
-	who := "read"
+	access := "read"
 	if loose&0o022 != 0 {
-		who = "change"
+		access = "change"
 	}
 	if entry.Type()&fs.ModeSymlink != 0 {
-		return "", fmt.Errorf("%s leads to a file that other users can %s (mode %04o): take that away with chmod", name, who, info.Mode().Perm())
+		return "", fmt.Errorf("%s is a link to a file that other users can %s (mode %04o): remove their access with chmod", name, access, info.Mode().Perm())
 	}
 	if err := chmod(name, info.Mode().Perm()&^loose); err != nil {
-		return "", fmt.Errorf("%s can be %s by other users (mode %04o), and that cannot be taken away: %w", name, past(who), info.Mode().Perm(), err)
+		return "", fmt.Errorf("other users can %s %s (mode %04o), and their access cannot be removed: %w", access, name, info.Mode().Perm(), err)
 	}
-	return fmt.Sprintf("other users could %s %s (mode %04o): this was taken away; if it is a secret, replace it", who, name, info.Mode().Perm()), nil
+	return fmt.Sprintf("other users could %s %s (mode %04o): their access was removed; if the file is a secret, replace it", access, name, info.Mode().Perm()), nil
 }
 
-func past(who string) string {
-	if who == "change" {
-		return "changed"
-	}
-	return who
-}
-
-// chmod does not follow links, so that nobody can have another file changed.
+// chmod changes the mode of a file. It does not follow links, so that a link cannot make it change a file
+// outside the folder.
 func chmod(name string, mode fs.FileMode) error {
 	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
 	if err != nil {
@@ -95,7 +90,8 @@ func chmod(name string, mode fs.FileMode) error {
 	return errors.Join(f.Chmod(mode), f.Close())
 }
 
-// ownerOf is who must own everything: this user or, for root, whoever owns the folder.
+// ownerOf returns the id of the user who must own all files: the current user or, if that is root, the owner
+// of the folder.
 func ownerOf(path string) (uint32, error) {
 	uid := uint32(os.Geteuid())
 	if uid != 0 {

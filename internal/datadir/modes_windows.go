@@ -1,4 +1,4 @@
 package datadir
 
-// protect has nothing to do: files inherit the rights of the folder, and modes mean nothing.
+// protect does nothing, because files inherit the access rights of the folder and Windows has no file modes.
 func protect(string) ([]string, error) { return nil, nil }

@@ -51,8 +51,8 @@ func (s *Signer) current() (*ecdsa.PrivateKey, *x509.Certificate, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.ca.now()
-	s.ca.use()
-	if s.leaf != nil && unfit(s.leaf, leafRenew, now) == "" {
+	s.ca.ensureValid()
+	if s.leaf != nil && renewalCause(s.leaf, leafRenew, now) == "" {
 		return s.key, s.leaf, nil
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

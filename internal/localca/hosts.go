@@ -35,7 +35,7 @@ func OpenHosts(dir string, now func() time.Time) (*HostCA, error) {
 // Pool is a set of roots with the current certificate of this authority.
 func (h *HostCA) Pool() *x509.CertPool { return h.ca.Pool() }
 
-// CA is the authority itself, for Run and LogTo.
+// CA returns the underlying authority, for Run and LogTo.
 func (h *HostCA) CA() *CA { return h.ca }
 
 // ClientConfig returns the configuration of a server that requests client certificates of this authority
@@ -51,13 +51,13 @@ func (h *HostCA) ClientConfig(config *tls.Config) *tls.Config {
 		c := &current{h.ca.cert.Load(), config.Clone()}
 		c.config.ClientAuth, c.config.ClientCAs = tls.VerifyClientCertIfGiven, x509.NewCertPool()
 		c.config.ClientCAs.AddCert(c.authority)
-		c.config.NextProtos = []string{"h2", "http/1.1"} // net/http adds them to the outer one only
+		c.config.NextProtos = []string{"h2", "http/1.1"} // net/http adds them to the outer configuration only
 		last.Store(c)
 		return c
 	}
 	outer := build().config.Clone()
 	outer.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
-		h.ca.use()
+		h.ca.ensureValid()
 		c := last.Load()
 		if c.authority != h.ca.cert.Load() {
 			c = build()

@@ -90,7 +90,7 @@ func TestHostAuthorityCannotCertifyServers(t *testing.T) {
 	}
 	stolen := steal(t, dir, &x509.Certificate{DNSNames: []string{"localhost"}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})
 	if _, err := stolen.Verify(x509.VerifyOptions{Roots: ca.Pool(), DNSName: "localhost"}); err == nil {
-		t.Error("a server's certificate is good")
+		t.Error("a certificate for a server is valid")
 	}
 }
 
@@ -99,7 +99,7 @@ func TestBadRequestsAreRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("GODEBUG", "rsa1024min=0") // or Go would not make it
+	t.Setenv("GODEBUG", "rsa1024min=0") // otherwise Go refuses to generate a key of 1024 bits
 	weak, err := rsa.GenerateKey(rand.Reader, 1024)
 	if err != nil {
 		t.Fatal(err)
@@ -169,7 +169,7 @@ func TestSignerRenewsItsCertificate(t *testing.T) {
 	}
 	first := serial()
 	if serial() != first {
-		t.Error("another certificate for each document")
+		t.Error("two documents were signed with different certificates")
 	}
 	if now = now.Add(61 * day); serial() == first {
 		t.Error("not renewed in its last 30 days")

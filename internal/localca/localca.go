@@ -9,7 +9,7 @@
 //
 // The files are created on first use, atomically, even if several processes start at the same time. The
 // authority's certificate is reissued with the same key and name if names are added, if it expires soon,
-// or if it is not valid yet because the clock was ahead when it was issued. Open and Judge check that. The
+// or if it is not valid yet because the clock was ahead when it was issued. Open and ReissueIfDue check that. The
 // server's certificate (server.pem, with its key) is renewed while serving.
 package localca
 
@@ -58,20 +58,20 @@ const (
 type CA struct {
 	dir   string
 	now   func() time.Time
-	names []string // what the server's certificate is for
+	names []string // the names in the server's certificate
 	role  role
 	key   *ecdsa.PrivateKey
 
-	cert    atomic.Pointer[x509.Certificate]
-	issuing sync.Mutex
-	unkept  bool         // the certificate could not be written; under issuing
-	log     *slog.Logger // never nil
-	notes   []string     // why the certificate was issued anew when it was opened
+	cert      atomic.Pointer[x509.Certificate]
+	issuing   sync.Mutex
+	unwritten bool         // the certificate could not be written; under issuing
+	log       *slog.Logger // never nil
+	notes     []string     // why the certificate was issued anew when it was opened
 }
 
 // role is the purpose of an authority.
 type role struct {
-	title  string // of its certificate
+	title  string // the beginning of the certificate's common name
 	usages []x509.ExtKeyUsage
 }
 
@@ -106,10 +106,10 @@ func open(c *CA) (_ *CA, err error) {
 	return c, nil
 }
 
-// Path is the file that clients trust.
+// Path returns the path of the certificate file that clients trust.
 func (c *CA) Path() string { return filepath.Join(c.dir, CertificateFile) }
 
-// Pool is a set of roots with the current certificate of this authority. Judge may reissue it.
+// Pool is a set of roots with the current certificate of this authority. ReissueIfDue may reissue it.
 func (c *CA) Pool() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(c.cert.Load())
@@ -159,21 +159,21 @@ func (c *CA) openCertificate() error {
 	}
 	block, _ := pem.Decode(data)
 	if block == nil {
-		return fmt.Errorf("%s holds no certificate; remove it to have it made anew", c.Path())
+		return fmt.Errorf("%s holds no certificate; remove the file, and the next start makes a new one", c.Path())
 	}
 	cert, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {
-		return fmt.Errorf("%s is damaged; remove it to have it made anew: %w", c.Path(), err)
+		return fmt.Errorf("%s is damaged; remove the file, and the next start makes a new one: %w", c.Path(), err)
 	}
 	c.cert.Store(cert)
 	if !c.key.PublicKey.Equal(cert.PublicKey) {
-		return fmt.Errorf("%s does not belong to %s; restore the one that does, or remove both to make a new CA", c.Path(), keyFile)
+		return fmt.Errorf("%s does not belong to %s; restore the certificate of this key, or remove both files to make a new CA", c.Path(), keyFile)
 	}
 	has := permitted(cert)
 	missing := slices.ContainsFunc(c.names, func(n string) bool { return !slices.Contains(has, n) })
-	if why := unfit(cert, authorityRenew, c.now()); missing || why != "" {
-		if why != "" {
-			c.notes = append(c.notes, why)
+	if cause := renewalCause(cert, authorityRenew, c.now()); missing || cause != "" {
+		if cause != "" {
+			c.notes = append(c.notes, cause)
 		}
 		union := slices.Compact(slices.Sorted(slices.Values(append(has, c.names...))))
 		return c.issueAuthority(union, atomicfile.Write)

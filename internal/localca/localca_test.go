@@ -96,8 +96,8 @@ func TestAuthorityIsValidForItsNamesOnly(t *testing.T) {
 	}
 }
 
-// The second authority is for other names. Neither is valid for the names of the other, and the server uses
-// the certificate of the requested server name.
+// The second authority has other names. Neither authority is valid for the names of the other, and the
+// server uses the certificate of the requested server name.
 func TestAuthoritiesAreIndependent(t *testing.T) {
 	own, err := localca.Open(t.TempDir(), time.Now)
 	if err != nil {
@@ -119,11 +119,11 @@ func TestAuthoritiesAreIndependent(t *testing.T) {
 		}
 	}
 	if _, err := foreign.Certificate("localhost"); err == nil {
-		t.Error("the second authority is good for localhost")
+		t.Error("the second authority issued a certificate for localhost")
 	}
 }
 
-func TestOpenSSLAgrees(t *testing.T) {
+func TestOpenSSLVerifiesTheServerCertificate(t *testing.T) {
 	openssl, err := exec.LookPath("openssl")
 	if err != nil {
 		t.Skip("openssl is not installed")
@@ -201,7 +201,7 @@ func TestConstraintsAreCritical(t *testing.T) {
 	}
 }
 
-func TestCertificateRefusesNamesThatClientsWould(t *testing.T) {
+func TestCertificateRefusesNamesThatAreNotPermitted(t *testing.T) {
 	ca := open(t, t.TempDir(), time.Now)
 	for _, name := range []string{"example.com", "10.0.0.1", "", "a b", "*.localhost", "fe80::1%eth0"} {
 		if _, err := ca.Certificate(name); err == nil {
@@ -210,7 +210,7 @@ func TestCertificateRefusesNamesThatClientsWould(t *testing.T) {
 	}
 }
 
-func TestLaterOpensReuseEverything(t *testing.T) {
+func TestLaterOpensReuseAllFiles(t *testing.T) {
 	dir := t.TempDir()
 	first := map[string][]byte{}
 	for i := range 2 {
@@ -226,7 +226,7 @@ func TestLaterOpensReuseEverything(t *testing.T) {
 				first[name] = data
 			}
 			if !bytes.Equal(data, first[name]) {
-				t.Errorf("%s is another after the second open", name)
+				t.Errorf("%s has changed after the second open", name)
 			}
 			info, err := os.Stat(filepath.Join(dir, name))
 			if err != nil || info.Mode() != mode {
@@ -302,7 +302,7 @@ func TestAddedNameIsPermitted(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := ca.Certificate("one.test"); err != nil {
-		t.Errorf("a name of before is lost: %v", err)
+		t.Errorf("an earlier name is not permitted any more: %v", err)
 	}
 }
 
@@ -330,7 +330,7 @@ func TestConcurrentFirstOpensAgree(t *testing.T) {
 			continue
 		}
 		if _, err := cert.Leaf.Verify(x509.VerifyOptions{Roots: roots}); err != nil {
-			t.Errorf("an authority of its own: %v", err)
+			t.Errorf("the certificate is of another authority: %v", err)
 		}
 	}
 }
@@ -363,9 +363,9 @@ func TestDamagedFilesAreReported(t *testing.T) {
 		content []byte
 		want    string
 	}{
-		"key gone bad":         {"ca-key.pem", []byte("rubbish"), "ca-key.pem holds no private key"},
+		"key is not PEM":       {"ca-key.pem", []byte("rubbish"), "ca-key.pem holds no private key"},
 		"key cut short":        {"ca-key.pem", []byte("-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n"), "ca-key.pem is damaged"},
-		"certificate gone bad": {"ca.pem", nil, "ca.pem holds no certificate"},
+		"certificate is empty": {"ca.pem", nil, "ca.pem holds no certificate"},
 		"foreign certificate":  {"ca.pem", foreign, "does not belong to ca-key.pem"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -387,6 +387,6 @@ func TestDamagedFilesAreReported(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := open(t, dir, time.Now).ServerConfig(); err != nil {
-		t.Errorf("a damaged server certificate is simply replaced, but: %v", err)
+		t.Errorf("a damaged server certificate was not replaced: %v", err)
 	}
 }

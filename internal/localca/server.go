@@ -113,20 +113,20 @@ type serving struct {
 func (s *serving) certificate() (*tls.Certificate, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.ca.use()
+	s.ca.ensureValid()
 	if s.ca.good(s.current) {
 		return s.current, nil
 	}
 	before := s.current
-	why := unfit(before.Leaf, leafRenew, s.ca.now())
+	cause := renewalCause(before.Leaf, leafRenew, s.ca.now())
 	if err := s.renew(); err != nil {
-		s.ca.log.Error("the server's certificate could not be renewed or kept", "cause", err)
-		if s.current == before && unfit(before.Leaf, 0, s.ca.now()) != "" {
+		s.ca.log.Error("the server's certificate could not be renewed or written", "cause", err)
+		if s.current == before && renewalCause(before.Leaf, 0, s.ca.now()) != "" {
 			return nil, err
 		}
 		return s.current, nil // a certificate that could not be written is used until the next start
 	}
-	s.ca.log.Info("the server's certificate was renewed", "cause", why)
+	s.ca.log.Info("the server's certificate was renewed", "cause", cause)
 	return s.current, nil
 }
 
@@ -170,5 +170,5 @@ func (c *CA) good(cert *tls.Certificate) bool {
 	slices.Sort(names)
 	return slices.Equal(names, c.names) &&
 		bytes.Equal(leaf.AuthorityKeyId, c.cert.Load().SubjectKeyId) &&
-		unfit(leaf, leafRenew, c.now()) == ""
+		renewalCause(leaf, leafRenew, c.now()) == ""
 }

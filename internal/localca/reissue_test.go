@@ -54,7 +54,7 @@ func TestAuthorityIsReissuedAfterTheClockWasSet(t *testing.T) {
 			}
 			usable(t, ca, conf, now)
 			if fileRoots(t, ca.Path()).Equal(before) || !strings.Contains(log.String(), "issued anew") {
-				t.Errorf("not issued anew, or not said: %s", log)
+				t.Errorf("the certificate was not reissued, or the log does not say so: %s", log)
 			}
 		})
 		t.Run("running since "+name, func(t *testing.T) {
@@ -68,14 +68,14 @@ func TestAuthorityIsReissuedAfterTheClockWasSet(t *testing.T) {
 				t.Fatal(err)
 			}
 			usable(t, ca, conf, now)
-			if now = start; ca.Judge() != nil {
-				t.Fatal("Judge")
+			if now = start; ca.ReissueIfDue() != nil {
+				t.Fatal("ReissueIfDue")
 			}
 			usable(t, ca, conf, now)
 			if n := strings.Count(log.String(), "issued anew"); n != 1 {
-				t.Errorf("said %d times: %s", n, log)
+				t.Errorf("the reissue was logged %d times: %s", n, log)
 			}
-			if err := ca.Judge(); err != nil || strings.Count(log.String(), "issued anew") != 1 {
+			if err := ca.ReissueIfDue(); err != nil || strings.Count(log.String(), "issued anew") != 1 {
 				t.Errorf("issued again without need: %v", err)
 			}
 		})
@@ -88,7 +88,7 @@ func TestValidAuthorityIsNotReissued(t *testing.T) {
 	before := fileRoots(t, ca.Path())
 	for _, d := range []time.Duration{0, day, 8 * 365 * day, -9*time.Minute - 8*365*day} {
 		now = now.Add(d)
-		if err := ca.Judge(); err != nil || !fileRoots(t, ca.Path()).Equal(before) {
+		if err := ca.ReissueIfDue(); err != nil || !fileRoots(t, ca.Path()).Equal(before) {
 			t.Errorf("issued anew after %v (%v)", d, err)
 		}
 	}
@@ -109,8 +109,8 @@ func TestWriteOfTheAuthorityIsRetried(t *testing.T) {
 	}
 	now = now.Add(20 * 365 * day)
 	for range 2 {
-		if ca.Judge() == nil {
-			t.Fatal("it was written")
+		if ca.ReissueIfDue() == nil {
+			t.Fatal("ReissueIfDue returned no error, but the file cannot be written")
 		}
 	}
 	cert, err := ca.Certificate("localhost")
@@ -123,7 +123,7 @@ func TestWriteOfTheAuthorityIsRetried(t *testing.T) {
 	if err := os.RemoveAll(ca.Path()); err != nil {
 		t.Fatal(err)
 	}
-	if err := ca.Judge(); err != nil || !fileRoots(t, ca.Path()).Equal(ca.Pool()) {
+	if err := ca.ReissueIfDue(); err != nil || !fileRoots(t, ca.Path()).Equal(ca.Pool()) {
 		t.Errorf("not written later: %v", err)
 	}
 }
@@ -144,7 +144,7 @@ func TestHostsAuthenticateAfterTheirAuthorityWasReissued(t *testing.T) {
 	}
 	served := hosts.ClientConfig(conf)
 	now = start
-	if err := ca.Judge(); err != nil {
+	if err := ca.ReissueIfDue(); err != nil {
 		t.Fatal(err)
 	}
 	pair := hostPair(t, hosts, now.Add(day))
@@ -205,7 +205,7 @@ func hostPair(t *testing.T, ca *localca.HostCA, end time.Time) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{block.Bytes}, PrivateKey: key}
 }
 
-func TestSignerAndServerCertificateAreCheckedAtBothEnds(t *testing.T) {
+func TestNotBeforeOfSignerAndServerCertificateIsChecked(t *testing.T) {
 	start := time.Now()
 	now := start.Add(365 * day)
 	ca := open(t, t.TempDir(), func() time.Time { return now })
@@ -218,7 +218,7 @@ func TestSignerAndServerCertificateAreCheckedAtBothEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	now = start
-	usable(t, ca, conf, now) // without Judge: it is judged where it is used
+	usable(t, ca, conf, now) // without a call of ReissueIfDue: each use of the certificate checks it
 	signed, err := signer.Sign(nil)
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,108 @@
+package localca
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"midas/internal/atomicfile"
+)
+
+// renewalCause returns the reason why a certificate must be replaced: it is not valid now or expires within
+// spare. It returns "" if there is none. It checks NotBefore too, because the clock may have been ahead when
+// the certificate was issued.
+func renewalCause(cert *x509.Certificate, spare time.Duration, now time.Time) string {
+	switch {
+	case now.Before(cert.NotBefore):
+		return "it is not valid before " + cert.NotBefore.Format(time.RFC3339) + ": the clock was ahead when it was issued, or is behind now"
+	case now.After(cert.NotAfter):
+		return "it expired at " + cert.NotAfter.Format(time.RFC3339)
+	case now.After(cert.NotAfter.Add(-spare)):
+		return "it expires at " + cert.NotAfter.Format(time.RFC3339)
+	}
+	return ""
+}
+
+// reissued is the log message for a new certificate of the authority.
+const reissued = "the certificate of the authority was issued anew, with the same key"
+
+// LogTo sets the logger and logs why the authority reissued its certificate when it was opened. Call it
+// before anything else uses the authority.
+func (c *CA) LogTo(log *slog.Logger) {
+	c.log = log.With("authority", c.Path())
+	for _, cause := range c.notes {
+		c.log.Warn(reissued, "cause", cause)
+	}
+	c.notes = nil
+}
+
+// ReissueIfDue reissues the authority's certificate with the same key and name if it is not valid now or expires
+// soon. It is cheap if there is nothing to do. An error means that the certificate could not be written to
+// its file; it is used nevertheless, and the next call tries again.
+func (c *CA) ReissueIfDue() error {
+	now := c.now()
+	if renewalCause(c.cert.Load(), authorityRenew, now) == "" && !c.writePending() {
+		return nil
+	}
+	c.issuing.Lock()
+	defer c.issuing.Unlock()
+	cert := c.cert.Load()
+	cause := renewalCause(cert, authorityRenew, now)
+	if cause == "" && !c.unwritten {
+		return nil // another goroutine has done it
+	}
+	err := c.issueAuthority(permitted(cert), atomicfile.Write)
+	c.unwritten = err != nil
+	if cause != "" {
+		c.log.Warn(reissued, "cause", cause)
+	}
+	return err
+}
+
+// ensureValid calls ReissueIfDue if the authority's certificate must be replaced. It is called before each
+// use of the certificate. It ignores a failed write, which Run logs.
+func (c *CA) ensureValid() {
+	if renewalCause(c.cert.Load(), authorityRenew, c.now()) != "" {
+		_ = c.ReissueIfDue()
+	}
+}
+
+// writePending reports whether a write of the certificate's file has failed and must be repeated.
+func (c *CA) writePending() bool {
+	c.issuing.Lock()
+	defer c.issuing.Unlock()
+	return c.unwritten
+}
+
+// ReissueInterval is how often Run calls ReissueIfDue.
+const ReissueInterval = time.Minute
+
+// Run calls ReissueIfDue for all authorities every ReissueInterval until ctx ends.
+func Run(ctx context.Context, log *slog.Logger, all ...*CA) error {
+	tick := time.NewTicker(ReissueInterval)
+	defer tick.Stop()
+	failing := ""
+	for {
+		var errs []error
+		for _, c := range all {
+			if err := c.ReissueIfDue(); err != nil {
+				errs = append(errs, fmt.Errorf("%s: %w", c.Path(), err))
+			}
+		}
+		err := errors.Join(errs...)
+		if err != nil && err.Error() != failing {
+			log.ErrorContext(ctx, "the certificate of an authority could not be written, trying again every minute", "cause", err)
+		}
+		if failing = ""; err != nil {
+			failing = err.Error()
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
