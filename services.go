@@ -57,7 +57,7 @@ type services struct {
 	fleet      *fleet.Fleet
 	grants     *grant.Grants
 	throttle   *throttle.Table
-	passwords  *throttle.Passwords
+	passwords  *throttle.PasswordLimiter
 	keys       *token.Keys
 	minter     *token.Minter
 	verifier   *token.Verifier
@@ -121,7 +121,7 @@ func newServices(ctx context.Context, cfg Config, origin string, dir *datadir.Di
 		Store: st, Sealer: sealer, Now: r.now, NewID: r.newID, Log: r.log, Retention: r.retention, Overlap: cfg.SignIn.RefreshOverlap,
 	}
 	r.throttle = &throttle.Table{Now: r.now}
-	r.passwords = &throttle.Passwords{Table: r.throttle, Familiar: r.grants}
+	r.passwords = &throttle.PasswordLimiter{Table: r.throttle, Familiar: r.grants}
 	first := bootstrap.Bootstrap{
 		Dir: dir, Store: st, Directory: r.directory, Resources: r.resources, RBAC: r.rbac,
 		Now: r.now, NewID: r.newID, WellKnown: wellKnown(), Lab: cfg.Lab,

@@ -156,7 +156,7 @@ func (d *Directory) DeleteUser(tx store.Tx, tenant, oid string) error {
 
 // CheckPassword checks the password of a user by object id and returns its hash for ChangePassword. It
 // returns ErrNotFound, ErrWrongPassword, or ErrBusy if too many passwords are being checked; by identifies
-// the client in the queue. Callers limit the attempts with throttle.Passwords.
+// the client in the queue. Callers limit the attempts with throttle.PasswordLimiter.
 func (d *Directory) CheckPassword(ctx context.Context, tenant, oid string, pw PasswordText, by throttle.Waiter) (PasswordHash, error) {
 	var r userRecord
 	err := d.Store.View(ctx, func(tx store.Tx) (err error) {
@@ -250,7 +250,7 @@ func (r *userRecord) passwordForms(pw PasswordText) []PasswordText {
 // AuthenticateUser checks the password of a user by name and returns the user. The error is ErrUnknownUser,
 // ErrWrongPassword, ErrUserDisabled (only if the password is right; the user is returned too), or ErrBusy
 // if too many passwords are being checked; by identifies the client in the queue. An unknown user takes as
-// long as a wrong password. Callers limit the attempts with throttle.Passwords and refuse names longer
+// long as a wrong password. Callers limit the attempts with throttle.PasswordLimiter and refuse names longer
 // than throttle.MaxName before.
 func (d *Directory) AuthenticateUser(ctx context.Context, tenant, upn string, pw PasswordText, by throttle.Waiter) (User, error) {
 	if len(upn) > throttle.MaxName {

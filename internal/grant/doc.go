@@ -14,7 +14,7 @@
 //
 // A user has at most MaxFamilies families, which a list of theirs counts, and at most MaxFamiliar
 // familiar addresses, from which they have signed in: nobody locks a user out there by guessing from
-// elsewhere (throttle.Passwords).
+// elsewhere (throttle.PasswordLimiter).
 //
 // Records lie with the tenant's directory, under d/<tenant>/code/, rt/ and device/. Each has an
 // entry in d//expiry/, in order of time, by which Run finds what is over.

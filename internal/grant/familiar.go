@@ -44,7 +44,7 @@ func (g *Grants) familiarHash(tenant, user string, from throttle.Source) []byte 
 	return g.Sealer.hasher.Sum("familiar address", tenant, user, from.Address())
 }
 
-// IsFamiliar implements throttle.Familiar. Tenant and user are folded by the caller.
+// IsFamiliar implements throttle.FamiliarSources. Tenant and user are folded by the caller.
 func (g *Grants) IsFamiliar(ctx context.Context, tenant, user string, from throttle.Source) (bool, error) {
 	since, err := g.familiarSince(ctx, tenant, user, from)
 	return !since.IsZero(), err
@@ -76,7 +76,7 @@ func (g *Grants) isFamiliarNow(one familiarSource) bool {
 	return g.now().Before(one.Since.Add(FamiliarLifetime))
 }
 
-// Remember implements throttle.Familiar. It writes only for an address that is new, or was kept long
+// Remember implements throttle.FamiliarSources. It writes only for an address that is new, or was kept long
 // ago.
 func (g *Grants) Remember(ctx context.Context, tenant, user string, from throttle.Source) error {
 	since, err := g.familiarSince(ctx, tenant, user, from)

@@ -12,10 +12,10 @@
 //	...
 //	table.Return(charge) // the secret was right
 //
-// Passwords applies five rules to password attempts: for one user from one address, for one user from all
-// addresses, for one address, for one network, and for look-ups of familiar addresses. Every place that
-// checks a client's password calls Passwords.Try before and Forgive or Succeeded afterwards. The Attempt
-// that Try returns also identifies the request in the Queue for hashes.
+// PasswordLimiter applies five rules to password attempts: for one user from one address, for one user from
+// all addresses, for one address, for one network, and for look-ups of familiar addresses. Callers that check
+// a client's password call PasswordLimiter.Try before, and Forgive or Succeeded afterwards. The Attempt that
+// Try returns also identifies the request in the Queue for hashes.
 //
 // A Queue runs a few operations concurrently and serves waiting ones in turns, network by network. A client
 // that sends many requests delays others by at most one turn of each network.

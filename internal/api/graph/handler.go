@@ -32,7 +32,7 @@ type Handler struct {
 	Tokens    bearer.Verifier
 	Directory *directory.Directory
 	Rights    Rights
-	Passwords *throttle.Passwords // limits password attempts, together with the sign-in page
+	Passwords *throttle.PasswordLimiter // limits password attempts, together with the sign-in page
 	Store     store.Store
 	Pages     *seal.Pages
 	Now       func() time.Time

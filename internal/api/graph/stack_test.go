@@ -88,7 +88,7 @@ func newStackAt(t testing.TB, now func() time.Time) *stack {
 	must(t, err)
 	s.graph, err = graph.New(graph.Handler{
 		Origin: origin, Tokens: &token.Verifier{Keys: keys, Now: now, Origin: origin}, Directory: s.directory,
-		Rights: s.rights, Passwords: &throttle.Passwords{Table: &throttle.Table{Now: now}}, Store: s.store, Pages: pages, Now: now, NewID: uuid.NewString,
+		Rights: s.rights, Passwords: &throttle.PasswordLimiter{Table: &throttle.Table{Now: now}}, Store: s.store, Pages: pages, Now: now, NewID: uuid.NewString,
 	})
 	must(t, err)
 	s.Handler = httpx.New(s.graph, httpx.Options{Log: slog.New(slog.DiscardHandler), Metrics: metrics, Now: time.Now, NewID: uuid.NewString})

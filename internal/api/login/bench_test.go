@@ -82,10 +82,10 @@ func BenchmarkSign(b *testing.B) {
 // benchmarkGrant benchmarks a grant of a user.
 func benchmarkGrant(b *testing.B, want int, form func(f *fixture) string) {
 	f := newPeople(b)
-	f.Passwords.Here = throttle.Rule{Burst: 1 << 30, Refill: 1}
-	f.Passwords.Everywhere = throttle.Rule{Burst: 1 << 30, Refill: 1}
-	f.Passwords.Address = throttle.Rule{Burst: 1 << 30, Refill: 1}
-	f.Passwords.Network = throttle.Rule{Burst: 1 << 30, Refill: 1}
+	f.Passwords.PerUserAndAddress = throttle.Rule{Burst: 1 << 30, Refill: 1}
+	f.Passwords.PerUser = throttle.Rule{Burst: 1 << 30, Refill: 1}
+	f.Passwords.PerAddress = throttle.Rule{Burst: 1 << 30, Refill: 1}
+	f.Passwords.PerNetwork = throttle.Rule{Burst: 1 << 30, Refill: 1}
 	text := form(f)
 	b.ReportAllocs()
 	for b.Loop() {

@@ -28,7 +28,7 @@ type Config struct {
 	SessionIdle     time.Duration // of a session that is not used; 0 means DefaultSessionIdle
 
 	Throttle  *throttle.Table // counts everything that is limited for clients
-	Passwords *throttle.Passwords
+	Passwords *throttle.PasswordLimiter
 	Limits    Limits
 }
 

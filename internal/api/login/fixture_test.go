@@ -76,7 +76,7 @@ func newFixture(t testing.TB) *fixture {
 	f.verifier = &token.Verifier{Keys: keys, Now: f.time, Origin: origin}
 	table := &throttle.Table{Now: f.time}
 	f.Config = &login.Config{
-		Throttle: table, Passwords: &throttle.Passwords{Table: table},
+		Throttle: table, Passwords: &throttle.PasswordLimiter{Table: table},
 		Directory: &directory.Directory{Store: f.store, Now: f.time, NewID: newID},
 		Minter:    token.NewMinter(issuer),
 		Tokens:    f.verifier, HomeTenant: tenant,

@@ -89,8 +89,8 @@ func (s *reads) View(ctx context.Context, fn func(store.Tx) error) error {
 // without the store, whatever names it sends. Others sign in as before.
 func TestRefusalsCostNothing(t *testing.T) {
 	f := newPeople(t)
-	f.Passwords.Address = throttle.Rule{Burst: 3, Refill: time.Hour}
-	f.Passwords.LookUps = throttle.Rule{Burst: 2, Refill: time.Hour}
+	f.Passwords.PerAddress = throttle.Rule{Burst: 3, Refill: time.Hour}
+	f.Passwords.FamiliarLookUps = throttle.Rule{Burst: 2, Refill: time.Hour}
 	counted := &reads{Store: f.Directory.Store}
 	f.Directory.Store = counted
 	for i := range 3 + 2 {

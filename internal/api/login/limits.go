@@ -26,7 +26,7 @@ var (
 )
 
 // Limits are the rules by which the token endpoint and the pages bound what strangers may try, except
-// for passwords (throttle.Passwords). What is zero has a sensible limit.
+// for passwords (throttle.PasswordLimiter). What is zero has a sensible limit.
 type Limits struct {
 	Secrets throttle.Rule // wrong secrets of one application from one address
 	Codes   throttle.Rule // wrong user codes, which devices show, from one address

@@ -85,8 +85,8 @@ func TestMisuseOfPasswords(t *testing.T) {
 
 func TestPasswordsAreNotGuessed(t *testing.T) {
 	f := newPeople(t)
-	f.Passwords.Here = throttle.Rule{Burst: 3, Refill: 6 * time.Second}
-	f.Passwords.Everywhere = throttle.Rule{Burst: 6, Refill: time.Minute}
+	f.Passwords.PerUserAndAddress = throttle.Rule{Burst: 3, Refill: 6 * time.Second}
+	f.Passwords.PerUser = throttle.Rule{Burst: 6, Refill: time.Minute}
 	wrong := entering("password", "hunter2-Hunter2")
 	from := func(address, form string, number float64) {
 		t.Helper()
@@ -115,7 +115,7 @@ func TestPasswordsAreNotGuessed(t *testing.T) {
 	from("192.0.2.30", entering(), 0)
 	// A restart forgets the throttle, and not where she has signed in.
 	table := &throttle.Table{Now: f.time}
-	f.Throttle, f.Passwords = table, &throttle.Passwords{Table: table, Familiar: f.Grants, Everywhere: throttle.Rule{Burst: 6, Refill: time.Minute}}
+	f.Throttle, f.Passwords = table, &throttle.PasswordLimiter{Table: table, Familiar: f.Grants, PerUser: throttle.Rule{Burst: 6, Refill: time.Minute}}
 	for i := range 100 {
 		f.address = fmt.Sprintf("10.1.%d.1", i)
 		f.post(tokenV2, wrong)

@@ -11,7 +11,7 @@ import (
 	"midas/internal/throttle"
 )
 
-// memory is a Familiar that counts its calls.
+// memory is a FamiliarSources that counts its calls.
 type memory struct {
 	mu    sync.Mutex
 	known map[string]bool
@@ -33,10 +33,10 @@ func (m *memory) Remember(_ context.Context, tenant, user string, from throttle.
 	return m.err
 }
 
-func newPasswords() (*throttle.Passwords, *memory, *clock) {
+func newPasswords() (*throttle.PasswordLimiter, *memory, *clock) {
 	table, clock := newTable(0)
 	m := &memory{known: map[string]bool{}}
-	return &throttle.Passwords{Table: table, Familiar: m}, m, clock
+	return &throttle.PasswordLimiter{Table: table, Familiar: m}, m, clock
 }
 
 func guess(user, address string) throttle.PasswordKey {
@@ -44,7 +44,7 @@ func guess(user, address string) throttle.PasswordKey {
 }
 
 // try makes one attempt with a wrong password.
-func try(t *testing.T, p *throttle.Passwords, user, address string) throttle.Refusal {
+func try(t *testing.T, p *throttle.PasswordLimiter, user, address string) throttle.Refusal {
 	t.Helper()
 	a, refused, err := p.Try(t.Context(), guess(user, address))
 	if err != nil {
