@@ -38,7 +38,7 @@ func (f *Fleet) NewEnrollmentToken(ctx context.Context, ev activity.Event, id ar
 	}
 	out := EnrollmentToken{
 		Resource: id.String(), Token: host.Secret("mhe_" + base64.RawURLEncoding.EncodeToString(random)),
-		Ends: f.Now().UTC().Add(EnrollmentTokenLife),
+		Ends: f.Now().UTC().Add(EnrollmentTokenLifetime),
 	}
 	err := f.Log.Update(ctx, ev, func(tx store.Tx) error {
 		rec, err := f.Resources.Get(tx, id)
@@ -67,7 +67,7 @@ type Enrollment struct {
 // host has the key. If two hosts use the same token at the same time, one of them is enrolled.
 func (f *Fleet) Enroll(ctx context.Context, token host.Secret, request []byte, address string) (Enrollment, error) {
 	now := f.Now().UTC()
-	h := Host{ID: f.NewID(), Enrolled: now, Address: address, Ends: now.Add(f.Life).Truncate(time.Second)}
+	h := Host{ID: f.NewID(), Enrolled: now, Address: address, Ends: now.Add(f.CertificateLifetime).Truncate(time.Second)}
 	// A caller without a token must not cost more than a read, and an invalid certificate request
 	// must not use up the token. So both are checked before anything is written.
 	err := f.Store.View(ctx, func(tx store.Tx) error {
@@ -119,7 +119,7 @@ func (f *Fleet) usableToken(tx store.Tx, token host.Secret, now time.Time) (enro
 
 // Renew issues a certificate for a new key of a host.
 func (f *Fleet) Renew(ctx context.Context, h Host, request []byte) (Enrollment, error) {
-	ends := f.Now().UTC().Add(f.Life).Truncate(time.Second)
+	ends := f.Now().UTC().Add(f.CertificateLifetime).Truncate(time.Second)
 	_, err := f.Store.Update(ctx, func(tx store.Tx) error {
 		current, err := f.host(tx, h.id, h.ID)
 		if err != nil {

@@ -1,6 +1,6 @@
 package fleet
 
-// Watchers is how much is kept for those who wait.
+// Watchers returns the number of stored states and watched keys.
 func Watchers(f *Fleet) int {
 	f.states.mu.Lock()
 	defer f.states.mu.Unlock()

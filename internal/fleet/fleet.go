@@ -33,10 +33,9 @@ import (
 // namespace is not one of Microsoft's.
 const Type arm.Type = "Midas.Hosts/hosts"
 
-// Lifetimes.
 const (
-	EnrollmentTokenLife = 15 * time.Minute
-	DefaultHostLife     = 7 * 24 * time.Hour // of a certificate; hosts renew it at half of it
+	EnrollmentTokenLifetime    = 15 * time.Minute   // of an enrollment token
+	DefaultCertificateLifetime = 7 * 24 * time.Hour // of a host's certificate; hosts renew it after half of this time
 )
 
 // The reasons for which a host is refused. Use errors.Is to distinguish them.
@@ -59,18 +58,18 @@ type Identities interface {
 	Workload(ctx context.Context, id arm.ID, sel host.Selector) (host.Principal, error)
 }
 
-// Config is what a Fleet needs. All fields are required, except Life (0 means DefaultHostLife) and Retention.
+// Config is what a Fleet needs. All fields are required, except CertificateLifetime (0 means DefaultCertificateLifetime) and Retention.
 type Config struct {
-	Store      store.Store
-	Log        *activity.Log
-	Resources  *resource.Service
-	Identities Identities
-	Authority  Authority
-	Logger     *slog.Logger
-	Now        func() time.Time
-	NewID      func() string
-	Life       time.Duration
-	Retention  *retention.Guard // reports whether expired records may be deleted; nil: always
+	Store               store.Store
+	Log                 *activity.Log
+	Resources           *resource.Service
+	Identities          Identities
+	Authority           Authority
+	Logger              *slog.Logger
+	Now                 func() time.Time
+	NewID               func() string
+	CertificateLifetime time.Duration
+	Retention           *retention.Guard // reports whether expired records may be deleted; nil: always
 
 	// UserData adds the sealed user data of a machine to its properties. Programs on the machine may read
 	// them.
@@ -87,8 +86,8 @@ type Fleet struct {
 
 // New returns a Fleet.
 func New(c Config) *Fleet {
-	if c.Life == 0 {
-		c.Life = DefaultHostLife
+	if c.CertificateLifetime == 0 {
+		c.CertificateLifetime = DefaultCertificateLifetime
 	}
 	return &Fleet{Config: c, watchers: watchers{waiting: map[string]map[chan struct{}]bool{}}, states: stateful{topics: map[string]*topic{}}}
 }

@@ -39,7 +39,7 @@ const (
 	vm     = group + "/providers/Microsoft.Compute/virtualMachines/web"
 )
 
-// noScopes stands for role assignments, of which there are none here.
+// noScopes replaces the service of role assignments. The tests have no role assignments.
 type noScopes struct{}
 
 func (noScopes) DeleteScope(context.Context, arm.ID) error { return nil }
@@ -59,7 +59,7 @@ type bench struct {
 func (b *bench) clock() time.Time {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.now = b.now.Add(time.Microsecond) // no two moments are the same
+	b.now = b.now.Add(time.Microsecond) // each call returns another time
 	return b.now
 }
 
@@ -102,7 +102,7 @@ func setup(t *testing.T) *bench {
 	return b
 }
 
-// make stores a resource as it is.
+// make stores a resource without checks.
 func (b *bench) make(t *testing.T, spelled, typ, properties string) {
 	t.Helper()
 	id := parse(t, spelled)
@@ -190,7 +190,7 @@ func TestEnrolledHostIsAuthenticated(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	if life := c.NotAfter.Sub(b.clock()); life < 7*24*time.Hour-time.Minute || life > 7*24*time.Hour {
-		t.Errorf("its certificate lives %s", life)
+		t.Errorf("the certificate is valid for %s, want 7 days", life)
 	}
 	list, err := b.Hosts(t.Context(), parse(t, strings.ToUpper(vm)))
 	if err != nil || len(list) != 1 || list[0].ID != h.ID {
@@ -201,17 +201,17 @@ func TestEnrolledHostIsAuthenticated(t *testing.T) {
 func TestEnrollmentTokenExpires(t *testing.T) {
 	b := setup(t)
 	late, early := b.newToken(t), b.newToken(t)
-	b.forward(fleet.EnrollmentTokenLife - time.Minute)
+	b.forward(fleet.EnrollmentTokenLifetime - time.Minute)
 	if _, err := b.Enroll(t.Context(), early, request(t), ""); err != nil {
-		t.Errorf("in time: %v", err)
+		t.Errorf("before its end: %v", err)
 	}
 	b.forward(2 * time.Minute)
 	if _, err := b.Enroll(t.Context(), late, request(t), ""); !errors.Is(err, fleet.ErrEnrollmentToken) {
-		t.Errorf("too late: %v", err)
+		t.Errorf("after its end: %v, want %v", err, fleet.ErrEnrollmentToken)
 	}
 }
 
-// The certificate of a connection may end while it is open; TLS does not look again.
+// A certificate may expire while its connection is open, and TLS checks it only in the handshake.
 func TestExpiredCertificateIsRejected(t *testing.T) {
 	b := setup(t)
 	h, c := b.enroll(t)
@@ -222,14 +222,14 @@ func TestExpiredCertificateIsRejected(t *testing.T) {
 	b.forward(4 * 24 * time.Hour)
 	wantUnknown(t, b, c)
 	if _, err := b.Authenticate(t.Context(), renewed); err != nil {
-		t.Errorf("the renewed one: %v", err)
+		t.Errorf("renewed certificate: %v", err)
 	}
 }
 
 func TestDeletingTheResourceOrRecordRevokesTheHost(t *testing.T) {
 	for name, end := range map[string]func(*testing.T, *bench, fleet.Host){
 		"deleted": func(t *testing.T, b *bench, _ fleet.Host) { b.remove(t, vm) },
-		"made again": func(t *testing.T, b *bench, _ fleet.Host) {
+		"created again": func(t *testing.T, b *bench, _ fleet.Host) {
 			b.remove(t, vm)
 			b.make(t, vm, "Microsoft.Compute/virtualMachines", "{}")
 		},
@@ -245,13 +245,13 @@ func TestDeletingTheResourceOrRecordRevokesTheHost(t *testing.T) {
 			end(t, b, h)
 			wantUnknown(t, b, c)
 			if _, err := b.Renew(t.Context(), h, request(t)); !errors.Is(err, fleet.ErrUnknown) {
-				t.Errorf("renewed: %v", err)
+				t.Errorf("renewal: %v, want %v", err, fleet.ErrUnknown)
 			}
 		})
 	}
 }
 
-func TestForeignCertificatesAreRejected(t *testing.T) {
+func TestCertificatesOfOtherSubjectsAreRejected(t *testing.T) {
 	b := setup(t)
 	h, c := b.enroll(t)
 	for name, change := range map[string]func(*x509.Certificate){
@@ -270,8 +270,8 @@ func TestForeignCertificatesAreRejected(t *testing.T) {
 			u.RawQuery = strings.Replace(u.RawQuery, fmt.Sprint(h.Made), "1", 1)
 			c.URIs[0] = &u
 		},
-		"not yet good":      func(c *x509.Certificate) { c.NotBefore = c.NotAfter },
-		"a key in its path": func(c *x509.Certificate) { u := *c.URIs[0]; u.RawQuery = "host=%00&made=1"; c.URIs[0] = &u },
+		"not yet valid":    func(c *x509.Certificate) { c.NotBefore = c.NotAfter },
+		"null in the host": func(c *x509.Certificate) { u := *c.URIs[0]; u.RawQuery = "host=%00&made=1"; c.URIs[0] = &u },
 	} {
 		t.Run(name, func(t *testing.T) {
 			changed := *c
@@ -282,7 +282,7 @@ func TestForeignCertificatesAreRejected(t *testing.T) {
 	}
 }
 
-func TestSweepRemovesWhatHasEnded(t *testing.T) {
+func TestSweepDeletesExpiredRecords(t *testing.T) {
 	b := setup(t)
 	rows := func() (n int) {
 		must(t, b.store.View(t.Context(), func(tx store.Tx) error {
@@ -302,23 +302,23 @@ func TestSweepRemovesWhatHasEnded(t *testing.T) {
 	}
 	must(t, b.Sweep(t.Context()))
 	if n := rows(); n != 200 {
-		t.Errorf("%d rows while all are good", n)
+		t.Errorf("%d records before any has expired, want 200", n)
 	}
 	b.forward(time.Hour)
 	must(t, b.Sweep(t.Context()))
 	if n := rows(); n != 100 {
-		t.Errorf("%d rows after the enrollmentTokens", n)
+		t.Errorf("%d records after the enrollment tokens have expired, want 100", n)
 	}
 	b.remove(t, vm)
 	must(t, b.Sweep(t.Context()))
 	if n := rows(); n != 0 {
-		t.Errorf("%d rows after all", n)
+		t.Errorf("%d records after the resource was deleted, want 0", n)
 	}
 }
 
-// At a wrong date hosts and enrollmentTokens seem to have ended; they are kept. What goes with its resource
-// goes at any date.
-func TestSweepKeepsHostsAtAWrongDate(t *testing.T) {
+// While the clock is a year ahead, hosts and enrollment tokens seem to have expired, and must be kept. Hosts of
+// deleted resources are deleted at any time.
+func TestSweepKeepsHostsWhileTheClockIsWrong(t *testing.T) {
 	b := setup(t)
 	var err error
 	b.Fleet.Retention, err = retention.Open(t.Context(), retention.Config{
@@ -330,7 +330,7 @@ func TestSweepKeepsHostsAtAWrongDate(t *testing.T) {
 	must(t, b.Sweep(t.Context()))
 	b.forward(-365 * 24 * time.Hour)
 	if _, err := b.Authenticate(t.Context(), cert); err != nil {
-		t.Errorf("the host %s is gone: %v", h.ID, err)
+		t.Errorf("the host %s was deleted: %v", h.ID, err)
 	}
 	b.remove(t, vm)
 	must(t, b.Sweep(t.Context()))
@@ -342,20 +342,20 @@ func TestSweepKeepsHostsAtAWrongDate(t *testing.T) {
 	}))
 }
 
-func TestHostWhoseClockWasSetBackIsKnown(t *testing.T) {
+func TestCertificateIsAcceptedAfterASmallClockStep(t *testing.T) {
 	b := setup(t)
 	_, cert := b.enroll(t)
-	b.forward(-9 * time.Minute) // certificates begin five minutes early, and five are forgiven
+	b.forward(-9 * time.Minute) // certificates are valid from five minutes before their issue, and five minutes of clock skew are accepted
 	if _, err := b.Authenticate(t.Context(), cert); err != nil {
 		t.Error(err)
 	}
 	b.forward(-2 * time.Minute)
 	if _, err := b.Authenticate(t.Context(), cert); err == nil {
-		t.Error("a certificate of an hour ahead is taken")
+		t.Error("a certificate that begins in six minutes is accepted")
 	}
 }
 
-func TestDescriptionHasNoSecretsAndOnlyItsOwnInterfaces(t *testing.T) {
+func TestDescriptionHasNoSecretsAndOnlyInterfacesOfItsGroup(t *testing.T) {
 	b := setup(t)
 	other := "/subscriptions/" + sub + "/resourceGroups/other"
 	const nics = "/providers/Microsoft.Network/networkInterfaces/"
@@ -380,7 +380,7 @@ func TestDescriptionHasNoSecretsAndOnlyItsOwnInterfaces(t *testing.T) {
 	}
 	b.userData = "eA=="
 	if with, err := b.Describe(t.Context(), h); err != nil || string(with.Properties) != `{"userData":"eA=="}` {
-		t.Errorf("the machine's own user data: %s %v", with.Properties, err)
+		t.Errorf("properties with user data: %s %v", with.Properties, err)
 	}
 	b.userData = ""
 	before := in.UniqueID
@@ -388,7 +388,7 @@ func TestDescriptionHasNoSecretsAndOnlyItsOwnInterfaces(t *testing.T) {
 	b.make(t, vm, "Microsoft.Compute/virtualMachines", "{}")
 	h, _ = b.enroll(t)
 	if in, err = b.Describe(t.Context(), h); err != nil || in.UniqueID == before {
-		t.Errorf("another machine has the unique id of the first (%v)", err)
+		t.Errorf("a later machine has the unique id of the first (%v)", err)
 	}
 }
 
@@ -401,13 +401,13 @@ func TestWatchersAreWokenByRelevantChanges(t *testing.T) {
 	changed, end := b.Watch(parse(t, vm))
 	defer end()
 	go func() { done <- b.Run(ctx) }()
-	<-changed // it begins by waking everybody
+	<-changed // Run begins by waking all watchers
 	if _, err := b.Revoke(t.Context(), activity.Event{}, parse(t, vm+"2"), "x"); err != nil {
 		t.Error(err)
 	}
 	select {
 	case <-changed:
-		t.Error("woken by what is about another")
+		t.Error("woken by a change of another resource")
 	default:
 	}
 	if _, err := b.Revoke(t.Context(), activity.Event{}, parse(t, vm), h.ID); err != nil {

@@ -24,7 +24,7 @@ func (c *counted) ResourceIdentity(ctx context.Context, id arm.ID) (identity.Man
 	return c.Identities.ResourceIdentity(ctx, id)
 }
 
-func TestStateIsComputedOnceForAllWhoWait(t *testing.T) {
+func TestStateIsComputedOnceForAllWaiters(t *testing.T) {
 	b := setup(t)
 	count := &counted{Identities: b.Fleet.Identities}
 	b.Fleet.Identities = count
@@ -63,7 +63,7 @@ func TestStateIsComputedOnceForAllWhoWait(t *testing.T) {
 			t.Error("two states after one change")
 		}
 	}
-	// The first round may be computed twice, because Run begins by waking everybody.
+	// The first round may be computed twice, because Run begins by waking all watchers.
 	if before > 2 || count.computed.Load()-before > 2 {
 		t.Errorf("computed %d times before the change and %d times after it", before, count.computed.Load()-before)
 	}
@@ -82,7 +82,7 @@ func TestStatesWithoutWaitersAreForgotten(t *testing.T) {
 	}
 	for deadline := time.Now().Add(10 * time.Second); fleet.Watchers(b.Fleet) > 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%d are left", fleet.Watchers(b.Fleet))
+			t.Fatalf("%d states and keys are left", fleet.Watchers(b.Fleet))
 		}
 	}
 }

@@ -66,7 +66,7 @@ func (f *Fleet) alive(tx store.Tx, h Host) (bool, error) {
 	return err == nil && made(rec) == h.Made && rec.State != resource.Deleting, err
 }
 
-// maxHosts bounds a list. A resource is one machine, so it seldom has two hosts.
+// maxHosts is the maximum length of a list. A resource is one machine, so it rarely has more than one host.
 const maxHosts = 100
 
 // Hosts lists the hosts of a resource.

@@ -74,7 +74,7 @@ func identityResource(id arm.ID) arm.ID {
 	return id
 }
 
-// maxInterfaces is how many network interfaces of a resource are looked up.
+// maxInterfaces is the maximum number of network interfaces in a description.
 const maxInterfaces = 8
 
 // Describe returns the description of a host's resource.
@@ -111,8 +111,8 @@ func uniqueID(id arm.ID, rec resource.Record) string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", sum[:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])
 }
 
-// interfaces returns the properties of the network interfaces that the resource refers to, as far as they are
-// in its resource group. Whoever wrote the resource may not have the right to read others.
+// interfaces returns the properties of those network interfaces of the resource that are in its resource
+// group. Others are left out, because the caller who wrote the resource may not have the right to read them.
 func (f *Fleet) interfaces(tx store.Tx, id arm.ID, rec resource.Record) ([]json.RawMessage, error) {
 	var named struct {
 		Profile struct {
@@ -122,7 +122,7 @@ func (f *Fleet) interfaces(tx store.Tx, id arm.ID, rec resource.Record) ([]json.
 		} `json:"networkProfile"`
 	}
 	if json.Unmarshal(rec.Properties, &named) != nil {
-		return nil, nil // properties of another form have no interfaces
+		return nil, nil // properties of another shape name no interfaces
 	}
 	var all []json.RawMessage
 	for _, n := range named.Profile.Interfaces[:min(maxInterfaces, len(named.Profile.Interfaces))] {

@@ -9,8 +9,8 @@ import (
 	"midas/internal/store"
 )
 
-// The sweep only frees space: expired records are refused whether they exist or not. A page is small because
-// a host costs up to three of a transaction's operations.
+// The sweep only frees space: expired records are refused even if they still exist. A page is small because
+// a host takes up to three operations of a transaction.
 const (
 	sweepEvery = time.Hour
 	sweepPage  = store.MaxOperations / 3

@@ -20,8 +20,9 @@ type watchers struct {
 	waiting map[string]map[chan struct{}]bool
 }
 
-// Watch returns a channel that receives a value after each change that may concern the resource; some do
-// not. A caller that calls Watch before it reads misses no change. end must be called.
+// Watch returns a channel that receives a value after each change that may concern the resource. It may also
+// receive one after other changes. A caller that calls Watch before it reads misses no change. end must be
+// called.
 func (f *Fleet) Watch(id arm.ID) (changed <-chan struct{}, end func()) {
 	keys := []string{id.Key()}
 	if c := identityResource(id); c.Key() != id.Key() {
@@ -56,8 +57,8 @@ func (w *watchers) wake(key string) {
 	}
 }
 
-// none reports whether nobody is waiting. A caller that starts waiting after none also reads the store after
-// it, so it misses no change.
+// none reports whether there are no watchers. A caller that calls Watch afterwards also reads the store
+// afterwards, so it misses no change.
 func (w *watchers) none() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -143,7 +144,7 @@ func (f *Fleet) wakeFor(ctx context.Context, change store.Change) error {
 		return nil
 	}
 	resourceID, changed, err := directory.ManagedIdentityChanged(change)
-	if err != nil { // a record of a newer version: those who read it return the error
+	if err != nil { // the record has a newer version: reading it returns the error to the host
 		f.watchers.wakeAll()
 		return nil
 	}

@@ -34,7 +34,7 @@ var (
 	ErrAudience = errors.New("the audience is not acceptable")
 	// ErrResourceDisabled: the service principal of the audience is disabled.
 	ErrResourceDisabled = errors.New("the service principal of the audience is disabled")
-	// ErrNotAllowed: the audience requires that those who use it are assigned to it, and the identity is not.
+	// ErrNotAllowed: the application of the audience requires an assignment, and the identity has none.
 	ErrNotAllowed = errors.New("the identity is not assigned to the audience's application")
 	// ErrRevoked: the server does not know this host, or has revoked it.
 	ErrRevoked = errors.New("the server does not know this host")

@@ -23,7 +23,7 @@ type RenewRequest struct {
 
 // EnrollAnswer is the answer to EnrollRequest and RenewRequest.
 type EnrollAnswer struct {
-	Resource    string `json:"resource"`    // whose host this is
+	Resource    string `json:"resource"`    // the ARM id of the resource that the host acts for
 	Certificate string `json:"certificate"` // in PEM
 }
 
@@ -33,8 +33,8 @@ type TokenRequest struct {
 	Selector
 }
 
-// TokenAnswer answers TokenRequest. Durations are in seconds from now on, so that a host whose clock
-// is wrong still knows when to ask again.
+// TokenAnswer is the answer to TokenRequest. ExpiresIn and RefreshIn are seconds from now, so a host whose
+// clock is wrong also renews the token in time.
 type TokenAnswer struct {
 	Token     Secret    `json:"token"`
 	NotBefore int64     `json:"notBefore"` // Unix seconds, as in the token
@@ -44,9 +44,9 @@ type TokenAnswer struct {
 	Principal Principal `json:"principal"`
 }
 
-// State is what PathState answers: all that may change what this host gets. With the query
-// parameter after=VERSION the answer waits until the version is another one, for some seconds at
-// most; if it has not changed by then, the answer is 204.
+// State is the answer of PathState: the identities of the host and the description of its resource. With the
+// query parameter after=VERSION, the server answers when the version is another one, or 204 if it has not
+// changed after some seconds.
 type State struct {
 	Version    string      `json:"version"`
 	Principals []Principal `json:"principals"`
@@ -89,7 +89,7 @@ const (
 	CodeBusy            = "TooManyRequests"
 )
 
-// codes pairs the reasons that both sides know.
+// codes returns the errors that the server sends to hosts, by code.
 func codes() map[string]error {
 	return map[string]error{
 		CodeNotAssigned: ErrNotAssigned, CodeNone: ErrNone, CodeSeveral: ErrSeveral,
@@ -98,5 +98,5 @@ func codes() map[string]error {
 	}
 }
 
-// Reason is the error behind a code, or nil.
+// Reason returns the error of a code, or nil.
 func Reason(code string) error { return codes()[code] }

@@ -11,7 +11,7 @@ import (
 	"midas/internal/throttle"
 )
 
-// memory is a FamiliarSources that counts its calls.
+// memory implements FamiliarSources in memory and counts look-ups.
 type memory struct {
 	mu    sync.Mutex
 	known map[string]bool
@@ -56,8 +56,9 @@ func try(t *testing.T, p *throttle.PasswordLimiter, user, address string) thrott
 	return refused
 }
 
-// TestRandomNamesFromOneAddress checks that they are refused after a burst, without look-ups in the store.
-func TestRandomNamesFromOneAddress(t *testing.T) {
+// TestRandomNamesFromOneAddressAreRefused checks that random user names are refused after a burst, with few look-ups
+// in the store.
+func TestRandomNamesFromOneAddressAreRefused(t *testing.T) {
 	p, m, clock := newPasswords()
 	admitted := 0
 	for i := range 2_000 {
@@ -72,7 +73,7 @@ func TestRandomNamesFromOneAddress(t *testing.T) {
 		t.Errorf("the store was asked %d times for %d hashes", m.asked, admitted)
 	}
 	if p.Refused(throttle.SourceOf("192.0.2.1")) == 0 {
-		t.Error("the address is not refused before all else")
+		t.Error("Refused admits the address")
 	}
 	if r := try(t, p, "anna", "192.0.2.2"); r.Wait != 0 {
 		t.Errorf("another address waits %s", r.Wait)
@@ -83,8 +84,8 @@ func TestRandomNamesFromOneAddress(t *testing.T) {
 	}
 }
 
-// TestAddressesOfOneNetwork checks that they share a limit.
-func TestAddressesOfOneNetwork(t *testing.T) {
+// TestAddressesOfOneNetworkShareALimit tries one password from each of many addresses.
+func TestAddressesOfOneNetworkShareALimit(t *testing.T) {
 	for name, address := range map[string]func(i int) string{
 		"IPv4": func(i int) string { return fmt.Sprint("192.0.2.", i%256) },
 		"IPv6": func(i int) string { return fmt.Sprintf("2001:db8:0:%x::1", i) },
@@ -107,8 +108,9 @@ func TestAddressesOfOneNetwork(t *testing.T) {
 	}
 }
 
-// TestFamiliarAddress checks that guesses from other addresses do not lock out a user at a familiar one.
-func TestFamiliarAddress(t *testing.T) {
+// TestGuessesElsewhereDoNotLockAFamiliarAddress checks that guesses from other addresses do not lock out a user
+// whose own address is familiar.
+func TestGuessesElsewhereDoNotLockAFamiliarAddress(t *testing.T) {
 	p, _, _ := newPasswords()
 	a, _, err := p.Try(t.Context(), guess("anna", "198.51.100.1"))
 	if err != nil || a == nil || a.Familiar {
@@ -117,7 +119,7 @@ func TestFamiliarAddress(t *testing.T) {
 	if err := p.Succeeded(t.Context(), a); err != nil {
 		t.Fatal(err)
 	}
-	for i := range 400 { // anna is locked everywhere
+	for i := range 400 { // locks anna at all other addresses
 		try(t, p, "anna", fmt.Sprintf("10.0.%d.1", i))
 	}
 	if r := try(t, p, "anna", "203.0.113.1"); r.Wait == 0 || !r.Locked {
@@ -126,11 +128,11 @@ func TestFamiliarAddress(t *testing.T) {
 	for range 59 {
 		try(t, p, "bert", "198.51.100.1")
 	}
-	for i := range 59 { // the address is used up
+	for i := range 59 { // reaches the limit of the address
 		try(t, p, fmt.Sprint("nobody", i), "198.51.100.1")
 	}
 	if r := try(t, p, "carl", "198.51.100.1"); r.Wait == 0 || r.Locked {
-		t.Errorf("somebody else from the address: %v, want refused", r)
+		t.Errorf("another user from the address: %v, want refused", r)
 	}
 	a, r, err := p.Try(t.Context(), guess("anna", "198.51.100.1"))
 	if err != nil || a == nil || !a.Familiar {
@@ -162,8 +164,9 @@ func TestRightPasswordsAreNotCounted(t *testing.T) {
 	}
 }
 
-// TestAfterARestart checks that familiar addresses are read from the store while others guess.
-func TestAfterARestart(t *testing.T) {
+// TestFamiliarAddressesAreKnownAfterARestart checks that familiar addresses are read from the store during
+// guesses from elsewhere, and are then cached.
+func TestFamiliarAddressesAreKnownAfterARestart(t *testing.T) {
 	p, m, _ := newPasswords()
 	m.known["tanna"+throttle.SourceOf("198.51.100.1").Address()] = true
 	for i := range 400 {
@@ -176,12 +179,13 @@ func TestAfterARestart(t *testing.T) {
 	asked := m.asked
 	try(t, p, "anna", "198.51.100.1")
 	if m.asked != asked {
-		t.Error("the store is asked again")
+		t.Error("the store is read again")
 	}
 }
 
-// TestStoreThatFails checks that an attempt fails if the store cannot be read, and a sign-in does not.
-func TestStoreThatFails(t *testing.T) {
+// TestAttemptFailsWithTheStoresError checks that Try and Succeeded return the error of the store. The sign-in is
+// not counted as a failure.
+func TestAttemptFailsWithTheStoresError(t *testing.T) {
 	p, m, _ := newPasswords()
 	a, _, err := p.Try(t.Context(), guess("anna", "192.0.2.1"))
 	if err != nil {

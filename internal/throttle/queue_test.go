@@ -12,16 +12,16 @@ import (
 	"midas/internal/throttle"
 )
 
-// served runs a queue in which each operation takes a second, and records their order.
+// served is a queue in which each operation takes a second. It records the order of the operations.
 type served struct {
 	*throttle.Queue
-	mu     sync.Mutex // for two that are served at once
+	mu     sync.Mutex // guards order and busy
 	order  []string
 	busy   []string
 	cancel map[string]context.CancelFunc
 }
 
-// comes lets one wait.
+// comes starts a caller of Acquire with a name.
 func (s *served) comes(name, address string, familiar bool) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel[name] = cancel
@@ -46,7 +46,7 @@ func (s *served) comes(name, address string, familiar bool) {
 	synctest.Wait()
 }
 
-// settle lets time pass until the queue is empty.
+// settle sleeps, and waits until all goroutines are blocked.
 func settle(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
@@ -59,12 +59,12 @@ func inQueue(t *testing.T, slots, waiting int, fn func(s *served)) {
 		fn(s)
 		settle(time.Hour)
 		if n := s.Len(); n != 0 {
-			t.Errorf("%d still wait", n)
+			t.Errorf("%d callers still wait", n)
 		}
 	})
 }
 
-// position is how many were served before a name, or -1.
+// position returns how many callers were served before the named one, or -1.
 func (s *served) position(name string) int {
 	for i, one := range s.order {
 		if one == name {
@@ -74,9 +74,9 @@ func (s *served) position(name string) int {
 	return -1
 }
 
-// TestAFloodFromOneAddress fills the queue repeatedly from one address. Another address is served after the
+// TestFloodFromOneAddressDelaysOthersByOneTurn fills the queue repeatedly from one address. Another address is served after the
 // running operation and one turn.
-func TestAFloodFromOneAddress(t *testing.T) {
+func TestFloodFromOneAddressDelaysOthersByOneTurn(t *testing.T) {
 	inQueue(t, 1, 8, func(s *served) {
 		for i := range 50 {
 			s.comes(fmt.Sprint("flood ", i), "192.0.2.66", false)
@@ -92,8 +92,8 @@ func TestAFloodFromOneAddress(t *testing.T) {
 	})
 }
 
-// TestAFloodFromOneNetwork fills the queue from many addresses of one IPv6 /48.
-func TestAFloodFromOneNetwork(t *testing.T) {
+// TestFloodFromOneNetworkDelaysOthersByOneTurn fills the queue from many addresses of one IPv6 /48.
+func TestFloodFromOneNetworkDelaysOthersByOneTurn(t *testing.T) {
 	inQueue(t, 1, 16, func(s *served) {
 		for i := range 100 {
 			s.comes(fmt.Sprint("flood ", i), fmt.Sprintf("2001:db8:0:%x::1", i), false)
@@ -125,7 +125,7 @@ func TestManyNetworksTakeTurns(t *testing.T) {
 			t.Errorf("served after %d hashes, want one turn of each network: %q", at, s.order)
 		}
 		if at := s.position("familiar"); at < 0 || at > 3 {
-			t.Errorf("the familiar one was served after %d hashes, want at most 3: %q", at, s.order)
+			t.Errorf("the familiar address was served after %d hashes, want at most 3: %q", at, s.order)
 		}
 	})
 }

@@ -55,5 +55,5 @@ func (s Source) Address() string { return s.address.String() }
 // Network is the part of a key for the network: a /48 or a /24.
 func (s Source) Network() string { return s.network.String() }
 
-// String is part of a key. It is not readable text.
+// String returns the place for a key, as binary data.
 func (p place) String() string { return string(append([]byte{p.bits}, p.at[:]...)) }

@@ -75,8 +75,8 @@ func TestTakeIsAllOrNothing(t *testing.T) {
 	}
 }
 
-// TestSimultaneousTakes checks that concurrent calls do not take more tokens than the bucket has.
-func TestSimultaneousTakes(t *testing.T) {
+// TestConcurrentTakesNeverExceedTheBurst checks that concurrent calls do not take more tokens than the bucket has.
+func TestConcurrentTakesNeverExceedTheBurst(t *testing.T) {
 	table, _ := newTable(0)
 	var taken atomic.Int64
 	var group sync.WaitGroup
@@ -99,26 +99,26 @@ func TestKeysOfDifferentPartsDiffer(t *testing.T) {
 	table.Take(table.Charge(rule, "ab", "c"))
 	for _, parts := range [][]string{{"a", "bc"}, {"abc"}, {"ab", "c", ""}, {"", "ab", "c"}, {"ab"}} {
 		if table.Wait(table.Charge(rule, parts...)) != 0 {
-			t.Errorf("%q is taken for another key", parts)
+			t.Errorf("%q has the bucket of another key", parts)
 		}
 	}
 	if table.Wait(table.Charge(throttle.Rule{Name: "ra", Burst: 1, Refill: time.Hour}, "b", "c")) != 0 {
 		t.Error("two rules share a bucket")
 	}
 	if table.Wait(table.Charge(rule, "ab", "c")) == 0 {
-		t.Error("the key is not known again")
+		t.Error("the same parts have another bucket")
 	}
 }
 
-// TestClockSetBack checks that a client waits at most as long as a bucket takes to refill.
-func TestClockSetBack(t *testing.T) {
+// TestClockSetBackDoesNotProlongAWait checks that a client waits at most as long as a bucket takes to refill.
+func TestClockSetBackDoesNotProlongAWait(t *testing.T) {
 	table, clock := newTable(0)
 	c := table.Charge(throttle.Rule{Name: "r", Burst: 2, Refill: time.Second}, "a")
 	table.Take(c)
 	table.Take(c)
 	clock.advance(-24 * time.Hour)
 	if wait := table.Wait(c); wait != time.Second {
-		t.Errorf("a day before, one waits %s, want 1s", wait)
+		t.Errorf("with the clock set back a day: %s, want 1s", wait)
 	}
 	table.Count(c)
 	clock.advance(2 * time.Second)
@@ -146,7 +146,7 @@ func TestTableIsBounded(t *testing.T) {
 		t.Errorf("%d buckets, want at most %d", n, buckets)
 	}
 	if table.Wait(worst) == 0 {
-		t.Error("who was at the limit is forgotten")
+		t.Error("the bucket at its limit was replaced")
 	}
 	clock.advance(5 * time.Minute)
 	if n := table.Len(); n != 0 {
@@ -154,8 +154,8 @@ func TestTableIsBounded(t *testing.T) {
 	}
 }
 
-// TestKeysAreNotKept uses long keys and checks that the memory does not grow.
-func TestKeysAreNotKept(t *testing.T) {
+// TestTableDoesNotStoreKeys uses long keys and checks that the memory does not grow.
+func TestTableDoesNotStoreKeys(t *testing.T) {
 	table, _ := newTable(1 << 12)
 	rule := throttle.Rule{Name: "r", Burst: 5, Refill: time.Hour}
 	table.Take(table.Charge(rule, "first"))
@@ -179,7 +179,7 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-func TestSources(t *testing.T) {
+func TestSourcesAreAddressAndNetwork(t *testing.T) {
 	tests := []struct {
 		a, b             string
 		address, network bool // the same
