@@ -7,9 +7,9 @@
 //
 // The rules for the whole project are:
 //
-//   - A period in memory is over as soon as one of the two clocks says so: Elapsed, Over.
-//   - A start time that another clock has set, or this one before it was set, may be up to Skew later than
-//     now: Begun. This applies to tokens, assertions, secrets and certificates.
+//   - A period in memory is over as soon as it is over by one of the two clocks: Elapsed, Over.
+//   - A start time may be up to Skew later than now, because another clock, or this one before it was set, may
+//     have determined it: Begun. This applies to tokens, assertions, secrets and certificates.
 //   - An end time that this server has set is exact. The end of an assertion, which a client has set, may be
 //     up to Skew earlier than now.
 //   - Jobs that delete records by age ask package retention first.
@@ -17,8 +17,8 @@ package clock
 
 import "time"
 
-// Skew is how much clocks may differ: those of replicas and clients, and this one before and after it was
-// set.
+// Skew is how much two clocks may differ: the clocks of replicas and clients, and the clock of this machine
+// before and after it was set.
 const Skew = 5 * time.Minute
 
 // Elapsed returns the time from since to now by the clock with the larger difference. Times that were

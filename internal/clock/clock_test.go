@@ -13,13 +13,13 @@ func TestElapsedIsTheLargerReading(t *testing.T) {
 		passes, set time.Duration
 		least, most time.Duration
 	}{
-		"time passes":              {passes: time.Hour, least: time.Hour, most: 2 * time.Hour},
-		"suspended":                {set: time.Hour, least: time.Hour, most: 2 * time.Hour},
-		"set back meanwhile":       {passes: time.Hour, set: -3 * time.Hour, least: time.Hour, most: 2 * time.Hour},
-		"set back":                 {set: -3 * time.Hour, least: 0, most: time.Minute},
-		"both, one after another":  {passes: time.Hour, set: time.Hour, least: 2 * time.Hour, most: 3 * time.Hour},
-		"nothing happens":          {most: time.Minute},
-		"a snapshot of last month": {set: 30 * 24 * time.Hour, least: 30 * 24 * time.Hour, most: 31 * 24 * time.Hour},
+		"time passes":                 {passes: time.Hour, least: time.Hour, most: 2 * time.Hour},
+		"suspended":                   {set: time.Hour, least: time.Hour, most: 2 * time.Hour},
+		"set back meanwhile":          {passes: time.Hour, set: -3 * time.Hour, least: time.Hour, most: 2 * time.Hour},
+		"set back":                    {set: -3 * time.Hour, least: 0, most: time.Minute},
+		"time passes, then suspended": {passes: time.Hour, set: time.Hour, least: 2 * time.Hour, most: 3 * time.Hour},
+		"nothing happens":             {most: time.Minute},
+		"a snapshot of last month":    {set: 30 * 24 * time.Hour, least: 30 * 24 * time.Hour, most: 31 * 24 * time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var c clocktest.Clock
@@ -52,15 +52,15 @@ func TestBegunAllowsForSkew(t *testing.T) {
 	made := c.Now()
 	c.Set(-time.Minute)
 	if !clock.Begun(made, c.Now()) {
-		t.Error("what was made a minute before the clock was set back by a minute has not begun")
+		t.Error("Begun is false for a time from just before the clock was set back by a minute")
 	}
 	c.Set(-time.Hour)
 	if clock.Begun(made, c.Now()) {
-		t.Error("what was made by a clock that was an hour ahead has begun")
+		t.Error("Begun is true for a time from a clock that was an hour ahead")
 	}
 }
 
-func TestUptimeCounts(t *testing.T) {
+func TestUptimeDoesNotDecrease(t *testing.T) {
 	up := clock.Uptime()
 	if a, b := up(), up(); a < 0 || b < a {
 		t.Errorf("uptime %v, then %v", a, b)

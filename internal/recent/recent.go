@@ -1,21 +1,21 @@
-// Package recent is a bounded memory of the values that were used last: decoded records, minted tokens,
+// Package recent is a bounded cache of the values that were used last: decoded records, minted tokens,
 // results of verification, an agent's tokens.
 //
-// It is for values that can be made again. A memory from which nothing may be lost while it is good, or
-// in which each client has a share, has rules of its own and is not a Cache: the assertions that were
-// used (api/login), the buckets of throttle, the entries of the exact cache and the newest commits
-// (store), and the connections of each address (serve), which end and are not evicted.
+// It is for values that can be computed again. Structures that must not lose a valid entry, or that give each
+// client a share, do not use it: the assertions that were used (api/login), the buckets of throttle, the
+// entries of the exact cache and the newest commits (store), and the connections of each address (serve),
+// which end and are not evicted.
 package recent
 
 import "sync"
 
-// DefaultLimit is how many values a Cache keeps whose Limit is 0.
+// DefaultLimit is how many values a Cache keeps if its Limit is 0.
 const DefaultLimit = 8192
 
-// Cache keeps at most Limit values. It has two generations: a value that is used moves to the young one;
-// when that is full, the old one is forgotten and the young one becomes the old one. So the Limit/2 keys
-// that were used last are always known, and neither a hit nor an eviction walks over anything. The zero
-// value is ready. It is safe for concurrent use, and not to be copied.
+// Cache keeps at most Limit values. It has two generations: a value that is used moves to the young one. When
+// the young one is full, it becomes the old one, and the previous old one is dropped. So the Limit/2 keys that
+// were used last are always in the cache, and neither a hit nor an eviction iterates over entries. The zero
+// value is ready to use. A Cache is safe for concurrent use and must not be copied.
 type Cache[K comparable, V any] struct {
 	Limit int // 0 means DefaultLimit
 
@@ -23,7 +23,7 @@ type Cache[K comparable, V any] struct {
 	young, old map[K]V
 }
 
-// Get gives the value of a key. Readers of young values do not wait for each other.
+// Get returns the value of a key. Readers of young values do not wait for each other.
 func (c *Cache[K, V]) Get(key K) (V, bool) {
 	c.mu.RLock()
 	v, ok := c.young[key]
@@ -48,7 +48,7 @@ func (c *Cache[K, V]) promote(key K) (V, bool) {
 		return v, true
 	}
 	if v, ok = c.old[key]; ok {
-		c.keep(key, v)
+		c.insert(key, v)
 	}
 	return v, ok
 }
@@ -57,10 +57,10 @@ func (c *Cache[K, V]) promote(key K) (V, bool) {
 func (c *Cache[K, V]) Put(key K, v V) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.keep(key, v)
+	c.insert(key, v)
 }
 
-// Drop forgets a key.
+// Drop removes a key.
 func (c *Cache[K, V]) Drop(key K) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -75,7 +75,8 @@ func (c *Cache[K, V]) Len() int {
 	return len(c.young) + len(c.old)
 }
 
-func (c *Cache[K, V]) keep(key K, v V) {
+// insert sets a value in the young generation. The caller holds the lock.
+func (c *Cache[K, V]) insert(key K, v V) {
 	delete(c.old, key)
 	if _, known := c.young[key]; !known && len(c.young) >= c.generation() {
 		c.young, c.old = nil, c.young

@@ -8,12 +8,12 @@ import (
 	"midas/internal/recent"
 )
 
-// TestCacheKeepsWhatWasUsedLast compares the bounded memory with a plain list.
-func TestCacheKeepsWhatWasUsedLast(t *testing.T) {
+// TestCacheKeepsTheLastUsedValues compares the cache with a plain list.
+func TestCacheKeepsTheLastUsedValues(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		limit := rapid.IntRange(2, 12).Draw(t, "limit")
 		r := recent.Cache[int, int]{Limit: limit}
-		values, used := map[int]int{}, []int{} // used: each key once, the last used last
+		values, used := map[int]int{}, []int{} // used has each key once, in the order of use
 		touch := func(key int) {
 			for i, k := range used {
 				if k == key {
@@ -48,7 +48,7 @@ func TestCacheKeepsWhatWasUsedLast(t *testing.T) {
 		for _, key := range used[max(0, len(used)-limit/2):] {
 			want, known := values[key]
 			if v, ok := r.Get(key); ok != known || known && v != want {
-				t.Fatalf("the lately used %d is %d, %v; want %d, %v", key, v, ok, want, known)
+				t.Fatalf("the recently used key %d has %d, %v; want %d, %v", key, v, ok, want, known)
 			}
 		}
 	})

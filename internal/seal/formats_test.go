@@ -11,7 +11,8 @@ import (
 	"midas/internal/seal"
 )
 
-// The values here are from a Midas that had no package seal. Stores and clients still hold such values.
+// TestValuesOfEarlierVersionsOpen has values that Midas sealed before package seal existed. Stores and clients
+// still hold such values.
 func TestValuesOfEarlierVersionsOpen(t *testing.T) {
 	master := seal.MasterKey{1, 2, 3}
 	text, err := sealerOf(t, master, "midas sign-in").OpenText("refresh", "dDvh94292kdL6du1XvqtCWvNJmDHr7P2sjfyq2sPVZHKnqmRXA")
@@ -42,7 +43,7 @@ func TestValuesOfEarlierVersionsOpen(t *testing.T) {
 	}
 }
 
-func TestSealedTextHasOneSpelling(t *testing.T) {
+func TestOnlyCanonicalSealedTextOpens(t *testing.T) {
 	s := sealer(t, 1, "a")
 	text := s.SealText("c", []byte("hello"))
 	for name, other := range map[string]string{
@@ -57,7 +58,7 @@ func TestSealedTextHasOneSpelling(t *testing.T) {
 	}
 }
 
-func TestHashesDependOnKeyPurposeAndBorders(t *testing.T) {
+func TestHashesDependOnKeyPurposeAndTextBoundaries(t *testing.T) {
 	hash := func(master byte, purpose string, texts ...string) string {
 		h, err := seal.NewHasher([32]byte{master}, purpose)
 		if err != nil {
@@ -70,7 +71,7 @@ func TestHashesDependOnKeyPurposeAndBorders(t *testing.T) {
 		t.Error("the same texts have two hashes")
 	}
 	for name, other := range map[string]string{
-		"master key": hash(2, "a", "x", "y"), "purpose": hash(1, "b", "x", "y"), "border": hash(1, "a", "xy", ""),
+		"master key": hash(2, "a", "x", "y"), "purpose": hash(1, "b", "x", "y"), "text boundary": hash(1, "a", "xy", ""),
 	} {
 		if one == other {
 			t.Errorf("another %s gives the same hash", name)
@@ -78,7 +79,7 @@ func TestHashesDependOnKeyPurposeAndBorders(t *testing.T) {
 	}
 }
 
-func TestMasterKeysDoNotPrintThemselves(t *testing.T) {
+func TestMasterKeysAreRedactedWhenPrinted(t *testing.T) {
 	key := seal.MasterKey{0x6b, 0x65, 0x79}
 	var log bytes.Buffer
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "master", key)

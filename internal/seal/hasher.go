@@ -9,9 +9,9 @@ import (
 	"io"
 )
 
-// Hasher makes hashes that nobody can guess or compute without the master key (HMAC with SHA-256). It is
-// for values that are only compared, such as addresses, and would be found from a plain hash by trying
-// all of them. It is safe for concurrent use.
+// Hasher computes hashes that nobody can compute without the master key (HMAC with SHA-256). It is for values
+// that are only compared and of which there are few, such as addresses: from a plain hash they could be found
+// by trying all of them. It is safe for concurrent use.
 type Hasher struct{ key []byte }
 
 // NewHasher derives the key of a purpose from the master key.
@@ -23,8 +23,8 @@ func NewHasher(master MasterKey, purpose string) (*Hasher, error) {
 	return &Hasher{key: key}, nil
 }
 
-// Sum gives the hash of a list of texts. The length of each text is hashed too, so that no two lists
-// have the same hash.
+// Sum returns the hash of a list of texts. The length of each text is hashed too, so that different lists
+// have different hashes.
 func (h *Hasher) Sum(texts ...string) []byte {
 	mac := hmac.New(sha256.New, h.key)
 	for _, text := range texts {

@@ -2,11 +2,12 @@ package seal
 
 import "log/slog"
 
-// MasterKey is the secret from which the keys of all Sealers come. It is made once for an installation
-// and is kept apart from the store, so that a copy of the store alone reveals no secret and signs nothing.
+// MasterKey is the secret from which the keys of all Sealers and Hashers are derived. It is generated once
+// for an installation and is stored apart from the store, so that a copy of the store alone reveals no secret
+// and cannot be used to sign tokens.
 type MasterKey [32]byte
 
-// redacted is what all ways to print a master key give.
+// redacted replaces a master key wherever it is printed or logged.
 const redacted = "[redacted]"
 
 func (MasterKey) String() string       { return redacted }

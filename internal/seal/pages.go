@@ -1,10 +1,11 @@
 package seal
 
-// Pages seals the place at which the next page of a list begins. A page token is opaque, cannot be
-// forged, and opens only for the list that it was made for.
+// Pages makes page tokens, which contain the sealed key at which the next page of a list begins. A page token
+// is opaque, cannot be forged, and opens only for the list for which it was made.
 type Pages struct{ sealer *Sealer }
 
-// NewPages makes the sealer of page tokens. Tokens stay good after a restart and at every replica.
+// NewPages derives the key of page tokens from the master key. Tokens stay valid after a restart and are
+// valid at every replica.
 func NewPages(master MasterKey) (*Pages, error) {
 	sealer, err := New(master, "midas page tokens")
 	if err != nil {
@@ -13,11 +14,11 @@ func NewPages(master MasterKey) (*Pages, error) {
 	return &Pages{sealer: sealer}, nil
 }
 
-// Seal encrypts the last key of a page. The list is named by everything that must not change between
-// pages: its scope, its type, its filter.
+// Seal returns the page token for the last key of a page. list must contain everything that must not change
+// between pages: the scope, the type and the filter of the list.
 func (p *Pages) Seal(list, last string) string { return p.sealer.SealText(list, []byte(last)) }
 
-// Open gives the last key back, or ErrSealed. An empty token stands for the first page.
+// Open returns the last key from a page token, or ErrSealed. An empty token means the first page.
 func (p *Pages) Open(list, token string) (last string, err error) {
 	if token == "" {
 		return "", nil

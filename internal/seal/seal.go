@@ -1,7 +1,7 @@
 // Package seal encrypts values that leave the process and that only the server may read: secrets in the
-// store, and values that clients and browsers keep for the server. Each Sealer has a key of its own,
-// derived from the master key for one purpose (HKDF, RFC 5869), so that a value that was sealed for one
-// purpose opens for no other.
+// store, and values that clients and browsers send back to the server. Each Sealer has its own key, derived
+// from the master key for one purpose (HKDF, RFC 5869), so that a value opens only for the purpose for which
+// it was sealed.
 package seal
 
 import (
@@ -15,8 +15,8 @@ import (
 	"strings"
 )
 
-// ErrSealed says that a value was not sealed by this Sealer, or was sealed in another context.
-var ErrSealed = errors.New("not sealed here")
+// ErrSealed means that a value was not sealed by this Sealer, or was sealed in another context.
+var ErrSealed = errors.New("seal: the value was not sealed with this key and context")
 
 // maxText is the longest sealed text that OpenText decodes, in bytes.
 const maxText = 16 << 10
@@ -24,8 +24,8 @@ const maxText = 16 << 10
 // Sealer encrypts and authenticates with AES-256-GCM and random nonces. It is safe for concurrent use.
 type Sealer struct{ aead cipher.AEAD }
 
-// New derives the key of a purpose from the master key. The same master key and purpose open what was
-// sealed before a restart, or by another replica.
+// New derives the key of a purpose from the master key. The same master key and purpose give the same key
+// after a restart and at another replica.
 func New(master MasterKey, purpose string) (*Sealer, error) {
 	key, err := hkdf.Key(sha256.New, master[:], nil, purpose, 32)
 	if err != nil {
@@ -56,7 +56,7 @@ func (s *Sealer) Seal(context string, plain []byte) []byte {
 	return s.aead.Seal(nil, nil, plain, []byte(context))
 }
 
-// Open decrypts what Seal has encrypted in this context, or gives ErrSealed.
+// Open decrypts a value that Seal has encrypted in this context, or returns ErrSealed.
 func (s *Sealer) Open(context string, sealed []byte) ([]byte, error) {
 	plain, err := s.aead.Open(nil, nil, sealed, []byte(context))
 	if err != nil {
@@ -70,8 +70,8 @@ func (s *Sealer) SealText(context string, plain []byte) string {
 	return base64.RawURLEncoding.EncodeToString(s.Seal(context, plain))
 }
 
-// OpenText decrypts what SealText has encrypted in this context, or gives ErrSealed. It accepts one
-// spelling only: the decoder would skip line breaks, and ignore the last bits.
+// OpenText decrypts a text that SealText has encrypted in this context, or returns ErrSealed. It accepts only
+// the canonical encoding, because Go's decoder skips line breaks and ignores trailing bits.
 func (s *Sealer) OpenText(context, sealed string) ([]byte, error) {
 	if len(sealed) > maxText || strings.ContainsAny(sealed, "\r\n") {
 		return nil, ErrSealed

@@ -28,7 +28,7 @@ func BenchmarkTokenWarm(b *testing.B) {
 	}
 }
 
-func BenchmarkVerifyFirstLook(b *testing.B) {
+func BenchmarkVerifyUncached(b *testing.B) {
 	f := newFixture(b)
 	raw := f.mint(b, f.claims())
 	b.ReportAllocs()

@@ -11,7 +11,7 @@ var (
 	ErrMalformed   = errors.New("token: not a signed token of this kind")
 	ErrUnknownKey  = errors.New("token: signed with a key that is not published here")
 	ErrSignature   = errors.New("token: the signature is wrong")
-	ErrIssuer      = errors.New("token: issued by someone else, or for another tenant than it says")
+	ErrIssuer      = errors.New("token: the issuer is not the one of this installation and of the token's tenant")
 	ErrNotYetValid = errors.New("token: not valid yet")
 )
 

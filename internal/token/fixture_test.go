@@ -59,7 +59,7 @@ type fixture struct {
 	issuer   *token.Issuer
 	minter   *token.Minter
 	verifier *token.Verifier
-	minted   atomic.Int64 // how many times a token's id was asked for
+	minted   atomic.Int64 // number of token ids that were generated
 }
 
 func newFixture(t testing.TB) *fixture {

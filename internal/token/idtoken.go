@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// IDClaims are the claims of an id_token, which tells a client who its user is. It is no access token:
-// Verifier refuses it.
+// IDClaims are the claims of an id_token, which tells a client who its user is. It is not an access
+// token: Verifier refuses it.
 type IDClaims struct {
 	Audience string `json:"aud"` // the client id
 	Issuer   string `json:"iss"` // the issuer of the client's discovery document

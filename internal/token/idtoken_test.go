@@ -10,7 +10,7 @@ import (
 	"midas/internal/token"
 )
 
-func person(f *fixture) token.Claims {
+func userClaims(f *fixture) token.Claims {
 	c := f.claims()
 	c.IdentityType, c.AppIDACR, c.Scopes, c.AuthMethods = "user", "0", "user_impersonation", []string{"pwd"}
 	c.UPN, c.UniqueName, c.Name, c.WellKnownIDs = "a@b.test", "a@b.test", "A", []string{"w"}
@@ -29,7 +29,7 @@ func TestUserTokensHaveEntrasClaims(t *testing.T) {
 		token.V1: {"ver": "1.0", "iss": origin + "/" + tenant + "/", "appid": client, "appidacr": "0", "upn": "a@b.test", "unique_name": "a@b.test"},
 		token.V2: {"ver": "2.0", "iss": origin + "/" + tenant + "/v2.0", "azp": client, "azpacr": "0", "preferred_username": "a@b.test"},
 	} {
-		c := person(f)
+		c := userClaims(f)
 		c.Version, c.UniqueID = version, "uti-1"
 		raw := f.mint(t, c)
 		want := map[string]any{}
@@ -54,27 +54,27 @@ func TestUserTokensHaveEntrasClaims(t *testing.T) {
 func TestUsersDoNotShareCachedTokens(t *testing.T) {
 	f := newFixture(t)
 	req := f.request()
-	req.Claims = person(f)
+	req.Claims = userClaims(f)
 	req.Claims.Expires = time.Time{}
 	first := f.warm(t, req)
 	for name, change := range map[string]func(*token.Claims){
 		"scopes": func(c *token.Claims) { c.Scopes = "x" }, "name": func(c *token.Claims) { c.Name = "B" },
 		"upn": func(c *token.Claims) { c.UPN = "b" }, "unique name": func(c *token.Claims) { c.UniqueName = "b" },
-		"directory roles": func(c *token.Claims) { c.WellKnownIDs = nil }, "ways": func(c *token.Claims) { c.AuthMethods = nil },
+		"directory roles": func(c *token.Claims) { c.WellKnownIDs = nil }, "authentication methods": func(c *token.Claims) { c.AuthMethods = nil },
 		"version": func(c *token.Claims) { c.Version = token.V2 },
 	} {
 		other := req
 		change(&other.Claims)
 		if f.warm(t, other) == first {
-			t.Errorf("%s: the other one's token is handed out", name)
+			t.Errorf("%s: the token of the first request is returned", name)
 		}
 	}
 	if fresh, err := f.minter.Fresh(req); err != nil || fresh == first || f.warm(t, req) != first {
-		t.Errorf("a fresh token is warm: %v", err)
+		t.Errorf("Fresh returned or replaced the cached token: %v", err)
 	}
 }
 
-func TestIDTokensAreNoAccessTokens(t *testing.T) {
+func TestIDTokensAreNotAccessTokens(t *testing.T) {
 	f := newFixture(t)
 	for version, issuer := range map[string]string{token.V1: origin + "/" + tenant + "/", token.V2: origin + "/" + tenant + "/v2.0"} {
 		raw, err := f.issuer.MintID(t.Context(), token.IDClaims{
@@ -98,7 +98,7 @@ func TestIDTokensAreNoAccessTokens(t *testing.T) {
 		}
 	}
 	if _, err := f.issuer.MintID(t.Context(), token.IDClaims{Audience: "a", Issuer: "i", Subject: "s", TenantID: "t"}, 25*time.Hour); err == nil {
-		t.Error("minted for longer than the key is published")
+		t.Error("minted with a lifetime longer than MaxTokenLifetime")
 	}
 }
 

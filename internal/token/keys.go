@@ -72,7 +72,7 @@ func OpenKeys(ctx context.Context, cfg KeysConfig) (*Keys, error) {
 		return nil, fmt.Errorf("open signing keys: rotating every %s leaves no time to publish a key %s before it signs", cfg.RotateEvery, cfg.PublishBefore)
 	}
 	if cfg.RotateEvery > 0 && 2+(cfg.PublishBefore+cfg.MaxTokenLifetime+clock.Skew)/cfg.RotateEvery > maxKeys {
-		return nil, fmt.Errorf("open signing keys: rotating every %s would publish more than %d keys at a time, as tokens live up to %s", cfg.RotateEvery, maxKeys, cfg.MaxTokenLifetime)
+		return nil, fmt.Errorf("open signing keys: rotating every %s would publish more than %d keys at a time, because tokens are valid for up to %s", cfg.RotateEvery, maxKeys, cfg.MaxTokenLifetime)
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -99,7 +99,7 @@ func (k *Keys) PublicKeys(issuer string) []PublicKey {
 	now, r := k.cfg.Now(), k.ring.Load()
 	set := make([]PublicKey, 0, len(r.keys))
 	for _, key := range r.keys {
-		if !key.over(now) {
+		if !key.expired(now) {
 			set = append(set, key.public(issuer))
 		}
 	}

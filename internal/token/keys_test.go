@@ -25,7 +25,7 @@ func TestKeysAreCreatedOnce(t *testing.T) {
 	f := newFixture(t)
 	again := f.open(t)
 	if diff := cmp.Diff(f.keys.PublicKeys(""), again.PublicKeys("")); diff != "" {
-		t.Errorf("a second start has other keys (-first +second):\n%s", diff)
+		t.Errorf("the second start has different keys (-first +second):\n%s", diff)
 	}
 	if raw := f.mint(t, f.claims()); raw != "" {
 		v := token.Verifier{Keys: again, Now: f.clock.Now, Origin: origin}
@@ -54,7 +54,7 @@ func TestProcessesThatStartTogetherShareOneFirstKey(t *testing.T) {
 	wg.Wait()
 	for _, s := range signers {
 		if s != signers[0] || s == "" {
-			t.Fatalf("they do not agree on one key: %q", signers)
+			t.Fatalf("the processes have different keys: %q", signers)
 		}
 	}
 }
@@ -107,9 +107,9 @@ func TestOpenKeysRefusesDamagedRows(t *testing.T) {
 		{name: "another master key", master: seal.MasterKey{9}, key: row.Key, value: row.Value, want: token.ErrMaster, says: "another master key"},
 		{name: "a damaged seal", master: master, key: row.Key, value: sealed, want: token.ErrMaster, says: "damaged"},
 		{name: "a row under another name", master: master, key: "k/other", value: row.Value, says: "names"},
-		{name: "a key renamed on both sides", master: master, key: "k/other", value: edit("kid", "other"), want: token.ErrMaster},
+		{name: "a key with another kid in row and record key", master: master, key: "k/other", value: edit("kid", "other"), want: token.ErrMaster},
 		{name: "a row of a newer version", master: master, key: row.Key, value: edit("v", 2), says: "newer"},
-		{name: "a row that is no JSON", master: master, key: row.Key, value: []byte("{"), says: "read signing key"},
+		{name: "a row that is not JSON", master: master, key: row.Key, value: []byte("{"), says: "read signing key"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -126,7 +126,7 @@ func TestOpenKeysRefusesDamagedRows(t *testing.T) {
 			cfg.Master = test.master
 			_, err = token.OpenKeys(t.Context(), cfg)
 			if err == nil {
-				t.Fatal("it opens")
+				t.Fatal("OpenKeys succeeded")
 			}
 			if test.want != nil && !errors.Is(err, test.want) {
 				t.Errorf("error %q is not %q", err, test.want)
@@ -143,7 +143,7 @@ func TestOpenKeysRefusesInvalidConfig(t *testing.T) {
 	tests := map[string]func(*token.KeysConfig){
 		"no store":            func(c *token.KeysConfig) { c.Store = nil },
 		"no clock":            func(c *token.KeysConfig) { c.Now = nil },
-		"no token life":       func(c *token.KeysConfig) { c.MaxTokenLifetime = 0 },
+		"no token lifetime":   func(c *token.KeysConfig) { c.MaxTokenLifetime = 0 },
 		"negative rotation":   func(c *token.KeysConfig) { c.RotateEvery = -1 },
 		"negative publishing": func(c *token.KeysConfig) { c.PublishBefore = -1 },
 		"too many keys":       func(c *token.KeysConfig) { c.RotateEvery, c.PublishBefore = time.Hour, time.Minute },
@@ -154,7 +154,7 @@ func TestOpenKeysRefusesInvalidConfig(t *testing.T) {
 			cfg := f.cfg
 			spoil(&cfg)
 			if _, err := token.OpenKeys(t.Context(), cfg); err == nil {
-				t.Error("it opens")
+				t.Error("OpenKeys succeeded")
 			}
 		})
 	}
@@ -168,19 +168,19 @@ func TestRotationOverlaps(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const superseded = day // of the first key, after start
+	const superseded = day // after start, when the second key begins to sign
 	tests := []struct {
 		name      string
 		at        time.Duration
 		signs     string
 		published []string
 	}{
-		{"at once the new key is published and does not sign", 0, first, []string{first, second}},
-		{"just before its time it does not sign", superseded - 1, first, []string{first, second}},
-		{"at its time it signs and the old one stays", superseded, second, []string{first, second}},
-		{"until the old one's last token is over", superseded + day + 5*time.Minute - 1, second, []string{first, second}},
-		{"then the old one goes", superseded + day + 5*time.Minute, second, []string{second}},
-		{"and the last one stays for ever", 100 * month, second, []string{second}},
+		{"a new key is published and does not sign", 0, first, []string{first, second}},
+		{"just before signFrom the new key does not sign", superseded - 1, first, []string{first, second}},
+		{"at signFrom the new key signs and the old key stays published", superseded, second, []string{first, second}},
+		{"the old key is published until its last token has expired", superseded + day + 5*time.Minute - 1, second, []string{first, second}},
+		{"the old key is removed after its last token has expired", superseded + day + 5*time.Minute, second, []string{second}},
+		{"the last key stays published", 100 * month, second, []string{second}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -201,7 +201,7 @@ func TestLastTokenOfAKeyIsValidUntilItExpires(t *testing.T) {
 	if _, err := f.keys.Rotate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	f.clock.Advance(day - time.Nanosecond) // the first key's last moment
+	f.clock.Advance(day - time.Nanosecond) // the last nanosecond in which the first key signs
 	c := f.claims()
 	c.Expires = f.clock.Now().Add(day)
 	raw := f.mint(t, c)
@@ -214,7 +214,7 @@ func TestLastTokenOfAKeyIsValidUntilItExpires(t *testing.T) {
 	}
 	f.clock.Advance(2 * time.Second)
 	if _, err := f.verifier.Verify(t.Context(), raw); !errors.As(err, new(*token.ExpiredError)) {
-		t.Errorf("after its time: %v, want an ExpiredError", err)
+		t.Errorf("after exp: %v, want an ExpiredError", err)
 	}
 }
 
@@ -243,7 +243,7 @@ func TestWithdrawnKeysAreReplaced(t *testing.T) {
 	}
 }
 
-func TestTheRingIsBounded(t *testing.T) {
+func TestPublishedKeysAreBounded(t *testing.T) {
 	f := newFixture(t)
 	var err error
 	for range 10 {
@@ -257,9 +257,9 @@ func TestTheRingIsBounded(t *testing.T) {
 	if got := len(f.keys.PublicKeys("")); got != 8 {
 		t.Errorf("%d keys, want 8", got)
 	}
-	f.clock.Advance(3 * day) // all but the last are over
+	f.clock.Advance(3 * day) // the tokens of all keys but the last have expired
 	if _, err := f.keys.Rotate(t.Context()); err != nil {
-		t.Errorf("rotation after the old keys are over: %v", err)
+		t.Errorf("rotation after the old keys have expired: %v", err)
 	}
 }
 
@@ -284,7 +284,7 @@ func TestPublicKeysAreAsEntraPublishesThem(t *testing.T) {
 		t.Errorf("public key (-want +got):\n%s", diff)
 	}
 	if err := cert.CheckSignatureFrom(cert); err == nil {
-		t.Error("the certificate could sign others")
+		t.Error("the certificate is a CA certificate")
 	}
 	plain, err := json.Marshal(f.keys.PublicKeys(""))
 	if err != nil {
@@ -297,8 +297,8 @@ func TestPublicKeysAreAsEntraPublishesThem(t *testing.T) {
 	}
 }
 
-// TestRunKeepsReplicasInStep runs two processes on one store for a day with a rotation every four hours.
-func TestRunKeepsReplicasInStep(t *testing.T) {
+// TestRunSynchronizesReplicas runs two processes on one store for a day with a rotation every four hours.
+func TestRunSynchronizesReplicas(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
 		f.cfg.Now = time.Now
@@ -321,7 +321,7 @@ func TestRunKeepsReplicasInStep(t *testing.T) {
 			time.Sleep(time.Hour)
 			synctest.Wait()
 			if diff := cmp.Diff(published(a), published(b)); diff != "" {
-				t.Fatalf("the replicas publish other keys (-a +b):\n%s", diff)
+				t.Fatalf("the replicas publish different keys (-a +b):\n%s", diff)
 			}
 			if n := len(published(a)); n > 2 {
 				t.Fatalf("%d keys are published, want one or two", n)

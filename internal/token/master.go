@@ -8,8 +8,8 @@ import (
 	"midas/internal/store"
 )
 
-// CheckMaster tells whether a store has signing keys and, if it has, whether this master key opens them:
-// if it does not, the error is ErrMaster. It writes nothing.
+// CheckMaster reports whether a store has signing keys. It returns ErrMaster if the master key cannot decrypt
+// them. It writes nothing.
 func CheckMaster(ctx context.Context, st store.Store, master seal.MasterKey) (sealed bool, err error) {
 	err = st.View(ctx, func(tx store.Tx) error {
 		sealed = false
@@ -33,9 +33,8 @@ func CheckMaster(ctx context.Context, st store.Store, master seal.MasterKey) (se
 	return sealed, nil
 }
 
-// Reset removes all signing keys, whether they can be opened or not, so that no token is good any more,
-// and makes a new one that signs at once. It returns its name. A server that runs must not be using the
-// store.
+// Reset deletes all signing keys, including those that cannot be decrypted, so that every token becomes
+// invalid. It creates a new key that signs at once, and returns its id. No server may be using the store.
 func Reset(ctx context.Context, cfg KeysConfig) (kid string, err error) {
 	now := cfg.Now().UTC()
 	fresh, err := generate(now, now)

@@ -11,7 +11,7 @@ import (
 	"midas/internal/recent"
 )
 
-// maxWarm is how many tokens a Minter keeps, at some 2 KB each.
+// maxWarm is how many tokens a Minter caches, at about 2 KB each.
 const maxWarm = 4096
 
 // Minter caches minted tokens: requests with the same claims get the same token until half its lifetime is

@@ -35,12 +35,12 @@ func TestTokenIsCachedUntilHalfItsLife(t *testing.T) {
 	first := f.warm(t, f.request())
 	f.clock.Set(start.Truncate(time.Second).Add(30*time.Minute - 1))
 	if f.warm(t, f.request()) != first {
-		t.Error("signed anew before half its life")
+		t.Error("a new token was signed before half the lifetime")
 	}
 	f.clock.Advance(1)
 	second := f.warm(t, f.request())
 	if second == first {
-		t.Error("handed out after half its life")
+		t.Error("the token was returned after half its lifetime")
 	}
 	if want := f.clock.Now().Add(time.Hour); !second.Claims.Expires.Equal(want) {
 		t.Errorf("the second token expires at %s, want %s", second.Claims.Expires, want)
@@ -51,25 +51,25 @@ func TestDifferentRequestsDoNotShareTokens(t *testing.T) {
 	f := newFixture(t)
 	first := f.warm(t, f.request())
 	tests := map[string]func(*token.Request){
-		"tenant":            func(r *token.Request) { r.Claims.TenantID = object },
-		"subject":           func(r *token.Request) { r.Claims.Subject = client },
-		"object":            func(r *token.Request) { r.Claims.ObjectID = client },
-		"audience":          func(r *token.Request) { r.Claims.Audience += "/" },
-		"app":               func(r *token.Request) { r.Claims.AppID = object },
-		"how it showed":     func(r *token.Request) { r.Claims.AppIDACR = "2" },
-		"identity provider": func(r *token.Request) { r.Claims.IdentityProvider = "x" },
-		"identity type":     func(r *token.Request) { r.Claims.IdentityType = "user" },
-		"resource":          func(r *token.Request) { r.Claims.MIResourceID = "/subscriptions/s" },
-		"roles":             func(r *token.Request) { r.Claims.Roles = []string{"a"} },
-		"life":              func(r *token.Request) { r.Lifetime = 2 * time.Hour },
-		"revoked since":     func(r *token.Request) { r.After = start },
+		"tenant":                func(r *token.Request) { r.Claims.TenantID = object },
+		"subject":               func(r *token.Request) { r.Claims.Subject = client },
+		"object":                func(r *token.Request) { r.Claims.ObjectID = client },
+		"audience":              func(r *token.Request) { r.Claims.Audience += "/" },
+		"app":                   func(r *token.Request) { r.Claims.AppID = object },
+		"client authentication": func(r *token.Request) { r.Claims.AppIDACR = "2" },
+		"identity provider":     func(r *token.Request) { r.Claims.IdentityProvider = "x" },
+		"identity type":         func(r *token.Request) { r.Claims.IdentityType = "user" },
+		"resource":              func(r *token.Request) { r.Claims.MIResourceID = "/subscriptions/s" },
+		"roles":                 func(r *token.Request) { r.Claims.Roles = []string{"a"} },
+		"lifetime":              func(r *token.Request) { r.Lifetime = 2 * time.Hour },
+		"revoked since":         func(r *token.Request) { r.After = start },
 	}
 	for name, change := range tests {
 		t.Run(name, func(t *testing.T) {
 			req := f.request()
 			change(&req)
 			if f.warm(t, req) == first {
-				t.Error("the other one's token is handed out")
+				t.Error("the token of another request is returned")
 			}
 		})
 	}
@@ -90,11 +90,11 @@ func TestConcurrentRequestsShareOneSignature(t *testing.T) {
 	}
 	wg.Wait()
 	if n := f.minted.Load(); n != 1 {
-		t.Errorf("%d tokens were signed for 32 askers, want 1", n)
+		t.Errorf("%d tokens were signed for 32 requests, want 1", n)
 	}
 	for _, raw := range raws {
 		if raw != raws[0] {
-			t.Fatal("the askers got different tokens")
+			t.Fatal("the requests got different tokens")
 		}
 	}
 }
@@ -106,21 +106,21 @@ func TestCachedTokensOfAWithdrawnKeyAreNotReturned(t *testing.T) {
 		t.Fatal(err)
 	}
 	if f.warm(t, f.request()) == first {
-		t.Error("handed out although its key was withdrawn")
+		t.Error("the token was returned although its key was withdrawn")
 	}
 }
 
 func TestTokenAfterARevocationIsValid(t *testing.T) {
 	f := newFixture(t)
 	req := f.request()
-	req.Lifetime = day // the longest, which must not become longer
+	req.Lifetime = day // the longest allowed lifetime
 	req.After = start.Truncate(time.Second).Add(time.Second)
 	tok := f.warm(t, req)
 	if tok.Claims.IssuedAt.Before(req.After) {
-		t.Errorf("issued at %s, before the first good second %s", tok.Claims.IssuedAt, req.After)
+		t.Errorf("issued at %s, before the first valid second %s", tok.Claims.IssuedAt, req.After)
 	}
 	if f.warm(t, req) != tok {
-		t.Error("signed anew although nothing has happened")
+		t.Error("a new token was signed although nothing has changed")
 	}
 }
 
@@ -134,20 +134,20 @@ func TestCachedTokensAreBounded(t *testing.T) {
 		f.warm(t, req)
 	}
 	if f.warm(t, f.request()) == first {
-		t.Error("the oldest token is still kept")
+		t.Error("the oldest token is still cached")
 	}
 }
 
-func TestTheMinterGivesTheIssuersError(t *testing.T) {
+func TestMinterReturnsTheIssuersError(t *testing.T) {
 	f := newFixture(t)
 	req := f.request()
 	req.Lifetime = 2 * day
 	if tok, err := f.minter.Token(t.Context(), req); err == nil {
-		t.Errorf("got %v for a life longer than a key's", tok)
+		t.Errorf("got %v for a lifetime longer than MaxTokenLifetime", tok)
 	}
 }
 
-func TestSecretsDoNotPrintThemselves(t *testing.T) {
+func TestTokensAreRedactedWhenPrinted(t *testing.T) {
 	f := newFixture(t)
 	tok := f.warm(t, f.request())
 	signature := tok.Raw()[strings.LastIndexByte(tok.Raw(), '.'):]

@@ -67,7 +67,7 @@ func (r *ring) newest(until time.Time) *signingKey {
 // published returns a key if it is in the key set now.
 func (r *ring) published(kid string, now time.Time) (*signingKey, bool) {
 	i, ok := r.byKID[kid]
-	if !ok || r.keys[i].over(now) {
+	if !ok || r.keys[i].expired(now) {
 		return nil, false
 	}
 	return r.keys[i].signingKey, true
@@ -77,11 +77,12 @@ func (r *ring) published(kid string, now time.Time) (*signingKey, bool) {
 func (r *ring) withdrawn(now time.Time) []string {
 	var kids []string
 	for _, k := range r.keys {
-		if k.over(now) {
+		if k.expired(now) {
 			kids = append(kids, k.kid)
 		}
 	}
 	return kids
 }
 
-func (k ringKey) over(now time.Time) bool { return !k.until.IsZero() && !now.Before(k.until) }
+// expired reports whether the key is no longer published.
+func (k ringKey) expired(now time.Time) bool { return !k.until.IsZero() && !now.Before(k.until) }

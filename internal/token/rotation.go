@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	// tendEvery is how often Run checks the age of the keys, which reads memory only. It is a fixed short
+	// maintainEvery is how often Run checks the age of the keys, which reads memory only. It is a fixed short
 	// interval, because a laboratory's clock can be moved past the next deadline.
-	tendEvery = 30 * time.Second
+	maintainEvery = 30 * time.Second
 
 	// retryAfter is the pause after a failure of the store.
 	retryAfter = 5 * time.Second
@@ -24,8 +24,8 @@ const (
 
 // edit is one change of the ring.
 type edit struct {
-	add      bool      // a new key,
-	signFrom time.Time // which begins to sign here
+	add      bool      // create a key
+	signFrom time.Time // when the created key begins to sign
 	remove   []string  // ids of keys to delete
 }
 
@@ -67,7 +67,7 @@ func (k *Keys) Withdraw(ctx context.Context, kid string) error {
 func (k *Keys) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return k.follow(ctx) })
-	g.Go(func() error { return k.tend(ctx) })
+	g.Go(func() error { return k.maintain(ctx) })
 	if err := g.Wait(); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("keep signing keys: %w", err)
 	}
@@ -108,8 +108,8 @@ func (k *Keys) followOnce(ctx context.Context) error {
 	return nil
 }
 
-// tend rotates and removes keys by age.
-func (k *Keys) tend(ctx context.Context) error {
+// maintain rotates and removes keys by age.
+func (k *Keys) maintain(ctx context.Context) error {
 	for {
 		if now := k.cfg.Now(); k.due(now, k.ring.Load()) {
 			_, err := k.change(ctx, func(now time.Time, r *ring) (edit, error) {
@@ -126,7 +126,7 @@ func (k *Keys) tend(ctx context.Context) error {
 				k.cfg.Log.WarnContext(ctx, "signing keys: rotating by age failed, trying again", "cause", err)
 			}
 		}
-		if err := pause(ctx, tendEvery); err != nil {
+		if err := pause(ctx, maintainEvery); err != nil {
 			return err
 		}
 	}
@@ -137,7 +137,7 @@ func (k *Keys) due(now time.Time, r *ring) bool {
 }
 
 // aged reports whether it is time to publish the successor of the newest key. It is false while Retention
-// doubts the clock, because a clock that is ahead would create keys for future years.
+// reports that the clock may be wrong, because a clock that is ahead would create keys for future years.
 func (k *Keys) aged(now time.Time, r *ring) bool {
 	if k.cfg.RotateEvery == 0 || len(r.keys) == 0 || !k.cfg.Retention.Allows(now) {
 		return false
@@ -219,7 +219,7 @@ func (k *Keys) apply(tx store.Tx, fresh *signingKey, decide func(time.Time, *rin
 	}
 	if want.add {
 		if left := len(r.keys) - len(want.remove); left >= maxKeys {
-			return edit{}, false, fmt.Errorf("there are %d keys already whose tokens have not expired", left)
+			return edit{}, false, fmt.Errorf("there are already %d keys whose tokens have not expired", left)
 		}
 		if fresh == nil {
 			return want, true, nil

@@ -24,19 +24,20 @@ var (
 	head = store.Table[headRow]{Kind: store.KeyKind}
 )
 
-// headRow is the record under headKey. Nothing reads it but the transactions that it guards.
+// headRow is the record under headKey. Only the transactions that it guards read it.
 type headRow struct {
 	Changed time.Time `json:"changed"`
 }
 
-// sealedKey is what only the master key opens. The certificate is public, but it lies inside so
-// that nobody can swap it under a key.
+// sealedKey is the plaintext of keyRow.Sealed. The certificate is public, but it is encrypted too, so that
+// nobody can replace the certificate of a key.
 type sealedKey struct {
 	PKCS8       []byte `json:"pkcs8"`
 	Certificate []byte `json:"certificate"`
 }
 
-// seal makes the row of k. The kid is additional data: a sealed key opens under its own name only.
+// seal makes the row of k. The kid is the additional authenticated data, so that a sealed key cannot be moved
+// to the row of another kid.
 func (k *signingKey) seal(master seal.MasterKey) (keyRow, error) {
 	der, err := x509.MarshalPKCS8PrivateKey(k.private)
 	if err != nil {

@@ -29,7 +29,7 @@ type Verifier struct {
 	Now    func() time.Time
 	Origin string // of the Issuer
 
-	verified recent.Cache[[sha256.Size]byte, *verified] // some 1 KB each
+	verified recent.Cache[[sha256.Size]byte, *verified] // about 1 KB each
 }
 
 // verified is the result for one token that was good.
@@ -47,10 +47,10 @@ func (v *Verifier) Verify(_ context.Context, raw string) (*Claims, error) {
 	if len(raw) > MaxSize {
 		return nil, fmt.Errorf("%w: it is longer than %d bytes", ErrMalformed, MaxSize)
 	}
-	// A token of the usual size is copied to the stack, so that finding it in memory allocates nothing. A
+	// A token of the usual size is copied to the stack, so that a cache hit allocates nothing. A
 	// conversion to []byte takes as long and allocates 1.4 KB, at every request.
-	var room [2 << 10]byte
-	now, sum := v.Now(), sha256.Sum256(append(room[:0], raw...))
+	var buffer [2 << 10]byte
+	now, sum := v.Now(), sha256.Sum256(append(buffer[:0], raw...))
 	if known, ok := v.verified.Get(sum); ok {
 		if _, published := v.Keys.published(known.kid, now); published {
 			if err := inTime(known.claims, now); err != nil {
@@ -94,9 +94,9 @@ func (v *Verifier) examine(raw string, now time.Time) (*Claims, string, error) {
 	if !c.issuedUnder(v.Origin) {
 		return nil, "", ErrIssuer
 	}
-	// An id_token is signed with the same keys, but it is for a client and no access token.
+	// An id_token is signed with the same keys, but its audience is a client and it is not an access token.
 	if c.AppID == "" {
-		return nil, "", fmt.Errorf("%w: it is no access token", ErrMalformed)
+		return nil, "", fmt.Errorf("%w: it is not an access token", ErrMalformed)
 	}
 	return &c, kid, inTime(&c, now)
 }
@@ -112,6 +112,7 @@ func (c *Claims) issuedUnder(origin string) bool {
 	return c.Version == V1 && c.Issuer == issuerV1(origin, c.TenantID)
 }
 
+// inTime returns an error if the token has expired or is not valid yet.
 func inTime(c *Claims, now time.Time) error {
 	if !now.Before(c.Expires) {
 		return &ExpiredError{Expired: c.Expires, Now: now}

@@ -80,12 +80,12 @@ func TestTokensHaveEntrasClaims(t *testing.T) {
 func TestMintRefusesInvalidClaims(t *testing.T) {
 	f := newFixture(t)
 	tests := map[string]func(*token.Claims){
-		"no audience":           func(c *token.Claims) { c.Audience = "" },
-		"no subject":            func(c *token.Claims) { c.Subject = "" },
-		"no tenant":             func(c *token.Claims) { c.TenantID = "" },
-		"no end":                func(c *token.Claims) { c.Expires = time.Time{} },
-		"over already":          func(c *token.Claims) { c.Expires = start.Add(-time.Second) },
-		"longer than a key may": func(c *token.Claims) { c.Expires = start.Add(day + time.Second) },
+		"no audience":                  func(c *token.Claims) { c.Audience = "" },
+		"no subject":                   func(c *token.Claims) { c.Subject = "" },
+		"no tenant":                    func(c *token.Claims) { c.TenantID = "" },
+		"no expiry":                    func(c *token.Claims) { c.Expires = time.Time{} },
+		"expired already":              func(c *token.Claims) { c.Expires = start.Add(-time.Second) },
+		"longer than MaxTokenLifetime": func(c *token.Claims) { c.Expires = start.Add(day + time.Second) },
 	}
 	for name, spoil := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -109,7 +109,7 @@ func TestForgeriesAreRefused(t *testing.T) {
 	foreign := other.mint(t, other.claims())
 	elsewhere := &token.Issuer{Keys: f.keys, Now: f.clock.Now, NewID: f.issuer.NewID, Origin: "https://elsewhere.test"}
 
-	// resign signs with the attacker's key whatever header is given.
+	// resign combines any header with a signature of the attacker's key.
 	resign := func(header map[string]any) string {
 		signed := encode(t, header) + "." + parts[1]
 		return signed + "." + strings.Split(foreign, ".")[2]
@@ -162,23 +162,23 @@ func TestForgeriesAreRefused(t *testing.T) {
 		{"HS256 with the certificate as its key", confused(certificate), token.ErrMalformed},
 		{"header is no object", base64.RawURLEncoding.EncodeToString([]byte(`[]`)) + "." + parts[1] + "." + parts[2], token.ErrMalformed},
 		{"header with alg twice", base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"RS256","alg":"none","kid":"`+kid+`"}`)) + "." + parts[1] + "." + parts[2], token.ErrMalformed},
-		{"kid of nobody", resign(map[string]any{"alg": "RS256", "kid": "nobody"}), token.ErrUnknownKey},
+		{"unknown kid", resign(map[string]any{"alg": "RS256", "kid": "nobody"}), token.ErrUnknownKey},
 		{"kid missing", resign(map[string]any{"alg": "RS256"}), token.ErrUnknownKey},
 		{"kid that is a path", resign(map[string]any{"alg": "RS256", "kid": "../" + kid}), token.ErrUnknownKey},
 		{"the attacker's key in jwk", resign(map[string]any{"alg": "RS256", "kid": kid, "jwk": attacker}), token.ErrSignature},
 		{"the attacker's key in jwk, without kid", resign(map[string]any{"alg": "RS256", "jwk": attacker}), token.ErrUnknownKey},
 		{"the attacker's key set in jku", resign(map[string]any{"alg": "RS256", "kid": kid, "jku": "https://attacker.test/keys"}), token.ErrSignature},
-		{"a demand that nobody knows", resign(map[string]any{"alg": "RS256", "kid": kid, "crit": []string{"x"}, "x": 1}), token.ErrSignature},
+		{"an unknown critical header", resign(map[string]any{"alg": "RS256", "kid": kid, "crit": []string{"x"}, "x": 1}), token.ErrSignature},
 		{"another audience", claims(func(m map[string]any) { m["aud"] = "https://vault.azure.net" }), token.ErrSignature},
-		{"a longer life", claims(func(m map[string]any) { m["exp"] = 9e9 }), token.ErrSignature},
+		{"a later expiry", claims(func(m map[string]any) { m["exp"] = 9e9 }), token.ErrSignature},
 		{"another installation's key", foreign, token.ErrUnknownKey},
-		{"our key under another origin", mintWith(t, elsewhere, f.claims()), token.ErrIssuer},
+		{"this installation's key, another origin", mintWith(t, elsewhere, f.claims()), token.ErrIssuer},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			c, err := f.verifier.Verify(t.Context(), test.raw)
 			if !errors.Is(err, test.want) || c != nil {
-				t.Errorf("Verify gives %v, %v; want %v", c, err, test.want)
+				t.Errorf("Verify returned %v, %v; want %v", c, err, test.want)
 			}
 			if err != nil && strings.Contains(err.Error(), parts[2]) {
 				t.Error("the error repeats the signature")
@@ -226,8 +226,8 @@ func mintWith(t *testing.T, i *token.Issuer, c token.Claims) string {
 	return raw
 }
 
-// TestTheIssuerBelongsToTheTenant signs claims with a real key that Mint refuses.
-func TestTheIssuerBelongsToTheTenant(t *testing.T) {
+// TestTheIssuerMustMatchTenantAndVersion signs claims with a real key that Mint refuses.
+func TestTheIssuerMustMatchTenantAndVersion(t *testing.T) {
 	f := newFixture(t)
 	base := part(t, f.mint(t, f.claims()), 1)
 	tests := map[string]struct {
@@ -235,16 +235,16 @@ func TestTheIssuerBelongsToTheTenant(t *testing.T) {
 		value any
 		want  error
 	}{
-		"as minted":               {"tid", tenant, nil},
-		"another tenant's tid":    {"tid", object, token.ErrIssuer},
-		"no tid":                  {"tid", "", token.ErrIssuer},
-		"tid that climbs":         {"tid", "../" + tenant, token.ErrIssuer},
-		"a v2.0 issuer":           {"iss", origin + "/" + tenant + "/v2.0", token.ErrIssuer},
-		"issuer without its end":  {"iss", origin + "/" + tenant, token.ErrIssuer},
-		"issuer of another host":  {"iss", "https://sts.windows.net/" + tenant + "/", token.ErrIssuer},
-		"another version":         {"ver", "2.0", token.ErrIssuer},
-		"an audience that is two": {"aud", []string{"a", "b"}, token.ErrMalformed},
-		"times that are words":    {"exp", "tomorrow", token.ErrMalformed},
+		"as minted":                      {"tid", tenant, nil},
+		"another tenant's tid":           {"tid", object, token.ErrIssuer},
+		"no tid":                         {"tid", "", token.ErrIssuer},
+		"tid with a relative path":       {"tid", "../" + tenant, token.ErrIssuer},
+		"a v2.0 issuer":                  {"iss", origin + "/" + tenant + "/v2.0", token.ErrIssuer},
+		"issuer without its final slash": {"iss", origin + "/" + tenant, token.ErrIssuer},
+		"issuer of another host":         {"iss", "https://sts.windows.net/" + tenant + "/", token.ErrIssuer},
+		"another version":                {"ver", "2.0", token.ErrIssuer},
+		"two audiences":                  {"aud", []string{"a", "b"}, token.ErrMalformed},
+		"exp that is not a number":       {"exp", "tomorrow", token.ErrMalformed},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -285,34 +285,34 @@ func TestTimeIsCheckedAtEveryVerification(t *testing.T) {
 	}{
 		{"six minutes before nbf", issued.Add(-6 * time.Minute), token.ErrNotYetValid},
 		{"within the skew of clocks", issued.Add(-5 * time.Minute), nil},
-		{"at once", start, nil},
-		{"in its last moment", issued.Add(time.Hour - 1), nil},
-		{"at its end", issued.Add(time.Hour), &token.ExpiredError{}},
-		{"back in its time", start, nil},
+		{"when issued", start, nil},
+		{"just before exp", issued.Add(time.Hour - 1), nil},
+		{"at exp", issued.Add(time.Hour), &token.ExpiredError{}},
+		{"when issued, again", start, nil},
 		{"long after", issued.AddDate(1, 0, 0), &token.ExpiredError{}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			f.clock.Set(test.at)
-			for _, look := range []string{"first", "second"} {
+			for _, call := range []string{"first", "second"} {
 				_, err := f.verifier.Verify(t.Context(), raw)
 				var expired *token.ExpiredError
 				if errors.As(err, &expired) {
 					want := &token.ExpiredError{Expired: issued.Add(time.Hour), Now: test.at}
 					if diff := cmp.Diff(want, expired); diff != "" {
-						t.Errorf("%s look (-want +got):\n%s", look, diff)
+						t.Errorf("%s call (-want +got):\n%s", call, diff)
 					}
 					err = &token.ExpiredError{}
 				}
 				if _, wanted := test.want.(*token.ExpiredError); wanted != (expired != nil) || !wanted && !errors.Is(err, test.want) {
-					t.Errorf("%s look: %v, want %v", look, err, test.want)
+					t.Errorf("%s call: %v, want %v", call, err, test.want)
 				}
 			}
 		})
 	}
 }
 
-func TestAKnownTokenIsNotParsedAgain(t *testing.T) {
+func TestAVerifiedTokenIsNotParsedAgain(t *testing.T) {
 	f := newFixture(t)
 	raw := f.mint(t, f.claims())
 	first, err := f.verifier.Verify(t.Context(), raw)
@@ -324,10 +324,10 @@ func TestAKnownTokenIsNotParsedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	if first != second {
-		t.Error("the claims were read anew")
+		t.Error("the token was parsed again")
 	}
 	allocs := testing.AllocsPerRun(100, func() { _, _ = f.verifier.Verify(context.Background(), raw) })
 	if allocs > 0 {
-		t.Errorf("a known token costs %v allocations, want none", allocs)
+		t.Errorf("a cached token costs %v allocations, want none", allocs)
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"midas/internal/retention"
 )
 
-// The first start was at a date years ahead. The key of that start signs until there is another, its tokens
-// stay valid, and then keys are rotated normally.
+// TestKeyMadeByAWrongClockIsReplaced starts first with a clock that is years ahead. The key of that start
+// signs until there is another one, its tokens stay valid, and then keys are rotated normally.
 func TestKeyMadeByAWrongClockIsReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
@@ -38,7 +38,7 @@ func TestKeyMadeByAWrongClockIsReplaced(t *testing.T) {
 			t.Error("the key of the wrong date still signs after an hour and a half")
 		}
 		if n := len(published(k)); n != 2 {
-			t.Errorf("%d keys are published while tokens of the first may be good", n)
+			t.Errorf("%d keys are published while tokens of the first may be valid, want 2", n)
 		}
 		signers := map[string]bool{}
 		for range 24 {
@@ -59,7 +59,8 @@ func TestKeyMadeByAWrongClockIsReplaced(t *testing.T) {
 	})
 }
 
-// While the clock is in doubt, keys are neither created nor removed by age.
+// TestKeysDoNotChangeWhileTheClockIsWrong checks that keys are neither created nor removed by age while
+// package retention reports that the clock may be wrong.
 func TestKeysDoNotChangeWhileTheClockIsWrong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)

@@ -1,13 +1,13 @@
-// Package bearer decides whether the bearer token of a request (RFC 6750) is good, and who its subject
-// is now. Every API that takes access tokens asks it, so that revocation means the same at each.
+// Package bearer decides whether the bearer token of a request (RFC 6750) is valid, and looks up its
+// subject. Every API that takes access tokens uses it, so that revocation has the same effect in each API.
 //
 // A request passes two steps. Verify reads the Authorization header, verifies the token, and compares
 // its audience with those of the API. Subject looks the token's subject up in the directory: a deleted
 // or disabled subject is refused, and so is a token that was issued before the subject's tokens were
 // revoked. The subject's groups come from the directory too, not from the token, so that a change of
-// membership counts from the next request on.
+// membership takes effect with the next request.
 //
-// The errors say why a token is refused. Each API puts them into its own words.
+// The errors say why a token is refused. Each API maps them to its own error codes.
 package bearer
 
 import (
@@ -23,9 +23,9 @@ import (
 	"midas/internal/token"
 )
 
-// Verifier verifies access tokens. *token.Verifier is the one that is used outside of tests.
+// Verifier verifies access tokens. Outside of tests it is a *token.Verifier.
 type Verifier interface {
-	// Verify gives the claims of a good token, or one of the errors of *token.Verifier.
+	// Verify returns the claims of a valid token, or one of the errors of *token.Verifier.
 	Verify(ctx context.Context, raw string) (*token.Claims, error)
 }
 
@@ -34,21 +34,21 @@ type Verifier interface {
 type Checker struct {
 	Tokens    Verifier
 	Directory *directory.Directory
-	Audiences map[string]bool // the values of aud that the API accepts, to the letter
+	Audiences map[string]bool // the values of aud that the API accepts, compared exactly
 	Groups    bool            // the API needs Subject.Groups, which costs a read for each group
 }
 
-// Subject is the user or the application that a token was issued to, as the directory knows it now.
+// Subject is the current state of the user or application that a token was issued to.
 type Subject struct {
 	TenantID string
 	ObjectID string
 	User     bool     // a user; otherwise an application or a managed identity
-	Groups   []string // object ids of the groups that it is in, directly or not, if the Checker has Groups
+	Groups   []string // object ids of its groups, direct and transitive, if the Checker has Groups
 }
 
-// Verify gives the claims of the request's bearer token. It is refused with ErrNoToken, ErrNotBearer,
-// an *AudienceError, or one of the errors of the Verifier. The claims are shared and must not be
-// changed.
+// Verify returns the claims of the request's bearer token. It refuses the request with ErrNoToken,
+// ErrNotBearer, an *AudienceError, or one of the errors of the Verifier. The claims are shared and must not
+// be changed.
 func (c *Checker) Verify(r *http.Request) (*token.Claims, error) {
 	headers := r.Header["Authorization"]
 	if len(headers) == 0 {
@@ -68,9 +68,9 @@ func (c *Checker) Verify(r *http.Request) (*token.Claims, error) {
 	return claims, nil
 }
 
-// Subject gives the subject of verified claims. It is refused with ErrSubjectNotFound,
-// ErrSubjectDisabled, or a *RevokedError. It reads one record, which the directory keeps decoded, and
-// with Groups small scans, which the store caches.
+// Subject returns the subject of verified claims. It refuses the subject with ErrSubjectNotFound,
+// ErrSubjectDisabled, or a *RevokedError. It reads one record, which the directory caches decoded. With Groups
+// it also makes small scans, which the store caches.
 func (c *Checker) Subject(tx store.Tx, claims *token.Claims) (Subject, error) {
 	now, err := c.Directory.TokenStatus(tx, claims.TenantID, claims.ObjectID)
 	switch {

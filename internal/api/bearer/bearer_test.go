@@ -21,11 +21,11 @@ const (
 	tenant = "11111111-1111-4111-8111-111111111111"
 	user   = "22222222-2222-4222-8222-222222222222"
 	app    = "33333333-3333-4333-8333-333333333333"
-	gone   = "44444444-4444-4444-8444-444444444444"
+	absent = "44444444-4444-4444-8444-444444444444"
 	group  = "55555555-5555-4555-8555-555555555555"
 )
 
-// verifier answers each token with one result.
+// verifier returns the same result for every token.
 type verifier struct {
 	claims token.Claims
 	err    error
@@ -55,7 +55,7 @@ func TestVerifyRefuses(t *testing.T) {
 		"an expired token":  {[]string{"Bearer x"}, verifier{err: expired}, expired, true},
 		"another audience":  {[]string{"Bearer x"}, verifier{claims: token.Claims{Audience: "other"}}, audience, true},
 		"a failure":         {[]string{"Bearer x"}, verifier{err: store.ErrConflict}, store.ErrConflict, false},
-		"a good token":      {[]string{"bearer  x "}, verifier{claims: token.Claims{Audience: "here"}}, nil, false},
+		"a valid token":     {[]string{"bearer  x "}, verifier{claims: token.Claims{Audience: "here"}}, nil, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			check := bearer.Checker{Tokens: &test.verifier, Audiences: map[string]bool{"here": true}}
@@ -69,14 +69,15 @@ func TestVerifyRefuses(t *testing.T) {
 				t.Errorf("the error is %v, want %v", err, test.want)
 			}
 			if bearer.IsRefusal(err) != test.refusal {
-				t.Errorf("%v counts as a refusal: %v", err, !test.refusal)
+				t.Errorf("IsRefusal(%v) is %v", err, !test.refusal)
 			}
 		})
 	}
 }
 
-// The subject is what the directory says of it now, whatever the token says.
-func TestSubjectIsLookedUp(t *testing.T) {
+// TestSubjectIsReadFromTheDirectory checks that the directory, and not the token, decides whether a subject
+// exists, is enabled and is a user, and which groups it is in.
+func TestSubjectIsReadFromTheDirectory(t *testing.T) {
 	st := storetest.Memory(t)
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	d := &directory.Directory{Store: st, Now: func() time.Time { return now }}
@@ -111,8 +112,8 @@ func TestSubjectIsLookedUp(t *testing.T) {
 			t.Error(diff)
 		}
 	}
-	if _, err := subject(gone, now); !errors.Is(err, bearer.ErrSubjectNotFound) || !bearer.IsRefusal(err) {
-		t.Errorf("nobody: %v", err)
+	if _, err := subject(absent, now); !errors.Is(err, bearer.ErrSubjectNotFound) || !bearer.IsRefusal(err) {
+		t.Errorf("an unknown subject: %v", err)
 	}
 	update(func(tx store.Tx) error { return d.RevokeTokens(tx, tenant, app) })
 	var revoked *bearer.RevokedError

@@ -8,7 +8,7 @@ import (
 	"midas/internal/token"
 )
 
-// Why a request or its token is refused.
+// The reasons to refuse a request or its token, for errors.Is.
 var (
 	ErrNoToken         = errors.New("bearer: the request has no Authorization header")
 	ErrNotBearer       = errors.New("bearer: the Authorization header is not a single bearer token")
@@ -30,8 +30,8 @@ func (e *RevokedError) Error() string {
 	return "bearer: the token was issued before " + e.ValidFrom.UTC().Format(time.RFC3339) + ", when the tokens of its subject were revoked"
 }
 
-// IsRefusal reports whether an error refuses the token. All other errors are failures to decide, such
-// as a store that cannot be read.
+// IsRefusal reports whether an error refuses the token. All other errors mean that the check itself failed,
+// for example because the store could not be read.
 func IsRefusal(err error) bool {
 	var expired *token.ExpiredError
 	var audience *AudienceError

@@ -1,5 +1,4 @@
-// Package clocktest has a clock for tests that does what machines do to their clocks. It is for tests
-// only.
+// Package clocktest has a clock for tests whose wall clock can be set separately from its monotonic clock.
 package clocktest
 
 import (
@@ -8,22 +7,22 @@ import (
 	"unsafe"
 )
 
-// Clock is the machine's clock, moved. The zero Clock is not moved. It is safe for concurrent use.
+// Clock is the machine's clock plus an offset. The zero Clock has no offset. It is safe for concurrent use.
 type Clock struct{ both, wall atomic.Int64 }
 
-// Now tells the time. It has a monotonic reading.
+// Now returns the time with a monotonic reading.
 func (c *Clock) Now() time.Time {
 	return shiftWall(time.Now().Add(time.Duration(c.both.Load())), time.Duration(c.wall.Load()))
 }
 
-// Forward lets time pass.
+// Forward advances both the wall clock and the monotonic clock.
 func (c *Clock) Forward(d time.Duration) { c.both.Add(int64(d)) }
 
-// Set moves the wall clock alone, as whoever sets it does, and as it looks to a process after a
-// suspend or a restored snapshot.
+// Set moves only the wall clock, by d. A process sees the same when the clock is set, and after a suspension
+// or a restored snapshot.
 func (c *Clock) Set(d time.Duration) { c.wall.Add(int64(d)) }
 
-// Uptime is the time that has passed on this clock, whatever was done to its wall clock.
+// Uptime returns a time that advances with the monotonic clock and does not depend on Set.
 func (c *Clock) Uptime() time.Duration {
 	return time.Duration(c.both.Load()) + time.Duration(time.Now().UnixNano())
 }
@@ -34,7 +33,7 @@ func shiftWall(t time.Time, d time.Duration) time.Time {
 	if d == 0 {
 		return t
 	}
-	wall := (*uint64)(unsafe.Pointer(&t)) //nolint:gosec // the first field of time.Time, of which TestSet makes sure
+	wall := (*uint64)(unsafe.Pointer(&t)) //nolint:gosec // the first field of time.Time, which TestSet checks
 	*wall += uint64(int64(d/time.Second) << 30)
 	return t
 }
