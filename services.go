@@ -95,7 +95,7 @@ func newServices(ctx context.Context, cfg Config, origin string, dir *datadir.Di
 		Log:       r.activity, Store: st, Now: r.now, NewID: r.newID, Owners: owners, Workers: workers, Scopes: r.rbac, Logger: r.log,
 		Types: slices.Concat(identity.Types(), compute.Types()), UserData: userData,
 	})
-	r.rbac.Scope, r.directory.CheckNotDeleting = r.resources.Lasting, r.resources.LastingWhole
+	r.rbac.Scope, r.directory.CheckNotDeleting = r.resources.CheckNotDeleting, r.resources.CheckNotDeletingWithAncestors
 	r.identities = identity.New(identity.Config{
 		Resources: r.resources, Directory: r.directory, Log: r.activity, Store: st, Now: r.now, NewID: r.newID,
 	})

@@ -21,11 +21,11 @@ const lookbackSlack = 5 * time.Minute
 // Sizes of one page. A page ends at the first of its limits that it reaches, so a query that
 // matches little gives short or empty pages with a cursor rather than one slow answer.
 const (
-	defaultPage = 200
-	maxPage     = 1000
-	maxExamined = 2000
-	shownSize   = 3   // times a stored event's size is how large it is shown: Azure's form repeats ids
-	chunk       = 300 // records read at a time, which bounds the memory of a query
+	defaultPage    = 200
+	maxPage        = 1000
+	maxExamined    = 2000
+	responseFactor = 3   // an event in a response has about so many times its stored size, because Azure's form repeats ids
+	chunk          = 300 // records read at a time, which bounds the memory of a query
 )
 
 // QueryError says what is wrong with a query, in words for the client. It is a 400.
@@ -121,7 +121,7 @@ func (q Query) read(tx store.Tx) (Page, error) {
 				return page, nil
 			}
 			if q.matches(&e.Event) {
-				if size += shownSize * e.size; size > arm.PageBytes && len(page.Events) > 0 {
+				if size += responseFactor * e.size; size > arm.PageBytes && len(page.Events) > 0 {
 					page.Next = after
 					return page, nil
 				}

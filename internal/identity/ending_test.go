@@ -19,7 +19,7 @@ import (
 // administrated is a service that is wired as the server's: deletions ask about administrators.
 func administrated(t testing.TB) *identity.Service {
 	s := newService(t)
-	s.Resources.Ending, s.Directory.CheckNotDeleting = s.Ending, s.Resources.LastingWhole
+	s.Resources.Ending, s.Directory.CheckNotDeleting = s.Ending, s.Resources.CheckNotDeletingWithAncestors
 	return s
 }
 

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"midas/internal/activity"
@@ -91,7 +90,7 @@ func (s *Service) work(ctx context.Context, op Operation) error {
 func (s *Service) Operation(tx store.Tx, subscription, name string) (op Operation, err error) {
 	op, err = operations.Get(tx, operationKey(name))
 	if errors.Is(err, store.ErrNotFound) || err == nil && (op.Kind != "" || !arm.SameName(op.Subscription, subscription)) {
-		return op, arm.Errorf(http.StatusNotFound, "OperationNotFound", "The operation '%s' could not be found.", name)
+		return op, arm.ErrOperationNotFound(name)
 	}
 	return op, err
 }

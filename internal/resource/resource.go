@@ -84,7 +84,7 @@ type Owner interface {
 
 // Scopes ends what hangs at scopes rather than in resources: role assignments. It works in
 // transactions of its own and may be called again after a crash. It is called when the scope's
-// record is marked as going away, so that Lasting lets nothing new hang itself there.
+// record is marked as going away, so that CheckNotDeleting lets nothing new hang itself there.
 type Scopes interface {
 	DeleteScope(ctx context.Context, scope arm.ID) error
 }
@@ -287,9 +287,9 @@ func (s *Service) Parent(tx store.Tx, id arm.ID) (Record, error) {
 	return rec, err
 }
 
-// Lasting reads the record of a scope, and thereby guards it. It refuses scopes that do not exist or
+// CheckNotDeleting reads the record of a scope, and thereby guards it. It refuses scopes that do not exist or
 // are going away; the root always lasts.
-func (s *Service) Lasting(tx store.Tx, scope arm.ID) error {
+func (s *Service) CheckNotDeleting(tx store.Tx, scope arm.ID) error {
 	if scope.IsRoot() {
 		return nil
 	}
@@ -303,11 +303,11 @@ func (s *Service) Lasting(tx store.Tx, scope arm.ID) error {
 	return ErrBeingDeleted(scope)
 }
 
-// LastingWhole is Lasting for a scope and all that it lies in: a group that is going away takes what
+// CheckNotDeletingWithAncestors is CheckNotDeleting for a scope and all that it lies in: a group that is going away takes what
 // is in it along.
-func (s *Service) LastingWhole(tx store.Tx, scope arm.ID) error {
+func (s *Service) CheckNotDeletingWithAncestors(tx store.Tx, scope arm.ID) error {
 	for up := range scope.Ancestors() {
-		if err := s.Lasting(tx, up); err != nil {
+		if err := s.CheckNotDeleting(tx, up); err != nil {
 			return err
 		}
 	}

@@ -112,7 +112,7 @@ func (h *Handler) startedOperation(_ store.Tx, r *Request) (bool, error) {
 func (h *Handler) getComputeOperation(_ context.Context, r *Request) (*Response, error) {
 	op, found := h.openOperation(r)
 	if !found {
-		return nil, arm.Errorf(http.StatusNotFound, "OperationNotFound", "The operation '%s' could not be found.", r.ID().Name())
+		return nil, arm.ErrOperationNotFound(r.ID().Name())
 	}
 	moment := strings.Replace(arm.Time(op.began), "Z", "+00:00", 1)
 	return ok(wire.OperationStatus{StartTime: moment, EndTime: moment, Status: "Succeeded", Name: r.ID().Name()})

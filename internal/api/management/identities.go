@@ -2,7 +2,6 @@ package management
 
 import (
 	"context"
-	"net/http"
 
 	"midas/internal/api/management/wire"
 	"midas/internal/arm"
@@ -76,8 +75,7 @@ func (h *Handler) getSystemIdentity(ctx context.Context, r *Request) (*Response,
 		return nil, err
 	}
 	if found.Identity.PrincipalID == "" {
-		return nil, arm.Errorf(http.StatusNotFound, "ResourceNotFound",
-			"The resource '%s' has no system-assigned managed identity.", scope)
+		return nil, arm.ErrNoSystemIdentity(scope)
 	}
 	return ok(wire.EncodeSystemIdentity(h.Origin, found))
 }

@@ -203,17 +203,15 @@ func (t *table) errUnknown(path arm.Path, asked []string) error {
 	if len(asked) > 0 {
 		version = asked[0]
 	}
-	return arm.Errorf(http.StatusNotFound, "InvalidResourceType",
-		"The resource type could not be found in the namespace '%s' for api version '%s'.", namespace, version)
+	return arm.ErrInvalidResourceType(namespace, version)
 }
 
 // errNamespace names a provider that Midas does not serve. The operator may be the one who reads it.
 func errNamespace(namespace string) error {
 	if !ValidNamespace(namespace) {
-		return arm.Errorf(http.StatusNotFound, "InvalidResourceNamespace", "The resource namespace '%s' is invalid.", namespace)
+		return arm.ErrInvalidResourceNamespace(namespace, "")
 	}
-	return arm.Errorf(http.StatusNotFound, "InvalidResourceNamespace",
-		"The resource namespace '%s' is invalid. It is none of those that the server's setting 'namespaces' lists.", namespace)
+	return arm.ErrInvalidResourceNamespace(namespace, "It is none of those that the server's setting 'namespaces' lists.")
 }
 
 // errVersion is worded by ARM for its own routes, and differently for providers' types.

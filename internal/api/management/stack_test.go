@@ -93,7 +93,7 @@ func makeStack(t testing.TB, now func() time.Time, change func(*management.Handl
 		Owners: map[string]resource.Owner{}, Workers: map[string]resource.Worker{}, Logger: slog.New(slog.DiscardHandler),
 		Types: slices.Concat(identity.Types(), compute.Types()), UserData: userData,
 	})
-	s.rbac.Scope = s.resources.Lasting
+	s.rbac.Scope = s.resources.CheckNotDeleting
 	s.identities = identity.New(identity.Config{Resources: s.resources, Directory: s.directory, Log: s.log, Store: s.store, Now: now, NewID: uuid.NewString})
 	s.resources.Owners[identity.Type.Key()], s.resources.Identities = s.identities, identity.ManagedServiceIdentityOwner{Service: s.identities}
 	pages, err := seal.NewPages([32]byte{2})

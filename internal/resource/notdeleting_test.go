@@ -10,7 +10,7 @@ import (
 	"midas/internal/store/storetest"
 )
 
-// asking calls Lasting for every scope that is about to end.
+// asking calls CheckNotDeleting for every scope that is about to end.
 type asking func(scope arm.ID)
 
 func (a asking) DeleteScope(_ context.Context, scope arm.ID) error { a(scope); return nil }
@@ -18,7 +18,7 @@ func (a asking) DeleteScope(_ context.Context, scope arm.ID) error { a(scope); r
 func TestScopesLastUntilTheyAreGoingAway(t *testing.T) {
 	s := newService(t, storetest.Memory(t))
 	lasting := func(scope string) error {
-		return s.Store.View(t.Context(), func(tx store.Tx) error { return s.Lasting(tx, id(t, scope)) })
+		return s.Store.View(t.Context(), func(tx store.Tx) error { return s.CheckNotDeleting(tx, id(t, scope)) })
 	}
 	ending := map[string]error{}
 	s.Scopes = asking(func(scope arm.ID) { ending[scope.String()] = lasting(scope.String()) })
