@@ -10,7 +10,7 @@ import (
 	"midas/internal/arm"
 )
 
-// listEvents reads the activity log of a subscription.
+// listEvents lists the events in the activity log of a subscription.
 func (h *Handler) listEvents(ctx context.Context, r *Request) (*Response, error) {
 	if !arm.SameName(r.ID().Name(), "management") {
 		return nil, arm.ErrResourceNotFound(r.ID(), r.Type)
@@ -36,6 +36,7 @@ func (h *Handler) listEvents(ctx context.Context, r *Request) (*Response, error)
 	return ok(wire.List[wire.Event]{Value: value, NextLink: h.nextLink(r, p, found.Next)})
 }
 
+// eventsError maps an error of a query to 400. It returns other errors as they are.
 func eventsError(err error) error {
 	var bad *activity.QueryError
 	if errors.As(err, &bad) {

@@ -9,15 +9,15 @@ import (
 	"midas/internal/store"
 )
 
-// always are headers that ARM sends with each answer. An error says besides whether ARM or the resource
-// provider has failed.
+// commonHeaders are headers that ARM sends with each answer. An error has another header, which says whether
+// ARM (gateway) or the resource provider (service) has failed.
 var (
-	always        = httpx.Fixed("Cache-Control", "no-cache", "Pragma", "no-cache", "Expires", "-1", "X-Content-Type-Options", "nosniff")
+	commonHeaders = httpx.Fixed("Cache-Control", "no-cache", "Pragma", "no-cache", "Expires", "-1", "X-Content-Type-Options", "nosniff")
 	gatewayFailed = httpx.Fixed("X-Ms-Failure-Cause", "gateway")
 	serviceFailed = httpx.Fixed("X-Ms-Failure-Cause", "service")
 )
 
-// answer writes what an operation has returned.
+// answer writes the response of an operation.
 func (h *Handler) answer(w http.ResponseWriter, r *http.Request, ev *httpx.Event, response *Response) {
 	h.head(w.Header(), r, ev)
 	for name, values := range response.Header {
@@ -35,8 +35,8 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, ev *httpx.Event
 	}
 }
 
-// fail turns an error into an answer: an *arm.Error as it says, a store that is too busy into 503,
-// everything else into a 500 whose cause is only in the log.
+// fail writes an error: an *arm.Error as it is, any other as internalError maps it. The cause of the latter is
+// only in the log.
 func (h *Handler) fail(w http.ResponseWriter, r *http.Request, ev *httpx.Event, err error) {
 	var visible *arm.Error
 	if !errors.As(err, &visible) {
@@ -60,6 +60,8 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, ev *httpx.Event, 
 	}
 }
 
+// internalError maps an error that is not an *arm.Error: an unavailable or busy store to 503, too large a
+// record to 400, every other error to 500.
 func internalError(err error) *arm.Error {
 	if errors.Is(err, store.ErrUnavailable) {
 		down := arm.Errorf(http.StatusServiceUnavailable, "ServiceUnavailable", "The service takes no changes at the moment. Please try again later.")
@@ -77,17 +79,17 @@ func internalError(err error) *arm.Error {
 	return arm.Errorf(http.StatusInternalServerError, "InternalServerError", "Encountered internal server error.")
 }
 
-// Refuse words what never reaches Serve.
+// Refuse writes the error for a request that the router refuses before Serve.
 func (h *Handler) Refuse(w http.ResponseWriter, r *http.Request, ev *httpx.Event, status int) {
 	ev.API = "management"
 	code, message := httpx.Refusal(status)
 	h.fail(w, r, ev, arm.Errorf(status, code, "%s", message))
 }
 
-// head writes the headers that every answer has. A client that sends an id of its own for a request
-// may have it back.
+// head sets the headers that every answer has. The client request id is among them if the request asks for
+// it with x-ms-return-client-request-id.
 func (h *Handler) head(header http.Header, r *http.Request, ev *httpx.Event) {
-	always.Set(header)
+	commonHeaders.Set(header)
 	httpx.StrictTransport(header, ev)
 	header["X-Ms-Correlation-Request-Id"] = header["X-Ms-Request-Id"]
 	if ev.CorrelationID != ev.RequestID {

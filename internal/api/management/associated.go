@@ -10,26 +10,26 @@ import (
 	"midas/internal/identity"
 )
 
-// listAssociated shows which resources use an identity.
+// listAssociated lists the resources that use an identity.
 func (h *Handler) listAssociated(ctx context.Context, r *Request) (*Response, error) {
 	q, p, err := h.associatedPage(r)
 	if err != nil {
 		return nil, err
 	}
-	show := h.associatedEncoder(ctx)
+	encode := h.associatedEncoder(ctx)
 	keep, err := wire.ParseAssociatedFilter(r.Query.Get("$filter"))
 	if err != nil {
 		return nil, err
 	}
 	if r.Query.Get("$filter") != "" {
-		q.Keep = func(id arm.ID) bool { return keep(show(id)) }
+		q.Keep = func(id arm.ID) bool { return keep(encode(id)) }
 	}
 	order, err := wire.ParseAssociatedOrder(r.Query.Get("$orderby"))
 	if err != nil {
 		return nil, err
 	}
 	if order != nil {
-		q.Compare = func(a, b arm.ID) int { return order(show(a), show(b)) }
+		q.Compare = func(a, b arm.ID) int { return order(encode(a), encode(b)) }
 	}
 	if err := r.event.MakeList(ctx); err != nil {
 		return nil, err
@@ -40,11 +40,11 @@ func (h *Handler) listAssociated(ctx context.Context, r *Request) (*Response, er
 	}
 	value, size := make([]wire.Associated, 0, len(found)), 0
 	for _, id := range found {
-		shown := show(id)
-		if size += shown.Size(); size > arm.PageBytes && len(value) > 0 {
+		entry := encode(id)
+		if size += entry.Size(); size > arm.PageBytes && len(value) > 0 {
 			break
 		}
-		value = append(value, shown)
+		value = append(value, entry)
 	}
 	next := ""
 	if end := q.Skip + len(value); len(value) > 0 && (len(value) == q.Limit || len(value) < len(found)) && end < total {
@@ -53,8 +53,8 @@ func (h *Handler) listAssociated(ctx context.Context, r *Request) (*Response, er
 	return ok(wire.AssociatedList{TotalCount: total, Value: value, NextLink: h.nextLink(r, p, next)})
 }
 
-// associatedPage reads $top, $skip and $skiptoken. A token of this list counts what came before it,
-// because the list can be in any order.
+// associatedPage reads $top, $skip and $skiptoken. A token of this list holds the number of entries before the
+// page, because the list can be in any order.
 func (h *Handler) associatedPage(r *Request) (identity.AssociatedQuery, page, error) {
 	q := identity.AssociatedQuery{Limit: pageSize}
 	p := page{list: r.Path.Type.Key() + "\x00" + r.ID().Key() + "\x00" + r.Query.Get("$filter") + "\x00" + r.Query.Get("$orderby")}
@@ -65,7 +65,7 @@ func (h *Handler) associatedPage(r *Request) (identity.AssociatedQuery, page, er
 		}
 		n, err := strconv.Atoi(given)
 		if err != nil || n < 0 {
-			return q, p, arm.Errorf(http.StatusBadRequest, "BadRequest", "The value '%s' of %s is not a number from 0 on.", given, name)
+			return q, p, arm.Errorf(http.StatusBadRequest, "BadRequest", "The value '%s' of %s is not a whole number of 0 or more.", given, name)
 		}
 		*into = n
 	}
@@ -80,7 +80,8 @@ func (h *Handler) associatedPage(r *Request) (identity.AssociatedQuery, page, er
 	return q, p, nil
 }
 
-// associatedEncoder looks up each subscription's name once. One that is not there has none.
+// associatedEncoder returns a function that encodes an entry. It looks up the name of each subscription once;
+// the name of a missing subscription is empty.
 func (h *Handler) associatedEncoder(ctx context.Context) func(arm.ID) wire.Associated {
 	names := map[string]string{}
 	return func(id arm.ID) wire.Associated {

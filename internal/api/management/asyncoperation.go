@@ -8,8 +8,8 @@ import (
 	"midas/internal/arm"
 )
 
-// asyncOperation is a write that a client may follow although it has ended. The place where it does
-// so says all of this itself, sealed, so that nothing of it needs to be stored.
+// asyncOperation is a write that a client can poll, although it has ended. The URL that the client polls
+// contains these fields, sealed, so that they need not be stored.
 type asyncOperation struct {
 	began   time.Time
 	starter string // object id
@@ -19,7 +19,8 @@ func (h *Handler) sealOperation(subscription, name string, op asyncOperation) st
 	return h.Pages.Seal(operationSeal(subscription, name), strconv.FormatInt(op.began.UnixNano(), 10)+" "+op.starter)
 }
 
-// openOperation reads what the address of an operation says, unless it was not given out here.
+// openOperation reads the fields from the URL of an operation. It reports false if this server has not made
+// the URL.
 func (h *Handler) openOperation(r *Request) (op asyncOperation, found bool) {
 	sealed, err := h.Pages.Open(operationSeal(r.ID().Subscription(), r.ID().Name()), r.Query.Get("t"))
 	if err != nil {

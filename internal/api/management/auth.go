@@ -18,8 +18,8 @@ import (
 	"midas/internal/token"
 )
 
-// audiences are the audiences that ARM accepts: the four names that clients know ARM by, and this
-// server's own origin, with and without a slash.
+// audiences returns the audiences that ARM accepts: the four that clients of Azure use, and this server's
+// origin, with and without a slash.
 func audiences(origin string) map[string]bool {
 	set := map[string]bool{}
 	for _, resource := range append(standardAudiences(), origin, origin+"/") {
@@ -57,11 +57,11 @@ func (h *Handler) authenticate(tx store.Tx, r *Request, tenant string) error {
 	return nil
 }
 
-// challenge names the sign-in service and the tenant that a 401 sends the client to.
+// challenge has the origin of the sign-in service and the tenant, which a 401 names.
 type challenge struct{ origin, tenant string }
 
-// challenge gives the challenge for a request, with the host name of the sign-in service that goes with
-// the host name under which the client reached ARM.
+// challenge returns the challenge for a request. The host name of the sign-in service depends on the host
+// name under which the client has reached ARM.
 func (h *Handler) challenge(r *Request, tenant string) challenge {
 	if tenant == "" {
 		tenant = h.HomeTenant
@@ -98,8 +98,8 @@ func (c challenge) refuse(err error) error {
 	return err
 }
 
-// revoked is the challenge of continuous access evaluation. A client that knows it requests a new token
-// with the claims of the challenge, which keeps it from taking one out of its cache.
+// revoked makes the challenge of continuous access evaluation. A client that supports it requests a new token
+// with the claims of the challenge, which prevents it from using a token from its cache.
 func (c challenge) revoked(validFrom int64) error {
 	const description = "Continuous access evaluation resulted in challenge with result: InteractionRequired and code: TokenIssuedBeforeRevocationTimestamp"
 	claims := `{"access_token":{"nbf":{"essential":true,"value":"` + strconv.FormatInt(validFrom, 10) + `"}}}`
@@ -110,8 +110,8 @@ func (c challenge) revoked(validFrom int64) error {
 	return err
 }
 
-// wrongTenant refuses a token of another tenant than the subscription's. Its message names issuers as
-// tokens do, which is the same under all host names.
+// wrongTenant refuses a token of another tenant than the subscription's. Its message names issuers as they
+// are in tokens, which do not depend on the host name.
 func (c challenge) wrongTenant(own, given string) error {
 	issuer := func(t string) string { return own + "/" + t + "/" }
 	return c.unauthorized("InvalidAuthenticationTokenTenant", fmt.Sprintf(
@@ -144,8 +144,8 @@ func quotable(s string) string {
 	}, s)
 }
 
-// event is the activity log's entry for a request that succeeds. A write hands it to its domain, which
-// stores it in the write's own transaction.
+// event returns the activity log's entry for a request that succeeds. A write passes it to its domain
+// package, which stores it in the transaction of the write.
 func (h *Handler) event(r *Request) activity.Event {
 	id, ev := r.ID(), r.event
 	return activity.Event{

@@ -38,7 +38,8 @@ func (h *Handler) listRoleAssignments(ctx context.Context, r *Request) (*Respons
 	return ok(wire.List[wire.RoleAssignment]{Value: value, NextLink: h.nextLink(r, p, found.Next)})
 }
 
-// groupsOf names the groups that a principal is in, through others too. No principal is in none.
+// groupsOf returns the ids of the groups that a principal is a member of, directly or through other groups.
+// It returns none if the principal is empty.
 func (h *Handler) groupsOf(ctx context.Context, tenant, principal string) (groups []string, err error) {
 	if principal == "" {
 		return nil, nil
@@ -61,7 +62,7 @@ func (h *Handler) getRoleAssignment(ctx context.Context, r *Request) (*Response,
 	return ok(wire.EncodeRoleAssignment(r.Version, a, false))
 }
 
-// putRoleAssignment answers 201 also when the assignment was there already, as Azure does.
+// putRoleAssignment answers 201 also if the assignment existed, as Azure does.
 func (h *Handler) putRoleAssignment(ctx context.Context, r *Request) (*Response, error) {
 	var body wire.RoleAssignmentBody
 	if err := r.Decode(&body); err != nil {
@@ -115,7 +116,7 @@ func (h *Handler) getRoleDefinition(_ context.Context, r *Request) (*Response, e
 	return ok(wire.EncodeRoleDefinition(r.Version, r.ID(), d))
 }
 
-// listPermissions tells callers what they themselves may do at a scope.
+// listPermissions lists the permissions that the caller has at a scope.
 func (h *Handler) listPermissions(ctx context.Context, r *Request) (*Response, error) {
 	permissions, err := h.RBAC.Permissions(ctx, r.Caller, r.ID())
 	if err != nil {
@@ -124,7 +125,7 @@ func (h *Handler) listPermissions(ctx context.Context, r *Request) (*Response, e
 	return ok(wire.List[wire.Permission]{Value: wire.EncodePermissions(r.Version, permissions)})
 }
 
-// scopeExists refuses scopes that nothing stands behind.
+// scopeExists returns an error if the scope is neither the root nor an existing resource, group or subscription.
 func (h *Handler) scopeExists(ctx context.Context, scope arm.ID) error {
 	if scope.IsRoot() {
 		return nil

@@ -16,7 +16,7 @@ import (
 
 const typeComputeOperations arm.Type = "Microsoft.Compute/locations/operations"
 
-// computeOperations are those on machines.
+// computeOperations returns the operations on virtual machines, scale sets and machines of Azure Arc.
 func (h *Handler) computeOperations() []Operation {
 	rows := slices.Concat(
 		h.resourceOperations(compute.VirtualMachine, arm.AtGroup, typeRules{located: true, async: true, change: h.Compute.Virtual}),
@@ -31,7 +31,7 @@ func (h *Handler) computeOperations() []Operation {
 			{Method: "GET", Type: compute.Instance, Target: arm.Instance, Perform: string(compute.Instance) + "/read", Serve: h.getResource},
 			{Method: "DELETE", Type: compute.Instance, Target: arm.Instance, Perform: string(compute.Instance) + "/delete", Serve: h.deleteResource(typeRules{async: true, remove: h.Compute.DeleteInstance})},
 			{Method: "GET", Type: compute.Instance + "/instanceView", Target: arm.Collection, Perform: string(compute.Instance) + "/instanceView/read", Serve: h.getInstanceView},
-			{Method: "GET", Type: typeComputeOperations, Target: arm.Instance, At: arm.AtSubscription, Perform: string(typeComputeOperations) + "/read", Own: h.startedOperation, Serve: h.getComputeOperation},
+			{Method: "GET", Type: typeComputeOperations, Target: arm.Instance, At: arm.AtSubscription, Perform: string(typeComputeOperations) + "/read", Own: h.isOperationStarter, Serve: h.getComputeOperation},
 		})
 	for i := range rows {
 		rows[i].Free = true
@@ -43,7 +43,7 @@ func (h *Handler) computeOperations() []Operation {
 		h.resourceOperations(compute.Machine, arm.AtGroup, typeRules{located: true, change: h.Compute.Hybrid}))...)
 }
 
-// expanded adds to a machine, or a scale set, what $expand asks for.
+// expanded adds the instance view or the user data to a machine or a scale set if $expand asks for it.
 func (h *Handler) expanded(r *Request, c identity.Resource) (identity.Resource, error) {
 	var err error
 	for asked := range strings.SplitSeq(r.Query.Get("$expand"), ",") {
@@ -80,19 +80,20 @@ func (h *Handler) getScaleSetView(ctx context.Context, r *Request) (*Response, e
 	return ok(compute.ScaleSetView(rec, n))
 }
 
-// upgradeInstances has nothing to do: the machines of a scale set follow it at once.
+// upgradeInstances only answers: a write of a scale set has already changed its machines.
 func (h *Handler) upgradeInstances(ctx context.Context, r *Request) (*Response, error) {
 	rec, err := h.Resources.Find(ctx, r.ID())
 	if err != nil {
 		return nil, err
 	}
 	response := &Response{Status: http.StatusAccepted, Header: http.Header{}}
-	h.follow(r, response.Header, rec.Location)
+	h.setAsyncHeaders(r, response.Header, rec.Location)
 	return h.logged(ctx, r, response)
 }
 
-// follow tells a client where it can see that a write has ended.
-func (h *Handler) follow(r *Request, header http.Header, location string) {
+// setAsyncHeaders sets the headers of an asynchronous operation: the URL at which a client polls it, and the
+// seconds to wait.
+func (h *Handler) setAsyncHeaders(r *Request, header http.Header, location string) {
 	subscription, name := r.ID().Subscription(), h.NewID()
 	query := url.Values{"api-version": {string(r.Version)}, "t": {h.sealOperation(subscription, name, asyncOperation{h.Now(), r.Caller.ObjectID})}}
 	header["Azure-Asyncoperation"] = []string{h.origin(r) + "/subscriptions/" + subscription + "/providers/Microsoft.Compute/locations/" +
@@ -101,14 +102,14 @@ func (h *Handler) follow(r *Request, header http.Header, location string) {
 	header["Retry-After"] = []string{"0"}
 }
 
-// startedOperation lets those follow an operation who have begun it: their rights may end at a group,
-// and the operation's place is the subscription's.
-func (h *Handler) startedOperation(_ store.Tx, r *Request) (bool, error) {
+// isOperationStarter reports whether the caller has started the operation. The caller may poll it without a
+// role in the subscription, because its role may be at a group and the operation's URL is at the subscription.
+func (h *Handler) isOperationStarter(_ store.Tx, r *Request) (bool, error) {
 	op, found := h.openOperation(r)
 	return found && op.starter == r.Caller.ObjectID, nil
 }
 
-// getComputeOperation tells that an operation has ended, for every one has.
+// getComputeOperation answers that the operation has succeeded: all operations end before their answer.
 func (h *Handler) getComputeOperation(_ context.Context, r *Request) (*Response, error) {
 	op, found := h.openOperation(r)
 	if !found {
@@ -118,7 +119,8 @@ func (h *Handler) getComputeOperation(_ context.Context, r *Request) (*Response,
 	return ok(wire.OperationStatus{StartTime: moment, EndTime: moment, Status: "Succeeded", Name: r.ID().Name()})
 }
 
-// The versions of Microsoft.Compute that clients are told of. Any other is taken too.
+// computeVersions returns the versions of Microsoft.Compute that GET of the provider lists. All other
+// well-formed versions are accepted too.
 func computeVersions() []arm.Version {
 	return []arm.Version{
 		"2015-06-15", "2016-03-30", "2016-04-30-preview", "2017-03-30", "2017-12-01", "2018-04-01", "2018-06-01", "2018-10-01",

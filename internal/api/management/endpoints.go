@@ -7,12 +7,11 @@ import (
 	"midas/internal/azure"
 )
 
-// endpointsPath is where clients that are told of one server ask for all that belongs to its cloud.
-// It has no place in the operation table: it is not a resource, it wants no token, and what it
-// answers depends on the version altogether.
+// endpointsPath is the path at which clients discover the endpoints of a cloud. It is not in the operation
+// table: it is not a resource, needs no token, and its answer has another shape in each version.
 const endpointsPath = "/metadata/endpoints"
 
-// endpointsV2015 is the first shape.
+// endpointsV2015 is the answer in versions before 2018-01-01.
 type endpointsV2015 struct {
 	Gallery        string            `json:"galleryEndpoint"`
 	Graph          string            `json:"graphEndpoint"`
@@ -25,8 +24,8 @@ type endpointsSignInV1 struct {
 	Audiences []string `json:"audiences"`
 }
 
-// endpointsCloud is a cloud in the later shapes: a list of it, and then one of it alone. Services
-// that Midas does not stand for are left out, so that a client that needs one says so.
+// endpointsCloud is the cloud in later versions: in a list from 2018-01-01, alone from 2022-09-01. Services that
+// Midas does not have are left out, so that a client that needs one reports it as missing.
 type endpointsCloud struct {
 	Name            string            `json:"name"`
 	ResourceManager string            `json:"resourceManager"`
@@ -45,8 +44,8 @@ type endpointsSignInV2 struct {
 	IdentityProvider string `json:"identityProvider"`
 }
 
-// endpoints answers with the shape of the version. Tools ask for versions of many years; those
-// without a shape of their own get that of the latest one before them.
+// endpoints answers a request for the endpoints of the cloud. Each version gets the shape of the latest
+// version before it that changed the shape.
 func (h *Handler) endpoints(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
 	ev.Operation = "endpoints"
 	h.head(w.Header(), r, ev)
@@ -69,8 +68,8 @@ func (h *Handler) endpoints(w http.ResponseWriter, r *http.Request, ev *httpx.Ev
 	ev.Err = httpx.WriteJSON(w, http.StatusOK, body)
 }
 
-// cloud describes the server, under the names by which the client knows it. Under Azure's it is
-// AzureCloud, since tools compare the name with the one that they were configured for.
+// cloud describes the server with the host names that the client uses. If these are Azure's, the name of the
+// cloud is AzureCloud, because tools compare it with the name of the cloud in their configuration.
 func (h *Handler) cloud(host string) endpointsCloud {
 	o, name := azure.OriginsFor(host, h.Origin), "Midas"
 	if azure.APIOf(host) != azure.None {
@@ -86,7 +85,7 @@ func (h *Handler) cloud(host string) endpointsCloud {
 			},
 			Tenant: "common", IdentityProvider: "AAD",
 		},
-		// Names that other services would have. Nothing answers there; some tools want to read them.
+		// Host name suffixes of other services. Midas does not serve them, but some tools fail without them.
 		Suffixes: map[string]string{
 			"storage": "core.windows.net", "keyVaultDns": "vault.azure.net", "sqlServerHostname": ".database.windows.net",
 			"acrLoginServer": "azurecr.io",

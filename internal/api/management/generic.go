@@ -7,27 +7,26 @@ import (
 	"midas/internal/arm"
 )
 
-// generic are the rows for the types that the table does not know: Microsoft.Web/sites,
-// Contoso.Apps/jobs. Such a resource is kept as it is given, and may carry identities.
+// generic has the operations for types that are not in the operation table, as Microsoft.Web/sites or
+// Contoso.Apps/jobs. Such a resource is stored as given, and can have identities.
 //
-// A namespace of which the table serves anything is served by the table alone, so that a type of
-// Microsoft.ManagedIdentity that does not exist is told from one that does; the exception are
-// namespaces of Free types, whose other types are generic. Of namespaces that are not listed, what is
-// there already can be read and deleted, but nothing can be written: else the many roles that allow
-// all of some provider would let their holders create resources with identities.
+// If a namespace has any type in the table, its other types do not exist: a request for one gets 404. The
+// exception is a namespace with Free types, whose other types are generic. Resources of namespaces that are
+// not listed can be read and deleted, but not written. Otherwise a built-in role that allows all actions of
+// some provider would allow its holders to create resources with identities.
 type generic struct {
-	routes   map[arm.Target]*route // of the namespaces that are listed
-	leftover map[arm.Target]*route // of all others: those of the rows that write nothing
+	routes   map[arm.Target]*route // for listed namespaces
+	unlisted map[arm.Target]*route // for all other namespaces: the rows that only read or delete
 	listed   namespaces
 }
 
 func newGeneric(rows []Operation, listed []string) generic {
-	g := generic{routes: map[arm.Target]*route{}, leftover: map[arm.Target]*route{}, listed: newNamespaces(listed)}
+	g := generic{routes: map[arm.Target]*route{}, unlisted: map[arm.Target]*route{}, listed: newNamespaces(listed)}
 	for i := range rows {
 		rows[i].prepare()
 		addRow(g.routes, &rows[i])
 		if rows[i].Method != http.MethodPut && rows[i].Method != http.MethodPatch {
-			addRow(g.leftover, &rows[i])
+			addRow(g.unlisted, &rows[i])
 		}
 	}
 	return g
@@ -42,7 +41,7 @@ func addRow(routes map[arm.Target]*route, op *Operation) {
 	r.rows, r.at = append(r.rows, op), r.at|op.At
 }
 
-// genericRoute is where the path of a type leads that the table does not know, or nil.
+// genericRoute returns the route for the path of a type that is not in the table, or nil.
 func (t *table) genericRoute(path arm.Path) *route {
 	namespace := arm.Fold(path.Type.Namespace())
 	served := t.types[namespace]
@@ -52,12 +51,12 @@ func (t *table) genericRoute(path arm.Path) *route {
 	case t.generic.listed.has(namespace):
 		return t.generic.routes[path.Target]
 	case ValidNamespace(namespace):
-		return t.generic.leftover[path.Target]
+		return t.generic.unlisted[path.Target]
 	}
 	return nil
 }
 
-// isLeftover reports whether a route leads to resources of a provider that is not listed.
-func (t *table) isLeftover(r *route, target arm.Target) bool {
-	return r != nil && r == t.generic.leftover[target]
+// isUnlisted reports whether a route is for resources of a provider that is not listed.
+func (t *table) isUnlisted(r *route, target arm.Target) bool {
+	return r != nil && r == t.generic.unlisted[target]
 }

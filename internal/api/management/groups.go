@@ -84,9 +84,9 @@ func (h *Handler) deleteGroup(ctx context.Context, r *Request) (*Response, error
 	return h.accepted(r, op), nil
 }
 
-// startedDeletion lets those follow the end of a group who have asked for it: their rights may be
-// at the group, and end with it.
-func (h *Handler) startedDeletion(tx store.Tx, r *Request) (bool, error) {
+// isDeletionStarter reports whether the caller has started the deletion of the group. The caller may poll it
+// without a role, because role assignments at the group are deleted with it.
+func (h *Handler) isDeletionStarter(tx store.Tx, r *Request) (bool, error) {
 	op, err := h.Resources.Operation(tx, r.ID().Subscription(), r.ID().Name())
 	var missing *arm.Error
 	if errors.As(err, &missing) {
@@ -95,7 +95,7 @@ func (h *Handler) startedDeletion(tx store.Tx, r *Request) (bool, error) {
 	return err == nil && op.Starter == r.Caller.ObjectID, err
 }
 
-// getOperationResult answers 202 as long as the operation runs, then 200.
+// getOperationResult answers 202 while the operation runs, then 200.
 func (h *Handler) getOperationResult(ctx context.Context, r *Request) (*Response, error) {
 	var op resource.Operation
 	err := h.Store.View(ctx, func(tx store.Tx) (err error) {
@@ -111,9 +111,10 @@ func (h *Handler) getOperationResult(ctx context.Context, r *Request) (*Response
 	return &Response{Status: http.StatusOK}, nil
 }
 
-// retryAfter is how many seconds a poller should wait. Azure says 15; here groups are gone sooner.
+// retryAfter is the number of seconds between two polls. Azure says 15; Midas deletes groups faster.
 const retryAfter = "1"
 
+// accepted returns the answer to a request whose operation is running.
 func (h *Handler) accepted(r *Request, op resource.Operation) *Response {
 	return &Response{Status: http.StatusAccepted, Header: http.Header{
 		"Location":    {h.origin(r) + "/subscriptions/" + op.Subscription + "/operationresults/" + op.Name + "?api-version=" + string(r.Version)},

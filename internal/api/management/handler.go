@@ -23,7 +23,7 @@ import (
 	"midas/internal/store"
 )
 
-// Handler serves ARM. All fields must be set; New makes it ready.
+// Handler serves ARM requests. All exported fields must be set; New sets the others.
 type Handler struct {
 	Origin     string // scheme and authority of the server, without a trailing slash
 	HomeTenant string // the tenant that a 401 names outside of subscriptions
@@ -40,8 +40,8 @@ type Handler struct {
 	Now        func() time.Time
 	NewID      func() string
 
-	// Namespaces are the resource providers whose types may be used although the table does not
-	// know them. AllNamespaces among them means all; empty means none.
+	// Namespaces are the resource providers whose types may be used although they are not in the
+	// operation table. AllNamespaces among them means all; empty means none.
 	Namespaces []string
 
 	table  *table
@@ -58,7 +58,7 @@ func New(h Handler) (*Handler, error) {
 	return &h, nil
 }
 
-// Serve answers one request. The order of the steps is the security of this face.
+// Serve answers one request. Security depends on the order of the steps.
 func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
 	ev.API = "management"
 	if r.URL.Path == endpointsPath {
@@ -88,8 +88,8 @@ func (h *Handler) serve(r *http.Request, ev *httpx.Event) (*Response, error) {
 	return op.Serve(r.Context(), req)
 }
 
-// parse finds out what a request means. The operation is returned with an error too, once found,
-// because metrics are labelled with it.
+// parse parses a request and finds its operation. It returns the operation also with an error that occurs
+// after the operation is found, because metrics are labelled with the operation.
 func (h *Handler) parse(r *http.Request, ev *httpx.Event) (*Request, *Operation, error) {
 	path, err := arm.ParsePath(r.Method, ev.Path)
 	if err != nil {
@@ -114,9 +114,9 @@ func (h *Handler) parse(r *http.Request, ev *httpx.Event) (*Request, *Operation,
 	return &Request{HTTP: r, Path: path, Type: typ, Version: version, Query: query, event: ev}, op, nil
 }
 
-// admit finds out who the caller is, and whether it may do what it asks for, in one view of the
-// store. What nobody was told yet about the addressed subscription is told after authentication only.
-// A refusal is written to the activity log before it is given.
+// admit authenticates the caller and authorizes the request, in one view of the store. It reports a missing
+// subscription only after authentication, so that an anonymous client cannot test which subscriptions exist.
+// It writes a refusal to the activity log before it returns it.
 func (h *Handler) admit(ctx context.Context, r *Request, op *Operation) error {
 	allowed := false
 	err := h.Store.View(ctx, func(tx store.Tx) error {
@@ -144,7 +144,7 @@ func (h *Handler) admit(ctx context.Context, r *Request, op *Operation) error {
 	return h.recordRefusal(ctx, r, rbac.ErrAuthorizationFailed(r.Caller, r.Action, r.ID()))
 }
 
-// allowed asks RBAC, unless what is asked for is the caller's own.
+// allowed reports whether the caller may perform the operation: it owns the addressed object, or RBAC allows it.
 func (h *Handler) allowed(tx store.Tx, r *Request, op *Operation) (bool, error) {
 	if op.Own != nil {
 		if own, err := op.Own(tx, r); err != nil || own {
@@ -160,10 +160,10 @@ func (h *Handler) allowed(tx store.Tx, r *Request, op *Operation) (bool, error) 
 	return h.RBAC.Authorize(tx, r.Caller, op.actionKey(r), r.ID())
 }
 
-// tenantOf is the tenant whose tokens are good for an id: that of its subscription, or empty where
-// there is none. That a subscription is missing is told apart from failures, because it must not be
-// said before the caller is authenticated. An id in a subscription without a tenant is good for
-// nobody's tokens: an empty tenant would be good for everybody's.
+// tenantOf returns the tenant of the subscription of an id. Only tokens of that tenant are accepted for the
+// id. The tenant is empty for an id outside of subscriptions, where tokens of all tenants are accepted; so
+// a subscription without a tenant is an error. A missing subscription is returned apart from failures,
+// because a client must not learn of it before it is authenticated.
 func (h *Handler) tenantOf(tx store.Tx, id arm.ID) (tenant string, missing *arm.Error, err error) {
 	if id.Subscription() == "" {
 		if strings.HasPrefix(id.Key(), "/subscriptions/") {
@@ -181,8 +181,8 @@ func (h *Handler) tenantOf(tx store.Tx, id arm.ID) (tenant string, missing *arm.
 	return rec.TenantID, nil, err
 }
 
-// parameters reads the query. Names of parameters compare without case, and clients spell them in
-// several ways ($skiptoken, $skipToken), so the names are folded.
+// parameters parses the query and folds the names of its parameters, because clients spell them in several
+// ways ($skiptoken, $skipToken).
 func parameters(raw string) (url.Values, error) {
 	query, err := url.ParseQuery(raw)
 	if err != nil {

@@ -24,7 +24,7 @@ func (h *Handler) hostOperations() []Operation {
 // "default".
 func (h *Handler) enrollHost(ctx context.Context, r *Request) (*Response, error) {
 	if !arm.SameName(r.ID().Name(), "default") {
-		return nil, arm.Errorf(http.StatusBadRequest, "InvalidHostName", "A host that is to be enrolled is named 'default', not '%s'.", r.ID().Name())
+		return nil, arm.Errorf(http.StatusBadRequest, "InvalidHostName", "The host name of an enrollment must be 'default', not '%s'.", r.ID().Name())
 	}
 	token, err := h.Fleet.NewEnrollmentToken(ctx, h.event(r), r.ID().Parent())
 	if err != nil {

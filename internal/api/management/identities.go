@@ -64,7 +64,7 @@ func (h *Handler) deleteIdentity(ctx context.Context, r *Request) (*Response, er
 	return deleted(existed)
 }
 
-// getSystemIdentity shows the system-assigned identity of a resource.
+// getSystemIdentity returns the system-assigned identity of a resource.
 func (h *Handler) getSystemIdentity(ctx context.Context, r *Request) (*Response, error) {
 	scope := r.ID().Base()
 	if !arm.SameName(r.ID().Name(), "default") || scope.IsRoot() {

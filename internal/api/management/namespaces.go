@@ -7,12 +7,12 @@ import (
 	"midas/internal/arm"
 )
 
-// AllNamespaces, as a namespace, stands for every provider there could be.
+// AllNamespaces in a list of namespaces means all well-formed namespaces.
 const AllNamespaces = "*"
 
 // DefaultNamespaces are the resource providers whose resources can have managed identities in Azure, as
-// the pages of Microsoft's documentation on each service say. Of those that are not listed here the
-// built-in roles grant much: Microsoft.Support/* is part of nearly every one.
+// Microsoft's documentation of each service says. Other providers are not in the list because built-in roles
+// allow many of their actions: nearly every one has Microsoft.Support/*.
 func DefaultNamespaces() []string {
 	return []string{
 		"Microsoft.ApiManagement", "Microsoft.App", "Microsoft.AppConfiguration", "Microsoft.AppPlatform", "Microsoft.Automation",
@@ -32,8 +32,8 @@ func DefaultNamespaces() []string {
 	}
 }
 
-// ExpandNamespaces gives the list that a configuration means: the word default stands for the default
-// list, and so does saying nothing. An empty list stays empty.
+// ExpandNamespaces replaces the word "default" in a configured list by DefaultNamespaces. For nil it returns
+// DefaultNamespaces; an empty list stays empty.
 func ExpandNamespaces(given []string) []string {
 	if given == nil {
 		return DefaultNamespaces()
@@ -49,8 +49,8 @@ func ExpandNamespaces(given []string) []string {
 	return all
 }
 
-// ValidNamespace reports whether a text can be the namespace of a resource provider: words of
-// letters and digits, two at least, with dots between them.
+// ValidNamespace reports whether a string can be the namespace of a resource provider: two or more words of
+// ASCII letters and digits with dots between them, at most 128 bytes.
 func ValidNamespace(namespace string) bool {
 	words := strings.Split(namespace, ".")
 	return len(words) > 1 && len(namespace) <= 128 && !slices.ContainsFunc(words, func(word string) bool {
@@ -71,7 +71,7 @@ func newNamespaces(listed []string) namespaces {
 	return set
 }
 
-// has reports whether a folded namespace is in the set, and has the form of one.
+// has reports whether a folded namespace is in the set. With AllNamespaces, each valid one is.
 func (n namespaces) has(namespace string) bool {
 	return n[namespace] || n[AllNamespaces] && ValidNamespace(namespace)
 }

@@ -12,38 +12,38 @@ import (
 	"midas/internal/store"
 )
 
-// Operation is one row of the table.
+// Operation is one row of the operation table.
 type Operation struct {
 	Method string     // "PUT"
 	Type   arm.Type   // Microsoft.ManagedIdentity/userAssignedIdentities
 	Target arm.Target // Instance, Collection or Action
-	Verb   string     // of an Action
+	Verb   string     // the last segment of an Action's path
 	At     arm.Level  // the levels at which the type may stand
 
 	// Perform is the RBAC action that the caller must be allowed; "{namespace}" and "{type}" stand
-	// for the provider and the type in the path. When it is empty, any authenticated caller may call,
-	// and the operation shows only what the caller may see.
+	// for the provider and the type in the path. If it is empty, every authenticated caller may call, and
+	// the operation returns only entries that the caller may read.
 	Perform string
-	// Visible lets everyone call who holds any role in the subscription, as ARM does for the
-	// subscription itself. Perform then only names the action in a refusal.
+	// Visible allows the operation to every caller with any role in the subscription, as ARM does for
+	// the subscription itself. Perform then only names the action in a refusal.
 	Visible bool
-	// Own reports whether what is asked for is the caller's own, which it may read whatever its
-	// roles are. Nil says no.
+	// Own reports whether the caller owns the addressed object. An owner needs no role. Nil means that
+	// objects of the type have no owner.
 	Own func(store.Tx, *Request) (bool, error)
 
-	// Versions are those that the operation has. An operation of a Free type takes any other that
-	// is well-formed, too, and the types of its namespace that have no rows are served as any type
-	// is: see generic.go.
+	// Versions are the api-versions of the operation. If Free is true, the operation accepts every other
+	// well-formed version too, and types of its namespace without rows are served by the generic
+	// operations: see generic.go.
 	Versions []arm.Version
 	Free     bool
 	Serve    func(context.Context, *Request) (*Response, error)
 
-	// Filled by prepare.
+	// Set by prepare.
 	label     string // the operation's name in metrics and logs: it comes from the table, never from a request
-	performed string // Perform, folded; empty when the request decides
+	performed string // Perform, folded; empty if Perform has placeholders
 }
 
-// prepare fills what can be known before any request.
+// prepare sets the fields that are the same for all requests.
 func (op *Operation) prepare() {
 	op.label = op.Perform
 	if op.Perform == "" {
@@ -54,14 +54,14 @@ func (op *Operation) prepare() {
 	}
 }
 
-// route is what a path, without the method, leads to. A type may have different rows at different
-// levels: providers do, at the tenant and in a subscription.
+// route has the operations of a path, one for each method. A type may have different rows at different
+// levels: Microsoft.Resources/providers has, at the tenant and in a subscription.
 type route struct {
 	at   arm.Level
 	rows []*Operation
 }
 
-// row is the operation of a method at a level, or nil.
+// row returns the operation of a method at a level, or nil.
 func (r *route) row(method string, at arm.Level) *Operation {
 	for _, op := range r.rows {
 		if op.Method == method && op.At&at != 0 {
@@ -71,7 +71,7 @@ func (r *route) row(method string, at arm.Level) *Operation {
 	return nil
 }
 
-// table finds operations. It is made once and only read afterwards.
+// table is the operation table. It does not change after newTable.
 type table struct {
 	operations []Operation
 	routes     map[routeKey]*route
@@ -80,7 +80,7 @@ type table struct {
 	generic    generic
 }
 
-// newTable indexes the operations. Two rows for one method and path are a mistake of ours.
+// newTable indexes the operations. Two rows for one method and path are an error.
 func newTable(operations []Operation, rest generic) (*table, error) {
 	t := &table{operations: operations, routes: map[routeKey]*route{}, types: map[string][]arm.Type{}, free: map[string]bool{}, generic: rest}
 	for i := range operations {
@@ -106,7 +106,7 @@ func newTable(operations []Operation, rest generic) (*table, error) {
 	return t, nil
 }
 
-// routeKey is folded.
+// routeKey identifies a route. Type and verb are folded.
 type routeKey struct {
 	typ    string
 	target arm.Target
@@ -117,7 +117,7 @@ func keyOf(typeKey string, target arm.Target, verb string) routeKey {
 	return routeKey{typeKey, target, arm.Fold(verb)}
 }
 
-// route is where a path leads at its level, or nil.
+// route returns the route of a path, or nil if there is none at the path's level.
 func (t *table) route(path arm.Path) *route {
 	r := t.routes[keyOf(path.TypeKey(), path.Target, path.Verb)]
 	if r == nil {
@@ -129,7 +129,8 @@ func (t *table) route(path arm.Path) *route {
 	return r
 }
 
-// find gives the operation that a request means, and the version of it that it asks for.
+// find returns the operation and the api-version of a request. With an error of the version it returns the
+// operation too.
 func (t *table) find(method string, path arm.Path, asked []string) (*Operation, arm.Version, error) {
 	r, at := t.route(path), path.Level()
 	if r == nil {
@@ -139,7 +140,7 @@ func (t *table) find(method string, path arm.Path, asked []string) (*Operation, 
 		return nil, "", t.errUnknown(path, asked)
 	}
 	op := r.row(method, at)
-	if op == nil && t.isLeftover(r, path.Target) && (method == http.MethodPut || method == http.MethodPatch) {
+	if op == nil && t.isUnlisted(r, path.Target) && (method == http.MethodPut || method == http.MethodPatch) {
 		return nil, "", t.errUnknown(path, asked)
 	}
 	if op == nil {
@@ -162,8 +163,8 @@ func (t *table) find(method string, path arm.Path, asked []string) (*Operation, 
 	return op, "", errVersion(op, strings.Join(asked, ","))
 }
 
-// methodsOf tells which methods the path would have, were its last segment a name and not a verb.
-// A POST to a collection is such a path.
+// methodsOf returns the methods of a path if its last segment is a name and not a verb, or empty. A POST to
+// a collection needs this: its path parses as an action.
 func (t *table) methodsOf(path arm.Path) string {
 	as, err := arm.ParsePath(http.MethodGet, path.ID.String()+"/"+path.Verb)
 	if err != nil {
@@ -175,6 +176,7 @@ func (t *table) methodsOf(path arm.Path) string {
 	return ""
 }
 
+// allowed returns the methods of a route at a level, as in the Allow header.
 func (r *route) allowed(at arm.Level) string {
 	var methods []string
 	for _, op := range r.rows {
@@ -214,7 +216,8 @@ func errNamespace(namespace string) error {
 	return arm.ErrInvalidResourceNamespace(namespace, "It is none of those that the server's setting 'namespaces' lists.")
 }
 
-// errVersion is worded by ARM for its own routes, and differently for providers' types.
+// errVersion refuses an api-version. As in Azure, the error of ARM's own types differs from that of
+// providers' types.
 func errVersion(op *Operation, asked string) error {
 	versions := make([]string, len(op.Versions))
 	for i, v := range op.Versions {
@@ -229,8 +232,8 @@ func errVersion(op *Operation, asked string) error {
 		asked, op.Type.Path(), strings.Join(versions, ", "))
 }
 
-// The versions of ARM's own types. Clients of many years are in use, and the bodies have not
-// changed in what Midas shows.
+// coreVersions returns the versions of ARM's own types. Old versions are among them because old clients are
+// in use; the fields that Midas has are the same in all of them.
 func coreVersions() []arm.Version {
 	return []arm.Version{
 		"2014-04-01", "2015-01-01", "2015-11-01", "2016-02-01", "2016-06-01", "2016-07-01", "2016-09-01",
@@ -258,7 +261,7 @@ func identityVersions() []arm.Version {
 	return wire.Versions(func(wire.Gate) bool { return true })
 }
 
-// action is the RBAC action that a request performs.
+// action returns the RBAC action that a request performs.
 func (op *Operation) action(r *Request) string {
 	if op.performed != "" || op.Perform == "" {
 		return op.Perform
@@ -266,7 +269,7 @@ func (op *Operation) action(r *Request) string {
 	return strings.NewReplacer("{namespace}", r.ID().Name(), string(anyType), string(r.Type)).Replace(op.Perform)
 }
 
-// actionKey is the request's action, folded.
+// actionKey returns the request's action, folded.
 func (op *Operation) actionKey(r *Request) string {
 	if op.performed != "" {
 		return op.performed

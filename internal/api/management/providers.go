@@ -26,8 +26,7 @@ func (h *Handler) getProvider(_ context.Context, r *Request) (*Response, error) 
 	return ok(h.provider(r, namespace))
 }
 
-// registerProvider answers as for a registration that is done: every provider of Midas is always
-// registered in every subscription.
+// registerProvider only answers: every provider of Midas is always registered in every subscription.
 func (h *Handler) registerProvider(ctx context.Context, r *Request) (*Response, error) {
 	response, err := h.getProvider(ctx, r)
 	if err != nil {
@@ -36,7 +35,7 @@ func (h *Handler) registerProvider(ctx context.Context, r *Request) (*Response, 
 	return h.logged(ctx, r, response)
 }
 
-// logged writes to the activity log what was accepted and has changed nothing.
+// logged writes a request to the activity log that was accepted and has changed nothing in the store.
 func (h *Handler) logged(ctx context.Context, r *Request, response *Response) (*Response, error) {
 	ev := h.event(r)
 	ev.Code = response.Status
@@ -46,8 +45,8 @@ func (h *Handler) logged(ctx context.Context, r *Request, response *Response) (*
 	return response, nil
 }
 
-// providerOf names the provider that a client asks for. One that the table does not know, but whose
-// types may be used, has no types to tell of.
+// providerOf returns the namespace of the provider that a client asks for, and whether Midas serves it. A
+// provider that is listed but not in the table is served too; its description has no types.
 func (t *table) providerOf(asked string) (string, bool) {
 	if namespace, known := t.namespace(asked); known {
 		return namespace, true
@@ -72,7 +71,7 @@ func (h *Handler) provider(r *Request, namespace string) wire.Provider {
 	return p
 }
 
-// namespaces lists the providers of the table by name.
+// namespaces returns the namespaces of the table, sorted.
 func (t *table) namespaces() []string {
 	var names []string
 	for _, types := range t.types {
@@ -82,6 +81,7 @@ func (t *table) namespaces() []string {
 	return names
 }
 
+// namespace returns the table's spelling of a namespace.
 func (t *table) namespace(asked string) (string, bool) {
 	types := t.types[arm.Fold(asked)]
 	if types == nil {
@@ -90,7 +90,7 @@ func (t *table) namespace(asked string) (string, bool) {
 	return types[0].Namespace(), true
 }
 
-// versions lists, oldest first, the versions of all operations on a type.
+// versions returns the versions of all operations on a type, oldest first.
 func (t *table) versions(typ arm.Type) []arm.Version {
 	var versions []arm.Version
 	for i := range t.operations {

@@ -16,11 +16,11 @@ import (
 	"midas/internal/rbac"
 )
 
-// Request is an ARM request that has passed everything in front of the operations.
+// Request is a parsed ARM request. When an operation gets it, the caller is authenticated and authorized.
 type Request struct {
 	HTTP    *http.Request
 	Path    arm.Path
-	Type    arm.Type // of the path, in its usual spelling where the table knows it
+	Type    arm.Type // of the path, in the spelling of the operation table if the type is in it
 	Version arm.Version
 	Query   url.Values // its names are folded
 	Caller  rbac.Caller
@@ -32,7 +32,7 @@ type Request struct {
 // ID is the resource, or the scope of a collection, that the request addresses.
 func (r *Request) ID() arm.ID { return r.Path.ID }
 
-// Decode reads the body's JSON object. It needs a JSON content type, or none.
+// Decode decodes the body, which must be one JSON object. The content type must be JSON or absent.
 func (r *Request) Decode(into any) error {
 	if given := r.HTTP.Header.Get("Content-Type"); given != "" {
 		if mediaType, _, err := mime.ParseMediaType(given); err != nil || mediaType != "application/json" && mediaType != "text/json" {
@@ -52,7 +52,7 @@ func (r *Request) Decode(into any) error {
 	return wire.Decode(body, into)
 }
 
-// Response is what an operation answers.
+// Response is the answer of an operation.
 type Response struct {
 	Status int
 	Body   any // JSON; nil for none
@@ -61,7 +61,7 @@ type Response struct {
 
 func ok(body any) (*Response, error) { return &Response{Status: http.StatusOK, Body: body}, nil }
 
-// written is the answer to a PUT: 201 with the place of what is new, else 200.
+// written returns the answer to a PUT: 201 with the location of a new resource, 200 for an existing one.
 func written(created bool, location string, body any) (*Response, error) {
 	if !created {
 		return ok(body)
@@ -69,7 +69,7 @@ func written(created bool, location string, body any) (*Response, error) {
 	return &Response{Status: http.StatusCreated, Body: body, Header: http.Header{"Location": {location}}}, nil
 }
 
-// deleted is the answer to a DELETE.
+// deleted returns the answer to a DELETE: 200, or 204 if the resource did not exist.
 func deleted(existed bool) (*Response, error) {
 	if existed {
 		return &Response{Status: http.StatusOK}, nil
@@ -77,7 +77,7 @@ func deleted(existed bool) (*Response, error) {
 	return &Response{Status: http.StatusNoContent}, nil
 }
 
-// Page sizes. Clients may ask for fewer with $top, never for more.
+// Page sizes, in entries. A client can set another size than pageSize with $top, up to maxPageSize.
 const (
 	pageSize    = 100
 	maxPageSize = 1000
@@ -87,11 +87,11 @@ const (
 type page struct {
 	after string
 	limit int
-	list  string // what a token of this list is good for
+	list  string // type, scope and filter of the list, to which its $skiptoken is bound
 }
 
-// page reads $skiptoken and $top, and waits until the page may be made. The token is bound to path and
-// filter.
+// page reads $skiptoken and $top, and waits until the limit on concurrent lists allows one more. The token is
+// valid only for the same path and filter.
 func (h *Handler) page(r *Request) (page, error) {
 	p := page{limit: pageSize, list: r.Path.Type.Key() + "\x00" + r.ID().Key() + "\x00" + r.Query.Get("$filter")}
 	if top := r.Query.Get("$top"); top != "" {
@@ -109,12 +109,12 @@ func (h *Handler) page(r *Request) (page, error) {
 	return p, r.event.MakeList(r.HTTP.Context())
 }
 
-// origin is this face's, as the client knows it.
+// origin returns the origin of ARM under the host name that the client has used.
 func (h *Handler) origin(r *Request) string {
 	return azure.OriginsFor(r.HTTP.Host, h.Origin).Management
 }
 
-// nextLink is the request's own URL with the place where the next page begins.
+// nextLink returns the request's URL with a $skiptoken for the next page; empty if there is none.
 func (h *Handler) nextLink(r *Request, p page, next string) string {
 	if next == "" {
 		return ""

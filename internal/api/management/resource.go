@@ -23,7 +23,7 @@ type typeRules struct {
 	change func(old, wanted resource.Record) (resource.Record, error)
 	// check refuses identities that a resource of the type cannot have; nil refuses none.
 	check func(wanted resource.Record, a identity.IdentityChange) error
-	// work is the kind of the operation that each write starts; it ends before the answer. Empty: none.
+	// work is the kind of the operation that each write starts and finishes before the answer; empty starts none.
 	work string
 	// remove deletes a resource of the type; nil is resource.Service.Delete.
 	remove func(context.Context, activity.Event, arm.ID) (existed bool, err error)
@@ -32,12 +32,12 @@ type typeRules struct {
 // anyType is the placeholder for the type of the request, in the table and in RBAC actions.
 const anyType arm.Type = "{type}"
 
-// genericOperations are the operations on resource types that have no row of their own in the table.
+// genericOperations returns the operations on resource types that have no row of their own in the table.
 func (h *Handler) genericOperations() []Operation {
 	return h.resourceOperations(anyType, arm.AtSubscription|arm.AtGroup|arm.AtResource, typeRules{})
 }
 
-// resourceOperations are the operations on resources of a type that can have identities.
+// resourceOperations returns the operations on resources of a type that can have identities.
 func (h *Handler) resourceOperations(typ arm.Type, at arm.Level, k typeRules) []Operation {
 	perform := string(typ)
 	rows := []Operation{
@@ -153,7 +153,7 @@ func (h *Handler) writeResource(ctx context.Context, r *Request, k typeRules, bo
 	return h.resourceWritten(r, k, out, created), nil
 }
 
-// changing adds the rules of the type to a change.
+// changing returns a change that also applies the rules of the type.
 func (k typeRules) changing(change func(resource.Record) (resource.Record, error), a identity.IdentityChange) func(resource.Record) (resource.Record, error) {
 	return func(old resource.Record) (resource.Record, error) {
 		wanted, err := change(old.Clone())
@@ -167,8 +167,8 @@ func (k typeRules) changing(change func(resource.Record) (resource.Record, error
 	}
 }
 
-// resourceWritten is the answer to a write. Azure finishes a write after its answer, Midas before it. The
-// answer is the same; the long-running operation has succeeded when a client first asks for it.
+// resourceWritten returns the answer to a write. Azure finishes a write after its answer, Midas before it. The
+// answer is the same; the long-running operation has succeeded when a client first polls it.
 func (h *Handler) resourceWritten(r *Request, k typeRules, c identity.Resource, created bool) *Response {
 	status, state := http.StatusOK, "Updating"
 	if created {
@@ -179,12 +179,12 @@ func (h *Handler) resourceWritten(r *Request, k typeRules, c identity.Resource, 
 	}
 	response := h.resourceResponse(r, status, c, state)
 	if k.async {
-		h.follow(r, response.Header, c.Location)
+		h.setAsyncHeaders(r, response.Header, c.Location)
 	}
 	return response
 }
 
-// resourceResponse is an answer with a resource.
+// resourceResponse returns an answer with a resource and its ETag.
 func (h *Handler) resourceResponse(r *Request, status int, c identity.Resource, state string) *Response {
 	response := &Response{Status: status, Body: wire.EncodeResource(r.Version, c, state), Header: http.Header{}}
 	if tag := wire.ETag(r.Version, c); tag != "" {
@@ -214,7 +214,7 @@ func (h *Handler) deleteResource(k typeRules) func(context.Context, *Request) (*
 			return deleted(existed)
 		}
 		response := &Response{Status: http.StatusAccepted, Header: http.Header{}}
-		h.follow(r, response.Header, found.Location)
+		h.setAsyncHeaders(r, response.Header, found.Location)
 		response.Header["Location"] = response.Header["Azure-Asyncoperation"]
 		return response, nil
 	}

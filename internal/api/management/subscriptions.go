@@ -26,8 +26,7 @@ func (h *Handler) listTenants(ctx context.Context, r *Request) (*Response, error
 	return ok(wire.List[wire.Tenant]{Value: []wire.Tenant{wire.EncodeTenant(tenant)}})
 }
 
-// listSubscriptions shows the caller the subscriptions of the caller's tenant in which the caller
-// holds any role.
+// listSubscriptions lists the subscriptions of the caller's tenant in which the caller has any role.
 func (h *Handler) listSubscriptions(ctx context.Context, r *Request) (*Response, error) {
 	p, err := h.page(r)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"midas/internal/identity"
 )
 
-// The types that are served here and belong to no other room.
+// Resource types that no domain package declares.
 const (
 	typeLocations        arm.Type = "Microsoft.Resources/subscriptions/locations"
 	typeResources        arm.Type = "Microsoft.Resources/subscriptions/resources"
@@ -23,7 +23,7 @@ const (
 	typeEvents           arm.Type = "Microsoft.Insights/eventtypes/values"
 )
 
-// operations is the whole surface of the control plane.
+// operations returns all rows of the operation table.
 func (h *Handler) operations() []Operation {
 	return slices.Concat(h.coreOperations(), h.identityOperations(), h.authorizationOperations(), h.insightsOperations(), h.computeOperations(), h.hostOperations())
 }
@@ -45,7 +45,7 @@ func (h *Handler) coreOperations() []Operation {
 		{Method: "PUT", Type: arm.TypeResourceGroup, Target: arm.Instance, At: arm.AtSubscription, Perform: group + "write", Serve: h.putGroup},
 		{Method: "PATCH", Type: arm.TypeResourceGroup, Target: arm.Instance, At: arm.AtSubscription, Perform: group + "write", Serve: h.patchGroup},
 		{Method: "DELETE", Type: arm.TypeResourceGroup, Target: arm.Instance, At: arm.AtSubscription, Perform: group + "delete", Serve: h.deleteGroup},
-		{Method: "GET", Type: typeOperationResults, Target: arm.Instance, At: arm.AtSubscription, Perform: sub + "operationresults/read", Own: h.startedDeletion, Serve: h.getOperationResult},
+		{Method: "GET", Type: typeOperationResults, Target: arm.Instance, At: arm.AtSubscription, Perform: sub + "operationresults/read", Own: h.isDeletionStarter, Serve: h.getOperationResult},
 
 		{Method: "GET", Type: typeResources, Target: arm.Collection, At: arm.AtSubscription, Perform: sub + "resources/read", Serve: h.listResources},
 		{Method: "GET", Type: typeGroupResources, Target: arm.Collection, At: arm.AtGroup, Perform: group + "resources/read", Serve: h.listResources},
@@ -53,7 +53,7 @@ func (h *Handler) coreOperations() []Operation {
 		{Method: "GET", Type: arm.TypeProvider, Target: arm.Collection, At: arm.AtTenant, Serve: h.listProviders},
 		{Method: "GET", Type: arm.TypeProvider, Target: arm.Instance, At: arm.AtTenant, Serve: h.getProvider},
 	}
-	// The same types in a subscription need a role there, so they are rows of another path.
+	// The same types in a subscription need a role there, so they have rows of their own.
 	for _, row := range []Operation{
 		{Method: "GET", Target: arm.Collection, Perform: sub + "providers/read", Serve: h.listProviders},
 		{Method: "GET", Target: arm.Instance, Perform: sub + "providers/read", Serve: h.getProvider},
@@ -102,8 +102,8 @@ func (h *Handler) authorizationOperations() []Operation {
 		{Method: "DELETE", Type: typeRoleAssignments, Target: arm.Instance, At: arm.AnyLevel, Perform: string(typeRoleAssignments) + "/delete", Serve: h.deleteRoleAssignment},
 		{Method: "GET", Type: typeRoleDefinitions, Target: arm.Collection, At: below, Perform: string(typeRoleDefinitions) + "/read", Serve: h.listRoleDefinitions},
 		{Method: "GET", Type: typeRoleDefinitions, Target: arm.Instance, At: below, Perform: string(typeRoleDefinitions) + "/read", Serve: h.getRoleDefinition},
-		// Built-in roles are the same for everyone, and clients look them up at the tenant, where
-		// hardly any caller has a role.
+		// Built-in roles are the same for everyone. Reading them at the tenant needs no role, because
+		// clients read them there and few callers have a role at the tenant.
 		{Method: "GET", Type: typeRoleDefinitions, Target: arm.Collection, At: arm.AtTenant, Serve: h.listRoleDefinitions},
 		{Method: "GET", Type: typeRoleDefinitions, Target: arm.Instance, At: arm.AtTenant, Serve: h.getRoleDefinition},
 		{Method: "GET", Type: typePermissions, Target: arm.Collection, At: below, Serve: h.listPermissions},

@@ -19,14 +19,15 @@ type Associated struct {
 	SubscriptionDisplayName string `json:"subscriptionDisplayName"`
 }
 
-// AssociatedList is a page of them.
+// AssociatedList is a page of the resources that use an identity.
 type AssociatedList struct {
 	TotalCount int          `json:"totalCount"`
 	Value      []Associated `json:"value"`
 	NextLink   string       `json:"nextLink,omitempty"`
 }
 
-// EncodeAssociated shows a resource by what its id tells; type and group are in lower case there.
+// EncodeAssociated encodes a resource from its id and the name of its subscription. As in Azure, type and
+// group are in lower case.
 func EncodeAssociated(id arm.ID, subscriptionName string) Associated {
 	return Associated{
 		ID: identity.WireID(id), Name: id.Name(), Type: id.Type().Key(), ResourceGroup: arm.Fold(id.ResourceGroup()),
@@ -34,13 +35,13 @@ func EncodeAssociated(id arm.ID, subscriptionName string) Associated {
 	}
 }
 
-// Size is how many bytes an entry takes in an answer, by estimate.
+// Size estimates the size of an entry in an answer, in bytes.
 func (a Associated) Size() int {
-	const names = 150 // of the fields
+	const names = 150 // bytes of the fields' names
 	return names + len(a.ID) + len(a.Name) + len(a.Type) + len(a.ResourceGroup) + len(a.SubscriptionID) + len(a.SubscriptionDisplayName)
 }
 
-// field gives a field by its name, which compares without case.
+// field returns the value of a field. Its name compares without case.
 func (a Associated) field(name string) (value string, known bool) {
 	switch arm.Fold(name) {
 	case "id":
@@ -59,10 +60,10 @@ func (a Associated) field(name string) (value string, known bool) {
 	return "", false
 }
 
-// associatedGrammar is what the list of associated resources understands.
+// associatedGrammar is the grammar of $filter for the list of associated resources.
 var associatedGrammar = odata.Grammar{Or: true, Functions: []string{odata.Contains}}
 
-// ParseAssociatedFilter reads a $filter of and, or, eq, ne and contains. Texts compare without case.
+// ParseAssociatedFilter parses a $filter with and, or, eq, ne and contains. Values compare without case.
 func ParseAssociatedFilter(filter string) (func(Associated) bool, error) {
 	e, err := associatedGrammar.Parse(filter, func(t odata.Term) error {
 		if _, known := (Associated{}).field(t.Name); !known {
@@ -93,7 +94,8 @@ func ParseAssociatedFilter(filter string) (func(Associated) bool, error) {
 	}, nil
 }
 
-// ParseAssociatedOrder reads an $orderby such as "type, name desc"; nil is the list's own order.
+// ParseAssociatedOrder parses an $orderby such as "type, name desc", of up to 6 fields. It returns nil if the
+// $orderby is empty: the list then keeps its own order.
 func ParseAssociatedOrder(orderby string) (func(a, b Associated) int, error) {
 	if strings.TrimSpace(orderby) == "" {
 		return nil, nil

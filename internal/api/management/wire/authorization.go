@@ -12,9 +12,9 @@ const (
 	roleDefinitions arm.Type = "Microsoft.Authorization/roleDefinitions"
 )
 
-// The versions with which fields of Microsoft.Authorization came. Before, clients do not see them;
-// the times and their authors, which the oldest file does not list, Azure has always shown.
-// Source: Microsoft's OpenAPI and Bicep files of these versions.
+// The first versions of Microsoft.Authorization that have these fields. Answers in older versions omit them.
+// createdOn, updatedOn, createdBy and updatedBy are in all answers: the oldest OpenAPI file does not have them,
+// but Azure has always sent them. Source: Microsoft's OpenAPI and Bicep files of these versions.
 const (
 	dataActionsSince   arm.Version = "2018-01-01-preview"
 	principalTypeSince arm.Version = "2018-09-01-preview"
@@ -23,7 +23,7 @@ const (
 
 func atLeast(v, since arm.Version) bool { return v.Compare(since) >= 0 }
 
-// RoleAssignment is a role assignment in an answer. Absent texts are null there.
+// RoleAssignment is a role assignment in an answer. Absent strings are null.
 type RoleAssignment struct {
 	Properties roleAssignmentProperties `json:"properties"`
 	ID         string                   `json:"id"`
@@ -32,34 +32,34 @@ type RoleAssignment struct {
 }
 
 type roleAssignmentProperties struct {
-	RoleDefinitionID string  `json:"roleDefinitionId"`
-	PrincipalID      string  `json:"principalId"`
-	PrincipalType    string  `json:"principalType,omitempty"`
-	Scope            string  `json:"scope"`
-	Condition        text    `json:"condition,omitzero"`
-	ConditionVersion text    `json:"conditionVersion,omitzero"`
-	CreatedOn        string  `json:"createdOn"`
-	UpdatedOn        string  `json:"updatedOn"`
-	CreatedBy        *string `json:"createdBy"`
-	UpdatedBy        *string `json:"updatedBy"`
-	Delegated        text    `json:"delegatedManagedIdentityResourceId,omitzero"`
-	Description      text    `json:"description,omitzero"`
+	RoleDefinitionID string         `json:"roleDefinitionId"`
+	PrincipalID      string         `json:"principalId"`
+	PrincipalType    string         `json:"principalType,omitempty"`
+	Scope            string         `json:"scope"`
+	Condition        nullableString `json:"condition,omitzero"`
+	ConditionVersion nullableString `json:"conditionVersion,omitzero"`
+	CreatedOn        string         `json:"createdOn"`
+	UpdatedOn        string         `json:"updatedOn"`
+	CreatedBy        *string        `json:"createdBy"`
+	UpdatedBy        *string        `json:"updatedBy"`
+	Delegated        nullableString `json:"delegatedManagedIdentityResourceId,omitzero"`
+	Description      nullableString `json:"description,omitzero"`
 }
 
-// text is a text that is null where it is absent, and left out in versions that do not know it.
-type text struct {
-	known bool
+// nullableString is a string that is null if it is absent, and omitted in versions without the field.
+type nullableString struct {
+	known bool // the version has the field
 	value *string
 }
 
-// IsZero tells encoding/json whether to leave the field out.
-func (t text) IsZero() bool { return !t.known }
+// IsZero reports whether encoding/json omits the field.
+func (t nullableString) IsZero() bool { return !t.known }
 
 // MarshalJSON implements json.Marshaler.
-func (t text) MarshalJSON() ([]byte, error) { return json.Marshal(t.value) }
+func (t nullableString) MarshalJSON() ([]byte, error) { return json.Marshal(t.value) }
 
-// EncodeRoleAssignment shows of an assignment what a version can see. The answer to its own PUT
-// does not name its creator.
+// EncodeRoleAssignment encodes the fields of an assignment that the version has. As in Azure, createdBy is null
+// in the answer to the PUT of the assignment.
 func EncodeRoleAssignment(v arm.Version, a rbac.Assignment, put bool) RoleAssignment {
 	scope, _ := arm.ParseID(a.Scope) // it was parsed before it was stored
 	conditions := atLeast(v, conditionSince)
@@ -67,9 +67,9 @@ func EncodeRoleAssignment(v arm.Version, a rbac.Assignment, put bool) RoleAssign
 		ID: child(scope, roleAssignments, a.Name), Type: roleAssignments, Name: a.Name,
 		Properties: roleAssignmentProperties{
 			RoleDefinitionID: definitionID(scope, a.DefinitionID), PrincipalID: a.PrincipalID, Scope: scope.String(),
-			Condition: text{conditions, a.Condition}, ConditionVersion: text{conditions, a.ConditionVersion},
+			Condition: nullableString{conditions, a.Condition}, ConditionVersion: nullableString{conditions, a.ConditionVersion},
 			CreatedOn: arm.Time(a.CreatedOn), UpdatedOn: arm.Time(a.UpdatedOn), UpdatedBy: orNull(a.UpdatedBy),
-			Delegated: text{conditions, a.DelegatedManagedIdentityResourceID}, Description: text{conditions, a.Description},
+			Delegated: nullableString{conditions, a.DelegatedManagedIdentityResourceID}, Description: nullableString{conditions, a.Description},
 		},
 	}
 	if atLeast(v, principalTypeSince) {
@@ -81,7 +81,7 @@ func EncodeRoleAssignment(v arm.Version, a rbac.Assignment, put bool) RoleAssign
 	return out
 }
 
-// RoleAssignmentBody is the body of a PUT.
+// RoleAssignmentBody is the body of a PUT of a role assignment.
 type RoleAssignmentBody struct {
 	Properties *struct {
 		RoleDefinitionID string  `json:"roleDefinitionId"`
@@ -94,7 +94,7 @@ type RoleAssignmentBody struct {
 	} `json:"properties"`
 }
 
-// Assignment is what the body asks for at a scope.
+// Assignment returns the assignment that the body describes.
 func (b RoleAssignmentBody) Assignment(scope arm.ID, name string) (rbac.Assignment, error) {
 	p := b.Properties
 	if p == nil || p.RoleDefinitionID == "" || p.PrincipalID == "" {
@@ -131,8 +131,8 @@ type roleDefinitionProperties struct {
 	UpdatedBy        *string      `json:"updatedBy"`
 }
 
-// Permission is a permission in an answer. Its lists are never null, but versions that do not know
-// data actions do not have theirs.
+// Permission is a permission in an answer. Its lists are never null. Versions without data actions omit
+// dataActions and notDataActions.
 type Permission struct {
 	Actions        []string `json:"actions"`
 	NotActions     []string `json:"notActions"`
@@ -140,7 +140,8 @@ type Permission struct {
 	NotDataActions []string `json:"notDataActions,omitzero"`
 }
 
-// EncodeRoleDefinition shows of a role, as seen from a scope, what a version can see.
+// EncodeRoleDefinition encodes the fields of a role definition that the version has. The id depends on the
+// scope from which the client reads it.
 func EncodeRoleDefinition(v arm.Version, scope arm.ID, d rbac.Definition) RoleDefinition {
 	out := RoleDefinition{ID: definitionID(scope, d.ID), Type: roleDefinitions, Name: d.ID}
 	out.Properties = roleDefinitionProperties{
@@ -150,27 +151,28 @@ func EncodeRoleDefinition(v arm.Version, scope arm.ID, d rbac.Definition) RoleDe
 	return out
 }
 
-// EncodePermissions shows of permissions what a version can see.
+// EncodePermissions encodes the fields of permissions that the version has.
 func EncodePermissions(v arm.Version, permissions []rbac.Permission) []Permission {
 	out := make([]Permission, len(permissions))
 	for i, p := range permissions {
-		out[i] = Permission{Actions: filled(p.Actions), NotActions: filled(p.NotActions)}
+		out[i] = Permission{Actions: nonNil(p.Actions), NotActions: nonNil(p.NotActions)}
 		if atLeast(v, dataActionsSince) {
-			out[i].DataActions, out[i].NotDataActions = filled(p.DataActions), filled(p.NotDataActions)
+			out[i].DataActions, out[i].NotDataActions = nonNil(p.DataActions), nonNil(p.NotDataActions)
 		}
 	}
 	return out
 }
 
-func filled(list []string) []string {
+// nonNil replaces nil by an empty list, which JSON encodes as [] and not as null.
+func nonNil(list []string) []string {
 	if list == nil {
 		return []string{}
 	}
 	return list
 }
 
-// definitionID is how a role is named from within a scope: below its subscription, also when the
-// role is built in.
+// definitionID returns the id of a role definition as read from a scope. It is below the scope's subscription,
+// also if the role is built in.
 func definitionID(scope arm.ID, guid string) string {
 	return child(scope.SubscriptionScope(), roleDefinitions, guid)
 }

@@ -12,8 +12,8 @@ import (
 	"midas/internal/arm"
 )
 
-// Decode reads the one JSON object of a request's body. Unknown fields are ignored, as ARM's
-// providers do; anything else that does not fit is an arm.Error that says where.
+// Decode decodes a request's body, which must be one JSON object in UTF-8. It ignores unknown fields, as ARM's
+// resource providers do. Other faults are *arm.Errors that name the field and its position.
 func Decode(body []byte, into any) error {
 	trimmed := bytes.TrimLeft(body, " \t\r\n")
 	if len(trimmed) == 0 {
@@ -22,7 +22,7 @@ func Decode(body []byte, into any) error {
 	if trimmed[0] != '{' {
 		return arm.ErrInvalidContent("The request body is not a JSON object")
 	}
-	if !utf8.Valid(body) { // what is kept as it is given would be given back as no JSON
+	if !utf8.Valid(body) { // parts of the body are stored and returned as given, and JSON is UTF-8
 		return arm.ErrInvalidContent("The request body is not UTF-8")
 	}
 	if arm.TooDeep(body) {
@@ -52,14 +52,14 @@ func contentError(err error) error {
 	return arm.ErrInvalidContent("%s", strings.TrimPrefix(err.Error(), "json: "))
 }
 
-// Optional is a field that may be absent, null, or a value; merge patches tell the three apart.
+// Optional is a field that is absent, null, or has a value. A merge patch needs to know which.
 type Optional[T any] struct {
 	Present bool
 	Null    bool
 	Value   T
 }
 
-// UnmarshalJSON implements json.Unmarshaler; it is called only for fields that are present.
+// UnmarshalJSON implements json.Unmarshaler. Package json calls it only for fields that are present.
 func (o *Optional[T]) UnmarshalJSON(data []byte) error {
 	o.Present = true
 	if string(data) == "null" {
@@ -72,7 +72,7 @@ func (o *Optional[T]) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Merge puts the field into a value as a merge patch does: absent keeps it, null resets it.
+// Merge changes a value as a merge patch does: an absent field keeps the value, null sets it to zero.
 func (o Optional[T]) Merge(into *T) {
 	if o.Present {
 		*into = o.Value

@@ -1,8 +1,7 @@
-// Package wire holds the bodies of ARM requests and answers, and the gates: which api-version of
-// Microsoft.ManagedIdentity knows which field and which operation.
+// Package wire has the bodies of ARM requests and answers, and the gates: which fields and operations each
+// api-version of Microsoft.ManagedIdentity has.
 //
-// All versions of that provider differ only by what they add or leave out, so there is one struct
-// for each resource, the union of all versions, and one table. Reading a body takes only what the
-// version can see and keeps the rest of the resource as it is; writing shows only what the version
-// can see.
+// The versions of that provider differ only in the fields and operations that they have. So each resource has
+// one struct, the union of all versions, and there is one table of gates. A request changes only fields that
+// its version has, and an answer has only these.
 package wire

@@ -56,11 +56,12 @@ type eventRequest struct {
 	URI             string `json:"uri"`
 }
 
-// EncodeEvent shows an entry of the activity log. The claims are those by which people search.
+// EncodeEvent encodes an entry of the activity log. Of the caller's claims it has those that users search for:
+// the object id and the application id.
 func EncodeEvent(e activity.Event) Event {
 	const oid = "http://schemas.microsoft.com/identity/claims/objectidentifier"
 	claims := map[string]string{oid: e.CallerObjectID}
-	if arm.IsGUID(e.Caller) { // else it is a person's name
+	if arm.IsGUID(e.Caller) { // else it is a user principal name
 		claims["appid"] = e.Caller
 	}
 	level := "Informational"
@@ -86,13 +87,13 @@ func EncodeEvent(e activity.Event) Event {
 	return out
 }
 
-// ticks counts steps of 100 ns from the beginning of the year 1, as .NET does.
+// ticks returns the number of 100 ns intervals since the beginning of the year 1, as in .NET.
 func ticks(t time.Time) int64 {
 	const untilUnixEpoch = 621355968000000000
 	return t.UnixNano()/100 + untilUnixEpoch
 }
 
-// eventProperties repeats what tools look for in the free part of an event.
+// eventProperties returns the properties of an event. They repeat other fields, because tools read them here.
 func eventProperties(e activity.Event) map[string]string {
 	p := map[string]string{
 		"eventCategory": "Administrative", "entity": e.ResourceID, "message": e.Operation,
@@ -104,13 +105,13 @@ func eventProperties(e activity.Event) map[string]string {
 	if e.ErrorCode != "" {
 		p["statusMessage"] = e.ErrorCode
 	}
-	if e.Count > 1 { // refusals that were counted together
+	if e.Count > 1 { // the event stands for several refusals
 		p["count"], p["lastEventTimestamp"] = strconv.Itoa(e.Count), arm.Time(e.Last)
 	}
 	return p
 }
 
-// statusName is how Azure writes a status: NotFound.
+// statusName returns Azure's name of a status, as NotFound for 404.
 func statusName(code int) string { return strings.ReplaceAll(http.StatusText(code), " ", "") }
 
 func same(s string) localizable { return localizable{Value: s, LocalizedValue: s} }

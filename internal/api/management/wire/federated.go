@@ -13,7 +13,7 @@ type Federated struct {
 	Properties FederatedProperties `json:"properties"`
 }
 
-// FederatedProperties is the union of all versions.
+// FederatedProperties has the properties of all versions.
 type FederatedProperties struct {
 	Issuer    string               `json:"issuer"`
 	Subject   string               `json:"subject,omitempty"`
@@ -21,12 +21,12 @@ type FederatedProperties struct {
 	Audiences []string             `json:"audiences"`
 }
 
-// FederatedBody is the body of a PUT.
+// FederatedBody is the body of a PUT of a federated identity credential.
 type FederatedBody struct {
 	Properties FederatedProperties `json:"properties"`
 }
 
-// EncodeFederated shows of a credential what a version can see.
+// EncodeFederated encodes the fields of a credential that the version has.
 func EncodeFederated(v arm.Version, f identity.Federated) Federated {
 	out := Federated{
 		ID: identity.WireID(f.ID), Name: f.Name, Type: identity.FederatedType,
@@ -38,7 +38,7 @@ func EncodeFederated(v arm.Version, f identity.Federated) Federated {
 	return out
 }
 
-// Credential is what the body asks for, as far as the version can say it.
+// Credential returns the credential that the body describes. It ignores fields that the version does not have.
 func (b FederatedBody) Credential(v arm.Version) identity.Federated {
 	f := identity.Federated{Issuer: b.Properties.Issuer, Subject: b.Properties.Subject, Audiences: b.Properties.Audiences}
 	if gateOf(v).Matching {

@@ -2,7 +2,7 @@ package wire
 
 import "midas/internal/arm"
 
-// Gate says what one api-version of Microsoft.ManagedIdentity knows.
+// Gate says which fields and operations one api-version of Microsoft.ManagedIdentity has.
 type Gate struct {
 	Version      arm.Version
 	SecretURL    bool // clientSecretUrl of user-assigned identities
@@ -14,7 +14,7 @@ type Gate struct {
 	Matching     bool // claimsMatchingExpression of federated credentials
 }
 
-// Gates of every version, oldest first. Source: Microsoft's OpenAPI files of these versions.
+// Gates returns the gates of all versions, oldest first. Source: Microsoft's OpenAPI files of these versions.
 func Gates() []Gate {
 	return []Gate{
 		{Version: "2015-08-31-preview", SecretURL: true},
@@ -31,7 +31,7 @@ func Gates() []Gate {
 	}
 }
 
-// Versions lists the versions whose gate has a property.
+// Versions returns the versions whose gate has a field or operation, oldest first.
 func Versions(has func(Gate) bool) []arm.Version {
 	var versions []arm.Version
 	for _, gate := range Gates() {
@@ -42,7 +42,7 @@ func Versions(has func(Gate) bool) []arm.Version {
 	return versions
 }
 
-// gateOf is the gate of a version. Dispatch has checked that it exists.
+// gateOf returns the gate of a version. The operation table has no others, so it always exists.
 func gateOf(v arm.Version) Gate {
 	for _, gate := range Gates() {
 		if gate.Version == v {

@@ -22,7 +22,7 @@ type groupProperties struct {
 	ProvisioningState string `json:"provisioningState"`
 }
 
-// EncodeGroup shows a resource group.
+// EncodeGroup encodes a resource group.
 func EncodeGroup(rec resource.Record) Group {
 	return Group{
 		ID: rec.ID, Name: rec.Name, Type: rec.Type, Location: rec.Location, Tags: rec.Tags,
@@ -30,13 +30,13 @@ func EncodeGroup(rec resource.Record) Group {
 	}
 }
 
-// GroupBody is the body of PUT and PATCH.
+// GroupBody is the body of a PUT or PATCH of a resource group.
 type GroupBody struct {
 	Location Optional[string]            `json:"location"`
 	Tags     Optional[map[string]string] `json:"tags"`
 }
 
-// Replace is the change of a PUT.
+// Replace returns the record after a PUT.
 func (b GroupBody) Replace(old resource.Record) (resource.Record, error) {
 	if b.Location.Value == "" {
 		return resource.Record{}, arm.ErrLocationRequired()
@@ -45,7 +45,7 @@ func (b GroupBody) Replace(old resource.Record) (resource.Record, error) {
 	return old, nil
 }
 
-// Merge is the change of a PATCH; tags are replaced as a whole.
+// Merge returns the record after a PATCH. Tags are replaced as a whole.
 func (b GroupBody) Merge(old resource.Record) (resource.Record, error) {
 	if b.Location.Value != "" {
 		old.Location = b.Location.Value
@@ -54,7 +54,7 @@ func (b GroupBody) Merge(old resource.Record) (resource.Record, error) {
 	return old, nil
 }
 
-// ParseGroupFilter reads the $filter of the list of groups: tagName eq 'x', tagValue eq 'y'.
+// ParseGroupFilter parses the $filter of the list of groups, as in tagName eq 'x' and tagValue eq 'y'.
 func ParseGroupFilter(filter string) (func(resource.Record) bool, error) {
 	terms, err := odata.Parse(filter)
 	if err != nil {

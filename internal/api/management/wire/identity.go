@@ -8,7 +8,7 @@ import (
 	"midas/internal/identity"
 )
 
-// List is a page of anything.
+// List is a page of a list.
 type List[T any] struct {
 	Value    []T    `json:"value"`
 	NextLink string `json:"nextLink,omitempty"`
@@ -24,7 +24,7 @@ type Identity struct {
 	Properties IdentityProperties `json:"properties"`
 }
 
-// IdentityProperties is the union of all versions.
+// IdentityProperties has the properties of all versions.
 type IdentityProperties struct {
 	TenantID     string                 `json:"tenantId"`
 	PrincipalID  string                 `json:"principalId"`
@@ -34,8 +34,8 @@ type IdentityProperties struct {
 	Restrictions *identity.Restrictions `json:"assignmentRestrictions,omitempty"`
 }
 
-// EncodeIdentity shows of an identity what a version can see. The origin is that of the server,
-// for clientSecretUrl.
+// EncodeIdentity encodes the fields of an identity that the version has. The origin is the server's, for
+// clientSecretUrl.
 func EncodeIdentity(v arm.Version, origin string, i identity.Identity) Identity {
 	gate := gateOf(v)
 	out := Identity{
@@ -57,13 +57,14 @@ func EncodeIdentity(v arm.Version, origin string, i identity.Identity) Identity 
 	return out
 }
 
-// secretURL is where an identity's own certificate could be had; only its form matters today.
+// secretURL returns the URL at which Azure has the certificate of an identity. Midas has none and does not
+// serve the URL; some clients parse it.
 func secretURL(at string, p IdentityProperties) string {
 	query := url.Values{"tid": {p.TenantID}, "oid": {p.PrincipalID}, "aid": {p.ClientID}}
 	return at + "/credentials?" + query.Encode()
 }
 
-// IdentityBody is the body of PUT and PATCH.
+// IdentityBody is the body of a PUT or PATCH of a user-assigned identity.
 type IdentityBody struct {
 	Location   Optional[string]            `json:"location"`
 	Tags       Optional[map[string]string] `json:"tags"`
@@ -77,8 +78,8 @@ type identityRestrictions struct {
 	Providers Optional[[]string] `json:"providers"`
 }
 
-// Replace is the change of a PUT: what the version can see becomes what the body says, absent
-// meaning unset, and what it cannot see stays.
+// Replace returns the change of a PUT. It sets the fields that the version has to those of the body, and unsets
+// them if the body does not have them. Other fields keep their values.
 func (b IdentityBody) Replace(v arm.Version) identity.Change {
 	return func(old identity.Identity) (identity.Identity, error) {
 		if b.Location.Value == "" {
@@ -98,8 +99,8 @@ func (b IdentityBody) Replace(v arm.Version) identity.Change {
 	}
 }
 
-// Merge is the change of a PATCH. Tags are replaced as a whole, as ARM has it; the properties are
-// merged by RFC 7396.
+// Merge returns the change of a PATCH. As in ARM, tags are replaced as a whole; properties are merged by
+// RFC 7396.
 func (b IdentityBody) Merge(v arm.Version) identity.Change {
 	return func(old identity.Identity) (identity.Identity, error) {
 		gate := gateOf(v)

@@ -38,11 +38,11 @@ func EncodeListedResource(v arm.Version, rec identity.Resource) ListedResource {
 
 // ResourceFilter is a parsed $filter of the lists of resources.
 type ResourceFilter struct {
-	Type                        arm.Type // the list to read; empty means all types
-	name, group, location       string
-	tagName, tagValue           string
-	hasName, hasGroup, hasPlace bool
-	hasTag, hasTagValue         bool
+	Type                           arm.Type // the list to read; empty means all types
+	name, group, location          string
+	tagName, tagValue              string
+	hasName, hasGroup, hasLocation bool
+	hasTag, hasTagValue            bool
 }
 
 // ParseResourceFilter parses resourceType, name, resourceGroup, location, tagName and tagValue, each
@@ -71,7 +71,7 @@ func ParseResourceFilter(filter string) (ResourceFilter, error) {
 		case "resourcegroup":
 			f.group, f.hasGroup = term.Value, true
 		case "location":
-			f.location, f.hasPlace = arm.Location(term.Value), true
+			f.location, f.hasLocation = arm.Location(term.Value), true
 		default:
 			return ResourceFilter{}, errFilter("'" + term.Name + "' is not supported")
 		}
@@ -79,6 +79,7 @@ func ParseResourceFilter(filter string) (ResourceFilter, error) {
 	return f, nil
 }
 
+// tagTerm adds a term about tags to the filter. It reports false for any other term.
 func (f *ResourceFilter) tagTerm(term odata.Term) bool {
 	if term.Op != "eq" {
 		return false
@@ -97,7 +98,7 @@ func (f *ResourceFilter) tagTerm(term odata.Term) bool {
 // Keeps reports whether a record matches the filter. The type is not compared: the list that was read has
 // only that type.
 func (f ResourceFilter) Keeps(rec resource.Record) bool {
-	if f.hasName && !arm.SameName(rec.Name, f.name) || f.hasPlace && rec.Location != f.location {
+	if f.hasName && !arm.SameName(rec.Name, f.name) || f.hasLocation && rec.Location != f.location {
 		return false
 	}
 	if f.hasGroup {
@@ -109,6 +110,7 @@ func (f ResourceFilter) Keeps(rec resource.Record) bool {
 	return f.keepsTags(rec.Tags)
 }
 
+// keepsTags reports whether one tag matches both the name and the value of the filter.
 func (f ResourceFilter) keepsTags(tags map[string]string) bool {
 	if !f.hasTag && !f.hasTagValue {
 		return true

@@ -12,8 +12,8 @@ type Location struct {
 	Metadata            LocationMetadata `json:"metadata"`
 }
 
-// LocationMetadata is what clients choose regions by: many show only those that are "Physical" and
-// say where they are.
+// LocationMetadata describes a region. Many clients list only regions of the type "Physical" that have a
+// location.
 type LocationMetadata struct {
 	RegionType       string `json:"regionType"`
 	RegionCategory   string `json:"regionCategory"`
@@ -21,11 +21,10 @@ type LocationMetadata struct {
 	PhysicalLocation string `json:"physicalLocation"`
 }
 
-// region is one of Azure's public regions: its display name, and where in the world it is.
+// region is one of Azure's public regions: its display name, its geography group and its physical location.
 type region struct{ display, group, place string }
 
-// recommended regions are those of the category "Recommended"; the category of the others is
-// "Other".
+// recommended returns the regions of the category "Recommended". The category of all others is "Other".
 func recommended() []region {
 	return []region{
 		{"East US", "US", "Virginia"}, {"East US 2", "US", "Virginia"}, {"South Central US", "US", "Texas"},
@@ -58,8 +57,8 @@ func otherRegions() []region {
 	}
 }
 
-// RegionNames are Azure's public regions by their display names. Midas takes any well-formed
-// region name, since a private installation has regions of its own; these are those it suggests.
+// RegionNames returns the display names of Azure's public regions. Midas accepts other well-formed names of
+// regions too, because a private installation can have regions of its own.
 func RegionNames() []string {
 	var names []string
 	for _, r := range append(recommended(), otherRegions()...) {
@@ -68,7 +67,7 @@ func RegionNames() []string {
 	return names
 }
 
-// Locations lists the regions of a subscription, given by its id.
+// Locations returns the regions of a subscription, which is given by its id.
 func Locations(subscription string) []Location {
 	var list []Location
 	for _, r := range recommended() {

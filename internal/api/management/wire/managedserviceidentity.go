@@ -18,17 +18,18 @@ type ManagedServiceIdentityBody struct {
 	List         Optional[[]string]                   `json:"identityIds"` // instead of the map, in old versions of Compute
 }
 
-// mapped is the first version of Microsoft.Compute with the map.
-const mapped arm.Version = "2018-06-01"
+// mapSince is the first version of Microsoft.Compute with the map userAssignedIdentities.
+const mapSince arm.Version = "2018-06-01"
 
-// listed reports whether a version of a type has the list identityIds instead of the map
+// hasIdentityIDs reports whether a version of a type has the list identityIds instead of the map
 // userAssignedIdentities.
-func listed(v arm.Version, typ arm.Type) bool {
-	return arm.SameName(typ.Namespace(), "Microsoft.Compute") && v.Compare(mapped) < 0
+func hasIdentityIDs(v arm.Version, typ arm.Type) bool {
+	return arm.SameName(typ.Namespace(), "Microsoft.Compute") && v.Compare(mapSince) < 0
 }
 
 // IdentityChange reads the change that a PUT, or a PATCH if merge, makes to a resource's identities. In
-// userAssignedIdentities, an object assigns an identity and null removes one. The comment of
+// userAssignedIdentities, an object assigns an identity and null removes one. A PATCH without the property
+// "identity" removes none; one with "identity": null, and one whose type is None, remove all. The comment of
 // identity.IdentityChange says which other identities a request removes.
 func (b ResourceBody) IdentityChange(v arm.Version, typ arm.Type, merge bool, allow func(context.Context, []arm.ID) error) (identity.IdentityChange, error) {
 	a := identity.IdentityChange{Merge: merge, Type: identity.None, Allow: allow}
@@ -44,9 +45,9 @@ func (b ResourceBody) IdentityChange(v arm.Version, typ arm.Type, merge bool, al
 	if a.Type, known = identityType(given.Type.Value); !known {
 		return a, arm.ErrInvalidContent("Error converting value \"%.100s\" to an identity type. Path 'identity.type'.", given.Type.Value)
 	}
-	if listed(v, typ) {
+	if hasIdentityIDs(v, typ) {
 		a.List, a.Assign = true, given.List.Value
-		a.Merge = merge && !given.List.Present // a patch replaces a list as a whole
+		a.Merge = merge && !given.List.Present // a PATCH replaces identityIds as a whole: it removes identities that are not in the list
 		return a, nil
 	}
 	for _, id := range slices.Sorted(maps.Keys(given.UserAssigned.Value)) {
@@ -102,7 +103,7 @@ func EncodeManagedServiceIdentity(v arm.Version, c identity.Resource) *ManagedSe
 	if out.PrincipalID != "" {
 		out.TenantID = c.Identity.TenantID
 	}
-	if listed(v, c.Type) {
+	if hasIdentityIDs(v, c.Type) {
 		out.List = c.Identity.UserAssigned
 		return out
 	}

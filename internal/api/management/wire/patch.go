@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// mergePatch applies a merge patch (RFC 7396). Numbers stay as they are written.
+// mergePatch applies a merge patch (RFC 7396). Numbers keep their spelling.
 func mergePatch(target, patch json.RawMessage) (json.RawMessage, error) {
 	var t, p any
 	if err := decodeExactly(target, &t); err != nil {

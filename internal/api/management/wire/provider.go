@@ -25,7 +25,7 @@ type OperationInfo struct {
 	Display OperationDisplay `json:"display"`
 }
 
-// OperationDisplay says in words what an action is.
+// OperationDisplay describes an action for users.
 type OperationDisplay struct {
 	Provider    string `json:"provider"`
 	Resource    string `json:"resource"`

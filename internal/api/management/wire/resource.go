@@ -33,7 +33,7 @@ func (b *ResourceBody) UnmarshalJSON(data []byte) error {
 	seen := make(map[string]bool, len(fields))
 	for name, value := range fields {
 		if seen[arm.Fold(name)] {
-			return arm.ErrInvalidContent("The field '%.100s' is there twice, in different spellings", name)
+			return arm.ErrInvalidContent("The field '%.100s' occurs twice, in different spellings", name)
 		}
 		seen[arm.Fold(name)] = true
 		var into json.Unmarshaler
@@ -49,7 +49,7 @@ func (b *ResourceBody) UnmarshalJSON(data []byte) error {
 		case "id", "name", "type", "etag", "systemdata":
 			continue
 		default:
-			b.Extra[usual(name)] = value
+			b.Extra[canonicalName(name)] = value
 			continue
 		}
 		if err := into.UnmarshalJSON(value); err != nil {
@@ -59,7 +59,7 @@ func (b *ResourceBody) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// fieldError says where in a body a value of the wrong type is.
+// fieldError adds the name of the field to the error of a value of the wrong type.
 func fieldError(name string, err error) error {
 	var wrongType *json.UnmarshalTypeError
 	if !errors.As(err, &wrongType) {
@@ -71,8 +71,8 @@ func fieldError(name string, err error) error {
 	return arm.ErrInvalidContent("Error converting a value of type '%s'. Path '%s'", wrongType.Value, name)
 }
 
-// usual returns ARM's spelling of the fields that resources of all types can have.
-func usual(name string) string {
+// canonicalName returns ARM's spelling of the fields that resources of all types can have.
+func canonicalName(name string) string {
 	for _, known := range []string{"kind", "sku", "plan", "zones", "managedBy", "extendedLocation"} {
 		if arm.SameName(name, known) {
 			return known

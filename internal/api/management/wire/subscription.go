@@ -18,7 +18,7 @@ type Tenant struct {
 	TenantType     string   `json:"tenantType"`
 }
 
-// EncodeTenant shows a tenant.
+// EncodeTenant encodes a tenant.
 func EncodeTenant(t directory.Tenant) Tenant {
 	out := Tenant{
 		ID: "/tenants/" + t.ID, TenantID: t.ID, DisplayName: t.DisplayName,
@@ -48,19 +48,19 @@ type policies struct {
 	SpendingLimit       string `json:"spendingLimit"`
 }
 
-// SubscriptionList is the answer to GET /subscriptions, which also counts.
+// SubscriptionList is the answer to GET /subscriptions. It also has the number of subscriptions.
 type SubscriptionList struct {
 	List[Subscription]
 	Count Count `json:"count"`
 }
 
-// Count is how many entries a list has.
+// Count is the number of entries of a list.
 type Count struct {
 	Type  string `json:"type"`
 	Value int    `json:"value"`
 }
 
-// EncodeSubscription shows a subscription.
+// EncodeSubscription encodes a subscription.
 func EncodeSubscription(rec resource.Record) Subscription {
 	id, _ := arm.ParseID(rec.ID) // it was parsed before it was stored
 	return Subscription{
