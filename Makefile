@@ -1,12 +1,11 @@
-# Everything that is run more than once. All of it works on a fresh clone with Go alone, but race, which
-# also wants a C compiler, and e2e, which wants curl, openssl, Azure CLI, and Node with npm (.ci/run
-# installs them).
+# All targets work on a fresh clone with Go alone, except race, which also needs a C compiler, and e2e,
+# which needs curl, openssl, Azure CLI, Node with npm, Chromium and iproute2 (.ci/run installs them).
 
 GO       ?= go
 FUZZTIME ?= 5s
 
-# staticcheck runs with its default checks. What it finds and is right for once has a lint:ignore with
-# the reason beside it.
+# staticcheck runs with its default checks. A finding that is a false alarm has a lint:ignore with the
+# reason beside it.
 STATICCHECK ?= v0.8.2
 
 export CGO_ENABLED ?= 0
@@ -16,7 +15,7 @@ export CGO_ENABLED ?= 0
 build: ## the binary, in bin/
 	$(GO) build -trimpath -o bin/midas ./cmd/midas
 
-check: ## what needs no test run: vet, staticcheck, format
+check: ## the checks without a test run: vet, staticcheck, format
 	$(GO) vet -tags e2e ./...
 	$(GO) run honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK) -tags e2e ./...
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt -w these:" $$unformatted; exit 1; }
@@ -24,7 +23,7 @@ check: ## what needs no test run: vet, staticcheck, format
 test:
 	$(GO) test ./...
 
-race: ## the tests of what many goroutines share, with the race detector; it needs a C compiler
+race: ## the tests of internal/ and the root with the race detector; it needs a C compiler
 	CGO_ENABLED=1 $(GO) test -race ./internal/... .
 
 e2e: build ## the built binary, used as its users do

@@ -19,7 +19,7 @@ const hostsCAFolder = "hosts-ca"
 type authorities struct {
 	local *localca.CA     // for the server's own names
 	azure *localca.CA     // for Azure's names
-	hosts *localca.HostCA // for the hosts that speak for resources
+	hosts *localca.HostCA // for the client certificates of hosts
 }
 
 func openAuthorities(data string, names []string, log *slog.Logger) (a authorities, err error) {
@@ -44,8 +44,8 @@ func openAuthorities(data string, names []string, log *slog.Logger) (a authoriti
 
 func (a authorities) all() []*localca.CA { return []*localca.CA{a.local, a.azure, a.hosts.CA()} }
 
-// config is the TLS configuration of the main listener. Clients need no certificate there. One that
-// is shown must be a host's.
+// config is the TLS configuration of the main listener. A client certificate is optional there. A client
+// that sends one must be a host.
 func (a authorities) config() (*tls.Config, error) {
 	config, err := a.local.ServerConfig(a.azure)
 	if err != nil {
@@ -54,7 +54,7 @@ func (a authorities) config() (*tls.Config, error) {
 	return a.hosts.ClientConfig(config), nil
 }
 
-// judge returns a job that renews the authorities until its context ends.
-func (a authorities) judge(log *slog.Logger) func(context.Context) error {
+// renew returns a job that renews the authorities until its context ends.
+func (a authorities) renew(log *slog.Logger) func(context.Context) error {
 	return func(ctx context.Context) error { return localca.Run(ctx, log, a.all()...) }
 }

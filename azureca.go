@@ -11,9 +11,9 @@ import (
 	"midas/internal/localca"
 )
 
-// openAzureCA opens the authority for Azure's names. It is not the one for the server's own names,
-// because people trust that one in their browsers and in their system, and must not thereby trust
-// this server to be Azure. Only "midas exec" has its command trust both.
+// openAzureCA opens the authority for Azure's names. It is separate from the authority for the server's
+// own names: users install that one in their browsers and operating systems, and must not thereby trust
+// this server as Azure. Only a command under "midas exec" trusts both.
 func openAzureCA(data string) (*localca.CA, error) {
 	dir := filepath.Join(data, datadir.AzureCAFolder)
 	if err := os.Mkdir(dir, 0o700); err != nil && !os.IsExist(err) {

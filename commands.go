@@ -19,15 +19,15 @@ import (
 	"midas/internal/token"
 )
 
-// Dump writes all that a store held at one moment as JSON lines, in the order of keys: objects
-// with key, revision and value. While a server runs on the data folder, that server is asked;
-// otherwise the store is opened. Of cfg only Data and Store are looked at.
+// Dump writes the content of a store at one moment as JSON lines, in the order of keys: objects
+// with key, revision and value. While a server runs on the data folder, Dump asks that server;
+// otherwise it opens the store. It uses only Data and Store of cfg.
 func Dump(ctx context.Context, cfg Config, w io.Writer) error {
 	return command(ctx, cfg, func(c control.Commands) error { return c.Dump(ctx, w) })
 }
 
 // RotateKeys makes a new signing key and returns its id, in a running server or, when none runs on
-// the data folder, in the store. It signs Keys.PublishBefore from now.
+// the data folder, in the store. The new key begins to sign after Keys.PublishBefore.
 func RotateKeys(ctx context.Context, cfg Config) (kid string, err error) {
 	err = command(ctx, cfg, func(c control.Commands) error {
 		kid, err = c.RotateKeys(ctx)
@@ -37,8 +37,8 @@ func RotateKeys(ctx context.Context, cfg Config) (kid string, err error) {
 }
 
 // WithdrawKey removes a signing key, in a running server or, when none runs on the data folder, in the
-// store. All tokens that the key has signed are refused from now on. When it was the key that signs, a
-// new one is made and signs at once.
+// store. All tokens that the key has signed are refused from now on. When it was the current signing key,
+// WithdrawKey makes a new one, which signs at once.
 func WithdrawKey(ctx context.Context, cfg Config, kid string) error {
 	return command(ctx, cfg, func(c control.Commands) error { return c.WithdrawKey(ctx, kid) })
 }
@@ -70,8 +70,8 @@ func command(ctx context.Context, cfg Config, fn func(control.Commands) error) (
 	for _, removed := range dir.RemovedAccess() {
 		cfg.logger().WarnContext(ctx, removed)
 	}
-	if kind, _, _ := findEngine(cfg.Store, engines()); kind.volatile { // check has found it
-		return fmt.Errorf("no server is running on %s, and with --store %s there is nothing without one", cfg.Data, cfg.Store)
+	if kind, _, _ := findEngine(cfg.Store, engines()); kind.volatile { // cfg.check has returned its error
+		return fmt.Errorf("no server is running on %s, and with --store %s the data exist only while a server runs", cfg.Data, cfg.Store)
 	}
 	opened, err := openStore(cfg, engines(), engineOptions{log: cfg.logger()})
 	if err != nil {
@@ -90,7 +90,7 @@ type offline struct {
 
 func (o *offline) Address(context.Context) (string, error) { return "", control.ErrNotRunning }
 
-// Dump writes what the store holds, without the secrets that an older Midas has stored.
+// Dump writes the content of the store. It first removes the secrets that an older Midas has stored.
 func (o *offline) Dump(ctx context.Context, w io.Writer) error {
 	master, err := openMaster(ctx, o.cfg, o.dir, o.store)
 	if err != nil {
@@ -124,7 +124,7 @@ func (o *offline) WithdrawKey(ctx context.Context, kid string) error {
 	return withdraw(ctx, keys, kid)
 }
 
-// withdraw gives control.ErrNoKey when there is no such key.
+// withdraw removes a signing key. It returns control.ErrNoKey when the key does not exist.
 func withdraw(ctx context.Context, keys *token.Keys, kid string) error {
 	err := keys.Withdraw(ctx, kid)
 	if errors.Is(err, store.ErrNotFound) {
@@ -133,7 +133,7 @@ func withdraw(ctx context.Context, keys *token.Keys, kid string) error {
 	return err
 }
 
-// keys opens the signing keys of the store, which a command is about to change.
+// keys opens the signing keys of the store for a command that changes them.
 func (o *offline) keys(ctx context.Context) (*token.Keys, error) {
 	master, err := openMaster(ctx, o.cfg, o.dir, o.store)
 	if err != nil {

@@ -23,57 +23,59 @@ import (
 	"midas/internal/serve"
 )
 
-// Config says how a server runs. Its zero value is a server for a developer's machine. In a
-// configuration file the names are those of the yaml tags, durations are written as in "90m" and
-// sizes as in "64MiB"; a name that is not known is an error. Flags of the command line override the
-// file, and relative paths are relative to the working directory.
+// Config is the configuration of a server. The zero value runs a server for a developer's machine. In a
+// configuration file the settings have the names of the yaml tags, durations are written like "90m" and
+// sizes like "64MiB". An unknown name is an error. Flags of the command line override the file. Relative
+// paths are relative to the working directory.
 type Config struct {
-	// Data is the folder of the server: ca.pem, which clients trust; admin.json, the
-	// administrator's credentials; master.key, under which secrets in the store are sealed; and by
-	// default the store itself. It is made, readable by its owner only, if it is not there. One
-	// server at a time can use it. Default: ./midas-data
+	// Data is the folder of the server. It contains ca.pem, the certificate that clients must trust;
+	// admin.json, the administrator's credentials; master.key, the key that seals the secrets in the
+	// store; and by default the store itself. If the folder does not exist, the server creates it,
+	// readable by its owner only. Only one server at a time can use it. Default: ./midas-data
 	Data string `yaml:"data"`
 
-	// Listen is where HTTPS is served, HOST:PORT. "localhost" listens on 127.0.0.1 and ::1, an
-	// empty host on all addresses; port 0 takes a free one. Default: localhost:8443
+	// Listen is the address of the HTTPS listener, HOST:PORT. The host "localhost" listens on 127.0.0.1
+	// and ::1, an empty host on all addresses. Port 0 takes a free port. Default: localhost:8443
 	Listen string `yaml:"listen"`
 
-	// Origin is the URL under which clients reach the server, when that is not https:// with the
-	// host and port of Listen. Tokens name it as their issuer, so a change of it makes all earlier
-	// tokens invalid. Its host is added to Names.
+	// Origin is the URL under which clients reach the server, if that is not https:// with the host and
+	// port of Listen. It is the issuer of all tokens, so changing it makes all earlier tokens invalid.
+	// Its host is added to Names.
 	Origin string `yaml:"origin"`
 
-	// Names are further host names and IP addresses under which clients reach the server. The
-	// server's certificate and the local CA are good for them, for localhost, 127.0.0.1 and ::1,
-	// and for the hosts of Listen and Origin.
+	// Names are further host names and IP addresses under which clients reach the server. The server's
+	// certificate and the local CA are valid for these names, for localhost, 127.0.0.1 and ::1, and for
+	// the hosts of Listen and Origin.
 	Names []string `yaml:"names"`
 
-	// TrustedProxies are the reverse proxies in front of the server, by address or by network in CIDR
-	// notation. They are believed when they say in X-Forwarded-For or Forwarded (RFC 7239) from which
-	// address a request comes, which then counts for throttles, log lines and the activity log. Nobody
-	// else is believed, and nothing else is taken from these headers. Default: none
+	// TrustedProxies are the reverse proxies in front of the server, by IP address or by network in CIDR
+	// notation. For a request from one of them the server takes the client's address from X-Forwarded-For
+	// or Forwarded (RFC 7239), and uses it for throttling, log lines and the activity log. It ignores
+	// these headers in all other requests, and ignores everything else in them. Default: none
 	TrustedProxies []string `yaml:"trustedProxies"`
 
-	// Store is where state is kept: "pebble:DIR", durable, in a folder; or "memory:", which forgets
-	// everything at the end, except that the next start makes the same tenant, subscription and
-	// administrator again from admin.json. Default: pebble: with the folder store in Data.
+	// Store is the store of all state. "pebble:DIR" is durable and keeps its files in the folder DIR.
+	// "memory:" loses everything when the server ends, but the next start creates the same tenant,
+	// subscription and administrator again from admin.json. Default: pebble: with the folder store in Data.
 	Store string `yaml:"store"`
 
-	// Cache bounds the memory that holds what was read from the store. Default: 32MiB
+	// Cache bounds the memory of the cache of the store. Default: 32MiB
 	Cache Size `yaml:"cache"`
 
-	// Lab is for laboratories and CI: the ids and the secret of the administrator are the
-	// documented, well-known ones (see LabTenantID), so anyone who reaches the server is its
-	// administrator. A data folder is for one of the two, with Lab or without.
+	// Lab gives the tenant, the subscription and the administrator the documented, well-known ids, secret
+	// and password (see LabTenantID). Everyone who can reach the server can then be its administrator, so
+	// it is only for laboratories and CI. A data folder that was created with Lab cannot be used without
+	// it, nor the other way round.
 	Lab bool `yaml:"lab"`
 
-	// Namespaces are the resource providers, such as Microsoft.Web, whose types may be used although
-	// Midas knows nothing of them but that they can carry identities. What Midas knows more of is
-	// always there. Whoever may write to any type of a provider can create resources with identities,
-	// and most built-in roles allow all of some provider, such as Microsoft.Support/*; so list only
-	// those that have resources with identities. "default" stands for the default list, to which other
-	// names can be added, and "*" for all providers. Resources of a provider that is not listed (any
-	// more) can still be read and deleted. Default: Microsoft.ApiManagement, Microsoft.App,
+	// Namespaces are the resource providers, such as Microsoft.Web, whose resource types Midas accepts
+	// without knowing anything about them except that they can have identities. The types that Midas
+	// implements are always accepted. A caller who may write to any type of a provider can create
+	// resources with identities, and most built-in roles allow all operations of some provider, such as
+	// Microsoft.Support/*; so list only providers that have resources with identities. "default" stands
+	// for the default list, to which other names can be added, and "*" for all providers. Resources of a
+	// provider that is not in the list, or not any more, can still be read and deleted.
+	// Default: Microsoft.ApiManagement, Microsoft.App,
 	// Microsoft.AppConfiguration, Microsoft.AppPlatform, Microsoft.Automation, Microsoft.AVS,
 	// Microsoft.AzureStackHCI, Microsoft.Batch, Microsoft.Blueprint, Microsoft.BotService,
 	// Microsoft.Cache, Microsoft.Cdn, Microsoft.Chaos, Microsoft.CognitiveServices,
@@ -94,116 +96,118 @@ type Config struct {
 	// Microsoft.VirtualMachineImages, Microsoft.Web, Microsoft.Workloads
 	Namespaces []string `yaml:"namespaces"`
 
-	// Ops is where /healthz, /readyz, /metrics and /debug/pprof/ are served, HOST:PORT, in clear
-	// and to anyone: choose an address that only the people who run the server can reach. Health is
-	// also served by Listen. Default: not at all
+	// Ops is the address, HOST:PORT, of a listener for /healthz, /readyz, /metrics and /debug/pprof/. It
+	// has neither TLS nor authentication: choose an address that only the operators of the server can
+	// reach. Listen serves /healthz and /readyz too. Default: there is no such listener
 	Ops string `yaml:"ops"`
 
-	// HSTSSubdomains has browsers use TLS for all names below the server's as well, as Azure's answers do
-	// (Strict-Transport-Security with includeSubDomains). Browsers then refuse http for every other
-	// service below that name, for a year. Default: false
+	// HSTSSubdomains adds includeSubDomains to Strict-Transport-Security, as Azure does. Browsers then
+	// refuse http for a year for every service below the server's name, including services that are not
+	// Midas. Default: false
 	HSTSSubdomains bool `yaml:"hstsSubdomains"`
 
-	// TokenLifetime is how long the access tokens of applications are good, from 10m to 24h.
+	// TokenLifetime is the lifetime of the access tokens of applications and users, from 10m to 24h.
 	// Default: 1h
 	TokenLifetime time.Duration `yaml:"tokenLifetime"`
 
-	// IdentityTokenLifetime is how long the access tokens of managed identities are good, from 10m to
-	// 24h. Default: 24h
+	// IdentityTokenLifetime is the lifetime of the access tokens of managed identities, from 10m to 24h.
+	// Default: 24h
 	IdentityTokenLifetime time.Duration `yaml:"identityTokenLifetime"`
 
-	// Metadata are endpoints that programs take for the metadata service of an Azure machine, in clear:
-	// whoever can reach one gets the tokens of its resource. It is for laboratories; on other machines
-	// than the server's run "midas agent". The resources need not exist yet.
+	// Metadata are endpoints that serve the instance metadata service of an Azure machine, without TLS.
+	// Everyone who can reach an endpoint gets the tokens of its resource, so it is only for laboratories.
+	// On other machines run "midas agent" instead. The resources need not exist yet.
 	Metadata []MetadataConfig `yaml:"metadata"`
 
-	// SignIn bounds the sign-ins of users.
+	// SignIn configures the sign-ins of users.
 	SignIn SignInConfig `yaml:"signIn"`
 
-	// Keys are the keys that sign tokens.
+	// Keys configures the keys that sign tokens.
 	Keys KeysConfig `yaml:"keys"`
 
-	// Activity is the activity log.
+	// Activity configures the activity log.
 	Activity ActivityConfig `yaml:"activity"`
 
-	// Log is the server's own log, on standard error: one line a request.
+	// Log configures the server's own log on standard error. It has one line for each request.
 	Log LogConfig `yaml:"log"`
 
-	// ShutdownTimeout is how long an end waits for requests in flight. Default: 20s
+	// ShutdownTimeout is how long a shutdown waits for requests in flight. Default: 20s
 	ShutdownTimeout time.Duration `yaml:"shutdownTimeout"`
 
-	// Logger takes the log's lines instead, for programs that run a server inside themselves.
+	// Logger receives the lines of the log instead of standard error. It is for programs that run a server
+	// inside themselves.
 	Logger *slog.Logger `yaml:"-"`
 }
 
 // MetadataConfig is the metadata endpoint of one resource.
 type MetadataConfig struct {
-	// Resource is the ARM id of the machine, or of any other resource that has identities.
+	// Resource is the ARM id of the machine, or of any other resource that can have identities.
 	Resource string `yaml:"resource"`
 
-	// Listen is where the endpoint is served, HOST:PORT. The names of Config.Names are good for it too.
+	// Listen is the address of the endpoint, HOST:PORT. Programs can also use the host names of
+	// Config.Names.
 	Listen string `yaml:"listen"`
 
-	// Unlimited lifts the limit of 20 token requests a second, which is Azure's.
+	// Unlimited lifts the limit of 20 token requests a second, which Azure has.
 	Unlimited bool `yaml:"unlimited"`
 }
 
-// SignInConfig says how long sign-ins of users are good.
+// SignInConfig configures the sign-ins of users.
 type SignInConfig struct {
-	// SessionLifetime is how long a browser is signed in at most, until it asks for the password again.
-	// Default: 8h
+	// SessionLifetime is how long a browser stays signed in at most. After it the user must enter the
+	// password again. Default: 8h
 	SessionLifetime time.Duration `yaml:"sessionLifetime"`
 
-	// SessionIdle is how long a browser stays signed in that does not use the session. Default: 2h
+	// SessionIdle is how long a browser stays signed in without using the session. Default: 2h
 	SessionIdle time.Duration `yaml:"sessionIdle"`
 
-	// RefreshOverlap is how long after its exchange a refresh token is still accepted as a retry. A
-	// later use counts as a theft and ends the sign-in. Default: 0s
+	// RefreshOverlap is how long a refresh token that was already exchanged is still accepted, as a retry.
+	// A later use counts as theft and ends the sign-in. Default: 0s
 	RefreshOverlap time.Duration `yaml:"refreshOverlap"`
 }
 
-// KeysConfig says how the keys that sign tokens change.
+// KeysConfig configures the rotation of the keys that sign tokens.
 type KeysConfig struct {
-	// RotateEvery is how long a key signs before the next one does. Default: 2160h (90 days)
+	// RotateEvery is how long a key signs until the next key replaces it. Default: 2160h (90 days)
 	RotateEvery time.Duration `yaml:"rotateEvery"`
 
-	// PublishBefore is how long a new key is published before it signs, so that those who verify
-	// tokens have fetched it by then. It is also how long "midas keys rotate" takes to have its
-	// effect. Default: 24h
+	// PublishBefore is how long a new key is published before it signs, so that relying parties have
+	// fetched it by then. "midas keys rotate" takes effect after the same time. Default: 24h
 	PublishBefore time.Duration `yaml:"publishBefore"`
 }
 
-// ActivityConfig bounds the activity log. What exceeds either bound is removed, oldest first.
+// ActivityConfig bounds the activity log. When a bound is exceeded, the oldest events are removed.
 type ActivityConfig struct {
 	// MaxAge is how long events are kept. Default: 2160h (90 days)
 	MaxAge time.Duration `yaml:"maxAge"`
 
-	// MaxSize bounds the room that events take in the store. Default: 1GiB
+	// MaxSize bounds the size of all events in the store. Default: 1GiB
 	MaxSize Size `yaml:"maxSize"`
 }
 
-// LogConfig is how the server's log looks.
+// LogConfig configures the server's log.
 type LogConfig struct {
-	// Level is the least important level that is logged: debug, info, warn or error. Default: info
+	// Level is the lowest level that is logged: debug, info, warn or error. Default: info
 	Level slog.Level `yaml:"level"`
 
 	// Format is text or json. Default: text
 	Format string `yaml:"format"`
 }
 
-// The defaults that the command line shows.
+// The defaults that the help of the command line shows.
 const (
 	DefaultData   = "midas-data"
 	DefaultListen = "localhost:8443"
 )
 
-// The bounds of TokenLifetime. Managed identities get the longest.
+// The bounds of TokenLifetime and IdentityTokenLifetime. The tokens of managed identities live for
+// longestToken by default.
 const (
 	shortestToken = 10 * time.Minute
 	longestToken  = 24 * time.Hour
 )
 
-// ReadConfig reads a configuration file.
+// ReadConfig reads a configuration file (YAML). An unknown setting is an error.
 func ReadConfig(path string) (Config, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -216,12 +220,12 @@ func ReadConfig(path string) (Config, error) {
 		return Config{}, fmt.Errorf("configuration %s: %w", path, err)
 	}
 	if err := dec.Decode(new(Config)); !errors.Is(err, io.EOF) {
-		return Config{}, fmt.Errorf("configuration %s: it must hold one document only", path)
+		return Config{}, fmt.Errorf("configuration %s: it must contain only one document", path)
 	}
 	return c, nil
 }
 
-// withDefaults fills what was left out.
+// withDefaults returns the configuration with defaults for the settings that have the zero value.
 func (c Config) withDefaults() Config {
 	set(&c.Data, DefaultData)
 	set(&c.Listen, DefaultListen)
@@ -248,8 +252,8 @@ func set[T comparable](field *T, value T) {
 	}
 }
 
-// check refuses what cannot work, naming the setting. It is given a Config with its defaults, and the
-// engines that Store can name.
+// check returns an error that names the first invalid setting. It expects a Config with its defaults, and
+// the engines that Store can name.
 func (c Config) check(all []engine) error {
 	if _, _, err := findEngine(c.Store, all); err != nil {
 		return err
@@ -262,7 +266,7 @@ func (c Config) check(all []engine) error {
 	if c.Origin != "" {
 		u, err := url.Parse(c.Origin)
 		if err != nil || u.Scheme != "https" || u.Hostname() == "" || c.Origin != "https://"+u.Host {
-			return fmt.Errorf("origin: %q is not https:// with a host and perhaps a port, and nothing after it", c.Origin)
+			return fmt.Errorf("origin: %q is not https://HOST or https://HOST:PORT without a path", c.Origin)
 		}
 	}
 	if _, err := httpx.ParseProxies(c.TrustedProxies); err != nil {
@@ -281,7 +285,7 @@ func (c Config) check(all []engine) error {
 			return fmt.Errorf("%s: %s is not between %s and %s", life.name, life.value, shortestToken, longestToken)
 		}
 		if life.value%time.Second != 0 {
-			return fmt.Errorf("%s: %s is not in whole seconds, which is all that a token can say", life.name, life.value)
+			return fmt.Errorf("%s: %s is not in whole seconds, the resolution of times in tokens", life.name, life.value)
 		}
 	}
 	if err := c.checkMetadata(); err != nil {
@@ -310,7 +314,7 @@ func (c Config) check(all []engine) error {
 func (c Config) checkMetadata() error {
 	for _, m := range c.Metadata {
 		if id, err := arm.ParseID(m.Resource); err != nil || !id.IsResource() {
-			return fmt.Errorf("metadata: %q is not the id of a resource, as /subscriptions/.../providers/... is", m.Resource)
+			return fmt.Errorf("metadata: %q is not a resource id, such as /subscriptions/.../providers/...", m.Resource)
 		}
 		if _, port, err := net.SplitHostPort(m.Listen); err != nil || !isPort(port) {
 			return fmt.Errorf("metadata: %q is not HOST:PORT, such as 127.0.0.1:8170", m.Listen)
@@ -324,7 +328,7 @@ func isPort(s string) bool {
 	return err == nil
 }
 
-// Size is a number of bytes. It is written with a unit, "512KiB", "64MiB", "1GiB", or plain.
+// Size is a number of bytes. Its text has a unit, such as "512KiB", "64MiB" or "1GiB", or none.
 type Size int64
 
 // UnmarshalText reads a size.
@@ -344,7 +348,7 @@ func (s *Size) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// logger is the log of a command, which writes each line as it comes.
+// logger is the log of a command. It writes each line at once, without a buffer.
 func (c Config) logger() *slog.Logger {
 	if c.Logger != nil {
 		return c.Logger

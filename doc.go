@@ -2,8 +2,7 @@
 // user-assigned identities, the Microsoft Entra token endpoints and role-based access, on your own
 // machines, for unmodified clients.
 //
-// Start opens the data folder and the store, makes on the first start what a first request needs
-// (a tenant, a subscription, an administrator, a certificate authority), and serves HTTPS. All that
-// can be chosen is in Config. The command is cmd/midas; package midastest is for other people's
-// tests.
+// Start opens the data folder and the store and serves HTTPS. The first start also creates a tenant, a
+// subscription, an administrator and a certificate authority. Config has all settings. The command is
+// cmd/midas; package midastest runs a server in the tests of other programs.
 package midas

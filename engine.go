@@ -20,18 +20,18 @@ import (
 // engine is a kind of database that Config.Store can name.
 type engine struct {
 	scheme   string // Config.Store begins with it
-	location string // what follows the scheme, in words; empty if nothing does
+	location string // describes the text after the scheme, for errors; empty if the scheme is the whole name
 	volatile bool   // its data ends with the process
 	open     func(location string, o engineOptions) (store.Engine, error)
 }
 
-// engineOptions are what the server tells every engine.
+// engineOptions are the options of every engine.
 type engineOptions struct {
-	openFiles int // file descriptors that it may use
+	openFiles int // file descriptors that the engine may use
 	log       *slog.Logger
 }
 
-// engines are those of Midas. Whoever adds one changes nothing outside this file.
+// engines lists the engines of Midas. A new engine needs no change outside this file.
 func engines() []engine {
 	return []engine{
 		{scheme: "memory:", volatile: true, open: func(_ string, o engineOptions) (store.Engine, error) {
@@ -46,7 +46,7 @@ func engines() []engine {
 // defaultStore is the Config.Store of a data folder.
 func defaultStore(data string) string { return "pebble:" + filepath.Join(data, "store") }
 
-// findEngine finds the engine that a Config.Store names, and the location there.
+// findEngine returns the engine that a Config.Store names, and the location, the text after the scheme.
 func findEngine(name string, all []engine) (e engine, location string, err error) {
 	var known []string
 	for _, e := range all {
@@ -63,13 +63,13 @@ func findEngine(name string, all []engine) (e engine, location string, err error
 	return engine{}, "", fmt.Errorf("store: %q is neither %s", name, strings.Join(known, " nor "))
 }
 
-// opened is the store of a Config, with what is known about its engine.
+// opened is the open store of a Config, with its engine.
 type opened struct {
 	store.Store
 	kind   engine
 	engine store.Engine
 	cache  *store.Cache // nil if the engine has other writers than this process
-	master [32]byte     // opens what is sealed in it; set by Server.admit
+	master [32]byte     // the master key, which opens the sealed values of the store; set by Server.claim
 }
 
 // openStore opens the store that cfg names.
@@ -83,7 +83,7 @@ func openStore(cfg Config, all []engine, o engineOptions) (*opened, error) {
 		return nil, err
 	}
 	st := &opened{kind: kind, engine: below}
-	if embedded, ok := below.(store.Embedded); ok { // only then is a cache exact
+	if embedded, ok := below.(store.Embedded); ok { // a cache is exact only if all writes go through it
 		st.cache = store.Cached(embedded, int64(cfg.Cache))
 		below = st.cache
 	}
@@ -91,7 +91,7 @@ func openStore(cfg Config, all []engine, o engineOptions) (*opened, error) {
 	return st, nil
 }
 
-// claim refuses a store that a newer Midas has written, before anything is written to it.
+// claim returns an error for a store that a newer Midas has written, before anything is written to it.
 func (o *opened) claim(ctx context.Context, name string) error {
 	if err := store.Claim(ctx, o, program()); err != nil {
 		return fmt.Errorf("open the store %s: %w", name, err)
@@ -99,7 +99,7 @@ func (o *opened) claim(ctx context.Context, name string) error {
 	return nil
 }
 
-// program is the version of this Midas, as the Go tool has written it into the binary.
+// program is the version of this Midas, from the build information in the binary.
 func program() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok || info.Main.Version == "" {
@@ -108,7 +108,7 @@ func program() string {
 	return info.Main.Version
 }
 
-// read reads from the engine, past the cache, to see whether that is possible.
+// read checks that the engine can be read. It does not use the cache.
 func (o *opened) read(ctx context.Context) error {
 	snap, err := o.engine.Snapshot(ctx, 1)
 	if err != nil {
@@ -121,14 +121,14 @@ func (o *opened) read(ctx context.Context) error {
 	return nil
 }
 
-// repairing is an engine that takes no writes while its disk is full or fails, and starts again by itself.
+// repairing is an engine that refuses writes while its disk is full or fails, and then reopens itself.
 type repairing interface {
-	Failure() error   // why it takes no writes; nil if it does
-	Failures() uint64 // how often it had to start again
+	Failure() error   // why it refuses writes; nil while it takes them
+	Failures() uint64 // how often it had to reopen itself
 }
 
-// refuses says why the store takes no writes, in words that tell nothing about this machine; empty if it
-// does.
+// refuses says why the store refuses writes. It is empty while the store takes them. /readyz shows the text
+// to anyone, so it contains no paths or other details of this machine.
 func (o *opened) refuses() string {
 	r, ok := o.engine.(repairing)
 	if !ok {

@@ -1,7 +1,7 @@
 package midas
 
 // The well-known ids, secret and password of a server with Config.Lab, for scripts that are
-// written before the server runs. They are no protection at all.
+// written before the server runs. They are public and protect nothing.
 const (
 	LabTenantID       = "10000000-0000-4000-8000-000000000001"
 	LabSubscriptionID = "10000000-0000-4000-8000-000000000002"

@@ -15,9 +15,9 @@ import (
 	"midas/internal/token"
 )
 
-// openMaster reads the master key of a store, or makes the first one for a store that has nothing sealed.
-// A key that is lost or another store's is an error, and nothing is written then. A store in memory ends
-// before anyone could need its key again.
+// openMaster reads the master key of a store, or makes the first one for a store without sealed values.
+// It returns an error, and writes nothing, if the key is missing or belongs to another store. The key of a
+// store in memory is random and not saved, because the store ends with the process.
 func openMaster(ctx context.Context, cfg Config, dir *datadir.Dir, st *opened) (key [32]byte, err error) {
 	if st.kind.volatile {
 		if _, err := rand.Read(key[:]); err != nil {
@@ -40,7 +40,7 @@ func openMaster(ctx context.Context, cfg Config, dir *datadir.Dir, st *opened) (
 	case missing == nil:
 		return key, nil
 	case sealed:
-		return key, missing // it cannot have opened anything
+		return key, missing // without a key CheckMaster cannot have opened the sealed values
 	}
 	return dir.MakeMaster()
 }
@@ -52,16 +52,16 @@ type KeysReset struct {
 	UserData int    // machines whose user data were removed
 }
 
-// ResetKeys makes a new master key and a new signing key in place of those of a store that no server is
-// using, for when the master key is gone for good or was seen by others. All tokens end with the old
-// keys, and all that was sealed with the old master key is removed: refresh tokens, codes, and the user
-// data of machines. It may be called again when it was interrupted.
+// ResetKeys replaces the master key and the signing keys of a store that no server is using. It is for a
+// master key that is lost or that others have seen. All tokens become invalid, and all values that were
+// sealed with the old master key are removed: refresh tokens, codes, and the user data of machines. After
+// an interruption it can be called again.
 func ResetKeys(ctx context.Context, cfg Config) (out KeysReset, err error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.check(engines()); err != nil {
 		return out, fmt.Errorf("configuration: %w", err)
 	}
-	if kind, _, _ := findEngine(cfg.Store, engines()); kind.volatile { // check has found it
+	if kind, _, _ := findEngine(cfg.Store, engines()); kind.volatile { // cfg.check has returned its error
 		return out, fmt.Errorf("with --store %s there is nothing to reset: each start makes new keys", cfg.Store)
 	}
 	if err := exists(cfg.Data); err != nil {
@@ -94,8 +94,8 @@ func resetKeys(ctx context.Context, cfg Config, dir *datadir.Dir, st *opened) (o
 	if out.UserData, err = resources.ForgetUserData(ctx); err != nil {
 		return out, err
 	}
-	// Between the next two steps the store has another key than the file: the next start says so, and
-	// resetting again mends it.
+	// Between the next two steps the keys in the store do not belong to the new master key. After an
+	// interruption there the next start reports it, and another reset repairs it.
 	master, err := dir.ReplaceMaster()
 	if err != nil {
 		return out, err

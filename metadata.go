@@ -14,8 +14,8 @@ import (
 	"midas/internal/host"
 )
 
-// addMetadata opens the metadata endpoints of Config.Metadata. Behind each is the agent that hosts
-// run. It is enrolled as they are and sends its requests to the server over TLS, as they do.
+// addMetadata opens the metadata endpoints of Config.Metadata. Each endpoint is served by the same agent
+// that runs on hosts. It enrolls and sends its requests to the server over TLS, as on any other host.
 func (s *Server) addMetadata(ctx context.Context, names []string) error {
 	for _, m := range s.cfg.Metadata {
 		if !private(m.Listen) {
@@ -41,15 +41,15 @@ func (s *Server) addMetadata(ctx context.Context, names []string) error {
 
 // private tells whether only this machine can reach an address.
 func private(listen string) bool {
-	host, _, _ := net.SplitHostPort(listen) // check has looked at it
+	host, _, _ := net.SplitHostPort(listen) // Config.check has returned its error
 	ip, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && (ip.IsLoopback() || ip.IsLinkLocalUnicast())
 }
 
-// enroll enrolls an agent of this process as a host of a resource. The token is made in this process,
-// where clients would get it from the ARM API; the rest is over the network, as for every host.
+// enroll enrolls an agent of this process as a host of a resource. It creates the enrollment token in this
+// process, without the ARM API; everything else goes over the network, as for every host.
 func (s *Server) enroll(ctx context.Context, id arm.ID) (agent.Credential, error) {
-	roots, err := os.ReadFile(s.caFile) // each time, because it may be issued anew
+	roots, err := os.ReadFile(s.caFile) // read each time, because the CA may have been renewed
 	if err != nil {
 		return agent.Credential{}, fmt.Errorf("read the local CA: %w", err)
 	}
@@ -59,7 +59,7 @@ func (s *Server) enroll(ctx context.Context, id arm.ID) (agent.Credential, error
 		ResourceID: id.String(), ResourceType: string(id.Type()), Operation: action, Caller: "midas serve --metadata",
 	}, id)
 	if arm.IsNotFound(err) {
-		return agent.Credential{}, fmt.Errorf("%w: %w", host.ErrRevoked, err) // it may be created yet
+		return agent.Credential{}, fmt.Errorf("%w: %w", host.ErrRevoked, err) // the agent tries again, because the resource may be created later
 	}
 	if err != nil {
 		return agent.Credential{}, err
@@ -69,7 +69,7 @@ func (s *Server) enroll(ctx context.Context, id arm.ID) (agent.Credential, error
 	})
 }
 
-// MetadataURLs are where the endpoints of Config.Metadata are reached, in its order.
+// MetadataURLs are the URLs of the endpoints of Config.Metadata, in the same order.
 func (s *Server) MetadataURLs() []string {
 	var urls []string
 	for _, a := range s.agents {

@@ -28,7 +28,7 @@ import (
 	"midas/internal/store"
 )
 
-// Server is a running server. It takes requests from the moment that Start has returned it.
+// Server is a running server. It accepts requests as soon as Start has returned it.
 type Server struct {
 	cfg      Config
 	engines  []engine // that Config.Store can name
@@ -37,9 +37,9 @@ type Server struct {
 	health   *ops.Health
 	registry *prometheus.Registry
 	metrics  *httpx.Metrics
-	answers  *httpx.Budget // of all listeners together
+	answers  *httpx.Budget // bounds the memory of answers, for all listeners together
 	files    serve.Plan
-	limit    *serve.Limit // of the connections of all listeners but those for commands and probes
+	limit    *serve.Limit // of connections, for all listeners except the control socket and Config.Ops
 	caFile   string
 	address  string // HOST:PORT of the main listener, as this machine reaches it
 	opsURL   string
@@ -47,21 +47,22 @@ type Server struct {
 	agents   []*agent.Server // of Config.Metadata
 
 	resources serve.Resources
-	serving   []serve.Server // in the order in which they are ended, after the agents
+	serving   []serve.Server // in the order in which they end, after the agents
 	group     *errgroup.Group
-	failed    context.Context // done when something that must run has ended
+	failed    context.Context // done when a listener, a job or an agent has failed
 	stop      context.CancelFunc
-	ended     chan struct{} // closed by the first Shutdown or Close, when all is over
-	ending    chan struct{} // holds one token: whoever takes it ends the server
-	err       error         // how it ended; read it after ended
+	ended     chan struct{} // closed when the first Shutdown or Close has finished
+	ending    chan struct{} // holds one token; the caller that receives it ends the server
+	err       error         // the result of Shutdown and Close; read only after ended is closed
 }
 
-// Admin is where a server is and who its administrator is, as admin.json in its data folder holds it.
+// Admin is the content of admin.json in the data folder: the server's endpoint and the administrator's
+// ids and credentials.
 type Admin = datadir.Admin
 
-// Start makes a server of cfg. When it returns without an error the server takes requests, and it
-// does so until Shutdown or Close, whatever becomes of ctx. An error names the setting, the file or
-// the address that is wrong, in words for whoever started it.
+// Start starts a server. When it returns without an error, the server accepts requests until Shutdown or
+// Close, even if ctx ends before. An error names the setting, the file or the address that is wrong, so
+// that a program can show it to its user.
 func Start(ctx context.Context, cfg Config) (*Server, error) { return start(ctx, cfg, engines()) }
 
 // start is Start with the engines that Config.Store can name.
@@ -94,8 +95,8 @@ func start(ctx context.Context, cfg Config, all []engine) (_ *Server, err error)
 	return s, nil
 }
 
-// open takes everything that the server needs, in an order in which a failure leaves the least
-// behind.
+// open opens everything that the server needs, in an order in which a failure leaves as little as
+// possible behind.
 func (s *Server) open(ctx context.Context) error {
 	files, err := serve.Files()
 	if err != nil {
@@ -123,7 +124,7 @@ func (s *Server) open(ctx context.Context) error {
 		return err
 	}
 	s.resources.Add(st)
-	if err := s.admit(ctx, dir, st); err != nil {
+	if err := s.claim(ctx, dir, st); err != nil {
 		return err
 	}
 	by, err := openAuthorities(s.cfg.Data, s.names(origin), s.log)
@@ -142,7 +143,7 @@ func (s *Server) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// Agents send requests to the main listener, so they are opened before it and end before it.
+	// Agents send requests to the main listener, so they end before it does.
 	if err := s.addMetadata(ctx, s.names(origin)); err != nil {
 		return err
 	}
@@ -155,15 +156,16 @@ func (s *Server) open(ctx context.Context) error {
 	return s.addOps(ctx)
 }
 
-// admit refuses a store that is a newer Midas's or another master key's, before anything is written.
-func (s *Server) admit(ctx context.Context, dir *datadir.Dir, st *opened) (err error) {
+// claim returns an error, before anything is written, for a store that a newer Midas has written or that
+// belongs to another master key.
+func (s *Server) claim(ctx context.Context, dir *datadir.Dir, st *opened) (err error) {
 	if st.master, err = openMaster(ctx, s.cfg, dir, st); err != nil {
 		return err
 	}
 	return st.claim(ctx, s.cfg.Store)
 }
 
-// listen opens an address and remembers to close it.
+// listen opens the listeners of an address and adds them to the resources that Shutdown and Close release.
 func (s *Server) listen(ctx context.Context, setting, address string) ([]net.Listener, error) {
 	listeners, err := serve.Listen(ctx, setting, address)
 	for _, l := range listeners {
@@ -172,13 +174,13 @@ func (s *Server) listen(ctx context.Context, setting, address string) ([]net.Lis
 	return listeners, err
 }
 
-// names are the hosts that the certificate is for.
+// names are the host names of the server's certificate.
 func (s *Server) names(origin string) []string { return s.cfg.names(origin) }
 
-// names are the hosts under which clients reach the server, besides localhost and addresses.
+// names are the host names and IP addresses under which clients reach the server, besides localhost.
 func (c *Config) names(origin string) []string {
 	names := c.Names
-	host, _, _ := net.SplitHostPort(c.Listen) // check has looked at it
+	host, _, _ := net.SplitHostPort(c.Listen) // check has returned its error
 	if ip := net.ParseIP(host); host != "" && (ip == nil || !ip.IsUnspecified()) {
 		names = append(names[:len(names):len(names)], host)
 	}
@@ -238,10 +240,11 @@ func (s *Server) addControl(dir *datadir.Dir) error {
 	return nil
 }
 
-// opsConnections is how many connections the ops listener takes on each of its addresses.
+// opsConnections bounds the connections of the ops listener on each of its addresses.
 const opsConnections = 32
 
-// addOps is called last, so that health and metrics are served until everything else has ended.
+// addOps opens the ops listener. It is called last, so that health and metrics are served until everything
+// else has ended.
 func (s *Server) addOps(ctx context.Context) error {
 	if s.cfg.Ops == "" {
 		return nil
@@ -263,12 +266,12 @@ func (s *Server) http(handler httpx.Handler, proxies httpx.Proxies) *http.Server
 	return httpx.Server(httpx.New(handler, s.options(proxies)), s.log)
 }
 
-// options say how requests are served. Proxies are believed about the addresses of clients.
+// options are the HTTP options of a listener. Only proxies are believed about the addresses of clients.
 func (s *Server) options(proxies httpx.Proxies) httpx.Options {
 	return httpx.Options{
 		Log: s.log, Metrics: s.metrics, NewID: uuid.NewString, StrictSubdomains: s.cfg.HSTSSubdomains,
 		Answers: s.answers, Proxies: proxies,
-		Now: time.Now, // of the machine, for durations, whatever the clock of the services
+		Now: time.Now, // the machine's clock measures durations, even if the services have another clock
 	}
 }
 
@@ -300,7 +303,7 @@ type online struct {
 func (o online) Address(context.Context) (string, error) { return o.address, nil }
 
 func (o online) Dump(ctx context.Context, w io.Writer) error {
-	if err := o.resources.RemoveSecrets(ctx, o.compute.AdoptUserData); err != nil { // it may have failed at the start
+	if err := o.resources.RemoveSecrets(ctx, o.compute.AdoptUserData); err != nil { // again, because it may have failed at the start
 		return err
 	}
 	return store.Dump(ctx, o.store, w)
@@ -310,16 +313,16 @@ func (o online) RotateKeys(ctx context.Context) (string, error) { return o.keys.
 
 func (o online) WithdrawKey(ctx context.Context, kid string) error { return withdraw(ctx, o.keys, kid) }
 
-// Admin is the administrator: its Endpoint is where clients reach the server.
+// Admin is the administrator of the server. Its Endpoint is the URL under which clients reach the server.
 func (s *Server) Admin() Admin { return s.services.admin }
 
-// CAFile is the file that clients trust.
+// CAFile is the path of the CA certificate that clients must trust.
 func (s *Server) CAFile() string { return s.caFile }
 
-// OpsURL is where the ops listener is reached, empty if there is none.
+// OpsURL is the URL of the ops listener; empty if there is none.
 func (s *Server) OpsURL() string { return s.opsURL }
 
-// Warning is what the operator should know about the configuration; usually it is empty.
+// Warning is a warning about the configuration or the data folder for the operator; usually it is empty.
 func (s *Server) Warning() string { return strings.Join(s.warnings, "; ") }
 
 // Done is closed when the server has failed or has ended. Shutdown then returns the reason.

@@ -12,8 +12,8 @@ import (
 	"midas/internal/ops"
 )
 
-// router sends each request of the main listener to the API that serves it: by the host that it names, if that is
-// one of Azure's, else by its path.
+// router sends each request of the main listener to the API that serves it: by the host name of the request
+// if it is one of Azure's, else by the path.
 //
 // A host name that is neither Azure's nor the server's own is refused. This prevents DNS rebinding: a page
 // of another site could otherwise resolve its own name to this server and read the answers.
@@ -26,7 +26,7 @@ type router struct {
 	hosts      *hosts.Handler
 }
 
-// nameSet are the names that requests may name as their host.
+// nameSet is the set of host names that requests may have, besides Azure's and IP addresses.
 func nameSet(names []string) map[string]bool {
 	set := map[string]bool{"localhost": true}
 	for _, n := range names {
@@ -40,7 +40,8 @@ func (f *router) Serve(w http.ResponseWriter, r *http.Request, ev *httpx.Event) 
 	f.handler(r).Serve(w, r, ev)
 }
 
-// Refuse implements httpx.Refuser: the API that would have served the request words the refusal.
+// Refuse implements httpx.Refuser. The API that would have served the request writes the refusal in its
+// own error format.
 func (f *router) Refuse(w http.ResponseWriter, r *http.Request, ev *httpx.Event, status int) {
 	if h, ok := f.handler(r).(httpx.Refuser); ok {
 		h.Refuse(w, r, ev, status)
@@ -77,8 +78,8 @@ func (f *router) handler(r *http.Request) httpx.Handler {
 	return f.management
 }
 
-// own tells whether a host is this server. Every IP address counts as this server, because a browser that
-// was led here by a foreign name sends that name.
+// own reports whether a host is this server. Every IP address is accepted: under DNS rebinding a browser
+// sends the name of the foreign site, never an address.
 func (f *router) own(host string) bool {
 	name := azure.Name(host)
 	if f.names[name] {

@@ -36,7 +36,7 @@ import (
 // clock gives the time. It is a dependency, so that tests and laboratories can set it.
 type clock = func() time.Time
 
-// services are the services of one server over one store.
+// services are the domain services of one server. All of them use one store.
 type services struct {
 	cfg    Config
 	origin string
@@ -67,10 +67,12 @@ type services struct {
 	authorities authorities
 }
 
-// userDataPurpose names the key that seals user data in the store. Another name could not open them.
+// userDataPurpose is the purpose under which user data are sealed in the store. It must not change: data
+// that were sealed under another purpose cannot be opened.
 const userDataPurpose = "midas user data"
 
-// newServices wires the services and makes what the first start makes.
+// newServices wires the services. On the first start it also creates the tenant, the subscription and the
+// administrator.
 func newServices(ctx context.Context, cfg Config, origin string, dir *datadir.Dir, st *opened, by authorities) (*services, error) {
 	r := &services{cfg: cfg, origin: origin, dir: dir, store: st, log: cfg.logger(), now: time.Now, newID: uuid.NewString, documents: by.local.Signer(), authorities: by}
 	r.master = st.master
@@ -130,7 +132,7 @@ func newServices(ctx context.Context, cfg Config, origin string, dir *datadir.Di
 	return r, err
 }
 
-// openTokens opens the signing keys, and makes what signs and verifies with them.
+// openTokens opens the signing keys, and makes the minter and the verifier that use them.
 func (r *services) openTokens(ctx context.Context) (err error) {
 	config := r.cfg.keys(r.store, r.master, r.log, r.now)
 	config.Retention = r.retention
@@ -144,11 +146,11 @@ func (r *services) openTokens(ctx context.Context) (err error) {
 
 // background are the jobs that run until their context ends.
 func (r *services) background() []func(context.Context) error {
-	return []func(context.Context) error{r.keys.Run, r.activity.Run, r.resources.Run, r.grants.Run, r.fleet.Run, r.directory.Run, r.retention.Run, r.authorities.judge(r.log)}
+	return []func(context.Context) error{r.keys.Run, r.activity.Run, r.resources.Run, r.grants.Run, r.fleet.Run, r.directory.Run, r.retention.Run, r.authorities.renew(r.log)}
 }
 
-// router makes the handler of the main listener. The names are those under which the server is reached,
-// besides localhost and addresses.
+// router makes the handler of the main listener. Clients reach the server under names, besides localhost
+// and IP addresses.
 func (r *services) router(health *ops.Health, names []string, reg prometheus.Registerer) (*router, error) {
 	pages, err := seal.NewPages(r.master)
 	if err != nil {
@@ -185,7 +187,7 @@ func (r *services) router(health *ops.Health, names []string, reg prometheus.Reg
 	return &router{names: nameSet(names), health: health, login: signIn, management: arms, graph: graphs, hosts: agents}, nil
 }
 
-// keys says how signing keys are kept in a store.
+// keys is the configuration of the signing keys in a store.
 func (c Config) keys(st store.Store, master seal.MasterKey, log *slog.Logger, now clock) token.KeysConfig {
 	return token.KeysConfig{
 		Store: st, Master: master, Now: now, Log: log,

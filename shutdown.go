@@ -6,10 +6,10 @@ import (
 	"fmt"
 )
 
-// Shutdown ends the server: /readyz fails, no more connections are taken, requests in flight are
-// answered, for as long as Config.ShutdownTimeout and ctx allow, and then everything is given back.
-// It returns what went wrong at any time, also what had ended the server by itself. Further calls
-// wait for the first and return the same.
+// Shutdown ends the server. /readyz fails from now on and no more connections are accepted. Shutdown waits
+// for the requests in flight, for at most Config.ShutdownTimeout and until ctx ends, and then releases
+// everything. The error contains all failures, including the one that had made the server end by itself.
+// Further calls wait for the first one and return the same error.
 func (s *Server) Shutdown(ctx context.Context) error {
 	return s.end(func() error {
 		ctx, cancel := context.WithTimeout(ctx, s.cfg.ShutdownTimeout)
@@ -24,19 +24,19 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	})
 }
 
-// Close ends the server at once. Requests in flight are cut off; what was acknowledged is kept.
+// Close ends the server at once. Requests in flight are cut off; acknowledged writes are kept.
 func (s *Server) Close() error {
 	return s.end(func() error { return nil })
 }
 
-// ender is what takes requests.
+// ender is a server or an agent that accepts requests until it is ended.
 type ender interface {
 	Shutdown(context.Context) error
 	Close() error
 }
 
-// enders are in the order in which they are ended. Agents come first, because they send requests to the
-// main listener.
+// enders lists the agents and servers in the order in which they end. Agents come first, because they send
+// requests to the main listener.
 func (s *Server) enders() []ender {
 	var all []ender
 	for _, a := range s.agents {
@@ -48,7 +48,7 @@ func (s *Server) enders() []ender {
 	return all
 }
 
-// end runs once.
+// end runs drain, closes everything and releases it. Only the first call does so; the others wait for it.
 func (s *Server) end(drain func() error) error {
 	select {
 	case <-s.ending:

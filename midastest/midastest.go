@@ -1,6 +1,5 @@
 // Package midastest runs a real Midas for the tests of programs that use managed identities: HTTPS
-// on a free port of 127.0.0.1, real tokens, enforced roles, and state in memory that is gone after
-// the test.
+// on a free port of 127.0.0.1, real tokens, enforced roles, and state in memory that ends with the test.
 //
 //	srv := midastest.Start(t)
 //	req, _ := http.NewRequest("GET", srv.Endpoint+"/subscriptions?api-version=2022-12-01", nil)
@@ -18,7 +17,7 @@ import (
 	"midas/internal/client"
 )
 
-// Management is the resource whose tokens the Azure Resource Manager API takes.
+// Management is the resource for tokens of the Azure Resource Manager API.
 const Management = "https://management.azure.com/"
 
 // Server is a running Midas and its administrator, who is Owner of the subscription.
@@ -28,7 +27,7 @@ type Server struct {
 	SubscriptionID string
 	ClientID       string
 	ClientSecret   string
-	CAFile         string // what clients must trust, in PEM
+	CAFile         string // path of the CA certificate that clients must trust, in PEM
 
 	admin  *client.Client
 	server *midas.Server
@@ -45,7 +44,7 @@ func Verbose() Option {
 	return func(c *midas.Config) { c.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil)) }
 }
 
-// With changes the configuration in any other way. Data, Listen and Store are set already.
+// With changes the configuration in any other way. Data, Listen, Store and Logger are already set.
 func With(change func(*midas.Config)) Option { return change }
 
 // Start runs a server until the test ends.
@@ -87,7 +86,7 @@ func (s *Server) Stop(t testing.TB) {
 	}
 }
 
-// Client trusts the server's certificate authority and no other.
+// Client is an HTTP client that trusts the server's certificate authority and no other.
 func (s *Server) Client() *http.Client { return s.admin.HTTP }
 
 // Token gets an access token of the administrator for a resource, such as Management.
