@@ -22,8 +22,8 @@ func audiences(origin string) map[string]bool {
 	return set
 }
 
-// refuse maps an error of package bearer to Graph's 401. Any other error is returned as it is, and
-// becomes a 500. login is the origin of the sign-in service that the client is sent to.
+// refuse maps an error of package bearer to Graph's 401. It returns any other error unchanged, which becomes
+// a 500. login is the origin of the sign-in service that the response names.
 func refuse(login string, err error) error {
 	var expired *token.ExpiredError
 	var audience *bearer.AudienceError
@@ -70,7 +70,7 @@ type caller struct {
 // admins reports whether the caller is a Global Administrator.
 func (c caller) admins() bool { return c.may&administer != 0 }
 
-// target is what {id} in a path stands for.
+// target is the object that {id} in a path names.
 type target struct {
 	name      string // as the client named it, for errors
 	kind      string // one of directory's object kinds, or kindRole
@@ -127,11 +127,11 @@ func (h *Handler) admitAgain(tx store.Tx, req *Request, op *Operation, claims *t
 	return h.authorize(looked, c, op, req.Object)
 }
 
-// unguarded reads without guarding, because the records that decide a caller's privileges are more than
-// one transaction can guard.
+// unguarded is a transaction whose reads are not guarded, because the number of records that decide a
+// caller's privileges can exceed the number of keys that one transaction may guard.
 type unguarded struct{ store.Tx }
 
-// Get implements store.Tx. It does not see what the transaction itself has written.
+// Get implements store.Tx. It does not see the writes of the transaction itself.
 func (u unguarded) Get(key string) (store.Record, error) {
 	records, err := u.Records(store.Range{Prefix: key, Limit: 1})
 	if err != nil {
@@ -154,7 +154,7 @@ func (h *Handler) update(ctx context.Context, req *Request, change func(store.Tx
 	return err
 }
 
-// caller looks up who the subject of a token is now, and what it may do.
+// caller looks up the current state of a token's subject, and its privileges.
 func (h *Handler) caller(tx store.Tx, claims *token.Claims, login string) (caller, error) {
 	subject, err := h.bearer.Subject(tx, claims)
 	if err != nil {
@@ -168,8 +168,8 @@ func (h *Handler) caller(tx store.Tx, claims *token.Claims, login string) (calle
 	return c, err
 }
 
-// privileges looks up what a caller may do. What the token claims about roles counts for nothing:
-// whoever owns a resource decides what stands in the tokens for it.
+// privileges looks up the privileges of a caller. It ignores the role claims of the token, because the owner
+// of a resource decides which app roles the tokens for it contain.
 func (h *Handler) privileges(tx store.Tx, c caller) (privilege, error) {
 	roles, err := h.Directory.DirectoryRoles(tx, c.tenant, c.id)
 	if err != nil {

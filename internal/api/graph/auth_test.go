@@ -9,7 +9,7 @@ import (
 	"midas/internal/store"
 )
 
-func TestTokensThatAreRefused(t *testing.T) {
+func TestInvalidTokensAreRefused(t *testing.T) {
 	s := newStack(t)
 	good := s.token(t, "member")
 	for name, test := range map[string]struct{ header, message string }{
@@ -53,7 +53,7 @@ func TestTokensThatAreRefused(t *testing.T) {
 	c.Audience, c.ObjectID = audience, "00000000-0000-4000-8000-00000000dead"
 	s.callers["ghost"] = c
 	s.want(t, 401, "ghost", "GET", "organization", "")
-	s.want(t, 401, "", "GET", "no/such/path", "") // not told to strangers
+	s.want(t, 401, "", "GET", "no/such/path", "") // a caller without a token does not learn which paths exist
 	s.want(t, 400, "member", "GET", "no/such/path", "")
 }
 

@@ -102,10 +102,10 @@ func (s *stack) remake(t testing.TB, set string, powerful bool) {
 	}
 }
 
-// TestWhoMayDoWhat sends each operation as each caller, to an object without privileges and to a privileged
+// TestOperationsRequireTheirPrivileges sends each operation as each caller, to an object without privileges and to a privileged
 // one, neither owned by the caller. testdata/rights.txt lists the callers that are allowed; every operation
 // must have a row there.
-func TestWhoMayDoWhat(t *testing.T) {
+func TestOperationsRequireTheirPrivileges(t *testing.T) {
 	s := populated(t)
 	for _, set := range []string{"users", "groups", "applications"} {
 		s.makeStrong(t, set)
@@ -119,7 +119,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 		for _, a := range attempts(s) {
 			path := sample(a.path, powerful)
 			if powerful && path == sample(a.path, false) {
-				continue // it is about no object, or about one that has no power
+				continue // the operation has no object, or an object that is never privileged
 			}
 			fmt.Fprintf(&got, "%s%s:", map[bool]string{true: "powerful "}[powerful], a)
 			for _, caller := range everyone() {
@@ -158,7 +158,7 @@ func TestEveryRoleHasACaller(t *testing.T) {
 	}
 	for _, role := range directory.DirectoryRoles() {
 		if !slices.Contains(have, role.ID) {
-			t.Errorf("nobody has the directory role %s", role.DisplayName)
+			t.Errorf("no caller has the directory role %s", role.DisplayName)
 		}
 	}
 	s := newStack(t)
@@ -166,7 +166,7 @@ func TestEveryRoleHasACaller(t *testing.T) {
 	must(t, err)
 	for _, role := range roles {
 		if !slices.Contains(have, role.Value) {
-			t.Errorf("nobody has the app role %s", role.Value)
+			t.Errorf("no caller has the app role %s", role.Value)
 		}
 	}
 }
@@ -221,10 +221,10 @@ func TestOnlyGlobalAdministratorsChangePrivilegedObjects(t *testing.T) {
 	s.want(t, 200, "ga", "POST", "applications/{key}/addPassword", `{}`)
 	s.want(t, 200, "app.rw", "POST", "applications/{a}/addPassword", `{}`)
 	s.want(t, 201, "grant.rw", "POST", "servicePrincipals/{a.sp}/appRoleAssignments", grantOf("a.sp"))
-	s.want(t, 403, "app.rw", "POST", "applications/{a}/addPassword", `{}`) // now it is powerful too
+	s.want(t, 403, "app.rw", "POST", "applications/{a}/addPassword", `{}`) // now the application is privileged too
 }
 
-func TestOwnersManageWhatTheyOwn(t *testing.T) {
+func TestOwnersManageTheirObjects(t *testing.T) {
 	s := populated(t)
 	for _, object := range []string{"applications/{a}", "servicePrincipals/{p}", "groups/{g}"} {
 		s.want(t, 403, "member", "PATCH", object, `{}`)
@@ -241,7 +241,7 @@ func TestOwnersManageWhatTheyOwn(t *testing.T) {
 	s.want(t, 403, "member", "PATCH", "groups/{g}", `{}`)
 }
 
-func TestEveryoneMayReadThemselves(t *testing.T) {
+func TestCallersReadTheirOwnObject(t *testing.T) {
 	s := newStack(t)
 	for _, path := range []string{"servicePrincipals/{nobody}", "servicePrincipals/{nobody}/memberOf", "servicePrincipals/{nobody}/appRoleAssignments", "directoryObjects/{nobody}"} {
 		s.want(t, 200, "nobody", "GET", path, "")
@@ -275,7 +275,7 @@ func TestTenantsAreIsolated(t *testing.T) {
 	}
 }
 
-func TestLastGlobalAdministratorStays(t *testing.T) {
+func TestLastGlobalAdministratorCannotBeRemoved(t *testing.T) {
 	s := newStack(t)
 	for _, r := range [][2]string{
 		{"DELETE", "users/{ga}"},

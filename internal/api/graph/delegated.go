@@ -11,7 +11,7 @@ import (
 // of the token. A token of a service principal (app-only access) has no such limit.
 type delegation struct {
 	may     privilege
-	self    bool // the client may read who its user is
+	self    bool // the client may read its user's own profile
 	limited bool // the client has fewer privileges than the user
 }
 
@@ -37,9 +37,9 @@ func delegated(claims *token.Claims) delegation {
 	return d
 }
 
-// covers reports whether the client's permissions include one of the given privileges. It is also asked
-// when the user is allowed without a privilege, as an owner is. needs is 0 for operations that are open to
-// every caller; a client that has only the sign-in permissions is refused even those.
+// covers reports whether the client's permissions include one of the given privileges. authorize calls it
+// also for users who need no privilege, such as owners. needs is 0 for operations that are open to every
+// caller; a client that has only the sign-in permissions may not call even these.
 func (d delegation) covers(needs privilege) bool {
 	return !d.limited || d.may&needs != 0 || needs == 0 && (d.self || d.may != 0)
 }

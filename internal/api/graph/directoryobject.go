@@ -21,8 +21,8 @@ type directoryObject struct {
 	role      directory.DirectoryRole
 }
 
-// directoryObjectShape is the shape of directory objects. Each has those of the selected properties that its
-// kind has.
+// directoryObjectShape is the shape of directory objects. The JSON of an object contains only the selected
+// properties that its kind defines.
 type directoryObjectShape struct{ h *Handler }
 
 func (m directoryObjectShape) names() (typ, set string) { return "directoryObject", "directoryObjects" }

@@ -9,8 +9,7 @@ import (
 	"midas/internal/store"
 )
 
-// Error is an error response. Its codes and texts are those of Microsoft Graph where clients depend on
-// them.
+// Error is an error response. Codes and texts that clients depend on are the same as in Microsoft Graph.
 type Error struct {
 	Status  int
 	Code    string
@@ -113,7 +112,7 @@ func internalError(err error) *Error {
 		busy.Header = http.Header{"Retry-After": {"1"}}
 		return busy
 	case errors.Is(err, store.ErrUnavailable):
-		down := errorf(http.StatusServiceUnavailable, "serviceNotAvailable", "The service takes no changes at the moment. Please try again later.")
+		down := errorf(http.StatusServiceUnavailable, "serviceNotAvailable", "The service does not accept changes at the moment. Please try again later.")
 		down.Header = http.Header{"Retry-After": {"10"}}
 		return down
 	case errors.Is(err, store.ErrTooLarge):

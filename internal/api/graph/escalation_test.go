@@ -79,7 +79,7 @@ func TestGraphRoleIsFoundAmongManyAssignments(t *testing.T) {
 	s.want(t, 403, "app.rw", "POST", "applications/{key}/addPassword", `{}`)
 }
 
-// TestIdentifierURIsAreVerified has the rule of who may choose what as a resource's name.
+// Only Global Administrators may set identifier URIs outside the verified domains.
 func TestIdentifierURIsAreVerified(t *testing.T) {
 	s := populated(t)
 	s.want(t, 204, "ga", "POST", "applications/{a}/owners/$ref", ref("member"))
@@ -181,7 +181,7 @@ func TestResettingPasswordsNeedsItsPrivilege(t *testing.T) {
 }
 
 // Only Global Administrators take control of a principal that may create Azure role assignments.
-func TestOnlyGlobalAdministratorsChangeWhoMayAssignAzureRoles(t *testing.T) {
+func TestOnlyGlobalAdministratorsChangePrincipalsThatAssignAzureRoles(t *testing.T) {
 	s := populated(t)
 	s.user(t, "owner")
 	s.group(t, "owners")
@@ -243,15 +243,15 @@ func TestCreationWithInvalidReferenceCreatesNothing(t *testing.T) {
 		}
 		s.want(t, test.status, "ga", "POST", test.path, body)
 		if after := count(); after != before {
-			t.Errorf("POST %s %s has made one", test.path, test.body)
+			t.Errorf("POST %s %s has created an object", test.path, test.body)
 		}
 	}
 	s.want(t, 404, "ga", "PATCH", "groups/{g}", `{"description":"half","members@odata.bind":[`+there+`,`+missing+`]}`)
 	if g := s.want(t, 200, "ga", "GET", "groups/{g}", ""); g["description"] != nil {
-		t.Error("a PATCH has changed half")
+		t.Error("a refused PATCH has changed a property")
 	}
 	if members := s.want(t, 200, "ga", "GET", "groups/{g}/members", "").values("id"); len(members) > 0 {
-		t.Error("a PATCH has added half")
+		t.Error("a refused PATCH has added a reference")
 	}
 }
 
@@ -276,7 +276,7 @@ func TestCreationWithAllReferencesFitsIntoATransaction(t *testing.T) {
 }
 
 // Concurrent removals of Global Administrators leave one that is enabled.
-func TestConcurrentRemovalsLeaveOneAdministrator(t *testing.T) {
+func TestConcurrentRemovalsLeaveOneGlobalAdministrator(t *testing.T) {
 	ways := []struct{ method, path, body string }{
 		{"DELETE", "users/{%s}", ""}, {"PATCH", "users/{%s}", `{"accountEnabled":false}`},
 		{"DELETE", "directoryRoles/" + directory.GlobalAdministrator + "/members/{%s}/$ref", ""},
@@ -320,7 +320,7 @@ func TestConcurrentRemovalsLeaveOneAdministrator(t *testing.T) {
 }
 
 // A body that is nested deeper than arm.MaxDepth is refused.
-func TestBodiesAreNotNestedWithoutEnd(t *testing.T) {
+func TestDeeplyNestedBodiesAreRefused(t *testing.T) {
 	s := populated(t)
 	for _, depth := range []int{100, 126} {
 		s.want(t, 204, "ga", "PATCH", "applications/{a}", `{"optionalClaims":`+strings.Repeat("[", depth)+strings.Repeat("]", depth)+`}`)

@@ -1,9 +1,9 @@
 package graph
 
-// Operations gives the rows of the table.
+// Operations returns the rows of the table.
 func (h *Handler) Operations() []Operation { return h.table.operations }
 
-// ParseFilter, ParseSearch and ParsePath are for fuzzing.
+// ParseFilter, ParseSearch and ParsePath export the parsers for fuzzing.
 func ParseFilter(s string) (holds func(value func(string) any) bool, err error) {
 	f, err := parseFilter(s)
 	if err != nil {

@@ -15,7 +15,7 @@ type filter struct {
 	terms []odata.Term
 }
 
-// holds evaluates the filter for an object. value gives the object's properties.
+// holds evaluates the filter for an object. value returns the object's properties.
 func (f *filter) holds(value func(name string) any) bool {
 	return f.expr.Holds(func(t odata.Term) bool { return holds(t, value(t.Name)) })
 }
@@ -74,7 +74,7 @@ func compare(t odata.Term, v string) bool {
 	return order <= 0
 }
 
-// fits checks that the properties exist and can be compared so.
+// fits checks that the properties exist and support the operators of their conditions.
 func (f *filter) fits(typ string, uses func(string) (use, bool)) error {
 	for _, t := range f.terms {
 		u, known := uses(t.Name)
@@ -105,7 +105,8 @@ func fitsUse(t odata.Term, u use) bool {
 // clients also write without quotes.
 func isText(l odata.Literal) bool { return l.Quoted || l.Value == "null" || arm.IsGUID(l.Value) }
 
-// equal gives the text that a property must have for the filter to hold, if it says so.
+// equal returns the text that a property must equal for the filter to hold, and whether the filter requires
+// such a text.
 func (f *filter) equal(name string) (string, bool) {
 	if f == nil {
 		return "", false

@@ -12,8 +12,8 @@ import (
 	"midas/internal/api/graph"
 )
 
-// FuzzRequestsNeverFailInside sends arbitrary requests as the administrator: none is answered with a 5xx.
-func FuzzRequestsNeverFailInside(f *testing.F) {
+// FuzzRequestsNeverReturnServerErrors sends arbitrary requests as the administrator: none is answered with a 5xx.
+func FuzzRequestsNeverReturnServerErrors(f *testing.F) {
 	s := populated(f)
 	raw := "Bearer " + s.token(f, "ga")
 	for _, seed := range [][3]string{
@@ -41,7 +41,7 @@ func FuzzRequestsNeverFailInside(f *testing.F) {
 		target, body = "/v1.0/"+s.fill(target), s.fill(body) // ids are new in every run
 		parsed, err := url.ParseRequestURI(target)
 		if err != nil || strings.ContainsAny(method, " \x00\r\n") || method == "" || len(body) > 1<<16 {
-			return // net/http refuses it before the face
+			return // net/http refuses it before the handler
 		}
 		r := &http.Request{
 			Method: method, URL: parsed, RequestURI: target, Proto: "HTTP/1.1", RemoteAddr: "127.0.0.1:1",

@@ -75,7 +75,7 @@ const root = "/v1.0/"
 // Serves reports whether a path of the server's own origin belongs to Microsoft Graph.
 func Serves(path string) bool { return strings.HasPrefix(path, root) }
 
-// Request is one request with what the dispatcher has found out about it.
+// Request is one request, with the path, the caller and the object that the dispatcher has determined.
 type Request struct {
 	HTTP   *http.Request
 	Path   path
@@ -94,13 +94,13 @@ func (r *Request) waiter() throttle.Waiter {
 	return throttle.Waiter{From: throttle.SourceOf(r.Client)}
 }
 
-// Response is what an operation returns. Body is encoded as JSON, Text is sent as it is.
+// Response is the result of an operation. Body is encoded as JSON, Text is sent unchanged.
 type Response struct {
 	Status int
 	Body   any
 	Text   string
 	Header http.Header
-	Err    error // a failure that the client is not told; it is only logged
+	Err    error // a failure that is logged and not reported to the client
 }
 
 func noContentResponse() *Response { return &Response{Status: http.StatusNoContent} }
@@ -150,7 +150,7 @@ func (h *Handler) route(req *Request) (op *Operation, err error) {
 	return h.table.find(req.HTTP.Method, &req.Path)
 }
 
-// readBody reads the JSON object that comes with a POST or a PATCH; other methods have none.
+// readBody reads the JSON object in the body of a POST or a PATCH. Other methods have no body.
 func readBody(r *http.Request) (map[string]json.RawMessage, error) {
 	if r.Method != http.MethodPost && r.Method != http.MethodPatch {
 		return nil, nil
@@ -180,7 +180,7 @@ func readBody(r *http.Request) (map[string]json.RawMessage, error) {
 	return body, nil
 }
 
-// isAnnotation reports whether a name is that of an OData annotation and not of a property.
+// isAnnotation reports whether a name in a body names an OData annotation and not a property.
 func isAnnotation(name string) bool { return strings.Contains(name, "@") }
 
 const (
@@ -188,7 +188,7 @@ const (
 	idAnnotation = "@odata.id"
 )
 
-// always are headers that Graph sends with each answer; the others depend on the body.
+// always lists headers that Graph sends with each response; the other headers depend on the body.
 var (
 	always    = httpx.Fixed("Cache-Control", "no-cache", "X-Content-Type-Options", "nosniff")
 	plainText = httpx.Fixed("Content-Type", "text/plain")
@@ -223,7 +223,7 @@ func (h *Handler) answer(w http.ResponseWriter, ev *httpx.Event, response *Respo
 	case response.Text != "":
 		plainText.Set(header)
 		w.WriteHeader(response.Status)
-		_, _ = io.WriteString(w, response.Text) // when it fails, the client is gone
+		_, _ = io.WriteString(w, response.Text) // an error means that the client has disconnected
 	case response.Body == nil:
 		w.WriteHeader(response.Status)
 	default:
@@ -248,8 +248,8 @@ type innerError struct {
 	ClientRequestID string `json:"client-request-id"`
 }
 
-// fail writes an error response. An error that is no *Error becomes a 500 or 503, and only the log names
-// its cause.
+// fail writes an error response. An error of another type than *Error becomes a 500 or 503, and only the log
+// names its cause.
 func (h *Handler) fail(w http.ResponseWriter, ev *httpx.Event, err error) {
 	var visible *Error
 	if !errors.As(err, &visible) {

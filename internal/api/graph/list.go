@@ -142,15 +142,15 @@ func pageResponse[T any](ctx context.Context, h *Handler, req *Request, s source
 	return &Response{Status: http.StatusOK, Body: append(body, property{"value", found})}, nil
 }
 
-// next is the request with another page token.
+// next returns the URL of the next page, which is the URL of the request with another page token.
 func (req *Request) next(token string) string {
-	values, _ := url.ParseQuery(req.HTTP.URL.RawQuery) // it was read before
+	values, _ := url.ParseQuery(req.HTTP.URL.RawQuery) // options has parsed the same query without an error
 	values.Del("skiptoken")
 	values.Set("$skiptoken", token)
 	return req.Origin + req.HTTP.URL.EscapedPath() + "?" + values.Encode()
 }
 
-// encoded are the objects of a page, which ends before it has more than arm.PageBytes.
+// encoded holds the encoded objects of a page, which have at most arm.PageBytes.
 type encoded struct {
 	objects []json.RawMessage
 	size    int
@@ -180,7 +180,7 @@ func unsorted[T any](tx store.Tx, q *query, s source[T], cursor string) (found [
 			if len(page.objects) < q.top {
 				added, failed = page.add(s.shape.object(t, q.selected))
 			}
-			if !added { // there is one more than fits, so there is a next page
+			if !added { // the object does not fit, so there is a next page
 				next = last
 				return false
 			}
@@ -198,8 +198,8 @@ func unsorted[T any](tx store.Tx, q *query, s source[T], cursor string) (found [
 	return page.objects, next, err
 }
 
-// sorted returns a page in the order of a property. Its cursor is the last object's value and cursor in the
-// source.
+// sorted returns a page in the order of a property. The page's cursor consists of the property's value in
+// the last object and of that object's cursor in the source.
 func sorted[T any](tx store.Tx, q *query, s source[T], cursor string) (found []json.RawMessage, next string, err error) {
 	type row struct {
 		key, cursor string

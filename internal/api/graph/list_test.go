@@ -81,7 +81,7 @@ func TestFilters(t *testing.T) {
 	}
 }
 
-func TestQueriesThatAreRefused(t *testing.T) {
+func TestUnsupportedQueriesAreRefused(t *testing.T) {
 	s := newStack(t)
 	for _, test := range []struct{ path, option, value, code string }{
 		{"users", "$filter", "nonsense eq 'x'", "Request_UnsupportedQuery"},
@@ -177,7 +177,7 @@ func TestPages(t *testing.T) {
 	stolen := next.Query().Get("$skiptoken")
 	for _, path := range []string{"groups" + query("$skiptoken", stolen), "users" + query("$skiptoken", stolen), "users?$top=4" + many + "&$skiptoken=" + stolen} {
 		if got := s.want(t, 400, "ga", "GET", path, "").error(); got != "Directory_ExpiredPageToken" {
-			t.Errorf("a token of another list: %s", got)
+			t.Errorf("a page token of another list: %s", got)
 		}
 	}
 }
@@ -189,7 +189,7 @@ func TestCountsAndSearch(t *testing.T) {
 		t.Errorf("%v", a)
 	}
 	if a := s.want(t, 200, "ga", "GET", "users?$count=true", ""); a["@odata.count"] != nil {
-		t.Errorf("counted without being asked consistently: %v", a["@odata.count"])
+		t.Errorf("$count without ConsistencyLevel: %v", a["@odata.count"])
 	}
 	if w := s.send(t, "ga", "GET", "groups/$count", "", eventual); w.Code != 200 || w.Body.String() != "0" {
 		t.Errorf("%d %s", w.Code, w.Body)

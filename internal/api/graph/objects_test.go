@@ -15,7 +15,7 @@ import (
 	"midas/internal/throttle"
 )
 
-func TestUsersLiveAndSignIn(t *testing.T) {
+func TestUserLifecycle(t *testing.T) {
 	s := newStack(t)
 	s.user(t, "ann")
 	signIn := func(password string) error {
@@ -39,7 +39,7 @@ func TestUsersLiveAndSignIn(t *testing.T) {
 	s.want(t, 200, "ga", "GET", "users/Anna@Midas.test", "")
 	s.want(t, 204, "ga", "DELETE", "users/anna@midas.test", "")
 	s.want(t, 404, "ga", "GET", "users/{ann}", "")
-	s.want(t, 204, "ga", "DELETE", "directory/deletedItems/{ann}", "") // deletions are final, so this is done already
+	s.want(t, 204, "ga", "DELETE", "directory/deletedItems/{ann}", "") // deletions are permanent, so the purge succeeds
 	s.want(t, 404, "ga", "DELETE", "directory/deletedItems/{ga}", "")
 	s.user(t, "ann") // the name is free again
 }
@@ -59,7 +59,7 @@ func TestUsersChangeTheirOwnPassword(t *testing.T) {
 	must(t, err)
 }
 
-func TestBodiesThatAreRefused(t *testing.T) {
+func TestInvalidBodiesAreRefused(t *testing.T) {
 	s := populated(t)
 	user := func(change string) string {
 		return `{"accountEnabled":true,"displayName":"x","mailNickname":"x","userPrincipalName":"x@midas.test","passwordProfile":{"password":"Test1234!!"},` + change + `}`
@@ -193,7 +193,7 @@ func TestNestedAndCyclicGroups(t *testing.T) {
 	s.want(t, 404, "ga", "DELETE", "groups/{outer}/members/{u}/$ref", "")
 }
 
-func TestGroupsAreMadeWithMembersAndOwners(t *testing.T) {
+func TestGroupsAreCreatedWithMembersAndOwners(t *testing.T) {
 	s := newStack(t)
 	var refs []string
 	for i := range 20 {
@@ -215,7 +215,7 @@ func TestGroupsAreMadeWithMembersAndOwners(t *testing.T) {
 	}
 }
 
-func TestSecretsAreShownOnceAndWork(t *testing.T) {
+func TestSecretTextIsReturnedOnceAndAuthenticates(t *testing.T) {
 	s := populated(t)
 	made := s.want(t, 200, "ga", "POST", "applications/{a}/addPassword", `{"passwordCredential":{"displayName":"ci"}}`)
 	secret := directory.SecretText(made["secretText"].(string))
@@ -232,7 +232,7 @@ func TestSecretsAreShownOnceAndWork(t *testing.T) {
 		t.Error(diff)
 	}
 	if w := s.send(t, "ga", "GET", "applications/{a}", ""); strings.Contains(w.Body.String(), string(secret)) {
-		t.Error("the secret is shown again")
+		t.Error("a later response contains the secret")
 	}
 	s.want(t, 204, "ga", "POST", "applications/{a}/removePassword", fmt.Sprintf(`{"keyId":%q}`, made["keyId"]))
 	if _, err := s.directory.Authenticate(t.Context(), tenant, s.names["a.appid"], secret); err == nil {
@@ -273,7 +273,7 @@ func TestCertificatesAreSetAsAWholeList(t *testing.T) {
 	}
 }
 
-func TestPatchSetsThePartsThatItNames(t *testing.T) {
+func TestPatchChangesOnlyNamedProperties(t *testing.T) {
 	s := populated(t)
 	s.want(t, 204, "ga", "PATCH", "applications/{a}", `{"web":{"redirectUris":["https://x.test/cb"],"homePageUrl":"https://x.test"},"tags":["one"],"optionalClaims":{"idToken":[]},"isFallbackPublicClient":true,"api":{"requestedAccessTokenVersion":2}}`)
 	s.want(t, 204, "ga", "PATCH", "applications/{a}", `{"web":{"logoutUrl":"https://x.test/out","implicitGrantSettings":{"enableIdTokenIssuance":true}},"displayName":"renamed"}`)
@@ -291,7 +291,7 @@ func TestPatchSetsThePartsThatItNames(t *testing.T) {
 		t.Error(diff)
 	}
 	if got := s.want(t, 200, "ga", "GET", "servicePrincipals/{p}", "")["displayName"]; got != "renamed" {
-		t.Errorf("the principal is called %v", got)
+		t.Errorf("the display name of the principal is %v", got)
 	}
 }
 
@@ -304,7 +304,7 @@ func TestIdentifierURIsBelongToOneApplication(t *testing.T) {
 	s.want(t, 204, "ga", "PATCH", "applications/{b}", `{"identifierUris":["api://two"]}`)
 	s.want(t, 204, "ga", "DELETE", "applications/{b}", "")
 	s.want(t, 204, "ga", "PATCH", "applications/{a}", `{"identifierUris":["api://two"]}`)
-	s.want(t, 404, "ga", "GET", "servicePrincipals/{b.sp}", "") // it went with its application
+	s.want(t, 404, "ga", "GET", "servicePrincipals/{b.sp}", "") // it was deleted with its application
 }
 
 const (
@@ -331,8 +331,8 @@ func TestAssignedAppRolesAreInTokens(t *testing.T) {
 		t.Errorf("%v", made)
 	}
 	s.names["assignment"] = made["id"].(string)
-	s.want(t, 400, "ga", "POST", "servicePrincipals/{p}/appRoleAssignedTo", body("nobody", writerRole)) // twice
-	s.want(t, 400, "ga", "POST", "servicePrincipals/{p}/appRoleAssignedTo", body("nobody", readerRole)) // for people
+	s.want(t, 400, "ga", "POST", "servicePrincipals/{p}/appRoleAssignedTo", body("nobody", writerRole)) // the assignment exists
+	s.want(t, 400, "ga", "POST", "servicePrincipals/{p}/appRoleAssignedTo", body("nobody", readerRole)) // the role is for users only
 	s.want(t, 201, "ga", "POST", "servicePrincipals/{p}/appRoleAssignedTo", body("g", readerRole))
 	s.want(t, 204, "ga", "POST", "groups/{g}/members/$ref", ref("u"))
 	if !slices.Equal(roles("nobody"), []string{"Files.Write"}) || !slices.Equal(roles("u"), []string{"Files.Read"}) || roles("member") != nil {
@@ -349,11 +349,11 @@ func TestAssignedAppRolesAreInTokens(t *testing.T) {
 	s.want(t, 204, "ga", "DELETE", "servicePrincipals/{p}/appRoleAssignedTo/{assignment}", "")
 	s.want(t, 404, "ga", "DELETE", "servicePrincipals/{nobody}/appRoleAssignments/{assignment}", "")
 	if roles("nobody") != nil {
-		t.Error("the role that was taken away is still there")
+		t.Error("the token has an app role whose assignment was removed")
 	}
 	s.want(t, 204, "ga", "DELETE", "groups/{g}", "")
 	if roles("u") != nil {
-		t.Error("the role of a group that is gone is still there")
+		t.Error("the token has an app role of a deleted group")
 	}
 	if got := s.want(t, 200, "ga", "GET", "servicePrincipals/{p}/appRoleAssignedTo", "").values("id"); len(got) != 0 {
 		t.Error(got)
@@ -395,7 +395,7 @@ func TestDeletionRemovesAllKeys(t *testing.T) {
 	}
 }
 
-// rows are all keys of the directory.
+// rows returns all keys of the directory.
 func (s *stack) rows(t *testing.T) []string {
 	t.Helper()
 	var keys []string

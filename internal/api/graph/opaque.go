@@ -5,15 +5,16 @@ import (
 	"encoding/json"
 )
 
-// maxOpaque is how many bytes of one opaque property are stored.
+// maxOpaque is the maximum size of one opaque property, in bytes.
 const maxOpaque = 16 << 10
 
-// opaque gives the map of an object's opaque properties: clients set them and read them back, and the
+// opaque returns the map of an object's opaque properties: clients set them and read them back, and the
 // server does not interpret them.
 type opaque[T any] func(*T) *map[string]json.RawMessage
 
-// property is an opaque property with its initial value, which answers show until a client sets another
-// value and again after null. If the initial value is an array, only arrays are accepted.
+// property is an opaque property with its initial value. Responses contain the initial value until a client
+// sets another value, and again after a client sets null. If the initial value is an array, only arrays are
+// accepted.
 func (extra opaque[T]) property(name, initial string) field[T] {
 	return field[T]{
 		name: name,

@@ -13,7 +13,7 @@ const (
 	remove = http.MethodDelete
 )
 
-// operations are all operations of the API. If several rows match a path, the first one counts.
+// operations returns all operations of the API. If several rows match a path, the first one is used.
 func (h *Handler) operations() []Operation {
 	return slices.Concat(h.userOperations(), h.groupOperations(), h.applicationOperations(), h.principalOperations(),
 		h.roleOperations(), h.permissionGrantOperations(), h.directoryOperations())
@@ -78,7 +78,7 @@ func (h *Handler) principalOperations() []Operation {
 		h.memberOperations("servicePrincipals", readApplications), h.appRoleAssignmentOperations("servicePrincipals", readApplications))
 }
 
-// ownerOperations are those on the owners of an object.
+// ownerOperations are the operations on the owners of an object.
 func (h *Handler) ownerOperations(set string, read, write privilege) []Operation {
 	path := set + "/{id}/owners"
 	return []Operation{
@@ -89,7 +89,7 @@ func (h *Handler) ownerOperations(set string, read, write privilege) []Operation
 	}
 }
 
-// memberOperations are those on the groups and roles of an object, and on the objects that it owns.
+// memberOperations are the operations on the groups and roles of an object, and on the objects that it owns.
 func (h *Handler) memberOperations(set string, read privilege) []Operation {
 	path := set + "/{id}/"
 	rows := []Operation{
@@ -110,7 +110,7 @@ func (h *Handler) memberOperations(set string, read privilege) []Operation {
 	return rows
 }
 
-// appRoleAssignmentOperations are those on the app roles that are assigned to an object.
+// appRoleAssignmentOperations are the operations on the app roles that are assigned to an object.
 func (h *Handler) appRoleAssignmentOperations(set string, read privilege) []Operation {
 	path := set + "/{id}/appRoleAssignments"
 	return []Operation{

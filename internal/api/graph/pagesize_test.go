@@ -10,8 +10,8 @@ import (
 	"midas/internal/arm"
 )
 
-// TestPagesAreOfOneMebibyte lists applications of 90 KiB each, in all ways in which lists are read.
-func TestPagesAreOfOneMebibyte(t *testing.T) {
+// TestPagesAreLimitedToOneMebibyte lists applications of 90 KiB each, in all ways in which lists are read.
+func TestPagesAreLimitedToOneMebibyte(t *testing.T) {
 	s := newStack(t)
 	var ids, names []string
 	for i := range 30 {

@@ -8,13 +8,14 @@ import (
 	"midas/internal/odata"
 )
 
-// grammar is what a $filter may have. The limits are far above what clients send.
+// grammar defines the operators and the limits of $filter. The limits are far above the filters that clients
+// send.
 var grammar = odata.Grammar{
 	Or: true, Not: true, In: true, Any: true, Functions: []string{"startswith", "endswith"},
 	MaxFilter: 6 << 10, MaxTerms: 64,
 }
 
-// parseFilter reads a $filter. Whether its properties exist is checked later, by fits.
+// parseFilter reads a $filter. fits checks later whether its properties exist.
 func parseFilter(s string) (*filter, error) {
 	if strings.Trim(s, " ") == "" {
 		return nil, errFilter("")
@@ -38,7 +39,7 @@ func parseFilter(s string) (*filter, error) {
 	return f, nil
 }
 
-// isCondition reports whether Graph knows this kind of condition.
+// isCondition reports whether Graph supports this kind of condition.
 func isCondition(t odata.Term) bool {
 	switch t.Op {
 	case odata.Call:

@@ -79,7 +79,7 @@ func (h *Handler) checkPassword(ctx context.Context, req *Request, password dire
 	return hash, err
 }
 
-// errThrottled is a 429 with Retry-After in whole seconds.
+// errThrottled returns a 429 error with Retry-After in whole seconds.
 func errThrottled(wait time.Duration) *Error {
 	err := errorf(http.StatusTooManyRequests, "TooManyRequests", "Too many attempts. Please try again later.")
 	err.Header = http.Header{"Retry-After": {strconv.Itoa(int(math.Ceil(wait.Seconds())))}}

@@ -48,7 +48,7 @@ func TestChangingAPasswordIsThrottled(t *testing.T) {
 		tried++
 	}
 	if tried == 0 || tried > 20 {
-		t.Errorf("%d guesses were taken", tried)
+		t.Errorf("%d guesses were accepted", tried)
 	}
 	s.want(t, 429, "ann", "POST", "me/changePassword", `{"currentPassword":"Test1234!!","newPassword":"Next-12345"}`)
 	s.want(t, 204, "bob", "POST", "me/changePassword", `{"currentPassword":"Test1234!!","newPassword":"Next-12345"}`)

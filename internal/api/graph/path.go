@@ -17,15 +17,15 @@ const maxSegments = 8
 // segment is one part of a path.
 type segment struct {
 	text string
-	prop string // of a key in parentheses: the property that it names, "appId"
-	key  bool   // it was in parentheses, so it can only be a key
-	cast bool   // it had the prefix of a type or function
+	prop string // for a key in parentheses that names a property: its name, such as "appId"
+	key  bool   // the segment was in parentheses, so it can only be a key
+	cast bool   // the segment had the prefix of a type or function
 }
 
-// path is a parsed path and what its operation's template has found in it.
+// path is a parsed path, with the parameters that its operation's template names.
 type path struct {
 	segments []segment
-	me       bool // it began with "me": the key of the user is still to be filled in
+	me       bool // the path began with "me", so admit sets the key of the user
 
 	id     segment // {id}
 	member string  // {member}
@@ -87,7 +87,7 @@ func (p *path) add(text string) error {
 	return nil
 }
 
-// unquote reads a whole literal in single quotes, where two quotes mean one.
+// unquote reads a literal in single quotes. Two quotes inside it stand for one.
 func unquote(s string) (string, bool) {
 	if len(s) < 2 || s[0] != '\'' || s[len(s)-1] != '\'' {
 		return "", false

@@ -10,7 +10,7 @@ import (
 	"midas/internal/store"
 )
 
-// permissionGrant is the delegated permissions of a client at a resource.
+// permissionGrant grants a client delegated permissions at a resource.
 type permissionGrant = directory.PermissionGrant
 
 func permissionGrantSchema() *schema[permissionGrant] {
@@ -24,7 +24,7 @@ func permissionGrantSchema() *schema[permissionGrant] {
 	}}
 }
 
-// permissionGrantOperations are those on permission grants.
+// permissionGrantOperations are the operations on permission grants.
 func (h *Handler) permissionGrantOperations() []Operation {
 	const set, read = "oauth2PermissionGrants", readApplications | grantPermissions
 	return []Operation{

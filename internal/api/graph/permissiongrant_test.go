@@ -51,7 +51,7 @@ func TestPermissionGrants(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 	if s.want(t, 400, "ga", "POST", permissionGrants, grantBody("scope", `"Other"`)).error() != "Request_BadRequest" {
-		t.Error("a second grant for the same user")
+		t.Error("a second grant for the same user was created")
 	}
 	s.want(t, 204, "ga", "PATCH", permissionGrants+"/{mine}", `{"scope":"Read Delete"}`)
 	if got := s.want(t, 200, "ga", "GET", permissionGrants+"/{mine}", ""); got["scope"] != "Read Delete" {
@@ -131,7 +131,7 @@ func TestPermissionGrantsAreFound(t *testing.T) {
 	}
 }
 
-func TestMisuseOfPermissionGrants(t *testing.T) {
+func TestInvalidPermissionGrantsAreRefused(t *testing.T) {
 	s := consented(t)
 	for name, test := range map[string]struct {
 		status int
@@ -170,14 +170,14 @@ func TestMisuseOfPermissionGrants(t *testing.T) {
 	if got := s.want(t, 200, "ga", "GET", permissionGrants+"/{mine}", ""); got["scope"] != "Read Write" {
 		t.Errorf("%v", got)
 	}
-	// Grants of other tenants are not there.
+	// Grants of other tenants are not found.
 	s.want(t, 404, "stranger", "GET", permissionGrants+"/{mine}", "")
 	s.want(t, 404, "stranger", "DELETE", permissionGrants+"/{mine}", "")
 	s.want(t, 404, "stranger", "POST", permissionGrants, grantBody())
 }
 
-// TestWhoMayWritePermissionGrants sends requests as each caller and with each directory role.
-func TestWhoMayWritePermissionGrants(t *testing.T) {
+// TestWritingPermissionGrantsNeedsItsPrivilege sends requests as each caller and with each directory role.
+func TestWritingPermissionGrantsNeedsItsPrivilege(t *testing.T) {
 	s := consented(t)
 	for _, role := range directory.DirectoryRoles() {
 		s.addPrincipal(t, role.DisplayName, tenant, role.ID)

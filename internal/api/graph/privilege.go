@@ -14,13 +14,13 @@ type privilege uint16
 const (
 	readUsers privilege = 1 << iota
 	readGroups
-	readApplications // and service principals and app role assignments
+	readApplications // also service principals and app role assignments
 	readRoles        // directory roles and their members
-	writeUsers       // all but passwords
+	writeUsers       // all properties except passwords
 	writeGroups
 	writeApplications
 	writePasswords   // of existing users
-	assignAppRoles   // of all resources but Microsoft Graph
+	assignAppRoles   // of all resources except Microsoft Graph
 	assignGraphRoles // of Microsoft Graph, whose app roles are privileges in this API
 	manageRoles      // directory roles
 	grantPermissions // delegated permission grants

@@ -25,7 +25,7 @@ type query struct {
 	top      int
 	count    bool
 	token    string // $skiptoken
-	name     string // everything that must be equal in the request for the next page
+	name     string // identifies the list: a page token is valid only for a query of the same name
 }
 
 // allowed is a set of query options.
@@ -33,7 +33,7 @@ type allowed int
 
 const (
 	entityOptions allowed = iota // $select
-	listOptions                  // all of them
+	listOptions                  // all options
 )
 
 // options reads the query options of a request. The dollar sign of an option may be omitted. Unknown

@@ -25,8 +25,8 @@ func (l *late) Read(p []byte) (int, error) {
 	return l.Reader.Read(p)
 }
 
-// A request is authorized before its body is read and again in its transaction: rights that were removed
-// and objects that became privileged in between count.
+// A request is authorized before its body is read and again in its transaction, so it is refused if a right
+// was removed or the object became privileged in between.
 func TestRightsAreCheckedInTheTransaction(t *testing.T) {
 	for name, test := range map[string]struct {
 		caller, method, path, body string

@@ -21,7 +21,7 @@ import (
 
 const recordings = "../../../../shared/azure/recordings/azure-cli/"
 
-// interaction is one exchange of a recording that the Azure CLI's own tests were made with.
+// interaction is one request and response of a recording from the Azure CLI's own tests.
 type interaction struct {
 	Request struct {
 		Method, URI string
@@ -47,10 +47,10 @@ func readRecording(t *testing.T, name string) []interaction {
 	})
 }
 
-// free are the properties whose values differ from run to run, or are for each server to choose.
+// free matches the properties whose values differ from run to run, or which each server may choose.
 var free = regexp.MustCompile(`\.(date|request-id|client-request-id|createdDateTime|renewedDateTime|hint|secretText|securityIdentifier|appOwnerOrganizationId)$`)
 
-// different are the values that are others here on purpose, by the end of where they stand.
+// different lists the values that differ here on purpose, by the end of their JSON path.
 var different = map[string]string{
 	".publisherDomain":                 "domains of applications are not verified",
 	".signInAudience":                  "applications are for their own tenant unless they say otherwise",
@@ -58,8 +58,8 @@ var different = map[string]string{
 	".optionalClaims":                  "given back as it was set, without the parts that were left out",
 }
 
-// TestRecordingsOfTheAzureCLI sends what the CLI has sent and compares what comes back: the same
-// status, the same properties everywhere, and the same values where they can be.
+// TestRecordingsOfTheAzureCLI sends the recorded requests and compares the responses: they must have the same
+// status and the same properties, and the same values except those that free and different list.
 func TestRecordingsOfTheAzureCLI(t *testing.T) {
 	for _, name := range []string{"test_group_scenario", "test_app_scenario", "test_create_for_rbac_password", "test_sp_show_exit_code"} {
 		t.Run(name, func(t *testing.T) {
@@ -83,7 +83,7 @@ func TestRecordingsOfTheAzureCLI(t *testing.T) {
 type replay struct {
 	*testing.T
 	stack *stack
-	ours  map[string]string // ids and names here, by those in the recording
+	ours  map[string]string // ids and names of this server, by those of the recording
 }
 
 func (r *replay) translate(s string) string {
@@ -109,7 +109,7 @@ func (r *replay) exchange(i interaction) {
 	var theirs, ours any
 	if i.Response.Body.String == "" {
 		if w.Body.Len() > 0 {
-			r.Errorf("%s: there should be no body: %s", at, w.Body)
+			r.Errorf("%s: got a body, want none: %s", at, w.Body)
 		}
 		return
 	}
@@ -144,7 +144,7 @@ func (r *replay) normalize(v any) {
 	}
 }
 
-// newer are properties that Graph has added since the oldest recordings.
+// newer matches the properties that Graph has added since the oldest recordings.
 var newer = regexp.MustCompile(`\.(samlMetadataUrl|servicePrincipalLockConfiguration|requestSignatureVerification|redirectUriSettings|uniqueName|nativeAuthenticationApisEnabled)$`)
 
 // bind maps the ids of the recording to the ids of this server.
@@ -216,9 +216,9 @@ func (r *replay) compare(at string, theirs, ours any) (diffs []string) {
 	return nil
 }
 
-// TestManagedIdentityLooksAsRecorded compares the principal of a managed identity with the one in a
+// TestManagedIdentityMatchesRecording compares the principal of a managed identity with the one in a
 // recording. Entra's has a certificate and a name that Microsoft's own services use.
-func TestManagedIdentityLooksAsRecorded(t *testing.T) {
+func TestManagedIdentityMatchesRecording(t *testing.T) {
 	all := readRecording(t, "test_role_assignment_audits")
 	i := slices.IndexFunc(all, func(i interaction) bool { return strings.Contains(i.Response.Body.String, "ManagedIdentity") })
 	if i < 0 {

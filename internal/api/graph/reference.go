@@ -12,8 +12,8 @@ import (
 	"midas/internal/store"
 )
 
-// maxReferences is how many references of each kind one request may add. A group with 20 members and 20
-// owners still fits into one transaction: each reference takes three of its keys.
+// maxReferences is the maximum number of references of each kind that one request may add. A group with 20
+// members and 20 owners still fits into one transaction, because each reference takes three of its keys.
 const maxReferences = 20
 
 // parseReference reads the object id from a URL https://…/directoryObjects/{id}. It ignores the host,

@@ -17,7 +17,7 @@ const (
 	notQueryable use = iota // not at all
 	text                    // compared as text, without regard to case
 	boolean                 // compared with true and false
-	dateTime                // compared as a moment
+	dateTime                // compared as a time
 	collection              // a list of texts: any()
 )
 
@@ -25,7 +25,7 @@ const (
 type field[T any] struct {
 	name   string
 	use    use
-	hidden bool // stands in answers only if $select names it
+	hidden bool // returned only if $select names it
 	get    func(T) any
 	set    func(*T, json.RawMessage) error // nil: clients cannot set it
 }
@@ -33,11 +33,11 @@ type field[T any] struct {
 // schema describes a kind of object.
 type schema[T any] struct {
 	typ    string // "user": the type microsoft.graph.user
-	set    string // "users": where such objects are found
+	set    string // "users": the collection of these objects
 	fields []field[T]
 }
 
-// shape is what collections and queries need of a schema. directoryObjectShape implements it for
+// shape is the part of a schema that collections and queries use. directoryObjectShape implements it for
 // collections of several kinds.
 type shape[T any] interface {
 	names() (typ, set string)

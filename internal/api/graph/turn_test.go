@@ -12,7 +12,7 @@ import (
 	"midas/internal/api/httpx"
 )
 
-// turnAtAnswer keeps how many lists were being made when the answer began.
+// turnAtAnswer records how many lists were being made when the response began.
 type turnAtAnswer struct {
 	http.ResponseWriter
 	budget *httpx.Budget
@@ -24,16 +24,16 @@ func (w turnAtAnswer) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// TestListsWaitForTheirTurn: pages of lists are made a few at a time, and what is no list waits for none.
-func TestListsWaitForTheirTurn(t *testing.T) {
+// The number of lists that are made at the same time is limited. Other requests do not wait for lists.
+func TestConcurrentListsAreLimited(t *testing.T) {
 	s := newStack(t)
 	metrics, err := httpx.NewMetrics(prometheus.NewRegistry())
 	must(t, err)
 	budget, making := httpx.NewBudget(1<<30), 0
-	face := httpx.HandlerFunc(func(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
+	handler := httpx.HandlerFunc(func(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
 		s.graph.Serve(turnAtAnswer{w, budget, &making}, r, ev)
 	})
-	s.Handler = httpx.New(face, httpx.Options{Log: slog.New(slog.DiscardHandler), Metrics: metrics, Now: time.Now, NewID: uuid.NewString, Answers: budget})
+	s.Handler = httpx.New(handler, httpx.Options{Log: slog.New(slog.DiscardHandler), Metrics: metrics, Now: time.Now, NewID: uuid.NewString, Answers: budget})
 	for path, turns := range map[string]int{
 		"users":                      1,
 		"users?$orderby=displayName": 1,
@@ -48,6 +48,6 @@ func TestListsWaitForTheirTurn(t *testing.T) {
 		}
 	}
 	if n := budget.Making(); n != 0 {
-		t.Errorf("%d lists are being made for ever", n)
+		t.Errorf("%d lists are still counted as being made", n)
 	}
 }
