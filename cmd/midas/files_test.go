@@ -109,7 +109,7 @@ func TestConnectionsLeaveFilesToTheStore(t *testing.T) {
 		t.Errorf("it ends with %v", err)
 	}
 	log := p.stderr.String()
-	if strings.Contains(log, "too many open files") || strings.Contains(log, "level=ERROR") || strings.Count(log, "an address has as many connections") > 1 {
+	if strings.Contains(log, "too many open files") || strings.Contains(log, "level=ERROR") || strings.Count(log, "a client address has reached its limit") > 1 {
 		t.Errorf("it says %s", log)
 	}
 }

@@ -1,7 +1,7 @@
 // Package atomicfile writes small files, such as keys and credentials, completely or not at all. It writes
-// a file under another name, syncs it, renames it, and syncs its folder, so that neither a crash nor
-// another process ever sees a part of it. The file has the given mode, less the process's umask, from its
-// first byte on.
+// a file under a temporary name, syncs it, renames it, and syncs its folder. So another process never sees a
+// part of the file, and no part remains under its name after a crash. The file has the given mode before it
+// gets its name; until then its mode is 0600.
 package atomicfile
 
 import (
@@ -13,13 +13,13 @@ import (
 	"runtime"
 )
 
-// Write replaces the file, or makes it.
+// Write creates the file or replaces it.
 func Write(path string, data []byte, mode fs.FileMode) error {
 	return place(path, data, mode, os.Rename)
 }
 
-// Create makes the file and returns fs.ErrExist, leaving the file as it is, if there is one. Of
-// several processes that create the same file exactly one succeeds.
+// Create creates the file. If the file exists, Create leaves it unchanged and returns fs.ErrExist. Of several
+// processes that create the same file, exactly one succeeds.
 func Create(path string, data []byte, mode fs.FileMode) error {
 	return place(path, data, mode, os.Link)
 }
@@ -60,7 +60,7 @@ func place(path string, data []byte, mode fs.FileMode, put func(from, to string)
 // syncDir makes the new name durable.
 func syncDir(dir string) error {
 	if runtime.GOOS == "windows" {
-		return nil // it cannot sync folders; its file systems journal names
+		return nil // Windows cannot sync folders; NTFS journals names
 	}
 	d, err := os.Open(dir)
 	if err != nil {

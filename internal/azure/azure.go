@@ -1,7 +1,7 @@
-// Package azure knows the host names of Azure's global cloud, and which API of Midas stands for each.
-// "midas exec" directs these names to a server, which has certificates for them. An answer to a request
-// for one of these names has URLs with these names, as Azure's answers do: the client does not know the
-// server's own origin.
+// Package azure has the host names of Azure's global cloud and the API of Midas that serves each. "midas exec"
+// directs these names to a server, which has certificates for them. The answer to a request for one of these
+// names has URLs with these names, as Azure's answers do, because the client cannot reach the server under its
+// own origin.
 package azure
 
 import (
@@ -10,21 +10,21 @@ import (
 	"midas/internal/arm"
 )
 
-// The hosts that answers refer to.
+// The hosts that appear in answers.
 const (
 	ManagementHost = "management.azure.com"
 	LoginHost      = "login.microsoftonline.com"
 	GraphHost      = "graph.microsoft.com"
 
-	// challengeHost is the older name of LoginHost, which Azure Resource Manager gives to clients
-	// that come without a token.
+	// challengeHost is the older name of LoginHost. Azure Resource Manager names it in WWW-Authenticate
+	// when a request has no token.
 	challengeHost = "login.windows.net"
 )
 
 // API is an API of Azure that Midas provides.
 type API int
 
-// The APIs. None is for all other host names.
+// The APIs. None means that a host name is not one of Azure's.
 const (
 	None API = iota
 	Management
@@ -32,14 +32,14 @@ const (
 	Graph
 )
 
-// Hosts are the host names of all APIs, in lower case, sorted.
+// Hosts returns the host names of all APIs, in lower case and sorted.
 func Hosts() []string {
 	return []string{
 		GraphHost, "login.microsoft.com", LoginHost, challengeHost, ManagementHost, "sts.windows.net",
 	}
 }
 
-// APIOf gives the API that a host name belongs to. The host may have a port, as in a request, and any
+// APIOf returns the API of a host name. The host may have a port, as in a request, and is compared without
 // case.
 func APIOf(host string) API {
 	switch Name(host) {
@@ -53,7 +53,7 @@ func APIOf(host string) API {
 	return None
 }
 
-// Name is a host without its port, its brackets and its final dot, folded.
+// Name returns the name of a host without its port, its brackets and its final dot, in folded case.
 func Name(host string) string {
 	if bracketed, ok := strings.CutPrefix(host, "["); ok {
 		host, _, _ = strings.Cut(bracketed, "]")
@@ -67,12 +67,12 @@ func Name(host string) string {
 type Origins struct {
 	Management, Login, Graph string
 
-	// Challenge is the sign-in service as a 401 names it.
+	// Challenge is the origin of the sign-in service in the WWW-Authenticate header of a 401.
 	Challenge string
 }
 
-// OriginsFor are the origins to show to a client that has reached the server under a host: Azure's
-// names if that is one of them, else the server's own origin for all.
+// OriginsFor returns the origins for an answer to a request with the given host. If the host is one of Azure's
+// names, they are Azure's; otherwise all are the server's own origin.
 func OriginsFor(host, own string) Origins {
 	if APIOf(host) == None {
 		return Origins{Management: own, Login: own, Graph: own, Challenge: own}

@@ -14,7 +14,7 @@ import (
 	"syscall"
 )
 
-// ErrNotRunning says that no server listens on the socket.
+// ErrNotRunning means that no server listens on the socket.
 var ErrNotRunning = errors.New("no server is running")
 
 // Client sends commands to a running server.
@@ -24,7 +24,7 @@ type Client struct {
 
 var _ Commands = (*Client)(nil)
 
-// Dial checks that a server listens on the socket. The error is ErrNotRunning when none does.
+// Dial makes a Client for the socket. It returns ErrNotRunning if no server listens on it.
 func Dial(ctx context.Context, path string) (*Client, error) {
 	if err := checkPath(path); err != nil {
 		return nil, err
@@ -49,21 +49,21 @@ func Dial(ctx context.Context, path string) (*Client, error) {
 	return &Client{http: &http.Client{Transport: transport}}, nil
 }
 
-// Address asks where the server accepts requests.
+// Address implements Commands.
 func (c *Client) Address(ctx context.Context) (string, error) {
 	resp, err := c.do(ctx, http.MethodGet, "/address")
 	if err != nil {
 		return "", err
 	}
 	defer resp.Body.Close()
-	var answer located
+	var answer addressAnswer
 	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
 		return "", fmt.Errorf("read the running server's answer: %w", err)
 	}
 	return answer.Address, nil
 }
 
-// Dump copies the server's dump. An error may come after a part has been written.
+// Dump copies the server's dump to w. It may return an error after it has written a part.
 func (c *Client) Dump(ctx context.Context, w io.Writer) error {
 	resp, err := c.do(ctx, http.MethodGet, "/dump")
 	if err != nil {
@@ -71,26 +71,26 @@ func (c *Client) Dump(ctx context.Context, w io.Writer) error {
 	}
 	defer resp.Body.Close()
 	if _, err := io.Copy(w, resp.Body); err != nil {
-		return fmt.Errorf("dump of the running server broke off: %w", err)
+		return fmt.Errorf("read the running server's dump: %w", err)
 	}
 	return nil
 }
 
-// RotateKeys makes the server rotate its keys.
+// RotateKeys implements Commands.
 func (c *Client) RotateKeys(ctx context.Context) (string, error) {
 	resp, err := c.do(ctx, http.MethodPost, "/keys/rotate")
 	if err != nil {
 		return "", err
 	}
 	defer resp.Body.Close()
-	var answer named
+	var answer keyAnswer
 	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
 		return "", fmt.Errorf("read the running server's answer: %w", err)
 	}
 	return answer.KeyID, nil
 }
 
-// WithdrawKey makes the server withdraw a signing key.
+// WithdrawKey implements Commands.
 func (c *Client) WithdrawKey(ctx context.Context, kid string) error {
 	resp, err := c.do(ctx, http.MethodPost, "/keys/withdraw?kid="+url.QueryEscape(kid))
 	if err != nil {
@@ -115,9 +115,9 @@ func (c *Client) do(ctx context.Context, method, path string) (*http.Response, e
 	if resp.StatusCode == http.StatusNotFound && method == http.MethodPost {
 		return nil, ErrNoKey
 	}
-	words, err := io.ReadAll(io.LimitReader(resp.Body, 4<<10))
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 4<<10))
 	if err != nil {
 		return nil, fmt.Errorf("ask the running server: %w", err)
 	}
-	return nil, fmt.Errorf("the running server answered %s: %s", resp.Status, strings.TrimSpace(string(words)))
+	return nil, fmt.Errorf("the running server answered %s: %s", resp.Status, strings.TrimSpace(string(text)))
 }

@@ -1,12 +1,12 @@
-// Package control connects Midas's own command line with a running server: a Unix socket in the
-// server's data folder, with HTTP over it. Only the owner of the folder may open the socket, and the
-// owner could read the store itself, so there is no other authentication.
+// Package control is the API between the command line and a running server: HTTP over a Unix socket in the
+// server's data folder. Only the owner of the folder may open the socket. There is no other authentication,
+// because the owner can read the store's files anyway.
 //
-//	GET  /address                where the server accepts requests; answers {"address": "HOST:PORT"}
-//	GET  /dump                   the whole store as JSON lines
-//	POST /keys/rotate            a new signing key; answers {"kid": "..."}
-//	POST /keys/withdraw?kid=KID  the end of a signing key and of all tokens that it has signed; answers
-//	                             {"kid": "..."}, or 404 when there is no such key
+//	GET  /address                returns the address of the main listener, {"address": "HOST:PORT"}
+//	GET  /dump                   returns the whole store as JSON lines
+//	POST /keys/rotate            makes a new signing key and returns {"kid": "..."}
+//	POST /keys/withdraw?kid=KID  removes a signing key, so that all tokens that it has signed are refused;
+//	                             returns {"kid": "..."}, or 404 if there is no such key
 package control
 
 import (
@@ -25,15 +25,15 @@ import (
 
 const api = "control"
 
-// ErrPathTooLong says that the path is longer than the operating system allows for a socket.
+// ErrPathTooLong means that the path is longer than the operating system allows for a socket.
 var ErrPathTooLong = errors.New("the path is too long for a socket")
 
-// ErrNoKey says that there is no signing key with the id that was given.
+// ErrNoKey means that there is no signing key with the given id.
 var ErrNoKey = errors.New("there is no such signing key")
 
 // Commands are the commands that a server carries out for the command line.
 type Commands interface {
-	// Address is where the server accepts requests, HOST:PORT, as this machine reaches it.
+	// Address returns the HOST:PORT under which clients on this machine reach the server.
 	Address(ctx context.Context) (string, error)
 
 	// Dump writes all records of one revision of the store as JSON lines, in key order.
@@ -43,11 +43,11 @@ type Commands interface {
 	RotateKeys(ctx context.Context) (string, error)
 
 	// WithdrawKey removes a signing key, so that all tokens that it has signed are refused from now
-	// on. It gives ErrNoKey when there is no such key.
+	// on. It returns ErrNoKey if there is no such key.
 	WithdrawKey(ctx context.Context, kid string) error
 }
 
-// Listen makes the socket, in place of one that a dead server has left. The caller must hold the
+// Listen makes the socket. It removes a socket that an earlier process has left, so the caller must hold the
 // data folder's lock.
 func Listen(path string) (net.Listener, error) {
 	if err := checkPath(path); err != nil {
@@ -67,7 +67,8 @@ func Listen(path string) (net.Listener, error) {
 	return l, nil
 }
 
-// checkPath gives a clear error for a path for which the operating system says "invalid argument".
+// checkPath returns ErrPathTooLong for a path that is too long, for which the operating system says only
+// "invalid argument".
 func checkPath(path string) error {
 	limit := len(syscall.RawSockaddrUnix{}.Path) - 1
 	if len(path) > limit {
@@ -103,7 +104,7 @@ func Handler(c Commands) httpx.Handler {
 func address(c Commands, w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
 	at, err := c.Address(r.Context())
 	if err == nil {
-		err = httpx.WriteJSON(w, http.StatusOK, located{at})
+		err = httpx.WriteJSON(w, http.StatusOK, addressAnswer{at})
 	}
 	if err != nil {
 		fail(w, ev, err)
@@ -111,7 +112,7 @@ func address(c Commands, w http.ResponseWriter, r *http.Request, ev *httpx.Event
 }
 
 func dump(c Commands, w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
-	// A large store takes longer than the server's ordinary timeout.
+	// A dump of a large store takes longer than the server's write timeout.
 	if err := http.NewResponseController(w).SetWriteDeadline(time.Time{}); err != nil {
 		fail(w, ev, err)
 		return
@@ -131,7 +132,7 @@ func dump(c Commands, w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
 func rotate(c Commands, w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
 	kid, err := c.RotateKeys(r.Context())
 	if err == nil {
-		err = httpx.WriteJSON(w, http.StatusOK, named{kid})
+		err = httpx.WriteJSON(w, http.StatusOK, keyAnswer{kid})
 	}
 	if err != nil {
 		fail(w, ev, err)
@@ -142,14 +143,14 @@ func withdraw(c Commands, w http.ResponseWriter, r *http.Request, ev *httpx.Even
 	kid := r.URL.Query().Get("kid")
 	err := c.WithdrawKey(r.Context(), kid)
 	if err == nil {
-		err = httpx.WriteJSON(w, http.StatusOK, named{kid})
+		err = httpx.WriteJSON(w, http.StatusOK, keyAnswer{kid})
 	}
 	if err != nil {
 		fail(w, ev, err)
 	}
 }
 
-// fail sends the cause, because the client is the owner of the server.
+// fail sends the error's full text, because the client is the owner of the server.
 func fail(w http.ResponseWriter, ev *httpx.Event, err error) {
 	ev.Err = err
 	status := http.StatusInternalServerError
@@ -170,10 +171,10 @@ func (t *tracker) Write(p []byte) (int, error) {
 	return t.w.Write(p)
 }
 
-type located struct {
+type addressAnswer struct {
 	Address string `json:"address"`
 }
 
-type named struct {
+type keyAnswer struct {
 	KeyID string `json:"kid"`
 }

@@ -1,6 +1,6 @@
-// Package ops serves health, readiness, metrics and profiles for the people who run a server. Health has no
-// secrets and is served on every listener. Metrics and profiles have a listener of their own, which is off
-// unless the configuration names it.
+// Package ops serves health, readiness, metrics and profiles to operators. Health holds no secrets and is
+// served on every listener. Metrics and profiles have a listener of their own, which is off unless the
+// configuration has an address for it.
 package ops
 
 import (
@@ -20,16 +20,21 @@ import (
 
 const api = "ops"
 
-// readTimeout bounds the check behind /readyz; a store that is slower than this is not ready.
+// readTimeout bounds the read of the store for /readyz. A slower store is not ready.
 const readTimeout = 2 * time.Second
 
-// errDraining is the cause when a server that is shutting down is not ready.
+// errDraining says that the server is not ready because it is shutting down.
 var errDraining = errors.New("shutting down")
 
-// Health answers /healthz (the process serves) and /readyz (it should be sent requests).
+// Health answers /healthz, which succeeds while the process serves, and /readyz, which succeeds while load
+// balancers should send requests to it.
 type Health struct {
-	Read     func(context.Context) error // reads the store, past every cache
-	Write    func() string               // why the server accepts no writes, as anybody may read it; empty when it does. nil: it always does
+	// Read reads a record of the store without a cache.
+	Read func(context.Context) error
+	// Write returns why the server accepts no writes, or an empty text if it accepts them. The reason is
+	// sent to unauthenticated clients. Nil means that writes are always accepted.
+	Write func() string
+
 	draining atomic.Bool
 }
 
@@ -39,7 +44,7 @@ func (h *Health) Drain() { h.draining.Store(true) }
 // Serves reports whether Health answers a path.
 func (h *Health) Serves(path string) bool { return path == "/healthz" || path == "/readyz" }
 
-// Serve answers one of the paths.
+// Serve implements httpx.Handler for the paths of Serves.
 func (h *Health) Serve(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
 	ev.API, ev.Operation, ev.Routine = api, "healthz", true
 	if r.URL.Path == "/healthz" {
@@ -56,7 +61,7 @@ func (h *Health) Serve(w http.ResponseWriter, r *http.Request, ev *httpx.Event) 
 		ev.Err = err
 		text(w, http.StatusServiceUnavailable, "shutting down\n")
 	default:
-		ev.Err = err // the cause is only logged, because anybody can ask
+		ev.Err = err // only logged, because clients of /readyz are not authenticated
 		text(w, http.StatusServiceUnavailable, "the store cannot be read\n")
 	}
 }
@@ -77,7 +82,7 @@ func text(w http.ResponseWriter, status int, body string) {
 	_, _ = io.WriteString(w, body)
 }
 
-// Handler is the face of the ops listener: health, /metrics of the registry, and /debug/pprof/.
+// Handler serves the ops listener: health, the registry at /metrics, and profiles at /debug/pprof/.
 func Handler(h *Health, reg *prometheus.Registry) httpx.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
@@ -92,7 +97,7 @@ func Handler(h *Health, reg *prometheus.Registry) httpx.Handler {
 			return
 		}
 		ev.API, ev.Routine = api, true
-		_, ev.Operation = mux.Handler(r) // the pattern, so it comes from code
+		_, ev.Operation = mux.Handler(r) // the pattern, which comes from code as metric labels must
 		mux.ServeHTTP(w, r)
 	})
 }

@@ -1,27 +1,26 @@
-// Package serve is what every process that serves requests needs: listeners on addresses of the
-// configuration, HTTP servers on them, bounds of connections and file descriptors, a buffered log, and
-// the release of everything in the end.
+// Package serve has the code that every serving process needs: listeners on configured addresses, HTTP servers
+// on them, limits on connections and file descriptors, a buffered log, and the release of resources at the end.
 package serve
 
-// What a process keeps file descriptors for, besides connections.
+// How the file descriptors of a process are divided.
 const (
 	reservedFiles  = 128   // logs, sockets for commands and probes, requests to others, the store's logs and locks
-	maxStoreFiles  = 500   // tables that the store has open at once; more are not faster
-	minStoreFiles  = 64    // with fewer the store closes and opens tables all the time
-	minConnections = 16    // however few files there are
+	maxStoreFiles  = 500   // tables that the store may have open at once; more would not be faster
+	minStoreFiles  = 64    // with fewer, the store would constantly close and open tables
+	minConnections = 16    // allowed even if the limit of files is smaller
 	maxConnections = 32768 // each takes some 50 KB of memory besides its file
 )
 
-// Plan says how the file descriptors of a process are shared out.
+// Plan is a division of the file descriptors of a process.
 type Plan struct {
-	Connections int // open at once, on all listeners together
-	Each        int // of one address
-	StoreFiles  int // for the store's tables
+	Connections int // open connections of all listeners together
+	Each        int // open connections of one client address
+	StoreFiles  int // open tables of the store
 }
 
-// Divide shares out so many file descriptors. The store gets a quarter, up to what it can use, so that
-// no number of connections keeps it from writing. One address gets half of the connections: many clients
-// may stand behind one, and it must not be all.
+// Divide divides a number of file descriptors. The store gets a quarter, up to maxStoreFiles, so that
+// connections cannot use up the files that it needs for writing. One address gets half of the connections:
+// many clients may share an address, but one address must not use all connections.
 func Divide(files int) Plan {
 	store := min(maxStoreFiles, max(minStoreFiles, files/4))
 	connections := min(maxConnections, max(minConnections, files-store-reservedFiles))

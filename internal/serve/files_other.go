@@ -4,5 +4,5 @@ package serve
 
 import "math"
 
-// Files is how many file descriptors this process may have open; this system has no limit of its own.
+// Files returns the number of file descriptors that this process may have open. This system has no limit.
 func Files() (int, error) { return math.MaxInt32, nil }

@@ -11,9 +11,9 @@ import (
 // Limit bounds the connections of several listeners together, and those of each address. It is safe for
 // concurrent use.
 type Limit struct {
-	// Shared reports whether an address stands for many clients, as that of a reverse proxy does. Such an
-	// address may have as many connections as there are. Nil reports false. It must be set before the first
-	// connection.
+	// Shared reports whether many clients share an address, such as that of a reverse proxy. The limit of one
+	// address does not apply to such an address. Nil means that no address is shared. Shared must be set
+	// before the first connection.
 	Shared func(netip.Addr) bool
 
 	log   *slog.Logger
@@ -21,26 +21,27 @@ type Limit struct {
 	slots chan struct{} // holds one value for each connection
 
 	mu      sync.Mutex
-	by      map[netip.Addr]int
-	refused int       // since the last warning
-	warned  time.Time // zero before the first
+	by      map[netip.Addr]int // open connections by client
+	refused int                // connections that waited or were closed since the last warning
+	warned  time.Time          // when the last warning was logged; zero before the first
 }
 
-// warnEvery is how often it is logged that there are too many connections.
+// warnEvery is the shortest time between two warnings about too many connections.
 const warnEvery = time.Minute
 
-// NewLimit makes a Limit of so many connections, each of them for one address.
+// NewLimit makes a Limit of the number of all connections and of the number of connections of each address.
 func NewLimit(connections, each int, log *slog.Logger) *Limit {
 	return &Limit{log: log, each: each, slots: make(chan struct{}, connections), by: map[netip.Addr]int{}}
 }
 
-// Listener gives a listener whose connections count. When there are as many as there may be, further ones
-// wait in the system's queue until one ends; those of an address that has its share are closed at once.
+// Listener returns a listener whose connections are counted. When all connections are in use, further ones
+// wait in the operating system's queue until one ends. A connection of an address that has reached the limit
+// of one address is closed at once.
 func (l *Limit) Listener(inner net.Listener) net.Listener {
 	return &listener{Listener: inner, limit: l, closed: make(chan struct{})}
 }
 
-// Open tells how many connections there are.
+// Open returns the number of open connections.
 func (l *Limit) Open() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -51,13 +52,13 @@ func (l *Limit) Open() int {
 	return n
 }
 
-// enter counts a connection of a client, unless the client has its share.
+// enter counts a connection of a client. It reports false if the client has reached the limit of one address.
 func (l *Limit) enter(c net.Conn, from netip.Addr) bool {
 	shared := l.Shared != nil && l.Shared(addressOf(c))
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.by[from] >= l.each && !shared {
-		l.warn("an address has as many connections as one may have; further ones are closed", slog.String("client", from.String()))
+		l.warn("a client address has reached its limit of connections; further ones are closed", slog.String("client", from.String()))
 		return false
 	}
 	l.by[from]++
@@ -73,14 +74,14 @@ func (l *Limit) leave(from netip.Addr) {
 	<-l.slots
 }
 
-// full notes that a listener has to wait.
+// full warns that a listener waits for a connection to end.
 func (l *Limit) full() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.warn("there are as many connections as the limit of open files allows; further ones wait", slog.Int("connections", cap(l.slots)))
+	l.warn("the limit of connections is reached; further ones wait", slog.Int("connections", cap(l.slots)))
 }
 
-// warn logs once in a while. The caller holds the lock.
+// warn logs a warning, at most one in each warnEvery. The caller must hold the lock.
 func (l *Limit) warn(text string, about slog.Attr) {
 	l.refused++
 	if now := time.Now(); now.Sub(l.warned) >= warnEvery {
@@ -119,7 +120,7 @@ func (l *listener) Accept() (net.Conn, error) {
 			return &conn{Conn: c, limit: l.limit, from: from}, nil
 		}
 		if tcp, ok := c.(*net.TCPConn); ok {
-			_ = tcp.SetLinger(0) // a reset, so that nothing of it stays
+			_ = tcp.SetLinger(0) // resets the connection, so that it leaves no TIME_WAIT state
 		}
 		_ = c.Close()
 	}
@@ -131,8 +132,9 @@ func (l *listener) Close() error {
 	return l.Listener.Close()
 }
 
-// clientOf is whom a connection counts for: its address, or the network of 64 bits that a client of IPv6
-// can choose addresses from. What has no address is one client.
+// clientOf returns the client to which a connection is counted: the address of an IPv4 connection, and the /64
+// network of an IPv6 one, because an IPv6 client can choose any address in its network. All connections without
+// an address are counted to the zero value.
 func clientOf(c net.Conn) netip.Addr {
 	address := addressOf(c)
 	if address.Is6() && !address.IsLoopback() {
@@ -143,7 +145,7 @@ func clientOf(c net.Conn) netip.Addr {
 	return address
 }
 
-// addressOf is the address of a connection's other end; the zero value if it has none.
+// addressOf returns the remote address of a connection, or the zero value if it has none.
 func addressOf(c net.Conn) netip.Addr {
 	tcp, ok := c.RemoteAddr().(*net.TCPAddr)
 	if !ok {
@@ -152,7 +154,7 @@ func addressOf(c net.Conn) netip.Addr {
 	return tcp.AddrPort().Addr().Unmap().WithZone("")
 }
 
-// conn ends its count when it is closed, once.
+// conn is a counted connection. The first Close ends its count.
 type conn struct {
 	net.Conn
 	limit *Limit

@@ -8,9 +8,9 @@ import (
 	"syscall"
 )
 
-// Listen opens the address, HOST:PORT, of a setting, which errors name. "localhost" is two addresses,
-// 127.0.0.1 and ::1, because some clients use the one and some the other; with port 0 both get the same
-// free port.
+// Listen listens on an address, HOST:PORT. Errors name the setting from which the address comes. For
+// "localhost" it listens on 127.0.0.1 and on ::1, because some clients use one of them and some the other; with
+// port 0, both get the same free port.
 func Listen(ctx context.Context, setting, address string) ([]net.Listener, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -25,7 +25,7 @@ func Listen(ctx context.Context, setting, address string) ([]net.Listener, error
 	for i, h := range hosts {
 		l, err := conf.Listen(ctx, "tcp", net.JoinHostPort(h, port))
 		if i > 0 && (errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT)) {
-			break // a machine without IPv6
+			break // the machine has no IPv6
 		}
 		if err != nil {
 			return nil, errors.Join(listenError(setting, address, err), closeAll(all))
@@ -56,9 +56,10 @@ func closeAll(listeners []net.Listener) error {
 	return errors.Join(all...)
 }
 
-// Authority is HOST:PORT under which clients on this machine reach a listener of that address.
+// Authority returns the HOST:PORT under which clients on this machine reach a listener that Listen has opened
+// for the address.
 func Authority(address string, l net.Listener) string {
-	host, _, _ := net.SplitHostPort(address) // Listen has checked it
+	host, _, _ := net.SplitHostPort(address) // cannot fail, because Listen has split it
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "localhost"
 	}

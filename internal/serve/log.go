@@ -9,20 +9,20 @@ import (
 )
 
 const (
-	linesKept = 100 * time.Millisecond // how long a line of the log waits for others
-	linesRoom = 32 << 10               // how many bytes wait at most
+	flushDelay  = 100 * time.Millisecond // the longest time that a line waits
+	maxBuffered = 32 << 10               // the most bytes that wait
 )
 
-// lines buffers the lines of a log and writes several of them at once, because a write for each request
-// is a good part of what the request costs. A line waits for no longer than linesKept. Close writes the
-// lines that wait; later ones are written as they come.
+// lines buffers the lines of a log and writes several of them at once, because a system call for each request
+// would take a considerable part of the request's time. A line waits for at most flushDelay. After Close, each
+// line is written at once.
 type lines struct {
 	to io.Writer
 
-	mu    sync.Mutex
-	kept  []byte
-	timed bool // a Flush is scheduled
-	ended bool
+	mu     sync.Mutex
+	buffer []byte
+	timed  bool // a Flush is scheduled
+	ended  bool
 }
 
 func (l *lines) Write(line []byte) (int, error) {
@@ -31,18 +31,18 @@ func (l *lines) Write(line []byte) (int, error) {
 	if l.ended {
 		return l.to.Write(line)
 	}
-	l.kept = append(l.kept, line...)
-	if len(l.kept) >= linesRoom {
+	l.buffer = append(l.buffer, line...)
+	if len(l.buffer) >= maxBuffered {
 		return len(line), l.flush()
 	}
 	if !l.timed {
 		l.timed = true
-		time.AfterFunc(linesKept, func() { _ = l.Flush() }) // there is no other place to report the error
+		time.AfterFunc(flushDelay, func() { _ = l.Flush() }) // the log is the only place where errors could be reported
 	}
 	return len(line), nil
 }
 
-// Flush writes the lines that wait.
+// Flush writes the buffered lines.
 func (l *lines) Flush() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -51,15 +51,15 @@ func (l *lines) Flush() error {
 }
 
 func (l *lines) flush() error {
-	if len(l.kept) == 0 {
+	if len(l.buffer) == 0 {
 		return nil
 	}
-	_, err := l.to.Write(l.kept)
-	l.kept = l.kept[:0]
+	_, err := l.to.Write(l.buffer)
+	l.buffer = l.buffer[:0]
 	return err
 }
 
-// Close flushes and stops the buffering.
+// Close writes the buffered lines and ends the buffering.
 func (l *lines) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -67,7 +67,7 @@ func (l *lines) Close() error {
 	return l.flush()
 }
 
-// prompt is a handler that writes warnings and errors at once, after the lines that wait.
+// prompt is a slog.Handler that flushes the lines after each warning and error.
 type prompt struct {
 	slog.Handler
 	lines *lines
@@ -89,17 +89,17 @@ func (p prompt) WithGroup(name string) slog.Handler {
 	return prompt{p.Handler.WithGroup(name), p.lines}
 }
 
-// LogOptions say how a log looks.
+// LogOptions are the level and the format of a log.
 type LogOptions struct {
 	Level  slog.Level // the least important level that is logged
-	Format string     // json, or text, which is the default
+	Format string     // "json" or "text"; empty means text
 }
 
-// NewLogger makes a log that writes each line as it comes.
+// NewLogger makes a log that writes each line at once.
 func NewLogger(to io.Writer, o LogOptions) *slog.Logger { return slog.New(newHandler(to, o)) }
 
-// NewBufferedLogger makes the log of a process that serves requests. Closing it writes what is buffered;
-// later lines are written as they come.
+// NewBufferedLogger makes a buffered log, for processes that serve requests. Close writes the buffered lines;
+// after it, each line is written at once.
 func NewBufferedLogger(to io.Writer, o LogOptions) (*slog.Logger, io.Closer) {
 	l := &lines{to: to}
 	return slog.New(prompt{newHandler(l, o), l}), l

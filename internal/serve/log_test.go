@@ -46,13 +46,13 @@ func TestLinesAreWrittenTogetherSoon(t *testing.T) {
 		if p.lines() != 0 {
 			t.Errorf("%d lines were not waited with", p.lines())
 		}
-		time.Sleep(linesKept)
+		time.Sleep(flushDelay)
 		synctest.Wait()
 		if p.lines() != 10 || p.writes != 1 {
 			t.Errorf("%d lines in %d writes", p.lines(), p.writes)
 		}
 		log.Info("later")
-		time.Sleep(linesKept)
+		time.Sleep(flushDelay)
 		synctest.Wait()
 		if p.lines() != 11 {
 			t.Errorf("a later line is not written: %s", p)
@@ -100,8 +100,8 @@ func (broken) Write([]byte) (int, error) { return 0, errors.New("gone") }
 func TestALogThatCannotBeWrittenKeepsNothing(t *testing.T) {
 	l := &lines{to: broken{}}
 	for range 3 {
-		if _, err := l.Write(make([]byte, linesRoom)); err == nil || len(l.kept) != 0 {
-			t.Errorf("%d bytes are kept, %v", len(l.kept), err)
+		if _, err := l.Write(make([]byte, maxBuffered)); err == nil || len(l.buffer) != 0 {
+			t.Errorf("%d bytes are kept, %v", len(l.buffer), err)
 		}
 	}
 }

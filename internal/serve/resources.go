@@ -7,15 +7,15 @@ import (
 	"slices"
 )
 
-// Resources are what a process has opened, in the order in which it did so. The zero value is ready for
-// use. It is not safe for concurrent use.
+// Resources are the open resources of a process, in the order in which they were opened. The zero value is
+// ready for use. It is not safe for concurrent use.
 type Resources struct{ opened []io.Closer }
 
-// Add notes resources that Release closes.
+// Add adds resources that Release closes.
 func (r *Resources) Add(c ...io.Closer) { r.opened = append(r.opened, c...) }
 
-// Release closes the resources, the last first, once. Listeners that their server has closed already are
-// not an error.
+// Release closes the resources in reverse order and returns all errors. A listener that is closed already is not
+// an error. Further calls do nothing.
 func (r *Resources) Release() error {
 	opened := r.opened
 	r.opened = nil

@@ -16,8 +16,8 @@ type Server struct {
 	TLS       bool // Server.TLSConfig holds the certificate
 }
 
-// Start serves each listener in a goroutine of the group. A listener that fails fails the group;
-// Shutdown and Close are not failures.
+// Start serves each listener in a goroutine of the group. An error of a listener ends the group; Shutdown and
+// Close of the server are not errors.
 func (s Server) Start(group *errgroup.Group) {
 	for _, l := range s.Listeners {
 		group.Go(func() error { return s.serve(l) })

@@ -9,10 +9,10 @@ import (
 	"midas/internal/host"
 )
 
-// attestedLife is how long a document is good.
+// attestedLife is how long a document is valid.
 const attestedLife = 6 * time.Hour
 
-// document is what Azure attests of a machine.
+// document is the content of an attested document, as Azure's metadata service signs it.
 type document struct {
 	License string `json:"licenseType"`
 	Nonce   string `json:"nonce"`
@@ -30,17 +30,17 @@ type document struct {
 	VMID string `json:"vmId"`
 }
 
-// attest signs a document about the host's resource. It is the server that does, because whoever asks
-// for one does not want to have to believe the host.
-func (h *Handler) attest(x *exchange) error {
+// attest signs a document about the host's resource. The server signs it and not the host, because the service
+// that verifies the document may not trust the host.
+func (h *Handler) attest(req *request) error {
 	var in host.AttestRequest
-	if err := x.decode(&in); err != nil {
+	if err := req.decode(&in); err != nil {
 		return err
 	}
 	if len(in.Nonce) > 32 {
 		return badRequest(fmt.Errorf("a nonce of %d bytes", len(in.Nonce)))
 	}
-	instance, err := h.Fleet.Describe(x.r.Context(), x.host)
+	instance, err := h.Fleet.Describe(req.r.Context(), req.host)
 	if err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func (h *Handler) attest(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	return x.answer(host.AttestAnswer{Signature: signed})
+	return req.answer(host.AttestAnswer{Signature: signed})
 }
 
 func newDocument(in host.Instance, nonce string, now time.Time) document {
@@ -63,7 +63,7 @@ func newDocument(in host.Instance, nonce string, now time.Time) document {
 	}
 	d.Time.Created, d.Time.Expires = now.Format(format), now.Add(attestedLife).Format(format)
 	if len(bytes.TrimSpace(in.Plan)) > 0 {
-		_ = json.Unmarshal(in.Plan, &d.Plan) // what is no plan attests none
+		_ = json.Unmarshal(in.Plan, &d.Plan) // a plan that cannot be read is left empty
 	}
 	var props struct {
 		License string `json:"licenseType"`
@@ -75,7 +75,7 @@ func newDocument(in host.Instance, nonce string, now time.Time) document {
 		} `json:"storageProfile"`
 	}
 	if len(in.Properties) > 0 {
-		_ = json.Unmarshal(in.Properties, &props) // as above
+		_ = json.Unmarshal(in.Properties, &props) // properties that cannot be read are left empty
 	}
 	d.License, d.SKU = props.License, props.Storage.Image.SKU
 	if props.VMID != "" {

@@ -3,28 +3,28 @@ package hosts
 import "midas/internal/host"
 
 // enroll enrolls a host that sends an enrollment token.
-func (h *Handler) enroll(x *exchange) error {
+func (h *Handler) enroll(req *request) error {
 	var in host.EnrollRequest
-	if err := x.decode(&in); err != nil {
+	if err := req.decode(&in); err != nil {
 		return err
 	}
-	enrollment, err := h.Fleet.Enroll(x.r.Context(), in.Token, []byte(in.Request), x.ev.ClientIP)
+	enrollment, err := h.Fleet.Enroll(req.r.Context(), in.Token, []byte(in.Request), req.ev.ClientIP)
 	if err != nil {
 		return err
 	}
-	x.ev.Caller = enrollment.Host.ID
-	return x.answer(host.EnrollAnswer{Resource: enrollment.Host.Resource, Certificate: string(enrollment.Certificate)})
+	req.ev.Caller = enrollment.Host.ID
+	return req.answer(host.EnrollAnswer{Resource: enrollment.Host.Resource, Certificate: string(enrollment.Certificate)})
 }
 
 // renew issues a certificate for a new key of a host.
-func (h *Handler) renew(x *exchange) error {
+func (h *Handler) renew(req *request) error {
 	var in host.RenewRequest
-	if err := x.decode(&in); err != nil {
+	if err := req.decode(&in); err != nil {
 		return err
 	}
-	enrollment, err := h.Fleet.Renew(x.r.Context(), x.host, []byte(in.Request))
+	enrollment, err := h.Fleet.Renew(req.r.Context(), req.host, []byte(in.Request))
 	if err != nil {
 		return err
 	}
-	return x.answer(host.EnrollAnswer{Resource: enrollment.Host.Resource, Certificate: string(enrollment.Certificate)})
+	return req.answer(host.EnrollAnswer{Resource: enrollment.Host.Resource, Certificate: string(enrollment.Certificate)})
 }

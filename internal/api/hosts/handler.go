@@ -39,32 +39,33 @@ type Handler struct {
 	waits    *waits
 }
 
-// New makes the handler ready.
+// New makes a Handler from the exported fields of h.
 func New(h Handler) *Handler {
 	h.draining = make(chan struct{})
 	h.waits = &waits{most: maxWaits, byHost: map[string][]*wait{}}
 	return &h
 }
 
-// Drain ends the requests that wait for changes, so that the server can end. It is called once.
+// Drain answers the requests that wait for changes, so that the server can shut down. It must be called at most
+// once.
 func (h *Handler) Drain() { close(h.draining) }
 
 // Serves reports whether a path belongs to this API.
 func Serves(path string) bool { return strings.HasPrefix(path, host.PathPrefix) }
 
-// exchange is one request.
-type exchange struct {
+// request is a request while it is served.
+type request struct {
 	w    http.ResponseWriter
 	r    *http.Request
 	ev   *httpx.Event
 	host fleet.Host // the zero value for operations that need no certificate
 }
 
-// operation is the operation of a path.
+// operation is an operation of the API.
 type operation struct {
 	method, label string
-	open          bool // needs no client certificate
-	serve         func(*exchange) error
+	public        bool // needs no client certificate
+	serve         func(*request) error
 }
 
 func (h *Handler) operation(path string) (operation, bool) {
@@ -86,35 +87,35 @@ func (h *Handler) operation(path string) (operation, bool) {
 // Serve implements httpx.Handler.
 func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
 	ev.API = "hosts"
-	if err := h.serve(&exchange{w: w, r: r, ev: ev}); err != nil {
+	if err := h.serve(&request{w: w, r: r, ev: ev}); err != nil {
 		h.fail(w, ev, err)
 	}
 }
 
-func (h *Handler) serve(x *exchange) error {
-	op, found := h.operation(x.r.URL.Path)
+func (h *Handler) serve(req *request) error {
+	op, found := h.operation(req.r.URL.Path)
 	if !found {
-		return &refusal{status: http.StatusNotFound, code: host.CodeNotFound, message: "There is nothing here."}
+		return &refusal{status: http.StatusNotFound, code: host.CodeNotFound, message: "There is no such operation."}
 	}
-	x.ev.Operation = op.label
-	if x.r.Method != op.method {
+	req.ev.Operation = op.label
+	if req.r.Method != op.method {
 		return &refusal{status: http.StatusMethodNotAllowed, code: host.CodeMethod, message: "Use " + op.method + ".", allow: op.method}
 	}
-	if !op.open {
-		if err := h.authenticate(x); err != nil {
+	if !op.public {
+		if err := h.authenticate(req); err != nil {
 			return err
 		}
 	}
-	return op.serve(x)
+	return op.serve(req)
 }
 
 // authenticate finds the host of the client certificate.
-func (h *Handler) authenticate(x *exchange) (err error) {
-	if x.r.TLS == nil || len(x.r.TLS.VerifiedChains) == 0 {
+func (h *Handler) authenticate(req *request) (err error) {
+	if req.r.TLS == nil || len(req.r.TLS.VerifiedChains) == 0 {
 		return fmt.Errorf("%w: it has no client certificate", fleet.ErrUnknown)
 	}
-	x.host, err = h.Fleet.Authenticate(x.r.Context(), x.r.TLS.VerifiedChains[0][0])
-	x.ev.Caller = x.host.ID
+	req.host, err = h.Fleet.Authenticate(req.r.Context(), req.r.TLS.VerifiedChains[0][0])
+	req.ev.Caller = req.host.ID
 	return err
 }
 
@@ -182,26 +183,26 @@ func (h *Handler) fail(w http.ResponseWriter, ev *httpx.Event, err error) {
 }
 
 // decode reads a JSON body. Unknown members and data after the object are errors.
-func (x *exchange) decode(into any) error {
-	if mediaType, _, err := mime.ParseMediaType(x.r.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
+func (req *request) decode(into any) error {
+	if mediaType, _, err := mime.ParseMediaType(req.r.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
 		return &refusal{status: http.StatusUnsupportedMediaType, code: host.CodeInvalidRequest, message: "The request is not application/json."}
 	}
-	dec := json.NewDecoder(http.MaxBytesReader(x.w, x.r.Body, maxBody))
+	dec := json.NewDecoder(http.MaxBytesReader(req.w, req.r.Body, maxBody))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(into); err != nil {
 		return badRequest(err)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return badRequest(errors.New("something follows the object"))
+		return badRequest(errors.New("the body has data after the object"))
 	}
 	return nil
 }
 
-// maxBody is larger than any valid request, in bytes.
+// maxBody is the largest body of a request, in bytes. All valid requests are smaller.
 const maxBody = 32 << 10
 
-// answer sends an answer that must not be cached.
-func (x *exchange) answer(v any) error {
-	x.w.Header().Set("Cache-Control", "no-store")
-	return httpx.WriteJSON(x.w, http.StatusOK, v)
+// answer sends v as JSON that must not be cached.
+func (req *request) answer(v any) error {
+	req.w.Header().Set("Cache-Control", "no-store")
+	return httpx.WriteJSON(req.w, http.StatusOK, v)
 }

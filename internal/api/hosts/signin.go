@@ -11,27 +11,26 @@ import (
 	"midas/internal/host"
 )
 
-// maxIdentities is for how many identities sign-ins are counted one by one. Those beyond are counted
-// together, so that the number of metrics stays bounded.
+// maxIdentities is the number of identities that have a counter of their own. The sign-ins of all further
+// identities are counted under otherIdentities, so that the number of metrics is bounded.
 const maxIdentities = 1000
 
-// otherIdentities stands for them.
 const otherIdentities = "other"
 
-// SignIns says who got a token for what from where: a log line each, and counters. Nothing of it is
-// in the store.
+// SignIns reports sign-ins of managed identities. Each has a log line with the identity, the audience, the host
+// and its address, and increments a counter. Sign-ins are not stored.
 type SignIns struct {
 	total *prometheus.CounterVec
 
 	mu    sync.Mutex
-	known map[string]bool // object ids that have a counter of their own
+	known map[string]bool // the object ids that have a counter of their own
 }
 
 // NewSignIns registers the counters.
 func NewSignIns(reg prometheus.Registerer) (*SignIns, error) {
 	s := &SignIns{known: map[string]bool{}, total: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "midas_sign_ins_total",
-		Help: "Tokens given to hosts and refused to them, by the object id of the identity.",
+		Help: "Token requests of hosts, by the object id of the identity and the outcome.",
 	}, []string{"identity", "outcome"})}
 	if err := reg.Register(s.total); err != nil {
 		return nil, fmt.Errorf("register sign-in metrics: %w", err)
@@ -39,13 +38,13 @@ func NewSignIns(reg prometheus.Registerer) (*SignIns, error) {
 	return s, nil
 }
 
-// note writes a sign-in down. Only tokens that were given name an identity in the counters: ids that
-// hosts merely ask for could be any.
-func (s *SignIns) note(x *exchange, log *slog.Logger, in host.TokenRequest, p host.Principal, err error) {
+// note reports a sign-in. Only granted tokens are counted by identity, because hosts can ask for any number of
+// ids.
+func (s *SignIns) note(req *request, log *slog.Logger, in host.TokenRequest, p host.Principal, err error) {
 	outcome, level, label := "granted", slog.LevelInfo, s.label(p.ObjectID)
 	attrs := []slog.Attr{
-		slog.String("host", x.host.ID), slog.String("resource", x.host.Resource), slog.String("client", x.ev.ClientIP),
-		slog.String("request", x.ev.RequestID), slog.String("audience", in.Audience),
+		slog.String("host", req.host.ID), slog.String("resource", req.host.Resource), slog.String("client", req.ev.ClientIP),
+		slog.String("request", req.ev.RequestID), slog.String("audience", in.Audience),
 	}
 	if err != nil {
 		r := asRefusal(err)
@@ -60,7 +59,7 @@ func (s *SignIns) note(x *exchange, log *slog.Logger, in host.TokenRequest, p ho
 			slog.String("client_id", p.ClientID), slog.String("identity_resource", p.ResourceID))
 	}
 	s.total.WithLabelValues(label, outcome).Inc()
-	log.LogAttrs(x.r.Context(), level, "sign-in "+outcome, attrs...)
+	log.LogAttrs(req.r.Context(), level, "sign-in "+outcome, attrs...)
 }
 
 func (s *SignIns) label(oid string) string {

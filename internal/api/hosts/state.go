@@ -7,35 +7,35 @@ import (
 	"midas/internal/host"
 )
 
-// longestWait is how long a request waits for a change before the answer is 204. It is shorter than the
-// server's timeout for connections.
+// longestWait is how long a request waits for a change before the answer is 204. It must be shorter than the
+// server's write timeout.
 const longestWait = 20 * time.Second
 
-// state answers when the host's state differs from the version that the host knows. It computes the state
-// again after each change that may concern the host, which includes that the host was revoked.
-func (h *Handler) state(x *exchange) error {
-	x.ev.Routine = true
-	ctx, known := x.r.Context(), x.r.URL.Query().Get("after")
-	w, err := h.waits.enter(x.host.ID)
+// state answers as soon as the host's state has another version than the parameter "after". It computes the
+// state again after each change that may concern the host, including the revocation of the host.
+func (h *Handler) state(req *request) error {
+	req.ev.Routine = true
+	ctx, known := req.r.Context(), req.r.URL.Query().Get("after")
+	w, err := h.waits.enter(req.host.ID)
 	if err != nil {
 		return err
 	}
 	defer h.waits.leave(w)
-	following := h.Fleet.Follow(x.host)
+	following := h.Fleet.Follow(req.host)
 	defer following.End()
 	over := time.NewTimer(longestWait)
 	defer over.Stop()
 	for {
 		state, changed, err := following.State(ctx)
 		// The host may have been revoked since the request began.
-		if unknown := h.authenticate(x); unknown != nil {
+		if unknown := h.authenticate(req); unknown != nil {
 			return unknown
 		}
 		if err != nil {
 			return err
 		}
 		if state.Version != known {
-			return x.answer(state)
+			return req.answer(state)
 		}
 		select {
 		case <-changed:
@@ -46,12 +46,12 @@ func (h *Handler) state(x *exchange) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		x.w.WriteHeader(http.StatusNoContent)
+		req.w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
 }
 
-// busy refuses a host because too many hosts wait.
+// busy is the refusal of a host while too many requests wait.
 func busy() error {
 	return &refusal{status: http.StatusTooManyRequests, code: host.CodeBusy, message: "Too many hosts wait for changes.", retry: "5"}
 }

@@ -11,39 +11,39 @@ import (
 	"midas/internal/token"
 )
 
-// maxAudience is how long an audience may be. Longer ones name nothing.
+// maxAudience is the longest audience, in bytes. No application has a longer identifier.
 const maxAudience = 1024
 
 // token gives a token for one of the identities of the host's own resource.
-func (h *Handler) token(x *exchange) error {
+func (h *Handler) token(req *request) error {
 	var in host.TokenRequest
-	if err := x.decode(&in); err != nil {
+	if err := req.decode(&in); err != nil {
 		return err
 	}
-	p, t, err := h.grant(x, in)
-	h.SignIns.note(x, h.Log, in, p, err)
+	p, t, err := h.grant(req, in)
+	h.SignIns.note(req, h.Log, in, p, err)
 	if err != nil {
 		return err
 	}
 	claims := t.Claims
 	now, half := h.Now(), claims.NotBefore.Add(claims.Expires.Sub(claims.NotBefore)/2)
-	return x.answer(host.TokenAnswer{
+	return req.answer(host.TokenAnswer{
 		Token: host.Secret(t.Raw()), NotBefore: claims.NotBefore.Unix(), Expires: claims.Expires.Unix(),
 		ExpiresIn: seconds(claims.Expires.Sub(now)), RefreshIn: seconds(half.Sub(now)), Principal: p,
 	})
 }
 
-// seconds are whole ones, at least one.
+// seconds truncates d to whole seconds. It returns at least one.
 func seconds(d time.Duration) int64 { return max(1, int64(d/time.Second)) }
 
-// grant makes the token: of version 1.0, with the audience exactly as it was asked for, and without
-// groups, because that is how Azure makes those of managed identities.
-func (h *Handler) grant(x *exchange, in host.TokenRequest) (host.Principal, *token.Token, error) {
+// grant makes the token as Azure makes tokens of managed identities: with version 1.0, with the audience
+// exactly as requested, and without groups.
+func (h *Handler) grant(req *request, in host.TokenRequest) (host.Principal, *token.Token, error) {
 	if in.Audience == "" || len(in.Audience) > maxAudience || !utf8.ValidString(in.Audience) || strings.ContainsFunc(in.Audience, unicode.IsControl) {
 		return host.Principal{}, nil, host.ErrAudience
 	}
-	ctx := x.r.Context()
-	p, err := h.Fleet.Identities.Workload(ctx, x.host.ResourceID(), in.Selector)
+	ctx := req.r.Context()
+	p, err := h.Fleet.Identities.Workload(ctx, req.host.ResourceID(), in.Selector)
 	if err != nil {
 		return host.Principal{}, nil, err
 	}

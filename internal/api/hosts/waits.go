@@ -2,9 +2,10 @@ package hosts
 
 import "sync"
 
-// Bounds of the requests that wait for changes. An agent has one open, and for a moment a second one when
-// it has given up a connection. A host that opens more has the oldest answered early; the bound on all
-// is far above what file descriptors allow with one connection for each host.
+// Bounds of the requests that wait for changes. An agent has one such request open, and a second one for a
+// moment after it has given up a connection. If a host opens more than maxWaitsOfHost, its oldest request is
+// answered early. maxWaits is far above the number of hosts that file descriptors allow, with one connection
+// for each host.
 const (
 	maxWaitsOfHost = 3
 	maxWaits       = 200_000
@@ -12,21 +13,21 @@ const (
 
 // waits are the requests that wait for changes, by host.
 type waits struct {
-	most int // in all
+	most int // the bound of all hosts together
 
 	mu     sync.Mutex
 	all    int
 	byHost map[string][]*wait // the oldest first
 }
 
-// wait is one of them.
+// wait is a request that waits for changes.
 type wait struct {
 	host      string
-	displaced chan struct{} // closed when it has to end for a newer one of its host
+	displaced chan struct{} // closed when the request must end because its host has opened newer ones
 }
 
-// enter adds a request. It displaces the oldest of a host that has too many, and gives an error where
-// all hosts together have.
+// enter adds a request. If the host has too many, its oldest request is displaced. If all hosts together have
+// too many, enter returns the refusal of busy.
 func (s *waits) enter(host string) (*wait, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -44,7 +45,7 @@ func (s *waits) enter(host string) (*wait, error) {
 	return w, nil
 }
 
-// leave removes a request, if it was not displaced.
+// leave removes a request. It does nothing if the request was displaced.
 func (s *waits) leave(w *wait) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

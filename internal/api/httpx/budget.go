@@ -6,20 +6,20 @@ import (
 	"sync"
 )
 
-// DefaultAnswerBytes is the size of a Budget if Options give none.
+// DefaultAnswerBytes is the size of the Budget, in bytes, if Options.Answers is nil.
 const DefaultAnswerBytes = 128 << 20
 
-// counted is the shortest body that a Budget counts. Shorter ones cost less than the stream that they
-// are sent on.
-const counted = 4 << 10
+// minCounted is the length, in bytes, of the shortest body that a Budget counts. A shorter body takes less
+// memory than the stream on which it is sent.
+const minCounted = 4 << 10
 
-// share divides the free part of a Budget: one caller may hold at most a share of what is free. So one
-// caller that does not read holds a fifth at most, ten of them hold five sevenths, and there is always
-// some room for another caller.
+// share divides the free part of a Budget: one caller may hold at most a quarter of the bytes that the budget
+// then has left. So one caller that does not read holds at most a fifth of the budget, ten such callers hold
+// five sevenths, and some bytes are always free for another caller.
 const share = 4
 
-// listsPerCore is how many lists are made at once for each core. A page takes some MiB of memory before it
-// is an answer that is counted, and making more at a time would not be faster.
+// listsPerCore is the number of lists that are made at once for each core. A page takes some MiB of memory
+// before it is an answer that is counted. Making more pages at once would not be faster.
 const listsPerCore = 4
 
 // Budget bounds the bytes of answers that clients have not read yet. Each answer is in memory as a whole,
@@ -32,16 +32,16 @@ type Budget struct {
 
 	mu   sync.Mutex
 	held int64
-	by   map[string]int64 // by caller; those who hold nothing are not in it
+	by   map[string]int64 // bytes by caller; a caller without reserved bytes has no entry
 }
 
-// NewBudget makes a budget of so many bytes.
+// NewBudget makes a budget of total bytes.
 func NewBudget(total int64) *Budget {
 	return &Budget{total: total, making: make(chan struct{}, listsPerCore*runtime.GOMAXPROCS(0)), by: map[string]int64{}}
 }
 
-// take reserves n bytes for a caller, and reports whether there was room for them.
-func (b *Budget) take(n int64, caller string) bool {
+// reserve reserves n bytes for a caller. It reports false if the caller may not hold so many.
+func (b *Budget) reserve(n int64, caller string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if had := b.by[caller]; had+n > (b.total-b.held+had)/(share+1) {
@@ -52,8 +52,8 @@ func (b *Budget) take(n int64, caller string) bool {
 	return true
 }
 
-// give returns what take has reserved.
-func (b *Budget) give(n int64, caller string) {
+// release frees n bytes that reserve has reserved for a caller.
+func (b *Budget) release(n int64, caller string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.held -= n
@@ -62,18 +62,18 @@ func (b *Budget) give(n int64, caller string) {
 	}
 }
 
-// Held gives how many bytes are reserved, and by how many callers.
+// Held returns the number of reserved bytes and the number of callers that hold them.
 func (b *Budget) Held() (bytes int64, callers int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.held, len(b.by)
 }
 
-// Making gives how many lists are being made.
+// Making returns the number of lists that are being made.
 func (b *Budget) Making() int { return len(b.making) }
 
-// begin waits until one more list may be made. The error is that of ctx.
-func (b *Budget) begin(ctx context.Context) error {
+// beginList waits until one more list may be made. It returns the error of ctx if ctx ends first.
+func (b *Budget) beginList(ctx context.Context) error {
 	select {
 	case b.making <- struct{}{}:
 		return nil
@@ -82,5 +82,5 @@ func (b *Budget) begin(ctx context.Context) error {
 	}
 }
 
-// made ends what begin has begun.
-func (b *Budget) made() { <-b.making }
+// endList ends a list that beginList has begun.
+func (b *Budget) endList() { <-b.making }

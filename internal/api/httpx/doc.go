@@ -1,4 +1,4 @@
-// Package httpx has the HTTP code that all APIs share. It knows nothing of identities. It wraps the Handler
+// Package httpx has the HTTP code that all APIs share, and nothing about identities. It wraps the Handler
 // of an API into an http.Handler that recovers from panics, gives each request its ids, limits what a
 // client may send, and ends each request with one log line and one set of metrics.
 //

@@ -14,14 +14,14 @@ type Event struct {
 	RequestID       string // a new GUID
 	CorrelationID   string // the caller's x-ms-correlation-request-id if it is sane, else RequestID
 	ClientRequestID string // the caller's x-ms-client-request-id or client-request-id, if it is sane
-	ClientIP        string // the peer's address, or what a trusted proxy says (Proxies)
-	Proxy           string // the address of the trusted proxy that has said so; empty otherwise
+	ClientIP        string // the peer's address, or the address that a trusted proxy gives (Proxies)
+	Proxy           string // the address of the trusted proxy that named ClientIP; empty if ClientIP is the peer
 	Method          string
 	Path            string // escaped, without the query; the log shows its beginning
 	Start           time.Time
-	Local           bool // the client has named this machine as the host: localhost, 127.0.0.1
+	Local           bool // the Host header is localhost or a loopback address
 
-	StrictSubdomains bool // what Options says
+	StrictSubdomains bool // Options.StrictSubdomains
 
 	// Filled by the Handler. API and Operation become metric labels, so their values come from code,
 	// never from the request.
@@ -38,29 +38,29 @@ type Event struct {
 	Duration time.Duration
 
 	stack   []byte  // of a panic
-	answers *Budget // nil where no New has begun the event
+	answers *Budget // nil in an event that New's handler has not made
 	making  bool    // the event's list is counted in answers
 }
 
 // MakeList waits until the Handler may make a page of a list. The Handler calls it before it reads the
-// records of the page. The turn ends when the answer is encoded, so that clients that do not read block
-// no turn. The error is that of ctx.
+// records of the page. The turn ends when the answer is encoded, so a client that does not read its answers
+// blocks no turn. MakeList returns the error of ctx if ctx ends first.
 func (e *Event) MakeList(ctx context.Context) error {
 	if e == nil || e.answers == nil || e.making {
 		return nil
 	}
-	if err := e.answers.begin(ctx); err != nil {
+	if err := e.answers.beginList(ctx); err != nil {
 		return err
 	}
 	e.making = true
 	return nil
 }
 
-// made ends the turn of MakeList, if there is one.
-func (e *Event) made() {
+// endList ends the turn of MakeList, if the event has one.
+func (e *Event) endList() {
 	if e.making {
 		e.making = false
-		e.answers.made()
+		e.answers.endList()
 	}
 }
 
@@ -68,8 +68,8 @@ func (e *Event) made() {
 // answer, so that it does not count as a fault of the server.
 const StatusClientGone = 499
 
-// level is the level at which an event is logged: faults of the server are errors, all others are
-// information.
+// level returns the level at which the event is logged: error for faults of the server (5xx), debug for
+// routine requests that succeed, info for all others.
 func (e *Event) level() slog.Level {
 	switch {
 	case e.Status >= 500:
@@ -80,7 +80,7 @@ func (e *Event) level() slog.Level {
 	return slog.LevelInfo
 }
 
-// LogValue groups the attributes of attrs, for callers that log an event themselves.
+// LogValue implements slog.LogValuer.
 func (e *Event) LogValue() slog.Value { return slog.GroupValue(e.attrs(make([]slog.Attr, 0, 16))...) }
 
 // attrs appends the fields of the event that are not empty.
@@ -118,11 +118,10 @@ func (e *Event) attrs(to []slog.Attr) []slog.Attr {
 	return to
 }
 
-// refused reports whether a request was refused for a fault of the client. Strangers can send any number of
-// such requests.
+// refused reports whether the status is 4xx. Anybody can cause any number of such answers.
 func (e *Event) refused() bool { return e.Status >= 400 && e.Status < 500 }
 
-// maxLogged is how many bytes of one field of a line are logged.
+// maxLogged is the number of bytes of one field that are logged.
 const maxLogged = 1 << 10
 
 // clip bounds the length of a text from a client, so that log lines stay short.

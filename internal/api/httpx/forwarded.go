@@ -7,8 +7,8 @@ import (
 
 var errForwarded = errors.New("the Forwarded header is malformed")
 
-// splitForwarded gives the "for" of each element of Forwarded headers (RFC 7239, 4), the client's first.
-// It is empty for an element that has none.
+// splitForwarded returns the "for" parameter of each element of Forwarded headers (RFC 7239, 4), the client's
+// first. An element without "for" gives an empty text.
 func splitForwarded(values []string) (hops []string, err error) {
 	for _, value := range values {
 		p := forwardedParser{rest: value}
@@ -30,7 +30,8 @@ func splitForwarded(values []string) (hops []string, err error) {
 // because quoted values may have any character in them.
 type forwardedParser struct{ rest string }
 
-// element reads up to the next comma, or to the end. An element without anything in it is empty.
+// element reads an element up to the next comma or the end of the header. It reports whether the element has
+// no pairs at all, and whether another element follows.
 func (p *forwardedParser) element() (hop string, empty, more bool, err error) {
 	empty = true
 	seen := false
@@ -65,7 +66,7 @@ func (p *forwardedParser) element() (hop string, empty, more bool, err error) {
 	}
 }
 
-// pair reads a name, "=" and a value.
+// pair reads a name, "=" and a value, which is a token or a quoted string.
 func (p *forwardedParser) pair() (name, value string, err error) {
 	name = p.token()
 	if name == "" || !strings.HasPrefix(p.rest, "=") {
@@ -82,7 +83,8 @@ func (p *forwardedParser) pair() (name, value string, err error) {
 	return name, value, nil
 }
 
-// token reads a token. A colon and brackets are not allowed in one, but proxies send addresses so.
+// token reads a token. It also accepts colons and brackets, which RFC 7230 does not allow in tokens, because
+// proxies send addresses of IPv6 without quotes.
 func (p *forwardedParser) token() string {
 	end := strings.IndexFunc(p.rest, func(r rune) bool {
 		return r <= ' ' || r >= 0x7f || strings.ContainsRune(`,;="\(){}<>/?@`, r)
@@ -117,7 +119,7 @@ func (p *forwardedParser) quoted() (string, error) {
 
 func (p *forwardedParser) space() { p.rest = strings.TrimLeft(p.rest, " \t") }
 
-// isFor reports whether a name is "for", in any case.
+// isFor reports whether a name is "for"; names of parameters have no case.
 func isFor(name string) bool {
 	return len(name) == 3 && name[0]|0x20 == 'f' && name[1]|0x20 == 'o' && name[2]|0x20 == 'r'
 }

@@ -18,7 +18,7 @@ const (
 	DefaultMaxBody = 1 << 20
 )
 
-// Handler serves an API. It fills ev while it serves and keeps neither ev nor w.
+// Handler serves an API. It fills ev while it serves, and does not use ev or w after Serve has returned.
 type Handler interface {
 	Serve(w http.ResponseWriter, r *http.Request, ev *Event)
 }
@@ -30,9 +30,9 @@ type HandlerFunc func(w http.ResponseWriter, r *http.Request, ev *Event)
 func (f HandlerFunc) Serve(w http.ResponseWriter, r *http.Request, ev *Event) { f(w, r, ev) }
 
 // Refuser is a Handler that writes the refusals of New in the form of its API.
-// The status is 414 (the URI is too long) or 431 (the headers are); or 429, when the face has answered and
-// the caller holds more answers than it may: then Retry-After is set already. A Handler that is not a
-// Refuser gets a plain body.
+// The status is 414 if the URI is too long and 431 if the headers are too large. It is 429 if the Handler has
+// answered but the caller has too many unread answers; Retry-After is then set already. For a Handler that is
+// not a Refuser, New writes the body of the function Refuse.
 type Refuser interface {
 	Refuse(w http.ResponseWriter, r *http.Request, ev *Event, status int)
 }
@@ -41,13 +41,13 @@ type Refuser interface {
 type Options struct {
 	Log     *slog.Logger
 	Metrics *Metrics
-	Now     func() time.Time // the machine's clock, for durations; not the clock that a laboratory moves
+	Now     func() time.Time // the machine's clock, for durations; never a simulated clock
 	NewID   func() string    // a GUID
 	MaxBody int64            // bytes of a request's body; 0 means DefaultMaxBody
 	Answers *Budget          // shared by all handlers of one process; nil makes one
-	Proxies Proxies          // the proxies whose headers about the address of a client are trusted
+	Proxies Proxies          // the proxies whose X-Forwarded-For and Forwarded headers are trusted
 
-	StrictSubdomains bool // browsers are told to use TLS for all names below the server's too
+	StrictSubdomains bool // StrictTransport adds includeSubDomains
 }
 
 // New wraps a Handler into an http.Handler. It is safe for concurrent use.
@@ -73,20 +73,20 @@ type handler struct {
 	refusals *sampler
 }
 
-// exchange has everything that one request needs, in one allocation.
-type exchange struct {
+// request is the state of one request, in one allocation.
+type request struct {
 	event    Event
 	response response
 	id       [1]string // the request's id as a header's value
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{response: response{ResponseWriter: w, handler: h, request: r}}
-	ev := &x.event
-	x.response.event = ev
+	req := &request{response: response{ResponseWriter: w, handler: h, request: r}}
+	ev := &req.event
+	req.response.event = ev
 	h.begin(ev, r)
-	x.id[0] = ev.RequestID
-	w.Header()["X-Ms-Request-Id"] = x.id[:]
+	req.id[0] = ev.RequestID
+	w.Header()["X-Ms-Request-Id"] = req.id[:]
 	if r.ProtoMajor == 1 && len(r.TransferEncoding) > 0 {
 		// The request may have had a Content-Length as well, which net/http removes. A proxy that used
 		// that length reads the next bytes as the body of this request and not as the next request, so
@@ -94,25 +94,26 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header()["Connection"] = []string{"close"}
 	}
 	if r.Body != nil && r.Body != http.NoBody {
-		// MaxBytesReader gets the server's own writer: with it, it makes the server close a connection
-		// on which a rest of the body is not read. The request of the server stays unchanged: with
-		// another body, the server would wait for a body that it has not asked for.
+		// MaxBytesReader gets the server's own writer, through which it makes the server close the
+		// connection if the body is too long. r itself stays unchanged: if its Body were replaced, the
+		// server would not see that a body with "Expect: 100-continue" was never asked for, and would
+		// wait for it.
 		bounded := *r
 		bounded.Body = http.MaxBytesReader(w, r.Body, h.MaxBody)
 		r = &bounded
-		x.response.request = r
+		req.response.request = r
 	}
 	h.Metrics.inFlight.Inc()
-	defer h.end(x, r)
+	defer h.end(req, r)
 	switch {
 	case len(r.RequestURI) > MaxURI:
-		h.refuse(&x.response, r, ev, http.StatusRequestURITooLong)
+		h.refuse(&req.response, r, ev, http.StatusRequestURITooLong)
 		return
 	case sizeOf(r.Header) > MaxHeaders:
-		h.refuse(&x.response, r, ev, http.StatusRequestHeaderFieldsTooLarge)
+		h.refuse(&req.response, r, ev, http.StatusRequestHeaderFieldsTooLarge)
 		return
 	}
-	h.next.Serve(&x.response, r, ev)
+	h.next.Serve(&req.response, r, ev)
 }
 
 // begin fills the fields that are known before the Handler is called.
@@ -138,32 +139,32 @@ func (h *handler) begin(ev *Event, r *http.Request) {
 	}
 }
 
-// end runs deferred, so it recovers from panics. A panic before the first byte becomes a plain 500. After
-// the first byte, or when the Handler asked for it (http.ErrAbortHandler), the connection is closed, so that
-// the client notices that the answer is incomplete.
-func (h *handler) end(x *exchange, r *http.Request) {
-	ev, cut := &x.event, false
-	ev.made()
+// end reports the event. It must be deferred, because it also recovers from panics. A panic before the first
+// byte becomes a plain 500. After the first byte, or if the Handler panics with http.ErrAbortHandler, end
+// closes the connection, so that the client notices that the answer is incomplete.
+func (h *handler) end(req *request, r *http.Request) {
+	ev, cut := &req.event, false
+	ev.endList()
 	if cause := recover(); cause != nil {
-		cut = cause == http.ErrAbortHandler || x.response.status != 0
+		cut = cause == http.ErrAbortHandler || req.response.status != 0
 		if cause != http.ErrAbortHandler {
 			ev.Err, ev.stack = fmt.Errorf("panic: %v", cause), debug.Stack()
 			ev.ErrorCode = "InternalServerError"
 			ev.Status = http.StatusInternalServerError
 		}
 		if !cut {
-			writePlain(&x.response, http.StatusInternalServerError, ev.ErrorCode, "The server encountered an internal error. Please retry the request.")
+			writePlain(&req.response, http.StatusInternalServerError, ev.ErrorCode, "The server encountered an internal error. Please retry the request.")
 		}
 	}
-	ev.Bytes = x.response.bytes
+	ev.Bytes = req.response.bytes
 	switch {
 	case ev.Status != 0: // a panic
 	case errors.Is(ev.Err, context.Canceled) && r.Context().Err() != nil:
 		ev.Status = StatusClientGone
-	case x.response.status == 0:
-		ev.Status = http.StatusOK // net/http writes it when the face has written nothing
+	case req.response.status == 0:
+		ev.Status = http.StatusOK // net/http writes 200 if the Handler has written nothing
 	default:
-		ev.Status = x.response.status
+		ev.Status = req.response.status
 	}
 	ev.Duration = h.Now().Sub(ev.Start)
 	h.Metrics.inFlight.Dec()
@@ -174,20 +175,20 @@ func (h *handler) end(x *exchange, r *http.Request) {
 	}
 }
 
-// log writes the request's line. It makes the record itself, because a Logger would look up which
-// line of the program has called it, which is always this one.
+// log writes the request's line. It makes the slog.Record itself, because a Logger would look up its caller's
+// source position for each line, and that position is always this one.
 func (h *handler) log(ctx context.Context, ev *Event) {
 	level := ev.level()
 	if !h.Log.Enabled(ctx, level) || ev.refused() && !h.refusals.allow(ev) {
 		return
 	}
-	var room [16]slog.Attr
+	var attrs [16]slog.Attr
 	line := slog.NewRecord(ev.Start.Add(ev.Duration), level, "request", 0)
-	line.AddAttrs(ev.attrs(room[:0])...)
+	line.AddAttrs(ev.attrs(attrs[:0])...)
 	_ = h.Log.Handler().Handle(ctx, line)
 }
 
-// sizeOf is how many bytes the headers have, with a colon and a line end for each.
+// sizeOf returns the size of the headers in bytes, with ": " and a line end for each.
 func sizeOf(h http.Header) (n int) {
 	for name, values := range h {
 		for _, v := range values {
@@ -197,14 +198,14 @@ func sizeOf(h http.Header) (n int) {
 	return n
 }
 
-// Refuse is the plain refusal, for those who have no better words.
+// Refuse writes a refusal with a plain JSON body, for Handlers that are not Refusers.
 func Refuse(w http.ResponseWriter, ev *Event, status int) {
 	code, message := Refusal(status)
 	ev.ErrorCode = code
 	writePlain(w, status, code, message)
 }
 
-// Refusal gives the code and the text of a refusal.
+// Refusal returns the code and the message for one of the statuses of Refuser.
 func Refusal(status int) (code, message string) {
 	switch status {
 	case http.StatusRequestHeaderFieldsTooLarge:
@@ -215,7 +216,7 @@ func Refusal(status int) (code, message string) {
 	return "UriTooLong", "The request's URI is too long."
 }
 
-// writePlain writes an error where no face is left to word it.
+// writePlain writes an error as JSON. It removes headers that the Handler has set for another answer.
 func writePlain(w http.ResponseWriter, status int, code, message string) {
 	var body struct {
 		Error struct {
@@ -224,16 +225,17 @@ func writePlain(w http.ResponseWriter, status int, code, message string) {
 		} `json:"error"`
 	}
 	body.Error.Code, body.Error.Message = code, message
-	clear := w.Header()
-	for name := range clear {
+	header := w.Header()
+	for name := range header {
 		if name != "X-Ms-Request-Id" && name != "Connection" && name != "Retry-After" {
-			delete(clear, name) // what the face had prepared for another answer
+			delete(header, name)
 		}
 	}
-	_ = WriteJSON(w, status, body) // two strings always encode
+	_ = WriteJSON(w, status, body) // encoding two strings cannot fail
 }
 
-// first is the header's value if there is exactly one and it is acceptable, else empty.
+// first returns the value of a header if there is exactly one, it has at most 64 bytes, and all its bytes are
+// acceptable. Otherwise it returns an empty text.
 func first(h http.Header, canonical string, acceptable func(byte) bool) string {
 	values := h[canonical]
 	if len(values) != 1 || len(values[0]) > 64 {
@@ -247,8 +249,9 @@ func first(h http.Header, canonical string, acceptable func(byte) bool) string {
 	return values[0]
 }
 
-// sane are the characters of GUIDs and of what some clients send in their place. The correlation
-// id is stored and sent back, so nothing else may get in.
+// sane reports whether c may be part of a correlation id: letters, digits and hyphens, of which GUIDs consist
+// and the ids that some clients send instead. Correlation ids are stored and sent back, so all other
+// characters are refused.
 func sane(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '-'
 }

@@ -2,8 +2,8 @@ package httpx
 
 import "net/http"
 
-// Headers are headers whose values are the same in many answers, such as Cache-Control. Setting them
-// allocates nothing: all answers share the values, which net/http only reads.
+// Headers are headers with the same values in many answers, such as Cache-Control. Setting them allocates
+// nothing: all answers share the slices of values, which net/http only reads.
 type Headers []fixedHeader
 
 type fixedHeader struct {
@@ -11,7 +11,7 @@ type fixedHeader struct {
 	value []string
 }
 
-// Fixed makes Headers of names and values, which alternate.
+// Fixed makes Headers from alternating names and values.
 func Fixed(namesAndValues ...string) Headers {
 	all := make(Headers, len(namesAndValues)/2)
 	for i := range all {

@@ -92,7 +92,7 @@ func TestOneLineTellsTheRequestWithoutItsSecrets(t *testing.T) {
 		t.Errorf("body %q", w.Body)
 	}
 	wantMetrics := `
-# HELP midas_http_requests_in_flight Requests that are being served.
+# HELP midas_http_requests_in_flight Requests being served.
 # TYPE midas_http_requests_in_flight gauge
 midas_http_requests_in_flight 0
 # HELP midas_http_requests_total Requests served, by API, operation and status.

@@ -17,14 +17,14 @@ var contentTypeJSON = Fixed("Content-Type", ContentTypeJSON)
 // buffers reuses the memory of encoded answers.
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// maxPooled is the capacity, in bytes, above which a buffer is not reused, so that one large answer does not
-// stay in memory.
+// maxPooled is the largest capacity, in bytes, of a buffer that is reused. Larger ones are left to the garbage
+// collector, so that one large answer does not stay in memory.
 const maxPooled = 64 << 10
 
-// WriteJSON answers with v as JSON, with its length, and without HTML escapes, which clients would show to
-// people. When v cannot be encoded it returns an error and has written nothing, so that the caller can
-// still answer. A failure to send is not reported: the client is gone, and the request's event has the
-// number of bytes that were sent.
+// WriteJSON answers with v as JSON. It does not escape <, > and &, because clients show error messages to
+// their users as they are. If v cannot be encoded, it returns an error and has written nothing, so that the
+// caller can still answer. It does not report a failure to send: the client is gone, and the request's event
+// has the number of bytes that were sent.
 func WriteJSON(w http.ResponseWriter, status int, v any) error {
 	buf := buffers.Get().(*bytes.Buffer)
 	defer func() {
@@ -43,17 +43,17 @@ func WriteJSON(w http.ResponseWriter, status int, v any) error {
 	return nil
 }
 
-// buffered is the shortest body for which net/http does not set Content-Length by itself.
-const buffered = 2048
+// minWithLength is the length of the shortest body for which net/http may not set Content-Length by itself.
+const minWithLength = 2048
 
-// WriteBody answers with a body that is encoded already, as JSON if no Content-Type is set. A caller that
-// has not read too many answers gets 429 instead, in the form of the API.
+// WriteBody answers with a body that is encoded already. The Content-Type is JSON unless one is set. If the
+// caller has too many unread answers, WriteBody answers 429 in the form of the API instead.
 func WriteBody(w http.ResponseWriter, status int, body []byte) {
 	h := w.Header()
 	if h["Content-Type"] == nil {
 		contentTypeJSON.Set(h)
 	}
-	if len(body) >= buffered {
+	if len(body) >= minWithLength {
 		h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	}
 	if r, ours := w.(*response); ours {

@@ -9,13 +9,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Metrics counts requests. Its labels are the API, the operation and the status. All values come from
-// code, so no client can make a new series.
+// Metrics counts requests by API, operation and status. All values of these labels come from code, so no
+// client can make a new series.
 type Metrics struct {
 	inFlight prometheus.Gauge
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
-	known    atomic.Pointer[map[kind]series] // those that were looked up
+	known    atomic.Pointer[map[labels]series] // the series that were looked up so far; replaced, never changed
 }
 
 // NewMetrics registers the metrics of requests.
@@ -23,7 +23,7 @@ func NewMetrics(reg prometheus.Registerer) (*Metrics, error) {
 	m := &Metrics{
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "midas_http_requests_in_flight",
-			Help: "Requests that are being served.",
+			Help: "Requests being served.",
 		}),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "midas_http_requests_total",
@@ -35,7 +35,7 @@ func NewMetrics(reg prometheus.Registerer) (*Metrics, error) {
 			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, 1, 5},
 		}, []string{"api", "operation"}),
 	}
-	m.known.Store(&map[kind]series{})
+	m.known.Store(&map[labels]series{})
 	for _, c := range []prometheus.Collector{m.inFlight, m.requests, m.duration} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("register request metrics: %w", err)
@@ -44,26 +44,27 @@ func NewMetrics(reg prometheus.Registerer) (*Metrics, error) {
 	return m, nil
 }
 
-// kind is the labels of a series.
-type kind struct {
+// labels are the label values of a series.
+type labels struct {
 	api, operation string
 	status         int
 }
 
-// series are the metrics of one kind.
+// series are the metrics with the same labels.
 type series struct {
 	requests prometheus.Counter
 	duration prometheus.Observer
 }
 
 func (m *Metrics) observe(ev *Event) {
-	of := m.of(kind{ev.API, ev.Operation, ev.Status})
+	of := m.of(labels{ev.API, ev.Operation, ev.Status})
 	of.requests.Inc()
 	of.duration.Observe(ev.Duration.Seconds())
 }
 
-// of finds the series of a kind without a lock: there are few kinds, so each new one makes a new map.
-func (m *Metrics) of(k kind) series {
+// of finds a series by its labels. It takes no lock: there are few series, so of copies the map for each new
+// one.
+func (m *Metrics) of(k labels) series {
 	for {
 		known := m.known.Load()
 		if found, ok := (*known)[k]; ok {

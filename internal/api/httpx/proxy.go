@@ -9,14 +9,13 @@ import (
 	"strings"
 )
 
-// Proxies are the networks of trusted reverse proxies. The address of a client is taken from their headers
-// X-Forwarded-For (in its de-facto form) and Forwarded (RFC 7239). Nothing else is taken from these headers,
-// neither a scheme nor a host, and nothing at all from those of other peers. The zero value trusts no
-// proxy.
+// Proxies are the networks of trusted reverse proxies. The client's address is read from the headers
+// X-Forwarded-For (in its de-facto form) and Forwarded (RFC 7239) that they send. Schemes and hosts in these
+// headers are ignored, and so are the headers that other peers send. The zero value trusts no proxy.
 type Proxies []netip.Prefix
 
-// ParseProxies reads addresses and networks in CIDR notation. A network of all addresses is refused,
-// because then every client could choose its address.
+// ParseProxies reads addresses and networks in CIDR notation. It refuses a network of all addresses, because
+// every client could then choose its own address.
 func ParseProxies(texts []string) (Proxies, error) {
 	var all Proxies
 	for _, text := range texts {
@@ -39,14 +38,14 @@ func parseProxy(text string) (netip.Prefix, error) {
 	case err != nil || p.Addr().Is4In6():
 		return netip.Prefix{}, errors.New("is not an address or a network, such as 192.0.2.1 or 192.0.2.0/24")
 	case p.Bits() == 0:
-		return netip.Prefix{}, errors.New("is every address, so that every client could choose one")
+		return netip.Prefix{}, errors.New("contains all addresses, so every client could choose its own address")
 	case p != p.Masked():
-		return netip.Prefix{}, fmt.Errorf("is an address in a network; the network is %s", p.Masked())
+		return netip.Prefix{}, fmt.Errorf("has bits after the prefix; the network is %s", p.Masked())
 	}
 	return p, nil
 }
 
-// Trusts reports whether an address is that of a trusted proxy.
+// Trusts reports whether a trusted proxy has the address.
 func (p Proxies) Trusts(a netip.Addr) bool {
 	for _, one := range p {
 		if one.Contains(a) {
@@ -56,12 +55,12 @@ func (p Proxies) Trusts(a netip.Addr) bool {
 	return false
 }
 
-// client is the address from which a request comes: that of the peer, or, where the peer is a trusted
-// proxy, the last address in the chain of proxies that is not one. A hop that hides its address or is
-// no address ends the chain, and the proxy before it counts as the client.
+// client returns the address of the client: the peer's, or, if the peer is a trusted proxy, the last address
+// in the chain of hops that is not a trusted proxy's. A hop that hides its address or is not an address ends
+// the chain, and the last proxy before it counts as the client.
 //
-// A client can send a header that its proxy does not know and passes on. So when both headers are there
-// and disagree, or one cannot be read, neither counts, and the peer is the client.
+// A client can send a header that its proxy does not process and passes on. So if both headers are present and
+// give different addresses, or one cannot be read, both are ignored, and the peer is the client.
 func (p Proxies) client(r *http.Request) string {
 	peer := hostOf(r.RemoteAddr)
 	at, err := netip.ParseAddr(peer)
@@ -92,7 +91,7 @@ func (p Proxies) client(r *http.Request) string {
 	return one.String()
 }
 
-// last is the last address of a chain that is not a trusted proxy's.
+// last returns the last address in a chain of hops that is not a trusted proxy's.
 func (p Proxies) last(peer netip.Addr, hops []string) netip.Addr {
 	for i := len(hops) - 1; i >= 0 && p.Trusts(peer); i-- {
 		hop, ok := parseHop(hops[i])
@@ -104,8 +103,8 @@ func (p Proxies) last(peer netip.Addr, hops []string) netip.Addr {
 	return peer
 }
 
-// parseHop reads an address with or without a port. An address of IPv6 may stand in brackets, and has to
-// when it has a port.
+// parseHop reads an address with or without a port. An IPv6 address may be in brackets, and must be if it has
+// a port.
 func parseHop(text string) (netip.Addr, bool) {
 	a, err := netip.ParseAddr(text)
 	if err != nil {
@@ -121,14 +120,14 @@ func parseHop(text string) (netip.Addr, bool) {
 			return netip.Addr{}, false
 		}
 	}
-	if a.Zone() != "" { // it means something on the proxy's machine only
+	if a.Zone() != "" { // zones are local to the proxy's machine
 		return netip.Addr{}, false
 	}
 	return a.Unmap(), true
 }
 
-// isHopPort reports whether a text is a colon and a port, which may be a name that hides it (RFC 7239,
-// 6), or nothing.
+// isHopPort reports whether a text is empty, or a colon and a port. The port may be an obfuscated one, such as
+// "_x" (RFC 7239, 6).
 func isHopPort(text string) bool {
 	if text == "" {
 		return true
@@ -144,7 +143,7 @@ func isNameCharacter(r rune) bool {
 	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '.' || r == '_' || r == '-'
 }
 
-// splitForwardedFor gives the hops, the client's first.
+// splitForwardedFor returns the hops of X-Forwarded-For headers, the client's first.
 func splitForwardedFor(values []string) (hops []string) {
 	for _, value := range values {
 		for hop := range strings.SplitSeq(value, ",") {
@@ -156,7 +155,7 @@ func splitForwardedFor(values []string) (hops []string) {
 	return hops
 }
 
-// hostOf is the host of HOST:PORT, or the whole text.
+// hostOf returns the host of HOST:PORT, or the whole text if it has no port.
 func hostOf(address string) string {
 	if host, _, err := net.SplitHostPort(address); err == nil {
 		return host

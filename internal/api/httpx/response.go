@@ -8,8 +8,8 @@ import (
 	"midas/internal/azure"
 )
 
-// response counts what a face writes. Flush and the deadlines are reached through
-// http.ResponseController, which follows Unwrap.
+// response counts the bytes that a Handler writes and notes the status. Handlers reach Flush and the deadlines
+// through http.ResponseController, which calls Unwrap.
 type response struct {
 	http.ResponseWriter
 	status int
@@ -20,16 +20,16 @@ type response struct {
 	event   *Event
 }
 
-// retryAfter is how many seconds a caller should wait that has not read its answers.
+// retryAfter tells a caller with too many unread answers to wait for five seconds.
 var retryAfter = Fixed("Retry-After", "5")
 
-// send writes a whole answer, within the budget of its caller: the authenticated principal, or else the
-// address of the client. When there is no room, a request that only reads is refused with 429. A request
-// that has changed something cannot be refused any more; its connection or stream is closed, as if the
-// network had failed.
+// send writes a whole answer if the budget of the caller allows it. The caller is the authenticated principal,
+// or else the client's address. If the budget is used up, a GET or HEAD is refused with 429. Other requests may
+// have changed something, so they cannot be refused any more: send closes their connection or stream, as if
+// the network had failed.
 func (w *response) send(status int, body []byte) {
-	w.event.made()
-	if len(body) < counted {
+	w.event.endList()
+	if len(body) < minCounted {
 		w.write(status, body)
 		return
 	}
@@ -38,11 +38,11 @@ func (w *response) send(status int, body []byte) {
 		caller = w.event.ClientIP
 	}
 	size := int64(len(body))
-	if !w.handler.Answers.take(size, caller) {
-		w.exceed()
+	if !w.handler.Answers.reserve(size, caller) {
+		w.refuseForBudget()
 		return
 	}
-	defer w.handler.Answers.give(size, caller)
+	defer w.handler.Answers.release(size, caller)
 	w.write(status, body)
 }
 
@@ -51,15 +51,15 @@ func (w *response) write(status int, body []byte) {
 	_, _ = w.Write(body)
 }
 
-// exceed refuses a request for whose answer there is no room.
-func (w *response) exceed() {
+// refuseForBudget answers a request whose answer exceeds the budget of its caller.
+func (w *response) refuseForBudget() {
 	if w.request.Method != http.MethodGet && w.request.Method != http.MethodHead {
 		panic(http.ErrAbortHandler)
 	}
 	header := w.Header()
 	for name := range header {
 		if name != "X-Ms-Request-Id" && name != "Connection" {
-			delete(header, name) // of the answer that is not sent
+			delete(header, name) // they belong to the answer that is not sent
 		}
 	}
 	retryAfter.Set(header)
@@ -67,7 +67,7 @@ func (w *response) exceed() {
 }
 
 func (w *response) WriteHeader(status int) {
-	if w.status == 0 && status >= 200 { // 1xx come before the real one
+	if w.status == 0 && status >= 200 { // 1xx precede the final status
 		w.status = status
 	}
 	w.ResponseWriter.WriteHeader(status)
@@ -82,7 +82,7 @@ func (w *response) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Unwrap is for http.ResponseController.
+// Unwrap returns the writer for http.ResponseController.
 func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // The policies of StrictTransport.
@@ -91,10 +91,10 @@ var (
 	strictSubdomains = Fixed("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
 )
 
-// StrictTransport tells browsers to use TLS for this host from now on (RFC 6797), except for the machine
-// itself. Browsers apply the policy to all ports of a host: with it, they would not reach other services on
-// localhost by http, among them the redirect URIs of programs under development. Names below the host often
-// belong to other services, so the policy includes them only if Options.StrictSubdomains is set.
+// StrictTransport tells browsers to use TLS for this host from now on (RFC 6797), unless the host is localhost
+// or a loopback address. Browsers apply the policy to all ports of a host, so they would then no longer reach
+// other services on localhost by http, such as the redirect URIs of programs under development. Subdomains of
+// the host often belong to other services, so the policy includes them only if Options.StrictSubdomains is set.
 func StrictTransport(h http.Header, ev *Event) {
 	switch {
 	case ev.Local:

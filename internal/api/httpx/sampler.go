@@ -7,15 +7,13 @@ import (
 	"time"
 )
 
-// How many refusals of one class are logged in full in each period.
 const (
-	loggedRefusals = 20
-	samplePeriod   = time.Second
-	// summaries are written at most so often for a class, however long its refusals go on.
-	summaryPeriod = 10 * time.Second
+	loggedRefusals = 20               // refusals of one class that are logged one by one in each samplePeriod
+	samplePeriod   = time.Second      // the period of loggedRefusals
+	summaryPeriod  = 10 * time.Second // the time between two summaries of one class
 )
 
-// class is the class by which refusals are counted. Its values come from code, so there are few.
+// class is a class of refusals. Its values come from code, so there are few classes.
 type class struct {
 	api    string
 	status int
@@ -33,13 +31,13 @@ type sampler struct {
 
 // sampled counts the refusals of one class.
 type sampled struct {
-	begun   time.Time // of the period
-	logged  int       // in this period
-	dropped int       // since the last summary
-	waiting bool      // a summary is on its way
+	begun   time.Time // when the period began
+	logged  int       // lines in this period
+	dropped int       // refusals without a line since the last summary
+	waiting bool      // a summary is scheduled
 }
 
-// allow reports whether the line of a refusal is to be written.
+// allow reports whether the line of a refusal should be written. If not, it counts the refusal for the summary.
 func (s *sampler) allow(ev *Event) bool {
 	of := class{ev.API, ev.Status}
 	now := s.now()
@@ -68,7 +66,7 @@ func (s *sampler) allow(ev *Event) bool {
 	return false
 }
 
-// summarize logs how many lines of a class were not written.
+// summarize logs the number of refusals of a class whose lines were not written.
 func (s *sampler) summarize(of class) {
 	s.mu.Lock()
 	c := s.classes[of]

@@ -16,8 +16,8 @@ const (
 	readTimeout       = 30 * time.Second
 	writeTimeout      = 90 * time.Second // longer than the profiles that the ops listener takes by default
 	idleTimeout       = 2 * time.Minute
-	maxStreams        = 100            // requests at once on one connection of HTTP/2
-	maxHeaderBytes    = 2 * MaxHeaders // what is above MaxHeaders is answered by the face, what is above this by net/http
+	maxStreams        = 100            // concurrent requests on one HTTP/2 connection
+	maxHeaderBytes    = 2 * MaxHeaders // larger headers are refused by net/http, headers above MaxHeaders by the Handler
 )
 
 // Server makes the http.Server of every listener.
@@ -34,8 +34,8 @@ func Server(h http.Handler, l *slog.Logger) *http.Server {
 	}
 }
 
-// errorLog logs the errors of net/http. Errors that any client can cause, such as a failed handshake, have the
-// level debug; a failing listener is a warning.
+// errorLog logs the errors of net/http. A failing listener is a warning. All other errors can be caused by any
+// client, such as a failed handshake, and have the level debug.
 type errorLog struct{ log *slog.Logger }
 
 func (w errorLog) Write(p []byte) (int, error) {

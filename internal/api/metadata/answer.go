@@ -40,7 +40,7 @@ func (b body) text(name, value string) body {
 }
 
 // words appends a number as a string.
-func (b body) words(name string, value int64) body {
+func (b body) quotedNumber(name string, value int64) body {
 	b = append(b.key(name), '"')
 	b = strconv.AppendInt(b, value, 10)
 	return append(b, '"')
@@ -49,16 +49,16 @@ func (b body) words(name string, value int64) body {
 func (b body) number(name string, value int64) body { return strconv.AppendInt(b.key(name), value, 10) }
 
 // send answers with the object.
-func (x *exchange) send(b body) error {
-	noStore.Set(x.w.Header())
-	httpx.WriteBody(x.w, 200, append(b, '}'))
+func (req *request) send(b body) error {
+	noStore.Set(req.w.Header())
+	httpx.WriteBody(req.w, 200, append(b, '}'))
 	return nil
 }
 
 var noStore = httpx.Fixed("Cache-Control", "no-store")
 
 // room makes a body in which a token and all that surrounds it fit.
-func room(t *host.Token) body { return make(body, 0, len(t.Raw)+len(t.Audience)+320) }
+func newBody(t *host.Token) body { return make(body, 0, len(t.Raw)+len(t.Audience)+320) }
 
 // remaining is for how many whole seconds a token is good, counted so that it is never too many.
 func remaining(t *host.Token, now time.Time) int64 {

@@ -27,59 +27,59 @@ func NewAppService(c Config, known host.Secret) *Endpoint {
 	return newEndpoint(c, appService{newSecret(known)})
 }
 
-func (p appService) serve(x *exchange) error {
-	if !x.at(pathMSI) && !x.at("/MSI/token") {
+func (p appService) serve(req *request) error {
+	if !req.pathIs(pathMSI) && !req.pathIs("/MSI/token") {
 		return errNotFound()
 	}
-	x.ev.Operation = "appservice/token"
-	if err := x.method(http.MethodGet); err != nil {
+	req.ev.Operation = "appservice/token"
+	if err := req.method(http.MethodGet); err != nil {
 		return err
 	}
-	if err := x.admit(); err != nil {
+	if err := req.admit(); err != nil {
 		return err
 	}
-	q, err := x.query()
+	q, err := req.query()
 	if err != nil {
 		return err
 	}
 	switch q.get("api-version") {
 	case appService2019:
-		return p.token2019(x, q)
+		return p.token2019(req, q)
 	case appService2017:
-		return p.token2017(x, q)
+		return p.token2017(req, q)
 	}
 	return errVersion(appService2019, appService2017)
 }
 
-func (p appService) token2019(x *exchange, q query) error {
-	if !p.secret.shownIn(x.r.Header["X-Identity-Header"]) {
+func (p appService) token2019(req *request, q query) error {
+	if !p.secret.matches(req.r.Header["X-Identity-Header"]) {
 		return errSecret(http.StatusForbidden)
 	}
-	t, err := x.token(q, names{
+	t, err := req.token(q, selectorNames{
 		client: []string{"client_id"}, object: []string{"principal_id", "object_id"}, resource: []string{"mi_res_id"},
 	})
 	if err != nil {
 		return err
 	}
-	return x.send(room(t).
+	return req.send(newBody(t).
 		text("access_token", string(t.Raw)).
 		text("client_id", t.Principal.ClientID).
-		words("expires_on", t.Expires.Unix()).
-		words("not_before", t.NotBefore.Unix()).
+		quotedNumber("expires_on", t.Expires.Unix()).
+		quotedNumber("not_before", t.NotBefore.Unix()).
 		text("resource", t.Audience).
 		text("token_type", "Bearer"))
 }
 
 // token2017 tells the time in the words of the .NET of its day.
-func (p appService) token2017(x *exchange, q query) error {
-	if !p.secret.shownIn(x.r.Header["Secret"]) {
+func (p appService) token2017(req *request, q query) error {
+	if !p.secret.matches(req.r.Header["Secret"]) {
 		return errSecret(http.StatusForbidden)
 	}
-	t, err := x.token(q, names{client: []string{"clientid"}})
+	t, err := req.token(q, selectorNames{client: []string{"clientid"}})
 	if err != nil {
 		return err
 	}
-	return x.send(room(t).
+	return req.send(newBody(t).
 		text("access_token", string(t.Raw)).
 		text("expires_on", t.Expires.UTC().Format("01/02/2006 15:04:05 +00:00")).
 		text("resource", t.Audience).
@@ -87,10 +87,10 @@ func (p appService) token2017(x *exchange, q query) error {
 		text("client_id", t.Principal.ClientID))
 }
 
-func (p appService) word(x *exchange, f *fault) any { return appServiceError(x, f) }
+func (p appService) errorBody(req *request, f *fault) any { return appServiceError(req, f) }
 
 // appServiceError is how App Service words a refusal.
-func appServiceError(x *exchange, f *fault) any {
+func appServiceError(req *request, f *fault) any {
 	text := f.text
 	switch f.kind {
 	case kindIdentity:
@@ -102,7 +102,7 @@ func appServiceError(x *exchange, f *fault) any {
 		Status      int    `json:"statusCode"`
 		Message     string `json:"message"`
 		Correlation string `json:"correlationId"`
-	}{f.status, text, x.NewID()}
+	}{f.status, text, req.NewID()}
 }
 
 // secret is known by its hash, so that comparing takes as long for every guess.
@@ -110,8 +110,8 @@ type secret [sha256.Size]byte
 
 func newSecret(s host.Secret) secret { return sha256.Sum256([]byte(s)) }
 
-// shownIn tells whether a header has the secret, once.
-func (s secret) shownIn(values []string) bool {
+// matches tells whether a header has the secret, once.
+func (s secret) matches(values []string) bool {
 	if len(values) != 1 {
 		return false
 	}
@@ -121,17 +121,17 @@ func (s secret) shownIn(values []string) bool {
 
 // query lets those in who show the secret in the header of that name, and reads what they ask of the
 // one version that a protocol has.
-func (s secret) query(x *exchange, version string) (query, error) {
-	if err := x.method(http.MethodGet); err != nil {
+func (s secret) query(req *request, version string) (query, error) {
+	if err := req.method(http.MethodGet); err != nil {
 		return nil, err
 	}
-	if err := x.admit(); err != nil {
+	if err := req.admit(); err != nil {
 		return nil, err
 	}
-	if !s.shownIn(x.r.Header["Secret"]) {
+	if !s.matches(req.r.Header["Secret"]) {
 		return nil, errSecret(http.StatusUnauthorized)
 	}
-	q, err := x.query()
+	q, err := req.query()
 	if err != nil {
 		return nil, err
 	}

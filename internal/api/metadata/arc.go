@@ -52,36 +52,36 @@ func NewArc(c Config, folder string) *Endpoint {
 	return newEndpoint(c, &arc{imds: imds{versions()}, folder: folder, mode: 0o640})
 }
 
-func (p *arc) serve(x *exchange) error {
-	if !x.at(pathToken) {
-		return p.imds.serve(x) // what Arc tells of its machines has the same form
+func (p *arc) serve(req *request) error {
+	if !req.pathIs(pathToken) {
+		return p.imds.serve(req) // what Arc tells of its machines has the same form
 	}
-	serverName.Set(x.w.Header())
-	x.ev.Operation = "arc/token"
-	if err := x.method(http.MethodGet); err != nil {
+	serverName.Set(req.w.Header())
+	req.ev.Operation = "arc/token"
+	if err := req.method(http.MethodGet); err != nil {
 		return err
 	}
-	if err := x.admit(); err != nil {
+	if err := req.admit(); err != nil {
 		return err
 	}
-	if err := x.flagged(); err != nil {
+	if err := req.requireMetadataHeader(); err != nil {
 		return err
 	}
-	q, err := x.query()
+	q, err := req.query()
 	if err != nil {
 		return err
 	}
 	if !slices.Contains([]string{"2019-08-15", "2019-11-01", "2020-06-01"}, q.get("api-version")) {
 		return errVersion("2020-06-01", "2019-11-01", "2019-08-15")
 	}
-	if proofs := x.r.Header["Authorization"]; len(proofs) != 1 || !p.redeem(proofs[0], x.Now()) {
-		return p.challenge(x)
+	if proofs := req.r.Header["Authorization"]; len(proofs) != 1 || !p.redeem(proofs[0], req.Now()) {
+		return p.challenge(req)
 	}
-	t, err := x.token(q, imdsNames())
+	t, err := req.token(q, imdsSelectors())
 	if err != nil {
 		return err
 	}
-	answer := x.tokenOfStrings(t)
+	answer := req.tokenOfStrings(t)
 	// Clients believe that the selected identity was understood only if it comes back as they have
 	// named it. The client id is in every answer.
 	for _, name := range []string{"object_id", "principal_id", "msi_res_id", "mi_res_id"} {
@@ -89,7 +89,7 @@ func (p *arc) serve(x *exchange) error {
 			answer = answer.text(name, value)
 		}
 	}
-	return x.send(answer)
+	return req.send(answer)
 }
 
 func printable(s string) bool {
@@ -98,8 +98,8 @@ func printable(s string) bool {
 
 // challenge makes a file and asks for what is in it. It takes no place among the requests that wait, because
 // it asks nobody: tokens that are in memory are to be had while others wait for a silent server.
-func (p *arc) challenge(x *exchange) error {
-	if !x.limiter.pass(x.Now()) {
+func (p *arc) challenge(req *request) error {
+	if !req.limiter.pass(req.Now()) {
 		return errLimit()
 	}
 	random := make([]byte, 32)
@@ -108,8 +108,8 @@ func (p *arc) challenge(x *exchange) error {
 	}
 	key := base64.RawURLEncoding.EncodeToString(random)
 	c := challenge{
-		file: filepath.Join(p.folder, x.NewID()+".key"), key: newSecret(host.Secret(key)),
-		made: x.Now(),
+		file: filepath.Join(p.folder, req.NewID()+".key"), key: newSecret(host.Secret(key)),
+		made: req.Now(),
 	}
 	file, err := os.OpenFile(c.file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, p.mode)
 	if err != nil {
@@ -119,7 +119,7 @@ func (p *arc) challenge(x *exchange) error {
 	if err = errors.Join(err, file.Chmod(p.mode), file.Close()); err != nil {
 		return fmt.Errorf("make a challenge: %w", errors.Join(err, os.Remove(c.file)))
 	}
-	p.keep(c, x.Now())
+	p.keep(c, req.Now())
 	f := errSecret(http.StatusUnauthorized)
 	f.header = http.Header{"Www-Authenticate": {"Basic realm=" + c.file}}
 	return f
@@ -145,7 +145,7 @@ func (p *arc) redeem(header string, now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i, c := range p.open {
-		if c.key.shownIn([]string{given}) {
+		if c.key.matches([]string{given}) {
 			_ = os.Remove(c.file) // as above
 			p.open = slices.Delete(p.open, i, i+1)
 			return !clock.Over(c.made, challengeLife, now)

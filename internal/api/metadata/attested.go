@@ -10,7 +10,7 @@ import (
 const maxNonce = 32
 
 // imdsAttested gives a signed document about the machine, for those who do not believe the machine.
-func imdsAttested(x *exchange, q query) error {
+func imdsAttested(req *request, q query) error {
 	nonce := q.get("nonce")
 	if len(nonce) > maxNonce {
 		return badRequest("The nonce is longer than 32 characters")
@@ -20,11 +20,11 @@ func imdsAttested(x *exchange, q query) error {
 			return badRequest("The nonce has characters other than letters and digits")
 		}
 	}
-	document, err := x.Source.Attest(x.r.Context(), nonce)
+	document, err := req.Source.Attest(req.r.Context(), nonce)
 	if err != nil {
 		return err
 	}
-	return httpx.WriteJSON(x.w, http.StatusOK, struct {
+	return httpx.WriteJSON(req.w, http.StatusOK, struct {
 		Encoding  string `json:"encoding"`
 		Signature []byte `json:"signature"`
 	}{"pkcs7", document})

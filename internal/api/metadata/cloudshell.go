@@ -19,32 +19,32 @@ type cloudShell struct{}
 // the shell; here they are those of the resource.
 func NewCloudShell(c Config) *Endpoint { return newEndpoint(c, cloudShell{}) }
 
-func (cloudShell) serve(x *exchange) error {
-	if !x.at(pathCloudShell) {
+func (cloudShell) serve(req *request) error {
+	if !req.pathIs(pathCloudShell) {
 		return errNotFound()
 	}
-	x.ev.Operation = "cloudshell/token"
-	if err := x.method(http.MethodPost); err != nil {
+	req.ev.Operation = "cloudshell/token"
+	if err := req.method(http.MethodPost); err != nil {
 		return err
 	}
-	if err := x.admit(); err != nil {
+	if err := req.admit(); err != nil {
 		return err
 	}
-	if err := x.flagged(); err != nil {
+	if err := req.requireMetadataHeader(); err != nil {
 		return err
 	}
-	form, err := x.form()
+	form, err := req.form()
 	if err != nil {
 		return err
 	}
-	t, err := x.token(form, imdsNames())
+	t, err := req.token(form, imdsSelectors())
 	if err != nil {
 		return err
 	}
-	return x.send(x.tokenOfStrings(t))
+	return req.send(req.tokenOfStrings(t))
 }
 
-func (cloudShell) word(_ *exchange, f *fault) any {
+func (cloudShell) errorBody(_ *request, f *fault) any {
 	return struct {
 		Error struct {
 			Code    string `json:"code"`
@@ -57,12 +57,12 @@ func (cloudShell) word(_ *exchange, f *fault) any {
 }
 
 // form reads a posted form by the rules of a query.
-func (x *exchange) form() (query, error) {
-	mediaType, _, err := mime.ParseMediaType(x.r.Header.Get("Content-Type"))
+func (req *request) form() (query, error) {
+	mediaType, _, err := mime.ParseMediaType(req.r.Header.Get("Content-Type"))
 	if err != nil || mediaType != "application/x-www-form-urlencoded" {
 		return nil, &fault{status: http.StatusUnsupportedMediaType, code: invalidRequest, text: "The request is not a form"}
 	}
-	data, err := io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, maxForm))
+	data, err := io.ReadAll(http.MaxBytesReader(req.w, req.r.Body, maxForm))
 	if err != nil {
 		return nil, &fault{status: http.StatusRequestEntityTooLarge, code: invalidRequest, text: "The form cannot be read, or is too long", cause: err}
 	}

@@ -55,9 +55,9 @@ type Endpoint struct {
 // protocol is what the endpoints differ in.
 type protocol interface {
 	// serve answers the request, or says why not.
-	serve(x *exchange) error
+	serve(req *request) error
 	// word gives a refusal's body.
-	word(x *exchange, f *fault) any
+	errorBody(req *request, f *fault) any
 }
 
 func newEndpoint(c Config, p protocol) *Endpoint {
@@ -68,8 +68,8 @@ func newEndpoint(c Config, p protocol) *Endpoint {
 	return e
 }
 
-// exchange is one request and its answer.
-type exchange struct {
+// request is one request and its answer.
+type request struct {
 	*Endpoint
 	w  http.ResponseWriter
 	r  *http.Request
@@ -79,12 +79,12 @@ type exchange struct {
 // Serve implements httpx.Handler.
 func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
 	ev.API, ev.Routine = "metadata", true
-	x := &exchange{Endpoint: e, w: w, r: r, ev: ev}
-	err := e.protocol.serve(x)
+	req := &request{Endpoint: e, w: w, r: r, ev: ev}
+	err := e.protocol.serve(req)
 	if err == nil {
 		return
 	}
-	x.refuse(asFault(err))
+	req.refuse(asFault(err))
 }
 
 // Refuse implements httpx.Refuser: the protocol words what was refused around it.
@@ -95,28 +95,28 @@ func (e *Endpoint) Refuse(w http.ResponseWriter, r *http.Request, ev *httpx.Even
 		f.code = errLimit().code
 	}
 	f.status = status
-	x := &exchange{Endpoint: e, w: w, r: r, ev: ev}
-	x.refuse(f)
+	req := &request{Endpoint: e, w: w, r: r, ev: ev}
+	req.refuse(f)
 }
 
-func (x *exchange) refuse(f *fault) {
-	w, ev := x.w, x.ev
+func (req *request) refuse(f *fault) {
+	w, ev := req.w, req.ev
 	ev.ErrorCode, ev.Err = f.code, f.cause
 	for name, values := range f.header {
 		w.Header()[name] = values
 	}
-	if err := httpx.WriteJSON(w, f.status, x.protocol.word(x, f)); err != nil {
+	if err := httpx.WriteJSON(w, f.status, req.protocol.errorBody(req, f)); err != nil {
 		ev.Err = err
 	}
 }
 
 // admit refuses what cannot have been meant for this endpoint.
-func (x *exchange) admit() error {
-	if !x.own() {
+func (req *request) admit() error {
+	if !req.namesThisHost() {
 		return errHost()
 	}
 	for _, header := range []string{"X-Forwarded-For", "Forwarded"} {
-		if _, passed := x.r.Header[header]; passed {
+		if _, passed := req.r.Header[header]; passed {
 			return errForwarded()
 		}
 	}
@@ -125,20 +125,20 @@ func (x *exchange) admit() error {
 
 // own tells whether the request names this machine as its host: by the metadata address, a loopback
 // address, the very address that the connection was made to, or one of the known names.
-func (x *exchange) own() bool {
-	name := x.r.Host
+func (req *request) namesThisHost() bool {
+	name := req.r.Host
 	if h, _, err := net.SplitHostPort(name); err == nil {
 		name = h
 	}
 	name = strings.TrimSuffix(arm.Fold(strings.TrimSuffix(strings.TrimPrefix(name, "["), "]")), ".")
 	ip, err := netip.ParseAddr(name)
 	if err != nil {
-		return x.names[name]
+		return req.names[name]
 	}
-	if ip = ip.Unmap(); ip.IsLoopback() || ip == metadataAddress() || x.names[name] {
+	if ip = ip.Unmap(); ip.IsLoopback() || ip == metadataAddress() || req.names[name] {
 		return true
 	}
-	local, ok := x.r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	local, ok := req.r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	if !ok {
 		return false
 	}
@@ -150,25 +150,25 @@ func (x *exchange) own() bool {
 func metadataAddress() netip.Addr { return netip.AddrFrom4([4]byte{169, 254, 169, 254}) }
 
 // method refuses all methods but one.
-func (x *exchange) method(only string) error {
-	if x.r.Method == only {
+func (req *request) method(only string) error {
+	if req.r.Method == only {
 		return nil
 	}
 	return errMethod(only)
 }
 
-// flagged asks for the header "Metadata: true", which a form in a browser cannot send.
-func (x *exchange) flagged() error {
-	values := x.r.Header["Metadata"]
+// requireMetadataHeader asks for the header "Metadata: true", which a form in a browser cannot send.
+func (req *request) requireMetadataHeader() error {
+	values := req.r.Header["Metadata"]
 	if len(values) != 1 || !arm.SameName(strings.TrimSpace(values[0]), "true") {
-		return errFlag()
+		return errMetadataHeader()
 	}
 	return nil
 }
 
 // at tells whether the request is for a path, with or without a slash at its end.
-func (x *exchange) at(path string) bool {
-	return strings.TrimSuffix(x.r.URL.Path, "/") == path
+func (req *request) pathIs(path string) bool {
+	return strings.TrimSuffix(req.r.URL.Path, "/") == path
 }
 
 // asFault gives every error its place among the refusals.
@@ -186,5 +186,5 @@ func asFault(err error) *fault {
 	case errors.Is(err, host.ErrResourceDisabled), errors.Is(err, host.ErrNotAllowed):
 		return errRefusedByResource(err)
 	}
-	return errBroken(err)
+	return errInternal(err)
 }

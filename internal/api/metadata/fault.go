@@ -61,7 +61,7 @@ func errHost() *fault {
 
 func errForwarded() *fault { return badRequest("Requests with a header X-Forwarded-For are refused") }
 
-func errFlag() *fault { return badRequest("Required metadata header not specified") }
+func errMetadataHeader() *fault { return badRequest("Required metadata header not specified") }
 
 func errQuery() *fault { return badRequest("The query cannot be read") }
 
@@ -71,7 +71,7 @@ func errNoAudience() *fault {
 	return badRequest("Required audience parameter not specified").as(kindAudience)
 }
 
-func errExclusive() *fault {
+func errSeveralSelectors() *fault {
 	return badRequest("Only one of client_id, object_id and msi_res_id may be specified")
 }
 
@@ -118,7 +118,7 @@ func errLimit() *fault {
 	return &fault{status: http.StatusTooManyRequests, code: "too_many_requests", text: "Too many requests", header: http.Header{"Retry-After": {"1"}}}
 }
 
-func errBroken(cause error) *fault {
+func errInternal(cause error) *fault {
 	return &fault{
 		status: http.StatusInternalServerError, code: "unknown", cause: cause,
 		text: "Failed to retrieve token from the Active directory. For details see the log of the agent",

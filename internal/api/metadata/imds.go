@@ -36,47 +36,47 @@ type imds struct{ versions []string }
 // NewIMDS serves the Azure Instance Metadata Service, which on Azure is at http://169.254.169.254.
 func NewIMDS(c Config) *Endpoint { return newEndpoint(c, imds{versions()}) }
 
-func (p imds) serve(x *exchange) error {
-	serverName.Set(x.w.Header())
+func (p imds) serve(req *request) error {
+	serverName.Set(req.w.Header())
 	// A path that is not known is said to be so before anything else is looked at: clients find out
 	// in this way, and without the header, what kind of service they have before them.
-	operation, label, since := p.operation(x)
+	operation, label, since := p.operation(req)
 	if operation == nil {
 		return errNotFound()
 	}
-	x.ev.Operation = label
-	if err := x.method("GET"); err != nil {
+	req.ev.Operation = label
+	if err := req.method("GET"); err != nil {
 		return err
 	}
-	if err := x.admit(); err != nil {
+	if err := req.admit(); err != nil {
 		return err
 	}
-	if err := x.flagged(); err != nil {
+	if err := req.requireMetadataHeader(); err != nil {
 		return err
 	}
-	q, err := x.query()
+	q, err := req.query()
 	if err != nil {
 		return err
 	}
 	if v := q.get("api-version"); since != "" && (v < since || !slices.Contains(p.versions, v)) {
 		return p.badVersion()
 	}
-	return operation(x, q)
+	return operation(req, q)
 }
 
 // operation finds what a path means, its name, and the first version that has it; empty for what has
 // no version.
-func (p imds) operation(x *exchange) (serve func(*exchange, query) error, label, since string) {
-	switch path := x.r.URL.Path; {
-	case x.at(pathToken):
+func (p imds) operation(req *request) (serve func(*request, query) error, label, since string) {
+	switch path := req.r.URL.Path; {
+	case req.pathIs(pathToken):
 		return imdsToken, "imds/token", "2018-02-01"
-	case x.at(pathInfo):
+	case req.pathIs(pathInfo):
 		return imdsInfo, "imds/info", "2018-02-01"
-	case x.at(pathVersions):
+	case req.pathIs(pathVersions):
 		return p.listVersions, "imds/versions", ""
-	case x.at(pathAttested):
+	case req.pathIs(pathAttested):
 		return imdsAttested, "imds/attested", "2018-10-01"
-	case x.at(pathInstance), strings.HasPrefix(path, pathInstance+"/"):
+	case req.pathIs(pathInstance), strings.HasPrefix(path, pathInstance+"/"):
 		return imdsInstance, "imds/instance", "2017-04-02"
 	}
 	return nil, "", ""
@@ -89,14 +89,14 @@ func (p imds) badVersion() error {
 }
 
 // word knows two shapes: that of the identity category is OAuth's.
-func (p imds) word(x *exchange, f *fault) any {
+func (p imds) errorBody(req *request, f *fault) any {
 	switch {
 	case f.kind == kindVersion:
 		return struct {
 			Error  string   `json:"error"`
 			Newest []string `json:"newest-versions"`
 		}{f.text, f.versions}
-	case f.kind == kindNotFound || !strings.HasPrefix(x.r.URL.Path, "/metadata/identity/"):
+	case f.kind == kindNotFound || !strings.HasPrefix(req.r.URL.Path, "/metadata/identity/"):
 		text := f.text
 		if f.code == invalidRequest {
 			text = "Bad request. " + text
@@ -114,47 +114,47 @@ type oauthError struct {
 	Description string `json:"error_description"`
 }
 
-func imdsNames() names {
-	return names{
+func imdsSelectors() selectorNames {
+	return selectorNames{
 		client: []string{"client_id"}, object: []string{"object_id", "principal_id"},
 		resource: []string{"msi_res_id", "mi_res_id"},
 	}
 }
 
 // imdsToken answers with strings only, also for numbers.
-func imdsToken(x *exchange, q query) error {
-	t, err := x.token(q, imdsNames())
+func imdsToken(req *request, q query) error {
+	t, err := req.token(q, imdsSelectors())
 	if err != nil {
 		return err
 	}
-	return x.send(x.tokenOfStrings(t))
+	return req.send(req.tokenOfStrings(t))
 }
 
-func (x *exchange) tokenOfStrings(t *host.Token) body {
-	left := remaining(t, x.Now())
-	return room(t).
+func (req *request) tokenOfStrings(t *host.Token) body {
+	left := remaining(t, req.Now())
+	return newBody(t).
 		text("access_token", string(t.Raw)).
 		text("client_id", t.Principal.ClientID).
-		words("expires_in", left).
-		words("expires_on", t.Expires.Unix()).
-		words("ext_expires_in", left).
-		words("not_before", t.NotBefore.Unix()).
+		quotedNumber("expires_in", left).
+		quotedNumber("expires_on", t.Expires.Unix()).
+		quotedNumber("ext_expires_in", left).
+		quotedNumber("not_before", t.NotBefore.Unix()).
 		text("refresh_token", "").
 		text("resource", t.Audience).
 		text("token_type", "Bearer")
 }
 
 // imdsInfo tells the tenant of the machine's identities.
-func imdsInfo(x *exchange, _ query) error {
-	instance, err := x.Source.Instance(x.r.Context())
+func imdsInfo(req *request, _ query) error {
+	instance, err := req.Source.Instance(req.r.Context())
 	if err != nil {
 		return err
 	}
-	return x.send(body(nil).text("tenantId", instance.TenantID))
+	return req.send(body(nil).text("tenantId", instance.TenantID))
 }
 
-func (p imds) listVersions(x *exchange, _ query) error {
-	return httpx.WriteJSON(x.w, 200, struct {
+func (p imds) listVersions(req *request, _ query) error {
+	return httpx.WriteJSON(req.w, 200, struct {
 		Versions []string `json:"apiVersions"`
 	}{p.versions})
 }

@@ -13,24 +13,24 @@ import (
 // imdsInstance describes the machine: all of it, or the element that the rest of the path leads to.
 // As text, an object is the list of its names and a value is itself; as JSON, a single value is
 // refused, as Azure does.
-func imdsInstance(x *exchange, q query) error {
+func imdsInstance(req *request, q query) error {
 	format := arm.Fold(q.get("format"))
 	if format != "" && format != "json" && format != "text" {
 		return badRequest("The format must be json or text")
 	}
-	instance, err := x.Source.Instance(x.r.Context())
+	instance, err := req.Source.Instance(req.r.Context())
 	if err != nil {
 		return err
 	}
 	var local []Interface
-	if x.Interfaces != nil {
-		local = x.Interfaces()
+	if req.Interfaces != nil {
+		local = req.Interfaces()
 	}
 	var at any = map[string]any{
 		"compute": compute(instance, q.get("api-version")),
 		"network": network(instance, local),
 	}
-	for step := range strings.SplitSeq(strings.Trim(strings.TrimPrefix(x.r.URL.Path, pathInstance), "/"), "/") {
+	for step := range strings.SplitSeq(strings.Trim(strings.TrimPrefix(req.r.URL.Path, pathInstance), "/"), "/") {
 		if step == "" {
 			continue
 		}
@@ -39,12 +39,12 @@ func imdsInstance(x *exchange, q query) error {
 		}
 	}
 	if format == "text" {
-		return x.plain(listing(at))
+		return req.plain(listing(at))
 	}
 	if _, leaf := at.(string); leaf {
 		return badRequest("A single value has no JSON form; ask for format=text")
 	}
-	return httpx.WriteJSON(x.w, http.StatusOK, at)
+	return httpx.WriteJSON(req.w, http.StatusOK, at)
 }
 
 // element is a part of an object or of an array, or nil.
@@ -85,8 +85,8 @@ func listing(of any) string {
 	return strings.Join(lines, "\n")
 }
 
-func (x *exchange) plain(text string) error {
-	x.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	httpx.WriteBody(x.w, http.StatusOK, []byte(text))
+func (req *request) plain(text string) error {
+	req.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	httpx.WriteBody(req.w, http.StatusOK, []byte(text))
 	return nil
 }

@@ -11,25 +11,25 @@ func NewMachineLearning(c Config, known host.Secret) *Endpoint {
 	return newEndpoint(c, machineLearning{newSecret(known)})
 }
 
-func (p machineLearning) serve(x *exchange) error {
-	if !x.at(pathMSI) {
+func (p machineLearning) serve(req *request) error {
+	if !req.pathIs(pathMSI) {
 		return errNotFound()
 	}
-	x.ev.Operation = "machinelearning/token"
-	q, err := p.secret.query(x, appService2017)
+	req.ev.Operation = "machinelearning/token"
+	q, err := p.secret.query(req, appService2017)
 	if err != nil {
 		return err
 	}
-	t, err := x.token(q, names{client: []string{"clientid"}})
+	t, err := req.token(q, selectorNames{client: []string{"clientid"}})
 	if err != nil {
 		return err
 	}
-	return x.send(room(t).
+	return req.send(newBody(t).
 		text("access_token", string(t.Raw)).
 		text("client_id", t.Principal.ClientID).
-		words("expires_on", t.Expires.Unix()).
+		quotedNumber("expires_on", t.Expires.Unix()).
 		text("resource", t.Audience).
 		text("token_type", "Bearer"))
 }
 
-func (p machineLearning) word(x *exchange, f *fault) any { return appServiceError(x, f) }
+func (p machineLearning) errorBody(req *request, f *fault) any { return appServiceError(req, f) }

@@ -34,7 +34,7 @@ func (q query) get(name string) string {
 
 // query reads the parameters of the URL. Names are compared without case; whoever repeats one is
 // refused, because another reader of the same request might have taken the other value.
-func (x *exchange) query() (query, error) { return parameters(x.r.URL.RawQuery) }
+func (req *request) query() (query, error) { return parameters(req.r.URL.RawQuery) }
 
 // parameters reads what url.ParseQuery would.
 func parameters(raw string) (query, error) {
@@ -75,11 +75,11 @@ func audience(q query) (string, error) {
 	return a, nil
 }
 
-// names are the parameters by which a protocol lets an identity be selected.
-type names struct{ client, object, resource []string }
+// selectorNames are the parameters by which a protocol lets an identity be selected.
+type selectorNames struct{ client, object, resource []string }
 
 // selector reads them. An empty value selects nothing.
-func (n names) selector(q query) (host.Selector, error) {
+func (n selectorNames) selector(q query) (host.Selector, error) {
 	var s host.Selector
 	given := 0
 	for _, kind := range []struct {
@@ -94,7 +94,7 @@ func (n names) selector(q query) (host.Selector, error) {
 		}
 	}
 	if given > 1 {
-		return host.Selector{}, errExclusive()
+		return host.Selector{}, errSeveralSelectors()
 	}
 	if len(s.ClientID)+len(s.ObjectID)+len(s.ResourceID) > maxSelector {
 		return host.Selector{}, errIdentity(nil)
@@ -103,8 +103,8 @@ func (n names) selector(q query) (host.Selector, error) {
 }
 
 // token gets what the parameters ask for, within the limit.
-func (x *exchange) token(q query, by names) (*host.Token, error) {
-	if !x.limiter.pass(x.Now()) {
+func (req *request) token(q query, by selectorNames) (*host.Token, error) {
+	if !req.limiter.pass(req.Now()) {
 		return nil, errLimit()
 	}
 	a, err := audience(q)
@@ -115,26 +115,26 @@ func (x *exchange) token(q query, by names) (*host.Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := x.find(selector, a)
+	t, err := req.find(selector, a)
 	if err != nil {
 		return nil, err
 	}
-	x.ev.Caller = t.Principal.ObjectID
+	req.ev.Caller = t.Principal.ObjectID
 	return t, nil
 }
 
 // find gets a token. Only where memory has none does the request count among those that wait: while
 // the server is silent, these would otherwise take the places of requests that need not wait.
-func (x *exchange) find(selector host.Selector, audience string) (*host.Token, error) {
-	t, known, err := x.Source.Recall(selector, audience)
+func (req *request) find(selector host.Selector, audience string) (*host.Token, error) {
+	t, known, err := req.Source.Recall(selector, audience)
 	if known {
 		return t, err
 	}
 	if t == nil {
-		if !x.limiter.enter() {
+		if !req.limiter.enter() {
 			return nil, errLimit()
 		}
-		defer x.limiter.leave()
+		defer req.limiter.leave()
 	}
-	return x.Source.Token(x.r.Context(), selector, audience)
+	return req.Source.Token(req.r.Context(), selector, audience)
 }

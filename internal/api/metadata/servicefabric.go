@@ -17,28 +17,28 @@ func NewServiceFabric(c Config, known host.Secret) *Endpoint {
 	return newEndpoint(c, serviceFabric{newSecret(known)})
 }
 
-func (p serviceFabric) serve(x *exchange) error {
-	if !x.at(pathToken) {
+func (p serviceFabric) serve(req *request) error {
+	if !req.pathIs(pathToken) {
 		return errNotFound()
 	}
-	x.ev.Operation = "servicefabric/token"
-	q, err := p.secret.query(x, serviceFabricVersion)
+	req.ev.Operation = "servicefabric/token"
+	q, err := p.secret.query(req, serviceFabricVersion)
 	if err != nil {
 		return err
 	}
 	// Which identity it is, is for the application's manifest to say, not for the request.
-	t, err := x.token(q, names{})
+	t, err := req.token(q, selectorNames{})
 	if err != nil {
 		return err
 	}
-	return x.send(room(t).
+	return req.send(newBody(t).
 		text("token_type", "Bearer").
 		text("access_token", string(t.Raw)).
 		number("expires_on", t.Expires.Unix()).
 		text("resource", t.Audience))
 }
 
-func (p serviceFabric) word(x *exchange, f *fault) any {
+func (p serviceFabric) errorBody(req *request, f *fault) any {
 	code := "InvalidRequest"
 	switch f.kind {
 	case kindIdentity, kindSeveral:
@@ -60,6 +60,6 @@ func (p serviceFabric) word(x *exchange, f *fault) any {
 			Message     string `json:"message"`
 		} `json:"error"`
 	}
-	body.Error.Correlation, body.Error.Code, body.Error.Message = x.NewID(), code, f.text
+	body.Error.Correlation, body.Error.Code, body.Error.Message = req.NewID(), code, f.text
 	return body
 }
