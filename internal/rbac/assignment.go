@@ -10,17 +10,17 @@ import (
 
 // Assignment gives a principal a role at a scope.
 type Assignment struct {
-	Name         string `json:"name"`  // guid
-	Scope        string `json:"scope"` // as spelled when it was made
+	Name         string `json:"name"`  // a GUID
+	Scope        string `json:"scope"` // in the spelling of the request that created it
 	TenantID     string `json:"tenant"`
-	DefinitionID string `json:"role"` // guid
+	DefinitionID string `json:"role"` // a GUID
 	PrincipalID  string `json:"principal"`
 	// PrincipalType is User, Group, ServicePrincipal, ForeignGroup or Device.
 	PrincipalType string `json:"principalType"`
 
 	Description *string `json:"description,omitempty"`
-	// Condition is stored, not evaluated: an assignment with one gives no rights, so that what was
-	// meant to be less than the role is never more.
+	// Condition is stored and not evaluated. An assignment with a condition gives no rights, because without
+	// the evaluation it would give more rights than intended.
 	Condition                          *string `json:"condition,omitempty"`
 	ConditionVersion                   *string `json:"conditionVersion,omitempty"`
 	DelegatedManagedIdentityResourceID *string `json:"delegatedManagedIdentityResource,omitempty"`
@@ -31,7 +31,7 @@ type Assignment struct {
 	UpdatedBy string    `json:"updatedBy,omitempty"` // object id
 }
 
-// size is how many bytes of an answer an assignment takes, by estimate.
+// size estimates the size of the assignment in an answer, in bytes.
 func (a Assignment) size() int {
 	const fixed = 900 // ids, times and the names of all fields
 	n := fixed + 2*len(a.Scope)
@@ -43,7 +43,7 @@ func (a Assignment) size() int {
 	return n
 }
 
-// assignments are the role assignments themselves.
+// assignments is the table of role assignments.
 var assignments = store.Table[Assignment]{Kind: store.AssignmentKind, Complete: func(kept store.Record, a *Assignment) error {
 	if scope := scopeOf(kept.Key); !arm.SameName(a.Scope, scope) {
 		a.Scope = scope // the key decides the scope
@@ -51,10 +51,9 @@ var assignments = store.Table[Assignment]{Kind: store.AssignmentKind, Complete: 
 	return nil
 }}
 
-// scopeKey names a scope in keys. What lies outside of subscriptions, the root above all, exists in
-// every tenant and is told apart by the tenant's id. Root, subscription, group, resource: the keys
-// of a scope's ancestors and the scope itself are in ascending order, because 0x00 sorts before all
-// that an id can hold. Lists page in this order.
+// scopeKey is the part of a key for a scope. Scopes outside of subscriptions, such as the root, exist in every
+// tenant, so their part has the tenant's id, too. The keys of root, subscription, group and resource are in
+// ascending order, because 0x00 sorts before every character of an id. Lists page in this order.
 func scopeKey(tenant string, scope arm.ID) string {
 	if scope.Subscription() == "" {
 		return scope.Key() + "\x00" + arm.Fold(tenant)
@@ -62,23 +61,23 @@ func scopeKey(tenant string, scope arm.ID) string {
 	return scope.Key()
 }
 
-// rowKey is the assignment's record.
+// rowKey is the key of an assignment.
 func rowKey(scope, name string) string {
 	return store.AssignmentKind.Keys + scope + "\x00" + arm.Fold(name)
 }
 
-// scopeOf gives the scope in the key of an assignment's record, folded.
+// scopeOf returns the folded scope in the key of an assignment.
 func scopeOf(key string) string {
 	scope, _, _ := strings.Cut(strings.TrimPrefix(key, store.AssignmentKind.Keys), "\x00")
 	return scope
 }
 
-// nameKey keeps the names of assignments unique in a tenant.
+// nameKey is the key of the record that makes the name of an assignment unique in a tenant.
 func nameKey(tenant, name string) string {
 	return store.AssignmentIndex.Keys + arm.Fold(tenant) + "/" + arm.Fold(name)
 }
 
-// countKey is the count record of a subscription.
+// countKey is the key of a subscription's count record.
 func countKey(subscription string) string {
 	return store.AssignmentCount.Keys + arm.Fold(subscription)
 }
@@ -99,5 +98,5 @@ func (a *Assignment) remove(tx store.Tx, scope string) {
 	tx.Delete(nameKey(a.TenantID, a.Name))
 }
 
-// load reads an assignment; store.ErrNotFound passes through.
+// load reads an assignment. The error is store.ErrNotFound if there is none.
 func load(tx store.Tx, key string) (Assignment, error) { return assignments.Get(tx, key) }

@@ -10,7 +10,7 @@ import (
 	"midas/internal/store"
 )
 
-// Caller is who asks: the principal of a verified token.
+// Caller is the principal of a verified token.
 type Caller struct {
 	TenantID string
 	ObjectID string
@@ -21,10 +21,11 @@ type Caller struct {
 
 // Authorize reports whether the caller may perform an action, such as
 // microsoft.managedidentity/userassignedidentities/read, at a scope. The action is folded. Only
-// assignments of the caller's own tenant count. That the scope's subscription belongs to that tenant is
-// for whoever calls Authorize to have checked, as it must anyway to refuse the tokens of other tenants.
+// assignments of the caller's tenant are considered. The code that calls Authorize must have checked that
+// the scope's subscription belongs to that tenant; it needs this check anyway, to refuse tokens of other
+// tenants.
 func (s *Service) Authorize(tx store.Tx, caller Caller, action string, scope arm.ID) (allowed bool, err error) {
-	if !plain(action) {
+	if !isASCII(action) {
 		return false, nil
 	}
 	err = s.effective(tx, caller, scope, func(r *role) bool {
@@ -37,8 +38,8 @@ func (s *Service) Authorize(tx store.Tx, caller Caller, action string, scope arm
 	return allowed, nil
 }
 
-// plain reports whether an action is ASCII, as all are. Nothing else must be matched by a star.
-func plain(action string) bool {
+// isASCII reports whether an action is ASCII. All actions are; a star must not match other text.
+func isASCII(action string) bool {
 	for i := range len(action) {
 		if action[i] >= utf8.RuneSelf {
 			return false
@@ -47,7 +48,7 @@ func plain(action string) bool {
 	return true
 }
 
-// Permissions gives what the caller's roles at a scope allow, in one entry for each assignment.
+// Permissions returns the permissions of the caller's roles at a scope, in one entry for each assignment.
 func (s *Service) Permissions(ctx context.Context, caller Caller, scope arm.ID) ([]Permission, error) {
 	var all []Permission
 	err := s.Store.View(ctx, func(tx store.Tx) error {
@@ -63,8 +64,8 @@ func (s *Service) Permissions(ctx context.Context, caller Caller, scope arm.ID) 
 	return all, nil
 }
 
-// few is how many index entries of a principal one scan reads. Nearly every principal has fewer; then one
-// scan, which the store caches, is enough for all scopes.
+// few is the number of index entries of a principal that one scan reads. Nearly every principal has fewer, so
+// one scan, which the store caches, is enough for all scopes.
 const few = 64
 
 // effective calls visit with the role of each assignment that applies to the caller at the scope, until

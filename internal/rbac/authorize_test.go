@@ -13,12 +13,12 @@ import (
 	"midas/internal/store"
 )
 
-func TestRolesAllowWhatAzureSaysTheyAllow(t *testing.T) {
+func TestBuiltInRolesAllowTheActionsThatAzureAllows(t *testing.T) {
 	roles := map[string]string{
 		"owner": owner, "contributor": contributor, "reader": reader, "access admin": accessAdmin,
 		"mi contributor": miContributor, "mi operator": miOperator, "secrets user": secretsUser, "nobody": "",
 	}
-	for action, allowed := range map[string]string{ // the roles that may, separated by commas
+	for action, allowed := range map[string]string{ // the roles that allow the action, separated by commas
 		uai + "read":                                                 "owner,contributor,reader,access admin,mi contributor,mi operator",
 		uai + "write":                                                "owner,contributor,mi contributor",
 		uai + "delete":                                               "owner,contributor,mi contributor",
@@ -38,7 +38,7 @@ func TestRolesAllowWhatAzureSaysTheyAllow(t *testing.T) {
 		"Microsoft.Resources/deployments/write":                      "owner,contributor,mi contributor,mi operator",
 		"Microsoft.Insights/eventtypes/values/read":                  "owner,contributor,reader,access admin",
 		"microsoft.managedidentity/USERASSIGNEDIDENTITIES/Write":     "owner,contributor,mi contributor",
-		"Microsoft.KeyVault/vaults/secrets/getSecret/action":         "owner,contributor", // as a control-plane action: its data action is not asked here
+		"Microsoft.KeyVault/vaults/secrets/getSecret/action":         "owner,contributor", // Authorize checks control-plane actions only
 		"Microsoft.ManagedIdentity/userAssignedIdentitiesX/read":     "owner,contributor,reader,access admin",
 		"Microsoft.ManagedIdentity/userAssignedIdentities/overwrite": "owner,contributor",
 	} {
@@ -55,7 +55,7 @@ func TestRolesAllowWhatAzureSaysTheyAllow(t *testing.T) {
 	}
 }
 
-func TestAssignmentsReachTheirScopeAndWhatLiesBelow(t *testing.T) {
+func TestAssignmentsApplyAtTheirScopeAndBelow(t *testing.T) {
 	for _, tc := range []struct {
 		at      string
 		reaches []string
@@ -73,12 +73,12 @@ func TestAssignmentsReachTheirScopeAndWhatLiesBelow(t *testing.T) {
 		b.assign(t, alice, reader, tc.at)
 		for _, scope := range tc.reaches {
 			if !b.may(t, as(alice), uai+"read", scope) {
-				t.Errorf("an assignment at %s does not reach %s", tc.at, scope)
+				t.Errorf("an assignment at %s does not apply at %s", tc.at, scope)
 			}
 		}
 		for _, scope := range tc.not {
 			if b.may(t, as(alice), uai+"read", scope) {
-				t.Errorf("an assignment at %s reaches %s", tc.at, scope)
+				t.Errorf("an assignment at %s applies at %s", tc.at, scope)
 			}
 		}
 		for name, other := range map[string]rbac.Caller{
@@ -90,13 +90,13 @@ func TestAssignmentsReachTheirScopeAndWhatLiesBelow(t *testing.T) {
 			"a group with the name": as(bob, ""),
 		} {
 			if b.may(t, other, uai+"read", tc.reaches[0]) {
-				t.Errorf("an assignment at %s reaches %s", tc.at, name)
+				t.Errorf("an assignment at %s applies to %s", tc.at, name)
 			}
 		}
 	}
 }
 
-func TestNotActionsOfOneRoleDoNotForbidWhatAnotherAllows(t *testing.T) {
+func TestNotActionsOfOneRoleDoNotLimitAnother(t *testing.T) {
 	const write = "Microsoft.Authorization/roleAssignments/write"
 	b := newBench(t)
 	b.assign(t, alice, contributor, app)
@@ -105,22 +105,22 @@ func TestNotActionsOfOneRoleDoNotForbidWhatAnotherAllows(t *testing.T) {
 	}
 	b.assign(t, alice, accessAdmin, sub)
 	if !b.may(t, as(alice), write, app) {
-		t.Error("Contributor's not-actions take from User Access Administrator")
+		t.Error("Contributor's not-actions limit User Access Administrator")
 	}
 }
 
-func TestGroupsGiveTheirRolesToTheirMembers(t *testing.T) {
+func TestGroupMembersHaveTheRolesOfTheGroup(t *testing.T) {
 	b := newBench(t)
 	b.assign(t, team, reader, rg1)
 	if !b.may(t, as(alice, bob, team), uai+"read", app) {
 		t.Error("a member does not have the group's role")
 	}
 	if b.may(t, as(alice), uai+"read", app) {
-		t.Error("someone else has the group's role")
+		t.Error("a principal outside the group has its role")
 	}
 }
 
-func TestAConditionalAssignmentGrantsNothing(t *testing.T) {
+func TestConditionalAssignmentGivesNoRights(t *testing.T) {
 	b := newBench(t)
 	condition := "@Resource[x] StringEquals 'y'"
 	put := rbac.Assignment{Name: guid(1), Scope: rg1, DefinitionID: owner, PrincipalID: alice, Condition: &condition}
@@ -128,18 +128,18 @@ func TestAConditionalAssignmentGrantsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	if b.may(t, as(alice), uai+"read", app) {
-		t.Error("an assignment with a condition grants its role")
+		t.Error("an assignment with a condition gives its role")
 	}
 	put.Condition = nil
 	if _, err := b.PutAssignment(t.Context(), event(), put); err != nil {
 		t.Fatal(err)
 	}
 	if !b.may(t, as(alice), uai+"read", app) {
-		t.Error("after its condition was removed, the assignment grants nothing")
+		t.Error("without its condition, the assignment does not give its role")
 	}
 }
 
-func TestChangesCountAtOnce(t *testing.T) {
+func TestAssignmentChangesApplyImmediately(t *testing.T) {
 	b := newBench(t)
 	for range 3 {
 		if b.may(t, as(alice), uai+"read", app) {
@@ -172,7 +172,7 @@ func TestPrincipalsWithManyAssignmentsAreEvaluatedLikeOthers(t *testing.T) {
 		}
 	}
 	if !b.may(t, as(alice), uai+"write", app) {
-		t.Error("the second role at a scope beyond the first grants does not count")
+		t.Error("the second role at a scope after the first page of entries does not apply")
 	}
 	for scope, want := range map[string]int{app: 2, sub + "/resourceGroups/g000": 2, sub + "/resourceGroups/g001": 1, sub: 0} {
 		got, err := b.Permissions(t.Context(), as(alice), id(t, scope))
@@ -185,7 +185,7 @@ func TestPrincipalsWithManyAssignmentsAreEvaluatedLikeOthers(t *testing.T) {
 	}
 }
 
-func TestPermissionsAreThoseOfEachAssignment(t *testing.T) {
+func TestPermissionsListEachAssignment(t *testing.T) {
 	b := newBench(t)
 	b.assign(t, alice, secretsUser, sub)
 	b.assign(t, team, reader, rg1)
@@ -203,14 +203,14 @@ func TestPermissionsAreThoseOfEachAssignment(t *testing.T) {
 	}
 }
 
-func TestASubscriptionIsVisibleToAllWhoHoldARoleInIt(t *testing.T) {
+func TestSubscriptionIsVisibleToPrincipalsWithARoleInIt(t *testing.T) {
 	for _, tc := range []struct {
 		at   string
 		want bool
 	}{{"/", true}, {sub, true}, {rg1, true}, {fic, true}, {sub2, false}, {outer, false}} {
 		b := newBench(t)
 		b.assign(t, team, miOperator, tc.at)
-		for range 70 { // so many that one scan does not see them all
+		for range 70 { // more than one scan reads
 			b.assign(t, team, reader, fmt.Sprintf("/subscriptions/00000000-0000-0000-0000-%012d", b.ids))
 		}
 		got, err := visible(t, b, as(alice, team), id(t, sub))
@@ -238,8 +238,8 @@ func visible(t *testing.T, b *bench, caller rbac.Caller, scope arm.ID) (seen boo
 	return seen, err
 }
 
-// TestAuthorizeAgreesWithTheModel compares with the definition: some assignment at the scope or an
-// ancestor has a role of which some permission has an action that matches and no not-action.
+// TestAuthorizeAgreesWithTheModel compares Authorize with the definition: an action is allowed if an assignment
+// at the scope or at an ancestor has a role with a permission of which an action matches and no not-action.
 func TestAuthorizeAgreesWithTheModel(t *testing.T) {
 	scopes := []string{"/", sub, sub2, rg1, rg10, app, app2, fic, outer}
 	roles := []string{owner, contributor, reader, accessAdmin, miContributor, miOperator, secretsUser}
@@ -265,7 +265,7 @@ func TestAuthorizeAgreesWithTheModel(t *testing.T) {
 				}
 			}
 			if got := b.may(t, as(alice, team), action, scope); got != want {
-				rt.Fatalf("alice in her team may %s at %s: %t, want %t with %v", action, scope, got, want, all)
+				rt.Fatalf("alice, a member of team, may %s at %s: %t, want %t with %v", action, scope, got, want, all)
 			}
 		}
 	})

@@ -11,8 +11,8 @@ func BenchmarkAuthorize(b *testing.B) {
 	for _, bc := range []struct {
 		name   string
 		roles  []string
-		extra  int // assignments elsewhere
-		groups int // of which each has one assignment elsewhere
+		extra  int // assignments at other scopes
+		groups int // each with one assignment at another scope
 		action string
 		want   bool
 	}{

@@ -8,11 +8,11 @@ import (
 // OwnerID is the definition of the role whose last assignment at a subscription cannot be removed.
 const OwnerID = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
 
-// The ids, names, dates and action strings of the built-in roles are facts that clients rely on:
-// Azure's of August 2023, with what was added to the identity roles since. The descriptions are
-// Midas's own. A test compares the table with Azure's answer and holds the list of differences.
+// Clients rely on the ids, names, dates and action strings of the built-in roles. They are those of Azure in
+// August 2023, with later additions to the identity roles. The descriptions are Midas's own. A test compares
+// the table with Azure's answer and has the list of differences.
 
-// Definitions gives the built-in roles. What they hold must not be modified.
+// Definitions returns the built-in roles. Callers must not modify them.
 func Definitions() []Definition {
 	return slices.Concat(builtinGeneral, builtinIdentity, builtinData)
 }
@@ -21,17 +21,17 @@ func builtin(id, name, description, created, updated string, p Permission) Defin
 	return Definition{
 		ID: id, RoleName: name, Description: description, Type: BuiltInRole,
 		AssignableScopes: []string{"/"}, Permissions: []Permission{p},
-		CreatedOn: moment(created), UpdatedOn: moment(updated),
+		CreatedOn: date(created), UpdatedOn: date(updated),
 	}
 }
 
-// moment reads a date of the table. The test of the table sees every date, so none is wrong.
-func moment(s string) time.Time {
+// date parses a date of the table. A test checks that every date is valid.
+func date(s string) time.Time {
 	t, _ := time.Parse(time.RFC3339Nano, s)
 	return t
 }
 
-// builtinGeneral are the roles that concern every kind of resource.
+// builtinGeneral are the roles for every type of resource.
 var builtinGeneral = []Definition{
 	builtin("8e3af657-a8ff-443c-a75c-2fe8c4bcb635", "Owner",
 		"Full control of everything at the scope, including who has access to it.",
@@ -88,7 +88,7 @@ var builtinGeneral = []Definition{
 		}),
 }
 
-// builtinData are the roles that workloads with an identity are usually given.
+// builtinData are the roles that are usually assigned to the identities of workloads.
 var builtinData = []Definition{
 	builtin("b7e6dc6d-f1e8-4753-8033-0f276bb0955b", "Storage Blob Data Owner",
 		"Full control of blob containers and their data, POSIX access control lists included.",
@@ -151,7 +151,7 @@ var builtinData = []Definition{
 			},
 		}),
 	builtin("21090545-7ca7-4776-b22c-e363652d74d2", "Key Vault Reader",
-		"Reads what is known about a key vault, its keys, secrets and certificates, but no secret value and no key material.",
+		"Reads the metadata of a key vault, its keys, secrets and certificates, but no secret value and no key material.",
 		"2020-05-19T17:52:47.2949294Z", "2021-11-11T20:14:31.3043292Z", Permission{
 			Actions: []string{
 				"Microsoft.Authorization/*/read",

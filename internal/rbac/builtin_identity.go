@@ -1,6 +1,6 @@
 package rbac
 
-// builtinIdentity are the roles around managed identities and the machines that use them.
+// builtinIdentity are the roles for managed identities and for the machines that use them.
 var builtinIdentity = []Definition{
 	builtin("e40ec5ca-96e0-45a2-b4ff-59039f2c2b59", "Managed Identity Contributor",
 		"Creates, reads, changes and deletes user-assigned identities and their federated credentials, and revokes their tokens.",

@@ -13,7 +13,7 @@ import (
 	"midas/internal/rbac"
 )
 
-// azureRoles is what Azure answered in August 2023, by guid.
+// azureRoles returns Azure's roles of August 2023, by GUID.
 func azureRoles(t *testing.T) map[string]rbac.Definition {
 	raw, err := os.ReadFile("../../../shared/azure/builtin-roles-2023-08.json")
 	if errors.Is(err, fs.ErrNotExist) {
@@ -50,7 +50,7 @@ func azureRoles(t *testing.T) map[string]rbac.Definition {
 	return roles
 }
 
-// since2023 makes of Azure's roles of August 2023 those of today. It is the list of the table's
+// since2023 applies the later changes to Azure's roles of August 2023. It is the list of the table's
 // differences.
 func since2023(roles map[string]rbac.Definition) {
 	const uai = "Microsoft.ManagedIdentity/userAssignedIdentities/"
@@ -86,7 +86,7 @@ func since2023(roles map[string]rbac.Definition) {
 	}
 }
 
-func TestBuiltInRolesAreAzures(t *testing.T) {
+func TestBuiltInRolesMatchAzure(t *testing.T) {
 	azure := azureRoles(t)
 	since2023(azure)
 	for _, got := range rbac.Definitions() {
@@ -115,7 +115,7 @@ func normal(d rbac.Definition) rbac.Definition {
 	return d
 }
 
-func TestTheRolesThatMidasPromisesAreThere(t *testing.T) {
+func TestDocumentedRolesExist(t *testing.T) {
 	byName := make(map[string]rbac.Definition)
 	for _, d := range rbac.Definitions() {
 		if d.Description == "" || d.CreatedOn.IsZero() || d.UpdatedOn.Before(d.CreatedOn) {
@@ -125,7 +125,7 @@ func TestTheRolesThatMidasPromisesAreThere(t *testing.T) {
 			t.Errorf("DefinitionByID(%s) gives %q", d.ID, found.RoleName)
 		}
 		if _, twice := byName[d.RoleName]; twice {
-			t.Errorf("%s is there twice", d.RoleName)
+			t.Errorf("%s is a duplicate", d.RoleName)
 		}
 		byName[d.RoleName] = d
 	}

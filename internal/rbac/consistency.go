@@ -8,9 +8,9 @@ import (
 	"midas/internal/store"
 )
 
-// Inconsistencies looks through all assignments and their index entries, and yields an error for
-// each assignment whose scope is not that of its key, for each without its index entry or its name, and
-// for each index entry without its assignment. An error of the store is the last that it yields.
+// Inconsistencies reads all assignments and their index entries. It yields an error for each assignment whose
+// scope differs from that of its key, for each assignment without its index entry or its name record, and for
+// each index entry without its assignment. It ends after an error of the store.
 func Inconsistencies(tx store.Tx) iter.Seq[error] {
 	return func(yield func(error) bool) {
 		for _, part := range []struct {
@@ -31,7 +31,7 @@ func Inconsistencies(tx store.Tx) iter.Seq[error] {
 }
 
 func checkRow(tx store.Tx, kept store.Record) error {
-	given := store.Table[Assignment]{Kind: store.AssignmentKind} // which does not correct the scope
+	given := store.Table[Assignment]{Kind: store.AssignmentKind} // without Complete, which corrects the scope
 	a, err := given.Decode(kept)
 	if err != nil {
 		return err

@@ -8,12 +8,12 @@ import (
 	"midas/internal/store"
 )
 
-// MaxAssignments is how many role assignments a subscription holds, all its scopes together.
+// MaxAssignments is the maximum number of role assignments at all scopes of a subscription together.
 const MaxAssignments = 4000
 
-// tally is a subscription's count record. Every change of its assignments reads and, where the
-// numbers change, writes it, which is what makes the limit and the last Owner safe against
-// concurrent writers. They contend for it, but assignments are rarely written.
+// tally is the count record of a subscription. Every change of the assignments reads it, and writes it if the
+// numbers change. So concurrent writers can neither exceed the limit nor remove the last Owner. They conflict
+// with each other, but assignments are rarely written.
 type tally struct {
 	Assignments int `json:"assignments"`
 	Owners      int `json:"owners"` // assignments of Owner at the subscription itself
@@ -21,7 +21,8 @@ type tally struct {
 
 var tallies = store.Table[tally]{Kind: store.AssignmentCount}
 
-// count changes a subscription's numbers, or refuses to.
+// count adds to a subscription's numbers. The error is errLimit at the limit, and errLastOwner for the last
+// Owner.
 func count(tx store.Tx, scope arm.ID, assignments, owners int) error {
 	if scope.Subscription() == "" || assignments == 0 && owners == 0 {
 		return nil

@@ -10,8 +10,9 @@ import (
 	"midas/internal/store"
 )
 
-// DeleteAssignment removes an assignment and gives it back; found is false where there was none. The
-// last Owner of a subscription stays: an *arm.Error, CannotDeleteLastRbacAdminAssignment (412).
+// DeleteAssignment deletes an assignment and returns it; found is false if there was none. The assignment of
+// the last Owner of a subscription is not deleted: the error is an *arm.Error,
+// CannotDeleteLastRbacAdminAssignment (412).
 func (s *Service) DeleteAssignment(ctx context.Context, ev activity.Event, scope arm.ID, name string) (a Assignment, found bool, err error) {
 	if !arm.IsGUID(name) {
 		return Assignment{}, false, errInvalidName(name)
@@ -42,13 +43,13 @@ func (s *Service) DeleteAssignment(ctx context.Context, ev activity.Event, scope
 	return a, found, nil
 }
 
-// removeBatch is how many assignments one transaction of DeleteScope removes: three keys each, the
-// count record, and the few that Config.Scope reads stay below store.MaxOperations.
+// removeBatch is the number of assignments that one transaction of DeleteScope removes. Their three keys each,
+// the count record and the records that Config.Scope reads are fewer than store.MaxOperations.
 const removeBatch = 40
 
-// DeleteScope removes all assignments at a scope and below it, for when the scope itself is deleted.
-// It works in many small transactions; one that is cut short is finished by calling it again. A scope
-// that is not going away is left alone: another call has finished, and the scope was made anew since.
+// DeleteScope removes all assignments at a scope that is being deleted, and below it. It uses many small
+// transactions; if it is interrupted, the next call removes the rest. It does nothing for a scope that is not
+// being deleted: then another call has finished, and the scope has been created again.
 func (s *Service) DeleteScope(ctx context.Context, scope arm.ID) error {
 	if scope.Subscription() == "" {
 		return fmt.Errorf("remove role assignments at %s: only scopes within a subscription can be deleted", scope)
@@ -68,7 +69,7 @@ func (s *Service) DeleteScope(ctx context.Context, scope arm.ID) error {
 	return nil
 }
 
-// deleteSome is one transaction of DeleteScope. Config.Scope guards that the scope is as good as gone.
+// deleteSome is one transaction of DeleteScope. Config.Scope guards that the scope is being deleted.
 func (s *Service) deleteSome(tx store.Tx, scope arm.ID, prefix string) (more bool, err error) {
 	var gone *arm.Error
 	if err := s.Scope(tx, scope); !errors.As(err, &gone) {
@@ -78,9 +79,9 @@ func (s *Service) deleteSome(tx store.Tx, scope arm.ID, prefix string) (more boo
 	return n == removeBatch, err
 }
 
-// removeSome removes up to removeBatch assignments whose keys begin with a prefix. What the scan
-// yields is not guarded, and a change of role in between would leave an index entry behind that nobody
-// sees; so each assignment is got again.
+// removeSome removes up to removeBatch assignments whose keys begin with a prefix. It gets each assignment
+// again, because a scan guards nothing: a concurrent change of the role would leave an index entry without an
+// assignment.
 func removeSome(tx store.Tx, scope arm.ID, prefix string) (n int, err error) {
 	var keys []string
 	for rec, err := range tx.Scan(store.Range{Prefix: prefix, Limit: removeBatch}) {

@@ -10,7 +10,7 @@ import (
 	"midas/internal/rbac"
 )
 
-func TestDeleteGivesBackWhatItRemoved(t *testing.T) {
+func TestDeleteReturnsTheAssignment(t *testing.T) {
 	b := newBench(t)
 	name := b.assign(t, alice, reader, rg1)
 	want, err := b.Assignment(t.Context(), tenant, id(t, rg1), name)
@@ -54,7 +54,7 @@ func TestTenantsDoNotShareTheRoot(t *testing.T) {
 	b.checkRecords(t)
 }
 
-func TestDeleteScopeRemovesWhatIsAtTheScopeAndBelow(t *testing.T) {
+func TestDeleteScopeRemovesAssignmentsAtTheScopeAndBelow(t *testing.T) {
 	b := newBench(t)
 	for i := range 100 {
 		b.assign(t, guid(i), reader, rg1)

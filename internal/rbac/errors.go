@@ -7,7 +7,7 @@ import (
 	"midas/internal/arm"
 )
 
-// ErrAuthorizationFailed refuses an action to a caller.
+// ErrAuthorizationFailed is the error for a caller without the right to an action.
 func ErrAuthorizationFailed(caller Caller, action string, scope arm.ID) *arm.Error {
 	client := caller.Name
 	if client == "" {
@@ -18,15 +18,15 @@ func ErrAuthorizationFailed(caller Caller, action string, scope arm.ID) *arm.Err
 			"If access was recently granted, please refresh your credentials.", client, caller.ObjectID, action, scope)
 }
 
-// refusal is an error of the provider Microsoft.Authorization, not of ARM's front door.
+// refusal is an error of the provider Microsoft.Authorization, as opposed to one of Resource Manager itself.
 func refusal(status int, code, format string, args ...any) *arm.Error {
 	err := arm.Errorf(status, code, format, args...)
 	err.Backend = true
 	return err
 }
 
-// ErrDefinitionNotFound says that there is no role with this guid: 404 where the role itself was
-// asked for, 400 where an assignment names it.
+// ErrDefinitionNotFound is the error for a GUID that no role has. The status is 404 for a request for the role
+// itself, and 400 for an assignment with its id.
 func ErrDefinitionNotFound(status int, id string) *arm.Error {
 	return refusal(status, "RoleDefinitionDoesNotExist", "The specified role definition with ID '%s' does not exist.", clip(id))
 }
@@ -63,7 +63,7 @@ func errUpdateNotPermitted() *arm.Error {
 		"Tenant ID, application ID, principal ID, and scope are not allowed to be updated.")
 }
 
-// errPrincipalNotFound carries the two spaces that Azure's text has.
+// errPrincipalNotFound has two spaces before "See", as Azure's text has.
 func errPrincipalNotFound(principal, tenant string) *arm.Error {
 	return refusal(http.StatusBadRequest, "PrincipalNotFound",
 		"Principal %s does not exist in the directory %s. Check that you have the correct principal ID. "+
@@ -72,7 +72,7 @@ func errPrincipalNotFound(principal, tenant string) *arm.Error {
 			"See https://aka.ms/docs-principaltype", strings.ReplaceAll(principal, "-", ""), tenant)
 }
 
-// errUnmatchedType carries the spelling that Azure's text has.
+// errUnmatchedType has the spelling "PrinciaplType" of Azure's text.
 func errUnmatchedType(principal, is, given string) *arm.Error {
 	return refusal(http.StatusBadRequest, "UnmatchedPrincipalType",
 		"The PrincipalId '%s' has type '%s' , which is different from specified PrinciaplType '%s'.",
@@ -94,7 +94,7 @@ func errFilter(filter, supported string) *arm.Error {
 		"The filter '%s' is not supported. Supported filters are %s.", clip(filter), supported)
 }
 
-// clip keeps what a client has sent from filling the answer.
+// clip shortens a text of the client to 256 bytes, for an error message.
 func clip(s string) string {
 	const most = 256
 	if len(s) <= most {

@@ -1,7 +1,6 @@
 package rbac
 
-// Match compiles a pattern and matches a folded action, so that the tests can look at one pattern
-// rather than at a whole role.
+// Match reports whether a pattern matches a folded action.
 func Match(p, action string) bool {
 	compiled := compile(p)
 	return compiled.match(action)

@@ -5,9 +5,9 @@ import (
 	"midas/internal/odata"
 )
 
-// ParseAssignmentFilter reads the $filter of a list of role assignments: nothing, atScope(),
-// principalId eq '…', assignedTo('…'), or atScope() and assignedTo('…'). As on Azure, ids must stand
-// in quotes, and other combinations are refused: an *arm.Error, UnsupportedQuery (400).
+// ParseAssignmentFilter parses the $filter of a list of role assignments: an empty one, atScope(),
+// principalId eq '…', assignedTo('…'), or atScope() and assignedTo('…'). As in Azure, ids must be quoted, and
+// the error for other filters is an *arm.Error, UnsupportedQuery (400).
 func ParseAssignmentFilter(filter string) (Filter, error) {
 	const supported = "either 'atScope()' or 'principalId eq '{value}' or assignedTo('{value}')'"
 	terms, err := odata.Parse(filter)
@@ -32,16 +32,16 @@ func ParseAssignmentFilter(filter string) (Filter, error) {
 
 // DefinitionFilter selects role definitions. Empty fields select everything.
 type DefinitionFilter struct {
-	RoleName string // whatever the case
+	RoleName string // case-insensitive
 	Type     string
-	// AtScopeAndBelow asks for the roles that can be assigned below the scope, too. All of Midas's
-	// roles can be assigned everywhere, so it changes nothing.
+	// AtScopeAndBelow also selects the roles that can be assigned below the scope. It has no effect, because
+	// all roles of Midas can be assigned everywhere.
 	AtScopeAndBelow bool
 }
 
-// ParseDefinitionFilter reads the $filter of a list of role definitions: roleName eq '…',
-// type eq '…', atScopeAndBelow(), or several of them joined by "and". What it does not know is an
-// *arm.Error, UnsupportedQuery (400).
+// ParseDefinitionFilter parses the $filter of a list of role definitions: roleName eq '…', type eq '…',
+// atScopeAndBelow(), or several of them joined by "and". The error for other filters is an *arm.Error,
+// UnsupportedQuery (400).
 func ParseDefinitionFilter(filter string) (DefinitionFilter, error) {
 	const supported = "'roleName eq '{value}'', 'type eq '{value}'' and 'atScopeAndBelow()'"
 	terms, err := odata.Parse(filter)

@@ -7,8 +7,8 @@ import (
 	"midas/internal/arm"
 )
 
-// ErrLinkedAuthorizationFailed refuses a write that the caller may make, because of other resources
-// that it would use.
+// ErrLinkedAuthorizationFailed is the error for a write by a caller who has the right to the write, but not to
+// other resources that it would use.
 func ErrLinkedAuthorizationFailed(caller Caller, action string, scope arm.ID, linkedAction string, linked []arm.ID) *arm.Error {
 	ids := make([]string, len(linked))
 	for i, id := range linked {
@@ -20,8 +20,8 @@ func ErrLinkedAuthorizationFailed(caller Caller, action string, scope arm.ID, li
 		caller.client(), caller.ObjectID, action, scope, linkedAction, strings.Join(ids, ","))
 }
 
-// ErrLinkedTenant refuses a write that would use a resource in a subscription of another tenant, or
-// in none that exists: the two cannot be told apart.
+// ErrLinkedTenant is the error for a write that would use a resource in a subscription that belongs to another
+// tenant or does not exist. The error does not reveal which of the two is the case.
 func ErrLinkedTenant(caller Caller, action string, scope, linked arm.ID) *arm.Error {
 	return arm.Errorf(http.StatusForbidden, "LinkedAuthorizationFailed",
 		"The client '%s' with object id '%s' has permission to perform action '%s' on scope '%s'; however, "+
@@ -29,7 +29,7 @@ func ErrLinkedTenant(caller Caller, action string, scope, linked arm.ID) *arm.Er
 		caller.client(), caller.ObjectID, action, scope, caller.TenantID, linked.Subscription())
 }
 
-// client is how refusals call a caller.
+// client is the name of the caller in error messages.
 func (c Caller) client() string {
 	if c.Name != "" {
 		return c.Name

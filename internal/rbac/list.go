@@ -10,8 +10,8 @@ import (
 	"midas/internal/store"
 )
 
-// Assignment gives one assignment by its scope and name. The tenant matters only for scopes outside
-// of subscriptions. The error for one that does not exist is an *arm.Error, RoleAssignmentNotFound.
+// Assignment returns one assignment by its scope and name. The tenant is used only for scopes outside of
+// subscriptions. If there is no such assignment, the error is an *arm.Error, RoleAssignmentNotFound.
 func (s *Service) Assignment(ctx context.Context, tenant string, scope arm.ID, name string) (Assignment, error) {
 	if !arm.IsGUID(name) {
 		return Assignment{}, errNotFound(name)
@@ -38,8 +38,8 @@ const (
 )
 
 // Filter selects assignments for a scope. Without PrincipalID and AssignedTo it selects those of all
-// principals. It always selects what the scope inherits from above; unless AtScope is set, what
-// lies below, too, except that the root lists what lies below only for a principal.
+// principals. It selects the assignments at the scope and above it and, unless AtScope is set, those below it.
+// For the root, it selects assignments below it only if a principal is set.
 type Filter struct {
 	TenantID string
 
@@ -49,16 +49,16 @@ type Filter struct {
 	Groups      []string // the groups that AssignedTo is in, directly or not
 
 	After string // the Next of the page before; empty for the first page
-	Limit int    // at most so many assignments; 0 is 500, and 1,000 is the most
+	Limit int    // the maximum number of assignments, up to 1,000; 0 means 500
 }
 
-// AssignmentPage is one page of assignments, from the root downwards. Next is empty on the last page.
+// AssignmentPage is one page of assignments. Assignments at the root come first. Next is empty on the last page.
 type AssignmentPage struct {
 	Assignments []Assignment
 	Next        string
 }
 
-// ListAssignments gives one page of the assignments that a filter selects at a scope.
+// ListAssignments returns one page of the assignments that a filter selects at a scope.
 func (s *Service) ListAssignments(ctx context.Context, scope arm.ID, f Filter) (AssignmentPage, error) {
 	var page AssignmentPage
 	err := s.Store.View(ctx, func(tx store.Tx) error {
@@ -72,8 +72,8 @@ func (s *Service) ListAssignments(ctx context.Context, scope arm.ID, f Filter) (
 	return page, nil
 }
 
-// read walks over the key ranges of a list. They are in ascending order, so one key says how far a
-// page has come.
+// read reads the key ranges of a list. They are in ascending order, so the key of the last assignment is enough
+// to continue after a page.
 func (f Filter) read(tx store.Tx, scope arm.ID) (AssignmentPage, error) {
 	limit := f.Limit
 	if limit <= 0 {
@@ -114,8 +114,8 @@ func (f Filter) read(tx store.Tx, scope arm.ID) (AssignmentPage, error) {
 	return page, nil
 }
 
-// ranges gives the prefixes of the keys to read: of the assignments, or of the index
-// entries of the wanted principals.
+// ranges returns the prefixes of the keys to read: those of the assignments, or those of the index entries of
+// the selected principals.
 func (f Filter) ranges(scope arm.ID) []string {
 	rows := store.AssignmentKind.Keys
 	bases := []string{rows}
@@ -146,7 +146,7 @@ func (f Filter) ranges(scope arm.ID) []string {
 	return ranges
 }
 
-// principals are the wanted principals in the order of their keys, each once; none means all.
+// principals returns the selected principals without duplicates, in the order of their keys. None means all.
 func (f Filter) principals() []string {
 	wanted := []string{f.PrincipalID, f.AssignedTo}
 	if f.AssignedTo != "" {

@@ -12,7 +12,7 @@ import (
 	"midas/internal/rbac"
 )
 
-// all reads every page of a list and gives what makes an assignment: who and where.
+// all reads every page of a list and returns the principal and the scope of each assignment.
 func (b *bench) all(t testing.TB, scope string, f rbac.Filter) []string {
 	t.Helper()
 	if f.TenantID == "" {
@@ -37,7 +37,7 @@ func (b *bench) all(t testing.TB, scope string, f rbac.Filter) []string {
 	}
 }
 
-func TestListsHoldWhatAzuresHold(t *testing.T) {
+func TestListsSelectTheAssignmentsThatAzureSelects(t *testing.T) {
 	b := newBench(t)
 	for _, a := range []struct{ principal, scope string }{
 		{alice, "/"}, {alice, sub}, {alice, rg1}, {alice, app}, {alice, fic}, {alice, rg10}, {alice, sub2},
@@ -80,20 +80,20 @@ func TestListsHoldWhatAzuresHold(t *testing.T) {
 	}
 }
 
-// assertAncestorsFirst checks that no principal's assignment stands behind one of a scope below it.
+// assertAncestorsFirst checks that no assignment comes after one of the same principal at a scope below it.
 func assertAncestorsFirst(t *testing.T, list []string) {
 	t.Helper()
 	for i, a := range list {
 		who, scope, _ := strings.Cut(a, " ")
 		for _, before := range list[:i] {
 			if otherWho, other, _ := strings.Cut(before, " "); otherWho == who && other != scope && id(t, scope).Contains(id(t, other)) {
-				t.Errorf("%s stands behind %s", a, before)
+				t.Errorf("%s comes after %s", a, before)
 			}
 		}
 	}
 }
 
-func TestTheLastPageOfAListHasNoCursor(t *testing.T) {
+func TestLastPageOfAListHasNoCursor(t *testing.T) {
 	b := newBench(t)
 	for i := range 6 {
 		b.assign(t, alice, reader, fmt.Sprintf("%s/resourceGroups/g%d", sub, i))
@@ -111,7 +111,7 @@ func TestTheLastPageOfAListHasNoCursor(t *testing.T) {
 	}
 }
 
-func TestPagesHoldStillWhileAssignmentsChange(t *testing.T) {
+func TestPagesAreStableWhileAssignmentsChange(t *testing.T) {
 	b := newBench(t)
 	group := func(i int) string { return fmt.Sprintf("%s/resourceGroups/g%02d", sub, i) }
 	names := make(map[int]string)
@@ -123,9 +123,9 @@ func TestPagesHoldStillWhileAssignmentsChange(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.assign(t, alice, reader, group(1)) // before the cursor: too late for this list
+	b.assign(t, alice, reader, group(1)) // before the cursor, so not in this list
 	if _, _, err := b.DeleteAssignment(t.Context(), event(), id(t, group(8)), names[8]); err != nil {
-		t.Fatal(err) // the very one that the cursor names
+		t.Fatal(err) // the assignment of the cursor
 	}
 	f.After = first.Next
 	second, err := b.ListAssignments(t.Context(), id(t, sub), f)
@@ -145,7 +145,7 @@ func TestPagesHoldStillWhileAssignmentsChange(t *testing.T) {
 	}
 }
 
-func TestAssignmentFiltersAreAzures(t *testing.T) {
+func TestAssignmentFiltersMatchAzure(t *testing.T) {
 	const refused = "400 UnsupportedQuery"
 	for filter, want := range map[string]any{
 		"":                               rbac.Filter{},
@@ -182,7 +182,7 @@ func TestAssignmentFiltersAreAzures(t *testing.T) {
 	}
 }
 
-func TestARefusedFilterReadsAsOnAzure(t *testing.T) {
+func TestUnsupportedFilterHasAzuresMessage(t *testing.T) {
 	_, err := rbac.ParseAssignmentFilter("principalId")
 	const want = "UnsupportedQuery: The filter 'principalId' is not supported. Supported filters are either 'atScope()' or 'principalId eq '{value}' or assignedTo('{value}')'."
 	if err == nil || err.Error() != want {
@@ -251,8 +251,8 @@ func TestDefinitionIDsAreReadAtAnyScope(t *testing.T) {
 	}
 }
 
-// FuzzFilters checks that filters are read or refused as the client's fault, and that what is read
-// is what a list can use.
+// FuzzFilters checks that a filter is parsed or refused with an error of the client, and that lists accept
+// every parsed filter.
 func FuzzFilters(f *testing.F) {
 	for _, s := range []string{"", "atScope()", "principalId eq '" + alice + "'", "atScope() and assignedTo('" + bob + "')", "roleName eq 'it''s' and type eq 'x'", "atScopeAndBelow()"} {
 		f.Add(s)

@@ -9,17 +9,16 @@ import (
 
 // pattern is a compiled action pattern of a role, such as "Microsoft.Compute/*/read".
 //
-// The rule: a pattern is cut at its slashes. A segment that is exactly "*" and stands between two
-// slashes matches any number of whole segments, none included; so A/*/read matches A/read,
-// A/b/read and A/b/c/read, and since A/ and read are whole segments, it matches neither AB/read
-// nor A/bread. Every other "*", be it the first or last segment or a part of one, matches any run
-// of characters, slashes and the empty run included: */read, Microsoft.Support/*, a/start*/action.
-// Nothing else is special, and case does not count.
+// A pattern consists of segments that are separated by slashes. A segment "*" between two slashes matches zero
+// or more whole segments: A/*/read matches A/read, A/b/read and A/b/c/read, but neither AB/read nor A/bread.
+// Every other "*" (the first or last segment, or a part of a segment) matches zero or more characters,
+// including slashes: */read, Microsoft.Support/*, a/start*/action. No other character is special, and case is
+// ignored.
 //
-// Compiled, that is a row of literals with a gap before each but the first: a free gap lets the
-// literal begin anywhere, a segment gap only where the gap itself began or after a slash.
-// Taking the leftmost place for each literal is enough, for a place that is further left never
-// rules out a place for the next literal; so matching is one pass without backtracking.
+// A compiled pattern is a list of literals with a gap before each but the first. After a free gap, the
+// literal may begin anywhere; after a segment gap, only at the start of the gap or after a slash. match takes
+// the leftmost position of each literal. That is enough, because a position further left never excludes a
+// position of the next literal; so matching is one pass without backtracking.
 type pattern struct {
 	first string // the action begins with it
 	rest  []piece
@@ -27,11 +26,11 @@ type pattern struct {
 
 type piece struct {
 	text     string
-	segments bool // the gap before it is a run of whole segments
+	segments bool // the gap before the text is a segment gap
 }
 
-// CheckPattern reports why a text is no action pattern: between its slashes and stars stand words of
-// ARM, which are ASCII.
+// CheckPattern returns an error if a text is not an action pattern. The parts between slashes and stars must be
+// words of ARM, which are ASCII.
 func CheckPattern(p string) error {
 	for segment := range strings.SplitSeq(p, "/") {
 		if word := strings.ReplaceAll(segment, "*", "x"); arm.CheckWord(word) != nil {
@@ -88,7 +87,7 @@ func (p *pattern) match(action string) bool {
 	return start >= at && strings.HasSuffix(action, last.text) && last.fits(action, start)
 }
 
-// after gives the end of the leftmost place for the piece at or after at, or -1.
+// after returns the end of the leftmost position of the piece that is not before at, or -1.
 func (p *piece) after(action string, at int) int {
 	for {
 		i := strings.Index(action[at:], p.text)
@@ -102,8 +101,8 @@ func (p *piece) after(action string, at int) int {
 	}
 }
 
-// fits reports whether the piece may begin at a place. What stands before a segment gap always ends
-// in a slash, so the place where the gap began passes, too.
+// fits reports whether the piece may begin at start. The literal before a segment gap ends in a slash, so the
+// start of the gap is accepted, too.
 func (p *piece) fits(action string, start int) bool {
 	return !p.segments || action[start-1] == '/'
 }

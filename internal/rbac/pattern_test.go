@@ -12,7 +12,7 @@ import (
 	"midas/internal/rbac"
 )
 
-func TestPatternsMatchAsAzureMatchesThem(t *testing.T) {
+func TestPatternsMatchAsInAzure(t *testing.T) {
 	const uai = "Microsoft.ManagedIdentity/userAssignedIdentities"
 	for _, tc := range []struct {
 		pattern, action string
@@ -30,7 +30,7 @@ func TestPatternsMatchAsAzureMatchesThem(t *testing.T) {
 		{uai + "/read", uai + "/read/", false},
 		{uai + "/read", uai + "/reads", false},
 
-		// A star between two slashes is any number of whole segments, none included.
+		// A star between two slashes matches zero or more whole segments.
 		{uai + "/*/read", uai + "/read", true},
 		{uai + "/*/read", uai + "/federatedIdentityCredentials/read", true},
 		{uai + "/*/read", uai + "/a/b/read", true},
@@ -49,7 +49,7 @@ func TestPatternsMatchAsAzureMatchesThem(t *testing.T) {
 		{"A/*/b/*/c", "a/c", false},
 		{"A/*/b/b", "a/b", false},
 
-		// Every other star is any run of characters.
+		// Every other star matches zero or more characters.
 		{"Microsoft.Support/*", "Microsoft.Support/supportTickets/write", true},
 		{"Microsoft.Support/*", "Microsoft.Support", false},
 		{"Microsoft.Support/*", "Microsoft.SupportX/read", false},
@@ -61,7 +61,7 @@ func TestPatternsMatchAsAzureMatchesThem(t *testing.T) {
 		{"aa*aa", "aaa", false},
 		{"aa*aa", "aaaa", true},
 
-		// Nothing else is special.
+		// No other character is special.
 		{"a?c", "abc", false},
 		{"a.c", "abc", false},
 		{"", "", true},
@@ -73,7 +73,7 @@ func TestPatternsMatchAsAzureMatchesThem(t *testing.T) {
 	}
 }
 
-// reference is the rule of patterns as a regular expression: slow and plainly right.
+// reference implements the rule of patterns with a regular expression. It is slow and simple.
 func reference(pattern, action string) bool {
 	segments := strings.Split(arm.Fold(pattern), "/")
 	expr := ""
@@ -91,7 +91,7 @@ func reference(pattern, action string) bool {
 	return regexp.MustCompile(`(?s)\A` + expr + `\z`).MatchString(action)
 }
 
-func TestMatchingAgreesWithTheSlowReference(t *testing.T) {
+func TestPatternsMatchLikeTheReference(t *testing.T) {
 	patterns := rapid.StringOfN(rapid.SampledFrom([]rune("ab*/")), 0, 12, -1)
 	actions := rapid.StringOfN(rapid.SampledFrom([]rune("ab/")), 0, 16, -1)
 	rapid.Check(t, func(t *rapid.T) {
@@ -102,8 +102,7 @@ func TestMatchingAgreesWithTheSlowReference(t *testing.T) {
 	})
 }
 
-// TestActionsMadeFromAPatternMatchIt draws the action from the pattern, so that most draws match,
-// which random actions seldom do.
+// TestActionsMadeFromAPatternMatchIt derives the action from the pattern, because random actions rarely match.
 func TestActionsMadeFromAPatternMatchIt(t *testing.T) {
 	segment := rapid.SampledFrom([]string{"a", "b", "*", "a*", "*b", "a*b"})
 	run := rapid.StringOfN(rapid.SampledFrom([]rune("ab/")), 0, 5, -1)
@@ -157,7 +156,7 @@ func FuzzPattern(f *testing.F) {
 func TestPatternsAreASCII(t *testing.T) {
 	for _, p := range []string{"Microſoft.Compute/*", "*/r\u0435ad", "Microsoft.Compute/vİrtualMachines/read", "a//b", "", "a b/read", "a/\u212a*", "/read", "a/"} {
 		if rbac.CheckPattern(p) == nil {
-			t.Errorf("%q is taken", p)
+			t.Errorf("%q is accepted", p)
 		}
 	}
 	for _, d := range rbac.Definitions() {
@@ -171,8 +170,8 @@ func TestPatternsAreASCII(t *testing.T) {
 	}
 }
 
-// A permission of which one pattern cannot be read must not become a wider one.
-func TestAPermissionWithABadPatternAllowsNothing(t *testing.T) {
+// A permission without its invalid not-action would allow more actions than intended.
+func TestPermissionWithAnInvalidPatternAllowsNothing(t *testing.T) {
 	for _, p := range []rbac.Permission{
 		{Actions: []string{"*"}, NotActions: []string{"Microſoft.Authorization/*"}},
 		{Actions: []string{"Microsoft.Compute/*", "Microſoft.Compute/*"}},
@@ -183,7 +182,7 @@ func TestAPermissionWithABadPatternAllowsNothing(t *testing.T) {
 	}
 }
 
-func TestNoStarMatchesActionsThatAreNotASCII(t *testing.T) {
+func TestStarsMatchOnlyASCIIActions(t *testing.T) {
 	for _, action := range []string{"microſoft.compute/read", "microsoft.compute/\u212a/read"} {
 		allowed, err := rbac.New(rbac.Config{}).Authorize(nil, rbac.Caller{TenantID: "t", ObjectID: "o"}, action, arm.ID{})
 		if allowed || err != nil {

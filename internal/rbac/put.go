@@ -12,7 +12,7 @@ import (
 	"midas/internal/store"
 )
 
-// Limits of the texts of an assignment, in bytes.
+// Maximum lengths of the texts of an assignment, in bytes.
 const (
 	maxDescription = 2048
 	maxCondition   = 8192
@@ -20,16 +20,15 @@ const (
 
 var principalTypes = [...]string{"User", "Group", "ServicePrincipal", "ForeignGroup", "Device"}
 
-// PutAssignment makes the assignment a.Name at a.Scope, or changes the role, the description and the
-// condition of the one that is there. Where the wanted is there already, only the event is written.
-// The event's caller becomes CreatedBy or UpdatedBy. An empty TenantID is the event's; an empty
-// PrincipalType is looked up, and a given one allows a principal that the directory does not know.
+// PutAssignment creates the assignment a.Name at a.Scope, or changes the role, the description and the
+// condition of the existing one. If nothing changes, only the event is written. The event's caller becomes
+// CreatedBy or UpdatedBy. An empty TenantID means that of the event. An empty PrincipalType is looked up; with
+// a PrincipalType, the principal need not exist in the directory.
 //
-// What the client did wrong is an *arm.Error: InvalidRoleAssignmentId, InvalidPrincipalId,
-// InvalidPrincipalType, RoleDefinitionDoesNotExist, PrincipalNotFound, UnmatchedPrincipalType,
-// RoleAssignmentUpdateNotPermitted, RoleAssignmentLimitExceeded (all 400), RoleAssignmentExists (409)
-// and CannotDeleteLastRbacAdminAssignment (412), for taking the role away from the last Owner; and
-// whatever Config.Scope says of the scope.
+// Errors of the client are *arm.Error: InvalidRoleAssignmentId, InvalidPrincipalId, InvalidPrincipalType,
+// RoleDefinitionDoesNotExist, PrincipalNotFound, UnmatchedPrincipalType, RoleAssignmentUpdateNotPermitted,
+// RoleAssignmentLimitExceeded (all 400), RoleAssignmentExists (409), CannotDeleteLastRbacAdminAssignment (412)
+// for a change of the last Owner, and the errors of Config.Scope.
 func (s *Service) PutAssignment(ctx context.Context, ev activity.Event, a Assignment) (Assignment, error) {
 	if a.TenantID == "" {
 		a.TenantID = ev.TenantID
@@ -54,7 +53,7 @@ func (s *Service) PutAssignment(ctx context.Context, ev activity.Event, a Assign
 	return saved, err
 }
 
-// check looks at what can be judged without the store.
+// check makes the checks that do not need the store.
 func (s *Service) check(a Assignment) (arm.ID, error) {
 	scope, err := arm.ParseID(a.Scope)
 	switch {
@@ -80,7 +79,8 @@ func (s *Service) check(a Assignment) (arm.ID, error) {
 	return scope, nil
 }
 
-// principalType gives the type that the directory knows, or else the one that the client gives.
+// principalType returns the type in the directory or, if the directory does not have the principal, the type
+// in the request.
 func (s *Service) principalType(ctx context.Context, a Assignment) (string, error) {
 	given := a.PrincipalType
 	if given != "" {
@@ -174,12 +174,12 @@ func (s *Service) change(tx store.Tx, scope arm.ID, old, a Assignment, by string
 	return wanted, wanted.save(tx, key)
 }
 
-// isOwner reports whether the assignment is one of those of which a subscription keeps the last.
+// isOwner reports whether the assignment is one of Owner at a subscription, the last of which cannot be removed.
 func (a *Assignment) isOwner(scope arm.ID) bool {
 	return scope.IsSubscription() && a.Condition == nil && arm.SameName(a.DefinitionID, OwnerID)
 }
 
-// absent guards that a key does not exist.
+// absent returns the error of otherwise if a key exists. The read is guarded.
 func absent(tx store.Tx, key string, otherwise func() *arm.Error) error {
 	switch _, err := tx.Get(key); {
 	case err == nil:

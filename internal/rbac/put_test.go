@@ -48,12 +48,12 @@ func TestAssignmentRoundTrip(t *testing.T) {
 	}
 }
 
-func TestPutRefusesWhatAzureRefuses(t *testing.T) {
+func TestInvalidAssignmentsAreRejectedAsInAzure(t *testing.T) {
 	for name, tc := range map[string]struct {
 		change func(*rbac.Assignment)
 		want   string
 	}{
-		"fine as it is":            {func(*rbac.Assignment) {}, "<nil>"},
+		"valid":                    {func(*rbac.Assignment) {}, "<nil>"},
 		"name not a guid":          {func(a *rbac.Assignment) { a.Name = "first" }, "400 InvalidRoleAssignmentId"},
 		"name with braces":         {func(a *rbac.Assignment) { a.Name = "{" + guid(1)[:34] + "}" }, "400 InvalidRoleAssignmentId"},
 		"name without dashes":      {func(a *rbac.Assignment) { a.Name = strings.ReplaceAll(guid(1), "-", "0") }, "400 InvalidRoleAssignmentId"},
@@ -86,13 +86,13 @@ func TestPutRefusesWhatAzureRefuses(t *testing.T) {
 			}
 			b.checkRecords(t)
 			if stored := len(b.records(t)) > 0; stored != (err == nil) {
-				t.Errorf("after %v, something is stored: %t", err, stored)
+				t.Errorf("after error %v, records are stored: %t", err, stored)
 			}
 		})
 	}
 }
 
-func TestMessagesReadAsClientsKnowThem(t *testing.T) {
+func TestErrorMessagesMatchAzure(t *testing.T) {
 	b := newBench(t)
 	put := func(a rbac.Assignment) error {
 		a.Name, a.Scope = guid(1), rg1
@@ -115,7 +115,7 @@ func TestMessagesReadAsClientsKnowThem(t *testing.T) {
 	}
 }
 
-func TestPuttingTheSameAgainChangesNothing(t *testing.T) {
+func TestRepeatedPutChangesNothing(t *testing.T) {
 	b := newBench(t)
 	a := rbac.Assignment{Name: guid(1), Scope: rg1, DefinitionID: reader, PrincipalID: alice, Description: ptr("d")}
 	first, err := b.PutAssignment(t.Context(), event(), a)
@@ -148,7 +148,7 @@ func TestOnlyRoleConditionAndDescriptionCanChange(t *testing.T) {
 		"principal":      {func(a *rbac.Assignment) { a.PrincipalID = bob }, "400 RoleAssignmentUpdateNotPermitted"},
 		"scope":          {func(a *rbac.Assignment) { a.Scope = sub }, "400 RoleAssignmentUpdateNotPermitted"},
 		"delegation":     {func(a *rbac.Assignment) { a.DelegatedManagedIdentityResourceID = ptr(app) }, "400 RoleAssignmentUpdateNotPermitted"},
-		"role, to taken": {func(a *rbac.Assignment) { a.DefinitionID = miOperator }, "409 RoleAssignmentExists"},
+		"role, existing": {func(a *rbac.Assignment) { a.DefinitionID = miOperator }, "409 RoleAssignmentExists"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)
@@ -174,7 +174,7 @@ func TestOnlyRoleConditionAndDescriptionCanChange(t *testing.T) {
 				want.DefinitionID, want.Description, want.Condition, want.ConditionVersion = a.DefinitionID, a.Description, a.Condition, a.ConditionVersion
 				want.UpdatedOn, want.UpdatedBy = changed.UpdatedOn, "later"
 				if !changed.UpdatedOn.After(old.UpdatedOn) {
-					t.Error("UpdatedOn does not move")
+					t.Error("UpdatedOn does not change")
 				}
 			}
 			if diff := cmp.Diff(want, stored); diff != "" {
@@ -184,7 +184,7 @@ func TestOnlyRoleConditionAndDescriptionCanChange(t *testing.T) {
 	}
 }
 
-func TestTheSameGrantUnderAnotherNameExists(t *testing.T) {
+func TestDuplicateAssignmentIsRejected(t *testing.T) {
 	b := newBench(t)
 	name := b.assign(t, alice, reader, rg1)
 	again := rbac.Assignment{Name: guid(50), Scope: rg1, DefinitionID: strings.ToUpper(reader), PrincipalID: strings.ToUpper(alice)}
@@ -200,7 +200,7 @@ func TestTheSameGrantUnderAnotherNameExists(t *testing.T) {
 	b.checkRecords(t)
 }
 
-func TestOfConcurrentPutsOfOneGrantOneWins(t *testing.T) {
+func TestOneOfConcurrentDuplicatePutsSucceeds(t *testing.T) {
 	b := newBench(t)
 	const writers = 16
 	var group sync.WaitGroup
@@ -222,7 +222,7 @@ func TestOfConcurrentPutsOfOneGrantOneWins(t *testing.T) {
 	b.checkRecords(t)
 }
 
-func TestConcurrentPutsOfDifferentGrantsAllWin(t *testing.T) {
+func TestConcurrentPutsOfDifferentAssignmentsSucceed(t *testing.T) {
 	b := newBench(t)
 	var group sync.WaitGroup
 	for range 16 {
@@ -236,7 +236,7 @@ func TestConcurrentPutsOfDifferentGrantsAllWin(t *testing.T) {
 	}
 }
 
-func TestASubscriptionHoldsFourThousandAssignments(t *testing.T) {
+func TestSubscriptionIsLimitedToFourThousandAssignments(t *testing.T) {
 	b := newBench(t)
 	for i := range rbac.MaxAssignments {
 		b.assign(t, guid(i), reader, rg1)
@@ -245,7 +245,7 @@ func TestASubscriptionHoldsFourThousandAssignments(t *testing.T) {
 	if _, err := b.PutAssignment(t.Context(), event(), over); codeOf(err) != "400 RoleAssignmentLimitExceeded" {
 		t.Errorf("one more: %v, want RoleAssignmentLimitExceeded", err)
 	} else if !strings.HasSuffix(err.Error(), ": No more role assignments can be created (code: RoleAssignmentLimitExceeded)") {
-		t.Errorf("one more, in other words than Azure's: %v", err)
+		t.Errorf("one more: %v, want Azure's text", err)
 	}
 	over.Scope = sub2
 	if _, err := b.PutAssignment(t.Context(), event(), over); err != nil {
@@ -258,7 +258,7 @@ func TestASubscriptionHoldsFourThousandAssignments(t *testing.T) {
 	}
 }
 
-func TestTheLastOwnerOfASubscriptionStays(t *testing.T) {
+func TestLastOwnerOfASubscriptionCannotBeRemoved(t *testing.T) {
 	b := newBench(t)
 	const refused = "412 CannotDeleteLastRbacAdminAssignment"
 	first := b.assign(t, alice, owner, sub)
@@ -302,7 +302,7 @@ func TestTheLastOwnerOfASubscriptionStays(t *testing.T) {
 	b.checkRecords(t)
 }
 
-func TestOfConcurrentRemovalsOfAllOwnersOneIsRefused(t *testing.T) {
+func TestOneOfConcurrentRemovalsOfAllOwnersIsRefused(t *testing.T) {
 	for range 10 {
 		b := newBench(t)
 		names := []string{b.assign(t, alice, owner, sub), b.assign(t, bob, owner, sub), b.assign(t, team, owner, sub)}

@@ -7,11 +7,11 @@ import (
 	"midas/internal/arm"
 )
 
-// BuiltInRole is the Type of the definitions that come with Midas.
+// BuiltInRole is the Type of the built-in definitions.
 const BuiltInRole = "BuiltInRole"
 
-// Permission says what a role allows: the actions less the not-actions, and the same for the data
-// of resources. What one permission leaves out, another may allow: not-actions forbid nothing.
+// Permission is a set of allowed actions: Actions without NotActions, and DataActions without NotDataActions.
+// NotActions deny nothing: another permission may allow the same action.
 type Permission struct {
 	Actions, NotActions, DataActions, NotDataActions []string
 }
@@ -28,7 +28,7 @@ type Definition struct {
 	UpdatedOn        time.Time
 }
 
-// role is a definition made ready for evaluation.
+// role is a definition with compiled patterns.
 type role struct {
 	Definition
 	allow []allowance
@@ -38,7 +38,7 @@ type allowance struct {
 	actions, notActions []pattern
 }
 
-// compileRole makes a definition ready. A permission with a pattern that is none allows nothing.
+// compileRole compiles the patterns of a definition. A permission with an invalid pattern allows nothing.
 func compileRole(d Definition) *role {
 	r := &role{Definition: d}
 	for _, p := range d.Permissions {
@@ -77,7 +77,7 @@ func matchAny(patterns []pattern, action string) bool {
 	return false
 }
 
-// DefinitionByID finds a role by its guid, whatever the guid's case.
+// DefinitionByID finds a role by its GUID, in any case.
 func DefinitionByID(id string) (Definition, bool) {
 	for _, d := range Definitions() {
 		if arm.SameName(d.ID, id) {
@@ -87,8 +87,7 @@ func DefinitionByID(id string) (Definition, bool) {
 	return Definition{}, false
 }
 
-// ParseDefinitionID gives the guid at the end of a role definition's id, which may begin with a
-// subscription or any other scope.
+// ParseDefinitionID returns the GUID at the end of a role definition's id, which may begin with any scope.
 func ParseDefinitionID(id string) (string, error) {
 	parsed, err := arm.ParseID(id)
 	if err != nil || !parsed.Type().Is("Microsoft.Authorization/roleDefinitions") || !arm.IsGUID(parsed.Name()) {

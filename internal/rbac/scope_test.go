@@ -9,9 +9,9 @@ import (
 	"midas/internal/store"
 )
 
-// TestNoAssignmentIsMadeWithoutItsScope has the scope refused by whoever keeps it, and then ended in
-// the middle of the transaction that makes the assignment: its record is guarded.
-func TestNoAssignmentIsMadeWithoutItsScope(t *testing.T) {
+// TestAssignmentRequiresAnExistingScope creates an assignment at a scope that does not exist, and at a scope
+// that is deleted during the transaction. Config.Scope reads the scope's record, so the transaction is retried.
+func TestAssignmentRequiresAnExistingScope(t *testing.T) {
 	b := newBench(t)
 	const record = "r/rg1"
 	gone := arm.Errorf(404, "ResourceGroupNotFound", "It is gone.")
@@ -23,7 +23,7 @@ func TestNoAssignmentIsMadeWithoutItsScope(t *testing.T) {
 		if _, err := tx.Get(record); err != nil {
 			return gone
 		}
-		if !ended { // by another, before this transaction commits
+		if !ended { // deletes the scope before this transaction commits
 			ended = true
 			if _, err := b.Store.Update(t.Context(), func(tx store.Tx) error { tx.Delete(record); return nil }); err != nil {
 				t.Error(err)
@@ -43,31 +43,32 @@ func TestNoAssignmentIsMadeWithoutItsScope(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := b.PutAssignment(t.Context(), event(), wanted); !errors.Is(err, gone) {
-			t.Errorf("the scope is there at first: %t; got %v", there, err)
+			t.Errorf("the scope exists at first: %t; got %v, want %v", there, err, gone)
 		}
 		if _, err := b.Assignment(t.Context(), tenant, id(t, rg1), wanted.Name); codeOf(err) != "404 RoleAssignmentNotFound" {
-			t.Errorf("the scope is there at first: %t; the assignment: %v", there, err)
+			t.Errorf("the scope exists at first: %t; the assignment: %v", there, err)
 		}
 	}
 	if !ended {
-		t.Error("the scope was never ended in between")
+		t.Error("the scope was not deleted during the transaction")
 	}
 }
 
-// TestAScopeThatWasMadeAnewKeepsItsAssignments has one of two who end a scope come too late.
-func TestAScopeThatWasMadeAnewKeepsItsAssignments(t *testing.T) {
+// TestDeleteScopeKeepsAssignmentsOfARecreatedScope calls DeleteScope a second time, after the scope was
+// created again.
+func TestDeleteScopeKeepsAssignmentsOfARecreatedScope(t *testing.T) {
 	b := newBench(t)
 	b.assign(t, alice, reader, rg1)
 	b.end(t, rg1)
 	if b.may(t, as(alice), uai+"read", app) {
-		t.Error("what is going away still gives its role")
+		t.Error("the assignment at the deleted scope still gives its role")
 	}
 	b.assign(t, alice, reader, rg1)
 	if err := b.DeleteScope(t.Context(), id(t, rg1)); err != nil {
 		t.Fatal(err)
 	}
 	if !b.may(t, as(alice), uai+"read", app) {
-		t.Error("the role of the new scope went with the old one")
+		t.Error("the assignment at the new scope was removed with the old one")
 	}
 	unreadable := errors.New("the disk is gone")
 	b.Scope = func(store.Tx, arm.ID) error { return unreadable }

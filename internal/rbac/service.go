@@ -1,16 +1,17 @@
-// Package rbac decides who may do what: role definitions, role assignments and Authorize.
+// Package rbac implements Azure's role-based access control: role definitions, role assignments and
+// Authorize.
 //
-// A role assignment gives a principal a role at a scope, and with it at everything below. What a
-// caller may do at a scope is the union over all assignments to it, or to a group it is in, at the
-// scope and its ancestors; each gives the actions of its role less the role's not-actions. There are
-// no deny assignments. Scopes are compared by the keys of their ids, segment by segment, so an
-// assignment at rg1 says nothing about rg10.
+// A role assignment gives a principal a role at a scope and at all scopes below it. A caller's rights at a
+// scope are the union of all assignments to the caller and to the caller's groups, at the scope and at its
+// ancestors; each gives the actions of its role without the role's not-actions. There are no deny assignments.
+// Scopes are compared by the keys of their ids, segment by segment, so an assignment at rg1 does not apply to
+// rg10.
 //
-// An assignment is three records, written and removed together: the assignment itself under its
-// scope, an index entry under its principal, which is all that Authorize reads, and its name, which is
-// unique in a tenant. The key of the index entry has principal, scope and role, so it also guards that there
-// is one assignment for the three. Each subscription has a count record that
-// holds the limit and keeps its last Owner.
+// An assignment has three records, which are written and removed together: the assignment, whose key has the
+// scope; an index entry, whose key has the principal, the scope and the role; and the name, which is unique in
+// a tenant. Authorize reads only index entries. The key of the index entry also prevents a second assignment
+// of the same role to the same principal at the same scope. The count record of each subscription enforces the
+// limit and protects the last Owner.
 package rbac
 
 import (
@@ -22,35 +23,35 @@ import (
 	"midas/internal/store"
 )
 
-// PrincipalSource knows the directory's principals.
+// PrincipalSource looks up the principals of the directory.
 type PrincipalSource interface {
-	// PrincipalType gives User, Group or ServicePrincipal (which a managed identity is, too). For an
-	// object id that the tenant does not have, errors.Is(err, store.ErrNotFound) holds.
+	// PrincipalType returns User, Group or ServicePrincipal (also for a managed identity). The error wraps
+	// store.ErrNotFound if the tenant has no principal with this object id.
 	PrincipalType(ctx context.Context, tenant, objectID string) (string, error)
 }
 
-// Config holds what a Service needs; all of it is obligatory.
+// Config has the dependencies of a Service. All fields are required.
 type Config struct {
 	Store      store.Store
 	Log        *activity.Log // of the same store
 	Now        func() time.Time
 	Principals PrincipalSource
 
-	// Scope refuses what does not exist or is going away, with an *arm.Error. It reads the scope's own
-	// record in the transaction that makes an assignment there, or that removes assignments because
-	// the scope ends. Whoever ends a scope writes that record before DeleteScope is called, so no
-	// assignment outlives its scope, and a later scope of the same name neither inherits one nor
+	// Scope returns an *arm.Error if a scope does not exist or is being deleted. It reads the scope's own
+	// record in the transaction that creates an assignment, or that removes assignments because the scope is
+	// being deleted. Code that deletes a scope writes that record before it calls DeleteScope. So no
+	// assignment outlives its scope, and a later scope of the same name neither inherits assignments nor
 	// loses its own.
 	Scope func(tx store.Tx, scope arm.ID) error
 }
 
-// Service answers and changes who may do what. It is safe for concurrent use.
+// Service manages role assignments and authorizes actions. It is safe for concurrent use.
 type Service struct {
 	Config
-	roles map[string]*role // by folded guid; never changed
+	roles map[string]*role // by folded GUID; never changed
 }
 
-// New makes a Service and compiles the built-in roles for it.
+// New returns a Service with the compiled built-in roles.
 func New(c Config) *Service {
 	s := &Service{Config: c, roles: make(map[string]*role)}
 	for _, d := range Definitions() {

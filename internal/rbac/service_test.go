@@ -37,10 +37,10 @@ const (
 	tenant  = "11111111-1111-1111-1111-111111111111"
 	foreign = "99999999-9999-9999-9999-999999999999"
 
-	alice = "aaaaaaaa-0000-0000-0000-000000000001" // a service principal that the directory knows
+	alice = "aaaaaaaa-0000-0000-0000-000000000001" // a service principal in the directory
 	bob   = "bbbbbbbb-0000-0000-0000-000000000002" // another
-	team  = "cccccccc-0000-0000-0000-000000000003" // a group that the directory knows
-	ghost = "dddddddd-0000-0000-0000-000000000004" // nobody
+	team  = "cccccccc-0000-0000-0000-000000000003" // a group in the directory
+	ghost = "dddddddd-0000-0000-0000-000000000004" // not in the directory
 
 	sub   = "/subscriptions/22222222-2222-2222-2222-222222222222"
 	sub2  = "/subscriptions/33333333-3333-3333-3333-333333333333"
@@ -56,7 +56,7 @@ const (
 
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// directory is a PrincipalSource that knows a few principals of one tenant.
+// directory is a PrincipalSource with a few principals of one tenant.
 type directory map[string]string
 
 func (d directory) PrincipalType(_ context.Context, tenantID, oid string) (string, error) {
@@ -85,7 +85,7 @@ func newBench(t testing.TB) *bench {
 	return b
 }
 
-// authorize is Authorize in a view of its own.
+// authorize calls Authorize in a view of the store.
 func (b *bench) authorize(ctx context.Context, caller rbac.Caller, action string, scope arm.ID) (allowed bool, err error) {
 	err = b.Store.View(ctx, func(tx store.Tx) error {
 		allowed, err = b.Authorize(tx, caller, arm.Fold(action), scope)
@@ -108,7 +108,7 @@ func (b *bench) newID() string {
 	return guid(b.ids)
 }
 
-// guid makes the n-th name.
+// guid returns the nth name.
 func guid(n int) string { return fmt.Sprintf("00000000-0000-0000-0000-%012x", n) }
 
 func id(t testing.TB, s string) arm.ID {
@@ -120,21 +120,21 @@ func id(t testing.TB, s string) arm.ID {
 	return parsed
 }
 
-// event is a write by the administrator.
+// event returns the event of a write by the administrator.
 func event() activity.Event { return activity.Event{TenantID: tenant, CallerObjectID: "admin"} }
 
-// end ends a scope, which is going away meanwhile.
+// end calls DeleteScope for a scope. Config.Scope reports that the scope is being deleted.
 func (b *bench) end(t testing.TB, scope string) {
 	t.Helper()
 	lasting := b.Scope
-	b.Scope = func(store.Tx, arm.ID) error { return arm.Errorf(409, "ResourceGroupBeingDeleted", "It is going away.") }
+	b.Scope = func(store.Tx, arm.ID) error { return arm.Errorf(409, "ResourceGroupBeingDeleted", "It is being deleted.") }
 	if err := b.DeleteScope(t.Context(), id(t, scope)); err != nil {
 		t.Fatalf("DeleteScope(%s): %v", scope, err)
 	}
 	b.Scope = lasting
 }
 
-// assign makes an assignment under a new name and gives that name.
+// assign creates an assignment and returns its name.
 func (b *bench) assign(t testing.TB, principal, role, scope string) string {
 	t.Helper()
 	name := b.newID()
@@ -167,7 +167,7 @@ func as(oid string, groups ...string) rbac.Caller {
 	return rbac.Caller{TenantID: tenant, ObjectID: oid, Groups: groups}
 }
 
-// records gives what the room has stored, by key.
+// records returns all records of role assignments, by key.
 func (b *bench) records(t testing.TB) map[string]string {
 	t.Helper()
 	var all map[string]string
@@ -189,8 +189,8 @@ func (b *bench) records(t testing.TB) map[string]string {
 	return all
 }
 
-// checkRecords fails the test unless every assignment has exactly its grant and its name, and the
-// counts are right.
+// checkRecords fails the test unless every assignment has its index entry and its name, there are no other
+// records, and the counts are right.
 func (b *bench) checkRecords(t testing.TB) {
 	t.Helper()
 	got := b.records(t)
@@ -215,12 +215,12 @@ func (b *bench) checkRecords(t testing.TB) {
 			t.Fatal(err)
 		}
 		name := arm.Fold(a.Name)
-		scope, grant := strings.TrimSuffix(key[2:], "\x00"+name), a.TenantID+" "+name
+		scope, entry := strings.TrimSuffix(key[2:], "\x00"+name), a.TenantID+" "+name
 		if a.Condition != nil {
-			grant += " conditional"
+			entry += " conditional"
 		}
 		want[key] = value
-		want["g/"+a.PrincipalID+"\x00"+scope+"\x00"+a.DefinitionID] = grant
+		want["g/"+a.PrincipalID+"\x00"+scope+"\x00"+a.DefinitionID] = entry
 		want["sn/"+a.TenantID+"/"+name] = scope
 		if subscription := id(t, a.Scope).Subscription(); subscription != "" {
 			n := tallies[subscription]
@@ -240,7 +240,7 @@ func (b *bench) checkRecords(t testing.TB) {
 		want["sc/"+subscription] = string(value)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Fatalf("the records do not fit together (-want +got):\n%s", diff)
+		t.Fatalf("the records are inconsistent (-want +got):\n%s", diff)
 	}
 }
 

@@ -7,11 +7,11 @@ import (
 	"midas/internal/store"
 )
 
-// assignRoles is the action of who gives roles.
+// assignRoles is the action that is needed to create role assignments.
 const assignRoles = "microsoft.authorization/roleassignments/write"
 
-// MayGrantRoles tells whether one of some principals of a tenant may give roles at any scope, as Owner
-// and User Access Administrator may. Whoever may do that may become anybody at that scope.
+// MayGrantRoles reports whether one of the principals of a tenant may assign roles at any scope, as Owner and
+// User Access Administrator may. Such a principal can assign itself every role at that scope.
 func (s *Service) MayGrantRoles(tx store.Tx, tenant string, principals []string) (bool, error) {
 	found := false
 	e := evaluation{tx: tx, roles: s.roles, tenant: arm.Fold(tenant), visit: func(r *role) bool {
@@ -21,7 +21,7 @@ func (s *Service) MayGrantRoles(tx store.Tx, tenant string, principals []string)
 	for _, id := range principals {
 		for rec, err := range tx.Scan(store.Range{Prefix: indexPrefix(id)}) {
 			if err != nil {
-				return false, fmt.Errorf("look for rights to give roles: %w", err)
+				return false, fmt.Errorf("look up the right to assign roles: %w", err)
 			}
 			if e.visitRecord(rec); found {
 				return true, nil

@@ -7,7 +7,7 @@ import (
 	"midas/internal/store"
 )
 
-// mayGrantRoles asks whether principals may give roles anywhere.
+// mayGrantRoles calls MayGrantRoles in a view of the store.
 func (b *bench) mayGrantRoles(t testing.TB, tenant string, principals ...string) (may bool) {
 	t.Helper()
 	err := b.Store.View(t.Context(), func(tx store.Tx) (err error) {
@@ -20,8 +20,8 @@ func (b *bench) mayGrantRoles(t testing.TB, tenant string, principals ...string)
 	return may
 }
 
-// Of all built-in roles those that may write role assignments count, at every kind of scope.
-func TestWhoMayGrantRoles(t *testing.T) {
+// Exactly the built-in roles that allow writing role assignments count, at every kind of scope.
+func TestRolesThatMayAssignRoles(t *testing.T) {
 	may := map[string]bool{"Owner": true, "User Access Administrator": true, "Role Based Access Control Administrator": true}
 	for _, role := range rbac.Definitions() {
 		for _, scope := range []string{"/", sub, rg1, app} {
@@ -31,26 +31,26 @@ func TestWhoMayGrantRoles(t *testing.T) {
 				t.Errorf("%s at %s: %v", role.RoleName, scope, got)
 			}
 			if b.mayGrantRoles(t, tenant, bob) || b.mayGrantRoles(t, foreign, alice) || b.mayGrantRoles(t, tenant) {
-				t.Errorf("%s at %s counts for others", role.RoleName, scope)
+				t.Errorf("%s at %s counts for another principal or tenant", role.RoleName, scope)
 			}
 		}
 	}
 }
 
-func TestWhoMayGrantRolesThroughGroupsAndAmongMany(t *testing.T) {
+func TestRightToAssignRolesIsFoundThroughGroupsAndAmongMany(t *testing.T) {
 	b := newBench(t)
-	for i := range 200 { // roles that a principal has elsewhere hide none
+	for i := range 200 { // more roles at other scopes than one scan reads
 		b.assign(t, alice, reader, rg1+"/providers/Contoso.Apps/jobs/"+guid(i))
 	}
 	if b.mayGrantRoles(t, tenant, alice) {
-		t.Error("a reader may give roles")
+		t.Error("a Reader may assign roles")
 	}
 	b.assign(t, team, accessAdmin, rg10)
 	if !b.mayGrantRoles(t, tenant, alice, team) {
-		t.Error("a member of a group of administrators may not")
+		t.Error("a member of a group with the right may not assign roles")
 	}
 	b.assign(t, alice, owner, sub2)
 	if !b.mayGrantRoles(t, tenant, alice) {
-		t.Error("an Owner among many roles may not")
+		t.Error("an Owner with many other roles may not assign roles")
 	}
 }
