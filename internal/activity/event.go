@@ -1,12 +1,13 @@
-// Package activity keeps the activity log: who did what to which resource, and what was refused.
+// Package activity implements the activity log. It records the accepted writes of the control plane and the
+// refused requests, each with its caller and its resource.
 //
-// Every accepted write of the control plane is made by Log.Update, so that the change and its event
-// are one transaction: there is no change without an event and no event without its change. What is
-// refused has no transaction to join; Log.Refuse counts it and writes it apart, within bounds of its own.
+// Log.Update makes every accepted write of the control plane. The change and its event are one transaction,
+// so there is no change without an event and no event without its change. A refused request has no
+// transaction; Log.Refuse counts it and writes its event separately, within separate limits.
 //
-// Events lie in the order of time under x/<unix nanoseconds>-<id>, and refusals likewise under xr/. Reading
-// goes backwards from the newest, a bounded number of records a page. Log.Run removes what is too old and,
-// when the events or the refusals take too much room, the oldest of them.
+// Events are stored in the order of time under x/<unix nanoseconds>-<id>, and refusals under xr/. Queries read
+// from the newest event to the oldest and examine a bounded number of records for each page. Log.Run removes
+// events that are too old and, if the events or the refusals exceed their size limit, the oldest of them.
 package activity
 
 import (
@@ -33,7 +34,7 @@ type Event struct {
 	OperationID   string    `json:"operation,omitempty"`
 
 	TenantID       string `json:"tenant,omitempty"`
-	SubscriptionID string `json:"subscription,omitempty"` // empty for what lies outside of subscriptions
+	SubscriptionID string `json:"subscription,omitempty"` // empty outside of subscriptions
 	ResourceGroup  string `json:"group,omitempty"`
 	ResourceID     string `json:"resource,omitempty"`
 	ResourceType   string `json:"type,omitempty"`
@@ -50,24 +51,24 @@ type Event struct {
 	Method          string `json:"method,omitempty"`
 	URI             string `json:"uri,omitempty"` // without its query
 
-	// Count is how many refusals the event stands for, and Last the time of the last of them; Time is that
-	// of the first. Both are empty in an event of something that was done.
+	// Count is the number of refusals that the event stands for. Time is the time of the first one, and Last
+	// that of the last one. Count and Last are zero in the event of an accepted request.
 	Count int       `json:"count,omitempty"`
 	Last  time.Time `json:"last,omitzero"`
 }
 
-// maxField bounds each text of an event, so that a caller who may do nothing cannot fill the log
-// with a few long requests.
+// maxField is the limit of each text of an event in bytes. It keeps a caller without rights from filling the
+// log with a few long requests.
 const maxField = 2048
 
 var events = store.Table[Event]{Kind: store.EventKind}
 
-// refusedEvents are the events of what was refused.
+// refusedEvents are the events of refused requests.
 var refusedEvents = store.Table[Event]{Kind: store.RefusalKind}
 
 var prefix = store.EventKind.Keys
 
-// clip bounds the texts of an event.
+// clip shortens the texts of an event to maxField.
 func (e *Event) clip() {
 	for _, field := range e.texts() {
 		*field = cut(*field, maxField)
@@ -82,7 +83,7 @@ func (e *Event) texts() []*string {
 	}
 }
 
-// cut shortens a text to most bytes without breaking a character.
+// cut shortens a text to at most most bytes. It does not split a character.
 func cut(s string, most int) string {
 	if len(s) <= most {
 		return s
@@ -94,8 +95,8 @@ func cut(s string, most int) string {
 	return s[:end]
 }
 
-// keyAt is the key before all events of a moment and after all earlier ones. Moments that do not
-// fit into 64 bits of nanoseconds, before 1970 and after 2262, become the nearest that does.
+// keyAt returns a key that sorts before all events at t and after all earlier ones. Times before 1970 and
+// after 2262 do not fit into 64 bits of nanoseconds and become the nearest time that does.
 func keyAt(t time.Time) string {
 	nanos := int64(0)
 	switch {

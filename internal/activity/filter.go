@@ -14,10 +14,10 @@ import (
 //	eventTimestamp ge '2026-01-01T00:00:00Z' and eventTimestamp le '2026-01-02T00:00:00Z'
 //	and resourceGroupName eq 'rg1'
 //
-// Besides resourceGroupName it knows resourceUri (also called resourceId), resourceProvider,
-// correlationId, caller, status and eventChannels, each at most once. Values may stand without
-// quotes, as Azure's own clients send them. Whether the start time is too long ago is for Query to
-// say. Every error is a *QueryError.
+// Besides resourceGroupName it accepts resourceUri (also called resourceId), resourceProvider,
+// correlationId, caller, status and eventChannels, each at most once. Values need no quotes, because
+// Azure's own clients send some without. Query, and not ParseFilter, checks that the start time is not too
+// long ago. Every error is a *QueryError.
 func ParseFilter(filter string) (Query, error) {
 	terms, err := odata.Parse(filter)
 	if syntax, bad := errors.AsType[*odata.SyntaxError](err); bad {
@@ -103,7 +103,7 @@ func (q *Query) addTime(term odata.Term) error {
 	return nil
 }
 
-// parseTime reads the forms of ISO 8601 that Azure's clients send; without an offset it is UTC.
+// parseTime parses the forms of ISO 8601 that Azure's clients send. A time without an offset is UTC.
 func parseTime(s string) (time.Time, bool) {
 	for _, layout := range [...]string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999Z0700", "2006-01-02T15:04:05.999999999", time.DateOnly} {
 		if t, err := time.Parse(layout, s); err == nil && !t.IsZero() {

@@ -11,27 +11,27 @@ import (
 )
 
 // Log is the activity log of one store. It is safe for concurrent use, and several processes may
-// keep logs on the same store.
+// use the same store.
 type Log struct {
 	Store store.Store
 	Now   func() time.Time
 	NewID func() string
-	// Retention tells whether events may be removed for their age; nil: always.
+	// Retention decides whether events may be removed by age. Nil allows it always.
 	Retention *retention.Guard
-	// Logger is told what keeps Run from trimming.
+	// Logger receives the errors of Run. Nil drops them.
 	Logger *slog.Logger
 
-	// MaxAge is how long events are kept; 0 keeps them whatever their age. Azure keeps 90 days.
+	// MaxAge is the age at which events are removed; 0 means never. Azure keeps events for 90 days.
 	MaxAge time.Duration
-	// MaxBytes is how much room the keys and values of all events may take; 0 means no limit. It is
-	// looked at once a minute, so it can be exceeded by what is written in that time. Refusals may take an
-	// eighth of it besides.
+	// MaxBytes is the limit of the keys and values of all accepted events in bytes; 0 means no limit. Run
+	// checks it once a minute, so the writes of one minute can exceed it. Refusals may take an eighth of it
+	// in addition.
 	MaxBytes int64
 
 	refusals refusals
 
 	trimming       sync.Mutex
-	done, declined share // sizes of what was done and of what was refused
+	done, declined share // sizes of the accepted events and of the refusals
 }
 
 // Append adds an event to a transaction. It fills in ID and Time when they are empty, and Succeeded
@@ -51,9 +51,9 @@ func (l *Log) Append(tx store.Tx, e Event) error {
 	return events.Put(tx, keyAt(e.Time)+"-"+e.ID, e)
 }
 
-// Update runs fn and appends the event, as one transaction. Every accepted write of the control
-// plane is made by it. An error of fn is returned as it is; then neither the writes nor the event
-// happen. As with every store.Update, fn may run more than once.
+// Update runs fn and appends the event in one transaction. Every accepted write of the control plane uses
+// it. If fn fails, Update returns its error unchanged and writes neither the changes nor the event. As with
+// every store.Update, fn may run more than once.
 func (l *Log) Update(ctx context.Context, e Event, fn func(store.Tx) error) error {
 	_, err := l.Store.Update(ctx, func(tx store.Tx) error {
 		if err := fn(tx); err != nil {
@@ -64,7 +64,8 @@ func (l *Log) Update(ctx context.Context, e Event, fn func(store.Tx) error) erro
 	return err
 }
 
-// Record writes an event of something accepted that has changed nothing. For refusals there is Refuse.
+// Record writes the event of an accepted request that changed nothing. Refuse writes those of refused
+// requests.
 func (l *Log) Record(ctx context.Context, e Event) error {
 	return l.Update(ctx, e, func(store.Tx) error { return nil })
 }

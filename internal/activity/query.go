@@ -11,64 +11,64 @@ import (
 	"midas/internal/store"
 )
 
-// MaxLookback is how far back a query may begin.
+// MaxLookback is the greatest age of a query's start time.
 const MaxLookback = 90 * 24 * time.Hour
 
-// lookbackSlack lets a client ask for exactly 90 days although its request takes a moment to
-// arrive and its clock is not ours.
+// lookbackSlack lets a client ask for exactly 90 days although its request takes time to arrive and its
+// clock differs from the server's.
 const lookbackSlack = 5 * time.Minute
 
-// Sizes of one page. A page ends at the first of its limits that it reaches, so a query that
-// matches little gives short or empty pages with a cursor rather than one slow answer.
+// Limits of one page. A page ends at the first limit that it reaches, so a query that matches few events
+// returns short or empty pages with a cursor instead of one slow response.
 const (
 	defaultPage    = 200
 	maxPage        = 1000
 	maxExamined    = 2000
-	responseFactor = 3   // an event in a response has about so many times its stored size, because Azure's form repeats ids
-	chunk          = 300 // records read at a time, which bounds the memory of a query
+	responseFactor = 3   // times the stored size is the estimated size in a response: Azure's form repeats ids
+	chunk          = 300 // records in one scan, which bounds the memory of a query
 )
 
-// QueryError says what is wrong with a query, in words for the client. It is a 400.
+// QueryError is an error in a client's query. Its text is shown to the client with status 400.
 type QueryError struct{ Text string }
 
 func (e *QueryError) Error() string { return e.Text }
 
-// The errors of queries that are well-formed.
+// Errors of queries with a correct syntax.
 var (
 	ErrNoStart  = &QueryError{"The filter must give a start time: eventTimestamp ge '<time>'."}
 	ErrTooOld   = &QueryError{"The start time cannot be more than 90 days in the past."}
 	ErrEndFirst = &QueryError{"The end time cannot be before the start time."}
 )
 
-// Query selects events. Empty fields select everything; names compare as ARM compares them.
+// Query selects events. An empty field matches every event. Names are compared without case, as by ARM.
 type Query struct {
-	Since time.Time // obligatory, at most MaxLookback ago
+	Since time.Time // required, at most MaxLookback ago
 	Until time.Time // inclusive; zero means no end
 
 	TenantID       string
 	SubscriptionID string
 
 	ResourceGroup    string
-	ResourceID       string // exactly this resource, not what lies below it
+	ResourceID       string // this resource only, without nested resources
 	ResourceProvider string // the namespace
 	CorrelationID    string
-	Caller           string // by name or by object id
+	Caller           string // a name or an object id
 	Status           string
 	Channels         []string // Midas has one channel, Operation
 
 	After string // the Next of the page before; empty for the first page
-	Limit int    // at most so many events; 0 is 200, and 1,000 is the most
+	Limit int    // the maximum number of events: 0 means 200, and more than 1,000 means 1,000
 }
 
-// Page is one page of events, newest first. Next is empty on the last page and otherwise the After
-// of the following one. Events that are written between two pages are newer than both, so they do
-// not shift what the cursor points at.
+// Page is one page of events, newest first. Next is the value of After for the following page; it is empty
+// on the last page. Events that are written between the reads of two pages are newer than both pages, so
+// the cursor stays valid.
 type Page struct {
 	Events []Event
 	Next   string
 }
 
-// Query reads one page. A *QueryError is the client's fault.
+// Query reads one page. It returns a *QueryError if the query is not valid.
 func (l *Log) Query(ctx context.Context, q Query) (Page, error) {
 	if err := q.check(l.Now()); err != nil {
 		return Page{}, err
@@ -97,7 +97,7 @@ func (q Query) check(now time.Time) error {
 	return nil
 }
 
-// read walks backwards from the cursor, or from the end of the time span, to its beginning.
+// read scans from the cursor, or from the end of the time span, to the start of the time span.
 func (q Query) read(tx store.Tx) (Page, error) {
 	limit := q.Limit
 	if limit <= 0 {
@@ -137,15 +137,14 @@ func (q Query) read(tx store.Tx) (Page, error) {
 	return page, nil
 }
 
-// placed is an event with its place in time: the rest of its key, by which what was done and what was
-// refused are one order.
+// placed is an event with its position in time.
 type placed struct {
 	Event
-	at   string
-	size int // of the record
+	at   string // the key without the prefix of its kind, so that accepted events and refusals sort together
+	size int    // of the record
 }
 
-// newest gives the newest events before a place, done and refused ones together, at most a chunk.
+// newest returns the newest accepted events and refusals before a position, at most a chunk.
 func newest(tx store.Tx, before string) ([]placed, error) {
 	var all []placed
 	for _, table := range []*store.Table[Event]{&events, &refusedEvents} {
@@ -164,7 +163,7 @@ func newest(tx store.Tx, before string) ([]placed, error) {
 	return all[:min(len(all), chunk)], nil
 }
 
-// upper is the place after all events that the page may hold; empty means from the newest.
+// upper returns the position before which the page starts to read; empty means at the newest event.
 func (q Query) upper() string {
 	bound := ""
 	if !q.Until.IsZero() {
@@ -192,7 +191,8 @@ func (q *Query) matches(e *Event) bool {
 		q.matchesChannel()
 }
 
-// matchesChannel holds for the two names under which Azure knows the events that Midas writes.
+// matchesChannel reports whether the query's channels include that of Midas's events. Azure uses two names
+// for it.
 func (q *Query) matchesChannel() bool {
 	return len(q.Channels) == 0 || slices.ContainsFunc(q.Channels, func(c string) bool {
 		return arm.SameName(c, "Operation") || arm.SameName(c, "Admin")

@@ -17,50 +17,53 @@ import (
 	"midas/internal/throttle"
 )
 
-// Refusals can be caused by anybody who has a token, as many as they like. So they have a share of the log
-// of their own: what is refused never takes the place of what was done.
+// Anybody with a token can cause any number of refusals. Refusals therefore have a separate share of the log,
+// so that they never displace accepted events.
 const (
-	// refusalWindow is for how long refusals of one kind (caller, operation, resource, outcome) are one
-	// event with a count.
+	// refusalWindow is the time in which refusals of one kind (caller, operation, resource, outcome) are
+	// counted in one event.
 	refusalWindow = 5 * time.Minute
 
-	// mostRefusals bounds how many events can be counted at a time, in memory.
+	// mostRefusals is the limit of events that are counted in memory at a time. Summaries may take as many
+	// again.
 	mostRefusals = 4096
 
-	// refusalField bounds each text of a refusal, and refusalName its ids and names, in bytes.
+	// refusalField is the limit of a refusal's resource id and URI, and refusalName that of its other texts,
+	// in bytes.
 	refusalField = 512
 	refusalName  = 128
 
-	// refusalPart of MaxBytes is for refusals, beside MaxBytes; refusalBytes if there is no MaxBytes.
+	// The size limit of all refusals is MaxBytes/refusalPart, in addition to MaxBytes, or refusalBytes if
+	// MaxBytes is 0.
 	refusalPart  = 8
 	refusalBytes = 32 << 20
 )
 
-// How many events of refusals of one caller, and of all, are written. What goes beyond is counted in one
-// event for each caller and subscription.
+// The rates at which new events of refusals are written, for one caller and for all. Refusals beyond these
+// rates are counted in one event for each caller and subscription.
 var (
 	refusalsOfCaller = throttle.Rule{Name: "refusals of a caller", Burst: 30, Refill: 10 * time.Second}
 	refusalsOfAll    = throttle.Rule{Name: "refusals", Burst: 600, Refill: time.Second}
 )
 
-// refused are refusals of one kind that are being counted.
+// refused is the count of the refusals of one kind.
 type refused struct {
 	event Event
-	until time.Time // a later one begins another event
-	dirty bool      // the store does not have the newest count
+	until time.Time // a later refusal starts another event
+	dirty bool      // the newest count is not stored yet
 }
 
-// refusals counts. Its zero value is ready.
+// refusals counts refusals by kind. Its zero value is ready to use.
 type refusals struct {
 	mu      sync.Mutex
 	counted map[[16]byte]*refused
 	rates   *throttle.Table
 }
 
-// Refuse records that a request was refused. The first of a kind is in the log when Refuse returns.
-// Repetitions within five minutes are counted in that event, and a caller of whom there are too many kinds
-// gets one event for the rest; those counts are written by Run, once a minute. While the store takes no
-// writes, refusals are only counted.
+// Refuse records a refused request. The first refusal of a kind is in the log when Refuse returns.
+// Repetitions within five minutes are counted in the same event, and further kinds of a caller with too many
+// kinds are counted in one event. Run writes those counts once a minute. While the store is unavailable,
+// refusals are only counted in memory.
 func (l *Log) Refuse(ctx context.Context, e Event) error {
 	first := l.count(e)
 	if first == nil {
@@ -68,12 +71,12 @@ func (l *Log) Refuse(ctx context.Context, e Event) error {
 	}
 	_, err := l.Store.Update(ctx, func(tx store.Tx) error { return l.putRefusal(tx, *first) })
 	if errors.Is(err, store.ErrUnavailable) {
-		return nil // it is still counted, and written later
+		return nil // Flush writes it later
 	}
 	return err
 }
 
-// count adds a refusal, and gives its event if it begins one.
+// count counts a refusal. It returns the event if the refusal starts a new one, and nil otherwise.
 func (l *Log) count(e Event) *Event {
 	r, now := &l.refusals, l.Now().UTC()
 	r.mu.Lock()
@@ -98,8 +101,9 @@ func (l *Log) count(e Event) *Event {
 	return &e
 }
 
-// again counts a refusal of a kind that is being counted. An event with a count that is not written goes on
-// after its window until Run has written it: another in its place would lose that count.
+// again counts a refusal in the current event of its kind and reports whether there is one. An event whose
+// count is not stored yet continues after its window until Run has stored it, because a new event in its
+// place would lose that count.
 func (r *refusals) again(key [16]byte, now time.Time) bool {
 	known := r.counted[key]
 	if known == nil {
@@ -117,8 +121,8 @@ func (r *refusals) again(key [16]byte, now time.Time) bool {
 	return true
 }
 
-// summary is an event for all further refusals of a caller in a subscription or, when there are too many
-// of those, of all callers in all subscriptions.
+// summary returns the event that counts all further refusals of a caller in a subscription or, if there are
+// too many such events, of all callers in all subscriptions.
 func (r *refusals) summary(e Event) Event {
 	out := Event{
 		TenantID: e.TenantID, SubscriptionID: e.SubscriptionID, Caller: e.Caller, CallerObjectID: e.CallerObjectID,
@@ -133,10 +137,10 @@ func (r *refusals) summary(e Event) Event {
 	return out
 }
 
-// SeveralOperations is the operation of an event that counts refusals of different operations.
+// SeveralOperations is the Operation of an event that counts refusals of different operations.
 const SeveralOperations = "*"
 
-// kindOf tells refusals apart that are not counted together.
+// kindOf returns the key of a refusal's kind. Refusals with the same key are counted in one event.
 func kindOf(e Event) (key [16]byte) {
 	h := sha256.New()
 	for _, part := range []string{e.TenantID, e.SubscriptionID, e.CallerObjectID, e.Caller, e.Operation, e.ResourceID, e.ErrorCode} {
@@ -153,9 +157,9 @@ func (l *Log) putRefusal(tx store.Tx, e Event) error {
 	return refusedEvents.Put(tx, refusedEvents.Kind.Keys+keyAt(e.Time)[len(prefix):]+"-"+e.ID, e)
 }
 
-// Flush writes the counts of refusals that the store does not have yet, and forgets what is not counted
-// any more. Each is written once, as it is then: refusals that go on meanwhile are for the next Flush,
-// so that nobody can keep it busy.
+// Flush stores the counts of refusals that are not stored yet, and deletes from memory the counts whose
+// window has ended. It stores each count once. Refusals that arrive during a Flush are stored by the next
+// one, so a caller who is refused all the time cannot keep Flush from returning.
 func (l *Log) Flush(ctx context.Context) error {
 	for keys := range slices.Chunk(l.unwritten(), trimBatch) {
 		batch := l.current(keys)
@@ -176,7 +180,7 @@ func (l *Log) Flush(ctx context.Context) error {
 	return nil
 }
 
-// unwritten gives the kinds of which the store does not have the newest count.
+// unwritten returns the kinds whose newest count is not stored yet.
 func (l *Log) unwritten() (keys [][16]byte) {
 	r := &l.refusals
 	r.mu.Lock()
@@ -189,7 +193,7 @@ func (l *Log) unwritten() (keys [][16]byte) {
 	return keys
 }
 
-// current gives what is counted, as it is now.
+// current returns copies of the counts of these kinds.
 func (l *Log) current(keys [][16]byte) map[[16]byte]refused {
 	r := &l.refusals
 	r.mu.Lock()
@@ -203,7 +207,7 @@ func (l *Log) current(keys [][16]byte) map[[16]byte]refused {
 	return batch
 }
 
-// forget drops what is not counted any more and is written.
+// forget deletes from memory the stored counts whose window has ended.
 func (l *Log) forget() {
 	r, now := &l.refusals, l.Now().UTC()
 	r.mu.Lock()
@@ -213,6 +217,7 @@ func (l *Log) forget() {
 	})
 }
 
+// written marks counts as stored, unless they have changed since they were copied.
 func (l *Log) written(batch map[[16]byte]refused) {
 	r := &l.refusals
 	r.mu.Lock()
@@ -224,7 +229,8 @@ func (l *Log) written(batch map[[16]byte]refused) {
 	}
 }
 
-// clipTo bounds the texts of a refusal: its id and its URI at refusalField, all others at most.
+// clipTo shortens the resource id and the URI of a refusal to refusalField bytes, and all other texts to most
+// bytes.
 func (e *Event) clipTo(most int) {
 	for _, field := range e.texts() {
 		limit := most

@@ -11,12 +11,12 @@ import (
 
 const (
 	trimEvery = time.Minute
-	trimBatch = 100  // events that one transaction removes, within the store's limit on operations
-	walkBatch = 1000 // events that are held in memory while counting
+	trimBatch = 100  // events that one transaction removes, within the store's limit of operations
+	scanBatch = 1000 // events that one scan holds in memory
 )
 
-// Run keeps the log within its bounds until ctx ends, looking once a minute. A failure to trim is
-// logged and tried again: the log only grows meanwhile.
+// Run trims the log once a minute until ctx ends. It logs an error and tries again a minute later; the log
+// grows until then.
 func (l *Log) Run(ctx context.Context) error {
 	tick := time.NewTicker(trimEvery)
 	defer tick.Stop()
@@ -39,20 +39,20 @@ func (l *Log) Run(ctx context.Context) error {
 }
 
 func (l *Log) warn(ctx context.Context, text string, err error) {
-	if l.Logger != nil && !errors.Is(err, store.ErrUnavailable) { // which is said once, by the store
+	if l.Logger != nil && !errors.Is(err, store.ErrUnavailable) { // the store logs that it is unavailable, once
 		l.Logger.WarnContext(ctx, text, "error", err)
 	}
 }
 
-// share is a part of the log with a bound of its own.
+// share is a part of the log with a separate size limit: the accepted events or the refusals.
 type share struct {
 	counted string // the newest event that size includes
-	size    int64  // bytes of the events up to counted, at most too large
+	size    int64  // bytes of the events up to counted; it may be too large, but not too small
 }
 
-// Trim removes the events that are older than MaxAge, if Retention allows it, and, when all events together take more than
-// MaxBytes, the oldest ones. It works in many small transactions, so a Trim that is cut short has
-// removed some, and writers are not held up.
+// Trim removes the events that are older than MaxAge, if Retention allows it, and the oldest events beyond
+// MaxBytes. It uses many small transactions, so it does not delay writers, and an interrupted Trim has
+// removed some of the events.
 func (l *Log) Trim(ctx context.Context) error {
 	l.trimming.Lock()
 	defer l.trimming.Unlock()
@@ -79,12 +79,13 @@ func (l *Log) Trim(ctx context.Context) error {
 	return nil
 }
 
-// trimSize counts only what is new since the last time; what was removed for its age is still in
-// that count, which can only make it count anew too early. The exact count happens when the limit
-// seems exceeded. It then cuts an eighth more than it must, so that the next exact count is as far
-// away as it takes to write that eighth.
+// trimSize removes the oldest events beyond most bytes. It adds the size of the new events to that of the last
+// call. The sum includes events that were removed by age since, so it can be too large, which only makes the
+// exact count happen too early. The exact count scans all events, and happens when the sum exceeds the
+// limit. Then an eighth of the limit is removed in addition, so that the next exact count is not needed
+// before that eighth has been written.
 func (l *Log) trimSize(ctx context.Context, s *share, prefix string, most int64) error {
-	err := l.walk(ctx, store.Range{Prefix: prefix, After: s.counted}, func(key string, size int64) bool {
+	err := l.forEach(ctx, store.Range{Prefix: prefix, After: s.counted}, func(key string, size int64) bool {
 		s.counted = key
 		s.size += size
 		return true
@@ -93,7 +94,7 @@ func (l *Log) trimSize(ctx context.Context, s *share, prefix string, most int64)
 		return err
 	}
 	keep, oldest, newest := int64(0), "", ""
-	err = l.walk(ctx, store.Range{Prefix: prefix, Reverse: true}, func(key string, size int64) bool {
+	err = l.forEach(ctx, store.Range{Prefix: prefix, Reverse: true}, func(key string, size int64) bool {
 		if newest == "" {
 			newest = key
 		}
@@ -114,15 +115,15 @@ func (l *Log) trimSize(ctx context.Context, s *share, prefix string, most int64)
 	return l.deleteBefore(ctx, prefix, oldest)
 }
 
-// walk calls fn with every event of a range until fn says no. It reads page by page, each in its
-// own view, to hold neither many records nor an old state of the store.
-func (l *Log) walk(ctx context.Context, r store.Range, fn func(key string, size int64) bool) error {
-	r.Limit = walkBatch
+// forEach calls fn with every event of a range until fn returns false. It reads pages, each in a view of its
+// own, so that it holds neither many records in memory nor an old state of the store.
+func (l *Log) forEach(ctx context.Context, r store.Range, fn func(key string, size int64) bool) error {
+	r.Limit = scanBatch
 	type event struct {
 		key  string
 		size int64
 	}
-	for page := make([]event, 0, walkBatch); ; {
+	for page := make([]event, 0, scanBatch); ; {
 		err := l.Store.View(ctx, func(tx store.Tx) error {
 			page = page[:0]
 			for rec, err := range tx.Scan(r) {
@@ -141,15 +142,15 @@ func (l *Log) walk(ctx context.Context, r store.Range, fn func(key string, size 
 				return nil
 			}
 		}
-		if len(page) < walkBatch {
+		if len(page) < scanBatch {
 			return nil
 		}
 		r.After = page[len(page)-1].key
 	}
 }
 
-// deleteBefore removes all events before a key. It begins each transaction where the last one
-// ended, so as not to step again over what the store has only marked as deleted.
+// deleteBefore removes all events before a key. Each transaction starts where the last one ended, so that it
+// does not scan the keys again that the engine has only marked as deleted.
 func (l *Log) deleteBefore(ctx context.Context, prefix, bound string) error {
 	for after, done := "", false; !done; {
 		var last string
