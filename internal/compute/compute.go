@@ -2,10 +2,10 @@
 // resources: virtual machines and Arc machines get a unique id, and a uniform scale set has as many
 // machines as its capacity says.
 //
-// Midas starts no machines. A machine is an ARM resource for which a real host enrolls; its identities
-// are those that programs on the host get tokens for. The machines of a scale set are nested resources
-// that Midas creates and deletes. The number of a deleted machine is not used again, so a host that was
-// enrolled for it cannot act for a later machine.
+// Midas starts no machines. A machine is an ARM resource for which a real host enrolls, and programs on the
+// host get tokens for the identities of the machine. The machines of a scale set are nested resources that
+// Midas creates and deletes. The number of a deleted machine is not used again, so a host that was enrolled
+// for it cannot act for a later machine.
 package compute
 
 import (
@@ -19,7 +19,7 @@ import (
 	"midas/internal/resource"
 )
 
-// The types that this package knows.
+// The resource types of this package.
 const (
 	VirtualMachine arm.Type = "Microsoft.Compute/virtualMachines"
 	ScaleSet       arm.Type = "Microsoft.Compute/virtualMachineScaleSets"
@@ -27,17 +27,17 @@ const (
 	Machine        arm.Type = "Microsoft.HybridCompute/machines"
 )
 
-// Types are the resource types of this package, as they are registered.
+// Types returns the resource types of this package, as they are registered.
 func Types() []arm.Type { return []arm.Type{VirtualMachine, ScaleSet, Instance, Machine} }
 
-// Service is the room's door. All fields must be set.
+// Service implements the rules of machines and scale sets. All fields must be set.
 type Service struct {
 	Resources *resource.Service
 	Now       func() time.Time
 	NewID     func() string
 }
 
-// fields are a record's properties, or one of its further fields.
+// fields are the members of a JSON object: a record's properties or one of its Extra fields.
 type fields map[string]json.RawMessage
 
 func fieldsOf(raw json.RawMessage) (fields, error) {
@@ -63,16 +63,16 @@ func (f fields) encode() (json.RawMessage, error) {
 }
 
 func (f fields) set(name, value string) {
-	f[name], _ = json.Marshal(value) // texts always encode
+	f[name], _ = json.Marshal(value) // a string can always be encoded
 }
 
-// text gives a field that is a text; empty when it is not there or something else.
+// text returns a field that is a string; empty if the field is missing or is not a string.
 func (f fields) text(name string) (s string) {
 	_ = json.Unmarshal(f[name], &s)
 	return s
 }
 
-// Virtual gives a virtual machine what is not the client's to say: its id and its birthday.
+// Virtual sets the properties of a virtual machine that clients cannot choose: the id and the time of creation.
 func (s *Service) Virtual(old, wanted resource.Record) (resource.Record, error) {
 	wanted, err := s.SealUserData(wanted)
 	if err != nil {
@@ -81,13 +81,14 @@ func (s *Service) Virtual(old, wanted resource.Record) (resource.Record, error) 
 	return s.own(old, wanted, "vmId", "instanceView")
 }
 
-// Hybrid gives a machine outside of Azure its id.
+// Hybrid sets the id and the time of creation of an Azure Arc machine.
 func (s *Service) Hybrid(old, wanted resource.Record) (resource.Record, error) {
 	return s.own(old, wanted, "vmId")
 }
 
-// own keeps an id and the time of creation, and drops fields that are only shown.
-func (s *Service) own(old, wanted resource.Record, id string, shown ...string) (resource.Record, error) {
+// own keeps the id and the time of creation of the old record, or generates them, and removes the read-only
+// fields.
+func (s *Service) own(old, wanted resource.Record, id string, readOnly ...string) (resource.Record, error) {
 	was, err := fieldsOf(old.Properties)
 	if err != nil {
 		return wanted, err
@@ -96,7 +97,7 @@ func (s *Service) own(old, wanted resource.Record, id string, shown ...string) (
 	if err != nil {
 		return wanted, err
 	}
-	for _, name := range shown {
+	for _, name := range readOnly {
 		delete(is, name)
 	}
 	for name, made := range map[string]string{id: s.NewID(), "timeCreated": s.Now().UTC().Format(time.RFC3339Nano)} {
@@ -118,7 +119,8 @@ type status struct {
 	Time    string `json:"time,omitempty"`
 }
 
-// View is what a machine, or one of a scale set, says of its state: it was provisioned and runs.
+// View returns the instance view of a machine, or of a machine of a scale set. Its state is always provisioned
+// and running.
 func View(rec resource.Record) map[string]any {
 	return map[string]any{"statuses": []status{
 		{"ProvisioningState/succeeded", "Info", "Provisioning succeeded", rec.Changed.UTC().Format(time.RFC3339Nano)},
@@ -126,7 +128,7 @@ func View(rec resource.Record) map[string]any {
 	}}
 }
 
-// ScaleSetView sums up the states of a scale set's machines.
+// ScaleSetView returns the instance view of a scale set: the number of its machines by state.
 func ScaleSetView(rec resource.Record, machines int) map[string]any {
 	summary := []map[string]any{}
 	if machines > 0 {
@@ -140,7 +142,7 @@ func ScaleSetView(rec resource.Record, machines int) map[string]any {
 	}
 }
 
-// WithView puts an instance view into a machine's properties, for $expand=instanceView.
+// WithView adds the instance view to a machine's properties, for $expand=instanceView.
 func WithView(rec resource.Record) (resource.Record, error) {
 	is, err := fieldsOf(rec.Properties)
 	if err != nil {

@@ -14,16 +14,16 @@ import (
 	"midas/internal/store"
 )
 
-// The machines of a set change in three ways: the set's capacity is written, one machine is deleted,
-// or the whole set is. Every transaction of the first two puts the set's record, so that two of them
+// The machines of a set change when its capacity is written, when one machine is deleted, and when the set is
+// deleted. Every transaction of the first two kinds puts the set's record, so that two of them conflict and
 // never decide on the same machines.
 const (
-	growStep   = 50 // machines made in one transaction, two keys each
-	shrinkStep = 25 // machines marked as going away in one transaction, four keys each with event and operation
+	growStep   = 50 // machines created in one transaction, with two keys each
+	shrinkStep = 25 // machines marked as Deleting in one transaction, with four keys each, including event and operation
 )
 
-// ScaleOperation is the kind of the operation that every write of a scale set begins: it makes or ends
-// machines until there are as many as the capacity says.
+// ScaleOperation is the kind of the operation that every write of a scale set begins. It creates or deletes
+// machines until their number is equal to the capacity.
 const ScaleOperation = "scale"
 
 // Scale is the resource.Worker of ScaleOperation.
@@ -44,8 +44,8 @@ func (s *Service) Scale(ctx context.Context, op resource.Operation) error {
 	return nil
 }
 
-// scaleSome takes one step towards the capacity of a uniform set. It is settled if there was none to
-// take.
+// scaleSome creates or deletes some machines of a uniform set. It reports true if the number of machines was
+// equal to the capacity, or if there is no such set.
 func (s *Service) scaleSome(ctx context.Context, ev activity.Event, set arm.ID) (settled bool, err error) {
 	var ending []resource.Operation
 	_, err = s.Resources.Store.Update(ctx, func(tx store.Tx) error {
@@ -68,7 +68,7 @@ func (s *Service) scaleSome(ctx context.Context, ev activity.Event, set arm.ID) 
 			return err
 		case len(machines) < wanted:
 			return s.grow(tx, set, rec, min(wanted-len(machines), growStep))
-		case len(machines) > wanted: // the youngest go
+		case len(machines) > wanted: // the newest machines are deleted
 			ending, err = s.shrink(tx, ev, machines[max(wanted, len(machines)-shrinkStep):])
 			if err != nil {
 				return err
@@ -86,7 +86,7 @@ func (s *Service) scaleSome(ctx context.Context, ev activity.Event, set arm.ID) 
 	return settled, err
 }
 
-// grow makes the next n machines of a set.
+// grow creates n machines in a set.
 func (s *Service) grow(tx store.Tx, set arm.ID, rec resource.Record, n int) error {
 	for range n {
 		if err := s.putInstance(tx, set, rec, rec.Numbered); err != nil {
@@ -97,7 +97,7 @@ func (s *Service) grow(tx store.Tx, set arm.ID, rec resource.Record, n int) erro
 	return s.Resources.Put(tx, set, rec)
 }
 
-// shrink marks machines as going away, each with an event of its own.
+// shrink marks machines as Deleting and appends an event for each.
 func (s *Service) shrink(tx store.Tx, ev activity.Event, machines []arm.ID) (ending []resource.Operation, err error) {
 	for _, id := range machines {
 		ev := ev
@@ -114,8 +114,8 @@ func (s *Service) shrink(tx store.Tx, ev activity.Event, machines []arm.ID) (end
 	return ending, nil
 }
 
-// DeleteInstance deletes a machine of a set and takes it out of the set's capacity, in one transaction
-// and once, however many delete it at the same time. It tells whether there was a machine.
+// DeleteInstance deletes a machine of a set and lowers the set's capacity in the same transaction. Concurrent
+// deletions of one machine lower the capacity once. It reports whether the machine existed.
 func (s *Service) DeleteInstance(ctx context.Context, ev activity.Event, machine arm.ID) (existed bool, err error) {
 	return s.Resources.DeleteWith(ctx, ev, machine, func(tx store.Tx, marked bool) error {
 		if !marked {
@@ -125,9 +125,9 @@ func (s *Service) DeleteInstance(ctx context.Context, ev activity.Event, machine
 	})
 }
 
-// lowerCapacity takes a machine that has just been marked as going away out of the capacity of its
-// set. Where the set has more machines than its capacity says, because a smaller one was written and
-// Scale is on its way, the machine is one of those that are too many, and the capacity stays.
+// lowerCapacity lowers the capacity of a set by one for a machine that this transaction has marked as Deleting.
+// If the set has more machines than its capacity, because a smaller capacity was written and Scale is not
+// finished, the machine is one of the surplus machines and the capacity does not change.
 func (s *Service) lowerCapacity(tx store.Tx, machine arm.ID) error {
 	set := machine.Parent()
 	rec, err := s.Resources.Get(tx, set)
@@ -156,7 +156,7 @@ func (s *Service) lowerCapacity(tx store.Tx, machine arm.ID) error {
 	return s.Resources.Put(tx, set, rec)
 }
 
-// machines gives the ids of a set's machines, oldest first.
+// machines returns the ids of a set's machines, oldest first, without those marked as Deleting.
 func (s *Service) machines(tx store.Tx, set arm.ID) ([]arm.ID, error) {
 	byNumber := map[int]arm.ID{}
 	for rec, err := range s.Resources.Nested(tx, set) {
@@ -183,7 +183,7 @@ func (s *Service) machines(tx store.Tx, set arm.ID) ([]arm.ID, error) {
 	return ids, nil
 }
 
-// Count tells how many machines a set has.
+// Count returns the number of machines of a set.
 func (s *Service) Count(ctx context.Context, set arm.ID) (n int, err error) {
 	err = s.Resources.Store.View(ctx, func(tx store.Tx) error {
 		machines, err := s.machines(tx, set)

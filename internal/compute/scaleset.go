@@ -19,8 +19,8 @@ const (
 	flexible = "Flexible"
 )
 
-// Set gives a scale set its id, and refuses a capacity that it cannot have. What kind of set it is,
-// is said once.
+// Set sets the id of a scale set. It returns an error if the capacity is not valid, or if the orchestration
+// mode is not valid or differs from that of the old record.
 func (s *Service) Set(old, wanted resource.Record) (resource.Record, error) {
 	wanted, err := s.SealUserData(wanted)
 	if err != nil {
@@ -74,7 +74,7 @@ func modeOf(rec resource.Record) string {
 	return uniform
 }
 
-// capacityOf is how many machines a scale set wants.
+// capacityOf returns the capacity of a scale set: the number of machines that it shall have.
 func capacityOf(rec resource.Record) (n int, err error) {
 	sku, err := fieldsOf(rec.Extra["sku"])
 	if err != nil || len(sku["capacity"]) == 0 {
@@ -86,7 +86,7 @@ func capacityOf(rec resource.Record) (n int, err error) {
 	return n, nil
 }
 
-// putInstance makes the nth machine of a set.
+// putInstance creates the machine with number n of a set.
 func (s *Service) putInstance(tx store.Tx, set arm.ID, of resource.Record, n int) error {
 	id, err := set.Child(Instance, strconv.Itoa(n))
 	if err != nil {
@@ -118,7 +118,7 @@ func (s *Service) putInstance(tx store.Tx, set arm.ID, of resource.Record, n int
 	return s.Resources.Put(tx, id, rec)
 }
 
-// computerPrefix is how the host names of a set's machines begin.
+// computerPrefix returns the prefix of the host names of a set's machines.
 func computerPrefix(set resource.Record) string {
 	var p struct {
 		Profile struct {

@@ -9,11 +9,11 @@ import (
 
 const (
 	userDataField = "userData"
-	profileField  = "virtualMachineProfile" // of a scale set: what its machines are like
+	profileField  = "virtualMachineProfile" // of a scale set: the model of its machines
 	maxUserData   = 64 << 10                // bytes of base64, as in Azure
 )
 
-// userDataPath is where the properties of a type have user data; nil where they have none.
+// userDataPath returns the path of the user data in the properties of a type; nil if the type has none.
 func userDataPath(typ arm.Type) []string {
 	switch {
 	case typ.Is(VirtualMachine):
@@ -24,9 +24,9 @@ func userDataPath(typ arm.Type) []string {
 	return nil
 }
 
-// SealUserData takes the user data out of the properties of a virtual machine or a scale set and keeps
-// them sealed. A record whose properties do not mention them keeps those that it has, since clients
-// that read a resource and write it back have not seen them; null or an empty text removes them.
+// SealUserData moves the user data of a virtual machine or a scale set from the properties into
+// Record.UserData, sealed. If the properties have no user data, the record keeps its own, because a client
+// that reads a resource and writes it back has not seen them. Null or an empty string removes them.
 func (s *Service) SealUserData(rec resource.Record) (resource.Record, error) {
 	path := userDataPath(rec.Type)
 	if path == nil {
@@ -48,8 +48,8 @@ func (s *Service) SealUserData(rec resource.Record) (resource.Record, error) {
 	return rec, err
 }
 
-// AdoptUserData is SealUserData for records that were stored before user data were sealed. What is no
-// user data stays, for others to remove.
+// AdoptUserData is SealUserData for records that were stored before user data were sealed. It leaves user data
+// that are not valid in the properties; resource.WithoutSecrets removes them.
 func (s *Service) AdoptUserData(rec resource.Record) (resource.Record, error) {
 	if sealed, err := s.SealUserData(rec); err == nil {
 		return sealed, nil
@@ -57,8 +57,7 @@ func (s *Service) AdoptUserData(rec resource.Record) (resource.Record, error) {
 	return rec, nil
 }
 
-// WithUserData puts the user data back into the properties, for $expand=userData and for the machine
-// itself.
+// WithUserData adds the user data to the properties, for $expand=userData and for the machine itself.
 func (s *Service) WithUserData(rec resource.Record) (resource.Record, error) {
 	path := userDataPath(rec.Type)
 	data, err := s.Resources.UserData(rec)
@@ -73,12 +72,12 @@ func (s *Service) WithUserData(rec resource.Record) (resource.Record, error) {
 	return rec, err
 }
 
-// take removes the value at a path of folded or unfolded names from an object, and gives what is left,
-// and the value. An object that does not have it is given back as it is.
+// take removes the value at a path from an object, and returns the rest and the value. Names compare without
+// case. If the object has no such value, rest is the object and value is nil.
 func take(object json.RawMessage, path []string) (rest, value json.RawMessage, err error) {
 	all, err := fieldsOf(object)
 	if err != nil {
-		return object, nil, nil // it is no object, so it has no fields
+		return object, nil, nil // a value that is not an object has no fields
 	}
 	for name, member := range all {
 		if !arm.SameName(name, path[0]) {
@@ -104,7 +103,7 @@ func take(object json.RawMessage, path []string) (rest, value json.RawMessage, e
 	return rest, value, err
 }
 
-// put sets the value at a path of an object.
+// put sets the value at a path of an object. Names compare without case.
 func put(object json.RawMessage, path []string, value json.RawMessage) (json.RawMessage, error) {
 	all, err := fieldsOf(object)
 	if err != nil {

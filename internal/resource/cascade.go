@@ -13,17 +13,18 @@ import (
 )
 
 const (
-	// cascadeStep is how many store operations one transaction of a cascade spends on what it
-	// deletes; the rest is for what it reads and marks.
+	// cascadeStep is the number of store operations that one transaction of a cascade may use for deletions.
+	// The rest of store.MaxOperations is for its other reads and writes.
 	cascadeStep = store.MaxOperations - 8
-	ownerCost   = 8 // what the Owner of a type may use
-	// principalCost is what ends a system-assigned principal's roles, beside what IdentityKeys counts.
+	ownerCost   = 8 // store operations that the Owner of a type may use
+	// principalCost is the number of store operations that delete the roles of a system-assigned principal.
+	// IdentityKeys does not include them.
 	principalCost = 4
-	sweepEvery    = 5 * time.Minute // between two looks for forgotten and expired operations
+	sweepEvery    = 5 * time.Minute // between two searches for unfinished and expired operations
 )
 
-// cost is how many store operations the end of a record takes: its own two keys, what the Owner of
-// its type uses, and the keys of its identity.
+// cost returns the number of store operations that the deletion of a record needs: for its two keys, for the
+// Owner of its type, and for the keys of its identity.
 func (s *Service) cost(rec Record) int {
 	cost := 2 + rec.IdentityKeys
 	if rec.IdentityKeys > 0 {
@@ -35,8 +36,9 @@ func (s *Service) cost(rec Record) int {
 	return cost
 }
 
-// DeleteGroup marks a group as going away and leaves the cascade to Run. A group that does not
-// exist gives ARM's not-found error; one that is going away already gives a further operation.
+// DeleteGroup marks a group as Deleting; Run then deletes its content and the group. If the group does not
+// exist, it returns ARM's not-found error. If the group is being deleted already, it returns another
+// operation.
 func (s *Service) DeleteGroup(ctx context.Context, ev activity.Event, id arm.ID) (op Operation, err error) {
 	err = s.Log.Update(ctx, ev, func(tx store.Tx) error {
 		op, _, err = s.MarkDeleting(tx, ev, id)
@@ -49,15 +51,15 @@ func (s *Service) DeleteGroup(ctx context.Context, ev activity.Event, id arm.ID)
 	return op, nil
 }
 
-// tellRun makes Run look for operations now.
+// tellRun makes Run search for operations now.
 func (s *Service) tellRun() {
 	select {
 	case s.wake <- struct{}{}:
-	default: // it has been told already
+	default: // Run has been told already
 	}
 }
 
-// Run finishes the operations that wait for it, those of an earlier process too, until ctx ends.
+// Run finishes open operations, including those of an earlier process, until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
 	ticker := time.NewTicker(sweepEvery)
 	defer ticker.Stop()
@@ -74,7 +76,7 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 }
 
-// sweep works on every open operation and forgets those that ended long ago.
+// sweep finishes every open operation and deletes the records of operations that ended long ago.
 func (s *Service) sweep(ctx context.Context) error {
 	var all []Operation
 	err := s.Store.View(ctx, func(tx store.Tx) error {
@@ -99,13 +101,13 @@ func (s *Service) sweep(ctx context.Context) error {
 	return err
 }
 
-// forgettable reports whether nobody polls an operation any more.
+// forgettable reports whether an operation ended long enough ago that no client polls it any more.
 func (s *Service) forgettable(op Operation) bool {
 	now := s.Now()
 	return now.Sub(op.Ended) > operationKept && s.Retention.Allows(now)
 }
 
-// finish does what an operation stands for.
+// finish carries out an operation.
 func (s *Service) finish(ctx context.Context, op Operation) error {
 	if op.Kind != "" {
 		return s.work(ctx, op)
@@ -117,10 +119,10 @@ func (s *Service) finish(ctx context.Context, op Operation) error {
 	return s.end(ctx, target, func(tx store.Tx) error { return s.endOperation(tx, op, target) })
 }
 
-// end ends a group or a resource that is going away: what lies in it, the role assignments at it
-// and below, and then the record itself together with whatever last does. Every step may be
-// repeated, also by several at once. What is not going away any more was ended by another and may
-// have been made anew: it is left alone.
+// end deletes a group or a resource that is marked Deleting: first its content, then the role assignments at
+// it and below, and at last its record. It runs last in the transaction that deletes the record. Every step
+// may be repeated, also by several callers at once. A target that is not marked has been deleted by another
+// caller and may have been created again; end leaves it unchanged.
 func (s *Service) end(ctx context.Context, target arm.ID, last func(store.Tx) error) error {
 	for removed := false; !removed; {
 		found, err := s.empty(ctx, target)
@@ -134,8 +136,8 @@ func (s *Service) end(ctx context.Context, target arm.ID, last func(store.Tx) er
 	return nil
 }
 
-// empty deletes all that a target which is going away holds. It gives the revision of the target's
-// record while it held nothing any more; 0 if the target is not going away.
+// empty deletes the content of a target that is marked Deleting. It returns the revision that the target's
+// record had when the target was empty, or 0 if the target is not marked.
 func (s *Service) empty(ctx context.Context, target arm.ID) (store.Revision, error) {
 	for {
 		step, err := s.deleteSome(ctx, target)
@@ -155,9 +157,9 @@ func (s *Service) empty(ctx context.Context, target arm.ID) (store.Revision, err
 	}
 }
 
-// removeEmptied removes the record of a target, if it is still the one that was found empty, and runs
-// last. It reports false, and does nothing, if the target is going away under another revision: then
-// it was made anew meanwhile and may hold something.
+// removeEmptied deletes the record of a target, if it still has the revision at which the target was empty,
+// and runs last. If the record has another revision and is marked Deleting, the target was created again
+// and may have content; then removeEmptied does nothing and reports false.
 func (s *Service) removeEmptied(ctx context.Context, target arm.ID, found store.Revision, last func(store.Tx) error) (removed bool, err error) {
 	_, err = s.Store.Update(ctx, func(tx store.Tx) error {
 		removed = true
@@ -179,8 +181,8 @@ func (s *Service) removeEmptied(ctx context.Context, target arm.ID, found store.
 	return removed, err
 }
 
-// endOperation keeps the operation of a group for those who poll it; nobody polls that of a
-// resource.
+// endOperation marks the operation of a group as ended, because clients poll it, and deletes that of a
+// resource, because no client polls it.
 func (s *Service) endOperation(tx store.Tx, op Operation, target arm.ID) error {
 	if !target.IsResourceGroup() {
 		tx.Delete(operationKey(op.Name))
@@ -190,13 +192,13 @@ func (s *Service) endOperation(tx store.Tx, op Operation, target arm.ID) error {
 	return putOperation(tx, op)
 }
 
-// step is what one transaction of a cascade has found.
+// step is the result of one transaction of a cascade.
 type step struct {
-	target store.Revision // of the target's record; 0 if it is not going away (any more)
-	more   bool           // some was deleted, and there may be others
+	target store.Revision // of the target's record; 0 if it is not marked Deleting
+	more   bool           // the transaction found resources, and there may be others
 }
 
-// deleteSome deletes a few of the resources in a target that is going away.
+// deleteSome deletes some of the resources in a target that is marked Deleting.
 func (s *Service) deleteSome(ctx context.Context, target arm.ID) (found step, err error) {
 	_, err = s.Store.Update(ctx, func(tx store.Tx) error {
 		found = step{}
@@ -214,7 +216,7 @@ func (s *Service) deleteSome(ctx context.Context, target arm.ID) (found step, er
 				return err
 			}
 			found.more = true
-			kept, err := tx.Get(kept.Key) // again, so that the transaction notices a change in between
+			kept, err := tx.Get(kept.Key) // again, so that the transaction conflicts with a change of the record
 			if errors.Is(err, store.ErrNotFound) {
 				continue
 			}
@@ -237,8 +239,8 @@ func (s *Service) deleteSome(ctx context.Context, target arm.ID) (found step, er
 	return found, err
 }
 
-// located gives a record that is to be deleted and the id under which it lies. That decides, should
-// the record hold another id: what lies below a target always goes with it.
+// located returns a record to be deleted and the id of its key. If the record has another id, the key
+// decides, because everything below the key of a target is deleted with the target.
 func located(kept store.Record) (arm.ID, Record, error) {
 	rec, err := misplaced.Decode(kept)
 	if err != nil {

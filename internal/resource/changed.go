@@ -6,7 +6,7 @@ import (
 	"midas/internal/store"
 )
 
-// Changed reports whether a changed key of the store is that of a resource, and returns the key of the
+// Changed reports whether a changed key of the store is that of a resource. It returns the key of the
 // resource's id.
 func Changed(key string) (resourceKey string, changed bool) {
 	if !store.ResourceKind.Holds(key) {

@@ -40,8 +40,8 @@ func CheckTags(tags map[string]string) error {
 	return nil
 }
 
-// CheckLocation applies the form of region names. Which regions there are is not for Midas to say:
-// a private installation has its own.
+// CheckLocation checks the form of a region's name. It accepts any name of that form, because a private
+// installation has regions of its own.
 func CheckLocation(location string, typ arm.Type) error {
 	if !arm.ValidLocation(arm.Location(location)) {
 		return arm.Errorf(http.StatusBadRequest, "LocationNotAvailableForResourceType",
@@ -50,7 +50,8 @@ func CheckLocation(location string, typ arm.Type) error {
 	return nil
 }
 
-// CheckSameLocation refuses to move a resource: its location is given once. An empty wish is none.
+// CheckSameLocation returns an error if a write would change the location of a resource, because ARM does not
+// allow that. An empty wanted location means no change.
 func CheckSameLocation(id arm.ID, have, wanted string) error {
 	if wanted == "" || have == "" || arm.Location(wanted) == have {
 		return nil
@@ -62,7 +63,7 @@ func CheckSameLocation(id arm.ID, have, wanted string) error {
 
 const codeBeingDeleted = "ResourceBeingDeleted"
 
-// ErrBeingDeleted refuses to write to what is going away.
+// ErrBeingDeleted is the 409 for a write to a resource that is being deleted.
 func ErrBeingDeleted(id arm.ID) *arm.Error {
 	return arm.Errorf(http.StatusConflict, codeBeingDeleted, "The resource '%s' is being deleted and cannot perform this operation.", id)
 }

@@ -9,9 +9,9 @@ import (
 	"midas/internal/store"
 )
 
-// Inconsistencies looks through all records, list keys and associations, and yields what does not fit
-// together: a record whose id or type is not that of its key, a list key without its record, a record
-// without its list key. An error of the store is the last that it yields.
+// Inconsistencies checks all records, list keys and associations. It yields an error for each record whose id
+// or type is not that of its key, each record without its list key, each list key without its record, and
+// each association whose ids are not those of its key. An error of the store is the last that it yields.
 func Inconsistencies(tx store.Tx) iter.Seq[error] {
 	return func(yield func(error) bool) {
 		for _, part := range []struct {

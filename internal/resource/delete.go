@@ -9,18 +9,18 @@ import (
 	"midas/internal/store"
 )
 
-// Delete ends a resource, what is nested in it or extends it, and the role assignments at all of
-// them. It tells whether there was anything to delete. A missing group is an error, and what
-// Config.Ending gives.
+// Delete deletes a resource, the resources that are nested in it or extend it, and the role assignments at all
+// of them. It reports whether the resource existed. It returns an error if the group does not exist, and
+// the error of Config.Ending.
 //
-// The record is first marked as going away, which keeps others from creating anything in it. Should
-// Midas stop before the rest is done, Run goes on with it.
+// It first marks the record as Deleting, so that nothing can be created in the resource any more. If the
+// process stops before the rest is done, Run finishes the deletion.
 func (s *Service) Delete(ctx context.Context, ev activity.Event, id arm.ID) (existed bool, err error) {
 	return s.DeleteWith(ctx, ev, id, func(store.Tx, bool) error { return nil })
 }
 
-// DeleteWith is Delete with further writes in the transaction that marks the record. The function is
-// told whether the mark is new: it is not where another deletion of the resource is under way.
+// DeleteWith is like Delete, and runs with in the transaction that marks the record. The argument marked is
+// false if another deletion had marked the record before.
 func (s *Service) DeleteWith(ctx context.Context, ev activity.Event, id arm.ID, with func(tx store.Tx, marked bool) error) (existed bool, err error) {
 	if _, err := s.Find(ctx, id); arm.IsResourceNotFound(err) {
 		return false, nil
@@ -45,9 +45,9 @@ func (s *Service) DeleteWith(ctx context.Context, ev activity.Event, id arm.ID, 
 	return true, s.Finish(ctx, op)
 }
 
-// MarkDeleting marks a resource or a group as going away, in the caller's transaction, and begins the
-// operation that ends it. The mark of another deletion is left as it is; then marked is false. What
-// does not exist gives ARM's not-found error.
+// MarkDeleting marks a resource or a group as Deleting, in the caller's transaction, and begins the operation
+// that deletes it. If another deletion has marked it before, marked is false and the record is unchanged.
+// If it does not exist, the error is ARM's not-found error.
 func (s *Service) MarkDeleting(tx store.Tx, ev activity.Event, id arm.ID) (op Operation, marked bool, err error) {
 	rec, err := s.Get(tx, id)
 	if err != nil {
@@ -67,7 +67,7 @@ func (s *Service) MarkDeleting(tx store.Tx, ev activity.Event, id arm.ID) (op Op
 	return op, true, s.Put(tx, id, rec)
 }
 
-// ending asks whether a resource or a group may be deleted with all that is in it.
+// ending returns the error of Config.Ending if a resource or a group, with its content, may not be deleted.
 func (s *Service) ending(tx store.Tx, rec Record, id arm.ID) error {
 	if s.Ending == nil {
 		return nil
@@ -75,7 +75,7 @@ func (s *Service) ending(tx store.Tx, rec Record, id arm.ID) error {
 	return s.Ending(tx, rec, id)
 }
 
-// Settled runs a write. When it meets a resource that is going away, it helps to end that, and runs
+// Settled runs a write of a resource. If the resource is being deleted, Settled finishes the deletion and runs
 // the write again, so that a delete and a write of one resource always happen one after the other.
 func (s *Service) Settled(ctx context.Context, id arm.ID, write func() error) error {
 	for range 8 {

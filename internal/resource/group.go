@@ -15,8 +15,8 @@ import (
 
 const maxGroupName = 90
 
-// WriteGroup creates or changes a resource group. The change gets the present record (zero for a
-// new group) and gives the wanted one; only its Location and Tags count.
+// WriteGroup creates or changes a resource group. The function change receives the current record, which is
+// zero for a new group, and returns the wanted one, of which only Location and Tags are used.
 func (s *Service) WriteGroup(ctx context.Context, ev activity.Event, id arm.ID, change func(old Record) (Record, error)) (rec Record, created bool, err error) {
 	if err := checkGroupName(id.Name()); err != nil {
 		return Record{}, false, err
@@ -60,7 +60,7 @@ func (s *Service) mergeGroup(id arm.ID, subscription, old, wanted Record) (Recor
 			return Record{}, err
 		}
 		old = Record{
-			ID:   "/subscriptions/" + id.Subscription() + "/resourceGroups/" + id.Name(), // however az spells the words between
+			ID:   "/subscriptions/" + id.Subscription() + "/resourceGroups/" + id.Name(), // the Azure CLI spells "resourcegroups"
 			Type: arm.TypeResourceGroup, Name: id.Name(), State: Succeeded,
 			TenantID: subscription.TenantID, Location: arm.Location(wanted.Location), Created: now,
 		}
@@ -74,7 +74,7 @@ func (s *Service) mergeGroup(id arm.ID, subscription, old, wanted Record) (Recor
 	return old, nil
 }
 
-// PatchGroup changes a group that must exist.
+// PatchGroup changes an existing group. If it does not exist, the error is ARM's not-found error.
 func (s *Service) PatchGroup(ctx context.Context, ev activity.Event, id arm.ID, change func(old Record) (Record, error)) (Record, error) {
 	rec, _, err := s.WriteGroup(ctx, ev, id, func(old Record) (Record, error) {
 		if old.ID == "" {

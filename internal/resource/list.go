@@ -9,31 +9,31 @@ import (
 	"midas/internal/store"
 )
 
-// Page is a part of a list, of at most arm.PageBytes. Next is where the next page begins, empty on the
-// last one.
+// Page is a part of a list, of at most arm.PageBytes. Next is the position of the next page; it is empty on
+// the last page.
 type Page struct {
 	Records []Record
 	Next    string
 
-	keys []string // by which the records were found
+	keys []string // the scanned keys of the records, of which Cut takes one as Next
 }
 
-// Cut shortens a page to its first n records, at least one. The next page begins after them.
+// Cut shortens a page to its first n records, at least one. The next page starts after them.
 func (p *Page) Cut(n int) {
 	if n = max(n, 1); n < len(p.Records) {
 		p.Records, p.Next = p.Records[:n], p.keys[n-1]
 	}
 }
 
-// List gives one page of the records of a type below a scope (the root, a subscription, a group),
-// in id order. A page costs the same wherever in the list it lies.
+// List returns one page of the records of a type below a scope (the root, a subscription, a group), in the
+// order of ids. The cost of a page does not depend on its position in the list.
 func (s *Service) List(ctx context.Context, scope arm.ID, typ arm.Type, after string, limit int) (Page, error) {
-	// A type whose last word looks like a subscription's id has keys that begin like those of its parent
-	// type in that subscription, so the type decides and not the key.
+	// The keys of a type whose last word is equal to a subscription's id have the prefix of its parent type in
+	// that subscription. The filter by type removes them.
 	return s.page(ctx, scope, typePrefix(typ, scope), after, limit, func(rec Record) bool { return rec.Type.Is(typ) })
 }
 
-// Children gives one page of the resources of a type that are nested in a resource or extend it.
+// Children returns one page of the resources of a type that are nested in a resource or extend it.
 func (s *Service) Children(ctx context.Context, parent arm.ID, typ arm.Type, after string, limit int) (Page, error) {
 	ofType := func(rec Record) bool { return rec.Type.Is(typ) }
 	if !isNested(typ, parent) {
@@ -47,17 +47,17 @@ func (s *Service) Children(ctx context.Context, parent arm.ID, typ arm.Type, aft
 	return found, err
 }
 
-// All gives one page of every provider's resources in a subscription or a group, in id order.
+// All returns one page of the resources of all providers in a subscription or a group, in the order of ids.
 func (s *Service) All(ctx context.Context, scope arm.ID, after string, limit int) (Page, error) {
 	return s.page(ctx, scope, recordKey(scope)+"/", after, limit, func(rec Record) bool {
 		return !rec.Type.Is(arm.TypeResourceGroup)
 	})
 }
 
-// examined bounds how many keys one page looks at for each record that it may hold.
+// examined is how many keys a page may scan for each record of its limit.
 const examined = 10
 
-// page collects the records below a prefix of records, or of list keys that point to them.
+// page returns the records that match keep, from a prefix of records or of list keys that point to records.
 func (s *Service) page(ctx context.Context, scope arm.ID, prefix, after string, limit int, keep func(Record) bool) (Page, error) {
 	var page Page
 	err := s.Store.View(ctx, func(tx store.Tx) error {
@@ -95,7 +95,7 @@ func (s *Service) page(ctx context.Context, scope arm.ID, prefix, after string, 
 	return page, err
 }
 
-// follow gives the record that a scanned entry is, or points to.
+// follow returns the record of a scanned entry: the entry itself, or the record that a list key points to.
 func (s *Service) follow(tx store.Tx, entry store.Record) (Record, error) {
 	if store.TypeIndex.Holds(entry.Key) {
 		return s.read(tx, store.ResourceKind.Keys+string(entry.Value))
@@ -103,7 +103,7 @@ func (s *Service) follow(tx store.Tx, entry store.Record) (Record, error) {
 	return records.Decode(entry)
 }
 
-// Nested yields every resource below another one, within the caller's transaction.
+// Nested yields every resource below another one, in the caller's transaction.
 func (s *Service) Nested(tx store.Tx, parent arm.ID) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		for rec, err := range records.Scan(tx, store.Range{Prefix: recordKey(parent) + "/"}) {

@@ -12,23 +12,23 @@ import (
 	"midas/internal/store"
 )
 
-// Operation is work that takes more than one transaction. It begins in the transaction of the request
-// that asks for it, so that a process which ends before the work does leaves it to the next one. The
-// deletion of a group can be polled by clients, and is kept for a day after its end.
+// Operation is work that takes more than one transaction. It is stored in the transaction of the request that
+// asks for it, so that the next process finishes it if this one ends before. Clients can poll the deletion
+// of a group, so its operation is kept for a day after its end.
 type Operation struct {
 	Name         string          `json:"name"`
-	Kind         string          `json:"kind,omitempty"` // the Worker that carries it out; empty for a deletion
+	Kind         string          `json:"kind,omitempty"` // the key of its Worker; empty for a deletion
 	Subscription string          `json:"subscription"`
-	Target       string          `json:"group"`        // the id of what it is about
-	Starter      string          `json:"by,omitempty"` // the object id of who asked for it
+	Target       string          `json:"group"`        // the id of the group or resource
+	Starter      string          `json:"by,omitempty"` // the object id of the caller
 	Started      time.Time       `json:"started"`
 	Ended        time.Time       `json:"ended,omitzero"`
-	Event        *activity.Event `json:"event,omitempty"` // of the request, for what the work does in its name
-	Data         json.RawMessage `json:"data,omitempty"`  // the Worker's own
+	Event        *activity.Event `json:"event,omitempty"` // of the request, for the events of the work
+	Data         json.RawMessage `json:"data,omitempty"`  // for the Worker
 }
 
-// Worker carries out operations of one kind. It must be ready to find the work done, in part or whole,
-// by an earlier call or by another process.
+// Worker carries out operations of one kind. An earlier call or another process may have done a part of the
+// work or all of it.
 type Worker func(ctx context.Context, op Operation) error
 
 const operationKept = 24 * time.Hour
@@ -41,7 +41,7 @@ func putOperation(tx store.Tx, op Operation) error {
 	return operations.Put(tx, operationKey(op.Name), op)
 }
 
-// NewOperation makes an operation, which PutOperation begins.
+// NewOperation returns an operation, which PutOperation stores. The kind of a deletion is empty.
 func (s *Service) NewOperation(kind string, ev activity.Event, target arm.ID) Operation {
 	op := Operation{
 		Name: s.NewID(), Kind: kind, Subscription: target.Subscription(), Target: target.String(),
@@ -53,15 +53,14 @@ func (s *Service) NewOperation(kind string, ev activity.Event, target arm.ID) Op
 	return op
 }
 
-// PutOperation begins an operation of a Worker, in the transaction of the request that asks for it. Once
-// that is committed, Finish carries it out.
+// PutOperation stores an operation of a Worker, in the transaction of the request that asks for it. After the
+// commit, Finish carries the operation out.
 func (s *Service) PutOperation(tx store.Tx, op Operation) error { return putOperation(tx, op) }
 
-// EndOperation forgets an operation of a Worker, for one that ends it in the transaction that completes
-// the work.
+// EndOperation deletes an operation. A Worker may call it in the transaction that completes the work.
 func (s *Service) EndOperation(tx store.Tx, op Operation) { tx.Delete(operationKey(op.Name)) }
 
-// Finish carries out an operation that has begun. If that fails, Run tries again.
+// Finish carries out a stored operation. If that fails, Run tries again.
 func (s *Service) Finish(ctx context.Context, op Operation) error {
 	err := s.finish(context.WithoutCancel(ctx), op)
 	if err != nil {
@@ -70,11 +69,11 @@ func (s *Service) Finish(ctx context.Context, op Operation) error {
 	return err
 }
 
-// work has a Worker carry out its operation, and forgets the operation then.
+// work calls the Worker of an operation and then deletes the operation.
 func (s *Service) work(ctx context.Context, op Operation) error {
 	worker, known := s.Workers[op.Kind]
 	if !known {
-		return fmt.Errorf("operation %s: nobody knows the kind %q", op.Name, op.Kind)
+		return fmt.Errorf("operation %s: no worker has the kind %q", op.Name, op.Kind)
 	}
 	if err := worker(ctx, op); err != nil {
 		return fmt.Errorf("operation %s: %w", op.Name, err)
@@ -86,7 +85,8 @@ func (s *Service) work(ctx context.Context, op Operation) error {
 	return nil
 }
 
-// Operation reads a deletion in a subscription.
+// Operation reads the operation of a deletion in a subscription. If there is none of this name, the error is
+// ARM's not-found error.
 func (s *Service) Operation(tx store.Tx, subscription, name string) (op Operation, err error) {
 	op, err = operations.Get(tx, operationKey(name))
 	if errors.Is(err, store.ErrNotFound) || err == nil && (op.Kind != "" || !arm.SameName(op.Subscription, subscription)) {

@@ -10,20 +10,20 @@ import (
 	"midas/internal/store"
 )
 
-// secretRules numbers the rules by which secrets are known: WithoutSecrets and all that it asks. Whoever
-// makes them know more raises it, so that what was stored before loses what only the newer rules know.
-// Records without a number were written by the rules before 2.
+// secretRules is the version of the rules by which WithoutSecrets recognises secrets. A change of the code
+// that recognises more secrets must raise it, so that those secrets are removed from stored records too.
+// Records without a version were written by the rules before 2.
 const secretRules = 2
 
-// removal is the record that says that no resource's record is left with secrets that the rules of a
-// number know. A removal without a number was by the rules before 2.
+// removal is stored when no record has secrets any more that the rules of this version recognise. A removal
+// without a version was made by the rules before 2.
 type removal struct {
 	Rules int `json:"rules,omitempty"`
 }
 
 var secretsRemoved = store.Table[removal]{Kind: store.SecretsRemovedKind}
 
-// withSecrets reads records of all versions and rules with the secrets in them.
+// withSecrets reads records of all versions and does not remove their secrets.
 var withSecrets = store.Table[Record]{Kind: store.ResourceKind, Migrate: []func(json.RawMessage) (json.RawMessage, error){
 	func(old json.RawMessage) (json.RawMessage, error) { return old, nil },
 }}
@@ -34,10 +34,10 @@ const (
 	migratedBytes   = 256 << 10
 )
 
-// RemoveSecrets writes the records anew that were stored before secrets were left out, or by rules that
-// knew fewer of them, and without them. adopt first takes out of a record what is to be kept sealed. RemoveSecrets must run before
-// anything reads the store as a whole. It may be called again after a failure, and costs one read when
-// there is nothing to do. Older versions of a value leave the disk when the engine compacts its files.
+// RemoveSecrets removes the secrets from records that were stored with them, or by rules that recognised fewer
+// secrets. The function adopt first seals the values of a record that are kept. RemoveSecrets must run
+// before anything reads the store as a whole. It may be called again after an error, and needs one read if
+// there is nothing to do. The engine deletes the old values from the disk when it compacts its files.
 func (s *Service) RemoveSecrets(ctx context.Context, adopt func(Record) (Record, error)) error {
 	for after, done := "", false; !done; {
 		next := ""
@@ -53,7 +53,7 @@ func (s *Service) RemoveSecrets(ctx context.Context, adopt func(Record) (Record,
 	return nil
 }
 
-// removeSecrets does a part of it, and gives the key up to which it has come.
+// removeSecrets removes the secrets of some records after a key. It returns the key of the last one.
 func (s *Service) removeSecrets(tx store.Tx, after string, adopt func(Record) (Record, error)) (last string, done bool, err error) {
 	if after == "" {
 		if done, err := removedBefore(tx); done || err != nil {
@@ -80,9 +80,9 @@ func (s *Service) removeSecrets(tx store.Tx, after string, adopt func(Record) (R
 	return last, true, secretsRemoved.Put(tx, store.SecretsRemovedKind.Keys, removal{secretRules})
 }
 
-// removedBefore tells whether secrets were removed by these rules already. Where a newer Midas has removed
-// more, its number is taken back, because from now on records are written by these rules: when it runs
-// again, it has to look at them.
+// removedBefore reports whether these rules have removed secrets already. If a newer version of Midas has
+// removed more, removedBefore lowers the stored version, because from now on records are written by these
+// rules, and the newer version has to check them when it runs again.
 func removedBefore(tx store.Tx) (bool, error) {
 	was, err := secretsRemoved.Get(tx, store.SecretsRemovedKind.Keys)
 	switch {
@@ -94,13 +94,13 @@ func removedBefore(tx store.Tx) (bool, error) {
 	return err == nil && was.Rules >= secretRules, err
 }
 
-// rewrite puts one record without its secrets, if it could have any, and gives the size of what it was.
+// rewrite stores a record without its secrets, if it can have any, and returns the size that it had before.
 func (s *Service) rewrite(tx store.Tx, kept store.Record, adopt func(Record) (Record, error)) (size int, err error) {
 	rec, err := withSecrets.Decode(kept)
 	if err != nil || madeHere(rec.Type) || rec.SecretRules >= secretRules {
 		return 0, err
 	}
-	if _, err := tx.Get(kept.Key); err != nil { // so that nobody else changes it meanwhile
+	if _, err := tx.Get(kept.Key); err != nil { // so that the transaction conflicts with a change of the record
 		return 0, err
 	}
 	if rec, err = adopt(rec); err != nil {

@@ -1,12 +1,12 @@
-// Package resource keeps what every ARM resource has in common, whichever provider it belongs to:
-// subscriptions, resource groups, the record of a resource with its location and tags, lists in
-// pages, the cascade that ends a group, and who uses which identity.
+// Package resource implements what all ARM resources have in common: subscriptions, resource groups, records
+// with a location and tags, lists in pages, the deletion of a group with its content, and the associations of
+// identities with the resources that use them.
 //
-// A group is the parent record of all that lies in it. Whoever creates something in a group gets
-// the group's record in the same transaction; deleting a group first marks that record Deleting.
-// The store sees the two meet and runs one of them again, so nothing is ever created in a group
-// that is going away. The cascade itself works in small transactions, survives a crash, and asks
-// each type's Owner to end what belongs to it, such as an identity's service principal.
+// A create in a group gets the group's record in the same transaction, and the deletion of a group first marks
+// that record as Deleting. The store detects the conflict of the two and runs one of them again, so nothing is
+// ever created in a group that is being deleted. The deletion of the content works in small transactions and
+// continues after a crash. It calls each type's Owner to delete what belongs to a resource, such as an
+// identity's service principal.
 package resource
 
 import (
@@ -35,14 +35,14 @@ const (
 
 // Record is one stored resource, resource group or subscription.
 type Record struct {
-	ID         string            `json:"id"` // the spelling of its creation
+	ID         string            `json:"id"` // as spelled when it was created
 	Type       arm.Type          `json:"type"`
 	Name       string            `json:"name"`
 	Location   string            `json:"location,omitempty"`
 	Tags       map[string]string `json:"tags,omitempty"`
 	State      string            `json:"state"`
 	TenantID   string            `json:"tenant"`
-	Properties json.RawMessage   `json:"properties,omitempty"` // the provider's own
+	Properties json.RawMessage   `json:"properties,omitempty"` // of the provider
 	Created    time.Time         `json:"created"`
 	Changed    time.Time         `json:"changed"`
 
@@ -50,41 +50,40 @@ type Record struct {
 	Extra map[string]json.RawMessage `json:"extra,omitempty"`
 	// Changes counts the writes of a resource that has an etag.
 	Changes int `json:"changes,omitempty"`
-	// Numbered counts the nested resources that got a number for a name, so that no number is given
-	// twice.
+	// Numbered counts the nested resources whose name is a number, so that no number is used twice.
 	Numbered int `json:"numbered,omitempty"`
 	// IdentityKeys is the number of store keys that the resource's identity uses; 0 without an identity.
 	IdentityKeys int `json:"carried,omitempty"`
 
-	// UserData is what programs on a virtual machine read from its metadata service, sealed; see
-	// SetUserData.
+	// UserData is the sealed user data of a virtual machine, which programs on the machine read from its
+	// metadata service; see SetUserData.
 	UserData []byte `json:"userData,omitempty"`
 
-	// SecretRules numbers the rules by which the stored record has no secrets; 0 for rules before 2, and
-	// for types whose properties are Midas's own.
+	// SecretRules is the version of the rules by which secrets were removed from the stored record. It is 0
+	// for rules before 2, and for types whose properties Midas defines.
 	SecretRules int `json:"secretRules,omitempty"`
 
-	// Revision is that of the stored record; 0 for one that has not been stored.
+	// Revision is the revision of the stored record; 0 if it has not been stored.
 	Revision store.Revision `json:"-"`
-	// Size is how many bytes the stored record has; 0 for one that has not been stored.
+	// Size is the size of the stored record in bytes; 0 if it has not been stored.
 	Size int `json:"-"`
 }
 
-// Clone is a copy whose tags and further fields can be changed.
+// Clone returns a copy whose Tags and Extra can be changed.
 func (r Record) Clone() Record {
 	r.Tags, r.Extra = maps.Clone(r.Tags), maps.Clone(r.Extra)
 	return r
 }
 
-// Owner ends what belongs to a resource, in the transaction that deletes the record. The Owner of a
-// type may use at most eight store operations, that of the identities as many as IdentityKeys says.
+// Owner deletes what belongs to a resource, in the transaction that deletes its record. The Owner of a type
+// may use at most eight store operations, and that of identities the number in IdentityKeys.
 type Owner interface {
 	Deleted(tx store.Tx, rec Record) error
 }
 
-// Scopes ends what hangs at scopes rather than in resources: role assignments. It works in
-// transactions of its own and may be called again after a crash. It is called when the scope's
-// record is marked as going away, so that CheckNotDeleting lets nothing new hang itself there.
+// Scopes deletes the role assignments at a scope and below it. It works in transactions of its own and may be
+// called again after a crash. It is called while the scope's record is marked as Deleting, so that
+// CheckNotDeleting refuses new role assignments.
 type Scopes interface {
 	DeleteScope(ctx context.Context, scope arm.ID) error
 }
@@ -96,49 +95,50 @@ type Config struct {
 	Now        func() time.Time
 	NewID      func() string
 	Owners     map[string]Owner // by folded type
-	Identities Owner            // of the identities of resources of any type
+	Identities Owner            // for the identities of resources of any type
 	Scopes     Scopes
-	// Workers carry out operations that are not deletions, by their kind.
+	// Workers carry out operations that are not deletions. The key is the kind.
 	Workers map[string]Worker
 	Logger  *slog.Logger
-	// Retention tells whether operations that ended long ago may be forgotten; nil: always.
+	// Retention decides whether operations that ended long ago may be deleted. Nil allows it always.
 	Retention *retention.Guard
-	// UserData seals the user data of virtual machines; nil stores none.
+	// UserData seals the user data of virtual machines. If it is nil, user data are not stored.
 	UserData *seal.Sealer
 
-	// Ending refuses the deletion of a resource or of a group, with an *arm.Error, in the transaction
-	// that accepts it and before anything is written. What is accepted cannot be refused half-way. Nil
-	// refuses nothing.
+	// Ending returns an *arm.Error if a resource or a group may not be deleted. It is called in the
+	// transaction that accepts the deletion, before anything is written, because an accepted deletion
+	// cannot be refused later. Nil allows every deletion.
 	Ending func(tx store.Tx, rec Record, id arm.ID) error
 
-	// Types are spelled as errors name them; any other type is named as the caller has spelled it.
+	// Types gives the spelling of types in errors. Other types are spelled as in the request.
 	Types []arm.Type
 }
 
-// Service is the room's door.
+// Service manages subscriptions, resource groups and resources.
 type Service struct {
 	Config
-	wake    chan struct{} // tells Run that a group waits for its end
+	wake    chan struct{} // tells Run that an operation was stored
 	decoded store.Decoded[Record]
 }
 
-// New makes the service; Run must be running for groups to go away.
+// New returns a Service. Groups are only deleted while its Run is running.
 func New(c Config) *Service {
 	return &Service{Config: c, wake: make(chan struct{}, 1)}
 }
 
-// records are subscriptions, groups and resources.
+// records has the subscriptions, groups and resources.
 var records = store.Table[Record]{
 	Kind:     store.ResourceKind,
 	Complete: placed,
 	Migrate:  []func(json.RawMessage) (json.RawMessage, error){dropSecrets},
 }
 
-// misplaced are the same records, whatever id they hold: for those who delete or look for such.
+// misplaced is like records, but also reads a record whose id is not that of its key. It is used to delete and
+// to find such records.
 var misplaced = store.Table[Record]{Kind: records.Kind, Complete: clean, Migrate: records.Migrate}
 
-// placed refuses a record whose id is not that of its key: whoever asked was allowed the one, and would
-// be shown the other.
+// placed returns an error for a record whose id is not that of its key. The caller was authorized for the
+// resource of the key, and would see another one.
 func placed(kept store.Record, rec *Record) error {
 	rec.Revision, rec.Size = kept.Revision, len(kept.Value)
 	if !arm.SameName(rec.ID, strings.TrimPrefix(kept.Key, store.ResourceKind.Keys)) {
@@ -147,9 +147,9 @@ func placed(kept store.Record, rec *Record) error {
 	return clean(kept, rec)
 }
 
-// clean takes secrets out of a record that was written by rules that knew fewer of them. RemoveSecrets
-// writes such records anew; until it has, and where a replica of an older version goes on writing, they
-// are not shown.
+// clean removes secrets from a record that was written by older rules, which recognised fewer secrets. It is
+// needed until RemoveSecrets has stored such records without them, and while a replica of an older version
+// writes records.
 func clean(_ store.Record, rec *Record) (err error) {
 	if rec.SecretRules < secretRules {
 		*rec, err = WithoutSecrets(*rec)
@@ -173,9 +173,9 @@ func dropSecrets(old json.RawMessage) (json.RawMessage, error) {
 
 func recordKey(id arm.ID) string { return store.ResourceKind.Keys + id.Key() }
 
-// typeKey is where a record is listed by its type. The rest of the id begins after the group, so
-// that names of nested resources cannot collide; for what stands in no group that is empty, which
-// no group's name is.
+// typeKey is the list key of a record. It ends with the part of the id after the group, so that the keys of
+// nested resources are distinct. Outside of groups it ends with the part after the subscription, which begins
+// with a slash, so that it has an empty group, and no group has an empty name.
 func typeKey(id arm.ID) string {
 	switch {
 	case id.IsSubscription():
@@ -188,8 +188,7 @@ func typeKey(id arm.ID) string {
 	return typePrefix(id.Type(), id.GroupScope()) + id.Key()[len(id.GroupScope().Key()):]
 }
 
-// typePrefix is how the list keys of a type below a scope begin:
-// t/<type>/<subscription>/<group>/.
+// typePrefix is the prefix of the list keys of a type below a scope: t/<type>/<subscription>/<group>/.
 func typePrefix(typ arm.Type, scope arm.ID) string {
 	prefix := store.TypeIndex.Keys + typ.Key() + "/"
 	if subscription := scope.Subscription(); subscription != "" {
@@ -201,8 +200,8 @@ func typePrefix(typ arm.Type, scope arm.ID) string {
 	return prefix
 }
 
-// Get reads a resource's record. What is missing is named as ARM names it: the group or the parent,
-// where it is they that do not exist, else the resource.
+// Get reads a resource's record. If there is none, it returns ARM's error for the outermost of group, parent
+// and resource that does not exist.
 func (s *Service) Get(tx store.Tx, id arm.ID) (Record, error) {
 	rec, err := s.read(tx, recordKey(id))
 	if !errors.Is(err, store.ErrNotFound) {
@@ -221,12 +220,11 @@ func (s *Service) Get(tx store.Tx, id arm.ID) (Record, error) {
 	return Record{}, s.errMissing(tx, id)
 }
 
-// Lookup is Get for those who know what to do without the resource: then the error is
-// store.ErrNotFound.
+// Lookup is like Get, but returns store.ErrNotFound if the resource does not exist.
 func (s *Service) Lookup(tx store.Tx, id arm.ID) (Record, error) { return s.read(tx, recordKey(id)) }
 
-// errMissing names what is missing of a resource in a group that is there: itself, or the one in which
-// it would be nested.
+// errMissing returns ARM's error for a missing resource in an existing group: for its parent if the type is
+// nested and the parent does not exist, otherwise for the resource.
 func (s *Service) errMissing(tx store.Tx, id arm.ID) error {
 	typ, parent := s.registered(id.Type()), id.Parent()
 	if isNested(typ, parent) {
@@ -241,7 +239,7 @@ func isNested(typ arm.Type, parent arm.ID) bool {
 	return strings.HasPrefix(typ.Key(), parent.Type().Key()+"/")
 }
 
-// registered is a type as errors spell it.
+// registered returns the type as Config.Types spells it.
 func (s *Service) registered(typ arm.Type) arm.Type {
 	if at := slices.IndexFunc(s.Types, typ.Is); at >= 0 {
 		return s.Types[at]
@@ -249,7 +247,7 @@ func (s *Service) registered(typ arm.Type) arm.Type {
 	return typ
 }
 
-// Find reads a record of a view of its own.
+// Find is like Get, in a view of its own.
 func (s *Service) Find(ctx context.Context, id arm.ID) (rec Record, err error) {
 	err = s.Store.View(ctx, func(tx store.Tx) error {
 		rec, err = s.Get(tx, id)
@@ -258,9 +256,9 @@ func (s *Service) Find(ctx context.Context, id arm.ID) (rec Record, err error) {
 	return rec, err
 }
 
-// Parent reads the record of what a resource is created in, and thereby guards it: the group or
-// subscription, the parent resource of a nested one, the resource that an extension extends. It
-// refuses what is going away.
+// Parent reads the record in which a resource is created: its group or subscription, the parent resource of a
+// nested one, or the resource that an extension extends. The read makes the transaction conflict with a
+// deletion of that record. Parent returns an error if the record does not exist or is marked as Deleting.
 func (s *Service) Parent(tx store.Tx, id arm.ID) (Record, error) {
 	container := id.GroupScope()
 	if container.IsRoot() {
@@ -287,8 +285,8 @@ func (s *Service) Parent(tx store.Tx, id arm.ID) (Record, error) {
 	return rec, err
 }
 
-// CheckNotDeleting reads the record of a scope, and thereby guards it. It refuses scopes that do not exist or
-// are going away; the root always lasts.
+// CheckNotDeleting returns an error if a scope does not exist or is marked as Deleting. It reads the scope's
+// record, which makes the transaction conflict with a deletion of the scope. The root always passes.
 func (s *Service) CheckNotDeleting(tx store.Tx, scope arm.ID) error {
 	if scope.IsRoot() {
 		return nil
@@ -303,8 +301,8 @@ func (s *Service) CheckNotDeleting(tx store.Tx, scope arm.ID) error {
 	return ErrBeingDeleted(scope)
 }
 
-// CheckNotDeletingWithAncestors is CheckNotDeleting for a scope and all that it lies in: a group that is going away takes what
-// is in it along.
+// CheckNotDeletingWithAncestors is CheckNotDeleting for a scope and each of its ancestors, because the deletion
+// of a group deletes the resources in it too.
 func (s *Service) CheckNotDeletingWithAncestors(tx store.Tx, scope arm.ID) error {
 	for up := range scope.Ancestors() {
 		if err := s.CheckNotDeleting(tx, up); err != nil {
@@ -314,14 +312,14 @@ func (s *Service) CheckNotDeletingWithAncestors(tx store.Tx, scope arm.ID) error
 	return nil
 }
 
-// Put writes a record, without what WithoutSecrets takes out, and the key by which it is listed.
+// Put writes a record without its secrets (see WithoutSecrets), and its list key.
 func (s *Service) Put(tx store.Tx, id arm.ID, rec Record) error {
 	rec, err := WithoutSecrets(rec)
 	if err != nil {
 		return err
 	}
 	if rec.SecretRules = secretRules; madeHere(rec.Type) {
-		rec.SecretRules = 0 // they are compared and listed most, and need not be longer
+		rec.SecretRules = 0 // these records have no secrets; the field would only make them longer
 	}
 	if err := records.Put(tx, recordKey(id), rec); err != nil {
 		return err
@@ -330,8 +328,8 @@ func (s *Service) Put(tx store.Tx, id arm.ID, rec Record) error {
 	return nil
 }
 
-// Remove deletes a record and its list key, and lets the Owners end what belongs to it. The caller
-// has got the record in this transaction.
+// Remove deletes a record and its list key, and calls the Owners to delete what belongs to it. The caller
+// must have read the record in this transaction.
 func (s *Service) Remove(tx store.Tx, id arm.ID, rec Record) error {
 	tx.Delete(recordKey(id))
 	tx.Delete(typeKey(id))
@@ -346,8 +344,8 @@ func (s *Service) Remove(tx store.Tx, id arm.ID, rec Record) error {
 	return nil
 }
 
-// read gives the record of a key. Its tags and properties are shared with everyone who reads it:
-// they may be replaced, not modified.
+// read returns the record of a key. All callers share its tags and properties, so these may be replaced but
+// not modified.
 func (s *Service) read(tx store.Tx, key string) (Record, error) {
 	return records.GetShared(tx, key, &s.decoded)
 }

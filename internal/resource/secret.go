@@ -11,10 +11,10 @@ import (
 	"midas/internal/arm"
 )
 
-// WithoutSecrets gives a record without the properties that Azure takes and never gives back:
-// passwords, keys, connection strings, protected settings. Nothing here could use them, so they are
-// not stored; SecretNames says which they are. What is left of the properties is as it was given.
-// The record that is passed in, and what it refers to, is not changed.
+// WithoutSecrets returns a copy of a record without the properties that Azure accepts and never returns:
+// passwords, keys, connection strings, protected settings. Midas has no use for them, so it does not store
+// them. IsSecretName and typeRules decide which they are. All other properties are unchanged. The argument,
+// and what it refers to, is not modified.
 func WithoutSecrets(rec Record) (Record, error) {
 	if madeHere(rec.Type) {
 		return rec, nil
@@ -35,14 +35,14 @@ func WithoutSecrets(rec Record) (Record, error) {
 	return rec, nil
 }
 
-// madeHere tells that all properties of a type are Midas's own.
+// madeHere reports whether Midas defines all properties of a type, so that none is a secret.
 func madeHere(typ arm.Type) bool {
 	namespace := typ.Namespace()
 	return arm.SameName(namespace, "Microsoft.ManagedIdentity") || arm.SameName(namespace, "Microsoft.Resources")
 }
 
-// isSettings tells the resources all of whose properties are secret: the settings of a web application,
-// which Azure shows only to those who may list them.
+// isSettings reports whether all properties of a resource are secret. This holds for the settings of web
+// applications, which Azure returns only to callers with the right to list them.
 func isSettings(typ arm.Type, name string) bool {
 	known := []arm.Type{
 		"Microsoft.Web/sites/config", "Microsoft.Web/sites/slots/config",
@@ -60,18 +60,18 @@ func isSettings(typ arm.Type, name string) bool {
 
 // stripper removes secrets from the properties of one type.
 type stripper struct {
-	rules []string // paths that are secret in this type, besides the names that are so everywhere
+	rules []string // paths that are secret in this type, besides the names that are secret in all types
 	found bool
 }
 
-// strip gives a JSON value without its secrets, and whether there were any: else it is the same bytes.
+// strip returns a JSON value without its secrets and reports whether it had any. If not, rest is raw.
 func (s *stripper) strip(path []string, raw json.RawMessage) (rest json.RawMessage, found bool, err error) {
 	if len(raw) == 0 || raw[0] != '{' && raw[0] != '[' {
 		return raw, false, nil
 	}
 	var v any
 	decoder := json.NewDecoder(bytes.NewReader(raw))
-	decoder.UseNumber() // numbers stay as they are written
+	decoder.UseNumber() // keeps the spelling of numbers
 	if err := decoder.Decode(&v); err != nil {
 		return nil, false, fmt.Errorf("decode: %w", err)
 	}
@@ -86,7 +86,7 @@ func (s *stripper) strip(path []string, raw json.RawMessage) (rest json.RawMessa
 	return rest, true, nil
 }
 
-// stripExtra is strip for the fields beside the properties. The map that is passed in is not changed.
+// stripExtra is strip for the fields beside the properties. It does not modify its argument.
 func (s *stripper) stripExtra(all map[string]json.RawMessage) (map[string]json.RawMessage, error) {
 	var clean map[string]json.RawMessage // a copy, from the first secret on
 	for name, raw := range all {
@@ -112,8 +112,8 @@ func (s *stripper) stripExtra(all map[string]json.RawMessage) (map[string]json.R
 	return all, nil
 }
 
-// value removes the secrets below a path. The path has the folded names of objects' members; elements
-// of arrays have no name.
+// value removes the secrets of a decoded JSON value at a path. The path has the folded names of the members of
+// objects; elements of arrays add nothing to it.
 func (s *stripper) value(path []string, v any) {
 	switch v := v.(type) {
 	case []any:
@@ -134,8 +134,8 @@ func (s *stripper) value(path []string, v any) {
 	}
 }
 
-// secret reports whether the member at a path is a secret. Booleans and null are not: they only say
-// that there is one.
+// secret reports whether the member at a path is a secret. Booleans and null are not, because they only say
+// whether there is a secret.
 func (s *stripper) secret(path []string, member any) bool {
 	switch m := member.(type) {
 	case nil, bool:
@@ -155,8 +155,8 @@ func (s *stripper) secret(path []string, member any) bool {
 	return slices.ContainsFunc(s.rules, func(rule string) bool { return strings.HasSuffix(joined, "/"+rule) })
 }
 
-// isSecureValue tells an object that says of itself that its value is a secret: by its type, as in
-// {"type": "SecureString", "value": …}, or as in {"name": …, "isSecret": true, "value": …}.
+// isSecureValue reports whether an object declares that its value is a secret, as in
+// {"type": "SecureString", "value": …} or {"name": …, "isSecret": true, "value": …}.
 func isSecureValue(object map[string]any) bool {
 	for name, v := range object {
 		switch v := v.(type) {

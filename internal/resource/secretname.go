@@ -10,11 +10,11 @@ import (
 // IsSecretName reports whether a property of this name is a secret in a resource of any type. The name
 // must be folded.
 //
-// The names are those that Microsoft's OpenAPI descriptions of all resource providers mark
-// "x-ms-secret", or describe as write-only secrets, as far as the name alone says so. Most end in the
-// same few words, and so will those of providers that nobody has described yet. Settings are often named
-// with punctuation and numbers (aof-storage-connection-string-0, restAuthCredential.password), which
-// change nothing.
+// The names come from Microsoft's OpenAPI descriptions of all resource providers: the properties that are
+// marked "x-ms-secret" or described as write-only secrets, where the name alone is enough to decide. Most
+// end in one of a few words, so those endings are secret too, for providers without a description.
+// Punctuation and a number at the end are ignored, because settings often have them
+// (aof-storage-connection-string-0, restAuthCredential.password).
 func IsSecretName(folded string) bool {
 	name := withoutPunctuation(folded)
 	if secretNames[name] {
@@ -32,7 +32,7 @@ func IsSecretName(folded string) bool {
 	return false
 }
 
-// withoutPunctuation leaves the letters and digits of a folded name.
+// withoutPunctuation removes the ASCII characters of a folded name that are neither letters nor digits.
 func withoutPunctuation(folded string) string {
 	return strings.Map(func(r rune) rune {
 		if r < utf8.RuneSelf && (r < 'a' || 'z' < r) && (r < '0' || '9' < r) {
@@ -42,7 +42,7 @@ func withoutPunctuation(folded string) string {
 	}, folded)
 }
 
-// secretEndings are how the folded names of secrets end.
+// secretEndings are endings of the folded names of secrets.
 var secretEndings = [...]string{
 	"password", "passwords", "passwd", "pwd", "passphrase", "passwordhash", "secret", "secrets", "token", "sasuri", "sasurl",
 	"connectionstring", "connectionstrings", "kubeconfig", "kubeconfigs",
@@ -64,14 +64,14 @@ var secretNames = set(
 	"userstoragekey", "validationkey", "workspacekey",
 )
 
-// publicNames are folded names that end like secrets and are none.
+// publicNames are folded names that have an ending of secretEndings but are not secrets.
 var publicNames = set(
 	"continuationtoken", "nexttoken", "publickeytoken", "skiptoken",
 	"syncntlmpasswords", "synckerberospasswords", "synconprempasswords",
 )
 
-// typeRules are the paths that are secret in resources of one type, or of one provider, and in those
-// nested in them. Names that are secret in every type are not repeated here.
+// typeRules are the paths that are secret in the resources of one type or provider, and in resources nested
+// in them. Names that are secret in every type are not repeated.
 var typeRules = [...]struct {
 	of    arm.Type
 	paths string
@@ -113,7 +113,7 @@ var typeRules = [...]struct {
 	{"Microsoft.Web/sites/slots/host", "value"},
 }
 
-// rulesOf are the secret paths of a type.
+// rulesOf returns the secret paths of a type.
 func rulesOf(typ arm.Type) []string {
 	key := typ.Key() + "/"
 	var rules []string

@@ -8,7 +8,7 @@ import (
 	"midas/internal/store"
 )
 
-// EnsureSubscription makes a subscription of a tenant unless it exists already.
+// EnsureSubscription creates a subscription in a tenant unless it exists.
 func (s *Service) EnsureSubscription(tx store.Tx, tenant, subscription, name string) error {
 	id, err := arm.ParseID("/subscriptions/" + subscription)
 	if err != nil {
@@ -24,7 +24,7 @@ func (s *Service) EnsureSubscription(tx store.Tx, tenant, subscription, name str
 	})
 }
 
-// Subscription reads the subscription that an id lies in. It is on every request's path.
+// Subscription reads the subscription of an id. Every request calls it.
 func (s *Service) Subscription(tx store.Tx, id arm.ID) (Record, error) {
 	return s.Get(tx, id.SubscriptionScope())
 }

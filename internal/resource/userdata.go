@@ -8,9 +8,9 @@ import (
 	"midas/internal/store"
 )
 
-// SetUserData puts the user data of a virtual machine into its record, sealed. Azure shows it to the
-// machine itself, and to others only when they ask for it by name; so it is not among the properties.
-// Empty data are removed.
+// SetUserData seals the user data of a virtual machine and puts them into its record. Azure returns user data
+// to the machine itself, and to other callers only on explicit request, so they are not part of the
+// properties. Empty data remove the user data of the record.
 func (s *Service) SetUserData(rec *Record, data string) error {
 	rec.UserData = nil
 	if data == "" || s.Config.UserData == nil {
@@ -24,7 +24,7 @@ func (s *Service) SetUserData(rec *Record, data string) error {
 	return nil
 }
 
-// UserData gives what SetUserData has sealed; empty when there is none.
+// UserData opens the user data of a record. They are empty if the record has none.
 func (s *Service) UserData(rec Record) (string, error) {
 	if rec.UserData == nil || s.Config.UserData == nil {
 		return "", nil
@@ -40,8 +40,8 @@ func (s *Service) UserData(rec Record) (string, error) {
 	return string(data), nil
 }
 
-// ForgetUserData removes all user data, which nobody can open any more without the master key that has
-// sealed them, and says of how many machines.
+// ForgetUserData removes the user data of all records and returns their number. It is for a store whose master
+// key was lost, since user data cannot be opened without the key that sealed them.
 func (s *Service) ForgetUserData(ctx context.Context) (n int, err error) {
 	for after, done := "", false; !done; {
 		found, last := 0, ""
@@ -57,7 +57,8 @@ func (s *Service) ForgetUserData(ctx context.Context) (n int, err error) {
 	return n, nil
 }
 
-// forgetUserData does a part of it; last is empty when there is no more.
+// forgetUserData removes the user data of some records after a key. It returns the key of the last one, which
+// is empty if there are no more records.
 func (s *Service) forgetUserData(tx store.Tx, after string) (n int, last string, err error) {
 	seen := 0
 	for row, err := range records.Scan(tx, store.Range{Prefix: store.ResourceKind.Keys, After: after, Limit: migratedRecords}) {
