@@ -1,8 +1,8 @@
 package arm
 
-// MaxDepth is how deep a JSON body may be nested. Fields that are kept as they are given are stored and
-// answered inside of other objects. Without a limit far below that of encoding/json, Midas could accept a
-// body that no program can decode again.
+// MaxDepth is the maximum nesting of a JSON body. Fields that Midas does not interpret are stored and returned
+// inside of other objects. Without a limit far below that of encoding/json, Midas could accept a body that
+// no program can decode again.
 const MaxDepth = 128
 
 // TooDeep reports whether a JSON text is nested deeper than MaxDepth. It does not check that the text is

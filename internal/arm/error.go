@@ -16,7 +16,7 @@ type Error struct {
 	Target  string // the property or parameter that is wrong, if it is known
 	Details []*Error
 	Header  http.Header // extra response headers, such as WWW-Authenticate
-	Backend bool        // made by the resource provider, not by ARM itself
+	Backend bool        // returned by the resource provider, not by ARM itself
 }
 
 func (e *Error) Error() string { return e.Code + ": " + e.Message }
@@ -36,23 +36,23 @@ func (e *Error) body() errorBody {
 	return b
 }
 
-// MarshalJSON gives the wire form.
+// MarshalJSON returns the body of the response.
 func (e *Error) MarshalJSON() ([]byte, error) {
 	return json.Marshal(map[string]errorBody{"error": e.body()})
 }
 
-// Errorf makes an error of ARM itself, not of a resource provider.
+// Errorf returns an error of ARM itself, not of a resource provider.
 func Errorf(status int, code, format string, args ...any) *Error {
 	return &Error{Status: status, Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
-// ErrInvalidContent says that the body does not have the form that the operation expects.
+// ErrInvalidContent is the 400 for a body that does not have the form that the operation expects.
 func ErrInvalidContent(format string, args ...any) *Error {
 	return Errorf(http.StatusBadRequest, "InvalidRequestContent",
 		"The request content was invalid and could not be deserialized: '%s'.", fmt.Sprintf(format, args...))
 }
 
-// ErrLocationRequired says that a new resource lacks its location.
+// ErrLocationRequired is the 400 for a new resource without a location.
 func ErrLocationRequired() *Error {
 	return Errorf(http.StatusBadRequest, "LocationRequired", "The location property is required for this definition.")
 }

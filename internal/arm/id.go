@@ -7,11 +7,10 @@ import (
 	"strings"
 )
 
-// Limits of an id: its length in bytes, which keeps every store key that is built from ids within
-// the store's limit, and one name's length in characters (the limit of ARM's generic resources).
+// Limits of an id.
 const (
-	MaxID       = 1600
-	maxName     = 260
+	MaxID       = 1600 // bytes; keeps every key that is built from ids within the store's limit
+	maxName     = 260  // characters of one name, the limit of ARM's generic resources
 	maxSegments = 40
 )
 
@@ -21,12 +20,12 @@ const (
 type ID struct {
 	raw    string
 	key    string
-	levels []level // from the outermost to the id itself; empty for the root
+	levels []level // from the outermost ancestor to the id itself; empty for the root
 }
 
-// level is one ancestor of an id, or the id itself: where it ends and what it is.
+// level is one ancestor of an id, or the id itself.
 type level struct {
-	rawEnd, keyEnd int
+	rawEnd, keyEnd int // the end of the level in raw and key
 	name           string
 	typ            Type
 	typeKey        string // typ, folded
@@ -40,12 +39,11 @@ const (
 	kindGroup
 	kindResource // type and name below a provider
 	kindProvider // a bare provider, /subscriptions/{s}/providers/{namespace}
-	kindCore     // a child that ARM serves without a provider, /subscriptions/{s}/operationresults/{name}
+	kindCore     // a child of ARM without a provider, /subscriptions/{s}/operationresults/{name}
 )
 
-// ParseID reads a resource id or scope as clients write it in bodies and queries. It accepts
-// exactly the ids of instances: a trailing type without a name is an error. A trailing slash is
-// ignored.
+// ParseID parses a resource id or scope as clients write it in bodies and queries. It accepts only ids of
+// instances: a type without a name at the end is an error. A trailing slash is ignored.
 func ParseID(s string) (ID, error) {
 	p, err := parse(s, false)
 	if err != nil {
@@ -57,16 +55,16 @@ func ParseID(s string) (ID, error) {
 	return p.id(), nil
 }
 
-// CheckKey reports why a record with a spelled id does not belong under a key: the id cannot be parsed, it
-// has another key, or the key parses to another structure. It is for checks of a whole store; readers of
-// single records compare by SameName.
+// CheckKey returns an error if an id does not belong to a key: the id cannot be parsed, it has another key, or
+// the key has another structure. It is for checks of a whole store; code that reads single records uses
+// SameName.
 func CheckKey(spelled, key string) error {
 	id, err := ParseID(spelled)
 	if err != nil {
-		return fmt.Errorf("%q is no id: %w", spelled, err)
+		return fmt.Errorf("%q is not an id: %w", spelled, err)
 	}
 	if id.Key() != key {
-		return fmt.Errorf("the id %q has the key %q, and not %q", spelled, id.Key(), key)
+		return fmt.Errorf("the id %q has the key %q, not %q", spelled, id.Key(), key)
 	}
 	folded, err := ParseID(key)
 	if err != nil || !slices.EqualFunc(id.levels, folded.levels, level.alike) {
@@ -75,12 +73,12 @@ func CheckKey(spelled, key string) error {
 	return nil
 }
 
-// alike reports whether two levels of ids with one key mean the same.
+// alike reports whether two levels of ids with one key have the same kind, type, name and end.
 func (l level) alike(other level) bool {
 	return l.kind == other.kind && l.typeKey == other.typeKey && l.keyEnd == other.keyEnd && SameName(l.name, other.name)
 }
 
-// String is the id as the caller spelled it, without a trailing slash.
+// String returns the id as the caller spelled it, without a trailing slash.
 func (id ID) String() string {
 	if id.IsRoot() {
 		return "/"
@@ -88,7 +86,7 @@ func (id ID) String() string {
 	return id.raw
 }
 
-// Key is the folded form: two ids are the same resource exactly when their keys are equal.
+// Key returns the folded form. Two ids are the same resource if and only if their keys are equal.
 func (id ID) Key() string {
 	if id.IsRoot() {
 		return "/"
@@ -99,7 +97,7 @@ func (id ID) Key() string {
 // IsRoot reports whether the id is the tenant root, "/".
 func (id ID) IsRoot() bool { return len(id.levels) == 0 }
 
-// Type is the resource's type in the caller's spelling; TypeTenant for the root.
+// Type returns the resource's type in the caller's spelling; TypeTenant for the root.
 func (id ID) Type() Type {
 	if id.IsRoot() {
 		return TypeTenant
@@ -107,7 +105,7 @@ func (id ID) Type() Type {
 	return id.levels[len(id.levels)-1].typ
 }
 
-// TypeKey is the key of the id's type.
+// TypeKey returns the key of the id's type.
 func (id ID) TypeKey() string {
 	if id.IsRoot() {
 		return keyTenant
@@ -115,7 +113,7 @@ func (id ID) TypeKey() string {
 	return id.levels[len(id.levels)-1].typeKey
 }
 
-// Name is the last name of the id; empty for the root.
+// Name returns the last name of the id; empty for the root.
 func (id ID) Name() string {
 	if id.IsRoot() {
 		return ""
@@ -123,10 +121,10 @@ func (id ID) Name() string {
 	return id.levels[len(id.levels)-1].name
 }
 
-// Subscription is the subscription's id as spelled, or empty outside of subscriptions.
+// Subscription returns the subscription's id as spelled, or empty outside of subscriptions.
 func (id ID) Subscription() string { return id.nameOf(kindSubscription) }
 
-// ResourceGroup is the group's name as spelled, or empty outside of groups.
+// ResourceGroup returns the group's name as spelled, or empty outside of groups.
 func (id ID) ResourceGroup() string { return id.nameOf(kindGroup) }
 
 // IsSubscription reports whether the id is that of a subscription.
@@ -135,11 +133,11 @@ func (id ID) IsSubscription() bool { return id.isKind(kindSubscription) }
 // IsResourceGroup reports whether the id is that of a resource group.
 func (id ID) IsResourceGroup() bool { return id.isKind(kindGroup) }
 
-// IsResource reports whether the id is that of a provider's resource.
+// IsResource reports whether the id is that of a resource of a provider.
 func (id ID) IsResource() bool { return id.isKind(kindResource) }
 
-// Parent is the next id upwards: the parent resource, the extended resource, the group, the
-// subscription, and at last the root, which is its own parent.
+// Parent returns the id one level up: the parent resource, the extended resource, the group, the subscription
+// or the root. The parent of the root is the root.
 func (id ID) Parent() ID {
 	if len(id.levels) < 2 {
 		return ID{}
@@ -160,14 +158,14 @@ func (id ID) Ancestors() iter.Seq[ID] {
 	}
 }
 
-// SubscriptionScope is the id of the subscription that the id lies in, or the root.
+// SubscriptionScope returns the id of the subscription that contains the id, or the root.
 func (id ID) SubscriptionScope() ID { return id.upTo(kindSubscription) }
 
-// GroupScope is the id of the resource group that the id lies in, or the root.
+// GroupScope returns the id of the resource group that contains the id, or the root.
 func (id ID) GroupScope() ID { return id.upTo(kindGroup) }
 
-// Base is the scope at which a resource's outermost type stands: the group of an identity and of
-// its federated credentials, the resource that a role assignment extends.
+// Base returns the scope below which the outermost type of a resource is: for an identity and its federated
+// credentials the group, for a role assignment the resource that it extends.
 func (id ID) Base() ID {
 	for id.IsResource() {
 		outermost := strings.Count(string(id.Type()), "/") == 1
@@ -179,7 +177,7 @@ func (id ID) Base() ID {
 	return id
 }
 
-// Level gives the level of the hierarchy at which a scope is.
+// Level returns the level of a scope in the hierarchy.
 func (id ID) Level() Level {
 	switch {
 	case id.IsRoot():
@@ -197,7 +195,7 @@ func (id ID) Level() Level {
 // Level is a set of levels of the hierarchy.
 type Level uint8
 
-// The levels of the hierarchy. AnyLevel is where extension resources may stand.
+// The levels of the hierarchy. Extension resources may be at AnyLevel.
 const (
 	AtTenant Level = 1 << iota
 	AtSubscription
@@ -216,8 +214,8 @@ func (id ID) Contains(other ID) bool {
 	return found && (rest == "" || rest[0] == '/')
 }
 
-// Child is the id of a resource of a type and a name below this id: a nested resource where the
-// type extends this id's own, a provider's resource otherwise.
+// Child returns the id of a resource with a type and a name below this id: a nested resource if the type extends
+// this id's type, and a resource of a provider otherwise.
 func (id ID) Child(typ Type, name string) (ID, error) {
 	prefix := strings.TrimSuffix(id.String(), "/")
 	if nested := strings.HasPrefix(typ.Key(), id.TypeKey()+"/"); nested && id.IsResource() {

@@ -2,8 +2,8 @@ package arm
 
 import "strings"
 
-// Location is a region's name in ARM's normal form: lower case without spaces, so that "West US"
-// and westus are one.
+// Location returns a region's name in ARM's normal form: lower case without spaces, so that "West US" and
+// westus are equal.
 func Location(s string) string { return Fold(strings.ReplaceAll(s, " ", "")) }
 
 // ValidLocation reports whether a name, in normal form, can be a region: letters, digits and

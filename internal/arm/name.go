@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// ASCII characters that no name has, and those of which words are made.
 var (
+	// forbidden are the ASCII characters that names must not contain.
 	forbidden = func() (set [utf8.RuneSelf]bool) {
 		for c := range ' ' {
 			set[c] = true
@@ -19,7 +19,8 @@ var (
 		}
 		return set
 	}()
-	wordly = func() (set [utf8.RuneSelf]bool) {
+	// wordChars are the ASCII characters that words may contain.
+	wordChars = func() (set [utf8.RuneSelf]bool) {
 		for c := range rune(utf8.RuneSelf) {
 			set[c] = 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '.' || c == '_' || c == '-'
 		}
@@ -27,9 +28,9 @@ var (
 	}()
 )
 
-// CheckWord reports why a text is not a word of paths, types and actions: a provider's namespace, one part of
-// a type, or a verb. They have ASCII letters, digits, '.', '_' and
-// '-', and begin with a letter or a digit.
+// CheckWord returns an error if a text cannot be a word of paths, types and actions: a provider's namespace, one
+// part of a type, or a verb. A word consists of ASCII letters, digits, '.', '_' and '-', and begins with a
+// letter or a digit.
 func CheckWord(word string) error {
 	if word == "" {
 		return errors.New("is empty")
@@ -38,17 +39,17 @@ func CheckWord(word string) error {
 		return fmt.Errorf("begins with %q, and not with a letter or a digit", word[0])
 	}
 	for i := range len(word) {
-		if c := word[i]; c >= utf8.RuneSelf || !wordly[c] {
+		if c := word[i]; c >= utf8.RuneSelf || !wordChars[c] {
 			return errors.New("is neither a type nor a verb: these have only ASCII letters, digits, '.', '_' and '-'")
 		}
 	}
 	return nil
 }
 
-// CheckName reports why a name cannot be part of any id. Outside of ASCII, names may have what
-// Unicode has assigned as a letter, mark, number, punctuation or symbol, so that Fold stays what it
-// is, and none of what cannot be seen: control and format characters, spaces of other widths, fillers
-// and variation selectors.
+// CheckName returns an error if a name cannot be part of any id. Outside of ASCII, a name may contain only
+// characters that Unicode has assigned as letters, marks, numbers, punctuation or symbols, because a later
+// version of Unicode may change the folding of other characters. It must not contain invisible characters:
+// control and format characters, spaces of other widths, fillers and variation selectors.
 func CheckName(name string) error {
 	if plain(name) {
 		return nil
@@ -73,8 +74,8 @@ func CheckName(name string) error {
 	return nil
 }
 
-// plain reports, in one pass, whether a name is ASCII without any special character, as nearly all names
-// are.
+// plain reports whether a name is ASCII without special characters. It is the fast path of CheckName for nearly
+// all names.
 func plain(name string) bool {
 	for i := range len(name) {
 		if c := name[i]; c >= utf8.RuneSelf || c == ' ' || forbidden[c] {

@@ -10,7 +10,7 @@ import (
 // This file has the 404s of ARM for resources, parents, groups, subscriptions, operations, types and
 // namespaces.
 
-// Codes of errors that say that a resource does not exist.
+// Error codes for a resource that does not exist.
 const (
 	CodeResourceNotFound = "ResourceNotFound"
 	CodeParentNotFound   = "ParentResourceNotFound"
@@ -24,18 +24,18 @@ func ErrResourceNotFound(id ID, typ Type) *Error {
 		id.relative(typ), groupOrNull(id))
 }
 
-// ErrResourceGroupNotFound says that a group does not exist.
+// ErrResourceGroupNotFound is the 404 for a group that does not exist.
 func ErrResourceGroupNotFound(name string) *Error {
 	return Errorf(http.StatusNotFound, "ResourceGroupNotFound", "Resource group '%s' could not be found.", name)
 }
 
-// ErrSubscriptionNotFound says that a subscription does not exist.
+// ErrSubscriptionNotFound is the 404 for a subscription that does not exist.
 func ErrSubscriptionNotFound(id string) *Error {
 	return Errorf(http.StatusNotFound, "SubscriptionNotFound", "The subscription '%s' could not be found.", id)
 }
 
-// ErrParentNotFound says that the parent of a nested resource, or of a list of them, does not exist.
-// The verb is the operation: read or write.
+// ErrParentNotFound is the 404 for a nested resource, or a list of them, whose parent does not exist. The verb
+// is the operation: read or write.
 func ErrParentNotFound(verb string, typ Type, parent ID) *Error {
 	return Errorf(http.StatusNotFound, CodeParentNotFound,
 		"Failed to perform '%s' on resource(s) of type '%s', because the parent resource '%s' could not be found.",
@@ -76,15 +76,15 @@ func IsNotFound(err error) bool {
 	return errors.As(err, &e) && e.Status == http.StatusNotFound
 }
 
-// IsResourceNotFound reports whether err says that a resource or its parent does not exist, in a group
-// that does.
+// IsResourceNotFound reports whether err is the 404 for a resource or its parent that does not exist in an
+// existing group.
 func IsResourceNotFound(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && e.Status == http.StatusNotFound && (e.Code == CodeResourceNotFound || e.Code == CodeParentNotFound)
 }
 
-// relative is the id below its group, or below what it extends: the provider's namespace, then types
-// and names alternating. The type is spelled as typ, if typ is the id's.
+// relative returns the part of the id below its group, or below the resource that it extends: the provider's
+// namespace, then types and names alternating. It spells the type as typ, if typ is the id's type.
 func (id ID) relative(typ Type) string {
 	if !typ.Is(id.Type()) {
 		typ = id.Type()

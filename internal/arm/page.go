@@ -1,5 +1,5 @@
 package arm
 
-// PageBytes is how many bytes the entries of one page of a list have at most, by estimate; an entry that
-// is larger alone is a page of its own. A client's page size bounds the number of entries besides.
+// PageBytes is the estimated maximum size of the entries of one page of a list. A page has at least one entry,
+// even if that is larger. A client's page size limits the number of entries in addition.
 const PageBytes = 1 << 20

@@ -7,27 +7,27 @@ import (
 	"strings"
 )
 
-// parser walks over the segments of a path, collecting the levels of an id. Segments that do not
-// make a whole level remain in namespace (a provider without a type) and rest (a type, or an action,
-// without a name). The parser decides everything by the folded segments.
+// parser reads the segments of a path and collects the levels of an id. Segments that do not form a whole level
+// remain in namespace (a provider without a type) and rest (a type or an action without a name). All
+// decisions depend on the folded segments only.
 type parser struct {
-	spelled, folded string // the path; folding neither makes nor removes slashes
-	at              border // how far it was read
+	spelled, folded string // the path; folding neither adds nor removes slashes
+	at              offset // the end of the segments that were read
 	segments        int
 	levels          []level
 	namespace       segment
-	namespaceEnd    border
+	namespaceEnd    offset
 	rest            segment
 }
 
 // segment is one part of a path, as spelled and folded.
 type segment struct{ name, key string }
 
-// border is a place in a path, as spelled and folded.
-type border struct{ raw, key int }
+// offset is an offset in a path, as spelled and folded.
+type offset struct{ raw, key int }
 
-// parse reads a path. With unescape, its segments are percent-decoded after cutting, so that an
-// encoded slash cannot move a border.
+// parse parses a path. With unescape, it percent-decodes the segments after splitting the path, so that an
+// encoded slash does not separate segments.
 func parse(path string, unescape bool) (p parser, err error) {
 	if p.spelled, err = clean(path, unescape); err != nil {
 		return parser{}, err
@@ -49,8 +49,8 @@ func parse(path string, unescape bool) (p parser, err error) {
 	return p, nil
 }
 
-// clean gives the path without a trailing slash and, with unescape, percent-decoded.
-// The root is the empty path.
+// clean returns the path without a trailing slash and, with unescape, percent-decoded. The root is the empty
+// path.
 func clean(path string, unescape bool) (string, error) {
 	switch {
 	case len(path) > MaxID:
@@ -78,12 +78,12 @@ func clean(path string, unescape bool) (string, error) {
 
 func (p *parser) ended() bool { return p.at.raw == len(p.spelled) }
 
-// peek is the segment that is to be read next.
+// peek returns the next segment and does not read it.
 func (p *parser) peek() segment {
 	return segment{first(p.spelled[p.at.raw:]), first(p.folded[p.at.key:])}
 }
 
-// first is the first segment of a path that begins with a slash.
+// first returns the first segment of a path that begins with a slash.
 func first(path string) string {
 	path = path[1:]
 	if end := strings.IndexByte(path, '/'); end >= 0 {
@@ -92,7 +92,7 @@ func first(path string) string {
 	return path
 }
 
-// read reads the next segment, which must be one that can stand in a path.
+// read reads the next segment. It returns an error if check does.
 func (p *parser) read(check func(string) error) (segment, error) {
 	s := p.peek()
 	if p.segments++; p.segments > maxSegments {
@@ -149,7 +149,7 @@ func (p *parser) provider() error {
 		return err
 	}
 	p.namespaceEnd = p.at
-	if !p.ended() && p.peek().key == "providers" { // no type at all: what follows extends the provider itself
+	if !p.ended() && p.peek().key == "providers" { // no type: the next segments extend the provider itself
 		p.addProvider()
 		return nil
 	}
@@ -174,8 +174,8 @@ func (p *parser) resources() error {
 			return err
 		}
 		at.name = name.name
-		if at.typ == "" { // namespace and first type stand side by side in the path: no need to join them
-			begin := border{p.namespaceEnd.raw - len(p.namespace.name), p.namespaceEnd.key - len(p.namespace.key)}
+		if at.typ == "" { // namespace and first type are adjacent in the path, so a slice of it is enough
+			begin := offset{p.namespaceEnd.raw - len(p.namespace.name), p.namespaceEnd.key - len(p.namespace.key)}
 			at.typ, at.typeKey = Type(p.spelled[begin.raw:end.raw]), p.folded[begin.key:end.key]
 		} else {
 			at.typ += Type("/" + word.name)
@@ -187,19 +187,19 @@ func (p *parser) resources() error {
 	return nil
 }
 
-// addProvider makes a level of the namespace that was read.
+// addProvider adds a level for the namespace that was read.
 func (p *parser) addProvider() {
 	p.add(level{name: p.namespace.name, typ: TypeProvider, typeKey: keyProvider, kind: kindProvider}, p.namespaceEnd)
 	p.namespace = segment{}
 }
 
-// add appends a level that ends at a border.
-func (p *parser) add(l level, end border) {
+// add appends a level that ends at a offset.
+func (p *parser) add(l level, end offset) {
 	l.rawEnd, l.keyEnd = end.raw, end.key
 	p.levels = append(p.levels, l)
 }
 
-// id closes the parsed levels into an id.
+// id returns the id of the parsed levels.
 func (p *parser) id() ID {
 	if len(p.levels) == 0 {
 		return ID{}
@@ -208,7 +208,7 @@ func (p *parser) id() ID {
 	return ID{raw: p.spelled[:last.rawEnd], key: p.folded[:last.keyEnd], levels: p.levels}
 }
 
-// coreType names what ARM serves below its own scopes, as its RBAC actions do:
+// coreType returns the type of a resource that ARM serves below its own scopes, spelled as in RBAC actions:
 // Microsoft.Resources/subscriptions/locations, …/subscriptions/resourceGroups/resources.
 func coreType(levels []level, word string) Type {
 	typ := Type("Microsoft.Resources/")

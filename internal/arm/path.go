@@ -33,12 +33,12 @@ type Path struct {
 	Type   Type
 	Target Target
 	Verb   string // the last segment of an Action
-	ID     ID     // the instance (also of an Action), or the scope that a Collection hangs from
+	ID     ID     // the instance, also of an Action, or the scope of a Collection
 
 	typeKey string
 }
 
-// TypeKey is the key of the path's type.
+// TypeKey returns the key of the path's type.
 func (p Path) TypeKey() string {
 	if p.typeKey == "" {
 		return p.Type.Key()
@@ -46,9 +46,9 @@ func (p Path) TypeKey() string {
 	return p.typeKey
 }
 
-// ParsePath reads the escaped path of a request. A path that ends in a type without a name is a
-// collection, and for POST an action on what stands before it. The error says what is wrong with
-// the path. The operation table decides whether its type exists.
+// ParsePath parses the escaped path of a request. If the path ends with a type without a name, it is a
+// collection, or for POST an action on the id before the last segment. ParsePath does not check that the
+// type exists; the operation table does.
 func ParsePath(method, escaped string) (Path, error) {
 	p, err := parse(escaped, true)
 	if err != nil {
@@ -67,7 +67,7 @@ func ParsePath(method, escaped string) (Path, error) {
 	return Path{Type: p.collectionType(id), Target: Collection, ID: id}, nil
 }
 
-// providerPath is /{scope}/providers/{namespace}, or an action on it such as register.
+// providerPath returns the Path of /{scope}/providers/{namespace}, or of an action on it such as register.
 func (p *parser) providerPath() Path {
 	p.addProvider()
 	path := Path{Type: TypeProvider, Target: Instance, ID: p.id()}
@@ -77,7 +77,7 @@ func (p *parser) providerPath() Path {
 	return path
 }
 
-// collectionType is the type whose instances a collection path lists.
+// collectionType returns the type whose instances a collection path lists.
 func (p *parser) collectionType(id ID) Type {
 	switch {
 	case p.namespace.name != "":
@@ -96,8 +96,8 @@ func (p *parser) collectionType(id ID) Type {
 	return coreType(id.levels, p.rest.name)
 }
 
-// Level gives the level of the hierarchy at which the path's outermost type is: an identity at a
-// group, its federated credentials too, a role assignment at whatever it extends.
+// Level returns the level of the scope below which the path's outermost type is: for an identity and its
+// federated credentials a group, for a role assignment the scope that it extends.
 func (p Path) Level() Level {
 	switch {
 	case p.Target == Collection && strings.Count(string(p.Type), "/") > 1:

@@ -2,14 +2,14 @@ package arm
 
 import "strings"
 
-// Spell is the id with ARM's own words in their usual spelling, whatever the caller's, and those of
-// its type as typ has them. The names are the caller's.
+// Spell returns the id with the words of ARM in their usual spelling and its type spelled as typ. The names keep
+// the caller's spelling.
 func (id ID) Spell(typ Type) string {
 	if id.IsRoot() {
 		return "/"
 	}
 	words := strings.Split(string(typ), "/")
-	chain := len(words) - 1 // how many levels, at the end, the type names
+	chain := len(words) - 1 // the number of levels at the end that typ spells
 	if !typ.Is(id.Type()) {
 		chain = 0
 	}
@@ -34,7 +34,7 @@ func (id ID) Spell(typ Type) string {
 	return b.String()
 }
 
-// segments is what stands before a name of this type in an id.
+// segments returns the segments before a name of this type in an id.
 func (t Type) segments() string {
 	if strings.Count(string(t), "/") == 1 {
 		return "/providers/" + string(t) + "/"

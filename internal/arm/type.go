@@ -18,7 +18,7 @@ const (
 	TypeProvider      Type = "Microsoft.Resources/providers"
 )
 
-// Their keys.
+// The keys of these types.
 const (
 	keyTenant        = "microsoft.resources/tenants"
 	keySubscription  = "microsoft.resources/subscriptions"
@@ -26,23 +26,23 @@ const (
 	keyProvider      = "microsoft.resources/providers"
 )
 
-// Namespace is the part before the first slash: the resource provider.
+// Namespace returns the part before the first slash: the resource provider.
 func (t Type) Namespace() string {
 	namespace, _, _ := strings.Cut(string(t), "/")
 	return namespace
 }
 
-// Path is the part after the namespace, such as "userAssignedIdentities".
+// Path returns the part after the namespace, such as "userAssignedIdentities".
 func (t Type) Path() string {
 	_, path, _ := strings.Cut(string(t), "/")
 	return path
 }
 
-// CheckType reports why a text is not a type: it must have a namespace and at least one more word, all
-// of which pass CheckWord.
+// CheckType returns an error if a text is not a type. A type has a namespace and at least one more word, and
+// all of them pass CheckWord.
 func CheckType(text string) error {
 	if !strings.Contains(text, "/") {
-		return errors.New("has not the form namespace/type")
+		return errors.New("does not have the form namespace/type")
 	}
 	for word := range strings.SplitSeq(text, "/") {
 		if err := CheckWord(word); err != nil {
@@ -52,8 +52,8 @@ func CheckType(text string) error {
 	return nil
 }
 
-// Key is the folded form, for comparing and storing.
+// Key returns the folded form, which is used to compare and store types.
 func (t Type) Key() string { return Fold(string(t)) }
 
-// Is reports whether both are the same type for ARM.
+// Is reports whether ARM treats both types as equal.
 func (t Type) Is(other Type) bool { return SameName(string(t), string(other)) }

@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// Version is an api-version: a date, perhaps with a suffix such as -preview.
+// Version is an api-version: a date, optionally with a suffix such as -preview.
 type Version string
 
-// Preview reports whether a version carries a suffix.
+// Preview reports whether a version has a suffix.
 func (v Version) Preview() bool { return len(v) > len("2006-01-02") }
 
-// Compare orders versions by date; of one date, the preview comes before the release.
+// Compare orders versions by date. A preview comes before the release of the same date.
 func (v Version) Compare(other Version) int {
 	if c := cmp.Compare(v.date(), other.date()); c != 0 {
 		return c
@@ -31,7 +31,7 @@ func (v Version) date() string {
 	return string(v[:min(len(v), len("2006-01-02"))])
 }
 
-// Find gives the version in a list that equals a client's, in any case.
+// Find returns the version of a list that is equal to the one that a client asked for, without case.
 func Find(versions []Version, asked string) (Version, bool) {
 	i := slices.IndexFunc(versions, func(v Version) bool { return SameName(string(v), asked) })
 	if i < 0 {
@@ -40,7 +40,7 @@ func Find(versions []Version, asked string) (Version, bool) {
 	return versions[i], true
 }
 
-// WellFormed reports whether a text can be an api-version: a date, perhaps with a suffix.
+// WellFormed reports whether a text can be an api-version: a date, optionally with a suffix.
 func WellFormed(version string) bool {
 	if len(version) > 40 || len(version) < len(time.DateOnly) {
 		return false

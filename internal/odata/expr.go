@@ -1,14 +1,14 @@
 package odata
 
-// Expr is a filter that was read. The zero value always holds.
+// Expr is a parsed filter. The zero value is always true.
 type Expr struct {
-	term *Term  // of a leaf
-	any  bool   // one of the parts must hold, not all
-	not  bool   // the only part must not hold
+	term *Term  // nil unless the expression is a single condition
+	any  bool   // the parts are joined by "or", and otherwise by "and"
+	not  bool   // the negation of the only part
 	of   []Expr // the parts
 }
 
-// Holds evaluates the filter. It calls test for the terms that decide.
+// Holds evaluates the filter. It calls test for terms in their order until the result is known.
 func (e Expr) Holds(test func(Term) bool) bool {
 	if e.term != nil {
 		return test(*e.term)
@@ -24,8 +24,8 @@ func (e Expr) Holds(test func(Term) bool) bool {
 	return !e.any
 }
 
-// Required gives the terms without which the filter cannot hold: the filter itself, or the terms that
-// "and" joins outside of parentheses.
+// Required returns terms that must hold for the filter to hold: the filter itself if it is a single term, or
+// the terms that are joined by "and" outside of parentheses.
 func (e Expr) Required() []Term {
 	if e.term != nil {
 		return []Term{*e.term}

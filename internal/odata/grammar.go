@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Grammar says what a filter may have besides comparisons and calls that are joined by "and".
+// Grammar lists what a filter may contain in addition to comparisons and calls that are joined by "and".
 //
 //	filter     = chain *( "or" chain )                          with Or
 //	chain      = part *( "and" part )
@@ -24,8 +24,8 @@ type Grammar struct {
 	MaxTerms         int      // 0 means MaxTerms
 }
 
-// Parse reads a filter. A filter of spaces always holds. Every error is a *SyntaxError, or what check
-// returns for a term.
+// Parse parses a filter. A filter without terms is always true. It calls check for each term. Every error is a
+// *SyntaxError or an error of check.
 func (g Grammar) Parse(filter string, check func(Term) error) (Expr, error) {
 	g.MaxFilter, g.MaxTerms = cmp.Or(g.MaxFilter, MaxFilter), cmp.Or(g.MaxTerms, MaxTerms)
 	if len(filter) > g.MaxFilter {
@@ -55,7 +55,7 @@ type parser struct {
 	terms   int
 }
 
-// filter reads up to the end or to what cannot be a part of a filter.
+// filter reads a filter, up to the end or to a word or character that cannot continue it.
 func (p *parser) filter(depth int) (Expr, error) {
 	chain := func() (Expr, error) {
 		return p.joined("and", func() (Expr, error) { return p.part(depth) })
@@ -66,7 +66,7 @@ func (p *parser) filter(depth int) (Expr, error) {
 	return p.joined("or", chain)
 }
 
-// joined reads parts with a word between them.
+// joined reads one or more parts that are joined by a word, which is "and" or "or".
 func (p *parser) joined(by string, read func() (Expr, error)) (Expr, error) {
 	e := Expr{any: by == "or"}
 	for {
@@ -89,7 +89,7 @@ func (p *parser) joined(by string, read func() (Expr, error)) (Expr, error) {
 	return e, nil
 }
 
-// keyword takes a word if it is the next.
+// keyword reads the next word if it is equal to word, and reports whether it is.
 func (p *parser) keyword(word string) bool {
 	before := p.next
 	if p.word() == word {
@@ -125,7 +125,7 @@ func (p *parser) part(depth int) (Expr, error) {
 	return e, nil
 }
 
-// negation takes "not" if a condition follows; a property may have that name too.
+// negation reads "not" if a condition follows. Otherwise "not" is the name of a property.
 func (p *parser) negation() bool {
 	before := p.next
 	if p.keyword("not") {
@@ -146,7 +146,8 @@ func (p *parser) leaf() (Expr, error) {
 	return Expr{term: &term}, err
 }
 
-// term reads a condition. Inside of any(x: ...), it is one of x.
+// term reads a condition. Inside of any(x:...), x is the name of the variable that the condition must use;
+// otherwise x is empty.
 func (p *parser) term(x string) (Term, error) {
 	ends := " '(),"
 	if p.grammar.Any {
@@ -233,8 +234,8 @@ func (p *parser) call(name string) (Term, error) {
 	return term, nil
 }
 
-// function reads the rest of function(name, value). Clients that OData libraries generate write "eq true"
-// after it.
+// function reads the rest of function(name, value). It accepts "eq true" after it, because the clients that
+// OData libraries generate write that.
 func (p *parser) function(function, x string) (Term, error) {
 	p.spaces()
 	term := Term{Name: p.word(), Op: function}

@@ -1,12 +1,12 @@
-// Package odata reads the part of OData's $filter language that the lists of ARM and Graph understand.
-// A Grammar says how much of it a list understands; the least is comparisons and calls, joined by "and".
+// Package odata parses the part of OData's $filter language that the lists of ARM and Graph use. Each list has a
+// Grammar. The smallest Grammar has comparisons and calls, joined by "and".
 //
 //	eventTimestamp ge '2026-01-01T00:00:00Z' and resourceGroupName eq 'rg1'
 //	atScope() and assignedTo('22222222-2222-2222-2222-222222222222')
 //	startswith(displayName,'web') or identifierUris/any(x:x eq 'api://web')
 //
-// The package knows the grammar only. Each list decides which names exist, what they mean, and which
-// operators they have: it gets the terms and refuses those that it does not know.
+// The package implements the syntax only. Each list defines its names, their meaning and their operators: it
+// receives the terms and refuses those that it does not support.
 package odata
 
 import (
@@ -14,22 +14,22 @@ import (
 	"strings"
 )
 
-// Limits of a filter, for a Grammar that has no others. They are far above what clients send.
+// Limits of a filter. MaxFilter and MaxTerms are the defaults of a Grammar. Clients send far smaller filters.
 const (
 	MaxFilter = 4096 // bytes
 	MaxTerms  = 16
-	maxDepth  = 16 // of parentheses in one another
-	maxIn     = 64 // values
+	maxDepth  = 16 // nested parentheses or negations
+	maxIn     = 64 // values of one "in"
 )
 
-// Ops of terms that are not comparisons with one value.
+// Values of Term.Op for terms that are not comparisons with one value.
 const (
 	Call     = "()"       // name() or name(value)
 	Contains = "contains" // contains(name, value)
 	In       = "in"       // name in (value, value)
 )
 
-// operators are the comparisons of OData.
+// operators are the comparison operators of OData.
 var operators = [...]string{"eq", "ne", "gt", "ge", "lt", "le"}
 
 // Term is one condition of a filter: a comparison such as "name eq 'x'", or a call such as
@@ -38,9 +38,9 @@ type Term struct {
 	Name   string    // as the client spelled it
 	Op     string    // eq, ne, gt, ge, lt, le, In, Call, or the name of a function of the Grammar
 	Value  string    // without quotes; empty for a call without an argument
-	Quoted bool      // the value stood in quotes
+	Quoted bool      // the value was in quotes
 	In     []Literal // all values of an In; Value and Quoted are the first of them
-	Any    bool      // the property is a collection, one value of which must satisfy the condition
+	Any    bool      // the property is a collection, and one of its values must satisfy the condition
 }
 
 // Literal is a value in a filter.
@@ -49,18 +49,18 @@ type Literal struct {
 	Quoted bool
 }
 
-// SyntaxError says where a filter stops being readable.
+// SyntaxError is an error in the syntax of a filter.
 type SyntaxError struct {
 	Offset int    // in bytes, from 0
-	Text   string // what was expected there
+	Text   string // what is wrong there
 }
 
 func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("the filter is not valid at position %d: %s", e.Offset, e.Text)
 }
 
-// Parse reads a filter of comparisons and calls into its terms, all of which must hold. A filter of spaces
-// has no terms. Every error is a *SyntaxError.
+// Parse parses a filter of comparisons and calls that are joined by "and", and returns its terms. An empty
+// filter has no terms. Every error is a *SyntaxError.
 func Parse(filter string) ([]Term, error) {
 	e, err := Grammar{}.Parse(filter, func(Term) error { return nil })
 	if err != nil {
@@ -69,7 +69,7 @@ func Parse(filter string) ([]Term, error) {
 	return e.Required(), nil
 }
 
-// scanner walks over the text of a filter.
+// scanner reads the text of a filter.
 type scanner struct {
 	text string
 	next int
@@ -83,10 +83,10 @@ func (s *scanner) spaces() {
 	}
 }
 
-// word takes the bytes up to the next space, quote, parenthesis or comma.
+// word reads the bytes up to the next space, quote, parenthesis or comma.
 func (s *scanner) word() string { return s.until(" '(),") }
 
-// until takes the bytes up to the next of the ends.
+// until reads the bytes up to the next one that is in ends.
 func (s *scanner) until(ends string) string {
 	rest := s.text[s.next:]
 	if end := strings.IndexAny(rest, ends); end >= 0 {
@@ -96,12 +96,12 @@ func (s *scanner) until(ends string) string {
 	return rest
 }
 
-// errorf makes an error at back bytes before the next one.
+// errorf returns an error at back bytes before the next byte.
 func (s *scanner) errorf(back int, format string, args ...any) error {
 	return &SyntaxError{s.next - back, fmt.Sprintf(format, args...)}
 }
 
-// value reads a literal: quoted, where two quotes mean one, or a bare word such as a time.
+// value reads a literal: a quoted text, in which two quotes mean one, or a word without quotes such as a time.
 func (s *scanner) value() (value string, quoted bool, err error) {
 	start := s.next
 	if !s.take('\'') {
@@ -125,7 +125,7 @@ func (s *scanner) value() (value string, quoted bool, err error) {
 	}
 }
 
-// take steps over the next byte if it is c.
+// take reads the next byte if it is c, and reports whether it is.
 func (s *scanner) take(c byte) bool {
 	if s.next == len(s.text) || s.text[s.next] != c {
 		return false

@@ -64,7 +64,7 @@ type Guard struct {
 	mark   mark
 	uptime time.Duration // at mark.Seen
 	saved  time.Duration // the uptime at the last save
-	dirty  bool          // something has to be saved at once
+	dirty  bool          // the mark must be saved at once
 }
 
 // Open returns a guard. It compares the wall clock with the time that an earlier guard has stored, or
@@ -76,7 +76,7 @@ func Open(ctx context.Context, c Config) (*Guard, error) {
 	g := &Guard{Config: c}
 	before, stored, err := g.load(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("read what time the store has seen: %w", err)
+		return nil, fmt.Errorf("read the last time in the store: %w", err)
 	}
 	now := c.Now().Round(0)
 	gap := now.Sub(before.Seen)
@@ -138,7 +138,7 @@ func (g *Guard) look(now time.Time) bool {
 // doubt records that the wall clock has jumped.
 func (g *Guard) doubt(now time.Time, moved time.Duration) {
 	g.mark.Doubted, g.dirty = now, true
-	g.Log.Warn("the clock has moved by more than the time that has passed, or the server was stopped for long: nothing is deleted for its age until the clock has been steady for a day",
+	g.Log.Warn("the clock has moved by more than the time that has passed, or the server was stopped for long: nothing is deleted by age until the clock has been steady for a day",
 		"moved", moved.Round(time.Second).String(), "now", now.UTC(), "until", now.Add(Doubt).UTC())
 }
 
@@ -146,7 +146,7 @@ func (g *Guard) doubt(now time.Time, moved time.Duration) {
 func (g *Guard) settle(now time.Time) {
 	if !g.mark.Doubted.IsZero() && now.Sub(g.mark.Doubted) >= Doubt {
 		g.mark.Doubted, g.dirty = time.Time{}, true
-		g.Log.Info("the clock has been steady for a day: what is over is deleted again")
+		g.Log.Info("the clock has been steady for a day: expired records are deleted again")
 	}
 }
 
@@ -161,7 +161,7 @@ func (g *Guard) Run(ctx context.Context) error {
 		case <-tick.C:
 		}
 		if err := g.Look(ctx); err != nil && ctx.Err() == nil {
-			g.Log.WarnContext(ctx, "the time that was seen could not be kept, trying again", "cause", err)
+			g.Log.WarnContext(ctx, "the current time could not be stored, trying again", "cause", err)
 		}
 	}
 }
@@ -188,7 +188,7 @@ func (g *Guard) save(ctx context.Context) error {
 	defer g.mu.Unlock()
 	if err != nil {
 		g.dirty = true
-		return fmt.Errorf("keep what time was seen: %w", err)
+		return fmt.Errorf("store the current time: %w", err)
 	}
 	g.saved = uptime
 	return nil
