@@ -15,7 +15,7 @@ type dumpCommand struct{ settings }
 
 // Help is shown by midas dump --help.
 func (dumpCommand) Help() string {
-	return `Prints all that the store held at one moment, in the order of keys. While a server runs on the folder, that server is asked. Secrets are only in it as hashes, and signing keys sealed.
+	return `Prints the content of the store at one moment, in the order of keys. While a server runs on the folder, the command asks that server. The store holds client secrets and passwords only as hashes, and signing keys sealed.
 
 Examples:
 
@@ -42,7 +42,7 @@ func (c *dumpCommand) Run(ctx context.Context, to streams) error {
 type keysCommand struct {
 	Rotate   rotateCommand   `cmd:"" help:"Make a new key, which replaces the signing key."`
 	Withdraw withdrawCommand `cmd:"" help:"Remove a key that has leaked. Tokens that it has signed are refused at once."`
-	Reset    resetCommand    `cmd:"" help:"Make all keys anew when the master key is lost. All tokens end."`
+	Reset    resetCommand    `cmd:"" help:"Replace all keys when the master key is lost. All tokens become invalid."`
 }
 
 // Help is shown by midas keys --help.
@@ -58,7 +58,7 @@ type rotateCommand struct{ settings }
 
 // Help is shown by midas keys rotate --help.
 func (rotateCommand) Help() string {
-	return `Publishes a new key and prints its id. It begins to sign after the time that the configuration gives relying parties to fetch it (keys.publishBefore, 24h by default); the old one stays published until its last token has expired. Keys also change by age, without this command.
+	return `Publishes a new key and prints its id. The key begins to sign after keys.publishBefore (24h by default), the time that relying parties have to fetch it. The old key stays published until its last token has expired. Without this command, keys are rotated by age.
 
 Example:
 
@@ -80,12 +80,12 @@ func (c *rotateCommand) Run(ctx context.Context, to streams) error {
 
 type withdrawCommand struct {
 	settings
-	KID string `arg:"" name:"kid" help:"Id of the key (kid), as the key set and the headers of tokens have it."`
+	KID string `arg:"" name:"kid" help:"Id of the key (kid), from the key set or the header of a token."`
 }
 
 // Help is shown by midas keys withdraw --help.
 func (withdrawCommand) Help() string {
-	return `Removes a signing key, for when its private half may have leaked, and prints its id. All tokens that it has signed are refused by this server at once, and workloads ask for new ones. Other relying parties refuse them when they fetch the key set again, which they keep for up to a day. If it is the key that signs, a new key is made and signs at once: relying parties that keep the key set refuse its tokens until they fetch it again. The ids of all keys are in the key set, at /common/discovery/v2.0/keys. An id that begins with - is written after --.
+	return `Removes a signing key whose private key may have leaked, and prints its id. This server refuses all tokens that the key has signed at once, and workloads request new ones. Other relying parties refuse them after they have fetched the key set again, which they cache for up to a day. If the key is the current signing key, the server makes a new key that signs at once: relying parties refuse its tokens until they have fetched the key set again. The key set at /common/discovery/v2.0/keys lists the ids of all keys. Write an id that begins with - after --.
 
 Example:
 
@@ -106,12 +106,12 @@ func (c *withdrawCommand) Run(ctx context.Context, to streams) error {
 
 type resetCommand struct {
 	settings
-	Yes bool `help:"Confirm that all tokens end and that what only the old master key opens is removed."`
+	Yes bool `help:"Confirm that all tokens become invalid and that values sealed with the old master key are removed."`
 }
 
 // Help is shown by midas keys reset --help.
 func (resetCommand) Help() string {
-	return `Makes a new master key and a new signing key, for when master.key is gone for good and no backup has it, or when others have seen it. The server must be stopped. All access and refresh tokens end, as do sign-ins under way; the user data of virtual machines are removed, since nobody can open them any more. Everything else stays: identities, role assignments, users, secrets of applications, enrolled machines. Workloads get new tokens by themselves.
+	return `Makes a new master key and a new signing key. Use it if master.key is lost and no backup has it, or if others have seen it. The server must be stopped. All access and refresh tokens become invalid, and sign-ins in progress end. The user data of virtual machines are removed, because they cannot be opened without the old key. Everything else stays: identities, role assignments, users, secrets of applications, enrolled machines. Workloads get new tokens by themselves.
 
 Example:
 
@@ -125,7 +125,7 @@ func (c *resetCommand) Run(ctx context.Context, to streams) error {
 		return err
 	}
 	if !c.Yes {
-		return errors.New("this ends all tokens and removes what only the old master key opens: confirm it with --yes")
+		return errors.New("this makes all tokens invalid and removes the values that are sealed with the old master key: confirm it with --yes")
 	}
 	out, err := midas.ResetKeys(ctx, cfg)
 	if err != nil {
@@ -148,7 +148,7 @@ func (versionCommand) Run(to streams) error {
 	return print(to, fmt.Sprintf("midas %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH))
 }
 
-// version is what the Go tool has written into the binary.
+// version is the version of this program, from the build information in the binary.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok || info.Main.Version == "" {

@@ -30,9 +30,9 @@ func (agentCommand) Help() string {
 
 Examples:
 
-  midas agent enrollment-token --resource "$ID"                     # where the server is
+  midas agent enrollment-token --resource "$ID"                     # on the server
   midas agent enroll --server https://midas.example:8443 --token -   # on the machine, once
-  midas agent run                                                    # on the machine, always`
+  midas agent run                                                    # on the machine, as a service`
 }
 
 // stateFlag names the agent's folder.
@@ -42,10 +42,10 @@ type stateFlag struct {
 
 type agentEnrollCommand struct {
 	stateFlag
-	Server   string `required:"" help:"The server, https://HOST[:PORT]." placeholder:"URL" env:"MIDAS_SERVER"`
-	Resource string `help:"The resource that this machine is to act for. Default: that of the token" placeholder:"ID"`
-	Token    string `help:"The enrollment token; - reads it from standard input, where other users cannot see it." placeholder:"TOKEN" required:"" env:"MIDAS_ENROLLMENT_TOKEN,MIDAS_ENROLMENT_TOKEN"`
-	CA       string `name:"ca" help:"File with the CA certificates to trust for the server. Default: those of the system" placeholder:"FILE" env:"MIDAS_CA"`
+	Server   string `required:"" help:"URL of the server, https://HOST[:PORT]." placeholder:"URL" env:"MIDAS_SERVER"`
+	Resource string `help:"Id of the resource that this machine acts for. Default: the resource of the token" placeholder:"ID"`
+	Token    string `help:"Enrollment token; - reads it from standard input, where other users cannot see it." placeholder:"TOKEN" required:"" env:"MIDAS_ENROLLMENT_TOKEN,MIDAS_ENROLMENT_TOKEN"`
+	CA       string `name:"ca" help:"File with the CA certificates to trust for the server. Default: the CA certificates of the system" placeholder:"FILE" env:"MIDAS_CA"`
 }
 
 // Help is shown by midas agent enroll --help.
@@ -62,10 +62,10 @@ Examples:
   MIDAS_ENROLLMENT_TOKEN=TOKEN midas agent enroll --server https://midas.example:8443`
 }
 
-// maxToken bounds what is read from standard input.
+// maxToken bounds the size of a token on standard input, in bytes.
 const maxToken = 4 << 10
 
-// Run enrolls.
+// Run enrolls this machine.
 func (c *agentEnrollCommand) Run(ctx context.Context, to streams) error {
 	token := c.Token
 	if token == "-" {
@@ -93,7 +93,7 @@ func (c *agentEnrollCommand) Run(ctx context.Context, to streams) error {
 
 type agentEnrollmentTokenCommand struct {
 	dataFlag
-	Resource string `required:"" help:"The resource that the machine is to act for." placeholder:"ID"`
+	Resource string `required:"" help:"Id of the resource that the machine will act for." placeholder:"ID"`
 }
 
 // Help is shown by midas agent enrollment-token --help.
@@ -105,7 +105,7 @@ Example:
   midas agent enrollment-token --resource "/subscriptions/$SUB/resourceGroups/rg1/providers/Microsoft.HybridCompute/machines/web1"`
 }
 
-// Run asks the server.
+// Run prints an enrollment token.
 func (c *agentEnrollmentTokenCommand) Run(ctx context.Context, to streams) error {
 	admin, err := client.Open(c.Data)
 	if err != nil {
@@ -121,19 +121,19 @@ func (c *agentEnrollmentTokenCommand) Run(ctx context.Context, to streams) error
 
 type agentRunCommand struct {
 	stateFlag
-	Flavour   []string `help:"Protocol to serve, and where: imds (the default), app-service, arc, cloud-shell, service-fabric or machine-learning; repeatable. Default addresses: 169.254.169.254:80 for imds, elsewhere 127.0.0.1" placeholder:"NAME[=HOST:PORT]" default:"imds" sep:"none"`
+	Flavour   []string `help:"Protocol to serve, and its address: imds (the default), app-service, arc, cloud-shell, service-fabric or machine-learning; repeatable. Default addresses: 169.254.169.254:80 for imds, 127.0.0.1 for the others" placeholder:"NAME[=HOST:PORT]" default:"imds" sep:"none"`
 	Name      []string `help:"Host name under which programs reach the agent, besides localhost and addresses; repeatable." placeholder:"HOST"`
-	ArcFolder string   `help:"Folder for the challenges of arc. Clients insist on the default: /var/opt/azcmagent/tokens" placeholder:"DIR"`
-	Unlimited bool     `help:"Do not limit programs to 20 token requests a second, as Azure does."`
+	ArcFolder string   `help:"Folder for the challenges of arc. Clients only accept the default: /var/opt/azcmagent/tokens" placeholder:"DIR"`
+	Unlimited bool     `help:"Lift the limit of 20 token requests a second, which Azure has."`
 }
 
 // Help is shown by midas agent run --help.
 func (agentRunCommand) Help() string {
-	return `Prints, as shell commands, the variables that make programs choose the agent, and then a line "ready". Programs that know only Azure's own address need
+	return `Prints, as shell commands, the variables that make programs use the agent, and then a line "ready". Programs that know only Azure's own address need
 
   ip addr add 169.254.169.254/32 dev lo
 
-and the agent on port 80 there, which is where imds is by default. Everyone who can reach the agent gets tokens: it belongs on addresses of this machine.
+and the agent on port 80 of that address, which is the default of imds. Everyone who can reach the agent gets tokens, so only addresses that other machines cannot reach are safe.
 
 Examples:
 
@@ -162,7 +162,7 @@ func (c *agentRunCommand) Run(ctx context.Context, to streams) (err error) {
 		fmt.Fprintf(to.out, "export %s=%s\n", v.Name, quote(v.Value))
 	}
 	if _, err := fmt.Fprintf(to.out, "ready %s\n", strings.Join(server.URLs(), " ")); err != nil {
-		return errors.Join(fmt.Errorf("print what is ready: %w", err), server.Close())
+		return errors.Join(fmt.Errorf("print the ready line: %w", err), server.Close())
 	}
 	select {
 	case <-ctx.Done():
@@ -172,11 +172,11 @@ func (c *agentRunCommand) Run(ctx context.Context, to streams) (err error) {
 	return end(server)
 }
 
-// grace is how long requests in flight at an agent are waited for.
+// grace is how long an agent waits for requests in flight when it ends.
 const grace = 2 * time.Second
 
-// end ends an agent. It returns also why the agent had failed before. Requests that are cut off are not
-// an error.
+// end ends an agent. Its error includes an earlier failure of the agent. It is not an error if requests
+// are cut off.
 func end(server *agent.Server) error {
 	failed := server.Err()
 	ctx, cancel := context.WithTimeout(context.Background(), grace)

@@ -36,8 +36,8 @@ type appName struct {
 type appCreateCommand struct {
 	administrator
 	Name          string   `arg:"" help:"Display name."`
-	IdentifierURI []string `help:"Identifier URI, which clients name to get tokens for it; may be repeated." placeholder:"URI"`
-	Redirect      []string `help:"Redirect URI of sign-ins; may be repeated." placeholder:"URL"`
+	IdentifierURI []string `help:"Identifier URI, with which clients request tokens for the application; repeatable." placeholder:"URI"`
+	Redirect      []string `help:"Redirect URI of sign-ins; repeatable." placeholder:"URL"`
 	Public        bool     `help:"Make a public client: a program on its user's machine, which has no secret."`
 }
 
@@ -98,7 +98,7 @@ type appSecretCommand struct {
 
 // Help is shown by midas app secret --help.
 func (appSecretCommand) Help() string {
-	return `Earlier secrets stay good until their end. The secret is printed once and kept as a hash.
+	return `Earlier secrets stay valid until they expire. The secret is printed once; the server stores only a hash of it.
 
 Example:
 
@@ -108,7 +108,7 @@ Example:
 // Run makes a secret.
 func (c *appSecretCommand) Run(ctx context.Context, to streams) error {
 	if c.Days < 1 {
-		return fmt.Errorf("--days %d: a secret is good for a day at least", c.Days)
+		return fmt.Errorf("--days %d: a secret must be valid for at least one day", c.Days)
 	}
 	admin, err := c.open()
 	if err != nil {
@@ -158,7 +158,7 @@ func certificate(text []byte) ([]byte, error) {
 	for {
 		block, rest := pem.Decode(text)
 		if block == nil {
-			return nil, fmt.Errorf("there is no certificate in it")
+			return nil, fmt.Errorf("the file contains no certificate")
 		}
 		if block.Type == "CERTIFICATE" {
 			return block.Bytes, nil

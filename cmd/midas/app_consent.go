@@ -6,21 +6,20 @@ import (
 	"midas/internal/client"
 )
 
-// graphAPI is the resource at which an application needs permissions to sign people in.
+// graphAPI is Microsoft Graph. An application needs permissions for it to sign users in.
 const graphAPI = "https://graph.microsoft.com"
 
 type appConsentCommand struct {
 	administrator
 	appName
 	API   string   `help:"Identifier URI or client id of the API. Default: ${default}" default:"https://graph.microsoft.com" placeholder:"URI"`
-	Scope []string `help:"Delegated permission; may be repeated. Default: what a sign-in needs, for Graph; else user_impersonation" placeholder:"NAME"`
+	Scope []string `help:"Delegated permission; repeatable. Default: for Graph, the permissions that a sign-in needs; for other APIs, user_impersonation" placeholder:"NAME"`
 	User  string   `help:"User for whom to consent. Default: all users of the tenant" placeholder:"NAME"`
 }
 
 // Help is shown by midas app consent --help.
 func (appConsentCommand) Help() string {
-	return `Consents as an administrator, so that nobody is asked on a page. To take it back,
-delete the oauth2PermissionGrant whose id is printed.
+	return `Consents as an administrator, so that users are not asked for consent on a page. To revoke the consent, delete the oauth2PermissionGrant whose id is printed.
 
 Examples:
 

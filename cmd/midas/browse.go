@@ -13,19 +13,19 @@ import (
 	"midas/internal/azure"
 )
 
-// browseCommand is what midas exec gives to programs as their browser. The pages of a sign-in are
-// looked at by a person in a browser that is not under midas exec, for which Azure's names are
-// Azure's; so such a page is opened at the server's own origin, where it is the same.
+// browseCommand is the browser of programs under midas exec. The user's browser does not run under midas
+// exec, so in it Azure's host names lead to Azure. Sign-in pages are therefore opened at the server's own
+// origin, which serves the same pages.
 type browseCommand struct {
 	URL string `arg:"" help:"Page to open."`
 }
 
-// browserVariable is where midas exec keeps the caller's own BROWSER.
+// browserVariable is the variable in which midas exec keeps the caller's own BROWSER.
 const browserVariable = "MIDAS_BROWSER"
 
 // Help is shown by midas browse --help.
 func (browseCommand) Help() string {
-	return `Is the BROWSER of programs under "midas exec". Opens Azure's pages of a sign-in at the server itself, and any other page as it is.
+	return `Programs under "midas exec" have this command as their BROWSER. It opens Azure's sign-in pages at the server's own address, and any other page unchanged.
 
 Example:
 
@@ -40,7 +40,7 @@ func (c *browseCommand) Run(to streams) error {
 	}
 	words := browser(os.Getenv(browserVariable))
 	if words == nil {
-		return errors.New("there is no browser here; open " + page)
+		return errors.New("no browser was found; open " + page)
 	}
 	for i := range words {
 		words[i] = strings.ReplaceAll(words[i], "%s", page)
@@ -54,7 +54,7 @@ func (c *browseCommand) Run(to streams) error {
 	return nil
 }
 
-// atOwnOrigin moves a page of Azure's to the server's own origin.
+// atOwnOrigin replaces the origin of one of Azure's pages by the server's own. Other pages stay as they are.
 func atOwnOrigin(page, origin string) (string, error) {
 	u, err := url.Parse(page)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" {
@@ -71,8 +71,8 @@ func atOwnOrigin(page, origin string) (string, error) {
 	return u.String(), nil
 }
 
-// browser gives the words that open a page, with %s for its address: those of BROWSER if that is
-// set, else the system's, else nil.
+// browser returns the words of the command that opens a page, with %s for the page's URL: the value of
+// BROWSER if it is set, else the opener of the system, else nil.
 func browser(own string) []string {
 	if first := filepath.SplitList(own); len(first) > 0 && first[0] != "" {
 		words := strings.Fields(first[0])

@@ -21,7 +21,7 @@ type caCommand struct {
 
 // Help is shown by midas ca --help.
 func (caCommand) Help() string {
-	return `The authority signs for the server's own names only (localhost, loopback addresses, and what its configuration names), so trusting it lets nobody pose as any other site. Another one, for Azure's names, is only ever trusted inside "midas exec".
+	return `The authority can only sign certificates for the server's own names (localhost, loopback addresses, and the names in its configuration), so it cannot be misused to impersonate other sites. A second authority, for Azure's names, is only trusted by commands under "midas exec".
 
 Examples:
 
@@ -51,7 +51,7 @@ type caInstallCommand struct{ dataFlag }
 
 // Help is shown by midas ca install --help.
 func (caInstallCommand) Help() string {
-	return `Knows Debian's, Fedora's, openSUSE's and Arch's ways, and those of their relatives; elsewhere it says what to do. Firefox, Java and Node keep stores of their own.
+	return `Supports Debian, Fedora, openSUSE, Arch and the distributions derived from them. On other systems it prints how to install the certificate by hand. Firefox, Java and Node have trust stores of their own, which it does not change.
 
 Example:
 
@@ -88,7 +88,7 @@ func (c *caUninstallCommand) Run(to streams) error {
 	}
 	path, err := truststore.Machine().Uninstall(a.name)
 	if err != nil {
-		return a.advise(err, "sudo midas ca uninstall --data "+quote(a.data), "remove it by the means by which it was added")
+		return a.advise(err, "sudo midas ca uninstall --data "+quote(a.data), "remove it in the same way as it was added")
 	}
 	if path == "" {
 		return print(to, "this machine does not trust "+a.subject+"\n")
@@ -96,14 +96,14 @@ func (c *caUninstallCommand) Run(to streams) error {
 	return print(to, "this machine no longer trusts "+a.subject+"\n")
 }
 
-const byHand = `trust the file by the system's own means, for example
+const byHand = `add the file to the system's trust store, for example
   macOS    sudo security add-trusted-cert -d -r trustRoot -k /Library/Keychains/System.keychain FILE
   Windows  certutil -addstore Root FILE`
 
-// authority is the one of a data folder.
+// authority is the certificate authority of a data folder.
 type authority struct {
 	data, file, subject string
-	name                string // of the file in the system's folder
+	name                string // of the file in the system's trust store, without its extension
 	pem                 []byte
 }
 
@@ -124,18 +124,18 @@ func openAuthority(data string) (authority, error) {
 	if err != nil {
 		return authority{}, fmt.Errorf("read %s: %w", a.file, err)
 	}
-	a.subject = cert.Subject.CommonName // with the beginning of its key's id, so several do not collide
+	a.subject = cert.Subject.CommonName // it contains the start of the key id, so that several do not collide
 	a.name = strings.ReplaceAll(strings.ToLower(a.subject), " ", "-")
 	return a, nil
 }
 
-// advise adds to an error what the reader can do.
+// advise adds to an error the command or the steps that help.
 func (a authority) advise(err error, asRoot, unknown string) error {
 	switch {
 	case errors.Is(err, truststore.ErrUnknownSystem):
 		return fmt.Errorf("%w; the certificate is in %s: %s", err, a.file, strings.ReplaceAll(unknown, "FILE", a.file))
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%w; root may: %s", err, asRoot)
+		return fmt.Errorf("%w; run it as root: %s", err, asRoot)
 	}
 	return err
 }

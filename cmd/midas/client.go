@@ -8,7 +8,7 @@ import (
 	"midas/internal/client"
 )
 
-// dataFlag names a server for the commands that are its clients.
+// dataFlag names the data folder of the server that a command asks.
 type dataFlag struct {
 	Data string `help:"Folder of the server. Default: ${data}" placeholder:"DIR" default:"${data}" env:"MIDAS_DATA"`
 }
@@ -22,7 +22,7 @@ type tokenCommand struct {
 
 // Help is shown by midas token --help.
 func (tokenCommand) Help() string {
-	return `Gets the token from the running server with the credentials of admin.json, as any application would, and prints nothing else.
+	return `Requests the token from the running server with the credentials in admin.json, as any application does, and prints only the token.
 
 Examples:
 
@@ -47,7 +47,7 @@ type envCommand struct{ dataFlag }
 
 // Help is shown by midas env --help.
 func (envCommand) Help() string {
-	return `Prints MIDAS_ENDPOINT, MIDAS_TENANT_ID, MIDAS_SUBSCRIPTION_ID, MIDAS_CLIENT_ID, MIDAS_CLIENT_SECRET, MIDAS_USER_NAME, MIDAS_USER_PASSWORD and MIDAS_CA (the file that clients trust) as export lines for a POSIX shell. The secrets are among them.
+	return `Prints MIDAS_ENDPOINT, MIDAS_TENANT_ID, MIDAS_SUBSCRIPTION_ID, MIDAS_CLIENT_ID, MIDAS_CLIENT_SECRET, MIDAS_USER_NAME, MIDAS_USER_PASSWORD and MIDAS_CA (the CA certificate that clients must trust) as export lines for a POSIX shell. The output contains secrets.
 
 Example:
 
@@ -67,7 +67,7 @@ func (c *envCommand) Run(to streams) error {
 	return print(to, lines.String())
 }
 
-// quote makes a value one word of a POSIX shell, whatever it holds.
+// quote quotes a value so that a POSIX shell reads it as one word.
 func quote(s string) string {
 	plain := func(r rune) bool {
 		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("_-./:@%+=,", r)

@@ -14,7 +14,7 @@ type cloudCommand struct {
 
 // Help is shown by midas cloud --help.
 func (cloudCommand) Help() string {
-	return `For those who want Azure CLI to know Midas as a cloud of its own, beside Azure. "midas exec" needs none of this.
+	return `Makes Midas a cloud of Azure CLI, beside Azure itself. "midas exec" does not need it.
 
 Examples:
 
@@ -22,10 +22,10 @@ Examples:
   az cloud register --name Midas --cloud-config "$(midas cloud show)"`
 }
 
-// cloudFlags are those of both commands.
+// cloudFlags are the flags of both commands.
 type cloudFlags struct {
 	dataFlag
-	ADFS bool `name:"adfs" help:"Name the sign-in service as an ADFS. For Azure CLI before 2.50 or so, which asks Microsoft about any other."`
+	ADFS bool `name:"adfs" help:"Describe the sign-in service as ADFS. Azure CLI before about 2.50 needs it: it validates any other service at Microsoft."`
 }
 
 type cloudShowCommand struct{ cloudFlags }
@@ -53,7 +53,7 @@ type cloudRegisterCommand struct {
 
 // Help is shown by midas cloud register --help.
 func (cloudRegisterCommand) Help() string {
-	return `Nothing is run: the lines are for a POSIX shell. The last of them makes Azure CLI trust the server's authority, and no other, in that shell.
+	return `Prints lines for a POSIX shell and runs nothing. The last line makes Azure CLI trust only the server's authority in that shell.
 
 Examples:
 

@@ -9,10 +9,10 @@ import (
 	"midas/internal/client"
 )
 
-// variable is one of the environment.
+// variable is an environment variable.
 type variable struct{ name, value string }
 
-// variables are what tools need to know of a server and its administrator.
+// variables are the addresses, ids and credentials of a server and its administrator, for tools.
 func variables(admin *client.Client) []variable {
 	all := []variable{
 		{"MIDAS_ENDPOINT", admin.Endpoint},
@@ -28,21 +28,21 @@ func variables(admin *client.Client) []variable {
 	return all
 }
 
-// surroundings make the environment of a command under midas exec.
-type surroundings struct {
+// environment has the values of the variables that midas exec sets for its command.
+type environment struct {
 	admin    *client.Client
-	proxy    string // a URL
+	proxy    string // URL of the proxy
 	roots    string // file of all certificates to trust
-	azure    string // Azure CLI's folder; empty to leave it where it is
-	program  string // this program
+	azure    string // Azure CLI's folder; empty if AZURE_CONFIG_DIR stays as it is
+	program  string // path of this program
 	internet bool
 	agent    workload
 }
 
-// environment is base with the variables that lead the command to the server, and without those that
-// would lead it elsewhere.
-func (s surroundings) environment(base []string) []string {
-	set := s.agent.own(append(variables(s.admin), variable{"MIDAS_DATA", s.admin.Data}))
+// apply returns base with the variables that make the command use the server, and without the variables
+// that would make it use another proxy.
+func (s environment) apply(base []string) []string {
+	set := s.agent.withoutAdministrator(append(variables(s.admin), variable{"MIDAS_DATA", s.admin.Data}))
 	set = append(set, s.agent.variables...)
 	for _, name := range []string{"HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"} {
 		set = append(set, variable{name, s.proxy})
@@ -58,9 +58,9 @@ func (s surroundings) environment(base []string) []string {
 		set = append(set, variable{"AZURE_CONFIG_DIR", s.azure})
 	}
 	if !s.internet && !has(base, "AZURE_CORE_COLLECT_TELEMETRY") {
-		set = append(set, variable{"AZURE_CORE_COLLECT_TELEMETRY", "false"}) // it could not be sent
+		set = append(set, variable{"AZURE_CORE_COLLECT_TELEMETRY", "false"}) // the proxy refuses the telemetry's host
 	}
-	own := cmp.Or(os.Getenv(browserVariable), os.Getenv("BROWSER")) // the first is set within another midas exec
+	own := cmp.Or(os.Getenv(browserVariable), os.Getenv("BROWSER")) // browserVariable is set under another midas exec
 	if strings.Contains(s.program, " ") || browser(own) == nil || has(base, browserVariable) {
 		return replace(base, set, "ALL_PROXY", "all_proxy")
 	}
@@ -68,8 +68,8 @@ func (s surroundings) environment(base []string) []string {
 	return replace(base, set, "ALL_PROXY", "all_proxy")
 }
 
-// direct are the hosts that need no proxy: this machine, and the server under its own name.
-func (s surroundings) direct() string {
+// direct is the value of NO_PROXY: this machine, and the server's own host name.
+func (s environment) direct() string {
 	hosts := []string{"localhost", "127.0.0.1", "::1", "[::1]"}
 	if address, err := s.admin.EndpointAddress(); err == nil {
 		if host, _, err := net.SplitHostPort(address); err == nil {

@@ -16,23 +16,23 @@ import (
 
 type execCommand struct {
 	dataFlag
-	AllowInternet   bool     `help:"Let the command reach hosts other than Azure's too."`
+	AllowInternet   bool     `help:"Let the command also reach hosts other than Azure's."`
 	As              string   `help:"Run the command as a program on this resource, so that it gets tokens of the resource's identities." placeholder:"ID"`
 	Env             []string `help:"With --as: pass this variable to the command too, or set it; PREFIX* passes all that begin with PREFIX. Repeatable." placeholder:"NAME[=VALUE]" sep:"none"`
 	EnvAll          bool     `help:"With --as: pass the whole environment except variables of Azure's clients and of Midas."`
-	KeepAzureConfig bool     `help:"Leave Azure CLI its own configuration folder (AZURE_CONFIG_DIR or ~/.azure)."`
+	KeepAzureConfig bool     `help:"Let Azure CLI use its own configuration folder (AZURE_CONFIG_DIR or ~/.azure)."`
 	Command         []string `arg:"" passthrough:"" help:"Command to run, with its arguments."`
 }
 
 // Help is shown by midas exec --help.
 func (execCommand) Help() string {
-	return `Runs a command for which Azure is the server of a data folder, which must be running: management.azure.com, login.microsoftonline.com (with its other names) and graph.microsoft.com lead to it, and all other hosts but this machine are refused. Nothing on the machine is changed, and no root is needed.
+	return `Runs a command and sends its requests to Azure to the running server of a data folder: requests to management.azure.com, login.microsoftonline.com (and its other names) and graph.microsoft.com. Requests to all other hosts except this machine are refused. midas exec changes no settings of the machine and does not need root.
 
-The command is given a proxy (HTTPS_PROXY), a file of trusted certificates (SSL_CERT_FILE, REQUESTS_CA_BUNDLE, NODE_EXTRA_CA_CERTS and others), a folder of its own for Azure CLI in the data folder (AZURE_CONFIG_DIR), and the variables of "midas env". Where there is a browser, programs open pages of a sign-in in it (BROWSER), at the server's own address. A program that heeds neither proxy nor certificate variables is not led anywhere. The exit status is the command's, 127 if it was not found, 125 if midas itself failed.
+It gives the command a proxy (HTTPS_PROXY), a file of trusted certificates (SSL_CERT_FILE, REQUESTS_CA_BUNDLE, NODE_EXTRA_CA_CERTS and others), a separate folder for Azure CLI in the data folder (AZURE_CONFIG_DIR), and the variables of "midas env". If the machine has a browser, BROWSER makes programs open sign-in pages in it, at the server's own address. A program that ignores the proxy and certificate variables is not redirected. The exit status is that of the command, 127 if the command was not found, and 125 if midas itself failed.
 
-With --as, the command finds the metadata endpoints of a machine, or of any other resource that has identities: those of App Service by their variables, which all of Azure's libraries know, and 169.254.169.254 by the proxy and by AZURE_POD_IDENTITY_AUTHORITY_HOST. It is not the administrator: of the environment it gets what programs need to run (PATH, HOME, LANG, TERM, the variables of language runtimes and the like), and what --env names; credentials stay behind, whatever they are called. Azure CLI gets an empty folder.
+With --as, the command runs as a program on a machine, or on any other resource that has identities. It finds the endpoint of App Service by environment variables, which all of Azure's libraries know, and the metadata service 169.254.169.254 by the proxy and by AZURE_POD_IDENTITY_AUTHORITY_HOST. It does not get the administrator's credentials. From the environment it gets only the variables that programs need to run (PATH, HOME, LANG, TERM, the variables of language runtimes and similar ones) and those that --env names, so that no credentials are passed on, whatever their names are. Azure CLI gets an empty folder.
 
-Only the command can use what is opened for it: the proxy wants the password in its URL, the endpoints of App Service their header. The metadata service has no secret; on Linux it answers this user's processes and root's only, elsewhere everybody on the machine.
+Other users cannot use the proxy and the endpoints: the proxy requires the password in its URL, and the App Service endpoint requires a header. The metadata service has no secret; on Linux it answers only processes of this user and of root, on other systems everyone on the machine.
 
 Examples:
 
@@ -43,10 +43,11 @@ Examples:
   midas exec -- bash`
 }
 
-// exitExec says that midas itself failed, and not the command that it was to run.
+// exitExec is the exit status when midas itself failed, and not the command.
 const exitExec = 125
 
-// exitStatus ends midas with the status of a command that has reported its errors itself.
+// exitStatus ends midas with the exit status of a command. Nothing is printed, because the command has
+// printed its errors itself.
 type exitStatus int
 
 // Error implements error.
@@ -114,16 +115,16 @@ func (c *execCommand) run(ctx context.Context, to streams) (status int, err erro
 	}
 	cmd := exec.Command(words[0], words[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, to.out, to.err
-	around := surroundings{admin: admin, proxy: p.URL(), roots: roots, azure: azure, internet: c.AllowInternet, agent: a}
-	if around.program, err = os.Executable(); err != nil {
+	environ := environment{admin: admin, proxy: p.URL(), roots: roots, azure: azure, internet: c.AllowInternet, agent: a}
+	if environ.program, err = os.Executable(); err != nil {
 		return exitExec, fmt.Errorf("find this program: %w", err)
 	}
-	cmd.Env = around.environment(c.base())
+	cmd.Env = environ.apply(c.base())
 	return child.Run(cmd)
 }
 
-// azureFolder makes the folder for Azure CLI, or says that there is to be none. A workload gets one in a
-// folder that ends with the command: in the one of the data folder the administrator is signed in.
+// azureFolder makes the folder for Azure CLI. It returns "" with --keep-azure-config. With --as the folder
+// is temporary: in the folder below the data folder the administrator may be signed in.
 func (c *execCommand) azureFolder(admin *client.Client, temporary string) (string, error) {
 	if c.KeepAzureConfig {
 		return "", nil
@@ -138,8 +139,9 @@ func (c *execCommand) azureFolder(admin *client.Client, temporary string) (strin
 	return folder, nil
 }
 
-// trust writes a file of all that this machine trusts and the server's two authorities. It is in a
-// folder that only this user can read, so that nobody else can add to it.
+// trust writes a file of the certificates that this machine trusts and those of the server's two
+// authorities. The file is in a folder that only this user can write, so that no other user can add a
+// certificate. The function forget removes it.
 func trust(admin *client.Client) (file string, forget func() error, err error) {
 	all, err := truststore.Bundle()
 	if err != nil {

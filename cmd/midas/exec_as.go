@@ -18,7 +18,7 @@ import (
 	"midas/internal/serve"
 )
 
-// workload is the agent of the resource as which a command runs. The zero value is none.
+// workload is the agent of the resource that --as names. Without --as it is the zero value.
 type workload struct {
 	agent     *agent.Server
 	metadata  string // HOST:PORT of the metadata service
@@ -26,18 +26,18 @@ type workload struct {
 	log       io.Closer
 }
 
-// agent starts the agent of the resource as which the command is to run, if there is one, on free ports
-// of this machine. On Linux it serves the processes of this user and of root only; elsewhere the flavours
-// without a secret, such as imds, serve every user of the machine.
+// agent starts the agent of the resource that --as names, on free ports of this machine. On Linux it
+// serves only the processes of this user and of root; elsewhere the flavours without a secret, such as
+// imds, serve every user of the machine.
 func (c *execCommand) agent(ctx context.Context, admin *client.Client) (workload, error) {
 	if c.As == "" {
 		return workload{}, nil
 	}
-	// A first token is asked for at once, and thrown away, so that an error is reported now.
+	// The first enrollment token is not used. Requesting it reports errors before the command starts.
 	if _, err := admin.EnrollmentToken(ctx, c.As); err != nil {
 		return workload{}, err
 	}
-	// Only warnings, because the command writes to the same standard error.
+	// The log has only warnings, because the command writes to the same standard error.
 	log, lines := serve.NewBufferedLogger(os.Stderr, serve.LogOptions{Level: slog.LevelWarn})
 	refused := func(reason error) { log.Debug("connection refused", "cause", reason) }
 	a, err := agent.Open(ctx, agent.ServerConfig{
@@ -59,7 +59,7 @@ func (c *execCommand) agent(ctx context.Context, admin *client.Client) (workload
 	return w, nil
 }
 
-// enroll makes an agent of this process a host of a resource, as the administrator.
+// enroll enrolls an agent of this process as a host of a resource, with the administrator's rights.
 func enroll(ctx context.Context, admin *client.Client, resource string) (agent.Credential, error) {
 	token, err := admin.EnrollmentToken(ctx, resource)
 	if errors.Is(err, client.ErrNotFound) {
@@ -68,7 +68,7 @@ func enroll(ctx context.Context, admin *client.Client, resource string) (agent.C
 	if err != nil {
 		return agent.Credential{}, err
 	}
-	roots, err := os.ReadFile(admin.CAFile) // each time, because it may be issued anew
+	roots, err := os.ReadFile(admin.CAFile) // read each time, because the CA may have been renewed
 	if err != nil {
 		return agent.Credential{}, fmt.Errorf("read the local CA: %w", err)
 	}
@@ -82,8 +82,9 @@ func (w workload) close() error {
 	return errors.Join(end(w.agent), w.log.Close())
 }
 
-// own removes the administrator's variables, so that a workload gets only those of the server.
-func (w workload) own(all []variable) []variable {
+// withoutAdministrator removes the variables with the administrator's ids and credentials, so that a
+// workload gets only those of the server. Without --as it removes nothing.
+func (w workload) withoutAdministrator(all []variable) []variable {
 	if w.agent == nil {
 		return all
 	}

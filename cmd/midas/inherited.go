@@ -8,16 +8,16 @@ import (
 	"strings"
 )
 
-// inherited says which variables of its own environment midas exec --as hands on. A command that runs
-// as a workload must not find the credentials of whoever started it, and nobody can list how those are
-// named; so what is handed on is listed instead.
+// inherited selects the variables that midas exec --as passes on from its own environment. A command that
+// runs as a workload must not get the credentials of the user who started it. The names of credentials
+// cannot be listed, so the list names the variables that are passed on.
 type inherited struct {
 	names []string // of --env: NAME, NAME=VALUE, or PREFIX*
-	all   bool     // --env-all: everything but what is Azure's or Midas's
+	all   bool     // --env-all: all variables except those of Azure's clients and of Midas
 }
 
-// usual are the variables that programs need to run at all, and those that tell runtimes and terminals
-// how to behave. A name that ends in * stands for all that begin so. None is known to hold a secret.
+// usual are the variables that programs need to run at all, and those that configure runtimes and
+// terminals. A name that ends in * is a prefix. None of them is known to hold a secret.
 func usual() []string {
 	names := strings.Fields(`PATH HOME USER LOGNAME SHELL PWD OLDPWD SHLVL LANG LANGUAGE LC_* TZ TZDIR TMPDIR TMP TEMP HOSTNAME
 		TERM TERM_PROGRAM TERMINFO TERMINFO_DIRS COLORTERM COLUMNS LINES NO_COLOR FORCE_COLOR CLICOLOR CLICOLOR_FORCE
@@ -37,13 +37,13 @@ func usual() []string {
 	return names
 }
 
-// clouds are how the names of variables begin that tell a client of Azure, of Midas, or of a metadata
-// service, who it is. --env-all leaves them out.
+// clouds are the prefixes of variables with the identity or the credentials of a client of Azure, of Midas
+// or of a metadata service. --env-all does not pass these variables on.
 func clouds() []string {
 	return []string{"MIDAS_", "AZURE_", "ARM_", "AAD_", "AZ_", "MSI_", "IDENTITY_", "IMDS_", "DEFAULT_IDENTITY_", "APPSETTING_", "SERVICECONNECTOR_", "TF_VAR_", "SYSTEM_ACCESSTOKEN", "ACTIONS_ID_TOKEN_"}
 }
 
-// environment picks from the lines of an environment, and adds what --env gives a value.
+// environment selects lines of an environment, and adds the variables that --env sets.
 func (i inherited) environment(base []string) []string {
 	allowed := usual()
 	var given []string
@@ -64,11 +64,11 @@ func (i inherited) environment(base []string) []string {
 	return append(kept, given...)
 }
 
-// check refuses what cannot be the name of a variable.
+// check returns an error if --env has an invalid name of a variable.
 func (i inherited) check() error {
 	for _, given := range i.names {
 		if name, _, _ := strings.Cut(given, "="); name == "" || strings.ContainsAny(name, " \t\n\x00") || name == "*" {
-			return fmt.Errorf("--env %q is not NAME, NAME=VALUE or PREFIX*; --env-all hands on everything that is not Azure's", given)
+			return fmt.Errorf("--env %q is not NAME, NAME=VALUE or PREFIX*; --env-all passes all variables except those of Azure's clients and of Midas", given)
 		}
 	}
 	return nil
@@ -89,12 +89,12 @@ func begins(prefixes []string, name string) bool {
 	})
 }
 
-// sameVariable compares two names as the system does. Windows ignores case.
+// sameVariable compares two names of variables. Windows ignores their case.
 func sameVariable(a, b string) bool {
 	return a == b || runtime.GOOS == "windows" && strings.EqualFold(a, b)
 }
 
-// base is the environment that a command begins with, before midas exec sets its own variables.
+// base is the environment of the command before midas exec sets its own variables.
 func (c *execCommand) base() []string {
 	if c.As == "" {
 		return os.Environ()

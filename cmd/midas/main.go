@@ -47,7 +47,7 @@ func (cli) Help() string {
   curl --cacert "$MIDAS_CA" -H "Authorization: Bearer $TOKEN" "$MIDAS_ENDPOINT/subscriptions?api-version=2022-12-01"`
 }
 
-// streams are where commands write.
+// streams are the standard output and the standard error of a command.
 type streams struct{ out, err io.Writer }
 
 // Exit codes.
@@ -56,7 +56,7 @@ const (
 	exitUsage  = 2
 )
 
-// helped ends a run that has printed help.
+// helped is the panic value that ends run after kong has printed help. It is the exit code.
 type helped int
 
 func run(args []string, out, errs io.Writer) (code int) {
@@ -98,7 +98,7 @@ func newParser(out, errs io.Writer) *kong.Kong {
 	return parser
 }
 
-// report prints an error and gives its exit code.
+// report prints an error and returns its exit code.
 func report(err error, errs io.Writer) int {
 	var status exitStatus
 	var failed failedExec

@@ -22,7 +22,7 @@ type roleAssignCommand struct {
 
 // Help is shown by midas role assign --help.
 func (roleAssignCommand) Help() string {
-	return `Prints the id of the assignment. All else about roles is done with Azure's own tools.
+	return `Prints the id of the assignment. For everything else about roles use Azure's own tools.
 
 Examples:
 

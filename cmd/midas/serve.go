@@ -25,7 +25,7 @@ type serveCommand struct {
 
 // Help is shown by midas serve --help.
 func (serveCommand) Help() string {
-	return `The first start makes a tenant, a subscription, an administrator who is its Owner, and a certificate authority for localhost; later starts reuse them. The server takes requests from the line "ready URL" on. SIGINT and SIGTERM end it when the requests in flight are answered, a second one at once.
+	return `The first start creates a tenant, a subscription, an administrator who is Owner of the subscription, and a certificate authority for localhost; later starts reuse them. The server accepts requests once it has printed the line "ready URL". SIGINT and SIGTERM end it after the requests in flight; a second signal ends it at once.
 
 Examples:
 
@@ -42,7 +42,7 @@ A configuration file, with the names of the fields of midas.Config:
   ops: 127.0.0.1:9090
   log: {format: json}
 
-With --lab these are everybody's, and no protection at all:
+With --lab the ids and secrets are these. They are public and protect nothing:
 
   tenant         ` + midas.LabTenantID + `
   subscription   ` + midas.LabSubscriptionID + `
@@ -52,7 +52,7 @@ With --lab these are everybody's, and no protection at all:
   password       ` + midas.LabUserPassword
 }
 
-// config adds the flags that only serve has.
+// config reads the configuration file and applies the flags.
 func (c *serveCommand) config() (midas.Config, error) {
 	cfg, err := c.settings.config()
 	override(&cfg.Listen, c.Listen)
@@ -62,7 +62,7 @@ func (c *serveCommand) config() (midas.Config, error) {
 		cfg.TrustedProxies = c.TrustedProxies
 	}
 	for _, m := range c.Metadata {
-		i := strings.LastIndex(m, "=") // a name may have one
+		i := strings.LastIndex(m, "=") // the resource id may contain "=", the address cannot
 		if i < 0 {
 			return cfg, fmt.Errorf("--metadata: %q is not ID=HOST:PORT", m)
 		}
@@ -84,8 +84,8 @@ func (c *serveCommand) Run(ctx context.Context, to streams) error {
 	if err != nil {
 		return err
 	}
-	if err := banner.Execute(to.out, newScene(server, cfg)); err != nil {
-		return errors.Join(fmt.Errorf("print what is ready: %w", err), server.Close())
+	if err := banner.Execute(to.out, newBannerValues(server, cfg)); err != nil {
+		return errors.Join(fmt.Errorf("print the ready line: %w", err), server.Close())
 	}
 	select {
 	case <-ctx.Done():
@@ -95,29 +95,29 @@ func (c *serveCommand) Run(ctx context.Context, to streams) error {
 	return server.Shutdown(context.Background())
 }
 
-// scene holds the values of the banner.
-type scene struct {
+// bannerValues are the values of the banner.
+type bannerValues struct {
 	midas.Admin
 	Version, Data, Midas, DataFlag string
 	Lab, Ops, Warning              string
 	Metadata                       []string
 }
 
-func newScene(s *midas.Server, cfg midas.Config) scene {
-	sc := scene{
+func newBannerValues(s *midas.Server, cfg midas.Config) bannerValues {
+	v := bannerValues{
 		Admin: s.Admin(), Version: version(), Data: cfg.Data, Midas: program(), Ops: s.OpsURL(), Warning: s.Warning(),
 		Metadata: s.MetadataURLs(),
 	}
-	if sc.Data == "" {
-		sc.Data = midas.DefaultData
+	if v.Data == "" {
+		v.Data = midas.DefaultData
 	}
-	if sc.Data != midas.DefaultData {
-		sc.DataFlag = " --data " + quote(sc.Data)
+	if v.Data != midas.DefaultData {
+		v.DataFlag = " --data " + quote(v.Data)
 	}
 	if cfg.Lab {
-		sc.Lab = "yes: the administrator's secret is public"
+		v.Lab = "yes: the administrator's secret is public"
 	}
-	return sc
+	return v
 }
 
 // banner is printed once, when the server is ready. Scripts wait for its last line.
@@ -153,7 +153,7 @@ ready {{.Endpoint}}
 // program is the command with which this program was started, for the commands in the banner.
 func program() string {
 	exe, err := os.Executable()
-	if err == nil && strings.Contains(exe, "go-build") { // where go run puts what it builds
+	if err == nil && strings.Contains(exe, "go-build") { // go run puts its binary into such a folder
 		return "go run ./cmd/midas"
 	}
 	return quote(os.Args[0])

@@ -5,11 +5,11 @@ import "midas"
 // settings are the flags of the commands that open a server's store themselves.
 type settings struct {
 	Data   string `help:"Folder of the server. Default: ${data}" placeholder:"DIR" env:"MIDAS_DATA"`
-	Store  string `help:"Where state is kept: memory: or pebble:DIR. Default: pebble: with the folder store in the data folder." placeholder:"ENGINE:" env:"MIDAS_STORE"`
+	Store  string `help:"Store of all state: memory: or pebble:DIR. Default: pebble: with the folder store in the data folder." placeholder:"ENGINE:" env:"MIDAS_STORE"`
 	Config string `help:"Configuration file (YAML); flags override it." placeholder:"FILE" env:"MIDAS_CONFIG"`
 }
 
-// config reads the file and lays the flags over it.
+// config reads the configuration file and overrides its settings by the flags.
 func (s settings) config() (cfg midas.Config, err error) {
 	if s.Config != "" {
 		if cfg, err = midas.ReadConfig(s.Config); err != nil {

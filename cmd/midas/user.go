@@ -12,7 +12,7 @@ import (
 	"midas/internal/client"
 )
 
-// administrator is the flag of the commands that speak to a running server as its administrator.
+// administrator has the flag of the commands that send requests to a running server as its administrator.
 type administrator struct{ dataFlag }
 
 func (a administrator) open() (*client.Client, error) { return client.Open(a.Data) }
@@ -91,7 +91,7 @@ func (c *userAddCommand) Run(ctx context.Context, to streams) error {
 	}{made, password})
 }
 
-// qualify adds the domain of the administrator's own name.
+// qualify adds the domain of the administrator's user name to a name without a domain.
 func qualify(name string, admin *client.Client) string {
 	_, domain, found := strings.Cut(admin.UserName, "@")
 	if strings.Contains(name, "@") || !found {
@@ -132,7 +132,7 @@ type userPasswordCommand struct {
 
 // Help is shown by midas user password --help.
 func (userPasswordCommand) Help() string {
-	return `Prints the password if it was made here. The user's earlier tokens end.
+	return `Prints the password if it was generated. The user's earlier tokens become invalid.
 
 Example:
 
@@ -155,7 +155,7 @@ func (c *userPasswordCommand) Run(ctx context.Context, to streams) error {
 	return print(to, password+"\n")
 }
 
-// qualifyName is qualify for a name that may also be an object id.
+// qualifyName is qualify for a user principal name or an object id, which stays as it is.
 func qualifyName(user string, admin *client.Client) string {
 	if uuid.Validate(user) == nil {
 		return user

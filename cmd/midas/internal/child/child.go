@@ -1,5 +1,5 @@
-// Package child runs a command in the place of this process: the same standard streams and terminal,
-// the same process group, signals passed on, and an exit status as a shell would tell it.
+// Package child runs a command in the foreground with the standard streams, the terminal and the process
+// group of this process. It passes signals on and returns the exit status as a shell does.
 package child
 
 import (
@@ -13,18 +13,18 @@ import (
 	"syscall"
 )
 
-// Exit statuses, as shells have them.
+// Exit statuses, as in POSIX shells.
 const (
 	NotExecutable = 126
 	NotFound      = 127
-	bySignal      = 128 // and the signal's number
+	bySignal      = 128 // plus the signal's number
 )
 
 // Run runs a command to its end and returns its exit status, or 128 and the number of the signal
-// that ended it. A command that could not be started is an error, with the status for it.
+// that ended it. If the command cannot be started, it returns an error and NotFound or NotExecutable.
 //
-// Signals that reach this process are passed on to the command. The ones that a terminal sends go
-// to the whole group, so the command has those already.
+// Run passes signals on to the command, except those that a terminal sends: they go to the whole process
+// group, so the command has already received them.
 func Run(cmd *exec.Cmd) (status int, err error) {
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, passedOn()...) // before the start, so that none of them ends this process
@@ -39,7 +39,7 @@ func Run(cmd *exec.Cmd) (status int, err error) {
 			select {
 			case s := <-signals:
 				if !fromTerminal(s) {
-					_ = cmd.Process.Signal(s) // an error says that it has ended
+					_ = cmd.Process.Signal(s) // it fails only if the command has ended
 				}
 			case <-done:
 				return
@@ -66,7 +66,7 @@ func statusOf(err error) int {
 	return NotExecutable
 }
 
-// plain takes the command's name out of an error that is about to name it.
+// plain removes the command's name from an error, because Run adds it.
 func plain(err error) error {
 	var lookup *exec.Error
 	if errors.As(err, &lookup) {

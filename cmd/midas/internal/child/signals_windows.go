@@ -2,8 +2,8 @@ package child
 
 import "os"
 
-// passedOn is what must not end this process before the command: Windows sends Ctrl-C to both.
+// passedOn are the signals that must not end this process before the command. Windows sends Ctrl-C to both.
 func passedOn() []os.Signal { return []os.Signal{os.Interrupt} }
 
-// fromTerminal is always so: Windows has no other way.
+// fromTerminal is always true: on Windows os.Interrupt only comes from the console.
 func fromTerminal(os.Signal) bool { return true }

@@ -1,5 +1,5 @@
-// Package peer tells whose process is at the other end of a loopback connection, for protocols that
-// prove nothing about the caller.
+// Package peer finds the user of the process at the other end of a loopback connection, for protocols
+// that do not authenticate the caller.
 package peer
 
 import (
@@ -9,14 +9,14 @@ import (
 	"sync"
 )
 
-// ErrOtherUser says that a connection came from a process of another user, or from nobody knows whom.
+// ErrOtherUser says that a connection came from a process of another or an unknown user.
 var ErrOtherUser = errors.New("the connection is not one of this user's processes")
 
-// OwnUser gives a listener whose connections can only be read when they come from a process of this
-// process's own user, or of root, which can read this process anyway. Others end with ErrOtherUser at
-// the first read, and report, which may be nil, is told the reason.
+// OwnUser returns a listener that accepts only connections from processes of this process's own user, and
+// of root, which can read this process's memory anyway. Other connections end with ErrOtherUser at the
+// first read, and report, which may be nil, is called with the reason.
 //
-// It needs the socket tables of Linux. On other systems it gives the listener as it is: see Enforced.
+// It needs the socket tables of Linux. On other systems it returns l unchanged; see Enforced.
 func OwnUser(l net.Listener, report func(error)) net.Listener {
 	if !Enforced {
 		return l
@@ -38,7 +38,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	return &conn{Conn: c, report: l.report}, nil
 }
 
-// conn looks up its peer at the first read, so that looking does not hold up those who come after it.
+// conn looks up its peer at the first read and not in Accept, so that it does not delay other connections.
 type conn struct {
 	net.Conn
 	report func(error)

@@ -13,13 +13,14 @@ import (
 	"strings"
 )
 
-// Enforced says whether OwnUser can tell users apart on this system.
+// Enforced says whether OwnUser refuses other users on this system.
 const Enforced = true
 
-// closed is the inode of a socket that its process has closed; its user is then shown as 0.
+// closed is the inode of a socket that its process has closed. The kernel then shows user 0 for it.
 const closed = "0"
 
-// ofOwnUser looks in the kernel's tables of sockets for the other end of a connection.
+// ofOwnUser returns an error unless the other end of a connection belongs to this user or to root, by the
+// kernel's socket tables.
 func ofOwnUser(local, remote net.Addr) error {
 	here, there, err := addresses(local, remote)
 	if err != nil {
@@ -32,19 +33,19 @@ func ofOwnUser(local, remote net.Addr) error {
 		}
 		if found {
 			if user != os.Getuid() && user != 0 {
-				return fmt.Errorf("it is of user %d", user)
+				return fmt.Errorf("it belongs to user %d", user)
 			}
 			return nil
 		}
 	}
-	return errors.New("its socket is in no table")
+	return errors.New("its socket was not found in the kernel's socket tables")
 }
 
 func addresses(local, remote net.Addr) (here, there netip.AddrPort, err error) {
 	l, isTCP := local.(*net.TCPAddr)
 	r, isTCPToo := remote.(*net.TCPAddr)
 	if !isTCP || !isTCPToo {
-		return here, there, fmt.Errorf("%s is no TCP connection", local.Network())
+		return here, there, fmt.Errorf("%s is not a TCP connection", local.Network())
 	}
 	unmapped := func(a netip.AddrPort) netip.AddrPort {
 		return netip.AddrPortFrom(a.Addr().Unmap().WithZone(""), a.Port())
@@ -80,8 +81,8 @@ func userOf(table string, from, to netip.AddrPort) (user int, found bool, err er
 	return 0, false, nil
 }
 
-// parse reads an address as the tables have it: words of 32 bits in the machine's own order, in
-// hexadecimal, a colon and the port. What is none is the zero value.
+// parse reads an address of the socket tables: words of 32 bits in the machine's byte order, in
+// hexadecimal, a colon and the port. It returns the zero value for any other text.
 func parse(s string) netip.AddrPort {
 	words, port, _ := strings.Cut(s, ":")
 	if len(words)%8 != 0 || len(words) > 32 {

@@ -4,7 +4,7 @@ package peer
 
 import "net"
 
-// Enforced says whether OwnUser can tell users apart on this system.
+// Enforced says whether OwnUser refuses other users on this system.
 const Enforced = false
 
 func ofOwnUser(net.Addr, net.Addr) error { return nil }

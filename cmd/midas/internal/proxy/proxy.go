@@ -1,13 +1,13 @@
-// Package proxy is an HTTP proxy for one command, on a loopback port. It leads Azure's host names to
-// a server, for programs that can be told of a proxy but not of another cloud.
+// Package proxy is an HTTP proxy for one command, on a loopback port. It connects Azure's host names to
+// a server, for programs that can be configured with a proxy but not with another cloud.
 //
-// It opens tunnels and looks into none: TLS is between the program and the server. What may be
-// reached is decided by name: Azure's names, on their only port, are the server; the server's own
-// endpoint and loopback addresses are themselves; everything else is refused, unless the rest of the
-// world is let through. An Azure name never leads to the real Azure.
+// It opens tunnels and does not decrypt them: TLS is between the program and the server. The host name
+// decides the destination. Azure's names, on port 443, go to the server. The server's own endpoint and
+// loopback addresses are reachable too. Everything else is refused, unless Config.Internet is set. An
+// Azure name never reaches the real Azure.
 //
-// Every user of the machine can reach a loopback port, so each request must show the password that is
-// in the proxy's URL (Proxy-Authorization, RFC 9110, 11.7), which only the command is given.
+// Every user of the machine can reach a loopback port, so each request must have the password in the
+// proxy's URL (Proxy-Authorization, RFC 9110, 11.7), which only the command gets.
 package proxy
 
 import (
@@ -31,13 +31,13 @@ import (
 	"midas/internal/azure"
 )
 
-// Config says what may be reached.
+// Config says which hosts the proxy connects to.
 type Config struct {
 	Server   string       // HOST:PORT at which Azure's names are served
-	Endpoint string       // HOST:PORT by which the server is known otherwise; it also leads to Server
+	Endpoint string       // HOST:PORT of the server's own endpoint; it also goes to Server
 	Metadata string       // HOST:PORT at which Azure's metadata service is served; empty if there is none
 	Internet bool         // let all other hosts through
-	Report   func(string) // is told, in a line, of every host that was not reached, once each
+	Report   func(string) // is called with a line for every host that was not reached, once each
 }
 
 // Proxy is a running proxy. It is safe for concurrent use.
@@ -57,10 +57,10 @@ type Proxy struct {
 	reported map[string]bool
 }
 
-// metadataHost is where Azure's machines find their metadata service.
+// metadataHost is the address of the metadata service on Azure's machines.
 const metadataHost = "169.254.169.254"
 
-// dialTimeout is how long a host has to take a connection.
+// dialTimeout bounds a connection attempt.
 const dialTimeout = 15 * time.Second
 
 // Start opens a proxy on a free port of 127.0.0.1.
@@ -85,22 +85,22 @@ func Start(cfg Config) (*Proxy, error) {
 	return p, nil
 }
 
-// user is the name in the proxy's URL. It is no secret.
+// user is the user name in the proxy's URL. It is not secret.
 const user = "midas"
 
-// URL is the proxy's address with its password, as HTTPS_PROXY has it. It is a secret.
+// URL is the proxy's URL with its password, for HTTPS_PROXY. It is secret.
 func (p *Proxy) URL() string {
 	at := url.URL{Scheme: "http", User: url.UserPassword(user, p.password), Host: p.listener.Addr().String()}
 	return at.String()
 }
 
-// authenticated tells whether a request shows the password.
+// authenticated reports whether a request has the password.
 func (p *Proxy) authenticated(r *http.Request) bool {
-	shown := r.Header["Proxy-Authorization"]
-	if len(shown) != 1 {
+	credentials := r.Header["Proxy-Authorization"]
+	if len(credentials) != 1 {
 		return false
 	}
-	basic := http.Request{Header: http.Header{"Authorization": shown}} // which has the parser
+	basic := http.Request{Header: http.Header{"Authorization": credentials}} // BasicAuth parses only this header
 	name, password, ok := basic.BasicAuth()
 	given, want := sha256.Sum256([]byte(name+":"+password)), sha256.Sum256([]byte(user+":"+p.password))
 	return subtle.ConstantTimeCompare(given[:], want[:]) == 1 && ok
@@ -122,7 +122,7 @@ func (p *Proxy) Close() error {
 	return nil
 }
 
-// ServeHTTP opens a tunnel, or passes a request on that is in clear.
+// ServeHTTP opens a tunnel for CONNECT, and forwards a request for an http:// URL.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !p.authenticated(r) {
 		w.Header().Set("Proxy-Authenticate", `Basic realm="midas exec"`)
@@ -148,7 +148,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.forward.ServeHTTP(w, r)
 }
 
-// route gives the address at which a HOST:PORT is reached, and whether it may be.
+// route returns the address to which a HOST:PORT is connected, and whether it is allowed.
 func (p *Proxy) route(target string) (string, bool) {
 	host, port, err := net.SplitHostPort(target)
 	if err != nil {
@@ -173,7 +173,7 @@ func loopback(host string) bool {
 	return name == "localhost" || err == nil && ip.Unmap().IsLoopback()
 }
 
-// connect opens a tunnel and carries it until either side ends it.
+// connect opens a tunnel and copies its data until it ends.
 func (p *Proxy) connect(w http.ResponseWriter, r *http.Request) {
 	address, ok := p.route(r.Host)
 	if !ok {
@@ -207,7 +207,7 @@ func (p *Proxy) connect(w http.ResponseWriter, r *http.Request) {
 	carry(here, buffered, there)
 }
 
-// enter counts a tunnel, unless the proxy has ended.
+// enter adds to tunnels and returns true, unless the proxy has ended.
 func (p *Proxy) enter() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -217,8 +217,8 @@ func (p *Proxy) enter() bool {
 	return !p.closed
 }
 
-// carry copies both ways. The end of one direction is passed on by itself, since the other may have
-// more to say.
+// carry copies both directions. The end of one direction closes only that direction, because the other
+// side may still send data.
 func carry(here net.Conn, fromHere io.Reader, there net.Conn) {
 	var both sync.WaitGroup
 	both.Go(func() { pass(there, fromHere) })
@@ -227,7 +227,7 @@ func carry(here net.Conn, fromHere io.Reader, there net.Conn) {
 	closeBoth(here, there)
 }
 
-// closeBoth ends a tunnel. That a side has ended already is no matter.
+// closeBoth ends a tunnel. Errors of a side that has already ended are ignored.
 func closeBoth(here, there net.Conn) {
 	_ = here.Close()
 	_ = there.Close()
@@ -242,22 +242,22 @@ func pass(to net.Conn, from io.Reader) {
 	_ = to.Close()
 }
 
-// refuse answers for a host that may not be reached.
+// refuse answers 403 for a host that is not allowed.
 func (p *Proxy) refuse(w http.ResponseWriter, target string) {
 	host, port, err := net.SplitHostPort(target)
 	if err != nil {
 		host = target
 	}
-	reason := "only Azure's management, sign-in and Graph hosts lead to Midas; --allow-internet lets the rest through"
+	reason := "only Azure's management, sign-in and Graph hosts go to Midas; --allow-internet allows all other hosts"
 	if azure.APIOf(host) != azure.None {
-		reason = "here this host is Midas, and only on port 443, not " + port
+		reason = "under midas exec this host is Midas, which serves it only on port 443, not " + port
 	}
 	line := "refused to connect to " + printable(host) + ": " + reason
 	p.report(host, line)
 	http.Error(w, "midas: "+line, http.StatusForbidden)
 }
 
-// unreachable answers for a host that did not answer.
+// unreachable answers 502 for a host to which no connection could be made.
 func (p *Proxy) unreachable(w http.ResponseWriter, target string, cause error) {
 	if errors.Is(cause, context.Canceled) {
 		w.WriteHeader(http.StatusBadGateway) // the program has given up, or the proxy ends
@@ -278,7 +278,8 @@ func (p *Proxy) report(host, line string) {
 	}
 }
 
-// printable keeps what a program calls a host from writing to the terminal of whoever watches.
+// printable replaces control characters and non-ASCII characters in a host name, so that a program cannot
+// send terminal control sequences to the user's terminal.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r <= ' ' || r > '~' {

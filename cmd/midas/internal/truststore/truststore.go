@@ -1,6 +1,6 @@
-// Package truststore reads and changes which certificate authorities this machine trusts: the file
-// of all of them, which most programs that are told of one file can be given, and the folder into
-// which an administrator puts more.
+// Package truststore reads and changes the certificate authorities that this machine trusts. It reads the
+// file of all of them, which programs accept in variables such as SSL_CERT_FILE, and changes the folder for
+// the authorities that an administrator adds.
 package truststore
 
 import (
@@ -15,7 +15,7 @@ import (
 	"midas/internal/atomicfile"
 )
 
-// bundles are where systems keep all that they trust, in one file. The first that is there is taken.
+// bundles are the files in which systems keep all trusted certificates. Bundle takes the first that exists.
 func bundles() []string {
 	return []string{
 		"/etc/ssl/certs/ca-certificates.crt",                // Debian, Ubuntu, Alpine, Arch
@@ -26,8 +26,8 @@ func bundles() []string {
 	}
 }
 
-// Bundle gives in PEM what programs on this machine trust: the file of SSL_CERT_FILE, or else the
-// system's. Where neither is there it is empty.
+// Bundle returns the certificates that programs on this machine trust, in PEM: the file that SSL_CERT_FILE
+// names, or else the system's file. It returns nil if there is no such file.
 func Bundle() ([]byte, error) {
 	places := bundles()
 	if own := os.Getenv("SSL_CERT_FILE"); own != "" {
@@ -39,18 +39,18 @@ func Bundle() ([]byte, error) {
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read what this machine trusts: %w", err)
+			return nil, fmt.Errorf("read the trusted certificates of this machine: %w", err)
 		}
 		return data, nil
 	}
 	return nil, nil
 }
 
-// ErrUnknownSystem says that this package does not know how the system keeps its authorities.
-var ErrUnknownSystem = errors.New("this system's way of trusting a certificate authority is not known here")
+// ErrUnknownSystem says that this package does not support the trust store of this system.
+var ErrUnknownSystem = errors.New("the trust store of this system is not supported")
 
-// family is a kind of system: the folder for an administrator's own authorities, and the command
-// that makes them known.
+// family is a family of systems: the folder for the authorities that an administrator adds, and the
+// command that updates the trust store from it.
 type family struct {
 	folder string
 	update []string
@@ -67,7 +67,7 @@ func families() []family {
 
 // System is the machine's store of trusted authorities.
 type System struct {
-	Root string                                        // what file names are below; empty for the machine's own
+	Root string                                        // folder that is prepended to all paths; empty for the machine's own
 	Run  func(name string, args ...string) error       // runs a command
 	Look func(program string) (path string, err error) // finds a command
 }
@@ -85,8 +85,8 @@ func Machine() System {
 	}
 }
 
-// Install makes the system trust an authority, and returns the file that says so. The name is that
-// of the file, without an ending.
+// Install makes the system trust an authority, and returns the file that it has written. The name is the
+// name of the file without its extension.
 func (s System) Install(name string, pem []byte) (string, error) {
 	f, err := s.family()
 	if err != nil {
@@ -97,13 +97,13 @@ func (s System) Install(name string, pem []byte) (string, error) {
 		return "", err
 	}
 	if err := s.Run(f.update[0], f.update[1:]...); err != nil {
-		return "", fmt.Errorf("make the system read %s: %w", path, err)
+		return "", fmt.Errorf("update the trust store from %s: %w", path, err)
 	}
 	return path, nil
 }
 
-// Uninstall takes back what Install did, and returns the file that is gone. That there was none is
-// no error, and the file name is then empty.
+// Uninstall removes the file of Install, updates the trust store, and returns the path of the file. If the
+// file does not exist, it returns an empty path and no error.
 func (s System) Uninstall(name string) (string, error) {
 	f, err := s.family()
 	if err != nil {
@@ -118,7 +118,7 @@ func (s System) Uninstall(name string) (string, error) {
 		return "", fmt.Errorf("remove the authority: %w", err)
 	}
 	if err := s.Run(f.update[0], f.update[1:]...); err != nil {
-		return "", fmt.Errorf("make the system forget %s: %w", path, err)
+		return "", fmt.Errorf("remove %s from the trust store: %w", path, err)
 	}
 	return path, nil
 }
@@ -127,7 +127,7 @@ func (s System) path(f family, name string) string {
 	return filepath.Join(s.Root, f.folder, name+".crt")
 }
 
-// family finds out what kind of system this is: by its folder and its command, not by its name.
+// family finds the family of this system: the first whose folder and command both exist.
 func (s System) family() (family, error) {
 	for _, f := range families() {
 		info, err := os.Stat(filepath.Join(s.Root, f.folder))
