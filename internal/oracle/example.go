@@ -12,23 +12,22 @@ import (
 	"strings"
 )
 
-// Example is an exchange that a file gives for one of its operations.
+// Example is a request with its responses that a file has for one of its operations.
 type Example struct {
 	Operation
-	File      string                     // below the folder of the specs
+	File      string                     // path below the folder of the specs
 	Responses map[string]ExampleResponse // by status
 
 	values     map[string]any
 	parameters []parameter
 }
 
-// ExampleResponse is what an example says of a status. The body is nil where there is none.
+// ExampleResponse is an example's response with one status. Body is nil if there is none.
 type ExampleResponse struct {
 	Body any `json:"body"`
 }
 
-// Examples lists the examples of a provider in all versions that have files, in the order of their
-// names.
+// Examples lists the examples of a provider in all versions that have files, sorted by file.
 func (o *Oracle) Examples(namespace string) ([]Example, error) {
 	var all []Example
 	for _, p := range providers() {
@@ -69,7 +68,7 @@ func (o *Oracle) versions(p provider) ([]string, error) {
 	return slices.Sorted(maps.Keys(versions)), nil
 }
 
-// examplesOf reads the examples of an operation. Those whose files are not there are left out.
+// examplesOf reads the examples of an operation. It omits examples whose files are missing.
 func (o *Oracle) examplesOf(op *operation) ([]Example, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -96,11 +95,11 @@ func (o *Oracle) examplesOf(op *operation) ([]Example, error) {
 	return all, nil
 }
 
-// Value is what the example says for a parameter, as text.
+// Value returns the example's value of a parameter, as text.
 func (e Example) Value(name string) string { return text(e.values[name]) }
 
-// Request builds the target and the body of the example's request. What set gives for a parameter
-// is used in place of the example's value; the api-version is always that of the file.
+// Request builds the target and the body of the example's request. The values in set replace the example's
+// values. The api-version is always that of the file.
 func (e Example) Request(set map[string]string) (target string, body []byte, err error) {
 	target, query := e.Path, url.Values{"api-version": {e.Version}}
 	for _, p := range e.parameters {

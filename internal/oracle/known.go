@@ -1,6 +1,6 @@
 package oracle
 
-// kind is how an answer may differ from a definition.
+// kind is the way in which an answer may differ from a definition.
 type kind int
 
 const (

@@ -1,13 +1,12 @@
 // Package oracle compares answers of the control plane with Microsoft's own OpenAPI files.
 //
-// Only tests import it. The files (Swagger 2.0) are not part of this repository: Folder finds them
-// beside the module, and tests that need them skip where they are not.
+// Only tests import it. The files (Swagger 2.0) are not part of this repository: Folder finds them beside the
+// module, and tests that need them are skipped if they are missing.
 //
-// An answer is looked up by provider, api-version and path. Its status must be one that the
-// operation lists, or an error where the operation describes those, and its body must fit the
-// schema of that status. The files allow what they do not mention, so almost every body would
-// fit. The oracle is stricter: an object has only the fields that are listed, and no field is null.
-// known.go lists where Azure itself is known to differ.
+// An answer is looked up by provider, api-version and path. Its status must be one that the operation lists,
+// or an error if the operation describes errors, and its body must match the schema of that status. The files
+// allow fields that they do not list, so almost every body would match. The oracle is stricter: an object has
+// only the fields that are listed, and no field is null. known.go lists the known differences of Azure itself.
 package oracle
 
 import (
@@ -26,11 +25,11 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// ErrNotCovered says that there is no file for the provider and version of an answer, or no such
-// operation in it, so that nothing has been checked.
+// ErrNotCovered means that there is no file for the provider and version of an answer, or no such operation in
+// it, so the answer was not checked.
 var ErrNotCovered = errors.New("no OpenAPI file covers this operation")
 
-// Answer is what a server has answered to a request.
+// Answer is the response of a server to a request.
 type Answer struct {
 	Method string
 	URL    *url.URL
@@ -39,18 +38,18 @@ type Answer struct {
 	Body   []byte
 }
 
-// Operation names what an answer was checked against.
+// Operation names the operation whose definition an answer was compared with.
 type Operation struct {
 	ID       string // UserAssignedIdentities_Get
 	Provider string // Microsoft.ManagedIdentity
 	Version  string // 2023-01-31
 	Method   string // GET
-	Path     string // with {parameters}, as it stands in the file
+	Path     string // with {parameters}, as in the file
 }
 
-// Oracle reads the files as it needs them. It may be used by many goroutines.
+// Oracle reads the files as it needs them. It is safe for concurrent use.
 type Oracle struct {
-	dir string // of the specs
+	dir string // the folder of the specs
 
 	mu         sync.Mutex
 	files      map[string]any // decoded JSON by path below dir
@@ -58,8 +57,8 @@ type Oracle struct {
 	schemas    map[string]*jsonschema.Schema
 }
 
-// Folder is where the public Azure material lies: ../shared/azure, seen from the module's root. It
-// tells whether it is there.
+// Folder returns the folder with the public Azure files, ../shared/azure relative to the module's root, and
+// whether it exists.
 func Folder() (string, bool) {
 	at, err := os.Getwd()
 	if err != nil {
@@ -78,7 +77,7 @@ func Folder() (string, bool) {
 	return dir, err == nil
 }
 
-// Open makes an oracle of the files below dir, which has a folder for each provider.
+// Open returns an oracle for the files below dir, which has a folder for each provider.
 func Open(dir string) (*Oracle, error) {
 	o := &Oracle{
 		dir:   dir,
@@ -86,14 +85,14 @@ func Open(dir string) (*Oracle, error) {
 	}
 	for _, p := range providers() {
 		if found, err := filepath.Glob(filepath.Join(dir, p.files)); err != nil || len(found) == 0 {
-			return nil, fmt.Errorf("open the OpenAPI files of %s: nothing is at %s in %s", p.namespace, p.files, dir)
+			return nil, fmt.Errorf("open the OpenAPI files of %s: no file matches %s in %s", p.namespace, p.files, dir)
 		}
 	}
 	return o, nil
 }
 
-// Check gives an error that says what is wrong with an answer. The error is ErrNotCovered when no file
-// describes the operation; the operation is then empty.
+// Check compares an answer with its operation's definition. The error describes the difference. It is
+// ErrNotCovered if no file describes the operation; the operation is then empty.
 func (o *Oracle) Check(a Answer) (Operation, error) {
 	op, err := o.find(a)
 	if err != nil {
@@ -109,8 +108,8 @@ func (o *Oracle) Check(a Answer) (Operation, error) {
 	return op.Operation, nil
 }
 
-// find picks the operation of an answer. A provider whose files are complete must not succeed in an operation
-// that they do not have.
+// find returns the operation of an answer. If the files of a provider are complete, a successful answer to an
+// operation that they do not have is an error.
 func (o *Oracle) find(a Answer) (*operation, error) {
 	version := queryValue(a.URL, "api-version")
 	p, known := providerOf(a.URL.Path)
@@ -136,7 +135,7 @@ func (o *Oracle) find(a Answer) (*operation, error) {
 	return nil, ErrNotCovered
 }
 
-// response is what the operation says about a status. "default" is for errors.
+// response returns the operation's definition of a status. "default" is the definition of errors.
 func (op *operation) response(a Answer) (response, error) {
 	if r, listed := op.responses[strconv.Itoa(a.Status)]; listed {
 		return r, nil
@@ -179,7 +178,7 @@ func (o *Oracle) checkBody(a Answer, op *operation, r response) error {
 	return schema.Validate(body)
 }
 
-// checkError checks the fields of an error that all clients read; few of the files require them.
+// checkError checks the fields of an error that all clients read, because few of the files require them.
 func checkError(body any) error {
 	fields, _ := body.(map[string]any)
 	if nested, isObject := fields["error"].(map[string]any); isObject {
@@ -193,7 +192,7 @@ func checkError(body any) error {
 	return nil
 }
 
-// armError is an error of ARM itself, which answers instead of the provider.
+// armError is the schema of an error of ARM itself, which ARM sends without asking the provider.
 func armError() json.RawMessage {
 	return json.RawMessage(`{"$ref":"common-types/v2/types.json#/definitions/ErrorResponse"}`)
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// compile makes a validator of a response's schema.
+// compile returns a validator for a response's schema.
 func (o *Oracle) compile(r response) (*jsonschema.Schema, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -46,17 +46,17 @@ func (o *Oracle) compile(r response) (*jsonschema.Schema, error) {
 	return schema, nil
 }
 
-// translation turns schemas of Swagger 2.0, whose references lead from file to file, into one JSON
-// schema of draft 2020-12. That draft can say of an object made of several others that it has no
-// further fields, which draft 4, after which Swagger is modelled, cannot.
+// translation translates schemas of Swagger 2.0, whose references can name other files, into one JSON schema
+// of draft 2020-12. That draft can forbid further fields in an object that is composed of several others
+// (unevaluatedProperties). Draft 4, on which Swagger is based, cannot.
 type translation struct {
 	oracle      *Oracle
-	names       map[string]string // what a reference is called in definitions
+	names       map[string]string // the name in definitions, by reference
 	definitions map[string]any
 }
 
-// schema translates one schema. A closed one allows no fields but its own; the parts of an allOf
-// must be open, since each sees the fields of the others.
+// schema translates one schema. A closed schema allows only its own fields. The parts of an allOf must be
+// open, because each part also validates the fields of the others.
 func (t *translation) schema(file, name string, raw any, closed bool) (any, error) {
 	in, isObject := raw.(map[string]any)
 	if !isObject {
@@ -85,7 +85,7 @@ func (t *translation) schema(file, name string, raw any, closed bool) (any, erro
 	return out, nil
 }
 
-// keywords mean the same in both languages.
+// keywords returns the keywords that have the same meaning in both drafts.
 func keywords() []string {
 	return []string{
 		"type", "enum", "required", "format", "pattern", "minLength", "maxLength",
@@ -124,7 +124,7 @@ func (t *translation) children(file, name string, in, out map[string]any) error 
 	return nil
 }
 
-// except makes the exceptions of known.go in the definition of that name.
+// except applies the exceptions of known.go to the definition with that name.
 func except(name string, properties, out map[string]any) {
 	for _, e := range exceptions() {
 		if e.definition != name || name == "" {
@@ -152,7 +152,7 @@ func except(name string, properties, out map[string]any) {
 	}
 }
 
-// reference translates what a $ref names, once, and refers to that.
+// reference translates the schema that a $ref names, once, and returns a reference to the translation.
 func (t *translation) reference(file, ref string, closed bool) (any, error) {
 	target, raw, err := t.oracle.resolve(file, ref)
 	if err != nil {

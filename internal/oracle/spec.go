@@ -11,13 +11,13 @@ import (
 	"strings"
 )
 
-// provider says where the files of a resource provider are.
+// provider describes the files of a resource provider.
 type provider struct {
 	namespace string
-	files     string // glob; the folder of a file is named for its version
-	version   string // of the files, where their folder is not named for it
-	complete  bool   // the files hold all that the provider has
-	armErrors bool   // its errors look like those of ARM's front door
+	files     string // glob; the folder of a file is named after its version
+	version   string // the version of the files, if their folder is not named after it
+	complete  bool   // the files have all operations of the provider
+	armErrors bool   // its errors have the schema armError
 }
 
 func providers() []provider {
@@ -30,7 +30,7 @@ func providers() []provider {
 	}
 }
 
-// versionOf is the version of a file of the provider.
+// versionOf returns the version of a file of the provider.
 func (p provider) versionOf(file string) string {
 	if p.version != "" {
 		return p.version
@@ -40,8 +40,8 @@ func (p provider) versionOf(file string) string {
 
 const resourcesNamespace = "Microsoft.Resources"
 
-// providerOf finds who answers for a path: the provider after the last "/providers/", or ARM
-// itself, which also answers for providers as such.
+// providerOf returns the provider that serves a path: the one after the last "/providers/", or ARM itself,
+// which also serves the descriptions of providers.
 func providerOf(requestPath string) (provider, bool) {
 	namespace := resourcesNamespace
 	lower := strings.ToLower(requestPath)
@@ -64,9 +64,9 @@ func providerOf(requestPath string) (provider, bool) {
 type operation struct {
 	Operation
 	provider   provider
-	vague      bool // the path matches too much; answers are not compared with it
+	vague      bool // the path is too general, so answers are not compared with it
 	pattern    *regexp.Regexp
-	literals   int // segments of the path that are no parameters; the more, the better it fits
+	literals   int // number of segments that are not parameters; the match with the most is used
 	parameters []parameter
 	responses  map[string]response
 	examples   []string // files, below the folder of the specs
@@ -85,10 +85,10 @@ type parameter struct {
 	reference
 	Name  string `json:"name"`
 	In    string `json:"in"`
-	Plain bool   `json:"x-ms-skip-url-encoding"` // may hold slashes
+	Plain bool   `json:"x-ms-skip-url-encoding"` // the value may contain slashes
 }
 
-// load reads the operations of a provider's version; there are none when it has no files.
+// load reads the operations of a provider's version. There are none if it has no files.
 func (o *Oracle) load(p provider, version string) ([]*operation, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -119,7 +119,7 @@ func (o *Oracle) load(p provider, version string) ([]*operation, error) {
 	return all, nil
 }
 
-// read gives the operations in a file.
+// read returns the operations in a file.
 func (o *Oracle) read(p provider, file string) ([]*operation, error) {
 	raw, err := os.ReadFile(filepath.Join(o.dir, file))
 	if err != nil {
@@ -127,7 +127,7 @@ func (o *Oracle) read(p provider, file string) ([]*operation, error) {
 	}
 	var document struct {
 		Paths map[string]map[string]json.RawMessage `json:"paths"`
-		More  map[string]map[string]json.RawMessage `json:"x-ms-paths"` // told apart by their queries
+		More  map[string]map[string]json.RawMessage `json:"x-ms-paths"` // paths that differ only in their queries
 	}
 	if err := json.Unmarshal(raw, &document); err != nil {
 		return nil, err
@@ -155,8 +155,8 @@ func (o *Oracle) read(p provider, file string) ([]*operation, error) {
 	return all, nil
 }
 
-// vague reports whether a path would match requests that other paths describe better: a path of a single
-// parameter, and ARM's paths for any resource.
+// vague reports whether a path is too general, so that it would match requests that other paths describe
+// better: a path of a single parameter, and ARM's paths for any resource.
 func vague(p provider, template string) bool {
 	single := strings.HasPrefix(template, "/{") && strings.Count(template, "/") == 1
 	return single || p.namespace == resourcesNamespace && strings.Contains(template, "{parentResourcePath}")
@@ -196,8 +196,8 @@ func (o *Oracle) decode(file, template string, raw json.RawMessage) (*operation,
 	return op, nil
 }
 
-// compilePath turns the template into an expression. A parameter stands for one segment; one that
-// may hold slashes stands for any number, as a scope does: the root is none.
+// compilePath translates the template into a regular expression. A parameter matches one segment. A parameter
+// that may contain slashes, such as a scope, matches any number of segments, and none for the root.
 func (op *operation) compilePath() {
 	plain := map[string]bool{}
 	for _, p := range op.parameters {
@@ -221,14 +221,14 @@ func (op *operation) compilePath() {
 	op.pattern = regexp.MustCompile(expression + "$")
 }
 
-// resolve follows a $ref from a file to the file and value that it names. References that leave a
-// provider's folder lead to the types that all providers share, which lie elsewhere here.
+// resolve returns the file and the value that a $ref in a file names. References to files outside a
+// provider's folder name the types that all providers share, which are in another folder here.
 func (o *Oracle) resolve(file, ref string) (string, any, error) {
 	target, pointer, _ := strings.Cut(ref, "#")
 	switch _, shared, leaves := strings.Cut(target, "common-types/resource-management/"); {
 	case leaves:
 		file = "common-types/" + shared
-	case strings.HasPrefix(target, "../../../common-types/"): // of one provider's services
+	case strings.HasPrefix(target, "../../../common-types/"): // the types that the services of one provider share
 		_, own, _ := strings.Cut(target, "common-types/")
 		file = path.Join(path.Dir(file), "common-types", own)
 	case target != "":
@@ -247,7 +247,7 @@ func (o *Oracle) resolve(file, ref string) (string, any, error) {
 	return file, value, nil
 }
 
-// file gives the decoded content of a file. The caller holds the lock.
+// file returns the decoded content of a file. The caller must hold the lock.
 func (o *Oracle) file(name string) (any, error) {
 	if value, read := o.files[name]; read {
 		return value, nil
@@ -272,7 +272,7 @@ func remarshal(from, into any) error {
 	return json.Unmarshal(raw, into)
 }
 
-// queryValue is the value of a query parameter, whatever the case of its name.
+// queryValue returns the value of a query parameter, whose name is compared without regard to case.
 func queryValue(u *url.URL, name string) string {
 	for given, values := range u.Query() {
 		if strings.EqualFold(given, name) {

@@ -9,11 +9,11 @@ import (
 	"sync"
 )
 
-// Witness compares the answers that the tests of a package see with Microsoft's files, and counts them.
-// Without the files it checks nothing.
+// Witness compares the answers in the tests of a package with Microsoft's files, and counts them. Without the
+// files it checks nothing.
 type Witness struct {
-	// Least is how many answers of each provider a whole run must have checked, so that a run that checks
-	// nothing does not pass.
+	// Least is the minimum number of answers of each provider that a whole run must check, so that a run
+	// that checks nothing fails.
 	Least map[string]int
 
 	open   sync.Once
@@ -24,7 +24,7 @@ type Witness struct {
 	seen map[string]int
 }
 
-// Oracle gives the oracle, or nil where the files are not there.
+// Oracle returns the oracle, or nil if the files are missing.
 func (w *Witness) Oracle() (*Oracle, error) {
 	w.open.Do(func() {
 		if dir, present := Folder(); present {
@@ -34,7 +34,7 @@ func (w *Witness) Oracle() (*Oracle, error) {
 	return w.oracle, w.err
 }
 
-// See gives an error that says what is wrong with an answer, if there are files that describe it.
+// See checks an answer, if a file describes its operation. The error describes the difference.
 func (w *Witness) See(a Answer) error {
 	o, err := w.Oracle()
 	if err != nil || o == nil {
@@ -42,7 +42,7 @@ func (w *Witness) See(a Answer) error {
 	}
 	op, err := o.Check(a)
 	if err != nil && !errors.Is(err, ErrNotCovered) {
-		return fmt.Errorf("%s %s is not as Microsoft's files have it: %w", a.Method, a.URL, err)
+		return fmt.Errorf("%s %s differs from Microsoft's files: %w", a.Method, a.URL, err)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -53,8 +53,8 @@ func (w *Witness) See(a Answer) error {
 	return nil
 }
 
-// Run runs a package's tests, for its TestMain, and gives the code to exit with. A whole run that has
-// seen too few answers fails.
+// Run runs a package's tests, for its TestMain, and returns the exit code. A whole run that has checked too few
+// answers fails.
 func (w *Witness) Run(m interface{ Run() int }) int {
 	code := m.Run()
 	if o, _ := w.Oracle(); o == nil || code != 0 || !wholeRun() {

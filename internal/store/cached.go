@@ -7,8 +7,8 @@ import (
 	"iter"
 )
 
-// Cache is an engine that keeps the results of reads from the engine below it: Gets, also those without a
-// record, and small Scans.
+// Cache is an engine that caches the results of reads from the engine below it: Gets, including those that
+// found no record, and small Scans.
 //
 // It is exact. Every entry is current from some revision on until a commit writes its key, and the commit
 // itself removes the entry before anyone can see the commit. A transaction begins without a snapshot, pinned
@@ -19,7 +19,7 @@ import (
 type Cache struct {
 	engine Embedded
 	seed   maphash.Seed
-	shards []shard // a power of two many
+	shards []shard // their number is a power of two
 	latest lastCommits
 }
 
@@ -30,10 +30,10 @@ const (
 	scanMaximum  = 256       // records of one remembered scan
 )
 
-// Cached puts a cache of about so many bytes over an engine.
+// Cached returns a cache of about the given number of bytes over an engine.
 //
-// A Scan is remembered only when its prefix ends in '/' or in a zero byte, as all prefixes do that end
-// at a segment of a key: so a commit knows from the keys that it writes which scans it touches.
+// A Scan is cached only if its prefix ends in '/' or in a zero byte, which end the segments of a key. So the
+// keys that a commit writes determine which cached scans it must remove.
 func Cached(engine Embedded, bytes int64) *Cache {
 	count := int64(1)
 	for count < mostShards && bytes/(2*count) >= shardMinimum {
@@ -48,7 +48,7 @@ func Cached(engine Embedded, bytes int64) *Cache {
 	return c
 }
 
-// CacheStats are numbers for metrics.
+// CacheStats holds the figures of a cache for metrics.
 type CacheStats struct {
 	Hits, Misses uint64 // since the start
 	Entries      int
@@ -56,7 +56,7 @@ type CacheStats struct {
 	Capacity     int64
 }
 
-// Stats adds up the numbers of all shards.
+// Stats returns the sums over all shards.
 func (c *Cache) Stats() CacheStats {
 	var sum CacheStats
 	for i := range c.shards {
@@ -68,7 +68,7 @@ func (c *Cache) Stats() CacheStats {
 // Snapshot implements Engine.
 func (c *Cache) Snapshot(ctx context.Context, attempt int) (Snapshot, error) {
 	s := &cachedSnapshot{cache: c, pin: c.engine.Head(), attempt: attempt}
-	s.used = s.room[:0]
+	s.used = s.initial[:0]
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -93,8 +93,9 @@ func (c *Cache) Watch(ctx context.Context, prefix string, after Revision) iter.S
 // Close implements Engine.
 func (c *Cache) Close() error { return c.engine.Close() }
 
-// forget runs inside of every commit. The order matters: first latest notes the commit, so that no
-// transaction adds an entry from an older snapshot; then the entries that were added before are removed.
+// forget removes the entries that a commit changes. It runs inside every commit. The order matters: first
+// latest records the commit, so that no transaction adds an entry from an older snapshot; then forget removes
+// the entries that were added before.
 func (c *Cache) forget(rev Revision, writes []Write) {
 	c.latest.add(rev, writes)
 	for _, w := range writes {
@@ -120,9 +121,9 @@ type cachedSnapshot struct {
 	cache   *Cache
 	attempt int
 	pin     Revision
-	below   Snapshot // nil until something is missing
-	used    []*entry // what was shown before below was opened
-	room    [8]*entry
+	below   Snapshot  // nil until the cache lacks a record
+	used    []*entry  // the entries that were read before below was opened
+	initial [8]*entry // the first array of used, so that short transactions need no allocation
 }
 
 func (s *cachedSnapshot) Revision() Revision { return s.pin }
@@ -146,15 +147,15 @@ func (s *cachedSnapshot) Get(ctx context.Context, key string) (Record, error) {
 	}
 	e := &entry{key: key, hash: hash, found: err == nil, record: rec, from: s.pin}
 	if e.found {
-		e.from = rec.Revision // nobody has changed it since
+		e.from = rec.Revision // the record has not changed since
 	}
 	shard.addGet(e, s.pin, &s.cache.latest)
 	return rec, err
 }
 
-// kept gives the records of a scan from the cache.
-func (s *cachedSnapshot) kept(r Range) ([]Record, bool) {
-	if !rememberable(r) {
+// cached returns the records of a scan from the cache, and whether the cache has them.
+func (s *cachedSnapshot) cached(r Range) ([]Record, bool) {
+	if !cacheable(r) {
 		return nil, false
 	}
 	hash := maphash.String(s.cache.seed, r.Prefix)
@@ -166,14 +167,14 @@ func (s *cachedSnapshot) kept(r Range) ([]Record, bool) {
 	return records, true
 }
 
-// rememberable reports whether the scan's prefix ends at a segment of a key.
-func rememberable(r Range) bool { return r.Prefix != "" && endsSegment(r.Prefix[len(r.Prefix)-1]) }
+// cacheable reports whether the scan's prefix ends at the end of a segment of a key.
+func cacheable(r Range) bool { return r.Prefix != "" && endsSegment(r.Prefix[len(r.Prefix)-1]) }
 
 func (s *cachedSnapshot) Scan(ctx context.Context, r Range) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		records, known := s.kept(r)
+		records, known := s.cached(r)
 		if !known {
-			s.unkept(ctx, r)(yield)
+			s.uncached(ctx, r)(yield)
 			return
 		}
 		for _, rec := range records {
@@ -186,16 +187,16 @@ func (s *cachedSnapshot) Scan(ctx context.Context, r Range) iter.Seq2[Record, er
 
 // Records implements Lister.
 func (s *cachedSnapshot) Records(ctx context.Context, r Range) ([]Record, error) {
-	if records, known := s.kept(r); known {
+	if records, known := s.cached(r); known {
 		return records, nil
 	}
-	return collect(s.unkept(ctx, r)) // which does not look in the cache again
+	return collect(s.uncached(ctx, r)) // not Scan, which would look in the cache again and count a second miss
 }
 
-// unkept reads a scan that the cache lacks, and may keep it.
-func (s *cachedSnapshot) unkept(ctx context.Context, r Range) iter.Seq2[Record, error] {
+// uncached reads a scan that the cache lacks, and caches it if its prefix and its size allow it.
+func (s *cachedSnapshot) uncached(ctx context.Context, r Range) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		if !rememberable(r) {
+		if !cacheable(r) {
 			s.scanBelow(ctx, r, nil, yield)
 			return
 		}
@@ -203,8 +204,8 @@ func (s *cachedSnapshot) unkept(ctx context.Context, r Range) iter.Seq2[Record, 
 	}
 }
 
-// scanBelow scans the engine. When p is not nil it collects the records in p, and keeps them if the scan
-// ended and was small.
+// scanBelow scans the engine. If p is not nil, it collects the records in p, and adds p to the cache if the
+// scan ran to its end and was small.
 func (s *cachedSnapshot) scanBelow(ctx context.Context, r Range, p *page, yield func(Record, error) bool) {
 	if err := s.open(ctx); err != nil {
 		yield(Record{}, err)
@@ -228,7 +229,7 @@ func (s *cachedSnapshot) scanBelow(ctx context.Context, r Range, p *page, yield 
 	}
 }
 
-// use notes an entry on which this transaction depends. With an open snapshot there is nothing to note: the
+// use records an entry on which this transaction depends. With an open snapshot this is not necessary: the
 // entry was in the cache after the snapshot was taken, so it was current at the snapshot's revision.
 func (s *cachedSnapshot) use(e *entry) {
 	if s.below == nil {
@@ -236,8 +237,9 @@ func (s *cachedSnapshot) use(e *entry) {
 	}
 }
 
-// open gets a real snapshot. It can be newer than the entries that were read so far. That is correct as long
-// as these have not changed: every commit that the snapshot shows has removed its entries before.
+// open opens a snapshot of the engine. It can be newer than the entries that were read so far. That is correct
+// if these have not changed: every commit that the snapshot shows has removed its entries before. Otherwise
+// the error is ErrStale.
 func (s *cachedSnapshot) open(ctx context.Context) error {
 	if s.below != nil {
 		return nil

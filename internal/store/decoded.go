@@ -2,10 +2,10 @@ package store
 
 import "midas/internal/recent"
 
-// Decoded keeps the decoded values of records, for hot paths on which decoding costs more than reading.
-// It needs no invalidation: a value belongs to exactly one revision of its key, and callers have asked
-// the store before which revision is current. It keeps the recent.DefaultLimit values that were used
-// last, some 1 KB each. It is safe for concurrent use, and not to be copied.
+// Decoded caches the decoded values of records, for hot paths on which decoding costs more than reading.
+// It needs no invalidation: a value belongs to exactly one revision of its key, and callers have read the
+// current revision from the store before. It keeps the recent.DefaultLimit values that were used last, some
+// 1 KB each. It is safe for concurrent use, and must not be copied.
 //
 // All callers share the values and must not modify them.
 type Decoded[T any] struct {
@@ -17,7 +17,7 @@ type decoded[T any] struct {
 	value    T
 }
 
-// Of gives the value of a record, and calls decode only if it is not kept.
+// Of returns the value of a record. It calls decode only if the value is not cached.
 func (d *Decoded[T]) Of(rec Record, decode func(Record) (T, error)) (T, error) {
 	if rec.Revision == 0 { // a transaction's own write has no revision yet
 		return decode(rec)

@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 )
 
-// dumpLine is one record as Dump writes it. A key or value has one of two spellings.
+// dumpLine is one record as Dump writes it. A key and a value each have one of two encodings.
 type dumpLine struct {
 	Key         string          `json:"key,omitempty"`
 	KeyBase64   []byte          `json:"keyBase64,omitempty"` // of a key that is not UTF-8
@@ -20,12 +20,12 @@ type dumpLine struct {
 	ValueBase64 *[]byte         `json:"valueBase64,omitempty"` // of a value that is not JSON
 }
 
-// Dump writes all records of one revision as lines of JSON, in key order, for people and for scripts:
+// Dump writes all records of one revision as lines of JSON, in key order, for operators and for scripts:
 //
 //	{"key":"p/42","revision":7,"value":{"v":1}}
 //
-// A value that is JSON is written as such, without its insignificant spaces; any other becomes
-// "valueBase64". A key that is not UTF-8 becomes "keyBase64".
+// A value that is JSON is written as JSON, without insignificant spaces; any other value is written as
+// "valueBase64". A key that is not UTF-8 is written as "keyBase64".
 func Dump(ctx context.Context, s Store, w io.Writer) error {
 	out := bufio.NewWriter(w)
 	lines := json.NewEncoder(out)
@@ -33,7 +33,7 @@ func Dump(ctx context.Context, s Store, w io.Writer) error {
 	begun := false
 	err := s.View(ctx, func(tx Tx) error {
 		if begun {
-			return errors.New("the revision was lost on the way, dump again")
+			return errors.New("the revision was lost during the dump; dump again")
 		}
 		begun = true
 		for rec, err := range tx.Scan(Range{}) {

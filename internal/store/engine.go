@@ -6,22 +6,22 @@ import (
 	"iter"
 )
 
-// Engine is the interface of a database from which New makes a Store. It knows nothing about functions that
-// run again, limits or backoff: it reads one revision, and it compares and writes in one step. Three
-// databases were compared with this interface: Pebble compares under its own lock,
-// etcd turns guards into the compares of one Txn, PostgreSQL locks its one-row head table first.
-// An Engine is safe for concurrent use, but New promises never to call it after Close.
+// Engine is the interface of a database from which New makes a Store. Retries, limits and backoff are not its
+// task: it reads one revision, and it compares and writes in one step. The interface fits three databases:
+// Pebble compares under this program's own lock, etcd turns guards into the compares of one Txn, and
+// PostgreSQL first locks a head table of one row. An Engine is safe for concurrent use. New's Store never
+// calls it after Close.
 type Engine interface {
 	// Snapshot begins to read one revision, not older than any commit that was acknowledged before
 	// the call. attempt counts how often the same transaction has run without success. An engine
 	// may serve attempt 0 from a cache that can turn out to be outdated, but no later attempt.
 	Snapshot(ctx context.Context, attempt int) (Snapshot, error)
 
-	// Commit checks the guards and applies the writes in one step, as one new revision. It returns
-	// when that is durable. A guard that does not hold gives ErrConflict and changes nothing.
+	// Commit checks the guards and applies the writes in one step, as one new revision. It returns when
+	// the revision is durable. If a guard does not hold, it returns ErrConflict and changes nothing.
 	Commit(ctx context.Context, c Commit) (Revision, error)
 
-	// Watch is Store.Watch. It shows only what is durable.
+	// Watch is Store.Watch. It shows only durable commits.
 	Watch(ctx context.Context, prefix string, after Revision) iter.Seq2[Change, error]
 
 	// Close frees the engine and ends every Watch with ErrClosed.
@@ -32,12 +32,12 @@ type Engine interface {
 type Embedded interface {
 	Engine
 
-	// Head is the newest durable revision. It costs no more than an atomic load.
+	// Head returns the newest durable revision. It costs no more than an atomic load.
 	Head() Revision
 
-	// OnCommit sets the one function that is called with every commit, in the order of revisions,
-	// before any Snapshot or Head shows the commit. It is set before the first use. It must be
-	// quick and must not call the engine, since all commits wait for it.
+	// OnCommit sets the function that the engine calls with every commit, in the order of revisions,
+	// before any Snapshot or Head shows the commit. There is one such function, and it is set before the
+	// first use. It must be quick and must not call the engine, because all commits wait for it.
 	OnCommit(fn func(Revision, []Write))
 }
 
@@ -48,10 +48,10 @@ var ErrStale = errors.New("store: snapshot outdated")
 
 // Snapshot shows one revision. It is for one goroutine.
 type Snapshot interface {
-	// Revision is the one that Get and Scan have shown so far.
+	// Revision returns the revision that Get and Scan have shown so far.
 	Revision() Revision
 
-	// Get returns ErrNotFound when there is no such key at this revision.
+	// Get returns ErrNotFound if there is no such key at this revision.
 	Get(ctx context.Context, key string) (Record, error)
 
 	// Scan may be nested in another Scan, and Get may be called while it runs.
@@ -65,12 +65,12 @@ type Snapshot interface {
 	Close()
 }
 
-// Lister is a Snapshot that can give a whole Scan at once, which saves the caller's loop when the records
-// are in memory already. It is optional: without it, a transaction collects the records of Scan.
+// Lister is a Snapshot that can return a whole Scan at once, which saves the caller's loop if the records
+// are already in memory. It is optional: without it, a transaction collects the records of Scan.
 type Lister interface {
 	Snapshot
 
-	// Records gives what Scan shows, in its order. The slice is shared: nobody may modify it.
+	// Records returns the records of Scan, in its order. The slice is shared and must not be modified.
 	Records(ctx context.Context, r Range) ([]Record, error)
 }
 
@@ -81,7 +81,7 @@ type Commit struct {
 	Writes []Write // in key order, each key once, never empty
 }
 
-// Guard demands that a key was last written by this very revision; 0 demands that it is absent.
+// Guard requires that a key was last written by exactly this revision; 0 requires that the key is absent.
 type Guard struct {
 	Key      string
 	Revision Revision

@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// Format is the layout of the whole store: which kinds there are and what their indexes hold. Raise it
-// when an older Midas must not work on a store that this one has written, although it could read each
-// record: for a new kind that takes rights away, or an index with another meaning.
+// Format is the version of the whole store's layout: its kinds and the content of its indexes. Raise it if an
+// older Midas must not use a store that this one has written, although it could read each record: for a new
+// kind that restricts rights, or an index with another meaning.
 const Format = 1
 
 // formatRecord has the format of a store and the versions of all kinds.
@@ -25,9 +25,10 @@ const formatKey = "m/format"
 
 var formats = Table[formatRecord]{Kind: FormatKind}
 
-// Claim compares a store with what this Midas knows. It refuses a store that a newer Midas has written,
-// with an ErrNewerVersion, before anything is written to it. Otherwise it notes what this Midas, whose
-// program is its version, is about to write, so that an older one refuses the store from now on.
+// Claim compares the format and the versions of a store with those of this Midas. It refuses a store that a
+// newer Midas has written, with an ErrNewerVersion, before anything is written to it. Otherwise it records the
+// format and the versions that this Midas writes, so that an older Midas refuses the store from now on.
+// program is the version of this Midas.
 func Claim(ctx context.Context, s Store, program string) error {
 	return claim(ctx, s, formatRecord{Format: Format, Versions: versions(), Program: program})
 }
@@ -39,10 +40,10 @@ func claim(ctx context.Context, s Store, own formatRecord) error {
 			return err
 		}
 		if newer := found.beyond(own); len(newer) > 0 {
-			return fmt.Errorf("the store was %w (%s): it has %s; run that one, or a later one",
+			return fmt.Errorf("the store was %w (%s): it has %s; run that version or a later one",
 				ErrNewerVersion, found.Program, strings.Join(newer, ", "))
 		}
-		// Kinds that only a newer Midas knows stay in the record, because that Midas may run again.
+		// Kinds that only a newer Midas has stay in the record, because that Midas may run again.
 		next := formatRecord{Format: own.Format, Versions: maps.Clone(own.Versions), Program: own.Program}
 		for name, version := range found.Versions {
 			next.Versions[name] = max(version, next.Versions[name])
@@ -55,7 +56,7 @@ func claim(ctx context.Context, s Store, own formatRecord) error {
 	return err
 }
 
-// beyond lists the parts of r that are newer than those of own, in words.
+// beyond describes the parts of r that are newer than those of own.
 func (r formatRecord) beyond(own formatRecord) []string {
 	var newer []string
 	if r.Format > own.Format {

@@ -5,12 +5,12 @@ import (
 	"sync/atomic"
 )
 
-// gate counts the running transactions so that Close can wait for them. It is not a RWMutex, because
-// there a waiting Close would also stop a View inside a View, and both would wait for ever.
+// gate counts the running transactions so that Close can wait for them. It is not a RWMutex: with that, a
+// waiting Close would also block a View inside a View, and both would wait forever.
 type gate struct {
 	running atomic.Int64
 	closed  atomic.Bool
-	idle    chan struct{} // closed when the gate is closed and nothing runs
+	idle    chan struct{} // closed when the gate is closed and no transaction runs
 	once    sync.Once
 }
 
@@ -36,7 +36,7 @@ func (g *gate) leave() {
 // close refuses new transactions, waits for the running ones, and reports whether this call was the first.
 func (g *gate) close() bool {
 	first := !g.closed.Swap(true)
-	g.running.Add(1) // as one that leaves, so that an idle gate is noticed, too
+	g.running.Add(1) // so that leave closes idle if no transaction runs
 	g.leave()
 	<-g.idle
 	return first

@@ -10,20 +10,20 @@ import (
 type Kind struct {
 	Name string
 
-	// Keys is how all keys of the kind begin. A '*' stands for one segment that differs from key to
-	// key, the tenant in "d/*/user/".
+	// Keys is the prefix of all keys of the kind. A '*' stands for one segment that differs from key to
+	// key, such as the tenant in "d/*/user/".
 	Keys string
 
-	// Version is the version of the records that this Midas writes, and the newest one that it
-	// understands. 0 marks an index entry: a plain text that repeats what a record says and has no
-	// version of its own. Changing an index needs a new Format.
+	// Version is the version of the records that this Midas writes, and the newest version that it can
+	// read. 0 marks an index entry: a plain text that repeats a part of a record and has no version of its
+	// own. Changing an index needs a new Format.
 	Version int
 }
 
 // The kinds, in the order of their keys. All key formats are defined here, so that no two kinds have the
 // same key. K(id) stands for the key of an ARM id.
 var (
-	AssociationIndex = Kind{"association", "a/", 0} // a/K(identity)\x00K(resource): who uses the identity
+	AssociationIndex = Kind{"association", "a/", 0} // a/K(identity)\x00K(resource): the resources that use the identity
 
 	AdministratorsKind   = Kind{"count of administrators", "d/*/administrators/", 1} // one for each tenant
 	AppKind              = Kind{"application", "d/*/app/", 1}
@@ -58,7 +58,7 @@ var (
 	UserKind             = Kind{"user", "d/*/user/", 1}
 	UserNameIndex        = Kind{"user name", "d/*/user-name/", 1}
 	UserCodeKind         = Kind{"user code", "d/*/usercode/", 1}
-	UnlinkKind           = Kind{"deleted object", "d/*/unlink/", 1} // d//unlink/<tenant>/<object>: still to be unlinked
+	UnlinkKind           = Kind{"deleted object", "d/*/unlink/", 1} // d//unlink/<tenant>/<object>: its references must be removed
 
 	AssignmentByPrincipalIndex = Kind{"role assignment of a principal", "g/", 0} // g/<principal>\x00K(scope)\x00<role>
 	HostKind                   = Kind{"host", "h/host/", 1}
@@ -72,7 +72,7 @@ var (
 	SecretsRemovedKind = Kind{"removal of secrets", "m/secrets", 1}
 
 	OperationKind   = Kind{"operation", "o/", 1}
-	ResourceKind    = Kind{"resource", "r/", 2}           // r/K(id); 1 could hold secrets
+	ResourceKind    = Kind{"resource", "r/", 2}           // r/K(id); version 1 could contain secrets
 	AssignmentKind  = Kind{"role assignment", "s/", 1}    // s/K(scope)\x00<assignment>
 	AssignmentCount = Kind{"assignment count", "sc/", 1}  // sc/<subscription>
 	AssignmentIndex = Kind{"assignment name", "sn/", 0}   // sn/<tenant>/<assignment>
@@ -81,7 +81,7 @@ var (
 	RefusalKind     = Kind{"event of refusals", "xr/", 1} // xr/<time>-<id>
 )
 
-// Kinds gives all kinds.
+// Kinds returns all kinds.
 func Kinds() []Kind {
 	return []Kind{
 		AssociationIndex,
@@ -139,7 +139,7 @@ func Kinds() []Kind {
 	}
 }
 
-// Key is the key of this kind that ends in rest. segment takes the place of the '*', where there is one.
+// Key returns the key of this kind that ends in rest. segment replaces the '*', if there is one.
 func (k Kind) Key(segment, rest string) string {
 	before, after, varies := strings.Cut(k.Keys, "*")
 	if !varies {

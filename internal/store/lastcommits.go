@@ -6,19 +6,19 @@ import (
 	"sync/atomic"
 )
 
-// lastCommits knows which keys the newest commits have written. With it a cache decides whether a value
-// that it has read from a snapshot is still current when it is about to keep it.
+// lastCommits records the keys that the newest commits have written. With it a cache decides whether a value
+// that it has read from a snapshot is still current when it adds the value.
 type lastCommits struct {
 	newest atomic.Uint64 // revision
 
 	mu   sync.RWMutex
-	keys [keptCommits][]string // of a revision, at the revision modulo the length
+	keys [keptCommits][]string // the keys of a revision, at the revision modulo the length
 }
 
-// keptCommits is how old a snapshot may be, in commits, for its reads to be remembered.
+// keptCommits is the maximum age of a snapshot whose reads are cached, in commits.
 const keptCommits = 256
 
-// add is called in the order of revisions.
+// add records a commit. It must be called in the order of revisions.
 func (c *lastCommits) add(rev Revision, writes []Write) {
 	keys := make([]string, len(writes))
 	for i, w := range writes {

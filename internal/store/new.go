@@ -11,8 +11,8 @@ import (
 
 // Options tune the transaction logic. The zero value is right for production.
 type Options struct {
-	// Attempts is how often a transaction runs before Update gives ErrConflict. 0 means 64, which
-	// with the longest pause between two attempts is about half a second.
+	// Attempts is how often a transaction runs before Update returns ErrConflict. 0 means 64, which
+	// take about half a second with the random pauses between them.
 	Attempts int
 }
 
@@ -54,8 +54,8 @@ func (s *transactional) View(ctx context.Context, fn func(Tx) error) error {
 	return fmt.Errorf("view of one revision, %d attempts: %w", s.attempts, ErrConflict)
 }
 
-// errAgain says that an attempt has failed and the transaction must run again. It is compared by identity and never leaves this file, so
-// an fn that returns an error of its own nested transaction cannot be taken for it.
+// errAgain means that an attempt has failed and the transaction must run again. It is compared by identity and
+// is never returned to callers, so an error that fn returns from a nested transaction is never equal to it.
 var errAgain = errors.New("store: run again")
 
 func (s *transactional) view(ctx context.Context, attempt int, fn func(Tx) error) error {

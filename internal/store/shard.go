@@ -10,7 +10,7 @@ import (
 // the hand last passed it.
 type shard struct {
 	mu    sync.RWMutex
-	gets  map[uint64]*entry // by hash of the key; of two keys with one hash, the newer wins
+	gets  map[uint64]*entry // by hash of the key; of two keys with the same hash, the newer replaces the older
 	scans map[uint64]*entry // by hash of the prefix
 	ring  []*entry
 	hand  int
@@ -18,28 +18,28 @@ type shard struct {
 	limit int64
 
 	hits, misses atomic.Uint64
-	_            [64]byte // the next shard's lock lies on a cache line of its own
+	_            [64]byte // so that the next shard's lock is on another cache line
 }
 
-// entry is one remembered Get, or all remembered scans of one prefix. Once it is in a shard, only its
-// last three fields change.
+// entry is one cached Get, or all cached scans of one prefix. Once it is in a shard, only its last three
+// fields change.
 type entry struct {
-	key    string // or prefix
+	key    string // of a Get; for scans, the prefix
 	hash   uint64
 	isScan bool
 	size   int64
 
-	from   Revision // of a Get: true since then
+	from   Revision // for a Get: the revision since which the result is current
 	found  bool
 	record Record
-	pages  []*page // of scans
+	pages  []*page // for scans
 
-	slot int         // in the ring; guarded by the shard
-	used atomic.Bool // since the hand passed
-	gone atomic.Bool // no longer in the shard, so a commit does not mark it
+	slot int         // index in the ring; guarded by the shard's lock
+	used atomic.Bool // used since the hand last passed it
+	gone atomic.Bool // removed from the shard, so commits no longer invalidate it
 }
 
-// page is one remembered scan.
+// page is one cached scan.
 type page struct {
 	hash    uint64 // of the prefix
 	scan    Range
@@ -49,12 +49,12 @@ type page struct {
 }
 
 const (
-	entryOverhead  = 256 // bytes beside keys and values, by estimate
-	recordOverhead = 64
-	mostPages      = 8 // of one prefix
+	entryOverhead  = 256 // estimated bytes of an entry in addition to keys and values
+	recordOverhead = 64  // estimated bytes of a record in addition to its key and value
+	mostPages      = 8   // of one prefix
 )
 
-// add collects a record and reports whether the page is still small enough to be remembered.
+// add appends a record and reports whether the page is still small enough to be cached.
 func (p *page) add(rec Record) bool {
 	p.records = append(p.records, rec)
 	p.size += int64(len(rec.Key)+len(rec.Value)) + recordOverhead
@@ -65,7 +65,7 @@ func (s *shard) init(limit int64) {
 	s.gets, s.scans, s.limit = make(map[uint64]*entry), make(map[uint64]*entry), limit
 }
 
-// get finds the entry of a key if it was true at pin already.
+// get returns the entry of a key if it was current at revision pin, else nil.
 func (s *shard) get(hash uint64, key string, pin Revision) *entry {
 	s.mu.RLock()
 	e := s.gets[hash]
@@ -78,7 +78,7 @@ func (s *shard) get(hash uint64, key string, pin Revision) *entry {
 	return e
 }
 
-// scan finds the records of exactly this scan.
+// scan returns the records of exactly this scan if they were current at revision pin.
 func (s *shard) scan(hash uint64, r Range, pin Revision) (*entry, []Record) {
 	s.mu.RLock()
 	e := s.scans[hash]
@@ -97,12 +97,12 @@ func (s *shard) scan(hash uint64, r Range, pin Revision) (*entry, []Record) {
 
 func (s *shard) hit(e *entry) {
 	s.hits.Add(1)
-	if !e.used.Load() { // mostly it is set already; a write would slow down readers
+	if !e.used.Load() { // usually it is already set, and a write would slow down readers on other processors
 		e.used.Store(true)
 	}
 }
 
-// addGet remembers what a snapshot of revision at has shown, unless a later commit has changed it.
+// addGet adds the result of a Get at revision at, unless a later commit has changed it.
 func (s *shard) addGet(e *entry, at Revision, later *lastCommits) {
 	e.size = int64(len(e.key)+len(e.record.Value)) + entryOverhead
 	if e.size > s.largest() {
@@ -116,8 +116,7 @@ func (s *shard) addGet(e *entry, at Revision, later *lastCommits) {
 	s.insert(s.gets, e)
 }
 
-// addPage remembers one more scan of its prefix. Entries do not change, so a new one takes the place of
-// the old.
+// addPage adds one more scan of its prefix. Entries do not change, so a new entry replaces the old one.
 func (s *shard) addPage(p *page, later *lastCommits) {
 	p.size += int64(len(p.scan.After)) + recordOverhead
 	s.mu.Lock()
@@ -162,7 +161,7 @@ func (s *shard) evict() {
 		}
 		e := s.ring[s.hand]
 		if !e.used.Swap(false) {
-			s.remove(e) // the last of the ring moves to this slot
+			s.remove(e) // the last entry of the ring moves to this slot
 			return
 		}
 		s.hand++
@@ -188,13 +187,13 @@ func (s *shard) forgetGet(hash uint64) { s.forget(s.gets, hash) }
 
 func (s *shard) forgetScans(hash uint64) { s.forget(s.scans, hash) }
 
-// forget removes the entry of this hash. Mostly there is none, which a shared lock finds out.
+// forget removes the entry of this hash. It looks first with a shared lock, because usually there is none.
 func (s *shard) forget(from map[uint64]*entry, hash uint64) {
 	s.mu.RLock()
 	e := from[hash]
 	s.mu.RUnlock()
 	if e == nil {
-		// A transaction that adds an entry later finds the commit among the latest commits.
+		// A transaction that adds an entry later sees the commit in Cache.latest.
 		return
 	}
 	s.mu.Lock()

@@ -2,11 +2,11 @@
 // transactions and a change feed.
 //
 // An engine (Pebble, etcd, PostgreSQL) offers four primitives; conflict detection, retries, limits
-// and caching are written once, here, above all of them. Every successful Update has a Revision;
-// revisions of one store are ordered and have no gaps. A transaction is optimistic: each Get of an
-// Update is noted and checked at commit, and when another writer was faster the function runs again. A
-// Scan is not checked: a transaction that must guard a set of keys gets the parent record of the set, and a
-// transaction that ends the set puts that parent.
+// and caching are implemented once, in this package. Every successful Update has a Revision; revisions of one
+// store are ordered and have no gaps. A transaction is optimistic: each Get of an Update is recorded and
+// checked at commit, and the function runs again if another writer has changed a key. A Scan is not checked:
+// a transaction that must guard a set of keys gets the parent record of the set, and a transaction that
+// deletes the set puts that parent.
 package store
 
 import (
@@ -30,8 +30,8 @@ type Record struct {
 // Range selects keys in byte order.
 type Range struct {
 	Prefix  string // only keys that begin with it
-	After   string // only keys after it (before it, when Reverse); the empty string means all
-	Limit   int    // at most so many records; 0 means all
+	After   string // only keys after it (before it, if Reverse); the empty string means all
+	Limit   int    // the maximum number of records; 0 means all
 	Reverse bool   // from the last key to the first
 }
 
@@ -39,7 +39,7 @@ type Range struct {
 type Change struct {
 	Revision Revision
 	Key      string
-	Value    []byte // nil when Deleted
+	Value    []byte // nil if Deleted
 	Deleted  bool
 }
 
@@ -51,57 +51,56 @@ const (
 	MaxValue       = 1 << 20   // bytes of one value
 )
 
-// The errors that callers tell apart with errors.Is.
+// The errors that callers distinguish with errors.Is.
 var (
 	ErrNotFound  = errors.New("store: key not found")
-	ErrConflict  = errors.New("store: too much contention, try again") // other writers were faster too many times
+	ErrConflict  = errors.New("store: too much contention, try again") // other writers changed a key in every attempt
 	ErrTooLarge  = errors.New("store: transaction, key or value too large")
 	ErrReadOnly  = errors.New("store: write inside a view")
 	ErrCompacted = errors.New("store: the change feed no longer reaches back that far")
 	ErrClosed    = errors.New("store: closed")
 
-	// ErrUnavailable refuses a write while the engine cannot write, because the disk is full or fails.
-	// Reads go on. A write that gets it may still have happened.
+	// ErrUnavailable means that the engine cannot write, because the disk is full or fails. Reads still
+	// work. A write that returned it may still have happened.
 	ErrUnavailable = errors.New("store: no writes are accepted at the moment")
 )
 
 // Store is safe for concurrent use.
 type Store interface {
-	// View runs fn on one revision of the store: all that fn reads was true at the same moment.
-	// fn may run more than once, so it must set its results and not append to them.
+	// View runs fn on one revision of the store: all records that fn reads are of the same revision. fn
+	// may run more than once, so it must set its results and not append to them.
 	View(ctx context.Context, fn func(Tx) error) error
 
 	// Update runs fn and commits its writes atomically and durably: when Update returns nil, they
-	// survive a crash. It runs fn again when a key that fn has got was changed meanwhile, and gives
-	// ErrConflict after many such losses. An error of fn is returned as it is and nothing is
-	// written. An Update that writes nothing commits nothing and returns the revision it has read.
+	// survive a crash. It runs fn again if another writer has changed a key that fn got, and returns
+	// ErrConflict after many such attempts. An error of fn is returned unchanged, and nothing is
+	// written. An Update that writes nothing commits nothing and returns the revision that it has read.
 	Update(ctx context.Context, fn func(Tx) error) (Revision, error)
 
 	// Watch yields the changes after a revision, in order, without gaps, until ctx ends or the
-	// consumer stops. It yields ErrCompacted, once and last, when the feed does not reach back to
-	// after, or when the consumer has fallen too far behind.
+	// consumer stops. It yields ErrCompacted, once and last, if the feed does not reach back to after, or
+	// if the consumer is too slow.
 	Watch(ctx context.Context, prefix string, after Revision) iter.Seq2[Change, error]
 
 	// Close waits for running transactions and frees the store.
 	Close() error
 }
 
-// Tx is one transaction's view. It is for one goroutine and ends with its function.
+// Tx is one transaction. It must be used by one goroutine only, and not after its function has returned.
 type Tx interface {
 	// Get returns the record of key, or ErrNotFound. It sees this transaction's own writes.
 	Get(key string) (Record, error)
 
-	// Scan yields the records of a range in key order. It does not see this transaction's own
-	// writes, and what it yields is not guarded against other writers.
+	// Scan yields the records of a range in key order. It does not see this transaction's own writes,
+	// and the records are not guarded: a change by another writer does not make the transaction run again.
 	Scan(r Range) iter.Seq2[Record, error]
 
-	// Records is Scan for a range that is small: it gives all its records at once. They belong to the
-	// store, as a record's value does, and so does the slice. What a cache remembers costs no more
-	// than a Get.
+	// Records is Scan for a small range: it returns all records at once. The slice and the records belong
+	// to the store and must not be modified. If the cache has them, Records costs no more than a Get.
 	Records(r Range) ([]Record, error)
 
-	// Put and Delete take effect when the transaction commits. Deleting what does not exist is no
-	// error. Bad sizes and writes inside a View are reported by View and Update.
+	// Put and Delete take effect when the transaction commits. Deleting a key that does not exist is no
+	// error. View and Update return the errors for invalid sizes and for writes inside a View.
 	Put(key string, value []byte)
 	Delete(key string)
 }

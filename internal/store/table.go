@@ -8,23 +8,23 @@ import (
 	"strconv"
 )
 
-// Table reads and writes the records of one kind as values of T, whose JSON form is an object. It is
-// the one place that knows about versions: Put stamps each record with the version of its Kind, and
-// every read compares. A record of a newer version is a *NewerVersionError, and one of an older version
-// is migrated as it is read; it is written in the new form when somebody next puts it.
+// Table reads and writes the records of one kind as values of T, whose JSON form is an object. It is the only
+// code that handles versions: Put writes the version of its Kind into each record, and every read compares
+// it. The read of a newer record returns a *NewerVersionError. An older record is migrated as it is read; the
+// next Put writes the new form.
 //
-// A Table is a description without state. It is used by pointer, and not changed after its declaration.
+// A Table has no state. It is used by pointer, and not changed after its declaration.
 type Table[T any] struct {
 	Kind Kind
 
-	// Missing is the error of Get when there is no record; nil means ErrNotFound.
+	// Missing is the error of Get if there is no record; nil means ErrNotFound.
 	Missing error
 
 	// Complete, if it is not nil, fills in fields of a value that are not in its JSON form, from the record.
 	Complete func(rec Record, v *T) error
 
-	// Migrate has one step for each version before Kind.Version: step i turns the JSON form of version
-	// i+1 into that of version i+2.
+	// Migrate has one step for each version before Kind.Version: step i converts the JSON form of version
+	// i+1 into the JSON form of version i+2.
 	Migrate []func(old json.RawMessage) (json.RawMessage, error)
 }
 
@@ -33,10 +33,10 @@ var ErrNewerVersion = errors.New("written by a newer Midas")
 
 // NewerVersionError is an ErrNewerVersion with its details.
 type NewerVersionError struct {
-	Kind    string // of record
+	Kind    string // the name of the record's kind
 	Key     string
 	Version int // of the record
-	Known   int // the newest version that this Midas knows
+	Known   int // the newest version that this Midas can read
 }
 
 func (e *NewerVersionError) Error() string {
@@ -53,8 +53,8 @@ type Row[T any] struct {
 	Data T
 }
 
-// Get reads the record of a key. No record has a key that is too long, so such a key gives Missing: ids from
-// clients become parts of keys.
+// Get reads the record of a key. The error is Missing if there is none, also for a key that is too long,
+// because ids from clients become parts of keys.
 func (t *Table[T]) Get(tx Tx, key string) (T, error) {
 	rec, err := t.record(tx, key)
 	if err != nil {
@@ -64,8 +64,8 @@ func (t *Table[T]) Get(tx Tx, key string) (T, error) {
 	return t.Decode(rec)
 }
 
-// GetShared is Get for hot paths: it decodes each revision of a record once, and remembers the value in
-// kept. All who ask share that value and must not modify it.
+// GetShared is Get for hot paths: it decodes each revision of a record once, and caches the value in kept. All
+// callers share that value and must not modify it.
 func (t *Table[T]) GetShared(tx Tx, key string, kept *Decoded[T]) (T, error) {
 	rec, err := t.record(tx, key)
 	if err != nil {
@@ -93,7 +93,7 @@ func (t *Table[T]) errMissing() error {
 	return ErrNotFound
 }
 
-// Scan reads the records of a range. It ends with the first error.
+// Scan reads the records of a range. It stops at the first error.
 func (t *Table[T]) Scan(tx Tx, r Range) iter.Seq2[Row[T], error] {
 	return func(yield func(Row[T], error) bool) {
 		if len(r.Prefix) > MaxKey {
@@ -111,7 +111,7 @@ func (t *Table[T]) Scan(tx Tx, r Range) iter.Seq2[Row[T], error] {
 	}
 }
 
-// List reads the records of a range that is small (see Tx.Records).
+// List reads the records of a small range (see Tx.Records).
 func (t *Table[T]) List(tx Tx, r Range) ([]T, error) {
 	if len(r.Prefix) > MaxKey {
 		return nil, nil
@@ -138,14 +138,14 @@ func (t *Table[T]) Put(tx Tx, key string, v T) error {
 	if owner, ok := tx.(interface {
 		putOwned(key string, value []byte)
 	}); ok {
-		owner.putOwned(key, value) // nobody else has it, so it need not be copied
+		owner.putOwned(key, value) // this slice has no other user, so it need not be copied
 		return nil
 	}
 	tx.Put(key, value)
 	return nil
 }
 
-// encode puts the version before the fields of v.
+// encode returns the JSON form of v, with the version as its first field.
 func (t *Table[T]) encode(v T) ([]byte, error) {
 	fields, err := json.Marshal(v)
 	if err != nil {
@@ -163,7 +163,7 @@ func (t *Table[T]) encode(v T) ([]byte, error) {
 	return append(value, fields[1:]...), nil
 }
 
-// Version gives the version of a record without decoding it, or refuses a newer one.
+// Version returns the version of a record without decoding it. For a newer record it returns an error.
 func (t *Table[T]) Version(rec Record) (int, error) {
 	version, err := versionOf(rec.Value)
 	if err != nil {
@@ -175,7 +175,7 @@ func (t *Table[T]) Version(rec Record) (int, error) {
 	return version, nil
 }
 
-// Decode reads a record that a caller has from elsewhere: a scan, or the change feed.
+// Decode decodes a record that a caller has from a scan or from the change feed.
 func (t *Table[T]) Decode(rec Record) (v T, err error) {
 	version, err := t.Version(rec)
 	if err != nil {
@@ -203,7 +203,7 @@ func (t *Table[T]) undecodable(rec Record, err error) error {
 
 func (t *Table[T]) migrate(from int, value []byte) ([]byte, error) {
 	if from > len(t.Migrate) || t.Migrate[from-1] == nil {
-		return nil, fmt.Errorf("nothing migrates its version %d", from)
+		return nil, fmt.Errorf("there is no migration from its version %d", from)
 	}
 	value, err := t.Migrate[from-1](value)
 	if err != nil {
@@ -214,8 +214,8 @@ func (t *Table[T]) migrate(from int, value []byte) ([]byte, error) {
 
 const versionPrefix = `{"v":`
 
-// versionOf reads the version of a record. Table writes it as the first field, where it is found without
-// decoding the rest; a record that something else has written may have it anywhere.
+// versionOf reads the version of a record. Table writes it as the first field, so it can be read without
+// decoding the rest. In a record that was not written by a Table it may be at any position.
 func versionOf(value []byte) (int, error) {
 	n := 0
 	if len(value) > len(versionPrefix) && string(value[:len(versionPrefix)]) == versionPrefix {

@@ -14,25 +14,25 @@ var (
 	errEmptyKey = errors.New("store: empty key")
 )
 
-// tx is one attempt of one transaction. It keeps its context because Tx is the argument of a function
-// that was called with that context, and ends with it.
+// tx is one attempt of one transaction. It stores the context of View or Update, because fn receives only a
+// Tx and returns before that context ends.
 type tx struct {
 	ctx    context.Context
-	snap   Snapshot // nil after the end
+	snap   Snapshot // nil after the end of the transaction
 	update bool
-	stale  bool  // a commit has overtaken the snapshot: fn must run again, whatever it returned
-	err    error // the first misuse, reported when fn itself reports nothing
+	stale  bool  // a commit has outdated the snapshot: fn must run again, whatever it returned
+	err    error // the first misuse, returned if fn itself returns no error
 
-	ops    []operation // the gets and writes of an update; few, so a search goes through all
-	writes int         // how many of ops are writes
-	bytes  int         // keys and values of those
+	ops    []operation // the gets and writes of an update; they are few, so a search is linear
+	writes int         // the number of writes in ops
+	bytes  int         // the size of the written keys and values
 }
 
-// operation is what one update has done with one key.
+// operation is the get and the write of one key in an update.
 type operation struct {
 	key      string
 	guarded  bool
-	revision Revision // that Get has seen; 0 when there was nothing
+	revision Revision // the revision that Get has seen; 0 if there was no record
 	written  bool
 	write    Write
 }
@@ -100,7 +100,7 @@ func (t *tx) Records(r Range) ([]Record, error) {
 	return records, nil
 }
 
-// collect reads a scan to its end.
+// collect returns all records of a scan.
 func collect(scan iter.Seq2[Record, error]) ([]Record, error) {
 	var records []Record
 	for rec, err := range scan {
@@ -118,13 +118,13 @@ func (t *tx) scanFailed(r Range, err error) error {
 
 func (t *tx) Put(key string, value []byte) {
 	if len(value) > MaxValue {
-		t.putOwned(key, value) // which refuses it
+		t.putOwned(key, value) // putOwned returns the error, so a copy is not needed
 		return
 	}
 	t.putOwned(key, append([]byte{}, value...)) // a copy, never nil
 }
 
-// putOwned is Put of a value that the store may keep as it is.
+// putOwned is Put without a copy of the value, which the caller must not modify later.
 func (t *tx) putOwned(key string, value []byte) {
 	if len(value) > MaxValue {
 		_ = t.fail(fmt.Errorf("put %s, %d bytes: %w", clip(key), len(value), ErrTooLarge))
@@ -165,7 +165,7 @@ func (t *tx) write(w Write) {
 	}
 }
 
-// operation finds or adds the entry of key. It is good until the next one is added.
+// operation finds or adds the entry of key. The pointer is valid until the next entry is added.
 func (t *tx) operation(key string) (*operation, error) {
 	if op := t.done(key); op != nil {
 		return op, nil
@@ -180,7 +180,7 @@ func (t *tx) operation(key string) (*operation, error) {
 	return &t.ops[len(t.ops)-1], nil
 }
 
-// done is the entry of key, or nil.
+// done returns the entry of key, or nil.
 func (t *tx) done(key string) *operation {
 	for i := range t.ops {
 		if t.ops[i].key == key {
@@ -190,7 +190,7 @@ func (t *tx) done(key string) *operation {
 	return nil
 }
 
-// note notes that a read has failed for a reason that a new attempt removes.
+// note sets stale if a read has failed because the snapshot is outdated, so that the transaction runs again.
 func (t *tx) note(err error) error {
 	if errors.Is(err, ErrStale) {
 		t.stale = true
@@ -205,14 +205,14 @@ func (t *tx) fail(err error) error {
 	return err
 }
 
-// conclude ends an attempt that commits nothing: err is what fn has returned.
+// conclude ends an attempt that commits nothing. err is the error that fn has returned.
 func (t *tx) conclude(err error) error {
 	if t.stale {
 		return errAgain
 	}
 	settled := t.snap.Settle(t.ctx)
 	if errors.Is(settled, ErrStale) {
-		return errAgain // the commits that it has read are lost
+		return errAgain // the engine lost commits that the attempt has read
 	}
 	if settled != nil {
 		return fmt.Errorf("wait until the commits that were read are durable: %w", settled)
@@ -223,7 +223,7 @@ func (t *tx) conclude(err error) error {
 	return err
 }
 
-// commit lists guards and writes in key order, so that engines and feeds do the same every time.
+// commit lists guards and writes in key order, so that the order in engines and feeds is deterministic.
 func (t *tx) commit() Commit {
 	c := Commit{At: t.snap.Revision(), Writes: make([]Write, 0, t.writes)}
 	for _, op := range t.ops {
@@ -254,7 +254,7 @@ func checkKey(key string) error {
 	return nil
 }
 
-// clip quotes a key for an error text and keeps that text short.
+// clip quotes a key for an error text and limits its length.
 func clip(key string) string {
 	const most = 80
 	if len(key) <= most {

@@ -1,10 +1,11 @@
-// Package pebble is the embedded engine of the store: one folder, one process, or nothing but memory.
+// Package pebble is the embedded engine of the store. It keeps the store in one folder, which one process may
+// use, or in memory.
 //
-// Pebble itself offers ordered keys, atomic batches and snapshots. This package adds revisions. The
-// newest revision lies under a reserved key that every commit writes along, and each value begins with
-// the revision that wrote it. A commit compares and applies under one lock, then waits for the disk
-// outside of it, so that commits of many writers share one sync. What is applied is visible before it
-// is durable: readers settle (see store.Snapshot), feeds show durable commits only.
+// Pebble itself offers ordered keys, atomic batches and snapshots. This package adds revisions. Every commit
+// also writes the newest revision under a reserved key, and each value begins with the revision that wrote
+// it. A commit compares and applies under one lock, then waits for the disk without the lock, so that commits
+// of many writers share one sync. A commit is visible before it is durable: readers settle (see
+// store.Snapshot), and feeds show durable commits only.
 package pebble
 
 import (
@@ -29,7 +30,7 @@ type Engine struct {
 	gen     atomic.Pointer[generation]
 	name    string    // the folder, for error texts
 	lock    io.Closer // on the folder; nil in memory
-	sync    bool      // false in memory, where there is nothing to wait for
+	sync    bool      // whether commits wait for the disk; false in memory
 	feed    *feed
 	options Options
 	base    vfs.FS
@@ -38,15 +39,15 @@ type Engine struct {
 
 	commits  sync.Mutex // held while a commit is compared and applied
 	onCommit func(store.Revision, []store.Write)
-	newest   store.Revision // that was given to a commit
+	newest   store.Revision // the revision of the last commit
 	closed   bool
 
-	// What watchOver uses, see repair.go.
+	// State of watchOver, see repair.go.
 	failed      atomic.Pointer[error]
 	failures    atomic.Uint64
 	broken      chan struct{}
 	retired     []*generation
-	abandoned   int      // openings that did not succeed, one after the other
+	abandoned   int      // consecutive failed openings
 	lost        []string // the keys that lost commits have written, until undo has committed
 	stop, ended chan struct{}
 }
@@ -86,8 +87,8 @@ func (e *Engine) Snapshot(ctx context.Context, _ int) (store.Snapshot, error) {
 	return snap, nil
 }
 
-// Commit implements store.Engine. The context is looked at before the commit begins and not after,
-// so that the caller always learns how it ended.
+// Commit implements store.Engine. It checks the context before the commit begins and not later, so that the
+// caller always learns the result.
 func (e *Engine) Commit(ctx context.Context, c store.Commit) (store.Revision, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
@@ -113,7 +114,7 @@ func (e *Engine) Commit(ctx context.Context, c store.Commit) (store.Revision, er
 		err := batch.SyncWait()
 		e.syncing.Add(-1)
 		if err == nil {
-			err = g.broken() // which the log is not told of, see fence
+			err = g.broken() // the fence hides a failed write from Pebble's log
 		}
 		if err != nil {
 			return 0, e.unavailable(err)
@@ -126,14 +127,15 @@ func (e *Engine) Commit(ctx context.Context, c store.Commit) (store.Revision, er
 	return rev, nil
 }
 
-// A crowd of commits shares a sync better if that waits a little for those who are about to come: with
-// 64 writers on two cores behind HTTP, an eighth more commits a second. Who writes alone never waits.
+// If at least crowd commits wait for the disk, the next sync is delayed by crowdWait, so that more commits
+// share it: with 64 writers on two cores behind HTTP this makes an eighth more commits a second. With fewer
+// writers there is no delay.
 const (
 	crowd     = 8
 	crowdWait = 300 * time.Microsecond
 )
 
-// syncInterval is how much time Pebble lets pass between two syncs of its log.
+// syncInterval returns the minimum time between two syncs of Pebble's log.
 func (e *Engine) syncInterval() time.Duration {
 	if e.syncing.Load() < crowd {
 		return 0
@@ -149,7 +151,7 @@ func (e *Engine) apply(g *generation, batch *pdb.Batch, c store.Commit) (store.R
 		return 0, e.unavailable(err)
 	}
 	if e.gen.Load() != g {
-		return 0, store.ErrConflict // it was replaced meanwhile
+		return 0, store.ErrConflict // the generation was replaced meanwhile
 	}
 	if g.readOnly {
 		return 0, e.unavailable(errReadOnly)
@@ -180,8 +182,8 @@ func (e *Engine) apply(g *generation, batch *pdb.Batch, c store.Commit) (store.R
 
 var errReadOnly = errors.New("it is open for reading only, after a failed write")
 
-// show makes a batch visible. A panic of Pebble leaves its locks held, so it counts as a failed write,
-// after which nothing is written to this generation any more.
+// show makes a batch visible. After a panic Pebble still holds its locks, so a panic counts as a failed write:
+// nothing more is written to this generation.
 func (e *Engine) show(g *generation, batch *pdb.Batch) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -194,7 +196,7 @@ func (e *Engine) show(g *generation, batch *pdb.Batch) (err error) {
 	return g.db.Apply(batch, pdb.NoSync)
 }
 
-// current is the generation to read and to write, for a use that release ends.
+// current returns the generation to read and to write. The caller must release it.
 func (e *Engine) current() *generation {
 	for {
 		g := e.gen.Load()
@@ -202,12 +204,12 @@ func (e *Engine) current() *generation {
 		if e.gen.Load() == g {
 			return g
 		}
-		g.release() // it was replaced meanwhile
+		g.release() // the generation was replaced meanwhile
 	}
 }
 
-// compare checks the guards. Mostly the feed knows which keys were written since the snapshot; only
-// when a transaction was slower than the feed is long, the database is asked.
+// compare checks the guards. Usually the feed has all keys that were written since the snapshot. compare reads
+// the database only for a transaction that is older than the feed.
 func (e *Engine) compare(g *generation, c store.Commit) error {
 	if c.At == e.newest {
 		return nil
@@ -273,7 +275,7 @@ func (e *Engine) Close() error {
 	g := e.gen.Load()
 	var err error
 	if e.sync && g.broken() == nil && !g.readOnly {
-		err = g.db.Flush() // so that the next start has no log to read
+		err = g.db.Flush() // so that the next start has no log to replay
 	}
 	if failed := g.broken(); failed != nil {
 		err = errors.Join(err, failed)

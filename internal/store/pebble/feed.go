@@ -11,15 +11,14 @@ import (
 	"midas/internal/store"
 )
 
-// The feed keeps so much of the recent past. A consumer that is further behind gets ErrCompacted and
-// has to read the store anew.
+// Limits of the feed. A consumer that is further behind gets ErrCompacted and must read the whole store again.
 const (
 	feedWrites = 16 << 10
 	feedBytes  = 4 << 20
 )
 
-// feed remembers the newest commits: for those who watch, for those who wait for durability, and for
-// comparing guards without asking the database. Writers never wait for its readers.
+// feed holds the newest commits. It serves watches, waits for durability, and compares guards without a read
+// of the database. Writers never wait for its readers.
 type feed struct {
 	durable atomic.Uint64 // all commits up to this revision survive a crash
 
@@ -28,7 +27,7 @@ type feed struct {
 	first   store.Revision
 	writes  int
 	bytes   int
-	last    map[uint64]store.Revision // of every key in commits, by its hash, who wrote it last
+	last    map[uint64]store.Revision // the last commit of each key in commits, by the hash of the key
 	seed    maphash.Seed
 	waiting map[chan struct{}]store.Revision
 	ended   error
@@ -78,29 +77,29 @@ func (f *feed) forgetOldest() {
 			delete(f.last, hash)
 		}
 	}
-	f.commits[0] = commit{} // append moves the rest when the slice grows; until then hold nothing
+	f.commits[0] = commit{} // releases the memory of the commit; append drops the slot when the slice grows
 	f.commits = f.commits[1:]
 	f.first++
 	f.writes -= len(c.writes)
 	f.bytes -= c.bytes
 }
 
-// reaches reports whether lastWrite knows all keys that were written after rev.
+// reaches reports whether lastWrite has all keys that were written after rev.
 func (f *feed) reaches(rev store.Revision) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return rev+1 >= f.first
 }
 
-// lastWrite is the newest commit that has written key, or another key of the same hash: then a
-// transaction runs once more than it must.
+// lastWrite returns the newest commit that has written key, or another key with the same hash. A hash
+// collision makes a transaction run once more than necessary.
 func (f *feed) lastWrite(key string) store.Revision {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.last[maphash.String(f.seed, key)]
 }
 
-// advance says that rev, and with it all before it, is durable.
+// advance records that rev, and all revisions before it, are durable.
 func (f *feed) advance(rev store.Revision) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -116,7 +115,7 @@ func (f *feed) advance(rev store.Revision) {
 	}
 }
 
-// end makes every wait, now and later, return err unless it is already satisfied.
+// end makes every present and later wait return err, unless its revision is already durable.
 func (f *feed) end(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -127,10 +126,8 @@ func (f *feed) end(err error) {
 	}
 }
 
-// wait returns when rev is durable.
-//
-// For who has seen it in a generation that has failed and does not have it on the disk, the error is
-// store.ErrStale.
+// wait returns when rev is durable. The error is store.ErrStale if the caller has read rev in the generation
+// g, and g failed before rev was on the disk. g may be nil.
 func (f *feed) wait(ctx context.Context, rev store.Revision, g *generation) error {
 	for {
 		if g != nil && g.lost(rev) {
@@ -166,8 +163,8 @@ func (f *feed) wait(ctx context.Context, rev store.Revision, g *generation) erro
 	}
 }
 
-// keep forgets what was written after rev, since the disk does not have it, and gives the keys. The
-// revisions stay, as commits that change nothing. All that is left is durable.
+// keep removes the writes after rev, because they are not on the disk, and returns their keys. The revisions
+// stay, as commits that change nothing. All remaining commits are durable.
 func (f *feed) keep(rev store.Revision) (lost []string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -183,7 +180,7 @@ func (f *feed) keep(rev store.Revision) (lost []string) {
 		f.commits[i] = commit{}
 	}
 	f.durable.Store(max(f.durable.Load(), min(uint64(rev), uint64(f.first)+uint64(len(f.commits))-1)))
-	for ch := range f.waiting { // some wait for what is durable now, others for what is lost
+	for ch := range f.waiting { // some wait for revisions that are durable now, others for revisions that are lost
 		delete(f.waiting, ch)
 		close(ch)
 	}
@@ -192,7 +189,7 @@ func (f *feed) keep(rev store.Revision) (lost []string) {
 
 func (f *feed) watch(ctx context.Context, prefix string, after store.Revision) iter.Seq2[store.Change, error] {
 	return func(yield func(store.Change, error) bool) {
-		if uint64(after) > f.durable.Load() { // a revision of another store, or of one that was lost
+		if uint64(after) > f.durable.Load() { // a revision of another store, or a lost revision
 			yield(store.Change{}, store.ErrCompacted)
 			return
 		}
@@ -231,7 +228,7 @@ func (c commit) yield(rev store.Revision, prefix string, yield func(store.Change
 	return true
 }
 
-// from copies some of the durable commits that begin with next.
+// from returns a copy of the first durable commits from next on, at most 64.
 func (f *feed) from(next store.Revision) ([]commit, error) {
 	const most = 64
 	f.mu.Lock()

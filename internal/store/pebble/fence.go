@@ -11,20 +11,19 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// fence is the file system of one opening of the database. It passes everything on until a write fails
-// that Pebble cannot go on without. From then on nothing of this opening reaches the disk, as if the
-// process had crashed at that moment, and another opening of the same folder can take over while this
-// one still answers reads.
+// fence is the file system of one opening of the database. It passes all calls on until a write fails that is
+// essential for Pebble. After that, no write of this opening reaches the disk, as if the process had crashed
+// at that moment, so another opening of the same folder can write while this one still serves reads.
 //
-// Pebble panics, in part with its locks in a state that cannot be recovered from, when its log or its
-// manifest cannot be written. So it is not told: writes to its log seem to work (Commit asks failure
-// before it acknowledges anything), and whatever flushes, compacts or edits the manifest stands still
+// If its log or its manifest cannot be written, Pebble panics, sometimes with its locks in a state from which
+// it cannot recover. So the fence hides the failure from Pebble: writes to the log seem to succeed (Commit
+// checks failure before it acknowledges a commit), and flushes, compactions and edits of the manifest block
 // in the file system until release.
 type fence struct {
 	vfs.FS
-	broke func() // is called once, when the first write fails; it must not block
+	broke func() // called once, when the first write fails; it must not block
 
-	live     atomic.Bool // after Open, which can be told that its log fails
+	live     atomic.Bool // set after Open; until then Pebble gets the errors of its log
 	cause    atomic.Pointer[error]
 	failed   chan struct{} // closed with the first failure
 	once     sync.Once
@@ -33,14 +32,14 @@ type fence struct {
 
 const retiredPause = 20 * time.Millisecond
 
-// errRetired is what the files of an opening give that was taken over.
+// errRetired is the error of writes to an opening that was replaced.
 var errRetired = errors.New("this opening of the store was replaced after a failed write")
 
 func newFence(fs vfs.FS, broke func()) *fence {
 	return &fence{FS: fs, broke: broke, failed: make(chan struct{}), released: make(chan struct{})}
 }
 
-// failure is the first failed write, or nil.
+// failure returns the error of the first failed write, or nil.
 func (f *fence) failure() error {
 	if cause := f.cause.Load(); cause != nil {
 		return *cause
@@ -55,14 +54,14 @@ func (f *fence) fail(err error) {
 	}
 }
 
-// release lets go, with errors, of what stands still, so that the database can be closed.
+// release makes the blocked writes return errors, so that the database can be closed.
 func (f *fence) release() { f.once.Do(func() { close(f.released) }) }
 
-// role is what a file is for.
+// role is the purpose of a file. It decides how a failed write is handled.
 type role uint8
 
 const (
-	other   role = iota // compactions and what Pebble can do without: it gets the error, and tries again
+	other   role = iota // compactions and files that are not essential: Pebble gets the error and retries
 	logFile             // the write-ahead log
 	vital               // tables of flushes, the manifest and its marker
 )
@@ -78,7 +77,7 @@ func roleOf(name string, category vfs.DiskWriteCategory) role {
 	return other
 }
 
-// do carries out a write. of says what it is for.
+// do runs a write to a file of the given role.
 func (f *fence) do(of role, write func() error) error {
 	if f.failure() == nil {
 		err := write()
@@ -91,7 +90,7 @@ func (f *fence) do(of role, write func() error) error {
 		return nil
 	}
 	<-f.released
-	time.Sleep(retiredPause) // Pebble tries again at once, until it is closed
+	time.Sleep(retiredPause) // because Pebble retries immediately until it is closed
 	return errRetired
 }
 
@@ -115,7 +114,7 @@ func (f *fence) open(of role, open func() (vfs.File, error)) (file vfs.File, err
 	if err != nil {
 		return nil, err
 	}
-	if file == nil { // of the log, after a failure
+	if file == nil { // the file is the log, and a write has failed
 		if file, err = vfs.NewMem().Create("log", vfs.WriteCategoryUnspecified); err != nil {
 			return nil, err
 		}
@@ -132,7 +131,7 @@ func (f *fence) OpenDir(name string) (vfs.File, error) {
 	return &fencedFile{File: file, fence: f, role: logFile}, nil
 }
 
-// Remove implements vfs.FS. After a failure the files belong to another opening.
+// Remove implements vfs.FS. After a failure it removes nothing, because the files belong to another opening.
 func (f *fence) Remove(name string) error { return f.tidy(func() error { return f.FS.Remove(name) }) }
 
 // RemoveAll implements vfs.FS.
@@ -160,7 +159,7 @@ func (f *fence) Link(oldname, newname string) error {
 // Unwrap implements vfs.FS.
 func (f *fence) Unwrap() vfs.FS { return f.FS }
 
-// fencedFile is a file that is written to.
+// fencedFile is a file that is open for writing.
 type fencedFile struct {
 	vfs.File
 	fence *fence

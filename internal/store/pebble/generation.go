@@ -10,27 +10,27 @@ import (
 	"midas/internal/store"
 )
 
-// generation is one opening of the database. Mostly there is one in the life of a process. After a
-// failed write another one takes its place, and it is closed when the last who reads from it has ended.
+// generation is one opening of the database. Usually a process has only one. After a failed write a new
+// generation replaces it, and the old one is closed when its last reader has ended.
 type generation struct {
 	db       *pdb.DB
 	fence    *fence // nil in memory
 	pressure *pressure
-	memTable uint64 // bytes of one
-	readOnly bool   // it shows what is on the disk, until writing is possible again
+	memTable uint64 // bytes of one write table
+	readOnly bool   // open for reading only, until writing is possible again
 
 	// A commit raises begun before and applied after it becomes visible. A snapshot that was taken
-	// while both were equal is of exactly that revision.
+	// while both were equal shows exactly that revision.
 	begun, applied atomic.Uint64
 
-	// kept is one more than the newest revision that the disk has of a generation that has failed; 0 as
-	// long as that is not known.
+	// kept is one more than the newest revision of a failed generation that is on the disk; 0 as long as
+	// that is not known.
 	kept atomic.Uint64
 
-	refs    atomic.Int64 // one for being the engine's, and one for each who uses it
+	refs    atomic.Int64 // one for the engine, and one for each use
 	closing sync.Once
 	closed  chan struct{}
-	err     error // of closing; read it after closed
+	err     error // the error of closing; valid after closed is closed
 }
 
 func newGeneration(db *pdb.DB, f *fence, head store.Revision) *generation {
@@ -41,7 +41,7 @@ func newGeneration(db *pdb.DB, f *fence, head store.Revision) *generation {
 	return g
 }
 
-// failure is why this generation takes no writes; nil if it does.
+// failure returns the reason why this generation accepts no writes, or nil if it accepts them.
 func (g *generation) failure() error {
 	if err := g.broken(); err != nil {
 		return err
@@ -49,7 +49,7 @@ func (g *generation) failure() error {
 	return g.pressure.failure()
 }
 
-// broken is the failed write after which this generation must be replaced, or nil.
+// broken returns the error of the failed write after which this generation must be replaced, or nil.
 func (g *generation) broken() error {
 	if g.fence == nil {
 		return nil
@@ -68,7 +68,7 @@ func (g *generation) release() {
 	if g.refs.Add(-1) == 0 {
 		g.closing.Do(func() {
 			if g.broken() != nil {
-				go g.close() // it may take until what stands still has ended, and has nothing to save
+				go g.close() // closing may wait for blocked writes, and has nothing to save
 				return
 			}
 			g.close()

@@ -7,37 +7,37 @@ import (
 	"os"
 )
 
-// logger lets Pebble speak when something is wrong, and only then.
+// logger is Pebble's logger. It passes on errors only.
 type logger struct {
-	log   *slog.Logger // nil: nobody listens
-	fence *fence       // of the database that speaks; nil in memory
+	log   *slog.Logger // nil: errors are not logged
+	fence *fence       // the file system of the database; nil in memory
 }
 
-// Infof is what Pebble calls for every flush and compaction.
+// Infof does nothing. Pebble calls it for every flush and compaction.
 func (logger) Infof(string, ...any) {}
 
 func (l logger) Errorf(format string, args ...any) {
 	if l.fence != nil && l.fence.failure() != nil {
-		return // it was said, and what follows from it says nothing more
+		return // the first failure was logged, and later errors are consequences of it
 	}
 	if l.log != nil {
 		l.log.Error("pebble: " + fmt.Sprintf(format, args...))
 	}
 }
 
-// Fatalf must not return: Pebble calls it when memory and disk disagree, for example when its manifest
-// cannot be written. Stopping here loses nothing that was acknowledged; going on might. The text goes
-// to standard error even without a logger, since a process that ends must say why.
+// Fatalf ends the process. Pebble calls it if memory and disk differ, for example if its manifest cannot be
+// written, and it must not return. The end of the process loses no acknowledged write; going on might lose
+// one. Without a logger the text goes to standard error, because a process that ends must say why.
 //
-// A database that has failed before is being given up, and nothing of it reaches the disk: there it does
-// no harm. While a database is being opened, the opening fails.
+// There are two exceptions. After a failed write, Fatalf returns: the fence lets no write of this database
+// reach the disk, and the database will be replaced. While a database is being opened, the opening fails.
 func (l logger) Fatalf(format string, args ...any) {
 	if l.fence != nil && l.fence.failure() != nil {
 		return
 	}
 	if l.fence != nil && !l.fence.live.Load() {
 		l.fence.fail(openingError(args, fmt.Sprintf(format, args...)))
-		select {} // openDatabase has given it up
+		select {} // openDatabase does not wait for this goroutine any more
 	}
 	text := "pebble: " + fmt.Sprintf(format, args...)
 	if l.log != nil {
@@ -48,7 +48,7 @@ func (l logger) Fatalf(format string, args ...any) {
 	os.Exit(1)
 }
 
-// openingError keeps the cause of a fatal error.
+// openingError returns the cause of a fatal error.
 func openingError(args []any, text string) error {
 	for _, arg := range args {
 		if err, ok := arg.(error); ok {

@@ -18,27 +18,29 @@ import (
 	"midas/internal/store"
 )
 
-// Options of an engine; the zero value is right.
+// Options configure an engine. The zero value is suitable for production.
 type Options struct {
-	// CacheBytes bounds Pebble's cache of table blocks, which grows with use. 0 means 8 MiB, beside
-	// what idle write tables leave. On a million identities 64 MiB were no faster, neither for random
-	// Gets nor for creates, and took 150 MB more: blocks of that many bytes are work for the collector.
+	// CacheBytes limits Pebble's cache of table blocks, which grows with use. 0 means 8 MiB, in addition
+	// to the memory that write tables do not use. With a million identities 64 MiB were no faster, neither
+	// for random Gets nor for creates, and took 150 MB more memory, because more cached blocks also make
+	// the garbage collector's heap larger.
 	CacheBytes int64
-	// MemTableBytes bounds each of the few tables that collect writes in memory; they begin small and
-	// grow under load. 0 means 16 MiB, with which writing is twice as fast as with 4.
+	// MemTableBytes limits each of the few tables that collect writes in memory; they begin small and
+	// grow under load. 0 means 16 MiB. Writing is twice as fast with 16 MiB as with 4 MiB.
 	MemTableBytes int64
-	// OpenFiles is how many tables are open at once, each of which is a file descriptor. 0 means 500.
+	// OpenFiles limits the tables that are open at the same time; each needs a file descriptor. 0 means
+	// 500.
 	OpenFiles int
-	// Log hears what goes wrong inside Pebble. nil means that nobody does.
+	// Log receives the errors of Pebble. nil means that they are not logged.
 	Log *slog.Logger
 }
 
-// formatVersion is the layout of keys and values. Raise it when an older midas could not read, or
-// would spoil, what this one writes.
+// formatVersion is the version of the layout of keys and values. Raise it if an older midas could not read, or
+// would damage, the data that this one writes.
 const formatVersion = 1
 
-// databaseFormat is Pebble's own format. It is written down here, rather than "newest", so that a
-// newer Pebble does not lock out the previous midas by accident.
+// databaseFormat is Pebble's own format. It is a fixed version and not the newest one, so that an update of
+// Pebble does not make the store unreadable for the previous midas.
 const databaseFormat = pdb.FormatValueSeparation
 
 var (
@@ -46,8 +48,8 @@ var (
 	formatKey = []byte{metaPrefix, 'f', 'o', 'r', 'm', 'a', 't'}
 )
 
-// Open opens the store in a folder, and makes it when it does not exist. Only one process can have it
-// open. All its errors name the folder.
+// Open opens the store in a folder, and creates it if it does not exist. Only one process can have it open.
+// All its errors name the folder.
 func Open(dir string, o Options) (*Engine, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder of the store: %w", err)
@@ -58,16 +60,16 @@ func Open(dir string, o Options) (*Engine, error) {
 	}
 	e, err := openLocked(dir, o)
 	if err != nil {
-		_ = lock.Close() // the first error says more
+		_ = lock.Close() // the first error is returned
 		return nil, err
 	}
 	e.lock = lock
 	return e, nil
 }
 
-// OpenMemory opens an empty store that is gone when it is closed.
+// OpenMemory opens an empty store in memory. Its data is lost when it is closed.
 func OpenMemory(o Options) (*Engine, error) {
-	o.MemTableBytes = cmp.Or(o.MemTableBytes, 64<<20) // a flush would only move things from memory to memory
+	o.MemTableBytes = cmp.Or(o.MemTableBytes, 64<<20) // a flush would only copy data from memory to memory
 	return open("memory", vfs.NewMem(), o)
 }
 
@@ -92,8 +94,8 @@ func openLocked(dir string, o Options) (*Engine, error) {
 	return open(dir, vfs.Default, o)
 }
 
-// checkFolder refuses what Pebble would take for an empty folder although it is not: Pebble would begin
-// a new store there and remove the files of the old one.
+// checkFolder refuses a folder that has files but that Pebble would treat as empty: Pebble would begin a new
+// store there and remove the files of the old one.
 func checkFolder(dir string) error {
 	desc, err := pdb.Peek(dir, vfs.Default)
 	if err != nil {
@@ -121,13 +123,13 @@ func checkFolder(dir string) error {
 // memoryName is the name of a store in memory.
 const memoryName = "memory"
 
-// locked is a file system of which the folder is locked by the engine, whose generations share it.
+// locked is a file system whose folder the engine has already locked. The engine's generations share it.
 type locked struct{ vfs.FS }
 
 // Lock implements vfs.FS.
 func (locked) Lock(string) (io.Closer, error) { return io.NopCloser(nil), nil }
 
-// open makes the engine of a folder that is locked, or of memory.
+// open makes the engine of a locked folder, or of a store in memory.
 func open(name string, base vfs.FS, o Options) (*Engine, error) {
 	e := &Engine{
 		name: name, sync: name != memoryName, base: locked{base}, options: o,
@@ -157,7 +159,7 @@ func (e *Engine) openGeneration() (*generation, store.Revision, error) {
 		opts.FS = f
 	} else {
 		opts.FS = e.base
-		opts.DisableWAL = true // nothing survives a crash anyway
+		opts.DisableWAL = true // a store in memory does not survive a crash
 	}
 	opts.Logger = logger{e.options.Log, f}
 	db, err := openDatabase(e.name, opts, f)
@@ -183,9 +185,9 @@ func (e *Engine) openGeneration() (*generation, store.Revision, error) {
 	return g, head, nil
 }
 
-// openDatabase opens the database. It turns a Pebble panic into an error, since a damaged file must not
-// look like a bug. Pebble would try for ever to flush what it has read from its log: when that fails, it
-// is left where it stands in the fence.
+// openDatabase opens the database. It returns a panic of Pebble as an error, because a damaged file is not a
+// bug of this program. Pebble would retry forever to flush the writes that it has read from its log; if a
+// flush fails, openDatabase returns the error, and the goroutine stays blocked in the fence.
 func openDatabase(name string, opts *pdb.Options, f *fence) (*pdb.DB, error) {
 	type result struct {
 		db  *pdb.DB
@@ -221,10 +223,10 @@ func dirOf(name string, opts *pdb.Options) string {
 	return name
 }
 
-// errNewer marks a store that is fine but not for this midas.
-var errNewer = errors.New("written by a newer midas, use that one")
+// errNewer means that the store is not damaged, but that this midas cannot read it.
+var errNewer = errors.New("written by a newer midas, use that version")
 
-// explain words an error of opening a store.
+// explain returns an error of opening a store with its likely cause and the remedy.
 func explain(name string, err error) error {
 	switch {
 	case errors.Is(err, errNewer):
@@ -253,7 +255,7 @@ func checkFormat(db *pdb.DB, durable *pdb.WriteOptions) (store.Revision, error) 
 	defer closer.Close()
 	version, err := strconv.Atoi(string(value))
 	if err != nil || version < 1 {
-		return 0, fmt.Errorf("the format version %q is none", value)
+		return 0, fmt.Errorf("the format version %q is invalid", value)
 	}
 	if version > formatVersion {
 		return 0, fmt.Errorf("%w (its format is %d, this midas knows up to %d)", errNewer, version, formatVersion)
@@ -283,24 +285,25 @@ func begin(db *pdb.DB, durable *pdb.WriteOptions) error {
 func databaseOptions(o Options) *pdb.Options {
 	table := cmp.Or(o.MemTableBytes, 16<<20)
 	opts := &pdb.Options{
-		// Pebble takes the room for its write tables from the cache's, and without this nothing
-		// would be left for blocks: one table is being filled, another is being flushed.
+		// Pebble counts its write tables against the size of the cache. Two of them are added here,
+		// the one that is being filled and the one that is being flushed, so that CacheBytes are left
+		// for blocks.
 		CacheSize:          cmp.Or(o.CacheBytes, 8<<20) + 2*table,
 		MemTableSize:       uint64(table),
 		MaxOpenFiles:       cmp.Or(o.OpenFiles, 500),
 		FormatMajorVersion: databaseFormat,
 		Logger:             logger{log: o.Log},
-		// Commits are slowed down before they come to Pebble, see pressure.
+		// Commits are slowed down before they reach Pebble, see pressure.
 		MemTableStopWritesThreshold: 1 << 20,
 		L0StopWritesThreshold:       1 << 20,
 	}
 	opts.EventListener = &pdb.EventListener{
-		// The default is to end the process. Whoever reads the damaged block gets an error, which
-		// says more, and the rest of the store can still be read.
+		// Pebble's default is to end the process. Instead only the reads of the damaged block return
+		// an error, and the rest of the store can still be read.
 		DataCorruption: func(info pdb.DataCorruptionInfo) { opts.Logger.Errorf("%s", info) },
 	}
 	for i := range opts.Levels {
-		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(10) // most Gets of a create ask for what is absent
+		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(10) // most Gets of a create are for keys that do not exist
 	}
 	return opts
 }

@@ -10,12 +10,11 @@ import (
 	"midas/internal/store"
 )
 
-// pressure slows commits down when Pebble cannot flush or compact as fast as they come. Pebble would do
-// that itself, but with its locks held, so that a commit which waits for a flush that has failed could
-// never be told.
+// pressure slows commits down if Pebble cannot flush or compact as fast as they arrive. Pebble would do that
+// itself, but with its locks held, so a commit that waits for a failed flush would wait forever.
 type pressure struct {
-	memory    atomic.Uint64         // bytes that are not flushed, as of a moment ago
-	sublevels atomic.Int64          // of level 0, likewise
+	memory    atomic.Uint64         // bytes that are not flushed, at the last measurement
+	sublevels atomic.Int64          // sublevels of level 0, at the last measurement
 	cause     atomic.Pointer[error] // why compactions fail; nil if the last one did not
 }
 
@@ -26,7 +25,7 @@ const (
 	gaugeEvery    = 100 * time.Millisecond
 )
 
-// listen has Pebble tell what counts.
+// listen records the results of Pebble's compactions.
 func (p *pressure) listen(events *pdb.EventListener, s *scheduler) {
 	events.CompactionEnd = func(info pdb.CompactionInfo) {
 		if info.Err == nil {
@@ -46,7 +45,7 @@ func (g *generation) stalled() bool {
 
 func (p *pressure) congested() bool { return p.sublevels.Load() >= mostSublevels }
 
-// failure is why waiting does not help; nil if it may.
+// failure returns the reason why waiting does not help, or nil if it may help.
 func (p *pressure) failure() error {
 	if cause := p.cause.Load(); cause != nil && p.congested() {
 		return *cause
@@ -54,7 +53,7 @@ func (p *pressure) failure() error {
 	return nil
 }
 
-// admit waits until a commit may go on.
+// admit waits until a commit may proceed. It returns an error if ctx ends or if waiting does not help.
 func (g *generation) admit(ctx context.Context) error {
 	for g.stalled() && g.failure() == nil {
 		select {
@@ -66,7 +65,7 @@ func (g *generation) admit(ctx context.Context) error {
 	return g.failure()
 }
 
-// gauge measures the pressure until the engine ends, as long as something is written.
+// gauge measures the pressure until the engine ends. It skips the measurement if there were no commits.
 func (e *Engine) gauge() {
 	tick := time.NewTicker(gaugeEvery)
 	defer tick.Stop()

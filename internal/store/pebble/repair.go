@@ -16,25 +16,25 @@ import (
 	"midas/internal/store"
 )
 
-// How the engine comes back after a failed write.
+// Parameters of the repair after a failed write.
 const (
-	firstRetry = 250 * time.Millisecond // after a failure; doubled up to
+	firstRetry = 250 * time.Millisecond // pause after a failure; it doubles up to lastRetry
 	lastRetry  = 15 * time.Second
 
-	// probeBytes must be free for another try: as much as opening takes at least, and so that it does
-	// not end at once again.
+	// probeBytes must be free on the disk before the engine opens the database for writing again. Opening
+	// needs at least as much, and the reserve avoids that the next write fails again.
 	probeBytes = 8 << 20
 	probeFile  = "PROBE"
 
-	// stuckAfter is how long a commit may stand in Pebble after a failure, and mostRetired how many
-	// failed generations may wait to be closed, until ending the process is the better way.
+	// The process ends if a commit is blocked in Pebble for stuckAfter after a failure, or if more than
+	// mostRetired failed generations wait to be closed.
 	stuckAfter  = 30 * time.Second
 	mostRetired = 8
 
 	repeatLog = 5 * time.Minute
 )
 
-// Failure is why the engine takes no writes at the moment; nil if it does.
+// Failure returns the reason why the engine accepts no writes at the moment, or nil if it accepts them.
 func (e *Engine) Failure() error {
 	if cause := e.failed.Load(); cause != nil {
 		return *cause
@@ -42,23 +42,23 @@ func (e *Engine) Failure() error {
 	return e.gen.Load().failure()
 }
 
-// Failures counts how often a write has failed so that the engine had to be opened again.
+// Failures returns how many failed writes have made the engine open the database again.
 func (e *Engine) Failures() uint64 { return e.failures.Load() }
 
-// unavailable is the error of a write that is refused.
+// unavailable returns the error of a refused write.
 func (e *Engine) unavailable(cause error) error {
 	return fmt.Errorf("store in %s: %w: %w", e.name, store.ErrUnavailable, cause)
 }
 
-// broke is told by a fence that a write has failed.
+// broke is called by a fence when a write has failed.
 func (e *Engine) broke() {
 	select {
 	case e.broken <- struct{}{}:
-	default: // it is known
+	default: // watchOver has not handled the previous signal yet
 	}
 }
 
-// watchOver repairs the engine whenever a write has failed, until Close.
+// watchOver repairs the engine each time a write has failed, until Close.
 func (e *Engine) watchOver() {
 	defer close(e.ended)
 	for {
@@ -71,18 +71,18 @@ func (e *Engine) watchOver() {
 	}
 }
 
-// repair first lets reads see what is on the disk, and then opens the database again as soon as
-// something can be written.
+// repair first opens the database for reading, so that reads see the state on the disk, and then for writing,
+// as soon as the disk accepts writes again.
 func (e *Engine) repair(failed *generation) {
 	cause := failed.broken()
 	if cause == nil {
-		return // a signal of an opening that did not succeed
+		return // the signal came from an opening that did not succeed
 	}
 	e.failed.Store(&cause)
 	e.failures.Add(1)
 	e.logError("store: a write has failed, so writes are refused until there is room again; reads go on", cause)
 	e.lockOrDie()
-	e.commits.Unlock() // no commit is under way any more, and the next ones see the failure
+	e.commits.Unlock() // no commit is running any more, and later commits see the failure
 	shown, logged, began := false, time.Now(), time.Now()
 	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
 		if !shown {
@@ -109,24 +109,24 @@ func (e *Engine) repair(failed *generation) {
 	}
 }
 
-// lockOrDie takes the lock of commits. A commit that stands in Pebble for ever, because Pebble waits for
-// a flush that cannot end, keeps it; then only a new process can help.
+// lockOrDie takes the lock of commits. A commit can hold it forever, if Pebble waits for a flush that cannot
+// end. In that case the process ends, because only a new process can recover.
 func (e *Engine) lockOrDie() {
 	for end := time.Now().Add(stuckAfter); !e.commits.TryLock(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			e.die("a write failed and another one stands still")
+			e.die("a write failed and another one is blocked")
 		}
 	}
 }
 
-// die ends the process with a reason, so that a supervisor starts another. What was acknowledged is on
-// the disk.
+// die ends the process with a reason, so that a supervisor starts another. All acknowledged writes are on the
+// disk.
 func (e *Engine) die(why string) {
 	logger{log: e.options.Log}.Fatalf("the store in %s cannot go on in this process: %s", e.name, why)
 }
 
-// readOnly opens what is on the disk for reading, which takes no room, and retires the failed
-// generation with the commits of it that were lost.
+// readOnly opens the database for reading, which needs no disk space. It replaces the failed generation, whose
+// commits that are not on the disk are lost.
 func (e *Engine) readOnly(failed *generation) error {
 	e.syncLogs()
 	opts := databaseOptions(e.options)
@@ -145,7 +145,7 @@ func (e *Engine) readOnly(failed *generation) error {
 	return nil
 }
 
-// syncLogs makes what was written to the logs durable, if the disk lets it: it is about to be shown.
+// syncLogs syncs the logs, because reads are about to show their content. It ignores errors.
 func (e *Engine) syncLogs() {
 	names, err := e.base.List(e.name)
 	if err != nil {
@@ -162,16 +162,15 @@ func (e *Engine) syncLogs() {
 	}
 }
 
-// replace makes g the generation that is read and written, and retires the old one. kept is the newest
-// revision that the disk has.
+// replace makes g the current generation and retires the old one. kept is the newest revision on the disk.
 func (e *Engine) replace(old, g *generation, kept store.Revision) {
 	if old.kept.Load() == 0 {
 		old.kept.Store(uint64(kept) + 1)
 	}
-	e.lost = append(e.lost, e.feed.keep(kept)...) // and wakes those who wait for it
+	e.lost = append(e.lost, e.feed.keep(kept)...) // keep also wakes all waits of the feed
 	was := e.gen.Swap(g)
 	if was.fence != nil {
-		was.fence.release() // some who read from it may wait for what stands still
+		was.fence.release() // so that readers of the old generation do not wait for blocked writes
 	}
 	was.release()
 	e.retired = slices.DeleteFunc(append(e.retired, was), func(r *generation) bool {
@@ -183,11 +182,11 @@ func (e *Engine) replace(old, g *generation, kept store.Revision) {
 		}
 	})
 	if len(e.retired) > mostRetired {
-		e.die("writes have failed many times, and their remains cannot be cleared away")
+		e.die("writes have failed many times, and too many failed openings of the database cannot be closed")
 	}
 }
 
-// probe finds out whether there is room to write again.
+// probe checks whether the disk has enough free space. It writes a file of that size and removes it.
 func (e *Engine) probe() error {
 	size := probeBytes
 	names, err := e.base.List(e.name)
@@ -195,7 +194,7 @@ func (e *Engine) probe() error {
 		return err
 	}
 	for _, file := range names {
-		if strings.HasSuffix(file, ".log") { // opening writes what it holds once more
+		if strings.HasSuffix(file, ".log") { // opening writes the content of the log again, as tables
 			if info, err := e.base.Stat(e.base.PathJoin(e.name, file)); err == nil {
 				size += int(info.Size())
 			}
@@ -216,16 +215,15 @@ func (e *Engine) probe() error {
 	return errors.Join(err, f.Close(), e.base.Remove(name))
 }
 
-// reopen opens the database for writing and replaces the commits that were lost by one that undoes
-// them, so that no revision has two meanings: whoever has seen a lost value in memory sees the key
-// change once more.
+// reopen opens the database for writing. It replaces the lost commits by one commit that undoes them, so that
+// no revision has two meanings: a reader that has seen a lost value sees another change of the key.
 func (e *Engine) reopen(failed *generation) error {
 	e.commits.Lock()
 	defer e.commits.Unlock()
 	g, head, err := e.openGeneration()
 	if err != nil {
 		if e.abandoned++; e.abandoned > mostRetired {
-			e.die("it could not be opened again many times: " + err.Error())
+			e.die("opening it again has failed many times: " + err.Error())
 		}
 		return err
 	}
@@ -250,9 +248,9 @@ func (e *Engine) reopen(failed *generation) error {
 	return nil
 }
 
-// undo writes, as the next revision, what the disk has of the keys that lost commits have written.
+// undo writes the values on the disk of all keys that lost commits have written, as the next revision.
 func (e *Engine) undo(g *generation, head store.Revision) error {
-	next := max(e.newest, head) + 1 // an attempt before this one may have reached the disk
+	next := max(e.newest, head) + 1 // an earlier attempt may have reached the disk
 	slices.Sort(e.lost)
 	e.lost = slices.Compact(e.lost)
 	var writes []store.Write
@@ -305,5 +303,5 @@ func (e *Engine) log(text string, args ...any) {
 	}
 }
 
-// removeProbe clears away what a process has left that was killed while it looked for room.
+// removeProbe removes the file of a probe during which the process was killed.
 func removeProbe(dir string) { _ = os.Remove(filepath.Join(dir, probeFile)) }

@@ -8,18 +8,18 @@ import (
 	pdb "github.com/cockroachdb/pebble/v2"
 )
 
-// scheduler decides when Pebble may compact: one compaction at a time, as Pebble does by itself, but none
-// in the first moments after a start. What a bulk load has left to compact would otherwise compete with
-// the start for the same few cores, and make it take ten times as long.
+// scheduler decides when Pebble may compact: one compaction at a time, which is Pebble's own default, but none
+// for a short time (calmStart) after a start. Otherwise the compactions that a bulk load has left would use
+// the same few cores as the start, which would take ten times as long.
 //
-// It is also the grant that it gives, for there is never more than one. Only its own goroutine calls
-// the database, so that nothing does any more once Unregister has ended it.
+// It also implements the grant of a compaction, because there is never more than one. Only its own goroutine
+// calls the database, so there are no calls after Unregister has ended it.
 type scheduler struct {
 	db    pdb.DBForCompaction
-	begun atomic.Bool  // the first moments are over
+	begun atomic.Bool  // calmStart is over
 	busy  atomic.Bool  // a compaction has the grant
-	fails atomic.Int64 // since the last compaction that succeeded
-	pause atomic.Int64 // no compaction before, in Unix nanoseconds
+	fails atomic.Int64 // failed compactions since the last success
+	pause atomic.Int64 // earliest time of the next compaction, in Unix nanoseconds
 	poke  chan struct{}
 
 	stopping sync.Once
@@ -29,7 +29,7 @@ type scheduler struct {
 
 const (
 	calmStart  = 2 * time.Second
-	lookAround = 250 * time.Millisecond // for compactions that wait without having been noticed
+	lookAround = 250 * time.Millisecond // interval of the check for waiting compactions, in case a signal was missed
 )
 
 func newScheduler() *scheduler {
@@ -51,8 +51,8 @@ func (s *scheduler) Unregister() {
 	s.begun.Store(false)
 }
 
-// abandon lets nothing begin any more. It is for an opening that did not succeed, whose database may have
-// forgotten to unregister.
+// abandon stops the scheduler. It is called after an opening that did not succeed, because Pebble may not have
+// called Unregister.
 func (s *scheduler) abandon() { s.stopping.Do(func() { close(s.stop) }) }
 
 // TrySchedule implements pebble.CompactionScheduler. It is called while Pebble holds its locks.
@@ -66,29 +66,29 @@ func (s *scheduler) TrySchedule() (bool, pdb.CompactionGrantHandle) {
 // UpdateGetAllowedWithoutPermission implements pebble.CompactionScheduler.
 func (s *scheduler) UpdateGetAllowedWithoutPermission() { s.wake() }
 
-// Done implements pebble.CompactionGrantHandle, as the next three do.
+// Done implements pebble.CompactionGrantHandle.
 func (s *scheduler) Done() {
 	s.busy.Store(false)
 	s.wake()
 }
 
-// Started has nothing to do.
+// Started implements pebble.CompactionGrantHandle. It does nothing.
 func (s *scheduler) Started() {}
 
-// MeasureCPU has nothing to do.
+// MeasureCPU implements pebble.CompactionGrantHandle. It does nothing.
 func (s *scheduler) MeasureCPU(pdb.CompactionGoroutineKind) {}
 
-// CumulativeStats has nothing to do.
+// CumulativeStats implements pebble.CompactionGrantHandle. It does nothing.
 func (s *scheduler) CumulativeStats(pdb.CompactionGrantHandleStats) {}
 
 func (s *scheduler) wake() {
 	select {
 	case s.poke <- struct{}{}:
-	default: // it has been told and not looked yet
+	default: // run has not handled the previous signal yet
 	}
 }
 
-// run grants until the end.
+// run grants compactions until stop is closed.
 func (s *scheduler) run() {
 	defer close(s.ended)
 	select {
@@ -110,7 +110,7 @@ func (s *scheduler) run() {
 	}
 }
 
-// grant gives a compaction that waits, if any, its turn.
+// grant starts a waiting compaction, if there is one and none is running.
 func (s *scheduler) grant() {
 	if s.paused() || !s.busy.CompareAndSwap(false, true) {
 		return
@@ -121,12 +121,12 @@ func (s *scheduler) grant() {
 	s.busy.Store(false)
 }
 
-// longestPause is between two tries when compactions fail, as they do on a disk that is nearly full.
+// longestPause is the maximum pause after a failed compaction. Compactions fail on a disk that is nearly full.
 const longestPause = time.Minute
 
 func (s *scheduler) paused() bool { return time.Now().UnixNano() < s.pause.Load() }
 
-// failed makes the next compaction wait, twice as long each time.
+// failed delays the next compaction, after each failure twice as long.
 func (s *scheduler) failed() {
 	n := min(s.fails.Add(1), 10)
 	s.pause.Store(time.Now().Add(min(longestPause, time.Second<<(n-1))).UnixNano())

@@ -12,7 +12,7 @@ import (
 	"midas/internal/store"
 )
 
-// The first byte of a Pebble key tells the users' keys from this package's own.
+// The first byte of a Pebble key distinguishes the store's keys from this package's own keys.
 const (
 	dataPrefix = 'k'
 	metaPrefix = 'm'
@@ -59,7 +59,7 @@ func (s *snapshot) Scan(ctx context.Context, r store.Range) iter.Seq2[store.Reco
 	}
 }
 
-// scan yields the records and reports whether the consumer wants more.
+// scan yields the records and reports whether the consumer wants more records.
 func scan(ctx context.Context, it *pdb.Iterator, r store.Range, yield func(store.Record, error) bool) (bool, error) {
 	first, next := it.First, it.Next
 	if r.Reverse {
@@ -114,25 +114,25 @@ func bounds(r store.Range) *pdb.IterOptions {
 
 func (s *snapshot) Settle(ctx context.Context) error {
 	if s.gen.readOnly {
-		return nil // it shows what is on the disk
+		return nil // it shows only data on the disk
 	}
 	return s.engine.feed.wait(ctx, s.revision, s.gen)
 }
 
 func (s *snapshot) Close() {
 	if s.gen.broken() != nil {
-		go s.close() // Pebble may wait with it for what stands still
+		go s.close() // Pebble's close may wait for blocked writes
 		return
 	}
 	s.close()
 }
 
 func (s *snapshot) close() {
-	_ = s.snap.Close() // gives no error but for a second call
+	_ = s.snap.Close() // returns an error only for a second call
 	s.gen.release()
 }
 
-// get reads one record. key is dbKey in the store's spelling.
+// get reads one record. dbKey is the Pebble key of key.
 func get(from pdb.Reader, dbKey []byte, key string) (store.Record, error) {
 	value, closer, err := from.Get(dbKey)
 	if errors.Is(err, pdb.ErrNotFound) {

@@ -59,7 +59,7 @@ func ownWrites(t *testing.T, st store.Store) {
 		tx.Delete("new")
 		records, err := scanAll(tx, store.Range{})
 		if err != nil || len(records) != 1 || string(records[0].Value) != "1" {
-			t.Errorf("a scan must show what was before: %v, %v", records, err)
+			t.Errorf("a scan must not show the transaction's own writes: %v, %v", records, err)
 		}
 		return nil
 	})
@@ -92,7 +92,7 @@ func panicOfFn(t *testing.T, st store.Store) {
 	func() {
 		defer func() {
 			if recover() == nil {
-				t.Error("the panic was swallowed")
+				t.Error("Update did not pass the panic on")
 			}
 		}()
 		_, _ = st.Update(t.Context(), func(tx store.Tx) error { tx.Put("a", nil); panic("boom") })
@@ -169,7 +169,7 @@ func nesting(t *testing.T, st store.Store) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]string{"", "", "1"}, got); diff != "" {
-		// A view may also have run again, and then all three are the new value.
+		// If the view has run again, all three are the new value.
 		if diff := cmp.Diff([]string{"1", "1", "1"}, got); diff != "" {
 			t.Errorf("the outer view twice, then a view inside of it (-want +got):\n%s", diff)
 		}
@@ -214,7 +214,7 @@ func closeWaits(t *testing.T, st store.Store) {
 		}
 		select {
 		case <-closed:
-			t.Error("closed below a running transaction")
+			t.Error("Close returned while a transaction was running")
 		default:
 		}
 		tx.Put("a", []byte("1"))

@@ -45,7 +45,7 @@ func lostUpdates(t *testing.T, st store.Store) {
 	}
 }
 
-// increment counts up some keys together. It tries again after ErrConflict, as a patient client does.
+// increment adds one to each of the keys in one transaction. It tries again after ErrConflict.
 func increment(st store.Store, keys ...string) error {
 	for {
 		_, err := st.Update(context.Background(), func(tx store.Tx) error {
@@ -64,8 +64,8 @@ func increment(st store.Store, keys ...string) error {
 	}
 }
 
-// childWithoutParent lets children be created while their parent is deleted in two steps, as resource
-// groups are: first the parent is put as "deleting", then the children go, then the parent.
+// childWithoutParent creates children while their parent is deleted in steps, as resource groups are: first
+// the parent is put as "deleting", then the children are deleted, then the parent.
 func childWithoutParent(t *testing.T, st store.Store) {
 	const rounds = 40
 	for round := range rounds {
@@ -131,7 +131,8 @@ func deleteParent(st store.Store, parent, children string) error {
 	return err
 }
 
-// exclusiveCreate is what look-up keys do: of many who find a key absent, one may put it.
+// exclusiveCreate checks that only one of many concurrent transactions that find a key absent can put it.
+// Index keys rely on that.
 func exclusiveCreate(t *testing.T, st store.Store) {
 	taken := errors.New("taken")
 	for round := range 30 {
@@ -164,9 +165,9 @@ func exclusiveCreate(t *testing.T, st store.Store) {
 	}
 }
 
-// during runs read again and again, in four goroutines, while four more run write so many times each.
-// The writes are counted and the reads are not, because an engine may become slower with every version
-// that it has of a key, and readers that must reach a number would then chase the writers for ever.
+// during runs read repeatedly, in four goroutines, while four more run write the given number of times each.
+// The number of reads is not fixed, because an engine may become slower with every version of a key, and
+// readers with a fixed number might then take forever.
 func during(t *testing.T, times int, write func(writer, i int) error, read func(i int) error) {
 	var writers, readers errgroup.Group
 	var done atomic.Bool
@@ -195,7 +196,7 @@ func during(t *testing.T, times int, write func(writer, i int) error, read func(
 	}
 }
 
-// whileMoving runs check again and again while amounts move between ten accounts whose sum is 1000.
+// whileMoving runs check repeatedly while amounts move between ten accounts whose sum is 1000.
 func whileMoving(t *testing.T, st store.Store, check func(i int) error) {
 	_, err := st.Update(t.Context(), func(tx store.Tx) error {
 		for i := range 10 {
@@ -283,8 +284,8 @@ func scanAgreesWithGet(t *testing.T, st store.Store) {
 	})
 }
 
-// longView reads late what has changed since it began: it must see the old, and everybody else the new,
-// although a cache may be filled by what it reads.
+// longView reads keys that have changed since the view began. It must see the old values, and all other
+// transactions the new ones, although the reads of the view may fill a cache.
 func longView(t *testing.T, st store.Store) {
 	for _, commits := range []int{1, 2, 100, 600} {
 		put(t, st, "a/x", "old")
@@ -309,7 +310,7 @@ func longView(t *testing.T, st store.Store) {
 			late, err = inside(tx)
 			return err
 		})
-		if err != nil || late != "oldold" && late != "newnew" { // new, if it had to run again
+		if err != nil || late != "oldold" && late != "newnew" { // new if the view had to run again
 			t.Errorf("%d commits: the view sees %q, %v", commits, late, err)
 		}
 		var after string
@@ -320,8 +321,8 @@ func longView(t *testing.T, st store.Store) {
 	}
 }
 
-// linearizable lets writers count one key up and readers read it. A reader must see at least what was
-// acknowledged before it began, and never less than any reader before it.
+// linearizable increments one key while readers read it. A reader must see at least the number that was
+// acknowledged before it began, and never less than an earlier reader.
 func linearizable(t *testing.T, st store.Store) {
 	var acknowledged, seen highest
 	during(t, 300, func(int, int) error {
@@ -347,7 +348,7 @@ func linearizable(t *testing.T, st store.Store) {
 	})
 }
 
-// highest keeps the greatest number that it was told.
+// highest holds the maximum of the numbers passed to raise.
 type highest struct {
 	mu sync.Mutex
 	n  int

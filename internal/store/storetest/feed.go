@@ -12,7 +12,7 @@ import (
 	"midas/internal/store"
 )
 
-// feedUnderWriters watches while 16 writers put and delete, and rebuilds the store from what it sees.
+// feedUnderWriters watches while 16 writers put and delete, and rebuilds the store from the changes.
 func feedUnderWriters(t *testing.T, st store.Store) {
 	rebuilt := make(map[string]string)
 	var watcher, writers errgroup.Group
@@ -39,7 +39,7 @@ func feedUnderWriters(t *testing.T, st store.Store) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(contents(t, st), rebuilt); diff != "" {
-		t.Errorf("what the feed makes of the store (-store +feed):\n%s", diff)
+		t.Errorf("the store and its state rebuilt from the feed (-store +feed):\n%s", diff)
 	}
 }
 
@@ -84,7 +84,7 @@ func contents(t testing.TB, st store.Store) map[string]string {
 	return all
 }
 
-// take collects so many changes of a feed.
+// take returns the first count changes of a feed.
 func take(t *testing.T, st store.Store, prefix string, after store.Revision, count int) []store.Change {
 	t.Helper()
 	var changes []store.Change
@@ -187,13 +187,13 @@ func feedEnds(t *testing.T, st store.Store) {
 	}
 	for range 3 {
 		if err := <-ended; !errors.Is(err, store.ErrClosed) {
-			t.Errorf("a feed of a store that was closed: %v", err)
+			t.Errorf("a feed of a closed store: %v", err)
 		}
 	}
 }
 
-// feedSlow stops reading after the first change until many megabytes were written. Then the feed either
-// goes on without a gap or says that it cannot.
+// feedSlow stops reading after the first change until many megabytes were written. Then the feed must go on
+// without a gap or end with ErrCompacted.
 func feedSlow(t *testing.T, st store.Store) {
 	const writes = 40
 	put(t, st, "a", "x")
@@ -217,5 +217,5 @@ func feedSlow(t *testing.T, st store.Store) {
 			return
 		}
 	}
-	t.Fatalf("the feed ended after revision %d and said nothing", at)
+	t.Fatalf("the feed ended after revision %d without an error", at)
 }

@@ -16,9 +16,9 @@ import (
 
 const killVariable = "MIDAS_STORETEST_KILL"
 
-// Kill checks that every acknowledged write is there after the process was killed without warning, in
-// several rounds on one folder. It runs its own test binary as a child that writes and prints what was
-// acknowledged; so it must be called by a test at the top level that does nothing else.
+// Kill checks that every acknowledged write is in the store after the process was killed, in several rounds
+// on one folder. It runs its own test binary as a child that writes and prints the acknowledged writes, so it
+// must be called by a top-level test that does nothing else.
 func Kill(t *testing.T, open func(t testing.TB, dir string) store.Store) {
 	if dir := os.Getenv(killVariable); dir != "" {
 		writeUntilKilled(t, open(t, dir))
@@ -61,8 +61,8 @@ func writeUntilKilled(t *testing.T, st store.Store) {
 	select {}
 }
 
-// runAndKill returns what a child has acknowledged; it is killed after so many lines, which is while it
-// writes more.
+// runAndKill runs a child, kills it after the given number of lines, while it still writes, and returns the
+// keys that the child has acknowledged.
 func runAndKill(t *testing.T, dir string, after int) []string {
 	t.Helper()
 	child := exec.Command(os.Args[0], "-test.run=^"+regexp.QuoteMeta(t.Name())+"$")
@@ -80,11 +80,11 @@ func runAndKill(t *testing.T, dir string, after int) []string {
 	for {
 		line, err := lines.ReadString('\n')
 		if err != nil {
-			break // killed; what precedes the error is half a line
+			break // the child was killed, so the data before the error may be an incomplete line
 		}
 		key, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "ack ")
 		if !ok {
-			t.Errorf("the child says %q", line)
+			t.Errorf("the child printed %q", line)
 			break
 		}
 		if keys = append(keys, key); len(keys) == after+1 {
@@ -96,12 +96,12 @@ func runAndKill(t *testing.T, dir string, after int) []string {
 	_ = child.Process.Kill()
 	_ = child.Wait() // it was killed, which Wait calls an error
 	if len(keys) <= after {
-		t.Fatalf("the child has ended by itself after %d writes", len(keys))
+		t.Fatalf("the child ended before it was killed, after %d writes", len(keys))
 	}
 	return keys
 }
 
-// checkAfterKill looks for the acknowledged pairs, for halves of pairs, and for a working store.
+// checkAfterKill checks that the store has all acknowledged pairs and no incomplete pair, and that it works.
 func checkAfterKill(t *testing.T, st store.Store, acknowledged map[string]bool) {
 	t.Helper()
 	all := contents(t, st)
@@ -114,7 +114,7 @@ func checkAfterKill(t *testing.T, st store.Store, acknowledged map[string]bool) 
 		kind, key, _ := strings.Cut(stored, "/")
 		other := map[string]string{"record": "index/", "index": "record/"}[kind]
 		if _, ok := all[other+key]; !ok {
-			t.Errorf("%s is there without its other half", stored)
+			t.Errorf("%s is in the store, the other key of its pair is not", stored)
 		}
 	}
 	if head, want := currentRevision(t, st), store.Revision(len(all)/2); head != want {

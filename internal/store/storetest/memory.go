@@ -1,7 +1,7 @@
-// Package storetest helps to test what stands on a store, and stores themselves.
+// Package storetest has helpers for tests that need a store, and the conformance suite of stores.
 //
-// Memory gives the tests of other packages a store to work with. Run is the one suite that says what
-// a store must do; every engine passes it, bare and below a cache.
+// Memory returns a store for the tests of other packages. Run is the conformance suite; every engine passes
+// it, with and without a cache.
 package storetest
 
 import (
@@ -11,8 +11,8 @@ import (
 	"midas/internal/store/pebble"
 )
 
-// Memory returns an empty store as production wires it, cache included, but in memory. It is closed
-// when the test ends.
+// Memory returns an empty store in memory, with the same cache as in production. It is closed when the test
+// ends.
 func Memory(t testing.TB) store.Store {
 	t.Helper()
 	engine, err := pebble.OpenMemory(pebble.Options{})

@@ -14,7 +14,7 @@ import (
 	"midas/internal/store"
 )
 
-// likeMap compares a store with a map, step by random step.
+// likeMap applies the same random operations to a store and to a map, and compares them.
 func likeMap(t *testing.T, open func(t testing.TB) store.Store) {
 	rapid.Check(t, func(rt *rapid.T) {
 		m := &model{st: open(t), state: make(map[string]entry)}
@@ -43,7 +43,7 @@ type model struct {
 	head  store.Revision
 }
 
-// Few keys, so that steps meet; the bytes are those that engines get wrong.
+// There are few keys, so that operations meet on the same key. Their bytes are edge cases for engines.
 var (
 	someKey   = rapid.StringOfN(rapid.RuneFrom([]rune{'a', 'b', '/', 0}), 1, 3, -1)
 	somePart  = rapid.StringOfN(rapid.RuneFrom([]rune{'a', 'b', '/', 0}), 0, 2, -1)
@@ -162,6 +162,6 @@ func (m *model) replay(rt *rapid.T) {
 		}
 	}
 	if diff := cmp.Diff(m.state, state, cmp.AllowUnexported(entry{})); diff != "" {
-		rt.Fatalf("the feed leads elsewhere (-want +got):\n%s", diff)
+		rt.Fatalf("the state rebuilt from the feed (-want +got):\n%s", diff)
 	}
 }

@@ -10,7 +10,8 @@ import (
 	"midas/internal/store"
 )
 
-// Reopen checks what must outlive a store. open opens the store in a folder again and again.
+// Reopen checks that the data survives when a store is closed and opened again. open opens the store in a
+// folder; it is called several times for the same folder.
 func Reopen(t *testing.T, open func(t testing.TB, dir string) store.Store) {
 	dir := t.TempDir()
 	want := make(map[string]string)
@@ -34,7 +35,7 @@ func Reopen(t *testing.T, open func(t testing.TB, dir string) store.Store) {
 	}
 }
 
-// checkOldFeed accepts that a feed does not outlive its process, but not that it has a gap.
+// checkOldFeed checks that the feed after a restart has no gap. It need not reach back before the restart.
 func checkOldFeed(t *testing.T, st store.Store, head store.Revision) {
 	t.Helper()
 	at := head - 20

@@ -13,8 +13,8 @@ import (
 	"midas/internal/store"
 )
 
-// Run checks everything that a store promises while it is open. open returns a new, empty store, and
-// sees to it that the store is closed and gone when t ends; it is called once per subtest.
+// Run checks the contract of a store while it is open. open returns a new, empty store, and closes and
+// removes it when t ends; it is called once per subtest.
 func Run(t *testing.T, open func(t testing.TB) store.Store) {
 	for _, test := range []struct {
 		name string
@@ -23,12 +23,12 @@ func Run(t *testing.T, open func(t testing.TB) store.Store) {
 		{"a put is read back with its revision", putIsReadBack},
 		{"an update sees its own writes", ownWrites},
 		{"an error of fn is returned and nothing is written", errorOfFn},
-		{"a panic of fn writes nothing and blocks nobody", panicOfFn},
+		{"a panic of fn writes nothing and blocks no transaction", panicOfFn},
 		{"an update without writes takes no revision", updateWithoutWrites},
 		{"a value is copied by put", putCopies},
 		{"a view cannot write", viewCannotWrite},
 		{"transactions nest", nesting},
-		{"a closed store says so", closedStore},
+		{"a closed store returns ErrClosed", closedStore},
 		{"close waits for transactions", closeWaits},
 		{"a cancelled context ends a transaction", cancelled},
 		{"limits are enforced and can be used in full", limits},
@@ -39,18 +39,18 @@ func Run(t *testing.T, open func(t testing.TB) store.Store) {
 
 		{"increments are not lost", lostUpdates},
 		{"a child is never left without its parent", childWithoutParent},
-		{"a guarded absence is exclusive", exclusiveCreate},
+		{"only one of many concurrent creates of a key succeeds", exclusiveCreate},
 		{"a view sees one revision of many keys", oneRevision},
 		{"a scan and a get of one view agree", scanAgreesWithGet},
 		{"reads are linearizable", linearizable},
-		{"a long view does not make others see what is old", longView},
+		{"a long view does not make others see old values", longView},
 
 		{"a feed is ordered and without gaps under 16 writers", feedUnderWriters},
 		{"a feed selects by prefix", feedPrefix},
 		{"a feed begins after any revision", feedFromAnywhere},
-		{"a feed refuses an unknown future", feedFuture},
+		{"a feed refuses a revision after the newest", feedFuture},
 		{"a feed ends with its context, its consumer or the store", feedEnds},
-		{"a slow consumer stops no writer and misses no change unknowingly", feedSlow},
+		{"a slow consumer blocks no writer and gets every change or ErrCompacted", feedSlow},
 
 		{"a dump holds all keys of one revision", dump},
 	} {
@@ -72,7 +72,7 @@ func put(t testing.TB, st store.Store, key, value string) store.Revision {
 	return rev
 }
 
-// read returns the value of one key, and "" when there is none.
+// read returns the value of one key, or "" if there is none.
 func read(t testing.TB, st store.Store, key string) string {
 	t.Helper()
 	var value string
@@ -95,7 +95,7 @@ func valueOf(tx store.Tx, key string) (string, error) {
 	return string(rec.Value), err
 }
 
-// number reads a key as a number; what is absent is 0.
+// number reads a key as a number. An absent key is 0.
 func number(tx store.Tx, key string) (int, error) {
 	value, err := valueOf(tx, key)
 	if err != nil || value == "" {
@@ -112,8 +112,8 @@ func putNumber(tx store.Tx, key string, n int) {
 	tx.Put(key, []byte(strconv.Itoa(n)))
 }
 
-// scanAll collects a scan, and holds Records to giving the same: before, from whatever a cache has
-// kept, and after, from what the scan has left there.
+// scanAll collects a scan, and checks that Records returns the same records before the scan, from the present
+// content of a cache, and after it, from the content that the scan has left there.
 func scanAll(tx store.Tx, r store.Range) ([]store.Record, error) {
 	before, err := tx.Records(r)
 	if err != nil {
@@ -132,7 +132,7 @@ func scanAll(tx store.Tx, r store.Range) ([]store.Record, error) {
 	}
 	for _, records := range [][]store.Record{before, after} {
 		if !slices.EqualFunc(scanned, records, same) {
-			return nil, fmt.Errorf("records of %+v are not what the scan gives: %s", r, cmp.Diff(scanned, records))
+			return nil, fmt.Errorf("records of %+v differ from the scan: %s", r, cmp.Diff(scanned, records))
 		}
 	}
 	return scanned, nil

@@ -11,7 +11,7 @@ import (
 	"midas/internal/store"
 )
 
-// words returns all strings of one to three of the bytes that scans get wrong most easily.
+// words returns all strings of one to three bytes, from the bytes that are edge cases for scans.
 func words() []string {
 	bytes := []string{"\x00", "/", "a", "\xff"}
 	var all []string
@@ -27,7 +27,7 @@ func words() []string {
 	return all
 }
 
-// wantScan is what a scan of these sorted keys must yield, in the simplest words.
+// wantScan returns the expected result of a scan of these sorted keys, by a simple implementation.
 func wantScan(sorted []string, r store.Range) []string {
 	keys := slices.Clone(sorted)
 	if r.Reverse {
@@ -64,7 +64,7 @@ func scanRanges(t *testing.T, st store.Store) {
 	}
 	bounds := append(words(), "", "\xff\xff\xff\xff", "\x00\x00\x00\x00", "zz")
 	for _, prefix := range bounds {
-		if len(prefix) == 3 && prefix[0] == 'a' { // enough of these
+		if len(prefix) == 3 && prefix[0] == 'a' { // two bytes are enough for this prefix
 			continue
 		}
 		for range 2 { // the second time a cache may answer
