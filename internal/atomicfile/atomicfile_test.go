@@ -12,7 +12,7 @@ import (
 	"midas/internal/atomicfile"
 )
 
-func TestWriteReplacesAndLeavesNothingElse(t *testing.T) {
+func TestWriteReplacesTheFileAndLeavesNoOtherFile(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "secret")
 	for _, content := range []string{"one", "two, longer", ""} {
@@ -27,7 +27,7 @@ func TestWriteReplacesAndLeavesNothingElse(t *testing.T) {
 	only(t, dir, "secret", 0o600)
 }
 
-func TestCreateLeavesAnExistingFileAlone(t *testing.T) {
+func TestCreateLeavesAnExistingFileUnchanged(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "key")
 	if err := atomicfile.Create(path, []byte("first"), 0o644); err != nil {
@@ -42,7 +42,7 @@ func TestCreateLeavesAnExistingFileAlone(t *testing.T) {
 	only(t, dir, "key", 0o644)
 }
 
-func TestCreateSucceedsOnceAmongMany(t *testing.T) {
+func TestExactlyOneConcurrentCreateSucceeds(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "key")
 	won := make([]bool, 16)

@@ -45,7 +45,7 @@ func TestName(t *testing.T) {
 	}
 }
 
-func TestOriginsFollowTheHostOfTheRequest(t *testing.T) {
+func TestOriginsDependOnTheHost(t *testing.T) {
 	own := "https://localhost:8443"
 	for host, want := range map[string]azure.Origins{
 		"localhost:8443": {Management: own, Login: own, Graph: own, Challenge: own},

@@ -98,7 +98,7 @@ func TestCommandsReachTheServer(t *testing.T) {
 	}
 }
 
-func TestFailuresReachTheCommandLine(t *testing.T) {
+func TestErrorsOfCommandsReachTheClient(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "control.sock")
 	serve(t, path, fake{err: errors.New("no such luck")})
 	c := dial(t, path)

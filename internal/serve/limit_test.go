@@ -12,7 +12,7 @@ import (
 	"midas/internal/serve"
 )
 
-func TestFilesAreSharedOut(t *testing.T) {
+func TestDivideFiles(t *testing.T) {
 	for files, want := range map[int]serve.Plan{
 		64:      {16, 8, 64},
 		256:     {64, 32, 64},
@@ -66,7 +66,7 @@ func dial(t *testing.T, l net.Listener, from string) net.Conn {
 	return c
 }
 
-func TestOneAddressHasItsShare(t *testing.T) {
+func TestConnectionsOfOneAddressAreLimited(t *testing.T) {
 	limit, l, accepted := limited(t, 10, 3, nil)
 	var held []net.Conn
 	for range 3 {
@@ -93,8 +93,8 @@ func TestOneAddressHasItsShare(t *testing.T) {
 	}
 }
 
-// TestAProxyHasMoreThanTheShareOfAnAddress has an address that stands for many clients.
-func TestAProxyHasMoreThanTheShareOfAnAddress(t *testing.T) {
+// TestSharedAddressMayExceedTheLimitOfOneAddress has an address that stands for many clients.
+func TestSharedAddressMayExceedTheLimitOfOneAddress(t *testing.T) {
 	proxy := netip.MustParseAddr("127.0.0.2")
 	limit, l, accepted := limited(t, 10, 3, func(a netip.Addr) bool { return a == proxy })
 	for range 6 {
@@ -112,7 +112,7 @@ func TestAProxyHasMoreThanTheShareOfAnAddress(t *testing.T) {
 	}
 }
 
-func TestWhatIsAboveTheLimitWaitsForAnEnd(t *testing.T) {
+func TestConnectionsAboveTheLimitWait(t *testing.T) {
 	_, l, accepted := limited(t, 3, 2, nil)
 	dial(t, l, "127.0.0.1")
 	first := <-accepted

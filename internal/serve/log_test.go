@@ -37,7 +37,7 @@ func newPaper() (*slog.Logger, *lines, *paper) {
 	return slog.New(prompt{newHandler(l, LogOptions{}), l}).With("a", 1).WithGroup("g"), l, p
 }
 
-func TestLinesAreWrittenTogetherSoon(t *testing.T) {
+func TestLinesAreBufferedForFlushDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log, _, p := newPaper()
 		for range 10 {
@@ -60,7 +60,7 @@ func TestLinesAreWrittenTogetherSoon(t *testing.T) {
 	})
 }
 
-func TestWarningsAreWrittenAtOnceWithWhatLedToThem(t *testing.T) {
+func TestWarningsFlushTheBufferedLines(t *testing.T) {
 	log, _, p := newPaper()
 	log.Info("before")
 	log.Warn("now")
@@ -97,7 +97,7 @@ type broken struct{}
 
 func (broken) Write([]byte) (int, error) { return 0, errors.New("gone") }
 
-func TestALogThatCannotBeWrittenKeepsNothing(t *testing.T) {
+func TestBufferIsBoundedWhenWritingFails(t *testing.T) {
 	l := &lines{to: broken{}}
 	for range 3 {
 		if _, err := l.Write(make([]byte, maxBuffered)); err == nil || len(l.buffer) != 0 {

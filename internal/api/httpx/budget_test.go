@@ -152,9 +152,9 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// TestOneSlowReaderHoldsAShare opens 251 streams, on one connection and then on many, and reads
+// TestSlowReaderHoldsAtMostItsShareOfTheBudget opens 251 streams, on one connection and then on many, and reads
 // nothing.
-func TestOneSlowReaderHoldsAShare(t *testing.T) {
+func TestSlowReaderHoldsAtMostItsShareOfTheBudget(t *testing.T) {
 	const total = 40 * mebibyte
 	budget := httpx.NewBudget(total)
 	var served atomic.Int64
@@ -201,7 +201,7 @@ func TestOneSlowReaderHoldsAShare(t *testing.T) {
 	eventually(t, "all is given back", func() bool { held, callers := budget.Held(); return held == 0 && callers == 0 })
 }
 
-func TestManySlowReadersLeaveRoomForOneMore(t *testing.T) {
+func TestManySlowReadersDoNotExhaustTheBudget(t *testing.T) {
 	budget := httpx.NewBudget(60 * mebibyte)
 	var served atomic.Int64
 	s := budgeted(t, large(&served), budget, nil)
@@ -247,7 +247,7 @@ func (wordy) Refuse(w http.ResponseWriter, _ *http.Request, ev *httpx.Event, sta
 	_ = httpx.WriteJSON(w, status, map[string]string{"mine": code})
 }
 
-func TestAnswersWithoutRoomAreRefusedInTheFormOfTheAPI(t *testing.T) {
+func TestAnswersOverTheBudgetAreRefusedInTheFormOfTheAPI(t *testing.T) {
 	var served atomic.Int64
 	for name, c := range map[string]struct {
 		face httpx.Handler
@@ -273,9 +273,9 @@ func TestAnswersWithoutRoomAreRefusedInTheFormOfTheAPI(t *testing.T) {
 	}
 }
 
-// TestListsAreMadeAFewAtATime: of 400 streams whose pages nobody reads yet, some pages are made at once,
+// TestConcurrentListsAreBounded: of 400 streams whose pages nobody reads yet, some pages are made at once,
 // and those that are made and not read keep no other from being made.
-func TestListsAreMadeAFewAtATime(t *testing.T) {
+func TestConcurrentListsAreBounded(t *testing.T) {
 	most := 4 * runtime.GOMAXPROCS(0)
 	budget := httpx.NewBudget(1 << 40)
 	var made, highest atomic.Int64
@@ -308,8 +308,8 @@ func TestListsAreMadeAFewAtATime(t *testing.T) {
 	}
 }
 
-// TestAListThatFailsEndsItsTurn also when the face panics, or answers without a body.
-func TestAListThatFailsEndsItsTurn(t *testing.T) {
+// TestFailedListEndsItsTurn also when the face panics, or answers without a body.
+func TestFailedListEndsItsTurn(t *testing.T) {
 	budget := httpx.NewBudget(1 << 20)
 	face := httpx.HandlerFunc(func(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
 		if err := ev.MakeList(r.Context()); err != nil {

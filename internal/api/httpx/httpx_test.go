@@ -56,7 +56,7 @@ func line(t *testing.T, log *bytes.Buffer) map[string]any {
 	return got
 }
 
-func TestOneLineTellsTheRequestWithoutItsSecrets(t *testing.T) {
+func TestRequestIsLoggedInOneLineWithoutSecrets(t *testing.T) {
 	var log bytes.Buffer
 	h, reg := setup(t, httpx.HandlerFunc(func(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
 		_, _ = io.ReadAll(r.Body)
@@ -104,7 +104,7 @@ midas_http_requests_total{api="management",operation="groups/write",status="403"
 	}
 }
 
-func TestEveryBodyComesWithItsLength(t *testing.T) {
+func TestContentLengthIsSetForEveryBody(t *testing.T) {
 	for _, size := range []int{0, 1, 2046, 2047, 2048, 2049, 100_000} {
 		h, _ := setup(t, httpx.HandlerFunc(func(w http.ResponseWriter, _ *http.Request, _ *httpx.Event) {
 			httpx.WriteBody(w, http.StatusOK, make([]byte, size))
@@ -121,7 +121,7 @@ func TestEveryBodyComesWithItsLength(t *testing.T) {
 	}
 }
 
-func TestCorrelationIDIsTakenOverOnlyWhenSane(t *testing.T) {
+func TestInvalidCorrelationIDsAreReplaced(t *testing.T) {
 	for name, c := range map[string]struct {
 		sent []string
 		want string
@@ -152,7 +152,7 @@ func TestCorrelationIDIsTakenOverOnlyWhenSane(t *testing.T) {
 	}
 }
 
-func TestPanicBecomesPlain500AndItsCauseStaysInTheLog(t *testing.T) {
+func TestPanicBecomesPlain500WhoseCauseIsOnlyLogged(t *testing.T) {
 	var log bytes.Buffer
 	h, _ := setup(t, httpx.HandlerFunc(func(w http.ResponseWriter, _ *http.Request, _ *httpx.Event) {
 		w.Header().Set("Content-Length", "99999")
@@ -184,7 +184,7 @@ func serve(t *testing.T, h http.Handler) string {
 	return s.URL
 }
 
-func TestPanicAfterTheFirstByteCutsTheConnection(t *testing.T) {
+func TestPanicAfterTheFirstByteClosesTheConnection(t *testing.T) {
 	for _, cause := range []any{"late", http.ErrAbortHandler} {
 		h, _ := setup(t, httpx.HandlerFunc(func(w http.ResponseWriter, _ *http.Request, _ *httpx.Event) {
 			_, _ = io.WriteString(w, "half")
@@ -212,7 +212,7 @@ func TestAbortBeforeTheFirstByteAnswersNothing(t *testing.T) {
 	}
 }
 
-func TestBodyOverTheLimitIsForTheFaceToAnswer(t *testing.T) {
+func TestHandlerGetsMaxBytesErrorForALargeBody(t *testing.T) {
 	h, _ := setup(t, httpx.HandlerFunc(func(w http.ResponseWriter, r *http.Request, _ *httpx.Event) {
 		_, err := io.ReadAll(r.Body)
 		var tooLarge *http.MaxBytesError
@@ -233,7 +233,7 @@ func TestBodyOverTheLimitIsForTheFaceToAnswer(t *testing.T) {
 	}
 }
 
-func TestRefusalDoesNotWaitForABodyThatWasNotAskedFor(t *testing.T) {
+func TestRefusalDoesNotWaitForAnExpectContinueBody(t *testing.T) {
 	h, _ := setup(t, httpx.HandlerFunc(func(w http.ResponseWriter, _ *http.Request, _ *httpx.Event) {
 		w.WriteHeader(http.StatusUnauthorized)
 	}), io.Discard)
@@ -262,7 +262,7 @@ func (teapot) Refuse(w http.ResponseWriter, _ *http.Request, ev *httpx.Event, st
 	_, _ = io.WriteString(w, "mine")
 }
 
-func TestLongURIIs414InTheWordsOfTheFace(t *testing.T) {
+func TestLongURIIs414InTheFormOfTheAPI(t *testing.T) {
 	face := httpx.HandlerFunc(func(w http.ResponseWriter, _ *http.Request, _ *httpx.Event) { w.WriteHeader(204) })
 	for name, c := range map[string]struct {
 		face   httpx.Handler
@@ -290,7 +290,7 @@ func TestLongURIIs414InTheWordsOfTheFace(t *testing.T) {
 	}
 }
 
-func TestLargeHeadersAre431InTheWordsOfTheFaceUpToALimit(t *testing.T) {
+func TestLargeHeadersAre431InTheFormOfTheAPIUpToALimit(t *testing.T) {
 	reached := 0
 	face := httpx.HandlerFunc(func(w http.ResponseWriter, _ *http.Request, _ *httpx.Event) { reached++ })
 	h, _ := setup(t, teapot{face}, io.Discard)
@@ -323,7 +323,7 @@ func TestLargeHeadersAre431InTheWordsOfTheFaceUpToALimit(t *testing.T) {
 }
 
 // Between a length and chunks, others may have believed the length.
-func TestNothingFollowsAChunkedRequest(t *testing.T) {
+func TestConnectionClosesAfterAChunkedRequest(t *testing.T) {
 	for name, face := range map[string]httpx.HandlerFunc{
 		"answered": func(w http.ResponseWriter, _ *http.Request, _ *httpx.Event) { w.WriteHeader(204) },
 		"panicked": func(http.ResponseWriter, *http.Request, *httpx.Event) { panic("cause") },
@@ -351,7 +351,7 @@ func TestNothingFollowsAChunkedRequest(t *testing.T) {
 	}
 }
 
-func TestClientThatLeftIsNoFaultOfTheServer(t *testing.T) {
+func TestCanceledRequestHasStatus499(t *testing.T) {
 	var log bytes.Buffer
 	h, _ := setup(t, httpx.HandlerFunc(func(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
 		ev.Err = r.Context().Err()
@@ -365,7 +365,7 @@ func TestClientThatLeftIsNoFaultOfTheServer(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeEncodedLeavesTheAnswerOpen(t *testing.T) {
+func TestWriteJSONWritesNothingWhenEncodingFails(t *testing.T) {
 	w := httptest.NewRecorder()
 	if err := httpx.WriteJSON(w, 200, func() {}); err == nil {
 		t.Error("a function was encoded")
@@ -375,7 +375,7 @@ func TestWhatCannotBeEncodedLeavesTheAnswerOpen(t *testing.T) {
 	}
 }
 
-func TestRoutineIsOnlyLoggedWhenItFails(t *testing.T) {
+func TestSuccessfulRoutineRequestsAreNotLogged(t *testing.T) {
 	for status, want := range map[int]int{200: 0, 404: 1, 503: 1} {
 		var log bytes.Buffer
 		h, _ := setup(t, httpx.HandlerFunc(func(w http.ResponseWriter, _ *http.Request, ev *httpx.Event) {

@@ -15,8 +15,8 @@ import (
 	"midas/internal/api/httpx"
 )
 
-// TestRefusalsByTheThousandAreCounted sends what strangers send, and what must never be left out.
-func TestRefusalsByTheThousandAreCounted(t *testing.T) {
+// TestExcessRefusalsAreSummarizedInTheLog sends what strangers send, and what must never be left out.
+func TestExcessRefusalsAreSummarizedInTheLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		h, _ := setup(t, httpx.HandlerFunc(func(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
@@ -69,7 +69,7 @@ func TestRefusalsByTheThousandAreCounted(t *testing.T) {
 	})
 }
 
-func TestNoFieldOfALineIsLong(t *testing.T) {
+func TestLogFieldsAreTruncated(t *testing.T) {
 	var log bytes.Buffer
 	long := strings.Repeat("ä", 30<<10)
 	h, _ := setup(t, httpx.HandlerFunc(func(w http.ResponseWriter, _ *http.Request, ev *httpx.Event) {

@@ -13,8 +13,8 @@ import (
 	"midas/internal/api/httpx"
 )
 
-// TestNoTransportPolicyForThisMachine keeps browsers from refusing http to all else on localhost.
-func TestNoTransportPolicyForThisMachine(t *testing.T) {
+// TestNoStrictTransportSecurityForLoopbackHosts keeps browsers from refusing http to all else on localhost.
+func TestNoStrictTransportSecurityForLoopbackHosts(t *testing.T) {
 	h, _ := setup(t, httpx.HandlerFunc(func(w http.ResponseWriter, _ *http.Request, ev *httpx.Event) {
 		httpx.StrictTransport(w.Header(), ev)
 	}), io.Discard)
@@ -32,8 +32,8 @@ func TestNoTransportPolicyForThisMachine(t *testing.T) {
 	}
 }
 
-// TestTransportPolicyLeavesSubdomainsOut unless the operator asks for it, and never for this machine.
-func TestTransportPolicyLeavesSubdomainsOut(t *testing.T) {
+// TestStrictTransportSecurityExcludesSubdomainsByDefault unless the operator asks for it, and never for this machine.
+func TestStrictTransportSecurityExcludesSubdomainsByDefault(t *testing.T) {
 	for asked, want := range map[bool]string{false: "max-age=31536000", true: "max-age=31536000; includeSubDomains"} {
 		metrics, err := httpx.NewMetrics(prometheus.NewRegistry())
 		if err != nil {

@@ -24,7 +24,7 @@ func (b body) key(name string) body {
 	return append(b, '"', ':')
 }
 
-// text appends a value that the package has checked, or made, to hold no control characters.
+// text appends a string. The value must have no control characters: callers have checked or made it.
 func (b body) text(name, value string) body {
 	b = append(b.key(name), '"')
 	if strings.IndexByte(value, '"') < 0 && strings.IndexByte(value, '\\') < 0 {
@@ -39,7 +39,7 @@ func (b body) text(name, value string) body {
 	return append(b, '"')
 }
 
-// words appends a number as a string.
+// quotedNumber appends a number as a string.
 func (b body) quotedNumber(name string, value int64) body {
 	b = append(b.key(name), '"')
 	b = strconv.AppendInt(b, value, 10)
@@ -57,10 +57,10 @@ func (req *request) send(b body) error {
 
 var noStore = httpx.Fixed("Cache-Control", "no-store")
 
-// room makes a body in which a token and all that surrounds it fit.
+// newBody makes a body with the capacity for a token and the fields around it.
 func newBody(t *host.Token) body { return make(body, 0, len(t.Raw)+len(t.Audience)+320) }
 
-// remaining is for how many whole seconds a token is good, counted so that it is never too many.
+// remaining returns for how many seconds a token is still valid, rounded down, less one.
 func remaining(t *host.Token, now time.Time) int64 {
 	return max(0, t.Expires.Unix()-now.Unix()-1)
 }

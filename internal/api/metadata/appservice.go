@@ -8,21 +8,21 @@ import (
 	"midas/internal/host"
 )
 
-// The versions of the protocol of App Service, Functions and Container Apps. Each has a header of its
-// own for the secret that proves the caller to be a program of the application.
+// The versions of the protocol of App Service, Functions and Container Apps. Each has another header for the
+// secret, which proves that the caller is a program of the application.
 const (
 	appService2017 = "2017-09-01"
 	appService2019 = "2019-08-01"
 )
 
-// pathMSI is where the endpoint is; clients take it from the environment.
+// pathMSI is the path of the endpoint. Clients read it from the environment.
 const pathMSI = "/msi/token"
 
 // appService is the protocol of App Service, in both versions.
 type appService struct{ secret secret }
 
-// NewAppService serves the protocol of Azure App Service, Functions and Container Apps to those who
-// know the secret.
+// NewAppService serves the protocol of Azure App Service, Functions and Container Apps to clients that send
+// the secret.
 func NewAppService(c Config, known host.Secret) *Endpoint {
 	return newEndpoint(c, appService{newSecret(known)})
 }
@@ -70,7 +70,7 @@ func (p appService) token2019(req *request, q query) error {
 		text("token_type", "Bearer"))
 }
 
-// token2017 tells the time in the words of the .NET of its day.
+// token2017 writes expires_on as .NET formats a DateTimeOffset, as this version of the protocol does.
 func (p appService) token2017(req *request, q query) error {
 	if !p.secret.matches(req.r.Header["Secret"]) {
 		return errSecret(http.StatusForbidden)
@@ -89,7 +89,7 @@ func (p appService) token2017(req *request, q query) error {
 
 func (p appService) errorBody(req *request, f *fault) any { return appServiceError(req, f) }
 
-// appServiceError is how App Service words a refusal.
+// appServiceError is the body of a refusal by App Service.
 func appServiceError(req *request, f *fault) any {
 	text := f.text
 	switch f.kind {
@@ -105,12 +105,12 @@ func appServiceError(req *request, f *fault) any {
 	}{f.status, text, req.NewID()}
 }
 
-// secret is known by its hash, so that comparing takes as long for every guess.
+// secret is the hash of a secret. Comparing hashes takes the same time for every guess.
 type secret [sha256.Size]byte
 
 func newSecret(s host.Secret) secret { return sha256.Sum256([]byte(s)) }
 
-// matches tells whether a header has the secret, once.
+// matches reports whether a header has exactly one value and this is the secret.
 func (s secret) matches(values []string) bool {
 	if len(values) != 1 {
 		return false
@@ -119,8 +119,8 @@ func (s secret) matches(values []string) bool {
 	return subtle.ConstantTimeCompare(given[:], s[:]) == 1
 }
 
-// query lets those in who show the secret in the header of that name, and reads what they ask of the
-// one version that a protocol has.
+// query checks the method, the host, the header "Secret" and the api-version of a request, for protocols with
+// one version. It returns the parameters.
 func (s secret) query(req *request, version string) (query, error) {
 	if err := req.method(http.MethodGet); err != nil {
 		return nil, err

@@ -19,18 +19,18 @@ import (
 	"midas/internal/host"
 )
 
-// ArcFolder is where clients insist that challenges lie.
+// ArcFolder is the only folder in which clients accept challenge files.
 const ArcFolder = "/var/opt/azcmagent/tokens"
 
-// Challenges are answered at once or not at all; those of one host are bounded, because anyone may
-// ask for one.
+// Bounds of challenges. Clients answer a challenge at once or never. The number of open challenges is bounded
+// because every program on the host can request them.
 const (
 	challengeLife = time.Minute
 	maxChallenges = 64
 )
 
-// arc is the protocol of Azure Arc. The caller proves that it may read a file that was made for this
-// one request, and so that it is one of those to whom the folder has been opened.
+// arc is the protocol of Azure Arc. The caller sends the content of a file that was made for its request. This
+// proves that the caller may read the folder.
 type arc struct {
 	imds
 	folder string
@@ -42,19 +42,19 @@ type arc struct {
 
 type challenge struct {
 	file string
-	key  secret
-	made time.Time
+	key  secret    // the content of the file
+	made time.Time // when the file was made
 }
 
-// NewArc serves the protocol of Azure Arc. The folder, which must exist, is ArcFolder, unless a test
-// has clients of its own. The challenge files are readable by the owner and the group of the folder.
+// NewArc serves the protocol of Azure Arc. The folder of the challenge files must exist; it is ArcFolder except
+// in tests. Its owner and its group can read the files.
 func NewArc(c Config, folder string) *Endpoint {
 	return newEndpoint(c, &arc{imds: imds{versions()}, folder: folder, mode: 0o640})
 }
 
 func (p *arc) serve(req *request) error {
 	if !req.pathIs(pathToken) {
-		return p.imds.serve(req) // what Arc tells of its machines has the same form
+		return p.imds.serve(req) // Arc describes its machines in the same form
 	}
 	serverName.Set(req.w.Header())
 	req.ev.Operation = "arc/token"
@@ -82,8 +82,8 @@ func (p *arc) serve(req *request) error {
 		return err
 	}
 	answer := req.tokenOfStrings(t)
-	// Clients believe that the selected identity was understood only if it comes back as they have
-	// named it. The client id is in every answer.
+	// Clients accept the token of a selected identity only if the answer repeats the selector. The client id
+	// is in every answer.
 	for _, name := range []string{"object_id", "principal_id", "msi_res_id", "mi_res_id"} {
 		if value := q.get(name); value != "" && printable(value) {
 			answer = answer.text(name, value)
@@ -96,8 +96,9 @@ func printable(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
 }
 
-// challenge makes a file and asks for what is in it. It takes no place among the requests that wait, because
-// it asks nobody: tokens that are in memory are to be had while others wait for a silent server.
+// challenge makes a file and requests its content as a proof. It does not count as a waiting request (AtOnce),
+// because it does not call the server: programs must get cached tokens even while other requests wait for a
+// server that does not answer.
 func (p *arc) challenge(req *request) error {
 	if !req.limiter.pass(req.Now()) {
 		return errLimit()
@@ -125,18 +126,19 @@ func (p *arc) challenge(req *request) error {
 	return f
 }
 
-// keep remembers a challenge and forgets those that nobody has answered.
+// keep stores a challenge and removes the expired ones, and the oldest ones above maxChallenges.
 func (p *arc) keep(c challenge, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.open = append(p.open, c)
 	for len(p.open) > maxChallenges || clock.Over(p.open[0].made, challengeLife, now) {
-		_ = os.Remove(p.open[0].file) // somebody may have cleaned up
+		_ = os.Remove(p.open[0].file) // the file may have been removed already
 		p.open = p.open[1:]
 	}
 }
 
-// redeem accepts the content of a challenge file, once.
+// redeem reports whether an Authorization header has the content of a challenge file. Each challenge is accepted
+// once.
 func (p *arc) redeem(header string, now time.Time) bool {
 	scheme, given, found := strings.Cut(header, " ")
 	if !found || !arm.SameName(scheme, "Basic") {
@@ -146,7 +148,7 @@ func (p *arc) redeem(header string, now time.Time) bool {
 	defer p.mu.Unlock()
 	for i, c := range p.open {
 		if c.key.matches([]string{given}) {
-			_ = os.Remove(c.file) // as above
+			_ = os.Remove(c.file) // the file may have been removed already
 			p.open = slices.Delete(p.open, i, i+1)
 			return !clock.Over(c.made, challengeLife, now)
 		}

@@ -6,10 +6,11 @@ import (
 	"midas/internal/api/httpx"
 )
 
-// maxNonce is the longest nonce that Azure takes.
+// maxNonce is the longest nonce that Azure accepts.
 const maxNonce = 32
 
-// imdsAttested gives a signed document about the machine, for those who do not believe the machine.
+// imdsAttested returns a signed document about the machine. A program can hand it to a service that does not
+// trust the machine.
 func imdsAttested(req *request, q query) error {
 	nonce := q.get("nonce")
 	if len(nonce) > maxNonce {

@@ -6,17 +6,17 @@ import (
 	"net/http"
 )
 
-// pathCloudShell is where Azure Cloud Shell has its endpoint.
+// pathCloudShell is the path of Azure Cloud Shell's endpoint.
 const pathCloudShell = "/oauth2/token"
 
-// maxForm bounds what a client may post.
+// maxForm is the largest form, in bytes.
 const maxForm = 8 << 10
 
-// cloudShell is the protocol of Azure Cloud Shell: the only one in which the parameters are posted.
+// cloudShell is the protocol of Azure Cloud Shell. It is the only protocol with a POST.
 type cloudShell struct{}
 
-// NewCloudShell serves the protocol of Azure Cloud Shell. There the tokens are those of the person at
-// the shell; here they are those of the resource.
+// NewCloudShell serves the protocol of Azure Cloud Shell. Azure's tokens are for the user of the shell; these
+// are for the resource's identities.
 func NewCloudShell(c Config) *Endpoint { return newEndpoint(c, cloudShell{}) }
 
 func (cloudShell) serve(req *request) error {
@@ -56,7 +56,7 @@ func (cloudShell) errorBody(_ *request, f *fault) any {
 	}{f.code, f.text}}
 }
 
-// form reads a posted form by the rules of a query.
+// form reads a posted form. Its parameters follow the rules of parameters, as those of a URL do.
 func (req *request) form() (query, error) {
 	mediaType, _, err := mime.ParseMediaType(req.r.Header.Get("Content-Type"))
 	if err != nil || mediaType != "application/x-www-form-urlencoded" {

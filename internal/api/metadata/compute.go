@@ -11,8 +11,8 @@ import (
 	"midas/internal/host"
 )
 
-// compute is the machine as its resource describes it. Elements that a version does not know yet are
-// left out; those that the resource says nothing about are empty.
+// compute returns the element "compute" of a machine, from its resource. Elements that are newer than the
+// version are left out; elements without a property in the resource are empty.
 func compute(in host.Instance, version string) map[string]any {
 	props := object(in.Properties)
 	image := props.at("storageProfile", "imageReference")
@@ -71,7 +71,7 @@ func compute(in host.Instance, version string) map[string]any {
 	return all
 }
 
-// tree is a JSON object whose leaves are read as strings, whatever they are.
+// tree is a JSON object whose strings, numbers and booleans are read as strings.
 type tree map[string]any
 
 func object(data []byte) tree {
@@ -79,12 +79,12 @@ func object(data []byte) tree {
 	dec.UseNumber()
 	var t tree
 	if dec.Decode(&t) != nil {
-		return nil // also for no data: there is nothing to tell
+		return nil // data is empty or not an object
 	}
 	return t
 }
 
-// child finds a member; names of properties compare without case, as ARM's do.
+// child finds a member. Names are compared without case, as ARM compares names of properties.
 func (t tree) child(name string) any {
 	if v, found := t[name]; found {
 		return v
@@ -175,7 +175,7 @@ func provider(resourceType string) string {
 	return namespace
 }
 
-// scaleSet is the name of the scale set that an instance belongs to.
+// scaleSet returns the name of the scale set of an instance, or an empty text.
 func scaleSet(id string) string {
 	segments := strings.Split(id, "/")
 	for i, s := range segments[:max(0, len(segments)-2)] {

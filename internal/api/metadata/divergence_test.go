@@ -7,7 +7,7 @@ import (
 )
 
 // There are no events and no load balancers to tell of; see docs/azure-divergences.md.
-func TestNothingIsScheduledNorBalanced(t *testing.T) {
+func TestScheduledEventsAndLoadBalancersAreNotFound(t *testing.T) {
 	h := serve(t, metadata.NewIMDS(config(&source{instance: machine()})))
 	for _, path := range []string{"/metadata/scheduledevents?api-version=2020-07-01", "/metadata/loadbalancer?api-version=2020-10-01"} {
 		if w := call("GET "+path+flag).do(t, h); w.Code != 404 {

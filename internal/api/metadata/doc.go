@@ -1,11 +1,11 @@
-// Package metadata is what programs on a host see: the Azure Instance Metadata Service and its sister
-// protocols, by which they get tokens without a secret. Each protocol is an Endpoint of its own,
-// because their paths overlap and clients tell them apart by environment variables, which Environment
-// gives.
+// Package metadata serves the Azure Instance Metadata Service and the similar protocols of other Azure
+// services. Programs on a host use them to get tokens without a secret. Each protocol has an Endpoint of its
+// own, because their paths overlap. Clients choose a protocol by environment variables; Environment returns
+// them.
 //
-// An Endpoint stands for one resource and asks its Source for everything. All who can reach it are
-// taken for programs of that host, so it is careful about who cannot have meant to: requests that a
-// proxy has passed on, that lack the header which a tricked browser or server could not add, or that
-// name a host which is not this one (a name of somebody else that was made to lead here) are refused
-// before anything is looked up.
+// An Endpoint serves one resource and gets all data from its Source. Every client that can reach it counts as
+// a program of the host. Attackers may make browsers or servers on the host send requests, so an Endpoint
+// refuses some requests before it looks anything up: requests that a proxy has passed on; requests without the
+// header "Metadata: true", which an attacker usually cannot add; and requests for another host name, which
+// DNS rebinding causes.
 package metadata

@@ -14,33 +14,33 @@ import (
 	"midas/internal/host"
 )
 
-// Source is where an Endpoint gets what it serves. It is safe for concurrent use. Its errors are
-// those of package host, or else mean that something is broken.
+// Source has the data that an Endpoint serves. It is safe for concurrent use. Errors other than those of
+// package host are answered with 500.
 type Source interface {
-	// Recall gives what memory has, without waiting. If known, that is what Token would answer.
-	// Otherwise Token has to ask the server; if t is not nil nevertheless, Token answers with it
-	// unless the server is faster.
+	// Recall returns the cached answer without waiting. If known is true, Token would return the same.
+	// Otherwise Token asks the server. A t that is not nil is then a cached token that Token returns if
+	// the server does not answer soon.
 	Recall(selector host.Selector, audience string) (t *host.Token, known bool, err error)
-	// Token gives a token for one of the resource's identities, with an audience exactly as given.
+	// Token returns a token for one of the resource's identities, with the audience exactly as given.
 	// The token is shared and must not be changed.
 	Token(ctx context.Context, selector host.Selector, audience string) (*host.Token, error)
-	// Instance describes the resource.
+	// Instance returns the resource's description.
 	Instance(ctx context.Context) (host.Instance, error)
-	// Attest gives a document about the resource as PKCS #7 SignedData, with a nonce in it.
+	// Attest returns a document about the resource, with the nonce, as PKCS #7 SignedData.
 	Attest(ctx context.Context, nonce string) ([]byte, error)
 }
 
-// Config is what all protocols need. Source, Now and NewID are required.
+// Config configures an Endpoint of any protocol. Source, Now and NewID are required.
 type Config struct {
 	Source Source
-	// Hosts are names under which programs reach the endpoint, besides localhost and the addresses
-	// of this machine. A name that is not here is refused.
+	// Hosts are the host names under which programs reach the endpoint, besides localhost and the
+	// addresses of this machine. Requests for other names are refused.
 	Hosts []string
 	Limit Limit
 	Now   func() time.Time
 	NewID func() string // a GUID
-	// Interfaces are the host's network interfaces, shown where the resource names none of its own;
-	// nil shows none.
+	// Interfaces returns the host's network interfaces. They are used if the resource has none. Nil
+	// returns none.
 	Interfaces func() []Interface
 }
 
@@ -52,11 +52,11 @@ type Endpoint struct {
 	protocol protocol
 }
 
-// protocol is what the endpoints differ in.
+// protocol is the part of an Endpoint that differs between protocols.
 type protocol interface {
-	// serve answers the request, or says why not.
+	// serve answers the request, or returns the reason for a refusal.
 	serve(req *request) error
-	// word gives a refusal's body.
+	// errorBody returns the body of a refusal.
 	errorBody(req *request, f *fault) any
 }
 
@@ -68,7 +68,7 @@ func newEndpoint(c Config, p protocol) *Endpoint {
 	return e
 }
 
-// request is one request and its answer.
+// request is a request while it is served.
 type request struct {
 	*Endpoint
 	w  http.ResponseWriter
@@ -87,7 +87,7 @@ func (e *Endpoint) Serve(w http.ResponseWriter, r *http.Request, ev *httpx.Event
 	req.refuse(asFault(err))
 }
 
-// Refuse implements httpx.Refuser: the protocol words what was refused around it.
+// Refuse implements httpx.Refuser: it writes the refusal in the form of the protocol.
 func (e *Endpoint) Refuse(w http.ResponseWriter, r *http.Request, ev *httpx.Event, status int) {
 	ev.API = "metadata"
 	f := badRequest("")
@@ -110,7 +110,7 @@ func (req *request) refuse(f *fault) {
 	}
 }
 
-// admit refuses what cannot have been meant for this endpoint.
+// admit refuses requests for another host, and requests that a proxy has passed on.
 func (req *request) admit() error {
 	if !req.namesThisHost() {
 		return errHost()
@@ -123,8 +123,8 @@ func (req *request) admit() error {
 	return nil
 }
 
-// own tells whether the request names this machine as its host: by the metadata address, a loopback
-// address, the very address that the connection was made to, or one of the known names.
+// namesThisHost reports whether the request's host is the metadata address, a loopback address, the address to
+// which the connection was made, or one of the configured names.
 func (req *request) namesThisHost() bool {
 	name := req.r.Host
 	if h, _, err := net.SplitHostPort(name); err == nil {
@@ -146,7 +146,7 @@ func (req *request) namesThisHost() bool {
 	return err == nil && at.Addr().Unmap() == ip
 }
 
-// metadataAddress is where every Azure machine finds its metadata service.
+// metadataAddress is the address of the metadata service on every Azure machine.
 func metadataAddress() netip.Addr { return netip.AddrFrom4([4]byte{169, 254, 169, 254}) }
 
 // method refuses all methods but one.
@@ -157,7 +157,8 @@ func (req *request) method(only string) error {
 	return errMethod(only)
 }
 
-// requireMetadataHeader asks for the header "Metadata: true", which a form in a browser cannot send.
+// requireMetadataHeader refuses requests without the header "Metadata: true". A form in a browser cannot send
+// it.
 func (req *request) requireMetadataHeader() error {
 	values := req.r.Header["Metadata"]
 	if len(values) != 1 || !arm.SameName(strings.TrimSpace(values[0]), "true") {
@@ -166,12 +167,12 @@ func (req *request) requireMetadataHeader() error {
 	return nil
 }
 
-// at tells whether the request is for a path, with or without a slash at its end.
+// pathIs reports whether the request has the path, with or without a slash at its end.
 func (req *request) pathIs(path string) bool {
 	return strings.TrimSuffix(req.r.URL.Path, "/") == path
 }
 
-// asFault gives every error its place among the refusals.
+// asFault maps an error to a refusal. Unexpected errors become a 500 whose cause is only logged.
 func asFault(err error) *fault {
 	var f *fault
 	switch {

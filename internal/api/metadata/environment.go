@@ -15,18 +15,19 @@ const (
 	FlavourMachineLearning Flavour = "machine-learning"
 )
 
-// Variable is one of the environment.
+// Variable is an environment variable.
 type Variable struct{ Name, Value string }
 
-// Environment makes clients choose a protocol. The origin is where it is served, http://HOST:PORT (of
-// Service Fabric https); the secret and the thumbprint are for the protocols that have them.
+// Environment returns the environment variables that make clients choose a protocol. The origin of its endpoint
+// is http://HOST:PORT, or https://HOST:PORT for Service Fabric. The secret and the thumbprint are used by the
+// protocols that have them.
 func Environment(f Flavour, origin string, known host.Secret, thumbprint string) []Variable {
 	switch f {
 	case FlavourAppService:
 		return []Variable{
 			{"IDENTITY_ENDPOINT", origin + pathMSI}, {"IDENTITY_HEADER", string(known)},
 			{"MSI_ENDPOINT", origin + pathMSI}, {"MSI_SECRET", string(known)},
-			{"APPSETTING_WEBSITE_SITE_NAME", "midas"}, // without it Azure CLI takes this for Cloud Shell
+			{"APPSETTING_WEBSITE_SITE_NAME", "midas"}, // without it, Azure CLI assumes Cloud Shell
 		}
 	case FlavourArc:
 		return []Variable{{"IDENTITY_ENDPOINT", origin + pathToken}, {"IMDS_ENDPOINT", origin}}

@@ -7,7 +7,7 @@ import (
 	"midas/internal/host"
 )
 
-// kind tells those refusals apart that some protocols have words of their own for.
+// kind is a kind of refusal for which some protocols have texts or codes of their own.
 type kind uint8
 
 const (
@@ -15,13 +15,13 @@ const (
 	kindNotFound
 	kindVersion
 	kindSecret
-	kindAudience // there is none
+	kindAudience // the request has no audience
 	kindIdentity
 	kindSeveral
 )
 
-// fault is a refusal. Its code is a word of OAuth 2.0 or of the metadata service; how much of it a
-// client sees is the protocol's choice.
+// fault is a refusal. Its code is one of OAuth 2.0 or of the metadata service. The protocol decides which of the
+// fields the client gets.
 type fault struct {
 	kind     kind
 	status   int
@@ -29,7 +29,7 @@ type fault struct {
 	text     string
 	header   http.Header
 	versions []string // the newest ones, for a request with a bad version
-	cause    error    // for the log
+	cause    error    // only logged
 }
 
 // Error implements error.
@@ -41,7 +41,7 @@ func badRequest(text string) *fault {
 	return &fault{status: http.StatusBadRequest, code: invalidRequest, text: text}
 }
 
-// as gives a refusal its kind.
+// as sets the kind of a refusal.
 func (f *fault) as(k kind) *fault {
 	f.kind = k
 	return f
@@ -79,7 +79,7 @@ func errAudience() *fault {
 	return &fault{status: http.StatusBadRequest, code: "invalid_resource", text: "The audience cannot be put into a token"}
 }
 
-// errRefusedByResource words why the token endpoint gives no token for an audience, as it does itself.
+// errRefusedByResource is the refusal of an audience by the token endpoint, with the texts of the token endpoint.
 func errRefusedByResource(cause error) *fault {
 	if errors.Is(cause, host.ErrResourceDisabled) {
 		return &fault{

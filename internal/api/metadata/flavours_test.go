@@ -121,7 +121,7 @@ func challenge(t *testing.T, h http.Handler, dir string) string {
 	return string(key)
 }
 
-func TestArcProofIsGoodOnceAndSoon(t *testing.T) {
+func TestArcProofIsAcceptedOnceWithinItsLifetime(t *testing.T) {
 	dir, now, ids := t.TempDir(), start, 0
 	cfg := config(&source{})
 	cfg.Now = func() time.Time { return now }
@@ -158,7 +158,7 @@ func TestArcProofIsGoodOnceAndSoon(t *testing.T) {
 
 // A challenge waits for nobody, so it needs no place among the five: without one, programs could not even ask
 // for the tokens that memory has while others wait for a silent server.
-func TestArcChallengesAreNotCountedAtOnce(t *testing.T) {
+func TestArcChallengesDoNotCountAsWaitingRequests(t *testing.T) {
 	s := &source{entered: make(chan struct{}), leave: make(chan struct{}), known: map[string]bool{"warm": true}}
 	cfg := config(s)
 	cfg.Limit = metadata.Limit{AtOnce: 5}
@@ -187,7 +187,7 @@ func TestArcChallengesAreNotCountedAtOnce(t *testing.T) {
 }
 
 // The monotonic clock stands still while a machine sleeps, and in a snapshot.
-func TestArcProofIsNotGoodAfterSuspend(t *testing.T) {
+func TestArcProofExpiresDuringSuspend(t *testing.T) {
 	var now clocktest.Clock
 	cfg := config(&source{})
 	cfg.Now = now.Now
@@ -201,7 +201,7 @@ func TestArcProofIsNotGoodAfterSuspend(t *testing.T) {
 }
 
 // Clients trust an answer for a selected identity only if it names what they have selected.
-func TestArcEchoesTheSelection(t *testing.T) {
+func TestArcAnswerRepeatsTheSelector(t *testing.T) {
 	dir := t.TempDir()
 	s := &source{}
 	h := serve(t, metadata.NewArc(config(s), dir))
@@ -212,7 +212,7 @@ func TestArcEchoesTheSelection(t *testing.T) {
 	}
 }
 
-func TestArcDescribesTheMachineToo(t *testing.T) {
+func TestArcServesInstanceMetadata(t *testing.T) {
 	w := call("GET /metadata/instance/compute/name?api-version=2021-02-01&format=text"+flag).do(t, serve(t, metadata.NewArc(config(&source{instance: machine()}), t.TempDir())))
 	if w.Body.String() != "web1" {
 		t.Errorf("%d %s", w.Code, w.Body)

@@ -8,7 +8,7 @@ import (
 	"midas/internal/host"
 )
 
-// serverName is the Server header of the metadata service. Some clients look for its first word.
+// serverName is the Server header of the metadata service. Some clients look for "IMDS" in it.
 var serverName = httpx.Fixed("Server", "IMDS/150.870.65.1854")
 
 const (
@@ -19,7 +19,7 @@ const (
 	pathAttested = "/metadata/attested/document"
 )
 
-// versions are those of the metadata service, the oldest first.
+// versions returns the versions of the metadata service, the oldest first.
 func versions() []string {
 	return []string{
 		"2017-03-01", "2017-04-02", "2017-08-01", "2017-10-01", "2017-12-01", "2018-02-01", "2018-04-02", "2018-10-01",
@@ -38,8 +38,8 @@ func NewIMDS(c Config) *Endpoint { return newEndpoint(c, imds{versions()}) }
 
 func (p imds) serve(req *request) error {
 	serverName.Set(req.w.Header())
-	// A path that is not known is said to be so before anything else is looked at: clients find out
-	// in this way, and without the header, what kind of service they have before them.
+	// An unknown path gets 404 before anything else is checked, because clients probe paths without the
+	// Metadata header to find out which service answers.
 	operation, label, since := p.operation(req)
 	if operation == nil {
 		return errNotFound()
@@ -64,8 +64,8 @@ func (p imds) serve(req *request) error {
 	return operation(req, q)
 }
 
-// operation finds what a path means, its name, and the first version that has it; empty for what has
-// no version.
+// operation returns the operation of a path, its label, and the first version that has it, which is empty for
+// an operation without versions.
 func (p imds) operation(req *request) (serve func(*request, query) error, label, since string) {
 	switch path := req.r.URL.Path; {
 	case req.pathIs(pathToken):
@@ -88,7 +88,7 @@ func (p imds) badVersion() error {
 	return errVersion(newest...)
 }
 
-// word knows two shapes: that of the identity category is OAuth's.
+// errorBody returns an error of OAuth 2.0 for paths below /metadata/identity/, and {"error": text} for others.
 func (p imds) errorBody(req *request, f *fault) any {
 	switch {
 	case f.kind == kindVersion:
@@ -108,7 +108,7 @@ func (p imds) errorBody(req *request, f *fault) any {
 	return oauthError{f.code, f.text}
 }
 
-// oauthError is a refusal as OAuth 2.0 has them.
+// oauthError is an error body of OAuth 2.0 (RFC 6749, 5.2).
 type oauthError struct {
 	Error       string `json:"error"`
 	Description string `json:"error_description"`
@@ -121,7 +121,7 @@ func imdsSelectors() selectorNames {
 	}
 }
 
-// imdsToken answers with strings only, also for numbers.
+// imdsToken answers with a token. All members of the answer are strings, numbers too.
 func imdsToken(req *request, q query) error {
 	t, err := req.token(q, imdsSelectors())
 	if err != nil {
@@ -144,7 +144,7 @@ func (req *request) tokenOfStrings(t *host.Token) body {
 		text("token_type", "Bearer")
 }
 
-// imdsInfo tells the tenant of the machine's identities.
+// imdsInfo answers with the tenant of the machine's identities.
 func imdsInfo(req *request, _ query) error {
 	instance, err := req.Source.Instance(req.r.Context())
 	if err != nil {

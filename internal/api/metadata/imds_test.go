@@ -20,7 +20,7 @@ const (
 	flag = "\nMetadata: true"
 )
 
-func TestIMDSTokenIsAllStrings(t *testing.T) {
+func TestIMDSTokenMembersAreStrings(t *testing.T) {
 	w := call(ask+flag).do(t, serve(t, metadata.NewIMDS(config(&source{}))))
 	want := map[string]any{
 		"access_token": raw, "client_id": clientID, "expires_in": "86339", "expires_on": "1767409385",
@@ -139,7 +139,7 @@ func TestIMDSSelectors(t *testing.T) {
 	}
 }
 
-func TestAudienceIsExactlyAsAsked(t *testing.T) {
+func TestAudienceIsUsedUnchanged(t *testing.T) {
 	for escaped, audience := range map[string]string{
 		"https://management.core.windows.net/": "https://management.core.windows.net/",
 		"api%3A%2F%2Fa%22b%5Cc":                `api://a"b\c`,
@@ -154,7 +154,7 @@ func TestAudienceIsExactlyAsAsked(t *testing.T) {
 	}
 }
 
-func TestReasonsInIMDSWords(t *testing.T) {
+func TestIMDSErrors(t *testing.T) {
 	const unknown = "Identity not found"
 	for err, want := range map[error]struct {
 		status       int
@@ -178,7 +178,7 @@ func TestReasonsInIMDSWords(t *testing.T) {
 	}
 }
 
-func TestLimitIsASecondsWorthAtAnyTime(t *testing.T) {
+func TestTokenRequestsAreLimitedPerSecond(t *testing.T) {
 	now := start
 	cfg := config(&source{})
 	cfg.Limit, cfg.Now = metadata.IdentityLimit(), func() time.Time { return now }
@@ -212,7 +212,7 @@ func TestLimitIsASecondsWorthAtAnyTime(t *testing.T) {
 	}
 }
 
-func TestSixthAtOnceIsRefused(t *testing.T) {
+func TestSixthConcurrentTokenRequestIsRefused(t *testing.T) {
 	s := &source{entered: make(chan struct{}), leave: make(chan struct{})}
 	cfg := config(s)
 	cfg.Limit = metadata.Limit{AtOnce: 5}
@@ -234,7 +234,7 @@ func TestSixthAtOnceIsRefused(t *testing.T) {
 }
 
 // What memory can answer needs no place among the five, whether it is fresh or about to be renewed.
-func TestAnswersFromMemoryAreNotCountedAtOnce(t *testing.T) {
+func TestCachedTokensDoNotCountAsWaitingRequests(t *testing.T) {
 	s := &source{entered: make(chan struct{}), leave: make(chan struct{}), known: map[string]bool{"fresh": true, "stale": false}}
 	cfg := config(s)
 	cfg.Limit = metadata.Limit{AtOnce: 5}
@@ -256,7 +256,7 @@ func TestAnswersFromMemoryAreNotCountedAtOnce(t *testing.T) {
 }
 
 // An address that is this machine's own may be named; that is known from the connection.
-func TestOwnAddressIsKnownFromTheConnection(t *testing.T) {
+func TestLocalAddressOfTheConnectionIsAnAcceptedHost(t *testing.T) {
 	server := httptest.NewServer(serve(t, metadata.NewIMDS(config(&source{}))))
 	defer server.Close()
 	for name, want := range map[string]int{"": 200, "192.0.2.7": 403} {

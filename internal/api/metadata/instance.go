@@ -10,9 +10,9 @@ import (
 	"midas/internal/arm"
 )
 
-// imdsInstance describes the machine: all of it, or the element that the rest of the path leads to.
-// As text, an object is the list of its names and a value is itself; as JSON, a single value is
-// refused, as Azure does.
+// imdsInstance answers with the description of the machine, or with the element that the rest of the path
+// selects. With format=text, an object is a list of its names and a value is the value itself. With JSON, a
+// single value is refused, as Azure does.
 func imdsInstance(req *request, q query) error {
 	format := arm.Fold(q.get("format"))
 	if format != "" && format != "json" && format != "text" {
@@ -47,7 +47,7 @@ func imdsInstance(req *request, q query) error {
 	return httpx.WriteJSON(req.w, http.StatusOK, at)
 }
 
-// element is a part of an object or of an array, or nil.
+// element returns the member of an object or of an array with the given name or index, or nil.
 func element(of any, name string) any {
 	switch v := of.(type) {
 	case map[string]any:
@@ -60,7 +60,8 @@ func element(of any, name string) any {
 	return nil
 }
 
-// listing is an element as text.
+// listing returns an element as text: a value, or a line for each member, with a slash at the end of objects and
+// arrays.
 func listing(of any) string {
 	var lines []string
 	entry := func(name string, value any) {

@@ -64,7 +64,7 @@ func TestInstanceElements(t *testing.T) {
 	}
 }
 
-func TestInstanceShowsWhatItsVersionKnows(t *testing.T) {
+func TestInstanceElementsDependOnTheVersion(t *testing.T) {
 	h := serve(t, metadata.NewIMDS(config(&source{instance: machine()})))
 	for version, want := range map[string]bool{"2017-04-02": false, "2019-02-01": false, "2019-03-11": true, "2025-04-07": true} {
 		w := call("GET /metadata/instance/compute?api-version="+version+flag).do(t, h)
@@ -76,7 +76,7 @@ func TestInstanceShowsWhatItsVersionKnows(t *testing.T) {
 }
 
 // Every leaf is a string, also for a resource that says nothing or says nonsense.
-func TestInstanceIsAllStrings(t *testing.T) {
+func TestInstanceLeavesAreStrings(t *testing.T) {
 	var check func(t *testing.T, path string, v any)
 	check = func(t *testing.T, path string, v any) {
 		switch v := v.(type) {
@@ -103,7 +103,7 @@ func TestInstanceIsAllStrings(t *testing.T) {
 	}
 }
 
-func TestHostsOwnInterfacesAreShownWhereTheResourceHasNone(t *testing.T) {
+func TestHostInterfacesAreUsedIfTheResourceHasNone(t *testing.T) {
 	cfg := config(&source{})
 	cfg.Interfaces = func() []metadata.Interface {
 		return []metadata.Interface{{MAC: "0a:0b:0c:00:00:01", Addresses: []netip.Prefix{

@@ -5,25 +5,25 @@ import (
 	"time"
 )
 
-// Limit bounds the requests of one host. Zero means no bound.
+// Limit bounds the token requests of one host. Zero means no bound.
 type Limit struct {
 	PerSecond int
-	AtOnce    int
+	AtOnce    int // requests that wait for the server at the same time
 }
 
-// IdentityLimit is Azure's, per machine, for tokens.
+// IdentityLimit returns Azure's limit of token requests for each machine.
 func IdentityLimit() Limit { return Limit{PerSecond: 20, AtOnce: 5} }
 
-// limiter enforces a Limit: a second's worth of requests at any time, and then one whenever its share
-// of a second is over.
+// limiter enforces a Limit. A burst may have PerSecond requests; after it, one more request is allowed in every
+// 1/PerSecond of a second.
 type limiter struct {
 	Limit
 	mu   sync.Mutex
 	busy int
-	free time.Time // when the requests so far would be worked off at the permitted pace
+	free time.Time // when the requests so far would be over at the permitted rate
 }
 
-// pass counts a request. It reports whether there is a place for it in this second.
+// pass counts a request. It reports false if the request exceeds PerSecond.
 func (l *limiter) pass(now time.Time) bool {
 	if l.PerSecond == 0 {
 		return true
@@ -41,8 +41,8 @@ func (l *limiter) pass(now time.Time) bool {
 	return true
 }
 
-// enter takes one of the places for requests that wait, which leave gives back. It reports whether
-// there was one. What is answered from memory waits for nothing and takes none.
+// enter counts a request that waits for the server, until leave. It reports false if the request exceeds AtOnce.
+// Requests that are answered from memory do not wait and are not counted.
 func (l *limiter) enter() bool {
 	if l.AtOnce == 0 {
 		return true

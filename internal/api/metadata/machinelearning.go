@@ -2,11 +2,11 @@ package metadata
 
 import "midas/internal/host"
 
-// machineLearning is the protocol of Azure Machine Learning: App Service's of 2017, with another way
-// to tell the time.
+// machineLearning is the protocol of Azure Machine Learning. It is App Service's protocol of 2017 with another
+// format of expires_on.
 type machineLearning struct{ secret secret }
 
-// NewMachineLearning serves the protocol of Azure Machine Learning to those who know the secret.
+// NewMachineLearning serves the protocol of Azure Machine Learning to clients that send the secret.
 func NewMachineLearning(c Config, known host.Secret) *Endpoint {
 	return newEndpoint(c, machineLearning{newSecret(known)})
 }

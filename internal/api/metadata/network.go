@@ -16,11 +16,12 @@ type Interface struct {
 	Addresses []netip.Prefix // each with the length of its subnet
 }
 
-// LocalInterfaces are those of this machine that can reach others.
+// LocalInterfaces returns the interfaces of this machine that are up, have a MAC address and an address that is
+// not link-local, and are not loopback interfaces.
 func LocalInterfaces() []Interface {
 	all, err := net.Interfaces()
 	if err != nil {
-		return nil // a machine that does not tell has none to show
+		return nil // the interfaces cannot be read, so none are shown
 	}
 	var found []Interface
 	for _, i := range all {
@@ -44,7 +45,7 @@ func LocalInterfaces() []Interface {
 	return found
 }
 
-// network are the interfaces of the resource, or else those of the host.
+// network returns the element "network": the interfaces of the resource or, if it has none, of the host.
 func network(in host.Instance, local []Interface) map[string]any {
 	list := []any{}
 	for _, properties := range in.Interfaces {
@@ -58,7 +59,8 @@ func network(in host.Instance, local []Interface) map[string]any {
 	return map[string]any{"interface": list}
 }
 
-// interfaceOf reads the properties of a Microsoft.Network/networkInterfaces.
+// interfaceOf returns the element of a network interface from the properties of its
+// Microsoft.Network/networkInterfaces resource.
 func interfaceOf(nic tree) any {
 	addresses4, addresses6, subnets := []any{}, []any{}, []any{}
 	for _, c := range nic.list("ipConfigurations") {

@@ -10,19 +10,19 @@ import (
 	"midas/internal/host"
 )
 
-// Longer texts name nothing that could be known.
+// The longest audience and the longest selector, in bytes. No application or identity has a longer name.
 const (
 	maxAudience = 1024
 	maxSelector = 1600
 )
 
-// query are the parameters of a request. Requests have a handful, for which no map is needed.
+// query has the parameters of a request. It is a slice, because requests have only a few parameters.
 type query []struct{ name, value string }
 
-// maxParameters is more than any client sends.
+// maxParameters is the largest number of parameters. No client sends so many.
 const maxParameters = 32
 
-// get gives the value of a parameter; empty if there is none.
+// get returns the value of a parameter, or an empty text. The name must be in lower case.
 func (q query) get(name string) string {
 	for _, p := range q {
 		if p.name == name {
@@ -32,11 +32,12 @@ func (q query) get(name string) string {
 	return ""
 }
 
-// query reads the parameters of the URL. Names are compared without case; whoever repeats one is
-// refused, because another reader of the same request might have taken the other value.
+// query reads the parameters of the URL. Names are compared without case. A repeated name is refused, because
+// another program that reads the same request might use the other value.
 func (req *request) query() (query, error) { return parameters(req.r.URL.RawQuery) }
 
-// parameters reads what url.ParseQuery would.
+// parameters reads a query string as url.ParseQuery does, except that names are folded, and that repeated names
+// and more than maxParameters are errors.
 func parameters(raw string) (query, error) {
 	q := make(query, 0, 4)
 	for raw != "" {
@@ -63,7 +64,7 @@ func parameters(raw string) (query, error) {
 	return q, nil
 }
 
-// audience is the parameter "resource".
+// audience returns the parameter "resource". It refuses values that cannot be an audience.
 func audience(q query) (string, error) {
 	a := q.get("resource")
 	if a == "" {
@@ -75,10 +76,10 @@ func audience(q query) (string, error) {
 	return a, nil
 }
 
-// selectorNames are the parameters by which a protocol lets an identity be selected.
+// selectorNames are the names of the parameters by which a protocol selects an identity.
 type selectorNames struct{ client, object, resource []string }
 
-// selector reads them. An empty value selects nothing.
+// selector reads the parameters that select an identity. Empty values are ignored.
 func (n selectorNames) selector(q query) (host.Selector, error) {
 	var s host.Selector
 	given := 0
@@ -102,7 +103,7 @@ func (n selectorNames) selector(q query) (host.Selector, error) {
 	return s, nil
 }
 
-// token gets what the parameters ask for, within the limit.
+// token returns the token for the parameters. It refuses requests that exceed the limit.
 func (req *request) token(q query, by selectorNames) (*host.Token, error) {
 	if !req.limiter.pass(req.Now()) {
 		return nil, errLimit()
@@ -123,8 +124,8 @@ func (req *request) token(q query, by selectorNames) (*host.Token, error) {
 	return t, nil
 }
 
-// find gets a token. Only where memory has none does the request count among those that wait: while
-// the server is silent, these would otherwise take the places of requests that need not wait.
+// find returns a token. The request counts as waiting only if no token is cached: otherwise, while the server
+// does not answer, waiting requests would use up the limit for requests that can be answered from memory.
 func (req *request) find(selector host.Selector, audience string) (*host.Token, error) {
 	t, known, err := req.Source.Recall(selector, audience)
 	if known {

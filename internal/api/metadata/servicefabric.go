@@ -8,11 +8,11 @@ import (
 
 const serviceFabricVersion = "2019-07-01-preview"
 
-// serviceFabric is the protocol of Azure Service Fabric. It is served over TLS, with a certificate that
-// clients know by its thumbprint.
+// serviceFabric is the protocol of Azure Service Fabric. It is served over TLS. Clients verify the certificate by
+// its thumbprint.
 type serviceFabric struct{ secret secret }
 
-// NewServiceFabric serves the protocol of Azure Service Fabric to those who know the secret.
+// NewServiceFabric serves the protocol of Azure Service Fabric to clients that send the secret.
 func NewServiceFabric(c Config, known host.Secret) *Endpoint {
 	return newEndpoint(c, serviceFabric{newSecret(known)})
 }
@@ -26,7 +26,7 @@ func (p serviceFabric) serve(req *request) error {
 	if err != nil {
 		return err
 	}
-	// Which identity it is, is for the application's manifest to say, not for the request.
+	// In Service Fabric, the application's manifest selects the identity; requests have no selector.
 	t, err := req.token(q, selectorNames{})
 	if err != nil {
 		return err
