@@ -9,16 +9,16 @@ import (
 	"midas/internal/store"
 )
 
-// AssociatedQuery asks for a part of the resources that use an identity.
+// AssociatedQuery selects a part of the resources that use an identity.
 type AssociatedQuery struct {
-	Keep    func(arm.ID) bool     // which of them; nil keeps all
-	Compare func(a, b arm.ID) int // their order; nil is that of their keys
-	Skip    int                   // so many at the beginning
-	Limit   int                   // at most so many
+	Keep    func(arm.ID) bool     // selects resources; nil selects all
+	Compare func(a, b arm.ID) int // the order; nil is the order of the keys
+	Skip    int                   // the number of selected resources before the part
+	Limit   int                   // the maximum length of the part
 }
 
-// Associated gives the asked part of the resources that use an identity, and how many there are in
-// all parts. An order of one's own costs the room of all of them at once.
+// Associated returns a part of the resources that use an identity, and the number of all selected resources.
+// With Compare, it holds all of them in memory at once.
 func (s *Service) Associated(ctx context.Context, id arm.ID, q AssociatedQuery) (part []arm.ID, total int, err error) {
 	err = s.Store.View(ctx, func(tx store.Tx) error {
 		part, total = nil, 0

@@ -8,7 +8,8 @@ import (
 	"midas/internal/identity"
 )
 
-// What each token that a host asks for costs here, with 10,000 hosts that have three identities each.
+// BenchmarkWorkload measures the selection of an identity, as for each token of a host, with 10,000 hosts of three
+// identities each.
 func BenchmarkWorkload(b *testing.B) {
 	s := newService(b)
 	apps := []string{put(b, s, app+"1").ID.String(), put(b, s, app+"2").ID.String()}
@@ -24,7 +25,7 @@ func BenchmarkWorkload(b *testing.B) {
 	}
 }
 
-// What assigning costs among as many.
+// BenchmarkAssign measures assigning identities to a resource, with as many hosts.
 func BenchmarkAssign(b *testing.B) {
 	s := newService(b)
 	apps := []string{put(b, s, app+"1").ID.String(), put(b, s, app+"2").ID.String()}

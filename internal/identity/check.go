@@ -15,7 +15,7 @@ const (
 	maxName = 128
 )
 
-// clone is a copy whose tags and restrictions can be changed.
+// clone returns a copy with its own tags and restrictions.
 func (i Identity) clone() Identity {
 	i.Tags = maps.Clone(i.Tags)
 	if i.Restrictions != nil {
@@ -24,7 +24,7 @@ func (i Identity) clone() Identity {
 	return i
 }
 
-// WireID is an id as Microsoft.ManagedIdentity writes it: with "resourcegroups" in lower case.
+// WireID returns an id as Microsoft.ManagedIdentity writes it: with "resourcegroups" in lower case.
 func WireID(id arm.ID) string {
 	return strings.Replace(id.String(), "/resourceGroups/", "/resourcegroups/", 1)
 }
@@ -55,7 +55,7 @@ func plain(name string) bool {
 	return name != ""
 }
 
-// check refuses a wanted state that the present one does not allow.
+// check returns an error if an identity cannot change from old to wanted.
 func check(old, wanted Identity, created bool) error {
 	switch {
 	case created && wanted.Location == "":
@@ -80,7 +80,8 @@ func check(old, wanted Identity, created bool) error {
 
 const maxRestrictions = 100
 
-// checkRestrictions takes a provider's namespace or one of its types, without wildcards.
+// checkRestrictions returns an error unless each restriction is a provider's namespace or a type of it, without
+// wildcards.
 func checkRestrictions(r *Restrictions) error {
 	if r == nil {
 		return nil

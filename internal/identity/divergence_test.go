@@ -8,9 +8,9 @@ import (
 	"midas/internal/identity"
 )
 
-// The tests of this file pin lines of docs/azure-divergences.md that nothing else pins.
+// The tests of this file prove lines of docs/azure-divergences.md that no other test proves.
 
-func TestTheTwentyFirstFederatedCredentialIsRefused(t *testing.T) {
+func TestTwentyFirstFederatedCredentialIsRejected(t *testing.T) {
 	s := newService(t)
 	put(t, s, app)
 	add := func(n int) error {
@@ -25,11 +25,11 @@ func TestTheTwentyFirstFederatedCredentialIsRefused(t *testing.T) {
 	}
 	wantCode(t, add(20), "BadRequest")
 	if err := add(7); err != nil {
-		t.Errorf("one that is there cannot be replaced: %v", err)
+		t.Errorf("an existing credential cannot be replaced: %v", err)
 	}
 }
 
-func TestRestrictionsToATypeAllowWhatIsNestedInIt(t *testing.T) {
+func TestRestrictionsToATypeAllowNestedTypes(t *testing.T) {
 	s := newService(t)
 	put(t, s, app)
 	_, _, err := s.Put(t.Context(), activity.Event{}, id(t, app), func(i identity.Identity) (identity.Identity, error) {

@@ -11,9 +11,9 @@ import (
 	"midas/internal/store"
 )
 
-// Ending is resource.Config's: it takes the role of Global Administrator from the managed identities of
-// a resource or a group that is about to be deleted, and refuses the deletion when a tenant would be
-// left without one.
+// Ending implements the Ending of resource.Config. It removes the role of Global Administrator from the managed
+// identities of a resource or a group before a deletion, and refuses the deletion if the tenant would have no
+// Global Administrator.
 func (s *Service) Ending(tx store.Tx, rec resource.Record, id arm.ID) error {
 	below := id.Key() + "/"
 	err := s.Directory.RemoveAdministrators(tx, rec.TenantID, func(of arm.ID) bool {
@@ -22,7 +22,7 @@ func (s *Service) Ending(tx store.Tx, rec resource.Record, id arm.ID) error {
 	return errAdministrator(err)
 }
 
-// errAdministrator words what the directory refuses, as ARM words other conflicts.
+// errAdministrator maps refusals of the directory to errors of ARM.
 func errAdministrator(err error) error {
 	switch {
 	case errors.Is(err, directory.ErrLastAdministrator):

@@ -16,7 +16,7 @@ import (
 	"midas/internal/store"
 )
 
-// administrated is a service that is wired as the server's: deletions ask about administrators.
+// administrated returns a service that is wired as in the server: deletions check Global Administrators.
 func administrated(t testing.TB) *identity.Service {
 	s := newService(t)
 	s.Resources.Ending, s.Directory.CheckNotDeleting = s.Ending, s.Resources.CheckNotDeletingWithAncestors
@@ -43,7 +43,7 @@ func admins(t testing.TB, s *identity.Service) (ids []string) {
 	return ids
 }
 
-// human makes a user who is a Global Administrator.
+// human creates a user who is a Global Administrator.
 func human(t testing.TB, s *identity.Service, oid string) {
 	t.Helper()
 	_, err := s.Store.Update(t.Context(), func(tx store.Tx) error {
@@ -55,8 +55,8 @@ func human(t testing.TB, s *identity.Service, oid string) {
 	}
 }
 
-// endings are the ways in which Azure Resource Manager ends a managed identity. Each makes one and gives
-// its principal and how it ends.
+// endings returns the ways in which Azure Resource Manager deletes a managed identity. Each creates an identity
+// and returns its principal and a function that deletes it.
 func endings(t *testing.T, s *identity.Service) map[string]func() (principal string, end func() error) {
 	del := func(path string) func() error {
 		return func() error {
@@ -98,9 +98,9 @@ func endings(t *testing.T, s *identity.Service) map[string]func() (principal str
 	}
 }
 
-// The last enabled Global Administrator stays, whatever it is that would end it: it is refused before
-// anything is written. Once there is another one it ends, and is no administrator from that moment on.
-func TestARMKeepsTheLastGlobalAdministrator(t *testing.T) {
+// Every deletion of the last enabled Global Administrator is refused before anything is written. With another
+// Global Administrator, the deletion succeeds and also removes the role.
+func TestARMDoesNotDeleteTheLastGlobalAdministrator(t *testing.T) {
 	for name := range endings(t, administrated(t)) {
 		t.Run(name, func(t *testing.T) {
 			s := administrated(t)
@@ -112,7 +112,7 @@ func TestARMKeepsTheLastGlobalAdministrator(t *testing.T) {
 			err := end()
 			var e *arm.Error
 			if !errors.As(err, &e) || e.Status != http.StatusConflict || e.Code != "CannotDeleteLastGlobalAdministrator" {
-				t.Fatalf("the last one: %v", err)
+				t.Fatalf("deleting the last administrator: %v", err)
 			}
 			if after := snapshot(t, s); after != before {
 				t.Errorf("something was written:\n%s\n%s", before, after)
@@ -128,7 +128,7 @@ func TestARMKeepsTheLastGlobalAdministrator(t *testing.T) {
 	}
 }
 
-// snapshot is all that the store holds, but for events.
+// snapshot returns all records of the store except events.
 func snapshot(t testing.TB, s *identity.Service) (all string) {
 	t.Helper()
 	err := s.Store.View(t.Context(), func(tx store.Tx) error {
@@ -149,8 +149,9 @@ func snapshot(t testing.TB, s *identity.Service) (all string) {
 	return all
 }
 
-// What is going away gets no role that the rest of the deletion would have to take back.
-func TestNoAdministratorIsMadeOfWhatIsGoingAway(t *testing.T) {
+// An identity in a group that is being deleted gets no role, because the rest of the deletion would have to
+// remove it.
+func TestIdentityThatIsBeingDeletedCannotBecomeAdministrator(t *testing.T) {
 	s := administrated(t)
 	oid := put(t, s, app).PrincipalID
 	human(t, s, "99999999-0000-4000-8000-000000000001")
@@ -162,8 +163,8 @@ func TestNoAdministratorIsMadeOfWhatIsGoingAway(t *testing.T) {
 	}
 }
 
-// Many administrators in a group end in steps that each fit into a transaction.
-func TestDeletingTheGroupOfManyAdministrators(t *testing.T) {
+// The deletion uses several steps, each of which fits into a transaction.
+func TestGroupWithManyAdministratorsIsDeleted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := administrated(t)
 		human(t, s, "99999999-0000-4000-8000-000000000001")
@@ -194,8 +195,8 @@ func TestDeletingTheGroupOfManyAdministrators(t *testing.T) {
 	})
 }
 
-// Deletions by ARM and by Graph at once leave one administrator.
-func TestARMAndGraphAtOnceLeaveOneAdministrator(t *testing.T) {
+// Concurrent deletions by ARM and by Graph leave one administrator.
+func TestConcurrentDeletionsByARMAndGraphLeaveOneAdministrator(t *testing.T) {
 	for range 5 {
 		s := administrated(t)
 		oids := []string{put(t, s, app).PrincipalID, putResource(t, s, vm, identity.IdentityChange{Type: identity.SystemAssigned}).Identity.PrincipalID}

@@ -25,7 +25,7 @@ const (
 	maxFederatedValue = 600 // characters of issuer, subject and audience
 )
 
-// Federated is a trust: a token of Issuer for Subject may stand in for the identity's own proof.
+// Federated is a federated identity credential. A token of Issuer for Subject authenticates the identity.
 type Federated struct {
 	ID   arm.ID `json:"-"`
 	Name string `json:"-"`
@@ -36,15 +36,15 @@ type Federated struct {
 	Audiences []string    `json:"audiences"`
 }
 
-// Expression matches the claims of a token where no single subject does.
+// Expression matches the claims of tokens with different subjects.
 type Expression struct {
 	Value           string `json:"value"`
 	LanguageVersion int    `json:"languageVersion"`
 }
 
-// PutFederated creates or replaces a credential of an identity. Writes to one identity's
-// credentials happen one after the other, because each of them also writes the identity's record:
-// that is what keeps the limit and the uniqueness true.
+// PutFederated creates or replaces a credential of an identity. Each write of a credential also writes the
+// record of the identity, so writes to the credentials of one identity are serialized. Therefore concurrent
+// writes can neither exceed the limit nor create duplicates.
 func (s *Service) PutFederated(ctx context.Context, ev activity.Event, id arm.ID, wanted Federated) (out Federated, created bool, err error) {
 	if err := checkFederated(id.Name(), wanted); err != nil {
 		return Federated{}, false, err
@@ -104,7 +104,7 @@ func (s *Service) GetFederated(ctx context.Context, id arm.ID) (Federated, error
 	return federatedFrom(rec)
 }
 
-// ListFederated gives one page of an identity's credentials, and where the next begins.
+// ListFederated returns one page of an identity's credentials, and where the next page begins.
 func (s *Service) ListFederated(ctx context.Context, identity arm.ID, after string, limit int) ([]Federated, string, error) {
 	page, err := s.Resources.Children(ctx, identity, FederatedType, after, limit)
 	if err != nil {
@@ -119,8 +119,8 @@ func (s *Service) ListFederated(ctx context.Context, identity arm.ID, after stri
 	return list, page.Next, nil
 }
 
-// DeleteFederated ends a credential, and the role assignments at its own scope. It tells whether
-// there was one.
+// DeleteFederated deletes a credential and the role assignments at its scope. It reports whether the credential
+// existed.
 func (s *Service) DeleteFederated(ctx context.Context, ev activity.Event, id arm.ID) (existed bool, err error) {
 	return s.Resources.Delete(ctx, ev, id)
 }
@@ -133,7 +133,8 @@ func (s *Service) federatedParent(tx store.Tx, id arm.ID) (resource.Record, erro
 	return parent, err
 }
 
-// checkSiblings keeps (issuer, subject) unique within an identity, and the credentials few.
+// checkSiblings returns an error if another credential of the identity has the same issuer and subject, or if
+// the identity has too many credentials.
 func (s *Service) checkSiblings(tx store.Tx, id arm.ID, wanted Federated) error {
 	others := 0
 	for rec, err := range s.Resources.Nested(tx, id.Parent()) {
@@ -141,7 +142,7 @@ func (s *Service) checkSiblings(tx store.Tx, id arm.ID, wanted Federated) error 
 			return err
 		}
 		if !rec.Type.Is(FederatedType) || rec.State == resource.Deleting {
-			continue // whatever extends the identity, and what is as good as gone
+			continue // another extension resource of the identity, or a credential that is being deleted
 		}
 		other, err := federatedFrom(rec)
 		if err != nil {

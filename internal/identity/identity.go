@@ -29,7 +29,7 @@ import (
 // Type is the resource type of user-assigned identities.
 const Type arm.Type = "Microsoft.ManagedIdentity/userAssignedIdentities"
 
-// Types are the resource types of this package, as they are registered.
+// Types returns the resource types of this package.
 func Types() []arm.Type { return []arm.Type{Type, FederatedType} }
 
 // Identity is one user-assigned identity.
@@ -41,8 +41,8 @@ type Identity struct {
 	Properties
 }
 
-// Properties are what an identity has beyond other resources. Tenant, principal and client id are
-// given once, by Midas.
+// Properties are the properties of a user-assigned identity. Midas sets the tenant, the principal and the client
+// id when the identity is created. They never change.
 type Properties struct {
 	TenantID     string        `json:"tenantId"`
 	PrincipalID  string        `json:"principalId"` // object id of the service principal
@@ -51,7 +51,7 @@ type Properties struct {
 	Restrictions *Restrictions `json:"assignmentRestrictions,omitempty"`
 }
 
-// Restrictions limit to which resource providers an identity may be assigned.
+// Restrictions limit the resource providers and types that an identity may be assigned to.
 type Restrictions struct {
 	Providers []string `json:"providers"`
 }
@@ -73,14 +73,13 @@ type Service struct {
 	decodedIdentities store.Decoded[ManagedServiceIdentity]
 }
 
-// New makes the service.
+// New returns a Service.
 func New(c Config) *Service {
 	return &Service{Config: c}
 }
 
-// Change gives the wanted state of an identity from its present one. For an identity that does not
-// exist yet, the present one has only its ID and Name. Name, ids and principal are not its to
-// change.
+// Change returns the new state of an identity for the old one. For an identity that does not exist yet, the old
+// state has only ID and Name. Change must not change the name, the ids or the principal.
 type Change func(old Identity) (Identity, error)
 
 // Put creates or changes an identity.
@@ -97,7 +96,7 @@ func (s *Service) Patch(ctx context.Context, ev activity.Event, id arm.ID, chang
 	return out, err
 }
 
-// change carries out a change of an identity, which must exist if exists says so.
+// change applies a change to an identity. If exists is set, the identity must exist.
 func (s *Service) change(ctx context.Context, ev activity.Event, id arm.ID, exists bool, change Change) (out Identity, created bool, err error) {
 	var restricted *resource.Operation
 	err = s.Resources.Settled(ctx, id, func() error {
@@ -133,7 +132,7 @@ func (s *Service) Get(ctx context.Context, id arm.ID) (Identity, error) {
 	return s.fromRecord(rec)
 }
 
-// List gives one page of the identities in a subscription or a group, and where the next begins.
+// List returns one page of the identities in a subscription or a group, and where the next page begins.
 func (s *Service) List(ctx context.Context, scope arm.ID, after string, limit int) ([]Identity, string, error) {
 	page, err := s.Resources.List(ctx, scope, Type, after, limit)
 	if err != nil {
@@ -148,15 +147,15 @@ func (s *Service) List(ctx context.Context, scope arm.ID, after string, limit in
 	return identities, page.Next, nil
 }
 
-// Delete ends an identity, its federated credentials, its service principal, and the role
-// assignments at its own scope. Assignments that its principal holds elsewhere stay, as do the
-// references of resources that use it. It tells whether there was anything to delete; a missing group
-// is an error, and so is the end of a tenant's last enabled Global Administrator.
+// Delete deletes an identity, its federated credentials, its service principal, and the role assignments at its
+// scope. It keeps the role assignments of its principal at other scopes, and the references of resources that
+// use it. It reports whether the identity existed. It returns an error if the group does not exist, or if the
+// identity is the tenant's last enabled Global Administrator.
 func (s *Service) Delete(ctx context.Context, ev activity.Event, id arm.ID) (existed bool, err error) {
 	return s.Resources.Delete(ctx, ev, id)
 }
 
-// Deleted implements resource.Owner: with the record goes the service principal.
+// Deleted implements resource.Owner. It deletes the service principal of a deleted identity.
 func (s *Service) Deleted(tx store.Tx, rec resource.Record) error {
 	identity, err := s.fromRecord(rec)
 	if err != nil {
@@ -165,7 +164,7 @@ func (s *Service) Deleted(tx store.Tx, rec resource.Record) error {
 	return s.Directory.DeleteManagedIdentityPrincipal(tx, identity.TenantID, identity.PrincipalID)
 }
 
-// write applies a change to a record and stores it; a new record gets its principal.
+// write applies a change to a record and stores it. For a new record, it creates the principal.
 func (s *Service) write(tx store.Tx, rec resource.Record, created bool, change Change) (was, is Identity, err error) {
 	was, err = s.fromRecord(rec)
 	if err != nil {
@@ -209,7 +208,8 @@ func (s *Service) createPrincipal(tx store.Tx, identity Identity, now time.Time)
 	})
 }
 
-// fromRecord reads an identity's record. Its tags and restrictions are shared.
+// fromRecord decodes the record of an identity. Callers must not change its tags and restrictions, which the
+// cache shares.
 func (s *Service) fromRecord(rec resource.Record) (Identity, error) {
 	return s.decoded.Of(store.Record{Key: rec.ID, Revision: rec.Revision}, func(store.Record) (Identity, error) {
 		return decode(rec)

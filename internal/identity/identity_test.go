@@ -30,7 +30,7 @@ const (
 	app    = group + "/providers/Microsoft.ManagedIdentity/userAssignedIdentities/app"
 )
 
-func TestAnIdentityHasAPrincipalAsLongAsItLives(t *testing.T) {
+func TestIdentityHasAPrincipalUntilItIsDeleted(t *testing.T) {
 	s := newService(t)
 	first := put(t, s, app)
 	sp, err := principal(t, s, first.PrincipalID)
@@ -46,12 +46,12 @@ func TestAnIdentityHasAPrincipalAsLongAsItLives(t *testing.T) {
 		t.Errorf("principal (-want +got)\n%s", diff)
 	}
 	if again := put(t, s, strings.ToUpper(app[:len(app)-3])+"APP"); again.PrincipalID != first.PrincipalID || again.Name != "app" {
-		t.Errorf("a second PUT made another identity: %+v", again)
+		t.Errorf("a second PUT created another identity: %+v", again)
 	}
 	remove(t, s, app, true)
 	remove(t, s, app, false)
 	if _, err := principal(t, s, first.PrincipalID); !errors.Is(err, store.ErrNotFound) {
-		t.Errorf("the principal is left: %v", err)
+		t.Errorf("the principal still exists: %v", err)
 	}
 	second := put(t, s, app)
 	if second.PrincipalID == first.PrincipalID || second.ClientID == first.ClientID {
@@ -59,7 +59,7 @@ func TestAnIdentityHasAPrincipalAsLongAsItLives(t *testing.T) {
 	}
 }
 
-func TestDeletingTheGroupEndsThePrincipals(t *testing.T) {
+func TestDeletingTheGroupDeletesThePrincipals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(t)
 		var all []identity.Identity
@@ -77,13 +77,13 @@ func TestDeletingTheGroupEndsThePrincipals(t *testing.T) {
 		<-done
 		for _, i := range all {
 			if _, err := principal(t, s, i.PrincipalID); !errors.Is(err, store.ErrNotFound) {
-				t.Errorf("the principal of %s is left: %v", i.Name, err)
+				t.Errorf("the principal of %s still exists: %v", i.Name, err)
 			}
 		}
 	})
 }
 
-func TestConcurrentPutsMakeOneIdentity(t *testing.T) {
+func TestConcurrentPutsCreateOneIdentity(t *testing.T) {
 	s := newService(t)
 	ids := make([]string, 16)
 	var all sync.WaitGroup
@@ -133,7 +133,7 @@ func TestInvalidIdentitiesAreRejected(t *testing.T) {
 	}
 }
 
-func TestFederatedCredentialsAreFewUniqueAndValid(t *testing.T) {
+func TestFederatedCredentialsAreLimitedUniqueAndValid(t *testing.T) {
 	s := newService(t)
 	put(t, s, app)
 	good := identity.Federated{Issuer: "https://issuer.test", Subject: "s", Audiences: []string{"api://AzureADTokenExchange"}}
@@ -174,7 +174,7 @@ func TestFederatedCredentialsAreFewUniqueAndValid(t *testing.T) {
 	_, _, err := s.PutFederated(t.Context(), activity.Event{}, id(t, app+"2/federatedIdentityCredentials/fic"), good)
 	wantCode(t, err, "ParentResourceNotFound")
 
-	var writers sync.WaitGroup // more at once than there may be
+	var writers sync.WaitGroup // more concurrent writers than the limit
 	for i := range 25 {
 		writers.Go(func() {
 			_, _, _ = s.PutFederated(t.Context(), activity.Event{}, fic(fmt.Sprint("many", i)),

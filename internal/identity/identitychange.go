@@ -142,8 +142,8 @@ func (m ManagedServiceIdentity) merged(a IdentityChange, assign, remove []arm.ID
 	return all
 }
 
-// settleSystemAssigned creates or deletes the system-assigned principal as Type says, and completes the
-// identity.
+// settleSystemAssigned creates or deletes the system-assigned principal according to Type, and sets the ids and
+// the type of the identity.
 func (s *Service) settleSystemAssigned(tx store.Tx, c target, a IdentityChange, is ManagedServiceIdentity) (ManagedServiceIdentity, error) {
 	switch {
 	case a.system() && is.PrincipalID == "":

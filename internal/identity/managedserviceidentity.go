@@ -49,8 +49,8 @@ type reference struct {
 	id arm.ID
 }
 
-// Assigned gives the principal id and the client id that the nth user-assigned identity had when it
-// was assigned.
+// Assigned returns the principal id and the client id that the nth user-assigned identity had when it was
+// assigned.
 func (m ManagedServiceIdentity) Assigned(n int) (principalID, clientID string) {
 	return m.references[n].PrincipalID, m.references[n].ClientID
 }

@@ -65,7 +65,7 @@ func TestReferencesToDeletedIdentitiesGiveNoToken(t *testing.T) {
 	remove(t, s, app, true)
 	wantWorkload(t, s, vm, host.Selector{}, "", host.ErrNotAssigned)
 	if b, err := s.ResourceIdentity(t.Context(), id(t, vm)); err != nil || len(b.UserAssigned) != 1 {
-		t.Errorf("the reference is gone: %+v, %v", b, err)
+		t.Errorf("the reference was removed: %+v, %v", b, err)
 	}
 	again := put(t, s, app)
 	wantWorkload(t, s, vm, host.Selector{}, "", host.ErrNotAssigned)
@@ -73,7 +73,7 @@ func TestReferencesToDeletedIdentitiesGiveNoToken(t *testing.T) {
 	if users, total, err := s.Associated(t.Context(), id(t, app), identity.AssociatedQuery{Limit: 10}); err != nil || total != 0 {
 		t.Errorf("the new identity has the users of the old one: %v, %v", users, err)
 	}
-	putResource(t, s, vm, assign(identity.UserAssigned, app)) // it is assigned anew
+	putResource(t, s, vm, assign(identity.UserAssigned, app)) // assigns the new identity
 	wantWorkload(t, s, vm, host.Selector{}, again.PrincipalID, nil)
 }
 
@@ -83,7 +83,7 @@ func TestSystemAssignedIdentityIsDeletedWithItsResource(t *testing.T) {
 	for range 3 {
 		first := putResource(t, s, vm, identity.IdentityChange{Type: identity.SystemAssigned}).Identity
 		if again := putResource(t, s, vm, identity.IdentityChange{Type: identity.SystemAssigned}).Identity; again.PrincipalID != first.PrincipalID {
-			t.Error("a second PUT made another principal")
+			t.Error("a second PUT created another principal")
 		}
 		sp, err := principal(t, s, first.PrincipalID)
 		if err != nil || sp.Type != "ManagedIdentity" || sp.DisplayName != "vm" || sp.AppID != first.ClientID ||
@@ -102,7 +102,7 @@ func TestSystemAssignedIdentityIsDeletedWithItsResource(t *testing.T) {
 			t.Errorf("the principal is left: %v", err)
 		}
 		if seen[first.PrincipalID] || seen[last.PrincipalID] || first.PrincipalID == last.PrincipalID {
-			t.Error("a principal came back")
+			t.Error("a new identity has the principal of an earlier one")
 		}
 		seen[first.PrincipalID], seen[last.PrincipalID] = true, true
 	}
@@ -129,7 +129,7 @@ func wantNoTraces(t *testing.T, s *identity.Service) {
 	}
 }
 
-// A cascade must stay within what one transaction may touch, however much its records carry.
+// Each step of the deletion must stay within the limit of a transaction, for any number of identities.
 func TestDeletingAGroupDeletesTheIdentitiesOfItsResources(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(t)
@@ -176,7 +176,7 @@ func TestUserAssignedIdentitiesOfAResourceAreLimited(t *testing.T) {
 		second = append(second, put(t, s, fmt.Sprintf("%sb%02d", app, i)).ID.String())
 	}
 	putResource(t, s, vm, assign(identity.Both, first...))
-	got := putResource(t, s, vm, assign(identity.Both, second...)) // all of them others: the largest transaction
+	got := putResource(t, s, vm, assign(identity.Both, second...)) // replaces all identities, which is the largest transaction
 	if diff := cmp.Diff(second, got.Identity.UserAssigned); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
@@ -186,8 +186,8 @@ func TestUserAssignedIdentitiesOfAResourceAreLimited(t *testing.T) {
 	wantCode(t, err, "FailedIdentityOperation")
 }
 
-// Whoever wins, no resource is left with an identity that was gone when it was assigned.
-func TestConcurrentAssignAndDeleteOfAnIdentity(t *testing.T) {
+// In either order, no resource is assigned an identity that was already deleted.
+func TestConcurrentAssignAndDeleteOfAnIdentityAreConsistent(t *testing.T) {
 	s := newService(t)
 	for round := range 20 {
 		made := put(t, s, app)
@@ -208,13 +208,13 @@ func TestConcurrentAssignAndDeleteOfAnIdentity(t *testing.T) {
 			t.Fatal(err)
 		}
 		if principal, _ := b.Assigned(0); principal != made.PrincipalID {
-			t.Errorf("assigned was %s, not %s", principal, made.PrincipalID)
+			t.Errorf("assigned principal %s, want %s", principal, made.PrincipalID)
 		}
 		wantWorkload(t, s, machine, host.Selector{}, "", host.ErrNotAssigned)
 	}
 }
 
-func TestConcurrentAssignAndDeleteOfTheResource(t *testing.T) {
+func TestConcurrentAssignAndDeleteOfTheResourceLeaveNoRecords(t *testing.T) {
 	s := newService(t)
 	put(t, s, app)
 	for range 20 {
@@ -238,7 +238,7 @@ func TestConcurrentAssignAndDeleteOfTheResource(t *testing.T) {
 	wantNoTraces(t, s)
 }
 
-func TestRestrictionsHoldForOldAndNewAssignments(t *testing.T) {
+func TestRestrictionsApplyToExistingAndNewAssignments(t *testing.T) {
 	s := newService(t)
 	put(t, s, app)
 	restrict := func(providers ...string) error {
@@ -268,8 +268,8 @@ func TestRestrictionsHoldForOldAndNewAssignments(t *testing.T) {
 	}
 }
 
-// Restrictions that come while others assign end as if one had been first.
-func TestConcurrentRestrictAndAssign(t *testing.T) {
+// A concurrent restriction and assignment have the result of one order of the two.
+func TestConcurrentRestrictAndAssignAreConsistent(t *testing.T) {
 	s := newService(t)
 	for round := range 20 {
 		name := fmt.Sprintf("%s%d", app, round)

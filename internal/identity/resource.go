@@ -108,7 +108,7 @@ func (s *Service) present(tx store.Tx, w Write) (resource.Record, error) {
 	return rec, err
 }
 
-// changed applies a change and the rules that hold for all resources.
+// changed applies a change and checks the rules for all resources.
 func (s *Service) changed(w Write, old resource.Record) (resource.Record, error) {
 	wanted, err := w.Change(old.Clone())
 	if err != nil {
@@ -130,7 +130,7 @@ func (s *Service) changed(w Write, old resource.Record) (resource.Record, error)
 	if old.Created.IsZero() {
 		old.Created = old.Changed
 	}
-	if wanted, err = resource.WithoutSecrets(wanted); err != nil { // the answer has none either
+	if wanted, err = resource.WithoutSecrets(wanted); err != nil { // the answer must not have them either
 		return wanted, err
 	}
 	old.Tags, old.Properties, old.Extra, old.Numbered = wanted.Tags, wanted.Properties, wanted.Extra, wanted.Numbered

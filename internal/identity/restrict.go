@@ -14,7 +14,7 @@ import (
 	"midas/internal/store"
 )
 
-// equal reports whether two restrictions say the same.
+// equal reports whether two restrictions have the same meaning.
 func (r *Restrictions) equal(other *Restrictions) bool {
 	if r == nil || other == nil {
 		return r == other
@@ -22,7 +22,7 @@ func (r *Restrictions) equal(other *Restrictions) bool {
 	return slices.Equal(r.Providers, other.Providers)
 }
 
-// checkUse refuses restrictions that some resource which uses the identity does not meet.
+// checkUse returns an *arm.Error if the restrictions do not allow a resource that uses the identity.
 func (s *Service) checkUse(tx store.Tx, i Identity) error {
 	if i.Restrictions == nil {
 		return nil
@@ -45,7 +45,7 @@ const RestrictOperation = "restrict"
 
 // restriction is the data of a RestrictOperation.
 type restriction struct {
-	Principal string        `json:"principal"` // which identity of that name
+	Principal string        `json:"principal"` // distinguishes the identity from a later one of the same name
 	Was       *Restrictions `json:"was"`
 	Is        *Restrictions `json:"is"`
 }
@@ -65,10 +65,10 @@ func (s *Service) Restrict(ctx context.Context, op resource.Operation) error {
 	return err
 }
 
-// confirm looks again who uses an identity whose restrictions have just changed. Scans are not
-// guarded: somebody may have assigned the identity while the change was on its way. From now on
-// nobody can, so that what is found now is all that there will be; then the change is taken back, and
-// refused says which resource was in its way.
+// confirm checks again the resources that use an identity, after its restrictions have changed. Scans are not
+// guarded, so a concurrent request may have assigned the identity to a resource that the new restrictions do
+// not allow. No later request can. If there is such a resource, confirm restores the former restrictions, and
+// refused is the error that names the resource.
 func (s *Service) confirm(ctx context.Context, op resource.Operation) (refused, err error) {
 	var change restriction
 	if err := json.Unmarshal(op.Data, &change); err != nil {
@@ -90,12 +90,12 @@ func (s *Service) confirm(ctx context.Context, op resource.Operation) (refused, 
 		}
 		now, err := s.fromRecord(rec)
 		if err != nil || now.PrincipalID != change.Principal || !now.Restrictions.equal(change.Is) {
-			return err // somebody else has decided since
+			return err // a later change has replaced this one
 		}
 		if refused, err = inUse(s.checkUse(tx, now)); err != nil || refused == nil {
 			return err
 		}
-		return s.takeBack(tx, op, rec, now, change.Was)
+		return s.restore(tx, op, rec, now, change.Was)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("confirm the restrictions of %s: %w", id, err)
@@ -103,7 +103,7 @@ func (s *Service) confirm(ctx context.Context, op resource.Operation) (refused, 
 	return refused, nil
 }
 
-// inUse tells the refusal of checkUse from its failures.
+// inUse separates the refusal of checkUse from other errors.
 func inUse(err error) (refused, failed error) {
 	if _, isRefusal := errors.AsType[*arm.Error](err); isRefusal {
 		return err, nil
@@ -111,8 +111,8 @@ func inUse(err error) (refused, failed error) {
 	return nil, err
 }
 
-// takeBack gives an identity its former restrictions, and notes that the change has failed.
-func (s *Service) takeBack(tx store.Tx, op resource.Operation, rec resource.Record, now Identity, was *Restrictions) (err error) {
+// restore gives an identity its former restrictions, and logs an event that the change has failed.
+func (s *Service) restore(tx store.Tx, op resource.Operation, rec resource.Record, now Identity, was *Restrictions) (err error) {
 	now.Restrictions = was
 	if rec.Properties, err = json.Marshal(now.Properties); err != nil {
 		return fmt.Errorf("encode identity %s: %w", rec.ID, err)

@@ -12,16 +12,16 @@ import (
 	"midas/internal/store"
 )
 
-// ended is a store of a process that was killed.
+// ended is the store of a killed process: every Update fails.
 type ended struct{ store.Store }
 
 func (ended) Update(context.Context, func(store.Tx) error) (store.Revision, error) {
 	return 0, errors.New("killed")
 }
 
-// TestTheNextStartConfirmsRestrictions assigns an identity while its restrictions change, and kills the
-// process before it has looked again: the next one takes the restrictions back.
-func TestTheNextStartConfirmsRestrictions(t *testing.T) {
+// TestNextStartConfirmsRestrictions assigns an identity while its restrictions change, and kills the
+// process before confirm. The next start restores the former restrictions.
+func TestNextStartConfirmsRestrictions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(t)
 		put(t, s, app)
@@ -35,7 +35,7 @@ func TestTheNextStartConfirmsRestrictions(t *testing.T) {
 			return i, nil
 		})
 		if err == nil {
-			t.Fatal("the kill is not told")
+			t.Fatal("no error from a killed process")
 		}
 		s.Store = working
 		s.Resources.Workers = map[string]resource.Worker{identity.RestrictOperation: s.Restrict}
