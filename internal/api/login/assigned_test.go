@@ -12,7 +12,7 @@ import (
 )
 
 // principal changes the service principal of an application.
-func (f *fixture) principal(t testing.TB, app string, change func(*directory.ServicePrincipal)) {
+func (f *fixture) updatePrincipal(t testing.TB, app string, change func(*directory.ServicePrincipal)) {
 	t.Helper()
 	f.update(t, func(tx store.Tx) error {
 		p, err := f.Directory.ServicePrincipal(tx, tenant, "sp-"+app)
@@ -24,8 +24,8 @@ func (f *fixture) principal(t testing.TB, app string, change func(*directory.Ser
 	})
 }
 
-func requires(p *directory.ServicePrincipal) { p.AssignmentRequired = true }
-func disables(p *directory.ServicePrincipal) { p.Enabled = false }
+func requireAssignment(p *directory.ServicePrincipal) { p.AssignmentRequired = true }
+func disable(p *directory.ServicePrincipal)           { p.Enabled = false }
 
 // assign gives a principal the default role of an application.
 func (f *fixture) assign(t testing.TB, principal, app string) {
@@ -38,7 +38,7 @@ func (f *fixture) assign(t testing.TB, principal, app string) {
 	})
 }
 
-func (f *fixture) group(t testing.TB, id string, members ...string) {
+func (f *fixture) addGroup(t testing.TB, id string, members ...string) {
 	t.Helper()
 	f.update(t, func(tx store.Tx) error {
 		if err := f.Directory.CreateGroup(tx, directory.Group{ID: id, TenantID: tenant, DisplayName: id}); err != nil {
@@ -53,38 +53,38 @@ func (f *fixture) group(t testing.TB, id string, members ...string) {
 	})
 }
 
-// apiWays are all ways to a token of Carol's for the service api://api; prepare is called before the last step.
-func apiWays() map[string]func(testing.TB, *fixture, func()) *httptest.ResponseRecorder {
+// apiTokenFlows are all ways to a token of Carol's for the service api://api; prepare is called before the last step.
+func apiTokenFlows() map[string]func(testing.TB, *fixture, func()) *httptest.ResponseRecorder {
 	own := []string{"client_id", webApp, "client_secret", secret}
 	const scope = "api://api/.default offline_access"
 	return map[string]func(testing.TB, *fixture, func()) *httptest.ResponseRecorder{
 		"authorization code": func(t testing.TB, f *fixture, prepare func()) *httptest.ResponseRecorder {
-			code := f.codeFor(t, carol, webAsks(scope))
+			code := f.codeFor(t, carol, webAuthorizeURL(scope))
 			prepare()
-			return f.post(tokenV2, webRedeems(code))
+			return f.post(tokenV2, webCodeForm(code))
 		},
 		"device code": func(t testing.TB, f *fixture, prepare func()) *httptest.ResponseRecorder {
 			device, user := f.startDevice(t, deviceV2, "client_id", webApp, "scope", scope)
 			f.browse(t).allow(user, carol)
 			prepare()
-			return f.post(tokenV2, polling(device, own...))
+			return f.post(tokenV2, devicePollForm(device, own...))
 		},
 		"refresh token": func(t testing.TB, f *fixture, prepare func()) *httptest.ResponseRecorder {
-			answer, _ := f.granted(t, f.post(tokenV2, webRedeems(f.codeFor(t, carol, webAsks(scope)))))
+			answer, _ := f.granted(t, f.post(tokenV2, webCodeForm(f.codeFor(t, carol, webAuthorizeURL(scope)))))
 			prepare()
-			return f.post(tokenV2, refreshing(answer["refresh_token"].(string), own...))
+			return f.post(tokenV2, refreshForm(answer["refresh_token"].(string), own...))
 		},
 		"password": func(t testing.TB, f *fixture, prepare func()) *httptest.ResponseRecorder {
 			prepare()
-			return f.post(tokenV2, entering(append(own, "username", carol, "scope", scope)...))
+			return f.post(tokenV2, passwordForm(append(own, "username", carol, "scope", scope)...))
 		},
 		"password, version 1": func(t testing.TB, f *fixture, prepare func()) *httptest.ResponseRecorder {
 			prepare()
-			return f.post(tokenV1, entering(append(own, "username", carol, "scope", "", "resource", "api://api")...))
+			return f.post(tokenV1, passwordForm(append(own, "username", carol, "scope", "", "resource", "api://api")...))
 		},
 		"on behalf of": func(t testing.TB, f *fixture, prepare func()) *httptest.ResponseRecorder {
 			f.consent(t, webApp, directory.ARMAppID, "", "user_impersonation")
-			call, _ := f.granted(t, f.post(tokenV2, entering("username", carol, "scope", webApp+"/.default")))
+			call, _ := f.granted(t, f.post(tokenV2, passwordForm("username", carol, "scope", webApp+"/.default")))
 			prepare()
 			return f.post(tokenV2, url.Values{
 				"grant_type": {"urn:ietf:params:oauth:grant-type:jwt-bearer"}, "client_id": {webApp}, "client_secret": {secret},
@@ -94,9 +94,9 @@ func apiWays() map[string]func(testing.TB, *fixture, func()) *httptest.ResponseR
 	}
 }
 
-// TestPeopleAreAssigned has every way to a token of a person, of an application and for a resource that
+// TestUserTokensNeedAppAssignment has every way to a token of a person, of an application and for a resource that
 // require assignments, and every kind of assignment.
-func TestPeopleAreAssigned(t *testing.T) {
+func TestUserTokensNeedAppAssignment(t *testing.T) {
 	states := []struct {
 		name     string
 		assigned bool
@@ -105,29 +105,29 @@ func TestPeopleAreAssigned(t *testing.T) {
 		{"nothing", false, func(testing.TB, *fixture, string) {}},
 		{"assigned", true, func(t testing.TB, f *fixture, app string) { f.assign(t, carolID, app) }},
 		{"a group that is assigned", true, func(t testing.TB, f *fixture, app string) {
-			f.group(t, "group", carolID)
+			f.addGroup(t, "group", carolID)
 			f.assign(t, "group", app)
 		}},
 		{"a group in a group that is assigned", false, func(t testing.TB, f *fixture, app string) {
-			f.group(t, "inner", carolID)
-			f.group(t, "outer", "inner")
+			f.addGroup(t, "inner", carolID)
+			f.addGroup(t, "outer", "inner")
 			f.assign(t, "outer", app)
 		}},
 		{"a group that was assigned and is gone", false, func(t testing.TB, f *fixture, app string) {
-			f.group(t, "group", carolID)
+			f.addGroup(t, "group", carolID)
 			f.assign(t, "group", app)
 			f.update(t, func(tx store.Tx) error { return f.Directory.DeleteGroup(tx, tenant, "group") })
 		}},
 		{"assigned elsewhere", false, func(t testing.TB, f *fixture, app string) { f.assign(t, carolID, certApp) }},
 		{"another is assigned", false, func(t testing.TB, f *fixture, app string) { f.assign(t, aliceID, app) }},
 	}
-	for name, way := range apiWays() {
+	for name, way := range apiTokenFlows() {
 		t.Run(name, func(t *testing.T) {
 			for _, app := range []string{webApp, apiApp} { // the client, and the resource
 				for _, s := range states {
-					f := newPeopleWithCarol(t)
+					f := newFixtureWithCarol(t)
 					w := way(t, f, func() {
-						f.principal(t, app, requires)
+						f.updatePrincipal(t, app, requireAssignment)
 						s.prepare(t, f, app)
 					})
 					if s.assigned {
@@ -145,26 +145,26 @@ func TestPeopleAreAssigned(t *testing.T) {
 	}
 }
 
-// newPeopleWithCarol is newStrangers with an administrator's consent to everything.
-func newPeopleWithCarol(t testing.TB) *fixture {
-	f := newStrangers(t)
-	f.trust(t)
+// newFixtureWithCarol is newFixtureWithoutConsent with an administrator's consent to everything.
+func newFixtureWithCarol(t testing.TB) *fixture {
+	f := newFixtureWithoutConsent(t)
+	f.consentToAll(t)
 	return f
 }
 
-// TestWhoIsNotAssignedGetsNoCode at the sign-in page, with or without a session, and approves no device.
-func TestWhoIsNotAssignedGetsNoCode(t *testing.T) {
-	f := newPeopleWithCarol(t)
-	f.principal(t, webApp, requires)
+// TestUnassignedUsersGetNoCode at the sign-in page, with or without a session, and approves no device.
+func TestUnassignedUsersGetNoCode(t *testing.T) {
+	f := newFixtureWithCarol(t)
+	f.updatePrincipal(t, webApp, requireAssignment)
 	b := f.browse(t)
 	for i, w := range []*httptest.ResponseRecorder{
-		b.signIn(b.get(webAsks("api://api/.default")), carol),
-		b.open(webAsks("api://api/.default")),
-		b.open(webAsks("api://api/.default", "prompt", "none")),
-		b.open(asked("/"+tenant+"/oauth2/authorize", "client_id", webApp, "redirect_uri", webBack, "scope", "")),
+		b.signIn(b.get(webAuthorizeURL("api://api/.default")), carol),
+		b.open(webAuthorizeURL("api://api/.default")),
+		b.open(webAuthorizeURL("api://api/.default", "prompt", "none")),
+		b.open(authorizeURL("/"+tenant+"/oauth2/authorize", "client_id", webApp, "redirect_uri", webRedirect, "scope", "")),
 	} {
 		to, values := reply(t, w)
-		if to != webBack || values.Get("code") != "" || values.Get("error") != "access_denied" || !strings.HasPrefix(values.Get("error_description"), "AADSTS50105: ") {
+		if to != webRedirect || values.Get("code") != "" || values.Get("error") != "access_denied" || !strings.HasPrefix(values.Get("error_description"), "AADSTS50105: ") {
 			t.Errorf("%d: %s %v", i, to, values)
 		}
 	}
@@ -172,63 +172,63 @@ func TestWhoIsNotAssignedGetsNoCode(t *testing.T) {
 	if w := f.browse(t).allow(user, carol); w.Code != 400 || !strings.Contains(w.Body.String(), "AADSTS50105") {
 		t.Errorf("a device: %d %s", w.Code, w.Body)
 	}
-	f.refused(t, f.post(tokenV2, polling(device, "client_id", webApp, "client_secret", secret)), 400, 70016)
+	f.refused(t, f.post(tokenV2, devicePollForm(device, "client_id", webApp, "client_secret", secret)), 400, 70016)
 	f.assign(t, carolID, webApp)
-	if _, values := reply(t, b.open(webAsks("api://api/.default"))); values.Get("code") == "" {
+	if _, values := reply(t, b.open(webAuthorizeURL("api://api/.default"))); values.Get("code") == "" {
 		t.Errorf("assigned: %v", values)
 	}
 }
 
 // spellings are the names under which a resource takes tokens.
-func spellings() []string {
+func resourceNames() []string {
 	return []string{
 		"api://api", "api://api/", "API://Api", apiApp, strings.ToUpper(apiApp), "api://" + apiApp, "api://" + apiApp + "/", "API://" + strings.ToUpper(apiApp),
 	}
 }
 
-// TestApplicationsAreAssigned to a resource that requires it, under each of its names, warm tokens or not.
-func TestApplicationsAreAssigned(t *testing.T) {
-	f := newPeople(t)
+// TestAppOnlyTokensNeedAppAssignment to a resource that requires it, under each of its names, warm tokens or not.
+func TestAppOnlyTokensNeedAppAssignment(t *testing.T) {
+	f := newFixtureWithUsers(t)
 	ask := func(audience string) *httptest.ResponseRecorder {
-		return f.post(tokenV2, good("client_id", webApp, "scope", audience+"/.default"))
+		return f.post(tokenV2, clientCredentialsForm("client_id", webApp, "scope", audience+"/.default"))
 	}
-	for _, audience := range spellings() {
+	for _, audience := range resourceNames() {
 		f.granted(t, ask(audience))
 	}
-	f.principal(t, apiApp, requires)
-	f.principal(t, webApp, requires) // is for people who sign in to it
-	for _, audience := range spellings() {
+	f.updatePrincipal(t, apiApp, requireAssignment)
+	f.updatePrincipal(t, webApp, requireAssignment) // is for people who sign in to it
+	for _, audience := range resourceNames() {
 		w := ask(audience)
 		f.refused(t, w, 400, 501051)
 		want := "AADSTS501051: Application '" + webApp + "'(Web <i>app</i>) is not assigned to a role for the application '" + apiApp + "'(API)."
 		if body := decode(t, w); body["error"] != "invalid_grant" || !strings.HasPrefix(body["error_description"].(string), want) {
 			t.Errorf("%s: %v", audience, body)
 		}
-		f.refused(t, f.post(tokenV1, good("client_id", webApp, "scope", "", "resource", audience)), 400, 501051)
+		f.refused(t, f.post(tokenV1, clientCredentialsForm("client_id", webApp, "scope", "", "resource", audience)), 400, 501051)
 	}
-	f.refused(t, f.post(tokenV2, good("client_id", apiApp, "scope", "api://api/.default")), 400, 501051) // also at itself
+	f.refused(t, f.post(tokenV2, clientCredentialsForm("client_id", apiApp, "scope", "api://api/.default")), 400, 501051) // also at itself
 	f.granted(t, ask("api://newer"))
 	f.assign(t, "sp-"+webApp, apiApp)
-	for _, audience := range spellings() {
+	for _, audience := range resourceNames() {
 		f.granted(t, ask(audience))
 	}
 }
 
-// TestMicrosoftsClientsAreNoWayAround the assignments that a resource requires: they need no consent.
-func TestMicrosoftsClientsAreNoWayAround(t *testing.T) {
-	f := newPeopleWithCarol(t)
-	f.principal(t, apiApp, requires)
+// TestFirstPartyClientsDoNotBypassAssignment the assignments that a resource requires: they need no consent.
+func TestFirstPartyClientsDoNotBypassAssignment(t *testing.T) {
+	f := newFixtureWithCarol(t)
+	f.updatePrincipal(t, apiApp, requireAssignment)
 	f.assign(t, aliceID, apiApp)
-	for _, audience := range spellings() {
-		f.refused(t, f.post(tokenV2, entering("username", carol, "scope", audience+"/.default")), 400, 50105)
-		f.granted(t, f.post(tokenV2, entering("scope", audience+"/.default")))
+	for _, audience := range resourceNames() {
+		f.refused(t, f.post(tokenV2, passwordForm("username", carol, "scope", audience+"/.default")), 400, 50105)
+		f.granted(t, f.post(tokenV2, passwordForm("scope", audience+"/.default")))
 	}
 }
 
-// TestManyOtherAssignmentsHideNone that a principal has at the resource.
-func TestManyOtherAssignmentsHideNone(t *testing.T) {
-	f := newPeople(t)
-	f.principal(t, apiApp, requires)
+// TestAssignmentIsFoundAmongManyOthers that a principal has at the resource.
+func TestAssignmentIsFoundAmongManyOthers(t *testing.T) {
+	f := newFixtureWithUsers(t)
+	f.updatePrincipal(t, apiApp, requireAssignment)
 	f.assign(t, "sp-"+webApp, apiApp)
 	for i := range 110 { // some precede the one that counts, some follow it
 		f.update(t, func(tx store.Tx) error {
@@ -239,11 +239,11 @@ func TestManyOtherAssignmentsHideNone(t *testing.T) {
 			return nil
 		})
 	}
-	f.granted(t, f.post(tokenV2, good("client_id", webApp, "scope", "api://api/.default")))
+	f.granted(t, f.post(tokenV2, clientCredentialsForm("client_id", webApp, "scope", "api://api/.default")))
 }
 
-// TestDisabledResourcesGetNoTokens of anybody, in any way and under any name.
-func TestDisabledResourcesGetNoTokens(t *testing.T) {
+// TestNoTokensForDisabledResources of anybody, in any way and under any name.
+func TestNoTokensForDisabledResources(t *testing.T) {
 	refused := func(t *testing.T, f *fixture, w *httptest.ResponseRecorder) {
 		t.Helper()
 		f.refused(t, w, 400, 500014)
@@ -252,28 +252,28 @@ func TestDisabledResourcesGetNoTokens(t *testing.T) {
 			t.Errorf("%v", body)
 		}
 	}
-	for name, way := range apiWays() {
+	for name, way := range apiTokenFlows() {
 		t.Run(name, func(t *testing.T) {
-			f := newPeopleWithCarol(t)
-			refused(t, f, way(t, f, func() { f.principal(t, apiApp, disables) }))
+			f := newFixtureWithCarol(t)
+			refused(t, f, way(t, f, func() { f.updatePrincipal(t, apiApp, disable) }))
 		})
 	}
-	f := newPeople(t)
-	for _, audience := range spellings() {
-		f.granted(t, f.post(tokenV2, good("client_id", webApp, "scope", audience+"/.default")))
+	f := newFixtureWithUsers(t)
+	for _, audience := range resourceNames() {
+		f.granted(t, f.post(tokenV2, clientCredentialsForm("client_id", webApp, "scope", audience+"/.default")))
 	}
-	f.principal(t, apiApp, disables)
-	for _, audience := range spellings() {
-		refused(t, f, f.post(tokenV2, good("client_id", webApp, "scope", audience+"/.default")))
-		refused(t, f, f.post(tokenV1, good("client_id", webApp, "scope", "", "resource", audience)))
-		refused(t, f, f.post(tokenV2, entering("scope", audience+"/.default"))) // Azure CLI, which needs no consent
+	f.updatePrincipal(t, apiApp, disable)
+	for _, audience := range resourceNames() {
+		refused(t, f, f.post(tokenV2, clientCredentialsForm("client_id", webApp, "scope", audience+"/.default")))
+		refused(t, f, f.post(tokenV1, clientCredentialsForm("client_id", webApp, "scope", "", "resource", audience)))
+		refused(t, f, f.post(tokenV2, passwordForm("scope", audience+"/.default"))) // Azure CLI, which needs no consent
 	}
-	_, values := reply(t, f.browse(t).signInAt(webAsks("api://api/.default"), alice))
+	_, values := reply(t, f.browse(t).signInAt(webAuthorizeURL("api://api/.default"), alice))
 	if values.Get("code") != "" || values.Get("error") != "invalid_resource" {
 		t.Errorf("at the page: %v", values)
 	}
-	f.principal(t, apiApp, func(p *directory.ServicePrincipal) { p.Enabled = true })
-	f.granted(t, f.post(tokenV2, good("client_id", webApp, "scope", "api://api/.default")))
+	f.updatePrincipal(t, apiApp, func(p *directory.ServicePrincipal) { p.Enabled = true })
+	f.granted(t, f.post(tokenV2, clientCredentialsForm("client_id", webApp, "scope", "api://api/.default")))
 }
 
 // signInAt opens an address and signs in.

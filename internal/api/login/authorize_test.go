@@ -11,9 +11,9 @@ import (
 	"midas/internal/api/login"
 )
 
-// TestWhatIsWrongIsToldToTheClient has requests whose address is right.
-func TestWhatIsWrongIsToldToTheClient(t *testing.T) {
-	f := newPeople(t)
+// TestAuthorizeErrorsAreSentToTheRedirectURI has requests whose address is right.
+func TestAuthorizeErrorsAreSentToTheRedirectURI(t *testing.T) {
+	f := newFixtureWithUsers(t)
 	tests := []struct {
 		name    string
 		changes []string
@@ -33,7 +33,7 @@ func TestWhatIsWrongIsToldToTheClient(t *testing.T) {
 		{"a challenge with other letters", []string{"code_challenge", strings.Repeat("+", 43)}, "invalid_request", 501491},
 		{"a method that is none", []string{"code_challenge_method", "S512"}, "invalid_request", 90023},
 		{"a method without challenge", []string{"code_challenge", ""}, "invalid_request", 501491},
-		{"a page without challenge", []string{"client_id", pageApp, "redirect_uri", pageBack, "code_challenge", "", "code_challenge_method", ""}, "invalid_request", 9002325},
+		{"a page without challenge", []string{"client_id", pageApp, "redirect_uri", pageRedirect, "code_challenge", "", "code_challenge_method", ""}, "invalid_request", 9002325},
 		{"a prompt that is none", []string{"prompt", "create"}, "invalid_request", 90023},
 		{"a prompt that contradicts itself", []string{"prompt", "none login"}, "invalid_request", 90023},
 		{"an age that is none", []string{"max_age", "-1"}, "invalid_request", 90023},
@@ -44,8 +44,8 @@ func TestWhatIsWrongIsToldToTheClient(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			b := f.browse(t)
-			to, values := reply(t, b.get(asked(authorizeV2, test.changes...)))
-			if want := map[bool]string{true: pageBack, false: localBack}[strings.HasPrefix(test.name, "a page")]; to != want {
+			to, values := reply(t, b.get(authorizeURL(authorizeV2, test.changes...)))
+			if want := map[bool]string{true: pageRedirect, false: localRedirect}[strings.HasPrefix(test.name, "a page")]; to != want {
 				t.Errorf("sent to %s", to)
 			}
 			if values.Get("error") != test.code || !strings.HasPrefix(values.Get("error_description"), fmt.Sprintf("AADSTS%d: ", test.number)) || values.Get("state") != "st&<ate" || values.Get("code") != "" {
@@ -58,13 +58,13 @@ func TestWhatIsWrongIsToldToTheClient(t *testing.T) {
 	}
 }
 
-func TestSessions(t *testing.T) {
-	f := newPeople(t)
+func TestAuthorizeWithSession(t *testing.T) {
+	f := newFixtureWithUsers(t)
 	b := f.browse(t)
-	reply(t, b.signIn(b.get(asked(authorizeV2)), alice))
+	reply(t, b.signIn(b.get(authorizeURL(authorizeV2)), alice))
 	shows := func(changes ...string) string {
 		t.Helper()
-		w := b.get(asked(authorizeV2, append([]string{"client_id", webApp, "redirect_uri", webBack}, changes...)...))
+		w := b.get(authorizeURL(authorizeV2, append([]string{"client_id", webApp, "redirect_uri", webRedirect}, changes...)...))
 		if w.Code == http.StatusOK {
 			safePage(t, w)
 			return regexp.MustCompile(`<h1>(.*)</h1>`).FindStringSubmatch(w.Body.String())[1]
@@ -81,9 +81,9 @@ func TestSessions(t *testing.T) {
 		want    string
 	}{
 		{"again", nil, "code"},
-		{"another client", []string{"client_id", pageApp, "redirect_uri", pageBack}, "code"},
-		{"a program of this machine", []string{"client_id", cli, "redirect_uri", localBack}, "Choose an account"},
-		{"a program of this machine, without asking", []string{"client_id", cli, "redirect_uri", localBack, "prompt", "none"}, "interaction_required"},
+		{"another client", []string{"client_id", pageApp, "redirect_uri", pageRedirect}, "code"},
+		{"a program of this machine", []string{"client_id", cli, "redirect_uri", localRedirect}, "Choose an account"},
+		{"a program of this machine, without asking", []string{"client_id", cli, "redirect_uri", localRedirect, "prompt", "none"}, "interaction_required"},
 		{"a program with a scheme, without asking", []string{"client_id", localApp, "redirect_uri", "myapp://auth", "prompt", "none"}, "interaction_required"},
 		{"without asking", []string{"prompt", "none"}, "code"},
 		{"with her name", []string{"login_hint", strings.ToUpper(alice)}, "code"},
@@ -99,7 +99,7 @@ func TestSessions(t *testing.T) {
 			t.Errorf("%s: %s, want %s", test.name, got, test.want)
 		}
 	}
-	w := b.get(asked(authorizeV2, "prompt", "select_account"))
+	w := b.get(authorizeURL(authorizeV2, "prompt", "select_account"))
 	if _, values := reply(t, b.submit(w, "action", "continue")); values.Get("code") == "" {
 		t.Errorf("continue: %v", values)
 	}
@@ -110,7 +110,7 @@ func TestSessions(t *testing.T) {
 		t.Errorf("cancel: %v", values)
 	}
 	// Another tenant's page does not know her.
-	if w := b.get(asked("/"+theirTen+"/oauth2/v2.0/authorize", "prompt", "none")); !strings.Contains(w.Header().Get("Location"), "login_required") {
+	if w := b.get(authorizeURL("/"+theirTenant+"/oauth2/v2.0/authorize", "prompt", "none")); !strings.Contains(w.Header().Get("Location"), "login_required") {
 		t.Errorf("another tenant: %s", w.Header().Get("Location"))
 	}
 	f.advance(time.Hour)
@@ -130,7 +130,7 @@ func TestSessions(t *testing.T) {
 	if got := shows(); got != "Sign in" {
 		t.Errorf("at the end of the session: %s", got)
 	}
-	reply(t, b.signIn(b.get(asked(authorizeV2)), alice))
+	reply(t, b.signIn(b.get(authorizeURL(authorizeV2)), alice))
 	f.advance(login.DefaultSessionIdle)
 	if got := shows(); got != "Sign in" {
 		t.Errorf("after a long time without use: %s", got)
@@ -143,10 +143,10 @@ func TestSessions(t *testing.T) {
 	}
 }
 
-func TestWrongPasswordsAtThePage(t *testing.T) {
-	f := newPeople(t)
+func TestWrongPasswordsOnTheSignInPage(t *testing.T) {
+	f := newFixtureWithUsers(t)
 	b := f.browse(t)
-	page := b.get(asked(authorizeV2, "login_hint", `"><script>alert(1)</script>`))
+	page := b.get(authorizeURL(authorizeV2, "login_hint", `"><script>alert(1)</script>`))
 	safePage(t, page)
 	for _, name := range []string{alice, "nobody@" + domain, "", `"><script>alert(1)</script>`} {
 		w := b.submit(page, "action", "signin", "username", name, "password", "wrong")
@@ -160,7 +160,7 @@ func TestWrongPasswordsAtThePage(t *testing.T) {
 		}
 		page = w
 	}
-	if w := b.signIn(page, gone); !strings.Contains(w.Body.String(), "This account is switched off.") {
+	if w := b.signIn(page, disabledUser); !strings.Contains(w.Body.String(), "This account is switched off.") {
 		t.Errorf("%s", w.Body)
 	}
 	if _, values := reply(t, b.signIn(page, alice)); values.Get("code") == "" {
@@ -168,18 +168,18 @@ func TestWrongPasswordsAtThePage(t *testing.T) {
 	}
 }
 
-func TestWhoIsUnknownSeesAPage(t *testing.T) {
-	f := newPeople(t)
+func TestErrorsWithoutAValidClientAreShownOnAPage(t *testing.T) {
+	f := newFixtureWithUsers(t)
 	tests := []struct {
 		name, path string
 		number     int
 	}{
-		{"no client", asked(authorizeV2, "client_id", ""), 900144},
-		{"an unknown client", asked(authorizeV2, "client_id", other), 700016},
-		{"an unknown client by common", asked("/common/oauth2/v2.0/authorize", "client_id", other), 700016},
-		{"a client of another tenant", asked(authorizeV2, "client_id", theirApp), 700016},
-		{"an unknown tenant", asked("/" + client + "/oauth2/v2.0/authorize"), 90002},
-		{"a parameter twice", asked(authorizeV2) + "&state=x", 9002313},
+		{"no client", authorizeURL(authorizeV2, "client_id", ""), 900144},
+		{"an unknown client", authorizeURL(authorizeV2, "client_id", other), 700016},
+		{"an unknown client by common", authorizeURL("/common/oauth2/v2.0/authorize", "client_id", other), 700016},
+		{"a client of another tenant", authorizeURL(authorizeV2, "client_id", theirApp), 700016},
+		{"an unknown tenant", authorizeURL("/" + client + "/oauth2/v2.0/authorize"), 90002},
+		{"a parameter twice", authorizeURL(authorizeV2) + "&state=x", 9002313},
 		{"parameters that are none", authorizeV2 + "?a=%zz", 9002313},
 	}
 	for _, test := range tests {
@@ -191,24 +191,24 @@ func TestWhoIsUnknownSeesAPage(t *testing.T) {
 	}
 }
 
-func TestTenantsArePeoplesOwn(t *testing.T) {
-	f := newPeople(t)
+func TestUsersSignInToTheirOwnTenantOnly(t *testing.T) {
+	f := newFixtureWithUsers(t)
 	b := f.browse(t)
-	w := b.signIn(b.get(asked(authorizeV2)), bob)
+	w := b.signIn(b.get(authorizeURL(authorizeV2)), bob)
 	if w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "AADSTS50126") {
 		t.Errorf("Bob at Alice's tenant: status %d: %s", w.Code, w.Body)
 	}
-	w = b.signIn(b.get(asked("/common/oauth2/v2.0/authorize", "client_id", webApp, "redirect_uri", webBack)), bob)
+	w = b.signIn(b.get(authorizeURL("/common/oauth2/v2.0/authorize", "client_id", webApp, "redirect_uri", webRedirect)), bob)
 	if w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "AADSTS700016") {
 		t.Errorf("Bob at Alice's application: status %d: %s", w.Code, w.Body)
 	}
-	if w = b.signIn(b.get(asked("/consumers/oauth2/v2.0/authorize", "prompt", "login")), bob); w.Code != http.StatusBadRequest {
+	if w = b.signIn(b.get(authorizeURL("/consumers/oauth2/v2.0/authorize", "prompt", "login")), bob); w.Code != http.StatusBadRequest {
 		t.Errorf("Bob as a consumer: status %d: %s", w.Code, w.Body)
 	}
-	_, values := reply(t, b.signIn(b.get(asked("/common/oauth2/v2.0/authorize", "prompt", "login")), bob))
-	answer, claims := f.granted(t, f.post("/common/oauth2/v2.0/token", redeem(values.Get("code"))))
-	if claims.TenantID != theirTen || claims.ObjectID != bobID || payload(t, answer["id_token"])["iss"] != origin+"/"+theirTen+"/v2.0" {
+	_, values := reply(t, b.signIn(b.get(authorizeURL("/common/oauth2/v2.0/authorize", "prompt", "login")), bob))
+	answer, claims := f.granted(t, f.post("/common/oauth2/v2.0/token", codeForm(values.Get("code"))))
+	if claims.TenantID != theirTenant || claims.ObjectID != bobID || payload(t, answer["id_token"])["iss"] != origin+"/"+theirTenant+"/v2.0" {
 		t.Errorf("tenant %s, object %s", claims.TenantID, claims.ObjectID)
 	}
-	f.refused(t, f.post(tokenV2, refreshing(answer["refresh_token"].(string))), 400, 50020)
+	f.refused(t, f.post(tokenV2, refreshForm(answer["refresh_token"].(string))), 400, 50020)
 }

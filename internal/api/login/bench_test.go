@@ -16,14 +16,14 @@ import (
 )
 
 // quiet is a writer that costs nothing, so that the benchmarks show the face alone.
-type quiet struct {
+type discardWriter struct {
 	header http.Header
 	status int
 }
 
-func (w *quiet) Header() http.Header         { return w.header }
-func (w *quiet) Write(p []byte) (int, error) { return len(p), nil }
-func (w *quiet) WriteHeader(status int)      { w.status = status }
+func (w *discardWriter) Header() http.Header         { return w.header }
+func (w *discardWriter) Write(p []byte) (int, error) { return len(p), nil }
+func (w *discardWriter) WriteHeader(status int)      { w.status = status }
 
 func benchmark(b *testing.B, want int, form func(i int) string) {
 	f := newFixture(b)
@@ -33,7 +33,7 @@ func benchmark(b *testing.B, want int, form func(i int) string) {
 	for b.Loop() {
 		r := httptest.NewRequest(http.MethodPost, tokenV2, strings.NewReader(form(i)))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		w := &quiet{header: http.Header{}}
+		w := &discardWriter{header: http.Header{}}
 		f.Serve(w, r, &httpx.Event{RequestID: request, ClientIP: "192.0.2.1"})
 		if w.status != want {
 			b.Fatalf("status %d", w.status)
@@ -43,16 +43,16 @@ func benchmark(b *testing.B, want int, form func(i int) string) {
 }
 
 func BenchmarkTokenWarm(b *testing.B) {
-	form := good()
+	form := clientCredentialsForm()
 	benchmark(b, http.StatusOK, func(int) string { return form })
 }
 
 func BenchmarkTokenCold(b *testing.B) {
-	benchmark(b, http.StatusOK, func(i int) string { return good("scope", fmt.Sprintf("api://%d/.default", i)) })
+	benchmark(b, http.StatusOK, func(i int) string { return clientCredentialsForm("scope", fmt.Sprintf("api://%d/.default", i)) })
 }
 
 func BenchmarkTokenWrongSecret(b *testing.B) {
-	form := good("client_secret", "wrong")
+	form := clientCredentialsForm("client_secret", "wrong")
 	benchmark(b, http.StatusUnauthorized, func(int) string { return form })
 }
 
@@ -61,7 +61,7 @@ func BenchmarkDiscovery(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		r := httptest.NewRequest(http.MethodGet, "/"+tenant+"/v2.0/.well-known/openid-configuration", nil)
-		f.Serve(&quiet{header: http.Header{}}, r, &httpx.Event{})
+		f.Serve(&discardWriter{header: http.Header{}}, r, &httpx.Event{})
 	}
 }
 
@@ -81,7 +81,7 @@ func BenchmarkSign(b *testing.B) {
 
 // benchmarkGrant benchmarks a grant of a user.
 func benchmarkGrant(b *testing.B, want int, form func(f *fixture) string) {
-	f := newPeople(b)
+	f := newFixtureWithUsers(b)
 	f.Passwords.PerUserAndAddress = throttle.Rule{Burst: 1 << 30, Refill: 1}
 	f.Passwords.PerUser = throttle.Rule{Burst: 1 << 30, Refill: 1}
 	f.Passwords.PerAddress = throttle.Rule{Burst: 1 << 30, Refill: 1}
@@ -96,19 +96,19 @@ func benchmarkGrant(b *testing.B, want int, form func(f *fixture) string) {
 }
 
 func BenchmarkPassword(b *testing.B) {
-	benchmarkGrant(b, http.StatusOK, func(*fixture) string { return entering("scope", arms+"/.default") })
+	benchmarkGrant(b, http.StatusOK, func(*fixture) string { return passwordForm("scope", armAudience+"/.default") })
 }
 
 func BenchmarkWrongPassword(b *testing.B) {
-	benchmarkGrant(b, http.StatusBadRequest, func(*fixture) string { return entering("password", "wrong") })
+	benchmarkGrant(b, http.StatusBadRequest, func(*fixture) string { return passwordForm("password", "wrong") })
 }
 
 func BenchmarkRefresh(b *testing.B) {
-	f := newPeople(b)
+	f := newFixtureWithUsers(b)
 	token := f.signedIn(b)["refresh_token"].(string)
 	b.ReportAllocs()
 	for b.Loop() {
-		answer, _ := f.granted(b, f.post(tokenV2, refreshing(token, "scope", arms+"/.default offline_access")))
+		answer, _ := f.granted(b, f.post(tokenV2, refreshForm(token, "scope", armAudience+"/.default offline_access")))
 		token = answer["refresh_token"].(string)
 	}
 }

@@ -18,9 +18,9 @@ import (
 )
 
 // certified registers the first pair's certificate.
-func (f *fixture) certified(t testing.TB) [2]pair {
+func (f *fixture) addCertificate(t testing.TB) [2]keyPair {
 	t.Helper()
-	both, err := pairs()
+	both, err := keyPairs()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,16 +32,16 @@ func (f *fixture) certified(t testing.TB) [2]pair {
 }
 
 // statement is a client assertion in the making.
-type statement struct {
+type clientAssertion struct {
 	alg    jose.SignatureAlgorithm
 	key    any
 	header map[string]any
 	claims map[string]any
 }
 
-func (f *fixture) statement(p pair) *statement {
+func (f *fixture) assertion(p keyPair) *clientAssertion {
 	now := f.time().Unix()
-	return &statement{
+	return &clientAssertion{
 		alg: jose.RS256, key: p.key,
 		header: map[string]any{"x5t": base64.RawURLEncoding.EncodeToString(p.cert.SHA1)},
 		claims: map[string]any{
@@ -51,7 +51,7 @@ func (f *fixture) statement(p pair) *statement {
 	}
 }
 
-func (s *statement) sign(t testing.TB) string {
+func (s *clientAssertion) sign(t testing.TB) string {
 	t.Helper()
 	options := &jose.SignerOptions{ExtraHeaders: map[jose.HeaderKey]any{}}
 	for name, v := range s.header {
@@ -76,33 +76,35 @@ func (s *statement) sign(t testing.TB) string {
 	return raw
 }
 
-func asserting(assertion string, changes ...string) string {
-	return good(append([]string{"client_id", certApp, "client_secret", "", "client_assertion", assertion, "client_assertion_type", jwtBearer}, changes...)...)
+func assertionForm(assertion string, changes ...string) string {
+	return clientCredentialsForm(append([]string{"client_id", certApp, "client_secret", "", "client_assertion", assertion, "client_assertion_type", jwtBearer}, changes...)...)
 }
 
-// TestCertificates has the ways in which libraries sign and name their certificate.
-func TestCertificates(t *testing.T) {
-	f := newPeople(t)
-	p := f.certified(t)[0]
-	tests := map[string]func(*statement){
-		"RS256 and x5t":    func(*statement) {},
-		"x5t with padding": func(s *statement) { s.header["x5t"] = base64.URLEncoding.EncodeToString(p.cert.SHA1) },
-		"x5t in base64":    func(s *statement) { s.header["x5t"] = base64.StdEncoding.EncodeToString(p.cert.SHA1) },
-		"PS256 and x5t#S256": func(s *statement) {
+// TestCertificateAssertionsAreAccepted has the ways in which libraries sign and name their certificate.
+func TestCertificateAssertionsAreAccepted(t *testing.T) {
+	f := newFixtureWithUsers(t)
+	p := f.addCertificate(t)[0]
+	tests := map[string]func(*clientAssertion){
+		"RS256 and x5t":    func(*clientAssertion) {},
+		"x5t with padding": func(s *clientAssertion) { s.header["x5t"] = base64.URLEncoding.EncodeToString(p.cert.SHA1) },
+		"x5t in base64":    func(s *clientAssertion) { s.header["x5t"] = base64.StdEncoding.EncodeToString(p.cert.SHA1) },
+		"PS256 and x5t#S256": func(s *clientAssertion) {
 			s.alg, s.header = jose.PS256, map[string]any{"x5t#S256": base64.RawURLEncoding.EncodeToString(p.cert.SHA256)}
 		},
-		"RS256 and x5t#S256": func(s *statement) {
+		"RS256 and x5t#S256": func(s *clientAssertion) {
 			s.header = map[string]any{"x5t#S256": base64.RawURLEncoding.EncodeToString(p.cert.SHA256)}
 		},
-		"kid": func(s *statement) { s.header = map[string]any{"kid": strings.ToUpper(hex.EncodeToString(p.cert.SHA1))} },
-		"with the certificate": func(s *statement) {
+		"kid": func(s *clientAssertion) {
+			s.header = map[string]any{"kid": strings.ToUpper(hex.EncodeToString(p.cert.SHA1))}
+		},
+		"with the certificate": func(s *clientAssertion) {
 			s.header["x5c"] = []string{base64.StdEncoding.EncodeToString(p.cert.DER)}
 		},
-		"no nbf":                func(s *statement) { delete(s.claims, "nbf") },
-		"no jti":                func(s *statement) { delete(s.claims, "jti") },
-		"a clock that is late":  func(s *statement) { s.claims["exp"] = start.Unix() - 60 },
-		"a clock that is early": func(s *statement) { s.claims["nbf"] = start.Unix() + 240 },
-		"ids in capitals": func(s *statement) {
+		"no nbf":                func(s *clientAssertion) { delete(s.claims, "nbf") },
+		"no jti":                func(s *clientAssertion) { delete(s.claims, "jti") },
+		"a clock that is late":  func(s *clientAssertion) { s.claims["exp"] = start.Unix() - 60 },
+		"a clock that is early": func(s *clientAssertion) { s.claims["nbf"] = start.Unix() + 240 },
+		"ids in capitals": func(s *clientAssertion) {
 			s.claims["iss"], s.claims["sub"] = strings.ToUpper(certApp), strings.ToUpper(certApp)
 		},
 	}
@@ -111,14 +113,14 @@ func TestCertificates(t *testing.T) {
 		"https://login.microsoftonline.com" + tokenV2, "https://login.microsoftonline.com/" + tenant + "/v2.0",
 		"https://sts.windows.net/" + tenant + "/", "https://login.windows.net" + tokenV1, origin + "/adfs/oauth2/token",
 	} {
-		tests["for "+aud] = func(s *statement) { s.claims["aud"] = aud }
+		tests["for "+aud] = func(s *clientAssertion) { s.claims["aud"] = aud }
 	}
-	tests["for several"] = func(s *statement) { s.claims["aud"] = []string{"https://x.test", origin + tokenV2} }
+	tests["for several"] = func(s *clientAssertion) { s.claims["aud"] = []string{"https://x.test", origin + tokenV2} }
 	for name, change := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := f.statement(p)
+			s := f.assertion(p)
 			change(s)
-			_, claims := f.granted(t, f.post(tokenV2, asserting(s.sign(t))))
+			_, claims := f.granted(t, f.post(tokenV2, assertionForm(s.sign(t))))
 			if claims.AppIDACR != "2" || claims.AppID != certApp {
 				t.Errorf("appidacr %q, appid %q", claims.AppIDACR, claims.AppID)
 			}
@@ -126,23 +128,23 @@ func TestCertificates(t *testing.T) {
 	}
 }
 
-// TestMisuseOfAssertions has what must not get in.
-func TestMisuseOfAssertions(t *testing.T) {
-	f := newPeople(t)
-	both := f.certified(t)
+// TestInvalidAssertionsAreRefused has what must not get in.
+func TestInvalidAssertionsAreRefused(t *testing.T) {
+	f := newFixtureWithUsers(t)
+	both := f.addCertificate(t)
 	p, stranger := both[0], both[1]
 	public := jose.JSONWebKey{Key: p.key.Public()}
 	der, err := public.MarshalJSON()
 	if err != nil {
 		t.Fatal(err)
 	}
-	sign := func(change func(*statement)) string {
-		s := f.statement(p)
+	sign := func(change func(*clientAssertion)) string {
+		s := f.assertion(p)
 		change(s)
 		return s.sign(t)
 	}
 	none := func(alg string) string {
-		parts := strings.Split(sign(func(*statement) {}), ".")
+		parts := strings.Split(sign(func(*clientAssertion) {}), ".")
 		header, err := json.Marshal(map[string]any{"alg": alg, "x5t": base64.RawURLEncoding.EncodeToString(p.cert.SHA1)})
 		if err != nil {
 			t.Fatal(err)
@@ -158,81 +160,81 @@ func TestMisuseOfAssertions(t *testing.T) {
 		{"none", none("none"), nil, 401, 50027},
 		{"none in capitals", none("NONE"), nil, 401, 50027},
 		{"no signature", none("RS256"), nil, 401, 50027},
-		{"the public key as a secret", sign(func(s *statement) { s.alg, s.key = jose.HS256, p.cert.DER }), nil, 401, 50027},
-		{"the public key's JSON as a secret", sign(func(s *statement) { s.alg, s.key = jose.HS256, der }), nil, 401, 50027},
-		{"RS384", sign(func(s *statement) { s.alg = jose.RS384 }), nil, 401, 50027},
-		{"a stranger's key", sign(func(s *statement) { s.key = stranger.key }), nil, 401, 700027},
-		{"a stranger's certificate", f.statement(stranger).sign(t), nil, 401, 700027},
-		{"a stranger's certificate brought along", sign(func(s *statement) {
+		{"the public key as a secret", sign(func(s *clientAssertion) { s.alg, s.key = jose.HS256, p.cert.DER }), nil, 401, 50027},
+		{"the public key's JSON as a secret", sign(func(s *clientAssertion) { s.alg, s.key = jose.HS256, der }), nil, 401, 50027},
+		{"RS384", sign(func(s *clientAssertion) { s.alg = jose.RS384 }), nil, 401, 50027},
+		{"a stranger's key", sign(func(s *clientAssertion) { s.key = stranger.key }), nil, 401, 700027},
+		{"a stranger's certificate", f.assertion(stranger).sign(t), nil, 401, 700027},
+		{"a stranger's certificate brought along", sign(func(s *clientAssertion) {
 			s.key, s.header = stranger.key, map[string]any{"x5c": []string{base64.StdEncoding.EncodeToString(stranger.cert.DER)}}
 		}), nil, 401, 700027},
-		{"a stranger's key brought along", sign(func(s *statement) {
+		{"a stranger's key brought along", sign(func(s *clientAssertion) {
 			s.key, s.header = stranger.key, map[string]any{"jwk": map[string]any{"kty": "RSA", "n": base64.RawURLEncoding.EncodeToString(stranger.key.N.Bytes()), "e": "AQAB"}}
 		}), nil, 401, 700027},
-		{"no name of a certificate", sign(func(s *statement) { s.header = nil }), nil, 401, 700027},
-		{"something critical", sign(func(s *statement) { s.header["crit"] = []string{"x"}; s.header["x"] = 1 }), nil, 401, 700027},
-		{"another issuer", sign(func(s *statement) { s.claims["iss"] = webApp }), nil, 401, 700021},
-		{"another subject", sign(func(s *statement) { s.claims["sub"] = webApp }), nil, 401, 700021},
-		{"no subject", sign(func(s *statement) { delete(s.claims, "sub") }), nil, 401, 700021},
-		{"another application", sign(func(*statement) {}), []string{"client_id", webApp}, 401, 700027},
-		{"for another server", sign(func(s *statement) { s.claims["aud"] = "https://login.evil.test" + tokenV2 }), nil, 401, 700023},
-		{"for another tenant", sign(func(s *statement) { s.claims["aud"] = origin + "/" + theirTen + "/oauth2/v2.0/token" }), nil, 401, 700023},
-		{"for another endpoint", sign(func(s *statement) { s.claims["aud"] = origin + authorizeV2 }), nil, 401, 700023},
-		{"for the server without a tenant", sign(func(s *statement) { s.claims["aud"] = origin }), nil, 401, 700023},
-		{"for a host behind a user", sign(func(s *statement) { s.claims["aud"] = "https://login.test:8443@evil.test" + tokenV2 }), nil, 401, 700023},
-		{"for nobody", sign(func(s *statement) { delete(s.claims, "aud") }), nil, 401, 700023},
-		{"over", sign(func(s *statement) { s.claims["exp"] = start.Unix() - 301 }), nil, 401, 700024},
-		{"not yet", sign(func(s *statement) { s.claims["nbf"] = start.Unix() + 302 }), nil, 401, 700024},
-		{"for ever", sign(func(s *statement) { delete(s.claims, "exp") }), nil, 401, 700024},
-		{"a time that is none", sign(func(s *statement) { s.claims["exp"] = 1e300 }), nil, 401, 50027},
+		{"no name of a certificate", sign(func(s *clientAssertion) { s.header = nil }), nil, 401, 700027},
+		{"something critical", sign(func(s *clientAssertion) { s.header["crit"] = []string{"x"}; s.header["x"] = 1 }), nil, 401, 700027},
+		{"another issuer", sign(func(s *clientAssertion) { s.claims["iss"] = webApp }), nil, 401, 700021},
+		{"another subject", sign(func(s *clientAssertion) { s.claims["sub"] = webApp }), nil, 401, 700021},
+		{"no subject", sign(func(s *clientAssertion) { delete(s.claims, "sub") }), nil, 401, 700021},
+		{"another application", sign(func(*clientAssertion) {}), []string{"client_id", webApp}, 401, 700027},
+		{"for another server", sign(func(s *clientAssertion) { s.claims["aud"] = "https://login.evil.test" + tokenV2 }), nil, 401, 700023},
+		{"for another tenant", sign(func(s *clientAssertion) { s.claims["aud"] = origin + "/" + theirTenant + "/oauth2/v2.0/token" }), nil, 401, 700023},
+		{"for another endpoint", sign(func(s *clientAssertion) { s.claims["aud"] = origin + authorizeV2 }), nil, 401, 700023},
+		{"for the server without a tenant", sign(func(s *clientAssertion) { s.claims["aud"] = origin }), nil, 401, 700023},
+		{"for a host behind a user", sign(func(s *clientAssertion) { s.claims["aud"] = "https://login.test:8443@evil.test" + tokenV2 }), nil, 401, 700023},
+		{"for nobody", sign(func(s *clientAssertion) { delete(s.claims, "aud") }), nil, 401, 700023},
+		{"over", sign(func(s *clientAssertion) { s.claims["exp"] = start.Unix() - 301 }), nil, 401, 700024},
+		{"not yet", sign(func(s *clientAssertion) { s.claims["nbf"] = start.Unix() + 302 }), nil, 401, 700024},
+		{"for ever", sign(func(s *clientAssertion) { delete(s.claims, "exp") }), nil, 401, 700024},
+		{"a time that is none", sign(func(s *clientAssertion) { s.claims["exp"] = 1e300 }), nil, 401, 50027},
 		{"no JSON", "e30.bm8.bm8", nil, 401, 50027},
 		{"huge", strings.Repeat("A", 20_000) + ".e30.e30", nil, 401, 50027},
-		{"of another type", sign(func(*statement) {}), []string{"client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:saml2-bearer"}, 400, 90023},
+		{"of another type", sign(func(*clientAssertion) {}), []string{"client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:saml2-bearer"}, 400, 90023},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			f.refused(t, f.post(tokenV2, asserting(test.assertion, test.changes...)), test.status, test.number)
+			f.refused(t, f.post(tokenV2, assertionForm(test.assertion, test.changes...)), test.status, test.number)
 		})
 	}
 }
 
-func TestCertificatesEnd(t *testing.T) {
-	f := newPeople(t)
-	p := f.certified(t)[0]
+func TestExpiredCertificatesAreRefused(t *testing.T) {
+	f := newFixtureWithUsers(t)
+	p := f.addCertificate(t)[0]
 	f.advance(51 * 366 * 24 * time.Hour)
-	w := f.post(tokenV2, asserting(f.statement(p).sign(t)))
+	w := f.post(tokenV2, assertionForm(f.assertion(p).sign(t)))
 	f.refused(t, w, 401, 700027)
 	if !strings.Contains(w.Body.String(), "[Reason - The key used is expired.]") {
 		t.Errorf("%s", w.Body)
 	}
 }
 
-// TestAssertionsAreOnesOwn has one used twice: by its owner, and by who has seen it pass.
-func TestAssertionsAreOnesOwn(t *testing.T) {
-	f := newPeople(t)
+// TestReplayedAssertionsAreRefusedFromOtherAddresses has one used twice: by its owner, and by who has seen it pass.
+func TestReplayedAssertionsAreRefusedFromOtherAddresses(t *testing.T) {
+	f := newFixtureWithUsers(t)
 	f.SetMaxAssertions(100) // of which 5 are one application's
-	p := f.certified(t)[0]
-	raw := f.statement(p).sign(t)
+	p := f.addCertificate(t)[0]
+	raw := f.assertion(p).sign(t)
 	from := func(address string) *httptest.ResponseRecorder {
 		f.address = address
-		return f.post(tokenV2, asserting(raw))
+		return f.post(tokenV2, assertionForm(raw))
 	}
 	f.granted(t, from("192.0.2.1"))
 	f.granted(t, from("192.0.2.1"))
 	f.refused(t, from("192.0.2.2"), 401, 50012)
 	f.granted(t, from("192.0.2.1"))
 	f.address = "127.0.0.1"
-	raw = f.statement(p).sign(t)
+	raw = f.assertion(p).sign(t)
 	f.granted(t, from("127.0.0.1"))
 	f.granted(t, from("::1"))
 	for range 3 {
-		raw = f.statement(p).sign(t)
+		raw = f.assertion(p).sign(t)
 		f.granted(t, from("192.0.2.1"))
 	}
 	// What is remembered is not forgotten for more: more has to wait.
 	for range 10 {
 		again := raw
-		raw = f.statement(p).sign(t)
+		raw = f.assertion(p).sign(t)
 		w := from("192.0.2.1")
 		f.refused(t, w, 429, 90055)
 		if w.Header().Get("Retry-After") != "900" {
@@ -246,43 +248,43 @@ func TestAssertionsAreOnesOwn(t *testing.T) {
 		t.Errorf("%d are remembered", n)
 	}
 	f.advance(16 * time.Minute)
-	raw = f.statement(p).sign(t)
+	raw = f.assertion(p).sign(t)
 	f.granted(t, from("192.0.2.1"))
 	if n := f.Assertions(); n != 1 {
 		t.Errorf("%d are remembered when the others are over", n)
 	}
 }
 
-// TestAssertionsWithoutIDAreRemembered by what they say.
-func TestAssertionsWithoutIDAreRemembered(t *testing.T) {
-	f := newPeople(t)
-	p := f.certified(t)[0]
-	for name, change := range map[string]func(*statement){
-		"no jti": func(s *statement) { delete(s.claims, "jti") }, "an empty jti": func(s *statement) { s.claims["jti"] = "" },
-		"PS256, whose signatures differ": func(s *statement) {
+// TestReplayOfAssertionsWithoutIDIsRefused by what they say.
+func TestReplayOfAssertionsWithoutIDIsRefused(t *testing.T) {
+	f := newFixtureWithUsers(t)
+	p := f.addCertificate(t)[0]
+	for name, change := range map[string]func(*clientAssertion){
+		"no jti": func(s *clientAssertion) { delete(s.claims, "jti") }, "an empty jti": func(s *clientAssertion) { s.claims["jti"] = "" },
+		"PS256, whose signatures differ": func(s *clientAssertion) {
 			delete(s.claims, "jti")
 			s.alg, s.header = jose.PS256, map[string]any{"x5t#S256": base64.RawURLEncoding.EncodeToString(p.cert.SHA256)}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f.advance(time.Second)
-			s := f.statement(p)
+			s := f.assertion(p)
 			change(s)
 			raw, again := s.sign(t), s.sign(t)
 			for _, one := range []string{raw, again, raw} {
 				f.address = "192.0.2.1"
-				f.granted(t, f.post(tokenV2, asserting(one)))
+				f.granted(t, f.post(tokenV2, assertionForm(one)))
 				f.address = "192.0.2.2"
-				f.refused(t, f.post(tokenV2, asserting(one)), 401, 50012)
+				f.refused(t, f.post(tokenV2, assertionForm(one)), 401, 50012)
 			}
 		})
 	}
 }
 
-// TestAssertionsAreGoodForADayAtMost has lives that clients could choose.
-func TestAssertionsAreGoodForADayAtMost(t *testing.T) {
-	f := newPeople(t)
-	p := f.certified(t)[0]
+// TestAssertionLifetimeIsLimitedToADay has lives that clients could choose.
+func TestAssertionLifetimeIsLimitedToADay(t *testing.T) {
+	f := newFixtureWithUsers(t)
+	p := f.addCertificate(t)[0]
 	const hour = int64(3600)
 	tests := []struct {
 		name          string
@@ -305,14 +307,14 @@ func TestAssertionsAreGoodForADayAtMost(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			s := f.statement(p)
+			s := f.assertion(p)
 			delete(s.claims, "nbf")
 			for name, from := range map[string]int64{"nbf": test.nbf, "iat": test.iat, "exp": test.exp} {
 				if from != 0 {
 					s.claims[name] = start.Unix() + from
 				}
 			}
-			w := f.post(tokenV2, asserting(s.sign(t)))
+			w := f.post(tokenV2, assertionForm(s.sign(t)))
 			if test.good {
 				f.granted(t, w)
 				return
@@ -322,8 +324,8 @@ func TestAssertionsAreGoodForADayAtMost(t *testing.T) {
 	}
 }
 
-// TestOneApplicationDoesNotMakeTheServerForgetAnothers has many that sign without end.
-func TestOneApplicationDoesNotMakeTheServerForgetAnothers(t *testing.T) {
+// TestAssertionsOfOneApplicationDoNotEvictOthers has many that sign without end.
+func TestAssertionsOfOneApplicationDoNotEvictOthers(t *testing.T) {
 	const limit = 200
 	var memory login.AssertionMemory
 	now := start
@@ -351,30 +353,30 @@ func TestOneApplicationDoesNotMakeTheServerForgetAnothers(t *testing.T) {
 	}
 }
 
-func TestACallIsPassedOn(t *testing.T) {
-	f := newPeople(t)
+func TestOnBehalfOfFlow(t *testing.T) {
+	f := newFixtureWithUsers(t)
 	called := func(changes ...string) string {
-		answer, _ := f.granted(t, f.post(tokenV2, redeem(f.codeFor(t, alice, asked(authorizeV2)), changes...)))
+		answer, _ := f.granted(t, f.post(tokenV2, codeForm(f.codeFor(t, alice, authorizeURL(authorizeV2)), changes...)))
 		return answer["access_token"].(string)
 	}
 	passing := func(assertion string, changes ...string) string {
-		return changed(map[string][]string{
+		return withChanges(map[string][]string{
 			"grant_type": {"urn:ietf:params:oauth:grant-type:jwt-bearer"}, "client_id": {apiApp}, "client_secret": {secret},
-			"assertion": {assertion}, "requested_token_use": {"on_behalf_of"}, "scope": {arms + "/.default openid offline_access"},
+			"assertion": {assertion}, "requested_token_use": {"on_behalf_of"}, "scope": {armAudience + "/.default openid offline_access"},
 		}, changes...)
 	}
 	call := called("scope", "api://api/Read")
 	answer, claims := f.granted(t, f.post(tokenV2, passing(call, "client_info", "1")))
-	if claims.ObjectID != aliceID || claims.Audience != arms || claims.AppID != apiApp || claims.AppIDACR != "1" || claims.Scopes != "user_impersonation" || answer["client_info"] == nil {
+	if claims.ObjectID != aliceID || claims.Audience != armAudience || claims.AppID != apiApp || claims.AppIDACR != "1" || claims.Scopes != "user_impersonation" || answer["client_info"] == nil {
 		t.Errorf("claims %v, answer %v", claims, answer)
 	}
-	f.granted(t, f.post(tokenV2, refreshing(answer["refresh_token"].(string), "client_id", apiApp, "client_secret", secret)))
-	f.refused(t, f.post(tokenV2, refreshing(answer["refresh_token"].(string), "client_id", apiApp)), 401, 7000218)
+	f.granted(t, f.post(tokenV2, refreshForm(answer["refresh_token"].(string), "client_id", apiApp, "client_secret", secret)))
+	f.refused(t, f.post(tokenV2, refreshForm(answer["refresh_token"].(string), "client_id", apiApp)), 401, 7000218)
 	f.granted(t, f.post(tokenV2, passing(called("scope", apiApp+"/.default"))))
-	f.granted(t, f.post(tokenV1, passing(call, "scope", "", "resource", arms)))
+	f.granted(t, f.post(tokenV1, passing(call, "scope", "", "resource", armAudience)))
 
-	own, _ := f.granted(t, f.post(tokenV2, good("client_id", webApp, "scope", "api://api/.default")))
-	theirs, _ := f.granted(t, f.post("/"+theirTen+"/oauth2/v2.0/token", entering("username", bob, "scope", apiApp+"/x")))
+	own, _ := f.granted(t, f.post(tokenV2, clientCredentialsForm("client_id", webApp, "scope", "api://api/.default")))
+	theirs, _ := f.granted(t, f.post("/"+theirTenant+"/oauth2/v2.0/token", passwordForm("username", bob, "scope", apiApp+"/x")))
 	id := f.signedIn(t)["id_token"].(string)
 	parts := strings.Split(call, ".")
 	tests := []struct {
@@ -395,7 +397,7 @@ func TestACallIsPassedOn(t *testing.T) {
 		{"by another service", tokenV2, passing(call, "client_id", webApp), 400, 500131},
 		{"by a public client", tokenV2, passing(call, "client_id", cli, "client_secret", ""), 401, 7000218},
 		{"by common", "/common/oauth2/v2.0/token", passing(call), 400, 9001023},
-		{"at another tenant", "/" + theirTen + "/oauth2/v2.0/token", passing(call), 400, 700016},
+		{"at another tenant", "/" + theirTenant + "/oauth2/v2.0/token", passing(call), 400, 700016},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) { f.refused(t, f.post(test.path, test.form), test.status, test.number) })
@@ -407,25 +409,25 @@ func TestACallIsPassedOn(t *testing.T) {
 	f.refused(t, f.post(tokenV2, passing(call)), 400, 50173)
 }
 
-// TestTenantsAreApart shows what is good in one tenant to the other.
-func TestTenantsAreApart(t *testing.T) {
-	f := newPeople(t)
-	theirs := "/" + theirTen + "/oauth2/v2.0/token"
-	f.granted(t, f.post(theirs, good("client_id", theirApp)))
-	f.refused(t, f.post(tokenV2, good("client_id", theirApp)), 400, 700016)
-	f.refused(t, f.post(theirs, good("client_id", webApp)), 400, 700016)
+// TestApplicationsAreIsolatedByTenant shows what is good in one tenant to the other.
+func TestApplicationsAreIsolatedByTenant(t *testing.T) {
+	f := newFixtureWithUsers(t)
+	theirs := "/" + theirTenant + "/oauth2/v2.0/token"
+	f.granted(t, f.post(theirs, clientCredentialsForm("client_id", theirApp)))
+	f.refused(t, f.post(tokenV2, clientCredentialsForm("client_id", theirApp)), 400, 700016)
+	f.refused(t, f.post(theirs, clientCredentialsForm("client_id", webApp)), 400, 700016)
 	// The same id in both: each has its own secret.
 	f.update(t, func(tx store.Tx) error {
-		if err := f.Directory.CreateApplication(tx, directory.Application{ID: "twin", AppID: webApp, TenantID: theirTen}); err != nil {
+		if err := f.Directory.CreateApplication(tx, directory.Application{ID: "twin", AppID: webApp, TenantID: theirTenant}); err != nil {
 			return err
 		}
-		return f.Directory.CreateServicePrincipal(tx, directory.ServicePrincipal{ID: "twin-sp", AppID: webApp, TenantID: theirTen, Type: directory.TypeApplication, Enabled: true})
+		return f.Directory.CreateServicePrincipal(tx, directory.ServicePrincipal{ID: "twin-sp", AppID: webApp, TenantID: theirTenant, Type: directory.TypeApplication, Enabled: true})
 	})
-	f.refused(t, f.post(theirs, good("client_id", webApp)), 401, 7000215)
+	f.refused(t, f.post(theirs, clientCredentialsForm("client_id", webApp)), 401, 7000215)
 }
 
-func TestAppRolesStandInTokens(t *testing.T) {
-	f := newPeople(t)
+func TestTokensContainAppRoles(t *testing.T) {
+	f := newFixtureWithUsers(t)
 	f.update(t, func(tx store.Tx) error {
 		a, err := f.Directory.ApplicationByAppID(tx, tenant, apiApp)
 		if err != nil {
@@ -440,18 +442,18 @@ func TestAppRolesStandInTokens(t *testing.T) {
 			return err
 		})
 	}
-	_, claims := f.granted(t, f.post(tokenV2, good("client_id", webApp, "scope", "api://api/.default")))
+	_, claims := f.granted(t, f.post(tokenV2, clientCredentialsForm("client_id", webApp, "scope", "api://api/.default")))
 	if fmt.Sprint(claims.Roles) != "[Read.All]" {
 		t.Errorf("the application's roles: %v", claims.Roles)
 	}
-	if _, claims = f.granted(t, f.post(tokenV2, good("client_id", webApp))); claims.Roles != nil {
+	if _, claims = f.granted(t, f.post(tokenV2, clientCredentialsForm("client_id", webApp))); claims.Roles != nil {
 		t.Errorf("roles elsewhere: %v", claims.Roles)
 	}
-	_, claims = f.granted(t, f.post(tokenV2, redeem(f.codeFor(t, alice, asked(authorizeV2)), "scope", "api://api/x")))
+	_, claims = f.granted(t, f.post(tokenV2, codeForm(f.codeFor(t, alice, authorizeURL(authorizeV2)), "scope", "api://api/x")))
 	if fmt.Sprint(claims.Roles) != "[Read.All]" || claims.Scopes != "x" {
 		t.Errorf("Alice's roles: %v, scopes %v", claims.Roles, claims.Scopes)
 	}
-	if _, claims = f.granted(t, f.post(tokenV2, good("client_id", webApp, "scope", "api://newer/.default"))); claims.Version != "2.0" || claims.Audience != newerApp || claims.Issuer != origin+"/"+tenant+"/v2.0" {
+	if _, claims = f.granted(t, f.post(tokenV2, clientCredentialsForm("client_id", webApp, "scope", "api://newer/.default"))); claims.Version != "2.0" || claims.Audience != newerApp || claims.Issuer != origin+"/"+tenant+"/v2.0" {
 		t.Errorf("version %s, audience %s, issuer %s", claims.Version, claims.Audience, claims.Issuer)
 	}
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // serve puts the face behind a real TLS listener, whose origin becomes the face's.
-func (f *fixture) serve(t *testing.T) (origin string, trusting *http.Client) {
+func (f *fixture) serve(t *testing.T) (origin string, httpClient *http.Client) {
 	t.Helper()
 	server := httptest.NewTLSServer(f)
 	t.Cleanup(server.Close)
@@ -22,19 +22,19 @@ func (f *fixture) serve(t *testing.T) (origin string, trusting *http.Client) {
 	return server.URL, server.Client()
 }
 
-// TestARelyingPartyNeedsOnlyTheIssuer verifies tokens as a stranger does: from the issuer's name, by
+// TestRelyingPartyVerifiesTokensByDiscovery verifies tokens as a stranger does: from the issuer's name, by
 // discovery, with another library than ours.
-func TestARelyingPartyNeedsOnlyTheIssuer(t *testing.T) {
+func TestRelyingPartyVerifiesTokensByDiscovery(t *testing.T) {
 	f := newFixture(t)
-	origin, trusting := f.serve(t)
-	ctx := oidc.ClientContext(t.Context(), trusting)
+	origin, httpClient := f.serve(t)
+	ctx := oidc.ClientContext(t.Context(), httpClient)
 	provider, err := oidc.NewProvider(ctx, origin+"/"+tenant+"/")
 	if err != nil {
 		t.Fatal(err)
 	}
-	verifier := provider.VerifierContext(ctx, &oidc.Config{ClientID: arms, Now: f.time})
+	verifier := provider.VerifierContext(ctx, &oidc.Config{ClientID: armAudience, Now: f.time})
 	fetch := func() string {
-		raw, _ := decode(t, f.post(tokenV2, good()))["access_token"].(string)
+		raw, _ := decode(t, f.post(tokenV2, clientCredentialsForm()))["access_token"].(string)
 		return raw
 	}
 	raw := fetch()
@@ -54,7 +54,7 @@ func TestARelyingPartyNeedsOnlyTheIssuer(t *testing.T) {
 	if _, err := verifier.Verify(ctx, fetch()); err != nil {
 		t.Errorf("the successor's token: %v", err)
 	}
-	if _, err := provider.VerifierContext(ctx, &oidc.Config{ClientID: arms, Now: f.time}).Verify(ctx, raw); err == nil {
+	if _, err := provider.VerifierContext(ctx, &oidc.Config{ClientID: armAudience, Now: f.time}).Verify(ctx, raw); err == nil {
 		t.Error("the withdrawn key's token is still good")
 	}
 
@@ -68,12 +68,12 @@ func TestARelyingPartyNeedsOnlyTheIssuer(t *testing.T) {
 	}
 }
 
-// TestTheAzureSDKSignsIn lets azidentity find everything by itself.
-func TestTheAzureSDKSignsIn(t *testing.T) {
+// TestAzureSDKSignsInWithAClientSecret lets azidentity find everything by itself.
+func TestAzureSDKSignsInWithAClientSecret(t *testing.T) {
 	f := newFixture(t)
-	origin, trusting := f.serve(t)
+	origin, httpClient := f.serve(t)
 	options := azcore.ClientOptions{
-		Transport: trusting,
+		Transport: httpClient,
 		Cloud:     cloud.Configuration{ActiveDirectoryAuthorityHost: origin, Services: map[cloud.ServiceName]cloud.ServiceConfiguration{}},
 	}
 	signIn := func(secret string) (azcore.AccessToken, error) {
@@ -94,7 +94,7 @@ func TestTheAzureSDKSignsIn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if claims.Audience != arms || claims.ObjectID != object {
+	if claims.Audience != armAudience || claims.ObjectID != object {
 		t.Errorf("audience %s, oid %s", claims.Audience, claims.ObjectID)
 	}
 	if _, err := signIn("wrong"); err == nil {

@@ -38,21 +38,21 @@ func payload(t testing.TB, raw any) map[string]any {
 	return m
 }
 
-func TestAPersonSignsInWithABrowser(t *testing.T) {
-	f := newPeople(t)
+func TestAuthorizationCodeFlow(t *testing.T) {
+	f := newFixtureWithUsers(t)
 	b := f.browse(t)
-	page := b.get(asked(authorizeV2))
+	page := b.get(authorizeURL(authorizeV2))
 	if page.Code != http.StatusOK || !strings.Contains(page.Body.String(), "to continue to <strong><bdi>Microsoft Azure CLI</bdi></strong>") {
 		t.Fatalf("status %d: %s", page.Code, page.Body)
 	}
 	to, values := reply(t, b.signIn(page, "ALICE@Contoso.example"))
-	if to != localBack || values.Get("state") != "st&<ate" {
+	if to != localRedirect || values.Get("state") != "st&<ate" {
 		t.Errorf("sent to %s with %v", to, values)
 	}
-	answer, claims := f.granted(t, f.post(tokenV2, redeem(values.Get("code"))))
+	answer, claims := f.granted(t, f.post(tokenV2, codeForm(values.Get("code"))))
 	at := start.Truncate(time.Second)
 	want := &token.Claims{
-		Audience: arms, Issuer: origin + "/" + tenant + "/", Subject: claims.Subject, ObjectID: aliceID, TenantID: tenant,
+		Audience: armAudience, Issuer: origin + "/" + tenant + "/", Subject: claims.Subject, ObjectID: aliceID, TenantID: tenant,
 		AppID: cli, AppIDACR: "0", IdentityProvider: origin + "/" + tenant + "/", IdentityType: "user", Version: "1.0",
 		Scopes: "user_impersonation", AuthMethods: []string{"pwd"}, UPN: alice, UniqueName: alice, Name: "Alice <b>",
 		WellKnownIDs: []string{"b79fbf4d-3ef9-4689-8143-76b194e85509", directory.GlobalAdministrator},
@@ -79,7 +79,7 @@ func TestAPersonSignsInWithABrowser(t *testing.T) {
 	wantAnswer := map[string]any{
 		"token_type": "Bearer", "expires_in": 3599.0, "ext_expires_in": 3599.0, "access_token": answer["access_token"],
 		"id_token": answer["id_token"], "refresh_token": answer["refresh_token"],
-		"scope": arms + "/.default openid profile " + arms + "/user_impersonation",
+		"scope": armAudience + "/.default openid profile " + armAudience + "/user_impersonation",
 	}
 	if diff := cmp.Diff(wantAnswer, answer); diff != "" {
 		t.Errorf("answer (-want +got):\n%s", diff)
@@ -94,9 +94,9 @@ func TestAPersonSignsInWithABrowser(t *testing.T) {
 	}
 }
 
-// TestWaysToSignIn has requests that differ in form and end well.
-func TestWaysToSignIn(t *testing.T) {
-	f := newPeople(t)
+// TestAuthorizationCodeFlowVariants has requests that differ in form and end well.
+func TestAuthorizationCodeFlowVariants(t *testing.T) {
+	f := newFixtureWithUsers(t)
 	basicHeader := []string{"Authorization", basic(webApp, secret)}
 	pageHeader := []string{"Origin", "https://page.test"}
 	plain := strings.Repeat("a", 43)
@@ -106,24 +106,24 @@ func TestWaysToSignIn(t *testing.T) {
 		headers       []string
 		audience      string
 	}{
-		{"by common", asked("/common/oauth2/v2.0/authorize"), "/common/oauth2/v2.0/token", redeem("CODE"), nil, arms},
-		{"by organizations, then the tenant", asked("/organizations/oauth2/v2.0/authorize"), tokenV2, redeem("CODE"), nil, arms},
-		{"by the domain", asked("/" + domain + "/oauth2/v2.0/authorize"), tokenV2, redeem("CODE"), nil, arms},
-		{"as AD FS", asked("/adfs/oauth2/authorize"), "/adfs/oauth2/token", redeem("CODE"), nil, arms},
-		{"a server without PKCE", asked(authorizeV2, "client_id", webApp, "redirect_uri", webBack, "code_challenge", "", "code_challenge_method", ""), tokenV2, redeem("CODE", "client_id", webApp, "redirect_uri", webBack, "client_secret", secret, "code_verifier", ""), nil, arms},
-		{"a server with a plain challenge", asked(authorizeV2, "client_id", webApp, "redirect_uri", webBack, "code_challenge", plain, "code_challenge_method", ""), tokenV2, redeem("CODE", "client_id", webApp, "redirect_uri", webBack, "client_secret", secret, "code_verifier", plain), nil, arms},
-		{"with another scope at the end", asked(authorizeV2), tokenV2, redeem("CODE", "scope", "https://vault.azure.net/.default openid"), nil, "https://vault.azure.net"},
-		{"at Graph", asked(authorizeV2, "scope", "openid User.Read"), tokenV2, redeem("CODE"), nil, "https://graph.microsoft.com"},
-		{"at a resource with newer tokens", asked(authorizeV2, "scope", "api://newer/Read"), tokenV2, redeem("CODE"), nil, newerApp},
-		{"version 1", asked("/"+tenant+"/oauth2/authorize", "scope", "", "resource", arms), tokenV1, redeem("CODE"), nil, arms},
-		{"version 1, the resource at the end", asked("/"+tenant+"/oauth2/authorize", "scope", ""), tokenV1, redeem("CODE", "resource", arms), nil, arms},
-		{"a program of the tenant", asked(authorizeV2, "client_id", localApp), tokenV2, redeem("CODE", "client_id", localApp), nil, arms},
-		{"a program with its own scheme", asked(authorizeV2, "client_id", localApp, "redirect_uri", "myapp://auth"), tokenV2, redeem("CODE", "client_id", localApp, "redirect_uri", "myapp://auth"), nil, arms},
-		{"a server", asked(authorizeV2, "client_id", webApp, "redirect_uri", webBack), tokenV2, redeem("CODE", "client_id", webApp, "client_secret", secret, "redirect_uri", webBack), nil, arms},
-		{"a server with HTTP Basic", asked(authorizeV2, "client_id", webApp, "redirect_uri", webBack), tokenV2, redeem("CODE", "client_id", "", "redirect_uri", webBack), basicHeader, arms},
-		{"a server by common", asked("/common/oauth2/v2.0/authorize", "client_id", webApp, "redirect_uri", webBack), tokenV2, redeem("CODE", "client_id", webApp, "client_secret", secret, "redirect_uri", webBack), nil, arms},
-		{"a page", asked(authorizeV2, "client_id", pageApp, "redirect_uri", pageBack), tokenV2, redeem("CODE", "client_id", pageApp, "redirect_uri", pageBack), pageHeader, arms},
-		{"a page that names no address", asked(authorizeV2, "client_id", pageApp, "redirect_uri", ""), tokenV2, redeem("CODE", "client_id", pageApp, "redirect_uri", pageBack), pageHeader, arms},
+		{"by common", authorizeURL("/common/oauth2/v2.0/authorize"), "/common/oauth2/v2.0/token", codeForm("CODE"), nil, armAudience},
+		{"by organizations, then the tenant", authorizeURL("/organizations/oauth2/v2.0/authorize"), tokenV2, codeForm("CODE"), nil, armAudience},
+		{"by the domain", authorizeURL("/" + domain + "/oauth2/v2.0/authorize"), tokenV2, codeForm("CODE"), nil, armAudience},
+		{"as AD FS", authorizeURL("/adfs/oauth2/authorize"), "/adfs/oauth2/token", codeForm("CODE"), nil, armAudience},
+		{"a server without PKCE", authorizeURL(authorizeV2, "client_id", webApp, "redirect_uri", webRedirect, "code_challenge", "", "code_challenge_method", ""), tokenV2, codeForm("CODE", "client_id", webApp, "redirect_uri", webRedirect, "client_secret", secret, "code_verifier", ""), nil, armAudience},
+		{"a server with a plain challenge", authorizeURL(authorizeV2, "client_id", webApp, "redirect_uri", webRedirect, "code_challenge", plain, "code_challenge_method", ""), tokenV2, codeForm("CODE", "client_id", webApp, "redirect_uri", webRedirect, "client_secret", secret, "code_verifier", plain), nil, armAudience},
+		{"with another scope at the end", authorizeURL(authorizeV2), tokenV2, codeForm("CODE", "scope", "https://vault.azure.net/.default openid"), nil, "https://vault.azure.net"},
+		{"at Graph", authorizeURL(authorizeV2, "scope", "openid User.Read"), tokenV2, codeForm("CODE"), nil, "https://graph.microsoft.com"},
+		{"at a resource with newer tokens", authorizeURL(authorizeV2, "scope", "api://newer/Read"), tokenV2, codeForm("CODE"), nil, newerApp},
+		{"version 1", authorizeURL("/"+tenant+"/oauth2/authorize", "scope", "", "resource", armAudience), tokenV1, codeForm("CODE"), nil, armAudience},
+		{"version 1, the resource at the end", authorizeURL("/"+tenant+"/oauth2/authorize", "scope", ""), tokenV1, codeForm("CODE", "resource", armAudience), nil, armAudience},
+		{"a program of the tenant", authorizeURL(authorizeV2, "client_id", localApp), tokenV2, codeForm("CODE", "client_id", localApp), nil, armAudience},
+		{"a program with its own scheme", authorizeURL(authorizeV2, "client_id", localApp, "redirect_uri", "myapp://auth"), tokenV2, codeForm("CODE", "client_id", localApp, "redirect_uri", "myapp://auth"), nil, armAudience},
+		{"a server", authorizeURL(authorizeV2, "client_id", webApp, "redirect_uri", webRedirect), tokenV2, codeForm("CODE", "client_id", webApp, "client_secret", secret, "redirect_uri", webRedirect), nil, armAudience},
+		{"a server with HTTP Basic", authorizeURL(authorizeV2, "client_id", webApp, "redirect_uri", webRedirect), tokenV2, codeForm("CODE", "client_id", "", "redirect_uri", webRedirect), basicHeader, armAudience},
+		{"a server by common", authorizeURL("/common/oauth2/v2.0/authorize", "client_id", webApp, "redirect_uri", webRedirect), tokenV2, codeForm("CODE", "client_id", webApp, "client_secret", secret, "redirect_uri", webRedirect), nil, armAudience},
+		{"a page", authorizeURL(authorizeV2, "client_id", pageApp, "redirect_uri", pageRedirect), tokenV2, codeForm("CODE", "client_id", pageApp, "redirect_uri", pageRedirect), pageHeader, armAudience},
+		{"a page that names no address", authorizeURL(authorizeV2, "client_id", pageApp, "redirect_uri", ""), tokenV2, codeForm("CODE", "client_id", pageApp, "redirect_uri", pageRedirect), pageHeader, armAudience},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -140,15 +140,15 @@ func TestWaysToSignIn(t *testing.T) {
 	}
 }
 
-func TestV1UserAnswersAreInStrings(t *testing.T) {
-	f := newPeople(t)
-	code := f.codeFor(t, alice, asked("/"+tenant+"/oauth2/authorize", "scope", "", "resource", arms))
-	answer, _ := f.granted(t, f.post(tokenV1, redeem(code)))
+func TestV1UserTokenResponseHasStrings(t *testing.T) {
+	f := newFixtureWithUsers(t)
+	code := f.codeFor(t, alice, authorizeURL("/"+tenant+"/oauth2/authorize", "scope", "", "resource", armAudience))
+	answer, _ := f.granted(t, f.post(tokenV1, codeForm(code)))
 	id := payload(t, answer["id_token"])
 	if id["ver"] != "1.0" || id["iss"] != origin+"/"+tenant+"/" || id["upn"] != alice || id["unique_name"] != alice {
 		t.Errorf("id_token %v", id)
 	}
-	if answer["expires_in"] != "3599" || answer["refresh_token"] == nil || answer["resource"] != arms {
+	if answer["expires_in"] != "3599" || answer["refresh_token"] == nil || answer["resource"] != armAudience {
 		t.Errorf("answer %v", answer)
 	}
 	if _, err := f.verifier.Verify(t.Context(), fmt.Sprint(answer["id_token"])); err == nil {
@@ -156,39 +156,39 @@ func TestV1UserAnswersAreInStrings(t *testing.T) {
 	}
 }
 
-// TestMisuseOfCodes has everything that somebody may try with a code that is not theirs, or not good.
-func TestMisuseOfCodes(t *testing.T) {
-	f := newPeople(t)
-	web := asked(authorizeV2, "client_id", webApp, "redirect_uri", webBack)
-	page := asked(authorizeV2, "client_id", pageApp, "redirect_uri", pageBack)
-	bare := asked(authorizeV2, "client_id", webApp, "redirect_uri", webBack, "code_challenge", "", "code_challenge_method", "")
+// TestInvalidCodeRedemptionsAreRefused has everything that somebody may try with a code that is not theirs, or not good.
+func TestInvalidCodeRedemptionsAreRefused(t *testing.T) {
+	f := newFixtureWithUsers(t)
+	web := authorizeURL(authorizeV2, "client_id", webApp, "redirect_uri", webRedirect)
+	page := authorizeURL(authorizeV2, "client_id", pageApp, "redirect_uri", pageRedirect)
+	bare := authorizeURL(authorizeV2, "client_id", webApp, "redirect_uri", webRedirect, "code_challenge", "", "code_challenge_method", "")
 	tests := []struct {
 		name, address, path, form string
 		code                      string
 		number                    float64
 	}{
-		{"no code", "", tokenV2, redeem(""), "invalid_request", 900144},
-		{"a code that is none", "", tokenV2, redeem("0.AX"), "invalid_grant", 70000},
-		{"a wrong verifier", asked(authorizeV2), tokenV2, redeem("CODE", "code_verifier", strings.Repeat("x", 43)), "invalid_grant", 501481},
-		{"the challenge as the verifier", asked(authorizeV2), tokenV2, redeem("CODE", "code_verifier", challenge(verifier)), "invalid_grant", 501481},
-		{"no verifier", asked(authorizeV2), tokenV2, redeem("CODE", "code_verifier", ""), "invalid_grant", 50148},
-		{"a short verifier", asked(authorizeV2), tokenV2, redeem("CODE", "code_verifier", "x"), "invalid_request", 501491},
-		{"a verifier for a code without challenge", bare, tokenV2, redeem("CODE", "client_id", webApp, "redirect_uri", webBack, "client_secret", secret), "invalid_grant", 501481},
-		{"another port", asked(authorizeV2), tokenV2, redeem("CODE", "redirect_uri", "http://localhost:54322"), "invalid_grant", 500112},
-		{"a slash more", asked(authorizeV2), tokenV2, redeem("CODE", "redirect_uri", localBack+"/"), "invalid_grant", 500112},
-		{"no address", asked(authorizeV2), tokenV2, redeem("CODE", "redirect_uri", ""), "invalid_grant", 700009},
-		{"another client", asked(authorizeV2), tokenV2, redeem("CODE", "client_id", localApp), "invalid_grant", 70000},
-		{"another client with its secret", asked(authorizeV2), tokenV2, redeem("CODE", "client_id", webApp, "client_secret", secret), "invalid_grant", 70000},
-		{"an unknown client", asked(authorizeV2), tokenV2, redeem("CODE", "client_id", client[:35]+"9"), "unauthorized_client", 700016},
-		{"no client", asked(authorizeV2), tokenV2, redeem("CODE", "client_id", ""), "invalid_request", 900144},
-		{"a server without its secret", web, tokenV2, redeem("CODE", "client_id", webApp, "redirect_uri", webBack), "invalid_client", 7000218},
-		{"a server with a wrong secret", web, tokenV2, redeem("CODE", "client_id", webApp, "redirect_uri", webBack, "client_secret", "wrong"), "invalid_client", 7000215},
-		{"a secret of who has none", asked(authorizeV2), tokenV2, redeem("CODE", "client_secret", secret), "invalid_client", 700025},
-		{"a page's code outside of a browser", page, tokenV2, redeem("CODE", "client_id", pageApp, "redirect_uri", pageBack), "invalid_request", 9002327},
-		{"another tenant", asked(authorizeV2), "/" + theirTen + "/oauth2/v2.0/token", redeem("CODE"), "invalid_grant", 50020},
-		{"personal accounts", asked(authorizeV2), "/consumers/oauth2/v2.0/token", redeem("CODE"), "invalid_grant", 50020},
-		{"two resources", asked(authorizeV2), tokenV2, redeem("CODE", "scope", "https://a.test/x https://b.test/x"), "invalid_scope", 28000},
-		{"a resource that is none", asked("/"+tenant+"/oauth2/authorize", "scope", ""), tokenV1, redeem("CODE", "resource", "arm"), "invalid_resource", 500011},
+		{"no code", "", tokenV2, codeForm(""), "invalid_request", 900144},
+		{"a code that is none", "", tokenV2, codeForm("0.AX"), "invalid_grant", 70000},
+		{"a wrong verifier", authorizeURL(authorizeV2), tokenV2, codeForm("CODE", "code_verifier", strings.Repeat("x", 43)), "invalid_grant", 501481},
+		{"the challenge as the verifier", authorizeURL(authorizeV2), tokenV2, codeForm("CODE", "code_verifier", challenge(verifier)), "invalid_grant", 501481},
+		{"no verifier", authorizeURL(authorizeV2), tokenV2, codeForm("CODE", "code_verifier", ""), "invalid_grant", 50148},
+		{"a short verifier", authorizeURL(authorizeV2), tokenV2, codeForm("CODE", "code_verifier", "x"), "invalid_request", 501491},
+		{"a verifier for a code without challenge", bare, tokenV2, codeForm("CODE", "client_id", webApp, "redirect_uri", webRedirect, "client_secret", secret), "invalid_grant", 501481},
+		{"another port", authorizeURL(authorizeV2), tokenV2, codeForm("CODE", "redirect_uri", "http://localhost:54322"), "invalid_grant", 500112},
+		{"a slash more", authorizeURL(authorizeV2), tokenV2, codeForm("CODE", "redirect_uri", localRedirect+"/"), "invalid_grant", 500112},
+		{"no address", authorizeURL(authorizeV2), tokenV2, codeForm("CODE", "redirect_uri", ""), "invalid_grant", 700009},
+		{"another client", authorizeURL(authorizeV2), tokenV2, codeForm("CODE", "client_id", localApp), "invalid_grant", 70000},
+		{"another client with its secret", authorizeURL(authorizeV2), tokenV2, codeForm("CODE", "client_id", webApp, "client_secret", secret), "invalid_grant", 70000},
+		{"an unknown client", authorizeURL(authorizeV2), tokenV2, codeForm("CODE", "client_id", client[:35]+"9"), "unauthorized_client", 700016},
+		{"no client", authorizeURL(authorizeV2), tokenV2, codeForm("CODE", "client_id", ""), "invalid_request", 900144},
+		{"a server without its secret", web, tokenV2, codeForm("CODE", "client_id", webApp, "redirect_uri", webRedirect), "invalid_client", 7000218},
+		{"a server with a wrong secret", web, tokenV2, codeForm("CODE", "client_id", webApp, "redirect_uri", webRedirect, "client_secret", "wrong"), "invalid_client", 7000215},
+		{"a secret of who has none", authorizeURL(authorizeV2), tokenV2, codeForm("CODE", "client_secret", secret), "invalid_client", 700025},
+		{"a page's code outside of a browser", page, tokenV2, codeForm("CODE", "client_id", pageApp, "redirect_uri", pageRedirect), "invalid_request", 9002327},
+		{"another tenant", authorizeURL(authorizeV2), "/" + theirTenant + "/oauth2/v2.0/token", codeForm("CODE"), "invalid_grant", 50020},
+		{"personal accounts", authorizeURL(authorizeV2), "/consumers/oauth2/v2.0/token", codeForm("CODE"), "invalid_grant", 50020},
+		{"two resources", authorizeURL(authorizeV2), tokenV2, codeForm("CODE", "scope", "https://a.test/x https://b.test/x"), "invalid_scope", 28000},
+		{"a resource that is none", authorizeURL("/"+tenant+"/oauth2/authorize", "scope", ""), tokenV1, codeForm("CODE", "resource", "arm"), "invalid_resource", 500011},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -208,15 +208,15 @@ func TestMisuseOfCodes(t *testing.T) {
 	}
 }
 
-func TestACodeThatWasUsedTakesBackWhatItGave(t *testing.T) {
-	f := newPeople(t)
-	code := f.codeFor(t, alice, asked(authorizeV2))
-	answer, _ := f.granted(t, f.post(tokenV2, redeem(code)))
+func TestReusedCodeRevokesItsRefreshTokens(t *testing.T) {
+	f := newFixtureWithUsers(t)
+	code := f.codeFor(t, alice, authorizeURL(authorizeV2))
+	answer, _ := f.granted(t, f.post(tokenV2, codeForm(code)))
 	// Who does not know the verifier takes nothing back.
-	f.refused(t, f.post(tokenV2, redeem(code, "code_verifier", strings.Repeat("x", 43))), 400, 501481)
-	answer, _ = f.granted(t, f.post(tokenV2, refreshing(answer["refresh_token"].(string))))
-	f.refused(t, f.post(tokenV2, redeem(code)), 400, 54005)
-	f.refused(t, f.post(tokenV2, refreshing(answer["refresh_token"].(string))), 400, 70000)
+	f.refused(t, f.post(tokenV2, codeForm(code, "code_verifier", strings.Repeat("x", 43))), 400, 501481)
+	answer, _ = f.granted(t, f.post(tokenV2, refreshForm(answer["refresh_token"].(string))))
+	f.refused(t, f.post(tokenV2, codeForm(code)), 400, 54005)
+	f.refused(t, f.post(tokenV2, refreshForm(answer["refresh_token"].(string))), 400, 70000)
 }
 
 // refused checks an error's status and number.
@@ -228,50 +228,50 @@ func (f *fixture) refused(t testing.TB, w *httptest.ResponseRecorder, status int
 	}
 }
 
-func TestCodesAndSignInsEnd(t *testing.T) {
-	f := newPeople(t)
-	code := f.codeFor(t, alice, asked(authorizeV2))
+func TestCodesExpire(t *testing.T) {
+	f := newFixtureWithUsers(t)
+	code := f.codeFor(t, alice, authorizeURL(authorizeV2))
 	f.advance(grant.CodeLifetime)
-	f.refused(t, f.post(tokenV2, redeem(code)), 400, 70008)
+	f.refused(t, f.post(tokenV2, codeForm(code)), 400, 70008)
 }
 
 func TestRefreshTokensRotate(t *testing.T) {
-	f := newPeople(t)
+	f := newFixtureWithUsers(t)
 	first := f.signedIn(t)["refresh_token"].(string)
 	f.advance(time.Hour)
-	answer, claims := f.granted(t, f.post(tokenV2, refreshing(first, "scope", "https://vault.azure.net/.default offline_access openid profile")))
+	answer, claims := f.granted(t, f.post(tokenV2, refreshForm(first, "scope", "https://vault.azure.net/.default offline_access openid profile")))
 	if claims.Audience != "https://vault.azure.net" || claims.ObjectID != aliceID || answer["id_token"] == nil {
 		t.Errorf("audience %s, answer %v", claims.Audience, answer)
 	}
 	second := answer["refresh_token"].(string)
 	f.advance(time.Second)
-	f.refused(t, f.post(tokenV2, refreshing(first)), 400, 70000)
-	f.refused(t, f.post(tokenV2, refreshing(second)), 400, 70000)
+	f.refused(t, f.post(tokenV2, refreshForm(first)), 400, 70000)
+	f.refused(t, f.post(tokenV2, refreshForm(second)), 400, 70000)
 }
 
-func TestMisuseOfRefreshTokens(t *testing.T) {
-	f := newPeople(t)
+func TestInvalidRefreshRequestsAreRefused(t *testing.T) {
+	f := newFixtureWithUsers(t)
 	ours := f.signedIn(t)["refresh_token"].(string)
-	answer, _ := f.granted(t, f.post(tokenV2, redeem(f.codeFor(t, alice, asked(authorizeV2, "client_id", webApp, "redirect_uri", webBack)), "client_id", webApp, "client_secret", secret, "redirect_uri", webBack)))
+	answer, _ := f.granted(t, f.post(tokenV2, codeForm(f.codeFor(t, alice, authorizeURL(authorizeV2, "client_id", webApp, "redirect_uri", webRedirect)), "client_id", webApp, "client_secret", secret, "redirect_uri", webRedirect)))
 	web := answer["refresh_token"].(string)
-	answer, _ = f.granted(t, f.post(tokenV2, redeem(f.codeFor(t, alice, asked(authorizeV2, "client_id", pageApp, "redirect_uri", pageBack)), "client_id", pageApp, "redirect_uri", pageBack), "Origin", "https://page.test"))
+	answer, _ = f.granted(t, f.post(tokenV2, codeForm(f.codeFor(t, alice, authorizeURL(authorizeV2, "client_id", pageApp, "redirect_uri", pageRedirect)), "client_id", pageApp, "redirect_uri", pageRedirect), "Origin", "https://page.test"))
 	page := answer["refresh_token"].(string)
 	tests := []struct {
 		name, path, form string
 		status           int
 		number           float64
 	}{
-		{"none", tokenV2, refreshing(""), 400, 900144},
-		{"one that is none", tokenV2, refreshing("0.AX"), 400, 70000},
-		{"an access token", tokenV2, refreshing(answer["access_token"].(string)), 400, 70000},
-		{"of another client", tokenV2, refreshing(ours, "client_id", localApp), 400, 70000},
-		{"of another client with its secret", tokenV2, refreshing(ours, "client_id", webApp, "client_secret", secret), 400, 70000},
-		{"of a server without its secret", tokenV2, refreshing(web, "client_id", webApp), 401, 7000218},
-		{"of a server by a public client", tokenV2, refreshing(web), 400, 70000},
-		{"of a page outside of a browser", tokenV2, refreshing(page, "client_id", pageApp), 400, 9002327},
-		{"at another tenant", "/" + theirTen + "/oauth2/v2.0/token", refreshing(ours), 400, 50020},
-		{"at personal accounts", "/consumers/oauth2/v2.0/token", refreshing(ours), 400, 50020},
-		{"with a scope that is none", tokenV2, refreshing(ours, "scope", "/"), 400, 70011},
+		{"none", tokenV2, refreshForm(""), 400, 900144},
+		{"one that is none", tokenV2, refreshForm("0.AX"), 400, 70000},
+		{"an access token", tokenV2, refreshForm(answer["access_token"].(string)), 400, 70000},
+		{"of another client", tokenV2, refreshForm(ours, "client_id", localApp), 400, 70000},
+		{"of another client with its secret", tokenV2, refreshForm(ours, "client_id", webApp, "client_secret", secret), 400, 70000},
+		{"of a server without its secret", tokenV2, refreshForm(web, "client_id", webApp), 401, 7000218},
+		{"of a server by a public client", tokenV2, refreshForm(web), 400, 70000},
+		{"of a page outside of a browser", tokenV2, refreshForm(page, "client_id", pageApp), 400, 9002327},
+		{"at another tenant", "/" + theirTenant + "/oauth2/v2.0/token", refreshForm(ours), 400, 50020},
+		{"at personal accounts", "/consumers/oauth2/v2.0/token", refreshForm(ours), 400, 50020},
+		{"with a scope that is none", tokenV2, refreshForm(ours, "scope", "/"), 400, 70011},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -279,27 +279,27 @@ func TestMisuseOfRefreshTokens(t *testing.T) {
 		})
 	}
 	// Nothing of that has used them up.
-	f.granted(t, f.post("/common/oauth2/v2.0/token", refreshing(ours)))
-	f.granted(t, f.post(tokenV2, refreshing(web, "client_id", webApp, "client_secret", secret)))
-	f.granted(t, f.post(tokenV2, refreshing(page, "client_id", pageApp), "Origin", "https://page.test"))
+	f.granted(t, f.post("/common/oauth2/v2.0/token", refreshForm(ours)))
+	f.granted(t, f.post(tokenV2, refreshForm(web, "client_id", webApp, "client_secret", secret)))
+	f.granted(t, f.post(tokenV2, refreshForm(page, "client_id", pageApp), "Origin", "https://page.test"))
 }
 
-func TestWhatWasGrantedEndsWithThePasswordAndWithTheAccount(t *testing.T) {
-	f := newPeople(t)
+func TestRevocationAndDisablingEndGrantsAndSessions(t *testing.T) {
+	f := newFixtureWithUsers(t)
 	refresh := f.signedIn(t)["refresh_token"].(string)
-	code := f.codeFor(t, alice, asked(authorizeV2))
+	code := f.codeFor(t, alice, authorizeURL(authorizeV2))
 	b := f.browse(t)
-	reply(t, b.signIn(b.get(asked(authorizeV2)), alice))
+	reply(t, b.signIn(b.get(authorizeURL(authorizeV2)), alice))
 	f.advance(time.Minute)
 	f.update(t, func(tx store.Tx) error { return f.Directory.RevokeTokens(tx, tenant, aliceID) })
-	f.refused(t, f.post(tokenV2, refreshing(refresh)), 400, 50173)
-	f.refused(t, f.post(tokenV2, redeem(code)), 400, 50173)
-	if w := b.get(asked(authorizeV2)); w.Code != http.StatusOK {
+	f.refused(t, f.post(tokenV2, refreshForm(refresh)), 400, 50173)
+	f.refused(t, f.post(tokenV2, codeForm(code)), 400, 50173)
+	if w := b.get(authorizeURL(authorizeV2)); w.Code != http.StatusOK {
 		t.Errorf("the session is still good: status %d", w.Code)
 	}
 	// In the very same second, what comes afterwards is good.
 	refresh = f.signedIn(t)["refresh_token"].(string)
-	f.granted(t, f.post(tokenV2, refreshing(refresh)))
+	f.granted(t, f.post(tokenV2, refreshForm(refresh)))
 
 	refresh = f.signedIn(t)["refresh_token"].(string)
 	f.update(t, func(tx store.Tx) error {
@@ -310,7 +310,7 @@ func TestWhatWasGrantedEndsWithThePasswordAndWithTheAccount(t *testing.T) {
 		}
 		return f.Directory.UpdateUser(tx, u)
 	})
-	f.refused(t, f.post(tokenV2, refreshing(refresh)), 400, 50057)
+	f.refused(t, f.post(tokenV2, refreshForm(refresh)), 400, 50057)
 	f.update(t, func(tx store.Tx) error { return f.Directory.DeleteUser(tx, tenant, aliceID) })
-	f.refused(t, f.post(tokenV2, refreshing(refresh)), 400, 50173)
+	f.refused(t, f.post(tokenV2, refreshForm(refresh)), 400, 50173)
 }

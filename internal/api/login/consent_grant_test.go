@@ -11,7 +11,7 @@ import (
 )
 
 // standing is what was consented to before a client asks.
-var standings = []struct {
+var consentStates = []struct {
 	name    string
 	granted bool
 	prepare func(testing.TB, *fixture, string)
@@ -24,7 +24,7 @@ var standings = []struct {
 		f.consent(t, app, directory.ARMAppID, "", "user_impersonation")
 	}},
 	{"a grant for another resource", false, func(t testing.TB, f *fixture, app string) {
-		f.consent(t, app, directory.GraphAppID, "", basics+" User.Read Directory.ReadWrite.All")
+		f.consent(t, app, directory.GraphAppID, "", oidcScopes+" User.Read Directory.ReadWrite.All")
 	}},
 	{"a grant of another user", false, func(t testing.TB, f *fixture, app string) {
 		f.consent(t, app, directory.ARMAppID, aliceID, "user_impersonation")
@@ -46,13 +46,13 @@ var standings = []struct {
 // TestEveryGrantNeedsConsent has every way to a token of a user, with every state of consent.
 func TestEveryGrantNeedsConsent(t *testing.T) {
 	for name, ways := range map[string]func(testing.TB, *fixture, func()) *httptest.ResponseRecorder{
-		"authorization code": codeWay, "authorization code, another scope at the end": otherScopeWay,
-		"authorization code, version 1": codeV1Way, "device code": deviceWay, "refresh token": refreshWay,
-		"password": passwordWay, "password, version 1": passwordV1Way, "on behalf of": behalfWay,
+		"authorization code": codeFlow, "authorization code, another scope at the end": otherScopeFlow,
+		"authorization code, version 1": codeV1Flow, "device code": deviceFlow, "refresh token": refreshFlow,
+		"password": passwordFlow, "password, version 1": passwordV1Flow, "on behalf of": behalfFlow,
 	} {
 		t.Run(name, func(t *testing.T) {
-			for _, s := range standings {
-				f := newStrangers(t)
+			for _, s := range consentStates {
+				f := newFixtureWithoutConsent(t)
 				app := webApp
 				if name == "on behalf of" {
 					app = apiApp
@@ -73,98 +73,98 @@ func TestEveryGrantNeedsConsent(t *testing.T) {
 	}
 }
 
-// toBegin lets a client have a code, a refresh token or a call, for another resource than the test is
+// consentToBeginScope lets a client have a code, a refresh token or a call, for another resource than the test is
 // about.
-func (f *fixture) toBegin(t testing.TB) string {
+func (f *fixture) consentToBeginScope(t testing.TB) string {
 	id := f.consent(t, webApp, newerApp, carolID, "Begin")
-	f.consent(t, webApp, directory.GraphAppID, carolID, basics)
+	f.consent(t, webApp, directory.GraphAppID, carolID, oidcScopes)
 	return id
 }
 
 const beginScope = "api://newer/Begin openid offline_access"
 
-func otherScopeWay(t testing.TB, f *fixture, prepare func()) *httptest.ResponseRecorder {
-	f.toBegin(t)
-	code := f.codeFor(t, carol, webAsks(beginScope))
+func otherScopeFlow(t testing.TB, f *fixture, prepare func()) *httptest.ResponseRecorder {
+	f.consentToBeginScope(t)
+	code := f.codeFor(t, carol, webAuthorizeURL(beginScope))
 	prepare()
-	return f.post(tokenV2, webRedeems(code, "scope", arms+"/.default"))
+	return f.post(tokenV2, webCodeForm(code, "scope", armAudience+"/.default"))
 }
 
-// codeWay has consent end, or begin, between the code and its redemption.
-func codeWay(t testing.TB, f *fixture, prepare func()) *httptest.ResponseRecorder {
+// codeFlow has consent end, or begin, between the code and its redemption.
+func codeFlow(t testing.TB, f *fixture, prepare func()) *httptest.ResponseRecorder {
 	id := f.consent(t, webApp, directory.ARMAppID, carolID, "user_impersonation")
-	code := f.codeFor(t, carol, webAsks(arms+"/.default"))
+	code := f.codeFor(t, carol, webAuthorizeURL(armAudience+"/.default"))
 	f.update(t, func(tx store.Tx) error { return f.Directory.DeletePermissionGrant(tx, tenant, id) })
 	prepare()
-	return f.post(tokenV2, webRedeems(code))
+	return f.post(tokenV2, webCodeForm(code))
 }
 
-func codeV1Way(t testing.TB, f *fixture, prepare func()) *httptest.ResponseRecorder {
-	code := f.codeFor(t, carol, asked("/"+tenant+"/oauth2/authorize", "client_id", webApp, "redirect_uri", webBack, "scope", ""))
+func codeV1Flow(t testing.TB, f *fixture, prepare func()) *httptest.ResponseRecorder {
+	code := f.codeFor(t, carol, authorizeURL("/"+tenant+"/oauth2/authorize", "client_id", webApp, "redirect_uri", webRedirect, "scope", ""))
 	prepare()
-	return f.post(tokenV1, webRedeems(code, "resource", arms))
+	return f.post(tokenV1, webCodeForm(code, "resource", armAudience))
 }
 
-func deviceWay(t testing.TB, f *fixture, prepare func()) *httptest.ResponseRecorder {
+func deviceFlow(t testing.TB, f *fixture, prepare func()) *httptest.ResponseRecorder {
 	id := f.consent(t, webApp, directory.ARMAppID, carolID, "user_impersonation")
-	device, user := f.startDevice(t, deviceV2, "client_id", webApp, "scope", arms+"/.default")
+	device, user := f.startDevice(t, deviceV2, "client_id", webApp, "scope", armAudience+"/.default")
 	f.browse(t).allow(user, carol)
 	f.update(t, func(tx store.Tx) error { return f.Directory.DeletePermissionGrant(tx, tenant, id) })
 	prepare()
-	return f.post(tokenV2, polling(device, "client_id", webApp, "client_secret", secret))
+	return f.post(tokenV2, devicePollForm(device, "client_id", webApp, "client_secret", secret))
 }
 
-func refreshWay(t testing.TB, f *fixture, prepare func()) *httptest.ResponseRecorder {
-	f.toBegin(t)
-	answer, _ := f.granted(t, f.post(tokenV2, webRedeems(f.codeFor(t, carol, webAsks(beginScope)))))
+func refreshFlow(t testing.TB, f *fixture, prepare func()) *httptest.ResponseRecorder {
+	f.consentToBeginScope(t)
+	answer, _ := f.granted(t, f.post(tokenV2, webCodeForm(f.codeFor(t, carol, webAuthorizeURL(beginScope)))))
 	prepare()
-	return f.post(tokenV2, refreshing(answer["refresh_token"].(string), "client_id", webApp, "client_secret", secret, "scope", arms+"/.default offline_access"))
+	return f.post(tokenV2, refreshForm(answer["refresh_token"].(string), "client_id", webApp, "client_secret", secret, "scope", armAudience+"/.default offline_access"))
 }
 
-func passwordWay(t testing.TB, f *fixture, prepare func()) *httptest.ResponseRecorder {
+func passwordFlow(t testing.TB, f *fixture, prepare func()) *httptest.ResponseRecorder {
 	prepare()
-	return f.post(tokenV2, entering("client_id", webApp, "client_secret", secret, "username", carol))
+	return f.post(tokenV2, passwordForm("client_id", webApp, "client_secret", secret, "username", carol))
 }
 
-func passwordV1Way(t testing.TB, f *fixture, prepare func()) *httptest.ResponseRecorder {
+func passwordV1Flow(t testing.TB, f *fixture, prepare func()) *httptest.ResponseRecorder {
 	prepare()
-	return f.post(tokenV1, entering("client_id", webApp, "client_secret", secret, "username", carol, "scope", "", "resource", arms))
+	return f.post(tokenV1, passwordForm("client_id", webApp, "client_secret", secret, "username", carol, "scope", "", "resource", armAudience))
 }
 
-func behalfWay(t testing.TB, f *fixture, prepare func()) *httptest.ResponseRecorder {
+func behalfFlow(t testing.TB, f *fixture, prepare func()) *httptest.ResponseRecorder {
 	f.consent(t, webApp, apiApp, carolID, "Call")
 	// That the client may call ARM itself is nothing to its middle tier.
 	f.consent(t, webApp, directory.ARMAppID, carolID, "user_impersonation")
-	call, _ := f.granted(t, f.post(tokenV2, entering("client_id", webApp, "client_secret", secret, "username", carol, "scope", "api://api/Call")))
+	call, _ := f.granted(t, f.post(tokenV2, passwordForm("client_id", webApp, "client_secret", secret, "username", carol, "scope", "api://api/Call")))
 	prepare()
 	return f.post(tokenV2, url.Values{
 		"grant_type": {"urn:ietf:params:oauth:grant-type:jwt-bearer"}, "client_id": {apiApp}, "client_secret": {secret},
-		"assertion": {call["access_token"].(string)}, "requested_token_use": {"on_behalf_of"}, "scope": {arms + "/.default"},
+		"assertion": {call["access_token"].(string)}, "requested_token_use": {"on_behalf_of"}, "scope": {armAudience + "/.default"},
 	}.Encode())
 }
 
-// TestFirstPartyClientsAreNotAskedFor is the other side of the table.
-func TestFirstPartyClientsAreNotAskedFor(t *testing.T) {
-	f := newStrangers(t)
+// TestFirstPartyClientsNeedNoConsent is the other side of the table.
+func TestFirstPartyClientsNeedNoConsent(t *testing.T) {
+	f := newFixtureWithoutConsent(t)
 	for _, client := range []string{directory.AzureCLIAppID, directory.AzurePowerShellAppID, directory.VisualStudioCodeAppID} {
-		for _, scope := range []string{arms + "/.default", graphs + "/.default", "https://vault.azure.net/.default", "api://api/Read"} {
-			answer, _ := f.granted(t, f.post(tokenV2, entering("client_id", client, "username", carol, "scope", scope+" offline_access")))
-			f.granted(t, f.post(tokenV2, refreshing(answer["refresh_token"].(string), "client_id", client)))
+		for _, scope := range []string{armAudience + "/.default", graphAudience + "/.default", "https://vault.azure.net/.default", "api://api/Read"} {
+			answer, _ := f.granted(t, f.post(tokenV2, passwordForm("client_id", client, "username", carol, "scope", scope+" offline_access")))
+			f.granted(t, f.post(tokenV2, refreshForm(answer["refresh_token"].(string), "client_id", client)))
 		}
 	}
 }
 
-// TestARemovedGrantEndsTheRefreshToken that it once allowed; a new one lets it go on.
-func TestARemovedGrantEndsTheRefreshToken(t *testing.T) {
-	f := newStrangers(t)
+// TestRefreshTokenNeedsConsent that it once allowed; a new one lets it go on.
+func TestRefreshTokenNeedsConsent(t *testing.T) {
+	f := newFixtureWithoutConsent(t)
 	b := f.browse(t)
-	_, values := reply(t, b.accept(b.signIn(b.get(webAsks(arms+"/.default offline_access")), carol)))
-	answer, _ := f.granted(t, f.post(tokenV2, webRedeems(values.Get("code"))))
+	_, values := reply(t, b.accept(b.signIn(b.get(webAuthorizeURL(armAudience+"/.default offline_access")), carol)))
+	answer, _ := f.granted(t, f.post(tokenV2, webCodeForm(values.Get("code"))))
 	renew := func(answer map[string]any) *httptest.ResponseRecorder {
-		return f.post(tokenV2, refreshing(answer["refresh_token"].(string), "client_id", webApp, "client_secret", secret))
+		return f.post(tokenV2, refreshForm(answer["refresh_token"].(string), "client_id", webApp, "client_secret", secret))
 	}
 	answer, _ = f.granted(t, renew(answer))
-	for _, g := range f.grants(t) {
+	for _, g := range f.permissionGrants(t) {
 		f.update(t, func(tx store.Tx) error { return f.Directory.DeletePermissionGrant(tx, tenant, g.ID) })
 	}
 	f.refused(t, renew(answer), 400, 65001)
@@ -172,22 +172,22 @@ func TestARemovedGrantEndsTheRefreshToken(t *testing.T) {
 	f.granted(t, renew(answer)) // the refusal has not used it up
 }
 
-// TestScopesAreNoMoreThanGrantedOrAsked looks at the scp of tokens.
-func TestScopesAreNoMoreThanGrantedOrAsked(t *testing.T) {
-	f := newStrangers(t)
+// TestScopesAreLimitedToConsentAndRequest looks at the scp of tokens.
+func TestScopesAreLimitedToConsentAndRequest(t *testing.T) {
+	f := newFixtureWithoutConsent(t)
 	f.consent(t, webApp, directory.GraphAppID, "", "User.Read")
 	f.consent(t, webApp, directory.GraphAppID, carolID, "User.ReadWrite Not.There offline_access")
 	for scope, want := range map[string]string{
-		"User.Read":                         "User.Read",
-		"user.read openid":                  "User.Read openid",
-		graphs + "/.default":                "User.Read User.ReadWrite",
-		graphs + "/.default openid email":   "User.Read User.ReadWrite openid email",
-		"openid profile offline_access":     "openid profile",
-		"User.ReadWrite User.Read":          "User.ReadWrite User.Read",
-		"User.Read Directory.ReadWrite.All": "",
-		"Not.There":                         "",
+		"User.Read":                              "User.Read",
+		"user.read openid":                       "User.Read openid",
+		graphAudience + "/.default":              "User.Read User.ReadWrite",
+		graphAudience + "/.default openid email": "User.Read User.ReadWrite openid email",
+		"openid profile offline_access":          "openid profile",
+		"User.ReadWrite User.Read":               "User.ReadWrite User.Read",
+		"User.Read Directory.ReadWrite.All":      "",
+		"Not.There":                              "",
 	} {
-		w := f.post(tokenV2, entering("client_id", webApp, "client_secret", secret, "username", carol, "scope", scope))
+		w := f.post(tokenV2, passwordForm("client_id", webApp, "client_secret", secret, "username", carol, "scope", scope))
 		if want == "" {
 			if body := decode(t, w); w.Code != 400 || body["access_token"] != nil {
 				t.Errorf("%s: status %d", scope, w.Code)
@@ -200,23 +200,23 @@ func TestScopesAreNoMoreThanGrantedOrAsked(t *testing.T) {
 	}
 }
 
-// TestADeviceAsksForConsent after the user has said that it is theirs.
-func TestADeviceAsksForConsent(t *testing.T) {
-	f := newStrangers(t)
+// TestDeviceFlowAsksForConsent after the user has said that it is theirs.
+func TestDeviceFlowAsksForConsent(t *testing.T) {
+	f := newFixtureWithoutConsent(t)
 	device, user := f.startDevice(t, deviceV2, "client_id", localApp)
 	b := f.browse(t)
 	w := b.allow(user, carol)
-	f.refused(t, f.post(tokenV2, polling(device, "client_id", localApp)), 400, 70016)
+	f.refused(t, f.post(tokenV2, devicePollForm(device, "client_id", localApp)), 400, 70016)
 	if w = b.accept(w); w.Code != 200 || !strings.Contains(w.Body.String(), "You are signed in to <bdi>Tool</bdi>") {
 		t.Errorf("status %d: %s", w.Code, w.Body)
 	}
-	if _, claims := f.granted(t, f.post(tokenV2, polling(device, "client_id", localApp))); claims.Scopes != "user_impersonation" {
+	if _, claims := f.granted(t, f.post(tokenV2, devicePollForm(device, "client_id", localApp))); claims.Scopes != "user_impersonation" {
 		t.Errorf("claims %v", claims)
 	}
 	device, user = f.startDevice(t, deviceV2, "client_id", localApp)
 	b.allow(user, carol)
-	f.granted(t, f.post(tokenV2, polling(device, "client_id", localApp)))
-	_, user = f.startDevice(t, deviceV2, "client_id", localApp, "scope", manage)
+	f.granted(t, f.post(tokenV2, devicePollForm(device, "client_id", localApp)))
+	_, user = f.startDevice(t, deviceV2, "client_id", localApp, "scope", adminScope)
 	if w := b.allow(user, carol); w.Code != 403 || !strings.Contains(w.Body.String(), "AADSTS90094") {
 		t.Errorf("status %d: %s", w.Code, w.Body)
 	}

@@ -15,15 +15,15 @@ import (
 )
 
 const (
-	carol   = "carol@" + domain // who administers nothing
-	carolID = "11111111-0000-4000-8000-000000000004"
-	graphs  = "https://graph.microsoft.com"
-	manage  = graphs + "/Directory.ReadWrite.All"
-	basics  = "openid profile email offline_access"
+	carol         = "carol@" + domain // who administers nothing
+	carolID       = "11111111-0000-4000-8000-000000000004"
+	graphAudience = "https://graph.microsoft.com"
+	adminScope    = graphAudience + "/Directory.ReadWrite.All"
+	oidcScopes    = "openid profile email offline_access"
 )
 
-// newStrangers is a fixture whose applications nobody has consented to.
-func newStrangers(t testing.TB) *fixture {
+// newFixtureWithoutConsent is a fixture whose applications nobody has consented to.
+func newFixtureWithoutConsent(t testing.TB) *fixture {
 	f := newFixture(t)
 	f.addUsers(t)
 	hash, err := f.Directory.HashPassword(t.Context(), password, throttle.Waiter{})
@@ -57,15 +57,15 @@ func (b *browser) open(address string) *httptest.ResponseRecorder {
 }
 
 // webAsks is the address of an authorization request of the server with a secret.
-func webAsks(scope string, changes ...string) string {
-	return asked(authorizeV2, append([]string{"client_id", webApp, "redirect_uri", webBack, "scope", scope}, changes...)...)
+func webAuthorizeURL(scope string, changes ...string) string {
+	return authorizeURL(authorizeV2, append([]string{"client_id", webApp, "redirect_uri", webRedirect, "scope", scope}, changes...)...)
 }
 
-func webRedeems(code string, changes ...string) string {
-	return redeem(code, append([]string{"client_id", webApp, "client_secret", secret, "redirect_uri", webBack}, changes...)...)
+func webCodeForm(code string, changes ...string) string {
+	return codeForm(code, append([]string{"client_id", webApp, "client_secret", secret, "redirect_uri", webRedirect}, changes...)...)
 }
 
-func (f *fixture) grants(t testing.TB) (all []directory.PermissionGrant) {
+func (f *fixture) permissionGrants(t testing.TB) (all []directory.PermissionGrant) {
 	t.Helper()
 	f.update(t, func(tx store.Tx) (err error) {
 		all, err = f.Directory.PermissionGrants(tx, tenant, "", 0)
@@ -75,7 +75,7 @@ func (f *fixture) grants(t testing.TB) (all []directory.PermissionGrant) {
 }
 
 // defines gives an application the properties of its registration that concern consent.
-func (f *fixture) defines(t testing.TB, app string, properties map[string]string) {
+func (f *fixture) setProperties(t testing.TB, app string, properties map[string]string) {
 	t.Helper()
 	f.update(t, func(tx store.Tx) error {
 		a, err := f.Directory.ApplicationByAppID(tx, tenant, app)
@@ -91,43 +91,43 @@ func (f *fixture) defines(t testing.TB, app string, properties map[string]string
 	})
 }
 
-// TestALinkWithoutAPageGivesNothing is the attack: a user with a session opens one link of an
+// TestSilentRequestsWithoutConsentAreRefused is the attack: a user with a session opens one link of an
 // application that somebody else has made.
-func TestALinkWithoutAPageGivesNothing(t *testing.T) {
-	f := newStrangers(t)
+func TestSilentRequestsWithoutConsentAreRefused(t *testing.T) {
+	f := newFixtureWithoutConsent(t)
 	for _, name := range []string{alice, carol} {
 		b := f.browse(t)
-		b.signIn(b.get(asked(authorizeV2)), name)
-		for _, scope := range []string{arms + "/.default " + basics, graphs + "/.default", "User.Read", "openid", "api://api/Read", apiApp + "/.default", graphs + "/Directory.AccessAsUser.All"} {
+		b.signIn(b.get(authorizeURL(authorizeV2)), name)
+		for _, scope := range []string{armAudience + "/.default " + oidcScopes, graphAudience + "/.default", "User.Read", "openid", "api://api/Read", apiApp + "/.default", graphAudience + "/Directory.AccessAsUser.All"} {
 			for _, path := range []string{authorizeV2, "/common/oauth2/v2.0/authorize", "/" + domain + "/oauth2/v2.0/authorize"} {
-				to, values := reply(t, b.get(asked(path, "client_id", webApp, "redirect_uri", webBack, "scope", scope, "prompt", "none")))
-				if to != webBack || values.Get("error") != "interaction_required" || values.Get("suberror") != "consent_required" || values.Get("code") != "" || !strings.HasPrefix(values.Get("error_description"),
+				to, values := reply(t, b.get(authorizeURL(path, "client_id", webApp, "redirect_uri", webRedirect, "scope", scope, "prompt", "none")))
+				if to != webRedirect || values.Get("error") != "interaction_required" || values.Get("suberror") != "consent_required" || values.Get("code") != "" || !strings.HasPrefix(values.Get("error_description"),
 					"AADSTS65001: The user or administrator has not consented to use the application with ID '"+webApp+"' named 'Web <i>app</i>'. Send an interactive authorization request for this user and resource.") {
 					t.Errorf("%s: %s %v", scope, to, values)
 				}
 			}
 		}
-		_, values := reply(t, b.get(asked("/"+tenant+"/oauth2/authorize", "client_id", webApp, "redirect_uri", webBack, "scope", "", "resource", arms, "prompt", "none")))
+		_, values := reply(t, b.get(authorizeURL("/"+tenant+"/oauth2/authorize", "client_id", webApp, "redirect_uri", webRedirect, "scope", "", "resource", armAudience, "prompt", "none")))
 		if values.Get("error") != "interaction_required" {
 			t.Errorf("version 1: %v", values)
 		}
 		// The endpoint without version lets the resource be named at the end only.
-		_, values = reply(t, b.get(asked("/"+tenant+"/oauth2/authorize", "client_id", webApp, "redirect_uri", webBack, "scope", "", "prompt", "none")))
-		f.refused(t, f.post(tokenV1, webRedeems(values.Get("code"), "resource", arms)), 400, 65001)
+		_, values = reply(t, b.get(authorizeURL("/"+tenant+"/oauth2/authorize", "client_id", webApp, "redirect_uri", webRedirect, "scope", "", "prompt", "none")))
+		f.refused(t, f.post(tokenV1, webCodeForm(values.Get("code"), "resource", armAudience)), 400, 65001)
 	}
-	if all := f.grants(t); len(all) != 0 {
+	if all := f.permissionGrants(t); len(all) != 0 {
 		t.Errorf("grants %v", all)
 	}
 }
 
 // TestConsentIsAskedOnce accepts, and is not asked again but for more.
 func TestConsentIsAskedOnce(t *testing.T) {
-	f := newStrangers(t)
+	f := newFixtureWithoutConsent(t)
 	b := f.browse(t)
-	scope := arms + "/user_impersonation openid offline_access"
-	w := b.signIn(b.get(webAsks(scope)), carol)
+	scope := armAudience + "/user_impersonation openid offline_access"
+	w := b.signIn(b.get(webAuthorizeURL(scope)), carol)
 	for _, must := range []string{
-		"<bdi>Web &lt;i&gt;app&lt;/i&gt;</bdi>", webApp, "Published by <bdi>contoso.example</bdi>, unverified", "<bdi>" + webBack + "</bdi>",
+		"<bdi>Web &lt;i&gt;app&lt;/i&gt;</bdi>", webApp, "Published by <bdi>contoso.example</bdi>, unverified", "<bdi>" + webRedirect + "</bdi>",
 		"Windows Azure Service Management API", "Access Azure Resource Manager as you", "Microsoft Graph", "Sign you in", "Maintain access", carol,
 	} {
 		if !strings.Contains(w.Body.String(), must) {
@@ -138,37 +138,37 @@ func TestConsentIsAskedOnce(t *testing.T) {
 		t.Error("who administers nothing is offered to consent for all")
 	}
 	_, values := reply(t, b.accept(w))
-	answer, claims := f.granted(t, f.post(tokenV2, webRedeems(values.Get("code"))))
+	answer, claims := f.granted(t, f.post(tokenV2, webCodeForm(values.Get("code"))))
 	if claims.Scopes != "user_impersonation" || claims.ObjectID != carolID || claims.AppID != webApp || answer["id_token"] == nil || answer["refresh_token"] == nil {
 		t.Errorf("claims %v, answer %v", claims, answer)
 	}
-	for _, again := range []string{webAsks(scope), webAsks(scope, "prompt", "none"), webAsks(arms+"/.default", "prompt", "none"), webAsks("openid", "prompt", "none")} {
+	for _, again := range []string{webAuthorizeURL(scope), webAuthorizeURL(scope, "prompt", "none"), webAuthorizeURL(armAudience+"/.default", "prompt", "none"), webAuthorizeURL("openid", "prompt", "none")} {
 		if _, values := reply(t, b.get(again)); values.Get("code") == "" {
 			t.Errorf("%s: %v", again, values)
 		}
 	}
 	// More, or somebody else, or another application, is asked for.
-	if _, values := reply(t, b.get(webAsks("User.Read", "prompt", "none"))); values.Get("error") != "interaction_required" {
+	if _, values := reply(t, b.get(webAuthorizeURL("User.Read", "prompt", "none"))); values.Get("error") != "interaction_required" {
 		t.Errorf("more: %v", values)
 	}
-	if w := b.open(asked(authorizeV2, "client_id", localApp)); !strings.Contains(w.Body.String(), "Permissions requested") {
+	if w := b.open(authorizeURL(authorizeV2, "client_id", localApp)); !strings.Contains(w.Body.String(), "Permissions requested") {
 		t.Errorf("another application: %s", w.Body)
 	}
-	if w := f.browse(t); !strings.Contains(w.signIn(w.get(webAsks(scope)), alice).Body.String(), "Permissions requested") {
+	if w := f.browse(t); !strings.Contains(w.signIn(w.get(webAuthorizeURL(scope)), alice).Body.String(), "Permissions requested") {
 		t.Error("somebody else is not asked")
 	}
 	want := []string{
 		"Principal " + carolID + " offline_access openid",
 		"Principal " + carolID + " user_impersonation",
 	}
-	if got := f.summary(t); !slices.Equal(got, want) {
+	if got := f.grantSummary(t); !slices.Equal(got, want) {
 		t.Errorf("grants %q, want %q", got, want)
 	}
 }
 
 // summary is what has been granted, in order.
-func (f *fixture) summary(t testing.TB) (all []string) {
-	for _, g := range f.grants(t) {
+func (f *fixture) grantSummary(t testing.TB) (all []string) {
+	for _, g := range f.permissionGrants(t) {
 		values := strings.Fields(g.Scope)
 		slices.Sort(values)
 		all = append(all, strings.TrimSpace(g.ConsentType+" "+g.PrincipalID)+" "+strings.Join(values, " "))
@@ -177,75 +177,75 @@ func (f *fixture) summary(t testing.TB) (all []string) {
 	return all
 }
 
-func TestConsentIsDeclined(t *testing.T) {
-	f := newStrangers(t)
+func TestDeclinedConsentGrantsNothing(t *testing.T) {
+	f := newFixtureWithoutConsent(t)
 	b := f.browse(t)
-	_, values := reply(t, b.submit(b.signIn(b.get(webAsks("User.Read")), carol), "action", "cancel"))
+	_, values := reply(t, b.submit(b.signIn(b.get(webAuthorizeURL("User.Read")), carol), "action", "cancel"))
 	if values.Get("error") != "access_denied" || !strings.HasPrefix(values.Get("error_description"), "AADSTS65004: ") || values.Get("state") != "st&<ate" {
 		t.Errorf("%v", values)
 	}
 	device, user := f.startDevice(t, deviceV2, "client_id", localApp)
 	w := b.allow(user, carol)
 	b.submit(w, "action", "cancel")
-	f.refused(t, f.post(tokenV2, polling(device, "client_id", localApp)), 400, 70017)
-	if all := f.grants(t); len(all) != 0 {
+	f.refused(t, f.post(tokenV2, devicePollForm(device, "client_id", localApp)), 400, 70017)
+	if all := f.permissionGrants(t); len(all) != 0 {
 		t.Errorf("grants %v", all)
 	}
 }
 
 func TestPromptConsentAsksAgain(t *testing.T) {
-	f := newStrangers(t)
-	f.consent(t, webApp, directory.GraphAppID, "", "User.Read "+basics)
+	f := newFixtureWithoutConsent(t)
+	f.consent(t, webApp, directory.GraphAppID, "", "User.Read "+oidcScopes)
 	b := f.browse(t)
-	w := b.signIn(b.get(webAsks("User.Read openid", "prompt", "consent")), carol)
+	w := b.signIn(b.get(webAuthorizeURL("User.Read openid", "prompt", "consent")), carol)
 	_, values := reply(t, b.accept(w))
 	if values.Get("code") == "" {
 		t.Errorf("%v", values)
 	}
-	if !slices.Contains(f.summary(t), "Principal "+carolID+" User.Read openid") {
-		t.Errorf("grants %q", f.summary(t))
+	if !slices.Contains(f.grantSummary(t), "Principal "+carolID+" User.Read openid") {
+		t.Errorf("grants %q", f.grantSummary(t))
 	}
-	if w := b.get(webAsks("User.Read openid", "prompt", "consent")); !strings.Contains(w.Body.String(), "Permissions requested") {
+	if w := b.get(webAuthorizeURL("User.Read openid", "prompt", "consent")); !strings.Contains(w.Body.String(), "Permissions requested") {
 		t.Error("it is not asked a second time")
 	}
 }
 
-// TestAdministratorsConsentForAll ticks the box, as who may and as who may not.
-func TestAdministratorsConsentForAll(t *testing.T) {
+// TestAdministratorsConsentForTheOrganization ticks the box, as who may and as who may not.
+func TestAdministratorsConsentForTheOrganization(t *testing.T) {
 	for _, role := range []string{"", directory.DirectoryReaders, directory.GlobalAdministrator, directory.ApplicationAdministrator, directory.CloudAppAdministrator, directory.PrivilegedRoleAdmin} {
-		f := newStrangers(t)
+		f := newFixtureWithoutConsent(t)
 		may := role != "" && role != directory.DirectoryReaders
 		if role != "" {
 			f.update(t, func(tx store.Tx) error { return f.Directory.AssignDirectoryRole(tx, tenant, role, carolID) })
 		}
 		b := f.browse(t)
-		w := b.signIn(b.get(webAsks("User.Read")), carol)
+		w := b.signIn(b.get(webAuthorizeURL("User.Read")), carol)
 		if strings.Contains(w.Body.String(), `name="organization"`) != may {
 			t.Errorf("role %s: the box is there or not", role)
 		}
 		w = b.accept(w, "organization", "true") // whether the box was shown or not
 		if !may {
-			if w.Code != 403 || !strings.Contains(w.Body.String(), "AADSTS90094") || len(f.grants(t)) != 0 {
-				t.Errorf("role %s: status %d, grants %q", role, w.Code, f.summary(t))
+			if w.Code != 403 || !strings.Contains(w.Body.String(), "AADSTS90094") || len(f.permissionGrants(t)) != 0 {
+				t.Errorf("role %s: status %d, grants %q", role, w.Code, f.grantSummary(t))
 			}
 			continue
 		}
 		reply(t, w)
-		if got := f.summary(t); !slices.Equal(got, []string{"AllPrincipals User.Read"}) {
+		if got := f.grantSummary(t); !slices.Equal(got, []string{"AllPrincipals User.Read"}) {
 			t.Errorf("role %s: grants %q", role, got)
 		}
 		everyone := f.browse(t)
-		if _, values := reply(t, everyone.signIn(everyone.get(webAsks("User.Read")), alice)); values.Get("code") == "" {
+		if _, values := reply(t, everyone.signIn(everyone.get(webAuthorizeURL("User.Read")), alice)); values.Get("code") == "" {
 			t.Errorf("role %s: others are asked still: %v", role, values)
 		}
 	}
 }
 
-// TestAdminOnlyPermissions are not a user's to give.
-func TestAdminOnlyPermissions(t *testing.T) {
-	f := newStrangers(t)
+// TestAdminOnlyPermissionsNeedAnAdministrator are not a user's to give.
+func TestAdminOnlyPermissionsNeedAnAdministrator(t *testing.T) {
+	f := newFixtureWithoutConsent(t)
 	b := f.browse(t)
-	w := b.signIn(b.get(webAsks(manage+" openid")), carol)
+	w := b.signIn(b.get(webAuthorizeURL(adminScope+" openid")), carol)
 	if w.Code != 403 || !strings.Contains(w.Body.String(), "AADSTS90094") || strings.Contains(w.Body.String(), `value="accept"`) {
 		t.Fatalf("status %d: %s", w.Code, w.Body)
 	}
@@ -259,61 +259,61 @@ func TestAdminOnlyPermissions(t *testing.T) {
 	if values.Get("error") != "access_denied" {
 		t.Errorf("%v", values)
 	}
-	if len(f.grants(t)) != 0 {
-		t.Fatalf("grants %q", f.summary(t))
+	if len(f.permissionGrants(t)) != 0 {
+		t.Fatalf("grants %q", f.grantSummary(t))
 	}
 	// An administrator comes to the same page, and consents for themselves.
 	reply(t, b.accept(b.signIn(b.submit(w, "action", "other"), alice)))
-	if got := f.summary(t); !slices.Equal(got, []string{"Principal " + aliceID + " Directory.ReadWrite.All openid"}) {
+	if got := f.grantSummary(t); !slices.Equal(got, []string{"Principal " + aliceID + " Directory.ReadWrite.All openid"}) {
 		t.Errorf("grants %q", got)
 	}
 }
 
-// TestConsentFormsGrantWhatTheyShowed sends forms of consent pages again, elsewhere, and after things
+// TestConsentFormsGrantOnlyDisplayedPermissions sends forms of consent pages again, elsewhere, and after things
 // have changed.
-func TestConsentFormsGrantWhatTheyShowed(t *testing.T) {
-	f := newStrangers(t)
-	f.defines(t, webApp, map[string]string{"requiredResourceAccess": `[{"resourceAppId":"` + directory.GraphAppID + `","resourceAccess":[{"id":"e1fe6dd8-ba31-4d61-89e7-88639da4683d","type":"Scope"}]}]`})
+func TestConsentFormsGrantOnlyDisplayedPermissions(t *testing.T) {
+	f := newFixtureWithoutConsent(t)
+	f.setProperties(t, webApp, map[string]string{"requiredResourceAccess": `[{"resourceAppId":"` + directory.GraphAppID + `","resourceAccess":[{"id":"e1fe6dd8-ba31-4d61-89e7-88639da4683d","type":"Scope"}]}]`})
 	b := f.browse(t)
-	w := b.signIn(b.get(webAsks(graphs+"/.default")), carol)
+	w := b.signIn(b.get(webAuthorizeURL(graphAudience+"/.default")), carol)
 	action, form := formOf(t, w)
 	form.Set("action", "accept")
 	stranger := f.browse(t)
-	stranger.signIn(stranger.get(asked(authorizeV2)), alice)
-	if w := stranger.post(action, form); w.Header().Get("Location") != "" || len(f.grants(t)) != 0 {
-		t.Errorf("in another browser: status %d, %s, grants %q", w.Code, w.Header().Get("Location"), f.summary(t))
+	stranger.signIn(stranger.get(authorizeURL(authorizeV2)), alice)
+	if w := stranger.post(action, form); w.Header().Get("Location") != "" || len(f.permissionGrants(t)) != 0 {
+		t.Errorf("in another browser: status %d, %s, grants %q", w.Code, w.Header().Get("Location"), f.grantSummary(t))
 	}
 	more := url.Values{}
 	for name, values := range form {
 		more[name] = values
 	}
 	for _, field := range []string{"scope", "client_id", "consent", "grants", "user"} {
-		more.Set(field, manage)
+		more.Set(field, adminScope)
 	}
 	// The registration asks for more than when the page was shown.
-	f.defines(t, webApp, map[string]string{"requiredResourceAccess": `[{"resourceAppId":"` + directory.GraphAppID + `","resourceAccess":[{"id":"b4e74841-8e56-480b-be8b-910348b18b4c","type":"Scope"},{"id":"0e263e50-5827-48a4-b97c-d940288653c7","type":"Scope"}]}]`})
+	f.setProperties(t, webApp, map[string]string{"requiredResourceAccess": `[{"resourceAppId":"` + directory.GraphAppID + `","resourceAccess":[{"id":"b4e74841-8e56-480b-be8b-910348b18b4c","type":"Scope"},{"id":"0e263e50-5827-48a4-b97c-d940288653c7","type":"Scope"}]}]`})
 	for range 2 { // and twice, as an impatient person does
 		reply(t, b.post(action, more))
-		if got := f.summary(t); !slices.Equal(got, []string{"Principal " + carolID + " User.Read"}) {
+		if got := f.grantSummary(t); !slices.Equal(got, []string{"Principal " + carolID + " User.Read"}) {
 			t.Errorf("grants %q", got)
 		}
 	}
 	// Somebody else signs in with the same browser: they were not asked.
-	form.Set("request", formRequest(t, b.get(webAsks("User.ReadWrite"))))
-	b.signIn(b.get(asked(authorizeV2, "prompt", "login")), alice)
-	if w := b.post(action, form); w.Code != 200 || !strings.Contains(w.Body.String(), "<h1>Sign in</h1>") || len(f.grants(t)) != 1 {
-		t.Errorf("by somebody else: status %d, grants %q", w.Code, f.summary(t))
+	form.Set("request", formRequest(t, b.get(webAuthorizeURL("User.ReadWrite"))))
+	b.signIn(b.get(authorizeURL(authorizeV2, "prompt", "login")), alice)
+	if w := b.post(action, form); w.Code != 200 || !strings.Contains(w.Body.String(), "<h1>Sign in</h1>") || len(f.permissionGrants(t)) != 1 {
+		t.Errorf("by somebody else: status %d, grants %q", w.Code, f.grantSummary(t))
 	}
-	b.signIn(b.get(asked(authorizeV2, "prompt", "login")), carol)
+	b.signIn(b.get(authorizeURL(authorizeV2, "prompt", "login")), carol)
 	// The address to which the answer would go was taken back.
-	form.Set("request", formRequest(t, b.get(webAsks("User.ReadWrite"))))
+	form.Set("request", formRequest(t, b.get(webAuthorizeURL("User.ReadWrite"))))
 	f.update(t, func(tx store.Tx) error {
 		a, err := f.Directory.ApplicationByAppID(tx, tenant, webApp)
 		a.Redirects = directory.Redirects{Web: []string{"https://app.test/new"}}
 		return errors.Join(err, f.Directory.UpdateApplication(tx, a))
 	})
-	if w := b.post(action, form); w.Code != 400 || !strings.Contains(w.Body.String(), "AADSTS50011") || len(f.grants(t)) != 1 {
-		t.Errorf("status %d, grants %q", w.Code, f.summary(t))
+	if w := b.post(action, form); w.Code != 400 || !strings.Contains(w.Body.String(), "AADSTS50011") || len(f.permissionGrants(t)) != 1 {
+		t.Errorf("status %d, grants %q", w.Code, f.grantSummary(t))
 	}
 }
 
@@ -323,41 +323,41 @@ func formRequest(t testing.TB, w *httptest.ResponseRecorder) string {
 	return values.Get("request")
 }
 
-// TestAcceptLooksAgain has what a user may consent to change while the page is open.
-func TestAcceptLooksAgain(t *testing.T) {
+// TestAcceptChecksConsentAgain has what a user may consent to change while the page is open.
+func TestAcceptChecksConsentAgain(t *testing.T) {
 	scopes := func(kind string) map[string]string {
 		return map[string]string{"api": `{"oauth2PermissionScopes":[{"id":"22222222-0000-4000-8000-000000000001","value":"Read","type":"` + kind + `","isEnabled":true,"userConsentDisplayName":"Read your things"}]}`}
 	}
-	f := newStrangers(t)
-	f.defines(t, apiApp, scopes("User"))
+	f := newFixtureWithoutConsent(t)
+	f.setProperties(t, apiApp, scopes("User"))
 	b := f.browse(t)
-	w := b.signIn(b.get(webAsks("api://api/Read")), carol)
+	w := b.signIn(b.get(webAuthorizeURL("api://api/Read")), carol)
 	if !strings.Contains(w.Body.String(), "<bdi>Read your things</bdi>") {
 		t.Errorf("the page has not the resource's words: %s", w.Body)
 	}
-	f.defines(t, apiApp, scopes("Admin"))
-	if w := b.accept(w); w.Code != 403 || !strings.Contains(w.Body.String(), "AADSTS90094") || len(f.grants(t)) != 0 {
-		t.Errorf("status %d, grants %q", w.Code, f.summary(t))
+	f.setProperties(t, apiApp, scopes("Admin"))
+	if w := b.accept(w); w.Code != 403 || !strings.Contains(w.Body.String(), "AADSTS90094") || len(f.permissionGrants(t)) != 0 {
+		t.Errorf("status %d, grants %q", w.Code, f.grantSummary(t))
 	}
-	f.defines(t, apiApp, map[string]string{"api": `{"oauth2PermissionScopes":[{"id":"22222222-0000-4000-8000-000000000002","value":"Write","type":"User","isEnabled":true}]}`})
+	f.setProperties(t, apiApp, map[string]string{"api": `{"oauth2PermissionScopes":[{"id":"22222222-0000-4000-8000-000000000002","value":"Write","type":"User","isEnabled":true}]}`})
 	if w := b.accept(w); w.Code != 403 {
 		t.Errorf("a permission that is gone: status %d", w.Code)
 	}
 	// An administrator is one no longer.
 	admin := f.browse(t)
-	page := admin.signIn(admin.get(webAsks(manage)), alice)
+	page := admin.signIn(admin.get(webAuthorizeURL(adminScope)), alice)
 	f.update(t, func(tx store.Tx) error {
 		return f.Directory.RemoveDirectoryRole(tx, tenant, directory.GlobalAdministrator, aliceID)
 	})
 	for _, all := range []string{"", "true"} {
-		if w := admin.accept(page, "organization", all); w.Code != 403 || len(f.grants(t)) != 0 {
-			t.Errorf("status %d, grants %q", w.Code, f.summary(t))
+		if w := admin.accept(page, "organization", all); w.Code != 403 || len(f.permissionGrants(t)) != 0 {
+			t.Errorf("status %d, grants %q", w.Code, f.grantSummary(t))
 		}
 	}
 	// The client is gone.
-	page = b.get(webAsks("User.Read"))
+	page = b.get(webAuthorizeURL("User.Read"))
 	f.update(t, func(tx store.Tx) error { return f.Directory.DeleteServicePrincipal(tx, tenant, "sp-"+webApp) })
-	if w := b.accept(page); w.Code != 400 || len(f.grants(t)) != 0 {
-		t.Errorf("status %d, grants %q", w.Code, f.summary(t))
+	if w := b.accept(page); w.Code != 400 || len(f.permissionGrants(t)) != 0 {
+		t.Errorf("status %d, grants %q", w.Code, f.grantSummary(t))
 	}
 }

@@ -10,16 +10,16 @@ import (
 	"midas/internal/store"
 )
 
-// TestAClientShowsItselfInOneWay combines what clients can show, each of which is right by itself.
-func TestAClientShowsItselfInOneWay(t *testing.T) {
-	f := newPeople(t)
-	p := f.certified(t)[0]
+// TestClientsMustUseOneAuthenticationMethod combines what clients can show, each of which is right by itself.
+func TestClientsMustUseOneAuthenticationMethod(t *testing.T) {
+	f := newFixtureWithUsers(t)
+	p := f.addCertificate(t)[0]
 	f.update(t, func(tx store.Tx) error { return f.Directory.AddCertificate(tx, tenant, webApp, p.cert) })
-	s := f.statement(p)
+	s := f.assertion(p)
 	s.claims["iss"], s.claims["sub"] = webApp, webApp
 	signed := s.sign(t)
 	withBoth := func(changes ...string) string {
-		return good(append([]string{"client_id", webApp}, changes...)...)
+		return clientCredentialsForm(append([]string{"client_id", webApp}, changes...)...)
 	}
 	alone, header := withBoth("client_secret", ""), []string{"Authorization", basic(webApp, secret)}
 	tests := []struct {
@@ -41,7 +41,7 @@ func TestAClientShowsItselfInOneWay(t *testing.T) {
 		{"a header without secret and an assertion", withBoth("client_secret", "", "client_assertion_type", jwtBearer, "client_assertion", signed), []string{"Authorization", basic(webApp, "")}, 9002313},
 		{"a header and all", withBoth("client_assertion_type", jwtBearer, "client_assertion", signed), header, 9002313},
 		{"two headers", alone, append(header, header...), 9002313},
-		{"a header of another client", good("client_secret", ""), header, 9002313},
+		{"a header of another client", clientCredentialsForm("client_secret", ""), header, 9002313},
 		{"two secrets", withBoth() + "&client_secret=x", nil, 9002313},
 		{"a type without assertion", withBoth("client_assertion_type", jwtBearer), nil, 900144},
 		{"a header and a type without assertion", withBoth("client_secret", "", "client_assertion_type", jwtBearer), header, 900144},
@@ -61,12 +61,12 @@ func TestAClientShowsItselfInOneWay(t *testing.T) {
 	}
 }
 
-// TestProgramsProveThatTheyHaveAsked holds every client without a secret to PKCE with S256.
-func TestProgramsProveThatTheyHaveAsked(t *testing.T) {
-	f := newPeople(t)
+// TestPublicClientsMustUsePKCE holds every client without a secret to PKCE with S256.
+func TestPublicClientsMustUsePKCE(t *testing.T) {
+	f := newFixtureWithUsers(t)
 	clients := map[string][]string{
 		"azure cli": nil, "a program": {"client_id", localApp, "redirect_uri", "http://127.0.0.1:9/back"},
-		"a program with a scheme": {"client_id", localApp, "redirect_uri", "myapp://auth"}, "a page": {"client_id", pageApp, "redirect_uri", pageBack},
+		"a program with a scheme": {"client_id", localApp, "redirect_uri", "myapp://auth"}, "a page": {"client_id", pageApp, "redirect_uri", pageRedirect},
 	}
 	for name, client := range clients {
 		for what, changes := range map[string][]string{
@@ -74,7 +74,7 @@ func TestProgramsProveThatTheyHaveAsked(t *testing.T) {
 			"plain by default": {"code_challenge", verifier, "code_challenge_method", ""},
 		} {
 			for _, path := range []string{authorizeV2, "/adfs/oauth2/authorize", "/common/oauth2/v2.0/authorize"} {
-				w := f.browse(t).get(asked(path, append(client, changes...)...))
+				w := f.browse(t).get(authorizeURL(path, append(client, changes...)...))
 				u, err := url.Parse(w.Header().Get("Location"))
 				if err != nil || u.Query().Get("error") != "invalid_request" || u.Query().Get("code") != "" {
 					t.Errorf("%s with %s at %s: status %d, %s", name, what, path, w.Code, u)
@@ -86,21 +86,21 @@ func TestProgramsProveThatTheyHaveAsked(t *testing.T) {
 	for _, changes := range [][]string{
 		{"code_challenge", "", "code_challenge_method", ""}, {"code_challenge", verifier, "code_challenge_method", "plain"}, {},
 	} {
-		code := f.codeFor(t, alice, web(changes...))
-		proof := []string{"client_id", webApp, "client_secret", secret, "redirect_uri", webBack}
+		code := f.codeFor(t, alice, webURL(changes...))
+		proof := []string{"client_id", webApp, "client_secret", secret, "redirect_uri", webRedirect}
 		if len(changes) > 0 && changes[1] == "" {
 			proof = append(proof, "code_verifier", "")
 		}
-		f.granted(t, f.post(tokenV2, redeem(code, proof...)))
+		f.granted(t, f.post(tokenV2, codeForm(code, proof...)))
 	}
 }
 
-// TestPoliciesNameOriginsOnly has an application whose record is older than the rules for redirect URIs.
-func TestPoliciesNameOriginsOnly(t *testing.T) {
-	f := newPeople(t)
+// TestContentSecurityPolicyContainsOriginsOnly has an application whose record is older than the rules for redirect URIs.
+func TestContentSecurityPolicyContainsOriginsOnly(t *testing.T) {
+	f := newFixtureWithUsers(t)
 	for _, uri := range []string{"https://app.test;script-src", "https://app.test;script-src/x", "https://a,b/", "https://'none'/"} {
 		f.putRedirect(t, webApp, uri)
-		w := f.browse(t).get(web("redirect_uri", uri))
+		w := f.browse(t).get(webURL("redirect_uri", uri))
 		if csp := w.Header().Get("Content-Security-Policy"); w.Code != http.StatusBadRequest || strings.Contains(csp, "app.test") || strings.Count(csp, "script-src") > 0 {
 			t.Errorf("%s: status %d, policy %q", uri, w.Code, csp)
 		}
@@ -109,12 +109,12 @@ func TestPoliciesNameOriginsOnly(t *testing.T) {
 		"https://app.test/a;b,c?x='d'": "form-action 'self' https://app.test; ", "http://[::1]:1/;x": "form-action 'self' http:; ",
 	} {
 		f.putRedirect(t, webApp, uri)
-		w := f.browse(t).get(web("redirect_uri", uri))
+		w := f.browse(t).get(webURL("redirect_uri", uri))
 		if csp := w.Header().Get("Content-Security-Policy"); w.Code != http.StatusOK || !strings.Contains(csp, want) {
 			t.Errorf("%s: status %d, policy %q", uri, w.Code, csp)
 		}
 	}
-	if w := f.browse(t).get(asked(authorizeV2, "client_id", localApp, "redirect_uri", "myapp://auth")); !strings.Contains(w.Header().Get("Content-Security-Policy"), "form-action 'self' myapp:; ") {
+	if w := f.browse(t).get(authorizeURL(authorizeV2, "client_id", localApp, "redirect_uri", "myapp://auth")); !strings.Contains(w.Header().Get("Content-Security-Policy"), "form-action 'self' myapp:; ") {
 		t.Errorf("policy %q", w.Header().Get("Content-Security-Policy"))
 	}
 }

@@ -21,14 +21,14 @@ const (
 	devicePage = "/common/oauth2/deviceauth"
 )
 
-func starting(changes ...string) string {
-	return changed(url.Values{"client_id": {cli}, "scope": {arms + "/.default offline_access openid profile"}}, changes...)
+func deviceForm(changes ...string) string {
+	return withChanges(url.Values{"client_id": {cli}, "scope": {armAudience + "/.default offline_access openid profile"}}, changes...)
 }
 
 // start begins a device's sign-in.
 func (f *fixture) startDevice(t testing.TB, path string, changes ...string) (deviceCode, userCode string) {
 	t.Helper()
-	w := f.post(path, starting(changes...))
+	w := f.post(path, deviceForm(changes...))
 	body := decode(t, w)
 	if w.Code != http.StatusOK {
 		t.Fatalf("status %d: %v", w.Code, body)
@@ -36,8 +36,8 @@ func (f *fixture) startDevice(t testing.TB, path string, changes ...string) (dev
 	return body["device_code"].(string), body["user_code"].(string)
 }
 
-func polling(code string, changes ...string) string {
-	return changed(url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "client_id": {cli}, "device_code": {code}}, changes...)
+func devicePollForm(code string, changes ...string) string {
+	return withChanges(url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "client_id": {cli}, "device_code": {code}}, changes...)
 }
 
 // allow types a code and signs in.
@@ -55,9 +55,9 @@ func (b *browser) allow(userCode, name string) *httptest.ResponseRecorder {
 	return b.submit(w, "action", "continue")
 }
 
-func TestADeviceIsToldWhatToShow(t *testing.T) {
-	f := newPeople(t)
-	w := f.post(deviceV2, starting())
+func TestDeviceAuthorizationResponse(t *testing.T) {
+	f := newFixtureWithUsers(t)
+	w := f.post(deviceV2, deviceForm())
 	body := decode(t, w)
 	want := map[string]any{
 		"user_code": body["user_code"], "device_code": body["device_code"], "expires_in": 900.0, "interval": 5.0,
@@ -67,44 +67,44 @@ func TestADeviceIsToldWhatToShow(t *testing.T) {
 	if diff := cmp.Diff(want, body); diff != "" {
 		t.Errorf("answer (-want +got):\n%s", diff)
 	}
-	body = decode(t, f.post("/"+tenant+"/oauth2/devicecode", starting("scope", "", "resource", arms)))
+	body = decode(t, f.post("/"+tenant+"/oauth2/devicecode", deviceForm("scope", "", "resource", armAudience)))
 	if body["expires_in"] != "900" || body["interval"] != "5" || body["verification_url"] != origin+devicePage {
 		t.Errorf("version 1: %v", body)
 	}
 }
 
-func TestAPersonSignsInForADevice(t *testing.T) {
-	f := newPeople(t)
+func TestDeviceFlow(t *testing.T) {
+	f := newFixtureWithUsers(t)
 	for _, path := range []string{deviceV2, "/organizations/oauth2/v2.0/devicecode", "/common/oauth2/v2.0/devicecode", "/" + domain + "/oauth2/devicecode", "/adfs/oauth2/devicecode"} {
 		t.Run(path, func(t *testing.T) {
 			extra := []string{}
 			if strings.HasSuffix(path, domain+"/oauth2/devicecode") {
-				extra = []string{"scope", "", "resource", arms}
+				extra = []string{"scope", "", "resource", armAudience}
 			}
 			code, user := f.startDevice(t, path, extra...)
 			end := strings.Replace(path, "devicecode", "token", 1)
-			f.refused(t, f.post(end, polling(code)), 400, 70016)
+			f.refused(t, f.post(end, devicePollForm(code)), 400, 70016)
 			w := f.browse(t).allow(strings.ToLower(user), alice)
 			if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "You are signed in to <bdi>Microsoft Azure CLI</bdi>") {
 				t.Fatalf("status %d: %s", w.Code, w.Body)
 			}
 			safePage(t, w)
-			answer, claims := f.granted(t, f.post(end, polling(code, "client_info", "1")))
-			if claims.ObjectID != aliceID || claims.Audience != arms || answer["id_token"] == nil || answer["client_info"] == nil && !strings.Contains(end, domain) {
+			answer, claims := f.granted(t, f.post(end, devicePollForm(code, "client_info", "1")))
+			if claims.ObjectID != aliceID || claims.Audience != armAudience || answer["id_token"] == nil || answer["client_info"] == nil && !strings.Contains(end, domain) {
 				t.Errorf("claims %v, answer %v", claims, answer)
 			}
-			f.granted(t, f.post(end, refreshing(answer["refresh_token"].(string))))
-			f.refused(t, f.post(end, polling(code)), 400, 70018)
+			f.granted(t, f.post(end, refreshForm(answer["refresh_token"].(string))))
+			f.refused(t, f.post(end, devicePollForm(code)), 400, 70018)
 		})
 	}
 }
 
-func TestOlderNamesOfTheDeviceGrant(t *testing.T) {
-	f := newPeople(t)
+func TestDeviceGrantAcceptsOlderParameterNames(t *testing.T) {
+	f := newFixtureWithUsers(t)
 	for _, form := range []func(code string) string{
-		func(code string) string { return polling(code, "grant_type", "device_code") },
-		func(code string) string { return polling("", "code", code) },
-		func(code string) string { return polling(code, "code", code) },
+		func(code string) string { return devicePollForm(code, "grant_type", "device_code") },
+		func(code string) string { return devicePollForm("", "code", code) },
+		func(code string) string { return devicePollForm(code, "code", code) },
 	} {
 		code, user := f.startDevice(t, deviceV2)
 		f.browse(t).allow(user, alice)
@@ -112,10 +112,10 @@ func TestOlderNamesOfTheDeviceGrant(t *testing.T) {
 	}
 }
 
-func TestWhoIsSignedInConfirmsOnly(t *testing.T) {
-	f := newPeople(t)
+func TestSignedInUserConfirmsDeviceWithoutPassword(t *testing.T) {
+	f := newFixtureWithUsers(t)
 	b := f.browse(t)
-	reply(t, b.signIn(b.get(asked(authorizeV2)), alice))
+	reply(t, b.signIn(b.get(authorizeURL(authorizeV2)), alice))
 	code, user := f.startDevice(t, deviceV2)
 	w := b.submit(b.get(devicePage+"?user_code="+user), "code", user[:3]+" "+user[3:6]+"-"+user[6:])
 	if !strings.Contains(w.Body.String(), "Are you trying to sign in to <bdi>Microsoft Azure CLI</bdi>?") || !strings.Contains(w.Body.String(), "Alice") && !strings.Contains(w.Body.String(), alice) {
@@ -125,16 +125,16 @@ func TestWhoIsSignedInConfirmsOnly(t *testing.T) {
 		t.Errorf("another account: %s", other.Body)
 	}
 	// Nobody else may confirm with her form, although they sit at the same browser.
-	reply(t, b.signIn(b.get(asked("/common/oauth2/v2.0/authorize", "prompt", "login")), bob))
+	reply(t, b.signIn(b.get(authorizeURL("/common/oauth2/v2.0/authorize", "prompt", "login")), bob))
 	if again := b.submit(w, "action", "continue"); !strings.Contains(again.Body.String(), "<h1>Sign in</h1>") {
 		t.Errorf("Bob confirms for Alice: %s", again.Body)
 	}
-	f.refused(t, f.post(tokenV2, polling(code)), 400, 70016)
-	reply(t, b.signIn(b.get(asked(authorizeV2, "prompt", "login")), alice))
+	f.refused(t, f.post(tokenV2, devicePollForm(code)), 400, 70016)
+	reply(t, b.signIn(b.get(authorizeURL(authorizeV2, "prompt", "login")), alice))
 	if cancelled := b.submit(w, "action", "cancel"); !strings.Contains(cancelled.Body.String(), "Cancelled") {
 		t.Errorf("%s", cancelled.Body)
 	}
-	f.refused(t, f.post(tokenV2, polling(code)), 400, 70017)
+	f.refused(t, f.post(tokenV2, devicePollForm(code)), 400, 70017)
 	late := b.submit(w, "action", "continue")
 	if !strings.Contains(late.Body.String(), "<h1>Sign in</h1>") {
 		t.Errorf("with the form of a session that has ended: %s", late.Body)
@@ -144,8 +144,8 @@ func TestWhoIsSignedInConfirmsOnly(t *testing.T) {
 	}
 }
 
-func TestMisuseOfDeviceCodes(t *testing.T) {
-	f := newPeople(t)
+func TestInvalidDeviceCodesAreRefused(t *testing.T) {
+	f := newFixtureWithUsers(t)
 	code, user := f.startDevice(t, deviceV2)
 	tests := []struct {
 		name, path, form string
@@ -153,11 +153,11 @@ func TestMisuseOfDeviceCodes(t *testing.T) {
 		code             string
 		number           float64
 	}{
-		{"none", tokenV2, polling(""), 400, "invalid_request", 900144},
-		{"one that is none", tokenV2, polling("GAB"), 400, "bad_verification_code", 70018},
-		{"the user's code", tokenV2, polling(user), 400, "bad_verification_code", 70018},
-		{"another client", tokenV2, polling(code, "client_id", localApp), 400, "bad_verification_code", 70018},
-		{"no client", tokenV2, polling(code, "client_id", ""), 400, "invalid_request", 900144},
+		{"none", tokenV2, devicePollForm(""), 400, "invalid_request", 900144},
+		{"one that is none", tokenV2, devicePollForm("GAB"), 400, "bad_verification_code", 70018},
+		{"the user's code", tokenV2, devicePollForm(user), 400, "bad_verification_code", 70018},
+		{"another client", tokenV2, devicePollForm(code, "client_id", localApp), 400, "bad_verification_code", 70018},
+		{"no client", tokenV2, devicePollForm(code, "client_id", ""), 400, "invalid_request", 900144},
 	}
 	check := func(t *testing.T, path, form string, want []any) {
 		t.Helper()
@@ -174,15 +174,15 @@ func TestMisuseOfDeviceCodes(t *testing.T) {
 	}
 	b := f.browse(t)
 	b.allow(user, alice)
-	check(t, tokenV2, polling(code, "client_id", localApp), []any{400, "bad_verification_code", 70018.0})
-	check(t, "/"+theirTen+"/oauth2/v2.0/token", polling(code), []any{400, "invalid_grant", 50020.0})
-	f.granted(t, f.post(tokenV2, polling(code)))
+	check(t, tokenV2, devicePollForm(code, "client_id", localApp), []any{400, "bad_verification_code", 70018.0})
+	check(t, "/"+theirTenant+"/oauth2/v2.0/token", devicePollForm(code), []any{400, "invalid_grant", 50020.0})
+	f.granted(t, f.post(tokenV2, devicePollForm(code)))
 
 	// An application that has a secret must show it.
 	code, user = f.startDevice(t, deviceV2, "client_id", apiApp)
 	b.allow(user, alice)
-	check(t, tokenV2, polling(code, "client_id", apiApp), []any{401, "invalid_client", 7000218.0})
-	f.granted(t, f.post(tokenV2, polling(code, "client_id", apiApp, "client_secret", secret)))
+	check(t, tokenV2, devicePollForm(code, "client_id", apiApp), []any{401, "invalid_client", 7000218.0})
+	f.granted(t, f.post(tokenV2, devicePollForm(code, "client_id", apiApp, "client_secret", secret)))
 
 	// Somebody of another tenant than the device waits for.
 	code, user = f.startDevice(t, deviceV2)
@@ -191,48 +191,48 @@ func TestMisuseOfDeviceCodes(t *testing.T) {
 	if w = stranger.submit(w, "action", "continue"); w.Code != http.StatusBadRequest {
 		t.Errorf("Bob for Alice's tenant: status %d: %s", w.Code, w.Body)
 	}
-	check(t, tokenV2, polling(code), []any{400, "authorization_pending", 70016.0})
+	check(t, tokenV2, devicePollForm(code), []any{400, "authorization_pending", 70016.0})
 	f.advance(15 * time.Minute)
-	check(t, tokenV2, polling(code), []any{400, "expired_token", 70019.0})
+	check(t, tokenV2, devicePollForm(code), []any{400, "expired_token", 70019.0})
 }
 
-func TestMisuseOfTheDeviceEndpoint(t *testing.T) {
-	f := newPeople(t)
+func TestInvalidDeviceAuthorizationRequestsAreRefused(t *testing.T) {
+	f := newFixtureWithUsers(t)
 	tests := []struct {
 		name, path, form string
 		number           float64
 	}{
-		{"no client", deviceV2, starting("client_id", ""), 900144},
-		{"an unknown client", deviceV2, starting("client_id", other), 700016},
-		{"an unknown client by common", "/common/oauth2/v2.0/devicecode", starting("client_id", other), 700016},
-		{"a client of another tenant", deviceV2, starting("client_id", theirApp), 700016},
-		{"no scope", deviceV2, starting("scope", ""), 900144},
-		{"a scope that is none", deviceV2, starting("scope", "/"), 70011},
-		{"no resource", "/" + tenant + "/oauth2/devicecode", starting(), 900144},
-		{"an unknown tenant", "/" + client + "/oauth2/v2.0/devicecode", starting(), 90002},
+		{"no client", deviceV2, deviceForm("client_id", ""), 900144},
+		{"an unknown client", deviceV2, deviceForm("client_id", other), 700016},
+		{"an unknown client by common", "/common/oauth2/v2.0/devicecode", deviceForm("client_id", other), 700016},
+		{"a client of another tenant", deviceV2, deviceForm("client_id", theirApp), 700016},
+		{"no scope", deviceV2, deviceForm("scope", ""), 900144},
+		{"a scope that is none", deviceV2, deviceForm("scope", "/"), 70011},
+		{"no resource", "/" + tenant + "/oauth2/devicecode", deviceForm(), 900144},
+		{"an unknown tenant", "/" + client + "/oauth2/v2.0/devicecode", deviceForm(), 90002},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) { f.refused(t, f.post(test.path, test.form), 400, test.number) })
 	}
 }
 
-func TestDevicesAreToldToSlowDown(t *testing.T) {
-	f := newPeople(t)
+func TestFastPollingGetsSlowDown(t *testing.T) {
+	f := newFixtureWithUsers(t)
 	code, _ := f.startDevice(t, deviceV2)
-	f.refused(t, f.post(tokenV2, polling(code)), 400, 70016)
+	f.refused(t, f.post(tokenV2, devicePollForm(code)), 400, 70016)
 	f.advance(time.Second)
-	w := f.post(tokenV2, polling(code))
+	w := f.post(tokenV2, devicePollForm(code))
 	if body := decode(t, w); body["error"] != "slow_down" || w.Header().Get("Retry-After") != "4" {
 		t.Errorf("a second later: %v, Retry-After %q", body["error"], w.Header().Get("Retry-After"))
 	}
 	f.advance(5 * time.Second)
-	if body := decode(t, f.post(tokenV2, polling(code))); body["error"] != "authorization_pending" {
+	if body := decode(t, f.post(tokenV2, devicePollForm(code))); body["error"] != "authorization_pending" {
 		t.Errorf("in time: %v", body["error"])
 	}
 }
 
-func TestCodesOfDevicesAreNotGuessed(t *testing.T) {
-	f := newPeople(t)
+func TestUserCodeGuessesAreThrottled(t *testing.T) {
+	f := newFixtureWithUsers(t)
 	_, user := f.startDevice(t, deviceV2)
 	b := f.browse(t)
 	page := b.get(devicePage)
@@ -254,10 +254,10 @@ func TestCodesOfDevicesAreNotGuessed(t *testing.T) {
 	}
 }
 
-func TestDeviceCodesAreNotHandedOutWithoutEnd(t *testing.T) {
+func TestDeviceCodeRequestsAreThrottled(t *testing.T) {
 	f := newFixture(t)
 	for i := range 101 {
-		w := f.post(deviceV2, starting())
+		w := f.post(deviceV2, deviceForm())
 		if want := map[bool]int{true: 200, false: 429}[i < 100]; w.Code != want {
 			t.Fatalf("request %d: status %d, want %d", i, w.Code, want)
 		}
@@ -267,7 +267,7 @@ func TestDeviceCodesAreNotHandedOutWithoutEnd(t *testing.T) {
 	f.address = ""
 	f.advance(9 * time.Second)
 	f.startDevice(t, deviceV2)
-	f.refused(t, f.post(deviceV2, starting()), 429, 90055)
+	f.refused(t, f.post(deviceV2, deviceForm()), 429, 90055)
 }
 
 // TestPendingDeviceCodesAreBounded asks for codes from many addresses of one network, and from many
@@ -279,7 +279,7 @@ func TestPendingDeviceCodesAreBounded(t *testing.T) {
 		t.Helper()
 		for i := range n {
 			f.address = fmt.Sprintf(address, i)
-			switch w := f.post(deviceV2, starting()); w.Code {
+			switch w := f.post(deviceV2, deviceForm()); w.Code {
 			case http.StatusOK:
 				given++
 			case http.StatusTooManyRequests:
@@ -322,20 +322,20 @@ func TestPendingDeviceCodesAreBounded(t *testing.T) {
 
 // TestScopesAreBounded: what a stranger may have kept in the store is short.
 func TestScopesAreBounded(t *testing.T) {
-	f := newPeople(t)
+	f := newFixtureWithUsers(t)
 	long := strings.TrimSpace(strings.Repeat("openid ", 1_000))
-	distinct := arms + "/.default"
+	distinct := armAudience + "/.default"
 	for i := range 500 {
-		distinct += fmt.Sprintf(" %s/permission%d", arms, i)
+		distinct += fmt.Sprintf(" %s/permission%d", armAudience, i)
 	}
-	for name, scope := range map[string]string{"repeated": long, "distinct": distinct, "one": arms + "/" + strings.Repeat("x", 60_000)} {
-		f.refused(t, f.post(deviceV2, starting("scope", scope)), 400, 70011)
-		f.refused(t, f.post(tokenV2, entering("scope", scope)), 400, 70011)
-		if w := f.browse(t).get(asked(authorizeV2, "scope", scope)); w.Code == http.StatusOK && strings.Contains(w.Body.String(), "<h1>Sign in</h1>") {
+	for name, scope := range map[string]string{"repeated": long, "distinct": distinct, "one": armAudience + "/" + strings.Repeat("x", 60_000)} {
+		f.refused(t, f.post(deviceV2, deviceForm("scope", scope)), 400, 70011)
+		f.refused(t, f.post(tokenV2, passwordForm("scope", scope)), 400, 70011)
+		if w := f.browse(t).get(authorizeURL(authorizeV2, "scope", scope)); w.Code == http.StatusOK && strings.Contains(w.Body.String(), "<h1>Sign in</h1>") {
 			t.Errorf("%s: the page asks to sign in for it", name)
 		}
 	}
-	f.refused(t, f.post("/"+tenant+"/oauth2/devicecode", starting("scope", "", "resource", strings.Repeat("x", 5_000))), 400, 500011)
+	f.refused(t, f.post("/"+tenant+"/oauth2/devicecode", deviceForm("scope", "", "resource", strings.Repeat("x", 5_000))), 400, 500011)
 	f.startDevice(t, deviceV2, "scope", distinct[:strings.LastIndexByte(distinct[:4_000], ' ')])
 }
 

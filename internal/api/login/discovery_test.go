@@ -63,8 +63,8 @@ func TestDiscoveryNamesTheTenantsIssuer(t *testing.T) {
 	}
 }
 
-// TestWhatDiscoveryNamesAnswers follows every address in the documents.
-func TestWhatDiscoveryNamesAnswers(t *testing.T) {
+// TestDiscoveryEndpointsExist follows every address in the documents.
+func TestDiscoveryEndpointsExist(t *testing.T) {
 	f := newFixture(t)
 	for _, name := range []string{tenant, "common"} {
 		for _, version := range []string{"/v2.0", ""} {
@@ -186,7 +186,7 @@ func TestUnknownPathsAreNotFound(t *testing.T) {
 		"/" + tenant + "/oauth2/v2.0/authorize/", "/" + tenant + "/oauth2/v2.0/token/", "/adfs/oauth2/v2.0/token", "/adfs/discovery/instance", "/" + tenant + "//oauth2/token",
 		"/" + tenant + "/oauth2%2Ftoken", "/" + tenant + "/x/../oauth2/token", "/common", "/" + tenant + "/v2.0",
 	} {
-		w := f.post(path, good())
+		w := f.post(path, clientCredentialsForm())
 		body := decode(t, w)
 		if diff := cmp.Diff([]any{404, "invalid_request", []any{9002313.0}}, []any{w.Code, body["error"], body["error_codes"]}); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", path, diff)
@@ -249,7 +249,7 @@ func TestServes(t *testing.T) {
 	}
 }
 
-func TestTooLongAURIIsRefusedInEntrasWords(t *testing.T) {
+func TestTooLongURIGetsEntrasError(t *testing.T) {
 	f := newFixture(t)
 	w := httptest.NewRecorder()
 	var face httpx.Refuser = f.Handler

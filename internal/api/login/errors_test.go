@@ -17,7 +17,7 @@ import (
 
 func TestErrorsHaveEntrasShape(t *testing.T) {
 	f := newFixture(t)
-	w := f.post(tokenV2, good("client_secret", "wrong"), "Client-Request-Id", caller)
+	w := f.post(tokenV2, clientCredentialsForm("client_secret", "wrong"), "Client-Request-Id", caller)
 	const text = "AADSTS7000215: Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '" + client + "'."
 	want := map[string]any{
 		"error":             "invalid_client",
@@ -44,7 +44,7 @@ func TestErrorsHaveEntrasShape(t *testing.T) {
 	}
 }
 
-func TestTheCorrelationIDIsTheClientsOwn(t *testing.T) {
+func TestCorrelationIDComesFromTheClient(t *testing.T) {
 	f := newFixture(t)
 	made := func(id string) bool { return strings.HasPrefix(id, "00000000-0000-4000-8000-") }
 	tests := []struct {
@@ -80,7 +80,7 @@ func TestTheCorrelationIDIsTheClientsOwn(t *testing.T) {
 	}
 }
 
-func TestFaultsOfOursShowNothing(t *testing.T) {
+func TestServerErrorsDoNotRevealTheCause(t *testing.T) {
 	f := newFixture(t)
 	if _, err := f.store.Update(context.Background(), func(tx store.Tx) error {
 		tx.Put("d//tenant/"+tenant, []byte(`{"v":1,"internal":`))
@@ -89,7 +89,7 @@ func TestFaultsOfOursShowNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, w := range []*httptest.ResponseRecorder{
-		f.post(tokenV2, good()), f.get("/" + tenant + "/.well-known/openid-configuration"), f.get("/" + tenant + "/discovery/keys"),
+		f.post(tokenV2, clientCredentialsForm()), f.get("/" + tenant + "/.well-known/openid-configuration"), f.get("/" + tenant + "/discovery/keys"),
 	} {
 		body := decode(t, w)
 		if w.Code != 500 || body["error"] != "server_error" || strings.Contains(w.Body.String(), "d//tenant") {
@@ -101,9 +101,9 @@ func TestFaultsOfOursShowNothing(t *testing.T) {
 	}
 }
 
-// TestRecordsOfANewerMidasAreFaultsOfOurs: no token is given on the word of a record that this Midas does
+// TestRecordsOfNewerVersionsAreServerErrors: no token is given on the word of a record that this Midas does
 // not understand.
-func TestRecordsOfANewerMidasAreFaultsOfOurs(t *testing.T) {
+func TestRecordsOfNewerVersionsAreServerErrors(t *testing.T) {
 	for _, kind := range []store.Kind{store.TenantKind, store.AppKind, store.PrincipalKind, store.PrincipalAppIndex} {
 		f := newFixture(t)
 		raised := 0
@@ -122,7 +122,7 @@ func TestRecordsOfANewerMidasAreFaultsOfOurs(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
-		w := f.post(tokenV2, good())
+		w := f.post(tokenV2, clientCredentialsForm())
 		if body := decode(t, w); raised == 0 || w.Code != 500 || body["error"] != "server_error" || strings.Contains(w.Body.String(), "newer") {
 			t.Errorf("%s: %d raised, status %d: %s", kind.Name, raised, w.Code, w.Body)
 		}
@@ -132,9 +132,9 @@ func TestRecordsOfANewerMidasAreFaultsOfOurs(t *testing.T) {
 	}
 }
 
-func TestErrorsLogWhatProgramsBranchOn(t *testing.T) {
+func TestErrorsAreLoggedByCodeOnly(t *testing.T) {
 	f := newFixture(t)
-	f.post(tokenV2, good("client_id", "someone"))
+	f.post(tokenV2, clientCredentialsForm("client_id", "someone"))
 	var e *login.Error
 	if !errors.As(f.event.Err, &e) {
 		t.Fatalf("the event's error is %v", f.event.Err)

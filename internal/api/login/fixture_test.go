@@ -27,18 +27,18 @@ import (
 )
 
 const (
-	origin  = "https://login.test:8443"
-	tenant  = "8d3e9b1c-0d3b-4c1c-9e6c-6f6a3d3f0a11"
-	domain  = "contoso.example"
-	other   = "1f0e9b1c-0d3b-4c1c-9e6c-6f6a3d3f0a22"
-	client  = "c1a9f0de-6a35-4f6e-8a0b-1b2c3d4e5f60"
-	off     = "c1a9f0de-0000-4f6e-8a0b-1b2c3d4e5f61"
-	over    = "c1a9f0de-0000-4f6e-8a0b-1b2c3d4e5f62"
-	object  = "2f0c3a55-7f44-4a52-a3a7-0f2a3b4c5d6e"
-	secret  = "well+known/secret%of&tests=1"
-	arms    = "https://management.core.windows.net/"
-	request = "99999999-0000-4000-8000-000000000001"
-	caller  = "39e4c37b-acff-469e-bf35-2fc35ee16201"
+	origin      = "https://login.test:8443"
+	tenant      = "8d3e9b1c-0d3b-4c1c-9e6c-6f6a3d3f0a11"
+	domain      = "contoso.example"
+	other       = "1f0e9b1c-0d3b-4c1c-9e6c-6f6a3d3f0a22"
+	client      = "c1a9f0de-6a35-4f6e-8a0b-1b2c3d4e5f60"
+	disabledApp = "c1a9f0de-0000-4f6e-8a0b-1b2c3d4e5f61"
+	expiredApp  = "c1a9f0de-0000-4f6e-8a0b-1b2c3d4e5f62"
+	object      = "2f0c3a55-7f44-4a52-a3a7-0f2a3b4c5d6e"
+	secret      = "well+known/secret%of&tests=1"
+	armAudience = "https://management.core.windows.net/"
+	request     = "99999999-0000-4000-8000-000000000001"
+	caller      = "39e4c37b-acff-469e-bf35-2fc35ee16201"
 
 	jwtBearer = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 )
@@ -89,7 +89,7 @@ func newFixture(t testing.TB) *fixture {
 	f.Grants = &grant.Grants{Store: f.store, Sealer: sealer, Now: f.time, NewID: newID}
 	f.Passwords.Familiar = f.Grants
 	f.Handler = login.New(f.Config)
-	f.fill(t)
+	f.addTenant(t)
 	return f
 }
 
@@ -105,7 +105,7 @@ func (f *fixture) advance(d time.Duration) {
 	f.now = f.now.Add(d)
 }
 
-func (f *fixture) fill(t testing.TB) {
+func (f *fixture) addTenant(t testing.TB) {
 	t.Helper()
 	good, err := directory.NewSecret("k1", secret, start.AddDate(-1, 0, 0), start.AddDate(50, 0, 0))
 	if err != nil {
@@ -123,8 +123,8 @@ func (f *fixture) fill(t testing.TB) {
 		return errors.Join(
 			d.PutTenant(tx, directory.Tenant{ID: tenant, DisplayName: "Contoso", DefaultDomain: domain}),
 			add(client, object, "app", true, good),
-			add(off, "sp-off", "switched off", false, good),
-			add(over, "sp-over", "app", true, ended),
+			add(disabledApp, "sp-off", "switched off", false, good),
+			add(expiredApp, "sp-over", "app", true, ended),
 		)
 	})
 	if err != nil {
@@ -173,10 +173,10 @@ const (
 )
 
 // good is a form that is granted, with changes: name and value, or name and "" to leave it out.
-func good(changes ...string) string {
+func clientCredentialsForm(changes ...string) string {
 	v := url.Values{
 		"grant_type": {"client_credentials"}, "client_id": {client}, "client_secret": {secret},
-		"scope": {arms + "/.default"},
+		"scope": {armAudience + "/.default"},
 	}
 	for i := 0; i < len(changes); i += 2 {
 		v.Del(changes[i])

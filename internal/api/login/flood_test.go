@@ -14,20 +14,20 @@ import (
 	"midas/internal/throttle"
 )
 
-// TestNamesAreNotKept sends 4,000 requests with bodies of 60 KiB and distinct names, as user, client and
+// TestNamesOfRequestsAreNotRetained sends 4,000 requests with bodies of 60 KiB and distinct names, as user, client and
 // tenant. Afterwards the heap is what it was, but for the throttle's table.
-func TestNamesAreNotKept(t *testing.T) {
-	f := newPeople(t)
+func TestNamesOfRequestsAreNotRetained(t *testing.T) {
+	f := newFixtureWithUsers(t)
 	f.Throttle.Buckets = 1 << 12
 	padding := strings.Repeat("x", 60<<10)
 	send := func(i int) {
 		long, short := fmt.Sprint(i, padding), fmt.Sprint("name", i)
-		f.post(tokenV2, entering("username", long+"@"+domain))
-		f.post(tokenV2, good("client_id", long))
-		f.post("/"+long[:4<<10]+"/oauth2/v2.0/token", good())
-		f.post(tokenV2, good("client_secret", "wrong", "client_info", padding))
-		f.post(tokenV2, entering("username", short, "client_info", padding))
-		f.post(deviceV2, starting("client_info", padding, "scope", "openid"))
+		f.post(tokenV2, passwordForm("username", long+"@"+domain))
+		f.post(tokenV2, clientCredentialsForm("client_id", long))
+		f.post("/"+long[:4<<10]+"/oauth2/v2.0/token", clientCredentialsForm())
+		f.post(tokenV2, clientCredentialsForm("client_secret", "wrong", "client_info", padding))
+		f.post(tokenV2, passwordForm("username", short, "client_info", padding))
+		f.post(deviceV2, deviceForm("client_info", padding, "scope", "openid"))
 	}
 	send(0)
 	before := heap()
@@ -58,16 +58,16 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// TestNamesThatAreTooLong are refused in the words for unknown ones, and counted for nobody.
-func TestNamesThatAreTooLong(t *testing.T) {
-	f := newPeople(t)
+// TestTooLongNamesAreRefusedAndNotCounted are refused in the words for unknown ones, and counted for nobody.
+func TestTooLongNamesAreRefusedAndNotCounted(t *testing.T) {
+	f := newFixtureWithUsers(t)
 	long := strings.Repeat("x", throttle.MaxName+1)
 	for range 50 {
-		f.refused(t, f.post(tokenV2, entering("username", long)), 400, 50034)
-		f.refused(t, f.post("/common/oauth2/v2.0/token", entering("username", "x@"+long)), 400, 50034)
-		f.refused(t, f.post(tokenV2, good("client_id", long)), 400, 700016)
-		f.refused(t, f.post("/common/oauth2/v2.0/devicecode", starting("client_id", long)), 400, 700016)
-		f.refused(t, f.post("/"+long+"/oauth2/v2.0/token", good()), 400, 90002)
+		f.refused(t, f.post(tokenV2, passwordForm("username", long)), 400, 50034)
+		f.refused(t, f.post("/common/oauth2/v2.0/token", passwordForm("username", "x@"+long)), 400, 50034)
+		f.refused(t, f.post(tokenV2, clientCredentialsForm("client_id", long)), 400, 700016)
+		f.refused(t, f.post("/common/oauth2/v2.0/devicecode", deviceForm("client_id", long)), 400, 700016)
+		f.refused(t, f.post("/"+long+"/oauth2/v2.0/token", clientCredentialsForm()), 400, 90002)
 	}
 	if n := f.Throttle.Len(); n != 0 {
 		t.Errorf("%d buckets, want none", n)
@@ -85,16 +85,16 @@ func (s *reads) View(ctx context.Context, fn func(store.Tx) error) error {
 	return s.Store.View(ctx, fn)
 }
 
-// TestRefusalsCostNothing: once an address has used up its tries, it is refused without a hash and
+// TestThrottledRequestsDoNotReadTheStore: once an address has used up its tries, it is refused without a hash and
 // without the store, whatever names it sends. Others sign in as before.
-func TestRefusalsCostNothing(t *testing.T) {
-	f := newPeople(t)
+func TestThrottledRequestsDoNotReadTheStore(t *testing.T) {
+	f := newFixtureWithUsers(t)
 	f.Passwords.PerAddress = throttle.Rule{Burst: 3, Refill: time.Hour}
 	f.Passwords.FamiliarLookUps = throttle.Rule{Burst: 2, Refill: time.Hour}
 	counted := &reads{Store: f.Directory.Store}
 	f.Directory.Store = counted
 	for i := range 3 + 2 {
-		w := f.post(tokenV2, entering("username", fmt.Sprint("nobody", i)))
+		w := f.post(tokenV2, passwordForm("username", fmt.Sprint("nobody", i)))
 		if want := map[bool]int{true: 400, false: 429}[i < 3]; w.Code != want {
 			t.Fatalf("try %d: status %d, want %d", i, w.Code, want)
 		}
@@ -102,7 +102,7 @@ func TestRefusalsCostNothing(t *testing.T) {
 	counted.n.Store(0)
 	for i := range 100 {
 		for _, path := range []string{tokenV2, tokenV1, "/organizations/oauth2/v2.0/token", "/nowhere/oauth2/v2.0/token"} {
-			w := f.post(path, entering("username", fmt.Sprint("nobody", i), "resource", arms))
+			w := f.post(path, passwordForm("username", fmt.Sprint("nobody", i), "resource", armAudience))
 			f.refused(t, w, http.StatusTooManyRequests, 90055)
 			if w.Header().Get("Retry-After") == "" {
 				t.Fatal("there is no Retry-After")
@@ -113,5 +113,5 @@ func TestRefusalsCostNothing(t *testing.T) {
 		t.Errorf("the store was read %d times", n)
 	}
 	f.address = "198.51.100.1"
-	f.granted(t, f.post(tokenV2, entering()))
+	f.granted(t, f.post(tokenV2, passwordForm()))
 }

@@ -15,8 +15,8 @@ import (
 // FuzzForm compares the reader of token forms with the standard library, and holds it to its rules.
 func FuzzForm(f *testing.F) {
 	names := [7]string{"grant_type", "client_id", "client_secret", "client_assertion_type", "client_assertion", "scope", "resource"}
-	f.Add(good())
-	f.Add(good() + "&scope=x")
+	f.Add(clientCredentialsForm())
+	f.Add(clientCredentialsForm() + "&scope=x")
 	f.Fuzz(func(t *testing.T, body string) {
 		got, err := login.ParseForm(body)
 		values, parseErr := url.ParseQuery(body)
@@ -87,7 +87,7 @@ func FuzzRedirect(f *testing.F) {
 // the server, and it leads nowhere but to the client.
 func FuzzAuthorize(f *testing.F) {
 	fix := newFixture(f)
-	f.Add(strings.SplitN(asked("x"), "?", 2)[1], false)
+	f.Add(strings.SplitN(authorizeURL("x"), "?", 2)[1], false)
 	f.Add("client_id="+cli+"&redirect_uri=http://localhost:1&response_type=code&response_mode=form_post&scope=x", true)
 	f.Fuzz(func(t *testing.T, query string, v1 bool) {
 		path := authorizeV2

@@ -23,23 +23,23 @@ import (
 )
 
 // live is the face behind a real TLS listener, at the present time, with users.
-func live(t *testing.T) (f *fixture, origin string, trusting *http.Client) {
+func serveWithUsers(t *testing.T) (f *fixture, origin string, httpClient *http.Client) {
 	t.Helper()
-	f = newPeople(t)
+	f = newFixtureWithUsers(t)
 	f.now = time.Now()
-	origin, trusting = f.serve(t)
+	origin, httpClient = f.serve(t)
 	f.verifier.Origin = origin
 	f.SetDeviceWait(time.Second)
-	return f, origin, trusting
+	return f, origin, httpClient
 }
 
 // surf signs somebody in with a real HTTP client, and follows the redirects to where they lead.
-func surf(trusting *http.Client, address, name string, fields ...string) error {
+func signInOverHTTP(httpClient *http.Client, address, name string, fields ...string) error {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		return err
 	}
-	c := &http.Client{Transport: trusting.Transport, Jar: jar}
+	c := &http.Client{Transport: httpClient.Transport, Jar: jar}
 	at, err := url.Parse(address)
 	if err != nil {
 		return err
@@ -71,11 +71,11 @@ func surf(trusting *http.Client, address, name string, fields ...string) error {
 	return err
 }
 
-var armScopes = []string{arms + "/.default"}
+var armScopes = []string{armAudience + "/.default"}
 
-func publicClient(t *testing.T, authority string, trusting *http.Client) public.Client {
+func publicClient(t *testing.T, authority string, httpClient *http.Client) public.Client {
 	t.Helper()
-	c, err := public.New(cli, public.WithAuthority(authority), public.WithHTTPClient(trusting), public.WithInstanceDiscovery(false))
+	c, err := public.New(cli, public.WithAuthority(authority), public.WithHTTPClient(httpClient), public.WithInstanceDiscovery(false))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func publicClient(t *testing.T, authority string, trusting *http.Client) public.
 }
 
 // holds checks what MSAL says that it got, and that a second token comes by the refresh token.
-func (f *fixture) holds(t *testing.T, c public.Client, got public.AuthResult, err error) {
+func (f *fixture) checkMSALResult(t *testing.T, c public.Client, got public.AuthResult, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -105,36 +105,36 @@ func (f *fixture) holds(t *testing.T, c public.Client, got public.AuthResult, er
 }
 
 func TestMSALSignsInWithABrowser(t *testing.T) {
-	f, origin, trusting := live(t)
+	f, origin, httpClient := serveWithUsers(t)
 	for _, name := range []string{tenant, "organizations", "common", domain} {
 		t.Run(name, func(t *testing.T) {
-			c := publicClient(t, origin+"/"+name, trusting)
-			got, err := c.AcquireTokenInteractive(t.Context(), armScopes, public.WithOpenURL(func(address string) error { return surf(trusting, address, alice) }))
-			f.holds(t, c, got, err)
+			c := publicClient(t, origin+"/"+name, httpClient)
+			got, err := c.AcquireTokenInteractive(t.Context(), armScopes, public.WithOpenURL(func(address string) error { return signInOverHTTP(httpClient, address, alice) }))
+			f.checkMSALResult(t, c, got, err)
 		})
 	}
 }
 
 func TestMSALSignsInForADevice(t *testing.T) {
-	f, origin, trusting := live(t)
-	c := publicClient(t, origin+"/organizations", trusting)
+	f, origin, httpClient := serveWithUsers(t)
+	c := publicClient(t, origin+"/organizations", httpClient)
 	code, err := c.AcquireTokenByDeviceCode(t.Context(), armScopes)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := surf(trusting, code.Result.VerificationURL, alice, "code", code.Result.UserCode); err != nil {
+	if err := signInOverHTTP(httpClient, code.Result.VerificationURL, alice, "code", code.Result.UserCode); err != nil {
 		t.Fatal(err)
 	}
 	got, err := code.AuthenticationResult(t.Context())
-	f.holds(t, c, got, err)
+	f.checkMSALResult(t, c, got, err)
 }
 
 func TestMSALSignsInWithAPassword(t *testing.T) {
-	f, origin, trusting := live(t)
-	c := publicClient(t, origin+"/"+tenant, trusting)
+	f, origin, httpClient := serveWithUsers(t)
+	c := publicClient(t, origin+"/"+tenant, httpClient)
 	//lint:ignore SA1019 programs still use it
 	got, err := c.AcquireTokenByUsernamePassword(t.Context(), armScopes, alice, password)
-	f.holds(t, c, got, err)
+	f.checkMSALResult(t, c, got, err)
 	//lint:ignore SA1019 programs still use it
 	if _, err := c.AcquireTokenByUsernamePassword(t.Context(), armScopes, alice, "wrong"); err == nil || !strings.Contains(err.Error(), "AADSTS50126") {
 		t.Errorf("a wrong password: %v", err)
@@ -143,26 +143,26 @@ func TestMSALSignsInWithAPassword(t *testing.T) {
 
 // TestMSALServerFlows has a server with a secret: a code, and a call that is passed on.
 func TestMSALServerFlows(t *testing.T) {
-	f, origin, trusting := live(t)
+	f, origin, httpClient := serveWithUsers(t)
 	server := func(id string) confidential.Client {
 		cred, err := confidential.NewCredFromSecret(secret)
 		if err != nil {
 			t.Fatal(err)
 		}
-		c, err := confidential.New(origin+"/"+tenant, id, cred, confidential.WithHTTPClient(trusting), confidential.WithInstanceDiscovery(false))
+		c, err := confidential.New(origin+"/"+tenant, id, cred, confidential.WithHTTPClient(httpClient), confidential.WithInstanceDiscovery(false))
 		if err != nil {
 			t.Fatal(err)
 		}
 		return c
 	}
 	web := server(webApp)
-	address, err := web.AuthCodeURL(t.Context(), webApp, webBack, []string{"api://api/Read"})
+	address, err := web.AuthCodeURL(t.Context(), webApp, webRedirect, []string{"api://api/Read"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	b := f.browse(t)
 	_, values := reply(t, b.accept(b.signIn(b.get(strings.TrimPrefix(address, origin)), alice)))
-	got, err := web.AcquireTokenByAuthCode(t.Context(), values.Get("code"), webBack, []string{"api://api/Read"})
+	got, err := web.AcquireTokenByAuthCode(t.Context(), values.Get("code"), webRedirect, []string{"api://api/Read"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,17 +177,17 @@ func TestMSALServerFlows(t *testing.T) {
 
 // TestAzidentitySignsIn has the credentials of the Azure SDK that this face serves.
 func TestAzidentitySignsIn(t *testing.T) {
-	f, origin, trusting := live(t)
-	p := f.certified(t)[0]
+	f, origin, httpClient := serveWithUsers(t)
+	p := f.addCertificate(t)[0]
 	options := azcore.ClientOptions{
-		Transport: trusting,
+		Transport: httpClient,
 		Cloud:     cloud.Configuration{ActiveDirectoryAuthorityHost: origin, Services: map[cloud.ServiceName]cloud.ServiceConfiguration{}},
 	}
 	cert, err := x509.ParseCertificate(p.cert.DER)
 	if err != nil {
 		t.Fatal(err)
 	}
-	call, _ := f.granted(t, f.post(tokenV2, entering("scope", "api://api/Read")))
+	call, _ := f.granted(t, f.post(tokenV2, passwordForm("scope", "api://api/Read")))
 	credentials := map[string]func() (azcore.TokenCredential, error){
 		"certificate": func() (azcore.TokenCredential, error) {
 			return azidentity.NewClientCertificateCredential(tenant, certApp, []*x509.Certificate{cert}, p.key,
@@ -195,7 +195,7 @@ func TestAzidentitySignsIn(t *testing.T) {
 		},
 		"assertion": func() (azcore.TokenCredential, error) {
 			return azidentity.NewClientAssertionCredential(tenant, certApp, func(context.Context) (string, error) {
-				s := f.statement(p)
+				s := f.assertion(p)
 				s.claims["aud"] = origin + tokenV2
 				return s.sign(t), nil
 			}, &azidentity.ClientAssertionCredentialOptions{ClientOptions: options, DisableInstanceDiscovery: true})
@@ -204,7 +204,7 @@ func TestAzidentitySignsIn(t *testing.T) {
 			return azidentity.NewDeviceCodeCredential(&azidentity.DeviceCodeCredentialOptions{
 				ClientOptions: options, DisableInstanceDiscovery: true, TenantID: tenant, ClientID: cli,
 				UserPrompt: func(_ context.Context, m azidentity.DeviceCodeMessage) error {
-					return surf(trusting, m.VerificationURL, alice, "code", m.UserCode)
+					return signInOverHTTP(httpClient, m.VerificationURL, alice, "code", m.UserCode)
 				},
 			})
 		},
@@ -229,7 +229,7 @@ func TestAzidentitySignsIn(t *testing.T) {
 				t.Fatal(err)
 			}
 			claims, err := f.verifier.Verify(t.Context(), got.Token)
-			if err != nil || claims.Audience != arms {
+			if err != nil || claims.Audience != armAudience {
 				t.Errorf("%v, %v", claims, err)
 			}
 		})
@@ -238,17 +238,17 @@ func TestAzidentitySignsIn(t *testing.T) {
 
 // TestARelyingPartyVerifiesIDTokens does so from the issuer's name alone, for both versions.
 func TestARelyingPartyVerifiesIDTokens(t *testing.T) {
-	f, origin, trusting := live(t)
-	ctx := oidc.ClientContext(t.Context(), trusting)
+	f, origin, httpClient := serveWithUsers(t)
+	ctx := oidc.ClientContext(t.Context(), httpClient)
 	for issuer, try := range map[string][2]string{
-		origin + "/" + tenant + "/v2.0": {asked(authorizeV2, "client_id", webApp, "redirect_uri", webBack), tokenV2},
-		origin + "/" + tenant + "/":     {asked("/"+tenant+"/oauth2/authorize", "client_id", webApp, "redirect_uri", webBack), tokenV1},
+		origin + "/" + tenant + "/v2.0": {authorizeURL(authorizeV2, "client_id", webApp, "redirect_uri", webRedirect), tokenV2},
+		origin + "/" + tenant + "/":     {authorizeURL("/"+tenant+"/oauth2/authorize", "client_id", webApp, "redirect_uri", webRedirect), tokenV1},
 	} {
 		provider, err := oidc.NewProvider(ctx, issuer)
 		if err != nil {
 			t.Fatal(err)
 		}
-		answer, _ := f.granted(t, f.post(try[1], redeem(f.codeFor(t, alice, try[0]), "client_id", webApp, "client_secret", secret, "redirect_uri", webBack, "resource", arms)))
+		answer, _ := f.granted(t, f.post(try[1], codeForm(f.codeFor(t, alice, try[0]), "client_id", webApp, "client_secret", secret, "redirect_uri", webRedirect, "resource", armAudience)))
 		id, err := provider.VerifierContext(ctx, &oidc.Config{ClientID: webApp}).Verify(ctx, fmt.Sprint(answer["id_token"]))
 		if err != nil {
 			t.Fatalf("%s: %v", issuer, err)

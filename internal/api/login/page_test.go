@@ -97,17 +97,17 @@ func accessible(t testing.TB, body string) {
 	}
 }
 
-// TestFormsComeFromOurPagesOnly sends what other sites could make a browser send.
-func TestFormsComeFromOurPagesOnly(t *testing.T) {
-	f := newPeople(t)
+// TestFormsFromOtherSitesAreRefused sends what other sites could make a browser send.
+func TestFormsFromOtherSitesAreRefused(t *testing.T) {
+	f := newFixtureWithUsers(t)
 	b := f.browse(t)
-	action, values := formOf(t, b.get(asked(authorizeV2)))
+	action, values := formOf(t, b.get(authorizeURL(authorizeV2)))
 	values.Set("username", alice)
 	values.Set("password", password)
 	values.Set("key", b.key)
 	stranger := f.browse(t)
-	stranger.get(asked(authorizeV2))
-	_, theirs := formOf(t, stranger.get(asked(authorizeV2)))
+	stranger.get(authorizeURL(authorizeV2))
+	_, theirs := formOf(t, stranger.get(authorizeURL(authorizeV2)))
 	theirs.Set("username", alice)
 	theirs.Set("password", password)
 	send := func(values url.Values, change func(*http.Request)) *httptest.ResponseRecorder {
@@ -147,7 +147,7 @@ func TestFormsComeFromOurPagesOnly(t *testing.T) {
 		{"without a form", func() *httptest.ResponseRecorder {
 			return send(url.Values{"username": {alice}, "password": {password}}, none)
 		}, 400},
-		{"for another tenant", func() *httptest.ResponseRecorder { return b.post("/"+theirTen+"/login", values) }, 400},
+		{"for another tenant", func() *httptest.ResponseRecorder { return b.post("/"+theirTenant+"/login", values) }, 400},
 		{"by a link", func() *httptest.ResponseRecorder { return b.get(action + "?" + values.Encode()) }, 400},
 	}
 	for _, test := range tests {
@@ -173,9 +173,9 @@ func TestFormsComeFromOurPagesOnly(t *testing.T) {
 	}
 }
 
-// TestNothingThatIsReflectedIsCode puts code into every parameter, and looks for it in every page.
-func TestNothingThatIsReflectedIsCode(t *testing.T) {
-	f := newPeople(t)
+// TestReflectedParametersAreEscaped puts code into every parameter, and looks for it in every page.
+func TestReflectedParametersAreEscaped(t *testing.T) {
+	f := newFixtureWithUsers(t)
 	const evil = `'"><svg/onload=alert(1)></title></style></script><script>alert(1)</script>{{.}}`
 	names := []string{"client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce", "prompt", "login_hint",
 		"code_challenge", "code_challenge_method", "resource", "max_age", "request", "domain_hint", "user_code", "post_logout_redirect_uri", "id_token_hint", "client-request-id"}
@@ -196,17 +196,17 @@ func TestNothingThatIsReflectedIsCode(t *testing.T) {
 	}
 	for _, path := range []string{authorizeV2, "/" + tenant + "/oauth2/authorize", "/common/oauth2/deviceauth", "/" + tenant + "/oauth2/v2.0/logout", "/adfs/oauth2/authorize"} {
 		for _, name := range names {
-			look(b.get(asked(path, "client_id", webApp, "redirect_uri", webBack, name, evil)), path+" "+name)
-			look(b.get(asked(path, "client_id", webApp, "redirect_uri", webBack, "response_mode", "form_post", name, evil)), path+" posting "+name)
+			look(b.get(authorizeURL(path, "client_id", webApp, "redirect_uri", webRedirect, name, evil)), path+" "+name)
+			look(b.get(authorizeURL(path, "client_id", webApp, "redirect_uri", webRedirect, "response_mode", "form_post", name, evil)), path+" posting "+name)
 		}
 	}
 	look(b.get("/"+url.PathEscape(evil)+"/oauth2/v2.0/authorize?client_id=x"), "tenant")
-	reply(t, b.signIn(b.get(asked(authorizeV2)), alice))
-	look(b.get(asked(authorizeV2, "prompt", "select_account", "client_id", webApp, "redirect_uri", webBack)), "pick")
-	look(b.get(asked(authorizeV2, "response_mode", "form_post", "state", evil, "client_id", webApp, "redirect_uri", webBack)), "form_post")
+	reply(t, b.signIn(b.get(authorizeURL(authorizeV2)), alice))
+	look(b.get(authorizeURL(authorizeV2, "prompt", "select_account", "client_id", webApp, "redirect_uri", webRedirect)), "pick")
+	look(b.get(authorizeURL(authorizeV2, "response_mode", "form_post", "state", evil, "client_id", webApp, "redirect_uri", webRedirect)), "form_post")
 	w := b.get("/common/oauth2/deviceauth")
 	look(b.submit(w, "code", evil), "device")
-	if !strings.Contains(b.get(asked(authorizeV2, "client_id", webApp, "redirect_uri", webBack, "prompt", "login")).Body.String(), "Web &lt;i&gt;app") {
+	if !strings.Contains(b.get(authorizeURL(authorizeV2, "client_id", webApp, "redirect_uri", webRedirect, "prompt", "login")).Body.String(), "Web &lt;i&gt;app") {
 		t.Error("the application's name is not shown")
 	}
 }

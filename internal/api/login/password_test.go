@@ -10,27 +10,27 @@ import (
 	"midas/internal/throttle"
 )
 
-func entering(changes ...string) string {
-	return changed(url.Values{
+func passwordForm(changes ...string) string {
+	return withChanges(url.Values{
 		"grant_type": {"password"}, "client_id": {cli}, "username": {alice}, "password": {password},
-		"scope": {arms + "/.default offline_access openid profile"}, "client_info": {"1"},
+		"scope": {armAudience + "/.default offline_access openid profile"}, "client_info": {"1"},
 	}, changes...)
 }
 
-func TestPasswords(t *testing.T) {
-	f := newPeople(t)
+func TestPasswordGrant(t *testing.T) {
+	f := newFixtureWithUsers(t)
 	for name, try := range map[string][2]string{
-		"at the tenant":           {tokenV2, entering()},
-		"at organizations":        {"/organizations/oauth2/v2.0/token", entering()},
-		"in capitals":             {tokenV2, entering("username", strings.ToUpper(alice))},
-		"as AD FS":                {"/adfs/oauth2/token", entering()},
-		"version 1":               {tokenV1, entering("scope", "", "resource", arms)},
-		"a server":                {tokenV2, entering("client_id", webApp, "client_secret", secret)},
-		"a program of the tenant": {tokenV2, entering("client_id", localApp)},
+		"at the tenant":           {tokenV2, passwordForm()},
+		"at organizations":        {"/organizations/oauth2/v2.0/token", passwordForm()},
+		"in capitals":             {tokenV2, passwordForm("username", strings.ToUpper(alice))},
+		"as AD FS":                {"/adfs/oauth2/token", passwordForm()},
+		"version 1":               {tokenV1, passwordForm("scope", "", "resource", armAudience)},
+		"a server":                {tokenV2, passwordForm("client_id", webApp, "client_secret", secret)},
+		"a program of the tenant": {tokenV2, passwordForm("client_id", localApp)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			answer, claims := f.granted(t, f.post(try[0], try[1]))
-			if claims.ObjectID != aliceID || claims.Audience != arms || answer["id_token"] == nil || answer["client_info"] == nil {
+			if claims.ObjectID != aliceID || claims.Audience != armAudience || answer["id_token"] == nil || answer["client_info"] == nil {
 				t.Errorf("claims %v, answer %v", claims, answer)
 			}
 			more := []string{}
@@ -39,36 +39,36 @@ func TestPasswords(t *testing.T) {
 			} else if name == "a program of the tenant" {
 				more = []string{"client_id", localApp}
 			}
-			f.granted(t, f.post(try[0], refreshing(answer["refresh_token"].(string), more...)))
+			f.granted(t, f.post(try[0], refreshForm(answer["refresh_token"].(string), more...)))
 		})
 	}
-	answer, _ := f.granted(t, f.post(tokenV2, entering("scope", arms+"/.default", "client_info", "")))
+	answer, _ := f.granted(t, f.post(tokenV2, passwordForm("scope", armAudience+"/.default", "client_info", "")))
 	if answer["refresh_token"] != nil || answer["id_token"] != nil || answer["client_info"] != nil {
 		t.Errorf("nobody has asked for these: %v", answer)
 	}
 }
 
-func TestMisuseOfPasswords(t *testing.T) {
-	f := newPeople(t)
+func TestInvalidPasswordGrantsAreRefused(t *testing.T) {
+	f := newFixtureWithUsers(t)
 	tests := []struct {
 		name, path, form string
 		status           int
 		number           float64
 	}{
-		{"no user name", tokenV2, entering("username", ""), 400, 900144},
-		{"no password", tokenV2, entering("password", ""), 400, 900144},
-		{"a wrong password", tokenV2, entering("password", "hunter2-Hunter2"), 400, 50126},
-		{"a password that is longer", tokenV2, entering("password", password+" "), 400, 50126},
-		{"a huge password", tokenV2, entering("password", strings.Repeat("x", 60_000)), 400, 50126},
-		{"nobody", tokenV2, entering("username", "nobody@"+domain), 400, 50034},
-		{"a user of another tenant", tokenV2, entering("username", bob), 400, 50034},
-		{"a user of another tenant at personal accounts", "/consumers/oauth2/v2.0/token", entering("username", bob), 400, 50020},
-		{"a huge user name", tokenV2, entering("username", strings.Repeat("x", 60_000)), 400, 50034},
-		{"switched off", tokenV2, entering("username", gone), 400, 50057},
-		{"switched off and wrong", tokenV2, entering("username", gone, "password", "hunter2-Hunter2"), 400, 50126},
-		{"a server without its secret", tokenV2, entering("client_id", webApp), 401, 7000218},
-		{"an unknown client", tokenV2, entering("client_id", other), 400, 700016},
-		{"no scope", tokenV2, entering("scope", ""), 400, 900144},
+		{"no user name", tokenV2, passwordForm("username", ""), 400, 900144},
+		{"no password", tokenV2, passwordForm("password", ""), 400, 900144},
+		{"a wrong password", tokenV2, passwordForm("password", "hunter2-Hunter2"), 400, 50126},
+		{"a password that is longer", tokenV2, passwordForm("password", password+" "), 400, 50126},
+		{"a huge password", tokenV2, passwordForm("password", strings.Repeat("x", 60_000)), 400, 50126},
+		{"nobody", tokenV2, passwordForm("username", "nobody@"+domain), 400, 50034},
+		{"a user of another tenant", tokenV2, passwordForm("username", bob), 400, 50034},
+		{"a user of another tenant at personal accounts", "/consumers/oauth2/v2.0/token", passwordForm("username", bob), 400, 50020},
+		{"a huge user name", tokenV2, passwordForm("username", strings.Repeat("x", 60_000)), 400, 50034},
+		{"switched off", tokenV2, passwordForm("username", disabledUser), 400, 50057},
+		{"switched off and wrong", tokenV2, passwordForm("username", disabledUser, "password", "hunter2-Hunter2"), 400, 50126},
+		{"a server without its secret", tokenV2, passwordForm("client_id", webApp), 401, 7000218},
+		{"an unknown client", tokenV2, passwordForm("client_id", other), 400, 700016},
+		{"no scope", tokenV2, passwordForm("scope", ""), 400, 900144},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -83,11 +83,11 @@ func TestMisuseOfPasswords(t *testing.T) {
 	}
 }
 
-func TestPasswordsAreNotGuessed(t *testing.T) {
-	f := newPeople(t)
+func TestPasswordGuessesAreThrottled(t *testing.T) {
+	f := newFixtureWithUsers(t)
 	f.Passwords.PerUserAndAddress = throttle.Rule{Burst: 3, Refill: 6 * time.Second}
 	f.Passwords.PerUser = throttle.Rule{Burst: 6, Refill: time.Minute}
-	wrong := entering("password", "hunter2-Hunter2")
+	wrong := passwordForm("password", "hunter2-Hunter2")
 	from := func(address, form string, number float64) {
 		t.Helper()
 		f.address = address
@@ -98,21 +98,21 @@ func TestPasswordsAreNotGuessed(t *testing.T) {
 		}
 		f.refused(t, w, 400, number)
 	}
-	from("192.0.2.9", entering(), 0) // her own machine
+	from("192.0.2.9", passwordForm(), 0) // her own machine
 	for range 3 {
 		from("192.0.2.1", wrong, 50126)
 	}
 	from("192.0.2.1", wrong, 50053)
-	from("192.0.2.1", entering(), 50053)
-	from("192.0.2.1", entering("username", bob, "password", "x"), 50034) // somebody else
+	from("192.0.2.1", passwordForm(), 50053)
+	from("192.0.2.1", passwordForm("username", bob, "password", "x"), 50034) // somebody else
 	for i := range 3 {
 		from(fmt.Sprint("192.0.2.", 20+i), wrong, 50126)
 	}
 	from("192.0.2.30", wrong, 50053)
-	from("192.0.2.30", entering(), 50053)
-	from("192.0.2.9", entering(), 0) // nobody has locked her out
+	from("192.0.2.30", passwordForm(), 50053)
+	from("192.0.2.9", passwordForm(), 0) // nobody has locked her out
 	f.advance(time.Minute)
-	from("192.0.2.30", entering(), 0)
+	from("192.0.2.30", passwordForm(), 0)
 	// A restart forgets the throttle, and not where she has signed in.
 	table := &throttle.Table{Now: f.time}
 	f.Throttle, f.Passwords = table, &throttle.PasswordLimiter{Table: table, Familiar: f.Grants, PerUser: throttle.Rule{Burst: 6, Refill: time.Minute}}
@@ -120,11 +120,11 @@ func TestPasswordsAreNotGuessed(t *testing.T) {
 		f.address = fmt.Sprintf("10.1.%d.1", i)
 		f.post(tokenV2, wrong)
 	}
-	from("10.2.0.1", entering(), 50053)
-	from("192.0.2.9", entering(), 0)
+	from("10.2.0.1", passwordForm(), 50053)
+	from("192.0.2.9", passwordForm(), 0)
 	f.advance(10 * time.Minute)
 	// Right ones are not counted.
 	for range 5 {
-		from("192.0.2.31", entering(), 0)
+		from("192.0.2.31", passwordForm(), 0)
 	}
 }

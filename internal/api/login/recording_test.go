@@ -66,8 +66,8 @@ var added = []string{
 // notSent are the headers that are Microsoft's own business, or net/http's.
 var notSent = []string{"Content-Security-Policy-Report-Only", "X-Ms-Srs", "Date", "Content-Length"}
 
-// TestARecordedClientGetsTheSameAnswers sends what azidentity sent to Entra, with our ids.
-func TestARecordedClientGetsTheSameAnswers(t *testing.T) {
+// TestResponsesMatchRecordedClientSecretExchange sends what azidentity sent to Entra, with our ids.
+func TestResponsesMatchRecordedClientSecretExchange(t *testing.T) {
 	f := newFixture(t)
 	tape := recorded(t, "client_secret_credential.yaml")
 	if len(tape) != 3 {
@@ -81,20 +81,20 @@ func TestARecordedClientGetsTheSameAnswers(t *testing.T) {
 	}
 }
 
-func TestARecordedCertificateGetsTheSameAnswers(t *testing.T) {
-	f := newPeople(t)
-	p := f.certified(t)[0]
+func TestResponsesMatchRecordedCertificateExchange(t *testing.T) {
+	f := newFixtureWithUsers(t)
+	p := f.addCertificate(t)[0]
 	for _, one := range recorded(t, "client_cert_credential.yaml") {
 		f.replay(t, one, func(form url.Values) {
 			form.Set("client_id", certApp)
-			form.Set("client_assertion", f.statement(p).sign(t))
+			form.Set("client_assertion", f.assertion(p).sign(t))
 		})
 	}
 }
 
-// TestARecordedDeviceGetsTheSameAnswers asks as often as the tape does before the user signs in.
-func TestARecordedDeviceGetsTheSameAnswers(t *testing.T) {
-	f := newPeople(t)
+// TestResponsesMatchRecordedDeviceExchange asks as often as the tape does before the user signs in.
+func TestResponsesMatchRecordedDeviceExchange(t *testing.T) {
+	f := newFixtureWithUsers(t)
 	tape := recorded(t, "device_code_credential.yaml")
 	var device string
 	for i, one := range tape {

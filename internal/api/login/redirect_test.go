@@ -12,9 +12,9 @@ import (
 	"midas/internal/store"
 )
 
-// TestOnlyRegisteredAddressesGetAnything has ways to lead a browser astray: nobody is sent anywhere.
-func TestOnlyRegisteredAddressesGetAnything(t *testing.T) {
-	f := newPeople(t)
+// TestUnregisteredRedirectURIsAreRefused has ways to lead a browser astray: nobody is sent anywhere.
+func TestUnregisteredRedirectURIsAreRefused(t *testing.T) {
+	f := newFixtureWithUsers(t)
 	f.update(t, func(tx store.Tx) error {
 		a, err := f.Directory.ApplicationByAppID(tx, tenant, webApp)
 		if err != nil {
@@ -33,31 +33,31 @@ func TestOnlyRegisteredAddressesGetAnything(t *testing.T) {
 		{"another case in the host", webApp, "https://APP.test/callback"},
 		{"a port", webApp, "https://app.test:444/callback"},
 		{"the usual port", webApp, "https://app.test:443/callback"},
-		{"a slash more", webApp, webBack + "/"},
-		{"a query more", webApp, webBack + "?x=1"},
-		{"an empty query", webApp, webBack + "?"},
+		{"a slash more", webApp, webRedirect + "/"},
+		{"a query more", webApp, webRedirect + "?x=1"},
+		{"an empty query", webApp, webRedirect + "?"},
 		{"a query less", webApp, "https://app.test/other"},
-		{"a fragment", webApp, webBack + "#x"},
-		{"an empty fragment", webApp, webBack + "#"},
+		{"a fragment", webApp, webRedirect + "#x"},
+		{"an empty fragment", webApp, webRedirect + "#"},
 		{"a path that climbs", webApp, "https://app.test/callback/../other"},
 		{"an escaped path that climbs", webApp, "https://app.test/callback/%2e%2e/other"},
-		{"a path below", webApp, webBack + "/x"},
-		{"a longer path", webApp, webBack + "x"},
+		{"a path below", webApp, webRedirect + "/x"},
+		{"a longer path", webApp, webRedirect + "x"},
 		{"a user", webApp, "https://app.test@evil.test/callback"},
 		{"a user at the right host", webApp, "https://x@app.test/callback"},
 		{"a user and a backslash", webApp, `https://evil.test\@app.test/callback`},
 		{"backslashes", webApp, `https:\\app.test\callback`},
 		{"a host below", webApp, "https://app.test.evil.test/callback"},
 		{"a host above", webApp, "https://evilapp.test/callback"},
-		{"a space before", webApp, " " + webBack},
-		{"a line break", webApp, webBack + "\r\nX: y"},
-		{"a null byte", webApp, webBack + "\x00"},
+		{"a space before", webApp, " " + webRedirect},
+		{"a line break", webApp, webRedirect + "\r\nX: y"},
+		{"a null byte", webApp, webRedirect + "\x00"},
 		{"a tab", webApp, "https://app.test/call\tback"},
 		{"another alphabet", webApp, "https://аpp.test/callback"},
 		{"a percent too many", webApp, "https://app.test/%63allback"},
 		{"a script", webApp, "javascript:alert(1)//https://app.test/callback"},
 		{"data", webApp, "data:text/html,x"},
-		{"two at once", webApp, webBack + " https://evil.test"},
+		{"two at once", webApp, webRedirect + " https://evil.test"},
 		{"one of several, but which", webApp, ""},
 		{"a loopback port for a server", webApp, "https://app.test:8080/callback"},
 		{"a loopback port with another query", webApp, "http://localhost:1/back?a=c"},
@@ -90,7 +90,7 @@ func TestOnlyRegisteredAddressesGetAnything(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			b := f.browse(t)
 			for _, more := range [][]string{nil, {"response_type", "token"}, {"prompt", "none"}, {"scope", ""}} {
-				w := b.get(asked(authorizeV2, append([]string{"client_id", test.client, "redirect_uri", test.redirect}, more...)...))
+				w := b.get(authorizeURL(authorizeV2, append([]string{"client_id", test.client, "redirect_uri", test.redirect}, more...)...))
 				if w.Code != http.StatusBadRequest || w.Header().Get("Location") != "" {
 					t.Errorf("status %d, Location %q", w.Code, w.Header().Get("Location"))
 				}
@@ -107,34 +107,34 @@ func TestOnlyRegisteredAddressesGetAnything(t *testing.T) {
 	}
 }
 
-func TestLoopbackAddressesMayHaveAnyPort(t *testing.T) {
-	f := newPeople(t)
+func TestLoopbackRedirectURIsMayHaveAnyPort(t *testing.T) {
+	f := newFixtureWithUsers(t)
 	b := f.browse(t)
 	for redirect, client := range map[string]string{
 		"http://localhost": cli, "http://localhost/": cli, "http://localhost:1": cli, "http://localhost:65535/": cli,
 		"http://127.0.0.1:8400": cli, "http://[::1]:8400": cli, "http://127.0.0.1:1/back": localApp, "http://127.0.0.1/back": localApp,
 	} {
-		to, _ := reply(t, b.get(asked(authorizeV2, "client_id", client, "redirect_uri", redirect, "prompt", "none")))
+		to, _ := reply(t, b.get(authorizeURL(authorizeV2, "client_id", client, "redirect_uri", redirect, "prompt", "none")))
 		if to != redirect {
 			t.Errorf("%s: sent to %s", redirect, to)
 		}
 	}
 }
 
-func TestWaysToReply(t *testing.T) {
-	f := newPeople(t)
+func TestResponseModes(t *testing.T) {
+	f := newFixtureWithUsers(t)
 	b := f.browse(t)
-	w := b.signIn(b.get(asked(authorizeV2, "response_mode", "fragment")), alice)
-	if location := w.Header().Get("Location"); !strings.HasPrefix(location, localBack+"#code=") {
+	w := b.signIn(b.get(authorizeURL(authorizeV2, "response_mode", "fragment")), alice)
+	if location := w.Header().Get("Location"); !strings.HasPrefix(location, localRedirect+"#code=") {
 		t.Errorf("fragment: %s", location)
 	}
-	w = b.get(asked(authorizeV2, "client_id", webApp, "redirect_uri", "https://app.test/other?x=1"))
+	w = b.get(authorizeURL(authorizeV2, "client_id", webApp, "redirect_uri", "https://app.test/other?x=1"))
 	if location := w.Header().Get("Location"); !strings.HasPrefix(location, "https://app.test/other?x=1&code=") {
 		t.Errorf("an address with a query: %s", location)
 	}
-	w = b.get(asked(authorizeV2, "client_id", webApp, "redirect_uri", webBack, "response_mode", "form_post"))
+	w = b.get(authorizeURL(authorizeV2, "client_id", webApp, "redirect_uri", webRedirect, "response_mode", "form_post"))
 	action, values := formOf(t, w)
-	if w.Code != http.StatusOK || action != webBack || values.Get("code") == "" || values.Get("state") != "st&<ate" {
+	if w.Code != http.StatusOK || action != webRedirect || values.Get("code") == "" || values.Get("state") != "st&<ate" {
 		t.Errorf("form_post: status %d, to %s: %v", w.Code, action, values)
 	}
 	csp := w.Header().Get("Content-Security-Policy")
@@ -146,20 +146,20 @@ func TestWaysToReply(t *testing.T) {
 		t.Error("there is nothing to press without a script")
 	}
 	safePage(t, w)
-	if to, values := reply(t, b.get(asked(authorizeV2, "client_id", localApp, "redirect_uri", "myapp://auth", "response_mode", "form_post"))); to != "myapp://auth" || values.Get("error") != "invalid_request" {
+	if to, values := reply(t, b.get(authorizeURL(authorizeV2, "client_id", localApp, "redirect_uri", "myapp://auth", "response_mode", "form_post"))); to != "myapp://auth" || values.Get("error") != "invalid_request" {
 		t.Errorf("form_post to a program: %s, %v", to, values)
 	}
 }
 
-func TestSigningOut(t *testing.T) {
-	f := newPeople(t)
+func TestSignOutRedirects(t *testing.T) {
+	f := newFixtureWithUsers(t)
 	b := f.browse(t)
-	reply(t, b.signIn(b.get(asked(authorizeV2)), alice))
-	w := b.get("/common/oauth2/v2.0/logout?state=a%26b&client_id=" + webApp + "&post_logout_redirect_uri=" + url.QueryEscape(webBack))
-	if location := w.Header().Get("Location"); location != webBack+"?state=a%26b" {
+	reply(t, b.signIn(b.get(authorizeURL(authorizeV2)), alice))
+	w := b.get("/common/oauth2/v2.0/logout?state=a%26b&client_id=" + webApp + "&post_logout_redirect_uri=" + url.QueryEscape(webRedirect))
+	if location := w.Header().Get("Location"); location != webRedirect+"?state=a%26b" {
 		t.Errorf("sent to %q", location)
 	}
-	if w := b.get(asked(authorizeV2)); w.Code != http.StatusOK {
+	if w := b.get(authorizeURL(authorizeV2)); w.Code != http.StatusOK {
 		t.Errorf("still signed in: status %d", w.Code)
 	}
 	answer := f.signedIn(t)
@@ -167,7 +167,7 @@ func TestSigningOut(t *testing.T) {
 	if location := w.Header().Get("Location"); location != "http://localhost:99" {
 		t.Errorf("by the id_token: sent to %q", location)
 	}
-	for _, query := range []string{"", "?post_logout_redirect_uri=" + url.QueryEscape(webBack), "?id_token_hint=x.y&post_logout_redirect_uri=" + url.QueryEscape(webBack), "?client_id=" + other + "&post_logout_redirect_uri=" + url.QueryEscape(webBack)} {
+	for _, query := range []string{"", "?post_logout_redirect_uri=" + url.QueryEscape(webRedirect), "?id_token_hint=x.y&post_logout_redirect_uri=" + url.QueryEscape(webRedirect), "?client_id=" + other + "&post_logout_redirect_uri=" + url.QueryEscape(webRedirect)} {
 		w := b.get("/" + tenant + "/oauth2/v2.0/logout" + query)
 		if w.Code != http.StatusOK || w.Header().Get("Location") != "" {
 			t.Errorf("%q: status %d, Location %q", query, w.Code, w.Header().Get("Location"))
@@ -176,7 +176,7 @@ func TestSigningOut(t *testing.T) {
 	}
 }
 
-func TestRedirectsOfDangerousSchemesAreRefusedThoughRegistered(t *testing.T) {
+func TestDangerousRegisteredRedirectURIsAreRefused(t *testing.T) {
 	for _, uri := range []string{"javascript:alert(1)", "JavaScript://app.test/%0aalert(1)", "data:text/html,x", "file:///etc/passwd", "blob:https://app.test/x",
 		"https://app.test/#x", `https://app.test\x`, "https://app.test/ x", "https://x@app.test/", "https:/app.test", "https://app.test/\r\nx", "https://\u0430pp.test/"} {
 		if login.FindRedirect(directory.Redirects{Web: []string{uri}, SPA: []string{uri}, Public: []string{uri}}, uri) {

@@ -15,15 +15,15 @@ import (
 )
 
 // web is a request of an application that is answered without asking when the user has a session.
-func web(changes ...string) string {
-	return asked(authorizeV2, append([]string{"client_id", webApp, "redirect_uri", webBack}, changes...)...)
+func webURL(changes ...string) string {
+	return authorizeURL(authorizeV2, append([]string{"client_id", webApp, "redirect_uri", webRedirect}, changes...)...)
 }
 
 // signedInBrowser is a browser in which Alice has a session.
 func (f *fixture) signedInBrowser(t testing.TB) *browser {
 	t.Helper()
 	b := f.browse(t)
-	reply(t, b.signIn(b.get(asked(authorizeV2)), alice))
+	reply(t, b.signIn(b.get(authorizeURL(authorizeV2)), alice))
 	if !continues(b) {
 		t.Fatal("there is no session")
 	}
@@ -33,38 +33,38 @@ func (f *fixture) signedInBrowser(t testing.TB) *browser {
 // continues reports whether a browser gets a code without a question.
 func continues(b *browser) bool {
 	b.t.Helper()
-	return strings.Contains(b.get(web("prompt", "none")).Header().Get("Location"), "code=")
+	return strings.Contains(b.get(webURL("prompt", "none")).Header().Get("Location"), "code=")
 }
 
 // copied is another program with all cookies of a browser, and a key that may be the browser's.
 func copied(b *browser, key string) *browser {
-	thief := &browser{t: b.t, f: b.f, cookies: map[string]string{}, key: key}
+	attacker := &browser{t: b.t, f: b.f, cookies: map[string]string{}, key: key}
 	for name, value := range b.cookies {
-		thief.cookies[name] = value
+		attacker.cookies[name] = value
 	}
-	return thief
+	return attacker
 }
 
-// TestCopiedCookiesLetNobodyIn is about a program on another port of the host: browsers send it all
+// TestCopiedCookiesDoNotGiveASession is about a program on another port of the host: browsers send it all
 // cookies of the host. It can reach the server as any client can, with whatever header it likes.
-func TestCopiedCookiesLetNobodyIn(t *testing.T) {
-	f := newPeople(t)
+func TestCopiedCookiesDoNotGiveASession(t *testing.T) {
+	f := newFixtureWithUsers(t)
 	b := f.signedInBrowser(t)
 	stranger := f.browse(t)
 	for name, key := range map[string]string{"no key": "", "a key of its own": stranger.key, "a short key": "AAAA"} {
 		t.Run(name, func(t *testing.T) {
-			thief := copied(b, key)
+			attacker := copied(b, key)
 			for what, path := range map[string]string{
-				"silently": web("prompt", "none"), "as usual": web(), "by the first version": asked("/"+tenant+"/oauth2/authorize", "client_id", webApp, "redirect_uri", webBack, "resource", arms),
-				"as Azure CLI": asked(authorizeV2), "as Azure CLI, silently": asked(authorizeV2, "prompt", "none"),
-				"with the account page": web("prompt", "select_account"), "without a tenant": asked("/common/oauth2/v2.0/authorize"),
+				"silently": webURL("prompt", "none"), "as usual": webURL(), "by the first version": authorizeURL("/"+tenant+"/oauth2/authorize", "client_id", webApp, "redirect_uri", webRedirect, "resource", armAudience),
+				"as Azure CLI": authorizeURL(authorizeV2), "as Azure CLI, silently": authorizeURL(authorizeV2, "prompt", "none"),
+				"with the account page": webURL("prompt", "select_account"), "without a tenant": authorizeURL("/common/oauth2/v2.0/authorize"),
 			} {
-				w := thief.get(path)
+				w := attacker.get(path)
 				for range 3 { // pages that want to be sent
 					if strings.Contains(w.Body.String(), `value="resume"`) {
 						action, values := formOf(t, w)
 						values.Set("key", key)
-						w = thief.post(action, values)
+						w = attacker.post(action, values)
 					}
 				}
 				if strings.Contains(w.Header().Get("Location"), "code=") || strings.Contains(w.Body.String(), "alice") {
@@ -74,14 +74,14 @@ func TestCopiedCookiesLetNobodyIn(t *testing.T) {
 					continue
 				}
 				for _, action := range []string{"continue", "resume"} {
-					again := thief.submit(w, "action", action, "key", key)
+					again := attacker.submit(w, "action", action, "key", key)
 					if again.Header().Get("Location") != "" || strings.Contains(again.Body.String(), "alice") {
 						t.Errorf("%s, then %s: %s: %s", what, action, again.Header().Get("Location"), again.Body)
 					}
 				}
 			}
 			_, user := f.startDevice(t, deviceV2)
-			w := thief.submit(thief.get(devicePage), "code", user)
+			w := attacker.submit(attacker.get(devicePage), "code", user)
 			if strings.Contains(w.Body.String(), "alice") || strings.Contains(w.Body.String(), "Are you trying") {
 				t.Errorf("a device: %s", w.Body)
 			}
@@ -95,23 +95,23 @@ func TestCopiedCookiesLetNobodyIn(t *testing.T) {
 // TestAProgramOnAnotherPortGetsNoToken does the same with real listeners. The cookie jar of Go's library
 // ignores ports, as browsers do.
 func TestAProgramOnAnotherPortGetsNoToken(t *testing.T) {
-	f := newPeople(t)
+	f := newFixtureWithUsers(t)
 	f.now = time.Now()
-	origin, trusting := f.serve(t)
+	origin, httpClient := f.serve(t)
 	var stolen string
 	attacker := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { stolen = r.Header.Get("Cookie") }))
 	defer attacker.Close()
-	b := newSurfer(t, trusting)
-	b.signIn(origin + web())
-	if at := b.open(origin + web("prompt", "none")); !strings.Contains(at, "code=") {
+	b := newHTTPBrowser(t, httpClient)
+	b.signIn(origin + webURL())
+	if at := b.open(origin + webURL("prompt", "none")); !strings.Contains(at, "code=") {
 		t.Fatalf("the person's browser is sent to %s", at)
 	}
 	b.open(strings.Replace(attacker.URL, "127.0.0.1", mustParse(t, origin).Hostname(), 1))
 	if !strings.Contains(stolen, "__Host-midas-session-") {
 		t.Fatalf("the program was sent %q, so the test tests nothing", stolen)
 	}
-	for _, path := range []string{web(), web("prompt", "none"), asked(authorizeV2), asked(authorizeV2, "prompt", "none")} {
-		replay := newSurfer(t, trusting)
+	for _, path := range []string{webURL(), webURL("prompt", "none"), authorizeURL(authorizeV2), authorizeURL(authorizeV2, "prompt", "none")} {
+		replay := newHTTPBrowser(t, httpClient)
 		replay.cookie = stolen
 		if at := replay.open(origin + path); strings.Contains(at, "code=") || strings.Contains(replay.page, alice) {
 			t.Errorf("%s with the cookies alone leads to %s: %s", path, at, replay.page)
@@ -119,7 +119,7 @@ func TestAProgramOnAnotherPortGetsNoToken(t *testing.T) {
 	}
 }
 
-func TestSessionsEndAtTheServer(t *testing.T) {
+func TestSessionsAreRevokedOnTheServer(t *testing.T) {
 	d := func(f *fixture) *directory.Directory { return f.Directory }
 	tests := []struct {
 		name string
@@ -149,43 +149,43 @@ func TestSessionsEndAtTheServer(t *testing.T) {
 			f.update(t, func(tx store.Tx) error { return d(f).DeleteUser(tx, tenant, aliceID) })
 		}},
 		{"a new sign-in in the browser", func(_ *testing.T, _ *fixture, b *browser) {
-			b.signIn(b.get(web("prompt", "login")), alice)
+			b.signIn(b.get(webURL("prompt", "login")), alice)
 		}},
 		{"a new sign-in without scripts", func(_ *testing.T, _ *fixture, b *browser) {
 			b.key = ""
-			b.signIn(b.get(web("prompt", "login")), alice)
+			b.signIn(b.get(webURL("prompt", "login")), alice)
 		}},
 		{"too many browsers", func(t *testing.T, f *fixture, _ *browser) {
 			for range grant.MaxSessions {
 				one := f.browse(t)
-				reply(t, one.signIn(one.get(web()), alice))
+				reply(t, one.signIn(one.get(webURL()), alice))
 			}
 		}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			f := newPeople(t)
+			f := newFixtureWithUsers(t)
 			b := f.signedInBrowser(t)
-			thief := copied(b, b.key)
-			page := thief.get(web("prompt", "select_account"))
-			if !strings.Contains(page.Body.String(), "Choose an account") || !continues(thief) {
+			attacker := copied(b, b.key)
+			page := attacker.get(webURL("prompt", "select_account"))
+			if !strings.Contains(page.Body.String(), "Choose an account") || !continues(attacker) {
 				t.Fatalf("%s", page.Body)
 			}
 			f.advance(time.Second)
 			test.end(t, f, b)
-			if continues(thief) {
+			if continues(attacker) {
 				t.Error("a copy of the cookie and the key continues")
 			}
-			if w := thief.submit(page, "action", "continue"); w.Header().Get("Location") != "" {
+			if w := attacker.submit(page, "action", "continue"); w.Header().Get("Location") != "" {
 				t.Errorf("a page that was open continues: %s", w.Header().Get("Location"))
 			}
 		})
 	}
 }
 
-// TestSignOutTakesTheCookieAway looks at what the browser is told.
-func TestSignOutTakesTheCookieAway(t *testing.T) {
-	f := newPeople(t)
+// TestSignOutDeletesTheCookie looks at what the browser is told.
+func TestSignOutDeletesTheCookie(t *testing.T) {
+	f := newFixtureWithUsers(t)
 	b := f.signedInBrowser(t)
 	if w := b.get("/" + tenant + "/oauth2/v2.0/logout"); w.Code != http.StatusOK || b.cookie("session") != "" {
 		t.Errorf("status %d, cookies %v", w.Code, b.cookies)
@@ -195,27 +195,27 @@ func TestSignOutTakesTheCookieAway(t *testing.T) {
 	}
 }
 
-// TestSomebodyElsesSessionIsNotTakenOver is about a program on another port that sets the cookie of its
+// TestPlantedSessionCookiesAreIgnored is about a program on another port that sets the cookie of its
 // own session, so that the user acts under its name.
-func TestSomebodyElsesSessionIsNotTakenOver(t *testing.T) {
-	f := newPeople(t)
+func TestPlantedSessionCookiesAreIgnored(t *testing.T) {
+	f := newFixtureWithUsers(t)
 	b, attacker := f.browse(t), f.browse(t)
-	reply(t, attacker.signIn(attacker.get(asked("/common/oauth2/v2.0/authorize")), bob))
+	reply(t, attacker.signIn(attacker.get(authorizeURL("/common/oauth2/v2.0/authorize")), bob))
 	for name, value := range attacker.cookies {
 		b.cookies[name] = value
 	}
-	if w := b.get(asked("/common/oauth2/v2.0/authorize", "prompt", "select_account")); !strings.Contains(w.Body.String(), "<h1>Sign in</h1>") || strings.Contains(w.Body.String(), bob) {
+	if w := b.get(authorizeURL("/common/oauth2/v2.0/authorize", "prompt", "select_account")); !strings.Contains(w.Body.String(), "<h1>Sign in</h1>") || strings.Contains(w.Body.String(), bob) {
 		t.Errorf("%s", w.Body)
 	}
 }
 
-// TestABrowserWithoutScriptsIsAskedEachTime still lets it in.
-func TestABrowserWithoutScriptsIsAskedEachTime(t *testing.T) {
-	f := newPeople(t)
+// TestBrowserWithoutScriptsSignsInEachTime still lets it in.
+func TestBrowserWithoutScriptsSignsInEachTime(t *testing.T) {
+	f := newFixtureWithUsers(t)
 	b := f.browse(t)
 	b.key = ""
 	for range 2 {
-		if _, values := reply(t, b.signIn(b.get(web()), alice)); values.Get("code") == "" {
+		if _, values := reply(t, b.signIn(b.get(webURL()), alice)); values.Get("code") == "" {
 			t.Errorf("%v", values)
 		}
 	}
@@ -233,13 +233,13 @@ func TestABrowserWithoutScriptsIsAskedEachTime(t *testing.T) {
 	}
 }
 
-// TestAnUnkeptPersonIsNotKeptByForms has a form on each answer of which a new one follows.
-func TestAnUnkeptPersonIsNotKeptByForms(t *testing.T) {
-	f := newPeople(t)
+// TestFormsDoNotExtendASignInWithoutASession has a form on each answer of which a new one follows.
+func TestFormsDoNotExtendASignInWithoutASession(t *testing.T) {
+	f := newFixtureWithUsers(t)
 	begun := func() (*browser, *httptest.ResponseRecorder) {
 		b := f.browse(t)
 		b.key = ""
-		return b, b.signIn(b.get(web("prompt", "consent")), alice)
+		return b, b.signIn(b.get(webURL("prompt", "consent")), alice)
 	}
 	b, w := begun()
 	for minutes, title := range []string{4: "Permissions requested", 8: "Permissions requested", 12: "Sign in"} {
@@ -262,13 +262,13 @@ func TestAnUnkeptPersonIsNotKeptByForms(t *testing.T) {
 
 // TestInstallationsDoNotShareCookies has two servers of one host.
 func TestInstallationsDoNotShareCookies(t *testing.T) {
-	f, g := newPeople(t), newPeople(t)
+	f, g := newFixtureWithUsers(t), newFixtureWithUsers(t)
 	g.Minter.Issuer.Origin = strings.Replace(origin, "https://", "https://x", 1)
 	b := f.signedInBrowser(t)
 	before := len(b.cookies)
 	elsewhere := copied(b, b.key)
 	elsewhere.f = g
-	reply(t, elsewhere.signIn(elsewhere.get(web()), alice))
+	reply(t, elsewhere.signIn(elsewhere.get(webURL()), alice))
 	if len(elsewhere.cookies) != 2*before {
 		t.Errorf("cookies %v", elsewhere.cookies)
 	}
@@ -279,10 +279,10 @@ func TestInstallationsDoNotShareCookies(t *testing.T) {
 	}
 }
 
-// TestManyOldCookies are what browsers keep of servers that are gone, and what other programs of the host
+// TestSessionIsFoundAmongManyOldCookies are what browsers keep of servers that are gone, and what other programs of the host
 // have set.
-func TestManyOldCookies(t *testing.T) {
-	f := newPeople(t)
+func TestSessionIsFoundAmongManyOldCookies(t *testing.T) {
+	f := newFixtureWithUsers(t)
 	b := f.signedInBrowser(t)
 	for i := range 180 {
 		b.cookies[fmt.Sprintf("__Host-midas-session-%012d", i)] = strings.Repeat("x", 52)
@@ -299,11 +299,11 @@ func TestFormsSurviveOtherTabs(t *testing.T) {
 	overtake := map[string]func(*browser){
 		"two tabs at once in a new browser": func(b *browser) {
 			second := &browser{t: b.t, f: b.f, cookies: map[string]string{}, key: b.key}
-			second.get(web())
+			second.get(webURL())
 			b.cookies = second.cookies
 		},
 		"another site posts to authorize": func(b *browser) {
-			path, query, _ := strings.Cut(web("state", "theirs"), "?")
+			path, query, _ := strings.Cut(webURL("state", "theirs"), "?")
 			r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(query))
 			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 			r.Header.Set("Sec-Fetch-Site", "cross-site")
@@ -319,9 +319,9 @@ func TestFormsSurviveOtherTabs(t *testing.T) {
 	}
 	for name, happens := range overtake {
 		t.Run(name, func(t *testing.T) {
-			f := newPeople(t)
+			f := newFixtureWithUsers(t)
 			b := f.browse(t)
-			page := b.get(web())
+			page := b.get(webURL())
 			happens(b)
 			w := b.signIn(page, alice)
 			if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "<h1>Sign in</h1>") || b.cookie("session") != "" {
@@ -331,7 +331,7 @@ func TestFormsSurviveOtherTabs(t *testing.T) {
 			if values.Get("code") == "" || values.Get("state") != "st&<ate" {
 				t.Errorf("%v", values)
 			}
-			page = b.get(web("prompt", "select_account"))
+			page = b.get(webURL("prompt", "select_account"))
 			happens(b)
 			for range 2 {
 				if w = b.submit(page, "action", "continue"); w.Code == http.StatusForbidden {
@@ -348,15 +348,15 @@ func TestFormsSurviveOtherTabs(t *testing.T) {
 
 // TestSilentRequestsMayBeFramedByTheirClient is what MSAL.js does with ssoSilent.
 func TestSilentRequestsMayBeFramedByTheirClient(t *testing.T) {
-	f := newPeople(t)
+	f := newFixtureWithUsers(t)
 	b := f.signedInBrowser(t)
 	scripts := b.key
 	b.key = ""
 	for path, want := range map[string]string{
-		web():                 "frame-ancestors 'none'",
-		web("prompt", "none"): "frame-ancestors https://app.test;",
-		asked(authorizeV2, "client_id", pageApp, "redirect_uri", pageBack, "prompt", "none"): "frame-ancestors https://page.test;",
-		asked(authorizeV2, "redirect_uri", "http://[::1]:1", "prompt", "none"):               "frame-ancestors 'none'",
+		webURL():                 "frame-ancestors 'none'",
+		webURL("prompt", "none"): "frame-ancestors https://app.test;",
+		authorizeURL(authorizeV2, "client_id", pageApp, "redirect_uri", pageRedirect, "prompt", "none"): "frame-ancestors https://page.test;",
+		authorizeURL(authorizeV2, "redirect_uri", "http://[::1]:1", "prompt", "none"):                   "frame-ancestors 'none'",
 	} {
 		w := b.get(path)
 		if csp := w.Header().Get("Content-Security-Policy"); !strings.Contains(csp, want) || strings.Contains(w.Body.String(), "alice") {

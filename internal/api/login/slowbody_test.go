@@ -26,8 +26,8 @@ func (b overdue) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// TestABodyThatDoesNotComeInTimeIsTheClientsFault on all paths to which a form is posted.
-func TestABodyThatDoesNotComeInTimeIsTheClientsFault(t *testing.T) {
+// TestBodyReadTimeoutIsAClientError on all paths to which a form is posted.
+func TestBodyReadTimeoutIsAClientError(t *testing.T) {
 	f := newFixture(t)
 	for _, path := range []string{tokenV2, "/" + tenant + "/oauth2/token", "/common/oauth2/v2.0/token", "/" + tenant + "/oauth2/v2.0/devicecode"} {
 		ctx, cancel := context.WithCancel(t.Context())

@@ -7,11 +7,11 @@ import (
 	"midas/internal/throttle"
 )
 
-func TestGuessingIsSlowedDown(t *testing.T) {
+func TestSecretGuessesAreThrottled(t *testing.T) {
 	f := newFixture(t)
 	f.Limits.Secrets = throttle.Rule{Burst: 3, Refill: 2 * time.Second}
 	wrong := func() (int, string) {
-		w := f.post(tokenV2, good("client_secret", "wrong"))
+		w := f.post(tokenV2, clientCredentialsForm("client_secret", "wrong"))
 		return w.Code, w.Header().Get("Retry-After")
 	}
 	for range 3 {
@@ -22,10 +22,10 @@ func TestGuessingIsSlowedDown(t *testing.T) {
 	if code, after := wrong(); code != 429 || after != "2" {
 		t.Errorf("the fourth wrong password: status %d, Retry-After %q; want 429, 2", code, after)
 	}
-	if w := f.post(tokenV2, good()); w.Code != 429 {
+	if w := f.post(tokenV2, clientCredentialsForm()); w.Code != 429 {
 		t.Errorf("the right secret from the guesser: status %d, want 429", w.Code)
 	}
-	if w := f.post(tokenV2, good("client_id", over, "client_secret", "wrong")); w.Code != 401 {
+	if w := f.post(tokenV2, clientCredentialsForm("client_id", expiredApp, "client_secret", "wrong")); w.Code != 401 {
 		t.Errorf("another application: status %d, want 401", w.Code)
 	}
 	f.advance(2 * time.Second)
@@ -36,16 +36,16 @@ func TestGuessingIsSlowedDown(t *testing.T) {
 		t.Errorf("one more: status %d, want 429", code)
 	}
 	f.advance(time.Hour)
-	if w := f.post(tokenV2, good()); w.Code != 200 {
+	if w := f.post(tokenV2, clientCredentialsForm()); w.Code != 200 {
 		t.Errorf("an hour later: status %d, want 200", w.Code)
 	}
 }
 
-func TestOnlyWrongSecretsCount(t *testing.T) {
+func TestOnlyWrongSecretsAreThrottled(t *testing.T) {
 	f := newFixture(t)
 	f.Limits.Secrets.Burst = 2
 	for range 5 {
-		for _, form := range []string{good(), good("client_id", other), good("client_id", off), good("client_id", over), good("scope", "")} {
+		for _, form := range []string{clientCredentialsForm(), clientCredentialsForm("client_id", other), clientCredentialsForm("client_id", disabledApp), clientCredentialsForm("client_id", expiredApp), clientCredentialsForm("scope", "")} {
 			if w := f.post(tokenV2, form); w.Code == 429 {
 				t.Fatalf("throttled without a wrong secret: %s", w.Body)
 			}

@@ -34,18 +34,18 @@ const (
 	theirApp = "aaaaaaaa-0000-4000-8000-000000000006" // one of the other tenant
 	newerApp = "aaaaaaaa-0000-4000-8000-000000000007" // a resource that takes the newer tokens
 
-	alice       = "alice@" + domain
-	aliceID     = "11111111-0000-4000-8000-000000000001"
-	gone        = "gone@" + domain // switched off
-	bob         = "bob@" + theirDomain
-	bobID       = "11111111-0000-4000-8000-000000000003"
-	password    = "Correct-horse-battery-9"
-	theirTen    = other
-	theirDomain = "fabrikam.example"
+	alice        = "alice@" + domain
+	aliceID      = "11111111-0000-4000-8000-000000000001"
+	disabledUser = "gone@" + domain // switched off
+	bob          = "bob@" + theirDomain
+	bobID        = "11111111-0000-4000-8000-000000000003"
+	password     = "Correct-horse-battery-9"
+	theirTenant  = other
+	theirDomain  = "fabrikam.example"
 
-	webBack   = "https://app.test/callback"
-	pageBack  = "https://page.test/"
-	localBack = "http://localhost:54321"
+	webRedirect   = "https://app.test/callback"
+	pageRedirect  = "https://page.test/"
+	localRedirect = "http://localhost:54321"
 )
 
 // addUsers adds users of two tenants and the applications with which they sign in.
@@ -72,16 +72,16 @@ func (f *fixture) addUsers(t testing.TB) {
 	}
 	_, err = f.store.Update(context.Background(), func(tx store.Tx) error {
 		return errors.Join(
-			d.PutTenant(tx, directory.Tenant{ID: theirTen, DisplayName: "Fabrikam", DefaultDomain: theirDomain}),
+			d.PutTenant(tx, directory.Tenant{ID: theirTenant, DisplayName: "Fabrikam", DefaultDomain: theirDomain}),
 			d.CreateUser(tx, directory.User{ID: aliceID, TenantID: tenant, UserPrincipalName: alice, DisplayName: "Alice <b>", GivenName: "Alice", Surname: "Liddell", Mail: "a@mail.test", Enabled: true}, hash),
-			d.CreateUser(tx, directory.User{ID: "11111111-0000-4000-8000-000000000002", TenantID: tenant, UserPrincipalName: gone, Enabled: false}, hash),
-			d.CreateUser(tx, directory.User{ID: bobID, TenantID: theirTen, UserPrincipalName: bob, DisplayName: "Bob", Enabled: true}, hash),
-			add(tx, directory.Application{AppID: webApp, DisplayName: "Web <i>app</i>", Secrets: secrets, Redirects: directory.Redirects{Web: []string{webBack, "https://app.test/other?x=1"}}}),
-			add(tx, directory.Application{AppID: pageApp, DisplayName: "Page", Redirects: directory.Redirects{SPA: []string{pageBack}}}),
+			d.CreateUser(tx, directory.User{ID: "11111111-0000-4000-8000-000000000002", TenantID: tenant, UserPrincipalName: disabledUser, Enabled: false}, hash),
+			d.CreateUser(tx, directory.User{ID: bobID, TenantID: theirTenant, UserPrincipalName: bob, DisplayName: "Bob", Enabled: true}, hash),
+			add(tx, directory.Application{AppID: webApp, DisplayName: "Web <i>app</i>", Secrets: secrets, Redirects: directory.Redirects{Web: []string{webRedirect, "https://app.test/other?x=1"}}}),
+			add(tx, directory.Application{AppID: pageApp, DisplayName: "Page", Redirects: directory.Redirects{SPA: []string{pageRedirect}}}),
 			add(tx, directory.Application{AppID: localApp, DisplayName: "Tool", PublicClient: true, Redirects: directory.Redirects{Public: []string{"http://localhost", "http://127.0.0.1/back", "myapp://auth"}}}),
 			add(tx, directory.Application{AppID: apiApp, DisplayName: "API", Secrets: secrets, IdentifierURIs: []string{"api://api"}}),
 			add(tx, directory.Application{AppID: certApp, DisplayName: "Certs"}),
-			add(tx, directory.Application{AppID: theirApp, TenantID: theirTen, DisplayName: "Theirs", Secrets: secrets, PublicClient: true, Redirects: directory.Redirects{Public: []string{"http://localhost"}}}),
+			add(tx, directory.Application{AppID: theirApp, TenantID: theirTenant, DisplayName: "Theirs", Secrets: secrets, PublicClient: true, Redirects: directory.Redirects{Public: []string{"http://localhost"}}}),
 			add(tx, directory.Application{AppID: newerApp, DisplayName: "Newer", IdentifierURIs: []string{"api://newer"}, TokenVersion: 2}),
 			d.AssignDirectoryRole(tx, tenant, directory.GlobalAdministrator, aliceID),
 			d.AssignDirectoryRole(tx, tenant, directory.GlobalAdministrator, "sp-"+certApp), // the last one would have to stay
@@ -92,16 +92,16 @@ func (f *fixture) addUsers(t testing.TB) {
 	}
 }
 
-func newPeople(t testing.TB) *fixture {
+func newFixtureWithUsers(t testing.TB) *fixture {
 	f := newFixture(t)
 	f.addUsers(t)
-	f.trust(t)
+	f.consentToAll(t)
 	return f
 }
 
 // trust is an administrator's consent to all applications, at Graph, ARM, the service and the newer
 // resource.
-func (f *fixture) trust(t testing.TB) {
+func (f *fixture) consentToAll(t testing.TB) {
 	t.Helper()
 	for _, app := range []string{webApp, pageApp, localApp, apiApp, certApp} {
 		for resource, scope := range map[string]string{
@@ -122,7 +122,7 @@ func (f *fixture) consent(t testing.TB, app, resource, user, scope string) (id s
 	f.update(t, func(tx store.Tx) error {
 		in := tenant
 		if app == theirApp {
-			in = theirTen
+			in = theirTenant
 		}
 		at, err := f.Directory.ServicePrincipalByAppID(tx, in, resource)
 		if err != nil {
@@ -277,15 +277,15 @@ func challenge(verifier string) string {
 }
 
 // asked is the address of a good authorization request of Azure CLI, with changes.
-func asked(path string, changes ...string) string {
-	return path + "?" + changed(url.Values{
-		"client_id": {cli}, "response_type": {"code"}, "redirect_uri": {localBack}, "state": {"st&<ate"},
-		"scope": {arms + "/.default offline_access openid profile"}, "code_challenge": {challenge(verifier)},
+func authorizeURL(path string, changes ...string) string {
+	return path + "?" + withChanges(url.Values{
+		"client_id": {cli}, "response_type": {"code"}, "redirect_uri": {localRedirect}, "state": {"st&<ate"},
+		"scope": {armAudience + "/.default offline_access openid profile"}, "code_challenge": {challenge(verifier)},
 		"code_challenge_method": {"S256"}, "nonce": {"no<nce"},
 	}, changes...)
 }
 
-func changed(v url.Values, changes ...string) string {
+func withChanges(v url.Values, changes ...string) string {
 	for i := 0; i < len(changes); i += 2 {
 		v.Del(changes[i])
 		if changes[i+1] != "" {
@@ -309,33 +309,33 @@ func (f *fixture) codeFor(t testing.TB, name, address string) string {
 }
 
 // redeem is the form that redeems a code of the good authorization request, with changes.
-func redeem(code string, changes ...string) string {
-	return changed(url.Values{
-		"grant_type": {"authorization_code"}, "client_id": {cli}, "code": {code}, "redirect_uri": {localBack},
+func codeForm(code string, changes ...string) string {
+	return withChanges(url.Values{
+		"grant_type": {"authorization_code"}, "client_id": {cli}, "code": {code}, "redirect_uri": {localRedirect},
 		"code_verifier": {verifier}, "client_info": {"1"},
 	}, changes...)
 }
 
 // refreshing is the form that exchanges a refresh token, with changes.
-func refreshing(token string, changes ...string) string {
-	return changed(url.Values{"grant_type": {"refresh_token"}, "client_id": {cli}, "refresh_token": {token}}, changes...)
+func refreshForm(token string, changes ...string) string {
+	return withChanges(url.Values{"grant_type": {"refresh_token"}, "client_id": {cli}, "refresh_token": {token}}, changes...)
 }
 
 // signedIn are the tokens of Alice at Azure CLI.
 func (f *fixture) signedIn(t testing.TB) map[string]any {
 	t.Helper()
-	answer, _ := f.granted(t, f.post(tokenV2, redeem(f.codeFor(t, alice, asked(authorizeV2)))))
+	answer, _ := f.granted(t, f.post(tokenV2, codeForm(f.codeFor(t, alice, authorizeURL(authorizeV2)))))
 	return answer
 }
 
-// pair is a key with its certificate, made once because making one takes long.
-type pair struct {
+// keyPair is a key with its certificate, made once because making one takes long.
+type keyPair struct {
 	key  *rsa.PrivateKey
 	cert directory.Certificate
 }
 
-var pairs = sync.OnceValues(func() ([2]pair, error) {
-	var both [2]pair
+var keyPairs = sync.OnceValues(func() ([2]keyPair, error) {
+	var both [2]keyPair
 	for i := range both {
 		key, err := rsa.GenerateKey(rand.Reader, 2048)
 		if err != nil {

@@ -11,8 +11,8 @@ import (
 	"midas/internal/store"
 )
 
-// TestNamesAreShownAsWhatTheyAre has names that their owners have chosen to mislead.
-func TestNamesAreShownAsWhatTheyAre(t *testing.T) {
+// TestMisleadingCharactersAreRemovedFromNames has names that their owners have chosen to mislead.
+func TestMisleadingCharactersAreRemovedFromNames(t *testing.T) {
 	tests := []struct{ name, given, want string }{
 		{"an ordinary one", "Contoso Web", "Contoso Web"},
 		{"of another script", "حساب Contoso", "حساب Contoso"},
@@ -53,7 +53,7 @@ func TestNamesAreShownAsWhatTheyAre(t *testing.T) {
 func TestPagesIsolateNames(t *testing.T) {
 	const evil, shown = "Evil\u202E\u2069\u200B<b>", "<bdi>Evil&lt;b&gt;</bdi>"
 	for _, given := range []string{evil, "\u3164\u200B"} {
-		f := newPeople(t)
+		f := newFixtureWithUsers(t)
 		f.update(t, func(tx store.Tx) error {
 			app, err := f.Directory.ApplicationByAppID(tx, tenant, webApp)
 			if err != nil {
@@ -78,14 +78,14 @@ func TestPagesIsolateNames(t *testing.T) {
 				t.Errorf("%s: %s", what, body)
 			}
 		}
-		b, web := f.browse(t), []string{"client_id", webApp, "redirect_uri", webBack}
-		page := b.get(asked(authorizeV2, web...))
+		b, web := f.browse(t), []string{"client_id", webApp, "redirect_uri", webRedirect}
+		page := b.get(authorizeURL(authorizeV2, web...))
 		look("signin", page.Body.String())
 		safePage(t, page)
 		b.signIn(page, alice)
-		look("pick", b.get(asked(authorizeV2, append(web, "prompt", "select_account")...)).Body.String())
-		look("formpost", b.submit(b.get(asked(authorizeV2, append(web, "prompt", "select_account", "response_mode", "form_post")...)), "action", "continue").Body.String())
-		device := decode(t, f.post("/"+tenant+"/oauth2/v2.0/devicecode", "client_id="+webApp+"&scope="+arms+"/.default"))
+		look("pick", b.get(authorizeURL(authorizeV2, append(web, "prompt", "select_account")...)).Body.String())
+		look("formpost", b.submit(b.get(authorizeURL(authorizeV2, append(web, "prompt", "select_account", "response_mode", "form_post")...)), "action", "continue").Body.String())
+		device := decode(t, f.post("/"+tenant+"/oauth2/v2.0/devicecode", "client_id="+webApp+"&scope="+armAudience+"/.default"))
 		w := b.submit(b.get("/common/oauth2/deviceauth"), "code", device["user_code"].(string))
 		look("confirm", w.Body.String())
 		if w = b.submit(w, "action", "continue"); w.Code != http.StatusOK {

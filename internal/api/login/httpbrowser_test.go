@@ -12,7 +12,7 @@ import (
 
 // surfer is a browser with a real connection, which keeps cookies by host as browsers do, and the key by
 // origin. It follows redirects within the host.
-type surfer struct {
+type httpBrowser struct {
 	t      testing.TB
 	http   *http.Client
 	keys   map[string]string // by origin
@@ -20,21 +20,21 @@ type surfer struct {
 	page   string
 }
 
-func newSurfer(t testing.TB, trusting *http.Client) *surfer {
+func newHTTPBrowser(t testing.TB, httpClient *http.Client) *httpBrowser {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &surfer{t: t, keys: map[string]string{}}
-	transport := trusting.Transport.(*http.Transport).Clone()
+	s := &httpBrowser{t: t, keys: map[string]string{}}
+	transport := httpClient.Transport.(*http.Transport).Clone()
 	transport.TLSClientConfig.InsecureSkipVerify = true // the other program has a certificate of its own
 	s.http = &http.Client{Transport: transport, Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	return s
 }
 
 // open goes to a page, does what its script does, and says where it is sent.
-func (s *surfer) open(address string) string {
+func (s *httpBrowser) open(address string) string {
 	s.t.Helper()
 	r, err := http.NewRequest(http.MethodGet, address, nil)
 	if err != nil {
@@ -43,7 +43,7 @@ func (s *surfer) open(address string) string {
 	return s.send(r)
 }
 
-func (s *surfer) send(r *http.Request) string {
+func (s *httpBrowser) send(r *http.Request) string {
 	s.t.Helper()
 	if s.cookie != "" {
 		r.Header.Set("Cookie", s.cookie)
@@ -65,7 +65,7 @@ func (s *surfer) send(r *http.Request) string {
 }
 
 // submit sends the form of the page, with the key of its origin.
-func (s *surfer) submit(at *url.URL, fields ...string) string {
+func (s *httpBrowser) submit(at *url.URL, fields ...string) string {
 	s.t.Helper()
 	m := formAction.FindStringSubmatch(s.page)
 	if m == nil {
@@ -93,7 +93,7 @@ func (s *surfer) submit(at *url.URL, fields ...string) string {
 }
 
 // signIn goes to a sign-in page and fills it in as Alice.
-func (s *surfer) signIn(address string) {
+func (s *httpBrowser) signIn(address string) {
 	s.t.Helper()
 	at := mustParse(s.t, address)
 	s.keys[at.Scheme+"://"+at.Host] = (&fixture{}).browse(s.t).key

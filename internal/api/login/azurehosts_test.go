@@ -12,14 +12,14 @@ import (
 )
 
 // getAt reads a document under a host name.
-func (f *fixture) getAt(host, path string) *httptest.ResponseRecorder {
+func (f *fixture) getFrom(host, path string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(http.MethodGet, path, nil)
 	r.Host = host
 	return f.do(r)
 }
 
-// TestUnderAzuresNamesDocumentsNameThem reads the documents as a client does that knows Azure only.
-func TestUnderAzuresNamesDocumentsNameThem(t *testing.T) {
+// TestDiscoveryUnderAzureHostNames reads the documents as a client does that knows Azure only.
+func TestDiscoveryUnderAzureHostNames(t *testing.T) {
 	f := newFixture(t)
 	tests := []struct{ host, path, issuer, base string }{
 		{"login.microsoftonline.com", "/" + tenant + "/v2.0", "https://login.microsoftonline.com/" + tenant + "/v2.0", "https://login.microsoftonline.com/" + tenant + "/oauth2/v2.0"},
@@ -32,7 +32,7 @@ func TestUnderAzuresNamesDocumentsNameThem(t *testing.T) {
 		{"login.evil.test", "/" + tenant + "/v2.0", origin + "/" + tenant + "/v2.0", origin + "/" + tenant + "/oauth2/v2.0"},
 	}
 	for _, test := range tests {
-		doc := decode(t, f.getAt(test.host, test.path+"/.well-known/openid-configuration"))
+		doc := decode(t, f.getFrom(test.host, test.path+"/.well-known/openid-configuration"))
 		want := []any{test.issuer, test.base + "/token", test.base + "/authorize", test.base + "/devicecode", test.base + "/logout"}
 		got := []any{doc["issuer"], doc["token_endpoint"], doc["authorization_endpoint"], doc["device_authorization_endpoint"], doc["end_session_endpoint"]}
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -42,20 +42,20 @@ func TestUnderAzuresNamesDocumentsNameThem(t *testing.T) {
 			t.Errorf("%s: userinfo at %s", test.host, user)
 		}
 	}
-	keys := decode(t, f.getAt("login.microsoftonline.com", "/common/discovery/v2.0/keys"))["keys"].([]any)
+	keys := decode(t, f.getFrom("login.microsoftonline.com", "/common/discovery/v2.0/keys"))["keys"].([]any)
 	if issuer := keys[0].(map[string]any)["issuer"]; issuer != "https://login.microsoftonline.com/{tenantid}/v2.0" {
 		t.Errorf("the key's issuer is %s", issuer)
 	}
 }
 
-// TestUnderAzuresNamesPeopleSignIn drives the flows under Azure's name. The id_token names the issuer
+// TestSignInUnderAzureHostNames drives the flows under Azure's name. The id_token names the issuer
 // that the client knows; the access token the server's own, which its verifier knows.
-func TestUnderAzuresNamesPeopleSignIn(t *testing.T) {
-	f := newPeople(t)
+func TestSignInUnderAzureHostNames(t *testing.T) {
+	f := newFixtureWithUsers(t)
 	b := f.browse(t)
 	b.host = "login.microsoftonline.com"
-	to, values := reply(t, b.signIn(b.get(asked(authorizeV2)), alice))
-	if to != localBack {
+	to, values := reply(t, b.signIn(b.get(authorizeURL(authorizeV2)), alice))
+	if to != localRedirect {
 		t.Errorf("sent to %s", to)
 	}
 	post := func(path, form string) *httptest.ResponseRecorder {
@@ -64,7 +64,7 @@ func TestUnderAzuresNamesPeopleSignIn(t *testing.T) {
 		r.Host = b.host
 		return f.do(r)
 	}
-	answer, claims := f.granted(t, post(tokenV2, redeem(values.Get("code"))))
+	answer, claims := f.granted(t, post(tokenV2, codeForm(values.Get("code"))))
 	if claims.Issuer != origin+"/"+tenant+"/" {
 		t.Errorf("access token by %s", claims.Issuer)
 	}
@@ -72,21 +72,21 @@ func TestUnderAzuresNamesPeopleSignIn(t *testing.T) {
 		t.Errorf("id_token by %s", iss)
 	}
 	// A user opens this one in a browser of their own, for which Azure's names are Azure's.
-	body := decode(t, post(deviceV2, starting()))
+	body := decode(t, post(deviceV2, deviceForm()))
 	if body["verification_uri"] != origin+devicePage {
 		t.Errorf("%v", body["verification_uri"])
 	}
 }
 
 func TestUserRealm(t *testing.T) {
-	f := newPeople(t)
+	f := newFixtureWithUsers(t)
 	tests := []struct{ user, account, domain string }{
 		{alice, "Managed", domain}, {"nobody@" + domain, "Managed", domain}, {strings.ToUpper(alice), "Managed", strings.ToUpper(domain)},
 		{bob, "Managed", theirDomain}, {"x@unknown.test", "Unknown", ""}, {"alice", "Unknown", ""}, {"@", "Unknown", ""},
 		{"x@" + strings.Repeat("y", 5000), "Unknown", ""},
 	}
 	for _, test := range tests {
-		w := f.getAt("login.microsoftonline.com", "/common/UserRealm/"+url.PathEscape(test.user)+"?api-version=1.0")
+		w := f.getFrom("login.microsoftonline.com", "/common/UserRealm/"+url.PathEscape(test.user)+"?api-version=1.0")
 		want := map[string]any{
 			"ver": "1.0", "account_type": test.account, "cloud_instance_name": "microsoftonline.com", "cloud_audience_urn": "urn:federation:MicrosoftOnline",
 		}
@@ -104,9 +104,9 @@ func TestUserRealm(t *testing.T) {
 }
 
 func TestUserInfo(t *testing.T) {
-	f := newPeople(t)
+	f := newFixtureWithUsers(t)
 	tokenFor := func(scope string) (access string, subject any) {
-		answer, _ := f.granted(t, f.post(tokenV2, redeem(f.codeFor(t, alice, asked(authorizeV2, "scope", scope)))))
+		answer, _ := f.granted(t, f.post(tokenV2, codeForm(f.codeFor(t, alice, authorizeURL(authorizeV2, "scope", scope)))))
 		return answer["access_token"].(string), payload(t, answer["id_token"])["sub"]
 	}
 	access, subject := tokenFor("openid profile email User.Read")
@@ -127,7 +127,7 @@ func TestUserInfo(t *testing.T) {
 		}
 	}
 	elsewhere, _ := tokenFor("openid https://vault.azure.net/.default")
-	app, _ := f.granted(t, f.post(tokenV2, good("scope", "https://graph.microsoft.com/.default")))
+	app, _ := f.granted(t, f.post(tokenV2, clientCredentialsForm("scope", "https://graph.microsoft.com/.default")))
 	for name, headers := range map[string][]string{
 		"nothing": nil, "no bearer": {basic(cli, "x")}, "no token": {"Bearer x"}, "two": {"Bearer " + access, "Bearer " + access},
 		"another resource": {"Bearer " + elsewhere}, "an application's": {"Bearer " + app["access_token"].(string)},
@@ -139,9 +139,9 @@ func TestUserInfo(t *testing.T) {
 	}
 }
 
-// TestPagesMayAskTheTokenEndpoint is what browsers ask first.
-func TestPagesMayAskTheTokenEndpoint(t *testing.T) {
-	f := newPeople(t)
+// TestCORSPreflightRequests is what browsers ask first.
+func TestCORSPreflightRequests(t *testing.T) {
+	f := newFixtureWithUsers(t)
 	for path, may := range map[string]bool{
 		tokenV2: true, tokenV1: true, "/adfs/oauth2/token": true, "/oidc/userinfo": true,
 		deviceV2: false, authorizeV2: false, "/" + tenant + "/login": false,
@@ -159,11 +159,11 @@ func TestPagesMayAskTheTokenEndpoint(t *testing.T) {
 	}
 }
 
-func TestScopesAreEchoedAsTheyWereAsked(t *testing.T) {
-	f := newPeople(t)
+func TestResponseScopesKeepTheRequestedForm(t *testing.T) {
+	f := newFixtureWithUsers(t)
 	refresh := f.signedIn(t)["refresh_token"].(string)
 	tests := []struct{ scope, echo, scp, audience string }{
-		{arms + "/.default", arms + "/.default " + arms + "/user_impersonation", "user_impersonation", arms},
+		{armAudience + "/.default", armAudience + "/.default " + armAudience + "/user_impersonation", "user_impersonation", armAudience},
 		{"https://management.azure.com/user_impersonation openid", "https://management.azure.com/user_impersonation openid", "user_impersonation", "https://management.azure.com"},
 		{"User.Read Mail.Send openid", "User.Read Mail.Send openid", "User.Read Mail.Send openid", "https://graph.microsoft.com"},
 		{"https://graph.microsoft.com/User.Read profile offline_access", "https://graph.microsoft.com/User.Read profile", "User.Read profile", "https://graph.microsoft.com"},
@@ -172,7 +172,7 @@ func TestScopesAreEchoedAsTheyWereAsked(t *testing.T) {
 		{apiApp + "/x", apiApp + "/x", "x", apiApp},
 	}
 	for _, test := range tests {
-		answer, claims := f.granted(t, f.post(tokenV2, refreshing(refresh, "scope", test.scope)))
+		answer, claims := f.granted(t, f.post(tokenV2, refreshForm(refresh, "scope", test.scope)))
 		refresh = answer["refresh_token"].(string)
 		got := []string{fmt.Sprint(answer["scope"]), claims.Scopes, claims.Audience}
 		if diff := cmp.Diff([]string{test.echo, test.scp, test.audience}, got); diff != "" {
