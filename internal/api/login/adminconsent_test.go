@@ -45,7 +45,7 @@ func TestAdminConsent(t *testing.T) {
 		}
 		return err
 	})
-	reply(t, b.accept(b.get(adminConsentURL("/adminconsent")))) // again is no error
+	reply(t, b.accept(b.get(adminConsentURL("/adminconsent")))) // consenting again is not an error
 	everyone := f.browse(t)
 	if _, values := reply(t, everyone.signIn(everyone.get(webAuthorizeURL(armAudience+"/.default")), carol)); values.Get("code") == "" {
 		t.Errorf("%v", values)
@@ -92,7 +92,7 @@ func TestInvalidAdminConsentRequestsAreRefused(t *testing.T) {
 			t.Errorf("%s: status %d", name, w.Code)
 		}
 	}
-	// Who administers nothing sees who could, and can declare nothing.
+	// A user without a directory role is told which roles can consent, and cannot consent.
 	f.setProperties(t, webApp, map[string]string{"requiredResourceAccess": required})
 	member := f.browse(t)
 	w := member.signIn(member.get(adminConsentURL("/adminconsent")), carol)
@@ -103,7 +103,7 @@ func TestInvalidAdminConsentRequestsAreRefused(t *testing.T) {
 	if w := member.submit(w, "action", "accept"); w.Code == 303 || len(f.permissionGrants(t)) != 0 {
 		t.Errorf("status %d, grants %q", w.Code, f.grantSummary(t))
 	}
-	// Who administers applications cannot give app roles of Microsoft Graph.
+	// An application administrator cannot grant app roles of Microsoft Graph.
 	f.update(t, func(tx store.Tx) error {
 		return f.Directory.AssignDirectoryRole(tx, tenant, directory.ApplicationAdministrator, carolID)
 	})

@@ -11,7 +11,7 @@ import (
 	"midas/internal/store"
 )
 
-// principal changes the service principal of an application.
+// updatePrincipal changes the service principal of an application.
 func (f *fixture) updatePrincipal(t testing.TB, app string, change func(*directory.ServicePrincipal)) {
 	t.Helper()
 	f.update(t, func(tx store.Tx) error {
@@ -53,7 +53,7 @@ func (f *fixture) addGroup(t testing.TB, id string, members ...string) {
 	})
 }
 
-// apiTokenFlows are all ways to a token of Carol's for the service api://api; prepare is called before the last step.
+// apiTokenFlows are all flows in which Carol gets a token for api://api; prepare is called before the last step.
 func apiTokenFlows() map[string]func(testing.TB, *fixture, func()) *httptest.ResponseRecorder {
 	own := []string{"client_id", webApp, "client_secret", secret}
 	const scope = "api://api/.default offline_access"
@@ -94,8 +94,8 @@ func apiTokenFlows() map[string]func(testing.TB, *fixture, func()) *httptest.Res
 	}
 }
 
-// TestUserTokensNeedAppAssignment has every way to a token of a person, of an application and for a resource that
-// require assignments, and every kind of assignment.
+// TestUserTokensNeedAppAssignment requires assignment at the client or at the resource, and tries every flow in
+// which a user gets a token with every kind of assignment.
 func TestUserTokensNeedAppAssignment(t *testing.T) {
 	states := []struct {
 		name     string
@@ -145,14 +145,14 @@ func TestUserTokensNeedAppAssignment(t *testing.T) {
 	}
 }
 
-// newFixtureWithCarol is newFixtureWithoutConsent with an administrator's consent to everything.
+// newFixtureWithCarol adds an administrator's consent for all applications to newFixtureWithoutConsent.
 func newFixtureWithCarol(t testing.TB) *fixture {
 	f := newFixtureWithoutConsent(t)
 	f.consentToAll(t)
 	return f
 }
 
-// TestUnassignedUsersGetNoCode at the sign-in page, with or without a session, and approves no device.
+// TestUnassignedUsersGetNoCode tries the sign-in page with and without a session, and the approval of a device.
 func TestUnassignedUsersGetNoCode(t *testing.T) {
 	f := newFixtureWithCarol(t)
 	f.updatePrincipal(t, webApp, requireAssignment)
@@ -179,14 +179,14 @@ func TestUnassignedUsersGetNoCode(t *testing.T) {
 	}
 }
 
-// spellings are the names under which a resource takes tokens.
+// resourceNames are the names by which a client can request tokens for the resource.
 func resourceNames() []string {
 	return []string{
 		"api://api", "api://api/", "API://Api", apiApp, strings.ToUpper(apiApp), "api://" + apiApp, "api://" + apiApp + "/", "API://" + strings.ToUpper(apiApp),
 	}
 }
 
-// TestAppOnlyTokensNeedAppAssignment to a resource that requires it, under each of its names, warm tokens or not.
+// TestAppOnlyTokensNeedAppAssignment requests tokens by each name of the resource, with and without a cached token.
 func TestAppOnlyTokensNeedAppAssignment(t *testing.T) {
 	f := newFixtureWithUsers(t)
 	ask := func(audience string) *httptest.ResponseRecorder {
@@ -196,7 +196,7 @@ func TestAppOnlyTokensNeedAppAssignment(t *testing.T) {
 		f.granted(t, ask(audience))
 	}
 	f.updatePrincipal(t, apiApp, requireAssignment)
-	f.updatePrincipal(t, webApp, requireAssignment) // is for people who sign in to it
+	f.updatePrincipal(t, webApp, requireAssignment) // applies to users who sign in to it, not to its own tokens
 	for _, audience := range resourceNames() {
 		w := ask(audience)
 		f.refused(t, w, 400, 501051)
@@ -214,7 +214,7 @@ func TestAppOnlyTokensNeedAppAssignment(t *testing.T) {
 	}
 }
 
-// TestFirstPartyClientsDoNotBypassAssignment the assignments that a resource requires: they need no consent.
+// TestFirstPartyClientsDoNotBypassAssignment uses Azure CLI, which needs no consent but still needs the user's assignment.
 func TestFirstPartyClientsDoNotBypassAssignment(t *testing.T) {
 	f := newFixtureWithCarol(t)
 	f.updatePrincipal(t, apiApp, requireAssignment)
@@ -225,7 +225,7 @@ func TestFirstPartyClientsDoNotBypassAssignment(t *testing.T) {
 	}
 }
 
-// TestAssignmentIsFoundAmongManyOthers that a principal has at the resource.
+// TestAssignmentIsFoundAmongManyOthers gives a principal more than 2,000 assignments at other resources.
 func TestAssignmentIsFoundAmongManyOthers(t *testing.T) {
 	f := newFixtureWithUsers(t)
 	f.updatePrincipal(t, apiApp, requireAssignment)
@@ -242,7 +242,7 @@ func TestAssignmentIsFoundAmongManyOthers(t *testing.T) {
 	f.granted(t, f.post(tokenV2, clientCredentialsForm("client_id", webApp, "scope", "api://api/.default")))
 }
 
-// TestNoTokensForDisabledResources of anybody, in any way and under any name.
+// TestNoTokensForDisabledResources tries every flow and every name of the resource.
 func TestNoTokensForDisabledResources(t *testing.T) {
 	refused := func(t *testing.T, f *fixture, w *httptest.ResponseRecorder) {
 		t.Helper()

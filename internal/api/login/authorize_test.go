@@ -11,7 +11,7 @@ import (
 	"midas/internal/api/login"
 )
 
-// TestAuthorizeErrorsAreSentToTheRedirectURI has requests whose address is right.
+// TestAuthorizeErrorsAreSentToTheRedirectURI has requests with a valid redirect URI and another error.
 func TestAuthorizeErrorsAreSentToTheRedirectURI(t *testing.T) {
 	f := newFixtureWithUsers(t)
 	tests := []struct {
@@ -23,22 +23,22 @@ func TestAuthorizeErrorsAreSentToTheRedirectURI(t *testing.T) {
 		{"no response_type", []string{"response_type", ""}, "invalid_request", 900144},
 		{"an implicit token", []string{"response_type", "token"}, "unsupported_response_type", 700054},
 		{"a hybrid", []string{"response_type", "code id_token"}, "unsupported_response_type", 700054},
-		{"a response_mode that is none", []string{"response_mode", "web_message"}, "invalid_request", 70007},
+		{"an unknown response_mode", []string{"response_mode", "web_message"}, "invalid_request", 70007},
 		{"no scope", []string{"scope", ""}, "invalid_request", 900144},
 		{"a blank scope", []string{"scope", " "}, "invalid_scope", 70011},
 		{"two resources", []string{"scope", "https://a.test/x https://b.test/y"}, "invalid_scope", 28000},
-		{"a scope that is none", []string{"scope", `https://a.test/"x"`}, "invalid_scope", 70011},
-		{"a resource that is none", []string{"scope", "arm/.default"}, "invalid_scope", 70011},
+		{"an invalid scope", []string{"scope", `https://a.test/"x"`}, "invalid_scope", 70011},
+		{"an invalid resource", []string{"scope", "arm/.default"}, "invalid_scope", 70011},
 		{"a short challenge", []string{"code_challenge", "x"}, "invalid_request", 501491},
 		{"a challenge with other letters", []string{"code_challenge", strings.Repeat("+", 43)}, "invalid_request", 501491},
-		{"a method that is none", []string{"code_challenge_method", "S512"}, "invalid_request", 90023},
+		{"an unknown challenge method", []string{"code_challenge_method", "S512"}, "invalid_request", 90023},
 		{"a method without challenge", []string{"code_challenge", ""}, "invalid_request", 501491},
 		{"a page without challenge", []string{"client_id", pageApp, "redirect_uri", pageRedirect, "code_challenge", "", "code_challenge_method", ""}, "invalid_request", 9002325},
-		{"a prompt that is none", []string{"prompt", "create"}, "invalid_request", 90023},
-		{"a prompt that contradicts itself", []string{"prompt", "none login"}, "invalid_request", 90023},
-		{"an age that is none", []string{"max_age", "-1"}, "invalid_request", 90023},
+		{"an unknown prompt", []string{"prompt", "create"}, "invalid_request", 90023},
+		{"a contradictory prompt", []string{"prompt", "none login"}, "invalid_request", 90023},
+		{"a negative max_age", []string{"max_age", "-1"}, "invalid_request", 90023},
 		{"a request object", []string{"request", "e30.e30."}, "request_not_supported", 90023},
-		{"a request object elsewhere", []string{"request_uri", "https://x.test"}, "request_uri_not_supported", 90023},
+		{"a request object by URI", []string{"request_uri", "https://x.test"}, "request_uri_not_supported", 90023},
 		{"nobody is signed in", []string{"prompt", "none"}, "login_required", 50058},
 	}
 	for _, test := range tests {
@@ -82,13 +82,13 @@ func TestAuthorizeWithSession(t *testing.T) {
 	}{
 		{"again", nil, "code"},
 		{"another client", []string{"client_id", pageApp, "redirect_uri", pageRedirect}, "code"},
-		{"a program of this machine", []string{"client_id", cli, "redirect_uri", localRedirect}, "Choose an account"},
-		{"a program of this machine, without asking", []string{"client_id", cli, "redirect_uri", localRedirect, "prompt", "none"}, "interaction_required"},
-		{"a program with a scheme, without asking", []string{"client_id", localApp, "redirect_uri", "myapp://auth", "prompt", "none"}, "interaction_required"},
-		{"without asking", []string{"prompt", "none"}, "code"},
+		{"a loopback client", []string{"client_id", cli, "redirect_uri", localRedirect}, "Choose an account"},
+		{"a loopback client, prompt none", []string{"client_id", cli, "redirect_uri", localRedirect, "prompt", "none"}, "interaction_required"},
+		{"a client with its own scheme, prompt none", []string{"client_id", localApp, "redirect_uri", "myapp://auth", "prompt", "none"}, "interaction_required"},
+		{"prompt none", []string{"prompt", "none"}, "code"},
 		{"with her name", []string{"login_hint", strings.ToUpper(alice)}, "code"},
 		{"with another name", []string{"login_hint", "x@" + domain}, "Sign in"},
-		{"with another name, without asking", []string{"login_hint", "x@" + domain, "prompt", "none"}, "login_required"},
+		{"with another name, prompt none", []string{"login_hint", "x@" + domain, "prompt", "none"}, "login_required"},
 		{"the password again", []string{"prompt", "login"}, "Sign in"},
 		{"recently", []string{"max_age", "60"}, "code"},
 		{"just now", []string{"max_age", "0"}, "Sign in"},
@@ -109,7 +109,7 @@ func TestAuthorizeWithSession(t *testing.T) {
 	if _, values := reply(t, b.submit(w, "action", "cancel")); values.Get("error") != "access_denied" || values.Get("state") != "st&<ate" {
 		t.Errorf("cancel: %v", values)
 	}
-	// Another tenant's page does not know her.
+	// The session is not valid at another tenant.
 	if w := b.get(authorizeURL("/"+theirTenant+"/oauth2/v2.0/authorize", "prompt", "none")); !strings.Contains(w.Header().Get("Location"), "login_required") {
 		t.Errorf("another tenant: %s", w.Header().Get("Location"))
 	}
@@ -180,7 +180,7 @@ func TestErrorsWithoutAValidClientAreShownOnAPage(t *testing.T) {
 		{"a client of another tenant", authorizeURL(authorizeV2, "client_id", theirApp), 700016},
 		{"an unknown tenant", authorizeURL("/" + client + "/oauth2/v2.0/authorize"), 90002},
 		{"a parameter twice", authorizeURL(authorizeV2) + "&state=x", 9002313},
-		{"parameters that are none", authorizeV2 + "?a=%zz", 9002313},
+		{"an invalid escape in the query", authorizeV2 + "?a=%zz", 9002313},
 	}
 	for _, test := range tests {
 		w := f.get(test.path)

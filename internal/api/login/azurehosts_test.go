@@ -11,14 +11,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// getAt reads a document under a host name.
+// getFrom reads a document under a host name.
 func (f *fixture) getFrom(host, path string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(http.MethodGet, path, nil)
 	r.Host = host
 	return f.do(r)
 }
 
-// TestDiscoveryUnderAzureHostNames reads the documents as a client does that knows Azure only.
+// TestDiscoveryUnderAzureHostNames reads the documents under Azure's host names.
 func TestDiscoveryUnderAzureHostNames(t *testing.T) {
 	f := newFixture(t)
 	tests := []struct{ host, path, issuer, base string }{
@@ -48,8 +48,8 @@ func TestDiscoveryUnderAzureHostNames(t *testing.T) {
 	}
 }
 
-// TestSignInUnderAzureHostNames drives the flows under Azure's name. The id_token names the issuer
-// that the client knows; the access token the server's own, which its verifier knows.
+// TestSignInUnderAzureHostNames uses the flows under Azure's host name. The id_token has Azure's issuer, which the
+// client expects. The access token has the server's own issuer, which its verifier expects.
 func TestSignInUnderAzureHostNames(t *testing.T) {
 	f := newFixtureWithUsers(t)
 	b := f.browse(t)
@@ -71,7 +71,7 @@ func TestSignInUnderAzureHostNames(t *testing.T) {
 	if iss := payload(t, answer["id_token"])["iss"]; iss != "https://login.microsoftonline.com/"+tenant+"/v2.0" {
 		t.Errorf("id_token by %s", iss)
 	}
-	// A user opens this one in a browser of their own, for which Azure's names are Azure's.
+	// The verification URI has the server's name, because in the user's browser Azure's names resolve to Azure.
 	body := decode(t, post(deviceV2, deviceForm()))
 	if body["verification_uri"] != origin+devicePage {
 		t.Errorf("%v", body["verification_uri"])
@@ -139,7 +139,7 @@ func TestUserInfo(t *testing.T) {
 	}
 }
 
-// TestCORSPreflightRequests is what browsers ask first.
+// TestCORSPreflightRequests sends the preflight requests of browsers.
 func TestCORSPreflightRequests(t *testing.T) {
 	f := newFixtureWithUsers(t)
 	for path, may := range map[string]bool{

@@ -17,7 +17,7 @@ import (
 	"midas/internal/store"
 )
 
-// certified registers the first pair's certificate.
+// addCertificate registers the certificate of the first key pair for certApp.
 func (f *fixture) addCertificate(t testing.TB) [2]keyPair {
 	t.Helper()
 	both, err := keyPairs()
@@ -31,7 +31,7 @@ func (f *fixture) addCertificate(t testing.TB) [2]keyPair {
 	return both
 }
 
-// statement is a client assertion in the making.
+// clientAssertion is an unsigned client assertion.
 type clientAssertion struct {
 	alg    jose.SignatureAlgorithm
 	key    any
@@ -80,7 +80,7 @@ func assertionForm(assertion string, changes ...string) string {
 	return clientCredentialsForm(append([]string{"client_id", certApp, "client_secret", "", "client_assertion", assertion, "client_assertion_type", jwtBearer}, changes...)...)
 }
 
-// TestCertificateAssertionsAreAccepted has the ways in which libraries sign and name their certificate.
+// TestCertificateAssertionsAreAccepted has the ways in which libraries sign and identify their certificate.
 func TestCertificateAssertionsAreAccepted(t *testing.T) {
 	f := newFixtureWithUsers(t)
 	p := f.addCertificate(t)[0]
@@ -100,10 +100,10 @@ func TestCertificateAssertionsAreAccepted(t *testing.T) {
 		"with the certificate": func(s *clientAssertion) {
 			s.header["x5c"] = []string{base64.StdEncoding.EncodeToString(p.cert.DER)}
 		},
-		"no nbf":                func(s *clientAssertion) { delete(s.claims, "nbf") },
-		"no jti":                func(s *clientAssertion) { delete(s.claims, "jti") },
-		"a clock that is late":  func(s *clientAssertion) { s.claims["exp"] = start.Unix() - 60 },
-		"a clock that is early": func(s *clientAssertion) { s.claims["nbf"] = start.Unix() + 240 },
+		"no nbf":                      func(s *clientAssertion) { delete(s.claims, "nbf") },
+		"no jti":                      func(s *clientAssertion) { delete(s.claims, "jti") },
+		"a client clock that is slow": func(s *clientAssertion) { s.claims["exp"] = start.Unix() - 60 },
+		"a client clock that is fast": func(s *clientAssertion) { s.claims["nbf"] = start.Unix() + 240 },
 		"ids in capitals": func(s *clientAssertion) {
 			s.claims["iss"], s.claims["sub"] = strings.ToUpper(certApp), strings.ToUpper(certApp)
 		},
@@ -128,7 +128,7 @@ func TestCertificateAssertionsAreAccepted(t *testing.T) {
 	}
 }
 
-// TestInvalidAssertionsAreRefused has what must not get in.
+// TestInvalidAssertionsAreRefused has forged, expired and misdirected assertions.
 func TestInvalidAssertionsAreRefused(t *testing.T) {
 	f := newFixtureWithUsers(t)
 	both := f.addCertificate(t)
@@ -165,14 +165,14 @@ func TestInvalidAssertionsAreRefused(t *testing.T) {
 		{"RS384", sign(func(s *clientAssertion) { s.alg = jose.RS384 }), nil, 401, 50027},
 		{"a stranger's key", sign(func(s *clientAssertion) { s.key = stranger.key }), nil, 401, 700027},
 		{"a stranger's certificate", f.assertion(stranger).sign(t), nil, 401, 700027},
-		{"a stranger's certificate brought along", sign(func(s *clientAssertion) {
+		{"a stranger's certificate in x5c", sign(func(s *clientAssertion) {
 			s.key, s.header = stranger.key, map[string]any{"x5c": []string{base64.StdEncoding.EncodeToString(stranger.cert.DER)}}
 		}), nil, 401, 700027},
-		{"a stranger's key brought along", sign(func(s *clientAssertion) {
+		{"a stranger's key in jwk", sign(func(s *clientAssertion) {
 			s.key, s.header = stranger.key, map[string]any{"jwk": map[string]any{"kty": "RSA", "n": base64.RawURLEncoding.EncodeToString(stranger.key.N.Bytes()), "e": "AQAB"}}
 		}), nil, 401, 700027},
-		{"no name of a certificate", sign(func(s *clientAssertion) { s.header = nil }), nil, 401, 700027},
-		{"something critical", sign(func(s *clientAssertion) { s.header["crit"] = []string{"x"}; s.header["x"] = 1 }), nil, 401, 700027},
+		{"no certificate identifier", sign(func(s *clientAssertion) { s.header = nil }), nil, 401, 700027},
+		{"an unknown critical header", sign(func(s *clientAssertion) { s.header["crit"] = []string{"x"}; s.header["x"] = 1 }), nil, 401, 700027},
 		{"another issuer", sign(func(s *clientAssertion) { s.claims["iss"] = webApp }), nil, 401, 700021},
 		{"another subject", sign(func(s *clientAssertion) { s.claims["sub"] = webApp }), nil, 401, 700021},
 		{"no subject", sign(func(s *clientAssertion) { delete(s.claims, "sub") }), nil, 401, 700021},
@@ -181,12 +181,12 @@ func TestInvalidAssertionsAreRefused(t *testing.T) {
 		{"for another tenant", sign(func(s *clientAssertion) { s.claims["aud"] = origin + "/" + theirTenant + "/oauth2/v2.0/token" }), nil, 401, 700023},
 		{"for another endpoint", sign(func(s *clientAssertion) { s.claims["aud"] = origin + authorizeV2 }), nil, 401, 700023},
 		{"for the server without a tenant", sign(func(s *clientAssertion) { s.claims["aud"] = origin }), nil, 401, 700023},
-		{"for a host behind a user", sign(func(s *clientAssertion) { s.claims["aud"] = "https://login.test:8443@evil.test" + tokenV2 }), nil, 401, 700023},
-		{"for nobody", sign(func(s *clientAssertion) { delete(s.claims, "aud") }), nil, 401, 700023},
-		{"over", sign(func(s *clientAssertion) { s.claims["exp"] = start.Unix() - 301 }), nil, 401, 700024},
-		{"not yet", sign(func(s *clientAssertion) { s.claims["nbf"] = start.Unix() + 302 }), nil, 401, 700024},
-		{"for ever", sign(func(s *clientAssertion) { delete(s.claims, "exp") }), nil, 401, 700024},
-		{"a time that is none", sign(func(s *clientAssertion) { s.claims["exp"] = 1e300 }), nil, 401, 50027},
+		{"for a host after userinfo", sign(func(s *clientAssertion) { s.claims["aud"] = "https://login.test:8443@evil.test" + tokenV2 }), nil, 401, 700023},
+		{"no audience", sign(func(s *clientAssertion) { delete(s.claims, "aud") }), nil, 401, 700023},
+		{"expired", sign(func(s *clientAssertion) { s.claims["exp"] = start.Unix() - 301 }), nil, 401, 700024},
+		{"not valid yet", sign(func(s *clientAssertion) { s.claims["nbf"] = start.Unix() + 302 }), nil, 401, 700024},
+		{"no exp", sign(func(s *clientAssertion) { delete(s.claims, "exp") }), nil, 401, 700024},
+		{"an invalid time", sign(func(s *clientAssertion) { s.claims["exp"] = 1e300 }), nil, 401, 50027},
 		{"no JSON", "e30.bm8.bm8", nil, 401, 50027},
 		{"huge", strings.Repeat("A", 20_000) + ".e30.e30", nil, 401, 50027},
 		{"of another type", sign(func(*clientAssertion) {}), []string{"client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:saml2-bearer"}, 400, 90023},
@@ -209,10 +209,11 @@ func TestExpiredCertificatesAreRefused(t *testing.T) {
 	}
 }
 
-// TestReplayedAssertionsAreRefusedFromOtherAddresses has one used twice: by its owner, and by who has seen it pass.
+// TestReplayedAssertionsAreRefusedFromOtherAddresses uses an assertion again from the same address, which is
+// allowed, and from another address.
 func TestReplayedAssertionsAreRefusedFromOtherAddresses(t *testing.T) {
 	f := newFixtureWithUsers(t)
-	f.SetMaxAssertions(100) // of which 5 are one application's
+	f.SetMaxAssertions(100) // one application may use 5 of them
 	p := f.addCertificate(t)[0]
 	raw := f.assertion(p).sign(t)
 	from := func(address string) *httptest.ResponseRecorder {
@@ -231,7 +232,7 @@ func TestReplayedAssertionsAreRefusedFromOtherAddresses(t *testing.T) {
 		raw = f.assertion(p).sign(t)
 		f.granted(t, from("192.0.2.1"))
 	}
-	// What is remembered is not forgotten for more: more has to wait.
+	// The table does not evict valid assertions. When it is full, new assertions are refused with 429.
 	for range 10 {
 		again := raw
 		raw = f.assertion(p).sign(t)
@@ -251,11 +252,11 @@ func TestReplayedAssertionsAreRefusedFromOtherAddresses(t *testing.T) {
 	raw = f.assertion(p).sign(t)
 	f.granted(t, from("192.0.2.1"))
 	if n := f.Assertions(); n != 1 {
-		t.Errorf("%d are remembered when the others are over", n)
+		t.Errorf("%d are remembered after the others have expired", n)
 	}
 }
 
-// TestReplayOfAssertionsWithoutIDIsRefused by what they say.
+// TestReplayOfAssertionsWithoutIDIsRefused checks that an assertion without jti is identified by its content.
 func TestReplayOfAssertionsWithoutIDIsRefused(t *testing.T) {
 	f := newFixtureWithUsers(t)
 	p := f.addCertificate(t)[0]
@@ -281,29 +282,29 @@ func TestReplayOfAssertionsWithoutIDIsRefused(t *testing.T) {
 	}
 }
 
-// TestAssertionLifetimeIsLimitedToADay has lives that clients could choose.
+// TestAssertionLifetimeIsLimitedToADay has lifetimes that clients could choose.
 func TestAssertionLifetimeIsLimitedToADay(t *testing.T) {
 	f := newFixtureWithUsers(t)
 	p := f.addCertificate(t)[0]
 	const hour = int64(3600)
 	tests := []struct {
 		name          string
-		nbf, iat, exp int64 // from now; 0: not said
+		nbf, iat, exp int64 // seconds from now; 0: the claim is absent
 		good          bool
 	}{
 		{"ten minutes", 0, 1, 600, true},
 		{"a day", 0, 0, 24 * hour, true},
-		{"a day, counted by a clock that is early", 240, 240, 24*hour + 240, true},
+		{"a day by a client clock that is fast", 240, 240, 24*hour + 240, true},
 		{"more than a day", 0, 0, 24*hour + 301, false},
 		{"ten years", 0, 0, 10 * 365 * 24 * hour, false},
-		{"beyond all years", 0, 0, 1 << 39, false},
+		{"thousands of years", 0, 0, 1 << 39, false},
 		{"the last hour of ten years", -10 * 365 * 24 * hour, 0, hour, false},
 		{"the last hour of ten years, by iat", 0, -10 * 365 * 24 * hour, hour, false},
 		{"the last hour of a day", -23 * hour, -23 * hour, hour, true},
-		{"good for long, but signed lately", -48 * hour, -60, hour, true},
+		{"valid since long ago, but signed recently", -48 * hour, -60, hour, true},
 		{"signed in the future", 0, hour, 2 * hour, false},
-		{"good in the future", hour, 0, 2 * hour, false},
-		{"over", 0, 0, -301, false},
+		{"valid in the future", hour, 0, 2 * hour, false},
+		{"expired", 0, 0, -301, false},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -324,7 +325,7 @@ func TestAssertionLifetimeIsLimitedToADay(t *testing.T) {
 	}
 }
 
-// TestAssertionsOfOneApplicationDoNotEvictOthers has many that sign without end.
+// TestAssertionsOfOneApplicationDoNotEvictOthers has 40 applications that send many assertions.
 func TestAssertionsOfOneApplicationDoNotEvictOthers(t *testing.T) {
 	const limit = 200
 	var memory login.AssertionMemory
@@ -341,15 +342,15 @@ func TestAssertionsOfOneApplicationDoNotEvictOthers(t *testing.T) {
 		t.Errorf("%d are remembered", n)
 	}
 	if memory.First("victim", 0, "elsewhere", now, limit) {
-		t.Error("a copy of the victim's assertion is good")
+		t.Error("a copy of the victim's assertion is accepted")
 	}
 	if !memory.First("another", 0, "there", now, limit) {
-		t.Error("another application has to wait")
+		t.Error("another application is refused")
 	}
 	now = now.Add(time.Hour)
 	memory.First("another", 1, "there", now, limit)
 	if n := memory.Len(); n != 1 {
-		t.Errorf("%d are remembered when all is over", n)
+		t.Errorf("%d are remembered after all have expired", n)
 	}
 }
 
@@ -387,12 +388,12 @@ func TestOnBehalfOfFlow(t *testing.T) {
 		{"for another resource", tokenV2, passing(called("scope", "https://vault.azure.net/.default")), 400, 500131},
 		{"of an application", tokenV2, passing(own["access_token"].(string)), 400, 7000114},
 		{"an id_token", tokenV2, passing(id), 400, 50013},
-		{"of somebody of another tenant", tokenV2, passing(theirs["access_token"].(string)), 400, 50020},
+		{"of a user of another tenant", tokenV2, passing(theirs["access_token"].(string)), 400, 50020},
 		{"damaged", tokenV2, passing(call[:len(call)-4] + "AAAA"), 400, 50013},
 		{"unsigned", tokenV2, passing(base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`)) + "." + parts[1] + "."), 400, 50013},
 		{"nothing", tokenV2, passing(""), 400, 900144},
-		{"for no use", tokenV2, passing(call, "requested_token_use", ""), 400, 900144},
-		{"for another use", tokenV2, passing(call, "requested_token_use", "x"), 400, 90023},
+		{"no requested_token_use", tokenV2, passing(call, "requested_token_use", ""), 400, 900144},
+		{"another requested_token_use", tokenV2, passing(call, "requested_token_use", "x"), 400, 90023},
 		{"without a secret", tokenV2, passing(call, "client_secret", ""), 401, 7000218},
 		{"by another service", tokenV2, passing(call, "client_id", webApp), 400, 500131},
 		{"by a public client", tokenV2, passing(call, "client_id", cli, "client_secret", ""), 401, 7000218},
@@ -409,14 +410,14 @@ func TestOnBehalfOfFlow(t *testing.T) {
 	f.refused(t, f.post(tokenV2, passing(call)), 400, 50173)
 }
 
-// TestApplicationsAreIsolatedByTenant shows what is good in one tenant to the other.
+// TestApplicationsAreIsolatedByTenant uses the credentials of one tenant at the other.
 func TestApplicationsAreIsolatedByTenant(t *testing.T) {
 	f := newFixtureWithUsers(t)
 	theirs := "/" + theirTenant + "/oauth2/v2.0/token"
 	f.granted(t, f.post(theirs, clientCredentialsForm("client_id", theirApp)))
 	f.refused(t, f.post(tokenV2, clientCredentialsForm("client_id", theirApp)), 400, 700016)
 	f.refused(t, f.post(theirs, clientCredentialsForm("client_id", webApp)), 400, 700016)
-	// The same id in both: each has its own secret.
+	// An application with the same client id in both tenants has a separate secret in each.
 	f.update(t, func(tx store.Tx) error {
 		if err := f.Directory.CreateApplication(tx, directory.Application{ID: "twin", AppID: webApp, TenantID: theirTenant}); err != nil {
 			return err

@@ -13,7 +13,7 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 )
 
-// serve puts the face behind a real TLS listener, whose origin becomes the face's.
+// serve serves the handler on a TLS listener and sets the handler's origin to the listener's.
 func (f *fixture) serve(t *testing.T) (origin string, httpClient *http.Client) {
 	t.Helper()
 	server := httptest.NewTLSServer(f)
@@ -22,8 +22,8 @@ func (f *fixture) serve(t *testing.T) (origin string, httpClient *http.Client) {
 	return server.URL, server.Client()
 }
 
-// TestRelyingPartyVerifiesTokensByDiscovery verifies tokens as a stranger does: from the issuer's name, by
-// discovery, with another library than ours.
+// TestRelyingPartyVerifiesTokensByDiscovery verifies tokens with go-oidc, which gets only the issuer and reads
+// everything else by discovery.
 func TestRelyingPartyVerifiesTokensByDiscovery(t *testing.T) {
 	f := newFixture(t)
 	origin, httpClient := f.serve(t)
@@ -46,8 +46,8 @@ func TestRelyingPartyVerifiesTokensByDiscovery(t *testing.T) {
 		t.Errorf("subject %s, issuer %s", verified.Subject, verified.Issuer)
 	}
 
-	// A new key signs, and the relying party finds it by itself; a withdrawn one is gone for who
-	// asks anew.
+	// The relying party fetches the key set again for the new key. A relying party that starts now no longer
+	// gets the withdrawn key.
 	if err := f.keys.Withdraw(t.Context(), f.keys.PublicKeys("")[0].KeyID); err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func TestRelyingPartyVerifiesTokensByDiscovery(t *testing.T) {
 		t.Errorf("the successor's token: %v", err)
 	}
 	if _, err := provider.VerifierContext(ctx, &oidc.Config{ClientID: armAudience, Now: f.time}).Verify(ctx, raw); err == nil {
-		t.Error("the withdrawn key's token is still good")
+		t.Error("the withdrawn key's token is still accepted")
 	}
 
 	for _, issuer := range []string{origin + "/" + tenant + "/v2.0", origin + "/" + tenant + "/"} {
@@ -64,11 +64,11 @@ func TestRelyingPartyVerifiesTokensByDiscovery(t *testing.T) {
 		}
 	}
 	if _, err := oidc.NewProvider(ctx, origin+"/common/v2.0"); err == nil {
-		t.Error("the shared name is an issuer")
+		t.Error("common is an issuer")
 	}
 }
 
-// TestAzureSDKSignsInWithAClientSecret lets azidentity find everything by itself.
+// TestAzureSDKSignsInWithAClientSecret gives azidentity only the authority host.
 func TestAzureSDKSignsInWithAClientSecret(t *testing.T) {
 	f := newFixture(t)
 	origin, httpClient := f.serve(t)

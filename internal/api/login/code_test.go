@@ -19,7 +19,7 @@ import (
 	"midas/internal/token"
 )
 
-// payload is what a token says, unverified.
+// payload returns the claims of a token without verifying it.
 func payload(t testing.TB, raw any) map[string]any {
 	t.Helper()
 	text, _ := raw.(string)
@@ -94,7 +94,7 @@ func TestAuthorizationCodeFlow(t *testing.T) {
 	}
 }
 
-// TestAuthorizationCodeFlowVariants has requests that differ in form and end well.
+// TestAuthorizationCodeFlowVariants has valid requests of different forms.
 func TestAuthorizationCodeFlowVariants(t *testing.T) {
 	f := newFixtureWithUsers(t)
 	basicHeader := []string{"Authorization", basic(webApp, secret)}
@@ -156,7 +156,7 @@ func TestV1UserTokenResponseHasStrings(t *testing.T) {
 	}
 }
 
-// TestInvalidCodeRedemptionsAreRefused has everything that somebody may try with a code that is not theirs, or not good.
+// TestInvalidCodeRedemptionsAreRefused redeems codes of other clients, invalid codes, and codes with wrong parameters.
 func TestInvalidCodeRedemptionsAreRefused(t *testing.T) {
 	f := newFixtureWithUsers(t)
 	web := authorizeURL(authorizeV2, "client_id", webApp, "redirect_uri", webRedirect)
@@ -168,27 +168,27 @@ func TestInvalidCodeRedemptionsAreRefused(t *testing.T) {
 		number                    float64
 	}{
 		{"no code", "", tokenV2, codeForm(""), "invalid_request", 900144},
-		{"a code that is none", "", tokenV2, codeForm("0.AX"), "invalid_grant", 70000},
+		{"an invalid code", "", tokenV2, codeForm("0.AX"), "invalid_grant", 70000},
 		{"a wrong verifier", authorizeURL(authorizeV2), tokenV2, codeForm("CODE", "code_verifier", strings.Repeat("x", 43)), "invalid_grant", 501481},
 		{"the challenge as the verifier", authorizeURL(authorizeV2), tokenV2, codeForm("CODE", "code_verifier", challenge(verifier)), "invalid_grant", 501481},
 		{"no verifier", authorizeURL(authorizeV2), tokenV2, codeForm("CODE", "code_verifier", ""), "invalid_grant", 50148},
 		{"a short verifier", authorizeURL(authorizeV2), tokenV2, codeForm("CODE", "code_verifier", "x"), "invalid_request", 501491},
 		{"a verifier for a code without challenge", bare, tokenV2, codeForm("CODE", "client_id", webApp, "redirect_uri", webRedirect, "client_secret", secret), "invalid_grant", 501481},
 		{"another port", authorizeURL(authorizeV2), tokenV2, codeForm("CODE", "redirect_uri", "http://localhost:54322"), "invalid_grant", 500112},
-		{"a slash more", authorizeURL(authorizeV2), tokenV2, codeForm("CODE", "redirect_uri", localRedirect+"/"), "invalid_grant", 500112},
-		{"no address", authorizeURL(authorizeV2), tokenV2, codeForm("CODE", "redirect_uri", ""), "invalid_grant", 700009},
+		{"an extra slash", authorizeURL(authorizeV2), tokenV2, codeForm("CODE", "redirect_uri", localRedirect+"/"), "invalid_grant", 500112},
+		{"no redirect URI", authorizeURL(authorizeV2), tokenV2, codeForm("CODE", "redirect_uri", ""), "invalid_grant", 700009},
 		{"another client", authorizeURL(authorizeV2), tokenV2, codeForm("CODE", "client_id", localApp), "invalid_grant", 70000},
 		{"another client with its secret", authorizeURL(authorizeV2), tokenV2, codeForm("CODE", "client_id", webApp, "client_secret", secret), "invalid_grant", 70000},
 		{"an unknown client", authorizeURL(authorizeV2), tokenV2, codeForm("CODE", "client_id", client[:35]+"9"), "unauthorized_client", 700016},
 		{"no client", authorizeURL(authorizeV2), tokenV2, codeForm("CODE", "client_id", ""), "invalid_request", 900144},
 		{"a server without its secret", web, tokenV2, codeForm("CODE", "client_id", webApp, "redirect_uri", webRedirect), "invalid_client", 7000218},
 		{"a server with a wrong secret", web, tokenV2, codeForm("CODE", "client_id", webApp, "redirect_uri", webRedirect, "client_secret", "wrong"), "invalid_client", 7000215},
-		{"a secret of who has none", authorizeURL(authorizeV2), tokenV2, codeForm("CODE", "client_secret", secret), "invalid_client", 700025},
+		{"a secret for a client without secret", authorizeURL(authorizeV2), tokenV2, codeForm("CODE", "client_secret", secret), "invalid_client", 700025},
 		{"a page's code outside of a browser", page, tokenV2, codeForm("CODE", "client_id", pageApp, "redirect_uri", pageRedirect), "invalid_request", 9002327},
 		{"another tenant", authorizeURL(authorizeV2), "/" + theirTenant + "/oauth2/v2.0/token", codeForm("CODE"), "invalid_grant", 50020},
 		{"personal accounts", authorizeURL(authorizeV2), "/consumers/oauth2/v2.0/token", codeForm("CODE"), "invalid_grant", 50020},
 		{"two resources", authorizeURL(authorizeV2), tokenV2, codeForm("CODE", "scope", "https://a.test/x https://b.test/x"), "invalid_scope", 28000},
-		{"a resource that is none", authorizeURL("/"+tenant+"/oauth2/authorize", "scope", ""), tokenV1, codeForm("CODE", "resource", "arm"), "invalid_resource", 500011},
+		{"an invalid resource", authorizeURL("/"+tenant+"/oauth2/authorize", "scope", ""), tokenV1, codeForm("CODE", "resource", "arm"), "invalid_resource", 500011},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -212,7 +212,7 @@ func TestReusedCodeRevokesItsRefreshTokens(t *testing.T) {
 	f := newFixtureWithUsers(t)
 	code := f.codeFor(t, alice, authorizeURL(authorizeV2))
 	answer, _ := f.granted(t, f.post(tokenV2, codeForm(code)))
-	// Who does not know the verifier takes nothing back.
+	// A request with a wrong verifier does not revoke the refresh token.
 	f.refused(t, f.post(tokenV2, codeForm(code, "code_verifier", strings.Repeat("x", 43))), 400, 501481)
 	answer, _ = f.granted(t, f.post(tokenV2, refreshForm(answer["refresh_token"].(string))))
 	f.refused(t, f.post(tokenV2, codeForm(code)), 400, 54005)
@@ -262,7 +262,7 @@ func TestInvalidRefreshRequestsAreRefused(t *testing.T) {
 		number           float64
 	}{
 		{"none", tokenV2, refreshForm(""), 400, 900144},
-		{"one that is none", tokenV2, refreshForm("0.AX"), 400, 70000},
+		{"an invalid one", tokenV2, refreshForm("0.AX"), 400, 70000},
 		{"an access token", tokenV2, refreshForm(answer["access_token"].(string)), 400, 70000},
 		{"of another client", tokenV2, refreshForm(ours, "client_id", localApp), 400, 70000},
 		{"of another client with its secret", tokenV2, refreshForm(ours, "client_id", webApp, "client_secret", secret), 400, 70000},
@@ -271,14 +271,14 @@ func TestInvalidRefreshRequestsAreRefused(t *testing.T) {
 		{"of a page outside of a browser", tokenV2, refreshForm(page, "client_id", pageApp), 400, 9002327},
 		{"at another tenant", "/" + theirTenant + "/oauth2/v2.0/token", refreshForm(ours), 400, 50020},
 		{"at personal accounts", "/consumers/oauth2/v2.0/token", refreshForm(ours), 400, 50020},
-		{"with a scope that is none", tokenV2, refreshForm(ours, "scope", "/"), 400, 70011},
+		{"with an invalid scope", tokenV2, refreshForm(ours, "scope", "/"), 400, 70011},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			f.refused(t, f.post(test.path, test.form), test.status, test.number)
 		})
 	}
-	// Nothing of that has used them up.
+	// The refused requests did not consume the refresh tokens.
 	f.granted(t, f.post("/common/oauth2/v2.0/token", refreshForm(ours)))
 	f.granted(t, f.post(tokenV2, refreshForm(web, "client_id", webApp, "client_secret", secret)))
 	f.granted(t, f.post(tokenV2, refreshForm(page, "client_id", pageApp), "Origin", "https://page.test"))
@@ -297,7 +297,7 @@ func TestRevocationAndDisablingEndGrantsAndSessions(t *testing.T) {
 	if w := b.get(authorizeURL(authorizeV2)); w.Code != http.StatusOK {
 		t.Errorf("the session is still good: status %d", w.Code)
 	}
-	// In the very same second, what comes afterwards is good.
+	// A token that is issued after the revocation, in the same second, is valid.
 	refresh = f.signedIn(t)["refresh_token"].(string)
 	f.granted(t, f.post(tokenV2, refreshForm(refresh)))
 

@@ -10,7 +10,7 @@ import (
 	"midas/internal/store"
 )
 
-// standing is what was consented to before a client asks.
+// consentStates are the consents that can exist when a client requests a token.
 var consentStates = []struct {
 	name    string
 	granted bool
@@ -43,7 +43,7 @@ var consentStates = []struct {
 	}},
 }
 
-// TestEveryGrantNeedsConsent has every way to a token of a user, with every state of consent.
+// TestEveryGrantNeedsConsent tries every flow in which a user gets a token with every state of consent.
 func TestEveryGrantNeedsConsent(t *testing.T) {
 	for name, ways := range map[string]func(testing.TB, *fixture, func()) *httptest.ResponseRecorder{
 		"authorization code": codeFlow, "authorization code, another scope at the end": otherScopeFlow,
@@ -73,8 +73,7 @@ func TestEveryGrantNeedsConsent(t *testing.T) {
 	}
 }
 
-// consentToBeginScope lets a client have a code, a refresh token or a call, for another resource than the test is
-// about.
+// consentToBeginScope lets the client get a code or a refresh token for a resource other than the tested one.
 func (f *fixture) consentToBeginScope(t testing.TB) string {
 	id := f.consent(t, webApp, newerApp, carolID, "Begin")
 	f.consent(t, webApp, directory.GraphAppID, carolID, oidcScopes)
@@ -90,7 +89,7 @@ func otherScopeFlow(t testing.TB, f *fixture, prepare func()) *httptest.Response
 	return f.post(tokenV2, webCodeForm(code, "scope", armAudience+"/.default"))
 }
 
-// codeFlow has consent end, or begin, between the code and its redemption.
+// codeFlow removes the consent, and may add another, between the code and its redemption.
 func codeFlow(t testing.TB, f *fixture, prepare func()) *httptest.ResponseRecorder {
 	id := f.consent(t, webApp, directory.ARMAppID, carolID, "user_impersonation")
 	code := f.codeFor(t, carol, webAuthorizeURL(armAudience+"/.default"))
@@ -133,7 +132,7 @@ func passwordV1Flow(t testing.TB, f *fixture, prepare func()) *httptest.Response
 
 func behalfFlow(t testing.TB, f *fixture, prepare func()) *httptest.ResponseRecorder {
 	f.consent(t, webApp, apiApp, carolID, "Call")
-	// That the client may call ARM itself is nothing to its middle tier.
+	// The client's own consent for ARM does not apply to the middle tier.
 	f.consent(t, webApp, directory.ARMAppID, carolID, "user_impersonation")
 	call, _ := f.granted(t, f.post(tokenV2, passwordForm("client_id", webApp, "client_secret", secret, "username", carol, "scope", "api://api/Call")))
 	prepare()
@@ -143,7 +142,7 @@ func behalfFlow(t testing.TB, f *fixture, prepare func()) *httptest.ResponseReco
 	}.Encode())
 }
 
-// TestFirstPartyClientsNeedNoConsent is the other side of the table.
+// TestFirstPartyClientsNeedNoConsent requests tokens for several resources with Microsoft's own clients.
 func TestFirstPartyClientsNeedNoConsent(t *testing.T) {
 	f := newFixtureWithoutConsent(t)
 	for _, client := range []string{directory.AzureCLIAppID, directory.AzurePowerShellAppID, directory.VisualStudioCodeAppID} {
@@ -154,7 +153,7 @@ func TestFirstPartyClientsNeedNoConsent(t *testing.T) {
 	}
 }
 
-// TestRefreshTokenNeedsConsent that it once allowed; a new one lets it go on.
+// TestRefreshTokenNeedsConsent removes the consent of a refresh token and adds another one.
 func TestRefreshTokenNeedsConsent(t *testing.T) {
 	f := newFixtureWithoutConsent(t)
 	b := f.browse(t)
@@ -169,10 +168,10 @@ func TestRefreshTokenNeedsConsent(t *testing.T) {
 	}
 	f.refused(t, renew(answer), 400, 65001)
 	f.consent(t, webApp, directory.ARMAppID, "", "user_impersonation")
-	f.granted(t, renew(answer)) // the refusal has not used it up
+	f.granted(t, renew(answer)) // the refusal did not consume it
 }
 
-// TestScopesAreLimitedToConsentAndRequest looks at the scp of tokens.
+// TestScopesAreLimitedToConsentAndRequest compares the scp of tokens with the requested scopes.
 func TestScopesAreLimitedToConsentAndRequest(t *testing.T) {
 	f := newFixtureWithoutConsent(t)
 	f.consent(t, webApp, directory.GraphAppID, "", "User.Read")
@@ -200,7 +199,7 @@ func TestScopesAreLimitedToConsentAndRequest(t *testing.T) {
 	}
 }
 
-// TestDeviceFlowAsksForConsent after the user has said that it is theirs.
+// TestDeviceFlowAsksForConsent checks that consent is asked for after the user has confirmed the device.
 func TestDeviceFlowAsksForConsent(t *testing.T) {
 	f := newFixtureWithoutConsent(t)
 	device, user := f.startDevice(t, deviceV2, "client_id", localApp)

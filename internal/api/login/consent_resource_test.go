@@ -13,7 +13,7 @@ import (
 	"midas/internal/store"
 )
 
-// TestUndefinedScopesAreRefused are refused where a resource says which it has.
+// TestUndefinedScopesAreRefused requests scopes that a resource with defined scopes does not define.
 func TestUndefinedScopesAreRefused(t *testing.T) {
 	f := newFixtureWithoutConsent(t)
 	f.setProperties(t, apiApp, map[string]string{"api": `{"oauth2PermissionScopes":[
@@ -40,7 +40,7 @@ func TestUndefinedScopesAreRefused(t *testing.T) {
 	}
 }
 
-// TestConsentPagesSanitizeNames cannot pretend to be other parts of the page.
+// TestConsentPagesSanitizeNames has names that imitate other parts of the page.
 func TestConsentPagesSanitizeNames(t *testing.T) {
 	for name, shown := range map[string]string{
 		"\u202eppA neewT\u202c":            "ppA neewT",
@@ -66,7 +66,7 @@ func TestConsentPagesSanitizeNames(t *testing.T) {
 	}
 }
 
-// TestApplicationNeedsNoConsentForItself, and neither do Microsoft's own clients.
+// TestApplicationNeedsNoConsentForItself also checks that Azure CLI needs no consent.
 func TestApplicationNeedsNoConsentForItself(t *testing.T) {
 	f := newFixtureWithoutConsent(t)
 	b := f.browse(t)
@@ -82,7 +82,7 @@ func TestApplicationNeedsNoConsentForItself(t *testing.T) {
 	}
 }
 
-// TestCombinedConsent asks for what the middle tier needs together with what the client needs.
+// TestCombinedConsent checks that one page asks for the permissions of the client and of its middle tier.
 func TestCombinedConsent(t *testing.T) {
 	f := newFixtureWithoutConsent(t)
 	f.setProperties(t, apiApp, map[string]string{
@@ -104,15 +104,15 @@ func TestCombinedConsent(t *testing.T) {
 	if _, claims := f.granted(t, f.post(tokenV2, passing.Encode())); claims.AppID != apiApp || claims.Scopes != "user_impersonation" {
 		t.Errorf("claims %v", claims)
 	}
-	// What takes an administrator is not asked for, and is not there.
+	// Permissions that need an administrator are neither requested nor granted.
 	f.refused(t, f.post(tokenV2, withChanges(passing, "scope", adminScope)), 400, 65001)
-	// A client that the middle tier does not know is asked for nothing but its own.
+	// A client that is not among knownClientApplications is asked for its own permissions only.
 	if w := b.open(authorizeURL(authorizeV2, "client_id", localApp, "scope", "api://api/.default")); !strings.Contains(w.Body.String(), "Permissions requested") || strings.Contains(w.Body.String(), "which it calls") {
 		t.Errorf("page %s", w.Body)
 	}
 }
 
-// TestPreauthorizedClientsNeedNoConsent at the resource whose owner says so, for what they say.
+// TestPreauthorizedClientsNeedNoConsent checks that pre-authorization covers the listed permissions only.
 func TestPreauthorizedClientsNeedNoConsent(t *testing.T) {
 	f := newFixtureWithoutConsent(t)
 	f.setProperties(t, apiApp, map[string]string{"api": `{"oauth2PermissionScopes":[
@@ -128,7 +128,7 @@ func TestPreauthorizedClientsNeedNoConsent(t *testing.T) {
 	}
 }
 
-// TestConsentsAreBounded has clients ask for more than one consent can record.
+// TestConsentsAreBounded requests more permissions than one consent can record.
 func TestConsentsAreBounded(t *testing.T) {
 	f := newFixtureWithoutConsent(t)
 	b := f.browse(t)
@@ -142,7 +142,7 @@ func TestConsentsAreBounded(t *testing.T) {
 	}
 	reply(t, b.accept(b.get(webAuthorizeURL(strings.Join(names[:30], " ")))))
 	if w := b.accept(b.get(webAuthorizeURL(strings.Join(names[30:], " ")))); w.Code != 400 || !strings.Contains(w.Body.String(), "AADSTS65005") {
-		t.Errorf("many permissions, half by half: status %d: %s", w.Code, w.Body)
+		t.Errorf("many permissions, in two requests: status %d: %s", w.Code, w.Body)
 	}
 	var listed []string
 	for i := range 40 {

@@ -15,14 +15,14 @@ import (
 )
 
 const (
-	carol         = "carol@" + domain // who administers nothing
+	carol         = "carol@" + domain // has no directory role
 	carolID       = "11111111-0000-4000-8000-000000000004"
 	graphAudience = "https://graph.microsoft.com"
 	adminScope    = graphAudience + "/Directory.ReadWrite.All"
 	oidcScopes    = "openid profile email offline_access"
 )
 
-// newFixtureWithoutConsent is a fixture whose applications nobody has consented to.
+// newFixtureWithoutConsent returns a fixture with users and applications, and without any consent.
 func newFixtureWithoutConsent(t testing.TB) *fixture {
 	f := newFixture(t)
 	f.addUsers(t)
@@ -36,7 +36,7 @@ func newFixtureWithoutConsent(t testing.TB) *fixture {
 	return f
 }
 
-// accept presses the button of a consent page, which must be one.
+// accept submits a consent page with the accept button. It fails if the page is not a consent page.
 func (b *browser) accept(w *httptest.ResponseRecorder, fields ...string) *httptest.ResponseRecorder {
 	b.t.Helper()
 	if !strings.Contains(w.Body.String(), "<h1>Permissions requested</h1>") {
@@ -46,7 +46,7 @@ func (b *browser) accept(w *httptest.ResponseRecorder, fields ...string) *httpte
 	return b.submit(w, append(fields, "action", "accept")...)
 }
 
-// open opens an address and continues as who has signed in, where a program of the machine asks.
+// open opens an address. If the account page appears, it continues as the signed-in user.
 func (b *browser) open(address string) *httptest.ResponseRecorder {
 	b.t.Helper()
 	w := b.get(address)
@@ -56,7 +56,7 @@ func (b *browser) open(address string) *httptest.ResponseRecorder {
 	return w
 }
 
-// webAsks is the address of an authorization request of the server with a secret.
+// webAuthorizeURL is an authorization request of webApp.
 func webAuthorizeURL(scope string, changes ...string) string {
 	return authorizeURL(authorizeV2, append([]string{"client_id", webApp, "redirect_uri", webRedirect, "scope", scope}, changes...)...)
 }
@@ -74,7 +74,7 @@ func (f *fixture) permissionGrants(t testing.TB) (all []directory.PermissionGran
 	return all
 }
 
-// defines gives an application the properties of its registration that concern consent.
+// setProperties sets properties of an application's registration that concern consent.
 func (f *fixture) setProperties(t testing.TB, app string, properties map[string]string) {
 	t.Helper()
 	f.update(t, func(tx store.Tx) error {
@@ -91,8 +91,8 @@ func (f *fixture) setProperties(t testing.TB, app string, properties map[string]
 	})
 }
 
-// TestSilentRequestsWithoutConsentAreRefused is the attack: a user with a session opens one link of an
-// application that somebody else has made.
+// TestSilentRequestsWithoutConsentAreRefused has an attack: a user with a session opens a link to the
+// authorization endpoint for an application of the attacker.
 func TestSilentRequestsWithoutConsentAreRefused(t *testing.T) {
 	f := newFixtureWithoutConsent(t)
 	for _, name := range []string{alice, carol} {
@@ -111,7 +111,7 @@ func TestSilentRequestsWithoutConsentAreRefused(t *testing.T) {
 		if values.Get("error") != "interaction_required" {
 			t.Errorf("version 1: %v", values)
 		}
-		// The endpoint without version lets the resource be named at the end only.
+		// At the v1.0 endpoint the resource can be given when the code is redeemed.
 		_, values = reply(t, b.get(authorizeURL("/"+tenant+"/oauth2/authorize", "client_id", webApp, "redirect_uri", webRedirect, "scope", "", "prompt", "none")))
 		f.refused(t, f.post(tokenV1, webCodeForm(values.Get("code"), "resource", armAudience)), 400, 65001)
 	}
@@ -120,7 +120,7 @@ func TestSilentRequestsWithoutConsentAreRefused(t *testing.T) {
 	}
 }
 
-// TestConsentIsAskedOnce accepts, and is not asked again but for more.
+// TestConsentIsAskedOnce accepts, and is asked again only for more permissions.
 func TestConsentIsAskedOnce(t *testing.T) {
 	f := newFixtureWithoutConsent(t)
 	b := f.browse(t)
@@ -135,7 +135,7 @@ func TestConsentIsAskedOnce(t *testing.T) {
 		}
 	}
 	if strings.Contains(w.Body.String(), `name="organization"`) {
-		t.Error("who administers nothing is offered to consent for all")
+		t.Error("a user without a directory role is offered to consent for the organization")
 	}
 	_, values := reply(t, b.accept(w))
 	answer, claims := f.granted(t, f.post(tokenV2, webCodeForm(values.Get("code"))))
@@ -147,7 +147,7 @@ func TestConsentIsAskedOnce(t *testing.T) {
 			t.Errorf("%s: %v", again, values)
 		}
 	}
-	// More, or somebody else, or another application, is asked for.
+	// Other permissions, users and applications need their own consent.
 	if _, values := reply(t, b.get(webAuthorizeURL("User.Read", "prompt", "none"))); values.Get("error") != "interaction_required" {
 		t.Errorf("more: %v", values)
 	}
@@ -166,7 +166,7 @@ func TestConsentIsAskedOnce(t *testing.T) {
 	}
 }
 
-// summary is what has been granted, in order.
+// grantSummary lists all permission grants in order.
 func (f *fixture) grantSummary(t testing.TB) (all []string) {
 	for _, g := range f.permissionGrants(t) {
 		values := strings.Fields(g.Scope)
@@ -210,7 +210,7 @@ func TestPromptConsentAsksAgain(t *testing.T) {
 	}
 }
 
-// TestAdministratorsConsentForTheOrganization ticks the box, as who may and as who may not.
+// TestAdministratorsConsentForTheOrganization sends the organization field with roles that may and may not consent.
 func TestAdministratorsConsentForTheOrganization(t *testing.T) {
 	for _, role := range []string{"", directory.DirectoryReaders, directory.GlobalAdministrator, directory.ApplicationAdministrator, directory.CloudAppAdministrator, directory.PrivilegedRoleAdmin} {
 		f := newFixtureWithoutConsent(t)
@@ -221,9 +221,9 @@ func TestAdministratorsConsentForTheOrganization(t *testing.T) {
 		b := f.browse(t)
 		w := b.signIn(b.get(webAuthorizeURL("User.Read")), carol)
 		if strings.Contains(w.Body.String(), `name="organization"`) != may {
-			t.Errorf("role %s: the box is there or not", role)
+			t.Errorf("role %s: whether the page has the organization field is not %v", role, may)
 		}
-		w = b.accept(w, "organization", "true") // whether the box was shown or not
+		w = b.accept(w, "organization", "true") // sent even if the page does not have the field
 		if !may {
 			if w.Code != 403 || !strings.Contains(w.Body.String(), "AADSTS90094") || len(f.permissionGrants(t)) != 0 {
 				t.Errorf("role %s: status %d, grants %q", role, w.Code, f.grantSummary(t))
@@ -236,12 +236,12 @@ func TestAdministratorsConsentForTheOrganization(t *testing.T) {
 		}
 		everyone := f.browse(t)
 		if _, values := reply(t, everyone.signIn(everyone.get(webAuthorizeURL("User.Read")), alice)); values.Get("code") == "" {
-			t.Errorf("role %s: others are asked still: %v", role, values)
+			t.Errorf("role %s: another user is still asked: %v", role, values)
 		}
 	}
 }
 
-// TestAdminOnlyPermissionsNeedAnAdministrator are not a user's to give.
+// TestAdminOnlyPermissionsNeedAnAdministrator also forges the accept button.
 func TestAdminOnlyPermissionsNeedAnAdministrator(t *testing.T) {
 	f := newFixtureWithoutConsent(t)
 	b := f.browse(t)
@@ -262,15 +262,15 @@ func TestAdminOnlyPermissionsNeedAnAdministrator(t *testing.T) {
 	if len(f.permissionGrants(t)) != 0 {
 		t.Fatalf("grants %q", f.grantSummary(t))
 	}
-	// An administrator comes to the same page, and consents for themselves.
+	// An administrator signs in on the same page and consents for their own account.
 	reply(t, b.accept(b.signIn(b.submit(w, "action", "other"), alice)))
 	if got := f.grantSummary(t); !slices.Equal(got, []string{"Principal " + aliceID + " Directory.ReadWrite.All openid"}) {
 		t.Errorf("grants %q", got)
 	}
 }
 
-// TestConsentFormsGrantOnlyDisplayedPermissions sends forms of consent pages again, elsewhere, and after things
-// have changed.
+// TestConsentFormsGrantOnlyDisplayedPermissions sends consent forms twice, from another browser, for another
+// user, and after the registration has changed.
 func TestConsentFormsGrantOnlyDisplayedPermissions(t *testing.T) {
 	f := newFixtureWithoutConsent(t)
 	f.setProperties(t, webApp, map[string]string{"requiredResourceAccess": `[{"resourceAppId":"` + directory.GraphAppID + `","resourceAccess":[{"id":"e1fe6dd8-ba31-4d61-89e7-88639da4683d","type":"Scope"}]}]`})
@@ -290,22 +290,22 @@ func TestConsentFormsGrantOnlyDisplayedPermissions(t *testing.T) {
 	for _, field := range []string{"scope", "client_id", "consent", "grants", "user"} {
 		more.Set(field, adminScope)
 	}
-	// The registration asks for more than when the page was shown.
+	// The registration requests more permissions than when the page was displayed.
 	f.setProperties(t, webApp, map[string]string{"requiredResourceAccess": `[{"resourceAppId":"` + directory.GraphAppID + `","resourceAccess":[{"id":"b4e74841-8e56-480b-be8b-910348b18b4c","type":"Scope"},{"id":"0e263e50-5827-48a4-b97c-d940288653c7","type":"Scope"}]}]`})
-	for range 2 { // and twice, as an impatient person does
+	for range 2 { // the form is sent twice, as by a double click
 		reply(t, b.post(action, more))
 		if got := f.grantSummary(t); !slices.Equal(got, []string{"Principal " + carolID + " User.Read"}) {
 			t.Errorf("grants %q", got)
 		}
 	}
-	// Somebody else signs in with the same browser: they were not asked.
+	// Another user, who has seen no consent page, signs in with the same browser.
 	form.Set("request", formRequest(t, b.get(webAuthorizeURL("User.ReadWrite"))))
 	b.signIn(b.get(authorizeURL(authorizeV2, "prompt", "login")), alice)
 	if w := b.post(action, form); w.Code != 200 || !strings.Contains(w.Body.String(), "<h1>Sign in</h1>") || len(f.permissionGrants(t)) != 1 {
-		t.Errorf("by somebody else: status %d, grants %q", w.Code, f.grantSummary(t))
+		t.Errorf("by another user: status %d, grants %q", w.Code, f.grantSummary(t))
 	}
 	b.signIn(b.get(authorizeURL(authorizeV2, "prompt", "login")), carol)
-	// The address to which the answer would go was taken back.
+	// The redirect URI has been removed from the registration.
 	form.Set("request", formRequest(t, b.get(webAuthorizeURL("User.ReadWrite"))))
 	f.update(t, func(tx store.Tx) error {
 		a, err := f.Directory.ApplicationByAppID(tx, tenant, webApp)
@@ -323,7 +323,7 @@ func formRequest(t testing.TB, w *httptest.ResponseRecorder) string {
 	return values.Get("request")
 }
 
-// TestAcceptChecksConsentAgain has what a user may consent to change while the page is open.
+// TestAcceptChecksConsentAgain changes what a user may consent to while the consent page is open.
 func TestAcceptChecksConsentAgain(t *testing.T) {
 	scopes := func(kind string) map[string]string {
 		return map[string]string{"api": `{"oauth2PermissionScopes":[{"id":"22222222-0000-4000-8000-000000000001","value":"Read","type":"` + kind + `","isEnabled":true,"userConsentDisplayName":"Read your things"}]}`}
@@ -333,7 +333,7 @@ func TestAcceptChecksConsentAgain(t *testing.T) {
 	b := f.browse(t)
 	w := b.signIn(b.get(webAuthorizeURL("api://api/Read")), carol)
 	if !strings.Contains(w.Body.String(), "<bdi>Read your things</bdi>") {
-		t.Errorf("the page has not the resource's words: %s", w.Body)
+		t.Errorf("the page lacks the permission's display name: %s", w.Body)
 	}
 	f.setProperties(t, apiApp, scopes("Admin"))
 	if w := b.accept(w); w.Code != 403 || !strings.Contains(w.Body.String(), "AADSTS90094") || len(f.permissionGrants(t)) != 0 {
@@ -341,9 +341,9 @@ func TestAcceptChecksConsentAgain(t *testing.T) {
 	}
 	f.setProperties(t, apiApp, map[string]string{"api": `{"oauth2PermissionScopes":[{"id":"22222222-0000-4000-8000-000000000002","value":"Write","type":"User","isEnabled":true}]}`})
 	if w := b.accept(w); w.Code != 403 {
-		t.Errorf("a permission that is gone: status %d", w.Code)
+		t.Errorf("a deleted permission: status %d", w.Code)
 	}
-	// An administrator is one no longer.
+	// The user has lost the administrator role.
 	admin := f.browse(t)
 	page := admin.signIn(admin.get(webAuthorizeURL(adminScope)), alice)
 	f.update(t, func(tx store.Tx) error {
@@ -354,7 +354,7 @@ func TestAcceptChecksConsentAgain(t *testing.T) {
 			t.Errorf("status %d, grants %q", w.Code, f.grantSummary(t))
 		}
 	}
-	// The client is gone.
+	// The client has been deleted.
 	page = b.get(webAuthorizeURL("User.Read"))
 	f.update(t, func(tx store.Tx) error { return f.Directory.DeleteServicePrincipal(tx, tenant, "sp-"+webApp) })
 	if w := b.accept(page); w.Code != 400 || len(f.permissionGrants(t)) != 0 {

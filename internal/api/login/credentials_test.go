@@ -10,7 +10,7 @@ import (
 	"midas/internal/store"
 )
 
-// TestClientsMustUseOneAuthenticationMethod combines what clients can show, each of which is right by itself.
+// TestClientsMustUseOneAuthenticationMethod combines authentication methods that are valid alone.
 func TestClientsMustUseOneAuthenticationMethod(t *testing.T) {
 	f := newFixtureWithUsers(t)
 	p := f.addCertificate(t)[0]
@@ -26,20 +26,20 @@ func TestClientsMustUseOneAuthenticationMethod(t *testing.T) {
 		name    string
 		form    string
 		headers []string
-		number  int // 0: it is good
+		number  int // 0: it is granted
 	}{
 		{"a secret", withBoth(), nil, 0},
 		{"a header", alone, header, 0},
 		{"an assertion", withBoth("client_secret", "", "client_assertion_type", jwtBearer, "client_assertion", signed), nil, 0},
 		{"an empty assertion beside a secret", withBoth() + "&client_assertion=", nil, 0},
 		{"a secret and an assertion", withBoth("client_assertion_type", jwtBearer, "client_assertion", signed), nil, 9002313},
-		{"a secret and an assertion that is none", withBoth("client_assertion_type", jwtBearer, "client_assertion", "x"), nil, 9002313},
+		{"a secret and an invalid assertion", withBoth("client_assertion_type", jwtBearer, "client_assertion", "x"), nil, 9002313},
 		{"a wrong secret and an assertion", withBoth("client_secret", "x", "client_assertion_type", jwtBearer, "client_assertion", signed), nil, 9002313},
 		{"a secret and an assertion without type", withBoth("client_assertion", signed), nil, 9002313},
 		{"a header and a secret", withBoth(), header, 9002313},
 		{"a header and an assertion", withBoth("client_secret", "", "client_assertion_type", jwtBearer, "client_assertion", signed), header, 9002313},
 		{"a header without secret and an assertion", withBoth("client_secret", "", "client_assertion_type", jwtBearer, "client_assertion", signed), []string{"Authorization", basic(webApp, "")}, 9002313},
-		{"a header and all", withBoth("client_assertion_type", jwtBearer, "client_assertion", signed), header, 9002313},
+		{"a header, a secret and an assertion", withBoth("client_assertion_type", jwtBearer, "client_assertion", signed), header, 9002313},
 		{"two headers", alone, append(header, header...), 9002313},
 		{"a header of another client", clientCredentialsForm("client_secret", ""), header, 9002313},
 		{"two secrets", withBoth() + "&client_secret=x", nil, 9002313},
@@ -61,7 +61,7 @@ func TestClientsMustUseOneAuthenticationMethod(t *testing.T) {
 	}
 }
 
-// TestPublicClientsMustUsePKCE holds every client without a secret to PKCE with S256.
+// TestPublicClientsMustUsePKCE checks that every client without a secret must use PKCE with S256.
 func TestPublicClientsMustUsePKCE(t *testing.T) {
 	f := newFixtureWithUsers(t)
 	clients := map[string][]string{
@@ -82,7 +82,7 @@ func TestPublicClientsMustUsePKCE(t *testing.T) {
 			}
 		}
 	}
-	// A client with a secret may do without, and with either kind.
+	// A client with a secret may use no PKCE, plain or S256.
 	for _, changes := range [][]string{
 		{"code_challenge", "", "code_challenge_method", ""}, {"code_challenge", verifier, "code_challenge_method", "plain"}, {},
 	} {
@@ -95,7 +95,7 @@ func TestPublicClientsMustUsePKCE(t *testing.T) {
 	}
 }
 
-// TestContentSecurityPolicyContainsOriginsOnly has an application whose record is older than the rules for redirect URIs.
+// TestContentSecurityPolicyContainsOriginsOnly stores redirect URIs that were valid before the current rules.
 func TestContentSecurityPolicyContainsOriginsOnly(t *testing.T) {
 	f := newFixtureWithUsers(t)
 	for _, uri := range []string{"https://app.test;script-src", "https://app.test;script-src/x", "https://a,b/", "https://'none'/"} {
@@ -119,7 +119,7 @@ func TestContentSecurityPolicyContainsOriginsOnly(t *testing.T) {
 	}
 }
 
-// putRedirect writes a redirect URI that nobody can register.
+// putRedirect stores a redirect URI that the directory refuses to register.
 func (f *fixture) putRedirect(t testing.TB, app, uri string) {
 	t.Helper()
 	f.update(t, func(tx store.Tx) error {

@@ -25,7 +25,7 @@ func deviceForm(changes ...string) string {
 	return withChanges(url.Values{"client_id": {cli}, "scope": {armAudience + "/.default offline_access openid profile"}}, changes...)
 }
 
-// start begins a device's sign-in.
+// startDevice requests a device code.
 func (f *fixture) startDevice(t testing.TB, path string, changes ...string) (deviceCode, userCode string) {
 	t.Helper()
 	w := f.post(path, deviceForm(changes...))
@@ -40,7 +40,7 @@ func devicePollForm(code string, changes ...string) string {
 	return withChanges(url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "client_id": {cli}, "device_code": {code}}, changes...)
 }
 
-// allow types a code and signs in.
+// allow enters a user code, signs in and confirms.
 func (b *browser) allow(userCode, name string) *httptest.ResponseRecorder {
 	b.t.Helper()
 	w := b.submit(b.get(devicePage), "code", userCode)
@@ -124,7 +124,7 @@ func TestSignedInUserConfirmsDeviceWithoutPassword(t *testing.T) {
 	if other := b.submit(w, "action", "other"); !strings.Contains(other.Body.String(), "<h1>Sign in</h1>") {
 		t.Errorf("another account: %s", other.Body)
 	}
-	// Nobody else may confirm with her form, although they sit at the same browser.
+	// Another user of the same browser cannot confirm with Alice's form.
 	reply(t, b.signIn(b.get(authorizeURL("/common/oauth2/v2.0/authorize", "prompt", "login")), bob))
 	if again := b.submit(w, "action", "continue"); !strings.Contains(again.Body.String(), "<h1>Sign in</h1>") {
 		t.Errorf("Bob confirms for Alice: %s", again.Body)
@@ -154,7 +154,7 @@ func TestInvalidDeviceCodesAreRefused(t *testing.T) {
 		number           float64
 	}{
 		{"none", tokenV2, devicePollForm(""), 400, "invalid_request", 900144},
-		{"one that is none", tokenV2, devicePollForm("GAB"), 400, "bad_verification_code", 70018},
+		{"an invalid one", tokenV2, devicePollForm("GAB"), 400, "bad_verification_code", 70018},
 		{"the user's code", tokenV2, devicePollForm(user), 400, "bad_verification_code", 70018},
 		{"another client", tokenV2, devicePollForm(code, "client_id", localApp), 400, "bad_verification_code", 70018},
 		{"no client", tokenV2, devicePollForm(code, "client_id", ""), 400, "invalid_request", 900144},
@@ -178,13 +178,13 @@ func TestInvalidDeviceCodesAreRefused(t *testing.T) {
 	check(t, "/"+theirTenant+"/oauth2/v2.0/token", devicePollForm(code), []any{400, "invalid_grant", 50020.0})
 	f.granted(t, f.post(tokenV2, devicePollForm(code)))
 
-	// An application that has a secret must show it.
+	// A confidential client must authenticate.
 	code, user = f.startDevice(t, deviceV2, "client_id", apiApp)
 	b.allow(user, alice)
 	check(t, tokenV2, devicePollForm(code, "client_id", apiApp), []any{401, "invalid_client", 7000218.0})
 	f.granted(t, f.post(tokenV2, devicePollForm(code, "client_id", apiApp, "client_secret", secret)))
 
-	// Somebody of another tenant than the device waits for.
+	// A user of another tenant than that of the device code.
 	code, user = f.startDevice(t, deviceV2)
 	stranger := f.browse(t)
 	w := stranger.signIn(stranger.submit(stranger.get(devicePage), "code", user), bob)
@@ -207,7 +207,7 @@ func TestInvalidDeviceAuthorizationRequestsAreRefused(t *testing.T) {
 		{"an unknown client by common", "/common/oauth2/v2.0/devicecode", deviceForm("client_id", other), 700016},
 		{"a client of another tenant", deviceV2, deviceForm("client_id", theirApp), 700016},
 		{"no scope", deviceV2, deviceForm("scope", ""), 900144},
-		{"a scope that is none", deviceV2, deviceForm("scope", "/"), 70011},
+		{"an invalid scope", deviceV2, deviceForm("scope", "/"), 70011},
 		{"no resource", "/" + tenant + "/oauth2/devicecode", deviceForm(), 900144},
 		{"an unknown tenant", "/" + client + "/oauth2/v2.0/devicecode", deviceForm(), 90002},
 	}
@@ -244,7 +244,7 @@ func TestUserCodeGuessesAreThrottled(t *testing.T) {
 		}
 	}
 	if w := b.submit(page, "code", user); w.Code != 429 {
-		t.Errorf("the right code from the guesser: status %d", w.Code)
+		t.Errorf("the right code from the same address: status %d", w.Code)
 	}
 	_, values := formOf(t, f.browse(t).get(devicePage))
 	values.Set("code", user)
@@ -270,8 +270,8 @@ func TestDeviceCodeRequestsAreThrottled(t *testing.T) {
 	f.refused(t, f.post(deviceV2, deviceForm()), 429, 90055)
 }
 
-// TestPendingDeviceCodesAreBounded asks for codes from many addresses of one network, and from many
-// networks. What is pending ends, with all that it takes in the store.
+// TestPendingDeviceCodesAreBounded requests codes from many addresses of one network, and from many networks.
+// Expired codes and all their records are removed from the store.
 func TestPendingDeviceCodesAreBounded(t *testing.T) {
 	f := newFixture(t)
 	f.Limits.DevicesNetwork.Burst, f.Limits.DevicesTotal.Burst = 20, 50
@@ -310,7 +310,7 @@ func TestPendingDeviceCodesAreBounded(t *testing.T) {
 		}
 	}
 	if n := f.records(t); n != empty {
-		t.Errorf("%d records are left of codes that have ended", n-empty)
+		t.Errorf("%d records of expired codes are left", n-empty)
 	}
 	if n := f.Throttle.Len(); n != 0 {
 		t.Errorf("%d buckets are left", n)
@@ -320,7 +320,7 @@ func TestPendingDeviceCodesAreBounded(t *testing.T) {
 	}
 }
 
-// TestScopesAreBounded: what a stranger may have kept in the store is short.
+// TestScopesAreBounded checks the limit on scopes, which the store keeps for requests without authentication.
 func TestScopesAreBounded(t *testing.T) {
 	f := newFixtureWithUsers(t)
 	long := strings.TrimSpace(strings.Repeat("openid ", 1_000))
@@ -332,14 +332,14 @@ func TestScopesAreBounded(t *testing.T) {
 		f.refused(t, f.post(deviceV2, deviceForm("scope", scope)), 400, 70011)
 		f.refused(t, f.post(tokenV2, passwordForm("scope", scope)), 400, 70011)
 		if w := f.browse(t).get(authorizeURL(authorizeV2, "scope", scope)); w.Code == http.StatusOK && strings.Contains(w.Body.String(), "<h1>Sign in</h1>") {
-			t.Errorf("%s: the page asks to sign in for it", name)
+			t.Errorf("%s: the sign-in page is displayed", name)
 		}
 	}
 	f.refused(t, f.post("/"+tenant+"/oauth2/devicecode", deviceForm("scope", "", "resource", strings.Repeat("x", 5_000))), 400, 500011)
 	f.startDevice(t, deviceV2, "scope", distinct[:strings.LastIndexByte(distinct[:4_000], ' ')])
 }
 
-// records is how many records the store has.
+// records returns the number of records in the store.
 func (f *fixture) records(t testing.TB) (n int) {
 	t.Helper()
 	err := f.store.View(context.Background(), func(tx store.Tx) error {

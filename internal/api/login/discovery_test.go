@@ -63,7 +63,7 @@ func TestDiscoveryNamesTheTenantsIssuer(t *testing.T) {
 	}
 }
 
-// TestDiscoveryEndpointsExist follows every address in the documents.
+// TestDiscoveryEndpointsExist sends a request to every URL in the documents.
 func TestDiscoveryEndpointsExist(t *testing.T) {
 	f := newFixture(t)
 	for _, name := range []string{tenant, "common"} {
@@ -76,7 +76,7 @@ func TestDiscoveryEndpointsExist(t *testing.T) {
 				}
 				path, ok := strings.CutPrefix(address, origin)
 				if !ok {
-					t.Errorf("%s: %s is elsewhere", field, address)
+					t.Errorf("%s: %s is on another host", field, address)
 				}
 				if w := f.get(path); w.Code == http.StatusNotFound {
 					t.Errorf("%s: %s answers %d", field, address, w.Code)
@@ -143,8 +143,8 @@ func TestInstanceDiscovery(t *testing.T) {
 		{name: "our host without its port", version: "1.0", endpoint: "https://login.test" + authorize, want: origin + "/" + tenant + "/v2.0/.well-known/openid-configuration"},
 		{name: "a v1 authority", version: "1.0", endpoint: origin + "/common/oauth2/authorize", want: origin + "/common/.well-known/openid-configuration"},
 		{name: "a foreign host", version: "1.1", endpoint: "https://login.attacker.test" + authorize, number: 50049},
-		{name: "a host below ours", version: "1.1", endpoint: "https://x.login.test" + authorize, number: 50049},
-		{name: "a host behind a user", version: "1.1", endpoint: "https://login.test@attacker.test" + authorize, number: 50049},
+		{name: "a subdomain of our host", version: "1.1", endpoint: "https://x.login.test" + authorize, number: 50049},
+		{name: "a host after userinfo", version: "1.1", endpoint: "https://login.test@attacker.test" + authorize, number: 50049},
 		{name: "no tenant", version: "1.1", endpoint: origin, number: 50049},
 		{name: "no https", version: "1.1", endpoint: "http://login.test:8443" + authorize, number: 50049},
 		{name: "no URL", version: "1.1", endpoint: "://", number: 50049},
@@ -252,8 +252,8 @@ func TestServes(t *testing.T) {
 func TestTooLongURIGetsEntrasError(t *testing.T) {
 	f := newFixture(t)
 	w := httptest.NewRecorder()
-	var face httpx.Refuser = f.Handler
-	face.Refuse(w, httptest.NewRequest(http.MethodGet, "/common/discovery/keys", nil), &httpx.Event{RequestID: request}, http.StatusRequestURITooLong)
+	var refuser httpx.Refuser = f.Handler
+	refuser.Refuse(w, httptest.NewRequest(http.MethodGet, "/common/discovery/keys", nil), &httpx.Event{RequestID: request}, http.StatusRequestURITooLong)
 	if body := decode(t, w); w.Code != 414 || body["error"] != "invalid_request" {
 		t.Errorf("status %d, %v", w.Code, body)
 	}

@@ -11,7 +11,7 @@ import (
 	"midas/internal/store"
 )
 
-// TestMisleadingCharactersAreRemovedFromNames has names that their owners have chosen to mislead.
+// TestMisleadingCharactersAreRemovedFromNames has names that can mislead readers.
 func TestMisleadingCharactersAreRemovedFromNames(t *testing.T) {
 	tests := []struct{ name, given, want string }{
 		{"an ordinary one", "Contoso Web", "Contoso Web"},
@@ -48,8 +48,8 @@ func TestMisleadingCharactersAreRemovedFromNames(t *testing.T) {
 	}
 }
 
-// TestPagesIsolateNames gives an application, a tenant and a user names that reorder what follows,
-// and walks through the pages.
+// TestPagesIsolateNames gives an application and a tenant names that reorder the following text, and checks every
+// page.
 func TestPagesIsolateNames(t *testing.T) {
 	const evil, shown = "Evil\u202E\u2069\u200B<b>", "<bdi>Evil&lt;b&gt;</bdi>"
 	for _, given := range []string{evil, "\u3164\u200B"} {

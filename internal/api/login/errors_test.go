@@ -96,13 +96,13 @@ func TestServerErrorsDoNotRevealTheCause(t *testing.T) {
 			t.Errorf("status %d: %s", w.Code, w.Body)
 		}
 		if f.event.Err == nil || !strings.Contains(f.event.Err.Error(), "d//tenant") {
-			t.Errorf("the event does not say what happened: %v", f.event.Err)
+			t.Errorf("the event does not contain the cause: %v", f.event.Err)
 		}
 	}
 }
 
-// TestRecordsOfNewerVersionsAreServerErrors: no token is given on the word of a record that this Midas does
-// not understand.
+// TestRecordsOfNewerVersionsAreServerErrors checks that no token is issued if a record that is read for it has a
+// newer version.
 func TestRecordsOfNewerVersionsAreServerErrors(t *testing.T) {
 	for _, kind := range []store.Kind{store.TenantKind, store.AppKind, store.PrincipalKind, store.PrincipalAppIndex} {
 		f := newFixture(t)

@@ -8,14 +8,14 @@ import (
 	"midas/internal/directory"
 )
 
-// ParseForm gives what is read of a form, in the order grant_type, client_id, client_secret,
+// ParseForm returns the fields of a form in the order grant_type, client_id, client_secret,
 // client_assertion_type, client_assertion, scope, resource.
 func ParseForm(body string) ([7]string, error) {
 	f, err := parseForm(body)
 	return [7]string{f.grantType, f.clientID, string(f.clientSecret), f.assertionType, string(f.assertion), f.scope, f.resource}, err
 }
 
-// AudienceOf and Plausible are the two halves of reading a scope.
+// AudienceOf and Plausible are the two steps of reading a scope.
 func AudienceOf(scope string) (string, error) { return audienceOf(scope) }
 func Plausible(audience string) bool          { return plausible(audience) }
 
@@ -25,7 +25,7 @@ func FindRedirect(r directory.Redirects, asked string) bool {
 	return found
 }
 
-// Assertions is how many client assertions are remembered.
+// Assertions returns the number of client assertions that are remembered.
 func (h *Handler) Assertions() int {
 	all := &h.tokens.assertions
 	all.mu.Lock()
@@ -33,19 +33,19 @@ func (h *Handler) Assertions() int {
 	return all.total
 }
 
-// SetMaxAssertions makes the endpoints remember fewer client assertions.
+// SetMaxAssertions sets how many client assertions are remembered.
 func (h *Handler) SetMaxAssertions(n int) { h.tokens.assertions.limit = n }
 
-// SetDeviceWait lets devices poll more often.
+// SetDeviceWait sets the interval between two polls of a device.
 func (h *Handler) SetDeviceWait(d time.Duration) { h.tokens.deviceWait = d }
 
-// Isolated is how pages show a name.
+// Isolated returns a name as pages display it.
 func Isolated(name, otherwise string) string { return isolated(name, otherwise) }
 
-// AssertionMemory is what remembers client assertions.
+// AssertionMemory is the table of used client assertions.
 type AssertionMemory struct{ assertions }
 
-// First uses an application's assertion of a number, which is good for ten minutes.
+// First uses the assertion with a number of an application, valid for ten minutes, and reports whether it is allowed.
 func (m *AssertionMemory) First(app string, number int, from string, now time.Time, limit int) bool {
 	m.limit = limit
 	_, first := m.first(use{
@@ -54,7 +54,7 @@ func (m *AssertionMemory) First(app string, number int, from string, now time.Ti
 	return first
 }
 
-// Len is how many are remembered.
+// Len returns the number of assertions in the table.
 func (m *AssertionMemory) Len() (n int) {
 	for _, app := range m.apps {
 		n += len(app.used)

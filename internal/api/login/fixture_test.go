@@ -43,11 +43,11 @@ const (
 	jwtBearer = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 )
 
-// start is a moment with a fraction, as real ones have.
+// start is a time with a fraction of a second.
 var start = time.Date(2026, 3, 14, 9, 26, 53, 589793238, time.UTC)
 
-// fixture is a login face over one tenant with three applications: one that is well, one that is
-// disabled, and one whose secret has ended.
+// fixture is a login handler with one tenant and three applications: an enabled one, a disabled one, and one
+// whose secret has expired.
 type fixture struct {
 	*login.Config
 	*login.Handler
@@ -157,7 +157,7 @@ func (f *fixture) get(path string) *httptest.ResponseRecorder {
 	return f.do(httptest.NewRequest(http.MethodGet, path, nil))
 }
 
-// post sends a form, given as it is encoded.
+// post sends an encoded form.
 func (f *fixture) post(path, form string, headers ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(form))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -172,7 +172,7 @@ const (
 	tokenV1 = "/" + tenant + "/oauth2/token"
 )
 
-// good is a form that is granted, with changes: name and value, or name and "" to leave it out.
+// clientCredentialsForm is a valid form with changes: name and value, or name and "" to remove a field.
 func clientCredentialsForm(changes ...string) string {
 	v := url.Values{
 		"grant_type": {"client_credentials"}, "client_id": {client}, "client_secret": {secret},
@@ -196,12 +196,12 @@ func decode(t testing.TB, w *httptest.ResponseRecorder) map[string]any {
 	t.Helper()
 	var m map[string]any
 	if err := json.Unmarshal(w.Body.Bytes(), &m); err != nil {
-		t.Fatalf("status %d, the body is no JSON object: %v: %q", w.Code, err, w.Body.String())
+		t.Fatalf("status %d, the body is not a JSON object: %v: %q", w.Code, err, w.Body.String())
 	}
 	return m
 }
 
-// granted gives the answer to a request for a token, which must be good, and what the token says.
+// granted returns the response and the token's claims. It fails the test if the response has no valid token.
 func (f *fixture) granted(t testing.TB, w *httptest.ResponseRecorder) (answer map[string]any, claims *token.Claims) {
 	t.Helper()
 	answer = decode(t, w)

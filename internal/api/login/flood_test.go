@@ -15,7 +15,7 @@ import (
 )
 
 // TestNamesOfRequestsAreNotRetained sends 4,000 requests with bodies of 60 KiB and distinct names, as user, client and
-// tenant. Afterwards the heap is what it was, but for the throttle's table.
+// tenant. Afterwards the heap has grown by no more than the device codes and the throttle's table.
 func TestNamesOfRequestsAreNotRetained(t *testing.T) {
 	f := newFixtureWithUsers(t)
 	f.Throttle.Buckets = 1 << 12
@@ -49,7 +49,7 @@ func TestNamesOfRequestsAreNotRetained(t *testing.T) {
 	runtime.KeepAlive(f)
 }
 
-// heap is how many bytes are alive.
+// heap returns the number of live bytes on the heap.
 func heap() int64 {
 	var m runtime.MemStats
 	runtime.GC()
@@ -58,7 +58,7 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// TestTooLongNamesAreRefusedAndNotCounted are refused in the words for unknown ones, and counted for nobody.
+// TestTooLongNamesAreRefusedAndNotCounted expects the errors for unknown names, and no throttle bucket.
 func TestTooLongNamesAreRefusedAndNotCounted(t *testing.T) {
 	f := newFixtureWithUsers(t)
 	long := strings.Repeat("x", throttle.MaxName+1)
@@ -74,7 +74,7 @@ func TestTooLongNamesAreRefusedAndNotCounted(t *testing.T) {
 	}
 }
 
-// reads counts the transactions that read.
+// reads counts calls of View.
 type reads struct {
 	store.Store
 	n atomic.Int64
@@ -85,8 +85,8 @@ func (s *reads) View(ctx context.Context, fn func(store.Tx) error) error {
 	return s.Store.View(ctx, fn)
 }
 
-// TestThrottledRequestsDoNotReadTheStore: once an address has used up its tries, it is refused without a hash and
-// without the store, whatever names it sends. Others sign in as before.
+// TestThrottledRequestsDoNotReadTheStore checks that an address that has used up its attempts is refused without
+// a hash and without a read of the store, for all user names. Other addresses are not affected.
 func TestThrottledRequestsDoNotReadTheStore(t *testing.T) {
 	f := newFixtureWithUsers(t)
 	f.Passwords.PerAddress = throttle.Rule{Burst: 3, Refill: time.Hour}

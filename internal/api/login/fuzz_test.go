@@ -12,7 +12,7 @@ import (
 	"midas/internal/directory"
 )
 
-// FuzzForm compares the reader of token forms with the standard library, and holds it to its rules.
+// FuzzForm compares the parser of token forms with net/url and checks its own rules.
 func FuzzForm(f *testing.F) {
 	names := [7]string{"grant_type", "client_id", "client_secret", "client_assertion_type", "client_assertion", "scope", "resource"}
 	f.Add(clientCredentialsForm())
@@ -43,12 +43,12 @@ func FuzzForm(f *testing.F) {
 			t.Fatalf("audience %q of scope %q", audience, got[5])
 		}
 		if login.Plausible(audience) && (len(audience) > 512 || strings.ContainsAny(audience, " \"\r\n\x00#<>\\")) {
-			t.Fatalf("audience %q is let through", audience)
+			t.Fatalf("audience %q is accepted", audience)
 		}
 	})
 }
 
-// FuzzRedirect holds the matching of redirect URIs to what a strict reading of them allows: the same
+// FuzzRedirect compares the matching of redirect URIs with a strict implementation, which allows the same
 // text, or a loopback address that differs in nothing but its port.
 func FuzzRedirect(f *testing.F) {
 	registered := directory.Redirects{
@@ -83,8 +83,8 @@ func FuzzRedirect(f *testing.F) {
 	})
 }
 
-// FuzzAuthorize sends any query to the authorization endpoint: there is an answer, it is no fault of
-// the server, and it leads nowhere but to the client.
+// FuzzAuthorize sends any query to the authorization endpoint and checks that the response is not a server error
+// and redirects only to the client.
 func FuzzAuthorize(f *testing.F) {
 	fix := newFixture(f)
 	f.Add(strings.SplitN(authorizeURL("x"), "?", 2)[1], false)

@@ -10,13 +10,13 @@ import (
 	"testing"
 )
 
-// surfer is a browser with a real connection, which keeps cookies by host as browsers do, and the key by
+// httpBrowser is a browser with a real connection, which keeps cookies by host as browsers do, and the key by
 // origin. It follows redirects within the host.
 type httpBrowser struct {
 	t      testing.TB
 	http   *http.Client
 	keys   map[string]string // by origin
-	cookie string            // that it sends in the place of its own
+	cookie string            // sent instead of the cookies of the jar
 	page   string
 }
 
@@ -33,7 +33,7 @@ func newHTTPBrowser(t testing.TB, httpClient *http.Client) *httpBrowser {
 	return s
 }
 
-// open goes to a page, does what its script does, and says where it is sent.
+// open opens a page, does what its script does, and returns the Location header.
 func (s *httpBrowser) open(address string) string {
 	s.t.Helper()
 	r, err := http.NewRequest(http.MethodGet, address, nil)

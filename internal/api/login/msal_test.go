@@ -22,7 +22,7 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 )
 
-// live is the face behind a real TLS listener, at the present time, with users.
+// serveWithUsers serves a fixture with users on a TLS listener, with the current time.
 func serveWithUsers(t *testing.T) (f *fixture, origin string, httpClient *http.Client) {
 	t.Helper()
 	f = newFixtureWithUsers(t)
@@ -33,7 +33,7 @@ func serveWithUsers(t *testing.T) (f *fixture, origin string, httpClient *http.C
 	return f, origin, httpClient
 }
 
-// surf signs somebody in with a real HTTP client, and follows the redirects to where they lead.
+// signInOverHTTP signs a user in with a real HTTP client, and follows redirects.
 func signInOverHTTP(httpClient *http.Client, address, name string, fields ...string) error {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
@@ -82,7 +82,7 @@ func publicClient(t *testing.T, authority string, httpClient *http.Client) publi
 	return c
 }
 
-// holds checks what MSAL says that it got, and that a second token comes by the refresh token.
+// checkMSALResult checks MSAL's result, and that MSAL gets a second token with the refresh token.
 func (f *fixture) checkMSALResult(t *testing.T, c public.Client, got public.AuthResult, err error) {
 	t.Helper()
 	if err != nil {
@@ -141,7 +141,7 @@ func TestMSALSignsInWithAPassword(t *testing.T) {
 	}
 }
 
-// TestMSALServerFlows has a server with a secret: a code, and a call that is passed on.
+// TestMSALServerFlows uses confidential clients: authorization code, then on behalf of.
 func TestMSALServerFlows(t *testing.T) {
 	f, origin, httpClient := serveWithUsers(t)
 	server := func(id string) confidential.Client {
@@ -175,7 +175,7 @@ func TestMSALServerFlows(t *testing.T) {
 	}
 }
 
-// TestAzidentitySignsIn has the credentials of the Azure SDK that this face serves.
+// TestAzidentitySignsIn uses the supported credential types of the Azure SDK.
 func TestAzidentitySignsIn(t *testing.T) {
 	f, origin, httpClient := serveWithUsers(t)
 	p := f.addCertificate(t)[0]
@@ -236,7 +236,7 @@ func TestAzidentitySignsIn(t *testing.T) {
 	}
 }
 
-// TestARelyingPartyVerifiesIDTokens does so from the issuer's name alone, for both versions.
+// TestARelyingPartyVerifiesIDTokens uses discovery from the issuer, for both versions.
 func TestARelyingPartyVerifiesIDTokens(t *testing.T) {
 	f, origin, httpClient := serveWithUsers(t)
 	ctx := oidc.ClientContext(t.Context(), httpClient)
@@ -257,7 +257,7 @@ func TestARelyingPartyVerifiesIDTokens(t *testing.T) {
 			t.Errorf("%s: nonce %q, subject %q", issuer, id.Nonce, id.Subject)
 		}
 		if _, err := provider.VerifierContext(ctx, &oidc.Config{ClientID: cli}).Verify(ctx, fmt.Sprint(answer["id_token"])); err == nil {
-			t.Error("another client takes it")
+			t.Error("another client accepts the id_token")
 		}
 	}
 }

@@ -11,14 +11,14 @@ import (
 	"golang.org/x/net/html"
 )
 
-// safePage holds a page to what all pages promise.
+// safePage checks the headers and the markup that all pages must have.
 func safePage(t testing.TB, w *httptest.ResponseRecorder) {
 	t.Helper()
 	h := w.Header()
 	csp := h.Get("Content-Security-Policy")
 	frame, deny := "frame-ancestors 'none'", "DENY"
 	if strings.Contains(w.Body.String(), `name="action" value="resume"`) && !strings.Contains(w.Body.String(), "<button") {
-		frame, deny = "frame-ancestors http", "" // it is for a frame of the client's, and there is nothing to click on
+		frame, deny = "frame-ancestors http", "" // the client may frame it, because it has nothing to click on
 	}
 	for _, must := range []string{"default-src 'none'", frame, "base-uri 'none'", "form-action 'self'", "style-src 'sha256-"} {
 		if !strings.Contains(csp, must) {
@@ -39,7 +39,7 @@ func safePage(t testing.TB, w *httptest.ResponseRecorder) {
 	accessible(t, w.Body.String())
 }
 
-// accessible checks what screen readers and keyboards need of a page.
+// accessible checks what screen readers and keyboard users need.
 func accessible(t testing.TB, body string) {
 	t.Helper()
 	doc, err := html.Parse(strings.NewReader(body))
@@ -97,7 +97,7 @@ func accessible(t testing.TB, body string) {
 	}
 }
 
-// TestFormsFromOtherSitesAreRefused sends what other sites could make a browser send.
+// TestFormsFromOtherSitesAreRefused sends requests that other sites could cause a browser to send.
 func TestFormsFromOtherSitesAreRefused(t *testing.T) {
 	f := newFixtureWithUsers(t)
 	b := f.browse(t)
@@ -130,7 +130,7 @@ func TestFormsFromOtherSitesAreRefused(t *testing.T) {
 		{"from another site", func() *httptest.ResponseRecorder {
 			return send(values, func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") })
 		}, 403},
-		{"from a site nearby", func() *httptest.ResponseRecorder {
+		{"from the same site, another origin", func() *httptest.ResponseRecorder {
 			return send(values, func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "same-site") })
 		}, 403},
 		{"from another origin", func() *httptest.ResponseRecorder {
@@ -169,11 +169,11 @@ func TestFormsFromOtherSitesAreRefused(t *testing.T) {
 	}
 	f.advance(-61 * time.Minute)
 	if w := send(values, none); w.Code != http.StatusSeeOther {
-		t.Errorf("as it was meant: status %d: %s", w.Code, w.Body)
+		t.Errorf("the unchanged form: status %d: %s", w.Code, w.Body)
 	}
 }
 
-// TestReflectedParametersAreEscaped puts code into every parameter, and looks for it in every page.
+// TestReflectedParametersAreEscaped puts markup and scripts into every parameter, and searches every page for them.
 func TestReflectedParametersAreEscaped(t *testing.T) {
 	f := newFixtureWithUsers(t)
 	const evil = `'"><svg/onload=alert(1)></title></style></script><script>alert(1)</script>{{.}}`

@@ -44,7 +44,7 @@ func TestPasswordGrant(t *testing.T) {
 	}
 	answer, _ := f.granted(t, f.post(tokenV2, passwordForm("scope", armAudience+"/.default", "client_info", "")))
 	if answer["refresh_token"] != nil || answer["id_token"] != nil || answer["client_info"] != nil {
-		t.Errorf("nobody has asked for these: %v", answer)
+		t.Errorf("the response has tokens that were not requested: %v", answer)
 	}
 }
 
@@ -104,16 +104,16 @@ func TestPasswordGuessesAreThrottled(t *testing.T) {
 	}
 	from("192.0.2.1", wrong, 50053)
 	from("192.0.2.1", passwordForm(), 50053)
-	from("192.0.2.1", passwordForm("username", bob, "password", "x"), 50034) // somebody else
+	from("192.0.2.1", passwordForm("username", bob, "password", "x"), 50034) // another user
 	for i := range 3 {
 		from(fmt.Sprint("192.0.2.", 20+i), wrong, 50126)
 	}
 	from("192.0.2.30", wrong, 50053)
 	from("192.0.2.30", passwordForm(), 50053)
-	from("192.0.2.9", passwordForm(), 0) // nobody has locked her out
+	from("192.0.2.9", passwordForm(), 0) // she is not locked out at a known address
 	f.advance(time.Minute)
 	from("192.0.2.30", passwordForm(), 0)
-	// A restart forgets the throttle, and not where she has signed in.
+	// A restart resets the throttle, but the addresses at which she signed in are stored.
 	table := &throttle.Table{Now: f.time}
 	f.Throttle, f.Passwords = table, &throttle.PasswordLimiter{Table: table, Familiar: f.Grants, PerUser: throttle.Rule{Burst: 6, Refill: time.Minute}}
 	for i := range 100 {
@@ -123,7 +123,7 @@ func TestPasswordGuessesAreThrottled(t *testing.T) {
 	from("10.2.0.1", passwordForm(), 50053)
 	from("192.0.2.9", passwordForm(), 0)
 	f.advance(10 * time.Minute)
-	// Right ones are not counted.
+	// Right passwords are not counted.
 	for range 5 {
 		from("192.0.2.31", passwordForm(), 0)
 	}

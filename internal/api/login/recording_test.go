@@ -52,18 +52,18 @@ func recorded(t *testing.T, name string) []interaction {
 	return tape.Interactions
 }
 
-// leftOut are the fields of Entra's discovery document that would name what does not exist here.
+// leftOut are the fields of Entra's discovery document for features that Midas does not have.
 var leftOut = []string{
 	"http_logout_supported", "frontchannel_logout_supported", "kerberos_endpoint", "tenant_region_scope", "cloud_instance_name", "cloud_graph_host_name", "msgraph_host", "rbac_url",
 }
 
-// added are the fields that Entra's discovery document lacks, and that the standards have.
+// added are standard fields that Entra's discovery document lacks.
 var added = []string{
 	"code_challenge_methods_supported", "grant_types_supported", "request_parameter_supported",
 	"token_endpoint_auth_signing_alg_values_supported",
 }
 
-// notSent are the headers that are Microsoft's own business, or net/http's.
+// notSent are headers that are internal to Microsoft or that net/http adds.
 var notSent = []string{"Content-Security-Policy-Report-Only", "X-Ms-Srs", "Date", "Content-Length"}
 
 // TestResponsesMatchRecordedClientSecretExchange sends what azidentity sent to Entra, with our ids.
@@ -92,7 +92,7 @@ func TestResponsesMatchRecordedCertificateExchange(t *testing.T) {
 	}
 }
 
-// TestResponsesMatchRecordedDeviceExchange asks as often as the tape does before the user signs in.
+// TestResponsesMatchRecordedDeviceExchange polls as often as the recording does before the user signs in.
 func TestResponsesMatchRecordedDeviceExchange(t *testing.T) {
 	f := newFixtureWithUsers(t)
 	tape := recorded(t, "device_code_credential.yaml")
@@ -141,8 +141,8 @@ func (f *fixture) replay(t *testing.T, one interaction, ours func(url.Values)) (
 	return body
 }
 
-// compareFields holds the names of the body's fields, and the values that do not name a host or a
-// token, against Entra's.
+// compareFields compares the names of the body's fields, and the values that do not contain a host or a token,
+// with Entra's.
 func compareFields(t *testing.T, recorded string, got map[string]any) {
 	t.Helper()
 	var want map[string]any
@@ -159,7 +159,7 @@ func compareFields(t *testing.T, recorded string, got map[string]any) {
 		t.Errorf("fields (-Entra +ours):\n%s", diff)
 	}
 	if want["id_token"] != nil {
-		// Of users's tokens Entra draws the life by lot, so that not all come back at once.
+		// Entra chooses a random lifetime for user tokens, so that not all expire at once.
 		delete(want, "expires_in")
 		delete(got, "expires_in")
 		delete(want, "ext_expires_in")
@@ -181,7 +181,7 @@ func compareFields(t *testing.T, recorded string, got map[string]any) {
 	}
 }
 
-// compareHeaders holds the headers against Entra's, but for the name of the server.
+// compareHeaders compares the headers with Entra's, except for the name of the server.
 func compareHeaders(t *testing.T, recorded, got map[string][]string) {
 	t.Helper()
 	want, ours := maps.Clone(recorded), maps.Clone(got)
@@ -191,7 +191,7 @@ func compareHeaders(t *testing.T, recorded, got map[string][]string) {
 	}
 	want["X-Ms-Ests-Server"] = []string{"Midas"}
 	if want["Client-Request-Id"] != nil && ours["Client-Request-Id"] != nil {
-		// To a device that polls Entra repeats the id with which it has begun.
+		// Entra repeats the id of the device authorization request to a device that polls.
 		want["Client-Request-Id"] = ours["Client-Request-Id"]
 	}
 	if diff := cmp.Diff(want, ours); diff != "" {

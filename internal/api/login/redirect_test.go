@@ -12,7 +12,7 @@ import (
 	"midas/internal/store"
 )
 
-// TestUnregisteredRedirectURIsAreRefused has ways to lead a browser astray: nobody is sent anywhere.
+// TestUnregisteredRedirectURIsAreRefused checks that no unregistered redirect URI gets a redirect.
 func TestUnregisteredRedirectURIsAreRefused(t *testing.T) {
 	f := newFixtureWithUsers(t)
 	f.update(t, func(tx store.Tx) error {
@@ -39,16 +39,16 @@ func TestUnregisteredRedirectURIsAreRefused(t *testing.T) {
 		{"a query less", webApp, "https://app.test/other"},
 		{"a fragment", webApp, webRedirect + "#x"},
 		{"an empty fragment", webApp, webRedirect + "#"},
-		{"a path that climbs", webApp, "https://app.test/callback/../other"},
-		{"an escaped path that climbs", webApp, "https://app.test/callback/%2e%2e/other"},
+		{"a path with dot segments", webApp, "https://app.test/callback/../other"},
+		{"a path with escaped dot segments", webApp, "https://app.test/callback/%2e%2e/other"},
 		{"a path below", webApp, webRedirect + "/x"},
 		{"a longer path", webApp, webRedirect + "x"},
 		{"a user", webApp, "https://app.test@evil.test/callback"},
 		{"a user at the right host", webApp, "https://x@app.test/callback"},
 		{"a user and a backslash", webApp, `https://evil.test\@app.test/callback`},
 		{"backslashes", webApp, `https:\\app.test\callback`},
-		{"a host below", webApp, "https://app.test.evil.test/callback"},
-		{"a host above", webApp, "https://evilapp.test/callback"},
+		{"a host with the registered one as prefix", webApp, "https://app.test.evil.test/callback"},
+		{"a host with the registered one as suffix", webApp, "https://evilapp.test/callback"},
 		{"a space before", webApp, " " + webRedirect},
 		{"a line break", webApp, webRedirect + "\r\nX: y"},
 		{"a null byte", webApp, webRedirect + "\x00"},
@@ -58,7 +58,7 @@ func TestUnregisteredRedirectURIsAreRefused(t *testing.T) {
 		{"a script", webApp, "javascript:alert(1)//https://app.test/callback"},
 		{"data", webApp, "data:text/html,x"},
 		{"two at once", webApp, webRedirect + " https://evil.test"},
-		{"one of several, but which", webApp, ""},
+		{"none, with several registered", webApp, ""},
 		{"a loopback port for a server", webApp, "https://app.test:8080/callback"},
 		{"a loopback port with another query", webApp, "http://localhost:1/back?a=c"},
 		{"a loopback port without the query", webApp, "http://localhost:1/back"},
@@ -67,23 +67,23 @@ func TestUnregisteredRedirectURIsAreRefused(t *testing.T) {
 		{"a query on the loopback", cli, "http://localhost:1/?x=y"},
 		{"a host that begins as the loopback", cli, "http://localhost.evil.test:1"},
 		{"a host that ends as the loopback", cli, "http://evil-localhost:1"},
-		{"a host behind the port", cli, "http://localhost:1@evil.test"},
-		{"a host behind a password", cli, "http://localhost:80:x@evil.test"},
-		{"a port that is none", cli, "http://localhost:x"},
+		{"a host after a port", cli, "http://localhost:1@evil.test"},
+		{"a host after a password", cli, "http://localhost:80:x@evil.test"},
+		{"an invalid port", cli, "http://localhost:x"},
 		{"a port that is too high", cli, "http://localhost:65536"},
 		{"port zero", cli, "http://localhost:0"},
 		{"the loopback by another address", cli, "http://127.0.0.2:1"},
 		{"the loopback by a number", cli, "http://2130706433:1"},
-		{"the loopback in IPv6's clothes", cli, "http://[::ffff:127.0.0.1]:1"},
+		{"the loopback mapped to IPv6", cli, "http://[::ffff:127.0.0.1]:1"},
 		{"a zone", cli, "http://[::1%25eth0]:1"},
 		{"all addresses", cli, "http://0.0.0.0:1"},
-		{"none for many", cli, ""},
+		{"none, for a first-party client", cli, ""},
 		{"another tool's scheme", localApp, "myapp2://auth"},
 		{"a scheme with more", localApp, "myapp://auth/x"},
 		{"a registered path on another loopback", localApp, "http://localhost:1/back"},
 		{"a registered path in another case", localApp, "http://127.0.0.1:1/Back"},
 		{"a registered path and a slash", localApp, "http://127.0.0.1:1/back/"},
-		{"a registered path that climbs", localApp, "http://127.0.0.1:1/x/../back"},
+		{"a registered path with dot segments", localApp, "http://127.0.0.1:1/x/../back"},
 		{"a long one", webApp, "https://app.test/" + strings.Repeat("x", 4000)},
 	}
 	for _, test := range tests {
@@ -143,7 +143,7 @@ func TestResponseModes(t *testing.T) {
 		t.Errorf("policy %q", csp)
 	}
 	if !strings.Contains(w.Body.String(), `<button type="submit"`) {
-		t.Error("there is nothing to press without a script")
+		t.Error("there is no button for browsers without scripts")
 	}
 	safePage(t, w)
 	if to, values := reply(t, b.get(authorizeURL(authorizeV2, "client_id", localApp, "redirect_uri", "myapp://auth", "response_mode", "form_post"))); to != "myapp://auth" || values.Get("error") != "invalid_request" {
@@ -180,7 +180,7 @@ func TestDangerousRegisteredRedirectURIsAreRefused(t *testing.T) {
 	for _, uri := range []string{"javascript:alert(1)", "JavaScript://app.test/%0aalert(1)", "data:text/html,x", "file:///etc/passwd", "blob:https://app.test/x",
 		"https://app.test/#x", `https://app.test\x`, "https://app.test/ x", "https://x@app.test/", "https:/app.test", "https://app.test/\r\nx", "https://\u0430pp.test/"} {
 		if login.FindRedirect(directory.Redirects{Web: []string{uri}, SPA: []string{uri}, Public: []string{uri}}, uri) {
-			t.Errorf("%s is followed", uri)
+			t.Errorf("%s is accepted", uri)
 		}
 	}
 }

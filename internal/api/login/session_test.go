@@ -14,12 +14,12 @@ import (
 	"midas/internal/store"
 )
 
-// web is a request of an application that is answered without asking when the user has a session.
+// webURL is an authorization request of webApp, which a session answers without a page.
 func webURL(changes ...string) string {
 	return authorizeURL(authorizeV2, append([]string{"client_id", webApp, "redirect_uri", webRedirect}, changes...)...)
 }
 
-// signedInBrowser is a browser in which Alice has a session.
+// signedInBrowser returns a browser in which Alice has a session.
 func (f *fixture) signedInBrowser(t testing.TB) *browser {
 	t.Helper()
 	b := f.browse(t)
@@ -30,13 +30,13 @@ func (f *fixture) signedInBrowser(t testing.TB) *browser {
 	return b
 }
 
-// continues reports whether a browser gets a code without a question.
+// continues reports whether a browser gets a code without a page.
 func continues(b *browser) bool {
 	b.t.Helper()
 	return strings.Contains(b.get(webURL("prompt", "none")).Header().Get("Location"), "code=")
 }
 
-// copied is another program with all cookies of a browser, and a key that may be the browser's.
+// copied returns another browser with the same cookies and the given key.
 func copied(b *browser, key string) *browser {
 	attacker := &browser{t: b.t, f: b.f, cookies: map[string]string{}, key: key}
 	for name, value := range b.cookies {
@@ -45,7 +45,7 @@ func copied(b *browser, key string) *browser {
 	return attacker
 }
 
-// TestCopiedCookiesDoNotGiveASession is about a program on another port of the host: browsers send it all
+// TestCopiedCookiesDoNotGiveASession has a program on another port of the host. Browsers send it all
 // cookies of the host. It can reach the server as any client can, with whatever header it likes.
 func TestCopiedCookiesDoNotGiveASession(t *testing.T) {
 	f := newFixtureWithUsers(t)
@@ -60,7 +60,7 @@ func TestCopiedCookiesDoNotGiveASession(t *testing.T) {
 				"with the account page": webURL("prompt", "select_account"), "without a tenant": authorizeURL("/common/oauth2/v2.0/authorize"),
 			} {
 				w := attacker.get(path)
-				for range 3 { // pages that want to be sent
+				for range 3 { // pages whose script submits them
 					if strings.Contains(w.Body.String(), `value="resume"`) {
 						action, values := formOf(t, w)
 						values.Set("key", key)
@@ -88,7 +88,7 @@ func TestCopiedCookiesDoNotGiveASession(t *testing.T) {
 		})
 	}
 	if !continues(b) {
-		t.Error("the person's own session has ended")
+		t.Error("the user's own session has ended")
 	}
 }
 
@@ -104,11 +104,11 @@ func TestAProgramOnAnotherPortGetsNoToken(t *testing.T) {
 	b := newHTTPBrowser(t, httpClient)
 	b.signIn(origin + webURL())
 	if at := b.open(origin + webURL("prompt", "none")); !strings.Contains(at, "code=") {
-		t.Fatalf("the person's browser is sent to %s", at)
+		t.Fatalf("the user's browser is sent to %s", at)
 	}
 	b.open(strings.Replace(attacker.URL, "127.0.0.1", mustParse(t, origin).Hostname(), 1))
 	if !strings.Contains(stolen, "__Host-midas-session-") {
-		t.Fatalf("the program was sent %q, so the test tests nothing", stolen)
+		t.Fatalf("the program was sent %q, so this test proves nothing", stolen)
 	}
 	for _, path := range []string{webURL(), webURL("prompt", "none"), authorizeURL(authorizeV2), authorizeURL(authorizeV2, "prompt", "none")} {
 		replay := newHTTPBrowser(t, httpClient)
@@ -183,7 +183,7 @@ func TestSessionsAreRevokedOnTheServer(t *testing.T) {
 	}
 }
 
-// TestSignOutDeletesTheCookie looks at what the browser is told.
+// TestSignOutDeletesTheCookie checks the browser's cookies after sign-out.
 func TestSignOutDeletesTheCookie(t *testing.T) {
 	f := newFixtureWithUsers(t)
 	b := f.signedInBrowser(t)
@@ -195,8 +195,8 @@ func TestSignOutDeletesTheCookie(t *testing.T) {
 	}
 }
 
-// TestPlantedSessionCookiesAreIgnored is about a program on another port that sets the cookie of its
-// own session, so that the user acts under its name.
+// TestPlantedSessionCookiesAreIgnored has a program on another port that sets the cookies of its own session, so
+// that the user would act as another user.
 func TestPlantedSessionCookiesAreIgnored(t *testing.T) {
 	f := newFixtureWithUsers(t)
 	b, attacker := f.browse(t), f.browse(t)
@@ -209,7 +209,7 @@ func TestPlantedSessionCookiesAreIgnored(t *testing.T) {
 	}
 }
 
-// TestBrowserWithoutScriptsSignsInEachTime still lets it in.
+// TestBrowserWithoutScriptsSignsInEachTime checks that sign-in works without scripts and gives no session.
 func TestBrowserWithoutScriptsSignsInEachTime(t *testing.T) {
 	f := newFixtureWithUsers(t)
 	b := f.browse(t)
@@ -233,7 +233,7 @@ func TestBrowserWithoutScriptsSignsInEachTime(t *testing.T) {
 	}
 }
 
-// TestFormsDoNotExtendASignInWithoutASession has a form on each answer of which a new one follows.
+// TestFormsDoNotExtendASignInWithoutASession submits forms whose responses contain another form.
 func TestFormsDoNotExtendASignInWithoutASession(t *testing.T) {
 	f := newFixtureWithUsers(t)
 	begun := func() (*browser, *httptest.ResponseRecorder) {
@@ -260,7 +260,7 @@ func TestFormsDoNotExtendASignInWithoutASession(t *testing.T) {
 	}
 }
 
-// TestInstallationsDoNotShareCookies has two servers of one host.
+// TestInstallationsDoNotShareCookies has two servers on one host.
 func TestInstallationsDoNotShareCookies(t *testing.T) {
 	f, g := newFixtureWithUsers(t), newFixtureWithUsers(t)
 	g.Minter.Issuer.Origin = strings.Replace(origin, "https://", "https://x", 1)
@@ -294,7 +294,7 @@ func TestSessionIsFoundAmongManyOldCookies(t *testing.T) {
 	}
 }
 
-// TestFormsSurviveOtherTabs has what overtakes an open form.
+// TestFormsSurviveOtherTabs has events that change the cookies while a form is open.
 func TestFormsSurviveOtherTabs(t *testing.T) {
 	overtake := map[string]func(*browser){
 		"two tabs at once in a new browser": func(b *browser) {
@@ -346,7 +346,7 @@ func TestFormsSurviveOtherTabs(t *testing.T) {
 	}
 }
 
-// TestSilentRequestsMayBeFramedByTheirClient is what MSAL.js does with ssoSilent.
+// TestSilentRequestsMayBeFramedByTheirClient sends the requests of MSAL.js's ssoSilent.
 func TestSilentRequestsMayBeFramedByTheirClient(t *testing.T) {
 	f := newFixtureWithUsers(t)
 	b := f.signedInBrowser(t)
@@ -368,6 +368,6 @@ func TestSilentRequestsMayBeFramedByTheirClient(t *testing.T) {
 	}
 	b.key = scripts
 	if !continues(b) {
-		t.Error("it does not continue")
+		t.Error("the session does not continue with scripts")
 	}
 }

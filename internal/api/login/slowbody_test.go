@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// overdue is a body of which a part has come when the server's time to read it is over. The server ends
-// the request's context with it.
+// overdue is a body that is incomplete at the server's read deadline. The server cancels the request's context
+// at that time.
 type overdue struct {
 	io.Reader
 	end context.CancelFunc
@@ -26,7 +26,7 @@ func (b overdue) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// TestBodyReadTimeoutIsAClientError on all paths to which a form is posted.
+// TestBodyReadTimeoutIsAClientError tries the paths that accept a form.
 func TestBodyReadTimeoutIsAClientError(t *testing.T) {
 	f := newFixture(t)
 	for _, path := range []string{tokenV2, "/" + tenant + "/oauth2/token", "/common/oauth2/v2.0/token", "/" + tenant + "/oauth2/v2.0/devicecode"} {

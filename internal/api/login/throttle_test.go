@@ -23,7 +23,7 @@ func TestSecretGuessesAreThrottled(t *testing.T) {
 		t.Errorf("the fourth wrong password: status %d, Retry-After %q; want 429, 2", code, after)
 	}
 	if w := f.post(tokenV2, clientCredentialsForm()); w.Code != 429 {
-		t.Errorf("the right secret from the guesser: status %d, want 429", w.Code)
+		t.Errorf("the right secret from the same address: status %d, want 429", w.Code)
 	}
 	if w := f.post(tokenV2, clientCredentialsForm("client_id", expiredApp, "client_secret", "wrong")); w.Code != 401 {
 		t.Errorf("another application: status %d, want 401", w.Code)

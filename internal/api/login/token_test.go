@@ -59,7 +59,7 @@ func TestV1TokenResponseHasStrings(t *testing.T) {
 	}
 }
 
-// TestAudienceIsTheRequestedResource has what clients send and the audience that they expect.
+// TestAudienceIsTheRequestedResource has requested scopes and the expected audiences.
 func TestAudienceIsTheRequestedResource(t *testing.T) {
 	f := newFixture(t)
 	tests := []struct{ scope, want string }{
@@ -85,7 +85,7 @@ func TestAudienceIsTheRequestedResource(t *testing.T) {
 	}
 }
 
-// TestTokenRequestVariants has requests that differ in form only; all are granted.
+// TestTokenRequestVariants has valid requests of different forms.
 func TestTokenRequestVariants(t *testing.T) {
 	f := newFixture(t)
 	tests := []struct {
@@ -123,7 +123,7 @@ func TestCachedTokenReportsItsRemainingLifetime(t *testing.T) {
 	f.advance(10 * time.Minute)
 	second, _ := f.granted(t, f.post(tokenV2, clientCredentialsForm()))
 	if first["access_token"] != second["access_token"] {
-		t.Error("signed anew after ten minutes")
+		t.Error("a new token was signed after ten minutes")
 	}
 	if second["expires_in"] != 2999.0 {
 		t.Errorf("expires_in %v, want 2999", second["expires_in"])
@@ -152,14 +152,14 @@ func TestTokenAfterARevocationIsNew(t *testing.T) {
 	}
 	second, claims := f.granted(t, f.post(tokenV2, clientCredentialsForm()))
 	if first["access_token"] == second["access_token"] {
-		t.Error("the revoked token is handed out again")
+		t.Error("the revoked token is returned again")
 	}
 	if valid := start.Truncate(time.Second).Add(time.Second); claims.IssuedAt.Before(valid) {
-		t.Errorf("the new token says %s, before the first good second %s", claims.IssuedAt, valid)
+		t.Errorf("the new token has iat %s, before the first valid second %s", claims.IssuedAt, valid)
 	}
 }
 
-// TestInvalidTokenRequestsAreRefused has every refusal of the token endpoints.
+// TestInvalidTokenRequestsAreRefused has every error of the token endpoints.
 func TestInvalidTokenRequestsAreRefused(t *testing.T) {
 	f := newFixture(t)
 	f.Limits.Secrets.Burst = 100
@@ -174,7 +174,7 @@ func TestInvalidTokenRequestsAreRefused(t *testing.T) {
 		number  int
 		says    string
 	}{
-		// the request as such
+		// form and encoding
 		{name: "no form", form: "", status: 400, code: "invalid_request", number: 900144, says: "'grant_type'"},
 		{name: "JSON", form: `{"grant_type":"client_credentials"}`, headers: []string{"Content-Type", "application/json"}, status: 400, code: "invalid_request", number: 900144, says: "'grant_type'"},
 		{name: "bad escape", form: clientCredentialsForm() + "&x=%zz", status: 400, code: "invalid_request", number: 9002313, says: "malformed"},
@@ -190,7 +190,7 @@ func TestInvalidTokenRequestsAreRefused(t *testing.T) {
 		{name: "unknown domain", path: "/fabrikam.example/oauth2/token", form: clientCredentialsForm(), status: 400, code: "invalid_request", number: 90002, says: "Tenant 'fabrikam.example' not found."},
 		{name: "long tenant", path: "/" + long + "/oauth2/token", form: clientCredentialsForm(), status: 400, code: "invalid_request", number: 90002, says: "xxx..."},
 		{name: "tenant with an escaped slash", path: "/a%2F" + tenant + "/oauth2/token", form: clientCredentialsForm(), status: 400, code: "invalid_request", number: 90002},
-		{name: "tenant that is no text", path: "/%ff%00/oauth2/token", form: clientCredentialsForm(), status: 400, code: "invalid_request", number: 90002},
+		{name: "tenant that is not UTF-8", path: "/%ff%00/oauth2/token", form: clientCredentialsForm(), status: 400, code: "invalid_request", number: 90002},
 		{name: "common", path: "/common/oauth2/v2.0/token", form: clientCredentialsForm(), status: 400, code: "invalid_request", number: 9001023},
 		{name: "organizations", path: "/Organizations/oauth2/v2.0/token", form: clientCredentialsForm(), status: 400, code: "invalid_request", number: 9001023},
 		// grant
@@ -202,7 +202,7 @@ func TestInvalidTokenRequestsAreRefused(t *testing.T) {
 		{name: "no client_id", form: clientCredentialsForm("client_id", ""), status: 400, code: "invalid_request", number: 900144, says: "'client_id'"},
 		{name: "no secret", form: clientCredentialsForm("client_secret", ""), status: 401, code: "invalid_client", number: 7000218, says: "'client_assertion' or 'client_secret'"},
 		{name: "an assertion of another type", form: clientCredentialsForm("client_secret", "", "client_assertion", "a.b.c", "client_assertion_type", "x"), status: 400, code: "invalid_request", number: 90023, says: "client_assertion_type"},
-		{name: "an assertion that is none", form: clientCredentialsForm("client_secret", "", "client_assertion", "a.b.c", "client_assertion_type", jwtBearer), status: 401, code: "invalid_client", number: 50027},
+		{name: "an invalid assertion", form: clientCredentialsForm("client_secret", "", "client_assertion", "a.b.c", "client_assertion_type", jwtBearer), status: 401, code: "invalid_client", number: 50027},
 		{name: "unknown application", form: clientCredentialsForm("client_id", other), status: 400, code: "unauthorized_client", number: 700016, says: "identifier '" + other + "' was not found in the directory 'Contoso'"},
 		{name: "long client_id", form: clientCredentialsForm("client_id", long), status: 400, code: "unauthorized_client", number: 700016, says: "xxx...'"},
 		{name: "client_id with control characters", form: clientCredentialsForm("client_id", "a\x00\r\nb\xff"), status: 400, code: "unauthorized_client", number: 700016},
@@ -235,7 +235,7 @@ func TestInvalidTokenRequestsAreRefused(t *testing.T) {
 		{name: "a resource with quotes", form: clientCredentialsForm("scope", `https://c.test/"x"/.default`), status: 400, code: "invalid_resource", number: 500011},
 		{name: "a resource with other letters", form: clientCredentialsForm("scope", "https://пример.test/.default"), status: 400, code: "invalid_resource", number: 500011},
 		{name: "a long resource", form: clientCredentialsForm("scope", "https://a.test/"+long+"/.default"), status: 400, code: "invalid_resource", number: 500011},
-		{name: "almost a GUID", form: clientCredentialsForm("scope", "6dae42f8-4368-4678-94ff-3960e28e363g/.default"), status: 400, code: "invalid_resource", number: 500011},
+		{name: "a malformed GUID", form: clientCredentialsForm("scope", "6dae42f8-4368-4678-94ff-3960e28e363g/.default"), status: 400, code: "invalid_resource", number: 500011},
 		{name: "v1, no resource", path: tokenV1, form: clientCredentialsForm(), status: 400, code: "invalid_request", number: 900144, says: "'resource'"},
 		{name: "v1, a resource with a space", path: tokenV1, form: clientCredentialsForm("resource", "https://a.test/ b"), status: 400, code: "invalid_resource", number: 500011},
 	}

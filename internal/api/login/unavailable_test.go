@@ -7,7 +7,7 @@ import (
 	"midas/internal/store"
 )
 
-// failing is a store that takes no writes.
+// failing is a store whose writes fail.
 type failing struct {
 	store.Store
 	err error
@@ -17,7 +17,7 @@ func (f failing) Update(context.Context, func(store.Tx) error) (store.Revision, 
 	return 0, f.err
 }
 
-// TestStoreWithoutWritesGives503: Entra's clients try again after a 503.
+// TestStoreWithoutWritesGives503 expects a 503 with Retry-After, after which Entra's clients try again.
 func TestStoreWithoutWritesGives503(t *testing.T) {
 	for err, wait := range map[error]string{store.ErrUnavailable: "10", store.ErrConflict: "1", store.ErrClosed: "1"} {
 		f := newFixture(t)

@@ -29,10 +29,10 @@ const (
 	webApp   = "aaaaaaaa-0000-4000-8000-000000000001" // a server with a secret
 	pageApp  = "aaaaaaaa-0000-4000-8000-000000000002" // a page in a browser
 	localApp = "aaaaaaaa-0000-4000-8000-000000000003" // a program without a secret
-	apiApp   = "aaaaaaaa-0000-4000-8000-000000000004" // a service that is called, and calls on
+	apiApp   = "aaaaaaaa-0000-4000-8000-000000000004" // a middle-tier service
 	certApp  = "aaaaaaaa-0000-4000-8000-000000000005" // an application with certificates
-	theirApp = "aaaaaaaa-0000-4000-8000-000000000006" // one of the other tenant
-	newerApp = "aaaaaaaa-0000-4000-8000-000000000007" // a resource that takes the newer tokens
+	theirApp = "aaaaaaaa-0000-4000-8000-000000000006" // an application of the other tenant
+	newerApp = "aaaaaaaa-0000-4000-8000-000000000007" // a resource with v2.0 tokens
 
 	alice        = "alice@" + domain
 	aliceID      = "11111111-0000-4000-8000-000000000001"
@@ -84,7 +84,7 @@ func (f *fixture) addUsers(t testing.TB) {
 			add(tx, directory.Application{AppID: theirApp, TenantID: theirTenant, DisplayName: "Theirs", Secrets: secrets, PublicClient: true, Redirects: directory.Redirects{Public: []string{"http://localhost"}}}),
 			add(tx, directory.Application{AppID: newerApp, DisplayName: "Newer", IdentifierURIs: []string{"api://newer"}, TokenVersion: 2}),
 			d.AssignDirectoryRole(tx, tenant, directory.GlobalAdministrator, aliceID),
-			d.AssignDirectoryRole(tx, tenant, directory.GlobalAdministrator, "sp-"+certApp), // the last one would have to stay
+			d.AssignDirectoryRole(tx, tenant, directory.GlobalAdministrator, "sp-"+certApp), // because the last one cannot be removed
 		)
 	})
 	if err != nil {
@@ -99,8 +99,7 @@ func newFixtureWithUsers(t testing.TB) *fixture {
 	return f
 }
 
-// trust is an administrator's consent to all applications, at Graph, ARM, the service and the newer
-// resource.
+// consentToAll adds an administrator's consent for all applications, at Graph, ARM, apiApp and newerApp.
 func (f *fixture) consentToAll(t testing.TB) {
 	t.Helper()
 	for _, app := range []string{webApp, pageApp, localApp, apiApp, certApp} {
@@ -116,7 +115,7 @@ func (f *fixture) consentToAll(t testing.TB) {
 	f.consent(t, theirApp, directory.ARMAppID, "", "user_impersonation")
 }
 
-// consent lets an application act for a user, or for all, at a resource.
+// consent adds a permission grant of an application at a resource, for one user or, if user is empty, for all.
 func (f *fixture) consent(t testing.TB, app, resource, user, scope string) (id string) {
 	t.Helper()
 	f.update(t, func(tx store.Tx) error {
@@ -153,8 +152,8 @@ type browser struct {
 	t       testing.TB
 	f       *fixture
 	cookies map[string]string
-	host    string // that it addresses; empty: the server's own
-	key     string // that it keeps for the server's origin; empty: it runs no scripts
+	host    string // the Host header; empty: the server's own
+	key     string // kept in local storage for the server's origin; empty: no scripts run
 }
 
 func (f *fixture) browse(t testing.TB) *browser {
@@ -163,7 +162,7 @@ func (f *fixture) browse(t testing.TB) *browser {
 	return &browser{t: t, f: f, cookies: map[string]string{}, key: base64.RawURLEncoding.EncodeToString(key)}
 }
 
-// cookie is the value of the cookie of a kind, whatever its name in this installation, or empty.
+// cookie returns the value of the cookie of a kind, or an empty string. The suffix of its name is ignored.
 func (b *browser) cookie(kind string) string {
 	for name, value := range b.cookies {
 		if strings.HasPrefix(name, "__Host-midas-"+kind+"-") {
@@ -198,7 +197,7 @@ func (b *browser) get(path string) *httptest.ResponseRecorder {
 	return b.script(b.send(httptest.NewRequest(http.MethodGet, path, nil)))
 }
 
-// script is what the page's script does: it sends the page's only form, with the key, by itself.
+// script does what the page's script does: it submits the page's only form with the key.
 func (b *browser) script(w *httptest.ResponseRecorder) *httptest.ResponseRecorder {
 	b.t.Helper()
 	if b.key == "" || w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `<input type="hidden" name="action" value="resume">`) {
@@ -217,7 +216,7 @@ func (b *browser) post(path string, values url.Values) *httptest.ResponseRecorde
 	return b.script(b.send(r))
 }
 
-// forms give what a page's form would send, and where to.
+// formAction and formHidden match the target and the hidden fields of a page's form.
 var (
 	formAction = regexp.MustCompile(`<form method="post" action="([^"]*)"`)
 	formHidden = regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)">`)
@@ -237,7 +236,7 @@ func formOf(t testing.TB, w *httptest.ResponseRecorder) (action string, values u
 	return html.UnescapeString(m[1]), values
 }
 
-// submit fills in a page's form: name and value.
+// submit submits a page's form with the given fields: name and value.
 func (b *browser) submit(w *httptest.ResponseRecorder, fields ...string) *httptest.ResponseRecorder {
 	b.t.Helper()
 	action, values := formOf(b.t, w)
@@ -256,7 +255,7 @@ func (b *browser) signIn(w *httptest.ResponseRecorder, name string) *httptest.Re
 	return b.submit(w, "action", "signin", "username", name, "password", password)
 }
 
-// reply is what a redirect to the client says.
+// reply returns the target and the parameters of a redirect to the client.
 func reply(t testing.TB, w *httptest.ResponseRecorder) (to string, values url.Values) {
 	t.Helper()
 	location := w.Header().Get("Location")
@@ -268,7 +267,7 @@ func reply(t testing.TB, w *httptest.ResponseRecorder) (to string, values url.Va
 	return to, u.Query()
 }
 
-// verifier and challenge are a pair.
+// verifier is a PKCE verifier (RFC 7636, appendix B); challenge computes its S256 challenge.
 const verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 
 func challenge(verifier string) string {
@@ -276,7 +275,7 @@ func challenge(verifier string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// asked is the address of a good authorization request of Azure CLI, with changes.
+// authorizeURL is a valid authorization request of Azure CLI, with changes.
 func authorizeURL(path string, changes ...string) string {
 	return path + "?" + withChanges(url.Values{
 		"client_id": {cli}, "response_type": {"code"}, "redirect_uri": {localRedirect}, "state": {"st&<ate"},
@@ -297,7 +296,7 @@ func withChanges(v url.Values, changes ...string) string {
 
 const authorizeV2 = "/" + tenant + "/oauth2/v2.0/authorize"
 
-// codeFor signs somebody in and gives the code.
+// codeFor signs a user in and returns the code.
 func (f *fixture) codeFor(t testing.TB, name, address string) string {
 	t.Helper()
 	b := f.browse(t)
@@ -308,7 +307,7 @@ func (f *fixture) codeFor(t testing.TB, name, address string) string {
 	return values.Get("code")
 }
 
-// redeem is the form that redeems a code of the good authorization request, with changes.
+// codeForm is a form that redeems a code of authorizeURL, with changes.
 func codeForm(code string, changes ...string) string {
 	return withChanges(url.Values{
 		"grant_type": {"authorization_code"}, "client_id": {cli}, "code": {code}, "redirect_uri": {localRedirect},
@@ -316,19 +315,19 @@ func codeForm(code string, changes ...string) string {
 	}, changes...)
 }
 
-// refreshing is the form that exchanges a refresh token, with changes.
+// refreshForm is a form that uses a refresh token, with changes.
 func refreshForm(token string, changes ...string) string {
 	return withChanges(url.Values{"grant_type": {"refresh_token"}, "client_id": {cli}, "refresh_token": {token}}, changes...)
 }
 
-// signedIn are the tokens of Alice at Azure CLI.
+// signedIn returns a token response for Alice at Azure CLI.
 func (f *fixture) signedIn(t testing.TB) map[string]any {
 	t.Helper()
 	answer, _ := f.granted(t, f.post(tokenV2, codeForm(f.codeFor(t, alice, authorizeURL(authorizeV2)))))
 	return answer
 }
 
-// keyPair is a key with its certificate, made once because making one takes long.
+// keyPair is a key with its certificate. The pairs are generated once, because generating a key is slow.
 type keyPair struct {
 	key  *rsa.PrivateKey
 	cert directory.Certificate
