@@ -54,7 +54,7 @@ func (s *stack) assignAt(t *testing.T, caller, role, scope string) {
 	s.assign(t, caller, role, strings.ReplaceAll(scope, "{sub}", "/subscriptions/"+sub))
 }
 
-func TestAssociatedResourcesInEveryOrder(t *testing.T) {
+func TestAssociatedResourcesFilterOrderAndPaging(t *testing.T) {
 	s := newStack(t)
 	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"eastus"}`)
 	s.want(t, 201, "owner", "PUT", uaiPath+"app"+someVersion, `{"location":"eastus"}`)

@@ -64,7 +64,7 @@ func (s *stack) collect(t *testing.T, path string) (names []string, pages int) {
 	return names, pages
 }
 
-func TestPageTokensAreGoodOnlyForTheirList(t *testing.T) {
+func TestSkipTokensAreBoundToTheirList(t *testing.T) {
 	s := newStack(t)
 	for _, group := range []string{"rg", "rg2", "rg3"} {
 		s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/"+group+core, `{"location":"eastus"}`)
@@ -89,7 +89,7 @@ func TestPageTokensAreGoodOnlyForTheirList(t *testing.T) {
 	s.want(t, 400, "owner", "GET", identities+"?api-version=2023-01-31&$top=0", "")
 }
 
-func TestDeletingAGroupIsFollowedToItsEnd(t *testing.T) {
+func TestGroupDeletionIsPolledUntilDone(t *testing.T) {
 	s := newStack(t)
 	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"eastus"}`)
 	for i := range 30 {
@@ -149,8 +149,8 @@ func TestTheActivityLogHasEveryWriteAndEveryRefusal(t *testing.T) {
 	s.want(t, 400, "reader", "GET", "{sub}/providers/Microsoft.Insights/eventtypes/management/values?api-version=2015-04-01", "")
 }
 
-// TestAcceptedActionsAreLoggedThoughTheyChangeNothing also wants the address of each without its query.
-func TestAcceptedActionsAreLoggedThoughTheyChangeNothing(t *testing.T) {
+// TestActionsWithoutEffectAreLogged also wants the address of each without its query.
+func TestActionsWithoutEffectAreLogged(t *testing.T) {
 	s := newStack(t)
 	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"eastus"}`)
 	s.want(t, 201, "owner", "PUT", setPath+compute24, `{"location":"eastus"}`)
@@ -176,7 +176,7 @@ func TestAcceptedActionsAreLoggedThoughTheyChangeNothing(t *testing.T) {
 	}
 }
 
-func TestTokensForOthersAreRefused(t *testing.T) {
+func TestTokensOfOtherAudiencesAndTenantsAreRefused(t *testing.T) {
 	s := newStack(t)
 	good := token.Claims{Audience: audience, Subject: s.callers["owner"].ID, ObjectID: s.callers["owner"].ID, AppID: s.callers["owner"].AppID, TenantID: tenant, Expires: s.now().Add(time.Hour)}
 	with := func(change func(*token.Claims)) string {
@@ -208,7 +208,7 @@ func TestTokensForOthersAreRefused(t *testing.T) {
 	}
 }
 
-func TestATokenEndsWithItsTime(t *testing.T) {
+func TestExpiredTokensAreRefused(t *testing.T) {
 	now := time.Now()
 	s := newStackAt(t, func() time.Time { return now })
 	raw := s.token(t, "owner")
@@ -221,7 +221,7 @@ func TestATokenEndsWithItsTime(t *testing.T) {
 	}
 }
 
-func TestRolesOfAGroupHoldForItsMembersAsLongAsTheyAreMembers(t *testing.T) {
+func TestGroupRolesApplyToCurrentMembers(t *testing.T) {
 	s := newStack(t)
 	outer, inner := uuid.NewString(), uuid.NewString()
 	nobody := s.callers["nobody"].ID
@@ -241,9 +241,9 @@ func TestRolesOfAGroupHoldForItsMembersAsLongAsTheyAreMembers(t *testing.T) {
 	s.want(t, 403, "nobody", "GET", "{sub}/resourceGroups"+core, "")
 }
 
-// TestAssignedToFindsWhatComesThroughGroups has roles that a principal holds itself, and through one
+// TestAssignedToIncludesAssignmentsOfGroups has roles that a principal holds itself, and through one
 // group and two. What others hold is no part of it, and principalId asks for the first only.
-func TestAssignedToFindsWhatComesThroughGroups(t *testing.T) {
+func TestAssignedToIncludesAssignmentsOfGroups(t *testing.T) {
 	s := newStack(t)
 	outer, inner, nobody := uuid.NewString(), uuid.NewString(), s.callers["nobody"].ID
 	s.update(t, func(tx store.Tx) error {
@@ -289,7 +289,7 @@ func (s *stack) update(t *testing.T, change func(store.Tx) error) {
 	must(t, err)
 }
 
-func TestLargeRequestsAreRefusedInARMsShape(t *testing.T) {
+func TestLargeRequestsGetARMErrors(t *testing.T) {
 	s := newStack(t)
 	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"eastus"}`)
 	body := `{"location":"eastus","tags":{"a":"` + strings.Repeat("x", 2<<20) + `"}}`

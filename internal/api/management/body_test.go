@@ -35,7 +35,7 @@ func TestBodiesAreUTF8(t *testing.T) {
 
 // What is stored within other objects must not be deeper than what can be read again: one body that is
 // would break every list that it is in, and could not even be deleted.
-func TestBodiesAreNotNestedWithoutEnd(t *testing.T) {
+func TestBodyNestingIsLimited(t *testing.T) {
 	s := newStack(t)
 	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"eastus"}`)
 	const at = "{sub}/resourceGroups/rg/providers/A.B/cs/c?api-version=2024-01-01"

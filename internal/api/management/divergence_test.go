@@ -14,7 +14,7 @@ import (
 
 // The tests of this file pin lines of docs/azure-divergences.md that nothing else pins.
 
-func TestPollersOfADeletionAreToldToComeBackSoon(t *testing.T) {
+func TestGroupDeletionRetryAfter(t *testing.T) {
 	s := newStack(t)
 	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"eastus"}`)
 	w := s.want(t, 202, "owner", "DELETE", "{sub}/resourceGroups/rg"+core, "")
@@ -27,7 +27,7 @@ func TestPollersOfADeletionAreToldToComeBackSoon(t *testing.T) {
 }
 
 // Who was given rights on an identity has none on a later one of the same name.
-func TestAssignmentsAtAnIdentityEndWithIt(t *testing.T) {
+func TestDeletingAnIdentityDeletesAssignmentsAtIt(t *testing.T) {
 	s := newStack(t)
 	const app = identities + "/app"
 	const at = app + "/providers/Microsoft.Authorization/roleAssignments"
@@ -47,7 +47,7 @@ func TestAssignmentsAtAnIdentityEndWithIt(t *testing.T) {
 	}
 }
 
-func TestResourcesAreFilteredByWhatTheyAre(t *testing.T) {
+func TestResourceListFilters(t *testing.T) {
 	s := newStack(t)
 	for _, group := range []string{"rg", "rg1"} {
 		s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/"+group+core, `{"location":"eastus"}`)
@@ -77,7 +77,7 @@ func TestResourcesAreFilteredByWhatTheyAre(t *testing.T) {
 	}
 }
 
-func TestAnyWellFormedRegionIsTaken(t *testing.T) {
+func TestAnyWellFormedRegionIsAccepted(t *testing.T) {
 	s := newStack(t)
 	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"Our Cellar 7"}`)
 	if w := s.want(t, 201, "owner", "PUT", identities+"/app"+someVersion, `{"location":"our cellar 7"}`); !strings.Contains(w.Body.String(), `"location":"ourcellar7"`) {
@@ -137,7 +137,7 @@ func TestMachinesHaveNoActions(t *testing.T) {
 	}
 }
 
-func TestRolesAndDenialsCannotBeMade(t *testing.T) {
+func TestCustomRolesAndDenyAssignmentsCannotBeCreated(t *testing.T) {
 	s := newStack(t)
 	const at = "{sub}/providers/Microsoft.Authorization/"
 	name := uuid.NewString() + "?api-version=2022-04-01"
@@ -156,7 +156,7 @@ func TestTopIsAtLeastOne(t *testing.T) {
 }
 
 // The limits of federated credentials are in characters, and issuers are plain https URLs.
-func TestFederatedCredentialsAreMeasuredInCharacters(t *testing.T) {
+func TestFederatedCredentialLimitsAreInCharacters(t *testing.T) {
 	s := newStack(t)
 	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"eastus"}`)
 	s.want(t, 201, "owner", "PUT", identities+"/app"+someVersion, `{"location":"eastus"}`)
@@ -182,7 +182,7 @@ func TestFederatedCredentialsAreMeasuredInCharacters(t *testing.T) {
 	}
 }
 
-func TestAPutWithoutIdentityEndsIt(t *testing.T) {
+func TestPutWithoutIdentityDeletesSystemAssignedIdentity(t *testing.T) {
 	s := newStack(t)
 	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"eastus"}`)
 	const own = vmPath + "/providers/Microsoft.ManagedIdentity/identities/default" + someVersion
@@ -198,7 +198,7 @@ func TestAPutWithoutIdentityEndsIt(t *testing.T) {
 	}
 }
 
-func TestAForeignSkipTokenIsNamedInItsRefusal(t *testing.T) {
+func TestForeignSkipTokenErrorCode(t *testing.T) {
 	s := newStack(t)
 	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"eastus"}`)
 	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg2"+core, `{"location":"eastus"}`)

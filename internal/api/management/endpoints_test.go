@@ -10,7 +10,7 @@ import (
 )
 
 // What Azure CLI, Azure PowerShell and Terraform read, in the shapes that each version has.
-func TestEndpointsComeInThreeShapes(t *testing.T) {
+func TestEndpointsByAPIVersion(t *testing.T) {
 	s := newStack(t)
 	own := func(key string) string { return origin + "/" + key }
 	for _, c := range []struct {
@@ -58,7 +58,7 @@ func TestEndpointsComeInThreeShapes(t *testing.T) {
 }
 
 // A client that was led here by Azure's name must be sent on to Azure's names.
-func TestAnswersKeepToTheNamesThatTheClientUses(t *testing.T) {
+func TestURLsInAnswersUseTheClientsHostName(t *testing.T) {
 	for host, want := range map[string][2]string{
 		"midas.test":           {origin + "/" + tenant, origin},
 		"management.azure.com": {"https://login.windows.net/" + tenant, "https://management.azure.com"},

@@ -108,7 +108,7 @@ func spoiledWords(path string, word int) (all []string) {
 	return all
 }
 
-func TestPathsWithWordsThatOnlyFoldToARMsAreRefused(t *testing.T) {
+func TestPathWordsOutsideASCIIAreRefused(t *testing.T) {
 	s := newStack(t)
 	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg1"+core, `{"location":"eastus"}`)
 	vm := "/subscriptions/" + sub + "/resourceGroups/rg1/providers/Microsoft.Compute/virtualMachines/vm"
@@ -143,7 +143,7 @@ func TestPathsWithWordsThatOnlyFoldToARMsAreRefused(t *testing.T) {
 
 // The first attack: the owner of one machine makes an assignment at it that the machine's own path
 // does not show and that outlives the machine.
-func TestAnAssignmentCannotHideBehindAnotherSpelling(t *testing.T) {
+func TestRespelledScopeHidesNoAssignment(t *testing.T) {
 	s := newStack(t)
 	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"eastus"}`)
 	vm := "/subscriptions/" + sub + "/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/vm"
@@ -156,7 +156,7 @@ func TestAnAssignmentCannotHideBehindAnotherSpelling(t *testing.T) {
 }
 
 // The other half of it: the resource of a provider, reached as if it were ARM's own.
-func TestAResourceCannotBeReachedByAnotherSpelling(t *testing.T) {
+func TestRespelledPathReachesNoResource(t *testing.T) {
 	s := newStackOf(t, contoso)
 	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"eastus"}`)
 	job := "/subscriptions/" + sub + "/resourceGroups/rg/providers/Contoso.Apps/jobs/x"
@@ -181,7 +181,7 @@ func TestAGroupHasOneKey(t *testing.T) {
 }
 
 // Nobody of one tenant reaches the other's subscription, however the path is spelled.
-func TestNoSpellingCrossesTheBorderOfTenants(t *testing.T) {
+func TestNoPathSpellingReachesAnotherTenant(t *testing.T) {
 	s := newStackOf(t, contoso)
 	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"eastus"}`)
 	theirs := "/subscriptions/" + otherSub + "/resourceGroups/rg"
@@ -214,7 +214,7 @@ func TestNoSpellingCrossesTheBorderOfTenants(t *testing.T) {
 
 // A type whose last word is a subscription's id has a list key that begins like those of its parent
 // type in that subscription.
-func TestATypeNamedLikeASubscriptionIsNotListedThere(t *testing.T) {
+func TestTypeNamedLikeASubscriptionIsNotListedInIt(t *testing.T) {
 	s := newStackOf(t, contoso)
 	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"eastus"}`)
 	for _, typ := range []string{"Microsoft.Compute/virtualMachines", "Contoso.Apps/jobs"} {
@@ -229,7 +229,7 @@ func TestATypeNamedLikeASubscriptionIsNotListedThere(t *testing.T) {
 	}
 }
 
-func TestGroupsMayHaveNamesOfUnicode(t *testing.T) {
+func TestUnicodeGroupNames(t *testing.T) {
 	s := newStack(t)
 	for name, want := range map[string]int{
 		"Größe": 201, "名前": 201, "İstanbul": 201, "istanbul": 201, "\u212aelvin": 201, "kelvin": 201, "ſ": 201, "s": 201,
@@ -267,7 +267,7 @@ func TestBadTypesInFiltersAreRefused(t *testing.T) {
 
 // A record under a key that is not that of its id, as an earlier Midas could write it, is shown to
 // nobody, and goes with the group in whose key it lies.
-func TestAMisplacedRecordIsNotShown(t *testing.T) {
+func TestMisplacedRecordIsNotReturned(t *testing.T) {
 	s := newStackOf(t, contoso)
 	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"eastus"}`)
 	job := "{sub}/resourceGroups/rg/providers/Contoso.Apps/jobs/"
@@ -299,7 +299,7 @@ func TestAMisplacedRecordIsNotShown(t *testing.T) {
 	eventually(t, func() bool { return s.do(t, "owner", "GET", "{sub}/resourceGroups/rg"+core, "").Code == 404 })
 }
 
-func TestASubscriptionWithoutTenantIsClosed(t *testing.T) {
+func TestSubscriptionWithoutTenantIsInaccessible(t *testing.T) {
 	s := newStack(t)
 	const orphan = "77777777-7777-7777-7777-777777777777"
 	_, err := s.store.Update(t.Context(), func(tx store.Tx) error { return s.resources.EnsureSubscription(tx, "", orphan, "Orphan") })

@@ -45,7 +45,7 @@ func granted(d rbac.Definition) (all []string) {
 
 // Each built-in role tries to create a resource with an identity in each provider of which it may
 // write something, of a type that nobody knows.
-func TestRolesCreateNothingInProvidersThatAreNotListed(t *testing.T) {
+func TestRolesCreateNoResourcesOfUnlistedProviders(t *testing.T) {
 	s := newStackOf(t, defaults)
 	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"eastus"}`)
 	known, tried := listed(), 0
@@ -80,7 +80,7 @@ func TestSupportIsNotListed(t *testing.T) {
 	}
 }
 
-func TestWhatIsLeftOfAnUnlistedProviderCanBeReadAndDeleted(t *testing.T) {
+func TestResourcesOfUnlistedProviderCanBeReadAndDeleted(t *testing.T) {
 	var h management.Handler
 	s := newStackOf(t, func(with *management.Handler) {
 		with.Namespaces = []string{management.AllNamespaces}
@@ -123,7 +123,7 @@ func (s *stack) restart(t testing.TB, h management.Handler) {
 	s.Handler = httpx.New(handler, httpx.Options{Log: slog.New(slog.DiscardHandler), Metrics: metrics, Now: s.now, NewID: uuid.NewString})
 }
 
-func TestEachListedProviderTakesResources(t *testing.T) {
+func TestListedProvidersAcceptResources(t *testing.T) {
 	s := newStackOf(t, defaults)
 	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"eastus"}`)
 	raw := s.token(t, "owner")
@@ -159,7 +159,7 @@ func TestNamespacesHaveADefault(t *testing.T) {
 }
 
 // The manual and the code say the same.
-func TestTheDefaultNamespacesAreInTheManual(t *testing.T) {
+func TestDefaultNamespacesAreDocumented(t *testing.T) {
 	for _, file := range []string{"../../../config.go", "../../../docs/operations.md"} {
 		text, err := os.ReadFile(file)
 		must(t, err)

@@ -91,9 +91,9 @@ func (d different) explains(e recordedError, got, want string) bool {
 		(d.azures == "*" || strings.Replace(got, d.ours, d.azures, 1) == want)
 }
 
-// TestErrorsAreWordedAsAzureWordsThem provokes recorded refusals, and wants the same status, the
+// TestErrorsMatchRecordedErrors provokes recorded refusals, and wants the same status, the
 // same body after names and ids are replaced, and the same word on who has refused.
-func TestErrorsAreWordedAsAzureWordsThem(t *testing.T) {
+func TestErrorsMatchRecordedErrors(t *testing.T) {
 	cases := map[string]struct {
 		recast recast
 		least  int
@@ -306,9 +306,9 @@ func recastType(_ *testing.T, _ *replay, e *recordedError) bool {
 	return true
 }
 
-// TestTheActivityLogRefusesInAzuresWords leaves out the shape of the error: Azure's log has its own
+// TestActivityLogErrorsMatchRecordedErrors leaves out the shape of the error: Azure's log has its own
 // one, and Midas that of all the rest.
-func TestTheActivityLogRefusesInAzuresWords(t *testing.T) {
+func TestActivityLogErrorsMatchRecordedErrors(t *testing.T) {
 	r := newReplay(t)
 	raw, err := os.ReadFile(filepath.Join(recordings(t), "errors.jsonl"))
 	must(t, err)

@@ -13,8 +13,8 @@ import (
 	"midas/internal/token"
 )
 
-// TestRefusalsAreInAzuresWords has those texts that clients and people know and no recording holds.
-func TestRefusalsAreInAzuresWords(t *testing.T) {
+// TestErrorTextsMatchAzure has those texts that clients and people know and no recording holds.
+func TestErrorTextsMatchAzure(t *testing.T) {
 	s := newStack(t)
 	s.makeScopes(t)
 	const (

@@ -11,9 +11,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// TestWhoMayDoWhat sends every operation as every role. A caller who may not gets 403; a caller who
+// TestOperationsAllowedToEachRole sends every operation as every role. A caller who may not gets 403; a caller who
 // may gets the operation's own answer.
-func TestWhoMayDoWhat(t *testing.T) {
+func TestOperationsAllowedToEachRole(t *testing.T) {
 	const (
 		v    = "?api-version=2022-01-31-preview"
 		core = "?api-version=2021-04-01"

@@ -100,7 +100,7 @@ func (h held) DeleteScope(ctx context.Context, scope arm.ID) error {
 	return h.Scopes.DeleteScope(ctx, scope)
 }
 
-func TestNoRoleIsGivenAtWhatIsGoingAway(t *testing.T) {
+func TestNoRoleIsAssignedAtAScopeBeingDeleted(t *testing.T) {
 	for _, row := range []struct {
 		name, scope, version, code string
 		deleted                    int

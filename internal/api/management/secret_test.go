@@ -84,7 +84,7 @@ func TestSecretsOfResourcesAreNotStored(t *testing.T) {
 	}
 }
 
-func TestUserDataAreShownToThoseWhoAskForThem(t *testing.T) {
+func TestUserDataAreReturnedOnlyWithExpand(t *testing.T) {
 	s := newStack(t)
 	group := "/subscriptions/" + sub + "/resourceGroups/rg"
 	s.want(t, 0, "owner", "PUT", group+"?api-version=2021-04-01", `{"location":"eastus"}`)

@@ -46,9 +46,9 @@ func (a vmAnswer) state(t *testing.T) string {
 	return strings.TrimSpace(kind + " " + names)
 }
 
-// TestEveryIdentityTypeBecomesEveryOther goes from each set of identities to each other by PUT and by
+// TestIdentityTypeTransitions goes from each set of identities to each other by PUT and by
 // PATCH. The table says what becomes of it, or the refusal.
-func TestEveryIdentityTypeBecomesEveryOther(t *testing.T) {
+func TestIdentityTypeTransitions(t *testing.T) {
 	s := newStack(t)
 	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"eastus"}`)
 	for _, name := range []string{"aaa", "bbb", "ccc"} {

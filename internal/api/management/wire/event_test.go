@@ -27,7 +27,7 @@ func TestOnlyApplicationsHaveAnApplicationID(t *testing.T) {
 	}
 }
 
-func TestEventsSayWhatHappenedInAzuresWords(t *testing.T) {
+func TestEventFieldsMatchAzure(t *testing.T) {
 	e := activity.Event{
 		ID: "event", Time: time.Date(2023, 8, 23, 13, 0, 34, 589328500, time.UTC), TenantID: "tenant", SubscriptionID: "sub",
 		ResourceID: "/subscriptions/sub/resourceGroups/rg", ResourceType: "Microsoft.Resources/subscriptions/resourceGroups",
@@ -55,7 +55,7 @@ func TestEventsSayWhatHappenedInAzuresWords(t *testing.T) {
 	}
 }
 
-func TestCountedRefusalsSayHowManyAndUntilWhen(t *testing.T) {
+func TestCountedRefusalsHaveCountAndLastTime(t *testing.T) {
 	last := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	got := wire.EncodeEvent(activity.Event{Status: activity.Failed, Code: 403, Count: 17, Last: last})
 	if got.Properties["count"] != "17" || got.Properties["lastEventTimestamp"] != "2026-03-01T12:00:00.0000000Z" {

@@ -7,7 +7,7 @@ import (
 )
 
 // Clients that choose regions read all of these, some without looking whether they are there.
-func TestLocationsSayWhatClientsChooseBy(t *testing.T) {
+func TestLocationsHaveAllFields(t *testing.T) {
 	seen := map[string]bool{}
 	for _, l := range wire.Locations("/subscriptions/s") {
 		m := l.Metadata

@@ -24,9 +24,9 @@ func (w turnAtAnswer) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// TestListsWaitForTheirTurn: pages of every list are made a few at a time, and what is no list waits for
+// TestListsCountAgainstTheirLimit: pages of every list are made a few at a time, and what is no list waits for
 // none.
-func TestListsWaitForTheirTurn(t *testing.T) {
+func TestListsCountAgainstTheirLimit(t *testing.T) {
 	s := newStack(t)
 	metrics, err := httpx.NewMetrics(prometheus.NewRegistry())
 	must(t, err)

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// TestWhoStartsAnOperationFollowsItWhateverItsRoles has callers whose rights end at a group. The
+// TestOperationStarterCanPollWithoutRole has callers whose rights end at a group. The
 // operations are the subscription's, and the end of the group even takes the rights away.
-func TestWhoStartsAnOperationFollowsItWhateverItsRoles(t *testing.T) {
+func TestOperationStarterCanPollWithoutRole(t *testing.T) {
 	const group = "{sub}/resourceGroups/rg"
 	for _, row := range []struct {
 		name, role, method, path, body, header string

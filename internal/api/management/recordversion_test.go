@@ -11,9 +11,9 @@ import (
 	"midas/internal/store"
 )
 
-// TestRecordsOfANewerMidasAreFaultsOfOurs: nothing of a record that this Midas does not understand is
+// TestRecordsOfANewerVersionAreInternalErrors: nothing of a record that this Midas does not understand is
 // shown or believed, whichever record of a request it is.
-func TestRecordsOfANewerMidasAreFaultsOfOurs(t *testing.T) {
+func TestRecordsOfANewerVersionAreInternalErrors(t *testing.T) {
 	for _, kind := range []store.Kind{store.ResourceKind, store.ResourceIdentityKind, store.AssignmentKind, store.AssignmentCount, store.EventKind, store.PrincipalKind} {
 		t.Run(kind.Name, func(t *testing.T) {
 			s := newStack(t)
