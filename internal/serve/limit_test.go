@@ -29,7 +29,7 @@ func TestDivideFiles(t *testing.T) {
 	}
 }
 
-// limited accepts on loopback within a limit, and keeps what it has accepted.
+// limited accepts connections on loopback within a limit and sends them to the channel.
 func limited(t *testing.T, connections, each int, shared func(netip.Addr) bool) (*serve.Limit, net.Listener, chan net.Conn) {
 	t.Helper()
 	inner, err := net.Listen("tcp", "127.0.0.1:0")
@@ -85,7 +85,7 @@ func TestConnectionsOfOneAddressAreLimited(t *testing.T) {
 		t.Errorf("%d are open", n)
 	}
 	_ = held[0].Close()
-	_ = held[0].Close() // which counts once
+	_ = held[0].Close() // the second Close must not count
 	dial(t, l, "127.0.0.1")
 	<-accepted
 	if n := limit.Open(); n != 4 {
@@ -93,7 +93,6 @@ func TestConnectionsOfOneAddressAreLimited(t *testing.T) {
 	}
 }
 
-// TestSharedAddressMayExceedTheLimitOfOneAddress has an address that stands for many clients.
 func TestSharedAddressMayExceedTheLimitOfOneAddress(t *testing.T) {
 	proxy := netip.MustParseAddr("127.0.0.2")
 	limit, l, accepted := limited(t, 10, 3, func(a netip.Addr) bool { return a == proxy })
@@ -120,7 +119,7 @@ func TestConnectionsAboveTheLimitWait(t *testing.T) {
 	dial(t, l, "127.0.0.2")
 	<-accepted
 	<-accepted
-	dial(t, l, "127.0.0.3") // the system takes it
+	dial(t, l, "127.0.0.3") // waits in the operating system's queue
 	select {
 	case c := <-accepted:
 		t.Fatalf("a fourth: %v", c.RemoteAddr())

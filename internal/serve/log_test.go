@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// paper is a log's end; it counts the writes.
+// paper is the destination of a log. It counts the writes.
 type paper struct {
 	mu sync.Mutex
 	bytes.Buffer
@@ -44,7 +44,7 @@ func TestLinesAreBufferedForFlushDelay(t *testing.T) {
 			log.Info("x", "b", 2)
 		}
 		if p.lines() != 0 {
-			t.Errorf("%d lines were not waited with", p.lines())
+			t.Errorf("%d lines are written at once, want none", p.lines())
 		}
 		time.Sleep(flushDelay)
 		synctest.Wait()
@@ -82,7 +82,7 @@ func TestNoLineIsLost(t *testing.T) {
 	}
 	group.Wait()
 	if p.writes == 0 {
-		t.Error("nothing is written although there is no more room")
+		t.Error("nothing is written although the buffer is full")
 	}
 	if err := l.Close(); err != nil {
 		t.Fatal(err)

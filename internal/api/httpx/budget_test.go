@@ -26,7 +26,7 @@ import (
 
 const mebibyte = 1 << 20
 
-// large answers each request with a body of its own of 1 MiB, for the caller that a header names.
+// large answers each request with a new body, of 1 MiB by default. The header Caller becomes Event.Caller.
 func large(served *atomic.Int64) httpx.Handler {
 	return httpx.HandlerFunc(func(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
 		served.Add(1)
@@ -40,15 +40,15 @@ func large(served *atomic.Int64) httpx.Handler {
 	})
 }
 
-// budgeted serves a face over TLS with a budget.
-func budgeted(t *testing.T, face httpx.Handler, budget *httpx.Budget, change func(*http.Server)) *httptest.Server {
+// budgeted serves a Handler over TLS with a budget.
+func budgeted(t *testing.T, next httpx.Handler, budget *httpx.Budget, change func(*http.Server)) *httptest.Server {
 	t.Helper()
 	metrics, err := httpx.NewMetrics(prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
-	server := httpx.Server(httpx.New(face, httpx.Options{
+	server := httpx.Server(httpx.New(next, httpx.Options{
 		Log: log, Metrics: metrics, Now: time.Now, NewID: func() string { return requestID }, Answers: budget,
 	}), log)
 	if change != nil {
@@ -61,13 +61,13 @@ func budgeted(t *testing.T, face httpx.Handler, budget *httpx.Budget, change fun
 	return s
 }
 
-// stalled is a connection of HTTP/2 that lets the server send headers and no byte of a body.
+// stalled is an HTTP/2 connection whose flow control lets the server send headers but no byte of a body.
 type stalled struct {
 	conn     net.Conn
 	frames   *http2.Framer
 	statuses map[uint32]string
 	reset    map[uint32]http2.ErrCode
-	limit    uint32 // of streams, as the server says
+	limit    uint32 // SETTINGS_MAX_CONCURRENT_STREAMS of the server
 	mu       sync.Mutex
 }
 
@@ -107,7 +107,7 @@ func (c *stalled) read() {
 	}
 }
 
-// ask opens streams; caller stands in each request.
+// ask opens n streams, each with a request of the caller.
 func (c *stalled) ask(n int, caller string) {
 	var block bytes.Buffer
 	encoder := hpack.NewEncoder(&block)
@@ -120,7 +120,7 @@ func (c *stalled) ask(n int, caller string) {
 	}
 }
 
-// count tells how many streams have ended in each way.
+// count returns the number of streams by status, and the number that the server has refused.
 func (c *stalled) count() (statuses map[string]int, refused int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -162,7 +162,8 @@ func TestSlowReaderHoldsAtMostItsShareOfTheBudget(t *testing.T) {
 	before := heap()
 	c := stall(t, s)
 	c.ask(251, "alice")
-	// 100 streams at once, of which a fifth of 40 MiB is 200; those that get 429 make room for others.
+	// A fifth of 40 MiB is 8 answers with 200. The server allows 100 concurrent streams; those with 429 end and
+	// let others begin.
 	eventually(t, "each of the 251 streams has an end or waits", func() bool {
 		statuses, refused := c.count()
 		return statuses["200"] == 8 && statuses["429"]+statuses["200"]+refused == 251
@@ -181,7 +182,7 @@ func TestSlowReaderHoldsAtMostItsShareOfTheBudget(t *testing.T) {
 	if grown := int64(heap()) - int64(before); grown > 32*mebibyte {
 		t.Errorf("the heap grew by %d MiB", grown/mebibyte)
 	}
-	// Somebody else is served meanwhile, and so are small answers to the same caller.
+	// Another caller still gets large answers, and the same caller gets small ones.
 	for caller, path := range map[string]string{"bob": "/list", "alice": "/list?size=1000"} {
 		req, err := http.NewRequestWithContext(t.Context(), "GET", s.URL+path, nil)
 		if err != nil {
@@ -198,7 +199,7 @@ func TestSlowReaderHoldsAtMostItsShareOfTheBudget(t *testing.T) {
 		_ = resp.Body.Close()
 	}
 	_ = c.conn.Close()
-	eventually(t, "all is given back", func() bool { held, callers := budget.Held(); return held == 0 && callers == 0 })
+	eventually(t, "all bytes are released", func() bool { held, callers := budget.Held(); return held == 0 && callers == 0 })
 }
 
 func TestManySlowReadersDoNotExhaustTheBudget(t *testing.T) {
@@ -212,7 +213,7 @@ func TestManySlowReadersDoNotExhaustTheBudget(t *testing.T) {
 		eventually(t, "30 streams have an answer", func() bool { statuses, _ := c.count(); return statuses["200"]+statuses["429"] == 30 })
 		statuses, _ := c.count()
 		if last = statuses["200"]; last == 0 {
-			t.Fatalf("caller %d gets nothing", i)
+			t.Fatalf("caller %d has no answer with 200", i)
 		}
 	}
 	if held, _ := budget.Held(); held > 58*mebibyte {
@@ -234,11 +235,11 @@ func TestStalledStreamsAreReset(t *testing.T) {
 	defer one.Close()
 	_, _ = io.WriteString(one, "GET /list?size=20000000 HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	eventually(t, "6 requests are served", func() bool { return served.Load() == 6 })
-	eventually(t, "all is given back without anybody having read", func() bool { held, callers := budget.Held(); return held == 0 && callers == 0 })
+	eventually(t, "all bytes are released although nobody reads", func() bool { held, callers := budget.Held(); return held == 0 && callers == 0 })
 	eventually(t, "the streams are reset", func() bool { c.mu.Lock(); defer c.mu.Unlock(); return len(c.reset) == 5 })
 }
 
-// wordy words refusals in a shape of its own.
+// wordy is a Refuser with an error body of its own.
 type wordy struct{ httpx.Handler }
 
 func (wordy) Refuse(w http.ResponseWriter, _ *http.Request, ev *httpx.Event, status int) {
@@ -250,13 +251,13 @@ func (wordy) Refuse(w http.ResponseWriter, _ *http.Request, ev *httpx.Event, sta
 func TestAnswersOverTheBudgetAreRefusedInTheFormOfTheAPI(t *testing.T) {
 	var served atomic.Int64
 	for name, c := range map[string]struct {
-		face httpx.Handler
+		next httpx.Handler
 		want string
 	}{
-		"own words": {wordy{large(&served)}, `{"mine":"TooManyRequests"}`},
-		"no words":  {large(&served), `{"error":{"code":"TooManyRequests","message":"Too many answers to this caller have not been read yet. Read them, or ask again later."}}`},
+		"Refuser":       {wordy{large(&served)}, `{"mine":"TooManyRequests"}`},
+		"not a Refuser": {large(&served), `{"error":{"code":"TooManyRequests","message":"Too many answers to this caller have not been read yet. Read them, or ask again later."}}`},
 	} {
-		s := budgeted(t, c.face, httpx.NewBudget(mebibyte), nil)
+		s := budgeted(t, c.next, httpx.NewBudget(mebibyte), nil)
 		resp, err := s.Client().Get(s.URL + "/")
 		if err != nil {
 			t.Fatal(err)
@@ -268,30 +269,30 @@ func TestAnswersOverTheBudgetAreRefusedInTheFormOfTheAPI(t *testing.T) {
 		}
 		// A POST may have changed something, so it must not be refused afterwards.
 		if resp, err := s.Client().Post(s.URL+"/", "", strings.NewReader("")); err == nil {
-			t.Errorf("%s: a POST without room answers %s", name, resp.Status)
+			t.Errorf("%s: a POST over the budget answers %s", name, resp.Status)
 		}
 	}
 }
 
-// TestConcurrentListsAreBounded: of 400 streams whose pages nobody reads yet, some pages are made at once,
-// and those that are made and not read keep no other from being made.
+// TestConcurrentListsAreBounded opens 400 streams that read nothing. The number of pages that are made at once is
+// bounded, and pages that are made but not read do not count.
 func TestConcurrentListsAreBounded(t *testing.T) {
 	most := 4 * runtime.GOMAXPROCS(0)
 	budget := httpx.NewBudget(1 << 40)
 	var made, highest atomic.Int64
 	proceed := make(chan struct{})
-	face := httpx.HandlerFunc(func(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
+	next := httpx.HandlerFunc(func(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
 		if err := ev.MakeList(r.Context()); err != nil {
 			ev.Err = err
 			return
 		}
-		_ = ev.MakeList(r.Context()) // is in its turn already
+		_ = ev.MakeList(r.Context()) // a second call takes no second turn
 		<-proceed
 		highest.Store(max(highest.Load(), int64(budget.Making())))
 		made.Add(1)
 		httpx.WriteBody(w, http.StatusOK, bytes.Repeat([]byte("x"), mebibyte/16))
 	})
-	s := budgeted(t, face, budget, nil)
+	s := budgeted(t, next, budget, nil)
 	gone := stall(t, s)
 	gone.ask(100, "gone")
 	eventually(t, "all turns are taken", func() bool { return budget.Making() == most })
@@ -308,10 +309,10 @@ func TestConcurrentListsAreBounded(t *testing.T) {
 	}
 }
 
-// TestFailedListEndsItsTurn also when the face panics, or answers without a body.
+// TestFailedListEndsItsTurn covers a Handler that panics, an answer over the budget and one without a body.
 func TestFailedListEndsItsTurn(t *testing.T) {
 	budget := httpx.NewBudget(1 << 20)
-	face := httpx.HandlerFunc(func(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
+	next := httpx.HandlerFunc(func(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
 		if err := ev.MakeList(r.Context()); err != nil {
 			t.Error(err)
 		}
@@ -324,7 +325,7 @@ func TestFailedListEndsItsTurn(t *testing.T) {
 			w.WriteHeader(http.StatusNoContent)
 		}
 	})
-	s := budgeted(t, face, budget, nil)
+	s := budgeted(t, next, budget, nil)
 	for _, path := range []string{"/panic", "/too-large", "/empty"} {
 		answer, err := s.Client().Get(s.URL + path)
 		if err != nil {

@@ -24,15 +24,15 @@ import (
 
 const requestID = "11111111-2222-4333-8444-555555555555"
 
-// setup wraps a face with everything injected; log receives the lines as JSON.
-func setup(t testing.TB, face httpx.Handler, log io.Writer) (http.Handler, *prometheus.Registry) {
+// setup wraps a Handler. All dependencies are injected; log receives the lines as JSON.
+func setup(t testing.TB, next httpx.Handler, log io.Writer) (http.Handler, *prometheus.Registry) {
 	t.Helper()
 	reg := prometheus.NewRegistry()
 	metrics, err := httpx.NewMetrics(reg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return httpx.New(face, httpx.Options{
+	return httpx.New(next, httpx.Options{
 		Log:     slog.New(slog.NewJSONHandler(log, nil)),
 		Metrics: metrics,
 		Now:     time.Now,
@@ -253,7 +253,7 @@ func TestRefusalDoesNotWaitForAnExpectContinueBody(t *testing.T) {
 	}
 }
 
-// teapot words refusals in its own way.
+// teapot is a Refuser with an error body of its own.
 type teapot struct{ httpx.Handler }
 
 func (teapot) Refuse(w http.ResponseWriter, _ *http.Request, ev *httpx.Event, status int) {
@@ -263,20 +263,20 @@ func (teapot) Refuse(w http.ResponseWriter, _ *http.Request, ev *httpx.Event, st
 }
 
 func TestLongURIIs414InTheFormOfTheAPI(t *testing.T) {
-	face := httpx.HandlerFunc(func(w http.ResponseWriter, _ *http.Request, _ *httpx.Event) { w.WriteHeader(204) })
+	next := httpx.HandlerFunc(func(w http.ResponseWriter, _ *http.Request, _ *httpx.Event) { w.WriteHeader(204) })
 	for name, c := range map[string]struct {
-		face   httpx.Handler
+		next   httpx.Handler
 		length int
 		status int
 		body   string
 	}{
-		"at the limit":   {face, httpx.MaxURI, 204, ""},
-		"over, plain":    {face, httpx.MaxURI + 1, 414, `{"error":{"code":"UriTooLong","message":"The request's URI is too long."}}`},
-		"over, worded":   {teapot{face}, httpx.MaxURI + 1, 414, "mine"},
-		"30 KiB, worded": {teapot{face}, 30 << 10, 414, "mine"},
+		"at the limit":   {next, httpx.MaxURI, 204, ""},
+		"over, plain":    {next, httpx.MaxURI + 1, 414, `{"error":{"code":"UriTooLong","message":"The request's URI is too long."}}`},
+		"over, worded":   {teapot{next}, httpx.MaxURI + 1, 414, "mine"},
+		"30 KiB, worded": {teapot{next}, 30 << 10, 414, "mine"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h, _ := setup(t, c.face, io.Discard)
+			h, _ := setup(t, c.next, io.Discard)
 			resp, err := http.Get(serve(t, h) + "/" + strings.Repeat("a", c.length-1))
 			if err != nil {
 				t.Fatal(err)
@@ -292,8 +292,8 @@ func TestLongURIIs414InTheFormOfTheAPI(t *testing.T) {
 
 func TestLargeHeadersAre431InTheFormOfTheAPIUpToALimit(t *testing.T) {
 	reached := 0
-	face := httpx.HandlerFunc(func(w http.ResponseWriter, _ *http.Request, _ *httpx.Event) { reached++ })
-	h, _ := setup(t, teapot{face}, io.Discard)
+	next := httpx.HandlerFunc(func(w http.ResponseWriter, _ *http.Request, _ *httpx.Event) { reached++ })
+	h, _ := setup(t, teapot{next}, io.Discard)
 	url := serve(t, h)
 	for size, want := range map[int]struct {
 		status, reached int
@@ -322,9 +322,9 @@ func TestLargeHeadersAre431InTheFormOfTheAPIUpToALimit(t *testing.T) {
 	}
 }
 
-// Between a length and chunks, others may have believed the length.
+// A request with Content-Length and chunks may be request smuggling: a proxy may have used the length.
 func TestConnectionClosesAfterAChunkedRequest(t *testing.T) {
-	for name, face := range map[string]httpx.HandlerFunc{
+	for name, next := range map[string]httpx.HandlerFunc{
 		"answered": func(w http.ResponseWriter, _ *http.Request, _ *httpx.Event) { w.WriteHeader(204) },
 		"panicked": func(http.ResponseWriter, *http.Request, *httpx.Event) { panic("cause") },
 	} {
@@ -332,7 +332,7 @@ func TestConnectionClosesAfterAChunkedRequest(t *testing.T) {
 			reached := 0
 			h, _ := setup(t, httpx.HandlerFunc(func(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
 				reached++
-				face(w, r, ev)
+				next(w, r, ev)
 			}), io.Discard)
 			conn, err := net.Dial("tcp", strings.TrimPrefix(serve(t, h), "http://"))
 			if err != nil {
@@ -389,7 +389,7 @@ func TestSuccessfulRoutineRequestsAreNotLogged(t *testing.T) {
 	}
 }
 
-// quiet is a writer that costs nothing, so that the benchmark shows httpx alone.
+// quiet is a ResponseWriter that does nothing, so that the benchmark measures httpx alone.
 type quiet struct{ h http.Header }
 
 func (w quiet) Header() http.Header         { return w.h }
@@ -401,11 +401,11 @@ func BenchmarkOverhead(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	face := httpx.HandlerFunc(func(w http.ResponseWriter, _ *http.Request, ev *httpx.Event) {
+	next := httpx.HandlerFunc(func(w http.ResponseWriter, _ *http.Request, ev *httpx.Event) {
 		ev.API, ev.Operation = "management", "Microsoft.ManagedIdentity/userAssignedIdentities/read"
 		w.WriteHeader(200)
 	})
-	h := httpx.New(face, httpx.Options{
+	h := httpx.New(next, httpx.Options{
 		Log: slog.New(slog.DiscardHandler), Metrics: metrics, Now: time.Now, NewID: func() string { return requestID },
 	})
 	r := httptest.NewRequest("GET", "/subscriptions/x/resourceGroups/y", nil)

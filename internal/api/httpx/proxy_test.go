@@ -14,7 +14,7 @@ import (
 	"midas/internal/api/httpx"
 )
 
-// clientOf is the address that a request is taken to come from.
+// clientOf returns Event.ClientIP of a request.
 func clientOf(t testing.TB, proxies httpx.Proxies, peer string, header http.Header) string {
 	t.Helper()
 	var got string
@@ -117,8 +117,8 @@ func TestParseProxies(t *testing.T) {
 	}
 }
 
-// FuzzForwarded holds that what is found is an address, that the proxy's own addition decides, and that
-// both headers lead to the same.
+// FuzzForwarded checks that the client is always an address, that the last hop, which the proxy adds, decides, and
+// that both headers give the same address.
 func FuzzForwarded(f *testing.F) {
 	for _, seed := range []string{"", "1.2.3.4", `for="[::1]:1"`, `for=";,`, "for=_x, for=unknown", `for="\"", x=y;;,`, "10.0.0.2,,10.0.0.3"} {
 		f.Add(seed)
@@ -137,7 +137,7 @@ func FuzzForwarded(f *testing.F) {
 		if got := clientOf(t, proxies, "10.0.0.1:1", http.Header{"X-Forwarded-For": {value + ", 203.0.113.9"}}); got != "203.0.113.9" {
 			t.Errorf("X-Forwarded-For: a client that sends %q is %s", value, got)
 		}
-		// A client can make the header unreadable; then it is counted as the proxy, never as somebody else.
+		// A client can make the header unreadable. Then the proxy is the client, and never another address.
 		switch got := clientOf(t, proxies, "10.0.0.1:1", http.Header{"Forwarded": {value + ", for=203.0.113.9"}}); got {
 		case "203.0.113.9", "10.0.0.1":
 		default:

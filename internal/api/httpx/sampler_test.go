@@ -15,7 +15,8 @@ import (
 	"midas/internal/api/httpx"
 )
 
-// TestExcessRefusalsAreSummarizedInTheLog sends what strangers send, and what must never be left out.
+// TestExcessRefusalsAreSummarizedInTheLog sends requests that are refused, and others whose lines must all be
+// logged.
 func TestExcessRefusalsAreSummarizedInTheLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
@@ -58,7 +59,7 @@ func TestExcessRefusalsAreSummarizedInTheLog(t *testing.T) {
 				t.Errorf("%d: %d lines, %d counted", status, lines[status], summed[status])
 			}
 		}
-		// Later, single refusals are lines again, and nothing is summed up.
+		// Later refusals are logged one by one again, without a summary.
 		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("PUT", "/403", nil))
 		time.Sleep(15 * time.Second)
 		synctest.Wait()

@@ -13,7 +13,7 @@ import (
 	"midas/internal/api/httpx"
 )
 
-// TestNoStrictTransportSecurityForLoopbackHosts keeps browsers from refusing http to all else on localhost.
+// With the policy, browsers would refuse http for all other services on localhost.
 func TestNoStrictTransportSecurityForLoopbackHosts(t *testing.T) {
 	h, _ := setup(t, httpx.HandlerFunc(func(w http.ResponseWriter, _ *http.Request, ev *httpx.Event) {
 		httpx.StrictTransport(w.Header(), ev)
@@ -32,7 +32,7 @@ func TestNoStrictTransportSecurityForLoopbackHosts(t *testing.T) {
 	}
 }
 
-// TestStrictTransportSecurityExcludesSubdomainsByDefault unless the operator asks for it, and never for this machine.
+// Subdomains are included only if the operator configures it, and loopback hosts get no policy at all.
 func TestStrictTransportSecurityExcludesSubdomainsByDefault(t *testing.T) {
 	for asked, want := range map[bool]string{false: "max-age=31536000", true: "max-age=31536000; includeSubDomains"} {
 		metrics, err := httpx.NewMetrics(prometheus.NewRegistry())

@@ -6,7 +6,7 @@ import (
 	"midas/internal/api/metadata"
 )
 
-// There are no events and no load balancers to tell of; see docs/azure-divergences.md.
+// Midas has no scheduled events and no load balancers; see docs/azure-divergences.md.
 func TestScheduledEventsAndLoadBalancersAreNotFound(t *testing.T) {
 	h := serve(t, metadata.NewIMDS(config(&source{instance: machine()})))
 	for _, path := range []string{"/metadata/scheduledevents?api-version=2020-07-01", "/metadata/loadbalancer?api-version=2020-10-01"} {

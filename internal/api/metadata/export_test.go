@@ -1,6 +1,6 @@
 package metadata
 
-// Parameters gives what is read of a query string, by name, or nil for what is refused.
+// Parameters returns the parameters of a query string by name, or nil if it is refused.
 func Parameters(raw string) map[string]string {
 	q, err := parameters(raw)
 	if err != nil {

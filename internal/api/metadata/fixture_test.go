@@ -29,19 +29,19 @@ const (
 	guid     = "44444444-4444-4444-8444-444444444444"
 )
 
-// start is the second at which the tests' clock stands.
+// start is the time of the tests' clock.
 var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-// source answers as it is told to and remembers what it was asked.
+// source is a Source with fixed answers. It records the arguments of its last call.
 type source struct {
 	err      error
 	selector host.Selector
 	audience string
 	nonce    string
-	entered  chan struct{} // told when a token is asked for, if not nil
+	entered  chan struct{} // if not nil, Token sends to it and then waits for leave
 	leave    chan struct{}
 	instance host.Instance
-	known    map[string]bool // the audiences of which memory has a token, and whether a fresh one
+	known    map[string]bool // the audiences with a cached token, and whether the token is fresh
 }
 
 func (s *source) Recall(_ host.Selector, audience string) (*host.Token, bool, error) {
@@ -86,13 +86,13 @@ func config(s metadata.Source) metadata.Config {
 }
 
 // serve wraps an endpoint as the agent does.
-func serve(t testing.TB, face httpx.Handler) http.Handler {
+func serve(t testing.TB, h httpx.Handler) http.Handler {
 	t.Helper()
 	metrics, err := httpx.NewMetrics(prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return httpx.New(face, httpx.Options{
+	return httpx.New(h, httpx.Options{
 		Log: slog.New(slog.DiscardHandler), Metrics: metrics, Now: time.Now, NewID: func() string { return guid },
 	})
 }

@@ -39,7 +39,7 @@ func TestFlavours(t *testing.T) {
 	}
 	const wrong = "The header that proves the caller is missing or wrong"
 	for name, c := range map[string]struct {
-		face     func(metadata.Source) httpx.Handler
+		endpoint func(metadata.Source) httpx.Handler
 		err      error
 		call     call
 		status   int
@@ -86,7 +86,7 @@ func TestFlavours(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &source{err: c.err}
-			w := c.call.do(t, serve(t, c.face(s)))
+			w := c.call.do(t, serve(t, c.endpoint(s)))
 			if w.Code != c.status || c.body != "" && w.Body.String() != c.body {
 				t.Errorf("%d %s\nwant %d %s", w.Code, w.Body, c.status, c.body)
 			}
@@ -134,7 +134,7 @@ func TestArcProofIsAcceptedOnceWithinItsLifetime(t *testing.T) {
 		t.Errorf("the proof is refused: %d", w.Code)
 	}
 	if w := proof(key).do(t, h); w.Code != 401 {
-		t.Errorf("the proof was good twice: %d", w.Code)
+		t.Errorf("the proof was accepted twice: %d", w.Code)
 	}
 	if w := proof("guess").do(t, h); w.Code != 401 {
 		t.Errorf("a guess: %d", w.Code)
@@ -156,8 +156,8 @@ func TestArcProofIsAcceptedOnceWithinItsLifetime(t *testing.T) {
 	}
 }
 
-// A challenge waits for nobody, so it needs no place among the five: without one, programs could not even ask
-// for the tokens that memory has while others wait for a silent server.
+// A challenge does not wait for the server, so AtOnce does not apply to it. Otherwise programs could not get cached
+// tokens while other requests wait for a server that does not answer.
 func TestArcChallengesDoNotCountAsWaitingRequests(t *testing.T) {
 	s := &source{entered: make(chan struct{}), leave: make(chan struct{}), known: map[string]bool{"warm": true}}
 	cfg := config(s)
@@ -186,7 +186,7 @@ func TestArcChallengesDoNotCountAsWaitingRequests(t *testing.T) {
 	}
 }
 
-// The monotonic clock stands still while a machine sleeps, and in a snapshot.
+// The monotonic clock stops while a machine is suspended, and in a snapshot.
 func TestArcProofExpiresDuringSuspend(t *testing.T) {
 	var now clocktest.Clock
 	cfg := config(&source{})
@@ -200,7 +200,7 @@ func TestArcProofExpiresDuringSuspend(t *testing.T) {
 	}
 }
 
-// Clients trust an answer for a selected identity only if it names what they have selected.
+// Clients accept the token of a selected identity only if the answer repeats the selector.
 func TestArcAnswerRepeatsTheSelector(t *testing.T) {
 	dir := t.TempDir()
 	s := &source{}

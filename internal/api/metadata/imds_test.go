@@ -111,7 +111,7 @@ func TestIMDSRequests(t *testing.T) {
 				t.Errorf("%d %s\nwant %d %s", w.Code, w.Body, c.status, c.body)
 			}
 			if !strings.HasPrefix(w.Header().Get("Server"), "IMDS/") {
-				t.Error("the service does not say what it is")
+				t.Error("the Server header is missing or wrong")
 			}
 			if w.Code != 200 && strings.Contains(w.Body.String(), raw) {
 				t.Error("a refusal has a token in it")
@@ -190,7 +190,7 @@ func TestTokenRequestsAreLimitedPerSecond(t *testing.T) {
 				served++
 			case http.StatusTooManyRequests:
 				if w.Header().Get("Retry-After") == "" {
-					t.Error("it is not said when to come back")
+					t.Error("429 without Retry-After")
 				}
 			default:
 				t.Fatal(w.Code)
@@ -202,13 +202,13 @@ func TestTokenRequestsAreLimitedPerSecond(t *testing.T) {
 		t.Errorf("at once: %d", n)
 	}
 	if now = now.Add(250 * time.Millisecond); burst() != 5 {
-		t.Error("a quarter of a second gives not five more")
+		t.Error("a quarter of a second later, not exactly five requests are served")
 	}
 	if now = now.Add(time.Hour); burst() != 20 {
-		t.Error("an hour of silence gives not a second's worth")
+		t.Error("an hour later, not exactly 20 requests are served")
 	}
 	if w := call("GET /metadata/versions"+flag).do(t, h); w.Code != 200 {
-		t.Error("what gives no token is limited too")
+		t.Error("a request for versions is limited")
 	}
 }
 
@@ -233,7 +233,7 @@ func TestSixthConcurrentTokenRequestIsRefused(t *testing.T) {
 	}
 }
 
-// What memory can answer needs no place among the five, whether it is fresh or about to be renewed.
+// AtOnce does not apply to requests that are answered from memory, whether the token is fresh or due for renewal.
 func TestCachedTokensDoNotCountAsWaitingRequests(t *testing.T) {
 	s := &source{entered: make(chan struct{}), leave: make(chan struct{}), known: map[string]bool{"fresh": true, "stale": false}}
 	cfg := config(s)
@@ -255,7 +255,7 @@ func TestCachedTokensDoNotCountAsWaitingRequests(t *testing.T) {
 	}
 }
 
-// An address that is this machine's own may be named; that is known from the connection.
+// The Host header may be the address of this machine to which the connection was made.
 func TestLocalAddressOfTheConnectionIsAnAcceptedHost(t *testing.T) {
 	server := httptest.NewServer(serve(t, metadata.NewIMDS(config(&source{}))))
 	defer server.Close()

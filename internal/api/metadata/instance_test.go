@@ -75,7 +75,7 @@ func TestInstanceElementsDependOnTheVersion(t *testing.T) {
 	}
 }
 
-// Every leaf is a string, also for a resource that says nothing or says nonsense.
+// Every leaf is a string, also for resources without properties and with invalid ones.
 func TestInstanceLeavesAreStrings(t *testing.T) {
 	var check func(t *testing.T, path string, v any)
 	check = func(t *testing.T, path string, v any) {

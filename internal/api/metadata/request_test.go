@@ -9,7 +9,8 @@ import (
 	"midas/internal/arm"
 )
 
-// The query is read as net/url reads it, but for what is refused: repeated names, and very many.
+// FuzzParameters compares Parameters with net/url, except for queries that only Parameters refuses: those with
+// repeated names or too many parameters.
 func FuzzParameters(f *testing.F) {
 	for _, s := range []string{"a=1&b=2", "a=1&A=2", "a", "=", "&&", "a=%zz", "a;b=1", "a=1;b", "%61=%20+", "a=b=c", "\xe1", "%e1=1&%E1"} {
 		f.Add(s)
