@@ -59,7 +59,7 @@ func setEnabled(d *directory.Directory, tx store.Tx, id string, enabled bool) er
 	return d.UpdateUser(tx, u)
 }
 
-// waysOut are the changes that end an enabled Global Administrator.
+// waysOut are the changes that remove or disable a Global Administrator.
 func waysOut() map[string]func(d *directory.Directory, tx store.Tx, id string) error {
 	return map[string]func(d *directory.Directory, tx store.Tx, id string) error{
 		"role": func(d *directory.Directory, tx store.Tx, id string) error {
@@ -70,7 +70,7 @@ func waysOut() map[string]func(d *directory.Directory, tx store.Tx, id string) e
 	}
 }
 
-func TestTheLastEnabledAdministratorStays(t *testing.T) {
+func TestLastEnabledAdministratorCannotBeRemoved(t *testing.T) {
 	for name, out := range waysOut() {
 		t.Run(name, func(t *testing.T) {
 			d, ids := withAdmins(t, 3)

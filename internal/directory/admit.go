@@ -8,17 +8,16 @@ import (
 	"midas/internal/store"
 )
 
-// Why no token is made for a resource that the tenant knows; errors.Is tells them apart.
+// The reasons for which a principal gets no token for a resource of the tenant. Use errors.Is to distinguish them.
 var (
 	// ErrResourceDisabled says that the service principal of the resource is disabled.
 	ErrResourceDisabled = errors.New("directory: the service principal of the resource is disabled")
-	// ErrNotAssigned says that an application requires that those who use it are assigned to it, and that
-	// the principal is not.
+	// ErrNotAssigned says that an application requires an assignment and that the principal has none.
 	ErrNotAssigned = errors.New("directory: the principal is not assigned to the application")
 )
 
-// Admit gives ErrResourceDisabled or ErrNotAssigned where a user or a service principal gets no tokens for
-// a resource. It reads nothing where the resource does not require assignments.
+// Admit returns ErrResourceDisabled or ErrNotAssigned if a user or a service principal gets no tokens for a
+// resource. It reads nothing if the resource does not require assignments.
 func (d *Directory) Admit(tx store.Tx, resource ServicePrincipal, principal string) error {
 	if !resource.Enabled {
 		return fmt.Errorf("%w: %s", ErrResourceDisabled, resource.AppID)
@@ -26,10 +25,10 @@ func (d *Directory) Admit(tx store.Tx, resource ServicePrincipal, principal stri
 	return d.Assigned(tx, resource, principal)
 }
 
-// Assigned gives ErrNotAssigned where an application requires assignments and the principal has none: it
-// has none of the application's app roles itself, the default one among them, nor has a group whose direct
-// member it is. As in Entra, members of groups in such a group are not assigned. The empty ServicePrincipal,
-// which Microsoft's own clients have, requires nothing.
+// Assigned returns ErrNotAssigned if an application requires assignments and the principal has none. An
+// assignment gives an app role of the application, or the default one, to the principal or to a group of which
+// the principal is a direct member. As in Entra, nested membership is not enough. The empty ServicePrincipal,
+// which is that of Microsoft's own clients, requires no assignment.
 func (d *Directory) Assigned(tx store.Tx, app ServicePrincipal, principal string) error {
 	if !app.AssignmentRequired {
 		return nil
@@ -47,7 +46,7 @@ func (d *Directory) Assigned(tx store.Tx, app ServicePrincipal, principal string
 	return fmt.Errorf("%w: %s to %s", ErrNotAssigned, principal, app.AppID)
 }
 
-// isAssigned looks through all assignments of a user, a group or a service principal, however many.
+// isAssigned reads all assignments of a user, a group or a service principal, without a limit.
 func (d *Directory) isAssigned(tx store.Tx, app ServicePrincipal, principal string) (bool, error) {
 	for after := ""; ; {
 		all, err := list(tx, &appRoles, appRoleKey(app.TenantID, principal, ""), after, maxAppRoles)

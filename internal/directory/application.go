@@ -259,8 +259,8 @@ func (d *Directory) Resource(tx store.Tx, tenant, audience string) (ServicePrinc
 	return d.ServicePrincipalByAppID(tx, tenant, clientIDIn(audience))
 }
 
-// clientIDIn gives the client id that an audience names, as Identifies reads it: itself, or
-// api://{client id}, with or without a slash. Microsoft's resources have the names of ResourceNames only.
+// clientIDIn returns the client id in an audience: the audience is the client id or api://{client id}, with or
+// without a slash at the end. Microsoft's resources have only the names of ResourceNames.
 func clientIDIn(audience string) string {
 	folded := arm.Fold(audience)
 	id := strings.TrimPrefix(strings.TrimSuffix(folded, "/"), "api://")

@@ -105,7 +105,7 @@ func TestAppRoles(t *testing.T) {
 	}
 }
 
-func TestFirstPartyObjectsAreThereAndStay(t *testing.T) {
+func TestFirstPartyObjectsExistAndCannotBeChanged(t *testing.T) {
 	d := withRoles(t)
 	for _, p := range directory.FirstPartyPrincipals(tenant) {
 		got, err := view(t, d, func(tx store.Tx) (directory.ServicePrincipal, error) {

@@ -180,7 +180,7 @@ func TestTenantsDoNotSeeEachOthersObjects(t *testing.T) {
 	}
 }
 
-func TestCreateRefuses(t *testing.T) {
+func TestCreateRejectsInvalidObjects(t *testing.T) {
 	d := newDirectory(t)
 	do(t, d, func(tx store.Tx) error {
 		return errors.Join(d.CreateServicePrincipal(tx, principal()), d.CreateApplication(tx, application()))

@@ -9,7 +9,7 @@ import (
 	"midas/internal/store"
 )
 
-// The directory roles that there are, by Entra's template ids, which are the same in every tenant.
+// The supported directory roles, by Entra's template ids, which are the same in every tenant.
 const (
 	GlobalAdministrator      = "62e90394-69f5-4237-9190-012177145e10"
 	ApplicationAdministrator = "9b895d92-2cd3-44c7-9d02-a6ac2d5ea5c3"

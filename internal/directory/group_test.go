@@ -58,7 +58,7 @@ func TestTransitiveGroups(t *testing.T) {
 	check(userID, "a")
 }
 
-func TestMembershipsThatAreRefused(t *testing.T) {
+func TestInvalidMembershipsAreRejected(t *testing.T) {
 	d := withGroups(t, "a", "b")
 	do(t, d, func(tx store.Tx) error { return d.CreateApplication(tx, application()) })
 	add(t, d, "a", userID)

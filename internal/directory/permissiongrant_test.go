@@ -94,7 +94,7 @@ func TestPermissionGrants(t *testing.T) {
 	})
 }
 
-func TestMisuseOfPermissionGrants(t *testing.T) {
+func TestInvalidPermissionGrantsAreRejected(t *testing.T) {
 	d, update := granting(t)
 	change := func(fn func(*directory.PermissionGrant)) directory.PermissionGrant {
 		g := personal("Read")

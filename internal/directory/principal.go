@@ -28,8 +28,8 @@ type ServicePrincipal struct {
 	Created          time.Time `json:"created"`
 	ResourceID       string    `json:"resourceId,omitempty"` // ARM id behind a managed identity
 
-	// AssignmentRequired restricts sign-ins to it, and tokens for it, to those who are assigned to it (see
-	// Assigned).
+	// AssignmentRequired restricts sign-ins to it, and tokens for it, to the principals that are assigned to it
+	// (see Assigned).
 	AssignmentRequired bool `json:"assignmentRequired,omitempty"`
 
 	// ValidFrom is the time of the last revocation: tokens that were issued before it are refused. It has

@@ -41,7 +41,8 @@ type User struct {
 	Extra map[string]json.RawMessage `json:"extra,omitempty"`
 }
 
-// userRecord stores the password hash beside the user, so that User does not carry it out of this package.
+// userRecord is the stored form of a user. It has the password hash, which User lacks so that no other package
+// gets it.
 type userRecord struct {
 	User
 	Password PasswordHash `json:"password,omitempty"`
@@ -178,8 +179,8 @@ func (d *Directory) CheckPassword(ctx context.Context, tenant, oid string, pw Pa
 	return r.Password, nil
 }
 
-// ChangePassword is SetPassword after CheckPassword, which has returned the hash shown. It returns
-// ErrWrongPassword if the password was changed since.
+// ChangePassword sets the password after CheckPassword, which has returned the hash shown. It returns
+// ErrWrongPassword if the password has changed since then.
 func (d *Directory) ChangePassword(tx store.Tx, tenant, oid string, shown, pw PasswordHash) error {
 	r, err := d.userRecord(tx, tenant, oid)
 	if err != nil {

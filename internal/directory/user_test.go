@@ -81,7 +81,7 @@ func TestAuthenticateUser(t *testing.T) {
 	}
 }
 
-func TestPasswordsThatAreTooWeak(t *testing.T) {
+func TestWeakPasswordsAreRejected(t *testing.T) {
 	d := withUser(t)
 	for pw, weak := range map[directory.PasswordText]bool{
 		"Abcdefg1": false, "abcdef-1": false, "Abcdefgh": true, "abcdefg1": true, "Abc-1": true, "": true,
