@@ -23,7 +23,7 @@ func read(t *testing.T, content string) (midas.Config, error) {
 	return midas.ReadConfig(path)
 }
 
-func TestConfigFileSaysWhatTheStructCanHold(t *testing.T) {
+func TestConfigFileSetsEveryField(t *testing.T) {
 	got, err := read(t, `
 data: /var/lib/midas
 listen: :443

@@ -185,7 +185,7 @@ func checkForeign(t *testing.T, pkg, imported string) {
 }
 
 // The table itself must keep the rules that it is there to keep.
-func TestTableKeepsTheDirection(t *testing.T) {
+func TestDependencyTableImportsPointDown(t *testing.T) {
 	for at, l := range layers {
 		for pkg, row := range l.packages {
 			for imported := range strings.FieldsSeq(row) {

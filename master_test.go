@@ -67,8 +67,8 @@ func TestStoreIsRefusedWithoutItsMasterKey(t *testing.T) {
 	}
 }
 
-// TestKeysResetEndsAllTokensAndNothingElse, with the old master key or without it.
-func TestKeysResetEndsAllTokensAndNothingElse(t *testing.T) {
+// TestKeysResetInvalidatesAllTokensAndKeepsTheRest, with the old master key or without it.
+func TestKeysResetInvalidatesAllTokensAndKeepsTheRest(t *testing.T) {
 	for _, lost := range []bool{true, false} {
 		cfg := quiet(t)
 		cfg.Store = ""
@@ -143,7 +143,7 @@ func TestKeysResetNeedsAFolder(t *testing.T) {
 	}
 }
 
-func TestLooseSecretsAreMendedAndTold(t *testing.T) {
+func TestLooseFileModesAreFixedWithAWarning(t *testing.T) {
 	cfg := quiet(t)
 	shutdown(t, start(t, cfg))
 	name := filepath.Join(cfg.Data, "admin.json")

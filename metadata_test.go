@@ -48,7 +48,7 @@ func until(t *testing.T, url string, want int) string {
 }
 
 // A laboratory's endpoint may be there before its machine, and outlive it.
-func TestMetadataEndpointFollowsItsMachine(t *testing.T) {
+func TestMetadataEndpointStartsBeforeItsMachineExists(t *testing.T) {
 	cfg := quiet(t)
 	cfg.Store, cfg.Lab = "memory:", true
 	cfg.Metadata = []midas.MetadataConfig{{Resource: labMachine, Listen: "127.0.0.1:0", Unlimited: true}}
@@ -98,7 +98,7 @@ func TestMetadataEndpointFollowsItsMachine(t *testing.T) {
 	}
 }
 
-func TestMetadataForOthersIsWarnedOf(t *testing.T) {
+func TestMetadataOnAPublicAddressIsWarnedOf(t *testing.T) {
 	for listen, want := range map[string]bool{"127.0.0.1:0": false, "localhost:0": false, "[::1]:0": false, ":0": true, "0.0.0.0:0": true} {
 		cfg := quiet(t)
 		cfg.Metadata = []midas.MetadataConfig{{Resource: labMachine, Listen: listen}}

@@ -71,7 +71,7 @@ func shutdown(t *testing.T, s *midas.Server) {
 	}
 }
 
-func TestDataFolderIsWhatTheManualSays(t *testing.T) {
+func TestDataFolderHasTheDocumentedFilesAndModes(t *testing.T) {
 	for store, want := range map[string]map[string]fs.FileMode{
 		"": {
 			"": fs.ModeDir | 0o700, "ca.pem": 0o644, "ca-key.pem": 0o600, "server.pem": 0o600, "admin.json": 0o600,
@@ -163,7 +163,7 @@ func TestLocalhostIsBothAddresses(t *testing.T) {
 	}
 }
 
-func TestOpsAreApart(t *testing.T) {
+func TestMetricsAreServedByTheOpsListenerOnly(t *testing.T) {
 	cfg := quiet(t)
 	cfg.Ops = "127.0.0.1:0"
 	s := start(t, cfg)
@@ -190,7 +190,7 @@ func TestOpsAreApart(t *testing.T) {
 	}
 }
 
-func TestWithoutOpsThereIsNoListener(t *testing.T) {
+func TestNoOpsListenerByDefault(t *testing.T) {
 	if url := start(t, quiet(t)).OpsURL(); url != "" {
 		t.Error(url)
 	}
@@ -233,7 +233,7 @@ func TestStartThatFailsLeavesNothingRunning(t *testing.T) {
 	shutdown(t, s)
 }
 
-func TestLabIsWellKnown(t *testing.T) {
+func TestLabHasTheWellKnownCredentials(t *testing.T) {
 	cfg := quiet(t)
 	cfg.Lab = true
 	admin := start(t, cfg).Admin()
@@ -247,7 +247,7 @@ func TestLabIsWellKnown(t *testing.T) {
 	}
 }
 
-func TestLongFolderCostsTheControlSocketOnly(t *testing.T) {
+func TestLongDataPathDisablesOnlyTheControlSocket(t *testing.T) {
 	cfg := quiet(t)
 	cfg.Data = filepath.Join(cfg.Data, strings.Repeat("long", 25))
 	s := start(t, cfg)
@@ -297,7 +297,7 @@ func TestTokenOfTheAdministratorWorksAcrossRestarts(t *testing.T) {
 	}
 }
 
-func TestClientIsToldWhyThereIsNoToken(t *testing.T) {
+func TestTokenErrorHasTheServersReason(t *testing.T) {
 	cfg := quiet(t)
 	start(t, cfg)
 	c := administrator(t, cfg.Data)
@@ -307,7 +307,7 @@ func TestClientIsToldWhyThereIsNoToken(t *testing.T) {
 	}
 }
 
-func TestTooLongIsWordedByTheFace(t *testing.T) {
+func TestTooLongRequestsAreRefusedInTheFormatOfEachAPI(t *testing.T) {
 	cfg := quiet(t)
 	start(t, cfg)
 	c := administrator(t, cfg.Data)

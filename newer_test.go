@@ -89,8 +89,8 @@ func TestStoreOfANewerMidasIsRefusedBeforeAnythingIsWritten(t *testing.T) {
 	}
 }
 
-// TestStoreFromBeforeFormatsIsTakenOver: stores without the note are those of the first version.
-func TestStoreFromBeforeFormatsIsTakenOver(t *testing.T) {
+// TestStoreWithoutAFormatRecordIsUpgraded: stores without the note are those of the first version.
+func TestStoreWithoutAFormatRecordIsUpgraded(t *testing.T) {
 	cfg := quiet(t)
 	cfg.Store = ""
 	shutdown(t, start(t, cfg))

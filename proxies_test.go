@@ -111,8 +111,8 @@ func TestTrustedProxies(t *testing.T) {
 	}
 }
 
-// TestTrustedProxiesThatCannotBe are refused before anything is made.
-func TestTrustedProxiesThatCannotBe(t *testing.T) {
+// TestInvalidTrustedProxiesAreRefused are refused before anything is made.
+func TestInvalidTrustedProxiesAreRefused(t *testing.T) {
 	for _, bad := range []string{"proxy.example", "0.0.0.0/0", "::/0", "10.0.0.1/8", ""} {
 		cfg := quiet(t)
 		cfg.TrustedProxies = []string{bad}

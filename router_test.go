@@ -27,7 +27,7 @@ func as(t *testing.T, s *midas.Server, host, path, caFile string) (int, string) 
 	return get(t, &http.Client{Transport: transport}, "https://"+host+path)
 }
 
-func TestAzureNamesLeadToTheirAPIs(t *testing.T) {
+func TestAzureHostNamesSelectTheAPI(t *testing.T) {
 	cfg := quiet(t)
 	s := start(t, cfg)
 	azureCA := filepath.Join(cfg.Data, "azure-ca", "ca.pem")
@@ -51,7 +51,7 @@ func TestAzureNamesLeadToTheirAPIs(t *testing.T) {
 }
 
 // A page of somebody else whose name was made to lead here must not get to read anything.
-func TestForeignNamesAreRefused(t *testing.T) {
+func TestForeignHostNamesAreRefused(t *testing.T) {
 	cfg := quiet(t)
 	cfg.Listen = "127.0.0.1:0"
 	cfg.Names = []string{"Midas.Test"}
@@ -78,7 +78,7 @@ func TestForeignNamesAreRefused(t *testing.T) {
 }
 
 // Who trusts the server under its own names does not thereby trust it to be Azure.
-func TestOwnAuthorityIsNotGoodForAzure(t *testing.T) {
+func TestLocalCAIsNotTrustedForAzureNames(t *testing.T) {
 	s := start(t, quiet(t))
 	conn, err := tls.Dial("tcp", strings.TrimPrefix(s.Admin().Endpoint, "https://"), &tls.Config{
 		RootCAs: pool(t, s.CAFile()), ServerName: "management.azure.com",

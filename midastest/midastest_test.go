@@ -45,7 +45,7 @@ func TestServerIsRealAndReady(t *testing.T) {
 	}
 }
 
-func TestServersAreApart(t *testing.T) {
+func TestServersShareNothing(t *testing.T) {
 	one, two := midastest.Start(t), midastest.Start(t)
 	if one.Endpoint == two.Endpoint || one.TenantID == two.TenantID || one.ClientSecret == two.ClientSecret {
 		t.Error("two servers share something")
@@ -55,7 +55,7 @@ func TestServersAreApart(t *testing.T) {
 	}
 }
 
-func TestClientTrustsNobodyElse(t *testing.T) {
+func TestClientTrustsOnlyItsServer(t *testing.T) {
 	srv := midastest.Start(t)
 	other := httptest.NewTLSServer(http.NotFoundHandler())
 	defer other.Close()

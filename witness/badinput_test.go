@@ -152,7 +152,7 @@ func TestOddRequestsAreServed(t *testing.T) {
 
 // A request whose end two servers could see in two places must be the last of its connection: else
 // the rest of it would be taken for the next request, which nobody in front has looked at.
-func TestNothingIsSmuggledBehindAnAmbiguousRequest(t *testing.T) {
+func TestAmbiguousRequestIsTheLastOfItsConnection(t *testing.T) {
 	x := newTarget(t)
 	before := x.dump(t)
 	smuggled := x.put(length(location))

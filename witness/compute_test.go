@@ -99,7 +99,7 @@ func TestAMachinesIdentitiesFromBeginningToEnd(t *testing.T) {
 	wantRefusal(t, err, 404, "ResourceNotFound")
 }
 
-func TestAScaleSetHasTheMachinesThatItsCapacitySays(t *testing.T) {
+func TestScaleSetHasAsManyMachinesAsItsCapacity(t *testing.T) {
 	w := start(t)
 	w.group(t, "rg")
 	app := w.identity(t, "rg", "app")

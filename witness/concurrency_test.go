@@ -13,7 +13,7 @@ import (
 const workers = 8
 
 // Workers who do not meet see exactly what they did; the guard sees that nothing ends in a 5xx.
-func TestManyAtOnceOnIdentitiesOfTheirOwn(t *testing.T) {
+func TestConcurrentWritesToDifferentIdentities(t *testing.T) {
 	w := start(t)
 	w.group(t, "rg")
 	client := w.msi(t).NewUserAssignedIdentitiesClient()
@@ -45,7 +45,7 @@ func TestManyAtOnceOnIdentitiesOfTheirOwn(t *testing.T) {
 
 // Workers who fight over one name each see some order of what happened, and in the end there is one
 // truth: an identity of one of them, or none.
-func TestManyAtOnceOnTheSameIdentity(t *testing.T) {
+func TestConcurrentWritesToOneIdentity(t *testing.T) {
 	w := start(t)
 	w.group(t, "rg")
 	client := w.msi(t).NewUserAssignedIdentitiesClient()
@@ -84,7 +84,7 @@ func TestManyAtOnceOnTheSameIdentity(t *testing.T) {
 }
 
 // Of those who create what is not there, one creates and all get the same principal.
-func TestOneOfManyCreates(t *testing.T) {
+func TestOneOfManyConcurrentPutsCreates(t *testing.T) {
 	w := start(t)
 	w.group(t, "rg")
 	client := w.msi(t).NewUserAssignedIdentitiesClient()

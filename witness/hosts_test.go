@@ -312,7 +312,7 @@ func rawMetadata(t testing.TB, a *agent.Server, request string) string {
 	}
 }
 
-func TestMetadataIsNotForThoseWhoWereTricked(t *testing.T) {
+func TestMetadataRefusesForgedRequests(t *testing.T) {
 	w := start(t)
 	w.group(t, "rg")
 	a := w.agent(t, w.vm(t, "web", "system"))
@@ -348,7 +348,7 @@ func TestMetadataIsNotForThoseWhoWereTricked(t *testing.T) {
 }
 
 // The agent keeps its files to itself.
-func TestHostsCredentialIsForItsOwnerOnly(t *testing.T) {
+func TestAgentFilesAreReadableByTheOwnerOnly(t *testing.T) {
 	w := start(t)
 	w.group(t, "rg")
 	state := w.enrolled(t, w.vm(t, "web", "system"))

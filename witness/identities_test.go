@@ -198,7 +198,7 @@ func TestSystemAssignedIdentityIsNotFound(t *testing.T) {
 }
 
 // Programs take ids apart with the SDK's own parser.
-func TestIdsAreWhatTheSDKReads(t *testing.T) {
+func TestSDKParsesTheIDs(t *testing.T) {
 	w := start(t)
 	w.group(t, "My.Group_(1)")
 	identity := w.identity(t, "My.Group_(1)", "My-App_1")

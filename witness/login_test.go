@@ -123,7 +123,7 @@ func TestCallsFailWithTheReasonOfTheCredential(t *testing.T) {
 }
 
 // Any relying party can check a token when it knows its issuer and nothing else.
-func TestTokensForOthersAreVerifiedFromDiscovery(t *testing.T) {
+func TestTokensForOtherAudiencesAreVerifiedFromDiscovery(t *testing.T) {
 	w := start(t)
 	for scope, audience := range map[string]string{
 		"https://vault.azure.net/.default":                   "https://vault.azure.net",
@@ -160,7 +160,7 @@ func TestTokensForOthersAreVerifiedFromDiscovery(t *testing.T) {
 }
 
 // A token for another resource opens nothing in ARM.
-func TestTokensForOthersOpenNothing(t *testing.T) {
+func TestTokensForOtherAudiencesAreRefused(t *testing.T) {
 	w := start(t)
 	w.cloud.Services[cloud.ResourceManager] = cloud.ServiceConfiguration{Endpoint: w.Endpoint, Audience: "https://vault.azure.net"}
 	_, err := w.resources(t).NewResourceGroupsClient().Get(t.Context(), "rg", nil)

@@ -44,7 +44,7 @@ func (w *world) form(t *testing.T, values url.Values) answer {
 
 // Whoever owns an application writes what they like into its app roles and gets it in its tokens. No
 // name that the application can have leads to Graph.
-func TestAnOwnerOfAnApplicationGetsNowhereWithItsRoles(t *testing.T) {
+func TestApplicationOwnerCannotUseItsAppRolesAtGraph(t *testing.T) {
 	w := start(t)
 	attacker := w.application(t, "attacker")
 	graph := w.Token(t, "https://graph.microsoft.com")
@@ -78,7 +78,7 @@ func TestAnOwnerOfAnApplicationGetsNowhereWithItsRoles(t *testing.T) {
 }
 
 // User.ReadWrite.All resets nobody's password, and who may reset passwords resets no Owner's.
-func TestNoOwnersPasswordIsReset(t *testing.T) {
+func TestPasswordsOfSubscriptionOwnersAreProtected(t *testing.T) {
 	w := start(t)
 	graph := w.Token(t, "https://graph.microsoft.com")
 	made := w.arm(t, "POST", "/v1.0/users", `{"accountEnabled":true,"displayName":"Olga","mailNickname":"olga","userPrincipalName":"olga@midas.localhost","passwordProfile":{"password":"Correct-horse-1"}}`, graph)

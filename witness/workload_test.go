@@ -174,7 +174,7 @@ func TestRevokedTokensAreReplacedAtOnce(t *testing.T) {
 	}
 }
 
-func TestWorkloadsLiveThroughAnOutage(t *testing.T) {
+func TestWorkloadsSurviveAnOutage(t *testing.T) {
 	w := start(t)
 	w.group(t, "rg")
 	app := w.identity(t, "rg", "app")
@@ -407,7 +407,7 @@ func TestMSALFindsIdentitiesOnEveryFlavour(t *testing.T) {
 }
 
 // What has no identity is told so in a way that lets a chain of credentials go on.
-func TestSDKKnowsWhenThereIsNoIdentity(t *testing.T) {
+func TestSDKReportsAMissingIdentity(t *testing.T) {
 	w := start(t)
 	w.group(t, "rg")
 	a := w.agent(t, w.vm(t, "web"))

@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestPagesOfAzureAreOpenedAtTheOwnOrigin(t *testing.T) {
+func TestAzurePagesAreOpenedAtTheServersOrigin(t *testing.T) {
 	const own = "https://localhost:8443"
 	for page, want := range map[string]string{
 		"https://login.microsoftonline.com/organizations/oauth2/v2.0/authorize?a=b%20c": own + "/organizations/oauth2/v2.0/authorize?a=b%20c",
@@ -27,7 +27,7 @@ func TestPagesOfAzureAreOpenedAtTheOwnOrigin(t *testing.T) {
 	}
 }
 
-func TestBrowserIsTheCallers(t *testing.T) {
+func TestBrowserOfTheCallerIsUsed(t *testing.T) {
 	t.Setenv("DISPLAY", "")
 	t.Setenv("WAYLAND_DISPLAY", "")
 	for own, want := range map[string]string{

@@ -41,7 +41,7 @@ func execute(t *testing.T, env []string, args ...string) (stdout, stderr string,
 	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
 }
 
-func TestExecLeadsAzureHereAndNothingElseAnywhere(t *testing.T) {
+func TestExecRoutesAzureToTheServerAndRefusesOtherHosts(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("Go reads SSL_CERT_FILE on Linux only")
 	}
@@ -71,7 +71,7 @@ func TestExecLeadsAzureHereAndNothingElseAnywhere(t *testing.T) {
 	}
 }
 
-func TestExecStatuses(t *testing.T) {
+func TestExecExitStatuses(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	p := startServer(t, data)
 	for name, c := range map[string]struct {
@@ -103,7 +103,7 @@ func TestExecStatuses(t *testing.T) {
 	}
 }
 
-func TestExecKeepsAzureCLIApartUnlessToldOtherwise(t *testing.T) {
+func TestExecGivesAzureCLIItsOwnFolder(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	p := startServer(t, data)
 	defer p.end(t, os.Interrupt)
@@ -125,7 +125,7 @@ func TestExecKeepsAzureCLIApartUnlessToldOtherwise(t *testing.T) {
 	}
 }
 
-func TestEnvironmentIsTheCallersButForWhatLeadsElsewhere(t *testing.T) {
+func TestExecReplacesVariablesThatItSets(t *testing.T) {
 	got := replace([]string{"PATH=/bin", "HTTPS_PROXY=http://corporate", "ALL_PROXY=socks5://x", "A=b=c"},
 		[]variable{{"HTTPS_PROXY", "http://127.0.0.1:1"}}, "ALL_PROXY")
 	if diff := cmp.Diff([]string{"PATH=/bin", "A=b=c", "HTTPS_PROXY=http://127.0.0.1:1"}, got); diff != "" {

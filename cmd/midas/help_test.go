@@ -8,9 +8,9 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// TestEveryCommandExplainsItselfWithAnExample walks over the whole command line, so that no new
+// TestEveryCommandHasHelpWithAnExample walks over the whole command line, so that no new
 // command can forget to. An example is an indented line below "Example:" that names the command.
-func TestEveryCommandExplainsItselfWithAnExample(t *testing.T) {
+func TestEveryCommandHasHelpWithAnExample(t *testing.T) {
 	seen := 0
 	err := kong.Visit(newParser(io.Discard, io.Discard).Model, func(n kong.Visitable, next kong.Next) error {
 		var node *kong.Node

@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestWorkloadsInheritWhatIsListed(t *testing.T) {
+func TestExecAsPassesListedVariablesOnly(t *testing.T) {
 	base := []string{
 		"PATH=/bin", "HOME=/h", "LC_ALL=C", "LANG=C", "TERM=x", "GOPATH=/go", "NODE_OPTIONS=--x",
 		"DATABASE_URL=secret", "APP_ONE=1", "APP_TWO=a=b", "APPLE=1", "GITHUB_TOKEN=secret",

@@ -117,7 +117,7 @@ func get(t *testing.T, data, url string) (int, string) {
 	return resp.StatusCode, string(body)
 }
 
-func TestServeIsReadyWhenItSaysSoAndEndsOnSignals(t *testing.T) {
+func TestServeAcceptsRequestsAfterReadyAndEndsOnSignals(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	var dumps []string
 	for _, sig := range []os.Signal{syscall.SIGTERM, os.Interrupt} {
@@ -274,7 +274,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	}
 }
 
-func TestTokenPrintsNothingElse(t *testing.T) {
+func TestTokenPrintsOnlyTheToken(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	p := startServer(t, data)
 	defer p.end(t, os.Interrupt)

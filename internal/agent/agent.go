@@ -16,12 +16,12 @@ import (
 )
 
 const (
-	// trust is for how long the agent believes what it knows while it cannot watch the server, for how
-	// long a refusal is remembered, and how often a server that does not answer is tried. It is how
-	// late the end of an assignment may be noticed.
+	// trust is how long the agent uses cached state while it cannot watch the server, how long it caches
+	// a refusal, and the interval between requests to a server that does not answer. It bounds how late
+	// the agent notices the end of an assignment.
 	trust = time.Second
 
-	// patience is for how long a workload waits for a newer token when memory has one that it may use.
+	// patience is how long a workload waits for a newer token when the cache has a usable one.
 	patience = 250 * time.Millisecond
 
 	// maxRenewals bounds how many tokens are renewed at once.
@@ -31,18 +31,19 @@ const (
 // Config is what an Agent needs. Now and Log are required, and one of Credential and Enroll.
 type Config struct {
 	Credential Credential
-	// Save keeps a renewed credential for the next start; nil keeps it in memory only.
+	// Save stores a renewed credential for the next start; if it is nil, the credential stays in memory only.
 	Save func(Credential) error
-	// Enroll gets a first credential, and another one when the server does not know the host any
-	// more; nil leaves that to people. It is not asked twice at once, nor many times a second.
+	// Enroll gets the first credential, and another one when the server has removed the host. If it is
+	// nil, an operator has to enroll the host. It is never called concurrently, nor more often than once
+	// every enrollEvery.
 	Enroll func(context.Context) (Credential, error)
-	// Now should be time.Now or tell the time as it does, with a monotonic reading.
+	// Now must return times with a monotonic clock reading, as time.Now does.
 	Now func() time.Time
 	Log *slog.Logger
 }
 
-// Agent gets tokens from the server. It is safe for concurrent use. Run must be running for it to
-// notice changes at once.
+// Agent gets tokens from the server and caches them. It is safe for concurrent use. It notices changes at
+// once only while Run is running.
 type Agent struct {
 	Config
 	cache    recent.Cache[key, entry]
@@ -50,17 +51,17 @@ type Agent struct {
 	renewals chan struct{} // holds one token for each renewal that runs
 
 	enrolling sync.Mutex
-	enrolled  time.Time // when it was last tried, by the machine's clock; under enrolling
+	enrolled  time.Time // time of the last attempt, by the machine's clock; guarded by enrolling
 
 	mu       sync.Mutex
 	link     *link
 	server   presence
-	watching bool        // a request for the next state is open, or about to be
-	heard    time.Time   // when that request was last answered
+	watching bool        // a request for the next state is open, or about to be sent
+	heard    time.Time   // when the server last answered such a request
 	rewatch  func()      // ends the open request; nil if there is none
-	epoch    uint64      // counts the states
+	epoch    uint64      // incremented with every new state
 	state    *host.State // nil before the first
-	revoked  bool        // the server does not know the host
+	revoked  bool        // the server has removed the host
 }
 
 // New makes an agent.
@@ -77,7 +78,7 @@ func New(c Config) (*Agent, error) {
 	return a, err
 }
 
-// Instance describes this host's resource.
+// Instance returns the description of this host's resource.
 func (a *Agent) Instance(ctx context.Context) (host.Instance, error) {
 	a.mu.Lock()
 	state := a.state
@@ -93,12 +94,12 @@ func (a *Agent) Instance(ctx context.Context) (host.Instance, error) {
 		return host.Instance{}, err
 	}
 	if state == nil {
-		return host.Instance{}, fmt.Errorf("%w: it has given no state", host.ErrAway)
+		return host.Instance{}, fmt.Errorf("%w: it has sent no state", host.ErrAway)
 	}
 	return state.Instance, nil
 }
 
-// Attest gives a document about this host's resource, signed by the server.
+// Attest returns a document about this host's resource that the server has signed.
 func (a *Agent) Attest(ctx context.Context, nonce string) ([]byte, error) {
 	var answer host.AttestAnswer
 	err := a.askNow(ctx, func(l *link) error {
@@ -107,7 +108,7 @@ func (a *Agent) Attest(ctx context.Context, nonce string) ([]byte, error) {
 	return answer.Signature, err
 }
 
-// Watching tells whether the agent would see a change at once.
+// Watching reports whether the agent notices changes at once.
 func (a *Agent) Watching() bool {
 	now := a.Now()
 	a.mu.Lock()
@@ -115,12 +116,12 @@ func (a *Agent) Watching() bool {
 	return a.sees(now)
 }
 
-// sees reports whether changes are seen at once. After a suspend or a restored snapshot they are not:
-// the open request may have been lost, and so may its answer. The caller holds mu.
+// sees reports whether the agent notices changes at once. After a suspend or a restored snapshot it does
+// not: the open request or its answer may have been lost. The caller holds mu.
 func (a *Agent) sees(now time.Time) bool { return a.watching && clock.Slept(a.heard, now) < trust }
 
-// wake makes new connections after a suspend or a restored snapshot: the server, or what is between the
-// two, may have forgotten the old ones. The caller holds mu.
+// wake replaces the connections after a suspend or a restored snapshot: the server, or a device in between,
+// may have dropped the old ones. The caller holds mu.
 func (a *Agent) wake(now time.Time) {
 	if a.watching && !a.sees(now) {
 		a.interrupt()
@@ -130,7 +131,7 @@ func (a *Agent) wake(now time.Time) {
 	}
 }
 
-// interrupt ends the request for the next state, so that it is made anew. The caller holds mu.
+// interrupt ends the request for the next state, so that watch sends it again. The caller holds mu.
 func (a *Agent) interrupt() {
 	a.watching = false
 	if a.rewatch != nil {

@@ -126,7 +126,7 @@ func TestRefusalIsRememberedForASecond(t *testing.T) {
 	want(t, a, "t2")
 }
 
-func TestManyAskersAreOneRequest(t *testing.T) {
+func TestConcurrentCallersShareOneRequest(t *testing.T) {
 	s := newServer(t)
 	s.hold = make(chan struct{})
 	a, _ := start(t, s, nil)
@@ -152,7 +152,7 @@ func TestManyAskersAreOneRequest(t *testing.T) {
 	}
 }
 
-func TestSelectorsAndAudiencesAreApart(t *testing.T) {
+func TestSelectorsAndAudiencesAreCachedSeparately(t *testing.T) {
 	s := newServer(t)
 	a, _ := start(t, s, nil)
 	run(t, a)
@@ -177,7 +177,7 @@ func TestSelectorsAndAudiencesAreApart(t *testing.T) {
 	}
 }
 
-func TestMemoryIsBounded(t *testing.T) {
+func TestCacheIsBounded(t *testing.T) {
 	s := newServer(t)
 	a, _ := start(t, s, nil)
 	run(t, a)
@@ -205,7 +205,7 @@ func TestCertificateIsRenewedAtHalfItsLife(t *testing.T) {
 	want(t, a, "t1")
 }
 
-func TestUnknownHostEnrollsAnewIfItCan(t *testing.T) {
+func TestRemovedHostEnrollsAgainIfItCan(t *testing.T) {
 	s := newServer(t)
 	enrolled := 0
 	a, c := start(t, s, func(cfg *agent.Config) {

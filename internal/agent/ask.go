@@ -8,11 +8,11 @@ import (
 	"midas/internal/host"
 )
 
-// enrollEvery is the pause between two tries to enroll.
+// enrollEvery is the pause between two attempts to enroll.
 const enrollEvery = 50 * time.Millisecond
 
-// askNow is ask for a request that somebody waits for. It fails at once where the server did not
-// answer a moment ago.
+// askNow is ask for a request that a program waits for. It fails at once with errSilent if the server did
+// not answer within the last second.
 func (a *Agent) askNow(ctx context.Context, do func(*link) error) error {
 	now := a.Now()
 	a.mu.Lock()
@@ -24,7 +24,8 @@ func (a *Agent) askNow(ctx context.Context, do func(*link) error) error {
 	return a.ask(ctx, do)
 }
 
-// ask does something over the link. A host that is not known any more enrolls anew, if it can.
+// ask calls do with the link. If the server has removed the host and Enroll is set, it enrolls again and
+// calls do once more.
 func (a *Agent) ask(ctx context.Context, do func(*link) error) error {
 	l, err := a.connect(ctx)
 	if err == nil {
@@ -38,14 +39,14 @@ func (a *Agent) ask(ctx context.Context, do func(*link) error) error {
 			}
 		}
 	}
-	if ctx.Err() == nil { // else it is the asker who has gone
+	if ctx.Err() == nil { // otherwise the caller has given up, which says nothing about the server
 		a.note(err)
 	}
 	return err
 }
 
-// note takes the outcome of a request. One that was not answered in time shows that changes cannot be
-// seen either, so the request for the next state is made anew.
+// note records the outcome of a request. If a request was not answered in time, the open request for the
+// next state may be lost too, so it is sent again.
 func (a *Agent) note(err error) {
 	now := a.Now()
 	a.mu.Lock()
@@ -56,7 +57,7 @@ func (a *Agent) note(err error) {
 	}
 }
 
-// connect gives the link, enrolling where there is none.
+// connect returns the link. It enrolls if there is none.
 func (a *Agent) connect(ctx context.Context) (*link, error) {
 	if l := a.linked(); l != nil {
 		return l, nil
@@ -67,7 +68,7 @@ func (a *Agent) connect(ctx context.Context) (*link, error) {
 	a.enrolling.Lock()
 	defer a.enrolling.Unlock()
 	if l := a.linked(); l != nil {
-		return l, nil // somebody has been faster
+		return l, nil // another goroutine has enrolled meanwhile
 	}
 	sleep(ctx, enrollEvery-time.Since(a.enrolled))
 	c, err := a.Enroll(ctx)
@@ -81,8 +82,9 @@ func (a *Agent) connect(ctx context.Context) (*link, error) {
 	return a.linked(), nil
 }
 
-// linked gives the link, or nil where there is none. A host that can enroll does so when its certificate
-// is not valid: under a clock that was wrong it may have got one that is not valid for years.
+// linked returns the link, or nil if there is none. If Enroll is set and the certificate is not valid, it
+// drops the link, so that the host enrolls again: under a wrong clock the host may have got a certificate
+// that only becomes valid in years.
 func (a *Agent) linked() *link {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -95,7 +97,7 @@ func (a *Agent) linked() *link {
 	return a.link
 }
 
-// adopt keeps a credential and takes it into use.
+// adopt saves a credential and makes it the current one.
 func (a *Agent) adopt(ctx context.Context, c Credential) error {
 	l, err := newLink(c, a.Now)
 	if err != nil {
@@ -103,7 +105,7 @@ func (a *Agent) adopt(ctx context.Context, c Credential) error {
 	}
 	if a.Save != nil {
 		if err := a.Save(c); err != nil {
-			a.Log.ErrorContext(ctx, "the host's new credential could not be kept: after a restart this host may have to be enrolled again", "cause", err)
+			a.Log.ErrorContext(ctx, "the host's new credential could not be saved: after a restart this host may have to be enrolled again", "cause", err)
 		}
 	}
 	a.mu.Lock()
@@ -116,13 +118,13 @@ func (a *Agent) adopt(ctx context.Context, c Credential) error {
 	return nil
 }
 
-// unknown notes that the server does not know the host of a link: nothing that it was given is good
-// any more.
+// unknown records that the server has removed the host of a link. Its cached tokens must not be used any
+// more.
 func (a *Agent) unknown(l *link) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.link != l {
-		return // there is another one already
+		return // the host has enrolled again meanwhile
 	}
 	if !a.revoked {
 		a.epoch++

@@ -6,25 +6,25 @@ import (
 	"midas/internal/host"
 )
 
-// maxEntries bounds what workloads can make the agent remember, at some 2 KB each. At least half as many
-// are kept, those that were used last.
+// maxEntries bounds the entries of the cache, of about 2 KB each, because workloads choose the audiences.
+// The cache keeps at least half as many, those that were used last.
 const maxEntries = 512
 
-// key is what a workload asks for.
+// key is the identity and the audience of a token request.
 type key struct {
 	selector host.Selector
 	audience string
 }
 
-// entry is what is known about one key: a token, or why there is none.
+// entry is the server's last answer for a key: a token, or the refusal.
 type entry struct {
 	token   *host.Token
 	refusal error
-	epoch   uint64    // of the state in which the server was asked
-	asked   time.Time // when that was, by both clocks; it is not later than the token
+	epoch   uint64    // Agent.epoch when the request was sent
+	asked   time.Time // when the request was sent, by wall and monotonic clock; not later than the token's issue
 
-	// Since asked. The server gives durations, so that a host whose clock is wrong keeps tokens for as
-	// long as others.
-	refresh time.Duration // when to ask for a new token
-	life    time.Duration // of the token
+	// Durations since asked. The server sends durations and not times, so that a host with a wrong clock
+	// keeps tokens for as long as other hosts.
+	refresh time.Duration // until a new token is requested
+	life    time.Duration // until the token expires
 }

@@ -8,17 +8,17 @@ import (
 )
 
 const (
-	// A cause that goes on is logged again after firstSilence, and then after twice as long each time,
-	// at most lastSilence.
+	// A repeated cause is logged again after firstSilence. The interval then doubles each time, up to
+	// lastSilence.
 	firstSilence = time.Minute
 	lastSilence  = time.Hour
 
-	// maxCauses bounds how many causes are told apart.
+	// maxCauses bounds the causes that are counted separately. All others are counted together.
 	maxCauses = 8
 )
 
-// complaints decides which failures are worth a line in the log: a cause that was not there before, at
-// once, and one that goes on, now and then. Not safe for concurrent use.
+// complaints limits how often a repeated failure is logged: a new cause at once, a repeated one at growing
+// intervals. It is not safe for concurrent use.
 type complaints struct{ causes map[string]*complaint }
 
 type complaint struct {
@@ -32,7 +32,7 @@ func (c *complaints) worth(err error, now time.Time) bool {
 	known := c.causes[cause]
 	switch {
 	case known == nil && len(c.causes) >= maxCauses:
-		cause = "" // all further causes share one place
+		cause = "" // all further causes share one entry
 		if known = c.causes[cause]; known == nil {
 			c.causes[cause] = &complaint{now, firstSilence}
 			return true
@@ -51,14 +51,14 @@ func (c *complaints) worth(err error, now time.Time) bool {
 	return true
 }
 
-// forget begins anew after a success. It reports whether there was anything to complain of.
+// forget removes all causes after a success. It reports whether there were any.
 func (c *complaints) forget() bool {
 	any := len(c.causes) > 0
 	c.causes = nil
 	return any
 }
 
-// causeOf gives an error's text without its digits, which are mostly ports and times.
+// causeOf returns an error's text without its digits, which are mostly ports and times.
 func causeOf(err error) string {
 	return strings.Map(func(r rune) rune {
 		if r >= '0' && r <= '9' {

@@ -20,16 +20,16 @@ import (
 	"midas/internal/host"
 )
 
-// Credential is how a host proves who it is, and to whom.
+// Credential is a host's client certificate with its key, and the server for which it is.
 type Credential struct {
 	Server      string      `json:"server"`          // https://HOST[:PORT]
-	Roots       string      `json:"roots,omitempty"` // whom to trust as the server, in PEM; empty for all whom the system trusts
+	Roots       string      `json:"roots,omitempty"` // CA certificates to trust for the server, in PEM; empty for those of the system
 	Resource    string      `json:"resource"`
 	Certificate string      `json:"certificate"` // in PEM
 	Key         host.Secret `json:"key"`         // in PEM
 
-	// What was used before the last renewal. It is shown while the newer one is not valid yet, which
-	// happens where a certificate was renewed under a clock that was ahead.
+	// The certificate and the key from before the last renewal. They are used while the newer certificate
+	// is not valid yet, which happens if it was renewed under a clock that was ahead.
 	EarlierCertificate string      `json:"earlierCertificate,omitempty"`
 	EarlierKey         host.Secret `json:"earlierKey,omitempty"`
 }
@@ -46,8 +46,8 @@ func ReadCredential(path string) (c Credential, err error) {
 	return c, nil
 }
 
-// Write puts the credential into a file that only its owner can read. Certificate and key are in one
-// file, so that they never differ.
+// Write writes the credential to a file that only its owner can read. Certificate and key are in one
+// file, so that they always belong together.
 func (c Credential) Write(path string) error {
 	data, err := json.Marshal(c)
 	if err != nil {
@@ -67,12 +67,12 @@ func (c Credential) pairs() (all []tls.Certificate, err error) {
 	}
 	all = append(all, newest)
 	if earlier, err := tls.X509KeyPair([]byte(c.EarlierCertificate), []byte(c.EarlierKey)); err == nil {
-		all = append(all, earlier) // one that is damaged is not needed
+		all = append(all, earlier) // a damaged earlier certificate is ignored
 	}
 	return all, nil
 }
 
-// renewed gives the credential with another certificate. The one that was in use becomes the earlier.
+// renewed returns the credential with another certificate. The certificate in use becomes the earlier one.
 func (c Credential) renewed(used tls.Certificate, certificate string, key host.Secret) Credential {
 	newest, err := tls.X509KeyPair([]byte(c.Certificate), []byte(c.Key))
 	if err == nil && newest.Leaf.Equal(used.Leaf) {
@@ -82,14 +82,14 @@ func (c Credential) renewed(used tls.Certificate, certificate string, key host.S
 	return c
 }
 
-// roots are whom the host takes for the server; nil means whom the system trusts.
+// roots are the CA certificates to trust for the server; nil means those of the system.
 func (c Credential) roots() (*x509.CertPool, error) {
 	if c.Roots == "" {
 		return nil, nil
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM([]byte(c.Roots)) {
-		return nil, errors.New("the file of trusted certificates holds none")
+		return nil, errors.New("the file of trusted certificates contains no certificate")
 	}
 	return pool, nil
 }
@@ -97,9 +97,9 @@ func (c Credential) roots() (*x509.CertPool, error) {
 // Enrollment is what a host needs to get its first credential.
 type Enrollment struct {
 	Server   string
-	Roots    string // in PEM; empty for those of the system
+	Roots    string // CA certificates to trust, in PEM; empty for those of the system
 	Token    host.Secret
-	Resource string // what the host expects to be; empty takes what the token says
+	Resource string // the expected resource; empty accepts the resource of the token
 }
 
 // Enroll makes a key and has the server certify it.
@@ -131,8 +131,8 @@ func Enroll(ctx context.Context, e Enrollment) (Credential, error) {
 	return c, nil
 }
 
-// newRequest makes a key and a request to certify it, both in PEM. The server decides what the
-// certificate says, so the request says nothing.
+// newRequest makes a key and a certificate request for it, both in PEM. The server decides the content of
+// the certificate, so the request has no subject and no extensions.
 func newRequest() (request string, key host.Secret, err error) {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

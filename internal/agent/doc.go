@@ -1,10 +1,10 @@
 // Package agent runs beside workloads. Server serves the metadata endpoints of one resource, and Agent gets
-// the tokens for them from the server. Agent holds the host's credential, a certificate whose key never
-// leaves the host, and gets for the metadata endpoints what the server lets this host have.
+// the tokens for them from the server. Agent has the host's credential, a certificate whose key never
+// leaves the host, and can only get tokens for the identities of the host's resource.
 //
-// Tokens are kept until half their life is over, and while the server is away the last good one is
-// given until it expires, so that workloads live through an outage. What a host may have can end at
-// any moment, though: the agent keeps one request open at the server, which is answered as soon as
-// anything changes, and from then on no token is given that the new state does not allow. While that
-// request cannot be kept open, the agent trusts what it knows for one second and then asks again.
+// Tokens are cached until half of their lifetime is over. While the server does not answer, the last valid
+// token is returned until it expires, so that workloads survive an outage. Identities can be removed at any
+// moment, so the agent keeps one request open that the server answers as soon as anything changes. After
+// such an answer no token is returned that the new state does not allow. While the request cannot be kept
+// open, the agent uses cached state for one second and then asks the server again.
 package agent

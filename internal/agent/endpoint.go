@@ -16,17 +16,17 @@ type EndpointConfig struct {
 	// Flavour is the protocol: imds, app-service, arc, cloud-shell, service-fabric or machine-learning.
 	Flavour string
 
-	// Listen is where it is served, HOST:PORT. Default: where the flavour is on Azure.
+	// Listen is the address of the endpoint, HOST:PORT. Default: the flavour's address on Azure.
 	Listen string
 
-	// Setting is the setting that holds Listen, for errors. Default: listen
+	// Setting is the name of the setting for Listen, for error texts. Default: listen
 	Setting string
 
-	// Unlimited lifts the limit of 20 token requests a second, which is Azure's.
+	// Unlimited lifts the limit of 20 token requests a second, which Azure has.
 	Unlimited bool
 }
 
-// defaultListen is where Azure serves a flavour; empty if there is no such flavour.
+// defaultListen is the address of a flavour on Azure; empty if there is no such flavour.
 func defaultListen(flavour string) string {
 	return map[metadata.Flavour]string{
 		metadata.FlavourIMDS: "169.254.169.254:80", metadata.FlavourAppService: "127.0.0.1:41741", metadata.FlavourArc: "127.0.0.1:40342",

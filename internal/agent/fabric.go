@@ -23,11 +23,12 @@ import (
 	"midas/internal/atomicfile"
 )
 
-// fabricLife is long, because programs know the certificate by its thumbprint, which they are given
-// when they start.
+// fabricLife is the lifetime of the certificate. It is long because programs pin the certificate by its
+// thumbprint, which they only get when they start.
 const fabricLife = 10 * 365 * 24 * time.Hour
 
-// fabricTLS is the TLS of a Service Fabric endpoint, and the thumbprint by which clients know it.
+// fabricTLS returns the TLS configuration of a Service Fabric endpoint, and the thumbprint of its
+// certificate, which clients pin.
 func (s *Server) fabricTLS() (*tls.Config, string, error) {
 	file := filepath.Join(s.cfg.State, fabricFile)
 	var block []byte
@@ -52,14 +53,14 @@ func (s *Server) fabricTLS() (*tls.Config, string, error) {
 	return config, strings.ToUpper(hex.EncodeToString(sum[:])), nil
 }
 
-// fabricValid reports whether a kept certificate can be used: it may have been made when the clock was
-// wrong. One that is damaged is not replaced but reported.
+// fabricValid reports whether a saved certificate is valid now: it may have been made under a wrong clock.
+// It is true for a damaged certificate, so that the caller reports it instead of replacing it.
 func fabricValid(block []byte, now time.Time) bool {
 	pair, err := tls.X509KeyPair(block, block)
 	return err != nil || !now.Before(pair.Leaf.NotBefore) && now.Before(pair.Leaf.NotAfter)
 }
 
-// fabricCertificate makes a certificate that signs itself, with its key, in PEM.
+// fabricCertificate makes a self-signed certificate with its key, in PEM.
 func fabricCertificate(now time.Time) ([]byte, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

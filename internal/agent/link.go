@@ -20,17 +20,17 @@ import (
 )
 
 const (
-	// tokenTimeout bounds a request for a token, for which a workload may be waiting, and askTimeout
-	// any other request.
+	// tokenTimeout bounds a token request, because a workload may be waiting for it. askTimeout bounds all
+	// other requests except the one that watchTimeout bounds.
 	tokenTimeout = 5 * time.Second
 	askTimeout   = 10 * time.Second
-	// watchTimeout is longer than the server keeps a request open.
+	// watchTimeout bounds a request for the next state. It is longer than the server keeps one open.
 	watchTimeout = 45 * time.Second
-	// dialTimeout bounds a connection attempt. The kernel would try again after 1, 3, 7, 15, 31 and 63
-	// seconds, so a network that is back would be noticed late.
+	// dialTimeout bounds a connection attempt. The kernel repeats one only after 1, 3, 7, 15, 31 and 63
+	// seconds, so the agent would notice late that the network works again.
 	dialTimeout = 3 * time.Second
-	// After pingAfter without a frame the server is sent an HTTP/2 ping, which it has pingTimeout to
-	// answer.
+	// After pingAfter without a frame the client sends an HTTP/2 ping, which the server must answer within
+	// pingTimeout.
 	pingAfter   = 10 * time.Second
 	pingTimeout = 3 * time.Second
 
@@ -56,7 +56,7 @@ func newLink(c Credential, now func() time.Time) (*link, error) {
 		return nil, err
 	}
 	if len(l.pairs) > 0 {
-		// It is shown to whoever asks: which authorities the server names does not matter.
+		// The certificate is sent to every server, whatever authorities the server accepts.
 		l.config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return l.pair(), nil }
 	}
 	l.client.Store(l.newClient())
@@ -79,8 +79,8 @@ func (l *link) newClient() *http.Client {
 	}
 }
 
-// pair is the certificate to show now. It is the newest one, except while that is not valid yet and
-// an earlier one is: both clocks may have been wrong when it was renewed.
+// pair is the certificate to use now. It is the newest one, unless that is not valid and an earlier one
+// is: both clocks may have been wrong when it was renewed.
 func (l *link) pair() *tls.Certificate {
 	for i := range l.pairs {
 		if valid(l.pairs[i].Leaf, l.now()) {
@@ -90,7 +90,7 @@ func (l *link) pair() *tls.Certificate {
 	return &l.pairs[0]
 }
 
-// leaf is the certificate to show now, or nil before enrollment.
+// leaf is the certificate to use now, or nil before enrollment.
 func (l *link) leaf() *x509.Certificate {
 	if len(l.pairs) == 0 {
 		return nil
@@ -98,22 +98,23 @@ func (l *link) leaf() *x509.Certificate {
 	return l.pair().Leaf
 }
 
-// valid reports whether a certificate can be used. The server, too, forgives clock.Skew at its start.
+// valid reports whether a certificate is valid. Like the server, it tolerates clock.Skew at the start of the
+// validity.
 func valid(leaf *x509.Certificate, now time.Time) bool {
 	return clock.Begun(leaf.NotBefore, now) && !now.After(leaf.NotAfter)
 }
 
 func (l *link) close() { l.client.Load().CloseIdleConnections() }
 
-// replace makes the next requests use new connections. A request that was not answered in time says
-// nothing of the server where the connection is dead, and HTTP/2 sends all requests over one.
+// replace makes the next requests use new connections. If a request was not answered in time, the
+// connection may be dead while the server works, and HTTP/2 sends all requests over one connection.
 func (l *link) replace(silent *http.Client) {
 	if l.client.CompareAndSwap(silent, l.newClient()) {
 		silent.CloseIdleConnections()
 	}
 }
 
-// post sends a request and decodes the answer, for which it waits at most timeout.
+// post sends a POST request with a JSON body and decodes the answer. It waits at most timeout.
 func (l *link) post(ctx context.Context, timeout time.Duration, path string, in, out any) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -130,7 +131,7 @@ func (l *link) post(ctx context.Context, timeout time.Duration, path string, in,
 	return err
 }
 
-// state waits for a state other than the one known; nil means that it has not changed.
+// state waits for a state with another version than known. It returns nil if the state has not changed.
 func (l *link) state(ctx context.Context, known string) (*host.State, error) {
 	ctx, cancel := context.WithTimeout(ctx, watchTimeout)
 	defer cancel()
@@ -146,8 +147,8 @@ func (l *link) state(ctx context.Context, known string) (*host.State, error) {
 	return &state, nil
 }
 
-// do sends a request. There is a body to read unless the server answers 204. A server that cannot be
-// reached, or has a fault of its own, is host.ErrAway.
+// do sends a request and decodes the answer into out, unless the status is 204. The error is host.ErrAway
+// if the server cannot be reached or has failed.
 func (l *link) do(req *http.Request, out any) (content bool, err error) {
 	client := l.client.Load()
 	resp, err := client.Do(req)
@@ -170,7 +171,7 @@ func (l *link) do(req *http.Request, out any) (content bool, err error) {
 	return true, nil
 }
 
-// away wraps a failed request's error, and replaces the connections that have kept it waiting.
+// away wraps the error of a failed request in host.ErrAway. After a timeout it replaces the connections.
 func (l *link) away(client *http.Client, err error) error {
 	var timeout net.Error
 	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout() {
@@ -179,11 +180,11 @@ func (l *link) away(client *http.Client, err error) error {
 	return fmt.Errorf("%w: %w", host.ErrAway, err)
 }
 
-// refusal finds the reason that the server gives.
+// refusal returns the error for an answer other than 200 and 204.
 func refusal(resp *http.Response, data []byte) error {
 	var p host.Problem
 	if err := json.Unmarshal(data, &p); err != nil || p.Error.Code == "" {
-		return fmt.Errorf("%w: %s from what answers there", host.ErrAway, resp.Status)
+		return fmt.Errorf("%w: %s from a program that is not the server", host.ErrAway, resp.Status)
 	}
 	if reason := host.Reason(p.Error.Code); reason != nil {
 		return fmt.Errorf("%w: %s", reason, p.Error.Message)

@@ -8,17 +8,17 @@ import (
 	"midas/internal/host"
 )
 
-// presence is what the agent knows of whether the server answers. It is one for all keys: what one
-// request has waited for in vain, others need not wait for again. The zero presence is a server of
-// which nothing bad is known. Whoever uses it holds Agent.mu.
+// presence records whether the server answers. All keys share it, so that after one request has waited in
+// vain, the others do not wait too. The zero value is a server without failures. The callers of its
+// methods hold Agent.mu.
 type presence struct {
 	silent bool      // a request has waited longer than patience, or has failed
 	away   bool      // a request has failed
-	probed time.Time // when a request was last let through although the server was silent
+	probed time.Time // when a request was last allowed although the server was silent
 }
 
-// probe reports whether the server may be asked now: always, unless it is silent; then by one request
-// in a second.
+// probe reports whether a request may be sent now: always, unless the server is silent; then one request
+// per second.
 func (p *presence) probe(now time.Time) bool {
 	if p.silent {
 		if !clock.Over(p.probed, trust, now) {
@@ -29,7 +29,7 @@ func (p *presence) probe(now time.Time) bool {
 	return true
 }
 
-// note takes the outcome of a request.
+// note records the outcome of a request.
 func (p *presence) note(err error, now time.Time) {
 	if !errors.Is(err, host.ErrAway) {
 		p.silent, p.away = false, false
@@ -41,7 +41,7 @@ func (p *presence) note(err error, now time.Time) {
 	p.silent, p.away = true, true
 }
 
-// late notes that a request has not been answered for longer than patience.
+// late records that a request has waited for longer than patience.
 func (p *presence) late(now time.Time) {
 	if !p.silent {
 		p.silent, p.probed = true, now

@@ -10,7 +10,7 @@ import (
 	"midas/internal/host"
 )
 
-// Pauses between tries, and how often the age of the certificate is looked at.
+// Pauses between attempts, and the interval at which the age of the certificate is checked.
 const (
 	shortPause = 200 * time.Millisecond
 	longPause  = 5 * time.Second
@@ -59,7 +59,7 @@ func (a *Agent) watch(ctx context.Context) {
 	}
 }
 
-// nextState waits for a state other than the one known; nil means that it has not changed.
+// nextState waits for a state with another version than known. It returns nil if the state has not changed.
 func (a *Agent) nextState(ctx context.Context, known string) (state *host.State, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -79,7 +79,7 @@ func (a *Agent) nextState(ctx context.Context, known string) (state *host.State,
 // complain logs why the server cannot be watched.
 func (a *Agent) complain(ctx context.Context, failures *complaints, err error) {
 	switch {
-	case errors.Is(err, host.ErrRevoked) && a.Enroll != nil: // its resource may be created yet
+	case errors.Is(err, host.ErrRevoked) && a.Enroll != nil: // not logged, because the resource may be created later
 	case !failures.worth(err, a.Now()):
 	case errors.Is(err, host.ErrRevoked):
 		a.Log.WarnContext(ctx, "the server does not know this host: it has to be enrolled again", "cause", err)
@@ -88,8 +88,8 @@ func (a *Agent) complain(ctx context.Context, failures *complaints, err error) {
 	}
 }
 
-// next is how long to wait after another failure. A host that can enroll by itself soon knows whether
-// it may again.
+// next is the pause after another failure. It stays short if Enroll is set and the host was removed, because
+// the resource may be created at any moment.
 func (a *Agent) next(pause time.Duration, failure error) time.Duration {
 	if errors.Is(failure, host.ErrRevoked) && a.Enroll != nil {
 		return trust
@@ -97,7 +97,7 @@ func (a *Agent) next(pause time.Duration, failure error) time.Duration {
 	return min(2*pause, longPause)
 }
 
-// hear notes that the server has answered, with a new state or with nil for the one before.
+// hear records an answer of the server: a new state, or nil if the state has not changed.
 func (a *Agent) hear(state *host.State) {
 	now := a.Now()
 	a.mu.Lock()
@@ -111,7 +111,7 @@ func (a *Agent) hear(state *host.State) {
 	a.watching, a.heard, a.revoked = true, now, false
 }
 
-// blind notes that changes are not seen.
+// blind records that the agent does not notice changes.
 func (a *Agent) blind() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -146,7 +146,7 @@ func due(l *link, now time.Time) bool {
 	return leaf != l.pairs[0].Leaf || now.After(leaf.NotBefore.Add(leaf.NotAfter.Sub(leaf.NotBefore)/2))
 }
 
-// renew has the server certify a new key.
+// renew makes a new key and gets a certificate for it from the server.
 func (a *Agent) renew(ctx context.Context, l *link) error {
 	request, key, err := newRequest()
 	if err != nil {
@@ -158,13 +158,14 @@ func (a *Agent) renew(ctx context.Context, l *link) error {
 		return fmt.Errorf("renew: %w", err)
 	}
 	if a.linked() != l {
-		return nil // it has enrolled anew meanwhile
+		return nil // the host has enrolled again meanwhile
 	}
 	pair, err := tls.X509KeyPair([]byte(answer.Certificate), []byte(key))
 	if err != nil {
 		return fmt.Errorf("renew: the server's certificate cannot be used: %w", err)
 	}
-	// One of the two clocks is wrong, and if it is the server's, the host would be locked out later.
+	// A clock is wrong, the host's or the server's. If it is the server's, the host could not use this
+	// certificate once the server's clock is right again.
 	if now := a.Now(); !valid(pair.Leaf, now) {
 		return fmt.Errorf("renew: the new certificate is valid from %s to %s, and here it is %s: the clock of this host or of the server is wrong",
 			pair.Leaf.NotBefore.Format(time.RFC3339), pair.Leaf.NotAfter.Format(time.RFC3339), now.UTC().Format(time.RFC3339))
@@ -172,7 +173,7 @@ func (a *Agent) renew(ctx context.Context, l *link) error {
 	return a.adopt(ctx, a.Current().renewed(used, answer.Certificate, key))
 }
 
-// sleep waits, or until ctx ends.
+// sleep waits for d or until ctx ends.
 func sleep(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()

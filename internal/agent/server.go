@@ -20,29 +20,29 @@ import (
 	"midas/internal/serve"
 )
 
-// ServerConfig says how a Server runs. Log is required, and one of State and Enroll.
+// ServerConfig is the configuration of a Server. Log is required, and one of State and Enroll.
 type ServerConfig struct {
 	// State is the folder of a machine that EnrollMachine has enrolled.
 	State string
 
-	// Enroll gets a credential for a server that keeps nothing in a folder. See Config.
+	// Enroll gets a credential for a server without a State folder. See Config.
 	Enroll func(context.Context) (Credential, error)
 
-	// Endpoints are what is served. Default: the metadata service of an Azure machine, imds.
+	// Endpoints are the endpoints to serve. Default: the metadata service of an Azure machine, imds.
 	Endpoints []EndpointConfig
 
 	// Names are host names under which programs reach the endpoints, besides localhost and the
 	// addresses of this machine.
 	Names []string
 
-	// ArcFolder is where the challenges of the flavour arc are put. Clients insist on the default,
-	// /var/opt/azcmagent/tokens, which is made if it is not there.
+	// ArcFolder is the folder for the challenges of the flavour arc. It is created if it does not exist.
+	// Clients only accept the default, /var/opt/azcmagent/tokens.
 	ArcFolder string
 
 	// Listener wraps each listener, for example to limit its connections. Nil leaves them as they are.
 	Listener func(net.Listener) net.Listener
 
-	// HTTP says how requests are served. What it leaves out is filled in.
+	// HTTP are the HTTP options of the endpoints. Log, Now, NewID and Metrics have defaults.
 	HTTP httpx.Options
 
 	Log *slog.Logger
@@ -56,17 +56,17 @@ type Variable = metadata.Variable
 type Server struct {
 	cfg       ServerConfig
 	agent     *Agent
-	secret    host.Secret // of the flavours that want one in a header
+	secret    host.Secret // for the flavours that require one in a header
 	serving   []serve.Server
 	resources serve.Resources
 	urls      []string
 	env       []Variable
 	group     *errgroup.Group
-	ctx       context.Context // of all that runs; its cause is the first failure
+	ctx       context.Context // of all goroutines; its cause is the first failure
 	stop      context.CancelFunc
 }
 
-// Open reads the host's credential, or gets ready to enroll, and opens the listeners. Requests wait
+// Open reads the host's credential, if it does not enroll itself, and opens the listeners. Requests wait
 // until Start.
 func Open(ctx context.Context, cfg ServerConfig) (_ *Server, err error) {
 	if cfg, err = cfg.withDefaults(); err != nil {
@@ -118,7 +118,7 @@ func (c ServerConfig) withDefaults() (ServerConfig, error) {
 	return c, err
 }
 
-// openAgent reads the host's credential and the secret that some flavours have.
+// openAgent reads the host's credential and the secret for the flavours that require one.
 func (s *Server) openAgent() (err error) {
 	cfg := Config{Enroll: s.cfg.Enroll, Now: time.Now, Log: s.cfg.Log}
 	if s.cfg.Enroll != nil {
@@ -149,16 +149,16 @@ func (s *Server) Start() {
 	}
 }
 
-// Environment has the programs of this host choose the server's endpoints.
+// Environment returns the variables that make programs use the server's endpoints.
 func (s *Server) Environment() []Variable { return s.env }
 
-// URLs are where the endpoints are, in the order of ServerConfig.
+// URLs are the URLs of the endpoints, in the order of ServerConfig.Endpoints.
 func (s *Server) URLs() []string { return s.urls }
 
-// Done is closed when the server has failed or has ended. Err then says which.
+// Done is closed when the server has failed or has ended. Err then returns the failure, or nil.
 func (s *Server) Done() <-chan struct{} { return s.ctx.Done() }
 
-// Err is why the server has failed; nil after Shutdown or Close, and while it runs.
+// Err is the failure that ended the server; nil after Shutdown or Close, and while it runs.
 func (s *Server) Err() error {
 	if err := context.Cause(s.ctx); !errors.Is(err, context.Canceled) {
 		return err
@@ -166,8 +166,8 @@ func (s *Server) Err() error {
 	return nil
 }
 
-// Shutdown takes no more connections, answers the requests in flight until ctx ends, and then closes the
-// server.
+// Shutdown accepts no more connections, waits for the requests in flight until ctx ends, and then closes
+// the server.
 func (s *Server) Shutdown(ctx context.Context) error {
 	var errs []error
 	for _, e := range s.serving {
@@ -183,6 +183,6 @@ func (s *Server) Close() error {
 		errs = append(errs, e.Server.Close())
 	}
 	s.stop()
-	_ = s.group.Wait() // Err gives its error
+	_ = s.group.Wait() // Err returns its error
 	return errors.Join(append(errs, s.resources.Release())...)
 }

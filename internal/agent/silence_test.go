@@ -116,7 +116,7 @@ func TestDeadConnectionIsReplaced(t *testing.T) {
 }
 
 // Whoever has been told that an identity is gone does not get its token because the server is silent.
-func TestSilenceDoesNotBringBackWhatHasEnded(t *testing.T) {
+func TestEndedAssignmentStaysEndedWhileTheServerIsSilent(t *testing.T) {
 	s := newServer(t)
 	p := newProxy(t, s)
 	a, _ := start(t, s, p.through)

@@ -25,10 +25,10 @@ const (
 	fabricFile     = "service-fabric.pem"
 )
 
-// EnrollMachine gets the credential of this machine and keeps it in a folder, which is made. It gives the
-// id of the resource.
+// EnrollMachine gets a credential for this machine and writes it to the folder state, which it creates if it
+// does not exist. It returns the id of the resource.
 func EnrollMachine(ctx context.Context, e Enrollment, state string) (resource string, err error) {
-	// A token is good once, so what can fail before it is used does.
+	// The folder is created first: a failure after Enroll would waste the token, which can be used once.
 	if err := os.MkdirAll(state, 0o700); err != nil {
 		return "", fmt.Errorf("make the agent's folder: %w", err)
 	}
@@ -39,8 +39,8 @@ func EnrollMachine(ctx context.Context, e Enrollment, state string) (resource st
 	return c.Resource, c.Write(filepath.Join(state, credentialFile))
 }
 
-// readSecret reads the secret of a folder, which stays the same after a restart, because programs that
-// run on know it. The first start makes it.
+// readSecret reads the secret in the folder state. The first start makes it. It stays the same after a
+// restart, because running programs still use it.
 func readSecret(state string) (host.Secret, error) {
 	file := filepath.Join(state, secretFile)
 	data, err := os.ReadFile(file)

@@ -32,7 +32,7 @@ func TestTokenPastHalfItsLifeIsRenewedAfterSuspend(t *testing.T) {
 }
 
 // While the machine slept, the answer to the open request may have been lost.
-func TestNothingIsWatchedAfterSuspend(t *testing.T) {
+func TestAgentIsNotWatchingAfterSuspend(t *testing.T) {
 	s := newServer(t)
 	p := newProxy(t, s)
 	a, c := start(t, s, p.through)
@@ -62,7 +62,7 @@ func TestClockThatIsSetBackKeepsTokensForTheirLife(t *testing.T) {
 }
 
 // A server whose clock is ahead gives certificates that are not valid for long.
-func TestCertificateFromTheFutureIsNotTaken(t *testing.T) {
+func TestCertificateThatIsNotValidYetIsRefused(t *testing.T) {
 	s := newServer(t)
 	a, c := start(t, s, nil)
 	before := a.Current()
@@ -82,7 +82,7 @@ func TestCertificateFromTheFutureIsNotTaken(t *testing.T) {
 }
 
 // Both clocks were ahead when the certificate was renewed: until it is valid, the one before is.
-func TestEarlierCertificateIsShownWhileTheNewestIsNotValid(t *testing.T) {
+func TestEarlierCertificateIsUsedWhileTheNewestIsNotValid(t *testing.T) {
 	s := newServer(t)
 	var renewed agent.Credential
 	a, c := start(t, s, func(cfg *agent.Config) {

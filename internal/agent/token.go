@@ -11,19 +11,19 @@ import (
 	"midas/internal/host"
 )
 
-// errSilent says that the server has not answered others, less than a second ago.
+// errSilent says that the server has not answered another request within the last second.
 var errSilent = fmt.Errorf("%w: it did not answer a moment ago", host.ErrAway)
 
-// Recall gives what memory has, without waiting. If known, that is the answer, a token or an error of
-// package host. Otherwise Token asks the server; a token that is given nevertheless can be used, and
-// then Token answers within some hundred milliseconds.
+// Recall returns the cached answer without waiting. If known is true, it is the answer: a token, or an
+// error of package host. Otherwise Token has to ask the server. If Recall returns a token nevertheless, that
+// token can be used, and Token answers within some hundred milliseconds.
 func (a *Agent) Recall(selector host.Selector, audience string) (t *host.Token, known bool, err error) {
 	return a.recall(key{fold(selector), audience})
 }
 
-// Token gives a token for one of the identities of this host's resource. The errors are those of
-// package host. Where memory has a token that can be used, it is the answer if the server does not
-// answer at once; the renewal goes on.
+// Token returns a token for one of the identities of this host's resource. The errors are those of
+// package host. If the cache has a usable token and the server does not answer within patience, Token
+// returns the cached one and the renewal goes on.
 func (a *Agent) Token(ctx context.Context, selector host.Selector, audience string) (*host.Token, error) {
 	k := key{fold(selector), audience}
 	kept, known, err := a.recall(k)
@@ -34,7 +34,7 @@ func (a *Agent) Token(ctx context.Context, selector host.Selector, audience stri
 	if err != nil {
 		return nil, err
 	}
-	// Whoever comes first asks for all; if it goes away, the others must not go with it.
+	// The first caller sends the request for all callers, so its cancellation must not end the request.
 	detached := context.WithoutCancel(ctx)
 	asked := a.flight.DoChan(fmt.Sprintf("%q", []string{k.selector.ClientID, k.selector.ObjectID, k.selector.ResourceID, k.audience}),
 		func() (any, error) { return a.renewed(detached, k, kept != nil) })
@@ -56,8 +56,9 @@ func (a *Agent) Token(ctx context.Context, selector host.Selector, audience stri
 	}
 }
 
-// wait says for how long to wait for the server: not long where memory has a token, and where the
-// server did not answer others. There is no token in memory if the error is not nil.
+// wait returns how long to wait for the server: patience if the cache has a usable token, and trust if the
+// server did not answer other requests. It returns errSilent if there is no cached token and no request may
+// be sent now.
 func (a *Agent) wait(kept bool) (time.Duration, error) {
 	now := a.Now()
 	a.mu.Lock()
@@ -68,15 +69,15 @@ func (a *Agent) wait(kept bool) (time.Duration, error) {
 	case kept:
 		return patience, nil
 	case !a.server.away:
-		return tokenTimeout + askTimeout, nil // the request itself ends before
+		return tokenTimeout + askTimeout, nil // the request itself ends earlier
 	case !probe:
 		return 0, errSilent
 	}
 	return trust, nil
 }
 
-// fold gives a selector the one spelling under which its tokens are kept. The server compares by the
-// same function, so that what it tells apart has two entries here.
+// fold folds the case of a selector for the key of the cache. The server compares by the same function, so
+// selectors that differ for the server have different entries here.
 func fold(s host.Selector) host.Selector {
 	return host.Selector{ClientID: arm.Fold(s.ClientID), ObjectID: arm.Fold(s.ObjectID), ResourceID: arm.Fold(s.ResourceID)}
 }
@@ -110,7 +111,7 @@ func (a *Agent) usable(e entry, now time.Time) bool {
 		return true
 	}
 	if a.state == nil {
-		return false // the host was revoked since
+		return false // the server has removed the host since
 	}
 	for _, p := range a.state.Principals {
 		if p.ObjectID == e.token.Principal.ObjectID {
@@ -120,10 +121,11 @@ func (a *Agent) usable(e entry, now time.Time) bool {
 	return false
 }
 
-// renewed asks the server, unless there is a token and enough others are being renewed.
+// renewed asks the server for a token. If there is a cached token and maxRenewals renewals are running, it
+// returns the cached one.
 func (a *Agent) renewed(ctx context.Context, k key, kept bool) (*host.Token, error) {
 	if t, known, err := a.recall(k); known {
-		return t, err // whoever asked just before has left it behind
+		return t, err // an earlier request has just put it into the cache
 	}
 	if kept {
 		select {
@@ -136,7 +138,7 @@ func (a *Agent) renewed(ctx context.Context, k key, kept bool) (*host.Token, err
 	return a.fetch(ctx, k)
 }
 
-// fetch asks the server. If that is away, the last good token is the answer.
+// fetch asks the server for a token. If the server cannot be reached, it returns the last valid token.
 func (a *Agent) fetch(ctx context.Context, k key) (*host.Token, error) {
 	a.mu.Lock()
 	e := entry{epoch: a.epoch, asked: a.Now()}
@@ -161,7 +163,7 @@ func (a *Agent) fetch(ctx context.Context, k key) (*host.Token, error) {
 	return e.token, err
 }
 
-// lastGood gives the token that memory has, or the reason why there is no better one.
+// lastGood returns the cached token if it is usable, or else the error away.
 func (a *Agent) lastGood(k key, away error) (*host.Token, error) {
 	e, found := a.cache.Get(k)
 	now := a.Now()

@@ -18,12 +18,12 @@ type App struct {
 	PrincipalID string `json:"principalId,omitempty"` // of the service principal; only when it was just made
 }
 
-// NewApp is what an application begins with.
+// NewApp has the properties of a new application.
 type NewApp struct {
 	DisplayName    string
 	IdentifierURIs []string
-	Redirects      []string // where a browser may be sent back to after a sign-in
-	Public         bool     // it can keep no secret: a program on somebody's own machine
+	Redirects      []string // redirect URIs of sign-ins
+	Public         bool     // a public client: a program on its user's machine, which cannot keep a secret
 }
 
 // CreateApp creates an application and its service principal.
@@ -113,7 +113,7 @@ func (c *Client) AddCertificate(ctx context.Context, app, label string, der []by
 	if err := c.call(ctx, http.MethodGet, path+"?$select=id,keyCredentials", nil, &held); err != nil {
 		return err
 	}
-	// The list is replaced as a whole; those that are in it are known by their ids.
+	// PATCH replaces the whole list. The existing certificates are identified by their keyIds.
 	held.Keys = append(slices.Clip(held.Keys), map[string]any{
 		"type": "AsymmetricX509Cert", "usage": "Verify", "displayName": label, "key": base64.StdEncoding.EncodeToString(der),
 	})

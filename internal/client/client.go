@@ -1,9 +1,9 @@
-// Package client is the command line as a client of a server. It gets tokens from the token endpoint,
-// and asks Azure Resource Manager and Microsoft Graph with the administrator's token, as any other client
-// does, so everything that it does is authorized and logged in the same way.
+// Package client is the client of a server for the command line. It gets tokens from the token endpoint and
+// sends requests to Azure Resource Manager and Microsoft Graph with the administrator's token. They are
+// authorized and logged like the requests of any other client.
 //
-// The credentials are those of a data folder (see datadir). The server of the folder is found by its
-// control socket, or else by the endpoint that the folder names.
+// The credentials come from a data folder (see datadir). The address of the server comes from the folder's
+// control socket, or else from the endpoint in the folder.
 package client
 
 import (
@@ -65,7 +65,7 @@ func Open(data string) (*Client, error) {
 	return c, nil
 }
 
-// readRoots reads a file of certificates that are to be trusted, and no others.
+// readRoots reads a file of certificates into a pool that contains no others.
 func readRoots(file string) (*x509.CertPool, error) {
 	block, err := os.ReadFile(file)
 	if err != nil {
@@ -73,14 +73,13 @@ func readRoots(file string) (*x509.CertPool, error) {
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(block) {
-		return nil, fmt.Errorf("%s holds no certificate", file)
+		return nil, fmt.Errorf("%s contains no certificate", file)
 	}
 	return roots, nil
 }
 
-// Server finds the server of the data folder and checks that it is there and answers under Azure's
-// host names. It returns HOST:PORT: where the server listens if it runs on this machine, else that
-// of its endpoint.
+// Server finds the server of the data folder and checks that it runs and serves Azure's host names. It
+// returns HOST:PORT: the address of its listener if it runs on this machine, else that of its endpoint.
 func (c *Client) Server(ctx context.Context) (string, error) {
 	address, err := c.address(ctx)
 	if err != nil {
@@ -99,7 +98,7 @@ func (c *Client) Server(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("no server answers at %s; is midas serve running on %s?", address, c.Data)
 	}
 	if err != nil {
-		return "", fmt.Errorf("what answers at %s is not the server of %s: %w", address, c.Data, err)
+		return "", fmt.Errorf("the program that answers at %s is not the server of %s: %w", address, c.Data, err)
 	}
 	_ = conn.Close() // the handshake was the check
 	return address, nil

@@ -57,7 +57,7 @@ func TestListsAreReadToTheirEnd(t *testing.T) {
 }
 
 // The administrator's token must not follow a link to somebody else.
-func TestListsDoNotLeaveTheServer(t *testing.T) {
+func TestNextLinkToAnotherServerIsRefused(t *testing.T) {
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("another server was asked") }))
 	defer other.Close()
 	c := administrator(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -68,7 +68,7 @@ func TestListsDoNotLeaveTheServer(t *testing.T) {
 	}
 }
 
-func TestRefusalsAreInTheServersWords(t *testing.T) {
+func TestErrorsHaveTheServersCodeAndMessage(t *testing.T) {
 	for name, c := range map[string]struct {
 		status  int
 		body    string
@@ -92,7 +92,7 @@ func TestRefusalsAreInTheServersWords(t *testing.T) {
 	}
 }
 
-func TestNamesCannotChangeTheRequest(t *testing.T) {
+func TestNamesAreEscapedInRequests(t *testing.T) {
 	var asked []string
 	c := administrator(t, func(w http.ResponseWriter, r *http.Request) {
 		asked = append(asked, r.Method+" "+r.URL.EscapedPath()+" "+r.URL.Query().Get("$filter"))
@@ -109,7 +109,7 @@ func TestNamesCannotChangeTheRequest(t *testing.T) {
 	}
 }
 
-func TestPasswordsAreLongAndDifferent(t *testing.T) {
+func TestGeneratedPasswordsAreLongAndDifferent(t *testing.T) {
 	one, two := client.NewPassword(), client.NewPassword()
 	if one == two || len(one) < 20 {
 		t.Errorf("%q and %q", one, two)

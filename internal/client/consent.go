@@ -8,15 +8,15 @@ import (
 	"strings"
 )
 
-// NewConsent is an administrator's consent to an application.
+// NewConsent has the parameters of an administrator's consent to an application.
 type NewConsent struct {
 	App    string   // display name, client id or object id
 	API    string   // identifier URI or client id of the resource
 	Scopes []string // of delegated permissions, such as User.Read
-	User   string   // for whom, by name or object id; empty: for all users
+	User   string   // user principal name or object id; empty for all users
 }
 
-// Consent is what an application may do for users at a resource.
+// Consent is an oauth2PermissionGrant: the delegated permissions of an application at a resource.
 type Consent struct {
 	ID          string  `json:"id,omitempty"`
 	ClientID    string  `json:"clientId"` // object id of the application's service principal
@@ -26,8 +26,8 @@ type Consent struct {
 	Scope       string  `json:"scope"`
 }
 
-// Consent lets an application act for all users, or for one, at a resource: it makes a permission
-// grant, or adds to the one that there is.
+// Consent lets an application act for all users, or for one, at a resource. It creates a permission grant,
+// or adds the permissions to an existing one.
 func (c *Client) Consent(ctx context.Context, n NewConsent) (Consent, error) {
 	app, err := c.app(ctx, n.App)
 	if err != nil {
@@ -52,7 +52,7 @@ func (c *Client) Consent(ctx context.Context, n NewConsent) (Consent, error) {
 	return c.grant(ctx, g)
 }
 
-// grant makes a permission grant, or adds to the one that there is.
+// grant creates a permission grant, or adds the permissions to an existing one.
 func (c *Client) grant(ctx context.Context, g Consent) (Consent, error) {
 	const grants = graphPath + "oauth2PermissionGrants"
 	filter := "clientId eq " + literal(g.ClientID) + " and resourceId eq " + literal(g.ResourceID) + " and consentType eq " + literal(g.ConsentType)
@@ -77,7 +77,7 @@ func (c *Client) grant(ctx context.Context, g Consent) (Consent, error) {
 	return old, c.call(ctx, http.MethodPatch, grants+"/"+old.ID, map[string]string{"scope": old.Scope}, nil)
 }
 
-// resource finds the service principal that tokens can be asked for by a name.
+// resource finds the service principal of an API by an identifier URI or client id.
 func (c *Client) resource(ctx context.Context, api string) (Object, error) {
 	found, err := list[Object](ctx, c, graphPath+"servicePrincipals", url.Values{"$filter": {"servicePrincipalNames/any(n:n eq " + literal(api) + ")"}})
 	if err == nil && len(found) == 0 {

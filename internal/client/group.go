@@ -14,7 +14,7 @@ type Group struct {
 	DisplayName string `json:"displayName"`
 }
 
-// Object is anything of the directory that can be a member of a group or hold a role.
+// Object is a directory object that can be a member of a group or have a role.
 type Object struct {
 	Type              string `json:"@odata.type"` // #microsoft.graph.user
 	ID                string `json:"id"`
@@ -44,7 +44,7 @@ func (c *Client) AddGroup(ctx context.Context, name string) (g Group, err error)
 	return g, c.call(ctx, http.MethodPost, graphPath+"groups", body, &g)
 }
 
-// nickname removes the characters of a name that a mail address cannot have.
+// nickname removes the characters that are not allowed in a mail address.
 func nickname(name string) string {
 	kept := strings.Map(func(r rune) rune {
 		if 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '-' || r == '.' || r == '_' {

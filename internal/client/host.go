@@ -13,12 +13,12 @@ import (
 // hostsVersion is the api-version of Midas.Hosts.
 const hostsVersion = "2026-11-01"
 
-// EnrollmentToken asks for a token with which one machine can be enrolled as a host of a resource. The
-// error is ErrNotFound where there is no such resource.
+// EnrollmentToken creates a token with which one machine can be enrolled as a host of a resource. The
+// error is ErrNotFound if the resource does not exist.
 func (c *Client) EnrollmentToken(ctx context.Context, resource string) (host.Secret, error) {
 	id, err := arm.ParseID(resource)
 	if err != nil || !id.IsResource() {
-		return "", fmt.Errorf("%q is not the id of a resource, as /subscriptions/.../providers/... is", resource)
+		return "", fmt.Errorf("%q is not a resource id, such as /subscriptions/.../providers/...", resource)
 	}
 	path := url.URL{Path: id.String() + "/providers/Midas.Hosts/hosts/default/enroll"}
 	var answer struct {

@@ -12,22 +12,22 @@ import (
 	"strings"
 )
 
-// The resources that tokens are asked for.
+// The resources for which the client requests tokens.
 const (
 	graphResource = "https://graph.microsoft.com"
 	armResource   = "https://management.azure.com"
 )
 
-// maxAnswer bounds what is read of an answer.
+// maxAnswer bounds the size of an answer, in bytes.
 const maxAnswer = 8 << 20
 
-// ErrNotFound says that there is no such user, group, application or role.
+// ErrNotFound says that a user, group, application, role or resource does not exist.
 var ErrNotFound = errors.New("not found")
 
-// ErrAmbiguous says that a display name is that of several objects.
-var ErrAmbiguous = errors.New("the name is that of several; use the id")
+// ErrAmbiguous says that several objects have the same display name.
+var ErrAmbiguous = errors.New("several objects have this name; use the id")
 
-// answer is what the server has answered.
+// answer is an HTTP answer of the server.
 type answer struct {
 	code   int
 	status string // 404 Not Found
@@ -92,7 +92,7 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 	return nil
 }
 
-// refusal is the error of an answer that is one, in the server's words.
+// refusal returns the error in an answer, with the server's code and message.
 func (a answer) refusal() error {
 	var body struct {
 		Error struct{ Code, Message string }
@@ -133,7 +133,8 @@ func list[T any](ctx context.Context, c *Client, path string, query url.Values) 
 	return all, nil
 }
 
-// one finds the only object of a Graph list that has a property of that value.
+// one finds the only object of a Graph list that has a property with this value. The error is ErrNotFound
+// or ErrAmbiguous if there are none or several.
 func one[T any](ctx context.Context, c *Client, kind, path, property, value string) (T, error) {
 	var none T
 	found, err := list[T](ctx, c, path, url.Values{"$filter": {property + " eq " + literal(value)}})
@@ -148,5 +149,5 @@ func one[T any](ctx context.Context, c *Client, kind, path, property, value stri
 	return found[0], nil
 }
 
-// literal is a string in a filter.
+// literal quotes a string for $filter.
 func literal(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }

@@ -48,7 +48,7 @@ func servicePrincipal(ctx context.Context, c *Client, property, value string) (O
 	return o, err
 }
 
-// roleVersion is that of ARM's authorization API.
+// roleVersion is the api-version of Microsoft.Authorization.
 const roleVersion = "2022-04-01"
 
 // AssignRole gives a principal a role, by its name or id, at a scope, and returns the assignment's

@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// Token asks the server for an access token for a resource, such as https://vault.azure.net, as any
-// application does.
+// Token gets an access token for a resource, such as https://vault.azure.net, with the client credentials
+// grant.
 func (c *Client) Token(ctx context.Context, resource string) (string, error) {
 	form := url.Values{
 		"grant_type":    {"client_credentials"},

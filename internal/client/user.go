@@ -38,7 +38,7 @@ func (c *Client) Users(ctx context.Context) ([]User, error) {
 	return list[User](ctx, c, graphPath+"users", nil)
 }
 
-// SetPassword gives a user, by id or user principal name, another password.
+// SetPassword sets the password of a user, by id or user principal name.
 func (c *Client) SetPassword(ctx context.Context, user, password string) error {
 	body := struct {
 		Password passwordProfile `json:"passwordProfile"`

@@ -15,7 +15,7 @@ import (
 	"midas/cmd/midas/internal/child"
 )
 
-func TestStatusIsTheCommands(t *testing.T) {
+func TestExitStatusIsTheCommands(t *testing.T) {
 	plain := filepath.Join(t.TempDir(), "plain")
 	if err := os.WriteFile(plain, []byte("echo"), 0o644); err != nil {
 		t.Fatal(err)

@@ -66,7 +66,7 @@ func serve(t *testing.T, address string) (string, chan error) {
 	return l.Addr().String(), reasons
 }
 
-func TestOwnProcessesAreRead(t *testing.T) {
+func TestConnectionsOfOwnProcessesAreAccepted(t *testing.T) {
 	for _, address := range []string{"127.0.0.1:0", "[::1]:0", "[::]:0"} {
 		at, reasons := serve(t, address)
 		if _, port, _ := net.SplitHostPort(at); address == "[::]:0" {
@@ -81,7 +81,7 @@ func TestOwnProcessesAreRead(t *testing.T) {
 	}
 }
 
-func TestProcessesOfOtherUsersAreNot(t *testing.T) {
+func TestConnectionsOfOtherUsersAreRefused(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root can be another user")
 	}

@@ -65,7 +65,7 @@ func named(name string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, name+" as "+r.Host) })
 }
 
-func TestWhatMayBeReached(t *testing.T) {
+func TestReachableHosts(t *testing.T) {
 	server := httptest.NewTLSServer(named("midas"))
 	defer server.Close()
 	local := httptest.NewTLSServer(named("local"))
@@ -148,7 +148,7 @@ func TestEachHostIsReportedOnce(t *testing.T) {
 	}
 }
 
-func TestNothingButProxyRequests(t *testing.T) {
+func TestOnlyProxyRequestsAreServed(t *testing.T) {
 	p := begin(t, proxy.Config{Server: "127.0.0.1:1"})
 	for _, path := range []string{"/", "/metadata/identity/oauth2/token"} {
 		req, err := http.NewRequestWithContext(t.Context(), "GET", p.URL()+path, nil)
@@ -225,7 +225,7 @@ func listen(t *testing.T) string {
 	return l.Addr().String()
 }
 
-func TestTunnelKeepsWhatIsSaidAfterOneSideHasEnded(t *testing.T) {
+func TestTunnelIsHalfClosed(t *testing.T) {
 	p := begin(t, proxy.Config{Server: listen(t)})
 	conn, in := tunnel(t, p, "management.azure.com:443")
 	if _, err := io.WriteString(conn, "world"); err != nil {
@@ -256,7 +256,7 @@ func TestCloseEndsTunnelsAndLeavesNothing(t *testing.T) {
 	_ = conn.Close()
 }
 
-func TestHostsCannotWriteToTheTerminal(t *testing.T) {
+func TestControlCharactersInHostNamesAreNotPrinted(t *testing.T) {
 	var told lines
 	p := begin(t, proxy.Config{Server: "127.0.0.1:1", Report: told.add})
 	address, header := shown(t, p)
@@ -277,7 +277,7 @@ func TestHostsCannotWriteToTheTerminal(t *testing.T) {
 }
 
 // Programs that know only the address of Azure's metadata service, and heed a proxy, find it.
-func TestMetadataAddressLeadsToTheAgent(t *testing.T) {
+func TestMetadataAddressGoesToTheAgent(t *testing.T) {
 	agent := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, r.Host+r.URL.Path+r.Header.Get("Metadata")+strings.Join(r.Header["X-Forwarded-For"], ""))
 	}))
@@ -311,7 +311,7 @@ func TestMetadataAddressLeadsToTheAgent(t *testing.T) {
 }
 
 // Where everything may be reached, the address is what it is.
-func TestMetadataAddressIsLeftAloneWithoutAnAgent(t *testing.T) {
+func TestMetadataAddressIsNotReplacedWithoutAnAgent(t *testing.T) {
 	plain := httptest.NewServer(named("plain"))
 	defer plain.Close()
 	p := begin(t, proxy.Config{Server: "127.0.0.1:1", Endpoint: "midas.test:8443", Internet: true})
@@ -325,8 +325,8 @@ func TestMetadataAddressIsLeftAloneWithoutAnAgent(t *testing.T) {
 	}
 }
 
-// TestTheProxyIsForThoseWhoKnowItsPassword asks as another user of the machine can.
-func TestTheProxyIsForThoseWhoKnowItsPassword(t *testing.T) {
+// TestProxyRequiresItsPassword asks as another user of the machine can.
+func TestProxyRequiresItsPassword(t *testing.T) {
 	reached := 0
 	agent := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if reached++; r.Header["Proxy-Authorization"] != nil {

@@ -65,7 +65,7 @@ func TestInstallAndUninstall(t *testing.T) {
 	}
 }
 
-func TestUnknownSystemsAreLeftAlone(t *testing.T) {
+func TestUnknownSystemsAreNotChanged(t *testing.T) {
 	for name, c := range map[string]struct{ folder, command string }{
 		"nothing":              {"", ""},
 		"a folder alone":       {"/usr/local/share/ca-certificates", ""},
@@ -82,7 +82,7 @@ func TestUnknownSystemsAreLeftAlone(t *testing.T) {
 	}
 }
 
-func TestBundleIsWhatTheCallerTrusts(t *testing.T) {
+func TestBundleIsSSLCertFileOrTheSystems(t *testing.T) {
 	own := filepath.Join(t.TempDir(), "own.pem")
 	if err := os.WriteFile(own, []byte("PEM"), 0o644); err != nil {
 		t.Fatal(err)
