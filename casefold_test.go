@@ -30,8 +30,8 @@ var foldingFunctions = []string{
 	"EqualFold", "ToLower", "ToUpper", "ToTitle", "ToLowerSpecial", "ToUpperSpecial", "ToTitleSpecial", "SimpleFold",
 }
 
-// Two notions of sameness are how one id comes to have two structures: case is folded by arm.Fold and
-// ignored by arm.SameName, and by nothing else.
+// Only arm.Fold may fold case and only arm.SameName may ignore it: with two ways to compare names, one id
+// could have two records.
 func TestOnlyARMFoldsCase(t *testing.T) {
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
 		switch {

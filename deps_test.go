@@ -10,10 +10,9 @@ import (
 	"testing"
 )
 
-// layers say which of our packages each of our packages may import, its tests apart. A package imports
-// packages of its own layer and of the layers before it. Packages of the layer "api" do not import each
-// other, so that each API can later run as its own process. A package that is not listed fails the test:
-// whoever adds one decides where it belongs.
+// layers lists the packages of this module that each package may import, not counting its tests. A package
+// imports packages of its own layer and of the layers before it. Packages of the layer "api" do not import
+// each other, so that each API can later run as its own process. A package without a row fails the test.
 var layers = []layer{
 	{"foundation", map[string]string{ // each knows nothing of what is served
 		"internal/arm":          "",
@@ -184,7 +183,7 @@ func checkForeign(t *testing.T, pkg, imported string) {
 	t.Errorf("%s imports %s, a module that the table of deps_test.go does not know", pkg, imported)
 }
 
-// The table itself must keep the rules that it is there to keep.
+// The table itself must follow the rules about layers.
 func TestDependencyTableImportsPointDown(t *testing.T) {
 	for at, l := range layers {
 		for pkg, row := range l.packages {

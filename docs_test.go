@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// Pages claim what tests prove, so each test that a page names must be there.
+// Every test that a page of the docs names must exist.
 func TestPagesNameTestsThatExist(t *testing.T) {
 	known := map[string]bool{}
 	function := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark)\w+)\(`)
@@ -41,7 +41,7 @@ func TestPagesNameTestsThatExist(t *testing.T) {
 		}
 		for _, found := range named.FindAllSubmatch(text, -1) {
 			if name := string(found[1]); !known[name] {
-				t.Errorf("%s names %s, which is nowhere", page, name)
+				t.Errorf("%s names %s, which does not exist", page, name)
 			}
 		}
 	}

@@ -15,8 +15,8 @@ import (
 	"midas/internal/store"
 )
 
-// TestStoreIsRefusedWithoutItsMasterKey: a key that is lost, cut off, empty or another store's is never
-// replaced by itself, and neither the store nor the folder is changed.
+// TestStoreIsRefusedWithoutItsMasterKey starts servers with a master key that is missing, truncated, empty
+// or another store's. It is never replaced, and neither the store nor the folder is changed.
 func TestStoreIsRefusedWithoutItsMasterKey(t *testing.T) {
 	for name, c := range map[string]struct {
 		key  string // empty: none

@@ -47,7 +47,7 @@ func until(t *testing.T, url string, want int) string {
 	}
 }
 
-// A laboratory's endpoint may be there before its machine, and outlive it.
+// An endpoint of Config.Metadata can start before its machine is created, and runs on after its deletion.
 func TestMetadataEndpointStartsBeforeItsMachineExists(t *testing.T) {
 	cfg := quiet(t)
 	cfg.Store, cfg.Lab = "memory:", true

@@ -266,7 +266,6 @@ func TestLongDataPathDisablesOnlyTheControlSocket(t *testing.T) {
 	}
 }
 
-// inFlight waits until so many requests, besides the one that asks, are being served.
 func TestTokenOfTheAdministratorWorksAcrossRestarts(t *testing.T) {
 	for _, store := range []string{"", "memory:"} {
 		cfg := quiet(t)

@@ -50,7 +50,7 @@ func TestAzureHostNamesSelectTheAPI(t *testing.T) {
 	}
 }
 
-// A page of somebody else whose name was made to lead here must not get to read anything.
+// A page of another site must not be able to read answers by DNS rebinding.
 func TestForeignHostNamesAreRefused(t *testing.T) {
 	cfg := quiet(t)
 	cfg.Listen = "127.0.0.1:0"
@@ -77,7 +77,7 @@ func TestForeignHostNamesAreRefused(t *testing.T) {
 	}
 }
 
-// Who trusts the server under its own names does not thereby trust it to be Azure.
+// A client that trusts ca.pem must not trust the server under Azure's names.
 func TestLocalCAIsNotTrustedForAzureNames(t *testing.T) {
 	s := start(t, quiet(t))
 	conn, err := tls.Dial("tcp", strings.TrimPrefix(s.Admin().Endpoint, "https://"), &tls.Config{

@@ -10,9 +10,9 @@ import (
 	"testing"
 )
 
-// Nearly all of these carry a good token and would make a resource group, were they taken for what
-// they resemble. None is a fault of the server (501 and 505 are what HTTP has for encodings and
-// versions that a server does not speak), and nothing is written.
+// Nearly all of these requests have a valid token and would create a resource group if they were accepted.
+// None causes a 5xx, except 501 and 505, which are HTTP's answers to unsupported encodings and versions,
+// and nothing is written.
 func TestMalformedRequestsChangeNothing(t *testing.T) {
 	x := newTarget(t)
 	before := x.dump(t)
@@ -119,7 +119,7 @@ func (x *target) badLines() map[string]attack {
 	}
 }
 
-// What is odd, but allowed, works.
+// Unusual but valid requests are served.
 func TestOddRequestsAreServed(t *testing.T) {
 	x := newTarget(t)
 	before := x.dump(t)
@@ -150,8 +150,8 @@ func TestOddRequestsAreServed(t *testing.T) {
 	x.unharmed(t, before)
 }
 
-// A request whose end two servers could see in two places must be the last of its connection: else
-// the rest of it would be taken for the next request, which nobody in front has looked at.
+// Two servers could disagree about the end of such a request. It must be the last of its connection:
+// otherwise the rest of it would be read as another request, which a proxy in front has not checked.
 func TestAmbiguousRequestIsTheLastOfItsConnection(t *testing.T) {
 	x := newTarget(t)
 	before := x.dump(t)

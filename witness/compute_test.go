@@ -249,7 +249,7 @@ func TestAssigningWhileOthersDelete(t *testing.T) {
 			}
 		}
 	})
-	// Who it is assigned to now, is who the machines say.
+	// The identity lists the machines that name it.
 	now, err := identities.Get(t.Context(), "rg", "app", nil)
 	check(t, err)
 	want := 0

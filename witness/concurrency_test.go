@@ -12,7 +12,7 @@ import (
 
 const workers = 8
 
-// Workers who do not meet see exactly what they did; the guard sees that nothing ends in a 5xx.
+// Each worker reads exactly its own writes. The guard fails the test on any 5xx.
 func TestConcurrentWritesToDifferentIdentities(t *testing.T) {
 	w := start(t)
 	w.group(t, "rg")
@@ -43,8 +43,7 @@ func TestConcurrentWritesToDifferentIdentities(t *testing.T) {
 	}
 }
 
-// Workers who fight over one name each see some order of what happened, and in the end there is one
-// truth: an identity of one of them, or none.
+// Each worker sees some order of the writes, and the final state is the identity of one of them, or none.
 func TestConcurrentWritesToOneIdentity(t *testing.T) {
 	w := start(t)
 	w.group(t, "rg")
@@ -83,7 +82,7 @@ func TestConcurrentWritesToOneIdentity(t *testing.T) {
 	}
 }
 
-// Of those who create what is not there, one creates and all get the same principal.
+// Of many concurrent creates one creates the identity, and all answers have the same principal.
 func TestOneOfManyConcurrentPutsCreates(t *testing.T) {
 	w := start(t)
 	w.group(t, "rg")

@@ -9,7 +9,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/msi/armmsi"
 )
 
-// A federated credential is kept for its client's sake; a token of its issuer gets nothing for it yet.
+// Federated credentials are stored, because clients create them, but tokens of their issuers are not
+// accepted yet.
 func TestForeignTokensAreNotExchangedYet(t *testing.T) {
 	w := start(t)
 	w.group(t, "rg")
@@ -32,7 +33,7 @@ func TestForeignTokensAreNotExchangedYet(t *testing.T) {
 	}
 }
 
-// What is no HTTP never reaches Midas: Go's server answers it, in plain text.
+// Bytes that are not HTTP never reach Midas: Go's server answers them in plain text.
 func TestInvalidHTTPIsAnsweredInPlainText(t *testing.T) {
 	x := newTarget(t)
 	before := x.dump(t)

@@ -17,8 +17,8 @@ import (
 	"testing"
 )
 
-// guard is the only way out of a test. It connects to loopback addresses, and to the server where a
-// name has been said to lead there; what else is dialled is refused and remembered.
+// guard makes all connections of a test. It connects to loopback addresses, and to the server for the
+// addresses in leads. It refuses and records all other addresses.
 type guard struct {
 	*http.Client
 	transport *http.Transport
@@ -153,7 +153,7 @@ func (r roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// A guard that lets everything pass would make every other test a danger.
+// Without a working guard the other tests could send requests to the real Azure.
 func TestGuardBlocksOutgoingConnections(t *testing.T) {
 	w := start(t)
 	for _, url := range []string{

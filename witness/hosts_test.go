@@ -28,7 +28,7 @@ import (
 	"midas/internal/host"
 )
 
-// robber is somebody who has the files of a host and talks to the server as he likes.
+// robber is an attacker who has the files of a host and sends any request to the server.
 type robber struct {
 	*world
 	client *http.Client
@@ -165,7 +165,7 @@ func midasOf(t *testing.T) string {
 	return w.enrolled(t, w.vm(t, "here", "system"))
 }
 
-// selfMade is a certificate that says what a host's says, signed by nobody but itself.
+// selfMade is a self-signed certificate with the content of a host's certificate.
 func selfMade(t testing.TB, resource string) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -255,8 +255,7 @@ func TestEnrollingNeedsTheRight(t *testing.T) {
 	}
 }
 
-// The certificate of a machine that was deleted is good for nothing, also when there is another one
-// of its name.
+// The certificate of a deleted machine is refused, even if a new machine has the same name.
 func TestHostOfADeletedMachineIsRejected(t *testing.T) {
 	w := start(t)
 	w.group(t, "rg")
@@ -347,7 +346,7 @@ func TestMetadataRefusesForgedRequests(t *testing.T) {
 	}
 }
 
-// The agent keeps its files to itself.
+// Only the agent's user can read its files.
 func TestAgentFilesAreReadableByTheOwnerOnly(t *testing.T) {
 	w := start(t)
 	w.group(t, "rg")
@@ -361,7 +360,7 @@ func TestAgentFilesAreReadableByTheOwnerOnly(t *testing.T) {
 	}
 }
 
-// A host that opens request after request for its state keeps a few of them, and a change answers these.
+// A host that opens many requests for its state keeps at most a few of them open, and a change answers those.
 func TestHostWaitsWithAFewRequests(t *testing.T) {
 	w := start(t)
 	w.group(t, "rg")

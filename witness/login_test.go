@@ -64,7 +64,7 @@ func TestInstanceDiscoveryIsAnsweredUnderMicrosoftsName(t *testing.T) {
 	}
 }
 
-// The same client where the name does not lead here: it must not get out, and says so.
+// If Microsoft's name does not go to Midas, the guard refuses the connection and the client reports it.
 func TestInstanceDiscoveryDoesNotLeaveTheMachine(t *testing.T) {
 	w := start(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond) // it would try four times
@@ -159,7 +159,7 @@ func TestTokensForOtherAudiencesAreVerifiedFromDiscovery(t *testing.T) {
 	}
 }
 
-// A token for another resource opens nothing in ARM.
+// ARM refuses a token for another resource.
 func TestTokensForOtherAudiencesAreRefused(t *testing.T) {
 	w := start(t)
 	w.cloud.Services[cloud.ResourceManager] = cloud.ServiceConfiguration{Endpoint: w.Endpoint, Audience: "https://vault.azure.net"}

@@ -42,8 +42,8 @@ func (w *world) form(t *testing.T, values url.Values) answer {
 	return a
 }
 
-// Whoever owns an application writes what they like into its app roles and gets it in its tokens. No
-// name that the application can have leads to Graph.
+// The owner of an application can define any app roles and get them in tokens for the application. No
+// identifier URI that the application can have is accepted by Graph.
 func TestApplicationOwnerCannotUseItsAppRolesAtGraph(t *testing.T) {
 	w := start(t)
 	attacker := w.application(t, "attacker")
@@ -77,7 +77,7 @@ func TestApplicationOwnerCannotUseItsAppRolesAtGraph(t *testing.T) {
 	}
 }
 
-// User.ReadWrite.All resets nobody's password, and who may reset passwords resets no Owner's.
+// User.ReadWrite.All cannot reset passwords, and a principal that may reset passwords cannot reset an Owner's.
 func TestPasswordsOfSubscriptionOwnersAreProtected(t *testing.T) {
 	w := start(t)
 	graph := w.Token(t, "https://graph.microsoft.com")
@@ -112,7 +112,7 @@ func TestPasswordsOfSubscriptionOwnersAreProtected(t *testing.T) {
 	}
 }
 
-// ARM does not end the tenant's last Global Administrator, and says so in its own shape.
+// ARM refuses to delete the tenant's last Global Administrator, with an error in ARM's format.
 func TestARMRefusesToEndTheLastAdministrator(t *testing.T) {
 	w := start(t)
 	w.group(t, "rg")

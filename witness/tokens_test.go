@@ -35,15 +35,15 @@ var bearerAPIs = []struct{ name, method, path string }{
 	{"user information", "GET", "/oidc/userinfo"},
 }
 
-// presented is one thing that somebody sends as a bearer token.
+// presented is a value that is sent as a bearer token.
 type presented struct {
 	name   string
 	header []string // the values of Authorization
 	good   []string // the APIs that take it
 }
 
-// TestEveryTokenAtEveryAPI shows each kind of token, and what looks like one, to each API: only a token
-// that was signed here, for that API, for somebody who is still there, gets an answer.
+// TestEveryTokenAtEveryAPI sends each kind of token, and forged ones, to each API. Only a token that this
+// server has signed, for that API and for a subject that still exists, is accepted.
 func TestEveryTokenAtEveryAPI(t *testing.T) {
 	w := watch(t, midastest.Start(t, midastest.Lab()))
 	group := w.group(t, "rg")

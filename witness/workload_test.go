@@ -21,7 +21,7 @@ import (
 
 const reader = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
 
-// This is what managed identities are for, from the beginning to the end.
+// The test follows a managed identity from its creation to the refusal of tokens after its deletion.
 func TestAWorkloadsIdentityFromCreationToRefusal(t *testing.T) {
 	w := start(t)
 	w.group(t, "rg")
@@ -105,7 +105,7 @@ func TestAWorkloadsIdentityFromCreationToRefusal(t *testing.T) {
 	}
 }
 
-// Detaching has to end tokens on every machine, also on those that keep warm ones.
+// After an identity is removed from a machine, its agent must not return cached tokens of the identity.
 func TestRemovingAnIdentityEndsItsTokensWithinASecond(t *testing.T) {
 	w := start(t)
 	w.group(t, "rg")
@@ -406,7 +406,7 @@ func TestMSALFindsIdentitiesOnEveryFlavour(t *testing.T) {
 	}
 }
 
-// What has no identity is told so in a way that lets a chain of credentials go on.
+// The error for a missing identity lets a chain of credentials try the next credential.
 func TestSDKReportsAMissingIdentity(t *testing.T) {
 	w := start(t)
 	w.group(t, "rg")

@@ -85,7 +85,7 @@ func TestExecAsHasNoCredentials(t *testing.T) {
 	}
 }
 
-// TestExecAsServesItsOwnUserOnly is another user of the machine who knows every port.
+// TestExecAsServesItsOwnUserOnly sends requests as another user of the machine who knows every port.
 func TestExecAsServesItsOwnUserOnly(t *testing.T) {
 	if os.Getuid() != 0 || runtime.GOOS != "linux" {
 		t.Skip("only root can be another user")

@@ -8,7 +8,7 @@ import (
 	"midas"
 )
 
-// Scripts are written from the help and the manual; what those say must be what a laboratory has.
+// The values in the help and in the docs must be those of a server with --lab.
 func TestWellKnownValuesAreDocumented(t *testing.T) {
 	manual, err := os.ReadFile("../../docs/operations.md")
 	if err != nil {

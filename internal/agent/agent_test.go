@@ -79,7 +79,7 @@ func TestEndOfAnAssignmentEndsTokensAtOnce(t *testing.T) {
 	}
 }
 
-// What the state forbids is not given, even if the server is away ever since.
+// A token that the new state does not allow is not returned, even if the server does not answer since then.
 func TestEndedAssignmentIsNotServedWhileTheServerIsAway(t *testing.T) {
 	for name, change := range map[string]func(s *server){
 		"detached":        func(s *server) { s.principals = []host.Principal{{ObjectID: "o2"}} },

@@ -21,7 +21,7 @@ import (
 	"midas/internal/localca"
 )
 
-// server is a stand-in for the hosts face. It certifies whoever has the token "good".
+// server is a stand-in for the hosts API. It accepts the enrollment token "good".
 type server struct {
 	*httptest.Server
 	ca *localca.HostCA

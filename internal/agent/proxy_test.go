@@ -9,8 +9,8 @@ import (
 	"midas/internal/agent"
 )
 
-// proxy stands between agent and server, and can stop to forward without closing anything, as a network
-// does that drops packets, or a server process that is stopped.
+// proxy forwards between agent and server. It can stop forwarding without closing connections, like a
+// network that drops packets or a stopped server process.
 type proxy struct {
 	listener net.Listener
 	server   string

@@ -115,7 +115,7 @@ func TestDeadConnectionIsReplaced(t *testing.T) {
 	eventually(t, func() bool { _, err := get(t, a); return errors.Is(err, host.ErrNone) })
 }
 
-// Whoever has been told that an identity is gone does not get its token because the server is silent.
+// After a refusal for a removed identity, its token is not returned because the server does not answer.
 func TestEndedAssignmentStaysEndedWhileTheServerIsSilent(t *testing.T) {
 	s := newServer(t)
 	p := newProxy(t, s)

@@ -51,8 +51,8 @@ func terminal(t *testing.T) (keyboard, screen *os.File) {
 	return keyboard, screen
 }
 
-// A key reaches the whole group by itself: the command must not get its signal a second time, and
-// the program that runs it must live to tell the status.
+// A key sends its signal to the whole process group. The command must not receive it a second time, and
+// the program that runs it must survive it to return the status.
 func TestKeysReachTheCommandOnce(t *testing.T) {
 	keyboard, screen := terminal(t)
 	cmd := exec.Command(os.Args[0], "run-child", "sh", "-c", `trap 'echo interrupted' INT; test -t 0 && echo ready; read a; echo "line $a"; read b; exit 4`)

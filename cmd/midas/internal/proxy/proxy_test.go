@@ -310,7 +310,7 @@ func TestMetadataAddressGoesToTheAgent(t *testing.T) {
 	}
 }
 
-// Where everything may be reached, the address is what it is.
+// Without an agent and with Config.Internet, requests go to the address that they name.
 func TestMetadataAddressIsNotReplacedWithoutAnAgent(t *testing.T) {
 	plain := httptest.NewServer(named("plain"))
 	defer plain.Close()
