@@ -92,7 +92,7 @@ func (t *target) block(i int) string {
 
 func (b *bench) assignments(t *target, n int) (float64, error) {
 	done, err := t.run(getConns, hostRequests, "200", func(i int) []byte {
-		vm := mathrand.IntN(n/hostsMeasured)*hostsMeasured + i%hostsMeasured // no two connections at one machine, or seldom
+		vm := mathrand.IntN(n/hostsMeasured)*hostsMeasured + i%hostsMeasured // connections seldom use the same machine
 		return send("PATCH", t.machine(vm), t.bearer, "application/json", "{"+t.block(vm+i%2)+"}")
 	})
 	return done.perSecond, err
@@ -107,7 +107,7 @@ func (b *bench) hostTokens(t *target, n int) (float64, error) {
 	pairs := make([]tls.Certificate, hostsMeasured)
 	for i := range pairs {
 		vm := i * (n / hostsMeasured)
-		if _, err := t.run(1, 1, "200", func(int) []byte { // whatever was assigned meanwhile
+		if _, err := t.run(1, 1, "200", func(int) []byte { // with the identities that are assigned by then
 			return send("PUT", t.machine(vm), t.bearer, "application/json", `{"location":"eastus",`+t.block(0)+`}`)
 		}); err != nil {
 			return 0, err

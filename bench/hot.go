@@ -23,7 +23,7 @@ type target struct {
 	group  string // path of the resource group
 }
 
-// part is something that can be measured by itself.
+// part is a measurement that can be run by itself.
 type part struct {
 	name    string
 	measure func(*bench, *target) error
@@ -178,7 +178,7 @@ func (b *bench) besideBare(what string, t *target, request func(int) []byte) err
 	}})
 }
 
-// other is something that Midas is compared with. It gives a rate.
+// other is a program that Midas is compared with. It returns a rate.
 type other struct {
 	name  string
 	round func(n int) (float64, error)

@@ -22,7 +22,7 @@ import (
 type load struct {
 	addr     string
 	roots    *x509.CertPool    // nil for HTTP in clear
-	pairs    []tls.Certificate // what the connections show, if anything
+	pairs    []tls.Certificate // client certificates of the connections, if any
 	conns    int
 	requests int
 	request  func(i int) []byte // the whole request, head and body

@@ -50,7 +50,7 @@ func startBare(data string, body []byte) (*server, error) {
 	return start(data, exec.Command(self, "-bare", file, "-cert", data))
 }
 
-// startBareLike is startBare beside a server, with TLS or without as that one.
+// startBareLike starts a bare server for the comparison with a server. It uses TLS if that server does.
 func startBareLike(s *server, body []byte) (*server, error) {
 	if s.clear {
 		return startBareInClear(s.data, body)
@@ -146,7 +146,7 @@ func asMidas() int {
 	return runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 2)
 }
 
-// serveBare is what startBare and, without a certificate, startBareInClear run.
+// serveBare is the main function of the processes of startBare and, without a certificate, startBareInClear.
 func serveBare(bodyFile string, cert *tls.Certificate) error {
 	body, err := os.ReadFile(bodyFile)
 	if err != nil {
