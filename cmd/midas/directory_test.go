@@ -176,7 +176,7 @@ func TestGroupsFromTheCommandLine(t *testing.T) {
 	}
 	told(t, data, "group", "add", "twins")
 	told(t, data, "group", "add", "twins")
-	refused(t, data, `group "twins": the name is that of several; use the id`, "group", "delete", "twins")
+	refused(t, data, `group "twins": several objects have this name; use the id`, "group", "delete", "twins")
 	refused(t, data, `group "nobody's": not found`, "group", "member", "list", "nobody's")
 	told(t, data, "group", "delete", group["id"])
 	if list := told(t, data, "group", "list"); strings.Count(list, "twins") != 2 || strings.Contains(list, "developers") {
@@ -244,7 +244,7 @@ func TestApplicationsFromTheCommandLine(t *testing.T) {
 		}
 		told(t, data, "app", "certificate", name, file, "--label", "a label")
 	}
-	refused(t, data, "there is no certificate in it", "app", "certificate", "deployer", filepath.Join(data, "admin.json"))
+	refused(t, data, "the file contains no certificate", "app", "certificate", "deployer", filepath.Join(data, "admin.json"))
 	refused(t, data, "--days 0", "app", "secret", "deployer", "--days", "0")
 	if got := told(t, data, "app", "list"); !strings.Contains(got, app["appId"]+"  "+app["id"]+"  deployer\n") {
 		t.Errorf("list:\n%s", got)

@@ -63,7 +63,7 @@ func TestExecAsIsAWorkloadOnTheResource(t *testing.T) {
 	if _, errs, status := execute(t, nil, "--data", data, "--as", id+"2", "--", "true"); status != 125 || !strings.Contains(errs, "was not found") {
 		t.Errorf("as nobody: %d %s", status, errs)
 	}
-	if _, errs, status := execute(t, nil, "--data", data, "--as", "web", "--", "true"); status != 125 || !strings.Contains(errs, "is not the id of a resource") {
+	if _, errs, status := execute(t, nil, "--data", data, "--as", "web", "--", "true"); status != 125 || !strings.Contains(errs, "is not a resource id") {
 		t.Errorf("as a bare name: %d %s", status, errs)
 	}
 }
