@@ -37,7 +37,7 @@ func newBench(t testing.TB) *bench {
 	return b
 }
 
-// record writes events a second apart and gives their ids.
+// record writes events at intervals of one second and returns their ids.
 func (b *bench) record(t testing.TB, events ...activity.Event) (ids []string) {
 	t.Helper()
 	for _, e := range events {
@@ -50,7 +50,7 @@ func (b *bench) record(t testing.TB, events ...activity.Event) (ids []string) {
 	return ids
 }
 
-// all reads every page of a query and gives the events' ids.
+// all reads every page of a query and returns the ids of the events.
 func (b *bench) all(t testing.TB, q activity.Query) (ids []string) {
 	t.Helper()
 	for {
@@ -94,7 +94,7 @@ func TestEventRoundTrip(t *testing.T) {
 	}
 }
 
-func TestAppendFillsInWhatIsEmpty(t *testing.T) {
+func TestAppendSetsIDTimeAndStatus(t *testing.T) {
 	b := newBench(t)
 	b.record(t, activity.Event{})
 	page, err := b.Query(t.Context(), activity.Query{Since: start})
@@ -107,7 +107,7 @@ func TestAppendFillsInWhatIsEmpty(t *testing.T) {
 	}
 }
 
-func TestAChangeAndItsEventHappenTogetherOrNotAtAll(t *testing.T) {
+func TestChangeAndEventAreOneTransaction(t *testing.T) {
 	b := newBench(t)
 	refused := errors.New("refused")
 	err := b.Update(t.Context(), activity.Event{}, func(tx store.Tx) error {
@@ -115,10 +115,10 @@ func TestAChangeAndItsEventHappenTogetherOrNotAtAll(t *testing.T) {
 		return refused
 	})
 	if !errors.Is(err, refused) {
-		t.Fatalf("Update gives %v, want the error of its function", err)
+		t.Fatalf("Update returns %v, want the error of its function", err)
 	}
 	if got := b.all(t, activity.Query{Since: start}); len(got) > 0 {
-		t.Errorf("a refused change left the events %v", got)
+		t.Errorf("a failed change has the events %v, want none", got)
 	}
 	err = b.Update(t.Context(), activity.Event{}, func(tx store.Tx) error {
 		tx.Put("some/key", []byte("x"))
@@ -128,18 +128,18 @@ func TestAChangeAndItsEventHappenTogetherOrNotAtAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := b.all(t, activity.Query{Since: start}); len(got) != 1 {
-		t.Errorf("an accepted change left the events %v, want one", got)
+		t.Errorf("an accepted change has the events %v, want one", got)
 	}
 	err = b.Store.View(t.Context(), func(tx store.Tx) error {
 		_, err := tx.Get("some/key")
 		return err
 	})
 	if err != nil {
-		t.Errorf("the change is not there: %v", err)
+		t.Errorf("the change is not stored: %v", err)
 	}
 }
 
-func TestLongTextsAreCutAtACharacter(t *testing.T) {
+func TestLongTextsAreTruncatedAtCharacters(t *testing.T) {
 	b := newBench(t)
 	b.record(t, activity.Event{URI: strings.Repeat("é", 5000)})
 	page, err := b.Query(t.Context(), activity.Query{Since: start})
@@ -148,7 +148,7 @@ func TestLongTextsAreCutAtACharacter(t *testing.T) {
 	}
 	uri := page.Events[0].URI
 	if len(uri) > 2048 || len(uri) < 2000 || strings.Trim(uri, "é") != "" {
-		t.Errorf("a URI of 10,000 bytes was kept as %d bytes ending in %q", len(uri), uri[len(uri)-4:])
+		t.Errorf("a URI of 10,000 bytes was stored with %d bytes, and ends with %q", len(uri), uri[len(uri)-4:])
 	}
 }
 
@@ -162,7 +162,7 @@ func TestQueriesReadNewestFirstAndPageWithoutGaps(t *testing.T) {
 	}
 }
 
-func TestPagesHoldStillWhileEventsAreAppended(t *testing.T) {
+func TestAppendedEventsDoNotShiftPages(t *testing.T) {
 	b := newBench(t)
 	want := reversed(b.record(t, make([]activity.Event, 40)...))
 	q := activity.Query{Since: start, Limit: 7}
@@ -185,7 +185,7 @@ func TestPagesHoldStillWhileEventsAreAppended(t *testing.T) {
 	}
 }
 
-func TestAPageEndsAfterABoundedNumberOfRecords(t *testing.T) {
+func TestPageExaminesABoundedNumberOfRecords(t *testing.T) {
 	b := newBench(t)
 	want := b.record(t, activity.Event{Status: "Failed"})
 	b.record(t, make([]activity.Event, 3000)...)
@@ -202,7 +202,7 @@ func TestAPageEndsAfterABoundedNumberOfRecords(t *testing.T) {
 	}
 }
 
-func TestQueriesSelect(t *testing.T) {
+func TestQueryFields(t *testing.T) {
 	b := newBench(t)
 	const group = "/subscriptions/s1/resourceGroups/Rg1"
 	ids := b.record(t,
@@ -248,7 +248,7 @@ func TestQueriesSelect(t *testing.T) {
 	}
 }
 
-func TestACursorCannotLeaveTheQuerysTimeSpan(t *testing.T) {
+func TestCursorStaysInTheTimeSpanOfTheQuery(t *testing.T) {
 	b := newBench(t)
 	b.record(t, make([]activity.Event, 5)...)
 	got := b.all(t, activity.Query{Since: start, Until: start.Add(2 * time.Second), After: "99999999999999999999-z"})
@@ -263,13 +263,13 @@ func TestQueriesNeedAStartWithinNinetyDays(t *testing.T) {
 		q    activity.Query
 		want error
 	}{
-		"no start":        {activity.Query{}, activity.ErrNoStart},
-		"91 days":         {activity.Query{Since: start.AddDate(0, 0, -91)}, activity.ErrTooOld},
-		"year 1":          {activity.Query{Since: time.Date(1, 1, 2, 0, 0, 0, 0, time.UTC)}, activity.ErrTooOld},
-		"end first":       {activity.Query{Since: start, Until: start.Add(-1)}, activity.ErrEndFirst},
-		"90 days":         {activity.Query{Since: start.AddDate(0, 0, -90)}, nil},
-		"90 days, a late": {activity.Query{Since: start.AddDate(0, 0, -90).Add(-time.Minute)}, nil},
-		"one moment":      {activity.Query{Since: start, Until: start}, nil},
+		"no start":             {activity.Query{}, activity.ErrNoStart},
+		"91 days":              {activity.Query{Since: start.AddDate(0, 0, -91)}, activity.ErrTooOld},
+		"year 1":               {activity.Query{Since: time.Date(1, 1, 2, 0, 0, 0, 0, time.UTC)}, activity.ErrTooOld},
+		"end first":            {activity.Query{Since: start, Until: start.Add(-1)}, activity.ErrEndFirst},
+		"90 days":              {activity.Query{Since: start.AddDate(0, 0, -90)}, nil},
+		"90 days and a minute": {activity.Query{Since: start.AddDate(0, 0, -90).Add(-time.Minute)}, nil},
+		"one moment":           {activity.Query{Since: start, Until: start}, nil},
 	} {
 		if _, err := b.Query(t.Context(), tc.q); !errors.Is(err, tc.want) {
 			t.Errorf("%s: %v, want %v", name, err, tc.want)
@@ -277,7 +277,7 @@ func TestQueriesNeedAStartWithinNinetyDays(t *testing.T) {
 	}
 }
 
-func TestTrimRemovesWhatIsTooOld(t *testing.T) {
+func TestTrimRemovesOldEvents(t *testing.T) {
 	b := newBench(t)
 	b.MaxAge = 100 * time.Second
 	ids := b.record(t, make([]activity.Event, 350)...)
@@ -289,7 +289,7 @@ func TestTrimRemovesWhatIsTooOld(t *testing.T) {
 	}
 }
 
-func TestTrimBoundsTheSizeByRemovingTheOldest(t *testing.T) {
+func TestTrimRemovesTheOldestEventsBeyondMaxBytes(t *testing.T) {
 	b := newBench(t)
 	b.MaxBytes = 40_000
 	for round := range 4 {
@@ -310,7 +310,7 @@ func TestTrimBoundsTheSizeByRemovingTheOldest(t *testing.T) {
 	}
 }
 
-func TestTrimKeepsALogThatFits(t *testing.T) {
+func TestTrimKeepsALogWithinItsLimits(t *testing.T) {
 	b := newBench(t)
 	want := reversed(b.record(t, make([]activity.Event, 120)...))
 	b.MaxAge, b.MaxBytes = time.Hour, size(t, b.Store)
@@ -324,7 +324,7 @@ func TestTrimKeepsALogThatFits(t *testing.T) {
 	}
 }
 
-func TestTrimEmptiesALogThatMayHoldNothing(t *testing.T) {
+func TestTrimWithATinyLimitRemovesAllEvents(t *testing.T) {
 	b := newBench(t)
 	b.MaxBytes = 1
 	b.record(t, make([]activity.Event, 3)...)
@@ -332,7 +332,7 @@ func TestTrimEmptiesALogThatMayHoldNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := size(t, b.Store); got != 0 {
-		t.Errorf("%d bytes are left", got)
+		t.Errorf("%d bytes remain", got)
 	}
 }
 
@@ -354,14 +354,14 @@ func size(t testing.TB, st store.Store) (bytes int64) {
 	return bytes
 }
 
-func TestRunTellsItsLoggerWhatKeepsItFromTrimming(t *testing.T) {
+func TestRunLogsTrimErrors(t *testing.T) {
 	st := storetest.Memory(t)
 	if err := st.Close(); err != nil {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		var told strings.Builder
-		log := &activity.Log{Store: st, Now: time.Now, MaxBytes: 1, Logger: slog.New(slog.NewTextHandler(&told, nil))}
+		var logged strings.Builder
+		log := &activity.Log{Store: st, Now: time.Now, MaxBytes: 1, Logger: slog.New(slog.NewTextHandler(&logged, nil))}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- log.Run(ctx) }()
@@ -370,8 +370,8 @@ func TestRunTellsItsLoggerWhatKeepsItFromTrimming(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Errorf("Run ends with %v", err)
 		}
-		if !strings.Contains(told.String(), "the activity log was not trimmed") {
-			t.Errorf("the logger was told %q", told.String())
+		if !strings.Contains(logged.String(), "the activity log was not trimmed") {
+			t.Errorf("Run logs %q", logged.String())
 		}
 	})
 }
@@ -389,12 +389,12 @@ func TestRunTrimsUntilItIsStopped(t *testing.T) {
 		time.Sleep(80 * time.Second)
 		synctest.Wait()
 		if size(t, st) == 0 {
-			t.Error("the event is gone before its time")
+			t.Error("the event was removed too early")
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if size(t, st) != 0 {
-			t.Error("the event is still there")
+			t.Error("the event was not removed")
 		}
 		cancel()
 		if err := <-done; err != nil {

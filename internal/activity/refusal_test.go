@@ -26,7 +26,7 @@ func (b *bench) refuse(t testing.TB, e activity.Event) {
 	}
 }
 
-// list gives all events of the log, newest first.
+// list returns all events of the log, newest first.
 func (b *bench) list(t testing.TB) (all []activity.Event) {
 	t.Helper()
 	q := activity.Query{Since: start.Add(-time.Hour), Limit: 1000}
@@ -42,7 +42,7 @@ func (b *bench) list(t testing.TB) (all []activity.Event) {
 	}
 }
 
-// keysBelow counts keys and their bytes.
+// keysBelow returns the number of the keys with a prefix and their size with their values in bytes.
 func keysBelow(t testing.TB, st store.Store, prefix string) (n int, size int64) {
 	t.Helper()
 	err := st.View(t.Context(), func(tx store.Tx) error {
@@ -62,7 +62,7 @@ func keysBelow(t testing.TB, st store.Store, prefix string) (n int, size int64) 
 	return n, size
 }
 
-func TestRefusalsOfOneKindAreOneEventWithACount(t *testing.T) {
+func TestRefusalsOfOneKindAreCountedInOneEvent(t *testing.T) {
 	b := newBench(t)
 	for range 50 {
 		b.now = b.now.Add(time.Second)
@@ -70,7 +70,7 @@ func TestRefusalsOfOneKindAreOneEventWithACount(t *testing.T) {
 	}
 	b.refuse(t, refusal("alice", "/R/1")) // names compare as ARM compares them
 	if all := b.list(t); len(all) != 1 || all[0].Count != 1 || all[0].Status != activity.Failed {
-		t.Errorf("the first is there at once: %+v", all)
+		t.Errorf("after the first refusal the log has %+v", all)
 	}
 	if err := b.Flush(t.Context()); err != nil {
 		t.Fatal(err)
@@ -86,17 +86,17 @@ func TestRefusalsOfOneKindAreOneEventWithACount(t *testing.T) {
 	} {
 		before := len(b.list(t))
 		if b.refuse(t, other); len(b.list(t)) != before+1 {
-			t.Errorf("another %s is counted in the same event", name)
+			t.Errorf("a refusal with another %s is counted in the same event", name)
 		}
 	}
 	before := len(b.list(t))
 	b.now = b.now.Add(10 * time.Minute)
 	if b.refuse(t, refusal("alice", "/r/1")); len(b.list(t)) != before+1 {
-		t.Error("ten minutes later it is counted in the same event")
+		t.Error("a refusal after ten minutes is counted in the same event")
 	}
 }
 
-// refusedMeanwhile is a store in which somebody is refused during every transaction that writes.
+// refusedMeanwhile is a store that records another refusal during every Update.
 type refusedMeanwhile struct {
 	store.Store
 	log    *activity.Log
@@ -113,9 +113,8 @@ func (s *refusedMeanwhile) Update(ctx context.Context, fn func(store.Tx) error) 
 	return s.Store.Update(ctx, fn)
 }
 
-// TestRefusalsThatGoOnDoNotKeepFlushBusy: somebody who is refused all the time must not keep the log from
-// being trimmed.
-func TestRefusalsThatGoOnDoNotKeepFlushBusy(t *testing.T) {
+// A caller who is refused all the time must not keep the log from being trimmed.
+func TestFlushReturnsDuringContinuousRefusals(t *testing.T) {
 	b := newBench(t)
 	b.refuse(t, refusal("alice", "/r/1"))
 	b.refuse(t, refusal("alice", "/r/1"))
@@ -135,13 +134,12 @@ func TestRefusalsThatGoOnDoNotKeepFlushBusy(t *testing.T) {
 	}
 }
 
-// TestNoCountOfRefusalsIsLostAtTheEndOfTheirWindow: the last ones of a window are not written yet when the
-// next one comes.
-func TestNoCountOfRefusalsIsLostAtTheEndOfTheirWindow(t *testing.T) {
+// The last refusals of a window are not stored yet when the next refusal arrives.
+func TestRefusalsAtTheEndOfAWindowAreCounted(t *testing.T) {
 	b := newBench(t)
 	refused := 0
 	for range 100 {
-		for range 3 { // 18 seconds apart, and the counts are written every 54 seconds
+		for range 3 { // every 18 seconds; the counts are written every 54 seconds
 			b.now = b.now.Add(18 * time.Second)
 			b.refuse(t, refusal("alice", "/r/1"))
 			refused++
@@ -155,13 +153,12 @@ func TestNoCountOfRefusalsIsLostAtTheEndOfTheirWindow(t *testing.T) {
 		counted += int(e.Count)
 	}
 	if counted != refused || len(events) < 10 {
-		t.Errorf("%d refusals, %d are counted in %d events", refused, counted, len(events))
+		t.Errorf("of %d refusals, %d are counted in %d events", refused, counted, len(events))
 	}
 }
 
-// TestAFloodOfRefusalsEvictsNothingAndIsBounded: 100,000 refusals of distinct resources by one principal,
-// with the longest texts.
-func TestAFloodOfRefusalsEvictsNothingAndIsBounded(t *testing.T) {
+// The test records 100,000 refusals of distinct resources for one principal, with the longest texts.
+func TestRefusalFloodIsBoundedAndEvictsNoEvents(t *testing.T) {
 	b := newBench(t)
 	b.MaxBytes = 1 << 20
 	accepted := b.record(t, activity.Event{TenantID: "t", Operation: "first"})
@@ -191,15 +188,15 @@ func TestAFloodOfRefusalsEvictsNothingAndIsBounded(t *testing.T) {
 		}
 	}
 	if total != 100_000 {
-		t.Errorf("%d refusals are accounted for", total)
+		t.Errorf("%d refusals are counted", total)
 	}
 	if got := b.all(t, activity.Query{Since: start.Add(-time.Hour), Status: activity.Succeeded}); len(got) != 1 || got[0] != accepted[0] {
-		t.Errorf("what was accepted: %v", got)
+		t.Errorf("the accepted events are %v", got)
 	}
 }
 
-// TestAFloodByManyCallersIsBounded: also the memory and the store that many principals together can take.
-func TestAFloodByManyCallersIsBounded(t *testing.T) {
+// The refusals of many principals together are bounded in memory and in the store.
+func TestRefusalFloodOfManyCallersIsBounded(t *testing.T) {
 	b := newBench(t)
 	b.MaxBytes = 1 << 20
 	accepted := b.record(t, activity.Event{TenantID: "t", Operation: "first"})
@@ -214,11 +211,10 @@ func TestAFloodByManyCallersIsBounded(t *testing.T) {
 		t.Errorf("%d bytes", size)
 	}
 	if got := b.all(t, activity.Query{Since: start.Add(-time.Hour), Status: activity.Succeeded}); len(got) != 1 || got[0] != accepted[0] {
-		t.Errorf("what was accepted: %v", got)
+		t.Errorf("the accepted events are %v", got)
 	}
 }
 
-// TestAcceptedEventsDoNotEvictRefusals, the other way round.
 func TestAcceptedEventsDoNotEvictRefusals(t *testing.T) {
 	b := newBench(t)
 	b.MaxBytes = 10_000
@@ -230,14 +226,14 @@ func TestAcceptedEventsDoNotEvictRefusals(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n, _ := keysBelow(t, b.Store, "xr/"); n != 1 {
-		t.Errorf("%d refusals are left", n)
+		t.Errorf("%d refusals remain", n)
 	}
 	if _, size := keysBelow(t, b.Store, "x/"); size > 10_000 {
 		t.Errorf("%d bytes", size)
 	}
 }
 
-func TestRefusalsEndByAge(t *testing.T) {
+func TestOldRefusalsAreRemoved(t *testing.T) {
 	b := newBench(t)
 	b.MaxAge = time.Hour
 	b.refuse(t, refusal("alice", "/r/1"))
@@ -248,12 +244,12 @@ func TestRefusalsEndByAge(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n, _ := keysBelow(t, b.Store, "xr/"); n != 1 {
-		t.Errorf("%d refusals are left", n)
+		t.Errorf("%d refusals remain", n)
 	}
 }
 
-// TestEventsAndRefusalsAreOneOrder in pages of any size.
-func TestEventsAndRefusalsAreOneOrder(t *testing.T) {
+// The test reads pages of several sizes.
+func TestEventsAndRefusalsAreSortedTogether(t *testing.T) {
 	b := newBench(t)
 	var want []string
 	for i := range 700 {
@@ -278,7 +274,7 @@ func TestEventsAndRefusalsAreOneOrder(t *testing.T) {
 	}
 }
 
-// failing is a store that takes no writes.
+// failing is a store whose Update fails.
 type failing struct {
 	store.Store
 	on *bool
@@ -291,7 +287,7 @@ func (f failing) Update(ctx context.Context, fn func(store.Tx) error) (store.Rev
 	return f.Store.Update(ctx, fn)
 }
 
-func TestRefusalsAreCountedWhileTheStoreTakesNoWrites(t *testing.T) {
+func TestRefusalsAreCountedWhileTheStoreIsUnavailable(t *testing.T) {
 	b := newBench(t)
 	on := true
 	b.Store = failing{b.Store, &on}
@@ -310,7 +306,7 @@ func TestRefusalsAreCountedWhileTheStoreTakesNoWrites(t *testing.T) {
 	}
 }
 
-// revision is the newest of the store.
+// revision returns the newest revision of the store.
 func (b *bench) revision(t testing.TB) store.Revision {
 	t.Helper()
 	rev, err := b.Store.Update(t.Context(), func(store.Tx) error { return nil })

@@ -23,9 +23,9 @@ func everyRune(yield func(rune) bool) {
 	}
 }
 
-// The store keeps folded names. A release of Go that brings another version of Unicode may only add
-// lines to the file: for characters that had not been assigned before.
-func TestFoldMapsWhatItAlwaysMapped(t *testing.T) {
+// The store has folded names. A release of Go with a newer version of Unicode may only add lines to the file,
+// for characters that were not assigned before.
+func TestFoldIsStableAcrossUnicodeVersions(t *testing.T) {
 	var got strings.Builder
 	for r := range everyRune {
 		if folded := arm.Fold(string(r)); folded != string(r) {
@@ -41,7 +41,7 @@ func TestFoldMapsWhatItAlwaysMapped(t *testing.T) {
 	}
 }
 
-func TestFoldNeverLeadsIntoASCII(t *testing.T) {
+func TestFoldNeverMapsIntoASCII(t *testing.T) {
 	for r := range everyRune {
 		folded := arm.Fold(string(r))
 		if again := arm.Fold(folded); again != folded {
@@ -69,8 +69,7 @@ func TestSameNameIsEqualityOfFolds(t *testing.T) {
 	})
 }
 
-// words are the places of a path in which a word of ARM, a provider, a type or a verb stands. The
-// word itself is in braces.
+// words are paths with a word of ARM, a provider, a type or a verb in braces.
 var words = []string{
 	"/{subscriptions}",
 	"/{tenants}",
@@ -92,8 +91,8 @@ var words = []string{
 	"/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/vm/providers/Microsoft.Authorization/{roleAssignments}/r",
 }
 
-// spoiled yields the word of a path with one letter replaced, and with one inserted before it and
-// after it.
+// spoiled returns variants of a path: one letter of its word is replaced by r, or r is inserted before or after
+// the word.
 func spoiled(path string, r rune) []string {
 	before, rest, _ := strings.Cut(path, "{")
 	word, after, _ := strings.Cut(rest, "}")
@@ -104,35 +103,35 @@ func spoiled(path string, r rune) []string {
 	return append(all, before+string(r)+word+after, before+word+string(r)+after)
 }
 
-// Whatever of Unicode stands in a word of ARM, the path is refused. It is parsed as it would come
-// in a request and in a body.
+// A path is refused if a word has a character outside of ASCII, both in requests (ParsePath) and in bodies
+// (ParseID).
 func TestWordsAreASCII(t *testing.T) {
 	for _, path := range words {
 		before, rest, _ := strings.Cut(path, "{")
 		word, after, _ := strings.Cut(rest, "}")
 		for r := range everyRune {
-			if r < utf8.RuneSelf || unicode.SimpleFold(r) == r { // TestNoWordHasMoreThanASCII has the others
+			if r < utf8.RuneSelf || unicode.SimpleFold(r) == r { // TestCheckWordAcceptsOnlyASCII tests the others
 				continue
 			}
 			spelled := before + word[:1] + string(r) + word[2:] + after
 			if _, err := arm.ParsePath(http.MethodPost, spelled); err == nil {
-				t.Fatalf("%U is taken in %s", r, path)
+				t.Fatalf("%U is accepted in %s", r, path)
 			}
 		}
 		for _, r := range "ſıİ\u212a\u212bßẞΩａＡｓＳ\u0301\u200b\u00ad" {
 			for _, spelled := range spoiled(path, r) {
 				if _, err := arm.ParsePath(http.MethodGet, spelled); err == nil {
-					t.Errorf("%s is taken", spelled)
+					t.Errorf("%s is accepted", spelled)
 				}
 				if _, err := arm.ParseID(spelled); err == nil {
-					t.Errorf("%s is taken as an id", spelled)
+					t.Errorf("%s is accepted as an id", spelled)
 				}
 			}
 		}
 	}
 }
 
-func TestNoWordHasMoreThanASCII(t *testing.T) {
+func TestCheckWordAcceptsOnlyASCII(t *testing.T) {
 	for r := range everyRune {
 		allowed := r < utf8.RuneSelf && (unicode.IsLetter(r) || unicode.IsDigit(r))
 		inside := allowed || strings.ContainsRune("._-", r)
@@ -144,15 +143,15 @@ func TestNoWordHasMoreThanASCII(t *testing.T) {
 	}
 }
 
-// A name may hold exactly what is visible, and the key of each is as stable as its structure.
-func TestNamesOfAllOfUnicode(t *testing.T) {
+// A name may contain exactly the visible characters, and the key of each name parses to the same structure.
+func TestCheckNameForEveryCharacter(t *testing.T) {
 	const before, after = "/subscriptions/s/resourceGroups/g/providers/A.B/c/x", "y/providers/D.E/f/h"
 	for r := range everyRune {
 		id, err := arm.ParseID(before + string(r) + after)
 		allowed := unicode.IsPrint(r) && !strings.ContainsRune("<>%&:\\?/#\ufffd", r) &&
 			!unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 		if r == '/' {
-			allowed = false // another structure: "y" becomes a type without a name
+			allowed = false // the path has another structure: "y" is a type without a name
 		}
 		if (err == nil) != allowed {
 			t.Errorf("%U: %v", r, err)
@@ -167,7 +166,7 @@ func TestNamesOfAllOfUnicode(t *testing.T) {
 	}
 }
 
-func TestNoNameIsInvisible(t *testing.T) {
+func TestInvisibleNamesAreRejected(t *testing.T) {
 	for name, r := range map[string]rune{
 		"right-to-left override": '\u202e', "zero width space": '\u200b', "zero width joiner": '\u200d', "byte order mark": '\ufeff',
 		"soft hyphen": '\u00ad', "next line": '\u0085', "no-break space": '\u00a0', "ideographic space": '\u3000', "line separator": '\u2028',
@@ -175,7 +174,7 @@ func TestNoNameIsInvisible(t *testing.T) {
 		"tag": '\U000e0041', "combining grapheme joiner": '\u034f', "replacement character": '\ufffd',
 	} {
 		if arm.CheckName("a"+string(r)+"b") == nil {
-			t.Errorf("%s is taken", name)
+			t.Errorf("%s is accepted", name)
 		}
 	}
 	for _, name := range []string{"名前", "Größe", "é", "e\u0301", "İstanbul", "\u212aelvin", "ﬁ", "🙂", "a b", "ΑΣ", "ſ"} {
@@ -185,7 +184,7 @@ func TestNoNameIsInvisible(t *testing.T) {
 	}
 }
 
-// aPath draws paths of all forms, with letters in them that fold to others.
+// aPath draws paths of all forms, with letters that fold to others.
 func aPath() *rapid.Generator[string] {
 	word := rapid.SampledFrom([]string{
 		"subscriptions", "resourceGroups", "providers", "tenants", "A.B", "Microsoft.Compute", "virtualMachines", "locations", "do",
@@ -196,7 +195,7 @@ func aPath() *rapid.Generator[string] {
 	return rapid.Map(rapid.SliceOfN(segment, 0, 12), func(s []string) string { return "/" + strings.Join(s, "/") })
 }
 
-// recased gives every character of a text another case, where it has one.
+// recased changes the case of every character of a text that has one.
 func recased(s string) string {
 	return strings.Map(func(r rune) rune {
 		if folded := unicode.SimpleFold(r); arm.SameName(string(folded), string(r)) {
@@ -227,7 +226,7 @@ func TestPathsWithOneKeyHaveOneStructure(t *testing.T) {
 			t.Fatalf("%q reads back as %q: %v", is.ID, p.ID, err)
 		}
 		if _, err := arm.ParseID(is.ID.String()); err != nil && is.Type.Is(arm.TypeProvider) {
-			return // a provider alone is no id
+			return // a provider alone is not an id
 		}
 		if err := arm.CheckKey(is.ID.String(), is.ID.Key()); err != nil {
 			t.Fatal(err)
@@ -239,7 +238,7 @@ func TestPathsWithOneKeyHaveOneStructure(t *testing.T) {
 	})
 }
 
-// structure is all that decides what a path means, folded.
+// structure returns everything that decides the meaning of a path, folded.
 func structure(p arm.Path) string {
 	text := fmt.Sprintf("%s %s %s at %d", p.TypeKey(), p.Target, arm.Fold(p.Verb), p.Level())
 	for id := range p.ID.Ancestors() {
@@ -248,7 +247,7 @@ func structure(p arm.Path) string {
 	return text
 }
 
-// One key, one structure, over more pairs than those that differ only by case: all short paths.
+// The test covers all short paths, and so more pairs than those that differ only in case.
 func TestAllShortPathsWithOneKeyHaveOneStructure(t *testing.T) {
 	segments := []string{"subscriptions", "Subscriptions", "subſcriptions", "subscrİptions", "resourceGroups", "reſourceGroups", "providers", "PROVIDERS", "provİders", "K", "k", "\u212a"}
 	seen := map[string]string{}

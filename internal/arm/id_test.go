@@ -19,7 +19,7 @@ const (
 	role     = identity + "/providers/Microsoft.Authorization/roleAssignments/r1"
 )
 
-func TestPathsMeanWhatARMMeans(t *testing.T) {
+func TestParsePath(t *testing.T) {
 	type want struct {
 		Type   arm.Type
 		Target arm.Target
@@ -69,7 +69,7 @@ func TestPathsMeanWhatARMMeans(t *testing.T) {
 	}
 }
 
-func TestBadPathsAreRefused(t *testing.T) {
+func TestInvalidPathsAreRejected(t *testing.T) {
 	for name, path := range map[string]string{
 		"double slash":      "/subscriptions//x",
 		"encoded slash":     "/subscriptions/a%2fb",
@@ -113,8 +113,9 @@ func TestAncestorsEndAtTheRoot(t *testing.T) {
 	}
 }
 
-// Folding makes some characters longer and others shorter; together they may hide that borders moved.
-func TestBordersOfKeysFollowTheFolding(t *testing.T) {
+// Folding lengthens some characters and shortens others. Together they keep the length of the path and move the
+// offsets inside of it.
+func TestOffsetsOfKeysFollowTheFolding(t *testing.T) {
 	const longer, shorter = "\u023a", "\u1e9e" // two bytes become three, and three become two
 	group := parse(t, "/subscriptions/s/resourceGroups/"+longer)
 	inside := parse(t, group.String()+"/providers/A.B/C/"+shorter+"/D/"+longer)
@@ -129,7 +130,7 @@ func TestBordersOfKeysFollowTheFolding(t *testing.T) {
 func TestContainsComparesWholeSegments(t *testing.T) {
 	rg1, rg10 := parse(t, sub+"/resourceGroups/rg1"), parse(t, sub+"/resourceGroups/RG10")
 	if rg1.Contains(rg10) || !rg1.Contains(rg1) || !rg1.Contains(parse(t, group+"/providers/A.B/c/d")) {
-		t.Error("containment is wrong at a segment border")
+		t.Error("Contains is wrong at the end of a segment")
 	}
 }
 
@@ -181,7 +182,7 @@ func FuzzParseIDAgreesWithAzureSDK(f *testing.F) {
 		}
 		theirs, err := azarm.ParseResourceID(s)
 		if err != nil || !(id.IsResource() || id.IsResourceGroup() || id.IsSubscription()) {
-			return // the SDK knows fewer forms
+			return // the SDK supports fewer forms
 		}
 		if theirs.Name != id.Name() || theirs.SubscriptionID != id.Subscription() ||
 			!arm.SameName(theirs.ResourceType.String(), string(id.Type())) ||

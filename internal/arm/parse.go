@@ -23,7 +23,7 @@ type parser struct {
 // segment is one part of a path, as spelled and folded.
 type segment struct{ name, key string }
 
-// offset is an offset in a path, as spelled and folded.
+// offset is a position in a path, as spelled and folded.
 type offset struct{ raw, key int }
 
 // parse parses a path. With unescape, it percent-decodes the segments after splitting the path, so that an
@@ -193,7 +193,7 @@ func (p *parser) addProvider() {
 	p.namespace = segment{}
 }
 
-// add appends a level that ends at a offset.
+// add appends a level that ends at an offset.
 func (p *parser) add(l level, end offset) {
 	l.rawEnd, l.keyEnd = end.raw, end.key
 	p.levels = append(p.levels, l)

@@ -6,7 +6,7 @@ import (
 	"midas/internal/arm"
 )
 
-func TestAnIDIsSpelledAsAzureDoesButForTheNames(t *testing.T) {
+func TestSpellKeepsTheNames(t *testing.T) {
 	for given, c := range map[string]struct {
 		typ  arm.Type
 		want string

@@ -59,8 +59,7 @@ func newService(t *testing.T) *compute.Service {
 	return s
 }
 
-// putSet writes the set's record as a PUT with a capacity does, and gives the operation that the
-// write has begun.
+// putSet writes the set's record as a PUT with a capacity does, and returns the operation that it has begun.
 func putSet(t *testing.T, s *compute.Service, capacity string) resource.Operation {
 	t.Helper()
 	op := s.Resources.NewOperation(compute.ScaleOperation, activity.Event{}, id(t, set))
@@ -94,7 +93,7 @@ func scale(t *testing.T, s *compute.Service, capacity string) {
 	}
 }
 
-// machines gives the names of the set's machines, in the order of their numbers, and its capacity.
+// machines returns the names of the set's machines in the order of their numbers, and its capacity.
 func machines(t *testing.T, s *compute.Service) (names []string, capacity int) {
 	t.Helper()
 	err := s.Resources.Store.View(t.Context(), func(tx store.Tx) error {
@@ -132,7 +131,7 @@ func TestConcurrentScalingEndsWithOneCapacity(t *testing.T) {
 	}
 	all.Wait()
 	if names, capacity := machines(t, s); len(names) != capacity {
-		t.Errorf("%d machines; the set wants %d", len(names), capacity)
+		t.Errorf("%d machines; the capacity is %d", len(names), capacity)
 	}
 }
 
@@ -142,12 +141,11 @@ func TestScalingADeletedSetDoesNothing(t *testing.T) {
 		t.Error(err)
 	}
 	if existed, err := s.DeleteInstance(t.Context(), activity.Event{}, id(t, set+"/virtualMachines/0")); existed || err != nil {
-		t.Errorf("deleting a machine of no set: %v, %v", existed, err)
+		t.Errorf("deleting a machine of a missing set: %v, %v", existed, err)
 	}
 }
 
-// TestDeletionsOfOneMachineLowerTheCapacityOnce is a race: the others' machines stay, also after the
-// set is written again.
+// Concurrent deletions of one machine do not delete other machines, even after the set is written again.
 func TestDeletionsOfOneMachineLowerTheCapacityOnce(t *testing.T) {
 	for range 20 {
 		s := newService(t)
@@ -171,9 +169,8 @@ func TestDeletionsOfOneMachineLowerTheCapacityOnce(t *testing.T) {
 	}
 }
 
-// TestDeletingOneOfTooManyMachinesKeepsTheCapacity deletes a machine between the write of a smaller
-// capacity and the work that follows from it.
-func TestDeletingOneOfTooManyMachinesKeepsTheCapacity(t *testing.T) {
+// The test deletes a machine after the write of a smaller capacity and before the operation that applies it.
+func TestDeletingASurplusMachineKeepsTheCapacity(t *testing.T) {
 	s := newService(t)
 	scale(t, s, "4")
 	op := putSet(t, s, "2")
@@ -189,9 +186,9 @@ func TestDeletingOneOfTooManyMachinesKeepsTheCapacity(t *testing.T) {
 	}
 }
 
-// TestWritesAndDeletionsInAnyOrderAgree lets writes of capacities and deletions of machines collide:
-// in the end there are as many machines as the capacity says.
-func TestWritesAndDeletionsInAnyOrderAgree(t *testing.T) {
+// After concurrent writes of capacities and deletions of machines, the number of machines is equal to the
+// capacity.
+func TestConcurrentWritesAndDeletionsMatchTheCapacity(t *testing.T) {
 	s := newService(t)
 	scale(t, s, "12")
 	var all sync.WaitGroup
@@ -205,12 +202,11 @@ func TestWritesAndDeletionsInAnyOrderAgree(t *testing.T) {
 	}
 	all.Wait()
 	if names, capacity := machines(t, s); len(names) != capacity {
-		t.Errorf("%d machines; the set wants %d", len(names), capacity)
+		t.Errorf("%d machines; the capacity is %d", len(names), capacity)
 	}
 }
 
-// TestScalingContinuesAfterARestart begins to grow and to shrink a set, and leaves the work
-// to the Run of another process.
+// The test begins to grow and to shrink a set, and the Run of another process finishes the operations.
 func TestScalingContinuesAfterARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(t)
@@ -221,7 +217,7 @@ func TestScalingContinuesAfterARestart(t *testing.T) {
 			go func() { _ = s.Resources.Run(ctx); close(done) }()
 			synctest.Wait()
 			if names, _ := machines(t, s); len(names) != capacity {
-				t.Errorf("%d machines after the start; the set wants %d", len(names), capacity)
+				t.Errorf("%d machines after the start; the capacity is %d", len(names), capacity)
 			}
 			stop()
 			<-done
@@ -258,12 +254,12 @@ func TestInvalidScaleSetsAreRejected(t *testing.T) {
 	old := with(`{}`, `{"orchestrationMode":"Uniform"}`)
 	old.Type, old.Created = compute.ScaleSet, time.Unix(1, 0)
 	for name, c := range map[string]struct{ old, wanted resource.Record }{
-		"a capacity below nothing": {wanted: with(`{"capacity":-1}`, `{}`)},
-		"a capacity of thousands":  {wanted: with(`{"capacity":1001}`, `{}`)},
-		"a capacity in words":      {wanted: with(`{"capacity":"two"}`, `{}`)},
-		"a sku that is a text":     {wanted: with(`"B1s"`, `{}`)},
-		"an unknown mode":          {wanted: with(`{}`, `{"orchestrationMode":"Loose"}`)},
-		"another mode":             {old: old, wanted: with(`{}`, `{"orchestrationMode":"Flexible"}`)},
+		"a negative capacity":    {wanted: with(`{"capacity":-1}`, `{}`)},
+		"a capacity above 1,000": {wanted: with(`{"capacity":1001}`, `{}`)},
+		"a capacity as text":     {wanted: with(`{"capacity":"two"}`, `{}`)},
+		"a sku as text":          {wanted: with(`"B1s"`, `{}`)},
+		"an unknown mode":        {wanted: with(`{}`, `{"orchestrationMode":"Loose"}`)},
+		"a changed mode":         {old: old, wanted: with(`{}`, `{"orchestrationMode":"Flexible"}`)},
 	} {
 		_, err := s.Set(c.old, c.wanted)
 		var e *arm.Error

@@ -46,7 +46,7 @@ func TestAndBindsBeforeOr(t *testing.T) {
 	}
 }
 
-func TestBadFiltersAreRefused(t *testing.T) {
+func TestInvalidFiltersAreRejected(t *testing.T) {
 	refused := errors.New("refused")
 	for _, filter := range []string{
 		"a", "a eq", "(a eq '1'", "a eq '1')", "or a eq '1'", "a eq '1' or", "contains(a)", "contains(a,)", "contains(,'x')",

@@ -73,7 +73,7 @@ func TestSyntaxErrorsHaveOffsets(t *testing.T) {
 	}
 }
 
-// FuzzParse checks that a filter that is read can be written down again and means the same.
+// FuzzParse checks that the terms of a filter can be written as a filter that parses to the same terms.
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{"", "atScope()", "a eq 'b''c' and d le 2020-01-01", "a eq 'b", "f(x) and g('y')", "and and and"} {
 		f.Add(s)
@@ -92,7 +92,7 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("Parse(%q) gives %v, which does not parse: %v", filter, terms, err)
 		}
 		if diff := cmp.Diff(terms, again); diff != "" {
-			t.Fatalf("Parse(%q) changes when written down (-first +second):\n%s", filter, diff)
+			t.Fatalf("Parse(%q) changes when it is written again (-first +second):\n%s", filter, diff)
 		}
 	})
 }

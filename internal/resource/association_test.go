@@ -11,7 +11,7 @@ import (
 	"midas/internal/store/storetest"
 )
 
-func TestAssociationsAreThoseOfThePrincipal(t *testing.T) {
+func TestAssociationsAreFilteredByPrincipal(t *testing.T) {
 	s := newService(t, storetest.Memory(t))
 	putGroup(t, s, sub+"/resourceGroups/a", "eastus", nil)
 	identity := id(t, putWidget(t, s, sub+"/resourceGroups/a", "identity"))

@@ -12,8 +12,8 @@ import (
 	"midas/internal/store/storetest"
 )
 
-// once calls a function at the first DeleteScope, which stands between the moment at which a
-// deletion finds its target empty and the moment at which it removes the target.
+// once calls a function in the first DeleteScope. A deletion calls DeleteScope after it has emptied its target
+// and before it removes the target.
 type once func()
 
 func (o *once) DeleteScope(context.Context, arm.ID) error {
@@ -24,10 +24,10 @@ func (o *once) DeleteScope(context.Context, arm.ID) error {
 	return nil
 }
 
-// TestADeletionRemovesOnlyTheRecordThatItEmptied lets a resource be deleted, made anew and marked for
-// deletion again while an earlier deletion of it stands just before its last step.
-func TestADeletionRemovesOnlyTheRecordThatItEmptied(t *testing.T) {
-	for name, marked := range map[string]bool{"made anew": false, "made anew and going away again": true} {
+// Before the last step of a deletion, another one deletes the resource. Then the resource is created again and,
+// in one case, marked for deletion again.
+func TestDeletionDoesNotRemoveARecreatedResource(t *testing.T) {
+	for name, marked := range map[string]bool{"created again": false, "created and marked again": true} {
 		t.Run(name, func(t *testing.T) {
 			st := storetest.Memory(t)
 			slow, other := newService(t, st), newService(t, st)
@@ -53,13 +53,13 @@ func TestADeletionRemovesOnlyTheRecordThatItEmptied(t *testing.T) {
 				child = child || strings.HasSuffix(key, "/w/parts/p")
 			}
 			if parent != child || parent == marked {
-				t.Errorf("the resource is there: %v; its child is there: %v; want both %v", parent, child, !marked)
+				t.Errorf("the resource exists: %v; its child exists: %v; want both %v", parent, child, !marked)
 			}
 		})
 	}
 }
 
-// mark puts a record into the state in which a deletion leaves it at first.
+// mark marks a record as Deleting, which is the first step of a deletion.
 func mark(t *testing.T, s *resource.Service, path string) {
 	t.Helper()
 	_, err := s.Store.Update(t.Context(), func(tx store.Tx) error {

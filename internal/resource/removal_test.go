@@ -13,7 +13,7 @@ import (
 	"midas/internal/store/storetest"
 )
 
-// stored puts records as another Midas has written them.
+// stored puts records as another version of Midas has written them.
 func stored(t *testing.T, st store.Store, values map[string]string) {
 	t.Helper()
 	_, err := st.Update(t.Context(), func(tx store.Tx) error {
@@ -27,15 +27,16 @@ func stored(t *testing.T, st store.Store, values map[string]string) {
 	}
 }
 
-// widget is a resource's record of the current version with a secret in its properties and one beside
-// them, as rules have left it that did not know either.
+// widget returns a resource's record of the current version with a secret in its properties and another one
+// beside them, which older rules did not recognise.
 func widget(id arm.ID, more string) string {
 	return fmt.Sprintf(`{"v":2%s,"id":%q,"type":"Contoso.Things/widgets","name":%q,"state":"Succeeded","properties":{"restAuthCredential.password":%q,"n":1},"extra":{"password2":%q}}`,
 		more, id, id.Name(), canary, canary)
 }
 
-// TestSecretsThatNewerRulesKnow are neither shown nor kept, although secrets were removed before.
-func TestSecretsThatNewerRulesKnow(t *testing.T) {
+// Reads hide the secrets that only newer rules recognise, and RemoveSecrets removes them, although an earlier
+// version has removed secrets before.
+func TestSecretsOfNewerRulesAreRemoved(t *testing.T) {
 	for name, test := range map[string]struct{ note, record string }{
 		"removed before rules had numbers": {`{"v":1}`, ""},
 		"removed by older rules":           {`{"v":1,"rules":1}`, `,"secretRules":1`},
@@ -47,7 +48,7 @@ func TestSecretsThatNewerRulesKnow(t *testing.T) {
 			putGroup(t, s, group, "eastus", nil)
 			values := map[string]string{"m/secrets": test.note}
 			var last arm.ID
-			for i := range 70 { // more than one transaction takes
+			for i := range 70 { // more than one transaction rewrites
 				last = id(t, fmt.Sprintf("%s/providers/Contoso.Things/widgets/w%d", group, i))
 				values["r/"+last.Key()] = widget(last, test.record)
 			}
@@ -69,15 +70,15 @@ func TestSecretsThatNewerRulesKnow(t *testing.T) {
 				t.Fatal(err)
 			}
 			if strings.Contains(dumped(t, st), canary) {
-				t.Error("still in the store")
+				t.Error("a secret is still in the store")
 			}
 			check("after")
 		})
 	}
 }
 
-// TestRemovalIsDoneOnceForTheRules looks at what the second call writes: nothing.
-func TestRemovalIsDoneOnceForTheRules(t *testing.T) {
+// The second call writes nothing.
+func TestRemoveSecretsRunsOnceForEachVersionOfTheRules(t *testing.T) {
 	st := storetest.Memory(t)
 	s := newService(t, st)
 	group := sub + "/resourceGroups/a"
@@ -98,10 +99,10 @@ func TestRemovalIsDoneOnceForTheRules(t *testing.T) {
 	if adopted != 1 || dumped(t, st) != before {
 		t.Errorf("%d records were written, want 1", adopted)
 	}
-	// A newer Midas has run, and now this one writes by its own rules: the newer one has to look again.
+	// A newer version has run before. This version writes by older rules, so the newer one must check again.
 	stored(t, st, map[string]string{"m/secrets": `{"v":1,"rules":1000}`})
 	remove()
 	if adopted != 1 || strings.Contains(dumped(t, st), `"rules":1000`) {
-		t.Errorf("after a newer Midas: %d records were written, want 1; %.100s", adopted, dumped(t, st))
+		t.Errorf("after a newer version: %d records were written, want 1; %.100s", adopted, dumped(t, st))
 	}
 }

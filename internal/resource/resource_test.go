@@ -29,7 +29,7 @@ const (
 	widgets arm.Type = "Contoso.Things/widgets"
 )
 
-func TestGroupIsCreatedChangedAndKeepsItsSpelling(t *testing.T) {
+func TestGroupUpdateKeepsTheSpelling(t *testing.T) {
 	s := newService(t, storetest.Memory(t))
 	ctx := t.Context()
 	first, created := putGroup(t, s, sub+"/resourcegroups/RG_1", "East US", map[string]string{"a": "1"})
@@ -46,7 +46,7 @@ func TestGroupIsCreatedChangedAndKeepsItsSpelling(t *testing.T) {
 	wantCode(t, err, "ResourceGroupNotFound")
 }
 
-func TestBadGroupsAreRefusedAndNothingIsWritten(t *testing.T) {
+func TestInvalidGroupsAreRejected(t *testing.T) {
 	st := storetest.Memory(t)
 	s := newService(t, st)
 	before := keys(t, st)
@@ -84,14 +84,14 @@ func TestBadGroupsAreRefusedAndNothingIsWritten(t *testing.T) {
 		})
 	}
 	if diff := cmp.Diff(before, keys(t, st)); diff != "" {
-		t.Errorf("a refused request has written (-before +after)\n%s", diff)
+		t.Errorf("a rejected request has changed the store (-before +after)\n%s", diff)
 	}
 }
 
 func TestPagesCoverAListOnceAndInOrder(t *testing.T) {
 	s := newService(t, storetest.Memory(t))
 	putGroup(t, s, sub+"/resourceGroups/a", "eastus", nil)
-	putGroup(t, s, sub+"/resourceGroups/a0", "eastus", nil) // a neighbour by prefix
+	putGroup(t, s, sub+"/resourceGroups/a0", "eastus", nil) // has the same prefix
 	var want []string
 	for i := range 25 {
 		want = append(want, putWidget(t, s, sub+"/resourceGroups/a", fmt.Sprintf("w%02d", i)))
@@ -112,7 +112,7 @@ func TestPagesCoverAListOnceAndInOrder(t *testing.T) {
 		}
 	}
 	if _, err := s.List(t.Context(), id(t, sub+"/resourceGroups/none"), widgets, "", 7); err == nil {
-		t.Error("a missing group has a list")
+		t.Error("the list of a missing group returns no error")
 	}
 }
 
@@ -131,7 +131,7 @@ func TestChildrenAreOnlyOfTheirParentAndType(t *testing.T) {
 	wantCode(t, err, "ParentResourceNotFound")
 }
 
-func TestDeletingAGroupTakesEverythingInItAndNothingElse(t *testing.T) {
+func TestGroupDeletionRemovesExactlyTheContent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := storetest.Memory(t)
 		owner, scopes := &recorder{}, &recorder{}
@@ -155,24 +155,24 @@ func TestDeletingAGroupTakesEverythingInItAndNothingElse(t *testing.T) {
 		}
 		for _, key := range keys(t, st) {
 			if strings.Contains(key, "/a/") || strings.HasSuffix(key, "/a") {
-				t.Errorf("%s is left", key)
+				t.Errorf("%s was not deleted", key)
 			}
 		}
 		if owner.calls.Load() != 35 || scopes.calls.Load() != 1 {
-			t.Errorf("owner called %d times, scopes %d times", owner.calls.Load(), scopes.calls.Load())
+			t.Errorf("Owner was called %d times, and Scopes %d times", owner.calls.Load(), scopes.calls.Load())
 		}
 		if _, err := s.Find(t.Context(), id(t, stays)); err != nil {
-			t.Errorf("the neighbour is gone: %v", err)
+			t.Errorf("the other group was deleted: %v", err)
 		}
 		time.Sleep(25 * time.Hour)
 		synctest.Wait()
 		if _, err := operation(t.Context(), s, op.Subscription, op.Name); err == nil {
-			t.Error("the operation is never forgotten")
+			t.Error("the operation was not deleted")
 		}
 	})
 }
 
-func TestAnotherProcessFinishesWhatACrashHasInterrupted(t *testing.T) {
+func TestGroupDeletionContinuesInAnotherProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := storetest.Memory(t)
 		s := newService(t, st)
@@ -190,7 +190,7 @@ func TestAnotherProcessFinishesWhatACrashHasInterrupted(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := s.Find(t.Context(), id(t, sub+"/resourceGroups/a")); err != nil {
-			t.Fatalf("the crash came too late to prove anything: %v", err)
+			t.Fatalf("the deletion ended before the crash: %v", err)
 		}
 		next := newService(t, st)
 		run(t, next)
@@ -199,12 +199,12 @@ func TestAnotherProcessFinishesWhatACrashHasInterrupted(t *testing.T) {
 			t.Errorf("the operation has not ended: %+v, %v", op, err)
 		}
 		if _, err := next.Find(t.Context(), id(t, sub+"/resourceGroups/a")); err == nil {
-			t.Error("the group is still there")
+			t.Error("the group was not deleted")
 		}
 	})
 }
 
-func TestNothingIsEverCreatedInAGroupThatGoesAway(t *testing.T) {
+func TestNothingIsCreatedInAGroupBeingDeleted(t *testing.T) {
 	st := storetest.Memory(t)
 	s := newService(t, st)
 	ctx, stop := context.WithCancel(t.Context())
@@ -240,12 +240,12 @@ func TestNothingIsEverCreatedInAGroupThatGoesAway(t *testing.T) {
 	running.Wait()
 	for _, key := range keys(t, st) {
 		if strings.Contains(key, "widgets") {
-			t.Errorf("%s is an orphan", key)
+			t.Errorf("%s has no group", key)
 		}
 	}
 }
 
-// recorder counts the calls to a hook, and does something after so many of them.
+// recorder counts the calls to a hook, and can act after a number of them.
 type recorder struct {
 	calls atomic.Int64
 	after int64

@@ -18,11 +18,11 @@ import (
 	"midas/internal/store/storetest"
 )
 
-// canary stands in each secret of these tests, and nowhere else.
+// canary is part of each secret of these tests, and of no other text.
 const canary = "c4n4ry-5ecret"
 
-// described are names that Microsoft's OpenAPI descriptions mark x-ms-secret, or write-only, in
-// resource providers of all kinds.
+// described are names that Microsoft's OpenAPI descriptions mark as x-ms-secret or write-only, from many
+// resource providers.
 var described = strings.Fields(`adminPassword administratorLoginPassword password clientSecret primaryKey secondaryKey
 	accountKey token accessToken userStorageKey primaryConnectionString secondaryConnectionString privateKey sasUri validationKey
 	ingestionKey refreshToken connectionString initialCassandraAdminPassword triggerUri secret sharedKey daprAIConnectionString
@@ -57,7 +57,7 @@ func withoutSecrets(t interface{ Fatalf(string, ...any) }, typ arm.Type, propert
 	return string(rec.Properties)
 }
 
-func TestNamesOfSecretsAreKnownInEverySpelling(t *testing.T) {
+func TestSecretNamesAreRecognisedInEverySpelling(t *testing.T) {
 	for _, name := range described {
 		for _, spelled := range []string{name, strings.ToUpper(name), strings.ToLower(name), strings.ToUpper(name[:1]) + name[1:], escaped(name)} {
 			given := fmt.Sprintf(`{"a":[{"b":{"%s":"%s","size":1}}]}`, spelled, canary)
@@ -69,7 +69,7 @@ func TestNamesOfSecretsAreKnownInEverySpelling(t *testing.T) {
 	for _, name := range plain {
 		given := fmt.Sprintf(`{"a":{"%s":"x"}}`, name)
 		if got := withoutSecrets(t, "Contoso.Things/widgets", given); got != given {
-			t.Errorf("%s is no secret, and was removed: %s", name, got)
+			t.Errorf("%s is not a secret but was removed: %s", name, got)
 		}
 	}
 }
@@ -83,7 +83,7 @@ func escaped(name string) string {
 	return b.String()
 }
 
-func TestSecretsOfSomeTypes(t *testing.T) {
+func TestSecretsOfTypes(t *testing.T) {
 	for _, c := range []struct {
 		typ         arm.Type
 		given, want string
@@ -129,7 +129,7 @@ func TestSecretsOfSomeTypes(t *testing.T) {
 	}
 }
 
-// tree draws a JSON value with secrets anywhere in it, and the same value without them.
+// tree draws a JSON value with secrets in it, and the same value without them.
 func tree(t *rapid.T, depth int) (given, want any) {
 	kind := rapid.IntRange(0, 4).Draw(t, "kind")
 	if depth == 0 {
@@ -177,12 +177,12 @@ func TestOnlySecretsAreRemoved(t *testing.T) {
 			t.Fatalf("%s: %s", g, diff)
 		}
 		if again := withoutSecrets(t, "Contoso.Things/widgets", got); again != got {
-			t.Fatalf("once more: %s", again)
+			t.Fatalf("the second time: %s", again)
 		}
 	})
 }
 
-func TestSecretsAreNotStoredAndNotMutatedInTheCallersRecord(t *testing.T) {
+func TestPutStoresNoSecretsAndKeepsTheCallersRecord(t *testing.T) {
 	st := storetest.Memory(t)
 	s := newService(t, st)
 	group := sub + "/resourceGroups/a"
@@ -206,7 +206,7 @@ func TestSecretsAreNotStoredAndNotMutatedInTheCallersRecord(t *testing.T) {
 		t.Errorf("stored %s %s", rec.Properties, rec.Extra)
 	}
 	if dump := dumped(t, st); strings.Contains(dump, canary) {
-		t.Errorf("in the store: %s", dump)
+		t.Errorf("the store has %s", dump)
 	}
 }
 
@@ -219,7 +219,7 @@ func dumped(t *testing.T, st store.Store) string {
 	return b.String()
 }
 
-// TestStoredSecretsAreHiddenAndRemoved has records as a Midas stored them that kept what it was given.
+// The records are those of an early version, which stored secrets.
 func TestStoredSecretsAreHiddenAndRemoved(t *testing.T) {
 	st := storetest.Memory(t)
 	s := newService(t, st)
@@ -261,20 +261,20 @@ func TestStoredSecretsAreHiddenAndRemoved(t *testing.T) {
 	}
 	check("before")
 	if !strings.Contains(dumped(t, st), canary) {
-		t.Error("the test has stored no secret")
+		t.Error("the test stored no secret")
 	}
 	adopted := 0
 	adopt := func(rec resource.Record) (resource.Record, error) { adopted++; return rec, nil }
-	for range 2 { // the second time there is nothing to do
+	for range 2 { // the second call has nothing to do
 		if err := s.RemoveSecrets(t.Context(), adopt); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if dump := dumped(t, st); strings.Contains(dump, canary) {
-		t.Errorf("after: still in the store")
+		t.Errorf("after the removal, a secret is still in the store")
 	}
 	if adopted != len(widgets) {
-		t.Errorf("%d records were written anew, want %d", adopted, len(widgets))
+		t.Errorf("%d records were rewritten, want %d", adopted, len(widgets))
 	}
 	check("after")
 }
@@ -301,7 +301,7 @@ func TestUserDataOpenOnlyForTheirResource(t *testing.T) {
 		t.Errorf("in another record: %q %v", got, err)
 	}
 	if err := s.SetUserData(&rec, ""); err != nil || rec.UserData != nil {
-		t.Errorf("removed: %q %v", rec.UserData, err)
+		t.Errorf("after the removal: %q %v", rec.UserData, err)
 	}
 	if slices.Contains(described, "userData") {
 		t.Error("user data are no secret by name")

@@ -12,7 +12,7 @@ import (
 	"midas/internal/store/storetest"
 )
 
-// count returns the number of keys with one of the prefixes.
+// count returns the number of keys with a prefix.
 func count(t *testing.T, st store.Store, prefix string) (n int) {
 	t.Helper()
 	err := st.View(t.Context(), func(tx store.Tx) error {
@@ -74,11 +74,11 @@ func TestJobsDeleteNothingWhileTheClockIsWrong(t *testing.T) {
 	kept(3, 3, "at a wrong date")
 	m.clock.Set(-year)
 	jobs()
-	kept(3, 3, "when the clock was set right")
+	kept(3, 3, "after the clock was corrected")
 	for range 100 { // the guard checks the clock while time passes
 		m.clock.Forward(24 * hour)
 		guard.Allows(now())
 	}
 	jobs()
-	kept(0, 0, "when all is over")
+	kept(0, 0, "after all records have expired")
 }

@@ -63,7 +63,7 @@ func TestNothingIsDeletedAfterTheClockWasSet(t *testing.T) {
 			m.clock.Forward(2 * time.Minute)
 			allows(t, m, g, true)
 			if n := strings.Count(m.log.String(), "nothing is deleted"); n != 2 {
-				t.Errorf("said %d times: %s", n, m.log.String())
+				t.Errorf("the guard logs %d warnings, want 2: %s", n, m.log.String())
 			}
 		})
 	}
@@ -80,7 +80,7 @@ func TestSteadyClockAllowsDeletion(t *testing.T) {
 		allows(t, m, g, true)
 	}
 	if m.log.Len() > 0 {
-		t.Errorf("it says %s", m.log.String())
+		t.Errorf("the guard logs %s", m.log.String())
 	}
 }
 
@@ -148,6 +148,6 @@ func TestStoreWithoutAMarkUsesItsNewestEvent(t *testing.T) {
 func TestNilGuardAllowsEverything(t *testing.T) {
 	var g *retention.Guard
 	if !g.Allows(time.Now().Add(20 * year)) {
-		t.Error("it does not")
+		t.Error("a nil guard refuses")
 	}
 }
