@@ -241,8 +241,8 @@ func TestGroupRolesApplyToCurrentMembers(t *testing.T) {
 	s.want(t, 403, "nobody", "GET", "{sub}/resourceGroups"+core, "")
 }
 
-// TestAssignedToIncludesAssignmentsOfGroups has roles that a principal holds itself, and through one
-// group and two. What others hold is no part of it, and principalId asks for the first only.
+// TestAssignedToIncludesAssignmentsOfGroups assigns roles to a principal, to its group and to the group of that
+// group. assignedTo lists all three and no others; principalId lists only the first.
 func TestAssignedToIncludesAssignmentsOfGroups(t *testing.T) {
 	s := newStack(t)
 	outer, inner, nobody := uuid.NewString(), uuid.NewString(), s.callers["nobody"].ID

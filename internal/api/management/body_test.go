@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// A merge patch without fields changes nothing, also when the only field was not the client's to say.
+// A merge patch without fields changes nothing, nor does one that only has a field that the server sets.
 func TestEmptyPatchesKeepTheProperties(t *testing.T) {
 	s := newStack(t)
 	const at = "{sub}/resourceGroups/rg/providers/A.B/cs/c?api-version=2024-01-01"
@@ -23,7 +23,7 @@ func TestEmptyPatchesKeepTheProperties(t *testing.T) {
 	}
 }
 
-// Values that are kept as they are written would come back as what no JSON reader takes.
+// Values are stored and returned as given, and JSON parsers refuse a text that is not UTF-8.
 func TestBodiesAreUTF8(t *testing.T) {
 	s := newStack(t)
 	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"eastus"}`)
@@ -33,8 +33,8 @@ func TestBodiesAreUTF8(t *testing.T) {
 	}
 }
 
-// What is stored within other objects must not be deeper than what can be read again: one body that is
-// would break every list that it is in, and could not even be deleted.
+// A stored body is read again inside other objects. If it were too deep to be read, every list with it would
+// fail, and it could not be deleted.
 func TestBodyNestingIsLimited(t *testing.T) {
 	s := newStack(t)
 	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"eastus"}`)

@@ -26,7 +26,7 @@ func TestGroupDeletionRetryAfter(t *testing.T) {
 	}
 }
 
-// Who was given rights on an identity has none on a later one of the same name.
+// A role assignment at an identity does not apply to a later identity of the same name.
 func TestDeletingAnIdentityDeletesAssignmentsAtIt(t *testing.T) {
 	s := newStack(t)
 	const app = identities + "/app"

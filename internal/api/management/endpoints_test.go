@@ -57,7 +57,7 @@ func TestEndpointsByAPIVersion(t *testing.T) {
 	}
 }
 
-// A client that was led here by Azure's name must be sent on to Azure's names.
+// A client that uses Azure's host names must get URLs with Azure's host names.
 func TestURLsInAnswersUseTheClientsHostName(t *testing.T) {
 	for host, want := range map[string][2]string{
 		"midas.test":           {origin + "/" + tenant, origin},

@@ -24,8 +24,8 @@ func (w turnAtAnswer) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// TestListsCountAgainstTheirLimit: pages of every list are made a few at a time, and what is no list waits for
-// none.
+// TestListsCountAgainstTheirLimit checks that each list counts against the limit on concurrent lists, and that
+// other operations do not.
 func TestListsCountAgainstTheirLimit(t *testing.T) {
 	s := newStack(t)
 	metrics, err := httpx.NewMetrics(prometheus.NewRegistry())

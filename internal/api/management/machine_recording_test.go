@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// machineReply is of a recorded answer about a machine what concerns its identity.
+// machineReply is a recorded answer with a virtual machine, as far as it concerns the identity.
 type machineReply struct {
 	Name, ID, Type, Location, Etag string
 	Identity                       *struct{ Type, PrincipalID, TenantID string }

@@ -155,7 +155,7 @@ func TestRespelledScopeHidesNoAssignment(t *testing.T) {
 	s.want(t, 404, "owner", "GET", vm+"/providers/Microsoft.Authorization/roleAssignments/"+name+authorization22, "")
 }
 
-// The other half of it: the resource of a provider, reached as if it were ARM's own.
+// A path with "providers" in another spelling must not reach the resource of a provider.
 func TestRespelledPathReachesNoResource(t *testing.T) {
 	s := newStackOf(t, contoso)
 	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"eastus"}`)
@@ -180,7 +180,7 @@ func TestAGroupHasOneKey(t *testing.T) {
 	}
 }
 
-// Nobody of one tenant reaches the other's subscription, however the path is spelled.
+// No caller of one tenant reaches the other's subscription, however the path is spelled.
 func TestNoPathSpellingReachesAnotherTenant(t *testing.T) {
 	s := newStackOf(t, contoso)
 	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"eastus"}`)

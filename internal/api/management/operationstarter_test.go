@@ -8,7 +8,7 @@ import (
 )
 
 // TestOperationStarterCanPollWithoutRole has callers whose rights end at a group. The
-// operations are the subscription's, and the end of the group even takes the rights away.
+// operations are at the subscription, and the deletion of the group deletes the role assignments.
 func TestOperationStarterCanPollWithoutRole(t *testing.T) {
 	const group = "{sub}/resourceGroups/rg"
 	for _, row := range []struct {

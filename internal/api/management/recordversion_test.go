@@ -11,8 +11,8 @@ import (
 	"midas/internal/store"
 )
 
-// TestRecordsOfANewerVersionAreInternalErrors: nothing of a record that this Midas does not understand is
-// shown or believed, whichever record of a request it is.
+// TestRecordsOfANewerVersionAreInternalErrors raises the version of each kind of record that a request reads.
+// The answer is a 500 without the record.
 func TestRecordsOfANewerVersionAreInternalErrors(t *testing.T) {
 	for _, kind := range []store.Kind{store.ResourceKind, store.ResourceIdentityKind, store.AssignmentKind, store.AssignmentCount, store.EventKind, store.PrincipalKind} {
 		t.Run(kind.Name, func(t *testing.T) {

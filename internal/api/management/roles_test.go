@@ -11,8 +11,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// TestOperationsAllowedToEachRole sends every operation as every role. A caller who may not gets 403; a caller who
-// may gets the operation's own answer.
+// TestOperationsAllowedToEachRole sends every operation as every role. A caller without permission gets 403; any
+// other gets the operation's own answer.
 func TestOperationsAllowedToEachRole(t *testing.T) {
 	const (
 		v    = "?api-version=2022-01-31-preview"

@@ -18,7 +18,7 @@ const (
 	uaiPath   = "{sub}/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/"
 )
 
-// vmAnswer is of a machine what its identity is.
+// vmAnswer is an answer with a virtual machine, as far as it concerns the identity.
 type vmAnswer struct {
 	Identity *struct {
 		Type, PrincipalID, TenantID string
