@@ -12,7 +12,7 @@ import (
 	"midas/internal/store/pebble"
 )
 
-// counting counts how often the cache had to ask the engine below it.
+// counting counts the snapshots that the cache has opened on the engine below it.
 type counting struct {
 	*pebble.Engine
 	snapshots int
@@ -53,7 +53,7 @@ func put(t *testing.T, st store.Store, keys ...string) {
 	}
 }
 
-// keysOf reads in one view: what ends in '*' is a scan of the rest, anything else a get.
+// keysOf reads in one view: a name that ends in '*' is a scan with the prefix before it, any other name a get.
 func keysOf(t *testing.T, st store.Store, reads ...string) []string {
 	t.Helper()
 	var keys []string
@@ -84,7 +84,7 @@ func keysOf(t *testing.T, st store.Store, reads ...string) []string {
 	return keys
 }
 
-func TestWhatWasReadOnceIsReadFromTheCache(t *testing.T) {
+func TestSecondReadIsServedFromTheCache(t *testing.T) {
 	st, cache, below := newCached(t, 1<<20)
 	put(t, st, "a/1", "a/2", "ab\x00c")
 	reads := []string{"a/1", "absent", "a/*", "none/*", "ab\x00*"}
@@ -97,7 +97,7 @@ func TestWhatWasReadOnceIsReadFromTheCache(t *testing.T) {
 		t.Errorf("then (-want +got):\n%s", diff)
 	}
 	if below.snapshots != asked {
-		t.Error("the engine was asked again")
+		t.Error("the second read used the engine")
 	}
 	stats := cache.Stats()
 	if stats.Hits != 5 || stats.Misses != 5 || stats.Entries != 5 || stats.Bytes == 0 {
@@ -105,7 +105,7 @@ func TestWhatWasReadOnceIsReadFromTheCache(t *testing.T) {
 	}
 }
 
-func TestCommitForgetsExactlyWhatItChanges(t *testing.T) {
+func TestCommitRemovesExactlyTheChangedEntries(t *testing.T) {
 	for _, test := range []struct {
 		write, read string
 		forgotten   bool
@@ -130,13 +130,13 @@ func TestCommitForgetsExactlyWhatItChanges(t *testing.T) {
 			asked := below.snapshots
 			keysOf(t, st, test.read)
 			if got := below.snapshots > asked; got != test.forgotten {
-				t.Errorf("forgotten: %v, want %v", got, test.forgotten)
+				t.Errorf("removed from the cache: %v, want %v", got, test.forgotten)
 			}
 		})
 	}
 }
 
-func TestCacheStaysWithinItsBytesAndKeepsWhatIsUsed(t *testing.T) {
+func TestCacheKeepsUsedEntriesWithinItsLimit(t *testing.T) {
 	const limit = 300 << 10
 	st, cache, below := newCached(t, limit)
 	for i := range 20 {
@@ -164,7 +164,7 @@ func TestCacheStaysWithinItsBytesAndKeepsWhatIsUsed(t *testing.T) {
 	}
 }
 
-func TestLargeResultsAreNotRemembered(t *testing.T) {
+func TestLargeResultsAreNotCached(t *testing.T) {
 	st, cache, _ := newCached(t, 64<<20)
 	_, err := st.Update(t.Context(), func(tx store.Tx) error {
 		tx.Put("big/1", make([]byte, 200<<10))
@@ -187,7 +187,7 @@ func TestLargeResultsAreNotRemembered(t *testing.T) {
 	}
 }
 
-func TestScanThatWasNotFinishedIsNotRemembered(t *testing.T) {
+func TestUnfinishedScanIsNotCached(t *testing.T) {
 	st, _, _ := newCached(t, 1<<20)
 	put(t, st, "a/1", "a/2", "a/3")
 	for _, want := range []int{1, 2, 3} {
@@ -207,7 +207,7 @@ func TestScanThatWasNotFinishedIsNotRemembered(t *testing.T) {
 	}
 }
 
-func TestPagesOfOnePrefixAreRememberedSideBySide(t *testing.T) {
+func TestSeveralPagesOfOnePrefixAreCached(t *testing.T) {
 	st, _, below := newCached(t, 1<<20)
 	put(t, st, "a/1", "a/2", "a/3", "a/4")
 	page := func(after string, reverse bool) string {
@@ -236,8 +236,8 @@ func TestPagesOfOnePrefixAreRememberedSideBySide(t *testing.T) {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	}
-	if below.snapshots > len(want)+1 { // one each, and one for the put
-		t.Errorf("the engine was asked %d times", below.snapshots)
+	if below.snapshots > len(want)+1 { // one for each page, and one for the put
+		t.Errorf("the cache opened %d snapshots", below.snapshots)
 	}
 }
 
@@ -246,7 +246,7 @@ func TestCachedGetAllocatesNothing(t *testing.T) {
 	put(t, st, "a/1")
 	keysOf(t, st, "a/1")
 	err := st.View(t.Context(), func(tx store.Tx) error {
-		got := testing.AllocsPerRun(7, func() { // the first eight uses of a view have room in it
+		got := testing.AllocsPerRun(7, func() { // a view records its first eight uses without an allocation
 			if _, err := tx.Get("a/1"); err != nil {
 				t.Error(err)
 			}
@@ -261,8 +261,8 @@ func TestCachedGetAllocatesNothing(t *testing.T) {
 	}
 }
 
-// A small scan that is not remembered is looked for once, and remembered for the next.
-func TestRecordsMissOnce(t *testing.T) {
+// A small scan that is not in the cache counts one miss, and is cached for the next read.
+func TestUncachedRecordsCountOneMiss(t *testing.T) {
 	st, cache, below := newCached(t, 1<<20)
 	put(t, st, "a/1", "a/2")
 	for range 2 {

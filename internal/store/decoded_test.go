@@ -8,7 +8,7 @@ import (
 	"midas/internal/store"
 )
 
-func TestDecodedValuesAreGoodForOneRevision(t *testing.T) {
+func TestDecodedValuesBelongToOneRevision(t *testing.T) {
 	d := store.NewDecoded[string](8)
 	calls := 0
 	decode := func(rec store.Record) (string, error) {
@@ -30,7 +30,7 @@ func TestDecodedValuesAreGoodForOneRevision(t *testing.T) {
 	}
 }
 
-func TestDecodedKeepsWhatIsUsedAndNoMoreThanItMay(t *testing.T) {
+func TestDecodedKeepsUsedValuesWithinItsLimit(t *testing.T) {
 	d := store.NewDecoded[int](10)
 	calls := map[string]int{}
 	of := func(key string) {
@@ -47,7 +47,7 @@ func TestDecodedKeepsWhatIsUsedAndNoMoreThanItMay(t *testing.T) {
 		of(fmt.Sprint("once", i))
 	}
 	if calls["often"] != 1 {
-		t.Errorf("decoded %d times what is used all the time", calls["often"])
+		t.Errorf("a value that is used all the time was decoded %d times", calls["often"])
 	}
 	for i := range 1000 {
 		of(fmt.Sprint("once", i))
@@ -59,11 +59,11 @@ func TestDecodedKeepsWhatIsUsedAndNoMoreThanItMay(t *testing.T) {
 		}
 	}
 	if again < 990 {
-		t.Errorf("only %d of 1000 were forgotten", again)
+		t.Errorf("only %d of 1000 values were evicted", again)
 	}
 }
 
-func TestDecodedKeepsNoErrors(t *testing.T) {
+func TestDecodedDoesNotCacheErrors(t *testing.T) {
 	d := store.NewDecoded[int](8)
 	bad := errors.New("bad")
 	for _, want := range []error{bad, nil} {

@@ -6,7 +6,7 @@ import (
 	"midas/internal/recent"
 )
 
-// ClaimAs is Claim by a Midas that knows another format, or other versions of some kinds.
+// ClaimAs is Claim by a Midas with another format, or with other versions of some kinds.
 func ClaimAs(ctx context.Context, s Store, program string, format int, others map[string]int) error {
 	own := formatRecord{Format: format, Versions: versions(), Program: program}
 	for name, v := range others {
@@ -15,7 +15,7 @@ func ClaimAs(ctx context.Context, s Store, program string, format int, others ma
 	return claim(ctx, s, own)
 }
 
-// NewDecoded makes a Decoded that keeps fewer values.
+// NewDecoded returns a Decoded with another limit.
 func NewDecoded[T any](limit int) *Decoded[T] {
 	return &Decoded[T]{kept: recent.Cache[string, decoded[T]]{Limit: limit}}
 }

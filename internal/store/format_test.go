@@ -19,7 +19,7 @@ func dump(t *testing.T, st store.Store) string {
 	return out.String()
 }
 
-func TestStoreOfANewerMidasIsRefusedAndLeftAlone(t *testing.T) {
+func TestStoreOfANewerMidasIsRefusedUnchanged(t *testing.T) {
 	ctx := context.Background()
 	for name, newer := range map[string]struct {
 		format int
@@ -41,13 +41,13 @@ func TestStoreOfANewerMidasIsRefusedAndLeftAlone(t *testing.T) {
 				t.Errorf("%v", err)
 			}
 			if after := dump(t, st); after != before {
-				t.Errorf("written anyway:\n%s\n%s", before, after)
+				t.Errorf("the refused store was changed:\n%s\n%s", before, after)
 			}
 		})
 	}
 }
 
-func TestClaimWritesOnceAndRaises(t *testing.T) {
+func TestClaimWritesOnlyNewerVersions(t *testing.T) {
 	ctx := context.Background()
 	st := memoryStore(t)
 	for range 3 {
@@ -56,7 +56,7 @@ func TestClaimWritesOnceAndRaises(t *testing.T) {
 		}
 	}
 	if got := dump(t, st); !strings.Contains(got, `"revision":1,`) || !strings.Contains(got, "v1.0.0") {
-		t.Errorf("a start writes when there is nothing to say: %s", got)
+		t.Errorf("a start with the same versions has written: %s", got)
 	}
 	if err := store.ClaimAs(ctx, st, "v2.0.0", store.Format, map[string]int{"user": 2}); err != nil {
 		t.Fatal(err)
@@ -66,9 +66,9 @@ func TestClaimWritesOnceAndRaises(t *testing.T) {
 	}
 }
 
-// TestKindsOfANewerMidasStayNoted: what only a newer Midas knows does not keep an older one away as long
-// as the format is the same, and is not forgotten by it.
-func TestKindsOfANewerMidasStayNoted(t *testing.T) {
+// An older Midas accepts a store with kinds that only a newer Midas has, if the format is the same, and keeps
+// them in the record.
+func TestKindsOfANewerMidasStayRecorded(t *testing.T) {
 	ctx := context.Background()
 	st := memoryStore(t)
 	if err := store.ClaimAs(ctx, st, "v2.0.0", store.Format, map[string]int{"deny assignment": 1}); err != nil {
@@ -78,6 +78,6 @@ func TestKindsOfANewerMidasStayNoted(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := dump(t, st); !strings.Contains(got, `"deny assignment":1`) {
-		t.Errorf("forgotten: %s", got)
+		t.Errorf("the kinds of the newer Midas are not in the record: %s", got)
 	}
 }

@@ -59,7 +59,7 @@ func TestNoKeyBelongsToTwoKinds(t *testing.T) {
 				t.Errorf("keys of %s and of %s overlap: %q, %q", a.Name, b.Name, a.Keys, b.Keys)
 			}
 			if a.Name == b.Name {
-				t.Errorf("two kinds are called %s", a.Name)
+				t.Errorf("two kinds have the name %s", a.Name)
 			}
 		}
 		if a.Name == "" || a.Keys == "" || a.Version < 0 {
@@ -94,8 +94,7 @@ func TestEveryDeclaredKindIsListed(t *testing.T) {
 // indexWriters are the files that write index entries, which have no version, besides Table.
 var indexWriters = map[string]int{"rbac/assignment.go": 1, "rbac/put.go": 1, "resource/association.go": 1, "resource/resource.go": 1}
 
-// TestRecordsAreReadAndWrittenByTablesOnly: a package that decodes by itself would not notice a newer
-// version.
+// A package that decodes records without a Table would not detect a newer version.
 func TestRecordsAreReadAndWrittenByTablesOnly(t *testing.T) {
 	own := regexp.MustCompile(`json\.(Unmarshal|NewDecoder)\([^)]*\.Value`)
 	put := regexp.MustCompile(`\b(tx|t)\.Put\(`)
@@ -110,7 +109,7 @@ func TestRecordsAreReadAndWrittenByTablesOnly(t *testing.T) {
 			return err
 		}
 		if found := own.Find(source); found != nil && bytes.Contains(source, []byte("internal/store\"")) && !strings.Contains(name, "/api/") {
-			t.Errorf("%s decodes records by itself: %s", name, found)
+			t.Errorf("%s decodes records without a Table: %s", name, found)
 		}
 		if n := len(put.FindAll(source, -1)); n != indexWriters[strings.TrimPrefix(name, "../")] {
 			t.Errorf("%s calls Put of a transaction %d times", name, n)

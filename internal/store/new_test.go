@@ -14,7 +14,7 @@ import (
 	"midas/internal/store"
 )
 
-// script is an engine without a database: it holds one key and answers commits as it is told.
+// script is an engine without a database: it has one key, and its functions decide the results.
 type script struct {
 	attempts []int
 	commits  []store.Commit
@@ -71,7 +71,7 @@ func getAndPut(tx store.Tx) error {
 	return nil
 }
 
-func TestLostRacesAreRunAgainWithPausesUntilTheAttemptsAreUsedUp(t *testing.T) {
+func TestConflictsAreRetriedWithPausesUntilAttemptsAreExhausted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		engine := &script{commit: func() (store.Revision, error) { return 0, store.ErrConflict }}
 		st := store.New(engine, store.Options{Attempts: 12})
@@ -111,7 +111,7 @@ func TestUpdateCommitsGuardsAndWritesInKeyOrder(t *testing.T) {
 	}
 	rev, err := store.New(engine, store.Options{}).Update(t.Context(), func(tx store.Tx) error {
 		tx.Put("z", []byte("1"))
-		tx.Delete("own") // not guarded: it was written before it was got
+		tx.Delete("own") // not guarded, because it was written before the get
 		for _, key := range []string{"own", "m", "b"} {
 			if _, err := tx.Get(key); err != nil && key != "own" {
 				return err
@@ -135,7 +135,7 @@ func TestUpdateCommitsGuardsAndWritesInKeyOrder(t *testing.T) {
 	}
 }
 
-func TestOutdatedSnapshotIsNeverShownToTheCaller(t *testing.T) {
+func TestOutdatedSnapshotIsNeverReturned(t *testing.T) {
 	for name, read := range map[string]func(store.Tx) error{
 		"get": func(tx store.Tx) error { _, err := tx.Get("a"); return err },
 		"scan": func(tx store.Tx) error {
@@ -159,7 +159,7 @@ func TestOutdatedSnapshotIsNeverShownToTheCaller(t *testing.T) {
 			if err := st.View(t.Context(), read); err != nil {
 				t.Errorf("view: %v", err)
 			}
-			// A function that takes the error for something else does not get its way either.
+			// Update also runs again if the function replaces the error.
 			runs := 0
 			_, err := st.Update(t.Context(), func(tx store.Tx) error {
 				runs++
@@ -175,7 +175,7 @@ func TestOutdatedSnapshotIsNeverShownToTheCaller(t *testing.T) {
 	}
 }
 
-func TestConflictOfAnotherTransactionInsideOfFnIsNotOurs(t *testing.T) {
+func TestConflictOfANestedTransactionIsNotRetried(t *testing.T) {
 	engine := &script{commit: func() (store.Revision, error) { return 0, store.ErrConflict }}
 	st := store.New(engine, store.Options{Attempts: 2})
 	runs := 0
@@ -189,7 +189,7 @@ func TestConflictOfAnotherTransactionInsideOfFnIsNotOurs(t *testing.T) {
 	}
 }
 
-func TestUnknownErrorOfTheEngineIsReturnedOnce(t *testing.T) {
+func TestUnknownEngineErrorIsNotRetried(t *testing.T) {
 	broken := errors.New("broken")
 	engine := &script{commit: func() (store.Revision, error) { return 0, broken }}
 	st := store.New(engine, store.Options{})
@@ -206,7 +206,7 @@ func TestUnknownErrorOfTheEngineIsReturnedOnce(t *testing.T) {
 	}
 }
 
-func TestTransactionIsOfNoUseAfterItsEnd(t *testing.T) {
+func TestTransactionReturnsErrorsAfterItsEnd(t *testing.T) {
 	engine := &script{commit: func() (store.Revision, error) { return 8, nil }}
 	var leaked store.Tx
 	err := store.New(engine, store.Options{}).View(t.Context(), func(tx store.Tx) error { leaked = tx; return nil })
@@ -219,7 +219,7 @@ func TestTransactionIsOfNoUseAfterItsEnd(t *testing.T) {
 	}
 	for _, err := range leaked.Scan(store.Range{}) {
 		if err == nil {
-			t.Error("scan gives a record")
+			t.Error("a scan after the end yields a record")
 		}
 	}
 }

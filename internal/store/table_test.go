@@ -68,7 +68,7 @@ func view(t *testing.T, st store.Store, fn func(tx store.Tx) error) {
 	}
 }
 
-func TestTableStampsAndReadsBack(t *testing.T) {
+func TestTableWritesItsVersionAndReadsBack(t *testing.T) {
 	st := memoryStore(t)
 	update(t, st, func(tx store.Tx) error {
 		if err := boxes.Put(tx, "box/a", box{Name: "a", Color: "red"}); err != nil {
@@ -110,7 +110,7 @@ func TestTableStampsAndReadsBack(t *testing.T) {
 	})
 }
 
-func TestOlderRecordsAreMigratedWhereTheyAreRead(t *testing.T) {
+func TestOlderRecordsAreMigratedOnRead(t *testing.T) {
 	for value, want := range map[string]box{
 		`{"v":1,"title":"a"}`:                     {Name: "a", Color: "grey"},
 		`{"v":2,"name":"a"}`:                      {Name: "a", Color: "grey"},
@@ -127,7 +127,7 @@ func TestOlderRecordsAreMigratedWhereTheyAreRead(t *testing.T) {
 	}
 }
 
-func TestNewerAndDamagedRecordsAreTold(t *testing.T) {
+func TestNewerAndDamagedRecordsAreErrors(t *testing.T) {
 	for value, newer := range map[string]bool{
 		`{"v":4,"name":"a"}`: true, `{"v":16777300}`: true, `{"name":"a","v":4}`: true, `{ "v" : 10 }`: true,
 		`{"v":0}`: false, `{"v":-1}`: false, `{}`: false, ``: false, `{"v":`: false, `{"v":1`: false, `{"v":"1"}`: false,
@@ -145,7 +145,7 @@ func TestNewerAndDamagedRecordsAreTold(t *testing.T) {
 	}
 }
 
-// TestNewerRecordsAreRefusedByEveryRead goes through all ways to read.
+// TestNewerRecordsAreRefusedByEveryRead tests all methods that read.
 func TestNewerRecordsAreRefusedByEveryRead(t *testing.T) {
 	st := memoryStore(t)
 	update(t, st, func(tx store.Tx) error {

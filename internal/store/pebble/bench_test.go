@@ -11,7 +11,7 @@ import (
 	"midas/internal/store/pebble"
 )
 
-// The benchmarks use what an identity is: a record of 700 bytes and five index keys in one transaction
+// The benchmarks use the data of an identity: a record of 700 bytes and five index keys in one transaction
 // that also gets the group and finds the record absent.
 
 const benchGroup = "r/subscriptions/11111111-2222-3333-4444-555555555555/resourcegroups/group-one/"
@@ -36,7 +36,7 @@ func benchPut(st store.Store, record []byte, i int) error {
 	return err
 }
 
-// benchRecord does not compress better than JSON with some ids does.
+// benchRecord returns a record that compresses like JSON with some ids.
 func benchRecord() []byte {
 	record := make([]byte, 700)
 	for i := range record {
@@ -56,7 +56,7 @@ func benchStore(b *testing.B, open func(testing.TB) *pebble.Engine, wrap func(*p
 	return st
 }
 
-// benchWrite puts records number from to from+count-1 with so many writers.
+// benchWrite puts the records from to from+count-1 with the given number of writers.
 func benchWrite(b *testing.B, st store.Store, writers, from, count int) {
 	b.Helper()
 	var next atomic.Int64
@@ -148,7 +148,7 @@ func BenchmarkPage(b *testing.B) {
 		name   string
 		wrap   func(*pebble.Engine) store.Engine
 		length int
-		from   int // one page again and again, or all pages
+		from   int // the number of records at which a page begins in turn; 1: always the same page
 	}{
 		{"100 on disk", bare, 100, records},
 		{"100 cached", largeCache, 100, 1},

@@ -22,8 +22,7 @@ func TestAcknowledgedWritesSurviveKill(t *testing.T) {
 	})
 }
 
-// seen is the greatest count per key that somebody was told: a writer by its acknowledgement, a reader
-// by what its view has shown.
+// seen records, for each key, the greatest count that was acknowledged to a writer or read by a reader.
 type seen struct {
 	mu     sync.Mutex
 	counts map[string]int
@@ -35,9 +34,9 @@ func (s *seen) tell(key string, n int) {
 	s.counts[key] = max(s.counts[key], n)
 }
 
-// A power loss takes everything that was not synced. What anybody was told must not be in it, and that
-// goes for readers, too: a commit is visible inside of the engine before it is durable.
-func TestPowerLossTakesBackNothingThatAnybodyWasTold(t *testing.T) {
+// A power loss loses all data that was not synced. Acknowledged writes and values that a reader has seen must
+// not be among it. Readers are tested because a commit is visible inside the engine before it is durable.
+func TestPowerLossLosesNothingThatWasAcknowledgedOrRead(t *testing.T) {
 	for name, wrap := range map[string]func(*pebble.Engine) store.Engine{"bare": bare, "cached": cached} {
 		t.Run(name, func(t *testing.T) {
 			fs := vfs.NewCrashableMem()
@@ -69,7 +68,7 @@ func openOn(t *testing.T, fs vfs.FS, wrap func(*pebble.Engine) store.Engine) sto
 	return closeAtEnd(t, store.New(wrap(e), store.Options{}))
 }
 
-// crashOnce waits for some commits, pulls the plug in a copy of the world, and compares.
+// crashOnce waits for some commits, simulates a power loss in a copy of the file system, and compares.
 func crashOnce(t *testing.T, fs *vfs.MemFS, st store.Store, told *seen) {
 	t.Helper()
 	changes := 0
@@ -94,7 +93,7 @@ func crashOnce(t *testing.T, fs *vfs.MemFS, st store.Store, told *seen) {
 	after := openOn(t, crashed, bare)
 	for key, n := range want {
 		if got := count(t, after, key); got < n {
-			t.Errorf("%s: somebody was told %d, after the crash it is %d", key, n, got)
+			t.Errorf("%s: %d was acknowledged or read, after the crash it is %d", key, n, got)
 		}
 	}
 	if err := after.Close(); err != nil {

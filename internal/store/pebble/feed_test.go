@@ -7,7 +7,7 @@ import (
 	"midas/internal/store"
 )
 
-func TestConsumerThatFallsBehindIsToldSo(t *testing.T) {
+func TestSlowConsumerGetsErrCompacted(t *testing.T) {
 	big := make([]byte, 1<<20)
 	few := func(tx store.Tx) { tx.Put("big", big) }
 	many := func(tx store.Tx) {
@@ -35,7 +35,7 @@ func TestConsumerThatFallsBehindIsToldSo(t *testing.T) {
 			for _, err := range st.Watch(t.Context(), "", 0) {
 				if seen++; err != nil {
 					last = err
-					continue // nothing may follow
+					continue // the error must be the last
 				}
 				for range test.times {
 					update(test.write)
@@ -44,14 +44,14 @@ func TestConsumerThatFallsBehindIsToldSo(t *testing.T) {
 			if seen != 2 || !errors.Is(last, store.ErrCompacted) {
 				t.Errorf("%d changes, %v", seen-1, last)
 			}
-			for range st.Watch(t.Context(), "", store.Revision(test.times)) { // the newest is still there
+			for range st.Watch(t.Context(), "", store.Revision(test.times)) { // the feed still has the newest change
 				break
 			}
 		})
 	}
 }
 
-// A transaction that is slower than the feed is long must be compared with the database itself.
+// The guards of a transaction that is older than the feed must be compared with the database.
 func TestConflictIsFoundForATransactionOlderThanTheFeed(t *testing.T) {
 	for _, kind := range kinds[:2] {
 		t.Run(kind.name, func(t *testing.T) {
@@ -110,7 +110,7 @@ func TestOldTransactionWithoutConflictIsNotRunAgain(t *testing.T) {
 	}
 }
 
-// The feed forgets an old write of a key while it keeps a newer one of the same key.
+// The feed drops an old write of a key while it keeps a newer write of the same key.
 func TestConflictIsFoundAfterTheFeedHasForgottenAnOlderWrite(t *testing.T) {
 	st := closeAtEnd(t, store.New(memory(t), store.Options{}))
 	put := func(key string, bytes int) {
@@ -128,7 +128,7 @@ func TestConflictIsFoundAfterTheFeedHasForgottenAnOlderWrite(t *testing.T) {
 		}
 		if runs++; runs == 1 {
 			put("a", 1<<19)
-			put("b", 1<<20) // now the feed holds more than 4 MiB, and lets the oldest go
+			put("b", 1<<20) // now the feed has more than 4 MiB, and drops the oldest commits
 		}
 		tx.Put("c", nil)
 		return nil

@@ -15,7 +15,7 @@ import (
 	"midas/internal/store/storetest"
 )
 
-func TestStoreOutlivesItsProcess(t *testing.T) {
+func TestDataSurvivesReopen(t *testing.T) {
 	storetest.Reopen(t, func(t testing.TB, dir string) store.Store {
 		return closeAtEnd(t, store.New(cached(folder(t, dir)), store.Options{}))
 	})
@@ -47,7 +47,7 @@ func TestSecondUseOfAFolderIsRefused(t *testing.T) {
 	}
 }
 
-// filled makes a folder that looks as after a crash: with tables, and with a log that has 50 commits.
+// filled returns a folder as a crash leaves it: with tables, and with a log of 50 commits.
 func filled(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "store")
@@ -74,7 +74,7 @@ func filled(t *testing.T) string {
 	return crashed
 }
 
-// set writes one of the engine's own keys behind its back.
+// set writes one of the engine's own keys without the engine.
 func set(t *testing.T, dir, key, value string) {
 	t.Helper()
 	db, err := pdb.Open(dir, &pdb.Options{Logger: quiet{}, FormatMajorVersion: pdb.FormatNewest})
@@ -109,7 +109,7 @@ func each(t *testing.T, dir, pattern string, change func(name string) error) {
 	}
 }
 
-// flip spoils one byte in the middle of a file.
+// flip changes one byte in the middle of a file.
 func flip(name string) error {
 	content, err := os.ReadFile(name)
 	if err != nil {
@@ -119,7 +119,7 @@ func flip(name string) error {
 	return os.WriteFile(name, content, 0o600)
 }
 
-func TestUnusableFoldersAreRefusedWithWords(t *testing.T) {
+func TestUnusableFoldersAreRefusedWithTheReason(t *testing.T) {
 	garbage := func(name string) error { return os.WriteFile(name, []byte(strings.Repeat("garbage ", 999)), 0o600) }
 	empty := func(name string) error { return os.Truncate(name, 0) }
 	for _, test := range []struct {
@@ -167,7 +167,7 @@ func TestUnusableFoldersAreRefusedWithWords(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			dir := filled(t)
 			test.spoil(t, dir)
-			for range 2 { // the first attempt must not make it look better
+			for range 2 { // the first attempt must not change the result of the second
 				e, err := pebble.Open(dir, pebble.Options{})
 				if err == nil {
 					_ = e.Close()
@@ -182,7 +182,7 @@ func TestUnusableFoldersAreRefusedWithWords(t *testing.T) {
 	}
 }
 
-func TestDamagedTableGivesAnErrorWhereItIsReadAndNowhereElse(t *testing.T) {
+func TestDamagedTableFailsOnlyReadsOfItsKeys(t *testing.T) {
 	dir := filled(t)
 	each(t, dir, "*.sst", flip)
 	st := closeAtEnd(t, store.New(folder(t, dir), store.Options{}))
@@ -195,10 +195,10 @@ func TestDamagedTableGivesAnErrorWhereItIsReadAndNowhereElse(t *testing.T) {
 		return nil
 	})
 	if err == nil || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "checksum mismatch") {
-		t.Errorf("a scan over the damage: %v", err)
+		t.Errorf("a scan over the damaged table: %v", err)
 	}
 	if n := count(t, st, "k/2/49"); n != 700 {
-		t.Errorf("a get elsewhere: %d bytes", n)
+		t.Errorf("a get of a key in another table: %d bytes", n)
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 	"midas/internal/store/storetest"
 )
 
-// kinds are the ways in which production may put a store together.
+// kinds are the configurations of a store in production.
 var kinds = []struct {
 	name string
 	open func(t testing.TB) *pebble.Engine

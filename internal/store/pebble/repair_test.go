@@ -20,7 +20,7 @@ import (
 	"midas/internal/store/storetest"
 )
 
-// faults is a file system on which some writes fail while it is told to.
+// faults wraps a file system. While on is set, the writes that hits selects fail.
 type faults struct {
 	on   atomic.Bool
 	hit  atomic.Int64
@@ -65,10 +65,10 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-// TestNothingThatAnybodyWasToldIsLostWhenWritesFail lets writers, readers and a watcher work on a disk of
-// which some writes fail for a while, again and again: writes are refused and come back by themselves,
-// reads go on, and neither an acknowledged write nor what a reader or the feed has shown is taken back.
-func TestNothingThatAnybodyWasToldIsLostWhenWritesFail(t *testing.T) {
+// Writers, readers and a watcher work on a disk on which some writes fail for a while, several times. Writes
+// are refused and are accepted again without a restart, reads still work, and neither an acknowledged write nor
+// a value that a reader or the feed has shown is lost.
+func TestFailedWritesLoseNothingThatWasAcknowledgedOrRead(t *testing.T) {
 	for name, c := range map[string]struct {
 		hits func(errorfs.Op) bool
 		with error
@@ -90,7 +90,7 @@ func TestNothingThatAnybodyWasToldIsLostWhenWritesFail(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				w := &world{t: t, st: store.New(wrap(e), store.Options{}), engine: e, acked: map[string]int{}}
+				w := &workload{t: t, st: store.New(wrap(e), store.Options{}), engine: e, acked: map[string]int{}}
 				w.run(f)
 				if err := w.st.Close(); err != nil {
 					t.Fatal(err)
@@ -98,7 +98,7 @@ func TestNothingThatAnybodyWasToldIsLostWhenWritesFail(t *testing.T) {
 				again := openOn(t, fs, bare)
 				for key, n := range w.acked {
 					if got := count(t, again, key); got < n {
-						t.Errorf("%s: %d was told, the next process finds %d", key, n, got)
+						t.Errorf("%s: %d was acknowledged or read, the next process finds %d", key, n, got)
 					}
 				}
 			})
@@ -106,36 +106,38 @@ func TestNothingThatAnybodyWasToldIsLostWhenWritesFail(t *testing.T) {
 	}
 }
 
-// world is what works on the store: counters that only grow, as the lengths of values.
-type world struct {
+// workload has the writers, the readers and the watcher of a store. They use counters that only grow, which
+// are the lengths of values.
+type workload struct {
 	t      *testing.T
 	st     store.Store
 	engine *pebble.Engine
 	stop   atomic.Bool
 
 	mu    sync.Mutex
-	acked map[string]int // the greatest count per key that somebody was told
+	acked map[string]int // the greatest count per key that was acknowledged or read
 
 	refused, written atomic.Int64
 }
 
-// told notes a count, after it was compared with what was told before it was looked for.
-func (w *world) told(key string, n, before int, who string) {
+// told records a count. before is the greatest count that was recorded when the read began, and n must not be
+// less.
+func (w *workload) told(key string, n, before int, who string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if n < before {
-		w.t.Errorf("%s: %s sees %d after %d was told", key, who, n, before)
+		w.t.Errorf("%s: %s sees %d after %d", key, who, n, before)
 	}
 	w.acked[key] = max(w.acked[key], n)
 }
 
-func (w *world) before(key string) int {
+func (w *workload) before(key string) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.acked[key]
 }
 
-func (w *world) run(f *faults) {
+func (w *workload) run(f *faults) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	var group errgroup.Group
@@ -164,7 +166,7 @@ func (w *world) run(f *faults) {
 	w.compare()
 }
 
-func (w *world) write(key string) error {
+func (w *workload) write(key string) error {
 	for n := 1; !w.stop.Load(); {
 		rev, err := w.st.Update(context.Background(), func(tx store.Tx) error {
 			tx.Put(key, []byte(strings.Repeat("x", n)))
@@ -186,7 +188,7 @@ func (w *world) write(key string) error {
 	return nil
 }
 
-func (w *world) read(key string) error {
+func (w *workload) read(key string) error {
 	for !w.stop.Load() {
 		before, n := w.before(key), 0
 		err := w.st.View(context.Background(), func(tx store.Tx) error {
@@ -206,7 +208,7 @@ func (w *world) read(key string) error {
 	return nil
 }
 
-func (w *world) watch(ctx context.Context) error {
+func (w *workload) watch(ctx context.Context) error {
 	shown, last := map[string]int{}, store.Revision(0)
 	for change, err := range w.st.Watch(ctx, "n/", 0) {
 		if err != nil {
@@ -223,8 +225,8 @@ func (w *world) watch(ctx context.Context) error {
 	return nil
 }
 
-// compare holds what the cache gives against the engine.
-func (w *world) compare() {
+// compare compares the values in the cache with those in the engine.
+func (w *workload) compare() {
 	for i := range 3 {
 		key := fmt.Sprintf("n/%d", i)
 		snap, err := w.engine.Snapshot(context.Background(), 1)
@@ -237,13 +239,13 @@ func (w *world) compare() {
 			w.t.Fatal(err)
 		}
 		if got := count(w.t, w.st, key); got != len(rec.Value) {
-			w.t.Errorf("%s: the cache gives %d, the engine %d", key, got, len(rec.Value))
+			w.t.Errorf("%s: the cache returns %d, the engine %d", key, got, len(rec.Value))
 		}
 	}
 }
 
-// TestReadsGoOnWhileTheDiskIsFull and the rest of what somebody sees from outside.
-func TestReadsGoOnWhileTheDiskIsFull(t *testing.T) {
+// TestReadsWorkWhileTheDiskIsFull also checks the errors of writes, Failure, and the end of the failure.
+func TestReadsWorkWhileTheDiskIsFull(t *testing.T) {
 	f := &faults{hits: everything, with: syscall.ENOSPC}
 	e, err := pebble.OpenWith(f.wrap(vfs.NewMem()), pebble.Options{})
 	if err != nil {
@@ -282,7 +284,7 @@ func TestReadsGoOnWhileTheDiskIsFull(t *testing.T) {
 	}
 }
 
-// TestConformanceAfterAFailure: a store that has failed before is as good as any.
+// After a failed write and its repair a store passes the whole suite.
 func TestConformanceAfterAFailure(t *testing.T) {
 	storetest.Run(t, func(t testing.TB) store.Store {
 		e, err := pebble.OpenOn(vfs.NewMem())
@@ -312,7 +314,7 @@ func TestCloseDuringAFailureDoesNotHang(t *testing.T) {
 	}
 }
 
-func TestNoRoomAtTheStartIsToldInWords(t *testing.T) {
+func TestFullDiskAtTheStartIsReported(t *testing.T) {
 	f := &faults{hits: everything, with: syscall.ENOSPC}
 	f.on.Store(true)
 	if _, err := pebble.OpenOn(f.wrap(vfs.NewMem())); err == nil || !strings.Contains(err.Error(), "no room") {

@@ -9,7 +9,7 @@ import (
 	pdb "github.com/cockroachdb/pebble/v2"
 )
 
-// backlog is a database with compactions that wait.
+// backlog is a database with waiting compactions.
 type backlog struct {
 	waiting atomic.Int64
 	granted chan pdb.CompactionGrantHandle
@@ -27,13 +27,13 @@ func (b *backlog) Schedule(h pdb.CompactionGrantHandle) bool {
 	return true
 }
 
-func TestCompactionsWaitForACalmStartAndRunOneAtATime(t *testing.T) {
+func TestCompactionsStartLateAndRunOneAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, db := newScheduler(), &backlog{granted: make(chan pdb.CompactionGrantHandle, 10)}
 		s.Register(1, db)
 		db.waiting.Store(2)
 		if now, _ := s.TrySchedule(); now {
-			t.Error("a compaction may begin with the start")
+			t.Error("a compaction may begin immediately after the start")
 		}
 		time.Sleep(calmStart - 1)
 		synctest.Wait()
@@ -62,19 +62,19 @@ func TestCompactionsWaitForACalmStartAndRunOneAtATime(t *testing.T) {
 		grant.Done()
 		synctest.Wait()
 		(<-db.granted).Done()
-		db.waiting.Store(1) // and nobody tells
+		db.waiting.Store(1) // without a signal
 		time.Sleep(lookAround)
 		synctest.Wait()
 		(<-db.granted).Done()
 		s.Unregister()
 		db.waiting.Store(1)
 		if now, _ := s.TrySchedule(); now || len(db.granted) != 0 {
-			t.Error("a compaction begins after the end")
+			t.Error("a compaction begins after Unregister")
 		}
 	})
 }
 
-func TestAnEngineThatEndsAtOnceDoesNotWaitForItsFirstMoments(t *testing.T) {
+func TestCloseDoesNotWaitForTheCalmStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, begin := newScheduler(), time.Now()
 		s.Register(1, &backlog{})
