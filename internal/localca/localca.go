@@ -216,7 +216,7 @@ func (c *CA) issueAuthority(names []string, store func(string, []byte, fs.FileMo
 	return store(c.Path(), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644)
 }
 
-// sign gives a template its serial number and the authority's signature.
+// sign sets the serial number of a template and signs it with the authority's key.
 func (c *CA) sign(tmpl, parent *x509.Certificate, key *ecdsa.PrivateKey) ([]byte, error) {
 	return c.certify(tmpl, parent, key.Public())
 }

@@ -19,9 +19,9 @@ type exception struct {
 }
 
 const (
-	recorded   = "a recording of Azure has it so"
-	noted      = "notes on Azure's answers have it so"
-	lastPage   = "the last page has no next one"
+	recorded   = "a recording of Azure has this difference"
+	noted      = "notes on Azure's answers have this difference"
+	lastPage   = "the last page has no nextLink"
 	documented = "Microsoft's how-to pages show it in this version's answers"
 	wrapped    = "ARM sends every error inside an error object"
 )

@@ -137,7 +137,7 @@ func (s *stack) addPrincipal(t testing.TB, name, tenant, role string) {
 	s.add(t, name, tenant, id, role)
 }
 
-// assign gives a service principal an app role of Microsoft Graph.
+// assign assigns an app role of Microsoft Graph to a service principal.
 func (s *stack) assign(t testing.TB, name, role string) {
 	t.Helper()
 	graph := directory.FirstPartyPrincipals(tenant)[0]
@@ -268,7 +268,7 @@ func (a answer) error() string {
 	return code
 }
 
-// values gives a property of all objects of a list.
+// values returns a property of all objects of a list.
 func (a answer) values(property string) []string {
 	found := []string{}
 	list, _ := a["value"].([]any)

@@ -15,12 +15,12 @@ import (
 type pressure struct {
 	memory    atomic.Uint64         // bytes that are not flushed, at the last measurement
 	sublevels atomic.Int64          // sublevels of level 0, at the last measurement
-	cause     atomic.Pointer[error] // why compactions fail; nil if the last one did not
+	cause     atomic.Pointer[error] // the error of the last compaction; nil if it succeeded
 }
 
 const (
-	mostMemTables = 4  // times the size of one, that are not flushed
-	mostSublevels = 12 // as is Pebble's default
+	mostMemTables = 4  // limit of memory, in sizes of one write table
+	mostSublevels = 12 // limit of sublevels; Pebble's default
 	pressureWait  = 5 * time.Millisecond
 	gaugeEvery    = 100 * time.Millisecond
 )

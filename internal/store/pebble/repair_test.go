@@ -120,9 +120,9 @@ type workload struct {
 	refused, written atomic.Int64
 }
 
-// told records a count. before is the greatest count that was recorded when the read began, and n must not be
+// record records a count. before is the greatest count that was recorded when the read began, and n must not be
 // less.
-func (w *workload) told(key string, n, before int, who string) {
+func (w *workload) record(key string, n, before int, who string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if n < before {
@@ -180,7 +180,7 @@ func (w *workload) write(key string) error {
 		case err != nil:
 			return fmt.Errorf("write %d of %s: %w", n, key, err)
 		default:
-			w.told(key, n, 0, fmt.Sprintf("the writer of revision %d", rev))
+			w.record(key, n, 0, fmt.Sprintf("the writer of revision %d", rev))
 			w.written.Add(1)
 			n++
 		}
@@ -202,7 +202,7 @@ func (w *workload) read(key string) error {
 		if err != nil {
 			return fmt.Errorf("read %s: %w", key, err)
 		}
-		w.told(key, n, before, "a reader")
+		w.record(key, n, before, "a reader")
 		time.Sleep(100 * time.Microsecond)
 	}
 	return nil
