@@ -9,32 +9,33 @@ import (
 	"midas/internal/store"
 )
 
-// Code is an authorization code. It says everything itself; only that it was redeemed is kept.
+// Code is an authorization code. The sealed code carries all fields; the store only records that it was
+// redeemed.
 type Code struct {
 	Grant
 	ID          string    `json:"id"`
-	RedirectURI string    `json:"redirectUri"` // as the client has sent it
+	RedirectURI string    `json:"redirectUri"` // in the client's spelling
 	Challenge   string    `json:"challenge,omitempty"`
-	Method      string    `json:"method,omitempty"` // of the challenge: S256 or plain
+	Method      string    `json:"method,omitempty"` // the challenge method: S256 or plain
 	Nonce       string    `json:"nonce,omitempty"`
-	Public      bool      `json:"public,omitempty"` // the redirect URI is one of a client without a secret
+	Public      bool      `json:"public,omitempty"` // the redirect URI belongs to a client without a secret
 	Expires     time.Time `json:"expires"`
 }
 
-// codeRecord says that a code was redeemed, and for what.
+// codeRecord marks a code as redeemed.
 type codeRecord struct {
-	Family  string    `json:"family,omitempty"`
+	Family  string    `json:"family,omitempty"` // the family that the code began, if it began one
 	Expires time.Time `json:"expires"`
 }
 
-// SealCode gives a code its id and its time, and the text that the client gets.
+// SealCode sets a code's id and expiry and returns the sealed code, which the client gets.
 func (g *Grants) SealCode(c Code) (string, error) {
 	c.ID, c.Expires = g.NewID(), g.now().Add(CodeLifetime)
 	return g.Sealer.Seal("code", c)
 }
 
-// OpenCode reads a code. The error is ErrInvalid, or ErrExpired, with which the code is given too.
-// Whether the code was redeemed before, Redeem tells.
+// OpenCode opens a sealed code. The error is ErrInvalid or ErrExpired; with ErrExpired it returns the code
+// too. It does not check whether the code was redeemed; Redeem does.
 func (g *Grants) OpenCode(sealed string) (Code, error) {
 	var c Code
 	if err := g.Sealer.Open("code", sealed, &c); err != nil {
@@ -46,9 +47,10 @@ func (g *Grants) OpenCode(sealed string) (Code, error) {
 	return c, nil
 }
 
-// Redeem uses a code up, after everything else about the request was found to be right. With refresh
-// it begins a family and gives its first token. It gives ErrRedeemed when the code was used before;
-// then whoever holds what it was used for loses it, because one of the two is a thief.
+// Redeem marks a code as redeemed. Callers check everything else about the request first. With refresh
+// it begins a family and returns its first token. It returns ErrRedeemed if the code was redeemed before,
+// and then ends the family that the code began, because one of the two requests came from a thief (RFC
+// 6749, 4.1.2).
 func (g *Grants) Redeem(ctx context.Context, c Code, refresh bool) (refreshToken string, err error) {
 	var replayed bool
 	_, err = g.Store.Update(ctx, func(tx store.Tx) error {
@@ -66,7 +68,7 @@ func (g *Grants) Redeem(ctx context.Context, c Code, refresh bool) (refreshToken
 				return err
 			}
 		}
-		return keep(tx, &codes, codeKey(c.TenantID, c.ID), r, r.Expires)
+		return putExpiring(tx, &codes, codeKey(c.TenantID, c.ID), r, r.Expires)
 	})
 	if err != nil {
 		return "", fmt.Errorf("redeem code %s: %w", c.ID, err)

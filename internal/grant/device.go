@@ -18,63 +18,63 @@ const (
 	declined = "declined"
 )
 
-// Device is a device that waits for a user to sign in for it.
+// Device is a device authorization request (RFC 8628): a device waits for a user to sign in elsewhere.
 type Device struct {
 	ID       string    `json:"id"`
-	Tenant   string    `json:"tenant,omitempty"` // the one whose users it waits for; empty: any
+	Tenant   string    `json:"tenant,omitempty"` // the tenant whose users may approve; empty: any tenant
 	ClientID string    `json:"clientId"`
 	Scope    string    `json:"scope,omitempty"`
-	UserCode string    `json:"userCode"` // what the user types
+	UserCode string    `json:"userCode"` // the user types it on the device page
 	State    string    `json:"state"`
-	Granted  *Grant    `json:"granted,omitempty"` // when it is approved
+	Granted  *Grant    `json:"granted,omitempty"` // set once it is approved
 	Expires  time.Time `json:"expires"`
 }
 
-// userCodeRecord leads from what a user types to the device.
+// userCodeRecord maps a user code to its device.
 type userCodeRecord struct {
 	Tenant  string    `json:"tenant,omitempty"`
 	ID      string    `json:"id"`
 	Expires time.Time `json:"expires"`
 }
 
-// sealedDevice is what a device code says.
+// sealedDevice is the content of a device code.
 type sealedDevice struct {
 	Tenant  string    `json:"t,omitempty"`
 	ID      string    `json:"i"`
 	Expires time.Time `json:"e"`
 }
 
-// readable are characters that are not taken for each other and make no words: 22 to the ninth power
-// is 10^12, of which a few are good for a quarter of an hour.
+// User codes use characters that are not confused with each other and form no words. There are 22^9, about
+// 10^12, user codes; a few of them are valid at a time, each for 15 minutes.
 const (
-	readable       = "CDFGHJKLMNPQRTVWXY3479"
-	userCodeLength = 9
+	userCodeAlphabet = "CDFGHJKLMNPQRTVWXY3479"
+	userCodeLength   = 9
 )
 
-// newUserCode makes a code for a user to type.
+// newUserCode returns a random user code.
 func newUserCode() string {
 	code := make([]byte, 0, userCodeLength)
 	for len(code) < userCodeLength {
 		var b [2 * userCodeLength]byte
 		rand.Read(b[:]) //nolint:errcheck // it never fails
 		for _, one := range b {
-			// What lies beyond the last whole multiple would make some characters likelier.
-			if n := len(readable); int(one) < 256/n*n && len(code) < userCodeLength {
-				code = append(code, readable[int(one)%n])
+			// Bytes above the last whole multiple of n are skipped: they would make some characters likelier.
+			if n := len(userCodeAlphabet); int(one) < 256/n*n && len(code) < userCodeLength {
+				code = append(code, userCodeAlphabet[int(one)%n])
 			}
 		}
 	}
 	return string(code)
 }
 
-// UserCode is a code as a user has typed it, in the spelling under which it is kept. It may be
-// none.
+// UserCode returns a typed user code in its stored spelling: upper case, without spaces and hyphens. It
+// returns "" if the length is wrong. The result need not be a code that exists.
 func UserCode(typed string) string {
 	code := strings.Map(func(r rune) rune {
 		switch {
 		case r == ' ' || r == '-':
 			return -1
-		case 'a' <= r && r <= 'z': // and no other letter: a code is ASCII
+		case 'a' <= r && r <= 'z': // user codes are ASCII, so no other letter is folded
 			return r + 'A' - 'a'
 		}
 		return r
@@ -85,7 +85,8 @@ func UserCode(typed string) string {
 	return code
 }
 
-// StartDevice gives a device its codes: one to poll with, which is returned, and the one to show.
+// StartDevice stores a pending device. It returns the device code, with which the device polls, and the
+// device with the user code, which the device shows.
 func (g *Grants) StartDevice(ctx context.Context, d Device) (deviceCode string, _ Device, err error) {
 	d.ID, d.State, d.Expires = g.NewID(), pending, g.now().Add(DeviceLifetime)
 	_, err = g.Store.Update(ctx, func(tx store.Tx) error {
@@ -96,10 +97,10 @@ func (g *Grants) StartDevice(ctx context.Context, d Device) (deviceCode string, 
 		case !errors.Is(err, ErrInvalid):
 			return err
 		}
-		if err := keep(tx, &userCodes, userCodeKey(d.UserCode), userCodeRecord{d.Tenant, d.ID, d.Expires}, d.Expires); err != nil {
+		if err := putExpiring(tx, &userCodes, userCodeKey(d.UserCode), userCodeRecord{d.Tenant, d.ID, d.Expires}, d.Expires); err != nil {
 			return err
 		}
-		return keep(tx, &devices, deviceKey(d.Tenant, d.ID), d, d.Expires)
+		return putExpiring(tx, &devices, deviceKey(d.Tenant, d.ID), d, d.Expires)
 	})
 	if err != nil {
 		return "", Device{}, fmt.Errorf("start device: %w", err)
@@ -108,7 +109,7 @@ func (g *Grants) StartDevice(ctx context.Context, d Device) (deviceCode string, 
 	return deviceCode, d, err
 }
 
-// DeviceByUserCode finds the device that shows a code and still waits, or gives ErrInvalid.
+// DeviceByUserCode returns the pending device with a user code, or ErrInvalid.
 func (g *Grants) DeviceByUserCode(ctx context.Context, code string) (Device, error) {
 	if code == "" {
 		return Device{}, ErrInvalid
@@ -131,8 +132,8 @@ func (g *Grants) DeviceByUserCode(ctx context.Context, code string) (Device, err
 	return d, err
 }
 
-// Decide records what a user has decided: to grant, or, with nil, to decline. It gives ErrInvalid
-// when the device no longer waits.
+// Decide records the user's decision: the grant, or nil if the user declines. It returns ErrInvalid if
+// the device is no longer pending.
 func (g *Grants) Decide(ctx context.Context, d Device, granted *Grant) error {
 	_, err := g.Store.Update(ctx, func(tx store.Tx) error {
 		r, err := devices.Get(tx, deviceKey(d.Tenant, d.ID))
@@ -154,8 +155,8 @@ func (g *Grants) Decide(ctx context.Context, d Device, granted *Grant) error {
 	return err
 }
 
-// OpenDevice reads a device code. The error is ErrInvalid or ErrExpired; with ErrPending and
-// ErrDeclined the device is given too.
+// OpenDevice opens a device code and returns its approved device. The error is ErrInvalid, ErrExpired,
+// ErrPending or ErrDeclined; with the last two it returns the device too.
 func (g *Grants) OpenDevice(ctx context.Context, sealed string) (Device, error) {
 	var s sealedDevice
 	if err := g.Sealer.Open("device", sealed, &s); err != nil {
@@ -182,8 +183,8 @@ func (g *Grants) OpenDevice(ctx context.Context, sealed string) (Device, error) 
 	return d, nil
 }
 
-// RedeemDevice uses an approved device code up. With refresh it begins a family and gives its first
-// token. It gives ErrInvalid when the code was used before.
+// RedeemDevice removes an approved device, so that its code works once. With refresh it begins a family
+// and returns its first token. It returns ErrInvalid if the code was redeemed before.
 func (g *Grants) RedeemDevice(ctx context.Context, d Device, refresh bool) (refreshToken string, err error) {
 	_, err = g.Store.Update(ctx, func(tx store.Tx) error {
 		r, err := devices.Get(tx, deviceKey(d.Tenant, d.ID))

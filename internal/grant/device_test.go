@@ -10,7 +10,7 @@ import (
 	"midas/internal/grant"
 )
 
-func TestADeviceWaitsForAPerson(t *testing.T) {
+func TestDeviceCodeIsRedeemedOnceAfterApproval(t *testing.T) {
 	f := newFixture(t)
 	code, d, err := f.StartDevice(t.Context(), grant.Device{Tenant: tenant, ClientID: client, Scope: "openid"})
 	if err != nil {
@@ -56,7 +56,7 @@ func TestADeviceWaitsForAPerson(t *testing.T) {
 	}
 }
 
-func TestAPersonCanDecline(t *testing.T) {
+func TestDeclinedDeviceCode(t *testing.T) {
 	f := newFixture(t)
 	code, d, err := f.StartDevice(t.Context(), grant.Device{ClientID: client})
 	if err != nil {
@@ -70,7 +70,7 @@ func TestAPersonCanDecline(t *testing.T) {
 	}
 }
 
-func TestADeviceWaitsAQuarterOfAnHour(t *testing.T) {
+func TestDeviceCodeExpiresAfterItsLifetime(t *testing.T) {
 	f := newFixture(t)
 	code, d, err := f.StartDevice(t.Context(), grant.Device{ClientID: client})
 	if err != nil {

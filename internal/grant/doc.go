@@ -1,21 +1,21 @@
-// Package grant keeps what users have granted to the programs with which they sign in: the
-// authorization codes, refresh tokens and device codes of the token endpoint.
+// Package grant manages the authorization codes, refresh tokens and device codes that users grant to
+// clients, and the sessions of browsers.
 //
-// What a client holds is sealed: it names a record, or says everything itself, and nobody can read
-// or make one without the server's master key. What the store holds is no secret: a copy of it lets
-// nobody sign in. An authorization code is not in the store at all until it is redeemed; then a
-// record says so for as long as the code would have been good. A refresh token is one generation of
-// a family, whose record counts the generations; who comes with an old one makes the family end,
-// because then two hold what only one should. A device code waits in the store, so that any replica
-// can take a user's answer and any other can tell it to the device.
+// Codes and tokens are sealed: nobody can read or make one without the server's master key. The store
+// holds no secret: a copy of it lets nobody sign in. An authorization code carries all its data and is not
+// in the store until it is redeemed; then a record marks it as redeemed until the code would have expired.
+// A refresh token is one generation of a family, whose record counts the generations. Using an old
+// generation ends the family, because then a second party has a copy of the token. A device code is in
+// the store from the start, so that any replica can record the user's decision and any other can pass it
+// on to the device.
 //
-// A session, by which a browser need not ask for the password again, lies under the hash of the id in the
-// browser's cookie. It is good together with a key that the browser keeps for the server's origin only.
+// A session lets a browser skip the password. It is stored under the hash of the id in the browser's
+// cookie, and it is valid only together with a key that the browser stores for the server's origin.
 //
-// A user has at most MaxFamilies families, which a list of theirs counts, and at most MaxFamiliar
-// familiar addresses, from which they have signed in: nobody locks a user out there by guessing from
-// elsewhere (throttle.PasswordLimiter).
+// A user has at most MaxFamilies families, which one list per user counts, and at most MaxFamiliar
+// familiar addresses, which are addresses from which they have signed in. Wrong passwords from other
+// addresses do not lock the user out at a familiar one (throttle.PasswordLimiter).
 //
-// Records lie with the tenant's directory, under d/<tenant>/code/, rt/ and device/. Each has an
-// entry in d//expiry/, in order of time, by which Run finds what is over.
+// Records are stored under d/<tenant>/code/, rt/ and device/. Each has an entry in d//expiry/, ordered by
+// time, by which Run finds expired records.
 package grant

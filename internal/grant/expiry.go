@@ -12,14 +12,14 @@ import (
 )
 
 const (
-	// sweepEvery is how often Run looks for what is over. Nothing depends on it but the store's size.
+	// sweepEvery is how often Run removes expired records. It affects only the size of the store.
 	sweepEvery = 10 * time.Minute
 
-	// sweepBatch bounds one transaction: three keys for each entry.
+	// sweepBatch is how many entries one transaction handles. Each entry takes three keys.
 	sweepBatch = 30
 )
 
-// expiryEntry is the value of an entry; all that it says is in its key.
+// expiryEntry is the empty value of an expiry entry. Its key holds the time and the record's key.
 type expiryEntry struct{}
 
 var expiries = store.Table[expiryEntry]{Kind: store.ExpiryIndex}
@@ -31,27 +31,27 @@ func expiryKey(at time.Time, key string) string {
 	return fmt.Sprintf("%s%020d/%s", expiryPrefix, at.Unix(), key)
 }
 
-// ending is what every record that expires says of that.
-type ending struct {
+// expiring is the field that all records with an expiry entry share.
+type expiring struct {
 	Expires time.Time `json:"expires"`
 }
 
-// keep writes a new record with the entry by which it is found when it is over. A record whose time
-// was prolonged since keeps its entry: the sweeper then gives it a new one, so that prolonging costs
-// one write.
-func keep[T any](tx store.Tx, table *store.Table[T], key string, record T, expires time.Time) error {
+// putExpiring writes a new record and its expiry entry. Prolonging a record later does not change its
+// entry, and so costs one write; when the entry is due, the sweeper replaces it.
+func putExpiring[T any](tx store.Tx, table *store.Table[T], key string, record T, expires time.Time) error {
 	if err := expireAt(tx, expires, key); err != nil {
 		return err
 	}
 	return table.Put(tx, key, record)
 }
 
-// expireAt writes the entry by which a record is found when it is over.
+// expireAt writes the expiry entry of a record.
 func expireAt(tx store.Tx, at time.Time, key string) error {
 	return expiries.Put(tx, expiryKey(at, key), expiryEntry{})
 }
 
-// Run removes what is over until ctx ends. A failure is for the next round.
+// Run removes expired records every sweepEvery, until ctx ends. It logs errors and tries again in the next
+// round.
 func (g *Grants) Run(ctx context.Context) error {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
@@ -73,7 +73,8 @@ func (g *Grants) Run(ctx context.Context) error {
 	}
 }
 
-// Sweep removes some of what is over, if Retention allows it, and says how many entries it has looked at.
+// Sweep handles up to sweepBatch due expiry entries, if Retention allows it, and returns how many it has
+// handled.
 func (g *Grants) Sweep(ctx context.Context) (n int, err error) {
 	now := g.Now()
 	if !g.Retention.Allows(now) {
@@ -88,14 +89,14 @@ func (g *Grants) Sweep(ctx context.Context) (n int, err error) {
 			at, name, found := strings.Cut(strings.TrimPrefix(rec.Key, expiryPrefix), "/")
 			seconds, err := strconv.ParseInt(at, 10, 64)
 			if !found || err != nil {
-				return fmt.Errorf("read entry %s: it is none", rec.Key)
+				return fmt.Errorf("read expiry entry %s: the key is malformed", rec.Key)
 			}
 			if now.Before(time.Unix(seconds, 0)) {
 				return nil
 			}
 			n++
 			tx.Delete(rec.Key)
-			if err := g.end(tx, name, now); err != nil {
+			if err := g.removeExpired(tx, name, now); err != nil {
 				return err
 			}
 		}
@@ -107,14 +108,13 @@ func (g *Grants) Sweep(ctx context.Context) (n int, err error) {
 	return n, nil
 }
 
-// end removes a record that is over, or gives it a new entry.
-func (g *Grants) end(tx store.Tx, key string, now time.Time) error {
+// removeExpired removes a record that has expired. A record that was prolonged gets a new expiry entry.
+func (g *Grants) removeExpired(tx store.Tx, key string, now time.Time) error {
 	kind, known := store.KindOf(key)
 	if !known {
-		return fmt.Errorf("the entry of %s: there are no such records", key)
+		return fmt.Errorf("read the expiry entry of %s: the record's kind is unknown", key)
 	}
-	endings := store.Table[ending]{Kind: kind}
-	r, err := endings.Get(tx, key)
+	r, err := (&store.Table[expiring]{Kind: kind}).Get(tx, key)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return nil

@@ -13,28 +13,28 @@ import (
 	"midas/internal/throttle"
 )
 
-// FamiliarLifetime is how long an address is a familiar one of a user after a sign-in from it.
+// FamiliarLifetime is how long an address stays familiar after a user has signed in from it.
 const FamiliarLifetime = 90 * 24 * time.Hour
 
-// MaxFamiliar is how many familiar addresses a user has. One more takes the place of the oldest.
+// MaxFamiliar is how many familiar addresses a user can have. A further one replaces the oldest.
 const MaxFamiliar = 8
 
-// familiar are the addresses from which a user has signed in, oldest first. They are hashed with a key
-// that the store does not have, because an address by itself could be guessed from its hash.
+// familiar lists the addresses from which a user has signed in, oldest first. They are hashed with a key
+// that is not in the store, because all addresses could be tried against a plain hash.
 type familiar struct {
 	Sources []familiarSource `json:"sources"`
-	Expires time.Time        `json:"expires"` // when the last of them ends
+	Expires time.Time        `json:"expires"` // when the newest address expires
 }
 
 type familiarSource struct {
 	Hash  []byte    `json:"hash"`
-	Since time.Time `json:"since"` // a sign-in, to half of FamiliarLifetime
+	Since time.Time `json:"since"` // when the user signed in; updated after half of FamiliarLifetime
 }
 
 var familiars = store.Table[familiar]{Kind: store.FamiliarKind, Missing: ErrInvalid}
 
-// familiarKey names the record of a user name. It is hashed because a name can be longer than a part of
-// a key, and have any character.
+// familiarKey returns the key of a user's record. The user name is hashed because it can have any
+// character and be longer than a segment of a key.
 func (g *Grants) familiarKey(tenant, user string) string {
 	sum := g.Sealer.hasher.Sum("familiar user", tenant, user)
 	return key(store.FamiliarKind, tenant, hex.EncodeToString(sum))
@@ -44,13 +44,14 @@ func (g *Grants) familiarHash(tenant, user string, from throttle.Source) []byte 
 	return g.Sealer.hasher.Sum("familiar address", tenant, user, from.Address())
 }
 
-// IsFamiliar implements throttle.FamiliarSources. Tenant and user are folded by the caller.
+// IsFamiliar implements throttle.FamiliarSources. Callers fold tenant and user.
 func (g *Grants) IsFamiliar(ctx context.Context, tenant, user string, from throttle.Source) (bool, error) {
 	since, err := g.familiarSince(ctx, tenant, user, from)
 	return !since.IsZero(), err
 }
 
-// familiarSince gives the sign-in by which an address is a familiar one, or the zero time.
+// familiarSince returns the time of the recorded sign-in from a familiar address, or the zero time if the
+// address is not familiar.
 func (g *Grants) familiarSince(ctx context.Context, tenant, user string, from throttle.Source) (since time.Time, err error) {
 	name, hash := g.familiarKey(tenant, user), g.familiarHash(tenant, user, from)
 	err = g.Store.View(ctx, func(tx store.Tx) error {
@@ -76,8 +77,8 @@ func (g *Grants) isFamiliarNow(one familiarSource) bool {
 	return g.now().Before(one.Since.Add(FamiliarLifetime))
 }
 
-// Remember implements throttle.FamiliarSources. It writes only for an address that is new, or was kept long
-// ago.
+// Remember implements throttle.FamiliarSources. It writes only if the address is new, or was recorded more than
+// half of FamiliarLifetime ago.
 func (g *Grants) Remember(ctx context.Context, tenant, user string, from throttle.Source) error {
 	since, err := g.familiarSince(ctx, tenant, user, from)
 	if err != nil || !since.IsZero() && g.now().Before(since.Add(FamiliarLifetime/2)) {

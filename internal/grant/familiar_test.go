@@ -48,7 +48,7 @@ func TestFamiliarAddresses(t *testing.T) {
 	if is, err := f.IsFamiliar(t.Context(), "other", "anna", throttle.SourceOf("192.0.2.1")); is || err != nil {
 		t.Errorf("in another tenant: %v, %v", is, err)
 	}
-	// Another process over the same store, with the same master key, knows them, and one with another
+	// Another process with the same store and master key recognizes the address; one with another master
 	// key does not.
 	sealer, err := grant.NewSealer([32]byte{1})
 	if err != nil {
@@ -67,8 +67,8 @@ func TestFamiliarAddresses(t *testing.T) {
 	}
 }
 
-// TestFamiliarAddressesAreBounded has a user with many addresses: few are kept, they end, and using one
-// of them writes nothing.
+// TestFamiliarAddressesAreBounded signs a user in from many addresses: the last MaxFamiliar are stored,
+// they expire, and signing in again from one of them writes nothing.
 func TestFamiliarAddressesAreBounded(t *testing.T) {
 	f := newFixture(t)
 	for i := range 100 {
@@ -81,7 +81,7 @@ func TestFamiliarAddressesAreBounded(t *testing.T) {
 		}
 	}
 	if known != grant.MaxFamiliar || !f.familiar(t, "anna", "10.0.99.1") {
-		t.Errorf("%d are known, want the last %d", known, grant.MaxFamiliar)
+		t.Errorf("%d addresses are familiar, want the last %d", known, grant.MaxFamiliar)
 	}
 	if n := f.keys(t, "d/"); n != 2 {
 		t.Errorf("%d keys, want one record and its entry", n)
@@ -98,11 +98,11 @@ func TestFamiliarAddressesAreBounded(t *testing.T) {
 	f.remember(t, "anna", "10.0.99.1")
 	f.advance(grant.FamiliarLifetime / 2)
 	if !f.familiar(t, "anna", "10.0.99.1") || f.familiar(t, "anna", "10.0.98.1") {
-		t.Error("an address that is used ends, or one that is not used does not")
+		t.Error("a used address has expired, or an unused one has not")
 	}
 	f.advance(grant.FamiliarLifetime)
 	if f.familiar(t, "anna", "10.0.99.1") {
-		t.Error("the address does not end")
+		t.Error("the address does not expire")
 	}
 	f.sweepAll(t)
 	if n := f.keys(t, "d/"); n != 0 {
@@ -110,7 +110,7 @@ func TestFamiliarAddressesAreBounded(t *testing.T) {
 	}
 }
 
-// sweepAll removes all that is over.
+// sweepAll removes all expired records.
 func (f *fixture) sweepAll(t testing.TB) {
 	t.Helper()
 	for {
@@ -124,7 +124,7 @@ func (f *fixture) sweepAll(t testing.TB) {
 	}
 }
 
-// dump is the whole store.
+// dump returns the content of the store.
 func (f *fixture) dump(t testing.TB) []byte {
 	t.Helper()
 	var all bytes.Buffer
@@ -134,8 +134,8 @@ func (f *fixture) dump(t testing.TB) []byte {
 	return all.Bytes()
 }
 
-// TestFamiliesAreBounded has a client that begins sign-ins without end. The oldest of its own end, and
-// what the user has granted to others stays.
+// TestFamiliesAreBounded begins more than MaxFamilies families for one client. The oldest of that client
+// end, and the families of other clients stay.
 func TestFamiliesAreBounded(t *testing.T) {
 	f := newFixture(t)
 	quiet := granted()
@@ -170,7 +170,7 @@ func TestFamiliesAreBounded(t *testing.T) {
 		t.Errorf("%d families are stored, want %d", n, grant.MaxFamilies)
 	}
 	first = f.mustRotate(t, first)
-	// Another person is not concerned.
+	// Families of another user are not counted.
 	someone := granted()
 	someone.UserID = "someone"
 	if _, err := f.Begin(t.Context(), someone); err != nil {
@@ -186,9 +186,9 @@ func TestFamiliesAreBounded(t *testing.T) {
 	}
 }
 
-// TestListedWhileUsed: a family that is used for years is counted all the time, and one that has ended
+// TestFamilyIsListedUntilItEnds: a family that is used for years is counted all the time, and one that has ended
 // is not.
-func TestListedWhileUsed(t *testing.T) {
+func TestFamilyIsListedUntilItEnds(t *testing.T) {
 	f := newFixture(t)
 	token, err := f.Begin(t.Context(), granted())
 	if err != nil {
@@ -207,7 +207,7 @@ func TestListedWhileUsed(t *testing.T) {
 	}
 	f.advance(1e9)
 	if _, err := f.rotate(t, token); err == nil {
-		t.Fatal("a used token is taken again")
+		t.Fatal("a used token is accepted again")
 	}
 	for range grant.MaxFamilies {
 		if _, err := f.Begin(t.Context(), granted()); err != nil {

@@ -12,43 +12,43 @@ import (
 // familyRecord is a family of refresh tokens: one sign-in of one user with one client.
 type familyRecord struct {
 	Grant
-	Generation int       `json:"generation"` // of the token that is good
+	Generation int       `json:"generation"` // of the newest token, the only valid one
 	Created    time.Time `json:"created"`
 	Rotated    time.Time `json:"rotated"` // when that generation began
 	Expires    time.Time `json:"expires"`
 }
 
-// sealedRefresh is what a refresh token says.
+// sealedRefresh is the content of a refresh token.
 type sealedRefresh struct {
 	Tenant     string `json:"t"`
 	Family     string `json:"f"`
 	Generation int    `json:"g"`
 }
 
-// Refresh is a refresh token that was opened, with the grant of its family.
+// Refresh is an opened refresh token with the grant of its family.
 type Refresh struct {
 	Grant
 	sealed sealedRefresh
 }
 
-// begin makes a family.
+// begin stores a new family and returns its id and its first refresh token.
 func (g *Grants) begin(tx store.Tx, granted Grant) (id, refreshToken string, err error) {
 	id, now := g.NewID(), g.now()
 	r := familyRecord{Grant: granted, Created: now, Rotated: g.Now().UTC(), Expires: now.Add(RefreshLifetime)}
 	if granted.Page {
 		r.Expires = now.Add(PageLifetime)
 	}
-	if err := keep(tx, &families, familyKey(granted.TenantID, id), r, r.Expires); err != nil {
+	if err := putExpiring(tx, &families, familyKey(granted.TenantID, id), r, r.Expires); err != nil {
 		return "", "", err
 	}
-	if err := g.list(tx, id, r); err != nil {
+	if err := g.addSignIn(tx, id, r); err != nil {
 		return "", "", err
 	}
 	refreshToken, err = g.Sealer.Seal("refresh", sealedRefresh{Tenant: granted.TenantID, Family: id})
 	return id, refreshToken, err
 }
 
-// Begin makes a family and gives its first refresh token.
+// Begin stores a new family and returns its first refresh token.
 func (g *Grants) Begin(ctx context.Context, granted Grant) (refreshToken string, err error) {
 	_, err = g.Store.Update(ctx, func(tx store.Tx) error {
 		_, refreshToken, err = g.begin(tx, granted)
@@ -60,8 +60,8 @@ func (g *Grants) Begin(ctx context.Context, granted Grant) (refreshToken string,
 	return refreshToken, nil
 }
 
-// OpenRefresh reads a refresh token. The error is ErrInvalid when it is none or its family has ended,
-// or ErrExpired. Whether it is the newest of its family, Rotate tells.
+// OpenRefresh opens a refresh token. The error is ErrInvalid if the text is no refresh token or its family
+// has ended, or ErrExpired. It does not check whether the token is the newest of its family; Rotate does.
 func (g *Grants) OpenRefresh(ctx context.Context, sealed string) (Refresh, error) {
 	var r Refresh
 	if err := g.Sealer.Open("refresh", sealed, &r.sealed); err != nil {
@@ -85,9 +85,9 @@ func (g *Grants) OpenRefresh(ctx context.Context, sealed string) (Refresh, error
 	return r, nil
 }
 
-// Rotate exchanges a refresh token for the next of its family, after everything else about the
-// request, which began at that time, was found to be right. It gives ErrReused when the token was
-// exchanged before, and ends the family.
+// Rotate exchanges a refresh token for the next of its family. Callers check everything else about the
+// request first; began is when the request began. If the token was exchanged before, Rotate ends the
+// family and returns ErrReused.
 func (g *Grants) Rotate(ctx context.Context, r Refresh, began time.Time) (refreshToken string, err error) {
 	next := r.sealed
 	var reused bool
@@ -100,18 +100,18 @@ func (g *Grants) Rotate(ctx context.Context, r Refresh, began time.Time) (refres
 		}
 		switch {
 		case record.Generation == next.Generation && began.Before(record.Rotated.Add(g.Overlap)):
-			return nil // another request was faster; both get the same successor
+			return nil // a concurrent request has rotated the token; both get the same successor
 		case record.Generation > r.sealed.Generation:
 			reused = true
 			return g.endFamily(tx, r.sealed.Tenant, r.sealed.Family)
 		}
-		// A generation that is ahead of the record's is good too: the store was restored from a copy.
+		// A generation newer than the record's is accepted: the store was restored from a backup.
 		now := g.Now().UTC()
 		record.Generation, record.Rotated = next.Generation, now
 		if !record.Page {
 			record.Expires = g.now().Add(RefreshLifetime)
 		}
-		if err := g.list(tx, r.sealed.Family, record); err != nil {
+		if err := g.addSignIn(tx, r.sealed.Family, record); err != nil {
 			return err
 		}
 		return families.Put(tx, name, record)

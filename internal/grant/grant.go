@@ -10,55 +10,56 @@ import (
 	"midas/internal/store"
 )
 
-// How long things are good.
+// Lifetimes of codes and tokens.
 const (
 	CodeLifetime    = 10 * time.Minute
 	DeviceLifetime  = 15 * time.Minute
-	RefreshLifetime = 90 * 24 * time.Hour // since it was last used
-	PageLifetime    = 24 * time.Hour      // of the refresh tokens of a page in a browser, since the sign-in
+	RefreshLifetime = 90 * 24 * time.Hour // of a refresh token that is not used
+	PageLifetime    = 24 * time.Hour      // of a single-page application's refresh tokens, since the sign-in
 )
 
-// Why something is not accepted. Callers tell the reasons apart with errors.Is.
+// Reasons why a code, token or session is refused. Callers test for them with errors.Is.
 var (
-	ErrInvalid  = errors.New("grant: not issued here, or no longer known")
-	ErrExpired  = errors.New("grant: its time is over")
-	ErrRedeemed = errors.New("grant: it was redeemed before")
-	ErrReused   = errors.New("grant: an earlier refresh token of its family was used again, so the family has ended")
+	ErrInvalid  = errors.New("grant: not issued by this server, or already removed")
+	ErrExpired  = errors.New("grant: expired")
+	ErrRedeemed = errors.New("grant: the code was already redeemed")
+	ErrReused   = errors.New("grant: an old refresh token was used again, so its family has ended")
 	ErrPending  = errors.New("grant: the user has not decided yet")
 	ErrDeclined = errors.New("grant: the user has declined")
 )
 
-// Grant is what a user has granted: that a client acts as them.
+// Grant is a user's permission for a client to act for them.
 type Grant struct {
 	TenantID      string    `json:"tenantId"`
 	UserID        string    `json:"userId"`
 	ClientID      string    `json:"clientId"`
-	Scope         string    `json:"scope,omitempty"`        // what the client has asked for, as it has spelled it
-	Authenticated time.Time `json:"authenticated"`          // when the user has shown the password
-	Page          bool      `json:"page,omitempty"`         // the client is a page in a browser, without a server
-	Confidential  bool      `json:"confidential,omitempty"` // the client has shown a credential, and has to again
+	Scope         string    `json:"scope,omitempty"`        // the requested scopes, in the client's spelling
+	Authenticated time.Time `json:"authenticated"`          // when the password was checked
+	Page          bool      `json:"page,omitempty"`         // the client is a single-page application
+	Confidential  bool      `json:"confidential,omitempty"` // the client has authenticated, and must do so at each use
 }
 
-// Grants keeps grants. All fields are required but Log, Retention and Overlap. It is safe for concurrent use.
+// Grants stores and checks grants and sessions. All fields are required but Log, Retention and Overlap. It
+// is safe for concurrent use.
 type Grants struct {
 	Store  store.Store
 	Sealer *Sealer
 	Now    func() time.Time
 	NewID  func() string
-	// Retention tells whether what is over may be deleted; nil: always.
+	// Retention decides whether expired records may be deleted; nil: always.
 	Retention *retention.Guard
-	Log       *slog.Logger // what Run could not do and tries again; nil: not said
+	Log       *slog.Logger // gets the errors of Run; nil: they are not logged
 
-	// Overlap is for how long after a refresh token was exchanged the old one counts as a retry and is
-	// exchanged for the same successor. Requests that were under way at the same moment always are,
-	// because several programs of one user may share one cache. A later use counts as a theft and ends
-	// the sign-in: the longer Overlap is, the longer a thief goes unnoticed.
+	// Overlap is how long after its exchange a refresh token can be exchanged again, as a retry, for the
+	// same successor. Requests that began before the exchange always get it, because several programs of
+	// one user may share one cache. Any later use counts as theft and ends the family. The longer Overlap
+	// is, the longer a theft stays undetected.
 	Overlap time.Duration
 }
 
 func (g *Grants) now() time.Time { return g.Now().UTC().Truncate(time.Second) }
 
-// Keys by kind. What is of no particular tenant lies with the one without a name.
+// Keys by kind. Records of no particular tenant have an empty tenant in their key.
 func codeKey(tenant, id string) string   { return key(store.CodeKind, tenant, id) }
 func familyKey(tenant, id string) string { return key(store.RefreshKind, tenant, id) }
 func deviceKey(tenant, id string) string { return key(store.DeviceKind, tenant, id) }
@@ -68,7 +69,7 @@ func key(kind store.Kind, tenant, id string) string {
 	return kind.Key(arm.Fold(tenant), arm.Fold(id))
 }
 
-// The kinds of records.
+// The tables of codes, families and devices.
 var (
 	codes     = store.Table[codeRecord]{Kind: store.CodeKind, Missing: ErrInvalid}
 	families  = store.Table[familyRecord]{Kind: store.RefreshKind, Missing: ErrInvalid}

@@ -58,7 +58,7 @@ func (f *fixture) advance(d time.Duration) {
 	f.now = f.now.Add(d)
 }
 
-// keys counts what is stored.
+// keys counts the stored keys with a prefix.
 func (f *fixture) keys(t testing.TB, prefix string) (n int) {
 	t.Helper()
 	if err := f.Store.View(t.Context(), func(tx store.Tx) error {
@@ -93,7 +93,7 @@ func (f *fixture) code(t testing.TB) grant.Code {
 	return c
 }
 
-// rotate exchanges a refresh token, now.
+// rotate exchanges a refresh token at the current time.
 func (f *fixture) rotate(t testing.TB, sealed string) (string, error) {
 	t.Helper()
 	r, err := f.OpenRefresh(t.Context(), sealed)
@@ -113,7 +113,7 @@ func (f *fixture) mustRotate(t testing.TB, sealed string) string {
 	return next
 }
 
-func TestACodeIsGoodOnce(t *testing.T) {
+func TestCodeIsRedeemedOnce(t *testing.T) {
 	f := newFixture(t)
 	c := f.code(t)
 	refresh, err := f.Redeem(t.Context(), c, true)
@@ -129,14 +129,14 @@ func TestACodeIsGoodOnce(t *testing.T) {
 	}
 	next := f.mustRotate(t, refresh)
 	if _, err := f.Redeem(t.Context(), c, true); !errors.Is(err, grant.ErrRedeemed) {
-		t.Errorf("the second time: %v, want ErrRedeemed", err)
+		t.Errorf("redeemed twice: %v, want ErrRedeemed", err)
 	}
 	if _, err := f.OpenRefresh(t.Context(), next); !errors.Is(err, grant.ErrInvalid) {
-		t.Errorf("what the code was redeemed for: %v, want ErrInvalid", err)
+		t.Errorf("the code's refresh token: %v, want ErrInvalid", err)
 	}
 }
 
-func TestOfManyWhoRedeemACodeOneGetsIt(t *testing.T) {
+func TestConcurrentRedemptionsOfACodeSucceedOnce(t *testing.T) {
 	f := newFixture(t)
 	c := f.code(t)
 	var wg sync.WaitGroup
@@ -153,11 +153,11 @@ func TestOfManyWhoRedeemACodeOneGetsIt(t *testing.T) {
 	}
 	wg.Wait()
 	if n := got.Load(); n != 1 {
-		t.Errorf("%d got it", n)
+		t.Errorf("%d redemptions succeeded, want 1", n)
 	}
 }
 
-func TestCodesEnd(t *testing.T) {
+func TestCodesExpire(t *testing.T) {
 	f := newFixture(t)
 	sealed, err := f.SealCode(grant.Code{Grant: granted()})
 	if err != nil {
@@ -165,15 +165,15 @@ func TestCodesEnd(t *testing.T) {
 	}
 	f.advance(grant.CodeLifetime - time.Second)
 	if _, err := f.OpenCode(sealed); err != nil {
-		t.Errorf("a second before: %v", err)
+		t.Errorf("a second before it expires: %v", err)
 	}
 	f.advance(time.Second)
 	if _, err := f.OpenCode(sealed); !errors.Is(err, grant.ErrExpired) {
-		t.Errorf("at its end: %v, want ErrExpired", err)
+		t.Errorf("when it expires: %v, want ErrExpired", err)
 	}
 }
 
-func TestNothingIsWhatItWasNotSealedAs(t *testing.T) {
+func TestSealedValueOpensOnlyForItsPurpose(t *testing.T) {
 	f := newFixture(t)
 	refresh, err := f.Begin(t.Context(), granted())
 	if err != nil {
@@ -214,7 +214,7 @@ func TestNothingIsWhatItWasNotSealedAs(t *testing.T) {
 	}
 }
 
-// flip changes a character in the middle.
+// flip changes the character in the middle.
 func flip(s string) string {
 	b := []byte(s)
 	if i := len(b) / 2; b[i] == 'A' {
@@ -225,7 +225,7 @@ func flip(s string) string {
 	return string(b)
 }
 
-func TestAnOldRefreshTokenEndsItsFamily(t *testing.T) {
+func TestReusedRefreshTokenEndsItsFamily(t *testing.T) {
 	f := newFixture(t)
 	first, err := f.Begin(t.Context(), granted())
 	if err != nil {
@@ -241,8 +241,9 @@ func TestAnOldRefreshTokenEndsItsFamily(t *testing.T) {
 	}
 }
 
-// TestRequestsAtTheSameMomentAreNoTheft has two programs with one cache.
-func TestRequestsAtTheSameMomentAreNoTheft(t *testing.T) {
+// TestConcurrentRefreshesGetTheSameSuccessor exchanges one token twice, as two programs with a shared
+// cache do.
+func TestConcurrentRefreshesGetTheSameSuccessor(t *testing.T) {
 	f := newFixture(t)
 	first, err := f.Begin(t.Context(), granted())
 	if err != nil {
@@ -262,19 +263,19 @@ func TestRequestsAtTheSameMomentAreNoTheft(t *testing.T) {
 	f.advance(5 * time.Millisecond)
 	two, err := f.Rotate(t.Context(), r, began)
 	if err != nil {
-		t.Fatalf("the request that began before the other's answer: %v", err)
+		t.Fatalf("the request that began before the first exchange: %v", err)
 	}
-	// Both have the same generation, so it does not matter which of them is kept.
+	// Both successors have the same generation, so programs may cache either.
 	three := f.mustRotate(t, two)
 	if _, err := f.rotate(t, one); !errors.Is(err, grant.ErrReused) {
-		t.Errorf("the other afterwards: %v, want ErrReused", err)
+		t.Errorf("the other successor afterwards: %v, want ErrReused", err)
 	}
 	if _, err := f.rotate(t, three); !errors.Is(err, grant.ErrInvalid) {
-		t.Errorf("and then the newest: %v, want ErrInvalid", err)
+		t.Errorf("the newest token of the ended family: %v, want ErrInvalid", err)
 	}
 }
 
-func TestOverlapForgivesRetries(t *testing.T) {
+func TestOverlapAllowsRetries(t *testing.T) {
 	f := newFixture(t)
 	f.Overlap = 10 * time.Second
 	first, err := f.Begin(t.Context(), granted())
@@ -292,7 +293,7 @@ func TestOverlapForgivesRetries(t *testing.T) {
 	}
 }
 
-func TestRefreshTokensEndWhenTheyAreNotUsed(t *testing.T) {
+func TestUnusedRefreshTokensExpire(t *testing.T) {
 	f := newFixture(t)
 	token, err := f.Begin(t.Context(), granted())
 	if err != nil {
@@ -304,7 +305,7 @@ func TestRefreshTokensEndWhenTheyAreNotUsed(t *testing.T) {
 	}
 	f.advance(grant.RefreshLifetime)
 	if _, err := f.rotate(t, token); !errors.Is(err, grant.ErrExpired) {
-		t.Errorf("after its time: %v, want ErrExpired", err)
+		t.Errorf("after its lifetime: %v, want ErrExpired", err)
 	}
 	page := granted()
 	page.Page = true
@@ -315,12 +316,12 @@ func TestRefreshTokensEndWhenTheyAreNotUsed(t *testing.T) {
 	token = f.mustRotate(t, token)
 	f.advance(time.Hour)
 	if _, err := f.rotate(t, token); !errors.Is(err, grant.ErrExpired) {
-		t.Errorf("of a page, although it was used: %v, want ErrExpired", err)
+		t.Errorf("token of a page that was used: %v, want ErrExpired", err)
 	}
 }
 
-// TestWhatIsOverIsRemoved leaves nothing behind but what is still good.
-func TestWhatIsOverIsRemoved(t *testing.T) {
+// TestSweepRemovesExpiredRecords sweeps many expired records and one valid family, which stays.
+func TestSweepRemovesExpiredRecords(t *testing.T) {
 	f := newFixture(t)
 	var used string
 	for i := range 50 {
@@ -339,7 +340,7 @@ func TestWhatIsOverIsRemoved(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n, err := f.Sweep(t.Context()); n != 0 || err != nil {
-		t.Errorf("nothing is over, and %d entries were swept, %v", n, err)
+		t.Errorf("nothing has expired, and %d entries were swept, %v", n, err)
 	}
 	f.advance(grant.RefreshLifetime - time.Hour)
 	used = f.mustRotate(t, used)

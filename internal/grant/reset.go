@@ -10,9 +10,9 @@ import (
 // resetBatch is how many records one transaction of Reset removes.
 const resetBatch = 100
 
-// Reset removes all authorization codes, refresh tokens and device codes, and says how many. What clients
-// have of them was sealed with the master key and cannot be opened with another one. Sessions of browsers
-// are not sealed and stay.
+// Reset removes all authorization codes, refresh tokens and device codes, and returns how many. It runs
+// after a change of the master key: clients' codes and tokens were sealed with the old key and cannot be
+// opened with a new one. Sessions of browsers are not sealed and stay.
 func Reset(ctx context.Context, st store.Store) (n int, err error) {
 	sealed := []store.Kind{store.CodeKind, store.RefreshKind, store.DeviceKind, store.UserCodeKind}
 	for after, done := "", false; !done; {

@@ -15,53 +15,52 @@ import (
 	"midas/internal/store"
 )
 
-// MaxSessions is how many browsers a user may be signed in with. One more ends the oldest session.
+// MaxSessions is how many sessions a user can have. A further one ends the oldest.
 const MaxSessions = 20
 
-// idleStep is how exactly it is known when a session was last used, so that using it seldom writes.
+// idleStep is the resolution of Session.Used. A session that was used more recently is not written again.
 const idleStep = 10 * time.Minute
 
-// Session is a browser in which a user has signed in. It is known by the hash of its id, which only
-// the browser's cookie has, and it is good only together with the browser's key.
+// Session is the sign-in of a user in a browser. It is stored under the hash of its id, which is only in
+// the browser's cookie, and it is valid only together with the browser's key.
 //
-// Browsers send the cookies of a host to each of its ports, so on a machine of several programs the
-// cookie is known to all whom the browser visits. The key is kept by the browser for one origin, port
-// included, and sent to that alone.
+// Browsers send the cookies of a host to all its ports, so other programs on the same machine can get the
+// cookie. The browser stores the key for one origin, port included, and sends it only there.
 type Session struct {
 	TenantID      string        `json:"tenantId"`
 	UserID        string        `json:"userId"`
-	Authenticated time.Time     `json:"authenticated"` // when the user has shown the password
-	Idle          time.Duration `json:"idle"`          // after that long without use it ends
-	Used          time.Time     `json:"used"`          // to idleStep
-	Expires       time.Time     `json:"expires"`       // used or not
+	Authenticated time.Time     `json:"authenticated"` // when the password was checked
+	Idle          time.Duration `json:"idle"`          // the session ends if it is not used for so long
+	Used          time.Time     `json:"used"`          // last use, with the resolution idleStep
+	Expires       time.Time     `json:"expires"`       // the end, even if it is used
 	KeyHash       []byte        `json:"keyHash"`       // SHA-256 of the browser's key
 
-	name string // the hash of its id, in hexadecimal
+	name string // hexadecimal hash of the id
 }
 
-// Name is the hash of the session's id, by which forms can be bound to the session. It lets nobody
-// continue the session.
+// Name returns the hash of the session's id. Forms are bound to the session by it. The name is no
+// credential: nobody can use the session with it.
 func (s *Session) Name() string { return s.name }
 
-// HasKey reports whether it is the browser's key.
+// HasKey reports whether key is the key of the session's browser.
 func (s *Session) HasKey(key string) bool {
 	hash := hashOf("browser key", key)
 	return key != "" && subtle.ConstantTimeCompare(hash[:], s.KeyHash) == 1
 }
 
-// browsers lists the sessions of a user, oldest first, so that they stay few.
-type browsers struct {
-	Sessions []string  `json:"sessions"` // their names
-	Expires  time.Time `json:"expires"`  // when the last of them ends
+// sessionList lists the sessions of a user, oldest first. It bounds their number (MaxSessions).
+type sessionList struct {
+	Sessions []string  `json:"sessions"` // names
+	Expires  time.Time `json:"expires"`  // when the newest session ends
 }
 
 var (
 	sessions     = store.Table[Session]{Kind: store.SessionKind, Missing: ErrInvalid}
-	browserLists = store.Table[browsers]{Kind: store.BrowsersKind, Missing: ErrInvalid}
+	sessionLists = store.Table[sessionList]{Kind: store.BrowsersKind, Missing: ErrInvalid}
 )
 
 func sessionKey(name string) string { return store.SessionKind.Key("", name) }
-func browsersKey(tenant, user string) string {
+func sessionListKey(tenant, user string) string {
 	return store.BrowsersKind.Key(arm.Fold(tenant), arm.Fold(user))
 }
 
@@ -74,20 +73,20 @@ func sessionName(id string) string {
 	return hex.EncodeToString(hash[:])
 }
 
-// BeginSession keeps a new session and gives its id, which is not kept, and its name. The key is the browser's; the
-// session of the id replaced, if there is one, ends. Life and s.Idle are how long it is good at most,
-// and without being used.
-func (g *Grants) BeginSession(ctx context.Context, s Session, key, replaced string, life time.Duration) (id, name string, err error) {
+// BeginSession stores a new session and returns its id, which is not stored, and its name. The key is the
+// browser's; replaced is the id of a session that ends, or empty. The session ends after lifetime, or when
+// it is not used for s.Idle.
+func (g *Grants) BeginSession(ctx context.Context, s Session, key, replaced string, lifetime time.Duration) (id, name string, err error) {
 	hash, now := hashOf("browser key", key), g.now()
-	s.KeyHash, s.Used, s.Expires = hash[:], now, now.Add(life)
+	s.KeyHash, s.Used, s.Expires = hash[:], now, now.Add(lifetime)
 	_, err = g.Store.Update(ctx, func(tx store.Tx) error {
 		id = rand.Text() + rand.Text()
 		name = sessionName(id)
-		list := browsersKey(s.TenantID, s.UserID)
+		list := sessionListKey(s.TenantID, s.UserID)
 		if err := g.endSession(tx, sessionName(replaced)); err != nil {
 			return err
 		}
-		all, err := browserLists.Get(tx, list)
+		all, err := sessionLists.Get(tx, list)
 		if errors.Is(err, ErrInvalid) {
 			err = expireAt(tx, s.Expires, list)
 		}
@@ -100,7 +99,7 @@ func (g *Grants) BeginSession(ctx context.Context, s Session, key, replaced stri
 		}
 		all.Sessions, all.Expires = append(all.Sessions, name), s.Expires
 		return errors.Join(
-			browserLists.Put(tx, list, all),
+			sessionLists.Put(tx, list, all),
 			sessions.Put(tx, sessionKey(name), s),
 			expireAt(tx, s.Expires, sessionKey(name)))
 	})
@@ -110,8 +109,8 @@ func (g *Grants) BeginSession(ctx context.Context, s Session, key, replaced stri
 	return id, name, nil
 }
 
-// Session finds the session of an id, or gives ErrInvalid. Whether the browser has its key, and the
-// user may still sign in, is for the caller to ask.
+// Session returns the session with an id, or ErrInvalid. Callers check the browser's key, and whether the
+// user may still sign in.
 func (g *Grants) Session(ctx context.Context, id string) (*Session, error) {
 	name := sessionName(id)
 	var s Session
@@ -119,7 +118,7 @@ func (g *Grants) Session(ctx context.Context, id string) (*Session, error) {
 		s, err = sessions.Get(tx, sessionKey(name))
 		return err
 	})
-	if err == nil && s.over(g.now()) {
+	if err == nil && s.ended(g.now()) {
 		err = ErrInvalid
 	}
 	if err != nil && !errors.Is(err, ErrInvalid) {
@@ -129,26 +128,26 @@ func (g *Grants) Session(ctx context.Context, id string) (*Session, error) {
 	return &s, err
 }
 
-func (s *Session) over(now time.Time) bool {
+func (s *Session) ended(now time.Time) bool {
 	return !now.Before(s.Expires) || now.Sub(s.Used) >= s.Idle
 }
 
-// UseSession records that a session was used. It gives ErrInvalid when it has ended meanwhile.
+// UseSession records that a session was used. It returns ErrInvalid if the session has ended meanwhile.
 func (g *Grants) UseSession(ctx context.Context, s *Session) error {
 	now := g.now()
 	if now.Sub(s.Used) < idleStep {
 		return nil
 	}
 	_, err := g.Store.Update(ctx, func(tx store.Tx) error {
-		kept, err := sessions.Get(tx, sessionKey(s.name))
+		stored, err := sessions.Get(tx, sessionKey(s.name))
 		if err != nil {
 			return err
 		}
-		if kept.over(now) {
+		if stored.ended(now) {
 			return ErrInvalid
 		}
-		kept.Used = now
-		return sessions.Put(tx, sessionKey(s.name), kept)
+		stored.Used = now
+		return sessions.Put(tx, sessionKey(s.name), stored)
 	})
 	if err != nil && !errors.Is(err, ErrInvalid) {
 		return fmt.Errorf("use session: %w", err)
@@ -156,7 +155,7 @@ func (g *Grants) UseSession(ctx context.Context, s *Session) error {
 	return err
 }
 
-// EndSession ends the session of an id, if there is one.
+// EndSession ends the session with an id, if it exists.
 func (g *Grants) EndSession(ctx context.Context, id string) error {
 	_, err := g.Store.Update(ctx, func(tx store.Tx) error { return g.endSession(tx, sessionName(id)) })
 	if err != nil {
@@ -165,7 +164,7 @@ func (g *Grants) EndSession(ctx context.Context, id string) error {
 	return nil
 }
 
-// endSession removes a session and its name from the list of its user's.
+// endSession removes a session, if it exists, and its name from its user's list.
 func (g *Grants) endSession(tx store.Tx, name string) error {
 	s, err := sessions.Get(tx, sessionKey(name))
 	if errors.Is(err, ErrInvalid) {
@@ -175,8 +174,8 @@ func (g *Grants) endSession(tx store.Tx, name string) error {
 		return err
 	}
 	tx.Delete(sessionKey(name))
-	list := browsersKey(s.TenantID, s.UserID)
-	all, err := browserLists.Get(tx, list)
+	list := sessionListKey(s.TenantID, s.UserID)
+	all, err := sessionLists.Get(tx, list)
 	if errors.Is(err, ErrInvalid) {
 		return nil
 	}
@@ -184,5 +183,5 @@ func (g *Grants) endSession(tx store.Tx, name string) error {
 		return err
 	}
 	all.Sessions = slices.DeleteFunc(all.Sessions, func(one string) bool { return one == name })
-	return browserLists.Put(tx, list, all)
+	return sessionLists.Put(tx, list, all)
 }

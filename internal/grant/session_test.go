@@ -14,12 +14,12 @@ import (
 
 const (
 	browserKey = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
-	life       = 8 * time.Hour
+	lifetime   = 8 * time.Hour
 )
 
 func (f *fixture) session(t testing.TB, replaced string) string {
 	t.Helper()
-	id, name, err := f.BeginSession(t.Context(), grant.Session{TenantID: tenant, UserID: user, Authenticated: start, Idle: 2 * time.Hour}, browserKey, replaced, life)
+	id, name, err := f.BeginSession(t.Context(), grant.Session{TenantID: tenant, UserID: user, Authenticated: start, Idle: 2 * time.Hour}, browserKey, replaced, lifetime)
 	if err != nil || id == "" || name == "" || strings.Contains(name, id) {
 		t.Fatalf("id %q, name %q, error %v", id, name, err)
 	}
@@ -35,7 +35,7 @@ func (f *fixture) good(t testing.TB, id string) bool {
 	return err == nil && s.UserID == user && s.TenantID == tenant && s.Authenticated.Equal(start)
 }
 
-func TestASessionNeedsItsKey(t *testing.T) {
+func TestSessionNeedsItsKey(t *testing.T) {
 	f := newFixture(t)
 	s, err := f.Session(t.Context(), f.session(t, ""))
 	if err != nil {
@@ -48,13 +48,13 @@ func TestASessionNeedsItsKey(t *testing.T) {
 	}
 	for _, id := range []string{"", "x", s.Name(), strings.Repeat("x", 100_000)} {
 		if f.good(t, id) {
-			t.Errorf("id %.80q is good", id)
+			t.Errorf("id %.80q is valid", id)
 		}
 	}
 }
 
-// TestTheStoreLetsNobodyContinueASession reads all that is stored.
-func TestTheStoreLetsNobodyContinueASession(t *testing.T) {
+// TestStoreHasNoSessionSecrets reads all records and looks for the session's id and the browser's key.
+func TestStoreHasNoSessionSecrets(t *testing.T) {
 	f := newFixture(t)
 	id := f.session(t, "")
 	err := f.Store.View(t.Context(), func(tx store.Tx) error {
@@ -63,7 +63,7 @@ func TestTheStoreLetsNobodyContinueASession(t *testing.T) {
 				return err
 			}
 			if all := rec.Key + string(rec.Value); strings.Contains(strings.ToLower(all), strings.ToLower(id)) || strings.Contains(all, browserKey) {
-				t.Errorf("stored: %s", all)
+				t.Errorf("a record has a secret: %s", all)
 			}
 		}
 		return nil
@@ -88,7 +88,7 @@ func TestSessionsEnd(t *testing.T) {
 		do   func(*testing.T, *fixture, string)
 		good bool
 	}{
-		{"not at once", func(*testing.T, *fixture, string) {}, true},
+		{"just begun", func(*testing.T, *fixture, string) {}, true},
 		{"just before it is idle", func(_ *testing.T, f *fixture, _ string) { f.advance(2*time.Hour - time.Second) }, true},
 		{"idle", func(_ *testing.T, f *fixture, _ string) { f.advance(2 * time.Hour) }, false},
 		{"used", func(t *testing.T, f *fixture, id string) {
@@ -110,17 +110,17 @@ func TestSessionsEnd(t *testing.T) {
 			}
 		}, false},
 		{"replaced", func(t *testing.T, f *fixture, id string) { f.session(t, id) }, false},
-		{"beside as many as there may be", func(t *testing.T, f *fixture, _ string) {
+		{"with MaxSessions in all", func(t *testing.T, f *fixture, _ string) {
 			for range grant.MaxSessions - 1 {
 				f.session(t, "")
 			}
 		}, true},
-		{"beside too many", func(t *testing.T, f *fixture, _ string) {
+		{"with one more than MaxSessions", func(t *testing.T, f *fixture, _ string) {
 			for range grant.MaxSessions {
 				f.session(t, "")
 			}
 		}, false},
-		{"beside many that were replaced", func(t *testing.T, f *fixture, _ string) {
+		{"with many sessions that were replaced", func(t *testing.T, f *fixture, _ string) {
 			other := ""
 			for range 3 * grant.MaxSessions {
 				other = f.session(t, other)
@@ -139,16 +139,16 @@ func TestSessionsEnd(t *testing.T) {
 	}
 }
 
-// TestSessionsLeaveNothingBehind has a user sign in in many browsers, and the sweeper come later.
-func TestSessionsLeaveNothingBehind(t *testing.T) {
+// TestSweepRemovesEndedSessions signs a user in in many browsers, and sweeps after all sessions have ended.
+func TestSweepRemovesEndedSessions(t *testing.T) {
 	f := newFixture(t)
 	for range 3 * grant.MaxSessions {
 		f.session(t, "")
 	}
 	if n := f.keys(t, "d//session/"); n != grant.MaxSessions {
-		t.Errorf("%d sessions of one person", n)
+		t.Errorf("%d sessions of one user", n)
 	}
-	f.advance(life + time.Hour)
+	f.advance(lifetime + time.Hour)
 	for range 20 {
 		if _, err := f.Sweep(t.Context()); err != nil {
 			t.Fatal(err)
@@ -159,14 +159,14 @@ func TestSessionsLeaveNothingBehind(t *testing.T) {
 	}
 }
 
-// TestSessionsBegunAtOnceAreCounted has many browsers sign in at the same moment.
-func TestSessionsBegunAtOnceAreCounted(t *testing.T) {
+// TestConcurrentSessionsAreBounded begins sessions in many browsers at the same time.
+func TestConcurrentSessionsAreBounded(t *testing.T) {
 	f := newFixture(t)
 	var group sync.WaitGroup
 	for range 2 * grant.MaxSessions {
 		group.Go(func() {
 			for {
-				_, _, err := f.BeginSession(t.Context(), grant.Session{TenantID: tenant, UserID: user, Idle: time.Hour}, browserKey, "", life)
+				_, _, err := f.BeginSession(t.Context(), grant.Session{TenantID: tenant, UserID: user, Idle: time.Hour}, browserKey, "", lifetime)
 				if !errors.Is(err, store.ErrConflict) {
 					if err != nil {
 						t.Error(fmt.Errorf("begin: %w", err))
@@ -178,6 +178,6 @@ func TestSessionsBegunAtOnceAreCounted(t *testing.T) {
 	}
 	group.Wait()
 	if n := f.keys(t, "d//session/"); n != grant.MaxSessions {
-		t.Errorf("%d sessions of one person", n)
+		t.Errorf("%d sessions of one user", n)
 	}
 }

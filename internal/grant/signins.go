@@ -9,21 +9,20 @@ import (
 	"midas/internal/store"
 )
 
-// MaxFamilies is how many families of refresh tokens a user may have: sign-ins that go on without the
-// user. One more ends the oldest of the client that has the most, so that no client can end what the
-// user has granted to others.
+// MaxFamilies is how many families of refresh tokens a user can have. A further one ends the oldest family
+// of the client that has the most, so that no client can end the grants of others.
 const MaxFamilies = 100
 
-// signIns lists the families of a user, oldest first, so that they stay few.
+// signIns lists the families of a user, oldest first. It bounds their number (MaxFamilies).
 type signIns struct {
 	Families []signIn  `json:"families"`
-	Expires  time.Time `json:"expires"` // prolonged while families are used
+	Expires  time.Time `json:"expires"` // prolonged when families are used
 }
 
 type signIn struct {
 	ID     string    `json:"id"` // of the family
 	Client string    `json:"client"`
-	Ends   time.Time `json:"ends,omitzero"` // of a page's family, which is not prolonged
+	Ends   time.Time `json:"ends,omitzero"` // for a single-page application's family, which is not prolonged
 }
 
 var signInLists = store.Table[signIns]{Kind: store.SignInsKind, Missing: ErrInvalid}
@@ -32,9 +31,9 @@ func signInsKey(granted Grant) string {
 	return key(store.SignInsKind, granted.TenantID, granted.UserID)
 }
 
-// list adds a family to its user's, and ends those that are too many. It writes only when something
-// changes: the family is new, or the list would end before it does.
-func (g *Grants) list(tx store.Tx, id string, r familyRecord) error {
+// addSignIn adds a family to its user's list, and ends families beyond MaxFamilies. It writes only if the
+// family is new, or if the list would expire before the family.
+func (g *Grants) addSignIn(tx store.Tx, id string, r familyRecord) error {
 	name, now := signInsKey(r.Grant), g.now()
 	all, err := signInLists.Get(tx, name)
 	missing := errors.Is(err, ErrInvalid)
@@ -53,7 +52,7 @@ func (g *Grants) list(tx store.Tx, id string, r familyRecord) error {
 	if !listed {
 		all.Families = slices.DeleteFunc(all.Families, func(one signIn) bool { return !one.Ends.IsZero() && !now.Before(one.Ends) })
 		for len(all.Families) >= MaxFamilies {
-			i := oldestOfBusiest(all.Families)
+			i := oldestOfLargestClient(all.Families)
 			tx.Delete(familyKey(r.TenantID, all.Families[i].ID))
 			all.Families = slices.Delete(all.Families, i, i+1)
 		}
@@ -67,8 +66,8 @@ func (g *Grants) list(tx store.Tx, id string, r familyRecord) error {
 	return signInLists.Put(tx, name, all)
 }
 
-// oldestOfBusiest is the position of the oldest family of the client that has the most.
-func oldestOfBusiest(families []signIn) (oldest int) {
+// oldestOfLargestClient returns the index of the oldest family of the client that has the most families.
+func oldestOfLargestClient(families []signIn) (oldest int) {
 	count := make(map[string]int)
 	for _, one := range families {
 		count[one.Client]++
@@ -81,7 +80,7 @@ func oldestOfBusiest(families []signIn) (oldest int) {
 	return oldest
 }
 
-// endFamily removes a family, if there is one, and its entry in the list of its user.
+// endFamily removes a family, if it exists, and its entry in its user's list.
 func (g *Grants) endFamily(tx store.Tx, tenant, id string) error {
 	r, err := families.Get(tx, familyKey(tenant, id))
 	if errors.Is(err, ErrInvalid) {
