@@ -186,8 +186,8 @@ func TestFamiliesAreBounded(t *testing.T) {
 	}
 }
 
-// TestFamilyIsListedUntilItEnds: a family that is used for years is counted all the time, and one that has ended
-// is not.
+// TestFamilyIsListedUntilItEnds uses a family for years, during which it is counted, and then ends it,
+// after which it is not.
 func TestFamilyIsListedUntilItEnds(t *testing.T) {
 	f := newFixture(t)
 	token, err := f.Begin(t.Context(), granted())

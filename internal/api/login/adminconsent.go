@@ -15,8 +15,9 @@ func (h *signIn) adminConsentV2(x *request) error { return h.adminConsent(x, fal
 
 func (h *signIn) adminConsentV1(x *request) error { return h.adminConsent(x, true) }
 
-// adminConsent asks an administrator to consent to an application for all users: to the scopes that
-// the request names, or to all that the application's registration lists. It gives no code.
+// adminConsent asks an administrator to consent to an application for all users. The consent covers the
+// scopes in the request, or else all permissions that the application's registration lists. The answer
+// has no code.
 func (h *signIn) adminConsent(x *request, v1 bool) error {
 	values, err := parameters(x.r)
 	if err != nil {
@@ -50,7 +51,7 @@ func (a *authorization) readAdminScope(values url.Values, v1 bool) error {
 	return err
 }
 
-// proceedAdmin asks for an administrator's consent. The page is shown whatever was granted before.
+// proceedAdmin shows the page that asks for an administrator's consent, even if all was granted before.
 func (h *signIn) proceedAdmin(x *request, about pending, s subject) error {
 	wanted := consent{All: true}
 	err := h.Directory.Store.View(x.r.Context(), func(tx store.Tx) (err error) {
@@ -79,7 +80,8 @@ func (h *signIn) proceedAdmin(x *request, about pending, s subject) error {
 	return h.askConsent(x, about, s, wanted)
 }
 
-// adminWants gives what an application asks an administrator for. Microsoft's own clients need nothing.
+// adminWants returns the permissions that an application asks an administrator for. Microsoft's own
+// clients need none.
 func (h *signIn) adminWants(tx store.Tx, s subject) ([]permissions, error) {
 	if s.client.FirstParty {
 		return nil, nil
@@ -107,7 +109,8 @@ func (h *signIn) adminWants(tx store.Tx, s subject) ([]permissions, error) {
 	return d.missing, err
 }
 
-// listed gives what a registration lists of one resource, if the resource is in the tenant.
+// listed returns the permissions at one resource that a registration lists. They are empty if the resource
+// is not in the tenant.
 func (h *signIn) listed(tx store.Tx, s subject, needs directory.RequiredAccess) (permissions, error) {
 	p := permissions{Client: s.client.principal.ID}
 	at, err := h.offer(tx, s.user.TenantID, needs.ResourceAppID)
@@ -131,7 +134,7 @@ func (h *signIn) listed(tx store.Tx, s subject, needs directory.RequiredAccess) 
 	return p, nil
 }
 
-// recordRoles gives a client the app roles of a consent.
+// recordRoles assigns the app roles of a consent to the client.
 func (h *signIn) recordRoles(tx store.Tx, s subject, p permissions, at offer) error {
 	if len(p.Roles) == 0 {
 		return nil
@@ -154,7 +157,7 @@ func (h *signIn) recordRoles(tx store.Tx, s subject, p permissions, at offer) er
 	return nil
 }
 
-// replyAdmin tells the application that an administrator has consented.
+// replyAdmin sends the application the answer that an administrator has consented.
 func (h *signIn) replyAdmin(x *request, a *authorization, u *user) error {
 	values := []field{{"admin_consent", "True"}, {"tenant", u.TenantID}}
 	if a.Scope != "" {

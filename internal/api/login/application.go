@@ -10,8 +10,8 @@ import (
 	"midas/internal/throttle"
 )
 
-// application finds an application by its client id: in the tenant of the path, or in whichever has
-// it when the path names none.
+// application finds an application by its client id: in the tenant of the path, or in any tenant if the
+// path names none.
 func (a *accounts) application(x *request, id string) (directory.Application, error) {
 	if id == "" {
 		return directory.Application{}, errMissingParameter("client_id")
@@ -34,7 +34,7 @@ func (a *accounts) application(x *request, id string) (directory.Application, er
 	return app, err
 }
 
-// anywhere finds an application in any tenant. Client ids are GUIDs, so one is in one tenant only.
+// anywhere finds an application in any tenant. Client ids are GUIDs, so each is registered in one tenant.
 func (a *accounts) anywhere(ctx context.Context, id string) (app directory.Application, err error) {
 	err = a.Directory.Store.View(ctx, func(tx store.Tx) error {
 		tenants, err := a.Directory.Tenants(tx)
@@ -54,8 +54,8 @@ func (a *accounts) anywhere(ctx context.Context, id string) (app directory.Appli
 	return app, nil
 }
 
-// findClient finds a client in a tenant. An application without a principal there cannot act there,
-// and counts as not found.
+// findClient finds a client in a tenant. An application without a service principal there cannot act
+// there and counts as not found.
 func (a *accounts) findClient(ctx context.Context, tenant directory.Tenant, id string) (c client, err error) {
 	if len(id) > throttle.MaxName {
 		return client{}, errUnknownApplication(id, tenant.DisplayName)

@@ -14,8 +14,8 @@ import (
 	"midas/internal/token"
 )
 
-// maxAssertionLifetime is for how long a client assertion may be good. It has to be remembered for that long,
-// so that nobody else uses it.
+// maxAssertionLifetime is the longest lifetime of a client assertion. A used assertion is remembered until
+// it expires, so that nobody else can use it.
 const maxAssertionLifetime = 24 * time.Hour
 
 // checkAssertion checks a client assertion (RFC 7523) that is signed with the key of one of the
@@ -28,23 +28,23 @@ func (h *tokens) checkAssertion(req *tokenRequest, c client) error {
 	if err != nil {
 		return errAssertionMalformed(err)
 	}
-	// 1. Who has signed it. Nothing else that it says counts before that.
+	// 1. The signature. No other claim is used before it is verified.
 	if err := h.checkSigner(a, c); err != nil {
 		return err
 	}
-	// 2. That it speaks of this client, to us, now.
+	// 2. The claims: issuer, subject, audience and times.
 	now := h.Now()
 	switch {
 	case !arm.SameName(a.Issuer, c.AppID) || !arm.SameName(a.Subject, c.AppID):
 		return errAssertionIssuer()
 	case !h.isAudience(req, a.Audience):
 		return errAssertionAudience()
-	case !timely(a, now):
+	case !validNow(a, now):
 		return errAssertionTime(now, a.NotBefore, a.Expires)
 	}
-	// 3. That nobody has picked it up on its way.
+	// 3. Replay: the assertion was not used from another address.
 	wait, first := h.assertions.first(use{
-		app: arm.Fold(c.AppID), name: nameOf(a), client: place(req.ev.ClientIP), until: a.Expires.Add(clock.Skew),
+		app: arm.Fold(c.AppID), id: assertionID(a), address: addressKey(req.ev.ClientIP), until: a.Expires.Add(clock.Skew),
 	}, now)
 	switch {
 	case wait > 0:
@@ -55,9 +55,9 @@ func (h *tokens) checkAssertion(req *tokenRequest, c client) error {
 	return nil
 }
 
-// timely reports whether an assertion is good now, and was not made to be good for long. What it does not
-// say of its beginning is not held against it.
-func timely(a *token.Assertion, now time.Time) bool {
+// validNow reports whether an assertion is valid now, and for no longer than maxAssertionLifetime. The
+// claims nbf and iat are optional.
+func validNow(a *token.Assertion, now time.Time) bool {
 	begins := a.NotBefore
 	if a.IssuedAt.After(begins) {
 		begins = a.IssuedAt
@@ -69,24 +69,25 @@ func timely(a *token.Assertion, now time.Time) bool {
 	return now.Add(-clock.Skew).Before(a.Expires) && clock.Begun(begins, now) && !a.Expires.After(latest.Add(clock.Skew))
 }
 
-// nameOf is by what an assertion is known again: its id, or what it says if it has none.
-func nameOf(a *token.Assertion) [sha256.Size]byte {
+// assertionID identifies an assertion for the replay check: by its jti, or by its digest if it has none.
+func assertionID(a *token.Assertion) [sha256.Size]byte {
 	if a.ID == "" {
 		return a.Digest
 	}
 	return sha256.Sum256([]byte("jti\x00" + a.ID))
 }
 
-// place is an address as far as it tells machines apart: one machine reaches another on the loopback
-// by several.
-func place(address string) string {
+// addressKey returns an address for comparison. All loopback addresses are the same, because a program may
+// reach the server by several of them.
+func addressKey(address string) string {
 	if ip, err := netip.ParseAddr(address); err == nil && ip.IsLoopback() {
 		return "loopback"
 	}
 	return address
 }
 
-// checkSigner finds the certificate that the assertion names, and verifies with its key.
+// checkSigner finds the client's certificate by the assertion's thumbprint and verifies the signature with
+// its key.
 func (h *tokens) checkSigner(a *token.Assertion, c client) error {
 	for _, thumbprint := range a.Thumbprints {
 		certificate, found := c.Certificate(thumbprint)
@@ -108,8 +109,8 @@ func (h *tokens) checkSigner(a *token.Assertion, c client) error {
 	return errAssertionKey("The key was not found.")
 }
 
-// isAudience reports whether an assertion is for this tenant's token endpoint or issuer, under
-// whichever of our names.
+// isAudience reports whether an assertion's audience has this tenant's token endpoint or issuer, at the
+// server's own origin or under Azure's names.
 func (h *tokens) isAudience(req *tokenRequest, audience []string) bool {
 	for _, one := range audience {
 		u, err := url.Parse(one)
@@ -133,7 +134,7 @@ func (h *tokens) isAudience(req *tokenRequest, audience []string) bool {
 	return false
 }
 
-// names reports whether a path's first segment names the tenant of a request.
+// names reports whether name, the first segment of a path, names the tenant of a request.
 func (h *tokens) names(req *tokenRequest, name string) bool {
 	switch folded := arm.Fold(name); {
 	case folded == "":
@@ -147,7 +148,7 @@ func (h *tokens) names(req *tokenRequest, name string) bool {
 	}
 }
 
-// expired tells a token whose time is over from one that is unsound.
+// expired reports whether err says that a token has expired, and not that it is invalid otherwise.
 func expired(err error) (*token.ExpiredError, bool) {
 	var e *token.ExpiredError
 	return e, errors.As(err, &e)

@@ -10,16 +10,16 @@ import (
 	"midas/internal/store"
 )
 
-// holder is whose a token is to be: a user's, or the client's own.
-type holder struct {
+// tokenSubject is the subject of a token: a user, or the client itself.
+type tokenSubject struct {
 	id     string // object id
 	client client
 	user   bool
 }
 
-// admitted refuses a token for a resource that is disabled, or to which the holder is not assigned although
-// it has to be.
-func (a *accounts) admitted(tx store.Tx, audience string, at directory.ServicePrincipal, who holder) error {
+// checkResource refuses a token for a resource that is disabled, or that requires an assignment which the
+// subject does not have.
+func (a *accounts) checkResource(tx store.Tx, audience string, at directory.ServicePrincipal, who tokenSubject) error {
 	err := a.Directory.Admit(tx, at, who.id)
 	switch {
 	case errors.Is(err, directory.ErrResourceDisabled):
@@ -32,7 +32,7 @@ func (a *accounts) admitted(tx store.Tx, audience string, at directory.ServicePr
 	return err
 }
 
-// assigned refuses a user who is not assigned to the client, if the client requires it.
+// assigned refuses a user who is not assigned to the client, if the client requires assignment.
 func (a *accounts) assigned(ctx context.Context, c client, u *user) error {
 	if !c.principal.AssignmentRequired {
 		return nil
@@ -49,7 +49,7 @@ func (a *accounts) assigned(ctx context.Context, c client, u *user) error {
 	return nil
 }
 
-// assignedAtPage is assigned for the authorization endpoint, which has another word for the refusal.
+// assignedAtPage is assigned for the authorization endpoint, whose error code is access_denied.
 func (a *accounts) assignedAtPage(ctx context.Context, s subject) error {
 	err := a.assigned(ctx, s.client, s.user)
 	var e *Error

@@ -7,18 +7,18 @@ import (
 	"midas/internal/arm"
 )
 
-// maxAudience is the longest audience, in bytes. It stands in every token and in a memory of tokens.
+// maxAudience is the longest audience, in bytes. Every token and the cache of tokens contain it.
 const maxAudience = 512
 
-// defaultScope is what an application asks a resource for: all that it was given there.
+// defaultScope is the suffix of the scope that asks for all permissions granted at a resource.
 const defaultScope = "/.default"
 
-// audience is for whom an application's own token is to be: the resource as the client spells it, to
-// the letter, for that is what the resource compares. The v1.0 endpoint asks for a resource; the v2.0
-// endpoint for a scope of it.
+// audience returns the audience of an application's own token: the resource exactly as the client spells
+// it, because resources compare it byte by byte. Requests to the v1.0 endpoint name it in the parameter
+// resource, requests to the v2.0 endpoint in scope.
 //
-// Any audience of a sensible shape is granted. On Entra the resource must be an application that the
-// tenant knows; here resources need not be registered, and who accepts a token checks its audience.
+// Any well-formed audience is granted. On Entra the resource must be an application in the tenant. Here
+// resources need not be registered; the service that accepts a token checks its audience.
 func (req *tokenRequest) audience() (string, error) {
 	if req.v1 {
 		if req.resource == "" {
@@ -39,8 +39,8 @@ func (req *tokenRequest) audience() (string, error) {
 	return audience, req.checkAudience(audience)
 }
 
-// audienceOf finds the one resource in a scope. MSAL adds OpenID's scopes to every request; they
-// mean nothing where no user signs in.
+// audienceOf returns the one resource in a scope. MSAL adds the scopes of OpenID Connect to every request;
+// they are ignored, because no user signs in.
 func audienceOf(scope string) (string, error) {
 	var audience string
 	for one := range strings.FieldsSeq(scope) {

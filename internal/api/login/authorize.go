@@ -14,11 +14,11 @@ import (
 )
 
 // authorization is a request for an authorization code (RFC 6749, 4.1.1; OpenID Connect Core, 3.1.2).
-// Its redirect URI is registered, so the client may be told of everything else that is wrong.
+// Its redirect URI is registered, so other errors are sent to the client.
 type authorization struct {
 	ClientID    string `json:"client"`
 	App         string `json:"app"`                 // the client's name
-	AppTenant   string `json:"appTenant,omitempty"` // where the client is registered; empty: everywhere
+	AppTenant   string `json:"appTenant,omitempty"` // where the client is registered; empty: in every tenant
 	RedirectURI string `json:"redirectUri"`
 	Page        bool   `json:"page,omitempty"`
 	Public      bool   `json:"public,omitempty"`
@@ -29,34 +29,33 @@ type authorization struct {
 	Challenge   string `json:"challenge,omitempty"`
 	Method      string `json:"method,omitempty"`
 	Hint        string `json:"hint,omitempty"`
-	Again       bool   `json:"again,omitempty"` // the user is asked for consent whatever was granted before
-	Admin       bool   `json:"admin,omitempty"` // it is a request for an administrator's consent, and for no code
+	Again       bool   `json:"again,omitempty"` // the user is asked for consent even if it was granted before
+	Admin       bool   `json:"admin,omitempty"` // the request is for an administrator's consent, not for a code
 
 	Prompts []string      `json:"prompts,omitempty"`
 	MaxAge  time.Duration `json:"maxAge,omitempty"` // 0: any; a second or more otherwise
 }
 
-// app names the client on pages.
+// app returns the client's name for pages.
 func (a *authorization) app() string { return isolated(a.App, "application "+a.ClientID) }
 
 func (h *signIn) authorizeV2(x *request) error { return h.authorize(x, false) }
 
 func (h *signIn) authorizeV1(x *request) error { return h.authorize(x, true) }
 
-// authorize asks the user at the browser to sign in, and then sends them back to the client with a
-// code.
+// authorize asks the user to sign in and sends the browser back to the client with a code.
 func (h *signIn) authorize(x *request, v1 bool) error {
 	values, err := parameters(x.r)
 	if err != nil {
 		return err
 	}
-	// 1. To whom the answer goes. What is wrong up to here is told to the user only: the address to
-	// which the client wants its answer may be anybody's.
+	// 1. The client and its redirect URI. Errors up to here are shown to the user only: the redirect URI
+	// is not verified yet and may be an attacker's.
 	a, err := h.client(x, values)
 	if err != nil {
 		return err
 	}
-	// 2. What the client asks for.
+	// 2. The other parameters.
 	if err := a.read(values, v1); err != nil {
 		var e *Error
 		if errors.As(err, &e) {
@@ -64,14 +63,15 @@ func (h *signIn) authorize(x *request, v1 bool) error {
 		}
 		return err
 	}
-	// 3. Who sits there.
+	// 3. The user.
 	return h.start(x, pending{Authorization: a})
 }
 
-// asks reports whether the client wants the user to be asked in some way.
+// asks reports whether the request has a prompt value.
 func (a *authorization) asks(prompt string) bool { return slices.Contains(a.Prompts, prompt) }
 
-// parameters are those of the query, or of the body if the request is posted.
+// parameters returns the parameters of the query, or of the body for POST. A parameter that is repeated is
+// an error.
 func parameters(r *http.Request) (url.Values, error) {
 	text := r.URL.RawQuery
 	if r.Method == http.MethodPost {
@@ -82,17 +82,17 @@ func parameters(r *http.Request) (url.Values, error) {
 	}
 	values, err := url.ParseQuery(text)
 	if err != nil {
-		return nil, errMalformedBy(errors.New("the parameters are not encoded as such"))
+		return nil, errMalformedBy(errors.New("the parameters are not form-encoded"))
 	}
 	for name := range values {
 		if _, err := once(values, name); err != nil {
-			return nil, errMalformedBy(errors.New("a parameter is there twice"))
+			return nil, errMalformedBy(errors.New("a parameter is repeated"))
 		}
 	}
 	return values, nil
 }
 
-// client finds the client of an authorization request and where its answers go.
+// client finds the client of an authorization request and checks the redirect URI.
 func (h *signIn) client(x *request, values url.Values) (*authorization, error) {
 	id := values.Get("client_id")
 	app, err := h.application(x, id)
@@ -117,7 +117,7 @@ func (h *signIn) client(x *request, values url.Values) (*authorization, error) {
 	return a, nil
 }
 
-// read reads what the client asks for.
+// read reads the parameters that do not concern the client and its redirect URI.
 func (a *authorization) read(values url.Values, v1 bool) error {
 	if err := a.readMode(values.Get("response_mode")); err != nil {
 		return err
@@ -164,7 +164,7 @@ func (a *authorization) readMode(mode string) error {
 func (a *authorization) readScope(values url.Values, v1 bool) error {
 	scope, resource := values.Get("scope"), values.Get("resource")
 	switch {
-	case v1 && resource == "": // the token request may still name it
+	case v1 && resource == "": // the token request may name the resource instead
 		return nil
 	case v1:
 		if !plausible(resource) {
@@ -194,7 +194,8 @@ func (a *authorization) readChallenge(challenge, method string) error {
 	case challenge == "":
 		return nil
 	case method != "S256" && (method != "plain" || a.Page || a.Public):
-		// Who sees the request, as programs of the same machine may, would know a plain verifier.
+		// With the method plain, a program that sees the request, as others on the machine may, has the
+		// verifier.
 		return errUnsupportedValue("code_challenge_method", method)
 	case !challengeToken(challenge) || method == "S256" && len(challenge) != 43:
 		return errChallenge("Code_Challenge")
@@ -230,9 +231,9 @@ func (a *authorization) readPrompt(prompt, maxAge string) error {
 	return nil
 }
 
-// suits reports whether a user who has signed in before is one whom the client may mean, and has
-// signed in as lately as it wants.
-func (h *signIn) suits(x *request, a *authorization, u *user) bool {
+// satisfies reports whether a signed-in user matches the request: its prompt, max_age, login_hint and
+// tenant.
+func (h *signIn) satisfies(x *request, a *authorization, u *user) bool {
 	if a.asks("login") || a.MaxAge != 0 && h.Now().Sub(u.authenticated) > a.MaxAge {
 		return false
 	}
@@ -242,7 +243,7 @@ func (h *signIn) suits(x *request, a *authorization, u *user) bool {
 	return h.member(x, a, u) == nil
 }
 
-// member refuses a user of another tenant than the path or the client is for.
+// member refuses a user whose tenant is not the one of the path or of the client.
 func (h *signIn) member(x *request, a *authorization, u *user) error {
 	tenant, err := h.admit(x, u.TenantID)
 	if err != nil {
@@ -254,8 +255,8 @@ func (h *signIn) member(x *request, a *authorization, u *user) error {
 	return nil
 }
 
-// issue sends the client a code for a user who has consented.
-func (h *signIn) issue(x *request, a *authorization, u *user) error {
+// issueCode sends the client an authorization code for a user who has consented.
+func (h *signIn) issueCode(x *request, a *authorization, u *user) error {
 	granted := u.grant(a.ClientID, a.Scope)
 	granted.Page = a.Page
 	code, err := h.Grants.SealCode(grant.Code{

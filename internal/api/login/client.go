@@ -6,7 +6,7 @@ import (
 	"midas/internal/directory"
 )
 
-// clientAuthMethod is how a client has authenticated, as the appidacr claim of its tokens says it.
+// clientAuthMethod is how a client has authenticated: the value of the appidacr claim.
 type clientAuthMethod string
 
 const (
@@ -18,7 +18,7 @@ const (
 // client is the application that sends a request.
 type client struct {
 	directory.Application
-	principal  directory.ServicePrincipal // empty for the applications that are in every tenant
+	principal  directory.ServicePrincipal // empty for Microsoft's own clients, which are in every tenant
 	authMethod clientAuthMethod
 }
 

@@ -9,17 +9,17 @@ import (
 	"midas/internal/token"
 )
 
-// DefaultTokenLifetime is what Entra gives to applications, to the second.
+// DefaultTokenLifetime is the lifetime of Entra's access tokens for applications.
 const DefaultTokenLifetime = time.Hour
 
-// Config is what the endpoints work with. All fields are required, except those for which zero stands for
-// a default.
+// Config holds the dependencies and settings of the endpoints. All fields are required, except those whose
+// zero value means a default.
 type Config struct {
 	Directory  *directory.Directory
 	Grants     *grant.Grants
-	Minter     *token.Minter   // Origin of its Issuer is where this API is reached, and the issuer that tokens name
-	Tokens     *token.Verifier // of the same keys and origin
-	HomeTenant string          // the tenant of the paths that name none, such as those of AD FS
+	Minter     *token.Minter   // its Issuer's Origin is this API's origin, and the issuer in tokens
+	Tokens     *token.Verifier // verifies with the same keys and origin
+	HomeTenant string          // the tenant of paths without a tenant, such as those of AD FS
 	Now        func() time.Time
 	NewID      func() string // gives a GUID
 
@@ -27,7 +27,7 @@ type Config struct {
 	SessionLifetime time.Duration // of a browser's session; 0 means DefaultSessionLifetime
 	SessionIdle     time.Duration // of a session that is not used; 0 means DefaultSessionIdle
 
-	Throttle  *throttle.Table // counts everything that is limited for clients
+	Throttle  *throttle.Table // counts wrong secrets, user codes and requests for device codes
 	Passwords *throttle.PasswordLimiter
 	Limits    Limits
 }
@@ -35,5 +35,5 @@ type Config struct {
 func (c *Config) issuer() *token.Issuer { return c.Minter.Issuer }
 
 // accounts finds tenants, clients, users and resources in the directory, and decides what a client may do
-// for a user. The endpoints stand on it; it knows none of them.
+// for a user. It does not depend on the endpoints, which embed it.
 type accounts struct{ *Config }

@@ -10,24 +10,25 @@ import (
 	"midas/internal/store"
 )
 
-// consent is what a consent page has shown. Its form carries it sealed, so that accepting grants what
-// was read and nothing else, whatever has changed meanwhile.
+// consent is the content of a consent page. The page's form carries it sealed, so that accepting grants
+// exactly what the user has read, even if the registration has changed meanwhile.
 type consent struct {
 	Grants []permissions `json:"grants"`
-	All    bool          `json:"all,omitempty"` // for all users, without being ticked
+	All    bool          `json:"all,omitempty"` // for all users, whether or not the box is ticked
 }
 
-// maxConsentKeys bounds what one consent reads and writes, in keys: a transaction has room for 128.
+// maxConsentKeys is how many keys one consent may read and write. A transaction is limited to
+// store.MaxOperations.
 const maxConsentKeys = store.MaxOperations - 18
 
-// check refuses a consent that could not be recorded in one transaction, before it is shown.
+// check refuses, before the page is shown, a consent that could not be recorded in one transaction.
 func (c *consent) check() error {
 	keys := 0
 	for _, one := range c.Grants {
 		if len(joined(one.Scopes)) > directory.MaxGrantScope {
 			return errNotRecorded(fmt.Errorf("%d permissions at %s", len(one.Scopes), one.Resource))
 		}
-		keys += 8 + 2*len(one.Roles) // the resource, its application, the records and their look-up keys
+		keys += 8 + 2*len(one.Roles) // the resource, its application, the grants and their index keys
 	}
 	if keys > maxConsentKeys {
 		return errNotRecorded(fmt.Errorf("%d grants take %d keys", len(c.Grants), keys))
@@ -35,8 +36,8 @@ func (c *consent) check() error {
 	return nil
 }
 
-// allow lets a client act for a user who has signed in and wants to go on, after it has asked for what
-// they have not consented to.
+// allow issues a code, or approves a device, for a user who has signed in. If permissions are missing, it
+// asks for consent first.
 func (h *signIn) allow(x *request, about pending, u *user) error {
 	x.ev.Caller = u.ID
 	about.Consent = nil
@@ -61,10 +62,10 @@ func (h *signIn) allow(x *request, about pending, u *user) error {
 	case about.Device != nil:
 		return h.approve(x, about, u)
 	}
-	return h.issue(x, about.Authorization, u)
+	return h.issueCode(x, about.Authorization, u)
 }
 
-// asking finds the client of a page in the user's tenant, and what it asks for.
+// asking returns the client of a page, in the user's tenant, with the user and the requested scopes.
 func (h *signIn) asking(x *request, about pending, u *user) (s subject, err error) {
 	id, scope := "", ""
 	if a := about.Authorization; a != nil {
@@ -88,13 +89,14 @@ func (h *signIn) asking(x *request, about pending, u *user) (s subject, err erro
 	if !s.client.FirstParty && !s.client.principal.Enabled {
 		return s, errDisabled(id, s.client.DisplayName)
 	}
-	if scope != "" { // otherwise the token request says what for, and is refused what was not granted
+	if scope != "" { // otherwise the token request names the scopes, and fails if they were not granted
 		s.scopes, err = parseScopes(scope)
 	}
 	return s, err
 }
 
-// toConsent gives what a user who may use the client has to be asked for.
+// toConsent returns the permissions for which the user has to be asked. It refuses a user who may not use
+// the client.
 func (h *signIn) toConsent(x *request, s subject) (c consent, err error) {
 	if err := h.assignedAtPage(x.r.Context(), s); err != nil {
 		return c, err
@@ -110,7 +112,7 @@ func (h *signIn) toConsent(x *request, s subject) (c consent, err error) {
 	return c, err
 }
 
-// askConsent shows the consent page, or says that it takes an administrator.
+// askConsent shows the consent page, or a page that says that an administrator's approval is required.
 func (h *signIn) askConsent(x *request, about pending, s subject, wanted consent) error {
 	if a := about.Authorization; a != nil && a.silent() {
 		return h.silent(x, a, s, wanted)
@@ -137,21 +139,21 @@ func (h *signIn) askConsent(x *request, about pending, s subject, wanted consent
 	return h.showPending(x, http.StatusOK, "consent", about, p)
 }
 
-// silent answers a request that allows no page. That a middle tier lacks something is not the
-// client's fault, and does not keep it from its own tokens.
+// silent answers a request that allows no page (prompt=none). Permissions that only a middle-tier service
+// lacks do not prevent the client from getting its own tokens.
 func (h *signIn) silent(x *request, a *authorization, s subject, wanted consent) error {
 	for _, one := range wanted.Grants {
 		if arm.SameName(one.Client, s.client.principal.ID) {
 			return h.replyError(x, a, errSilentConsent(s.client.Application))
 		}
 	}
-	return h.issue(x, a, s.user)
+	return h.issueCode(x, a, s.user)
 }
 
-// accept grants what a consent page has shown to who was asked, and goes on.
+// accept records the consent that the page has shown to the user, and continues.
 func (h *signIn) accept(x *request, about pending, organization bool) error {
 	if about.Consent == nil {
-		return errStalePage(errors.New("the form is not of a consent page"))
+		return errStalePage(errors.New("the form does not belong to a consent page"))
 	}
 	u, err := h.byForm(x, about)
 	if err != nil {
@@ -180,7 +182,7 @@ func (h *signIn) accept(x *request, about pending, organization bool) error {
 	}
 	if about.Authorization != nil {
 		again := *about.Authorization
-		again.Again = false // it was asked
+		again.Again = false // the user was asked
 		about.Authorization = &again
 		if again.Admin {
 			return h.replyAdmin(x, &again, u)
@@ -189,8 +191,8 @@ func (h *signIn) accept(x *request, about pending, organization bool) error {
 	return h.allow(x, about, u)
 }
 
-// record writes the grants of a consent. What the user may consent to is looked up again: it may
-// have changed since the page was shown.
+// record writes the grants of a consent. It looks the user's roles up again, because they may have changed
+// since the page was shown.
 func (h *signIn) record(tx store.Tx, s subject, c consent) error {
 	roles, err := h.Directory.DirectoryRoles(tx, s.user.TenantID, s.user.ID)
 	if err != nil {
@@ -235,11 +237,11 @@ func (h *signIn) recordOne(tx store.Tx, s subject, p permissions, all bool) erro
 	return err
 }
 
-// unrecorded words why a consent was not written.
+// unrecorded maps errors of record to errors for the user.
 func unrecorded(err error) error {
 	switch {
 	case errors.Is(err, directory.ErrNotFound):
-		return errStalePage(err) // an application or the user has ended since the page was shown
+		return errStalePage(err) // an application or the user was deleted since the page was shown
 	case errors.Is(err, directory.ErrInvalid), errors.Is(err, directory.ErrTooManyGrants), errors.Is(err, store.ErrTooLarge):
 		return errNotRecorded(err)
 	}

@@ -10,23 +10,23 @@ import (
 	"midas/internal/store"
 )
 
-// consentView is what a consent page shows. Names in it are chosen by who has registered the
-// applications, so they are isolated.
+// consentView is the content of a consent page in words. Names are isolated, because the owners of
+// applications choose them.
 type consentView struct {
 	App, AppID string
 	Publisher  string
-	ReturnsTo  string // where the answer goes; empty for a device
+	ReturnsTo  string // the redirect URI; empty for a device
 	Groups     []permissionGroup
 	NeedsAdmin bool // only an administrator may consent
 	MayAll     bool // the user may consent for all users
-	All        bool // it is a consent for all users in any case
+	All        bool // the consent is for all users, without a box to tick
 
-	NeedsGraphAdmin bool // an administrator of applications may not consent
+	NeedsGraphAdmin bool // an application administrator may not consent
 }
 
-// permissionGroup is what one application may do at one resource.
+// permissionGroup lists the permissions of one application at one resource.
 type permissionGroup struct {
-	Client   string // its name, if it is another than the one that asks
+	Client   string // the application's name; empty for the one that asks
 	Resource string
 	Lines    []permissionLine
 }
@@ -37,7 +37,7 @@ type permissionLine struct {
 	Admin             bool
 }
 
-// view puts a consent into words.
+// view looks up the names and descriptions of a consent.
 func (h *signIn) view(ctx context.Context, s subject, c consent) (*consentView, error) {
 	v := &consentView{
 		App: named(s.client.DisplayName, s.client.AppID), AppID: s.client.AppID,
@@ -58,7 +58,7 @@ func (h *signIn) view(ctx context.Context, s subject, c consent) (*consentView, 
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("word a consent: %w", err)
+		return nil, fmt.Errorf("describe a consent: %w", err)
 	}
 	return v, nil
 }
@@ -93,7 +93,7 @@ func (h *signIn) viewOne(tx store.Tx, s subject, v *consentView, p permissions) 
 	return nil
 }
 
-// line words a delegated permission.
+// line describes a delegated permission.
 func (o offer) line(value string) permissionLine {
 	name := named(o.DisplayName, o.AppID)
 	line := permissionLine{Value: value, Admin: o.needsAdmin(value), Name: "Access " + name + " as you"}
@@ -107,7 +107,7 @@ func (o offer) line(value string) permissionLine {
 	return line
 }
 
-// roleLines words app roles, which an application has without a user.
+// roleLines describes app roles, which an application has without a signed-in user.
 func (h *signIn) roleLines(tx store.Tx, at offer, ids []string) (lines []permissionLine, err error) {
 	if len(ids) == 0 {
 		return nil, nil
@@ -126,8 +126,8 @@ func (h *signIn) roleLines(tx store.Tx, at offer, ids []string) (lines []permiss
 	return lines, nil
 }
 
-// named gives the first of some names of which anything can be seen, isolated. Who registers an
-// application chooses them.
+// named returns the first name that has a visible character, isolated, because the owners of applications
+// choose names.
 func named(names ...string) string {
 	for _, name := range names {
 		if plainly(name) != "" {

@@ -11,13 +11,13 @@ import (
 	"midas/internal/store"
 )
 
-// permissions is a set of delegated permissions of one client at one resource. A consent page shows
-// several of them, and its form carries them sealed.
+// permissions are the permissions of one client at one resource. A consent page shows several such sets,
+// and its form carries them sealed.
 type permissions struct {
 	Client   string   `json:"client"`   // object id of its service principal
 	Resource string   `json:"resource"` // object id of its service principal
 	Scopes   []string `json:"scopes,omitempty"`
-	Roles    []string `json:"roles,omitempty"` // ids of app roles, which only an administrator's consent gives
+	Roles    []string `json:"roles,omitempty"` // ids of app roles, which only an administrator can consent to
 }
 
 // subject is a client that wants to act for a user, in the user's tenant.
@@ -25,19 +25,19 @@ type subject struct {
 	client client
 	user   *user
 	scopes scopes
-	again  bool // what was granted before is asked for again
+	again  bool // ask for consent even if it was granted before
 }
 
-// delegation is what a client asks to do for a user, held against what was granted.
+// delegation compares the permissions that a client asks for with those that were granted.
 type delegation struct {
-	scopes   []string      // the scp of its tokens; only good while nothing is missing
-	missing  []permissions // without which it gets no token
-	combined []permissions // that its middle tier lacks, asked for on the same page
+	scopes   []string      // the scp claim; only valid if nothing is missing
+	missing  []permissions // the client gets no token without them
+	combined []permissions // a middle-tier service lacks them; the same page asks for them
 }
 
-// mayAct gives what a client may do for a user: the scp of its tokens. Where something was not
-// granted, the error is errConsent.
-func (a *accounts) mayAct(ctx context.Context, s subject) (scopes []string, err error) {
+// delegatedScopes returns the scp claim of a client's tokens for a user. The error is errConsent if a
+// permission was not granted.
+func (a *accounts) delegatedScopes(ctx context.Context, s subject) (scopes []string, err error) {
 	if s.client.FirstParty {
 		return s.scopes.firstParty(), nil
 	}
@@ -58,9 +58,9 @@ func (a *accounts) mayAct(ctx context.Context, s subject) (scopes []string, err 
 	return d.scopes, nil
 }
 
-// delegated finds out what a client may do for a user. Microsoft's own clients may without being
-// granted anything, and so may an application at itself. At a resource that is registered nowhere
-// nothing can be granted.
+// delegated compares the requested permissions of a client with those that were granted. Microsoft's own
+// clients need no grants, and neither does an application at itself. A resource that is not registered is
+// an error, because nothing can be granted there.
 func (a *accounts) delegated(tx store.Tx, s subject) (d delegation, err error) {
 	if s.client.FirstParty {
 		d.scopes = s.scopes.firstParty()
@@ -113,9 +113,10 @@ func (a *accounts) delegated(tx store.Tx, s subject) (d delegation, err error) {
 	return d, err
 }
 
-// lackingBasic gives the permissions of OpenID Connect that a client asks for and that were not
-// granted. They are permissions of Microsoft Graph. They come with any other permission there, and
-// with all that the client asks for elsewhere (rest): who lets it act for them lets it know them.
+// lackingBasic returns the requested permissions of OpenID Connect that were not granted. They are
+// permissions of Microsoft Graph. Any other permission there includes them, and so does having all requested
+// permissions at another resource (rest): a user who lets a client act for them also lets it know who they
+// are.
 func (a *accounts) lackingBasic(tx store.Tx, s subject, rest bool) ([]string, error) {
 	basic := s.scopes.basic()
 	switch {
@@ -135,7 +136,7 @@ func (a *accounts) lackingBasic(tx store.Tx, s subject, rest bool) ([]string, er
 	return without(basic, granted), nil
 }
 
-// missing puts together what a client lacks at Microsoft Graph and elsewhere.
+// missing combines the missing permissions at Microsoft Graph and at the requested resource.
 func (a *accounts) missing(tx store.Tx, s subject, basic []string, rest permissions) (all []permissions, err error) {
 	rest.Client = s.client.principal.ID
 	if len(basic) > 0 {
@@ -155,8 +156,8 @@ func (a *accounts) missing(tx store.Tx, s subject, basic []string, rest permissi
 	return all, nil
 }
 
-// combined gives what a middle tier needs of others in order to serve the client, if its registration
-// knows the client. What the user may not grant is left out: it is the middle tier's to do without.
+// combined returns the permissions that a middle-tier service lacks at its own resources, if its
+// registration lists the client as a known client. It omits permissions that the user may not grant.
 func (a *accounts) combined(tx store.Tx, s subject, middle offer) (all []permissions, err error) {
 	if !middle.app.HasKnownClient(s.client.AppID) {
 		return nil, nil
@@ -173,8 +174,8 @@ func (a *accounts) combined(tx store.Tx, s subject, middle offer) (all []permiss
 	return all, nil
 }
 
-// required gives the delegated permissions of a registration that were not granted yet and that the
-// user may grant.
+// required returns the delegated permissions that a registration lists, that were not granted yet and that
+// the user may grant.
 func (a *accounts) required(tx store.Tx, u *user, client directory.ServicePrincipal, needs directory.RequiredAccess) (permissions, error) {
 	lacks := permissions{Client: client.ID}
 	at, err := a.offer(tx, u.TenantID, needs.ResourceAppID)
@@ -207,7 +208,7 @@ func contains(values []string, value string) bool {
 	return slices.ContainsFunc(values, func(v string) bool { return arm.SameName(v, value) })
 }
 
-// without gives what of the values is not among others.
+// without returns the values that are not among others.
 func without(values, others []string) []string {
 	var rest []string
 	for _, v := range values {
@@ -218,7 +219,7 @@ func without(values, others []string) []string {
 	return rest
 }
 
-// union gives the values of both, each once.
+// union returns the values of both, each once.
 func union(values, more []string) []string {
 	all := slices.Clone(values)
 	for _, v := range more {

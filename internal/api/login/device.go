@@ -9,7 +9,7 @@ import (
 	"midas/internal/grant"
 )
 
-// deviceAnswer tells a device what to show and what to ask with.
+// deviceAnswer is the device authorization response (RFC 8628, 3.2).
 type deviceAnswer struct {
 	UserCode   string `json:"user_code"`
 	DeviceCode string `json:"device_code"`
@@ -19,8 +19,8 @@ type deviceAnswer struct {
 	Message    string `json:"message"`
 }
 
-// deviceAnswerV1 is the answer of the v1.0 endpoint, which has words for numbers and another name for
-// the address.
+// deviceAnswerV1 is the answer of the v1.0 endpoint. Its numbers are strings, and its address has another
+// name.
 type deviceAnswerV1 struct {
 	UserCode   string `json:"user_code"`
 	DeviceCode string `json:"device_code"`
@@ -34,7 +34,7 @@ func (h *tokens) deviceCodeV2(x *request) error { return h.startDevice(x, false)
 
 func (h *tokens) deviceCodeV1(x *request) error { return h.startDevice(x, true) }
 
-// startDevice gives a device its codes (RFC 8628, 3.1).
+// startDevice answers a device authorization request (RFC 8628, 3.1).
 func (h *tokens) startDevice(x *request, v1 bool) error {
 	req := &tokenRequest{request: x, v1: v1}
 	d := grant.Device{}
@@ -65,7 +65,7 @@ func (h *tokens) startDevice(x *request, v1 bool) error {
 	if err != nil {
 		return err
 	}
-	// A user opens the page in a browser of their own, for which Azure's names are Azure's.
+	// The address has the server's own origin, because in the user's browser Azure's names lead to Azure.
 	page := h.issuer().Origin + "/common/oauth2/deviceauth"
 	answer := deviceAnswer{
 		UserCode: d.UserCode, DeviceCode: code, URI: page,

@@ -11,7 +11,7 @@ import (
 	"midas/internal/throttle"
 )
 
-// devicePage is where a user types the code that a device shows.
+// devicePage shows and handles the page on which a user types the code that a device shows.
 func (h *signIn) devicePage(x *request) error {
 	if !shared(x.pathTenant) {
 		if _, err := h.namedTenant(x); err != nil {
@@ -52,8 +52,8 @@ func (h *signIn) devicePage(x *request) error {
 	return h.found(x, d)
 }
 
-// found goes on with the device whose code was typed: who has signed in before is asked to confirm,
-// anybody else to sign in.
+// found continues with the device whose code was typed: a signed-in user is asked to confirm, any other to
+// sign in.
 func (h *signIn) found(x *request, d grant.Device) error {
 	about := pending{Device: &d}
 	app, err := h.anywhere(x.r.Context(), d.ClientID)
@@ -75,7 +75,7 @@ func (h *signIn) askCode(x *request, status int, typed, failed string) error {
 	})
 }
 
-// approve lets a device act for a user who has consented.
+// approve records that a user has consented to a device.
 func (h *signIn) approve(x *request, about pending, u *user) error {
 	d := *about.Device
 	granted := u.grant(d.ClientID, d.Scope)
@@ -91,8 +91,8 @@ func (h *signIn) approve(x *request, about pending, u *user) error {
 	})
 }
 
-// mayApprove refuses a user of another tenant than the device waits for, and a client that does not
-// exist where the user is.
+// mayApprove refuses a user whose tenant is not the one that the device waits for, and a client that does
+// not exist in the user's tenant.
 func (h *signIn) mayApprove(x *request, d grant.Device, u *user) error {
 	tenant, err := h.admit(x, u.TenantID)
 	if err != nil {
@@ -105,7 +105,7 @@ func (h *signIn) mayApprove(x *request, d grant.Device, u *user) error {
 	return err
 }
 
-// codeCharges are what a wrong user code is counted under.
+// codeCharges returns the buckets in which a wrong user code is counted.
 func (h *signIn) codeCharges(x *request) []throttle.Charge {
 	from := x.source()
 	return []throttle.Charge{

@@ -10,11 +10,11 @@ import (
 	"midas/internal/token"
 )
 
-// discovery has the endpoints that anybody may read: what there is, and which keys sign tokens.
+// discovery has the public endpoints: discovery documents, key sets and user realms.
 type discovery struct{ *accounts }
 
-// configuration is an OpenID discovery document. It has the fields of Entra's that are true here, and
-// says which methods of code challenge there are, as the standard would have it.
+// configuration is an OpenID discovery document. It has those fields of Entra's that apply here, and the
+// supported code challenge methods, as RFC 8414 defines them.
 type configuration struct {
 	TokenEndpoint         string   `json:"token_endpoint"`
 	TokenAuthMethods      []string `json:"token_endpoint_auth_methods_supported"`
@@ -37,7 +37,7 @@ type configuration struct {
 	Claims                []string `json:"claims_supported"`
 }
 
-// paths are the parts in which the documents differ.
+// paths are the paths in which the two versions of the document differ.
 type paths struct{ oauth, keys string }
 
 func (h *discovery) configurationV2(x *request) error {
@@ -48,7 +48,7 @@ func (h *discovery) configurationV1(x *request) error {
 	return h.configuration(x, paths{"/oauth2", "/discovery/keys"}, h.issuerV1)
 }
 
-// configurationADFS is of the home tenant.
+// configurationADFS is the document of the home tenant.
 func (h *discovery) configurationADFS(x *request) error { return h.configurationV1(x) }
 
 func (h *discovery) configuration(x *request, p paths, issuer func(*request, string) string) error {
@@ -88,8 +88,8 @@ type keySet struct {
 	Keys []token.PublicKey `json:"keys"`
 }
 
-// keysV2 tells with each key the issuer whose tokens it signs, as a template, as Entra does. The
-// keys are the same for all tenants.
+// keysV2 adds to each key the issuer whose tokens it signs, as a template, as Entra does. The keys are the
+// same for all tenants.
 func (h *discovery) keysV2(x *request) error { return h.keys(x, h.issuerV2(x, tenantTemplate)) }
 
 func (h *discovery) keysV1(x *request) error { return h.keys(x, "") }
@@ -102,8 +102,8 @@ func (h *discovery) keys(x *request, issuer string) error {
 	return httpx.WriteJSON(x.w, http.StatusOK, keySet{h.issuer().Keys.PublicKeys(issuer)})
 }
 
-// discovered is the tenant's name for the addresses in its discovery documents, and for its issuer,
-// which of a shared name is a template that clients fill with the tenant of a token.
+// discovered returns the tenant's name in the addresses of its discovery document, and its name in the
+// issuer. For a shared name the latter is a template, in which clients insert the tenant of a token.
 func (h *discovery) discovered(x *request) (name, issuerName string, err error) {
 	if shared(x.pathTenant) {
 		return arm.Fold(x.pathTenant), tenantTemplate, nil
@@ -118,5 +118,5 @@ func (h *discovery) discovered(x *request) (name, issuerName string, err error) 
 	return t.ID, t.ID, err
 }
 
-// tenantTemplate stands in issuers for the tenant of each token.
+// tenantTemplate is the placeholder for the tenant of a token in issuers.
 const tenantTemplate = "{tenantid}"

@@ -11,9 +11,9 @@ import (
 type endpoint struct {
 	Name        string // a metric label
 	Tenant      string // the first segment of the path: tenantSegment, or adfs, or oidc
-	Path        string // behind the first segment, folded; one that ends in a slash has one more segment
+	Path        string // after the first segment, folded; one that ends in a slash is followed by one more segment
 	Methods     string // the methods that it accepts, as AADSTS900561 lists them
-	HTML        bool   // it answers with pages
+	HTML        bool   // its answers are pages
 	CrossOrigin bool   // pages of other sites may use it
 	Serve       func(*request) error
 }
@@ -70,7 +70,7 @@ func (h *Handler) table() []endpoint {
 	}
 }
 
-// index makes the rows of the table findable by tenant and path.
+// index maps tenant and path to the rows of the table.
 func index(rows []endpoint) map[string]*endpoint {
 	all := make(map[string]*endpoint, len(rows))
 	for i := range rows {
@@ -79,7 +79,7 @@ func index(rows []endpoint) map[string]*endpoint {
 	return all
 }
 
-// find gives the endpoint of a folded path, which was split behind its first segment, or nil.
+// find returns the endpoint of a folded path, which was split after its first segment, or nil.
 func (h *Handler) find(first, rest string) *endpoint {
 	if e := h.endpoints[first+"/"+rest]; e != nil || first == adfs {
 		return e
@@ -104,9 +104,9 @@ func (e *endpoint) accepts(method string) bool {
 	return false
 }
 
-// Serves reports whether a decoded path of the server's own origin belongs to this API: it is an
-// endpoint's, or it names something that is unknown in a folder of this API. A path that begins like one
-// of ARM or of Graph never belongs to it.
+// Serves reports whether a decoded path of the server's own origin belongs to this API: it is the path of
+// an endpoint, or an unknown path below one of this API's folders. A path that begins like one of ARM or
+// Graph never belongs to this API.
 func (h *Handler) Serves(path string) bool {
 	first, rest, _ := strings.Cut(strings.TrimPrefix(arm.Fold(path), "/"), "/")
 	switch first {

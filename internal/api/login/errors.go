@@ -11,27 +11,26 @@ import (
 	"midas/internal/store"
 )
 
-// Error is what a client may see of a failure: an OAuth error with the AADSTS number and the text
-// on which Entra's clients match. It never holds a secret or an assertion.
+// Error is an error for clients: an OAuth error with the AADSTS number and the text on which clients of
+// Entra match. It never contains a secret or an assertion.
 type Error struct {
 	Status     int    // HTTP status
-	Code       string // OAuth's word: invalid_client
-	Suberror   string // Entra's word for what it takes: consent_required; empty: not said
+	Code       string // OAuth error code: invalid_client
+	Suberror   string // Entra's suberror: consent_required; empty: none
 	Number     int    // the AADSTS number
 	Text       string
-	RetryAfter time.Duration // 0: not said
-	Challenge  bool          // the client used the Authorization header, so it is told the scheme
+	RetryAfter time.Duration // 0: none
+	Challenge  bool          // the client used the Authorization header, so the answer has WWW-Authenticate
 
-	cause error // what went wrong inside, for the log
+	cause error // for the log only
 }
 
 func (e *Error) Error() string { return fmt.Sprintf("AADSTS%d: %s", e.Number, e.Text) }
 
-// Unwrap gives the cause, which clients are not shown.
+// Unwrap returns the cause, which is not sent to clients.
 func (e *Error) Unwrap() error { return e.cause }
 
-// LogValue groups what programs branch on. The text repeats what clients have sent, so it is left
-// out.
+// LogValue logs the code and the number. It omits the text, which quotes the request.
 func (e *Error) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("error", e.Code), slog.Int("aadsts", e.Number))
 }
@@ -41,13 +40,13 @@ func invalidGrant(number int, format string, args ...any) *Error {
 	return &Error{Status: http.StatusBadRequest, Code: "invalid_grant", Number: number, Text: fmt.Sprintf(format, args...)}
 }
 
-// because adds a reason for the log.
+// because sets the cause, which is logged.
 func (e *Error) because(cause error) *Error {
 	e.cause = cause
 	return e
 }
 
-// quote is how a client's own words come back to it: not without end.
+// quote makes a value of the request valid UTF-8 of at most 200 bytes, for error texts.
 func quote(s string) string {
 	const most = 200
 	s = strings.ToValidUTF8(s, "\uFFFD")
@@ -69,14 +68,14 @@ func invalidScope(number int, format string, args ...any) *Error {
 	return &Error{Status: http.StatusBadRequest, Code: "invalid_scope", Number: number, Text: fmt.Sprintf(format, args...)}
 }
 
-// errMalformed says that a request cannot be read, or is for no endpoint that there is.
+// errMalformed refuses a request that cannot be parsed or has no endpoint.
 func errMalformed(status int) *Error {
 	e := invalidRequest(9002313, "Invalid request. Request is malformed or invalid.")
 	e.Status = status
 	return e
 }
 
-// errMalformedBy is errMalformed with its reason for the log.
+// errMalformedBy is errMalformed with a cause.
 func errMalformedBy(cause error) *Error {
 	e := errMalformed(http.StatusBadRequest)
 	e.cause = cause
@@ -91,7 +90,7 @@ func errMissingParameter(name string) *Error {
 	return invalidRequest(900144, "The request body must contain the following parameter: '%s'.", name)
 }
 
-// errMissingField is errMissingParameter for the query.
+// errMissingField is errMissingParameter for query parameters.
 func errMissingField(name string) *Error {
 	return invalidRequest(90014, "The required field '%s' is missing from the credential. Ensure that you have all the necessary parameters for the request.", name)
 }
@@ -107,7 +106,7 @@ func errDiscoveryTenant(name string) *Error {
 	return e
 }
 
-// errSharedTenant refuses a grant for which the tenant must be known beforehand.
+// errSharedTenant refuses a grant type that needs the tenant in the path.
 func errSharedTenant() *Error {
 	return invalidRequest(9001023, "The grant type is not supported over the /common, /organizations or /consumers endpoints. Please use the tenant-specific endpoint.")
 }

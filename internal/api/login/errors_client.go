@@ -14,7 +14,8 @@ func errAssertionMalformed(cause error) *Error {
 	return invalidClient(50027, "JWT token is invalid or malformed.").because(cause)
 }
 
-// errAssertionKey says why no key has verified an assertion. Clients match on the reason.
+// errAssertionKey refuses an assertion whose signature no key of the client verifies. Clients match on the
+// reason.
 func errAssertionKey(reason string) *Error {
 	return invalidClient(700027, "Client assertion contains an invalid signature. [Reason - %s]", reason)
 }
@@ -40,12 +41,13 @@ func errAssertionReplayed() *Error {
 	return invalidClient(50012, "Authentication failed. The client assertion was used from another address before.")
 }
 
-// errPublicClient refuses a secret of a client that has none.
+// errPublicClient refuses a credential of a client that is public.
 func errPublicClient() *Error {
 	return invalidClient(700025, "Client is public so neither 'client_assertion' nor 'client_secret' should be presented.")
 }
 
-// errCrossOrigin keeps the tokens of pages with pages: their codes are not bound to a secret.
+// errCrossOrigin refuses a single-page application's code or token in a request without an Origin: its
+// codes are not bound to a secret.
 func errCrossOrigin() *Error {
 	return invalidRequest(9002327, "Tokens issued for the 'Single-Page Application' client-type may only be redeemed via cross-origin requests.")
 }
@@ -54,7 +56,8 @@ func errPageChallenge() *Error {
 	return invalidRequest(9002325, "Proof Key for Code Exchange is required for cross-origin authorization code redemption.")
 }
 
-// errPublicChallenge refuses a program without a secret whose code anybody could redeem (RFC 8252, 8.1).
+// errPublicChallenge refuses an authorization request of a public client without PKCE, because anybody
+// who intercepts the code could redeem it (RFC 8252, 8.1).
 func errPublicChallenge() *Error {
 	return invalidRequest(9002325, "Proof Key for Code Exchange is required for public clients: send 'code_challenge' with 'code_challenge_method' S256.")
 }

@@ -9,22 +9,22 @@ import (
 
 // The errors of consent.
 
-// errConsent refuses a client to which the user has not consented. Another request without a user
-// at the screen would end in the same way.
+// errConsent refuses a client to which the user has not consented. The client has to send an interactive
+// request.
 func errConsent(app directory.Application) *Error {
 	e := invalidGrant(65001, "The user or administrator has not consented to use the application with ID '%s' named '%s'. Send an interactive authorization request for this user and resource.", app.AppID, quote(app.DisplayName))
 	e.Suberror = "consent_required"
 	return e
 }
 
-// errSilentConsent is errConsent for who has asked not to show any page.
+// errSilentConsent is errConsent for a request that allows no page.
 func errSilentConsent(app directory.Application) *Error {
 	e := errConsent(app)
 	e.Code = "interaction_required"
 	return e
 }
 
-// errAdminConsent refuses what only an administrator may consent to.
+// errAdminConsent refuses a permission to which only an administrator may consent.
 func errAdminConsent(app directory.Application) *Error {
 	return &Error{
 		Status: http.StatusForbidden, Code: "access_denied", Number: 90094,
@@ -39,7 +39,7 @@ func errUnknownPermission(client, permission, resource string) *Error {
 	return e
 }
 
-// errUnlistedResource refuses .default of a resource that has nothing to give by it.
+// errUnlistedResource refuses .default at a resource where it stands for no permission.
 func errUnlistedResource(client directory.Application, audience, resource string) *Error {
 	return &Error{
 		Status: http.StatusBadRequest, Code: "invalid_resource", Number: 650057,
@@ -52,7 +52,7 @@ func errNothingRequired(app directory.Application) *Error {
 	return invalidClient(650056, "Misconfigured application. The client '%s' has not listed any permissions in the requested permissions in the client's application registration, and the request names none.", app.AppID)
 }
 
-// errNotRecorded says that a consent does not fit: the user, or the application, has too many.
+// errNotRecorded refuses a consent with more permissions than can be recorded.
 func errNotRecorded(cause error) *Error {
-	return invalidRequest(65005, "The consent could not be recorded: there are too many permissions, or the application asks for what cannot be granted.").because(cause)
+	return invalidRequest(65005, "The consent could not be recorded: there are too many permissions, or the application asks for permissions that cannot be granted.").because(cause)
 }

@@ -30,7 +30,7 @@ func errLocked(wait time.Duration) *Error {
 	return e
 }
 
-// errBusy refuses when more passwords are being checked than there is room for.
+// errBusy refuses a sign-in when too many passwords are being checked at the same time.
 func errBusy() *Error {
 	return &Error{
 		Status: http.StatusTooManyRequests, Code: "temporarily_unavailable", Number: 90055,
@@ -38,13 +38,13 @@ func errBusy() *Error {
 	}
 }
 
-// errOtherTenant refuses what was granted in another tenant than the endpoint is for.
+// errOtherTenant refuses a grant of a tenant other than the one of the endpoint.
 func errOtherTenant() *Error {
 	return invalidGrant(50020, "User account from another identity provider does not exist in this tenant and cannot access the application in that tenant. Use the endpoint of the tenant in which the user has signed in.")
 }
 
-// errNotGranted says that a code or a token was not issued here, or not for this client, or has been
-// revoked. The cause is deliberately not revealed.
+// errNotGranted refuses a code or token that was not issued by this server, or not to this client, or that
+// was revoked. The text deliberately does not say which.
 func errNotGranted(parameter string) *Error {
 	return invalidGrant(70000, "The provided value for the input parameter '%s' is not valid.", parameter)
 }
@@ -57,7 +57,7 @@ func errExpiredRefresh() *Error {
 	return invalidGrant(700082, "The refresh token has expired due to inactivity.")
 }
 
-// errRevoked refuses what was granted before the user's password was changed or tokens revoked.
+// errRevoked refuses a grant that is older than the user's last change of password or revocation of tokens.
 func errRevoked() *Error {
 	return invalidGrant(50173, "The provided grant has expired due to it being revoked, a fresh auth token is needed. The user might have changed or reset their password.")
 }
@@ -83,7 +83,7 @@ func errNoRedirect() *Error {
 	return invalidRequest(900971, "No reply address provided.")
 }
 
-// errOtherRedirect refuses a code with another redirect URI than it was sent to.
+// errOtherRedirect refuses a code with a redirect URI other than the one it was sent to.
 func errOtherRedirect(got, sentTo string) *Error {
 	if got == "" {
 		return invalidGrant(700009, "Reply address must be provided when presenting an authorization code requested with an explicit reply address.")
@@ -122,11 +122,11 @@ func errInteraction() *Error {
 	}
 }
 
-// errMustPick refuses a silent request of a client for which the user has to be asked.
+// errMustPick refuses a silent request of a client that requires the user to choose an account.
 func errMustPick() *Error {
 	return &Error{
 		Status: http.StatusBadRequest, Code: "interaction_required", Number: 16000,
-		Text: "The person has to choose an account for this application, and the request does not allow to ask.",
+		Text: "The user has to choose an account for this application, and the request does not allow a page.",
 	}
 }
 
@@ -134,19 +134,19 @@ func errCancelled() *Error {
 	return &Error{Status: http.StatusBadRequest, Code: "access_denied", Number: 65004, Text: "User declined to consent to access the app."}
 }
 
-// errStalePage refuses a form that was not sent from a page of ours, in this browser, lately.
+// errStalePage refuses a form that was not sent from a recent page of this server in this browser.
 func errStalePage(cause error) *Error {
 	return invalidRequest(50089, "Authentication failed due to flow token expired. Go back to the application and sign in again.").because(cause)
 }
 
-// errSendAgain is errStalePage for forms that another site has sent.
+// errSendAgain refuses a form that another site has sent.
 func errSendAgain(cause error) *Error {
 	e := invalidRequest(90015, "The request did not come from a page of this server.").because(cause)
 	e.Status = http.StatusForbidden
 	return e
 }
 
-// The errors of the device code flow, with the words on which clients branch.
+// The errors of the device code flow, with the codes on which clients branch.
 
 func deviceError(code string, number int, text string) *Error {
 	return &Error{Status: http.StatusBadRequest, Code: code, Number: number, Text: text}
@@ -174,7 +174,7 @@ func errExpiredDeviceCode() *Error {
 	return deviceError("expired_token", 70019, "The provided value for the input parameter 'device_code' is not valid. This device code has expired.")
 }
 
-// errBearer refuses at the user information endpoint.
+// errBearer refuses an access token at the user information endpoint.
 func errBearer(cause error) *Error {
 	e := invalidClient(50132, "The access token is missing, invalid, expired, or not one of a user for Microsoft Graph.").because(cause)
 	e.Code = "invalid_token"

@@ -49,7 +49,7 @@ type AssertionMemory struct{ assertions }
 func (m *AssertionMemory) First(app string, number int, from string, now time.Time, limit int) bool {
 	m.limit = limit
 	_, first := m.first(use{
-		app: app, name: sha256.Sum256(fmt.Append(nil, app, number)), client: from, until: now.Add(10 * time.Minute),
+		app: app, id: sha256.Sum256(fmt.Append(nil, app, number)), address: from, until: now.Add(10 * time.Minute),
 	}, now)
 	return first
 }

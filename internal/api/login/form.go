@@ -13,11 +13,11 @@ import (
 	"midas/internal/directory"
 )
 
-// maxForm is the longest form that is read, in bytes. A client assertion is a few thousand.
+// maxForm is the longest form that is read, in bytes. A client assertion has a few thousand bytes.
 const maxForm = 64 << 10
 
-// form is the body of a token request: what is read of it, each at most once. Other fields, which
-// clients send to tell about themselves, are ignored.
+// form has the parameters of a token request. Each may occur at most once. Other parameters, such as
+// clients' telemetry, are ignored.
 type form struct {
 	grantType     string
 	clientID      string
@@ -26,9 +26,9 @@ type form struct {
 	assertion     directory.SecretText
 	scope         string // v2
 	resource      string // v1
-	clientInfo    string // "1": the client wants to know whose token it is
+	clientInfo    string // "1": the client asks for client_info
 
-	// Of the grants in which a user takes part.
+	// Parameters of grants for users.
 	username      string
 	password      directory.PasswordText
 	code          string
@@ -36,13 +36,13 @@ type form struct {
 	codeVerifier  string
 	refreshToken  string
 	deviceCode    string
-	userAssertion string // on behalf of whom
+	userAssertion string // the caller's access token, of the on-behalf-of grant
 	tokenUse      string
 
-	basic bool // id and secret came by the Authorization header
+	basic bool // id and secret are from the Authorization header
 }
 
-// readForm reads the form of a token request, its Authorization header included.
+// readForm reads the form of a token request, including its Authorization header.
 func readForm(r *http.Request) (form, error) {
 	body, err := readBody(r)
 	if err != nil {
@@ -58,20 +58,20 @@ func readForm(r *http.Request) (form, error) {
 	return f, f.oneCredential()
 }
 
-// oneCredential refuses a client that shows itself in more than one way (RFC 6749, 2.3; RFC 7521, 4.2), or
-// in half of one: an attacker could exploit that it is open which of them counts.
+// oneCredential refuses a request with two credentials of the client, or an incomplete one (RFC 6749, 2.3;
+// RFC 7521, 4.2): an attacker could exploit that it is undefined which of them counts.
 func (f *form) oneCredential() error {
 	switch {
 	case f.assertion != "" && (f.clientSecret != "" || f.basic):
-		return errMalformedBy(errors.New("the client shows itself in two ways"))
+		return errMalformedBy(errors.New("the request has two credentials of the client"))
 	case f.assertionType != "" && f.assertion == "":
 		return errMissingParameter("client_assertion")
 	}
 	return nil
 }
 
-// readBody gives the body of a form. Of another kind of body Entra too says that it lacks every
-// parameter.
+// readBody reads the body of a form. A body of another media type counts as empty, as at Entra, which
+// reports a missing parameter.
 func readBody(r *http.Request) (string, error) {
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if r.Body == nil {
@@ -90,12 +90,12 @@ func readBody(r *http.Request) (string, error) {
 	return string(body), nil
 }
 
-// parseForm reads an encoded form. No parameter that counts may be there twice (RFC 6749, 3.2), for
-// else a proxy in front and this server could take different ones.
+// parseForm decodes a form. No parameter that is used may be repeated (RFC 6749, 3.2), because a proxy and
+// this server could use different values.
 func parseForm(body string) (form, error) {
 	values, err := url.ParseQuery(body)
 	if err != nil {
-		return form{}, errors.New("the form is not encoded as one") // err would repeat a piece of it
+		return form{}, errors.New("the body is not form-encoded") // err would quote a part of the body
 	}
 	var f form
 	var secret, assertion, password string
@@ -130,7 +130,7 @@ func parseForm(body string) (form, error) {
 	return f, nil
 }
 
-// once gives a parameter that may be there once, or not at all.
+// once returns the value of a parameter, or "" if it is missing. A repeated parameter is an error.
 func once(values url.Values, name string) (string, error) {
 	switch got := values[name]; len(got) {
 	case 0:
@@ -138,24 +138,24 @@ func once(values url.Values, name string) (string, error) {
 	case 1:
 		return got[0], nil
 	default:
-		return "", fmt.Errorf("parameter %s is there %d times", name, len(got))
+		return "", fmt.Errorf("parameter %s occurs %d times", name, len(got))
 	}
 }
 
-// authorization takes id and secret from HTTP Basic, each form-encoded before it was joined (RFC
-// 6749, 2.3.1). A client shows itself in one way only; in its body it may repeat its id.
+// authorization reads id and secret from HTTP Basic, in which each is form-encoded (RFC 6749, 2.3.1). The
+// body may repeat the id but must not have a secret too.
 func (f *form) authorization(r *http.Request) error {
 	headers := r.Header["Authorization"]
 	if len(headers) == 0 || len(headers) == 1 && !strings.HasPrefix(arm.Fold(headers[0]), "basic") {
-		return nil // credentials of another kind are not for this endpoint
+		return nil // other schemes are not for this endpoint
 	}
 	id, secret, ok := r.BasicAuth()
 	if !ok || len(headers) > 1 {
-		return errors.New("the Authorization header is not one of Basic")
+		return errors.New("the Authorization header is malformed or repeated")
 	}
 	id, secret = decoded(id), decoded(secret)
 	if f.clientSecret != "" {
-		return errors.New("the client shows itself in two ways")
+		return errors.New("the request has two credentials of the client")
 	}
 	if f.clientID != "" && f.clientID != id {
 		return errors.New("the form names another client than the Authorization header")
@@ -164,8 +164,8 @@ func (f *form) authorization(r *http.Request) error {
 	return nil
 }
 
-// decoded undoes the form encoding. Who sends a bare % has not encoded anything, and means what it
-// sends.
+// decoded reverses form encoding. A value with an invalid escape was not encoded, and is returned as it
+// is.
 func decoded(s string) string {
 	if plain, err := url.QueryUnescape(s); err == nil {
 		return plain

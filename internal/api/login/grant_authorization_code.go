@@ -11,10 +11,9 @@ import (
 	"midas/internal/grant"
 )
 
-// authorizationCode gives a client what a user has granted at the sign-in page (RFC 6749, 4.1, and
-// RFC 7636).
+// authorizationCode exchanges an authorization code for tokens (RFC 6749, 4.1, and RFC 7636).
 func (h *tokens) authorizationCode(req *tokenRequest) (*granted, error) {
-	// 1. What was granted, and in which tenant.
+	// 1. The code and its tenant.
 	if req.code == "" {
 		return nil, errMissingParameter("code")
 	}
@@ -28,7 +27,7 @@ func (h *tokens) authorizationCode(req *tokenRequest) (*granted, error) {
 	if err := h.settle(req, code.TenantID); err != nil {
 		return nil, err
 	}
-	// 2. Who says it was granted to it, and whether it is who it says.
+	// 2. The client.
 	c, err := h.authenticate(req)
 	if err != nil {
 		return nil, err
@@ -36,14 +35,14 @@ func (h *tokens) authorizationCode(req *tokenRequest) (*granted, error) {
 	if err := redeemable(req, c, code); err != nil {
 		return nil, err
 	}
-	// 3. Whether it is the one that has asked for it.
+	// 3. The redirect URI and the code verifier.
 	if req.redirectURI != code.RedirectURI {
 		return nil, errOtherRedirect(req.redirectURI, code.RedirectURI)
 	}
 	if err := verify(code, req.codeVerifier); err != nil {
 		return nil, err
 	}
-	// 4. For whom, and to do what.
+	// 4. The user and the scopes.
 	u, err := h.returning(req.r.Context(), code.TenantID, code.UserID, code.Authenticated)
 	if err != nil {
 		return nil, err
@@ -52,8 +51,8 @@ func (h *tokens) authorizationCode(req *tokenRequest) (*granted, error) {
 	if err != nil {
 		return nil, err
 	}
-	// 5. The tokens; the code is used up last, and with it the request can no longer fail.
-	given, err := h.give(req, c, u, s, code.Nonce)
+	// 5. The tokens. The code is redeemed last, so that a request that fails does not use it up.
+	given, err := h.issueTokens(req, c, u, s, code.Nonce)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +64,7 @@ func (h *tokens) authorizationCode(req *tokenRequest) (*granted, error) {
 	return given, err
 }
 
-// redeemable refuses a code of another client, and a client that has shown less than its kind must.
+// redeemable refuses a code of another client, and a client that has not authenticated as its kind must.
 func redeemable(req *tokenRequest, c client, code grant.Code) error {
 	switch {
 	case !arm.SameName(code.ClientID, c.AppID):
@@ -78,9 +77,9 @@ func redeemable(req *tokenRequest, c client, code grant.Code) error {
 	return c.confidential()
 }
 
-// verify checks the proof that the one who redeems a code is the one who has asked for it. Who gives a
-// proof where none was announced is refused too: a code that was asked for without one could have
-// been put in the place of the client's own.
+// verify checks the code verifier against the code's challenge (RFC 7636, 4.6). A verifier for a code
+// without a challenge is refused too: an attacker could have substituted a code that was requested without
+// one.
 func verify(code grant.Code, verifier string) error {
 	if code.Challenge == "" {
 		if verifier != "" || code.Page || code.Public {
@@ -104,7 +103,7 @@ func verify(code grant.Code, verifier string) error {
 	return nil
 }
 
-// challengeToken reports whether s has the form of a challenge and of its verifier (RFC 7636, 4.1).
+// challengeToken reports whether s has the syntax of a challenge or a verifier (RFC 7636, 4.1).
 func challengeToken(s string) bool {
 	if len(s) < 43 || len(s) > 128 {
 		return false
@@ -117,7 +116,7 @@ func challengeToken(s string) bool {
 	return true
 }
 
-// scopes is what a token request asks for, or else what was granted.
+// scopes returns the scopes that a token request asks for, or else the stored ones, which were granted.
 func (req *tokenRequest) scopes(stored string) (scopes, error) {
 	switch {
 	case req.resource != "" && (req.v1 || arm.Fold(req.pathTenant) == adfs):

@@ -2,18 +2,18 @@ package login
 
 import "midas/internal/token"
 
-// clientCredentials gives an application a token for itself (RFC 6749, 4.4).
+// clientCredentials issues a token to an application for itself (RFC 6749, 4.4).
 func (h *tokens) clientCredentials(req *tokenRequest) (*granted, error) {
-	// 1. Who says it is asking.
+	// 1. The client id.
 	if req.clientID == "" {
 		return nil, errMissingParameter("client_id")
 	}
-	// 2. For whom the token is to be.
+	// 2. The audience.
 	audience, err := req.audience()
 	if err != nil {
 		return nil, err
 	}
-	// 3. Whether it is who it says. What is in every tenant has no credential, and nothing of its own.
+	// 3. The client's credential. Microsoft's own clients have none and get no tokens for themselves.
 	c, err := h.authenticate(req)
 	if err == nil {
 		err = c.confidential()
@@ -22,13 +22,13 @@ func (h *tokens) clientCredentials(req *tokenRequest) (*granted, error) {
 		return nil, err
 	}
 	req.ev.Caller = c.principal.ID
-	// 4. What it is at the resource.
-	at, err := h.resource(req, audience, holder{id: c.principal.ID, client: c})
+	// 4. The client's app roles at the resource.
+	at, err := h.resource(req, audience, tokenSubject{id: c.principal.ID, client: c})
 	if err != nil {
 		return nil, err
 	}
-	// 5. The token: a warm one, if there is one. Its subject is the principal itself, for there is
-	// no user.
+	// 5. The token, from the cache if possible. Its subject is the service principal, because there is no
+	// user.
 	t, err := h.Minter.Token(req.r.Context(), token.Request{
 		Claims: token.Claims{
 			Audience: at.audience, Version: at.version, Roles: at.roles,

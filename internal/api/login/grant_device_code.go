@@ -8,12 +8,12 @@ import (
 	"midas/internal/grant"
 )
 
-// deviceWait is how long a device waits between two polls, as on Entra.
+// deviceWait is how long a device must wait between two polls, as at Entra.
 const deviceWait = 5 * time.Second
 
-// deviceCode gives a device tokens for the user who has signed in for it elsewhere (RFC 8628).
+// deviceCode issues tokens to a device for the user who has approved it (RFC 8628).
 func (h *tokens) deviceCode(req *tokenRequest) (*granted, error) {
-	// 1. Which device it is. Some libraries send the code under its older name too, some only so.
+	// 1. The device code. Some libraries send it as code, its older name, in addition or instead.
 	sealed := req.deviceCode
 	if sealed == "" {
 		sealed = req.code
@@ -28,7 +28,7 @@ func (h *tokens) deviceCode(req *tokenRequest) (*granted, error) {
 	if e := h.waiting(req, d, err); e != nil {
 		return nil, e
 	}
-	// 2. In which tenant the user has signed in, and whether the client is who it says.
+	// 2. The user's tenant and the client.
 	if err := h.settle(req, d.Granted.TenantID); err != nil {
 		return nil, err
 	}
@@ -39,7 +39,7 @@ func (h *tokens) deviceCode(req *tokenRequest) (*granted, error) {
 	if err != nil {
 		return nil, err
 	}
-	// 3. Whether the user is still who has granted it, and what for.
+	// 3. The user, who may have been disabled or revoked since, and the scopes.
 	u, err := h.returning(req.r.Context(), d.Granted.TenantID, d.Granted.UserID, d.Granted.Authenticated)
 	if err != nil {
 		return nil, err
@@ -48,8 +48,8 @@ func (h *tokens) deviceCode(req *tokenRequest) (*granted, error) {
 	if err != nil {
 		return nil, err
 	}
-	// 4. The tokens; the code is used up last.
-	given, err := h.give(req, c, u, s, "")
+	// 4. The tokens. The code is redeemed last.
+	given, err := h.issueTokens(req, c, u, s, "")
 	if err != nil {
 		return nil, err
 	}
@@ -60,8 +60,8 @@ func (h *tokens) deviceCode(req *tokenRequest) (*granted, error) {
 	return given, err
 }
 
-// waiting says why a device gets nothing yet, or nothing at all. Another client than the one that has
-// begun learns no more than that the code is not its own.
+// waiting returns the error for a device that is not approved. A client other than the one that began the
+// flow always gets errBadDeviceCode.
 func (h *tokens) waiting(req *tokenRequest, d grant.Device, err error) error {
 	if d.ID != "" && !arm.SameName(d.ClientID, req.clientID) {
 		return errBadDeviceCode()

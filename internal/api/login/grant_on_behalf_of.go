@@ -5,13 +5,13 @@ import (
 	"midas/internal/token"
 )
 
-// onBehalf is the grant type by which a service passes its caller's identity on.
+// onBehalf is the grant type of the on-behalf-of flow.
 const onBehalf = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
-// onBehalfOf gives a service tokens for the user by whom it was called, which it shows with the
-// access token of the call.
+// onBehalfOf issues tokens to a service for the user who has called it. The service proves the call with
+// the access token that it got.
 func (h *tokens) onBehalfOf(req *tokenRequest) (*granted, error) {
-	// 1. What it asks for.
+	// 1. The parameters.
 	switch {
 	case req.userAssertion == "":
 		return nil, errMissingParameter("assertion")
@@ -24,7 +24,7 @@ func (h *tokens) onBehalfOf(req *tokenRequest) (*granted, error) {
 	if err != nil {
 		return nil, err
 	}
-	// 2. Whether it is who it says.
+	// 2. The client.
 	c, err := h.authenticate(req)
 	if err == nil {
 		err = c.confidential()
@@ -32,7 +32,7 @@ func (h *tokens) onBehalfOf(req *tokenRequest) (*granted, error) {
 	if err != nil {
 		return nil, err
 	}
-	// 3. By whom it was called.
+	// 3. The user who has called.
 	call, err := h.called(req, c)
 	if err != nil {
 		return nil, err
@@ -42,7 +42,7 @@ func (h *tokens) onBehalfOf(req *tokenRequest) (*granted, error) {
 		return nil, err
 	}
 	// 4. The tokens.
-	given, err := h.give(req, c, u, s, "")
+	given, err := h.issueTokens(req, c, u, s, "")
 	if err == nil && s.offline {
 		g := u.grant(c.AppID, keep(s))
 		g.Confidential = true
@@ -51,8 +51,8 @@ func (h *tokens) onBehalfOf(req *tokenRequest) (*granted, error) {
 	return given, err
 }
 
-// called reads the access token with which the client was called: one of ours, for this client, of a
-// user of this tenant.
+// called verifies the access token with which the client was called. It must be a token of this server for
+// this client and of a user of this tenant.
 func (h *tokens) called(req *tokenRequest, c client) (*token.Claims, error) {
 	claims, err := h.Tokens.Verify(req.r.Context(), req.userAssertion)
 	if e, over := expired(err); over {

@@ -1,8 +1,8 @@
 package login
 
-// password gives a client tokens for a user whose password it knows (RFC 6749, 4.3).
+// password issues tokens to a client that sends the user's name and password (RFC 6749, 4.3).
 func (h *tokens) password(req *tokenRequest) (*granted, error) {
-	// 1. What it asks for.
+	// 1. The parameters.
 	switch {
 	case req.username == "":
 		return nil, errMissingParameter("username")
@@ -13,7 +13,7 @@ func (h *tokens) password(req *tokenRequest) (*granted, error) {
 	if err != nil {
 		return nil, err
 	}
-	// 2. In which tenant, and whether the client is who it says.
+	// 2. The user's tenant and the client.
 	home, err := h.homeOf(req.request, req.username)
 	if err != nil {
 		return nil, err
@@ -28,13 +28,13 @@ func (h *tokens) password(req *tokenRequest) (*granted, error) {
 	if err != nil {
 		return nil, err
 	}
-	// 3. Whether the user is who the client says.
-	u, err := h.enter(req.request, req.username, req.password)
+	// 3. The user's password.
+	u, err := h.authenticateUser(req.request, req.username, req.password)
 	if err != nil {
 		return nil, err
 	}
 	// 4. The tokens.
-	given, err := h.give(req, c, u, s, "")
+	given, err := h.issueTokens(req, c, u, s, "")
 	if err == nil && s.offline {
 		g := u.grant(c.AppID, keep(s))
 		g.Confidential = c.authMethod != authNone

@@ -7,10 +7,9 @@ import (
 	"midas/internal/grant"
 )
 
-// refresh gives a client new tokens for a user who has signed in before (RFC 6749, 6). The refresh
-// token is exchanged for its successor.
+// refresh exchanges a refresh token for new tokens and its successor (RFC 6749, 6).
 func (h *tokens) refresh(req *tokenRequest) (*granted, error) {
-	// 1. What was granted, and in which tenant.
+	// 1. The refresh token and its tenant.
 	if req.refreshToken == "" {
 		return nil, errMissingParameter("refresh_token")
 	}
@@ -26,7 +25,7 @@ func (h *tokens) refresh(req *tokenRequest) (*granted, error) {
 	if err := h.settle(req, r.TenantID); err != nil {
 		return nil, err
 	}
-	// 2. Whether it is the client to which it was granted.
+	// 2. The client, which must be the one that the token was issued to.
 	c, err := h.authenticate(req)
 	if err != nil {
 		return nil, err
@@ -39,7 +38,7 @@ func (h *tokens) refresh(req *tokenRequest) (*granted, error) {
 	case r.Confidential && c.authMethod == authNone:
 		return nil, errNoCredential()
 	}
-	// 3. Whether the user is still who has granted it, and what for.
+	// 3. The user, who may have been disabled or revoked since, and the scopes.
 	u, err := h.returning(req.r.Context(), r.TenantID, r.UserID, r.Authenticated)
 	if err != nil {
 		return nil, err
@@ -48,8 +47,8 @@ func (h *tokens) refresh(req *tokenRequest) (*granted, error) {
 	if err != nil {
 		return nil, err
 	}
-	// 4. The tokens; the old refresh token is used up last.
-	given, err := h.give(req, c, u, s, "")
+	// 4. The tokens. The old refresh token is exchanged last.
+	given, err := h.issueTokens(req, c, u, s, "")
 	if err != nil {
 		return nil, err
 	}

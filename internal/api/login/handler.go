@@ -20,7 +20,7 @@ type Handler struct {
 	endpoints map[string]*endpoint // by first segment and path, both folded
 }
 
-// New makes the Handler that works with a Config, which must not be changed while requests are served.
+// New returns a Handler with the Config, which must not be changed while requests are served.
 func New(c *Config) *Handler {
 	a := &accounts{c}
 	h := &Handler{config: c, discovery: &discovery{a}, tokens: newTokens(a), signIn: &signIn{a}}
@@ -34,10 +34,10 @@ type request struct {
 	r           *http.Request
 	ev          *httpx.Event
 	began       time.Time
-	pathTenant  string // the tenant as the path names it: an id, a domain name, or a shared name
-	origin      string // the origin by which the client has reached this API
+	pathTenant  string // the path's first segment: a tenant's id or domain name, or a shared name
+	origin      string // the origin to which the client has sent the request
 	azure       bool   // the origin is one of Azure's names
-	html        bool   // answers are pages, errors too
+	html        bool   // answers, including errors, are pages
 	correlation string
 }
 
@@ -67,7 +67,7 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request, ev *httpx.Event)
 }
 
 func (h *Handler) dispatch(x *request) error {
-	// The path is cut while it is escaped, so that a %2F stays inside its segment.
+	// The path is split before it is unescaped, so that %2F does not end a segment.
 	first, rest, _ := strings.Cut(strings.TrimPrefix(x.r.URL.EscapedPath(), "/"), "/")
 	e := h.find(arm.Fold(first), arm.Fold(rest))
 	if e == nil {

@@ -10,17 +10,17 @@ import (
 	"midas/internal/arm"
 )
 
-// cloud is a set of hosts that are one sign-in service. The first is the one to talk to, the second
-// the one under which tokens are cached.
+// cloud is a set of host names of one sign-in service. Network is the host to call, Cache the one under
+// which clients cache tokens.
 type cloud struct {
 	Network string   `json:"preferred_network"`
 	Cache   string   `json:"preferred_cache"`
 	Aliases []string `json:"aliases"`
 }
 
-// clouds are the sign-in services of Microsoft, as its own instance discovery lists them, and then
-// ours. MSAL asks at a Microsoft host about any authority it does not know; when that name leads
-// here, this is what answers.
+// clouds returns the sign-in services of Microsoft, as Entra's instance discovery lists them, and then
+// this server. MSAL asks a Microsoft host about authorities that it does not know; this list answers when
+// that host name resolves to this server.
 func clouds(own string) []cloud {
 	return []cloud{
 		{"login.microsoftonline.com", "login.windows.net", []string{"login.microsoftonline.com", "login.windows.net", "login.microsoft.com", "sts.windows.net"}},
@@ -32,7 +32,7 @@ func clouds(own string) []cloud {
 	}
 }
 
-// instanceAnswer says where an authority's discovery document is. The second version adds the
+// instanceAnswer has the address of an authority's discovery document. The api-version 1.1 adds the
 // clouds.
 type instanceAnswer struct {
 	Endpoint string  `json:"tenant_discovery_endpoint"`
@@ -40,7 +40,7 @@ type instanceAnswer struct {
 	Metadata []cloud `json:"metadata,omitempty"`
 }
 
-// instance answers whether an authority is known. Whether it has the tenant is not its business.
+// instance answers whether an authority is known. It does not check whether the tenant exists.
 func (h *discovery) instance(x *request) error {
 	query := x.r.URL.Query()
 	version, authorize := query.Get("api-version"), query.Get("authorization_endpoint")
@@ -60,7 +60,7 @@ func (h *discovery) instance(x *request) error {
 	if err != nil || asked.Scheme != "https" {
 		return errInstance()
 	}
-	// Azure CLI leaves out the port of the authority here, so only names are compared.
+	// Azure CLI omits the port of the authority here, so only host names are compared.
 	known := clouds(origin.Host)
 	host := arm.Fold(asked.Hostname())
 	base := "https://" + host

@@ -7,19 +7,18 @@ import (
 	"midas/internal/token"
 )
 
-// give mints what a client gets for a user: the access token, and an id_token if it has asked for
-// one. Every grant in which a user takes part ends here, so that none gives what was not consented
-// to.
-func (h *tokens) give(req *tokenRequest, c client, u *user, s scopes, nonce string) (*granted, error) {
+// issueTokens mints a client's tokens for a user: the access token, and an id_token if the client has
+// asked for one. All grants for users call it, so that consent is always checked.
+func (h *tokens) issueTokens(req *tokenRequest, c client, u *user, s scopes, nonce string) (*granted, error) {
 	req.ev.Caller = u.ID
 	if err := h.assigned(req.r.Context(), c, u); err != nil {
 		return nil, err
 	}
-	may, err := h.mayAct(req.r.Context(), subject{client: c, user: u, scopes: s})
+	may, err := h.delegatedScopes(req.r.Context(), subject{client: c, user: u, scopes: s})
 	if err != nil {
 		return nil, err
 	}
-	at, err := h.resource(req, s.audience, holder{id: u.ID, client: c, user: true})
+	at, err := h.resource(req, s.audience, tokenSubject{id: u.ID, client: c, user: true})
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +45,7 @@ func (h *tokens) give(req *tokenRequest, c client, u *user, s scopes, nonce stri
 	return given, err
 }
 
-// idToken tells the client who its user is.
+// idToken mints the id_token (OpenID Connect Core, 2).
 func (h *tokens) idToken(req *tokenRequest, c client, u *user, nonce string) (string, error) {
 	claims := token.IDClaims{
 		Audience: c.AppID, Subject: pairwise(c.AppID, u.ID), ObjectID: u.ID, TenantID: u.TenantID,

@@ -6,18 +6,18 @@ import (
 	"unicode"
 )
 
-// maxNameRunes is how many characters of a name pages show.
+// maxNameRunes is how many characters of a name a page shows.
 const maxNameRunes = 120
 
-// The isolates of Unicode (UAX #9). What stands between them keeps its own direction and does not
-// change the order of the text around it, as <bdi> does in HTML.
+// The isolates of Unicode (UAX #9). Text between them keeps its own direction and does not change the
+// order of the text around it, like <bdi> in HTML.
 const (
 	isolateBegin = "\u2068"
 	isolateEnd   = "\u2069"
 )
 
-// isolated is a name that somebody else has chosen, as it stands in the sentences of a page: as plainly
-// writes it, and between isolates. A name of which nothing can be seen is shown as otherwise.
+// isolated returns a name that a user or an owner of an application has chosen, for the sentences of a
+// page: plain, clipped, and between isolates. If the name has no visible character, it uses otherwise.
 func isolated(name, otherwise string) string {
 	name = clip(plainly(name), maxNameRunes)
 	if name == "" {
@@ -26,7 +26,7 @@ func isolated(name, otherwise string) string {
 	return isolateBegin + name + isolateEnd
 }
 
-// clip ends a text after so many characters.
+// clip shortens a text to so many characters.
 func clip(text string, most int) string {
 	for i := range text {
 		if most--; most < 0 {
@@ -36,8 +36,9 @@ func clip(text string, most int) string {
 	return text
 }
 
-// plainly gives what can be seen of a text: no control and formatting characters, which reorder or hide what stands beside them, no characters that
-// are drawn as nothing, one space between words, and no more than two marks on a letter.
+// plainly returns the visible part of a text: without control and formatting characters, which reorder or
+// hide their surroundings, without invisible characters, with one space between words, and with at most
+// two combining marks on a letter.
 func plainly(text string) string {
 	var b strings.Builder
 	marks, space := 0, false
@@ -64,13 +65,13 @@ func plainly(text string) string {
 	return b.String()
 }
 
-// invisible reports whether a character is drawn as nothing, or has no meaning that all agree on: the
-// controls and formats of Unicode, its Default_Ignorable_Code_Point, and what is private or unassigned.
+// invisible reports whether a character has no glyph, or no agreed meaning: controls and formats of
+// Unicode, Default_Ignorable_Code_Point, and private or unassigned characters.
 func invisible(r rune) bool {
 	return unicode.In(r, unicode.C, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector) || !unicode.IsGraphic(r)
 }
 
-// marked writes a sentence as HTML, with <bdi> for its isolates.
+// marked returns a sentence as HTML, with <bdi> for its isolates.
 func marked(sentence string) template.HTML {
 	return template.HTML(strings.NewReplacer(isolateBegin, "<bdi>", isolateEnd, "</bdi>").Replace(template.HTMLEscapeString(sentence)))
 }

@@ -18,7 +18,7 @@ type credentials struct {
 
 // enter checks a user's name and password, as often as may be tried. An address that has tried too
 // often is refused before anything is looked up.
-func (a *accounts) enter(x *request, name string, password directory.PasswordText) (*user, error) {
+func (a *accounts) authenticateUser(x *request, name string, password directory.PasswordText) (*user, error) {
 	if wait := a.Passwords.Refused(x.source()); wait > 0 {
 		return nil, errThrottled(wait)
 	}

@@ -6,25 +6,27 @@ import (
 	"time"
 )
 
-// maxAssertions is how many client assertions are remembered. Each takes some 150 bytes.
+// maxAssertions is how many client assertions are remembered. Each takes about 150 bytes.
 const maxAssertions = 100_000
 
-// appShare is which part of all that are remembered may be one application's.
+// appShare bounds the assertions of one application to 1/appShare of the limit.
 const appShare = 20
 
-// sweepAssertions is how often assertions whose time is over are looked for.
+// sweepAssertions is how often expired assertions are removed.
 const sweepAssertions = time.Minute
 
-// assertions remembers which client assertions were used, and from where, until they expire. It is asked only about assertions that a client's key has signed.
+// assertions remembers which client assertions were used, and from which address, until they expire. It
+// is used only for assertions whose signature was verified.
 //
-// An assertion may be used again from the address that has used it first: MSAL for Python signs one
-// and asks with it for tokens for several resources. From another address it is a copy.
+// An assertion may be used again from the address that has used it first: MSAL for Python signs one and
+// requests tokens for several resources with it. From another address it counts as a copy.
 //
-// The clients of one application have room for a part only. When it is full they have to wait, rather
-// than have one forgotten that is still good. When all together have no room left, the application that
-// has taken most loses what ends next, so that nobody makes the server forget another's by signing many.
+// One application may have a part of the limit (appShare). If that is used up, its clients have to wait,
+// because a valid assertion must not be forgotten. If the whole limit is used up, the application with the
+// most assertions loses the one that expires next, so that an application that signs many cannot displace
+// those of others.
 type assertions struct {
-	limit int // of all that are remembered
+	limit int // how many assertions are remembered in all
 	mu    sync.Mutex
 	apps  map[string]*appUses
 	total int
@@ -34,24 +36,24 @@ type assertions struct {
 // appUses are the assertions of one application.
 type appUses struct {
 	used map[[sha256.Size]byte]seen
-	next time.Time // none ends before
+	next time.Time // no assertion expires earlier
 }
 
 type seen struct {
-	client string
-	until  time.Time
+	address string // that used it first
+	until   time.Time
 }
 
-// use is an assertion in use.
+// use is one use of an assertion.
 type use struct {
-	app    string
-	name   [sha256.Size]byte
-	client string // where it comes from
-	until  time.Time
+	app     string
+	id      [sha256.Size]byte
+	address string // see addressKey
+	until   time.Time
 }
 
-// first reports whether an assertion has not been used from elsewhere; or it gives how long the
-// application has to wait.
+// first reports whether an assertion was not used from another address before. A positive wait is how
+// long the application has to wait, because it has too many assertions.
 func (s *assertions) first(u use, now time.Time) (wait time.Duration, first bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -60,8 +62,8 @@ func (s *assertions) first(u use, now time.Time) (wait time.Duration, first bool
 	}
 	app := s.apps[u.app]
 	if app != nil {
-		if before, known := app.used[u.name]; known && now.Before(before.until) {
-			return 0, before.client == u.client
+		if before, known := app.used[u.id]; known && now.Before(before.until) {
+			return 0, before.address == u.address
 		}
 		if len(app.used) >= max(s.limit/appShare, 1) {
 			s.total -= app.sweep(now)
@@ -74,13 +76,13 @@ func (s *assertions) first(u use, now time.Time) (wait time.Duration, first bool
 		s.sweep(now)
 	}
 	if s.total >= s.limit {
-		s.makeRoom()
+		s.evict()
 	}
-	s.keep(u)
+	s.add(u)
 	return 0, true
 }
 
-func (s *assertions) keep(u use) {
+func (s *assertions) add(u use) {
 	app := s.apps[u.app]
 	if app == nil {
 		app = &appUses{used: map[[sha256.Size]byte]seen{}, next: u.until}
@@ -89,16 +91,16 @@ func (s *assertions) keep(u use) {
 		}
 		s.apps[u.app] = app
 	}
-	if _, known := app.used[u.name]; !known {
+	if _, known := app.used[u.id]; !known {
 		s.total++
 	}
-	app.used[u.name] = seen{u.client, u.until}
+	app.used[u.id] = seen{u.address, u.until}
 	if u.until.Before(app.next) {
 		app.next = u.until
 	}
 }
 
-// sweep forgets what has expired.
+// sweep removes expired assertions.
 func (s *assertions) sweep(now time.Time) {
 	s.swept = now
 	for name, app := range s.apps {
@@ -109,8 +111,8 @@ func (s *assertions) sweep(now time.Time) {
 	}
 }
 
-// sweep forgets what has expired of an application, and says how many that were.
-func (a *appUses) sweep(now time.Time) (gone int) {
+// sweep removes the expired assertions of an application and returns how many.
+func (a *appUses) sweep(now time.Time) (removed int) {
 	if now.Before(a.next) {
 		return 0
 	}
@@ -119,16 +121,16 @@ func (a *appUses) sweep(now time.Time) (gone int) {
 		switch {
 		case !now.Before(one.until):
 			delete(a.used, name)
-			gone++
+			removed++
 		case a.next.IsZero() || one.until.Before(a.next):
 			a.next = one.until
 		}
 	}
-	return gone
+	return removed
 }
 
-// makeRoom forgets what expires next of the application that has most.
-func (s *assertions) makeRoom() {
+// evict removes the assertion that expires next, of the application that has the most.
+func (s *assertions) evict() {
 	var largest *appUses
 	for _, app := range s.apps {
 		if largest == nil || len(app.used) > len(largest.used) {

@@ -18,7 +18,7 @@ type resource struct {
 
 // resource looks an audience up for whom the token is to be of. One that is registered nowhere is taken as
 // it is.
-func (h *tokens) resource(req *tokenRequest, audience string, who holder) (resource, error) {
+func (h *tokens) resource(req *tokenRequest, audience string, who tokenSubject) (resource, error) {
 	var at resource
 	err := h.Directory.Store.View(req.r.Context(), func(tx store.Tx) error {
 		at = resource{audience: audience, version: token.V1}
@@ -26,7 +26,7 @@ func (h *tokens) resource(req *tokenRequest, audience string, who holder) (resou
 		if err != nil {
 			return ifFound(err)
 		}
-		if err := h.admitted(tx, audience, p, who); err != nil {
+		if err := h.checkResource(tx, audience, p, who); err != nil {
 			return err
 		}
 		if at.roles, err = h.Directory.AppRolesAt(tx, p, who.id); err != nil {

@@ -57,7 +57,7 @@ func (h *signIn) usable(x *request, about pending, u *user) bool {
 	if about.Device != nil {
 		return h.mayApprove(x, *about.Device, u) == nil
 	}
-	return h.suits(x, about.Authorization, u)
+	return h.satisfies(x, about.Authorization, u)
 }
 
 // unknown goes on without a session.

@@ -147,7 +147,7 @@ func (h *signIn) signIn(x *request) error {
 // signInWith takes a name and a password, and begins a session.
 func (h *signIn) signInWith(x *request, about pending, values url.Values) error {
 	name := strings.TrimSpace(values.Get("username"))
-	u, err := h.enter(x, name, directory.PasswordText(values.Get("password")))
+	u, err := h.authenticateUser(x, name, directory.PasswordText(values.Get("password")))
 	var e *Error
 	if errors.As(err, &e) {
 		x.ev.Err, x.ev.ErrorCode = err, "AADSTS"+strconv.Itoa(e.Number)
