@@ -47,7 +47,7 @@ func (a *authorization) readAdminScope(values url.Values, v1 bool) error {
 		return nil
 	}
 	s, err := parseScopes(scope)
-	a.Scope = keep(s)
+	a.Scope = storedScope(s)
 	return err
 }
 

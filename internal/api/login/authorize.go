@@ -170,13 +170,13 @@ func (a *authorization) readScope(values url.Values, v1 bool) error {
 		if !plausible(resource) {
 			return errResource(resource, a.AppTenant)
 		}
-		a.Scope = keep(scopesOf(resource))
+		a.Scope = storedScope(scopesOf(resource))
 		return nil
 	case scope == "":
 		return errMissingParameter("scope")
 	}
 	s, err := parseScopes(scope)
-	a.Scope = keep(s)
+	a.Scope = storedScope(s)
 	return err
 }
 

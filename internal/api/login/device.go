@@ -60,7 +60,7 @@ func (h *tokens) startDevice(x *request, v1 bool) error {
 	if wait := h.mayStart(x); wait > 0 {
 		return errThrottled(wait)
 	}
-	d.ClientID, d.Scope = app.AppID, keep(s)
+	d.ClientID, d.Scope = app.AppID, storedScope(s)
 	code, d, err := h.Grants.StartDevice(x.r.Context(), d)
 	if err != nil {
 		return err

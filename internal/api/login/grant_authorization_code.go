@@ -24,7 +24,7 @@ func (h *tokens) authorizationCode(req *tokenRequest) (*granted, error) {
 	if err != nil {
 		return nil, errNotGranted("code").because(err)
 	}
-	if err := h.settle(req, code.TenantID); err != nil {
+	if err := h.setTenant(req, code.TenantID); err != nil {
 		return nil, err
 	}
 	// 2. The client.

@@ -29,7 +29,7 @@ func (h *tokens) deviceCode(req *tokenRequest) (*granted, error) {
 		return nil, e
 	}
 	// 2. The user's tenant and the client.
-	if err := h.settle(req, d.Granted.TenantID); err != nil {
+	if err := h.setTenant(req, d.Granted.TenantID); err != nil {
 		return nil, err
 	}
 	c, err := h.authenticate(req)

@@ -44,7 +44,7 @@ func (h *tokens) onBehalfOf(req *tokenRequest) (*granted, error) {
 	// 4. The tokens.
 	given, err := h.issueTokens(req, c, u, s, "")
 	if err == nil && s.offline {
-		g := u.grant(c.AppID, keep(s))
+		g := u.grant(c.AppID, storedScope(s))
 		g.Confidential = true
 		given.refreshToken, err = h.Grants.Begin(req.r.Context(), g)
 	}

@@ -18,7 +18,7 @@ func (h *tokens) password(req *tokenRequest) (*granted, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := h.settle(req, home.ID); err != nil {
+	if err := h.setTenant(req, home.ID); err != nil {
 		return nil, err
 	}
 	c, err := h.authenticate(req)
@@ -36,7 +36,7 @@ func (h *tokens) password(req *tokenRequest) (*granted, error) {
 	// 4. The tokens.
 	given, err := h.issueTokens(req, c, u, s, "")
 	if err == nil && s.offline {
-		g := u.grant(c.AppID, keep(s))
+		g := u.grant(c.AppID, storedScope(s))
 		g.Confidential = c.authMethod != authNone
 		given.refreshToken, err = h.Grants.Begin(req.r.Context(), g)
 	}

@@ -22,7 +22,7 @@ func (h *tokens) refresh(req *tokenRequest) (*granted, error) {
 	case err != nil:
 		return nil, err
 	}
-	if err := h.settle(req, r.TenantID); err != nil {
+	if err := h.setTenant(req, r.TenantID); err != nil {
 		return nil, err
 	}
 	// 2. The client, which must be the one that the token was issued to.

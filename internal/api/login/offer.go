@@ -16,7 +16,7 @@ type offer struct {
 	defined []directory.Permission
 }
 
-// offer finds the resource of an audience in a tenant, or gives errResource.
+// offer finds the resource of an audience in a tenant, or returns errResource.
 func (a *accounts) offer(tx store.Tx, tenant, audience string) (o offer, err error) {
 	if o.ServicePrincipal, err = a.Directory.Resource(tx, tenant, audience); err == nil {
 		return a.offerOf(tx, o.ServicePrincipal)
@@ -44,8 +44,9 @@ func (a *accounts) offerOf(tx store.Tx, p directory.ServicePrincipal) (o offer, 
 
 func (o offer) graph() bool { return arm.SameName(o.AppID, directory.GraphAppID) }
 
-// named gives the values of the permissions that a client has named. A resource that defines
-// permissions has no others; one that defines none takes any name, as the resource itself reads it.
+// named returns the values of the permissions that a client names. If the resource defines permissions,
+// other names are errors; if it defines none, any name is accepted, because only the resource interprets
+// it.
 func (o offer) named(client directory.Application, names []string) (values []string, err error) {
 	for _, name := range names {
 		if name == wholeResource {
@@ -63,8 +64,8 @@ func (o offer) named(client directory.Application, names []string) (values []str
 	return values, nil
 }
 
-// whole gives what a client asks for with .default: all that it was granted, or, where that is nothing
-// yet or is asked for again, what its registration lists.
+// whole returns the permissions that .default stands for: all that were granted, or, if none were or
+// consent is asked for again, those that the client's registration lists.
 func (o offer) whole(s subject, granted []string) ([]string, error) {
 	if beyondBasic(granted) && !s.again {
 		var usable []string
@@ -87,7 +88,7 @@ func (o offer) whole(s subject, granted []string) ([]string, error) {
 		}
 	}
 	// Entra refuses a resource that the registration does not list. Here a registration need not list
-	// anything, and then means the least that is of any use.
+	// permissions; .default then stands for the least permission that is useful.
 	usual := directory.UserImpersonation
 	if o.graph() {
 		usual = directory.ScopeUserRead
@@ -98,7 +99,7 @@ func (o offer) whole(s subject, granted []string) ([]string, error) {
 	return []string{usual}, nil
 }
 
-// byID gives the values of the enabled permissions with these ids.
+// byID returns the values of the enabled permissions with these ids.
 func (o offer) byID(ids []string) (values []string) {
 	for _, p := range o.defined {
 		if p.Enabled && contains(ids, p.ID) {
@@ -108,14 +109,14 @@ func (o offer) byID(ids []string) (values []string) {
 	return values
 }
 
-// needsAdmin says whether only an administrator may consent to a permission. One that the resource has
-// taken back since it was asked for counts as such.
+// needsAdmin reports whether only an administrator may consent to a permission. That includes a permission
+// that the resource has removed since the client asked for it.
 func (o offer) needsAdmin(value string) bool {
 	p, found := directory.FindPermission(o.defined, value)
 	return len(o.defined) > 0 && (!found || p.NeedsAdmin())
 }
 
-// offered is offer of the resource with an object id.
+// offered is offer for the resource with an object id.
 func (a *accounts) offered(tx store.Tx, tenant, id string) (offer, error) {
 	p, err := a.Directory.ServicePrincipal(tx, tenant, id)
 	if err != nil {

@@ -25,7 +25,7 @@ var style string
 //go:embed page/key.js
 var keyScript string
 
-// templates are the pages. They are read once and never change.
+// templates are the parsed pages.
 var templates = template.Must(template.New("pages").
 	Funcs(template.FuncMap{
 		"style": func() template.CSS { return template.CSS(style) }, "keyScript": func() template.JS { return template.JS(keyScript) },
@@ -33,7 +33,7 @@ var templates = template.Must(template.New("pages").
 	}).
 	ParseFS(pageFiles, "page/*.html"))
 
-// styleSource and keySource allow exactly our style sheet and our script.
+// styleSource and keySource are policy sources that allow exactly the embedded style sheet and script.
 var styleSource, keySource = hashSource(style), hashSource(keyScript)
 
 func hashSource(text string) string {
@@ -41,12 +41,12 @@ func hashSource(text string) string {
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
-// page is what a page shows.
+// page is the data of a page.
 type page struct {
 	Title, Tenant    string
-	Error, ErrorCode string // what went wrong with the last try
+	Error, ErrorCode string // why the last attempt failed
 
-	App, User, Code string // names are isolated, but in the field of the user's name
+	App, User, Code string // names are isolated, except in the user name field
 	Device, Local   bool   // the application waits on another device, or is a program on this one
 	Action, Request string // of the form
 	Reply           []field
@@ -55,18 +55,18 @@ type page struct {
 
 	Text, Trace, Correlation, Time string
 
-	Framed bool // a page of the client's holds this one in a frame
+	Framed bool // a page of the client shows this one in a frame
 
-	target string // where the form may lead in the end, besides here
-	framer string // the origin whose pages may hold this one in a frame
+	target string // the redirect URI to which the form may lead in the end
+	framer string // the origin whose pages may show this one in a frame
 }
 
-// field is one value of a reply that a page carries to the client.
+// field is one parameter of an authorization response.
 type field struct{ Name, Value string }
 
-// show answers with a page. Nothing in it is loaded from anywhere, no script runs but the one that sends a
-// reply on or takes the browser's key along, and no other page may hold it in a frame, but a silent
-// request's: that one shows nothing to click on.
+// show answers with a page. Its policy allows no resources of other origins, no script except the one that
+// submits a reply or adds the browser's key, and no framing. Only the pages of a silent request may be
+// framed by the client, because they have nothing to click on.
 func (x *request) show(status int, name string, p page) error {
 	script := ""
 	switch name {
@@ -87,7 +87,7 @@ func (x *request) show(status int, name string, p page) error {
 	framer := "'none'"
 	if p.Framed {
 		framer = p.framer
-		head.Del("X-Frame-Options") // which can name nobody
+		head.Del("X-Frame-Options") // it cannot name an origin
 	}
 	head.Set("Content-Security-Policy", "default-src 'none'; style-src "+styleSource+script+
 		"; form-action 'self'"+source(p.target)+"; frame-ancestors "+framer+"; base-uri 'none'")
@@ -96,15 +96,15 @@ func (x *request) show(status int, name string, p page) error {
 	return nil
 }
 
-// unframed are the headers of pages. The address of a sign-in page tells what the user is about to
-// do, so no other site gets it.
+// unframed are the headers of pages. The address of a sign-in page has the parameters of the request, so no
+// other site gets it as Referer.
 var unframed = httpx.Fixed(
 	"Referrer-Policy", "same-origin",
 	"X-Frame-Options", "DENY",
 )
 
-// source is a redirect URI as a policy names it: browsers also hold the redirect that follows a form
-// against the policy of the page with the form.
+// source returns the policy source of a redirect URI: browsers apply the form-action of the page with the
+// form to the redirect that follows it too.
 func source(redirect string) string {
 	scheme, host := policyOrigin(redirect)
 	switch {
@@ -116,8 +116,8 @@ func source(redirect string) string {
 	return " " + scheme + "://" + host
 }
 
-// policyOrigin gives scheme and host of a URI, of characters that mean nothing else in a policy. The host
-// is empty where policies have no words for it, as for IPv6 addresses and the schemes of programs.
+// policyOrigin returns scheme and host of a URI if they have no characters with a meaning in a policy. The
+// host is empty if a policy cannot express it, as with IPv6 addresses and the schemes of programs.
 func policyOrigin(uri string) (scheme, host string) {
 	u, err := url.Parse(uri)
 	if err != nil || !directory.PlainScheme(u.Scheme) {
@@ -129,7 +129,7 @@ func policyOrigin(uri string) (scheme, host string) {
 	return u.Scheme, host
 }
 
-// failPage answers a user with an error.
+// failPage answers with a page that shows an error.
 func (x *request) failPage(e *Error, now time.Time) {
 	if err := x.show(e.Status, "message", page{
 		Title: "Sign-in did not work", Error: e.Text, ErrorCode: fmt.Sprintf("AADSTS%d", e.Number),

@@ -9,15 +9,15 @@ import (
 	"midas/internal/throttle"
 )
 
-// credentials are what a user signs in with, in the tenant where that is.
+// credentials are a user's name and password, and the tenant in which they are checked.
 type credentials struct {
 	tenant   directory.Tenant
 	name     string
 	password directory.PasswordText
 }
 
-// enter checks a user's name and password, as often as may be tried. An address that has tried too
-// often is refused before anything is looked up.
+// authenticateUser checks a user's name and password, within the limits of throttle.Passwords. An address
+// with too many failures is refused before anything is looked up.
 func (a *accounts) authenticateUser(x *request, name string, password directory.PasswordText) (*user, error) {
 	if wait := a.Passwords.Refused(x.source()); wait > 0 {
 		return nil, errThrottled(wait)
@@ -31,7 +31,7 @@ func (a *accounts) authenticateUser(x *request, name string, password directory.
 	if err != nil {
 		return nil, err
 	}
-	// Who signs in within the second in which tokens were revoked does so after it.
+	// Times have a resolution of a second. A sign-in in the second of a revocation counts as later.
 	authenticated := now.UTC().Truncate(time.Second)
 	if authenticated.Before(user.ValidFrom) {
 		authenticated = user.ValidFrom
@@ -39,8 +39,8 @@ func (a *accounts) authenticateUser(x *request, name string, password directory.
 	return a.returning(x.r.Context(), tenant.ID, user.ID, authenticated)
 }
 
-// checkPassword counts a try before it is made, and takes it back unless the name or the password was
-// wrong.
+// checkPassword counts an attempt before it checks the password, so that concurrent attempts are counted
+// too, and forgives it unless the name or the password was wrong.
 func (a *accounts) checkPassword(x *request, c credentials) (directory.User, error) {
 	try, err := a.attempt(x, c)
 	if err != nil {
@@ -50,7 +50,7 @@ func (a *accounts) checkPassword(x *request, c credentials) (directory.User, err
 	user, err := a.Directory.AuthenticateUser(ctx, c.tenant.ID, c.name, c.password, try.Waiter)
 	switch {
 	case err == nil:
-		// The user has signed in, also where the store cannot be written now.
+		// The sign-in succeeds even if the store cannot be written at the moment.
 		x.ev.Err = a.Passwords.Succeeded(ctx, try)
 		return user, nil
 	case errors.Is(err, directory.ErrUnknownUser):
@@ -68,7 +68,7 @@ func (a *accounts) checkPassword(x *request, c credentials) (directory.User, err
 	return user, err
 }
 
-// attempt is a try that may be made now.
+// attempt counts an attempt, or returns the error that refuses it.
 func (a *accounts) attempt(x *request, c credentials) (*throttle.Attempt, error) {
 	if len(c.name) > throttle.MaxName {
 		return nil, errUnknownUser(c.name, c.tenant.DisplayName)

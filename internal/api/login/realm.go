@@ -13,7 +13,7 @@ import (
 	"midas/internal/throttle"
 )
 
-// realmAnswer tells a client how a user signs in.
+// realmAnswer says how a user signs in.
 type realmAnswer struct {
 	Version  string `json:"ver"`
 	Account  string `json:"account_type"`
@@ -22,8 +22,8 @@ type realmAnswer struct {
 	Audience string `json:"cloud_audience_urn"`
 }
 
-// userRealm answers whether the user's password is checked here. For the domain of a tenant that is so,
-// whether or not there is such a user.
+// userRealm answers whether this server checks a user's password (Managed). It does so for all names in
+// the domain of a tenant, whether or not the user exists.
 func (h *discovery) userRealm(x *request) error {
 	if x.r.URL.Query().Get("api-version") == "" {
 		return errMissingField("api-version")
@@ -50,8 +50,8 @@ func (h *discovery) userRealm(x *request) error {
 	return httpx.WriteJSON(x.w, http.StatusOK, answer)
 }
 
-// managed reports whether a domain is a tenant's, or the name that of a user of the home tenant, who may
-// have any domain.
+// managed reports whether a domain belongs to a tenant, or the name to a user of the home tenant, whose
+// users may have any domain.
 func (h *discovery) managed(x *request, name, domain string) (bool, error) {
 	_, err := h.Directory.FindTenant(x.r.Context(), domain)
 	if errors.Is(err, directory.ErrNotFound) {

@@ -13,17 +13,16 @@ import (
 // maxRedirect is the longest redirect URI, in bytes.
 const maxRedirect = 2048
 
-// redirect is a redirect URI that an application has registered, and for what kind of client.
+// redirect is a registered redirect URI with its kind of client.
 type redirect struct {
 	uri    string
-	page   bool // a page in a browser
-	public bool // a program on somebody's machine
+	page   bool // a single-page application
+	public bool // a program on a user's machine
 }
 
-// findRedirect finds a redirect URI among those that are registered. It must be registered to the
-// letter; only programs on somebody's machine, which listen on whatever port is free, may add a port
-// to a loopback address (RFC 8252, 7.3). Without one in the request, the only one that there is is
-// meant.
+// findRedirect finds a redirect URI among the registered ones. It must match exactly, except that programs
+// on a user's machine, which listen on any free port, may use any port of a registered loopback address
+// (RFC 8252, 7.3). If the request has none and exactly one is registered, that one is used.
 func findRedirect(r directory.Redirects, asked string) (redirect, bool) {
 	if asked == "" {
 		all := slices.Concat(r.Web, r.SPA, r.Public)
@@ -47,7 +46,7 @@ func findRedirect(r directory.Redirects, asked string) (redirect, bool) {
 	return redirect{}, false
 }
 
-// sameLoopback reports whether two URIs are the same loopback address but for the port.
+// sameLoopback reports whether two URIs have the same loopback address, ignoring the port.
 func sameLoopback(registered, asked string) bool {
 	r, err := url.Parse(registered)
 	if err != nil {
@@ -72,7 +71,7 @@ func sameLoopback(registered, asked string) bool {
 	return r.Hostname() == a.Hostname() && (root || r.EscapedPath() == a.EscapedPath()) && r.RawQuery == a.RawQuery
 }
 
-// reply sends the client what it has asked for, through the browser.
+// reply sends an authorization response to the client, through the browser.
 func (h *signIn) reply(x *request, a *authorization, values ...field) error {
 	if a.State != "" {
 		values = append(values, field{"state", a.State})
@@ -105,7 +104,7 @@ func (h *signIn) reply(x *request, a *authorization, values ...field) error {
 	return nil
 }
 
-// replyError tells the client of an error, if it is one for clients.
+// replyError sends an error to the client, through the browser.
 func (h *signIn) replyError(x *request, a *authorization, e *Error) error {
 	x.ev.Err, x.ev.ErrorCode = e, "AADSTS"+strconv.Itoa(e.Number)
 	values := []field{

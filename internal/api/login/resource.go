@@ -9,15 +9,15 @@ import (
 	"midas/internal/token"
 )
 
-// resource is what the directory says of a token's audience.
+// resource has a token's audience, and what the directory knows about it.
 type resource struct {
 	audience string
-	version  string   // of the tokens that it takes
-	roles    []string // that the principal has there
+	version  string   // of the tokens that the resource accepts
+	roles    []string // app roles of the token's subject at the resource
 }
 
-// resource looks an audience up for whom the token is to be of. One that is registered nowhere is taken as
-// it is.
+// resource looks up an audience for the subject of a token. An audience that is not registered is used
+// unchanged.
 func (h *tokens) resource(req *tokenRequest, audience string, who tokenSubject) (resource, error) {
 	var at resource
 	err := h.Directory.Store.View(req.r.Context(), func(tx store.Tx) error {
@@ -34,7 +34,7 @@ func (h *tokens) resource(req *tokenRequest, audience string, who tokenSubject) 
 		}
 		app, err := h.Directory.ApplicationByAppID(tx, req.tenant.ID, p.AppID)
 		if err == nil && app.TokenVersion == 2 {
-			// The newer tokens name the resource by its id, however the client has called it.
+			// v2.0 tokens name the resource by its id, whichever name the client has used.
 			at.audience, at.version = app.AppID, token.V2
 		}
 		return ifFound(err)
@@ -49,7 +49,7 @@ func (h *tokens) resource(req *tokenRequest, audience string, who tokenSubject) 
 	return at, nil
 }
 
-// ifFound is an error other than that there is nothing.
+// ifFound returns err, or nil if it is directory.ErrNotFound.
 func ifFound(err error) error {
 	if errors.Is(err, directory.ErrNotFound) {
 		return nil

@@ -9,8 +9,8 @@ import (
 	"midas/internal/api/httpx"
 )
 
-// always are the headers of every answer. Those that only tie a browser to Microsoft's own servers
-// (its reporting policy, its server names) are left out; the name of the server says what it is.
+// always are the headers of every answer. Entra's headers that concern only Microsoft's servers (reporting
+// policy, server names) are omitted; X-Ms-Ests-Server names this server.
 var always = httpx.Fixed(
 	"X-Content-Type-Options", "nosniff",
 	"X-Xss-Protection", "0",
@@ -18,33 +18,33 @@ var always = httpx.Fixed(
 	"X-Ms-Ests-Server", "Midas",
 )
 
-// readable are the headers of what anybody may read and keep for a day, from any web page.
+// readable are the headers of public answers, which any web page may read and cache for a day.
 var readable = httpx.Fixed(
 	"Access-Control-Allow-Methods", "GET, OPTIONS",
 	"Access-Control-Allow-Origin", "*",
 	"Cache-Control", "max-age=86400, private",
 )
 
-// crossOrigin are the headers of answers of the token endpoint that pages of other sites may read.
-// Nothing there depends on cookies.
+// crossOrigin are the headers of answers that pages of other sites may read. That is safe because the
+// endpoints take no cookies.
 var crossOrigin = httpx.Fixed(
 	"Access-Control-Allow-Headers", "*",
 	"Access-Control-Allow-Methods", "POST, OPTIONS",
 	"Access-Control-Allow-Origin", "*",
 )
 
-// private are the headers of what is for one client and nobody's cache.
+// private are the headers of answers that no cache may store.
 var private = httpx.Fixed(
 	"Cache-Control", "no-store, no-cache",
 	"Expires", "-1",
 	"Pragma", "no-cache",
 )
 
-// telemetry of an answer without an error.
+// noError is the telemetry header of an answer without an error.
 var noError = httpx.Fixed("X-Ms-Clitelem", "1,0,0,,")
 
-// correlate takes over the id by which the client finds its request again, from the header or, as
-// MSAL for JavaScript sends it, from the query; without one it makes one.
+// correlate sets the correlation id: the client's, from the header or, as MSAL for JavaScript sends it,
+// from the query, or else a new one.
 func (x *request) correlate(newID func() string) {
 	id := x.r.Header.Get("Client-Request-Id")
 	if id == "" && x.r.URL.RawQuery != "" {
@@ -59,7 +59,8 @@ func (x *request) correlate(newID func() string) {
 	x.ev.CorrelationID = x.correlation
 }
 
-// sane are GUIDs and what some clients send in their place.
+// sane reports whether a correlation id has up to 64 letters, digits and hyphens. Some clients send ids
+// that are not GUIDs.
 func sane(id string) bool {
 	for _, c := range []byte(id) {
 		if !('0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '-') {
@@ -81,8 +82,7 @@ type errorBody struct {
 	Suberror      string `json:"suberror,omitempty"`
 }
 
-// fail answers with an error. The page behind error_uri is Microsoft's, for that is where the
-// numbers are explained.
+// fail answers with an error. The error_uri leads to Microsoft's page, which explains the numbers.
 func (h *Handler) fail(x *request, err error) {
 	x.ev.Err = err
 	var e *Error
@@ -122,7 +122,7 @@ func (h *Handler) fail(x *request, err error) {
 	}
 }
 
-// describe is the text of an error with what an operator needs to find its request again.
+// describe returns the text of an error with the ids and the time by which an operator finds the request.
 func (x *request) describe(e *Error, now time.Time) string {
 	return fmt.Sprintf("%s Trace ID: %s Correlation ID: %s Timestamp: %s", e.Error(), x.ev.RequestID, x.correlation, stamp(now))
 }

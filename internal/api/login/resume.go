@@ -2,8 +2,8 @@ package login
 
 import "net/http"
 
-// start asks the user at the browser who they are: by the session of the browser, if it names one that
-// suits, or else by the sign-in page.
+// start identifies the user: by the browser's session, if it has one that satisfies the request, or else by
+// the sign-in page.
 func (h *signIn) start(x *request, about pending) error {
 	_, u, err := h.cookieSession(x)
 	if err != nil {
@@ -16,7 +16,7 @@ func (h *signIn) start(x *request, about pending) error {
 	return h.showPending(x, http.StatusOK, "resume", about, page{Title: "One moment"})
 }
 
-// resume goes on with the session of the browser, which has sent its key.
+// resume continues with the browser's session, after the browser has sent its key.
 func (h *signIn) resume(x *request, about pending, key string) error {
 	u, err := h.byKey(x, key)
 	if err != nil {
@@ -28,8 +28,8 @@ func (h *signIn) resume(x *request, about pending, key string) error {
 	if about.Device != nil {
 		return h.confirm(x, about, u)
 	}
-	// A program on the user's machine takes whatever port is free, or a scheme that another program may
-	// take as well, so its address does not show who it is. The user has to want it (RFC 8252, 8.6).
+	// A program on the user's machine uses any free port, or a scheme that another program may use too, so
+	// its redirect URI does not authenticate it. The user has to confirm (RFC 8252, 8.6).
 	a := about.Authorization
 	switch asked := a.asks("select_account") || a.Public; {
 	case asked && a.silent():
@@ -40,7 +40,7 @@ func (h *signIn) resume(x *request, about pending, key string) error {
 	return h.allow(x, about, u)
 }
 
-// proceed goes on as the user who was asked by name whether to, and has said yes.
+// proceed continues after the user has confirmed the account on the page.
 func (h *signIn) proceed(x *request, about pending) error {
 	u, err := h.byForm(x, about)
 	switch {
@@ -52,7 +52,7 @@ func (h *signIn) proceed(x *request, about pending) error {
 	return h.allow(x, about, u)
 }
 
-// usable reports whether a user who has signed in before may be the one whom a request wants.
+// usable reports whether a request may continue with a user who has signed in before.
 func (h *signIn) usable(x *request, about pending, u *user) bool {
 	if about.Device != nil {
 		return h.mayApprove(x, *about.Device, u) == nil
@@ -60,7 +60,7 @@ func (h *signIn) usable(x *request, about pending, u *user) bool {
 	return h.satisfies(x, about.Authorization, u)
 }
 
-// unknown goes on without a session.
+// unknown continues without a session: with the sign-in page, or an error if the request is silent.
 func (h *signIn) unknown(x *request, about pending) error {
 	a := about.Authorization
 	switch {
@@ -72,8 +72,8 @@ func (h *signIn) unknown(x *request, about pending) error {
 	return h.ask(x, about, a.Hint, nil)
 }
 
-// framer is the origin of the page that holds a silent request in a frame: the client's own, as its
-// libraries for browsers do it.
+// framer returns the origin of the page that may show a silent request in a frame, as MSAL for browsers
+// does: the client's own.
 func (a *authorization) framer() string {
 	scheme, host := policyOrigin(a.RedirectURI)
 	if !a.silent() || host == "" {
@@ -82,5 +82,5 @@ func (a *authorization) framer() string {
 	return scheme + "://" + host
 }
 
-// silent reports whether the user must not be shown anything.
+// silent reports whether the request allows no page (prompt=none).
 func (a *authorization) silent() bool { return a.asks("none") }

@@ -7,18 +7,18 @@ import (
 	"midas/internal/directory"
 )
 
-// graph is the resource of scopes that name none.
+// graph is the resource of scopes without a resource.
 const graph = "https://graph.microsoft.com"
 
-// wholeResource is the name by which a client asks for all that it was granted at a resource.
+// wholeResource is the scope name that stands for all permissions granted at a resource.
 const wholeResource = ".default"
 
-// graphDefault is what Microsoft's own clients get at Graph when they do not say more.
+// graphDefault returns the permissions of Microsoft's own clients at Graph with .default.
 func graphDefault() []string {
 	return []string{"AuditLog.Read.All", "Directory.AccessAsUser.All", "email", "Group.ReadWrite.All", "openid", "profile", "User.ReadWrite.All"}
 }
 
-// openID reports whether a scope is one of OpenID Connect's, which belong to no resource.
+// openID reports whether a scope is one of OpenID Connect, which belong to no resource.
 func openID(scope string) bool {
 	switch scope {
 	case "openid", "profile", "email", "offline_access":
@@ -27,20 +27,21 @@ func openID(scope string) bool {
 	return false
 }
 
-// scopes is what a client wants to do for a user: at one resource, and with OpenID Connect.
+// scopes are the scopes that a client asks for: of one resource, and of OpenID Connect.
 type scopes struct {
 	audience string
-	names    []string // of the resource's scopes, without it: User.Read
-	asked    []string // all, as the client has spelled them
-	openID   bool     // an id_token
-	offline  bool     // a refresh token
+	names    []string // the resource's scopes, without the resource: User.Read
+	asked    []string // all scopes, in the client's spelling
+	openID   bool     // the client gets an id_token
+	offline  bool     // the client gets a refresh token
 }
 
-// maxScope bounds what is kept of scopes, in bytes. Device codes and refresh tokens keep it in the store.
+// maxScope is the longest scope parameter, in bytes. The records of device codes and refresh tokens
+// contain it.
 const maxScope = 4 << 10
 
-// parseScopes reads the scope parameter. All scopes must be of one resource, because one token is for
-// one resource.
+// parseScopes parses the scope parameter. All scopes must be of one resource, because a token has one
+// audience.
 func parseScopes(text string) (scopes, error) {
 	var s scopes
 	for one := range strings.FieldsSeq(text) {
@@ -66,14 +67,13 @@ func parseScopes(text string) (scopes, error) {
 	if s.audience == "" {
 		s.audience = graph
 	}
-	if !plausible(s.audience) || len(keep(s)) > maxScope {
+	if !plausible(s.audience) || len(storedScope(s)) > maxScope {
 		return scopes{}, errScope(text)
 	}
 	return s, nil
 }
 
-// scopesOf are those of a whole resource, as the first version asks for it. It always gives an
-// id_token and a refresh token.
+// scopesOf returns the scopes of a v1.0 request for a resource: .default, an id_token and a refresh token.
 func scopesOf(resource string) scopes {
 	return scopes{
 		audience: resource, names: []string{wholeResource}, asked: []string{resource + defaultScope},
@@ -81,7 +81,7 @@ func scopesOf(resource string) scopes {
 	}
 }
 
-// splitScope tells a scope's resource from its name.
+// splitScope splits a scope into resource and name.
 func splitScope(scope string) (resource, name string) {
 	if resource, found := strings.CutSuffix(scope, defaultScope); found {
 		return resource, wholeResource
@@ -93,7 +93,7 @@ func splitScope(scope string) (resource, name string) {
 	return scope[:i], scope[i+1:]
 }
 
-// scopeToken reports whether a name has only the characters that a scope may have (RFC 6749, 3.3).
+// scopeToken reports whether a name is a valid scope-token of at most 256 bytes (RFC 6749, 3.3).
 func scopeToken(name string) bool {
 	for _, c := range []byte(name) {
 		if c <= ' ' || c >= 0x7f || c == '"' || c == '\\' {
@@ -103,19 +103,19 @@ func scopeToken(name string) bool {
 	return len(name) <= 256
 }
 
-// atGraph reports whether the resource is Microsoft Graph, which answers who the user is.
+// atGraph reports whether the resource is Microsoft Graph.
 func (s scopes) atGraph() bool {
 	return strings.TrimSuffix(s.audience, "/") == graph || s.audience == directory.GraphAppID
 }
 
-// whole reports whether the client asks for all that it was granted at the resource.
+// whole reports whether the client asks for .default.
 func (s scopes) whole() bool { return slices.Contains(s.names, wholeResource) }
 
-// basic gives the permissions of OpenID Connect that the client asks for, and those that the endpoint
-// without version gives without being asked.
+// basic returns the scopes of OpenID Connect that the client asks for, including those that the v1.0
+// endpoint adds.
 func (s scopes) basic() []string {
 	var all []string
-	for _, one := range strings.Fields(keep(s)) {
+	for _, one := range strings.Fields(storedScope(s)) {
 		if openID(one) {
 			all = union(all, []string{one})
 		}
@@ -123,7 +123,7 @@ func (s scopes) basic() []string {
 	return all
 }
 
-// firstParty is the scp of the access tokens of Microsoft's own clients: all that they ask for.
+// firstParty returns the scp claim of Microsoft's own clients: all scopes that they ask for.
 func (s scopes) firstParty() []string {
 	var all []string
 	for _, name := range s.names {
@@ -146,8 +146,8 @@ func (s scopes) firstParty() []string {
 	return all
 }
 
-// echo is the scope of the answer: what was asked for in the client's own spelling, because clients
-// compare, and what the whole of a resource has turned out to be.
+// echo returns the scope of the answer: the requested scopes in the client's spelling, because clients
+// compare them, and the permissions that .default stands for.
 func (s scopes) echo(granted []string) string {
 	var all []string
 	for _, one := range s.asked {
@@ -165,8 +165,8 @@ func (s scopes) echo(granted []string) string {
 	return strings.Join(all, " ")
 }
 
-// keep is what is remembered of scopes, so that parseScopes reads the same again.
-func keep(s scopes) string {
+// storedScope returns the scopes as text for a grant. parseScopes reads the same scopes from it.
+func storedScope(s scopes) string {
 	all := slices.Clone(s.asked)
 	for _, one := range []struct {
 		wanted bool

@@ -14,32 +14,30 @@ import (
 	"midas/internal/grant"
 )
 
-// How long a browser need not ask for the password again if nothing else is said: at most, and when
-// nobody uses the session.
+// The default limits of a session: its lifetime, and how long it lasts without use.
 const (
 	DefaultSessionLifetime = 8 * time.Hour
 	DefaultSessionIdle     = 2 * time.Hour
 )
 
-// proofLifetime is for how long after the password a user whose browser keeps no session may answer questions.
+// proofLifetime is how long after the password check a user without a session may still send forms.
 const proofLifetime = 10 * time.Minute
 
-// The kinds of cookies. Their prefix makes browsers refuse them from anybody but this host, over TLS.
-// A host has one set of cookies for all its ports, so their names differ by installation.
+// Prefixes of cookie names. Browsers accept __Host- cookies only from the host itself, over TLS. A host has
+// one set of cookies for all its ports, so the names differ by installation.
 const (
-	sessionCookie = "__Host-midas-session-" // the id of the session
-	browserCookie = "__Host-midas-browser-" // a random name, by which a form is known to come from this browser
+	sessionCookie = "__Host-midas-session-" // has the session's id
+	browserCookie = "__Host-midas-browser-" // has a random name, to which forms are bound
 )
 
-// cookieName is the name of a cookie of this installation.
+// cookieName returns the name of this installation's cookie of a kind.
 func (h *signIn) cookieName(kind string) string {
 	sum := sha256.Sum256([]byte(arm.Fold(h.HomeTenant) + "\x00" + arm.Fold(h.issuer().Origin)))
 	return kind + hex.EncodeToString(sum[:6])
 }
 
-// cookieSession is the session that the cookie names, and whose it is; or nil. Other programs of this
-// machine may have the cookie too, so it alone neither grants anything nor names anybody: see byKey and
-// byForm.
+// cookieSession returns the session of the cookie and its user, or nil. Other programs on this machine may
+// have the cookie too, so the cookie alone must not grant access or reveal the user: see byKey and byForm.
 func (h *signIn) cookieSession(x *request) (*grant.Session, *user, error) {
 	id := h.sessionID(x)
 	if id == "" {
@@ -54,7 +52,7 @@ func (h *signIn) cookieSession(x *request) (*grant.Session, *user, error) {
 	}
 	u, err := h.returning(x.r.Context(), s.TenantID, s.UserID, s.Authenticated)
 	var e *Error
-	if errors.As(err, &e) { // disabled, deleted, or with another password since
+	if errors.As(err, &e) { // the user was disabled, deleted or revoked since
 		return nil, nil, h.Grants.EndSession(x.r.Context(), id)
 	}
 	if err != nil {
@@ -64,8 +62,7 @@ func (h *signIn) cookieSession(x *request) (*grant.Session, *user, error) {
 	return s, u, nil
 }
 
-// byKey is the user of the session that the cookie names, if the browser has sent the session's key
-// too; or nil.
+// byKey returns the user of the cookie's session if the browser has also sent the session's key, or nil.
 func (h *signIn) byKey(x *request, key string) (*user, error) {
 	s, u, err := h.cookieSession(x)
 	if err != nil || s == nil || !s.HasKey(key) {
@@ -78,19 +75,19 @@ func (h *signIn) byKey(x *request, key string) (*user, error) {
 	return u, err
 }
 
-// proof says who has shown a key or a password before a form was made for them.
+// proof records in a form which user has proved a key or a password before the form was made.
 type proof struct {
 	Tenant        string    `json:"t"`
 	User          string    `json:"u"`
 	Authenticated time.Time `json:"a"`
-	Session       string    `json:"s,omitempty"` // its name; empty: the browser keeps none
+	Session       string    `json:"s,omitempty"` // the session's name; empty: none
 }
 
 func (u *user) proof() *proof { return &proof{u.TenantID, u.ID, u.authenticated, u.session} }
 
-// byForm is the user for whom a form was made, or nil when their session has ended since, or there is
-// none and they have shown their password too long ago: each answer makes a new form, so that the age of
-// the form tells nothing.
+// byForm returns the user for whom a form was made. It returns nil if the user's session has ended since,
+// or if there is none and the password check is older than proofLifetime. The age of the form does not
+// count, because each answer makes a new form.
 func (h *signIn) byForm(x *request, about pending) (*user, error) {
 	if about.Who == nil {
 		return nil, nil
@@ -112,9 +109,9 @@ func (h *signIn) byForm(x *request, about pending) (*user, error) {
 	return u, err
 }
 
-// leave forgets the browser's name too, so that no form is good that was made for it before. Who keeps no
-// session has nothing else that could end.
-func (h *signIn) leave(x *request) error {
+// endBrowser ends the session and removes the browser's name, so that forms which were made for it before
+// are no longer valid. That also signs out a user without a session.
+func (h *signIn) endBrowser(x *request) error {
 	setCookie(x.w, h.cookieName(browserCookie), "", -1)
 	return h.forget(x)
 }
@@ -127,8 +124,8 @@ func (h *signIn) sessionID(x *request) string {
 	return cookie.Value
 }
 
-// remember begins a session in a browser that has made a key. One that runs no scripts has none, and is
-// asked for the password each time.
+// remember begins a session if the browser has sent a key. A browser without scripts has no key, and its
+// user types the password each time.
 func (h *signIn) remember(x *request, u *user, key string) error {
 	if !isKey(key) {
 		return h.forget(x)
@@ -144,13 +141,13 @@ func (h *signIn) remember(x *request, u *user, key string) error {
 	return nil
 }
 
-// isKey reports whether a browser's key has the form that our pages give it: 32 bytes in base64url.
+// isKey reports whether a key has the format that key.js produces: 32 bytes in base64url.
 func isKey(key string) bool {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(key)
 	return err == nil && len(raw) == 32 && len(key) == 43
 }
 
-// forget ends the session of the browser, whoever else has its cookie.
+// forget ends the browser's session.
 func (h *signIn) forget(x *request) error {
 	id := h.sessionID(x)
 	if id == "" {
@@ -160,8 +157,8 @@ func (h *signIn) forget(x *request) error {
 	return h.Grants.EndSession(x.r.Context(), id)
 }
 
-// setCookie sets a cookie that no script reads. It is sent when a link of another site leads here,
-// which is how clients bring users, but not with what other sites post or embed.
+// setCookie sets a cookie that scripts cannot read. Browsers send it with links from other sites, by which
+// clients send users here, but not with other sites' forms and embedded requests.
 func setCookie(w http.ResponseWriter, name, value string, maxAge int) {
 	http.SetCookie(w, &http.Cookie{
 		Name: name, Value: value, Path: "/", MaxAge: maxAge,
@@ -169,8 +166,8 @@ func setCookie(w http.ResponseWriter, name, value string, maxAge int) {
 	})
 }
 
-// browser is the name of the browser, which it is given if it has none yet, as it is sealed into
-// forms: hashed, so that a page does not tell the cookie.
+// browser returns the hash of the browser's name, to which forms are bound. It gives the browser a name if
+// it has none. The name is hashed so that forms do not reveal the cookie.
 func (h *signIn) browser(x *request) string {
 	name := ""
 	if cookie, err := x.r.Cookie(h.cookieName(browserCookie)); err == nil && len(cookie.Value) <= 64 {
@@ -183,7 +180,7 @@ func (h *signIn) browser(x *request) string {
 	return browserHash(name)
 }
 
-// sameBrowser reports whether a form was made for the browser that has sent it.
+// sameBrowser reports whether a form, with the hash of the browser's name, was made for this browser.
 func (h *signIn) sameBrowser(x *request, hash string) bool {
 	cookie, err := x.r.Cookie(h.cookieName(browserCookie))
 	return err == nil && cookie.Value != "" && browserHash(cookie.Value) == hash

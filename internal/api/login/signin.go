@@ -15,26 +15,26 @@ import (
 	"midas/internal/grant"
 )
 
-// formLifetime is for how long a page may be left open before its form is sent.
+// formLifetime is how long after a page was made its form is accepted.
 const formLifetime = time.Hour
 
 // signIn has the pages: authorization requests, the sign-in, the device page, consent, and sessions.
 type signIn struct{ *accounts }
 
-// pending is what a page is about. It travels through the page's form, sealed, so that the server
-// keeps nothing about users who have not signed in, and so that no other site can make such a form.
+// pending is the state of a sign-in. The page's form carries it sealed, so that the server stores nothing
+// about users who have not signed in, and so that no other site can make such a form.
 type pending struct {
 	Browser       string         `json:"browser"`
 	Begun         time.Time      `json:"begun"`
-	Tenant        string         `json:"tenant"` // as the path names it
+	Tenant        string         `json:"tenant"` // the path's first segment
 	Authorization *authorization `json:"authorization,omitempty"`
 	Device        *grant.Device  `json:"device,omitempty"`
-	App           string         `json:"app,omitempty"` // that waits at the device
-	Who           *proof         `json:"who,omitempty"` // was asked whether to continue
+	App           string         `json:"app,omitempty"` // name of the device's application
+	Who           *proof         `json:"who,omitempty"` // the user whom the page asks
 	Consent       *consent       `json:"consent,omitempty"`
 }
 
-// app names the application that a page is about.
+// app returns the name of the application for the page.
 func (p *pending) app() string {
 	if p.Authorization != nil {
 		return p.Authorization.app()
@@ -42,7 +42,7 @@ func (p *pending) app() string {
 	return isolated(p.App, "application "+p.Device.ClientID)
 }
 
-// ask shows the sign-in page. With an error it is shown again.
+// ask shows the sign-in page, with the error of the last attempt if failed is not nil.
 func (h *signIn) ask(x *request, about pending, user string, failed *Error) error {
 	about.Who, about.Consent = nil, nil
 	p := page{Title: "Sign in", User: user}
@@ -54,7 +54,7 @@ func (h *signIn) ask(x *request, about pending, user string, failed *Error) erro
 	return h.showPending(x, status, "signin", about, p)
 }
 
-// pick asks who has signed in before whether to continue as such.
+// pick asks a signed-in user whether to continue with this account.
 func (h *signIn) pick(x *request, about pending, who *user) error {
 	about.Who = who.proof()
 	return h.showPending(x, http.StatusOK, "pick", about, page{
@@ -62,7 +62,7 @@ func (h *signIn) pick(x *request, about pending, who *user) error {
 	})
 }
 
-// confirm asks whether it was the user themselves who has begun to sign in on a device.
+// confirm asks whether the user has started the sign-in on the device themselves.
 func (h *signIn) confirm(x *request, about pending, who *user) error {
 	about.Who = who.proof()
 	return h.showPending(x, http.StatusOK, "confirm", about, page{
@@ -91,8 +91,8 @@ func (h *signIn) showPending(x *request, status int, name string, about pending,
 	return x.show(status, name, p)
 }
 
-// friendly words an error for the user who has made it. A wrong name and a wrong password look the
-// same, so that the page does not tell strangers who is known here.
+// friendly returns the text and code of an error for the sign-in page. A wrong name and a wrong password
+// have the same text, so that the page does not reveal which users exist.
 func friendly(e *Error) (text, code string) {
 	switch e.Number {
 	case 50034, 50126:
@@ -100,7 +100,7 @@ func friendly(e *Error) (text, code string) {
 	case 50053:
 		return "There were too many wrong passwords. Try again in " + inWords(e.RetryAfter) + ".", "AADSTS50053"
 	case 50057:
-		return "This account is switched off.", "AADSTS50057"
+		return "This account is disabled.", "AADSTS50057"
 	}
 	return e.Text, "AADSTS" + strconv.Itoa(e.Number)
 }
@@ -112,7 +112,7 @@ func inWords(d time.Duration) string {
 	return "a second"
 }
 
-// signIn takes the forms of the pages above.
+// signIn handles the forms of the pages above.
 func (h *signIn) signIn(x *request) error {
 	values, err := parameters(x.r)
 	if err != nil {
@@ -127,7 +127,7 @@ func (h *signIn) signIn(x *request) error {
 	}
 	action := values.Get("action")
 	if action != "accept" {
-		about.Consent = nil // who signs in or continues now may be somebody else than was asked
+		about.Consent = nil // the user may be another than the one who was asked
 	}
 	switch action {
 	case "cancel":
@@ -144,7 +144,7 @@ func (h *signIn) signIn(x *request) error {
 	return h.signInWith(x, about, values)
 }
 
-// signInWith takes a name and a password, and begins a session.
+// signInWith checks a user name and password and begins a session.
 func (h *signIn) signInWith(x *request, about pending, values url.Values) error {
 	name := strings.TrimSpace(values.Get("username"))
 	u, err := h.authenticateUser(x, name, directory.PasswordText(values.Get("password")))
@@ -166,14 +166,14 @@ func (h *signIn) signInWith(x *request, about pending, values url.Values) error 
 	return h.allow(x, about, u)
 }
 
-// errOtherBrowser says that a form was made for a browser of another name. Two pages that are opened at
-// once in a new browser are given a name each, of which the browser keeps the last, and a page opened by a
-// form of another site is given a new one. The user is asked anew: nothing that such a form says counts
-// but what it is about.
+// errOtherBrowser says that a form was made for a browser with another name. That happens when two pages
+// are opened at the same time in a new browser, which stores only the last of the two names, and when a
+// form of another site opens a page, because the browser then sends no cookie. The user is asked again:
+// of such a form only the authorization or device counts.
 var errOtherBrowser = errors.New("the form was made for another browser")
 
-// opened reads what a form is about, and makes sure that it comes from a page of ours, in the browser
-// for which the page was made. With errOtherBrowser, what the form is about is given too.
+// opened opens the state in a form, and checks that the form comes from a page of this server, in the
+// browser for which the page was made. With errOtherBrowser it returns the state too.
 func (h *signIn) opened(x *request, sealed string) (pending, error) {
 	var about pending
 	if err := new(http.CrossOriginProtection).Check(x.r); err != nil {
@@ -188,14 +188,14 @@ func (h *signIn) opened(x *request, sealed string) (pending, error) {
 	case arm.Fold(about.Tenant) != arm.Fold(x.pathTenant):
 		return about, errStalePage(fmt.Errorf("the form was made for %s", quote(about.Tenant)))
 	case (about.Authorization == nil) == (about.Device == nil):
-		return about, errStalePage(errors.New("the form is of another page"))
+		return about, errStalePage(errors.New("the form belongs to another page"))
 	case !h.sameBrowser(x, about.Browser):
 		return about, errOtherBrowser
 	}
 	return about, nil
 }
 
-// cancel tells who waits that the user does not want to.
+// cancel tells the client or the device that the user has declined.
 func (h *signIn) cancel(x *request, about pending) error {
 	if about.Authorization != nil {
 		return h.replyError(x, about.Authorization, errCancelled())

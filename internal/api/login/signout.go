@@ -9,14 +9,14 @@ import (
 	"strings"
 )
 
-// signOut ends the browser's session (OpenID Connect RP-Initiated Logout). The browser is sent back
-// to an application only if the request says which one, and that has registered the address.
+// signOut ends the browser's session (OpenID Connect RP-Initiated Logout). It sends the browser back to an
+// application only if the request names the application and the application has registered the address.
 func (h *signIn) signOut(x *request) error {
 	values, err := parameters(x.r)
 	if err != nil {
 		return err
 	}
-	if err := h.leave(x); err != nil {
+	if err := h.endBrowser(x); err != nil {
 		return err
 	}
 	to := values.Get("post_logout_redirect_uri")
@@ -43,7 +43,7 @@ func (h *signIn) signOut(x *request) error {
 	return x.show(http.StatusOK, "message", page{Title: "You are signed out", Text: "You can close this window."})
 }
 
-// registered reports whether the application of a sign-out has registered where to go afterwards.
+// registered reports whether the application of a sign-out request has registered the address to.
 func (h *signIn) registered(x *request, values url.Values, to string) (bool, error) {
 	id := values.Get("client_id")
 	if id == "" {
@@ -64,7 +64,8 @@ func (h *signIn) registered(x *request, values url.Values, to string) (bool, err
 	return found, nil
 }
 
-// hinted is the client of an id_token. It is not verified: it only says whose addresses to look at.
+// hinted returns the client id in an id_token. The token is not verified, because it only selects the
+// application whose registered addresses are searched.
 func hinted(idToken string) string {
 	parts := strings.Split(idToken, ".")
 	if len(parts) != 3 {

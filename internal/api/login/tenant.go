@@ -12,16 +12,16 @@ import (
 	"midas/internal/throttle"
 )
 
-// The names that stand for whichever tenant a user turns out to belong to. Nobody belongs to
-// consumers here, which stands for personal accounts at Microsoft.
+// The shared names, which stand for the tenant of the user who signs in. The name consumers stands for
+// personal Microsoft accounts, which do not exist here.
 const (
 	common        = "common"
 	organizations = "organizations"
 	consumers     = "consumers"
 )
 
-// adfs stands where the paths of AD FS have no tenant. Clients that are given it as their authority
-// ask no other server about it.
+// adfs is the first segment of AD FS paths, which name no tenant. Clients with such an authority do not
+// check it with another server.
 const adfs = "adfs"
 
 func shared(tenant string) bool {
@@ -32,7 +32,7 @@ func shared(tenant string) bool {
 	return false
 }
 
-// tenant finds the tenant that a path names, or gives an error that wraps directory.ErrNotFound.
+// tenant finds the tenant that a path names, or returns an error that wraps directory.ErrNotFound.
 func (a *accounts) tenant(ctx context.Context, name string) (directory.Tenant, error) {
 	if len(name) > throttle.MaxName {
 		return directory.Tenant{}, fmt.Errorf("find tenant %q: %w", quote(name), directory.ErrNotFound)
@@ -47,7 +47,7 @@ func (a *accounts) tenant(ctx context.Context, name string) (directory.Tenant, e
 	return t, nil
 }
 
-// namedTenant is the tenant that the path names.
+// namedTenant returns the tenant that the path names, or errTenant.
 func (a *accounts) namedTenant(x *request) (directory.Tenant, error) {
 	t, err := a.tenant(x.r.Context(), x.pathTenant)
 	if errors.Is(err, directory.ErrNotFound) {
@@ -56,7 +56,7 @@ func (a *accounts) namedTenant(x *request) (directory.Tenant, error) {
 	return t, err
 }
 
-// admit gives a tenant to whose users something was granted, or refuses when the path is for others.
+// admit returns the tenant of a user or a grant. It refuses the tenant if the path names another one.
 func (a *accounts) admit(x *request, tenant string) (directory.Tenant, error) {
 	if arm.Fold(x.pathTenant) == consumers {
 		return directory.Tenant{}, errOtherTenant()
@@ -75,8 +75,8 @@ func (a *accounts) admit(x *request, tenant string) (directory.Tenant, error) {
 	return t, err
 }
 
-// homeOf finds the tenant in which a user signs in: the one that the path names, or else the one that
-// has the domain of the user's name, or else the home tenant.
+// homeOf returns the tenant in which a user signs in: the one that the path names, or else the one with the
+// domain of the user's name, or else the home tenant.
 func (a *accounts) homeOf(x *request, user string) (directory.Tenant, error) {
 	if !shared(x.pathTenant) {
 		return a.namedTenant(x)
@@ -90,7 +90,8 @@ func (a *accounts) homeOf(x *request, user string) (directory.Tenant, error) {
 	return a.tenant(x.r.Context(), a.HomeTenant)
 }
 
-// issuerV1 is the issuer that the client knows a tenant by: ours, or Azure's if it came by that name.
+// issuerV1 returns a tenant's v1.0 issuer: Azure's if the request was sent to one of Azure's names, or else
+// this server's.
 func (a *accounts) issuerV1(x *request, tenant string) string {
 	if x.azure {
 		return "https://sts.windows.net/" + tenant + "/"
@@ -98,7 +99,7 @@ func (a *accounts) issuerV1(x *request, tenant string) string {
 	return a.issuer().IssuerV1(tenant)
 }
 
-// issuerV2 is issuerV1 of the newer documents.
+// issuerV2 is issuerV1 for v2.0.
 func (a *accounts) issuerV2(x *request, tenant string) string {
 	if x.azure {
 		return "https://" + azure.LoginHost + "/" + tenant + "/v2.0"

@@ -15,7 +15,7 @@ import (
 	"midas/internal/token"
 )
 
-// tokens has the endpoints that programs call: for tokens, for device codes, and for the user of a token.
+// tokens has the endpoints that programs call: token, device code and user information.
 type tokens struct {
 	*accounts
 	bearer     bearer.Checker // of the user information endpoint
@@ -30,19 +30,19 @@ func newTokens(a *accounts) *tokens {
 	}
 }
 
-// tokenRequest is a request for a token, read and not yet granted.
+// tokenRequest is a parsed token request.
 type tokenRequest struct {
 	*request
 	form
-	tenant directory.Tenant // empty until settle, where the path does not name one
-	v1     bool             // the endpoint without version, which asks for a resource and answers in strings
+	tenant directory.Tenant // empty until setTenant if the path does not name one
+	v1     bool             // the v1.0 endpoint, whose requests name a resource and whose answers have strings for numbers
 }
 
-// granted is what a grant gives.
+// granted is the result of a grant.
 type granted struct {
 	access *token.Token
 
-	// Of a user's grants only.
+	// Set only by grants for users.
 	user         *user
 	scope        string
 	idToken      string
@@ -53,7 +53,7 @@ func (h *tokens) tokenV2(x *request) error { return h.token(x, false) }
 
 func (h *tokens) tokenV1(x *request) error { return h.token(x, true) }
 
-// token answers a token request. What it grants is the business of the grant.
+// token answers a token request: it reads the form, finds the tenant and calls the grant.
 func (h *tokens) token(x *request, v1 bool) error {
 	if x.r.Header.Get("Origin") != "" {
 		crossOrigin.Set(x.w.Header())
@@ -62,7 +62,7 @@ func (h *tokens) token(x *request, v1 bool) error {
 	var unread error
 	req.form, unread = readForm(x.r)
 	if unread != nil && x.r.Context().Err() != nil {
-		return unread // the body has not come in time, so nothing can be looked up any more
+		return unread // the body has not arrived in time, and the context has ended
 	}
 	if req.grantType == "password" {
 		// A refusal costs less than finding the tenant.
@@ -90,7 +90,7 @@ func (h *tokens) token(x *request, v1 bool) error {
 	return h.answer(req, given)
 }
 
-// grant leaves the request to the grant that it asks for.
+// grant calls the handler of the request's grant type.
 func (h *tokens) grant(req *tokenRequest) (*granted, error) {
 	if req.grantType == "" {
 		return nil, errMissingParameter("grant_type")
@@ -105,7 +105,7 @@ func (h *tokens) grant(req *tokenRequest) (*granted, error) {
 	case "password":
 		return h.password(req)
 	case "client_credentials", onBehalf:
-		// Nothing in such a request says which tenant it is about.
+		// These requests have nothing from which the tenant could be found.
 		if shared(req.pathTenant) {
 			return nil, errSharedTenant()
 		}
@@ -126,7 +126,7 @@ type answerV2 struct {
 	userAnswer
 }
 
-// userAnswer is what the answer has beyond that where a user takes part.
+// userAnswer has the further fields of an answer for a user.
 type userAnswer struct {
 	Scope        string `json:"scope,omitempty"`
 	RefreshToken string `json:"refresh_token,omitempty"`
@@ -134,7 +134,7 @@ type userAnswer struct {
 	ClientInfo   string `json:"client_info,omitempty"`
 }
 
-// answerV1 is the answer of the v1.0 endpoint, which has words for numbers.
+// answerV1 is the answer of the v1.0 endpoint, which has strings for numbers.
 type answerV1 struct {
 	TokenType    string `json:"token_type"`
 	ExpiresIn    string `json:"expires_in"`
@@ -172,7 +172,7 @@ func (h *tokens) answer(req *tokenRequest, given *granted) error {
 	})
 }
 
-// clientInfo tells a client under which name to keep what it has of a user.
+// clientInfo returns the client_info parameter, by which MSAL identifies the user in its cache.
 func clientInfo(u *user) (string, error) {
 	data, err := json.Marshal(struct {
 		UID  string `json:"uid"`
@@ -184,12 +184,12 @@ func clientInfo(u *user) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(data), nil
 }
 
-// remaining is for how many whole seconds a token is good, counted so that it is never too many: a
-// new token of an hour has 3599, as Entra's do.
+// remaining returns for how many whole seconds a token is still valid, rounded so that it is never too
+// long: a new token of one hour has 3599, as Entra's do.
 func remaining(expires, now time.Time) int64 { return max(0, expires.Unix()-now.Unix()-1) }
 
-// settle is admit for a request whose path may leave the tenant open.
-func (h *tokens) settle(req *tokenRequest, tenant string) (err error) {
+// setTenant sets the tenant of a request whose path may not name one, or refuses it (see admit).
+func (h *tokens) setTenant(req *tokenRequest, tenant string) (err error) {
 	req.tenant, err = h.admit(req.request, tenant)
 	return err
 }

@@ -14,7 +14,7 @@ import (
 	"midas/internal/store"
 )
 
-// memberRole is the directory role that Entra says every user of the tenant has.
+// memberRole is the id of the directory role that Entra lists in the wids claim of every member user.
 const memberRole = "b79fbf4d-3ef9-4689-8143-76b194e85509"
 
 // byPassword is the value of amr in tokens: users sign in with a password.
@@ -24,17 +24,17 @@ const byPassword = "pwd"
 type user struct {
 	directory.User
 	authenticated time.Time // when the password was checked
-	roles         []string  // of the directory
-	session       string    // the name of the browser's session, if it keeps one
+	roles         []string  // directory roles
+	session       string    // the name of the browser's session, if there is one
 }
 
-// grant is what the user grants to a client.
+// grant returns the user's grant for a client.
 func (u *user) grant(client, scope string) grant.Grant {
 	return grant.Grant{TenantID: u.TenantID, UserID: u.ID, ClientID: client, Scope: scope, Authenticated: u.authenticated}
 }
 
-// returning finds the user who has signed in at an earlier time. What was granted before the user's
-// tokens were revoked, as a new password does, is good no longer.
+// returning looks up a user who has signed in at an earlier time. It refuses the user if the account was
+// deleted or disabled, or its tokens were revoked since; a new password revokes them too.
 func (a *accounts) returning(ctx context.Context, tenant, id string, authenticated time.Time) (*user, error) {
 	u := &user{authenticated: authenticated}
 	err := a.Directory.Store.View(ctx, func(tx store.Tx) (err error) {
@@ -56,8 +56,8 @@ func (a *accounts) returning(ctx context.Context, tenant, id string, authenticat
 	return u, nil
 }
 
-// pairwise gives the subject of a user for one application. Two applications cannot tell from it that
-// they have the same user; for that there is the object id.
+// pairwise returns the sub claim of a user for one application (OpenID Connect Core, 8.1). Two applications
+// cannot find out from it that they have the same user; the object id is there for that.
 func pairwise(app, user string) string {
 	sum := sha256.Sum256([]byte("midas subject\x00" + arm.Fold(app) + "\x00" + arm.Fold(user)))
 	return base64.RawURLEncoding.EncodeToString(sum[:])

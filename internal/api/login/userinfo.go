@@ -11,7 +11,7 @@ import (
 	"midas/internal/token"
 )
 
-// userAnswerInfo is what OpenID Connect's user information endpoint tells (Core, 5.3).
+// userAnswerInfo is the answer of the user information endpoint (OpenID Connect Core, 5.3).
 type userAnswerInfo struct {
 	Subject    string `json:"sub"` // as in the client's id_tokens
 	Name       string `json:"name,omitempty"`
@@ -20,7 +20,8 @@ type userAnswerInfo struct {
 	Email      string `json:"email,omitempty"`
 }
 
-// userInfo tells a client about the user of its access token, which must be one for Microsoft Graph.
+// userInfo answers with the claims about the user of an access token, whose audience must be Microsoft
+// Graph.
 func (h *tokens) userInfo(x *request) error {
 	crossOrigin.Set(x.w.Header())
 	claims, u, err := h.tokenUser(x)
@@ -39,9 +40,10 @@ func (h *tokens) userInfo(x *request) error {
 }
 
 // errNoUser refuses an access token that was issued to an application for itself.
-var errNoUser = errors.New("the token is not of a user")
+var errNoUser = errors.New("the token has no user")
 
-// tokenUser gives the user of a request's access token. The error is errNoUser, or one of package bearer.
+// tokenUser returns the claims and the user of a request's access token. The error is errNoUser, or one of
+// package bearer.
 func (h *tokens) tokenUser(x *request) (*token.Claims, directory.User, error) {
 	claims, err := h.bearer.Verify(x.r)
 	if err == nil && claims.Scopes == "" {
@@ -64,7 +66,7 @@ func (h *tokens) tokenUser(x *request) (*token.Claims, directory.User, error) {
 	return claims, u, err
 }
 
-// graphAudiences are the audiences of tokens for Microsoft Graph.
+// graphAudiences returns the audiences of tokens for Microsoft Graph.
 func graphAudiences() map[string]bool {
 	set := map[string]bool{directory.GraphAppID: true}
 	for _, name := range directory.ResourceNames(directory.GraphAppID) {
