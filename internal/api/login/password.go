@@ -16,7 +16,7 @@ type credentials struct {
 	password directory.PasswordText
 }
 
-// authenticateUser checks a user's name and password, within the limits of throttle.Passwords. An address
+// authenticateUser checks a user's name and password, within the limits of throttle.PasswordLimiter. An address
 // with too many failures is refused before anything is looked up.
 func (a *accounts) authenticateUser(x *request, name string, password directory.PasswordText) (*user, error) {
 	if wait := a.Passwords.Refused(x.source()); wait > 0 {

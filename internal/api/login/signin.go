@@ -100,7 +100,7 @@ func friendly(e *Error) (text, code string) {
 	case 50053:
 		return "There were too many wrong passwords. Try again in " + inWords(e.RetryAfter) + ".", "AADSTS50053"
 	case 50057:
-		return "This account is disabled.", "AADSTS50057"
+		return "This account is switched off.", "AADSTS50057"
 	}
 	return e.Text, "AADSTS" + strconv.Itoa(e.Number)
 }

@@ -1,6 +1,6 @@
 
-// The key of this browser's session. Cookies go to every port of a host; what is kept here is for this
-// origin alone, and the form takes it to the server.
+// The key of this browser's session. Browsers send cookies to every port of a host, but local storage
+// belongs to one origin. The form sends the key to the server.
 (() => {
   "use strict";
   const name = "midas-session-key", form = document.querySelector("form"), resume = form.elements.action?.value === "resume";
@@ -13,7 +13,7 @@
     }
     form.elements.key.value = key;
   } catch {
-    // Without storage the password is asked for each time.
+    // Without storage there is no session, and the user types the password each time.
   }
   if (resume) form.submit();
 })();
