@@ -147,7 +147,7 @@ func errDisabled(app, name string) *Error {
 	return e
 }
 
-// errThrottled refuses a client that has shown too many wrong secrets.
+// errThrottled refuses a request beyond a limit, for example after too many wrong secrets.
 func errThrottled(wait time.Duration) *Error {
 	return &Error{
 		Status: http.StatusTooManyRequests, Code: "temporarily_unavailable", Number: 90055,
@@ -170,7 +170,7 @@ func errScopeNotDefault(scope string) *Error {
 	return invalidScope(1002012, "The provided value for scope %s is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier (application ID URI).", quote(scope))
 }
 
-// errInternal is what clients see of what is not their fault.
+// errInternal maps unexpected errors to 500, or to 503 if the store is temporarily unavailable.
 func errInternal(err error) *Error {
 	switch {
 	case errors.Is(err, store.ErrUnavailable):
@@ -181,7 +181,7 @@ func errInternal(err error) *Error {
 	return errServer()
 }
 
-// errTransient refuses what the store does not take at the moment.
+// errTransient refuses a request that may succeed after wait.
 func errTransient(wait time.Duration) *Error {
 	return &Error{
 		Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable", Number: 90033,
@@ -189,7 +189,7 @@ func errTransient(wait time.Duration) *Error {
 	}
 }
 
-// errServer is what clients see of a fault of ours.
+// errServer is the error for clients when the server has a fault.
 func errServer() *Error {
 	return &Error{
 		Status: http.StatusInternalServerError, Code: "server_error", Number: 50000,
