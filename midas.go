@@ -21,8 +21,10 @@ import (
 
 	"midas/internal/agent"
 	"midas/internal/api/httpx"
+	"midas/internal/azure"
 	"midas/internal/control"
 	"midas/internal/datadir"
+	"midas/internal/localca"
 	"midas/internal/ops"
 	"midas/internal/serve"
 	"midas/internal/store"
@@ -127,11 +129,13 @@ func (s *Server) open(ctx context.Context) error {
 	if err := s.claim(ctx, dir, st); err != nil {
 		return err
 	}
-	by, err := openAuthorities(s.cfg.Data, s.names(origin), s.log)
+	by, err := localca.OpenAuthorities(localca.AuthoritiesConfig{
+		Folder: s.cfg.Data, Now: time.Now, Names: s.names(origin), AzureNames: azure.Hosts(), Log: s.log,
+	})
 	if err != nil {
 		return err
 	}
-	s.caFile = by.local.Path()
+	s.caFile = by.Local.Path()
 	s.health = &ops.Health{Read: st.read, Write: st.refuses}
 	if err := s.register(st); err != nil {
 		return err
@@ -139,7 +143,7 @@ func (s *Server) open(ctx context.Context) error {
 	if s.services, err = newServices(ctx, s.cfg, origin, dir, st, by); err != nil {
 		return err
 	}
-	config, err := by.config()
+	config, err := by.ServerConfig()
 	if err != nil {
 		return err
 	}

@@ -64,7 +64,7 @@ type services struct {
 	documents  *localca.Signer
 	retention  *retention.Guard
 
-	authorities authorities
+	authorities localca.Authorities
 }
 
 // userDataPurpose is the purpose under which user data are sealed in the store. It must not change: data
@@ -73,8 +73,8 @@ const userDataPurpose = "midas user data"
 
 // newServices wires the services. On the first start it also creates the tenant, the subscription and the
 // administrator.
-func newServices(ctx context.Context, cfg Config, origin string, dir *datadir.Dir, st *opened, by authorities) (*services, error) {
-	r := &services{cfg: cfg, origin: origin, dir: dir, store: st, log: cfg.logger(), now: time.Now, newID: uuid.NewString, documents: by.local.Signer(), authorities: by}
+func newServices(ctx context.Context, cfg Config, origin string, dir *datadir.Dir, st *opened, by localca.Authorities) (*services, error) {
+	r := &services{cfg: cfg, origin: origin, dir: dir, store: st, log: cfg.logger(), now: time.Now, newID: uuid.NewString, documents: by.Local.Signer(), authorities: by}
 	r.master = st.master
 	// Opened before anything is written, because it reads the newest time in the store.
 	var err error
@@ -105,7 +105,7 @@ func newServices(ctx context.Context, cfg Config, origin string, dir *datadir.Di
 	r.compute = &compute.Service{Resources: r.resources, Now: r.now, NewID: r.newID}
 	workers[compute.ScaleOperation], workers[identity.RestrictOperation] = r.compute.Scale, r.identities.Restrict
 	r.fleet = fleet.New(fleet.Config{
-		Store: st, Log: r.activity, Resources: r.resources, Identities: r.identities, Authority: by.hosts,
+		Store: st, Log: r.activity, Resources: r.resources, Identities: r.identities, Authority: by.Hosts,
 		Logger: r.log, Now: r.now, NewID: r.newID, Retention: r.retention, UserData: r.compute.WithUserData,
 	})
 	if err := r.resources.RemoveSecrets(ctx, r.compute.AdoptUserData); err != nil {
@@ -146,7 +146,7 @@ func (r *services) openTokens(ctx context.Context) (err error) {
 
 // background are the jobs that run until their context ends.
 func (r *services) background() []func(context.Context) error {
-	return []func(context.Context) error{r.keys.Run, r.activity.Run, r.resources.Run, r.grants.Run, r.fleet.Run, r.directory.Run, r.retention.Run, r.authorities.renew(r.log)}
+	return []func(context.Context) error{r.keys.Run, r.activity.Run, r.resources.Run, r.grants.Run, r.fleet.Run, r.directory.Run, r.retention.Run, r.authorities.Renew(r.log)}
 }
 
 // router makes the handler of the main listener. Clients reach the server under names, besides localhost

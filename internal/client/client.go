@@ -53,7 +53,7 @@ func Open(data string) (*Client, error) {
 	}
 	c := &Client{
 		Admin: admin, Data: data, CAFile: filepath.Join(data, localca.CertificateFile),
-		AzureCAFile: filepath.Join(data, datadir.AzureCAFolder, localca.CertificateFile), NewID: uuid.NewString,
+		AzureCAFile: filepath.Join(data, localca.AzureFolder, localca.CertificateFile), NewID: uuid.NewString,
 	}
 	roots, err := readRoots(c.CAFile)
 	if err != nil {

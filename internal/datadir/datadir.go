@@ -20,16 +20,13 @@ import (
 	"midas/internal/seal"
 )
 
-// The files of the folder, apart from those of the local CA.
+// The files of the folder, apart from those of the certificate authorities.
 const (
 	AdminFile  = "admin.json"
 	MasterFile = "master.key"
 	StoreDir   = "store"
 	SocketFile = "control.sock"
 	lockFile   = "lock"
-
-	// AzureCAFolder holds the files of the certificate authority for Azure's host names.
-	AzureCAFolder = "azure-ca"
 )
 
 // Socket returns the path of the socket on which the server of a folder accepts commands.

@@ -127,7 +127,9 @@ func event() activity.Event { return activity.Event{TenantID: tenant, CallerObje
 func (b *bench) end(t testing.TB, scope string) {
 	t.Helper()
 	lasting := b.Scope
-	b.Scope = func(store.Tx, arm.ID) error { return arm.Errorf(409, "ResourceGroupBeingDeleted", "It is being deleted.") }
+	b.Scope = func(store.Tx, arm.ID) error {
+		return arm.Errorf(409, "ResourceGroupBeingDeleted", "It is being deleted.")
+	}
 	if err := b.DeleteScope(t.Context(), id(t, scope)); err != nil {
 		t.Fatalf("DeleteScope(%s): %v", scope, err)
 	}
