@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"syscall"
@@ -93,19 +92,10 @@ func openStore(cfg Config, all []engine, o engineOptions) (*opened, error) {
 
 // claim returns an error for a store that a newer Midas has written, before anything is written to it.
 func (o *opened) claim(ctx context.Context, name string) error {
-	if err := store.Claim(ctx, o, program()); err != nil {
+	if err := store.Claim(ctx, o, Version()); err != nil {
 		return fmt.Errorf("open the store %s: %w", name, err)
 	}
 	return nil
-}
-
-// program is the version of this Midas, from the build information in the binary.
-func program() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" {
-		return "(devel)"
-	}
-	return info.Main.Version
 }
 
 // read checks that the engine can be read. It does not use the cache.

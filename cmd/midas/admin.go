@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"runtime/debug"
 
 	"midas"
 )
@@ -145,14 +144,5 @@ func (versionCommand) Help() string {
 
 // Run prints the version.
 func (versionCommand) Run(to streams) error {
-	return print(to, fmt.Sprintf("midas %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH))
-}
-
-// version is the version of this program, from the build information in the binary.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" {
-		return "(devel)"
-	}
-	return info.Main.Version
+	return print(to, fmt.Sprintf("midas %s %s %s/%s\n", midas.Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH))
 }

@@ -105,7 +105,7 @@ type bannerValues struct {
 
 func newBannerValues(s *midas.Server, cfg midas.Config) bannerValues {
 	v := bannerValues{
-		Admin: s.Admin(), Version: version(), Data: cfg.Data, Midas: program(), Ops: s.OpsURL(), Warning: s.Warning(),
+		Admin: s.Admin(), Version: midas.Version(), Data: cfg.Data, Midas: commandName(), Ops: s.OpsURL(), Warning: s.Warning(),
 		Metadata: s.MetadataURLs(),
 	}
 	if v.Data == "" {
@@ -150,8 +150,8 @@ Create, list and delete an identity, in another terminal:
 ready {{.Endpoint}}
 `))
 
-// program is the command with which this program was started, for the commands in the banner.
-func program() string {
+// commandName is the command with which this program was started, for the commands in the banner.
+func commandName() string {
 	exe, err := os.Executable()
 	if err == nil && strings.Contains(exe, "go-build") { // go run puts its binary into such a folder
 		return "go run ./cmd/midas"

@@ -28,7 +28,7 @@ const (
 	// MaxGap is the longest downtime after which a server trusts its clock at the start.
 	MaxGap = 24 * time.Hour
 
-	lookEvery = time.Minute
+	checkInterval = time.Minute
 	saveEvery = time.Hour
 )
 
@@ -150,9 +150,9 @@ func (g *Guard) settle(now time.Time) {
 	}
 }
 
-// Run calls Look once a minute until ctx ends.
+// Run calls Check once a minute until ctx ends.
 func (g *Guard) Run(ctx context.Context) error {
-	tick := time.NewTicker(lookEvery)
+	tick := time.NewTicker(checkInterval)
 	defer tick.Stop()
 	for {
 		select {
@@ -160,14 +160,14 @@ func (g *Guard) Run(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		if err := g.Look(ctx); err != nil && ctx.Err() == nil {
+		if err := g.Check(ctx); err != nil && ctx.Err() == nil {
 			g.Log.WarnContext(ctx, "the current time could not be stored, trying again", "cause", err)
 		}
 	}
 }
 
-// Look compares the clocks, and stores the result at once after a jump and otherwise once an hour.
-func (g *Guard) Look(ctx context.Context) error {
+// Check compares the clocks, and stores the result at once after a jump and otherwise once an hour.
+func (g *Guard) Check(ctx context.Context) error {
 	g.Allows(g.Now())
 	g.mu.Lock()
 	due := g.dirty || g.uptime-g.saved >= saveEvery

@@ -111,7 +111,7 @@ func TestDoubtSurvivesRestarts(t *testing.T) {
 	g := m.open(t)
 	allows(t, m, g, false)
 	m.clock.Forward(8 * hour)
-	if err := g.Look(t.Context()); err != nil {
+	if err := g.Check(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	m.clock.Forward(15 * hour)
@@ -119,7 +119,7 @@ func TestDoubtSurvivesRestarts(t *testing.T) {
 	allows(t, m, g, false)
 	m.clock.Forward(hour)
 	allows(t, m, g, true)
-	if err := g.Look(t.Context()); err != nil {
+	if err := g.Check(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	allows(t, m, m.open(t), true)

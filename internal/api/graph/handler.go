@@ -21,9 +21,9 @@ import (
 
 // Rights looks up Azure RBAC rights. Package rbac implements it; Graph cannot grant them.
 type Rights interface {
-	// MayGrantRoles reports whether one of the principals, which are a principal and its groups, may create
+	// MayAssignRoles reports whether one of the principals, which are a principal and its groups, may create
 	// role assignments at any scope. Such a principal can give itself every role at that scope.
-	MayGrantRoles(tx store.Tx, tenant string, principals []string) (bool, error)
+	MayAssignRoles(tx store.Tx, tenant string, principals []string) (bool, error)
 }
 
 // Handler serves Microsoft Graph. All fields must be set; New makes it ready.

@@ -159,7 +159,7 @@ func (h *Handler) isPrivileged(tx store.Tx, tenant, principal string) (bool, err
 	if err != nil {
 		return true, err
 	}
-	return h.Rights.MayGrantRoles(tx, tenant, append([]string{principal}, groups...))
+	return h.Rights.MayAssignRoles(tx, tenant, append([]string{principal}, groups...))
 }
 
 // readPrivilege is the privilege to read objects of a kind.

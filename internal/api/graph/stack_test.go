@@ -49,7 +49,7 @@ type stack struct {
 // rights are the object ids of the principals that may create Azure role assignments.
 type rights map[string]bool
 
-func (r rights) MayGrantRoles(_ store.Tx, _ string, principals []string) (bool, error) {
+func (r rights) MayAssignRoles(_ store.Tx, _ string, principals []string) (bool, error) {
 	return slices.ContainsFunc(principals, func(id string) bool { return r[id] }), nil
 }
 

@@ -7,11 +7,11 @@ import (
 	"midas/internal/store"
 )
 
-// mayGrantRoles calls MayGrantRoles in a view of the store.
-func (b *bench) mayGrantRoles(t testing.TB, tenant string, principals ...string) (may bool) {
+// mayAssignRoles calls MayAssignRoles in a view of the store.
+func (b *bench) mayAssignRoles(t testing.TB, tenant string, principals ...string) (may bool) {
 	t.Helper()
 	err := b.Store.View(t.Context(), func(tx store.Tx) (err error) {
-		may, err = b.MayGrantRoles(tx, tenant, principals)
+		may, err = b.MayAssignRoles(tx, tenant, principals)
 		return err
 	})
 	if err != nil {
@@ -27,10 +27,10 @@ func TestRolesThatMayAssignRoles(t *testing.T) {
 		for _, scope := range []string{"/", sub, rg1, app} {
 			b := newBench(t)
 			b.assign(t, alice, role.ID, scope)
-			if got := b.mayGrantRoles(t, tenant, alice); got != may[role.RoleName] {
+			if got := b.mayAssignRoles(t, tenant, alice); got != may[role.RoleName] {
 				t.Errorf("%s at %s: %v", role.RoleName, scope, got)
 			}
-			if b.mayGrantRoles(t, tenant, bob) || b.mayGrantRoles(t, foreign, alice) || b.mayGrantRoles(t, tenant) {
+			if b.mayAssignRoles(t, tenant, bob) || b.mayAssignRoles(t, foreign, alice) || b.mayAssignRoles(t, tenant) {
 				t.Errorf("%s at %s counts for another principal or tenant", role.RoleName, scope)
 			}
 		}
@@ -42,15 +42,15 @@ func TestRightToAssignRolesIsFoundThroughGroupsAndAmongMany(t *testing.T) {
 	for i := range 200 { // more roles at other scopes than one scan reads
 		b.assign(t, alice, reader, rg1+"/providers/Contoso.Apps/jobs/"+guid(i))
 	}
-	if b.mayGrantRoles(t, tenant, alice) {
+	if b.mayAssignRoles(t, tenant, alice) {
 		t.Error("a Reader may assign roles")
 	}
 	b.assign(t, team, accessAdmin, rg10)
-	if !b.mayGrantRoles(t, tenant, alice, team) {
+	if !b.mayAssignRoles(t, tenant, alice, team) {
 		t.Error("a member of a group with the right may not assign roles")
 	}
 	b.assign(t, alice, owner, sub2)
-	if !b.mayGrantRoles(t, tenant, alice) {
+	if !b.mayAssignRoles(t, tenant, alice) {
 		t.Error("an Owner with many other roles may not assign roles")
 	}
 }

@@ -10,9 +10,9 @@ import (
 // assignRoles is the action that is needed to create role assignments.
 const assignRoles = "microsoft.authorization/roleassignments/write"
 
-// MayGrantRoles reports whether one of the principals of a tenant may assign roles at any scope, as Owner and
+// MayAssignRoles reports whether one of the principals of a tenant may assign roles at any scope, as Owner and
 // User Access Administrator may. Such a principal can assign itself every role at that scope.
-func (s *Service) MayGrantRoles(tx store.Tx, tenant string, principals []string) (bool, error) {
+func (s *Service) MayAssignRoles(tx store.Tx, tenant string, principals []string) (bool, error) {
 	found := false
 	e := evaluation{tx: tx, roles: s.roles, tenant: arm.Fold(tenant), visit: func(r *role) bool {
 		found = r.allows(assignRoles)
