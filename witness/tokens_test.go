@@ -230,7 +230,7 @@ func (w *world) endedTokens(t *testing.T) []presented {
 	w.did(t, "DELETE", gone+"?api-version=2023-01-31", "")
 	revoked := *w.identity(t, "rg", "revoked").ID
 	before, _ := imds(t, w.agent(t, w.vm(t, "revoking", revoked)), midastest.Management, "")
-	time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(1100 * time.Millisecond))) // iat counts whole seconds
+	time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(1100 * time.Millisecond))) // the time of issue counts whole seconds
 	w.did(t, "POST", revoked+"/revokeTokens?api-version=2023-07-31-preview", "")
 	return []presented{
 		{"the token of a deleted application", bearer(removedApp), nil},

@@ -1,6 +1,7 @@
 package token
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -37,10 +38,22 @@ type Claims struct {
 	UniqueName   string   // unique_name
 	WellKnownIDs []string // wids, the template ids of directory roles
 
-	IssuedAt  time.Time // iat
-	NotBefore time.Time // nbf
+	IssuedAt  time.Time // iat, Backdate before Issued
+	NotBefore time.Time // nbf, likewise
 	Expires   time.Time // exp
+
+	// Issued is the true time of issue. Everything that compares the age of a token with a revocation, with
+	// its lifetime or with the clock uses it. It is in the private claim midas_iat; a token without that claim
+	// is of an earlier version of Midas, whose iat was the true time.
+	Issued time.Time
 }
+
+// Backdate is how much earlier than the time of issue iat and nbf are, as in Entra's tokens, so that a verifier
+// whose clock is slow accepts a new token.
+const Backdate = 5 * time.Minute
+
+// backdated returns the iat and nbf of a token that is issued at a time.
+func backdated(issued time.Time) time.Time { return issued.Add(-Backdate) }
 
 // wireClaims is the JSON of Claims.
 type wireClaims struct {
@@ -49,6 +62,7 @@ type wireClaims struct {
 	IssuedAt         int64    `json:"iat"`
 	NotBefore        int64    `json:"nbf"`
 	Expires          int64    `json:"exp"`
+	Issued           int64    `json:"midas_iat,omitempty"`
 	AuthMethods      []string `json:"amr,omitempty"`
 	AppID            string   `json:"appid,omitempty"`
 	AppIDACR         string   `json:"appidacr,omitempty"`
@@ -79,6 +93,7 @@ func (c Claims) MarshalJSON() ([]byte, error) {
 		UniqueID: c.UniqueID, MIResourceID: c.MIResourceID, Roles: c.Roles, Scopes: c.Scopes,
 		AuthMethods: c.AuthMethods, Name: c.Name, WellKnownIDs: c.WellKnownIDs,
 		IssuedAt: c.IssuedAt.Unix(), NotBefore: c.NotBefore.Unix(), Expires: c.Expires.Unix(),
+		Issued: c.Issued.Unix(),
 	}
 	if c.Version == V2 {
 		w.AZP, w.AZPACR, w.Preferred = c.AppID, c.AppIDACR, c.UPN
@@ -103,6 +118,7 @@ func (c *Claims) UnmarshalJSON(data []byte) error {
 		IssuedAt:  time.Unix(w.IssuedAt, 0).UTC(),
 		NotBefore: time.Unix(w.NotBefore, 0).UTC(),
 		Expires:   time.Unix(w.Expires, 0).UTC(),
+		Issued:    time.Unix(cmp.Or(w.Issued, w.IssuedAt), 0).UTC(),
 	}
 	if w.Version == V2 {
 		c.AppID, c.AppIDACR, c.UPN = w.AZP, w.AZPACR, w.Preferred

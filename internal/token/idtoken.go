@@ -34,13 +34,14 @@ type IDClaims struct {
 	Version           string   `json:"ver"`
 }
 
-// MintID signs an id_token with the lifetime life.
+// MintID signs an id_token with the lifetime life from now. Its iat and nbf are Backdate before now.
 func (i *Issuer) MintID(_ context.Context, c IDClaims, life time.Duration) (string, error) {
 	if c.Audience == "" || c.Issuer == "" || c.Subject == "" || c.TenantID == "" {
 		return "", errors.New("mint id_token: audience, issuer, subject and tenant are required")
 	}
 	now := whole(i.Now())
-	c.IssuedAt, c.NotBefore, c.Expires, c.UniqueID = now.Unix(), now.Unix(), now.Add(life).Unix(), i.NewID()
+	c.IssuedAt, c.NotBefore = backdated(now).Unix(), backdated(now).Unix()
+	c.Expires, c.UniqueID = now.Add(life).Unix(), i.NewID()
 	raw, _, err := i.sign(c, life, now)
 	return raw, err
 }

@@ -22,7 +22,7 @@ func TestUserTokensHaveEntrasClaims(t *testing.T) {
 	now := float64(start.Unix())
 	shared := map[string]any{
 		"aud": "https://management.azure.com", "idp": origin + "/" + tenant + "/", "idtyp": "user",
-		"iat": now, "nbf": now, "exp": now + 3600, "oid": object, "sub": object, "tid": tenant, "uti": "uti-1",
+		"iat": now - 300, "nbf": now - 300, "midas_iat": now, "exp": now + 3600, "oid": object, "sub": object, "tid": tenant, "uti": "uti-1",
 		"scp": "user_impersonation", "amr": []any{"pwd"}, "name": "A", "wids": []any{"w"},
 	}
 	for version, own := range map[string]map[string]any{

@@ -51,8 +51,8 @@ func (t *Token) GoString() string { return t.String() }
 func (t *Token) LogValue() slog.Value { return slog.StringValue(t.String()) }
 
 // Mint signs an access token. Audience, Subject, TenantID, AppID and Expires are required. Mint sets iss,
-// and iat, nbf (both to now) and uti if they are empty. It refuses a lifetime longer than MaxTokenLifetime of
-// the keys, because the key would leave the key set before the token expires.
+// and Issued (to now) and uti if they are empty; iat and nbf are Backdate before Issued. It refuses a lifetime
+// longer than MaxTokenLifetime of the keys, because the key would leave the key set before the token expires.
 func (i *Issuer) Mint(_ context.Context, c Claims) (string, error) {
 	t, err := i.mint(c)
 	if err != nil {
@@ -66,11 +66,8 @@ func (i *Issuer) mint(c Claims) (*Token, error) {
 	if c.Audience == "" || c.Subject == "" || c.TenantID == "" || c.AppID == "" {
 		return nil, errors.New("mint token: audience, subject, tenant and client are required")
 	}
-	if c.IssuedAt.IsZero() {
-		c.IssuedAt = now
-	}
-	if c.NotBefore.IsZero() {
-		c.NotBefore = c.IssuedAt
+	if c.Issued.IsZero() {
+		c.Issued = now
 	}
 	if c.UniqueID == "" {
 		c.UniqueID = i.NewID()
@@ -79,7 +76,8 @@ func (i *Issuer) mint(c Claims) (*Token, error) {
 		c.Issuer, c.Version = i.IssuerV1(c.TenantID), V1
 	}
 	c.Roles = slices.Clone(c.Roles)
-	c.IssuedAt, c.NotBefore, c.Expires = whole(c.IssuedAt), whole(c.NotBefore), whole(c.Expires)
+	c.Issued, c.Expires = whole(c.Issued), whole(c.Expires)
+	c.IssuedAt, c.NotBefore = backdated(c.Issued), backdated(c.Issued)
 	raw, kid, err := i.sign(c, c.Expires.Sub(now), now)
 	if err != nil {
 		return nil, err

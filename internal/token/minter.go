@@ -40,7 +40,7 @@ type Request struct {
 	Claims   Claims        // without times and uti
 	Lifetime time.Duration // of a new token; in whole seconds
 
-	// After is the first valid second after a revocation: no token with an earlier iat is returned.
+	// After is the first valid second after a revocation: no token that was issued earlier is returned.
 	After time.Time
 }
 
@@ -78,10 +78,10 @@ func (m *Minter) Token(_ context.Context, req Request) (*Token, error) {
 // the user at once.
 func (m *Minter) Fresh(req Request) (*Token, error) {
 	c, now := req.Claims, whole(m.Issuer.Now())
-	c.IssuedAt, c.NotBefore, c.Expires = now, now, now.Add(req.Lifetime)
-	if c.IssuedAt.Before(req.After) {
+	c.Issued, c.Expires = now, now.Add(req.Lifetime)
+	if c.Issued.Before(req.After) {
 		// All tokens of the current second count as revoked, so the new token is dated to the next one.
-		c.IssuedAt = req.After
+		c.Issued = req.After
 	}
 	return m.Issuer.mint(c)
 }
@@ -90,10 +90,10 @@ func (m *Minter) Fresh(req Request) (*Token, error) {
 // its key is still published.
 func (m *Minter) good(t *Token, req Request) bool {
 	now := m.Issuer.Now()
-	if !now.Before(t.Claims.NotBefore.Add(req.Lifetime / 2)) {
+	if !now.Before(t.Claims.Expires.Add(-req.Lifetime/2)) || now.Before(t.Claims.Expires.Add(-req.Lifetime)) {
 		return false
 	}
-	if now.Before(t.Claims.NotBefore) || t.Claims.IssuedAt.Before(req.After) {
+	if t.Claims.Issued.Before(req.After) {
 		return false
 	}
 	_, published := m.Issuer.Keys.published(t.kid, now)

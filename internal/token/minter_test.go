@@ -116,8 +116,8 @@ func TestTokenAfterARevocationIsValid(t *testing.T) {
 	req.Lifetime = day // the longest allowed lifetime
 	req.After = start.Truncate(time.Second).Add(time.Second)
 	tok := f.warm(t, req)
-	if tok.Claims.IssuedAt.Before(req.After) {
-		t.Errorf("issued at %s, before the first valid second %s", tok.Claims.IssuedAt, req.After)
+	if tok.Claims.Issued.Before(req.After) {
+		t.Errorf("issued at %s, before the first valid second %s", tok.Claims.Issued, req.After)
 	}
 	if f.warm(t, req) != tok {
 		t.Error("a new token was signed although nothing has changed")

@@ -22,8 +22,8 @@ const MaxSize = 16 << 10
 // others. It is safe for concurrent use and must not be copied.
 //
 // It refuses a token from its exp on, without leeway, because this installation has set that time. It
-// allows clock.Skew for nbf, because another replica, whose clock is ahead, may have minted the token. It
-// does not check the audience; the APIs do.
+// allows clock.Skew for the time of issue, because another replica, whose clock is ahead, may have minted the
+// token. It does not check the audience; the APIs do.
 type Verifier struct {
 	Keys   *Keys
 	Now    func() time.Time
@@ -117,7 +117,7 @@ func inTime(c *Claims, now time.Time) error {
 	if !now.Before(c.Expires) {
 		return &ExpiredError{Expired: c.Expires, Now: now}
 	}
-	if !clock.Begun(c.NotBefore, now) {
+	if !clock.Begun(c.Issued, now) {
 		return ErrNotYetValid
 	}
 	return nil

@@ -58,7 +58,7 @@ func TestTokensHaveEntrasClaims(t *testing.T) {
 	now := float64(start.Unix())
 	want := map[string]any{
 		"aud": "https://management.azure.com", "iss": origin + "/" + tenant + "/", "idp": origin + "/" + tenant + "/",
-		"iat": now, "nbf": now, "exp": now + 3600, "appid": client, "appidacr": "1", "idtyp": "app",
+		"iat": now - 300, "nbf": now - 300, "midas_iat": now, "exp": now + 3600, "appid": client, "appidacr": "1", "idtyp": "app",
 		"oid": object, "sub": object, "tid": tenant, "uti": "uti-1", "ver": "1.0",
 		"roles": []any{"Task.Read"}, "xms_mirid": c.MIResourceID,
 	}
@@ -70,8 +70,8 @@ func TestTokensHaveEntrasClaims(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Issuer, c.Version, c.UniqueID = origin+"/"+tenant+"/", "1.0", "uti-1"
-	c.IssuedAt = start.Truncate(time.Second)
-	c.NotBefore, c.Expires = c.IssuedAt, c.IssuedAt.Add(time.Hour)
+	c.Issued = start.Truncate(time.Second)
+	c.IssuedAt, c.NotBefore, c.Expires = c.Issued.Add(-5*time.Minute), c.Issued.Add(-5*time.Minute), c.Issued.Add(time.Hour)
 	if diff := cmp.Diff(&c, got); diff != "" {
 		t.Errorf("verified claims (-minted +verified):\n%s", diff)
 	}

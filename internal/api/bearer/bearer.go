@@ -80,7 +80,7 @@ func (c *Checker) Subject(tx store.Tx, claims *token.Claims) (Subject, error) {
 		return Subject{}, fmt.Errorf("look up %s: %w", claims.ObjectID, err)
 	case !now.Enabled:
 		return Subject{}, ErrSubjectDisabled
-	case claims.IssuedAt.Before(now.ValidFrom):
+	case claims.Issued.Before(now.ValidFrom):
 		return Subject{}, &RevokedError{ValidFrom: now.ValidFrom}
 	}
 	s := Subject{TenantID: claims.TenantID, ObjectID: claims.ObjectID, User: now.User}

@@ -96,7 +96,7 @@ func TestSubjectIsReadFromTheDirectory(t *testing.T) {
 	check := bearer.Checker{Directory: d, Groups: true}
 	subject := func(id string, issued time.Time) (s bearer.Subject, err error) {
 		view := st.View(t.Context(), func(tx store.Tx) error {
-			s, err = check.Subject(tx, &token.Claims{TenantID: tenant, ObjectID: id, IssuedAt: issued})
+			s, err = check.Subject(tx, &token.Claims{TenantID: tenant, ObjectID: id, Issued: issued, IssuedAt: issued.Add(-token.Backdate)})
 			return nil
 		})
 		must(t, view)

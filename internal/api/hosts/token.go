@@ -26,7 +26,8 @@ func (h *Handler) token(req *request) error {
 		return err
 	}
 	claims := t.Claims
-	now, half := h.Now(), claims.NotBefore.Add(claims.Expires.Sub(claims.NotBefore)/2)
+	// Half the lifetime is counted from the expiry, because nbf is earlier than the time of issue.
+	now, half := h.Now(), claims.Expires.Add(-h.TokenLifetime/2)
 	return req.answer(host.TokenAnswer{
 		Token: host.Secret(t.Raw()), NotBefore: claims.NotBefore.Unix(), Expires: claims.Expires.Unix(),
 		ExpiresIn: seconds(claims.Expires.Sub(now)), RefreshIn: seconds(half.Sub(now)), Principal: p,

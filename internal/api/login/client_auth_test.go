@@ -408,6 +408,7 @@ func TestOnBehalfOfFlow(t *testing.T) {
 	f.advance(-time.Hour)
 	f.update(t, func(tx store.Tx) error { return f.Directory.RevokeTokens(tx, tenant, aliceID) })
 	f.refused(t, f.post(tokenV2, passing(call)), 400, 50173)
+	f.granted(t, f.post(tokenV2, passing(called("scope", "api://api/Read")))) // issued after the revocation, with an earlier iat
 }
 
 // TestApplicationsAreIsolatedByTenant uses the credentials of one tenant at the other.

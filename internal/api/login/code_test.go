@@ -56,7 +56,7 @@ func TestAuthorizationCodeFlow(t *testing.T) {
 		AppID: cli, AppIDACR: "0", IdentityProvider: origin + "/" + tenant + "/", IdentityType: "user", Version: "1.0",
 		Scopes: "user_impersonation", AuthMethods: []string{"pwd"}, UPN: alice, UniqueName: alice, Name: "Alice <b>",
 		WellKnownIDs: []string{"b79fbf4d-3ef9-4689-8143-76b194e85509", directory.GlobalAdministrator},
-		UniqueID:     claims.UniqueID, IssuedAt: at, NotBefore: at, Expires: at.Add(time.Hour),
+		UniqueID:     claims.UniqueID, IssuedAt: at.Add(-5 * time.Minute), NotBefore: at.Add(-5 * time.Minute), Expires: at.Add(time.Hour), Issued: at,
 	}
 	if diff := cmp.Diff(want, claims); diff != "" {
 		t.Errorf("claims (-want +got):\n%s", diff)
@@ -64,7 +64,7 @@ func TestAuthorizationCodeFlow(t *testing.T) {
 	id := payload(t, answer["id_token"])
 	wantID := map[string]any{
 		"aud": cli, "iss": origin + "/" + tenant + "/v2.0", "sub": id["sub"], "oid": aliceID, "tid": tenant, "uti": id["uti"], "ver": "2.0",
-		"iat": float64(at.Unix()), "nbf": float64(at.Unix()), "exp": float64(at.Add(time.Hour).Unix()), "auth_time": float64(at.Unix()),
+		"iat": float64(at.Unix() - 300), "nbf": float64(at.Unix() - 300), "exp": float64(at.Add(time.Hour).Unix()), "auth_time": float64(at.Unix()),
 		"amr": []any{"pwd"}, "nonce": "no<nce", "name": "Alice <b>", "given_name": "Alice", "family_name": "Liddell",
 		"email": "a@mail.test", "preferred_username": alice,
 	}

@@ -37,7 +37,7 @@ func (h *tokens) onBehalfOf(req *tokenRequest) (*granted, error) {
 	if err != nil {
 		return nil, err
 	}
-	u, err := h.returning(req.r.Context(), call.TenantID, call.ObjectID, call.IssuedAt)
+	u, err := h.returning(req.r.Context(), call.TenantID, call.ObjectID, call.Issued)
 	if err != nil {
 		return nil, err
 	}
