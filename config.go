@@ -20,6 +20,7 @@ import (
 	"midas/internal/api/httpx"
 	"midas/internal/api/login"
 	"midas/internal/api/management"
+	"midas/internal/grant"
 	"midas/internal/serve"
 )
 
@@ -161,8 +162,9 @@ type SignInConfig struct {
 	// SessionIdle is how long a browser stays signed in without using the session. Default: 2h
 	SessionIdle time.Duration `yaml:"sessionIdle"`
 
-	// RefreshOverlap is how long a refresh token that was already exchanged is still accepted, as a retry.
-	// A later use counts as theft and ends the sign-in. Default: 0s
+	// RefreshOverlap is how long a refresh token that was already exchanged is still accepted, because
+	// several programs or requests of one user may share it. Each gets a successor of its own. A later use
+	// counts as theft and ends the sign-in. Default: 30s
 	RefreshOverlap time.Duration `yaml:"refreshOverlap"`
 }
 
@@ -235,6 +237,7 @@ func (c Config) withDefaults() Config {
 	set(&c.IdentityTokenLifetime, longestToken)
 	set(&c.SignIn.SessionLifetime, login.DefaultSessionLifetime)
 	set(&c.SignIn.SessionIdle, login.DefaultSessionIdle)
+	set(&c.SignIn.RefreshOverlap, grant.DefaultOverlap)
 	set(&c.Keys.RotateEvery, 90*24*time.Hour)
 	set(&c.Keys.PublishBefore, 24*time.Hour)
 	set(&c.Activity.MaxAge, 90*24*time.Hour)

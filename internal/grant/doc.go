@@ -4,10 +4,10 @@
 // Codes and tokens are sealed: nobody can read or make one without the server's master key. The store
 // holds no secret: a copy of it lets nobody sign in. An authorization code carries all its data and is not
 // in the store until it is redeemed; then a record marks it as redeemed until the code would have expired.
-// A refresh token is one generation of a family, whose record counts the generations. Using an old
-// generation ends the family, because then a second party has a copy of the token. A device code is in
-// the store from the start, so that any replica can record the user's decision and any other can pass it
-// on to the device.
+// A refresh token belongs to a family, whose record lists the tokens that were not exchanged yet. Programs that
+// exchange one token at the same moment get a successor each. Any later use of an exchanged token ends the
+// family, because then a second party has a copy of it. A device code is in the store from the start, so that
+// any replica can record the user's decision and any other can pass it on to the device.
 //
 // A session lets a browser skip the password. It is stored under the hash of the id in the browser's
 // cookie, and it is valid only together with a key that the browser stores for the server's origin.

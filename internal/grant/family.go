@@ -9,20 +9,12 @@ import (
 	"midas/internal/store"
 )
 
-// familyRecord is a family of refresh tokens: one sign-in of one user with one client.
-type familyRecord struct {
-	Grant
-	Generation int       `json:"generation"` // of the newest token, the only valid one
-	Created    time.Time `json:"created"`
-	Rotated    time.Time `json:"rotated"` // when that generation began
-	Expires    time.Time `json:"expires"`
-}
-
 // sealedRefresh is the content of a refresh token.
 type sealedRefresh struct {
-	Tenant     string `json:"t"`
-	Family     string `json:"f"`
-	Generation int    `json:"g"`
+	Tenant string    `json:"t"`
+	Family string    `json:"f"`
+	Number int       `json:"g"`          // see familyRecord
+	Issued time.Time `json:"i,omitzero"` // zero in tokens of older versions
 }
 
 // Refresh is an opened refresh token with the grant of its family.
@@ -34,17 +26,18 @@ type Refresh struct {
 // begin stores a new family and returns its id and its first refresh token.
 func (g *Grants) begin(tx store.Tx, granted Grant) (id, refreshToken string, err error) {
 	id, now := g.NewID(), g.now()
-	r := familyRecord{Grant: granted, Created: now, Rotated: g.Now().UTC(), Expires: now.Add(RefreshLifetime)}
+	r := familyRecord{Grant: granted, Created: now, Expires: now.Add(RefreshLifetime)}
 	if granted.Page {
 		r.Expires = now.Add(PageLifetime)
 	}
+	first := sealedRefresh{Tenant: granted.TenantID, Family: id, Number: r.issue(), Issued: now}
 	if err := putExpiring(tx, &families, familyKey(granted.TenantID, id), r, r.Expires); err != nil {
 		return "", "", err
 	}
 	if err := g.addSignIn(tx, id, r); err != nil {
 		return "", "", err
 	}
-	refreshToken, err = g.Sealer.Seal("refresh", sealedRefresh{Tenant: granted.TenantID, Family: id})
+	refreshToken, err = g.Sealer.Seal("refresh", first)
 	return id, refreshToken, err
 }
 
@@ -61,7 +54,7 @@ func (g *Grants) Begin(ctx context.Context, granted Grant) (refreshToken string,
 }
 
 // OpenRefresh opens a refresh token. The error is ErrInvalid if the text is no refresh token or its family
-// has ended, or ErrExpired. It does not check whether the token is the newest of its family; Rotate does.
+// has ended, or ErrExpired. It does not check whether the token was exchanged before; Rotate does.
 func (g *Grants) OpenRefresh(ctx context.Context, sealed string) (Refresh, error) {
 	var r Refresh
 	if err := g.Sealer.Open("refresh", sealed, &r.sealed); err != nil {
@@ -78,51 +71,63 @@ func (g *Grants) OpenRefresh(ctx context.Context, sealed string) (Refresh, error
 	if err != nil {
 		return Refresh{}, fmt.Errorf("open refresh token: %w", err)
 	}
-	if !g.now().Before(record.Expires) {
+	if now := g.now(); !now.Before(record.Expires) || r.sealed.expired(now) {
 		return Refresh{}, ErrExpired
 	}
 	r.Grant = record.Grant
 	return r, nil
 }
 
-// Rotate exchanges a refresh token for the next of its family. Callers check everything else about the
-// request first; began is when the request began. If the token was exchanged before, Rotate ends the
-// family and returns ErrReused.
+// expired reports whether a token was not used for too long. Its family can be older or younger: it ends
+// when none of its tokens is used.
+func (s sealedRefresh) expired(now time.Time) bool {
+	return !s.Issued.IsZero() && !now.Before(s.Issued.Add(RefreshLifetime))
+}
+
+// Rotate exchanges a refresh token for a successor. Callers check everything else about the request first;
+// began is when the request began. If the token was exchanged before and the overlap has ended, Rotate ends
+// the family and returns ErrReused. The error is ErrTooMany if the token has MaxSuccessors successors.
 func (g *Grants) Rotate(ctx context.Context, r Refresh, began time.Time) (refreshToken string, err error) {
-	next := r.sealed
+	var next sealedRefresh
 	var reused bool
-	_, err = g.Store.Update(ctx, func(tx store.Tx) error {
-		reused, next.Generation = false, r.sealed.Generation+1
-		name := familyKey(r.sealed.Tenant, r.sealed.Family)
-		record, err := families.Get(tx, name)
-		if err != nil {
-			return err
-		}
-		switch {
-		case record.Generation == next.Generation && began.Before(record.Rotated.Add(g.Overlap)):
-			return nil // a concurrent request has rotated the token; both get the same successor
-		case record.Generation > r.sealed.Generation:
+	_, err = g.Store.Update(ctx, func(tx store.Tx) (err error) {
+		if next, err = g.rotate(tx, r, began); errors.Is(err, ErrReused) {
 			reused = true
 			return g.endFamily(tx, r.sealed.Tenant, r.sealed.Family)
 		}
-		// A generation newer than the record's is accepted: the store was restored from a backup.
-		now := g.Now().UTC()
-		record.Generation, record.Rotated = next.Generation, now
-		if !record.Page {
-			record.Expires = g.now().Add(RefreshLifetime)
-		}
-		if err := g.addSignIn(tx, r.sealed.Family, record); err != nil {
-			return err
-		}
-		return families.Put(tx, name, record)
+		reused = false
+		return err
 	})
 	switch {
 	case errors.Is(err, ErrInvalid):
 		return "", ErrInvalid
+	case errors.Is(err, ErrTooMany):
+		return "", ErrTooMany
 	case err != nil:
 		return "", fmt.Errorf("rotate refresh token: %w", err)
 	case reused:
 		return "", ErrReused
 	}
 	return g.Sealer.Seal("refresh", next)
+}
+
+// rotate writes the exchange of a refresh token into the record of its family.
+func (g *Grants) rotate(tx store.Tx, r Refresh, began time.Time) (next sealedRefresh, err error) {
+	name := familyKey(r.sealed.Tenant, r.sealed.Family)
+	record, err := families.Get(tx, name)
+	if err != nil {
+		return next, err
+	}
+	next = r.sealed
+	next.Issued = g.now()
+	if next.Number, err = record.exchange(r.sealed.Number, began, g.Now().UTC(), g.Overlap); err != nil {
+		return next, err
+	}
+	if !record.Page {
+		record.Expires = next.Issued.Add(RefreshLifetime)
+	}
+	if err := g.addSignIn(tx, r.sealed.Family, record); err != nil {
+		return next, err
+	}
+	return next, families.Put(tx, name, record)
 }

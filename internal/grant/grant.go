@@ -1,6 +1,7 @@
 package grant
 
 import (
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"time"
@@ -15,6 +16,7 @@ const (
 	CodeLifetime    = 10 * time.Minute
 	DeviceLifetime  = 15 * time.Minute
 	RefreshLifetime = 90 * 24 * time.Hour // of a refresh token that is not used
+	DefaultOverlap  = 30 * time.Second    // of the exchanges of one refresh token; see Grants.Overlap
 	PageLifetime    = 24 * time.Hour      // of a single-page application's refresh tokens, since the sign-in
 )
 
@@ -24,6 +26,7 @@ var (
 	ErrExpired  = errors.New("grant: expired")
 	ErrRedeemed = errors.New("grant: the code was already redeemed")
 	ErrReused   = errors.New("grant: an old refresh token was used again, so its family has ended")
+	ErrTooMany  = errors.New("grant: the refresh token was exchanged too often at the same moment")
 	ErrPending  = errors.New("grant: the user has not decided yet")
 	ErrDeclined = errors.New("grant: the user has declined")
 )
@@ -50,10 +53,10 @@ type Grants struct {
 	Retention *retention.Guard
 	Log       *slog.Logger // gets the errors of Run; nil: they are not logged
 
-	// Overlap is how long after its exchange a refresh token can be exchanged again, as a retry, for the
-	// same successor. Requests that began before the exchange always get it, because several programs of
-	// one user may share one cache. Any later use counts as theft and ends the family. The longer Overlap
-	// is, the longer a theft stays undetected.
+	// Overlap is how long after its first exchange a refresh token can be exchanged again, by programs of one
+	// user that share one cache. Each gets a successor of its own. Requests that began before the first
+	// exchange always get one. Any later use counts as theft and ends the family. The longer Overlap is, the
+	// longer a thief can use a token that the owner has exchanged.
 	Overlap time.Duration
 }
 
@@ -71,8 +74,10 @@ func key(kind store.Kind, tenant, id string) string {
 
 // The tables of codes, families and devices.
 var (
-	codes     = store.Table[codeRecord]{Kind: store.CodeKind, Missing: ErrInvalid}
-	families  = store.Table[familyRecord]{Kind: store.RefreshKind, Missing: ErrInvalid}
+	codes    = store.Table[codeRecord]{Kind: store.CodeKind, Missing: ErrInvalid}
+	families = store.Table[familyRecord]{
+		Kind: store.RefreshKind, Missing: ErrInvalid, Migrate: []func(json.RawMessage) (json.RawMessage, error){fromGenerations},
+	}
 	devices   = store.Table[Device]{Kind: store.DeviceKind, Missing: ErrInvalid}
 	userCodes = store.Table[userCodeRecord]{Kind: store.UserCodeKind, Missing: ErrInvalid}
 )

@@ -241,40 +241,6 @@ func TestReusedRefreshTokenEndsItsFamily(t *testing.T) {
 	}
 }
 
-// TestConcurrentRefreshesGetTheSameSuccessor exchanges one token twice, as two programs with a shared
-// cache do.
-func TestConcurrentRefreshesGetTheSameSuccessor(t *testing.T) {
-	f := newFixture(t)
-	first, err := f.Begin(t.Context(), granted())
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.advance(time.Minute)
-	began := f.time()
-	r, err := f.OpenRefresh(t.Context(), first)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.advance(5 * time.Millisecond)
-	one, err := f.Rotate(t.Context(), r, began)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.advance(5 * time.Millisecond)
-	two, err := f.Rotate(t.Context(), r, began)
-	if err != nil {
-		t.Fatalf("the request that began before the first exchange: %v", err)
-	}
-	// Both successors have the same generation, so programs may cache either.
-	three := f.mustRotate(t, two)
-	if _, err := f.rotate(t, one); !errors.Is(err, grant.ErrReused) {
-		t.Errorf("the other successor afterwards: %v, want ErrReused", err)
-	}
-	if _, err := f.rotate(t, three); !errors.Is(err, grant.ErrInvalid) {
-		t.Errorf("the newest token of the ended family: %v, want ErrInvalid", err)
-	}
-}
-
 func TestOverlapAllowsRetries(t *testing.T) {
 	f := newFixture(t)
 	f.Overlap = 10 * time.Second

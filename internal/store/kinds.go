@@ -49,7 +49,7 @@ var (
 	GrantUserIndex       = Kind{"permission grant of a user", "d/*/permission-grant-user/", 1}
 	DirectoryRoleIndex   = Kind{"directory role holder", "d/*/role/", 1}
 	DirectoryRoleOfIndex = Kind{"directory role", "d/*/role-of/", 1}
-	RefreshKind          = Kind{"refresh token family", "d/*/rt/", 1}
+	RefreshKind          = Kind{"refresh token family", "d/*/rt/", 2}
 	SessionKind          = Kind{"session", "d/*/session/", 1}                         // by the hash of its id
 	SignInsKind          = Kind{"list of refresh token families", "d/*/sign-ins/", 1} // of a user
 	PrincipalKind        = Kind{"service principal", "d/*/sp/", 1}

@@ -249,6 +249,34 @@ func TestRefreshTokensRotate(t *testing.T) {
 	f.refused(t, f.post(tokenV2, refreshForm(second)), 400, 70000)
 }
 
+// TestRefreshesOfOneMomentAllSucceed sends six requests with one refresh token, as a web proxy does that gets
+// six requests with one cookie. Each answer goes on by itself; reuse after the overlap ends them all.
+func TestRefreshesOfOneMomentAllSucceed(t *testing.T) {
+	f := newFixtureWithUsers(t)
+	f.Grants.Overlap = grant.DefaultOverlap
+	answer, _ := f.granted(t, f.post(tokenV2, codeForm(f.codeFor(t, alice, authorizeURL(authorizeV2, "client_id", webApp, "redirect_uri", webRedirect)), "client_id", webApp, "client_secret", secret, "redirect_uri", webRedirect)))
+	refresh := func(token string) *httptest.ResponseRecorder {
+		return f.post(tokenV2, refreshForm(token, "client_id", webApp, "client_secret", secret))
+	}
+	first := answer["refresh_token"].(string)
+	f.advance(time.Hour)
+	var all []string
+	for range 6 {
+		f.advance(time.Second)
+		answer, _ := f.granted(t, refresh(first))
+		all = append(all, answer["refresh_token"].(string))
+	}
+	for i, token := range all {
+		f.advance(time.Hour)
+		answer, _ := f.granted(t, refresh(token))
+		all[i] = answer["refresh_token"].(string)
+	}
+	f.refused(t, refresh(first), 400, 70000)
+	for _, token := range all {
+		f.refused(t, refresh(token), 400, 70000)
+	}
+}
+
 func TestInvalidRefreshRequestsAreRefused(t *testing.T) {
 	f := newFixtureWithUsers(t)
 	ours := f.signedIn(t)["refresh_token"].(string)

@@ -53,7 +53,7 @@ func (h *tokens) refresh(req *tokenRequest) (*granted, error) {
 		return nil, err
 	}
 	given.refreshToken, err = h.Grants.Rotate(req.r.Context(), r, req.began)
-	if errors.Is(err, grant.ErrReused) || errors.Is(err, grant.ErrInvalid) {
+	if errors.Is(err, grant.ErrReused) || errors.Is(err, grant.ErrTooMany) || errors.Is(err, grant.ErrInvalid) {
 		return nil, errNotGranted("refresh_token").because(err)
 	}
 	return given, err
