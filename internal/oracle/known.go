@@ -30,7 +30,7 @@ func exceptions() []exception {
 	return []exception{
 		{"RoleAssignmentProperties", null, []string{"condition", "conditionVersion", "createdBy", "delegatedManagedIdentityResourceId", "description"}, recorded},
 		{"RoleDefinitionProperties", null, []string{"createdBy", "updatedBy"}, recorded},
-		{"RoleAssignmentPropertiesWithScope", extra, []string{"createdOn", "updatedOn", "createdBy", "updatedBy"}, documented},
+		{"RoleAssignmentPropertiesWithScope", extra, []string{"createdOn", "updatedOn", "createdBy", "updatedBy", "principalType"}, documented},
 		{"RoleAssignmentPropertiesWithScope", null, []string{"condition", "conditionVersion", "createdBy", "delegatedManagedIdentityResourceId", "description"}, recorded},
 		{"RoleDefinitionProperties", extra, []string{"createdOn", "updatedOn", "createdBy", "updatedBy"}, documented},
 		{"SubscriptionListResult", absent, []string{"nextLink"}, lastPage},

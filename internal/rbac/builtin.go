@@ -9,7 +9,7 @@ import (
 const OwnerID = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
 
 // Clients rely on the ids, names, dates and action strings of the built-in roles. They are those of Azure in
-// August 2023, with later additions to the identity roles. The descriptions are Midas's own. A test compares
+// August 2023, with later additions to Contributor and the identity roles. The descriptions are Midas's own. A test compares
 // the table with Azure's answer and has the list of differences.
 
 // Definitions returns the built-in roles. Callers must not modify them.
@@ -39,7 +39,7 @@ var builtinGeneral = []Definition{
 			Actions: []string{"*"},
 		}),
 	builtin("b24988ac-6180-42a0-ab88-20f7382dd24c", "Contributor",
-		"Full control of everything at the scope except who has access to it, blueprint assignments, sharing of image galleries and Purview consents.",
+		"Full control of everything at the scope except who has access to it, blueprint assignments, sharing of image galleries, Purview consents, deny settings of deployment stacks and the subscription's own state.",
 		"2015-02-02T21:55:09.8806423Z", "2023-07-07T20:27:50.9966612Z", Permission{
 			Actions: []string{"*"},
 			NotActions: []string{
@@ -51,6 +51,9 @@ var builtinGeneral = []Definition{
 				"Microsoft.Compute/galleries/share/action",
 				"Microsoft.Purview/consents/write",
 				"Microsoft.Purview/consents/delete",
+				"Microsoft.Resources/deploymentStacks/manageDenySetting/action",
+				"Microsoft.Subscription/cancel/action",
+				"Microsoft.Subscription/enable/action",
 			},
 		}),
 	builtin("acdd72a7-3385-48ef-bd42-f606fba81ae7", "Reader",
@@ -75,6 +78,20 @@ var builtinGeneral = []Definition{
 				"Microsoft.Authorization/roleAssignments/delete",
 				"*/read",
 				"Microsoft.Support/*",
+			},
+		}),
+	builtin("4a9ae827-6dc8-4573-8ac7-8239d42aa03f", "Tag Contributor",
+		"Manages the tags of everything at the scope, without access to the resources themselves.",
+		"2020-02-18T23:19:19.2977644Z", "2021-11-11T20:14:20.0172041Z", Permission{
+			Actions: []string{
+				"Microsoft.Authorization/*/read",
+				"Microsoft.Resources/subscriptions/resourceGroups/read",
+				"Microsoft.Resources/subscriptions/resourceGroups/resources/read",
+				"Microsoft.Resources/subscriptions/resources/read",
+				"Microsoft.Resources/deployments/*",
+				"Microsoft.Insights/alertRules/*",
+				"Microsoft.Support/*",
+				"Microsoft.Resources/tags/*",
 			},
 		}),
 	builtin("43d0d8ad-25c7-4714-9337-8ba259a9fe05", "Monitoring Reader",

@@ -60,6 +60,12 @@ func since2023(roles map[string]rbac.Definition) {
 	admin.RoleName = "Role Based Access Control Administrator"
 	roles[admin.ID] = admin
 
+	// Later: deny settings of deployment stacks, and the state of subscriptions.
+	everything := roles["b24988ac-6180-42a0-ab88-20f7382dd24c"]
+	everything.Permissions[0].NotActions = append(everything.Permissions[0].NotActions,
+		"Microsoft.Resources/deploymentStacks/manageDenySetting/action", "Microsoft.Subscription/cancel/action", "Microsoft.Subscription/enable/action")
+	roles[everything.ID] = everything
+
 	// April 2024: federated credentials and revokeTokens.
 	contributor := roles["e40ec5ca-96e0-45a2-b4ff-59039f2c2b59"]
 	old := contributor.Permissions[0].Actions
@@ -134,7 +140,7 @@ func TestDocumentedRolesExist(t *testing.T) {
 		"Managed Identity Contributor", "Managed Identity Operator", "Virtual Machine Contributor", "Azure Connected Machine Onboarding",
 		"Storage Blob Data Owner", "Storage Blob Data Contributor", "Storage Blob Data Reader",
 		"Key Vault Administrator", "Key Vault Secrets User", "Key Vault Reader",
-		"Monitoring Reader", "Network Contributor", "AcrPull", "AcrPush",
+		"Monitoring Reader", "Tag Contributor", "Network Contributor", "AcrPull", "AcrPush",
 	} {
 		if _, ok := byName[name]; !ok {
 			t.Errorf("%s is missing", name)

@@ -50,6 +50,11 @@ func errInvalidPrincipalType(typ string) *arm.Error {
 		"The principal type '%s' is not valid. It must be one of: %s.", clip(typ), strings.Join(principalTypes[:], ", "))
 }
 
+// errInvalidCondition is Azure's error for a condition that its version of the language does not allow.
+func errInvalidCondition() *arm.Error {
+	return refusal(http.StatusBadRequest, "InvalidRoleAssignmentCondition", "The given role assignment condition is invalid.")
+}
+
 func errNotFound(name string) *arm.Error {
 	return refusal(http.StatusNotFound, "RoleAssignmentNotFound", "The role assignment '%s' is not found.", clip(name))
 }
@@ -87,6 +92,17 @@ func errLimit() *arm.Error {
 func errLastOwner() *arm.Error {
 	return refusal(http.StatusPreconditionFailed, "CannotDeleteLastRbacAdminAssignment",
 		"Cannot delete the last RBAC admin assignment")
+}
+
+// ErrInstanceNotFound is the 404 for an instance of a type of Microsoft.Authorization. The code begins with the
+// singular of the type, as in DenyAssignmentNotFound.
+func ErrInstanceNotFound(singular, name string) *arm.Error {
+	return refusal(http.StatusNotFound, singular+"NotFound", "The %s '%s' is not found.", singular, clip(name))
+}
+
+// ErrFilter is the error for a $filter that cannot be parsed.
+func ErrFilter(filter string) *arm.Error {
+	return refusal(http.StatusBadRequest, "UnsupportedQuery", "The filter '%s' is not supported.", clip(filter))
 }
 
 func errFilter(filter, supported string) *arm.Error {

@@ -6,8 +6,8 @@ import (
 )
 
 // ParseAssignmentFilter parses the $filter of a list of role assignments: an empty one, atScope(),
-// principalId eq '…', assignedTo('…'), or atScope() and assignedTo('…'). As in Azure, ids must be quoted, and
-// the error for other filters is an *arm.Error, UnsupportedQuery (400).
+// principalId eq '…', assignedTo('…'), or atScope() and assignedTo('…'). As in Azure, ids must be quoted and may
+// have any form that arm.ParseGUID reads. The error for other filters is an *arm.Error, UnsupportedQuery (400).
 func ParseAssignmentFilter(filter string) (Filter, error) {
 	const supported = "either 'atScope()' or 'principalId eq '{value}' or assignedTo('{value}')'"
 	terms, err := odata.Parse(filter)
@@ -16,13 +16,14 @@ func ParseAssignmentFilter(filter string) (Filter, error) {
 	}
 	var f Filter
 	for _, term := range terms {
-		switch id := term.Quoted && arm.IsGUID(term.Value); {
+		id, isGUID := arm.ParseGUID(term.Value)
+		switch isGUID = isGUID && term.Quoted; {
 		case is(term, "atScope", odata.Call) && term.Value == "" && !f.AtScope:
 			f.AtScope = true
-		case is(term, "principalId", "eq") && id && len(terms) == 1:
-			f.PrincipalID = term.Value
-		case is(term, "assignedTo", odata.Call) && id && f.AssignedTo == "":
-			f.AssignedTo = term.Value
+		case is(term, "principalId", "eq") && isGUID && len(terms) == 1:
+			f.PrincipalID = id
+		case is(term, "assignedTo", odata.Call) && isGUID && f.AssignedTo == "":
+			f.AssignedTo = id
 		default:
 			return Filter{}, errFilter(filter, supported)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 
 	"midas/internal/activity"
 	"midas/internal/arm"
@@ -17,6 +18,19 @@ const (
 	maxDescription = 2048
 	maxCondition   = 8192
 )
+
+// The versions of the language of conditions. Azure's documents name only 2.0, but Azure also takes 1.0, which
+// azurerm and the examples of the API use.
+const (
+	conditions1 = "1.0"
+	conditions2 = "2.0"
+)
+
+// needsConditions2 reports whether a condition uses functions that the language has only from version 2.0 on.
+func needsConditions2(condition string) bool {
+	folded := arm.Fold(condition)
+	return strings.Contains(folded, "actionmatches{") || strings.Contains(folded, "suboperationmatches{")
+}
 
 var principalTypes = [...]string{"User", "Group", "ServicePrincipal", "ForeignGroup", "Device"}
 
@@ -33,11 +47,14 @@ func (s *Service) PutAssignment(ctx context.Context, ev activity.Event, a Assign
 	if a.TenantID == "" {
 		a.TenantID = ev.TenantID
 	}
+	if principal, valid := arm.ParseGUID(a.PrincipalID); valid {
+		a.PrincipalID = principal
+	}
 	scope, err := s.check(a)
 	if err != nil {
 		return Assignment{}, err
 	}
-	a.DefinitionID, a.PrincipalID = arm.Fold(a.DefinitionID), arm.Fold(a.PrincipalID)
+	a.DefinitionID = arm.Fold(a.DefinitionID)
 	if a.PrincipalType, err = s.principalType(ctx, a); err != nil {
 		return Assignment{}, err
 	}
@@ -73,8 +90,10 @@ func (s *Service) check(a Assignment) (arm.ID, error) {
 		return arm.ID{}, arm.Errorf(http.StatusBadRequest, "BadRequest", "The condition is longer than %d bytes.", maxCondition)
 	case a.ConditionVersion != nil && a.Condition == nil:
 		return arm.ID{}, arm.Errorf(http.StatusBadRequest, "BadRequest", "A conditionVersion needs a condition.")
-	case a.ConditionVersion != nil && *a.ConditionVersion != "2.0":
+	case a.ConditionVersion != nil && *a.ConditionVersion != conditions2 && *a.ConditionVersion != conditions1:
 		return arm.ID{}, arm.Errorf(http.StatusBadRequest, "BadRequest", "The conditionVersion '%s' is not supported; it must be '2.0'.", clip(*a.ConditionVersion))
+	case a.ConditionVersion != nil && *a.ConditionVersion == conditions1 && needsConditions2(*a.Condition):
+		return arm.ID{}, errInvalidCondition()
 	}
 	return scope, nil
 }

@@ -90,8 +90,12 @@ func DefinitionByID(id string) (Definition, bool) {
 // ParseDefinitionID returns the GUID at the end of a role definition's id, which may begin with any scope.
 func ParseDefinitionID(id string) (string, error) {
 	parsed, err := arm.ParseID(id)
-	if err != nil || !parsed.Type().Is("Microsoft.Authorization/roleDefinitions") || !arm.IsGUID(parsed.Name()) {
+	if err != nil || !parsed.Type().Is("Microsoft.Authorization/roleDefinitions") {
 		return "", errInvalidDefinitionID(id)
 	}
-	return arm.Fold(parsed.Name()), nil
+	guid, valid := arm.ParseGUID(parsed.Name())
+	if !valid {
+		return "", errInvalidDefinitionID(id)
+	}
+	return guid, nil
 }

@@ -142,7 +142,7 @@ func TestCustomRolesAndDenyAssignmentsCannotBeCreated(t *testing.T) {
 	const at = "{sub}/providers/Microsoft.Authorization/"
 	name := uuid.NewString() + "?api-version=2022-04-01"
 	s.want(t, 405, "owner", "PUT", at+"roleDefinitions/"+name, `{"properties":{"roleName":"mine","type":"CustomRole","assignableScopes":["/subscriptions/`+sub+`"],"permissions":[{"actions":["*"]}]}}`)
-	s.want(t, 404, "owner", "PUT", at+"denyAssignments/"+name, `{"properties":{"denyAssignmentName":"no","permissions":[{"actions":["*"]}]}}`)
+	s.want(t, 405, "owner", "PUT", at+"denyAssignments/"+name, `{"properties":{"denyAssignmentName":"no","permissions":[{"actions":["*"]}]}}`)
 }
 
 func TestTopIsAtLeastOne(t *testing.T) {

@@ -76,7 +76,6 @@ type apart struct {
 
 func aparts() []apart {
 	return []apart{
-		{examples: "2020-04-01-preview RoleAssignments_Create", status: 400, why: "the example has conditionVersion 1.0; the file's own text allows 2.0 only"},
 		{examples: "RoleAssignments_", fields: []string{"/properties/canDelegate", "/value/*/properties/canDelegate"}, why: "withdrawn after the previews"},
 		{examples: "Providers_", why: "types have no aliases, zones or profiles here", fields: []string{
 			"/resourceTypes/*/aliases", "/resourceTypes/*/locationMappings", "/resourceTypes/*/capabilities",

@@ -14,10 +14,11 @@ const (
 
 // The first versions of Microsoft.Authorization that have these fields. Answers in older versions omit them.
 // createdOn, updatedOn, createdBy and updatedBy are in all answers: the oldest OpenAPI file does not have them,
-// but Azure has always sent them. Source: Microsoft's OpenAPI and Bicep files of these versions.
+// but Azure has always sent them. Azure sends principalType from 2018-01-01-preview on, before its OpenAPI files
+// have it. Source: Microsoft's OpenAPI and Bicep files of these versions.
 const (
 	dataActionsSince   arm.Version = "2018-01-01-preview"
-	principalTypeSince arm.Version = "2018-09-01-preview"
+	principalTypeSince arm.Version = "2018-01-01-preview"
 	conditionSince     arm.Version = "2020-03-01-preview"
 )
 
