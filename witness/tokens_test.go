@@ -83,12 +83,16 @@ func (w *world) realTokens(t *testing.T) []presented {
 	user := w.signIn(t, "https://graph.microsoft.com/.default openid offline_access")
 	resource := w.vm(t, "vm", *w.identity(t, "rg", "app").ID)
 	managed, _ := imds(t, w.agent(t, resource), midastest.Management, "")
+	bound := registered{client: w.ClientID, secret: w.ClientSecret}.token(t, w,
+		"token_type", "pop", "req_cnf", base64.RawURLEncoding.EncodeToString([]byte(`{"kid":"k"}`)))
 	return []presented{
 		{"ARM's token of an application", bearer(app), arms},
 		{"Graph's token of an application", bearer(w.Token(t, "https://graph.microsoft.com/")), graphs},
 		{"ARM's token of a user", bearer(w.signIn(t, "https://management.azure.com/.default")["access_token"]), arms},
 		{"Graph's token of a user", bearer(user["access_token"]), append(slices.Clone(graphs), "user information")},
 		{"ARM's token of a managed identity", bearer(managed), arms},
+		{"a token that is bound to a key", bearer(bound), nil},
+		{"a bound token without its proof", []string{"PoP " + bound}, nil},
 		{"another resource's token", bearer(w.Token(t, "https://vault.azure.net/")), nil},
 		{"an id token", bearer(user["id_token"]), nil},
 		{"a refresh token", bearer(user["refresh_token"]), nil},
@@ -252,11 +256,16 @@ func (w *world) application(t *testing.T, name string) (r registered) {
 	return r
 }
 
-func (r registered) token(t *testing.T, w *world) string {
+// token gets the application's token for ARM, with further parameters of the request by name and value.
+func (r registered) token(t *testing.T, w *world, more ...string) string {
 	t.Helper()
-	resp, err := w.guard.PostForm(w.Endpoint+"/"+w.TenantID+"/oauth2/v2.0/token", url.Values{
+	form := url.Values{
 		"grant_type": {"client_credentials"}, "client_id": {r.client}, "client_secret": {r.secret}, "scope": {midastest.Management + "/.default"},
-	})
+	}
+	for i := 0; i < len(more); i += 2 {
+		form.Set(more[i], more[i+1])
+	}
+	resp, err := w.guard.PostForm(w.Endpoint+"/"+w.TenantID+"/oauth2/v2.0/token", form)
 	check(t, err)
 	defer resp.Body.Close()
 	var answer struct {

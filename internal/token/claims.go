@@ -30,6 +30,8 @@ type Claims struct {
 	MIResourceID     string   // xms_mirid, the ARM id of a managed identity
 	Roles            []string // roles
 
+	Confirmation *Confirmation // cnf, of a token that is bound to a key of its client; nil in bearer tokens
+
 	// Only in user tokens.
 	Scopes       string   // scp, separated by spaces
 	AuthMethods  []string // amr
@@ -57,32 +59,33 @@ func backdated(issued time.Time) time.Time { return issued.Add(-Backdate) }
 
 // wireClaims is the JSON of Claims.
 type wireClaims struct {
-	Audience         string   `json:"aud"`
-	Issuer           string   `json:"iss"`
-	IssuedAt         int64    `json:"iat"`
-	NotBefore        int64    `json:"nbf"`
-	Expires          int64    `json:"exp"`
-	Issued           int64    `json:"midas_iat,omitempty"`
-	AuthMethods      []string `json:"amr,omitempty"`
-	AppID            string   `json:"appid,omitempty"`
-	AppIDACR         string   `json:"appidacr,omitempty"`
-	AZP              string   `json:"azp,omitempty"`
-	AZPACR           string   `json:"azpacr,omitempty"`
-	IdentityProvider string   `json:"idp,omitempty"`
-	IdentityType     string   `json:"idtyp,omitempty"`
-	Name             string   `json:"name,omitempty"`
-	ObjectID         string   `json:"oid,omitempty"`
-	Preferred        string   `json:"preferred_username,omitempty"`
-	Roles            []string `json:"roles,omitempty"`
-	Scopes           string   `json:"scp,omitempty"`
-	Subject          string   `json:"sub"`
-	TenantID         string   `json:"tid"`
-	UniqueName       string   `json:"unique_name,omitempty"`
-	UPN              string   `json:"upn,omitempty"`
-	UniqueID         string   `json:"uti,omitempty"`
-	Version          string   `json:"ver"`
-	WellKnownIDs     []string `json:"wids,omitempty"`
-	MIResourceID     string   `json:"xms_mirid,omitempty"`
+	Audience         string        `json:"aud"`
+	Confirmation     *Confirmation `json:"cnf,omitempty"`
+	Issuer           string        `json:"iss"`
+	IssuedAt         int64         `json:"iat"`
+	NotBefore        int64         `json:"nbf"`
+	Expires          int64         `json:"exp"`
+	Issued           int64         `json:"midas_iat,omitempty"`
+	AuthMethods      []string      `json:"amr,omitempty"`
+	AppID            string        `json:"appid,omitempty"`
+	AppIDACR         string        `json:"appidacr,omitempty"`
+	AZP              string        `json:"azp,omitempty"`
+	AZPACR           string        `json:"azpacr,omitempty"`
+	IdentityProvider string        `json:"idp,omitempty"`
+	IdentityType     string        `json:"idtyp,omitempty"`
+	Name             string        `json:"name,omitempty"`
+	ObjectID         string        `json:"oid,omitempty"`
+	Preferred        string        `json:"preferred_username,omitempty"`
+	Roles            []string      `json:"roles,omitempty"`
+	Scopes           string        `json:"scp,omitempty"`
+	Subject          string        `json:"sub"`
+	TenantID         string        `json:"tid"`
+	UniqueName       string        `json:"unique_name,omitempty"`
+	UPN              string        `json:"upn,omitempty"`
+	UniqueID         string        `json:"uti,omitempty"`
+	Version          string        `json:"ver"`
+	WellKnownIDs     []string      `json:"wids,omitempty"`
+	MIResourceID     string        `json:"xms_mirid,omitempty"`
 }
 
 // MarshalJSON returns the claims as they are in a token.
@@ -93,7 +96,7 @@ func (c Claims) MarshalJSON() ([]byte, error) {
 		UniqueID: c.UniqueID, MIResourceID: c.MIResourceID, Roles: c.Roles, Scopes: c.Scopes,
 		AuthMethods: c.AuthMethods, Name: c.Name, WellKnownIDs: c.WellKnownIDs,
 		IssuedAt: c.IssuedAt.Unix(), NotBefore: c.NotBefore.Unix(), Expires: c.Expires.Unix(),
-		Issued: c.Issued.Unix(),
+		Issued: c.Issued.Unix(), Confirmation: c.Confirmation,
 	}
 	if c.Version == V2 {
 		w.AZP, w.AZPACR, w.Preferred = c.AppID, c.AppIDACR, c.UPN
@@ -110,7 +113,8 @@ func (c *Claims) UnmarshalJSON(data []byte) error {
 		return fmt.Errorf("read claims: %w", err)
 	}
 	*c = Claims{
-		Audience: w.Audience, Issuer: w.Issuer, Subject: w.Subject, ObjectID: w.ObjectID,
+		Confirmation: w.Confirmation,
+		Audience:     w.Audience, Issuer: w.Issuer, Subject: w.Subject, ObjectID: w.ObjectID,
 		TenantID: w.TenantID, AppID: w.AppID, AppIDACR: w.AppIDACR, Version: w.Version,
 		IdentityProvider: w.IdentityProvider, IdentityType: w.IdentityType,
 		UniqueID: w.UniqueID, MIResourceID: w.MIResourceID, Roles: w.Roles, Scopes: w.Scopes,

@@ -12,6 +12,7 @@ var (
 	ErrUnknownKey  = errors.New("token: signed with a key that is not published here")
 	ErrSignature   = errors.New("token: the signature is wrong")
 	ErrIssuer      = errors.New("token: the issuer is not the one of this installation and of the token's tenant")
+	ErrBound       = errors.New("token: bound to a key of its client, so it is not a bearer token")
 	ErrNotYetValid = errors.New("token: not valid yet")
 )
 

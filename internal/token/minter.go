@@ -47,6 +47,9 @@ type Request struct {
 // Token returns a token that is valid for at least half its lifetime. The token is shared: callers must not
 // change its claims.
 func (m *Minter) Token(_ context.Context, req Request) (*Token, error) {
+	if req.Claims.Confirmation != nil {
+		return m.Fresh(req) // clients make a new key for nearly each token, which would empty the cache
+	}
 	c := req.Claims
 	key := warmKey{
 		tenant: c.TenantID, subject: c.Subject, object: c.ObjectID, audience: c.Audience, app: c.AppID,
@@ -75,7 +78,7 @@ func (m *Minter) Token(_ context.Context, req Request) (*Token, error) {
 }
 
 // Fresh signs a new token and does not cache it. It is used for user tokens, which must reflect changes of
-// the user at once.
+// the user at once, and for tokens that are bound to a key.
 func (m *Minter) Fresh(req Request) (*Token, error) {
 	c, now := req.Claims, whole(m.Issuer.Now())
 	c.Issued, c.Expires = now, now.Add(req.Lifetime)

@@ -2,6 +2,7 @@ package token_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -121,6 +122,29 @@ func TestTokenAfterARevocationIsValid(t *testing.T) {
 	}
 	if f.warm(t, req) != tok {
 		t.Error("a new token was signed although nothing has changed")
+	}
+}
+
+func TestBoundTokensAreNotCached(t *testing.T) {
+	f := newFixture(t)
+	f.minter.SetLimit(4)
+	first := f.warm(t, f.request())
+	for i := range 5 {
+		req := f.request()
+		req.Claims.Confirmation = &token.Confirmation{KeyID: fmt.Sprint(i)}
+		tok, err := f.minter.Token(t.Context(), req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.verifier.Verify(t.Context(), tok.Raw()); !errors.Is(err, token.ErrBound) {
+			t.Errorf("a bound token: %v", err)
+		}
+		if again, err := f.minter.Token(t.Context(), req); err != nil || again == tok {
+			t.Errorf("the bound token is returned again (%v)", err)
+		}
+	}
+	if f.warm(t, f.request()) != first {
+		t.Error("bound tokens have replaced a cached one")
 	}
 }
 

@@ -39,7 +39,7 @@ type verified struct {
 }
 
 // Verify returns the claims of a valid token. They are shared: callers must not change them. The error
-// wraps ErrMalformed, ErrUnknownKey, ErrSignature, ErrIssuer or ErrNotYetValid, or is an *ExpiredError.
+// wraps ErrMalformed, ErrUnknownKey, ErrSignature, ErrIssuer, ErrBound or ErrNotYetValid, or is an *ExpiredError.
 //
 // A valid token is parsed and verified once. Later calls look up its hash and check its expiry and whether
 // its key is still published.
@@ -97,6 +97,9 @@ func (v *Verifier) examine(raw string, now time.Time) (*Claims, string, error) {
 	// An id_token is signed with the same keys, but its audience is a client and it is not an access token.
 	if c.AppID == "" {
 		return nil, "", fmt.Errorf("%w: it is not an access token", ErrMalformed)
+	}
+	if c.Confirmation != nil {
+		return nil, "", ErrBound
 	}
 	return &c, kid, inTime(&c, now)
 }

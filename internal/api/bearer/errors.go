@@ -41,7 +41,7 @@ func IsRefusal(err error) bool {
 	}
 	for _, refusal := range []error{
 		ErrNoToken, ErrNotBearer, ErrSubjectNotFound, ErrSubjectDisabled,
-		token.ErrMalformed, token.ErrUnknownKey, token.ErrSignature, token.ErrIssuer, token.ErrNotYetValid,
+		token.ErrMalformed, token.ErrUnknownKey, token.ErrSignature, token.ErrIssuer, token.ErrBound, token.ErrNotYetValid,
 	} {
 		if errors.Is(err, refusal) {
 			return true

@@ -39,6 +39,8 @@ func refuse(login string, err error) error {
 		return unauthorized(login, "Access token validation failure. Invalid signature.")
 	case errors.Is(err, token.ErrIssuer):
 		return unauthorized(login, "Access token validation failure. Invalid issuer.")
+	case errors.Is(err, token.ErrBound):
+		return unauthorized(login, "Access token validation failure. The token is bound to a key and cannot be used as a bearer token.")
 	case errors.As(err, &audience):
 		return unauthorized(login, "Access token validation failure. Invalid audience.")
 	case errors.Is(err, bearer.ErrSubjectNotFound):
@@ -47,6 +49,8 @@ func refuse(login string, err error) error {
 		return unauthorized(login, "The account of the caller is disabled.")
 	case errors.As(err, &revoked):
 		return unauthorized(login, "Continuous access evaluation resulted in challenge with result: InteractionRequired and code: TokenIssuedBeforeRevocationTimestamp")
+	case bearer.IsRefusal(err):
+		return unauthorized(login, "Access token validation failure.")
 	}
 	return err
 }

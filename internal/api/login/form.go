@@ -27,6 +27,8 @@ type form struct {
 	scope         string // v2
 	resource      string // v1
 	clientInfo    string // "1": the client asks for client_info
+	tokenType     string // of the access token: Bearer, also if empty, or pop
+	reqCnf        string // the key to which a token of the type pop is bound
 
 	// Parameters of grants for users.
 	username      string
@@ -111,6 +113,8 @@ func parseForm(body string) (form, error) {
 		{"scope", &f.scope},
 		{"resource", &f.resource},
 		{"client_info", &f.clientInfo},
+		{"token_type", &f.tokenType},
+		{"req_cnf", &f.reqCnf},
 		{"username", &f.username},
 		{"password", &password},
 		{"code", &f.code},

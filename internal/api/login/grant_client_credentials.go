@@ -33,7 +33,7 @@ func (h *tokens) clientCredentials(req *tokenRequest) (*granted, error) {
 		Claims: token.Claims{
 			Audience: at.audience, Version: at.version, Roles: at.roles,
 			Subject: c.principal.ID, ObjectID: c.principal.ID, TenantID: req.tenant.ID,
-			AppID: c.principal.AppID, AppIDACR: string(c.authMethod), IdentityType: "app",
+			AppID: c.principal.AppID, AppIDACR: string(c.authMethod), IdentityType: "app", Confirmation: req.cnf,
 			IdentityProvider: h.issuer().IssuerV1(req.tenant.ID),
 		},
 		Lifetime: h.tokenLifetime(),

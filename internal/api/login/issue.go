@@ -26,7 +26,7 @@ func (h *tokens) issueTokens(req *tokenRequest, c client, u *user, s scopes, non
 		Claims: token.Claims{
 			Audience: at.audience, Version: at.version, Roles: at.roles,
 			Subject: pairwise(at.audience, u.ID), ObjectID: u.ID, TenantID: u.TenantID,
-			AppID: c.AppID, AppIDACR: string(c.authMethod), IdentityType: "user",
+			AppID: c.AppID, AppIDACR: string(c.authMethod), IdentityType: "user", Confirmation: req.cnf,
 			IdentityProvider: h.issuer().IssuerV1(u.TenantID),
 			Scopes:           strings.Join(may, " "), AuthMethods: []string{byPassword},
 			UPN: u.UserPrincipalName, UniqueName: u.UserPrincipalName, Name: u.DisplayName,

@@ -34,8 +34,9 @@ func newTokens(a *accounts) *tokens {
 type tokenRequest struct {
 	*request
 	form
-	tenant directory.Tenant // empty until setTenant if the path does not name one
-	v1     bool             // the v1.0 endpoint, whose requests name a resource and whose answers have strings for numbers
+	tenant directory.Tenant    // empty until setTenant if the path does not name one
+	v1     bool                // the v1.0 endpoint, whose requests name a resource and whose answers have strings for numbers
+	cnf    *token.Confirmation // the key to which the access token is bound, or nil
 }
 
 // granted is the result of a grant.
@@ -94,6 +95,10 @@ func (h *tokens) token(x *request, v1 bool) error {
 func (h *tokens) grant(req *tokenRequest) (*granted, error) {
 	if req.grantType == "" {
 		return nil, errMissingParameter("grant_type")
+	}
+	var err error
+	if req.cnf, err = req.confirmation(); err != nil {
+		return nil, err
 	}
 	switch req.grantType {
 	case "authorization_code":
@@ -158,12 +163,16 @@ func (h *tokens) answer(req *tokenRequest, given *granted) error {
 			return err
 		}
 	}
+	kind := bearerType
+	if t.Claims.Confirmation != nil {
+		kind = popType
+	}
 	if !req.v1 {
-		return httpx.WriteJSON(req.w, http.StatusOK, answerV2{"Bearer", left, left, t.Raw(), user})
+		return httpx.WriteJSON(req.w, http.StatusOK, answerV2{kind, left, left, t.Raw(), user})
 	}
 	seconds := strconv.FormatInt(left, 10)
 	return httpx.WriteJSON(req.w, http.StatusOK, answerV1{
-		TokenType: "Bearer", ExpiresIn: seconds, ExtExpiresIn: seconds,
+		TokenType: kind, ExpiresIn: seconds, ExtExpiresIn: seconds,
 		ExpiresOn:   strconv.FormatInt(t.Claims.Expires.Unix(), 10),
 		NotBefore:   strconv.FormatInt(t.Claims.NotBefore.Unix(), 10),
 		Resource:    t.Claims.Audience,
