@@ -44,7 +44,7 @@ var layers = []layer{
 		"internal/bootstrap": "internal/activity internal/arm internal/datadir internal/directory internal/rbac internal/resource internal/store internal/throttle",
 	}},
 	{"http", map[string]string{ // each is shared by APIs
-		"internal/api/httpx":           "internal/azure",
+		"internal/api/httpx":           "internal/arm internal/azure",
 		"internal/api/bearer":          "internal/arm internal/directory internal/store internal/token",
 		"internal/api/management/wire": "internal/activity internal/arm internal/compute internal/directory internal/fleet internal/host internal/identity internal/odata internal/rbac internal/resource",
 		"internal/control":             "internal/api/httpx",

@@ -8,6 +8,7 @@ import (
 	"midas/internal/api/hosts"
 	"midas/internal/api/httpx"
 	"midas/internal/api/login"
+	"midas/internal/arm"
 	"midas/internal/azure"
 	"midas/internal/ops"
 )
@@ -37,32 +38,44 @@ func nameSet(names []string) map[string]bool {
 
 // Serve implements httpx.Handler.
 func (f *router) Serve(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
-	f.handler(r).Serve(w, r, ev)
+	h, r := f.route(r, ev)
+	h.Serve(w, r, ev)
 }
 
 // Refuse implements httpx.Refuser. The API that would have served the request writes the refusal in its
 // own error format.
 func (f *router) Refuse(w http.ResponseWriter, r *http.Request, ev *httpx.Event, status int) {
-	if h, ok := f.handler(r).(httpx.Refuser); ok {
+	h, r := f.route(r, ev)
+	if h, ok := h.(httpx.Refuser); ok {
 		h.Refuse(w, r, ev, status)
 		return
 	}
 	httpx.Refuse(w, ev, status)
 }
 
-func (f *router) handler(r *http.Request) httpx.Handler {
+// route returns the API for a request, and the request without the empty segments of its path. A path that an API
+// must refuse for its empty segments is routed as if it had none, so that this API refuses it in its own format.
+func (f *router) route(r *http.Request, ev *httpx.Event) (httpx.Handler, *http.Request) {
+	r, err := httpx.SkipEmptySegments(r, ev)
+	path := r.URL.Path
+	if err != nil {
+		path, _ = arm.SkipEmptySegments(path)
+	}
+	return f.handler(r, path), r
+}
+
+func (f *router) handler(r *http.Request, path string) httpx.Handler {
 	switch azure.APIOf(r.Host) {
 	case azure.Management:
 		return f.management
 	case azure.Login:
 		return f.login
 	case azure.Graph:
-		if f.login.Serves(r.URL.Path) { // the userinfo endpoint of OpenID Connect
+		if f.login.Serves(path) { // the userinfo endpoint of OpenID Connect
 			return f.login
 		}
 		return f.graph
 	}
-	path := r.URL.Path
 	switch {
 	case f.health.Serves(path): // probes use any host name, and health holds no secrets
 		return f.health

@@ -238,6 +238,47 @@ func TestPathsWithOneKeyHaveOneStructure(t *testing.T) {
 	})
 }
 
+// spread draws a path with empty segments inserted anywhere, never two together.
+func spread(t *rapid.T, path string) string {
+	var b strings.Builder
+	for i, c := range path {
+		b.WriteRune(c)
+		if c == '/' && (i == 0 || path[i-1] != '/') && !strings.HasPrefix(path[i+1:], "/") && rapid.Bool().Draw(t, "empty") {
+			b.WriteByte('/')
+		}
+	}
+	return b.String()
+}
+
+// With any number of single empty segments, a path has the structure and the key that it has without them.
+func TestEmptySegmentsDoNotChangeTheStructure(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		path, skipped := strings.ReplaceAll(aPath().Draw(t, "path"), "%", "%25"), error(nil)
+		if path, skipped = arm.SkipEmptySegments(path); skipped != nil {
+			t.Skip("two empty segments together")
+		}
+		with := spread(t, path)
+		again, err := arm.SkipEmptySegments(with)
+		if err != nil || again != path {
+			t.Fatalf("%q is read as %q: %v", with, again, err)
+		}
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			is, err := arm.ParsePath(method, path)
+			other, failed := arm.ParsePath(method, again)
+			if (err == nil) != (failed == nil) || err == nil && (structure(is) != structure(other) || is.ID.String() != other.ID.String()) {
+				t.Fatalf("%q is %s (%v), but %q is %s (%v)", path, structure(is), err, with, structure(other), failed)
+			}
+			if _, err := arm.ParsePath(method, with); err == nil && len(with) > len(path) && !strings.HasSuffix(with, "//") && with != "//" {
+				t.Fatalf("%q is parsed with its empty segments", with)
+			}
+		}
+		three := strings.Replace(with, "/", "///", 1)
+		if kept, err := arm.SkipEmptySegments(three); err == nil || kept != path {
+			t.Fatalf("%q is read as %q", three, kept)
+		}
+	})
+}
+
 // structure returns everything that decides the meaning of a path, folded.
 func structure(p arm.Path) string {
 	text := fmt.Sprintf("%s %s %s at %d", p.TypeKey(), p.Target, arm.Fold(p.Verb), p.Level())

@@ -71,7 +71,7 @@ func TestParsePath(t *testing.T) {
 
 func TestInvalidPathsAreRejected(t *testing.T) {
 	for name, path := range map[string]string{
-		"double slash":      "/subscriptions//x",
+		"empty segment":     "/subscriptions//x", // SkipEmptySegments has removed it before, if it is alone
 		"encoded slash":     "/subscriptions/a%2fb",
 		"dot segment":       "/subscriptions/../x",
 		"encoded dots":      "/subscriptions/%2e%2e/x",
@@ -195,14 +195,21 @@ func FuzzParseIDAgreesWithAzureSDK(f *testing.F) {
 }
 
 func FuzzParsePath(f *testing.F) {
-	for _, seed := range []string{"/", "/subscriptions//", identity, "/a/%2e%2e/b", "/providers/providers/providers/x/providers"} {
+	for _, seed := range []string{"/", "/subscriptions//", "//subscriptions/x//", "/subscriptions///x", identity, "/a/%2e%2e/b", "/providers/providers/providers/x/providers"} {
 		f.Add("GET", seed)
 		f.Add("POST", seed)
 	}
 	f.Fuzz(func(t *testing.T, method, path string) {
+		skipped, err := arm.SkipEmptySegments(path)
+		if strings.Contains(skipped, "//") || (err != nil) != strings.Contains(path, "///") {
+			t.Fatalf("%q became %q: %v", path, skipped, err)
+		}
 		got, err := arm.ParsePath(method, path)
 		if err != nil {
 			return
+		}
+		if other, err := arm.ParsePath(method, skipped); err != nil || structure(other) != structure(got) {
+			t.Fatalf("%q is %s, but %q is %s: %v", path, structure(got), skipped, structure(other), err)
 		}
 		if strings.ContainsAny(got.ID.Key(), "\x00\n%?") || got.Type == "" || got.Target == 0 {
 			t.Fatalf("%s %q became %+v", method, path, got)

@@ -144,6 +144,9 @@ func (h *Handler) serve(r *http.Request, ev *httpx.Event) (*Response, error) {
 
 // route finds the operation of a request.
 func (h *Handler) route(req *Request) (op *Operation, err error) {
+	if req.HTTP, err = httpx.SkipEmptySegments(req.HTTP, req.event); err != nil {
+		return nil, errSegment("")
+	}
 	if req.Path, err = parsePath(req.HTTP.URL.EscapedPath()); err != nil {
 		return nil, err
 	}

@@ -43,8 +43,14 @@ type request struct {
 
 // Serve answers one request. It implements httpx.Handler.
 func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
+	r, err := httpx.SkipEmptySegments(r, ev)
 	x := h.begin(w, r, ev)
-	if err := h.dispatch(x); err != nil {
+	if err != nil {
+		err = errMalformedBy(err)
+	} else {
+		err = h.dispatch(x)
+	}
+	if err != nil {
 		h.fail(x, err)
 	}
 }

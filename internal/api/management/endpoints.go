@@ -2,14 +2,22 @@ package management
 
 import (
 	"net/http"
+	"strings"
 
 	"midas/internal/api/httpx"
+	"midas/internal/arm"
 	"midas/internal/azure"
 )
 
 // endpointsPath is the path at which clients discover the endpoints of a cloud. It is not in the operation
 // table: it is not a resource, needs no token, and its answer has another shape in each version.
 const endpointsPath = "/metadata/endpoints"
+
+// isEndpoints reports whether a path is endpointsPath, in any case and with or without a slash at its end, as for
+// the paths of the table.
+func isEndpoints(path string) bool {
+	return arm.SameName(strings.TrimSuffix(path, "/"), endpointsPath)
+}
 
 // endpointsV2015 is the answer in versions before 2018-01-01.
 type endpointsV2015 struct {

@@ -32,6 +32,8 @@ func FuzzRequestsNeverFailInside(f *testing.F) {
 		{"GET", "/subscriptions/" + sub + "/providers/Microsoft.Insights/eventtypes/management/values?api-version=2015-04-01&$filter=eventTimestamp%20ge%20'x'", ""},
 		{"PUT", "/subscriptions/" + sub + "/providers/Microsoft.Authorization/roleAssignments/x?api-version=2022-04-01", `{"properties":{"roleDefinitionId":"/","principalId":"x"}}`},
 		{"POST", uai + "/listAssociatedResources?api-version=2022-01-31-preview", ""},
+		{"GET", "/" + uai + "//?api-version=2023-01-31", ""},
+		{"GET", "//%2F//subscriptions///" + sub + "?api-version=2023-01-31", ""},
 		{"POST", uai + "/listAssociatedResources?api-version=2022-01-31-preview&$filter=contains(name,'x')%20or%20(id%20eq%20'y')&$orderby=name%20desc&$skip=1&$top=0", ""},
 		{"PUT", group + "/providers/Microsoft.Compute/virtualMachines/vm?api-version=2024-07-01", `{"location":"eastus","identity":{"type":"SystemAssigned, UserAssigned","userAssignedIdentities":{"` + uai + `":{},"x":null}},"properties":{"vmId":1}}`},
 		{"PATCH", group + "/providers/Microsoft.Compute/virtualMachines/vm?api-version=2017-12-01", `{"identity":{"type":"UserAssigned","identityIds":["` + uai + `"]},"sku":{"a":null}}`},

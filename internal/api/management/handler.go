@@ -61,7 +61,12 @@ func New(h Handler) (*Handler, error) {
 // Serve answers one request. Security depends on the order of the steps.
 func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
 	ev.API = "management"
-	if r.URL.Path == endpointsPath {
+	r, err := httpx.SkipEmptySegments(r, ev)
+	if err != nil {
+		h.fail(w, r, ev, errURI(err))
+		return
+	}
+	if isEndpoints(r.URL.Path) {
 		h.endpoints(w, r, ev)
 		return
 	}
@@ -93,11 +98,11 @@ func (h *Handler) serve(r *http.Request, ev *httpx.Event) (*Response, error) {
 func (h *Handler) parse(r *http.Request, ev *httpx.Event) (*Request, *Operation, error) {
 	path, err := arm.ParsePath(r.Method, ev.Path)
 	if err != nil {
-		return nil, nil, arm.Errorf(http.StatusBadRequest, "InvalidRequestUri", "The request URI is invalid: %s.", err)
+		return nil, nil, errURI(err)
 	}
 	query, err := parameters(r.URL.RawQuery)
 	if err != nil {
-		return nil, nil, arm.Errorf(http.StatusBadRequest, "InvalidRequestUri", "The request URI is invalid: the query cannot be read.")
+		return nil, nil, errURI(errors.New("the query cannot be read"))
 	}
 	op, version, err := h.table.find(r.Method, path, query["api-version"])
 	if err != nil {
@@ -112,6 +117,11 @@ func (h *Handler) parse(r *http.Request, ev *httpx.Event) (*Request, *Operation,
 		typ = path.Type
 	}
 	return &Request{HTTP: r, Path: path, Type: typ, Version: version, Query: query, event: ev}, op, nil
+}
+
+// errURI is the 400 for a path or a query that cannot be parsed.
+func errURI(cause error) error {
+	return arm.Errorf(http.StatusBadRequest, "InvalidRequestUri", "The request URI is invalid: %s.", cause)
 }
 
 // admit authenticates the caller and authorizes the request, in one view of the store. It reports a missing

@@ -200,7 +200,7 @@ func TestNoPathSpellingReachesAnotherTenant(t *testing.T) {
 			if word >= len(strings.Split(path, "/")) {
 				continue
 			}
-			for _, spelled := range append(spoiledWords(path, word), path, strings.ToUpper(path)) {
+			for _, spelled := range append(spoiledWords(path, word), path, strings.ToUpper(path), "/"+path, strings.ReplaceAll(path, "/", "//")) {
 				for _, method := range []string{"GET", "PUT", "DELETE"} {
 					w := s.as(t, raw, method, spelled+core, `{"location":"eastus"}`)
 					if w.Code < 400 || w.Code >= 500 {

@@ -18,6 +18,40 @@ import (
 	"midas/internal/host"
 )
 
+// Azure's metadata service has no path with an empty segment, and neither has any of its sister protocols.
+func TestEmptySegmentsAreNotFound(t *testing.T) {
+	s := &source{}
+	for name, c := range map[string]struct {
+		endpoint httpx.Handler
+		path     string
+	}{
+		"IMDS":             {metadata.NewIMDS(config(s)), "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=r"},
+		"IMDS's instance":  {metadata.NewIMDS(config(s)), "/metadata/instance/compute/name?api-version=2021-02-01&format=text"},
+		"Arc":              {metadata.NewArc(config(s), t.TempDir()), "/metadata/identity/oauth2/token?api-version=2020-06-01&resource=r"},
+		"App Service":      {metadata.NewAppService(config(s), secret), "/msi/token?api-version=2019-08-01&resource=r"},
+		"Machine Learning": {metadata.NewMachineLearning(config(s), secret), "/msi/token?api-version=2017-09-01&resource=r"},
+		"Service Fabric":   {metadata.NewServiceFabric(config(s), secret), "/metadata/identity/oauth2/token?api-version=2019-07-01-preview&resource=r"},
+		"Cloud Shell":      {metadata.NewCloudShell(config(s)), "/oauth2/token"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			handler := serve(t, c.endpoint)
+			path, query, _ := strings.Cut(c.path, "?")
+			for i := range len(path) {
+				if path[i] != '/' {
+					continue
+				}
+				for _, method := range []string{"GET", "POST"} {
+					spelled := path[:i] + "/" + path[i:] + "?" + query
+					w := call(method + " " + spelled + flag + "\nSecret: " + secret + "\nX-IDENTITY-HEADER: " + secret + "\n=resource=r").do(t, handler)
+					if w.Code != http.StatusNotFound {
+						t.Errorf("%s %s: %d %s", method, spelled, w.Code, w.Body)
+					}
+				}
+			}
+		})
+	}
+}
+
 func TestFlavours(t *testing.T) {
 	const (
 		msi2019 = "GET /msi/token?api-version=2019-08-01&resource=r"

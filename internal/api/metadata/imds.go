@@ -76,7 +76,7 @@ func (p imds) operation(req *request) (serve func(*request, query) error, label,
 		return p.listVersions, "imds/versions", ""
 	case req.pathIs(pathAttested):
 		return imdsAttested, "imds/attested", "2018-10-01"
-	case req.pathIs(pathInstance), strings.HasPrefix(path, pathInstance+"/"):
+	case req.pathIs(pathInstance), strings.HasPrefix(path, pathInstance+"/") && !strings.Contains(path, "//"):
 		return imdsInstance, "imds/instance", "2017-04-02"
 	}
 	return nil, "", ""
