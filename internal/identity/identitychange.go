@@ -13,14 +13,14 @@ import (
 // IdentityChange is the change that a PUT or a PATCH makes to the identities of a resource.
 //
 // A request removes a user-assigned identity from a resource for one of three reasons: the request is a
-// PUT and does not name the identity; the request is a PATCH and gives null for the identity, which is
-// Remove; the Type, of a PUT or a PATCH, does not include UserAssigned. A request deletes the
-// system-assigned identity if the Type does not include SystemAssigned. The zero value is a PUT without
-// the property "identity": it removes all identities.
+// PUT and its property "identity" does not name the identity; the request is a PATCH and gives null for the
+// identity, which is Remove; the Type, of a PUT or a PATCH, does not include UserAssigned. A request deletes
+// the system-assigned identity if the Type does not include SystemAssigned. The zero value removes all
+// identities.
 type IdentityChange struct {
-	Keep   bool     // the request is a PATCH without the property "identity": change nothing
+	Keep   bool     // the request has no property "identity": change nothing
 	Merge  bool     // the request is a PATCH: the resource keeps user-assigned identities that are not in Remove
-	Type   string   // None, SystemAssigned, UserAssigned or Both; empty is None
+	Type   string   // None, SystemAssigned, UserAssigned or Both; empty is None without a block that says so
 	Assign []string // ids of the user-assigned identities that the request gives with an object
 	Remove []string // ids of the user-assigned identities that the request gives with null
 	List   bool     // the request has the list identityIds, as before Compute 2018-06-01; errors are those of these versions

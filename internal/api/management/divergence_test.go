@@ -182,22 +182,6 @@ func TestFederatedCredentialLimitsAreInCharacters(t *testing.T) {
 	}
 }
 
-func TestPutWithoutIdentityDeletesSystemAssignedIdentity(t *testing.T) {
-	s := newStack(t)
-	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"eastus"}`)
-	const own = vmPath + "/providers/Microsoft.ManagedIdentity/identities/default" + someVersion
-	s.want(t, 201, "owner", "PUT", vmPath+compute24, `{"location":"eastus","identity":{"type":"SystemAssigned"}}`)
-	s.want(t, 200, "owner", "GET", own, "")
-	s.want(t, 200, "owner", "PATCH", vmPath+compute24, `{"tags":{}}`)
-	s.want(t, 200, "owner", "GET", own, "")
-	if w := s.want(t, 200, "owner", "PUT", vmPath+compute24, `{"location":"eastus"}`); strings.Contains(w.Body.String(), `"identity"`) {
-		t.Error(w.Body)
-	}
-	if w := s.want(t, 404, "owner", "GET", own, ""); !strings.Contains(w.Body.String(), `"code":"ResourceNotFound"`) {
-		t.Error(w.Body)
-	}
-}
-
 func TestForeignSkipTokenErrorCode(t *testing.T) {
 	s := newStack(t)
 	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"eastus"}`)

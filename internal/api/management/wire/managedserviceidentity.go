@@ -28,13 +28,14 @@ func hasIdentityIDs(v arm.Version, typ arm.Type) bool {
 }
 
 // IdentityChange reads the change that a PUT, or a PATCH if merge, makes to a resource's identities. In
-// userAssignedIdentities, an object assigns an identity and null removes one. A PATCH without the property
-// "identity" removes none; one with "identity": null, and one whose type is None, remove all. The comment of
-// identity.IdentityChange says which other identities a request removes.
+// userAssignedIdentities, an object assigns an identity and null removes one. A request without the property
+// "identity" changes none, and so does a PUT with "identity": null: ARM acts on identities only if the body
+// has them. A PATCH with "identity": null removes all, unless the type updatesByPut; so does one whose type is
+// None. The comment of identity.IdentityChange says which other identities a request removes.
 func (b ResourceBody) IdentityChange(v arm.Version, typ arm.Type, merge bool, allow func(context.Context, []arm.ID) error) (identity.IdentityChange, error) {
-	a := identity.IdentityChange{Merge: merge, Type: identity.None, Allow: allow}
+	a := identity.IdentityChange{Merge: merge, Allow: allow}
 	if !b.Identity.Present || b.Identity.Null {
-		a.Keep = merge && !b.Identity.Null
+		a.Keep = !merge || !b.Identity.Null || updatesByPut(typ)
 		return a, nil
 	}
 	given := b.Identity.Value

@@ -81,8 +81,12 @@ func canonicalName(name string) string {
 	return name
 }
 
-// Replace returns the record after a PUT: it has the fields of the body and no others.
+// Replace returns the record after a PUT: it has the fields of the body and no others. If the type updatesByPut,
+// an existing resource keeps its other fields.
 func (b ResourceBody) Replace(old resource.Record) (resource.Record, error) {
+	if !old.Created.IsZero() && updatesByPut(old.Type) {
+		return b.update(old)
+	}
 	old.Location, old.Tags, old.Extra = b.Location.Value, b.Tags.Value, nil
 	for name, value := range b.Extra {
 		if string(value) != "null" {
@@ -134,16 +138,24 @@ func (b ResourceBody) Merge(old resource.Record) (resource.Record, error) {
 	return old, nil
 }
 
-// endsUserData reports whether a patch sets the user data of a virtual machine or a scale set to null, or
+// endsUserData reports whether a merge patch sets the user data of a virtual machine or a scale set to null, or
 // the object that contains them. User data are sealed and not in the properties that a patch is merged
 // into.
 func endsUserData(patch json.RawMessage) bool {
 	var p struct {
+		Profile json.RawMessage `json:"virtualMachineProfile"`
+	}
+	return json.Unmarshal(patch, &p) != nil || string(p.Profile) == "null" || removesUserData(patch)
+}
+
+// removesUserData reports whether properties have null for the user data of a virtual machine or a scale set.
+func removesUserData(properties json.RawMessage) bool {
+	var p struct {
 		UserData json.RawMessage `json:"userData"`
 		Profile  json.RawMessage `json:"virtualMachineProfile"`
 	}
-	if json.Unmarshal(patch, &p) != nil || string(p.UserData) == "null" || string(p.Profile) == "null" {
-		return true // properties has encoded it, so it is an object
+	if json.Unmarshal(properties, &p) != nil || string(p.UserData) == "null" {
+		return true // the properties were encoded by Midas, so they are an object
 	}
 	p.UserData = nil
 	return len(p.Profile) > 0 && json.Unmarshal(p.Profile, &p) == nil && string(p.UserData) == "null"
