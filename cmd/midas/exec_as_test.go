@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -89,5 +90,46 @@ func TestAgentIsEnrolledAndRunsFromTheCommandLine(t *testing.T) {
 	}
 	if out, errs, ok := command(t, "agent", "run", "--state", state, "--flavour", "other"); ok || !strings.Contains(errs, `no flavour "other"`) {
 		t.Errorf("run another flavour: %s%s", out, errs)
+	}
+}
+
+// TestUntrustedServersAreExplained reaches the server with the CA certificate of another one, or with none.
+func TestUntrustedServersAreExplained(t *testing.T) {
+	data, other := filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "other")
+	p, q := startServer(t, data), startServer(t, other)
+	defer p.end(t, os.Interrupt)
+	q.end(t, os.Interrupt)
+	state, foreign := filepath.Join(t.TempDir(), "agent"), filepath.Join(other, "ca.pem")
+	enroll := []string{"agent", "enroll", "--state", state, "--server", p.url, "--token", "mhe_x"}
+	for name, args := range map[string][]string{"without --ca": enroll, "with another --ca": append(enroll, "--ca", foreign)} {
+		if out, errs, ok := command(t, args...); ok || !strings.Contains(errs, "unknown authority") || !strings.Contains(errs, "--ca FILE") {
+			t.Errorf("enroll %s: %s%s", name, out, errs)
+		}
+	}
+	ca, err := os.ReadFile(foreign)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(data, "ca.pem"), ca, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"token"}, {"user", "list"}, {"group", "list"}, {"agent", "enrollment-token", "--resource", "/subscriptions/s/resourceGroups/g/providers/a.b/c/d"}} {
+		if out, errs, ok := command(t, append(args, "--data", data)...); ok || !strings.Contains(errs, "unknown authority") || !strings.Contains(errs, "--data") {
+			t.Errorf("%v: %s%s", args, out, errs)
+		}
+	}
+}
+
+func TestPlainRequestToTheServerNamesTheURL(t *testing.T) {
+	p := startServer(t, filepath.Join(t.TempDir(), "data"))
+	defer p.end(t, os.Interrupt)
+	resp, err := http.Get(strings.Replace(p.url, "https://", "http://", 1) + "/subscriptions?api-version=2022-12-01")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusBadRequest || !strings.Contains(string(body), p.url+"/subscriptions") {
+		t.Errorf("%v %s %s", err, resp.Status, body)
 	}
 }

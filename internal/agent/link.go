@@ -177,7 +177,23 @@ func (l *link) away(client *http.Client, err error) error {
 	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout() {
 		l.replace(client)
 	}
+	if advice := l.advice(err); advice != "" {
+		return fmt.Errorf("%w: %w; %s", host.ErrAway, err, advice)
+	}
 	return fmt.Errorf("%w: %w", host.ErrAway, err)
+}
+
+// advice says what to do about a server whose certificate was refused. It returns "" for all other errors.
+func (l *link) advice(err error) string {
+	var authority x509.UnknownAuthorityError
+	var name x509.HostnameError
+	switch {
+	case errors.As(err, &authority):
+		return "enroll with --ca FILE, where FILE is the CA certificate that \"midas ca print\" prints on the server"
+	case errors.As(err, &name):
+		return "use a name of the certificate, or add this one to \"names\" in the configuration of the server"
+	}
+	return ""
 }
 
 // refusal returns the error for an answer other than 200 and 204.

@@ -3,6 +3,7 @@ package client
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -40,7 +41,7 @@ func (a answer) decode(out any) error { return json.Unmarshal(a.body, out) }
 func (c *Client) do(req *http.Request) (answer, error) {
 	resp, err := c.HTTP.Do(req)
 	if err != nil {
-		return answer{}, err
+		return answer{}, c.explain(err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
@@ -48,6 +49,19 @@ func (c *Client) do(req *http.Request) (answer, error) {
 		return answer{}, fmt.Errorf("read the server's answer: %w", err)
 	}
 	return answer{resp.StatusCode, resp.Status, body}, nil
+}
+
+// explain adds to the error of a request what to do about a certificate that was refused.
+func (c *Client) explain(err error) error {
+	var authority x509.UnknownAuthorityError
+	var name x509.HostnameError
+	switch {
+	case errors.As(err, &authority):
+		return fmt.Errorf("%w; %s does not certify the server at %s: name the data folder of that server with --data", err, c.CAFile, c.Endpoint)
+	case errors.As(err, &name):
+		return fmt.Errorf("%w; add the name to \"names\" in the configuration of the server", err)
+	}
+	return err
 }
 
 // call sends a request to Graph (paths under /v1.0/) or to ARM (all other paths), with in as its JSON body

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"container/list"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -21,8 +22,10 @@ type Limit struct {
 	slots chan struct{} // holds one value for each connection
 
 	mu      sync.Mutex
+	open    map[*conn]struct{}
+	pending list.List          // those of open that have not sent a request yet, oldest first
 	by      map[netip.Addr]int // open connections by client
-	refused int                // connections that waited or were closed since the last warning
+	refused int                // connections that waited, or were closed for others, since the last warning
 	warned  time.Time          // when the last warning was logged; zero before the first
 }
 
@@ -31,12 +34,15 @@ const warnEvery = time.Minute
 
 // NewLimit makes a Limit of the number of all connections and of the number of connections of each address.
 func NewLimit(connections, each int, log *slog.Logger) *Limit {
-	return &Limit{log: log, each: each, slots: make(chan struct{}, connections), by: map[netip.Addr]int{}}
+	return &Limit{
+		log: log, each: each, slots: make(chan struct{}, connections), open: map[*conn]struct{}{}, by: map[netip.Addr]int{},
+	}
 }
 
-// Listener returns a listener whose connections are counted. When all connections are in use, further ones
-// wait in the operating system's queue until one ends. A connection of an address that has reached the limit
-// of one address is closed at once.
+// Listener returns a listener whose connections are counted. A connection of an address that has reached the
+// limit of one address is closed at once. When all connections are in use, a further one displaces the oldest
+// that has not sent a whole request yet, or else the one that has been idle for longest. If all are at work, it
+// waits until one ends. A Server tells the Limit which connections are at work.
 func (l *Limit) Listener(inner net.Listener) net.Listener {
 	return &listener{Listener: inner, limit: l, closed: make(chan struct{})}
 }
@@ -45,11 +51,7 @@ func (l *Limit) Listener(inner net.Listener) net.Listener {
 func (l *Limit) Open() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	n := 0
-	for _, of := range l.by {
-		n += of
-	}
-	return n
+	return len(l.open)
 }
 
 // enter counts a connection of a client. It reports false if the client has reached the limit of one address.
@@ -65,13 +67,53 @@ func (l *Limit) enter(c net.Conn, from netip.Addr) bool {
 	return true
 }
 
+// add counts a connection that enter has let in and that has a slot.
+func (l *Limit) add(c *conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.open[c] = struct{}{}
+	c.pending = l.pending.PushBack(c)
+}
+
+// settle says that a connection has sent its first request.
+func (l *Limit) settle(c *conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.pending.Remove(c.pending)
+}
+
+// leave ends the count of a client's connection.
 func (l *Limit) leave(from netip.Addr) {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.by[from]--; l.by[from] <= 0 {
 		delete(l.by, from)
 	}
+}
+
+// remove gives the slot of a connection back.
+func (l *Limit) remove(c *conn) {
+	l.leave(c.from)
+	l.mu.Lock()
+	delete(l.open, c)
+	l.pending.Remove(c.pending)
 	l.mu.Unlock()
 	<-l.slots
+}
+
+// displace closes the connection that a new one displaces, and reports whether there is one.
+func (l *Limit) displace() bool {
+	l.mu.Lock()
+	displaced := l.leastUseful()
+	if displaced != nil {
+		l.warn("the limit of connections is reached; the oldest without a request are closed for new ones", slog.Int("connections", cap(l.slots)))
+	}
+	l.mu.Unlock()
+	if displaced == nil {
+		return false
+	}
+	displaced.reset()
+	return true
 }
 
 // full warns that a listener waits for a connection to end.
@@ -90,6 +132,21 @@ func (l *Limit) warn(text string, about slog.Attr) {
 	}
 }
 
+// leastUseful returns the oldest pending connection, or else the one that has been idle for longest. It returns
+// nil if all are at work. The caller must hold the lock.
+func (l *Limit) leastUseful() (found *conn) {
+	if oldest := l.pending.Front(); oldest != nil {
+		return oldest.Value.(*conn)
+	}
+	var since int64
+	for c := range l.open {
+		if idle := c.idle.Load(); idle > 0 && (found == nil || idle < since) {
+			found, since = c, idle
+		}
+	}
+	return found
+}
+
 type listener struct {
 	net.Listener
 	limit  *Limit
@@ -99,32 +156,55 @@ type listener struct {
 
 // Accept implements net.Listener.
 func (l *listener) Accept() (net.Conn, error) {
-	select {
-	case l.limit.slots <- struct{}{}:
-	default:
-		l.limit.full()
-		select {
-		case l.limit.slots <- struct{}{}:
-		case <-l.closed:
-			return nil, net.ErrClosed
-		}
-	}
 	for {
-		c, err := l.Listener.Accept()
+		inner, err := l.Listener.Accept()
 		if err != nil {
-			<-l.limit.slots
 			return nil, err
 		}
-		from := clientOf(c)
-		if l.limit.enter(c, from) {
-			return &conn{Conn: c, limit: l.limit, from: from}, nil
+		c := &conn{Conn: inner, limit: l.limit, from: clientOf(inner)}
+		if !l.limit.enter(inner, c.from) {
+			resetConn(inner)
+			continue
 		}
-		if tcp, ok := c.(*net.TCPConn); ok {
-			_ = tcp.SetLinger(0) // resets the connection, so that it leaves no TIME_WAIT state
+		if !l.take() {
+			l.limit.leave(c.from)
+			resetConn(inner)
+			return nil, net.ErrClosed
 		}
-		_ = c.Close()
+		l.limit.add(c)
+		return c, nil
 	}
 }
+
+// take takes a slot for an accepted connection. It reports false if the listener is closed before one is free.
+func (l *listener) take() bool {
+	for {
+		select {
+		case l.limit.slots <- struct{}{}:
+			return true
+		default:
+		}
+		if !l.limit.displace() {
+			break
+		}
+	}
+	l.limit.full()
+	retry := time.NewTicker(displaceEvery)
+	defer retry.Stop()
+	for {
+		select {
+		case l.limit.slots <- struct{}{}:
+			return true
+		case <-retry.C:
+			l.limit.displace() // a connection may have become idle
+		case <-l.closed:
+			return false
+		}
+	}
+}
+
+// displaceEvery is how often a connection that waits for a slot looks for one that it can displace.
+const displaceEvery = 50 * time.Millisecond
 
 // Close implements net.Listener.
 func (l *listener) Close() error {
@@ -152,19 +232,4 @@ func addressOf(c net.Conn) netip.Addr {
 		return netip.Addr{}
 	}
 	return tcp.AddrPort().Addr().Unmap().WithZone("")
-}
-
-// conn is a counted connection. The first Close ends its count.
-type conn struct {
-	net.Conn
-	limit *Limit
-	from  netip.Addr
-	once  sync.Once
-}
-
-// Close implements net.Conn.
-func (c *conn) Close() error {
-	err := c.Conn.Close()
-	c.once.Do(func() { c.limit.leave(c.from) })
-	return err
 }

@@ -110,27 +110,3 @@ func TestSharedAddressMayExceedTheLimitOfOneAddress(t *testing.T) {
 		t.Errorf("%d are open; want 6 of the proxy and 3 of the address with a share", n)
 	}
 }
-
-func TestConnectionsAboveTheLimitWait(t *testing.T) {
-	_, l, accepted := limited(t, 3, 2, nil)
-	dial(t, l, "127.0.0.1")
-	first := <-accepted
-	dial(t, l, "127.0.0.1")
-	dial(t, l, "127.0.0.2")
-	<-accepted
-	<-accepted
-	dial(t, l, "127.0.0.3") // waits in the operating system's queue
-	select {
-	case c := <-accepted:
-		t.Fatalf("a fourth: %v", c.RemoteAddr())
-	case <-time.After(50 * time.Millisecond):
-	}
-	_ = first.Close()
-	if c := <-accepted; c == nil || c.RemoteAddr().(*net.TCPAddr).IP.String() != "127.0.0.3" {
-		t.Error("it was not served after an end")
-	}
-	_ = l.Close()
-	if c, open := <-accepted; open {
-		t.Errorf("accepted %v after the end", c.RemoteAddr())
-	}
-}

@@ -19,6 +19,7 @@ type Server struct {
 // Start serves each listener in a goroutine of the group. An error of a listener ends the group; Shutdown and
 // Close of the server are not errors.
 func (s Server) Start(group *errgroup.Group) {
+	s.ConnState = track(s.ConnState)
 	for _, l := range s.Listeners {
 		group.Go(func() error { return s.serve(l) })
 	}
@@ -26,7 +27,7 @@ func (s Server) Start(group *errgroup.Group) {
 
 func (s Server) serve(l net.Listener) (err error) {
 	if s.TLS {
-		err = s.ServeTLS(l, "", "")
+		err = s.ServeTLS(plainListener{l}, "", "")
 	} else {
 		err = s.Serve(l)
 	}

@@ -1,0 +1,82 @@
+package serve
+
+import (
+	"container/list"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// conn is a counted connection. The first Close ends its count.
+type conn struct {
+	net.Conn
+	limit   *Limit
+	from    netip.Addr
+	pending *list.Element // in limit.pending, under the limit's lock
+	once    sync.Once
+
+	// idle is when the connection became idle, in nanoseconds since 1970. It is 0 until the first request was
+	// read, and working during a request.
+	idle atomic.Int64
+}
+
+const working = -1
+
+// Close implements net.Conn.
+func (c *conn) Close() error {
+	err := c.Conn.Close()
+	c.once.Do(func() { c.limit.remove(c) })
+	return err
+}
+
+// reset closes the connection without leaving a TIME_WAIT state.
+func (c *conn) reset() {
+	resetConn(c.Conn)
+	_ = c.Close() // its error would say that the connection is closed
+}
+
+// resetConn closes a connection without leaving a TIME_WAIT state.
+func resetConn(c net.Conn) {
+	if tcp, ok := c.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = c.Close()
+}
+
+// track returns a ConnState hook that tells a Limit which of its connections are at work. An HTTP server calls
+// it for StateActive when it has read the header of a request, so a client that sends a handshake or a header
+// slowly stays pending.
+func track(next func(net.Conn, http.ConnState)) func(net.Conn, http.ConnState) {
+	return func(c net.Conn, state http.ConnState) {
+		if counted := countedConn(c); counted != nil {
+			switch state {
+			case http.StateActive, http.StateHijacked:
+				if counted.idle.Swap(working) == 0 {
+					counted.limit.settle(counted)
+				}
+			case http.StateIdle:
+				counted.idle.Store(time.Now().UnixNano())
+			}
+		}
+		if next != nil {
+			next(c, state)
+		}
+	}
+}
+
+// countedConn finds the counted connection below TLS. It returns nil if the connection is not counted.
+func countedConn(c net.Conn) *conn {
+	for {
+		switch inner := c.(type) {
+		case *conn:
+			return inner
+		case interface{ NetConn() net.Conn }:
+			c = inner.NetConn()
+		default:
+			return nil
+		}
+	}
+}
