@@ -16,8 +16,7 @@ import (
 var mayFoldCase = map[string]string{
 	"internal/agent/fabric.go":         "hexadecimal digits of a thumbprint that was just made",
 	"cmd/midas/ca.go":                  "the name of a file, from a certificate of ours",
-	"internal/client/user.go":          "random letters of a password",
-	"internal/directory/password.go":   "random letters of a password, and the kinds of characters in one",
+	"internal/password/password.go":    "random letters of a password",
 	"internal/api/graph/credential.go": "hexadecimal digits of a thumbprint",
 	"internal/api/metadata/network.go": "hexadecimal digits of a hardware address, as IMDS shows them",
 	"internal/oracle/spec.go":          "paths in Microsoft's files, for tests",

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"midas/internal/client"
+	"midas/internal/password"
 )
 
 // administrator has the flag of the commands that send requests to a running server as its administrator.
@@ -76,19 +77,19 @@ func (c *userAddCommand) Run(ctx context.Context, to streams) error {
 	}
 	display, _, _ := strings.Cut(c.Name, "@")
 	override(&display, c.DisplayName)
-	password := client.NewPassword()
-	override(&password, c.Password)
-	made, err := admin.AddUser(ctx, qualify(c.Name, admin), display, password)
+	chosen := password.Generate()
+	override(&chosen, c.Password)
+	made, err := admin.AddUser(ctx, qualify(c.Name, admin), display, chosen)
 	if err != nil {
 		return err
 	}
 	if c.Password != "" {
-		password = "" // it was given on the command line
+		chosen = "" // it was given on the command line
 	}
 	return printJSON(to, struct {
 		client.User
 		Password string `json:"password,omitempty"`
-	}{made, password})
+	}{made, chosen})
 }
 
 // qualify adds the domain of the administrator's user name to a name without a domain.
@@ -148,11 +149,11 @@ func (c *userPasswordCommand) Run(ctx context.Context, to streams) error {
 	if c.Password != "" {
 		return admin.SetPassword(ctx, qualifyName(c.User, admin), c.Password)
 	}
-	password := client.NewPassword()
-	if err := admin.SetPassword(ctx, qualifyName(c.User, admin), password); err != nil {
+	chosen := password.Generate()
+	if err := admin.SetPassword(ctx, qualifyName(c.User, admin), chosen); err != nil {
 		return err
 	}
-	return print(to, password+"\n")
+	return print(to, chosen+"\n")
 }
 
 // qualifyName is qualify for a user principal name or an object id, which stays as it is.

@@ -23,6 +23,7 @@ import (
 	"midas/internal/activity"
 	"midas/internal/datadir"
 	"midas/internal/directory"
+	"midas/internal/password"
 	"midas/internal/rbac"
 	"midas/internal/resource"
 	"midas/internal/store"
@@ -180,7 +181,7 @@ func (b *Bootstrap) nameUser(ctx context.Context, admin *datadir.Admin) error {
 		admin.UserName = userName + "@" + tenant.DefaultDomain
 	}
 	if admin.UserPassword == "" {
-		admin.UserPassword = datadir.Secret(directory.GeneratePassword())
+		admin.UserPassword = datadir.Secret(password.Generate())
 	}
 	return nil
 }

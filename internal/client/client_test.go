@@ -108,10 +108,3 @@ func TestNamesAreEscapedInRequests(t *testing.T) {
 		t.Error(diff)
 	}
 }
-
-func TestGeneratedPasswordsAreLongAndDifferent(t *testing.T) {
-	one, two := client.NewPassword(), client.NewPassword()
-	if one == two || len(one) < 20 {
-		t.Errorf("%q and %q", one, two)
-	}
-}

@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"crypto/rand"
 	"net/http"
 	"net/url"
 	"strings"
@@ -52,9 +51,3 @@ func (c *Client) DeleteUser(ctx context.Context, user string) error {
 }
 
 func userPath(user string) string { return graphPath + "users/" + url.PathEscape(user) }
-
-// NewPassword makes a random password that meets every password policy.
-func NewPassword() string {
-	text := rand.Text()
-	return strings.ToLower(text[:10]) + "-" + text[10:20] + "-7"
-}

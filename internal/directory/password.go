@@ -32,12 +32,6 @@ const (
 	minPasswordKinds  = 3 // of lower case, upper case, digits, and other characters
 )
 
-// GeneratePassword returns a password that satisfies the policy: 26 random letters and digits in groups.
-func GeneratePassword() PasswordText {
-	text := rand.Text()
-	return PasswordText(strings.ToLower(text[:9]) + "-" + text[9:18] + "-" + text[18:] + "-7")
-}
-
 // normalize converts a password to Unicode's composed form (NFC). Some systems type an é as one code point
 // and others as two; both are the same password.
 func normalize(pw PasswordText) PasswordText {
