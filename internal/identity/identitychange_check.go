@@ -118,9 +118,12 @@ func (r *Restrictions) allows(typ arm.Type) bool {
 	return false
 }
 
-// checkIdentity refuses the type UserAssigned without an identity, and too many identities.
+// checkIdentity refuses the type UserAssigned without an identity, and too many identities. ARM itself refuses a
+// request that names no identity; a request that removes the last one fails in Microsoft.ManagedIdentity.
 func checkIdentity(c target, a IdentityChange, is ManagedServiceIdentity) error {
 	switch {
+	case a.user() && len(is.references) == 0 && len(a.Remove) == 0:
+		return arm.Errorf(http.StatusBadRequest, "MissingIdentityIds", "The identity ids must not be null or empty for '%s' identity type.", a.Type)
 	case a.user() && len(is.references) == 0:
 		return errOperation(c, "The request format was unexpected, a UserAssigned identity type should contain: userAssignedIdentities")
 	case len(is.references) > MaxAssigned:

@@ -68,6 +68,7 @@ func (s *Service) writeResource(ctx context.Context, ev activity.Event, w Write)
 			return err
 		}
 		if !w.Identity.Keep {
+			rec.NoIdentity = w.Identity.Type == None
 			if rec.IdentityKeys, err = putResourceIdentity(tx, c.id, is); err != nil {
 				return err
 			}

@@ -54,6 +54,9 @@ type Record struct {
 	Numbered int `json:"numbered,omitempty"`
 	// IdentityKeys is the number of store keys that the resource's identity uses; 0 without an identity.
 	IdentityKeys int `json:"carried,omitempty"`
+	// NoIdentity is whether the last request about the resource's identity has set its type to None. Some
+	// providers show this.
+	NoIdentity bool `json:"noIdentity,omitempty"`
 
 	// UserData is the sealed user data of a virtual machine, which programs on the machine read from its
 	// metadata service; see SetUserData.

@@ -56,7 +56,7 @@ func TestIdentityTypeTransitions(t *testing.T) {
 	}
 	id := func(name string) string { return strings.ReplaceAll(uaiPath+name, "{sub}", "/subscriptions/"+sub) }
 	a, b, c := id("aaa"), id("bbb"), id("ccc")
-	const none, failed = "-", "FailedIdentityOperation"
+	const none, failed, unnamed = "-", "FailedIdentityOperation", "MissingIdentityIds"
 	begins := map[string]string{
 		"-":         `{"type":"None"}`,
 		"S":         `{"type":"SystemAssigned"}`,
@@ -77,10 +77,10 @@ func TestIdentityTypeTransitions(t *testing.T) {
 		{`{"type":"None"}`, none, map[string]string{"": none}},
 		{`null`, "=", map[string]string{"": "="}},
 		{`{"type":"systemassigned"}`, "S", map[string]string{"": "S"}},
-		{`{"type":"UserAssigned"}`, failed, map[string]string{
-			"-": failed, "S": failed, "U aaa": "U aaa", "U aaabbb": "U aaabbb", "SU aaa": "U aaa", "SU aaabbb": "U aaabbb"}},
-		{`{"type":"SystemAssigned,UserAssigned"}`, failed, map[string]string{
-			"-": failed, "S": failed, "U aaa": "SU aaa", "U aaabbb": "SU aaabbb", "SU aaa": "SU aaa", "SU aaabbb": "SU aaabbb"}},
+		{`{"type":"UserAssigned"}`, unnamed, map[string]string{
+			"-": unnamed, "S": unnamed, "U aaa": "U aaa", "U aaabbb": "U aaabbb", "SU aaa": "U aaa", "SU aaabbb": "U aaabbb"}},
+		{`{"type":"SystemAssigned,UserAssigned"}`, unnamed, map[string]string{
+			"-": unnamed, "S": unnamed, "U aaa": "SU aaa", "U aaabbb": "SU aaabbb", "SU aaa": "SU aaa", "SU aaabbb": "SU aaabbb"}},
 		{add("UserAssigned", with(c)), "U ccc", map[string]string{
 			"-": "U ccc", "S": "U ccc", "U aaa": "U aaaccc", "U aaabbb": "U aaabbbccc", "SU aaa": "U aaaccc", "SU aaabbb": "U aaabbbccc"}},
 		{add("SystemAssigned, UserAssigned", with(c)), "SU ccc", map[string]string{

@@ -26,8 +26,11 @@ type ListedResource struct {
 // EncodeListedResource encodes a resource of any type. The name of a nested resource is "parent/child".
 func EncodeListedResource(v arm.Version, rec identity.Resource) ListedResource {
 	out := ListedResource{
-		ID: rec.ID, Name: rec.Name, Type: rec.Type, Location: rec.Location, Tags: rec.Tags, Identity: EncodeManagedServiceIdentity(v, rec),
+		ID: rec.ID, Name: rec.Name, Type: rec.Type, Location: rec.Location, Tags: rec.Tags, Identity: listForm().encode(v, rec),
 		Kind: rec.Extra["kind"], SKU: rec.Extra["sku"], Plan: rec.Extra["plan"], ManagedBy: rec.Extra["managedBy"],
+	}
+	if out.Identity != nil {
+		out.Identity.UserAssigned = encodeAssigned(rec)
 	}
 	id, _ := arm.ParseID(rec.ID) // stored ids are valid
 	for up := id.Parent(); up.IsResource(); up = up.Parent() {

@@ -88,37 +88,27 @@ type ManagedServiceIdentity struct {
 	List         []string                        `json:"identityIds,omitempty"`
 }
 
-// UserAssignedIdentity is a value of userAssignedIdentities. The answer to the write that assigns the
-// identity has an empty object, as in Azure.
+// UserAssignedIdentity is a value of userAssignedIdentities. For virtual machines and scale sets, the answer to
+// the write that assigns the identity has an empty object, as in Azure.
 type UserAssignedIdentity struct {
 	PrincipalID string `json:"principalId,omitempty"`
 	ClientID    string `json:"clientId,omitempty"`
 }
 
-// EncodeManagedServiceIdentity encodes the identities of a resource; nil if it has none.
-func EncodeManagedServiceIdentity(v arm.Version, c identity.Resource) *ManagedServiceIdentity {
-	if c.Identity.Type == identity.None || c.Identity.Type == "" {
-		return nil
-	}
-	out := &ManagedServiceIdentity{Type: c.Identity.Type, PrincipalID: c.Identity.PrincipalID}
-	if out.PrincipalID != "" {
-		out.TenantID = c.Identity.TenantID
-	}
-	if hasIdentityIDs(v, c.Type) {
+// encodeIdentity encodes the identities of a resource in the form of its provider. It reports false if an answer
+// does not have the property "identity". Nil is null.
+func encodeIdentity(v arm.Version, c identity.Resource) (out *ManagedServiceIdentity, shown bool) {
+	form := formOf(c.Type)
+	out = form.encode(v, c)
+	switch {
+	case out == nil:
+		return nil, form.none == noneNull
+	case hasIdentityIDs(v, c.Type):
 		out.List = c.Identity.UserAssigned
-		return out
+	default:
+		out.UserAssigned = encodeAssigned(c)
 	}
-	for n, id := range c.Identity.UserAssigned {
-		if out.UserAssigned == nil {
-			out.UserAssigned = map[string]UserAssignedIdentity{}
-		}
-		var value UserAssignedIdentity
-		if !c.Fresh[n] {
-			value.PrincipalID, value.ClientID = c.Identity.Assigned(n)
-		}
-		out.UserAssigned[id] = value
-	}
-	return out
+	return out, true
 }
 
 // SystemIdentity is the extension resource Microsoft.ManagedIdentity/identities: the system-assigned

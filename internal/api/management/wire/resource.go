@@ -188,7 +188,7 @@ func EncodeResource(v arm.Version, c identity.Resource, state string) map[string
 	if len(c.Tags) > 0 {
 		out["tags"] = c.Tags
 	}
-	if value := EncodeManagedServiceIdentity(v, c); value != nil {
+	if value, shown := encodeIdentity(v, c); shown {
 		out["identity"] = value
 	}
 	if tag := ETag(v, c); tag != "" {
