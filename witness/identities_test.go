@@ -47,7 +47,7 @@ func TestIdentityFromCreationToEnd(t *testing.T) {
 	again, err := client.CreateOrUpdate(ctx, "rg", "app", armmsi.Identity{Location: new("eastus")}, nil)
 	check(t, err)
 	wantStatus(t, answer, http.StatusOK)
-	want.Tags, want.Properties.IsolationScope = map[string]*string{}, nil // PUT replaces
+	want.Tags, want.Properties.IsolationScope = map[string]*string{}, new(armmsi.IsolationScopeNone) // PUT replaces
 	equal(t, want, again.Identity)
 	updated, err := client.Update(ctx, "rg", "app", armmsi.IdentityUpdate{Tags: map[string]*string{"a": new("1"), "b": new("2")}}, nil)
 	check(t, err)

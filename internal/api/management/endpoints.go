@@ -19,7 +19,14 @@ func isEndpoints(path string) bool {
 	return arm.SameName(strings.TrimSuffix(path, "/"), endpointsPath)
 }
 
-// endpointsV2015 is the answer in versions before 2018-01-01.
+// The first api-versions of the shapes of the answer that differ from the shape before.
+const (
+	endpointsRegions = "2017-12-01" // one object with the ARM endpoint of each cloud
+	endpointsList    = "2019-05-01" // a list of clouds
+	endpointsAlone   = "2022-09-01" // the cloud alone, and its loginEndpoint without a slash at its end
+)
+
+// endpointsV2015 is the answer of the first versions.
 type endpointsV2015 struct {
 	Gallery        string            `json:"galleryEndpoint"`
 	Graph          string            `json:"graphEndpoint"`
@@ -32,8 +39,24 @@ type endpointsSignInV1 struct {
 	Audiences []string `json:"audiences"`
 }
 
-// endpointsCloud is the cloud in later versions: in a list from 2018-01-01, alone from 2022-09-01. Services that
-// Midas does not have are left out, so that a client that needs one reports it as missing.
+// endpointsV2018 is the answer from 2017-12-01 on.
+type endpointsV2018 struct {
+	Gallery        string                     `json:"galleryEndpoint"`
+	Graph          string                     `json:"graphEndpoint"`
+	Portal         string                     `json:"portalEndpoint"`
+	GraphAudience  string                     `json:"graphAudience"`
+	Authentication endpointsSignInV2          `json:"authentication"`
+	Clouds         map[string]endpointsRegion `json:"cloudEndpoint"`
+}
+
+// endpointsRegion has the authority of a cloud's ARM. Azure lists the regions too. Midas does not, because Terraform
+// then refuses every other region, and Midas accepts any well-formed one.
+type endpointsRegion struct {
+	Endpoint string `json:"endpoint"`
+}
+
+// endpointsCloud is the cloud from 2019-05-01 on. Services that Midas does not have are left out, so that a client
+// that needs one reports it as missing.
 type endpointsCloud struct {
 	Name            string            `json:"name"`
 	ResourceManager string            `json:"resourceManager"`
@@ -52,8 +75,7 @@ type endpointsSignInV2 struct {
 	IdentityProvider string `json:"identityProvider"`
 }
 
-// endpoints answers a request for the endpoints of the cloud. Each version gets the shape of the latest
-// version before it that changed the shape.
+// endpoints answers a request for the endpoints of the cloud.
 func (h *Handler) endpoints(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
 	ev.Operation = "endpoints"
 	h.head(w.Header(), r, ev)
@@ -61,19 +83,27 @@ func (h *Handler) endpoints(w http.ResponseWriter, r *http.Request, ev *httpx.Ev
 		h.fail(w, r, ev, errMethod(r.Method, "GET, HEAD"))
 		return
 	}
-	cloud := h.cloud(r.Host)
-	var body any
-	switch version := r.URL.Query().Get("api-version"); {
-	case version >= "2022-09-01":
-		body = cloud
-	case version >= "2018-01-01":
-		body = []endpointsCloud{cloud}
-	default:
-		body = endpointsV2015{
-			Gallery: cloud.Gallery, Graph: cloud.Graph, Portal: cloud.Portal, Authentication: cloud.Authentication.endpointsSignInV1,
+	ev.Err = httpx.WriteJSON(w, http.StatusOK, h.cloud(r.Host).in(r.URL.Query().Get("api-version")))
+}
+
+// in returns the answer in the shape of an api-version. A version that Azure does not have gets the shape of the
+// latest version before it. Clients append paths to loginEndpoint: those of 2022-09-01 begin them with a slash, and
+// those of earlier versions do not.
+func (c endpointsCloud) in(version string) any {
+	switch {
+	case version >= endpointsAlone:
+		c.Authentication.Login = strings.TrimSuffix(c.Authentication.Login, "/")
+		return c
+	case version >= endpointsList:
+		return []endpointsCloud{c}
+	case version >= endpointsRegions:
+		_, authority, _ := strings.Cut(strings.TrimSuffix(c.ResourceManager, "/"), "://")
+		return endpointsV2018{
+			Gallery: c.Gallery, Graph: c.Graph, Portal: c.Portal, GraphAudience: c.GraphAudience, Authentication: c.Authentication,
+			Clouds: map[string]endpointsRegion{"public": {authority}},
 		}
 	}
-	ev.Err = httpx.WriteJSON(w, http.StatusOK, body)
+	return endpointsV2015{Gallery: c.Gallery, Graph: c.Graph, Portal: c.Portal, Authentication: c.Authentication.endpointsSignInV1}
 }
 
 // cloud describes the server with the host names that the client uses. If these are Azure's, the name of the
@@ -95,7 +125,7 @@ func (h *Handler) cloud(host string) endpointsCloud {
 		},
 		// Host name suffixes of other services. Midas does not serve them, but some tools fail without them.
 		Suffixes: map[string]string{
-			"storage": "core.windows.net", "keyVaultDns": "vault.azure.net", "sqlServerHostname": ".database.windows.net",
+			"storage": "core.windows.net", "keyVaultDns": "vault.azure.net", "sqlServerHostname": "database.windows.net",
 			"acrLoginServer": "azurecr.io",
 		},
 	}

@@ -1,6 +1,7 @@
 package management_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -9,51 +10,63 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// What Azure CLI, Azure PowerShell and Terraform read, in the shapes that each version has.
+// Azure CLI, Azure PowerShell and Terraform read these members, in the shapes that each version has in Azure.
 func TestEndpointsByAPIVersion(t *testing.T) {
 	s := newStack(t)
-	own := func(key string) string { return origin + "/" + key }
-	for _, c := range []struct {
-		host, version string
-		path          func(any) any // to the cloud's object
-		want          map[string]any
-	}{
-		{"midas.test", "2015-01-01", func(v any) any { return v }, map[string]any{
-			"galleryEndpoint": own(""), "graphEndpoint": own(""), "portalEndpoint": own(""),
-		}},
-		{"midas.test", "2019-05-01", func(v any) any { return v.([]any)[0] }, map[string]any{
-			"name": "Midas", "resourceManager": own(""), "microsoftGraphResourceId": own(""),
-		}},
-		{"midas.test", "2022-09-01", func(v any) any { return v }, map[string]any{
-			"name": "Midas", "resourceManager": own(""), "microsoftGraphResourceId": own(""), "graphAudience": own(""),
-		}},
-		{"management.azure.com", "2022-09-01", func(v any) any { return v }, map[string]any{
-			"name": "AzureCloud", "resourceManager": "https://management.azure.com/", "microsoftGraphResourceId": "https://graph.microsoft.com/",
-		}},
+	own := origin + "/"
+	audiences := []any{"https://management.core.windows.net/", "https://management.azure.com/"}
+	signIn := func(login string) map[string]any {
+		return map[string]any{"loginEndpoint": login, "audiences": audiences, "tenant": "common", "identityProvider": "AAD"}
+	}
+	cloud := func(login string) map[string]any {
+		return map[string]any{
+			"name": "Midas", "resourceManager": own, "portal": own, "gallery": own, "graph": own, "graphAudience": own,
+			"microsoftGraphResourceId": own, "authentication": signIn(login),
+			"suffixes": map[string]any{
+				"storage": "core.windows.net", "keyVaultDns": "vault.azure.net", "sqlServerHostname": "database.windows.net", "acrLoginServer": "azurecr.io",
+			},
+		}
+	}
+	old := map[string]any{
+		"galleryEndpoint": own, "graphEndpoint": own, "portalEndpoint": own,
+		"authentication": map[string]any{"loginEndpoint": own, "audiences": audiences},
+	}
+	regions := map[string]any{
+		"galleryEndpoint": own, "graphEndpoint": own, "portalEndpoint": own, "graphAudience": own, "authentication": signIn(own),
+		"cloudEndpoint": map[string]any{"public": map[string]any{"endpoint": strings.TrimPrefix(origin, "https://")}},
+	}
+	for version, want := range map[string]any{
+		"": old, "1.0": old, "2015-01-01": old, "2017-12-01": regions, "2018-01-01": regions, "2018-07-01": regions,
+		"2019-05-01": []any{cloud(own)}, "2020-06-01": []any{cloud(own)}, "2022-09-01": cloud(origin), "2023-11-01": cloud(origin),
 	} {
-		w := s.do(t, "", "GET", "https://"+c.host+"/metadata/endpoints?api-version="+c.version, "")
-		var body any
-		must(t, json.Unmarshal(w.Body.Bytes(), &body))
-		got := c.path(body).(map[string]any)
-		for key, want := range c.want {
-			if diff := cmp.Diff(want, got[key]); diff != "" || w.Code != http.StatusOK {
-				t.Errorf("%s %s: %d %s: %s", c.host, c.version, w.Code, key, diff)
+		for _, path := range []string{"/metadata/endpoints", "/metadata/endpoints/", "//metadata/endpoints", "/Metadata/Endpoints"} {
+			w := s.do(t, "", "GET", "https://midas.test"+path+"?api-version="+version, "")
+			var got any
+			must(t, json.Unmarshal(w.Body.Bytes(), &got))
+			if diff := cmp.Diff(want, got); diff != "" || w.Code != http.StatusOK {
+				t.Errorf("%s %s: %d (-want +got)\n%s", path, version, w.Code, diff)
 			}
-		}
-		signIn := got["authentication"].(map[string]any)
-		login := own("")
-		if c.host != "midas.test" {
-			login = "https://login.microsoftonline.com/"
-		}
-		if signIn["loginEndpoint"] != login || len(signIn["audiences"].([]any)) < 2 {
-			t.Errorf("%s %s: authentication %v", c.host, c.version, signIn)
-		}
-		if c.version > "2015-01-01" && (signIn["tenant"] != "common" || signIn["identityProvider"] != "AAD") {
-			t.Errorf("%s %s: authentication %v", c.host, c.version, signIn)
 		}
 	}
 	if w := s.do(t, "", "POST", "/metadata/endpoints", ""); w.Code != http.StatusMethodNotAllowed {
 		t.Errorf("POST: %d %s", w.Code, w.Body)
+	}
+}
+
+// Under Azure's host names, the endpoints are Azure's.
+func TestEndpointsUnderAzureHostNames(t *testing.T) {
+	s := newStack(t)
+	for version, login := range map[string]string{"2019-05-01": "https://login.microsoftonline.com/", "2022-09-01": "https://login.microsoftonline.com"} {
+		body := s.do(t, "", "GET", "https://management.azure.com/metadata/endpoints?api-version="+version, "").Body.Bytes()
+		var cloud struct {
+			Name, ResourceManager, MicrosoftGraphResourceID string
+			Authentication                                  struct{ LoginEndpoint string }
+		}
+		must(t, json.Unmarshal(bytes.Trim(body, "[]\n"), &cloud))
+		if cloud.Name != "AzureCloud" || cloud.ResourceManager != "https://management.azure.com/" ||
+			cloud.MicrosoftGraphResourceID != "https://graph.microsoft.com/" || cloud.Authentication.LoginEndpoint != login {
+			t.Errorf("%s: %+v", version, cloud)
+		}
 	}
 }
 

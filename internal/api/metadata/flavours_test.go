@@ -42,7 +42,7 @@ func TestEmptySegmentsAreNotFound(t *testing.T) {
 				}
 				for _, method := range []string{"GET", "POST"} {
 					spelled := path[:i] + "/" + path[i:] + "?" + query
-					w := call(method + " " + spelled + flag + "\nSecret: " + secret + "\nX-IDENTITY-HEADER: " + secret + "\n=resource=r").do(t, handler)
+					w := call(method+" "+spelled+flag+"\nSecret: "+secret+"\nX-IDENTITY-HEADER: "+secret+"\n=resource=r").do(t, handler)
 					if w.Code != http.StatusNotFound {
 						t.Errorf("%s %s: %d %s", method, spelled, w.Code, w.Body)
 					}

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"net/url"
 	"slices"
 
@@ -49,7 +50,7 @@ func EncodeIdentity(v arm.Version, origin string, i identity.Identity) Identity 
 		out.Properties.SecretURL = secretURL(origin+identity.WireID(i.ID), out.Properties)
 	}
 	if gate.Isolation {
-		out.Properties.Isolation = i.Isolation
+		out.Properties.Isolation = cmp.Or(i.Isolation, "None") // as Azure shows it where it was never set
 	}
 	if gate.Restrictions {
 		out.Properties.Restrictions = i.Restrictions
