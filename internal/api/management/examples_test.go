@@ -82,9 +82,6 @@ func aparts() []apart {
 			"/resourceTypes/*/apiProfiles", "/resourceTypes/*/defaultApiVersion",
 			"/value/*/resourceTypes/*/aliases", "/value/*/resourceTypes/*/locationMappings", "/value/*/resourceTypes/*/capabilities",
 		}},
-		{examples: "Subscriptions_ListLocations", why: "regions are names here, without a place on the map, a pair or zones", fields: []string{
-			"/value/*/availabilityZoneMappings", "/value/*/metadata/geography", "/value/*/metadata/latitude", "/value/*/metadata/longitude", "/value/*/metadata/pairedRegion",
-		}},
 		{examples: "Subscriptions_", why: "subscriptions have no tags and no managing tenants", fields: []string{
 			"/tags", "/managedByTenants/*/tenantId", "/value/*/tags", "/value/*/managedByTenants/*/tenantId",
 		}},

@@ -76,5 +76,5 @@ func (h *Handler) getSubscription(ctx context.Context, r *Request) (*Response, e
 }
 
 func (h *Handler) listLocations(_ context.Context, r *Request) (*Response, error) {
-	return ok(wire.List[wire.Location]{Value: wire.Locations(r.ID().String())})
+	return ok(wire.List[wire.Location]{Value: wire.Locations(r.Version, r.ID().String())})
 }

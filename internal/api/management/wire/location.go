@@ -1,91 +1,149 @@
 package wire
 
-import "midas/internal/arm"
+import (
+	"strconv"
+
+	"midas/internal/arm"
+)
+
+// The first versions of the list of locations that have these fields. Source: Microsoft's OpenAPI files of these
+// versions, and recordings of Azure.
+const (
+	locationMetadataSince  arm.Version = "2019-11-01" // before, the coordinates were beside the name
+	locationTypeSince      arm.Version = "2021-01-01"
+	locationGeographySince arm.Version = "2022-12-01"
+	locationZonesSince     arm.Version = "2022-12-01"
+)
 
 // Location is a region in an answer.
 type Location struct {
-	ID                  string           `json:"id"`
-	Name                string           `json:"name"`
-	Type                string           `json:"type"`
-	DisplayName         string           `json:"displayName"`
-	RegionalDisplayName string           `json:"regionalDisplayName"`
-	Metadata            LocationMetadata `json:"metadata"`
+	ID                  string            `json:"id"`
+	Name                string            `json:"name"`
+	Type                string            `json:"type,omitempty"`
+	DisplayName         string            `json:"displayName"`
+	RegionalDisplayName string            `json:"regionalDisplayName,omitempty"`
+	Longitude           string            `json:"longitude,omitempty"`
+	Latitude            string            `json:"latitude,omitempty"`
+	Metadata            *LocationMetadata `json:"metadata,omitempty"`
+	ZoneMappings        []ZoneMapping     `json:"availabilityZoneMappings,omitempty"`
 }
 
 // LocationMetadata describes a region. Many clients list only regions of the type "Physical" that have a
-// location.
+// location. Logical regions have only a type and a category.
 type LocationMetadata struct {
-	RegionType       string `json:"regionType"`
-	RegionCategory   string `json:"regionCategory"`
-	GeographyGroup   string `json:"geographyGroup"`
-	PhysicalLocation string `json:"physicalLocation"`
+	RegionType       string         `json:"regionType"`
+	RegionCategory   string         `json:"regionCategory"`
+	Geography        string         `json:"geography,omitempty"`
+	GeographyGroup   string         `json:"geographyGroup,omitempty"`
+	Longitude        string         `json:"longitude,omitempty"`
+	Latitude         string         `json:"latitude,omitempty"`
+	PhysicalLocation string         `json:"physicalLocation,omitempty"`
+	PairedRegion     []PairedRegion `json:"pairedRegion,omitzero"`
 }
 
-// region is one of Azure's public regions: its display name, its geography group and its physical location.
-type region struct{ display, group, place string }
-
-// recommended returns the regions of the category "Recommended". The category of all others is "Other".
-func recommended() []region {
-	return []region{
-		{"East US", "US", "Virginia"}, {"East US 2", "US", "Virginia"}, {"South Central US", "US", "Texas"},
-		{"West US 2", "US", "Washington"}, {"West US 3", "US", "Phoenix"},
-		{"Australia East", "Asia Pacific", "New South Wales"}, {"Southeast Asia", "Asia Pacific", "Singapore"},
-		{"North Europe", "Europe", "Ireland"}, {"Sweden Central", "Europe", "Gävle"}, {"UK South", "Europe", "London"},
-		{"West Europe", "Europe", "Netherlands"}, {"Central US", "US", "Iowa"},
-		{"South Africa North", "Africa", "Johannesburg"}, {"Central India", "Asia Pacific", "Pune"},
-		{"East Asia", "Asia Pacific", "Hong Kong"}, {"Japan East", "Asia Pacific", "Tokyo, Saitama"},
-		{"Korea Central", "Asia Pacific", "Seoul"}, {"Canada Central", "Canada", "Toronto"},
-		{"France Central", "Europe", "Paris"}, {"Germany West Central", "Europe", "Frankfurt"},
-		{"Italy North", "Europe", "Milan"}, {"Norway East", "Europe", "Norway"}, {"Poland Central", "Europe", "Warsaw"},
-		{"Spain Central", "Europe", "Madrid"}, {"Switzerland North", "Europe", "Zurich"},
-		{"Mexico Central", "Mexico", "Querétaro State"}, {"UAE North", "Middle East", "Dubai"},
-		{"Brazil South", "South America", "Sao Paulo State"}, {"Israel Central", "Middle East", "Israel"},
-		{"Qatar Central", "Middle East", "Doha"}, {"New Zealand North", "Asia Pacific", "Auckland"},
-	}
+// PairedRegion is the region with which another one is paired.
+type PairedRegion struct {
+	Name string `json:"name"`
+	ID   string `json:"id"`
 }
 
-func otherRegions() []region {
-	return []region{
-		{"North Central US", "US", "Illinois"}, {"West US", "US", "California"}, {"West Central US", "US", "Wyoming"},
-		{"Japan West", "Asia Pacific", "Osaka"}, {"South Africa West", "Africa", "Cape Town"},
-		{"Australia Central", "Asia Pacific", "Canberra"}, {"Australia Central 2", "Asia Pacific", "Canberra"},
-		{"Australia Southeast", "Asia Pacific", "Victoria"}, {"Korea South", "Asia Pacific", "Busan"},
-		{"South India", "Asia Pacific", "Chennai"}, {"West India", "Asia Pacific", "Mumbai"},
-		{"Canada East", "Canada", "Quebec"}, {"France South", "Europe", "Marseille"}, {"Germany North", "Europe", "Berlin"},
-		{"Norway West", "Europe", "Norway"}, {"Switzerland West", "Europe", "Geneva"}, {"UK West", "Europe", "Cardiff"},
-		{"UAE Central", "Middle East", "Abu Dhabi"}, {"Brazil Southeast", "South America", "Rio"},
-	}
+// ZoneMapping says which physical zone a subscription's logical zone is.
+type ZoneMapping struct {
+	LogicalZone  string `json:"logicalZone"`
+	PhysicalZone string `json:"physicalZone"`
 }
 
 // RegionNames returns the display names of Azure's public regions. Midas accepts other well-formed names of
 // regions too, because a private installation can have regions of its own.
 func RegionNames() []string {
 	var names []string
-	for _, r := range append(recommended(), otherRegions()...) {
+	for _, r := range regions() {
 		names = append(names, r.display)
 	}
 	return names
 }
 
-// Locations returns the regions of a subscription, which is given by its id.
-func Locations(subscription string) []Location {
-	var list []Location
-	for _, r := range recommended() {
-		list = append(list, r.location(subscription, "Recommended"))
+// ZonesOf returns the zone mappings of a region, which is given by its name in any spelling. It reports whether
+// the region is one of Azure's.
+func ZonesOf(location string) (mappings []ZoneMapping, known bool) {
+	for _, r := range regions() {
+		if arm.Location(r.display) == arm.Location(location) {
+			return r.zoneMappings(), true
+		}
 	}
-	for _, r := range otherRegions() {
-		list = append(list, r.location(subscription, "Other"))
-	}
-	return list
+	return nil, false
 }
 
-func (r region) location(subscription, category string) Location {
-	name := arm.Location(r.display)
-	return Location{
-		ID: subscription + "/locations/" + name, Name: name, Type: "Region",
-		DisplayName: r.display, RegionalDisplayName: r.display,
-		Metadata: LocationMetadata{
-			RegionType: "Physical", RegionCategory: category, GeographyGroup: r.group, PhysicalLocation: r.place,
-		},
+// Locations returns the regions of a subscription, which is given by its id, with the fields that the version
+// has. Versions without metadata do not have logical regions, which have nothing but a name there.
+func Locations(v arm.Version, subscription string) []Location {
+	var list, others []Location
+	for _, r := range regions() {
+		if r.recommended {
+			list = append(list, r.location(v, subscription))
+		} else {
+			others = append(others, r.location(v, subscription))
+		}
 	}
+	if atLeast(v, locationMetadataSince) {
+		for _, a := range areas() {
+			l := newLocation(v, subscription, a.id, a.display)
+			l.RegionalDisplayName = a.display
+			l.Metadata = &LocationMetadata{RegionType: "Logical", RegionCategory: "Other"}
+			list = append(list, l)
+		}
+	}
+	return append(list, others...)
+}
+
+func newLocation(v arm.Version, subscription, id, display string) Location {
+	l := Location{ID: locationID(subscription, id), Name: id, DisplayName: display}
+	if atLeast(v, locationTypeSince) {
+		l.Type = "Region"
+	}
+	return l
+}
+
+func locationID(subscription, id string) string { return subscription + "/locations/" + id }
+
+func (r region) location(v arm.Version, subscription string) Location {
+	l := newLocation(v, subscription, arm.Location(r.display), r.display)
+	if !atLeast(v, locationMetadataSince) {
+		l.Longitude, l.Latitude = r.longitude, r.latitude
+		return l
+	}
+	l.RegionalDisplayName = "(" + r.group + ") " + r.display
+	l.Metadata = &LocationMetadata{
+		RegionType: "Physical", RegionCategory: "Other", GeographyGroup: r.group, PhysicalLocation: r.place,
+		Longitude: r.longitude, Latitude: r.latitude, PairedRegion: []PairedRegion{},
+	}
+	if r.recommended {
+		l.Metadata.RegionCategory = "Recommended"
+	}
+	if r.pair != "" {
+		l.Metadata.PairedRegion = append(l.Metadata.PairedRegion, PairedRegion{Name: r.pair, ID: locationID(subscription, r.pair)})
+	}
+	if atLeast(v, locationGeographySince) {
+		l.Metadata.Geography = r.geography
+	}
+	if atLeast(v, locationZonesSince) {
+		l.ZoneMappings = r.zoneMappings()
+	}
+	return l
+}
+
+// zoneMappings returns the mappings of Microsoft's example. Azure shuffles them for each subscription to spread
+// the load; here they are the same for all.
+func (r region) zoneMappings() []ZoneMapping {
+	var mappings []ZoneMapping
+	for logical := 1; logical <= r.zones; logical++ {
+		physical := logical
+		if logical > 1 && logical <= 3 {
+			physical = 5 - logical
+		}
+		mappings = append(mappings, ZoneMapping{
+			LogicalZone: strconv.Itoa(logical), PhysicalZone: arm.Location(r.display) + "-az" + strconv.Itoa(physical),
+		})
+	}
+	return mappings
 }
