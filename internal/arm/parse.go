@@ -209,7 +209,8 @@ func (p *parser) id() ID {
 }
 
 // coreType returns the type of a resource that ARM serves below its own scopes, spelled as in RBAC actions:
-// Microsoft.Resources/subscriptions/locations, …/subscriptions/resourceGroups/resources.
+// Microsoft.Resources/subscriptions/locations, …/subscriptions/resourceGroups/resources,
+// …/subscriptions/tagNames/tagValues.
 func coreType(levels []level, word string) Type {
 	typ := Type("Microsoft.Resources/")
 	for _, l := range levels {
@@ -218,6 +219,8 @@ func coreType(levels []level, word string) Type {
 			typ += "subscriptions/"
 		case kindGroup:
 			typ += "resourceGroups/"
+		case kindCore:
+			typ = l.typ + "/"
 		}
 	}
 	return typ + Type(word)

@@ -107,5 +107,9 @@ func (p Path) Level() Level {
 	case p.ID.IsResource():
 		return p.ID.Base().Level()
 	}
-	return p.ID.Parent().Level()
+	up := p.ID.Parent()
+	for up.isKind(kindCore) {
+		up = up.Parent()
+	}
+	return up.Level()
 }

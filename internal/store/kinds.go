@@ -71,14 +71,15 @@ var (
 
 	SecretsRemovedKind = Kind{"removal of secrets", "m/secrets", 1}
 
-	OperationKind   = Kind{"operation", "o/", 1}
-	ResourceKind    = Kind{"resource", "r/", 2}           // r/K(id); version 1 could contain secrets
-	AssignmentKind  = Kind{"role assignment", "s/", 1}    // s/K(scope)\x00<assignment>
-	AssignmentCount = Kind{"assignment count", "sc/", 1}  // sc/<subscription>
-	AssignmentIndex = Kind{"assignment name", "sn/", 0}   // sn/<tenant>/<assignment>
-	TypeIndex       = Kind{"resource of a type", "t/", 0} // t/<type>/<subscription>/<group>/<name>
-	EventKind       = Kind{"activity event", "x/", 1}     // x/<time>-<id>
-	RefusalKind     = Kind{"event of refusals", "xr/", 1} // xr/<time>-<id>
+	OperationKind      = Kind{"operation", "o/", 1}
+	ResourceKind       = Kind{"resource", "r/", 2}           // r/K(id); version 1 could contain secrets
+	AssignmentKind     = Kind{"role assignment", "s/", 1}    // s/K(scope)\x00<assignment>
+	AssignmentCount    = Kind{"assignment count", "sc/", 1}  // sc/<subscription>
+	AssignmentIndex    = Kind{"assignment name", "sn/", 0}   // sn/<tenant>/<assignment>
+	PredefinedTagsKind = Kind{"predefined tags", "tn/", 1}   // tn/<subscription>
+	TypeIndex          = Kind{"resource of a type", "t/", 0} // t/<type>/<subscription>/<group>/<name>
+	EventKind          = Kind{"activity event", "x/", 1}     // x/<time>-<id>
+	RefusalKind        = Kind{"event of refusals", "xr/", 1} // xr/<time>-<id>
 )
 
 // Kinds returns all kinds.
@@ -133,6 +134,7 @@ func Kinds() []Kind {
 		AssignmentKind,
 		AssignmentCount,
 		AssignmentIndex,
+		PredefinedTagsKind,
 		TypeIndex,
 		EventKind,
 		RefusalKind,

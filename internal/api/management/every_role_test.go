@@ -117,13 +117,17 @@ func corePath(words []string, scope string) string {
 		return "/subscriptions/" + sub
 	case arm.SameName(last, "providers"):
 		return scope + "/providers/Microsoft.Compute"
+	case arm.SameName(last, "tags"):
+		return scope + "/providers/Microsoft.Resources/tags/default"
+	case arm.SameName(last, "tagValues"):
+		return scope + "/tagNames/none/tagValues/none"
 	default:
 		return scope + "/" + last + "/" + nameOf(last)
 	}
 }
 
 func nameOf(word string) string {
-	if arm.SameName(word, "identities") {
+	if arm.SameName(word, "identities") || arm.SameName(word, "tags") {
 		return "default"
 	}
 	if arm.SameName(word, "roleAssignments") || arm.SameName(word, "roleDefinitions") {

@@ -45,7 +45,7 @@ func (h *Handler) listSubscriptions(ctx context.Context, r *Request) (*Response,
 				return err
 			}
 			if visible {
-				value = append(value, wire.EncodeSubscription(rec))
+				value = append(value, wire.EncodeSubscription(r.Version, rec))
 			}
 		}
 		return nil
@@ -72,7 +72,7 @@ func (h *Handler) getSubscription(ctx context.Context, r *Request) (*Response, e
 	if err != nil {
 		return nil, err
 	}
-	return ok(wire.EncodeSubscription(rec))
+	return ok(wire.EncodeSubscription(r.Version, rec))
 }
 
 func (h *Handler) listLocations(_ context.Context, r *Request) (*Response, error) {

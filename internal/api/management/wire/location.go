@@ -29,7 +29,7 @@ type Location struct {
 }
 
 // LocationMetadata describes a region. Many clients list only regions of the type "Physical" that have a
-// location. Logical regions have only a type and a category.
+// location.
 type LocationMetadata struct {
 	RegionType       string         `json:"regionType"`
 	RegionCategory   string         `json:"regionCategory"`
@@ -75,39 +75,24 @@ func ZonesOf(location string) (mappings []ZoneMapping, known bool) {
 }
 
 // Locations returns the regions of a subscription, which is given by its id, with the fields that the version
-// has. Versions without metadata do not have logical regions, which have nothing but a name there.
+// has. Azure also lists logical regions, which stand for a country or a continent and have no metadata; clients
+// that choose a region have no use for them.
 func Locations(v arm.Version, subscription string) []Location {
-	var list, others []Location
+	var list []Location
 	for _, r := range regions() {
-		if r.recommended {
-			list = append(list, r.location(v, subscription))
-		} else {
-			others = append(others, r.location(v, subscription))
-		}
+		list = append(list, r.location(v, subscription))
 	}
-	if atLeast(v, locationMetadataSince) {
-		for _, a := range areas() {
-			l := newLocation(v, subscription, a.id, a.display)
-			l.RegionalDisplayName = a.display
-			l.Metadata = &LocationMetadata{RegionType: "Logical", RegionCategory: "Other"}
-			list = append(list, l)
-		}
-	}
-	return append(list, others...)
-}
-
-func newLocation(v arm.Version, subscription, id, display string) Location {
-	l := Location{ID: locationID(subscription, id), Name: id, DisplayName: display}
-	if atLeast(v, locationTypeSince) {
-		l.Type = "Region"
-	}
-	return l
+	return list
 }
 
 func locationID(subscription, id string) string { return subscription + "/locations/" + id }
 
 func (r region) location(v arm.Version, subscription string) Location {
-	l := newLocation(v, subscription, arm.Location(r.display), r.display)
+	name := arm.Location(r.display)
+	l := Location{ID: locationID(subscription, name), Name: name, DisplayName: r.display}
+	if atLeast(v, locationTypeSince) {
+		l.Type = "Region"
+	}
 	if !atLeast(v, locationMetadataSince) {
 		l.Longitude, l.Latitude = r.longitude, r.latitude
 		return l

@@ -23,9 +23,6 @@ func TestLocationsHaveAllFields(t *testing.T) {
 		}
 		names[l.Name] = true
 		m := l.Metadata
-		if m.RegionType == "Logical" {
-			continue
-		}
 		physical++
 		if m.GeographyGroup == "" || m.Geography == "" || m.PhysicalLocation == "" || m.RegionType != "Physical" || m.RegionCategory != "Recommended" && m.RegionCategory != "Other" ||
 			!degrees.MatchString(m.Latitude) || !degrees.MatchString(m.Longitude) || l.RegionalDisplayName != "("+m.GeographyGroup+") "+l.DisplayName || l.Name != arm.Location(l.DisplayName) {
@@ -38,7 +35,7 @@ func TestLocationsHaveAllFields(t *testing.T) {
 			}
 		}
 	}
-	if physical != len(wire.RegionNames()) || !names["eastus"] || !names["uk"] || !names["global"] {
+	if physical != len(wire.RegionNames()) || !names["eastus"] {
 		t.Errorf("%d regions", physical)
 	}
 }
@@ -60,10 +57,6 @@ func TestLocationsByAPIVersion(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, string(got)); diff != "" {
 			t.Errorf("%s: %s", version, diff)
-		}
-		logical := slices.ContainsFunc(all, func(l wire.Location) bool { return l.Name == "europe" })
-		if logical != (version >= "2019-11-01") {
-			t.Errorf("%s: logical regions: %v", version, logical)
 		}
 	}
 }

@@ -78,18 +78,3 @@ func regions() []region {
 		{"Brazil Southeast", "Brazil", "South America", "Rio", "-22.90278", "-43.2075", "brazilsouth", 0, false},
 	}
 }
-
-// area is one of Azure's logical regions, which stands for the regions of a country or a continent.
-type area struct{ display, id string }
-
-func areas() []area {
-	return []area{
-		{"Asia", "asia"}, {"Asia Pacific", "asiapacific"}, {"Australia", "australia"}, {"Brazil", "brazil"}, {"Canada", "canada"},
-		{"Europe", "europe"}, {"France", "france"}, {"Germany", "germany"}, {"Global", "global"}, {"India", "india"},
-		{"Indonesia", "indonesia"}, {"Israel", "israel"}, {"Italy", "italy"}, {"Japan", "japan"}, {"Korea", "korea"},
-		{"Malaysia", "malaysia"}, {"Mexico", "mexico"}, {"New Zealand", "newzealand"}, {"Norway", "norway"}, {"Poland", "poland"},
-		{"Qatar", "qatar"}, {"Singapore", "singapore"}, {"South Africa", "southafrica"}, {"Spain", "spain"}, {"Sweden", "sweden"},
-		{"Switzerland", "switzerland"}, {"Taiwan", "taiwan"}, {"United Arab Emirates", "uae"}, {"United Kingdom", "uk"},
-		{"United States", "unitedstates"},
-	}
-}

@@ -32,14 +32,15 @@ func EncodeTenant(t directory.Tenant) Tenant {
 
 // Subscription is a subscription in an answer.
 type Subscription struct {
-	ID                  string   `json:"id"`
-	AuthorizationSource string   `json:"authorizationSource"`
-	ManagedByTenants    []string `json:"managedByTenants"`
-	SubscriptionID      string   `json:"subscriptionId"`
-	TenantID            string   `json:"tenantId"`
-	DisplayName         string   `json:"displayName"`
-	State               string   `json:"state"`
-	Policies            policies `json:"subscriptionPolicies"`
+	ID                  string            `json:"id"`
+	AuthorizationSource string            `json:"authorizationSource"`
+	ManagedByTenants    []string          `json:"managedByTenants"`
+	SubscriptionID      string            `json:"subscriptionId"`
+	TenantID            string            `json:"tenantId"`
+	DisplayName         string            `json:"displayName"`
+	State               string            `json:"state"`
+	Tags                map[string]string `json:"tags,omitempty"`
+	Policies            policies          `json:"subscriptionPolicies"`
 }
 
 type policies struct {
@@ -60,12 +61,19 @@ type Count struct {
 	Value int    `json:"value"`
 }
 
-// EncodeSubscription encodes a subscription.
-func EncodeSubscription(rec resource.Record) Subscription {
+// subscriptionTagsSince is the first version in which a subscription shows its tags.
+const subscriptionTagsSince arm.Version = "2019-11-01"
+
+// EncodeSubscription encodes the fields of a subscription that the version has.
+func EncodeSubscription(v arm.Version, rec resource.Record) Subscription {
 	id, _ := arm.ParseID(rec.ID) // it was parsed before it was stored
-	return Subscription{
+	out := Subscription{
 		ID: rec.ID, AuthorizationSource: "RoleBased", ManagedByTenants: []string{},
 		SubscriptionID: id.Subscription(), TenantID: rec.TenantID, DisplayName: rec.Name, State: rec.State,
 		Policies: policies{LocationPlacementID: "Public_2014-09-01", QuotaID: "PayAsYouGo_2014-09-01", SpendingLimit: "Off"},
 	}
+	if atLeast(v, subscriptionTagsSince) {
+		out.Tags = rec.Tags
+	}
+	return out
 }
