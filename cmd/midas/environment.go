@@ -54,6 +54,7 @@ func (s environment) apply(base []string) []string {
 	for _, name := range []string{"SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO"} {
 		set = append(set, variable{name, s.roots})
 	}
+	set = append(set, variable{"NODE_USE_ENV_PROXY", "1"}) // for Node's own fetch, from 22.21 and 24.0 on
 	if s.azure != "" {
 		set = append(set, variable{"AZURE_CONFIG_DIR", s.azure})
 	}

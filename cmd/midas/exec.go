@@ -20,6 +20,7 @@ type execCommand struct {
 	As              string   `help:"Run the command as a program on this resource, so that it gets tokens of the resource's identities." placeholder:"ID"`
 	Env             []string `help:"With --as: pass this variable to the command too, or set it; PREFIX* passes all that begin with PREFIX. Repeatable." placeholder:"NAME[=VALUE]" sep:"none"`
 	EnvAll          bool     `help:"With --as: pass the whole environment except variables of Azure's clients and of Midas."`
+	Map             []string `help:"Send the command's connections to a host to another address, such as that of a double of a service; repeatable. The port of HOST is 443 unless it is given; *.HOST means all names below HOST." placeholder:"HOST=ADDR:PORT" sep:"none"`
 	KeepAzureConfig bool     `help:"Let Azure CLI use its own configuration folder (AZURE_CONFIG_DIR or ~/.azure)."`
 	Command         []string `arg:"" passthrough:"" help:"Command to run, with its arguments."`
 }
@@ -28,9 +29,11 @@ type execCommand struct {
 func (execCommand) Help() string {
 	return `Runs a command and sends its requests to Azure to the running server of a data folder: requests to management.azure.com, login.microsoftonline.com (and its other names) and graph.microsoft.com. Requests to all other hosts except this machine are refused. midas exec changes no settings of the machine and does not need root.
 
-It gives the command a proxy (HTTPS_PROXY), a file of trusted certificates (SSL_CERT_FILE, REQUESTS_CA_BUNDLE, NODE_EXTRA_CA_CERTS and others), a separate folder for Azure CLI in the data folder (AZURE_CONFIG_DIR), and the variables of "midas env". If the machine has a browser, BROWSER makes programs open sign-in pages in it, at the server's own address. A program that ignores the proxy and certificate variables is not redirected. The exit status is that of the command, 127 if the command was not found, and 125 if midas itself failed.
+It gives the command a proxy (HTTPS_PROXY), a file of trusted certificates (SSL_CERT_FILE, REQUESTS_CA_BUNDLE, NODE_EXTRA_CA_CERTS and others), a separate folder for Azure CLI in the data folder (AZURE_CONFIG_DIR), and the variables of "midas env". If the machine has a browser, BROWSER makes programs open sign-in pages in it, at the server's own address. A program that ignores the proxy and certificate variables is not redirected: it reaches the real Azure, with the secrets in its environment. midas exec warns of programs that are known to do so, such as versions of Node before 22.21 whose own fetch ignores proxies. The exit status is that of the command, 127 if the command was not found, and 125 if midas itself failed.
 
 With --as, the command runs as a program on a machine, or on any other resource that has identities. It finds the endpoint of App Service by environment variables, which all of Azure's libraries know, and the metadata service 169.254.169.254 by the proxy and by AZURE_POD_IDENTITY_AUTHORITY_HOST. It does not get the administrator's credentials. From the environment it gets only the variables that programs need to run (PATH, HOME, LANG, TERM, the variables of language runtimes and similar ones) and those that --env names, so that no credentials are passed on, whatever their names are. Azure CLI gets an empty folder.
+
+With --map, requests to services that Midas does not have go to doubles of them. TLS passes through, so the double needs a certificate for the host that the command trusts: one of this machine's authorities, or of the file in SSL_CERT_FILE when midas exec starts.
 
 Other users cannot use the proxy and the endpoints: the proxy requires the password in its URL, and the App Service endpoint requires a header. The metadata service has no secret; on Linux it answers only processes of this user and of root, on other systems everyone on the machine.
 
@@ -40,6 +43,7 @@ Examples:
   midas exec -- az identity create -g rg1 -n app
   midas exec --as /subscriptions/.../virtualMachines/web1 -- python app.py
   midas exec --as /subscriptions/.../virtualMachines/web1 --env DATABASE_URL --env 'APP_*' -- python app.py
+  midas exec --map 'vault1.vault.azure.net=127.0.0.1:8444' --map 'blobs.test:80=127.0.0.1:10000' -- python app.py
   midas exec -- bash`
 }
 
@@ -79,6 +83,10 @@ func (c *execCommand) run(ctx context.Context, to streams) (status int, err erro
 	if err := (inherited{c.Env, c.EnvAll}).check(); err != nil {
 		return exitExec, err
 	}
+	doubles, err := mappings(c.Map)
+	if err != nil {
+		return exitExec, err
+	}
 	admin, err := client.Open(c.Data)
 	if err != nil {
 		return exitExec, err
@@ -97,7 +105,7 @@ func (c *execCommand) run(ctx context.Context, to streams) (status int, err erro
 	}
 	defer func() { err = errors.Join(err, a.close()) }()
 	p, err := proxy.Start(proxy.Config{
-		Server: server, Endpoint: endpoint, Internet: c.AllowInternet, Metadata: a.metadata,
+		Server: server, Endpoint: endpoint, Internet: c.AllowInternet, Metadata: a.metadata, Map: doubles,
 		Report: func(line string) { fmt.Fprintf(to.err, "midas: %s\n", line) },
 	})
 	if err != nil {
@@ -120,7 +128,23 @@ func (c *execCommand) run(ctx context.Context, to streams) (status int, err erro
 		return exitExec, fmt.Errorf("find this program: %w", err)
 	}
 	cmd.Env = environ.apply(c.base())
+	if warning := bypassWarning(ctx, words[0], cmd.Env); warning != "" {
+		fmt.Fprintf(to.err, "midas: warning: %s\n", warning)
+	}
 	return child.Run(cmd)
+}
+
+// mappings reads the values of --map.
+func mappings(values []string) ([]proxy.Mapping, error) {
+	var all []proxy.Mapping
+	for _, value := range values {
+		m, err := proxy.ParseMapping(value)
+		if err != nil {
+			return nil, fmt.Errorf("--map %w", err)
+		}
+		all = append(all, m)
+	}
+	return all, nil
 }
 
 // azureFolder makes the folder for Azure CLI. It returns "" with --keep-azure-config. With --as the folder

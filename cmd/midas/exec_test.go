@@ -1,9 +1,11 @@
 package main
 
 import (
+	"encoding/pem"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -130,5 +132,65 @@ func TestExecReplacesVariablesThatItSets(t *testing.T) {
 		[]variable{{"HTTPS_PROXY", "http://127.0.0.1:1"}}, "ALL_PROXY")
 	if diff := cmp.Diff([]string{"PATH=/bin", "A=b=c", "HTTPS_PROXY=http://127.0.0.1:1"}, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestExecMapsHostsToDoubles reaches a double of a service with TLS, and checks that wrong mappings end midas
+// exec before the command starts.
+func TestExecMapsHostsToDoubles(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("Go reads SSL_CERT_FILE on Linux only")
+	}
+	data := filepath.Join(t.TempDir(), "data")
+	p := startServer(t, data)
+	defer p.end(t, os.Interrupt)
+	double := httptest.NewTLSServer(http.NotFoundHandler()) // its certificate is for example.com
+	defer double.Close()
+	roots := filepath.Join(t.TempDir(), "double.pem")
+	if err := os.WriteFile(roots, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: double.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	at := double.Listener.Addr().String()
+	out, errs, status := execute(t, []string{"SSL_CERT_FILE=" + roots}, "--data", data, "--map", "example.com="+at, "--map", "*.other.test="+at,
+		"--", "fetch", "https://example.com/secrets/x", "https://management.azure.com/subscriptions?api-version=2022-12-01")
+	if out != "404\n401\n" || status != 0 {
+		t.Errorf("%d %s%s", status, out, errs)
+	}
+	for value, words := range map[string]string{
+		"example.com": "--map", "management.azure.com=" + at: "is Midas", "localhost=" + at: "without the proxy",
+	} {
+		if out, errs, status := execute(t, nil, "--data", data, "--map", value, "--", "echo", "started"); status != 125 || out != "" || !strings.Contains(errs, words) {
+			t.Errorf("%s: %d %s%s", value, status, out, errs)
+		}
+	}
+}
+
+// TestExecWarnsOfNodesThatIgnoreTheProxy runs programs with the name of Node, which print a version.
+func TestExecWarnsOfNodesThatIgnoreTheProxy(t *testing.T) {
+	data, bin := filepath.Join(t.TempDir(), "data"), t.TempDir()
+	p := startServer(t, data)
+	defer p.end(t, os.Interrupt)
+	script := "#!/bin/sh\nif [ \"$1\" = --version ]; then echo $NODE_TEST_VERSION; else echo $NODE_USE_ENV_PROXY; fi\n"
+	for _, name := range []string{"node", "npm"} {
+		if err := os.WriteFile(filepath.Join(bin, name), []byte(script), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		version, program string
+		warns            bool
+	}{
+		{"v20.20.2", "node", true}, {"v20.20.2", "npm", true}, {"v22.20.0", filepath.Join(bin, "node"), true}, {"v23.11.1", "node", true},
+		{"v22.21.0", "node", false}, {"v24.0.0", "npm", false}, {"v26.1.0", "node", false}, {"", "node", false}, {"v20.20.2", "echo", false},
+	} {
+		out, errs, _ := execute(t, []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "NODE_TEST_VERSION=" + c.version, "AZURE_CLIENT_SECRET=x"},
+			"--data", data, "--", c.program, "run")
+		warned := strings.Contains(errs, "the fetch of Node "+c.version+" ignores the proxy") && strings.Contains(errs, "AZURE_CLIENT_SECRET, MIDAS_CLIENT_SECRET")
+		if warned != c.warns || !c.warns && errs != "" {
+			t.Errorf("%s %s: %s", c.program, c.version, errs)
+		}
+		if c.program != "echo" && out != "1\n" {
+			t.Errorf("%s %s: NODE_USE_ENV_PROXY is %s", c.program, c.version, out)
+		}
 	}
 }

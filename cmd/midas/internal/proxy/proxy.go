@@ -2,9 +2,9 @@
 // a server, for programs that can be configured with a proxy but not with another cloud.
 //
 // It opens tunnels and does not decrypt them: TLS is between the program and the server. The host name
-// decides the destination. Azure's names, on port 443, go to the server. The server's own endpoint and
-// loopback addresses are reachable too. Everything else is refused, unless Config.Internet is set. An
-// Azure name never reaches the real Azure.
+// decides the destination. Azure's names, on port 443, go to the server. The server's own endpoint, loopback
+// addresses and the hosts of Config.Map are reachable too. Everything else is refused, unless Config.Internet
+// is set. An Azure name never reaches the real Azure.
 //
 // Every user of the machine can reach a loopback port, so each request must have the password in the
 // proxy's URL (Proxy-Authorization, RFC 9110, 11.7), which only the command gets.
@@ -36,6 +36,7 @@ type Config struct {
 	Server   string       // HOST:PORT at which Azure's names are served
 	Endpoint string       // HOST:PORT of the server's own endpoint; it also goes to Server
 	Metadata string       // HOST:PORT at which Azure's metadata service is served; empty if there is none
+	Map      []Mapping    // doubles of other services
 	Internet bool         // let all other hosts through
 	Report   func(string) // is called with a line for every host that was not reached, once each
 }
@@ -65,6 +66,9 @@ const dialTimeout = 15 * time.Second
 
 // Start opens a proxy on a free port of 127.0.0.1.
 func Start(cfg Config) (*Proxy, error) {
+	if err := checkMappings(cfg.Map, cfg.Endpoint); err != nil {
+		return nil, err
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("open the proxy's port: %w", err)
@@ -74,9 +78,7 @@ func Start(cfg Config) (*Proxy, error) {
 	p.server = &http.Server{Handler: p, ReadHeaderTimeout: 30 * time.Second, DisableGeneralOptionsHandler: true}
 	p.forward = &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) { // the request's own URL is the target, as a rule
-			if cfg.Metadata != "" && r.In.URL.Hostname() == metadataHost {
-				r.Out.URL.Host = cfg.Metadata
-			}
+			r.Out.URL.Host, _ = p.plainRoute(r.In.URL)
 		},
 		Transport:    &http.Transport{DialContext: (&net.Dialer{Timeout: dialTimeout}).DialContext},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) { p.unreachable(w, r.URL.Host, err) },
@@ -137,15 +139,25 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "This is a proxy: it takes CONNECT, and http:// URLs.", http.StatusBadRequest)
 		return
 	}
-	target := r.URL.Host
-	if r.URL.Port() == "" {
-		target = net.JoinHostPort(r.URL.Hostname(), "80")
-	}
-	if address, ok := p.route(target); !ok || address != target && address != p.cfg.Metadata {
-		p.refuse(w, target)
+	if address, ok := p.plainRoute(r.URL); !ok {
+		p.refuse(w, address)
 		return
 	}
 	p.forward.ServeHTTP(w, r)
+}
+
+// plainRoute returns the address to which a request without TLS goes, and whether it is allowed. The server
+// does not take such requests. If it is not allowed, the address is that of the URL.
+func (p *Proxy) plainRoute(u *url.URL) (address string, ok bool) {
+	target := u.Host
+	if u.Port() == "" {
+		target = net.JoinHostPort(u.Hostname(), "80")
+	}
+	address, ok = p.route(target)
+	if toServer := address == p.cfg.Server && address != target && address != p.cfg.Metadata; toServer || !ok {
+		return target, false
+	}
+	return address, true
 }
 
 // route returns the address to which a HOST:PORT is connected, and whether it is allowed.
@@ -163,6 +175,9 @@ func (p *Proxy) route(target string) (string, bool) {
 		return p.cfg.Metadata, port == "80"
 	case loopback(host):
 		return target, true
+	}
+	if address, found := mapped(p.cfg.Map, host, port); found {
+		return address, true
 	}
 	return target, p.cfg.Internet
 }
@@ -248,7 +263,7 @@ func (p *Proxy) refuse(w http.ResponseWriter, target string) {
 	if err != nil {
 		host = target
 	}
-	reason := "only Azure's management, sign-in and Graph hosts go to Midas; --allow-internet allows all other hosts"
+	reason := "only Azure's management, sign-in and Graph hosts go to Midas; --map sends another host to a double of it, --allow-internet allows all other hosts"
 	if azure.APIOf(host) != azure.None {
 		reason = "under midas exec this host is Midas, which serves it only on port 443, not " + port
 	}

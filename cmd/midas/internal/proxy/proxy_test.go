@@ -140,7 +140,7 @@ func TestEachHostIsReportedOnce(t *testing.T) {
 		_, _ = through(t, p).Get("https://management.azure.com/")
 	}
 	want := []string{
-		"refused to connect to example.com: only Azure's management, sign-in and Graph hosts go to Midas; --allow-internet allows all other hosts",
+		"refused to connect to example.com: only Azure's management, sign-in and Graph hosts go to Midas; --map sends another host to a double of it, --allow-internet allows all other hosts",
 		"cannot reach 127.0.0.1:1: dial tcp 127.0.0.1:1: connect: connection refused",
 	}
 	if diff := cmp.Diff(want, told.all); diff != "" {
