@@ -33,6 +33,7 @@ type environment struct {
 	admin    *client.Client
 	proxy    string // URL of the proxy
 	roots    string // file of all certificates to trust
+	java     string // options for java
 	azure    string // Azure CLI's folder; empty if AZURE_CONFIG_DIR stays as it is
 	program  string // path of this program
 	internet bool
@@ -54,6 +55,7 @@ func (s environment) apply(base []string) []string {
 	for _, name := range []string{"SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO"} {
 		set = append(set, variable{name, s.roots})
 	}
+	set = append(set, variable{javaVariable, strings.TrimSpace(valueOf(base, javaVariable) + " " + s.java)})
 	set = append(set, variable{"NODE_USE_ENV_PROXY", "1"}) // for Node's own fetch, from 22.21 and 24.0 on
 	if s.azure != "" {
 		set = append(set, variable{"AZURE_CONFIG_DIR", s.azure})
@@ -99,6 +101,16 @@ func replace(base []string, set []variable, without ...string) []string {
 		all = append(all, v.name+"="+v.value)
 	}
 	return all
+}
+
+// valueOf returns the value of a variable in an environment, or "" if it is not set.
+func valueOf(base []string, name string) (value string) {
+	for _, line := range base {
+		if v, found := strings.CutPrefix(line, name+"="); found {
+			value = v // programs use the last one
+		}
+	}
+	return value
 }
 
 func has(base []string, name string) bool {

@@ -117,21 +117,32 @@ func (c *execCommand) run(ctx context.Context, to streams) (status int, err erro
 		return exitExec, err
 	}
 	defer func() { err = errors.Join(err, forget()) }()
-	azure, err := c.azureFolder(admin, filepath.Dir(roots))
+	environ, err := c.environment(admin, a, p.URL(), roots)
 	if err != nil {
 		return exitExec, err
 	}
 	cmd := exec.Command(words[0], words[1:]...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, to.out, to.err
-	environ := environment{admin: admin, proxy: p.URL(), roots: roots, azure: azure, internet: c.AllowInternet, agent: a}
-	if environ.program, err = os.Executable(); err != nil {
-		return exitExec, fmt.Errorf("find this program: %w", err)
-	}
-	cmd.Env = environ.apply(c.base())
+	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.Env = os.Stdin, to.out, to.err, environ.apply(c.base())
 	if warning := bypassWarning(ctx, words[0], cmd.Env); warning != "" {
 		fmt.Fprintf(to.err, "midas: warning: %s\n", warning)
 	}
 	return child.Run(cmd)
+}
+
+// environment makes the folders and files that the variables of the command name.
+func (c *execCommand) environment(admin *client.Client, a workload, proxyURL, roots string) (e environment, err error) {
+	e = environment{admin: admin, proxy: proxyURL, roots: roots, internet: c.AllowInternet, agent: a}
+	folder := filepath.Dir(roots)
+	if e.azure, err = c.azureFolder(admin, folder); err != nil {
+		return e, err
+	}
+	if e.java, err = javaOptions(folder, proxyURL, roots, e.direct()); err != nil {
+		return e, err
+	}
+	if e.program, err = os.Executable(); err != nil {
+		return e, fmt.Errorf("find this program: %w", err)
+	}
+	return e, nil
 }
 
 // mappings reads the values of --map.

@@ -194,3 +194,28 @@ func TestExecWarnsOfNodesThatIgnoreTheProxy(t *testing.T) {
 		}
 	}
 }
+
+// TestExecGivesJavaOptionsInAFile checks that the options keep the user's own, and that other users and the
+// output of java do not get the password of the proxy.
+func TestExecGivesJavaOptionsInAFile(t *testing.T) {
+	data, temp := filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "a folder")
+	if err := os.Mkdir(temp, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	p := startServer(t, data)
+	defer p.end(t, os.Interrupt)
+	script := `echo "$JDK_JAVA_OPTIONS"; cd "$TMPDIR"/midas-exec-*; stat -c %a java.options; cat java.options`
+	out, errs, _ := execute(t, []string{"TMPDIR=" + temp, "JDK_JAVA_OPTIONS=-Xmx1g"}, "--data", data, "--", "sh", "-c", script)
+	variable, options, _ := strings.Cut(out, "\n")
+	if !strings.HasPrefix(variable, `-Xmx1g "@`+temp+"/midas-exec-") || !strings.HasSuffix(variable, `/java.options"`) {
+		t.Errorf("the variable is %s %s", variable, errs)
+	}
+	for _, want := range []string{
+		"600\n", `"-Dhttps.proxyHost=127.0.0.1"`, `"-Dhttps.proxyPort=`, `"-Dhttps.proxyPassword=`, `"-Dhttp.proxyHost=127.0.0.1"`,
+		`"-Dhttp.nonProxyHosts=localhost|127.*|::1|[::1]|`, `"-Djavax.net.ssl.trustStore=` + temp + "/midas-exec-",
+	} {
+		if !strings.Contains(options, want) {
+			t.Errorf("the options do not have %s:\n%s", want, options)
+		}
+	}
+}
