@@ -281,7 +281,7 @@ func TestEmptySegmentsDoNotChangeTheStructure(t *testing.T) {
 
 // structure returns everything that decides the meaning of a path, folded.
 func structure(p arm.Path) string {
-	text := fmt.Sprintf("%s %s %s at %d", p.TypeKey(), p.Target, arm.Fold(p.Verb), p.Level())
+	text := fmt.Sprintf("%s %s %s at %d, unscoped %t", p.TypeKey(), p.Target, arm.Fold(p.Verb), p.Level(), p.Unscoped())
 	for id := range p.ID.Ancestors() {
 		text += fmt.Sprintf("\n%s %s %s %d in %s %s", id.Key(), id.TypeKey(), arm.Fold(id.Name()), id.Level(), id.SubscriptionScope().Key(), id.GroupScope().Key())
 	}

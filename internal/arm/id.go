@@ -136,6 +136,9 @@ func (id ID) IsResourceGroup() bool { return id.isKind(kindGroup) }
 // IsResource reports whether the id is that of a resource of a provider.
 func (id ID) IsResource() bool { return id.isKind(kindResource) }
 
+// isUnscoped reports whether the id is the root, or begins with neither a subscription nor a provider.
+func (id ID) isUnscoped() bool { return len(id.levels) == 0 || id.levels[0].kind == kindCore }
+
 // Parent returns the id one level up: the parent resource, the extended resource, the group, the subscription
 // or the root. The parent of the root is the root.
 func (id ID) Parent() ID {

@@ -34,6 +34,12 @@ func ErrSubscriptionNotFound(id string) *Error {
 	return Errorf(http.StatusNotFound, "SubscriptionNotFound", "The subscription '%s' could not be found.", id)
 }
 
+// ErrMissingSubscription is the 404 for a path that names neither a subscription nor a type that the tenant has.
+func ErrMissingSubscription() *Error {
+	return Errorf(http.StatusNotFound, "MissingSubscription",
+		"The request did not have a subscription or a valid tenant level resource provider.")
+}
+
 // ErrParentNotFound is the 404 for a nested resource, or a list of them, whose parent does not exist. The verb
 // is the operation: read or write.
 func ErrParentNotFound(verb string, typ Type, parent ID) *Error {

@@ -35,8 +35,12 @@ type Path struct {
 	Verb   string // the last segment of an Action
 	ID     ID     // the instance, also of an Action, or the scope of a Collection
 
-	typeKey string
+	typeKey  string
+	unscoped bool
 }
+
+// Unscoped reports whether the path begins with neither a subscription nor a provider.
+func (p Path) Unscoped() bool { return p.unscoped }
 
 // TypeKey returns the key of the path's type.
 func (p Path) TypeKey() string {
@@ -57,14 +61,22 @@ func ParsePath(method, escaped string) (Path, error) {
 	if p.namespace.name != "" && (p.rest.name == "" || method == http.MethodPost) {
 		return p.providerPath(), nil
 	}
+	return p.path(method), nil
+}
+
+// path returns the Path of parsed segments that are not those of a provider.
+func (p *parser) path(method string) Path {
 	id := p.id()
+	path := Path{ID: id, unscoped: id.isUnscoped() && (!id.IsRoot() || p.namespace.name == "")}
 	switch {
 	case p.rest.name == "":
-		return Path{Type: id.Type(), Target: Instance, ID: id, typeKey: id.TypeKey()}, nil
+		path.Type, path.Target, path.typeKey = id.Type(), Instance, id.TypeKey()
 	case method == http.MethodPost:
-		return Path{Type: id.Type(), Target: Action, Verb: p.rest.name, ID: id, typeKey: id.TypeKey()}, nil
+		path.Type, path.Target, path.Verb, path.typeKey = id.Type(), Action, p.rest.name, id.TypeKey()
+	default:
+		path.Type, path.Target = p.collectionType(id), Collection
 	}
-	return Path{Type: p.collectionType(id), Target: Collection, ID: id}, nil
+	return path
 }
 
 // providerPath returns the Path of /{scope}/providers/{namespace}, or of an action on it such as register.

@@ -46,9 +46,6 @@ type Expression struct {
 // record of the identity, so writes to the credentials of one identity are serialized. Therefore concurrent
 // writes can neither exceed the limit nor create duplicates.
 func (s *Service) PutFederated(ctx context.Context, ev activity.Event, id arm.ID, wanted Federated) (out Federated, created bool, err error) {
-	if err := checkFederated(id.Name(), wanted); err != nil {
-		return Federated{}, false, err
-	}
 	err = s.Resources.Settled(ctx, id, func() error {
 		return s.Log.Update(ctx, ev, func(tx store.Tx) error {
 			var err error
@@ -62,6 +59,9 @@ func (s *Service) PutFederated(ctx context.Context, ev activity.Event, id arm.ID
 func (s *Service) writeFederated(tx store.Tx, id arm.ID, wanted Federated) (out Federated, created bool, err error) {
 	parent, err := s.federatedParent(tx, id)
 	if err != nil {
+		return Federated{}, false, err
+	}
+	if err := checkFederated(id.Name(), wanted); err != nil {
 		return Federated{}, false, err
 	}
 	rec, err := s.Resources.Get(tx, id)
@@ -168,11 +168,13 @@ func checkFederated(name string, f Federated) error {
 		return errFederated("Federated Identity Credential name '%s' is invalid.", name)
 	case f.Issuer == "" && f.Subject == "" && f.Matching == nil && f.Audiences == nil:
 		return errFederated("Federated Identity Credential from HTTP body has empty properties")
-	case f.Issuer == "" || strings.TrimSpace(f.Issuer) != f.Issuer || !strings.HasPrefix(f.Issuer, "https://"):
+	case !f.complete():
+		return errFederated("The request format was unexpected. Federated Identity Credential must specify 'issuer', 'subject' and 'audience'.")
+	case strings.TrimSpace(f.Issuer) != f.Issuer || !strings.HasPrefix(f.Issuer, "https://"):
 		return errFederated("The issuer of a federated identity credential must be an https URL without spaces around it.")
-	case len(f.Audiences) != 1 || f.Audiences[0] == "":
+	case len(f.Audiences) != 1:
 		return errFederated("Federated identity credentials must have exactly one audience.")
-	case (f.Subject == "") == (f.Matching == nil):
+	case f.Subject != "" && f.Matching != nil:
 		return errFederated("A federated identity credential must have either a subject or a claims matching expression.")
 	case f.Matching != nil && (f.Matching.Value == "" || f.Matching.LanguageVersion != 1):
 		return errFederated("The claims matching expression must have a value and the language version 1.")
@@ -185,6 +187,11 @@ func checkFederated(name string, f Federated) error {
 		return errFederated("Issuer, subject and audience of a federated identity credential are limited to %d characters.", maxFederatedValue)
 	}
 	return nil
+}
+
+// complete reports whether a credential has an issuer, an audience, and a subject or an expression instead.
+func (f Federated) complete() bool {
+	return f.Issuer != "" && f.Audiences != nil && !slices.Contains(f.Audiences, "") && (f.Subject != "" || f.Matching != nil)
 }
 
 func errFederated(format string, args ...any) error {

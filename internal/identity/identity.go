@@ -84,9 +84,6 @@ type Change func(old Identity) (Identity, error)
 
 // Put creates or changes an identity.
 func (s *Service) Put(ctx context.Context, ev activity.Event, id arm.ID, change Change) (out Identity, created bool, err error) {
-	if err := checkName(id.Name()); err != nil {
-		return Identity{}, false, err
-	}
 	return s.change(ctx, ev, id, false, change)
 }
 
@@ -106,7 +103,11 @@ func (s *Service) change(ctx context.Context, ev activity.Event, id arm.ID, exis
 			if err != nil {
 				return err
 			}
-			created = rec.Created.IsZero()
+			if created = rec.Created.IsZero(); created { // the 404 for a missing group comes before the 400 for the name
+				if err := checkName(id.Name()); err != nil {
+					return err
+				}
+			}
 			was, is, err := s.write(tx, rec, created, change)
 			if out = is; err != nil || created || was.Restrictions.equal(is.Restrictions) {
 				return err

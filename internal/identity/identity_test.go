@@ -120,6 +120,7 @@ func TestInvalidIdentitiesAreRejected(t *testing.T) {
 		"leading hyphen":    {strings.Replace(app, "/app", "/-app", 1), at("eastus"), "InvalidResourceName"},
 		"umlaut":            {app + "ä", at("eastus"), "InvalidResourceName"},
 		"no group":          {strings.Replace(app, "/rg/", "/none/", 1), at("eastus"), "ResourceGroupNotFound"},
+		"name and no group": {strings.Replace(app, "/rg/", "/none/", 1) + ".x", at("eastus"), "ResourceGroupNotFound"},
 		"unknown isolation": {app, func(i identity.Identity) (identity.Identity, error) { i.Isolation = "Global"; return i, nil }, "BadRequest"},
 		"wildcard": {app, func(i identity.Identity) (identity.Identity, error) {
 			i.Restrictions = &identity.Restrictions{Providers: []string{"Microsoft.Storage/*"}}

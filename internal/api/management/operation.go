@@ -166,7 +166,7 @@ func (t *table) find(method string, path arm.Path, asked []string) (*Operation, 
 // methodsOf returns the methods of a path if its last segment is a name and not a verb, or empty. A POST to
 // a collection needs this: its path parses as an action.
 func (t *table) methodsOf(path arm.Path) string {
-	as, err := arm.ParsePath(http.MethodGet, path.ID.String()+"/"+path.Verb)
+	as, err := arm.ParsePath(http.MethodGet, strings.TrimSuffix(path.ID.String(), "/")+"/"+path.Verb)
 	if err != nil {
 		return ""
 	}
@@ -195,9 +195,12 @@ func errMethod(method, allowed string) error {
 	return err
 }
 
-// errUnknown names what is unknown: the provider, or the type within it.
+// errUnknown names what is missing or unknown: the subscription, the provider, or the type within it.
 func (t *table) errUnknown(path arm.Path, asked []string) error {
 	namespace := path.Type.Namespace()
+	if path.ID.Subscription() == "" && (path.Unscoped() || t.isKnown(path)) {
+		return arm.ErrMissingSubscription()
+	}
 	if t.types[arm.Fold(namespace)] == nil && !t.generic.listed.has(arm.Fold(namespace)) {
 		return errNamespace(namespace)
 	}
@@ -205,7 +208,15 @@ func (t *table) errUnknown(path arm.Path, asked []string) error {
 	if len(asked) > 0 {
 		version = asked[0]
 	}
+	if _, known := arm.Find(coreVersions(), version); !known && version != "" && arm.SameName(namespace, arm.TypeTenant.Namespace()) {
+		return errCoreVersion(coreVersions(), version)
+	}
 	return arm.ErrInvalidResourceType(namespace, version)
+}
+
+// isKnown reports whether the type of a path is served at another level than the path's.
+func (t *table) isKnown(path arm.Path) bool {
+	return t.routes[keyOf(path.TypeKey(), path.Target, path.Verb)] != nil || t.generic.listed.has(arm.Fold(path.Type.Namespace()))
 }
 
 // errNamespace names a provider that Midas does not serve. The operator may be the one who reads it.
@@ -219,17 +230,26 @@ func errNamespace(namespace string) error {
 // errVersion refuses an api-version. As in Azure, the error of ARM's own types differs from that of
 // providers' types.
 func errVersion(op *Operation, asked string) error {
-	versions := make([]string, len(op.Versions))
-	for i, v := range op.Versions {
-		versions[i] = string(v)
-	}
 	if arm.SameName(op.Type.Namespace(), arm.TypeTenant.Namespace()) {
-		return arm.Errorf(http.StatusBadRequest, "InvalidApiVersionParameter",
-			"The api-version '%s' is invalid. The supported versions are '%s'.", asked, strings.Join(versions, ","))
+		return errCoreVersion(op.Versions, asked)
 	}
 	return arm.Errorf(http.StatusBadRequest, "NoRegisteredProviderFound",
 		"No registered resource provider found for location '' and API version '%s' for type '%s'. The supported api-versions are '%s'. The supported locations are ''.",
-		asked, op.Type.Path(), strings.Join(versions, ", "))
+		asked, op.Type.Path(), join(op.Versions, ", "))
+}
+
+// errCoreVersion refuses an api-version of ARM's own paths.
+func errCoreVersion(supported []arm.Version, asked string) error {
+	return arm.Errorf(http.StatusBadRequest, "InvalidApiVersionParameter",
+		"The api-version '%s' is invalid. The supported versions are '%s'.", asked, join(supported, ","))
+}
+
+func join(versions []arm.Version, separator string) string {
+	texts := make([]string, len(versions))
+	for i, v := range versions {
+		texts[i] = string(v)
+	}
+	return strings.Join(texts, separator)
 }
 
 // coreVersions returns the versions of ARM's own types. Old versions are among them because old clients are

@@ -20,12 +20,31 @@ func TestErrorTextsMatchAzure(t *testing.T) {
 	const (
 		v    = "?api-version=2023-01-31"
 		base = "/subscriptions/" + sub + "/resourceGroups/rg/providers/"
+
+		incomplete = "The request format was unexpected. Federated Identity Credential must specify 'issuer', 'subject' and 'audience'."
+		deprecated = "ResourceIdentity property identityIds is deprecated. The userAssignedIdentities property should be used instead."
 	)
 	for _, row := range []struct{ method, path, body, code, message string }{
 		{"PUT", uaiPath + "app/federatedIdentityCredentials/x" + v, trust, "BadRequest",
 			"Federated Identity Credential name 'x' is invalid."},
 		{"PUT", uaiPath + "app/federatedIdentityCredentials/two" + v, `{"properties":{"issuer":"https://i.test","subject":"s","audiences":["a","b"]}}`, "BadRequest",
 			"Federated identity credentials must have exactly one audience."},
+		{"PUT", uaiPath + "app/federatedIdentityCredentials/two" + v, `{"properties":{"issuer":"https://i.test","subject":"s","audiences":[]}}`, "BadRequest",
+			"Federated identity credentials must have exactly one audience."},
+		{"PUT", uaiPath + "app/federatedIdentityCredentials/two" + v, `{"properties":{}}`, "BadRequest",
+			"Federated Identity Credential from HTTP body has empty properties"},
+		{"PUT", uaiPath + "app/federatedIdentityCredentials/two" + v, `{"properties":{"subject":"s","audiences":["a"]}}`, "BadRequest", incomplete},
+		{"PUT", uaiPath + "app/federatedIdentityCredentials/two" + v, `{"properties":{"issuer":"","subject":"s","audiences":["a"]}}`, "BadRequest", incomplete},
+		{"PUT", uaiPath + "app/federatedIdentityCredentials/two" + v, `{"properties":{"issuer":"https://i.test","audiences":["a"]}}`, "BadRequest", incomplete},
+		{"PUT", uaiPath + "app/federatedIdentityCredentials/two" + v, `{"properties":{"issuer":"https://i.test","subject":"s"}}`, "BadRequest", incomplete},
+		{"PUT", uaiPath + "app/federatedIdentityCredentials/two" + v, `{"properties":{"issuer":"https://i.test","subject":"s","audiences":[""]}}`, "BadRequest", incomplete},
+		{"PUT", uaiPath + "app/federatedIdentityCredentials/two?api-version=2025-05-31-preview", `{"properties":{"issuer":"https://i.test","audiences":["a"]}}`, "BadRequest", incomplete},
+		{"PUT", uaiPath + "none/federatedIdentityCredentials/x" + v, `{"properties":{}}`, "ParentResourceNotFound", "The parent user-assigned identity doesn't exist."},
+		{"PUT", strings.Replace(uaiPath, "/rg/", "/none/", 1) + "x" + v, `{"location":"eastus"}`, "ResourceGroupNotFound", "Resource group 'none' could not be found."},
+		{"PUT", strings.Replace(uaiPath, "/rg/", "/none/", 1) + "x/federatedIdentityCredentials/x" + v, `{"properties":{}}`, "ResourceGroupNotFound", "Resource group 'none' could not be found."},
+		{"PUT", vmPath + compute24, `{"location":"eastus","identity":{"type":"UserAssigned","identityIds":["` + base + `Microsoft.ManagedIdentity/userAssignedIdentities/app"]}}`, "InvalidParameter", deprecated},
+		{"PATCH", vmPath + "?api-version=2018-06-01", `{"identity":{"type":"UserAssigned","identityIds":[]}}`, "InvalidParameter", deprecated},
+		{"PUT", setPath + compute24, `{"location":"eastus","identity":{"type":"UserAssigned","identityIds":["x"]}}`, "InvalidParameter", deprecated},
 		{"PUT", uaiPath + "none/federatedIdentityCredentials/fic" + v, trust, "ParentResourceNotFound",
 			"The parent user-assigned identity doesn't exist."},
 		{"GET", uaiPath + "none/federatedIdentityCredentials" + v, "", "ParentResourceNotFound",

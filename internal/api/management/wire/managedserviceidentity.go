@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -51,6 +52,9 @@ func (b ResourceBody) IdentityChange(v arm.Version, typ arm.Type, merge bool, al
 		a.Merge = merge && !given.List.Present // a PATCH replaces identityIds as a whole: it removes identities that are not in the list
 		return a, nil
 	}
+	if given.List.Present && !given.List.Null && arm.SameName(typ.Namespace(), "Microsoft.Compute") {
+		return a, errIdentityIDs()
+	}
 	for _, id := range slices.Sorted(maps.Keys(given.UserAssigned.Value)) {
 		switch value := given.UserAssigned.Value[id]; {
 		case len(value) == 0 || string(value) == "null":
@@ -62,6 +66,14 @@ func (b ResourceBody) IdentityChange(v arm.Version, typ arm.Type, merge bool, al
 		}
 	}
 	return a, nil
+}
+
+// errIdentityIDs is the 400 of Microsoft.Compute for identityIds in a version that has the map.
+func errIdentityIDs() error {
+	err := arm.Errorf(http.StatusBadRequest, "InvalidParameter",
+		"ResourceIdentity property identityIds is deprecated. The userAssignedIdentities property should be used instead.")
+	err.Target = "resourceIdentity.identityIds"
+	return err
 }
 
 // identityType parses an identity type. Case, spaces and the order of the two parts do not matter.
