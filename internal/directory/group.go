@@ -120,13 +120,13 @@ func (d *Directory) MemberOf(tx store.Tx, tenant, oid string) ([]string, error) 
 // groups, in breadth-first order; or ErrTooManyGroups for more than MaxGroups. Every request calls it, so
 // it reads only records and short scans that the store caches.
 func (d *Directory) TransitiveMemberOf(tx store.Tx, tenant, oid string) ([]string, error) {
-	return transitiveClosure(oid, func(id string) ([]string, error) { return d.MemberOf(tx, tenant, id) })
+	return transitiveClosure(oid, MaxGroups, func(id string) ([]string, error) { return d.MemberOf(tx, tenant, id) })
 }
 
 // TransitiveMembers returns the object ids of all direct and nested members of a group, or
 // ErrTooManyGroups for more than MaxGroups members.
 func (d *Directory) TransitiveMembers(tx store.Tx, tenant, group string) ([]string, error) {
-	return transitiveClosure(group, func(id string) ([]string, error) {
+	return transitiveClosure(group, MaxGroups, func(id string) ([]string, error) {
 		return existingIDs(MaxGroups+1, func(after string, limit int) ([]string, error) {
 			return d.Members(tx, tenant, id, after, limit)
 		}, func(id string) error {
@@ -165,8 +165,8 @@ func existingIDs(limit int, list func(after string, limit int) ([]string, error)
 }
 
 // transitiveClosure returns the objects that are reachable through next, in breadth-first order, each
-// once. It leaves out start, even if a cycle leads back to it.
-func transitiveClosure(start string, next func(id string) ([]string, error)) ([]string, error) {
+// once, or ErrTooManyGroups for more than limit. It leaves out start, even if a cycle leads back to it.
+func transitiveClosure(start string, limit int, next func(id string) ([]string, error)) ([]string, error) {
 	seen := map[string]bool{arm.Fold(start): true}
 	var found []string
 	for queue := []string{start}; len(queue) > 0; queue = queue[1:] {
@@ -178,7 +178,7 @@ func transitiveClosure(start string, next func(id string) ([]string, error)) ([]
 			if seen[id] {
 				continue
 			}
-			if len(found) == MaxGroups {
+			if len(found) == limit {
 				return nil, ErrTooManyGroups
 			}
 			seen[id] = true

@@ -55,6 +55,9 @@ func firstPartyAppIDs() []string {
 		"ca7f3f0b-7d91-482c-8e09-c5d840d0eac5", // Log Analytics
 		"2746ea77-4702-4b45-80ca-3c97e680e8b7", // Azure Data Explorer
 		"2ff814a6-3304-4ab8-85cb-cd0e6f879c1d", // Azure Databricks
+		"6dae42f8-4368-4678-94ff-3960e28e3630", // Azure Kubernetes Service
+		"80369ed6-5f11-4dd9-bef3-692475845e77", // Azure Event Hubs
+		"80a10ef9-8168-493d-abf9-3297c4ef6e3c", // Azure Service Bus
 	}
 }
 
@@ -96,9 +99,21 @@ func (d *Directory) isReserved(uri string) bool {
 		}
 	}
 	return slices.ContainsFunc(names, func(name string) bool {
-		return scheme != "api" && d.isThisServer(name) || strings.Contains(name, "%") || isFirstPartyAppID(name) || slices.Contains(firstPartyHosts(), name) ||
-			slices.ContainsFunc(firstPartyDomains(), func(domain string) bool { return inDomain(name, domain) })
+		return scheme != "api" && d.isThisServer(name) || strings.Contains(name, "%") || isFirstPartyName(name)
 	})
+}
+
+// isFirstPartyName reports whether a folded name in the authority of an identifier URI is one of Microsoft's.
+func isFirstPartyName(name string) bool {
+	return isFirstPartyAppID(name) || slices.Contains(firstPartyHosts(), name) ||
+		slices.ContainsFunc(firstPartyDomains(), func(domain string) bool { return inDomain(name, domain) })
+}
+
+// MicrosoftResource reports whether an audience is one of Microsoft's resources: a URI in one of Microsoft's
+// domains, or the client id of one.
+func MicrosoftResource(audience string) bool {
+	_, names := identifierParts(audience)
+	return slices.ContainsFunc(names, isFirstPartyName)
 }
 
 // isThisServer reports whether a folded host may be this server. Every IP address counts, because the

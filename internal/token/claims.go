@@ -30,9 +30,10 @@ type Claims struct {
 	MIResourceID     string   // xms_mirid, the ARM id of a managed identity
 	Roles            []string // roles
 
-	Confirmation *Confirmation // cnf, of a token that is bound to a key of its client; nil in bearer tokens
+	Optional     *OptionalClaims // nil: none
+	Confirmation *Confirmation   // cnf, of a token that is bound to a key of its client; nil in bearer tokens
 
-	// Only in user tokens.
+	// Only in user tokens, but for WellKnownIDs.
 	Scopes       string   // scp, separated by spaces
 	AuthMethods  []string // amr
 	UPN          string   // upn, in V2 preferred_username
@@ -86,6 +87,8 @@ type wireClaims struct {
 	Version          string        `json:"ver"`
 	WellKnownIDs     []string      `json:"wids,omitempty"`
 	MIResourceID     string        `json:"xms_mirid,omitempty"`
+
+	*OptionalClaims // the fields above hide those of the same name
 }
 
 // MarshalJSON returns the claims as they are in a token.
@@ -96,12 +99,15 @@ func (c Claims) MarshalJSON() ([]byte, error) {
 		UniqueID: c.UniqueID, MIResourceID: c.MIResourceID, Roles: c.Roles, Scopes: c.Scopes,
 		AuthMethods: c.AuthMethods, Name: c.Name, WellKnownIDs: c.WellKnownIDs,
 		IssuedAt: c.IssuedAt.Unix(), NotBefore: c.NotBefore.Unix(), Expires: c.Expires.Unix(),
-		Issued: c.Issued.Unix(), Confirmation: c.Confirmation,
+		Issued: c.Issued.Unix(), Confirmation: c.Confirmation, OptionalClaims: c.Optional,
 	}
 	if c.Version == V2 {
 		w.AZP, w.AZPACR, w.Preferred = c.AppID, c.AppIDACR, c.UPN
 	} else {
 		w.AppID, w.AppIDACR, w.UPN, w.UniqueName = c.AppID, c.AppIDACR, c.UPN, c.UniqueName
+	}
+	if o := c.Optional; o != nil {
+		w.UPN, w.Preferred = cmp.Or(w.UPN, o.UPN), cmp.Or(w.Preferred, o.PreferredUsername)
 	}
 	return json.Marshal(w)
 }
@@ -113,8 +119,8 @@ func (c *Claims) UnmarshalJSON(data []byte) error {
 		return fmt.Errorf("read claims: %w", err)
 	}
 	*c = Claims{
-		Confirmation: w.Confirmation,
-		Audience:     w.Audience, Issuer: w.Issuer, Subject: w.Subject, ObjectID: w.ObjectID,
+		Confirmation: w.Confirmation, Optional: w.OptionalClaims,
+		Audience: w.Audience, Issuer: w.Issuer, Subject: w.Subject, ObjectID: w.ObjectID,
 		TenantID: w.TenantID, AppID: w.AppID, AppIDACR: w.AppIDACR, Version: w.Version,
 		IdentityProvider: w.IdentityProvider, IdentityType: w.IdentityType,
 		UniqueID: w.UniqueID, MIResourceID: w.MIResourceID, Roles: w.Roles, Scopes: w.Scopes,
@@ -130,10 +136,10 @@ func (c *Claims) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// user is a text with all claims that only user tokens have. It is empty for app-only tokens.
+// user is a text with all claims that most app-only tokens do not have. It is empty for these.
 func (c *Claims) user() string {
-	if c.Scopes == "" && c.UPN == "" && len(c.AuthMethods) == 0 {
+	if c.Scopes == "" && c.UPN == "" && len(c.AuthMethods) == 0 && len(c.WellKnownIDs) == 0 && c.Optional == nil {
 		return ""
 	}
-	return fmt.Sprintf("%q", []any{c.Scopes, c.AuthMethods, c.UPN, c.Name, c.UniqueName, c.WellKnownIDs})
+	return fmt.Sprintf("%q", []any{c.Scopes, c.AuthMethods, c.UPN, c.Name, c.UniqueName, c.WellKnownIDs, c.Optional.text()})
 }

@@ -32,6 +32,9 @@ type IDClaims struct {
 	UPN               string   `json:"upn,omitempty"`         // V1
 	UniqueID          string   `json:"uti,omitempty"`
 	Version           string   `json:"ver"`
+	WellKnownIDs      []string `json:"wids,omitempty"`
+
+	*OptionalClaims // the fields above hide those of the same name
 }
 
 // MintID signs an id_token with the lifetime life from now. Its iat and nbf are Backdate before now.

@@ -24,7 +24,7 @@ func applicationSchema() *schema[application] {
 		null("applicationTemplateId"), null("disabledByMicrosoftStatus"),
 		readOnly("createdDateTime", dateTime, func(a application) any { return timeOrNull(a.Created) }),
 		writableText("displayName", 256, func(a *application) *string { return &a.DisplayName }),
-		extra.property("description", "null"), extra.property("groupMembershipClaims", "null"),
+		extra.property("description", "null"), groupMembershipClaims(extra),
 		{
 			name: "identifierUris", use: collection, get: func(a application) any { return list(a.IdentifierURIs) },
 			set: func(a *application, raw json.RawMessage) error {
@@ -49,7 +49,7 @@ func applicationSchema() *schema[application] {
 			set: func(a *application, raw json.RawMessage) error { return setAudience(&a.SignInAudience, raw) },
 		},
 		extra.property("tags", "[]"), extra.property("tokenEncryptionKeyId", "null"), extra.property("samlMetadataUrl", "null"),
-		extra.property("defaultRedirectUri", "null"), null("certification"), extra.property("optionalClaims", "null"),
+		extra.property("defaultRedirectUri", "null"), null("certification"), optionalClaims(extra),
 		extra.property("servicePrincipalLockConfiguration", "null"), extra.property("requestSignatureVerification", "null"),
 		extra.property("addIns", "[]"), extra.property("nativeAuthenticationApisEnabled", "null"), null("uniqueName"),
 		extra.nested("api", object{{"acceptMappedClaims", nil}, {"knownClientApplications", []any{}}, {"oauth2PermissionScopes", []any{}}, {"preAuthorizedApplications", []any{}}}, tokenVersion()),

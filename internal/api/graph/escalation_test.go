@@ -323,7 +323,7 @@ func TestConcurrentRemovalsLeaveOneGlobalAdministrator(t *testing.T) {
 func TestDeeplyNestedBodiesAreRefused(t *testing.T) {
 	s := populated(t)
 	for _, depth := range []int{100, 126} {
-		s.want(t, 204, "ga", "PATCH", "applications/{a}", `{"optionalClaims":`+strings.Repeat("[", depth)+strings.Repeat("]", depth)+`}`)
+		s.want(t, 204, "ga", "PATCH", "applications/{a}", `{"serviceManagementReference":`+strings.Repeat("[", depth)+strings.Repeat("]", depth)+`}`)
 	}
 	for _, depth := range []int{128, 1000, 8000} {
 		for _, path := range []string{"applications/{a}", "servicePrincipals/{p}", "groups/{g}", "users/{u}"} {

@@ -279,7 +279,7 @@ func TestPatchChangesOnlyNamedProperties(t *testing.T) {
 	s.want(t, 204, "ga", "PATCH", "applications/{a}", `{"web":{"logoutUrl":"https://x.test/out","implicitGrantSettings":{"enableIdTokenIssuance":true}},"displayName":"renamed"}`)
 	a := s.want(t, 200, "ga", "GET", "applications/{a}?$select=web,tags,optionalClaims,isFallbackPublicClient,api,displayName", "")
 	want := answer{
-		"@odata.context": a["@odata.context"], "displayName": "renamed", "tags": []any{"one"}, "optionalClaims": map[string]any{"idToken": []any{}}, "isFallbackPublicClient": true,
+		"@odata.context": a["@odata.context"], "displayName": "renamed", "tags": []any{"one"}, "optionalClaims": map[string]any{"accessToken": []any{}, "idToken": []any{}, "saml2Token": []any{}}, "isFallbackPublicClient": true,
 		"web": map[string]any{
 			"homePageUrl": "https://x.test", "logoutUrl": "https://x.test/out", "redirectUris": []any{"https://x.test/cb"},
 			"implicitGrantSettings": map[string]any{"enableIdTokenIssuance": true},

@@ -20,7 +20,7 @@ func TestPagesAreLimitedToOneMebibyte(t *testing.T) {
 		body := fmt.Sprintf(`{"displayName":%q,"tags":[%q],"notes":"n"}`, name, "x")
 		s.as(t, name, "applications", body)
 		kept := map[string]string{}
-		for _, property := range []string{"description", "notes", "samlMetadataUrl", "optionalClaims", "serviceManagementReference", "defaultRedirectUri"} {
+		for _, property := range []string{"description", "notes", "samlMetadataUrl", "tokenEncryptionKeyId", "serviceManagementReference", "defaultRedirectUri"} {
 			kept[property] = strings.Repeat("x", 15<<10)
 		}
 		patch, _ := json.Marshal(kept)

@@ -1,12 +1,14 @@
 package hosts
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
+	"midas/internal/directory"
 	"midas/internal/host"
 	"midas/internal/token"
 )
@@ -37,8 +39,8 @@ func (h *Handler) token(req *request) error {
 // seconds truncates d to whole seconds. It returns at least one.
 func seconds(d time.Duration) int64 { return max(1, int64(d/time.Second)) }
 
-// grant makes the token as Azure makes tokens of managed identities: with version 1.0, with the audience
-// exactly as requested, and without groups.
+// grant makes the token as Azure makes tokens of managed identities: with version 1.0 and with the audience
+// exactly as requested.
 func (h *Handler) grant(req *request, in host.TokenRequest) (host.Principal, *token.Token, error) {
 	if in.Audience == "" || len(in.Audience) > maxAudience || !utf8.ValidString(in.Audience) || strings.ContainsFunc(in.Audience, unicode.IsControl) {
 		return host.Principal{}, nil, host.ErrAudience
@@ -48,21 +50,37 @@ func (h *Handler) grant(req *request, in host.TokenRequest) (host.Principal, *to
 	if err != nil {
 		return host.Principal{}, nil, err
 	}
-	roles, err := h.Directory.AppRoles(ctx, p.TenantID, p.ObjectID, in.Audience)
+	claims, err := h.claims(ctx, p, in.Audience)
 	if err != nil {
-		return host.Principal{}, nil, fmt.Errorf("find app roles: %w", err)
+		return host.Principal{}, nil, err
 	}
-	t, err := h.Minter.Token(ctx, token.Request{
-		Claims: token.Claims{
-			Audience: in.Audience, Version: token.V1, Roles: roles,
-			Subject: p.ObjectID, ObjectID: p.ObjectID, TenantID: p.TenantID,
-			AppID: p.ClientID, AppIDACR: "2", IdentityType: "app", MIResourceID: p.ResourceID,
-			IdentityProvider: h.Minter.Issuer.IssuerV1(p.TenantID),
-		},
-		Lifetime: h.TokenLifetime, After: p.ValidFrom,
-	})
+	t, err := h.Minter.Token(ctx, token.Request{Claims: claims, Lifetime: h.TokenLifetime, After: p.ValidFrom})
 	if err != nil {
 		return host.Principal{}, nil, err
 	}
 	return p, t, nil
+}
+
+// claims are the claims of a managed identity's token: what the identity is, and what it has at the audience.
+func (h *Handler) claims(ctx context.Context, p host.Principal, audience string) (token.Claims, error) {
+	at, err := h.Directory.TokenAudience(ctx, p.TenantID, p.ObjectID, audience)
+	if err != nil {
+		return token.Claims{}, fmt.Errorf("find the audience: %w", err)
+	}
+	c := token.Claims{
+		Audience: at.Name(audience), Version: token.V1, Roles: at.Roles,
+		Subject: p.ObjectID, ObjectID: p.ObjectID, TenantID: p.TenantID,
+		AppID: p.ClientID, AppIDACR: "2", IdentityType: "app",
+		IdentityProvider: h.Minter.Issuer.IssuerV1(p.TenantID),
+	}
+	if origin := h.Minter.Issuer.Origin; directory.MicrosoftResource(audience) || strings.TrimSuffix(audience, "/") == origin {
+		c.MIResourceID = p.ResourceID // an application of the tenant learns only who calls, as in Entra
+	}
+	groups := token.Groups{Values: at.Memberships.Groups, AsRoles: at.Memberships.AsRoles}
+	if at.Memberships.Overage {
+		groups.Source = h.Minter.Issuer.Origin + "/v1.0/servicePrincipals/" + p.ObjectID + "/getMemberObjects"
+	}
+	c.SetGroups(groups)
+	c.WellKnownIDs = at.Memberships.Roles
+	return c, nil
 }

@@ -27,6 +27,7 @@ type form struct {
 	scope         string // v2
 	resource      string // v1
 	clientInfo    string // "1": the client asks for client_info
+	claims        string // JSON: what the client wants to have in its tokens, and its capabilities
 	tokenType     string // of the access token: Bearer, also if empty, or pop
 	reqCnf        string // the key to which a token of the type pop is bound
 
@@ -113,6 +114,7 @@ func parseForm(body string) (form, error) {
 		{"scope", &f.scope},
 		{"resource", &f.resource},
 		{"client_info", &f.clientInfo},
+		{"claims", &f.claims},
 		{"token_type", &f.tokenType},
 		{"req_cnf", &f.reqCnf},
 		{"username", &f.username},

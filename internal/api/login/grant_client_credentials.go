@@ -1,6 +1,9 @@
 package login
 
-import "midas/internal/token"
+import (
+	"midas/internal/directory"
+	"midas/internal/token"
+)
 
 // clientCredentials issues a token to an application for itself (RFC 6749, 4.4).
 func (h *tokens) clientCredentials(req *tokenRequest) (*granted, error) {
@@ -30,17 +33,26 @@ func (h *tokens) clientCredentials(req *tokenRequest) (*granted, error) {
 	// 5. The token, from the cache if possible. Its subject is the service principal, because there is no
 	// user.
 	t, err := h.Minter.Token(req.r.Context(), token.Request{
-		Claims: token.Claims{
-			Audience: at.audience, Version: at.version, Roles: at.roles,
-			Subject: c.principal.ID, ObjectID: c.principal.ID, TenantID: req.tenant.ID,
-			AppID: c.principal.AppID, AppIDACR: string(c.authMethod), IdentityType: "app", Confirmation: req.cnf,
-			IdentityProvider: h.issuer().IssuerV1(req.tenant.ID),
-		},
-		Lifetime: h.tokenLifetime(),
-		After:    c.principal.ValidFrom,
+		Claims: h.applicationClaims(req, c, at), Lifetime: h.tokenLifetime(), After: c.principal.ValidFrom,
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &granted{access: t}, nil
+}
+
+// applicationClaims returns the claims of an application's own token. Of the optional claims of the resource it
+// has those that are not about a user.
+func (h *tokens) applicationClaims(req *tokenRequest, c client, at resource) token.Claims {
+	claims := token.Claims{
+		Audience: at.audience, Version: at.version, Roles: at.Roles,
+		Subject: c.principal.ID, ObjectID: c.principal.ID, TenantID: req.tenant.ID,
+		AppID: c.principal.AppID, AppIDACR: string(c.authMethod), IdentityType: "app", Confirmation: req.cnf,
+		IdentityProvider: h.issuer().IssuerV1(req.tenant.ID), WellKnownIDs: at.Memberships.Roles,
+	}
+	if _, asked := directory.Predefined(at.Application.OptionalClaims().AccessToken, "xms_cc"); asked {
+		claims.Optional = &token.OptionalClaims{Capabilities: capabilities(req.claims)}
+	}
+	claims.SetGroups(groups(at.Memberships, h.issuer().Origin, "servicePrincipals", c.principal.ID))
+	return claims
 }

@@ -22,19 +22,9 @@ func (h *tokens) issueTokens(req *tokenRequest, c client, u *user, s scopes, non
 	if err != nil {
 		return nil, err
 	}
-	access, err := h.Minter.Fresh(token.Request{
-		Claims: token.Claims{
-			Audience: at.audience, Version: at.version, Roles: at.roles,
-			Subject: pairwise(at.audience, u.ID), ObjectID: u.ID, TenantID: u.TenantID,
-			AppID: c.AppID, AppIDACR: string(c.authMethod), IdentityType: "user", Confirmation: req.cnf,
-			IdentityProvider: h.issuer().IssuerV1(u.TenantID),
-			Scopes:           strings.Join(may, " "), AuthMethods: []string{byPassword},
-			UPN: u.UserPrincipalName, UniqueName: u.UserPrincipalName, Name: u.DisplayName,
-			WellKnownIDs: append([]string{memberRole}, u.roles...),
-		},
-		Lifetime: h.tokenLifetime(),
-		After:    u.ValidFrom,
-	})
+	claims := h.userClaims(req, c, u, at)
+	claims.Scopes = strings.Join(may, " ")
+	access, err := h.Minter.Fresh(token.Request{Claims: claims, Lifetime: h.tokenLifetime(), After: u.ValidFrom})
 	if err != nil {
 		return nil, err
 	}
@@ -43,6 +33,25 @@ func (h *tokens) issueTokens(req *tokenRequest, c client, u *user, s scopes, non
 		given.idToken, err = h.idToken(req, c, u, nonce)
 	}
 	return given, err
+}
+
+// userClaims returns the claims of a user's access token without the scopes. Its optional claims, groups and
+// directory roles follow the registration of the resource. Tokens for Microsoft's resources, and for those that
+// are not registered, have directory roles and no groups.
+func (h *tokens) userClaims(req *tokenRequest, c client, u *user, at resource) token.Claims {
+	claims := token.Claims{
+		Audience: at.audience, Version: at.version, Roles: at.Roles,
+		Subject: pairwise(at.audience, u.ID), ObjectID: u.ID, TenantID: u.TenantID,
+		AppID: c.AppID, AppIDACR: string(c.authMethod), IdentityType: "user", Confirmation: req.cnf,
+		IdentityProvider: h.issuer().IssuerV1(u.TenantID), AuthMethods: []string{byPassword},
+		UPN: u.UserPrincipalName, UniqueName: u.UserPrincipalName, Name: u.DisplayName,
+		Optional: req.optionalClaims(u, at.Application.OptionalClaims().AccessToken),
+	}
+	if at.Application.AppID == "" || at.Application.GroupClaims().Roles {
+		claims.WellKnownIDs = append([]string{memberRole}, u.roles...)
+	}
+	claims.SetGroups(groups(at.Memberships, h.issuer().Origin, "users", u.ID))
+	return claims
 }
 
 // idToken mints the id_token (OpenID Connect Core, 2).
@@ -57,6 +66,9 @@ func (h *tokens) idToken(req *tokenRequest, c client, u *user, nonce string) (st
 	if req.v1 || arm.Fold(req.pathTenant) == adfs {
 		claims.Issuer, claims.Version = h.issuerV1(req.request, u.TenantID), token.V1
 		claims.UPN, claims.UniqueName = u.UserPrincipalName, u.UserPrincipalName
+	}
+	if err := h.addRegistered(req, &claims, c, u); err != nil {
+		return "", err
 	}
 	return h.issuer().MintID(req.r.Context(), claims, h.tokenLifetime())
 }

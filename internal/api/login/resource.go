@@ -11,9 +11,9 @@ import (
 
 // resource has a token's audience, and what the directory knows about it.
 type resource struct {
+	directory.TokenAudience
 	audience string
-	version  string   // of the tokens that the resource accepts
-	roles    []string // app roles of the token's subject at the resource
+	version  string // of the tokens that the resource accepts
 }
 
 // resource looks up an audience for the subject of a token. An audience that is not registered is used
@@ -29,15 +29,15 @@ func (h *tokens) resource(req *tokenRequest, audience string, who tokenSubject) 
 		if err := h.checkResource(tx, audience, p, who); err != nil {
 			return err
 		}
-		if at.roles, err = h.Directory.AppRolesAt(tx, p, who.id); err != nil {
+		if at.TokenAudience, err = h.Directory.TokenAudienceAt(tx, p, who.id); err != nil {
 			return err
 		}
-		app, err := h.Directory.ApplicationByAppID(tx, req.tenant.ID, p.AppID)
-		if err == nil && app.TokenVersion == 2 {
+		at.audience = at.Name(audience)
+		if at.Application.TokenVersion == 2 {
 			// v2.0 tokens name the resource by its id, whichever name the client has used.
-			at.audience, at.version = app.AppID, token.V2
+			at.audience, at.version = at.Application.AppID, token.V2
 		}
-		return ifFound(err)
+		return nil
 	})
 	var visible *Error
 	switch {
