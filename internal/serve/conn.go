@@ -13,10 +13,12 @@ import (
 // conn is a counted connection. The first Close ends its count.
 type conn struct {
 	net.Conn
-	limit   *Limit
-	from    netip.Addr
-	pending *list.Element // in limit.pending, under the limit's lock
-	once    sync.Once
+	limit    *Limit
+	from     netip.Addr
+	shared   bool // many clients share the address
+	accepted time.Time
+	pending  *list.Element // in limit.pending, under the limit's lock; nil after the first request
+	once     sync.Once
 
 	// idle is when the connection became idle, in nanoseconds since 1970. It is 0 until the first request was
 	// read, and working during a request.
@@ -24,6 +26,11 @@ type conn struct {
 }
 
 const working = -1
+
+func (l *Limit) newConn(inner net.Conn) *conn {
+	shared := l.Shared != nil && l.Shared(addressOf(inner))
+	return &conn{Conn: inner, limit: l, from: clientOf(inner), shared: shared, accepted: time.Now()}
+}
 
 // Close implements net.Conn.
 func (c *conn) Close() error {

@@ -95,6 +95,39 @@ func TestSilentConnectionsDoNotKeepOthersOut(t *testing.T) {
 	}
 }
 
+// TestOneSilentConnectionOfEachAddressKeepsNobodyOut has one silent connection for each of many addresses.
+func TestOneSilentConnectionOfEachAddressKeepsNobodyOut(t *testing.T) {
+	l, config := limitedServer(t, 8, http.HandlerFunc(ok))
+	for i := range 12 {
+		dial(t, l, fmt.Sprintf("127.0.1.%d", i+1))
+	}
+	if _, err := request(t, l, config, "/"); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestClientWithOnePendingConnectionIsNotDisplaced begins a connection, and sends its request after another
+// client has opened many.
+func TestClientWithOnePendingConnectionIsNotDisplaced(t *testing.T) {
+	l, config := limitedServer(t, 8, http.HandlerFunc(ok))
+	slow := tls.Client(dial(t, l, "127.0.0.1"), &tls.Config{RootCAs: config.RootCAs, ServerName: "example.com"})
+	for range 50 {
+		dial(t, l, "127.0.0.2")
+	}
+	if err := slow.Handshake(); err != nil {
+		t.Fatal(err)
+	}
+	for range 50 {
+		dial(t, l, "127.0.0.2")
+	}
+	if _, err := io.WriteString(slow, "GET / HTTP/1.1\r\nHost: example.com\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := http.ReadResponse(bufio.NewReader(slow), nil); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestConnectionsAtWorkAreNotDisplaced fills all places with requests that wait. A new connection gets the place
 // of the first that becomes idle.
 func TestConnectionsAtWorkAreNotDisplaced(t *testing.T) {

@@ -24,6 +24,7 @@ type Limit struct {
 	mu      sync.Mutex
 	open    map[*conn]struct{}
 	pending list.List          // those of open that have not sent a request yet, oldest first
+	waiting map[netip.Addr]int // the number of pending connections by client
 	by      map[netip.Addr]int // open connections by client
 	refused int                // connections that waited, or were closed for others, since the last warning
 	warned  time.Time          // when the last warning was logged; zero before the first
@@ -35,14 +36,14 @@ const warnEvery = time.Minute
 // NewLimit makes a Limit of the number of all connections and of the number of connections of each address.
 func NewLimit(connections, each int, log *slog.Logger) *Limit {
 	return &Limit{
-		log: log, each: each, slots: make(chan struct{}, connections), open: map[*conn]struct{}{}, by: map[netip.Addr]int{},
+		log: log, each: each, slots: make(chan struct{}, connections), open: map[*conn]struct{}{}, waiting: map[netip.Addr]int{}, by: map[netip.Addr]int{},
 	}
 }
 
 // Listener returns a listener whose connections are counted. A connection of an address that has reached the
-// limit of one address is closed at once. When all connections are in use, a further one displaces the oldest
-// that has not sent a whole request yet, or else the one that has been idle for longest. If all are at work, it
-// waits until one ends. A Server tells the Limit which connections are at work.
+// limit of one address is closed at once. When all connections are in use, a further one displaces one that has
+// not sent a whole request yet, or else the one that has been idle for longest (see displacedFirst). If there is
+// none, it waits. A Server tells the Limit which connections are at work.
 func (l *Limit) Listener(inner net.Listener) net.Listener {
 	return &listener{Listener: inner, limit: l, closed: make(chan struct{})}
 }
@@ -55,15 +56,14 @@ func (l *Limit) Open() int {
 }
 
 // enter counts a connection of a client. It reports false if the client has reached the limit of one address.
-func (l *Limit) enter(c net.Conn, from netip.Addr) bool {
-	shared := l.Shared != nil && l.Shared(addressOf(c))
+func (l *Limit) enter(c *conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.by[from] >= l.each && !shared {
-		l.warn("a client address has reached its limit of connections; further ones are closed", slog.String("client", from.String()))
+	if l.by[c.from] >= l.each && !c.shared {
+		l.warn("a client address has reached its limit of connections; further ones are closed", slog.String("client", c.from.String()))
 		return false
 	}
-	l.by[from]++
+	l.by[c.from]++
 	return true
 }
 
@@ -73,13 +73,26 @@ func (l *Limit) add(c *conn) {
 	defer l.mu.Unlock()
 	l.open[c] = struct{}{}
 	c.pending = l.pending.PushBack(c)
+	l.waiting[c.from]++
 }
 
 // settle says that a connection has sent its first request.
 func (l *Limit) settle(c *conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.unqueue(c)
+}
+
+// unqueue removes a connection from the pending ones. The caller must hold the lock.
+func (l *Limit) unqueue(c *conn) {
+	if c.pending == nil {
+		return
+	}
 	l.pending.Remove(c.pending)
+	c.pending = nil
+	if l.waiting[c.from]--; l.waiting[c.from] <= 0 {
+		delete(l.waiting, c.from)
+	}
 }
 
 // leave ends the count of a client's connection.
@@ -96,7 +109,7 @@ func (l *Limit) remove(c *conn) {
 	l.leave(c.from)
 	l.mu.Lock()
 	delete(l.open, c)
-	l.pending.Remove(c.pending)
+	l.unqueue(c)
 	l.mu.Unlock()
 	<-l.slots
 }
@@ -104,9 +117,9 @@ func (l *Limit) remove(c *conn) {
 // displace closes the connection that a new one displaces, and reports whether there is one.
 func (l *Limit) displace() bool {
 	l.mu.Lock()
-	displaced := l.leastUseful()
+	displaced := l.displacedFirst(time.Now())
 	if displaced != nil {
-		l.warn("the limit of connections is reached; the oldest without a request are closed for new ones", slog.Int("connections", cap(l.slots)))
+		l.warn("the limit of connections is reached; those without a request are closed for new ones", slog.Int("connections", cap(l.slots)))
 	}
 	l.mu.Unlock()
 	if displaced == nil {
@@ -132,12 +145,39 @@ func (l *Limit) warn(text string, about slog.Attr) {
 	}
 }
 
-// leastUseful returns the oldest pending connection, or else the one that has been idle for longest. It returns
-// nil if all are at work. The caller must hold the lock.
-func (l *Limit) leastUseful() (found *conn) {
-	if oldest := l.pending.Front(); oldest != nil {
-		return oldest.Value.(*conn)
+const (
+	// pendingGrace is how long a client has at least for its handshake and its first request, if it has no other
+	// pending connection.
+	pendingGrace = time.Second
+
+	// maxCompared bounds how many pending connections are compared for each new one.
+	maxCompared = 256
+)
+
+// displacedFirst returns the connection that a new one displaces. It is the oldest of the client with the most
+// pending connections, so that a client with one is not displaced by others that open many. If each client has
+// one, it is the oldest, after pendingGrace. If none is pending, it is the one that has been idle for longest.
+// It returns nil if there is none to displace. The caller must hold the lock.
+func (l *Limit) displacedFirst(now time.Time) (found *conn) {
+	oldest, compared := l.pending.Front(), 0
+	if oldest == nil {
+		return l.longestIdle()
 	}
+	most := 1
+	for e := oldest; e != nil && compared < maxCompared; e, compared = e.Next(), compared+1 {
+		c := e.Value.(*conn)
+		if n := l.waiting[c.from]; n > most && !c.shared {
+			found, most = c, n
+		}
+	}
+	if c := oldest.Value.(*conn); found == nil && now.Sub(c.accepted) >= pendingGrace {
+		return c
+	}
+	return found
+}
+
+// longestIdle returns the connection that has been idle for longest, or nil if none is idle.
+func (l *Limit) longestIdle() (found *conn) {
 	var since int64
 	for c := range l.open {
 		if idle := c.idle.Load(); idle > 0 && (found == nil || idle < since) {
@@ -161,8 +201,8 @@ func (l *listener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		c := &conn{Conn: inner, limit: l.limit, from: clientOf(inner)}
-		if !l.limit.enter(inner, c.from) {
+		c := l.limit.newConn(inner)
+		if !l.limit.enter(c) {
 			resetConn(inner)
 			continue
 		}
@@ -196,7 +236,7 @@ func (l *listener) take() bool {
 		case l.limit.slots <- struct{}{}:
 			return true
 		case <-retry.C:
-			l.limit.displace() // a connection may have become idle
+			l.limit.displace() // a connection may have become idle, or its grace has ended
 		case <-l.closed:
 			return false
 		}
