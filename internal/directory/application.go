@@ -32,6 +32,9 @@ type Application struct {
 	Certificates   []Certificate `json:"certificates,omitempty"`
 	Created        time.Time     `json:"created"`
 
+	// Federated are the federated identity credentials, in the order of their creation.
+	Federated []FederatedCredential `json:"federated,omitempty"`
+
 	// Extra are the opaque properties by name: clients of Microsoft Graph set and read them, and the server
 	// does not interpret them.
 	Extra map[string]json.RawMessage `json:"extra,omitempty"`
@@ -128,13 +131,17 @@ const (
 
 // check validates the application and its limits.
 func (a *Application) check() error {
+	if err := a.credentials().check(); err != nil {
+		return err
+	}
+	if err := checkFederated(a.Federated); err != nil {
+		return err
+	}
 	redirects := slices.Concat(a.Redirects.Web, a.Redirects.SPA, a.Redirects.Public)
 	long := func(most int) func(string) bool {
 		return func(s string) bool { return s == "" || len(s) > most }
 	}
 	switch {
-	case len(a.Secrets) > maxSecrets || len(a.Certificates) > maxCertificates:
-		return ErrTooManySecrets
 	case len(a.IdentifierURIs) > maxIdentifierURIs || slices.ContainsFunc(a.IdentifierURIs, long(maxIdentifierURI)):
 		return fmt.Errorf("%w: an application has at most %d identifier URIs of at most %d bytes", ErrInvalid, maxIdentifierURIs, maxIdentifierURI)
 	case len(redirects) > maxRedirects || slices.ContainsFunc(redirects, long(maxRedirect)):

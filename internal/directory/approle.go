@@ -219,9 +219,22 @@ func (d *Directory) AppRolesAt(tx store.Tx, resource ServicePrincipal, principal
 	return slices.Compact(values), nil
 }
 
-// GraphRoles returns the values of the Microsoft Graph app roles that are assigned to a service principal,
-// unordered. It reads each by its own key, so the limit maxAppRoles does not apply. Groups cannot have
-// these roles.
+// HasGraphRole reports whether a service principal has an app role of Microsoft Graph, also one that is not
+// enforced here. A principal with more than maxAppRoles assignments counts as one that has.
+func (d *Directory) HasGraphRole(tx store.Tx, tenant, principal string) (bool, error) {
+	all, err := d.AppRoleAssignments(tx, tenant, principal)
+	if err != nil {
+		return false, err
+	}
+	resource := builtinID(tenant, GraphAppID)
+	return len(all) >= maxAppRoles || slices.ContainsFunc(all, func(a AppRoleAssignment) bool {
+		return arm.SameName(a.ResourceID, resource)
+	}), nil
+}
+
+// GraphRoles returns the values of the enforced app roles of Microsoft Graph that are assigned to a service
+// principal, unordered. It reads each by its own key, so the limit maxAppRoles does not apply. Groups cannot
+// have these roles.
 func (d *Directory) GraphRoles(tx store.Tx, tenant, principal string) (values []string, err error) {
 	resource := builtinID(tenant, GraphAppID)
 	for _, role := range graphRoles() {
@@ -241,7 +254,7 @@ func (d *Directory) GraphRoles(tx store.Tx, tenant, principal string) (values []
 func (d *Directory) RolesOf(tx store.Tx, p ServicePrincipal) ([]AppRole, error) {
 	switch {
 	case arm.SameName(p.AppID, GraphAppID):
-		return graphRoles(), nil
+		return publishedGraphRoles(), nil
 	case p.FirstParty:
 		return nil, nil
 	}

@@ -27,7 +27,8 @@ func dummyApplication() (Application, error) {
 // ErrUnknownApplication, ErrWrongSecret, or, only if the secret is right, ErrExpiredSecret or ErrDisabled.
 // With ErrDisabled it also returns the principal, for the text of the error.
 //
-// All secrets of the application are compared, each in constant time, whatever the outcome.
+// All secrets of the application and of its service principal are compared, each in constant time, whatever
+// the outcome.
 func (d *Directory) Authenticate(ctx context.Context, tenant, appID string, text SecretText) (ServicePrincipal, error) {
 	var app Application
 	var p ServicePrincipal
@@ -43,10 +44,12 @@ func (d *Directory) Authenticate(ctx context.Context, tenant, appID string, text
 		return ServicePrincipal{}, fmt.Errorf("authenticate %s: %w", appID, err)
 	}
 	now, matched, valid := d.Now(), false, false
-	for _, s := range app.Secrets {
-		if s.matches(text) {
-			matched = true
-			valid = valid || s.validAt(now)
+	for _, secrets := range [][]Secret{app.Secrets, p.Secrets} {
+		for _, s := range secrets {
+			if s.matches(text) {
+				matched = true
+				valid = valid || s.validAt(now)
+			}
 		}
 	}
 	switch {

@@ -94,7 +94,16 @@ func (c Certificate) ValidAt(now time.Time) bool {
 
 // Certificate gives the application's certificate with a thumbprint, which is a SHA-1 or a SHA-256.
 func (a *Application) Certificate(thumbprint []byte) (Certificate, bool) {
-	for _, c := range a.Certificates {
+	return certificateOf(a.Certificates, thumbprint)
+}
+
+// Certificate gives the service principal's certificate with a thumbprint, as Application.Certificate does.
+func (p *ServicePrincipal) Certificate(thumbprint []byte) (Certificate, bool) {
+	return certificateOf(p.Certificates, thumbprint)
+}
+
+func certificateOf(all []Certificate, thumbprint []byte) (Certificate, bool) {
+	for _, c := range all {
 		if bytes.Equal(thumbprint, c.SHA1) || bytes.Equal(thumbprint, c.SHA256) {
 			return c, true
 		}

@@ -1,9 +1,9 @@
 // Package directory stores tenants and their users, groups, applications with credentials, and service
 // principals.
 //
-// An application is an app registration and holds the credentials. A service principal represents an
-// application or a managed identity in a tenant; roles are assigned to it. A managed identity has a
-// service principal and no application, so it has no secrets.
+// An application is an app registration. A service principal represents an application or a managed identity
+// in a tenant; roles are assigned to it. Both the application and its service principal can hold credentials.
+// A managed identity has a service principal and no application, and it has no secrets.
 //
 // The keys of a tenant begin with d/<tenant>/: one record for each object, under the id by which tokens
 // are requested, and a look-up key for every other id. Tenants are stored under d//. Functions that write
@@ -30,7 +30,7 @@ var (
 	ErrExpiredSecret      = errors.New("directory: the secret is outside its time")
 	ErrDisabled           = errors.New("directory: the service principal is disabled")
 	ErrWeakSecret         = errors.New("directory: the secret is too weak")
-	ErrTooManySecrets     = errors.New("directory: the application has too many secrets or certificates")
+	ErrTooManySecrets     = errors.New("directory: too many secrets or certificates")
 	ErrUnknownUser        = errors.New("directory: no such user in this tenant")
 	ErrWrongPassword      = errors.New("directory: wrong password")
 	ErrUserDisabled       = errors.New("directory: the user is disabled")

@@ -23,6 +23,7 @@ const (
 // The app roles of Microsoft Graph that are enforced here.
 const (
 	RoleApplicationReadWriteAll       = "Application.ReadWrite.All"
+	RoleApplicationReadWriteOwnedBy   = "Application.ReadWrite.OwnedBy"
 	RoleApplicationReadAll            = "Application.Read.All"
 	RoleDirectoryReadAll              = "Directory.Read.All"
 	RoleDirectoryReadWriteAll         = "Directory.ReadWrite.All"
@@ -40,6 +41,7 @@ const (
 func graphRoles() []AppRole {
 	roles := []AppRole{
 		{ID: "1bfefb4e-e0b5-418b-a88f-73c46d2cc8e9", Value: RoleApplicationReadWriteAll, DisplayName: "Read and write all applications"},
+		{ID: "18a4783c-866b-4cc7-a460-3d5e5662c884", Value: RoleApplicationReadWriteOwnedBy, DisplayName: "Manage the applications that this application creates or owns"},
 		{ID: "9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30", Value: RoleApplicationReadAll, DisplayName: "Read all applications"},
 		{ID: "7ab1d382-f21e-4acd-a863-ba3e13f7da61", Value: RoleDirectoryReadAll, DisplayName: "Read directory data"},
 		{ID: "19dbc75e-c2e2-444c-a770-ec69d8559fc7", Value: RoleDirectoryReadWriteAll, DisplayName: "Read and write directory data"},
@@ -115,9 +117,13 @@ func FirstPartyPrincipals(tenant string) []ServicePrincipal {
 	return all
 }
 
-// builtinID derives the object id of a first-party principal, as a UUID of version 8 (RFC 9562, custom).
+// builtinID derives the object id of a first-party principal.
 func builtinID(tenant, appID string) string {
-	sum := sha256.Sum256([]byte("midas:" + arm.Fold(tenant) + "/" + appID))
+	return derivedID(sha256.Sum256([]byte("midas:" + arm.Fold(tenant) + "/" + appID)))
+}
+
+// derivedID formats a hash as a UUID of version 8 (RFC 9562, custom).
+func derivedID(sum [sha256.Size]byte) string {
 	sum[6], sum[8] = sum[6]&0x0f|0x80, sum[8]&0x3f|0x80
 	text := hex.EncodeToString(sum[:16])
 	return text[:8] + "-" + text[8:12] + "-" + text[12:16] + "-" + text[16:20] + "-" + text[20:]

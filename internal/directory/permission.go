@@ -49,7 +49,7 @@ func FindPermission(all []Permission, value string) (Permission, bool) {
 func (d *Directory) PermissionsOf(tx store.Tx, p ServicePrincipal) ([]Permission, error) {
 	switch {
 	case arm.SameName(p.AppID, GraphAppID):
-		return graphPermissions(), nil
+		return publishedGraphPermissions(), nil
 	case arm.SameName(p.AppID, ARMAppID):
 		return armPermissions(), nil
 	case p.FirstParty || p.Type == TypeManagedIdentity:

@@ -28,6 +28,11 @@ type ServicePrincipal struct {
 	Created          time.Time `json:"created"`
 	ResourceID       string    `json:"resourceId,omitempty"` // ARM id behind a managed identity
 
+	// Secrets and Certificates authenticate the application in this tenant, as those of the application do. The
+	// service principal of a managed identity has none.
+	Secrets      []Secret      `json:"secrets,omitempty"`
+	Certificates []Certificate `json:"certificates,omitempty"`
+
 	// AssignmentRequired restricts sign-ins to it, and tokens for it, to the principals that are assigned to it
 	// (see Assigned).
 	AssignmentRequired bool `json:"assignmentRequired,omitempty"`
@@ -51,6 +56,9 @@ func (d *Directory) CreateServicePrincipal(tx store.Tx, p ServicePrincipal) erro
 	}
 	if p.Type != TypeApplication && p.Type != TypeManagedIdentity {
 		return fmt.Errorf("create service principal %s: there is no type %q", p.ID, p.Type)
+	}
+	if err := p.checkCredentials(); err != nil {
+		return fmt.Errorf("create service principal %s: %w", p.ID, err)
 	}
 	if p.Created.IsZero() {
 		p.Created = d.Now().UTC()
@@ -79,13 +87,17 @@ func (d *Directory) UpdateServicePrincipal(tx store.Tx, p ServicePrincipal) erro
 	if err == nil && old.FirstParty {
 		err = ErrFirstParty
 	}
+	if err == nil {
+		p.Type = old.Type
+		err = p.checkCredentials()
+	}
 	if err != nil {
 		return fmt.Errorf("update service principal %s: %w", p.ID, err)
 	}
 	if err := d.countAdministrator(tx, p.TenantID, old.ID, old.Enabled, p.Enabled); err != nil {
 		return fmt.Errorf("update service principal %s: %w", p.ID, err)
 	}
-	p.ID, p.AppID, p.Type, p.ResourceID, p.Created = old.ID, old.AppID, old.Type, old.ResourceID, old.Created
+	p.ID, p.AppID, p.ResourceID, p.Created = old.ID, old.AppID, old.ResourceID, old.Created
 	if old.Enabled && !p.Enabled {
 		p.ValidFrom = d.nextValidFrom()
 	}

@@ -11,6 +11,7 @@ import (
 	"midas/internal/arm"
 	"midas/internal/azure"
 	"midas/internal/clock"
+	"midas/internal/directory"
 	"midas/internal/token"
 )
 
@@ -86,27 +87,30 @@ func addressKey(address string) string {
 	return address
 }
 
-// checkSigner finds the client's certificate by the assertion's thumbprint and verifies the signature with
-// its key.
+// checkSigner finds the certificate by the assertion's thumbprint and verifies the signature with its key. The
+// certificate is the client's or its service principal's; if both have it, one of them must be valid.
 func (h *tokens) checkSigner(a *token.Assertion, c client) error {
+	refused := errAssertionKey("The key was not found.")
 	for _, thumbprint := range a.Thumbprints {
-		certificate, found := c.Certificate(thumbprint)
-		if !found {
-			continue
+		for _, find := range []func([]byte) (directory.Certificate, bool){c.Certificate, c.principal.Certificate} {
+			certificate, found := find(thumbprint)
+			if !found {
+				continue
+			}
+			key, err := certificate.PublicKey()
+			if err != nil {
+				return err
+			}
+			if err := a.Verify(key); err != nil {
+				return errAssertionKey("The provided signature value did not match the expected signature value.").because(err)
+			}
+			if certificate.ValidAt(h.Now()) {
+				return nil
+			}
+			refused = errAssertionKey("The key used is expired.")
 		}
-		key, err := certificate.PublicKey()
-		if err != nil {
-			return err
-		}
-		if err := a.Verify(key); err != nil {
-			return errAssertionKey("The provided signature value did not match the expected signature value.").because(err)
-		}
-		if !certificate.ValidAt(h.Now()) {
-			return errAssertionKey("The key used is expired.")
-		}
-		return nil
 	}
-	return errAssertionKey("The key was not found.")
+	return refused
 }
 
 // isAudience reports whether an assertion's audience has this tenant's token endpoint or issuer, at the
