@@ -4,20 +4,25 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"net/http"
+	"slices"
 
+	"midas/internal/arm"
 	"midas/internal/directory"
 	"midas/internal/store"
 )
 
-type application = directory.Application
+// application is an application with its publisher domain, which is the domain of its tenant.
+type application struct {
+	directory.Application
+	domain string
+}
 
 func applicationSchema() *schema[application] {
 	extra := opaque[application](func(a *application) *map[string]json.RawMessage { return &a.Extra })
 	null := func(name string) field[application] {
 		return readOnly(name, notQueryable, func(application) any { return nil })
 	}
-	return &schema[application]{typ: "application", set: "applications", fields: []field[application]{
+	return &schema[application]{typ: "application", set: "applications", class: "Application", fields: []field[application]{
 		{name: "id", use: text, get: func(a application) any { return a.ID }},
 		null("deletedDateTime"),
 		readOnly("appId", text, func(a application) any { return a.AppID }),
@@ -43,21 +48,21 @@ func applicationSchema() *schema[application] {
 				return nil
 			},
 		},
-		extra.property("notes", "null"), null("publisherDomain"), extra.property("serviceManagementReference", "null"),
+		extra.property("notes", "null"), readOnly("publisherDomain", text, func(a application) any { return orNull(a.domain) }), extra.property("serviceManagementReference", "null"),
 		{
-			name: "signInAudience", use: text, get: func(a application) any { return signInAudience(a) },
+			name: "signInAudience", use: text, get: func(a application) any { return signInAudience(a.Application) },
 			set: func(a *application, raw json.RawMessage) error { return setAudience(&a.SignInAudience, raw) },
 		},
-		extra.property("tags", "[]"), extra.property("tokenEncryptionKeyId", "null"), extra.property("samlMetadataUrl", "null"),
+		extra.texts("tags"), extra.property("tokenEncryptionKeyId", "null"), extra.property("samlMetadataUrl", "null"),
 		extra.property("defaultRedirectUri", "null"), null("certification"), optionalClaims(extra),
 		extra.property("servicePrincipalLockConfiguration", "null"), extra.property("requestSignatureVerification", "null"),
 		extra.property("addIns", "[]"), extra.property("nativeAuthenticationApisEnabled", "null"), null("uniqueName"),
 		extra.nested("api", object{{"acceptMappedClaims", nil}, {"knownClientApplications", []any{}}, {"oauth2PermissionScopes", []any{}}, {"preAuthorizedApplications", []any{}}}, tokenVersion()),
 		{name: "appRoles", get: func(a application) any { return appRoleObjects(a.AppRoles) }, set: setAppRoles},
 		extra.nested("info", nullObject("logoUrl", "marketingUrl", "privacyStatementUrl", "supportUrl", "termsOfServiceUrl")),
-		{name: "keyCredentials", get: func(a application) any { return keyCredentials(a.Certificates) }, set: setKeyCredentials},
+		keyCredentialsField(func(a *application) *[]directory.Certificate { return &a.Certificates }),
 		extra.nested("parentalControlSettings", object{{"countriesBlockedForMinors", []any{}}, {"legalAgeGroupRule", "Allow"}}),
-		{name: "passwordCredentials", get: func(a application) any { return passwordCredentials(a.Secrets) }, set: setPasswordCredentials},
+		passwordCredentialsField(func(a *application) *[]directory.Secret { return &a.Secrets }),
 		extra.nested("publicClient", nil, redirectPart(isPublicRedirect, func(a *application) *[]string { return &a.Redirects.Public })),
 		extra.property("requiredResourceAccess", "[]"),
 		readOnly("verifiedPublisher", notQueryable, func(application) any {
@@ -139,7 +144,7 @@ func audienceValues() []string {
 	return []string{"AzureADMyOrg", "AzureADMultipleOrgs", "AzureADandPersonalMicrosoftAccount", "PersonalMicrosoftAccount"}
 }
 
-func signInAudience(a application) any {
+func signInAudience(a directory.Application) any {
 	if a.SignInAudience == "" {
 		return audienceValues()[0]
 	}
@@ -164,16 +169,28 @@ func (h *Handler) applicationSource(tenant string) source[application] {
 	return source[application]{
 		shape: h.applications, cursor: func(a application) string { return a.AppID },
 		after: listByID(func(tx store.Tx, after string, limit int) ([]application, error) {
-			return h.Directory.Applications(tx, tenant, after, limit)
+			found, err := h.Directory.Applications(tx, tenant, after, limit)
+			if err != nil {
+				return nil, err
+			}
+			return h.withDomain(tx, tenant, found...)
 		}, func(a application) string { return a.AppID }),
 		direct: func(tx store.Tx, f *filter) ([]application, bool, error) {
-			if appID, known := f.equal("appId"); known {
-				return oneOrNone(h.Directory.ApplicationByAppID(tx, tenant, appID))
+			find := h.Directory.ApplicationByAppID
+			value, known := f.equal("appId")
+			if !known {
+				find = h.Directory.Application
+				value, known = f.equal("id")
 			}
-			if id, known := f.equal("id"); known {
-				return oneOrNone(h.Directory.Application(tx, tenant, id))
+			if !known {
+				return nil, false, nil
 			}
-			return nil, false, nil
+			a, err := find(tx, tenant, value)
+			if err != nil {
+				return oneOrNone(application{}, err)
+			}
+			all, err := h.withDomain(tx, tenant, a)
+			return all, true, err
 		},
 	}
 }
@@ -186,16 +203,38 @@ func (h *Handler) countApplications(ctx context.Context, req *Request) (*Respons
 	return countResponse(ctx, h, req, h.applicationSource(req.Caller.tenant))
 }
 
-func (h *Handler) application(ctx context.Context, req *Request) (a application, err error) {
-	err = h.Store.View(ctx, func(tx store.Tx) error {
-		a, err = h.Directory.Application(tx, req.Caller.tenant, req.Object.id)
-		return err
-	})
-	return a, err
+// withDomain adds the publisher domain to applications of a tenant.
+func (h *Handler) withDomain(tx store.Tx, tenant string, found ...directory.Application) ([]application, error) {
+	t, err := h.Directory.Tenant(tx, tenant)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]application, 0, len(found))
+	for _, a := range found {
+		all = append(all, application{a, t.DefaultDomain})
+	}
+	return all, nil
 }
 
-func (h *Handler) getApplication(ctx context.Context, req *Request) (*Response, error) {
-	a, err := h.application(ctx, req)
+// application reads one application.
+func (h *Handler) application(tx store.Tx, tenant, id string) (application, error) {
+	a, err := h.Directory.Application(tx, tenant, id)
+	if err != nil {
+		return application{}, err
+	}
+	all, err := h.withDomain(tx, tenant, a)
+	if err != nil {
+		return application{}, err
+	}
+	return all[0], nil
+}
+
+func (h *Handler) getApplication(ctx context.Context, req *Request) (_ *Response, err error) {
+	var a application
+	err = h.Store.View(ctx, func(tx store.Tx) error {
+		a, err = h.application(tx, req.Caller.tenant, req.Object.id)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -207,27 +246,40 @@ func (h *Handler) createApplication(ctx context.Context, req *Request) (*Respons
 	if err != nil {
 		return nil, err
 	}
-	a := application{ID: h.NewID(), AppID: h.NewID(), TenantID: req.Caller.tenant, Created: h.Now().UTC()}
+	a := application{Application: directory.Application{ID: h.NewID(), AppID: h.NewID(), TenantID: req.Caller.tenant, Created: h.Now().UTC()}}
 	if err := h.applications.apply(&a, req.Body); err != nil {
 		return nil, err
 	}
 	if a.DisplayName == "" {
 		return nil, errBadRequest("A value is required for property 'displayName' of resource 'Application'.")
 	}
-	h.assignKeyIDs(&a)
+	h.assignKeyIDs(a.Certificates)
+	owners = withOwner(owners, req.Caller.id)
 	err = h.update(ctx, req, func(tx store.Tx) error {
-		if err := h.checkIdentifierURIs(tx, req.Caller, a); err != nil {
+		if err := h.checkIdentifierURIs(tx, req.Caller, a.Application); err != nil {
 			return err
 		}
-		if err := h.Directory.CreateApplication(tx, a); err != nil {
+		if err := h.Directory.CreateApplication(tx, a.Application); err != nil {
 			return duplicateURI(err)
 		}
-		return h.addReferences(tx, ownersOf, a.TenantID, a.ID, owners)
+		if err := h.addReferences(tx, ownersOf, a.TenantID, a.ID, owners); err != nil {
+			return err
+		}
+		a, err = h.application(tx, a.TenantID, a.ID)
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	return createdResponse(req, h.applications, a, a.ID), nil
+}
+
+// withOwner adds the creator of an object to its owners.
+func withOwner(owners []string, creator string) []string {
+	if slices.ContainsFunc(owners, func(id string) bool { return arm.SameName(id, creator) }) {
+		return owners
+	}
+	return append(owners, creator)
 }
 
 // duplicateURI maps ErrExists to Graph's duplicate identifierUris error.
@@ -239,7 +291,7 @@ func duplicateURI(err error) error {
 }
 
 // checkIdentifierURIs requires identifier URIs in a verified domain, except from Global Administrators.
-func (h *Handler) checkIdentifierURIs(tx store.Tx, c caller, a application) error {
+func (h *Handler) checkIdentifierURIs(tx store.Tx, c caller, a directory.Application) error {
 	if c.admins() {
 		return nil
 	}
@@ -247,28 +299,28 @@ func (h *Handler) checkIdentifierURIs(tx store.Tx, c caller, a application) erro
 }
 
 // assignKeyIDs sets the key id of every new certificate.
-func (h *Handler) assignKeyIDs(a *application) {
-	for i := range a.Certificates {
-		if a.Certificates[i].KeyID == "" {
-			a.Certificates[i].KeyID = h.NewID()
+func (h *Handler) assignKeyIDs(certificates []directory.Certificate) {
+	for i := range certificates {
+		if certificates[i].KeyID == "" {
+			certificates[i].KeyID = h.NewID()
 		}
 	}
 }
 
 func (h *Handler) updateApplication(ctx context.Context, req *Request) (*Response, error) {
 	err := h.update(ctx, req, func(tx store.Tx) error {
-		a, err := h.Directory.Application(tx, req.Caller.tenant, req.Object.id)
+		a, err := h.application(tx, req.Caller.tenant, req.Object.id)
 		if err != nil {
 			return err
 		}
 		if err := h.applications.apply(&a, req.Body); err != nil {
 			return err
 		}
-		h.assignKeyIDs(&a)
-		if err := h.checkIdentifierURIs(tx, req.Caller, a); err != nil {
+		h.assignKeyIDs(a.Certificates)
+		if err := h.checkIdentifierURIs(tx, req.Caller, a.Application); err != nil {
 			return err
 		}
-		return h.Directory.UpdateApplication(tx, a)
+		return h.Directory.UpdateApplication(tx, a.Application)
 	})
 	if err != nil {
 		return nil, duplicateURI(err)
@@ -281,75 +333,4 @@ func (h *Handler) deleteApplication(ctx context.Context, req *Request) (*Respons
 		_, err := h.Directory.DeleteApplication(tx, req.Caller.tenant, req.Object.id)
 		return err
 	})
-}
-
-// addPassword generates a secret. Only this response contains its text.
-func (h *Handler) addPassword(ctx context.Context, req *Request) (*Response, error) {
-	var body struct {
-		DisplayName   *string `json:"displayName"`
-		StartDateTime *string `json:"startDateTime"`
-		EndDateTime   *string `json:"endDateTime"`
-	}
-	if raw, given := req.Body["passwordCredential"]; given && json.Unmarshal(raw, &body) != nil {
-		return nil, errValue("passwordCredential")
-	}
-	start := h.Now().UTC()
-	if err := setTime("startDateTime", &start, body.StartDateTime); err != nil {
-		return nil, err
-	}
-	end := start.AddDate(2, 0, 0)
-	if err := setTime("endDateTime", &end, body.EndDateTime); err != nil {
-		return nil, err
-	}
-	if !start.Before(end) {
-		return nil, errBadRequest("The endDateTime of a credential must be later than its startDateTime.")
-	}
-	secretText := directory.GenerateSecret()
-	secret, err := directory.NewSecret(h.NewID(), secretText, start, end)
-	if err != nil {
-		return nil, err
-	}
-	if name := body.DisplayName; name != nil {
-		quoted, err := json.Marshal(*name)
-		if err != nil {
-			return nil, err
-		}
-		if err := setText("displayName", 120, &secret.DisplayName, quoted); err != nil {
-			return nil, err
-		}
-	}
-	err = h.update(ctx, req, func(tx store.Tx) error {
-		a, err := h.Directory.Application(tx, req.Caller.tenant, req.Object.id)
-		if err != nil {
-			return err
-		}
-		return h.Directory.AddSecret(tx, req.Caller.tenant, a.AppID, secret)
-	})
-	if err != nil {
-		return nil, err
-	}
-	created := passwordCredential(secret, string(secretText)).prefixed(property{"@odata.context", req.context("microsoft.graph.passwordCredential", nil, false)})
-	return &Response{Status: http.StatusOK, Body: created}, nil
-}
-
-func (h *Handler) removePassword(ctx context.Context, req *Request) (*Response, error) {
-	var keyID string
-	if json.Unmarshal(req.Body["keyId"], &keyID) != nil || keyID == "" {
-		return nil, errBadRequest("The parameter 'keyId' is required.")
-	}
-	err := h.update(ctx, req, func(tx store.Tx) error {
-		a, err := h.Directory.Application(tx, req.Caller.tenant, req.Object.id)
-		if err != nil {
-			return err
-		}
-		err = h.Directory.RemoveSecret(tx, req.Caller.tenant, a.AppID, keyID)
-		if errors.Is(err, directory.ErrNotFound) {
-			return errBadRequest("No password credential found with keyId '%s'.", clip(keyID))
-		}
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return noContentResponse(), nil
 }

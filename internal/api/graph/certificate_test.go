@@ -13,6 +13,13 @@ import (
 // certificate makes a self-signed certificate.
 func certificate(t *testing.T, name string) []byte {
 	t.Helper()
+	der, _ := certificateAndKey(t, name)
+	return der
+}
+
+// certificateAndKey makes a self-signed certificate and returns its key too.
+func certificateAndKey(t *testing.T, name string) ([]byte, *rsa.PrivateKey) {
+	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	must(t, err)
 	template := x509.Certificate{
@@ -21,5 +28,5 @@ func certificate(t *testing.T, name string) []byte {
 	}
 	der, err := x509.CreateCertificate(rand.Reader, &template, &template, &key.PublicKey, key)
 	must(t, err)
-	return der
+	return der, key
 }

@@ -30,8 +30,16 @@ func passwordCredentials(secrets []directory.Secret) []object {
 	return objects
 }
 
+func passwordCredentialsField[T any](at func(*T) *[]directory.Secret) field[T] {
+	return field[T]{
+		name: "passwordCredentials",
+		get:  func(t T) any { return passwordCredentials(*at(&t)) },
+		set:  func(t *T, raw json.RawMessage) error { return setPasswordCredentials(at(t), raw) },
+	}
+}
+
 // setPasswordCredentials removes the secrets that the list does not name. Only addPassword creates secrets.
-func setPasswordCredentials(a *application, raw json.RawMessage) error {
+func setPasswordCredentials(at *[]directory.Secret, raw json.RawMessage) error {
 	var given []struct {
 		KeyID string `json:"keyId"`
 	}
@@ -40,26 +48,38 @@ func setPasswordCredentials(a *application, raw json.RawMessage) error {
 	}
 	var remaining []directory.Secret
 	for _, g := range given {
-		i := slices.IndexFunc(a.Secrets, func(s directory.Secret) bool { return arm.SameName(s.KeyID, g.KeyID) })
+		i := slices.IndexFunc(*at, func(s directory.Secret) bool { return arm.SameName(s.KeyID, g.KeyID) })
 		if i < 0 {
 			return errBadRequest("New password credentials must be generated with service actions.")
 		}
-		remaining = append(remaining, a.Secrets[i])
+		remaining = append(remaining, (*at)[i])
 	}
-	a.Secrets = remaining
+	*at = remaining
 	return nil
 }
 
 func keyCredentials(certificates []directory.Certificate) []object {
 	objects := make([]object, 0, len(certificates))
 	for _, c := range certificates {
-		objects = append(objects, object{
-			{"customKeyIdentifier", strings.ToUpper(hex.EncodeToString(c.SHA1))}, {"displayName", orNull(c.DisplayName)},
-			{"endDateTime", timeOrNull(c.End)}, {"key", nil}, {"keyId", c.KeyID}, {"startDateTime", timeOrNull(c.Start)},
-			{"type", "AsymmetricX509Cert"}, {"usage", "Verify"},
-		})
+		objects = append(objects, keyCredentialObject(c))
 	}
 	return objects
+}
+
+func keyCredentialObject(c directory.Certificate) object {
+	return object{
+		{"customKeyIdentifier", strings.ToUpper(hex.EncodeToString(c.SHA1))}, {"displayName", orNull(c.DisplayName)},
+		{"endDateTime", timeOrNull(c.End)}, {"key", nil}, {"keyId", c.KeyID}, {"startDateTime", timeOrNull(c.Start)},
+		{"type", "AsymmetricX509Cert"}, {"usage", "Verify"},
+	}
+}
+
+func keyCredentialsField[T any](at func(*T) *[]directory.Certificate) field[T] {
+	return field[T]{
+		name: "keyCredentials",
+		get:  func(t T) any { return keyCredentials(*at(&t)) },
+		set:  func(t *T, raw json.RawMessage) error { return setKeyCredentials(at(t), raw) },
+	}
 }
 
 // keyCredential is the JSON of a certificate in a request.
@@ -75,14 +95,14 @@ type keyCredential struct {
 
 // setKeyCredentials replaces keyCredentials by the list. An item with the keyId of an existing certificate
 // and without a key keeps that certificate; assignKeyIDs sets the ids of new ones afterwards.
-func setKeyCredentials(a *application, raw json.RawMessage) error {
+func setKeyCredentials(at *[]directory.Certificate, raw json.RawMessage) error {
 	var given []keyCredential
 	if json.Unmarshal(raw, &given) != nil || len(given) > 64 {
 		return errValue("keyCredentials")
 	}
 	var remaining []directory.Certificate
 	for _, g := range given {
-		c, err := g.certificate(a.Certificates)
+		c, err := g.certificate(*at)
 		if err != nil {
 			return err
 		}
@@ -91,7 +111,7 @@ func setKeyCredentials(a *application, raw json.RawMessage) error {
 		}
 		remaining = append(remaining, c)
 	}
-	a.Certificates = remaining
+	*at = remaining
 	return nil
 }
 

@@ -16,7 +16,7 @@ type directoryObject struct {
 	id        string
 	user      directory.User
 	group     directory.Group
-	app       directory.Application
+	app       application
 	principal principal
 	role      directory.DirectoryRole
 }
@@ -84,7 +84,7 @@ func (h *Handler) directoryObject(tx store.Tx, tenant, id string) (t directoryOb
 	case directory.ObjectServicePrincipal:
 		t.principal, err = h.principal(tx, tenant, id)
 	default:
-		t.app, err = h.Directory.Application(tx, tenant, id)
+		t.app, err = h.application(tx, tenant, id)
 	}
 	return t, err
 }
@@ -119,26 +119,63 @@ func checkCast(req *Request) error {
 	return nil
 }
 
+// references is the source of the objects that an object refers to.
+func (h *Handler) references(c relationship, req *Request) source[directoryObject] {
+	return source[directoryObject]{
+		shape: directoryObjectShape{h}, cursor: func(t directoryObject) string { return t.id },
+		after: func(tx store.Tx, after string, limit int) ([]directoryObject, string, error) {
+			ids, err := c.list(h.Directory, tx, req.Caller.tenant, req.Object.id, after, limit)
+			if err != nil {
+				return nil, "", err
+			}
+			found, err := h.directoryObjects(tx, req, ids)
+			if err != nil || len(ids) < limit {
+				return found, "", err
+			}
+			return found, ids[len(ids)-1], nil
+		},
+	}
+}
+
 // listReferences serves GET …/{relationship}: the referenced objects.
 func (h *Handler) listReferences(c relationship) func(context.Context, *Request) (*Response, error) {
 	return func(ctx context.Context, req *Request) (*Response, error) {
 		if err := checkCast(req); err != nil {
 			return nil, err
 		}
-		return pageResponse(ctx, h, req, source[directoryObject]{
-			shape: directoryObjectShape{h}, cursor: func(t directoryObject) string { return t.id },
-			after: func(tx store.Tx, after string, limit int) ([]directoryObject, string, error) {
-				ids, err := c.list(h.Directory, tx, req.Caller.tenant, req.Object.id, after, limit)
-				if err != nil {
-					return nil, "", err
-				}
-				found, err := h.directoryObjects(tx, req, ids)
-				if err != nil || len(ids) < limit {
-					return found, "", err
-				}
-				return found, ids[len(ids)-1], nil
-			},
-		})
+		return pageResponse(ctx, h, req, h.references(c, req))
+	}
+}
+
+// countReferences serves GET …/{relationship}/$count.
+func (h *Handler) countReferences(c relationship) func(context.Context, *Request) (*Response, error) {
+	return func(ctx context.Context, req *Request) (*Response, error) {
+		return countResponse(ctx, h, req, h.references(c, req))
+	}
+}
+
+// idSource is the source of the objects whose ids are read as a whole.
+func (h *Handler) idSource(ids func(tx store.Tx, req *Request) ([]string, error), req *Request) source[directoryObject] {
+	return source[directoryObject]{
+		shape: directoryObjectShape{h}, cursor: func(t directoryObject) string { return t.id },
+		after: func(tx store.Tx, after string, limit int) ([]directoryObject, string, error) {
+			all, err := ids(tx, req)
+			if err != nil {
+				return nil, "", err
+			}
+			slices.Sort(all)
+			begin, found := slices.BinarySearch(all, after)
+			if found {
+				begin++
+			}
+			rest := all[begin:]
+			last := ""
+			if len(rest) > limit {
+				rest, last = rest[:limit], rest[limit-1]
+			}
+			objects, err := h.directoryObjects(tx, req, rest)
+			return objects, last, err
+		},
 	}
 }
 
@@ -148,27 +185,14 @@ func (h *Handler) listIDs(ids func(tx store.Tx, req *Request) ([]string, error))
 		if err := checkCast(req); err != nil {
 			return nil, err
 		}
-		return pageResponse(ctx, h, req, source[directoryObject]{
-			shape: directoryObjectShape{h}, cursor: func(t directoryObject) string { return t.id },
-			after: func(tx store.Tx, after string, limit int) ([]directoryObject, string, error) {
-				all, err := ids(tx, req)
-				if err != nil {
-					return nil, "", err
-				}
-				slices.Sort(all)
-				begin, found := slices.BinarySearch(all, after)
-				if found {
-					begin++
-				}
-				rest := all[begin:]
-				last := ""
-				if len(rest) > limit {
-					rest, last = rest[:limit], rest[limit-1]
-				}
-				objects, err := h.directoryObjects(tx, req, rest)
-				return objects, last, err
-			},
-		})
+		return pageResponse(ctx, h, req, h.idSource(ids, req))
+	}
+}
+
+// countIDs serves $count of such a collection.
+func (h *Handler) countIDs(ids func(tx store.Tx, req *Request) ([]string, error)) func(context.Context, *Request) (*Response, error) {
+	return func(ctx context.Context, req *Request) (*Response, error) {
+		return countResponse(ctx, h, req, h.idSource(ids, req))
 	}
 }
 

@@ -64,9 +64,12 @@ func clip(s string) string {
 func graphError(err error, id string) error {
 	var visible *Error
 	var unverified *directory.UnverifiedError
+	var federated *directory.FederatedError
 	switch {
 	case err == nil || errors.As(err, &visible):
 		return err
+	case errors.As(err, &federated):
+		return federatedError(federated, errors.Is(err, directory.ErrExists))
 	case errors.Is(err, directory.ErrNotFound):
 		return errNotFound(id)
 	case errors.Is(err, directory.ErrExists):
@@ -80,7 +83,7 @@ func graphError(err error, id string) error {
 	case errors.Is(err, directory.ErrWeakPassword):
 		return errBadRequest("The specified password does not comply with password complexity requirements. Please provide a different password.")
 	case errors.Is(err, directory.ErrTooManySecrets):
-		return errBadRequest("The application has too many credentials. Remove one before adding another.")
+		return errBadRequest("There are too many credentials. Remove one before adding another.")
 	case errors.Is(err, directory.ErrTooManyGrants):
 		return errorf(http.StatusBadRequest, "Directory_QuotaExceeded", "The user or the client has too many permission grants.")
 	case errors.Is(err, directory.ErrFirstParty):

@@ -3,6 +3,9 @@ package graph
 // Operations returns the rows of the table.
 func (h *Handler) Operations() []Operation { return h.table.operations }
 
+// Enforced reports whether an operation needs an app role of Microsoft Graph.
+func Enforced(role string) bool { return appRolePrivileges(role) != 0 }
+
 // ParseFilter, ParseSearch and ParsePath export the parsers for fuzzing.
 func ParseFilter(s string) (holds func(value func(string) any) bool, err error) {
 	f, err := parseFilter(s)

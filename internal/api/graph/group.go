@@ -24,13 +24,17 @@ func groupSchema() *schema[directory.Group] {
 	securityEnabled.use = boolean
 	mailEnabled := constant[group]("mailEnabled", false)
 	mailEnabled.use = boolean
-	return &schema[group]{typ: "group", set: "groups", fields: []field[group]{
+	groupTypes := constant[group]("groupTypes", []string{})
+	groupTypes.use = collection
+	assignable := constant[group]("isAssignableToRole", nil)
+	assignable.use = boolean
+	return &schema[group]{typ: "group", set: "groups", class: "Group", fields: []field[group]{
 		{name: "id", use: text, get: func(g group) any { return g.ID }},
 		null("deletedDateTime"), extra.property("classification", "null"),
 		readOnly("createdDateTime", dateTime, created), none("creationOptions"),
 		writableText("description", 1024, func(g *group) *string { return &g.Description }),
 		writableText("displayName", 256, func(g *group) *string { return &g.DisplayName }),
-		null("expirationDateTime"), constant[group]("groupTypes", []string{}), constant[group]("isAssignableToRole", nil),
+		null("expirationDateTime"), groupTypes, assignable,
 		null("mail"), mailEnabled,
 		writableText("mailNickname", 64, func(g *group) *string { return &g.MailNickname }),
 		null("membershipRule"), null("membershipRuleProcessingState"), null("onPremisesDomainName"),
@@ -40,6 +44,7 @@ func groupSchema() *schema[directory.Group] {
 		readOnly("renewedDateTime", dateTime, created), none("resourceBehaviorOptions"), none("resourceProvisioningOptions"),
 		securityEnabled, readOnly("securityIdentifier", notQueryable, func(g group) any { return securityIdentifier(g.ID) }),
 		extra.property("theme", "null"), extra.property("visibility", "null"), none("onPremisesProvisioningErrors"),
+		none("serviceProvisioningErrors"),
 	}}
 }
 

@@ -43,7 +43,7 @@ type Handler struct {
 
 	users           *schema[directory.User]
 	groups          *schema[directory.Group]
-	applications    *schema[directory.Application]
+	applications    *schema[application]
 	principals      *schema[principal]
 	appRoles        *schema[appRoleAssignment]
 	roles           *schema[directory.DirectoryRole]
@@ -53,14 +53,16 @@ type Handler struct {
 	domains         *schema[domain]
 
 	permissionGrants *schema[directory.PermissionGrant]
+	federated        *schema[federatedCredential]
 }
 
 // New builds the schemas and the operation table.
 func New(config Handler) (*Handler, error) {
 	h := &config // the operations are bound to it
-	h.users, h.groups, h.applications, h.principals = userSchema(), groupSchema(), applicationSchema(), principalSchema()
+	h.users, h.groups, h.applications, h.principals = userSchema(), groupSchema(), applicationSchema(), principalSchema(config.Now)
 	h.appRoles, h.roles, h.roleDefinitions, h.roleAssignments = appRoleAssignmentSchema(), roleSchema(), roleDefinitionSchema(), roleAssignmentSchema()
 	h.organizations, h.domains, h.permissionGrants = organizationSchema(), domainSchema(), permissionGrantSchema()
+	h.federated = federatedSchema()
 	var err error
 	if h.table, err = newTable(h.operations()); err != nil {
 		return nil, err
@@ -69,11 +71,15 @@ func New(config Handler) (*Handler, error) {
 	return h, nil
 }
 
-// root begins every path of the version that is served.
-const root = "/v1.0/"
+// root and beta begin the paths of the versions that are served. beta has only the operations with
+// Operation.Beta.
+const (
+	root = "/v1.0/"
+	beta = "/beta/"
+)
 
 // Serves reports whether a path of the server's own origin belongs to Microsoft Graph.
-func Serves(path string) bool { return strings.HasPrefix(path, root) }
+func Serves(path string) bool { return strings.HasPrefix(path, root) || strings.HasPrefix(path, beta) }
 
 // Request is one request, with the path, the caller and the object that the dispatcher has determined.
 type Request struct {
@@ -139,6 +145,9 @@ func (h *Handler) serve(r *http.Request, ev *httpx.Event) (*Response, error) {
 		return nil, err
 	}
 	response, err := op.Serve(ctx, req)
+	if err == nil && op.Method == http.MethodPost && response.Status == http.StatusOK { // an action
+		response.Header = http.Header{"Location": {req.Origin}}
+	}
 	return response, graphError(err, req.Object.name)
 }
 

@@ -296,12 +296,18 @@ func entityResponse[T any](req *Request, s *schema[T], t T) (*Response, error) {
 	return &Response{Status: http.StatusOK, Body: body}, nil
 }
 
-// createdResponse is a 201 response with the new object.
+// createdResponse is a 201 response with the new object. Its Location has the form that Graph's responses
+// have, which is not a URL of the API.
 func createdResponse[T any](req *Request, s *schema[T], t T, id string) *Response {
+	set, class := s.set, ""
+	if s.class != "" {
+		set, class = "directoryObjects", "/Microsoft.DirectoryServices."+s.class
+	}
+	_, last, _ := cutLast(set)
 	return &Response{
 		Status: http.StatusCreated,
 		Body:   s.object(t, nil).prefixed(property{"@odata.context", req.context(s.set, nil, true)}),
-		Header: http.Header{"Location": {req.Origin + root + s.set + "/" + id}},
+		Header: http.Header{"Location": {req.Origin + "/v2/" + req.Caller.tenant + "/" + last + "/" + id + class}},
 	}
 }
 

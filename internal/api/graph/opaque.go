@@ -28,6 +28,29 @@ func (extra opaque[T]) property(name, initial string) field[T] {
 	}
 }
 
+// texts is an opaque property that is a list of texts, initially empty, and that any() can filter by.
+func (extra opaque[T]) texts(name string) field[T] {
+	f := extra.property(name, "[]")
+	stored, store := f.get, f.set
+	f.use = collection
+	f.get = func(t T) any {
+		raw, _ := stored(t).(json.RawMessage)
+		var texts []string
+		if json.Unmarshal(raw, &texts) != nil {
+			return raw // an earlier version has stored it without a check
+		}
+		return list(texts)
+	}
+	f.set = func(t *T, raw json.RawMessage) error {
+		var texts []string
+		if json.Unmarshal(raw, &texts) != nil {
+			return errValue(name)
+		}
+		return store(t, raw)
+	}
+	return f
+}
+
 // properties are opaque properties whose initial value is null.
 func (extra opaque[T]) properties(names ...string) []field[T] {
 	var fields []field[T]

@@ -23,6 +23,11 @@ type Operation struct {
 	Self bool
 	// Owner admits owners of {id} without Needs.
 	Owner bool
+	// Proof admits the application or service principal {id} itself without Needs. The handler checks that the
+	// request is signed with one of its keys.
+	Proof bool
+	// Beta marks operations that the beta version has too.
+	Beta bool
 	// Guard marks operations that let the caller act as {id} or disable it. They need a Global
 	// Administrator if {id} is another principal that isPrivileged.
 	Guard bool
@@ -62,7 +67,7 @@ func newTable(operations []Operation) (*table, error) {
 func (t *table) find(method string, p *path) (*Operation, error) {
 	var allowed []string
 	for _, op := range t.byFirst[arm.Fold(p.segments[0].text)] {
-		if !p.match(op.template) {
+		if p.beta && !op.Beta || !p.match(op.template) {
 			continue
 		}
 		if op.Method == method {

@@ -42,6 +42,8 @@ func (h *Handler) groupOperations() []Operation {
 		{Method: remove, Path: "groups/{id}", Needs: writeGroups, Owner: true, Guard: true, Serve: h.deleteGroup},
 		{Method: get, Path: "groups/{id}/members", Needs: readGroups, Owner: true, Serve: h.listReferences(membersOf)},
 		{Method: get, Path: "groups/{id}/members/{cast}", Needs: readGroups, Owner: true, Serve: h.listReferences(membersOf)},
+		{Method: get, Path: "groups/{id}/members/$count", Needs: readGroups, Owner: true, Serve: h.countReferences(membersOf)},
+		{Method: get, Path: "groups/{id}/transitiveMembers/$count", Needs: readGroups, Owner: true, Serve: h.countIDs(h.transitiveMembers)},
 		{Method: get, Path: "groups/{id}/transitiveMembers", Needs: readGroups, Owner: true, Serve: h.listIDs(h.transitiveMembers)},
 		{Method: get, Path: "groups/{id}/transitiveMembers/{cast}", Needs: readGroups, Owner: true, Serve: h.listIDs(h.transitiveMembers)},
 		{Method: post, Path: "groups/{id}/members/$ref", Needs: writeGroups, Owner: true, Guard: true, Serve: h.addReference(membersOf)},
@@ -52,20 +54,29 @@ func (h *Handler) groupOperations() []Operation {
 func (h *Handler) applicationOperations() []Operation {
 	return slices.Concat([]Operation{
 		{Method: get, Path: "applications", Needs: readApplications, Serve: h.listApplications},
-		{Method: post, Path: "applications", Needs: writeApplications, Serve: h.createApplication},
+		{Method: post, Path: "applications", Needs: writeApplications | createApplications, Serve: h.createApplication},
 		{Method: get, Path: "applications/$count", Needs: readApplications, Serve: h.countApplications},
 		{Method: get, Path: "applications/{id}", Needs: readApplications, Owner: true, Serve: h.getApplication},
 		{Method: patch, Path: "applications/{id}", Needs: writeApplications, Owner: true, Guard: true, Serve: h.updateApplication},
 		{Method: remove, Path: "applications/{id}", Needs: writeApplications, Owner: true, Guard: true, Serve: h.deleteApplication},
-		{Method: post, Path: "applications/{id}/addPassword", Needs: writeApplications, Owner: true, Guard: true, Serve: h.addPassword},
-		{Method: post, Path: "applications/{id}/removePassword", Needs: writeApplications, Owner: true, Guard: true, Serve: h.removePassword},
-	}, h.ownerOperations("applications", readApplications, writeApplications))
+	}, h.credentialOperations("applications"), h.federatedOperations(), h.ownerOperations("applications", readApplications, writeApplications))
+}
+
+// credentialOperations are the operations on the credentials of applications or service principals.
+func (h *Handler) credentialOperations(set string) []Operation {
+	path := set + "/{id}/"
+	return []Operation{
+		{Method: post, Path: path + "addPassword", Needs: writeApplications, Owner: true, Guard: true, Serve: h.addPassword},
+		{Method: post, Path: path + "removePassword", Needs: writeApplications, Owner: true, Guard: true, Serve: h.removePassword},
+		{Method: post, Path: path + "addKey", Needs: writeApplications, Owner: true, Proof: true, Guard: true, Serve: h.addKey},
+		{Method: post, Path: path + "removeKey", Needs: writeApplications, Owner: true, Proof: true, Guard: true, Serve: h.removeKey},
+	}
 }
 
 func (h *Handler) principalOperations() []Operation {
 	return slices.Concat([]Operation{
 		{Method: get, Path: "servicePrincipals", Needs: readApplications, Serve: h.listPrincipals},
-		{Method: post, Path: "servicePrincipals", Needs: writeApplications, Serve: h.createPrincipal},
+		{Method: post, Path: "servicePrincipals", Needs: writeApplications | createApplications, Serve: h.createPrincipal},
 		{Method: get, Path: "servicePrincipals/$count", Needs: readApplications, Serve: h.countPrincipals},
 		{Method: get, Path: "servicePrincipals/{id}", Needs: readApplications, Self: true, Owner: true, Serve: h.getPrincipal},
 		{Method: patch, Path: "servicePrincipals/{id}", Needs: writeApplications, Owner: true, Guard: true, Serve: h.updatePrincipal},
@@ -74,7 +85,7 @@ func (h *Handler) principalOperations() []Operation {
 		{Method: post, Path: "servicePrincipals/{id}/appRoleAssignedTo", Needs: assignAppRoles, Serve: h.assignAppRole},
 		{Method: get, Path: "servicePrincipals/{id}/appRoleAssignedTo/{member}", Needs: readApplications, Serve: h.getAppRoleAssignment},
 		{Method: remove, Path: "servicePrincipals/{id}/appRoleAssignedTo/{member}", Needs: assignAppRoles, Serve: h.removeAppRoleAssignment},
-	}, h.ownerOperations("servicePrincipals", readApplications, writeApplications),
+	}, h.credentialOperations("servicePrincipals"), h.ownerOperations("servicePrincipals", readApplications, writeApplications),
 		h.memberOperations("servicePrincipals", readApplications), h.appRoleAssignmentOperations("servicePrincipals", readApplications))
 }
 
@@ -84,6 +95,7 @@ func (h *Handler) ownerOperations(set string, read, write privilege) []Operation
 	return []Operation{
 		{Method: get, Path: path, Needs: read, Owner: true, Serve: h.listReferences(ownersOf)},
 		{Method: get, Path: path + "/{cast}", Needs: read, Owner: true, Serve: h.listReferences(ownersOf)},
+		{Method: get, Path: path + "/$count", Needs: read, Owner: true, Serve: h.countReferences(ownersOf)},
 		{Method: post, Path: path + "/$ref", Needs: write, Owner: true, Guard: true, Serve: h.addReference(ownersOf)},
 		{Method: remove, Path: path + "/{member}/$ref", Needs: write, Owner: true, Guard: true, Serve: h.removeReference(ownersOf)},
 	}
@@ -97,6 +109,9 @@ func (h *Handler) memberOperations(set string, read privilege) []Operation {
 		{Method: get, Path: path + "memberOf/{cast}", Serve: h.listIDs(h.memberOf)},
 		{Method: get, Path: path + "transitiveMemberOf", Serve: h.listIDs(h.transitiveMemberOf)},
 		{Method: get, Path: path + "transitiveMemberOf/{cast}", Serve: h.listIDs(h.transitiveMemberOf)},
+		{Method: get, Path: path + "memberOf/$count", Serve: h.countIDs(h.memberOf)},
+		{Method: get, Path: path + "transitiveMemberOf/$count", Serve: h.countIDs(h.transitiveMemberOf)},
+		{Method: get, Path: path + "ownedObjects/$count", Serve: h.countIDs(h.ownedObjects)},
 		{Method: get, Path: path + "ownedObjects", Serve: h.listIDs(h.ownedObjects)},
 		{Method: get, Path: path + "ownedObjects/{cast}", Serve: h.listIDs(h.ownedObjects)},
 		{Method: post, Path: path + "getMemberGroups", Serve: h.getMemberships(false)},

@@ -26,6 +26,7 @@ type segment struct {
 type path struct {
 	segments []segment
 	me       bool // the path began with "me", so admit sets the key of the user
+	beta     bool // the path is of the beta version
 
 	id     segment // {id}
 	member string  // {member}
@@ -37,6 +38,10 @@ type path struct {
 func parsePath(escaped string) (path, error) {
 	var p path
 	rest, found := strings.CutPrefix(escaped, root)
+	if !found {
+		rest, p.beta = strings.CutPrefix(escaped, beta)
+		found = p.beta
+	}
 	if !found {
 		return p, errSegment(strings.Trim(escaped, "/"))
 	}

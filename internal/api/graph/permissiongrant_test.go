@@ -206,7 +206,6 @@ func TestWritingPermissionGrantsNeedsItsPrivilege(t *testing.T) {
 func TestDelegatedPermissionsLimitTheUser(t *testing.T) {
 	s := populated(t)
 	s.app(t, "own")
-	s.want(t, 204, "ga", "POST", "applications/{own}/owners/$ref", ref("ga"))
 	requests := map[string][2]string{
 		"me":         {"GET", "me"},
 		"my groups":  {"GET", "me/memberOf"},

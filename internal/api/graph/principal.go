@@ -6,7 +6,10 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
+	"time"
 
+	"midas/internal/arm"
 	"midas/internal/directory"
 	"midas/internal/store"
 )
@@ -21,7 +24,7 @@ type principal struct {
 	permissions []directory.Permission
 }
 
-func principalSchema() *schema[principal] {
+func principalSchema(now func() time.Time) *schema[principal] {
 	extra := opaque[principal](func(p *principal) *map[string]json.RawMessage { return &p.Extra })
 	null := func(name string) field[principal] {
 		return readOnly(name, notQueryable, func(principal) any { return nil })
@@ -37,14 +40,14 @@ func principalSchema() *schema[principal] {
 			return get(p)
 		})
 	}
-	return &schema[principal]{typ: "servicePrincipal", set: "servicePrincipals", fields: []field[principal]{
+	return &schema[principal]{typ: "servicePrincipal", set: "servicePrincipals", class: "ServicePrincipal", fields: []field[principal]{
 		{name: "id", use: text, get: func(p principal) any { return p.ID }},
 		null("deletedDateTime"),
 		writableBoolean("accountEnabled", func(p *principal) *bool { return &p.Enabled }),
 		{name: "alternativeNames", use: collection, get: func(p principal) any { return list(p.AlternativeNames) }},
 		ofApp("appDisplayName", func(p principal) any { return orNull(p.app.DisplayName) }), null("appDescription"),
 		readOnly("appId", text, func(p principal) any { return p.AppID }), null("applicationTemplateId"),
-		ofApp("appOwnerOrganizationId", func(p principal) any { return p.TenantID }),
+		readOnly("appOwnerOrganizationId", text, func(p principal) any { return ownerTenant(p) }),
 		writableBoolean("appRoleAssignmentRequired", func(p *principal) *bool { return &p.AssignmentRequired }),
 		readOnly("createdDateTime", dateTime, func(p principal) any { return timeOrNull(p.Created) }),
 		extra.property("description", "null"), null("disabledByMicrosoftStatus"),
@@ -58,22 +61,53 @@ func principalSchema() *schema[principal] {
 		readOnly("servicePrincipalNames", collection, func(p principal) any { return p.names() }),
 		readOnly("servicePrincipalType", text, func(p principal) any { return p.Type }),
 		ofApp("signInAudience", func(p principal) any { return signInAudience(p.app) }),
-		extra.property("tags", "[]"), extra.property("tokenEncryptionKeyId", "null"), extra.property("samlSingleSignOnSettings", "null"), none("addIns"),
+		extra.texts("tags"), extra.property("tokenEncryptionKeyId", "null"), extra.property("samlSingleSignOnSettings", "null"), none("addIns"),
 		readOnly("appRoles", notQueryable, func(p principal) any { return appRoleObjects(p.roles) }),
 		ofApp("info", func(principal) any {
 			return nullObject("logoUrl", "marketingUrl", "privacyStatementUrl", "supportUrl", "termsOfServiceUrl")
 		}),
-		none("keyCredentials"), readOnly("oauth2PermissionScopes", notQueryable, func(p principal) any { return list(p.permissions) }),
-		none("passwordCredentials"), none("resourceSpecificApplicationPermissions"),
+		principalKeys(now), readOnly("oauth2PermissionScopes", notQueryable, func(p principal) any { return list(p.permissions) }),
+		passwordCredentialsField(func(p *principal) *[]directory.Secret { return &p.Secrets }), none("resourceSpecificApplicationPermissions"),
 		readOnly("verifiedPublisher", notQueryable, func(principal) any {
 			return nullObject("displayName", "verifiedPublisherId", "addedDateTime")
 		}),
 	}}
 }
 
+// ownerTenant is the tenant of the application, or nil for a principal without one.
+func ownerTenant(p principal) any {
+	if p.app.ID == "" {
+		return nil
+	}
+	return p.TenantID
+}
+
 // names are the servicePrincipalNames: the resource names by which clients request tokens for it.
 func (p principal) names() []string {
+	if p.Type == directory.TypeManagedIdentity {
+		return []string{p.AppID, p.ManagedName()}
+	}
 	return slices.Concat([]string{p.AppID}, p.app.IdentifierURIs, directory.ResourceNames(p.AppID))
+}
+
+// principalKeys is the property keyCredentials. A managed identity shows the certificate that Azure has for it.
+func principalKeys(now func() time.Time) field[principal] {
+	own := keyCredentialsField(func(p *principal) *[]directory.Certificate { return &p.Certificates })
+	return field[principal]{
+		name: own.name,
+		get: func(p principal) any {
+			if p.Type == directory.TypeManagedIdentity {
+				return keyCredentials([]directory.Certificate{p.ManagedCertificate(now())})
+			}
+			return own.get(p)
+		},
+		set: func(p *principal, raw json.RawMessage) error {
+			if p.Type == directory.TypeManagedIdentity {
+				return errBadRequest("Property 'keyCredentials' of the service principal of a managed identity cannot be changed.")
+			}
+			return own.set(p, raw)
+		},
+	}
 }
 
 // setPrincipalName refuses a new name, because the name follows the application or managed identity.
@@ -142,8 +176,8 @@ func (h *Handler) principalSource(tenant string) source[principal] {
 		}
 		for name, find := range find {
 			value, known := f.equal(name)
-			if !known {
-				continue
+			if !known || strings.HasPrefix(arm.Fold(value), directory.ManagedNames) {
+				continue // names of managed identities have no look-up key
 			}
 			p, err := find(value)
 			if err != nil {
@@ -186,6 +220,9 @@ func (h *Handler) createPrincipal(ctx context.Context, req *Request) (*Response,
 	if err != nil {
 		return nil, err
 	}
+	if !req.Caller.user {
+		owners = withOwner(owners, req.Caller.id)
+	}
 	id := h.NewID()
 	var p principal
 	err = h.update(ctx, req, func(tx store.Tx) error {
@@ -200,9 +237,13 @@ func (h *Handler) createPrincipal(ctx context.Context, req *Request) (*Response,
 			ID: id, AppID: a.AppID, TenantID: a.TenantID, DisplayName: a.DisplayName,
 			Type: directory.TypeApplication, Enabled: true, Created: h.Now().UTC(),
 		}}
+		if err := h.mayCreatePrincipal(tx, req.Caller, a); err != nil {
+			return err
+		}
 		if err := h.principals.apply(&p, req.Body); err != nil {
 			return err
 		}
+		h.assignKeyIDs(p.Certificates)
 		err = h.Directory.CreateServicePrincipal(tx, p.ServicePrincipal)
 		if errors.Is(err, directory.ErrExists) {
 			return errorf(http.StatusConflict, "Request_MultipleObjectsWithSameKeyValue",
@@ -219,6 +260,19 @@ func (h *Handler) createPrincipal(ctx context.Context, req *Request) (*Response,
 	return createdResponse(req, h.principals, p, p.ID), nil
 }
 
+// mayCreatePrincipal requires a caller that may write only the applications that it owns
+// (Application.ReadWrite.OwnedBy) to own the application.
+func (h *Handler) mayCreatePrincipal(tx store.Tx, c caller, a directory.Application) error {
+	if c.may&writeApplications != 0 {
+		return nil
+	}
+	owns, err := h.Directory.Owns(tx, c.tenant, c.id, a.ID)
+	if err == nil && !owns {
+		err = errDenied()
+	}
+	return err
+}
+
 func (h *Handler) updatePrincipal(ctx context.Context, req *Request) (*Response, error) {
 	err := h.update(ctx, req, func(tx store.Tx) error {
 		p, err := h.principal(tx, req.Caller.tenant, req.Object.id)
@@ -228,6 +282,7 @@ func (h *Handler) updatePrincipal(ctx context.Context, req *Request) (*Response,
 		if err := h.principals.apply(&p, req.Body); err != nil {
 			return err
 		}
+		h.assignKeyIDs(p.Certificates)
 		return h.Directory.UpdateServicePrincipal(tx, p.ServicePrincipal)
 	})
 	if err != nil {

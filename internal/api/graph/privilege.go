@@ -19,12 +19,13 @@ const (
 	writeUsers       // all properties except passwords
 	writeGroups
 	writeApplications
-	writePasswords   // of existing users
-	assignAppRoles   // of all resources except Microsoft Graph
-	assignGraphRoles // of Microsoft Graph, whose app roles are privileges in this API
-	manageRoles      // directory roles
-	grantPermissions // delegated permission grants
-	administer       // only Global Administrators
+	createApplications // and their service principals; writeApplications includes it
+	writePasswords     // of existing users
+	assignAppRoles     // of all resources except Microsoft Graph
+	assignGraphRoles   // of Microsoft Graph, whose app roles are privileges in this API
+	manageRoles        // directory roles
+	grantPermissions   // delegated permission grants
+	administer         // only Global Administrators
 
 	readAll    = readUsers | readGroups | readApplications | readRoles
 	everything = administer<<1 - 1
@@ -61,6 +62,8 @@ func appRolePrivileges(role string) privilege {
 		return readApplications
 	case directory.RoleApplicationReadWriteAll:
 		return readApplications | writeApplications
+	case directory.RoleApplicationReadWriteOwnedBy:
+		return readApplications | createApplications
 	case directory.RoleDirectoryReadAll:
 		return readAll
 	case directory.RoleDirectoryReadWriteAll:
@@ -117,6 +120,9 @@ func (h *Handler) authorize(tx store.Tx, c caller, op *Operation, t target) erro
 	if !allowed && op.Self && t.id != "" {
 		allowed = arm.SameName(t.id, c.id) && c.client.coversSelf(needs)
 	}
+	if !allowed && op.Proof && t.principal != "" && !c.user {
+		allowed = arm.SameName(t.principal, c.id)
+	}
 	if !allowed && op.Owner && t.id != "" && c.client.covers(needs) {
 		owns, err := h.Directory.Owns(tx, c.tenant, c.id, t.id)
 		if err != nil {
@@ -148,8 +154,8 @@ func (h *Handler) isPrivileged(tx store.Tx, tenant, principal string) (bool, err
 	if err != nil || len(roles) > 0 {
 		return true, err
 	}
-	values, err := h.Directory.GraphRoles(tx, tenant, principal)
-	if err != nil || len(values) > 0 {
+	has, err := h.Directory.HasGraphRole(tx, tenant, principal)
+	if err != nil || has {
 		return true, err
 	}
 	groups, err := h.Directory.TransitiveMemberOf(tx, tenant, principal)

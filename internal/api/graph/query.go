@@ -153,7 +153,11 @@ func matches[T any](q *query, s shape[T], t T) bool {
 
 // context is the @odata.context of a response.
 func (req *Request) context(set string, q *query, entity bool) string {
-	c := req.Origin + root + "$metadata#" + set
+	version := root
+	if req.Path.beta {
+		version = beta
+	}
+	c := req.Origin + version + "$metadata#" + set
 	if q != nil && len(q.selected) > 0 {
 		c += "(" + strings.Join(q.selected, ",") + ")"
 	}

@@ -34,6 +34,7 @@ type field[T any] struct {
 type schema[T any] struct {
 	typ    string // "user": the type microsoft.graph.user
 	set    string // "users": the collection of these objects
+	class  string // "User": the name in the Location of a new directory object; empty for other objects
 	fields []field[T]
 }
 

@@ -63,7 +63,7 @@ var (
 	}
 	principals = map[string]string{"reader": directory.DirectoryReaders, "nobody": ""}
 	appRoles   = map[string]string{
-		"app.rw": directory.RoleApplicationReadWriteAll, "app.r": directory.RoleApplicationReadAll,
+		"app.rw": directory.RoleApplicationReadWriteAll, "app.r": directory.RoleApplicationReadAll, "app.own": directory.RoleApplicationReadWriteOwnedBy,
 		"dir.r": directory.RoleDirectoryReadAll, "dir.rw": directory.RoleDirectoryReadWriteAll,
 		"consent.rw": directory.RoleDelegatedPermissionGrantReadWriteAll, "password.rw": directory.RolePasswordProfileReadWriteAll,
 		"user.r": directory.RoleUserReadAll, "user.rw": directory.RoleUserReadWriteAll,

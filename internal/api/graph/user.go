@@ -35,6 +35,8 @@ func userSchema() *schema[directory.User] {
 		writableText("surname", short, func(u *user) *string { return &u.Surname }),
 		writableText("userPrincipalName", 256, func(u *user) *string { return &u.UserPrincipalName }),
 	}
+	userType := constant[user]("userType", "Member")
+	userType.use = text
 	more := []field[user]{
 		writableBoolean("accountEnabled", func(u *user) *bool { return &u.Enabled }),
 		readOnly("createdDateTime", dateTime, func(u user) any { return timeOrNull(u.Created) }),
@@ -48,9 +50,9 @@ func userSchema() *schema[directory.User] {
 			return timeOrNull(u.ValidFrom)
 		}),
 		readOnly("securityIdentifier", notQueryable, func(u user) any { return securityIdentifier(u.ID) }),
-		constant[user]("userType", "Member"),
+		userType,
 		constant[user]("passwordProfile", nil),
-		extra.property("otherMails", "[]"), extra.property("proxyAddresses", "[]"),
+		extra.texts("otherMails"), extra.texts("proxyAddresses"),
 	}
 	for _, name := range []string{
 		"deletedDateTime", "creationType", "externalUserState", "lastPasswordChangeDateTime", "onPremisesSyncEnabled",
@@ -61,7 +63,7 @@ func userSchema() *schema[directory.User] {
 	}
 	more = append(more, extra.properties("ageGroup", "city", "companyName", "consentProvidedForMinor", "country", "employeeId",
 		"employeeType", "faxNumber", "onPremisesImmutableId", "passwordPolicies", "postalCode", "showInAddressList", "state", "streetAddress")...)
-	return &schema[user]{typ: "user", set: "users", fields: append(fields, hidden(more...)...)}
+	return &schema[user]{typ: "user", set: "users", class: "User", fields: append(fields, hidden(more...)...)}
 }
 
 func (h *Handler) userSource(tenant string) source[directory.User] {
