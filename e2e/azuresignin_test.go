@@ -133,6 +133,26 @@ func TestAzureCLIReadsTheDirectory(t *testing.T) {
 	w.want(t, w.UserName, "value[0].userPrincipalName", "rest", "--url", "https://graph.microsoft.com/v1.0/users")
 }
 
+// TestAzureCLIManagesCredentialsOfApplications resets the secret of a service principal and signs in with it.
+func TestAzureCLIManagesCredentialsOfApplications(t *testing.T) {
+	w := world(t)
+	w.signInBySecret(t, w.TenantID)
+	app := w.query(t, "appId", "ad", "app", "create", "--display-name", "ci")
+	w.want(t, w.query(t, "id", "ad", "sp", "show", "--id", w.ClientID), "[0].id", "ad", "app", "owner", "list", "--id", app)
+	w.az(t, "ad", "sp", "create", "--id", app)
+	first := w.query(t, "password", "ad", "sp", "credential", "reset", "--id", app, "--display-name", "key1")
+	second := w.query(t, "password", "ad", "sp", "credential", "reset", "--id", app, "--append", "--display-name", "key2")
+	w.want(t, "key1 key2", "join(' ', sort([].displayName))", "ad", "sp", "credential", "list", "--id", app)
+	w.az(t, "ad", "app", "federated-credential", "create", "--id", app, "--parameters",
+		`{"name":"main","issuer":"https://issuer.test","subject":"repo:o/r:ref:refs/heads/main","audiences":["api://AzureADTokenExchange"]}`)
+	w.want(t, "repo:o/r:ref:refs/heads/main", "subject", "ad", "app", "federated-credential", "show", "--id", app, "--federated-credential-id", "main")
+	w.az(t, "ad", "app", "federated-credential", "delete", "--id", app, "--federated-credential-id", "main")
+	w.want(t, "0", "length(@)", "ad", "app", "federated-credential", "list", "--id", app)
+	for _, secret := range []string{first, second} {
+		w.want(t, app, "[0].user.name", "login", "--service-principal", "-u", app, "-p", secret, "--tenant", w.TenantID, "--allow-no-subscriptions")
+	}
+}
+
 // Without midas exec: Azure CLI knows Midas as a cloud, and only localhost is ever asked.
 func TestAzureCLIByRegisteredCloud(t *testing.T) {
 	need(t, "az", "bash")
