@@ -16,7 +16,7 @@ import (
 const maxGroupName = 90
 
 // WriteGroup creates or changes a resource group. The function change receives the current record, which is
-// zero for a new group, and returns the wanted one, of which only Location and Tags are used.
+// zero for a new group, and returns the wanted one, of which only Location, Tags and Extra are used.
 func (s *Service) WriteGroup(ctx context.Context, ev activity.Event, id arm.ID, change func(old Record) (Record, error)) (rec Record, created bool, err error) {
 	if err := checkGroupName(id.Name()); err != nil {
 		return Record{}, false, err
@@ -70,7 +70,7 @@ func (s *Service) mergeGroup(id arm.ID, subscription, old, wanted Record) (Recor
 			"Invalid resource group location '%s'. The Resource group already exists in location '%s'.",
 			wanted.Location, old.Location)
 	}
-	old.Tags, old.Changed = wanted.Tags, now
+	old.Tags, old.Extra, old.Changed = wanted.Tags, wanted.Extra, now
 	return old, nil
 }
 

@@ -47,11 +47,22 @@ func (s *Service) Children(ctx context.Context, parent arm.ID, typ arm.Type, aft
 	return found, err
 }
 
-// All returns one page of the resources of all providers in a subscription or a group, in the order of ids.
+// All returns one page of the tracked resources of all providers in a subscription or a group, in the order of
+// ids.
 func (s *Service) All(ctx context.Context, scope arm.ID, after string, limit int) (Page, error) {
 	return s.page(ctx, scope, recordKey(scope)+"/", after, limit, func(rec Record) bool {
-		return !rec.Type.Is(arm.TypeResourceGroup)
+		return !rec.Type.Is(arm.TypeResourceGroup) && rec.Tracked()
 	})
+}
+
+// Tracked reports whether ARM has a resource in its lists of all resources. ARM does not list proxy resources:
+// those without a location that are nested in another resource or extend one, such as the subnets of a network.
+func (r Record) Tracked() bool {
+	if r.Location != "" {
+		return true
+	}
+	id, err := arm.ParseID(r.ID)
+	return err == nil && !id.Parent().IsResource()
 }
 
 // examined is how many keys a page may scan for each record of its limit.

@@ -60,6 +60,11 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, ev *httpx.Event, 
 	}
 }
 
+// notFound returns the answer to a HEAD request for something that does not exist.
+func notFound() *Response {
+	return &Response{Status: http.StatusNotFound, Header: http.Header{"X-Ms-Failure-Cause": {"gateway"}}}
+}
+
 // internalError maps an error that is not an *arm.Error: an unavailable or busy store to 503, too large a
 // record to 400, every other error to 500.
 func internalError(err error) *arm.Error {

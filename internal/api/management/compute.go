@@ -11,10 +11,15 @@ import (
 	"midas/internal/arm"
 	"midas/internal/compute"
 	"midas/internal/identity"
+	"midas/internal/resource"
 	"midas/internal/store"
 )
 
-const typeComputeOperations arm.Type = "Microsoft.Compute/locations/operations"
+const (
+	typeComputeOperations  arm.Type = "Microsoft.Compute/locations/operations"
+	typeMachinesOfLocation arm.Type = "Microsoft.Compute/locations/virtualMachines"
+	typeSetsOfLocation     arm.Type = "Microsoft.Compute/locations/virtualMachineScaleSets"
+)
 
 // computeOperations returns the operations on virtual machines, scale sets and machines of Azure Arc.
 func (h *Handler) computeOperations() []Operation {
@@ -24,6 +29,8 @@ func (h *Handler) computeOperations() []Operation {
 			located: true, async: true, change: h.Compute.Set, check: compute.CheckSetIdentity, work: compute.ScaleOperation,
 		}),
 		[]Operation{
+			{Method: "GET", Type: typeMachinesOfLocation, Target: arm.Collection, At: arm.AtSubscription, Perform: string(compute.VirtualMachine) + "/read", Serve: h.listLocation(compute.VirtualMachine)},
+			{Method: "GET", Type: typeSetsOfLocation, Target: arm.Collection, At: arm.AtSubscription, Perform: string(compute.ScaleSet) + "/read", Serve: h.listLocation(compute.ScaleSet)},
 			{Method: "GET", Type: compute.VirtualMachine + "/instanceView", Target: arm.Collection, Perform: string(compute.VirtualMachine) + "/instanceView/read", Serve: h.getInstanceView},
 			{Method: "GET", Type: compute.ScaleSet + "/instanceView", Target: arm.Collection, Perform: string(compute.ScaleSet) + "/instanceView/read", Serve: h.getScaleSetView},
 			{Method: "POST", Type: compute.ScaleSet, Target: arm.Action, Verb: "manualUpgrade", Perform: string(compute.ScaleSet) + "/manualUpgrade/action", Serve: h.upgradeInstances},
@@ -58,6 +65,20 @@ func (h *Handler) expanded(r *Request, c identity.Resource) (identity.Resource, 
 		}
 	}
 	return c, nil
+}
+
+// listLocation returns the operation that lists the resources of a type in one location of a subscription. Its
+// right is that to read the type, because the list shows no more than the list of the type.
+func (h *Handler) listLocation(typ arm.Type) func(context.Context, *Request) (*Response, error) {
+	return func(ctx context.Context, r *Request) (*Response, error) {
+		location := arm.Location(r.ID().Name())
+		if err := resource.CheckLocation(location, typ); err != nil {
+			return nil, err
+		}
+		return h.listMatching(ctx, r, func(p page) (resource.Page, error) {
+			return h.Resources.List(ctx, r.ID().SubscriptionScope(), typ, p.after, p.limit)
+		}, func(rec resource.Record) bool { return rec.Location == location })
+	}
 }
 
 func (h *Handler) getInstanceView(ctx context.Context, r *Request) (*Response, error) {

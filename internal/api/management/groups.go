@@ -27,7 +27,7 @@ func (h *Handler) listGroups(ctx context.Context, r *Request) (*Response, error)
 	value := make([]wire.Group, 0, len(found.Records))
 	for _, rec := range found.Records {
 		if keep(rec) {
-			value = append(value, wire.EncodeGroup(rec))
+			value = append(value, wire.EncodeGroup(r.Version, rec))
 		}
 	}
 	return ok(wire.List[wire.Group]{Value: value, NextLink: h.nextLink(r, p, found.Next)})
@@ -38,13 +38,13 @@ func (h *Handler) getGroup(ctx context.Context, r *Request) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ok(wire.EncodeGroup(rec))
+	return ok(wire.EncodeGroup(r.Version, rec))
 }
 
 func (h *Handler) headGroup(ctx context.Context, r *Request) (*Response, error) {
 	_, err := h.Resources.Find(ctx, r.ID())
 	if arm.IsNotFound(err) {
-		return &Response{Status: http.StatusNotFound}, nil
+		return notFound(), nil
 	}
 	if err != nil {
 		return nil, err
@@ -61,7 +61,11 @@ func (h *Handler) putGroup(ctx context.Context, r *Request) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	return written(created, rec.ID, wire.EncodeGroup(rec))
+	response := &Response{Status: http.StatusOK, Body: wire.EncodeGroup(r.Version, rec)}
+	if created {
+		response.Status = http.StatusCreated // without a header Location, as in Azure
+	}
+	return response, nil
 }
 
 func (h *Handler) patchGroup(ctx context.Context, r *Request) (*Response, error) {
@@ -73,7 +77,7 @@ func (h *Handler) patchGroup(ctx context.Context, r *Request) (*Response, error)
 	if err != nil {
 		return nil, err
 	}
-	return ok(wire.EncodeGroup(rec))
+	return ok(wire.EncodeGroup(r.Version, rec))
 }
 
 func (h *Handler) deleteGroup(ctx context.Context, r *Request) (*Response, error) {

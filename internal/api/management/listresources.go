@@ -28,14 +28,20 @@ func (h *Handler) listResources(ctx context.Context, r *Request) (*Response, err
 	if err != nil {
 		return nil, err
 	}
+	expand := wire.ParseResourceExpand(r.Query.Get("$expand"))
 	value := make([]wire.ListedResource, 0, len(resources))
 	for _, c := range resources {
-		// As in Azure, the list of all types does not have the machines of scale sets.
-		if filter.Keeps(c.Record) && (!c.Type.Is(compute.Instance) || filter.Type != "") {
-			value = append(value, wire.EncodeListedResource(r.Version, c))
+		if filter.Keeps(c.Record) && listsTracked(c.Record, filter.Type) {
+			value = append(value, wire.EncodeListedResource(c, filter, expand))
 		}
 	}
 	return ok(wire.List[wire.ListedResource]{Value: value, NextLink: h.nextLink(r, p, found.Next)})
+}
+
+// listsTracked reports whether the list of resources has a record. As in Azure, the list of all types does not
+// have the machines of scale sets.
+func listsTracked(rec resource.Record, asked arm.Type) bool {
+	return rec.Tracked() && (asked != "" || !rec.Type.Is(compute.Instance))
 }
 
 func (h *Handler) findResources(ctx context.Context, scope arm.ID, typ arm.Type, p page) (resource.Page, error) {

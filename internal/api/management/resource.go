@@ -62,13 +62,16 @@ func (h *Handler) getResource(ctx context.Context, r *Request) (*Response, error
 	if found, err = h.expanded(r, found); err != nil {
 		return nil, err
 	}
+	if found.Record, err = h.withChildren(ctx, r, found.Record); err != nil {
+		return nil, err
+	}
 	return h.resourceResponse(r, http.StatusOK, found, found.State), nil
 }
 
 func (h *Handler) headResource(ctx context.Context, r *Request) (*Response, error) {
 	_, err := h.Resources.Find(ctx, r.ID())
 	if arm.IsNotFound(err) {
-		return &Response{Status: http.StatusNotFound}, nil
+		return notFound(), nil
 	}
 	if err != nil {
 		return nil, err
@@ -77,15 +80,22 @@ func (h *Handler) headResource(ctx context.Context, r *Request) (*Response, erro
 }
 
 func (h *Handler) listType(ctx context.Context, r *Request) (*Response, error) {
-	p, err := h.page(r)
-	if err != nil {
-		return nil, err
-	}
 	list := h.Resources.List
 	if r.ID().IsResource() {
 		list = h.Resources.Children
 	}
-	found, err := list(ctx, r.ID(), r.Type, p.after, p.limit)
+	return h.listMatching(ctx, r, func(p page) (resource.Page, error) {
+		return list(ctx, r.ID(), r.Type, p.after, p.limit)
+	}, func(resource.Record) bool { return true })
+}
+
+// listMatching answers with the records of one page of a list that keep selects.
+func (h *Handler) listMatching(ctx context.Context, r *Request, list func(page) (resource.Page, error), keep func(resource.Record) bool) (*Response, error) {
+	p, err := h.page(r)
+	if err != nil {
+		return nil, err
+	}
+	found, err := list(p)
 	if err != nil {
 		return nil, err
 	}
@@ -93,9 +103,11 @@ func (h *Handler) listType(ctx context.Context, r *Request) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	value := make([]map[string]any, len(resources))
-	for i, c := range resources {
-		value[i] = wire.EncodeResource(r.Version, c, c.State)
+	value := make([]map[string]any, 0, len(resources))
+	for _, c := range resources {
+		if keep(c.Record) {
+			value = append(value, wire.EncodeResource(r.Version, c, c.State))
+		}
 	}
 	return ok(wire.List[map[string]any]{Value: value, NextLink: h.nextLink(r, p, found.Next)})
 }
@@ -136,6 +148,9 @@ func (h *Handler) writeResource(ctx context.Context, r *Request, k typeRules, bo
 	if err != nil {
 		return nil, err
 	}
+	if w.Change, err = h.changingParent(ctx, r, w.Change); err != nil {
+		return nil, err
+	}
 	w.Change = k.changing(w.Change, w.Identity)
 	ev := h.event(r)
 	if k.work != "" {
@@ -147,6 +162,11 @@ func (h *Handler) writeResource(ctx context.Context, r *Request, k typeRules, bo
 	}
 	for _, op := range w.Work {
 		if err := h.Resources.Finish(ctx, op); err != nil {
+			return nil, err
+		}
+	}
+	if !created {
+		if out.Record, err = h.withChildren(ctx, r, out.Record); err != nil {
 			return nil, err
 		}
 	}
