@@ -125,7 +125,11 @@ func (h *tokens) isAudience(req *tokenRequest, audience []string) bool {
 		if !own && azure.APIOf(u.Host) != azure.Login {
 			continue
 		}
-		first, rest, _ := strings.Cut(strings.TrimPrefix(u.EscapedPath(), "/"), "/")
+		path, err := arm.SkipEmptySegments(u.EscapedPath()) // the endpoint is reached under such a URL too
+		if err != nil {
+			continue
+		}
+		first, rest, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 		name, err := url.PathUnescape(first)
 		if err != nil || !h.names(req, name) {
 			continue

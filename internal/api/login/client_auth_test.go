@@ -112,6 +112,7 @@ func TestCertificateAssertionsAreAccepted(t *testing.T) {
 		origin + tokenV1, origin + "/" + tenant + "/v2.0", origin + "/" + tenant + "/", origin + "/" + domain + "/oauth2/v2.0/token",
 		"https://login.microsoftonline.com" + tokenV2, "https://login.microsoftonline.com/" + tenant + "/v2.0",
 		"https://sts.windows.net/" + tenant + "/", "https://login.windows.net" + tokenV1, origin + "/adfs/oauth2/token",
+		origin + "/" + tokenV2, origin + "//" + tenant + "//oauth2/v2.0//token",
 	} {
 		tests["for "+aud] = func(s *clientAssertion) { s.claims["aud"] = aud }
 	}
@@ -179,6 +180,8 @@ func TestInvalidAssertionsAreRefused(t *testing.T) {
 		{"another application", sign(func(*clientAssertion) {}), []string{"client_id", webApp}, 401, 700027},
 		{"for another server", sign(func(s *clientAssertion) { s.claims["aud"] = "https://login.evil.test" + tokenV2 }), nil, 401, 700023},
 		{"for another tenant", sign(func(s *clientAssertion) { s.claims["aud"] = origin + "/" + theirTenant + "/oauth2/v2.0/token" }), nil, 401, 700023},
+		{"for an endpoint after two empty segments", sign(func(s *clientAssertion) { s.claims["aud"] = origin + "//" + tokenV2 }), nil, 401, 700023},
+		{"for another tenant after an empty segment", sign(func(s *clientAssertion) { s.claims["aud"] = origin + "//" + theirTenant + "/oauth2/v2.0/token" }), nil, 401, 700023},
 		{"for another endpoint", sign(func(s *clientAssertion) { s.claims["aud"] = origin + authorizeV2 }), nil, 401, 700023},
 		{"for the server without a tenant", sign(func(s *clientAssertion) { s.claims["aud"] = origin }), nil, 401, 700023},
 		{"for a host after userinfo", sign(func(s *clientAssertion) { s.claims["aud"] = "https://login.test:8443@evil.test" + tokenV2 }), nil, 401, 700023},

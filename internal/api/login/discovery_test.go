@@ -142,6 +142,8 @@ func TestInstanceDiscovery(t *testing.T) {
 		{name: "our host", version: "1.1", endpoint: origin + authorize, want: origin + "/" + tenant + "/v2.0/.well-known/openid-configuration"},
 		{name: "our host without its port", version: "1.0", endpoint: "https://login.test" + authorize, want: origin + "/" + tenant + "/v2.0/.well-known/openid-configuration"},
 		{name: "a v1 authority", version: "1.0", endpoint: origin + "/common/oauth2/authorize", want: origin + "/common/.well-known/openid-configuration"},
+		{name: "an empty segment", version: "1.1", endpoint: origin + "/" + authorize, want: origin + "/" + tenant + "/v2.0/.well-known/openid-configuration"},
+		{name: "two empty segments", version: "1.1", endpoint: origin + "//" + authorize, number: 50049},
 		{name: "a foreign host", version: "1.1", endpoint: "https://login.attacker.test" + authorize, number: 50049},
 		{name: "a subdomain of our host", version: "1.1", endpoint: "https://x.login.test" + authorize, number: 50049},
 		{name: "a host after userinfo", version: "1.1", endpoint: "https://login.test@attacker.test" + authorize, number: 50049},

@@ -70,8 +70,9 @@ func (h *discovery) instance(x *request) error {
 	case !slices.ContainsFunc(known[:len(known)-1], func(c cloud) bool { return slices.Contains(c.Aliases, host) }):
 		return errInstance()
 	}
-	tenant, rest, _ := strings.Cut(strings.TrimPrefix(asked.EscapedPath(), "/"), "/")
-	if tenant == "" {
+	path, err := arm.SkipEmptySegments(asked.EscapedPath())
+	tenant, rest, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	if err != nil || tenant == "" {
 		return errInstance()
 	}
 	answer := instanceAnswer{Endpoint: base + "/" + tenant + "/.well-known/openid-configuration"}
