@@ -70,3 +70,28 @@ func TestLocationOfCreatedObjects(t *testing.T) {
 		t.Errorf("$ref: %d, Location %s", w.Code, w.Header().Get("Location"))
 	}
 }
+
+// A service principal repeats what its application says of itself.
+func TestServicePrincipalRepeatsItsApplication(t *testing.T) {
+	s := populated(t)
+	s.want(t, 204, "ga", "PATCH", "applications/{a}", `{"description":"what it is","info":{"supportUrl":"https://x.test/help"},"web":{"homePageUrl":"https://x.test","logoutUrl":"https://x.test/out"}}`)
+	p := s.want(t, 200, "ga", "GET", "servicePrincipals/{p}", "")
+	info, _ := p["info"].(map[string]any)
+	if p["appDescription"] != "what it is" || p["homepage"] != "https://x.test" || p["logoutUrl"] != "https://x.test/out" ||
+		info["supportUrl"] != "https://x.test/help" || len(info) != 5 || p["description"] != nil {
+		t.Errorf("%v", p)
+	}
+	s.want(t, 204, "ga", "PATCH", "servicePrincipals/{p}", `{"homepage":"https://own.test","alternativeNames":["one"]}`)
+	p = s.want(t, 200, "ga", "GET", "servicePrincipals/{p}", "")
+	if names, _ := p["alternativeNames"].([]any); p["homepage"] != "https://own.test" || len(names) != 1 {
+		t.Errorf("%v", p)
+	}
+	for _, body := range []string{`{"appDescription":"x"}`, `{"info":{}}`, `{"alternativeNames":"x"}`, `{"alternativeNames":[""]}`} {
+		s.want(t, 400, "ga", "PATCH", "servicePrincipals/{p}", body)
+	}
+	// Those of a managed identity decide which resource it belongs to.
+	s.want(t, 400, "ga", "PATCH", "servicePrincipals/{nobody}", `{"alternativeNames":["isExplicit=True","/subscriptions/x"]}`)
+	if got := s.want(t, 200, "ga", "GET", "servicePrincipals/{nobody}", ""); got["info"] != nil || got["appDescription"] != nil || got["homepage"] != nil {
+		t.Errorf("%v", got)
+	}
+}

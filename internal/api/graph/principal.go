@@ -40,19 +40,21 @@ func principalSchema(now func() time.Time) *schema[principal] {
 			return get(p)
 		})
 	}
+	app := ofApplication{applicationSchema()}
 	return &schema[principal]{typ: "servicePrincipal", set: "servicePrincipals", class: "ServicePrincipal", fields: []field[principal]{
 		{name: "id", use: text, get: func(p principal) any { return p.ID }},
 		null("deletedDateTime"),
 		writableBoolean("accountEnabled", func(p *principal) *bool { return &p.Enabled }),
-		{name: "alternativeNames", use: collection, get: func(p principal) any { return list(p.AlternativeNames) }},
-		ofApp("appDisplayName", func(p principal) any { return orNull(p.app.DisplayName) }), null("appDescription"),
+		alternativeNames(),
+		ofApp("appDisplayName", func(p principal) any { return orNull(p.app.DisplayName) }), app.field("appDescription", "description"),
 		readOnly("appId", text, func(p principal) any { return p.AppID }), null("applicationTemplateId"),
 		readOnly("appOwnerOrganizationId", text, func(p principal) any { return ownerTenant(p) }),
 		writableBoolean("appRoleAssignmentRequired", func(p *principal) *bool { return &p.AssignmentRequired }),
 		readOnly("createdDateTime", dateTime, func(p principal) any { return timeOrNull(p.Created) }),
 		extra.property("description", "null"), null("disabledByMicrosoftStatus"),
 		{name: "displayName", use: text, get: func(p principal) any { return orNull(p.DisplayName) }, set: setPrincipalName},
-		extra.property("homepage", "null"), extra.property("loginUrl", "null"), extra.property("logoutUrl", "null"), extra.property("notes", "null"),
+		app.unlessSet(extra.property("homepage", "null"), "web", "homePageUrl"), extra.property("loginUrl", "null"),
+		app.unlessSet(extra.property("logoutUrl", "null"), "web", "logoutUrl"), extra.property("notes", "null"),
 		extra.property("notificationEmailAddresses", "[]"), extra.property("preferredSingleSignOnMode", "null"),
 		extra.property("preferredTokenSigningKeyThumbprint", "null"),
 		readOnly("replyUrls", notQueryable, func(p principal) any {
@@ -63,9 +65,7 @@ func principalSchema(now func() time.Time) *schema[principal] {
 		ofApp("signInAudience", func(p principal) any { return signInAudience(p.app) }),
 		extra.texts("tags"), extra.property("tokenEncryptionKeyId", "null"), extra.property("samlSingleSignOnSettings", "null"), none("addIns"),
 		readOnly("appRoles", notQueryable, func(p principal) any { return appRoleObjects(p.roles) }),
-		ofApp("info", func(principal) any {
-			return nullObject("logoUrl", "marketingUrl", "privacyStatementUrl", "supportUrl", "termsOfServiceUrl")
-		}),
+		app.field("info", "info"),
 		principalKeys(now), readOnly("oauth2PermissionScopes", notQueryable, func(p principal) any { return list(p.permissions) }),
 		passwordCredentialsField(func(p *principal) *[]directory.Secret { return &p.Secrets }), none("resourceSpecificApplicationPermissions"),
 		readOnly("verifiedPublisher", notQueryable, func(principal) any {
