@@ -23,6 +23,10 @@ const (
 	shownSU    = `{"type":"SystemAssigned, UserAssigned","principalId":"S","tenantId":"T","userAssignedIdentities":{"ID":{"principalId":"P","clientId":"C"}}}`
 	joinedSU   = `{"type":"SystemAssigned,UserAssigned","principalId":"S","tenantId":"T","userAssignedIdentities":{"ID":{"principalId":"P","clientId":"C"}}}`
 	loweredSU  = `{"type":"systemassigned,userassigned","principalId":"S","tenantId":"T","userAssignedIdentities":{"ID":{"principalId":"P","clientId":"C"}}}`
+	nullsNone  = `{"type":"None","principalId":null,"tenantId":null,"userAssignedIdentities":null}`
+	nullsS     = `{"type":"SystemAssigned","principalId":"S","tenantId":"T","userAssignedIdentities":null}`
+	nullsU     = `{"type":"UserAssigned","principalId":null,"tenantId":null,"userAssignedIdentities":{"ID":{"principalId":"P","clientId":"C"}}}`
+	nullsSU    = shownSU
 	fresh      = `{"type":"UserAssigned","userAssignedIdentities":{"ID":{}}}`
 	notShown   = ``
 	identityID = "/subscriptions/" + sub + "/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/app"
@@ -42,6 +46,7 @@ var identityForms = map[string]struct{ version, before, user, written, both, aft
 	"Microsoft.DocumentDB/databaseAccounts":          {"2021-04-15", blockNone, shownU, shownU, joinedSU, blockNone},
 	"Microsoft.Batch/batchAccounts":                  {"2024-02-01", blockNone, shownU, shownU, shownSU, blockNone},
 	"Microsoft.ApiManagement/service":                {"2021-08-01", `null`, shownU, shownU, shownSU, `null`},
+	"Microsoft.EventGrid/topics":                     {"2020-10-15-preview", nullsNone, nullsU, nullsU, nullsSU, nullsNone},
 	"Microsoft.SignalRService/signalR":               {"2022-02-01", notShown, shownU, shownU, shownSU, notShown},
 	"Microsoft.ContainerRegistry/registries":         {"2019-12-01-preview", notShown, shownU, shownU, shownSU, notShown},
 	"Microsoft.RecoveryServices/vaults":              {"2021-03-01", notShown, shownU, shownU, shownSU, blockNone},
@@ -69,16 +74,24 @@ func TestIdentityBlockHasTheFormOfItsProvider(t *testing.T) {
 			r.put(t, 200, blockU, form.written)
 			r.get(t, form.user)
 			r.put(t, 200, blockU, form.user)
-			r.put(t, 200, blockS, shownS)
+			r.put(t, 200, blockS, system(form.before))
 			r.put(t, 200, blockSU, strings.Replace(form.both, `{"principalId":"P","clientId":"C"}`, written(form.written), 1))
 			r.get(t, form.both)
 			r.put(t, 200, noBlock, form.both)
 			r.put(t, 200, blockNone, form.after)
 			r.get(t, form.after)
 			r.put(t, 200, noBlock, form.after)
-			r.put(t, 200, blockS, shownS)
+			r.put(t, 200, blockS, system(form.before))
 		})
 	}
+}
+
+// system is the block of a system-assigned identity where a resource without identities has the given one.
+func system(before string) string {
+	if before == nullsNone {
+		return nullsS
+	}
+	return shownS
 }
 
 // written is the value of an identity in the answer to its assignment.

@@ -13,6 +13,7 @@ type identityForm struct {
 	user   string      // the type UserAssigned, if it is spelled in another way
 	both   string      // the type of a resource with both kinds, if it is not spelled "SystemAssigned, UserAssigned"
 	tenant bool        // tenantId is shown also without a system-assigned identity
+	nulls  bool        // principalId, tenantId and userAssignedIdentities are null if they have no value
 }
 
 // noneForm says what a provider shows for a resource without identities.

@@ -23,6 +23,10 @@ var identityForms = byFoldedType(map[arm.Type]identityForm{
 	// Recorded: nothing in 2020-06-01-preview, {"type":"None"} in the versions that have identities.
 	"Microsoft.DocumentDB/databaseAccounts": {none: noneAlways, since: "2021-03-01-preview", both: joined},
 	"Microsoft.Batch/batchAccounts":         {none: noneAlways, since: "2020-09-01"},
+	// Recorded for topics: all fields, with null for those without a value, also for the type None.
+	"Microsoft.EventGrid/topics":       {none: noneAlways, since: "2020-04-01-preview", nulls: true},
+	"Microsoft.EventGrid/domains":      {none: noneAlways, since: "2020-04-01-preview", nulls: true},
+	"Microsoft.EventGrid/systemTopics": {none: noneAlways, since: "2020-10-15-preview", nulls: true},
 	// Recorded: null.
 	"Microsoft.ApiManagement/service": {none: noneNull},
 	// Documented: both kinds in lower case.

@@ -109,9 +109,9 @@ type UserAssignedIdentity struct {
 
 // encodeIdentity encodes the identities of a resource in the form of its provider. It reports false if an answer
 // does not have the property "identity". Nil is null.
-func encodeIdentity(v arm.Version, c identity.Resource) (out *ManagedServiceIdentity, shown bool) {
+func encodeIdentity(v arm.Version, c identity.Resource) (value any, shown bool) {
 	form := formOf(c.Type)
-	out = form.encode(v, c)
+	out := form.encode(v, c)
 	switch {
 	case out == nil:
 		return nil, form.none == noneNull
@@ -120,7 +120,29 @@ func encodeIdentity(v arm.Version, c identity.Resource) (out *ManagedServiceIden
 	default:
 		out.UserAssigned = encodeAssigned(c)
 	}
+	if form.nulls {
+		return identityWithNulls(*out), true
+	}
 	return out, true
+}
+
+// identityWithNulls is a ManagedServiceIdentity in the answers of providers that show fields without a value as
+// null.
+type identityWithNulls ManagedServiceIdentity
+
+// MarshalJSON implements json.Marshaler.
+func (m identityWithNulls) MarshalJSON() ([]byte, error) {
+	fields := map[string]any{"type": m.Type, "principalId": nil, "tenantId": nil, "userAssignedIdentities": nil}
+	if m.PrincipalID != "" {
+		fields["principalId"] = m.PrincipalID
+	}
+	if m.TenantID != "" {
+		fields["tenantId"] = m.TenantID
+	}
+	if m.UserAssigned != nil {
+		fields["userAssignedIdentities"] = m.UserAssigned
+	}
+	return json.Marshal(fields)
 }
 
 // SystemIdentity is the extension resource Microsoft.ManagedIdentity/identities: the system-assigned
