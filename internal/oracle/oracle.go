@@ -122,7 +122,7 @@ func (o *Oracle) find(a Answer) (*operation, error) {
 	}
 	var best *operation
 	for _, op := range all {
-		if !op.vague && op.Method == a.Method && op.pattern.MatchString(a.URL.Path) && (best == nil || op.literals > best.literals) {
+		if !op.vague && op.Method == a.Method && op.pattern.MatchString(a.URL.Path) && (best == nil || op.closer(best)) {
 			best = op
 		}
 	}

@@ -221,6 +221,16 @@ func (op *operation) compilePath() {
 	op.pattern = regexp.MustCompile(expression + "$")
 }
 
+// closer reports whether an operation describes a path that both match more closely than another one does: it has
+// more segments that are not parameters or, with as many, a shorter template. A parameter that may contain slashes
+// also matches nothing, as if it were not in the template.
+func (op *operation) closer(other *operation) bool {
+	if op.literals != other.literals {
+		return op.literals > other.literals
+	}
+	return strings.Count(op.Path, "/") < strings.Count(other.Path, "/")
+}
+
 // resolve returns the file and the value that a $ref in a file names. References to files outside a
 // provider's folder name the types that all providers share, which are in another folder here.
 func (o *Oracle) resolve(file, ref string) (string, any, error) {

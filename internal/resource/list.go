@@ -47,6 +47,12 @@ func (s *Service) Children(ctx context.Context, parent arm.ID, typ arm.Type, aft
 	return found, err
 }
 
+// Content returns one page of all resources in a group, also of those that All leaves out, in the order of ids. A
+// parent comes before the resources that are nested in it.
+func (s *Service) Content(ctx context.Context, group arm.ID, after string, limit int) (Page, error) {
+	return s.page(ctx, group, recordKey(group)+"/", after, limit, func(Record) bool { return true })
+}
+
 // All returns one page of the tracked resources of all providers in a subscription or a group, in the order of
 // ids.
 func (s *Service) All(ctx context.Context, scope arm.ID, after string, limit int) (Page, error) {

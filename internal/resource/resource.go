@@ -58,6 +58,10 @@ type Record struct {
 	// providers show this.
 	NoIdentity bool `json:"noIdentity,omitempty"`
 
+	// Unregistered are the folded namespaces of the providers that are not registered in a subscription. All
+	// others are.
+	Unregistered []string `json:"unregistered,omitempty"`
+
 	// UserData is the sealed user data of a virtual machine, which programs on the machine read from its
 	// metadata service; see SetUserData.
 	UserData []byte `json:"userData,omitempty"`

@@ -83,7 +83,7 @@ func pathOf(op management.Operation, at arm.Level) string {
 		arm.AtTenant: "", arm.AtSubscription: "{sub}", arm.AtGroup: "{sub}/resourceGroups/rg",
 		arm.AtResource: "{sub}/resourceGroups/rg/providers/Contoso.Apps/jobs/none",
 	}[at]
-	typ := strings.ReplaceAll(string(op.Type), "{type}", "Contoso.Apps/jobs")
+	typ := strings.NewReplacer("{type}", "Contoso.Apps/jobs", "{namespace}", "Microsoft.Compute").Replace(string(op.Type))
 	words := strings.Split(typ, "/")
 	var path string
 	switch {

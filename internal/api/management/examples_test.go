@@ -78,9 +78,8 @@ func aparts() []apart {
 	return []apart{
 		{examples: "RoleAssignments_", fields: []string{"/properties/canDelegate", "/value/*/properties/canDelegate"}, why: "withdrawn after the previews"},
 		{examples: "Providers_", why: "types have no aliases, zones or profiles here", fields: []string{
-			"/resourceTypes/*/aliases", "/resourceTypes/*/locationMappings", "/resourceTypes/*/capabilities",
-			"/resourceTypes/*/apiProfiles", "/resourceTypes/*/defaultApiVersion",
-			"/value/*/resourceTypes/*/aliases", "/value/*/resourceTypes/*/locationMappings", "/value/*/resourceTypes/*/capabilities",
+			"/resourceTypes/*/aliases", "/resourceTypes/*/locationMappings", "/resourceTypes/*/apiProfiles",
+			"/value/*/resourceTypes/*/aliases", "/value/*/resourceTypes/*/locationMappings",
 		}},
 		{examples: "Subscriptions_", why: "subscriptions have no tags and no managing tenants", fields: []string{
 			"/tags", "/managedByTenants/*/tenantId", "/value/*/tags", "/value/*/managedByTenants/*/tenantId",

@@ -18,10 +18,16 @@ type generic struct {
 	routes   map[arm.Target]*route // for listed namespaces
 	unlisted map[arm.Target]*route // for all other namespaces: the rows that only read or delete
 	listed   namespaces
+	spelled  map[string]string // the listed namespaces in their spelling, by folded namespace
 }
 
 func newGeneric(rows []Operation, listed []string) generic {
-	g := generic{routes: map[arm.Target]*route{}, unlisted: map[arm.Target]*route{}, listed: newNamespaces(listed)}
+	g := generic{routes: map[arm.Target]*route{}, unlisted: map[arm.Target]*route{}, listed: newNamespaces(listed), spelled: map[string]string{}}
+	for _, namespace := range listed {
+		if ValidNamespace(namespace) {
+			g.spelled[arm.Fold(namespace)] = namespace
+		}
+	}
 	for i := range rows {
 		rows[i].prepare()
 		addRow(g.routes, &rows[i])

@@ -113,7 +113,7 @@ func (h *Handler) parse(r *http.Request, ev *httpx.Event) (*Request, *Operation,
 			"The provided subscription identifier '%s' is malformed or invalid.", subscription)
 	}
 	typ := op.Type
-	if typ == anyType {
+	if typ == anyType || typ.Namespace() == anyNamespace {
 		typ = path.Type
 	}
 	return &Request{HTTP: r, Path: path, Type: typ, Version: version, Query: query, event: ev}, op, nil
@@ -131,18 +131,20 @@ func (h *Handler) admit(ctx context.Context, r *Request, op *Operation) error {
 	allowed := false
 	err := h.Store.View(ctx, func(tx store.Tx) error {
 		r.Caller, allowed = rbac.Caller{}, false
-		tenant, missing, err := h.tenantOf(tx, r.ID())
+		subscription, missing, err := h.tenantOf(tx, r.ID())
 		if err != nil {
 			return err
 		}
-		if err := h.authenticate(tx, r, tenant); err != nil {
+		if err := h.authenticate(tx, r, subscription.TenantID); err != nil {
 			return err
 		}
 		if missing != nil {
 			return missing
 		}
-		allowed, err = h.allowed(tx, r, op)
-		return err
+		if allowed, err = h.allowed(tx, r, op); err != nil || !allowed {
+			return err
+		}
+		return checkRegistered(subscription, r)
 	})
 	r.event.Caller = r.Caller.ObjectID
 	if err != nil {
@@ -170,25 +172,25 @@ func (h *Handler) allowed(tx store.Tx, r *Request, op *Operation) (bool, error) 
 	return h.RBAC.Authorize(tx, r.Caller, op.actionKey(r), r.ID())
 }
 
-// tenantOf returns the tenant of the subscription of an id. Only tokens of that tenant are accepted for the
-// id. The tenant is empty for an id outside of subscriptions, where tokens of all tenants are accepted; so
-// a subscription without a tenant is an error. A missing subscription is returned apart from failures,
+// tenantOf returns the record of the subscription of an id, which names its tenant. Only tokens of that tenant are
+// accepted for the id. The record is zero for an id outside of subscriptions, where tokens of all tenants are
+// accepted; so a subscription without a tenant is an error. A missing subscription is returned apart from failures,
 // because a client must not learn of it before it is authenticated.
-func (h *Handler) tenantOf(tx store.Tx, id arm.ID) (tenant string, missing *arm.Error, err error) {
+func (h *Handler) tenantOf(tx store.Tx, id arm.ID) (subscription resource.Record, missing *arm.Error, err error) {
 	if id.Subscription() == "" {
 		if strings.HasPrefix(id.Key(), "/subscriptions/") {
-			return "", nil, fmt.Errorf("the key of %q is that of a subscription, and its structure is not", id)
+			return resource.Record{}, nil, fmt.Errorf("the key of %q is that of a subscription, and its structure is not", id)
 		}
-		return "", nil, nil
+		return resource.Record{}, nil, nil
 	}
 	rec, err := h.Resources.Subscription(tx, id)
 	if errors.As(err, &missing) {
-		return "", missing, nil
+		return resource.Record{}, missing, nil
 	}
 	if err == nil && rec.TenantID == "" {
 		err = fmt.Errorf("subscription %s has no tenant", id.Subscription())
 	}
-	return rec.TenantID, nil, err
+	return rec, nil, err
 }
 
 // parameters parses the query and folds the names of its parameters, because clients spell them in several

@@ -78,11 +78,16 @@ type table struct {
 	types      map[string][]arm.Type // by folded namespace, in table order
 	free       map[string]bool       // folded namespaces with Free types
 	generic    generic
+	catalogue  map[string][]catalogueType // by folded namespace
 }
 
 // newTable indexes the operations. Two rows for one method and path are an error.
 func newTable(operations []Operation, rest generic) (*table, error) {
 	t := &table{operations: operations, routes: map[routeKey]*route{}, types: map[string][]arm.Type{}, free: map[string]bool{}, generic: rest}
+	var err error
+	if t.catalogue, err = parseCatalogue(catalogueText); err != nil {
+		return nil, err
+	}
 	for i := range operations {
 		op := &operations[i]
 		op.prepare()
@@ -98,6 +103,9 @@ func newTable(operations []Operation, rest generic) (*table, error) {
 		r.rows = append(r.rows, op)
 		r.at |= op.At
 		namespace := arm.Fold(op.Type.Namespace())
+		if namespace == anyNamespace {
+			continue
+		}
 		t.free[namespace] = t.free[namespace] || op.Free
 		if !slices.Contains(t.types[namespace], op.Type) {
 			t.types[namespace] = append(t.types[namespace], op.Type)
@@ -121,8 +129,29 @@ func keyOf(typeKey string, target arm.Target, verb string) routeKey {
 func (t *table) route(path arm.Path) *route {
 	r := t.routes[keyOf(path.TypeKey(), path.Target, path.Verb)]
 	if r == nil {
+		r = t.providerRoute(path)
+	}
+	if r == nil {
 		r = t.genericRoute(path)
 	}
+	if r == nil || r.at&path.Level() == 0 {
+		return nil
+	}
+	return r
+}
+
+// anyNamespace is the placeholder for the namespace in the types of rows that hold for every provider.
+const anyNamespace = "{namespace}"
+
+// providerRoute returns the route of a collection that every provider has, such as {namespace}/operations, or nil.
+func (t *table) providerRoute(path arm.Path) *route {
+	if path.Target != arm.Collection || strings.Contains(path.Type.Path(), "/") {
+		return nil
+	}
+	if _, known := t.providerOf(path.Type.Namespace()); !known {
+		return nil
+	}
+	r := t.routes[keyOf(anyNamespace+"/"+arm.Fold(path.Type.Path()), path.Target, "")]
 	if r == nil || r.at&path.Level() == 0 {
 		return nil
 	}

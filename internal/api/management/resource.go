@@ -248,11 +248,11 @@ func (h *Handler) mayAssign(ctx context.Context, r *Request, ids []arm.ID) error
 	return h.Store.View(ctx, func(tx store.Tx) error {
 		var refused []arm.ID
 		for _, id := range ids {
-			tenant, missing, err := h.tenantOf(tx, id)
+			subscription, missing, err := h.tenantOf(tx, id)
 			if err != nil {
 				return err
 			}
-			if missing != nil || tenant != r.Caller.TenantID {
+			if missing != nil || subscription.TenantID != r.Caller.TenantID {
 				return rbac.ErrLinkedTenant(r.Caller, r.Action, r.ID(), id)
 			}
 			allowed, err := h.RBAC.Authorize(tx, r.Caller, key, id)

@@ -25,7 +25,7 @@ const (
 
 // operations returns all rows of the operation table.
 func (h *Handler) operations() []Operation {
-	return slices.Concat(h.coreOperations(), h.tagOperations(), h.identityOperations(), h.authorizationOperations(), h.emptyAuthorizationOperations(), h.insightsOperations(), h.computeOperations(), h.hostOperations())
+	return slices.Concat(h.coreOperations(), h.providerOperations(), h.tagOperations(), h.identityOperations(), h.authorizationOperations(), h.emptyAuthorizationOperations(), h.insightsOperations(), h.computeOperations(), h.hostOperations())
 }
 
 func (h *Handler) coreOperations() []Operation {
@@ -50,17 +50,7 @@ func (h *Handler) coreOperations() []Operation {
 		{Method: "GET", Type: typeResources, Target: arm.Collection, At: arm.AtSubscription, Perform: sub + "resources/read", Serve: h.listResources},
 		{Method: "GET", Type: typeGroupResources, Target: arm.Collection, At: arm.AtGroup, Perform: group + "resources/read", Serve: h.listResources},
 
-		{Method: "GET", Type: arm.TypeProvider, Target: arm.Collection, At: arm.AtTenant, Serve: h.listProviders},
-		{Method: "GET", Type: arm.TypeProvider, Target: arm.Instance, At: arm.AtTenant, Serve: h.getProvider},
-	}
-	// The same types in a subscription need a role there, so they have rows of their own.
-	for _, row := range []Operation{
-		{Method: "GET", Target: arm.Collection, Perform: sub + "providers/read", Serve: h.listProviders},
-		{Method: "GET", Target: arm.Instance, Perform: sub + "providers/read", Serve: h.getProvider},
-		{Method: "POST", Target: arm.Action, Verb: "register", Perform: "{namespace}/register/action", Serve: h.registerProvider},
-	} {
-		row.Type, row.At = arm.TypeProvider, arm.AtSubscription
-		rows = append(rows, row)
+		{Method: "POST", Type: arm.TypeResourceGroup, Target: arm.Action, Verb: "exportTemplate", At: arm.AtSubscription, Perform: group + "exportTemplate/action", Serve: h.exportTemplate},
 	}
 	return withVersions(coreVersions(), rows)
 }

@@ -13,10 +13,28 @@ type Provider struct {
 
 // ProviderType is one type of a provider, with its versions from the newest to the oldest.
 type ProviderType struct {
-	ResourceType string        `json:"resourceType"`
-	Locations    []string      `json:"locations"`
-	APIVersions  []arm.Version `json:"apiVersions"`
-	Capabilities string        `json:"capabilities,omitempty"`
+	ResourceType      string        `json:"resourceType"`
+	Locations         []string      `json:"locations"`
+	APIVersions       []arm.Version `json:"apiVersions"`
+	DefaultAPIVersion arm.Version   `json:"defaultApiVersion,omitempty"`
+	Capabilities      string        `json:"capabilities,omitempty"`
+}
+
+// The first versions in which a type of a provider has these fields. Source: Microsoft's OpenAPI files.
+const (
+	capabilitiesSince      arm.Version = "2019-10-01"
+	defaultAPIVersionSince arm.Version = "2020-06-01"
+)
+
+// EncodeProviderType removes the fields that the version does not have.
+func EncodeProviderType(v arm.Version, t ProviderType) ProviderType {
+	if !atLeast(v, capabilitiesSince) {
+		t.Capabilities = ""
+	}
+	if !atLeast(v, defaultAPIVersionSince) {
+		t.DefaultAPIVersion = ""
+	}
+	return t
 }
 
 // OperationInfo is one RBAC action of a provider.
