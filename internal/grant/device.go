@@ -2,10 +2,8 @@ package grant
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"midas/internal/store"
@@ -42,47 +40,6 @@ type sealedDevice struct {
 	Tenant  string    `json:"t,omitempty"`
 	ID      string    `json:"i"`
 	Expires time.Time `json:"e"`
-}
-
-// User codes use characters that are not confused with each other and form no words. There are 22^9, about
-// 10^12, user codes; a few of them are valid at a time, each for 15 minutes.
-const (
-	userCodeAlphabet = "CDFGHJKLMNPQRTVWXY3479"
-	userCodeLength   = 9
-)
-
-// newUserCode returns a random user code.
-func newUserCode() string {
-	code := make([]byte, 0, userCodeLength)
-	for len(code) < userCodeLength {
-		var b [2 * userCodeLength]byte
-		rand.Read(b[:]) //nolint:errcheck // it never fails
-		for _, one := range b {
-			// Bytes above the last whole multiple of n are skipped: they would make some characters likelier.
-			if n := len(userCodeAlphabet); int(one) < 256/n*n && len(code) < userCodeLength {
-				code = append(code, userCodeAlphabet[int(one)%n])
-			}
-		}
-	}
-	return string(code)
-}
-
-// UserCode returns a typed user code in its stored spelling: upper case, without spaces and hyphens. It
-// returns "" if the length is wrong. The result need not be a code that exists.
-func UserCode(typed string) string {
-	code := strings.Map(func(r rune) rune {
-		switch {
-		case r == ' ' || r == '-':
-			return -1
-		case 'a' <= r && r <= 'z': // user codes are ASCII, so no other letter is folded
-			return r + 'A' - 'a'
-		}
-		return r
-	}, typed)
-	if len(code) != userCodeLength {
-		return ""
-	}
-	return code
 }
 
 // StartDevice stores a pending device. It returns the device code, with which the device polls, and the

@@ -92,7 +92,11 @@ func TestDeviceCodeExpiresAfterItsLifetime(t *testing.T) {
 func TestUserCodes(t *testing.T) {
 	for typed, want := range map[string]string{
 		"": "", "CDFGHJKL": "", "CDFGHJKLMM": "", "cdfghjklm": "CDFGHJKLM", " cdf-ghj klm ": "CDFGHJKLM",
-		"../../../": "../../../", "d//tenant/": "",
+		"../../../": "", "d//tenant/": "", "CDFGHJKL\u00cb": "", "CDFGHJKLA": "", "\uff23DFGHJKLM": "",
+		"CDF\u2013GHJ\u2014KLM": "CDFGHJKLM", "\u200bcdf\u00a0ghj\u2009klm\ufeff": "CDFGHJKLM", "\u2068CDFGHJKLM\u2069.": "CDFGHJKLM",
+		"Code: \u201cCDFGHJKLM\u201d. Try it.": "CDFGHJKLM", "try CDF GHJ KLM now": "", "code CDF - GHJ - KLM now": "CDFGHJKLM",
+		"To sign in, use a web browser to open the page https://localhost:8443/common/oauth2/deviceauth and enter the code CDFGHJKLM to authenticate.": "CDFGHJKLM",
+		"CDFGHJKLM or cdf-ghj-klm": "CDFGHJKLM", "CDFGHJKLM or CDFGHJKLN": "", "https://localhost:8443/common/oauth2/deviceauth?otc=CDFGHJKLM": "",
 	} {
 		if got := grant.UserCode(typed); got != want {
 			t.Errorf("%q is %q, want %q", typed, got, want)
