@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -275,4 +276,19 @@ func clientIDIn(audience string) string {
 		return audience
 	}
 	return id
+}
+
+// LogoutURL returns the address by which the application is told that its user has signed out
+// (web.logoutUrl), or "" if it has none that a browser may be sent to.
+func (a *Application) LogoutURL() string {
+	var web struct {
+		LogoutURL string `json:"logoutUrl"`
+	}
+	if raw, set := a.Extra["web"]; !set || json.Unmarshal(raw, &web) != nil {
+		return ""
+	}
+	if u, err := url.Parse(web.LogoutURL); err != nil || u.Scheme != "https" && u.Scheme != "http" || !SafeRedirect(web.LogoutURL) {
+		return ""
+	}
+	return web.LogoutURL
 }

@@ -38,6 +38,7 @@ type Grant struct {
 	ClientID      string    `json:"clientId"`
 	Scope         string    `json:"scope,omitempty"`        // the requested scopes, in the client's spelling
 	Authenticated time.Time `json:"authenticated"`          // when the password was checked
+	SessionID     string    `json:"sid,omitempty"`          // Session.PublicID of the browser; empty: none
 	Page          bool      `json:"page,omitempty"`         // the client is a single-page application
 	Confidential  bool      `json:"confidential,omitempty"` // the client has authenticated, and must do so at each use
 }

@@ -15,6 +15,9 @@ import (
 	"midas/internal/store"
 )
 
+// MaxSessionClients is how many applications a session remembers. A further one replaces the oldest.
+const MaxSessionClients = 40
+
 // MaxSessions is how many sessions a user can have. A further one ends the oldest.
 const MaxSessions = 20
 
@@ -34,6 +37,11 @@ type Session struct {
 	Used          time.Time     `json:"used"`          // last use, with the resolution idleStep
 	Expires       time.Time     `json:"expires"`       // the end, even if it is used
 	KeyHash       []byte        `json:"keyHash"`       // SHA-256 of the browser's key
+
+	// PublicID is the sid claim of id_tokens, a GUID. It names the session to applications (OpenID Connect
+	// Front-Channel Logout 1.0, 3) and lets nobody continue it.
+	PublicID string   `json:"sid,omitempty"`
+	Clients  []string `json:"clients,omitempty"` // the applications that got a code, by client id, oldest first
 
 	name string // hexadecimal hash of the id
 }
@@ -155,13 +163,54 @@ func (g *Grants) UseSession(ctx context.Context, s *Session) error {
 	return err
 }
 
-// EndSession ends the session with an id, if it exists.
-func (g *Grants) EndSession(ctx context.Context, id string) error {
-	_, err := g.Store.Update(ctx, func(tx store.Tx) error { return g.endSession(tx, sessionName(id)) })
-	if err != nil {
-		return fmt.Errorf("end session: %w", err)
+// UseClient records that an application got a code in a session. It does nothing if the session has ended.
+func (g *Grants) UseClient(ctx context.Context, name, client string) error {
+	_, err := g.Store.Update(ctx, func(tx store.Tx) error {
+		s, err := sessions.Get(tx, sessionKey(name))
+		if err != nil || slices.Contains(s.Clients, client) {
+			return err
+		}
+		s.Clients = append(slices.Clone(s.Clients), client)
+		s.Clients = s.Clients[max(0, len(s.Clients)-MaxSessionClients):]
+		return sessions.Put(tx, sessionKey(name), s)
+	})
+	if err != nil && !errors.Is(err, ErrInvalid) {
+		return fmt.Errorf("record a client of a session: %w", err)
 	}
 	return nil
+}
+
+// EndSession ends the session with an id, if it exists.
+func (g *Grants) EndSession(ctx context.Context, id string) error {
+	_, err := g.EndSessions(ctx, []string{id})
+	return err
+}
+
+// EndSessions ends the sessions with these ids and returns those that existed, even if they were not used
+// for too long: their applications are still to be told.
+func (g *Grants) EndSessions(ctx context.Context, ids []string) (ended []Session, err error) {
+	_, err = g.Store.Update(ctx, func(tx store.Tx) error {
+		ended = nil
+		for _, id := range ids {
+			s, err := sessions.Get(tx, sessionKey(sessionName(id)))
+			if errors.Is(err, ErrInvalid) {
+				continue
+			}
+			if err == nil {
+				err = g.endSession(tx, sessionName(id))
+			}
+			if err != nil {
+				return err
+			}
+			s.name = sessionName(id)
+			ended = append(ended, s)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("end session: %w", err)
+	}
+	return ended, nil
 }
 
 // endSession removes a session, if it exists, and its name from its user's list.

@@ -181,3 +181,33 @@ func TestConcurrentSessionsAreBounded(t *testing.T) {
 		t.Errorf("%d sessions of one user", n)
 	}
 }
+
+// TestSessionsRememberFewApplications uses one session for more applications than it remembers.
+func TestSessionsRememberFewApplications(t *testing.T) {
+	f := newFixture(t)
+	id, name, err := f.BeginSession(t.Context(), grant.Session{TenantID: tenant, UserID: user, Idle: time.Hour}, browserKey, "", lifetime)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2 * grant.MaxSessionClients {
+		for range 2 {
+			if err := f.UseClient(t.Context(), name, fmt.Sprint("client ", i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	s, err := f.Session(t.Context(), id)
+	if err != nil || len(s.Clients) != grant.MaxSessionClients || s.Clients[0] != fmt.Sprint("client ", grant.MaxSessionClients) {
+		t.Errorf("clients %q, %v", s.Clients, err)
+	}
+	ended, err := f.EndSessions(t.Context(), []string{"unknown", id})
+	if err != nil || len(ended) != 1 || len(ended[0].Clients) != grant.MaxSessionClients || ended[0].Name() != name {
+		t.Errorf("ended %v, %v", ended, err)
+	}
+	if err := f.UseClient(t.Context(), name, "late"); err != nil {
+		t.Error(err)
+	}
+	if n := f.keys(t, "d//session/"); n != 0 {
+		t.Errorf("%d sessions are left", n)
+	}
+}

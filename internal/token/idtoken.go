@@ -26,6 +26,7 @@ type IDClaims struct {
 	ObjectID          string   `json:"oid"`
 	PreferredUsername string   `json:"preferred_username,omitempty"`
 	Roles             []string `json:"roles,omitempty"`
+	SessionID         string   `json:"sid,omitempty"` // of the browser's session, for front-channel logout
 	Subject           string   `json:"sub"`
 	TenantID          string   `json:"tid"`
 	UniqueName        string   `json:"unique_name,omitempty"` // V1
