@@ -69,6 +69,9 @@ func (h *signIn) proceedAdmin(x *request, about pending, s subject) error {
 		return err
 	}
 	if !directory.MayConsentForAllUsers(s.user.roles) {
+		if moved, err := h.move(x, step{Page: stepConsent, Pending: about, Accounts: proofs([]*user{s.user})}); moved || err != nil {
+			return err
+		}
 		e := errAdminConsent(s.client.Application)
 		x.ev.Err, x.ev.ErrorCode = e, "AADSTS90094"
 		about.Who = s.user.proof()

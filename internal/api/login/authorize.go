@@ -29,6 +29,7 @@ type authorization struct {
 	Challenge   string `json:"challenge,omitempty"`
 	Method      string `json:"method,omitempty"`
 	Hint        string `json:"hint,omitempty"`
+	SessionID   string `json:"sid,omitempty"`   // the sid claim of the session that the client wants
 	Again       bool   `json:"again,omitempty"` // the user is asked for consent even if it was granted before
 	Admin       bool   `json:"admin,omitempty"` // the request is for an administrator's consent, not for a code
 
@@ -109,7 +110,7 @@ func (h *signIn) client(x *request, values url.Values) (*authorization, error) {
 	}
 	a := &authorization{
 		ClientID: app.AppID, App: app.DisplayName, RedirectURI: to.uri, Page: to.page, Public: to.public,
-		Mode: "query", State: values.Get("state"), Hint: values.Get("login_hint"),
+		Mode: "query", State: values.Get("state"), Hint: values.Get("login_hint"), SessionID: values.Get("sid"),
 	}
 	if !app.FirstParty {
 		a.AppTenant = app.TenantID
@@ -237,7 +238,10 @@ func (h *signIn) satisfies(x *request, a *authorization, u *user) bool {
 	if a.asks("login") || a.MaxAge != 0 && h.Now().Sub(u.authenticated) > a.MaxAge {
 		return false
 	}
-	if a.Hint != "" && arm.Fold(a.Hint) != arm.Fold(u.UserPrincipalName) {
+	if a.SessionID != "" && !arm.SameName(a.SessionID, u.sid) {
+		return false
+	}
+	if a.Hint != "" && !a.asks("select_account") && !u.hinted(a.Hint) {
 		return false
 	}
 	return h.member(x, a, u) == nil
@@ -259,6 +263,11 @@ func (h *signIn) member(x *request, a *authorization, u *user) error {
 func (h *signIn) issueCode(x *request, a *authorization, u *user) error {
 	granted := u.grant(a.ClientID, a.Scope)
 	granted.Page = a.Page
+	if u.session != "" {
+		if err := h.Grants.UseClient(x.r.Context(), u.session, a.ClientID); err != nil {
+			return err
+		}
+	}
 	code, err := h.Grants.SealCode(grant.Code{
 		Grant: granted, RedirectURI: a.RedirectURI, Challenge: a.Challenge, Method: a.Method,
 		Nonce: a.Nonce, Public: a.Public,

@@ -148,7 +148,7 @@ func TestWrongPasswordsOnTheSignInPage(t *testing.T) {
 	b := f.browse(t)
 	page := b.get(authorizeURL(authorizeV2, "login_hint", `"><script>alert(1)</script>`))
 	safePage(t, page)
-	for _, name := range []string{alice, "nobody@" + domain, "", `"><script>alert(1)</script>`} {
+	for _, name := range []string{alice, "nobody@" + domain, `"><script>alert(1)</script>@` + domain} {
 		w := b.submit(page, "action", "signin", "username", name, "password", "wrong")
 		body := w.Body.String()
 		if w.Code != http.StatusBadRequest || !strings.Contains(body, `role="alert"><strong>The user name or the password is wrong.`) || strings.Contains(body, "<script>") || strings.Contains(body, "50034") {

@@ -66,7 +66,7 @@ func TestAuthorizationCodeFlow(t *testing.T) {
 		"aud": cli, "iss": origin + "/" + tenant + "/v2.0", "sub": id["sub"], "oid": aliceID, "tid": tenant, "uti": id["uti"], "ver": "2.0",
 		"iat": float64(at.Unix() - 300), "nbf": float64(at.Unix() - 300), "exp": float64(at.Add(time.Hour).Unix()), "auth_time": float64(at.Unix()),
 		"amr": []any{"pwd"}, "nonce": "no<nce", "name": "Alice <b>", "given_name": "Alice", "family_name": "Liddell",
-		"email": "a@mail.test", "preferred_username": alice,
+		"email": "a@mail.test", "preferred_username": alice, "sid": id["sid"],
 	}
 	if diff := cmp.Diff(wantID, id); diff != "" {
 		t.Errorf("id_token (-want +got):\n%s", diff)

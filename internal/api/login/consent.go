@@ -120,6 +120,9 @@ func (h *signIn) askConsent(x *request, about pending, s subject, wanted consent
 	if err := wanted.check(); err != nil {
 		return err
 	}
+	if moved, err := h.move(x, step{Page: stepConsent, Pending: about, Accounts: proofs([]*user{s.user})}); moved || err != nil {
+		return err
+	}
 	about.Who, about.Consent = s.user.proof(), &wanted
 	view, err := h.view(x.r.Context(), s, wanted)
 	if err != nil {

@@ -301,10 +301,12 @@ func TestConsentFormsGrantOnlyDisplayedPermissions(t *testing.T) {
 	// Another user, who has seen no consent page, signs in with the same browser.
 	form.Set("request", formRequest(t, b.get(webAuthorizeURL("User.ReadWrite"))))
 	b.signIn(b.get(authorizeURL(authorizeV2, "prompt", "login")), alice)
+	b.signOut(carol)
 	if w := b.post(action, form); w.Code != 200 || !strings.Contains(w.Body.String(), "<h1>Sign in</h1>") || len(f.permissionGrants(t)) != 1 {
 		t.Errorf("by another user: status %d, grants %q", w.Code, f.grantSummary(t))
 	}
 	b.signIn(b.get(authorizeURL(authorizeV2, "prompt", "login")), carol)
+	b.signOut(alice)
 	// The redirect URI has been removed from the registration.
 	form.Set("request", formRequest(t, b.get(webAuthorizeURL("User.ReadWrite"))))
 	f.update(t, func(tx store.Tx) error {

@@ -126,6 +126,7 @@ func TestSignedInUserConfirmsDeviceWithoutPassword(t *testing.T) {
 	}
 	// Another user of the same browser cannot confirm with Alice's form.
 	reply(t, b.signIn(b.get(authorizeURL("/common/oauth2/v2.0/authorize", "prompt", "login")), bob))
+	b.signOut(alice)
 	if again := b.submit(w, "action", "continue"); !strings.Contains(again.Body.String(), "<h1>Sign in</h1>") {
 		t.Errorf("Bob confirms for Alice: %s", again.Body)
 	}
@@ -249,7 +250,7 @@ func TestUserCodeGuessesAreThrottled(t *testing.T) {
 	_, values := formOf(t, f.browse(t).get(devicePage))
 	values.Set("code", user)
 	w := f.browse(t).post(devicePage, values)
-	if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `value="`+user+`"`) || !strings.Contains(w.Body.String(), "Enter the code") {
+	if w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), `value="`+user+`"`) || !strings.Contains(w.Body.String(), "Enter the code") {
 		t.Errorf("a form of another browser: status %d: %s", w.Code, w.Body)
 	}
 }

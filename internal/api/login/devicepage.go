@@ -1,6 +1,7 @@
 package login
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -23,7 +24,7 @@ func (h *signIn) devicePage(x *request) error {
 		return err
 	}
 	if x.r.Method != http.MethodPost {
-		return h.askCode(x, http.StatusOK, values.Get("user_code"), "")
+		return h.askCode(x, cmp.Or(values.Get("otc"), values.Get("user_code")), nil)
 	}
 	var about pending
 	if err := new(http.CrossOriginProtection).Check(x.r); err != nil {
@@ -34,16 +35,16 @@ func (h *signIn) devicePage(x *request) error {
 	}
 	typed := values.Get("code")
 	if !h.sameBrowser(x, about.Browser) {
-		return h.askCode(x, http.StatusOK, typed, "Another page of this server was opened meanwhile. Send the code again.")
+		return h.askCodeAgain(x, typed)
 	}
 	charges := h.codeCharges(x)
 	if wait := h.Throttle.Take(charges...); wait > 0 {
-		return h.askCode(x, http.StatusTooManyRequests, "", "There were too many wrong codes. Try again in "+inWords(wait)+".")
+		return h.askCode(x, "", errManyCodes(wait))
 	}
 	d, err := h.Grants.DeviceByUserCode(x.r.Context(), grant.UserCode(typed))
 	if errors.Is(err, grant.ErrInvalid) {
 		x.ev.Err, x.ev.ErrorCode = err, "AADSTS70018"
-		return h.askCode(x, http.StatusBadRequest, typed, "That code is wrong or no longer good. Look at it again, or start again on your device.")
+		return h.askCode(x, typed, errWrongCode())
 	}
 	h.Throttle.Return(charges...)
 	if err != nil {
@@ -64,15 +65,36 @@ func (h *signIn) found(x *request, d grant.Device) error {
 	return h.start(x, about)
 }
 
-func (h *signIn) askCode(x *request, status int, typed, failed string) error {
+// maxTypedCode is how many characters of a pasted text a page shows again.
+const maxTypedCode = 400
+
+// askCode shows the page for the code of a device, with the error of the last attempt if failed is not nil.
+func (h *signIn) askCode(x *request, typed string, failed *Error) error {
+	typed = clip(cmp.Or(grant.UserCode(typed), plainly(typed)), maxTypedCode)
+	if moved, err := h.move(x, step{Page: stepCode, Typed: typed, Failed: failed}); moved || err != nil {
+		return err
+	}
 	sealed, err := h.Grants.Sealer.Seal("code page", pending{Browser: h.browser(x)})
 	if err != nil {
 		return err
 	}
-	return x.show(status, "device", page{
-		Title: "Enter the code", Code: typed, Error: failed, Request: sealed,
-		Action: "/" + url.PathEscape(x.pathTenant) + "/oauth2/deviceauth",
-	})
+	p, status := page{Title: "Enter the code", Code: typed, Request: sealed, Action: "/" + url.PathEscape(x.pathTenant) + "/oauth2/deviceauth"}, http.StatusOK
+	if failed != nil {
+		p.Error, status = failed.Text, failed.Status
+	}
+	return x.show(status, "device", p)
+}
+
+// askCodeAgain continues with the form of another browser, or of a browser without cookies.
+func (h *signIn) askCodeAgain(x *request, typed string) error {
+	s := step{Page: stepCode, Typed: clip(typed, maxTypedCode), Failed: errCodeAgain()}
+	if h.named(x) {
+		return h.askCode(x, s.Typed, s.Failed)
+	}
+	if moved, err := h.move(x, s); moved || err != nil {
+		return err
+	}
+	return h.withoutCookies(x, s)
 }
 
 // approve records that a user has consented to a device.
@@ -81,14 +103,32 @@ func (h *signIn) approve(x *request, about pending, u *user) error {
 	granted := u.grant(d.ClientID, d.Scope)
 	switch err := h.Grants.Decide(x.r.Context(), d, &granted); {
 	case errors.Is(err, grant.ErrInvalid):
-		return errStalePage(err)
+		return errDecided(err)
 	case err != nil:
 		return err
 	}
-	return x.show(http.StatusOK, "message", page{
+	return h.approved(x, about)
+}
+
+// approved tells the user that the device is signed in.
+func (h *signIn) approved(x *request, about pending) error {
+	return h.finished(x, stepApproved, about, page{
 		Title: "You are signed in to " + about.app(),
 		Text:  "You have signed in to " + about.app() + " on your device. You can close this window.",
 	})
+}
+
+// declined tells the user that the device is not signed in.
+func (h *signIn) declined(x *request, about pending) error {
+	return h.finished(x, stepDeclined, about, page{Title: "Cancelled", Text: "The device was not signed in. You can close this window."})
+}
+
+func (h *signIn) finished(x *request, name string, about pending, p page) error {
+	if moved, err := h.move(x, step{Page: name, Pending: about}); moved || err != nil {
+		return err
+	}
+	p.Home, p.HomeText = h.home(x), "Your accounts"
+	return x.show(http.StatusOK, "message", p)
 }
 
 // mayApprove refuses a user whose tenant is not the one that the device waits for, and a client that does

@@ -14,6 +14,7 @@ type endpoint struct {
 	Path        string // after the first segment, folded; one that ends in a slash is followed by one more segment
 	Methods     string // the methods that it accepts, as AADSTS900561 lists them
 	HTML        bool   // its answers are pages
+	FollowsForm bool   // forms lead to it by a redirect
 	CrossOrigin bool   // pages of other sites may use it
 	Serve       func(*request) error
 }
@@ -53,7 +54,7 @@ func (h *Handler) table() []endpoint {
 		{Name: "authorize v1.0", Tenant: tenantSegment, Path: "oauth2/authorize", Methods: either, HTML: true, Serve: s.authorizeV1},
 		{Name: "admin consent v2.0", Tenant: tenantSegment, Path: "v2.0/adminconsent", Methods: either, HTML: true, Serve: s.adminConsentV2},
 		{Name: "admin consent v1.0", Tenant: tenantSegment, Path: "adminconsent", Methods: either, HTML: true, Serve: s.adminConsentV1},
-		{Name: "sign in", Tenant: tenantSegment, Path: "login", Methods: posts, HTML: true, Serve: s.signIn},
+		{Name: "sign in", Tenant: tenantSegment, Path: "login", Methods: either, HTML: true, FollowsForm: true, Serve: s.signIn},
 		{Name: "device page", Tenant: tenantSegment, Path: "oauth2/deviceauth", Methods: either, HTML: true, Serve: s.devicePage},
 		{Name: "sign out", Tenant: tenantSegment, Path: "oauth2/v2.0/logout", Methods: either, HTML: true, Serve: s.signOut},
 		{Name: "sign out", Tenant: tenantSegment, Path: "oauth2/logout", Methods: either, HTML: true, Serve: s.signOut},
@@ -64,7 +65,7 @@ func (h *Handler) table() []endpoint {
 		{Name: "token adfs", Tenant: adfs, Path: "oauth2/token", Methods: posts, CrossOrigin: true, Serve: t.tokenV2},
 		{Name: "devicecode adfs", Tenant: adfs, Path: "oauth2/devicecode", Methods: posts, Serve: t.deviceCodeV2},
 		{Name: "authorize adfs", Tenant: adfs, Path: "oauth2/authorize", Methods: either, HTML: true, Serve: s.authorizeV2},
-		{Name: "sign in", Tenant: adfs, Path: "login", Methods: posts, HTML: true, Serve: s.signIn},
+		{Name: "sign in", Tenant: adfs, Path: "login", Methods: either, HTML: true, FollowsForm: true, Serve: s.signIn},
 		{Name: "device page", Tenant: adfs, Path: "oauth2/deviceauth", Methods: either, HTML: true, Serve: s.devicePage},
 		{Name: "sign out", Tenant: adfs, Path: "oauth2/logout", Methods: either, HTML: true, Serve: s.signOut},
 	}

@@ -3,6 +3,7 @@ package login
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -136,7 +137,47 @@ func errCancelled() *Error {
 
 // errStalePage refuses a form that was not sent from a recent page of this server in this browser.
 func errStalePage(cause error) *Error {
-	return invalidRequest(50089, "Authentication failed due to flow token expired. Go back to the application and sign in again.").because(cause)
+	return invalidRequest(50089, "This page is no longer valid. Go back to the application and sign in again.").because(cause)
+}
+
+// errCookies refuses a form of a browser that sends no cookies.
+func errCookies(origin string) *Error {
+	return invalidRequest(90015, "Your browser does not send cookies to %s. Allow cookies for this site, and sign in again.", strings.TrimPrefix(origin, "https://"))
+}
+
+// errLostCookie asks for a form again whose page is older than the browser's cookies.
+func errLostCookie() *Error {
+	return invalidRequest(90015, "Your browser has removed the cookies of this page since it was opened. Enter your password again.")
+}
+
+// fullNameNumber is the number of a user name that is not of the form name@domain.
+const fullNameNumber = 90100
+
+// errFullName refuses a user name without a domain, whether or not there is such a user.
+func errFullName(example string) *Error {
+	return invalidRequest(fullNameNumber, "Enter your full user name, such as %s.", example)
+}
+
+// The errors of the page on which the code of a device is entered.
+
+func errManyCodes(wait time.Duration) *Error {
+	return &Error{
+		Status: http.StatusTooManyRequests, Code: "slow_down", Number: 50196, RetryAfter: wait,
+		Text: "There were too many wrong codes. Try again in " + inWords(wait) + ".",
+	}
+}
+
+func errWrongCode() *Error {
+	return deviceError("bad_verification_code", 70018, "That code is wrong or has expired. Look at it again, or start again on your device.")
+}
+
+func errCodeAgain() *Error {
+	return invalidRequest(90015, "This page was opened in another window meanwhile. Send the code again.")
+}
+
+// errDecided refuses a decision about a device that no longer waits for one.
+func errDecided(cause error) *Error {
+	return deviceError("expired_token", 70019, "The code of this device was already used, or has expired. Start again on your device.").because(cause)
 }
 
 // errSendAgain refuses a form that another site has sent.

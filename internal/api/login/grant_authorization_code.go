@@ -47,6 +47,7 @@ func (h *tokens) authorizationCode(req *tokenRequest) (*granted, error) {
 	if err != nil {
 		return nil, err
 	}
+	u.sid = code.SessionID
 	s, err := req.scopes(code.Scope)
 	if err != nil {
 		return nil, err

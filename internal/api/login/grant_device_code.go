@@ -44,6 +44,7 @@ func (h *tokens) deviceCode(req *tokenRequest) (*granted, error) {
 	if err != nil {
 		return nil, err
 	}
+	u.sid = d.Granted.SessionID
 	s, err := req.scopes(d.Scope)
 	if err != nil {
 		return nil, err

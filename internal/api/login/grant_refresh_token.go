@@ -43,6 +43,7 @@ func (h *tokens) refresh(req *tokenRequest) (*granted, error) {
 	if err != nil {
 		return nil, err
 	}
+	u.sid = r.SessionID
 	s, err := req.scopes(r.Scope)
 	if err != nil {
 		return nil, err

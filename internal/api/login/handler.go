@@ -37,6 +37,7 @@ type request struct {
 	pathTenant  string // the path's first segment: a tenant's id or domain name, or a shared name
 	origin      string // the origin to which the client has sent the request
 	azure       bool   // the origin is one of Azure's names
+	followsForm bool   // it may follow the redirect after a form
 	html        bool   // answers, including errors, are pages
 	correlation string
 }
@@ -79,7 +80,7 @@ func (h *Handler) dispatch(x *request) error {
 	if e == nil {
 		return errMalformed(http.StatusNotFound)
 	}
-	x.ev.Operation, x.html = e.Name, e.HTML
+	x.ev.Operation, x.html, x.followsForm = e.Name, e.HTML, e.FollowsForm
 	tenant, err := url.PathUnescape(first)
 	if err != nil {
 		return errMalformed(http.StatusBadRequest)

@@ -61,7 +61,7 @@ func (h *tokens) idToken(req *tokenRequest, c client, u *user, nonce string) (st
 		Issuer: h.issuerV2(req.request, u.TenantID), Version: token.V2,
 		AuthMethods: []string{byPassword}, AuthTime: u.authenticated.Unix(), Nonce: nonce,
 		Name: u.DisplayName, GivenName: u.GivenName, FamilyName: u.Surname, Email: u.Mail,
-		PreferredUsername: u.UserPrincipalName,
+		PreferredUsername: u.UserPrincipalName, SessionID: u.sid,
 	}
 	if req.v1 || arm.Fold(req.pathTenant) == adfs {
 		claims.Issuer, claims.Version = h.issuerV1(req.request, u.TenantID), token.V1

@@ -10,7 +10,6 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
-	"time"
 
 	"midas/internal/api/httpx"
 	"midas/internal/directory"
@@ -25,16 +24,20 @@ var style string
 //go:embed page/key.js
 var keyScript string
 
+//go:embed page/next.js
+var nextScript string
+
 // templates are the parsed pages.
 var templates = template.Must(template.New("pages").
 	Funcs(template.FuncMap{
 		"style": func() template.CSS { return template.CSS(style) }, "keyScript": func() template.JS { return template.JS(keyScript) },
-		"marked": marked, "plainly": plainly,
+		"nextScript": func() template.JS { return template.JS(nextScript) },
+		"marked":     marked, "plainly": plainly,
 	}).
 	ParseFS(pageFiles, "page/*.html"))
 
-// styleSource and keySource are policy sources that allow exactly the embedded style sheet and script.
-var styleSource, keySource = hashSource(style), hashSource(keyScript)
+// Policy sources that allow exactly the embedded style sheet and scripts.
+var styleSource, keySource, nextSource = hashSource(style), hashSource(keyScript), hashSource(nextScript)
 
 func hashSource(text string) string {
 	sum := sha256.Sum256([]byte(text))
@@ -53,28 +56,43 @@ type page struct {
 	Consent         *consentView
 	Nonce           string
 
+	Accounts    []choice
+	AccountPage bool           // the page is for the accounts of the browser, and for no application
+	SignOut     string         // the address of the sign-out of all accounts
+	Leaving     bool           // the key is for a sign-out
+	Frames      []template.URL // by which applications are told of a sign-out
+
 	Text, Trace, Correlation, Time string
+
+	Next     template.URL // where the page leads by itself
+	Home     template.URL // where a page at an end leads
+	HomeText string
 
 	Framed bool // a page of the client shows this one in a frame
 
-	target string // the redirect URI to which the form may lead in the end
 	framer string // the origin whose pages may show this one in a frame
 }
 
 // field is one parameter of an authorization response.
 type field struct{ Name, Value string }
 
-// show answers with a page. Its policy allows no resources of other origins, no script except the one that
-// submits a reply or adds the browser's key, and no framing. Only the pages of a silent request may be
-// framed by the client, because they have nothing to click on.
+// show answers with a page. Its policy allows no resources of other origins, no script except the ones
+// below, forms to this server only, and no framing. Only the pages of a silent request may be framed by the
+// client, because they have nothing to click on.
+//
+// The page that posts a reply to the client has no fields to fill in, and its policy has no form-action:
+// the client may redirect the reply to any other site, and browsers hold that against the policy too.
+// Likewise an application may redirect the frame by which it is told of a sign-out.
 func (x *request) show(status int, name string, p page) error {
-	script := ""
+	policy := "; form-action 'self'"
 	switch name {
 	case "formpost":
 		p.Nonce = rand.Text()
-		script = "; script-src 'nonce-" + p.Nonce + "'"
+		policy = "; script-src 'nonce-" + p.Nonce + "'"
 	case "signin", "resume":
-		script = "; script-src " + keySource
+		policy += "; script-src " + keySource
+	case "signedout":
+		policy += "; script-src " + nextSource + "; frame-src https: http:"
 	}
 	p.Framed = p.framer != ""
 	var body bytes.Buffer
@@ -89,8 +107,8 @@ func (x *request) show(status int, name string, p page) error {
 		framer = p.framer
 		head.Del("X-Frame-Options") // it cannot name an origin
 	}
-	head.Set("Content-Security-Policy", "default-src 'none'; style-src "+styleSource+script+
-		"; form-action 'self'"+source(p.target)+"; frame-ancestors "+framer+"; base-uri 'none'")
+	head.Set("Content-Security-Policy", "default-src 'none'; style-src "+styleSource+policy+
+		"; frame-ancestors "+framer+"; base-uri 'none'")
 	head["Content-Type"] = []string{"text/html; charset=utf-8"}
 	httpx.WriteBody(x.w, status, body.Bytes())
 	return nil
@@ -102,19 +120,6 @@ var unframed = httpx.Fixed(
 	"Referrer-Policy", "same-origin",
 	"X-Frame-Options", "DENY",
 )
-
-// source returns the policy source of a redirect URI: browsers apply the form-action of the page with the
-// form to the redirect that follows it too.
-func source(redirect string) string {
-	scheme, host := policyOrigin(redirect)
-	switch {
-	case scheme == "":
-		return ""
-	case host == "":
-		return " " + scheme + ":"
-	}
-	return " " + scheme + "://" + host
-}
 
 // policyOrigin returns scheme and host of a URI if they have no characters with a meaning in a policy. The
 // host is empty if a policy cannot express it, as with IPv6 addresses and the schemes of programs.
@@ -130,10 +135,10 @@ func policyOrigin(uri string) (scheme, host string) {
 }
 
 // failPage answers with a page that shows an error.
-func (x *request) failPage(e *Error, now time.Time) {
+func (h *Handler) failPage(x *request, e *Error) {
 	if err := x.show(e.Status, "message", page{
 		Title: "Sign-in did not work", Error: e.Text, ErrorCode: fmt.Sprintf("AADSTS%d", e.Number),
-		Trace: x.ev.RequestID, Correlation: x.correlation, Time: stamp(now),
+		Trace: x.ev.RequestID, Correlation: x.correlation, Time: stamp(h.config.Now()), Home: h.signIn.home(x), HomeText: "Your accounts",
 	}); err != nil {
 		x.ev.Err = fmt.Errorf("%w; %w", x.ev.Err, err)
 		http.Error(x.w, "internal error", http.StatusInternalServerError)

@@ -78,8 +78,7 @@ func (h *signIn) reply(x *request, a *authorization, values ...field) error {
 	}
 	if a.Mode == "form_post" {
 		return x.show(http.StatusOK, "formpost", page{
-			Title: "Back to " + a.app(), App: a.app(), Action: a.RedirectURI, Reply: values,
-			target: a.RedirectURI, framer: a.framer(),
+			Title: "Back to " + a.app(), App: a.app(), Action: a.RedirectURI, Reply: values, framer: a.framer(),
 		})
 	}
 	var query strings.Builder
@@ -96,12 +95,7 @@ func (h *signIn) reply(x *request, a *authorization, values ...field) error {
 	case strings.Contains(a.RedirectURI, "?"):
 		sep = "&"
 	}
-	head := x.w.Header()
-	private.Set(head)
-	unframed.Set(head)
-	head.Set("Location", a.RedirectURI+sep+query.String())
-	x.w.WriteHeader(http.StatusSeeOther)
-	return nil
+	return h.leave(x, exit{to: a.RedirectURI + sep + query.String(), app: a.app(), framer: a.framer()})
 }
 
 // replyError sends an error to the client, through the browser.

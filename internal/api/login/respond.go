@@ -97,7 +97,7 @@ func (h *Handler) fail(x *request, err error) {
 	private.Set(head)
 	head.Del("Access-Control-Allow-Methods")
 	if x.html {
-		x.failPage(e, h.config.Now())
+		h.failPage(x, e)
 		return
 	}
 	head.Set("X-Ms-Clitelem", fmt.Sprintf("1,%d,0,,", e.Number))

@@ -2,42 +2,48 @@ package login
 
 import "net/http"
 
-// start identifies the user: by the browser's session, if it has one that satisfies the request, or else by
-// the sign-in page.
+// start identifies the user: by the browser's sessions, if one of them satisfies the request, or else by the
+// sign-in page.
 func (h *signIn) start(x *request, about pending) error {
-	_, u, err := h.cookieSession(x)
+	if moved, err := h.move(x, step{Page: stepStart, Pending: about}); moved || err != nil {
+		return err
+	}
+	accounts, err := h.cookieAccounts(x)
 	if err != nil {
 		return err
 	}
-	if u == nil || !h.usable(x, about, u) {
+	if len(h.usable(x, about, accounts)) == 0 {
 		return h.unknown(x, about)
 	}
 	about.Who, about.Consent = nil, nil
 	return h.showPending(x, http.StatusOK, "resume", about, page{Title: "One moment"})
 }
 
-// resume continues with the browser's session, after the browser has sent its key.
+// resume continues with the browser's sessions, after the browser has sent its key.
 func (h *signIn) resume(x *request, about pending, key string) error {
-	u, err := h.byKey(x, key)
+	accounts, err := h.byKey(x, key)
 	if err != nil {
 		return err
 	}
-	if u == nil || !h.usable(x, about, u) {
+	users := h.usable(x, about, accounts)
+	switch {
+	case len(users) == 0:
 		return h.unknown(x, about)
-	}
-	if about.Device != nil {
-		return h.confirm(x, about, u)
+	case about.Device != nil:
+		return h.confirm(x, about, users)
+	case about.AccountPage:
+		return h.showAccounts(x, about, users)
 	}
 	// A program on the user's machine uses any free port, or a scheme that another program may use too, so
 	// its redirect URI does not authenticate it. The user has to confirm (RFC 8252, 8.6).
 	a := about.Authorization
-	switch asked := a.asks("select_account") || a.Public; {
+	switch asked := a.asks("select_account") || a.Public || len(users) > 1; {
 	case asked && a.silent():
 		return h.replyError(x, a, errMustPick())
 	case asked:
-		return h.pick(x, about, u)
+		return h.pick(x, about, users)
 	}
-	return h.allow(x, about, u)
+	return h.allow(x, about, users[0])
 }
 
 // proceed continues after the user has confirmed the account on the page.
@@ -48,16 +54,23 @@ func (h *signIn) proceed(x *request, about pending) error {
 		return err
 	case u == nil:
 		return h.ask(x, about, "", nil)
+	case about.AccountPage:
+		return h.start(x, about)
 	}
 	return h.allow(x, about, u)
 }
 
-// usable reports whether a request may continue with a user who has signed in before.
-func (h *signIn) usable(x *request, about pending, u *user) bool {
-	if about.Device != nil {
-		return h.mayApprove(x, *about.Device, u) == nil
+// usable returns the accounts with which a request may continue.
+func (h *signIn) usable(x *request, about pending, accounts []account) (users []*user) {
+	for _, one := range accounts {
+		switch {
+		case about.AccountPage,
+			about.Device != nil && h.mayApprove(x, *about.Device, one.user) == nil,
+			about.Authorization != nil && h.satisfies(x, about.Authorization, one.user):
+			users = append(users, one.user)
+		}
 	}
-	return h.satisfies(x, about.Authorization, u)
+	return users
 }
 
 // unknown continues without a session: with the sign-in page, or an error if the request is silent.

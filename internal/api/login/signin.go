@@ -29,23 +29,40 @@ type pending struct {
 	Tenant        string         `json:"tenant"` // the path's first segment
 	Authorization *authorization `json:"authorization,omitempty"`
 	Device        *grant.Device  `json:"device,omitempty"`
-	App           string         `json:"app,omitempty"` // name of the device's application
-	Who           *proof         `json:"who,omitempty"` // the user whom the page asks
+	App           string         `json:"app,omitempty"`         // name of the device's application
+	AccountPage   bool           `json:"accountPage,omitempty"` // the user wants to see the accounts of the browser
+	Who           *proof         `json:"who,omitempty"`         // the user whom the page asks
 	Consent       *consent       `json:"consent,omitempty"`
+}
+
+// kinds returns how many purposes a sign-in has; a valid one has one.
+func (p *pending) kinds() (n int) {
+	for _, is := range []bool{p.Authorization != nil, p.Device != nil, p.AccountPage} {
+		if is {
+			n++
+		}
+	}
+	return n
 }
 
 // app returns the name of the application for the page.
 func (p *pending) app() string {
-	if p.Authorization != nil {
+	switch {
+	case p.Authorization != nil:
 		return p.Authorization.app()
+	case p.Device == nil:
+		return isolated("Midas", "")
 	}
 	return isolated(p.App, "application "+p.Device.ClientID)
 }
 
 // ask shows the sign-in page, with the error of the last attempt if failed is not nil.
-func (h *signIn) ask(x *request, about pending, user string, failed *Error) error {
+func (h *signIn) ask(x *request, about pending, name string, failed *Error) error {
 	about.Who, about.Consent = nil, nil
-	p := page{Title: "Sign in", User: user}
+	if moved, err := h.move(x, step{Page: stepSignIn, Pending: about, Typed: name, Failed: failed}); moved || err != nil {
+		return err
+	}
+	p := page{Title: "Sign in", User: name}
 	status := http.StatusOK
 	if failed != nil {
 		status = failed.Status
@@ -54,32 +71,65 @@ func (h *signIn) ask(x *request, about pending, user string, failed *Error) erro
 	return h.showPending(x, status, "signin", about, p)
 }
 
-// pick asks a signed-in user whether to continue with this account.
-func (h *signIn) pick(x *request, about pending, who *user) error {
-	about.Who = who.proof()
+// pick asks with which of the signed-in accounts to continue.
+func (h *signIn) pick(x *request, about pending, users []*user) error {
+	if moved, err := h.move(x, step{Page: stepPick, Pending: about, Accounts: proofs(users)}); moved || err != nil {
+		return err
+	}
+	choices, err := h.choices(x, about, users)
+	if err != nil {
+		return err
+	}
+	about.Who = users[0].proof()
 	return h.showPending(x, http.StatusOK, "pick", about, page{
-		Title: "Choose an account", User: isolated(who.UserPrincipalName, who.ID), Local: about.Authorization.Public,
+		Title: "Choose an account", Accounts: choices, Local: about.Authorization.Public,
 	})
 }
 
 // confirm asks whether the user has started the sign-in on the device themselves.
-func (h *signIn) confirm(x *request, about pending, who *user) error {
-	about.Who = who.proof()
-	return h.showPending(x, http.StatusOK, "confirm", about, page{
-		Title: "Are you trying to sign in to " + about.app() + "?", User: isolated(who.UserPrincipalName, who.ID), Code: about.Device.UserCode,
-	})
-}
-
-func (h *signIn) showPending(x *request, status int, name string, about pending, p page) error {
-	about.Browser, about.Begun, about.Tenant = h.browser(x), h.Now().UTC(), x.pathTenant
-	sealed, err := h.Grants.Sealer.Seal("page", about)
+func (h *signIn) confirm(x *request, about pending, users []*user) error {
+	if moved, err := h.move(x, step{Page: stepConfirm, Pending: about, Accounts: proofs(users)}); moved || err != nil {
+		return err
+	}
+	choices, err := h.choices(x, about, users)
 	if err != nil {
 		return err
 	}
-	p.Request, p.App, p.Device = sealed, about.app(), about.Device != nil
-	p.Action = "/" + url.PathEscape(x.pathTenant) + "/login"
+	about.Who = users[0].proof()
+	return h.showPending(x, http.StatusOK, "confirm", about, page{
+		Title: "Are you trying to sign in to " + about.app() + "?", Accounts: choices, Code: about.Device.UserCode,
+	})
+}
+
+// choices returns the accounts of a page, each with a form of its own. The form for all of them is the one
+// of the first account.
+func (h *signIn) choices(x *request, about pending, users []*user) (all []choice, err error) {
+	for i, u := range users {
+		about.Who = u.proof()
+		sealed, err := h.sealForm(x, about)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, choice{User: isolated(u.UserPrincipalName, u.ID), Name: isolated(u.DisplayName, u.UserPrincipalName), Request: sealed, First: i == 0})
+	}
+	return all, nil
+}
+
+// sealForm seals the state that a form carries.
+func (h *signIn) sealForm(x *request, about pending) (string, error) {
+	about.Browser, about.Begun, about.Tenant = h.browser(x), h.Now().UTC(), x.pathTenant
+	return h.Grants.Sealer.Seal("page", about)
+}
+
+func (h *signIn) showPending(x *request, status int, name string, about pending, p page) error {
+	sealed, err := h.sealForm(x, about)
+	if err != nil {
+		return err
+	}
+	p.Request, p.App, p.Device, p.AccountPage = sealed, about.app(), about.Device != nil, about.AccountPage
+	p.Action = loginPath(x.pathTenant)
 	if about.Authorization != nil {
-		p.target, p.framer = about.Authorization.RedirectURI, about.Authorization.framer()
+		p.framer = about.Authorization.framer()
 	}
 	if !shared(x.pathTenant) {
 		t, err := h.namedTenant(x)
@@ -95,12 +145,16 @@ func (h *signIn) showPending(x *request, status int, name string, about pending,
 // have the same text, so that the page does not reveal which users exist.
 func friendly(e *Error) (text, code string) {
 	switch e.Number {
+	case fullNameNumber:
+		return e.Text, ""
 	case 50034, 50126:
 		return "The user name or the password is wrong.", "AADSTS50126"
 	case 50053:
 		return "There were too many wrong passwords. Try again in " + inWords(e.RetryAfter) + ".", "AADSTS50053"
 	case 50057:
 		return "This account is switched off.", "AADSTS50057"
+	case 90015:
+		return e.Text, ""
 	}
 	return e.Text, "AADSTS" + strconv.Itoa(e.Number)
 }
@@ -112,17 +166,22 @@ func inWords(d time.Duration) string {
 	return "a second"
 }
 
-// signIn handles the forms of the pages above.
+// signIn handles the forms of the pages above, and shows the pages to which they lead.
 func (h *signIn) signIn(x *request) error {
+	if x.r.Method != http.MethodPost {
+		return h.revisit(x)
+	}
 	values, err := parameters(x.r)
 	if err != nil {
 		return err
 	}
 	about, err := h.opened(x, values.Get("request"))
-	if errors.Is(err, errOtherBrowser) {
-		return h.start(x, about)
-	}
-	if err != nil {
+	switch {
+	case errors.Is(err, errOtherBrowser):
+		return h.askAgain(x, about, values)
+	case errors.Is(err, errExpiredForm):
+		return h.restart(x, about)
+	case err != nil:
 		return err
 	}
 	action := values.Get("action")
@@ -140,14 +199,16 @@ func (h *signIn) signIn(x *request) error {
 		return h.proceed(x, about)
 	case "accept":
 		return h.accept(x, about, values.Get("organization") == "true")
+	case "signout":
+		return h.signOutOne(x, about)
 	}
 	return h.signInWith(x, about, values)
 }
 
 // signInWith checks a user name and password and begins a session.
 func (h *signIn) signInWith(x *request, about pending, values url.Values) error {
-	name := strings.TrimSpace(values.Get("username"))
-	u, err := h.authenticateUser(x, name, directory.PasswordText(values.Get("password")))
+	name := typedName(values.Get("username"))
+	u, err := h.authenticateTyped(x, name, directory.PasswordText(values.Get("password")))
 	var e *Error
 	if errors.As(err, &e) {
 		x.ev.Err, x.ev.ErrorCode = err, "AADSTS"+strconv.Itoa(e.Number)
@@ -160,10 +221,64 @@ func (h *signIn) signInWith(x *request, about pending, values url.Values) error 
 	if err := h.remember(x, u, values.Get("key")); err != nil {
 		return err
 	}
-	if about.Device != nil {
-		return h.confirm(x, about, u)
+	switch {
+	case about.Device != nil:
+		return h.confirm(x, about, []*user{u})
+	case about.AccountPage && u.session != "":
+		return h.start(x, about) // the browser shows the key, and so sees all accounts
+	case about.AccountPage:
+		return h.showAccounts(x, about, []*user{u})
 	}
 	return h.allow(x, about, u)
+}
+
+// authenticateTyped checks a user name and password of the page. A name without a domain is no guess: the
+// domain is asked for, whoever exists.
+func (h *signIn) authenticateTyped(x *request, name string, password directory.PasswordText) (*user, error) {
+	if before, domain, _ := strings.Cut(name, "@"); before == "" || domain == "" {
+		t, err := h.homeOf(x, "")
+		if err != nil {
+			return nil, err
+		}
+		return nil, errFullName(exampleName(before, t.DefaultDomain))
+	}
+	return h.authenticateUser(x, name, password)
+}
+
+// typedName returns a user name without spaces around it and without invisible characters, which come
+// with pasted text. No user name has them.
+func typedName(text string) string {
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if r != ' ' && invisible(r) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(text, "\uFFFD")))
+}
+
+// exampleName returns the full name of what a user has typed, if that can be a name.
+func exampleName(typed, domain string) string {
+	if typed == "" || len(typed) > 64 || strings.ContainsFunc(typed, func(r rune) bool {
+		return !('0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || strings.ContainsRune("-._", r))
+	}) {
+		typed = "name"
+	}
+	return typed + "@" + domain
+}
+
+// askAgain continues with the form of another browser, or of a browser without cookies.
+func (h *signIn) askAgain(x *request, about pending, values url.Values) error {
+	if h.named(x) {
+		return h.restart(x, about)
+	}
+	s := step{Page: stepStart, Pending: about}
+	if values.Has("username") {
+		s.Page, s.Typed, s.Failed = stepSignIn, typedName(values.Get("username")), errLostCookie()
+	}
+	if moved, err := h.move(x, s); moved || err != nil {
+		return err
+	}
+	return h.withoutCookies(x, s)
 }
 
 // errOtherBrowser says that a form was made for a browser with another name. That happens when two pages
@@ -172,8 +287,11 @@ func (h *signIn) signInWith(x *request, about pending, values url.Values) error 
 // of such a form only the authorization or device counts.
 var errOtherBrowser = errors.New("the form was made for another browser")
 
+// errExpiredForm says that a form is older than formLifetime.
+var errExpiredForm = errors.New("the form has expired")
+
 // opened opens the state in a form, and checks that the form comes from a page of this server, in the
-// browser for which the page was made. With errOtherBrowser it returns the state too.
+// browser for which the page was made. With errOtherBrowser and errExpiredForm it returns the state too.
 func (h *signIn) opened(x *request, sealed string) (pending, error) {
 	var about pending
 	if err := new(http.CrossOriginProtection).Check(x.r); err != nil {
@@ -183,12 +301,12 @@ func (h *signIn) opened(x *request, sealed string) (pending, error) {
 		return about, errStalePage(err)
 	}
 	switch {
-	case h.Now().Sub(about.Begun) > formLifetime:
-		return about, errStalePage(fmt.Errorf("the form was made at %s", about.Begun))
 	case arm.Fold(about.Tenant) != arm.Fold(x.pathTenant):
 		return about, errStalePage(fmt.Errorf("the form was made for %s", quote(about.Tenant)))
-	case (about.Authorization == nil) == (about.Device == nil):
+	case about.kinds() != 1:
 		return about, errStalePage(errors.New("the form belongs to another page"))
+	case h.Now().Sub(about.Begun) > formLifetime:
+		return about, errExpiredForm
 	case !h.sameBrowser(x, about.Browser):
 		return about, errOtherBrowser
 	}
@@ -197,11 +315,14 @@ func (h *signIn) opened(x *request, sealed string) (pending, error) {
 
 // cancel tells the client or the device that the user has declined.
 func (h *signIn) cancel(x *request, about pending) error {
-	if about.Authorization != nil {
+	switch {
+	case about.Authorization != nil:
 		return h.replyError(x, about.Authorization, errCancelled())
+	case about.AccountPage:
+		return h.start(x, about)
 	}
 	if err := h.Grants.Decide(x.r.Context(), *about.Device, nil); err != nil && !errors.Is(err, grant.ErrInvalid) {
 		return err
 	}
-	return x.show(http.StatusOK, "message", page{Title: "Cancelled", Text: "The device was not signed in. You can close this window."})
+	return h.declined(x, about)
 }

@@ -26,11 +26,12 @@ type user struct {
 	authenticated time.Time // when the password was checked
 	roles         []string  // directory roles
 	session       string    // the name of the browser's session, if there is one
+	sid           string    // the public id of that session
 }
 
 // grant returns the user's grant for a client.
 func (u *user) grant(client, scope string) grant.Grant {
-	return grant.Grant{TenantID: u.TenantID, UserID: u.ID, ClientID: client, Scope: scope, Authenticated: u.authenticated}
+	return grant.Grant{TenantID: u.TenantID, UserID: u.ID, ClientID: client, Scope: scope, Authenticated: u.authenticated, SessionID: u.sid}
 }
 
 // returning looks up a user who has signed in at an earlier time. It refuses the user if the account was

@@ -146,13 +146,17 @@ func (f *fixture) update(t testing.TB, fn func(tx store.Tx) error) {
 	}
 }
 
-// browser is a browser that keeps cookies and follows no redirects by itself. It does what the scripts of
-// pages do with its key.
+// browser is a browser that keeps cookies and does what the scripts of pages do with its key. It follows
+// the redirects from a form to a page of the server, and no others. A page that leads to another site by
+// itself looks like a redirect, whose page was checked.
 type browser struct {
 	t       testing.TB
 	f       *fixture
 	cookies map[string]string
 	host    string // the Host header; empty: the server's own
+	plain   bool   // it is another program than a browser, and does not ask for HTML
+	refuses bool   // it keeps no cookies
+	at      string // the address of the last page
 	key     string // kept in local storage for the server's origin; empty: no scripts run
 }
 
@@ -180,14 +184,32 @@ func (b *browser) send(r *http.Request) *httptest.ResponseRecorder {
 	for name, value := range b.cookies {
 		r.AddCookie(&http.Cookie{Name: name, Value: value})
 	}
+	if !b.plain {
+		r.Header.Set("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")
+	}
 	w := b.f.do(r)
 	for _, c := range w.Result().Cookies() {
 		if !c.Secure || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Path != "/" || c.Domain != "" || !strings.HasPrefix(c.Name, "__Host-") {
 			b.t.Errorf("cookie %v", c)
 		}
-		if b.cookies[c.Name] = c.Value; c.MaxAge < 0 {
+		if b.cookies[c.Name] = c.Value; c.MaxAge < 0 || b.refuses {
 			delete(b.cookies, c.Name)
 		}
+	}
+	b.at = r.URL.String()
+	if to, leaves := strings.CutPrefix(w.Header().Get("Refresh"), "0;url="); leaves {
+		safePage(b.t, w)
+		if link := regexp.MustCompile(`<a class="button" href="([^"]*)"`).FindStringSubmatch(w.Body.String()); link != nil && html.UnescapeString(link[1]) != to {
+			b.t.Errorf("the page leads to %s, its link to %s", to, link[1])
+		}
+		w.Header().Set("Location", to)
+		w.Code = http.StatusSeeOther
+	}
+	if to := w.Header().Get("Location"); r.Method == http.MethodPost && strings.HasPrefix(to, "/") && strings.Contains(to, "/login?ctx=") {
+		if w.Code != http.StatusSeeOther || len(to) > 8<<10 {
+			b.t.Errorf("status %d, Location %s", w.Code, to)
+		}
+		return b.send(httptest.NewRequest(http.MethodGet, to, nil))
 	}
 	return w
 }
@@ -247,6 +269,14 @@ func (b *browser) submit(w *httptest.ResponseRecorder, fields ...string) *httpte
 		values.Set(fields[i], fields[i+1])
 	}
 	return b.post(action, values)
+}
+
+// signOut signs one of the browser's users out.
+func (b *browser) signOut(name string) {
+	b.t.Helper()
+	if w := b.get("/common/oauth2/v2.0/logout?logout_hint=" + name); !strings.Contains(w.Body.String(), "<h1>You are signed out</h1>") {
+		b.t.Fatalf("status %d: %s", w.Code, w.Body)
+	}
 }
 
 // signIn fills in the sign-in page.
