@@ -11,6 +11,7 @@
 package activity
 
 import (
+	"encoding/json"
 	"math"
 	"strconv"
 	"strings"
@@ -49,7 +50,11 @@ type Event struct {
 	ClientIP        string `json:"ip,omitempty"`
 	ClientRequestID string `json:"request,omitempty"` // x-ms-client-request-id
 	Method          string `json:"method,omitempty"`
-	URI             string `json:"uri,omitempty"` // without its query
+	URI             string `json:"uri,omitempty"` // of its query only the api-version
+
+	// Detail is the record that the request has written or deleted, as JSON, in the events of role assignments:
+	// who reads the log wants to know who was given which role. Append drops one of more than maxDetail bytes.
+	Detail json.RawMessage `json:"detail,omitempty"`
 
 	// Count is the number of refusals that the event stands for. Time is the time of the first one, and Last
 	// that of the last one. Count and Last are zero in the event of an accepted request.
@@ -61,6 +66,10 @@ type Event struct {
 // log with a few long requests.
 const maxField = 2048
 
+// maxDetail is the limit of an event's detail in bytes. A role assignment with the longest condition and
+// description is smaller.
+const maxDetail = 32 << 10
+
 var events = store.Table[Event]{Kind: store.EventKind}
 
 // refusedEvents are the events of refused requests.
@@ -68,8 +77,11 @@ var refusedEvents = store.Table[Event]{Kind: store.RefusalKind}
 
 var prefix = store.EventKind.Keys
 
-// clip shortens the texts of an event to maxField.
+// clip shortens the texts of an event to maxField, and drops a detail that is too large.
 func (e *Event) clip() {
+	if len(e.Detail) > maxDetail {
+		e.Detail = nil
+	}
 	for _, field := range e.texts() {
 		*field = cut(*field, maxField)
 	}

@@ -2,6 +2,8 @@ package activity
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -55,9 +57,21 @@ func (l *Log) Append(tx store.Tx, e Event) error {
 // it. If fn fails, Update returns its error unchanged and writes neither the changes nor the event. As with
 // every store.Update, fn may run more than once.
 func (l *Log) Update(ctx context.Context, e Event, fn func(store.Tx) error) error {
+	return l.UpdateDetailed(ctx, e, func(tx store.Tx) (any, error) { return nil, fn(tx) })
+}
+
+// UpdateDetailed is Update for changes whose event shows a record: the value that fn returns becomes the
+// event's Detail. Nil means no detail.
+func (l *Log) UpdateDetailed(ctx context.Context, e Event, fn func(store.Tx) (detail any, err error)) error {
 	_, err := l.Store.Update(ctx, func(tx store.Tx) error {
-		if err := fn(tx); err != nil {
+		detail, err := fn(tx)
+		if err != nil {
 			return err
+		}
+		if e.Detail = nil; detail != nil {
+			if e.Detail, err = json.Marshal(detail); err != nil {
+				return fmt.Errorf("encode the detail of an event: %w", err)
+			}
 		}
 		return l.Append(tx, e)
 	})

@@ -17,7 +17,7 @@ func TestPagesOfLargeEventsAreShort(t *testing.T) {
 	}
 	q := activity.Query{Since: start.Add(-time.Hour), TenantID: "t", SubscriptionID: "s", Limit: 1000}
 	page, err := b.Query(t.Context(), q)
-	if err != nil || len(page.Events)*3*2000 > arm.PageBytes || len(page.Events) < 50 || page.Next == "" {
+	if err != nil || len(page.Events)*6*2000 > arm.PageBytes || len(page.Events) < 50 || page.Next == "" {
 		t.Errorf("the first page has %d events, %v", len(page.Events), err)
 	}
 	if got := b.all(t, q); len(got) != len(want) || got[0] != want[len(want)-1] || got[len(got)-1] != want[0] {

@@ -24,7 +24,7 @@ const (
 	defaultPage    = 200
 	maxPage        = 1000
 	maxExamined    = 2000
-	responseFactor = 3   // times the stored size is the estimated size in a response: Azure's form repeats ids
+	responseFactor = 6   // times the stored size is the estimated size in a response: Azure's form repeats ids, and shows an event twice
 	chunk          = 300 // records in one scan, which bounds the memory of a query
 )
 

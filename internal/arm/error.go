@@ -17,6 +17,7 @@ type Error struct {
 	Details []*Error
 	Header  http.Header // extra response headers, such as WWW-Authenticate
 	Backend bool        // returned by the resource provider, not by ARM itself
+	Bare    bool        // without the "error" around the body, as Microsoft.Insights answers
 }
 
 func (e *Error) Error() string { return e.Code + ": " + e.Message }
@@ -38,6 +39,9 @@ func (e *Error) body() errorBody {
 
 // MarshalJSON returns the body of the response.
 func (e *Error) MarshalJSON() ([]byte, error) {
+	if e.Bare {
+		return json.Marshal(e.body())
+	}
 	return json.Marshal(map[string]errorBody{"error": e.body()})
 }
 

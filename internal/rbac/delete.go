@@ -18,24 +18,24 @@ func (s *Service) DeleteAssignment(ctx context.Context, ev activity.Event, scope
 		return Assignment{}, false, errInvalidName(name)
 	}
 	key := scopeKey(ev.TenantID, scope)
-	err = s.Log.Update(ctx, ev, func(tx store.Tx) error {
+	err = s.Log.UpdateDetailed(ctx, ev, func(tx store.Tx) (any, error) {
 		var err error
 		a, err = load(tx, rowKey(key, name))
 		if found = err == nil; errors.Is(err, store.ErrNotFound) {
-			return nil
+			return nil, nil
 		}
 		if err != nil {
-			return fmt.Errorf("read role assignment %s: %w", name, err)
+			return nil, fmt.Errorf("read role assignment %s: %w", name, err)
 		}
 		owners := 0
 		if a.isOwner(scope) {
 			owners = -1
 		}
 		if err := count(tx, scope, -1, owners); err != nil {
-			return err
+			return nil, err
 		}
 		a.remove(tx, key)
-		return nil
+		return a, nil
 	})
 	if err != nil {
 		return Assignment{}, false, err

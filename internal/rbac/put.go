@@ -62,10 +62,10 @@ func (s *Service) PutAssignment(ctx context.Context, ev activity.Event, a Assign
 		ev.Code = http.StatusCreated
 	}
 	var saved Assignment
-	err = s.Log.Update(ctx, ev, func(tx store.Tx) error {
+	err = s.Log.UpdateDetailed(ctx, ev, func(tx store.Tx) (any, error) {
 		var err error
 		saved, err = s.put(tx, scope, a, ev.CallerObjectID)
-		return err
+		return saved, err
 	})
 	return saved, err
 }

@@ -41,7 +41,7 @@ func (s *Service) Children(ctx context.Context, parent arm.ID, typ arm.Type, aft
 	}
 	word := typ.Key()[len(parent.Type().Key()):]
 	found, err := s.page(ctx, parent, recordKey(parent)+word+"/", after, limit, ofType)
-	if arm.IsResourceNotFound(err) {
+	if arm.IsResourceNotFound(err) && !isNested(parent.Type(), parent.Parent()) {
 		err = arm.ErrParentNotFound("read", s.registered(typ), parent)
 	}
 	return found, err

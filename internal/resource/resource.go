@@ -16,7 +16,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -39,7 +38,7 @@ type Record struct {
 	Type       arm.Type          `json:"type"`
 	Name       string            `json:"name"`
 	Location   string            `json:"location,omitempty"`
-	Tags       map[string]string `json:"tags,omitempty"`
+	Tags       map[string]string `json:"tags,omitzero"` // nil if the client has given none; empty is kept
 	State      string            `json:"state"`
 	TenantID   string            `json:"tenant"`
 	Properties json.RawMessage   `json:"properties,omitempty"` // of the provider
@@ -230,28 +229,22 @@ func (s *Service) Get(tx store.Tx, id arm.ID) (Record, error) {
 // Lookup is like Get, but returns store.ErrNotFound if the resource does not exist.
 func (s *Service) Lookup(tx store.Tx, id arm.ID) (Record, error) { return s.read(tx, recordKey(id)) }
 
-// errMissing returns ARM's error for a missing resource in an existing group: for its parent if the type is
-// nested and the parent does not exist, otherwise for the resource.
+// errMissing returns ARM's error for a missing resource in an existing group. It names the outermost of the
+// resource's parents that does not exist, otherwise the resource. ARM knows the parent and passes requests for
+// the rest to the provider, so the error of the parent comes first.
 func (s *Service) errMissing(tx store.Tx, id arm.ID) error {
-	typ, parent := s.registered(id.Type()), id.Parent()
-	if isNested(typ, parent) {
-		if _, err := s.read(tx, recordKey(parent)); errors.Is(err, store.ErrNotFound) {
-			return arm.ErrParentNotFound("read", typ, parent)
+	missing := id
+	for parent := id.Parent(); isNested(missing.Type(), parent); parent = parent.Parent() {
+		if _, err := s.read(tx, recordKey(parent)); !errors.Is(err, store.ErrNotFound) {
+			break
 		}
+		missing = parent
 	}
-	return arm.ErrResourceNotFound(id, typ)
+	return arm.ErrResourceNotFound(missing, s.registered(missing.Type()))
 }
 
 func isNested(typ arm.Type, parent arm.ID) bool {
 	return strings.HasPrefix(typ.Key(), parent.Type().Key()+"/")
-}
-
-// registered returns the type as Config.Types spells it.
-func (s *Service) registered(typ arm.Type) arm.Type {
-	if at := slices.IndexFunc(s.Types, typ.Is); at >= 0 {
-		return s.Types[at]
-	}
-	return typ
 }
 
 // Find is like Get, in a view of its own.

@@ -134,25 +134,39 @@ func (s *stripper) value(path []string, v any) {
 	}
 }
 
-// secret reports whether the member at a path is a secret. Booleans and null are not, because they only say
-// whether there is a secret.
+// secret reports whether the member at a path is a secret. Booleans, null and empty lists and objects are not,
+// because they only say whether there is a secret.
 func (s *stripper) secret(path []string, member any) bool {
 	switch m := member.(type) {
 	case nil, bool:
 		return false
+	case []any:
+		if len(m) == 0 {
+			return false
+		}
+	case map[string]any:
+		if len(m) == 0 {
+			return false
+		}
 	case json.RawMessage:
-		if text := string(m); text == "true" || text == "false" || text == "null" {
+		switch string(m) {
+		case "true", "false", "null", "[]", "{}":
 			return false
 		}
 	}
 	if IsSecretName(path[len(path)-1]) {
 		return true
 	}
-	if len(s.rules) == 0 {
+	return endsIn(path, s.rules)
+}
+
+// endsIn reports whether a path ends in one of the rules.
+func endsIn(path, rules []string) bool {
+	if len(rules) == 0 {
 		return false
 	}
 	joined := "/" + strings.Join(path, "/")
-	return slices.ContainsFunc(s.rules, func(rule string) bool { return strings.HasSuffix(joined, "/"+rule) })
+	return slices.ContainsFunc(rules, func(rule string) bool { return strings.HasSuffix(joined, "/"+rule) })
 }
 
 // isSecureValue reports whether an object declares that its value is a secret, as in

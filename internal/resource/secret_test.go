@@ -91,6 +91,8 @@ func TestSecretsOfTypes(t *testing.T) {
 		{"Microsoft.Compute/virtualMachines",
 			`{"osProfile":{"windowsConfiguration":{"additionalUnattendContent":[{"passName":"OobeSystem","content":"S"}]},"computerName":"c"}}`,
 			`{"osProfile":{"computerName":"c","windowsConfiguration":{"additionalUnattendContent":[{"passName":"OobeSystem"}]}}}`},
+		{"Microsoft.Compute/virtualMachines", `{"osProfile":{"secrets":[],"adminPassword":"S"}}`, `{"osProfile":{"secrets":[]}}`},
+		{"Contoso.Things/widgets", `{"secrets":[],"tokens":{},"osProfile":{"secrets":["S"]},"password":""}`, `{"osProfile":{},"secrets":[],"tokens":{}}`},
 		{"microsoft.compute/disks", `{"USERDATA":"S"}`, `{}`},
 		{"Contoso.Things/widgets", `{"userData":"stays","content":"stays"}`, `{"userData":"stays","content":"stays"}`},
 		{"Microsoft.KeyVault/vaults/secrets", `{"value":"S","attributes":{"enabled":true}}`, `{"attributes":{"enabled":true}}`},

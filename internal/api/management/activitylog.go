@@ -25,22 +25,29 @@ func (h *Handler) listEvents(ctx context.Context, r *Request) (*Response, error)
 	}
 	query.TenantID, query.SubscriptionID = r.Caller.TenantID, arm.Fold(r.ID().Subscription())
 	query.After, query.Limit = p.after, p.limit
+	status := query.Status
+	if arm.SameName(status, wire.Started) { // every accepted request has begun
+		query.Status = activity.Succeeded
+	}
 	found, err := h.Activity.Query(ctx, query)
 	if err != nil {
 		return nil, eventsError(err)
 	}
-	value := make([]wire.Event, len(found.Events))
-	for i, e := range found.Events {
-		value[i] = wire.EncodeEvent(e)
+	value := make([]wire.Event, 0, 2*len(found.Events))
+	for _, e := range found.Events {
+		value = append(value, wire.EncodeEvents(e, status)...)
 	}
 	return ok(wire.List[wire.Event]{Value: value, NextLink: h.nextLink(r, p, found.Next)})
 }
 
-// eventsError maps an error of a query to 400. It returns other errors as they are.
+// eventsError maps an error of a query to 400, in the form of Microsoft.Insights. It returns other errors as
+// they are.
 func eventsError(err error) error {
 	var bad *activity.QueryError
 	if errors.As(err, &bad) {
-		return arm.Errorf(http.StatusBadRequest, "BadRequest", "%s", bad.Text)
+		refused := arm.Errorf(http.StatusBadRequest, "BadRequest", "%s", bad.Text)
+		refused.Backend, refused.Bare = true, true
+		return refused
 	}
 	return err
 }

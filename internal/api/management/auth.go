@@ -154,6 +154,8 @@ func (h *Handler) event(r *Request) activity.Event {
 		ResourceID: id.String(), ResourceType: string(r.Path.Type),
 		Operation: r.Action, Status: activity.Succeeded,
 		Caller: r.Caller.Name, CallerObjectID: r.Caller.ObjectID, ClientIP: ev.ClientIP, ClientRequestID: ev.ClientRequestID,
-		Method: r.HTTP.Method, URI: h.origin(r) + r.HTTP.URL.EscapedPath(), // without the query, which may hold secrets
+		Method: r.HTTP.Method,
+		// Of the query only the api-version: the rest may hold secrets.
+		URI: h.origin(r) + r.HTTP.URL.EscapedPath() + "?api-version=" + string(r.Version),
 	}
 }

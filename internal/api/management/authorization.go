@@ -33,7 +33,7 @@ func (h *Handler) listRoleAssignments(ctx context.Context, r *Request) (*Respons
 	}
 	value := make([]wire.RoleAssignment, len(found.Assignments))
 	for i, a := range found.Assignments {
-		value[i] = wire.EncodeRoleAssignment(r.Version, a, false)
+		value[i] = wire.EncodeRoleAssignment(r.Version, r.ID(), a, false)
 	}
 	return ok(wire.List[wire.RoleAssignment]{Value: value, NextLink: h.nextLink(r, p, found.Next)})
 }
@@ -59,7 +59,7 @@ func (h *Handler) getRoleAssignment(ctx context.Context, r *Request) (*Response,
 	if err != nil {
 		return nil, err
 	}
-	return ok(wire.EncodeRoleAssignment(r.Version, a, false))
+	return ok(wire.EncodeRoleAssignment(r.Version, r.ID(), a, false))
 }
 
 // putRoleAssignment answers 201 also if the assignment existed, as Azure does.
@@ -80,7 +80,7 @@ func (h *Handler) putRoleAssignment(ctx context.Context, r *Request) (*Response,
 	if err != nil {
 		return nil, err
 	}
-	return &Response{Status: http.StatusCreated, Body: wire.EncodeRoleAssignment(r.Version, put, true)}, nil
+	return &Response{Status: http.StatusCreated, Body: wire.EncodeRoleAssignment(r.Version, r.ID(), put, true)}, nil
 }
 
 func (h *Handler) deleteRoleAssignment(ctx context.Context, r *Request) (*Response, error) {
@@ -91,7 +91,7 @@ func (h *Handler) deleteRoleAssignment(ctx context.Context, r *Request) (*Respon
 	if !existed {
 		return deleted(false)
 	}
-	return ok(wire.EncodeRoleAssignment(r.Version, a, false))
+	return ok(wire.EncodeRoleAssignment(r.Version, r.ID(), a, false))
 }
 
 func (h *Handler) listRoleDefinitions(_ context.Context, r *Request) (*Response, error) {

@@ -140,8 +140,10 @@ func TestTheActivityLogHasEveryWriteAndEveryRefusal(t *testing.T) {
 	owner, nobody := s.callers["owner"].AppID, s.callers["nobody"].AppID
 	want := []string{
 		"Microsoft.ManagedIdentity/userAssignedIdentities/delete Succeeded " + owner,
+		"Microsoft.ManagedIdentity/userAssignedIdentities/delete Started " + owner,
 		"Microsoft.ManagedIdentity/userAssignedIdentities/write Failed " + nobody,
 		"Microsoft.ManagedIdentity/userAssignedIdentities/write Succeeded " + owner,
+		"Microsoft.ManagedIdentity/userAssignedIdentities/write Started " + owner,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("newest first (-want +got)\n%s", diff)
@@ -168,8 +170,8 @@ func TestActionsWithoutEffectAreLogged(t *testing.T) {
 	}
 	base := origin + "/subscriptions/" + sub
 	want := []string{
-		"Microsoft.Compute/virtualMachineScaleSets/manualUpgrade/action Succeeded 202 " + base + strings.TrimPrefix(setPath, "{sub}") + "/manualUpgrade",
-		"Microsoft.ManagedIdentity/register/action Succeeded 200 " + base + "/providers/Microsoft.ManagedIdentity/register",
+		"Microsoft.Compute/virtualMachineScaleSets/manualUpgrade/action Succeeded 202 " + base + strings.TrimPrefix(setPath, "{sub}") + "/manualUpgrade" + compute24,
+		"Microsoft.ManagedIdentity/register/action Succeeded 200 " + base + "/providers/Microsoft.ManagedIdentity/register" + core,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("newest first (-want +got)\n%s", diff)

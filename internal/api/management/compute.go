@@ -81,6 +81,16 @@ func (h *Handler) listLocation(typ arm.Type) func(context.Context, *Request) (*R
 	}
 }
 
+// expandsView reports whether $expand asks for the instance view.
+func expandsView(r *Request) bool {
+	for asked := range strings.SplitSeq(r.Query.Get("$expand"), ",") {
+		if arm.SameName(asked, "instanceView") {
+			return true
+		}
+	}
+	return false
+}
+
 func (h *Handler) getInstanceView(ctx context.Context, r *Request) (*Response, error) {
 	rec, err := h.Resources.Find(ctx, r.ID())
 	if err != nil {

@@ -131,7 +131,7 @@ func TestMachinesHaveNoActions(t *testing.T) {
 	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"eastus"}`)
 	s.want(t, 201, "owner", "PUT", vmPath+compute24, `{"location":"eastus"}`)
 	for _, verb := range []string{"start", "powerOff", "restart", "deallocate"} {
-		if w := s.do(t, "owner", "POST", vmPath+"/"+verb+compute24, ""); w.Code != http.StatusMethodNotAllowed {
+		if w := s.do(t, "owner", "POST", vmPath+"/"+verb+compute24, ""); w.Code != http.StatusNotFound || !strings.Contains(w.Body.String(), "InvalidResourceType") {
 			t.Errorf("%s: %d %s", verb, w.Code, w.Body)
 		}
 	}

@@ -3,6 +3,7 @@ package management
 import (
 	"net/http"
 	"slices"
+	"strings"
 
 	"midas/internal/arm"
 )
@@ -11,8 +12,9 @@ import (
 // Contoso.Apps/jobs. Such a resource is stored as given, and can have identities.
 //
 // If a namespace has any type in the table, its other types do not exist: a request for one gets 404. The
-// exception is a namespace with Free types, whose other types are generic. Resources of namespaces that are
-// not listed can be read and deleted, but not written. Otherwise a built-in role that allows all actions of
+// exceptions are namespaces with Free types, whose other types are generic, and those of which Midas serves a
+// part only (isPartial), whose other types are as those of namespaces that are not listed. Resources of
+// namespaces that are not listed can be read and deleted, but not written. Otherwise a built-in role that allows all actions of
 // some provider would allow its holders to create resources with identities.
 type generic struct {
 	routes   map[arm.Target]*route // for listed namespaces
@@ -52,7 +54,11 @@ func (t *table) genericRoute(path arm.Path) *route {
 	namespace := arm.Fold(path.Type.Namespace())
 	served := t.types[namespace]
 	switch {
-	case slices.ContainsFunc(served, path.Type.Is), len(served) > 0 && !t.free[namespace]:
+	case slices.ContainsFunc(served, path.Type.Is):
+		return nil
+	case isPartial(path.Type):
+		return t.generic.unlisted[path.Target]
+	case len(served) > 0 && !t.free[namespace]:
 		return nil
 	case t.generic.listed.has(namespace):
 		return t.generic.routes[path.Target]
@@ -60,6 +66,17 @@ func (t *table) genericRoute(path arm.Path) *route {
 		return t.generic.unlisted[path.Target]
 	}
 	return nil
+}
+
+// isPartial reports whether a type is of a provider of which Azure has many more types than Midas serves. What
+// is not there is then a resource that does not exist, and not a type.
+func isPartial(typ arm.Type) bool {
+	for _, namespace := range []string{"Microsoft.Authorization", "Microsoft.Insights", "Microsoft.Resources"} {
+		if arm.SameName(typ.Namespace(), namespace) {
+			return !strings.HasPrefix(typ.Key(), "microsoft.resources/subscriptions/") // a core path, without a provider
+		}
+	}
+	return false
 }
 
 // isUnlisted reports whether a route is for resources of a provider that is not listed.

@@ -107,7 +107,7 @@ func TestResourcesOfUnlistedProviderCanBeReadAndDeleted(t *testing.T) {
 			t.Error(body)
 		}
 	}
-	s.want(t, 405, "owner", "POST", job+"/shake"+compute24, "")
+	s.want(t, 404, "owner", "POST", job+"/shake"+compute24, "")
 	s.want(t, 200, "owner", "DELETE", job+compute24, "")
 	s.want(t, 404, "owner", "GET", job+compute24, "")
 	s.want(t, 404, "owner", "GET", job+"/steps/s"+compute24, "")

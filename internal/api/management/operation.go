@@ -163,8 +163,8 @@ func (t *table) providerRoute(path arm.Path) *route {
 func (t *table) find(method string, path arm.Path, asked []string) (*Operation, arm.Version, error) {
 	r, at := t.route(path), path.Level()
 	if r == nil {
-		if path.Target == arm.Action && t.methodsOf(path) != "" {
-			return nil, "", errMethod(method, t.methodsOf(path))
+		if methods := t.methodsOf(path); path.Target == arm.Action && methods != "" {
+			return nil, "", errMethod(method, methods)
 		}
 		return nil, "", t.errUnknown(path, asked)
 	}
@@ -193,13 +193,14 @@ func (t *table) find(method string, path arm.Path, asked []string) (*Operation, 
 }
 
 // methodsOf returns the methods of a path if its last segment is a name and not a verb, or empty. A POST to
-// a collection needs this: its path parses as an action.
+// a collection needs this: its path parses as an action. It returns empty for types that are not in the table:
+// of these, ARM calls an action that it does not know a type that does not exist.
 func (t *table) methodsOf(path arm.Path) string {
 	as, err := arm.ParsePath(http.MethodGet, strings.TrimSuffix(path.ID.String(), "/")+"/"+path.Verb)
 	if err != nil {
 		return ""
 	}
-	if r := t.route(as); r != nil {
+	if r := t.routes[keyOf(as.TypeKey(), as.Target, as.Verb)]; r != nil && r.at&as.Level() != 0 {
 		return r.allowed(as.Level())
 	}
 	return ""

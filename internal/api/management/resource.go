@@ -65,7 +65,11 @@ func (h *Handler) getResource(ctx context.Context, r *Request) (*Response, error
 	if found.Record, err = h.withChildren(ctx, r, found.Record); err != nil {
 		return nil, err
 	}
-	return h.resourceResponse(r, http.StatusOK, found, found.State), nil
+	response := h.resourceResponse(r, http.StatusOK, found, found.State)
+	if expandsView(r) { // the etag is of the resource without its view, and Azure has it in the body only
+		delete(response.Header, "Etag")
+	}
+	return response, nil
 }
 
 func (h *Handler) headResource(ctx context.Context, r *Request) (*Response, error) {

@@ -59,15 +59,19 @@ func (t nullableString) IsZero() bool { return !t.known }
 // MarshalJSON implements json.Marshaler.
 func (t nullableString) MarshalJSON() ([]byte, error) { return json.Marshal(t.value) }
 
-// EncodeRoleAssignment encodes the fields of an assignment that the version has. As in Azure, createdBy is null
-// in the answer to the PUT of the assignment.
-func EncodeRoleAssignment(v arm.Version, a rbac.Assignment, put bool) RoleAssignment {
+// EncodeRoleAssignment encodes the fields of an assignment that the version has. The role's id is below the
+// assignment's subscription or, if its scope is above subscriptions, below that of the scope at which the client
+// reads it. As in Azure, createdBy is null in the answer to the PUT of the assignment.
+func EncodeRoleAssignment(v arm.Version, at arm.ID, a rbac.Assignment, put bool) RoleAssignment {
 	scope, _ := arm.ParseID(a.Scope) // it was parsed before it was stored
+	if scope.Subscription() != "" {
+		at = scope
+	}
 	conditions := atLeast(v, conditionSince)
 	out := RoleAssignment{
 		ID: child(scope, roleAssignments, a.Name), Type: roleAssignments, Name: a.Name,
 		Properties: roleAssignmentProperties{
-			RoleDefinitionID: definitionID(scope, a.DefinitionID), PrincipalID: a.PrincipalID, Scope: scope.String(),
+			RoleDefinitionID: definitionID(at, a.DefinitionID), PrincipalID: a.PrincipalID, Scope: scope.String(),
 			Condition: nullableString{conditions, a.Condition}, ConditionVersion: nullableString{conditions, a.ConditionVersion},
 			CreatedOn: arm.Time(a.CreatedOn), UpdatedOn: arm.Time(a.UpdatedOn), UpdatedBy: orNull(a.UpdatedBy),
 			Delegated: nullableString{conditions, a.DelegatedManagedIdentityResourceID}, Description: nullableString{conditions, a.Description},
@@ -84,15 +88,18 @@ func EncodeRoleAssignment(v arm.Version, a rbac.Assignment, put bool) RoleAssign
 
 // RoleAssignmentBody is the body of a PUT of a role assignment.
 type RoleAssignmentBody struct {
-	Properties *struct {
-		RoleDefinitionID string  `json:"roleDefinitionId"`
-		PrincipalID      string  `json:"principalId"`
-		PrincipalType    string  `json:"principalType"`
-		Condition        *string `json:"condition"`
-		ConditionVersion *string `json:"conditionVersion"`
-		Delegated        *string `json:"delegatedManagedIdentityResourceId"`
-		Description      *string `json:"description"`
-	} `json:"properties"`
+	Properties *RoleAssignmentSpec `json:"properties"`
+}
+
+// RoleAssignmentSpec has the properties of a role assignment that a client sets.
+type RoleAssignmentSpec struct {
+	RoleDefinitionID string  `json:"roleDefinitionId"`
+	PrincipalID      string  `json:"principalId"`
+	PrincipalType    string  `json:"principalType,omitempty"`
+	Condition        *string `json:"condition,omitempty"`
+	ConditionVersion *string `json:"conditionVersion,omitempty"`
+	Delegated        *string `json:"delegatedManagedIdentityResourceId,omitempty"`
+	Description      *string `json:"description,omitempty"`
 }
 
 // Assignment returns the assignment that the body describes.

@@ -11,13 +11,18 @@ import (
 )
 
 func TestOnlyApplicationsHaveAnApplicationID(t *testing.T) {
-	const app, oid = "77777777-7777-7777-7777-777777777777", "http://schemas.microsoft.com/identity/claims/objectidentifier"
+	const (
+		app       = "77777777-7777-7777-7777-777777777777"
+		microsoft = "http://schemas.microsoft.com/identity/claims/"
+		soap      = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/"
+		oid, tid  = microsoft + "objectidentifier", microsoft + "tenantid"
+	)
 	for caller, want := range map[string]map[string]string{
-		app:                {"appid": app, oid: "object"},
-		"alice@test.midas": {oid: "object"},
-		"":                 {oid: "object"},
+		app:                {"appid": app, oid: "object", tid: "tenant"},
+		"alice@test.midas": {oid: "object", tid: "tenant", soap + "name": "alice@test.midas", soap + "upn": "alice@test.midas"},
+		"":                 {oid: "object", tid: "tenant"},
 	} {
-		got := wire.EncodeEvent(activity.Event{Caller: caller, CallerObjectID: "object"})
+		got := wire.EncodeEvent(activity.Event{Caller: caller, CallerObjectID: "object", TenantID: "tenant"})
 		if diff := cmp.Diff(want, got.Claims); diff != "" {
 			t.Errorf("caller %q (-want +got)\n%s", caller, diff)
 		}
@@ -63,5 +68,29 @@ func TestCountedRefusalsHaveCountAndLastTime(t *testing.T) {
 	}
 	if got := wire.EncodeEvent(activity.Event{Status: activity.Failed, Code: 403, Count: 1, Last: last}); got.Properties["count"] != "" {
 		t.Errorf("a single one: %v", got.Properties)
+	}
+}
+
+func TestAcceptedRequestHasEventsForItsEndAndItsBeginning(t *testing.T) {
+	e := activity.Event{ID: "event", OperationID: "operation", Status: activity.Succeeded, Code: 201, Method: "PUT", ResourceID: "/subscriptions/s"}
+	statuses := func(status string, e activity.Event) (all []string) {
+		for _, event := range wire.EncodeEvents(e, status) {
+			all = append(all, event.EventName.Value+" "+event.Status.Value+" "+event.SubStatus.Value+" "+event.OperationID)
+		}
+		return all
+	}
+	const end, begin = "EndRequest Succeeded Created operation", "BeginRequest Started  operation"
+	for status, want := range map[string][]string{"": {end, begin}, "Succeeded": {end}, "started": {begin}} {
+		if diff := cmp.Diff(want, statuses(status, e)); diff != "" {
+			t.Errorf("%q (-want +got)\n%s", status, diff)
+		}
+	}
+	both := wire.EncodeEvents(e, "")
+	if both[0].EventDataID == both[1].EventDataID || both[0].ID == both[1].ID || both[1].Properties["statusCode"] != "" {
+		t.Errorf("the two events are not told apart: %+v", both)
+	}
+	e.Status, e.Code = activity.Failed, 403
+	if got := statuses("", e); len(got) != 1 || got[0] != "EndRequest Failed Forbidden operation" {
+		t.Errorf("a refusal: %q", got)
 	}
 }

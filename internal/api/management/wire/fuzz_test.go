@@ -77,7 +77,7 @@ func FuzzRoleAssignmentBody(f *testing.F) {
 			t.Fatalf("%q: the condition is lost or made up", text)
 		}
 		for _, v := range []arm.Version{"2015-07-01", "2018-09-01-preview", "2022-04-01"} {
-			out := encoded(t, wire.EncodeRoleAssignment(v, a, false))
+			out := encoded(t, wire.EncodeRoleAssignment(v, arm.ID{}, a, false))
 			if strings.Contains(out, `"condition":`) != (v == "2022-04-01") {
 				t.Fatalf("%q: in %s it is %s", text, v, out)
 			}

@@ -185,7 +185,7 @@ func EncodeResource(v arm.Version, c identity.Resource, state string) map[string
 	if c.Location != "" {
 		out["location"] = c.Location
 	}
-	if len(c.Tags) > 0 {
+	if c.Tags != nil { // as in Azure, tags that were given as {} are shown as {}
 		out["tags"] = c.Tags
 	}
 	if value, shown := encodeIdentity(v, c); shown {
