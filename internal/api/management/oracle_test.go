@@ -11,7 +11,7 @@ import (
 )
 
 var witness = oracle.Witness{Least: map[string]int{
-	"Microsoft.ManagedIdentity": 1100, "Microsoft.Authorization": 150, "Microsoft.Resources": 400, "Microsoft.Insights": 10, "Microsoft.Compute": 150,
+	"Microsoft.ManagedIdentity": 900, "Microsoft.Authorization": 150, "Microsoft.Resources": 400, "Microsoft.Insights": 10, "Microsoft.Compute": 150,
 }}
 
 func TestMain(m *testing.M) { os.Exit(witness.Run(m)) }
