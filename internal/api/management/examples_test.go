@@ -77,11 +77,11 @@ type apart struct {
 func aparts() []apart {
 	return []apart{
 		{examples: "RoleAssignments_", fields: []string{"/properties/canDelegate", "/value/*/properties/canDelegate"}, why: "withdrawn after the previews"},
-		{examples: "Providers_", why: "types have no aliases, zones or profiles here", fields: []string{
+		{examples: "Providers_", why: "types have no aliases, location mappings or profiles here", fields: []string{
 			"/resourceTypes/*/aliases", "/resourceTypes/*/locationMappings", "/resourceTypes/*/apiProfiles",
 			"/value/*/resourceTypes/*/aliases", "/value/*/resourceTypes/*/locationMappings",
 		}},
-		{examples: "Subscriptions_", why: "subscriptions have no tags and no managing tenants", fields: []string{
+		{examples: "Subscriptions_", why: "the subscription of the test has no tags, and no subscription has managing tenants", fields: []string{
 			"/tags", "/managedByTenants/*/tenantId", "/value/*/tags", "/value/*/managedByTenants/*/tenantId",
 		}},
 		{examples: "Tenants_", why: "tenants have no logo", fields: []string{"/value/*/tenantBrandingLogoUrl"}},
