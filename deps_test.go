@@ -53,7 +53,7 @@ var layers = []layer{
 	}},
 	{"api", map[string]string{ // each stands for one of Azure's hosts
 		"internal/api/graph":      "internal/api/bearer internal/api/httpx internal/arm internal/azure internal/clock internal/directory internal/odata internal/seal internal/store internal/throttle internal/token",
-		"internal/api/hosts":      "internal/api/httpx internal/directory internal/fleet internal/host internal/store internal/token",
+		"internal/api/hosts":      "internal/api/httpx internal/arm internal/directory internal/fleet internal/host internal/store internal/token",
 		"internal/api/login":      "internal/api/bearer internal/api/httpx internal/arm internal/azure internal/clock internal/directory internal/grant internal/store internal/throttle internal/token",
 		"internal/api/management": "internal/activity internal/api/bearer internal/api/httpx internal/api/management/wire internal/arm internal/azure internal/compute internal/directory internal/fleet internal/identity internal/odata internal/rbac internal/resource internal/seal internal/store internal/token",
 		"internal/api/metadata":   "internal/api/httpx internal/arm internal/clock internal/host",

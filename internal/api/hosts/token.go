@@ -8,6 +8,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"midas/internal/arm"
 	"midas/internal/directory"
 	"midas/internal/host"
 	"midas/internal/token"
@@ -42,7 +43,8 @@ func seconds(d time.Duration) int64 { return max(1, int64(d/time.Second)) }
 // grant makes the token as Azure makes tokens of managed identities: with version 1.0 and with the audience
 // exactly as requested.
 func (h *Handler) grant(req *request, in host.TokenRequest) (host.Principal, *token.Token, error) {
-	if in.Audience == "" || len(in.Audience) > maxAudience || !utf8.ValidString(in.Audience) || strings.ContainsFunc(in.Audience, unicode.IsControl) {
+	if in.Audience == "" || len(in.Audience) > maxAudience || !utf8.ValidString(in.Audience) || strings.ContainsFunc(in.Audience, unicode.IsControl) ||
+		strings.HasSuffix(arm.Fold(in.Audience), "/.default") {
 		return host.Principal{}, nil, host.ErrAudience
 	}
 	ctx := req.r.Context()

@@ -24,10 +24,10 @@ func (req *tokenRequest) audience() (string, error) {
 		if req.resource == "" {
 			return "", errMissingParameter("resource")
 		}
-		return req.resource, req.checkAudience(req.resource)
+		return req.resource, req.checkResourceName()
 	}
 	if req.scope == "" && req.resource != "" && arm.Fold(req.pathTenant) == adfs {
-		return req.resource, req.checkAudience(req.resource)
+		return req.resource, req.checkResourceName()
 	}
 	if req.scope == "" {
 		return "", errMissingParameter("scope")
@@ -60,6 +60,20 @@ func audienceOf(scope string) (string, error) {
 		return "", errScope(scope)
 	}
 	return audience, nil
+}
+
+// checkResourceName checks the resource of an endpoint that has no scopes.
+func (req *tokenRequest) checkResourceName() error {
+	if !plausibleResource(req.resource) {
+		return errResource(req.resource, req.tenant.DisplayName)
+	}
+	return nil
+}
+
+// plausibleResource is plausible for an endpoint that has no scopes. A value that ends in /.default is a scope of
+// the newer endpoint, and Entra has no resource of that name.
+func plausibleResource(resource string) bool {
+	return plausible(resource) && !strings.HasSuffix(arm.Fold(resource), defaultScope)
 }
 
 func (req *tokenRequest) checkAudience(audience string) error {

@@ -168,7 +168,7 @@ func (a *authorization) readScope(values url.Values, v1 bool) error {
 	case v1 && resource == "": // the token request may name the resource instead
 		return nil
 	case v1:
-		if !plausible(resource) {
+		if !plausibleResource(resource) {
 			return errResource(resource, a.AppTenant)
 		}
 		a.Scope = storedScope(scopesOf(resource))

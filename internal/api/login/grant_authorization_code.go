@@ -121,8 +121,8 @@ func challengeToken(s string) bool {
 func (req *tokenRequest) scopes(stored string) (scopes, error) {
 	switch {
 	case req.resource != "" && (req.v1 || arm.Fold(req.pathTenant) == adfs):
-		if !plausible(req.resource) {
-			return scopes{}, errResource(req.resource, req.tenant.DisplayName)
+		if err := req.checkResourceName(); err != nil {
+			return scopes{}, err
 		}
 		return scopesOf(req.resource), nil
 	case req.scope != "" && !req.v1:

@@ -79,6 +79,14 @@ func errAudience() *fault {
 	return &fault{status: http.StatusBadRequest, code: "invalid_resource", text: "The audience cannot be put into a token"}
 }
 
+// errScopeAsAudience is the token endpoint's refusal of a resource that does not exist.
+func errScopeAsAudience(audience string) *fault {
+	return &fault{
+		status: http.StatusBadRequest, code: "invalid_resource",
+		text: "AADSTS500011: The resource principal named " + audience + " was not found in the tenant. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You might have sent your authentication request to the wrong tenant.",
+	}
+}
+
 // errRefusedByResource is the refusal of an audience by the token endpoint, with the texts of the token endpoint.
 func errRefusedByResource(cause error) *fault {
 	if errors.Is(cause, host.ErrResourceDisabled) {

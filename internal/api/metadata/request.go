@@ -64,7 +64,8 @@ func parameters(raw string) (query, error) {
 	return q, nil
 }
 
-// audience returns the parameter "resource". It refuses values that cannot be an audience.
+// audience returns the parameter "resource". It refuses values that cannot be an audience, and a scope, which
+// clients send by mistake and for which Azure has no resource.
 func audience(q query) (string, error) {
 	a := q.get("resource")
 	if a == "" {
@@ -72,6 +73,9 @@ func audience(q query) (string, error) {
 	}
 	if len(a) > maxAudience || !utf8.ValidString(a) || strings.ContainsFunc(a, unicode.IsControl) {
 		return "", errAudience()
+	}
+	if strings.HasSuffix(arm.Fold(a), "/.default") {
+		return "", errScopeAsAudience(a)
 	}
 	return a, nil
 }
