@@ -15,6 +15,7 @@ import (
 	"midas/internal/api/hosts"
 	"midas/internal/api/login"
 	"midas/internal/api/management"
+	"midas/internal/arm"
 	"midas/internal/bootstrap"
 	"midas/internal/compute"
 	"midas/internal/datadir"
@@ -168,7 +169,7 @@ func (r *services) router(health *ops.Health, names []string, reg prometheus.Reg
 		Directory: r.directory, Grants: r.grants, Minter: r.minter, Tokens: r.verifier, HomeTenant: r.admin.TenantID,
 		Now: r.now, NewID: r.newID, TokenLifetime: r.cfg.TokenLifetime,
 		SessionLifetime: r.cfg.SignIn.SessionLifetime, SessionIdle: r.cfg.SignIn.SessionIdle,
-		Throttle: r.throttle, Passwords: r.passwords,
+		Throttle: r.throttle, Passwords: r.passwords, Federated: r.federated,
 	})
 	graphs, err := graph.New(graph.Handler{
 		Origin: r.origin, Tokens: r.verifier, Directory: r.directory, Rights: r.rbac, Passwords: r.passwords, Store: r.store, Pages: pages, Now: r.now, NewID: r.newID,
@@ -193,4 +194,21 @@ func (c Config) keys(st store.Store, master seal.MasterKey, log *slog.Logger, no
 		Store: st, Master: master, Now: now, Log: log,
 		RotateEvery: c.Keys.RotateEvery, PublishBefore: c.Keys.PublishBefore, MaxTokenLifetime: longestToken,
 	}
+}
+
+// maxFederated is more than the federated credentials that one identity can have.
+const maxFederated = 100
+
+// federated lists the federated credentials of a managed identity. A system-assigned identity has none.
+func (r *services) federated(ctx context.Context, p directory.ServicePrincipal) ([]login.FederatedCredential, error) {
+	id, err := arm.ParseID(p.ResourceID)
+	if err != nil || !id.Type().Is(identity.Type) {
+		return nil, nil
+	}
+	all, _, err := r.identities.ListFederated(ctx, id, "", maxFederated)
+	var known []login.FederatedCredential
+	for _, f := range all {
+		known = append(known, login.FederatedCredential{Issuer: f.Issuer, Subject: f.Subject, Audiences: f.Audiences})
+	}
+	return known, err
 }

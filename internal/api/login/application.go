@@ -54,8 +54,7 @@ func (a *accounts) anywhere(ctx context.Context, id string) (app directory.Appli
 	return app, nil
 }
 
-// findClient finds a client in a tenant. An application without a service principal there cannot act
-// there and counts as not found.
+// findClient finds a client in a tenant. An application without a service principal there cannot act there.
 func (a *accounts) findClient(ctx context.Context, tenant directory.Tenant, id string) (c client, err error) {
 	if len(id) > throttle.MaxName {
 		return client{}, errUnknownApplication(id, tenant.DisplayName)
@@ -71,10 +70,12 @@ func (a *accounts) findClient(ctx context.Context, tenant directory.Tenant, id s
 		c.principal, err = a.Directory.ClientPrincipal(tx, tenant.ID, id)
 		return err
 	})
-	if errors.Is(err, directory.ErrNotFound) {
+	switch {
+	case errors.Is(err, directory.ErrNotFound) && c.AppID != "":
+		return client{}, errNoPrincipal(id, tenant.ID)
+	case errors.Is(err, directory.ErrNotFound):
 		return client{}, errUnknownApplication(id, tenant.DisplayName)
-	}
-	if err != nil {
+	case err != nil:
 		return client{}, fmt.Errorf("find client: %w", err)
 	}
 	return c, nil

@@ -31,6 +31,9 @@ func (h *tokens) checkAssertion(req *tokenRequest, c client) error {
 	}
 	// 1. The signature. No other claim is used before it is verified.
 	if err := h.checkSigner(a, c); err != nil {
+		if foreign(a, c) {
+			return h.refuseForeign(req.r.Context(), a, c.principal)
+		}
 		return err
 	}
 	// 2. The claims: issuer, subject, audience and times.

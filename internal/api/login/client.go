@@ -1,6 +1,7 @@
 package login
 
 import (
+	"cmp"
 	"errors"
 
 	"midas/internal/directory"
@@ -29,6 +30,9 @@ func (h *tokens) authenticate(req *tokenRequest) (client, error) {
 		return client{}, errMissingParameter("client_id")
 	}
 	c, err := h.findClient(req.r.Context(), req.tenant, req.clientID)
+	if isUnknownApplication(err) {
+		err = cmp.Or(h.refuseManagedIdentity(req), err)
+	}
 	if err != nil {
 		return client{}, err
 	}

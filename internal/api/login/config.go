@@ -1,6 +1,7 @@
 package login
 
 import (
+	"context"
 	"time"
 
 	"midas/internal/directory"
@@ -26,6 +27,9 @@ type Config struct {
 	TokenLifetime   time.Duration // of access tokens, in whole seconds; 0 means DefaultTokenLifetime
 	SessionLifetime time.Duration // of a browser's session; 0 means DefaultSessionLifetime
 	SessionIdle     time.Duration // of a session that is not used; 0 means DefaultSessionIdle
+
+	// Federated lists the federated credentials of an application or a managed identity; nil: there are none.
+	Federated func(context.Context, directory.ServicePrincipal) ([]FederatedCredential, error)
 
 	Throttle  *throttle.Table // counts wrong secrets, user codes and requests for device codes
 	Passwords *throttle.PasswordLimiter

@@ -3,9 +3,11 @@ package login
 import (
 	"errors"
 	"net/http"
+	"strings"
 
 	"midas/internal/api/httpx"
 	"midas/internal/arm"
+	"midas/internal/azure"
 	"midas/internal/directory"
 	"midas/internal/token"
 )
@@ -35,6 +37,15 @@ type configuration struct {
 	DeviceEndpoint        string   `json:"device_authorization_endpoint"`
 	EndSessionEndpoint    string   `json:"end_session_endpoint"`
 	Claims                []string `json:"claims_supported"`
+
+	HTTPLogout         bool   `json:"http_logout_supported"`
+	FrontChannelLogout bool   `json:"frontchannel_logout_supported"`
+	Kerberos           string `json:"kerberos_endpoint"`
+	Region             string `json:"tenant_region_scope"`
+	CloudInstance      string `json:"cloud_instance_name"`
+	CloudGraphHost     string `json:"cloud_graph_host_name"`
+	GraphHost          string `json:"msgraph_host"`
+	RBAC               string `json:"rbac_url"`
 }
 
 // paths are the paths in which the two versions of the document differ.
@@ -62,7 +73,7 @@ func (h *discovery) configuration(x *request, p paths, issuer func(*request, str
 		userInfo = graph + "/oidc/userinfo"
 	}
 	readable.Set(x.w.Header())
-	return httpx.WriteJSON(x.w, http.StatusOK, configuration{
+	c := configuration{
 		TokenEndpoint:         base + p.oauth + "/token",
 		TokenAuthMethods:      []string{"client_secret_post", "private_key_jwt", "client_secret_basic"},
 		KeysURI:               base + p.keys,
@@ -80,7 +91,22 @@ func (h *discovery) configuration(x *request, p paths, issuer func(*request, str
 		DeviceEndpoint:        base + p.oauth + "/devicecode",
 		EndSessionEndpoint:    base + p.oauth + "/logout",
 		Claims:                []string{"sub", "iss", "aud", "exp", "iat", "auth_time", "amr", "nonce", "preferred_username", "name", "oid", "tid", "ver", "email"},
-	})
+	}
+	c.describeCloud(x, base)
+	return httpx.WriteJSON(x.w, http.StatusOK, c)
+}
+
+// describeCloud sets the fields in which Entra names the services of its cloud. For clients that came by the
+// server's own origin, the cloud is this server. Nothing answers at kerberos_endpoint and rbac_url; clients that
+// compare documents expect them.
+func (c *configuration) describeCloud(x *request, base string) {
+	c.HTTPLogout, c.FrontChannelLogout, c.Kerberos, c.Region = true, true, base+"/kerberos", "WW"
+	if x.azure {
+		c.CloudInstance, c.CloudGraphHost, c.GraphHost, c.RBAC = "microsoftonline.com", "graph.windows.net", azure.GraphHost, "https://pas.windows.net"
+		return
+	}
+	host := strings.TrimPrefix(x.origin, "https://")
+	c.CloudInstance, c.CloudGraphHost, c.GraphHost, c.RBAC = host, host, host, x.origin
 }
 
 // keySet is a JSON Web Key Set.

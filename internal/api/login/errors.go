@@ -126,9 +126,12 @@ func errNoCredential() *Error {
 	return invalidClient(7000218, "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.")
 }
 
+// unknownApplication is the number of errUnknownApplication.
+const unknownApplication = 700016
+
 func errUnknownApplication(app, tenantName string) *Error {
 	return &Error{
-		Status: http.StatusBadRequest, Code: "unauthorized_client", Number: 700016,
+		Status: http.StatusBadRequest, Code: "unauthorized_client", Number: unknownApplication,
 		Text: fmt.Sprintf("Application with identifier '%s' was not found in the directory '%s'. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You may have sent your authentication request to the wrong tenant.", quote(app), tenantName),
 	}
 }
