@@ -13,6 +13,7 @@ import (
 	"midas/internal/activity"
 	"midas/internal/api/graph"
 	"midas/internal/api/hosts"
+	"midas/internal/api/httpx"
 	"midas/internal/api/login"
 	"midas/internal/api/management"
 	"midas/internal/arm"
@@ -185,7 +186,8 @@ func (r *services) router(health *ops.Health, names []string, reg prometheus.Reg
 		Fleet: r.fleet, Directory: r.directory, Minter: r.minter, Documents: r.documents, Log: r.log, SignIns: signIns,
 		Now: r.now, TokenLifetime: r.cfg.IdentityTokenLifetime,
 	})
-	return &router{names: nameSet(names), health: health, login: signIn, management: arms, graph: graphs, hosts: agents}, nil
+	return &router{names: nameSet(names), health: health, login: signIn, management: &httpx.CrossOrigin{API: "management", Next: arms},
+		graph: &httpx.CrossOrigin{API: "graph", Next: graphs}, hosts: agents}, nil
 }
 
 // keys is the configuration of the signing keys in a store.

@@ -14,10 +14,6 @@ import (
 const (
 	GraphAppID = "00000003-0000-0000-c000-000000000000"
 	ARMAppID   = "797f4846-ba00-4fd7-ba43-dac1f8f63013"
-
-	AzureCLIAppID         = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
-	AzurePowerShellAppID  = "1950a258-227b-4e31-a9cf-717495945fc2"
-	VisualStudioCodeAppID = "aebc6443-996d-45c2-90f0-388ff96faa56"
 )
 
 // The app roles of Microsoft Graph that are enforced here.
@@ -127,26 +123,6 @@ func derivedID(sum [sha256.Size]byte) string {
 	sum[6], sum[8] = sum[6]&0x0f|0x80, sum[8]&0x3f|0x80
 	text := hex.EncodeToString(sum[:16])
 	return text[:8] + "-" + text[8:12] + "-" + text[12:16] + "-" + text[16:20] + "-" + text[20:]
-}
-
-// firstPartyClient returns the application of one of Microsoft's public clients, with which users sign in.
-// These clients have no secret and get no app-only tokens.
-func firstPartyClient(tenant, appID string) (Application, bool) {
-	var name string
-	switch appID = arm.Fold(appID); appID {
-	case AzureCLIAppID:
-		name = "Microsoft Azure CLI"
-	case AzurePowerShellAppID:
-		name = "Microsoft Azure PowerShell"
-	case VisualStudioCodeAppID:
-		name = "Visual Studio Code"
-	default:
-		return Application{}, false
-	}
-	return Application{
-		ID: builtinID(tenant, appID), AppID: appID, TenantID: tenant, DisplayName: name, PublicClient: true,
-		Redirects: Redirects{Public: []string{"http://localhost", "http://127.0.0.1", "http://[::1]"}}, FirstParty: true,
-	}, true
 }
 
 // trimAudience removes the slash at the end of an audience, which some clients send and others do not.

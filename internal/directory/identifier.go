@@ -47,7 +47,8 @@ func firstPartyHosts() []string {
 // firstPartyIDSuffix.
 func firstPartyAppIDs() []string {
 	return []string{
-		ARMAppID, AzureCLIAppID, AzurePowerShellAppID, VisualStudioCodeAppID,
+		ARMAppID, AzureCLIAppID, AzurePowerShellAppID, VisualStudioCodeAppID, KubernetesAppID,
+		visualStudioAppID, newVisualStudioAppID, azCopyAppID,
 		"cfa8b339-82a2-471a-a3c9-0fc0be7a4093", // Azure Key Vault
 		"e406a681-f3d4-42a8-90b6-c2b029497af1", // Azure Storage
 		"022907d3-0f1b-48f7-badc-1ba6abab6d66", // Azure SQL Database

@@ -1,7 +1,6 @@
 package login
 
 import (
-	"cmp"
 	"errors"
 
 	"midas/internal/directory"
@@ -30,11 +29,8 @@ func (h *tokens) authenticate(req *tokenRequest) (client, error) {
 		return client{}, errMissingParameter("client_id")
 	}
 	c, err := h.findClient(req.r.Context(), req.tenant, req.clientID)
-	if isUnknownApplication(err) {
-		err = cmp.Or(h.refuseManagedIdentity(req), err)
-	}
 	if err != nil {
-		return client{}, err
+		return client{}, h.unusable(req, err)
 	}
 	switch {
 	case c.FirstParty && (req.clientSecret != "" || req.assertion != ""):

@@ -145,7 +145,7 @@ func behalfFlow(t testing.TB, f *fixture, prepare func()) *httptest.ResponseReco
 // TestFirstPartyClientsNeedNoConsent requests tokens for several resources with Microsoft's own clients.
 func TestFirstPartyClientsNeedNoConsent(t *testing.T) {
 	f := newFixtureWithoutConsent(t)
-	for _, client := range []string{directory.AzureCLIAppID, directory.AzurePowerShellAppID, directory.VisualStudioCodeAppID} {
+	for _, client := range []string{directory.AzureCLIAppID, directory.AzurePowerShellAppID, directory.VisualStudioCodeAppID, directory.KubernetesAppID, "872cd9fa-d31f-45e0-9eab-6e460a02d1f1"} {
 		for _, scope := range []string{armAudience + "/.default", graphAudience + "/.default", "https://vault.azure.net/.default", "api://api/Read"} {
 			answer, _ := f.granted(t, f.post(tokenV2, passwordForm("client_id", client, "username", carol, "scope", scope+" offline_access")))
 			f.granted(t, f.post(tokenV2, refreshForm(answer["refresh_token"].(string), "client_id", client)))

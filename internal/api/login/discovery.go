@@ -38,14 +38,14 @@ type configuration struct {
 	EndSessionEndpoint    string   `json:"end_session_endpoint"`
 	Claims                []string `json:"claims_supported"`
 
-	HTTPLogout         bool   `json:"http_logout_supported"`
-	FrontChannelLogout bool   `json:"frontchannel_logout_supported"`
-	Kerberos           string `json:"kerberos_endpoint"`
-	Region             string `json:"tenant_region_scope"`
-	CloudInstance      string `json:"cloud_instance_name"`
-	CloudGraphHost     string `json:"cloud_graph_host_name"`
-	GraphHost          string `json:"msgraph_host"`
-	RBAC               string `json:"rbac_url"`
+	HTTPLogout         bool    `json:"http_logout_supported"`
+	FrontChannelLogout bool    `json:"frontchannel_logout_supported"`
+	Kerberos           string  `json:"kerberos_endpoint"`
+	Region             *string `json:"tenant_region_scope"` // null for names that stand for any tenant
+	CloudInstance      string  `json:"cloud_instance_name"`
+	CloudGraphHost     string  `json:"cloud_graph_host_name"`
+	GraphHost          string  `json:"msgraph_host"`
+	RBAC               string  `json:"rbac_url"`
 }
 
 // paths are the paths in which the two versions of the document differ.
@@ -100,7 +100,10 @@ func (h *discovery) configuration(x *request, p paths, issuer func(*request, str
 // server's own origin, the cloud is this server. Nothing answers at kerberos_endpoint and rbac_url; clients that
 // compare documents expect them.
 func (c *configuration) describeCloud(x *request, base string) {
-	c.HTTPLogout, c.FrontChannelLogout, c.Kerberos, c.Region = true, true, base+"/kerberos", "WW"
+	c.HTTPLogout, c.FrontChannelLogout, c.Kerberos = true, true, base+"/kerberos"
+	if !shared(x.pathTenant) {
+		c.Region = new("WW")
+	}
 	if x.azure {
 		c.CloudInstance, c.CloudGraphHost, c.GraphHost, c.RBAC = "microsoftonline.com", "graph.windows.net", azure.GraphHost, "https://pas.windows.net"
 		return

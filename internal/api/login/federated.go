@@ -1,6 +1,7 @@
 package login
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -103,13 +104,26 @@ func errNotExchanged() *Error {
 	return invalidRequest(90023, "The presented assertion is of another issuer. This server does not exchange such assertions for federated identity credentials yet.")
 }
 
-// errNoPrincipal refuses an application that is registered and has no service principal in the tenant.
+// errNoPrincipal refuses an application that is registered and has no service principal in the tenant. The token
+// endpoint says invalid_client.
 func errNoPrincipal(app, tenant string) *Error {
-	return invalidClient(7000229, "The client application %s is missing service principal in the tenant %s. See instructions here: https://go.microsoft.com/fwlink/?linkid=2225119", quote(app), tenant)
+	return invalidRequest(noPrincipal, "The client application %s is missing service principal in the tenant %s. See instructions here: https://go.microsoft.com/fwlink/?linkid=2225119", quote(app), tenant)
 }
 
-// isUnknownApplication reports whether an error is AADSTS700016.
-func isUnknownApplication(err error) bool {
+// noPrincipal is the number of errNoPrincipal.
+const noPrincipal = 7000229
+
+// unusable returns the token endpoint's refusal of a client id under which findClient finds no client.
+func (h *tokens) unusable(req *tokenRequest, err error) error {
 	var e *Error
-	return errors.As(err, &e) && e.Number == unknownApplication
+	if !errors.As(err, &e) {
+		return err
+	}
+	switch e.Number {
+	case noPrincipal:
+		return invalidClient(noPrincipal, "%s", e.Text)
+	case unknownApplication:
+		return cmp.Or(h.refuseManagedIdentity(req), err)
+	}
+	return err
 }

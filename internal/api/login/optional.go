@@ -81,12 +81,14 @@ func country(raw json.RawMessage) string {
 	if json.Unmarshal(raw, &code) != nil || len(code) != 2 {
 		return ""
 	}
-	for _, c := range []byte(strings.ToUpper(code)) {
-		if c < 'A' || c > 'Z' {
+	letters := []byte(code)
+	for i, c := range letters {
+		if c |= 'a' - 'A'; c < 'a' || c > 'z' {
 			return ""
 		}
+		letters[i] &^= 'a' - 'A' // in capitals, as ISO 3166 has them
 	}
-	return strings.ToUpper(code)
+	return string(letters)
 }
 
 // The most capabilities of a client, and their longest name, that are put into a token.
