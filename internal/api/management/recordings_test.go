@@ -2,6 +2,7 @@ package management_test
 
 import (
 	"maps"
+	"net/http"
 	"regexp"
 	"slices"
 	"strconv"
@@ -15,7 +16,6 @@ type row struct{ pattern, why string }
 // pending are differences that are being worked on.
 func pending() []row {
 	return []row{
-		{`^HEAD /subscriptions/[^/]+/resource[gG]roups/[^/]+: (header/|status is 204)`, "headers of a refused HEAD"},
 		{`/providers/Microsoft\.Network\?.*: *has the fields .*, not authorizations `, "fields of providers"},
 		{`/vaults/vault-000002\?.*: status is 201, not 409`, "registration of providers"},
 	}
@@ -48,6 +48,7 @@ func explained() []row {
 		{`/instanceView has the fields statuses, not `, "nothing runs in machines"},
 		{`/providers/Microsoft\.Network/.*(header/etag is "", not "W/| has the fields .*, not etag )`, "each provider has etags of its own"},
 		{`/locations\?.*(/metadata/(regionCategory|geographyGroup) is |/metadata/pairedRegion has 0 elements|/regionalDisplayName is ")`, "regions have changed since 2022"},
+		{`^HEAD .*header/content-type is "", not "application/json; charset=utf-8"$`, "a refused HEAD had a content type until 2021"},
 		{`/SOA/@\?.*(/error/code is "ResourceNotFound", not "ParentResourceNotFound"|not "Can not perform requested operation on nested resource)`, "ARM's words until 2022"},
 		{`/liveOutputs/.*(/error/code is "ResourceNotFound", not "ParentResourceNotFound"|not "Can not perform requested operation on nested resource)`, "ARM's words until 2022"},
 		{`/virtualNetworks/vnet1/subnets/subnet1\?.*header/azure-async(operation|notification) is "", not "`, "resources of other types are written at once"},
@@ -100,6 +101,9 @@ func TestRecordings(t *testing.T) {
 		r := newReplay(t)
 		for _, e := range refusals(t) {
 			if e.isOurs(t) {
+				if e.Method == http.MethodHead { // of a group that other refusals may have made
+					r = newReplay(t)
+				}
 				replayed += r.replay(t, e, skipped, known)
 			}
 		}
