@@ -45,7 +45,7 @@ func (f *fixture) signedInAs(t testing.TB, names ...string) *browser {
 	return b
 }
 
-// users returns the object ids of the users for whom codes were issued.
+// userOf returns the object id of the user for whom a code was issued.
 func (f *fixture) userOf(t testing.TB, w *httptest.ResponseRecorder) string {
 	t.Helper()
 	_, values := reply(t, w)
@@ -310,7 +310,7 @@ func TestCopiedCookiesDoNotShowApplicationsAtSignOut(t *testing.T) {
 func TestAccountPageNeedsTheKey(t *testing.T) {
 	f := newFixtureWithUsers(t)
 	b := f.signedInAs(t, alice)
-	if w := b.get("/common/login"); !strings.Contains(w.Body.String(), "<h1>Your accounts</h1>") || !strings.Contains(w.Body.String(), alice) {
+	if w := b.get("/common/login"); !strings.Contains(w.Body.String(), "<h1>Your accounts</h1>") || !strings.Contains(w.Body.String(), alice) || !strings.Contains(w.Body.String(), `href="/common/oauth2/logout"`) {
 		t.Fatalf("%s", w.Body)
 	}
 	for _, key := range []string{"", f.browse(t).key} {
@@ -381,3 +381,21 @@ func (f *fixture) count(t testing.TB, prefix string) (n int) {
 }
 
 func encoded(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
+
+// TestDeviceIsConfirmedWithOneOfSeveralAccounts confirms with the account that is not the newest.
+func TestDeviceIsConfirmedWithOneOfSeveralAccounts(t *testing.T) {
+	f := newFixtureWithUsers(t)
+	b := f.signedInAs(t, alice, bob)
+	code, user := f.startDevice(t, "/common/oauth2/v2.0/devicecode")
+	w := b.submit(b.get(devicePage), "code", user)
+	safePage(t, w)
+	if !strings.Contains(w.Body.String(), alice) || !strings.Contains(w.Body.String(), bob) {
+		t.Fatalf("%s", w.Body)
+	}
+	if w := b.choose(w, alice, "continue"); !strings.Contains(w.Body.String(), "You are signed in to") {
+		t.Fatalf("%s", w.Body)
+	}
+	if _, claims := f.granted(t, f.post("/common/oauth2/v2.0/token", devicePollForm(code))); claims.ObjectID != aliceID {
+		t.Errorf("object %s", claims.ObjectID)
+	}
+}

@@ -58,7 +58,7 @@ type page struct {
 
 	Accounts    []choice
 	AccountPage bool           // the page is for the accounts of the browser, and for no application
-	SignOut     string         // the address of the sign-out of all accounts
+	SignOut     string         // the address where all accounts can be signed out
 	Leaving     bool           // the key is for a sign-out
 	Frames      []template.URL // by which applications are told of a sign-out
 

@@ -128,8 +128,11 @@ func (h *signIn) showStep(x *request, s step) error {
 		return h.declined(x, about)
 	}
 	users, err := h.proven(x, s.Accounts)
-	if err != nil || len(users) == 0 {
-		return orElse(err, func() error { return h.start(x, about) })
+	if err != nil {
+		return err
+	}
+	if len(users) == 0 {
+		return h.start(x, about)
 	}
 	switch s.Page {
 	case stepPick:
@@ -144,16 +147,9 @@ func (h *signIn) showStep(x *request, s step) error {
 	return h.start(x, about)
 }
 
-func orElse(err error, fn func() error) error {
-	if err != nil {
-		return err
-	}
-	return fn()
-}
-
 // restart begins a sign-in anew whose page is too old, or was made for another browser. Only what was asked
-// for counts of it: the user is asked again, and the code of a device has to be sent again, because else
-// a link would be enough to lead somebody to the confirmation of a stranger's device.
+// for counts of it: the user is asked again, and the code of a device has to be sent again, because
+// otherwise a link would lead to the confirmation of a stranger's device.
 func (h *signIn) restart(x *request, about pending) error {
 	switch {
 	case about.Device != nil:
