@@ -201,8 +201,12 @@ func (c Config) keys(st store.Store, master seal.MasterKey, log *slog.Logger, no
 // maxFederated is more than the federated credentials that one identity can have.
 const maxFederated = 100
 
-// federated lists the federated credentials of a managed identity. A system-assigned identity has none.
+// federated lists the federated credentials of an application or of a managed identity. A system-assigned
+// identity has none.
 func (r *services) federated(ctx context.Context, p directory.ServicePrincipal) ([]login.FederatedCredential, error) {
+	if p.Type != directory.TypeManagedIdentity {
+		return r.federatedOf(ctx, p)
+	}
 	id, err := arm.ParseID(p.ResourceID)
 	if err != nil || !id.Type().Is(identity.Type) {
 		return nil, nil
@@ -212,5 +216,17 @@ func (r *services) federated(ctx context.Context, p directory.ServicePrincipal) 
 	for _, f := range all {
 		known = append(known, login.FederatedCredential{Issuer: f.Issuer, Subject: f.Subject, Audiences: f.Audiences})
 	}
+	return known, err
+}
+
+func (r *services) federatedOf(ctx context.Context, p directory.ServicePrincipal) (known []login.FederatedCredential, err error) {
+	err = r.store.View(ctx, func(tx store.Tx) error {
+		app, err := r.directory.Client(tx, p.TenantID, p.AppID)
+		known = nil
+		for _, f := range app.Federated {
+			known = append(known, login.FederatedCredential{Issuer: f.Issuer, Subject: f.Subject, Audiences: f.Audiences})
+		}
+		return err
+	})
 	return known, err
 }

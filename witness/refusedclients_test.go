@@ -29,6 +29,10 @@ func TestRefusedCredentialsOfIdentitiesSayWhy(t *testing.T) {
 	}, nil)
 	check(t, err)
 	registered := w.application(t, "registered")
+	trusting := w.graph(t, "POST", "/v1.0/applications", `{"displayName":"trusting"}`)
+	w.graph(t, "POST", "/v1.0/servicePrincipals", `{"appId":"`+trusting.text("appId")+`"}`)
+	w.graph(t, "POST", "/v1.0/applications/"+trusting.text("id")+"/federatedIdentityCredentials",
+		`{"name":"fic","issuer":"`+issuer+`","subject":"`+subject+`","audiences":["`+audience+`"]}`)
 	lonely := w.graph(t, "POST", "/v1.0/applications", `{"displayName":"lonely"}`).text("appId")
 
 	assertion := func(token string) url.Values {
@@ -51,7 +55,8 @@ func TestRefusedCredentialsOfIdentitiesSayWhy(t *testing.T) {
 		"nothing":               {*app.Properties.ClientID, nil, "AADSTS7000218: "},
 		"of an application":     {registered.client, assertion(foreignToken(t, issuer, subject, audience)), "AADSTS70025: The client 'registered' has"},
 		"an application without a service principal": {lonely, secret, "AADSTS7000229: "},
-		"nobody": {"99999999-9999-4999-8999-999999999999", assertion(foreignToken(t, issuer, subject, audience)), "AADSTS700016: "},
+		"an application with another subject":        {trusting.text("appId"), assertion(foreignToken(t, issuer, "x", audience)), "AADSTS700213: "},
+		"nobody":                                     {"99999999-9999-4999-8999-999999999999", assertion(foreignToken(t, issuer, subject, audience)), "AADSTS700016: "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			form := url.Values{"grant_type": {"client_credentials"}, "client_id": {test.client}, "scope": {"https://management.azure.com/.default"}}
