@@ -118,6 +118,8 @@ func (r *replay) prepare(t *testing.T, e recordedExchange) {
 			r.take(t, m[1])
 		}
 	case code == "AuthorizationFailed":
+	case code == "MissingSubscriptionRegistration":
+		r.want(t, http.StatusOK, "owner", "POST", "{sub}/providers/"+path.ID.Type().Namespace()+"/unregister?api-version=2021-04-01", "")
 	case code == "RoleAssignmentExists":
 		r.giveSameAssignment(t, e)
 	case e.Code == http.StatusOK && e.Method != http.MethodPut && e.Method != http.MethodPost && path.Target == arm.Instance:
