@@ -128,6 +128,28 @@ func TestClientWithOnePendingConnectionIsNotDisplaced(t *testing.T) {
 	}
 }
 
+// TestFreshConnectionsDoNotProtectIdleOnes fills all places with idle connections and one that is silent, of another
+// client and for less than the grace. A new connection displaces an idle one: all that are silent stay.
+func TestFreshConnectionsDoNotProtectIdleOnes(t *testing.T) {
+	l, config := limitedServer(t, 8, http.HandlerFunc(ok))
+	for range 7 {
+		if _, err := request(t, l, config, "/"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 5 {
+		silent := dial(t, l, fmt.Sprintf("127.0.1.%d", i+1))
+		if _, err := request(t, l, config, "/"); err != nil {
+			t.Error(err)
+		}
+		begun := tls.Client(silent, &tls.Config{RootCAs: config.RootCAs, ServerName: "example.com"})
+		if err := begun.Handshake(); err != nil {
+			t.Errorf("connection %d was displaced in favour of idle ones: %v", i, err)
+		}
+		_ = begun.Close()
+	}
+}
+
 // TestConnectionsAtWorkAreNotDisplaced fills all places with requests that wait. A new connection gets the place
 // of the first that becomes idle.
 func TestConnectionsAtWorkAreNotDisplaced(t *testing.T) {

@@ -156,14 +156,22 @@ const (
 
 // displacedFirst returns the connection that a new one displaces. It is the oldest of the client with the most
 // pending connections, so that a client with one is not displaced by others that open many. If each client has
-// one, it is the oldest, after pendingGrace. If none is pending, it is the one that has been idle for longest.
-// It returns nil if there is none to displace. The caller must hold the lock.
-func (l *Limit) displacedFirst(now time.Time) (found *conn) {
-	oldest, compared := l.pending.Front(), 0
-	if oldest == nil {
-		return l.longestIdle()
+// one, it is the oldest, after pendingGrace. If no pending one may be displaced, it is the one that has been idle
+// for longest, so that fresh connections do not protect idle ones. It returns nil if there is none to displace.
+// The caller must hold the lock.
+func (l *Limit) displacedFirst(now time.Time) *conn {
+	if c := l.firstPending(now); c != nil {
+		return c
 	}
-	most := 1
+	return l.longestIdle()
+}
+
+// firstPending returns the pending connection that a new one displaces, or nil if there is none.
+func (l *Limit) firstPending(now time.Time) (found *conn) {
+	oldest, compared, most := l.pending.Front(), 0, 1
+	if oldest == nil {
+		return nil
+	}
 	for e := oldest; e != nil && compared < maxCompared; e, compared = e.Next(), compared+1 {
 		c := e.Value.(*conn)
 		if n := l.waiting[c.from]; n > most && !c.shared {
