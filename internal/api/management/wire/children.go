@@ -52,7 +52,7 @@ func editChildren(rec resource.Record, at string, edit func([]json.RawMessage) (
 			return rec, fmt.Errorf("decode properties: %w", err)
 		}
 	}
-	at = fieldIn(properties, at)
+	at = (&fieldNames[json.RawMessage]{object: properties}).find(at)
 	var entries []json.RawMessage
 	if given, has := properties[at]; has && json.Unmarshal(given, &entries) != nil {
 		return rec, nil

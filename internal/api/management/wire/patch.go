@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 )
 
-// mergePatch applies a merge patch (RFC 7396). Numbers keep their spelling.
+// mergePatch applies a merge patch (RFC 7396), except that names of fields compare without case, because providers
+// read them so. Numbers keep their spelling.
 func mergePatch(target, patch json.RawMessage) (json.RawMessage, error) {
 	var t, p any
 	if err := decodeExactly(target, &t); err != nil {
@@ -43,7 +46,10 @@ func merged(target, patch any) any {
 	if into == nil {
 		into = make(map[string]any, len(fields))
 	}
-	for name, value := range fields {
+	names := fieldNames[any]{object: into}
+	for _, name := range slices.Sorted(maps.Keys(fields)) { // sorted, so that two spellings of a name have one result
+		value := fields[name]
+		name = names.find(name)
 		if value == nil {
 			delete(into, name)
 		} else {

@@ -2,9 +2,11 @@ package wire
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"midas/internal/arm"
 	"midas/internal/resource"
@@ -12,10 +14,46 @@ import (
 
 // updatesByPut reports whether a PUT of an existing resource of a type changes only what its body has, as a PATCH
 // does. Microsoft documents this for Microsoft.Compute: fields that are left out or null stay as they are. App
-// Service keeps them too.
+// Service keeps them too; the connectors of Logic Apps, whose types are in the namespace Microsoft.Web too, do not.
 func updatesByPut(typ arm.Type) bool {
 	namespace := typ.Namespace()
-	return arm.SameName(namespace, "Microsoft.Compute") || arm.SameName(namespace, "Microsoft.Web")
+	if !arm.SameName(namespace, "Microsoft.Web") {
+		return arm.SameName(namespace, "Microsoft.Compute")
+	}
+	first, _, _ := strings.Cut(arm.Fold(typ.Path()), "/")
+	return first != "connections" && first != "connectiongateways" && first != "customapis"
+}
+
+// takesPropertiesWhole reports whether a PUT of a resource that updatesByPut replaces its properties. In these
+// resources the caller chooses the names of the properties, so one that is left out is to be removed.
+func takesPropertiesWhole(rec resource.Record) bool {
+	return arm.SameName(rec.Name, "metadata") && (rec.Type.Is("Microsoft.Web/sites/config") || rec.Type.Is("Microsoft.Web/sites/slots/config"))
+}
+
+// withoutOpaque removes the properties which a patch has and whose content only the caller knows, so that the patch
+// replaces them as a whole: the settings of an extension of a virtual machine or a scale set.
+func withoutOpaque(typ arm.Type, properties, patch json.RawMessage) (json.RawMessage, error) {
+	if !strings.HasSuffix(typ.Key(), "/extensions") {
+		return properties, nil
+	}
+	var old, given map[string]json.RawMessage
+	if err := errors.Join(decodeObject(properties, &old), decodeObject(patch, &given)); err != nil {
+		return nil, err
+	}
+	names := fieldNames[json.RawMessage]{object: old}
+	for name, value := range given {
+		if arm.SameName(name, "settings") && string(value) != "null" {
+			delete(old, names.find(name))
+		}
+	}
+	return json.Marshal(old)
+}
+
+func decodeObject(data json.RawMessage, into *map[string]json.RawMessage) error {
+	if len(data) == 0 {
+		return nil
+	}
+	return json.Unmarshal(data, into)
 }
 
 // update returns the record after a PUT of a resource whose type updatesByPut. Objects are merged; other values,
@@ -26,14 +64,15 @@ func (b ResourceBody) update(old resource.Record) (resource.Record, error) {
 	if b.Tags.Present && !b.Tags.Null {
 		old.Tags = b.Tags.Value
 	}
+	if old.Extra == nil {
+		old.Extra = map[string]json.RawMessage{}
+	}
+	names := fieldNames[json.RawMessage]{object: old.Extra}
 	for name, value := range b.Extra {
 		if string(value) == "null" {
 			continue
 		}
-		if old.Extra == nil {
-			old.Extra = map[string]json.RawMessage{}
-		}
-		name = fieldIn(old.Extra, name)
+		name = names.find(name)
 		whole, err := mergePresent(old.Extra[name], value)
 		if err != nil {
 			return old, err
@@ -46,6 +85,13 @@ func (b ResourceBody) update(old resource.Record) (resource.Record, error) {
 	}
 	if removesUserData(patch) {
 		old.UserData = nil
+	}
+	if takesPropertiesWhole(old) {
+		old.Properties = patch
+		return old, nil
+	}
+	if old.Properties, err = withoutOpaque(old.Type, old.Properties, patch); err != nil {
+		return old, err
 	}
 	old.Properties, err = mergePresent(old.Properties, patch)
 	return old, err
@@ -77,24 +123,12 @@ func withPresent(target, given any) any {
 	if into == nil {
 		into = make(map[string]any, len(fields))
 	}
+	names := fieldNames[any]{object: into}
 	for _, name := range slices.Sorted(maps.Keys(fields)) { // sorted, so that two spellings of a name have one result
 		if value := fields[name]; value != nil {
-			name = fieldIn(into, name)
+			name = names.find(name)
 			into[name] = withPresent(into[name], value)
 		}
 	}
 	return into
-}
-
-// fieldIn returns the spelling that a field has in an object, or the given one if the object does not have it.
-func fieldIn[V any](object map[string]V, name string) string {
-	if _, has := object[name]; has {
-		return name
-	}
-	for spelled := range object {
-		if arm.SameName(spelled, name) {
-			return spelled
-		}
-	}
-	return name
 }
