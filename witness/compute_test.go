@@ -159,7 +159,7 @@ func TestScaleSetHasAsManyMachinesAsItsCapacity(t *testing.T) {
 	deleting, err := sets.BeginDelete(t.Context(), "rg", "set", nil)
 	done(t, deleting, err)
 	_, err = machines.Get(t.Context(), "rg", "set", "3", nil)
-	wantRefusal(t, err, 404, "ParentResourceNotFound")
+	wantRefusal(t, err, 404, "ResourceNotFound")
 }
 
 func TestAFlexibleScaleSetHasUserAssignedIdentitiesOnly(t *testing.T) {

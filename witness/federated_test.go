@@ -123,5 +123,5 @@ func TestFederatedCredentialsThatAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = client.Get(t.Context(), "rg", "app", "first", nil)
-	wantRefusal(t, err, 404, "ParentResourceNotFound")
+	wantRefusal(t, err, 404, "ResourceNotFound")
 }
