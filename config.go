@@ -317,7 +317,7 @@ func (c Config) check(all []engine) error {
 func (c Config) checkMetadata() error {
 	for _, m := range c.Metadata {
 		if id, err := arm.ParseID(m.Resource); err != nil || !id.IsResource() {
-			return fmt.Errorf("metadata: %q is not a resource id, such as /subscriptions/.../providers/...", m.Resource)
+			return fmt.Errorf("metadata: %q is not a resource id such as /subscriptions/ID/resourceGroups/NAME/providers/NAMESPACE/TYPE/NAME", m.Resource)
 		}
 		if _, port, err := net.SplitHostPort(m.Listen); err != nil || !isPort(port) {
 			return fmt.Errorf("metadata: %q is not HOST:PORT, such as 127.0.0.1:8170", m.Listen)

@@ -18,7 +18,7 @@ const hostsVersion = "2026-11-01"
 func (c *Client) EnrollmentToken(ctx context.Context, resource string) (host.Secret, error) {
 	id, err := arm.ParseID(resource)
 	if err != nil || !id.IsResource() {
-		return "", fmt.Errorf("%q is not a resource id, such as /subscriptions/.../providers/...", resource)
+		return "", fmt.Errorf("%q is not a resource id such as /subscriptions/ID/resourceGroups/NAME/providers/NAMESPACE/TYPE/NAME", resource)
 	}
 	path := url.URL{Path: id.String() + "/providers/Midas.Hosts/hosts/default/enroll"}
 	var answer struct {

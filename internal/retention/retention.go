@@ -29,7 +29,7 @@ const (
 	MaxGap = 24 * time.Hour
 
 	checkInterval = time.Minute
-	saveEvery = time.Hour
+	saveEvery     = time.Hour
 )
 
 // marks is the table of the time that the store has seen. It has one record.

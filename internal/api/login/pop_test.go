@@ -174,7 +174,8 @@ func TestMSALGetsBoundTokens(t *testing.T) {
 
 	p := publicClient(t, origin+"/"+tenant, httpClient)
 	s = &scheme{}
-	user, err := p.AcquireTokenByUsernamePassword(context.Background(), []string{aks}, alice, password, public.WithAuthenticationScheme(s)) //nolint:staticcheck // kubelogin uses it
+	//lint:ignore SA1019 kubelogin uses it
+	user, err := p.AcquireTokenByUsernamePassword(context.Background(), []string{aks}, alice, password, public.WithAuthenticationScheme(s))
 	check(s, user.AccessToken, err)
 	s = &scheme{}
 	silent, err := p.AcquireTokenSilent(context.Background(), []string{"https://vault.azure.net/.default"}, public.WithSilentAccount(user.Account), public.WithAuthenticationScheme(s))
