@@ -87,6 +87,19 @@ func TestResponsesMatchRecordedCertificateExchange(t *testing.T) {
 	}
 }
 
+// TestResponsesMatchRecordedWorkloadIdentityDiscovery replays what a workload with a token of another issuer asks
+// before it sends that token. Midas does not exchange such tokens yet, as docs/azure-divergences.md says.
+func TestResponsesMatchRecordedWorkloadIdentityDiscovery(t *testing.T) {
+	f := newFixture(t)
+	tape := recorded(t, "workloadidentity_credential.yaml")
+	if len(tape) != 3 {
+		t.Fatalf("%d interactions, want 3", len(tape))
+	}
+	for _, one := range tape[:2] {
+		f.replay(t, one, nil)
+	}
+}
+
 // TestResponsesMatchRecordedDeviceExchange polls as often as the recording does before the user signs in.
 func TestResponsesMatchRecordedDeviceExchange(t *testing.T) {
 	f := newFixtureWithUsers(t)
