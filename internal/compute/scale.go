@@ -18,12 +18,12 @@ import (
 // deleted. Every transaction of the first two kinds puts the set's record, so that two of them conflict and
 // never decide on the same machines.
 const (
-	growStep   = 50 // machines created in one transaction, with two keys each
+	growStep   = 50 // machines created or changed in one transaction, with two keys each
 	shrinkStep = 25 // machines marked as Deleting in one transaction, with four keys each, including event and operation
 )
 
-// ScaleOperation is the kind of the operation that every write of a scale set begins. It creates or deletes
-// machines until their number is equal to the capacity.
+// ScaleOperation is the kind of the operation that every write of a scale set or of its tags begins. It creates or
+// deletes machines until their number is equal to the capacity, and gives them the tags and the sku of the set.
 const ScaleOperation = "scale"
 
 // Scale is the resource.Worker of ScaleOperation.
@@ -44,8 +44,8 @@ func (s *Service) Scale(ctx context.Context, op resource.Operation) error {
 	return nil
 }
 
-// scaleSome creates or deletes some machines of a uniform set. It reports true if the number of machines was
-// equal to the capacity, or if there is no such set.
+// scaleSome creates, deletes or changes some machines of a uniform set. It reports true if there was nothing to
+// do, or if there is no such set.
 func (s *Service) scaleSome(ctx context.Context, ev activity.Event, set arm.ID) (settled bool, err error) {
 	var ending []resource.Operation
 	_, err = s.Resources.Store.Update(ctx, func(tx store.Tx) error {
@@ -75,8 +75,8 @@ func (s *Service) scaleSome(ctx context.Context, ev activity.Event, set arm.ID) 
 			}
 			return s.Resources.Put(tx, set, rec)
 		}
-		settled = true
-		return nil
+		settled, err = s.update(tx, set, rec)
+		return err
 	})
 	for _, op := range ending {
 		if err == nil {

@@ -3,7 +3,6 @@ package compute
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"strconv"
 
 	"midas/internal/arm"
@@ -95,15 +94,11 @@ func (s *Service) putInstance(tx store.Tx, set arm.ID, of resource.Record, n int
 	now := s.Now().UTC()
 	rec := resource.Record{
 		ID: of.ID + "/virtualMachines/" + strconv.Itoa(n), Type: Instance, Name: of.Name + "_" + strconv.Itoa(n),
-		TenantID: of.TenantID, Location: of.Location, Tags: of.Tags, State: resource.Succeeded, Created: now, Changed: now,
+		TenantID: of.TenantID, Location: of.Location, State: resource.Succeeded, Created: now, Changed: now,
 		Extra: map[string]json.RawMessage{"instanceId": json.RawMessage(strconv.Quote(strconv.Itoa(n)))},
 	}
-	if sku, err := fieldsOf(of.Extra["sku"]); err == nil && len(sku) > 0 {
-		sku = maps.Clone(sku)
-		delete(sku, "capacity")
-		if rec.Extra["sku"], err = sku.encode(); err != nil {
-			return err
-		}
+	if rec, err = followed(rec, of); err != nil {
+		return err
 	}
 	p := fields{"latestModelApplied": json.RawMessage("true")}
 	if p["osProfile"], err = json.Marshal(map[string]string{"computerName": computerPrefix(of) + fmt.Sprintf("%06d", n)}); err != nil {

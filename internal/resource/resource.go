@@ -51,6 +51,9 @@ type Record struct {
 	Changes int `json:"changes,omitempty"`
 	// Numbered counts the nested resources whose name is a number, so that no number is used twice.
 	Numbered int `json:"numbered,omitempty"`
+	// Inherited are the names of the tags that a machine of a scale set has from its set, sorted. In records of
+	// older versions of Midas it is nil, and all tags are from the set.
+	Inherited []string `json:"inherited,omitzero"`
 	// IdentityKeys is the number of store keys that the resource's identity uses; 0 without an identity.
 	IdentityKeys int `json:"carried,omitempty"`
 	// NoIdentity is whether the last request about the resource's identity has set its type to None. Some

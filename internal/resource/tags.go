@@ -9,17 +9,24 @@ import (
 	"midas/internal/store"
 )
 
-// WriteTags changes the tags of a subscription, a group or a resource, and nothing else. The function change
-// receives the current tags, which it may modify, and returns the wanted ones. It returns the changed record. The
-// errors are those of CheckTags, of change, and ARM's errors for a resource that does not exist or is being
-// deleted.
-func (s *Service) WriteTags(ctx context.Context, ev activity.Event, id arm.ID, change func(map[string]string) (map[string]string, error)) (rec Record, err error) {
+// TagsWrite is a change of the tags of a subscription, a group or a resource.
+type TagsWrite struct {
+	ID arm.ID
+	// Change receives the current tags, which it may modify, and returns the wanted ones.
+	Change func(tags map[string]string) (map[string]string, error)
+	// Work are operations that are stored in the transaction of the write.
+	Work []Operation
+}
+
+// WriteTags changes tags and nothing else. It returns the changed record. The errors are those of CheckTags, of
+// Change, and ARM's errors for a resource that does not exist or is being deleted.
+func (s *Service) WriteTags(ctx context.Context, ev activity.Event, w TagsWrite) (rec Record, err error) {
 	err = s.Log.Update(ctx, ev, func(tx store.Tx) error {
-		if rec, err = s.taggable(tx, id); err != nil {
+		if rec, err = s.taggable(tx, w.ID); err != nil {
 			return err
 		}
 		rec = rec.Clone()
-		if rec.Tags, err = change(rec.Tags); err != nil {
+		if rec.Tags, err = w.Change(rec.Tags); err != nil {
 			return err
 		}
 		if err := CheckTags(rec.Tags); err != nil {
@@ -29,7 +36,12 @@ func (s *Service) WriteTags(ctx context.Context, ev activity.Event, id arm.ID, c
 		if rec.Changes > 0 {
 			rec.Changes++
 		}
-		return s.Put(tx, id, rec)
+		for _, op := range w.Work {
+			if err := s.PutOperation(tx, op); err != nil {
+				return err
+			}
+		}
+		return s.Put(tx, w.ID, rec)
 	})
 	return rec, err
 }

@@ -164,10 +164,8 @@ func (h *Handler) writeResource(ctx context.Context, r *Request, k typeRules, bo
 	if err != nil {
 		return nil, h.recordRefusal(ctx, r, err)
 	}
-	for _, op := range w.Work {
-		if err := h.Resources.Finish(ctx, op); err != nil {
-			return nil, err
-		}
+	if err := h.finish(ctx, w.Work); err != nil {
+		return nil, err
 	}
 	if !created {
 		if out.Record, err = h.withChildren(ctx, r, out.Record); err != nil {
@@ -175,6 +173,16 @@ func (h *Handler) writeResource(ctx context.Context, r *Request, k typeRules, bo
 		}
 	}
 	return h.resourceWritten(r, k, out, created), nil
+}
+
+// finish carries out the operations that a write has stored.
+func (h *Handler) finish(ctx context.Context, work []resource.Operation) error {
+	for _, op := range work {
+		if err := h.Resources.Finish(ctx, op); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // changing returns a change that also applies the rules of the type.

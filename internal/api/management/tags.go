@@ -6,6 +6,7 @@ import (
 
 	"midas/internal/api/management/wire"
 	"midas/internal/arm"
+	"midas/internal/compute"
 	"midas/internal/identity"
 	"midas/internal/resource"
 )
@@ -97,8 +98,15 @@ func (h *Handler) writeTags(ctx context.Context, r *Request, change func(map[str
 	if err != nil {
 		return nil, err
 	}
-	rec, err := h.Resources.WriteTags(ctx, h.event(r), id, change)
+	ev, w := h.event(r), resource.TagsWrite{ID: id, Change: change}
+	if compute.ScaleSet.Is(id.Type()) { // its machines get the tags
+		w.Work = []resource.Operation{h.Resources.NewOperation(compute.ScaleOperation, ev, id)}
+	}
+	rec, err := h.Resources.WriteTags(ctx, ev, w)
 	if err != nil {
+		return nil, err
+	}
+	if err := h.finish(ctx, w.Work); err != nil {
 		return nil, err
 	}
 	return ok(wire.EncodeTags(rec))
