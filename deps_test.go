@@ -20,7 +20,7 @@ var layers = []layer{
 		"internal/atomicfile":   "",
 		"internal/clock":        "",
 		"internal/host":         "",
-		"internal/odata":        "",
+		"internal/odata":        "internal/arm",
 		"internal/password":     "",
 		"internal/recent":       "",
 		"internal/seal":         "",

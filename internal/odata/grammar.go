@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"midas/internal/arm"
 )
 
 // Grammar lists what a filter may contain in addition to comparisons and calls that are joined by "and".
@@ -17,11 +19,22 @@ import (
 //	           / name "in" "(" value *( "," value ) ")"         with In
 //	           / name "/any(" x ":" condition of x ")"          with Any
 //	           / function "(" name "," value ")" [ "eq true" ]  with Functions
+//	           / "substringof" "(" value "," name ")"           with Substring
 type Grammar struct {
 	Or, Not, In, Any bool
+	Substring        bool     // the Op of its terms is Contains
+	AnyCase          bool     // "and", "or", "not", operators and functions in any case, as Azure PowerShell sends them to ARM
 	Functions        []string // each becomes the Op of its terms
 	MaxFilter        int      // bytes; 0 means MaxFilter
 	MaxTerms         int      // 0 means MaxTerms
+}
+
+// spelled returns a word as the grammar spells it.
+func (g Grammar) spelled(word string) string {
+	if g.AnyCase {
+		return arm.Fold(word)
+	}
+	return word
 }
 
 // Parse parses a filter. A filter without terms is always true. It calls check for each term. Every error is a
@@ -92,7 +105,7 @@ func (p *parser) joined(by string, read func() (Expr, error)) (Expr, error) {
 // keyword reads the next word if it is equal to word, and reports whether it is.
 func (p *parser) keyword(word string) bool {
 	before := p.next
-	if p.word() == word {
+	if p.grammar.spelled(p.word()) == word {
 		return true
 	}
 	p.next = before
@@ -157,13 +170,18 @@ func (p *parser) term(x string) (Term, error) {
 	if name == "" {
 		return Term{}, p.errorf(0, "expected the name of a property or function")
 	}
-	if slices.Contains(p.grammar.Functions, name) {
-		before := p.next
+	before := p.next
+	switch function := p.grammar.spelled(name); {
+	case slices.Contains(p.grammar.Functions, function):
 		if p.spaces(); p.take('(') {
-			return p.function(name, x)
+			return p.function(function, x)
 		}
-		p.next = before
+	case p.grammar.Substring && function == "substringof":
+		if p.spaces(); p.take('(') {
+			return p.substring()
+		}
 	}
+	p.next = before
 	switch {
 	case p.take('('):
 		return p.call(name)
@@ -178,7 +196,7 @@ func (p *parser) term(x string) (Term, error) {
 // comparison reads the rest of "name op value", or of "name in (value, value)".
 func (p *parser) comparison(name string) (Term, error) {
 	p.spaces()
-	op := p.word()
+	op := p.grammar.spelled(p.word())
 	if p.grammar.In && op == In {
 		return p.in(name)
 	}
@@ -254,6 +272,24 @@ func (p *parser) function(function, x string) (Term, error) {
 		if p.spaces(); !p.keyword("true") {
 			return Term{}, p.errorf(0, "expected true")
 		}
+	}
+	return term, nil
+}
+
+// substring reads the rest of substringof(value, name).
+func (p *parser) substring() (term Term, err error) {
+	term.Op = Contains
+	p.spaces()
+	if term.Value, term.Quoted, err = p.value(); err != nil {
+		return Term{}, err
+	}
+	if p.spaces(); !p.take(',') {
+		return Term{}, p.errorf(0, "expected a comma and the name of a property")
+	}
+	p.spaces()
+	term.Name = p.word()
+	if p.spaces(); term.Name == "" || !p.take(')') {
+		return Term{}, p.errorf(0, "expected the name of a property and a closing parenthesis")
 	}
 	return term, nil
 }

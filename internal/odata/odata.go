@@ -25,7 +25,7 @@ const (
 // Values of Term.Op for terms that are not comparisons with one value.
 const (
 	Call     = "()"       // name() or name(value)
-	Contains = "contains" // contains(name, value)
+	Contains = "contains" // contains(name, value), or substringof(value, name)
 	In       = "in"       // name in (value, value)
 )
 
@@ -59,10 +59,10 @@ func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("the filter is not valid at position %d: %s", e.Offset, e.Text)
 }
 
-// Parse parses a filter of comparisons and calls that are joined by "and", and returns its terms. An empty
+// Parse parses a filter of ARM: comparisons and calls that are joined by "and". It returns the terms. An empty
 // filter has no terms. Every error is a *SyntaxError.
 func Parse(filter string) ([]Term, error) {
-	e, err := Grammar{}.Parse(filter, func(Term) error { return nil })
+	e, err := Grammar{AnyCase: true}.Parse(filter, func(Term) error { return nil })
 	if err != nil {
 		return nil, err
 	}

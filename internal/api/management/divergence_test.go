@@ -64,13 +64,35 @@ func TestResourceListFilters(t *testing.T) {
 		"resourceType eq 'a.b/WIDGETS' and name eq 'x-rg'": {"x-rg"},
 		"resourceGroup eq 'rg' and location eq 'eastus'":   {"x-rg"},
 		"name eq 'w'":                                      nil,
+
+		// As Azure PowerShell writes it, and other clients.
+		"resourceGroup EQ 'RG1' AND resourceType EQ 'a.b/widgets' AND name EQ 'X-rg1'": {"x-rg1"},
+		"resourceType EQ 'A.B/widgets' AND tagName EQ 'other' AND tagValue EQ 'test'":  {"x-rg", "x-rg1"},
+		"substringof('X-', name)": {"x-rg", "x-rg1"},
+		"substringof('g1', resourceGroup) AND substringof( 'w-',name )":                      {"w-rg1"},
+		"(resourceGroup eq 'rg' OR resourceGroup eq 'rg1') and (location eq 'East US')":      {"x-rg", "x-rg1"},
+		"resourceType eq 'a.b/widgets' or resourceType eq 'a.b/other'":                       {"w-rg", "x-rg", "w-rg1", "x-rg1"},
+		"resourceType eq 'a.b/other' or name eq 'w-rg'":                                      {"w-rg"},
+		"resourceType eq 'a.b/other' and resourceType eq 'a.b/widgets'":                      nil,
+		"resourceType ne 'a.b/widgets'":                                                      nil,
+		"name ne 'w-rg' and location ne 'eastus'":                                            {"w-rg1"},
+		"startswith(tagName, 'OTH')":                                                         {"x-rg", "x-rg1"},
+		"(tagName EQ 'env' AND tagValue EQ 'Test') AND (location eq 'eastus')":               {"x-rg", "x-rg1"},
+		"tagName eq 'env' and tagValue eq 'none' or name eq 'w-rg'":                          {"w-rg"},
+		"tagName eq 'other' and tagValue eq 'Test'":                                          nil, // the value is of another tag
+		"subscriptionId EQ '" + sub + "' AND resourceGroup EQ 'rg' and location eq 'eastus'": {"x-rg"},
+		"identity/principalId eq '11111111-2222-3333-4444-555555555555'":                     nil,
+		"plan/publisher eq 'none'":                                                           nil,
 	} {
 		got, _ := s.collect(t, "{sub}/resources"+core+"&$filter="+url.QueryEscape(filter))
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-want +got)\n%s", filter, diff)
 		}
 	}
-	for _, filter := range []string{"name ne 'w'", "startswith(name,'w')", "plan eq 'x'", "name eq 'a' or name eq 'b'", "substringof('a',name)"} {
+	for _, filter := range []string{
+		"name gt 'w'", "startswith(name,'w')", "plan eq 'x'", "substringof('a',location)", "substringof(name,'a')x", "substringof('a')", "substringof('a',",
+		"resourceType eq 'x'", "tagName ne 'x'", "name eq 'a' xor name eq 'b'", "(name eq 'a'", "EQ", strings.Repeat("(", 40) + "name eq 'a'",
+	} {
 		if w := s.want(t, 400, "owner", "GET", "{sub}/resources"+core+"&$filter="+url.QueryEscape(filter), ""); !strings.Contains(w.Body.String(), "InvalidFilterInQueryString") {
 			t.Errorf("%s: %s", filter, w.Body)
 		}

@@ -31,7 +31,7 @@ func (h *Handler) listResources(ctx context.Context, r *Request) (*Response, err
 	expand := wire.ParseResourceExpand(r.Query.Get("$expand"))
 	value := make([]wire.ListedResource, 0, len(resources))
 	for _, c := range resources {
-		if filter.Keeps(c.Record) && listsTracked(c.Record, filter.Type) {
+		if filter.Keeps(c) && listsTracked(c.Record, filter.Type) {
 			value = append(value, wire.EncodeListedResource(c, filter, expand))
 		}
 	}

@@ -61,7 +61,7 @@ func (a Associated) field(name string) (value string, known bool) {
 }
 
 // associatedGrammar is the grammar of $filter for the list of associated resources.
-var associatedGrammar = odata.Grammar{Or: true, Functions: []string{odata.Contains}}
+var associatedGrammar = odata.Grammar{Or: true, AnyCase: true, Functions: []string{odata.Contains}}
 
 // ParseAssociatedFilter parses a $filter with and, or, eq, ne and contains. Values compare without case.
 func ParseAssociatedFilter(filter string) (func(Associated) bool, error) {

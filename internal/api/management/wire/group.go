@@ -6,7 +6,6 @@ import (
 	"net/http"
 
 	"midas/internal/arm"
-	"midas/internal/odata"
 	"midas/internal/resource"
 )
 
@@ -91,21 +90,6 @@ func (b GroupBody) manage(old resource.Record) (resource.Record, error) {
 	}
 	old.Extra[managedBy] = encoded
 	return old, nil
-}
-
-// ParseGroupFilter parses the $filter of the list of groups, as in tagName eq 'x' and tagValue eq 'y'.
-func ParseGroupFilter(filter string) (func(resource.Record) bool, error) {
-	terms, err := odata.Parse(filter)
-	if err != nil {
-		return nil, errFilter(err.Error())
-	}
-	f := ResourceFilter{}
-	for _, term := range terms {
-		if !f.tagTerm(term) {
-			return nil, errFilter("only tagName eq and tagValue eq are supported")
-		}
-	}
-	return f.Keeps, nil
 }
 
 func errFilter(why string) error {

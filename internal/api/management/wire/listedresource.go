@@ -6,8 +6,6 @@ import (
 
 	"midas/internal/arm"
 	"midas/internal/identity"
-	"midas/internal/odata"
-	"midas/internal/resource"
 )
 
 // ListedResource is an entry in the lists of all resources. It has no properties.
@@ -38,7 +36,7 @@ func EncodeListedResource(rec identity.Resource, f ResourceFilter, expand Resour
 		out.Name = up.Name() + "/" + out.Name
 	}
 	expand.set(&out, rec)
-	if f.hasTag || f.hasTagValue {
+	if f.byTag {
 		return out
 	}
 	out.Tags, out.Kind, out.SKU = rec.Tags, rec.Extra["kind"], rec.Extra["sku"]
@@ -78,91 +76,4 @@ func (e ResourceExpand) set(out *ListedResource, rec identity.Resource) {
 	if e.state {
 		out.State = rec.Record.State
 	}
-}
-
-// ResourceFilter is a parsed $filter of the lists of resources.
-type ResourceFilter struct {
-	Type                           arm.Type // the list to read; empty means all types
-	name, group, location          string
-	tagName, tagValue              string
-	hasName, hasGroup, hasLocation bool
-	hasTag, hasTagValue            bool
-}
-
-// ParseResourceFilter parses resourceType, name, resourceGroup, location, tagName and tagValue, each
-// with eq, joined by and.
-func ParseResourceFilter(filter string) (ResourceFilter, error) {
-	terms, err := odata.Parse(filter)
-	if err != nil {
-		return ResourceFilter{}, errFilter(err.Error())
-	}
-	var f ResourceFilter
-	for _, term := range terms {
-		if f.tagTerm(term) {
-			continue
-		}
-		if term.Op != "eq" {
-			return ResourceFilter{}, errFilter("only the operator eq is supported")
-		}
-		switch arm.Fold(term.Name) {
-		case "resourcetype":
-			if arm.CheckType(term.Value) != nil {
-				return ResourceFilter{}, errFilter("a resource type has the form namespace/type")
-			}
-			f.Type = arm.Type(term.Value)
-		case "name":
-			f.name, f.hasName = term.Value, true
-		case "resourcegroup":
-			f.group, f.hasGroup = term.Value, true
-		case "location":
-			f.location, f.hasLocation = arm.Location(term.Value), true
-		default:
-			return ResourceFilter{}, errFilter("'" + term.Name + "' is not supported")
-		}
-	}
-	return f, nil
-}
-
-// tagTerm adds a term about tags to the filter. It reports false for any other term.
-func (f *ResourceFilter) tagTerm(term odata.Term) bool {
-	if term.Op != "eq" {
-		return false
-	}
-	switch arm.Fold(term.Name) {
-	case "tagname":
-		f.tagName, f.hasTag = term.Value, true
-	case "tagvalue":
-		f.tagValue, f.hasTagValue = term.Value, true
-	default:
-		return false
-	}
-	return true
-}
-
-// Keeps reports whether a record matches the filter. The type is not compared: the list that was read has
-// only that type.
-func (f ResourceFilter) Keeps(rec resource.Record) bool {
-	if f.hasName && !arm.SameName(rec.Name, f.name) || f.hasLocation && rec.Location != f.location {
-		return false
-	}
-	if f.hasGroup {
-		id, err := arm.ParseID(rec.ID)
-		if err != nil || !arm.SameName(id.ResourceGroup(), f.group) {
-			return false
-		}
-	}
-	return f.keepsTags(rec.Tags)
-}
-
-// keepsTags reports whether one tag matches both the name and the value of the filter.
-func (f ResourceFilter) keepsTags(tags map[string]string) bool {
-	if !f.hasTag && !f.hasTagValue {
-		return true
-	}
-	for name, value := range tags {
-		if (!f.hasTag || arm.SameName(name, f.tagName)) && (!f.hasTagValue || value == f.tagValue) {
-			return true
-		}
-	}
-	return false
 }
