@@ -3,7 +3,9 @@ package management
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
+	"slices"
 
 	"midas/internal/api/management/wire"
 	"midas/internal/arm"
@@ -16,7 +18,7 @@ import (
 const maxExported = 200
 
 // exportTemplate makes a template of the resources of a group. Azure does this in a long-running operation; the
-// answer here is its result. A resource that the caller may not read is not exported, and the error says so.
+// answer here is its result. Resources that the caller may not read are not exported, and the error says so.
 func (h *Handler) exportTemplate(ctx context.Context, r *Request) (*Response, error) {
 	var body wire.ExportBody
 	if err := r.Decode(&body); err != nil {
@@ -44,18 +46,16 @@ func (h *Handler) exportTemplate(ctx context.Context, r *Request) (*Response, er
 		return nil, arm.Errorf(http.StatusBadRequest, "ExportTemplateResourceLimitExceeded",
 			"The resource group '%s' has more resources than a template can have: %d resources, or %d bytes.", r.ID().Name(), maxExported, arm.PageBytes)
 	}
-	template := wire.NewTemplate(body)
-	var refused []*arm.Error
+	e := exporting{h: h, r: r, wanted: wanted, template: wire.NewTemplate(body)}
 	for _, c := range resources {
-		failed, err := h.export(ctx, r, template, c, wanted)
-		if err != nil {
+		if err := e.add(ctx, c); err != nil {
 			return nil, err
 		}
-		if failed != nil {
-			refused = append(refused, failed)
-		}
 	}
-	return exportResponse(template, append(refused, missing(wanted)...))
+	if err := e.addMissing(ctx); err != nil {
+		return nil, err
+	}
+	return e.response()
 }
 
 // exported returns the keys of the ids that a request wants to export, each with its spelling; nil for all.
@@ -74,29 +74,67 @@ func exported(group arm.ID, ids []string) (map[string]string, error) {
 	return wanted, nil
 }
 
-// export adds a resource to the template, if it is wanted and the caller may read it. It removes the
-// resource from wanted. It returns an error for the answer if the caller may not read the resource.
-func (h *Handler) export(ctx context.Context, r *Request, template *wire.Template, c identity.Resource, wanted map[string]string) (failed *arm.Error, err error) {
+// exporting is one request to export a template.
+type exporting struct {
+	h        *Handler
+	r        *Request
+	wanted   map[string]string // the ids that the request names and that are not exported yet, by key; nil for all
+	template *wire.Template
+	hidden   bool         // whether a request for all resources has left out some
+	refused  []*arm.Error // for resources that the request names
+}
+
+// add adds a resource to the template, if it is wanted and the caller may read it.
+func (e *exporting) add(ctx context.Context, c identity.Resource) error {
 	id, err := arm.ParseID(c.ID)
 	if err != nil || c.Type.Is(compute.Instance) { // the machines of a scale set are made by the set
-		return nil, err
-	}
-	if _, is := wanted[id.Key()]; wanted != nil && !is {
-		return nil, nil
-	}
-	delete(wanted, id.Key())
-	readable := false
-	err = h.Store.View(ctx, func(tx store.Tx) error {
-		readable, err = h.RBAC.Authorize(tx, r.Caller, arm.Fold(string(c.Type)+"/read"), id)
 		return err
-	})
+	}
+	if _, is := e.wanted[id.Key()]; e.wanted != nil && !is {
+		return nil
+	}
+	readable, err := e.mayRead(ctx, id)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if !readable {
-		return &arm.Error{Code: "ExportTemplateProviderError", Target: c.ID, Message: "The client may not read the resource '" + c.ID + "'. It is not exported."}, nil
+		e.hidden = e.wanted == nil // otherwise addMissing refuses it
+		return nil
 	}
-	return nil, template.Add(h.table.exportVersion(c.Type), c, id)
+	delete(e.wanted, id.Key())
+	return e.template.Add(e.h.table.exportVersion(c.Type), c, id)
+}
+
+// addMissing adds an error for each wanted resource that is not exported. The error for a resource that the caller
+// may not read does not tell whether the resource exists.
+func (e *exporting) addMissing(ctx context.Context) error {
+	for _, key := range slices.Sorted(maps.Keys(e.wanted)) {
+		id, err := arm.ParseID(e.wanted[key])
+		if err != nil {
+			return err
+		}
+		readable, err := e.mayRead(ctx, id)
+		if err != nil {
+			return err
+		}
+		failed := &arm.Error{Code: arm.CodeResourceNotFound, Target: id.String(), Message: "The resource '" + id.String() + "' was not found."}
+		if !readable {
+			failed.Code, failed.Message = codeExportProvider, "The client may not read the resource '"+id.String()+"'. It is not exported."
+		}
+		e.refused = append(e.refused, failed)
+	}
+	return nil
+}
+
+const codeExportProvider = "ExportTemplateProviderError"
+
+// mayRead reports whether the caller may read a resource.
+func (e *exporting) mayRead(ctx context.Context, id arm.ID) (readable bool, err error) {
+	err = e.h.Store.View(ctx, func(tx store.Tx) error {
+		readable, err = e.h.RBAC.Authorize(tx, e.r.Caller, arm.Fold(string(id.Type())+"/read"), id)
+		return err
+	})
+	return readable, err
 }
 
 // exportVersion returns the api-version in which a template deploys a type.
@@ -110,16 +148,13 @@ func (t *table) exportVersion(typ arm.Type) arm.Version {
 	return versions[len(versions)-1]
 }
 
-// missing returns an error for each wanted resource that was not found.
-func missing(wanted map[string]string) (all []*arm.Error) {
-	for _, id := range wanted {
-		all = append(all, &arm.Error{Code: arm.CodeResourceNotFound, Target: id, Message: "The resource '" + id + "' was not found."})
+// response returns the template. For resources that a request for all has left out, its error names no ids,
+// because the caller may not know them.
+func (e *exporting) response() (*Response, error) {
+	out, refused := wire.Export{Template: *e.template}, e.refused
+	if e.hidden {
+		refused = append(refused, &arm.Error{Code: codeExportProvider, Message: "The resource group has resources that the client may not read. They are not exported."})
 	}
-	return all
-}
-
-func exportResponse(template *wire.Template, refused []*arm.Error) (*Response, error) {
-	out := wire.Export{Template: *template}
 	if len(refused) > 0 {
 		failed := arm.Error{
 			Code:    "ExportTemplateCompletedWithErrors",
