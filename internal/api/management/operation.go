@@ -144,11 +144,12 @@ func (t *table) route(path arm.Path) *route {
 const anyNamespace = "{namespace}"
 
 // providerRoute returns the route of a collection that every provider has, such as {namespace}/operations, or nil.
+// In a subscription, the operations refuse a provider that Midas does not serve.
 func (t *table) providerRoute(path arm.Path) *route {
 	if path.Target != arm.Collection || strings.Contains(path.Type.Path(), "/") {
 		return nil
 	}
-	if _, known := t.providerOf(path.Type.Namespace()); !known {
+	if _, known := t.providerOf(path.Type.Namespace()); !known && path.Level() != arm.AtSubscription {
 		return nil
 	}
 	r := t.routes[keyOf(anyNamespace+"/"+arm.Fold(path.Type.Path()), path.Target, "")]

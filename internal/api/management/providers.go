@@ -90,11 +90,18 @@ func (h *Handler) subscriptionOf(ctx context.Context, r *Request) (resource.Reco
 }
 
 func (h *Handler) listProviderTypes(_ context.Context, r *Request) (*Response, error) {
-	return ok(wire.List[wire.ProviderType]{Value: h.providerTypes(r.Version, r.Path.Type.Namespace())})
+	namespace, known := h.table.providerOf(r.Path.Type.Namespace())
+	if !known {
+		return nil, errNamespace(r.Path.Type.Namespace())
+	}
+	return ok(wire.List[wire.ProviderType]{Value: h.providerTypes(r.Version, namespace)})
 }
 
 // listProviderPermissions lists the permissions of the provider's own applications. Providers have none here.
-func (h *Handler) listProviderPermissions(context.Context, *Request) (*Response, error) {
+func (h *Handler) listProviderPermissions(_ context.Context, r *Request) (*Response, error) {
+	if _, known := h.table.providerOf(r.Path.Type.Namespace()); !known {
+		return nil, errNamespace(r.Path.Type.Namespace())
+	}
 	return ok(wire.List[struct{}]{Value: []struct{}{}})
 }
 
