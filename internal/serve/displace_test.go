@@ -150,6 +150,46 @@ func TestFreshConnectionsDoNotProtectIdleOnes(t *testing.T) {
 	}
 }
 
+// TestClientMayOpenSomeConnectionsTogether fills all places in two ways. A client that then opens several connections
+// before it sends a request displaces others and not its own.
+func TestClientMayOpenSomeConnectionsTogether(t *testing.T) {
+	const places = 64
+	for name, fill := range map[string]func(t *testing.T, l net.Listener, config *tls.Config){
+		"idle": func(t *testing.T, l net.Listener, config *tls.Config) {
+			for range places {
+				if _, err := request(t, l, config, "/"); err != nil {
+					t.Fatal(err)
+				}
+			}
+		},
+		"silent": func(t *testing.T, l net.Listener, _ *tls.Config) {
+			for i := range places {
+				dial(t, l, fmt.Sprintf("127.0.1.%d", i+1))
+			}
+			time.Sleep(1100 * time.Millisecond) // longer than the grace of a silent connection
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, config := limitedServer(t, places, http.HandlerFunc(ok))
+			fill(t, l, config)
+			var together []*tls.Conn
+			for range 4 {
+				together = append(together, tls.Client(dial(t, l, "127.0.0.3"), &tls.Config{RootCAs: config.RootCAs, ServerName: "example.com"}))
+			}
+			for range 2 { // each is accepted after those above
+				if _, err := request(t, l, config, "/"); err != nil {
+					t.Error(err)
+				}
+			}
+			for i, c := range together {
+				if err := c.Handshake(); err != nil {
+					t.Errorf("connection %d: %v", i, err)
+				}
+			}
+		})
+	}
+}
+
 // TestConnectionsAtWorkAreNotDisplaced fills all places with requests that wait. A new connection gets the place
 // of the first that becomes idle.
 func TestConnectionsAtWorkAreNotDisplaced(t *testing.T) {

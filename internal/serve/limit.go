@@ -146,42 +146,57 @@ func (l *Limit) warn(text string, about slog.Attr) {
 }
 
 const (
-	// pendingGrace is how long a client has at least for its handshake and its first request, if it has no other
-	// pending connection.
+	// pendingGrace is how long a client has at least for its handshake and its first request, if it has few other
+	// pending connections.
 	pendingGrace = time.Second
+
+	// maxBurst bounds how many connections a client may open together at the limit of all connections.
+	maxBurst = 16
 
 	// maxCompared bounds how many pending connections are compared for each new one.
 	maxCompared = 256
 )
 
-// displacedFirst returns the connection that a new one displaces. It is the oldest of the client with the most
-// pending connections, so that a client with one is not displaced by others that open many. If each client has
-// one, it is the oldest, after pendingGrace. If no pending one may be displaced, it is the one that has been idle
-// for longest, so that fresh connections do not protect idle ones. It returns nil if there is none to displace.
-// The caller must hold the lock.
+// displacedFirst returns the connection that a new one displaces, or nil if there is none. A client with more pending
+// connections than the burst displaces its own oldest one, so that a client with a few is not displaced by others that
+// open many. Else it is one whose pendingGrace is over, else the one that has been idle for longest, and else the
+// oldest of the client with the most pending connections. The caller must hold the lock.
 func (l *Limit) displacedFirst(now time.Time) *conn {
-	if c := l.firstPending(now); c != nil {
-		return c
+	most, late := l.pendingOfMost(now)
+	switch {
+	case most != nil && l.waiting[most.from] > l.burst():
+		return most
+	case late != nil:
+		return late
 	}
-	return l.longestIdle()
+	if idle := l.longestIdle(); idle != nil {
+		return idle
+	}
+	return most
 }
 
-// firstPending returns the pending connection that a new one displaces, or nil if there is none.
-func (l *Limit) firstPending(now time.Time) (found *conn) {
-	oldest, compared, most := l.pending.Front(), 0, 1
-	if oldest == nil {
-		return nil
-	}
-	for e := oldest; e != nil && compared < maxCompared; e, compared = e.Next(), compared+1 {
-		c := e.Value.(*conn)
-		if n := l.waiting[c.from]; n > most && !c.shared {
-			found, most = c, n
+// burst is how many connections a client may open together without displacing its own: browsers open six, and other
+// clients one for each of their parallel requests.
+func (l *Limit) burst() int { return min(maxBurst, max(1, cap(l.slots)/16)) }
+
+// pendingOfMost returns the oldest pending connection of the client with the most of them, which is nil if each client
+// has one, and the same among the connections whose pendingGrace is over. A shared address counts as a client with
+// one connection.
+func (l *Limit) pendingOfMost(now time.Time) (most, late *conn) {
+	highest, highestLate, compared := 1, 0, 0
+	for e := l.pending.Front(); e != nil && compared < maxCompared; e, compared = e.Next(), compared+1 {
+		c, n := e.Value.(*conn), 1
+		if !c.shared {
+			n = l.waiting[c.from]
+		}
+		if n > highest {
+			most, highest = c, n
+		}
+		if n > highestLate && now.Sub(c.accepted) >= pendingGrace {
+			late, highestLate = c, n
 		}
 	}
-	if c := oldest.Value.(*conn); found == nil && now.Sub(c.accepted) >= pendingGrace {
-		return c
-	}
-	return found
+	return most, late
 }
 
 // longestIdle returns the connection that has been idle for longest, or nil if none is idle.
