@@ -23,6 +23,11 @@ type conn struct {
 	// idle is when the connection became idle, in nanoseconds since 1970. It is 0 until the first request was
 	// read, and working during a request.
 	idle atomic.Int64
+
+	bodies    atomic.Int32 // the number of requests whose bodies were not read to their ends yet
+	bodySince atomic.Int64 // when the first of them began, or another ended, in nanoseconds since 1970
+	drained   atomic.Bool  // the handler has left a body, whose rest the server reads
+	writing   atomic.Int64 // when the Write began that has not returned, in nanoseconds since 1970; 0 if there is none
 }
 
 const working = -1
@@ -30,6 +35,25 @@ const working = -1
 func (l *Limit) newConn(inner net.Conn) *conn {
 	shared := l.Shared != nil && l.Shared(addressOf(inner))
 	return &conn{Conn: inner, limit: l, from: clientOf(inner), shared: shared, accepted: time.Now()}
+}
+
+// Write implements net.Conn.
+func (c *conn) Write(b []byte) (int, error) {
+	c.writing.Store(time.Now().UnixNano())
+	defer c.writing.Store(0)
+	return c.Conn.Write(b)
+}
+
+// stalled returns since when the server waits for the client during a request, in nanoseconds since 1970: for the
+// rest of a body, or until a part of an answer is read. It returns 0 if the server does not wait.
+func (c *conn) stalled() int64 {
+	if since := c.writing.Load(); since > 0 {
+		return since
+	}
+	if c.bodies.Load() > 0 {
+		return c.bodySince.Load()
+	}
+	return 0
 }
 
 // Close implements net.Conn.
@@ -65,6 +89,9 @@ func track(next func(net.Conn, http.ConnState)) func(net.Conn, http.ConnState) {
 					counted.limit.settle(counted)
 				}
 			case http.StateIdle:
+				if counted.drained.Swap(false) {
+					counted.endBody()
+				}
 				counted.idle.Store(time.Now().UnixNano())
 			}
 		}

@@ -24,6 +24,7 @@ func limitedServer(t *testing.T, connections int, h http.Handler) (net.Listener,
 	t.Helper()
 	issued := httptest.NewTLSServer(nil) // only for its certificate
 	config, client := issued.TLS.Clone(), issued.Client().Transport.(*http.Transport).TLSClientConfig
+	config.NextProtos = []string{"h2", "http/1.1"}
 	issued.Close()
 	inner, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -61,6 +62,56 @@ func request(t *testing.T, l net.Listener, config *tls.Config, path string) (*tl
 
 func ok(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }
 
+// slow is a handler that waits for its client: for the end of a body, or to read an answer of many MB.
+func slow(w http.ResponseWriter, r *http.Request) {
+	switch r.URL.Path {
+	case "/read2":
+		if r.ProtoMajor != 2 {
+			return
+		}
+		_, _ = io.Copy(io.Discard, r.Body)
+	case "/read":
+		_, _ = io.Copy(io.Discard, r.Body)
+	case "/long":
+		for part := make([]byte, 1<<16); ; {
+			if _, err := w.Write(part); err != nil {
+				return
+			}
+		}
+	}
+	ok(w, r)
+}
+
+// stalled sends a text on a connection of its own, and never reads the answer.
+func stalled(text string) func(*testing.T, net.Listener, *tls.Config) {
+	return func(t *testing.T, l net.Listener, config *tls.Config) {
+		c := tls.Client(dial(t, l, "127.0.0.2"), &tls.Config{RootCAs: config.RootCAs, ServerName: "example.com"})
+		_, _ = io.WriteString(c, text)
+	}
+}
+
+// TestStalledStreamsDoNotKeepOthersOut takes all places with requests of HTTP/2 whose bodies never end.
+func TestStalledStreamsDoNotKeepOthersOut(t *testing.T) {
+	l, config := limitedServer(t, 8, http.HandlerFunc(slow))
+	for range 12 {
+		client := &http.Client{Transport: &http.Transport{
+			TLSClientConfig: &tls.Config{RootCAs: config.RootCAs, ServerName: "example.com"}, ForceAttemptHTTP2: true,
+		}}
+		body, end := io.Pipe()
+		t.Cleanup(func() { _ = end.Close() })
+		go func() {
+			resp, err := client.Post("https://"+l.Addr().String()+"/read2", "text/plain", body)
+			if err == nil {
+				_ = resp.Body.Close()
+			}
+		}()
+		_, _ = end.Write([]byte("{"))
+	}
+	if _, err := request(t, l, config, "/"); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestSilentConnectionsDoNotKeepOthersOut takes all places again and again, in the ways of an attacker, and sends
 // a request after each round.
 func TestSilentConnectionsDoNotKeepOthersOut(t *testing.T) {
@@ -80,9 +131,14 @@ func TestSilentConnectionsDoNotKeepOthersOut(t *testing.T) {
 				t.Error(err)
 			}
 		},
+		"a part of a body":                    stalled("POST /read HTTP/1.1\r\nHost: example.com\r\nContent-Length: 1000\r\n\r\n{"),
+		"a part of a chunked body":            stalled("POST /read HTTP/1.1\r\nHost: example.com\r\nTransfer-Encoding: chunked\r\n\r\n10\r\n{"),
+		"a part of a body that is not wanted": stalled("GET / HTTP/1.1\r\nHost: example.com\r\nContent-Length: 1000\r\n\r\n{"),
+		"requests for answers without end":    stalled("GET /long HTTP/1.1\r\nHost: example.com\r\n\r\n"),
 	} {
 		t.Run(name, func(t *testing.T) {
-			l, config := limitedServer(t, 8, http.HandlerFunc(ok))
+			t.Parallel()
+			l, config := limitedServer(t, 8, http.HandlerFunc(slow))
 			for round := range 3 {
 				for range 12 {
 					begin(t, l, config)

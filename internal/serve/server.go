@@ -19,7 +19,8 @@ type Server struct {
 // Start serves each listener in a goroutine of the group. An error of a listener ends the group; Shutdown and
 // Close of the server are not errors.
 func (s Server) Start(group *errgroup.Group) {
-	s.ConnState = track(s.ConnState)
+	s.ConnState, s.ConnContext = track(s.ConnState), withConn(s.ConnContext)
+	s.Handler = bodyHandler{s.Handler}
 	for _, l := range s.Listeners {
 		group.Go(func() error { return s.serve(l) })
 	}
