@@ -27,6 +27,7 @@ const (
 	RoleUserReadWriteAll              = "User.ReadWrite.All"
 	RolePasswordProfileReadWriteAll   = "User-PasswordProfile.ReadWrite.All"
 	RoleGroupReadAll                  = "Group.Read.All"
+	RoleGroupMemberReadAll            = "GroupMember.Read.All"
 	RoleGroupReadWriteAll             = "Group.ReadWrite.All"
 	RoleAppRoleAssignmentReadWriteAll = "AppRoleAssignment.ReadWrite.All"
 	RoleRoleManagementReadWrite       = "RoleManagement.ReadWrite.Directory"
@@ -45,6 +46,7 @@ func graphRoles() []AppRole {
 		{ID: "741f803b-c850-494e-b5df-cde7c675a1ca", Value: RoleUserReadWriteAll, DisplayName: "Read and write all users"},
 		{ID: "cc117bb9-00cf-4eb8-b580-ea2a878fe8f7", Value: RolePasswordProfileReadWriteAll, DisplayName: "Read and write all password profiles and reset user passwords"},
 		{ID: "5b567255-7703-4780-807c-7be8301ae99b", Value: RoleGroupReadAll, DisplayName: "Read all groups"},
+		{ID: "98830695-27a2-44f7-8c18-0c3ebc9698f6", Value: RoleGroupMemberReadAll, DisplayName: "Read all group memberships"},
 		{ID: "62a82d76-70ea-41e2-9197-370581804d09", Value: RoleGroupReadWriteAll, DisplayName: "Read and write all groups"},
 		{ID: "06b708a9-e830-4db3-a914-8e69da51d44f", Value: RoleAppRoleAssignmentReadWriteAll, DisplayName: "Manage app role assignments"},
 		{ID: "9e3f62cf-ca93-4989-b6ce-bf83c28f9fe8", Value: RoleRoleManagementReadWrite, DisplayName: "Manage directory roles"},

@@ -6,7 +6,6 @@ const (
 	ScopeUserRead              = "User.Read"
 	ScopeUserReadWrite         = "User.ReadWrite"
 	ScopeUserReadBasicAll      = "User.ReadBasic.All"
-	ScopeGroupMemberReadAll    = "GroupMember.Read.All"
 	ScopeDirectoryAccessAsUser = "Directory.AccessAsUser.All"
 	ScopeRoleManagementRead    = "RoleManagement.Read.Directory"
 	ScopeOrganizationReadAll   = "Organization.Read.All"
@@ -33,7 +32,7 @@ func graphPermissions() []Permission {
 		{ID: "204e0828-b5ca-4ad8-b9f3-f32a958e7cc4", Value: RoleUserReadWriteAll, UserName: "Read and write all users' full profiles"},
 		{ID: "5f8c59db-677d-491f-a6b8-5f174b11ec1d", Value: RoleGroupReadAll, UserName: "Read all groups"},
 		{ID: "4e46008b-f24c-477d-8fff-7bb4ec7aafe0", Value: RoleGroupReadWriteAll, UserName: "Read and write all groups"},
-		{ID: "bc024368-1153-4739-b217-4326f2e966d0", Value: ScopeGroupMemberReadAll, UserName: "Read group memberships"},
+		{ID: "bc024368-1153-4739-b217-4326f2e966d0", Value: RoleGroupMemberReadAll, UserName: "Read group memberships"},
 		{ID: "c79f8feb-a9db-4090-85f9-90d820caa0eb", Value: RoleApplicationReadAll, UserName: "Read applications"},
 		{ID: "bdfbf15f-ee85-4955-8675-146e8e5296b5", Value: RoleApplicationReadWriteAll, UserName: "Read and write all applications"},
 		{ID: "06da0dbc-49e2-44d2-8312-53f166ab848a", Value: RoleDirectoryReadAll, UserName: "Read directory data"},

@@ -106,7 +106,10 @@ func setKeyCredentials(at *[]directory.Certificate, raw json.RawMessage) error {
 		if err != nil {
 			return err
 		}
-		if slices.ContainsFunc(remaining, func(o directory.Certificate) bool { return bytes.Equal(o.SHA256, c.SHA256) }) {
+		same := func(o directory.Certificate) bool {
+			return bytes.Equal(o.SHA256, c.SHA256) || c.KeyID != "" && arm.SameName(o.KeyID, c.KeyID)
+		}
+		if slices.ContainsFunc(remaining, same) {
 			return errBadRequest("Key credential is used twice in the list.")
 		}
 		remaining = append(remaining, c)
@@ -147,11 +150,11 @@ func (k keyCredential) limitValidity(c *directory.Certificate) error {
 	if err := setTime("endDateTime", &end, k.EndDateTime); err != nil {
 		return err
 	}
-	if end.After(c.End) {
-		return errBadRequest("Key credential end date is invalid.")
-	}
 	if start.After(c.Start) {
 		c.Start = start
+	}
+	if end.After(c.End) || !c.Start.Before(end) {
+		return errBadRequest("Key credential end date is invalid.")
 	}
 	c.End = end
 	return nil

@@ -26,8 +26,6 @@ func delegated(claims *token.Claims) delegation {
 			d.self = true
 		case directory.ScopeUserReadBasicAll:
 			d.may |= readUsers
-		case directory.ScopeGroupMemberReadAll:
-			d.may |= readGroups
 		case directory.ScopeRoleManagementRead:
 			d.may |= readRoles
 		default:

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"midas/internal/directory"
 	"midas/internal/store"
@@ -96,12 +97,13 @@ func graphError(err error, id string) error {
 	return err
 }
 
-// innermostText is the text of the error that wraps ErrInvalid directly, without the outer context.
+// innermostText is the text of the error that wraps ErrInvalid directly, without the outer context and
+// without the text of ErrInvalid.
 func innermostText(err error) string {
 	for {
 		inner := errors.Unwrap(err)
 		if inner == nil || inner == directory.ErrInvalid {
-			return err.Error()
+			return strings.TrimPrefix(err.Error(), directory.ErrInvalid.Error()+": ")
 		}
 		err = inner
 	}

@@ -111,7 +111,8 @@ func (h *Handler) checkProof(tx store.Tx, req *Request) error {
 
 // timelyProof reports whether a proof is valid now and for no longer than maxProofLifetime.
 func timelyProof(proof *token.Assertion, now time.Time) bool {
-	if proof.NotBefore.IsZero() || proof.Expires.Sub(proof.NotBefore) > maxProofLifetime {
+	lifetime := proof.Expires.Sub(proof.NotBefore)
+	if proof.NotBefore.IsZero() || lifetime <= 0 || lifetime > maxProofLifetime {
 		return false
 	}
 	return clock.Begun(proof.NotBefore, now) && now.Add(-clock.Skew).Before(proof.Expires)

@@ -171,7 +171,7 @@ func TestKeysAreRenewedWithAProof(t *testing.T) {
 			"none": "", "no token": "x.y.z", "another audience": proof(t, der, key, with("aud", "https://management.azure.com")),
 			"another issuer": proof(t, der, key, with("iss", s.names["a.appid"])), "another key": proof(t, der, foreign, good),
 			"an unknown certificate": proof(t, next, foreign, good), "no beginning": proof(t, der, key, with("nbf", nil)),
-			"no end": proof(t, der, key, with("exp", nil)), "too long": proof(t, der, key, with("exp", now.Unix()+3600)),
+			"no end": proof(t, der, key, with("exp", nil)), "ends before it begins": proof(t, der, key, map[string]any{"aud": good["aud"], "iss": id, "nbf": now.Unix() + 100, "exp": now.Unix() - 100}), "too long": proof(t, der, key, with("exp", now.Unix()+3600)),
 			"over": proof(t, der, key, map[string]any{"aud": good["aud"], "iss": id, "nbf": now.Unix() - 4000, "exp": now.Unix() - 3500}),
 		} {
 			for _, caller := range []string{"self", "ga"} {
@@ -195,6 +195,38 @@ func TestKeysAreRenewedWithAProof(t *testing.T) {
 		s.want(t, 400, "self", "POST", path+"/removeKey", fmt.Sprintf(`{"keyId":%q,"proof":%q}`, made["keyId"], graphAudience))
 		if got := s.credentials(t, path, "keyCredentials"); len(got) != 1 {
 			t.Errorf("%s: %v", path, got)
+		}
+	}
+}
+
+// Certificates of one object differ in their ids, and have a validity.
+func TestKeyCredentialsAreChecked(t *testing.T) {
+	s := populated(t)
+	one, two := certificate(t, "one"), certificate(t, "two")
+	with := func(der []byte, more string) string {
+		return strings.TrimSuffix(keyEntry(der), "}") + "," + more + "}"
+	}
+	id := `"keyId":"aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"`
+	later, sooner := time.Now().Add(40*time.Minute).UTC().Format(time.RFC3339), time.Now().Add(20*time.Minute).UTC().Format(time.RFC3339)
+	for _, path := range []string{"applications/{a}", "servicePrincipals/{p}"} {
+		s.want(t, 204, "ga", "PATCH", path, `{"keyCredentials":[`+with(one, id)+`]}`)
+		for name, list := range map[string]string{
+			"two with one id":             with(one, id) + "," + with(two, strings.Replace(id, "aaaaaaaa", "AAAAAAAA", 1)),
+			"a new one with a kept id":    `{` + id + `},` + with(two, id),
+			"one that is kept twice":      `{` + id + `},{` + id + `}`,
+			"an end before the beginning": with(two, `"startDateTime":"`+later+`","endDateTime":"`+sooner+`"`),
+			"an end before today's":       with(two, `"endDateTime":"1999-01-01T00:00:00Z"`),
+		} {
+			if got := s.want(t, 400, "ga", "PATCH", path, `{"keyCredentials":[`+list+`]}`); got.error() != "Request_BadRequest" {
+				t.Errorf("%s: %v", name, got)
+			}
+		}
+		if got := s.credentials(t, path, "keyCredentials"); len(got) != 1 {
+			t.Errorf("%s: %v", path, got)
+		}
+		w := s.send(t, "ga", "PATCH", path, `{"keyCredentials":[`+keyEntry([]byte("x"))+`]}`)
+		if strings.Contains(w.Body.String(), "directory:") {
+			t.Errorf("the error names a package: %s", w.Body)
 		}
 	}
 }
@@ -263,6 +295,7 @@ func TestPublishedPermissionsHaveMicrosoftsIDs(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"User.Read": "e1fe6dd8-ba31-4d61-89e7-88639da4683d", "Mail.Send": "e383f46e-2787-4529-855e-0e479a3ffac0",
+		"UserAuthenticationMethod.ReadWrite.All": "b7887744-6746-4312-813d-72daeaee7e2d", "Sites.Selected": "f89c84ef-20d0-4b54-87e9-02e856d66d53",
 		"Directory.AccessAsUser.All": "0e263e50-5827-48a4-b97c-d940288653c7", "GroupMember.ReadWrite.All": "f81125ac-d3b7-4573-a3b2-7099cc39df9e",
 	} {
 		if scopes[name] != want {
@@ -271,7 +304,9 @@ func TestPublishedPermissionsHaveMicrosoftsIDs(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"User.Read.All": "df021288-bdef-4463-88db-98f22de89214", "Mail.Send": "b633e1c5-b582-4048-a93e-9f11b44c7e96",
-		"Application.ReadWrite.OwnedBy": "18a4783c-866b-4cc7-a460-3d5e5662c884",
+		"Application.ReadWrite.OwnedBy": "18a4783c-866b-4cc7-a460-3d5e5662c884", "GroupMember.Read.All": "98830695-27a2-44f7-8c18-0c3ebc9698f6",
+		"Device.ReadWrite.All": "1138cb37-bd11-4084-a2b7-9f71582aeddb", "UserAuthenticationMethod.Read.All": "38d9df27-64da-44fd-b7c5-a6fbac20248f",
+		"Policy.ReadWrite.Authorization": "fb221be6-99f2-473f-bd32-01c6a0e9ca3b", "Group.Create": "bf7b1a76-6e77-406b-b258-bf5c7720e98f",
 	} {
 		if roles[name] != want {
 			t.Errorf("%s: %s", name, roles[name])

@@ -74,7 +74,7 @@ func appRolePrivileges(role string) privilege {
 		return readUsers | writeUsers
 	case directory.RolePasswordProfileReadWriteAll:
 		return writePasswords
-	case directory.RoleGroupReadAll:
+	case directory.RoleGroupReadAll, directory.RoleGroupMemberReadAll:
 		return readGroups
 	case directory.RoleGroupReadWriteAll:
 		return readGroups | writeGroups

@@ -67,7 +67,7 @@ var (
 		"dir.r": directory.RoleDirectoryReadAll, "dir.rw": directory.RoleDirectoryReadWriteAll,
 		"consent.rw": directory.RoleDelegatedPermissionGrantReadWriteAll, "password.rw": directory.RolePasswordProfileReadWriteAll,
 		"user.r": directory.RoleUserReadAll, "user.rw": directory.RoleUserReadWriteAll,
-		"group.r": directory.RoleGroupReadAll, "group.rw": directory.RoleGroupReadWriteAll,
+		"group.r": directory.RoleGroupReadAll, "member.r": directory.RoleGroupMemberReadAll, "group.rw": directory.RoleGroupReadWriteAll,
 		"grant.rw": directory.RoleAppRoleAssignmentReadWriteAll, "role.rw": directory.RoleRoleManagementReadWrite,
 	}
 )
