@@ -28,7 +28,7 @@ func applicationSchema() *schema[application] {
 		readOnly("appId", text, func(a application) any { return a.AppID }),
 		null("applicationTemplateId"), null("disabledByMicrosoftStatus"),
 		readOnly("createdDateTime", dateTime, func(a application) any { return timeOrNull(a.Created) }),
-		writableText("displayName", 256, func(a *application) *string { return &a.DisplayName }),
+		requiredText("Application", "displayName", 256, func(a *application) *string { return &a.DisplayName }),
 		extra.property("description", "null"), groupMembershipClaims(extra),
 		{
 			name: "identifierUris", use: collection, get: func(a application) any { return list(a.IdentifierURIs) },
@@ -57,14 +57,14 @@ func applicationSchema() *schema[application] {
 		extra.property("defaultRedirectUri", "null"), null("certification"), optionalClaims(extra),
 		extra.property("servicePrincipalLockConfiguration", "null"), extra.property("requestSignatureVerification", "null"),
 		extra.property("addIns", "[]"), extra.property("nativeAuthenticationApisEnabled", "null"), null("uniqueName"),
-		extra.nested("api", object{{"acceptMappedClaims", nil}, {"knownClientApplications", []any{}}, {"oauth2PermissionScopes", []any{}}, {"preAuthorizedApplications", []any{}}}, tokenVersion()),
+		checked(extra.nested("api", object{{"acceptMappedClaims", nil}, {"knownClientApplications", []any{}}, {"oauth2PermissionScopes", []any{}}, {"preAuthorizedApplications", []any{}}}, tokenVersion()), validAPI),
 		{name: "appRoles", get: func(a application) any { return appRoleObjects(a.AppRoles) }, set: setAppRoles},
 		extra.nested("info", nullObject("logoUrl", "marketingUrl", "privacyStatementUrl", "supportUrl", "termsOfServiceUrl")),
 		keyCredentialsField(func(a *application) *[]directory.Certificate { return &a.Certificates }),
 		extra.nested("parentalControlSettings", object{{"countriesBlockedForMinors", []any{}}, {"legalAgeGroupRule", "Allow"}}),
 		passwordCredentialsField(func(a *application) *[]directory.Secret { return &a.Secrets }),
 		extra.nested("publicClient", nil, redirectPart(isPublicRedirect, func(a *application) *[]string { return &a.Redirects.Public })),
-		extra.property("requiredResourceAccess", "[]"),
+		checked(extra.property("requiredResourceAccess", "[]"), validAccess),
 		readOnly("verifiedPublisher", notQueryable, func(application) any {
 			return nullObject("displayName", "verifiedPublisherId", "addedDateTime")
 		}),

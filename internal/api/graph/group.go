@@ -33,7 +33,7 @@ func groupSchema() *schema[directory.Group] {
 		null("deletedDateTime"), extra.property("classification", "null"),
 		readOnly("createdDateTime", dateTime, created), none("creationOptions"),
 		writableText("description", 1024, func(g *group) *string { return &g.Description }),
-		writableText("displayName", 256, func(g *group) *string { return &g.DisplayName }),
+		requiredText("Group", "displayName", 256, func(g *group) *string { return &g.DisplayName }),
 		null("expirationDateTime"), groupTypes, assignable,
 		null("mail"), mailEnabled,
 		writableText("mailNickname", 64, func(g *group) *string { return &g.MailNickname }),

@@ -160,6 +160,21 @@ func writableText[T any](name string, most int, at func(*T) *string) field[T] {
 	}
 }
 
+// requiredText is a writableText of a class of objects that cannot be cleared.
+func requiredText[T any](class, name string, most int, at func(*T) *string) field[T] {
+	f := writableText(name, most, at)
+	f.set = func(t *T, raw json.RawMessage) error {
+		if err := setText(name, most, at(t), raw); err != nil {
+			return err
+		}
+		if *at(t) == "" {
+			return errBadRequest("A value is required for property '%s' of resource '%s'.", name, class)
+		}
+		return nil
+	}
+	return f
+}
+
 func setText(name string, most int, at *string, raw json.RawMessage) error {
 	var s *string
 	if json.Unmarshal(raw, &s) != nil {

@@ -25,7 +25,7 @@ func userSchema() *schema[directory.User] {
 				return setTextCollection("businessPhones", 1, short, &u.BusinessPhones, raw)
 			},
 		},
-		writableText("displayName", 256, func(u *user) *string { return &u.DisplayName }),
+		requiredText("User", "displayName", 256, func(u *user) *string { return &u.DisplayName }),
 		writableText("givenName", short, func(u *user) *string { return &u.GivenName }),
 		writableText("jobTitle", 128, func(u *user) *string { return &u.JobTitle }),
 		writableText("mail", 256, func(u *user) *string { return &u.Mail }),
