@@ -37,3 +37,18 @@ func TestPermissionsOfApplicationsAreChecked(t *testing.T) {
 	s.want(t, 400, "ga", "PATCH", "users/{u}", `{"displayName":null}`)
 	s.want(t, 400, "ga", "PATCH", "groups/{g}", `{"displayName":""}`)
 }
+
+// Microsoft's service principals and those of managed identities exist, although they have no application.
+func TestServicePrincipalsWithoutApplicationExist(t *testing.T) {
+	s := populated(t)
+	identity := s.want(t, 200, "ga", "GET", "servicePrincipals/{nobody}", "")["appId"].(string)
+	for _, appID := range []string{"00000003-0000-0000-c000-000000000000", "00000003-0000-0000-C000-000000000000", identity} {
+		got := s.want(t, 409, "ga", "POST", "servicePrincipals", `{"appId":"`+appID+`"}`)
+		if got.error() != "Request_MultipleObjectsWithSameKeyValue" {
+			t.Errorf("%s: %v", appID, got)
+		}
+	}
+	if got := s.want(t, 400, "ga", "POST", "servicePrincipals", `{"appId":"aaaaaaaa-0000-4000-8000-00000000000a"}`); got.error() != "NoBackingApplicationObject" {
+		t.Errorf("%v", got)
+	}
+}

@@ -226,10 +226,7 @@ func (h *Handler) createPrincipal(ctx context.Context, req *Request) (*Response,
 	id := h.NewID()
 	var p principal
 	err = h.update(ctx, req, func(tx store.Tx) error {
-		a, err := h.Directory.ApplicationByAppID(tx, req.Caller.tenant, appID)
-		if errors.Is(err, directory.ErrNotFound) {
-			return errorf(http.StatusBadRequest, "NoBackingApplicationObject", "The appId '%s' of the service principal does not reference a valid application object.", clip(appID))
-		}
+		a, err := h.backingApplication(tx, req.Caller.tenant, appID)
 		if err != nil {
 			return err
 		}
@@ -246,8 +243,7 @@ func (h *Handler) createPrincipal(ctx context.Context, req *Request) (*Response,
 		h.assignKeyIDs(p.Certificates)
 		err = h.Directory.CreateServicePrincipal(tx, p.ServicePrincipal)
 		if errors.Is(err, directory.ErrExists) {
-			return errorf(http.StatusConflict, "Request_MultipleObjectsWithSameKeyValue",
-				"The service principal cannot be created, updated, or restored because the service principal name %s is already in use.", clip(appID))
+			return errNameInUse(appID)
 		}
 		if err != nil {
 			return err
@@ -258,6 +254,29 @@ func (h *Handler) createPrincipal(ctx context.Context, req *Request) (*Response,
 		return nil, err
 	}
 	return createdResponse(req, h.principals, p, p.ID), nil
+}
+
+// backingApplication returns the application of a new service principal. Microsoft's service principals and
+// those of managed identities exist without an application.
+func (h *Handler) backingApplication(tx store.Tx, tenant, appID string) (directory.Application, error) {
+	a, err := h.Directory.ApplicationByAppID(tx, tenant, appID)
+	if !errors.Is(err, directory.ErrNotFound) {
+		return a, err
+	}
+	_, err = h.Directory.ServicePrincipalByAppID(tx, tenant, appID)
+	switch {
+	case err == nil:
+		return a, errNameInUse(appID)
+	case errors.Is(err, directory.ErrNotFound):
+		return a, errorf(http.StatusBadRequest, "NoBackingApplicationObject", "The appId '%s' of the service principal does not reference a valid application object.", clip(appID))
+	}
+	return a, err
+}
+
+// errNameInUse has the text of Graph's error, which clients show to users.
+func errNameInUse(appID string) error {
+	return errorf(http.StatusConflict, "Request_MultipleObjectsWithSameKeyValue",
+		"The service principal cannot be created, updated, or restored because the service principal name %s is already in use.", clip(appID))
 }
 
 // mayCreatePrincipal requires a caller that may write only the applications that it owns
