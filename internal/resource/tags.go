@@ -59,6 +59,8 @@ func (s *Service) taggable(tx store.Tx, id arm.ID) (Record, error) {
 	}
 	rec, err := s.Get(tx, id)
 	switch {
+	case err == nil && id.IsResource() && !rec.Tracked():
+		return Record{}, ErrNoTags(rec.Type)
 	case err != nil || rec.State != Deleting:
 		return rec, err
 	case id.IsResourceGroup():

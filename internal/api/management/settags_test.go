@@ -3,6 +3,7 @@ package management_test
 import (
 	"encoding/json"
 	"maps"
+	"strings"
 	"testing"
 )
 
@@ -44,4 +45,21 @@ func TestTagsOfAScaleSetReachItsMachines(t *testing.T) {
 	if string(got.SKU) != `{"name":"B2s"}` {
 		t.Errorf("sku %s", got.SKU)
 	}
+}
+
+// Proxy resources have no tags, so that nothing is written that no list shows.
+func TestProxyResourcesHaveNoTags(t *testing.T) {
+	s := newStack(t)
+	const network = "{sub}/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/n"
+	const tags = "/providers/Microsoft.Resources/tags/default" + core
+	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"eastus"}`)
+	s.want(t, 201, "owner", "PUT", network+compute24, `{"location":"eastus"}`)
+	s.want(t, 201, "owner", "PUT", network+"/subnets/s"+compute24, `{"properties":{}}`)
+	for _, method := range []string{"PUT", "PATCH", "DELETE"} {
+		w := s.want(t, 400, "owner", method, network+"/subnets/s"+tags, `{"operation":"Merge","properties":{"tags":{"a":"1"}}}`)
+		if !strings.Contains(w.Body.String(), "ResourceTypeNotSupported") {
+			t.Error(w.Body)
+		}
+	}
+	s.want(t, 200, "owner", "PUT", network+tags, `{"properties":{"tags":{"a":"1"}}}`)
 }
