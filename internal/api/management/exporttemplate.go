@@ -43,8 +43,7 @@ func (h *Handler) exportTemplate(ctx context.Context, r *Request) (*Response, er
 		return nil, err
 	}
 	if found.Next != "" || len(resources) > maxExported {
-		return nil, arm.Errorf(http.StatusBadRequest, "ExportTemplateResourceLimitExceeded",
-			"The resource group '%s' has more resources than a template can have: %d resources, or %d bytes.", r.ID().Name(), maxExported, arm.PageBytes)
+		return nil, errExportLimit(r.ID())
 	}
 	e := exporting{h: h, r: r, wanted: wanted, template: wire.NewTemplate(body)}
 	for _, c := range resources {
@@ -58,10 +57,18 @@ func (h *Handler) exportTemplate(ctx context.Context, r *Request) (*Response, er
 	return e.response()
 }
 
+func errExportLimit(group arm.ID) error {
+	return arm.Errorf(http.StatusBadRequest, "ExportTemplateResourceLimitExceeded",
+		"The resource group '%s' has more resources, or the request names more, than a template can have: %d resources, or %d bytes.", group.Name(), maxExported, arm.PageBytes)
+}
+
 // exported returns the keys of the ids that a request wants to export, each with its spelling; nil for all.
 func exported(group arm.ID, ids []string) (map[string]string, error) {
 	if len(ids) == 1 && ids[0] == "*" {
 		return nil, nil
+	}
+	if len(ids) > maxExported {
+		return nil, errExportLimit(group)
 	}
 	wanted := map[string]string{}
 	for _, text := range ids {

@@ -310,6 +310,12 @@ func TestExportTemplateRefusals(t *testing.T) {
 		s.want(t, 400, "owner", "POST", path, `{"resources":["`+id+`"]}`)
 	}
 	s.want(t, 403, "reader", "POST", path, `{"resources":["*"]}`)
+	named := strings.Repeat(`"/subscriptions/`+sub+`/resourceGroups/rg/providers/A.B/c/d",`, 200)
+	s.want(t, 400, "owner", "POST", path, `{"resources":[`+named+named[:len(named)-1]+`]}`)
+	s.want(t, 201, "owner", "PUT", vmPath+compute24, `{"location":"eastus"}`)
+	if body := s.want(t, 200, "owner", "POST", path, `{"resources":["*"]}`).Body.String(); strings.Contains(body, "vmId") || strings.Contains(body, "timeCreated") {
+		t.Errorf("the template has properties that a deployment cannot set: %s", body)
+	}
 	for i := range 201 {
 		s.want(t, 201, "owner", "PUT", fmt.Sprintf("{sub}/resourceGroups/rg/providers/A.B/c/d%d%s", i, compute24), `{}`)
 	}

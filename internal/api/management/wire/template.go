@@ -226,8 +226,8 @@ func templateIdentity(m identity.ManagedServiceIdentity) map[string]any {
 	return block
 }
 
-// templateProperties returns the properties that a deployment may set. Those of identities that the server sets
-// are left out.
+// templateProperties returns the properties that a deployment may set. Those of identities and machines that the
+// server sets are left out.
 func templateProperties(c identity.Resource) (map[string]any, error) {
 	v, err := literalJSON(c.Properties)
 	properties, _ := v.(map[string]any)
@@ -238,6 +238,11 @@ func templateProperties(c identity.Resource) (map[string]any, error) {
 		maps.DeleteFunc(properties, func(name string, _ any) bool {
 			return !slices.Contains([]string{"isolationScope", "assignmentRestrictions"}, name)
 		})
+	}
+	if hasETag(c.Type) {
+		for _, name := range []string{"vmId", "uniqueId", "timeCreated"} {
+			delete(properties, name)
+		}
 	}
 	return properties, nil
 }
