@@ -155,7 +155,11 @@ func (h *Handler) writeResource(ctx context.Context, r *Request, k typeRules, bo
 	if w.Change, err = h.changingParent(ctx, r, w.Change); err != nil {
 		return nil, err
 	}
-	w.Change = k.changing(w.Change, w.Identity)
+	condition, err := wire.ParseCondition(r.Version, r.Type, r.HTTP.Header)
+	if err != nil {
+		return nil, err
+	}
+	w.Change = condition.Guarded(k.changing(w.Change, w.Identity))
 	ev := h.event(r)
 	if k.work != "" {
 		w.Work = []resource.Operation{h.Resources.NewOperation(k.work, ev, r.ID())}

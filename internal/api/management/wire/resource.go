@@ -201,11 +201,14 @@ func EncodeResource(v arm.Version, c identity.Resource, state string) map[string
 // ETag is the number of changes of a machine, a scale set or an instance of one, in the api-versions of
 // Microsoft.Compute that have etags; for other types, extensions among them, and older versions it is empty.
 func ETag(v arm.Version, c identity.Resource) string {
-	if !hasETag(c.Type) || v.Compare("2024-07-01") < 0 || c.Changes == 0 {
+	if !hasETag(c.Type) || v.Compare(etagSince) < 0 || c.Changes == 0 {
 		return ""
 	}
 	return `"` + strconv.Itoa(c.Changes) + `"`
 }
+
+// etagSince is the first api-version of Microsoft.Compute with etags.
+const etagSince arm.Version = "2024-07-01"
 
 func hasETag(t arm.Type) bool {
 	return t.Is(compute.VirtualMachine) || t.Is(compute.ScaleSet) || t.Is(identity.ScaleSetInstance)
