@@ -12,7 +12,9 @@ func TestPermissionsOfApplicationsAreChecked(t *testing.T) {
 	access := func(one string) string {
 		return `{"requiredResourceAccess":[{"resourceAppId":"00000003-0000-0000-c000-000000000000","resourceAccess":[` + one + `]}]}`
 	}
-	scopes := func(all ...string) string { return `{"api":{"oauth2PermissionScopes":[` + strings.Join(all, ",") + `]}}` }
+	scopes := func(all ...string) string {
+		return `{"api":{"oauth2PermissionScopes":[` + strings.Join(all, ",") + `]}}`
+	}
 	one := `{"id":` + id + `,"value":"one","type":"User","isEnabled":true,"adminConsentDisplayName":"x","adminConsentDescription":"x"}`
 	for _, bad := range []string{
 		access(`{"id":"x","type":"Scope"}`), access(`{"id":` + id + `,"type":"Other"}`), access(`{"id":` + id + `}`), access(`5`),

@@ -60,7 +60,7 @@ func (h *Handler) loadAppRoleAssignment(tx store.Tx, a directory.AppRoleAssignme
 		return g, err
 	}
 	g.resourceName, g.principalType = resource.DisplayName, t.kind
-	g.principalName, _ = directoryObjectShape{h}.value(t, "displayName").(string)
+	g.principalName, _ = directoryObjectShape{h: h}.value(t, "displayName").(string)
 	return g, nil
 }
 

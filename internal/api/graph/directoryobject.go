@@ -22,14 +22,47 @@ type directoryObject struct {
 }
 
 // directoryObjectShape is the shape of directory objects. The JSON of an object contains only the selected
-// properties that its kind defines.
-type directoryObjectShape struct{ h *Handler }
+// properties that its kind defines. cast is the only kind in the collection if the path names one; such a
+// collection has the name and the properties of that kind.
+type directoryObjectShape struct {
+	h    *Handler
+	cast string
+}
 
-func (m directoryObjectShape) names() (typ, set string) { return "directoryObject", "directoryObjects" }
+// kindShape is what schemas of all kinds have.
+type kindShape interface {
+	names() (typ, set string)
+	use(name string) (use, bool)
+}
+
+// kind is the schema of a kind of objects.
+func (m directoryObjectShape) kind(kind string) kindShape {
+	switch {
+	case arm.SameName(kind, directory.ObjectUser):
+		return m.h.users
+	case arm.SameName(kind, directory.ObjectGroup):
+		return m.h.groups
+	case arm.SameName(kind, directory.ObjectServicePrincipal):
+		return m.h.principals
+	case arm.SameName(kind, directory.ObjectApplication):
+		return m.h.applications
+	}
+	return m.h.roles
+}
+
+func (m directoryObjectShape) names() (typ, set string) {
+	if m.cast != "" {
+		return m.kind(m.cast).names()
+	}
+	return "directoryObject", "directoryObjects"
+}
 
 func (m directoryObjectShape) use(name string) (use, bool) {
-	for _, of := range []func(string) (use, bool){m.h.users.use, m.h.groups.use, m.h.principals.use, m.h.applications.use, m.h.roles.use} {
-		if u, known := of(name); known {
+	if m.cast != "" {
+		return m.kind(m.cast).use(name)
+	}
+	for _, kind := range objectKinds() {
+		if u, known := m.kind(kind).use(name); known {
 			return u, true
 		}
 	}
@@ -51,19 +84,22 @@ func (m directoryObjectShape) value(t directoryObject, name string) any {
 }
 
 func (m directoryObjectShape) object(t directoryObject, selected []string) (o object) {
-	var typ string
 	switch t.kind {
 	case directory.ObjectUser:
-		o, typ = m.h.users.object(t.user, selected), m.h.users.typ
+		o = m.h.users.object(t.user, selected)
 	case directory.ObjectGroup:
-		o, typ = m.h.groups.object(t.group, selected), m.h.groups.typ
+		o = m.h.groups.object(t.group, selected)
 	case directory.ObjectServicePrincipal:
-		o, typ = m.h.principals.object(t.principal, selected), m.h.principals.typ
+		o = m.h.principals.object(t.principal, selected)
 	case directory.ObjectApplication:
-		o, typ = m.h.applications.object(t.app, selected), m.h.applications.typ
+		o = m.h.applications.object(t.app, selected)
 	default:
-		o, typ = m.h.roles.object(t.role, selected), m.h.roles.typ
+		o = m.h.roles.object(t.role, selected)
 	}
+	if m.cast != "" { // the context of the collection names the type
+		return o
+	}
+	typ, _ := m.kind(t.kind).names()
 	return o.prefixed(property{"@odata.type", "#" + castPrefix + typ})
 }
 
@@ -110,10 +146,13 @@ func (h *Handler) directoryObjects(tx store.Tx, req *Request, ids []string) ([]d
 	return found, nil
 }
 
+func objectKinds() []string {
+	return []string{directory.ObjectUser, directory.ObjectGroup, directory.ObjectServicePrincipal, directory.ObjectApplication, kindRole}
+}
+
 // checkCast refuses casts to types that this API does not have.
 func checkCast(req *Request) error {
-	kinds := []string{directory.ObjectUser, directory.ObjectGroup, directory.ObjectServicePrincipal, directory.ObjectApplication, kindRole}
-	if req.Path.cast != "" && !slices.ContainsFunc(kinds, func(k string) bool { return arm.SameName(k, req.Path.cast) }) {
+	if req.Path.cast != "" && !slices.ContainsFunc(objectKinds(), func(k string) bool { return arm.SameName(k, req.Path.cast) }) {
 		return errSegment(castPrefix + req.Path.cast)
 	}
 	return nil
@@ -122,7 +161,7 @@ func checkCast(req *Request) error {
 // references is the source of the objects that an object refers to.
 func (h *Handler) references(c relationship, req *Request) source[directoryObject] {
 	return source[directoryObject]{
-		shape: directoryObjectShape{h}, cursor: func(t directoryObject) string { return t.id },
+		shape: directoryObjectShape{h, req.Path.cast}, cursor: func(t directoryObject) string { return t.id },
 		after: func(tx store.Tx, after string, limit int) ([]directoryObject, string, error) {
 			ids, err := c.list(h.Directory, tx, req.Caller.tenant, req.Object.id, after, limit)
 			if err != nil {
@@ -150,6 +189,9 @@ func (h *Handler) listReferences(c relationship) func(context.Context, *Request)
 // countReferences serves GET …/{relationship}/$count.
 func (h *Handler) countReferences(c relationship) func(context.Context, *Request) (*Response, error) {
 	return func(ctx context.Context, req *Request) (*Response, error) {
+		if err := checkCast(req); err != nil {
+			return nil, err
+		}
 		return countResponse(ctx, h, req, h.references(c, req))
 	}
 }
@@ -157,7 +199,7 @@ func (h *Handler) countReferences(c relationship) func(context.Context, *Request
 // idSource is the source of the objects whose ids are read as a whole.
 func (h *Handler) idSource(ids func(tx store.Tx, req *Request) ([]string, error), req *Request) source[directoryObject] {
 	return source[directoryObject]{
-		shape: directoryObjectShape{h}, cursor: func(t directoryObject) string { return t.id },
+		shape: directoryObjectShape{h, req.Path.cast}, cursor: func(t directoryObject) string { return t.id },
 		after: func(tx store.Tx, after string, limit int) ([]directoryObject, string, error) {
 			all, err := ids(tx, req)
 			if err != nil {
@@ -192,6 +234,9 @@ func (h *Handler) listIDs(ids func(tx store.Tx, req *Request) ([]string, error))
 // countIDs serves $count of such a collection.
 func (h *Handler) countIDs(ids func(tx store.Tx, req *Request) ([]string, error)) func(context.Context, *Request) (*Response, error) {
 	return func(ctx context.Context, req *Request) (*Response, error) {
+		if err := checkCast(req); err != nil {
+			return nil, err
+		}
 		return countResponse(ctx, h, req, h.idSource(ids, req))
 	}
 }

@@ -24,7 +24,7 @@ func (h *Handler) getObject(ctx context.Context, req *Request) (*Response, error
 	if err != nil {
 		return nil, err
 	}
-	if err := fits(q, directoryObjectShape{h}); err != nil {
+	if err := fits(q, directoryObjectShape{h: h}); err != nil {
 		return nil, err
 	}
 	var t directoryObject
@@ -35,7 +35,7 @@ func (h *Handler) getObject(ctx context.Context, req *Request) (*Response, error
 	if err != nil {
 		return nil, err
 	}
-	body := directoryObjectShape{h}.object(t, q.selected).prefixed(property{"@odata.context", req.context("directoryObjects", q, true)})
+	body := directoryObjectShape{h: h}.object(t, q.selected).prefixed(property{"@odata.context", req.context("directoryObjects", q, true)})
 	return &Response{Status: http.StatusOK, Body: body}, nil
 }
 
@@ -66,7 +66,7 @@ func (h *Handler) getByIDs(ctx context.Context, req *Request) (*Response, error)
 				return err
 			}
 			if isOneOf(t.kind, types) && req.Caller.mayRead(t) {
-				objects = append(objects, directoryObjectShape{h}.object(t, nil))
+				objects = append(objects, directoryObjectShape{h: h}.object(t, nil))
 			}
 		}
 		return nil

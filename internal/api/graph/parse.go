@@ -11,7 +11,7 @@ import (
 // grammar defines the operators and the limits of $filter. The limits are far above the filters that clients
 // send.
 var grammar = odata.Grammar{
-	Or: true, Not: true, In: true, Any: true, Functions: []string{"startswith", "endswith"},
+	Or: true, Not: true, In: true, Any: true, AnyCase: true, Functions: []string{"startswith", "endswith"},
 	MaxFilter: 6 << 10, MaxTerms: 64,
 }
 
