@@ -49,3 +49,11 @@ func TestFunctionsOfFiltersInAnyCase(t *testing.T) {
 		}
 	}
 }
+
+// What is not served is refused, never answered with something else.
+func TestUnservedQueriesOfGraphAreRefused(t *testing.T) {
+	s := populated(t)
+	s.want(t, 400, "ga", "POST", "$batch", `{"requests":[{"id":"1","method":"GET","url":"/users"}]}`)
+	s.want(t, 400, "ga", "GET", "applications/{a}?$expand=owners", "")
+	s.want(t, 404, "ga", "GET", "applications/delta", "")
+}
