@@ -70,14 +70,14 @@ func endings(t *testing.T, s *identity.Service) map[string]func() (principal str
 	return map[string]func() (string, func() error){
 		"user-assigned":  func() (string, func() error) { return put(t, s, app).PrincipalID, del(app) },
 		"a machine":      func() (string, func() error) { return system(vm), del(vm) },
-		"what is nested": func() (string, func() error) { system(vm); return system(vm + "/extensions/e"), del(vm) },
+		"deleting the parent of a nested resource": func() (string, func() error) { system(vm); return system(vm + "/extensions/e"), del(vm) },
 		"type None": func() (string, func() error) {
 			return system(vm), func() error {
 				_, err := tryPutResource(t, s, vm, identity.IdentityChange{Merge: true, Type: identity.None})
 				return err
 			}
 		},
-		"a PUT without identity": func() (string, func() error) {
+		"a PUT of identity type None": func() (string, func() error) {
 			return system(vm), func() error {
 				_, err := tryPutResource(t, s, vm, identity.IdentityChange{})
 				return err
