@@ -59,6 +59,10 @@ func graphRoles() []AppRole {
 	return roles
 }
 
+// MicrosoftTenant is the tenant that owns the applications of Microsoft's resources
+// (appOwnerOrganizationId).
+const MicrosoftTenant = "f8cdef31-a31e-4b4a-93e4-5f571e91255a"
+
 // firstPartyResources are the resources with a service principal in every tenant.
 func firstPartyResources() []ServicePrincipal {
 	return []ServicePrincipal{

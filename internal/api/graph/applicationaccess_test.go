@@ -50,6 +50,13 @@ func TestServicePrincipalsWithoutApplicationExist(t *testing.T) {
 			t.Errorf("%s: %v", appID, got)
 		}
 	}
+	owned := s.want(t, 200, "ga", "GET", "servicePrincipals"+query("$filter", "appOwnerOrganizationId eq f8cdef31-a31e-4b4a-93e4-5f571e91255a"), "")
+	if got := owned.values("appDisplayName"); len(got) != 2 || got[0] != "Microsoft Graph" {
+		t.Errorf("Microsoft's: %v", got)
+	}
+	if got := s.want(t, 200, "ga", "GET", "servicePrincipals/{nobody}", ""); got["appOwnerOrganizationId"] != nil || got["appDisplayName"] != nil {
+		t.Errorf("%v", got)
+	}
 	if got := s.want(t, 400, "ga", "POST", "servicePrincipals", `{"appId":"aaaaaaaa-0000-4000-8000-00000000000a"}`); got.error() != "NoBackingApplicationObject" {
 		t.Errorf("%v", got)
 	}

@@ -46,7 +46,7 @@ func principalSchema(now func() time.Time) *schema[principal] {
 		null("deletedDateTime"),
 		writableBoolean("accountEnabled", func(p *principal) *bool { return &p.Enabled }),
 		alternativeNames(),
-		ofApp("appDisplayName", func(p principal) any { return orNull(p.app.DisplayName) }), app.field("appDescription", "description"),
+		readOnly("appDisplayName", notQueryable, appName), app.field("appDescription", "description"),
 		readOnly("appId", text, func(p principal) any { return p.AppID }), null("applicationTemplateId"),
 		readOnly("appOwnerOrganizationId", text, func(p principal) any { return ownerTenant(p) }),
 		writableBoolean("appRoleAssignmentRequired", func(p *principal) *bool { return &p.AssignmentRequired }),
@@ -76,10 +76,21 @@ func principalSchema(now func() time.Time) *schema[principal] {
 
 // ownerTenant is the tenant of the application, or nil for a principal without one.
 func ownerTenant(p principal) any {
-	if p.app.ID == "" {
+	switch {
+	case p.FirstParty:
+		return directory.MicrosoftTenant
+	case p.app.ID == "":
 		return nil
 	}
 	return p.TenantID
+}
+
+// appName is the name of the application, or nil for a principal without one.
+func appName(p principal) any {
+	if p.FirstParty {
+		return p.DisplayName
+	}
+	return orNull(p.app.DisplayName)
 }
 
 // names are the servicePrincipalNames: the resource names by which clients request tokens for it.
