@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"midas/internal/clock"
 	"midas/internal/directory"
 	"midas/internal/store"
 	"midas/internal/store/storetest"
@@ -239,6 +240,46 @@ func TestCreateRejectsInvalidObjects(t *testing.T) {
 				t.Error("something was written")
 			}
 		})
+	}
+}
+
+// TestRevocationsFollowEachOther revokes twice in a second, and by a clock that is behind. What was issued after the
+// first revocation, and so dated to its ValidFrom, is refused after the second.
+func TestRevocationsFollowEachOther(t *testing.T) {
+	d := newDirectory(t)
+	clockIs := now
+	d.Now = func() time.Time { return clockIs }
+	do(t, d, func(tx store.Tx) error { return d.CreateServicePrincipal(tx, principal()) })
+	do(t, d, func(tx store.Tx) error {
+		return d.CreateUser(tx, directory.User{TenantID: tenant, ID: client, UserPrincipalName: "u@x.test", DisplayName: "u", Enabled: true}, "")
+	})
+	for _, id := range []string{object, client} {
+		validFrom := func() time.Time {
+			got, err := view(t, d, func(tx store.Tx) (directory.TokenStatus, error) { return d.TokenStatus(tx, tenant, id) })
+			if err != nil {
+				t.Fatal(err)
+			}
+			return got.ValidFrom
+		}
+		for _, shift := range []time.Duration{0, 0, -time.Minute, time.Second} {
+			clockIs = clockIs.Add(shift)
+			issued := validFrom() // of a token that was issued before this revocation
+			do(t, d, func(tx store.Tx) error { return d.RevokeTokens(tx, tenant, id) })
+			if got := validFrom(); !got.After(issued) || !got.After(clockIs) {
+				t.Errorf("%s, %v later: tokens are valid from %v, and one is dated %v", id, shift, got, issued)
+			}
+		}
+		for range 400 { // new tokens stay acceptable
+			do(t, d, func(tx store.Tx) error { return d.RevokeTokens(tx, tenant, id) })
+		}
+		if got := validFrom(); !clock.Begun(got, clockIs) {
+			t.Errorf("%s: after many revocations tokens are valid from %v, at %v", id, got, clockIs)
+		}
+		clockIs = clockIs.Add(-time.Hour) // the clock was an hour ahead
+		do(t, d, func(tx store.Tx) error { return d.RevokeTokens(tx, tenant, id) })
+		if got := validFrom(); !clock.Begun(got, clockIs) {
+			t.Errorf("%s: with a clock that was set back, tokens are valid from %v, at %v", id, got, clockIs)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"midas/internal/arm"
+	"midas/internal/clock"
 	"midas/internal/store"
 )
 
@@ -99,7 +100,7 @@ func (d *Directory) UpdateServicePrincipal(tx store.Tx, p ServicePrincipal) erro
 	}
 	p.ID, p.AppID, p.ResourceID, p.Created = old.ID, old.AppID, old.ResourceID, old.Created
 	if old.Enabled && !p.Enabled {
-		p.ValidFrom = d.nextValidFrom()
+		p.ValidFrom = d.nextValidFrom(old.ValidFrom)
 	}
 	return principals.Put(tx, principalKey(p.TenantID, p.ID), p)
 }
@@ -148,7 +149,7 @@ func (d *Directory) deletePrincipal(tx store.Tx, tenant, oid string, end func(tx
 func (d *Directory) RevokeTokens(tx store.Tx, tenant, oid string) error {
 	p, err := principals.Get(tx, principalKey(tenant, oid))
 	if err == nil {
-		p.ValidFrom = d.nextValidFrom()
+		p.ValidFrom = d.nextValidFrom(p.ValidFrom)
 		return principals.Put(tx, principalKey(tenant, oid), p)
 	}
 	if !errors.Is(err, ErrNotFound) {
@@ -158,14 +159,26 @@ func (d *Directory) RevokeTokens(tx store.Tx, tenant, oid string) error {
 	if err != nil {
 		return fmt.Errorf("revoke tokens of %s: %w", oid, err)
 	}
-	u.ValidFrom = d.nextValidFrom()
+	u.ValidFrom = d.nextValidFrom(u.ValidFrom)
 	return users.Put(tx, userKey(tenant, oid), u)
 }
 
-// nextValidFrom is the ValidFrom of a revocation now. It is the next second, because tokens of the current
-// second may have been issued before the revocation.
-func (d *Directory) nextValidFrom() time.Time {
-	return d.Now().UTC().Truncate(time.Second).Add(time.Second)
+// nextValidFrom is the ValidFrom of a revocation now, after one with the ValidFrom last. It is the next second,
+// because tokens of the current second may have been issued before the revocation.
+//
+// What is issued between a revocation and its ValidFrom is dated to that. A second revocation in the same second,
+// or by a slower clock, is therefore a second later than the first, up to clock.Skew, by which a token may be
+// dated ahead.
+func (d *Directory) nextValidFrom(last time.Time) time.Time {
+	now := d.Now().UTC().Truncate(time.Second)
+	next, latest := now.Add(time.Second), now.Add(clock.Skew)
+	if last.Before(next) || last.After(latest) {
+		return next
+	}
+	if next = last.Add(time.Second); next.After(latest) {
+		return latest
+	}
+	return next
 }
 
 // ServicePrincipal gives the principal with an object id, or ErrNotFound.

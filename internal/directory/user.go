@@ -130,7 +130,7 @@ func (d *Directory) UpdateUser(tx store.Tx, u User) error {
 		}
 	}
 	if old.Enabled && !u.Enabled {
-		u.ValidFrom = d.nextValidFrom()
+		u.ValidFrom = d.nextValidFrom(old.ValidFrom)
 	}
 	if err := d.countAdministrator(tx, u.TenantID, u.ID, old.Enabled, u.Enabled); err != nil {
 		return fmt.Errorf("update user %s: %w", u.ID, err)
@@ -199,7 +199,7 @@ func (d *Directory) SetPassword(tx store.Tx, tenant, oid string, pw PasswordHash
 	if err != nil {
 		return fmt.Errorf("set password of user %s: %w", oid, err)
 	}
-	r.Password, r.Normal, r.ValidFrom = pw, pw != "", d.nextValidFrom()
+	r.Password, r.Normal, r.ValidFrom = pw, pw != "", d.nextValidFrom(r.ValidFrom)
 	return users.Put(tx, userKey(tenant, oid), r)
 }
 
