@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"midas/internal/store"
 )
@@ -13,11 +14,15 @@ import (
 // where to ask for them instead, as in Entra.
 const MaxTokenGroups = 200
 
+// maxTokenGroupBytes bounds the groups of a token, in bytes: MaxTokenGroups object ids with quotes and commas.
+// Names are up to six times as long as ids, and servers refuse requests whose headers are too long.
+const maxTokenGroupBytes = MaxTokenGroups * (36 + 3)
+
 // TokenMemberships are the memberships of a principal that are in a token for an application.
 type TokenMemberships struct {
 	Groups  []string // object ids or display names, sorted; nil if Overage
 	AsRoles bool     // Groups are to be in the roles claim, in place of the app roles
-	Overage bool     // the principal is in more than MaxTokenGroups of the groups
+	Overage bool     // the principal is in more than MaxTokenGroups of the groups, or their names are too long
 	Roles   []string // template ids of directory roles
 }
 
@@ -47,6 +52,9 @@ func (d *Directory) TokenMemberships(tx store.Tx, app Application, sp ServicePri
 	// assigned to the application, as in Entra.
 	if err == nil && asked.Assigned && !asked.All && form.Has("cloud_displayname") {
 		m.Groups, err = d.groupNames(tx, sp.TenantID, m.Groups)
+		if size := len(strings.Join(m.Groups, `","`)); size > maxTokenGroupBytes {
+			m.Groups, m.Overage = nil, true
+		}
 	}
 	if err == nil && asked.Roles {
 		m.Roles, err = d.DirectoryRoles(tx, sp.TenantID, of.ID)

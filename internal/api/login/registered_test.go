@@ -185,6 +185,43 @@ func TestFormsOfGroups(t *testing.T) {
 	}
 }
 
+// TestLongNamesOfGroupsAreOverage has fewer groups than a token may name, with names that would make the token
+// longer than servers read.
+func TestLongNamesOfGroupsAreOverage(t *testing.T) {
+	f := newFixtureWithUsers(t)
+	var ids []string
+	for i := range 60 {
+		ids = append(ids, f.addGroups(t, fmt.Sprint("g", i), 1, aliceID, "sp-"+webApp)...)
+	}
+	for _, id := range ids {
+		f.update(t, func(tx store.Tx) error {
+			g, err := f.Directory.Group(tx, tenant, id)
+			if err != nil {
+				return err
+			}
+			g.DisplayName = strings.Repeat("\u7fa4", 240) + id
+			if err := f.Directory.UpdateGroup(tx, g); err != nil {
+				return err
+			}
+			_, err = f.Directory.AssignAppRole(tx, directory.AppRoleAssignment{TenantID: tenant, PrincipalID: id, ResourceID: "sp-" + apiApp, AppRoleID: directory.DefaultAppRole})
+			return err
+		})
+	}
+	for _, properties := range []string{`["cloud_displayname"]`, `["cloud_displayname","emit_as_roles"]`} {
+		f.configure(t, apiApp, map[string]string{
+			"groupMembershipClaims": `"ApplicationGroup"`, "optionalClaims": `{"accessToken":[{"name":"groups","additionalProperties":` + properties + `}]}`,
+		})
+		got := f.tokensOf(t)
+		for _, kind := range []string{"access", "application"} {
+			claims := got[kind]
+			want := []any{nil, nil, map[string]any{"groups": "src1"}}
+			if diff := cmp.Diff(want, []any{claims["groups"], claims["roles"], claims["_claim_names"]}); diff != "" {
+				t.Errorf("%s %s (-want +got):\n%s", kind, properties, diff)
+			}
+		}
+	}
+}
+
 // TestOptionalClaims asks for every optional claim in each kind of token.
 func TestOptionalClaims(t *testing.T) {
 	f := newFixtureWithUsers(t)
