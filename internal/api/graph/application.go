@@ -68,12 +68,31 @@ func applicationSchema() *schema[application] {
 		readOnly("verifiedPublisher", notQueryable, func(application) any {
 			return nullObject("displayName", "verifiedPublisherId", "addedDateTime")
 		}),
-		extra.nested("web", object{
+		checkLogoutURL(extra.nested("web", object{
 			{"homePageUrl", nil}, {"logoutUrl", nil},
 			{"implicitGrantSettings", object{{"enableAccessTokenIssuance", false}, {"enableIdTokenIssuance", false}}},
-		}, redirectPart(isWebRedirect, func(a *application) *[]string { return &a.Redirects.Web }), redirectSettings()),
+		}, redirectPart(isWebRedirect, func(a *application) *[]string { return &a.Redirects.Web }), redirectSettings())),
 		extra.nested("spa", nil, redirectPart(isWebRedirect, func(a *application) *[]string { return &a.Redirects.SPA })),
 	}}
+}
+
+// checkLogoutURL returns the field web that also refuses a logoutUrl to which browsers cannot be sent at a
+// sign-out. Otherwise the application would wait for a call that never comes.
+func checkLogoutURL(web field[application]) field[application] {
+	set := web.set
+	web.set = func(a *application, raw json.RawMessage) error {
+		var given struct {
+			LogoutURL string `json:"logoutUrl"`
+		}
+		if json.Unmarshal(raw, &given) != nil {
+			return errValue("web")
+		}
+		if uri := given.LogoutURL; uri != "" && !isWebRedirect(uri) {
+			return errBadRequest("The value '%s' of property '%s' is invalid.", clip(uri), "logoutUrl")
+		}
+		return set(a, raw)
+	}
+	return web
 }
 
 // notEmpty accepts every text but the empty one; the directory checks identifier URIs.

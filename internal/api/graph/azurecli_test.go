@@ -1,6 +1,7 @@
 package graph_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 )
@@ -93,5 +94,21 @@ func TestServicePrincipalRepeatsItsApplication(t *testing.T) {
 	s.want(t, 400, "ga", "PATCH", "servicePrincipals/{nobody}", `{"alternativeNames":["isExplicit=True","/subscriptions/x"]}`)
 	if got := s.want(t, 200, "ga", "GET", "servicePrincipals/{nobody}", ""); got["info"] != nil || got["appDescription"] != nil || got["homepage"] != nil {
 		t.Errorf("%v", got)
+	}
+}
+
+// TestLogoutURLsAreAddressesOfSites sets addresses that a browser could not be sent to at a sign-out.
+func TestLogoutURLsAreAddressesOfSites(t *testing.T) {
+	s := populated(t)
+	for _, uri := range []string{"javascript:alert(1)", "data:text/html,x", "myapp://out", "http://x.test/out", "https://u@x.test/", "https://x.test/#out", "//x.test/out", "out", `https://x.test/"><script>`} {
+		body, err := json.Marshal(map[string]any{"web": map[string]any{"logoutUrl": uri}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.want(t, 400, "ga", "PATCH", "applications/{a}", string(body))
+	}
+	s.want(t, 400, "ga", "PATCH", "applications/{a}", `{"web":{"logoutUrl":5}}`)
+	for _, given := range []string{`"https://x.test/out?a=b"`, `"http://localhost:8080/out"`, `""`, `null`} {
+		s.want(t, 204, "ga", "PATCH", "applications/{a}", `{"web":{"logoutUrl":`+given+`}}`)
 	}
 }
