@@ -73,7 +73,7 @@ func (req *tokenRequest) checkResourceName() error {
 // plausibleResource is plausible for an endpoint that has no scopes. A value that ends in /.default is a scope of
 // the newer endpoint, and Entra has no resource of that name.
 func plausibleResource(resource string) bool {
-	return plausible(resource) && !strings.HasSuffix(arm.Fold(resource), defaultScope)
+	return plausible(resource) && !strings.HasSuffix(strings.TrimRight(arm.Fold(resource), "/"), defaultScope)
 }
 
 func (req *tokenRequest) checkAudience(audience string) error {

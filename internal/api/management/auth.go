@@ -92,6 +92,8 @@ func (c challenge) refuse(err error) error {
 			expired.Expired.UTC().Format(format), expired.Now.UTC().Format(format)), "")
 	case errors.As(err, &revoked):
 		return c.revoked(revoked.ValidFrom.Unix())
+	case errors.Is(err, token.ErrBound):
+		return c.unauthorized("InvalidAuthenticationToken", "The access token is bound to a key and cannot be used as a bearer token.", "")
 	case bearer.IsRefusal(err):
 		return c.unauthorized("InvalidAuthenticationToken", "The access token is invalid.", "")
 	}

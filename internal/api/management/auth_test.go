@@ -26,6 +26,20 @@ func (s *stack) shows(t *testing.T, raw string) *httptest.ResponseRecorder {
 	return w
 }
 
+// TestBoundTokensAreRefusedWithTheReason sends a token that is bound to a key as a bearer token.
+func TestBoundTokensAreRefusedWithTheReason(t *testing.T) {
+	s := newStack(t)
+	sp := s.callers["owner"]
+	raw := s.mint(t, token.Claims{
+		Audience: audience, Subject: sp.ID, ObjectID: sp.ID, AppID: sp.AppID, TenantID: tenant, Expires: s.now().Add(time.Hour),
+		Confirmation: &token.Confirmation{KeyID: "k"},
+	})
+	w := s.shows(t, raw)
+	if w.Code != http.StatusUnauthorized || !strings.Contains(w.Body.String(), `"code":"InvalidAuthenticationToken"`) || !strings.Contains(w.Body.String(), "bound to a key") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
 func TestRevokedTokensAreRefusedAndNewOnesAreNot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStack(t)

@@ -10,7 +10,7 @@ import (
 
 // TestScopesAreNotAudiences sends a scope to the metadata service, as clients that mix up the two libraries do.
 func TestScopesAreNotAudiences(t *testing.T) {
-	for _, scope := range []string{"https://vault.azure.net/.default", "https://vault.azure.net//.DEFAULT"} {
+	for _, scope := range []string{"https://vault.azure.net/.default", "https://vault.azure.net//.DEFAULT", "https://vault.azure.net/.default/", "https://vault.azure.net/.default//"} {
 		s := &source{}
 		w := call("GET /metadata/identity/oauth2/token?api-version=2018-02-01&resource="+url.QueryEscape(scope)+flag).do(t, serve(t, metadata.NewIMDS(config(s))))
 		got := decoded(t, w.Body)

@@ -74,7 +74,7 @@ func audience(q query) (string, error) {
 	if len(a) > maxAudience || !utf8.ValidString(a) || strings.ContainsFunc(a, unicode.IsControl) {
 		return "", errAudience()
 	}
-	if strings.HasSuffix(arm.Fold(a), "/.default") {
+	if strings.HasSuffix(strings.TrimRight(arm.Fold(a), "/"), "/.default") {
 		return "", errScopeAsAudience(a)
 	}
 	return a, nil
