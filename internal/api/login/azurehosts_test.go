@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -156,6 +157,46 @@ func TestCORSPreflightRequests(t *testing.T) {
 		if w.Header().Get("Access-Control-Allow-Credentials") != "" {
 			t.Errorf("%s: with cookies", path)
 		}
+	}
+}
+
+// TestPreflightNamesMethodsAndAuthorization checks what a browser needs to send the request of a page: * does
+// not stand for Authorization.
+func TestPreflightNamesMethodsAndAuthorization(t *testing.T) {
+	f := newFixtureWithUsers(t)
+	for path, methods := range map[string][]string{
+		tokenV2: {"POST"}, "/oidc/userinfo": {"GET", "POST"}, "/" + tenant + "/openid/userinfo": {"GET", "POST"},
+	} {
+		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "DELETE"} {
+			r := httptest.NewRequest(http.MethodOptions, path, nil)
+			r.Header.Set("Origin", "https://page.test")
+			r.Header.Set("Access-Control-Request-Method", method)
+			r.Header.Set("Access-Control-Request-Headers", "authorization")
+			w := f.do(r)
+			may := slices.Contains(methods, method)
+			allowed := slices.Contains(strings.Split(w.Header().Get("Access-Control-Allow-Methods"), ", "), method)
+			named := slices.Contains(strings.Split(w.Header().Get("Access-Control-Allow-Headers"), ", "), "Authorization")
+			if may && (w.Code != http.StatusOK || !allowed || !named) || !may && (allowed || w.Code == http.StatusOK) {
+				t.Errorf("%s %s: status %d, %v", method, path, w.Code, w.Header())
+			}
+		}
+	}
+}
+
+// TestPagesReadErrorsOfDiscovery asks for a tenant that does not exist, as a page with a wrong setting does.
+func TestPagesReadErrorsOfDiscovery(t *testing.T) {
+	f := newFixtureWithUsers(t)
+	for _, path := range []string{
+		"/nobody.test/v2.0/.well-known/openid-configuration", "/nobody.test/discovery/v2.0/keys", "/common/discovery/instance",
+	} {
+		w := f.get(path)
+		if w.Code != http.StatusBadRequest || w.Header().Get("Access-Control-Allow-Origin") != "*" || strings.Contains(w.Header().Get("Cache-Control"), "max-age") {
+			t.Errorf("%s: status %d, %v", path, w.Code, w.Header())
+		}
+	}
+	// Pages do not read which domains and users are known.
+	if w := f.get("/common/userrealm/" + alice + "?api-version=1.0"); w.Code != http.StatusOK || w.Header().Get("Access-Control-Allow-Origin") != "" {
+		t.Errorf("user realm: status %d, %v", w.Code, w.Header())
 	}
 }
 

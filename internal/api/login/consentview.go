@@ -104,6 +104,9 @@ func (o offer) line(value string) permissionLine {
 		line.Name = named(p.UserName, p.AdminName, line.Name)
 		line.Text = named(p.UserText, p.AdminText)
 	}
+	if strings.TrimSuffix(plainly(line.Text), ".") == strings.TrimSuffix(plainly(line.Name), ".") {
+		line.Text = "" // it only repeats the name
+	}
 	return line
 }
 

@@ -36,11 +36,11 @@ const (
 func (h *Handler) table() []endpoint {
 	d, t, s := h.discovery, h.tokens, h.signIn
 	return []endpoint{
-		{Name: "openid-configuration v2.0", Tenant: tenantSegment, Path: "v2.0/.well-known/openid-configuration", Methods: reads, Serve: d.configurationV2},
-		{Name: "openid-configuration v1.0", Tenant: tenantSegment, Path: ".well-known/openid-configuration", Methods: reads, Serve: d.configurationV1},
-		{Name: "keys v2.0", Tenant: tenantSegment, Path: "discovery/v2.0/keys", Methods: reads, Serve: d.keysV2},
-		{Name: "keys v1.0", Tenant: tenantSegment, Path: "discovery/keys", Methods: reads, Serve: d.keysV1},
-		{Name: "instance discovery", Tenant: tenantSegment, Path: "discovery/instance", Methods: reads, Serve: d.instance},
+		{Name: "openid-configuration v2.0", Tenant: tenantSegment, Path: "v2.0/.well-known/openid-configuration", Methods: reads, CrossOrigin: true, Serve: d.configurationV2},
+		{Name: "openid-configuration v1.0", Tenant: tenantSegment, Path: ".well-known/openid-configuration", Methods: reads, CrossOrigin: true, Serve: d.configurationV1},
+		{Name: "keys v2.0", Tenant: tenantSegment, Path: "discovery/v2.0/keys", Methods: reads, CrossOrigin: true, Serve: d.keysV2},
+		{Name: "keys v1.0", Tenant: tenantSegment, Path: "discovery/keys", Methods: reads, CrossOrigin: true, Serve: d.keysV1},
+		{Name: "instance discovery", Tenant: tenantSegment, Path: "discovery/instance", Methods: reads, CrossOrigin: true, Serve: d.instance},
 		{Name: "user realm", Tenant: tenantSegment, Path: "userrealm/", Methods: reads, Serve: d.userRealm},
 
 		{Name: "token v2.0", Tenant: tenantSegment, Path: "oauth2/v2.0/token", Methods: posts, CrossOrigin: true, Serve: t.tokenV2},
@@ -60,8 +60,8 @@ func (h *Handler) table() []endpoint {
 		{Name: "sign out", Tenant: tenantSegment, Path: "oauth2/logout", Methods: either, HTML: true, Serve: s.signOut},
 
 		// AD FS has the paths of the v1.0 endpoints, but its requests and answers are those of v2.0.
-		{Name: "openid-configuration adfs", Tenant: adfs, Path: ".well-known/openid-configuration", Methods: reads, Serve: d.configurationADFS},
-		{Name: "keys v1.0", Tenant: adfs, Path: "discovery/keys", Methods: reads, Serve: d.keysV1},
+		{Name: "openid-configuration adfs", Tenant: adfs, Path: ".well-known/openid-configuration", Methods: reads, CrossOrigin: true, Serve: d.configurationADFS},
+		{Name: "keys v1.0", Tenant: adfs, Path: "discovery/keys", Methods: reads, CrossOrigin: true, Serve: d.keysV1},
 		{Name: "token adfs", Tenant: adfs, Path: "oauth2/token", Methods: posts, CrossOrigin: true, Serve: t.tokenV2},
 		{Name: "devicecode adfs", Tenant: adfs, Path: "oauth2/devicecode", Methods: posts, Serve: t.deviceCodeV2},
 		{Name: "authorize adfs", Tenant: adfs, Path: "oauth2/authorize", Methods: either, HTML: true, Serve: s.authorizeV2},

@@ -89,6 +89,9 @@ func (h *Handler) dispatch(x *request) error {
 	if x.r.Method == http.MethodOptions && x.preflight(e) {
 		return nil
 	}
+	if e.CrossOrigin && e.Methods == reads {
+		anyOrigin.Set(x.w.Header()) // also for errors, so that a page can tell what is wrong with its settings
+	}
 	if !e.accepts(x.r.Method) {
 		return errMethod(e.Methods, x.r.Method)
 	}
@@ -98,13 +101,16 @@ func (h *Handler) dispatch(x *request) error {
 // preflight answers the preflight request that a browser sends for a page of another site (CORS), and
 // reports whether it did. Any site may use the token endpoint, because it takes no cookies.
 func (x *request) preflight(e *endpoint) bool {
+	asked := x.r.Header.Get("Access-Control-Request-Method")
 	switch {
 	case e.Methods == reads:
 		readable.Set(x.w.Header())
-	case e.CrossOrigin && x.r.Header.Get("Origin") != "" && x.r.Header.Get("Access-Control-Request-Method") == http.MethodPost:
-		crossOrigin.Set(x.w.Header())
-	default:
+	case !e.CrossOrigin || x.r.Header.Get("Origin") == "" || asked == http.MethodHead || !e.accepts(asked):
 		return false
+	case e.Methods == either:
+		crossOriginReads.Set(x.w.Header())
+	default:
+		crossOrigin.Set(x.w.Header())
 	}
 	x.w.WriteHeader(http.StatusOK)
 	return true

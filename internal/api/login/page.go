@@ -77,8 +77,8 @@ type page struct {
 type field struct{ Name, Value string }
 
 // show answers with a page. Its policy allows no resources of other origins, no script except the ones
-// below, forms to this server only, and no framing. Only the pages of a silent request may be framed by the
-// client, because they have nothing to click on.
+// below, forms to this server only, and no framing. Only the pages by which a silent request goes on may be
+// framed by the client, because they have nothing to click on.
 //
 // The page that posts a reply to the client has no fields to fill in, and its policy has no form-action:
 // the client may redirect the reply to any other site, and browsers hold that against the policy too.
@@ -94,7 +94,10 @@ func (x *request) show(status int, name string, p page) error {
 	case "signedout":
 		policy += "; script-src " + nextSource + "; frame-src https: http:"
 	}
-	p.Framed = p.framer != ""
+	switch name {
+	case "resume", "leave", "formpost":
+		p.Framed = p.framer != ""
+	}
 	var body bytes.Buffer
 	if err := templates.ExecuteTemplate(&body, name, p); err != nil {
 		return fmt.Errorf("make the %s page: %w", name, err)

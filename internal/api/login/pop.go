@@ -1,6 +1,7 @@
 package login
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -51,16 +52,50 @@ func parseConfirmation(text string) (*token.Confirmation, error) {
 	if err != nil {
 		return nil, errors.New("it is not base64url")
 	}
-	decoder := json.NewDecoder(strings.NewReader(string(data)))
-	decoder.DisallowUnknownFields()
-	var cnf *token.Confirmation
-	if err := decoder.Decode(&cnf); err != nil || cnf == nil || decoder.More() {
+	members, err := uniqueStrings(data)
+	if err != nil {
 		return nil, errors.New("it is not a JSON object with the members kid and xms_ksl only")
+	}
+	cnf := &token.Confirmation{KeyID: members["kid"], KeyStore: members["xms_ksl"]}
+	delete(members, "kid")
+	delete(members, "xms_ksl")
+	if len(members) > 0 {
+		return nil, errors.New("it has other members than kid and xms_ksl")
 	}
 	if !keyName(cnf.KeyID) || cnf.KeyStore != "" && !keyName(cnf.KeyStore) {
 		return nil, errors.New("kid is missing, too long, or has other characters than a thumbprint")
 	}
 	return cnf, nil
+}
+
+// uniqueStrings reads a JSON object whose members are strings. It refuses a member that occurs twice, because
+// readers differ in which one counts, and compares names exactly, which json.Unmarshal does not.
+func uniqueStrings(data []byte) (map[string]string, error) {
+	if !json.Valid(data) { // Decoder.Token accepts some texts that are no JSON
+		return nil, errors.New("not JSON")
+	}
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	if begin, err := decoder.Token(); err != nil || begin != json.Delim('{') {
+		return nil, errors.New("not an object")
+	}
+	all := map[string]string{}
+	for decoder.More() {
+		name, err := decoder.Token()
+		if err != nil {
+			return nil, err
+		}
+		value, err := decoder.Token()
+		if err != nil {
+			return nil, err
+		}
+		key, _ := name.(string)
+		text, ok := value.(string)
+		if _, twice := all[key]; twice || !ok {
+			return nil, errors.New("a member is repeated or no string")
+		}
+		all[key] = text
+	}
+	return all, nil
 }
 
 // keyName reports whether s can be the name of a key: a thumbprint in base64, base64url or hexadecimal.

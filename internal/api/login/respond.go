@@ -25,13 +25,24 @@ var readable = httpx.Fixed(
 	"Cache-Control", "max-age=86400, private",
 )
 
-// crossOrigin are the headers of answers that pages of other sites may read. That is safe because the
-// endpoints take no cookies.
-var crossOrigin = httpx.Fixed(
-	"Access-Control-Allow-Headers", "*",
-	"Access-Control-Allow-Methods", "POST, OPTIONS",
-	"Access-Control-Allow-Origin", "*",
+// crossOrigin are the headers of answers that pages of other sites may read, and crossOriginReads those of
+// endpoints that they may also read with GET. That is safe because the endpoints take no cookies. Authorization
+// is named, because * does not stand for it.
+var (
+	crossOrigin = httpx.Fixed(
+		"Access-Control-Allow-Headers", "Authorization, *",
+		"Access-Control-Allow-Methods", "POST, OPTIONS",
+		"Access-Control-Allow-Origin", "*",
+	)
+	crossOriginReads = httpx.Fixed(
+		"Access-Control-Allow-Headers", "Authorization, *",
+		"Access-Control-Allow-Methods", "GET, POST, OPTIONS",
+		"Access-Control-Allow-Origin", "*",
+	)
 )
+
+// anyOrigin is the header of an error that pages of other sites may read.
+var anyOrigin = httpx.Fixed("Access-Control-Allow-Origin", "*")
 
 // private are the headers of answers that no cache may store.
 var private = httpx.Fixed(

@@ -75,14 +75,11 @@ func (h *signIn) usable(x *request, about pending, accounts []account) (users []
 
 // unknown continues without a session: with the sign-in page, or an error if the request is silent.
 func (h *signIn) unknown(x *request, about pending) error {
-	a := about.Authorization
-	switch {
-	case a == nil:
-		return h.ask(x, about, "", nil)
-	case a.silent():
-		return h.replyError(x, a, errInteraction())
+	name := ""
+	if a := about.Authorization; a != nil {
+		name = a.Hint
 	}
-	return h.ask(x, about, a.Hint, nil)
+	return h.ask(x, about, name, nil)
 }
 
 // framer returns the origin of the page that may show a silent request in a frame, as MSAL for browsers

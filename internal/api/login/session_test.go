@@ -371,3 +371,31 @@ func TestSilentRequestsMayBeFramedByTheirClient(t *testing.T) {
 		t.Error("the session does not continue with scripts")
 	}
 }
+
+// TestPagesOfSilentRequestsThatAskAreNotFramed has a client that leads the form of a silent request to the
+// sign-in page, and shows the page in a frame of its own, where the browser sends no cookies.
+func TestPagesOfSilentRequestsThatAskAreNotFramed(t *testing.T) {
+	f := newFixtureWithUsers(t)
+	b := f.signedInBrowser(t)
+	scripts := b.key
+	b.key = ""
+	resume := b.get(webURL("prompt", "none"))
+	b.key = scripts
+	action, values := formOf(t, resume)
+	values.Set("action", "other")
+	framed := map[string]*httptest.ResponseRecorder{"in the same browser": b.post(action, values)}
+	withoutCookies := f.browse(t)
+	withoutCookies.refuses = true
+	values.Set("username", "x")
+	framed["without cookies"] = withoutCookies.post(action, values)
+	framed["the address elsewhere"] = f.browse(t).get(withoutCookies.at)
+	for name, w := range framed {
+		asks := strings.Contains(w.Body.String(), "<button") || strings.Contains(w.Body.String(), "<input type=\"password\"")
+		if csp := w.Header().Get("Content-Security-Policy"); asks && (!strings.Contains(csp, "frame-ancestors 'none'") || w.Header().Get("X-Frame-Options") != "DENY") {
+			t.Errorf("%s: policy %q: %s", name, csp, w.Body)
+		}
+		if to := w.Header().Get("Location"); asks || !strings.Contains(to, "error=interaction_required") && !strings.Contains(to, "error=login_required") {
+			t.Errorf("%s: status %d, Location %q, asks %v", name, w.Code, to, asks)
+		}
+	}
+}

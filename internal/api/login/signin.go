@@ -56,8 +56,12 @@ func (p *pending) app() string {
 	return isolated(p.App, "application "+p.Device.ClientID)
 }
 
-// ask shows the sign-in page, with the error of the last attempt if failed is not nil.
+// ask shows the sign-in page, with the error of the last attempt if failed is not nil. A silent request, to
+// which a form or an address may lead here too, gets an error.
 func (h *signIn) ask(x *request, about pending, name string, failed *Error) error {
+	if a := about.Authorization; a != nil && a.silent() {
+		return h.replyError(x, a, errInteraction())
+	}
 	about.Who, about.Consent = nil, nil
 	if moved, err := h.move(x, step{Page: stepSignIn, Pending: about, Typed: name, Failed: failed}); moved || err != nil {
 		return err

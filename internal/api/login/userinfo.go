@@ -23,7 +23,7 @@ type userAnswerInfo struct {
 // userInfo answers with the claims about the user of an access token, whose audience must be Microsoft
 // Graph.
 func (h *tokens) userInfo(x *request) error {
-	crossOrigin.Set(x.w.Header())
+	crossOriginReads.Set(x.w.Header())
 	claims, u, err := h.tokenUser(x)
 	if bearer.IsRefusal(err) || errors.Is(err, errNoUser) {
 		x.w.Header().Set("Www-Authenticate", `Bearer error="invalid_token"`)
