@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 
 	"midas/internal/activity"
 	"midas/internal/arm"
@@ -94,9 +95,20 @@ func (s *Service) countTags(ctx context.Context, subscription arm.ID, empty tagC
 	return names, next, err
 }
 
+// checkPredefined applies ARM's rules for predefined tag names. Azure reserves some prefixes for its own names. Tags of
+// resources can have them, because Azure's own services write such tags.
+func checkPredefined(name string) error {
+	for _, prefix := range []string{"microsoft", "azure", "windows"} {
+		if strings.HasPrefix(arm.Fold(name), prefix) {
+			return arm.Errorf(http.StatusBadRequest, "InvalidTagName", "The tag name '%s' begins with the reserved prefix '%s'.", name, prefix)
+		}
+	}
+	return CheckTags(map[string]string{name: ""})
+}
+
 // PutTagName creates a predefined tag name unless it exists.
 func (s *Service) PutTagName(ctx context.Context, ev activity.Event, subscription arm.ID, name string) (tag TagName, created bool, err error) {
-	if err := CheckTags(map[string]string{name: ""}); err != nil {
+	if err := checkPredefined(name); err != nil {
 		return TagName{}, false, err
 	}
 	err = s.changePredefined(ctx, ev, subscription, func(p *predefinedTags) error {

@@ -63,3 +63,15 @@ func TestProxyResourcesHaveNoTags(t *testing.T) {
 	}
 	s.want(t, 200, "owner", "PUT", network+tags, `{"properties":{"tags":{"a":"1"}}}`)
 }
+
+// Azure reserves prefixes of predefined tag names, and not of the tags of resources.
+func TestPredefinedTagNamesHaveNoReservedPrefix(t *testing.T) {
+	s := newStack(t)
+	for _, name := range []string{"microsoft", "Azure-x", "WINDOWS1"} {
+		if w := s.want(t, 400, "owner", "PUT", "{sub}/tagNames/"+name+core, ""); !strings.Contains(w.Body.String(), "InvalidTagName") {
+			t.Error(w.Body)
+		}
+		s.want(t, 200, "owner", "PUT", "{sub}/providers/Microsoft.Resources/tags/default"+core, `{"properties":{"tags":{"`+name+`":"1"}}}`)
+	}
+	s.want(t, 201, "owner", "PUT", "{sub}/tagNames/my-azure"+core, "")
+}
