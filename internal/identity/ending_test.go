@@ -68,8 +68,8 @@ func endings(t *testing.T, s *identity.Service) map[string]func() (principal str
 		return putResource(t, s, path, identity.IdentityChange{Type: identity.SystemAssigned}).Identity.PrincipalID
 	}
 	return map[string]func() (string, func() error){
-		"user-assigned":  func() (string, func() error) { return put(t, s, app).PrincipalID, del(app) },
-		"a machine":      func() (string, func() error) { return system(vm), del(vm) },
+		"user-assigned": func() (string, func() error) { return put(t, s, app).PrincipalID, del(app) },
+		"a machine":     func() (string, func() error) { return system(vm), del(vm) },
 		"deleting the parent of a nested resource": func() (string, func() error) { system(vm); return system(vm + "/extensions/e"), del(vm) },
 		"type None": func() (string, func() error) {
 			return system(vm), func() error {
