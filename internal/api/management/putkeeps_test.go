@@ -132,6 +132,28 @@ func TestPutOfOtherProvidersReplacesProperties(t *testing.T) {
 	}
 }
 
+// TestPutOfAPlanWithAnotherSkuDropsTheOldTier checks that the tier of an App Service plan does not outlive the name
+// from which it follows, and that the capacity stays.
+func TestPutOfAPlanWithAnotherSkuDropsTheOldTier(t *testing.T) {
+	s := newStack(t)
+	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"eastus"}`)
+	plan := "{sub}/resourceGroups/rg/providers/Microsoft.Web/serverfarms/plan" + compute24
+	s.want(t, 201, "owner", "PUT", plan, `{"location":"eastus","sku":{"name":"S1","tier":"Standard","size":"S1","Family":"S","capacity":2}}`)
+	for _, row := range [][2]string{
+		{`{"name":"s1"}`, `{"Family":"S","capacity":2,"name":"s1","size":"S1","tier":"Standard"}`},
+		{`{"capacity":3}`, `{"Family":"S","capacity":3,"name":"s1","size":"S1","tier":"Standard"}`},
+		{`{"Name":"P1v2","tier":"PremiumV2"}`, `{"capacity":3,"name":"P1v2","tier":"PremiumV2"}`},
+		{`{"name":"B1"}`, `{"capacity":3,"name":"B1"}`},
+		{`"B1"`, `"B1"`},
+	} {
+		var got struct{ SKU json.RawMessage }
+		decode(t, s.want(t, 200, "owner", "PUT", plan, `{"location":"eastus","sku":`+row[0]+`}`), &got)
+		if string(got.SKU) != row[1] {
+			t.Errorf("after %s: %s, want %s", row[0], got.SKU, row[1])
+		}
+	}
+}
+
 // TestPutOfAScaleSetKeepsItsMachines checks that a PUT without a sku, or without its capacity, keeps the instances
 // of a scale set and its orchestration mode.
 func TestPutOfAScaleSetKeepsItsMachines(t *testing.T) {

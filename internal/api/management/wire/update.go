@@ -49,6 +49,27 @@ func withoutOpaque(typ arm.Type, properties, patch json.RawMessage) (json.RawMes
 	return json.Marshal(old)
 }
 
+// withoutDerived removes the tier, size and family of an App Service plan whose sku gets another name. They follow
+// from the name, so those of the old name are no longer true.
+func withoutDerived(typ arm.Type, field string, before, given json.RawMessage) (json.RawMessage, error) {
+	if !typ.Is("Microsoft.Web/serverfarms") || !arm.SameName(field, "sku") {
+		return before, nil
+	}
+	var old, sku map[string]any
+	if json.Unmarshal(before, &old) != nil || json.Unmarshal(given, &sku) != nil {
+		return before, nil // not objects: mergePresent replaces the value
+	}
+	names, givenNames := fieldNames[any]{object: old}, fieldNames[any]{object: sku}
+	name, found := sku[givenNames.find("name")].(string)
+	if was, _ := old[names.find("name")].(string); !found || arm.SameName(name, was) {
+		return before, nil
+	}
+	for _, derived := range []string{"tier", "size", "family"} {
+		delete(old, names.find(derived))
+	}
+	return json.Marshal(old)
+}
+
 func decodeObject(data json.RawMessage, into *map[string]json.RawMessage) error {
 	if len(data) == 0 {
 		return nil
@@ -73,7 +94,11 @@ func (b ResourceBody) update(old resource.Record) (resource.Record, error) {
 			continue
 		}
 		name = names.find(name)
-		whole, err := mergePresent(old.Extra[name], value)
+		before, err := withoutDerived(old.Type, name, old.Extra[name], value)
+		if err != nil {
+			return old, err
+		}
+		whole, err := mergePresent(before, value)
 		if err != nil {
 			return old, err
 		}
