@@ -32,11 +32,17 @@ e2e: build ## the built binary, used as its users do
 bench: ## Midas beside a bare server and the store alone; ONLY=get,put for parts, SCALE=1000000 for a big installation, HOSTS=100000 for many machines
 	$(GO) run ./bench $(if $(ONLY),-only $(ONLY)) $(if $(SCALE),-scale $(SCALE)) $(if $(HOSTS),-hosts $(HOSTS))
 
+# A target that runs out of FUZZTIME sometimes fails with "context deadline exceeded" and without a failing
+# input (https://go.dev/issue/75804, open in Go 1.26). Such a target is run again, twice at most.
 fuzz: ## every fuzz target for FUZZTIME
-	@set -e; \
+	@set -e; log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \
 	for file in $$(grep -rl --include='*_test.go' '^func Fuzz' . | sort); do \
 		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' $$file); do \
-			echo "$$(dirname $$file) $$target"; \
-			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "$$(dirname $$file)"; \
+			for try in 1 2 3; do \
+				echo "$$(dirname $$file) $$target"; \
+				if $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "$$(dirname $$file)" > "$$log" 2>&1; then cat "$$log"; break; fi; \
+				cat "$$log"; \
+				{ grep -q 'context deadline exceeded' "$$log" && ! grep -q 'Failing input' "$$log" && test $$try -lt 3; } || exit 1; \
+			done; \
 		done; \
 	done
