@@ -27,7 +27,8 @@ func TestAzureCLIWorksOnTheDirectory(t *testing.T) {
 	w.want(t, "tool", "displayName", "ad", "sp", "show", "--id", app)
 	w.want(t, "https://tool.example/callback", "web.redirectUris[0]", "ad", "app", "show", "--id", app)
 	w.az(t, "ad", "app", "owner", "add", "--id", app, "--owner-object-id", bob)
-	w.want(t, "Bobby", "[0].displayName", "ad", "app", "owner", "list", "--id", app)
+	w.want(t, "2", "length(@)", "ad", "app", "owner", "list", "--id", app) // the administrator, who created it, is the other one
+	w.want(t, "Bobby", "[?id=='"+bob+"'].displayName | [0]", "ad", "app", "owner", "list", "--id", app)
 	secret := w.query(t, "password", "ad", "app", "credential", "reset", "--id", app)
 	w.want(t, "1", "length(@)", "ad", "app", "credential", "list", "--id", app)
 
