@@ -15,6 +15,8 @@ type Error struct {
 	Message string // read by people
 	Target  string // the property or parameter that is wrong, if it is known
 	Details []*Error
+	// Info is what a program may read beside the message. Clients that do not know its types ignore it.
+	Info    []AdditionalInfo
 	Header  http.Header // extra response headers, such as WWW-Authenticate
 	Backend bool        // returned by the resource provider, not by ARM itself
 	Bare    bool        // without the "error" around the body, as Microsoft.Insights answers
@@ -22,15 +24,22 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Code + ": " + e.Message }
 
+// AdditionalInfo is one entry of an error's additionalInfo. Source: ErrorAdditionalInfo in ARM's common types.
+type AdditionalInfo struct {
+	Type string `json:"type"`
+	Info any    `json:"info"` // a JSON object
+}
+
 type errorBody struct {
-	Code    string      `json:"code"`
-	Message string      `json:"message"`
-	Target  string      `json:"target,omitempty"`
-	Details []errorBody `json:"details,omitempty"`
+	Code    string           `json:"code"`
+	Message string           `json:"message"`
+	Target  string           `json:"target,omitempty"`
+	Details []errorBody      `json:"details,omitempty"`
+	Info    []AdditionalInfo `json:"additionalInfo,omitempty"`
 }
 
 func (e *Error) body() errorBody {
-	b := errorBody{Code: e.Code, Message: e.Message, Target: e.Target}
+	b := errorBody{Code: e.Code, Message: e.Message, Target: e.Target, Info: e.Info}
 	for _, d := range e.Details {
 		b.Details = append(b.Details, d.body())
 	}

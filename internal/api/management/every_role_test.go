@@ -95,10 +95,10 @@ func pathOf(op management.Operation, at arm.Level) string {
 			path += "/" + word + "/" + nameOf(word)
 		}
 	}
-	if op.Target == arm.Collection {
+	if op.Target == arm.Collection || op.Target == arm.Action && op.Verb == "" {
 		path = path[:strings.LastIndex(path, "/")]
 	}
-	if op.Target == arm.Action {
+	if op.Target == arm.Action && op.Verb != "" {
 		path += "/" + op.Verb
 	}
 	version := "2022-04-01"

@@ -17,7 +17,7 @@ type Operation struct {
 	Method string     // "PUT"
 	Type   arm.Type   // Microsoft.ManagedIdentity/userAssignedIdentities
 	Target arm.Target // Instance, Collection or Action
-	Verb   string     // the last segment of an Action's path
+	Verb   string     // the last segment of an Action's path; empty for the action of one provider (see providerAction)
 	At     arm.Level  // the levels at which the type may stand
 
 	// Perform is the RBAC action that the caller must be allowed; "{namespace}" and "{type}" stand
@@ -128,6 +128,9 @@ func keyOf(typeKey string, target arm.Target, verb string) routeKey {
 // route returns the route of a path, or nil if there is none at the path's level.
 func (t *table) route(path arm.Path) *route {
 	r := t.routes[keyOf(path.TypeKey(), path.Target, path.Verb)]
+	if own := t.providerAction(path); own != nil {
+		r = own
+	}
 	if r == nil {
 		r = t.providerRoute(path)
 	}
@@ -139,6 +142,19 @@ func (t *table) route(path arm.Path) *route {
 	}
 	return r
 }
+
+// providerAction returns the route of an action of one provider, POST {scope}/providers/{namespace}/{verb}, or nil.
+// Its row has the type "{namespace}/{verb}", the target Action and no Verb. Rows with the type TypeProvider and a
+// Verb are for the actions that every provider has, such as register.
+func (t *table) providerAction(path arm.Path) *route {
+	if path.Target != arm.Action || path.TypeKey() != keyProvider {
+		return nil
+	}
+	return t.routes[keyOf(arm.Fold(path.ID.Name()+"/"+path.Verb), arm.Action, "")]
+}
+
+// keyProvider is the key of arm.TypeProvider.
+const keyProvider = "microsoft.resources/providers"
 
 // anyNamespace is the placeholder for the namespace in the types of rows that hold for every provider.
 const anyNamespace = "{namespace}"
