@@ -7,4 +7,4 @@ func Match(p, action string) bool {
 }
 
 // Allows reports whether a definition allows a folded action.
-func Allows(d Definition, action string) bool { return compileRole(d).allows(action) }
+func Allows(d Definition, action string) bool { return compileRole(d).allows(action, false) }

@@ -40,8 +40,8 @@ func (a *Assignment) indexValue() []byte {
 
 // indexEntry is an index entry whose key is parsed. Its parts share the memory of the record.
 type indexEntry struct {
-	scope, definition string // the scope has the form of scopeKey
-	value             []byte
+	principal, scope, definition string // the scope has the form of scopeKey
+	value                        []byte
 }
 
 // indexScope is the scope in the key of an index entry, in the form of scopeKey; empty if the key is invalid.
@@ -57,14 +57,25 @@ func indexScope(key string) string {
 // parseIndexEntry parses an index entry. It does not allocate.
 func parseIndexEntry(rec store.Record) (e indexEntry, ok bool) {
 	scope := indexScope(rec.Key)
-	return indexEntry{scope: scope, definition: rec.Key[max(0, len(rec.Key)-lenGUID):], value: rec.Value}, scope != ""
+	if scope == "" {
+		return indexEntry{}, false
+	}
+	principal, definition := rec.Key[lenPrefix:lenPrefix+lenGUID], rec.Key[len(rec.Key)-lenGUID:]
+	return indexEntry{principal: principal, scope: scope, definition: definition, value: rec.Value}, true
 }
 
-// appliesIn reports whether the assignment is of a tenant, which is folded, and has no condition.
-func (e indexEntry) appliesIn(tenant string) bool {
+// isOf reports whether the assignment is of a tenant, which is folded.
+func (e indexEntry) isOf(tenant string) bool {
 	n := len(tenant)
-	return len(e.value) > n && e.value[n] == ' ' && string(e.value[:n]) == tenant &&
-		!bytes.HasSuffix(e.value, []byte(conditional))
+	return len(e.value) > n && e.value[n] == ' ' && string(e.value[:n]) == tenant
+}
+
+// grant returns the assignment of the entry as the evaluation sees it.
+func (e indexEntry) grant() grant {
+	return grant{
+		principal: e.principal, scope: e.scope, definition: e.definition, name: e.name(),
+		conditional: bytes.HasSuffix(e.value, []byte(conditional)),
+	}
 }
 
 // name is the folded name of the assignment.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"midas/internal/arm"
+	"midas/internal/store"
 )
 
 // BuiltInRole is the Type of the built-in definitions.
@@ -34,18 +35,28 @@ type role struct {
 	allow []allowance
 }
 
-type allowance struct {
-	actions, notActions []pattern
+// allowance is a compiled permission.
+type allowance struct{ control, data actionSet }
+
+// actionSet has the actions that some patterns match and no others do.
+type actionSet struct{ in, out []pattern }
+
+func (a *actionSet) contains(action string) bool {
+	return matchAny(a.in, action) && !matchAny(a.out, action)
 }
 
 // compileRole compiles the patterns of a definition. A permission with an invalid pattern allows nothing.
 func compileRole(d Definition) *role {
 	r := &role{Definition: d}
 	for _, p := range d.Permissions {
-		if slices.ContainsFunc(slices.Concat(p.Actions, p.NotActions), func(p string) bool { return CheckPattern(p) != nil }) {
+		all := slices.Concat(p.Actions, p.NotActions, p.DataActions, p.NotDataActions)
+		if slices.ContainsFunc(all, func(p string) bool { return CheckPattern(p) != nil }) {
 			continue // without one of its not-actions, a permission would allow more than it says
 		}
-		r.allow = append(r.allow, allowance{actions: compileAll(p.Actions), notActions: compileAll(p.NotActions)})
+		r.allow = append(r.allow, allowance{
+			control: actionSet{compileAll(p.Actions), compileAll(p.NotActions)},
+			data:    actionSet{compileAll(p.DataActions), compileAll(p.NotDataActions)},
+		})
 	}
 	return r
 }
@@ -58,14 +69,24 @@ func compileAll(patterns []string) []pattern {
 	return compiled
 }
 
-// allows reports whether the role allows an action that is already folded.
-func (r *role) allows(action string) bool {
+// allows reports whether the role allows an action that is already folded. data tells that it is an action of
+// the data plane.
+func (r *role) allows(action string, data bool) bool {
 	for i := range r.allow {
-		if matchAny(r.allow[i].actions, action) && !matchAny(r.allow[i].notActions, action) {
+		set := &r.allow[i].control
+		if data {
+			set = &r.allow[i].data
+		}
+		if set.contains(action) {
 			return true
 		}
 	}
 	return false
+}
+
+// role returns the compiled role of a GUID, which is folded, or nil if the tenant has no such role.
+func (s *Service) role(_ store.Tx, _ string, guid string) (*role, error) {
+	return s.roles[guid], nil
 }
 
 func matchAny(patterns []pattern, action string) bool {

@@ -30,7 +30,7 @@ type PrincipalSource interface {
 	PrincipalType(ctx context.Context, tenant, objectID string) (string, error)
 }
 
-// Config has the dependencies of a Service. All fields are required.
+// Config has the dependencies of a Service. All fields but Above are required.
 type Config struct {
 	Store      store.Store
 	Log        *activity.Log // of the same store
@@ -43,6 +43,11 @@ type Config struct {
 	// assignment outlives its scope, and a later scope of the same name neither inherits assignments nor
 	// loses its own.
 	Scope func(tx store.Tx, scope arm.ID) error
+
+	// Above returns the management groups above a scope, nearest first: those above its subscription, or above
+	// the management group that the scope is or lies below. Assignments at these groups apply at the scope. It
+	// reads through tx. Without Above, no scope lies below a management group.
+	Above func(tx store.Tx, tenant string, scope arm.ID) ([]arm.ID, error)
 }
 
 // Service manages role assignments and authorizes actions. It is safe for concurrent use.

@@ -19,14 +19,15 @@ func (s *Service) Visible(tx store.Tx, caller Caller, scope arm.ID) (bool, error
 }
 
 func (s *Service) visible(tx store.Tx, caller Caller, scope arm.ID) (visible bool, err error) {
-	visit := func(*role) bool {
-		visible = true
-		return false
+	visit := func(g grant) (bool, error) {
+		r, err := s.role(tx, caller.TenantID, g.definition)
+		visible = err == nil && r != nil && !g.conditional
+		return !visible, err
 	}
 	if err := s.effective(tx, caller, scope, visit); err != nil || visible {
 		return visible, err
 	}
-	e := evaluation{tx: tx, roles: s.roles, tenant: arm.Fold(caller.TenantID), visit: visit}
+	e := evaluation{service: s, tx: tx, tenant: arm.Fold(caller.TenantID), visit: visit}
 	if err := e.below(caller.ObjectID, scope); err != nil {
 		return false, err
 	}
@@ -52,7 +53,9 @@ func (e *evaluation) below(id string, scope arm.ID) error {
 			}
 			n++
 			r.After = rec.Key
-			e.visitRecord(rec)
+			if err := e.visitRecord(rec); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
