@@ -44,6 +44,7 @@ var layers = []layer{
 		"internal/compute":        "internal/activity internal/arm internal/identity internal/resource internal/store",
 		"internal/fleet":          "internal/activity internal/arm internal/clock internal/directory internal/host internal/identity internal/localca internal/resource internal/retention internal/store",
 		"internal/bootstrap":      "internal/activity internal/arm internal/datadir internal/directory internal/password internal/rbac internal/resource internal/store internal/throttle",
+		"internal/hierarchy":      "internal/activity internal/arm internal/recent internal/resource internal/store",
 	}},
 	{"http", map[string]string{ // each is shared by APIs
 		"internal/api/httpx":           "internal/arm internal/azure",

@@ -71,6 +71,11 @@ var (
 
 	SecretsRemovedKind = Kind{"removal of secrets", "m/secrets", 1}
 
+	ManagementGroupKind   = Kind{"management group", "mg/", 1}                    // mg/<tenant>/<group>
+	ManagementChildIndex  = Kind{"child of a management group", "mgc/", 0}        // mgc/<tenant>/<parent>/<g or s>/<child>
+	SubscriptionPlaceKind = Kind{"management group of a subscription", "mgs/", 1} // mgs/<tenant>/<subscription>
+	ManagementTreeKind    = Kind{"management group hierarchy", "mgt/", 1}         // mgt/<tenant>
+
 	OperationKind      = Kind{"operation", "o/", 1}
 	ResourceKind       = Kind{"resource", "r/", 2}           // r/K(id); version 1 could contain secrets
 	AssignmentKind     = Kind{"role assignment", "s/", 1}    // s/K(scope)\x00<assignment>
@@ -129,6 +134,10 @@ func Kinds() []Kind {
 		ClockKind,
 		FormatKind,
 		SecretsRemovedKind,
+		ManagementGroupKind,
+		ManagementChildIndex,
+		SubscriptionPlaceKind,
+		ManagementTreeKind,
 		OperationKind,
 		ResourceKind,
 		AssignmentKind,
