@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"midas/internal/arm"
+	"midas/internal/rbac/action"
 	"midas/internal/store"
 )
 
@@ -39,10 +40,10 @@ type role struct {
 type allowance struct{ control, data actionSet }
 
 // actionSet has the actions that some patterns match and no others do.
-type actionSet struct{ in, out []pattern }
+type actionSet struct{ in, out []action.Pattern }
 
-func (a *actionSet) contains(action string) bool {
-	return matchAny(a.in, action) && !matchAny(a.out, action)
+func (a *actionSet) contains(wanted string) bool {
+	return matchAny(a.in, wanted) && !matchAny(a.out, wanted)
 }
 
 // compileRole compiles the patterns of a definition. A permission with an invalid pattern allows nothing.
@@ -50,7 +51,7 @@ func compileRole(d Definition) *role {
 	r := &role{Definition: d}
 	for _, p := range d.Permissions {
 		all := slices.Concat(p.Actions, p.NotActions, p.DataActions, p.NotDataActions)
-		if slices.ContainsFunc(all, func(p string) bool { return CheckPattern(p) != nil }) {
+		if slices.ContainsFunc(all, func(p string) bool { return action.Check(p) != nil }) {
 			continue // without one of its not-actions, a permission would allow more than it says
 		}
 		r.allow = append(r.allow, allowance{
@@ -61,23 +62,23 @@ func compileRole(d Definition) *role {
 	return r
 }
 
-func compileAll(patterns []string) []pattern {
-	compiled := make([]pattern, len(patterns))
+func compileAll(patterns []string) []action.Pattern {
+	compiled := make([]action.Pattern, len(patterns))
 	for i, p := range patterns {
-		compiled[i] = compile(p)
+		compiled[i] = action.Compile(p)
 	}
 	return compiled
 }
 
 // allows reports whether the role allows an action that is already folded. data tells that it is an action of
 // the data plane.
-func (r *role) allows(action string, data bool) bool {
+func (r *role) allows(wanted string, data bool) bool {
 	for i := range r.allow {
 		set := &r.allow[i].control
 		if data {
 			set = &r.allow[i].data
 		}
-		if set.contains(action) {
+		if set.contains(wanted) {
 			return true
 		}
 	}
@@ -89,9 +90,9 @@ func (s *Service) role(_ store.Tx, _ string, guid string) (*role, error) {
 	return s.roles[guid], nil
 }
 
-func matchAny(patterns []pattern, action string) bool {
+func matchAny(patterns []action.Pattern, wanted string) bool {
 	for i := range patterns {
-		if patterns[i].match(action) {
+		if patterns[i].Match(wanted) {
 			return true
 		}
 	}

@@ -1,4 +1,6 @@
-package rbac
+// Package action compares actions, such as Microsoft.Compute/virtualMachines/read, with the patterns of roles,
+// deny assignments and conditions.
+package action
 
 import (
 	"fmt"
@@ -7,7 +9,7 @@ import (
 	"midas/internal/arm"
 )
 
-// pattern is a compiled action pattern of a role, such as "Microsoft.Compute/*/read".
+// Pattern is a compiled action pattern, such as "Microsoft.Compute/*/read".
 //
 // A pattern consists of segments that are separated by slashes. A segment "*" between two slashes matches zero
 // or more whole segments: A/*/read matches A/read, A/b/read and A/b/c/read, but neither AB/read nor A/bread.
@@ -16,10 +18,10 @@ import (
 // ignored.
 //
 // A compiled pattern is a list of literals with a gap before each but the first. After a free gap, the
-// literal may begin anywhere; after a segment gap, only at the start of the gap or after a slash. match takes
+// literal may begin anywhere; after a segment gap, only at the start of the gap or after a slash. Match takes
 // the leftmost position of each literal. That is enough, because a position further left never excludes a
 // position of the next literal; so matching is one pass without backtracking.
-type pattern struct {
+type Pattern struct {
 	first string // the action begins with it
 	rest  []piece
 }
@@ -29,9 +31,9 @@ type piece struct {
 	segments bool // the gap before the text is a segment gap
 }
 
-// CheckPattern returns an error if a text is not an action pattern. The parts between slashes and stars must be
+// Check returns an error if a text is not an action pattern. The parts between slashes and stars must be
 // words of ARM, which are ASCII.
-func CheckPattern(p string) error {
+func Check(p string) error {
 	for segment := range strings.SplitSeq(p, "/") {
 		if word := strings.ReplaceAll(segment, "*", "x"); arm.CheckWord(word) != nil {
 			return fmt.Errorf("the action pattern %q: segment %q %w", p, segment, arm.CheckWord(word))
@@ -40,7 +42,8 @@ func CheckPattern(p string) error {
 	return nil
 }
 
-func compile(p string) pattern {
+// Compile compiles a pattern, in any case. Check tells whether a text is one.
+func Compile(p string) Pattern {
 	segments := strings.Split(arm.Fold(p), "/")
 	var pieces []piece
 	current := piece{}
@@ -65,11 +68,11 @@ func compile(p string) pattern {
 		}
 	}
 	pieces = append(pieces, current)
-	return pattern{first: pieces[0].text, rest: pieces[1:]}
+	return Pattern{first: pieces[0].text, rest: pieces[1:]}
 }
 
-// match reports whether the pattern covers an action that is already folded.
-func (p *pattern) match(action string) bool {
+// Match reports whether the pattern covers an action that is already folded.
+func (p *Pattern) Match(action string) bool {
 	if len(p.rest) == 0 {
 		return action == p.first
 	}
