@@ -211,7 +211,7 @@ func (r *services) federated(ctx context.Context, p directory.ServicePrincipal) 
 	if err != nil || !id.Type().Is(identity.Type) {
 		return nil, nil
 	}
-	all, _, err := r.identities.ListFederated(ctx, id, "", maxFederated)
+	all, _, err := r.identities.ListFederated(ctx, id, resource.Part{Limit: maxFederated})
 	var known []login.FederatedCredential
 	for _, f := range all {
 		known = append(known, login.FederatedCredential{Issuer: f.Issuer, Subject: f.Subject, Audiences: f.Audiences})

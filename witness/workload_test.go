@@ -77,7 +77,7 @@ func TestAWorkloadsIdentityFromCreationToRefusal(t *testing.T) {
 	}
 	for what, refused := range map[string]answer{
 		"a write":       w.arm(t, "PUT", group+"/providers/Microsoft.ManagedIdentity/userAssignedIdentities/x?api-version=2023-01-31", `{"location":"eastus"}`, token),
-		"elsewhere":     w.arm(t, "GET", w.scope()+"/resourceGroups?api-version=2021-04-01", "", token),
+		"elsewhere":     w.arm(t, "GET", w.scope()+"/providers/Microsoft.Authorization/roleAssignments?api-version=2022-04-01", "", token),
 		"another host":  w.arm(t, "POST", vm+"/providers/Midas.Hosts/hosts/default/enroll?api-version=2026-11-01", "", token),
 		"a list of all": w.arm(t, "GET", vm+"/providers/Midas.Hosts/hosts/x?api-version=2026-11-01", "", token),
 	} {

@@ -105,8 +105,8 @@ func (s *Service) GetFederated(ctx context.Context, id arm.ID) (Federated, error
 }
 
 // ListFederated returns one page of an identity's credentials, and where the next page begins.
-func (s *Service) ListFederated(ctx context.Context, identity arm.ID, after string, limit int) ([]Federated, string, error) {
-	page, err := s.Resources.Children(ctx, identity, FederatedType, after, limit)
+func (s *Service) ListFederated(ctx context.Context, identity arm.ID, part resource.Part) ([]Federated, string, error) {
+	page, err := s.Resources.Children(ctx, identity, FederatedType, part)
 	if err != nil {
 		return nil, "", err
 	}

@@ -134,8 +134,8 @@ func (s *Service) Get(ctx context.Context, id arm.ID) (Identity, error) {
 }
 
 // List returns one page of the identities in a subscription or a group, and where the next page begins.
-func (s *Service) List(ctx context.Context, scope arm.ID, after string, limit int) ([]Identity, string, error) {
-	page, err := s.Resources.List(ctx, scope, Type, after, limit)
+func (s *Service) List(ctx context.Context, scope arm.ID, part resource.Part) ([]Identity, string, error) {
+	page, err := s.Resources.List(ctx, scope, Type, part)
 	if err != nil {
 		return nil, "", err
 	}

@@ -183,13 +183,13 @@ func TestFederatedCredentialsAreLimitedUniqueAndValid(t *testing.T) {
 		})
 	}
 	writers.Wait()
-	list, next, err := s.ListFederated(t.Context(), id(t, app), "", 100)
+	list, next, err := s.ListFederated(t.Context(), id(t, app), resource.Part{Limit: 100})
 	if err != nil || len(list) != 20 || next != "" {
 		t.Errorf("%d credentials, %q, %v", len(list), next, err)
 	}
 	remove(t, s, app, true)
 	put(t, s, app)
-	if list, _, err = s.ListFederated(t.Context(), id(t, app), "", 100); err != nil || len(list) != 0 {
+	if list, _, err = s.ListFederated(t.Context(), id(t, app), resource.Part{Limit: 100}); err != nil || len(list) != 0 {
 		t.Errorf("a new identity has the old one's credentials: %v, %v", list, err)
 	}
 }

@@ -59,7 +59,7 @@ func TestSecretsOfNewerRulesAreRemoved(t *testing.T) {
 				if all, _ := json.Marshal(rec); err != nil || bytes.Contains(all, []byte(canary)) || !bytes.Contains(all, []byte(`"n":1`)) {
 					t.Errorf("%s: %s %v", when, all, err)
 				}
-				page, err := s.All(t.Context(), id(t, group), "", 200)
+				page, err := s.All(t.Context(), id(t, group), resource.Part{Limit: 200})
 				if all, _ := json.Marshal(page.Records); err != nil || len(page.Records) == 0 || bytes.Contains(all, []byte(canary)) {
 					t.Errorf("%s: a list of %d: %v", when, len(page.Records), err)
 				}

@@ -102,16 +102,18 @@ func TestPagesCoverAListOnceAndInOrder(t *testing.T) {
 	} {
 		for name, list := range map[string]func(after string) (resource.Page, error){
 			"by type": func(after string) (resource.Page, error) {
-				return s.List(t.Context(), id(t, scope), "contoso.things/WIDGETS", after, 7)
+				return s.List(t.Context(), id(t, scope), "contoso.things/WIDGETS", resource.Part{After: after, Limit: 7})
 			},
-			"all": func(after string) (resource.Page, error) { return s.All(t.Context(), id(t, scope), after, 7) },
+			"all": func(after string) (resource.Page, error) {
+				return s.All(t.Context(), id(t, scope), resource.Part{After: after, Limit: 7})
+			},
 		} {
 			if diff := cmp.Diff(want, collect(t, list)); diff != "" {
 				t.Errorf("%s of %s (-want +got)\n%s", name, scope, diff)
 			}
 		}
 	}
-	if _, err := s.List(t.Context(), id(t, sub+"/resourceGroups/none"), widgets, "", 7); err == nil {
+	if _, err := s.List(t.Context(), id(t, sub+"/resourceGroups/none"), widgets, resource.Part{Limit: 7}); err == nil {
 		t.Error("the list of a missing group returns no error")
 	}
 }
@@ -123,7 +125,7 @@ func TestChildrenAreOnlyOfTheirParentAndType(t *testing.T) {
 	putWidget(t, s, sub+"/resourceGroups/a", "w2")
 	child := put(t, s, parent+"/parts/p")
 	put(t, s, child+"/bolts/b")
-	page, err := s.Children(t.Context(), id(t, parent), widgets+"/parts", "", 10)
+	page, err := s.Children(t.Context(), id(t, parent), widgets+"/parts", resource.Part{Limit: 10})
 	if err != nil || len(page.Records) != 1 || page.Records[0].ID != child {
 		t.Fatalf("%+v, %v", page, err)
 	}

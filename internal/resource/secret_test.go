@@ -247,7 +247,7 @@ func TestStoredSecretsAreHiddenAndRemoved(t *testing.T) {
 		}
 	}
 	check := func(when string) {
-		page, err := s.All(t.Context(), id(t, group), "", 200)
+		page, err := s.All(t.Context(), id(t, group), resource.Part{Limit: 200})
 		if err != nil || len(page.Records) == 0 {
 			t.Fatalf("%s: %d records, %v", when, len(page.Records), err)
 		}

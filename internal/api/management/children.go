@@ -37,7 +37,7 @@ func childrenIn(parent arm.Type) (all []shownChildren) {
 // the resource was written with.
 func (h *Handler) withChildren(ctx context.Context, r *Request, rec resource.Record) (resource.Record, error) {
 	for _, c := range childrenIn(r.Type) {
-		found, err := h.Resources.Children(ctx, r.ID(), c.child, "", maxPageSize)
+		found, err := h.Resources.Children(ctx, r.ID(), c.child, resource.Part{Limit: maxPageSize})
 		if err != nil {
 			return rec, err
 		}
@@ -68,7 +68,7 @@ func (h *Handler) changingParent(ctx context.Context, r *Request, change func(re
 		if c.outside {
 			continue
 		}
-		found, err := h.Resources.Children(ctx, r.ID(), c.child, "", maxPageSize)
+		found, err := h.Resources.Children(ctx, r.ID(), c.child, resource.Part{Limit: maxPageSize})
 		if err != nil && !arm.IsNotFound(err) {
 			return nil, err
 		}

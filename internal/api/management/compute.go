@@ -29,12 +29,12 @@ func (h *Handler) computeOperations() []Operation {
 			located: true, async: true, change: h.Compute.Set, check: compute.CheckSetIdentity, work: compute.ScaleOperation,
 		}),
 		[]Operation{
-			{Method: "GET", Type: typeMachinesOfLocation, Target: arm.Collection, At: arm.AtSubscription, Perform: string(compute.VirtualMachine) + "/read", Serve: h.listLocation(compute.VirtualMachine)},
-			{Method: "GET", Type: typeSetsOfLocation, Target: arm.Collection, At: arm.AtSubscription, Perform: string(compute.ScaleSet) + "/read", Serve: h.listLocation(compute.ScaleSet)},
+			{Method: "GET", Type: typeMachinesOfLocation, Target: arm.Collection, At: arm.AtSubscription, Perform: string(compute.VirtualMachine) + "/read", Filtered: true, Serve: h.listLocation(compute.VirtualMachine)},
+			{Method: "GET", Type: typeSetsOfLocation, Target: arm.Collection, At: arm.AtSubscription, Perform: string(compute.ScaleSet) + "/read", Filtered: true, Serve: h.listLocation(compute.ScaleSet)},
 			{Method: "GET", Type: compute.VirtualMachine + "/instanceView", Target: arm.Collection, Perform: string(compute.VirtualMachine) + "/instanceView/read", Serve: h.getInstanceView},
 			{Method: "GET", Type: compute.ScaleSet + "/instanceView", Target: arm.Collection, Perform: string(compute.ScaleSet) + "/instanceView/read", Serve: h.getScaleSetView},
 			{Method: "POST", Type: compute.ScaleSet, Target: arm.Action, Verb: "manualUpgrade", Perform: string(compute.ScaleSet) + "/manualUpgrade/action", Serve: h.upgradeInstances},
-			{Method: "GET", Type: compute.Instance, Target: arm.Collection, Perform: string(compute.Instance) + "/read", Serve: h.listType},
+			{Method: "GET", Type: compute.Instance, Target: arm.Collection, Perform: string(compute.Instance) + "/read", Filtered: true, Serve: h.listType},
 			{Method: "GET", Type: compute.Instance, Target: arm.Instance, Perform: string(compute.Instance) + "/read", Serve: h.getResource},
 			{Method: "DELETE", Type: compute.Instance, Target: arm.Instance, Perform: string(compute.Instance) + "/delete", Serve: h.deleteResource(typeRules{async: true, remove: h.Compute.DeleteInstance})},
 			{Method: "GET", Type: compute.Instance + "/instanceView", Target: arm.Collection, Perform: string(compute.Instance) + "/instanceView/read", Serve: h.getInstanceView},
@@ -76,7 +76,7 @@ func (h *Handler) listLocation(typ arm.Type) func(context.Context, *Request) (*R
 			return nil, err
 		}
 		return h.listMatching(ctx, r, func(p page) (resource.Page, error) {
-			return h.Resources.List(ctx, r.ID().SubscriptionScope(), typ, p.after, p.limit)
+			return h.Resources.List(ctx, r.ID().SubscriptionScope(), typ, h.part(r, p))
 		}, func(rec resource.Record) bool { return rec.Location == location })
 	}
 }

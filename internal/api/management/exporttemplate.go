@@ -11,6 +11,7 @@ import (
 	"midas/internal/arm"
 	"midas/internal/compute"
 	"midas/internal/identity"
+	"midas/internal/resource"
 	"midas/internal/store"
 )
 
@@ -34,7 +35,7 @@ func (h *Handler) exportTemplate(ctx context.Context, r *Request) (*Response, er
 	if err != nil {
 		return nil, err
 	}
-	found, err := h.Resources.Content(ctx, r.ID(), "", maxExported+1)
+	found, err := h.Resources.Content(ctx, r.ID(), resource.Part{Limit: maxExported + 1})
 	if err != nil {
 		return nil, err
 	}

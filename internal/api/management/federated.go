@@ -12,7 +12,7 @@ func (h *Handler) listFederated(ctx context.Context, r *Request) (*Response, err
 	if err != nil {
 		return nil, err
 	}
-	found, next, err := h.Identities.ListFederated(ctx, r.ID(), p.after, p.limit)
+	found, next, err := h.Identities.ListFederated(ctx, r.ID(), h.part(r, p))
 	if err != nil {
 		return nil, err
 	}

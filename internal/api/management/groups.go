@@ -20,7 +20,7 @@ func (h *Handler) listGroups(ctx context.Context, r *Request) (*Response, error)
 	if err != nil {
 		return nil, err
 	}
-	found, err := h.Resources.List(ctx, r.ID(), arm.TypeResourceGroup, p.after, p.limit)
+	found, err := h.Resources.List(ctx, r.ID(), arm.TypeResourceGroup, h.part(r, p))
 	if err != nil {
 		return nil, err
 	}

@@ -168,6 +168,8 @@ func (h *Handler) allowed(tx store.Tx, r *Request, op *Operation) (bool, error) 
 		return true, nil
 	case op.Visible:
 		return h.RBAC.Visible(tx, r.Caller, r.ID().SubscriptionScope())
+	case op.Filtered:
+		return h.mayList(tx, r, op.actionKey(r))
 	}
 	return h.RBAC.Authorize(tx, r.Caller, op.actionKey(r), r.ID())
 }

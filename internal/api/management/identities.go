@@ -13,7 +13,7 @@ func (h *Handler) listIdentities(ctx context.Context, r *Request) (*Response, er
 	if err != nil {
 		return nil, err
 	}
-	found, next, err := h.Identities.List(ctx, r.ID(), p.after, p.limit)
+	found, next, err := h.Identities.List(ctx, r.ID(), h.part(r, p))
 	if err != nil {
 		return nil, err
 	}

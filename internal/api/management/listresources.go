@@ -20,7 +20,7 @@ func (h *Handler) listResources(ctx context.Context, r *Request) (*Response, err
 	if err != nil {
 		return nil, err
 	}
-	found, err := h.findResources(ctx, r.ID(), filter.Type, p)
+	found, err := h.findResources(ctx, r.ID(), filter.Type, h.part(r, p))
 	if err != nil {
 		return nil, err
 	}
@@ -44,9 +44,9 @@ func listsTracked(rec resource.Record, asked arm.Type) bool {
 	return rec.Tracked() && (asked != "" || !rec.Type.Is(compute.Instance))
 }
 
-func (h *Handler) findResources(ctx context.Context, scope arm.ID, typ arm.Type, p page) (resource.Page, error) {
+func (h *Handler) findResources(ctx context.Context, scope arm.ID, typ arm.Type, part resource.Part) (resource.Page, error) {
 	if typ != "" {
-		return h.Resources.List(ctx, scope, typ, p.after, p.limit)
+		return h.Resources.List(ctx, scope, typ, part)
 	}
-	return h.Resources.All(ctx, scope, p.after, p.limit)
+	return h.Resources.All(ctx, scope, part)
 }

@@ -221,7 +221,7 @@ func TestTypeNamedLikeASubscriptionIsNotListedInIt(t *testing.T) {
 		parent := "{sub}/resourceGroups/rg/providers/" + typ + "/p"
 		s.want(t, 201, "owner", "PUT", parent+compute24, `{"location":"eastus"}`)
 		s.want(t, 201, "owner", "PUT", parent+"/"+otherSub+"/x"+compute24, `{"location":"eastus"}`)
-		found, err := s.resources.List(t.Context(), parseID(t, "/subscriptions/"+otherSub), arm.Type(typ), "", 10)
+		found, err := s.resources.List(t.Context(), parseID(t, "/subscriptions/"+otherSub), arm.Type(typ), resource.Part{Limit: 10})
 		must(t, err)
 		if len(found.Records) > 0 {
 			t.Errorf("the other subscription lists %s", found.Records[0].ID)

@@ -27,6 +27,9 @@ type Operation struct {
 	// Visible allows the operation to every caller with any role in the subscription, as ARM does for
 	// the subscription itself. Perform then only names the action in a refusal.
 	Visible bool
+	// Filtered marks a list of resources. A caller with a role below the listed scope may call too, and gets only
+	// the entries that it may read. Perform is the right to all entries.
+	Filtered bool
 	// Own reports whether the caller owns the addressed object. An owner needs no role. Nil means that
 	// objects of the type have no owner.
 	Own func(store.Tx, *Request) (bool, error)

@@ -26,7 +26,8 @@ type Request struct {
 	Caller  rbac.Caller
 	Action  string // the RBAC action that the request performs
 
-	event *httpx.Event
+	event  *httpx.Event
+	extent rbac.Extent // of the caller's right to a Filtered list
 }
 
 // ID is the resource, or the scope of a collection, that the request addresses.

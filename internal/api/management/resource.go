@@ -46,7 +46,7 @@ func (h *Handler) resourceOperations(typ arm.Type, at arm.Level, k typeRules) []
 		{Method: "PUT", Target: arm.Instance, At: at, Perform: perform + "/write", Serve: h.putResource(k)},
 		{Method: "PATCH", Target: arm.Instance, At: at, Perform: perform + "/write", Serve: h.patchResource(k)},
 		{Method: "DELETE", Target: arm.Instance, At: at, Perform: perform + "/delete", Serve: h.deleteResource(k)},
-		{Method: "GET", Target: arm.Collection, At: at | arm.AtSubscription, Perform: perform + "/read", Serve: h.listType},
+		{Method: "GET", Target: arm.Collection, At: at | arm.AtSubscription, Perform: perform + "/read", Filtered: true, Serve: h.listType},
 	}
 	for i := range rows {
 		rows[i].Type, rows[i].Free = typ, true
@@ -89,7 +89,7 @@ func (h *Handler) listType(ctx context.Context, r *Request) (*Response, error) {
 		list = h.Resources.Children
 	}
 	return h.listMatching(ctx, r, func(p page) (resource.Page, error) {
-		return list(ctx, r.ID(), r.Type, p.after, p.limit)
+		return list(ctx, r.ID(), r.Type, h.part(r, p))
 	}, func(resource.Record) bool { return true })
 }
 

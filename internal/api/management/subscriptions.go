@@ -32,7 +32,7 @@ func (h *Handler) listSubscriptions(ctx context.Context, r *Request) (*Response,
 	if err != nil {
 		return nil, err
 	}
-	found, err := h.Resources.List(ctx, arm.ID{}, arm.TypeSubscription, p.after, p.limit)
+	found, err := h.Resources.List(ctx, arm.ID{}, arm.TypeSubscription, resource.Part{After: p.after, Limit: p.limit})
 	if err != nil {
 		return nil, err
 	}

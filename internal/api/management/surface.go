@@ -39,7 +39,7 @@ func (h *Handler) coreOperations() []Operation {
 		{Method: "GET", Type: arm.TypeSubscription, Target: arm.Instance, At: arm.AtTenant, Perform: sub + "read", Visible: true, Serve: h.getSubscription},
 		{Method: "GET", Type: typeLocations, Target: arm.Collection, At: arm.AtSubscription, Perform: sub + "locations/read", Visible: true, Serve: h.listLocations},
 
-		{Method: "GET", Type: arm.TypeResourceGroup, Target: arm.Collection, At: arm.AtSubscription, Perform: group + "read", Serve: h.listGroups},
+		{Method: "GET", Type: arm.TypeResourceGroup, Target: arm.Collection, At: arm.AtSubscription, Perform: group + "read", Filtered: true, Serve: h.listGroups},
 		{Method: "GET", Type: arm.TypeResourceGroup, Target: arm.Instance, At: arm.AtSubscription, Perform: group + "read", Serve: h.getGroup},
 		{Method: "HEAD", Type: arm.TypeResourceGroup, Target: arm.Instance, At: arm.AtSubscription, Perform: group + "read", Serve: h.headGroup},
 		{Method: "PUT", Type: arm.TypeResourceGroup, Target: arm.Instance, At: arm.AtSubscription, Perform: group + "write", Serve: h.putGroup},
@@ -47,8 +47,8 @@ func (h *Handler) coreOperations() []Operation {
 		{Method: "DELETE", Type: arm.TypeResourceGroup, Target: arm.Instance, At: arm.AtSubscription, Perform: group + "delete", Serve: h.deleteGroup},
 		{Method: "GET", Type: typeOperationResults, Target: arm.Instance, At: arm.AtSubscription, Perform: sub + "operationresults/read", Own: h.isDeletionStarter, Serve: h.getOperationResult},
 
-		{Method: "GET", Type: typeResources, Target: arm.Collection, At: arm.AtSubscription, Perform: sub + "resources/read", Serve: h.listResources},
-		{Method: "GET", Type: typeGroupResources, Target: arm.Collection, At: arm.AtGroup, Perform: group + "resources/read", Serve: h.listResources},
+		{Method: "GET", Type: typeResources, Target: arm.Collection, At: arm.AtSubscription, Perform: sub + "resources/read", Filtered: true, Serve: h.listResources},
+		{Method: "GET", Type: typeGroupResources, Target: arm.Collection, At: arm.AtGroup, Perform: group + "resources/read", Filtered: true, Serve: h.listResources},
 
 		{Method: "POST", Type: arm.TypeResourceGroup, Target: arm.Action, Verb: "exportTemplate", At: arm.AtSubscription, Perform: group + "exportTemplate/action", Serve: h.exportTemplate},
 	}
@@ -61,7 +61,7 @@ func (h *Handler) identityOperations() []Operation {
 		fic = string(identity.FederatedType) + "/"
 	)
 	rows := withVersions(identityVersions(), []Operation{
-		{Method: "GET", Type: identity.Type, Target: arm.Collection, At: arm.AtSubscription | arm.AtGroup, Perform: uai + "read", Serve: h.listIdentities},
+		{Method: "GET", Type: identity.Type, Target: arm.Collection, At: arm.AtSubscription | arm.AtGroup, Perform: uai + "read", Filtered: true, Serve: h.listIdentities},
 		{Method: "GET", Type: identity.Type, Target: arm.Instance, At: arm.AtGroup, Perform: uai + "read", Serve: h.getIdentity},
 		{Method: "PUT", Type: identity.Type, Target: arm.Instance, At: arm.AtGroup, Perform: uai + "write", Serve: h.putIdentity},
 		{Method: "PATCH", Type: identity.Type, Target: arm.Instance, At: arm.AtGroup, Perform: uai + "write", Serve: h.patchIdentity},
@@ -70,7 +70,7 @@ func (h *Handler) identityOperations() []Operation {
 		{Method: "GET", Type: typeOperations, Target: arm.Collection, At: arm.AtTenant, Serve: h.listIdentityOperations},
 	})
 	rows = append(rows, withVersions(wire.Versions(func(g wire.Gate) bool { return g.Federated }), []Operation{
-		{Method: "GET", Type: identity.FederatedType, Target: arm.Collection, At: arm.AtGroup, Perform: fic + "read", Serve: h.listFederated},
+		{Method: "GET", Type: identity.FederatedType, Target: arm.Collection, At: arm.AtGroup, Perform: fic + "read", Filtered: true, Serve: h.listFederated},
 		{Method: "GET", Type: identity.FederatedType, Target: arm.Instance, At: arm.AtGroup, Perform: fic + "read", Serve: h.getFederated},
 		{Method: "PUT", Type: identity.FederatedType, Target: arm.Instance, At: arm.AtGroup, Perform: fic + "write", Serve: h.putFederated},
 		{Method: "DELETE", Type: identity.FederatedType, Target: arm.Instance, At: arm.AtGroup, Perform: fic + "delete", Serve: h.deleteFederated},

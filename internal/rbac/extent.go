@@ -1,0 +1,86 @@
+package rbac
+
+import (
+	"fmt"
+
+	"midas/internal/arm"
+	"midas/internal/store"
+)
+
+// Extent says at which of the resources below a scope a caller may perform an action.
+type Extent int
+
+// The extents.
+const (
+	Nowhere    Extent = iota // nothing at or below the scope is known to be allowed
+	Somewhere                // each resource needs a decision of its own
+	Everywhere               // at the scope and at everything below it
+)
+
+// Extent returns the extent of an access at its scope and below. A list asks for it once, and decides about each
+// of its entries only if the answer is Somewhere: because the caller has a role below the scope, because the role
+// that allows the action has a condition, or because the tenant has deny assignments.
+func (s *Service) Extent(tx store.Tx, a Access) (Extent, error) {
+	extent, err := s.extent(tx, &a)
+	if err != nil {
+		return Nowhere, fmt.Errorf("authorize %s below %s for %s: %w", a.Action, a.Scope, a.Caller.ObjectID, err)
+	}
+	return extent, nil
+}
+
+func (s *Service) extent(tx store.Tx, a *Access) (extent Extent, err error) {
+	if !isASCII(a.Action) {
+		return Nowhere, nil
+	}
+	err = s.effective(tx, a.Caller, a.Scope, func(g grant) (more bool, err error) {
+		r, err := s.role(tx, a.Caller.TenantID, g.definition)
+		if err != nil || r == nil || !r.allows(a.Action, a.Data) {
+			return true, err
+		}
+		if extent = Everywhere; g.conditional {
+			extent = Somewhere
+		}
+		return extent != Everywhere, nil
+	})
+	if err != nil || extent == Somewhere {
+		return extent, err
+	}
+	if extent == Everywhere {
+		return s.unlessDenied(tx, a)
+	}
+	below, err := s.hasRoleBelow(tx, a.Caller, a.Scope)
+	if below {
+		extent = Somewhere
+	}
+	return extent, err
+}
+
+// unlessDenied returns Everywhere, or less if a deny assignment may deny the access at the scope or below.
+func (s *Service) unlessDenied(tx store.Tx, a *Access) (Extent, error) {
+	_, denied, err := s.denied(tx, a)
+	if err != nil || !denied {
+		return Everywhere, err
+	}
+	below, err := s.hasRoleBelow(tx, a.Caller, a.Scope)
+	if below {
+		return Somewhere, err
+	}
+	return Nowhere, err
+}
+
+// hasRoleBelow reports whether the caller has a role below a scope.
+func (s *Service) hasRoleBelow(tx store.Tx, caller Caller, scope arm.ID) (found bool, err error) {
+	e := evaluation{service: s, tx: tx, tenant: arm.Fold(caller.TenantID), visit: func(g grant) (bool, error) {
+		r, err := s.role(tx, caller.TenantID, g.definition)
+		found = r != nil
+		return !found, err
+	}}
+	for i := -1; i < len(caller.Groups) && err == nil && !found; i++ {
+		id := caller.ObjectID
+		if i >= 0 {
+			id = caller.Groups[i]
+		}
+		err = e.below(id, scope)
+	}
+	return found, err
+}
