@@ -23,6 +23,7 @@ import (
 	"midas/internal/directory"
 	"midas/internal/fleet"
 	"midas/internal/grant"
+	"midas/internal/hierarchy"
 	"midas/internal/identity"
 	"midas/internal/localca"
 	"midas/internal/ops"
@@ -54,6 +55,7 @@ type services struct {
 	directory  *directory.Directory
 	rbac       *rbac.Service
 	resources  *resource.Service
+	hierarchy  *hierarchy.Service
 	identities *identity.Service
 	compute    *compute.Service
 	fleet      *fleet.Fleet
@@ -99,7 +101,10 @@ func newServices(ctx context.Context, cfg Config, origin string, dir *datadir.Di
 		Log:       r.activity, Store: st, Now: r.now, NewID: r.newID, Owners: owners, Workers: workers, Scopes: r.rbac, Logger: r.log,
 		Types: slices.Concat(identity.Types(), compute.Types()), UserData: userData,
 	})
-	r.rbac.Scope, r.directory.CheckNotDeleting = r.resources.CheckNotDeleting, r.resources.CheckNotDeletingWithAncestors
+	r.hierarchy = hierarchy.New(hierarchy.Config{
+		Store: st, Log: r.activity, Now: r.now, Resources: r.resources, DeleteScope: r.rbac.DeleteManagementGroup,
+	})
+	r.rbac.Scope, r.rbac.Above, r.directory.CheckNotDeleting = r.hierarchy.CheckScope, r.hierarchy.Above, r.resources.CheckNotDeletingWithAncestors
 	r.identities = identity.New(identity.Config{
 		Resources: r.resources, Directory: r.directory, Log: r.activity, Store: st, Now: r.now, NewID: r.newID,
 	})
@@ -148,7 +153,15 @@ func (r *services) openTokens(ctx context.Context) (err error) {
 
 // background are the jobs that run until their context ends.
 func (r *services) background() []func(context.Context) error {
-	return []func(context.Context) error{r.keys.Run, r.activity.Run, r.resources.Run, r.grants.Run, r.fleet.Run, r.directory.Run, r.retention.Run, r.authorities.Renew(r.log)}
+	return []func(context.Context) error{r.keys.Run, r.activity.Run, r.resources.Run, r.resumeHierarchy, r.grants.Run, r.fleet.Run, r.directory.Run, r.retention.Run, r.authorities.Renew(r.log)}
+}
+
+// resumeHierarchy finishes the deletions of management groups that an earlier process has begun.
+func (r *services) resumeHierarchy(ctx context.Context) error {
+	if err := r.hierarchy.Resume(ctx); err != nil && ctx.Err() == nil {
+		r.log.WarnContext(ctx, "management groups are still being deleted; the next start tries again", "cause", err)
+	}
+	return nil
 }
 
 // router makes the handler of the main listener. Clients reach the server under names, besides localhost
@@ -160,7 +173,7 @@ func (r *services) router(health *ops.Health, names []string, reg prometheus.Reg
 	}
 	arms, err := management.New(management.Handler{
 		Origin: r.origin, HomeTenant: r.admin.TenantID, Tokens: r.verifier, RBAC: r.rbac, Directory: r.directory,
-		Resources: r.resources, Identities: r.identities, Compute: r.compute, Fleet: r.fleet, Namespaces: r.cfg.Namespaces,
+		Resources: r.resources, Hierarchy: r.hierarchy, Identities: r.identities, Compute: r.compute, Fleet: r.fleet, Namespaces: r.cfg.Namespaces,
 		Activity: r.activity, Store: r.store, Pages: pages, Now: r.now, NewID: r.newID,
 	})
 	if err != nil {

@@ -56,7 +56,7 @@ func (h *fixture) services(st store.Store) *bootstrap.Bootstrap {
 	dir := &directory.Directory{Store: st, Now: now, NewID: uuid.NewString}
 	roles := rbac.New(rbac.Config{Store: st, Log: log, Now: now, Principals: dir})
 	resources := resource.New(resource.Config{Log: log, Store: st, Now: now, NewID: uuid.NewString, Scopes: roles})
-	roles.Scope = resources.CheckNotDeleting
+	roles.Scope = func(tx store.Tx, _ string, scope arm.ID) error { return resources.CheckNotDeleting(tx, scope) }
 	return &bootstrap.Bootstrap{
 		Store: st, Directory: dir, RBAC: roles, Now: now, NewID: uuid.NewString, WellKnown: lab, Resources: resources,
 	}

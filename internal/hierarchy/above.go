@@ -55,7 +55,7 @@ func anchor(scope arm.ID) arm.ID {
 		return scope.SubscriptionScope()
 	}
 	for up := range scope.Ancestors() {
-		if up.TypeKey() == keyGroup && up.Parent().IsRoot() {
+		if IsGroup(up) {
 			return up
 		}
 	}

@@ -54,11 +54,22 @@ func (s *Service) DeleteScope(ctx context.Context, scope arm.ID) error {
 	if scope.Subscription() == "" {
 		return fmt.Errorf("remove role assignments at %s: only scopes within a subscription can be deleted", scope)
 	}
-	for _, prefix := range [...]string{store.AssignmentKind.Keys + scope.Key() + "\x00", store.AssignmentKind.Keys + scope.Key() + "/"} {
+	return s.deleteAt(ctx, "", scope, scope.Key()+"\x00", scope.Key()+"/")
+}
+
+// DeleteManagementGroup removes all assignments at a management group that is being deleted. Otherwise it is like
+// DeleteScope.
+func (s *Service) DeleteManagementGroup(ctx context.Context, tenant string, group arm.ID) error {
+	return s.deleteAt(ctx, tenant, group, scopeKey(tenant, group)+"\x00")
+}
+
+// deleteAt removes the assignments whose keys begin with one of some prefixes.
+func (s *Service) deleteAt(ctx context.Context, tenant string, scope arm.ID, prefixes ...string) error {
+	for _, prefix := range prefixes {
 		for more := true; more; {
 			_, err := s.Store.Update(ctx, func(tx store.Tx) error {
 				var err error
-				more, err = s.deleteSome(tx, scope, prefix)
+				more, err = s.deleteSome(tx, tenant, scope, store.AssignmentKind.Keys+prefix)
 				return err
 			})
 			if err != nil {
@@ -70,9 +81,9 @@ func (s *Service) DeleteScope(ctx context.Context, scope arm.ID) error {
 }
 
 // deleteSome is one transaction of DeleteScope. Config.Scope guards that the scope is being deleted.
-func (s *Service) deleteSome(tx store.Tx, scope arm.ID, prefix string) (more bool, err error) {
+func (s *Service) deleteSome(tx store.Tx, tenant string, scope arm.ID, prefix string) (more bool, err error) {
 	var gone *arm.Error
-	if err := s.Scope(tx, scope); !errors.As(err, &gone) {
+	if err := s.Scope(tx, tenant, scope); !errors.As(err, &gone) {
 		return false, err
 	}
 	n, err := removeSome(tx, scope, prefix)
@@ -107,9 +118,9 @@ func removeSome(tx store.Tx, scope arm.ID, prefix string) (n int, err error) {
 			owners++
 		}
 		removed++
-		a.remove(tx, at.Key())
+		a.remove(tx, scopeKey(a.TenantID, at))
 	}
-	if removed == 0 {
+	if removed == 0 || scope.Subscription() == "" {
 		return len(keys), nil
 	}
 	total, err := loadTally(tx, scope)

@@ -135,7 +135,7 @@ func (s *Service) put(tx store.Tx, scope arm.ID, a Assignment, by string) (Assig
 }
 
 func (s *Service) create(tx store.Tx, scope arm.ID, a Assignment, by string) (Assignment, error) {
-	if err := s.Scope(tx, scope); err != nil {
+	if err := s.Scope(tx, a.TenantID, scope); err != nil {
 		return Assignment{}, err
 	}
 	key := scopeKey(a.TenantID, scope)

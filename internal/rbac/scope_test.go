@@ -16,7 +16,7 @@ func TestAssignmentRequiresAnExistingScope(t *testing.T) {
 	const record = "r/rg1"
 	gone := arm.Errorf(404, "ResourceGroupNotFound", "It is gone.")
 	ended := false
-	b.Scope = func(tx store.Tx, scope arm.ID) error {
+	b.Scope = func(tx store.Tx, _ string, scope arm.ID) error {
 		if scope.Key() != id(t, rg1).Key() {
 			t.Errorf("asked for %s", scope)
 		}
@@ -71,7 +71,7 @@ func TestDeleteScopeKeepsAssignmentsOfARecreatedScope(t *testing.T) {
 		t.Error("the assignment at the new scope was removed with the old one")
 	}
 	unreadable := errors.New("the disk is gone")
-	b.Scope = func(store.Tx, arm.ID) error { return unreadable }
+	b.Scope = func(store.Tx, string, arm.ID) error { return unreadable }
 	if err := b.DeleteScope(t.Context(), id(t, rg1)); !errors.Is(err, unreadable) {
 		t.Errorf("got %v", err)
 	}

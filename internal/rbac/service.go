@@ -41,8 +41,8 @@ type Config struct {
 	// record in the transaction that creates an assignment, or that removes assignments because the scope is
 	// being deleted. Code that deletes a scope writes that record before it calls DeleteScope. So no
 	// assignment outlives its scope, and a later scope of the same name neither inherits assignments nor
-	// loses its own.
-	Scope func(tx store.Tx, scope arm.ID) error
+	// loses its own. The tenant tells apart the scopes outside of subscriptions, such as management groups.
+	Scope func(tx store.Tx, tenant string, scope arm.ID) error
 
 	// Above returns the management groups above a scope, nearest first: those above its subscription, or above
 	// the management group that the scope is or lies below. Assignments at these groups apply at the scope. It

@@ -80,7 +80,7 @@ func newBench(t testing.TB) *bench {
 		Store: st, Now: b.clock,
 		Log:        &activity.Log{Store: st, Now: b.clock, NewID: b.newID},
 		Principals: directory{alice: "ServicePrincipal", bob: "ServicePrincipal", team: "Group"},
-		Scope:      func(store.Tx, arm.ID) error { return nil },
+		Scope:      func(store.Tx, string, arm.ID) error { return nil },
 	})
 	return b
 }
@@ -127,7 +127,7 @@ func event() activity.Event { return activity.Event{TenantID: tenant, CallerObje
 func (b *bench) end(t testing.TB, scope string) {
 	t.Helper()
 	lasting := b.Scope
-	b.Scope = func(store.Tx, arm.ID) error {
+	b.Scope = func(store.Tx, string, arm.ID) error {
 		return arm.Errorf(409, "ResourceGroupBeingDeleted", "It is being deleted.")
 	}
 	if err := b.DeleteScope(t.Context(), id(t, scope)); err != nil {

@@ -3,6 +3,7 @@ package resource
 import (
 	"errors"
 	"fmt"
+	"iter"
 
 	"midas/internal/arm"
 	"midas/internal/store"
@@ -27,4 +28,22 @@ func (s *Service) EnsureSubscription(tx store.Tx, tenant, subscription, name str
 // Subscription reads the subscription of an id. Every request calls it.
 func (s *Service) Subscription(tx store.Tx, id arm.ID) (Record, error) {
 	return s.Get(tx, id.SubscriptionScope())
+}
+
+// Subscriptions yields the subscriptions of all tenants, in the order of ids.
+func (s *Service) Subscriptions(tx store.Tx) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		for entry, err := range tx.Scan(store.Range{Prefix: typePrefix(arm.TypeSubscription, arm.ID{})}) {
+			var rec Record
+			if err == nil {
+				rec, err = s.read(tx, store.ResourceKind.Keys+string(entry.Value))
+			}
+			if err == nil && !rec.Type.Is(arm.TypeSubscription) {
+				continue // its type has the id of a subscription as its last word
+			}
+			if !yield(rec, err) || err != nil {
+				return
+			}
+		}
+	}
 }

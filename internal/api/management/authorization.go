@@ -7,6 +7,7 @@ import (
 
 	"midas/internal/api/management/wire"
 	"midas/internal/arm"
+	"midas/internal/hierarchy"
 	"midas/internal/rbac"
 	"midas/internal/store"
 )
@@ -20,7 +21,7 @@ func (h *Handler) listRoleAssignments(ctx context.Context, r *Request) (*Respons
 	if err != nil {
 		return nil, err
 	}
-	if err := h.scopeExists(ctx, r.ID()); err != nil {
+	if err := h.scopeExists(ctx, r.Caller.TenantID, r.ID()); err != nil {
 		return nil, err
 	}
 	if filter.Groups, err = h.groupsOf(ctx, r.Caller.TenantID, filter.AssignedTo); err != nil {
@@ -69,7 +70,7 @@ func (h *Handler) putRoleAssignment(ctx context.Context, r *Request) (*Response,
 		return nil, err
 	}
 	scope := r.ID().Base()
-	if err := h.scopeExists(ctx, scope); err != nil {
+	if err := h.scopeExists(ctx, r.Caller.TenantID, scope); err != nil {
 		return nil, err
 	}
 	wanted, err := body.Assignment(scope, r.ID().Name())
@@ -125,10 +126,15 @@ func (h *Handler) listPermissions(ctx context.Context, r *Request) (*Response, e
 	return ok(wire.List[wire.Permission]{Value: wire.EncodePermissions(r.Version, permissions)})
 }
 
-// scopeExists returns an error if the scope is neither the root nor an existing resource, group or subscription.
-func (h *Handler) scopeExists(ctx context.Context, scope arm.ID) error {
+// scopeExists returns an error if the scope is neither the root nor an existing resource, group, subscription or
+// management group of the tenant.
+func (h *Handler) scopeExists(ctx context.Context, tenant string, scope arm.ID) error {
 	if scope.IsRoot() {
 		return nil
+	}
+	if hierarchy.IsGroup(scope) {
+		_, err := h.Hierarchy.Find(ctx, tenant, scope.Name())
+		return err
 	}
 	_, err := h.Resources.Find(ctx, scope)
 	return err

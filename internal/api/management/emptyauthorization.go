@@ -79,7 +79,7 @@ func (h *Handler) listNothing(ctx context.Context, r *Request) (*Response, error
 		return nil, err
 	}
 	if !own {
-		if err := h.scopeExists(ctx, r.ID()); err != nil {
+		if err := h.scopeExists(ctx, r.Caller.TenantID, r.ID()); err != nil {
 			return nil, err
 		}
 	}

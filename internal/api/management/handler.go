@@ -16,6 +16,7 @@ import (
 	"midas/internal/compute"
 	"midas/internal/directory"
 	"midas/internal/fleet"
+	"midas/internal/hierarchy"
 	"midas/internal/identity"
 	"midas/internal/rbac"
 	"midas/internal/resource"
@@ -31,6 +32,7 @@ type Handler struct {
 	RBAC       *rbac.Service
 	Directory  *directory.Directory
 	Resources  *resource.Service
+	Hierarchy  *hierarchy.Service
 	Identities *identity.Service
 	Compute    *compute.Service
 	Fleet      *fleet.Fleet

@@ -18,6 +18,7 @@ import (
 	"midas/internal/api/management"
 	"midas/internal/compute"
 	"midas/internal/directory"
+	"midas/internal/hierarchy"
 	"midas/internal/identity"
 	"midas/internal/rbac"
 	"midas/internal/resource"
@@ -57,6 +58,7 @@ type stack struct {
 	resources  *resource.Service
 	identities *identity.Service
 	rbac       *rbac.Service
+	hierarchy  *hierarchy.Service
 	log        *activity.Log
 	management *management.Handler
 	callers    map[string]directory.ServicePrincipal
@@ -93,7 +95,8 @@ func makeStack(t testing.TB, now func() time.Time, change func(*management.Handl
 		Owners: map[string]resource.Owner{}, Workers: map[string]resource.Worker{}, Logger: slog.New(slog.DiscardHandler),
 		Types: slices.Concat(identity.Types(), compute.Types()), UserData: userData,
 	})
-	s.rbac.Scope = s.resources.CheckNotDeleting
+	s.hierarchy = hierarchy.New(hierarchy.Config{Store: s.store, Log: s.log, Now: now, Resources: s.resources, DeleteScope: s.rbac.DeleteManagementGroup})
+	s.rbac.Scope, s.rbac.Above = s.hierarchy.CheckScope, s.hierarchy.Above
 	s.identities = identity.New(identity.Config{Resources: s.resources, Directory: s.directory, Log: s.log, Store: s.store, Now: now, NewID: uuid.NewString})
 	s.resources.Owners[identity.Type.Key()], s.resources.Identities = s.identities, identity.ManagedServiceIdentityOwner{Service: s.identities}
 	pages, err := seal.NewPages([32]byte{2})
@@ -104,7 +107,7 @@ func makeStack(t testing.TB, now func() time.Time, change func(*management.Handl
 	s.resources.Workers[compute.ScaleOperation], s.resources.Workers[identity.RestrictOperation] = machines.Scale, s.identities.Restrict
 	h := management.Handler{
 		Origin: origin, HomeTenant: tenant, Tokens: &token.Verifier{Keys: keys, Now: now, Origin: origin},
-		RBAC: s.rbac, Directory: s.directory, Resources: s.resources, Identities: s.identities,
+		RBAC: s.rbac, Directory: s.directory, Resources: s.resources, Hierarchy: s.hierarchy, Identities: s.identities,
 		Compute:  machines,
 		Activity: s.log, Store: s.store, Pages: pages, Now: now, NewID: uuid.NewString,
 	}
