@@ -26,6 +26,7 @@ import (
 	"midas/internal/hierarchy"
 	"midas/internal/identity"
 	"midas/internal/localca"
+	"midas/internal/lock"
 	"midas/internal/ops"
 	"midas/internal/rbac"
 	"midas/internal/resource"
@@ -54,6 +55,7 @@ type services struct {
 	activity   *activity.Log
 	directory  *directory.Directory
 	rbac       *rbac.Service
+	locks      *lock.Service
 	resources  *resource.Service
 	hierarchy  *hierarchy.Service
 	identities *identity.Service
@@ -91,6 +93,7 @@ func newServices(ctx context.Context, cfg Config, origin string, dir *datadir.Di
 	}
 	r.directory = &directory.Directory{Store: st, Now: r.now, NewID: r.newID, Hosts: cfg.names(origin), Logger: r.log}
 	r.rbac = rbac.New(rbac.Config{Store: st, Log: r.activity, Now: r.now, Principals: r.directory})
+	r.locks = lock.New(lock.Config{Store: st, Log: r.activity, Now: r.now})
 	owners, workers := map[string]resource.Owner{}, map[string]resource.Worker{}
 	userData, err := seal.New(r.master, userDataPurpose)
 	if err != nil {
@@ -98,9 +101,10 @@ func newServices(ctx context.Context, cfg Config, origin string, dir *datadir.Di
 	}
 	r.resources = resource.New(resource.Config{
 		Retention: r.retention,
-		Log:       r.activity, Store: st, Now: r.now, NewID: r.newID, Owners: owners, Workers: workers, Scopes: r.rbac, Logger: r.log,
+		Log:       r.activity, Store: st, Now: r.now, NewID: r.newID, Owners: owners, Workers: workers, Scopes: resource.AllScopes{r.rbac, r.locks}, Logger: r.log,
 		Types: slices.Concat(identity.Types(), compute.Types()), UserData: userData,
 	})
+	r.locks.Scope = r.resources.CheckNotDeletingWithAncestors
 	r.hierarchy = hierarchy.New(hierarchy.Config{
 		Store: st, Log: r.activity, Now: r.now, Resources: r.resources, DeleteScope: r.rbac.DeleteManagementGroup,
 	})
@@ -173,7 +177,7 @@ func (r *services) router(health *ops.Health, names []string, reg prometheus.Reg
 	}
 	arms, err := management.New(management.Handler{
 		Origin: r.origin, HomeTenant: r.admin.TenantID, Tokens: r.verifier, RBAC: r.rbac, Directory: r.directory,
-		Resources: r.resources, Hierarchy: r.hierarchy, Identities: r.identities, Compute: r.compute, Fleet: r.fleet, Namespaces: r.cfg.Namespaces,
+		Resources: r.resources, Hierarchy: r.hierarchy, Identities: r.identities, Compute: r.compute, Fleet: r.fleet, Locks: r.locks, Namespaces: r.cfg.Namespaces,
 		Activity: r.activity, Store: r.store, Pages: pages, Now: r.now, NewID: r.newID,
 	})
 	if err != nil {

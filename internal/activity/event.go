@@ -56,6 +56,10 @@ type Event struct {
 	// who reads the log wants to know who was given which role. Append drops one of more than maxDetail bytes.
 	Detail json.RawMessage `json:"detail,omitempty"`
 
+	// Guard is called in the transaction of an accepted write, before the write. Its error refuses the write. Nil
+	// refuses nothing. It is not stored: work that goes on after the transaction is not refused any more.
+	Guard func(store.Tx) error `json:"-"`
+
 	// Count is the number of refusals that the event stands for. Time is the time of the first one, and Last
 	// that of the last one. Count and Last are zero in the event of an accepted request.
 	Count int       `json:"count,omitempty"`

@@ -54,7 +54,7 @@ func (l *Log) Append(tx store.Tx, e Event) error {
 }
 
 // Update runs fn and appends the event in one transaction. Every accepted write of the control plane uses
-// it. If fn fails, Update returns its error unchanged and writes neither the changes nor the event. As with
+// it. If the event's Guard or fn fails, Update returns its error unchanged and writes neither the changes nor the event. As with
 // every store.Update, fn may run more than once.
 func (l *Log) Update(ctx context.Context, e Event, fn func(store.Tx) error) error {
 	return l.UpdateDetailed(ctx, e, func(tx store.Tx) (any, error) { return nil, fn(tx) })
@@ -64,6 +64,11 @@ func (l *Log) Update(ctx context.Context, e Event, fn func(store.Tx) error) erro
 // event's Detail. Nil means no detail.
 func (l *Log) UpdateDetailed(ctx context.Context, e Event, fn func(store.Tx) (detail any, err error)) error {
 	_, err := l.Store.Update(ctx, func(tx store.Tx) error {
+		if e.Guard != nil {
+			if err := e.Guard(tx); err != nil {
+				return err
+			}
+		}
 		detail, err := fn(tx)
 		if err != nil {
 			return err

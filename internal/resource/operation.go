@@ -48,6 +48,7 @@ func (s *Service) NewOperation(kind string, ev activity.Event, target arm.ID) Op
 		Starter: ev.CallerObjectID, Started: s.Now().UTC(),
 	}
 	if kind != "" {
+		ev.Guard = nil // an accepted request is carried out
 		op.Event = &ev
 	}
 	return op

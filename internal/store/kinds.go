@@ -25,6 +25,9 @@ type Kind struct {
 var (
 	AssociationIndex = Kind{"association", "a/", 0} // a/K(identity)\x00K(resource): the resources that use the identity
 
+	DenyAssignmentKind  = Kind{"deny assignment", "da/", 1}       // da/K(scope)\x00<deny assignment>
+	DenyAssignmentCount = Kind{"deny assignment count", "dc/", 1} // dc/<tenant>
+
 	AdministratorsKind   = Kind{"count of administrators", "d/*/administrators/", 1} // one for each tenant
 	AppKind              = Kind{"application", "d/*/app/", 1}
 	AppIDIndex           = Kind{"application id", "d/*/app-object/", 1}
@@ -65,6 +68,8 @@ var (
 	EnrollmentTokenKind        = Kind{"enrollment token", "h/invitation/", 1}
 	ResourceIdentityKind       = Kind{"identity of a resource", "i/", 1} // i/K(resource)
 	KeyKind                    = Kind{"signing key", "k/", 1}            // k/<kid>; k/ itself is the guard of the set
+	LockCount                  = Kind{"lock count", "lc/", 1}            // lc/<subscription>
+	LockKind                   = Kind{"lock", "lk/", 1}                  // lk/K(scope)\x00<lock>
 	AdminKind                  = Kind{"administrator", "m/admin", 1}
 	ClockKind                  = Kind{"time that was seen", "m/clock", 1}
 	FormatKind                 = Kind{"format", "m/format", 1}
@@ -91,6 +96,8 @@ var (
 func Kinds() []Kind {
 	return []Kind{
 		AssociationIndex,
+		DenyAssignmentKind,
+		DenyAssignmentCount,
 		AdministratorsKind,
 		AppKind,
 		AppIDIndex,
@@ -130,6 +137,8 @@ func Kinds() []Kind {
 		EnrollmentTokenKind,
 		ResourceIdentityKind,
 		KeyKind,
+		LockCount,
+		LockKind,
 		AdminKind,
 		ClockKind,
 		FormatKind,

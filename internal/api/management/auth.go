@@ -159,5 +159,7 @@ func (h *Handler) event(r *Request) activity.Event {
 		Method: r.HTTP.Method,
 		// Of the query only the api-version: the rest may hold secrets.
 		URI: h.origin(r) + r.HTTP.URL.EscapedPath() + "?api-version=" + string(r.Version),
+		// A lock that is created after the request was admitted refuses it in its transaction.
+		Guard: func(tx store.Tx) error { return h.checkLocks(tx, r) },
 	}
 }

@@ -128,7 +128,7 @@ func TestEmptyTagsAreShownWhereTheyWereGiven(t *testing.T) {
 func TestOtherTypesOfPartlyServedProvidersAreEmpty(t *testing.T) {
 	s := newStack(t)
 	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"eastus"}`)
-	for _, typ := range []string{"Microsoft.Insights/activityLogAlerts", "Microsoft.Authorization/locks", "Microsoft.Resources/templateSpecs"} {
+	for _, typ := range []string{"Microsoft.Insights/activityLogAlerts", "Microsoft.Authorization/policyAssignments", "Microsoft.Resources/templateSpecs"} {
 		at := "{sub}/resourceGroups/rg/providers/" + typ
 		for _, c := range []struct {
 			method, path string

@@ -18,6 +18,7 @@ import (
 	"midas/internal/fleet"
 	"midas/internal/hierarchy"
 	"midas/internal/identity"
+	"midas/internal/lock"
 	"midas/internal/rbac"
 	"midas/internal/resource"
 	"midas/internal/seal"
@@ -36,6 +37,7 @@ type Handler struct {
 	Identities *identity.Service
 	Compute    *compute.Service
 	Fleet      *fleet.Fleet
+	Locks      *lock.Service
 	Activity   *activity.Log
 	Store      store.Store
 	Pages      *seal.Pages
@@ -88,11 +90,15 @@ func (h *Handler) serve(r *http.Request, ev *httpx.Event) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	req.Action = op.action(req)
+	req.Action, req.locks = op.action(req), op.Locks
 	if err := h.admit(r.Context(), req, op); err != nil {
-		return nil, err
+		return nil, h.recordLocked(r.Context(), req, err)
 	}
-	return op.Serve(r.Context(), req)
+	response, err := op.Serve(r.Context(), req)
+	if err != nil {
+		return nil, h.recordLocked(r.Context(), req, err)
+	}
+	return response, nil
 }
 
 // parse parses a request and finds its operation. It returns the operation also with an error that occurs
@@ -144,6 +150,9 @@ func (h *Handler) admit(ctx context.Context, r *Request, op *Operation) error {
 			return missing
 		}
 		if allowed, err = h.allowed(tx, r, op); err != nil || !allowed {
+			return err
+		}
+		if err := h.checkLocks(tx, r); err != nil {
 			return err
 		}
 		return checkRegistered(subscription, r)

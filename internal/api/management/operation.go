@@ -9,6 +9,7 @@ import (
 
 	"midas/internal/api/management/wire"
 	"midas/internal/arm"
+	"midas/internal/lock"
 	"midas/internal/store"
 )
 
@@ -34,6 +35,10 @@ type Operation struct {
 	// objects of the type have no owner.
 	Own func(store.Tx, *Request) (bool, error)
 
+	// Locks is what the operation is for locks, where its method does not tell: lock.Read for an action that changes
+	// nothing and gives no secrets, lock.Delete for one that ends its scope. Zero means what the method says.
+	Locks lock.Operation
+
 	// Versions are the api-versions of the operation. If Free is true, the operation accepts every other
 	// well-formed version too, and types of its namespace without rows are served by the generic
 	// operations: see generic.go.
@@ -51,6 +56,9 @@ func (op *Operation) prepare() {
 	op.label = op.Perform
 	if op.Perform == "" {
 		op.label = op.Method + " " + string(op.Type)
+	}
+	if op.Locks == 0 {
+		op.Locks = lock.OperationOf(op.Method)
 	}
 	if !strings.Contains(op.Perform, "{") {
 		op.performed = arm.Fold(op.Perform)

@@ -13,6 +13,7 @@ import (
 	"midas/internal/api/management/wire"
 	"midas/internal/arm"
 	"midas/internal/azure"
+	"midas/internal/lock"
 	"midas/internal/rbac"
 )
 
@@ -27,7 +28,9 @@ type Request struct {
 	Action  string // the RBAC action that the request performs
 
 	event  *httpx.Event
-	extent rbac.Extent // of the caller's right to a Filtered list
+	extent rbac.Extent    // of the caller's right to a Filtered list
+	locks  lock.Operation // what the operation is for locks
+	uses   []arm.ID       // the linked resources that a write uses, such as identities, which locks protect too
 }
 
 // ID is the resource, or the scope of a collection, that the request addresses.

@@ -282,7 +282,8 @@ func (h *Handler) mayAssign(ctx context.Context, r *Request, ids []arm.ID) error
 		if len(refused) > 0 {
 			return rbac.ErrLinkedAuthorizationFailed(r.Caller, r.Action, r.ID(), assign, refused)
 		}
-		return nil
+		r.uses = ids
+		return h.checkLocks(tx, r)
 	})
 }
 
@@ -292,10 +293,15 @@ func (h *Handler) recordRefusal(ctx context.Context, r *Request, err error) erro
 	if !errors.As(err, &refusal) || refusal.Status != http.StatusForbidden {
 		return err
 	}
+	return h.refuse(ctx, r, refusal)
+}
+
+// refuse writes a refusal to the activity log, and returns it.
+func (h *Handler) refuse(ctx context.Context, r *Request, refusal *arm.Error) error {
 	ev := h.event(r)
 	ev.Status, ev.Code, ev.ErrorCode = activity.Failed, refusal.Status, refusal.Code
 	if failed := h.Activity.Refuse(ctx, ev); failed != nil {
 		return failed
 	}
-	return err
+	return refusal
 }

@@ -20,6 +20,7 @@ import (
 	"midas/internal/directory"
 	"midas/internal/hierarchy"
 	"midas/internal/identity"
+	"midas/internal/lock"
 	"midas/internal/rbac"
 	"midas/internal/resource"
 	"midas/internal/seal"
@@ -59,6 +60,7 @@ type stack struct {
 	identities *identity.Service
 	rbac       *rbac.Service
 	hierarchy  *hierarchy.Service
+	locks      *lock.Service
 	log        *activity.Log
 	management *management.Handler
 	callers    map[string]directory.ServicePrincipal
@@ -88,15 +90,17 @@ func makeStack(t testing.TB, now func() time.Time, change func(*management.Handl
 	s.log = &activity.Log{Store: s.store, Now: now, NewID: uuid.NewString}
 	s.directory = &directory.Directory{Store: s.store, Now: now, NewID: uuid.NewString}
 	s.rbac = rbac.New(rbac.Config{Store: s.store, Log: s.log, Now: now, Principals: s.directory})
+	s.locks = lock.New(lock.Config{Store: s.store, Log: s.log, Now: now})
 	userData, err := seal.New([32]byte{3}, "user data")
 	must(t, err)
 	s.resources = resource.New(resource.Config{
-		Log: s.log, Store: s.store, Now: now, NewID: uuid.NewString, Scopes: s.rbac,
+		Log: s.log, Store: s.store, Now: now, NewID: uuid.NewString, Scopes: resource.AllScopes{s.rbac, s.locks},
 		Owners: map[string]resource.Owner{}, Workers: map[string]resource.Worker{}, Logger: slog.New(slog.DiscardHandler),
 		Types: slices.Concat(identity.Types(), compute.Types()), UserData: userData,
 	})
 	s.hierarchy = hierarchy.New(hierarchy.Config{Store: s.store, Log: s.log, Now: now, Resources: s.resources, DeleteScope: s.rbac.DeleteManagementGroup})
 	s.rbac.Scope, s.rbac.Above = s.hierarchy.CheckScope, s.hierarchy.Above
+	s.locks.Scope = s.resources.CheckNotDeletingWithAncestors
 	s.identities = identity.New(identity.Config{Resources: s.resources, Directory: s.directory, Log: s.log, Store: s.store, Now: now, NewID: uuid.NewString})
 	s.resources.Owners[identity.Type.Key()], s.resources.Identities = s.identities, identity.ManagedServiceIdentityOwner{Service: s.identities}
 	pages, err := seal.NewPages([32]byte{2})
@@ -108,7 +112,7 @@ func makeStack(t testing.TB, now func() time.Time, change func(*management.Handl
 	h := management.Handler{
 		Origin: origin, HomeTenant: tenant, Tokens: &token.Verifier{Keys: keys, Now: now, Origin: origin},
 		RBAC: s.rbac, Directory: s.directory, Resources: s.resources, Hierarchy: s.hierarchy, Identities: s.identities,
-		Compute:  machines,
+		Compute: machines, Locks: s.locks,
 		Activity: s.log, Store: s.store, Pages: pages, Now: now, NewID: uuid.NewString,
 	}
 	h.Namespaces = append(management.DefaultNamespaces(), "A.B", "Contoso.Apps", "Contoso.Guard") // made up by tests
