@@ -36,7 +36,7 @@ func (e *evaluation) evaluate(x *expression) Result {
 	case kindSubOperationMatches:
 		return Result{Outcome: outcome(e.query.SubOperation != "" && matchesAny(x, arm.Fold(e.query.SubOperation)))}
 	case kindExists:
-		return Result{Outcome: outcome(len(e.values(&x.left)) > 0)}
+		return e.exists(x)
 	}
 	return e.compare(x)
 }
@@ -89,6 +89,15 @@ func (e *evaluation) values(o *Operand) []Value {
 		return []Value{Text(e.query.SubOperation)}
 	}
 	return e.query.Attributes.sources[o.source][o.key]
+}
+
+// exists evaluates Exists.
+func (e *evaluation) exists(x *expression) Result {
+	found := len(e.values(&x.left)) > 0
+	if source := x.left.source; !found && e.query.Undecided && (source == Request || source == Resource) {
+		return Result{cause: causeAbsentLeft, term: x}
+	}
+	return Result{Outcome: outcome(found)}
 }
 
 // compare evaluates a comparison.

@@ -93,6 +93,20 @@ func TestExistsIsTrueForAttributesWithAValue(t *testing.T) {
 	}
 }
 
+// Before the body of a request is read, an attribute that is missing may exist.
+func TestExistsIsUndecidedBeforeTheAttributesAreKnown(t *testing.T) {
+	for text, want := range map[string]string{
+		"Exists @Request[a]": "?", "NOT Exists @Resource[a]": "?", "Exists @Principal[a]": "false", "Exists @Environment[isPrivateLink]": "false",
+		"Exists @Request[known]": "true",
+	} {
+		q := condition.Query{Undecided: true}
+		q.Attributes.Set(condition.Request, "known", condition.Bool(false))
+		if got := short[parse(t, text).Evaluate(q).Outcome]; got != want {
+			t.Errorf("%s is %s, want %s", text, got, want)
+		}
+	}
+}
+
 // A client of checkAccess gives attributes; it must not choose the time.
 func TestUtcNowIsTheTimeOfTheQuery(t *testing.T) {
 	c := parse(t, "@Environment[UtcNow] DateTimeGreaterThan '2026-01-01T00:00:00.0Z'")

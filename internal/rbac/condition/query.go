@@ -11,4 +11,7 @@ type Query struct {
 	// which may come from a client.
 	Now        time.Time
 	Attributes Attributes
+	// Undecided means that attributes of the request and the resource may be missing that will be known later, such as
+	// those of a body that is not read yet. Then Exists of a missing one cannot be evaluated.
+	Undecided bool
 }
