@@ -25,7 +25,7 @@ const (
 
 // operations returns all rows of the operation table.
 func (h *Handler) operations() []Operation {
-	return slices.Concat(h.coreOperations(), h.providerOperations(), h.tagOperations(), h.identityOperations(), h.authorizationOperations(), h.emptyAuthorizationOperations(), h.lockOperations(), h.insightsOperations(), h.computeOperations(), h.hostOperations())
+	return slices.Concat(h.coreOperations(), h.providerOperations(), h.tagOperations(), h.identityOperations(), h.authorizationOperations(), h.emptyAuthorizationOperations(), h.lockOperations(), h.insightsOperations(), h.computeOperations(), h.hostOperations(), h.explainOperations())
 }
 
 func (h *Handler) coreOperations() []Operation {
