@@ -65,7 +65,7 @@ func (s *Service) consider(tx store.Tx, a *Access, g grant) (Considered, error) 
 	case err != nil:
 		return Considered{}, err
 	case allowed:
-		c.Outcome = Allows
+		c.Outcome = ActionAllowed
 	case r == nil:
 		c.Outcome = RoleMissing
 	case c.Action == "":

@@ -5,7 +5,7 @@ type Outcome string
 
 // The outcomes.
 const (
-	Allows          Outcome = "Allows"
+	ActionAllowed   Outcome = "Allows"
 	ActionUnmatched Outcome = "ActionNotMatched"    // no action of the role matches
 	ActionExcluded  Outcome = "ExcludedByNotAction" // an action of the role matches, and a not-action does, too
 	ConditionUnmet  Outcome = "ConditionNotMet"     // the condition is false or cannot be evaluated

@@ -205,8 +205,8 @@ func (s *scenario) matchBody(t *testing.T, at, want string, got []byte) {
 	}
 }
 
-// withoutExplain removes the additionalInfo of a refusal, unless the scenario wants it. TestRefusalsTellHowToAskWhy
-// checks it.
+// withoutExplain removes the additionalInfo of a refusal, unless it is wanted: Azure has none.
+// TestRefusalsTellHowToAskWhy checks it.
 func withoutExplain(wanted, given any) {
 	want, _ := wanted.(map[string]any)
 	got, _ := given.(map[string]any)
