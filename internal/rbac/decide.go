@@ -5,6 +5,7 @@ import (
 	"unicode/utf8"
 
 	"midas/internal/arm"
+	"midas/internal/rbac/condition"
 	"midas/internal/store"
 )
 
@@ -33,32 +34,38 @@ func (s *Service) decide(tx store.Tx, a *Access) (d Decision, err error) {
 	if denied {
 		return Decision{Effect: Denied, Deny: deny}, nil
 	}
-	err = s.effective(tx, a.Caller, a.Scope, func(g grant) (more bool, err error) {
-		allowed, err := s.allows(tx, a, g)
-		if allowed {
-			d = Decision{Effect: Allowed, Assignment: g.ref()}
-		}
-		return !allowed, err
-	})
+	var few [8]*grant
+	found, err := s.effective(tx, &a.Caller, a.Scope, few[:0])
 	if err != nil {
 		return Decision{}, err
+	}
+	for _, g := range found {
+		if more := s.weigh(&d, a, g); !more {
+			break
+		}
 	}
 	return d, nil
 }
 
-// allows reports whether a grant, which applies at the scope, allows the access.
-func (s *Service) allows(tx store.Tx, a *Access, g grant) (bool, error) {
-	r, err := s.role(tx, a.Caller.TenantID, g.definition)
-	if err != nil || r == nil || !r.allows(a.Action, a.Data) {
-		return false, err
+// weigh adds to a decision what a grant that applies at the scope allows. It returns false if no other grant can
+// change the decision.
+func (s *Service) weigh(d *Decision, a *Access, g *grant) (more bool) {
+	if g.role == nil || !g.role.allows(a.Action, a.Data) {
+		return true
 	}
-	return s.conditionHolds(tx, a, g)
-}
-
-// conditionHolds reports whether the condition of a grant, if it has one, is true for the access. Conditions
-// are not evaluated yet, and a condition that cannot be evaluated grants nothing.
-func (s *Service) conditionHolds(_ store.Tx, _ *Access, g grant) (bool, error) {
-	return !g.conditional, nil
+	if !g.conditional && !g.role.conditional {
+		*d = Decision{Effect: Allowed, Assignment: g.ref()}
+		return false
+	}
+	switch outcome := g.outcome(a.query(s.Now())); {
+	case outcome == condition.True:
+		*d = Decision{Effect: Allowed, Assignment: g.ref()}
+		return false
+	case outcome == condition.CannotEvaluate && a.Undecided && d.Effect != Allowed:
+		d.Effect, d.Assignment = Allowed, g.ref()
+	}
+	d.Conditional = true
+	return true
 }
 
 // Authorize reports whether the caller may perform an action, such as

@@ -5,4 +5,8 @@ type Decision struct {
 	Effect     Effect
 	Assignment Ref // the role assignment that allows the action; zero if none does
 	Deny       Ref // the deny assignment that denies the action; zero if none does
+
+	// Conditional means that a role of the caller would allow the action, but its condition is false or cannot be
+	// evaluated. If the effect is Allowed, it is so only because of Access.Undecided.
+	Conditional bool
 }

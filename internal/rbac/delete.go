@@ -27,11 +27,11 @@ func (s *Service) DeleteAssignment(ctx context.Context, ev activity.Event, scope
 		if err != nil {
 			return nil, fmt.Errorf("read role assignment %s: %w", name, err)
 		}
-		less := tally{Assignments: -1}
+		owners := 0
 		if a.isOwner(scope) {
-			less.Owners = -1
+			owners = -1
 		}
-		if err := count(tx, ev.TenantID, scope, less); err != nil {
+		if err := count(tx, scope, -1, owners); err != nil {
 			return nil, err
 		}
 		a.remove(tx, key)
@@ -86,14 +86,14 @@ func (s *Service) deleteSome(tx store.Tx, tenant string, scope arm.ID, prefix st
 	if err := s.Scope(tx, tenant, scope); !errors.As(err, &gone) {
 		return false, err
 	}
-	n, err := removeSome(tx, tenant, scope, prefix)
+	n, err := removeSome(tx, scope, prefix)
 	return n == removeBatch, err
 }
 
 // removeSome removes up to removeBatch assignments whose keys begin with a prefix. It gets each assignment
 // again, because a scan guards nothing: a concurrent change of the role would leave an index entry without an
 // assignment.
-func removeSome(tx store.Tx, tenant string, scope arm.ID, prefix string) (n int, err error) {
+func removeSome(tx store.Tx, scope arm.ID, prefix string) (n int, err error) {
 	var keys []string
 	for rec, err := range tx.Scan(store.Range{Prefix: prefix, Limit: removeBatch}) {
 		if err != nil {
@@ -101,10 +101,7 @@ func removeSome(tx store.Tx, tenant string, scope arm.ID, prefix string) (n int,
 		}
 		keys = append(keys, rec.Key)
 	}
-	total, err := loadTally(tx, tenant, scope)
-	if err != nil || len(keys) == 0 {
-		return 0, err
-	}
+	removed, owners := 0, 0
 	for _, key := range keys {
 		a, err := load(tx, key)
 		if errors.Is(err, store.ErrNotFound) {
@@ -118,10 +115,19 @@ func removeSome(tx store.Tx, tenant string, scope arm.ID, prefix string) (n int,
 			return 0, fmt.Errorf("role assignment %s: %w", a.Name, err)
 		}
 		if a.isOwner(at) {
-			total.Owners--
+			owners++
 		}
-		total.Assignments--
+		removed++
 		a.remove(tx, scopeKey(a.TenantID, at))
 	}
-	return len(keys), total.save(tx, tenant, scope)
+	if removed == 0 || scope.Subscription() == "" {
+		return len(keys), nil
+	}
+	total, err := loadTally(tx, scope)
+	if err != nil {
+		return 0, err
+	}
+	total.Assignments -= removed
+	total.Owners -= owners
+	return len(keys), total.save(tx, scope)
 }

@@ -32,23 +32,23 @@ func (s *Service) extent(tx store.Tx, a *Access) (extent Extent, err error) {
 	if !isASCII(a.Action) {
 		return Nowhere, nil
 	}
-	err = s.effective(tx, a.Caller, a.Scope, func(g grant) (more bool, err error) {
-		r, err := s.role(tx, a.Caller.TenantID, g.definition)
-		if err != nil || r == nil || !r.allows(a.Action, a.Data) {
-			return true, err
-		}
-		if extent = Everywhere; g.conditional {
+	found, err := s.effective(tx, &a.Caller, a.Scope, nil)
+	for _, g := range found {
+		switch {
+		case extent == Everywhere || g.role == nil || !g.role.allows(a.Action, a.Data):
+		case g.conditional || g.role.conditional:
 			extent = Somewhere
+		default:
+			extent = Everywhere
 		}
-		return extent != Everywhere, nil
-	})
+	}
 	if err != nil || extent == Somewhere {
 		return extent, err
 	}
 	if extent == Everywhere {
 		return s.unlessDenied(tx, a)
 	}
-	below, err := s.hasRoleBelow(tx, a.Caller, a.Scope)
+	below, err := s.hasRoleBelow(tx, &a.Caller, a.Scope)
 	if below {
 		extent = Somewhere
 	}
@@ -61,7 +61,7 @@ func (s *Service) unlessDenied(tx store.Tx, a *Access) (Extent, error) {
 	if err != nil || !denied {
 		return Everywhere, err
 	}
-	below, err := s.hasRoleBelow(tx, a.Caller, a.Scope)
+	below, err := s.hasRoleBelow(tx, &a.Caller, a.Scope)
 	if below {
 		return Somewhere, err
 	}
@@ -69,18 +69,10 @@ func (s *Service) unlessDenied(tx store.Tx, a *Access) (Extent, error) {
 }
 
 // hasRoleBelow reports whether the caller has a role below a scope.
-func (s *Service) hasRoleBelow(tx store.Tx, caller Caller, scope arm.ID) (found bool, err error) {
-	e := evaluation{service: s, tx: tx, tenant: arm.Fold(caller.TenantID), visit: func(g grant) (bool, error) {
-		r, err := s.role(tx, caller.TenantID, g.definition)
-		found = r != nil
-		return !found, err
-	}}
-	for i := -1; i < len(caller.Groups) && err == nil && !found; i++ {
-		id := caller.ObjectID
-		if i >= 0 {
-			id = caller.Groups[i]
-		}
-		err = e.below(id, scope)
-	}
+func (s *Service) hasRoleBelow(tx store.Tx, caller *Caller, scope arm.ID) (found bool, err error) {
+	err = s.grantsBelow(tx, caller, scope, func(g *grant) (more bool) {
+		found = g.role != nil
+		return !found
+	})
 	return found, err
 }

@@ -45,7 +45,6 @@ type indexEntry struct {
 }
 
 // indexScope is the scope in the key of an index entry, in the form of scopeKey; empty if the key is invalid.
-// Authorize calls it for every entry of the caller, and parseIndexEntry only for those that apply.
 func indexScope(key string) string {
 	const begin, end = lenPrefix + lenGUID + 1, lenGUID + 1 // the ids of principals and roles are GUIDs
 	if len(key) <= begin+end {
@@ -54,7 +53,7 @@ func indexScope(key string) string {
 	return key[begin : len(key)-end]
 }
 
-// parseIndexEntry parses an index entry. It does not allocate.
+// parseIndexEntry parses an index entry.
 func parseIndexEntry(rec store.Record) (e indexEntry, ok bool) {
 	scope := indexScope(rec.Key)
 	if scope == "" {

@@ -11,27 +11,21 @@ import (
 const assignRoles = "microsoft.authorization/roleassignments/write"
 
 // MayAssignRoles reports whether one of the principals of a tenant may assign roles at any scope, as Owner and
-// User Access Administrator may. Such a principal can assign itself every role at that scope.
-// An assignment with a condition counts as a way to assign roles, because this is a question of danger and not of
-// right.
-func (s *Service) MayAssignRoles(tx store.Tx, tenant string, principals []string) (bool, error) {
-	found := false
-	e := evaluation{service: s, tx: tx, tenant: arm.Fold(tenant), visit: func(g grant) (bool, error) {
-		r, err := s.role(tx, tenant, g.definition)
-		found = r != nil && r.allows(assignRoles, false)
-		return !found, err
-	}}
+// User Access Administrator may. Such a principal can assign itself every role at that scope. An assignment with a
+// condition counts, and deny assignments do not matter, because the question is what a principal could do one day,
+// and not what it may do now.
+func (s *Service) MayAssignRoles(tx store.Tx, tenant string, principals []string) (found bool, err error) {
+	r := grantReader{service: s, tx: tx, tenant: arm.Fold(tenant)}
 	for _, id := range principals {
-		for rec, err := range tx.Scan(store.Range{Prefix: indexPrefix(id)}) {
-			if err == nil {
-				err = e.visitRecord(rec)
-			}
-			if err != nil {
-				return false, fmt.Errorf("look up the right to assign roles: %w", err)
-			}
-			if found {
-				return true, nil
-			}
+		_, err := r.each(indexPrefix(id), func(g *grant) (more bool) {
+			found = g.role != nil && g.role.allows(assignRoles, false)
+			return !found
+		})
+		if err != nil {
+			return false, fmt.Errorf("look up the right to assign roles: %w", err)
+		}
+		if found {
+			return true, nil
 		}
 	}
 	return false, nil

@@ -14,13 +14,13 @@ func (s *Service) Permissions(ctx context.Context, caller Caller, scope arm.ID) 
 	var all []Permission
 	err := s.Store.View(ctx, func(tx store.Tx) error {
 		all = nil
-		return s.effective(tx, caller, scope, func(g grant) (bool, error) {
-			r, err := s.role(tx, caller.TenantID, g.definition)
-			if err == nil && r != nil && !g.conditional {
-				all = append(all, r.Permissions...)
+		found, err := s.effective(tx, &caller, scope, nil)
+		for _, g := range found {
+			if g.role != nil && !g.conditional {
+				all = append(all, g.role.Permissions...)
 			}
-			return true, err
-		})
+		}
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list the permissions of %s: %w", caller.ObjectID, err)

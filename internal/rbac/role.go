@@ -6,6 +6,7 @@ import (
 
 	"midas/internal/arm"
 	"midas/internal/rbac/action"
+	"midas/internal/rbac/condition"
 	"midas/internal/store"
 )
 
@@ -33,11 +34,35 @@ type Definition struct {
 // role is a definition with compiled patterns.
 type role struct {
 	Definition
-	allow []allowance
+	allow       []allowance
+	conditional bool // a permission has a condition
 }
 
 // allowance is a compiled permission.
-type allowance struct{ control, data actionSet }
+type allowance struct {
+	control, data actionSet
+	conditional   bool
+	condition     *condition.Condition // nil if there is none, or if it cannot be evaluated
+}
+
+// contains reports whether the permission has an action that is folded.
+func (a *allowance) contains(wanted string, data bool) bool {
+	if data {
+		return a.data.contains(wanted)
+	}
+	return a.control.contains(wanted)
+}
+
+// outcome returns what the condition of the permission evaluates to; True if there is none.
+func (a *allowance) outcome(q condition.Query) condition.Outcome {
+	switch {
+	case !a.conditional:
+		return condition.True
+	case a.condition == nil:
+		return condition.CannotEvaluate
+	}
+	return a.condition.Evaluate(q).Outcome
+}
 
 // actionSet has the actions that some patterns match and no others do.
 type actionSet struct{ in, out []action.Pattern }
@@ -70,19 +95,33 @@ func compileAll(patterns []string) []action.Pattern {
 	return compiled
 }
 
-// allows reports whether the role allows an action that is already folded. data tells that it is an action of
-// the data plane.
+// allows reports whether the role allows an action that is already folded, if its conditions are true. data tells
+// that it is an action of the data plane.
 func (r *role) allows(wanted string, data bool) bool {
 	for i := range r.allow {
-		set := &r.allow[i].control
-		if data {
-			set = &r.allow[i].data
-		}
-		if set.contains(wanted) {
+		if r.allow[i].contains(wanted, data) {
 			return true
 		}
 	}
 	return false
+}
+
+// outcome returns what the conditions of the permissions that have an action evaluate to: True if one of them is
+// true, CannotEvaluate if that depends on one that cannot be evaluated.
+func (r *role) outcome(q condition.Query) condition.Outcome {
+	outcome := condition.False
+	for i := range r.allow {
+		if !r.allow[i].contains(q.Action, q.Data) {
+			continue
+		}
+		switch r.allow[i].outcome(q) {
+		case condition.True:
+			return condition.True
+		case condition.CannotEvaluate:
+			outcome = condition.CannotEvaluate
+		}
+	}
+	return outcome
 }
 
 // role returns the compiled role of a GUID, which is folded, or nil if the tenant has no such role.

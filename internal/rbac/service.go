@@ -54,11 +54,16 @@ type Config struct {
 type Service struct {
 	Config
 	roles map[string]*role // by folded GUID; never changed
+
+	byCaller store.Memo[*grants] // by object id
+	byBranch store.Memo[*grants] // by tenant, principal and scope
 }
 
 // New returns a Service with the compiled built-in roles.
 func New(c Config) *Service {
 	s := &Service{Config: c, roles: make(map[string]*role)}
+	s.byCaller = store.Memo[*grants]{Name: "grants of a caller", Size: (*grants).size}
+	s.byBranch = store.Memo[*grants]{Name: "grants of a principal at a scope", Size: (*grants).size}
 	for _, d := range Definitions() {
 		s.roles[d.ID] = compileRole(d)
 	}

@@ -5,10 +5,11 @@ import (
 	"errors"
 	"hash/maphash"
 	"iter"
+	"sync/atomic"
 )
 
 // Cache is an engine that caches the results of reads from the engine below it: Gets, including those that
-// found no record, and small Scans.
+// found no record, small Scans, and what a Memo has computed from them.
 //
 // It is exact. Every entry is current from some revision on until a commit writes its key, and the commit
 // itself removes the entry before anyone can see the commit. A transaction begins without a snapshot, pinned
@@ -21,6 +22,8 @@ type Cache struct {
 	seed   maphash.Seed
 	shards []shard // their number is a power of two
 	latest lastCommits
+
+	forgotten atomic.Uint64 // the revision of the newest commit whose entries have been removed
 }
 
 const (
@@ -44,6 +47,7 @@ func Cached(engine Embedded, bytes int64) *Cache {
 		c.shards[i].init(bytes / count)
 	}
 	c.latest.newest.Store(uint64(engine.Head()))
+	c.forgotten.Store(uint64(engine.Head()))
 	engine.OnCommit(c.forget)
 	return c
 }
@@ -108,6 +112,7 @@ func (c *Cache) forget(rev Revision, writes []Write) {
 			}
 		}
 	}
+	c.forgotten.Store(uint64(rev))
 }
 
 func endsSegment(b byte) bool { return b == '/' || b == 0 }
@@ -124,6 +129,8 @@ type cachedSnapshot struct {
 	below   Snapshot  // nil until the cache lacks a record
 	used    []*entry  // the entries that were read before below was opened
 	initial [8]*entry // the first array of used, so that short transactions need no allocation
+
+	recording *recording // the reads of a value that is being computed; nil outside of Memo
 }
 
 func (s *cachedSnapshot) Revision() Revision { return s.pin }
@@ -132,7 +139,7 @@ func (s *cachedSnapshot) Get(ctx context.Context, key string) (Record, error) {
 	hash := maphash.String(s.cache.seed, key)
 	shard := s.cache.shard(hash)
 	if e := shard.get(hash, key, s.pin); e != nil {
-		s.use(e)
+		s.use(e, e.from)
 		if !e.found {
 			return Record{}, ErrNotFound
 		}
@@ -149,7 +156,8 @@ func (s *cachedSnapshot) Get(ctx context.Context, key string) (Record, error) {
 	if e.found {
 		e.from = rec.Revision // the record has not changed since
 	}
-	shard.addGet(e, s.pin, &s.cache.latest)
+	added := shard.addGet(e, s.pin, &s.cache.latest)
+	s.record(e, e.from, added)
 	return rec, err
 }
 
@@ -159,12 +167,12 @@ func (s *cachedSnapshot) cached(r Range) ([]Record, bool) {
 		return nil, false
 	}
 	hash := maphash.String(s.cache.seed, r.Prefix)
-	e, records := s.cache.shard(hash).scan(hash, r, s.pin)
+	e, p := s.cache.shard(hash).scan(hash, r, s.pin)
 	if e == nil {
 		return nil, false
 	}
-	s.use(e)
-	return records, true
+	s.use(e, p.from)
+	return p.records, true
 }
 
 // cacheable reports whether the scan's prefix ends at the end of a segment of a key.
@@ -207,6 +215,8 @@ func (s *cachedSnapshot) uncached(ctx context.Context, r Range) iter.Seq2[Record
 // scanBelow scans the engine. If p is not nil, it collects the records in p, and adds p to the cache if the
 // scan ran to its end and was small.
 func (s *cachedSnapshot) scanBelow(ctx context.Context, r Range, p *page, yield func(Record, error) bool) {
+	var e *entry // what the cache has of this scan at the end
+	defer func() { s.record(e, s.pin, e != nil) }()
 	if err := s.open(ctx); err != nil {
 		yield(Record{}, err)
 		return
@@ -225,16 +235,43 @@ func (s *cachedSnapshot) scanBelow(ctx context.Context, r Range, p *page, yield 
 	}
 	if p != nil {
 		p.from = s.pin
-		s.cache.shard(p.hash).addPage(p, &s.cache.latest)
+		e = s.cache.shard(p.hash).addPage(p, &s.cache.latest)
 	}
 }
 
-// use records an entry on which this transaction depends. With an open snapshot this is not necessary: the
-// entry was in the cache after the snapshot was taken, so it was current at the snapshot's revision.
-func (s *cachedSnapshot) use(e *entry) {
+// use records an entry on which this transaction depends, and which is current since a revision. With an open
+// snapshot this is not necessary: the entry was in the cache after the snapshot was taken, so it was current at
+// the snapshot's revision.
+func (s *cachedSnapshot) use(e *entry, from Revision) {
 	if s.below == nil {
 		s.used = append(s.used, e)
 	}
+	s.record(e, from, true)
+}
+
+// record notes a read for the value that is being computed. Without an entry in the cache, the value cannot be
+// cached either, because nothing would end it.
+func (s *cachedSnapshot) record(e *entry, from Revision, cached bool) {
+	switch {
+	case s.recording == nil:
+	case cached:
+		s.recording.read(e, from)
+	default:
+		s.recording.failed = true
+	}
+}
+
+// memo returns the value that a Memo has for a key, or nil.
+func (s *cachedSnapshot) memo(hash uint64, key string, owner any) *entry {
+	shard := s.cache.shard(hash)
+	e := shard.memo(hash, key, owner, s.pin)
+	if e == nil || !e.memo.holds(s.cache.forgotten.Load()) || s.recording != nil && e.memo.outdated() {
+		shard.misses.Add(1)
+		return nil
+	}
+	shard.hit(e)
+	s.use(e, e.from)
+	return e
 }
 
 // open opens a snapshot of the engine. It can be newer than the entries that were read so far. That is correct
@@ -250,7 +287,7 @@ func (s *cachedSnapshot) open(ctx context.Context) error {
 	}
 	if below.Revision() != s.pin {
 		for _, e := range s.used {
-			if e.gone.Load() {
+			if e.outdated() {
 				below.Close()
 				return ErrStale
 			}

@@ -12,6 +12,7 @@ type shard struct {
 	mu    sync.RWMutex
 	gets  map[uint64]*entry // by hash of the key; of two keys with the same hash, the newer replaces the older
 	scans map[uint64]*entry // by hash of the prefix
+	memos map[uint64]*entry // by hash of the key and of the Memo's name
 	ring  []*entry
 	hand  int
 	bytes int64
@@ -21,22 +22,36 @@ type shard struct {
 	_            [64]byte // so that the next shard's lock is on another cache line
 }
 
-// entry is one cached Get, or all cached scans of one prefix. Once it is in a shard, only its last three
-// fields change.
+// entry is one cached Get, all cached scans of one prefix, or one value of a Memo. Once it is in a shard, only
+// its slot and its life change.
 type entry struct {
-	key    string // of a Get; for scans, the prefix
-	hash   uint64
-	isScan bool
-	size   int64
+	key  string // of a Get or of a value; for scans, the prefix
+	hash uint64
+	in   map[uint64]*entry // the map of the shard that has the entry
+	size int64
 
-	from   Revision // for a Get: the revision since which the result is current
+	from   Revision // for a Get and a value: the revision since which it is current
 	found  bool
 	record Record
-	pages  []*page // for scans
+	pages  []*page   // for scans
+	memo   *memoized // for a value
 
-	slot int         // index in the ring; guarded by the shard's lock
+	slot int   // index in the ring; guarded by the shard's lock
+	life *life // set when the entry is added
+}
+
+// life is the part of an entry that the values depending on it share. It is a struct of its own, so that a value
+// does not keep the records of an evicted entry in memory.
+type life struct {
 	used atomic.Bool // used since the hand last passed it
 	gone atomic.Bool // removed from the shard, so commits no longer invalidate it
+}
+
+// touch marks the entry as used.
+func (l *life) touch() {
+	if !l.used.Load() { // usually it is already set, and a write would slow down readers on other processors
+		l.used.Store(true)
+	}
 }
 
 // page is one cached scan.
@@ -62,7 +77,7 @@ func (p *page) add(rec Record) bool {
 }
 
 func (s *shard) init(limit int64) {
-	s.gets, s.scans, s.limit = make(map[uint64]*entry), make(map[uint64]*entry), limit
+	s.gets, s.scans, s.memos, s.limit = make(map[uint64]*entry), make(map[uint64]*entry), make(map[uint64]*entry), limit
 }
 
 // get returns the entry of a key if it was current at revision pin, else nil.
@@ -78,8 +93,8 @@ func (s *shard) get(hash uint64, key string, pin Revision) *entry {
 	return e
 }
 
-// scan returns the records of exactly this scan if they were current at revision pin.
-func (s *shard) scan(hash uint64, r Range, pin Revision) (*entry, []Record) {
+// scan returns the page of exactly this scan if it was current at revision pin.
+func (s *shard) scan(hash uint64, r Range, pin Revision) (*entry, *page) {
 	s.mu.RLock()
 	e := s.scans[hash]
 	s.mu.RUnlock()
@@ -87,7 +102,7 @@ func (s *shard) scan(hash uint64, r Range, pin Revision) (*entry, []Record) {
 		for _, p := range e.pages {
 			if p.scan == r && p.from <= pin {
 				s.hit(e)
-				return e, p.records
+				return e, p
 			}
 		}
 	}
@@ -95,36 +110,59 @@ func (s *shard) scan(hash uint64, r Range, pin Revision) (*entry, []Record) {
 	return nil, nil
 }
 
-func (s *shard) hit(e *entry) {
-	s.hits.Add(1)
-	if !e.used.Load() { // usually it is already set, and a write would slow down readers on other processors
-		e.used.Store(true)
+// memo returns the value that a Memo has for a key, if it may be current at revision pin.
+func (s *shard) memo(hash uint64, key string, owner any, pin Revision) *entry {
+	s.mu.RLock()
+	e := s.memos[hash]
+	s.mu.RUnlock()
+	if e == nil || e.key != key || e.memo.owner != owner || e.from > pin {
+		return nil
 	}
+	return e
 }
 
-// addGet adds the result of a Get at revision at, unless a later commit has changed it.
-func (s *shard) addGet(e *entry, at Revision, later *lastCommits) {
-	e.size = int64(len(e.key)+len(e.record.Value)) + entryOverhead
+// addMemo adds a value.
+func (s *shard) addMemo(e *entry) {
+	e.size += int64(len(e.key)+8*len(e.memo.parts)) + entryOverhead
 	if e.size > s.largest() {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if later.wrote(at, e.key) {
-		return
-	}
-	s.insert(s.gets, e)
+	s.insert(s.memos, e)
 }
 
-// addPage adds one more scan of its prefix. Entries do not change, so a new entry replaces the old one.
-func (s *shard) addPage(p *page, later *lastCommits) {
+func (s *shard) hit(e *entry) {
+	s.hits.Add(1)
+	e.life.touch()
+}
+
+// addGet adds the result of a Get at revision at, unless a later commit has changed it. It reports whether it has
+// added it.
+func (s *shard) addGet(e *entry, at Revision, later *lastCommits) bool {
+	e.size = int64(len(e.key)+len(e.record.Value)) + entryOverhead
+	if e.size > s.largest() {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if later.wrote(at, e.key) {
+		return false
+	}
+	s.insert(s.gets, e)
+	return true
+}
+
+// addPage adds one more scan of its prefix and returns the entry, or nil if it did not add the scan. Entries do
+// not change, so a new entry replaces the old one.
+func (s *shard) addPage(p *page, later *lastCommits) *entry {
 	p.size += int64(len(p.scan.After)) + recordOverhead
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if later.wroteBelow(p.from, p.scan.Prefix) {
-		return
+		return nil
 	}
-	e := &entry{key: p.scan.Prefix, hash: p.hash, isScan: true, pages: []*page{p}}
+	e := &entry{key: p.scan.Prefix, hash: p.hash, pages: []*page{p}}
 	e.size = int64(len(e.key)) + entryOverhead + p.size
 	if old := s.scans[p.hash]; old != nil && old.key == e.key {
 		for _, other := range old.pages {
@@ -134,9 +172,11 @@ func (s *shard) addPage(p *page, later *lastCommits) {
 			}
 		}
 	}
-	if e.size <= s.largest() {
-		s.insert(s.scans, e)
+	if e.size > s.largest() {
+		return nil
 	}
+	s.insert(s.scans, e)
+	return e
 }
 
 func (s *shard) largest() int64 { return min(entryMaximum, s.limit/4) }
@@ -148,7 +188,7 @@ func (s *shard) insert(into map[uint64]*entry, e *entry) {
 	for s.bytes+e.size > s.limit {
 		s.evict()
 	}
-	into[e.hash] = e
+	into[e.hash], e.in, e.life = e, into, &life{}
 	e.slot = len(s.ring)
 	s.ring = append(s.ring, e)
 	s.bytes += e.size
@@ -160,7 +200,7 @@ func (s *shard) evict() {
 			s.hand = 0
 		}
 		e := s.ring[s.hand]
-		if !e.used.Swap(false) {
+		if !e.life.used.Swap(false) {
 			s.remove(e) // the last entry of the ring moves to this slot
 			return
 		}
@@ -169,12 +209,8 @@ func (s *shard) evict() {
 }
 
 func (s *shard) remove(e *entry) {
-	e.gone.Store(true)
-	if e.isScan {
-		delete(s.scans, e.hash)
-	} else {
-		delete(s.gets, e.hash)
-	}
+	e.life.gone.Store(true)
+	delete(e.in, e.hash)
 	last := len(s.ring) - 1
 	s.ring[e.slot] = s.ring[last]
 	s.ring[e.slot].slot = e.slot

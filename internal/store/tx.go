@@ -165,6 +165,15 @@ func (t *tx) write(w Write) {
 	}
 }
 
+// reader returns a transaction that reads the same revision without guards and without the writes of t: t itself
+// in a view.
+func (t *tx) reader() *tx {
+	if !t.update {
+		return t
+	}
+	return &tx{ctx: t.ctx, snap: t.snap}
+}
+
 // operation finds or adds the entry of key. The pointer is valid until the next entry is added.
 func (t *tx) operation(key string) (*operation, error) {
 	if op := t.done(key); op != nil {
