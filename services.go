@@ -21,6 +21,7 @@ import (
 	"midas/internal/compute"
 	"midas/internal/datadir"
 	"midas/internal/directory"
+	"midas/internal/explain"
 	"midas/internal/fleet"
 	"midas/internal/grant"
 	"midas/internal/hierarchy"
@@ -177,6 +178,7 @@ func (r *services) router(health *ops.Health, names []string, reg prometheus.Reg
 	}
 	arms, err := management.New(management.Handler{
 		Origin: r.origin, HomeTenant: r.admin.TenantID, Tokens: r.verifier, RBAC: r.rbac, Directory: r.directory,
+		Explain:   &explain.Service{RBAC: r.rbac, Directory: r.directory, Locks: r.locks},
 		Resources: r.resources, Hierarchy: r.hierarchy, Identities: r.identities, Compute: r.compute, Fleet: r.fleet, Locks: r.locks, Namespaces: r.cfg.Namespaces,
 		Activity: r.activity, Store: r.store, Pages: pages, Now: r.now, NewID: r.newID,
 	})

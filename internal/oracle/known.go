@@ -23,6 +23,7 @@ const (
 	noted      = "notes on Azure's answers have this difference"
 	lastPage   = "the last page has no nextLink"
 	documented = "Microsoft's how-to pages show it in this version's answers"
+	explained  = "ARM refuses requests itself, and its errors have additionalInfo (common-types), in which a 403 says how to ask why"
 	wrapped    = "ARM sends every error inside an error object"
 )
 
@@ -38,6 +39,7 @@ func exceptions() []exception {
 		{"TenantListResult", absent, []string{"nextLink"}, lastPage},
 		{"Provider", extra, []string{"authorizations"}, recorded},
 		{"ErrorResponse", extra, []string{"error"}, wrapped},
+		{"CloudErrorBody", extra, []string{"additionalInfo"}, explained},
 		{"EventData", extra, []string{"channels"}, recorded},
 		{"EventData", null, []string{"properties.*"}, recorded},
 	}

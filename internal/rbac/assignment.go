@@ -77,11 +77,6 @@ func nameKey(tenant, name string) string {
 	return store.AssignmentIndex.Keys + arm.Fold(tenant) + "/" + arm.Fold(name)
 }
 
-// countKey is the key of a subscription's count record.
-func countKey(subscription string) string {
-	return store.AssignmentCount.Keys + arm.Fold(subscription)
-}
-
 // save writes the assignment and its index entry.
 func (a *Assignment) save(tx store.Tx, scope string) error {
 	if err := assignments.Put(tx, rowKey(scope, a.Name), *a); err != nil {

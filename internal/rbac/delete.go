@@ -27,11 +27,11 @@ func (s *Service) DeleteAssignment(ctx context.Context, ev activity.Event, scope
 		if err != nil {
 			return nil, fmt.Errorf("read role assignment %s: %w", name, err)
 		}
-		owners := 0
+		less := tally{Assignments: -1}
 		if a.isOwner(scope) {
-			owners = -1
+			less.Owners = -1
 		}
-		if err := count(tx, scope, -1, owners); err != nil {
+		if err := count(tx, ev.TenantID, scope, less); err != nil {
 			return nil, err
 		}
 		a.remove(tx, key)
@@ -86,14 +86,14 @@ func (s *Service) deleteSome(tx store.Tx, tenant string, scope arm.ID, prefix st
 	if err := s.Scope(tx, tenant, scope); !errors.As(err, &gone) {
 		return false, err
 	}
-	n, err := removeSome(tx, scope, prefix)
+	n, err := removeSome(tx, tenant, scope, prefix)
 	return n == removeBatch, err
 }
 
 // removeSome removes up to removeBatch assignments whose keys begin with a prefix. It gets each assignment
 // again, because a scan guards nothing: a concurrent change of the role would leave an index entry without an
 // assignment.
-func removeSome(tx store.Tx, scope arm.ID, prefix string) (n int, err error) {
+func removeSome(tx store.Tx, tenant string, scope arm.ID, prefix string) (n int, err error) {
 	var keys []string
 	for rec, err := range tx.Scan(store.Range{Prefix: prefix, Limit: removeBatch}) {
 		if err != nil {
@@ -101,7 +101,10 @@ func removeSome(tx store.Tx, scope arm.ID, prefix string) (n int, err error) {
 		}
 		keys = append(keys, rec.Key)
 	}
-	removed, owners := 0, 0
+	total, err := loadTally(tx, tenant, scope)
+	if err != nil || len(keys) == 0 {
+		return 0, err
+	}
 	for _, key := range keys {
 		a, err := load(tx, key)
 		if errors.Is(err, store.ErrNotFound) {
@@ -115,19 +118,10 @@ func removeSome(tx store.Tx, scope arm.ID, prefix string) (n int, err error) {
 			return 0, fmt.Errorf("role assignment %s: %w", a.Name, err)
 		}
 		if a.isOwner(at) {
-			owners++
+			total.Owners--
 		}
-		removed++
+		total.Assignments--
 		a.remove(tx, scopeKey(a.TenantID, at))
 	}
-	if removed == 0 || scope.Subscription() == "" {
-		return len(keys), nil
-	}
-	total, err := loadTally(tx, scope)
-	if err != nil {
-		return 0, err
-	}
-	total.Assignments -= removed
-	total.Owners -= owners
-	return len(keys), total.save(tx, scope)
+	return len(keys), total.save(tx, tenant, scope)
 }

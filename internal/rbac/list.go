@@ -38,8 +38,9 @@ const (
 )
 
 // Filter selects assignments for a scope. Without PrincipalID and AssignedTo it selects those of all
-// principals. It selects the assignments at the scope and above it and, unless AtScope is set, those below it.
-// For the root, it selects assignments below it only if a principal is set.
+// principals. It selects the assignments at the scope and above it, also at management groups, and unless AtScope
+// is set, those below it. For the root and for a management group, it selects assignments below it only if a
+// principal is set.
 type Filter struct {
 	TenantID string
 
@@ -63,7 +64,7 @@ func (s *Service) ListAssignments(ctx context.Context, scope arm.ID, f Filter) (
 	var page AssignmentPage
 	err := s.Store.View(ctx, func(tx store.Tx) error {
 		var err error
-		page, err = f.read(tx, scope)
+		page, err = s.listPage(tx, scope, f)
 		return err
 	})
 	if err != nil {
@@ -72,9 +73,13 @@ func (s *Service) ListAssignments(ctx context.Context, scope arm.ID, f Filter) (
 	return page, nil
 }
 
-// read reads the key ranges of a list. They are in ascending order, so the key of the last assignment is enough
-// to continue after a page.
-func (f Filter) read(tx store.Tx, scope arm.ID) (AssignmentPage, error) {
+// listPage reads the key ranges of a list. They are in ascending order, so the key of the last assignment is
+// enough to continue after a page.
+func (s *Service) listPage(tx store.Tx, scope arm.ID, f Filter) (AssignmentPage, error) {
+	reach, err := s.reachOf(tx, scope, f)
+	if err != nil {
+		return AssignmentPage{}, err
+	}
 	limit := f.Limit
 	if limit <= 0 {
 		limit = defaultPage
@@ -82,7 +87,7 @@ func (f Filter) read(tx store.Tx, scope arm.ID) (AssignmentPage, error) {
 	limit = min(limit, maxPage)
 	var page AssignmentPage
 	last, size := f.After, 0
-	for _, prefix := range f.ranges(scope) {
+	for _, prefix := range reach.ranges() {
 		examined := 0
 		for rec, err := range tx.Scan(store.Range{Prefix: prefix, After: f.After, Limit: limit + 1}) {
 			if err != nil {
@@ -96,7 +101,13 @@ func (f Filter) read(tx store.Tx, scope arm.ID) (AssignmentPage, error) {
 			if err != nil && !errors.Is(err, store.ErrNotFound) {
 				return AssignmentPage{}, err
 			}
-			if err == nil && arm.SameName(a.TenantID, f.TenantID) {
+			found := err == nil
+			if found {
+				if found, err = reach.selects(tx, a); err != nil {
+					return AssignmentPage{}, err
+				}
+			}
+			if found {
 				if size += a.size(); size > arm.PageBytes && len(page.Assignments) > 0 {
 					page.Next = last
 					return page, nil
@@ -106,44 +117,12 @@ func (f Filter) read(tx store.Tx, scope arm.ID) (AssignmentPage, error) {
 			examined++
 			last = rec.Key
 		}
-		if examined > limit { // some were of another tenant
+		if examined > limit { // some were not selected
 			page.Next = last
 			return page, nil
 		}
 	}
 	return page, nil
-}
-
-// ranges returns the prefixes of the keys to read: those of the assignments, or those of the index entries of
-// the selected principals.
-func (f Filter) ranges(scope arm.ID) []string {
-	rows := store.AssignmentKind.Keys
-	bases := []string{rows}
-	if principals := f.principals(); len(principals) > 0 {
-		bases = bases[:0]
-		for _, p := range principals {
-			bases = append(bases, indexPrefix(p))
-		}
-	}
-	var scopes []string
-	for up := range scope.Ancestors() {
-		scopes = append(scopes, scopeKey(f.TenantID, up)+"\x00")
-	}
-	slices.Reverse(scopes)
-	switch {
-	case f.AtScope:
-	case !scope.IsRoot():
-		scopes = append(scopes, scope.Key()+"/")
-	case bases[0] != rows:
-		scopes = append(scopes, "/subscriptions/")
-	}
-	ranges := make([]string, 0, len(bases)*len(scopes))
-	for _, base := range bases {
-		for _, s := range scopes {
-			ranges = append(ranges, base+s)
-		}
-	}
-	return ranges
 }
 
 // principals returns the selected principals without duplicates, in the order of their keys. None means all.

@@ -60,7 +60,7 @@ func TestListsSelectTheAssignmentsThatAzureSelects(t *testing.T) {
 		{"assignedTo with groups", rg1, rbac.Filter{AssignedTo: bob, Groups: []string{team, team, ghost}}, []string{"bob " + rg1, "bob " + app2, "team " + sub, "team " + app}},
 		{"assignedTo at the scope", app, rbac.Filter{AtScope: true, AssignedTo: bob, Groups: []string{team}}, []string{"bob " + rg1, "team " + sub, "team " + app}},
 		{"the root lists itself", "/", rbac.Filter{}, []string{"alice /"}},
-		{"the root for a principal", "/", rbac.Filter{PrincipalID: alice}, []string{"alice /", "alice " + sub, "alice " + rg1, "alice " + rg10, "alice " + app, "alice " + fic, "alice " + sub2}},
+		{"the root for a principal", "/", rbac.Filter{PrincipalID: alice}, []string{"alice /", "alice " + outer, "alice " + sub, "alice " + rg1, "alice " + rg10, "alice " + app, "alice " + fic, "alice " + sub2}},
 		{"another tenant", rg1, rbac.Filter{TenantID: foreign}, nil},
 		{"another tenant's principal", "/", rbac.Filter{TenantID: foreign, PrincipalID: alice}, nil},
 	} {

@@ -44,18 +44,24 @@ var principalTypes = [...]string{"User", "Group", "ServicePrincipal", "ForeignGr
 // RoleAssignmentLimitExceeded (all 400), RoleAssignmentExists (409), CannotDeleteLastRbacAdminAssignment (412)
 // for a change of the last Owner, and the errors of Config.Scope.
 func (s *Service) PutAssignment(ctx context.Context, ev activity.Event, a Assignment) (Assignment, error) {
-	if a.TenantID == "" {
-		a.TenantID = ev.TenantID
+	return s.WriteAssignment(ctx, ev, AssignmentWrite{Assignment: a})
+}
+
+// WriteAssignment is PutAssignment for a request of an older api-version, or for one that only asks whether it
+// would succeed.
+func (s *Service) WriteAssignment(ctx context.Context, ev activity.Event, w AssignmentWrite) (Assignment, error) {
+	if w.TenantID == "" {
+		w.TenantID = ev.TenantID
 	}
-	if principal, valid := arm.ParseGUID(a.PrincipalID); valid {
-		a.PrincipalID = principal
+	if principal, valid := arm.ParseGUID(w.PrincipalID); valid {
+		w.PrincipalID = principal
 	}
-	scope, err := s.check(a)
+	scope, err := s.check(w.Assignment)
 	if err != nil {
 		return Assignment{}, err
 	}
-	a.DefinitionID = arm.Fold(a.DefinitionID)
-	if a.PrincipalType, err = s.principalType(ctx, a); err != nil {
+	w.DefinitionID = arm.Fold(w.DefinitionID)
+	if w.PrincipalType, err = s.principalType(ctx, w.Assignment); err != nil {
 		return Assignment{}, err
 	}
 	if ev.Code == 0 {
@@ -64,11 +70,19 @@ func (s *Service) PutAssignment(ctx context.Context, ev activity.Event, a Assign
 	var saved Assignment
 	err = s.Log.UpdateDetailed(ctx, ev, func(tx store.Tx) (any, error) {
 		var err error
-		saved, err = s.put(tx, scope, a, ev.CallerObjectID)
+		if saved, err = s.put(tx, scope, w, ev.CallerObjectID); err == nil && w.ValidateOnly {
+			err = errValidated
+		}
 		return saved, err
 	})
+	if errors.Is(err, errValidated) {
+		return saved, nil
+	}
 	return saved, err
 }
+
+// errValidated ends the transaction of a valid request that must not change anything.
+var errValidated = errors.New("the role assignment is valid")
 
 // check makes the checks that do not need the store.
 func (s *Service) check(a Assignment) (arm.ID, error) {
@@ -88,6 +102,8 @@ func (s *Service) check(a Assignment) (arm.ID, error) {
 		return arm.ID{}, arm.Errorf(http.StatusBadRequest, "BadRequest", "The description is longer than %d bytes.", maxDescription)
 	case a.Condition != nil && len(*a.Condition) > maxCondition:
 		return arm.ID{}, arm.Errorf(http.StatusBadRequest, "BadRequest", "The condition is longer than %d bytes.", maxCondition)
+	case a.DelegatedManagedIdentityResourceID != nil && len(*a.DelegatedManagedIdentityResourceID) > arm.MaxID:
+		return arm.ID{}, arm.Errorf(http.StatusBadRequest, "BadRequest", "The delegatedManagedIdentityResourceId is longer than %d bytes.", arm.MaxID)
 	case a.ConditionVersion != nil && a.Condition == nil:
 		return arm.ID{}, arm.Errorf(http.StatusBadRequest, "BadRequest", "A conditionVersion needs a condition.")
 	case a.ConditionVersion != nil && *a.ConditionVersion != conditions2 && *a.ConditionVersion != conditions1:
@@ -123,15 +139,15 @@ func (s *Service) principalType(ctx context.Context, a Assignment) (string, erro
 	return known, nil
 }
 
-func (s *Service) put(tx store.Tx, scope arm.ID, a Assignment, by string) (Assignment, error) {
-	old, err := load(tx, rowKey(scopeKey(a.TenantID, scope), a.Name))
+func (s *Service) put(tx store.Tx, scope arm.ID, w AssignmentWrite, by string) (Assignment, error) {
+	old, err := load(tx, rowKey(scopeKey(w.TenantID, scope), w.Name))
 	if errors.Is(err, store.ErrNotFound) {
-		return s.create(tx, scope, a, by)
+		return s.create(tx, scope, w.Assignment, by)
 	}
 	if err != nil {
-		return Assignment{}, fmt.Errorf("read role assignment %s: %w", a.Name, err)
+		return Assignment{}, fmt.Errorf("read role assignment %s: %w", w.Name, err)
 	}
-	return s.change(tx, scope, old, a, by)
+	return s.change(tx, scope, old, w.over(old), by)
 }
 
 func (s *Service) create(tx store.Tx, scope arm.ID, a Assignment, by string) (Assignment, error) {
@@ -145,11 +161,11 @@ func (s *Service) create(tx store.Tx, scope arm.ID, a Assignment, by string) (As
 	if err := absent(tx, indexKey(a.PrincipalID, key, a.DefinitionID), errExists); err != nil {
 		return Assignment{}, err
 	}
-	owners := 0
+	more := tally{Assignments: 1}
 	if a.isOwner(scope) {
-		owners = 1
+		more.Owners = 1
 	}
-	if err := count(tx, scope, 1, owners); err != nil {
+	if err := count(tx, a.TenantID, scope, more); err != nil {
 		return Assignment{}, err
 	}
 	a.CreatedOn = s.Now().UTC()
@@ -180,14 +196,14 @@ func (s *Service) change(tx store.Tx, scope arm.ID, old, a Assignment, by string
 		}
 		tx.Delete(indexKey(old.PrincipalID, key, old.DefinitionID))
 	}
-	owners := 0
+	var difference tally
 	switch was, is := old.isOwner(scope), wanted.isOwner(scope); {
 	case was && !is:
-		owners = -1
+		difference.Owners = -1
 	case is && !was:
-		owners = 1
+		difference.Owners = 1
 	}
-	if err := count(tx, scope, 0, owners); err != nil {
+	if err := count(tx, old.TenantID, scope, difference); err != nil {
 		return Assignment{}, err
 	}
 	return wanted, wanted.save(tx, key)

@@ -224,15 +224,17 @@ func (b *bench) checkRecords(t testing.TB) {
 		want[key] = value
 		want["g/"+a.PrincipalID+"\x00"+scope+"\x00"+a.DefinitionID] = entry
 		want["sn/"+a.TenantID+"/"+name] = scope
-		if subscription := id(t, a.Scope).Subscription(); subscription != "" {
-			n := tallies[subscription]
-			n.V = 1
-			n.Assignments++
-			if id(t, a.Scope).IsSubscription() && a.DefinitionID == owner && a.Condition == nil {
-				n.Owners++
-			}
-			tallies[subscription] = n
+		counted := id(t, a.Scope).Subscription()
+		if counted == "" {
+			counted = scope
 		}
+		n := tallies[counted]
+		n.V = 1
+		n.Assignments++
+		if id(t, a.Scope).IsSubscription() && a.DefinitionID == owner && a.Condition == nil {
+			n.Owners++
+		}
+		tallies[counted] = n
 	}
 	for subscription, n := range tallies {
 		value, err := json.Marshal(n)

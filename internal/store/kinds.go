@@ -84,7 +84,7 @@ var (
 	OperationKind      = Kind{"operation", "o/", 1}
 	ResourceKind       = Kind{"resource", "r/", 2}           // r/K(id); version 1 could contain secrets
 	AssignmentKind     = Kind{"role assignment", "s/", 1}    // s/K(scope)\x00<assignment>
-	AssignmentCount    = Kind{"assignment count", "sc/", 1}  // sc/<subscription>
+	AssignmentCount    = Kind{"assignment count", "sc/", 1}  // sc/<subscription>, sc/K(other scope)\x00<tenant>
 	AssignmentIndex    = Kind{"assignment name", "sn/", 0}   // sn/<tenant>/<assignment>
 	PredefinedTagsKind = Kind{"predefined tags", "tn/", 1}   // tn/<subscription>
 	TypeIndex          = Kind{"resource of a type", "t/", 0} // t/<type>/<subscription>/<group>/<name>

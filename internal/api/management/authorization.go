@@ -2,6 +2,7 @@ package management
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -65,23 +66,54 @@ func (h *Handler) getRoleAssignment(ctx context.Context, r *Request) (*Response,
 
 // putRoleAssignment answers 201 also if the assignment existed, as Azure does.
 func (h *Handler) putRoleAssignment(ctx context.Context, r *Request) (*Response, error) {
-	var body wire.RoleAssignmentBody
-	if err := r.Decode(&body); err != nil {
-		return nil, err
-	}
-	scope := r.ID().Base()
-	if err := h.scopeExists(ctx, r.Caller.TenantID, scope); err != nil {
-		return nil, err
-	}
-	wanted, err := body.Assignment(scope, r.ID().Name())
-	if err != nil {
-		return nil, err
-	}
-	put, err := h.RBAC.PutAssignment(ctx, h.event(r), wanted)
+	put, err := h.writeRoleAssignment(ctx, r, false)
 	if err != nil {
 		return nil, err
 	}
 	return &Response{Status: http.StatusCreated, Body: wire.EncodeRoleAssignment(r.Version, r.ID(), put, true)}, nil
+}
+
+// validateRoleAssignment answers whether a PUT with the same body would succeed.
+func (h *Handler) validateRoleAssignment(ctx context.Context, r *Request) (*Response, error) {
+	_, err := h.writeRoleAssignment(ctx, r, true)
+	var refused *arm.Error
+	if errors.As(err, &refused) && (refused.Status == http.StatusBadRequest || refused.Status == http.StatusConflict) {
+		return ok(wire.Validation{ErrorInfo: &wire.ValidationError{Code: refused.Code, Message: refused.Message}})
+	}
+	if err != nil {
+		return nil, err
+	}
+	return ok(wire.Validation{IsValid: true})
+}
+
+func (h *Handler) writeRoleAssignment(ctx context.Context, r *Request, validate bool) (rbac.Assignment, error) {
+	var body wire.RoleAssignmentBody
+	if err := r.Decode(&body); err != nil {
+		return rbac.Assignment{}, err
+	}
+	if err := h.scopeExists(ctx, r.Caller.TenantID, r.ID().Base()); err != nil {
+		return rbac.Assignment{}, err
+	}
+	wanted, err := body.Write(r.Version, r.ID())
+	if err != nil {
+		return rbac.Assignment{}, err
+	}
+	wanted.ValidateOnly = validate
+	return h.RBAC.WriteAssignment(ctx, h.event(r), wanted)
+}
+
+// getAssignmentUsage returns how many role assignments a subscription has, and how many more it can have.
+func (h *Handler) getAssignmentUsage(ctx context.Context, r *Request) (*Response, error) {
+	usage := wire.AssignmentUsage{SubscriptionID: r.ID().Subscription()}
+	err := h.Store.View(ctx, func(tx store.Tx) (err error) {
+		usage.Current, usage.Limit, err = h.RBAC.Count(tx, r.Caller.TenantID, r.ID())
+		return err
+	})
+	usage.Remaining = max(0, usage.Limit-usage.Current)
+	if err != nil {
+		return nil, err
+	}
+	return ok(usage)
 }
 
 func (h *Handler) deleteRoleAssignment(ctx context.Context, r *Request) (*Response, error) {

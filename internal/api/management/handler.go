@@ -15,6 +15,7 @@ import (
 	"midas/internal/arm"
 	"midas/internal/compute"
 	"midas/internal/directory"
+	"midas/internal/explain"
 	"midas/internal/fleet"
 	"midas/internal/hierarchy"
 	"midas/internal/identity"
@@ -31,6 +32,7 @@ type Handler struct {
 	HomeTenant string // the tenant that a 401 names outside of subscriptions
 	Tokens     bearer.Verifier
 	RBAC       *rbac.Service
+	Explain    *explain.Service
 	Directory  *directory.Directory
 	Resources  *resource.Service
 	Hierarchy  *hierarchy.Service
@@ -164,7 +166,7 @@ func (h *Handler) admit(ctx context.Context, r *Request, op *Operation) error {
 	if allowed {
 		return nil
 	}
-	return h.recordRefusal(ctx, r, rbac.ErrAuthorizationFailed(r.Caller, r.Action, r.ID()))
+	return h.recordRefusal(ctx, r, h.errAuthorizationFailed(r, r.Action, r.ID()))
 }
 
 // allowed reports whether the caller may perform the operation: it owns the addressed object, or RBAC allows it.

@@ -154,7 +154,7 @@ func (h *Handler) logged(ctx context.Context, r *Request, response *Response) (*
 
 // isRegistrationFree reports whether a provider needs no registration. ARM itself needs its own.
 func isRegistrationFree(namespace string) bool {
-	return slices.ContainsFunc([]string{"Microsoft.Resources", "Microsoft.Authorization", "Midas.Hosts"}, func(free string) bool { return arm.SameName(free, namespace) })
+	return slices.ContainsFunc([]string{"Microsoft.Resources", "Microsoft.Authorization", "Midas.Hosts", "Midas.Authorization"}, func(free string) bool { return arm.SameName(free, namespace) })
 }
 
 // checkRegistered returns ARM's error for a write to a type whose provider is unregistered in the subscription.

@@ -18,6 +18,7 @@ import (
 	"midas/internal/api/management"
 	"midas/internal/compute"
 	"midas/internal/directory"
+	"midas/internal/explain"
 	"midas/internal/hierarchy"
 	"midas/internal/identity"
 	"midas/internal/lock"
@@ -111,7 +112,7 @@ func makeStack(t testing.TB, now func() time.Time, change func(*management.Handl
 	s.resources.Workers[compute.ScaleOperation], s.resources.Workers[identity.RestrictOperation] = machines.Scale, s.identities.Restrict
 	h := management.Handler{
 		Origin: origin, HomeTenant: tenant, Tokens: &token.Verifier{Keys: keys, Now: now, Origin: origin},
-		RBAC: s.rbac, Directory: s.directory, Resources: s.resources, Hierarchy: s.hierarchy, Identities: s.identities,
+		RBAC: s.rbac, Explain: &explain.Service{RBAC: s.rbac, Directory: s.directory, Locks: s.locks}, Directory: s.directory, Resources: s.resources, Hierarchy: s.hierarchy, Identities: s.identities,
 		Compute: machines, Locks: s.locks,
 		Activity: s.log, Store: s.store, Pages: pages, Now: now, NewID: uuid.NewString,
 	}

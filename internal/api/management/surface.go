@@ -25,7 +25,20 @@ const (
 
 // operations returns all rows of the operation table.
 func (h *Handler) operations() []Operation {
-	return slices.Concat(h.coreOperations(), h.providerOperations(), h.tagOperations(), h.identityOperations(), h.authorizationOperations(), h.emptyAuthorizationOperations(), h.lockOperations(), h.insightsOperations(), h.computeOperations(), h.hostOperations())
+	return slices.Concat(
+		h.coreOperations(),
+		h.providerOperations(),
+		h.tagOperations(),
+		h.identityOperations(),
+		h.authorizationOperations(),
+		h.emptyAuthorizationOperations(),
+		h.lockOperations(),
+		h.insightsOperations(),
+		h.computeOperations(),
+		h.hostOperations(),
+		h.explainOperations(),
+		h.accessOperations(),
+	)
 }
 
 func (h *Handler) coreOperations() []Operation {
@@ -96,7 +109,6 @@ func (h *Handler) authorizationOperations() []Operation {
 		// clients read them there and few callers have a role at the tenant.
 		{Method: "GET", Type: typeRoleDefinitions, Target: arm.Collection, At: arm.AtTenant, Serve: h.listRoleDefinitions},
 		{Method: "GET", Type: typeRoleDefinitions, Target: arm.Instance, At: arm.AtTenant, Serve: h.getRoleDefinition},
-		{Method: "GET", Type: typePermissions, Target: arm.Collection, At: below, Serve: h.listPermissions},
 	})
 }
 

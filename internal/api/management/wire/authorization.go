@@ -20,6 +20,11 @@ const (
 	dataActionsSince   arm.Version = "2018-01-01-preview"
 	principalTypeSince arm.Version = "2018-01-01-preview"
 	conditionSince     arm.Version = "2020-03-01-preview"
+
+	// From these versions on, a principalType in a request says that the principal exists although the directory
+	// does not know it yet.
+	servicePrincipalSince arm.Version = "2018-09-01-preview"
+	everyTypeSince        arm.Version = "2020-03-01-preview"
 )
 
 func atLeast(v, since arm.Version) bool { return v.Compare(since) >= 0 }
@@ -102,21 +107,53 @@ type RoleAssignmentSpec struct {
 	Description      *string `json:"description,omitempty"`
 }
 
-// Assignment returns the assignment that the body describes.
-func (b RoleAssignmentBody) Assignment(scope arm.ID, name string) (rbac.Assignment, error) {
+// Write returns what the body wants of the assignment with the given id. Fields that the version does not have are
+// ignored.
+func (b RoleAssignmentBody) Write(v arm.Version, id arm.ID) (rbac.AssignmentWrite, error) {
 	p := b.Properties
 	if p == nil || p.RoleDefinitionID == "" || p.PrincipalID == "" {
-		return rbac.Assignment{}, arm.ErrInvalidContent("Required property 'roleDefinitionId' or 'principalId' not found in JSON. Path 'properties'")
+		return rbac.AssignmentWrite{}, arm.ErrInvalidContent("Required property 'roleDefinitionId' or 'principalId' not found in JSON. Path 'properties'")
 	}
 	definition, err := rbac.ParseDefinitionID(p.RoleDefinitionID)
 	if err != nil {
-		return rbac.Assignment{}, err
+		return rbac.AssignmentWrite{}, err
 	}
-	return rbac.Assignment{
-		Name: name, Scope: scope.String(), DefinitionID: definition, PrincipalID: p.PrincipalID, PrincipalType: p.PrincipalType,
-		Condition: p.Condition, ConditionVersion: p.ConditionVersion, Description: p.Description,
-		DelegatedManagedIdentityResourceID: p.Delegated,
-	}, nil
+	wanted := rbac.AssignmentWrite{KeepsTexts: !atLeast(v, conditionSince), Assignment: rbac.Assignment{
+		Name: id.Name(), Scope: id.Base().String(), DefinitionID: definition, PrincipalID: p.PrincipalID, PrincipalType: p.typeIn(v),
+	}}
+	if !wanted.KeepsTexts {
+		wanted.Condition, wanted.ConditionVersion, wanted.Description = p.Condition, p.ConditionVersion, p.Description
+		wanted.DelegatedManagedIdentityResourceID = p.Delegated
+	}
+	return wanted, nil
+}
+
+// typeIn returns the type of the principal as far as the version has it. Without a type, it is looked up.
+func (p *RoleAssignmentSpec) typeIn(v arm.Version) string {
+	if atLeast(v, everyTypeSince) || atLeast(v, servicePrincipalSince) && arm.SameName(p.PrincipalType, "ServicePrincipal") {
+		return p.PrincipalType
+	}
+	return ""
+}
+
+// Validation is the answer to the question whether a request would succeed.
+type Validation struct {
+	IsValid   bool             `json:"isValid"`
+	ErrorInfo *ValidationError `json:"errorInfo,omitempty"`
+}
+
+// ValidationError says why a request would not succeed.
+type ValidationError struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// AssignmentUsage is the number of role assignments of a subscription.
+type AssignmentUsage struct {
+	SubscriptionID string `json:"subscriptionId"`
+	Limit          int    `json:"roleAssignmentsLimit"`
+	Current        int    `json:"roleAssignmentsCurrentCount"`
+	Remaining      int    `json:"roleAssignmentsRemainingCount"`
 }
 
 // RoleDefinition is a role in an answer.

@@ -54,16 +54,16 @@ func FuzzGroupBody(f *testing.F) {
 // FuzzRoleAssignmentBody reads any body as that of a role assignment.
 func FuzzRoleAssignmentBody(f *testing.F) {
 	f.Add(`{"properties":{"roleDefinitionId":"` + scope + `/providers/Microsoft.Authorization/roleDefinitions/acdd72a7-3385-48ef-bd42-f606fba81ae7","principalId":"33333333-3333-3333-3333-333333333333"}}`)
-	at, err := arm.ParseID(scope)
+	at, err := arm.ParseID(scope + "/providers/Microsoft.Authorization/roleAssignments/name")
 	must(f, err)
 	f.Fuzz(func(t *testing.T, text string) {
 		var body wire.RoleAssignmentBody
 		if !decode(t, text, &body) {
 			return
 		}
-		a, err := body.Assignment(at, "name")
+		a, err := body.Write("2022-04-01", at)
 		if refused(t, text, err) {
-			if !cmp.Equal(a, rbac.Assignment{}) {
+			if !cmp.Equal(a, rbac.AssignmentWrite{}) {
 				t.Fatalf("%q: an error, and %+v", text, a)
 			}
 			return
@@ -77,7 +77,7 @@ func FuzzRoleAssignmentBody(f *testing.F) {
 			t.Fatalf("%q: the condition is lost or made up", text)
 		}
 		for _, v := range []arm.Version{"2015-07-01", "2018-09-01-preview", "2022-04-01"} {
-			out := encoded(t, wire.EncodeRoleAssignment(v, arm.ID{}, a, false))
+			out := encoded(t, wire.EncodeRoleAssignment(v, arm.ID{}, a.Assignment, false))
 			if strings.Contains(out, `"condition":`) != (v == "2022-04-01") {
 				t.Fatalf("%q: in %s it is %s", text, v, out)
 			}

@@ -1,0 +1,29 @@
+package explain
+
+import (
+	"midas/internal/arm"
+	"midas/internal/lock"
+	"midas/internal/rbac"
+	"midas/internal/rbac/condition"
+)
+
+// Question asks whether a principal may perform an action at a scope.
+type Question struct {
+	Asker     rbac.Caller // who asks
+	Principal string      // object id, in the tenant of the asker
+	Action    string      // such as Microsoft.Compute/virtualMachines/read, in any case
+	Data      bool        // the action is one of the data plane
+	Scope     arm.ID
+
+	// AnyRole says that Azure Resource Manager allows the action to everyone with any role in the subscription.
+	AnyRole bool
+
+	// Lock is what the operation is for locks; zero for operations that locks do not concern.
+	Lock lock.Operation
+
+	// Attributes are what conditions may read.
+	Attributes condition.Attributes
+}
+
+// self reports whether the asker asks about itself.
+func (q *Question) self() bool { return arm.SameName(q.Principal, q.Asker.ObjectID) }
