@@ -47,6 +47,8 @@ type Query struct {
 
 	TenantID       string
 	SubscriptionID string
+	// OutsideSubscriptions selects only events of resources outside of all subscriptions.
+	OutsideSubscriptions bool
 
 	ResourceGroup    string
 	ResourceID       string // this resource only, without nested resources
@@ -182,6 +184,7 @@ func (q *Query) matches(e *Event) bool {
 	same := func(want, got string) bool { return want == "" || arm.SameName(want, got) }
 	return same(q.TenantID, e.TenantID) &&
 		same(q.SubscriptionID, e.SubscriptionID) &&
+		(!q.OutsideSubscriptions || e.SubscriptionID == "") &&
 		same(q.ResourceGroup, e.ResourceGroup) &&
 		same(q.ResourceID, e.ResourceID) &&
 		same(q.ResourceProvider, arm.Type(e.ResourceType).Namespace()) &&

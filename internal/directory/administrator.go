@@ -92,6 +92,11 @@ func readUnguarded[T any](tx store.Tx, table *store.Table[T], key string) (T, er
 	return table.Decode(records[0])
 }
 
+// IsGlobalAdministrator reports whether a principal of a tenant is a Global Administrator.
+func (d *Directory) IsGlobalAdministrator(tx store.Tx, tenant, oid string) (bool, error) {
+	return isAdministrator(tx, tenant, oid)
+}
+
 // isAdministrator reports whether an object is a Global Administrator, and guards that.
 func isAdministrator(tx store.Tx, tenant, oid string) (bool, error) {
 	return roleMembership.exists(tx, tenant, GlobalAdministrator, oid)

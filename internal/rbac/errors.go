@@ -59,8 +59,11 @@ func errNotFound(name string) *arm.Error {
 	return refusal(http.StatusNotFound, "RoleAssignmentNotFound", "The role assignment '%s' is not found.", clip(name))
 }
 
+// CodeAssignmentExists is the code of the error for a second assignment of a role to a principal at a scope.
+const CodeAssignmentExists = "RoleAssignmentExists"
+
 func errExists() *arm.Error {
-	return refusal(http.StatusConflict, "RoleAssignmentExists", "The role assignment already exists.")
+	return refusal(http.StatusConflict, CodeAssignmentExists, "The role assignment already exists.")
 }
 
 func errUpdateNotPermitted() *arm.Error {

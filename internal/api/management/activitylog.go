@@ -10,7 +10,8 @@ import (
 	"midas/internal/arm"
 )
 
-// listEvents lists the events in the activity log of a subscription.
+// listEvents lists the events in the activity log of a subscription. At the tenant, it lists those of what is
+// outside of subscriptions, such as management groups and role assignments at the root.
 func (h *Handler) listEvents(ctx context.Context, r *Request) (*Response, error) {
 	if !arm.SameName(r.ID().Name(), "management") {
 		return nil, arm.ErrResourceNotFound(r.ID(), r.Type)
@@ -24,6 +25,7 @@ func (h *Handler) listEvents(ctx context.Context, r *Request) (*Response, error)
 		return nil, eventsError(err)
 	}
 	query.TenantID, query.SubscriptionID = r.Caller.TenantID, arm.Fold(r.ID().Subscription())
+	query.OutsideSubscriptions = query.SubscriptionID == ""
 	query.After, query.Limit = p.after, p.limit
 	status := query.Status
 	if arm.SameName(status, wire.Started) { // every accepted request has begun

@@ -77,7 +77,7 @@ func (h *Handler) putRoleAssignment(ctx context.Context, r *Request) (*Response,
 func (h *Handler) validateRoleAssignment(ctx context.Context, r *Request) (*Response, error) {
 	_, err := h.writeRoleAssignment(ctx, r, true)
 	var refused *arm.Error
-	if errors.As(err, &refused) && (refused.Status == http.StatusBadRequest || refused.Status == http.StatusConflict) {
+	if errors.As(err, &refused) && refused.Backend && (refused.Status == http.StatusBadRequest || refused.Status == http.StatusConflict) {
 		return ok(wire.Validation{ErrorInfo: &wire.ValidationError{Code: refused.Code, Message: refused.Message}})
 	}
 	if err != nil {

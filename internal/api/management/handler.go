@@ -177,6 +177,8 @@ func (h *Handler) allowed(tx store.Tx, r *Request, op *Operation) (bool, error) 
 		}
 	}
 	switch {
+	case op.OwnOnly:
+		return false, nil
 	case op.Perform == "":
 		return true, nil
 	case op.Visible:

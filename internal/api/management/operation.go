@@ -34,6 +34,8 @@ type Operation struct {
 	// Own reports whether the caller owns the addressed object. An owner needs no role. Nil means that
 	// objects of the type have no owner.
 	Own func(store.Tx, *Request) (bool, error)
+	// OwnOnly allows the operation to the owner only. Perform then only names the action in a refusal.
+	OwnOnly bool
 
 	// Locks is what the operation is for locks, where its method does not tell: lock.Read for an action that changes
 	// nothing and gives no secrets, lock.Delete for one that ends its scope. Zero means what the method says.
@@ -325,7 +327,8 @@ func coreVersions() []arm.Version {
 
 func authorizationVersions() []arm.Version {
 	return []arm.Version{
-		"2015-07-01", "2017-10-01-preview", "2018-01-01-preview", "2018-07-01", "2018-07-01-preview", "2018-09-01-preview",
+		"2015-05-01-preview", "2015-06-01", "2015-07-01", "2016-07-01", "2017-05-01", "2017-09-01", "2017-10-01-preview", "2018-01-01-preview",
+		"2018-07-01", "2018-07-01-preview", "2018-09-01-preview", "2018-12-01-preview", "2019-04-01-preview",
 		"2020-03-01-preview", "2020-04-01-preview", "2020-08-01-preview", "2020-10-01-preview", "2022-01-01-preview",
 		"2022-04-01", "2022-05-01-preview",
 	}

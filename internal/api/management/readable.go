@@ -53,7 +53,7 @@ func (h *Handler) mayRead(tx store.Tx, r *Request, rec resource.Record) (bool, e
 	}
 	access := rbac.Access{Caller: r.Caller, Action: rec.Type.Key() + "/read", Scope: id}
 	read, err := h.RBAC.Decide(tx, access)
-	if list := arm.Fold(r.Action); err == nil && read.Effect == rbac.NotAllowed && list != access.Action {
+	if list := arm.Fold(r.Action); err == nil && read.Effect == rbac.NotAllowed && list != "" && list != access.Action {
 		access.Action = list
 		read, err = h.RBAC.Decide(tx, access)
 	}

@@ -114,7 +114,7 @@ func (h *Handler) authorizationOperations() []Operation {
 
 func (h *Handler) insightsOperations() []Operation {
 	return withVersions(insightsVersions(), []Operation{
-		{Method: http.MethodGet, Type: typeEvents, Target: arm.Collection, At: arm.AtSubscription, Perform: string(typeEvents) + "/read", Serve: h.listEvents},
+		{Method: http.MethodGet, Type: typeEvents, Target: arm.Collection, At: arm.AtSubscription | arm.AtTenant, Perform: string(typeEvents) + "/read", Serve: h.listEvents},
 	})
 }
 
