@@ -7,6 +7,7 @@ import (
 
 	"midas/internal/api/management/wire"
 	"midas/internal/arm"
+	"midas/internal/rbac"
 )
 
 // actionsOf returns the RBAC actions of a provider: those that the operation table checks, those of the types
@@ -42,6 +43,33 @@ func (t *table) actionsOf(namespace string) []wire.OperationInfo {
 	return infos
 }
 
+// dataActions returns the names of the data actions in the built-in roles, by folded namespace. Those with a star
+// are left out, because they are no names.
+func dataActions() map[string][]string {
+	all := map[string][]string{}
+	for _, role := range rbac.Definitions() {
+		for _, p := range role.Permissions {
+			for _, name := range slices.Concat(p.DataActions, p.NotDataActions) {
+				namespace := arm.Fold(arm.Type(name).Namespace())
+				known := slices.ContainsFunc(all[namespace], func(have string) bool { return arm.SameName(have, name) })
+				if !known && !strings.Contains(name, "*") {
+					all[namespace] = append(all[namespace], name)
+				}
+			}
+		}
+	}
+	return all
+}
+
+// catalogueFor encodes the actions and the data actions of a provider.
+func (t *table) catalogueFor(namespace string, expand bool) wire.ProviderOperations {
+	actions := wire.ProviderActions{Namespace: namespace, Actions: t.actionsOf(namespace)}
+	for _, name := range t.dataActions()[arm.Fold(namespace)] {
+		actions.Data = append(actions.Data, wire.EncodeOperation(namespace, name))
+	}
+	return wire.EncodeProviderOperations(actions, expand)
+}
+
 // listOperations lists the actions of the provider in the path.
 func (h *Handler) listOperations(_ context.Context, r *Request) (*Response, error) {
 	namespace, _ := h.table.providerOf(r.Path.Type.Namespace()) // the route exists for known providers only
@@ -55,7 +83,7 @@ func (h *Handler) listProviderOperations(ctx context.Context, r *Request) (*Resp
 	}
 	value := []wire.ProviderOperations{}
 	for _, namespace := range h.table.namespaces() {
-		value = append(value, wire.EncodeProviderOperations(namespace, h.table.actionsOf(namespace), expandsTypes(r)))
+		value = append(value, h.table.catalogueFor(namespace, expandsTypes(r)))
 	}
 	return ok(wire.List[wire.ProviderOperations]{Value: value})
 }
@@ -65,7 +93,7 @@ func (h *Handler) getProviderOperations(_ context.Context, r *Request) (*Respons
 	if !known {
 		return nil, errNamespace(r.ID().Name())
 	}
-	return ok(wire.EncodeProviderOperations(namespace, h.table.actionsOf(namespace), expandsTypes(r)))
+	return ok(h.table.catalogueFor(namespace, expandsTypes(r)))
 }
 
 // expandsTypes reports whether a request asks for the operations by resource type too.

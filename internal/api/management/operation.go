@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 
 	"midas/internal/api/management/wire"
 	"midas/internal/arm"
@@ -92,11 +93,13 @@ type table struct {
 	free       map[string]bool       // folded namespaces with Free types
 	generic    generic
 	catalogue  map[string][]catalogueType // by folded namespace
+
+	dataActions func() map[string][]string // by folded namespace; computed when it is first asked for
 }
 
 // newTable indexes the operations. Two rows for one method and path are an error.
 func newTable(operations []Operation, rest generic) (*table, error) {
-	t := &table{operations: operations, routes: map[routeKey]*route{}, types: map[string][]arm.Type{}, free: map[string]bool{}, generic: rest}
+	t := &table{operations: operations, routes: map[routeKey]*route{}, types: map[string][]arm.Type{}, free: map[string]bool{}, generic: rest, dataActions: sync.OnceValue(dataActions)}
 	var err error
 	if t.catalogue, err = parseCatalogue(catalogueText); err != nil {
 		return nil, err

@@ -125,6 +125,12 @@ func TestOperationsOfProviders(t *testing.T) {
 	if !strings.Contains(all, `"Microsoft.Storage"`) || strings.Contains(all, "storageAccounts/write") {
 		t.Error("the list without $expand has the operations of types, or lacks a provider")
 	}
+	vault := s.want(t, 200, "nobody", "GET", "/providers/Microsoft.Authorization/providerOperations/Microsoft.KeyVault?api-version=2022-04-01&$expand=resourceTypes", "").Body.String()
+	for _, want := range []string{`"name":"Microsoft.KeyVault/vaults/secrets/getSecret/action"`, `"isDataAction":true`, `"isDataAction":false`} {
+		if !strings.Contains(vault, want) {
+			t.Errorf("the operations of Microsoft.KeyVault do not have %s: %s", want, vault)
+		}
+	}
 	s.want(t, 404, "nobody", "GET", "/providers/Microsoft.Authorization/providerOperations/Microsoft.None?api-version=2022-04-01", "")
 }
 

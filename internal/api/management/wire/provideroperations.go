@@ -58,17 +58,25 @@ func actionParts(name string) (resource, verb string) {
 	return strings.Join(words[:len(words)-n], "/"), strings.Join(words[len(words)-n:], "/")
 }
 
+// ProviderActions is the actions and the data actions of a provider.
+type ProviderActions struct {
+	Namespace     string
+	Actions, Data []OperationInfo
+}
+
 // EncodeProviderOperations encodes the actions of a provider. With expand, those of a resource type are with
 // their type; otherwise only the actions of the provider itself are listed, as in Azure.
-func EncodeProviderOperations(namespace string, actions []OperationInfo, expand bool) ProviderOperations {
+func EncodeProviderOperations(of ProviderActions, expand bool) ProviderOperations {
 	const typ arm.Type = "Microsoft.Authorization/providerOperations"
 	out := ProviderOperations{
-		ID: "/providers/" + string(typ) + "/" + namespace, Name: namespace, Type: typ, DisplayName: namespace,
+		ID: "/providers/" + string(typ) + "/" + of.Namespace, Name: of.Namespace, Type: typ, DisplayName: of.Namespace,
 		ResourceTypes: []TypeOperations{}, Operations: []CatalogOperation{},
 	}
-	for _, action := range actions {
+	for i, action := range slices.Concat(of.Actions, of.Data) {
 		resource, _ := actionParts(action.Name)
-		operation := CatalogOperation{Name: action.Name, DisplayName: action.Display.Operation, Description: action.Display.Description}
+		operation := CatalogOperation{
+			Name: action.Name, DisplayName: action.Display.Operation, Description: action.Display.Description, IsDataAction: i >= len(of.Actions),
+		}
 		if resource == "" {
 			out.Operations = append(out.Operations, operation)
 			continue
