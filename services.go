@@ -34,6 +34,7 @@ import (
 	"midas/internal/retention"
 	"midas/internal/seal"
 	"midas/internal/store"
+	"midas/internal/subscription"
 	"midas/internal/throttle"
 	"midas/internal/token"
 )
@@ -52,24 +53,25 @@ type services struct {
 	newID  func() string
 	master seal.MasterKey
 
-	admin      Admin
-	activity   *activity.Log
-	directory  *directory.Directory
-	rbac       *rbac.Service
-	locks      *lock.Service
-	resources  *resource.Service
-	hierarchy  *hierarchy.Service
-	identities *identity.Service
-	compute    *compute.Service
-	fleet      *fleet.Fleet
-	grants     *grant.Grants
-	throttle   *throttle.Table
-	passwords  *throttle.PasswordLimiter
-	keys       *token.Keys
-	minter     *token.Minter
-	verifier   *token.Verifier
-	documents  *localca.Signer
-	retention  *retention.Guard
+	admin         Admin
+	activity      *activity.Log
+	directory     *directory.Directory
+	rbac          *rbac.Service
+	locks         *lock.Service
+	resources     *resource.Service
+	hierarchy     *hierarchy.Service
+	subscriptions *subscription.Service
+	identities    *identity.Service
+	compute       *compute.Service
+	fleet         *fleet.Fleet
+	grants        *grant.Grants
+	throttle      *throttle.Table
+	passwords     *throttle.PasswordLimiter
+	keys          *token.Keys
+	minter        *token.Minter
+	verifier      *token.Verifier
+	documents     *localca.Signer
+	retention     *retention.Guard
 
 	authorities localca.Authorities
 }
@@ -108,6 +110,9 @@ func newServices(ctx context.Context, cfg Config, origin string, dir *datadir.Di
 	r.locks.Scope = r.resources.CheckNotDeletingWithAncestors
 	r.hierarchy = hierarchy.New(hierarchy.Config{
 		Store: st, Log: r.activity, Now: r.now, Resources: r.resources, DeleteScope: r.rbac.DeleteManagementGroup,
+	})
+	r.subscriptions = subscription.New(subscription.Config{
+		Store: st, Log: r.activity, Now: r.now, NewID: r.newID, Resources: r.resources, Hierarchy: r.hierarchy,
 	})
 	r.rbac.Scope, r.rbac.Above, r.directory.CheckNotDeleting = r.hierarchy.CheckScope, r.hierarchy.Above, r.resources.CheckNotDeletingWithAncestors
 	r.identities = identity.New(identity.Config{
@@ -179,7 +184,7 @@ func (r *services) router(health *ops.Health, names []string, reg prometheus.Reg
 	arms, err := management.New(management.Handler{
 		Origin: r.origin, HomeTenant: r.admin.TenantID, Tokens: r.verifier, RBAC: r.rbac, Directory: r.directory,
 		Explain:   &explain.Service{RBAC: r.rbac, Directory: r.directory, Locks: r.locks},
-		Resources: r.resources, Hierarchy: r.hierarchy, Identities: r.identities, Compute: r.compute, Fleet: r.fleet, Locks: r.locks, Namespaces: r.cfg.Namespaces,
+		Resources: r.resources, Hierarchy: r.hierarchy, Subscriptions: r.subscriptions, Identities: r.identities, Compute: r.compute, Fleet: r.fleet, Locks: r.locks, Namespaces: r.cfg.Namespaces,
 		Activity: r.activity, Store: r.store, Pages: pages, Now: r.now, NewID: r.newID,
 	})
 	if err != nil {

@@ -123,6 +123,9 @@ func MayConsentToGraphRoles(roles []string) bool {
 	return hasRole(roles, GlobalAdministrator, PrivilegedRoleAdmin)
 }
 
+// IsGlobalAdministrator reports whether Global Administrator is among directory roles.
+func IsGlobalAdministrator(roles []string) bool { return hasRole(roles, GlobalAdministrator) }
+
 func hasRole(roles []string, any ...string) bool {
 	return slices.ContainsFunc(roles, func(role string) bool {
 		return slices.ContainsFunc(any, func(one string) bool { return arm.SameName(one, role) })

@@ -153,3 +153,35 @@ func (s *Service) subscriptionsByParent(tx store.Tx, tenant string) (map[string]
 	}
 	return all, nil
 }
+
+// GroupsAbove reads the groups above a group or a subscription, nearest first.
+func (s *Service) GroupsAbove(tx store.Tx, tenant string, below arm.ID) ([]Group, error) {
+	ids, err := s.Above(tx, tenant, below)
+	if err != nil {
+		return nil, err
+	}
+	above := make([]Group, len(ids))
+	for i, id := range ids {
+		if above[i], err = load(tx, tenant, id.Name()); err != nil {
+			return nil, err
+		}
+	}
+	return above, nil
+}
+
+// SubscriptionsBelow reads the subscriptions that stand directly below a group.
+func (s *Service) SubscriptionsBelow(tx store.Tx, tenant, group string) ([]Node, error) {
+	all, err := s.subscriptionsByParent(tx, tenant)
+	return all[arm.Fold(group)], err
+}
+
+// Descendants returns the number of groups and subscriptions below a group.
+func (t Tree) Descendants(name string) int {
+	n := 0
+	for _, child := range t.Children(name) {
+		if n++; child.Group != nil {
+			n += t.Descendants(child.Group.Name)
+		}
+	}
+	return n
+}

@@ -36,11 +36,16 @@ func treeKey(tenant string) string { return store.ManagementTreeKind.Keys + arm.
 
 // lockTree reads the tree of a tenant for a change. The caller must call save in the same transaction.
 func lockTree(tx store.Tx, tenant string) (tree, error) {
+	t, err := readTree(tx, tenant)
+	t.Changes++
+	return t, err
+}
+
+func readTree(tx store.Tx, tenant string) (tree, error) {
 	t, err := trees.Get(tx, treeKey(tenant))
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return t, fmt.Errorf("read the hierarchy of tenant %s: %w", tenant, err)
 	}
-	t.Changes++
 	return t, nil
 }
 

@@ -47,3 +47,11 @@ func (s *Service) Subscriptions(tx store.Tx) iter.Seq2[Record, error] {
 		}
 	}
 }
+
+// HasGroups reports whether a subscription has a resource group.
+func (s *Service) HasGroups(tx store.Tx, subscription arm.ID) (bool, error) {
+	for _, err := range tx.Scan(store.Range{Prefix: typePrefix(arm.TypeResourceGroup, subscription), Limit: 1}) {
+		return err == nil, err
+	}
+	return false, nil
+}

@@ -81,6 +81,9 @@ var (
 	SubscriptionPlaceKind = Kind{"management group of a subscription", "mgs/", 1} // mgs/<tenant>/<subscription>
 	ManagementTreeKind    = Kind{"management group hierarchy", "mgt/", 1}         // mgt/<tenant>
 
+	SubscriptionAliasKind = Kind{"subscription alias", "sa/", 1}             // sa/<tenant>/<alias>
+	AliasCountKind        = Kind{"count of subscription aliases", "sat/", 1} // sat/<tenant>
+
 	OperationKind      = Kind{"operation", "o/", 1}
 	ResourceKind       = Kind{"resource", "r/", 2}           // r/K(id); version 1 could contain secrets
 	AssignmentKind     = Kind{"role assignment", "s/", 1}    // s/K(scope)\x00<assignment>
@@ -152,6 +155,8 @@ func Kinds() []Kind {
 		AssignmentKind,
 		AssignmentCount,
 		AssignmentIndex,
+		SubscriptionAliasKind,
+		AliasCountKind,
 		PredefinedTagsKind,
 		TypeIndex,
 		EventKind,

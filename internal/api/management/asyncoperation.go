@@ -22,7 +22,12 @@ func (h *Handler) sealOperation(subscription, name string, op asyncOperation) st
 // openOperation reads the fields from the URL of an operation. It reports false if this server has not made
 // the URL.
 func (h *Handler) openOperation(r *Request) (op asyncOperation, found bool) {
-	sealed, err := h.Pages.Open(operationSeal(r.ID().Subscription(), r.ID().Name()), r.Query.Get("t"))
+	return h.openSealed(r.ID().Subscription(), r.ID().Name(), r.Query.Get("t"))
+}
+
+// openSealed is openOperation for the operation of a name in a subscription, or outside of subscriptions.
+func (h *Handler) openSealed(subscription, name, token string) (op asyncOperation, found bool) {
+	sealed, err := h.Pages.Open(operationSeal(subscription, name), token)
 	if err != nil {
 		return asyncOperation{}, false
 	}

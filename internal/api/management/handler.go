@@ -24,6 +24,7 @@ import (
 	"midas/internal/resource"
 	"midas/internal/seal"
 	"midas/internal/store"
+	"midas/internal/subscription"
 )
 
 // Handler serves ARM requests. All exported fields must be set; New sets the others.
@@ -45,6 +46,8 @@ type Handler struct {
 	Pages      *seal.Pages
 	Now        func() time.Time
 	NewID      func() string
+
+	Subscriptions *subscription.Service
 
 	// Namespaces are the resource providers whose types may be used although they are not in the
 	// operation table. AllNamespaces among them means all; empty means none.
@@ -152,6 +155,9 @@ func (h *Handler) admit(ctx context.Context, r *Request, op *Operation) error {
 			return missing
 		}
 		if allowed, err = h.allowed(tx, r, op); err != nil || !allowed {
+			return err
+		}
+		if err := checkWritable(subscription, r, op); err != nil {
 			return err
 		}
 		if err := h.checkLocks(tx, r); err != nil {

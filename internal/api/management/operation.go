@@ -42,6 +42,10 @@ type Operation struct {
 	// nothing and gives no secrets, lock.Delete for one that ends its scope. Zero means what the method says.
 	Locks lock.Operation
 
+	// WhileReadOnly allows a POST in a subscription that is cancelled, because it changes nothing in it or ends
+	// that state.
+	WhileReadOnly bool
+
 	// Versions are the api-versions of the operation. If Free is true, the operation accepts every other
 	// well-formed version too, and types of its namespace without rows are served by the generic
 	// operations: see generic.go.

@@ -27,6 +27,7 @@ import (
 	"midas/internal/seal"
 	"midas/internal/store"
 	"midas/internal/store/storetest"
+	"midas/internal/subscription"
 	"midas/internal/token"
 )
 
@@ -114,6 +115,9 @@ func makeStack(t testing.TB, now func() time.Time, change func(*management.Handl
 		Origin: origin, HomeTenant: tenant, Tokens: &token.Verifier{Keys: keys, Now: now, Origin: origin},
 		RBAC: s.rbac, Explain: &explain.Service{RBAC: s.rbac, Directory: s.directory, Locks: s.locks}, Directory: s.directory, Resources: s.resources, Hierarchy: s.hierarchy, Identities: s.identities,
 		Compute: machines, Locks: s.locks,
+		Subscriptions: subscription.New(subscription.Config{
+			Store: s.store, Log: s.log, Now: now, NewID: uuid.NewString, Resources: s.resources, Hierarchy: s.hierarchy,
+		}),
 		Activity: s.log, Store: s.store, Pages: pages, Now: now, NewID: uuid.NewString,
 	}
 	h.Namespaces = append(management.DefaultNamespaces(), "A.B", "Contoso.Apps", "Contoso.Guard") // made up by tests

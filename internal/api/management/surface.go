@@ -38,6 +38,8 @@ func (h *Handler) operations() []Operation {
 		h.hostOperations(),
 		h.explainOperations(),
 		h.accessOperations(),
+		h.managementGroupOperations(),
+		h.subscriptionOperations(),
 	)
 }
 
@@ -63,7 +65,7 @@ func (h *Handler) coreOperations() []Operation {
 		{Method: "GET", Type: typeResources, Target: arm.Collection, At: arm.AtSubscription, Perform: sub + "resources/read", Filtered: true, Serve: h.listResources},
 		{Method: "GET", Type: typeGroupResources, Target: arm.Collection, At: arm.AtGroup, Perform: group + "resources/read", Filtered: true, Serve: h.listResources},
 
-		{Method: "POST", Type: arm.TypeResourceGroup, Target: arm.Action, Verb: "exportTemplate", At: arm.AtSubscription, Perform: group + "exportTemplate/action", Serve: h.exportTemplate},
+		{Method: "POST", Type: arm.TypeResourceGroup, Target: arm.Action, Verb: "exportTemplate", At: arm.AtSubscription, WhileReadOnly: true, Perform: group + "exportTemplate/action", Serve: h.exportTemplate},
 	}
 	return withVersions(coreVersions(), rows)
 }
@@ -92,7 +94,7 @@ func (h *Handler) identityOperations() []Operation {
 		{Method: "POST", Type: identity.Type, Target: arm.Action, Verb: "revokeTokens", At: arm.AtGroup, Perform: uai + "revokeTokens/action", Serve: h.revokeTokens},
 	})...)
 	return append(rows, withVersions(wire.Versions(func(g wire.Gate) bool { return g.Associated }), []Operation{
-		{Method: "POST", Type: identity.Type, Target: arm.Action, Verb: "listAssociatedResources", At: arm.AtGroup, Perform: uai + "listAssociatedResources/action", Serve: h.listAssociated},
+		{Method: "POST", Type: identity.Type, Target: arm.Action, Verb: "listAssociatedResources", At: arm.AtGroup, WhileReadOnly: true, Perform: uai + "listAssociatedResources/action", Serve: h.listAssociated},
 	})...)
 }
 
