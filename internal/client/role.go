@@ -54,12 +54,9 @@ const roleVersion = "2022-04-01"
 // AssignRole gives a principal a role, by its name or id, at a scope, and returns the assignment's
 // id. An empty scope is the administrator's subscription.
 func (c *Client) AssignRole(ctx context.Context, who, role, scope string) (string, error) {
-	if scope == "" {
-		scope = "/subscriptions/" + c.SubscriptionID
-	}
-	scope = strings.TrimSuffix(scope, "/")
-	if scope != "" && !strings.HasPrefix(scope, "/") {
-		return "", fmt.Errorf("scope %q is not an id such as /subscriptions/%s/resourceGroups/rg1", scope, c.SubscriptionID)
+	scope, err := c.scope(scope)
+	if err != nil {
+		return "", err
 	}
 	principal, err := c.Principal(ctx, who)
 	if err != nil {

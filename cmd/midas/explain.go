@@ -1,0 +1,152 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"unicode"
+
+	"midas/internal/client"
+)
+
+// exitDenied is the exit code of midas explain --exit-code for a denied action.
+const exitDenied exitStatus = 3
+
+type explainCommand struct {
+	administrator
+	Principal  string `required:"" help:"Object id, user principal name, client id, or display name of a group or service principal." placeholder:"WHO"`
+	Action     string `required:"" help:"Action, such as Microsoft.Compute/virtualMachines/read." placeholder:"ACTION"`
+	DataAction bool   `help:"The action is a data action."`
+	Scope      string `help:"Id of a management group, subscription, resource group or resource. Default: the subscription" placeholder:"ID"`
+	Output     string `enum:"text,json" default:"text" help:"Form of the output: text or json. Default: text" placeholder:"FORM"`
+	ExitCode   bool   `help:"Exit with 3 if the action is denied."`
+}
+
+// Help is shown by midas explain --help.
+func (explainCommand) Help() string {
+	return `The first line is the word allowed or denied. The lines after it say why: the role assignments that reach the scope, those that would allow the action elsewhere, a deny assignment, locks, and the smallest built-in role that would allow the action. The exit code is 0 for both answers, and 1 if there is no answer; with --exit-code it is 3 if the action is denied.
+
+Examples:
+
+  midas explain --principal alice@midas.localhost --action Microsoft.Compute/virtualMachines/write
+  midas explain --principal deployer --action Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read --data-action --scope "/subscriptions/$MIDAS_SUBSCRIPTION_ID/resourceGroups/rg1"`
+}
+
+// Run prints an explanation.
+func (c *explainCommand) Run(ctx context.Context, to streams) error {
+	admin, err := c.open()
+	if err != nil {
+		return err
+	}
+	x, err := admin.Explain(ctx, client.Question{Principal: c.Principal, Action: c.Action, Data: c.DataAction, Scope: c.Scope})
+	if err != nil {
+		return err
+	}
+	text := explanationText(x)
+	if c.Output == "json" {
+		var pretty bytes.Buffer
+		if err := json.Indent(&pretty, x.Raw, "", "  "); err != nil {
+			return fmt.Errorf("print: %w", err)
+		}
+		text = pretty.String() + "\n"
+	}
+	if err := print(to, text); err != nil {
+		return err
+	}
+	if c.ExitCode && x.Verdict != "allowed" {
+		return exitDenied
+	}
+	return nil
+}
+
+// explanationText is an explanation for people.
+func explanationText(x client.Explanation) string {
+	var out strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintln(&out, printable(fmt.Sprintf(format, args...))) }
+	line("%s", x.Verdict)
+	for _, reason := range x.Reasons {
+		line("%s", reason)
+	}
+	line("")
+	line("principal  %s %s %s (%s)", x.Principal.ID, x.Principal.Type, x.Principal.Name, x.Principal.State)
+	line("action     %s", x.Action)
+	line("scope      %s", x.Scope)
+	if x.Deny != nil {
+		line("deny       %s", x.Deny.ID)
+	}
+	for _, l := range x.Locks {
+		line("lock       %s (%s)", l.ID, l.Level)
+	}
+	assignments(line, "role assignments that reach the scope:", x.Reaching)
+	assignments(line, "role assignments with the action at other scopes:", x.NearMisses)
+	if x.More {
+		line("There are more role assignments than are listed.")
+	}
+	if s := x.Suggestion; s != nil {
+		line("")
+		line("The smallest built-in role that would allow it: %s, at %s", s.RoleName, s.Scope)
+		if s.Note != "" {
+			line("%s", s.Note)
+		}
+	}
+	return out.String()
+}
+
+// assignments prints a list of role assignments.
+func assignments(line func(string, ...any), title string, all []client.ExplainedAssignment) {
+	if len(all) == 0 {
+		return
+	}
+	line("")
+	line("%s", title)
+	for _, a := range all {
+		line("  %s at %s: %s", orUnknown(a.RoleName), a.Scope, a.Outcome)
+		line("    %s", a.ID)
+		if len(a.Via) > 0 {
+			var groups []string
+			for _, g := range a.Via {
+				groups = append(groups, strings.TrimSpace(g.Name+" "+g.ID))
+			}
+			line("    through the groups: %s", strings.Join(groups, " > "))
+		}
+		if a.Action != "" {
+			line("    matching action: %s", a.Action)
+		}
+		if a.NotAction != "" {
+			line("    excluded by the not-action: %s", a.NotAction)
+		}
+		condition(line, a.Condition)
+	}
+}
+
+func condition(line func(string, ...any), c *client.ExplainedCondition) {
+	if c == nil {
+		return
+	}
+	line("    condition: %s", c.Text)
+	if c.Result != "" {
+		line("    the condition is %s %s", c.Result, c.Reason)
+	}
+	for _, p := range c.Parts {
+		line("      %s: %s  %s", p.Result, p.Text, p.Values)
+	}
+}
+
+func orUnknown(role string) string {
+	if role == "" {
+		return "(a role that does not exist)"
+	}
+	return role
+}
+
+// printable removes the characters with which names could control a terminal or fake a line.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
+			return ' '
+		}
+		return r
+	}, s)
+}
