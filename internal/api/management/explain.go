@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"midas/internal/api/management/wire"
@@ -119,12 +120,23 @@ func (h *Handler) question(r *Request, scope arm.ID, body wire.Explain) (explain
 	return q, nil
 }
 
-// attributesOf reads the attributes of a question.
-func attributesOf(given map[string]any) (condition.Attributes, error) {
-	if len(given) > 0 {
-		return condition.Attributes{}, arm.ErrInvalidContent("Conditions cannot be given attributes yet. Path 'attributes'")
+// attributesOf reads the attributes of a question: by source, then by name.
+func attributesOf(given map[string]map[string]any) (attributes condition.Attributes, err error) {
+	sources := []condition.Source{condition.Request, condition.Resource, condition.Principal}
+	for word, named := range given {
+		i := slices.IndexFunc(sources, func(s condition.Source) bool { return arm.SameName(s.String(), word) })
+		if i < 0 {
+			return condition.Attributes{}, arm.ErrInvalidContent("'%s' is none of request, resource and principal. Path 'attributes'", clipped(word))
+		}
+		for name, value := range named {
+			values, err := condition.FromJSON(value)
+			if err != nil {
+				return condition.Attributes{}, arm.ErrInvalidContent("The attribute '%s' is not valid: %v. Path 'attributes'", clipped(name), err)
+			}
+			attributes.Set(sources[i], name, values...)
+		}
 	}
-	return condition.Attributes{}, nil
+	return attributes, nil
 }
 
 // traits returns what the operation table says of an action, which is folded: whether everyone with a role in the
@@ -151,6 +163,9 @@ const infoExplain = "MidasExplain"
 // the caller can ask why.
 func (h *Handler) errAuthorizationFailed(r *Request, action string, scope arm.ID) *arm.Error {
 	err := rbac.ErrAuthorizationFailed(r.Caller, action, scope)
+	if scope.TypeKey() == keyProvider {
+		scope = scope.Parent() // a provider is no scope that can be asked about
+	}
 	at := strings.TrimSuffix(scope.String(), "/")
 	query := url.Values{"api-version": {string(explainVersion)}, "action": {action}}
 	err.Info = []arm.AdditionalInfo{{Type: infoExplain, Info: map[string]string{

@@ -9,11 +9,11 @@ import (
 
 // Explain is the body of a request to explain a decision.
 type Explain struct {
-	PrincipalID  string         `json:"principalId"`
-	Action       string         `json:"action"`
-	IsDataAction bool           `json:"isDataAction"`
-	DataAction   bool           `json:"dataAction"` // another spelling of isDataAction
-	Attributes   map[string]any `json:"attributes"` // what conditions may read, by source and name
+	PrincipalID  string                    `json:"principalId"`
+	Action       string                    `json:"action"`
+	IsDataAction bool                      `json:"isDataAction"`
+	DataAction   bool                      `json:"dataAction"` // another spelling of isDataAction
+	Attributes   map[string]map[string]any `json:"attributes"` // what conditions may read, by source and name
 }
 
 // Explanation is the answer to Explain.
