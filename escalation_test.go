@@ -141,7 +141,9 @@ func spellingWays() (ways []wayUp) {
 
 // definitionWays change roles.
 func definitionWays() []wayUp {
-	put := func(scope, assignable string) attempt { return attempt{"PUT", scope + definitionPath, definitionBody(assignable)} }
+	put := func(scope, assignable string) attempt {
+		return attempt{"PUT", scope + definitionPath, definitionBody(assignable)}
+	}
 	owners := []string{"rg-owner", "rg-uaa"}
 	return []wayUp{
 		{name: "a role at the subscription", attempt: put("{sub}", "{sub}")},
@@ -247,7 +249,9 @@ func newBattlefield(t *testing.T) *battlefield {
 	for _, role := range []string{"Owner", "Reader", "Role Based Access Control Administrator"} {
 		w.ids[role] = w.role(t, role)
 	}
-	admin := func(method, path, body string) map[string]any { return w.want(t, 0, "admin", attempt{method, path, body}) }
+	admin := func(method, path, body string) map[string]any {
+		return w.want(t, 0, "admin", attempt{method, path, body})
+	}
 	for _, group := range []string{"{rg}", "{other}", "{sub}/resourceGroups/rg2"} {
 		admin("PUT", group+"?api-version=2021-04-01", `{"location":"eastus"}`)
 	}
