@@ -194,9 +194,9 @@ func TestPermissionsListEachAssignment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []rbac.Permission{
-		{DataActions: []string{"Microsoft.KeyVault/vaults/secrets/getSecret/action", "Microsoft.KeyVault/vaults/secrets/readMetadata/action"}},
-		{Actions: []string{"*/read"}},
+	want := []rbac.HeldPermission{
+		{Permission: rbac.Permission{DataActions: []string{"Microsoft.KeyVault/vaults/secrets/getSecret/action", "Microsoft.KeyVault/vaults/secrets/readMetadata/action"}}},
+		{Permission: rbac.Permission{Actions: []string{"*/read"}}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

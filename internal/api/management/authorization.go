@@ -155,7 +155,7 @@ func (h *Handler) listPermissions(ctx context.Context, r *Request) (*Response, e
 	if err != nil {
 		return nil, err
 	}
-	return ok(wire.List[wire.Permission]{Value: wire.EncodePermissions(r.Version, permissions)})
+	return ok(wire.List[wire.HeldPermission]{Value: wire.EncodeHeldPermissions(r.Version, permissions)})
 }
 
 // scopeExists returns an error if the scope is neither the root nor an existing resource, group, subscription or

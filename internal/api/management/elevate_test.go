@@ -3,6 +3,7 @@ package management_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/url"
 	"strings"
 	"sync"
@@ -236,5 +237,57 @@ func TestValidationOfRoleAssignments(t *testing.T) {
 	s.want(t, 400, "owner", "POST", validate, `{"properties":{}}`)
 	if after := usage(); after != before || !strings.Contains(after, `"roleAssignmentsLimit":4000,"roleAssignmentsCurrentCount":6,"roleAssignmentsRemainingCount":3994`) {
 		t.Errorf("the usage was %s and is %s", before, after)
+	}
+}
+
+// TestPermissionsAtEveryScope lists the permissions of a caller with several assignments, one of which has a
+// condition.
+func TestPermissionsAtEveryScope(t *testing.T) {
+	s := newStack(t)
+	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core21, `{"location":"eastus"}`)
+	s.want(t, 201, "owner", "PUT", vmPath+compute24, `{"location":"eastus"}`)
+	s.addCaller(t, "guest")
+	s.assign(t, "guest", "Reader", "/")
+	s.assign(t, "guest", "Contributor", "/subscriptions/"+sub+"/resourceGroups/rg")
+	s.assign(t, "guest", "AcrPull", "/providers/Microsoft.Management/managementGroups/"+tenant)
+	const condition = "@Resource[Microsoft.Storage/storageAccounts/blobServices/containers:name] StringEquals 'c'"
+	s.want(t, 201, "owner", "PUT", vmPath+rootGranted+"/"+uuid.NewString()+auth22, fmt.Sprintf(
+		`{"properties":{"roleDefinitionId":"/subscriptions/%s/providers/Microsoft.Authorization/roleDefinitions/%s","principalId":"%s","condition":"%s","conditionVersion":"2.0"}}`,
+		sub, rbac.OwnerID, s.callers["guest"].ID, condition))
+	type permission struct {
+		Actions          []string
+		Condition        *string
+		ConditionVersion *string
+	}
+	list := func(caller, scope, version string) (all []permission) {
+		var answer struct{ Value []permission }
+		must(t, json.Unmarshal(s.want(t, 200, caller, "GET", scope+"/providers/Microsoft.Authorization/permissions?api-version="+version, "").Body.Bytes(), &answer))
+		return answer.Value
+	}
+	for scope, want := range map[string]int{
+		"": 1, "/providers/Microsoft.Management/managementGroups/" + tenant: 2, "{sub}": 2, "{sub}/resourceGroups/rg": 3, vmPath: 4,
+	} {
+		if got := list("guest", scope, "2022-04-01"); len(got) != want {
+			t.Errorf("at %q are %d permissions, want %d", scope, len(got), want)
+		}
+		if got := list("nobody", scope, "2022-04-01"); len(got) != 0 {
+			t.Errorf("at %q are %d permissions of nobody", scope, len(got))
+		}
+	}
+	for _, version := range []string{"2015-07-01", "2022-04-01", "2022-05-01-preview"} {
+		shown := map[bool]int{} // by whether a permission has a condition
+		for _, p := range list("guest", vmPath, version) {
+			shown[p.Condition != nil]++
+			if p.Condition != nil && (*p.Condition != condition || p.ConditionVersion == nil || *p.ConditionVersion != "2.0") {
+				t.Errorf("%s: the condition of %q is %q", version, p.Actions, *p.Condition)
+			}
+		}
+		want := map[bool]int{false: 4}
+		if version == "2022-05-01-preview" {
+			want = map[bool]int{false: 3, true: 1}
+		}
+		if !maps.Equal(shown, want) {
+			t.Errorf("%s: permissions with and without conditions %v, want %v", version, shown, want)
+		}
 	}
 }
