@@ -27,13 +27,6 @@ func (s *Service) decide(tx store.Tx, a *Access) (d Decision, err error) {
 	if !isASCII(a.Action) {
 		return Decision{}, nil
 	}
-	deny, denied, err := s.denied(tx, a)
-	if err != nil {
-		return Decision{}, err
-	}
-	if denied {
-		return Decision{Effect: Denied, Deny: deny}, nil
-	}
 	var few [8]*grant
 	found, err := s.effective(tx, &a.Caller, a.Scope, few[:0])
 	if err != nil {
@@ -43,6 +36,9 @@ func (s *Service) decide(tx store.Tx, a *Access) (d Decision, err error) {
 		if more := s.weigh(&d, a, g); !more {
 			break
 		}
+	}
+	if err := s.deny(tx, a, &d); err != nil {
+		return Decision{}, err
 	}
 	return d, nil
 }

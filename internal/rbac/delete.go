@@ -47,19 +47,25 @@ func (s *Service) DeleteAssignment(ctx context.Context, ev activity.Event, scope
 // the count record and the records that Config.Scope reads are fewer than store.MaxOperations.
 const removeBatch = 40
 
-// DeleteScope removes all assignments at a scope that is being deleted, and below it. It uses many small
+// DeleteScope removes all assignments and deny assignments at a scope that is being deleted, and below it. It uses many small
 // transactions; if it is interrupted, the next call removes the rest. It does nothing for a scope that is not
 // being deleted: then another call has finished, and the scope has been created again.
 func (s *Service) DeleteScope(ctx context.Context, scope arm.ID) error {
 	if scope.Subscription() == "" {
 		return fmt.Errorf("remove role assignments at %s: only scopes within a subscription can be deleted", scope)
 	}
+	if err := s.deleteDenies(ctx, "", scope, scope.Key()+"\x00", scope.Key()+"/"); err != nil {
+		return err
+	}
 	return s.deleteAt(ctx, "", scope, scope.Key()+"\x00", scope.Key()+"/")
 }
 
-// DeleteManagementGroup removes all assignments at a management group that is being deleted. Otherwise it is like
+// DeleteManagementGroup removes all assignments and deny assignments at a management group that is being deleted. Otherwise it is like
 // DeleteScope.
 func (s *Service) DeleteManagementGroup(ctx context.Context, tenant string, group arm.ID) error {
+	if err := s.deleteDenies(ctx, tenant, group, scopeKey(tenant, group)+"\x00"); err != nil {
+		return err
+	}
 	return s.deleteAt(ctx, tenant, group, scopeKey(tenant, group)+"\x00")
 }
 

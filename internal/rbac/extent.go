@@ -2,6 +2,7 @@ package rbac
 
 import (
 	"fmt"
+	"slices"
 
 	"midas/internal/arm"
 	"midas/internal/store"
@@ -57,15 +58,20 @@ func (s *Service) extent(tx store.Tx, a *Access) (extent Extent, err error) {
 
 // unlessDenied returns Everywhere, or less if a deny assignment may deny the access at the scope or below.
 func (s *Service) unlessDenied(tx store.Tx, a *Access) (Extent, error) {
-	_, denied, err := s.denied(tx, a)
-	if err != nil || !denied {
+	set, err := s.denies(tx, a.Caller.TenantID)
+	if err != nil || set == nil {
 		return Everywhere, err
 	}
-	below, err := s.hasRoleBelow(tx, &a.Caller, a.Scope)
-	if below {
-		return Somewhere, err
+	d, err := s.denying(tx, set, a, Enforced)
+	switch {
+	case err != nil:
+		return Nowhere, err
+	case d != nil && !d.DoNotApplyToChildScopes && !d.isConditional():
+		return Nowhere, nil
+	case d != nil || slices.ContainsFunc(set.all, func(d *deny) bool { return d.Effect == Enforced && d.mayDeny(a) }):
+		return Somewhere, nil // each entry is decided by itself
 	}
-	return Nowhere, err
+	return Everywhere, nil
 }
 
 // hasRoleBelow reports whether the caller has a role below a scope.

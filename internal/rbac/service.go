@@ -3,7 +3,8 @@
 //
 // A role assignment gives a principal a role at a scope and at all scopes below it. A caller's rights at a
 // scope are the union of all assignments to the caller and to the caller's groups, at the scope and at its
-// ancestors; each gives the actions of its role without the role's not-actions. There are no deny assignments.
+// ancestors; each gives the actions of its role without the role's not-actions. A deny assignment denies actions whatever
+// roles the caller has; it never denies to remove deny assignments.
 // Scopes are compared by the keys of their ids, segment by segment, so an assignment at rg1 does not apply to
 // rg10.
 //
@@ -55,8 +56,9 @@ type Service struct {
 	Config
 	roles map[string]*role // by folded GUID; never changed
 
-	byCaller store.Memo[*grants] // by object id
-	byBranch store.Memo[*grants] // by tenant, principal and scope
+	byCaller store.Memo[*grants]     // by object id
+	byBranch store.Memo[*grants]     // by tenant, principal and scope
+	denySets store.Decoded[*denySet] // by the count record of the tenant
 }
 
 // New returns a Service with the compiled built-in roles.

@@ -24,7 +24,7 @@ func (s *Service) Visible(tx store.Tx, caller Caller, scope arm.ID) (bool, error
 }
 
 func (s *Service) visible(tx store.Tx, a *Access) (visible bool, err error) {
-	if _, denied, err := s.denied(tx, a); denied || err != nil {
+	if denied, err := s.denied(tx, a); denied || err != nil {
 		return false, err
 	}
 	seen := func(g *grant) bool { return g.role != nil && (!g.conditional || g.holds(a.query(s.Now()))) }

@@ -28,7 +28,6 @@ type emptyType struct {
 func emptyTypes() []emptyType {
 	privileged := []arm.Version{"2020-10-01-preview", "2020-10-01", "2022-04-01-preview", "2024-02-01-preview", "2024-09-01-preview"}
 	return []emptyType{
-		{word: "denyAssignments", singular: "DenyAssignment", at: arm.AnyLevel, versions: []arm.Version{"2018-07-01-preview", "2019-03-01-preview", "2022-04-01", "2024-07-01-preview"}},
 		{word: "classicAdministrators", listed: true, at: arm.AtSubscription, versions: []arm.Version{"2014-07-01-preview", "2014-10-01-preview", "2015-05-01-preview", "2015-06-01", "2015-07-01"}},
 		{word: "roleEligibilitySchedules", singular: "RoleEligibilitySchedule", at: arm.AnyLevel, versions: privileged, own: true},
 		{word: "roleEligibilityScheduleInstances", singular: "RoleEligibilityScheduleInstance", at: arm.AnyLevel, versions: privileged, own: true},

@@ -14,7 +14,7 @@ func TestTypesWithoutInstancesAreListedEmpty(t *testing.T) {
 	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg?api-version=2021-04-01", `{"location":"eastus"}`)
 	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg/providers/Contoso.Apps/jobs/j?api-version=2024-01-01", `{}`)
 	for typ, version := range map[string]string{
-		"denyAssignments": "2022-04-01", "roleEligibilitySchedules": "2020-10-01", "roleEligibilityScheduleInstances": "2020-10-01",
+		"roleEligibilitySchedules": "2020-10-01", "roleEligibilityScheduleInstances": "2020-10-01",
 		"roleEligibilityScheduleRequests": "2022-04-01-preview", "roleAssignmentSchedules": "2020-10-01-preview",
 		"roleAssignmentScheduleInstances": "2020-10-01", "roleAssignmentScheduleRequests": "2020-10-01",
 		"roleManagementPolicies": "2024-02-01-preview", "roleManagementPolicyAssignments": "2020-10-01",

@@ -169,10 +169,10 @@ func (h *Handler) admit(ctx context.Context, r *Request, op *Operation) error {
 	if err != nil {
 		return err
 	}
-	if allowed {
-		return nil
+	if err := h.recordAudit(ctx, r); err != nil || allowed {
+		return err
 	}
-	return h.recordRefusal(ctx, r, h.errAuthorizationFailed(r, r.Action, r.ID()))
+	return h.recordRefusal(ctx, r, h.errUnauthorized(r))
 }
 
 // allowed reports whether the caller may perform the operation: it owns the addressed object, or RBAC allows it.
@@ -192,7 +192,7 @@ func (h *Handler) allowed(tx store.Tx, r *Request, op *Operation) (bool, error) 
 	case op.Filtered:
 		return h.mayList(tx, r, op.actionKey(r))
 	}
-	return h.RBAC.Authorize(tx, r.Caller, op.actionKey(r), r.ID())
+	return h.decide(tx, r, op)
 }
 
 // tenantOf returns the record of the subscription of an id, which names its tenant. Only tokens of that tenant are

@@ -226,6 +226,9 @@ func (t *table) find(method string, path arm.Path, asked []string) (*Operation, 
 		return op, "", arm.Errorf(http.StatusBadRequest, "InvalidApiVersionParameter",
 			"The api-version '%s' is invalid. It must be a date, as in 2024-07-01, perhaps with a suffix such as -preview.", strings.Join(asked, ","))
 	}
+	if methods := r.allowedIn(at, asked[0]); len(asked) == 1 && methods != "" {
+		return op, "", errMethod(method, methods)
+	}
 	return op, "", errVersion(op, strings.Join(asked, ","))
 }
 
@@ -253,6 +256,17 @@ func (r *route) allowed(at arm.Level) string {
 	}
 	slices.Sort(methods)
 	return strings.Join(methods, ", ")
+}
+
+// allowedIn returns the methods of a route at a level in one version, or empty if the version has none.
+func (r *route) allowedIn(at arm.Level, version string) string {
+	var rows []*Operation
+	for _, op := range r.rows {
+		if _, known := arm.Find(op.Versions, version); known {
+			rows = append(rows, op)
+		}
+	}
+	return (&route{rows: rows}).allowed(at)
 }
 
 func errMethod(method, allowed string) error {

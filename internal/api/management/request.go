@@ -27,10 +27,12 @@ type Request struct {
 	Caller  rbac.Caller
 	Action  string // the RBAC action that the request performs
 
-	event  *httpx.Event
-	extent rbac.Extent    // of the caller's right to a Filtered list
-	locks  lock.Operation // what the operation is for locks
-	uses   []arm.ID       // the linked resources that a write uses, such as identities, which locks protect too
+	event   *httpx.Event
+	extent  rbac.Extent         // of the caller's right to a Filtered list
+	locks   lock.Operation      // what the operation is for locks
+	uses    []arm.ID            // the linked resources that a write uses, such as identities, which locks protect too
+	denied  *arm.Error          // the refusal that names the deny assignment, if one has decided
+	audited rbac.DenyAssignment // with the effect Audit, that would have denied the request; zero if none
 }
 
 // ID is the resource, or the scope of a collection, that the request addresses.

@@ -33,6 +33,7 @@ func (h *Handler) operations() []Operation {
 		h.authorizationOperations(),
 		h.emptyAuthorizationOperations(),
 		h.lockOperations(),
+		h.denyOperations(),
 		h.insightsOperations(),
 		h.computeOperations(),
 		h.hostOperations(),

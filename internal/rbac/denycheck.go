@@ -1,0 +1,160 @@
+package rbac
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"midas/internal/arm"
+	"midas/internal/rbac/action"
+	"midas/internal/rbac/condition"
+	"midas/internal/store"
+)
+
+// Limits of one deny assignment.
+const (
+	maxDenyName        = 256 // bytes
+	maxDenyPermissions = 20
+	maxDenyPatterns    = 200 // of all permissions together
+	maxDenyPattern     = 256 // bytes
+	maxDenyExcluded    = 100
+)
+
+// checkDeny makes the checks of a deny assignment that depend on nothing but the directory. It returns it with its
+// principals in their stored form.
+func (s *Service) checkDeny(ctx context.Context, d DenyAssignment) (DenyAssignment, error) {
+	switch {
+	case !arm.IsGUID(d.Name):
+		return d, errDenyName(d.Name)
+	case strings.TrimSpace(d.DisplayName) == "" || len(d.DisplayName) > maxDenyName:
+		return d, errDenyContent("A deny assignment must have a denyAssignmentName of at most %d bytes.", maxDenyName)
+	case d.Description != nil && len(*d.Description) > maxDescription:
+		return d, errDenyContent("The description is longer than %d bytes.", maxDescription)
+	case d.Effect != Enforced && d.Effect != Audit:
+		return d, errDenyContent("The denyAssignmentEffect must be '%s' or '%s'.", Enforced, Audit)
+	}
+	if err := checkDenyPermissions(d.Permissions); err != nil {
+		return d, err
+	}
+	if err := checkDenyCondition(d.Condition, d.ConditionVersion); err != nil {
+		return d, err
+	}
+	return s.withPrincipals(ctx, d)
+}
+
+func checkDenyPermissions(permissions []DenyPermission) error {
+	patterns, denies := 0, 0
+	for _, p := range permissions {
+		denies += len(p.Actions) + len(p.DataActions)
+		for _, pattern := range p.patterns() {
+			if err := checkDenyPattern(pattern); err != nil {
+				return err
+			}
+			patterns++
+		}
+		if err := checkDenyCondition(p.Condition, p.ConditionVersion); err != nil {
+			return err
+		}
+	}
+	switch {
+	case denies == 0:
+		return errDenyContent("A deny assignment must have a permission with actions or dataActions.")
+	case len(permissions) > maxDenyPermissions || patterns > maxDenyPatterns:
+		return errDenyContent("A deny assignment can have %d permissions with %d actions together.", maxDenyPermissions, maxDenyPatterns)
+	}
+	return nil
+}
+
+func checkDenyPattern(pattern string) error {
+	switch {
+	case len(pattern) > maxDenyPattern || action.Check(pattern) != nil:
+		return errDenyAction(pattern, "is not a valid action.")
+	case strings.HasPrefix(arm.Fold(pattern), ownActions):
+		return errDenyAction(pattern, "is not permitted in user assigned deny assignments. Denying access to deny assignments is not allowed.")
+	}
+	return nil
+}
+
+func checkDenyCondition(text, version *string) error {
+	switch {
+	case text == nil && version == nil:
+		return nil
+	case text == nil:
+		return errDenyCondition("a conditionVersion needs a condition")
+	case len(*text) > maxCondition:
+		return errDenyCondition(fmt.Sprintf("it is longer than %d bytes", maxCondition))
+	case version != nil && *version != conditions1 && *version != conditions2:
+		return errDenyCondition(fmt.Sprintf("the conditionVersion '%s' is not supported; it must be '2.0'", clip(*version)))
+	}
+	parsed, err := condition.Parse(*text)
+	if err != nil {
+		return errDenyCondition(err.Error())
+	}
+	if version != nil && *version == conditions1 && parsed.NeedsVersion2() {
+		return errDenyCondition("it needs the conditionVersion '2.0'")
+	}
+	return nil
+}
+
+// withPrincipals checks the principals, and fills in their types.
+func (s *Service) withPrincipals(ctx context.Context, d DenyAssignment) (DenyAssignment, error) {
+	switch {
+	case len(d.Principals) != 1:
+		return d, errDenyContent("A deny assignment must have exactly one principal: a user, a group, a service principal, or everyone ('%s' of type '%s').", EveryonePrincipal, SystemDefined)
+	case len(d.ExcludePrincipals) > maxDenyExcluded:
+		return d, errDenyContent("A deny assignment can exclude at most %d principals.", maxDenyExcluded)
+	case d.Principals[0].IsEveryone() && len(d.ExcludePrincipals) == 0:
+		return d, errDenyContent("A deny assignment for everyone must exclude at least one principal.")
+	}
+	d.Principals, d.ExcludePrincipals = slices.Clone(d.Principals), slices.Clone(d.ExcludePrincipals)
+	if err := s.completePrincipal(ctx, d.TenantID, &d.Principals[0]); err != nil {
+		return d, err
+	}
+	for i := range d.ExcludePrincipals {
+		p := &d.ExcludePrincipals[i]
+		if err := s.completePrincipal(ctx, d.TenantID, p); err != nil {
+			return d, err
+		}
+		if p.IsEveryone() || p.ID == d.Principals[0].ID {
+			return d, errDenyContent("The principal '%s' cannot be excluded.", p.ID)
+		}
+	}
+	return d, nil
+}
+
+// completePrincipal checks a principal and sets its id and type in their stored form.
+func (s *Service) completePrincipal(ctx context.Context, tenant string, p *DenyPrincipal) error {
+	id, valid := arm.ParseGUID(p.ID)
+	if !valid {
+		return errInvalidPrincipal(p.ID)
+	}
+	p.ID = arm.Fold(id)
+	if p.IsEveryone() || arm.SameName(p.Type, SystemDefined) {
+		if !p.IsEveryone() || p.Type != "" && !arm.SameName(p.Type, SystemDefined) {
+			return errDenyContent("The principal '%s' must have the type '%s', and no other principal can have it.", EveryonePrincipal, SystemDefined)
+		}
+		p.Type = SystemDefined
+		return nil
+	}
+	kinds := []string{"User", "Group", "ServicePrincipal"}
+	if i := slices.IndexFunc(kinds, func(k string) bool { return arm.SameName(k, p.Type) }); i >= 0 {
+		p.Type = kinds[i]
+	} else if p.Type != "" {
+		return errInvalidPrincipalType(p.Type)
+	}
+	known, err := s.Principals.PrincipalType(ctx, tenant, p.ID)
+	switch {
+	case errors.Is(err, store.ErrNotFound) && p.Type != "":
+		return nil
+	case errors.Is(err, store.ErrNotFound):
+		return errPrincipalNotFound(p.ID, tenant)
+	case err != nil:
+		return fmt.Errorf("find principal %s: %w", p.ID, err)
+	case p.Type != "" && p.Type != known:
+		return errUnmatchedType(p.ID, known, p.Type)
+	}
+	p.Type = known
+	return nil
+}
