@@ -9,6 +9,11 @@ type AssignmentWrite struct {
 	KeepsTexts bool
 	// ValidateOnly is whether the request only asks if it would succeed. It writes nothing.
 	ValidateOnly bool
+	// Caller is who makes the request. The request is refused if conditions or deny assignments do not allow it to
+	// the caller, with all that it asks for. Nil is Midas itself.
+	Caller *Caller
+
+	knownType string // the type of the principal in the directory; empty if it is not there
 }
 
 // over returns the assignment that the request wants instead of an old one.

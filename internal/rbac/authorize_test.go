@@ -120,22 +120,31 @@ func TestGroupMembersHaveTheRolesOfTheGroup(t *testing.T) {
 	}
 }
 
-func TestConditionalAssignmentGivesNoRights(t *testing.T) {
+func TestConditionsOfAssignmentsAreEvaluated(t *testing.T) {
 	b := newBench(t)
-	condition := "@Resource[x] StringEquals 'y'"
-	put := rbac.Assignment{Name: guid(1), Scope: rg1, DefinitionID: owner, PrincipalID: alice, Condition: &condition}
-	if _, err := b.PutAssignment(t.Context(), event(), put); err != nil {
-		t.Fatal(err)
-	}
-	if b.may(t, as(alice), uai+"read", app) {
-		t.Error("an assignment with a condition gives its role")
-	}
-	put.Condition = nil
-	if _, err := b.PutAssignment(t.Context(), event(), put); err != nil {
-		t.Fatal(err)
-	}
-	if !b.may(t, as(alice), uai+"read", app) {
-		t.Error("without its condition, the assignment does not give its role")
+	put := rbac.Assignment{Name: guid(1), Scope: rg1, DefinitionID: owner, PrincipalID: alice}
+	for _, tc := range []struct {
+		condition string
+		want      bool
+	}{
+		{"@Resource[x] StringEquals 'y'", false}, // the attribute is absent
+		{"NOT @Resource[x] StringEquals 'y'", false},
+		{"NOT Exists @Resource[x]", true},
+		{"ActionMatches{'" + uai + "*'}", true},
+		{"ActionMatches{'Microsoft.Compute/*'}", false},
+		{"!(ActionMatches{'*/read'}) OR @Environment[UtcNow] DateTimeLessThan '2027-01-01T00:00:00.0Z'", true},
+		{"!(ActionMatches{'*/read'}) OR @Environment[UtcNow] DateTimeLessThan '2026-01-01T00:00:00.0Z'", false},
+		{"", true},
+	} {
+		if put.Condition = &tc.condition; tc.condition == "" {
+			put.Condition = nil
+		}
+		if _, err := b.PutAssignment(t.Context(), event(), put); err != nil {
+			t.Fatal(err)
+		}
+		if got := b.may(t, as(alice), uai+"read", app); got != tc.want {
+			t.Errorf("%s: %t, want %t", tc.condition, got, tc.want)
+		}
 	}
 }
 

@@ -14,6 +14,12 @@ import (
 // the last Owner of a subscription is not deleted: the error is an *arm.Error,
 // CannotDeleteLastRbacAdminAssignment (412).
 func (s *Service) DeleteAssignment(ctx context.Context, ev activity.Event, scope arm.ID, name string) (a Assignment, found bool, err error) {
+	return s.DeleteAssignmentBy(ctx, nil, ev, scope, name)
+}
+
+// DeleteAssignmentBy is DeleteAssignment for a caller, whom it refuses with AuthorizationFailed (403). The caller's right is
+// decided in the transaction of the deletion. A nil caller is Midas itself.
+func (s *Service) DeleteAssignmentBy(ctx context.Context, caller *Caller, ev activity.Event, scope arm.ID, name string) (a Assignment, found bool, err error) {
 	if !arm.IsGUID(name) {
 		return Assignment{}, false, errInvalidName(name)
 	}
@@ -26,6 +32,9 @@ func (s *Service) DeleteAssignment(ctx context.Context, ev activity.Event, scope
 		}
 		if err != nil {
 			return nil, fmt.Errorf("read role assignment %s: %w", name, err)
+		}
+		if err := s.authorizeDelete(tx, caller, &a); err != nil {
+			return nil, err
 		}
 		less := tally{Assignments: -1}
 		if a.isOwner(scope) {

@@ -83,8 +83,8 @@ func checkDenyCondition(text, version *string) error {
 		return nil
 	case text == nil:
 		return errDenyCondition("a conditionVersion needs a condition")
-	case len(*text) > maxCondition:
-		return errDenyCondition(fmt.Sprintf("it is longer than %d bytes", maxCondition))
+	case len(*text) > condition.MaxLength:
+		return errDenyCondition(fmt.Sprintf("it is longer than %d bytes", condition.MaxLength))
 	case version != nil && *version != conditions1 && *version != conditions2:
 		return errDenyCondition(fmt.Sprintf("the conditionVersion '%s' is not supported; it must be '2.0'", clip(*version)))
 	}

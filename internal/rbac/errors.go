@@ -9,13 +9,22 @@ import (
 
 // ErrAuthorizationFailed is the error for a caller without the right to an action.
 func ErrAuthorizationFailed(caller Caller, action string, scope arm.ID) *arm.Error {
-	client := caller.Name
-	if client == "" {
-		client = caller.AppID
+	return errForbidden(caller, "does not have authorization", action, scope)
+}
+
+// Refusal is the error for a caller to whom the decision does not allow an action. If the caller has a role whose
+// condition is not fulfilled, the error says so, in Azure's words.
+func (d Decision) Refusal(caller Caller, action string, scope arm.ID) *arm.Error {
+	if d.Effect == NotAllowed && d.Conditional {
+		return errForbidden(caller, "has an authorization with ABAC condition that is not fulfilled", action, scope)
 	}
+	return ErrAuthorizationFailed(caller, action, scope)
+}
+
+func errForbidden(caller Caller, fault, action string, scope arm.ID) *arm.Error {
 	return arm.Errorf(http.StatusForbidden, "AuthorizationFailed",
-		"The client '%s' with object id '%s' does not have authorization to perform action '%s' over scope '%s' or the scope is invalid. "+
-			"If access was recently granted, please refresh your credentials.", client, caller.ObjectID, action, scope)
+		"The client '%s' with object id '%s' %s to perform action '%s' over scope '%s' or the scope is invalid. "+
+			"If access was recently granted, please refresh your credentials.", caller.client(), caller.ObjectID, fault, action, scope)
 }
 
 // refusal is an error of the provider Microsoft.Authorization, as opposed to one of Resource Manager itself.
@@ -50,9 +59,9 @@ func errInvalidPrincipalType(typ string) *arm.Error {
 		"The principal type '%s' is not valid. It must be one of: %s.", clip(typ), strings.Join(principalTypes[:], ", "))
 }
 
-// errInvalidCondition is Azure's error for a condition that its version of the language does not allow.
-func errInvalidCondition() *arm.Error {
-	return refusal(http.StatusBadRequest, "InvalidRoleAssignmentCondition", "The given role assignment condition is invalid.")
+// errInvalidCondition is Azure's error for a condition, followed by the place and the reason, which Azure does not say.
+func errInvalidCondition(reason string) *arm.Error {
+	return refusal(http.StatusBadRequest, "InvalidRoleAssignmentCondition", "The given role assignment condition is invalid. %s.", reason)
 }
 
 func errNotFound(name string) *arm.Error {

@@ -6,31 +6,14 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 
 	"midas/internal/activity"
 	"midas/internal/arm"
 	"midas/internal/store"
 )
 
-// Maximum lengths of the texts of an assignment, in bytes.
-const (
-	maxDescription = 2048
-	maxCondition   = 8192
-)
-
-// The versions of the language of conditions. Azure's documents name only 2.0, but Azure also takes 1.0, which
-// azurerm and the examples of the API use.
-const (
-	conditions1 = "1.0"
-	conditions2 = "2.0"
-)
-
-// needsConditions2 reports whether a condition uses functions that the language has only from version 2.0 on.
-func needsConditions2(condition string) bool {
-	folded := arm.Fold(condition)
-	return strings.Contains(folded, "actionmatches{") || strings.Contains(folded, "suboperationmatches{")
-}
+// maxDescription is the maximum length of the description of an assignment, in bytes.
+const maxDescription = 2048
 
 var principalTypes = [...]string{"User", "Group", "ServicePrincipal", "ForeignGroup", "Device"}
 
@@ -47,8 +30,9 @@ func (s *Service) PutAssignment(ctx context.Context, ev activity.Event, a Assign
 	return s.WriteAssignment(ctx, ev, AssignmentWrite{Assignment: a})
 }
 
-// WriteAssignment is PutAssignment for a request of an older api-version, or for one that only asks whether it
-// would succeed.
+// WriteAssignment is PutAssignment for a caller, whom it refuses with AuthorizationFailed (403), for a request of an older
+// api-version, or for one that only asks whether it would succeed. The caller's right is decided in the transaction
+// of the write.
 func (s *Service) WriteAssignment(ctx context.Context, ev activity.Event, w AssignmentWrite) (Assignment, error) {
 	if w.TenantID == "" {
 		w.TenantID = ev.TenantID
@@ -61,7 +45,10 @@ func (s *Service) WriteAssignment(ctx context.Context, ev activity.Event, w Assi
 		return Assignment{}, err
 	}
 	w.DefinitionID = arm.Fold(w.DefinitionID)
-	if w.PrincipalType, err = s.principalType(ctx, w.Assignment); err != nil {
+	if w.ConditionVersion, err = checkCondition(w.Condition, w.ConditionVersion); err != nil {
+		return Assignment{}, err
+	}
+	if err := s.findPrincipal(ctx, &w); err != nil {
 		return Assignment{}, err
 	}
 	if ev.Code == 0 {
@@ -100,52 +87,51 @@ func (s *Service) check(a Assignment) (arm.ID, error) {
 		return arm.ID{}, ErrDefinitionNotFound(http.StatusBadRequest, a.DefinitionID)
 	case a.Description != nil && len(*a.Description) > maxDescription:
 		return arm.ID{}, arm.Errorf(http.StatusBadRequest, "BadRequest", "The description is longer than %d bytes.", maxDescription)
-	case a.Condition != nil && len(*a.Condition) > maxCondition:
-		return arm.ID{}, arm.Errorf(http.StatusBadRequest, "BadRequest", "The condition is longer than %d bytes.", maxCondition)
 	case a.DelegatedManagedIdentityResourceID != nil && len(*a.DelegatedManagedIdentityResourceID) > arm.MaxID:
 		return arm.ID{}, arm.Errorf(http.StatusBadRequest, "BadRequest", "The delegatedManagedIdentityResourceId is longer than %d bytes.", arm.MaxID)
-	case a.ConditionVersion != nil && a.Condition == nil:
-		return arm.ID{}, arm.Errorf(http.StatusBadRequest, "BadRequest", "A conditionVersion needs a condition.")
-	case a.ConditionVersion != nil && *a.ConditionVersion != conditions2 && *a.ConditionVersion != conditions1:
-		return arm.ID{}, arm.Errorf(http.StatusBadRequest, "BadRequest", "The conditionVersion '%s' is not supported; it must be '2.0'.", clip(*a.ConditionVersion))
-	case a.ConditionVersion != nil && *a.ConditionVersion == conditions1 && needsConditions2(*a.Condition):
-		return arm.ID{}, errInvalidCondition()
 	}
 	return scope, nil
 }
 
-// principalType returns the type in the directory or, if the directory does not have the principal, the type
-// in the request.
-func (s *Service) principalType(ctx context.Context, a Assignment) (string, error) {
-	given := a.PrincipalType
+// findPrincipal finds the type of the principal in the directory. If the directory does not have the principal, the
+// assignment gets the type in the request, which conditions do not see.
+func (s *Service) findPrincipal(ctx context.Context, w *AssignmentWrite) error {
+	given := w.PrincipalType
 	if given != "" {
 		i := slices.IndexFunc(principalTypes[:], func(t string) bool { return arm.SameName(t, given) })
 		if i < 0 {
-			return "", errInvalidPrincipalType(given)
+			return errInvalidPrincipalType(given)
 		}
-		given = principalTypes[i]
+		w.PrincipalType = principalTypes[i]
 	}
-	known, err := s.Principals.PrincipalType(ctx, a.TenantID, a.PrincipalID)
+	known, err := s.Principals.PrincipalType(ctx, w.TenantID, w.PrincipalID)
 	switch {
 	case errors.Is(err, store.ErrNotFound) && given != "":
-		return given, nil
+		return nil
 	case errors.Is(err, store.ErrNotFound):
-		return "", errPrincipalNotFound(a.PrincipalID, a.TenantID)
+		return errPrincipalNotFound(w.PrincipalID, w.TenantID)
 	case err != nil:
-		return "", fmt.Errorf("find principal %s: %w", a.PrincipalID, err)
-	case given != "" && given != known:
-		return "", errUnmatchedType(a.PrincipalID, known, given)
+		return fmt.Errorf("find principal %s: %w", w.PrincipalID, err)
+	case given != "" && w.PrincipalType != known:
+		return errUnmatchedType(w.PrincipalID, known, w.PrincipalType)
 	}
-	return known, nil
+	w.PrincipalType, w.knownType = known, known
+	return nil
 }
 
 func (s *Service) put(tx store.Tx, scope arm.ID, w AssignmentWrite, by string) (Assignment, error) {
 	old, err := load(tx, rowKey(scopeKey(w.TenantID, scope), w.Name))
 	if errors.Is(err, store.ErrNotFound) {
+		if err := s.authorizeWrite(tx, &w, nil); err != nil {
+			return Assignment{}, err
+		}
 		return s.create(tx, scope, w.Assignment, by)
 	}
 	if err != nil {
 		return Assignment{}, fmt.Errorf("read role assignment %s: %w", w.Name, err)
+	}
+	if err := s.authorizeWrite(tx, &w, &old); err != nil {
+		return Assignment{}, err
 	}
 	return s.change(tx, scope, old, w.over(old), by)
 }

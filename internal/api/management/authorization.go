@@ -98,8 +98,9 @@ func (h *Handler) writeRoleAssignment(ctx context.Context, r *Request, validate 
 	if err != nil {
 		return rbac.Assignment{}, err
 	}
-	wanted.ValidateOnly = validate
-	return h.RBAC.WriteAssignment(ctx, h.event(r), wanted)
+	wanted.ValidateOnly, wanted.Caller = validate, &r.Caller
+	put, err := h.RBAC.WriteAssignment(ctx, h.event(r), wanted)
+	return put, h.recordRefusal(ctx, r, h.explainable(r, err))
 }
 
 // getAssignmentUsage returns how many role assignments a subscription has, and how many more it can have.
@@ -117,9 +118,9 @@ func (h *Handler) getAssignmentUsage(ctx context.Context, r *Request) (*Response
 }
 
 func (h *Handler) deleteRoleAssignment(ctx context.Context, r *Request) (*Response, error) {
-	a, existed, err := h.RBAC.DeleteAssignment(ctx, h.event(r), r.ID().Base(), r.ID().Name())
+	a, existed, err := h.RBAC.DeleteAssignmentBy(ctx, &r.Caller, h.event(r), r.ID().Base(), r.ID().Name())
 	if err != nil {
-		return nil, err
+		return nil, h.recordRefusal(ctx, r, h.explainable(r, err))
 	}
 	if !existed {
 		return deleted(false)

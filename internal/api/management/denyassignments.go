@@ -30,10 +30,11 @@ func (h *Handler) denyOperations() []Operation {
 	return rows
 }
 
-// decide asks RBAC for a request. It keeps the error that names a deny assignment, and a deny assignment that audits.
+// decide asks RBAC for a request. It keeps the error that names a deny assignment or says that a condition is not
+// fulfilled, and a deny assignment that audits.
 func (h *Handler) decide(tx store.Tx, r *Request, op *Operation) (bool, error) {
 	r.denied, r.audited = nil, rbac.DenyAssignment{}
-	d, err := h.RBAC.Decide(tx, rbac.Access{Caller: r.Caller, Action: op.actionKey(r), Scope: r.ID()})
+	d, err := h.RBAC.Decide(tx, rbac.Access{Caller: r.Caller, Action: op.actionKey(r), Scope: r.ID(), Undecided: op.Delegable})
 	if err != nil {
 		return false, err
 	}
@@ -46,6 +47,8 @@ func (h *Handler) decide(tx store.Tx, r *Request, op *Operation) (bool, error) {
 	case d.Effect == rbac.Denied && d.Assignment.Name != "":
 		r.denied, err = h.RBAC.ErrDenied(tx, r.Caller, r.Action, r.ID(), d.Deny)
 		return false, err
+	case d.Effect == rbac.NotAllowed && d.Conditional:
+		r.denied = d.Refusal(r.Caller, r.Action, r.ID())
 	case d.Effect == rbac.Allowed && op.Locks == lock.Delete:
 		return h.mayDeleteBelow(tx, r)
 	}

@@ -3,6 +3,7 @@ package management
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -162,7 +163,20 @@ const infoExplain = "MidasExplain"
 // errAuthorizationFailed is Azure's error for a caller without the right to an action. Its additionalInfo says how
 // the caller can ask why.
 func (h *Handler) errAuthorizationFailed(r *Request, action string, scope arm.ID) *arm.Error {
-	err := rbac.ErrAuthorizationFailed(r.Caller, action, scope)
+	return h.explained(r, rbac.ErrAuthorizationFailed(r.Caller, action, scope), action, scope)
+}
+
+// explainable adds to a refusal of the request itself how the caller can ask why. It leaves other errors alone.
+func (h *Handler) explainable(r *Request, err error) error {
+	var refusal *arm.Error
+	if errors.As(err, &refusal) && refusal.Status == http.StatusForbidden {
+		return h.explained(r, refusal, r.Action, r.ID())
+	}
+	return err
+}
+
+// explained adds to a refusal how the caller can ask why.
+func (h *Handler) explained(r *Request, err *arm.Error, action string, scope arm.ID) *arm.Error {
 	if scope.TypeKey() == keyProvider {
 		scope = scope.Parent() // a provider is no scope that can be asked about
 	}

@@ -32,6 +32,10 @@ type Operation struct {
 	// Filtered marks a list of resources. A caller with a role below the listed scope may call too, and gets only
 	// the entries that it may read. Perform is the right to all entries.
 	Filtered bool
+	// Delegable is set if conditions of role assignments may read attributes that only the body or the stored object
+	// has. Such an operation is admitted if RBAC would allow it with some attributes. The package that serves it
+	// decides again, with the attributes, in the transaction of the write.
+	Delegable bool
 	// Own reports whether the caller owns the addressed object. An owner needs no role. Nil means that
 	// objects of the type have no owner.
 	Own func(store.Tx, *Request) (bool, error)

@@ -104,8 +104,8 @@ func (h *Handler) authorizationOperations() []Operation {
 	return withVersions(authorizationVersions(), []Operation{
 		{Method: "GET", Type: typeRoleAssignments, Target: arm.Collection, At: arm.AnyLevel, Perform: string(typeRoleAssignments) + "/read", Serve: h.listRoleAssignments},
 		{Method: "GET", Type: typeRoleAssignments, Target: arm.Instance, At: arm.AnyLevel, Perform: string(typeRoleAssignments) + "/read", Serve: h.getRoleAssignment},
-		{Method: "PUT", Type: typeRoleAssignments, Target: arm.Instance, At: arm.AnyLevel, Perform: string(typeRoleAssignments) + "/write", Serve: h.putRoleAssignment},
-		{Method: "DELETE", Type: typeRoleAssignments, Target: arm.Instance, At: arm.AnyLevel, Perform: string(typeRoleAssignments) + "/delete", Serve: h.deleteRoleAssignment},
+		{Method: "PUT", Type: typeRoleAssignments, Target: arm.Instance, At: arm.AnyLevel, Perform: string(typeRoleAssignments) + "/write", Delegable: true, Serve: h.putRoleAssignment},
+		{Method: "DELETE", Type: typeRoleAssignments, Target: arm.Instance, At: arm.AnyLevel, Perform: string(typeRoleAssignments) + "/delete", Delegable: true, Serve: h.deleteRoleAssignment},
 		{Method: "GET", Type: typeRoleDefinitions, Target: arm.Collection, At: below, Perform: string(typeRoleDefinitions) + "/read", Serve: h.listRoleDefinitions},
 		{Method: "GET", Type: typeRoleDefinitions, Target: arm.Instance, At: below, Perform: string(typeRoleDefinitions) + "/read", Serve: h.getRoleDefinition},
 		// Built-in roles are the same for everyone. Reading them at the tenant needs no role, because
