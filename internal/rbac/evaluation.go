@@ -8,13 +8,13 @@ import (
 	"midas/internal/store"
 )
 
-// evaluation collects the role assignments of a caller that apply at a scope.
+// evaluation finds the role assignments that apply at a scope. The assignments that are found are a parameter and a
+// result of its methods, so that a caller's array for them need not be allocated.
 type evaluation struct {
 	service *Service
 	tx      store.Tx
-	caller  *Caller
+	tenant  string // of the caller
 	scope   arm.ID
-	found   []*grant
 
 	above      []arm.ID // the management groups above the scope
 	aboveKnown bool
@@ -27,115 +27,104 @@ func (s *Service) effective(tx store.Tx, caller *Caller, scope arm.ID, found []*
 	if err != nil {
 		return nil, err
 	}
-	e := evaluation{service: s, tx: tx, caller: caller, scope: scope, found: found}
-	if err := e.add(g); err != nil {
-		return nil, err
+	e := evaluation{service: s, tx: tx, tenant: caller.TenantID, scope: scope}
+	found, err = e.appendTo(found, g)
+	for i := 0; i < len(g.large) && err == nil; i++ {
+		found, err = e.appendLarge(found, g.large[i])
 	}
-	for _, principal := range g.large {
-		if err := e.addLarge(principal); err != nil {
-			return nil, err
-		}
-	}
-	return e.found, nil
+	return found, err
 }
 
-// addLarge adds the assignments of a principal that has many. It goes down from the root to the scope, and
+// appendLarge appends the assignments of a principal that has many. It goes down from the root to the scope, and
 // stops as soon as it has read all assignments below.
-func (e *evaluation) addLarge(principal string) error {
-	outside, err := e.addBranch(principal, "")
-	if err == nil && outside.partial {
-		err = e.addOutside(principal)
+func (e *evaluation) appendLarge(found []*grant, principal string) ([]*grant, error) {
+	found, partial, err := e.appendBranch(found, principal, "")
+	if err == nil && partial {
+		found, err = e.appendOutside(found, principal)
 	}
 	if err != nil || e.scope.Subscription() == "" {
-		return err
+		return found, err
 	}
 	var levels [maxLevels]string
 	n := maxLevels
-	for up := range e.scope.Ancestors() {
-		if up.IsRoot() || n == 0 {
-			break
-		}
+	for up := e.scope; !up.IsRoot() && n > 0; up = up.Parent() {
 		n--
 		levels[n] = up.Key()
 	}
 	for _, scope := range levels[n:] {
-		if g, err := e.addBranch(principal, scope); err != nil || !g.partial {
-			return err
+		if found, partial, err = e.appendBranch(found, principal, scope); err != nil || !partial {
+			break
 		}
 	}
-	return nil
+	return found, err
 }
 
 // maxLevels is more than the number of levels that an id can have.
 const maxLevels = 40
 
-func (e *evaluation) addBranch(principal, scope string) (*grants, error) {
-	g, err := e.service.grantsIn(e.tx, e.caller.TenantID, principal, scope)
-	if err == nil {
-		err = e.add(g)
+// appendBranch appends the assignments of a principal at a scope and below it. partial tells that it has not read
+// those below, because they are many.
+func (e *evaluation) appendBranch(found []*grant, principal, scope string) (all []*grant, partial bool, err error) {
+	g, err := e.service.grantsIn(e.tx, e.tenant, principal, scope)
+	if err != nil {
+		return found, false, err
 	}
-	return g, err
+	all, err = e.appendTo(found, g)
+	return all, g.partial, err
 }
 
-// addOutside adds the assignments at the management groups above a scope, and at the scope and its ancestors
+// appendOutside appends the assignments at the management groups above a scope, and at the scope and its ancestors
 // outside of subscriptions, of a principal that has many assignments there.
-func (e *evaluation) addOutside(principal string) error {
+func (e *evaluation) appendOutside(found []*grant, principal string) ([]*grant, error) {
 	if err := e.findAbove(); err != nil {
-		return err
+		return found, err
 	}
-	r := grantReader{service: e.service, tx: e.tx, tenant: arm.Fold(e.caller.TenantID)}
-	read := func(scope arm.ID) error {
-		_, err := r.read(indexPrefix(principal)+scopeKey(r.tenant, scope)+"\x00", 0)
-		return err
-	}
-	for _, group := range e.above {
-		if err := read(group); err != nil {
-			return err
+	scopes := slices.Clone(e.above)
+	for up := e.scope; !up.IsRoot(); up = up.Parent() { // the branch has the grants at the root
+		if up.Subscription() == "" {
+			scopes = append(scopes, up)
 		}
 	}
-	for up := range e.scope.Ancestors() {
-		if up.Subscription() != "" || up.IsRoot() { // the root is not in a partial branch's remainder
-			continue
-		}
-		if err := read(up); err != nil {
-			return err
+	r := grantReader{service: e.service, tx: e.tx, tenant: arm.Fold(e.tenant)}
+	for _, scope := range scopes {
+		if _, err := r.read(indexPrefix(principal)+scopeKey(r.tenant, scope)+"\x00", 0); err != nil {
+			return found, err
 		}
 	}
-	return e.add((&grants{}).with(r.list))
+	return append(found, r.list...), nil
 }
 
-// add adds those grants that apply at the scope.
-func (e *evaluation) add(g *grants) error {
-	if g.at != nil {
-		return e.lookUp(g)
+// appendTo appends those grants that apply at the scope.
+func (e *evaluation) appendTo(found []*grant, g *grants) ([]*grant, error) {
+	if g.index != nil {
+		return e.appendFrom(found, g)
 	}
-	for i := range g.list {
-		applies, err := e.reaches(baseScope(g.list[i].scope))
+	for _, one := range g.list {
+		applies, err := e.reaches(baseScope(one.scope))
 		if err != nil {
-			return err
+			return found, err
 		}
 		if applies {
-			e.found = append(e.found, &g.list[i])
+			found = append(found, one)
 		}
 	}
-	return nil
+	return found, nil
 }
 
-// lookUp is add for many grants, which are found by the scope and the scopes above it.
-func (e *evaluation) lookUp(g *grants) error {
-	for up := range e.scope.Ancestors() {
-		e.found = append(e.found, g.at[up.Key()]...)
+// appendFrom is appendTo for many grants, which it looks up by the scope and the scopes above it.
+func (e *evaluation) appendFrom(found []*grant, g *grants) ([]*grant, error) {
+	for up := e.scope; !up.IsRoot(); up = up.Parent() {
+		found = g.index.appendAt(found, up.Key())
 	}
+	found = g.index.appendAt(found, "/")
 	if !g.inGroups {
-		return nil
+		return found, nil
 	}
-	if err := e.findAbove(); err != nil {
-		return err
-	}
+	err := e.findAbove()
 	for _, group := range e.above {
-		e.found = append(e.found, g.at[group.Key()]...)
+		found = g.index.appendAt(found, group.Key())
 	}
-	return nil
+	return found, err
 }
 
 // reaches reports whether an assignment at a scope applies at the scope of the evaluation: it is the same scope, a
@@ -159,7 +148,7 @@ func (e *evaluation) findAbove() (err error) {
 	if e.aboveKnown || e.service.Above == nil {
 		return nil
 	}
-	e.above, err = e.service.Above(e.tx, e.caller.TenantID, e.scope)
+	e.above, err = e.service.Above(e.tx, e.tenant, e.scope)
 	e.aboveKnown = err == nil
 	return err
 }

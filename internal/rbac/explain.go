@@ -97,7 +97,7 @@ func (s *Service) describe(tx store.Tx, a *Access, g *grant) (Considered, error)
 
 // nearMisses finds assignments of the caller whose role allows the action, and whose scope does not reach.
 func (s *Service) nearMisses(tx store.Tx, a *Access, x *Explanation) error {
-	e := evaluation{service: s, tx: tx, caller: &a.Caller, scope: a.Scope}
+	e := evaluation{service: s, tx: tx, tenant: a.Caller.TenantID, scope: a.Scope}
 	r := grantReader{service: s, tx: tx, tenant: arm.Fold(a.Caller.TenantID)}
 	examined := 0
 	for _, id := range append([]string{a.Caller.ObjectID}, a.Caller.Groups...) {

@@ -10,7 +10,7 @@ type grantReader struct {
 	service *Service
 	tx      store.Tx
 	tenant  string // folded
-	list    []grant
+	list    []*grant
 }
 
 // read adds the grants of the index entries with a prefix to the list. If there are more than most of them, it adds
@@ -30,7 +30,7 @@ func (r *grantReader) read(prefix string, most int) (all bool, err error) {
 			return false, err
 		}
 		if ok {
-			r.list = append(r.list, g)
+			r.list = append(r.list, &g)
 		}
 	}
 	return true, nil

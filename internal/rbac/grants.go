@@ -13,7 +13,7 @@ import (
 const few = 64
 
 // linear is the number of grants that the evaluation compares one by one. It looks up more by their scopes.
-const linear = 6
+const linear = 4
 
 // grants are the role assignments of a caller, or of one principal in a part of the hierarchy. They are computed
 // once and shared, so they do not change.
@@ -21,9 +21,9 @@ type grants struct {
 	tenant string   // as in the caller
 	groups []string // of the caller
 
-	list     []grant             // in the order of the principals
-	at       map[string][]*grant // the list by scope without the tenant; nil for a short list
-	inGroups bool                // a grant is at a management group or below one
+	list     []*grant    // in the order of the principals
+	index    *scopeIndex // of the list; nil if it is short
+	inGroups bool        // a grant is at a management group or below one
 
 	large   []string // the principals with more than few assignments, which are not in the list
 	partial bool     // the list has the grants at a scope, but not those below it
@@ -31,11 +31,20 @@ type grants struct {
 
 // size estimates the memory of grants in bytes.
 func (g *grants) size() int {
-	n := 256 + 64*(len(g.groups)+len(g.large))
-	for i := range g.list {
-		n += 256 + len(g.list[i].scope)
+	n := 256 + 16*(len(g.groups)+len(g.large)) + 8*len(g.list)
+	if g.index != nil {
+		n += 16 * len(g.index.hashes)
 	}
-	return n + len(g.at)*256
+	return n
+}
+
+// wholeSize is size with the memory of each grant, for grants that share none with others.
+func (g *grants) wholeSize() int {
+	n := g.size()
+	for _, one := range g.list {
+		n += 256 + len(one.scope)
+	}
+	return n
 }
 
 // grantsOf returns the grants of a caller and of its groups.
@@ -47,7 +56,7 @@ func (s *Service) grantsOf(tx store.Tx, caller *Caller) (*grants, error) {
 
 func (s *Service) readGrants(tx store.Tx, caller *Caller) (*grants, error) {
 	g := &grants{tenant: caller.TenantID, groups: slices.Clone(caller.Groups)}
-	r := grantReader{service: s, tx: tx, tenant: arm.Fold(caller.TenantID)}
+	var list []*grant
 	for i := -1; i < len(g.groups); i++ {
 		principal := caller.ObjectID
 		if i >= 0 {
@@ -56,16 +65,26 @@ func (s *Service) readGrants(tx store.Tx, caller *Caller) (*grants, error) {
 		if principal == "" || slices.Contains(g.groups[:max(i, 0)], principal) {
 			continue
 		}
-		before := len(r.list)
-		all, err := r.read(indexPrefix(principal), few)
+		own, err := s.grantsTo(tx, caller.TenantID, principal)
 		if err != nil {
 			return nil, err
 		}
-		if !all {
-			r.list, g.large = r.list[:before], append(g.large, principal)
+		list = append(list, own.list...)
+		if own.partial {
+			g.large = append(g.large, principal)
 		}
 	}
-	return g.with(r.list), nil
+	return s.fill(g, list), nil
+}
+
+// grantsTo returns the grants of one principal, which its own decisions share with those of its members. They are
+// partial and empty if there are too many.
+func (s *Service) grantsTo(tx store.Tx, tenant, principal string) (*grants, error) {
+	return s.byBranch.Of(tx, tenant+"\x00"+principal, nil, func(tx store.Tx) (*grants, error) {
+		r := grantReader{service: s, tx: tx, tenant: arm.Fold(tenant)}
+		all, err := r.read(indexPrefix(principal), few)
+		return &grants{partial: !all, list: r.list}, err
+	})
 }
 
 // grantsIn returns the grants of one principal with many: those at a scope, and those below it unless they are
@@ -90,22 +109,16 @@ func (s *Service) grantsIn(tx store.Tx, tenant, principal, scope string) (*grant
 		if !all {
 			r.list = r.list[:exact]
 		}
-		return (&grants{partial: !all}).with(r.list), nil
+		return s.fill(&grants{partial: !all}, r.list), nil
 	})
 }
 
-// with sets the list of new grants.
-func (g *grants) with(list []grant) *grants {
+// fill sets the list of new grants.
+func (s *Service) fill(g *grants, list []*grant) *grants {
 	g.list = slices.Clip(list)
+	g.inGroups = slices.ContainsFunc(list, func(one *grant) bool { return strings.HasPrefix(one.scope, groupKeys) })
 	if len(list) > linear {
-		g.at = make(map[string][]*grant)
-	}
-	for i := range g.list {
-		scope := baseScope(g.list[i].scope)
-		g.inGroups = g.inGroups || strings.HasPrefix(scope, groupKeys)
-		if g.at != nil {
-			g.at[scope] = append(g.at[scope], &g.list[i])
-		}
+		g.index = newScopeIndex(s.seed, list)
 	}
 	return g
 }

@@ -17,6 +17,7 @@ package rbac
 
 import (
 	"context"
+	"hash/maphash"
 	"time"
 
 	"midas/internal/activity"
@@ -57,15 +58,17 @@ type Service struct {
 	roles map[string]*role // by folded GUID; never changed
 
 	byCaller store.Memo[*grants]     // by object id
-	byBranch store.Memo[*grants]     // by tenant, principal and scope
+	byBranch store.Memo[*grants]     // by tenant and principal, and by tenant, principal and scope
 	denySets store.Decoded[*denySet] // by the count record of the tenant
+	seed     maphash.Seed            // of the hashes of scopes
 }
 
 // New returns a Service with the compiled built-in roles.
 func New(c Config) *Service {
 	s := &Service{Config: c, roles: make(map[string]*role)}
 	s.byCaller = store.Memo[*grants]{Name: "grants of a caller", Size: (*grants).size}
-	s.byBranch = store.Memo[*grants]{Name: "grants of a principal at a scope", Size: (*grants).size}
+	s.byBranch = store.Memo[*grants]{Name: "grants of a principal", Size: (*grants).wholeSize}
+	s.seed = maphash.MakeSeed()
 	for _, d := range Definitions() {
 		s.roles[d.ID] = compileRole(d)
 	}
