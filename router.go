@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/netip"
 
+	"midas/internal/api/checkaccess"
 	"midas/internal/api/graph"
 	"midas/internal/api/hosts"
 	"midas/internal/api/httpx"
@@ -24,6 +25,7 @@ type router struct {
 	login      *login.Handler
 	management httpx.Handler
 	graph      httpx.Handler
+	decisions  *checkaccess.Handler
 	hosts      *hosts.Handler
 }
 
@@ -75,6 +77,8 @@ func (f *router) handler(r *http.Request, path string) httpx.Handler {
 			return f.login
 		}
 		return f.graph
+	case azure.Authorization:
+		return f.decisions
 	}
 	switch {
 	case f.health.Serves(path): // probes use any host name, and health holds no secrets
@@ -87,6 +91,8 @@ func (f *router) handler(r *http.Request, path string) httpx.Handler {
 		return f.login
 	case graph.Serves(path):
 		return f.graph
+	case checkaccess.Serves(path):
+		return f.decisions
 	}
 	return f.management
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"midas/internal/activity"
+	"midas/internal/api/checkaccess"
 	"midas/internal/api/graph"
 	"midas/internal/api/hosts"
 	"midas/internal/api/httpx"
@@ -20,6 +21,7 @@ import (
 	"midas/internal/bootstrap"
 	"midas/internal/compute"
 	"midas/internal/datadir"
+	"midas/internal/decision"
 	"midas/internal/directory"
 	"midas/internal/explain"
 	"midas/internal/fleet"
@@ -181,10 +183,11 @@ func (r *services) router(health *ops.Health, names []string, reg prometheus.Reg
 	if err != nil {
 		return nil, err
 	}
+	decider := &decision.Decider{RBAC: r.rbac, Directory: r.directory}
 	arms, err := management.New(management.Handler{
 		Origin: r.origin, HomeTenant: r.admin.TenantID, Tokens: r.verifier, RBAC: r.rbac, Directory: r.directory,
 		Explain:   &explain.Service{RBAC: r.rbac, Directory: r.directory, Locks: r.locks},
-		Resources: r.resources, Hierarchy: r.hierarchy, Subscriptions: r.subscriptions, Identities: r.identities, Compute: r.compute, Fleet: r.fleet, Locks: r.locks, Namespaces: r.cfg.Namespaces,
+		Resources: r.resources, Hierarchy: r.hierarchy, Subscriptions: r.subscriptions, Identities: r.identities, Compute: r.compute, Fleet: r.fleet, Decider: decider, Locks: r.locks, Namespaces: r.cfg.Namespaces,
 		Activity: r.activity, Store: r.store, Pages: pages, Now: r.now, NewID: r.newID,
 	})
 	if err != nil {
@@ -210,8 +213,12 @@ func (r *services) router(health *ops.Health, names []string, reg prometheus.Reg
 		Fleet: r.fleet, Directory: r.directory, Minter: r.minter, Documents: r.documents, Log: r.log, SignIns: signIns,
 		Now: r.now, TokenLifetime: r.cfg.IdentityTokenLifetime,
 	})
+	decisions := checkaccess.New(checkaccess.Handler{
+		Origin: r.origin, Tokens: r.verifier, Directory: r.directory, Subscriptions: r.resources,
+		Decider: decider, Store: r.store, Pages: pages,
+	})
 	return &router{names: nameSet(names), health: health, login: signIn, management: &httpx.CrossOrigin{API: "management", Next: arms},
-		graph: &httpx.CrossOrigin{API: "graph", Next: graphs}, hosts: agents}, nil
+		graph: &httpx.CrossOrigin{API: "graph", Next: graphs}, hosts: agents, decisions: decisions}, nil
 }
 
 // keys is the configuration of the signing keys in a store.

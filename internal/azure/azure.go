@@ -30,11 +30,17 @@ const (
 	Management
 	Login
 	Graph
+	Authorization // checkAccess, at a host for each region
 )
 
-// Hosts returns the host names of all APIs, in lower case and sorted.
+// regions is the end of the host names of Authorization, which begin with the name of a region.
+const regions = ".authorization.azure.net"
+
+// Hosts returns the host names of all APIs, in lower case and sorted. A name that begins with "*." stands for all
+// names with one label in place of the star.
 func Hosts() []string {
 	return []string{
+		"*" + regions,
 		GraphHost, "login.microsoft.com", LoginHost, challengeHost, ManagementHost, "sts.windows.net",
 	}
 }
@@ -42,7 +48,8 @@ func Hosts() []string {
 // APIOf returns the API of a host name. The host may have a port, as in a request, and is compared without
 // case.
 func APIOf(host string) API {
-	switch Name(host) {
+	name := Name(host)
+	switch name {
 	case ManagementHost:
 		return Management
 	case GraphHost:
@@ -50,7 +57,20 @@ func APIOf(host string) API {
 	case LoginHost, challengeHost, "login.microsoft.com", "sts.windows.net":
 		return Login
 	}
+	if region, found := strings.CutSuffix(name, regions); found && (isLabel(region)) {
+		return Authorization
+	}
 	return None
+}
+
+// isLabel reports whether a text is one label of a host name, in folded case.
+func isLabel(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && (c != '-' || i == 0) {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 63
 }
 
 // Name returns the name of a host without its port, its brackets and its final dot, in folded case.
@@ -65,7 +85,7 @@ func Name(host string) string {
 
 // Origins are the origins of the APIs, each without a final slash.
 type Origins struct {
-	Management, Login, Graph string
+	Management, Login, Graph, Authorization string
 
 	// Challenge is the origin of the sign-in service in the WWW-Authenticate header of a 401.
 	Challenge string
@@ -75,10 +95,14 @@ type Origins struct {
 // names, they are Azure's; otherwise all are the server's own origin.
 func OriginsFor(host, own string) Origins {
 	if APIOf(host) == None {
-		return Origins{Management: own, Login: own, Graph: own, Challenge: own}
+		return Origins{Management: own, Login: own, Graph: own, Authorization: own, Challenge: own}
 	}
-	return Origins{
+	o := Origins{
 		Management: "https://" + ManagementHost, Login: "https://" + LoginHost, Graph: "https://" + GraphHost,
-		Challenge: "https://" + challengeHost,
+		Authorization: "https://eastus" + regions, Challenge: "https://" + challengeHost,
 	}
+	if APIOf(host) == Authorization {
+		o.Authorization = "https://" + Name(host)
+	}
+	return o
 }

@@ -2,6 +2,7 @@ package azure_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -16,6 +17,9 @@ func TestAPIOfHost(t *testing.T) {
 		"login.microsoft.com": azure.Login, "graph.microsoft.com": azure.Graph,
 		"localhost:8443": azure.None, "[::1]:8443": azure.None, "": azure.None, "evil.management.azure.com": azure.None,
 		"management.azure.com.evil.example": azure.None, "graph.windows.net": azure.None,
+		"westus2.authorization.azure.net": azure.Authorization, "EastUS.Authorization.Azure.net:443": azure.Authorization,
+		"authorization.azure.net": azure.None, ".authorization.azure.net": azure.None, "a.b.authorization.azure.net": azure.None,
+		"*.authorization.azure.net": azure.None, "westus2.authorization.azure.net.evil.example": azure.None,
 	} {
 		if got := azure.APIOf(host); got != want {
 			t.Errorf("%q: API %d, want %d", host, got, want)
@@ -26,7 +30,7 @@ func TestAPIOfHost(t *testing.T) {
 func TestEveryHostHasAnAPI(t *testing.T) {
 	hosts := azure.Hosts()
 	for _, host := range hosts {
-		if azure.APIOf(host) == azure.None {
+		if azure.APIOf(strings.Replace(host, "*", "westeurope", 1)) == azure.None {
 			t.Errorf("%s has no API", host)
 		}
 	}
@@ -48,10 +52,16 @@ func TestName(t *testing.T) {
 func TestOriginsDependOnTheHost(t *testing.T) {
 	own := "https://localhost:8443"
 	for host, want := range map[string]azure.Origins{
-		"localhost:8443": {Management: own, Login: own, Graph: own, Challenge: own},
+		"localhost:8443": {Management: own, Login: own, Graph: own, Authorization: own, Challenge: own},
 		"management.azure.com": {
 			Management: "https://management.azure.com", Login: "https://login.microsoftonline.com",
 			Graph: "https://graph.microsoft.com", Challenge: "https://login.windows.net",
+			Authorization: "https://eastus.authorization.azure.net",
+		},
+		"westus2.authorization.azure.net": {
+			Management: "https://management.azure.com", Login: "https://login.microsoftonline.com",
+			Graph: "https://graph.microsoft.com", Challenge: "https://login.windows.net",
+			Authorization: "https://westus2.authorization.azure.net",
 		},
 	} {
 		if diff := cmp.Diff(want, azure.OriginsFor(host, own)); diff != "" {
@@ -62,7 +72,7 @@ func TestOriginsDependOnTheHost(t *testing.T) {
 
 // TestAPIOfAllocatesNothing: APIOf runs for every request.
 func TestAPIOfAllocatesNothing(t *testing.T) {
-	for _, host := range []string{"localhost:8443", "management.azure.com", "[::1]:8443"} {
+	for _, host := range []string{"localhost:8443", "management.azure.com", "[::1]:8443", "westus2.authorization.azure.net"} {
 		if n := testing.AllocsPerRun(100, func() { _ = azure.APIOf(host) }); n > 0 {
 			t.Errorf("%s: %v allocations", host, n)
 		}

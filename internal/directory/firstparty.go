@@ -14,6 +14,9 @@ import (
 const (
 	GraphAppID = "00000003-0000-0000-c000-000000000000"
 	ARMAppID   = "797f4846-ba00-4fd7-ba43-dac1f8f63013"
+
+	// AuthorizationAppID is the application for checkAccess at {region}.authorization.azure.net.
+	AuthorizationAppID = "5861f7fb-5582-4c1a-83c0-fc5ffdb531a6"
 )
 
 // The app roles of Microsoft Graph that are enforced here.
@@ -68,6 +71,7 @@ func firstPartyResources() []ServicePrincipal {
 	return []ServicePrincipal{
 		{AppID: GraphAppID, DisplayName: "Microsoft Graph", Type: TypeApplication, Enabled: true, FirstParty: true},
 		{AppID: ARMAppID, DisplayName: "Windows Azure Service Management API", Type: TypeApplication, Enabled: true, FirstParty: true},
+		{AppID: AuthorizationAppID, DisplayName: "Azure RBAC Data Plane", Type: TypeApplication, Enabled: true, FirstParty: true},
 	}
 }
 
@@ -81,6 +85,8 @@ func ResourceNames(appID string) []string {
 			"https://management.azure.com", "https://management.azure.com/",
 			"https://management.core.windows.net", "https://management.core.windows.net/",
 		}
+	case AuthorizationAppID:
+		return []string{"https://authorization.azure.net", "https://authorization.azure.net/"}
 	}
 	return nil
 }

@@ -63,6 +63,16 @@ func armPermissions() []Permission {
 	}})
 }
 
+// authorizationPermissions is the only delegated permission of checkAccess. Its id is not Microsoft's, which is not
+// published.
+func authorizationPermissions() []Permission {
+	return withTexts([]Permission{{
+		ID: "8b9a3c1e-54c6-4c5b-9d6f-0b9e1a7d2f40", Value: UserImpersonation, Type: PermissionForUsers,
+		UserName: "Ask for authorization decisions as you",
+		UserText: "Allows the application to ask what other users may do, where you may read role assignments.",
+	}})
+}
+
 // withTexts enables permissions and sets the texts that are empty.
 func withTexts(all []Permission) []Permission {
 	for i := range all {

@@ -47,7 +47,7 @@ func firstPartyHosts() []string {
 // firstPartyIDSuffix.
 func firstPartyAppIDs() []string {
 	return []string{
-		ARMAppID, AzureCLIAppID, AzurePowerShellAppID, VisualStudioCodeAppID, KubernetesAppID,
+		ARMAppID, AuthorizationAppID, AzureCLIAppID, AzurePowerShellAppID, VisualStudioCodeAppID, KubernetesAppID,
 		visualStudioAppID, newVisualStudioAppID, azCopyAppID,
 		"cfa8b339-82a2-471a-a3c9-0fc0be7a4093", // Azure Key Vault
 		"e406a681-f3d4-42a8-90b6-c2b029497af1", // Azure Storage

@@ -52,6 +52,8 @@ func (d *Directory) PermissionsOf(tx store.Tx, p ServicePrincipal) ([]Permission
 		return publishedGraphPermissions(), nil
 	case arm.SameName(p.AppID, ARMAppID):
 		return armPermissions(), nil
+	case arm.SameName(p.AppID, AuthorizationAppID):
+		return authorizationPermissions(), nil
 	case p.FirstParty || p.Type == TypeManagedIdentity:
 		return nil, nil
 	}

@@ -170,7 +170,7 @@ func (c *CA) openCertificate() error {
 		return fmt.Errorf("%s does not belong to %s; restore the certificate of this key, or remove both files to make a new CA", c.Path(), keyFile)
 	}
 	has := permitted(cert)
-	missing := slices.ContainsFunc(c.names, func(n string) bool { return !slices.Contains(has, n) })
+	missing := slices.ContainsFunc(c.names, func(n string) bool { return !slices.Contains(has, constraint(n)) })
 	if cause := renewalCause(cert, authorityRenew, c.now()); missing || cause != "" {
 		if cause != "" {
 			c.notes = append(c.notes, cause)
@@ -201,7 +201,7 @@ func (c *CA) issueAuthority(names []string, store func(string, []byte, fs.FileMo
 		if ip := net.ParseIP(n); ip != nil {
 			tmpl.PermittedIPRanges = append(tmpl.PermittedIPRanges, single(ip))
 		} else {
-			tmpl.PermittedDNSDomains = append(tmpl.PermittedDNSDomains, n)
+			tmpl.PermittedDNSDomains = append(tmpl.PermittedDNSDomains, constraint(n))
 		}
 	}
 	der, err := c.sign(tmpl, tmpl, c.key)

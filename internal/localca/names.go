@@ -23,7 +23,7 @@ func normalize(names []string) ([]string, error) {
 			continue
 		}
 		n = arm.Fold(n)
-		if !isHostName(n) {
+		if !isHostName(strings.TrimPrefix(n, anyLabel)) {
 			return nil, fmt.Errorf("%q is neither a host name nor an IP address", n)
 		}
 		out = append(out, n)
@@ -31,6 +31,12 @@ func normalize(names []string) ([]string, error) {
 	slices.Sort(out)
 	return slices.Compact(out), nil
 }
+
+// anyLabel begins a name that stands for all names with one more label.
+const anyLabel = "*."
+
+// constraint is the name constraint that permits a name. It has no star: it permits all names below it too.
+func constraint(name string) string { return strings.TrimPrefix(name, anyLabel) }
 
 // isHostName reports whether a certificate can contain a host name: labels of at most 63 letters, digits,
 // hyphens and underscores.

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 
 	"midas/internal/arm"
@@ -37,7 +38,7 @@ func (c *CA) Certificate(names ...string) (tls.Certificate, error) {
 	}
 	has := permitted(c.cert.Load())
 	for _, n := range names {
-		if !slices.Contains(has, n) {
+		if strings.HasPrefix(n, anyLabel) && !slices.Contains(c.names, n) || !slices.Contains(has, constraint(n)) {
 			return tls.Certificate{}, fmt.Errorf("issue certificate: the local CA does not permit %q", n)
 		}
 		if ip := net.ParseIP(n); ip != nil {
@@ -83,13 +84,25 @@ func (c *CA) ServerConfig(others ...*CA) (*tls.Config, error) {
 		MinVersion: tls.VersionTLS12,
 		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 			if hello != nil {
-				if s := byName[arm.Fold(hello.ServerName)]; s != nil {
+				if s := lookUp(byName, arm.Fold(hello.ServerName)); s != nil {
 					return s.certificate()
 				}
 			}
 			return own.certificate()
 		},
 	}, nil
+}
+
+// lookUp finds the certificate for a server name: by the name, or by the name with a star for its first label.
+func lookUp(byName map[string]*serving, name string) *serving {
+	if s := byName[name]; s != nil {
+		return s
+	}
+	_, rest, found := strings.Cut(name, ".")
+	if !found {
+		return nil
+	}
+	return byName[anyLabel+rest]
 }
 
 // serve loads or issues the certificate of a server.

@@ -51,7 +51,7 @@ func TestServicePrincipalsWithoutApplicationExist(t *testing.T) {
 		}
 	}
 	owned := s.want(t, 200, "ga", "GET", "servicePrincipals"+query("$filter", "appOwnerOrganizationId eq f8cdef31-a31e-4b4a-93e4-5f571e91255a"), "")
-	if got := owned.values("appDisplayName"); len(got) != 2 || got[0] != "Microsoft Graph" {
+	if got := owned.values("appDisplayName"); len(got) != 3 || got[0] != "Microsoft Graph" {
 		t.Errorf("Microsoft's: %v", got)
 	}
 	if got := s.want(t, 200, "ga", "GET", "servicePrincipals/{nobody}", ""); got["appOwnerOrganizationId"] != nil || got["appDisplayName"] != nil {

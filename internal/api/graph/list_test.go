@@ -168,7 +168,7 @@ func TestPages(t *testing.T) {
 		t.Errorf("a page that just fits: %v", sizes)
 	}
 	all, _ := s.pages(t, "servicePrincipals?$top=1")
-	if want := 2 + len(principals) + len(appRoles); len(all) != want || len(slices.Compact(sorted(all))) != want {
+	if want := 3 + len(principals) + len(appRoles); len(all) != want || len(slices.Compact(sorted(all))) != want {
 		t.Errorf("%d principals one by one, want %d: %v", len(all), want, all)
 	}
 	first := s.want(t, 200, "ga", "GET", "users?$top=3"+many, "")

@@ -40,7 +40,7 @@ func (t *table) actionsOf(namespace string) []wire.OperationInfo {
 	for i, name := range names {
 		infos[i] = wire.EncodeOperation(namespace, name)
 	}
-	return infos
+	return append(infos, kubernetesActions(namespace)...)
 }
 
 // dataActions returns the names of the data actions in the built-in roles, by folded namespace. Those with a star

@@ -23,6 +23,10 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, ev *httpx.Event
 	for name, values := range response.Header {
 		w.Header()[name] = values
 	}
+	if response.Encoded != nil {
+		httpx.WriteBody(w, response.Status, response.Encoded)
+		return
+	}
 	if response.Body == nil {
 		if response.Status != http.StatusNoContent {
 			w.Header().Set("Content-Length", "0")

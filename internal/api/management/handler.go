@@ -14,6 +14,7 @@ import (
 	"midas/internal/api/httpx"
 	"midas/internal/arm"
 	"midas/internal/compute"
+	"midas/internal/decision"
 	"midas/internal/directory"
 	"midas/internal/explain"
 	"midas/internal/fleet"
@@ -41,6 +42,7 @@ type Handler struct {
 	Compute    *compute.Service
 	Fleet      *fleet.Fleet
 	Locks      *lock.Service
+	Decider    *decision.Decider
 	Activity   *activity.Log
 	Store      store.Store
 	Pages      *seal.Pages

@@ -40,9 +40,18 @@ func (r *Request) ID() arm.ID { return r.Path.ID }
 
 // Decode decodes the body, which must be one JSON object. The content type must be JSON or absent.
 func (r *Request) Decode(into any) error {
+	body, err := r.readBody()
+	if err != nil {
+		return err
+	}
+	return wire.Decode(body, into)
+}
+
+// readBody reads the body. The content type must be JSON or absent.
+func (r *Request) readBody() ([]byte, error) {
 	if given := r.HTTP.Header.Get("Content-Type"); given != "" {
 		if mediaType, _, err := mime.ParseMediaType(given); err != nil || mediaType != "application/json" && mediaType != "text/json" {
-			return arm.Errorf(http.StatusUnsupportedMediaType, "UnsupportedMediaType",
+			return nil, arm.Errorf(http.StatusUnsupportedMediaType, "UnsupportedMediaType",
 				"The content media type '%s' is not supported. Only 'application/json' is supported.", given)
 		}
 	}
@@ -50,12 +59,12 @@ func (r *Request) Decode(into any) error {
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return arm.Errorf(http.StatusRequestEntityTooLarge, "RequestContentTooLarge",
+		return nil, arm.Errorf(http.StatusRequestEntityTooLarge, "RequestContentTooLarge",
 			"The request content size exceeds the maximum size of %d bytes.", tooLarge.Limit)
 	case err != nil:
-		return arm.ErrInvalidContent("The request body could not be read")
+		return nil, arm.ErrInvalidContent("The request body could not be read")
 	}
-	return wire.Decode(body, into)
+	return body, nil
 }
 
 // Response is the answer of an operation.
@@ -63,6 +72,8 @@ type Response struct {
 	Status int
 	Body   any // JSON; nil for none
 	Header http.Header
+
+	Encoded []byte // JSON that is encoded already, in place of Body
 }
 
 func ok(body any) (*Response, error) { return &Response{Status: http.StatusOK, Body: body}, nil }

@@ -41,6 +41,7 @@ func (h *Handler) operations() []Operation {
 		h.accessOperations(),
 		h.managementGroupOperations(),
 		h.subscriptionOperations(),
+		h.checkAccessOperations(),
 	)
 }
 

@@ -39,8 +39,9 @@ func EncodeProviderType(v arm.Version, t ProviderType) ProviderType {
 
 // OperationInfo is one RBAC action of a provider.
 type OperationInfo struct {
-	Name    string           `json:"name"`
-	Display OperationDisplay `json:"display"`
+	Name         string           `json:"name"`
+	IsDataAction bool             `json:"isDataAction,omitempty"`
+	Display      OperationDisplay `json:"display"`
 }
 
 // OperationDisplay describes an action for users.

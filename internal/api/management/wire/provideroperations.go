@@ -75,7 +75,7 @@ func EncodeProviderOperations(of ProviderActions, expand bool) ProviderOperation
 	for i, action := range slices.Concat(of.Actions, of.Data) {
 		resource, _ := actionParts(action.Name)
 		operation := CatalogOperation{
-			Name: action.Name, DisplayName: action.Display.Operation, Description: action.Display.Description, IsDataAction: i >= len(of.Actions),
+			Name: action.Name, DisplayName: action.Display.Operation, Description: action.Display.Description, IsDataAction: action.IsDataAction || i >= len(of.Actions),
 		}
 		if resource == "" {
 			out.Operations = append(out.Operations, operation)
