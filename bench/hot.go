@@ -33,7 +33,7 @@ type part struct {
 func parts() []part {
 	return []part{
 		{"get", (*bench).gets}, {"token", (*bench).tokens}, {"metadata", (*bench).metadata}, {"cold", (*bench).cold},
-		{"wrong", (*bench).wrong}, {"put", (*bench).putsInMemory},
+		{"wrong", (*bench).wrong}, {"checkaccess", (*bench).checkAccess}, {"put", (*bench).putsInMemory},
 	}
 }
 
