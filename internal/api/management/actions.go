@@ -65,7 +65,10 @@ func dataActions() map[string][]string {
 func (t *table) catalogueFor(namespace string, expand bool) wire.ProviderOperations {
 	actions := wire.ProviderActions{Namespace: namespace, Actions: t.actionsOf(namespace)}
 	for _, name := range t.dataActions()[arm.Fold(namespace)] {
-		actions.Data = append(actions.Data, wire.EncodeOperation(namespace, name))
+		listed := slices.ContainsFunc(actions.Actions, func(a wire.OperationInfo) bool { return arm.SameName(a.Name, name) })
+		if !listed { // among the actions of Kubernetes
+			actions.Data = append(actions.Data, wire.EncodeOperation(namespace, name))
+		}
 	}
 	return wire.EncodeProviderOperations(actions, expand)
 }
