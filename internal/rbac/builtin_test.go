@@ -5,12 +5,14 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"midas/internal/rbac"
+	"midas/internal/rbac/action"
 )
 
 // azureRoles returns Azure's roles of August 2023, by GUID.
@@ -95,6 +97,9 @@ func since2023(roles map[string]rbac.Definition) {
 func TestBuiltInRolesMatchAzure(t *testing.T) {
 	azure := azureRoles(t)
 	since2023(azure)
+	if ours := rbac.Definitions(); len(ours) != len(azure) {
+		t.Errorf("%d roles, and Azure has %d", len(ours), len(azure))
+	}
 	for _, got := range rbac.Definitions() {
 		want, known := azure[got.ID]
 		if !known {
@@ -124,8 +129,15 @@ func normal(d rbac.Definition) rbac.Definition {
 func TestDocumentedRolesExist(t *testing.T) {
 	byName := make(map[string]rbac.Definition)
 	for _, d := range rbac.Definitions() {
-		if d.Description == "" || d.CreatedOn.IsZero() || d.UpdatedOn.Before(d.CreatedOn) {
-			t.Errorf("%s lacks a description or a date", d.RoleName)
+		if d.CreatedOn.IsZero() || d.UpdatedOn.Before(d.CreatedOn) {
+			t.Errorf("%s lacks a date", d.RoleName)
+		}
+		for _, p := range d.Permissions {
+			for _, pattern := range slices.Concat(p.Actions, p.NotActions, p.DataActions, p.NotDataActions) {
+				if err := action.Check(pattern); err != nil {
+					t.Errorf("%s: %v", d.RoleName, err)
+				}
+			}
 		}
 		if found, ok := rbac.DefinitionByID(d.ID); !ok || found.RoleName != d.RoleName {
 			t.Errorf("DefinitionByID(%s) gives %q", d.ID, found.RoleName)
@@ -142,8 +154,8 @@ func TestDocumentedRolesExist(t *testing.T) {
 		"Key Vault Administrator", "Key Vault Secrets User", "Key Vault Reader",
 		"Monitoring Reader", "Tag Contributor", "Network Contributor", "AcrPull", "AcrPush",
 	} {
-		if _, ok := byName[name]; !ok {
-			t.Errorf("%s is missing", name)
+		if d, ok := byName[name]; !ok || d.Description == "" {
+			t.Errorf("%s or its description is missing", name)
 		}
 	}
 	if byName["Owner"].ID != rbac.OwnerID {

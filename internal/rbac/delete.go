@@ -43,6 +43,9 @@ func (s *Service) DeleteAssignmentBy(ctx context.Context, caller *Caller, ev act
 		if err := count(tx, ev.TenantID, scope, less); err != nil {
 			return nil, err
 		}
+		if err := a.dropUse(tx, key); err != nil {
+			return nil, err
+		}
 		a.remove(tx, key)
 		return a, nil
 	})
@@ -52,9 +55,10 @@ func (s *Service) DeleteAssignmentBy(ctx context.Context, caller *Caller, ev act
 	return a, found, nil
 }
 
-// removeBatch is the number of assignments that one transaction of DeleteScope removes. Their three keys each,
-// the count record and the records that Config.Scope reads are fewer than store.MaxOperations.
-const removeBatch = 40
+// removeBatch is the number of assignments that one transaction of DeleteScope removes. Their three keys each, the
+// index entry and the count record of a custom role each, the count record of the subscription and the records
+// that Config.Scope reads are fewer than store.MaxOperations.
+const removeBatch = 20
 
 // DeleteScope removes all assignments and deny assignments at a scope that is being deleted, and below it. It uses many small
 // transactions; if it is interrupted, the next call removes the rest. It does nothing for a scope that is not
@@ -136,7 +140,11 @@ func removeSome(tx store.Tx, tenant string, scope arm.ID, prefix string) (n int,
 			total.Owners--
 		}
 		total.Assignments--
-		a.remove(tx, scopeKey(a.TenantID, at))
+		key := scopeKey(a.TenantID, at)
+		if err := a.dropUse(tx, key); err != nil {
+			return 0, err
+		}
+		a.remove(tx, key)
 	}
 	return len(keys), total.save(tx, tenant, scope)
 }

@@ -34,9 +34,8 @@ func ParseAssignmentFilter(filter string) (Filter, error) {
 // DefinitionFilter selects role definitions. Empty fields select everything.
 type DefinitionFilter struct {
 	RoleName string // case-insensitive
-	Type     string
-	// AtScopeAndBelow also selects the roles that can be assigned below the scope. It has no effect, because
-	// all roles of Midas can be assigned everywhere.
+	Type     string // case-insensitive; BuiltInRole or CustomRole
+	// AtScopeAndBelow also selects the custom roles that can be assigned only below the scope.
 	AtScopeAndBelow bool
 }
 

@@ -45,6 +45,9 @@ func (s *Service) WriteAssignment(ctx context.Context, ev activity.Event, w Assi
 		return Assignment{}, err
 	}
 	w.DefinitionID = arm.Fold(w.DefinitionID)
+	if err := s.Store.View(ctx, func(tx store.Tx) error { return s.checkRole(tx, scope, w.Assignment) }); err != nil {
+		return Assignment{}, err
+	}
 	if w.ConditionVersion, err = checkCondition(w.Condition, w.ConditionVersion); err != nil {
 		return Assignment{}, err
 	}
@@ -83,8 +86,6 @@ func (s *Service) check(a Assignment) (arm.ID, error) {
 		return arm.ID{}, errInvalidName(a.Name)
 	case !arm.IsGUID(a.PrincipalID):
 		return arm.ID{}, errInvalidPrincipal(a.PrincipalID)
-	case s.roles[arm.Fold(a.DefinitionID)] == nil:
-		return arm.ID{}, ErrDefinitionNotFound(http.StatusBadRequest, a.DefinitionID)
 	case a.Description != nil && len(*a.Description) > maxDescription:
 		return arm.ID{}, arm.Errorf(http.StatusBadRequest, "BadRequest", "The description is longer than %d bytes.", maxDescription)
 	case a.DelegatedManagedIdentityResourceID != nil && len(*a.DelegatedManagedIdentityResourceID) > arm.MaxID:
@@ -140,6 +141,9 @@ func (s *Service) create(tx store.Tx, scope arm.ID, a Assignment, by string) (As
 	if err := s.Scope(tx, a.TenantID, scope); err != nil {
 		return Assignment{}, err
 	}
+	if err := s.checkRole(tx, scope, a); err != nil {
+		return Assignment{}, err
+	}
 	key := scopeKey(a.TenantID, scope)
 	if err := absent(tx, nameKey(a.TenantID, a.Name), errUpdateNotPermitted); err != nil {
 		return Assignment{}, err
@@ -157,6 +161,9 @@ func (s *Service) create(tx store.Tx, scope arm.ID, a Assignment, by string) (As
 	a.CreatedOn = s.Now().UTC()
 	a.UpdatedOn, a.CreatedBy, a.UpdatedBy = a.CreatedOn, by, by
 	tx.Put(nameKey(a.TenantID, a.Name), []byte(key))
+	if err := a.addUse(tx, key); err != nil {
+		return Assignment{}, err
+	}
 	return a, a.save(tx, key)
 }
 
@@ -180,7 +187,9 @@ func (s *Service) change(tx store.Tx, scope arm.ID, old, a Assignment, by string
 		if err := absent(tx, indexKey(a.PrincipalID, key, a.DefinitionID), errExists); err != nil {
 			return Assignment{}, err
 		}
-		tx.Delete(indexKey(old.PrincipalID, key, old.DefinitionID))
+		if err := s.replaceRole(tx, scope, &old, &wanted); err != nil {
+			return Assignment{}, err
+		}
 	}
 	var difference tally
 	switch was, is := old.isOwner(scope), wanted.isOwner(scope); {
@@ -193,6 +202,36 @@ func (s *Service) change(tx store.Tx, scope arm.ID, old, a Assignment, by string
 		return Assignment{}, err
 	}
 	return wanted, wanted.save(tx, key)
+}
+
+// replaceRole removes what the records of the old role have, and counts the new role.
+func (s *Service) replaceRole(tx store.Tx, scope arm.ID, old, wanted *Assignment) error {
+	if err := s.checkRole(tx, scope, *wanted); err != nil {
+		return err
+	}
+	key := scopeKey(old.TenantID, scope)
+	tx.Delete(indexKey(old.PrincipalID, key, old.DefinitionID))
+	if err := old.dropUse(tx, key); err != nil {
+		return err
+	}
+	return wanted.addUse(tx, key)
+}
+
+// checkRole returns an error if the assignment's role does not exist in its tenant, or cannot be assigned at the
+// scope. The error is the same: at other scopes than its assignable ones, a custom role does not exist.
+func (s *Service) checkRole(tx store.Tx, scope arm.ID, a Assignment) error {
+	r, err := s.role(tx, a.TenantID, arm.Fold(a.DefinitionID))
+	if err != nil {
+		return err
+	}
+	found := r != nil
+	if found {
+		found, err = s.assignable(tx, r.Definition, scope)
+	}
+	if err == nil && !found {
+		return ErrDefinitionNotFound(http.StatusBadRequest, a.DefinitionID)
+	}
+	return err
 }
 
 // isOwner reports whether the assignment is one of Owner at a subscription, the last of which cannot be removed.

@@ -2,34 +2,10 @@ package rbac
 
 import (
 	"slices"
-	"time"
 
-	"midas/internal/arm"
 	"midas/internal/rbac/action"
 	"midas/internal/rbac/condition"
-	"midas/internal/store"
 )
-
-// BuiltInRole is the Type of the built-in definitions.
-const BuiltInRole = "BuiltInRole"
-
-// Permission is a set of allowed actions: Actions without NotActions, and DataActions without NotDataActions.
-// NotActions deny nothing: another permission may allow the same action.
-type Permission struct {
-	Actions, NotActions, DataActions, NotDataActions []string
-}
-
-// Definition is a role.
-type Definition struct {
-	ID               string // guid
-	RoleName         string
-	Description      string
-	Type             string // BuiltInRole
-	AssignableScopes []string
-	Permissions      []Permission
-	CreatedOn        time.Time
-	UpdatedOn        time.Time
-}
 
 // role is a definition with compiled patterns.
 type role struct {
@@ -79,10 +55,18 @@ func compileRole(d Definition) *role {
 		if slices.ContainsFunc(all, func(p string) bool { return action.Check(p) != nil }) {
 			continue // without one of its not-actions, a permission would allow more than it says
 		}
-		r.allow = append(r.allow, allowance{
-			control: actionSet{compileAll(p.Actions), compileAll(p.NotActions)},
-			data:    actionSet{compileAll(p.DataActions), compileAll(p.NotDataActions)},
-		})
+		compiled := allowance{
+			control:     actionSet{compileAll(p.Actions), compileAll(p.NotActions)},
+			data:        actionSet{compileAll(p.DataActions), compileAll(p.NotDataActions)},
+			conditional: p.Condition != "",
+		}
+		if compiled.conditional {
+			r.conditional = true
+			if parsed, err := condition.Parse(p.Condition); err == nil {
+				compiled.condition = parsed
+			}
+		}
+		r.allow = append(r.allow, compiled)
 	}
 	return r
 }
@@ -124,11 +108,6 @@ func (r *role) outcome(q condition.Query) condition.Outcome {
 	return outcome
 }
 
-// role returns the compiled role of a GUID, which is folded, or nil if the tenant has no such role.
-func (s *Service) role(_ store.Tx, _ string, guid string) (*role, error) {
-	return s.roles[guid], nil
-}
-
 func matchAny(patterns []action.Pattern, wanted string) bool {
 	for i := range patterns {
 		if patterns[i].Match(wanted) {
@@ -136,27 +115,4 @@ func matchAny(patterns []action.Pattern, wanted string) bool {
 		}
 	}
 	return false
-}
-
-// DefinitionByID finds a role by its GUID, in any case.
-func DefinitionByID(id string) (Definition, bool) {
-	for _, d := range Definitions() {
-		if arm.SameName(d.ID, id) {
-			return d, true
-		}
-	}
-	return Definition{}, false
-}
-
-// ParseDefinitionID returns the GUID at the end of a role definition's id, which may begin with any scope.
-func ParseDefinitionID(id string) (string, error) {
-	parsed, err := arm.ParseID(id)
-	if err != nil || !parsed.Type().Is("Microsoft.Authorization/roleDefinitions") {
-		return "", errInvalidDefinitionID(id)
-	}
-	guid, valid := arm.ParseGUID(parsed.Name())
-	if !valid {
-		return "", errInvalidDefinitionID(id)
-	}
-	return guid, nil
 }

@@ -52,10 +52,10 @@ type Config struct {
 	Above func(tx store.Tx, tenant string, scope arm.ID) ([]arm.ID, error)
 }
 
-// Service manages role assignments and authorizes actions. It is safe for concurrent use.
+// Service manages role definitions and role assignments, and authorizes actions. It is safe for concurrent use.
 type Service struct {
 	Config
-	roles map[string]*role // by folded GUID; never changed
+	roles roles
 
 	byCaller store.Memo[*grants]     // by object id
 	byBranch store.Memo[*grants]     // by tenant and principal, and by tenant, principal and scope
@@ -63,14 +63,12 @@ type Service struct {
 	seed     maphash.Seed            // of the hashes of scopes
 }
 
-// New returns a Service with the compiled built-in roles.
+// New returns a Service. It decodes no role.
 func New(c Config) *Service {
-	s := &Service{Config: c, roles: make(map[string]*role)}
+	s := &Service{Config: c}
+	s.roles.embedded = newLibrary(builtinText, nil)
 	s.byCaller = store.Memo[*grants]{Name: "grants of a caller", Size: (*grants).size}
 	s.byBranch = store.Memo[*grants]{Name: "grants of a principal", Size: (*grants).wholeSize}
 	s.seed = maphash.MakeSeed()
-	for _, d := range Definitions() {
-		s.roles[d.ID] = compileRole(d)
-	}
 	return s
 }

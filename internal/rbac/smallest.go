@@ -78,11 +78,11 @@ func (s *Service) namedActions() actionNames {
 	return names
 }
 
-// builtInRoles returns the compiled built-in roles in the order of their names.
+// builtInRoles returns the compiled roles that are part of Midas in the order of their names.
 func (s *Service) builtInRoles() []*role {
-	all := make([]*role, 0, len(s.roles))
-	for _, r := range s.roles {
-		all = append(all, r)
+	all, err := s.roles.embedded.compiled()
+	if err != nil {
+		panic(err) // the file is part of the program, and a test decodes it
 	}
 	slices.SortFunc(all, func(a, b *role) int { return cmp.Compare(a.RoleName, b.RoleName) })
 	return all

@@ -84,8 +84,15 @@ var (
 	SubscriptionAliasKind = Kind{"subscription alias", "sa/", 1}             // sa/<tenant>/<alias>
 	AliasCountKind        = Kind{"count of subscription aliases", "sat/", 1} // sat/<tenant>
 
-	OperationKind      = Kind{"operation", "o/", 1}
-	ResourceKind       = Kind{"resource", "r/", 2}           // r/K(id); version 1 could contain secrets
+	OperationKind       = Kind{"operation", "o/", 1}
+	ResourceKind        = Kind{"resource", "r/", 2}                     // r/K(id); version 1 could contain secrets
+	RoleAssignmentIndex = Kind{"assignment of a custom role", "ra/", 0} // ra/<tenant>/<role>\x00K(scope)\x00<assignment>
+	ImportedRolesKind   = Kind{"list of imported roles", "rb/", 1}      // rb/roles
+	CustomRoleKind      = Kind{"custom role", "rd/", 1}                 // rd/<tenant>/<role>
+	RoleNameIndex       = Kind{"name of a custom role", "rn/", 0}       // rn/<tenant>/<folded name>
+	RoleCount           = Kind{"count of custom roles", "rt/", 1}       // rt/<tenant>
+	RoleUseCount        = Kind{"count of a custom role", "ru/", 1}      // ru/<tenant>/<role>: how many assignments it has
+
 	AssignmentKind     = Kind{"role assignment", "s/", 1}    // s/K(scope)\x00<assignment>
 	AssignmentCount    = Kind{"assignment count", "sc/", 1}  // sc/<subscription>, sc/K(other scope)\x00<tenant>
 	AssignmentIndex    = Kind{"assignment name", "sn/", 0}   // sn/<tenant>/<assignment>
@@ -152,6 +159,12 @@ func Kinds() []Kind {
 		ManagementTreeKind,
 		OperationKind,
 		ResourceKind,
+		RoleAssignmentIndex,
+		ImportedRolesKind,
+		CustomRoleKind,
+		RoleNameIndex,
+		RoleCount,
+		RoleUseCount,
 		AssignmentKind,
 		AssignmentCount,
 		AssignmentIndex,

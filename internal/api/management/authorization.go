@@ -128,28 +128,6 @@ func (h *Handler) deleteRoleAssignment(ctx context.Context, r *Request) (*Respon
 	return ok(wire.EncodeRoleAssignment(r.Version, r.ID(), a, false))
 }
 
-func (h *Handler) listRoleDefinitions(_ context.Context, r *Request) (*Response, error) {
-	filter, err := rbac.ParseDefinitionFilter(r.Query.Get("$filter"))
-	if err != nil {
-		return nil, err
-	}
-	value := []wire.RoleDefinition{}
-	for _, d := range rbac.Definitions() {
-		if filter.Match(d) {
-			value = append(value, wire.EncodeRoleDefinition(r.Version, r.ID(), d))
-		}
-	}
-	return ok(wire.List[wire.RoleDefinition]{Value: value})
-}
-
-func (h *Handler) getRoleDefinition(_ context.Context, r *Request) (*Response, error) {
-	d, found := rbac.DefinitionByID(r.ID().Name())
-	if !found {
-		return nil, rbac.ErrDefinitionNotFound(http.StatusNotFound, r.ID().Name())
-	}
-	return ok(wire.EncodeRoleDefinition(r.Version, r.ID(), d))
-}
-
 // listPermissions lists the permissions that the caller has at a scope.
 func (h *Handler) listPermissions(ctx context.Context, r *Request) (*Response, error) {
 	permissions, err := h.RBAC.Permissions(ctx, r.Caller, r.ID())

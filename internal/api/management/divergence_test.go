@@ -159,13 +159,6 @@ func TestMachinesHaveNoActions(t *testing.T) {
 	}
 }
 
-func TestCustomRolesCannotBeCreated(t *testing.T) {
-	s := newStack(t)
-	const at = "{sub}/providers/Microsoft.Authorization/"
-	name := uuid.NewString() + "?api-version=2022-04-01"
-	s.want(t, 405, "owner", "PUT", at+"roleDefinitions/"+name, `{"properties":{"roleName":"mine","type":"CustomRole","assignableScopes":["/subscriptions/`+sub+`"],"permissions":[{"actions":["*"]}]}}`)
-}
-
 func TestTopIsAtLeastOne(t *testing.T) {
 	s := newStack(t)
 	for top, status := range map[string]int{"0": 400, "-1": 400, "x": 400, "1": 200, "1000": 200, "1001": 200} {

@@ -16,8 +16,20 @@ import (
 	"midas/internal/rbac"
 )
 
+// callableRoles returns the built-in roles as which tests call every operation: those for general use, identities
+// and machines, and a tenth of the others, because each call costs a request.
+func callableRoles() (some []rbac.Definition) {
+	general := regexp.MustCompile(`^(Owner|Contributor|Reader|User Access Administrator|Role Based Access Control Administrator|Tag Contributor|Monitoring Reader|Managed Identity .*|Virtual Machine Contributor|Network Contributor|Azure Connected Machine .*|Storage Blob Data .*|Key Vault (Administrator|Reader|Secrets User)|Acr(Pull|Push))$`)
+	for i, d := range builtinRoles() {
+		if i%10 == 0 || general.MatchString(d.RoleName) {
+			some = append(some, d)
+		}
+	}
+	return some
+}
+
 // TestEveryRoleOnEveryOperation calls every operation of the table, at every level at which it stands,
-// as every built-in role. Whether a role allows it is judged by an evaluator of this test's own, which
+// as every one of the callableRoles. Whether a role allows it is judged by an evaluator of this test's own, which
 // knows actions, notActions and the wildcard and nothing else. A row that is added to the table is
 // tested without a change here.
 func TestEveryRoleOnEveryOperation(t *testing.T) {
@@ -30,7 +42,8 @@ func TestEveryRoleOnEveryOperation(t *testing.T) {
 	})
 	bearers := map[string]string{}
 	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg?api-version=2021-04-01", `{"location":"eastus"}`)
-	for _, d := range rbac.Definitions() {
+	callable := callableRoles()
+	for _, d := range callable {
 		s.addCaller(t, d.RoleName)
 		s.assign(t, d.RoleName, d.RoleName, "/subscriptions/"+sub)
 		bearers[d.RoleName] = s.token(t, d.RoleName)
@@ -42,7 +55,7 @@ func TestEveryRoleOnEveryOperation(t *testing.T) {
 				continue
 			}
 			path := pathOf(op, at)
-			for _, d := range rbac.Definitions() {
+			for _, d := range callable {
 				rows++
 				answer := s.bare(op.Method, path, bearers[d.RoleName])
 				got := answer.Code != http.StatusForbidden

@@ -61,7 +61,7 @@ func (s *stack) as(t testing.TB, raw, method, path, body string) *httptest.Respo
 // assignmentBody gives a caller a role.
 func (s *stack) assignmentBody(t testing.TB, role, caller string) string {
 	t.Helper()
-	for _, d := range rbac.Definitions() {
+	for _, d := range builtinRoles() {
 		if d.RoleName == role {
 			return fmt.Sprintf(`{"properties":{"roleDefinitionId":"/subscriptions/%s/providers/Microsoft.Authorization/roleDefinitions/%s","principalId":"%s"}}`,
 				sub, d.ID, s.callers[caller].ID)

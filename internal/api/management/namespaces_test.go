@@ -49,7 +49,7 @@ func TestRolesCreateNoResourcesOfUnlistedProviders(t *testing.T) {
 	s := newStackOf(t, defaults)
 	s.want(t, 201, "owner", "PUT", "{sub}/resourceGroups/rg"+core, `{"location":"eastus"}`)
 	known, tried := listed(), 0
-	for _, d := range rbac.Definitions() {
+	for _, d := range builtinRoles() {
 		s.addCaller(t, d.RoleName)
 		s.assign(t, d.RoleName, d.RoleName, "/subscriptions/"+sub)
 		for i, namespace := range granted(d) {

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -52,6 +53,9 @@ var roles = map[string]string{
 	"vmcontributor": "Virtual Machine Contributor",
 	"nobody":        "",
 }
+
+// builtinRoles returns the built-in roles, which tests need often and must not modify.
+var builtinRoles = sync.OnceValue(rbac.Definitions)
 
 // stack is the control plane as it is wired in the server, without sockets.
 type stack struct {
@@ -167,7 +171,7 @@ func (s *stack) addCaller(t testing.TB, name string) {
 
 func (s *stack) assign(t testing.TB, caller, role, scope string) {
 	t.Helper()
-	for _, d := range rbac.Definitions() {
+	for _, d := range builtinRoles() {
 		if d.RoleName == role {
 			_, err := s.rbac.PutAssignment(t.Context(), activity.Event{TenantID: tenant, CallerObjectID: tenant}, rbac.Assignment{
 				Name: uuid.NewString(), Scope: scope, TenantID: tenant, DefinitionID: d.ID, PrincipalID: s.callers[caller].ID,

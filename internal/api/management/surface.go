@@ -31,6 +31,7 @@ func (h *Handler) operations() []Operation {
 		h.tagOperations(),
 		h.identityOperations(),
 		h.authorizationOperations(),
+		h.roleDefinitionOperations(),
 		h.emptyAuthorizationOperations(),
 		h.lockOperations(),
 		h.denyOperations(),
@@ -101,18 +102,11 @@ func (h *Handler) identityOperations() []Operation {
 }
 
 func (h *Handler) authorizationOperations() []Operation {
-	const below = arm.AtSubscription | arm.AtGroup | arm.AtResource
 	return withVersions(authorizationVersions(), []Operation{
 		{Method: "GET", Type: typeRoleAssignments, Target: arm.Collection, At: arm.AnyLevel, Perform: string(typeRoleAssignments) + "/read", Serve: h.listRoleAssignments},
 		{Method: "GET", Type: typeRoleAssignments, Target: arm.Instance, At: arm.AnyLevel, Perform: string(typeRoleAssignments) + "/read", Serve: h.getRoleAssignment},
 		{Method: "PUT", Type: typeRoleAssignments, Target: arm.Instance, At: arm.AnyLevel, Perform: string(typeRoleAssignments) + "/write", Delegable: true, Serve: h.putRoleAssignment},
 		{Method: "DELETE", Type: typeRoleAssignments, Target: arm.Instance, At: arm.AnyLevel, Perform: string(typeRoleAssignments) + "/delete", Delegable: true, Serve: h.deleteRoleAssignment},
-		{Method: "GET", Type: typeRoleDefinitions, Target: arm.Collection, At: below, Perform: string(typeRoleDefinitions) + "/read", Serve: h.listRoleDefinitions},
-		{Method: "GET", Type: typeRoleDefinitions, Target: arm.Instance, At: below, Perform: string(typeRoleDefinitions) + "/read", Serve: h.getRoleDefinition},
-		// Built-in roles are the same for everyone. Reading them at the tenant needs no role, because
-		// clients read them there and few callers have a role at the tenant.
-		{Method: "GET", Type: typeRoleDefinitions, Target: arm.Collection, At: arm.AtTenant, Serve: h.listRoleDefinitions},
-		{Method: "GET", Type: typeRoleDefinitions, Target: arm.Instance, At: arm.AtTenant, Serve: h.getRoleDefinition},
 	})
 }
 

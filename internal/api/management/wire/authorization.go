@@ -20,6 +20,8 @@ const (
 	dataActionsSince   arm.Version = "2018-01-01-preview"
 	principalTypeSince arm.Version = "2018-01-01-preview"
 	conditionSince     arm.Version = "2020-03-01-preview"
+	// permissionConditionSince is the first version in which permissions have condition and conditionVersion.
+	permissionConditionSince arm.Version = "2022-05-01-preview"
 
 	// From these versions on, a principalType in a request says that the principal exists although the directory
 	// does not know it yet.
@@ -154,58 +156,6 @@ type AssignmentUsage struct {
 	Limit          int    `json:"roleAssignmentsLimit"`
 	Current        int    `json:"roleAssignmentsCurrentCount"`
 	Remaining      int    `json:"roleAssignmentsRemainingCount"`
-}
-
-// RoleDefinition is a role in an answer.
-type RoleDefinition struct {
-	Properties roleDefinitionProperties `json:"properties"`
-	ID         string                   `json:"id"`
-	Type       arm.Type                 `json:"type"`
-	Name       string                   `json:"name"`
-}
-
-type roleDefinitionProperties struct {
-	RoleName         string       `json:"roleName"`
-	Type             string       `json:"type"`
-	Description      string       `json:"description"`
-	AssignableScopes []string     `json:"assignableScopes"`
-	Permissions      []Permission `json:"permissions"`
-	CreatedOn        string       `json:"createdOn"`
-	UpdatedOn        string       `json:"updatedOn"`
-	CreatedBy        *string      `json:"createdBy"`
-	UpdatedBy        *string      `json:"updatedBy"`
-}
-
-// Permission is a permission in an answer. Its lists are never null. Versions without data actions omit
-// dataActions and notDataActions.
-type Permission struct {
-	Actions        []string `json:"actions"`
-	NotActions     []string `json:"notActions"`
-	DataActions    []string `json:"dataActions,omitzero"`
-	NotDataActions []string `json:"notDataActions,omitzero"`
-}
-
-// EncodeRoleDefinition encodes the fields of a role definition that the version has. The id depends on the
-// scope from which the client reads it.
-func EncodeRoleDefinition(v arm.Version, scope arm.ID, d rbac.Definition) RoleDefinition {
-	out := RoleDefinition{ID: definitionID(scope, d.ID), Type: roleDefinitions, Name: d.ID}
-	out.Properties = roleDefinitionProperties{
-		RoleName: d.RoleName, Type: d.Type, Description: d.Description, AssignableScopes: d.AssignableScopes,
-		Permissions: EncodePermissions(v, d.Permissions), CreatedOn: arm.Time(d.CreatedOn), UpdatedOn: arm.Time(d.UpdatedOn),
-	}
-	return out
-}
-
-// EncodePermissions encodes the fields of permissions that the version has.
-func EncodePermissions(v arm.Version, permissions []rbac.Permission) []Permission {
-	out := make([]Permission, len(permissions))
-	for i, p := range permissions {
-		out[i] = Permission{Actions: nonNil(p.Actions), NotActions: nonNil(p.NotActions)}
-		if atLeast(v, dataActionsSince) {
-			out[i].DataActions, out[i].NotDataActions = nonNil(p.DataActions), nonNil(p.NotDataActions)
-		}
-	}
-	return out
 }
 
 // nonNil replaces nil by an empty list, which JSON encodes as [] and not as null.
