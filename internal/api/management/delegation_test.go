@@ -243,3 +243,18 @@ func TestConditionsDoNotTakeFromOtherAssignments(t *testing.T) {
 	w := d.do(t, "delegate", "PUT", d.path(uuid.NewString()), d.body(ownerRole, d.user, ""))
 	d.refused(t, w.Code, w.Body.String(), "PUT above the group")
 }
+
+// A deny assignment with a condition about the request denies only what its condition names: it is decided when the body
+// is known.
+func TestDenyAssignmentsHaveConditionsOnTheRequest(t *testing.T) {
+	d := newDelegation(t, "ActionMatches{'x'}")
+	d.deny(t, "{sub}", denyBody(`["Microsoft.Authorization/roleAssignments/write"]`, d.to("owner"),
+		`,"conditionVersion":"2.0","condition":"@Request[Microsoft.Authorization/roleAssignments:RoleDefinitionId] GuidEquals `+pullRole+`"`))
+	name := uuid.NewString()
+	d.want(t, http.StatusCreated, "owner", "PUT", d.path(name), d.body(readerRole, d.user, ""))
+	for _, name := range []string{name, uuid.NewString()} {
+		if w := d.do(t, "owner", "PUT", d.path(name), d.body(pullRole, d.user, "")); w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "DenyAssignmentAuthorizationFailed") {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+	}
+}
