@@ -130,7 +130,10 @@ func condition(line func(string, ...any), c *client.ExplainedCondition) {
 		line("    the condition is %s %s", c.Result, c.Reason)
 	}
 	for _, p := range c.Parts {
-		line("      %s: %s  %s", p.Result, p.Text, p.Values)
+		line("      %s: %s", p.Result, p.Text)
+		for _, v := range p.Values {
+			line("        %s", v)
+		}
 	}
 }
 

@@ -62,7 +62,13 @@ type ExplainedAssignment struct {
 // ExplainedCondition is the condition of a role assignment and what it evaluates to.
 type ExplainedCondition struct {
 	Text, Result, Reason string
-	Parts                []struct{ Text, Values, Result string }
+	Parts                []ConditionPart
+}
+
+// ConditionPart is a term of a condition, and the values of the attributes that it has read.
+type ConditionPart struct {
+	Text, Result string
+	Values       []string
 }
 
 // Suggestion is the role that would allow the action.

@@ -14,14 +14,14 @@ type Considered struct {
 
 // Evaluated is the result of a condition and of its parts.
 type Evaluated struct {
-	Result string // True, False or CannotEvaluate
+	Result string // true, false or cannot be evaluated
 	Reason string // why the condition could not be evaluated; else empty
 	Parts  []EvaluatedPart
 }
 
 // EvaluatedPart is one comparison of a condition.
 type EvaluatedPart struct {
-	Text   string // as the author of the condition wrote it
-	Values string // the values that were compared
+	Text   string   // as the author of the condition wrote it
+	Values []string // the values of each attribute that it has read, as "name = {value, value}"
 	Result string
 }

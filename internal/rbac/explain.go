@@ -2,9 +2,11 @@ package rbac
 
 import (
 	"fmt"
+	"strings"
 
 	"midas/internal/arm"
 	"midas/internal/rbac/action"
+	"midas/internal/rbac/condition"
 	"midas/internal/store"
 )
 
@@ -77,7 +79,31 @@ func (s *Service) consider(tx store.Tx, a *Access, g *grant) (Considered, error)
 	default:
 		c.Outcome = ConditionUnmet
 	}
+	if g.conditional && c.Action != "" && c.NotAction == "" {
+		c.Evaluated = g.evaluated(a.query(s.Now()))
+	}
 	return c, nil
+}
+
+// evaluated returns what the condition of the grant evaluates to, and each of its terms with the values it has read.
+func (g *grant) evaluated(q condition.Query) *Evaluated {
+	if g.condition == nil {
+		return &Evaluated{Result: condition.CannotEvaluate.String(), Reason: "it is not a condition of the language"}
+	}
+	result, terms := g.condition.Trace(q)
+	e := &Evaluated{Result: result.Outcome.String(), Reason: result.Reason()}
+	for _, t := range terms {
+		part := EvaluatedPart{Text: t.Text, Result: t.Outcome.String()}
+		for _, attribute := range t.Attributes {
+			values := make([]string, len(attribute.Values))
+			for i, v := range attribute.Values {
+				values[i] = v.String()
+			}
+			part.Values = append(part.Values, attribute.Name+" = {"+strings.Join(values, ", ")+"}")
+		}
+		e.Parts = append(e.Parts, part)
+	}
+	return e
 }
 
 // describe returns the assignment and the role of a grant, with the patterns that match the action.

@@ -242,3 +242,47 @@ func TestSDKReadsRefusalsWithAdditionalInfo(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// A condition is shown with the value of each term and of the attributes that the question has given.
+func TestExplainEvaluatesConditions(t *testing.T) {
+	s := newStack(t)
+	const reader = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
+	text := "@Request[Microsoft.Authorization/roleAssignments:RoleDefinitionId] ForAnyOfAnyValues:GuidEquals {" + reader + "}"
+	body, err := json.Marshal(map[string]any{"properties": map[string]any{
+		"roleDefinitionId": "/subscriptions/" + sub + "/providers/Microsoft.Authorization/roleDefinitions/f58310d9-a9f6-439a-9e8d-f62e7b41a168",
+		"principalId":      s.callers["nobody"].ID, "condition": text, "conditionVersion": "2.0",
+	}})
+	must(t, err)
+	s.want(t, 201, "owner", "PUT", "{sub}/providers/Microsoft.Authorization/roleAssignments/"+uuid.NewString()+"?api-version=2022-04-01", string(body))
+	for given, want := range map[string][2]string{
+		reader:                                 {"allowed", "true"},
+		"8e3af657-a8ff-443c-a75c-2fe8c4bcb635": {"denied", "false"},
+		"":                                     {"denied", "cannot be evaluated"},
+	} {
+		attributes := `{}`
+		if given != "" {
+			attributes = `{"request":{"microsoft.authorization/roleassignments:roledefinitionid":"` + given + `"}}`
+		}
+		w := s.want(t, 200, "nobody", "POST", "{sub}"+explainPath, `{"action":"Microsoft.Authorization/roleAssignments/write","attributes":`+attributes+`}`)
+		var x struct {
+			explainedAnswer
+			RoleAssignments []struct {
+				Outcome   string
+				Condition struct {
+					Text, Result string
+					Parts        []struct {
+						Result string
+						Values []string
+					}
+				}
+			}
+		}
+		must(t, json.Unmarshal(w.Body.Bytes(), &x))
+		c := x.RoleAssignments[0].Condition
+		if x.Verdict != want[0] || c.Result != want[1] || c.Text != text || len(c.Parts) != 1 || c.Parts[0].Result != want[1] || !strings.Contains(c.Parts[0].Values[0], given) {
+			t.Errorf("%q: %s", given, w.Body)
+		}
+	}
+	s.want(t, 400, "nobody", "POST", "{sub}"+explainPath, `{"action":"A.B/c/read","attributes":{"environment":{"x":1}}}`)
+	s.want(t, 400, "nobody", "POST", "{sub}"+explainPath, `{"action":"A.B/c/read","attributes":{"request":{"x":{}}}}`)
+}

@@ -67,9 +67,9 @@ type explainedCondition struct {
 }
 
 type explainedPart struct {
-	Text   string `json:"text"`
-	Values string `json:"values,omitempty"`
-	Result string `json:"result"`
+	Text   string   `json:"text"`
+	Values []string `json:"values,omitempty"`
+	Result string   `json:"result"`
 }
 
 type explainedDeny struct {
