@@ -2,6 +2,7 @@ package midas
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,8 +13,12 @@ import (
 	"midas/internal/compute"
 	"midas/internal/control"
 	"midas/internal/datadir"
+	"midas/internal/directory"
+	"midas/internal/hierarchy"
+	"midas/internal/rbac"
 	"midas/internal/resource"
 	"midas/internal/retention"
+	"midas/internal/rolelint"
 	"midas/internal/seal"
 	"midas/internal/store"
 	"midas/internal/token"
@@ -24,6 +29,12 @@ import (
 // otherwise it opens the store. It uses only Data and Store of cfg.
 func Dump(ctx context.Context, cfg Config, w io.Writer) error {
 	return command(ctx, cfg, func(c control.Commands) error { return c.Dump(ctx, w) })
+}
+
+// LintRoles writes what may be wrong with roles and role assignments as JSON lines: objects with severity (error,
+// warning or info), rule, subject and message. It asks the running server, or reads the store as Dump does.
+func LintRoles(ctx context.Context, cfg Config, w io.Writer) error {
+	return command(ctx, cfg, func(c control.Commands) error { return c.LintRoles(ctx, w) })
 }
 
 // RotateKeys makes a new signing key and returns its id, in a running server or, when none runs on
@@ -106,6 +117,27 @@ func (o *offline) Dump(ctx context.Context, w io.Writer) error {
 		return err
 	}
 	return store.Dump(ctx, o.store, w)
+}
+
+func (o *offline) LintRoles(ctx context.Context, w io.Writer) error {
+	people := &directory.Directory{Store: o.store, Now: time.Now}
+	roles := rbac.New(rbac.Config{Store: o.store, Now: time.Now, Principals: people})
+	groups := hierarchy.New(hierarchy.Config{Store: o.store, Now: time.Now, Resources: resource.New(resource.Config{Store: o.store})})
+	roles.Above = groups.Above
+	return lintRoles(ctx, o.store, &rolelint.Service{RBAC: roles, Directory: people}, w)
+}
+
+// lintRoles writes the findings in one revision of a store.
+func lintRoles(ctx context.Context, st store.Store, lint *rolelint.Service, w io.Writer) error {
+	out := json.NewEncoder(w)
+	return st.View(ctx, func(tx store.Tx) error {
+		return lint.Run(tx, func(f rolelint.Finding) error {
+			if err := out.Encode(f); err != nil {
+				return fmt.Errorf("write a finding: %w", err)
+			}
+			return nil
+		})
+	})
 }
 
 func (o *offline) RotateKeys(ctx context.Context) (string, error) {

@@ -44,7 +44,8 @@ var layers = []layer{
 		"internal/subscription": "internal/activity internal/arm internal/hierarchy internal/resource internal/store",
 		"internal/identity":     "internal/activity internal/arm internal/directory internal/host internal/resource internal/store",
 		"internal/compute":      "internal/activity internal/arm internal/identity internal/resource internal/store",
-		"internal/explain":      "internal/arm internal/directory internal/lock internal/rbac internal/rbac/condition internal/store",
+		"internal/explain":      "internal/arm internal/directory internal/lock internal/rbac internal/rbac/condition internal/resource internal/store internal/subscription",
+		"internal/rolelint":     "internal/arm internal/directory internal/identity internal/rbac internal/rbac/condition internal/store",
 		"internal/fleet":        "internal/activity internal/arm internal/clock internal/directory internal/host internal/identity internal/localca internal/resource internal/retention internal/store",
 		"internal/bootstrap":    "internal/activity internal/arm internal/datadir internal/directory internal/password internal/rbac internal/resource internal/store internal/throttle",
 		"internal/hierarchy":    "internal/activity internal/arm internal/recent internal/resource internal/store",
@@ -69,7 +70,7 @@ var layers = []layer{
 	{"program", map[string]string{ // each runs APIs or asks them
 		"internal/agent":                "internal/api/httpx internal/api/metadata internal/arm internal/atomicfile internal/clock internal/host internal/recent internal/serve",
 		"internal/client":               "internal/arm internal/azure internal/control internal/datadir internal/host internal/localca",
-		"midas":                         "internal/activity internal/agent internal/api/checkaccess internal/api/graph internal/api/hosts internal/api/httpx internal/api/login internal/api/management internal/api/metadata internal/arm internal/atomicfile internal/azure internal/bootstrap internal/compute internal/control internal/datadir internal/decision internal/directory internal/explain internal/fleet internal/grant internal/hierarchy internal/host internal/identity internal/localca internal/lock internal/ops internal/rbac internal/resource internal/retention internal/seal internal/serve internal/store internal/store/pebble internal/subscription internal/throttle internal/token",
+		"midas":                         "internal/activity internal/agent internal/api/checkaccess internal/api/graph internal/api/hosts internal/api/httpx internal/api/login internal/api/management internal/api/metadata internal/arm internal/atomicfile internal/azure internal/bootstrap internal/compute internal/control internal/datadir internal/decision internal/directory internal/explain internal/fleet internal/grant internal/hierarchy internal/host internal/identity internal/localca internal/lock internal/ops internal/rbac internal/resource internal/retention internal/rolelint internal/seal internal/serve internal/store internal/store/pebble internal/subscription internal/throttle internal/token",
 		"midastest":                     "internal/client midas",
 		"cmd/midas":                     "cmd/midas/internal/child cmd/midas/internal/peer cmd/midas/internal/proxy cmd/midas/internal/truststore internal/agent internal/azure internal/client internal/host internal/password internal/serve midas",
 		"cmd/midas/internal/child":      "",

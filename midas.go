@@ -26,6 +26,7 @@ import (
 	"midas/internal/datadir"
 	"midas/internal/localca"
 	"midas/internal/ops"
+	"midas/internal/rolelint"
 	"midas/internal/serve"
 	"midas/internal/store"
 )
@@ -311,6 +312,10 @@ func (o online) Dump(ctx context.Context, w io.Writer) error {
 		return err
 	}
 	return store.Dump(ctx, o.store, w)
+}
+
+func (o online) LintRoles(ctx context.Context, w io.Writer) error {
+	return lintRoles(ctx, o.store, &rolelint.Service{RBAC: o.rbac, Directory: o.directory}, w)
 }
 
 func (o online) RotateKeys(ctx context.Context) (string, error) { return o.keys.Rotate(ctx) }

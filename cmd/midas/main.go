@@ -29,6 +29,7 @@ type cli struct {
 	App     appCommand     `cmd:"" help:"Manage applications, their secrets and certificates."`
 	Role    roleCommand    `cmd:"" help:"Assign Azure roles."`
 	Explain explainCommand `cmd:"" help:"Say whether a principal may perform an action, and why."`
+	Lint    lintCommand    `cmd:"" help:"Find mistakes in what is stored."`
 	Agent   agentCommand   `cmd:"" help:"Enroll a machine and run its agent."`
 	Cloud   cloudCommand   `cmd:"" help:"Describe the server to Azure CLI as a cloud."`
 	CA      caCommand      `cmd:"" name:"ca" help:"Manage trust in the server's CA."`

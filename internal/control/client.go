@@ -64,14 +64,21 @@ func (c *Client) Address(ctx context.Context) (string, error) {
 }
 
 // Dump copies the server's dump to w. It may return an error after it has written a part.
-func (c *Client) Dump(ctx context.Context, w io.Writer) error {
-	resp, err := c.do(ctx, http.MethodGet, "/dump")
+func (c *Client) Dump(ctx context.Context, w io.Writer) error { return c.copy(ctx, "/dump", w) }
+
+// LintRoles copies the server's findings to w. It may return an error after it has written a part.
+func (c *Client) LintRoles(ctx context.Context, w io.Writer) error {
+	return c.copy(ctx, "/lint/roles", w)
+}
+
+func (c *Client) copy(ctx context.Context, path string, w io.Writer) error {
+	resp, err := c.do(ctx, http.MethodGet, path)
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
 	if _, err := io.Copy(w, resp.Body); err != nil {
-		return fmt.Errorf("read the running server's dump: %w", err)
+		return fmt.Errorf("read the running server's answer: %w", err)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@
 //
 //	GET  /address                returns the address of the main listener, {"address": "HOST:PORT"}
 //	GET  /dump                   returns the whole store as JSON lines
+//	GET  /lint/roles             returns what may be wrong with roles and role assignments, as JSON lines
 //	POST /keys/rotate            makes a new signing key and returns {"kid": "..."}
 //	POST /keys/withdraw?kid=KID  removes a signing key, so that all tokens that it has signed are refused;
 //	                             returns {"kid": "..."}, or 404 if there is no such key
@@ -38,6 +39,9 @@ type Commands interface {
 
 	// Dump writes all records of one revision of the store as JSON lines, in key order.
 	Dump(ctx context.Context, w io.Writer) error
+
+	// LintRoles writes what may be wrong with roles and role assignments as JSON lines.
+	LintRoles(ctx context.Context, w io.Writer) error
 
 	// RotateKeys makes a new signing key and returns its id.
 	RotateKeys(ctx context.Context) (string, error)
@@ -88,7 +92,10 @@ func Handler(c Commands) httpx.Handler {
 			address(c, w, r, ev)
 		case "GET /dump":
 			ev.Operation = "dump"
-			dump(c, w, r, ev)
+			lines(c.Dump, w, r, ev)
+		case "GET /lint/roles":
+			ev.Operation = "lint/roles"
+			lines(c.LintRoles, w, r, ev)
 		case "POST /keys/rotate":
 			ev.Operation = "keys/rotate"
 			rotate(c, w, r, ev)
@@ -111,21 +118,22 @@ func address(c Commands, w http.ResponseWriter, r *http.Request, ev *httpx.Event
 	}
 }
 
-func dump(c Commands, w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
-	// A dump of a large store takes longer than the server's write timeout.
+// lines sends what a command writes, as JSON lines.
+func lines(write func(context.Context, io.Writer) error, w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
+	// A large store takes longer than the server's write timeout.
 	if err := http.NewResponseController(w).SetWriteDeadline(time.Time{}); err != nil {
 		fail(w, ev, err)
 		return
 	}
 	w.Header().Set("Content-Type", "application/jsonl; charset=utf-8")
 	out := &tracker{w: w}
-	if err := c.Dump(r.Context(), out); err != nil {
+	if err := write(r.Context(), out); err != nil {
 		if !out.begun {
 			fail(w, ev, err)
 			return
 		}
 		ev.Err = err
-		panic(http.ErrAbortHandler) // so that the client notices that the dump is incomplete
+		panic(http.ErrAbortHandler) // so that the client notices that the answer is incomplete
 	}
 }
 

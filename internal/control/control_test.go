@@ -38,6 +38,11 @@ func (f fake) Address(context.Context) (string, error) { return "localhost:1", f
 
 func (f fake) RotateKeys(context.Context) (string, error) { return "kid-1", f.err }
 
+func (f fake) LintRoles(_ context.Context, w io.Writer) error {
+	_, err := io.WriteString(w, "{}\n")
+	return err
+}
+
 func (f fake) WithdrawKey(_ context.Context, kid string) error {
 	if kid != "kid+1" && f.err == nil {
 		return control.ErrNoKey

@@ -71,6 +71,6 @@ func (s *Service) Reaches(tx store.Tx, a Assignment, scope arm.ID) (bool, error)
 	if err != nil {
 		return false, nil // it was parsed before it was stored, and grants nothing now
 	}
-	e := evaluation{service: s, tx: tx, caller: &Caller{TenantID: a.TenantID}, scope: scope}
+	e := evaluation{service: s, tx: tx, tenant: a.TenantID, scope: scope}
 	return e.reaches(at.Key())
 }
