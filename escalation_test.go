@@ -175,12 +175,15 @@ func lockWays() []wayUp {
 func hierarchyWays() []wayUp {
 	const groups = "/providers/Microsoft.Management/managementGroups/"
 	return []wayUp{
-		{name: "a management group below the root group", attempt: attempt{"PUT", groups + "mine" + groupsVersion, `{"properties":{"details":{"parent":{"id":"` + groups + `{tenant}"}}}}`}},
+		// As in Azure, everyone may create a management group and is its Owner. No subscription is below it.
+		{name: "the subscription below a management group of one's own", attempt: attempt{"PUT", groups + "own-{attacker}/subscriptions/{subid}" + groupsVersion, ""}},
+		{name: "a management group of one's own above that of the administrator", attempt: attempt{"PATCH", groups + "admins" + groupsVersion, `{"parentGroupId":"` + groups + `own-{attacker}"}`}},
+		{name: "Owner of the management group of the administrator", attempt: attempt{"PUT", groups + "admins" + assignmentPath, assignmentBody("Owner", "{me}")}},
 		{name: "the subscription below a management group", attempt: attempt{"PUT", groups + "{tenant}/subscriptions/{subid}" + groupsVersion, ""}},
 		{name: "the subscription out of its management group", attempt: attempt{"DELETE", groups + "{tenant}/subscriptions/{subid}" + groupsVersion, ""}},
 		{name: "rename the root group", attempt: attempt{"PATCH", groups + "{tenant}" + groupsVersion, `{"displayName":"mine"}`}},
 		{name: "remove the root group", attempt: attempt{"DELETE", groups + "{tenant}" + groupsVersion, ""}},
-		{name: "an alias that gives the subscription to the attacker", attempt: attempt{"PUT", "/providers/Microsoft.Subscription/aliases/mine?api-version=2021-10-01", `{"properties":{"subscriptionId":"{subid}","additionalProperties":{"subscriptionOwnerId":"{me}"}}}`}},
+		{name: "an alias that gives the subscription to the attacker", attempt: attempt{"PUT", "/providers/Microsoft.Subscription/aliases/mine?api-version=2021-10-01", `{"properties":{"subscriptionId":"{subid}","additionalProperties":{"subscriptionOwnerId":"{me}"}}}`}, allowed: []string{"contributor"}},
 		{name: "cancel the subscription", attempt: attempt{"POST", "{sub}/providers/Microsoft.Subscription/cancel?api-version=2021-10-01", ""}},
 		{name: "rename the subscription", attempt: attempt{"POST", "{sub}/providers/Microsoft.Subscription/rename?api-version=2021-10-01", `{"subscriptionName":"mine"}`}, allowed: []string{"contributor"}},
 	}
@@ -259,9 +262,11 @@ func newBattlefield(t *testing.T) *battlefield {
 	admin("PUT", "{sub}"+assignmentPath, assignmentBody("Owner", boss["properties"].(map[string]any)["principalId"].(string)))
 	admin("PUT", "{vm}?api-version=2024-07-01", `{"location":"eastus","properties":{}}`)
 	admin("PUT", "{other}/providers/Microsoft.Authorization/locks/keep?api-version=2020-05-01", `{"properties":{"level":"CanNotDelete"}}`)
+	admin("PUT", "/providers/Microsoft.Management/managementGroups/admins"+groupsVersion, "{}")
 	w.directory(t, admin)
 	for name, role := range attackerRoles() {
 		w.addAttacker(t, name, role[0], role[1], "")
+		w.want(t, 0, name, attempt{"PUT", "/providers/Microsoft.Management/managementGroups/own-{attacker}" + groupsVersion, "{}"})
 	}
 	w.addAttacker(t, "delegate", "Role Based Access Control Administrator", "{other}",
 		"((!(ActionMatches{'Microsoft.Authorization/roleAssignments/write'})) OR (@Request[Microsoft.Authorization/roleAssignments:RoleDefinitionId] ForAnyOfAnyValues:GuidEquals {"+w.ids["Reader"]+"}))")
@@ -335,7 +340,7 @@ func (w *battlefield) signIn(t *testing.T, client, secret, resource string) stri
 // send sends a request as one of the attackers.
 func (w *battlefield) send(t *testing.T, as string, a attempt) (int, string) {
 	t.Helper()
-	pairs := []string{"{me}", w.objects[as], "{new}", uuid.NewString(), "{mine}", w.mine[as]}
+	pairs := []string{"{attacker}", as, "{me}", w.objects[as], "{new}", uuid.NewString(), "{mine}", w.mine[as]}
 	for name, id := range w.ids {
 		pairs = append(pairs, "{"+name+"}", id)
 	}
