@@ -186,7 +186,7 @@ func (r *services) router(health *ops.Health, names []string, reg prometheus.Reg
 	decider := &decision.Decider{RBAC: r.rbac, Directory: r.directory}
 	arms, err := management.New(management.Handler{
 		Origin: r.origin, HomeTenant: r.admin.TenantID, Tokens: r.verifier, RBAC: r.rbac, Directory: r.directory,
-		Explain:   &explain.Service{RBAC: r.rbac, Directory: r.directory, Locks: r.locks},
+		Explain:   &explain.Service{RBAC: r.rbac, Directory: r.directory, Locks: r.locks, Resources: r.resources},
 		Resources: r.resources, Hierarchy: r.hierarchy, Subscriptions: r.subscriptions, Identities: r.identities, Compute: r.compute, Fleet: r.fleet, Decider: decider, Locks: r.locks, Namespaces: r.cfg.Namespaces,
 		Activity: r.activity, Store: r.store, Pages: pages, Now: r.now, NewID: r.newID,
 	})

@@ -9,7 +9,9 @@ import (
 	"midas/internal/directory"
 	"midas/internal/lock"
 	"midas/internal/rbac"
+	"midas/internal/resource"
 	"midas/internal/store"
+	"midas/internal/subscription"
 )
 
 // Service answers questions. All fields are required.
@@ -17,6 +19,7 @@ type Service struct {
 	RBAC      *rbac.Service
 	Directory *directory.Directory
 	Locks     *lock.Service
+	Resources *resource.Service
 }
 
 // The rights that a caller needs at a scope to ask about another principal there.
@@ -86,17 +89,33 @@ func (s *Service) conclude(tx store.Tx, q *Question, a *Answer, access rbac.Acce
 	if err != nil {
 		return err
 	}
+	var cancelled []string
 	if allowed { // else the asker learns nothing of the scope
 		if a.Locks, err = s.Locks.Forbidding(tx, q.Lock, q.Scope); err != nil {
 			return err
 		}
+		if cancelled, err = s.cancelled(tx, q); err != nil {
+			return err
+		}
 	}
-	a.Allowed = allowed && len(a.Locks) == 0 && a.Principal.State == Enabled
-	a.Reasons = slices.Concat(a.Principal.reasons(), a.reasonsOfLocks(), a.reasonsOfRBAC(q, allowed))
+	a.Allowed = allowed && len(a.Locks) == 0 && len(cancelled) == 0 && a.Principal.State == Enabled
+	a.Reasons = slices.Concat(a.Principal.reasons(), cancelled, a.reasonsOfLocks(), a.reasonsOfRBAC(q, allowed))
 	if !allowed && a.Principal.State != Absent {
 		a.Suggestion = s.suggest(access, a.Explanation)
 	}
 	return nil
+}
+
+// cancelled says that the subscription takes no writes, if the question is about one.
+func (s *Service) cancelled(tx store.Tx, q *Question) ([]string, error) {
+	if !q.Writes || q.Scope.Subscription() == "" {
+		return nil, nil
+	}
+	rec, err := s.Resources.Subscription(tx, q.Scope)
+	if err != nil || !subscription.IsReadOnly(rec.State) {
+		return nil, err
+	}
+	return []string{fmt.Sprintf("The subscription is cancelled (its state is %s), so it takes no writes.", rec.State)}, nil
 }
 
 // allowedByRBAC is the decision of RBAC, or what Azure Resource Manager allows to everyone with a role.

@@ -21,6 +21,9 @@ type Question struct {
 	// Lock is what the operation is for locks; zero for operations that locks do not concern.
 	Lock lock.Operation
 
+	// Writes says that the operation is refused in a subscription that is cancelled.
+	Writes bool
+
 	// Attributes are what conditions may read.
 	Attributes condition.Attributes
 }

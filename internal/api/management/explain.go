@@ -27,7 +27,7 @@ const explainVersion arm.Version = "2026-11-01"
 // explainOperations need no role: everyone may ask about themselves, and about others the handler asks for the rights.
 func (h *Handler) explainOperations() []Operation {
 	return withVersions([]arm.Version{explainVersion}, []Operation{
-		{Method: http.MethodPost, Type: typeExplain, Target: arm.Action, At: arm.AnyLevel, Locks: lock.Read, Serve: h.explainBody},
+		{Method: http.MethodPost, Type: typeExplain, Target: arm.Action, At: arm.AnyLevel, Locks: lock.Read, WhileReadOnly: true, Serve: h.explainBody},
 		{Method: http.MethodGet, Type: typeExplain, Target: arm.Collection, At: arm.AnyLevel, Serve: h.explainQuery},
 	})
 }
@@ -115,7 +115,7 @@ func (h *Handler) question(r *Request, scope arm.ID, body wire.Explain) (explain
 		Asker: r.Caller, Principal: principal, Action: body.Action, Data: body.IsDataAction || body.DataAction, Scope: scope, Attributes: attributes,
 	}
 	if !q.Data {
-		q.AnyRole, q.Lock = h.table.traits(arm.Fold(body.Action))
+		q.AnyRole, q.Lock, q.Writes = h.table.traits(arm.Fold(body.Action))
 		q.AnyRole = q.AnyRole && scope.IsSubscription()
 	}
 	return q, nil
@@ -141,20 +141,22 @@ func attributesOf(given map[string]map[string]any) (attributes condition.Attribu
 }
 
 // traits returns what the operation table says of an action, which is folded: whether everyone with a role in the
-// subscription may perform it, and what it is for locks. An action that is not in the table is named by its last word.
-func (t *table) traits(action string) (visible bool, locked lock.Operation) {
+// subscription may perform it, what it is for locks, and whether a cancelled subscription refuses it. An action that
+// is not in the table is named by its last word.
+func (t *table) traits(action string) (visible bool, locked lock.Operation, writes bool) {
 	for i := range t.operations {
 		if op := &t.operations[i]; op.performed == action {
-			return op.Visible, op.Locks
+			changes := op.Method == http.MethodPut || op.Method == http.MethodPatch || op.Method == http.MethodPost
+			return op.Visible, op.Locks, changes && !op.WhileReadOnly
 		}
 	}
 	switch action[strings.LastIndexByte(action, '/')+1:] {
 	case "read":
-		return false, lock.Read
+		return false, lock.Read, false
 	case "delete":
-		return false, lock.Delete
+		return false, lock.Delete, false
 	}
-	return false, lock.Write
+	return false, lock.Write, true
 }
 
 // infoExplain is the type of the entry in additionalInfo that says how to ask why a request was refused.

@@ -286,3 +286,35 @@ func TestExplainEvaluatesConditions(t *testing.T) {
 	s.want(t, 400, "nobody", "POST", "{sub}"+explainPath, `{"action":"A.B/c/read","attributes":{"environment":{"x":1}}}`)
 	s.want(t, 400, "nobody", "POST", "{sub}"+explainPath, `{"action":"A.B/c/read","attributes":{"request":{"x":{}}}}`)
 }
+
+// A cancelled subscription takes no writes, whatever roles the caller has.
+func TestExplainKnowsCancelledSubscriptions(t *testing.T) {
+	s := newStack(t)
+	s.want(t, 200, "owner", "POST", "{sub}/providers/Microsoft.Subscription/cancel?api-version=2021-10-01&IgnoreResourceCheck=true", "")
+	x := s.explain(t, "owner", "{sub}", "", "Microsoft.Resources/subscriptions/resourceGroups/write")
+	if x.Verdict != "denied" || x.Effect != "Allowed" || !strings.Contains(x.Reasons[0], "cancelled") {
+		t.Errorf("%+v", x)
+	}
+	if x := s.explain(t, "owner", "{sub}", "", "Microsoft.Resources/subscriptions/resourceGroups/read"); x.Verdict != "allowed" {
+		t.Errorf("%+v", x)
+	}
+}
+
+// A deny assignment is named, and no role is suggested as if it would help.
+func TestExplainNamesTheDenyAssignment(t *testing.T) {
+	s := newStack(t)
+	name := uuid.NewString()
+	s.want(t, 0, "owner", "PUT", "{sub}/providers/Microsoft.Authorization/denyAssignments/"+name+"?api-version=2024-07-01-preview",
+		`{"properties":{"denyAssignmentName":"no machines","permissions":[{"actions":["Microsoft.Compute/*"]}],"principals":[{"id":"`+s.callers["contributor"].ID+`","type":"ServicePrincipal"}]}}`)
+	const action = "Microsoft.Compute/virtualMachines/write"
+	x := s.explain(t, "contributor", "{sub}/resourceGroups/rg", "", action)
+	if x.Verdict != "denied" || x.Effect != "Denied" || !strings.HasSuffix(x.DenyAssignment.ID, "/denyAssignments/"+name) || !strings.Contains(x.Reasons[0], name) {
+		t.Errorf("%+v", x)
+	}
+	if !strings.Contains(x.Suggestion.Note, name) {
+		t.Errorf("the suggestion is %+v", x.Suggestion)
+	}
+	if x := s.explain(t, "owner", "{sub}/resourceGroups/rg", "", action); x.Verdict != "allowed" {
+		t.Errorf("%+v", x)
+	}
+}

@@ -118,7 +118,7 @@ func makeStack(t testing.TB, now func() time.Time, change func(*management.Handl
 	s.resources.Workers[compute.ScaleOperation], s.resources.Workers[identity.RestrictOperation] = machines.Scale, s.identities.Restrict
 	h := management.Handler{
 		Origin: origin, HomeTenant: tenant, Tokens: &token.Verifier{Keys: keys, Now: now, Origin: origin},
-		RBAC: s.rbac, Explain: &explain.Service{RBAC: s.rbac, Directory: s.directory, Locks: s.locks}, Directory: s.directory, Resources: s.resources, Hierarchy: s.hierarchy, Identities: s.identities,
+		RBAC: s.rbac, Explain: &explain.Service{RBAC: s.rbac, Directory: s.directory, Locks: s.locks, Resources: s.resources}, Directory: s.directory, Resources: s.resources, Hierarchy: s.hierarchy, Identities: s.identities,
 		Compute: machines, Locks: s.locks, Decider: &decision.Decider{RBAC: s.rbac, Directory: s.directory},
 		Subscriptions: subscription.New(subscription.Config{
 			Store: s.store, Log: s.log, Now: now, NewID: uuid.NewString, Resources: s.resources, Hierarchy: s.hierarchy,
