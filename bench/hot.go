@@ -34,6 +34,7 @@ func parts() []part {
 	return []part{
 		{"get", (*bench).gets}, {"token", (*bench).tokens}, {"metadata", (*bench).metadata}, {"cold", (*bench).cold},
 		{"wrong", (*bench).wrong}, {"checkaccess", (*bench).checkAccess}, {"put", (*bench).putsInMemory},
+		{"decide", (*bench).decisions},
 	}
 }
 

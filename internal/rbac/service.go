@@ -1,5 +1,5 @@
-// Package rbac implements Azure's role-based access control: role definitions, role assignments and
-// Authorize.
+// Package rbac implements Azure's role-based access control: role definitions, role assignments, deny assignments
+// and Decide.
 //
 // A role assignment gives a principal a role at a scope and at all scopes below it. A caller's rights at a
 // scope are the union of all assignments to the caller and to the caller's groups, at the scope and at its
@@ -10,9 +10,12 @@
 //
 // An assignment has three records, which are written and removed together: the assignment, whose key has the
 // scope; an index entry, whose key has the principal, the scope and the role; and the name, which is unique in
-// a tenant. Authorize reads only index entries. The key of the index entry also prevents a second assignment
-// of the same role to the same principal at the same scope. The count record of each subscription enforces the
-// limit and protects the last Owner.
+// a tenant. Decide reads index entries, and the assignments themselves only for their conditions. The key of the
+// index entry also prevents a second assignment of the same role to the same principal at the same scope. The count
+// record of each subscription enforces the limit and protects the last Owner.
+//
+// What a caller was granted is computed once, with roles and compiled conditions, and kept by a store.Memo until a
+// commit changes a record that it was computed from. So a decision reads memory only, and sees every change.
 package rbac
 
 import (
