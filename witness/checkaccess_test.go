@@ -407,3 +407,103 @@ func TestCheckAccessAtTheNamesOfRegions(t *testing.T) {
 func policyFor(scope string) policy.TokenRequestOptions {
 	return policy.TokenRequestOptions{Scopes: []string{scope}}
 }
+
+// TestCheckAccessOfARM asks with version 1, below the path of a resource, and decodes what guard decodes.
+func TestCheckAccessOfARM(t *testing.T) {
+	w := start(t)
+	group := w.group(t, "rg")
+	alice := w.user(t, "alice")
+	w.assign(t, group, roleSecretsUser, alice)
+	vault := group + "/providers/Microsoft.KeyVault/vaults/v/namespaces/n"
+	const version = "/providers/Microsoft.Authorization/checkaccess?api-version=2018-09-01-preview"
+	ask := func(resource string, actions ...string) (int, string, http.Header) {
+		t.Helper()
+		var list []string
+		for _, a := range actions {
+			list = append(list, fmt.Sprintf(`{"Id":%q,"IsDataAction":true,"Attributes":null}`, a))
+		}
+		body := fmt.Sprintf(`{"Subject":{"Attributes":{"ObjectId":%q}},"Actions":[%s],"Resource":{"Id":%q}}`, alice, strings.Join(list, ","), resource)
+		return w.exchange(t, "POST", w.Endpoint+vault+version, w.Token(t, "https://management.azure.com"), body)
+	}
+	batch := slices.Repeat([]string{readSecret}, 200)
+	batch[150] = "Microsoft.KeyVault/vaults/secrets/setSecret/action"
+	status, text, header := ask(vault, batch...)
+	var answer []struct {
+		AccessDecision, ActionId string
+		IsDataAction             bool
+		RoleAssignment           struct{ Id, RoleDefinitionId, PrincipalId, PrincipalType, Scope, Condition string }
+		DenyAssignment           struct{ Id, Name, Scope, IsSystemProtected string }
+		TimeToLiveInMs           int
+	}
+	if status != 200 || json.Unmarshal([]byte(text), &answer) != nil || len(answer) != 200 {
+		t.Fatalf("%d %s", status, text)
+	}
+	for i, d := range answer {
+		if d.ActionId != batch[i] || (d.AccessDecision == "Allowed") != (i != 150) || (d.RoleAssignment.PrincipalId == alice) != (i != 150) || d.TimeToLiveInMs != 60000 {
+			t.Fatalf("decision %d: %+v", i, d)
+		}
+	}
+	if header.Get("X-Ms-Ratelimit-Remaining-Subscription-Reads") != "11999" {
+		t.Errorf("guard would close its connections: %v", header)
+	}
+	if status, text, _ = ask(group, readSecret); status != 400 || armCode(text) != "InvalidRequestContent" {
+		t.Errorf("a question about a resource above the path: %d %s", status, text)
+	}
+	service, _ := w.app(t, "without a role")
+	token, err := service.GetToken(t.Context(), policyFor("https://management.azure.com/.default"))
+	check(t, err)
+	if status, text := w.send(t, "POST", w.Endpoint+vault+version, token.Token, "{}"); status != 403 || armCode(text) != "AuthorizationFailed" {
+		t.Errorf("a caller without a role: %d %s", status, text)
+	}
+}
+
+// TestActionsOfKubernetesAreDataActions: guard does not mark its actions in version 2, and a role with * in its actions
+// must not open a cluster.
+func TestActionsOfKubernetesAreDataActions(t *testing.T) {
+	w := start(t)
+	group := w.group(t, "rg")
+	alice := w.user(t, "alice")
+	w.assign(t, group, roleContributor, alice)
+	client := w.decisions(t, w.admin(t))
+	for action, want := range map[string]string{
+		"Microsoft.ContainerService/managedClusters/read":                              "Allowed",
+		"Microsoft.ContainerService/managedClusters/listClusterAdminCredential/action": "Allowed",
+		"Microsoft.ContainerService/managedClusters/agentPools/write":                  "Allowed",
+		"Microsoft.ContainerService/fleets/members/write":                              "Allowed",
+		"Microsoft.Kubernetes/connectedClusters/delete":                                "Allowed",
+		"Microsoft.ContainerService/managedClusters/pods/read":                         "NotAllowed",
+		"microsoft.containerservice/MANAGEDCLUSTERS/secrets/read":                      "NotAllowed",
+		"Microsoft.ContainerService/managedClusters/pods/exec/action":                  "NotAllowed",
+		"Microsoft.ContainerService/managedClusters/example.com/widgets/write":         "NotAllowed",
+		"Microsoft.ContainerService/managedClusters/logs/read":                         "NotAllowed",
+		"Microsoft.ContainerService/fleets/members/pods/read":                          "NotAllowed",
+		"Microsoft.ContainerService/fleets/secrets/read":                               "NotAllowed",
+		"Microsoft.Kubernetes/connectedClusters/rbac.authorization.k8s.io/roles/write": "NotAllowed",
+		"Microsoft.Kubernetes/connectedClusters/users/impersonate/action":              "NotAllowed",
+	} {
+		if got := decided(t, client, question(alice, group, checkaccess.ActionInfo{Id: action})); !slices.Equal(got, []string{want}) {
+			t.Errorf("%s: %v, want %s", action, got, want)
+		}
+	}
+}
+
+// TestDenyAppliesToGroupsThatTheQuestionLeavesOut: a service cannot escape the deny assignment of a group.
+func TestDenyAppliesToGroupsThatTheQuestionLeavesOut(t *testing.T) {
+	w := start(t)
+	group := w.group(t, "rg")
+	alice := w.user(t, "alice")
+	team := w.groupOf(t, "team", alice)
+	w.assign(t, group, roleReader, alice)
+	name := uuid.NewString()
+	status, text := w.send(t, "PUT", w.Endpoint+group+"/providers/Microsoft.Authorization/denyAssignments/"+name+"?api-version=2024-07-01-preview",
+		w.Token(t, "https://management.azure.com"), fmt.Sprintf(`{"properties":{"denyAssignmentName":"no","permissions":[{"actions":["A.B/c/read"]}],
+			"principals":[{"id":%q,"type":"Group"}],"denyAssignmentEffect":"Enforced"}}`, team))
+	if status/100 != 2 {
+		t.Fatalf("the deny assignment: %d %s", status, text)
+	}
+	got, err := w.decisions(t, w.admin(t)).CheckAccess(t.Context(), question(alice, group, checkaccess.ActionInfo{Id: "A.B/c/read"}, checkaccess.ActionInfo{Id: "A.B/d/read"}))
+	check(t, err)
+	if len(got.Value) != 2 || got.Value[0].AccessDecision != checkaccess.Denied || got.Value[0].DenyAssignment.Id != name || got.Value[1].AccessDecision != checkaccess.Allowed {
+		t.Errorf("%+v", got)
+	}
+}
