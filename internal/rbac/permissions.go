@@ -13,7 +13,8 @@ import (
 type HeldPermission struct {
 	Permission
 
-	// Condition limits the permission: it is that of the role assignment. It is empty if there is none.
+	// Condition limits the permission beside the permission's own condition: it is that of the role assignment. It
+	// is empty if there is none.
 	Condition, ConditionVersion string
 }
 

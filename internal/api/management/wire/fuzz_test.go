@@ -63,7 +63,7 @@ func FuzzRoleAssignmentBody(f *testing.F) {
 		}
 		a, err := body.Write("2022-04-01", at)
 		if refused(t, text, err) {
-			if !cmp.Equal(a, rbac.AssignmentWrite{}) {
+			if !cmp.Equal(a.Assignment, rbac.Assignment{}) {
 				t.Fatalf("%q: an error, and %+v", text, a)
 			}
 			return
