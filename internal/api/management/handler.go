@@ -111,7 +111,7 @@ func (h *Handler) serve(r *http.Request, ev *httpx.Event) (*Response, error) {
 // parse parses a request and finds its operation. It returns the operation also with an error that occurs
 // after the operation is found, because metrics are labelled with the operation.
 func (h *Handler) parse(r *http.Request, ev *httpx.Event) (*Request, *Operation, error) {
-	path, err := arm.ParsePath(r.Method, ev.Path)
+	path, err := arm.ParsePath(r.Method, arm.SplitEncodedScope(ev.Path))
 	if err != nil {
 		return nil, nil, errURI(err)
 	}
