@@ -98,6 +98,9 @@ func (h *Handler) serve(r *http.Request, ev *httpx.Event) (*Response, error) {
 		return nil, err
 	}
 	req.Action, req.locks = op.action(req), op.Locks
+	if op.Target == arm.Action && op.Verb == "" { // an action of a provider on the scope before it
+		req.acts = req.ID().Parent()
+	}
 	if err := h.admit(r.Context(), req, op); err != nil {
 		return nil, h.recordLocked(r.Context(), req, err)
 	}

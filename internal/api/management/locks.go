@@ -30,7 +30,11 @@ func (h *Handler) lockOperations() []Operation {
 
 // checkLocks returns an error if locks forbid a request, at its own scope or at those of the resources that it uses.
 func (h *Handler) checkLocks(tx store.Tx, r *Request) error {
-	if err := h.Locks.Check(tx, r.locks, r.ID()); err != nil {
+	scope := r.ID()
+	if !r.acts.IsRoot() {
+		scope = r.acts
+	}
+	if err := h.Locks.Check(tx, r.locks, scope); err != nil {
 		return err
 	}
 	for _, used := range r.uses {

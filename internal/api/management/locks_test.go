@@ -205,6 +205,25 @@ func TestReadOnlyRefusesWritesAndActions(t *testing.T) {
 	s.want(t, 403, "reader", "PUT", lockedJob+compute24, `{}`) // whoever has no right does not learn of locks
 }
 
+// A subscription with a lock, at itself or below, is not cancelled, by none of the paths that do it.
+func TestLocksForbidToCancelTheSubscription(t *testing.T) {
+	s := lockStack(t)
+	s.lock(t, lockedStep, "keep", "CanNotDelete")
+	for _, path := range []string{"{sub}/providers/Microsoft.Subscription/cancel", "/providers/Microsoft.Subscription/subscriptions/" + sub + "/cancel"} {
+		w := s.do(t, "owner", "POST", path+"?api-version=2021-10-01&IgnoreResourceCheck=true", "")
+		if w.Code != 409 || !strings.Contains(w.Body.String(), "ScopeLocked") {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+	}
+	s.lock(t, "{sub}", "frozen", "ReadOnly")
+	for _, path := range []string{"{sub}/providers/Microsoft.Subscription/rename", "/providers/Microsoft.Subscription/subscriptions/" + sub + "/rename"} {
+		w := s.do(t, "owner", "POST", path+"?api-version=2021-10-01", `{"subscriptionName":"x"}`)
+		if w.Code != 409 || !strings.Contains(w.Body.String(), "ScopeLocked") {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+	}
+}
+
 // Every operation of the table is refused under a ReadOnly lock at the subscription, unless it reads. The operations
 // that say otherwise than their method are named here. A row that is added to the table is tested without a change.
 func TestEveryOperationHeedsLocks(t *testing.T) {

@@ -30,6 +30,7 @@ type Request struct {
 	event   *httpx.Event
 	extent  rbac.Extent         // of the caller's right to a Filtered list
 	locks   lock.Operation      // what the operation is for locks
+	acts    arm.ID              // the scope on which the operation acts, if the path names it otherwise than by its id; else the root
 	uses    []arm.ID            // the linked resources that a write uses, such as identities, which locks protect too
 	denied  *arm.Error          // the refusal that names the deny assignment, if one has decided
 	audited rbac.DenyAssignment // with the effect Audit, that would have denied the request; zero if none

@@ -43,9 +43,9 @@ func (h *Handler) subscriptionOperations() []Operation {
 		verb := change.verb
 		rows = append(rows,
 			Operation{Method: "POST", Type: arm.Type("Microsoft.Subscription/" + verb), Target: arm.Action, At: arm.AtSubscription,
-				Perform: "Microsoft.Subscription/" + verb + "/action", WhileReadOnly: true, Serve: h.changeSubscription(change)},
+				Perform: "Microsoft.Subscription/" + verb + "/action", WhileReadOnly: true, Locks: change.locks, Serve: h.changeSubscription(change)},
 			Operation{Method: "POST", Type: "Microsoft.Subscription/subscriptions", Target: arm.Action, Verb: verb, At: arm.AtTenant,
-				Serve: h.changeSubscriptionAtTenant(change)})
+				Locks: change.locks, Serve: h.changeSubscriptionAtTenant(change)})
 	}
 	return withVersions(subscriptionVersions(), rows)
 }

@@ -7,6 +7,7 @@ import (
 
 	"midas/internal/api/management/wire"
 	"midas/internal/arm"
+	"midas/internal/lock"
 	"midas/internal/rbac"
 	"midas/internal/resource"
 	"midas/internal/store"
@@ -16,11 +17,14 @@ import (
 // subscriptionChange is an operation that changes a subscription.
 type subscriptionChange struct {
 	verb  string
+	locks lock.Operation // what it is for locks: a cancelled subscription is deleted later
 	apply func(ctx context.Context, r *Request, id arm.ID) error
 }
 
 func (h *Handler) subscriptionChanges() []subscriptionChange {
-	return []subscriptionChange{{"rename", h.renameSubscription}, {"cancel", h.cancelSubscription}, {"enable", h.enableSubscription}}
+	return []subscriptionChange{
+		{"rename", lock.Write, h.renameSubscription}, {"cancel", lock.Delete, h.cancelSubscription}, {"enable", lock.Write, h.enableSubscription},
+	}
 }
 
 // changeSubscription serves POST /subscriptions/{id}/providers/Microsoft.Subscription/{verb}.
@@ -52,7 +56,11 @@ func (h *Handler) changeSubscriptionAtTenant(change subscriptionChange) func(con
 			if err != nil {
 				return err
 			}
-			return h.may(r)(tx, r.Action, id)
+			if err := h.may(r)(tx, r.Action, id); err != nil {
+				return err
+			}
+			r.acts = id
+			return h.checkLocks(tx, r)
 		})
 		if err != nil {
 			return nil, h.recordRefusal(ctx, r, err)
