@@ -20,23 +20,24 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 // cli is the command line. It is a contract: scripts depend on these names.
 type cli struct {
-	Serve   serveCommand   `cmd:"" help:"Run the server."`
-	Token   tokenCommand   `cmd:"" help:"Print an access token for the administrator."`
-	Env     envCommand     `cmd:"" help:"Print the server's addresses, ids and credentials as shell variables."`
-	Exec    execCommand    `cmd:"" help:"Run a command whose requests to Azure go to the server."`
-	User    userCommand    `cmd:"" help:"Manage users."`
-	Group   groupCommand   `cmd:"" help:"Manage groups."`
-	App     appCommand     `cmd:"" help:"Manage applications, their secrets and certificates."`
-	Role    roleCommand    `cmd:"" help:"Assign Azure roles."`
-	Explain explainCommand `cmd:"" help:"Say whether a principal may perform an action, and why."`
-	Lint    lintCommand    `cmd:"" help:"Find mistakes in what is stored."`
-	Agent   agentCommand   `cmd:"" help:"Enroll a machine and run its agent."`
-	Cloud   cloudCommand   `cmd:"" help:"Describe the server to Azure CLI as a cloud."`
-	CA      caCommand      `cmd:"" name:"ca" help:"Manage trust in the server's CA."`
-	Keys    keysCommand    `cmd:"" help:"Manage the keys that sign tokens."`
-	Dump    dumpCommand    `cmd:"" help:"Print the whole store as JSON lines."`
-	Version versionCommand `cmd:"" help:"Print the version."`
-	Browse  browseCommand  `cmd:"" hidden:"" help:"Open a sign-in page. For programs under midas exec."`
+	Serve        serveCommand        `cmd:"" help:"Run the server."`
+	Token        tokenCommand        `cmd:"" help:"Print an access token for the administrator."`
+	Env          envCommand          `cmd:"" help:"Print the server's addresses, ids and credentials as shell variables."`
+	Exec         execCommand         `cmd:"" help:"Run a command whose requests to Azure go to the server."`
+	User         userCommand         `cmd:"" help:"Manage users."`
+	Group        groupCommand        `cmd:"" help:"Manage groups."`
+	App          appCommand          `cmd:"" help:"Manage applications, their secrets and certificates."`
+	Role         roleCommand         `cmd:"" help:"Assign Azure roles."`
+	Explain      explainCommand      `cmd:"" help:"Say whether a principal may perform an action, and why."`
+	Lint         lintCommand         `cmd:"" help:"Find mistakes in what is stored."`
+	Subscription subscriptionCommand `cmd:"" help:"Create, rename, cancel and enable subscriptions."`
+	Agent        agentCommand        `cmd:"" help:"Enroll a machine and run its agent."`
+	Cloud        cloudCommand        `cmd:"" help:"Describe the server to Azure CLI as a cloud."`
+	CA           caCommand           `cmd:"" name:"ca" help:"Manage trust in the server's CA."`
+	Keys         keysCommand         `cmd:"" help:"Manage the keys that sign tokens."`
+	Dump         dumpCommand         `cmd:"" help:"Print the whole store as JSON lines."`
+	Version      versionCommand      `cmd:"" help:"Print the version."`
+	Browse       browseCommand       `cmd:"" hidden:"" help:"Open a sign-in page. For programs under midas exec."`
 }
 
 // Help is shown by midas --help.

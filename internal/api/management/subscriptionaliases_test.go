@@ -119,3 +119,11 @@ func TestAliasBadInput(t *testing.T) {
 	s.want(t, 404, "owner", "GET", alias+"x"+al21, "")
 	s.newSubscription(t, "owner", "default", "")
 }
+
+// TestSubscriptionOperationsThatAreNotServed calls the operations about billing and transfers between tenants.
+func TestSubscriptionOperationsThatAreNotServed(t *testing.T) {
+	s := newStack(t)
+	s.want(t, 404, "owner", "GET", "/providers/Microsoft.Subscription/policies/default"+al21, "")
+	s.want(t, 404, "owner", "GET", "/providers/Microsoft.Billing/billingAccounts/x/providers/Microsoft.Subscription/policies/default"+al21, "")
+	s.want(t, 404, "owner", "POST", "/providers/Microsoft.Subscription/subscriptions/"+sub+"/acceptOwnership"+al21, "")
+}
