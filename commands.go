@@ -140,6 +140,10 @@ func lintRoles(ctx context.Context, st store.Store, lint *rolelint.Service, w io
 	})
 }
 
+func (o *offline) ImportRoles(ctx context.Context, file io.Reader) ([]byte, error) {
+	return importRoles(ctx, rbac.New(rbac.Config{Store: o.store, Now: time.Now}), file)
+}
+
 func (o *offline) RotateKeys(ctx context.Context) (string, error) {
 	keys, err := o.keys(ctx)
 	if err != nil {

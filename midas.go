@@ -26,6 +26,7 @@ import (
 	"midas/internal/datadir"
 	"midas/internal/localca"
 	"midas/internal/ops"
+	"midas/internal/rbac"
 	"midas/internal/rolelint"
 	"midas/internal/serve"
 	"midas/internal/store"
@@ -241,7 +242,7 @@ func (s *Server) addControl(dir *datadir.Dir) error {
 		return err
 	}
 	s.resources.Add(l)
-	s.serving = append(s.serving, serve.Server{Server: s.http(control.Handler(online{s.services, s.address}), nil), Listeners: []net.Listener{l}})
+	s.serving = append(s.serving, serve.Server{Server: s.commands(), Listeners: []net.Listener{l}})
 	return nil
 }
 
@@ -269,6 +270,13 @@ func (s *Server) addOps(ctx context.Context) error {
 // http makes the HTTP server of a handler.
 func (s *Server) http(handler httpx.Handler, proxies httpx.Proxies) *http.Server {
 	return httpx.Server(httpx.New(handler, s.options(proxies)), s.log)
+}
+
+// commands is the server of the control socket. Its requests have files that are larger than those of other APIs.
+func (s *Server) commands() *http.Server {
+	options := s.options(nil)
+	options.MaxBody = rbac.MaxDefinitionFile
+	return httpx.Server(httpx.New(control.Handler(online{s.services, s.address}), options), s.log)
 }
 
 // options are the HTTP options of a listener. Only proxies are believed about the addresses of clients.
@@ -316,6 +324,10 @@ func (o online) Dump(ctx context.Context, w io.Writer) error {
 
 func (o online) LintRoles(ctx context.Context, w io.Writer) error {
 	return lintRoles(ctx, o.store, &rolelint.Service{RBAC: o.rbac, Directory: o.directory}, w)
+}
+
+func (o online) ImportRoles(ctx context.Context, file io.Reader) ([]byte, error) {
+	return importRoles(ctx, o.rbac, file)
 }
 
 func (o online) RotateKeys(ctx context.Context) (string, error) { return o.keys.Rotate(ctx) }

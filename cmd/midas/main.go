@@ -27,7 +27,7 @@ type cli struct {
 	User         userCommand         `cmd:"" help:"Manage users."`
 	Group        groupCommand        `cmd:"" help:"Manage groups."`
 	App          appCommand          `cmd:"" help:"Manage applications, their secrets and certificates."`
-	Role         roleCommand         `cmd:"" help:"Assign Azure roles."`
+	Role         roleCommand         `cmd:"" help:"Assign and import Azure roles."`
 	Explain      explainCommand      `cmd:"" help:"Say whether a principal may perform an action, and why."`
 	Lint         lintCommand         `cmd:"" help:"Find mistakes in what is stored."`
 	Subscription subscriptionCommand `cmd:"" help:"Create, rename, cancel and enable subscriptions."`

@@ -4,6 +4,7 @@ import "context"
 
 type roleCommand struct {
 	Assign roleAssignCommand `cmd:"" help:"Assign an Azure role at a scope."`
+	Import roleImportCommand `cmd:"" help:"Bring Azure's newest built-in roles to the server."`
 }
 
 // Help is shown by midas role --help.

@@ -83,6 +83,20 @@ func (c *Client) copy(ctx context.Context, path string, w io.Writer) error {
 	return nil
 }
 
+// ImportRoles implements Commands.
+func (c *Client) ImportRoles(ctx context.Context, file io.Reader) ([]byte, error) {
+	resp, err := c.send(ctx, http.MethodPost, "/roles/import", file)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	report, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, fmt.Errorf("read the running server's answer: %w", err)
+	}
+	return report, nil
+}
+
 // RotateKeys implements Commands.
 func (c *Client) RotateKeys(ctx context.Context) (string, error) {
 	resp, err := c.do(ctx, http.MethodPost, "/keys/rotate")
@@ -107,7 +121,11 @@ func (c *Client) WithdrawKey(ctx context.Context, kid string) error {
 }
 
 func (c *Client) do(ctx context.Context, method, path string) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, method, "http://midas"+path, nil)
+	return c.send(ctx, method, path, nil)
+}
+
+func (c *Client) send(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://midas"+path, body)
 	if err != nil {
 		return nil, fmt.Errorf("ask the running server: %w", err)
 	}
@@ -125,6 +143,9 @@ func (c *Client) do(ctx context.Context, method, path string) (*http.Response, e
 	text, err := io.ReadAll(io.LimitReader(resp.Body, 4<<10))
 	if err != nil {
 		return nil, fmt.Errorf("ask the running server: %w", err)
+	}
+	if resp.StatusCode == http.StatusBadRequest {
+		return nil, fmt.Errorf("%w: %s", ErrFile, strings.TrimPrefix(strings.TrimSpace(string(text)), ErrFile.Error()+": "))
 	}
 	return nil, fmt.Errorf("the running server answered %s: %s", resp.Status, strings.TrimSpace(string(text)))
 }

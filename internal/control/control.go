@@ -5,6 +5,7 @@
 //	GET  /address                returns the address of the main listener, {"address": "HOST:PORT"}
 //	GET  /dump                   returns the whole store as JSON lines
 //	GET  /lint/roles             returns what may be wrong with roles and role assignments, as JSON lines
+//	POST /roles/import           stores the built-in roles of the file in the body; returns what has changed, or 400
 //	POST /keys/rotate            makes a new signing key and returns {"kid": "..."}
 //	POST /keys/withdraw?kid=KID  removes a signing key, so that all tokens that it has signed are refused;
 //	                             returns {"kid": "..."}, or 404 if there is no such key
@@ -12,6 +13,7 @@ package control
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -32,6 +34,9 @@ var ErrPathTooLong = errors.New("the path is too long for a socket")
 // ErrNoKey means that there is no signing key with the given id.
 var ErrNoKey = errors.New("there is no such signing key")
 
+// ErrFile means that a file in a command is invalid.
+var ErrFile = errors.New("the file is invalid")
+
 // Commands are the commands that a server carries out for the command line.
 type Commands interface {
 	// Address returns the HOST:PORT under which clients on this machine reach the server.
@@ -42,6 +47,10 @@ type Commands interface {
 
 	// LintRoles writes what may be wrong with roles and role assignments as JSON lines.
 	LintRoles(ctx context.Context, w io.Writer) error
+
+	// ImportRoles stores the built-in roles of a file and returns a report as JSON. It returns an
+	// ErrFile if the file is invalid.
+	ImportRoles(ctx context.Context, file io.Reader) (report []byte, err error)
 
 	// RotateKeys makes a new signing key and returns its id.
 	RotateKeys(ctx context.Context) (string, error)
@@ -96,6 +105,9 @@ func Handler(c Commands) httpx.Handler {
 		case "GET /lint/roles":
 			ev.Operation = "lint/roles"
 			lines(c.LintRoles, w, r, ev)
+		case "POST /roles/import":
+			ev.Operation = "roles/import"
+			importRoles(c, w, r, ev)
 		case "POST /keys/rotate":
 			ev.Operation = "keys/rotate"
 			rotate(c, w, r, ev)
@@ -137,6 +149,16 @@ func lines(write func(context.Context, io.Writer) error, w http.ResponseWriter, 
 	}
 }
 
+func importRoles(c Commands, w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
+	report, err := c.ImportRoles(r.Context(), r.Body)
+	if err == nil {
+		err = httpx.WriteJSON(w, http.StatusOK, json.RawMessage(report))
+	}
+	if err != nil {
+		fail(w, ev, err)
+	}
+}
+
 func rotate(c Commands, w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
 	kid, err := c.RotateKeys(r.Context())
 	if err == nil {
@@ -164,6 +186,9 @@ func fail(w http.ResponseWriter, ev *httpx.Event, err error) {
 	status := http.StatusInternalServerError
 	if errors.Is(err, ErrNoKey) {
 		status = http.StatusNotFound
+	}
+	if errors.Is(err, ErrFile) {
+		status = http.StatusBadRequest
 	}
 	http.Error(w, err.Error(), status)
 }

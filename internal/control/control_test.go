@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -35,6 +36,14 @@ func (f fake) Dump(_ context.Context, w io.Writer) error {
 }
 
 func (f fake) Address(context.Context) (string, error) { return "localhost:1", f.err }
+
+func (f fake) ImportRoles(_ context.Context, file io.Reader) ([]byte, error) {
+	content, err := io.ReadAll(file)
+	if string(content) == "bad" {
+		return nil, fmt.Errorf("%w: it is bad", control.ErrFile)
+	}
+	return []byte(`{"added":1}`), errors.Join(err, f.err)
+}
 
 func (f fake) RotateKeys(context.Context) (string, error) { return "kid-1", f.err }
 
@@ -151,5 +160,17 @@ func TestPathTooLongForASocket(t *testing.T) {
 	}
 	if _, err := control.Dial(t.Context(), path); !errors.Is(err, control.ErrPathTooLong) {
 		t.Errorf("dial: %v", err)
+	}
+}
+
+func TestImportRolesTellsInvalidFilesFromFailures(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "control.sock")
+	serve(t, path, fake{})
+	c := dial(t, path)
+	if report, err := c.ImportRoles(t.Context(), strings.NewReader("[]")); err != nil || !strings.Contains(string(report), `"added":1`) {
+		t.Errorf("%s, %v", report, err)
+	}
+	if _, err := c.ImportRoles(t.Context(), strings.NewReader("bad")); !errors.Is(err, control.ErrFile) || !strings.Contains(err.Error(), "it is bad") {
+		t.Error(err)
 	}
 }
