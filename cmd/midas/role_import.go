@@ -18,7 +18,9 @@ type roleImportCommand struct {
 func (roleImportCommand) Help() string {
 	return `Brings Azure's newest built-in roles to the server, from what "az role definition list" prints or what Azure Resource Manager returns. They are stored for all tenants and decide the next request. Roles of the file replace those of the server unless these are of a later date; Owner, Contributor, Reader and User Access Administrator never change. Custom roles of the file are reported and not created: they belong to a tenant, and "az role definition create" creates them. If the file is invalid, nothing changes.
 
-Example, with an Azure CLI that is signed in to Azure:
+The first command needs an Azure CLI that is signed in to Azure.
+
+Example:
 
   az role definition list -o json > roles.json
   midas role import roles.json`
