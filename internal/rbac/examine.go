@@ -51,7 +51,9 @@ func (r Examined) Covers(other Examined) bool {
 	covers := func(in, out, wanted []string) bool {
 		return !slices.ContainsFunc(wanted, func(w string) bool {
 			w = arm.Fold(w)
-			taken := slices.ContainsFunc(out, func(o string) bool { return firstMatch([]string{o}, w) != "" || firstMatch([]string{w}, arm.Fold(o)) != "" })
+			taken := slices.ContainsFunc(out, func(o string) bool {
+				return firstMatch([]string{o}, w) != "" || firstMatch([]string{w}, arm.Fold(o)) != ""
+			})
 			return firstMatch(in, w) == "" || taken
 		})
 	}
