@@ -101,9 +101,9 @@ func (s *Service) conclude(tx store.Tx, q *Question, a *Answer, access rbac.Acce
 	a.Allowed = allowed && len(a.Locks) == 0 && len(cancelled) == 0 && a.Principal.State == Enabled
 	a.Reasons = slices.Concat(a.Principal.reasons(), cancelled, a.reasonsOfLocks(), a.reasonsOfRBAC(q, allowed))
 	if !allowed && a.Principal.State != Absent {
-		a.Suggestion = s.suggest(access, a.Explanation)
+		a.Suggestion, err = s.suggest(tx, access, a.Explanation)
 	}
-	return nil
+	return err
 }
 
 // cancelled says that the subscription takes no writes, if the question is about one.

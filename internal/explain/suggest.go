@@ -4,13 +4,14 @@ import (
 	"fmt"
 
 	"midas/internal/rbac"
+	"midas/internal/store"
 )
 
 // suggest returns the smallest built-in role that would allow an access, or nil if none would.
-func (s *Service) suggest(a rbac.Access, x rbac.Explanation) *Suggestion {
-	role, found := s.RBAC.SmallestRole(a.Action, a.Data)
-	if !found {
-		return nil
+func (s *Service) suggest(tx store.Tx, a rbac.Access, x rbac.Explanation) (*Suggestion, error) {
+	role, found, err := s.RBAC.SmallestRole(tx, a.Action, a.Data)
+	if err != nil || !found {
+		return nil, err
 	}
 	suggestion := &Suggestion{RoleID: role.ID, RoleName: role.RoleName, Scope: a.Scope.String()}
 	switch {
@@ -20,5 +21,5 @@ func (s *Service) suggest(a rbac.Access, x rbac.Explanation) *Suggestion {
 	case a.Scope.IsResource():
 		suggestion.Note = fmt.Sprintf("If the resource does not exist yet, assign the role at %s.", a.Scope.Base())
 	}
-	return suggestion
+	return suggestion, nil
 }

@@ -21,6 +21,7 @@ type library struct {
 	sorted func() ([]Definition, error)
 	names  func() (map[string]string, error)
 	spaces func() (map[string]bool, error)
+	sizes  func() ([]measured, error)
 }
 
 // shelf has the lines of a library by the GUIDs of their roles.
@@ -41,6 +42,7 @@ func newLibrary(text string, base *library) *library {
 	l.sorted = sync.OnceValues(l.decodeAll)
 	l.names = sync.OnceValues(l.indexNames)
 	l.spaces = sync.OnceValues(l.indexNamespaces)
+	l.sizes = sync.OnceValues(l.measure)
 	return l
 }
 

@@ -2,88 +2,107 @@ package rbac
 
 import (
 	"cmp"
-	"slices"
+	"strings"
 
-	"midas/internal/arm"
+	"midas/internal/rbac/condition"
+	"midas/internal/store"
 )
 
-// SmallestRole returns the smallest built-in role that allows an action, which is folded; found is false if none
-// does. The size of a role is the number of actions that it allows, counted among all actions that the built-in roles
-// name in full, then the number of its patterns; of roles of one size, the first by name is the smallest.
-func (s *Service) SmallestRole(action string, data bool) (smallest Definition, found bool) {
-	var candidates []*role
-	for _, r := range s.builtInRoles() {
-		if isASCII(action) && r.allows(action, data) {
-			candidates = append(candidates, r)
-		}
-	}
-	if len(candidates) == 0 {
-		return Definition{}, false
-	}
-	named := s.namedActions()
-	size := func(r *role) (n int) {
-		for _, a := range named.control {
-			if r.allows(a, false) {
-				n++
-			}
-		}
-		for _, a := range named.data {
-			if r.allows(a, true) {
-				n++
-			}
-		}
-		return n
-	}
-	sizes := make(map[*role]int, len(candidates))
-	for _, r := range candidates {
-		sizes[r] = size(r)
-	}
-	r := slices.MinFunc(candidates, func(a, b *role) int {
-		return cmp.Or(cmp.Compare(sizes[a], sizes[b]), cmp.Compare(a.patterns(), b.patterns()), cmp.Compare(a.RoleName, b.RoleName))
-	})
-	return r.Definition, true
-}
+// What an action that a role allows beside the wanted one adds to the size of the role. Reading what others have made
+// is harmless compared to changing it, and rights at another resource provider are seldom what was meant.
+const (
+	sizeOfRead         = 1
+	sizeOfHousekeeping = 10
+	sizeOfOwn          = 100    // at the resource provider of the wanted action
+	sizeOfForeign      = 300    // at another
+	sizeOfChange       = 1_000  // anything but a read, if only a read is wanted
+	sizeOfGranting     = 10_000 // to assign roles, if that is not wanted
 
-// patterns is the number of the role's patterns.
-func (r *role) patterns() (n int) {
-	for _, p := range r.Permissions {
-		n += len(p.Actions) + len(p.NotActions) + len(p.DataActions) + len(p.NotDataActions)
-	}
-	return n
-}
+	// A role that is made for another resource provider is taken only if it is far smaller.
+	foreignFactor, foreignExtra = 4, 1_000
+)
 
-// actionNames are folded actions of the control plane and of the data plane.
-type actionNames struct{ control, data []string }
-
-// namedActions returns the actions that the built-in roles name in full.
-func (s *Service) namedActions() actionNames {
-	var names actionNames
-	add := func(to *[]string, patterns []string) {
-		for _, p := range patterns {
-			if !slices.Contains([]byte(p), '*') {
-				*to = append(*to, arm.Fold(p))
-			}
-		}
+// SmallestRole returns the smallest built-in role, imported or part of Midas, that allows an action, which is folded;
+// found is false if none does. A role that allows it only on a condition does not count. The size of a role is the
+// sum of what it allows, where a change weighs more than a read; see the constants. Of roles of one size, the first
+// by name is the smallest.
+func (s *Service) SmallestRole(tx store.Tx, wanted string, data bool) (smallest Definition, found bool, err error) {
+	if !isASCII(wanted) {
+		return Definition{}, false, nil
 	}
-	for _, r := range s.builtInRoles() {
-		for _, p := range r.Permissions {
-			add(&names.control, slices.Concat(p.Actions, p.NotActions))
-			add(&names.data, slices.Concat(p.DataActions, p.NotDataActions))
-		}
-	}
-	for _, list := range []*[]string{&names.control, &names.data} {
-		slices.Sort(*list)
-		*list = slices.Compact(*list)
-	}
-	return names
-}
-
-// builtInRoles returns the compiled roles that are part of Midas in the order of their names.
-func (s *Service) builtInRoles() []*role {
-	all, err := s.roles.embedded.compiled()
+	library, err := s.library(tx)
 	if err != nil {
-		panic(err) // the file is part of the program, and a test decodes it
+		return Definition{}, false, err
 	}
-	slices.SortFunc(all, func(a, b *role) int { return cmp.Compare(a.RoleName, b.RoleName) })
-	return all
+	all, err := library.sizes()
+	if err != nil {
+		return Definition{}, false, err
+	}
+	best := 0
+	for _, m := range all {
+		if !m.role.alwaysAllows(wanted, data) {
+			continue
+		}
+		size := m.size(wanted, data)
+		if !found || cmp.Or(cmp.Compare(size, best), strings.Compare(m.role.RoleName, smallest.RoleName)) < 0 {
+			smallest, best, found = m.role.Definition, size, true
+		}
+	}
+	return smallest, found, nil
+}
+
+// alwaysAllows reports whether the role allows an action whatever the attributes of the request are.
+func (r *role) alwaysAllows(wanted string, data bool) bool {
+	return r.allows(wanted, data) && (!r.conditional || r.outcome(condition.Query{Action: wanted, Data: data}) == condition.True)
+}
+
+// measured is a role with its footprint.
+type measured struct {
+	role *role
+	*footprint
+}
+
+// measure returns the roles of the library with what they allow.
+func (l *library) measure() ([]measured, error) {
+	roles, err := l.compiled()
+	if err != nil {
+		return nil, err
+	}
+	known := newCatalogue(roles)
+	all := make([]measured, len(roles))
+	for i, r := range roles {
+		all[i] = measured{r, known.footprint(r)}
+	}
+	return all, nil
+}
+
+// size is the size of the role for somebody who wants one action.
+func (m measured) size(wanted string, data bool) int {
+	home, readsOnly := namespaceOf(wanted), strings.HasSuffix(wanted, "/read")
+	weight := func(namespace string) int {
+		switch {
+		case readsOnly && !data:
+			return sizeOfChange
+		case namespace == home:
+			return sizeOfOwn
+		}
+		return sizeOfForeign
+	}
+	size := m.housekeeping * sizeOfHousekeeping
+	for _, n := range m.reads {
+		size += n * sizeOfRead
+	}
+	for namespace, n := range m.writes {
+		size += n * weight(namespace)
+	}
+	for namespace, n := range m.data {
+		size += n * weight(namespace)
+	}
+	if wanted != assignRoles && m.role.allows(assignRoles, false) {
+		size += sizeOfGranting
+	}
+	if !m.everywhere && !m.role.isAbout(wanted) {
+		size = size*foreignFactor + foreignExtra
+	}
+	return size
 }
