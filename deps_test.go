@@ -45,7 +45,7 @@ var layers = []layer{
 		"internal/identity":     "internal/activity internal/arm internal/directory internal/host internal/resource internal/store",
 		"internal/compute":      "internal/activity internal/arm internal/identity internal/resource internal/store",
 		"internal/explain":      "internal/arm internal/directory internal/lock internal/rbac internal/rbac/condition internal/resource internal/store internal/subscription",
-		"internal/rolelint":     "internal/arm internal/directory internal/identity internal/rbac internal/rbac/condition internal/store",
+		"internal/rolelint":     "internal/arm internal/directory internal/identity internal/rbac internal/rbac/action internal/rbac/condition internal/resource internal/store",
 		"internal/fleet":        "internal/activity internal/arm internal/clock internal/directory internal/host internal/identity internal/localca internal/resource internal/retention internal/store",
 		"internal/bootstrap":    "internal/activity internal/arm internal/datadir internal/directory internal/password internal/rbac internal/resource internal/store internal/throttle",
 		"internal/hierarchy":    "internal/activity internal/arm internal/recent internal/resource internal/store",

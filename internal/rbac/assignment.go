@@ -19,8 +19,7 @@ type Assignment struct {
 	PrincipalType string `json:"principalType"`
 
 	Description *string `json:"description,omitempty"`
-	// Condition is stored and not evaluated. An assignment with a condition gives no rights, because without
-	// the evaluation it would give more rights than intended.
+	// Condition limits the assignment. One that cannot be parsed or evaluated gives no rights.
 	Condition                          *string `json:"condition,omitempty"`
 	ConditionVersion                   *string `json:"conditionVersion,omitempty"`
 	DelegatedManagedIdentityResourceID *string `json:"delegatedManagedIdentityResource,omitempty"`

@@ -24,6 +24,21 @@ func (s *Service) AllAssignments(tx store.Tx) iter.Seq2[Assignment, error] {
 	}
 }
 
+// AllCustomRoles iterates over the custom roles of all tenants, in the order of their keys. It ends after an error.
+func (s *Service) AllCustomRoles(tx store.Tx) iter.Seq2[Definition, error] {
+	return func(yield func(Definition, error) bool) {
+		for rec, err := range tx.Scan(store.Range{Prefix: store.CustomRoleKind.Keys}) {
+			var d Definition
+			if err == nil {
+				d, err = customRoles.Decode(rec)
+			}
+			if !yield(d, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
 // Examined is a role as those see it who examine assignments without a request.
 type Examined struct {
 	Definition

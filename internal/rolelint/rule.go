@@ -3,6 +3,7 @@ package rolelint
 import (
 	"midas/internal/arm"
 	"midas/internal/rbac"
+	"midas/internal/rbac/action"
 	"midas/internal/rbac/condition"
 )
 
@@ -18,14 +19,13 @@ func (r *run) access(a rbac.Assignment, role rbac.Examined) error {
 			return err
 		}
 	}
-	if role.Type == rbac.BuiltInRole || r.roles[role.ID] {
+	if role.Type == rbac.BuiltInRole || r.roles[useOf(a.TenantID, role.ID)] {
 		return nil
 	}
-	r.roles[role.ID] = true
 	for _, p := range role.Permissions {
 		for _, pattern := range p.Actions {
-			if !arm.SameName(pattern, assignRoles) && role.Allows(assignRoles) {
-				return r.finds(Warning, "role-grants-access", a, "The custom role %s may write to Microsoft.Authorization by the wildcard %s.", role.RoleName, pattern)
+			if compiled := action.Compile(pattern); !arm.SameName(pattern, assignRoles) && compiled.Match(assignRoles) {
+				return r.finds(Warning, "role-grants-access", a, "The custom role %s may assign roles, because its wildcard %s matches Microsoft.Authorization/roleAssignments/write.", role.RoleName, pattern)
 			}
 		}
 	}
