@@ -115,7 +115,7 @@ func (d *Decider) subject(tx store.Tx, tenant string, q *Question) (s subject, e
 	if err != nil {
 		return subject{}, err
 	}
-	members, err := d.Directory.TransitiveMemberOf(tx, tenant, q.ObjectID)
+	members, err := d.Directory.GroupsOf(tx, tenant, q.ObjectID)
 	if errors.Is(err, directory.ErrTooManyGroups) {
 		return subject{}, nil
 	}

@@ -63,7 +63,8 @@ type Directory struct {
 	// one core.
 	hashing throttle.Queue
 
-	decoded decodedRecords
+	decoded  decodedRecords
+	groupsOf store.Memo[groupIDs] // by tenant and object id
 }
 
 // decodedRecords caches the decoded records that every token request reads. They are shared.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"midas/internal/arm"
@@ -117,10 +118,33 @@ func (d *Directory) MemberOf(tx store.Tx, tenant, oid string) ([]string, error) 
 }
 
 // TransitiveMemberOf returns the object ids of all groups that an object is in, directly or through other
-// groups, in breadth-first order; or ErrTooManyGroups for more than MaxGroups. Every request calls it, so
-// it reads only records and short scans that the store caches.
+// groups, in breadth-first order; or ErrTooManyGroups for more than MaxGroups. It reads only records and short
+// scans that the store caches.
 func (d *Directory) TransitiveMemberOf(tx store.Tx, tenant, oid string) ([]string, error) {
 	return transitiveClosure(oid, MaxGroups, func(id string) ([]string, error) { return d.MemberOf(tx, tenant, id) })
+}
+
+// GroupsOf is TransitiveMemberOf for requests: as long as no membership and no group of the object changes, it is one
+// look-up. All callers share the slice and must not modify it. In an Update, it does not see the transaction's own
+// writes, and it guards nothing.
+func (d *Directory) GroupsOf(tx store.Tx, tenant, oid string) ([]string, error) {
+	g, err := d.groupsOf.Of(tx, tenant+"/"+oid, nil, func(tx store.Tx) (groupIDs, error) {
+		ids, err := d.TransitiveMemberOf(tx, tenant, oid)
+		return groupIDs(slices.Clip(ids)), err
+	})
+	return g, err
+}
+
+// groupIDs are the object ids of the groups of one object.
+type groupIDs []string
+
+// Size estimates the memory in bytes.
+func (g groupIDs) Size() int {
+	n := 64
+	for _, id := range g {
+		n += 16 + len(id)
+	}
+	return n
 }
 
 // TransitiveMembers returns the object ids of all direct and nested members of a group, or

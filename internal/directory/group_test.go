@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"midas/internal/directory"
 	"midas/internal/store"
 )
@@ -160,10 +162,52 @@ func BenchmarkTransitiveGroups(b *testing.B) {
 		add(b, d, link[0], link[1])
 	}
 	for b.Loop() {
-		if got, err := transitiveGroups(b, d, tenant, userID); err != nil || len(got) != 5 {
-			b.Fatal(got, err)
+		err := d.Store.View(b.Context(), func(tx store.Tx) error {
+			if got, err := d.GroupsOf(tx, tenant, userID); err != nil || len(got) != 5 {
+				b.Error(got, err)
+			}
+			return nil
+		})
+		if err != nil {
+			b.Fatal(err)
 		}
 	}
+}
+
+// TestGroupsOfALookUpAreThoseOfTheDirectory changes memberships and groups at random, and compares the groups that
+// are kept for requests with those that are read anew.
+func TestGroupsOfALookUpAreThoseOfTheDirectory(t *testing.T) {
+	names := []string{"a", "b", "c", "d"}
+	d := withGroups(t, names...)
+	rapid.Check(t, func(rt *rapid.T) {
+		for range rapid.IntRange(1, 12).Draw(rt, "changes") {
+			group := rapid.SampledFrom(names).Draw(rt, "group")
+			member := rapid.SampledFrom(append([]string{userID}, names...)).Draw(rt, "member")
+			change := rapid.SampledFrom([]func(tx store.Tx) error{
+				func(tx store.Tx) error { return d.AddMember(tx, tenant, group, member) },
+				func(tx store.Tx) error { return d.AddMember(tx, tenant, group, member) },
+				func(tx store.Tx) error { return d.RemoveMember(tx, tenant, group, member) },
+				func(tx store.Tx) error { return d.DeleteGroup(tx, tenant, group) },
+				func(tx store.Tx) error {
+					return d.CreateGroup(tx, directory.Group{ID: group, TenantID: tenant, DisplayName: group})
+				},
+			}).Draw(rt, "change")
+			_, _ = d.Store.Update(t.Context(), change) // some are refused
+			err := d.Store.View(t.Context(), func(tx store.Tx) error {
+				for _, oid := range append([]string{userID}, names...) {
+					got, err := d.GroupsOf(tx, tenant, oid)
+					want, wantErr := d.TransitiveMemberOf(tx, tenant, oid)
+					if !slices.Equal(got, want) || err != nil || wantErr != nil {
+						rt.Fatalf("groups of %s: %v, %v; want %v, %v", oid, got, err, want, wantErr)
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				rt.Fatal(err)
+			}
+		}
+	})
 }
 
 // transitiveGroups reads the groups in a transaction of its own.

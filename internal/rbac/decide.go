@@ -27,8 +27,12 @@ func (s *Service) decide(tx store.Tx, a *Access) (d Decision, err error) {
 	if !isASCII(a.Action) {
 		return Decision{}, nil
 	}
+	g, err := s.grantsOf(tx, &a.Caller)
+	if err != nil {
+		return Decision{}, err
+	}
 	var few [8]*grant
-	found, err := s.effective(tx, &a.Caller, a.Scope, few[:0])
+	found, err := s.reaching(tx, g, a.Scope, few[:0])
 	if err != nil {
 		return Decision{}, err
 	}
@@ -37,7 +41,14 @@ func (s *Service) decide(tx store.Tx, a *Access) (d Decision, err error) {
 			break
 		}
 	}
-	if err := s.deny(tx, a, &d); err != nil {
+	if g.denyKey == "" {
+		return d, nil
+	}
+	set, err := s.deniesAt(tx, a.Caller.TenantID, g.denyKey)
+	if err == nil {
+		err = s.deny(tx, set, a, &d)
+	}
+	if err != nil {
 		return Decision{}, err
 	}
 	return d, nil

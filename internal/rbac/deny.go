@@ -1,6 +1,7 @@
 package rbac
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -18,23 +19,31 @@ func mayNotBeDenied(a *Access) bool { return !a.Data && strings.HasPrefix(a.Acti
 
 // denied reports whether a deny assignment denies an access.
 func (s *Service) denied(tx store.Tx, a *Access) (bool, error) {
-	var d Decision
-	err := s.deny(tx, a, &d)
-	return d.Effect == Denied, err
+	set, err := s.denies(tx, a.Caller.TenantID)
+	if err != nil {
+		return false, err
+	}
+	d, err := s.denying(tx, set, a, Enforced)
+	return d != nil, err
 }
 
 // hasDenies reports whether a tenant has deny assignments.
 func (s *Service) hasDenies(tx store.Tx, tenant string) (bool, error) {
-	set, err := s.denies(tx, tenant)
-	return set != nil, err
+	_, err := tx.Get(denyCountKey(tenant))
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look for deny assignments of tenant %s: %w", tenant, err)
+	}
+	return true, nil
 }
 
 // deny adds to a decision the deny assignment that denies the access, and one with the effect Audit that would deny
-// it. It keeps the role assignment that would allow it.
-func (s *Service) deny(tx store.Tx, a *Access, d *Decision) error {
-	set, err := s.denies(tx, a.Caller.TenantID)
-	if err != nil || set == nil {
-		return err
+// it. It keeps the role assignment that would allow it. The set is that of the caller's tenant.
+func (s *Service) deny(tx store.Tx, set *denySet, a *Access, d *Decision) error {
+	if set == nil {
+		return nil
 	}
 	enforced, err := s.denying(tx, set, a, Enforced)
 	if err != nil {

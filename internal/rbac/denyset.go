@@ -20,7 +20,12 @@ type denySet struct {
 // denies returns the deny assignments of a tenant, or nil if it has none. It reads one record, and all deny
 // assignments only after one of them was changed. In an Update, the caller runs again if one is changed meanwhile.
 func (s *Service) denies(tx store.Tx, tenant string) (*denySet, error) {
-	rec, err := tx.Get(denyCountKey(tenant))
+	return s.deniesAt(tx, tenant, denyCountKey(tenant))
+}
+
+// deniesAt is denies with the key of the count record.
+func (s *Service) deniesAt(tx store.Tx, tenant, key string) (*denySet, error) {
+	rec, err := tx.Get(key)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}

@@ -27,23 +27,29 @@ func (s *Service) effective(tx store.Tx, caller *Caller, scope arm.ID, found []*
 	if err != nil {
 		return nil, err
 	}
-	e := evaluation{service: s, tx: tx, tenant: caller.TenantID, scope: scope}
-	found, err = e.appendTo(found, g)
+	return s.reaching(tx, g, scope, found)
+}
+
+// reaching is effective with the grants of the caller.
+func (s *Service) reaching(tx store.Tx, g *grants, scope arm.ID, found []*grant) ([]*grant, error) {
+	e := evaluation{service: s, tx: tx, tenant: g.tenant, scope: scope}
+	found, err := e.appendTo(found, g)
 	for i := 0; i < len(g.large) && err == nil; i++ {
 		found, err = e.appendLarge(found, g.large[i])
 	}
 	return found, err
 }
 
-// appendLarge appends the assignments of a principal that has many. It goes down from the root to the scope, and
-// stops as soon as it has read all assignments below.
-func (e *evaluation) appendLarge(found []*grant, principal string) ([]*grant, error) {
-	found, partial, err := e.appendBranch(found, principal, "")
-	if err == nil && partial {
-		found, err = e.appendOutside(found, principal)
+// appendLarge appends the assignments of a principal that has many, but for those that the list has. It goes down
+// from the subscription to the scope, and stops as soon as it has read all assignments below.
+func (e *evaluation) appendLarge(found []*grant, of large) (_ []*grant, err error) {
+	if of.outside {
+		if found, err = e.appendOutside(found, of.principal); err != nil {
+			return found, err
+		}
 	}
-	if err != nil || e.scope.Subscription() == "" {
-		return found, err
+	if e.scope.Subscription() == "" {
+		return found, nil
 	}
 	var levels [maxLevels]string
 	n := maxLevels
@@ -52,26 +58,19 @@ func (e *evaluation) appendLarge(found []*grant, principal string) ([]*grant, er
 		levels[n] = up.Key()
 	}
 	for _, scope := range levels[n:] {
-		if found, partial, err = e.appendBranch(found, principal, scope); err != nil || !partial {
-			break
+		branch, err := e.service.grantsIn(e.tx, e.tenant, of.principal, scope)
+		if err == nil {
+			found, err = e.appendTo(found, branch)
+		}
+		if err != nil || !branch.partial {
+			return found, err
 		}
 	}
-	return found, err
+	return found, nil
 }
 
 // maxLevels is more than the number of levels that an id can have.
 const maxLevels = 40
-
-// appendBranch appends the assignments of a principal at a scope and below it. partial tells that it has not read
-// those below, because they are many.
-func (e *evaluation) appendBranch(found []*grant, principal, scope string) (all []*grant, partial bool, err error) {
-	g, err := e.service.grantsIn(e.tx, e.tenant, principal, scope)
-	if err != nil {
-		return found, false, err
-	}
-	all, err = e.appendTo(found, g)
-	return all, g.partial, err
-}
 
 // appendOutside appends the assignments at the management groups above a scope, and at the scope and its ancestors
 // outside of subscriptions, of a principal that has many assignments there.
@@ -80,7 +79,7 @@ func (e *evaluation) appendOutside(found []*grant, principal string) ([]*grant, 
 		return found, err
 	}
 	scopes := slices.Clone(e.above)
-	for up := e.scope; !up.IsRoot(); up = up.Parent() { // the branch has the grants at the root
+	for up := e.scope; !up.IsRoot(); up = up.Parent() { // the list has the grants at the root
 		if up.Subscription() == "" {
 			scopes = append(scopes, up)
 		}
@@ -100,7 +99,7 @@ func (e *evaluation) appendTo(found []*grant, g *grants) ([]*grant, error) {
 		return e.appendFrom(found, g)
 	}
 	for _, one := range g.list {
-		applies, err := e.reaches(baseScope(one.scope))
+		applies, err := e.reaches(one.base)
 		if err != nil {
 			return found, err
 		}

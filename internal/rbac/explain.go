@@ -153,7 +153,7 @@ func (s *Service) nearMisses(tx store.Tx, a *Access, x *Explanation) error {
 
 // nearMiss adds a grant to the near misses if it is one. It returns false if there are enough.
 func (s *Service) nearMiss(e *evaluation, a *Access, g *grant, x *Explanation) (more bool, err error) {
-	if reached, err := e.reaches(baseScope(g.scope)); err != nil || reached || g.role == nil || !g.role.allows(a.Action, a.Data) {
+	if reached, err := e.reaches(g.base); err != nil || reached || g.role == nil || !g.role.allows(a.Action, a.Data) {
 		return err == nil, err
 	}
 	if len(x.NearMisses) == maxNearMisses {

@@ -11,6 +11,7 @@ import (
 type grant struct {
 	principal  string
 	scope      string // in the form of scopeKey
+	base       string // the key of the scope: scope without the tenant
 	definition string
 	name       string
 
@@ -21,7 +22,7 @@ type grant struct {
 
 // ref returns the name of the grant's assignment.
 func (g *grant) ref() Ref {
-	return Ref{Name: g.name, Scope: baseScope(g.scope), Role: g.definition, Principal: g.principal}
+	return Ref{Name: g.name, Scope: g.base, Role: g.definition, Principal: g.principal}
 }
 
 // outcome returns what the conditions of the grant and of its role evaluate to, together, for an action that the

@@ -25,15 +25,23 @@ type grants struct {
 	index    *scopeIndex // of the list; nil if it is short
 	inGroups bool        // a grant is at a management group or below one
 
-	large   []string // the principals with more than few assignments, which are not in the list
-	partial bool     // the list has the grants at a scope, but not those below it
+	large   []large // the principals with more than few assignments
+	partial bool    // the list has the grants at a scope, but not those below it
+
+	denyKey string // of the count record of the tenant's deny assignments; empty if the tenant has none
+}
+
+// large is a principal whose assignments in subscriptions are not in the list, because they are many.
+type large struct {
+	principal string
+	outside   bool // those outside of subscriptions are many, too: the list has only those at the root
 }
 
 // size estimates the memory of grants in bytes.
 func (g *grants) size() int {
-	n := 256 + 16*(len(g.groups)+len(g.large)) + 8*len(g.list)
+	n := 256 + 16*len(g.groups) + 24*len(g.large) + 8*len(g.list)
 	if g.index != nil {
-		n += 16 * len(g.index.hashes)
+		n += 9 * len(g.index.tags)
 	}
 	return n
 }
@@ -56,6 +64,13 @@ func (s *Service) grantsOf(tx store.Tx, caller *Caller) (*grants, error) {
 
 func (s *Service) readGrants(tx store.Tx, caller *Caller) (*grants, error) {
 	g := &grants{tenant: caller.TenantID, groups: slices.Clone(caller.Groups)}
+	denied, err := s.hasDenies(tx, caller.TenantID)
+	if err != nil {
+		return nil, err
+	}
+	if denied {
+		g.denyKey = denyCountKey(caller.TenantID)
+	}
 	var list []*grant
 	for i := -1; i < len(g.groups); i++ {
 		principal := caller.ObjectID
@@ -66,13 +81,16 @@ func (s *Service) readGrants(tx store.Tx, caller *Caller) (*grants, error) {
 			continue
 		}
 		own, err := s.grantsTo(tx, caller.TenantID, principal)
+		if err == nil && own.partial {
+			own, err = s.grantsIn(tx, caller.TenantID, principal, "")
+			if err == nil {
+				g.large = append(g.large, large{principal, own.partial})
+			}
+		}
 		if err != nil {
 			return nil, err
 		}
 		list = append(list, own.list...)
-		if own.partial {
-			g.large = append(g.large, principal)
-		}
 	}
 	return s.fill(g, list), nil
 }

@@ -72,7 +72,7 @@ func (e indexEntry) isOf(tenant string) bool {
 // grant returns the assignment of the entry as the evaluation sees it.
 func (e indexEntry) grant() grant {
 	return grant{
-		principal: e.principal, scope: e.scope, definition: e.definition, name: e.name(),
+		principal: e.principal, scope: e.scope, base: baseScope(e.scope), definition: e.definition, name: e.name(),
 		conditional: bytes.HasSuffix(e.value, []byte(conditional)),
 	}
 }

@@ -17,8 +17,17 @@ import (
 type Memo[T any] struct {
 	Name string // tells the values of one Memo from those of others, in one program
 
-	// Size estimates the memory of a value in bytes. The cache counts it.
+	// Size estimates the memory of a value in bytes. The cache counts it. Without Size, the values have a method
+	// Size() int, so that the zero value of a Memo is ready to use.
 	Size func(T) int
+}
+
+// size estimates the memory of a value.
+func (m *Memo[T]) size(value T) int64 {
+	if m.Size != nil {
+		return int64(m.Size(value))
+	}
+	return int64(any(value).(interface{ Size() int }).Size())
 }
 
 // Of returns the value of a key. compute computes it, and must read all that it depends on through its Tx, but for
@@ -43,10 +52,10 @@ func (m *Memo[T]) Of(t Tx, key string, fits func(T) bool, compute func(Tx) (T, e
 	value, done, err := record(snap, func() (T, error) { return compute(reader) })
 	outside.stale = outside.stale || reader.stale
 	if err == nil && !done.failed && len(done.parts) > 0 {
-		snap.cache.shard(hash).addMemo(&entry{
-			key: strings.Clone(key), hash: hash, from: done.from, size: int64(m.Size(value)),
-			memo: &memoized{owner: m, value: value, parts: done.parts},
-		})
+		snap.cache.shard(hash).addMemo(newMemoEntry(
+			entry{key: strings.Clone(key), hash: hash, from: done.from, size: m.size(value)},
+			m, value, done.parts,
+		))
 	}
 	return value, err
 }

@@ -14,6 +14,19 @@ type memoized struct {
 	verified atomic.Uint64 // a revision up to which no commit has changed a part
 }
 
+// newMemoEntry returns the entry of a value, with its life. They are one object: the hot path reads all three, and
+// with thousands of callers it spends most of its time waiting for memory.
+func newMemoEntry(e entry, owner, value any, parts []*life) *entry {
+	whole := &struct {
+		entry    entry
+		memoized memoized
+		life     life
+	}{entry: e}
+	whole.memoized.owner, whole.memoized.value, whole.memoized.parts = owner, value, parts
+	whole.entry.memo, whole.entry.life = &whole.memoized, &whole.life
+	return &whole.entry
+}
+
 // holds reports whether no commit has changed a part of the value, as far as the cache knows the commits:
 // those up to the revision forgotten have removed their entries. If there was no commit since the last call, it
 // need not look at the parts. That also keeps a value whose parts were evicted, until the next commit.

@@ -188,7 +188,10 @@ func (s *shard) insert(into map[uint64]*entry, e *entry) {
 	for s.bytes+e.size > s.limit {
 		s.evict()
 	}
-	into[e.hash], e.in, e.life = e, into, &life{}
+	into[e.hash], e.in = e, into
+	if e.life == nil {
+		e.life = &life{}
+	}
 	e.slot = len(s.ring)
 	s.ring = append(s.ring, e)
 	s.bytes += e.size

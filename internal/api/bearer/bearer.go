@@ -35,7 +35,7 @@ type Checker struct {
 	Tokens    Verifier
 	Directory *directory.Directory
 	Audiences map[string]bool // the values of aud that the API accepts, compared exactly
-	Groups    bool            // the API needs Subject.Groups, which costs a read for each group
+	Groups    bool            // the API needs Subject.Groups
 }
 
 // Subject is the current state of the user or application that a token was issued to.
@@ -43,7 +43,7 @@ type Subject struct {
 	TenantID string
 	ObjectID string
 	User     bool     // a user; otherwise an application or a managed identity
-	Groups   []string // object ids of its groups, direct and transitive, if the Checker has Groups
+	Groups   []string // object ids of its groups, direct and transitive, if the Checker has Groups; shared, not to be modified
 }
 
 // Verify returns the claims of the request's bearer token. It refuses the request with ErrNoToken,
@@ -70,7 +70,7 @@ func (c *Checker) Verify(r *http.Request) (*token.Claims, error) {
 
 // Subject returns the subject of verified claims. It refuses the subject with ErrSubjectNotFound,
 // ErrSubjectDisabled, or a *RevokedError. It reads one record, which the directory caches decoded. With Groups
-// it also makes small scans, which the store caches.
+// it also looks up the groups, which the directory caches until they change.
 func (c *Checker) Subject(tx store.Tx, claims *token.Claims) (Subject, error) {
 	now, err := c.Directory.TokenStatus(tx, claims.TenantID, claims.ObjectID)
 	switch {
@@ -85,7 +85,7 @@ func (c *Checker) Subject(tx store.Tx, claims *token.Claims) (Subject, error) {
 	}
 	s := Subject{TenantID: claims.TenantID, ObjectID: claims.ObjectID, User: now.User}
 	if c.Groups {
-		s.Groups, err = c.Directory.TransitiveMemberOf(tx, s.TenantID, s.ObjectID)
+		s.Groups, err = c.Directory.GroupsOf(tx, s.TenantID, s.ObjectID)
 	}
 	return s, err
 }

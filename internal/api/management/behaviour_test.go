@@ -239,8 +239,29 @@ func TestGroupRolesApplyToCurrentMembers(t *testing.T) {
 	s.want(t, 403, "nobody", "GET", "{sub}/resourceGroups"+core, "")
 	s.update(t, func(tx store.Tx) error { return s.directory.AddMember(tx, tenant, inner, nobody) })
 	s.want(t, 200, "nobody", "GET", "{sub}/resourceGroups"+core, "")
-	s.update(t, func(tx store.Tx) error { return s.directory.RemoveMember(tx, tenant, inner, nobody) })
-	s.want(t, 403, "nobody", "GET", "{sub}/resourceGroups"+core, "")
+	for name, ends := range map[string]struct{ end, begin func(tx store.Tx) error }{
+		"the caller leaves the inner group": {
+			func(tx store.Tx) error { return s.directory.RemoveMember(tx, tenant, inner, nobody) },
+			func(tx store.Tx) error { return s.directory.AddMember(tx, tenant, inner, nobody) },
+		},
+		"the inner group leaves the outer group": {
+			func(tx store.Tx) error { return s.directory.RemoveMember(tx, tenant, outer, inner) },
+			func(tx store.Tx) error { return s.directory.AddMember(tx, tenant, outer, inner) },
+		},
+		"the inner group is deleted": {
+			func(tx store.Tx) error { return s.directory.DeleteGroup(tx, tenant, inner) },
+			func(tx store.Tx) error {
+				return s.directory.CreateGroup(tx, directory.Group{ID: inner, TenantID: tenant, DisplayName: "inner"})
+			},
+		},
+	} {
+		s.update(t, ends.end)
+		if w := s.do(t, "nobody", "GET", "{sub}/resourceGroups"+core, ""); w.Code != 403 {
+			t.Errorf("%s: %d %s", name, w.Code, w.Body)
+		}
+		s.update(t, ends.begin)
+		s.want(t, 200, "nobody", "GET", "{sub}/resourceGroups"+core, "")
+	}
 }
 
 // TestAssignedToIncludesAssignmentsOfGroups assigns roles to a principal, to its group and to the group of that
