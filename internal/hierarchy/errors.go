@@ -3,6 +3,7 @@ package hierarchy
 import (
 	"net/http"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"midas/internal/arm"
@@ -82,14 +83,12 @@ func CheckName(name string) error {
 }
 
 func checkDisplayName(name string) error {
-	if n := utf8.RuneCountInString(name); !utf8.ValidString(name) || n == 0 || n > maxDisplayName || strings.ContainsFunc(name, isControl) {
+	if n := utf8.RuneCountInString(name); !utf8.ValidString(name) || n == 0 || n > maxDisplayName || strings.ContainsFunc(name, unicode.IsControl) {
 		return refusal(http.StatusBadRequest, "InvalidDisplayName",
-			"The display name of a management group has 1 to %d characters.", maxDisplayName)
+			"The display name of a management group has 1 to %d characters, and no control characters.", maxDisplayName)
 	}
 	return nil
 }
-
-func isControl(c rune) bool { return c < ' ' || c == 0x7f }
 
 // clip shortens a text of the client for an error message.
 func clip(s string) string {

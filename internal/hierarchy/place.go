@@ -27,7 +27,10 @@ func (s *Service) Place(ctx context.Context, ev activity.Event, p Placement) (re
 		if err != nil {
 			return err
 		}
-		if rec, err = s.subscription(tx, p); err != nil {
+		if rec, err = s.subscription(tx, p); arm.IsNotFound(err) {
+			return s.hideAbsence(tx, p, err)
+		}
+		if err != nil {
 			return err
 		}
 		return s.replace(tx, p, to)
@@ -69,6 +72,19 @@ func (s *Service) subscription(tx store.Tx, p Placement) (resource.Record, error
 		return resource.Record{}, arm.ErrSubscriptionNotFound(p.Subscription)
 	}
 	return rec, err
+}
+
+// hideAbsence returns the error for a subscription that does not exist, but the refusal to a caller who could not move it
+// anyway. So nobody learns which subscriptions exist.
+func (s *Service) hideAbsence(tx store.Tx, p Placement, absent error) error {
+	id, err := arm.ParseID("/subscriptions/" + p.Subscription)
+	if err != nil || !arm.IsGUID(p.Subscription) {
+		return absent
+	}
+	if err := p.Allow(tx, ActionWrite, id); err != nil {
+		return err
+	}
+	return absent
 }
 
 // replace moves the subscription of a placement to another parent.

@@ -69,8 +69,13 @@ func (s *Service) create(tx store.Tx, w Wanted, a *Alias) error {
 	return errors.Join(n.save(tx, a.TenantID), aliases.Put(tx, aliasKey(a.TenantID, a.Name), *a))
 }
 
-// adopt checks the existing subscription of a new alias.
+// adopt checks the existing subscription of a new alias. The right comes first, so that nobody learns which
+// subscriptions exist. The alias tells nothing that is not so: an alias changes neither the owner, nor the group, nor the
+// tags of an existing subscription.
 func (s *Service) adopt(tx store.Tx, w Wanted, id arm.ID, a *Alias) error {
+	if err := w.Allow(tx, id); err != nil {
+		return err
+	}
 	rec, err := s.Resources.Get(tx, id)
 	if err == nil && !arm.SameName(rec.TenantID, a.TenantID) {
 		err = arm.ErrSubscriptionNotFound(a.SubscriptionID)
@@ -78,8 +83,8 @@ func (s *Service) adopt(tx store.Tx, w Wanted, id arm.ID, a *Alias) error {
 	if err != nil {
 		return err
 	}
-	a.DisplayName = rec.Name
-	return w.Allow(tx, id)
+	a.DisplayName, a.Owner, a.Group, a.Tags = rec.Name, "", "", nil
+	return nil
 }
 
 // make makes a subscription. The counts, which the caller has locked, guard the number of subscriptions.

@@ -3,6 +3,7 @@ package subscription
 import (
 	"net/http"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"midas/internal/arm"
@@ -93,7 +94,7 @@ func isAliasName(name string) bool {
 
 func checkName(property, name string) error {
 	n := utf8.RuneCountInString(name)
-	if !utf8.ValidString(name) || n == 0 || n > maxName || strings.ContainsFunc(name, func(c rune) bool { return c < ' ' || c == 0x7f || c == '<' || c == '>' }) {
+	if !utf8.ValidString(name) || n == 0 || n > maxName || strings.ContainsFunc(name, func(c rune) bool { return unicode.IsControl(c) || c == '<' || c == '>' }) {
 		return errInvalidProperty(property, name)
 	}
 	return nil

@@ -21,7 +21,7 @@ const typeCheckAccess arm.Type = "Microsoft.Authorization/checkAccess"
 func (h *Handler) checkAccessOperations() []Operation {
 	return []Operation{{
 		Method: http.MethodPost, Type: typeCheckAccess, Target: arm.Action, At: arm.AtSubscription | arm.AtGroup | arm.AtResource,
-		Perform: decision.ActionReadAssignments, Own: h.mayAsk, Locks: lock.Read, Versions: authorizationVersions(), Serve: h.checkAccess,
+		Perform: decision.ActionReadAssignments, Own: h.mayAsk, Locks: lock.Read, WhileReadOnly: true, Versions: authorizationVersions(), Serve: h.checkAccess,
 	}}
 }
 

@@ -3,6 +3,7 @@ package management
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -42,18 +43,21 @@ func (h *Handler) entities(tx store.Tx, r *Request, q entityQuery, p page) ([]wi
 		return nil, "", 0, err
 	}
 	permissions := map[string]string{} // by the key of the id
+	searched := q.searched(tree)
 	nodes, err := h.filterNodes(tree.Nodes, func(n hierarchy.Node) (bool, error) {
 		word, err := h.permissionsAt(tx, r.Caller, n.ID())
 		permissions[n.ID().Key()] = word
-		return word != "noaccess" && q.selects(n), err
+		return word != "noaccess" && q.selects(n) && searched(n, word), err
 	})
 	if err != nil {
 		return nil, "", 0, err
 	}
-	part, next := pageOf(nodes, p)
-	if q.skip > 0 {
-		part = part[min(q.skip, len(part)):]
+	total := len(nodes)
+	if q.skip > 0 { // it overrides the token, as on Azure
+		sortNodes(nodes)
+		nodes, p.after = nodes[min(q.skip, total):], ""
 	}
+	part, next := pageOf(nodes, p)
 	found := []wire.Entity{}
 	for _, n := range part {
 		above, err := h.Hierarchy.GroupsAbove(tx, r.Caller.TenantID, n.ID())
@@ -69,13 +73,14 @@ func (h *Handler) entities(tx store.Tx, r *Request, q entityQuery, p page) ([]wi
 		}
 		found = append(found, wire.EncodeEntity(r.Version, n, view))
 	}
-	return found, next, len(nodes), nil
+	return found, next, total, nil
 }
 
 // entityQuery selects entities.
 type entityQuery struct {
 	groups, subscriptions bool
 	equal                 string // the folded name; empty means any
+	search                string // the folded kind of search relative to the entity of the name; empty means none
 	name, display         string // folded parts of the name or of the display name; empty means any
 	skip                  int
 }
@@ -83,25 +88,30 @@ type entityQuery struct {
 func (q entityQuery) selects(n hierarchy.Node) bool {
 	name, display := arm.Fold(n.Name()), arm.Fold(n.DisplayName())
 	return (n.Group != nil && q.groups || n.Group == nil && q.subscriptions) &&
-		(q.equal == "" || name == q.equal) && strings.Contains(name, q.name) && strings.Contains(display, q.display)
+		(q.equal == "" || q.search != "" || name == q.equal) && strings.Contains(name, q.name) && strings.Contains(display, q.display)
 }
 
-// entityQueryOf reads $view, $filter, groupName and $skip.
+// entityQueryOf reads $view, $filter, groupName, $search and $skip.
 func entityQueryOf(r *Request) (entityQuery, error) {
 	view := arm.Fold(r.Query.Get("$view"))
 	q := entityQuery{groups: view != "subscriptionsonly", subscriptions: view != "groupsonly", equal: arm.Fold(r.Query.Get("groupname"))}
+	if !slices.Contains([]string{"", "fullhierarchy", "groupsonly", "subscriptionsonly", "audit"}, view) {
+		return q, arm.Errorf(http.StatusBadRequest, "InvalidView",
+			"The value '%s' of $view is not supported. Supported are FullHierarchy, GroupsOnly, SubscriptionsOnly and Audit.", clipped(r.Query.Get("$view")))
+	}
 	if skip := r.Query.Get("$skip"); skip != "" {
 		n, err := strconv.Atoi(skip)
 		if err != nil || n < 0 {
-			return q, arm.Errorf(http.StatusBadRequest, "InvalidSkipParameter", "The value '%s' of $skip is not a number.", skip)
+			return q, arm.Errorf(http.StatusBadRequest, "InvalidSkipParameter", "The value '%s' of $skip is not a number.", clipped(skip))
 		}
 		q.skip = n
 	}
-	filter := r.Query.Get("$filter")
-	if filter == "" {
-		return q, nil
+	if filter := r.Query.Get("$filter"); filter != "" {
+		if err := q.parse(filter); err != nil {
+			return q, err
+		}
 	}
-	return q, q.parse(filter)
+	return q, q.parseSearch(r.Query.Get("$search"))
 }
 
 // parse reads a filter: name eq '…', contains(name, '…') or contains(displayName, '…').

@@ -3,6 +3,7 @@ package management
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -66,7 +67,7 @@ func (h *Handler) filterNodes(nodes []hierarchy.Node, keep func(hierarchy.Node) 
 // pageOf returns a page of nodes in the order of their keys, and the position of the next page.
 func pageOf(nodes []hierarchy.Node, p page) (part []hierarchy.Node, next string) {
 	key := func(n hierarchy.Node) string { return n.ID().Key() }
-	slices.SortFunc(nodes, func(a, b hierarchy.Node) int { return cmp.Compare(key(a), key(b)) })
+	sortNodes(nodes)
 	first, found := slices.BinarySearchFunc(nodes, p.after, func(n hierarchy.Node, after string) int { return cmp.Compare(key(n), after) })
 	if found {
 		first++
@@ -76,6 +77,10 @@ func pageOf(nodes []hierarchy.Node, p page) (part []hierarchy.Node, next string)
 		return nodes, ""
 	}
 	return nodes[:p.limit], key(nodes[p.limit-1])
+}
+
+func sortNodes(nodes []hierarchy.Node) {
+	slices.SortFunc(nodes, func(a, b hierarchy.Node) int { return cmp.Compare(a.ID().Key(), b.ID().Key()) })
 }
 
 // getManagementGroup returns a group, with $expand its children, its path or its ancestors.
@@ -180,6 +185,9 @@ func (h *Handler) checkGroupName(ctx context.Context, r *Request) (*Response, er
 	}
 	if err := hierarchy.CheckName(body.Name); err != nil {
 		reason, message := "Invalid", err.Error()
+		if refusal := (*arm.Error)(nil); errors.As(err, &refusal) {
+			message = refusal.Message
+		}
 		return ok(wire.NameAvailability{Reason: &reason, Message: &message})
 	}
 	exists := false

@@ -62,11 +62,17 @@ func (h *Handler) managementGroupOperations() []Operation {
 // may returns the check of a right of the caller in the transaction of a change.
 func (h *Handler) may(r *Request) hierarchy.Allow {
 	return func(tx store.Tx, action string, scope arm.ID) error {
-		allowed, err := h.RBAC.Authorize(tx, r.Caller, arm.Fold(action), scope)
-		if err == nil && !allowed {
-			return rbac.ErrAuthorizationFailed(r.Caller, action, scope)
+		d, err := h.RBAC.Decide(tx, rbac.Access{Caller: r.Caller, Action: arm.Fold(action), Scope: scope})
+		if err != nil || d.Effect == rbac.Allowed {
+			return err
 		}
-		return err
+		refusal := d.Refusal(r.Caller, action, scope)
+		if d.Effect == rbac.Denied && d.Assignment.Name != "" {
+			if refusal, err = h.RBAC.ErrDenied(tx, r.Caller, action, scope, d.Deny); err != nil {
+				return err
+			}
+		}
+		return h.explained(r, refusal, action, scope)
 	}
 }
 

@@ -138,6 +138,7 @@ func (h *Handler) nextLink(r *Request, p page, next string) string {
 		return ""
 	}
 	query := maps.Clone(r.Query)
+	query.Del("$skip") // the token continues behind the entries that were skipped
 	query.Set("$skiptoken", h.Pages.Seal(p.list, next))
 	return h.origin(r) + r.HTTP.URL.EscapedPath() + "?" + query.Encode()
 }

@@ -8,7 +8,6 @@ import (
 	"midas/internal/api/management/wire"
 	"midas/internal/arm"
 	"midas/internal/lock"
-	"midas/internal/rbac"
 	"midas/internal/resource"
 	"midas/internal/store"
 	"midas/internal/subscription"
@@ -51,7 +50,7 @@ func (h *Handler) changeSubscriptionAtTenant(change subscriptionChange) func(con
 		err = h.Store.View(ctx, func(tx store.Tx) error {
 			rec, err := h.Resources.Get(tx, id)
 			if err == nil && !arm.SameName(rec.TenantID, r.Caller.TenantID) || arm.IsNotFound(err) {
-				return rbac.ErrAuthorizationFailed(r.Caller, r.Action, id)
+				return h.errAuthorizationFailed(r, r.Action, id)
 			}
 			if err != nil {
 				return err
