@@ -3,7 +3,6 @@ package rbac
 import (
 	"errors"
 	"fmt"
-	"net/http"
 
 	"midas/internal/arm"
 	"midas/internal/rbac/condition"
@@ -16,30 +15,39 @@ const (
 	conditions2 = "2.0"
 )
 
-// checkCondition checks the condition of an assignment and the version of its language. It returns the version, which
-// is 2.0 for a condition without one, as Azure documents.
-func checkCondition(text, version *string) (*string, error) {
-	if text == nil {
-		if version != nil {
-			return nil, arm.Errorf(http.StatusBadRequest, "BadRequest", "A conditionVersion needs a condition.")
-		}
-		return nil, nil
-	}
-	if version == nil {
+// checkCondition checks the condition of a role assignment or a deny assignment and the version of its language, and
+// returns both as they are stored. The version is 2.0 for a condition without one, as Azure documents. An empty text
+// means the same as none: Azure documents both as the way to remove a condition. invalid makes the error from its
+// reason.
+func checkCondition(text, version *string, invalid func(reason string) *arm.Error) (_, _ *string, err error) {
+	text, version = nonEmpty(text), nonEmpty(version)
+	switch {
+	case text == nil && version == nil:
+		return nil, nil, nil
+	case text == nil:
+		return nil, nil, invalid("A conditionVersion needs a condition")
+	case version == nil:
 		version = new(conditions2)
-	}
-	if *version != conditions1 && *version != conditions2 {
-		return nil, arm.Errorf(http.StatusBadRequest, "BadRequest", "The conditionVersion '%s' is not supported; it must be '2.0'.", clip(*version))
+	case *version != conditions1 && *version != conditions2:
+		return nil, nil, invalid(fmt.Sprintf("The conditionVersion '%s' is not supported; it must be '2.0'", clip(*version)))
 	}
 	parsed, err := condition.Parse(*text)
 	var fault *condition.SyntaxError
 	switch {
 	case errors.As(err, &fault):
-		return nil, errInvalidCondition(fmt.Sprintf("Line %d, column %d: %s", fault.Line, fault.Column, fault.Reason))
+		return nil, nil, invalid(fmt.Sprintf("Line %d, column %d: %s", fault.Line, fault.Column, fault.Reason))
 	case err != nil:
-		return nil, err
+		return nil, nil, err
 	case *version == conditions1 && parsed.NeedsVersion2():
-		return nil, errInvalidCondition("ActionMatches and SubOperationMatches need the conditionVersion 2.0")
+		return nil, nil, invalid("ActionMatches and SubOperationMatches need the conditionVersion 2.0")
 	}
-	return version, nil
+	return text, version, nil
+}
+
+// nonEmpty returns nil for an empty text.
+func nonEmpty(s *string) *string {
+	if s == nil || *s == "" {
+		return nil
+	}
+	return s
 }

@@ -18,7 +18,7 @@ func TestFaultsOfConditionsHaveTheirPlace(t *testing.T) {
 		"(\n  @Resource[a] StringEquals 'x'\n":                               "Line 3, column 1: ",
 		"@Resource[a] Equals 'x'":                                            "the operator 'Equals' is not known",
 		"Exists @Resource[a] AND Exists @Resource[b] OR Exists @Resource[c]": "Line 1, column 45: AND and OR need parentheses",
-		"":                                 "Line 1, column 1: ",
+		" ":                                "Line 1, column 2: ",
 		strings.Repeat("(", 8000):          "64 deep",
 		strings.Repeat("🙂", 3000):          "longer than 8192 bytes",
 		"@Resource[a] StringEquals '\xff'": "not UTF-8",
@@ -40,6 +40,24 @@ func TestConditionsWithoutVersionHaveVersion2(t *testing.T) {
 	put, err := b.PutAssignment(t.Context(), event(), rbac.Assignment{Name: guid(1), Scope: rg1, DefinitionID: reader, PrincipalID: alice, Condition: ptr(anyCondition)})
 	if err != nil || put.ConditionVersion == nil || *put.ConditionVersion != "2.0" || *put.Condition != anyCondition {
 		t.Errorf("%+v, %v", put, err)
+	}
+}
+
+// Azure documents the empty text, beside null, as the way to remove a condition. Azure CLI sends it.
+func TestAnEmptyConditionRemovesTheCondition(t *testing.T) {
+	b := newBench(t)
+	a := rbac.Assignment{Name: guid(1), Scope: rg1, DefinitionID: reader, PrincipalID: alice, Condition: ptr(anyCondition)}
+	if _, err := b.PutAssignment(t.Context(), event(), a); err != nil || b.may(t, as(alice), uai+"read", app) {
+		t.Fatalf("allowed, %v", err)
+	}
+	a.Condition, a.ConditionVersion = ptr(""), ptr("")
+	put, err := b.PutAssignment(t.Context(), event(), a)
+	if err != nil || put.Condition != nil || put.ConditionVersion != nil || !b.may(t, as(alice), uai+"read", app) {
+		t.Errorf("%+v, %v", put, err)
+	}
+	a.ConditionVersion = ptr("2.0")
+	if _, err := b.PutAssignment(t.Context(), event(), a); err == nil {
+		t.Error("a version without a condition is accepted")
 	}
 }
 

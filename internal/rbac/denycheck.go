@@ -9,7 +9,6 @@ import (
 
 	"midas/internal/arm"
 	"midas/internal/rbac/action"
-	"midas/internal/rbac/condition"
 	"midas/internal/store"
 )
 
@@ -35,18 +34,23 @@ func (s *Service) checkDeny(ctx context.Context, d DenyAssignment) (DenyAssignme
 	case d.Effect != Enforced && d.Effect != Audit:
 		return d, errDenyContent("The denyAssignmentEffect must be '%s' or '%s'.", Enforced, Audit)
 	}
-	if err := checkDenyPermissions(d.Permissions); err != nil {
+	d.Permissions = slices.Clone(d.Permissions)
+	err := checkDenyPermissions(d.Permissions)
+	if err != nil {
 		return d, err
 	}
-	if err := checkDenyCondition(d.Condition, d.ConditionVersion); err != nil {
+	d.Condition, d.ConditionVersion, err = checkCondition(d.Condition, d.ConditionVersion, errDenyCondition)
+	if err != nil {
 		return d, err
 	}
 	return s.withPrincipals(ctx, d)
 }
 
-func checkDenyPermissions(permissions []DenyPermission) error {
+// checkDenyPermissions checks permissions, and gives their conditions the form in which they are stored.
+func checkDenyPermissions(permissions []DenyPermission) (err error) {
 	patterns, denies := 0, 0
-	for _, p := range permissions {
+	for i := range permissions {
+		p := &permissions[i]
 		denies += len(p.Actions) + len(p.DataActions)
 		for _, pattern := range p.patterns() {
 			if err := checkDenyPattern(pattern); err != nil {
@@ -54,7 +58,8 @@ func checkDenyPermissions(permissions []DenyPermission) error {
 			}
 			patterns++
 		}
-		if err := checkDenyCondition(p.Condition, p.ConditionVersion); err != nil {
+		p.Condition, p.ConditionVersion, err = checkCondition(p.Condition, p.ConditionVersion, errDenyCondition)
+		if err != nil {
 			return err
 		}
 	}
@@ -73,27 +78,6 @@ func checkDenyPattern(pattern string) error {
 		return errDenyAction(pattern, "is not a valid action.")
 	case strings.HasPrefix(arm.Fold(pattern), ownActions):
 		return errDenyAction(pattern, "is not permitted in user assigned deny assignments. Denying access to deny assignments is not allowed.")
-	}
-	return nil
-}
-
-func checkDenyCondition(text, version *string) error {
-	switch {
-	case text == nil && version == nil:
-		return nil
-	case text == nil:
-		return errDenyCondition("a conditionVersion needs a condition")
-	case len(*text) > condition.MaxLength:
-		return errDenyCondition(fmt.Sprintf("it is longer than %d bytes", condition.MaxLength))
-	case version != nil && *version != conditions1 && *version != conditions2:
-		return errDenyCondition(fmt.Sprintf("the conditionVersion '%s' is not supported; it must be '2.0'", clip(*version)))
-	}
-	parsed, err := condition.Parse(*text)
-	if err != nil {
-		return errDenyCondition(err.Error())
-	}
-	if version != nil && *version == conditions1 && parsed.NeedsVersion2() {
-		return errDenyCondition("it needs the conditionVersion '2.0'")
 	}
 	return nil
 }

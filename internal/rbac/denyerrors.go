@@ -32,7 +32,7 @@ func errDenyAction(pattern, why string) *arm.Error {
 }
 
 func errDenyCondition(why string) *arm.Error {
-	return refusal(http.StatusBadRequest, "InvalidDenyAssignmentCondition", "The given deny assignment condition is invalid: %s.", why)
+	return refusal(http.StatusBadRequest, "InvalidDenyAssignmentCondition", "The given deny assignment condition is invalid. %s.", why)
 }
 
 func errDenyExists(displayName string) *arm.Error {

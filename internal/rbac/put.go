@@ -48,7 +48,8 @@ func (s *Service) WriteAssignment(ctx context.Context, ev activity.Event, w Assi
 	if err := s.Store.View(ctx, func(tx store.Tx) error { return s.checkRole(tx, scope, w.Assignment) }); err != nil {
 		return Assignment{}, err
 	}
-	if w.ConditionVersion, err = checkCondition(w.Condition, w.ConditionVersion); err != nil {
+	w.Condition, w.ConditionVersion, err = checkCondition(w.Condition, w.ConditionVersion, errInvalidCondition)
+	if err != nil {
 		return Assignment{}, err
 	}
 	if err := s.findPrincipal(ctx, &w); err != nil {

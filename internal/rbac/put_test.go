@@ -79,11 +79,11 @@ func TestInvalidAssignmentsAreRejectedAsInAzure(t *testing.T) {
 		"scope of no resource":      {func(a *rbac.Assignment) { a.Scope = sub + "/operationresults/x" }, "400 BadRequest"},
 		"long description":          {func(a *rbac.Assignment) { a.Description = ptr(strings.Repeat("x", 3000)) }, "400 BadRequest"},
 		"long condition":            {func(a *rbac.Assignment) { a.Condition = ptr(strings.Repeat(" ", 9000) + anyCondition) }, "400 InvalidRoleAssignmentCondition"},
-		"unknown condition version": {func(a *rbac.Assignment) { a.Condition, a.ConditionVersion = ptr(anyCondition), ptr("3.0") }, "400 BadRequest"},
+		"unknown condition version": {func(a *rbac.Assignment) { a.Condition, a.ConditionVersion = ptr(anyCondition), ptr("3.0") }, "400 InvalidRoleAssignmentCondition"},
 		"2.0 condition as 1.0": {func(a *rbac.Assignment) {
 			a.Condition, a.ConditionVersion = ptr("((!(ActionMatches{'x'})) OR (@Resource[y] StringEquals 'z'))"), ptr("1.0")
 		}, "400 InvalidRoleAssignmentCondition"},
-		"version, no condition": {func(a *rbac.Assignment) { a.ConditionVersion = ptr("2.0") }, "400 BadRequest"},
+		"version, no condition": {func(a *rbac.Assignment) { a.ConditionVersion = ptr("2.0") }, "400 InvalidRoleAssignmentCondition"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)

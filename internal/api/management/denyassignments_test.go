@@ -240,6 +240,27 @@ func TestConditionsOfDenyAssignments(t *testing.T) {
 	}
 }
 
+// The conditions of deny assignments and of role assignments are checked alike: the version is 2.0 if there is none, and
+// an empty text means no condition.
+func TestConditionsOfDenyAssignmentsAreStoredAsThoseOfRoleAssignments(t *testing.T) {
+	s := lockStack(t)
+	const later = `"condition":"@Environment[UtcNow] DateTimeGreaterThan '2020-01-01T00:00:00.0Z'"`
+	for given, version := range map[string]any{later: "2.0", later + `,"conditionVersion":""`: "2.0", later + `,"conditionVersion":"1.0"`: "1.0", `"condition":"","conditionVersion":""`: nil, `"condition":null`: nil} {
+		d := s.deny(t, lockedGroup, `{"properties":{"denyAssignmentName":"x","permissions":[{"actions":["*"],`+given+`}],`+s.to("contributor")+`,`+given+`}}`)
+		var got struct {
+			Properties struct {
+				ConditionVersion any
+				Permissions      []struct{ ConditionVersion any }
+			}
+		}
+		must(t, json.Unmarshal(s.want(t, 200, "owner", "GET", d+denyVersion, "").Body.Bytes(), &got))
+		if got.Properties.ConditionVersion != version || got.Properties.Permissions[0].ConditionVersion != version {
+			t.Errorf("%s: %+v, want %v", given, got, version)
+		}
+		s.want(t, 200, "owner", "DELETE", d+denyVersion, "")
+	}
+}
+
 // Audit denies nothing. The activity log shows what would have been denied.
 func TestAuditIsRecordedAndDeniesNothing(t *testing.T) {
 	s := lockStack(t)

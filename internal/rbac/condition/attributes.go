@@ -29,7 +29,7 @@ func (a *Attributes) Set(source Source, name string, values ...Value) {
 const keySensitive = "<$key_case_sensitive$>"
 
 // attributeKey is the form in which names of attributes are compared. Names are compared without their case, but
-// for the key of a tag: the text between the last colon and <$key_case_sensitive$>.
+// for the key of a tag: the text between the first colon and <$key_case_sensitive$>.
 func attributeKey(name string) string {
 	end := len(name) - len(keySensitive)
 	if end < 0 || !arm.SameName(name[end:], keySensitive) {

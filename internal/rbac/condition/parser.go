@@ -9,11 +9,9 @@ import (
 	"midas/internal/rbac/action"
 )
 
-// Limits of a condition beside its length. Conditions that Azure's portal writes have a depth of about 6.
-const (
-	maxDepth = 64  // of parentheses and negations within each other
-	maxTerms = 256 // terms that are not AND, OR or NOT
-)
+// maxDepth limits the parentheses and negations within each other. Conditions that Azure's portal writes have a depth
+// of about 6. The length of a condition limits the number of its terms.
+const maxDepth = 64
 
 // The words of the language that are not operators of comparisons.
 const (
@@ -29,8 +27,8 @@ const (
 //	             operand [ quantifier ":" ] operator operand
 type parser struct {
 	lexer
-	token        token // the next one
-	depth, terms int
+	token token // the next one
+	depth int
 }
 
 // parse parses the whole text.
@@ -107,9 +105,6 @@ func (p *parser) term() (expression, *SyntaxError) {
 		})
 	case tokenOpen:
 		return p.nested(p.parenthesised, func(x expression) expression { return x })
-	}
-	if p.terms++; p.terms > maxTerms {
-		return expression{}, p.fault("the condition has more than %d terms", maxTerms)
 	}
 	if p.token.kind == tokenWord {
 		switch {
