@@ -51,6 +51,9 @@ func (g *grants) wholeSize() int {
 	n := g.size()
 	for _, one := range g.list {
 		n += 256 + len(one.scope)
+		if one.condition != nil {
+			n += one.condition.Size()
+		}
 	}
 	return n
 }

@@ -125,7 +125,9 @@ func (b RoleAssignmentBody) Write(v arm.Version, id arm.ID) (rbac.AssignmentWrit
 	}}
 	if !wanted.KeepsTexts {
 		wanted.Condition, wanted.ConditionVersion, wanted.Description = p.Condition, p.ConditionVersion, p.Description
-		wanted.DelegatedManagedIdentityResourceID = p.Delegated
+		if p.Delegated != nil && *p.Delegated != "" {
+			wanted.DelegatedManagedIdentityResourceID = p.Delegated
+		}
 	}
 	return wanted, nil
 }
