@@ -128,9 +128,13 @@ func (h *Handler) deleteRoleAssignment(ctx context.Context, r *Request) (*Respon
 	return ok(wire.EncodeRoleAssignment(r.Version, r.ID(), a, false))
 }
 
-// listPermissions lists the permissions that the caller has at a scope.
+// listPermissions lists the permissions that the caller has at a scope. A caller without any gets an empty list, and does
+// not learn whether the scope exists.
 func (h *Handler) listPermissions(ctx context.Context, r *Request) (*Response, error) {
 	permissions, err := h.RBAC.Permissions(ctx, r.Caller, r.ID())
+	if err == nil && len(permissions) > 0 {
+		err = h.scopeExists(ctx, r.Caller.TenantID, r.ID())
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -274,6 +274,13 @@ func TestPermissionsAtEveryScope(t *testing.T) {
 			t.Errorf("at %q are %d permissions of nobody", scope, len(got))
 		}
 	}
+	// Who has permissions learns that the scope is missing; others do not.
+	for _, scope := range []string{"{sub}/resourceGroups/none", vmPath + "none", "/providers/Microsoft.Management/managementGroups/none"} {
+		s.want(t, 404, "guest", "GET", scope+"/providers/Microsoft.Authorization/permissions"+auth22, "")
+		if got := list("nobody", scope, "2022-04-01"); len(got) != 0 {
+			t.Errorf("at %q are %d permissions of nobody", scope, len(got))
+		}
+	}
 	for _, version := range []string{"2015-07-01", "2022-04-01", "2022-05-01-preview"} {
 		shown := map[bool]int{} // by whether a permission has a condition
 		for _, p := range list("guest", vmPath, version) {
