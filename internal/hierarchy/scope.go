@@ -11,7 +11,7 @@ import (
 // that the transaction conflicts with a deletion of the scope. The root always passes.
 func (s *Service) CheckScope(tx store.Tx, tenant string, scope arm.ID) error {
 	if !IsGroup(scope) {
-		return s.Resources.CheckNotDeleting(tx, scope)
+		return s.Resources.CheckScope(tx, scope)
 	}
 	g, err := load(tx, tenant, scope.Name())
 	switch {

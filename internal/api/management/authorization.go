@@ -142,7 +142,7 @@ func (h *Handler) listPermissions(ctx context.Context, r *Request) (*Response, e
 }
 
 // scopeExists returns an error if the scope is neither the root nor an existing resource, group, subscription or
-// management group of the tenant.
+// management group of the tenant. A scope of the data plane exists if its parent does.
 func (h *Handler) scopeExists(ctx context.Context, tenant string, scope arm.ID) error {
 	if scope.IsRoot() {
 		return nil
@@ -151,6 +151,5 @@ func (h *Handler) scopeExists(ctx context.Context, tenant string, scope arm.ID) 
 		_, err := h.Hierarchy.Find(ctx, tenant, scope.Name())
 		return err
 	}
-	_, err := h.Resources.Find(ctx, scope)
-	return err
+	return h.Resources.FindScope(ctx, scope)
 }
