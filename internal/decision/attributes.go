@@ -7,9 +7,6 @@ import (
 	"midas/internal/rbac/condition"
 )
 
-// value is the value of one attribute, in JSON.
-type value = json.RawMessage
-
 // attributeReader converts the attributes of a question, within its limits.
 type attributeReader struct{ total int }
 
@@ -18,60 +15,57 @@ type attributeReader struct{ total int }
 // security attributes are the directory's, and the time of @Environment is the server's.
 func (q *Question) readAttributes() error {
 	var r attributeReader
-	if err := r.add(&q.attributes, condition.Resource, q.body.Resource.Attributes); err != nil {
+	var all condition.Attributes
+	if err := r.add(&all, condition.Resource, q.body.Resource.Attributes); err != nil {
 		return err
 	}
-	if err := r.add(&q.attributes, condition.Environment, q.body.Environment.Attributes); err != nil {
+	if err := r.add(&all, condition.Environment, q.body.Environment.Attributes); err != nil {
 		return err
 	}
-	for _, a := range q.body.Actions {
-		var unused condition.Attributes
-		if err := r.add(&unused, condition.Request, a.Attributes); err != nil {
+	for i := range q.Actions {
+		a := &q.Actions[i]
+		a.attributes = all // the copy gets its own attributes of the request
+		if err := r.add(&a.attributes, condition.Request, a.given); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// attributesOf returns what conditions may read for an action. The attributes have been checked by readAttributes.
-func (q *Question) attributesOf(a Action) condition.Attributes {
-	if len(a.attributes) == 0 {
-		return q.attributes
+// add adds the attributes of one source, which are the members of a JSON object. An attribute that is there twice is an
+// error, because another program may have read the other value.
+func (r *attributeReader) add(into *condition.Attributes, source condition.Source, given value) error {
+	if len(given) == 0 {
+		return nil
 	}
-	var r attributeReader
-	var all condition.Attributes
-	for source, attributes := range map[condition.Source]map[string]value{
-		condition.Request: a.attributes, condition.Resource: q.body.Resource.Attributes, condition.Environment: q.body.Environment.Attributes,
-	} {
-		if r.add(&all, source, attributes) != nil {
-			return condition.Attributes{} // without attributes, a condition grants nothing
-		}
-	}
-	return all
-}
-
-// add adds the attributes of one source.
-func (r *attributeReader) add(into *condition.Attributes, source condition.Source, all map[string]value) error {
-	if len(all) > MaxAttributes {
-		return errorf("@%s has %d attributes; at most %d are allowed.", source, len(all), MaxAttributes)
-	}
-	for name, text := range all {
+	s, count := newScanner(given), 0
+	s.object(func(name string) {
+		text := s.skip()
 		r.total += len(name) + len(text)
+		if count++; count > MaxAttributes {
+			s.failPlainly("@%s has more than %d attributes.", source, MaxAttributes)
+		}
 		if len(name) > maxAttributeName || len(text) > maxAttributeValue || r.total > maxAttributeBytes {
-			return errorf("The attribute @%s[%s] is too long: a name has at most %d bytes, a value %d, and all attributes together %d.",
+			s.failPlainly("The attribute @%s[%s] is too long: a name has at most %d bytes, a value %d, and all attributes together %d.",
 				source, clip(name), maxAttributeName, maxAttributeValue, maxAttributeBytes)
+		}
+		if into.Has(source, name) {
+			s.failPlainly("The attribute @%s[%s] is there twice.", source, clip(name))
+		}
+		if s.err != nil {
+			return
 		}
 		values, err := readValues(text)
 		if err != nil {
-			return errorf("The attribute @%s[%s] cannot be used: %s.", source, clip(name), err)
+			s.failPlainly("The attribute @%s[%s] cannot be used: %s.", source, clip(name), err)
 		}
 		into.Set(source, name, values...)
-	}
-	return nil
+	})
+	return s.err
 }
 
-func readValues(text value) ([]condition.Value, error) {
-	decoder := json.NewDecoder(bytes.NewReader(text))
+func readValues(text string) ([]condition.Value, error) {
+	decoder := json.NewDecoder(bytes.NewReader([]byte(text)))
 	decoder.UseNumber()
 	var decoded any
 	if err := decoder.Decode(&decoded); err != nil {

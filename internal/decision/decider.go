@@ -55,54 +55,20 @@ func (d *Decider) Decide(tx store.Tx, tenant string, q *Question) ([]Decision, e
 	if err != nil {
 		return nil, fmt.Errorf("look up the subject %s: %w", q.ObjectID, err)
 	}
+	rights := rights{decider: d, tx: tx, subject: &who, scope: q.Resource}
 	decisions := make([]Decision, len(q.Actions))
 	for i := range q.Actions {
 		decisions[i].Action = q.Actions[i]
-		decisions[i].Action.Data = isDataAction(q.Actions[i])
+		folded := arm.Fold(q.Actions[i].Name)
+		decisions[i].Action.Data = q.Actions[i].Data || isKubernetes(folded)
 		if !who.known {
 			continue
 		}
-		if err := d.decide(tx, who, q, &decisions[i]); err != nil {
+		if err := rights.decide(folded, &decisions[i]); err != nil {
 			return nil, err
 		}
 	}
 	return decisions, nil
-}
-
-// decide answers for one action. It first decides with all groups of the subject, so that a deny assignment to any of
-// them applies. If that allows the action by a group that does not count for role assignments, it decides again without
-// such groups.
-func (d *Decider) decide(tx store.Tx, who subject, q *Question, into *Decision) (err error) {
-	access := rbac.Access{
-		Caller: who.everywhere, Action: arm.Fold(into.Action.Name), Data: into.Action.Data, Scope: q.Resource,
-		Attributes: q.attributesOf(into.Action),
-	}
-	if into.Decision, err = d.RBAC.Decide(tx, access); err != nil || into.Effect != rbac.Allowed {
-		return err
-	}
-	if !who.granted(into.Assignment.Principal) {
-		access.Caller.Groups = who.groups
-		if into.Decision, err = d.RBAC.Decide(tx, access); err != nil || into.Effect != rbac.Allowed {
-			return err
-		}
-	}
-	if into.PrincipalType = who.typ; into.Assignment.Principal != q.ObjectID {
-		into.PrincipalType = "Group"
-	}
-	return nil
-}
-
-// subject is what the directory knows of the subject of a question.
-type subject struct {
-	known      bool        // it exists and is enabled
-	typ        string      // User or ServicePrincipal
-	groups     []string    // those that count for role assignments
-	everywhere rbac.Caller // the subject with these groups and those of the directory, which deny assignments apply to
-}
-
-// granted reports whether a role assignment to a principal counts for the subject.
-func (s *subject) granted(principal string) bool {
-	return principal == s.everywhere.ObjectID || len(s.groups) == len(s.everywhere.Groups) || slices.Contains(s.groups, principal)
 }
 
 // subject looks a subject up. Of the groups that the question names, those count that exist in the tenant. A subject in

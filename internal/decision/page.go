@@ -38,7 +38,7 @@ func (q *Question) Rest(actions []Action) ([]byte, error) {
 	left := q.body
 	left.Actions = make([]actionInfo, len(actions))
 	for i, a := range actions {
-		left.Actions[i] = actionInfo{ID: a.Name, IsDataAction: a.Data, Attributes: a.attributes}
+		left.Actions[i] = actionInfo{ID: a.Name, IsDataAction: a.Data, SubOperation: a.subOperation, Attributes: a.given}
 	}
 	text, err := json.Marshal(left)
 	if err != nil {

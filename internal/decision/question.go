@@ -27,9 +27,8 @@ type Question struct {
 	Named    bool // the question names Resource; otherwise it is the root
 	Actions  []Action
 
-	tenant     string               // of the subject, in canonical form; empty if the question does not name it
-	attributes condition.Attributes // those that are the same for all actions
-	body       body                 // what was parsed, for Rest
+	tenant string // of the subject, in canonical form; empty if the question does not name it
+	body   body   // what was parsed, for Rest
 }
 
 // Action is one action of a Question.
@@ -37,7 +36,9 @@ type Action struct {
 	Name string // as the question spells it
 	Data bool   // it is an action of the data plane
 
-	attributes map[string]value // of the request; nil for most actions
+	subOperation string
+	given        value                // attributes of the request; nil for most actions
+	attributes   condition.Attributes // of the request, the resource and the environment
 }
 
 // Error says what is wrong with a question. Its text is for the one who asks.

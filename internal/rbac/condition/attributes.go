@@ -25,6 +25,12 @@ func (a *Attributes) Set(source Source, name string, values ...Value) {
 	a.sources[source][attributeKey(name)] = values
 }
 
+// Has reports whether an attribute has a value.
+func (a *Attributes) Has(source Source, name string) bool {
+	_, found := a.sources[source][attributeKey(name)]
+	return found
+}
+
 // keySensitive is the end of the name of a tag whose key is compared with its case.
 const keySensitive = "<$key_case_sensitive$>"
 
