@@ -476,6 +476,7 @@ func TestActionsOfKubernetesAreDataActions(t *testing.T) {
 		"Microsoft.ContainerService/managedClusters/pods/exec/action":                  "NotAllowed",
 		"Microsoft.ContainerService/managedClusters/example.com/widgets/write":         "NotAllowed",
 		"Microsoft.ContainerService/managedClusters/logs/read":                         "NotAllowed",
+		"Microsoft.ContainerService/managedClusters/nodes":                             "NotAllowed",
 		"Microsoft.ContainerService/fleets/members/pods/read":                          "NotAllowed",
 		"Microsoft.ContainerService/fleets/secrets/read":                               "NotAllowed",
 		"Microsoft.Kubernetes/connectedClusters/rbac.authorization.k8s.io/roles/write": "NotAllowed",

@@ -29,7 +29,10 @@ const (
 // form, so only a list can tell them apart.
 func controls(cluster, rest string) bool {
 	first, more, nested := strings.Cut(rest, "/")
-	return !nested || more == "action" || first == "providers" ||
+	if !nested { // guard leaves out verbs that it does not know, such as in managedClusters/pods
+		return rest == "read" || rest == "write" || rest == "delete"
+	}
+	return more == "action" || first == "providers" ||
 		cluster == managedClusters && isChildOfCluster(first) || cluster == fleets && isChildOfFleet(first)
 }
 

@@ -2,7 +2,6 @@ package decision
 
 import (
 	"encoding/json"
-	"fmt"
 	"strings"
 
 	"midas/internal/arm"
@@ -102,8 +101,6 @@ func (q *Question) readActions(infos []actionInfo) error {
 	}
 	return nil
 }
-
-func errorf(format string, args ...any) *Error { return &Error{Message: fmt.Sprintf(format, args...)} }
 
 // clip bounds a text of the question in an error.
 func clip(text string) string {

@@ -1,9 +1,6 @@
 package decision
 
-import (
-	"midas/internal/arm"
-	"midas/internal/rbac/condition"
-)
+import "midas/internal/arm"
 
 // The limits of a question. Clients of Azure send batches of 200 actions.
 const (
@@ -30,18 +27,3 @@ type Question struct {
 	tenant string // of the subject, in canonical form; empty if the question does not name it
 	body   body   // what was parsed, for Rest
 }
-
-// Action is one action of a Question.
-type Action struct {
-	Name string // as the question spells it
-	Data bool   // it is an action of the data plane
-
-	subOperation string
-	given        value                // attributes of the request; nil for most actions
-	attributes   condition.Attributes // of the request, the resource and the environment
-}
-
-// Error says what is wrong with a question. Its text is for the one who asks.
-type Error struct{ Message string }
-
-func (e *Error) Error() string { return e.Message }

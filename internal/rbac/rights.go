@@ -15,7 +15,7 @@ type Rights struct {
 	caller  Caller
 	scope   arm.ID
 	found   []*grant
-	denies  bool // the tenant has deny assignments
+	denies  *denySet // of the tenant; nil if it has none
 }
 
 // RightsAt returns the rights of a caller at a scope. They are valid until the transaction ends.
@@ -23,7 +23,7 @@ func (s *Service) RightsAt(tx store.Tx, caller Caller, scope arm.ID) (*Rights, e
 	r := &Rights{service: s, tx: tx, caller: caller, scope: scope}
 	var err error
 	if r.found, err = s.effective(tx, &r.caller, scope, nil); err == nil {
-		r.denies, err = s.hasDenies(tx, caller.TenantID)
+		r.denies, err = s.denies(tx, caller.TenantID)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("find the rights of %s: %w", caller.ObjectID, err)
@@ -42,10 +42,7 @@ func (r *Rights) Decide(a Access) (d Decision, err error) {
 			break
 		}
 	}
-	if !r.denies {
-		return d, nil
-	}
-	if err := r.service.deny(r.tx, &a, &d); err != nil {
+	if err := r.service.deny(r.tx, r.denies, &a, &d); err != nil {
 		return Decision{}, fmt.Errorf("authorize %s for %s: %w", a.Action, r.caller.ObjectID, err)
 	}
 	return d, nil

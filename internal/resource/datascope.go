@@ -8,12 +8,12 @@ import (
 	"midas/internal/store"
 )
 
-// isDataScope reports whether an id has a type of which Azure permits role assignments although Azure Resource Manager
+// isDataScope reports whether a scope has a type of which Azure permits role assignments although Azure Resource Manager
 // has no such resource: only the data plane of the parent knows whether it exists. Source: Microsoft's documentation of
 // Azure RBAC for Kubernetes authorization (namespaces), for Azure Key Vault (certificates, keys, secrets) and for Azure AI
 // Search (indexes).
-func isDataScope(id arm.ID) bool {
-	switch id.TypeKey() {
+func isDataScope(scope arm.ID) bool {
+	switch scope.TypeKey() {
 	case "microsoft.containerservice/managedclusters/namespaces",
 		"microsoft.containerservice/fleets/namespaces",
 		"microsoft.containerservice/fleets/members/namespaces",
@@ -22,6 +22,16 @@ func isDataScope(id arm.ID) bool {
 		"microsoft.keyvault/vaults/keys",
 		"microsoft.keyvault/vaults/secrets",
 		"microsoft.search/searchservices/indexes":
+		return true
+	case "microsoft.kubernetesconfiguration/namespaces": // the other form of a namespace that guard uses
+		return isCluster(scope.Parent())
+	}
+	return false
+}
+
+func isCluster(id arm.ID) bool {
+	switch id.TypeKey() {
+	case "microsoft.containerservice/managedclusters", "microsoft.containerservice/fleets", "microsoft.kubernetes/connectedclusters":
 		return true
 	}
 	return false

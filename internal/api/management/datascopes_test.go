@@ -18,6 +18,7 @@ func TestRolesAtScopesOfTheDataPlane(t *testing.T) {
 	for _, test := range []struct{ parent, version, below string }{
 		{"Microsoft.ContainerService/managedClusters/c", "2024-05-01", "namespaces/default"},
 		{"Microsoft.Kubernetes/connectedClusters/c", "2024-01-01", "namespaces/kube-system"},
+		{"Microsoft.Kubernetes/connectedClusters/d", "2024-01-01", "providers/Microsoft.KubernetesConfiguration/namespaces/n"},
 		{"Microsoft.ContainerService/fleets/f", "2024-04-01", "namespaces/n"},
 		{"Microsoft.ContainerService/fleets/f/members/m", "2024-04-01", "NAMESPACES/n"},
 		{"Microsoft.KeyVault/vaults/v", "2023-07-01", "secrets/s"},
