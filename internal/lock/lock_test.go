@@ -97,3 +97,51 @@ func TestLimitsHoldForConcurrentWriters(t *testing.T) {
 		return nil
 	})
 }
+
+// A lock that is not counted, or not under its key, protects nothing. Inconsistencies reports it.
+func TestInconsistencies(t *testing.T) {
+	s, st := newService(t)
+	for i := range 3 {
+		if _, _, err := s.Put(t.Context(), activity.Event{}, id(t, subscription), lock.Lock{Name: fmt.Sprint("l", i), Level: lock.ReadOnly}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found := func() (n int) {
+		_ = st.View(t.Context(), func(tx store.Tx) error {
+			for range lock.Inconsistencies(tx) {
+				n++
+			}
+			return nil
+		})
+		return n
+	}
+	if n := found(); n != 0 {
+		t.Errorf("%d inconsistencies of what the service has written", n)
+	}
+	change := func(f func(tx store.Tx)) {
+		if _, err := st.Update(t.Context(), func(tx store.Tx) error { f(tx); return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	counted := store.LockCount.Keys + id(t, subscription).Subscription()
+	change(func(tx store.Tx) { tx.Delete(counted) })
+	if n := found(); n != 1 {
+		t.Errorf("%d inconsistencies without the count", n)
+	}
+	change(func(tx store.Tx) { tx.Put(counted, []byte(`{"v":1,"locks":2}`)) })
+	if n := found(); n != 1 {
+		t.Errorf("%d inconsistencies with a wrong count", n)
+	}
+	change(func(tx store.Tx) {
+		tx.Put(counted, []byte(`{"v":1,"locks":3}`))
+		rec, err := tx.Get(store.LockKind.Keys + subscription + "\x00l1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		tx.Put(store.LockKind.Keys+subscription+"\x00other", rec.Value)
+		tx.Delete(rec.Key)
+	})
+	if n := found(); n != 1 {
+		t.Errorf("%d inconsistencies with a lock under another key", n)
+	}
+}

@@ -8,11 +8,15 @@ import (
 	"midas/internal/store"
 )
 
-// Inconsistencies reads all assignments and their index entries. It yields an error for each assignment whose
-// scope differs from that of its key, for each assignment without its index entry or its name record, and for
-// each index entry without its assignment. It ends after an error of the store.
+// Inconsistencies reads all assignments, their index entries, and all deny assignments. It yields an error for each
+// assignment whose scope differs from that of its key, for each assignment without its index entry or its name record,
+// for each index entry without its assignment, and for deny assignments that are under a wrong key or not counted. It
+// ends after an error of the store.
 func Inconsistencies(tx store.Tx) iter.Seq[error] {
 	return func(yield func(error) bool) {
+		if !denyInconsistencies(tx, yield) {
+			return
+		}
 		for _, part := range []struct {
 			prefix string
 			check  func(store.Tx, store.Record) error

@@ -3,6 +3,7 @@ package rbac
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"midas/internal/arm"
@@ -37,6 +38,17 @@ func (s *Service) hasDenies(tx store.Tx, tenant string) (bool, error) {
 		return false, fmt.Errorf("look for deny assignments of tenant %s: %w", tenant, err)
 	}
 	return true, nil
+}
+
+// MayBeDenied reports whether an enforced deny assignment at any scope denies actions to a caller.
+func (s *Service) MayBeDenied(tx store.Tx, caller *Caller) (bool, error) {
+	set, err := s.denies(tx, caller.TenantID)
+	if err != nil || set == nil {
+		return false, err
+	}
+	return slices.ContainsFunc(set.all, func(d *deny) bool {
+		return d.Effect == Enforced && d.concerns(caller) && slices.ContainsFunc(d.Permissions, func(p DenyPermission) bool { return len(p.Actions) > 0 })
+	}), nil
 }
 
 // deny adds to a decision the deny assignment that denies the access, and one with the effect Audit that would deny

@@ -192,12 +192,23 @@ func (h *Handler) allowed(tx store.Tx, r *Request, op *Operation) (bool, error) 
 		return false, nil
 	case op.Perform == "":
 		return true, nil
-	case op.Visible:
-		return h.RBAC.Visible(tx, r.Caller, r.ID().SubscriptionScope())
-	case op.Filtered:
-		return h.mayList(tx, r, op.actionKey(r))
+	case !op.Visible && !op.Filtered:
+		return h.decide(tx, r, op)
 	}
-	return h.decide(tx, r, op)
+	may, err := h.maySee(tx, r, op)
+	if err != nil || may {
+		return may, err
+	}
+	_, err = h.decide(tx, r, op) // it keeps the error that names the deny assignment
+	return false, err
+}
+
+// maySee reports whether the caller may use an operation that shows what the caller may see.
+func (h *Handler) maySee(tx store.Tx, r *Request, op *Operation) (bool, error) {
+	if op.Visible {
+		return h.RBAC.Visible(tx, r.Caller, r.ID().SubscriptionScope())
+	}
+	return h.mayList(tx, r, op.actionKey(r))
 }
 
 // tenantOf returns the record of the subscription of an id, which names its tenant. Only tokens of that tenant are

@@ -20,6 +20,7 @@ import (
 	"midas/internal/api/management"
 	"midas/internal/arm"
 	"midas/internal/identity"
+	"midas/internal/lock"
 	"midas/internal/rbac"
 	"midas/internal/resource"
 	"midas/internal/store"
@@ -35,6 +36,7 @@ func (s *stack) consistent(t testing.TB) {
 		for _, all := range []func(store.Tx) func(func(error) bool){
 			func(tx store.Tx) func(func(error) bool) { return resource.Inconsistencies(tx) },
 			func(tx store.Tx) func(func(error) bool) { return rbac.Inconsistencies(tx) },
+			func(tx store.Tx) func(func(error) bool) { return lock.Inconsistencies(tx) },
 			func(tx store.Tx) func(func(error) bool) { return identity.Inconsistencies(tx) },
 		} {
 			for err := range all(tx) {

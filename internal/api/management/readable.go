@@ -9,15 +9,24 @@ import (
 
 // mayList reports whether the caller may use a list of resources, and keeps the extent of its right for part. A
 // caller with a role below the listed scope may, and sees what it may read; for a list of all types a role at the
-// scope or above it is enough too.
-func (h *Handler) mayList(tx store.Tx, r *Request, action string) (bool, error) {
+// scope or above it is enough too. The right to such a list is not the right to read what it shows: if deny assignments
+// concern the caller, each entry is decided by itself.
+func (h *Handler) mayList(tx store.Tx, r *Request, action string) (may bool, err error) {
 	scope := listed(r)
-	var err error
-	r.extent, err = h.RBAC.Extent(tx, rbac.Access{Caller: r.Caller, Action: action, Scope: scope})
-	if err != nil || r.extent != rbac.Nowhere {
-		return err == nil, err
+	if r.extent, err = h.RBAC.Extent(tx, rbac.Access{Caller: r.Caller, Action: action, Scope: scope}); err != nil {
+		return false, err
 	}
-	if r.Type != typeResources && r.Type != typeGroupResources {
+	all := r.Type == typeResources || r.Type == typeGroupResources
+	switch {
+	case r.extent == rbac.Everywhere && all:
+		concerned, err := h.RBAC.MayBeDenied(tx, &r.Caller)
+		if concerned {
+			r.extent = rbac.Somewhere
+		}
+		return err == nil, err
+	case r.extent != rbac.Nowhere:
+		return true, nil
+	case !all:
 		return false, nil
 	}
 	visible, err := h.RBAC.Visible(tx, r.Caller, scope)
