@@ -126,6 +126,7 @@ func newServices(ctx context.Context, cfg Config, origin string, dir *datadir.Di
 	r.fleet = fleet.New(fleet.Config{
 		Store: st, Log: r.activity, Resources: r.resources, Identities: r.identities, Authority: by.Hosts,
 		Logger: r.log, Now: r.now, NewID: r.newID, Retention: r.retention, UserData: r.compute.WithUserData,
+		Locked: func(tx store.Tx, id arm.ID) error { return r.locks.Check(tx, lock.Write, id) },
 	})
 	if err := r.resources.RemoveSecrets(ctx, r.compute.AdoptUserData); err != nil {
 		r.log.WarnContext(ctx, "stored resources may still hold secrets, which are not shown; the next start tries again", "cause", err)

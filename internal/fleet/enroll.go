@@ -27,7 +27,8 @@ type EnrollmentToken struct {
 	Ends     time.Time
 }
 
-// NewEnrollmentToken creates an enrollment token for a resource. The store has only a hash of the secret.
+// NewEnrollmentToken creates an enrollment token for a resource. The store has only a hash of the secret. An event
+// without a Guard is that of the server itself; see enrollmentToken.Own.
 func (f *Fleet) NewEnrollmentToken(ctx context.Context, ev activity.Event, id arm.ID) (EnrollmentToken, error) {
 	if !id.IsResource() {
 		return EnrollmentToken{}, arm.Errorf(http.StatusBadRequest, "InvalidHostResource", "'%s' is not a resource id; a host can only be enrolled for a resource.", id)
@@ -45,7 +46,7 @@ func (f *Fleet) NewEnrollmentToken(ctx context.Context, ev activity.Event, id ar
 		if err != nil {
 			return err
 		}
-		return enrollmentTokens.Put(tx, enrollmentTokenKey(out.Token), enrollmentToken{Resource: rec.ID, Made: made(rec), Ends: out.Ends})
+		return enrollmentTokens.Put(tx, enrollmentTokenKey(out.Token), enrollmentToken{Resource: rec.ID, Made: made(rec), Ends: out.Ends, Own: ev.Guard == nil})
 	})
 	return out, err
 }
@@ -64,7 +65,8 @@ type Enrollment struct {
 }
 
 // Enroll exchanges an enrollment token for a certificate and a host record. The certificate request proves that the
-// host has the key. If two hosts use the same token at the same time, one of them is enrolled.
+// host has the key. If two hosts use the same token at the same time, one of them is enrolled. A lock that was created
+// after the token refuses it with ErrLocked; the token can be used when the lock is gone.
 func (f *Fleet) Enroll(ctx context.Context, token host.Secret, request []byte, address string) (Enrollment, error) {
 	now := f.Now().UTC()
 	h := Host{ID: f.NewID(), Enrolled: now, Address: address, Ends: now.Add(f.CertificateLifetime).Truncate(time.Second)}
@@ -84,6 +86,11 @@ func (f *Fleet) Enroll(ctx context.Context, token host.Secret, request []byte, a
 		stored, err := f.usableToken(tx, token, now)
 		if err != nil {
 			return err
+		}
+		if f.Locked != nil && !stored.Own {
+			if err := f.Locked(tx, stored.id); err != nil {
+				return fmt.Errorf("%w: %w", ErrLocked, err)
+			}
 		}
 		tx.Delete(enrollmentTokenKey(token))
 		h.Resource, h.Made = stored.Resource, stored.Made

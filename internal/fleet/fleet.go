@@ -40,6 +40,7 @@ const (
 
 // The reasons for which a host is refused. Use errors.Is to distinguish them.
 var (
+	ErrLocked          = errors.New("a lock forbids to add a host to the resource")
 	ErrEnrollmentToken = errors.New("the enrollment token is unknown, used or expired")
 	ErrUnknown         = errors.New("the host is unknown or revoked")
 	ErrRequest         = errors.New("the certificate request is invalid")
@@ -74,6 +75,9 @@ type Config struct {
 	// UserData adds the sealed user data of a machine to its properties. Programs on the machine may read
 	// them.
 	UserData func(resource.Record) (resource.Record, error)
+
+	// Locked returns an error if a lock forbids to add a host to a resource. Nil: there are no locks.
+	Locked func(tx store.Tx, resource arm.ID) error
 }
 
 // Fleet manages hosts. It is safe for concurrent use. Hosts are woken only while Run is running.
@@ -113,6 +117,7 @@ type enrollmentToken struct {
 	Resource string    `json:"resource"`
 	Made     int64     `json:"made"`
 	Ends     time.Time `json:"ends"`
+	Own      bool      `json:"own,omitempty"` // for an agent of the server's own process, which locks do not stop
 
 	id arm.ID
 }

@@ -421,3 +421,37 @@ func TestWatchersAreWokenByRelevantChanges(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A lock that is created after a token stops the enrollment, but not that of the server's own agents, and not what
+// enrolled hosts do. The token is not used up.
+func TestALockStopsEnrollments(t *testing.T) {
+	b := setup(t)
+	guarded := activity.Event{Guard: func(store.Tx) error { return nil }}
+	token, err := b.NewEnrollmentToken(t.Context(), guarded, parse(t, vm))
+	must(t, err)
+	own := b.newToken(t)
+	h, c := b.enroll(t)
+	locked := errors.New("locked")
+	b.Locked = func(_ store.Tx, resource arm.ID) error {
+		if !arm.SameName(resource.String(), vm) {
+			t.Errorf("asked for %s", resource)
+		}
+		return locked
+	}
+	if _, err := b.Enroll(t.Context(), token.Token, request(t), ""); !errors.Is(err, fleet.ErrLocked) {
+		t.Errorf("under a lock: %v, want %v", err, fleet.ErrLocked)
+	}
+	if _, err := b.Enroll(t.Context(), own, request(t), ""); err != nil {
+		t.Errorf("an agent of the server: %v", err)
+	}
+	if _, err := b.Authenticate(t.Context(), c); err != nil {
+		t.Errorf("an enrolled host: %v", err)
+	}
+	if _, err := b.Renew(t.Context(), h, request(t)); err != nil {
+		t.Errorf("renew: %v", err)
+	}
+	b.Locked = nil
+	if _, err := b.Enroll(t.Context(), token.Token, request(t), ""); err != nil {
+		t.Errorf("without the lock: %v", err)
+	}
+}

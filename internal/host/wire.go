@@ -81,6 +81,7 @@ const (
 	CodeNotAllowed      = "NotAssignedToResource"
 	CodeRevoked         = "UnknownHost"
 	CodeEnrollmentToken = "InvalidEnrolmentToken"
+	CodeLocked          = "ScopeLocked"
 	CodeInvalidRequest  = "InvalidRequest"
 	CodeNotFound        = "NotFound"
 	CodeMethod          = "MethodNotAllowed"

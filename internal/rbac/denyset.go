@@ -32,7 +32,7 @@ func (s *Service) deniesAt(tx store.Tx, tenant, key string) (*denySet, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the deny assignments of tenant %s: %w", tenant, err)
 	}
-	set, err := s.denySets.Of(rec, func(store.Record) (*denySet, error) { return readDenies(tx, arm.Fold(tenant)) })
+	set, err := s.denySets.Of(rec, func(store.Record) (*denySet, error) { return s.readDenies(tx, arm.Fold(tenant)) })
 	if err != nil {
 		return nil, fmt.Errorf("read the deny assignments of tenant %s: %w", tenant, err)
 	}
@@ -40,23 +40,35 @@ func (s *Service) deniesAt(tx store.Tx, tenant, key string) (*denySet, error) {
 }
 
 // readDenies reads and compiles the deny assignments of a tenant, which is folded. A record that cannot be decoded is
-// an error: without it, the set would deny less than it should.
-func readDenies(tx store.Tx, tenant string) (*denySet, error) {
+// an error: without it, the set would deny less than it should. Only those that have changed are decoded again.
+func (s *Service) readDenies(tx store.Tx, tenant string) (*denySet, error) {
 	set := &denySet{at: map[string][]*deny{}}
-	for row, err := range denyAssignments.Scan(tx, store.Range{Prefix: store.DenyAssignmentKind.Keys}) {
+	for row, err := range tx.Scan(store.Range{Prefix: store.DenyAssignmentKind.Keys}) {
 		if err != nil {
 			return nil, err
 		}
-		if row.Data.TenantID != tenant {
+		row.Key = strings.Clone(row.Key) // it is kept longer than the scan
+		d, err := s.denyRows.Of(row, decodeDeny)
+		if err != nil {
+			return nil, err
+		}
+		if d.TenantID != tenant {
 			continue
 		}
-		d := compileDeny(row.Key, row.Data)
 		set.all = append(set.all, d)
 		set.at[d.scope] = append(set.at[d.scope], d)
 		set.groups = set.groups || strings.HasPrefix(d.scope, groupKeys)
 		set.audited = set.audited || d.Effect == Audit
 	}
 	return set, nil
+}
+
+func decodeDeny(row store.Record) (*deny, error) {
+	a, err := denyAssignments.Decode(row)
+	if err != nil {
+		return nil, err
+	}
+	return compileDeny(row.Key, a), nil
 }
 
 // named returns the deny assignment with a name, or nil.

@@ -63,7 +63,8 @@ type Service struct {
 	byCaller store.Memo[*grants]     // by object id
 	byBranch store.Memo[*grants]     // by tenant and principal, and by tenant, principal and scope
 	denySets store.Decoded[*denySet] // by the count record of the tenant
-	seed     maphash.Seed            // of the hashes of scopes
+	denyRows store.Decoded[*deny]
+	seed     maphash.Seed // of the hashes of scopes
 }
 
 // New returns a Service. It decodes no role.

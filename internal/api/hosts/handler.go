@@ -148,6 +148,7 @@ func asRefusal(err error) *refusal {
 	}{
 		{fleet.ErrUnknown, http.StatusForbidden, host.CodeRevoked, "This host is unknown or was revoked. It has to be enrolled."},
 		{fleet.ErrEnrollmentToken, http.StatusForbidden, host.CodeEnrollmentToken, "The enrollment token is unknown, was used already, or has expired."},
+		{fleet.ErrLocked, http.StatusConflict, host.CodeLocked, "A lock forbids to add a host to the resource. Remove the lock and try again."},
 		{fleet.ErrRequest, http.StatusBadRequest, host.CodeInvalidRequest, "The certificate request is invalid."},
 		{host.ErrNotAssigned, http.StatusNotFound, host.CodeNotAssigned, "The identity is not assigned to this host's resource."},
 		{host.ErrNone, http.StatusNotFound, host.CodeNone, "This host's resource has no identity."},
