@@ -337,14 +337,18 @@ func (w *battlefield) signIn(t *testing.T, client, secret, resource string) stri
 	return answer.Token
 }
 
-// send sends a request as one of the attackers.
-func (w *battlefield) send(t *testing.T, as string, a attempt) (int, string) {
-	t.Helper()
+// fill replaces the names in a text.
+func (w *battlefield) fill(as, text string) string {
 	pairs := []string{"{attacker}", as, "{me}", w.objects[as], "{new}", uuid.NewString(), "{mine}", w.mine[as]}
 	for name, id := range w.ids {
 		pairs = append(pairs, "{"+name+"}", id)
 	}
-	fill := strings.NewReplacer(pairs...)
+	return strings.NewReplacer(pairs...).Replace(text)
+}
+
+// request makes the request of an attempt as one of the attackers, with its path as it is written.
+func (w *battlefield) request(t *testing.T, as string, a attempt, body io.Reader) *http.Request {
+	t.Helper()
 	api := "arm"
 	if strings.HasPrefix(a.path, "/v1.0/") {
 		api = "graph"
@@ -353,18 +357,24 @@ func (w *battlefield) send(t *testing.T, as string, a attempt) (int, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path, query, _ := strings.Cut(fill.Replace(a.path), "?")
-	req, err := http.NewRequestWithContext(t.Context(), a.method, w.Endpoint, strings.NewReader(fill.Replace(a.body)))
+	path, query, _ := strings.Cut(w.fill(as, a.path), "?")
+	req, err := http.NewRequestWithContext(t.Context(), a.method, w.Endpoint, body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	address.Opaque, address.RawQuery = "//"+address.Host+strings.ReplaceAll(path, " ", "%20"), query // as it is written
+	address.Opaque, address.RawQuery = "//"+address.Host+strings.ReplaceAll(path, " ", "%20"), query
 	req.URL = address
 	req.Header.Set("Authorization", "Bearer "+w.tokens[as][api])
 	if a.body != "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	resp, err := w.Client().Do(req)
+	return req
+}
+
+// send sends a request as one of the attackers.
+func (w *battlefield) send(t *testing.T, as string, a attempt) (int, string) {
+	t.Helper()
+	resp, err := w.Client().Do(w.request(t, as, a, strings.NewReader(w.fill(as, a.body))))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -60,16 +60,38 @@ func (a *Assignment) countUse(tx store.Tx, n int) (counted bool, err error) {
 	return true, roleUses.Put(tx, key, use)
 }
 
-// checkAssigned refuses new assignable scopes of a role that do not cover all its assignments. The count record
-// guards the scan: every assignment of the role writes it.
+// checkAssigned refuses a change of a role whose assignable scopes do not cover all its assignments, also if they did not
+// cover them before: when a subscription is moved out of a management group, or the group is deleted, assignments of the
+// group's roles stay in the subscription. Who may write the role at its assignable scopes has no right there, and must
+// not change what the assignments allow. The count record guards the scan of the assignments, because every assignment
+// of the role writes it.
 func (s *Service) checkAssigned(tx store.Tx, old, d Definition) error {
 	use, err := roleUses.Get(tx, roleUseKey(old.TenantID, old.ID))
 	if err != nil {
 		return fmt.Errorf("count the assignments of role %s: %w", old.ID, err)
 	}
-	if use.Assignments == 0 || keepsScopes(old, d) {
+	if use.Assignments == 0 {
 		return nil
 	}
+	if err := s.guardHierarchy(tx, d); err != nil {
+		return err
+	}
+	return store.Unguarded(tx, func(tx store.Tx) error { return s.checkCovered(tx, old, d) })
+}
+
+// guardHierarchy makes the transaction conflict with one that moves a subscription or a management group.
+func (s *Service) guardHierarchy(tx store.Tx, d Definition) error {
+	if s.Above == nil {
+		return nil
+	}
+	scope, err := arm.ParseID(d.AssignableScopes[0])
+	if err == nil {
+		_, err = s.Above(tx, d.TenantID, scope)
+	}
+	return err
+}
+
+func (s *Service) checkCovered(tx store.Tx, old, d Definition) error {
 	prefix := roleAssignmentPrefix(old.TenantID, old.ID)
 	for rec, err := range tx.Scan(store.Range{Prefix: prefix}) {
 		if err != nil {
@@ -91,29 +113,20 @@ func (s *Service) checkAssigned(tx store.Tx, old, d Definition) error {
 	return nil
 }
 
-// keepsScopes reports whether d has all assignable scopes of old.
-func keepsScopes(old, d Definition) bool {
-	kept := make(map[string]bool, len(d.AssignableScopes))
-	for _, scope := range d.AssignableScopes {
-		kept[arm.Fold(scope)] = true
-	}
-	for _, scope := range old.AssignableScopes {
-		if !kept[arm.Fold(scope)] {
-			return false
-		}
-	}
-	return true
-}
-
-// errScopeRemoved names the assignable scope through which an assignment was possible.
+// errScopeRemoved names the assignable scope through which an assignment was possible. If it is not possible at present,
+// the error does not name the assignment's scope, because the caller may have no right to know it.
 func (s *Service) errScopeRemoved(tx store.Tx, old Definition, scope arm.ID) error {
-	removed := scope.String()
+	removed := ""
 	for _, text := range old.AssignableScopes {
 		one := old
 		one.AssignableScopes = []string{text}
 		if covered, err := s.assignable(tx, one, scope); err == nil && covered {
 			removed = text
 		}
+	}
+	if removed == "" {
+		return refusal(http.StatusBadRequest, "RoleScopeBeingRemovedContainsAssignments",
+			"The role has assignments at scopes that are not below its assignable scopes. Delete these assignments, or add their scopes to the role, before changing the role.")
 	}
 	return refusal(http.StatusBadRequest, "RoleScopeBeingRemovedContainsAssignments",
 		"Role assignments found under scope '%s' which is being removed. Removing this scope from the role will orphan these assignments. "+
