@@ -65,7 +65,10 @@ func (s *Service) PutDefinition(ctx context.Context, c DefinitionChange, d Defin
 			if err := unchanged(tx, old, found); err != nil {
 				return nil, err
 			}
-			var err error
+			err := store.Unguarded(tx, func(tx store.Tx) error { return s.authorizeScopes(tx, c, old, scopes) })
+			if err != nil {
+				return nil, err
+			}
 			put, err = s.writeDefinition(tx, old, found, d)
 			return put, err
 		})
@@ -108,6 +111,9 @@ func (s *Service) DeleteDefinition(ctx context.Context, c DefinitionChange, guid
 			if err := unchanged(tx, d, found); err != nil || !found {
 				return nil, err
 			}
+			if err := store.Unguarded(tx, func(tx store.Tx) error { return s.authorizeScopes(tx, c, d, nil) }); err != nil {
+				return nil, err
+			}
 			return d, s.removeDefinition(tx, d)
 		})
 		if !errors.Is(err, errDefinitionChanged) {
@@ -132,14 +138,20 @@ func (s *Service) authorizeDefinition(ctx context.Context, c DefinitionChange, g
 				return errBuiltIn(c.Event.Method, old)
 			}
 		}
-		refused, err := s.refusedScopes(tx, c, old.AssignableScopes, scopes)
-		if err == nil && len(refused) > 0 {
-			action := c.Event.Operation
-			err = ErrLinkedAuthorizationFailed(c.Caller, action, c.At, action, refused)
-		}
-		return err
+		return s.authorizeScopes(tx, c, old, scopes)
 	})
 	return old, found, err
+}
+
+// authorizeScopes refuses the change of a role by a caller who has no right to it at one of its old scopes or of the
+// new ones.
+func (s *Service) authorizeScopes(tx store.Tx, c DefinitionChange, old Definition, scopes []arm.ID) error {
+	refused, err := s.refusedScopes(tx, c, old.AssignableScopes, scopes)
+	if err == nil && len(refused) > 0 {
+		action := c.Event.Operation
+		err = ErrLinkedAuthorizationFailed(c.Caller, action, c.At, action, refused)
+	}
+	return err
 }
 
 // refusedScopes returns the scopes at which the caller has no right to the change, or that do not exist.

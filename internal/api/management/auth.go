@@ -50,6 +50,7 @@ func (h *Handler) authenticate(tx store.Tx, r *Request, tenant string) error {
 	if err != nil {
 		return c.refuse(err)
 	}
+	r.claims = claims
 	r.Caller = rbac.Caller{
 		TenantID: subject.TenantID, ObjectID: subject.ObjectID, AppID: claims.AppID,
 		Name: cmp.Or(claims.UPN, claims.AppID), Groups: subject.Groups,
@@ -158,8 +159,7 @@ func (h *Handler) event(r *Request) activity.Event {
 		Caller: r.Caller.Name, CallerObjectID: r.Caller.ObjectID, ClientIP: ev.ClientIP, ClientRequestID: ev.ClientRequestID,
 		Method: r.HTTP.Method,
 		// Of the query only the api-version: the rest may hold secrets.
-		URI: h.origin(r) + r.HTTP.URL.EscapedPath() + "?api-version=" + string(r.Version),
-		// A lock that is created after the request was admitted refuses it in its transaction.
-		Guard: func(tx store.Tx) error { return h.checkLocks(tx, r) },
+		URI:   h.origin(r) + r.HTTP.URL.EscapedPath() + "?api-version=" + string(r.Version),
+		Guard: func(tx store.Tx) error { return h.admitAgain(tx, r) },
 	}
 }

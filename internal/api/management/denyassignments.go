@@ -50,14 +50,14 @@ func (h *Handler) decide(tx store.Tx, r *Request, op *Operation) (bool, error) {
 	case d.Effect == rbac.NotAllowed && d.Conditional:
 		r.denied = d.Refusal(r.Caller, r.Action, r.ID())
 	case d.Effect == rbac.Allowed && op.Locks == lock.Delete:
-		return h.mayDeleteBelow(tx, r)
+		return h.mayDeleteBelow(tx, r, r.ID())
 	}
 	return d.Effect == rbac.Allowed, nil
 }
 
 // mayDeleteBelow reports whether no deny assignment below the scope of a deletion denies the caller to delete what it protects.
-func (h *Handler) mayDeleteBelow(tx store.Tx, r *Request) (bool, error) {
-	a, ref, err := h.RBAC.DenyingBelow(tx, r.Caller, r.ID())
+func (h *Handler) mayDeleteBelow(tx store.Tx, r *Request, scope arm.ID) (bool, error) {
+	a, ref, err := h.RBAC.DenyingBelow(tx, r.Caller, scope)
 	if err != nil || ref.Name == "" {
 		return err == nil, err
 	}

@@ -97,7 +97,7 @@ func (h *Handler) serve(r *http.Request, ev *httpx.Event) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	req.Action, req.locks = op.action(req), op.Locks
+	req.Action, req.locks, req.op = op.action(req), op.Locks, op
 	if op.Target == arm.Action && op.Verb == "" { // an action of a provider on the scope before it
 		req.acts = req.ID().Parent()
 	}
@@ -105,8 +105,11 @@ func (h *Handler) serve(r *http.Request, ev *httpx.Event) (*Response, error) {
 		return nil, h.recordLocked(r.Context(), req, err)
 	}
 	response, err := op.Serve(r.Context(), req)
+	if err != nil && !req.refused {
+		err = h.recordRefusal(r.Context(), req, h.recordLocked(r.Context(), req, err))
+	}
 	if err != nil {
-		return nil, h.recordLocked(r.Context(), req, err)
+		return nil, err
 	}
 	return response, nil
 }

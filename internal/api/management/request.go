@@ -15,6 +15,8 @@ import (
 	"midas/internal/azure"
 	"midas/internal/lock"
 	"midas/internal/rbac"
+	"midas/internal/store"
+	"midas/internal/token"
 )
 
 // Request is a parsed ARM request. When an operation gets it, the caller is authenticated and authorized.
@@ -28,12 +30,16 @@ type Request struct {
 	Action  string // the RBAC action that the request performs
 
 	event   *httpx.Event
-	extent  rbac.Extent         // of the caller's right to a Filtered list
-	locks   lock.Operation      // what the operation is for locks
-	acts    arm.ID              // the scope on which the operation acts, if the path names it otherwise than by its id; else the root
-	uses    []arm.ID            // the linked resources that a write uses, such as identities, which locks protect too
-	denied  *arm.Error          // the refusal that names the deny assignment, if one has decided
-	audited rbac.DenyAssignment // with the effect Audit, that would have denied the request; zero if none
+	claims  *token.Claims // of the caller's token
+	op      *Operation
+	rights  func(store.Tx) error // checks rights that the operation needs besides its own; nil if there are none
+	extent  rbac.Extent          // of the caller's right to a Filtered list
+	locks   lock.Operation       // what the operation is for locks
+	acts    arm.ID               // the scope on which the operation acts, if the path names it otherwise than by its id; else the root
+	uses    []arm.ID             // the linked resources that a write uses, such as identities, which locks protect too
+	refused bool                 // the activity log has the refusal
+	denied  *arm.Error           // the refusal that names the deny assignment, if one has decided
+	audited rbac.DenyAssignment  // with the effect Audit, that would have denied the request; zero if none
 }
 
 // ID is the resource, or the scope of a collection, that the request addresses.

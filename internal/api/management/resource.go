@@ -261,7 +261,7 @@ func (h *Handler) deleteResource(k typeRules) func(context.Context, *Request) (*
 func (h *Handler) mayAssign(ctx context.Context, r *Request, ids []arm.ID) error {
 	const assign = string(identity.Type) + "/assign/action"
 	key := arm.Fold(assign)
-	return h.Store.View(ctx, func(tx store.Tx) error {
+	r.rights = func(tx store.Tx) error {
 		var refused []arm.ID
 		for _, id := range ids {
 			subscription, missing, err := h.tenantOf(tx, id)
@@ -282,6 +282,12 @@ func (h *Handler) mayAssign(ctx context.Context, r *Request, ids []arm.ID) error
 		if len(refused) > 0 {
 			return rbac.ErrLinkedAuthorizationFailed(r.Caller, r.Action, r.ID(), assign, refused)
 		}
+		return nil
+	}
+	return h.Store.View(ctx, func(tx store.Tx) error {
+		if err := r.rights(tx); err != nil {
+			return err
+		}
 		r.uses = ids
 		return h.checkLocks(tx, r)
 	})
@@ -300,6 +306,7 @@ func (h *Handler) recordRefusal(ctx context.Context, r *Request, err error) erro
 func (h *Handler) refuse(ctx context.Context, r *Request, refusal *arm.Error) error {
 	ev := h.event(r)
 	ev.Status, ev.Code, ev.ErrorCode = activity.Failed, refusal.Status, refusal.Code
+	r.refused = true
 	if failed := h.Activity.Refuse(ctx, ev); failed != nil {
 		return failed
 	}

@@ -47,7 +47,7 @@ func (h *Handler) changeSubscriptionAtTenant(change subscriptionChange) func(con
 			return nil, arm.Errorf(http.StatusBadRequest, "InvalidSubscriptionId",
 				"The provided subscription identifier '%s' is malformed or invalid.", r.ID().Name())
 		}
-		err = h.Store.View(ctx, func(tx store.Tx) error {
+		r.rights = func(tx store.Tx) error {
 			rec, err := h.Resources.Get(tx, id)
 			if err == nil && !arm.SameName(rec.TenantID, r.Caller.TenantID) || arm.IsNotFound(err) {
 				return h.errAuthorizationFailed(r, r.Action, id)
@@ -55,7 +55,17 @@ func (h *Handler) changeSubscriptionAtTenant(change subscriptionChange) func(con
 			if err != nil {
 				return err
 			}
-			if err := h.may(r)(tx, r.Action, id); err != nil {
+			if err := h.may(r)(tx, r.Action, id); err != nil || change.locks != lock.Delete {
+				return err
+			}
+			allowed, err := h.mayDeleteBelow(tx, r, id)
+			if err == nil && !allowed {
+				return h.errUnauthorized(r)
+			}
+			return err
+		}
+		err = h.Store.View(ctx, func(tx store.Tx) error {
+			if err := r.rights(tx); err != nil {
 				return err
 			}
 			r.acts = id
