@@ -125,6 +125,9 @@ func spellingWays() (ways []wayUp) {
 	for _, path := range []string{
 		"{rg}/..", "{rg}/%2e%2e", "{rg}/%2E%2E/rg2", "{sub}/resourceGroups/rg%2f..%2fother", "{sub}//resourceGroups/other", "//subscriptions/{subid}",
 		"{SUB}", "{sub}/ResourceGroups/OTHER", "{sub}/resourceGroups/other%20", "{sub}/resourceGroups/%6fther", "{rg}/providers/Microsoft.Authorization/../..",
+		"/%2Fsubscriptions%2F{subid}", "/%2fsubscriptions%2F{subid}%2FresourceGroups%2fother", "/%2F%2Fsubscriptions%2F{subid}", "/%252Fsubscriptions%252F{subid}",
+		"/%2Fsubscriptions%2F{subid}%2FresourceGroups%2Frg%2F..%2Fother", "/%2Fsubscriptions%2F{subid}%2F", "/%2Fproviders%2FMicrosoft.Management%2FmanagementGroups%2F{tenant}", "/%2F",
+		"{sub}/resourceGroups/rg%252f..%252fother", "{sub}/resourceGroups/rg%2F", "{sub}/re\u017fourceGroups/other", "{sub}/resourceGroup\u017f/other",
 		"{rg}%00", "{rg}%3f", "{sub}/resourceGroups/rg;x=/../other",
 	} {
 		ways = append(ways, wayUp{name: "a scope spelled " + path, attempt: attempt{"PUT", path + assignmentPath, assignmentBody("Owner", "{me}")}, only: []string{"rg-owner", "rg-uaa", "contributor"}})
@@ -185,6 +188,11 @@ func hierarchyWays() []wayUp {
 		{name: "remove the root group", attempt: attempt{"DELETE", groups + "{tenant}" + groupsVersion, ""}},
 		{name: "an alias that gives the subscription to the attacker", attempt: attempt{"PUT", "/providers/Microsoft.Subscription/aliases/mine?api-version=2021-10-01", `{"properties":{"subscriptionId":"{subid}","additionalProperties":{"subscriptionOwnerId":"{me}"}}}`}, allowed: []string{"contributor"}},
 		{name: "cancel the subscription", attempt: attempt{"POST", "{sub}/providers/Microsoft.Subscription/cancel?api-version=2021-10-01", ""}},
+		{name: "cancel the subscription by its path at the tenant", attempt: attempt{"POST", "/providers/Microsoft.Subscription/subscriptions/{subid}/cancel?api-version=2021-10-01", ""}},
+		{name: "rename the subscription by its path at the tenant", attempt: attempt{"POST", "/providers/Microsoft.Subscription/subscriptions/{subid}/rename?api-version=2021-10-01", `{"subscriptionName":"mine"}`}, allowed: []string{"contributor"}},
+		{name: "settings of the hierarchy", attempt: attempt{"PUT", groups + "{tenant}/settings/default" + groupsVersion, `{"properties":{"defaultManagementGroup":"` + groups + `own-{attacker}"}}`}},
+		{name: "a group below that of the administrator", attempt: attempt{"PUT", groups + "below-{attacker}" + groupsVersion, `{"properties":{"details":{"parent":{"id":"` + groups + `admins"}}}}`}},
+		{name: "a subscription below the group of the administrator", attempt: attempt{"PUT", "/providers/Microsoft.Subscription/aliases/below?api-version=2021-10-01", `{"properties":{"displayName":"below","workload":"Production","billingScope":"/b","additionalProperties":{"managementGroupId":"` + groups + `admins"}}}`}},
 		{name: "rename the subscription", attempt: attempt{"POST", "{sub}/providers/Microsoft.Subscription/rename?api-version=2021-10-01", `{"subscriptionName":"mine"}`}, allowed: []string{"contributor"}},
 	}
 }
@@ -211,10 +219,10 @@ func graphWays() []wayUp {
 		{name: "become an owner of a group with a role", attempt: attempt{"POST", "/v1.0/groups/{admingroup}/owners/$ref", reference}},
 		{name: "a password of the administrator's application", attempt: attempt{"POST", "/v1.0/applications/{adminapp}/addPassword", `{}`}},
 		{name: "a password of the administrator's service principal", attempt: attempt{"POST", "/v1.0/servicePrincipals/{adminsp}/addPassword", `{}`}},
-		{name: "a federated credential of the administrator's application", attempt: attempt{"POST", "/v1.0/applications/{adminapp}/federatedIdentityCredentials", `{"name":"x","issuer":"https://evil.example","subject":"me","audiences":["api://AzureADTokenExchange"]}`}},
+		{name: "a federated credential of the administrator's application", attempt: attempt{"POST", "/v1.0/applications/{adminapp}/federatedIdentityCredentials", `{"name":"evil","issuer":"https://evil.example","subject":"me","audiences":["api://AzureADTokenExchange"]}`}},
 		{name: "become an owner of the administrator's application", attempt: attempt{"POST", "/v1.0/applications/{adminapp}/owners/$ref", reference}},
-		{name: "Global Administrator", attempt: attempt{"POST", "/v1.0/directoryRoles/roleTemplateId=62e90394-69f5-4237-9190-012177145e10/members/$ref", reference}},
-		{name: "an app role of Microsoft Graph", attempt: attempt{"POST", "/v1.0/servicePrincipals/{me}/appRoleAssignments", `{"principalId":"{me}","resourceId":"{me}","appRoleId":"9e3f62cf-ca93-4989-b6ce-bf83c28f9fe8"}`}},
+		{name: "Global Administrator", attempt: attempt{"POST", "/v1.0/directoryRoles(roleTemplateId='62e90394-69f5-4237-9190-012177145e10')/members/$ref", reference}},
+		{name: "an app role of Microsoft Graph", attempt: attempt{"POST", "/v1.0/servicePrincipals/{me}/appRoleAssignments", `{"principalId":"{me}","resourceId":"{graphsp}","appRoleId":"9e3f62cf-ca93-4989-b6ce-bf83c28f9fe8"}`}},
 		{name: "the administrator's password", attempt: attempt{"PATCH", "/v1.0/users/{adminuser}", `{"passwordProfile":{"password":"Evil-Password-77"}}`}},
 		{name: "a new user", attempt: attempt{"POST", "/v1.0/users", `{"accountEnabled":true,"displayName":"x","mailNickname":"x","userPrincipalName":"x@midas.localhost","passwordProfile":{"password":"Evil-Password-77"}}`}},
 		{name: "a new group", attempt: attempt{"POST", "/v1.0/groups", `{"displayName":"x","mailNickname":"x","mailEnabled":false,"securityEnabled":true}`}},
@@ -287,6 +295,7 @@ func (w *battlefield) directory(t *testing.T, admin func(method, path, body stri
 	filter := "?$filter=" + url.QueryEscape("appId eq '"+w.ClientID+"'")
 	w.ids["adminapp"], w.ids["adminsp"] = first("/v1.0/applications"+filter), first("/v1.0/servicePrincipals"+filter)
 	w.ids["adminuser"] = first("/v1.0/users")
+	w.ids["graphsp"] = first("/v1.0/servicePrincipals?$filter=" + url.QueryEscape("appId eq '00000003-0000-0000-c000-000000000000'"))
 	list := admin("GET", "{sub}/providers/Microsoft.Authorization/roleAssignments?api-version=2022-04-01&$filter="+url.QueryEscape("principalId eq '"+w.ids["adminsp"]+"'"), "")
 	w.ids["admins"] = list["value"].([]any)[0].(map[string]any)["name"].(string)
 }
