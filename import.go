@@ -15,7 +15,7 @@ import (
 type RoleImport struct {
 	Added, Changed, Unchanged int
 	Fixed                     []string // differ, but an import does not change them
-	Older                     []string // the server has a later version
+	Older                     []string // the server has a version that is as new or newer
 	Custom                    []string // custom roles, which belong to a tenant
 	Unusable                  []string // an action cannot be understood
 }

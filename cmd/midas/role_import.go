@@ -16,7 +16,7 @@ type roleImportCommand struct {
 
 // Help is shown by midas role import --help.
 func (roleImportCommand) Help() string {
-	return `Brings Azure's newest built-in roles to the server, from what "az role definition list" prints or what Azure Resource Manager returns. They are stored for all tenants and decide the next request. Roles of the file replace those of the server unless these are of a later date; Owner, Contributor, Reader and User Access Administrator never change. Custom roles of the file are reported and not created: they belong to a tenant, and "az role definition create" creates them. If the file is invalid, nothing changes.
+	return `Brings Azure's newest built-in roles to the server, from what "az role definition list" prints or what Azure Resource Manager returns. They are stored for all tenants and decide the next request. Roles of the file replace those of the server that are older; Owner, Contributor, Reader and User Access Administrator never change. Custom roles of the file are reported and not created: they belong to a tenant, and "az role definition create" creates them. If the file is invalid, nothing changes.
 
 The first command needs an Azure CLI that is signed in to Azure.
 
@@ -55,7 +55,7 @@ func describe(r midas.RoleImport) string {
 		names []string
 	}{
 		{"Not changed, because everybody's rights rest on them", r.Fixed},
-		{"Not changed, because the server has a later version", r.Older},
+		{"Not changed, because the server has a version that is as new or newer", r.Older},
 		{"Not created, because custom roles belong to a tenant", r.Custom},
 		{"Not stored, because an action cannot be understood", r.Unusable},
 	} {

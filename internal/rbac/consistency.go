@@ -8,9 +8,10 @@ import (
 	"midas/internal/store"
 )
 
-// Inconsistencies reads all assignments, their index entries, and all deny assignments. It yields an error for each
-// assignment whose scope differs from that of its key, for each assignment without its index entry or its name record,
-// for each index entry without its assignment, and for deny assignments that are under a wrong key or not counted. It
+// Inconsistencies reads all assignments, custom roles and deny assignments, and what is stored about them. It yields
+// an error for each assignment whose scope differs from that of its key, for each assignment without its index entry
+// or its name record, and for each index entry without its assignment; for each custom role without its name or its
+// count, and for each name that is left over; for deny assignments under a wrong key; and for each wrong count. It
 // ends after an error of the store.
 func Inconsistencies(tx store.Tx) iter.Seq[error] {
 	return func(yield func(error) bool) {
@@ -20,7 +21,11 @@ func Inconsistencies(tx store.Tx) iter.Seq[error] {
 		for _, part := range []struct {
 			prefix string
 			check  func(store.Tx, store.Record) error
-		}{{store.AssignmentKind.Keys, checkRow}, {store.AssignmentByPrincipalIndex.Keys, checkIndexEntry}} {
+		}{
+			{store.AssignmentKind.Keys, checkRow}, {store.AssignmentByPrincipalIndex.Keys, checkIndexEntry},
+			{store.CustomRoleKind.Keys, checkCustomRole}, {store.RoleNameIndex.Keys, checkRoleName},
+			{store.RoleCount.Keys, checkRoleCount}, {store.RoleUseCount.Keys, checkRoleUse}, {store.RoleAssignmentIndex.Keys, checkRoleEntry},
+		} {
 			for kept, err := range tx.Scan(store.Range{Prefix: part.prefix}) {
 				if err != nil {
 					yield(err)
@@ -56,7 +61,7 @@ func checkRow(tx store.Tx, kept store.Record) error {
 			return fmt.Errorf("read %q: %w", other, err)
 		}
 	}
-	return nil
+	return a.checkUse(tx, key)
 }
 
 func checkIndexEntry(tx store.Tx, kept store.Record) error {

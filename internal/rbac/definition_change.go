@@ -24,6 +24,9 @@ type DefinitionChange struct {
 	// KnownProvider reports whether the server has a resource provider. Those that built-in roles mention are
 	// known too. It is not needed to delete a role.
 	KnownProvider func(namespace string) bool
+	// KnownAction reports whether an action, in any case, is one of the control plane that the server knows. It is
+	// not needed to delete a role.
+	KnownAction func(action string) bool
 }
 
 // errDefinitionChanged tells that another request has changed the role since its scopes were authorized.
@@ -41,7 +44,7 @@ const attempts = 5
 // LinkedAuthorizationFailed (403), RoleDefinitionExists for a built-in role and RoleDefinitionWithSameNameExists
 // (409).
 func (s *Service) PutDefinition(ctx context.Context, c DefinitionChange, d Definition) (put Definition, err error) {
-	known, err := s.knownProviders(ctx, c)
+	known, err := s.knownActions(ctx, c)
 	if err != nil {
 		return Definition{}, err
 	}
@@ -79,17 +82,15 @@ func (s *Service) PutDefinition(ctx context.Context, c DefinitionChange, d Defin
 	return Definition{}, errDefinitionConflict(d.ID)
 }
 
-// knownProviders returns the function that reports whether a resource provider exists.
-func (s *Service) knownProviders(ctx context.Context, c DefinitionChange) (known func(namespace string) bool, err error) {
+// knownActions returns what a custom role may mention.
+func (s *Service) knownActions(ctx context.Context, c DefinitionChange) (known knownActions, err error) {
 	err = s.Store.View(ctx, func(tx store.Tx) error {
 		library, err := s.library(tx)
 		if err != nil {
 			return err
 		}
-		mentioned, err := library.spaces()
-		known = func(namespace string) bool {
-			return mentioned[arm.Fold(namespace)] || c.KnownProvider(namespace)
-		}
+		mentioned, err := library.vocabulary()
+		known = knownActions{mentioned, c.KnownProvider, c.KnownAction}
 		return err
 	})
 	return known, err

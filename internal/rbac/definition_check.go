@@ -27,9 +27,8 @@ const typeManagementGroup arm.Type = "Microsoft.Management/managementGroups"
 
 func isManagementGroup(id arm.ID) bool { return id.Type().Is(typeManagementGroup) }
 
-// checkDefinition checks what a custom role says, without the store, and returns its assignable scopes. known
-// reports whether a resource provider exists.
-func checkDefinition(d Definition, known func(namespace string) bool) ([]arm.ID, error) {
+// checkDefinition checks what a custom role says, without the store, and returns its assignable scopes.
+func checkDefinition(d Definition, known knownActions) ([]arm.ID, error) {
 	switch name := strings.TrimSpace(d.RoleName); {
 	case !arm.IsGUID(d.ID):
 		return nil, errInvalidDefinitionID(d.ID)
@@ -85,7 +84,7 @@ func checkAssignableScopes(d Definition) (scopes []arm.ID, err error) {
 }
 
 // checkPermissions checks the patterns of a custom role.
-func checkPermissions(permissions []Permission, known func(namespace string) bool) error {
+func checkPermissions(permissions []Permission, known knownActions) error {
 	total := 0
 	for _, p := range permissions {
 		for i, list := range [][]string{p.Actions, p.NotActions, p.DataActions, p.NotDataActions} {
@@ -96,6 +95,9 @@ func checkPermissions(permissions []Permission, known func(namespace string) boo
 			for _, pattern := range list {
 				if err := checkRolePattern(code, pattern, known); err != nil {
 					return err
+				}
+				if known.misplaced(pattern, i > 1) {
+					return errUnknownAction(code, pattern)
 				}
 			}
 			total += len(list)
@@ -110,18 +112,24 @@ func checkPermissions(permissions []Permission, known func(namespace string) boo
 
 // checkRolePattern checks a pattern. Azure knows all operations of its providers and refuses a pattern that
 // matches none. Midas does not know them, but all of them end in one of four words.
-func checkRolePattern(code, pattern string, known func(namespace string) bool) error {
+func checkRolePattern(code, pattern string, known knownActions) error {
 	namespace, rest, several := strings.Cut(pattern, "/")
 	last := arm.Fold(pattern[strings.LastIndexByte(pattern, '/')+1:])
 	switch {
 	case pattern == "*":
 		return nil
 	case len(pattern) > maxRolePattern || action.Check(pattern) != nil || !several && !strings.Contains(namespace, "*"):
-	case !strings.Contains(namespace, "*") && !known(namespace):
+	case !strings.Contains(namespace, "*") && !known.hasProvider(namespace):
 		return refusal(http.StatusBadRequest, code, "The resource provider referenced in the action is not returned in the list of providers from Azure Resource Manager.")
 	case strings.Contains(last, "*") || rest != "" && slices.Contains([]string{"read", "write", "delete", "action"}, last):
 		return nil
 	}
+	return errUnknownAction(code, pattern)
+}
+
+// errUnknownAction is the error for an action that does not exist, or exists only on the other plane: Azure has
+// one text for actions and data actions.
+func errUnknownAction(code, pattern string) error {
 	return refusal(http.StatusBadRequest, code, "'%s' does not match any of the actions supported by the providers.", clip(pattern))
 }
 

@@ -56,6 +56,10 @@ func (s *Service) claimName(tx store.Tx, old Definition, found bool, d Definitio
 	if err != nil {
 		return err
 	}
+	key := roleNameKey(d.TenantID, d.RoleName)
+	if found && roleNameKey(old.TenantID, old.RoleName) == key {
+		return nil // also if a built-in role with the name has been imported since
+	}
 	builtin, err := library.named(d.RoleName)
 	switch {
 	case err != nil:
@@ -65,11 +69,8 @@ func (s *Service) claimName(tx store.Tx, old Definition, found bool, d Definitio
 	case !found && library.holdsAny(arm.Fold(d.ID)): // imported since it was authorized
 		return errDefinitionChanged
 	}
-	key := roleNameKey(d.TenantID, d.RoleName)
-	if !found || roleNameKey(old.TenantID, old.RoleName) != key {
-		if err := absent(tx, key, errSameName); err != nil {
-			return err
-		}
+	if err := absent(tx, key, errSameName); err != nil {
+		return err
 	}
 	if found {
 		tx.Delete(roleNameKey(old.TenantID, old.RoleName))

@@ -124,7 +124,7 @@ const (
 // parseDefinitions parses a file of roles: an array, or an object with the array "value".
 func parseDefinitions(file []byte) ([]Definition, error) {
 	if len(file) > MaxDefinitionFile {
-		return nil, fmt.Errorf("it is larger than %d MB", MaxDefinitionFile>>20)
+		return nil, errTooLarge()
 	}
 	if arm.TooDeep(file) {
 		return nil, errors.New("it is nested too deeply")
@@ -152,6 +152,8 @@ func parseDefinitions(file []byte) ([]Definition, error) {
 	}
 	return roles, nil
 }
+
+func errTooLarge() error { return fmt.Errorf("it is larger than %d MB", MaxDefinitionFile>>20) }
 
 // fileItems returns the roles of a file, each in its JSON form.
 func fileItems(file []byte) ([]json.RawMessage, error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"reflect"
 	"slices"
 	"strings"
@@ -20,7 +21,7 @@ type ImportReport struct {
 	Changed   int      `json:"changed"`
 	Unchanged int      `json:"unchanged"`
 	Fixed     []string `json:"fixed,omitempty"`    // differ, but an import does not change them
-	Older     []string `json:"older,omitempty"`    // the server has a later version
+	Older     []string `json:"older,omitempty"`    // the server has a version that is as new or newer
 	Custom    []string `json:"custom,omitempty"`   // custom roles, which belong to a tenant
 	Unusable  []string `json:"unusable,omitempty"` // an action cannot be understood
 }
@@ -52,6 +53,9 @@ func isFixed(guid string) bool {
 // stay. An ErrDefinitionFile is an error of the file.
 func (s *Service) ImportDefinitions(ctx context.Context, file io.Reader) (report ImportReport, err error) {
 	content, err := io.ReadAll(io.LimitReader(file, MaxDefinitionFile+1))
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		return ImportReport{}, fmt.Errorf("%w: %w", ErrDefinitionFile, errTooLarge())
+	}
 	if err != nil {
 		return ImportReport{}, fmt.Errorf("read the file of roles: %w", err)
 	}
@@ -81,7 +85,8 @@ func (s *Service) importRoles(tx store.Tx, given []Definition) (report ImportRep
 		if err != nil {
 			return report, err
 		}
-		if report.takes(d, old) {
+		_, imported := kept[d.ID]
+		if report.takes(d, old, imported) {
 			kept[d.ID] = s.completed(d, old)
 		}
 	}
@@ -111,8 +116,10 @@ func (s *Service) completed(d Definition, old *role) Definition {
 	return d
 }
 
-// takes reports whether the role d of a file is stored, and counts it. The role in the server is old, or nil.
-func (r *ImportReport) takes(d Definition, old *role) bool {
+// takes reports whether the role d of a file is stored, and counts it. The role in the server is old, or nil;
+// imported tells that it comes from an earlier file. A role that is part of Midas is replaced only by a later one:
+// its text has been brought up to date where Azure has changed a role without a new date.
+func (r *ImportReport) takes(d Definition, old *role, imported bool) bool {
 	switch {
 	case d.IsCustom():
 		r.Custom = append(r.Custom, d.RoleName)
@@ -125,13 +132,20 @@ func (r *ImportReport) takes(d Definition, old *role) bool {
 		r.Unchanged++
 	case isFixed(d.ID):
 		r.Fixed = append(r.Fixed, d.RoleName)
-	case !d.UpdatedOn.IsZero() && d.UpdatedOn.Before(old.UpdatedOn.Truncate(precision)):
+	case !d.UpdatedOn.IsZero() && isOlder(d, old, imported):
 		r.Older = append(r.Older, d.RoleName)
 	default:
 		r.Changed++
 		return true
 	}
 	return false
+}
+
+// isOlder reports whether a role of a file is not later than the role in the server. A later file may correct an
+// imported role of the same date.
+func isOlder(d Definition, old *role, imported bool) bool {
+	given, has := d.UpdatedOn.Truncate(precision), old.UpdatedOn.Truncate(precision)
+	return given.Before(has) || !imported && given.Equal(has)
 }
 
 // usable reports whether all patterns of a role can be understood.

@@ -3,6 +3,8 @@ package rbac_test
 import (
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -89,7 +91,15 @@ func TestAzuresOwnListIsKnown(t *testing.T) {
 		t.Fatal(err)
 	}
 	report, err := newBench(t).ImportDefinitions(t.Context(), strings.NewReader(string(content)))
-	if err != nil || report.Added != 0 || report.Unchanged < len(azure)-10 || len(report.Unusable) > 0 {
+	if err != nil || report.Added != 0 || report.Changed != 0 || report.Unchanged < len(azure)-10 || len(report.Unusable) > 0 {
 		t.Errorf("%+v, %v", report, err)
+	}
+}
+
+// A file through a connection that ends after the limit is invalid as one from the disk is.
+func TestAFileThatIsTooLargeIsInvalid(t *testing.T) {
+	body := http.MaxBytesReader(nil, io.NopCloser(strings.NewReader(strings.Repeat(" ", 100))), 10)
+	if _, err := newBench(t).ImportDefinitions(t.Context(), body); !errors.Is(err, rbac.ErrDefinitionFile) {
+		t.Error(err)
 	}
 }

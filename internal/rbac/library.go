@@ -20,7 +20,7 @@ type library struct {
 	shelf  func() *shelf
 	sorted func() ([]Definition, error)
 	names  func() (map[string]string, error)
-	spaces func() (map[string]bool, error)
+	spoken func() (*vocabulary, error)
 	sizes  func() ([]measured, error)
 }
 
@@ -41,7 +41,7 @@ func newLibrary(text string, base *library) *library {
 	l.shelf = sync.OnceValue(func() *shelf { return readShelf(text) })
 	l.sorted = sync.OnceValues(l.decodeAll)
 	l.names = sync.OnceValues(l.indexNames)
-	l.spaces = sync.OnceValues(l.indexNamespaces)
+	l.spoken = sync.OnceValues(l.indexActions)
 	l.sizes = sync.OnceValues(l.measure)
 	return l
 }
@@ -165,17 +165,17 @@ func (l *library) indexNames() (map[string]string, error) {
 	return ids, err
 }
 
-// indexNamespaces returns the folded namespaces of the resource providers that actions of the roles are of.
-func (l *library) indexNamespaces() (map[string]bool, error) {
+// vocabulary returns the actions that the roles mention.
+func (l *library) vocabulary() (*vocabulary, error) { return l.spoken() }
+
+func (l *library) indexActions() (*vocabulary, error) {
 	all, err := l.all()
-	namespaces := make(map[string]bool)
+	v := newVocabulary()
 	for _, d := range all {
 		for _, p := range d.Permissions {
-			for _, pattern := range slices.Concat(p.Actions, p.DataActions) {
-				namespace, _, _ := strings.Cut(pattern, "/")
-				namespaces[arm.Fold(namespace)] = true
-			}
+			v.add(v.control, p.Actions, p.NotActions)
+			v.add(v.data, p.DataActions, p.NotDataActions)
 		}
 	}
-	return namespaces, err
+	return v, err
 }

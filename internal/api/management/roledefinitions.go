@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 
 	"midas/internal/api/management/wire"
 	"midas/internal/arm"
@@ -103,7 +104,7 @@ func (h *Handler) deleteRoleDefinition(ctx context.Context, r *Request) (*Respon
 // definitionChange returns what a write of a custom role needs to know about its request.
 func (h *Handler) definitionChange(r *Request) rbac.DefinitionChange {
 	return rbac.DefinitionChange{
-		Event: h.event(r), Caller: r.Caller, At: r.ID(), KnownProvider: h.table.knowsProvider,
+		Event: h.event(r), Caller: r.Caller, At: r.ID(), KnownProvider: h.table.knowsProvider, KnownAction: h.table.isControlAction,
 		Exists: func(tx store.Tx, scope arm.ID) (bool, error) { return h.isOwnScope(tx, r.Caller.TenantID, scope) },
 	}
 }
@@ -126,6 +127,19 @@ func (h *Handler) isOwnScope(tx store.Tx, tenant string, scope arm.ID) (bool, er
 func (t *table) knowsProvider(namespace string) bool {
 	_, served := t.providerOf(namespace)
 	return served || slices.ContainsFunc(otherNamespaces(), func(other string) bool { return arm.SameName(other, namespace) })
+}
+
+// isControlAction reports whether the server knows an action of the control plane: one of an operation, or one of
+// a type in the catalogue.
+func (t *table) isControlAction(action string) bool {
+	cut := strings.LastIndexByte(action, '/')
+	if cut < 0 {
+		return false
+	}
+	typ, verb := arm.Type(action[:cut]), arm.Fold(action[cut+1:])
+	return slices.ContainsFunc(t.operations, func(o Operation) bool { return arm.SameName(o.Perform, action) }) ||
+		slices.Contains([]string{"read", "write", "delete"}, verb) &&
+			slices.ContainsFunc(t.catalogue[arm.Fold(typ.Namespace())], func(c catalogueType) bool { return c.typ.Is(typ) })
 }
 
 // otherNamespaces are providers of Azure that Midas does not serve and that no built-in role mentions. Custom

@@ -142,6 +142,11 @@ func TestInvalidRoleDefinitionsAreRefused(t *testing.T) {
 		{"not ASCII", with(`{"actions":["Microsoft.Compute/vİrtualMachines/read"]}`), 400, "InvalidActionOrNotAction"},
 		{"a long action", with(`{"actions":["Microsoft.Compute/` + strings.Repeat("x", 600) + `/read"]}`), 400, "InvalidActionOrNotAction"},
 		{"a bad data action", with(`{"dataActions":["Microsoft.Storage/x"]}`), 400, "InvalidDataActionOrNotDataAction"},
+		{"an action of the control plane among data actions", with(`{"dataActions":["Microsoft.Storage/storageAccounts/blobServices/containers/read"]}`), 400, "InvalidDataActionOrNotDataAction"},
+		{"an operation of the server among data actions", with(`{"notDataActions":["microsoft.compute/virtualmachines/deallocate/action"]}`), 400, "InvalidDataActionOrNotDataAction"},
+		{"a type of the server among data actions", with(`{"dataActions":["Microsoft.Storage/storageAccounts/read"]}`), 400, "InvalidDataActionOrNotDataAction"},
+		{"a data action among actions", with(`{"actions":["Microsoft.Storage/storageAccounts/blobServices/containers/blobs/READ"]}`), 400, "InvalidActionOrNotAction"},
+		{"a data action among notActions", with(`{"actions":["*"],"notActions":["Microsoft.KeyVault/vaults/secrets/getSecret/action"]}`), 400, "InvalidActionOrNotAction"},
 		{"too many actions", with(`{"actions":["*"` + strings.Repeat(`,"*/read"`, 2000) + `]}`), 400, "InvalidActionOrNotAction"},
 		{"the name of a built-in role", customRole("READER", read, "{sub}"), 409, "RoleDefinitionWithSameNameExists"},
 		{"actions is a text", with(`{"actions":"*"}`), 400, "InvalidRequestContent"},
@@ -165,6 +170,20 @@ func TestInvalidRoleDefinitionsAreRefused(t *testing.T) {
 	}
 }
 
+// An action is refused on the wrong plane only if it is known and not known on both.
+func TestActionsOfBothPlanesAreAllowed(t *testing.T) {
+	s := newStack(t)
+	for i, permission := range []string{
+		`{"actions":["Microsoft.KeyVault/vaults/keys/read"],"dataActions":["Microsoft.KeyVault/vaults/keys/read"]}`,
+		`{"actions":["*"],"dataActions":["*"],"notDataActions":["Microsoft.Storage/*"]}`,
+		`{"actions":["Microsoft.ManagedIdentity/userAssignedIdentities/assign/action"],"dataActions":["Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read"]}`,
+		`{"actions":["Microsoft.Quantum/workspaces/some/action"],"dataActions":["Microsoft.Quantum/workspaces/other/read"]}`,
+	} {
+		body := fmt.Sprintf(`{"properties":{"roleName":"r%d","assignableScopes":["/subscriptions/%s"],"permissions":[%s]}}`, i, sub, permission)
+		s.want(t, 201, "owner", "PUT", "{sub}"+definitions+"/"+uuid.NewString()+authorization, body)
+	}
+}
+
 func TestRoleNamesAreUniqueInATenant(t *testing.T) {
 	s := newStack(t)
 	s.resourceGroup(t, "rg1")
@@ -180,6 +199,7 @@ func TestRoleNamesAreUniqueInATenant(t *testing.T) {
 	put(201, first, "STRASSE", "{sub}")
 	put(201, second, "straße A", "{sub}/resourceGroups/rg1")
 	put(201, second, "STRAßE A", "{sub}/resourceGroups/rg1")
+	s.consistent(t)
 }
 
 func TestWritingARoleNeedsTheRightAtEveryAssignableScope(t *testing.T) {
@@ -265,6 +285,7 @@ func TestCustomRolesAreAssignedAndListedAtTheirScopes(t *testing.T) {
 		t.Error(w.Body)
 	}
 	s.want(t, 201, "owner", "PUT", "{sub}"+definitions+"/"+ids["at sub"]+authorization, customRole("at sub", read, "{sub}/resourceGroups/rg2"))
+	s.consistent(t)
 }
 
 // Versions without data actions neither show nor change them.
