@@ -319,3 +319,25 @@ func TestRolesOutliveTheirScopes(t *testing.T) {
 	s.want(t, 201, "owner", "PUT", path, customRole("r", []string{"*"}, "{sub}"))
 	s.want(t, 200, "owner", "DELETE", path, "")
 }
+
+// Terraform's update of a role waits until updatedOn differs from what it was. createdOn and createdBy stay.
+func TestEveryUpdateOfARoleHasALaterDate(t *testing.T) {
+	s := newStack(t)
+	path := "{sub}" + definitions + "/" + uuid.NewString() + authorization
+	var created, last string
+	for i := range 4 {
+		s.want(t, 201, "owner", "PUT", path, customRole(fmt.Sprint("r", i), []string{"*/read"}, "{sub}"))
+		var got struct {
+			Properties struct{ CreatedOn, UpdatedOn, CreatedBy, UpdatedBy string }
+		}
+		decode(t, s.want(t, 200, "reader", "GET", path, ""), &got)
+		p := got.Properties
+		if created == "" {
+			created = p.CreatedOn
+		}
+		if p.CreatedOn != created || p.UpdatedOn <= last || p.CreatedBy != s.callers["owner"].ID || p.UpdatedBy != p.CreatedBy {
+			t.Errorf("%+v after %s", p, last)
+		}
+		last = p.UpdatedOn
+	}
+}
