@@ -128,7 +128,11 @@ func (s *Service) denying(tx store.Tx, set *denySet, a *Access, effect DenyEffec
 	}
 	key := a.Scope.Key()
 	first := func(scope string) *deny {
-		for _, d := range set.at[scope] {
+		at := set.at[scope]
+		if at == nil {
+			return nil
+		}
+		for d := range at.candidates(&a.Caller) {
 			if d.Effect == effect && d.reachesDown(key) && d.denies(s, a) {
 				return d
 			}

@@ -2,6 +2,7 @@ package rbac_test
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 
@@ -96,6 +97,44 @@ func BenchmarkDecideWithDenies(b *testing.B) {
 				}
 				return nil
 			})
+		})
+	}
+}
+
+// Among many deny assignments at a scope, those for the caller, for a group of the caller and for everyone are found.
+func TestDenyAmongMany(t *testing.T) {
+	everyone := denyFor(100, rbac.EveryonePrincipal, uai+"read")
+	everyone.Principals[0].Type = rbac.SystemDefined
+	everyone.ExcludePrincipals = []rbac.DenyPrincipal{{ID: bob, Type: "ServicePrincipal"}}
+	ofGroup := denyFor(101, team, uai+"read")
+	ofGroup.Principals[0].Type = "Group"
+	for name, c := range map[string]struct {
+		deny *rbac.DenyAssignment
+		want rbac.Effect
+	}{
+		"others":   {nil, rbac.Allowed},
+		"everyone": {&everyone, rbac.Denied},
+		"group":    {&ofGroup, rbac.Denied},
+	} {
+		b := newBench(t)
+		b.assign(t, alice, owner, sub)
+		for n := range 8 {
+			if _, _, err := b.PutDenyAssignment(t.Context(), event(), id(t, rg1), denyFor(n+1, bob, "*")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if c.deny != nil {
+			if _, _, err := b.PutDenyAssignment(t.Context(), event(), id(t, rg1), *c.deny); err != nil {
+				t.Fatal(err)
+			}
+		}
+		caller := rbac.Caller{TenantID: tenant, ObjectID: alice, Groups: []string{ghost, strings.ToUpper(team)}}
+		_ = b.Store.View(t.Context(), func(tx store.Tx) error {
+			d, err := b.Decide(tx, rbac.Access{Caller: caller, Action: arm.Fold(uai + "read"), Scope: id(t, app)})
+			if err != nil || d.Effect != c.want {
+				t.Errorf("%s: %v %v, want %v", name, d.Effect, err, c.want)
+			}
+			return nil
 		})
 	}
 }

@@ -11,10 +11,10 @@ import (
 
 // denySet has the compiled deny assignments of a tenant. It does not change.
 type denySet struct {
-	all     []*deny            // in the order of their keys
-	at      map[string][]*deny // by the key of the scope
-	groups  bool               // some are at management groups
-	audited bool               // some have the effect Audit
+	all     []*deny               // in the order of their keys
+	at      map[string]*denyScope // by the key of the scope
+	groups  bool                  // some are at management groups
+	audited bool                  // some have the effect Audit
 }
 
 // denies returns the deny assignments of a tenant, or nil if it has none. It reads one record, and all deny
@@ -42,7 +42,7 @@ func (s *Service) deniesAt(tx store.Tx, tenant, key string) (*denySet, error) {
 // readDenies reads and compiles the deny assignments of a tenant, which is folded. A record that cannot be decoded is
 // an error: without it, the set would deny less than it should. Only those that have changed are decoded again.
 func (s *Service) readDenies(tx store.Tx, tenant string) (*denySet, error) {
-	set := &denySet{at: map[string][]*deny{}}
+	set := &denySet{at: map[string]*denyScope{}}
 	for row, err := range tx.Scan(store.Range{Prefix: store.DenyAssignmentKind.Keys}) {
 		if err != nil {
 			return nil, err
@@ -56,7 +56,10 @@ func (s *Service) readDenies(tx store.Tx, tenant string) (*denySet, error) {
 			continue
 		}
 		set.all = append(set.all, d)
-		set.at[d.scope] = append(set.at[d.scope], d)
+		if set.at[d.scope] == nil {
+			set.at[d.scope] = &denyScope{of: map[string][]*deny{}}
+		}
+		set.at[d.scope].add(d)
 		set.groups = set.groups || strings.HasPrefix(d.scope, groupKeys)
 		set.audited = set.audited || d.Effect == Audit
 	}
@@ -86,10 +89,10 @@ func (set *denySet) named(name string) *deny {
 
 // displayed returns the deny assignment at a scope with a display name, or nil.
 func (set *denySet) displayed(scope, displayName string) *deny {
-	if set == nil {
+	if set == nil || set.at[scope] == nil {
 		return nil
 	}
-	for _, d := range set.at[scope] {
+	for _, d := range set.at[scope].all {
 		if arm.SameName(d.DisplayName, displayName) {
 			return d
 		}
