@@ -1,7 +1,6 @@
 package rbac_test
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,8 +10,10 @@ import (
 	"pgregory.net/rapid"
 
 	"midas/internal/arm"
+	people "midas/internal/directory"
+	"midas/internal/hierarchy"
 	"midas/internal/rbac"
-	abac "midas/internal/rbac/condition"
+	"midas/internal/resource"
 	"midas/internal/store"
 )
 
@@ -21,55 +22,81 @@ var (
 	mg1, mg2, mg3 = mgID("m1"), mgID("m2"), mgID("m3")
 
 	worldScopes = []string{
-		"/", mg1, mg2, mg3, sub, sub2, rg1, rg10, sub2 + "/resourceGroups/rg1", app, app2, fic,
+		"/", rootGroup, mg1, mg2, mg3, sub, sub2, rg1, rg10, sub2 + "/resourceGroups/rg1", app, app2, fic,
 		app + "/providers/Microsoft.Insights/diagnosticSettings/d", sub2 + "/resourceGroups/rg1/providers/A.B/c/d",
 		mg2 + "/providers/A.B/c/d",
 	}
 	worldUsers  = []string{alice, bob}
 	worldGroups = []string{team, guid(0xa1), guid(0xa2), guid(0xa3), guid(0xa4)}
-	worldRoles  = []string{owner, contributor, reader, accessAdmin, miContributor, miOperator, secretsUser, guid(0xdead)}
+	worldRoles  = []string{owner, contributor, reader, accessAdmin, miContributor, miOperator, secretsUser, customMG, customSub, guid(0xdead)}
+	customMG    = guid(0xc1) // a custom role whose assignable scope is the root group
+	customSub   = guid(0xc2) // a custom role whose assignable scopes are the subscriptions
+	worldAdmin  = guid(0xad) // an Owner at the root, who changes the custom roles
 )
 
 func mgID(name string) string { return "/providers/Microsoft.Management/managementGroups/" + name }
 
-// world is a random hierarchy with groups and assignments, twice: in the service, and in plain maps that
-// naive reads.
+// world is a random hierarchy with groups, roles and assignments, twice: in the service, the directory and the
+// hierarchy, and in plain maps that naive reads.
 type world struct {
 	*bench
-	assignments map[string]rbac.Assignment // by name
-	above       map[string]string          // the management group directly above a subscription or a group, by key
-	memberOf    map[string][]string        // the groups of which a user or a group is a direct member
+	directory   *people.Directory
+	hierarchy   *hierarchy.Service
+	assignments map[string]rbac.Assignment     // by name
+	denies      map[string]rbac.DenyAssignment // by name
+	custom      map[string]rbac.Definition     // custom roles, by id
+	above       map[string]string              // the management group directly above a subscription or a group, by key
+	memberOf    map[string][]string            // the groups of which a user or a group is a direct member
+	gone        map[string]bool                // the groups that are deleted
 }
 
-// parentsKey is the record of world.above, which Config.Above reads through its transaction.
-const parentsKey = "test/parents"
-
 func newWorld(t *testing.T) *world {
-	w := &world{bench: newBench(t), assignments: map[string]rbac.Assignment{}, above: map[string]string{}, memberOf: map[string][]string{}}
-	w.Above = func(tx store.Tx, _ string, scope arm.ID) (above []arm.ID, err error) {
-		rec, err := tx.Get(parentsKey)
-		if errors.Is(err, store.ErrNotFound) {
-			return nil, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		var parents map[string]string
-		if err := json.Unmarshal(rec.Value, &parents); err != nil {
-			return nil, err
-		}
-		from := scope.SubscriptionScope().Key()
-		for up := range scope.Ancestors() {
-			if strings.HasPrefix(up.Key(), arm.Fold(mgID(""))) && strings.Count(up.Key(), "/") == 4 {
-				from = up.Key()
+	w := &world{
+		bench: newBench(t), assignments: map[string]rbac.Assignment{}, denies: map[string]rbac.DenyAssignment{},
+		custom: map[string]rbac.Definition{}, above: map[string]string{}, memberOf: map[string][]string{}, gone: map[string]bool{},
+	}
+	resources := resource.New(resource.Config{Store: w.Store, Now: w.clock})
+	w.directory = &people.Directory{Store: w.Store, Now: w.clock, NewID: w.newID}
+	w.hierarchy = hierarchy.New(hierarchy.Config{Store: w.Store, Log: w.Log, Now: w.clock, Resources: resources})
+	w.Above, w.Principals = w.hierarchy.Above, w.directory
+	w.update(t, func(tx store.Tx) error {
+		for _, id := range []string{sub, sub2} {
+			if err := resources.EnsureSubscription(tx, tenant, strings.TrimPrefix(id, "/subscriptions/"), "s"); err != nil {
+				return err
 			}
 		}
-		for parent := parents[from]; parent != ""; parent = parents[parent] {
-			above = append(above, id(t, parent))
+		for _, id := range append(worldUsers, worldAdmin) {
+			p := people.ServicePrincipal{ID: id, AppID: id, TenantID: tenant, DisplayName: id, Type: people.TypeApplication, Enabled: true}
+			if err := w.directory.CreateServicePrincipal(tx, p); err != nil {
+				return err
+			}
 		}
-		return above, nil
+		for _, id := range worldGroups {
+			if err := w.directory.CreateGroup(tx, people.Group{ID: id, TenantID: tenant, DisplayName: id}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for _, name := range []string{"m1", "m2", "m3"} {
+		if _, _, err := w.hierarchy.Put(t.Context(), event(), hierarchy.Write{TenantID: tenant, Name: name, Allow: allowAll}); err != nil {
+			t.Fatal(err)
+		}
 	}
+	for _, child := range []string{sub, sub2, mg1, mg2, mg3} {
+		w.above[arm.Fold(child)] = arm.Fold(rootGroup)
+	}
+	w.put(t, rbac.Assignment{Name: w.newID(), Scope: "/", DefinitionID: owner, PrincipalID: worldAdmin})
 	return w
+}
+
+func allowAll(store.Tx, string, arm.ID) error { return nil }
+
+func (w *world) update(t *testing.T, write func(store.Tx) error) {
+	t.Helper()
+	if _, err := w.Store.Update(t.Context(), write); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestDecisionsEqualThoseOfANaiveEvaluator makes random changes and compares decisions in between with those of an
@@ -115,137 +142,6 @@ func (w *world) put(t *testing.T, a rbac.Assignment) bool {
 	}
 	w.assignments[a.Name] = saved
 	return true
-}
-
-// change makes one random change.
-func (w *world) change(rt *rapid.T, t *testing.T) {
-	names := slices.Sorted(func(yield func(string) bool) {
-		for name := range w.assignments {
-			if !yield(name) {
-				return
-			}
-		}
-	})
-	switch kind := rapid.IntRange(0, 9).Draw(rt, "change"); {
-	case kind < 4 || len(names) == 0:
-		a := rbac.Assignment{Name: w.newID(), Scope: spelled(rt, rapid.SampledFrom(worldScopes).Draw(rt, "scope"))}
-		a.PrincipalID = rapid.SampledFrom(append(worldUsers, worldGroups...)).Draw(rt, "principal")
-		a.DefinitionID = rapid.SampledFrom(worldRoles).Draw(rt, "role")
-		a.Condition = drawCondition(rt)
-		w.put(t, a)
-	case kind < 6: // another role or condition
-		a := w.assignments[rapid.SampledFrom(names).Draw(rt, "changed")]
-		a.DefinitionID, a.Condition = rapid.SampledFrom(worldRoles).Draw(rt, "role"), drawCondition(rt)
-		w.put(t, a)
-	case kind == 6:
-		a := w.assignments[rapid.SampledFrom(names).Draw(rt, "deleted")]
-		_, _, err := w.DeleteAssignment(t.Context(), event(), id(t, a.Scope), a.Name)
-		if _, refused := errors.AsType[*arm.Error](err); refused {
-			return // the last Owner
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		delete(w.assignments, a.Name)
-	case kind == 7: // a membership begins or ends
-		group := rapid.SampledFrom(worldGroups).Draw(rt, "group")
-		member := rapid.SampledFrom(append(worldUsers, worldGroups...)).Draw(rt, "member")
-		if i := slices.Index(w.memberOf[member], group); i >= 0 {
-			w.memberOf[member] = slices.Delete(slices.Clone(w.memberOf[member]), i, i+1)
-		} else {
-			w.memberOf[member] = append(slices.Clone(w.memberOf[member]), group)
-		}
-	case kind == 8:
-		w.move(rt, t)
-	default:
-		scope := rapid.SampledFrom([]string{rg10, app, fic}).Draw(rt, "ended scope")
-		w.end(t, scope)
-		for name, a := range w.assignments {
-			if within(arm.Fold(scope), arm.Fold(a.Scope)) {
-				delete(w.assignments, name)
-			}
-		}
-	}
-}
-
-// move puts a subscription or a management group below another group, or below none.
-func (w *world) move(rt *rapid.T, t *testing.T) {
-	child := rapid.SampledFrom([]string{sub, sub2, mg1, mg2, mg3}).Draw(rt, "moved")
-	parent := rapid.SampledFrom([]string{"", mg1, mg2, mg3}).Draw(rt, "below")
-	for up := arm.Fold(parent); up != ""; up = w.above[up] {
-		if up == arm.Fold(child) {
-			return // a cycle
-		}
-	}
-	w.above[arm.Fold(child)] = arm.Fold(parent)
-	value, err := json.Marshal(w.above)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = w.Store.Update(t.Context(), func(tx store.Tx) error {
-		tx.Put(parentsKey, value)
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// compare draws an access and compares all that the service says about it with the naive evaluator.
-func (w *world) compare(rt *rapid.T, t *testing.T) {
-	q := question{
-		user:   rapid.SampledFrom(worldUsers).Draw(rt, "caller"),
-		action: rapid.SampledFrom(worldActions).Draw(rt, "action"),
-		scope:  rapid.SampledFrom(worldScopes).Draw(rt, "at"),
-		value:  rapid.SampledFrom([]string{"", "v", "w"}).Draw(rt, "value"),
-	}
-	a := rbac.Access{
-		Caller: as(q.user, w.groupsOf(q.user)...), Action: arm.Fold(q.action.name), Data: q.action.data,
-		Scope: id(t, spelled(rt, q.scope)),
-	}
-	if q.value != "" {
-		a.Attributes.Set(abac.Request, attribute, abac.Text(q.value))
-	}
-	err := w.Store.View(t.Context(), func(tx store.Tx) error {
-		d, err := w.Decide(tx, a)
-		if err != nil {
-			return err
-		}
-		want := w.naive(q)
-		if (d.Effect == rbac.Allowed) != (len(want.allowing) > 0) || d.Effect == rbac.Denied {
-			rt.Fatalf("%+v: %v by %+v, want by one of %v", q, d.Effect, d.Assignment, want.allowing)
-		}
-		if d.Effect == rbac.Allowed && !slices.Contains(want.allowing, d.Assignment.Name) {
-			rt.Fatalf("%+v: allowed by %+v, which does not allow it", q, d.Assignment)
-		}
-		if unmet := d.Effect == rbac.NotAllowed && want.unmet; d.Conditional != unmet {
-			rt.Fatalf("%+v: conditional: %t, want %t", q, d.Conditional, unmet)
-		}
-		return w.compareOthers(rt, tx, a.Caller, q)
-	})
-	if err != nil {
-		rt.Fatal(err)
-	}
-}
-
-// compareOthers compares the answers of the other functions that evaluate assignments.
-func (w *world) compareOthers(rt *rapid.T, tx store.Tx, caller rbac.Caller, q question) error {
-	may, err := w.MayAssignRoles(tx, tenant, append(caller.Groups, caller.ObjectID))
-	if want := w.naiveMayAssign(q.user); err == nil && may != want {
-		rt.Fatalf("%s may assign roles: %t, want %t", q.user, may, want)
-	}
-	if err != nil {
-		return err
-	}
-	scope, err := arm.ParseID(q.scope)
-	if err != nil {
-		return err
-	}
-	visible, err := w.Visible(tx, caller, scope)
-	if want := w.naiveVisible(q); err == nil && visible != want {
-		rt.Fatalf("%s sees %s: %t, want %t", q.user, q.scope, visible, want)
-	}
-	return err
 }
 
 // spelled returns a scope in one of several spellings.

@@ -39,10 +39,13 @@ func (o *Operand) append(b []byte) []byte {
 		b = append(append(b, '@'), o.source.String()...)
 		return append(append(append(b, '['), o.name...), ']')
 	}
-	if !o.set {
-		return o.tokens[0].append(b)
+	switch {
+	case o.set:
+		return appendSet(b, o.tokens)
+	case len(o.tokens) == 0:
+		return b // Exists has no right side
 	}
-	return appendSet(b, o.tokens)
+	return o.tokens[0].append(b)
 }
 
 // appendSet appends values in braces.

@@ -59,3 +59,15 @@ func TestEvaluateDoesNotAllocate(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// TestTraceOfAnUndecidedExists explains a condition whose attribute is not known yet.
+func TestTraceOfAnUndecidedExists(t *testing.T) {
+	c, err := condition.Parse("Exists @Request[a] AND @Request[a] StringEquals 'v'")
+	if err != nil {
+		t.Fatal(err)
+	}
+	result, terms := c.Trace(condition.Query{Undecided: true})
+	if want := "the attribute @Request[a] is absent"; result.Reason() != want || len(terms) != 2 || terms[0].Reason != want {
+		t.Errorf("%q, %+v", result.Reason(), terms)
+	}
+}
