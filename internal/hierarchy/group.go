@@ -24,6 +24,11 @@ type Group struct {
 	Parent      string `json:"parent,omitempty"` // the name of the parent; empty for the root group
 	State       string `json:"state,omitempty"`  // empty or Deleting
 
+	// SelfMade is whether the group stands below the root group because of a caller without any right there. Azure lets
+	// everybody make such groups. Their owners have all rights below them, but must not make subscriptions, for which
+	// Azure demands rights at a billing account.
+	SelfMade bool `json:"selfMade,omitempty"`
+
 	Version   int       `json:"version"` // counts the changes, from 1
 	UpdatedOn time.Time `json:"updatedOn"`
 	UpdatedBy string    `json:"updatedBy,omitempty"` // object id

@@ -3,6 +3,7 @@ package hierarchy
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"midas/internal/arm"
 	"midas/internal/resource"
@@ -167,6 +168,16 @@ func (s *Service) GroupsAbove(tx store.Tx, tenant string, below arm.ID) ([]Group
 		}
 	}
 	return above, nil
+}
+
+// IsSelfMade reports whether a group, or one above it, is self-made. See Group.SelfMade.
+func (s *Service) IsSelfMade(tx store.Tx, tenant string, group arm.ID) (bool, error) {
+	g, err := s.Get(tx, tenant, group.Name())
+	if err != nil || g.SelfMade {
+		return err == nil, err
+	}
+	above, err := s.GroupsAbove(tx, tenant, group)
+	return slices.ContainsFunc(above, func(g Group) bool { return g.SelfMade }), err
 }
 
 // SubscriptionsBelow reads the subscriptions that stand directly below a group.

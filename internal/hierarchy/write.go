@@ -29,6 +29,8 @@ type Write struct {
 	MustExist   bool    // a group that does not exist is an error and not created
 
 	Allow Allow
+	// Trusted reports whether the caller administers the tenant. Nil means so. See Group.SelfMade.
+	Trusted func(tx store.Tx) (bool, error)
 	// Created is called in the transaction that creates a group. Nil does nothing.
 	Created func(tx store.Tx, g Group) error
 }
@@ -100,12 +102,24 @@ func (s *Service) create(tx store.Tx, ev activity.Event, w Write) (Group, error)
 			return Group{}, err
 		}
 	}
+	if g.SelfMade, err = w.selfMade(tx, parent); err != nil {
+		return Group{}, err
+	}
 	t.Groups++
 	putChild(tx, g.TenantID, g.Parent, childGroup, g.Name)
 	if err := errors.Join(t.save(tx, g.TenantID), g.save(tx)); err != nil || w.Created == nil {
 		return g, err
 	}
 	return g, w.Created(tx, g)
+}
+
+// selfMade returns Group.SelfMade for a group that the caller puts below a parent.
+func (w Write) selfMade(tx store.Tx, parent Group) (bool, error) {
+	if !parent.IsRoot() || w.Trusted == nil {
+		return false, nil
+	}
+	trusted, err := w.Trusted(tx)
+	return err == nil && !trusted, err
 }
 
 // parent reads a group that is to have a child.
@@ -135,6 +149,13 @@ func (s *Service) change(tx store.Tx, ev activity.Event, w Write, g Group) (Grou
 		if err := s.move(tx, w, &g); err != nil {
 			return Group{}, err
 		}
+	}
+	if g.SelfMade && w.Trusted != nil { // the write of an administrator of the tenant ends it
+		trusted, err := w.Trusted(tx)
+		if err != nil {
+			return Group{}, err
+		}
+		g.SelfMade = !trusted
 	}
 	if g == before {
 		return g, nil
@@ -172,6 +193,9 @@ func (s *Service) move(tx store.Tx, w Write, g *Group) error {
 		return errCycle(g.Name, to.Name)
 	}
 	if err := checkDepth(tx, to, height); err != nil {
+		return err
+	}
+	if g.SelfMade, err = w.selfMade(tx, to); err != nil {
 		return err
 	}
 	tx.Delete(childKey(g.TenantID, g.Parent, childGroup, g.Name))

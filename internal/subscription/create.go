@@ -6,6 +6,7 @@ import (
 
 	"midas/internal/activity"
 	"midas/internal/arm"
+	"midas/internal/hierarchy"
 	"midas/internal/resource"
 	"midas/internal/store"
 )
@@ -93,7 +94,7 @@ func (s *Service) make(tx store.Tx, w Wanted, id arm.ID, a *Alias) error {
 	if err != nil {
 		return err
 	}
-	if err := w.Allow(tx, target); err != nil {
+	if err := s.allowBelow(tx, w, target); err != nil {
 		return err
 	}
 	total := 0
@@ -120,4 +121,21 @@ func (s *Service) make(tx store.Tx, w Wanted, id arm.ID, a *Alias) error {
 		return err
 	}
 	return w.Created(tx, id)
+}
+
+// allowBelow checks the right to make a subscription below a group. Below a group that its owner has made without a right
+// in the tenant, the right at the root group is needed: everybody can become the owner of such a group.
+func (s *Service) allowBelow(tx store.Tx, w Wanted, target arm.ID) error {
+	if err := w.Allow(tx, target); err != nil {
+		return err
+	}
+	selfMade, err := s.Hierarchy.IsSelfMade(tx, w.Alias.TenantID, target)
+	if err != nil || !selfMade {
+		return err
+	}
+	root, err := hierarchy.RootID(w.Alias.TenantID)
+	if err != nil {
+		return err
+	}
+	return w.Allow(tx, root)
 }

@@ -6,6 +6,7 @@ import (
 
 	"midas/internal/api/management/wire"
 	"midas/internal/arm"
+	"midas/internal/directory"
 	"midas/internal/hierarchy"
 	"midas/internal/rbac"
 	"midas/internal/store"
@@ -76,6 +77,21 @@ func (h *Handler) may(r *Request) hierarchy.Allow {
 	}
 }
 
+// administers returns the check whether the caller is a Global Administrator or may write the root group.
+func (h *Handler) administers(r *Request) func(store.Tx) (bool, error) {
+	return func(tx store.Tx) (bool, error) {
+		roles, err := h.Directory.DirectoryRoles(tx, r.Caller.TenantID, r.Caller.ObjectID)
+		if err != nil || directory.IsGlobalAdministrator(roles) {
+			return err == nil, err
+		}
+		root, err := hierarchy.RootID(r.Caller.TenantID)
+		if err != nil {
+			return false, err
+		}
+		return h.RBAC.Authorize(tx, r.Caller, groupWrite, root)
+	}
+}
+
 // putManagementGroup answers 202 for a new group, as Azure does, although the group already exists then.
 func (h *Handler) putManagementGroup(ctx context.Context, r *Request) (*Response, error) {
 	r.Action = hierarchy.ActionWrite
@@ -105,7 +121,7 @@ func (h *Handler) putManagementGroup(ctx context.Context, r *Request) (*Response
 }
 
 func (h *Handler) groupWrite(r *Request, body wire.ManagementGroupBody) (hierarchy.Write, error) {
-	w := hierarchy.Write{TenantID: r.Caller.TenantID, Name: r.ID().Name(), Allow: h.may(r)}
+	w := hierarchy.Write{TenantID: r.Caller.TenantID, Name: r.ID().Name(), Allow: h.may(r), Trusted: h.administers(r)}
 	parent, given, err := body.ParentGroup()
 	if given {
 		w.Parent = &parent

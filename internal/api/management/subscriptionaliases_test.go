@@ -28,7 +28,10 @@ func TestSubscriptionCreatorIsOwner(t *testing.T) {
 	const body = `{"properties":{"displayName":"New","workload":"Production"}}`
 	s.want(t, 403, "nobody", "PUT", alias+"new"+al21, body)
 	s.want(t, 403, "owner", "PUT", alias+"new"+al21, body) // Owner of a subscription only
-	s.group(t, "nobody", "team", "")
+	s.addCaller(t, "root")
+	s.assign(t, "root", "Owner", mg+tenant)
+	s.group(t, "root", "team", "")
+	s.assign(t, "nobody", "Contributor", mg+"team")
 	made := s.newSubscription(t, "nobody", "new", `,"additionalProperties":{"managementGroupId":"`+mg+`TEAM","tags":{"a":"b"}}`)
 	s.want(t, 200, "nobody", "GET", "/subscriptions/"+made+core, "")
 	s.want(t, 201, "nobody", "PUT", "/subscriptions/"+made+"/resourceGroups/rg"+core, `{"location":"eastus"}`)
@@ -57,6 +60,30 @@ func TestSubscriptionCreatorIsOwner(t *testing.T) {
 	s.want(t, 200, "nobody", "GET", "/subscriptions/"+second+core, "")
 	s.want(t, 201, "nobody", "PUT", alias+"third"+al21, `{"properties":{"subscriptionId":"`+second+`"}}`)
 	s.want(t, 403, "nobody", "PUT", alias+"fourth"+al21, `{"properties":{"subscriptionId":"`+sub+`"}}`)
+}
+
+// TestOwnersOfSelfMadeGroupsMakeNoSubscriptions has a caller without any role make groups and move them, to become the
+// Owner of a subscription. An administrator's write of the group ends the refusal.
+func TestOwnersOfSelfMadeGroupsMakeNoSubscriptions(t *testing.T) {
+	s := newStack(t)
+	s.addCaller(t, "root")
+	s.assign(t, "root", "Owner", mg+tenant)
+	wanted := func(group string) string {
+		return `{"properties":{"displayName":"New","additionalProperties":{"managementGroupId":"` + group + `"}}}`
+	}
+	s.group(t, "nobody", "own", "")
+	s.group(t, "nobody", "inner", "own")
+	s.want(t, 403, "nobody", "PUT", alias+"new"+al21, wanted("own"))
+	s.want(t, 403, "nobody", "PUT", alias+"new"+al21, wanted("inner"))
+	s.want(t, 200, "nobody", "PATCH", mg+"inner"+mg20, `{"parentGroupId":"`+mg+tenant+`"}`)
+	s.want(t, 403, "nobody", "PUT", alias+"new"+al21, wanted("inner"))
+	s.want(t, 200, "nobody", "PATCH", mg+"own"+mg20, `{"displayName":"Mine"}`)
+	s.want(t, 403, "nobody", "PUT", alias+"new"+al21, wanted("own"))
+	s.want(t, 201, "root", "PUT", alias+"of-root"+al21, wanted("own"))
+	s.want(t, 200, "root", "PATCH", mg+"own"+mg20, `{"displayName":"Approved"}`)
+	s.want(t, 201, "nobody", "PUT", alias+"new"+al21, wanted("own"))
+	s.want(t, 200, "nobody", "PATCH", mg+"inner"+mg20, `{"parentGroupId":"`+mg+`own"}`)
+	s.want(t, 201, "nobody", "PUT", alias+"newer"+al21, wanted("inner"))
 }
 
 // TestCancelledSubscriptionIsReadOnly cancels a subscription in both forms of the path.
