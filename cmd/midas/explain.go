@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -16,12 +17,13 @@ const exitDenied exitStatus = 3
 
 type explainCommand struct {
 	administrator
-	Principal  string `required:"" help:"Object id, user principal name, client id, or display name of a group or service principal." placeholder:"WHO"`
-	Action     string `required:"" help:"Action, such as Microsoft.Compute/virtualMachines/read." placeholder:"ACTION"`
-	DataAction bool   `help:"The action is a data action."`
-	Scope      string `help:"Id of a management group, subscription, resource group or resource. Default: the subscription" placeholder:"ID"`
-	Output     string `enum:"text,json" default:"text" help:"Form of the output: text or json. Default: text" placeholder:"FORM"`
-	ExitCode   bool   `help:"Exit with 3 if the action is denied."`
+	Principal  string   `required:"" help:"Object id, user principal name, client id, or display name of a group or service principal." placeholder:"WHO"`
+	Action     string   `required:"" help:"Action, such as Microsoft.Compute/virtualMachines/read." placeholder:"ACTION"`
+	DataAction bool     `help:"The action is a data action."`
+	Scope      string   `help:"Id of a management group, subscription, resource group or resource. Default: the subscription" placeholder:"ID"`
+	Attribute  []string `help:"Value of an attribute that conditions read, such as request:Microsoft.Authorization/roleAssignments:PrincipalType=User. The source is request, resource or principal. Repeatable; a name given again adds a value." placeholder:"SOURCE:NAME=VALUE" sep:"none"`
+	Output     string   `enum:"text,json" default:"text" help:"Form of the output: text or json. Default: text" placeholder:"FORM"`
+	ExitCode   bool     `help:"Exit with 3 if the action is denied."`
 }
 
 // Help is shown by midas explain --help.
@@ -31,16 +33,21 @@ func (explainCommand) Help() string {
 Examples:
 
   midas explain --principal alice@midas.localhost --action Microsoft.Compute/virtualMachines/write
-  midas explain --principal deployer --action Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read --data-action --scope "/subscriptions/$MIDAS_SUBSCRIPTION_ID/resourceGroups/rg1"`
+  midas explain --principal deployer --action Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read --data-action --scope "/subscriptions/$MIDAS_SUBSCRIPTION_ID/resourceGroups/rg1"
+  midas explain --principal helpdesk --action Microsoft.Authorization/roleAssignments/write --attribute request:Microsoft.Authorization/roleAssignments:PrincipalType=User`
 }
 
 // Run prints an explanation.
 func (c *explainCommand) Run(ctx context.Context, to streams) error {
+	attributes, err := attributesOf(c.Attribute)
+	if err != nil {
+		return err
+	}
 	admin, err := c.open()
 	if err != nil {
 		return err
 	}
-	x, err := admin.Explain(ctx, client.Question{Principal: c.Principal, Action: c.Action, Data: c.DataAction, Scope: c.Scope})
+	x, err := admin.Explain(ctx, client.Question{Principal: c.Principal, Action: c.Action, Data: c.DataAction, Scope: c.Scope, Attributes: attributes})
 	if err != nil {
 		return err
 	}
@@ -59,6 +66,37 @@ func (c *explainCommand) Run(ctx context.Context, to streams) error {
 		return exitDenied
 	}
 	return nil
+}
+
+// attributesOf reads the values of --attribute, by source and name.
+func attributesOf(given []string) (map[string]map[string]any, error) {
+	all := map[string]map[string]any{}
+	for _, text := range given {
+		source, rest, colon := strings.Cut(text, ":")
+		name, value, equals := strings.Cut(rest, "=")
+		source = strings.TrimPrefix(strings.ToLower(source), "@")
+		if !colon || !equals || name == "" || !slices.Contains([]string{"request", "resource", "principal"}, source) {
+			return nil, fmt.Errorf("--attribute %q is not SOURCE:NAME=VALUE with the source request, resource or principal", text)
+		}
+		if all[source] == nil {
+			all[source] = map[string]any{}
+		}
+		values, _ := all[source][name].([]any)
+		all[source][name] = append(values, attributeValue(value))
+	}
+	return all, nil
+}
+
+// attributeValue is a truth value or a number if the text is one, and otherwise the text.
+func attributeValue(text string) any {
+	var v any
+	if err := json.Unmarshal([]byte(text), &v); err == nil {
+		switch v.(type) {
+		case bool, float64:
+			return json.RawMessage(text)
+		}
+	}
+	return text
 }
 
 // explanationText is an explanation for people.
@@ -82,7 +120,7 @@ func explanationText(x client.Explanation) string {
 	assignments(line, "role assignments that reach the scope:", x.Reaching)
 	assignments(line, "role assignments with the action at other scopes:", x.NearMisses)
 	if x.More {
-		line("There are more role assignments than are listed.")
+		line("There are more role assignments; only the first ones are listed.")
 	}
 	if s := x.Suggestion; s != nil {
 		line("")
@@ -127,7 +165,7 @@ func condition(line func(string, ...any), c *client.ExplainedCondition) {
 	}
 	line("    condition: %s", c.Text)
 	if c.Result != "" {
-		line("    the condition is %s %s", c.Result, c.Reason)
+		line("    result: %s", strings.TrimSuffix(c.Result+": "+c.Reason, ": "))
 	}
 	for _, p := range c.Parts {
 		line("      %s: %s", p.Result, p.Text)

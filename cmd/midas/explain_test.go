@@ -75,5 +75,35 @@ func TestExplainFromTheCommandLine(t *testing.T) {
 	}
 	refused(t, data, "InvalidAction", "explain", "--principal", gone, "--action", "*")
 	refused(t, data, `"nobody": not found`, "explain", "--principal", "nobody", "--action", "A.B/c/read")
+	refused(t, data, "is not SOURCE:NAME=VALUE", "explain", "--principal", gone, "--action", "A.B/c/read", "--attribute", "PrincipalType=User")
 	refused(t, data, "is not an id", "explain", "--principal", gone, "--action", "A.B/c/read", "--scope", "rg1")
+}
+
+// A value of --attribute decides a condition, and is shown.
+func TestExplainWithAttributes(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	p := startServer(t, data)
+	defer p.end(t, os.Interrupt)
+	sub := "/subscriptions/" + readAdmin(t, data)["subscriptionId"]
+	const attribute = "Microsoft.Authorization/roleAssignments:PrincipalType"
+	eve := made(t, told(t, data, "user", "add", "eve", "--password", "Chosen-Password-7"))["id"]
+	sendARM(t, data, p.url, "PUT", sub+"/providers/Microsoft.Authorization/roleAssignments/11111111-0000-4000-8000-000000000001?api-version=2022-04-01",
+		`{"properties":{"roleDefinitionId":"`+sub+`/providers/Microsoft.Authorization/roleDefinitions/f58310d9-a9f6-439a-9e8d-f62e7b41a168","principalId":"`+eve+`",
+		"conditionVersion":"2.0","condition":"@Request[`+attribute+`] ForAnyOfAnyValues:StringEquals {'Group'}"}}`)
+	for _, test := range []struct {
+		given []string
+		want  string
+	}{
+		{nil, "] is absent"},
+		{[]string{"User"}, "] = {User}"},
+		{[]string{"User", "Group"}, "allowed\n"},
+	} {
+		args := []string{"explain", "--principal", eve, "--action", "Microsoft.Authorization/roleAssignments/write"}
+		for _, value := range test.given {
+			args = append(args, "--attribute", "request:"+attribute+"="+value)
+		}
+		if out := told(t, data, args...); !strings.Contains(out, test.want) || strings.HasPrefix(out, "allowed\n") != (test.want == "allowed\n") {
+			t.Errorf("%v: %s", test.given, out)
+		}
+	}
 }

@@ -21,6 +21,9 @@ type Question struct {
 	Action    string
 	Data      bool   // the action is one of the data plane
 	Scope     string // empty means the administrator's subscription
+
+	// Attributes are what conditions may read: by source (request, resource, principal), then by name.
+	Attributes map[string]map[string]any
 }
 
 // Explanation is the server's answer to a Question.
@@ -93,7 +96,9 @@ func (c *Client) Explain(ctx context.Context, q Question) (Explanation, error) {
 		Principal string `json:"principalId"`
 		Action    string `json:"action"`
 		Data      bool   `json:"isDataAction"`
-	}{principal, q.Action, q.Data}
+
+		Attributes map[string]map[string]any `json:"attributes,omitempty"`
+	}{principal, q.Action, q.Data, q.Attributes}
 	var x Explanation
 	path := (&url.URL{Path: scope}).EscapedPath() + "/providers/Midas.Authorization/explain?api-version=" + explainVersion
 	if err := c.call(ctx, http.MethodPost, path, body, &x.Raw); err != nil {

@@ -16,6 +16,7 @@ type Answer struct {
 	Explanation rbac.Explanation
 	Paths       map[string][]Group // by folded id of a group: the groups from the principal to it, both ends included
 	Locks       []lock.Lock        // that refuse an action that RBAC allows
+	DenyName    string             // the name, id and scope of the deny assignment, for sentences; empty if there is none
 	Suggestion  *Suggestion        // nil if the action is allowed or no role would help
 }
 

@@ -26,6 +26,8 @@ type Service struct {
 const (
 	readAssignments = "Microsoft.Authorization/roleAssignments/read"
 	readDefinitions = "Microsoft.Authorization/roleDefinitions/read"
+
+	writeAssignments = "Microsoft.Authorization/roleAssignments/write"
 )
 
 // MayAsk returns the action that the asker lacks to ask the question; empty if it may ask. About oneself,
@@ -57,6 +59,10 @@ func (s *Service) explain(tx store.Tx, q *Question) (a Answer, err error) {
 	if err != nil {
 		return Answer{}, err
 	}
+	knowsPrincipals, err := s.knowsPrincipals(tx, q)
+	if err != nil {
+		return Answer{}, err
+	}
 	tenant := q.Asker.TenantID
 	if a.Principal, err = s.principal(tx, tenant, q.Principal); err != nil {
 		return Answer{}, err
@@ -70,21 +76,29 @@ func (s *Service) explain(tx store.Tx, q *Question) (a Answer, err error) {
 	if a.Explanation, err = s.RBAC.Explain(tx, access); err != nil {
 		return Answer{}, err
 	}
+	if a.DenyName, err = s.denyName(tx, tenant, a.Explanation.Deny); err != nil {
+		return Answer{}, err
+	}
+	if err := s.hideNearMisses(tx, q, &a.Explanation); err != nil {
+		return Answer{}, err
+	}
 	a.Principal.Groups = len(members.groups)
 	if a.Paths, err = s.paths(tx, tenant, members, a.Explanation); err != nil {
 		return Answer{}, err
 	}
-	if err := s.conclude(tx, q, &a, access); err != nil {
+	if err := s.conclude(tx, q, &a, access, knowsPrincipals); err != nil {
 		return Answer{}, err
 	}
 	if !readsDirectory {
-		a.hideDirectory()
+		a.hideDirectory(knowsPrincipals)
 	}
-	return a, nil
+	hints, err := s.hints(tx, q, access, &a)
+	a.Reasons = append(a.Reasons, hints...)
+	return a, err
 }
 
 // conclude decides the answer and says why: first the principal, then RBAC, then what else refuses.
-func (s *Service) conclude(tx store.Tx, q *Question, a *Answer, access rbac.Access) error {
+func (s *Service) conclude(tx store.Tx, q *Question, a *Answer, access rbac.Access, knowsPrincipals bool) error {
 	allowed, err := s.allowedByRBAC(tx, q, a, access.Caller)
 	if err != nil {
 		return err
@@ -99,9 +113,12 @@ func (s *Service) conclude(tx store.Tx, q *Question, a *Answer, access rbac.Acce
 		}
 	}
 	a.Allowed = allowed && len(a.Locks) == 0 && len(cancelled) == 0 && a.Principal.State == Enabled
-	a.Reasons = slices.Concat(a.Principal.reasons(), cancelled, a.reasonsOfLocks(), a.reasonsOfRBAC(q, allowed))
-	if !allowed && a.Principal.State != Absent {
-		a.Suggestion, err = s.suggest(tx, access, a.Explanation)
+	if allowed || knowsPrincipals { // else the asker learns nothing of the principal
+		a.Reasons = a.Principal.reasons()
+	}
+	a.Reasons = slices.Concat(a.Reasons, cancelled, a.reasonsOfLocks(), a.reasonsOfRBAC(q, allowed))
+	if !allowed && (a.Principal.State != Absent || !knowsPrincipals) {
+		a.Suggestion, err = s.suggest(tx, access, a)
 	}
 	return err
 }

@@ -24,6 +24,12 @@ type Question struct {
 	// Writes says that the operation is refused in a subscription that is cancelled.
 	Writes bool
 
+	// Lists says that a list performs the action, and shows the entries that the principal may read below the scope.
+	Lists bool
+
+	// Operations are the actions that the control plane itself knows, in their usual spelling.
+	Operations []string
+
 	// Attributes are what conditions may read.
 	Attributes condition.Attributes
 }

@@ -1,10 +1,12 @@
 package explain
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
 	"midas/internal/rbac"
+	"midas/internal/rbac/condition"
 )
 
 // reasons says why the principal cannot send a request at all.
@@ -33,7 +35,7 @@ func (a *Answer) reasonsOfRBAC(q *Question, allowed bool) []string {
 	case allowed && q.AnyRole:
 		return []string{"Azure Resource Manager allows this action to everyone who has a role in the subscription."}
 	case x.Effect == rbac.Denied:
-		return []string{fmt.Sprintf("The deny assignment %s at %s denies the action, whatever roles the principal has.", x.Deny.Name, x.Deny.Scope)}
+		return []string{fmt.Sprintf("The deny assignment %s denies the action, whatever roles the principal has.", a.DenyName)}
 	case allowed:
 		return []string{a.allowing()}
 	case len(x.Considered) == 0:
@@ -49,29 +51,68 @@ func (a *Answer) allowing() string {
 		return fmt.Sprintf("The role assignment %s allows the action.", a.Explanation.Assignment.Name)
 	}
 	c := a.Explanation.Considered[i]
-	return fmt.Sprintf("The role %s, assigned at %s, has the action %s.", c.RoleName, c.At, c.Action)
+	holder := ""
+	if path := a.Paths[c.Principal]; len(path) > 0 {
+		holder = " to the group " + cmp.Or(path[len(path)-1].Name, path[len(path)-1].ID)
+	}
+	return fmt.Sprintf("The role %s, assigned%s at %s, allows the action: it has %s.", c.RoleName, holder, c.At, c.Action)
 }
 
-// lacking says why none of the assignments that reach the scope allows the action.
+// lacking says why none of the assignments that reach the scope allows the action: it names the one that comes nearest.
 func (a *Answer) lacking() string {
-	count := map[rbac.Outcome]int{}
-	for _, c := range a.Explanation.Considered {
-		count[c.Outcome]++
+	total := "1 role assignment reaches the scope, and it does not allow the action."
+	if n := len(a.Explanation.Considered); n > 1 {
+		total = fmt.Sprintf("%s reach the scope, and none of them allows the action.", a.counted(n, "role assignments", rbac.MaxConsidered))
 	}
-	total := len(a.Explanation.Considered)
+	for _, outcome := range []rbac.Outcome{rbac.ConditionUnmet, rbac.ActionExcluded, rbac.RoleMissing} {
+		i := slices.IndexFunc(a.Explanation.Considered, func(c rbac.Considered) bool { return c.Outcome == outcome })
+		if i >= 0 {
+			return total + " " + nearest(a.Explanation.Considered[i])
+		}
+	}
+	if len(a.Explanation.Considered) == 1 {
+		return total + fmt.Sprintf(" Its role %s does not have it.", a.Explanation.Considered[0].RoleName)
+	}
+	return total + " None of their roles has it."
+}
+
+// nearest says what keeps an assignment from allowing the action.
+func nearest(c rbac.Considered) string {
 	switch {
-	case count[rbac.ConditionUnmet] > 0:
-		return fmt.Sprintf("Of %d role assignments that reach the scope, %d would allow the action if its condition were true.", total, count[rbac.ConditionUnmet])
-	case count[rbac.ActionExcluded] > 0:
-		return fmt.Sprintf("Of %d role assignments that reach the scope, none allows the action; a not-action excludes it from %d of the roles.", total, count[rbac.ActionExcluded])
+	case c.Outcome == rbac.RoleMissing:
+		return "The role of an assignment does not exist any more."
+	case c.Outcome == rbac.ActionExcluded:
+		return fmt.Sprintf("The role %s has the action by %s, but its notActions take it away by %s.", c.RoleName, c.Action, c.NotAction)
+	case c.Evaluated == nil || c.Evaluated.Reason == "":
+		return fmt.Sprintf("The role %s has the action, but the condition of the assignment is false.", c.RoleName)
 	}
-	return fmt.Sprintf("Of %d role assignments that reach the scope, none has a role with the action.", total)
+	return fmt.Sprintf("The role %s has the action, but the condition of the assignment %s: %s.", c.RoleName, is(c.Evaluated.Result), c.Evaluated.Reason)
+}
+
+// is makes a predicate of the result of a condition.
+func is(result string) string {
+	if result == condition.CannotEvaluate.String() {
+		return result
+	}
+	return "is " + result
+}
+
+// counted is a number of things; "more than" it if there are more than were looked at.
+func (a *Answer) counted(n int, things string, bound int) string {
+	if a.Explanation.More && n >= bound {
+		return fmt.Sprintf("More than %d %s", bound, things)
+	}
+	return fmt.Sprintf("%d %s", n, things)
 }
 
 // outOfReach mentions assignments at other scopes.
 func (a *Answer) outOfReach() []string {
-	if n := len(a.Explanation.NearMisses); n > 0 {
-		return []string{fmt.Sprintf("%d role assignments would allow the action, but at scopes that do not reach this one.", n)}
+	switch n := len(a.Explanation.NearMisses); n {
+	case 0:
+		return nil
+	case 1:
+		return []string{fmt.Sprintf("1 role assignment would allow the action, but only at %s and below.", a.Explanation.NearMisses[0].At)}
+	default:
+		return []string{a.counted(n, "role assignments would allow the action, but only at other scopes.", rbac.MaxNearMisses)}
 	}
-	return nil
 }

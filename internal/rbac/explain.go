@@ -12,8 +12,8 @@ import (
 
 // Bounds of an explanation, in assignments.
 const (
-	maxConsidered = 200
-	maxNearMisses = 20
+	MaxConsidered = 200
+	MaxNearMisses = 20
 	maxExamined   = 1000 // index entries that are read to find near misses
 )
 
@@ -40,7 +40,7 @@ func (s *Service) Explain(tx store.Tx, a Access) (x Explanation, err error) {
 	}
 	found, err := s.effective(tx, &a.Caller, a.Scope, nil)
 	for _, g := range found {
-		if len(x.Considered) >= maxConsidered && g.ref() != x.Assignment {
+		if len(x.Considered) >= MaxConsidered && g.ref() != x.Assignment {
 			x.More = true
 			continue
 		}
@@ -99,6 +99,10 @@ func (g *grant) evaluated(q condition.Query) *Evaluated {
 			for i, v := range attribute.Values {
 				values[i] = v.String()
 			}
+			if len(values) == 0 {
+				part.Values = append(part.Values, attribute.Name+" is absent")
+				continue
+			}
 			part.Values = append(part.Values, attribute.Name+" = {"+strings.Join(values, ", ")+"}")
 		}
 		e.Parts = append(e.Parts, part)
@@ -156,7 +160,7 @@ func (s *Service) nearMiss(e *evaluation, a *Access, g *grant, x *Explanation) (
 	if reached, err := e.reaches(g.base); err != nil || reached || g.role == nil || !g.role.allows(a.Action, a.Data) {
 		return err == nil, err
 	}
-	if len(x.NearMisses) == maxNearMisses {
+	if len(x.NearMisses) == MaxNearMisses {
 		x.More = true
 		return false, nil
 	}

@@ -22,6 +22,8 @@ type library struct {
 	names  func() (map[string]string, error)
 	spoken func() (*vocabulary, error)
 	sizes  func() ([]measured, error)
+
+	actions func() (spelledActions, error)
 }
 
 // shelf has the lines of a library by the GUIDs of their roles.
@@ -43,6 +45,7 @@ func newLibrary(text string, base *library) *library {
 	l.names = sync.OnceValues(l.indexNames)
 	l.spoken = sync.OnceValues(l.indexActions)
 	l.sizes = sync.OnceValues(l.measure)
+	l.actions = sync.OnceValues(l.collectActions)
 	return l
 }
 

@@ -116,6 +116,7 @@ func (h *Handler) question(r *Request, scope arm.ID, body wire.Explain) (explain
 	}
 	if !q.Data {
 		q.AnyRole, q.Lock, q.Writes = h.table.traits(arm.Fold(body.Action))
+		q.Lists, q.Operations = h.table.lists(arm.Fold(body.Action)), h.table.actions()
 		q.AnyRole = q.AnyRole && scope.IsSubscription()
 	}
 	return q, nil
@@ -157,6 +158,21 @@ func (t *table) traits(action string) (visible bool, locked lock.Operation, writ
 		return false, lock.Delete, false
 	}
 	return false, lock.Write, true
+}
+
+// lists reports whether an action, which is folded, is one of a list that shows less to those who may read less.
+func (t *table) lists(action string) bool {
+	return slices.ContainsFunc(t.operations, func(op Operation) bool { return op.Filtered && op.performed == action })
+}
+
+// actions returns the actions of the operations.
+func (t *table) actions() (names []string) {
+	for i := range t.operations {
+		if op := &t.operations[i]; op.performed != "" {
+			names = append(names, op.Perform)
+		}
+	}
+	return names
 }
 
 // infoExplain is the type of the entry in additionalInfo that says how to ask why a request was refused.

@@ -37,7 +37,7 @@ type explainedPrincipal struct {
 	ID     string        `json:"id"`
 	Type   string        `json:"type,omitempty"`
 	Name   string        `json:"displayName,omitempty"`
-	State  explain.State `json:"state"`
+	State  explain.State `json:"state,omitempty"`
 	Groups int           `json:"groups"`
 }
 
