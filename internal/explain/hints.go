@@ -19,12 +19,12 @@ func (s *Service) hints(tx store.Tx, q *Question, access rbac.Access, a *Answer)
 		hints = append(hints, fmt.Sprintf("The deny assignment %s would deny the action, but its effect is Audit, so it denies nothing.", audit))
 	}
 	if q.Lists && !a.Allowed {
-		extent, err := s.RBAC.Extent(tx, access)
+		shows, err := s.showsSome(tx, q, access)
 		if err != nil {
 			return nil, err
 		}
-		if extent == rbac.Somewhere {
-			hints = append(hints, "A list at this scope is not refused all the same: it shows the entries that the principal may read by assignments below the scope.")
+		if shows {
+			hints = append(hints, "A list at this scope is not refused all the same: it shows the entries that the principal may read, also by assignments below the scope.")
 		}
 	}
 	gone, err := s.groupIsGone(tx, q)
@@ -49,6 +49,18 @@ func (s *Service) hints(tx store.Tx, q *Question, access rbac.Access, a *Answer)
 		hints = append(hints, fmt.Sprintf("No built-in role names the action %s. Did you mean %s?", q.Action, known.Similar))
 	}
 	return hints, nil
+}
+
+// showsSome reports whether a list answers a principal that has not the right to all its entries.
+func (s *Service) showsSome(tx store.Tx, q *Question, access rbac.Access) (bool, error) {
+	if q.Scope.IsResource() && arm.SameName(q.Scope.Type().Path(), "locations") {
+		access.Scope = q.Scope.Base() // the list of a location shows the subscription's resources
+	}
+	extent, err := s.RBAC.Extent(tx, access)
+	if err != nil || extent != rbac.Nowhere || !q.ListsAll {
+		return extent == rbac.Somewhere, err
+	}
+	return s.RBAC.Visible(tx, access.Caller, access.Scope)
 }
 
 // groupIsGone reports whether the resource group of the scope does not exist, if the asker may know.

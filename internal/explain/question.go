@@ -27,6 +27,9 @@ type Question struct {
 	// Lists says that a list performs the action, and shows the entries that the principal may read below the scope.
 	Lists bool
 
+	// ListsAll says that this list shows resources of all types, so that a role at its scope is enough.
+	ListsAll bool
+
 	// Operations are the actions that the control plane itself knows, in their usual spelling.
 	Operations []string
 

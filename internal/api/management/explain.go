@@ -116,7 +116,8 @@ func (h *Handler) question(r *Request, scope arm.ID, body wire.Explain) (explain
 	}
 	if !q.Data {
 		q.AnyRole, q.Lock, q.Writes = h.table.traits(arm.Fold(body.Action))
-		q.Lists, q.Operations = h.table.lists(arm.Fold(body.Action)), h.table.actions()
+		q.Lists, q.ListsAll = h.table.lists(arm.Fold(body.Action))
+		q.Operations = h.table.actions()
 		q.AnyRole = q.AnyRole && scope.IsSubscription()
 	}
 	return q, nil
@@ -160,9 +161,16 @@ func (t *table) traits(action string) (visible bool, locked lock.Operation, writ
 	return false, lock.Write, true
 }
 
-// lists reports whether an action, which is folded, is one of a list that shows less to those who may read less.
-func (t *table) lists(action string) bool {
-	return slices.ContainsFunc(t.operations, func(op Operation) bool { return op.Filtered && op.performed == action })
+// lists reports whether an action, which is folded, is one of a list that shows less to those who may read less, and
+// whether that list shows resources of all types.
+func (t *table) lists(action string) (filtered, ofAllTypes bool) {
+	for i := range t.operations {
+		if op := &t.operations[i]; op.Filtered && op.performed == action {
+			filtered = true
+			ofAllTypes = ofAllTypes || op.Type == typeResources || op.Type == typeGroupResources
+		}
+	}
+	return filtered, ofAllTypes
 }
 
 // actions returns the actions of the operations.
