@@ -200,6 +200,7 @@ func roleChange(verb string) rbac.DefinitionChange {
 		Event: ev, Caller: as(worldAdmin),
 		Exists:        func(store.Tx, arm.ID) (bool, error) { return true, nil },
 		KnownProvider: func(string) bool { return true },
+		KnownAction:   func(string) bool { return false },
 	}
 }
 
