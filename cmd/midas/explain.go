@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 	"unicode"
 
@@ -68,14 +67,21 @@ func (c *explainCommand) Run(ctx context.Context, to streams) error {
 	return nil
 }
 
+// attributeSources are the sources that --attribute may name, as words and as conditions write them.
+var attributeSources = map[string]string{
+	"request": "request", "@Request": "request",
+	"resource": "resource", "@Resource": "resource",
+	"principal": "principal", "@Principal": "principal",
+}
+
 // attributesOf reads the values of --attribute, by source and name.
 func attributesOf(given []string) (map[string]map[string]any, error) {
 	all := map[string]map[string]any{}
 	for _, text := range given {
 		source, rest, colon := strings.Cut(text, ":")
 		name, value, equals := strings.Cut(rest, "=")
-		source = strings.TrimPrefix(strings.ToLower(source), "@")
-		if !colon || !equals || name == "" || !slices.Contains([]string{"request", "resource", "principal"}, source) {
+		source, known := attributeSources[source]
+		if !colon || !equals || name == "" || !known {
 			return nil, fmt.Errorf("--attribute %q is not SOURCE:NAME=VALUE with the source request, resource or principal", text)
 		}
 		if all[source] == nil {

@@ -162,7 +162,6 @@ func (s *scanner) string() string {
 	if s.null() {
 		return ""
 	}
-	begin := s.at
 	if !s.take('"') {
 		s.fail("a string is missing at byte %d", s.at)
 		return ""
