@@ -80,10 +80,11 @@ var layers = []layer{
 		"bench":                         "internal/localca internal/store internal/store/pebble",
 	}},
 	{"tests", map[string]string{ // each is imported by tests only
-		"internal/oracle":          "",
-		"internal/clock/clocktest": "",
-		"internal/store/storetest": "internal/store internal/store/pebble",
-		"witness":                  "midas midastest",
+		"internal/oracle":                 "",
+		"internal/clock/clocktest":        "",
+		"internal/rbac/action/actiontest": "internal/arm",
+		"internal/store/storetest":        "internal/store internal/store/pebble",
+		"witness":                         "midas midastest",
 	}},
 }
 

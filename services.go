@@ -135,21 +135,29 @@ func newServices(ctx context.Context, cfg Config, origin string, dir *datadir.Di
 	if err := r.openTokens(ctx); err != nil {
 		return nil, err
 	}
-	sealer, err := grant.NewSealer(r.master)
-	if err != nil {
+	if err := r.openGrants(); err != nil {
 		return nil, err
 	}
-	r.grants = &grant.Grants{
-		Store: st, Sealer: sealer, Now: r.now, NewID: r.newID, Log: r.log, Retention: r.retention, Overlap: cfg.SignIn.RefreshOverlap,
-	}
-	r.throttle = &throttle.Table{Now: r.now}
-	r.passwords = &throttle.PasswordLimiter{Table: r.throttle, Familiar: r.grants}
 	first := bootstrap.Bootstrap{
 		Dir: dir, Store: st, Directory: r.directory, Resources: r.resources, RBAC: r.rbac,
 		Now: r.now, NewID: r.newID, WellKnown: wellKnown(), Lab: cfg.Lab,
 	}
 	r.admin, err = first.Run(ctx, origin)
 	return r, err
+}
+
+// openGrants makes what remembers sign-ins, and what limits them.
+func (r *services) openGrants() error {
+	sealer, err := grant.NewSealer(r.master)
+	if err != nil {
+		return err
+	}
+	r.grants = &grant.Grants{
+		Store: r.store, Sealer: sealer, Now: r.now, NewID: r.newID, Log: r.log, Retention: r.retention, Overlap: r.cfg.SignIn.RefreshOverlap,
+	}
+	r.throttle = &throttle.Table{Now: r.now}
+	r.passwords = &throttle.PasswordLimiter{Table: r.throttle, Familiar: r.grants}
+	return nil
 }
 
 // openTokens opens the signing keys, and makes the minter and the verifier that use them.

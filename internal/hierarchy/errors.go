@@ -24,15 +24,15 @@ func refusal(status int, code, format string, args ...any) *arm.Error {
 
 // ErrNotFound is the 404 for a management group that does not exist.
 func ErrNotFound(name string) *arm.Error {
-	return refusal(http.StatusNotFound, "NotFound", "'/providers/%s/%s' not found", Type, clip(name))
+	return refusal(http.StatusNotFound, "NotFound", "'/providers/%s/%s' not found", Type, arm.Clip(name))
 }
 
 func errSubscriptionNotBelow(group, subscription string) *arm.Error {
-	return refusal(http.StatusNotFound, "NotFound", "'/providers/%s/%s/subscriptions/%s' not found", Type, clip(group), subscription)
+	return refusal(http.StatusNotFound, "NotFound", "'/providers/%s/%s/subscriptions/%s' not found", Type, arm.Clip(group), subscription)
 }
 
 func errParentNotFound(name string) *arm.Error {
-	return refusal(http.StatusBadRequest, "BadRequest", "The parent management group '%s' was not found.", clip(name))
+	return refusal(http.StatusBadRequest, "BadRequest", "The parent management group '%s' was not found.", arm.Clip(name))
 }
 
 func errBeingDeleted(name string) *arm.Error {
@@ -77,7 +77,7 @@ func CheckName(name string) error {
 	if name == "" || len(name) > maxName || bad >= 0 || !begins(rune(name[0])) || strings.HasSuffix(name, ".") {
 		return refusal(http.StatusBadRequest, "InvalidGroupId",
 			"The management group id '%s' is not valid. It has 1 to %d letters, digits, '-', '_', '.', '(' and ')', begins with a letter or a digit and does not end with '.'.",
-			clip(name), maxName)
+			arm.Clip(name), maxName)
 	}
 	return nil
 }
@@ -88,13 +88,4 @@ func checkDisplayName(name string) error {
 			"The display name of a management group has 1 to %d characters, and no control characters.", maxDisplayName)
 	}
 	return nil
-}
-
-// clip shortens a text of the client for an error message.
-func clip(s string) string {
-	const most = 256
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
 }

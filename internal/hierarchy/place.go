@@ -65,7 +65,7 @@ func (s *Service) Remove(ctx context.Context, ev activity.Event, p Placement) (e
 func (s *Service) subscription(tx store.Tx, p Placement) (resource.Record, error) {
 	id, err := arm.ParseID("/subscriptions/" + p.Subscription)
 	if err != nil || !arm.IsGUID(p.Subscription) {
-		return resource.Record{}, arm.ErrSubscriptionNotFound(clip(p.Subscription))
+		return resource.Record{}, arm.ErrSubscriptionNotFound(arm.Clip(p.Subscription))
 	}
 	rec, err := s.Resources.Get(tx, id)
 	if err == nil && !arm.SameName(rec.TenantID, p.TenantID) {
@@ -174,7 +174,7 @@ func (s *Service) SubscriptionBelow(ctx context.Context, tenant, group, subscrip
 		}
 		rec, err := s.subscription(tx, Placement{TenantID: tenant, Subscription: subscription})
 		if arm.IsNotFound(err) {
-			return errSubscriptionNotBelow(group, clip(subscription))
+			return errSubscriptionNotBelow(group, arm.Clip(subscription))
 		}
 		if err != nil {
 			return err

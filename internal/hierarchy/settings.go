@@ -84,10 +84,10 @@ func (s *Service) DeleteSettings(ctx context.Context, ev activity.Event, tenant 
 
 // ErrSettingsNotFound is the 404 for settings that were never set.
 func ErrSettingsNotFound(group string) *arm.Error {
-	return refusal(http.StatusNotFound, "NotFound", "'/providers/%s/%s/settings/default' not found", Type, clip(group))
+	return refusal(http.StatusNotFound, "NotFound", "'/providers/%s/%s/settings/default' not found", Type, arm.Clip(group))
 }
 
 // ErrSettingsNotAtRoot is the 400 for settings of another group than the root group.
 func ErrSettingsNotAtRoot(group string) *arm.Error {
-	return refusal(http.StatusBadRequest, "BadRequest", "Only the root management group has settings, and '%s' is not it.", clip(group))
+	return refusal(http.StatusBadRequest, "BadRequest", "Only the root management group has settings, and '%s' is not it.", arm.Clip(group))
 }

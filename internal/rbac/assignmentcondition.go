@@ -29,7 +29,7 @@ func checkCondition(text, version *string, invalid func(reason string) *arm.Erro
 	case version == nil:
 		version = new(conditions2)
 	case *version != conditions1 && *version != conditions2:
-		return nil, nil, invalid(fmt.Sprintf("The conditionVersion '%s' is not supported; it must be '2.0'", clip(*version)))
+		return nil, nil, invalid(fmt.Sprintf("The conditionVersion '%s' is not supported; it must be '2.0'", arm.Clip(*version)))
 	}
 	parsed, err := condition.Parse(*text)
 	var fault *condition.SyntaxError

@@ -10,6 +10,7 @@ import (
 
 	"midas/internal/arm"
 	"midas/internal/rbac"
+	"midas/internal/rbac/action/actiontest"
 	"midas/internal/store"
 )
 
@@ -293,7 +294,7 @@ func roleAllows(role, action string) bool {
 
 func anyMatches(patterns []string, action string) bool {
 	for _, p := range patterns {
-		if reference(p, action) {
+		if actiontest.Matches(p, action) {
 			return true
 		}
 	}

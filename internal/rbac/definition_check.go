@@ -33,12 +33,12 @@ func checkDefinition(d Definition, known knownActions) ([]arm.ID, error) {
 	case !arm.IsGUID(d.ID):
 		return nil, errInvalidDefinitionID(d.ID)
 	case d.Type != "" && !arm.SameName(d.Type, CustomRole):
-		return nil, refusal(http.StatusBadRequest, "InvalidRoleDefinitionType", "The role definition type '%s' is not valid. It must be '%s'.", clip(d.Type), CustomRole)
+		return nil, refusal(http.StatusBadRequest, "InvalidRoleDefinitionType", "The role definition type '%s' is not valid. It must be '%s'.", arm.Clip(d.Type), CustomRole)
 	case name == "":
 		return nil, refusal(http.StatusBadRequest, "RoleDefinitionNameNullOrEmpty", "The role definition name cannot be null or empty.")
 	case utf8.RuneCountInString(d.RoleName) > maxRoleName || !utf8.ValidString(d.RoleName) || strings.ContainsFunc(d.RoleName, unicode.IsControl):
 		return nil, refusal(http.StatusBadRequest, "InvalidRoleDefinitionName",
-			"The role definition name '%s' is not valid. It must have at most %d characters, and no control characters.", clip(d.RoleName), maxRoleName)
+			"The role definition name '%s' is not valid. It must have at most %d characters, and no control characters.", arm.Clip(d.RoleName), maxRoleName)
 	case utf8.RuneCountInString(d.Description) > maxRoleText:
 		return nil, refusal(http.StatusBadRequest, "InvalidRoleDefinitionDescription", "The role definition's description is longer than %d characters.", maxRoleText)
 	}
@@ -62,13 +62,13 @@ func checkAssignableScopes(d Definition) (scopes []arm.ID, err error) {
 		switch {
 		case err != nil || text == "":
 			return nil, arm.Errorf(http.StatusBadRequest, "LinkedInvalidPropertyId",
-				"Property id '%s' at path 'properties.assignableScopes[%d]' is invalid. Expect fully qualified resource Id that start with '/subscriptions/{subscriptionId}' or '/providers/{resourceProviderNamespace}/'.", clip(text), i)
+				"Property id '%s' at path 'properties.assignableScopes[%d]' is invalid. Expect fully qualified resource Id that start with '/subscriptions/{subscriptionId}' or '/providers/{resourceProviderNamespace}/'.", arm.Clip(text), i)
 		case id.IsRoot():
 			return nil, errAssignableScopes("The root scope '/' cannot be an assignable scope of a custom role.")
 		case isManagementGroup(id):
 			groups++
 		case !id.IsSubscription() && !id.IsResourceGroup():
-			return nil, errAssignableScopes("The scope '%s' is neither a management group nor a subscription nor a resource group.", clip(text))
+			return nil, errAssignableScopes("The scope '%s' is neither a management group nor a subscription nor a resource group.", arm.Clip(text))
 		}
 		if !slices.ContainsFunc(scopes, func(other arm.ID) bool { return other.Key() == id.Key() }) {
 			scopes = append(scopes, id)
@@ -130,7 +130,7 @@ func checkRolePattern(code, pattern string, known knownActions) error {
 // errUnknownAction is the error for an action that does not exist, or exists only on the other plane: Azure has
 // one text for actions and data actions.
 func errUnknownAction(code, pattern string) error {
-	return refusal(http.StatusBadRequest, code, "'%s' does not match any of the actions supported by the providers.", clip(pattern))
+	return refusal(http.StatusBadRequest, code, "'%s' does not match any of the actions supported by the providers.", arm.Clip(pattern))
 }
 
 func errAssignableScopes(format string, args ...any) error {

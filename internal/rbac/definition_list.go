@@ -151,7 +151,7 @@ func (s *Service) Definition(ctx context.Context, caller Caller, scope arm.ID, g
 		return Definition{}, ErrDefinitionNotFound(http.StatusNotFound, guid)
 	}
 	if err != nil {
-		return Definition{}, fmt.Errorf("read role definition %s: %w", clip(guid), err)
+		return Definition{}, fmt.Errorf("read role definition %s: %w", arm.Clip(guid), err)
 	}
 	return d, nil
 }

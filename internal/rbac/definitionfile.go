@@ -52,7 +52,7 @@ func (r fileRole) definition() (Definition, error) {
 	guid, valid := arm.ParseGUID(r.Name)
 	switch {
 	case !valid:
-		return Definition{}, fmt.Errorf("its name %q is not a GUID", clip(r.Name))
+		return Definition{}, fmt.Errorf("its name %q is not a GUID", arm.Clip(r.Name))
 	case strings.TrimSpace(r.RoleName) == "":
 		return Definition{}, errors.New("it has no roleName")
 	}
@@ -63,7 +63,7 @@ func (r fileRole) definition() (Definition, error) {
 	case arm.SameName(r.RoleType, CustomRole):
 		d.Type = CustomRole
 	default:
-		return Definition{}, fmt.Errorf("its type %q is neither %s nor %s", clip(r.RoleType), BuiltInRole, CustomRole)
+		return Definition{}, fmt.Errorf("its type %q is neither %s nor %s", arm.Clip(r.RoleType), BuiltInRole, CustomRole)
 	}
 	var err error
 	if d.CreatedOn, err = fileDate(r.CreatedOn); err == nil {
@@ -79,7 +79,7 @@ func fileDate(text string) (time.Time, error) {
 	}
 	date, err := time.Parse(time.RFC3339Nano, text)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("%q is not a date", clip(text))
+		return time.Time{}, fmt.Errorf("%q is not a date", arm.Clip(text))
 	}
 	return date.UTC(), nil
 }
@@ -143,7 +143,7 @@ func parseDefinitions(file []byte) ([]Definition, error) {
 			return nil, fmt.Errorf("role %d: %w", i+1, err)
 		}
 		if roles[i], err = r.definition(); err != nil {
-			return nil, fmt.Errorf("role %d (%s): %w", i+1, clip(r.flat().RoleName), err)
+			return nil, fmt.Errorf("role %d (%s): %w", i+1, arm.Clip(r.flat().RoleName), err)
 		}
 		if other, twice := seen[roles[i].ID]; twice {
 			return nil, fmt.Errorf("roles %d and %d have the same name %s", other, i+1, roles[i].ID)

@@ -1,15 +1,13 @@
 package rbac
 
 import (
+	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
 	"midas/internal/arm"
 	"midas/internal/rbac/action"
-	"midas/internal/store"
 )
 
 // Limits of one deny assignment.
@@ -122,23 +120,11 @@ func (s *Service) completePrincipal(ctx context.Context, tenant string, p *DenyP
 		p.Type = SystemDefined
 		return nil
 	}
-	kinds := []string{"User", "Group", "ServicePrincipal"}
-	if i := slices.IndexFunc(kinds, func(k string) bool { return arm.SameName(k, p.Type) }); i >= 0 {
-		p.Type = kinds[i]
-	} else if p.Type != "" {
-		return errInvalidPrincipalType(p.Type)
+	var err error
+	if p.Type, err = spelledType(p.Type, []string{"User", "Group", "ServicePrincipal"}); err != nil {
+		return err
 	}
-	known, err := s.Principals.PrincipalType(ctx, tenant, p.ID)
-	switch {
-	case errors.Is(err, store.ErrNotFound) && p.Type != "":
-		return nil
-	case errors.Is(err, store.ErrNotFound):
-		return errPrincipalNotFound(p.ID, tenant)
-	case err != nil:
-		return fmt.Errorf("find principal %s: %w", p.ID, err)
-	case p.Type != "" && p.Type != known:
-		return errUnmatchedType(p.ID, known, p.Type)
-	}
-	p.Type = known
-	return nil
+	known, err := s.knownType(ctx, tenant, p.ID, p.Type)
+	p.Type = cmp.Or(known, p.Type)
+	return err
 }

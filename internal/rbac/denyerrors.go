@@ -19,7 +19,7 @@ func errDenyNotFound(name string) *arm.Error { return ErrInstanceNotFound("DenyA
 
 func errDenyName(name string) *arm.Error {
 	return refusal(http.StatusBadRequest, "InvalidDenyAssignmentId",
-		"The deny assignment ID '%s' is not valid. The deny assignment ID must be a GUID.", clip(name))
+		"The deny assignment ID '%s' is not valid. The deny assignment ID must be a GUID.", arm.Clip(name))
 }
 
 func errDenyContent(format string, args ...any) *arm.Error {
@@ -28,7 +28,7 @@ func errDenyContent(format string, args ...any) *arm.Error {
 
 // errDenyAction is Azure's error for a pattern that a deny assignment cannot have.
 func errDenyAction(pattern, why string) *arm.Error {
-	return refusal(http.StatusBadRequest, "InvalidActionOrNotAction", "'%s' %s", clip(pattern), why)
+	return refusal(http.StatusBadRequest, "InvalidActionOrNotAction", "'%s' %s", arm.Clip(pattern), why)
 }
 
 func errDenyCondition(why string) *arm.Error {
@@ -36,11 +36,11 @@ func errDenyCondition(why string) *arm.Error {
 }
 
 func errDenyExists(displayName string) *arm.Error {
-	return refusal(http.StatusConflict, "DenyAssignmentExists", "Custom deny assignment with the same name %s already exists.", clip(displayName))
+	return refusal(http.StatusConflict, "DenyAssignmentExists", "Custom deny assignment with the same name %s already exists.", arm.Clip(displayName))
 }
 
 func errDenyElsewhere(name string) *arm.Error {
-	return refusal(http.StatusConflict, "DenyAssignmentExists", "Custom deny assignment with the same ID %s already exists at another scope.", clip(name))
+	return refusal(http.StatusConflict, "DenyAssignmentExists", "Custom deny assignment with the same ID %s already exists at another scope.", arm.Clip(name))
 }
 
 func errDenyLimit() *arm.Error {

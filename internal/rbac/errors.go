@@ -37,26 +37,26 @@ func refusal(status int, code, format string, args ...any) *arm.Error {
 // ErrDefinitionNotFound is the error for a GUID that no role has. The status is 404 for a request for the role
 // itself, and 400 for an assignment with its id.
 func ErrDefinitionNotFound(status int, id string) *arm.Error {
-	return refusal(status, "RoleDefinitionDoesNotExist", "The specified role definition with ID '%s' does not exist.", clip(id))
+	return refusal(status, "RoleDefinitionDoesNotExist", "The specified role definition with ID '%s' does not exist.", arm.Clip(id))
 }
 
 func errInvalidDefinitionID(id string) *arm.Error {
-	return refusal(http.StatusBadRequest, "InvalidRoleDefinitionId", "The role definition ID '%s' is not valid.", clip(id))
+	return refusal(http.StatusBadRequest, "InvalidRoleDefinitionId", "The role definition ID '%s' is not valid.", arm.Clip(id))
 }
 
 func errInvalidName(name string) *arm.Error {
 	return refusal(http.StatusBadRequest, "InvalidRoleAssignmentId",
-		"The role assignment ID '%s' is not valid. The role assignment ID must be a GUID.", clip(name))
+		"The role assignment ID '%s' is not valid. The role assignment ID must be a GUID.", arm.Clip(name))
 }
 
 func errInvalidPrincipal(id string) *arm.Error {
 	return refusal(http.StatusBadRequest, "InvalidPrincipalId",
-		"The Principal ID '%s' is not valid. Principal ID must be a GUID.", clip(id))
+		"The Principal ID '%s' is not valid. Principal ID must be a GUID.", arm.Clip(id))
 }
 
 func errInvalidPrincipalType(typ string) *arm.Error {
 	return refusal(http.StatusBadRequest, "InvalidPrincipalType",
-		"The principal type '%s' is not valid. It must be one of: %s.", clip(typ), strings.Join(principalTypes[:], ", "))
+		"The principal type '%s' is not valid. It must be one of: %s.", arm.Clip(typ), strings.Join(principalTypes[:], ", "))
 }
 
 // errInvalidCondition is Azure's error for a condition, followed by the place and the reason, which Azure does not say.
@@ -65,7 +65,7 @@ func errInvalidCondition(reason string) *arm.Error {
 }
 
 func errNotFound(name string) *arm.Error {
-	return refusal(http.StatusNotFound, "RoleAssignmentNotFound", "The role assignment '%s' is not found.", clip(name))
+	return refusal(http.StatusNotFound, "RoleAssignmentNotFound", "The role assignment '%s' is not found.", arm.Clip(name))
 }
 
 // CodeAssignmentExists is the code of the error for a second assignment of a role to a principal at a scope.
@@ -109,24 +109,15 @@ func errLastOwner() *arm.Error {
 // ErrInstanceNotFound is the 404 for an instance of a type of Microsoft.Authorization. The code begins with the
 // singular of the type, as in DenyAssignmentNotFound.
 func ErrInstanceNotFound(singular, name string) *arm.Error {
-	return refusal(http.StatusNotFound, singular+"NotFound", "The %s '%s' is not found.", singular, clip(name))
+	return refusal(http.StatusNotFound, singular+"NotFound", "The %s '%s' is not found.", singular, arm.Clip(name))
 }
 
 // ErrFilter is the error for a $filter that cannot be parsed.
 func ErrFilter(filter string) *arm.Error {
-	return refusal(http.StatusBadRequest, "UnsupportedQuery", "The filter '%s' is not supported.", clip(filter))
+	return refusal(http.StatusBadRequest, "UnsupportedQuery", "The filter '%s' is not supported.", arm.Clip(filter))
 }
 
 func errFilter(filter, supported string) *arm.Error {
 	return refusal(http.StatusBadRequest, "UnsupportedQuery",
-		"The filter '%s' is not supported. Supported filters are %s.", clip(filter), supported)
-}
-
-// clip shortens a text of the client to 256 bytes, for an error message.
-func clip(s string) string {
-	const most = 256
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
+		"The filter '%s' is not supported. Supported filters are %s.", arm.Clip(filter), supported)
 }

@@ -1,9 +1,7 @@
 package rbac_test
 
 import (
-	"regexp"
 	"slices"
-	"strings"
 	"testing"
 
 	"midas/internal/arm"
@@ -42,22 +40,4 @@ func TestStarsMatchOnlyASCIIActions(t *testing.T) {
 			t.Errorf("%q: %v, %v", wanted, allowed, err)
 		}
 	}
-}
-
-// reference implements the rule of patterns with a regular expression. It is slow and simple.
-func reference(pattern, action string) bool {
-	segments := strings.Split(arm.Fold(pattern), "/")
-	expr := ""
-	for i, s := range segments {
-		last := i == len(segments)-1
-		if s == "*" && i > 0 && !last {
-			expr += `(?:.*/)?`
-			continue
-		}
-		expr += strings.ReplaceAll(regexp.QuoteMeta(s), `\*`, `.*`)
-		if !last {
-			expr += "/"
-		}
-	}
-	return regexp.MustCompile(`(?s)\A` + expr + `\z`).MatchString(action)
 }

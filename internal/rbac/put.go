@@ -1,11 +1,11 @@
 package rbac
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 
 	"midas/internal/activity"
 	"midas/internal/arm"
@@ -14,8 +14,6 @@ import (
 
 // maxDescription is the maximum length of the description of an assignment, in bytes.
 const maxDescription = 2048
-
-var principalTypes = [...]string{"User", "Group", "ServicePrincipal", "ForeignGroup", "Device"}
 
 // PutAssignment creates the assignment a.Name at a.Scope, or changes the role, the description and the
 // condition of the existing one. If nothing changes, only the event is written. The event's caller becomes
@@ -98,27 +96,13 @@ func (s *Service) check(a Assignment) (arm.ID, error) {
 // findPrincipal finds the type of the principal in the directory. If the directory does not have the principal, the
 // assignment gets the type in the request, which conditions do not see.
 func (s *Service) findPrincipal(ctx context.Context, w *AssignmentWrite) error {
-	given := w.PrincipalType
-	if given != "" {
-		i := slices.IndexFunc(principalTypes[:], func(t string) bool { return arm.SameName(t, given) })
-		if i < 0 {
-			return errInvalidPrincipalType(given)
-		}
-		w.PrincipalType = principalTypes[i]
+	var err error
+	if w.PrincipalType, err = spelledType(w.PrincipalType, principalTypes[:]); err != nil {
+		return err
 	}
-	known, err := s.Principals.PrincipalType(ctx, w.TenantID, w.PrincipalID)
-	switch {
-	case errors.Is(err, store.ErrNotFound) && given != "":
-		return nil
-	case errors.Is(err, store.ErrNotFound):
-		return errPrincipalNotFound(w.PrincipalID, w.TenantID)
-	case err != nil:
-		return fmt.Errorf("find principal %s: %w", w.PrincipalID, err)
-	case given != "" && w.PrincipalType != known:
-		return errUnmatchedType(w.PrincipalID, known, w.PrincipalType)
-	}
-	w.PrincipalType, w.knownType = known, known
-	return nil
+	w.knownType, err = s.knownType(ctx, w.TenantID, w.PrincipalID, w.PrincipalType)
+	w.PrincipalType = cmp.Or(w.knownType, w.PrincipalType)
+	return err
 }
 
 func (s *Service) put(tx store.Tx, scope arm.ID, w AssignmentWrite, by string) (Assignment, error) {

@@ -31,7 +31,7 @@ func refusal(status int, code, format string, args ...any) *arm.Error {
 }
 
 func errAliasNotFound(name string) *arm.Error {
-	return refusal(http.StatusNotFound, "AliasNotFound", "The alias '%s' was not found.", clip(name))
+	return refusal(http.StatusNotFound, "AliasNotFound", "The alias '%s' was not found.", arm.Clip(name))
 }
 
 func errTooMany(what string, limit int) *arm.Error {
@@ -44,7 +44,7 @@ func errHasResources(id string) *arm.Error {
 }
 
 func errInvalidProperty(name, value string) *arm.Error {
-	err := refusal(http.StatusBadRequest, "InvalidRequest", "The value '%s' of the property '%s' is not valid.", clip(value), name)
+	err := refusal(http.StatusBadRequest, "InvalidRequest", "The value '%s' of the property '%s' is not valid.", arm.Clip(value), name)
 	err.Target = name
 	return err
 }
@@ -52,12 +52,12 @@ func errInvalidProperty(name, value string) *arm.Error {
 // ErrOtherTenant is the 400 for a subscription that is wanted in another tenant than the caller's.
 func ErrOtherTenant(tenant string) *arm.Error {
 	return refusal(http.StatusBadRequest, "SubscriptionTenantNotSupported",
-		"A subscription can be created in the tenant of the caller only, and not in the tenant '%s'.", clip(tenant))
+		"A subscription can be created in the tenant of the caller only, and not in the tenant '%s'.", arm.Clip(tenant))
 }
 
 // ErrOwnerNotFound is the 400 for an owner who is not in the tenant.
 func ErrOwnerNotFound(id string) *arm.Error {
-	return refusal(http.StatusBadRequest, "SubscriptionOwnerNotFound", "The tenant has no principal '%s'.", clip(id))
+	return refusal(http.StatusBadRequest, "SubscriptionOwnerNotFound", "The tenant has no principal '%s'.", arm.Clip(id))
 }
 
 // check checks what the client has sent.
@@ -66,7 +66,7 @@ func (w Wanted) check() error {
 	switch {
 	case !isAliasName(a.Name):
 		return refusal(http.StatusBadRequest, "InvalidAliasName",
-			"The alias '%s' is not valid. It has 1 to %d letters, digits, '-', '_' and '.'.", clip(a.Name), maxAlias)
+			"The alias '%s' is not valid. It has 1 to %d letters, digits, '-', '_' and '.'.", arm.Clip(a.Name), maxAlias)
 	case w.Existing && !arm.IsGUID(a.SubscriptionID):
 		return errInvalidProperty("subscriptionId", a.SubscriptionID)
 	case a.Workload != "Production" && a.Workload != "DevTest" && !(w.Existing && a.Workload == ""):
@@ -98,13 +98,4 @@ func checkName(property, name string) error {
 		return errInvalidProperty(property, name)
 	}
 	return nil
-}
-
-// clip shortens a text of the client for an error message.
-func clip(s string) string {
-	const most = 256
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
 }
