@@ -27,28 +27,36 @@ func (s *Service) decide(tx store.Tx, a *Access) (d Decision, err error) {
 	if !isASCII(a.Action) {
 		return Decision{}, nil
 	}
-	g, err := s.grantsOf(tx, &a.Caller)
-	if err != nil {
-		return Decision{}, err
-	}
 	var few [8]*grant
-	found, err := s.reaching(tx, g, a.Scope, few[:0])
+	found, denies, err := s.applicable(tx, &a.Caller, a.Scope, few[:0])
 	if err != nil {
 		return Decision{}, err
 	}
+	return s.decideBy(tx, found, denies, a)
+}
+
+// applicable appends to found the role assignments that apply to a caller at a scope, and returns them with the deny
+// assignments of the tenant, which are nil if it has none.
+func (s *Service) applicable(tx store.Tx, caller *Caller, scope arm.ID, found []*grant) ([]*grant, *denySet, error) {
+	g, err := s.grantsOf(tx, caller)
+	if err != nil {
+		return nil, nil, err
+	}
+	if found, err = s.reaching(tx, g, scope, found); err != nil || g.denyKey == "" {
+		return found, nil, err
+	}
+	denies, err := s.deniesAt(tx, caller.TenantID, g.denyKey)
+	return found, denies, err
+}
+
+// decideBy answers an access by the role assignments that apply at its scope and the deny assignments of its tenant.
+func (s *Service) decideBy(tx store.Tx, found []*grant, denies *denySet, a *Access) (d Decision, err error) {
 	for _, g := range found {
 		if more := s.weigh(&d, a, g); !more {
 			break
 		}
 	}
-	if g.denyKey == "" {
-		return d, nil
-	}
-	set, err := s.deniesAt(tx, a.Caller.TenantID, g.denyKey)
-	if err == nil {
-		err = s.deny(tx, set, a, &d)
-	}
-	if err != nil {
+	if err := s.deny(tx, denies, a, &d); err != nil {
 		return Decision{}, err
 	}
 	return d, nil

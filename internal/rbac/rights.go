@@ -22,10 +22,7 @@ type Rights struct {
 func (s *Service) RightsAt(tx store.Tx, caller Caller, scope arm.ID) (*Rights, error) {
 	r := &Rights{service: s, tx: tx, caller: caller, scope: scope}
 	var err error
-	if r.found, err = s.effective(tx, &r.caller, scope, nil); err == nil {
-		r.denies, err = s.denies(tx, caller.TenantID)
-	}
-	if err != nil {
+	if r.found, r.denies, err = s.applicable(tx, &r.caller, scope, nil); err != nil {
 		return nil, fmt.Errorf("find the rights of %s: %w", caller.ObjectID, err)
 	}
 	return r, nil
@@ -37,12 +34,7 @@ func (r *Rights) Decide(a Access) (d Decision, err error) {
 		return Decision{}, nil
 	}
 	a.Caller, a.Scope = r.caller, r.scope
-	for _, g := range r.found {
-		if more := r.service.weigh(&d, &a, g); !more {
-			break
-		}
-	}
-	if err := r.service.deny(r.tx, r.denies, &a, &d); err != nil {
+	if d, err = r.service.decideBy(r.tx, r.found, r.denies, &a); err != nil {
 		return Decision{}, fmt.Errorf("authorize %s for %s: %w", a.Action, r.caller.ObjectID, err)
 	}
 	return d, nil
