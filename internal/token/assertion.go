@@ -5,7 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -13,9 +13,13 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// Assertion is a client assertion (RFC 7523) that is signed with the key of a certificate. It is parsed and
-// not verified; see Verify.
+// Assertion is a client assertion (RFC 7523): a token that is signed with the key of a certificate of the client,
+// or that another issuer has signed. It is parsed and not verified; see Verify.
 type Assertion struct {
+	Type      string // typ in the header; may be empty
+	Kid       string // kid in the header; may be empty
+	Algorithm string // alg in the header: RS256 or PS256
+
 	Issuer, Subject    string
 	Audience           []string
 	ID                 string    // jti; may be empty
@@ -29,44 +33,55 @@ type Assertion struct {
 	// thumbprint. They are SHA-1 or SHA-256 hashes and only identify the certificate.
 	Thumbprints [][]byte
 
-	signed *jose.JSONWebSignature
+	signed  *jose.JSONWebSignature
+	strings map[string]string // the claims whose values are strings
 }
 
-// ParseAssertion reads an assertion in its compact form, or returns an error that wraps ErrMalformed. Its
-// algorithm must be RS256 or PS256. Certificates and keys in the header are ignored.
+// AlgorithmError means that an assertion is signed with an algorithm that is not accepted. It wraps ErrMalformed.
+type AlgorithmError struct {
+	Algorithm string // alg in the header
+}
+
+func (e *AlgorithmError) Error() string {
+	return fmt.Sprintf("%v: the signature algorithm is %q, and not RS256 or PS256", ErrMalformed, e.Algorithm)
+}
+
+func (e *AlgorithmError) Unwrap() error { return ErrMalformed }
+
+// ParseAssertion reads an assertion in its compact form, or returns an error that wraps ErrMalformed, for example
+// an *AlgorithmError. Its algorithm must be RS256 or PS256. Certificates, keys and addresses of keys in the header
+// are ignored, and extensions that the header marks as critical are refused (RFC 7515, 4.1.11).
 func ParseAssertion(raw string) (*Assertion, error) {
 	if len(raw) > MaxSize || !canonical(raw) {
 		return nil, fmt.Errorf("%w: it is too long or not three parts of base64url", ErrMalformed)
 	}
 	signed, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.RS256, jose.PS256})
-	if err != nil {
+	var other *jose.ErrUnexpectedSignatureAlgorithm
+	switch {
+	case errors.As(err, &other):
+		return nil, &AlgorithmError{string(other.Got)}
+	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	var c struct {
-		Issuer    string   `json:"iss"`
-		Subject   string   `json:"sub"`
-		Audience  audience `json:"aud"`
-		ID        string   `json:"jti"`
-		NotBefore *float64 `json:"nbf"`
-		IssuedAt  *float64 `json:"iat"`
-		Expires   *float64 `json:"exp"`
+	header := signed.Signatures[0].Protected
+	for _, name := range []jose.HeaderKey{"crit", "b64"} {
+		if _, found := header.ExtraHeaders[name]; found {
+			return nil, fmt.Errorf("%w: the header has %s", ErrMalformed, name)
+		}
 	}
-	if err := json.Unmarshal(signed.UnsafePayloadWithoutVerification(), &c); err != nil {
+	a := &Assertion{Kid: header.KeyID, Algorithm: header.Algorithm, signed: signed}
+	if typ, found := header.ExtraHeaders[jose.HeaderType]; found {
+		text, isText := typ.(string)
+		if !isText {
+			return nil, fmt.Errorf("%w: typ is not a string", ErrMalformed)
+		}
+		a.Type = text
+	}
+	if err := a.readClaims(signed.UnsafePayloadWithoutVerification()); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	a := &Assertion{Issuer: c.Issuer, Subject: c.Subject, Audience: c.Audience, ID: c.ID, signed: signed}
 	a.Digest = sha256.Sum256([]byte(raw[:strings.LastIndexByte(raw, '.')]))
-	for to, from := range map[*time.Time]*float64{&a.NotBefore: c.NotBefore, &a.Expires: c.Expires, &a.IssuedAt: c.IssuedAt} {
-		if from == nil {
-			continue
-		}
-		// Larger values would overflow in conversions and comparisons.
-		if *from < 0 || *from > 1<<40 {
-			return nil, fmt.Errorf("%w: a time is out of range", ErrMalformed)
-		}
-		*to = time.Unix(int64(*from), 0).UTC()
-	}
-	a.Thumbprints = thumbprints(signed.Signatures[0].Protected)
+	a.Thumbprints = thumbprints(header)
 	return a, nil
 }
 
@@ -76,18 +91,6 @@ func (a *Assertion) Verify(key *rsa.PublicKey) error {
 		return fmt.Errorf("%w: %w", ErrSignature, err)
 	}
 	return nil
-}
-
-// audience is the aud claim: a string or an array of strings.
-type audience []string
-
-func (a *audience) UnmarshalJSON(data []byte) error {
-	var one string
-	if json.Unmarshal(data, &one) == nil {
-		*a = audience{one}
-		return nil
-	}
-	return json.Unmarshal(data, (*[]string)(a))
 }
 
 // thumbprints reads the thumbprints in a header. Libraries encode them with or without padding, in
