@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"midas/internal/federation/expression"
 	"midas/internal/token"
 )
 
@@ -32,8 +33,13 @@ func Match(all []Credential, a *token.Assertion) (Credential, *Mismatch) {
 }
 
 // matchesSubject reports whether the assertion is for the credential's subject, or its claims match the expression.
+// An expression that cannot be parsed matches nothing.
 func (c *Credential) matchesSubject(a *token.Assertion) bool {
-	return c.Subject != "" && c.Expression == "" && c.Subject == a.Subject
+	if c.Expression == "" {
+		return c.Subject != "" && c.Subject == a.Subject
+	}
+	e, err := expression.Parse(c.Expression)
+	return err == nil && c.Subject == "" && e.Matches(a.Claim)
 }
 
 // keep returns the credentials for which wanted is true.

@@ -49,6 +49,9 @@ func TestMatchComparesExactlyAndSaysWhatDiffers(t *testing.T) {
 		{Name: "first", Issuer: issuer, Subject: "x", Audiences: []string{audience}},
 		{Name: "wanted", Issuer: issuer, Subject: subject, Audiences: []string{audience}},
 	}
+	flexible := func(text string) []federation.Credential {
+		return []federation.Credential{{Name: "flexible", Issuer: issuer, Expression: text, Audiences: []string{audience}}}
+	}
 	for name, tt := range map[string]struct {
 		all              []federation.Credential
 		iss, sub         string
@@ -75,6 +78,9 @@ func TestMatchComparesExactlyAndSaysWhatDiffers(t *testing.T) {
 		"an empty audience":        {all, issuer, subject, "", federation.Audience, "wanted", "", false},
 		"a credential of nobody":   {[]federation.Credential{{Name: "nobody", Issuer: issuer, Audiences: []string{audience}}}, issuer, "", audience, federation.Subject, "nobody", "", true},
 		"composed and decomposed":  {[]federation.Credential{{Name: "é", Issuer: issuer, Subject: "\u00e9", Audiences: []string{audience}}}, issuer, "e\u0301", audience, federation.Subject, "é", "", false},
+		"an expression":            {flexible("claims['sub'] matches 'system:serviceaccount:a:*'"), issuer, subject, audience, "", "", "flexible", false},
+		"another expression":       {flexible("claims['sub'] matches 'system:serviceaccount:b:*'"), issuer, subject, audience, federation.Subject, "flexible", "", false},
+		"a broken expression":      {flexible("claims[sub]"), issuer, subject, audience, federation.Subject, "flexible", "", false},
 		"the Kelvin sign is not K": {[]federation.Credential{{Name: "k", Issuer: issuer, Subject: "k", Audiences: []string{audience}}}, issuer, "\u212a", audience, federation.Subject, "k", "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
