@@ -112,9 +112,12 @@ type TokenAudience struct {
 	Memberships TokenMemberships // that Application asks for
 }
 
-// Name returns the audience of a token: the requested one, or the client id where the application asks for it
-// by the optional claim aud with use_guid.
+// Name returns the audience of a token: the requested one, or the client id where the application accepts v2.0
+// tokens, or asks for the id by the optional claim aud with use_guid.
 func (at *TokenAudience) Name(requested string) string {
+	if at.Application.TokenVersion == 2 {
+		return at.Application.AppID
+	}
 	if aud, asked := Predefined(at.Application.OptionalClaims().AccessToken, "aud"); asked && aud.Has("use_guid") {
 		return at.Application.AppID
 	}

@@ -41,7 +41,7 @@ func (h *Handler) token(req *request) error {
 func seconds(d time.Duration) int64 { return max(1, int64(d/time.Second)) }
 
 // grant makes the token as Azure makes tokens of managed identities: with version 1.0 and with the audience
-// exactly as requested.
+// exactly as requested, unless the audience is an application that accepts v2.0 tokens.
 func (h *Handler) grant(req *request, in host.TokenRequest) (host.Principal, *token.Token, error) {
 	if in.Audience == "" || len(in.Audience) > maxAudience || !utf8.ValidString(in.Audience) || strings.ContainsFunc(in.Audience, unicode.IsControl) ||
 		strings.HasSuffix(arm.Fold(in.Audience), "/.default") {
@@ -74,6 +74,9 @@ func (h *Handler) claims(ctx context.Context, p host.Principal, audience string)
 		Subject: p.ObjectID, ObjectID: p.ObjectID, TenantID: p.TenantID,
 		AppID: p.ClientID, AppIDACR: "2", IdentityType: "app",
 		IdentityProvider: h.Minter.Issuer.IssuerV1(p.TenantID),
+	}
+	if at.Application.TokenVersion == 2 {
+		c.Version = token.V2
 	}
 	if origin := h.Minter.Issuer.Origin; directory.MicrosoftResource(audience) || strings.TrimSuffix(audience, "/") == origin {
 		c.MIResourceID = p.ResourceID // an application of the tenant learns only who calls, as in Entra

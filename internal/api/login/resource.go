@@ -34,8 +34,7 @@ func (h *tokens) resource(req *tokenRequest, audience string, who tokenSubject) 
 		}
 		at.audience = at.Name(audience)
 		if at.Application.TokenVersion == 2 {
-			// v2.0 tokens name the resource by its id, whichever name the client has used.
-			at.audience, at.version = at.Application.AppID, token.V2
+			at.version = token.V2
 		}
 		return nil
 	})
