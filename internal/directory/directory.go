@@ -39,6 +39,7 @@ var (
 	ErrInvalid            = errors.New("directory: invalid")
 	ErrTooManyGroups      = errors.New("directory: too many groups")
 	ErrTooManyGrants      = errors.New("directory: too many permission grants")
+	ErrTooManyFederated   = errors.New("directory: too many federated identity credentials")
 	ErrFirstParty         = errors.New("directory: the object belongs to every tenant and cannot be changed")
 )
 

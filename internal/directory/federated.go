@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"midas/internal/arm"
+	"midas/internal/federation/expression"
 )
 
 // Limits of the federated identity credentials of one application, as in Entra. Lengths are in characters.
@@ -20,18 +21,25 @@ const (
 )
 
 // FederatedCredential is a federated identity credential of an application: it trusts the tokens of an issuer
-// for a subject.
+// for a subject, or for the subjects that an expression matches.
 type FederatedCredential struct {
-	ID          string   `json:"id"`
-	Name        string   `json:"name"` // unique in the application, and never changed
-	Issuer      string   `json:"issuer"`
-	Subject     string   `json:"subject"`
-	Description string   `json:"description,omitempty"`
-	Audiences   []string `json:"audiences"` // exactly one
+	ID          string               `json:"id"`
+	Name        string               `json:"name"` // unique in the application, and never changed
+	Issuer      string               `json:"issuer"`
+	Subject     string               `json:"subject"` // empty if there is an expression
+	Matching    *FederatedExpression `json:"claimsMatchingExpression,omitempty"`
+	Description string               `json:"description,omitempty"`
+	Audiences   []string             `json:"audiences"` // exactly one
 }
 
-// FederatedError says which value of a federated identity credential is not valid. It wraps ErrInvalid, or
-// ErrExists for a name that another credential of the application has.
+// FederatedExpression is the expression of a flexible credential; package expression has the language.
+type FederatedExpression struct {
+	Value           string `json:"value"`
+	LanguageVersion int    `json:"languageVersion"`
+}
+
+// FederatedError says which value of a federated identity credential is not valid. It wraps ErrInvalid, ErrExists for a
+// name that another credential of the application has, or ErrTooManyFederated.
 type FederatedError struct {
 	Property, Value string // "Subject", and the value that is not valid
 	Text            string
@@ -41,31 +49,49 @@ type FederatedError struct {
 func (e *FederatedError) Error() string { return e.Text }
 func (e *FederatedError) Unwrap() error { return e.err }
 
-// FederatedIndex is the position of the credential with an id or a name, or -1.
+// FederatedIndex is the position of the credential with an id, or else with a name, or -1.
 func (a *Application) FederatedIndex(idOrName string) int {
-	return slices.IndexFunc(a.Federated, func(f FederatedCredential) bool {
-		return arm.SameName(f.ID, idOrName) || arm.SameName(f.Name, idOrName)
-	})
+	i := slices.IndexFunc(a.Federated, func(f FederatedCredential) bool { return arm.SameName(f.ID, idOrName) })
+	if i < 0 {
+		i = a.FederatedByName(idOrName)
+	}
+	return i
 }
 
-// checkFederated returns a *FederatedError if a credential is not valid or two have the same name, or the same
-// issuer and subject.
+// FederatedByName is the position of the credential with a name, or -1.
+func (a *Application) FederatedByName(name string) int {
+	return slices.IndexFunc(a.Federated, func(f FederatedCredential) bool { return arm.SameName(f.Name, name) })
+}
+
+// checkFederated returns a *FederatedError if a credential is not valid, or if two have the same name, or the same
+// issuer and the same subject or expression.
 func checkFederated(all []FederatedCredential) error {
 	if len(all) > maxFederated {
-		return &FederatedError{"Name", all[maxFederated].Name, fmt.Sprintf("The number of federated identity credentials of an application cannot exceed %d.", maxFederated), ErrInvalid}
+		return &FederatedError{"Name", all[maxFederated].Name, "The size of the object has exceeded its limit. Please reduce the number of values and retry your request.", ErrTooManyFederated}
 	}
 	for i, f := range all {
 		if err := f.check(); err != nil {
 			return err
 		}
 		for _, other := range all[:i] {
-			if arm.SameName(other.Name, f.Name) {
-				return &FederatedError{"Name", f.Name, fmt.Sprintf("FederatedIdentityCredential with name %s already exists.", f.Name), ErrExists}
-			}
-			if other.Issuer == f.Issuer && other.Subject == f.Subject {
-				return &FederatedError{"Subject", f.Subject, fmt.Sprintf("The combination of issuer and subject must be unique for the application. Issuer %s and Subject: %s already exist.", f.Issuer, f.Subject), ErrInvalid}
+			if err := f.checkUnique(other); err != nil {
+				return err
 			}
 		}
+	}
+	return nil
+}
+
+func (f FederatedCredential) checkUnique(other FederatedCredential) error {
+	switch {
+	case arm.SameName(other.Name, f.Name):
+		return &FederatedError{"Name", f.Name, fmt.Sprintf("FederatedIdentityCredential with name %s already exists.", f.Name), ErrExists}
+	case other.Issuer != f.Issuer || (other.Matching == nil) != (f.Matching == nil):
+		return nil
+	case f.Matching == nil && other.Subject == f.Subject:
+		return &FederatedError{"Subject", f.Subject, fmt.Sprintf("The combination of issuer and subject must be unique for the application. Issuer %s and Subject: %s already exist.", f.Issuer, f.Subject), ErrInvalid}
+	case f.Matching != nil && other.Matching.Value == f.Matching.Value:
+		return &FederatedError{"ClaimsMatchingExpression.Value", f.Matching.Value, fmt.Sprintf("The combination of issuer and claims matching expression must be unique for the application. Issuer %s and expression %s already exist.", f.Issuer, f.Matching.Value), ErrInvalid}
 	}
 	return nil
 }
@@ -80,21 +106,47 @@ func (f FederatedCredential) check() error {
 			return invalid(v.property, v.value, fmt.Sprintf("The value has at most %d characters and no control characters.", maxFederatedValue))
 		}
 	}
-	issuer, err := url.Parse(f.Issuer)
 	switch {
-	case len(f.Name) < minFederatedName || len(f.Name) > maxFederatedName || strings.ContainsFunc(f.Name, notInFederatedName):
-		return invalid("Name", f.Name, fmt.Sprintf("The name has %d to %d letters, digits, hyphens and underscores.", minFederatedName, maxFederatedName))
-	case err != nil || issuer.Scheme != "https" || issuer.Host == "" || strings.TrimSpace(f.Issuer) != f.Issuer:
+	case !validFederatedName(f.Name):
+		return invalid("Name", f.Name, fmt.Sprintf("The name has %d to %d letters, digits, hyphens and underscores. The first is a letter or a digit.", minFederatedName, maxFederatedName))
+	case !ValidIssuer(f.Issuer):
 		return invalid("Issuer", f.Issuer, "The issuer must be an https URL.")
-	case f.Subject == "":
+	case f.Subject == "" && f.Matching == nil:
 		return invalid("Subject", f.Subject, "The subject must not be empty.")
+	case f.Subject != "" && f.Matching != nil:
+		return invalid("Subject", f.Subject, "The subject must be null if there is a claims matching expression.")
 	case len(f.Audiences) != 1 || f.Audiences[0] == "":
 		return invalid("Audiences", audience, "There must be exactly one audience.")
+	}
+	return f.checkExpression()
+}
+
+// checkExpression returns an error with the text that Entra has for an expression that is not valid.
+func (f FederatedCredential) checkExpression() error {
+	if f.Matching == nil {
+		return nil
+	}
+	if _, err := expression.ParseFor(f.Issuer, f.Matching.Value, f.Matching.LanguageVersion); err != nil {
+		return &FederatedError{"ClaimsMatchingExpression.Value", f.Matching.Value,
+			"The FederatedIdentityCredential.ClaimsMatchingExpression.Value is invalid. Rule exception: " + err.Error(), ErrInvalid}
 	}
 	return nil
 }
 
-// notInFederatedName reports whether a name, which stands in URLs, cannot contain a character.
+// ValidIssuer reports whether a credential may name an issuer: an https URL with a host and without a user, a query, a
+// fragment and spaces around it. OpenID Connect Discovery 1.0 has this form for issuers.
+func ValidIssuer(issuer string) bool {
+	u, err := url.Parse(issuer)
+	return err == nil && u.Scheme == "https" && u.Hostname() != "" && u.User == nil && strings.TrimSpace(issuer) == issuer &&
+		!strings.ContainsAny(issuer, "?#")
+}
+
+// validFederatedName reports whether a credential may have a name, which stands in URLs.
+func validFederatedName(name string) bool {
+	return len(name) >= minFederatedName && len(name) <= maxFederatedName && name[0] != '-' && name[0] != '_' &&
+		!strings.ContainsFunc(name, notInFederatedName)
+}
+
 func notInFederatedName(r rune) bool {
 	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_'
 }

@@ -70,7 +70,7 @@ func graphError(err error, id string) error {
 	case err == nil || errors.As(err, &visible):
 		return err
 	case errors.As(err, &federated):
-		return federatedError(federated, errors.Is(err, directory.ErrExists))
+		return federatedError(federated)
 	case errors.Is(err, directory.ErrNotFound):
 		return errNotFound(id)
 	case errors.Is(err, directory.ErrExists):

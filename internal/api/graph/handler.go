@@ -54,6 +54,7 @@ type Handler struct {
 
 	permissionGrants *schema[directory.PermissionGrant]
 	federated        *schema[federatedCredential]
+	flexible         *schema[federatedCredential] // the schema of the beta version
 }
 
 // New builds the schemas and the operation table.
@@ -62,7 +63,7 @@ func New(config Handler) (*Handler, error) {
 	h.users, h.groups, h.applications, h.principals = userSchema(), groupSchema(), applicationSchema(), principalSchema(config.Now)
 	h.appRoles, h.roles, h.roleDefinitions, h.roleAssignments = appRoleAssignmentSchema(), roleSchema(), roleDefinitionSchema(), roleAssignmentSchema()
 	h.organizations, h.domains, h.permissionGrants = organizationSchema(), domainSchema(), permissionGrantSchema()
-	h.federated = federatedSchema()
+	h.federated, h.flexible = federatedSchema(), flexibleSchema()
 	var err error
 	if h.table, err = newTable(h.operations()); err != nil {
 		return nil, err

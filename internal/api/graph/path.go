@@ -30,6 +30,7 @@ type path struct {
 
 	id     segment // {id}
 	member string  // {member}
+	by     string  // the property that {member} is a value of, such as "name"; empty if the path does not say it
 	cast   string  // {cast}
 }
 
@@ -122,7 +123,7 @@ func (p *path) match(template []string) bool {
 			if s.cast {
 				return false
 			}
-			found.member = s.text
+			found.member, found.by = s.text, s.prop
 		case "{cast}":
 			if !s.cast {
 				return false

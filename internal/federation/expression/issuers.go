@@ -57,3 +57,23 @@ func (e Expression) CheckIssuer(issuer string) error {
 	}
 	return nil
 }
+
+// VersionError says that there is no language of this version.
+type VersionError struct{ Version int }
+
+func (e *VersionError) Error() string {
+	return fmt.Sprintf("The language version of an expression is %d, not %d.", LanguageVersion, e.Version)
+}
+
+// ParseFor parses the expression of a credential for an issuer. Its error is a *VersionError, a *SyntaxError or an
+// *IssuerError.
+func ParseFor(issuer, text string, languageVersion int) (Expression, error) {
+	if languageVersion != LanguageVersion {
+		return Expression{}, &VersionError{languageVersion}
+	}
+	e, err := Parse(text)
+	if err != nil {
+		return Expression{}, err
+	}
+	return e, e.CheckIssuer(issuer)
+}
