@@ -72,9 +72,10 @@ var layers = []layer{
 	{"program", map[string]string{ // each runs APIs or asks them
 		"internal/agent":                "internal/api/httpx internal/api/metadata internal/arm internal/atomicfile internal/clock internal/host internal/recent internal/serve",
 		"internal/client":               "internal/arm internal/azure internal/control internal/datadir internal/host internal/localca",
+		"internal/bindingproxy":         "internal/api/httpx internal/arm internal/serve internal/throttle",
 		"midas":                         "internal/activity internal/agent internal/api/checkaccess internal/api/graph internal/api/hosts internal/api/httpx internal/api/login internal/api/management internal/api/metadata internal/arm internal/atomicfile internal/azure internal/bootstrap internal/compute internal/control internal/datadir internal/decision internal/directory internal/explain internal/federation internal/fleet internal/grant internal/hierarchy internal/host internal/identity internal/localca internal/lock internal/ops internal/rbac internal/resource internal/retention internal/rolelint internal/seal internal/serve internal/store internal/store/pebble internal/subscription internal/throttle internal/token",
 		"midastest":                     "internal/client midas",
-		"cmd/midas":                     "cmd/midas/internal/child cmd/midas/internal/peer cmd/midas/internal/proxy cmd/midas/internal/truststore internal/agent internal/azure internal/client internal/host internal/password internal/serve midas",
+		"cmd/midas":                     "cmd/midas/internal/child cmd/midas/internal/peer cmd/midas/internal/proxy cmd/midas/internal/truststore internal/agent internal/azure internal/bindingproxy internal/client internal/host internal/password internal/serve midas",
 		"cmd/midas/internal/child":      "",
 		"cmd/midas/internal/peer":       "",
 		"cmd/midas/internal/proxy":      "internal/arm internal/azure",
@@ -82,11 +83,12 @@ var layers = []layer{
 		"bench":                         "internal/localca internal/store internal/store/pebble",
 	}},
 	{"tests", map[string]string{ // each is imported by tests only
-		"internal/oracle":                 "",
-		"internal/clock/clocktest":        "",
-		"internal/rbac/action/actiontest": "internal/arm",
-		"internal/store/storetest":        "internal/store internal/store/pebble",
-		"witness":                         "midas midastest",
+		"internal/oracle":                   "",
+		"internal/bindingproxy/clustertest": "",
+		"internal/clock/clocktest":          "",
+		"internal/rbac/action/actiontest":   "internal/arm",
+		"internal/store/storetest":          "internal/store internal/store/pebble",
+		"witness":                           "midas midastest",
 	}},
 }
 
@@ -112,11 +114,11 @@ var foreign = map[string]string{
 	"github.com/alecthomas/kong":                                 "cmd/midas",
 	"github.com/cockroachdb/pebble/v2":                           "internal/store/pebble",
 	"github.com/go-jose/go-jose/v4":                              "internal/token",
-	"github.com/google/uuid":                                     "midas internal/agent internal/bootstrap internal/client cmd/midas",
-	"github.com/prometheus/client_golang":                        "internal/agent internal/api/hosts internal/api/httpx internal/ops midas",
+	"github.com/google/uuid":                                     "midas internal/agent internal/bindingproxy internal/bootstrap internal/client cmd/midas",
+	"github.com/prometheus/client_golang":                        "internal/agent internal/api/hosts internal/api/httpx internal/bindingproxy internal/ops midas",
 	"go.yaml.in/yaml/v3":                                         "midas",
 	"golang.org/x/crypto":                                        "internal/directory",
-	"golang.org/x/sync":                                          "midas internal/agent internal/serve internal/store/storetest internal/token",
+	"golang.org/x/sync":                                          "midas internal/agent internal/bindingproxy internal/serve internal/store/storetest internal/token",
 	"golang.org/x/text":                                          "internal/directory",
 	"github.com/google/go-cmp":                                   "internal/store/storetest",
 	"pgregory.net/rapid":                                         "internal/store/storetest",
@@ -131,6 +133,9 @@ var foreign = map[string]string{
 	"github.com/prometheus/client_model":                         "",
 	"github.com/AzureAD/microsoft-authentication-library-for-go": "",
 	"github.com/Azure/checkaccess-v2-go-sdk":                     "",
+	"k8s.io/api":                                                 "internal/bindingproxy/clustertest",
+	"k8s.io/apimachinery":                                        "internal/bindingproxy/clustertest",
+	"sigs.k8s.io/yaml":                                           "internal/bindingproxy/clustertest",
 }
 
 type listed struct {

@@ -32,6 +32,7 @@ type cli struct {
 	Lint         lintCommand         `cmd:"" help:"Find mistakes in what is stored."`
 	Subscription subscriptionCommand `cmd:"" help:"Create, rename, cancel and enable subscriptions."`
 	Agent        agentCommand        `cmd:"" help:"Enroll a machine and run its agent."`
+	Kubernetes   kubernetesCommand   `cmd:"" help:"Let pods of a Kubernetes cluster use identities."`
 	Cloud        cloudCommand        `cmd:"" help:"Describe the server to Azure CLI as a cloud."`
 	CA           caCommand           `cmd:"" name:"ca" help:"Manage trust in the server's CA."`
 	Keys         keysCommand         `cmd:"" help:"Manage the keys that sign tokens."`
@@ -89,6 +90,7 @@ func newParser(out, errs io.Writer) *kong.Kong {
 		kong.Name("midas"),
 		kong.Description("Managed identities as a service that you run yourself."),
 		kong.Vars{"agentState": agent.DefaultState, "data": midas.DefaultData, "listen": midas.DefaultListen, "resource": defaultResource},
+		bindingProxyDefaults(),
 		kong.Writers(out, errs),
 		kong.Exit(func(code int) { panic(helped(code)) }),
 		kong.BindTo(context.Background(), (*context.Context)(nil)),

@@ -1,0 +1,162 @@
+package bindingproxy_test
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"midas/internal/bindingproxy"
+	"midas/internal/bindingproxy/clustertest"
+)
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// replace puts a file in another's place with a new modification time, as the kubelet does.
+func replace(t *testing.T, path, text string) {
+	t.Helper()
+	next := path + ".next"
+	write(t, next, text)
+	later := time.Now().Add(time.Minute)
+	if err := os.Chtimes(next, later, later); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(next, path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A renewed certificate is used for the next connection, and a broken one is not.
+func TestTheCertificateIsReadAgain(t *testing.T) {
+	w := start(t)
+	certificate, key := selfSigned(t, sni)
+	replace(t, w.cfg.Certificate, "broken")
+	w.client.CloseIdleConnections()
+	if got := w.post(t, w.form()); got.status != 200 {
+		t.Errorf("with the earlier certificate: %d", got.status)
+	}
+	replace(t, w.cfg.Key, key)
+	replace(t, w.cfg.Certificate, certificate+"\n")
+	w.client = clientFor(t, certificate)
+	if got := w.post(t, w.form()); got.status != 200 {
+		t.Errorf("with the new certificate: %d", got.status)
+	}
+}
+
+// The proxy's own tokens are read for each request, so those of the kubelet's renewal count.
+func TestTokensAreReadAgain(t *testing.T) {
+	w := start(t)
+	form := w.form()
+	write(t, w.cfg.APIServerToken, w.cluster.Token(own, -time.Hour, clustertest.APIAudience))
+	if got := w.post(t, form); got.status != 503 {
+		t.Errorf("with an expired token for the API server: %d", got.status)
+	}
+	write(t, w.cfg.APIServerToken, w.cluster.Token(own, time.Hour, clustertest.APIAudience)+"\n")
+	renewed := w.cluster.Token(own, time.Hour, exchangeAudience)
+	write(t, w.cfg.Assertion, renewed)
+	if got := w.post(t, form); got.status != 200 {
+		t.Errorf("with new ones: %d", got.status)
+	}
+	if all := w.endpoint.requests(); len(all) != 1 || all[0].form.Get("client_assertion") != renewed {
+		t.Errorf("%d requests", len(all))
+	}
+	write(t, w.cfg.Assertion, strings.Repeat("x", 17<<10))
+	if got := w.post(t, form); got.status != 503 {
+		t.Errorf("with a file that is no token: %d", got.status)
+	}
+}
+
+// New CA certificates count for the next request; a file that is empty for a moment changes nothing.
+func TestCACertificatesAreReadAgain(t *testing.T) {
+	w := start(t)
+	good := read(t, w.cfg.AuthorityCA)
+	write(t, w.cfg.AuthorityCA, "")
+	if got := w.post(t, w.form()); got.status != 200 {
+		t.Errorf("during a change: %d", got.status)
+	}
+	foreign, _ := selfSigned(t, "other.example")
+	write(t, w.cfg.AuthorityCA, foreign)
+	if got := w.post(t, w.form()); got.status != 503 {
+		t.Errorf("with the CA of another server: %d", got.status)
+	}
+	write(t, w.cfg.AuthorityCA, good)
+	if got := w.post(t, w.form()); got.status != 200 {
+		t.Errorf("with the right CA again: %d", got.status)
+	}
+}
+
+// A mistake in the configuration is an error of the start, with words.
+func TestConfigurationsThatDoNotStart(t *testing.T) {
+	w := start(t)
+	empty := filepath.Join(t.TempDir(), "empty")
+	write(t, empty, "")
+	t.Setenv("KUBERNETES_SERVICE_HOST", "")
+	for name, c := range map[string]struct {
+		change func(*bindingproxy.Config)
+		want   string
+	}{
+		"no tenant":           {func(c *bindingproxy.Config) { c.Tenants = nil }, "no tenant"},
+		"a tenant by name":    {func(c *bindingproxy.Config) { c.Tenants = []string{"midas.localhost"} }, "is not a GUID"},
+		"Midas in clear":      {func(c *bindingproxy.Config) { c.Authority = "http://midas.example" }, "not https://HOST"},
+		"Midas with a path":   {func(c *bindingproxy.Config) { c.Authority = "https://midas.example/adfs" }, "not https://HOST"},
+		"not in a cluster":    {func(c *bindingproxy.Config) { c.APIServer = "" }, "KUBERNETES_SERVICE_HOST"},
+		"no CA":               {func(c *bindingproxy.Config) { c.AuthorityCA = empty }, "no certificate"},
+		"no token":            {func(c *bindingproxy.Config) { c.Assertion = empty }, "it is empty"},
+		"no certificate":      {func(c *bindingproxy.Config) { c.Certificate = empty }, "read the certificate"},
+		"an expired address":  {func(c *bindingproxy.Config) { c.Listen = "127.0.0.1" }, "missing port"},
+		"a file that is none": {func(c *bindingproxy.Config) { c.APIServerToken = empty + "x" }, "no such file"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := w.cfg
+			c.change(&cfg)
+			if server, err := bindingproxy.Open(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v lacks %q", err, c.want)
+				if server != nil {
+					_ = server.Close()
+				}
+			}
+		})
+	}
+}
+
+// The documents name the authority that the client believes in, and no other tenant.
+func TestDiscoveryDocuments(t *testing.T) {
+	w := start(t)
+	get := func(path, host string) reply {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.server.URL()+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Host = host
+		return w.send(t, r)
+	}
+	const unknown = "22222222-2222-4222-8222-222222222222"
+	authorize := "/common/discovery/instance?api-version=1.1&authorization_endpoint="
+	for name, c := range map[string]struct {
+		path, host     string
+		status, number int
+	}{
+		"the tenant":            {"/" + tenant + "/v2.0/.well-known/openid-configuration", "login.microsoftonline.com", 200, 0},
+		"another tenant":        {"/" + unknown + "/v2.0/.well-known/openid-configuration", "login.microsoftonline.com", 400, 90002},
+		"an authority":          {authorize + "https://midas.example/" + tenant + "/oauth2/v2.0/authorize", "login.microsoftonline.com", 200, 0},
+		"an authority in clear": {authorize + "http://midas.example/" + tenant + "/oauth2/v2.0/authorize", "login.microsoftonline.com", 400, 50049},
+		"of another tenant":     {authorize + "https://midas.example/" + unknown + "/oauth2/v2.0/authorize", "login.microsoftonline.com", 400, 90002},
+		"no authority":          {"/common/discovery/instance", "login.microsoftonline.com", 400, 50049},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := get(c.path, c.host)
+			if got.status != c.status || got.number() != c.number || got.header.Get("Cache-Control") != "no-store" {
+				t.Errorf("%d %+v", got.status, got.body)
+			}
+		})
+	}
+}
