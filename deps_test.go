@@ -24,6 +24,7 @@ var layers = []layer{
 		"internal/odata":                 "internal/arm",
 		"internal/rbac/action":           "internal/arm",
 		"internal/rbac/condition":        "internal/arm internal/rbac/action",
+		"internal/outbound":              "",
 		"internal/password":              "",
 		"internal/recent":                "",
 		"internal/seal":                  "",
@@ -39,7 +40,7 @@ var layers = []layer{
 	{"domain", map[string]string{ // each holds state and the rules about it
 		"internal/activity":     "internal/arm internal/odata internal/retention internal/store internal/throttle",
 		"internal/directory":    "internal/arm internal/clock internal/federation/expression internal/store internal/throttle",
-		"internal/federation":   "internal/arm internal/federation/expression internal/token",
+		"internal/federation":   "internal/arm internal/clock internal/federation/expression internal/outbound internal/token",
 		"internal/grant":        "internal/arm internal/retention internal/seal internal/store internal/throttle",
 		"internal/rbac":         "internal/activity internal/arm internal/odata internal/rbac/action internal/rbac/condition internal/store",
 		"internal/resource":     "internal/activity internal/arm internal/odata internal/retention internal/seal internal/store",

@@ -1,0 +1,54 @@
+package federation
+
+import (
+	"time"
+
+	"midas/internal/clock"
+)
+
+// issuerState is what is known of an issuer whose keys are fetched. It does not change; each fetch makes a new one.
+type issuerState struct {
+	keys    *keySet // of the last fetch that succeeded; nil if none did
+	fetched time.Time
+	fresh   time.Duration
+
+	tried    time.Time // the end of the last fetch
+	failures int       // how many fetches have failed since the last that succeeded
+	failure  *IssuerError
+}
+
+// usable returns the keys, unless they are too old.
+func (s *issuerState) usable(now time.Time) *keySet {
+	if s.keys == nil || clock.Over(s.fetched, keptThroughOutage, now) {
+		return nil
+	}
+	return s.keys
+}
+
+// mayFetch reports whether the pause after the last fetch is over.
+func (s *issuerState) mayFetch(now time.Time) bool {
+	return s.tried.IsZero() || clock.Over(s.tried, pauseAfter(s.failures), now)
+}
+
+// need says whether an assertion needs the keys to be fetched first.
+type need int
+
+const (
+	needNone  need = iota
+	needLater      // the keys can be used, and are fetched again meanwhile
+	needFirst      // the keys must be fetched first
+)
+
+// need is what an assertion with a key id needs.
+func (s *issuerState) need(kid string, now time.Time) need {
+	keys := s.usable(now)
+	switch {
+	case keys == nil || len(keys.find(kid)) == 0:
+		return needFirst
+	case clock.Over(s.fetched, s.fresh, now) && s.failures == 0:
+		return needFirst
+	case clock.Over(s.fetched, s.fresh-s.fresh/4, now):
+		return needLater // before they are old, so that nobody waits; or during an outage
+	}
+	return needNone
+}
