@@ -53,6 +53,7 @@ var layers = []layer{
 		"internal/bootstrap":    "internal/activity internal/arm internal/datadir internal/directory internal/password internal/rbac internal/resource internal/store internal/throttle",
 		"internal/hierarchy":    "internal/activity internal/arm internal/recent internal/resource internal/store",
 		"internal/lock":         "internal/activity internal/arm internal/odata internal/store",
+		"internal/revocation":   "internal/arm internal/directory internal/retention internal/store internal/token",
 		"internal/decision":     "internal/arm internal/directory internal/rbac internal/rbac/condition internal/store",
 	}},
 	{"http", map[string]string{ // each is shared by APIs
@@ -65,7 +66,7 @@ var layers = []layer{
 	{"api", map[string]string{ // each stands for one of Azure's hosts
 		"internal/api/graph":       "internal/api/bearer internal/api/httpx internal/arm internal/azure internal/clock internal/directory internal/odata internal/seal internal/store internal/throttle internal/token",
 		"internal/api/hosts":       "internal/api/httpx internal/arm internal/directory internal/fleet internal/host internal/store internal/token",
-		"internal/api/login":       "internal/api/bearer internal/api/httpx internal/arm internal/azure internal/clock internal/directory internal/federation internal/grant internal/store internal/throttle internal/token",
+		"internal/api/login":       "internal/api/bearer internal/api/httpx internal/arm internal/azure internal/clock internal/directory internal/federation internal/grant internal/revocation internal/store internal/throttle internal/token",
 		"internal/api/management":  "internal/activity internal/api/bearer internal/api/httpx internal/api/management/wire internal/arm internal/azure internal/compute internal/decision internal/directory internal/explain internal/fleet internal/hierarchy internal/identity internal/lock internal/odata internal/rbac internal/rbac/condition internal/resource internal/seal internal/store internal/subscription internal/token",
 		"internal/api/metadata":    "internal/api/httpx internal/arm internal/clock internal/host",
 		"internal/api/checkaccess": "internal/api/bearer internal/api/httpx internal/arm internal/azure internal/decision internal/directory internal/rbac internal/resource internal/seal internal/store",
@@ -74,7 +75,7 @@ var layers = []layer{
 		"internal/agent":                "internal/api/httpx internal/api/metadata internal/arm internal/atomicfile internal/clock internal/host internal/recent internal/serve",
 		"internal/client":               "internal/arm internal/azure internal/control internal/datadir internal/host internal/localca",
 		"internal/bindingproxy":         "internal/api/httpx internal/arm internal/serve internal/throttle",
-		"midas":                         "internal/activity internal/agent internal/api/checkaccess internal/api/graph internal/api/hosts internal/api/httpx internal/api/login internal/api/management internal/api/metadata internal/arm internal/atomicfile internal/azure internal/bootstrap internal/compute internal/control internal/datadir internal/decision internal/directory internal/explain internal/federation internal/fleet internal/grant internal/hierarchy internal/host internal/identity internal/localca internal/lock internal/ops internal/rbac internal/resource internal/retention internal/rolelint internal/seal internal/serve internal/store internal/store/pebble internal/subscription internal/throttle internal/token",
+		"midas":                         "internal/activity internal/agent internal/api/checkaccess internal/api/graph internal/api/hosts internal/api/httpx internal/api/login internal/api/management internal/api/metadata internal/arm internal/atomicfile internal/azure internal/bootstrap internal/compute internal/control internal/datadir internal/decision internal/directory internal/explain internal/federation internal/fleet internal/grant internal/hierarchy internal/host internal/identity internal/localca internal/lock internal/ops internal/rbac internal/resource internal/retention internal/revocation internal/rolelint internal/seal internal/serve internal/store internal/store/pebble internal/subscription internal/throttle internal/token",
 		"midastest":                     "internal/client midas",
 		"cmd/midas":                     "cmd/midas/internal/child cmd/midas/internal/peer cmd/midas/internal/proxy cmd/midas/internal/truststore internal/agent internal/azure internal/bindingproxy internal/client internal/host internal/password internal/serve midas",
 		"cmd/midas/internal/child":      "",

@@ -34,6 +34,7 @@ import (
 	"midas/internal/rbac"
 	"midas/internal/resource"
 	"midas/internal/retention"
+	"midas/internal/revocation"
 	"midas/internal/seal"
 	"midas/internal/store"
 	"midas/internal/subscription"
@@ -96,7 +97,12 @@ func newServices(ctx context.Context, cfg Config, origin string, dir *datadir.Di
 		Store: st, Now: r.now, NewID: r.newID, Logger: r.log, Retention: r.retention,
 		MaxAge: cfg.Activity.MaxAge, MaxBytes: int64(cfg.Activity.MaxSize),
 	}
-	r.directory = &directory.Directory{Store: st, Now: r.now, NewID: r.newID, Hosts: cfg.names(origin), Logger: r.log}
+	r.directory = &directory.Directory{
+		Store: st, Now: r.now, NewID: r.newID, Hosts: cfg.names(origin), Logger: r.log, LongestToken: longestToken,
+	}
+	if err := r.directory.AdoptRevocations(ctx); err != nil {
+		r.log.WarnContext(ctx, "the list of revocations may lack some of an earlier version; the next start tries again", "cause", err)
+	}
 	r.rbac = rbac.New(rbac.Config{Store: st, Log: r.activity, Now: r.now, Principals: r.directory})
 	r.locks = lock.New(lock.Config{Store: st, Log: r.activity, Now: r.now})
 	owners, workers := map[string]resource.Owner{}, map[string]resource.Worker{}
@@ -174,7 +180,8 @@ func (r *services) openTokens(ctx context.Context) (err error) {
 
 // background are the jobs that run until their context ends.
 func (r *services) background() []func(context.Context) error {
-	return []func(context.Context) error{r.keys.Run, r.activity.Run, r.resources.Run, r.resumeHierarchy, r.grants.Run, r.fleet.Run, r.directory.Run, r.retention.Run, r.authorities.Renew(r.log)}
+	expiry := &revocation.Expiry{Directory: r.directory, Retention: r.retention, Now: r.now, Log: r.log}
+	return []func(context.Context) error{expiry.Run, r.keys.Run, r.activity.Run, r.resources.Run, r.resumeHierarchy, r.grants.Run, r.fleet.Run, r.directory.Run, r.retention.Run, r.authorities.Renew(r.log)}
 }
 
 // resumeHierarchy finishes the deletions of management groups that an earlier process has begun.

@@ -154,7 +154,7 @@ func (d *Directory) changePrincipalCredentials(tx store.Tx, tenant, oid string, 
 	if err != nil {
 		return fmt.Errorf("change credentials of service principal %s: %w", oid, err)
 	}
-	return principals.Put(tx, principalKey(tenant, oid), p)
+	return d.putPrincipal(tx, p, p) // its token status is unchanged
 }
 
 // checkCredentials returns ErrTooManySecrets, or ErrInvalid if a managed identity has credentials: its tokens

@@ -53,6 +53,9 @@ type Directory struct {
 	// application may have them in its identifier URIs.
 	Hosts []string
 
+	// LongestToken is the longest lifetime of an access token; 0 means a day. Revocations are kept for longer.
+	LongestToken time.Duration
+
 	// CheckNotDeleting returns an *arm.Error if a resource or one of its parents is being deleted, and
 	// guards the result. Nil skips the check.
 	CheckNotDeleting func(tx store.Tx, resource arm.ID) error

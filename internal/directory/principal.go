@@ -71,7 +71,11 @@ func (d *Directory) CreateServicePrincipal(tx store.Tx, p ServicePrincipal) erro
 				return fmt.Errorf("create service principal %s: %w", p.ID, err)
 			}
 		}
-		if err := d.countAdministrator(tx, p.TenantID, p.ID, false, p.Enabled); err != nil {
+		err := d.countAdministrator(tx, p.TenantID, p.ID, false, p.Enabled)
+		if err == nil {
+			p.ValidFrom, err = d.firstValid(tx, p.TenantID, p.ID, p.tokenStatus())
+		}
+		if err != nil {
 			return fmt.Errorf("create service principal %s: %w", p.ID, err)
 		}
 	}
@@ -102,7 +106,7 @@ func (d *Directory) UpdateServicePrincipal(tx store.Tx, p ServicePrincipal) erro
 	if old.Enabled && !p.Enabled {
 		p.ValidFrom = d.nextValidFrom(old.ValidFrom)
 	}
-	return principals.Put(tx, principalKey(p.TenantID, p.ID), p)
+	return d.putPrincipal(tx, old, p)
 }
 
 // DeleteServicePrincipal removes a principal. It returns ErrNotFound, ErrFirstParty or
@@ -114,7 +118,7 @@ func (d *Directory) DeleteServicePrincipal(tx store.Tx, tenant, oid string) erro
 
 // DeleteManagedIdentityPrincipal is DeleteServicePrincipal for a managed identity whose resource is being
 // deleted. It never returns ErrLastAdministrator: RemoveAdministrators has checked that when the deletion
-// was accepted, and the cascade must not stop. It uses at most six keys of the transaction.
+// was accepted, and the cascade must not stop. It uses at most eight keys of the transaction.
 func (d *Directory) DeleteManagedIdentityPrincipal(tx store.Tx, tenant, oid string) error {
 	return d.deletePrincipal(tx, tenant, oid, func(tx store.Tx, tenant, oid string, enabled bool) error {
 		err := d.removeAdministrator(tx, tenant, oid, enabled)
@@ -139,9 +143,8 @@ func (d *Directory) deletePrincipal(tx store.Tx, tenant, oid string, end func(tx
 	if err != nil {
 		return fmt.Errorf("delete service principal %s: %w", oid, err)
 	}
-	tx.Delete(principalKey(tenant, oid))
 	tx.Delete(principalAppKey(tenant, p.AppID))
-	return nil
+	return d.deleteSubject(tx, principalKey(tenant, oid), tenant, oid)
 }
 
 // RevokeTokens revokes all tokens that were issued to a principal or a user until now, or returns
@@ -149,8 +152,9 @@ func (d *Directory) deletePrincipal(tx store.Tx, tenant, oid string, end func(tx
 func (d *Directory) RevokeTokens(tx store.Tx, tenant, oid string) error {
 	p, err := principals.Get(tx, principalKey(tenant, oid))
 	if err == nil {
+		was := p
 		p.ValidFrom = d.nextValidFrom(p.ValidFrom)
-		return principals.Put(tx, principalKey(tenant, oid), p)
+		return d.putPrincipal(tx, was, p)
 	}
 	if !errors.Is(err, ErrNotFound) {
 		return fmt.Errorf("revoke tokens of %s: %w", oid, err)
@@ -159,8 +163,9 @@ func (d *Directory) RevokeTokens(tx store.Tx, tenant, oid string) error {
 	if err != nil {
 		return fmt.Errorf("revoke tokens of %s: %w", oid, err)
 	}
+	was := u.User
 	u.ValidFrom = d.nextValidFrom(u.ValidFrom)
-	return users.Put(tx, userKey(tenant, oid), u)
+	return d.putUser(tx, was, u)
 }
 
 // nextValidFrom is the ValidFrom of a revocation now, after one with the ValidFrom last. It is the next second,

@@ -22,11 +22,11 @@ type TokenStatus struct {
 func (d *Directory) TokenStatus(tx store.Tx, tenant, oid string) (TokenStatus, error) {
 	p, err := principals.GetShared(tx, principalKey(tenant, oid), &d.decoded.principals)
 	if err == nil {
-		return TokenStatus{Enabled: p.Enabled, ValidFrom: p.ValidFrom, ClientID: p.AppID, ResourceID: p.ResourceID}, nil
+		return p.tokenStatus(), nil
 	}
 	if !errors.Is(err, ErrNotFound) {
 		return TokenStatus{}, err
 	}
 	u, err := users.GetShared(tx, userKey(tenant, oid), &d.decoded.users)
-	return TokenStatus{User: true, Enabled: u.Enabled, ValidFrom: u.ValidFrom}, err
+	return u.tokenStatus(), err
 }

@@ -73,6 +73,11 @@ func (d *Directory) CreateUser(tx store.Tx, u User, pw PasswordHash) error {
 	if err := d.countAdministrator(tx, u.TenantID, u.ID, false, u.Enabled); err != nil {
 		return err
 	}
+	from, err := d.firstValid(tx, u.TenantID, u.ID, u.tokenStatus())
+	if err != nil {
+		return err
+	}
+	u.ValidFrom = from
 	return users.Put(tx, record, userRecord{u, pw, pw != ""})
 }
 
@@ -135,7 +140,7 @@ func (d *Directory) UpdateUser(tx store.Tx, u User) error {
 	if err := d.countAdministrator(tx, u.TenantID, u.ID, old.Enabled, u.Enabled); err != nil {
 		return fmt.Errorf("update user %s: %w", u.ID, err)
 	}
-	return users.Put(tx, userKey(u.TenantID, u.ID), userRecord{u, old.Password, old.Normal})
+	return d.putUser(tx, old.User, userRecord{u, old.Password, old.Normal})
 }
 
 // DeleteUser removes a user, or returns ErrNotFound or ErrLastAdministrator. Unlink removes its links.
@@ -150,9 +155,8 @@ func (d *Directory) DeleteUser(tx store.Tx, tenant, oid string) error {
 	if err != nil {
 		return fmt.Errorf("delete user %s: %w", oid, err)
 	}
-	tx.Delete(userKey(tenant, oid))
 	tx.Delete(userNameKey(tenant, u.UserPrincipalName))
-	return nil
+	return d.deleteSubject(tx, userKey(tenant, oid), tenant, oid)
 }
 
 // CheckPassword checks the password of a user by object id and returns its hash for ChangePassword. It
@@ -199,8 +203,9 @@ func (d *Directory) SetPassword(tx store.Tx, tenant, oid string, pw PasswordHash
 	if err != nil {
 		return fmt.Errorf("set password of user %s: %w", oid, err)
 	}
+	was := r.User
 	r.Password, r.Normal, r.ValidFrom = pw, pw != "", d.nextValidFrom(r.ValidFrom)
-	return users.Put(tx, userKey(tenant, oid), r)
+	return d.putUser(tx, was, r)
 }
 
 // User gives the user with an object id, or ErrNotFound.

@@ -16,10 +16,10 @@ const (
 	// cascadeStep is the number of store operations that one transaction of a cascade may use for deletions.
 	// The rest of store.MaxOperations is for its other reads and writes.
 	cascadeStep = store.MaxOperations - 8
-	ownerCost   = 8 // store operations that the Owner of a type may use
+	ownerCost   = 10 // store operations that the Owner of a type may use
 	// principalCost is the number of store operations that delete the roles of a system-assigned principal.
 	// IdentityKeys does not include them.
-	principalCost = 4
+	principalCost = 6
 	sweepEvery    = 5 * time.Minute // between two searches for unfinished and expired operations
 )
 

@@ -74,6 +74,8 @@ var (
 	ClockKind                  = Kind{"time that was seen", "m/clock", 1}
 	FormatKind                 = Kind{"format", "m/format", 1}
 
+	RevocationsAdoptedKind = Kind{"record of earlier revocations", "m/revocations", 1}
+
 	SecretsRemovedKind = Kind{"removal of secrets", "m/secrets", 1}
 
 	ManagementGroupKind   = Kind{"management group", "mg/", 1}                    // mg/<tenant>/<group>
@@ -92,6 +94,9 @@ var (
 	RoleNameIndex       = Kind{"name of a custom role", "rn/", 0}       // rn/<tenant>/<folded name>
 	RoleCount           = Kind{"count of custom roles", "rt/", 1}       // rt/<tenant>
 	RoleUseCount        = Kind{"count of a custom role", "ru/", 1}      // ru/<tenant>/<role>: how many assignments it has
+
+	RevocationKind     = Kind{"revocation", "rv/", 1}       // rv/<tenant>/<object>: of the tokens of a subject
+	RevocationListKind = Kind{"revocation list", "rvl/", 1} // rvl/<tenant>: its revision is the version of the list
 
 	AssignmentKind     = Kind{"role assignment", "s/", 1}    // s/K(scope)\x00<assignment>
 	AssignmentCount    = Kind{"assignment count", "sc/", 1}  // sc/<subscription>, sc/K(other scope)\x00<tenant>
@@ -152,6 +157,7 @@ func Kinds() []Kind {
 		AdminKind,
 		ClockKind,
 		FormatKind,
+		RevocationsAdoptedKind,
 		SecretsRemovedKind,
 		ManagementGroupKind,
 		ManagementChildIndex,
@@ -165,6 +171,8 @@ func Kinds() []Kind {
 		RoleNameIndex,
 		RoleCount,
 		RoleUseCount,
+		RevocationKind,
+		RevocationListKind,
 		AssignmentKind,
 		AssignmentCount,
 		AssignmentIndex,

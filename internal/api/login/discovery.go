@@ -9,14 +9,22 @@ import (
 	"midas/internal/arm"
 	"midas/internal/azure"
 	"midas/internal/directory"
+	"midas/internal/revocation"
 	"midas/internal/token"
 )
 
 // discovery has the public endpoints: discovery documents, key sets and user realms.
-type discovery struct{ *accounts }
+type discovery struct {
+	*accounts
+	lists *revocation.Lists
+}
 
-// configuration is an OpenID discovery document. It has those fields of Entra's that apply here, and the
-// supported code challenge methods, as RFC 8414 defines them.
+func newDiscovery(a *accounts) *discovery {
+	return &discovery{a, &revocation.Lists{Directory: a.Directory, Issuer: a.issuer(), Now: a.Now}}
+}
+
+// configuration is an OpenID discovery document. It has those fields of Entra's that apply here, the supported
+// code challenge methods, as RFC 8414 defines them, and the address of the list of revocations.
 type configuration struct {
 	TokenEndpoint         string   `json:"token_endpoint"`
 	TokenAuthMethods      []string `json:"token_endpoint_auth_methods_supported"`
@@ -46,6 +54,8 @@ type configuration struct {
 	CloudGraphHost     string  `json:"cloud_graph_host_name"`
 	GraphHost          string  `json:"msgraph_host"`
 	RBAC               string  `json:"rbac_url"`
+
+	Revocations string `json:"midas_revocations_uri,omitempty"` // not for names that stand for any tenant
 }
 
 // paths are the paths in which the two versions of the document differ.
@@ -91,6 +101,9 @@ func (h *discovery) configuration(x *request, p paths, issuer func(*request, str
 		DeviceEndpoint:        base + p.oauth + "/devicecode",
 		EndSessionEndpoint:    base + p.oauth + "/logout",
 		Claims:                []string{"sub", "iss", "aud", "exp", "iat", "auth_time", "amr", "nonce", "preferred_username", "name", "oid", "tid", "ver", "email"},
+	}
+	if !shared(x.pathTenant) {
+		c.Revocations = x.origin + "/" + issuerName + revocationsPath
 	}
 	c.describeCloud(x, base)
 	return httpx.WriteJSON(x.w, http.StatusOK, c)

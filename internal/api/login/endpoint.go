@@ -40,6 +40,7 @@ func (h *Handler) table() []endpoint {
 		{Name: "openid-configuration v1.0", Tenant: tenantSegment, Path: ".well-known/openid-configuration", Methods: reads, CrossOrigin: true, Serve: d.configurationV1},
 		{Name: "keys v2.0", Tenant: tenantSegment, Path: "discovery/v2.0/keys", Methods: reads, CrossOrigin: true, Serve: d.keysV2},
 		{Name: "keys v1.0", Tenant: tenantSegment, Path: "discovery/keys", Methods: reads, CrossOrigin: true, Serve: d.keysV1},
+		{Name: "revocations", Tenant: tenantSegment, Path: "discovery/v2.0/revocations", Methods: reads, CrossOrigin: true, Serve: d.revocations},
 		{Name: "instance discovery", Tenant: tenantSegment, Path: "discovery/instance", Methods: reads, CrossOrigin: true, Serve: d.instance},
 		{Name: "user realm", Tenant: tenantSegment, Path: "userrealm/", Methods: reads, Serve: d.userRealm},
 

@@ -23,7 +23,7 @@ type Handler struct {
 // New returns a Handler with the Config, which must not be changed while requests are served.
 func New(c *Config) *Handler {
 	a := &accounts{c}
-	h := &Handler{config: c, discovery: &discovery{a}, tokens: newTokens(a), signIn: &signIn{a}}
+	h := &Handler{config: c, discovery: newDiscovery(a), tokens: newTokens(a), signIn: &signIn{a}}
 	h.endpoints = index(h.table())
 	return h
 }

@@ -1,0 +1,46 @@
+package revocation
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"midas/internal/directory"
+	"midas/internal/retention"
+)
+
+// expireEvery is how often expired revocations are removed. It affects only the size of the lists.
+const expireEvery = 10 * time.Minute
+
+// Expiry removes the revocations whose last token has expired. Directory, Now and Log are required.
+type Expiry struct {
+	Directory *directory.Directory
+	Retention *retention.Guard // decides whether records may be deleted by age; nil allows it always
+	Now       func() time.Time
+	Log       *slog.Logger
+}
+
+// Run calls Expire every ten minutes until ctx ends. It logs errors and tries again in the next round.
+func (e *Expiry) Run(ctx context.Context) error {
+	tick := time.NewTicker(expireEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if err := e.Expire(ctx); err != nil && ctx.Err() == nil {
+			e.Log.WarnContext(ctx, "expired revocations could not be removed, trying again", "cause", err)
+		}
+	}
+}
+
+// Expire removes the expired revocations, if Retention allows it.
+func (e *Expiry) Expire(ctx context.Context) error {
+	if !e.Retention.Allows(e.Now()) {
+		return nil
+	}
+	_, err := e.Directory.ExpireRevocations(ctx)
+	return err
+}
