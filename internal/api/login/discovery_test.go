@@ -63,6 +63,9 @@ func TestDiscoveryNamesTheTenantsIssuer(t *testing.T) {
 					"sub", "iss", "aud", "exp", "iat", "auth_time", "amr", "nonce", "preferred_username", "name", "oid", "tid", "ver", "email",
 				},
 			}
+			if region != nil {
+				want["midas_revocations_uri"] = origin + "/" + tenant + "/discovery/v2.0/revocations"
+			}
 			if diff := cmp.Diff(want, decode(t, w)); diff != "" {
 				t.Errorf("document (-want +got):\n%s", diff)
 			}

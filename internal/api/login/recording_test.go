@@ -52,9 +52,9 @@ func recorded(t *testing.T, name string) []interaction {
 	return tape.Interactions
 }
 
-// added are standard fields that Entra's discovery document lacks.
+// added are fields that Entra's discovery document lacks.
 var added = []string{
-	"code_challenge_methods_supported", "grant_types_supported", "request_parameter_supported",
+	"code_challenge_methods_supported", "grant_types_supported", "midas_revocations_uri", "request_parameter_supported",
 	"token_endpoint_auth_signing_alg_values_supported",
 }
 
