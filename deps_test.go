@@ -65,7 +65,7 @@ var layers = []layer{
 	}},
 	{"api", map[string]string{ // each stands for one of Azure's hosts
 		"internal/api/graph":       "internal/api/bearer internal/api/httpx internal/arm internal/azure internal/clock internal/directory internal/odata internal/seal internal/store internal/throttle internal/token",
-		"internal/api/hosts":       "internal/api/httpx internal/arm internal/directory internal/fleet internal/host internal/store internal/token",
+		"internal/api/hosts":       "internal/api/httpx internal/arm internal/directory internal/federation internal/fleet internal/host internal/store internal/token",
 		"internal/api/login":       "internal/api/bearer internal/api/httpx internal/arm internal/azure internal/clock internal/directory internal/federation internal/grant internal/revocation internal/store internal/throttle internal/token",
 		"internal/api/management":  "internal/activity internal/api/bearer internal/api/httpx internal/api/management/wire internal/arm internal/azure internal/compute internal/decision internal/directory internal/explain internal/fleet internal/hierarchy internal/identity internal/lock internal/odata internal/rbac internal/rbac/condition internal/resource internal/seal internal/store internal/subscription internal/token",
 		"internal/api/metadata":    "internal/api/httpx internal/arm internal/clock internal/host",

@@ -24,6 +24,7 @@ import (
 	"midas/internal/decision"
 	"midas/internal/directory"
 	"midas/internal/explain"
+	"midas/internal/federation"
 	"midas/internal/fleet"
 	"midas/internal/grant"
 	"midas/internal/hierarchy"
@@ -250,7 +251,7 @@ const maxFederated = 100
 
 // federated lists the federated credentials of an application or of a managed identity. A system-assigned
 // identity has none.
-func (r *services) federated(ctx context.Context, p directory.ServicePrincipal) ([]login.FederatedCredential, error) {
+func (r *services) federated(ctx context.Context, p directory.ServicePrincipal) ([]federation.Credential, error) {
 	if p.Type != directory.TypeManagedIdentity {
 		return r.federatedOf(ctx, p)
 	}
@@ -259,19 +260,26 @@ func (r *services) federated(ctx context.Context, p directory.ServicePrincipal) 
 		return nil, nil
 	}
 	all, _, err := r.identities.ListFederated(ctx, id, resource.Part{Limit: maxFederated})
-	var known []login.FederatedCredential
-	for _, f := range all {
-		known = append(known, login.FederatedCredential{Issuer: f.Issuer, Subject: f.Subject, Audiences: f.Audiences})
+	known := make([]federation.Credential, len(all))
+	for i, f := range all {
+		known[i] = federation.Credential{ID: f.ID.String(), Name: f.Name, Issuer: f.Issuer, Subject: f.Subject, Audiences: f.Audiences}
+		if f.Matching != nil {
+			known[i].Expression = f.Matching.Value
+		}
 	}
 	return known, err
 }
 
-func (r *services) federatedOf(ctx context.Context, p directory.ServicePrincipal) (known []login.FederatedCredential, err error) {
+func (r *services) federatedOf(ctx context.Context, p directory.ServicePrincipal) (known []federation.Credential, err error) {
 	err = r.store.View(ctx, func(tx store.Tx) error {
 		app, err := r.directory.Client(tx, p.TenantID, p.AppID)
 		known = nil
 		for _, f := range app.Federated {
-			known = append(known, login.FederatedCredential{Issuer: f.Issuer, Subject: f.Subject, Audiences: f.Audiences})
+			one := federation.Credential{ID: f.ID, Name: f.Name, Issuer: f.Issuer, Subject: f.Subject, Audiences: f.Audiences}
+			if f.Matching != nil {
+				one.Expression = f.Matching.Value
+			}
+			known = append(known, one)
 		}
 		return err
 	})

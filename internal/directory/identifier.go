@@ -117,6 +117,13 @@ func MicrosoftResource(audience string) bool {
 	return slices.ContainsFunc(names, isFirstPartyName)
 }
 
+// LearnsManagedIdentity reports whether tokens for an audience name the ARM resource of a managed identity
+// (xms_mirid): those for Microsoft's resources and for this server at its origin. An application of the tenant learns
+// only who calls, as in Entra.
+func LearnsManagedIdentity(audience, origin string) bool {
+	return MicrosoftResource(audience) || strings.TrimSuffix(audience, "/") == origin
+}
+
 // isThisServer reports whether a folded host may be this server. Every IP address counts, because the
 // server may listen on all addresses.
 func (d *Directory) isThisServer(name string) bool {

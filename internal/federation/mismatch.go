@@ -26,6 +26,14 @@ type Mismatch struct {
 	OnlyCase  bool        // the nearest credential's value differs only in case
 }
 
+// Error says which field differs. It does not name the credential's value, which clients must not see.
+func (m *Mismatch) Error() string {
+	if m.Field == None {
+		return "there are no federated credentials"
+	}
+	return "no federated credential has the presented " + string(m.Field)
+}
+
 // mismatch makes a Mismatch. The nearest credential is the first of the given ones whose value differs only in case,
 // or else the first one.
 func mismatch(field Field, presented string, near []Credential) *Mismatch {

@@ -58,7 +58,7 @@ func ParseAssertion(raw string) (*Assertion, error) {
 	signed, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.RS256, jose.PS256})
 	var other *jose.ErrUnexpectedSignatureAlgorithm
 	switch {
-	case errors.As(err, &other):
+	case errors.As(err, &other) && other.Got != "":
 		return nil, &AlgorithmError{string(other.Got)}
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)

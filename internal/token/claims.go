@@ -30,6 +30,10 @@ type Claims struct {
 	MIResourceID     string   // xms_mirid, the ARM id of a managed identity
 	Roles            []string // roles
 
+	// Attested is the private claim midas_attested: the token is a managed identity's, from the metadata service of its
+	// resource. Only tokens for the exchange of tokens have it, and no exchange gives it.
+	Attested bool
+
 	Optional     *OptionalClaims // nil: none
 	Confirmation *Confirmation   // cnf, of a token that is bound to a key of its client; nil in bearer tokens
 
@@ -87,6 +91,7 @@ type wireClaims struct {
 	Version          string        `json:"ver"`
 	WellKnownIDs     []string      `json:"wids,omitempty"`
 	MIResourceID     string        `json:"xms_mirid,omitempty"`
+	Attested         bool          `json:"midas_attested,omitempty"`
 
 	*OptionalClaims // the fields above hide those of the same name
 }
@@ -96,7 +101,7 @@ func (c Claims) MarshalJSON() ([]byte, error) {
 	w := wireClaims{
 		Audience: c.Audience, Issuer: c.Issuer, Subject: c.Subject, ObjectID: c.ObjectID,
 		TenantID: c.TenantID, Version: c.Version, IdentityProvider: c.IdentityProvider, IdentityType: c.IdentityType,
-		UniqueID: c.UniqueID, MIResourceID: c.MIResourceID, Roles: c.Roles, Scopes: c.Scopes,
+		UniqueID: c.UniqueID, MIResourceID: c.MIResourceID, Attested: c.Attested, Roles: c.Roles, Scopes: c.Scopes,
 		AuthMethods: c.AuthMethods, Name: c.Name, WellKnownIDs: c.WellKnownIDs,
 		IssuedAt: c.IssuedAt.Unix(), NotBefore: c.NotBefore.Unix(), Expires: c.Expires.Unix(),
 		Issued: c.Issued.Unix(), Confirmation: c.Confirmation, OptionalClaims: c.Optional,
@@ -123,7 +128,7 @@ func (c *Claims) UnmarshalJSON(data []byte) error {
 		Audience: w.Audience, Issuer: w.Issuer, Subject: w.Subject, ObjectID: w.ObjectID,
 		TenantID: w.TenantID, AppID: w.AppID, AppIDACR: w.AppIDACR, Version: w.Version,
 		IdentityProvider: w.IdentityProvider, IdentityType: w.IdentityType,
-		UniqueID: w.UniqueID, MIResourceID: w.MIResourceID, Roles: w.Roles, Scopes: w.Scopes,
+		UniqueID: w.UniqueID, MIResourceID: w.MIResourceID, Attested: w.Attested, Roles: w.Roles, Scopes: w.Scopes,
 		AuthMethods: w.AuthMethods, UPN: w.UPN, Name: w.Name, UniqueName: w.UniqueName, WellKnownIDs: w.WellKnownIDs,
 		IssuedAt:  time.Unix(w.IssuedAt, 0).UTC(),
 		NotBefore: time.Unix(w.NotBefore, 0).UTC(),

@@ -32,6 +32,7 @@ func NewMinter(issuer *Issuer) *Minter {
 // if their tokens would be equal.
 type warmKey struct {
 	tenant, subject, object, audience, app, acr, idp, idtyp, mirid, version, roles, user string
+	attested                                                                             bool
 	life                                                                                 time.Duration
 }
 
@@ -54,7 +55,7 @@ func (m *Minter) Token(_ context.Context, req Request) (*Token, error) {
 	key := warmKey{
 		tenant: c.TenantID, subject: c.Subject, object: c.ObjectID, audience: c.Audience, app: c.AppID,
 		acr: c.AppIDACR, idp: c.IdentityProvider, idtyp: c.IdentityType, mirid: c.MIResourceID,
-		version: c.Version, roles: strings.Join(c.Roles, "\x00"), user: c.user(), life: req.Lifetime,
+		version: c.Version, roles: strings.Join(c.Roles, "\x00"), user: c.user(), attested: c.Attested, life: req.Lifetime,
 	}
 	if t, ok := m.warm.Get(key); ok && m.good(t, req) {
 		return t, nil

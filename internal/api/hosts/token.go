@@ -10,6 +10,7 @@ import (
 
 	"midas/internal/arm"
 	"midas/internal/directory"
+	"midas/internal/federation"
 	"midas/internal/host"
 	"midas/internal/token"
 )
@@ -65,6 +66,9 @@ func (h *Handler) grant(req *request, in host.TokenRequest) (host.Principal, *to
 
 // claims are the claims of a managed identity's token: what the identity is, and what it has at the audience.
 func (h *Handler) claims(ctx context.Context, p host.Principal, audience string) (token.Claims, error) {
+	if aud, found := federation.ExchangeAudience(audience); found {
+		return h.exchangeClaims(p, aud), nil
+	}
 	at, err := h.Directory.TokenAudience(ctx, p.TenantID, p.ObjectID, audience)
 	if err != nil {
 		return token.Claims{}, fmt.Errorf("find the audience: %w", err)
@@ -78,8 +82,8 @@ func (h *Handler) claims(ctx context.Context, p host.Principal, audience string)
 	if at.Application.TokenVersion == 2 {
 		c.Version = token.V2
 	}
-	if origin := h.Minter.Issuer.Origin; directory.MicrosoftResource(audience) || strings.TrimSuffix(audience, "/") == origin {
-		c.MIResourceID = p.ResourceID // an application of the tenant learns only who calls, as in Entra
+	if directory.LearnsManagedIdentity(audience, h.Minter.Issuer.Origin) {
+		c.MIResourceID = p.ResourceID
 	}
 	groups := token.Groups{Values: at.Memberships.Groups, AsRoles: at.Memberships.AsRoles}
 	if at.Memberships.Overage {
@@ -88,4 +92,14 @@ func (h *Handler) claims(ctx context.Context, p host.Principal, audience string)
 	c.SetGroups(groups)
 	c.WellKnownIDs = at.Memberships.Roles
 	return c, nil
+}
+
+// exchangeClaims are the claims of a token that an application presents as its client assertion, if a federated
+// credential of the application trusts the identity. Its version is 2.0, and its subject is the identity's object id.
+func (h *Handler) exchangeClaims(p host.Principal, aud string) token.Claims {
+	return token.Claims{
+		Audience: aud, Version: token.V2, Subject: p.ObjectID, ObjectID: p.ObjectID, TenantID: p.TenantID,
+		AppID: p.ClientID, AppIDACR: "2", IdentityType: "app",
+		IdentityProvider: h.Minter.Issuer.IssuerV1(p.TenantID), Attested: true,
+	}
 }

@@ -19,21 +19,35 @@ import (
 // it expires, so that nobody else can use it.
 const maxAssertionLifetime = 24 * time.Hour
 
-// checkAssertion checks a client assertion (RFC 7523) that is signed with the key of one of the
-// client's certificates.
-func (h *tokens) checkAssertion(req *tokenRequest, c client) error {
+// clientAssertion parses the client assertion of a request. It is not verified yet.
+func (req *tokenRequest) clientAssertion() (*token.Assertion, error) {
 	if req.assertionType != jwtBearer {
-		return errUnsupportedValue("client_assertion_type", req.assertionType)
+		return nil, errUnsupportedValue("client_assertion_type", req.assertionType)
 	}
 	a, err := token.ParseAssertion(string(req.assertion))
-	if err != nil {
-		return errAssertionMalformed(err)
+	var other *token.AlgorithmError
+	switch {
+	case errors.As(err, &other):
+		return nil, errAlgorithm(other.Algorithm).because(err)
+	case err != nil:
+		return nil, errAssertionMalformed(err)
+	}
+	switch a.Type {
+	case "", "JWT", "http://openid.net/specs/jwt/1.0":
+		return a, nil
+	}
+	return nil, errHeaderType()
+}
+
+// checkAssertion checks a client assertion (RFC 7523) that is signed with the key of one of the client's certificates,
+// or that another issuer has signed.
+func (h *tokens) checkAssertion(req *tokenRequest, a *token.Assertion, c client) error {
+	if foreign(a, c) {
+		_, err := h.federate(req.r.Context(), presented{tenant: req.tenant, client: c, assertion: a, raw: string(req.assertion)})
+		return err
 	}
 	// 1. The signature. No other claim is used before it is verified.
 	if err := h.checkSigner(a, c); err != nil {
-		if foreign(a, c) {
-			return h.refuseForeign(req.r.Context(), a, c.principal)
-		}
 		return err
 	}
 	// 2. The claims: issuer, subject, audience and times.

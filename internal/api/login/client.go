@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"midas/internal/directory"
+	"midas/internal/token"
 )
 
 // clientAuthMethod is how a client has authenticated: the value of the appidacr claim.
@@ -12,10 +13,10 @@ type clientAuthMethod string
 const (
 	authNone      clientAuthMethod = "0" // a public client
 	authSecret    clientAuthMethod = "1"
-	authAssertion clientAuthMethod = "2" // signed with the key of a certificate
+	authAssertion clientAuthMethod = "2" // signed with the key of a certificate, or by another issuer
 )
 
-// client is the application that sends a request.
+// client is the application or the managed identity that sends a request.
 type client struct {
 	directory.Application
 	principal  directory.ServicePrincipal // empty for Microsoft's own clients, which are in every tenant
@@ -28,17 +29,26 @@ func (h *tokens) authenticate(req *tokenRequest) (client, error) {
 	if req.clientID == "" {
 		return client{}, errMissingParameter("client_id")
 	}
-	c, err := h.findClient(req.r.Context(), req.tenant, req.clientID)
+	var asserted *token.Assertion
+	if req.assertion != "" {
+		var err error
+		if asserted, err = req.clientAssertion(); err != nil {
+			return client{}, err
+		}
+	}
+	c, err := h.tokenClient(req)
 	if err != nil {
-		return client{}, h.unusable(req, err)
+		return client{}, err
 	}
 	switch {
 	case c.FirstParty && (req.clientSecret != "" || req.assertion != ""):
 		return client{}, errPublicClient()
+	case req.clientSecret != "" && c.managed():
+		return client{}, errWrongSecret(req.clientID)
 	case req.clientSecret != "":
 		c.authMethod, err = authSecret, h.checkSecret(req)
 	case req.assertion != "":
-		c.authMethod, err = authAssertion, h.checkAssertion(req, c)
+		c.authMethod, err = authAssertion, h.checkAssertion(req, asserted, c)
 	default:
 		c.authMethod = authNone
 	}

@@ -161,9 +161,9 @@ func TestInvalidAssertionsAreRefused(t *testing.T) {
 		{"none", none("none"), nil, 401, 50027},
 		{"none in capitals", none("NONE"), nil, 401, 50027},
 		{"no signature", none("RS256"), nil, 401, 50027},
-		{"the public key as a secret", sign(func(s *clientAssertion) { s.alg, s.key = jose.HS256, p.cert.DER }), nil, 401, 50027},
-		{"the public key's JSON as a secret", sign(func(s *clientAssertion) { s.alg, s.key = jose.HS256, der }), nil, 401, 50027},
-		{"RS384", sign(func(s *clientAssertion) { s.alg = jose.RS384 }), nil, 401, 50027},
+		{"the public key as a secret", sign(func(s *clientAssertion) { s.alg, s.key = jose.HS256, p.cert.DER }), nil, 400, 5002738},
+		{"the public key's JSON as a secret", sign(func(s *clientAssertion) { s.alg, s.key = jose.HS256, der }), nil, 400, 5002738},
+		{"RS384", sign(func(s *clientAssertion) { s.alg = jose.RS384 }), nil, 400, 5002738},
 		{"a stranger's key", sign(func(s *clientAssertion) { s.key = stranger.key }), nil, 401, 700027},
 		{"a stranger's certificate", f.assertion(stranger).sign(t), nil, 401, 700027},
 		{"a stranger's certificate in x5c", sign(func(s *clientAssertion) {
@@ -173,7 +173,7 @@ func TestInvalidAssertionsAreRefused(t *testing.T) {
 			s.key, s.header = stranger.key, map[string]any{"jwk": map[string]any{"kty": "RSA", "n": base64.RawURLEncoding.EncodeToString(stranger.key.N.Bytes()), "e": "AQAB"}}
 		}), nil, 401, 700027},
 		{"no certificate identifier", sign(func(s *clientAssertion) { s.header = nil }), nil, 401, 700027},
-		{"an unknown critical header", sign(func(s *clientAssertion) { s.header["crit"] = []string{"x"}; s.header["x"] = 1 }), nil, 401, 700027},
+		{"an unknown critical header", sign(func(s *clientAssertion) { s.header["crit"] = []string{"x"}; s.header["x"] = 1 }), nil, 401, 50027},
 		{"another issuer", sign(func(s *clientAssertion) { s.claims["iss"] = webApp }), nil, 401, 700021},
 		{"another subject", sign(func(s *clientAssertion) { s.claims["sub"] = webApp }), nil, 401, 700021},
 		{"no subject", sign(func(s *clientAssertion) { delete(s.claims, "sub") }), nil, 401, 700021},

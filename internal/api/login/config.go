@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"midas/internal/directory"
+	"midas/internal/federation"
 	"midas/internal/grant"
 	"midas/internal/throttle"
 	"midas/internal/token"
@@ -28,8 +29,11 @@ type Config struct {
 	SessionLifetime time.Duration // of a browser's session; 0 means DefaultSessionLifetime
 	SessionIdle     time.Duration // of a session that is not used; 0 means DefaultSessionIdle
 
-	// Federated lists the federated credentials of an application or a managed identity; nil: there are none.
-	Federated func(context.Context, directory.ServicePrincipal) ([]FederatedCredential, error)
+	// Federated lists the federated credentials of an application or a managed identity; nil: there are none. The
+	// list is shared and must not be changed.
+	Federated func(context.Context, directory.ServicePrincipal) ([]federation.Credential, error)
+
+	Issuers Issuers // verifies assertions of outside issuers; nil: none can be reached
 
 	Throttle  *throttle.Table // counts wrong secrets, user codes and requests for device codes
 	Passwords *throttle.PasswordLimiter

@@ -1,7 +1,6 @@
 package login
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,98 +9,103 @@ import (
 
 	"midas/internal/arm"
 	"midas/internal/directory"
+	"midas/internal/federation"
 	"midas/internal/store"
 	"midas/internal/token"
 )
 
-// FederatedCredential is a federated identity credential: tokens of another issuer in which an application or a
-// managed identity trusts.
-type FederatedCredential struct {
-	Issuer, Subject string // Subject is empty if an expression is in its place
-	Audiences       []string
+// Issuers verifies assertions of outside issuers. Outside of tests it is a *federation.Issuers.
+type Issuers interface {
+	// Verify returns nil if a key of the assertion's issuer has signed it, and otherwise a *federation.IssuerError or
+	// the error of a context that has ended. It does not look at times, subject and audience.
+	Verify(ctx context.Context, a *token.Assertion) error
+
+	// Required returns the values of the claim enterprise, one of which a token of the issuer must have. It returns
+	// none if the operator demands none.
+	Required(issuer string) []string
 }
 
-// refuseManagedIdentity refuses a client that is a managed identity: it has no secret and no certificate, and
-// assertions of other issuers are not exchanged yet. The refusal says what is wrong with the credential. It
-// returns nil if the client id is not of a managed identity.
-func (h *tokens) refuseManagedIdentity(req *tokenRequest) error {
+// managedIdentity finds the managed identity with the client id of a request. It has no secret and no certificate, and
+// gets tokens here only for itself, for assertions of other issuers.
+func (h *tokens) managedIdentity(req *tokenRequest) (c client, found bool, err error) {
 	var p directory.ServicePrincipal
-	err := h.Directory.Store.View(req.r.Context(), func(tx store.Tx) (err error) {
+	err = h.Directory.Store.View(req.r.Context(), func(tx store.Tx) (err error) {
 		p, err = h.Directory.ClientPrincipal(tx, req.tenant.ID, req.clientID)
 		return ifFound(err)
 	})
-	switch {
-	case err != nil:
-		return fmt.Errorf("find managed identity: %w", err)
-	case p.Type != directory.TypeManagedIdentity:
-		return nil
-	case req.clientSecret != "":
-		return errWrongSecret(req.clientID)
-	case req.assertion == "":
-		return errNoCredential()
-	case req.assertionType != jwtBearer:
-		return errUnsupportedValue("client_assertion_type", req.assertionType)
-	}
-	a, err := token.ParseAssertion(string(req.assertion))
 	if err != nil {
-		return errAssertionMalformed(err)
+		return client{}, false, fmt.Errorf("find managed identity: %w", err)
 	}
-	return h.refuseForeign(req.r.Context(), a, p)
+	if p.Type != directory.TypeManagedIdentity {
+		return client{}, false, nil
+	}
+	app := directory.Application{AppID: p.AppID, TenantID: p.TenantID, DisplayName: p.DisplayName}
+	return client{Application: app, principal: p}, true, nil
 }
 
-// refuseForeign refuses an assertion of another issuer with the first part that no federated credential
-// matches: issuer, subject, audience.
-func (h *tokens) refuseForeign(ctx context.Context, a *token.Assertion, p directory.ServicePrincipal) error {
-	var all []FederatedCredential
-	if h.Federated != nil {
+// managed reports whether the client is a managed identity.
+func (c client) managed() bool { return c.principal.Type == directory.TypeManagedIdentity }
+
+// foreign reports whether an assertion is of another issuer than the client itself. All assertions of a managed
+// identity are.
+func foreign(a *token.Assertion, c client) bool {
+	return c.managed() || strings.Contains(a.Issuer, "://") && !arm.SameName(a.Issuer, c.AppID)
+}
+
+// presented is an assertion of another issuer that a client has presented.
+type presented struct {
+	tenant    directory.Tenant
+	client    client
+	assertion *token.Assertion
+	raw       string
+}
+
+// federate finds the federated credential of the client that an assertion of another issuer matches, and checks that
+// its issuer has signed it and that it is valid now. Before a credential matches, nothing is asked from the issuer.
+// Unlike an assertion of the client itself, it may be presented any number of times, because a workload cannot have a
+// new one for each request. The causes of errors are *federation.Mismatch and *federation.IssuerError.
+func (a *accounts) federate(ctx context.Context, p presented) (federation.Credential, error) {
+	var all []federation.Credential
+	if a.Federated != nil {
 		var err error
-		if all, err = h.Federated(ctx, p); err != nil {
-			return fmt.Errorf("list federated credentials: %w", err)
+		if all, err = a.Federated(ctx, p.client.principal); err != nil {
+			return federation.Credential{}, fmt.Errorf("list federated credentials: %w", err)
 		}
 	}
 	if len(all) == 0 {
-		return errNoFederated(p.DisplayName)
+		return federation.Credential{}, errNoFederated(p.client.DisplayName).because(&federation.Mismatch{})
 	}
-	all = slices.DeleteFunc(all, func(f FederatedCredential) bool { return f.Issuer != a.Issuer })
-	if len(all) == 0 {
-		return errFederated(700211, "issuer", a.Issuer)
+	p.assertion = a.underOwnName(p.tenant, p.assertion)
+	if a.issuedHere(p.assertion) {
+		return a.federateOwn(ctx, p, all)
 	}
-	folded := slices.ContainsFunc(all, func(f FederatedCredential) bool { return arm.SameName(f.Subject, a.Subject) })
-	all = slices.DeleteFunc(all, func(f FederatedCredential) bool { return f.Subject != "" && f.Subject != a.Subject })
-	switch {
-	case len(all) == 0 && folded:
-		return errFederatedCase(a.Subject)
-	case len(all) == 0:
-		return errFederated(700213, "subject", a.Subject)
-	case !slices.ContainsFunc(all, func(f FederatedCredential) bool {
-		return slices.ContainsFunc(f.Audiences, func(one string) bool { return slices.Contains(a.Audience, one) })
-	}):
-		return errFederated(700212, "audience", strings.Join(a.Audience, ","))
+	found, m := federation.Match(all, p.assertion)
+	if m != nil {
+		return federation.Credential{}, errMismatch(m)
 	}
-	return errNotExchanged()
+	if a.Issuers == nil {
+		return federation.Credential{}, errExternalIssuer()
+	}
+	if err := a.Issuers.Verify(ctx, p.assertion); err != nil {
+		return federation.Credential{}, errIssuer(p.assertion, err)
+	}
+	if err := a.checkEnterprise(p.assertion); err != nil {
+		return federation.Credential{}, err
+	}
+	if now := a.Now(); !federation.InTime(p.assertion, now) {
+		return federation.Credential{}, errAssertionTime(now, p.assertion.NotBefore, p.assertion.Expires)
+	}
+	return found, nil
 }
 
-// foreign reports whether an assertion claims to be of another issuer than the application itself.
-func foreign(a *token.Assertion, c client) bool {
-	return strings.HasPrefix(a.Issuer, "https://") && !arm.SameName(a.Issuer, c.AppID)
-}
-
-func errNoFederated(name string) *Error {
-	return invalidClient(70025, "The client '%s' has no configured federated identity credentials.", quote(name))
-}
-
-func errFederated(number int, claim, value string) *Error {
-	return invalidClient(number, "No matching federated identity record found for presented assertion %s '%s'. Check your federated identity credential Subject, Audience and Issuer against the presented assertion. https://learn.microsoft.com/entra/workload-id/workload-identity-federation", claim, quote(value))
-}
-
-func errFederatedCase(subject string) *Error {
-	return invalidClient(7002138, "No matching federated identity record found for presented assertion subject '%s'. The subject matches with case-insensitive comparison, but not with case-sensitive comparison. Check your federated identity credential Subject, Audience and Issuer against the presented assertion. See documentation at: https://learn.microsoft.com/entra/workload-id/workload-identity-federation.", quote(subject))
-}
-
-// errNotExchanged refuses an assertion that matches a federated credential, as far as can be told without its
-// issuer's keys.
-func errNotExchanged() *Error {
-	return invalidRequest(90023, "The presented assertion is of another issuer. This server does not exchange such assertions for federated identity credentials yet.")
+// checkEnterprise refuses an assertion that lacks the claim that the operator demands of its issuer.
+func (a *accounts) checkEnterprise(asserted *token.Assertion) error {
+	wanted := a.Issuers.Required(asserted.Issuer)
+	got, _ := asserted.Claim("enterprise")
+	if len(wanted) == 0 || slices.Contains(wanted, got) {
+		return nil
+	}
+	return errEnterprise(asserted.Issuer, wanted, got)
 }
 
 // errNoPrincipal refuses an application that is registered and has no service principal in the tenant. The token
@@ -113,17 +117,22 @@ func errNoPrincipal(app, tenant string) *Error {
 // noPrincipal is the number of errNoPrincipal.
 const noPrincipal = 7000229
 
-// unusable returns the token endpoint's refusal of a client id under which findClient finds no client.
-func (h *tokens) unusable(req *tokenRequest, err error) error {
+// tokenClient finds the client of a token request: an application, or a managed identity that asks for a token for
+// itself.
+func (h *tokens) tokenClient(req *tokenRequest) (client, error) {
+	c, err := h.findClient(req.r.Context(), req.tenant, req.clientID)
 	var e *Error
 	if !errors.As(err, &e) {
-		return err
+		return c, err
 	}
-	switch e.Number {
-	case noPrincipal:
-		return invalidClient(noPrincipal, "%s", e.Text)
-	case unknownApplication:
-		return cmp.Or(h.refuseManagedIdentity(req), err)
+	switch {
+	case e.Number == noPrincipal:
+		return client{}, invalidClient(noPrincipal, "%s", e.Text)
+	case e.Number == unknownApplication && req.grantType == "client_credentials":
+		managed, found, failed := h.managedIdentity(req)
+		if found || failed != nil {
+			return managed, failed
+		}
 	}
-	return err
+	return client{}, err
 }

@@ -50,6 +50,9 @@ func (h *tokens) applicationClaims(req *tokenRequest, c client, at resource) tok
 		AppID: c.principal.AppID, AppIDACR: string(c.authMethod), IdentityType: "app", Confirmation: req.cnf,
 		IdentityProvider: h.issuer().IssuerV1(req.tenant.ID), WellKnownIDs: at.Memberships.Roles,
 	}
+	if directory.LearnsManagedIdentity(at.audience, h.issuer().Origin) {
+		claims.MIResourceID = c.principal.ResourceID
+	}
 	if _, asked := directory.Predefined(at.Application.OptionalClaims().AccessToken, "xms_cc"); asked {
 		claims.Optional = &token.OptionalClaims{Capabilities: capabilities(req.claims)}
 	}

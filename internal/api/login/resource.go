@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"midas/internal/directory"
+	"midas/internal/federation"
 	"midas/internal/store"
 	"midas/internal/token"
 )
@@ -19,6 +20,9 @@ type resource struct {
 // resource looks up an audience for the subject of a token. An audience that is not registered is used
 // unchanged.
 func (h *tokens) resource(req *tokenRequest, audience string, who tokenSubject) (resource, error) {
+	if aud, found := federation.ExchangeAudience(audience); found && !who.user {
+		return resource{audience: aud, version: token.V2}, nil
+	}
 	var at resource
 	err := h.Directory.Store.View(req.r.Context(), func(tx store.Tx) error {
 		at = resource{audience: audience, version: token.V1}

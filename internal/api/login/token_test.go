@@ -68,7 +68,7 @@ func TestAudienceIsTheRequestedResource(t *testing.T) {
 		{"https://management.core.windows.net//.default openid offline_access profile", armAudience},
 		{"openid profile email offline_access https://graph.microsoft.com/.default", "https://graph.microsoft.com"},
 		{"6dae42f8-4368-4678-94ff-3960e28e3630/.default", "6dae42f8-4368-4678-94ff-3960e28e3630"},
-		{"api://AzureADTokenExchange/.default", "api://AzureADTokenExchange"},
+		{"api://AzureADTokenExchange/.default", "fb60f99c-7a34-4190-8149-302f77469936"},
 		{"api://6dae42f8-4368-4678-94ff-3960e28e3630/.default", "api://6dae42f8-4368-4678-94ff-3960e28e3630"},
 		{"https://x.test/a/.default https://x.test/a/.default", "https://x.test/a"},
 		{"https://x.test/.default/.default", "https://x.test/.default"},
