@@ -120,6 +120,11 @@ type Config struct {
 	// On other machines run "midas agent" instead. The resources need not exist yet.
 	Metadata []MetadataConfig `yaml:"metadata"`
 
+	// Issuers are settings for some of the issuers of tokens that federated credentials name. An issuer that is
+	// not listed must be reachable by https at a public address, with a certificate that the system trusts.
+	// Default: none
+	Issuers []IssuerConfig `yaml:"issuers"`
+
 	// SignIn configures the sign-ins of users.
 	SignIn SignInConfig `yaml:"signIn"`
 
@@ -151,6 +156,30 @@ type MetadataConfig struct {
 
 	// Unlimited lifts the limit of 20 token requests a second, which Azure has.
 	Unlimited bool `yaml:"unlimited"`
+}
+
+// IssuerConfig are the settings for one issuer of tokens that federated credentials name.
+type IssuerConfig struct {
+	// Issuer is the issuer, exactly as in its tokens. A slash at its end counts.
+	Issuer string `yaml:"issuer"`
+
+	// CA is a PEM file with the certificate authorities that the certificate of the issuer's server must come
+	// from. The file is read again when it changes. Default: the authorities that the system trusts
+	CA string `yaml:"ca"`
+
+	// JWKS is a file with the keys of the issuer (a JWK set), for an issuer that the server cannot reach. The
+	// server then asks the issuer nothing, and CA and Private have no effect. The file is read again when it
+	// changes; if the new content has no key that can be used, the earlier keys stay in use.
+	JWKS string `yaml:"jwks"`
+
+	// Private allows the issuer, and the address of its keys, to be in a private network or at a loopback
+	// address. Everyone who can change the documents of the issuer can then make the server ask any https
+	// server there for a document, whose content nobody sees. Default: false
+	Private bool `yaml:"private"`
+
+	// Enterprise are the values of the claim "enterprise", of which a token of the issuer must have one. With
+	// it only the workflows of an enterprise at GitHub are accepted. Default: the claim is not examined
+	Enterprise []string `yaml:"enterprise"`
 }
 
 // SignInConfig configures the sign-ins of users.

@@ -37,6 +37,9 @@ namespaces: [Microsoft.Web]
 ops: 127.0.0.1:9090
 tokenLifetime: 90m
 signIn: {sessionLifetime: 4h, sessionIdle: 1h, refreshOverlap: 10s}
+issuers:
+- {issuer: "https://kubernetes.example", ca: ca.pem, private: true}
+- {issuer: "https://ci.example/", jwks: keys.json, enterprise: [a, b]}
 keys: {rotateEvery: 720h, publishBefore: 1h}
 activity: {maxAge: 24h, maxSize: 1 GiB}
 log: {level: warn, format: json}
@@ -46,7 +49,11 @@ shutdownTimeout: 5s
 		Data: "/var/lib/midas", Listen: ":443", Origin: "https://midas.example", Names: []string{"midas", "192.0.2.1"},
 		TrustedProxies: []string{"192.0.2.1", "2001:db8::/32"},
 		Store:          "memory:", Cache: 64 << 20, Lab: true, Namespaces: []string{"Microsoft.Web"}, Ops: "127.0.0.1:9090", TokenLifetime: 90 * time.Minute,
-		SignIn:          midas.SignInConfig{SessionLifetime: 4 * time.Hour, SessionIdle: time.Hour, RefreshOverlap: 10 * time.Second},
+		SignIn: midas.SignInConfig{SessionLifetime: 4 * time.Hour, SessionIdle: time.Hour, RefreshOverlap: 10 * time.Second},
+		Issuers: []midas.IssuerConfig{
+			{Issuer: "https://kubernetes.example", CA: "ca.pem", Private: true},
+			{Issuer: "https://ci.example/", JWKS: "keys.json", Enterprise: []string{"a", "b"}},
+		},
 		Keys:            midas.KeysConfig{RotateEvery: 720 * time.Hour, PublishBefore: time.Hour},
 		Activity:        midas.ActivityConfig{MaxAge: 24 * time.Hour, MaxSize: 1 << 30},
 		Log:             midas.LogConfig{Level: slog.LevelWarn, Format: "json"},

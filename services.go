@@ -76,6 +76,8 @@ type services struct {
 	verifier      *token.Verifier
 	documents     *localca.Signer
 	retention     *retention.Guard
+	issuers       *federation.Issuers
+	issuerFetches *prometheus.CounterVec
 
 	authorities localca.Authorities
 }
@@ -89,6 +91,9 @@ const userDataPurpose = "midas user data"
 func newServices(ctx context.Context, cfg Config, origin string, dir *datadir.Dir, st *opened, by localca.Authorities) (*services, error) {
 	r := &services{cfg: cfg, origin: origin, dir: dir, store: st, log: cfg.logger(), now: time.Now, newID: uuid.NewString, documents: by.Local.Signer(), authorities: by}
 	r.master = st.master
+	if err := r.openIssuers(); err != nil {
+		return nil, err
+	}
 	// Opened before anything is written, because it reads the newest time in the store.
 	var err error
 	if r.retention, err = retention.Open(ctx, retention.Config{Store: st, Now: r.now, Log: r.log}); err != nil {
@@ -225,6 +230,9 @@ func (r *services) router(health *ops.Health, names []string, reg prometheus.Reg
 	signIns, err := hosts.NewSignIns(reg)
 	if err != nil {
 		return nil, err
+	}
+	if err := reg.Register(r.issuerFetches); err != nil {
+		return nil, fmt.Errorf("register issuer metrics: %w", err)
 	}
 	agents := hosts.New(hosts.Handler{
 		Fleet: r.fleet, Directory: r.directory, Minter: r.minter, Documents: r.documents, Log: r.log, SignIns: signIns,

@@ -134,9 +134,9 @@ func (i *Issuers) keys(ctx context.Context, a *token.Assertion) (*keySet, *Issue
 	}
 }
 
-// Required returns the values of the claim "enterprise" of which an issuer's tokens must have one. It is empty if
+// Enterprises returns the values of the claim "enterprise" of which an issuer's tokens must have one. It is empty if
 // the claim is not examined.
-func (i *Issuers) Required(issuer string) []string {
+func (i *Issuers) Enterprises(issuer string) []string {
 	if listed := i.listed[issuer]; listed != nil {
 		return listed.settings.Enterprise
 	}
