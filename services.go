@@ -219,7 +219,7 @@ func (r *services) router(health *ops.Health, names []string, reg prometheus.Reg
 		Directory: r.directory, Grants: r.grants, Minter: r.minter, Tokens: r.verifier, HomeTenant: r.admin.TenantID,
 		Now: r.now, NewID: r.newID, TokenLifetime: r.cfg.TokenLifetime,
 		SessionLifetime: r.cfg.SignIn.SessionLifetime, SessionIdle: r.cfg.SignIn.SessionIdle,
-		Throttle: r.throttle, Passwords: r.passwords, Federated: r.federated,
+		Throttle: r.throttle, Passwords: r.passwords, Federated: r.federated, Issuers: r.issuers,
 	})
 	graphs, err := graph.New(graph.Handler{
 		Origin: r.origin, Tokens: r.verifier, Directory: r.directory, Rights: r.rbac, Passwords: r.passwords, Store: r.store, Pages: pages, Now: r.now, NewID: r.newID,

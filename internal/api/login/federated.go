@@ -20,9 +20,9 @@ type Issuers interface {
 	// the error of a context that has ended. It does not look at times, subject and audience.
 	Verify(ctx context.Context, a *token.Assertion) error
 
-	// Required returns the values of the claim enterprise, one of which a token of the issuer must have. It returns
+	// Enterprises returns the values of the claim enterprise, one of which a token of the issuer must have. It returns
 	// none if the operator demands none.
-	Required(issuer string) []string
+	Enterprises(issuer string) []string
 }
 
 // managedIdentity finds the managed identity with the client id of a request. It has no secret and no certificate, and
@@ -100,7 +100,7 @@ func (a *accounts) federate(ctx context.Context, p presented) (federation.Creden
 
 // checkEnterprise refuses an assertion that lacks the claim that the operator demands of its issuer.
 func (a *accounts) checkEnterprise(asserted *token.Assertion) error {
-	wanted := a.Issuers.Required(asserted.Issuer)
+	wanted := a.Issuers.Enterprises(asserted.Issuer)
 	got, _ := asserted.Claim("enterprise")
 	if len(wanted) == 0 || slices.Contains(wanted, got) {
 		return nil
