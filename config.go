@@ -156,6 +156,19 @@ type MetadataConfig struct {
 
 	// Unlimited lifts the limit of 20 token requests a second, which Azure has.
 	Unlimited bool `yaml:"unlimited"`
+
+	// Google serves the resource's identities also to programs that use Google's libraries. Default: it does not
+	Google GoogleConfig `yaml:"google"`
+}
+
+// GoogleConfig is an endpoint with the protocol of Google's metadata server.
+type GoogleConfig struct {
+	// Listen is the address of the endpoint, HOST:PORT.
+	Listen string `yaml:"listen"`
+
+	// Audience is the audience of access tokens, whose requests name none. If it is empty, the endpoint gives
+	// identity tokens only, whose requests name their audience.
+	Audience string `yaml:"audience"`
 }
 
 // IssuerConfig are the settings for one issuer of tokens that federated credentials name.
@@ -350,6 +363,12 @@ func (c Config) checkMetadata() error {
 		}
 		if _, port, err := net.SplitHostPort(m.Listen); err != nil || !isPort(port) {
 			return fmt.Errorf("metadata: %q is not HOST:PORT, such as 127.0.0.1:8170", m.Listen)
+		}
+		if m.Google == (GoogleConfig{}) {
+			continue
+		}
+		if _, port, err := net.SplitHostPort(m.Google.Listen); err != nil || !isPort(port) {
+			return fmt.Errorf("metadata: google.listen: %q is not HOST:PORT, such as 127.0.0.1:8175", m.Google.Listen)
 		}
 	}
 	return nil

@@ -18,8 +18,16 @@ import (
 // that runs on hosts. It enrolls and sends its requests to the server over TLS, as on any other host.
 func (s *Server) addMetadata(ctx context.Context, names []string) error {
 	for _, m := range s.cfg.Metadata {
-		if !private(m.Listen) {
-			s.warnings = append(s.warnings, "the metadata endpoint at "+m.Listen+" can be reached from other machines, and whoever reaches it gets the tokens of "+m.Resource)
+		endpoints := []agent.EndpointConfig{{Flavour: "imds", Listen: m.Listen, Setting: "metadata", Unlimited: m.Unlimited}}
+		if g := m.Google; g.Listen != "" {
+			endpoints = append(endpoints, agent.EndpointConfig{
+				Flavour: "google", Listen: g.Listen, Setting: "metadata: google.listen", Unlimited: m.Unlimited, Audience: g.Audience,
+			})
+		}
+		for _, e := range endpoints {
+			if !private(e.Listen) {
+				s.warnings = append(s.warnings, "the metadata endpoint at "+e.Listen+" can be reached from other machines, and whoever reaches it gets the tokens of "+m.Resource)
+			}
 		}
 		id, err := arm.ParseID(m.Resource)
 		if err != nil {
@@ -27,7 +35,7 @@ func (s *Server) addMetadata(ctx context.Context, names []string) error {
 		}
 		a, err := agent.Open(ctx, agent.ServerConfig{
 			Enroll:    func(ctx context.Context) (agent.Credential, error) { return s.enroll(ctx, id) },
-			Endpoints: []agent.EndpointConfig{{Flavour: "imds", Listen: m.Listen, Setting: "metadata", Unlimited: m.Unlimited}},
+			Endpoints: endpoints,
 			Names:     names, Listener: s.limit.Listener, HTTP: s.options(nil), Log: s.log.With("resource", m.Resource),
 		})
 		if err != nil {

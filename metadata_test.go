@@ -114,6 +114,8 @@ func TestMetadataSettingsAreChecked(t *testing.T) {
 	for _, m := range []midas.MetadataConfig{
 		{Resource: "web", Listen: "127.0.0.1:0"}, {Resource: "/subscriptions/x/resourceGroups/y", Listen: "127.0.0.1:0"},
 		{Resource: labMachine, Listen: "127.0.0.1"}, {Resource: labMachine, Listen: "127.0.0.1:x"}, {Resource: labMachine},
+		{Resource: labMachine, Listen: "127.0.0.1:0", Google: midas.GoogleConfig{Listen: "127.0.0.1"}},
+		{Resource: labMachine, Listen: "127.0.0.1:0", Google: midas.GoogleConfig{Audience: "https://vault.azure.net"}},
 	} {
 		cfg := quiet(t)
 		cfg.Metadata = []midas.MetadataConfig{m}

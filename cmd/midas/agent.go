@@ -121,10 +121,13 @@ func (c *agentEnrollmentTokenCommand) Run(ctx context.Context, to streams) error
 
 type agentRunCommand struct {
 	stateFlag
-	Flavour   []string `help:"Protocol to serve, and its address: imds (the default), app-service, arc, cloud-shell, service-fabric or machine-learning; repeatable. Default addresses: 169.254.169.254:80 for imds, 127.0.0.1 for the others" placeholder:"NAME[=HOST:PORT]" default:"imds" sep:"none"`
-	Name      []string `help:"Host name under which programs reach the agent, besides localhost and addresses; repeatable." placeholder:"HOST"`
-	ArcFolder string   `help:"Folder for the challenges of arc. Clients only accept the default: /var/opt/azcmagent/tokens" placeholder:"DIR"`
-	Unlimited bool     `help:"Lift the limit of 20 token requests a second, which Azure has."`
+	Flavour        []string `help:"Protocol to serve, and its address: imds, app-service, arc, cloud-shell, service-fabric, machine-learning or google; repeatable. Default: imds, or none with --token-file. Default addresses: 169.254.169.254:80 for imds, 127.0.0.1 for the others" placeholder:"NAME[=HOST:PORT]" sep:"none"`
+	Name           []string `help:"Host name under which programs reach the agent, besides localhost and addresses; repeatable." placeholder:"HOST"`
+	ArcFolder      string   `help:"Folder for the challenges of arc. Clients only accept the default: /var/opt/azcmagent/tokens" placeholder:"DIR"`
+	GoogleAudience string   `help:"Audience of the access tokens of the flavour google, whose requests name none. Default: it gives identity tokens only" placeholder:"URI"`
+	TokenFile      []string `help:"File to keep a fresh token in, for an audience, and for one identity if the resource has several: its client id or resource id; repeatable." placeholder:"AUDIENCE[,IDENTITY]=PATH" sep:"none"`
+	TokenFileGroup string   `help:"Group that may read the files, by name or number. Default: only this user may" placeholder:"GROUP"`
+	Unlimited      bool     `help:"Lift the limit of 20 token requests a second, which Azure has."`
 }
 
 // Help is shown by midas agent run --help.
@@ -135,20 +138,31 @@ func (agentRunCommand) Help() string {
 
 and the agent on port 80 of that address, which is the default of imds. Everyone who can reach the agent gets tokens, so only addresses that other machines cannot reach are safe.
 
+A token file contains a token and nothing else. It is replaced as a whole before the token expires, and removed when the identity is taken from the machine, disabled or deleted.
+
 Examples:
 
   midas agent run
-  midas agent run --flavour app-service=127.0.0.1:8171 --flavour arc`
+  midas agent run --flavour app-service=127.0.0.1:8171 --flavour arc
+  midas agent run --flavour google --google-audience https://vault.azure.net
+  midas agent run --token-file sts.amazonaws.com=/run/midas/aws --token-file api://AzureADTokenExchange,$CLIENT_ID=/run/midas/azure`
 }
 
 // Run serves until a signal comes.
 func (c *agentRunCommand) Run(ctx context.Context, to streams) (err error) {
 	log, lines := serve.NewBufferedLogger(os.Stderr, serve.LogOptions{})
 	defer func() { err = errors.Join(err, lines.Close()) }()
-	cfg := agent.ServerConfig{State: c.State, Names: c.Name, ArcFolder: c.ArcFolder, Log: log}
+	cfg := agent.ServerConfig{State: c.State, Names: c.Name, ArcFolder: c.ArcFolder, TokenFileGroup: c.TokenFileGroup, Log: log}
 	for _, f := range c.Flavour {
 		name, listen, _ := strings.Cut(f, "=")
-		cfg.Endpoints = append(cfg.Endpoints, agent.EndpointConfig{Flavour: name, Listen: listen, Unlimited: c.Unlimited})
+		cfg.Endpoints = append(cfg.Endpoints, agent.EndpointConfig{Flavour: name, Listen: listen, Unlimited: c.Unlimited, Audience: c.GoogleAudience})
+	}
+	for _, text := range c.TokenFile {
+		f, err := agent.ParseTokenFile(text)
+		if err != nil {
+			return fmt.Errorf("--token-file: %w", err)
+		}
+		cfg.TokenFiles = append(cfg.TokenFiles, f)
 	}
 	ctx, restore := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer restore()

@@ -56,17 +56,18 @@ type Agent struct {
 	mu       sync.Mutex
 	link     *link
 	server   presence
-	watching bool        // a request for the next state is open, or about to be sent
-	heard    time.Time   // when the server last answered such a request
-	rewatch  func()      // ends the open request; nil if there is none
-	epoch    uint64      // incremented with every new state
-	state    *host.State // nil before the first
-	revoked  bool        // the server has removed the host
+	watching bool          // a request for the next state is open, or about to be sent
+	heard    time.Time     // when the server last answered such a request
+	rewatch  func()        // ends the open request; nil if there is none
+	epoch    uint64        // incremented with every new state
+	newEpoch chan struct{} // closed at the next increment
+	state    *host.State   // nil before the first
+	revoked  bool          // the server has removed the host
 }
 
 // New makes an agent.
 func New(c Config) (*Agent, error) {
-	a := &Agent{Config: c, renewals: make(chan struct{}, maxRenewals), cache: recent.Cache[key, entry]{Limit: maxEntries}}
+	a := &Agent{Config: c, renewals: make(chan struct{}, maxRenewals), newEpoch: make(chan struct{}), cache: recent.Cache[key, entry]{Limit: maxEntries}}
 	if c.Credential.Certificate == "" {
 		if c.Enroll == nil {
 			return nil, errors.New("this host is not enrolled")
@@ -97,6 +98,46 @@ func (a *Agent) Instance(ctx context.Context) (host.Instance, error) {
 		return host.Instance{}, fmt.Errorf("%w: it has sent no state", host.ErrAway)
 	}
 	return state.Instance, nil
+}
+
+// Principals returns the identities of this host's resource. While the agent does not notice changes at once, it
+// asks the server, and returns the last known ones if the server does not answer.
+func (a *Agent) Principals(ctx context.Context) ([]host.Principal, error) {
+	now := a.Now()
+	a.mu.Lock()
+	state, current := a.state, a.sees(now)
+	a.mu.Unlock()
+	if state != nil && current {
+		return state.Principals, nil
+	}
+	var asked *host.State
+	err := a.askNow(ctx, func(l *link) (err error) {
+		asked, err = l.state(ctx, "")
+		return err
+	})
+	switch {
+	case err == nil && asked != nil:
+		return asked.Principals, nil
+	case state != nil && errors.Is(err, host.ErrAway):
+		return state.Principals, nil
+	case err == nil:
+		return nil, fmt.Errorf("%w: it has sent no state", host.ErrAway)
+	}
+	return nil, err
+}
+
+// changed returns a channel that is closed when the server reports a new state, or has removed the host.
+func (a *Agent) changed() <-chan struct{} {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.newEpoch
+}
+
+// nextEpoch begins another epoch. The caller holds mu.
+func (a *Agent) nextEpoch() {
+	a.epoch++
+	close(a.newEpoch)
+	a.newEpoch = make(chan struct{})
 }
 
 // Attest returns a document about this host's resource that the server has signed.

@@ -127,7 +127,7 @@ func (a *Agent) unknown(l *link) {
 		return // the host has enrolled again meanwhile
 	}
 	if !a.revoked {
-		a.epoch++
+		a.nextEpoch()
 	}
 	a.revoked, a.state = true, nil
 	if a.Enroll != nil {

@@ -13,11 +13,15 @@ import (
 
 // EndpointConfig is one endpoint of a Server.
 type EndpointConfig struct {
-	// Flavour is the protocol: imds, app-service, arc, cloud-shell, service-fabric or machine-learning.
+	// Flavour is the protocol: imds, app-service, arc, cloud-shell, service-fabric, machine-learning or google.
 	Flavour string
 
 	// Listen is the address of the endpoint, HOST:PORT. Default: the flavour's address on Azure.
 	Listen string
+
+	// Audience is the audience of the access tokens of google, whose requests name none. If it is empty, google
+	// gives identity tokens only.
+	Audience string
 
 	// Setting is the name of the setting for Listen, for error texts. Default: listen
 	Setting string
@@ -26,12 +30,12 @@ type EndpointConfig struct {
 	Unlimited bool
 }
 
-// defaultListen is the address of a flavour on Azure; empty if there is no such flavour.
+// defaultListen is the address of a flavour on Azure, and a free one for google; empty if there is no such flavour.
 func defaultListen(flavour string) string {
 	return map[metadata.Flavour]string{
 		metadata.FlavourIMDS: "169.254.169.254:80", metadata.FlavourAppService: "127.0.0.1:41741", metadata.FlavourArc: "127.0.0.1:40342",
 		metadata.FlavourCloudShell: "127.0.0.1:50342", metadata.FlavourServiceFabric: "127.0.0.1:2377",
-		metadata.FlavourMachineLearning: "127.0.0.1:46808",
+		metadata.FlavourMachineLearning: "127.0.0.1:46808", metadata.FlavourGoogle: "127.0.0.1:41742",
 	}[metadata.Flavour(flavour)]
 }
 
@@ -103,6 +107,8 @@ func (s *Server) endpoint(e EndpointConfig) (*metadata.Endpoint, error) {
 		return metadata.NewCloudShell(c), nil
 	case metadata.FlavourServiceFabric:
 		return metadata.NewServiceFabric(c, s.secret), nil
+	case metadata.FlavourGoogle:
+		return metadata.NewGoogle(c, e.Audience), nil
 	case metadata.FlavourMachineLearning:
 		return metadata.NewMachineLearning(c, s.secret), nil
 	}

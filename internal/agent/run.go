@@ -104,7 +104,7 @@ func (a *Agent) hear(state *host.State) {
 	defer a.mu.Unlock()
 	if state != nil {
 		if a.state == nil || a.state.Version != state.Version {
-			a.epoch++
+			a.nextEpoch()
 		}
 		a.state = state
 	}

@@ -28,8 +28,16 @@ type ServerConfig struct {
 	// Enroll gets a credential for a server without a State folder. See Config.
 	Enroll func(context.Context) (Credential, error)
 
-	// Endpoints are the endpoints to serve. Default: the metadata service of an Azure machine, imds.
+	// Endpoints are the endpoints to serve. Default: the metadata service of an Azure machine, imds; none if there
+	// are TokenFiles.
 	Endpoints []EndpointConfig
+
+	// TokenFiles are files to keep fresh tokens in. Their folders must exist.
+	TokenFiles []TokenFile
+
+	// TokenFileGroup is the group that may read the files, a name or a number. Default: only the owner of the
+	// process may.
+	TokenFileGroup string
 
 	// Names are host names under which programs reach the endpoints, besides localhost and the
 	// addresses of this machine.
@@ -58,6 +66,7 @@ type Server struct {
 	agent     *Agent
 	secret    host.Secret // for the flavours that require one in a header
 	serving   []serve.Server
+	files     tokenFiles
 	resources serve.Resources
 	urls      []string
 	env       []Variable
@@ -78,6 +87,9 @@ func Open(ctx context.Context, cfg ServerConfig) (_ *Server, err error) {
 			err = errors.Join(err, s.resources.Release())
 		}
 	}()
+	if s.files, err = newTokenFiles(cfg.TokenFiles, cfg.TokenFileGroup); err != nil {
+		return nil, err
+	}
 	if err := s.openAgent(); err != nil {
 		return nil, err
 	}
@@ -93,7 +105,7 @@ func Open(ctx context.Context, cfg ServerConfig) (_ *Server, err error) {
 }
 
 func (c ServerConfig) withDefaults() (ServerConfig, error) {
-	if len(c.Endpoints) == 0 {
+	if len(c.Endpoints) == 0 && len(c.TokenFiles) == 0 {
 		c.Endpoints = []EndpointConfig{{Flavour: string(metadata.FlavourIMDS)}}
 	}
 	if c.ArcFolder == "" {
@@ -144,6 +156,12 @@ func (s *Server) openAgent() (err error) {
 // Start serves until Shutdown or Close, or until something fails. It is called once.
 func (s *Server) Start() {
 	s.group.Go(func() error { return s.agent.Run(s.ctx) })
+	for _, f := range s.files.files {
+		s.group.Go(func() error {
+			s.files.keep(s.ctx, s.agent, f)
+			return nil
+		})
+	}
 	for _, e := range s.serving {
 		e.Start(s.group)
 	}

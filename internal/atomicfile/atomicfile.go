@@ -15,16 +15,31 @@ import (
 
 // Write creates the file or replaces it.
 func Write(path string, data []byte, mode fs.FileMode) error {
-	return place(path, data, mode, os.Rename)
+	return place(content{path: path, data: data, mode: mode, group: -1}, os.Rename)
+}
+
+// WriteForGroup creates the file or replaces it. Its owner may write it, and the members of the group may read
+// it. The process must be a member of the group, or root.
+func WriteForGroup(path string, data []byte, group int) error {
+	return place(content{path: path, data: data, mode: 0o640, group: group}, os.Rename)
 }
 
 // Create creates the file. If the file exists, Create leaves it unchanged and returns fs.ErrExist. Of several
 // processes that create the same file, exactly one succeeds.
 func Create(path string, data []byte, mode fs.FileMode) error {
-	return place(path, data, mode, os.Link)
+	return place(content{path: path, data: data, mode: mode, group: -1}, os.Link)
 }
 
-func place(path string, data []byte, mode fs.FileMode, put func(from, to string) error) (err error) {
+// content is what a file shall be. The group is -1 for that of the process.
+type content struct {
+	path  string
+	data  []byte
+	mode  fs.FileMode
+	group int
+}
+
+func place(c content, put func(from, to string) error) (err error) {
+	path := c.path
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*") // made with mode 0600
 	if err != nil {
@@ -35,9 +50,12 @@ func place(path string, data []byte, mode fs.FileMode, put func(from, to string)
 			err = fmt.Errorf("write %s: %w", path, rm)
 		}
 	}()
-	_, err = f.Write(data)
+	_, err = f.Write(c.data)
+	if err == nil && c.group >= 0 {
+		err = f.Chown(-1, c.group)
+	}
 	if err == nil {
-		err = f.Chmod(mode)
+		err = f.Chmod(c.mode)
 	}
 	if err == nil {
 		err = f.Sync()

@@ -92,3 +92,17 @@ func only(t *testing.T, dir, name string, mode fs.FileMode) {
 		t.Errorf("mode %v, want %v", info.Mode(), mode)
 	}
 }
+
+func TestWriteForGroup(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	for _, text := range []string{"one", "two"} {
+		if err := atomicfile.WriteForGroup(path, []byte(text), os.Getgid()); err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(path)
+		info, statErr := os.Stat(path)
+		if err != nil || statErr != nil || string(got) != text || info.Mode() != 0o640 {
+			t.Errorf("%q %v: %v %v", got, info, err, statErr)
+		}
+	}
+}

@@ -24,6 +24,8 @@ type Source interface {
 	// Token returns a token for one of the resource's identities, with the audience exactly as given.
 	// The token is shared and must not be changed.
 	Token(ctx context.Context, selector host.Selector, audience string) (*host.Token, error)
+	// Principals returns the identities of the resource.
+	Principals(ctx context.Context) ([]host.Principal, error)
 	// Instance returns the resource's description.
 	Instance(ctx context.Context) (host.Instance, error)
 	// Attest returns a document about the resource, with the nonce, as PKCS #7 SignedData.
@@ -58,6 +60,11 @@ type protocol interface {
 	serve(req *request) error
 	// errorBody returns the body of a refusal.
 	errorBody(req *request, f *fault) any
+}
+
+// errorWriter is a protocol whose refusals are not JSON.
+type errorWriter interface {
+	writeError(req *request, f *fault)
 }
 
 func newEndpoint(c Config, p protocol) *Endpoint {
@@ -104,6 +111,10 @@ func (req *request) refuse(f *fault) {
 	ev.ErrorCode, ev.Err = f.code, f.cause
 	for name, values := range f.header {
 		w.Header()[name] = values
+	}
+	if p, ok := req.protocol.(errorWriter); ok {
+		p.writeError(req, f)
+		return
 	}
 	if err := httpx.WriteJSON(w, f.status, req.protocol.errorBody(req, f)); err != nil {
 		ev.Err = err

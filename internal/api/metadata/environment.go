@@ -1,6 +1,10 @@
 package metadata
 
-import "midas/internal/host"
+import (
+	"strings"
+
+	"midas/internal/host"
+)
 
 // Flavour names a protocol.
 type Flavour string
@@ -13,6 +17,7 @@ const (
 	FlavourCloudShell      Flavour = "cloud-shell"
 	FlavourServiceFabric   Flavour = "service-fabric"
 	FlavourMachineLearning Flavour = "machine-learning"
+	FlavourGoogle          Flavour = "google"
 )
 
 // Variable is an environment variable.
@@ -40,6 +45,9 @@ func Environment(f Flavour, origin string, known host.Secret, thumbprint string)
 		}
 	case FlavourMachineLearning:
 		return []Variable{{"MSI_ENDPOINT", origin + pathMSI}, {"MSI_SECRET", string(known)}}
+	case FlavourGoogle:
+		at := strings.TrimPrefix(origin, "http://")
+		return []Variable{{"GCE_METADATA_HOST", at}, {"GCE_METADATA_IP", at}} // the second is that of the probes of some libraries
 	case FlavourIMDS:
 		return []Variable{
 			{"AZURE_POD_IDENTITY_AUTHORITY_HOST", origin},

@@ -41,7 +41,9 @@ type source struct {
 	entered  chan struct{} // if not nil, Token sends to it and then waits for leave
 	leave    chan struct{}
 	instance host.Instance
-	known    map[string]bool // the audiences with a cached token, and whether the token is fresh
+
+	principals []host.Principal
+	known      map[string]bool // the audiences with a cached token, and whether the token is fresh
 }
 
 func (s *source) Recall(_ host.Selector, audience string) (*host.Token, bool, error) {
@@ -73,6 +75,8 @@ func tokenFor(audience string) *host.Token {
 		Principal: host.Principal{TenantID: tenantID, ClientID: clientID, ObjectID: objectID},
 	}
 }
+
+func (s *source) Principals(context.Context) ([]host.Principal, error) { return s.principals, s.err }
 
 func (s *source) Instance(context.Context) (host.Instance, error) { return s.instance, s.err }
 

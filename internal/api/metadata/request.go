@@ -71,13 +71,17 @@ func audience(q query) (string, error) {
 	if a == "" {
 		return "", errNoAudience()
 	}
+	return a, checkAudience(a)
+}
+
+func checkAudience(a string) error {
 	if len(a) > maxAudience || !utf8.ValidString(a) || strings.ContainsFunc(a, unicode.IsControl) {
-		return "", errAudience()
+		return errAudience()
 	}
 	if strings.HasSuffix(strings.TrimRight(arm.Fold(a), "/"), "/.default") {
-		return "", errScopeAsAudience(a)
+		return errScopeAsAudience(a)
 	}
-	return a, nil
+	return nil
 }
 
 // selectorNames are the names of the parameters by which a protocol selects an identity.
@@ -107,11 +111,8 @@ func (n selectorNames) selector(q query) (host.Selector, error) {
 	return s, nil
 }
 
-// token returns the token for the parameters. It refuses requests that exceed the limit.
+// token returns the token for the parameters.
 func (req *request) token(q query, by selectorNames) (*host.Token, error) {
-	if !req.limiter.pass(req.Now()) {
-		return nil, errLimit()
-	}
 	a, err := audience(q)
 	if err != nil {
 		return nil, err
@@ -120,7 +121,15 @@ func (req *request) token(q query, by selectorNames) (*host.Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := req.find(selector, a)
+	return req.issue(selector, a)
+}
+
+// issue returns a token, unless the request exceeds the limit.
+func (req *request) issue(selector host.Selector, audience string) (*host.Token, error) {
+	if !req.limiter.pass(req.Now()) {
+		return nil, errLimit()
+	}
+	t, err := req.find(selector, audience)
 	if err != nil {
 		return nil, err
 	}
