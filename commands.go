@@ -1,6 +1,7 @@
 package midas
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -45,6 +46,26 @@ func RotateKeys(ctx context.Context, cfg Config) (kid string, err error) {
 		return err
 	})
 	return kid, err
+}
+
+// ExportKeys writes the public keys that verify tokens, from a running server or, when none runs on the data
+// folder, from the store: as a JSON Web Key Set, or in PEM.
+func ExportKeys(ctx context.Context, cfg Config, inPEM bool, w io.Writer) error {
+	var set bytes.Buffer
+	err := command(ctx, cfg, func(c control.Commands) error { return c.ExportKeys(ctx, &set) })
+	if err != nil {
+		return err
+	}
+	keys := set.Bytes()
+	if inPEM {
+		if keys, err = token.PEM(keys); err != nil {
+			return err
+		}
+	}
+	if _, err := w.Write(keys); err != nil {
+		return fmt.Errorf("write the keys: %w", err)
+	}
+	return nil
 }
 
 // WithdrawKey removes a signing key, in a running server or, when none runs on the data folder, in the
@@ -142,6 +163,14 @@ func lintRoles(ctx context.Context, st store.Store, lint *rolelint.Service, w io
 
 func (o *offline) ImportRoles(ctx context.Context, file io.Reader) ([]byte, error) {
 	return importRoles(ctx, rbac.New(rbac.Config{Store: o.store, Now: time.Now}), file)
+}
+
+func (o *offline) ExportKeys(ctx context.Context, w io.Writer) error {
+	keys, err := o.keys(ctx)
+	if err != nil {
+		return err
+	}
+	return keys.Export(w)
 }
 
 func (o *offline) RotateKeys(ctx context.Context) (string, error) {

@@ -77,7 +77,7 @@ var layers = []layer{
 		"internal/bindingproxy":         "internal/api/httpx internal/arm internal/serve internal/throttle",
 		"midas":                         "internal/activity internal/agent internal/api/checkaccess internal/api/graph internal/api/hosts internal/api/httpx internal/api/login internal/api/management internal/api/metadata internal/arm internal/atomicfile internal/azure internal/bootstrap internal/compute internal/control internal/datadir internal/decision internal/directory internal/explain internal/federation internal/fleet internal/grant internal/hierarchy internal/host internal/identity internal/localca internal/lock internal/ops internal/rbac internal/resource internal/retention internal/revocation internal/rolelint internal/seal internal/serve internal/store internal/store/pebble internal/subscription internal/throttle internal/token",
 		"midastest":                     "internal/client midas",
-		"cmd/midas":                     "cmd/midas/internal/child cmd/midas/internal/peer cmd/midas/internal/proxy cmd/midas/internal/truststore internal/agent internal/azure internal/bindingproxy internal/client internal/host internal/password internal/serve midas",
+		"cmd/midas":                     "cmd/midas/internal/child cmd/midas/internal/peer cmd/midas/internal/proxy cmd/midas/internal/truststore internal/agent internal/atomicfile internal/azure internal/bindingproxy internal/client internal/host internal/password internal/serve midas",
 		"cmd/midas/internal/child":      "",
 		"cmd/midas/internal/peer":       "",
 		"cmd/midas/internal/proxy":      "internal/arm internal/azure",

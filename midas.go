@@ -330,6 +330,8 @@ func (o online) ImportRoles(ctx context.Context, file io.Reader) ([]byte, error)
 	return importRoles(ctx, o.rbac, file)
 }
 
+func (o online) ExportKeys(_ context.Context, w io.Writer) error { return o.keys.Export(w) }
+
 func (o online) RotateKeys(ctx context.Context) (string, error) { return o.keys.Rotate(ctx) }
 
 func (o online) WithdrawKey(ctx context.Context, kid string) error { return withdraw(ctx, o.keys, kid) }

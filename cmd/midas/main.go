@@ -36,6 +36,7 @@ type cli struct {
 	Cloud        cloudCommand        `cmd:"" help:"Describe the server to Azure CLI as a cloud."`
 	CA           caCommand           `cmd:"" name:"ca" help:"Manage trust in the server's CA."`
 	Keys         keysCommand         `cmd:"" help:"Manage the keys that sign tokens."`
+	JWKS         jwksCommand         `cmd:"" name:"jwks" help:"Export the public keys that verify tokens."`
 	Dump         dumpCommand         `cmd:"" help:"Print the whole store as JSON lines."`
 	Version      versionCommand      `cmd:"" help:"Print the version."`
 	Browse       browseCommand       `cmd:"" hidden:"" help:"Open a sign-in page. For programs under midas exec."`

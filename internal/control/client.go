@@ -71,6 +71,9 @@ func (c *Client) LintRoles(ctx context.Context, w io.Writer) error {
 	return c.copy(ctx, "/lint/roles", w)
 }
 
+// ExportKeys copies the server's public keys to w. It may return an error after it has written a part.
+func (c *Client) ExportKeys(ctx context.Context, w io.Writer) error { return c.copy(ctx, "/keys", w) }
+
 func (c *Client) copy(ctx context.Context, path string, w io.Writer) error {
 	resp, err := c.do(ctx, http.MethodGet, path)
 	if err != nil {

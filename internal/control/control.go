@@ -5,6 +5,7 @@
 //	GET  /address                returns the address of the main listener, {"address": "HOST:PORT"}
 //	GET  /dump                   returns the whole store as JSON lines
 //	GET  /lint/roles             returns what may be wrong with roles and role assignments, as JSON lines
+//	GET  /keys                   returns the public keys that verify tokens, as a JSON Web Key Set
 //	POST /roles/import           stores the built-in roles of the file in the body; returns what has changed, or 400
 //	POST /keys/rotate            makes a new signing key and returns {"kid": "..."}
 //	POST /keys/withdraw?kid=KID  removes a signing key, so that all tokens that it has signed are refused;
@@ -51,6 +52,9 @@ type Commands interface {
 	// ImportRoles stores the built-in roles of a file and returns a report as JSON. It returns an
 	// ErrFile if the file is invalid.
 	ImportRoles(ctx context.Context, file io.Reader) (report []byte, err error)
+
+	// ExportKeys writes the public keys that verify tokens as a JSON Web Key Set, in one line.
+	ExportKeys(ctx context.Context, w io.Writer) error
 
 	// RotateKeys makes a new signing key and returns its id.
 	RotateKeys(ctx context.Context) (string, error)
@@ -105,6 +109,9 @@ func Handler(c Commands) httpx.Handler {
 		case "GET /lint/roles":
 			ev.Operation = "lint/roles"
 			lines(c.LintRoles, w, r, ev)
+		case "GET /keys":
+			ev.Operation = "keys"
+			lines(c.ExportKeys, w, r, ev)
 		case "POST /roles/import":
 			ev.Operation = "roles/import"
 			importRoles(c, w, r, ev)

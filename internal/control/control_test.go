@@ -45,6 +45,11 @@ func (f fake) ImportRoles(_ context.Context, file io.Reader) ([]byte, error) {
 	return []byte(`{"added":1}`), errors.Join(err, f.err)
 }
 
+func (f fake) ExportKeys(_ context.Context, w io.Writer) error {
+	_, err := io.WriteString(w, `{"keys":[]}`)
+	return errors.Join(err, f.err)
+}
+
 func (f fake) RotateKeys(context.Context) (string, error) { return "kid-1", f.err }
 
 func (f fake) LintRoles(_ context.Context, w io.Writer) error {
@@ -96,6 +101,10 @@ func TestCommandsReachTheServer(t *testing.T) {
 	var got bytes.Buffer
 	if err := c.Dump(t.Context(), &got); err != nil || got.String() != want {
 		t.Errorf("dump of %d bytes, want %d: %v", got.Len(), len(want), err)
+	}
+	var keys strings.Builder
+	if err := c.ExportKeys(t.Context(), &keys); err != nil || keys.String() != `{"keys":[]}` {
+		t.Errorf("export: %s, %v", keys.String(), err)
 	}
 	if kid, err := c.RotateKeys(t.Context()); err != nil || kid != "kid-1" {
 		t.Errorf("rotate: %q, %v", kid, err)

@@ -87,6 +87,7 @@ func (k *signingKey) sign(payload []byte) (string, error) {
 type PublicKey struct {
 	KeyType      string   `json:"kty"`
 	Use          string   `json:"use"`
+	Algorithm    string   `json:"alg,omitempty"` // only in exported sets; Entra's do not have it
 	KeyID        string   `json:"kid"`
 	Thumbprint   string   `json:"x5t"`
 	Modulus      string   `json:"n"`
