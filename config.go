@@ -69,6 +69,11 @@ type Config struct {
 	// it, nor the other way round.
 	Lab bool `yaml:"lab"`
 
+	// LabWriteConflicts refuses a write to the federated credentials of a managed identity with 409 while another
+	// one of the same identity is in flight, as Azure does, so that programs can be tested with it; a write then
+	// takes 250 ms at least. Otherwise such writes run one after the other. It needs Lab.
+	LabWriteConflicts bool `yaml:"labWriteConflicts"`
+
 	// Namespaces are the resource providers, such as Microsoft.Web, whose resource types Midas accepts
 	// without knowing anything about them except that they can have identities. The types that Midas
 	// implements are always accepted. A caller who may write to any type of a provider can create
@@ -307,6 +312,9 @@ func (c Config) check(all []engine) error {
 		if _, port, err := net.SplitHostPort(l.value); l.value != "" && (err != nil || !isPort(port)) {
 			return fmt.Errorf("%s: %q is not HOST:PORT, such as localhost:8443", l.name, l.value)
 		}
+	}
+	if c.LabWriteConflicts && !c.Lab {
+		return errors.New("labWriteConflicts: it is for laboratories, and the server has no lab: true")
 	}
 	if c.Origin != "" {
 		u, err := url.Parse(c.Origin)

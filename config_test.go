@@ -33,6 +33,7 @@ trustedProxies: [192.0.2.1, 2001:db8::/32]
 store: "memory:"
 cache: 64MiB
 lab: true
+labWriteConflicts: true
 namespaces: [Microsoft.Web]
 ops: 127.0.0.1:9090
 tokenLifetime: 90m
@@ -48,7 +49,7 @@ shutdownTimeout: 5s
 	want := midas.Config{
 		Data: "/var/lib/midas", Listen: ":443", Origin: "https://midas.example", Names: []string{"midas", "192.0.2.1"},
 		TrustedProxies: []string{"192.0.2.1", "2001:db8::/32"},
-		Store:          "memory:", Cache: 64 << 20, Lab: true, Namespaces: []string{"Microsoft.Web"}, Ops: "127.0.0.1:9090", TokenLifetime: 90 * time.Minute,
+		Store:          "memory:", Cache: 64 << 20, Lab: true, LabWriteConflicts: true, Namespaces: []string{"Microsoft.Web"}, Ops: "127.0.0.1:9090", TokenLifetime: 90 * time.Minute,
 		SignIn: midas.SignInConfig{SessionLifetime: 4 * time.Hour, SessionIdle: time.Hour, RefreshOverlap: 10 * time.Second},
 		Issuers: []midas.IssuerConfig{
 			{Issuer: "https://kubernetes.example", CA: "ca.pem", Private: true},

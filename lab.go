@@ -1,5 +1,11 @@
 package midas
 
+import (
+	"time"
+
+	"midas/internal/identity"
+)
+
 // The well-known ids, secret and password of a server with Config.Lab, for scripts that are
 // written before the server runs. They are public and protect nothing.
 const (
@@ -16,4 +22,12 @@ func wellKnown() Admin {
 		TenantID: LabTenantID, SubscriptionID: LabSubscriptionID, ClientID: LabClientID, ClientSecret: LabClientSecret,
 		UserName: LabUserName, UserPassword: LabUserPassword,
 	}
+}
+
+// labWriters refuses concurrent writes if the configuration of a laboratory says so.
+func labWriters(cfg Config) *identity.Writers {
+	if !cfg.Lab || !cfg.LabWriteConflicts {
+		return nil
+	}
+	return &identity.Writers{Least: 250 * time.Millisecond}
 }

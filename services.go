@@ -131,6 +131,7 @@ func newServices(ctx context.Context, cfg Config, origin string, dir *datadir.Di
 	r.rbac.Scope, r.rbac.Above, r.directory.CheckNotDeleting = r.hierarchy.CheckScope, r.hierarchy.Above, r.resources.CheckNotDeletingWithAncestors
 	r.identities = identity.New(identity.Config{
 		Resources: r.resources, Directory: r.directory, Log: r.activity, Store: st, Now: r.now, NewID: r.newID,
+		Writers: labWriters(cfg),
 	})
 	r.resources.Ending = r.identities.Ending
 	r.compute = &compute.Service{Resources: r.resources, Now: r.now, NewID: r.newID}

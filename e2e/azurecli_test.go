@@ -116,6 +116,21 @@ func TestAzureCLIWorksOnIdentities(t *testing.T) {
 	w.identities(t)
 }
 
+// federatedCredentials goes through the life of a federated credential of the identity app.
+func (w *azureCLI) federatedCredentials(t *testing.T) {
+	t.Helper()
+	run := func(verb string, args ...string) []string {
+		return append([]string{"identity", "federated-credential", verb, "-g", "rg1", "--identity-name", "app"}, args...)
+	}
+	const issuer, subject = "https://token.actions.githubusercontent.com", "repo:contoso/app:ref:refs/heads/main"
+	w.want(t, subject, "subject", run("create", "--name", "main", "--issuer", issuer, "--subject", subject, "--audiences", "api://AzureADTokenExchange")...)
+	w.want(t, subject+"2", "subject", run("update", "--name", "main", "--issuer", issuer, "--subject", subject+"2", "--audiences", "api://AzureADTokenExchange")...)
+	w.want(t, issuer, "issuer", run("show", "--name", "main")...)
+	w.want(t, "main", "[].name | join(' ', @)", run("list")...)
+	w.az(t, run("delete", "--name", "main", "--yes")...)
+	w.want(t, "0", "length(@)", run("list")...)
+}
+
 // identities is an administrator's morning.
 func (w *azureCLI) identities(t *testing.T) {
 	t.Helper()
@@ -136,6 +151,7 @@ func (w *azureCLI) identities(t *testing.T) {
 	w.want(t, "true", "contains([].name, 'Microsoft.ManagedIdentity/userAssignedIdentities/assign/action')", "identity", "list-operations")
 	w.want(t, "Microsoft.ManagedIdentity/userAssignedIdentities", "[0].type", "resource", "list")
 	w.want(t, "rg1", "value[0].name", "rest", "--url", "/subscriptions/{subscriptionId}/resourceGroups?api-version=2021-04-01")
+	w.federatedCredentials(t)
 	w.az(t, "identity", "delete", "-g", "rg1", "-n", "app")
 	if _, errs, err := w.try(t, "identity", "show", "-g", "rg1", "-n", "app"); err == nil || !strings.Contains(errs, "ResourceNotFound") {
 		t.Errorf("show of what was deleted: %v %s", err, errs)

@@ -18,6 +18,7 @@ type serveCommand struct {
 	settings
 	Listen         string   `help:"Address of HTTPS. Default: ${listen}" placeholder:"HOST:PORT" env:"MIDAS_LISTEN"`
 	Lab            bool     `help:"Use the well-known ids and secrets above. Only for laboratories and CI." env:"MIDAS_LAB"`
+	LabConflicts   bool     `help:"With --lab: refuse concurrent writes to the federated credentials of an identity with 409, as Azure does." name:"lab-write-conflicts" env:"MIDAS_LAB_WRITE_CONFLICTS"`
 	Metadata       []string `help:"Serve the metadata service of a resource on this machine; repeatable." placeholder:"ID=HOST:PORT" sep:"none"`
 	TrustedProxies []string `help:"Address or network of a reverse proxy whose X-Forwarded-For and Forwarded headers are trusted; repeatable." placeholder:"ADDRESS" env:"MIDAS_TRUSTED_PROXIES"`
 	Ops            string   `help:"Address of health, metrics and profiles, without TLS. Default: they are not served" placeholder:"HOST:PORT" env:"MIDAS_OPS"`
@@ -58,6 +59,7 @@ func (c *serveCommand) config() (midas.Config, error) {
 	override(&cfg.Listen, c.Listen)
 	override(&cfg.Ops, c.Ops)
 	cfg.Lab = cfg.Lab || c.Lab
+	cfg.LabWriteConflicts = cfg.LabWriteConflicts || c.LabConflicts
 	if len(c.TrustedProxies) > 0 {
 		cfg.TrustedProxies = c.TrustedProxies
 	}

@@ -137,8 +137,8 @@ func (f FederatedCredential) checkExpression() error {
 // fragment and spaces around it. OpenID Connect Discovery 1.0 has this form for issuers.
 func ValidIssuer(issuer string) bool {
 	u, err := url.Parse(issuer)
-	return err == nil && u.Scheme == "https" && u.Hostname() != "" && u.User == nil && strings.TrimSpace(issuer) == issuer &&
-		!strings.ContainsAny(issuer, "?#")
+	return err == nil && strings.HasPrefix(issuer, "https://") && u.Hostname() != "" && u.User == nil &&
+		strings.TrimSpace(issuer) == issuer && !strings.ContainsAny(issuer, "?#")
 }
 
 // validFederatedName reports whether a credential may have a name, which stands in URLs.

@@ -56,7 +56,7 @@ type Restrictions struct {
 	Providers []string `json:"providers"`
 }
 
-// Config is what a Service needs. All fields must be set.
+// Config is what a Service needs. All fields but Writers must be set.
 type Config struct {
 	Resources *resource.Service
 	Directory *directory.Directory
@@ -64,6 +64,7 @@ type Config struct {
 	Store     store.Store
 	Now       func() time.Time
 	NewID     func() string
+	Writers   *Writers // nil: concurrent writes of federated credentials are not refused
 }
 
 // Service manages user-assigned identities and the identities of resources.

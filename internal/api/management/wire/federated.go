@@ -16,7 +16,7 @@ type Federated struct {
 // FederatedProperties has the properties of all versions.
 type FederatedProperties struct {
 	Issuer    string               `json:"issuer"`
-	Subject   string               `json:"subject,omitempty"`
+	Subject   *string              `json:"subject,omitempty"`
 	Matching  *identity.Expression `json:"claimsMatchingExpression,omitempty"`
 	Audiences []string             `json:"audiences"`
 }
@@ -26,21 +26,25 @@ type FederatedBody struct {
 	Properties FederatedProperties `json:"properties"`
 }
 
-// EncodeFederated encodes the fields of a credential that the version has.
+// EncodeFederated encodes the fields of a credential that the version has. In a version without expressions a flexible
+// credential has an empty subject: the version requires one, and a PUT of that subject is refused.
 func EncodeFederated(v arm.Version, f identity.Federated) Federated {
 	out := Federated{
 		ID: identity.WireID(f.ID), Name: f.Name, Type: identity.FederatedType,
-		Properties: FederatedProperties{Issuer: f.Issuer, Subject: f.Subject, Audiences: f.Audiences},
+		Properties: FederatedProperties{Issuer: f.Issuer, Subject: &f.Subject, Audiences: f.Audiences},
 	}
-	if gateOf(v).Matching {
-		out.Properties.Matching = f.Matching
+	if gateOf(v).Matching && f.Matching != nil {
+		out.Properties.Subject, out.Properties.Matching = nil, f.Matching
 	}
 	return out
 }
 
 // Credential returns the credential that the body describes. It ignores fields that the version does not have.
 func (b FederatedBody) Credential(v arm.Version) identity.Federated {
-	f := identity.Federated{Issuer: b.Properties.Issuer, Subject: b.Properties.Subject, Audiences: b.Properties.Audiences}
+	f := identity.Federated{Issuer: b.Properties.Issuer, Audiences: b.Properties.Audiences}
+	if b.Properties.Subject != nil {
+		f.Subject = *b.Properties.Subject
+	}
 	if gateOf(v).Matching {
 		f.Matching = b.Properties.Matching
 	}
