@@ -37,6 +37,9 @@ type handler struct {
 // Serve implements httpx.Handler.
 func (h *handler) Serve(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
 	ev.API = "bindingproxy"
+	if arm.IsGUID(ev.ClientRequestID) {
+		ev.CorrelationID = ev.ClientRequestID // by which an operator finds the request in Midas' log, too
+	}
 	if err := h.route(w, r, ev); err != nil {
 		fail(w, ev, err)
 	}
