@@ -83,6 +83,7 @@ func TestKubernetesPageComesTrue(t *testing.T) {
 	p := openKubernetesPage(t)
 	p.run(t, p.commands[0]) // the keys and the configuration
 	p.serve(t)
+	defer func() { p.server.end(t, os.Interrupt) }()
 	for _, name := range []string{"proxy.yaml", "workload.yaml"} {
 		if err := os.WriteFile(name, []byte(p.manifest(name)), 0o600); err != nil {
 			t.Fatal(err)
@@ -100,7 +101,8 @@ func TestKubernetesPageComesTrue(t *testing.T) {
 			pod = o
 		}
 	}
-	proxy := p.startProxy(t, deployment)
+	proxy, end := p.startProxy(t, deployment)
+	defer end()
 	variables := p.variables(t, pod)
 	variables["AZURE_KUBERNETES_TOKEN_PROXY"] = proxy
 
@@ -126,6 +128,28 @@ func TestKubernetesPageComesTrue(t *testing.T) {
 	p.cluster.RemoveBindings("use-app")
 	if token, errs, ok := p.workload(t, variables, "EnableAzureProxy"); ok || !strings.Contains(errs, "AADSTS700213") {
 		t.Errorf("without the permission: %s%s", token, errs)
+	}
+}
+
+// A server reads the documents of a cluster's issuer at a private address only if its configuration allows it, and
+// trusts only the cluster's own CA for them.
+func TestClusterIssuerAtAPrivateAddress(t *testing.T) {
+	for name, c := range map[string]struct{ row, refusal string }{
+		"allowed, with its CA": {"private: true, ca: \"CA\"", ""},
+		"without its CA":       {"private: true", "AADSTS501661"},
+		"not allowed":          {"ca: \"CA\"", "AADSTS501661"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := openKubernetesPage(t)
+			write(t, "midas.yaml", "issuers:\n- {issuer: \""+p.cluster.URL+"\", "+strings.Replace(c.row, "CA", p.cluster.CAFile, 1)+"}\n")
+			p.serve(t)
+			defer func() { p.server.end(t, os.Interrupt) }()
+			p.run(t, p.commands[0], p.commands[1])
+			token, errs, ok := p.workload(t, p.webhook(t, "adfs"))
+			if ok != (c.refusal == "") || !strings.Contains(errs, c.refusal) || ok && !p.readsGroup(t, token) {
+				t.Errorf("%t %s", ok, errs)
+			}
+		})
 	}
 }
 
@@ -165,7 +189,6 @@ func (p *kubernetesPage) manifest(name string) string {
 func (p *kubernetesPage) serve(t *testing.T) {
 	t.Helper()
 	p.server = startServer(t, p.data, "--config", "midas.yaml")
-	t.Cleanup(func() { p.server.end(t, os.Interrupt) })
 	p.tenant = readAdmin(t, p.data)["tenantId"]
 	group := p.group(t)
 	identity := group + "/providers/Microsoft.ManagedIdentity/userAssignedIdentities/app?api-version=2024-11-30"
@@ -197,8 +220,9 @@ func (p *kubernetesPage) run(t *testing.T, commands ...string) {
 	}
 }
 
-// startProxy runs the proxy with the arguments of its Deployment and the files of its volumes, and returns its URL.
-func (p *kubernetesPage) startProxy(t *testing.T, d *appsv1.Deployment) string {
+// startProxy runs the proxy with the arguments of its Deployment and the files of its volumes. It returns its URL, and
+// what ends it.
+func (p *kubernetesPage) startProxy(t *testing.T, d *appsv1.Deployment) (address string, end func()) {
 	t.Helper()
 	spec := d.Spec.Template.Spec
 	own := clustertest.Pod{Namespace: d.Namespace, Account: spec.ServiceAccountName, Name: d.Name + "-1"}
@@ -222,16 +246,16 @@ func (p *kubernetesPage) startProxy(t *testing.T, d *appsv1.Deployment) string {
 	}
 	line, _ := bufio.NewReader(out).ReadString('\n')
 	address, ready := strings.CutPrefix(strings.TrimSpace(line), "ready ")
-	t.Cleanup(func() {
+	if !ready {
+		_ = proxy.Wait() // the log is complete after it
+		t.Fatalf("it is not ready: %q %s", line, log.String())
+	}
+	return address, func() {
 		_ = proxy.Process.Signal(os.Interrupt)
 		if err := proxy.Wait(); err != nil || strings.Contains(log.String(), "eyJ") || !strings.Contains(log.String(), "token granted") {
 			t.Errorf("%v\n%s", err, log.String())
 		}
-	})
-	if !ready {
-		t.Fatalf("it is not ready: %q", line)
 	}
-	return address
 }
 
 // mount writes the files of a pod's volumes, as the kubelet does, and returns what replaces the paths of the mounts.
