@@ -23,8 +23,8 @@ check: ## the checks without a test run: vet, staticcheck, format
 test:
 	$(GO) test ./...
 
-race: ## the tests of internal/ and the root with the race detector; it needs a C compiler
-	CGO_ENABLED=1 $(GO) test -race ./internal/... .
+race: ## the tests of internal/, verify/ and the root with the race detector; it needs a C compiler
+	CGO_ENABLED=1 $(GO) test -race ./internal/... ./verify/... .
 
 e2e: build ## the built binary, used as its users do
 	$(GO) test -count=1 -tags e2e ./e2e/...

@@ -77,6 +77,7 @@ var layers = []layer{
 		"internal/bindingproxy":         "internal/api/httpx internal/arm internal/serve internal/throttle",
 		"midas":                         "internal/activity internal/agent internal/api/checkaccess internal/api/graph internal/api/hosts internal/api/httpx internal/api/login internal/api/management internal/api/metadata internal/arm internal/atomicfile internal/azure internal/bootstrap internal/compute internal/control internal/datadir internal/decision internal/directory internal/explain internal/federation internal/fleet internal/grant internal/hierarchy internal/host internal/identity internal/localca internal/lock internal/ops internal/rbac internal/resource internal/retention internal/revocation internal/rolelint internal/seal internal/serve internal/store internal/store/pebble internal/subscription internal/throttle internal/token",
 		"midastest":                     "internal/client midas",
+		"verify":                        "",
 		"cmd/midas":                     "cmd/midas/internal/child cmd/midas/internal/peer cmd/midas/internal/proxy cmd/midas/internal/truststore internal/agent internal/atomicfile internal/azure internal/bindingproxy internal/client internal/host internal/password internal/serve midas",
 		"cmd/midas/internal/child":      "",
 		"cmd/midas/internal/peer":       "",
@@ -86,6 +87,7 @@ var layers = []layer{
 	}},
 	{"tests", map[string]string{ // each is imported by tests only
 		"internal/oracle":                   "",
+		"verify/verifytest":                 "",
 		"internal/bindingproxy/clustertest": "",
 		"internal/clock/clocktest":          "",
 		"internal/rbac/action/actiontest":   "internal/arm",
@@ -115,7 +117,7 @@ func find(pkg string) (at int, imports []string, known bool) {
 var foreign = map[string]string{
 	"github.com/alecthomas/kong":                                 "cmd/midas",
 	"github.com/cockroachdb/pebble/v2":                           "internal/store/pebble",
-	"github.com/go-jose/go-jose/v4":                              "internal/token",
+	"github.com/go-jose/go-jose/v4":                              "internal/token verify",
 	"github.com/google/uuid":                                     "midas internal/agent internal/bindingproxy internal/bootstrap internal/client cmd/midas",
 	"github.com/prometheus/client_golang":                        "internal/agent internal/api/hosts internal/api/httpx internal/bindingproxy internal/ops midas",
 	"go.yaml.in/yaml/v3":                                         "midas",
