@@ -1,6 +1,7 @@
 package expression
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -58,27 +59,24 @@ func newSegment(text string) segment {
 	if !strings.ContainsRune(text, '?') {
 		return s
 	}
-	s.positions = map[rune]bits{}
-	for _, r := range text + "\x00" {
+	all := []rune(text)
+	wild := newBits(s.length)
+	for i, r := range all {
 		if r == '?' {
-			r = 0
+			wild.set(i)
+		}
+	}
+	s.positions = map[rune]bits{0: wild}
+	for i, r := range all {
+		if r == '?' {
+			continue
 		}
 		if s.positions[r] == nil {
-			s.positions[r] = s.allPositions(r)
+			s.positions[r] = slices.Clone(wild)
 		}
+		s.positions[r].set(i)
 	}
 	return s
-}
-
-func (s *segment) allPositions(of rune) bits {
-	b, i := newBits(s.length), 0
-	for _, r := range s.text {
-		if r == of || r == '?' {
-			b.set(i)
-		}
-		i++
-	}
-	return b
 }
 
 // cutPrefix returns the text after the segment, if the text begins with it.
@@ -117,7 +115,7 @@ func (s *segment) cut(text string) (rest string, found bool) {
 	state := newBits(s.length)
 	for i, r := range text {
 		mask, known := s.positions[r]
-		if !known || r == '?' {
+		if !known {
 			mask = s.positions[0]
 		}
 		state.shift()
