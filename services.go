@@ -218,7 +218,7 @@ func (r *services) router(health *ops.Health, names []string, reg prometheus.Reg
 	}
 	signIn := login.New(&login.Config{
 		Directory: r.directory, Grants: r.grants, Minter: r.minter, Tokens: r.verifier, HomeTenant: r.admin.TenantID,
-		Now: r.now, NewID: r.newID, TokenLifetime: r.cfg.TokenLifetime,
+		Now: r.now, NewID: r.newID, TokenLifetime: r.cfg.TokenLifetime, ManagedLifetime: r.cfg.IdentityTokenLifetime,
 		SessionLifetime: r.cfg.SignIn.SessionLifetime, SessionIdle: r.cfg.SignIn.SessionIdle,
 		Throttle: r.throttle, Passwords: r.passwords, Federated: r.federated, Issuers: r.issuers,
 	})

@@ -14,6 +14,9 @@ import (
 // DefaultTokenLifetime is the lifetime of Entra's access tokens for applications.
 const DefaultTokenLifetime = time.Hour
 
+// DefaultManagedLifetime is the lifetime of Entra's access tokens for managed identities.
+const DefaultManagedLifetime = 24 * time.Hour
+
 // Config holds the dependencies and settings of the endpoints. All fields are required, except those whose
 // zero value means a default.
 type Config struct {
@@ -26,6 +29,10 @@ type Config struct {
 	NewID      func() string // gives a GUID
 
 	TokenLifetime   time.Duration // of access tokens, in whole seconds; 0 means DefaultTokenLifetime
+	// ManagedLifetime is the lifetime of the tokens of managed identities, in whole seconds; 0 means
+	// DefaultManagedLifetime.
+	ManagedLifetime time.Duration
+
 	SessionLifetime time.Duration // of a browser's session; 0 means DefaultSessionLifetime
 	SessionIdle     time.Duration // of a session that is not used; 0 means DefaultSessionIdle
 

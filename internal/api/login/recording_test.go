@@ -87,16 +87,18 @@ func TestResponsesMatchRecordedCertificateExchange(t *testing.T) {
 	}
 }
 
-// TestResponsesMatchRecordedWorkloadIdentityDiscovery replays what a workload with a token of another issuer asks
-// before it sends that token. Midas does not exchange such tokens yet, as docs/azure-divergences.md says.
-func TestResponsesMatchRecordedWorkloadIdentityDiscovery(t *testing.T) {
-	f := newFixture(t)
+// TestResponsesMatchRecordedWorkloadIdentityExchange replays what a workload sends with a token of another issuer.
+func TestResponsesMatchRecordedWorkloadIdentityExchange(t *testing.T) {
+	e := newExchange(t)
 	tape := recorded(t, "workloadidentity_credential.yaml")
 	if len(tape) != 3 {
 		t.Fatalf("%d interactions, want 3", len(tape))
 	}
-	for _, one := range tape[:2] {
-		f.replay(t, one, nil)
+	for _, one := range tape {
+		e.replay(t, one, func(form url.Values) {
+			form.Set("client_id", managedClient)
+			form.Set("client_assertion", e.foreign().sign(t))
+		})
 	}
 }
 

@@ -209,3 +209,14 @@ func (h *tokens) tokenLifetime() time.Duration {
 	}
 	return h.TokenLifetime
 }
+
+// lifetimeOf returns the lifetime of a client's own tokens.
+func (h *tokens) lifetimeOf(c client) time.Duration {
+	switch {
+	case !c.managed():
+		return h.tokenLifetime()
+	case h.ManagedLifetime == 0:
+		return DefaultManagedLifetime
+	}
+	return h.ManagedLifetime
+}
