@@ -28,7 +28,7 @@ type Config struct {
 	Now        func() time.Time
 	NewID      func() string // gives a GUID
 
-	TokenLifetime   time.Duration // of access tokens, in whole seconds; 0 means DefaultTokenLifetime
+	TokenLifetime time.Duration // of access tokens, in whole seconds; 0 means DefaultTokenLifetime
 	// ManagedLifetime is the lifetime of the tokens of managed identities, in whole seconds; 0 means
 	// DefaultManagedLifetime.
 	ManagedLifetime time.Duration
