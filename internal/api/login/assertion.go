@@ -130,7 +130,7 @@ func (h *tokens) checkSigner(a *token.Assertion, c client) error {
 	return refused
 }
 
-// isAudience reports whether an assertion's audience has this tenant's token endpoint or issuer, at the
+// isAudience reports whether an assertion's audience has this tenant's token or introspection endpoint or issuer, at the
 // server's own origin or under Azure's names.
 func (h *tokens) isAudience(req *tokenRequest, audience []string) bool {
 	for _, one := range audience {
@@ -152,7 +152,7 @@ func (h *tokens) isAudience(req *tokenRequest, audience []string) bool {
 			continue
 		}
 		switch arm.Fold(rest) {
-		case "", "v2.0", "oauth2/token", "oauth2/v2.0/token":
+		case "", "v2.0", "oauth2/token", "oauth2/v2.0/token", "oauth2/v2.0/introspect":
 			return true
 		}
 	}

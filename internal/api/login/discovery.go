@@ -55,7 +55,11 @@ type configuration struct {
 	GraphHost          string  `json:"msgraph_host"`
 	RBAC               string  `json:"rbac_url"`
 
-	Revocations string `json:"midas_revocations_uri,omitempty"` // not for names that stand for any tenant
+	// Entra has none of these. They are not in the documents of names that stand for any tenant.
+	Introspection           string   `json:"introspection_endpoint,omitempty"`
+	IntrospectionMethods    []string `json:"introspection_endpoint_auth_methods_supported,omitempty"`
+	IntrospectionAlgorithms []string `json:"introspection_endpoint_auth_signing_alg_values_supported,omitempty"`
+	Revocations             string   `json:"midas_revocations_uri,omitempty"`
 }
 
 // paths are the paths in which the two versions of the document differ.
@@ -103,6 +107,7 @@ func (h *discovery) configuration(x *request, p paths, issuer func(*request, str
 		Claims:                []string{"sub", "iss", "aud", "exp", "iat", "auth_time", "amr", "nonce", "preferred_username", "name", "oid", "tid", "ver", "email"},
 	}
 	if !shared(x.pathTenant) {
+		c.Introspection, c.IntrospectionMethods, c.IntrospectionAlgorithms = x.origin+"/"+issuerName+introspectPath, c.TokenAuthMethods, c.AssertionAlgorithms
 		c.Revocations = x.origin + "/" + issuerName + revocationsPath
 	}
 	c.describeCloud(x, base)

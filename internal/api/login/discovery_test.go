@@ -64,6 +64,9 @@ func TestDiscoveryNamesTheTenantsIssuer(t *testing.T) {
 				},
 			}
 			if region != nil {
+				want["introspection_endpoint"] = origin + "/" + tenant + "/oauth2/v2.0/introspect"
+				want["introspection_endpoint_auth_methods_supported"] = want["token_endpoint_auth_methods_supported"]
+				want["introspection_endpoint_auth_signing_alg_values_supported"] = want["token_endpoint_auth_signing_alg_values_supported"]
 				want["midas_revocations_uri"] = origin + "/" + tenant + "/discovery/v2.0/revocations"
 			}
 			if diff := cmp.Diff(want, decode(t, w)); diff != "" {

@@ -46,6 +46,7 @@ func (h *Handler) table() []endpoint {
 
 		{Name: "token v2.0", Tenant: tenantSegment, Path: "oauth2/v2.0/token", Methods: posts, CrossOrigin: true, Serve: t.tokenV2},
 		{Name: "token v1.0", Tenant: tenantSegment, Path: "oauth2/token", Methods: posts, CrossOrigin: true, Serve: t.tokenV1},
+		{Name: "introspect", Tenant: tenantSegment, Path: "oauth2/v2.0/introspect", Methods: posts, Serve: t.introspect},
 		{Name: "devicecode v2.0", Tenant: tenantSegment, Path: "oauth2/v2.0/devicecode", Methods: posts, Serve: t.deviceCodeV2},
 		{Name: "devicecode v1.0", Tenant: tenantSegment, Path: "oauth2/devicecode", Methods: posts, Serve: t.deviceCodeV1},
 		{Name: "userinfo", Tenant: tenantSegment, Path: "openid/userinfo", Methods: either, CrossOrigin: true, Serve: t.userInfo},

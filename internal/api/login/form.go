@@ -42,6 +42,8 @@ type form struct {
 	userAssertion string // the caller's access token, of the on-behalf-of grant
 	tokenUse      string
 
+	token string // of the introspection endpoint
+
 	basic bool // id and secret are from the Authorization header
 }
 
@@ -126,6 +128,7 @@ func parseForm(body string) (form, error) {
 		{"device_code", &f.deviceCode},
 		{"assertion", &f.userAssertion},
 		{"requested_token_use", &f.tokenUse},
+		{"token", &f.token},
 	} {
 		if *field.to, err = once(values, field.name); err != nil {
 			return form{}, err

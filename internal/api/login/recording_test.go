@@ -54,7 +54,8 @@ func recorded(t *testing.T, name string) []interaction {
 
 // added are fields that Entra's discovery document lacks.
 var added = []string{
-	"code_challenge_methods_supported", "grant_types_supported", "midas_revocations_uri", "request_parameter_supported",
+	"code_challenge_methods_supported", "grant_types_supported", "introspection_endpoint", "introspection_endpoint_auth_methods_supported",
+	"introspection_endpoint_auth_signing_alg_values_supported", "midas_revocations_uri", "request_parameter_supported",
 	"token_endpoint_auth_signing_alg_values_supported",
 }
 
