@@ -116,6 +116,12 @@ type Config struct {
 	// Default: 1h
 	TokenLifetime time.Duration `yaml:"tokenLifetime"`
 
+	// ContinuousTokenLifetime is the longest lifetime of access tokens for ARM and Microsoft Graph, for applications,
+	// and users of Microsoft's clients, that handle the challenges of continuous access evaluation: such a token ends
+	// with a revocation. A sixth of it is random. The value of TokenLifetime gives these clients no longer tokens than
+	// others. From 10m to 24h. Default: 24h
+	ContinuousTokenLifetime time.Duration `yaml:"continuousTokenLifetime"`
+
 	// IdentityTokenLifetime is the lifetime of the access tokens of managed identities, from 10m to 24h.
 	// Default: 24h
 	IdentityTokenLifetime time.Duration `yaml:"identityTokenLifetime"`
@@ -249,7 +255,7 @@ const (
 	DefaultListen = "localhost:8443"
 )
 
-// The bounds of TokenLifetime and IdentityTokenLifetime. The tokens of managed identities live for
+// The bounds of TokenLifetime, ContinuousTokenLifetime and IdentityTokenLifetime. The tokens of managed identities live for
 // longestToken by default.
 const (
 	shortestToken = 10 * time.Minute
@@ -281,6 +287,7 @@ func (c Config) withDefaults() Config {
 	set(&c.Store, defaultStore(c.Data))
 	set(&c.Cache, 32<<20)
 	set(&c.TokenLifetime, time.Hour)
+	set(&c.ContinuousTokenLifetime, longestToken)
 	set(&c.IdentityTokenLifetime, longestToken)
 	set(&c.SignIn.SessionLifetime, login.DefaultSessionLifetime)
 	set(&c.SignIn.SessionIdle, login.DefaultSessionIdle)
@@ -333,7 +340,7 @@ func (c Config) check(all []engine) error {
 	for _, life := range []struct {
 		name  string
 		value time.Duration
-	}{{"tokenLifetime", c.TokenLifetime}, {"identityTokenLifetime", c.IdentityTokenLifetime}} {
+	}{{"tokenLifetime", c.TokenLifetime}, {"continuousTokenLifetime", c.ContinuousTokenLifetime}, {"identityTokenLifetime", c.IdentityTokenLifetime}} {
 		if life.value < shortestToken || life.value > longestToken {
 			return fmt.Errorf("%s: %s is not between %s and %s", life.name, life.value, shortestToken, longestToken)
 		}

@@ -219,7 +219,8 @@ func (r *services) router(health *ops.Health, names []string, reg prometheus.Reg
 	signIn := login.New(&login.Config{
 		Directory: r.directory, Grants: r.grants, Minter: r.minter, Tokens: r.verifier, HomeTenant: r.admin.TenantID,
 		Now: r.now, NewID: r.newID, TokenLifetime: r.cfg.TokenLifetime, ManagedLifetime: r.cfg.IdentityTokenLifetime,
-		SessionLifetime: r.cfg.SignIn.SessionLifetime, SessionIdle: r.cfg.SignIn.SessionIdle,
+		ContinuousLifetime: r.cfg.ContinuousTokenLifetime,
+		SessionLifetime:    r.cfg.SignIn.SessionLifetime, SessionIdle: r.cfg.SignIn.SessionIdle,
 		Throttle: r.throttle, Passwords: r.passwords, Federated: r.federated, Issuers: r.issuers,
 	})
 	graphs, err := graph.New(graph.Handler{

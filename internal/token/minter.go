@@ -3,6 +3,7 @@ package token
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -40,6 +41,7 @@ type warmKey struct {
 type Request struct {
 	Claims   Claims        // without times and uti
 	Lifetime time.Duration // of a new token; in whole seconds
+	Spread   time.Duration // by up to which, at random, a new token lives shorter; the same for the same Lifetime
 
 	// After is the first valid second after a revocation: no token that was issued earlier is returned.
 	After time.Time
@@ -83,6 +85,9 @@ func (m *Minter) Token(_ context.Context, req Request) (*Token, error) {
 func (m *Minter) Fresh(req Request) (*Token, error) {
 	c, now := req.Claims, whole(m.Issuer.Now())
 	c.Issued, c.Expires = now, now.Add(req.Lifetime)
+	if req.Spread > 0 {
+		c.Expires = c.Expires.Add(-rand.N(req.Spread)) // it need not be unpredictable
+	}
 	if c.Issued.Before(req.After) {
 		// All tokens of the current second count as revoked, so the new token is dated to the next one.
 		c.Issued = req.After

@@ -32,6 +32,10 @@ type Config struct {
 	// ManagedLifetime is the lifetime of the tokens of managed identities, in whole seconds; 0 means
 	// DefaultManagedLifetime.
 	ManagedLifetime time.Duration
+	// ContinuousLifetime is the longest lifetime of access tokens for resources that challenge revoked tokens, for
+	// clients that handle the challenges (continuous access evaluation). If it is not longer than TokenLifetime, these
+	// clients get the same tokens as others.
+	ContinuousLifetime time.Duration
 
 	SessionLifetime time.Duration // of a browser's session; 0 means DefaultSessionLifetime
 	SessionIdle     time.Duration // of a session that is not used; 0 means DefaultSessionIdle

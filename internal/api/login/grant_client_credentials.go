@@ -32,9 +32,7 @@ func (h *tokens) clientCredentials(req *tokenRequest) (*granted, error) {
 	}
 	// 5. The token, from the cache if possible. Its subject is the service principal, because there is no
 	// user.
-	t, err := h.Minter.Token(req.r.Context(), token.Request{
-		Claims: h.applicationClaims(req, c, at), Lifetime: h.lifetimeOf(c), After: c.principal.ValidFrom,
-	})
+	t, err := h.Minter.Token(req.r.Context(), h.requestAccess(req, c, h.applicationClaims(req, c, at), c.principal.ValidFrom))
 	if err != nil {
 		return nil, err
 	}

@@ -24,7 +24,7 @@ func (h *tokens) issueTokens(req *tokenRequest, c client, u *user, s scopes, non
 	}
 	claims := h.userClaims(req, c, u, at)
 	claims.Scopes = strings.Join(may, " ")
-	access, err := h.Minter.Fresh(token.Request{Claims: claims, Lifetime: h.tokenLifetime(), After: u.ValidFrom})
+	access, err := h.Minter.Fresh(h.requestAccess(req, c, claims, u.ValidFrom))
 	if err != nil {
 		return nil, err
 	}
