@@ -131,6 +131,7 @@ var foreign = map[string]string{
 	"github.com/rogpeppe/go-internal":                            "",
 	"go.uber.org/goleak":                                         "",
 	"github.com/coreos/go-oidc/v3":                               "",
+	"github.com/zitadel/oidc/v3":                                 "",
 	"github.com/smallstep/pkcs7":                                 "internal/localca",
 	"golang.org/x/sys":                                           "cmd/midas/internal/child internal/clock",
 	"google.golang.org/protobuf":                                 "",
