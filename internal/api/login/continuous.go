@@ -41,11 +41,15 @@ func (h *tokens) evaluates(audience string) bool {
 // returned that was issued before after, or before the client's challenge. A user's token is long only for clients of
 // Microsoft: the permissions of others end with their consent, which resources read from the token.
 func (h *tokens) requestAccess(req *tokenRequest, c client, claims token.Claims, after time.Time) token.Request {
-	r := token.Request{Claims: claims, Lifetime: h.lifetimeOf(c), After: later(after, req.challenged(h.Now()))}
+	r := token.Request{Claims: claims, Lifetime: h.tokenLifetime(), After: later(after, req.challenged(h.Now()))}
+	user := claims.IdentityType == "user"
+	if !user {
+		r.Lifetime = h.lifetimeOf(c)
+	}
 	if h.ContinuousLifetime <= r.Lifetime || !req.continuous() || !h.evaluates(claims.Audience) {
 		return r
 	}
-	if claims.IdentityType == "user" && !c.FirstParty {
+	if user && !c.FirstParty {
 		return r
 	}
 	optional := token.OptionalClaims{}
