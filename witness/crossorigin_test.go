@@ -1,6 +1,8 @@
 package witness_test
 
 import (
+	"encoding/json"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -61,5 +63,50 @@ func TestPagesOfOtherSitesUseTheAPIs(t *testing.T) {
 	}
 	if resp := send("OPTIONS", w.scope()+"?api-version=2022-12-01"); resp.StatusCode != http.StatusMethodNotAllowed {
 		t.Errorf("OPTIONS that is no preflight request: %d", resp.StatusCode)
+	}
+}
+
+// A page of another site signs in with nothing but the issuer: it may read what the discovery document names, and
+// redeem its code.
+func TestPagesUseWhatTheDiscoveryDocumentNames(t *testing.T) {
+	w := start(t)
+	const page = "https://app.contoso.example"
+	send := func(method, url string, headers ...string) (*http.Response, []byte) {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), method, url, nil)
+		check(t, err)
+		req.Header.Set("Origin", page)
+		for i := 0; i < len(headers); i += 2 {
+			req.Header.Set(headers[i], headers[i+1])
+		}
+		resp, err := w.guard.Do(req)
+		check(t, err)
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		check(t, err)
+		if h := resp.Header; h.Get("Access-Control-Allow-Origin") != "*" || h.Get("Access-Control-Allow-Credentials") != "" {
+			t.Errorf("%s %s: %d %v", method, url, resp.StatusCode, h)
+		}
+		return resp, body
+	}
+	for _, version := range []string{"/v2.0", ""} {
+		resp, body := send("GET", w.Endpoint+"/"+w.TenantID+version+"/.well-known/openid-configuration")
+		var names map[string]any
+		if err := json.Unmarshal(body, &names); err != nil || resp.StatusCode != 200 {
+			t.Fatalf("%d %v", resp.StatusCode, err)
+		}
+		for _, name := range []string{"jwks_uri", "midas_revocations_uri"} {
+			if resp, _ := send("GET", names[name].(string)); resp.StatusCode != 200 {
+				t.Errorf("%s: %d", name, resp.StatusCode)
+			}
+		}
+		for name, method := range map[string]string{"token_endpoint": "POST", "userinfo_endpoint": "GET"} {
+			url := names[name].(string)
+			resp, _ := send("OPTIONS", url, "Access-Control-Request-Method", method, "Access-Control-Request-Headers", "authorization,content-type")
+			if allowed := resp.Header.Get("Access-Control-Allow-Headers"); resp.StatusCode != 200 || !strings.Contains(resp.Header.Get("Access-Control-Allow-Methods"), method) || allowed == "" {
+				t.Errorf("%s, preflight: %d %v", name, resp.StatusCode, resp.Header)
+			}
+			send(method, url) // the page can read why it was refused
+		}
 	}
 }

@@ -38,7 +38,9 @@ type appCreateCommand struct {
 	Name          string   `arg:"" help:"Display name."`
 	IdentifierURI []string `help:"Identifier URI, with which clients request tokens for the application; repeatable." placeholder:"URI"`
 	Redirect      []string `help:"Redirect URI of sign-ins; repeatable." placeholder:"URL"`
-	Public        bool     `help:"Make a public client: a program on its user's machine, which has no secret."`
+	Public        bool     `help:"Make a public client: a program on its user's machine, which has no secret." xor:"kind"`
+	Page          bool     `help:"Make a single-page application: a page in a browser, which has no secret and gets refresh tokens for 24 hours." xor:"kind"`
+	TokenVersion  int      `help:"Version of access tokens for the application, 1 or 2, which decides their issuer. Default: 1" placeholder:"N"`
 }
 
 // Help is shown by midas app create --help.
@@ -47,7 +49,9 @@ func (appCreateCommand) Help() string {
 
   midas app create deployer
   midas app create api --identifier-uri api://orders
-  midas app create desktop --public --redirect http://localhost`
+  midas app create desktop --public --redirect http://localhost
+  midas app create page --page --redirect https://app.corp.example/
+  midas app create kubernetes --token-version 2`
 }
 
 // Run creates an application.
@@ -57,7 +61,7 @@ func (c *appCreateCommand) Run(ctx context.Context, to streams) error {
 		return err
 	}
 	made, err := admin.CreateApp(ctx, client.NewApp{
-		DisplayName: c.Name, IdentifierURIs: c.IdentifierURI, Redirects: c.Redirect, Public: c.Public,
+		DisplayName: c.Name, IdentifierURIs: c.IdentifierURI, Redirects: c.Redirect, Public: c.Public, Page: c.Page, TokenVersion: c.TokenVersion,
 	})
 	if err != nil {
 		return err

@@ -73,3 +73,24 @@ func TestJWKSExportWithAndWithoutAServer(t *testing.T) {
 		t.Errorf("a folder that does not exist: %q %q", out, errs)
 	}
 }
+
+func TestAppCreateMakesPagesAndAudiencesOfEitherVersion(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	startServer(t, data)
+	for _, args := range [][]string{
+		{"page", "--page", "--redirect", "https://app.corp.example/"}, {"kubernetes", "--token-version", "2"},
+	} {
+		if out, errs, ok := command(t, append([]string{"app", "create", "--data", data}, args...)...); !ok {
+			t.Fatal(out, errs)
+		}
+	}
+	dump, _, _ := command(t, "dump", "--data", data)
+	for _, stored := range []string{`"spa":["https://app.corp.example/"]`, `"tokenVersion":2`} {
+		if !strings.Contains(dump, stored) {
+			t.Errorf("%s is not stored", stored)
+		}
+	}
+	if _, errs, ok := command(t, "app", "create", "--data", data, "x", "--token-version", "3"); ok || !strings.Contains(errs, "requestedAccessTokenVersion") {
+		t.Errorf("a version that does not exist: %s", errs)
+	}
+}

@@ -24,6 +24,8 @@ type NewApp struct {
 	IdentifierURIs []string
 	Redirects      []string // redirect URIs of sign-ins
 	Public         bool     // a public client: a program on its user's machine, which cannot keep a secret
+	Page           bool     // a single-page application: its redirect URIs are those of a page in a browser
+	TokenVersion   int      // of access tokens for it: 1 or 2; 0 is the default of Microsoft Graph
 }
 
 // CreateApp creates an application and its service principal.
@@ -31,14 +33,24 @@ func (c *Client) CreateApp(ctx context.Context, n NewApp) (App, error) {
 	type redirects struct {
 		URIs []string `json:"redirectUris"`
 	}
+	type api struct {
+		TokenVersion int `json:"requestedAccessTokenVersion"`
+	}
 	body := struct {
 		DisplayName    string     `json:"displayName"`
 		IdentifierURIs []string   `json:"identifierUris,omitempty"`
 		Web            *redirects `json:"web,omitempty"`
+		SPA            *redirects `json:"spa,omitempty"`
 		PublicClient   *redirects `json:"publicClient,omitempty"`
 		Fallback       bool       `json:"isFallbackPublicClient,omitempty"`
+		API            *api       `json:"api,omitempty"`
 	}{DisplayName: n.DisplayName, IdentifierURIs: n.IdentifierURIs, Fallback: n.Public}
+	if n.TokenVersion != 0 {
+		body.API = &api{n.TokenVersion}
+	}
 	switch {
+	case len(n.Redirects) > 0 && n.Page:
+		body.SPA = &redirects{n.Redirects}
 	case len(n.Redirects) > 0 && n.Public:
 		body.PublicClient = &redirects{n.Redirects}
 	case len(n.Redirects) > 0:
