@@ -1,37 +1,9 @@
 package witness_test
 
 import (
-	"net/http"
-	"net/url"
 	"strings"
 	"testing"
-
-	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/msi/armmsi"
 )
-
-// Federated credentials are stored, because clients create them, but tokens of their issuers are not
-// accepted yet.
-func TestForeignTokensAreNotExchangedYet(t *testing.T) {
-	w := start(t)
-	w.group(t, "rg")
-	app := w.identity(t, "rg", "app")
-	_, err := w.msi(t).NewFederatedIdentityCredentialsClient().CreateOrUpdate(t.Context(), "rg", "app", "fic", armmsi.FederatedIdentityCredential{
-		Properties: &armmsi.FederatedIdentityCredentialProperties{
-			Issuer: new(w.Endpoint + "/" + w.TenantID + "/v2.0"), Subject: new(w.ClientID), Audiences: []*string{new("api://AzureADTokenExchange")},
-		},
-	}, nil)
-	check(t, err)
-	resp, err := w.guard.PostForm(w.Endpoint+"/"+w.TenantID+"/oauth2/v2.0/token", url.Values{
-		"grant_type": {"client_credentials"}, "client_id": {*app.Properties.ClientID}, "scope": {"https://management.azure.com/.default"},
-		"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"},
-		"client_assertion":      {w.Token(t, "api://AzureADTokenExchange")},
-	})
-	check(t, err)
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusBadRequest && resp.StatusCode != http.StatusUnauthorized {
-		t.Errorf("the answer is %s", resp.Status)
-	}
-}
 
 // Bytes that are not HTTP never reach Midas: Go's server answers them in plain text.
 func TestInvalidHTTPIsAnsweredInPlainText(t *testing.T) {
