@@ -34,7 +34,7 @@ func parts() []part {
 	return []part{
 		{"get", (*bench).gets}, {"token", (*bench).tokens}, {"metadata", (*bench).metadata}, {"cold", (*bench).cold},
 		{"wrong", (*bench).wrong}, {"checkaccess", (*bench).checkAccess}, {"put", (*bench).putsInMemory},
-		{"decide", (*bench).decisions},
+		{"decide", (*bench).decisions}, {"exchange", (*bench).exchanges},
 	}
 }
 
@@ -89,8 +89,8 @@ func (b *bench) startUp() error {
 	return nil
 }
 
-func (b *bench) target(name, store string) (*target, error) {
-	s, err := startMidas(b.binary, filepath.Join(b.dir, name), store)
+func (b *bench) target(name, store string, more ...string) (*target, error) {
+	s, err := startMidas(b.binary, filepath.Join(b.dir, name), store, more...)
 	if err != nil {
 		return nil, err
 	}

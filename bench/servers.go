@@ -28,12 +28,12 @@ type server struct {
 }
 
 // startMidas runs the built binary on a data folder and waits for its ready line.
-func startMidas(binary, data, store string) (*server, error) {
+func startMidas(binary, data, store string, more ...string) (*server, error) {
 	args := []string{"serve", "--data", data, "--listen", "localhost:0"}
 	if store != "" {
 		args = append(args, "--store", store)
 	}
-	return start(data, exec.Command(binary, args...))
+	return start(data, exec.Command(binary, append(args, more...)...))
 }
 
 // startBare runs this program as the bare server: net/http with TLS that answers every request with
