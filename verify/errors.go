@@ -79,8 +79,11 @@ func (e *UnavailableError) Unwrap() error { return ErrUnavailable }
 
 // HTTPStatus returns the status with which a service answers a request that was refused with err: 400 for
 // ErrRequest, 403 for ErrForbidden, 503 for ErrUnavailable and for an error of the context, 401 for others
-// (RFC 6750, 3.1).
+// (RFC 6750, 3.1). It is 200 for nil.
 func HTTPStatus(err error) int {
+	if err == nil {
+		return http.StatusOK
+	}
 	switch code(err) {
 	case invalidRequest:
 		return http.StatusBadRequest

@@ -1,6 +1,7 @@
 package verify_test
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -129,6 +130,17 @@ func TestRequirements(t *testing.T) {
 	wantErr(t, err, verify.ErrForbidden)
 	_, err = both.Verify(t.Context(), tokens["application"])
 	wantErr(t, err, nil)
+}
+
+func TestStatusOfEachError(t *testing.T) {
+	for err, want := range map[error]int{
+		nil: 200, verify.ErrRequest: 400, verify.ErrNoToken: 401, verify.ErrRevoked: 401, &verify.ExpiredError{}: 401,
+		&verify.RequirementError{}: 403, &verify.UnavailableError{Err: verify.ErrMalformed}: 503, context.Canceled: 503,
+	} {
+		if got := verify.HTTPStatus(err); got != want {
+			t.Errorf("%v: %d, want %d", err, got, want)
+		}
+	}
 }
 
 func TestAuthorizePutsClaimsIntoTheContext(t *testing.T) {

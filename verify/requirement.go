@@ -65,18 +65,18 @@ func RequireAllScopes(scopes ...string) Requirement {
 
 // AnyOf accepts callers that meet one of the requirements, such as a scope of users or a role of applications.
 func AnyOf(requirements ...Requirement) Requirement {
-	any := Requirement{valid: len(requirements) > 0}
+	either := Requirement{valid: len(requirements) > 0}
 	var words []string
 	for _, r := range requirements {
-		any.valid = any.valid && r.valid
-		any.scopes = append(any.scopes, r.scopes...)
+		either.valid = either.valid && r.valid
+		either.scopes = append(either.scopes, r.scopes...)
 		words = append(words, r.words)
 	}
-	any.words = strings.Join(words, ", or ")
-	any.met = func(c *Claims) bool {
+	either.words = strings.Join(words, ", or ")
+	either.met = func(c *Claims) bool {
 		return slices.ContainsFunc(requirements, func(r Requirement) bool { return r.met(c) })
 	}
-	return any
+	return either
 }
 
 // named reports whether there is a name and no name is empty.

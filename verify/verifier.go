@@ -160,8 +160,11 @@ func (s *state) check(ctx context.Context, raw string) (*Claims, error) {
 	var buffer [2 << 10]byte
 	sum := sha256.Sum256(append(buffer[:0], raw...))
 	known, ok := s.accepted.get(sum)
-	if !ok || known.key.removed.Load() {
+	if ok && known.key.removed.Load() {
 		s.accepted.drop(sum)
+		ok = false
+	}
+	if !ok {
 		var err error
 		if known, err = s.examine(ctx, raw); err != nil {
 			return nil, err
