@@ -146,7 +146,14 @@ func TestAzureCLIManagesCredentialsOfApplications(t *testing.T) {
 	w.az(t, "ad", "app", "federated-credential", "create", "--id", app, "--parameters",
 		`{"name":"main","issuer":"https://issuer.test","subject":"repo:o/r:ref:refs/heads/main","audiences":["api://AzureADTokenExchange"]}`)
 	w.want(t, "repo:o/r:ref:refs/heads/main", "subject", "ad", "app", "federated-credential", "show", "--id", app, "--federated-credential-id", "main")
+	w.az(t, "ad", "app", "federated-credential", "update", "--id", app, "--federated-credential-id", "main", "--parameters",
+		`{"issuer":"https://issuer.test","subject":"repo:o/r:pull_request","description":"d","audiences":["api://AzureADTokenExchange"]}`)
+	w.want(t, "repo:o/r:pull_request", "[0].subject", "ad", "app", "federated-credential", "list", "--id", app)
 	w.az(t, "ad", "app", "federated-credential", "delete", "--id", app, "--federated-credential-id", "main")
+	flexible := w.query(t, "id", "rest", "--method", "post", "--url", "https://graph.microsoft.com/beta/applications(appId='"+app+"')/federatedIdentityCredentials", "--body",
+		`{"name":"FlexFic1","issuer":"https://token.actions.githubusercontent.com","audiences":["api://AzureADTokenExchange"],"claimsMatchingExpression":{"value":"claims['sub'] matches 'repo:contoso/app:ref:refs/heads/*'","languageVersion":1}}`)
+	w.want(t, "true", "[0].subject == null && [0].name == 'FlexFic1'", "ad", "app", "federated-credential", "list", "--id", app)
+	w.az(t, "ad", "app", "federated-credential", "delete", "--id", app, "--federated-credential-id", flexible)
 	w.want(t, "0", "length(@)", "ad", "app", "federated-credential", "list", "--id", app)
 	for _, secret := range []string{first, second} {
 		w.want(t, app, "[0].user.name", "login", "--service-principal", "-u", app, "-p", secret, "--tenant", w.TenantID, "--allow-no-subscriptions")
