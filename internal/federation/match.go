@@ -33,12 +33,12 @@ func Match(all []Credential, a *token.Assertion) (Credential, *Mismatch) {
 }
 
 // matchesSubject reports whether the assertion is for the credential's subject, or its claims match the expression.
-// An expression that cannot be parsed matches nothing.
+// An expression that could not be stored today, because it cannot be parsed or accepts every token, matches nothing.
 func (c *Credential) matchesSubject(a *token.Assertion) bool {
 	if c.Expression == "" {
 		return c.Subject != "" && c.Subject == a.Subject
 	}
-	e, err := expression.Parse(c.Expression)
+	e, err := expression.ParseFor(c.Issuer, c.Expression, expression.LanguageVersion)
 	return err == nil && c.Subject == "" && e.Matches(a.Claim)
 }
 

@@ -81,6 +81,7 @@ func TestMatchComparesExactlyAndSaysWhatDiffers(t *testing.T) {
 		"an expression":            {flexible("claims['sub'] matches 'system:serviceaccount:a:*'"), issuer, subject, audience, "", "", "flexible", false},
 		"another expression":       {flexible("claims['sub'] matches 'system:serviceaccount:b:*'"), issuer, subject, audience, federation.Subject, "flexible", "", false},
 		"a broken expression":      {flexible("claims[sub]"), issuer, subject, audience, federation.Subject, "flexible", "", false},
+		"an open expression":       {flexible("claims['sub'] matches '*'"), issuer, subject, audience, federation.Subject, "flexible", "", false},
 		"the Kelvin sign is not K": {[]federation.Credential{{Name: "k", Issuer: issuer, Subject: "k", Audiences: []string{audience}}}, issuer, "\u212a", audience, federation.Subject, "k", "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
