@@ -15,7 +15,8 @@ const (
 	// maxKeys is how many keys of an issuer count, as in Entra. Further ones are ignored.
 	maxKeys = 100
 
-	maxKid                  = 256 // bytes
+	maxKid                  = 256      // bytes
+	maxKey                  = 64 << 10 // bytes, with its certificates
 	shortestKey, longestKey = 2048, 8192
 	largestExponent         = 1<<31 - 1
 	smallestExponent        = 3
@@ -99,6 +100,9 @@ func readKeys(dec *json.Decoder) (*keySet, error) {
 
 // parseKey reads an RSA key for RS256, or returns an error that says why it is another one.
 func parseKey(raw []byte) (kid string, key *rsa.PublicKey, err error) {
+	if len(raw) > maxKey {
+		return "", nil, fmt.Errorf("it has more than %d bytes", maxKey)
+	}
 	var doc map[string]json.RawMessage
 	if json.Unmarshal(raw, &doc) != nil || doc == nil {
 		return "", nil, errors.New("it is not a JSON object")
