@@ -125,9 +125,27 @@ func TestKubernetesPageComesTrue(t *testing.T) {
 		})
 	}
 
+	t.Run("more service accounts than credentials", func(t *testing.T) { p.useByMany(t, variables) })
+
 	p.cluster.RemoveBindings("use-app")
 	if token, errs, ok := p.workload(t, variables, "EnableAzureProxy"); ok || !strings.Contains(errs, "AADSTS700213") {
 		t.Errorf("without the permission: %s%s", token, errs)
+	}
+}
+
+// useByMany gets tokens for more service accounts than an identity may have federated credentials.
+func (p *kubernetesPage) useByMany(t *testing.T, variables map[string]string) {
+	t.Helper()
+	for i := range 21 {
+		account := fmt.Sprint("account-", i)
+		p.cluster.Allow("shop", account, p.clientID)
+		file := filepath.Join(t.TempDir(), "token")
+		write(t, file, p.cluster.Token(clustertest.Pod{Namespace: "shop", Account: account, Name: account}, time.Hour, "api://AKSIdentityBinding"))
+		own := maps.Clone(variables)
+		own["AZURE_FEDERATED_TOKEN_FILE"] = file
+		if token, errs, ok := p.workload(t, own, "EnableAzureProxy"); !ok || token == "" {
+			t.Fatalf("%s: %s", account, errs)
+		}
 	}
 }
 
@@ -354,7 +372,7 @@ func (p *kubernetesPage) workload(t *testing.T, variables map[string]string, opt
 	t.Helper()
 	program := exec.CommandContext(t.Context(), "workload", options...)
 	program.Env = []string{"HTTPS_PROXY=http://127.0.0.1:1", "NO_PROXY=127.0.0.1"}
-	for name, value := range maps.All(variables) {
+	for name, value := range variables {
 		program.Env = append(program.Env, name+"="+value)
 	}
 	var out, failure strings.Builder

@@ -9,9 +9,13 @@ import (
 	"midas/internal/api/httpx"
 )
 
-// The SDKs send all requests of a credential to the proxy, so also those for the discovery documents of the
-// authority, with the authority's name as Host. The proxy writes these documents itself. They name the authority that
-// the client believes in, because the client sends its token request to the proxy whatever they name.
+// The SDKs send all requests of a credential to the proxy, so also those for the discovery documents of the authority.
+// The proxy writes these documents itself. They name the authority that the client believes in, because the client
+// sends its token request to the proxy whatever they name. The SDK for Go sends the authority's name as Host. The one
+// for JavaScript sends the proxy's; it then gets an issuer that every MSAL trusts.
+
+// trustedIssuer is the host of the issuer for clients that do not say in which authority they believe.
+const trustedIssuer = "login.microsoftonline.com"
 
 // hostName is a host with or without a port.
 var hostName = regexp.MustCompile(`^[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?$|^\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?$`)
@@ -30,13 +34,17 @@ type configuration struct {
 }
 
 // serveConfiguration answers with the discovery document of a tenant.
-func serveConfiguration(w http.ResponseWriter, r *http.Request, tenant string) error {
+func (h *handler) serveConfiguration(w http.ResponseWriter, r *http.Request, tenant string) error {
 	if !hostName.MatchString(r.Host) {
 		return errMalformed(http.StatusBadRequest)
 	}
+	issuer := r.Host
+	if h.own(r.Host) {
+		issuer = trustedIssuer
+	}
 	base := "https://" + r.Host + "/" + tenant
 	return writeDocument(w, configuration{
-		Issuer:                base + "/v2.0",
+		Issuer:                "https://" + issuer + "/" + tenant + "/v2.0",
 		AuthorizationEndpoint: base + "/oauth2/v2.0/authorize",
 		TokenEndpoint:         base + "/oauth2/v2.0/token",
 		KeysURI:               base + "/discovery/v2.0/keys",

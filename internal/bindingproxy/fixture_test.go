@@ -195,6 +195,7 @@ type reply struct {
 	body   struct {
 		AccessToken string `json:"access_token"`
 		Error       string `json:"error"`
+		Issuer      string `json:"issuer"`
 		Description string `json:"error_description"`
 		Codes       []int  `json:"error_codes"`
 	}

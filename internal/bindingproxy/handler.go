@@ -32,6 +32,7 @@ type handler struct {
 	log       *slog.Logger
 	queue     throttle.Queue
 	ready     func() error
+	own       func(host string) bool // whether a Host header names the proxy
 }
 
 // Serve implements httpx.Handler.
@@ -72,7 +73,7 @@ func (h *handler) route(w http.ResponseWriter, r *http.Request, ev *httpx.Event)
 	switch rest {
 	case "v2.0/.well-known/openid-configuration":
 		ev.Operation, ev.Routine = "configuration", true
-		serve = func(tenant string) error { return serveConfiguration(w, r, tenant) }
+		serve = func(tenant string) error { return h.serveConfiguration(w, r, tenant) }
 	case "oauth2/v2.0/token":
 		ev.Operation, method = "token", http.MethodPost
 		serve = func(tenant string) error { return h.serveToken(w, r, ev, tenant) }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
+	"net/url"
 	"os"
 	"sync"
 	"time"
@@ -66,6 +68,16 @@ func (k *keyPair) valid(at time.Time) error {
 		return fmt.Errorf("the certificate is valid from %s to %s", c.Leaf.NotBefore, c.Leaf.NotAfter)
 	}
 	return nil
+}
+
+// names reports whether a Host header names the proxy: it is in the certificate, or an IP address.
+func (k *keyPair) names(host string) bool {
+	name := (&url.URL{Host: host}).Hostname()
+	if net.ParseIP(name) != nil {
+		return true
+	}
+	c, err := k.Certificate(nil)
+	return err == nil && c.Leaf.VerifyHostname(name) == nil
 }
 
 func (k *keyPair) load(read [2]version) error {

@@ -131,7 +131,7 @@ func TestBothVersionsOfHTTP(t *testing.T) {
 
 // What Midas answers reaches the pod; what is no answer of a token endpoint does not.
 func TestAnswersOfMidas(t *testing.T) {
-	w := start(t, func(c *bindingproxy.Config) { c.Timeout = 2 * time.Second })
+	w := start(t)
 	refused := func(status int, body string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Set-Cookie", "a=b")
@@ -140,8 +140,6 @@ func TestAnswersOfMidas(t *testing.T) {
 			_, _ = io.WriteString(w, body)
 		}
 	}
-	hang := make(chan struct{})
-	defer close(hang)
 	for name, c := range map[string]struct {
 		answer         http.HandlerFunc
 		status, number int
@@ -153,14 +151,8 @@ func TestAnswersOfMidas(t *testing.T) {
 		"a page":               {refused(502, `<html>bad gateway</html>`), 503, 90033, "1"},
 		"200 without a token":  {refused(200, `{"error":"invalid_client"}`), 503, 90033, "1"},
 		"a token with 201":     {refused(201, `{"access_token":"x"}`), 503, 90033, "1"},
-		"a redirect":           {http.RedirectHandler("https://127.0.0.1:1/", 307).ServeHTTP, 503, 90033, "1"},
+		"a redirect":           {http.RedirectHandler("https://127.0.0.1:1/", http.StatusTemporaryRedirect).ServeHTTP, 503, 90033, "1"},
 		"more than its bounds": {refused(200, `{"access_token":"`+strings.Repeat("x", 300<<10)+`"}`), 503, 90033, "1"},
-		"nothing": {func(_ http.ResponseWriter, r *http.Request) {
-			select {
-			case <-hang:
-			case <-r.Context().Done():
-			}
-		}, 503, 90033, "1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w.endpoint.answers(c.answer)
@@ -172,6 +164,27 @@ func TestAnswersOfMidas(t *testing.T) {
 				t.Error("a cache may keep it")
 			}
 		})
+	}
+}
+
+// Neither Midas nor the API server is waited for without end.
+func TestServersThatHangAreNotWaitedFor(t *testing.T) {
+	w := start(t, func(c *bindingproxy.Config) { c.Timeout = 300 * time.Millisecond })
+	hang := make(chan struct{})
+	defer close(hang)
+	never := func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-hang:
+		case <-r.Context().Done():
+		}
+	}
+	w.endpoint.answers(never)
+	if got := w.post(t, w.form()); got.status != 503 || got.number() != 90033 {
+		t.Errorf("Midas: %d %+v", got.status, got.body)
+	}
+	w.cluster.Away(never)
+	if got := w.post(t, w.form()); got.status != 503 || got.number() != 90033 {
+		t.Errorf("the API server: %d %+v", got.status, got.body)
 	}
 }
 

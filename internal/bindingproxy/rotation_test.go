@@ -140,20 +140,28 @@ func TestDiscoveryDocuments(t *testing.T) {
 		return w.send(t, r)
 	}
 	const unknown = "22222222-2222-4222-8222-222222222222"
+	configuration := "/" + tenant + "/v2.0/.well-known/openid-configuration"
 	authorize := "/common/discovery/instance?api-version=1.1&authorization_endpoint="
 	for name, c := range map[string]struct {
 		path, host     string
 		status, number int
+		issuer         string
 	}{
-		"the tenant":            {"/" + tenant + "/v2.0/.well-known/openid-configuration", "login.microsoftonline.com", 200, 0},
-		"another tenant":        {"/" + unknown + "/v2.0/.well-known/openid-configuration", "login.microsoftonline.com", 400, 90002},
-		"an authority":          {authorize + "https://midas.example/" + tenant + "/oauth2/v2.0/authorize", "login.microsoftonline.com", 200, 0},
-		"an authority in clear": {authorize + "http://midas.example/" + tenant + "/oauth2/v2.0/authorize", "login.microsoftonline.com", 400, 50049},
-		"of another tenant":     {authorize + "https://midas.example/" + unknown + "/oauth2/v2.0/authorize", "login.microsoftonline.com", 400, 90002},
-		"no authority":          {"/common/discovery/instance", "login.microsoftonline.com", 400, 50049},
+		"the tenant":            {configuration, "login.microsoftonline.com", 200, 0, "login.microsoftonline.com"},
+		"at Midas":              {configuration, "midas.example:8443", 200, 0, "midas.example:8443"},
+		"by the proxy's name":   {configuration, sni + ":443", 200, 0, "login.microsoftonline.com"},
+		"by an address":         {configuration, "127.0.0.1:8443", 200, 0, "login.microsoftonline.com"},
+		"another tenant":        {"/" + unknown + "/v2.0/.well-known/openid-configuration", "login.microsoftonline.com", 400, 90002, ""},
+		"an authority":          {authorize + "https://midas.example/" + tenant + "/oauth2/v2.0/authorize", "login.microsoftonline.com", 200, 0, ""},
+		"an authority in clear": {authorize + "http://midas.example/" + tenant + "/oauth2/v2.0/authorize", "login.microsoftonline.com", 400, 50049, ""},
+		"of another tenant":     {authorize + "https://midas.example/" + unknown + "/oauth2/v2.0/authorize", "login.microsoftonline.com", 400, 90002, ""},
+		"no authority":          {"/common/discovery/instance", "login.microsoftonline.com", 400, 50049, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := get(c.path, c.host)
+			if c.issuer != "" && got.body.Issuer != "https://"+c.issuer+"/"+tenant+"/v2.0" {
+				t.Errorf("the issuer is %s", got.body.Issuer)
+			}
 			if got.status != c.status || got.number() != c.number || got.header.Get("Cache-Control") != "no-store" {
 				t.Errorf("%d %+v", got.status, got.body)
 			}

@@ -76,7 +76,7 @@ func (s *Server) newHandler(cfg Config, keys *keyPair) (*handler, error) {
 	s.resources.Add(authority, api)
 	h := &handler{
 		reviewer: &reviewer{server: api, token: cfg.APIServerToken}, exchanger: &exchanger{server: authority, assertion: cfg.Assertion},
-		tenants: cfg.Tenants, timeout: cfg.Timeout, log: cfg.Log,
+		tenants: cfg.Tenants, timeout: cfg.Timeout, log: cfg.Log, own: keys.names,
 	}
 	h.queue.Slots, h.queue.Waiting = slots, waiting
 	h.ready = func() error {
