@@ -40,6 +40,7 @@ var (
 	ErrTooManyGroups      = errors.New("directory: too many groups")
 	ErrTooManyGrants      = errors.New("directory: too many permission grants")
 	ErrTooManyFederated   = errors.New("directory: too many federated identity credentials")
+	ErrTooManyRevocations = errors.New("directory: too many objects were deleted or revoked lately, so no new ones are accepted")
 	ErrFirstParty         = errors.New("directory: the object belongs to every tenant and cannot be changed")
 )
 
@@ -67,6 +68,7 @@ type Directory struct {
 	// one core.
 	hashing throttle.Queue
 
+	revoked  revocationCount
 	decoded  decodedRecords
 	groupsOf store.Memo[groupIDs] // by tenant and object id
 }

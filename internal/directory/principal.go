@@ -61,6 +61,9 @@ func (d *Directory) CreateServicePrincipal(tx store.Tx, p ServicePrincipal) erro
 	if err := p.checkCredentials(); err != nil {
 		return fmt.Errorf("create service principal %s: %w", p.ID, err)
 	}
+	if d.revoked.full() {
+		return fmt.Errorf("create service principal %s: %w", p.ID, ErrTooManyRevocations)
+	}
 	if p.Created.IsZero() {
 		p.Created = d.Now().UTC()
 	}

@@ -85,6 +85,7 @@ func (d *Directory) revoke(tx store.Tx, tenant, oid string, was, is TokenStatus)
 
 func (d *Directory) putRevocation(tx store.Tx, tenant, oid string, r Revocation) error {
 	r.Until = d.Now().UTC().Truncate(time.Second).Add(cmp.Or(d.LongestToken, defaultLongestToken) + clock.Skew + revocationMargin)
+	d.revoked.add()
 	if err := revocations.Put(tx, revocationKey(tenant, oid), r); err != nil {
 		return err
 	}

@@ -233,6 +233,41 @@ func TestRevocationsEndWithTheLastToken(t *testing.T) {
 	}
 }
 
+// TestCreationStopsBeforeTheListIsTooLong checks that deletions are never refused, and that creations are until enough
+// revocations have ended.
+func TestCreationStopsBeforeTheListIsTooLong(t *testing.T) {
+	d := withSubjects(t)
+	at := now
+	d.Now = func() time.Time { return at }
+	d.LimitRevocations(2)
+	create := func() error {
+		return update(t, d, func(tx store.Tx) error {
+			p := principal()
+			p.ID, p.AppID, p.Type = "new", "new-client", directory.TypeManagedIdentity
+			return d.CreateServicePrincipal(tx, p)
+		})
+	}
+	do(t, d, func(tx store.Tx) error { return d.RevokeTokens(tx, tenant, revokedUser) })
+	if err := create(); err != nil {
+		t.Fatal(err)
+	}
+	do(t, d, func(tx store.Tx) error { return d.DeleteManagedIdentityPrincipal(tx, tenant, "new") })
+	if err := create(); !errors.Is(err, directory.ErrTooManyRevocations) {
+		t.Errorf("at the limit: %v", err)
+	}
+	do(t, d, func(tx store.Tx) error { return d.DeleteManagedIdentityPrincipal(tx, tenant, "managed") })
+	if all, _ := listed(t, d); len(all) != 3 {
+		t.Errorf("the list has %d entries", len(all))
+	}
+	at = now.Add(30 * time.Hour)
+	if _, err := d.ExpireRevocations(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := create(); err != nil {
+		t.Errorf("after the end of the revocations: %v", err)
+	}
+}
+
 // TestRevocationsOfAnEarlierVersionAreAdopted opens a store whose revocations were made before they were recorded.
 func TestRevocationsOfAnEarlierVersionAreAdopted(t *testing.T) {
 	d := withSubjects(t)

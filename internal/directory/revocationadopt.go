@@ -19,6 +19,9 @@ var revocationsAdopted = store.Table[noValue]{Kind: store.RevocationsAdoptedKind
 // made: those of disabled objects, of objects whose tokens were revoked, and of deleted objects that are not unlinked
 // yet. Other objects that were deleted before have left no trace.
 func (d *Directory) AdoptRevocations(ctx context.Context) error {
+	if err := d.CountRevocations(ctx); err != nil {
+		return err
+	}
 	done, all, err := d.adoptable(ctx)
 	if err != nil || done {
 		return err

@@ -15,6 +15,9 @@ const expiredBatch = store.MaxOperations/2 - 4
 // ExpireRevocations removes the revocations whose last token has expired, and returns how many it has removed.
 // The caller asks package retention before.
 func (d *Directory) ExpireRevocations(ctx context.Context) (int, error) {
+	if err := d.CountRevocations(ctx); err != nil {
+		return 0, err
+	}
 	removed, after := 0, ""
 	for {
 		expired, last, err := d.expiredRevocations(ctx, after)
@@ -22,6 +25,7 @@ func (d *Directory) ExpireRevocations(ctx context.Context) (int, error) {
 			return removed, err
 		}
 		n, err := d.removeRevocations(ctx, expired)
+		d.revoked.n.Add(int64(-n))
 		if removed += n; err != nil {
 			return removed, err
 		}

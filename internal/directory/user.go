@@ -58,6 +58,9 @@ func (d *Directory) CreateUser(tx store.Tx, u User, pw PasswordHash) error {
 	if err := u.checkNew(); err != nil {
 		return err
 	}
+	if d.revoked.full() {
+		return fmt.Errorf("create user: %w", ErrTooManyRevocations)
+	}
 	if u.Created.IsZero() {
 		u.Created = d.Now().UTC()
 	}

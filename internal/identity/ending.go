@@ -34,3 +34,12 @@ func errAdministrator(err error) error {
 	}
 	return err
 }
+
+// errTooManyRevocations maps the refusal to create a principal to an error of ARM.
+func errTooManyRevocations(err error) error {
+	if errors.Is(err, directory.ErrTooManyRevocations) {
+		return arm.Errorf(http.StatusTooManyRequests, "TooManyRequests",
+			"Too many identities were deleted or revoked lately. No identity can be created until their tokens have expired.")
+	}
+	return err
+}

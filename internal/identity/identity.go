@@ -202,12 +202,13 @@ func (s *Service) write(tx store.Tx, rec resource.Record, created bool, change C
 }
 
 func (s *Service) createPrincipal(tx store.Tx, identity Identity, now time.Time) error {
-	return s.Directory.CreateServicePrincipal(tx, directory.ServicePrincipal{
+	err := s.Directory.CreateServicePrincipal(tx, directory.ServicePrincipal{
 		ID: identity.PrincipalID, AppID: identity.ClientID, TenantID: identity.TenantID,
 		DisplayName: identity.Name, Type: "ManagedIdentity", Enabled: true, Created: now,
 		ResourceID:       identity.ID.String(),
 		AlternativeNames: []string{"isExplicit=True", WireID(identity.ID)},
 	})
+	return errTooManyRevocations(err)
 }
 
 // fromRecord decodes the record of an identity. Callers must not change its tags and restrictions, which the

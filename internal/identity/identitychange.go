@@ -154,7 +154,7 @@ func (s *Service) settleSystemAssigned(tx store.Tx, c target, a IdentityChange, 
 			AlternativeNames: []string{"isExplicit=False", c.rec.ID},
 		})
 		if err != nil {
-			return is, err
+			return is, errTooManyRevocations(err)
 		}
 	case !a.system() && is.PrincipalID != "":
 		if err := s.Directory.DeleteServicePrincipal(tx, is.TenantID, is.PrincipalID); err != nil {

@@ -87,6 +87,8 @@ func graphError(err error, id string) error {
 		return errBadRequest("There are too many credentials. Remove one before adding another.")
 	case errors.Is(err, directory.ErrTooManyGrants):
 		return errorf(http.StatusBadRequest, "Directory_QuotaExceeded", "The user or the client has too many permission grants.")
+	case errors.Is(err, directory.ErrTooManyRevocations):
+		return errorf(http.StatusTooManyRequests, "TooManyRequests", "Too many users and applications were deleted or revoked lately. Please try again later.")
 	case errors.Is(err, directory.ErrFirstParty):
 		return errDenied()
 	case errors.Is(err, directory.ErrInvalid):
