@@ -88,6 +88,10 @@ func newTokenFiles(files []TokenFile, group string) (tokenFiles, error) {
 		if there, err := os.Lstat(path); err == nil && !there.Mode().IsRegular() {
 			return t, fmt.Errorf("token file %s: there is something else under this name", path)
 		}
+		// A mistyped path must not cost another program its file.
+		if there, err := os.ReadFile(path); err == nil && len(there) > 0 && expiry(there).IsZero() {
+			return t, fmt.Errorf("token file %s: the file exists and contains something other than a token; remove it, or choose another name", path)
+		}
 		t.files = append(t.files, f)
 	}
 	if group == "" {

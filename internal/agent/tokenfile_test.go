@@ -92,7 +92,6 @@ func TestTokenFileOutlivesAnOutageUntilItExpires(t *testing.T) {
 		kept  bool
 	}{
 		"valid": {unsigned(time.Now().Add(time.Hour)), true}, "expired": {unsigned(time.Now().Add(-time.Hour)), false},
-		"no token": {"x", false}, "no JSON": {"a.b.c", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newServer(t)
@@ -132,11 +131,15 @@ func TestTokenFileSettings(t *testing.T) {
 		}
 	}
 	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "passwords"), []byte("a.b.c"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]agent.ServerConfig{
-		"no folder": {TokenFiles: []agent.TokenFile{{Audience: "a", Path: filepath.Join(folder, "none", "x")}}},
-		"a folder":  {TokenFiles: []agent.TokenFile{{Audience: "a", Path: folder}}},
-		"two":       {TokenFiles: []agent.TokenFile{{Audience: "a", Path: folder + "/x"}, {Audience: "b", Path: folder + "/./x"}}},
-		"no group":  {TokenFiles: []agent.TokenFile{{Audience: "a", Path: folder + "/x"}}, TokenFileGroup: "no-such-group"},
+		"another file": {TokenFiles: []agent.TokenFile{{Audience: "a", Path: filepath.Join(folder, "passwords")}}},
+		"no folder":    {TokenFiles: []agent.TokenFile{{Audience: "a", Path: filepath.Join(folder, "none", "x")}}},
+		"a folder":     {TokenFiles: []agent.TokenFile{{Audience: "a", Path: folder}}},
+		"two":          {TokenFiles: []agent.TokenFile{{Audience: "a", Path: folder + "/x"}, {Audience: "b", Path: folder + "/./x"}}},
+		"no group":     {TokenFiles: []agent.TokenFile{{Audience: "a", Path: folder + "/x"}}, TokenFileGroup: "no-such-group"},
 	} {
 		c.Log, c.State = slog.New(slog.DiscardHandler), folder
 		if _, err := agent.Open(t.Context(), c); err == nil || !strings.HasPrefix(err.Error(), "token file") {
