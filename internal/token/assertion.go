@@ -87,6 +87,9 @@ func ParseAssertion(raw string) (*Assertion, error) {
 
 // Verify returns nil if the key has signed the assertion, and otherwise ErrSignature.
 func (a *Assertion) Verify(key *rsa.PublicKey) error {
+	if a.signed == nil {
+		return ErrSignature
+	}
 	if _, err := a.signed.Verify(key); err != nil {
 		return fmt.Errorf("%w: %w", ErrSignature, err)
 	}
