@@ -6,7 +6,7 @@ import "strings"
 const (
 	owner, ownerID           = "owner", "owner's id"
 	repository, repositoryID = "repository", "repository's id"
-	context                  = "context" // ref, environment, pull_request or a claim that the repository has chosen
+	contextPart                  = "context" // ref, environment, pull_request or a claim that the repository has chosen
 	contextValue             = "value"
 )
 
@@ -25,7 +25,7 @@ func readGitHub(subject string) form {
 		f.add(owner, ownerID, names)
 	}
 	kind, value, _ := strings.Cut(rest, ":")
-	f.parts = append(f.parts, part{context, kind}, part{contextValue, value})
+	f.parts = append(f.parts, part{contextPart, kind}, part{contextValue, value})
 	return f
 }
 
@@ -80,8 +80,8 @@ func immutable(token bool) string {
 
 // differContext compares what stands after the repository: the branch, the tag, the environment, or pull_request.
 func differContext(p, c form) (Difference, string) {
-	pk, _ := p.value(context)
-	ck, _ := c.value(context)
+	pk, _ := p.value(contextPart)
+	ck, _ := c.value(contextPart)
 	pv, _ := p.value(contextValue)
 	cv, _ := c.value(contextValue)
 	switch {

@@ -25,7 +25,7 @@ func (h *Handler) token(req *request) error {
 		return err
 	}
 	p, t, err := h.grant(req, in)
-	h.SignIns.note(req, h.Log, in, p, err)
+	h.noteSignIn(req, in, p, err)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,121 @@
+// Package signin reports the sign-ins of workloads: of managed identities on hosts, and of applications and identities
+// that exchange the token of another issuer. Each sign-in has a log line and increments a counter. Sign-ins are not
+// stored.
+package signin
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// maxIdentities is the number of identities that have a counter of their own. The sign-ins of all further
+// identities are counted under otherIdentities, so that the number of metrics is bounded.
+const maxIdentities = 1000
+
+const otherIdentities = "other"
+
+// maxRefusals is the number of refused exchanges that have a log line in each second. Anybody can cause such lines. The
+// next line says how many there were more.
+const maxRefusals = 20
+
+// Outcome is how a sign-in has ended. It is a metric label.
+type Outcome string
+
+// The outcomes.
+const (
+	Granted Outcome = "granted"
+	Refused Outcome = "refused"
+	Failed  Outcome = "failed" // by a fault of the server
+)
+
+// SignIn is one sign-in.
+type SignIn struct {
+	Outcome  Outcome
+	Identity string      // the object id; counted only if the sign-in was granted, because anybody can name any id
+	Attrs    []slog.Attr // of the log line
+	Open     bool        // everybody can cause such a refusal, so that the number of its lines is limited
+}
+
+// Log reports sign-ins. It is safe for concurrent use.
+type Log struct {
+	log   *slog.Logger
+	now   func() time.Time
+	total *prometheus.CounterVec
+
+	mu      sync.Mutex
+	known   map[string]bool // the object ids that have a counter of their own
+	second  int64           // of the refusals that are counted
+	lines   int             // of refusals in this second
+	dropped int             // refusals without a line since the last line
+}
+
+// New registers the counters.
+func New(reg prometheus.Registerer, log *slog.Logger, now func() time.Time) (*Log, error) {
+	l := &Log{log: log, now: now, known: map[string]bool{}, total: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "midas_sign_ins_total",
+		Help: "Token requests of hosts and exchanges of tokens, by the object id of the identity and the outcome.",
+	}, []string{"identity", "outcome"})}
+	if err := reg.Register(l.total); err != nil {
+		return nil, fmt.Errorf("register sign-in metrics: %w", err)
+	}
+	return l, nil
+}
+
+// Note reports a sign-in.
+func (l *Log) Note(ctx context.Context, in SignIn) {
+	level, label := slog.LevelInfo, ""
+	switch in.Outcome {
+	case Granted:
+		label = l.label(in.Identity)
+	case Failed:
+		level = slog.LevelError
+	default:
+		level = slog.LevelWarn
+	}
+	l.total.WithLabelValues(label, string(in.Outcome)).Inc()
+	if in.Open && in.Outcome == Refused {
+		dropped, allowed := l.allow()
+		if !allowed {
+			return
+		}
+		if dropped > 0 {
+			in.Attrs = append(in.Attrs, slog.Int("not_logged", dropped))
+		}
+	}
+	l.log.LogAttrs(ctx, level, "sign-in "+string(in.Outcome), in.Attrs...)
+}
+
+// allow reports whether a refusal has a line, and how many before it had none.
+func (l *Log) allow() (dropped int, allowed bool) {
+	second := l.now().Unix()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if second != l.second {
+		l.second, l.lines = second, 0
+	}
+	if l.lines >= maxRefusals {
+		l.dropped++
+		return 0, false
+	}
+	l.lines++
+	dropped, l.dropped = l.dropped, 0
+	return dropped, true
+}
+
+func (l *Log) label(oid string) string {
+	if oid == "" {
+		return ""
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.known[oid] && len(l.known) >= maxIdentities {
+		return otherIdentities
+	}
+	l.known[oid] = true
+	return oid
+}
