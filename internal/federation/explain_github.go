@@ -6,7 +6,7 @@ import "strings"
 const (
 	owner, ownerID           = "owner", "owner's id"
 	repository, repositoryID = "repository", "repository's id"
-	contextPart                  = "context" // ref, environment, pull_request or a claim that the repository has chosen
+	contextPart              = "context" // ref, environment, pull_request or a claim that the repository has chosen
 	contextValue             = "value"
 )
 

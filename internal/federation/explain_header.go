@@ -37,13 +37,18 @@ func formFinding(raw string, cause error) Finding {
 
 // headerFindings says what is wrong with the header of an assertion.
 func headerFindings(a *token.Assertion) (all []Finding) {
-	if a.Algorithm != "RS256" {
+	if a.Algorithm != rs256 {
 		all = append(all, found(Header, "The token is signed with the algorithm %s (alg in its header), and only RS256 is accepted.%s", shown(a.Algorithm), algorithmNote(a.Algorithm)))
 	}
 	if !usualType(a.Type) {
 		all = append(all, found(Header, "The type of the token (typ in its header) is %s. It must be JWT or http://openid.net/specs/jwt/1.0, or be left out.%s", shown(a.Type), typeNote(a.Type)))
 	}
 	return all
+}
+
+// usualType reports whether typ is one that Entra accepts.
+func usualType(typ string) bool {
+	return typ == "" || typ == "JWT" || typ == "http://openid.net/specs/jwt/1.0"
 }
 
 func algorithmNote(alg string) string {

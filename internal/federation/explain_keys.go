@@ -9,29 +9,35 @@ import (
 	"midas/internal/token"
 )
 
-// issuerFindings says why the signature of an assertion was not verified. err is the error of the exchange.
-func issuerFindings(a *token.Assertion, err error, seen Inspection, now time.Time) []Finding {
+// issuerFindings says why the signature of an assertion was not verified. Why an issuer cannot be reached may name
+// addresses and files of the server, so it is for operators.
+func (q Question) issuerFindings(a *token.Assertion) []Finding {
 	var e *IssuerError
-	if !errors.As(err, &e) {
+	if !errors.As(q.Refused, &e) {
 		return nil
 	}
+	seen := q.Inspect(a.Issuer)
 	switch e.Reason {
 	case Unreachable, Document:
-		return []Finding{found(Reach, "The keys of the issuer %s could not be read: %s.%s %s", shown(a.Issuer), because(e), lastTried(seen, now), configure(a.Issuer, seen))}
+		text := fmt.Sprintf("The keys of the issuer %s could not be read (%s).", shown(a.Issuer), e.Reason)
+		if !q.Operator {
+			return []Finding{found(Reach, "%s The administrator of the server sees the cause in the server's log and in this explanation.", text)}
+		}
+		return []Finding{found(Reach, "%s%s%s %s", text, because(e), lastTried(seen, q.Now), configure(a.Issuer, seen))}
 	case UnknownKey:
-		return []Finding{found(Key, "The key of the token has the id %s (kid in its header), and the issuer %s has no key with this id that can be used. %s", shown(a.Kid), shown(a.Issuer), keysOf(a.Kid, seen, now))}
+		return []Finding{found(Key, "The key of the token has the id %s (kid in its header), and the issuer %s has no key with this id that can be used. %s", shown(a.Kid), shown(a.Issuer), keysOf(a.Kid, seen, q.Now))}
 	case Signature:
-		return []Finding{found(Key, "The key %s of the issuer %s has not signed this token. The token was changed, or another issuer has a key with this id. %s", shown(a.Kid), shown(a.Issuer), keysOf(a.Kid, seen, now))}
+		return []Finding{found(Key, "The key %s of the issuer %s has not signed this token. The token was changed, or another issuer has a key with this id. %s", shown(a.Kid), shown(a.Issuer), keysOf(a.Kid, seen, q.Now))}
 	}
 	return nil // the header, which has findings of its own
 }
 
-// because is the cause of an issuer's error, for people who may know addresses inside the network.
+// because is the cause of an issuer's error.
 func because(e *IssuerError) string {
 	if e.Detail == nil {
-		return string(e.Reason)
+		return ""
 	}
-	return string(e.Reason) + ": " + clip(e.Detail.Error())
+	return " The cause is: " + strings.TrimSuffix(clip(e.Detail.Error()), ".") + "."
 }
 
 func lastTried(seen Inspection, now time.Time) string {
@@ -75,7 +81,8 @@ func keysOf(kid string, seen Inspection, now time.Time) string {
 	if seen.File != "" {
 		text += ", from the file of the configuration."
 	} else if !seen.Fetched.IsZero() {
-		text += fmt.Sprintf(", fetched at %s, %s ago.", stamp(seen.Fetched), distance(now.Sub(seen.Fetched)))
+		text += fmt.Sprintf(", fetched at %s, %s ago. They are fetched again at %s, and for an unknown key id from %s on.", stamp(seen.Fetched), distance(now.Sub(seen.Fetched)),
+			stamp(seen.Fetched.Add(seen.Fresh)), stamp(latest(seen.Tried, seen.Fetched).Add(pauseAfterFetch)))
 	} else {
 		text += "."
 	}
@@ -86,4 +93,11 @@ func keysOf(kid string, seen Inspection, now time.Time) string {
 		}
 	}
 	return text
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }

@@ -5,15 +5,15 @@ package federation
 func lookAlikes() map[rune]rune {
 	table := map[rune]rune{}
 	for _, pair := range [][2]string{
-		{"аеорсухіјѕԁһԛԝӏ", "aeopcyxijsdhqwl"},   // Cyrillic, lower case
-		{"АВЕКМНОРСТУХІЈЅ", "ABEKMHOPCTYXIJS"},   // Cyrillic, upper case
-		{"αοινρυκ", "aoivpuk"},                   // Greek, lower case
-		{"ΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "ABEZHIKMNOPTYX"},     // Greek, upper case
-		{"ıɡɑ", "iga"},                           // Latin
-		{"‐‑‒–—―−﹣", "--------"},                 // hyphens and dashes
-		{"‘’‚ʼ′“”„", `''''` + `'` + `"""`},       // quotation marks
-		{"∕⁄⧸", "///"},                           // slashes
-		{"։׃∶ː꞉", ":::::"},                       // colons
+		{"аеорсухіјѕԁһԛԝӏ", "aeopcyxijsdhqwl"}, // Cyrillic, lower case
+		{"АВЕКМНОРСТУХІЈЅ", "ABEKMHOPCTYXIJS"}, // Cyrillic, upper case
+		{"αοινρυκ", "aoivpuk"},                 // Greek, lower case
+		{"ΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "ABEZHIKMNOPTYX"},   // Greek, upper case
+		{"ıɡɑ", "iga"},                     // Latin
+		{"‐‑‒–—―−﹣", "--------"},           // hyphens and dashes
+		{"‘’‚ʼ′“”„", `''''` + `'` + `"""`}, // quotation marks
+		{"∕⁄⧸", "///"},                     // slashes
+		{"։׃∶ː꞉", ":::::"},                 // colons
 		{"＠﹫", "@@"}, {"٭∗", "**"}, {"․", "."},
 	} {
 		plain := []rune(pair[1])

@@ -1,8 +1,5 @@
 package hosts
 
-// Label returns the label value of an identity.
-func (s *SignIns) Label(oid string) string { return s.label(oid) }
-
 // Waits bounds the requests that wait.
 type Waits struct{ waits }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"midas/internal/api/httpx"
+	"midas/internal/api/signin"
 	"midas/internal/directory"
 	"midas/internal/fleet"
 	"midas/internal/host"
@@ -31,7 +32,7 @@ type Handler struct {
 	Minter        *token.Minter
 	Documents     Signer
 	Log           *slog.Logger
-	SignIns       *SignIns
+	SignIns       *signin.Log
 	Now           func() time.Time
 	TokenLifetime time.Duration // of a managed identity's tokens
 

@@ -43,24 +43,16 @@ func (req *tokenRequest) clientAssertion() (*token.Assertion, error) {
 // or that another issuer has signed.
 func (h *tokens) checkAssertion(req *tokenRequest, a *token.Assertion, c client) error {
 	if foreign(a, c) {
-		_, err := h.federate(req.r.Context(), presented{tenant: req.tenant, client: c, assertion: a, raw: string(req.assertion)})
+		matched, err := h.federate(req.r.Context(), presented{tenant: req.tenant, client: c, assertion: a, raw: string(req.assertion)})
+		req.exchange.client, req.exchange.credential = c, matched
 		return err
 	}
-	// 1. The signature. No other claim is used before it is verified.
-	if err := h.checkSigner(a, c); err != nil {
+	req.exchange = nil
+	if err := h.checkOwnAssertion(req, a, c); err != nil {
 		return err
 	}
-	// 2. The claims: issuer, subject, audience and times.
+	// Replay: the assertion was not used from another address.
 	now := h.Now()
-	switch {
-	case !arm.SameName(a.Issuer, c.AppID) || !arm.SameName(a.Subject, c.AppID):
-		return errAssertionIssuer()
-	case !h.isAudience(req, a.Audience):
-		return errAssertionAudience()
-	case !validNow(a, now):
-		return errAssertionTime(now, a.NotBefore, a.Expires)
-	}
-	// 3. Replay: the assertion was not used from another address.
 	wait, first := h.assertions.first(use{
 		app: arm.Fold(c.AppID), id: assertionID(a), address: addressKey(req.ev.ClientIP), until: a.Expires.Add(clock.Skew),
 	}, now)
@@ -69,6 +61,24 @@ func (h *tokens) checkAssertion(req *tokenRequest, a *token.Assertion, c client)
 		return errThrottled(wait)
 	case !first:
 		return errAssertionReplayed()
+	}
+	return nil
+}
+
+// checkOwnAssertion checks an assertion that the client itself has signed, without its use before.
+func (h *tokens) checkOwnAssertion(req *tokenRequest, a *token.Assertion, c client) error {
+	// 1. The signature. No other claim is used before it is verified.
+	if err := h.checkSigner(a, c); err != nil {
+		return err
+	}
+	// 2. The claims: issuer, subject, audience and times.
+	switch {
+	case !arm.SameName(a.Issuer, c.AppID) || !arm.SameName(a.Subject, c.AppID):
+		return errAssertionIssuer()
+	case !h.isAudience(req, a.Audience):
+		return errAssertionAudience()
+	case !validNow(a, h.Now()):
+		return errAssertionTime(h.Now(), a.NotBefore, a.Expires)
 	}
 	return nil
 }

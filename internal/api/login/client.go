@@ -32,9 +32,11 @@ func (h *tokens) authenticate(req *tokenRequest) (client, error) {
 	var asserted *token.Assertion
 	if req.assertion != "" {
 		var err error
+		req.exchange = &exchangeAttempt{}
 		if asserted, err = req.clientAssertion(); err != nil {
 			return client{}, err
 		}
+		req.exchange.assertion = asserted
 	}
 	c, err := h.tokenClient(req)
 	if err != nil {

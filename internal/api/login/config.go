@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"midas/internal/api/signin"
 	"midas/internal/directory"
 	"midas/internal/federation"
 	"midas/internal/grant"
@@ -43,6 +44,8 @@ type Config struct {
 	// Federated lists the federated credentials of an application or a managed identity; nil: there are none. The
 	// list is shared and must not be changed.
 	Federated func(context.Context, directory.ServicePrincipal) ([]federation.Credential, error)
+
+	SignIns *signin.Log // reports exchanges; nil: nothing does
 
 	Issuers Issuers // verifies assertions of outside issuers; nil: none can be reached
 

@@ -37,6 +37,8 @@ type tokenRequest struct {
 	tenant directory.Tenant    // empty until setTenant if the path does not name one
 	v1     bool                // the v1.0 endpoint, whose requests name a resource and whose answers have strings for numbers
 	cnf    *token.Confirmation // the key to which the access token is bound, or nil
+
+	exchange *exchangeAttempt // the client has presented an assertion; nil: it has not, or it has signed it itself
 }
 
 // granted is the result of a grant.
@@ -81,6 +83,7 @@ func (h *tokens) token(x *request, v1 bool) error {
 		return unread
 	}
 	given, err := h.grant(req)
+	h.noteExchange(req, err)
 	if err != nil {
 		var e *Error
 		if req.basic && errors.As(err, &e) {
