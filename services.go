@@ -17,6 +17,7 @@ import (
 	"midas/internal/api/httpx"
 	"midas/internal/api/login"
 	"midas/internal/api/management"
+	"midas/internal/api/signin"
 	"midas/internal/arm"
 	"midas/internal/bootstrap"
 	"midas/internal/compute"
@@ -207,31 +208,32 @@ func (r *services) router(health *ops.Health, names []string, reg prometheus.Reg
 		return nil, err
 	}
 	decider := &decision.Decider{RBAC: r.rbac, Directory: r.directory}
-	arms, err := management.New(management.Handler{
-		Origin: r.origin, HomeTenant: r.admin.TenantID, Tokens: r.verifier, RBAC: r.rbac, Directory: r.directory,
-		Explain:   &explain.Service{RBAC: r.rbac, Directory: r.directory, Locks: r.locks, Resources: r.resources},
-		Resources: r.resources, Hierarchy: r.hierarchy, Subscriptions: r.subscriptions, Identities: r.identities, Compute: r.compute, Fleet: r.fleet, Decider: decider, Locks: r.locks, Namespaces: r.cfg.Namespaces,
-		Activity: r.activity, Store: r.store, Pages: pages, Now: r.now, NewID: r.newID,
-	})
+	signIns, err := signin.New(reg, r.log, r.now)
 	if err != nil {
-		return nil, fmt.Errorf("make the management API: %w", err)
+		return nil, err
 	}
 	signIn := login.New(&login.Config{
 		Directory: r.directory, Grants: r.grants, Minter: r.minter, Tokens: r.verifier, HomeTenant: r.admin.TenantID,
 		Now: r.now, NewID: r.newID, TokenLifetime: r.cfg.TokenLifetime, ManagedLifetime: r.cfg.IdentityTokenLifetime,
 		ContinuousLifetime: r.cfg.ContinuousTokenLifetime,
 		SessionLifetime:    r.cfg.SignIn.SessionLifetime, SessionIdle: r.cfg.SignIn.SessionIdle,
-		Throttle: r.throttle, Passwords: r.passwords, Federated: r.federated, Issuers: r.issuers,
+		Throttle: r.throttle, Passwords: r.passwords, Federated: r.federated, Issuers: r.issuers, SignIns: signIns,
 	})
+	arms, err := management.New(management.Handler{
+		Origin: r.origin, HomeTenant: r.admin.TenantID, Tokens: r.verifier, RBAC: r.rbac, Directory: r.directory,
+		Explain:   &explain.Service{RBAC: r.rbac, Directory: r.directory, Locks: r.locks, Resources: r.resources},
+		Resources: r.resources, Hierarchy: r.hierarchy, Subscriptions: r.subscriptions, Identities: r.identities, Compute: r.compute, Fleet: r.fleet, Decider: decider, Locks: r.locks, Namespaces: r.cfg.Namespaces,
+		Activity: r.activity, Store: r.store, Pages: pages, Now: r.now, NewID: r.newID, Exchanges: signIn,
+		Inspect: func(issuer string) federation.Inspection { return r.issuers.Inspect(context.Background(), issuer) },
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make the management API: %w", err)
+	}
 	graphs, err := graph.New(graph.Handler{
 		Origin: r.origin, Tokens: r.verifier, Directory: r.directory, Rights: r.rbac, Passwords: r.passwords, Store: r.store, Pages: pages, Now: r.now, NewID: r.newID,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make the Graph API: %w", err)
-	}
-	signIns, err := hosts.NewSignIns(reg)
-	if err != nil {
-		return nil, err
 	}
 	if err := reg.Register(r.issuerFetches); err != nil {
 		return nil, fmt.Errorf("register issuer metrics: %w", err)

@@ -14,7 +14,23 @@ import (
 // exitDenied is the exit code of midas explain --exit-code for a denied action.
 const exitDenied exitStatus = 3
 
+// explainCommand says why something is allowed or refused. Without a subcommand it explains an action.
 type explainCommand struct {
+	Action   explainActionCommand   `cmd:"" default:"withargs" help:"Say whether a principal may perform an action, and why. The default."`
+	Exchange explainExchangeCommand `cmd:"" help:"Say whether the token of another issuer is exchanged, and why."`
+}
+
+// Help is shown by midas explain --help.
+func (explainCommand) Help() string {
+	return `Without a subcommand, it explains an action: "midas explain action --help" lists the flags.
+
+Examples:
+
+  midas explain --principal alice@midas.localhost --action Microsoft.Compute/virtualMachines/write
+  midas explain exchange --token token.jwt --client-id 5d5b1f6e-0000-4000-8000-000000000001`
+}
+
+type explainActionCommand struct {
 	administrator
 	Principal  string   `required:"" help:"Object id, user principal name, client id, or display name of a group or service principal." placeholder:"WHO"`
 	Action     string   `required:"" help:"Action, such as Microsoft.Compute/virtualMachines/read." placeholder:"ACTION"`
@@ -25,19 +41,19 @@ type explainCommand struct {
 	ExitCode   bool     `help:"Exit with 3 if the action is denied."`
 }
 
-// Help is shown by midas explain --help.
-func (explainCommand) Help() string {
+// Help is shown by midas explain action --help.
+func (explainActionCommand) Help() string {
 	return `The first line is the word allowed or denied. The lines after it say why: the role assignments that reach the scope, those that would allow the action elsewhere, a deny assignment, locks, and the smallest built-in role that would allow the action. The exit code is 0 for both answers, and 1 if there is no answer; with --exit-code it is 3 if the action is denied.
 
 Examples:
 
-  midas explain --principal alice@midas.localhost --action Microsoft.Compute/virtualMachines/write
+  midas explain action --principal alice@midas.localhost --action Microsoft.Compute/virtualMachines/write
   midas explain --principal deployer --action Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read --data-action --scope "/subscriptions/$MIDAS_SUBSCRIPTION_ID/resourceGroups/rg1"
   midas explain --principal helpdesk --action Microsoft.Authorization/roleAssignments/write --attribute request:Microsoft.Authorization/roleAssignments:PrincipalType=User`
 }
 
 // Run prints an explanation.
-func (c *explainCommand) Run(ctx context.Context, to streams) error {
+func (c *explainActionCommand) Run(ctx context.Context, to streams) error {
 	attributes, err := attributesOf(c.Attribute)
 	if err != nil {
 		return err

@@ -28,7 +28,7 @@ type cli struct {
 	Group        groupCommand        `cmd:"" help:"Manage groups."`
 	App          appCommand          `cmd:"" help:"Manage applications, their secrets and certificates."`
 	Role         roleCommand         `cmd:"" help:"Assign and import Azure roles."`
-	Explain      explainCommand      `cmd:"" help:"Say whether a principal may perform an action, and why."`
+	Explain      explainCommand      `cmd:"" help:"Say why an action is allowed or denied, or why a token is exchanged or refused."`
 	Lint         lintCommand         `cmd:"" help:"Find mistakes in what is stored."`
 	Subscription subscriptionCommand `cmd:"" help:"Create, rename, cancel and enable subscriptions."`
 	Agent        agentCommand        `cmd:"" help:"Enroll a machine and run its agent."`

@@ -27,7 +27,7 @@ const maxCredentials = 20
 // and the subject: as long as no credential matches, nobody has verified that the issuer has made the token.
 func (x *Explanation) Advice(h Holder, all []Credential) []string {
 	a := x.Assertion
-	if a == nil || a.Subject == "" || !strings.HasPrefix(a.Issuer, "https://") || !slices.ContainsFunc(x.Findings, fixable) {
+	if a == nil || h == (Holder{}) || a.Subject == "" || !strings.HasPrefix(a.Issuer, "https://") || !slices.ContainsFunc(x.Findings, fixable) {
 		return nil
 	}
 	wanted := Credential{Issuer: a.Issuer, Subject: a.Subject, Audiences: []string{wantedAudience(x.Nearest, a)}}

@@ -29,6 +29,7 @@ func (h *Handler) explainOperations() []Operation {
 	return withVersions([]arm.Version{explainVersion}, []Operation{
 		{Method: http.MethodPost, Type: typeExplain, Target: arm.Action, At: arm.AnyLevel, Locks: lock.Read, WhileReadOnly: true, Serve: h.explainBody},
 		{Method: http.MethodGet, Type: typeExplain, Target: arm.Collection, At: arm.AnyLevel, Serve: h.explainQuery},
+		{Method: http.MethodPost, Type: typeExplainExchange, Target: arm.Action, At: arm.AtTenant, WhileReadOnly: true, Locks: lock.Read, Serve: h.explainExchange},
 	})
 }
 

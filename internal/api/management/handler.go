@@ -17,6 +17,7 @@ import (
 	"midas/internal/decision"
 	"midas/internal/directory"
 	"midas/internal/explain"
+	"midas/internal/federation"
 	"midas/internal/fleet"
 	"midas/internal/hierarchy"
 	"midas/internal/identity"
@@ -50,6 +51,9 @@ type Handler struct {
 	NewID      func() string
 
 	Subscriptions *subscription.Service
+
+	Exchanges Exchanges
+	Inspect   func(issuer string) federation.Inspection // what is known of an outside issuer; nil: nothing is
 
 	// Namespaces are the resource providers whose types may be used although they are not in the
 	// operation table. AllNamespaces among them means all; empty means none.
