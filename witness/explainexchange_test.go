@@ -277,7 +277,9 @@ func TestExchangesAreLoggedAndTokensAreNot(t *testing.T) {
 	}
 	lines := strings.Split(w.log.String(), "\n")
 	line := func(message string) string {
-		i := slices.IndexFunc(lines, func(l string) bool { return strings.Contains(l, `msg="`+message+`"`) && strings.Contains(l, "client_id="+w.client) })
+		i := slices.IndexFunc(lines, func(l string) bool {
+			return strings.Contains(l, `msg="`+message+`"`) && strings.Contains(l, "client_id="+w.client)
+		})
 		if i < 0 {
 			t.Fatalf("there is no line %q in\n%s", message, w.log)
 		}
