@@ -120,7 +120,7 @@ var foreign = map[string]string{
 	"github.com/cockroachdb/pebble/v2":                           "internal/store/pebble",
 	"github.com/go-jose/go-jose/v4":                              "internal/token verify",
 	"github.com/google/uuid":                                     "midas internal/agent internal/bindingproxy internal/bootstrap internal/client cmd/midas",
-	"github.com/prometheus/client_golang":                        "internal/agent internal/api/hosts internal/api/httpx internal/bindingproxy internal/ops midas",
+	"github.com/prometheus/client_golang":                        "internal/agent internal/api/hosts internal/api/httpx internal/api/signin internal/bindingproxy internal/ops midas",
 	"go.yaml.in/yaml/v3":                                         "midas",
 	"golang.org/x/crypto":                                        "internal/directory",
 	"golang.org/x/sync":                                          "midas internal/agent internal/bindingproxy internal/serve internal/store/storetest internal/token",

@@ -128,7 +128,6 @@ func TestTokensForOtherAudiencesAreVerifiedFromDiscovery(t *testing.T) {
 	for scope, audience := range map[string]string{
 		"https://vault.azure.net/.default":                   "https://vault.azure.net",
 		"https://storage.azure.com//.default":                "https://storage.azure.com/",
-		"api://AzureADTokenExchange/.default":                "api://AzureADTokenExchange",
 		"11111111-2222-4333-8444-555555555555/.default":      "11111111-2222-4333-8444-555555555555",
 		"https://management.core.windows.net//.default":      "https://management.core.windows.net/",
 		"https://ossrdbms-aad.database.windows.net/.default": "https://ossrdbms-aad.database.windows.net",
@@ -165,4 +164,21 @@ func TestTokensForOtherAudiencesAreRefused(t *testing.T) {
 	w.cloud.Services[cloud.ResourceManager] = cloud.ServiceConfiguration{Endpoint: w.Endpoint, Audience: "https://vault.azure.net"}
 	_, err := w.resources(t).NewResourceGroupsClient().Get(t.Context(), "rg", nil)
 	wantRefusal(t, err, 401, "InvalidAuthenticationTokenAudience")
+}
+
+// The audience for exchanges of tokens is the client id of its resource, and its tokens are of version 2.0.
+func TestTokensForExchangesAreVerifiedFromDiscoveryOfVersion2(t *testing.T) {
+	w := start(t)
+	got, err := w.admin(t).GetToken(t.Context(), policy.TokenRequestOptions{Scopes: []string{"api://AzureADTokenExchange/.default"}})
+	check(t, err)
+	ctx := oidc.ClientContext(t.Context(), w.guard.Client)
+	provider, err := oidc.NewProvider(ctx, w.Endpoint+"/"+w.TenantID+"/v2.0")
+	check(t, err)
+	token, err := provider.Verifier(&oidc.Config{ClientID: "fb60f99c-7a34-4190-8149-302f77469936"}).Verify(ctx, got.Token)
+	check(t, err)
+	var claims struct{ Azp, Ver string }
+	check(t, token.Claims(&claims))
+	if claims.Azp != w.ClientID || claims.Ver != "2.0" {
+		t.Errorf("%+v", claims)
+	}
 }
