@@ -158,6 +158,23 @@ func TestTokensForOtherAudiencesAreVerifiedFromDiscovery(t *testing.T) {
 	}
 }
 
+// Tokens for the exchange are of version 2.0, so that their issuer is the one that credentials name.
+func TestTokensForTheExchangeAreVerifiedFromDiscovery(t *testing.T) {
+	w := start(t)
+	got, err := w.admin(t).GetToken(t.Context(), policy.TokenRequestOptions{Scopes: []string{"api://AzureADTokenExchange/.default"}})
+	check(t, err)
+	ctx := oidc.ClientContext(t.Context(), w.guard.Client)
+	provider, err := oidc.NewProvider(ctx, w.Endpoint+"/"+w.TenantID+"/v2.0")
+	check(t, err)
+	token, err := provider.Verifier(&oidc.Config{ClientID: "fb60f99c-7a34-4190-8149-302f77469936"}).Verify(ctx, got.Token)
+	check(t, err)
+	var claims struct{ Oid, Sub, Tid, Azp, Ver string }
+	check(t, token.Claims(&claims))
+	if claims.Tid != w.TenantID || claims.Azp != w.ClientID || claims.Oid == "" || claims.Oid != claims.Sub || claims.Ver != "2.0" {
+		t.Errorf("whose token is it, and of which version? %+v", claims)
+	}
+}
+
 // ARM refuses a token for another resource.
 func TestTokensForOtherAudiencesAreRefused(t *testing.T) {
 	w := start(t)
