@@ -57,7 +57,7 @@ func (d *Directory) CreateApplication(tx store.Tx, a Application) error {
 	if a.ID == "" || a.AppID == "" || a.TenantID == "" {
 		return errors.New("create application: object id, client id and tenant are required")
 	}
-	if err := a.check(); err != nil {
+	if err := a.check(Application{}); err != nil {
 		return fmt.Errorf("create application %s: %w", a.AppID, err)
 	}
 	if a.Created.IsZero() {
@@ -130,12 +130,13 @@ const (
 	maxAppRoleDefs    = 200
 )
 
-// check validates the application and its limits.
-func (a *Application) check() error {
+// check validates the application and its limits. Of the federated credentials it validates those that differ from the
+// old ones.
+func (a *Application) check(old Application) error {
 	if err := a.credentials().check(); err != nil {
 		return err
 	}
-	if err := checkFederated(a.Federated); err != nil {
+	if err := checkFederated(old.Federated, a.Federated); err != nil {
 		return err
 	}
 	redirects := slices.Concat(a.Redirects.Web, a.Redirects.SPA, a.Redirects.Public)
@@ -166,7 +167,7 @@ func (d *Directory) UpdateApplication(tx store.Tx, a Application) error {
 		err = ErrNotFound
 	}
 	if err == nil {
-		err = a.check()
+		err = a.check(old)
 	}
 	if err == nil {
 		err = d.updateIdentifierKeys(tx, old, a)

@@ -3,6 +3,7 @@ package directory
 import (
 	"fmt"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 	"unicode"
@@ -63,17 +64,25 @@ func (a *Application) FederatedByName(name string) int {
 	return slices.IndexFunc(a.Federated, func(f FederatedCredential) bool { return arm.SameName(f.Name, name) })
 }
 
-// checkFederated returns a *FederatedError if a credential is not valid, or if two have the same name, or the same
-// issuer and the same subject or expression.
-func checkFederated(all []FederatedCredential) error {
-	if len(all) > maxFederated {
-		return &FederatedError{"Name", all[maxFederated].Name, "The size of the object has exceeded its limit. Please reduce the number of values and retry your request.", ErrTooManyFederated}
+// checkFederated returns a *FederatedError if a credential that is new or changed is not valid, or has the name, or the
+// issuer and the subject or expression, of another one. The rules have become stricter, and what an earlier version has
+// stored must not hinder other changes of the application.
+func checkFederated(stored, all []FederatedCredential) error {
+	if len(all) > max(maxFederated, len(stored)) {
+		return &FederatedError{"Name", all[len(all)-1].Name, "The size of the object has exceeded its limit. Please reduce the number of values and retry your request.", ErrTooManyFederated}
 	}
 	for i, f := range all {
+		old := slices.IndexFunc(stored, func(s FederatedCredential) bool { return s.ID == f.ID })
+		if old >= 0 && reflect.DeepEqual(stored[old], f) {
+			continue
+		}
+		if renamed := old < 0 || stored[old].Name != f.Name; renamed && !validFederatedName(f.Name) {
+			return f.invalid("Name", f.Name, fmt.Sprintf("The name has %d to %d letters, digits, hyphens and underscores. The first is a letter or a digit.", minFederatedName, maxFederatedName))
+		}
 		if err := f.check(); err != nil {
 			return err
 		}
-		for _, other := range all[:i] {
+		for _, other := range slices.Concat(all[:i], all[i+1:]) {
 			if err := f.checkUnique(other); err != nil {
 				return err
 			}
@@ -96,27 +105,29 @@ func (f FederatedCredential) checkUnique(other FederatedCredential) error {
 	return nil
 }
 
+func (f FederatedCredential) invalid(property, value, text string) error {
+	return &FederatedError{property, value, text, ErrInvalid}
+}
+
+// check returns an error if a value other than the name, which never changes, is not valid.
 func (f FederatedCredential) check() error {
-	invalid := func(property, value, text string) error { return &FederatedError{property, value, text, ErrInvalid} }
 	audience := strings.Join(f.Audiences, ",")
 	for _, v := range []struct{ property, value string }{
 		{"Issuer", f.Issuer}, {"Subject", f.Subject}, {"Description", f.Description}, {"Audiences", audience},
 	} {
 		if utf8.RuneCountInString(v.value) > maxFederatedValue || strings.ContainsFunc(v.value, unicode.IsControl) {
-			return invalid(v.property, v.value, fmt.Sprintf("The value has at most %d characters and no control characters.", maxFederatedValue))
+			return f.invalid(v.property, v.value, fmt.Sprintf("The value has at most %d characters and no control characters.", maxFederatedValue))
 		}
 	}
 	switch {
-	case !validFederatedName(f.Name):
-		return invalid("Name", f.Name, fmt.Sprintf("The name has %d to %d letters, digits, hyphens and underscores. The first is a letter or a digit.", minFederatedName, maxFederatedName))
 	case !ValidIssuer(f.Issuer):
-		return invalid("Issuer", f.Issuer, "The issuer must be an https URL.")
+		return f.invalid("Issuer", f.Issuer, "The issuer must be an https URL.")
 	case f.Subject == "" && f.Matching == nil:
-		return invalid("Subject", f.Subject, "The subject must not be empty.")
+		return f.invalid("Subject", f.Subject, "The subject must not be empty.")
 	case f.Subject != "" && f.Matching != nil:
-		return invalid("Subject", f.Subject, "The subject must be null if there is a claims matching expression.")
+		return f.invalid("Subject", f.Subject, "The subject must be null if there is a claims matching expression.")
 	case len(f.Audiences) != 1 || f.Audiences[0] == "":
-		return invalid("Audiences", audience, "There must be exactly one audience.")
+		return f.invalid("Audiences", audience, "There must be exactly one audience.")
 	}
 	return f.checkExpression()
 }
