@@ -212,12 +212,13 @@ func (r *services) router(health *ops.Health, names []string, reg prometheus.Reg
 	if err != nil {
 		return nil, err
 	}
+	trusts := newTrusts(r.store, r.identities, r.directory)
 	signIn := login.New(&login.Config{
 		Directory: r.directory, Grants: r.grants, Minter: r.minter, Tokens: r.verifier, HomeTenant: r.admin.TenantID,
 		Now: r.now, NewID: r.newID, TokenLifetime: r.cfg.TokenLifetime, ManagedLifetime: r.cfg.IdentityTokenLifetime,
 		ContinuousLifetime: r.cfg.ContinuousTokenLifetime,
 		SessionLifetime:    r.cfg.SignIn.SessionLifetime, SessionIdle: r.cfg.SignIn.SessionIdle,
-		Throttle: r.throttle, Passwords: r.passwords, Federated: r.federated, Issuers: r.issuers, SignIns: signIns,
+		Throttle: r.throttle, Passwords: r.passwords, Federated: trusts.of, Issuers: r.issuers, SignIns: signIns,
 	})
 	arms, err := management.New(management.Handler{
 		Origin: r.origin, HomeTenant: r.admin.TenantID, Tokens: r.verifier, RBAC: r.rbac, Directory: r.directory,
@@ -256,44 +257,4 @@ func (c Config) keys(st store.Store, master seal.MasterKey, log *slog.Logger, no
 		Store: st, Master: master, Now: now, Log: log,
 		RotateEvery: c.Keys.RotateEvery, PublishBefore: c.Keys.PublishBefore, MaxTokenLifetime: longestToken,
 	}
-}
-
-// maxFederated is more than the federated credentials that one identity can have.
-const maxFederated = 100
-
-// federated lists the federated credentials of an application or of a managed identity. A system-assigned
-// identity has none.
-func (r *services) federated(ctx context.Context, p directory.ServicePrincipal) ([]federation.Credential, error) {
-	if p.Type != directory.TypeManagedIdentity {
-		return r.federatedOf(ctx, p)
-	}
-	id, err := arm.ParseID(p.ResourceID)
-	if err != nil || !id.Type().Is(identity.Type) {
-		return nil, nil
-	}
-	all, _, err := r.identities.ListFederated(ctx, id, resource.Part{Limit: maxFederated})
-	known := make([]federation.Credential, len(all))
-	for i, f := range all {
-		known[i] = federation.Credential{ID: f.ID.String(), Name: f.Name, Issuer: f.Issuer, Subject: f.Subject, Audiences: f.Audiences}
-		if f.Matching != nil {
-			known[i].Expression = f.Matching.Value
-		}
-	}
-	return known, err
-}
-
-func (r *services) federatedOf(ctx context.Context, p directory.ServicePrincipal) (known []federation.Credential, err error) {
-	err = r.store.View(ctx, func(tx store.Tx) error {
-		app, err := r.directory.Client(tx, p.TenantID, p.AppID)
-		known = nil
-		for _, f := range app.Federated {
-			one := federation.Credential{ID: f.ID, Name: f.Name, Issuer: f.Issuer, Subject: f.Subject, Audiences: f.Audiences}
-			if f.Matching != nil {
-				one.Expression = f.Matching.Value
-			}
-			known = append(known, one)
-		}
-		return err
-	})
-	return known, err
 }

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"midas/internal/federation/expression"
 	"midas/internal/token"
 )
 
@@ -33,13 +32,15 @@ func Match(all []Credential, a *token.Assertion) (Credential, *Mismatch) {
 }
 
 // matchesSubject reports whether the assertion is for the credential's subject, or its claims match the expression.
-// An expression that could not be stored today, because it cannot be parsed or accepts every token, matches nothing.
 func (c *Credential) matchesSubject(a *token.Assertion) bool {
 	if c.Expression == "" {
 		return c.Subject != "" && c.Subject == a.Subject
 	}
-	e, err := expression.ParseFor(c.Issuer, c.Expression, expression.LanguageVersion)
-	return err == nil && c.Subject == "" && e.Matches(a.Claim)
+	parsed := c.parsed
+	if parsed == nil {
+		parsed = c.Parsed().parsed
+	}
+	return c.Subject == "" && parsed.Matches(a.Claim)
 }
 
 // keep returns the credentials for which wanted is true.

@@ -3,6 +3,7 @@ package identity
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -13,7 +14,10 @@ import (
 )
 
 // FederatedType is the resource type of federated identity credentials.
-const FederatedType = Type + "/federatedIdentityCredentials"
+const FederatedType = Type + "/" + FederatedTypes
+
+// FederatedTypes is the last word of FederatedType.
+const FederatedTypes = "federatedIdentityCredentials"
 
 // Federated is a federated identity credential. A token of Issuer for Subject authenticates the identity.
 type Federated struct {
@@ -73,7 +77,7 @@ func (s *Service) writeFederated(tx store.Tx, id arm.ID, wanted Federated) (out 
 	now := s.Now().UTC()
 	if created {
 		rec = resource.Record{
-			ID: parent.ID + "/federatedIdentityCredentials/" + id.Name(), Type: FederatedType, Name: id.Name(),
+			ID: parent.ID + "/" + FederatedTypes + "/" + id.Name(), Type: FederatedType, Name: id.Name(),
 			TenantID: parent.TenantID, State: resource.Succeeded, Created: now,
 		}
 	}
@@ -112,6 +116,33 @@ func (s *Service) ListFederated(ctx context.Context, identity arm.ID, part resou
 		}
 	}
 	return list, page.Next, nil
+}
+
+// EffectiveFederated returns the credentials with which the tokens of other issuers authenticate an identity now, in the
+// caller's transaction. There are none if the identity does not exist or is being deleted, and a credential that is
+// being deleted is not among them.
+func (s *Service) EffectiveFederated(tx store.Tx, identity arm.ID) (all []Federated, err error) {
+	parent, err := s.Resources.Lookup(tx, identity)
+	if errors.Is(err, store.ErrNotFound) || err == nil && parent.State == resource.Deleting {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	for rec, err := range s.Resources.NestedOf(tx, identity, FederatedTypes) {
+		if err != nil {
+			return nil, err
+		}
+		if rec.State == resource.Deleting {
+			continue
+		}
+		one, err := federatedFrom(rec)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, one)
+	}
+	return all, nil
 }
 
 // DeleteFederated deletes a credential and the role assignments at its scope. It reports whether the credential

@@ -151,10 +151,20 @@ func (s *Service) follow(tx store.Tx, entry store.Record) (Record, error) {
 	return records.Decode(entry)
 }
 
+// NestedOf yields the resources directly below another one under the last word of their type, in the caller's
+// transaction.
+func (s *Service) NestedOf(tx store.Tx, parent arm.ID, word string) iter.Seq2[Record, error] {
+	return nested(tx, recordKey(parent)+"/"+arm.Fold(word)+"/")
+}
+
 // Nested yields every resource below another one, in the caller's transaction.
 func (s *Service) Nested(tx store.Tx, parent arm.ID) iter.Seq2[Record, error] {
+	return nested(tx, recordKey(parent)+"/")
+}
+
+func nested(tx store.Tx, prefix string) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		for rec, err := range records.Scan(tx, store.Range{Prefix: recordKey(parent) + "/"}) {
+		for rec, err := range records.Scan(tx, store.Range{Prefix: prefix}) {
 			if !yield(rec.Data, err) || err != nil {
 				return
 			}
