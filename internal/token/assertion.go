@@ -96,6 +96,11 @@ func (a *Assertion) Verify(key *rsa.PublicKey) error {
 	return nil
 }
 
+// inURLAlphabet returns base64 text as base64url without padding.
+func inURLAlphabet(text string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(strings.TrimRight(text, "="), "+", "-"), "/", "_")
+}
+
 // thumbprints reads the thumbprints in a header. Libraries encode them with or without padding, in
 // base64url or base64, and as kid also in hexadecimal.
 func thumbprints(h jose.Header) [][]byte {
@@ -110,10 +115,13 @@ func thumbprints(h jose.Header) [][]byte {
 		name, _ := h.ExtraHeaders[field].(string)
 		names = append(names, name)
 	}
-	url := strings.NewReplacer("+", "-", "/", "_", "=", "")
 	for _, name := range names {
-		add(hex.DecodeString(name))
-		add(base64.RawURLEncoding.DecodeString(url.Replace(name)))
+		switch len(name) {
+		case 2 * 20, 2 * 32:
+			add(hex.DecodeString(name))
+		case 27, 28, 43, 44:
+			add(base64.RawURLEncoding.DecodeString(inURLAlphabet(name)))
+		}
 	}
 	return all
 }

@@ -32,8 +32,8 @@ func (a *Assertion) readClaims(payload []byte) error {
 		if raw[0] != '"' {
 			continue
 		}
-		var text string
-		if err := json.Unmarshal(raw, &text); err != nil {
+		text, err := readText(raw)
+		if err != nil {
 			return fmt.Errorf("claim %.40q: %w", name, err)
 		}
 		a.strings[name] = text
@@ -97,14 +97,26 @@ func members(data []byte) (map[string]json.RawMessage, error) {
 
 // readAudience reads the aud claim: a string or an array of strings.
 func readAudience(raw json.RawMessage) (all []string, err error) {
-	var one string
-	if json.Unmarshal(raw, &one) == nil && raw[0] == '"' {
+	if raw[0] == '"' {
+		one, err := readText(raw)
+		if err != nil {
+			return nil, fmt.Errorf("claim aud: %w", err)
+		}
 		return []string{one}, nil
 	}
 	if err := json.Unmarshal(raw, &all); err != nil {
 		return nil, fmt.Errorf("claim aud: %w", err)
 	}
 	return all, nil
+}
+
+// readText reads a JSON string that a decoder has found valid. Nearly all have no escapes.
+func readText(raw json.RawMessage) (text string, err error) {
+	if !bytes.ContainsRune(raw, '\\') {
+		return string(raw[1 : len(raw)-1]), nil
+	}
+	err = json.Unmarshal(raw, &text)
+	return text, err
 }
 
 // readTime reads a NumericDate (RFC 7519, 2). The result has whole seconds and is zero for null.
