@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -13,6 +14,7 @@ import (
 	"midas/internal/arm"
 	"midas/internal/identity"
 	"midas/internal/resource"
+	"midas/internal/store"
 )
 
 const gitHub = "https://token.actions.githubusercontent.com"
@@ -137,5 +139,62 @@ func wantConflict(t *testing.T, err error) {
 	var refused *arm.Error
 	if errors.As(err, &refused) && (refused.Status != 409 || !strings.Contains(refused.Message, "are written concurrently for the managed identity '"+arm.Fold(app)+"'")) {
 		t.Errorf("%d %s", refused.Status, refused.Message)
+	}
+}
+
+// TestCredentialsBeingDeletedAreNotInEffect because nobody may get a token with them.
+func TestCredentialsBeingDeletedAreNotInEffect(t *testing.T) {
+	s := newService(t)
+	put(t, s, app)
+	for _, name := range []string{"first", "second"} {
+		if _, err := putFederated(t, s, name, identity.Federated{Issuer: gitHub, Subject: name, Audiences: []string{"a"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	effective := func() (names []string) {
+		t.Helper()
+		err := s.Resources.Store.View(t.Context(), func(tx store.Tx) error {
+			all, err := s.EffectiveFederated(tx, id(t, app))
+			names = nil
+			for _, f := range all {
+				names = append(names, f.Name)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return names
+	}
+	deleting := func(of arm.ID) {
+		t.Helper()
+		_, err := s.Resources.Store.Update(t.Context(), func(tx store.Tx) error {
+			_, _, err := s.Resources.MarkDeleting(tx, activity.Event{}, of)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := effective(); !slices.Equal(got, []string{"first", "second"}) {
+		t.Errorf("credentials %q", got)
+	}
+	deleting(id(t, app+"/federatedIdentityCredentials/first"))
+	if got := effective(); !slices.Equal(got, []string{"second"}) {
+		t.Errorf("one is being deleted: %q", got)
+	}
+	deleting(id(t, app))
+	if got := effective(); len(got) != 0 {
+		t.Errorf("the identity is being deleted: %q", got)
+	}
+	err := s.Resources.Store.View(t.Context(), func(tx store.Tx) error {
+		all, err := s.EffectiveFederated(tx, id(t, app+"x"))
+		if len(all) != 0 {
+			t.Errorf("an identity that does not exist has %d credentials", len(all))
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
