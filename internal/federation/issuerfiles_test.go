@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -92,6 +93,96 @@ func TestIssuersReadACAFileAgain(t *testing.T) {
 	}
 	clock.Advance(time.Minute)
 	if err := issuers.Verify(t.Context(), assertion(t, issuer.URL, "k1", 0)); err != nil {
+		t.Error(err)
+	}
+}
+
+// A file is read again after a change that neither its time nor its size shows.
+func TestIssuersReadAKeysFileAgainThatLooksTheSame(t *testing.T) {
+	const issuer = "https://kubernetes.default.svc.cluster.local"
+	path, clock := filepath.Join(t.TempDir(), "keys.json"), &testClock{}
+	written := time.Now()
+	write := func(n int) {
+		t.Helper()
+		if err := os.WriteFile(path, fmt.Appendf(nil, `{"keys":[%s]}`, marshal(jwk("k1", n))), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, written, written); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(0)
+	issuers := newIssuers(t, clock, federation.IssuerSettings{Issuer: issuer, JWKS: path})
+	write(1)
+	clock.Advance(time.Minute)
+	if got := reason(t, issuers.Verify(t.Context(), assertion(t, issuer, "k1", 1))); got != "verified" {
+		t.Errorf("the new key: %s", got)
+	}
+	if got := reason(t, issuers.Verify(t.Context(), assertion(t, issuer, "k1", 0))); got != federation.Signature {
+		t.Errorf("the old key: %s", got)
+	}
+}
+
+// A file that could not be opened is used as soon as the server may open it.
+func TestIssuersReadAKeysFileWhenItsPermissionIsGiven(t *testing.T) {
+	if os.Getuid() == 0 {
+		t.Skip("root may open every file")
+	}
+	const issuer = "https://kubernetes.default.svc.cluster.local"
+	path, clock := filepath.Join(t.TempDir(), "keys.json"), &testClock{}
+	write := func(name string, mode os.FileMode, n int) {
+		t.Helper()
+		if err := os.WriteFile(name, fmt.Appendf(nil, `{"keys":[%s]}`, marshal(jwk("k1", n))), mode); err != nil {
+			t.Fatal(err)
+		}
+		long := time.Now().Add(-time.Hour)
+		if err := os.Chtimes(name, long, long); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(path, 0o600, 0)
+	var log bytes.Buffer
+	issuers := newIssuersWith(t, federation.IssuersConfig{
+		Settings: []federation.IssuerSettings{{Issuer: issuer, JWKS: path}}, Now: clock.Now, Log: slog.New(slog.NewTextHandler(&log, nil)),
+	})
+	write(path+".new", 0, 1)
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		clock.Advance(time.Minute)
+		if got := reason(t, issuers.Verify(t.Context(), assertion(t, issuer, "k1", 0))); got != "verified" {
+			t.Errorf("the key of before: %s", got)
+		}
+	}
+	if n := strings.Count(log.String(), "not acceptable"); n != 1 {
+		t.Errorf("%d lines: %s", n, log.String())
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	clock.Advance(time.Minute)
+	if got := reason(t, issuers.Verify(t.Context(), assertion(t, issuer, "k1", 1))); got != "verified" {
+		t.Errorf("the new key: %s", got)
+	}
+}
+
+// A pipe that replaces a file makes nobody wait.
+func TestIssuersDoNotWaitForAPipe(t *testing.T) {
+	const issuer = "https://kubernetes.default.svc.cluster.local"
+	path, clock := filepath.Join(t.TempDir(), "keys.json"), &testClock{}
+	if err := os.WriteFile(path, fmt.Appendf(nil, `{"keys":[%s]}`, marshal(jwk("k1", 0))), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	issuers := newIssuers(t, clock, federation.IssuerSettings{Issuer: issuer, JWKS: path})
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Skip(err)
+	}
+	clock.Advance(time.Minute)
+	if err := issuers.Verify(t.Context(), assertion(t, issuer, "k1", 0)); err != nil {
 		t.Error(err)
 	}
 }

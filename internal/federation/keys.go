@@ -15,13 +15,20 @@ const (
 	// maxKeys is how many keys of an issuer count, as in Entra. Further ones are ignored.
 	maxKeys = 100
 
-	maxKid                  = 256      // bytes
-	maxKey                  = 64 << 10 // bytes, with its certificates
-	shortestKey, longestKey = 2048, 8192
-	largestExponent         = 1<<31 - 1
-	smallestExponent        = 3
-	maxSkipped              = 20
-	signatureUse, rs256     = "sig", "RS256"
+	// maxSameKid is how many keys with the same key id are tried. An issuer that replaces a key may use its id
+	// again, but each further key costs the verification of a signature.
+	maxSameKid = 4
+
+	maxKid     = 256      // bytes
+	maxKey     = 64 << 10 // bytes, with its certificates
+	maxSkipped = 20
+
+	// An issuer chooses how long the verification of its signatures takes. With 4096 bits and the exponent 65537
+	// it takes some 15 times as long as with 2048 bits; with 8192 bits and an exponent of 31 bits, 400 times.
+	shortestKey, longestKey           = 2048, 4096 // bits
+	smallestExponent, largestExponent = 3, 65537
+
+	signatureUse, rs256 = "sig", "RS256"
 )
 
 // keySet are the keys of an issuer with which assertions can be verified. It does not change.
@@ -50,6 +57,16 @@ func (s *keySet) find(kid string) (found []*rsa.PublicKey) {
 		}
 	}
 	return found
+}
+
+// count returns how many keys have a key id.
+func (s *keySet) count(kid string) (n int) {
+	for _, k := range s.keys {
+		if k.kid == kid {
+			n++
+		}
+	}
+	return n
 }
 
 // parseKeys reads a JWK set (RFC 7517). Keys that cannot verify an assertion are skipped: they are for other uses.
@@ -89,6 +106,9 @@ func readKeys(dec *json.Decoder) (*keySet, error) {
 			return nil, fmt.Errorf("read the key set: %w", err)
 		}
 		kid, key, err := parseKey(raw)
+		if err == nil && set.count(kid) >= maxSameKid {
+			err = fmt.Errorf("%d keys before it have its kid", maxSameKid)
+		}
 		if err == nil {
 			set.keys = append(set.keys, issuerKey{kid, key})
 		} else if len(set.skipped) < maxSkipped {

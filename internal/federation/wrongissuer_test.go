@@ -130,6 +130,13 @@ func TestIssuersThatHaveNoAuthorizationEndpoint(t *testing.T) {
 	}
 }
 
+// modulus is an odd number of so many bytes, in the form of a JWK.
+func modulus(bytes int) string {
+	n := make([]byte, bytes)
+	n[0], n[bytes-1] = 0x80, 1
+	return base64.RawURLEncoding.EncodeToString(n)
+}
+
 func TestIssuersUseOnlyKeysThatMayVerify(t *testing.T) {
 	without := func(name string) func(map[string]any) { return func(m map[string]any) { delete(m, name) } }
 	with := func(name string, value any) func(map[string]any) { return func(m map[string]any) { m[name] = value } }
@@ -159,6 +166,12 @@ func TestIssuersUseOnlyKeysThatMayVerify(t *testing.T) {
 		"key_ops verify":     {[]any{jwk("k1", 0, with("key_ops", []string{"verify"}))}, "verified"},
 		"beside an EC key":   {[]any{jwkOf(curve.Public(), "k1"), jwk("k1", 0)}, "verified"},
 		"kid twice, second":  {[]any{jwk("k1", 1), jwk("k1", 0)}, "verified"},
+		"kid 4 times, last":  {[]any{jwk("k1", 1), jwk("k1", 1), jwk("k1", 1), jwk("k1", 0)}, "verified"},
+		"kid 5 times, last":  {[]any{jwk("k1", 1), jwk("k1", 1), jwk("k1", 1), jwk("k1", 1), jwk("k1", 0)}, federation.Signature},
+		"4104 bits":          {[]any{jwk("k1", 0, with("n", modulus(513)))}, federation.UnknownKey},
+		"exponent 65539":     {[]any{jwk("k1", 0, with("e", "AQAD"))}, federation.UnknownKey},
+		"n after a zero":     {[]any{jwk("k1", 0, with("n", base64.RawURLEncoding.EncodeToString(append([]byte{0}, rsaKeys()[0].N.Bytes()...))))}, "verified"},
+		"4096 bits":          {[]any{jwk("k1", 0, with("n", modulus(512)))}, federation.Signature},
 		"kid twice, neither": {[]any{jwk("k1", 1), jwk("k1", 2)}, federation.Signature},
 		"the 100th key":      {at(99), "verified"},
 		"the 101st key":      {at(100), federation.UnknownKey},
