@@ -25,6 +25,8 @@ func (e *IssuerError) Cause() string {
 		return ""
 	case errors.Is(e.Detail, errBusy):
 		return errBusy.Error()
+	case errors.Is(e.Detail, errCrowd):
+		return errCrowd.Error()
 	case errors.As(e.Detail, &status):
 		return fmt.Sprintf("its server answered with status %d", status.Status)
 	case errors.Is(e.Detail, outbound.ErrTooLarge), errors.Is(e.Detail, outbound.ErrEncoded):

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -20,8 +21,11 @@ type fetched struct {
 	err   *IssuerError
 }
 
-// errBusy means that the turn of a fetch did not come in time.
+// errBusy means that the turn of a fetch did not come in time. It says nothing about the issuer.
 var errBusy = errors.New("too many other issuers are being asked")
+
+// errPanic means that the server has a fault, which the documents have triggered.
+var errPanic = errors.New("the server could not read the documents because of a fault of its own")
 
 // fetch reads the discovery document and the keys of an issuer, and reports that.
 func (i *Issuers) fetch(s *issuerSource) fetched {
@@ -31,8 +35,7 @@ func (i *Issuers) fetch(s *issuerSource) fetched {
 	outcome := "ok"
 	if got.err != nil {
 		outcome = string(got.err.Reason)
-		i.log.LogAttrs(ctx, slog.LevelWarn, "the keys of an issuer could not be fetched",
-			slog.String("issuer", shorten(s.issuer)), slog.String("reason", outcome), slog.String("cause", shorten(got.err.Detail.Error())))
+		i.failures.note(ctx, i.log, i.now(), got.err)
 	} else {
 		i.log.LogAttrs(ctx, slog.LevelDebug, "the keys of an issuer were fetched",
 			slog.String("issuer", shorten(s.issuer)), slog.Int("keys", len(got.keys.keys)), slog.Int("skipped", len(got.keys.skipped)))
@@ -41,19 +44,43 @@ func (i *Issuers) fetch(s *issuerSource) fetched {
 	return got
 }
 
-// fetchInTurn waits for a free place among the fetches. Issuers that were reached before, and those that the operator
-// lists, have places of their own, so that new issuers that do not answer cannot keep them waiting.
+// fetchInTurn waits for a free place among the fetches, unless the operator lists the issuer.
 func (i *Issuers) fetchInTurn(ctx context.Context, s *issuerSource) fetched {
-	places := i.newcomers
-	if s.settings.Issuer != "" || s.state.Load().keys != nil {
-		places = i.known
+	if s.settings.Issuer != "" {
+		return i.readSafely(ctx, s)
 	}
+	places := i.places[placesOf(s.state.Load())]
 	select {
 	case places <- struct{}{}:
 		defer func() { <-places }()
 	case <-ctx.Done():
 		return fetched{err: &IssuerError{s.issuer, "", Unreachable, errBusy}}
 	}
+	return i.readSafely(ctx, s)
+}
+
+// placesOf returns the index of the places of fetches for an issuer. Issuers that have failed do not take the places of
+// others, and new ones not those of issuers that were reached, so that many that do not answer keep only each other
+// waiting.
+func placesOf(s *issuerState) (n int) {
+	if s.keys != nil {
+		n = 1
+	}
+	if s.failures > 0 {
+		n += 2
+	}
+	return n
+}
+
+// readSafely is read. A panic while it reads a document of others fails the fetch and does not end the process.
+func (i *Issuers) readSafely(ctx context.Context, s *issuerSource) (got fetched) {
+	defer func() {
+		if p := recover(); p != nil {
+			i.log.LogAttrs(ctx, slog.LevelError, "panic while the documents of an issuer were read",
+				slog.String("issuer", shorten(s.issuer)), slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+			got = fetched{err: &IssuerError{s.issuer, "", Document, errPanic}}
+		}
+	}()
 	return i.read(ctx, s)
 }
 

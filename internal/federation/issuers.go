@@ -10,8 +10,14 @@ import (
 	"midas/internal/token"
 )
 
-// maxFetches is how many issuers are asked at once: as many new ones, and as many that were reached before.
-const maxFetches = 32
+const (
+	// maxFetches is how many issuers of each of the classes of placesOf are asked at once. Those that the operator
+	// lists are not counted.
+	maxFetches = 32
+	// maxWaiting is how many callers wait for the keys of an issuer at once, maxWaitingForOne how many of them for
+	// the same one. A caller waits for outbound.Timeout at most.
+	maxWaiting, maxWaitingForOne = 4096, 1024
+)
 
 // IssuersConfig configures Issuers. Now is required.
 type IssuersConfig struct {
@@ -33,7 +39,9 @@ type Issuers struct {
 	listed map[string]*listedIssuer // does not change
 	others issuerTable
 
-	newcomers, known chan struct{} // the places of fetches
+	places   [4]chan struct{} // of fetches, by placesOf
+	waiting  chan struct{}    // the places of callers that wait for a fetch
+	failures failureLog
 }
 
 // listedIssuer is an issuer that the operator lists. Exactly one of file and source is set.
@@ -47,7 +55,10 @@ type listedIssuer struct {
 func NewIssuers(cfg IssuersConfig) (*Issuers, error) {
 	i := &Issuers{
 		now: cfg.Now, log: cfg.Log, client: cfg.Client, onFetch: cfg.OnFetch, listed: map[string]*listedIssuer{},
-		newcomers: make(chan struct{}, maxFetches), known: make(chan struct{}, maxFetches),
+		waiting: make(chan struct{}, maxWaiting),
+	}
+	for n := range i.places {
+		i.places[n] = make(chan struct{}, maxFetches)
 	}
 	if i.log == nil {
 		i.log = slog.New(slog.DiscardHandler)

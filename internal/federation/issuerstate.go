@@ -13,7 +13,7 @@ type issuerState struct {
 	fresh   time.Duration
 
 	tried    time.Time // the end of the last fetch
-	failures int       // how many fetches have failed since the last that succeeded
+	failures int       // how many times the issuer has failed since the last fetch that succeeded
 	failure  *IssuerError
 }
 
@@ -27,7 +27,11 @@ func (s *issuerState) usable(now time.Time) *keySet {
 
 // mayFetch reports whether the pause after the last fetch is over.
 func (s *issuerState) mayFetch(now time.Time) bool {
-	return s.tried.IsZero() || clock.Over(s.tried, pauseAfter(s.failures), now)
+	pause := pauseAfter(s.failures)
+	if s.failure != nil && s.failures == 0 { // errBusy
+		pause = firstPause
+	}
+	return s.tried.IsZero() || clock.Over(s.tried, pause, now)
 }
 
 // need says whether an assertion needs the keys to be fetched first.
@@ -45,7 +49,7 @@ func (s *issuerState) need(kid string, now time.Time) need {
 	switch {
 	case keys == nil || len(keys.find(kid)) == 0:
 		return needFirst
-	case clock.Over(s.fetched, s.fresh, now) && s.failures == 0:
+	case clock.Over(s.fetched, s.fresh, now) && s.failure == nil:
 		return needFirst
 	case clock.Over(s.fetched, s.fresh-s.fresh/4, now):
 		return needLater // before they are old, so that nobody waits; or during an outage

@@ -6,8 +6,9 @@ import (
 )
 
 const (
-	// maxIssuers is how many issuers are kept besides those that the operator lists.
-	maxIssuers = 512
+	// maxIssuers is how many issuers are kept besides those that the operator lists, and maxUnreached how many of
+	// which there are no keys: they are nothing but a remembered failure.
+	maxIssuers, maxUnreached = 512, 2048
 	// idleIssuer is for how long an issuer is kept that no assertion names.
 	idleIssuer = 24 * time.Hour
 )
@@ -46,36 +47,58 @@ func (t *issuerTable) add(issuer string, now time.Time) *issuerSource {
 	if t.sources == nil {
 		t.sources = map[string]*issuerSource{}
 	}
-	t.makeRoom(now)
 	s := newIssuerSource(issuer)
 	s.used.Store(now.Unix())
 	t.sources[issuer] = s
+	t.removeExcess(now)
 	return s
 }
 
-// makeRoom removes idle issuers. If the table is full, it also removes the issuer that was used last the longest time
-// ago, first among those that were never reached: they are nothing but a remembered failure.
-func (t *issuerTable) makeRoom(now time.Time) {
-	var victim *issuerSource
-	for name, s := range t.sources {
-		if now.Unix()-s.used.Load() > int64(idleIssuer/time.Second) {
-			delete(t.sources, name)
-			continue
+// trim keeps the bounds after an issuer has been reached.
+func (t *issuerTable) trim(now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.removeExcess(now)
+}
+
+// removeExcess removes idle issuers, and of those that were reached and of the others the ones that were used last the
+// longest time ago, as many as there are too many. The caller must hold the lock.
+func (t *issuerTable) removeExcess(now time.Time) {
+	for {
+		var reached, unreached issuerClass
+		for name, s := range t.sources {
+			switch {
+			case now.Unix()-s.used.Load() > int64(idleIssuer/time.Second):
+				delete(t.sources, name)
+			case s.state.Load().keys != nil:
+				reached.add(s)
+			default:
+				unreached.add(s)
+			}
 		}
-		if victim == nil || before(s, victim) {
-			victim = s
+		reached.shrink(t, maxIssuers)
+		unreached.shrink(t, maxUnreached)
+		if reached.count <= maxIssuers+1 && unreached.count <= maxUnreached+1 {
+			return
 		}
-	}
-	if len(t.sources) >= maxIssuers {
-		delete(t.sources, victim.issuer)
 	}
 }
 
-// before reports whether a is removed before b.
-func before(a, b *issuerSource) bool {
-	reachedA, reachedB := a.state.Load().keys != nil, b.state.Load().keys != nil
-	if reachedA != reachedB {
-		return reachedB
+// issuerClass counts issuers.
+type issuerClass struct {
+	count  int
+	oldest *issuerSource // the one that was used last the longest time ago
+}
+
+func (c *issuerClass) add(s *issuerSource) {
+	if c.count++; c.oldest == nil || s.used.Load() < c.oldest.used.Load() {
+		c.oldest = s
 	}
-	return a.used.Load() < b.used.Load()
+}
+
+// shrink removes the oldest issuer if there are too many.
+func (c *issuerClass) shrink(t *issuerTable, most int) {
+	if c.count > most {
+		delete(t.sources, c.oldest.issuer)
+	}
 }
