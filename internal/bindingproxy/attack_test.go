@@ -248,6 +248,9 @@ func TestWithoutTheAPIServerNothingIsGranted(t *testing.T) {
 			_ = json.NewEncoder(rw).Encode(access)
 		}
 	}
+	named := func(name string) http.HandlerFunc {
+		return review(func(r *authenticationv1.TokenReview) { r.Status.User.Username = name })
+	}
 	const refused, transient = 700027, 90033
 	for name, c := range map[string]struct {
 		answer http.HandlerFunc
@@ -263,7 +266,15 @@ func TestWithoutTheAPIServerNothingIsGranted(t *testing.T) {
 		"it knows no audiences":     {review(func(r *authenticationv1.TokenReview) { r.Status.Audiences = nil }), refused},
 		"it has another audience":   {review(func(r *authenticationv1.TokenReview) { r.Status.Audiences = []string{exchangeAudience} }), refused},
 		"the token is of a person":  {review(func(r *authenticationv1.TokenReview) { r.Status.User.Username = "alice" }), refused},
-		"the name is of too little": {review(func(r *authenticationv1.TokenReview) { r.Status.User.Username = "system:serviceaccount:shop" }), refused},
+		"the name is of too little": {named("system:serviceaccount:shop"), refused},
+		"the name is empty":         {named(""), refused},
+		"no namespace":              {named("system:serviceaccount::web"), refused},
+		"a name of two parts":       {named("system:serviceaccount:shop:web:admin"), refused},
+		"a name with a space":       {named("system:serviceaccount:shop:web x"), refused},
+		"a name that looks alike":   {named("system:serviceaccount:shop:w\u0435b"), refused},
+		"another case":              {named("System:ServiceAccount:shop:web"), refused},
+		"a group's name":            {named("system:serviceaccounts:shop:web"), refused},
+		"it has an error as well":   {review(func(r *authenticationv1.TokenReview) { r.Status.Error = "the token could not be checked" }), refused},
 		"it is not authenticated":   {review(func(r *authenticationv1.TokenReview) { r.Status.Authenticated = false }), refused},
 	} {
 		t.Run(name, func(t *testing.T) {

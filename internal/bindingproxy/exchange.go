@@ -1,8 +1,10 @@
 package bindingproxy
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -46,10 +48,15 @@ func (x *exchanger) exchange(ctx context.Context, tenant string, q tokenRequest,
 	request.Header.Set("User-Agent", userAgent)
 	request.Header.Set("Client-Request-Id", correlation)
 	got, err := x.server.do(request)
-	if err == nil {
-		err = got.check()
+	switch {
+	case err != nil:
+		return answer{}, err
+	case bytes.Contains(got.body, []byte(assertion.signature())):
+		// A server between the proxy and Midas may quote a request in its answer. Whoever has the assertion gets tokens
+		// of all identities.
+		return answer{}, errors.New("the answer has the proxy's own service-account token")
 	}
-	return got, err
+	return got, got.check()
 }
 
 // tokenAnswer is what the proxy reads of an answer of the token endpoint.

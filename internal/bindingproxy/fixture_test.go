@@ -101,6 +101,7 @@ func startEndpoint(t *testing.T) *endpoint {
 		answer := e.answer
 		e.mu.Unlock()
 		if answer != nil {
+			r.Body = io.NopCloser(bytes.NewReader(body))
 			answer(w, r)
 			return
 		}
@@ -108,6 +109,7 @@ func startEndpoint(t *testing.T) *endpoint {
 		_, _ = io.WriteString(w, `{"token_type":"Bearer","expires_in":3599,"ext_expires_in":3599,"access_token":"granted.to.`+form.Get("client_id")+`"}`)
 	}))
 	e.Config.ErrorLog = log.New(io.Discard, "", 0)
+	e.EnableHTTP2 = true
 	e.StartTLS()
 	t.Cleanup(e.Close)
 	write(t, e.file, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: e.Certificate().Raw})))

@@ -16,10 +16,12 @@ import (
 	"midas/internal/throttle"
 )
 
-// slots is the number of token requests that are at work at a time. Others wait, address by address in turns, and
-// beyond waiting of them the address with the most gets 429.
+// slots is the number of token requests that are at work at a time, and readers that of those whose body is being
+// read. Others wait, address by address in turns, and beyond waiting of them the address with the most gets 429.
+// Without readers, bodies that do not end would take 64 KiB for each of the thousands of possible requests.
 const (
 	slots   = 32
+	readers = 64
 	waiting = 256
 )
 
@@ -30,7 +32,8 @@ type handler struct {
 	tenants   []string
 	timeout   time.Duration
 	log       *slog.Logger
-	queue     throttle.Queue
+	reading   throttle.Queue // of requests whose body is read
+	queue     throttle.Queue // of requests that are decided
 	ready     func() error
 	own       func(host string) bool // whether a Host header names the proxy
 }
@@ -106,18 +109,16 @@ func (h *handler) tenant(id string) (string, bool) {
 
 // serveToken answers a token request.
 func (h *handler) serveToken(w http.ResponseWriter, r *http.Request, ev *httpx.Event, tenant string) error {
-	q, err := readRequest(r)
+	ctx, cancel := context.WithTimeout(r.Context(), h.timeout)
+	defer cancel()
+	from := throttle.Waiter{From: throttle.SourceOf(ev.ClientIP)}
+	q, err := h.receive(ctx, w, r, from)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), h.timeout)
-	defer cancel()
-	release, err := h.queue.Acquire(ctx, throttle.Waiter{From: throttle.SourceOf(ev.ClientIP)})
-	if errors.Is(err, throttle.ErrBusy) {
-		return errBusy()
-	}
+	release, err := acquire(ctx, &h.queue, from)
 	if err != nil {
-		return fmt.Errorf("wait for other requests: %w", err)
+		return err
 	}
 	defer release()
 	who, err := h.reviewer.authenticate(ctx, q.token)
@@ -138,6 +139,40 @@ func (h *handler) serveToken(w http.ResponseWriter, r *http.Request, ev *httpx.E
 			slog.String("client_id", q.clientID), slog.String("tenant", tenant), slog.String("scope", quote(q.scope)), slog.String("request", ev.RequestID))
 	}
 	return nil
+}
+
+// receive reads a token request when it is its turn. The body must come within half of the time that the request has.
+func (h *handler) receive(ctx context.Context, w http.ResponseWriter, r *http.Request, from throttle.Waiter) (tokenRequest, error) {
+	release, err := acquire(ctx, &h.reading, from)
+	if err != nil {
+		return tokenRequest{}, err
+	}
+	defer release()
+	body := http.NewResponseController(w)
+	if err := body.SetReadDeadline(time.Now().Add(h.timeout / 2)); err != nil {
+		return tokenRequest{}, fmt.Errorf("limit the time of the body: %w", err)
+	}
+	q, err := readRequest(r)
+	if err != nil {
+		return tokenRequest{}, err
+	}
+	// Without an end of the deadline, net/http would cancel the request when it comes.
+	if err := body.SetReadDeadline(time.Time{}); err != nil {
+		return tokenRequest{}, fmt.Errorf("end the limit of the body: %w", err)
+	}
+	return q, nil
+}
+
+// acquire waits in a queue.
+func acquire(ctx context.Context, queue *throttle.Queue, from throttle.Waiter) (release func(), err error) {
+	release, err = queue.Acquire(ctx, from)
+	switch {
+	case errors.Is(err, throttle.ErrBusy):
+		return nil, errBusy()
+	case err != nil:
+		return nil, fmt.Errorf("wait for other requests: %w", err)
+	}
+	return release, nil
 }
 
 // serveHealth answers the probes of the kubelet.

@@ -145,14 +145,16 @@ func TestAnswersOfMidas(t *testing.T) {
 		status, number int
 		retry          string
 	}{
-		"a refusal":            {refused(401, `{"error":"invalid_client","error_codes":[70025],"error_description":"AADSTS70025: The client has none."}`), 401, 70025, "7"},
-		"too many requests":    {refused(429, `{"error":"temporarily_unavailable","error_codes":[90055]}`), 429, 90055, "7"},
-		"an outage":            {refused(503, `{"error":"temporarily_unavailable","error_codes":[90033]}`), 503, 90033, "7"},
-		"a page":               {refused(502, `<html>bad gateway</html>`), 503, 90033, "1"},
-		"200 without a token":  {refused(200, `{"error":"invalid_client"}`), 503, 90033, "1"},
-		"a token with 201":     {refused(201, `{"access_token":"x"}`), 503, 90033, "1"},
-		"a redirect":           {http.RedirectHandler("https://127.0.0.1:1/", http.StatusTemporaryRedirect).ServeHTTP, 503, 90033, "1"},
-		"more than its bounds": {refused(200, `{"access_token":"`+strings.Repeat("x", 300<<10)+`"}`), 503, 90033, "1"},
+		"a refusal":                         {refused(401, `{"error":"invalid_client","error_codes":[70025],"error_description":"AADSTS70025: The client has none."}`), 401, 70025, "7"},
+		"too many requests":                 {refused(429, `{"error":"temporarily_unavailable","error_codes":[90055]}`), 429, 90055, "7"},
+		"an outage":                         {refused(503, `{"error":"temporarily_unavailable","error_codes":[90033]}`), 503, 90033, "7"},
+		"a page":                            {refused(502, `<html>bad gateway</html>`), 503, 90033, "1"},
+		"200 without a token":               {refused(200, `{"error":"invalid_client"}`), 503, 90033, "1"},
+		"a token with 201":                  {refused(201, `{"access_token":"x"}`), 503, 90033, "1"},
+		"a redirect":                        {http.RedirectHandler("https://127.0.0.1:1/", http.StatusTemporaryRedirect).ServeHTTP, 503, 90033, "1"},
+		"a refusal that quotes the request": {echoes(refused, 400, "none"), 503, 90033, "1"},
+		"a token and the request":           {echoes(refused, 200, "access_token"), 503, 90033, "1"},
+		"more than its bounds":              {refused(200, `{"access_token":"`+strings.Repeat("x", 300<<10)+`"}`), 503, 90033, "1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w.endpoint.answers(c.answer)
@@ -164,6 +166,18 @@ func TestAnswersOfMidas(t *testing.T) {
 				t.Error("a cache may keep it")
 			}
 		})
+	}
+	if strings.Contains(w.log.String(), "eyJ") {
+		t.Error("the log has a token")
+	}
+}
+
+// echoes answers with the request's assertion, as a gateway before Midas might.
+func echoes(answer func(status int, body string) http.HandlerFunc, status int, key string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		form, _ := url.ParseQuery(string(body))
+		answer(status, fmt.Sprintf(`{%q:"x","error":"invalid_request","error_codes":[1],"error_description":"refused: %s"}`, key, form.Get("client_assertion")))(w, r)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 
@@ -77,6 +78,8 @@ func readForm(r *http.Request) (url.Values, error) {
 	switch {
 	case errors.As(err, &long):
 		return nil, errMalformed(http.StatusRequestEntityTooLarge)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, errMalformed(http.StatusRequestTimeout).because(err)
 	case err != nil:
 		return nil, errMalformed(http.StatusBadRequest).because(err)
 	}

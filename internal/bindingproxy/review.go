@@ -109,7 +109,7 @@ func (r *reviewer) authenticate(ctx context.Context, token secret) (user, error)
 	switch who := got.Status; {
 	case got.typeMeta != asked.typeMeta:
 		return user{}, fmt.Errorf("the API server answered with %s %s", quote(got.APIVersion), quote(got.Kind))
-	case !who.Authenticated:
+	case !who.Authenticated || who.Error != "":
 		// The API server's reason may quote the token's claims, but not the token.
 		return user{}, errNotAuthenticated().because(fmt.Errorf("the API server does not accept the token: %s", quote(who.Error)))
 	case !slices.Contains(who.Audiences, Audience):
@@ -121,11 +121,19 @@ func (r *reviewer) authenticate(ctx context.Context, token secret) (user, error)
 	return got.Status.User, nil
 }
 
-// isServiceAccount reports whether a user name is system:serviceaccount:NAMESPACE:NAME.
+// isServiceAccount reports whether a user name is system:serviceaccount:NAMESPACE:NAME, both of them names of Kubernetes.
 func isServiceAccount(name string) bool {
 	rest, found := strings.CutPrefix(name, "system:serviceaccount:")
-	namespace, account, both := strings.Cut(rest, ":")
-	return found && both && namespace != "" && account != "" && !strings.Contains(account, ":")
+	namespace, account, _ := strings.Cut(rest, ":")
+	return found && isObjectName(namespace) && isObjectName(account)
+}
+
+// isObjectName reports whether a text consists of the characters of a DNS subdomain (RFC 1123), of which names of
+// Kubernetes are.
+func isObjectName(s string) bool {
+	return s != "" && len(s) <= 253 && !strings.ContainsFunc(s, func(c rune) bool {
+		return (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '.'
+	})
 }
 
 // authorize refuses a service account that may not use the identity with the client id.

@@ -18,6 +18,15 @@ func (secret) LogValue() slog.Value { return slog.StringValue("[redacted]") }
 // String implements fmt.Stringer.
 func (secret) String() string { return "[redacted]" }
 
+// signature is the part of a JWT without which it is worth nothing, in characters that no encoding changes; the whole
+// text if it has none.
+func (s secret) signature() string {
+	if _, after, signed := strings.Cut(string(s[strings.IndexByte(string(s), '.')+1:]), "."); signed && after != "" {
+		return after
+	}
+	return string(s)
+}
+
 // maxToken is the length of the longest token that the proxy reads, in bytes. Midas takes no longer assertions.
 const maxToken = 16 << 10
 

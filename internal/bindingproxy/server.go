@@ -17,9 +17,13 @@ import (
 
 // Limits of connections: of all pods together, and of one address. Many pods may share the address of a node.
 const (
-	connections     = 2048
-	connectionsEach = 512
+	connections     = 1024
+	connectionsEach = 256
 )
+
+// receiveBuffer is how much of bodies that nobody reads yet an HTTP/2 connection keeps, in bytes. It is the least that
+// HTTP/2 allows.
+const receiveBuffer = 64 << 10
 
 // Server is a running proxy: Open reads the files and takes the listeners, Start serves, and Shutdown or Close ends
 // it.
@@ -65,11 +69,11 @@ func Open(ctx context.Context, cfg Config) (_ *Server, err error) {
 
 // newHandler makes the handler and reads the files that it will need.
 func (s *Server) newHandler(cfg Config, keys *keyPair) (*handler, error) {
-	authority, err := newUpstream("Midas", cfg.Authority, cfg.AuthorityCA)
+	authority, err := newUpstream("Midas", cfg.Authority, cfg.AuthorityCA, cfg.Timeout)
 	if err != nil {
 		return nil, err
 	}
-	api, err := newUpstream("the Kubernetes API server", cfg.APIServer, cfg.APIServerCA)
+	api, err := newUpstream("the Kubernetes API server", cfg.APIServer, cfg.APIServerCA, cfg.Timeout)
 	if err != nil {
 		return nil, err
 	}
@@ -78,6 +82,7 @@ func (s *Server) newHandler(cfg Config, keys *keyPair) (*handler, error) {
 		reviewer: &reviewer{server: api, token: cfg.APIServerToken}, exchanger: &exchanger{server: authority, assertion: cfg.Assertion},
 		tenants: cfg.Tenants, timeout: cfg.Timeout, log: cfg.Log, own: keys.names,
 	}
+	h.reading.Slots, h.reading.Waiting = readers, waiting
 	h.queue.Slots, h.queue.Waiting = slots, waiting
 	h.ready = func() error {
 		_, first := readToken(cfg.Assertion)
@@ -110,6 +115,7 @@ func (s *Server) listen(ctx context.Context, cfg Config, h *handler) error {
 	s.serving.Server = httpx.Server(httpx.New(h, httpx.Options{
 		Log: cfg.Log, Metrics: metrics, Now: time.Now, NewID: uuid.NewString, MaxBody: maxBody,
 	}), cfg.Log)
+	s.serving.HTTP2.MaxReceiveBufferPerConnection, s.serving.HTTP2.MaxReceiveBufferPerStream = receiveBuffer, receiveBuffer
 	return nil
 }
 

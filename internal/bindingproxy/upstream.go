@@ -26,7 +26,8 @@ const (
 type upstream struct {
 	name   string // for errors
 	origin *url.URL
-	file   string // of the CA certificates; empty: those of the system
+	file   string        // of the CA certificates; empty: those of the system
+	silent time.Duration // after which a connection on which nothing comes is tested
 
 	mu     sync.Mutex
 	pem    []byte // from which client was made
@@ -40,13 +41,13 @@ type answer struct {
 	body   []byte
 }
 
-// newUpstream makes an upstream. It fails if the file has no certificates.
-func newUpstream(name, address, file string) (*upstream, error) {
+// newUpstream makes an upstream whose requests have at most timeout. It fails if the file has no certificates.
+func newUpstream(name, address, file string, timeout time.Duration) (*upstream, error) {
 	u, err := origin(name, address)
 	if err != nil {
 		return nil, err
 	}
-	up := &upstream{name: name, origin: u, file: file}
+	up := &upstream{name: name, origin: u, file: file, silent: timeout / 4}
 	_, err = up.current()
 	return up, err
 }
@@ -80,7 +81,7 @@ func (u *upstream) current() (*http.Client, error) {
 	defer u.mu.Unlock()
 	if u.file == "" {
 		if u.client == nil {
-			u.client = newClient(nil)
+			u.client = newClient(nil, u.silent)
 		}
 		return u.client, nil
 	}
@@ -99,7 +100,7 @@ func (u *upstream) current() (*http.Client, error) {
 		return nil, fmt.Errorf("read the CA certificates of %s from %s: %w", u.name, u.file, err)
 	}
 	u.closeIdle()
-	u.pem, u.client = pem, newClient(roots)
+	u.pem, u.client = pem, newClient(roots, u.silent)
 	return u.client, nil
 }
 
@@ -117,13 +118,16 @@ func (u *upstream) closeIdle() {
 	}
 }
 
-// newClient makes a client that uses no proxy, because requests carry tokens, and follows no redirect.
-func newClient(roots *x509.CertPool) *http.Client {
+// newClient makes a client that uses no proxy, because requests carry tokens, and follows no redirect. It tests an
+// HTTP/2 connection on which nothing comes. All requests use that one connection, so without the test all would fail
+// for minutes after the machine at its other end is gone.
+func newClient(roots *x509.CertPool, silent time.Duration) *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
 			DialContext:            (&net.Dialer{Timeout: DefaultTimeout}).DialContext,
 			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
 			ForceAttemptHTTP2:      true,
+			HTTP2:                  &http.HTTP2Config{SendPingTimeout: silent, PingTimeout: silent},
 			DisableCompression:     true,
 			MaxIdleConnsPerHost:    slots,
 			MaxConnsPerHost:        slots,
