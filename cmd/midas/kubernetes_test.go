@@ -228,9 +228,6 @@ func (p *kubernetesPage) serve(t *testing.T) {
 func (p *kubernetesPage) run(t *testing.T, commands ...string) {
 	t.Helper()
 	script := "set -euo pipefail\n" + kubectlShim
-	if p.server != nil {
-		script += `eval "$(midas env --data "$MIDAS_DATA")"; TOKEN=$(midas token --data "$MIDAS_DATA")` + "\n"
-	}
 	shell := exec.CommandContext(t.Context(), "bash", "-c", script+strings.Join(commands, "\n"))
 	shell.Env = append(os.Environ(), "MIDAS_DATA="+p.data, "CLUSTER_URL="+p.cluster.URL, "CLUSTER_CA="+p.cluster.CAFile, "OBJECTS="+p.objects, "no_proxy=*", "KUBECONFIG=/dev/null")
 	if out, err := shell.CombinedOutput(); err != nil {

@@ -60,6 +60,10 @@ func TestManifestsOfThePageAreStrictlyValid(t *testing.T) {
 			continue
 		}
 		checkMounts(t, pod.Spec)
+		if pod.Labels["azure.workload.identity/use"] != "" {
+			// Kubernetes refuses two mounts at one path, and cannot mount below a volume that is only read.
+			t.Error("the webhook would mount its own volume at or below /var/run/secrets/azure/wi, and the pod's variables stay")
+		}
 		if source := pod.Spec.Volumes[0].Projected.Sources[0].ServiceAccountToken; source.Audience != bindingproxy.Audience {
 			t.Errorf("the pod's token is for %s", source.Audience)
 		}
@@ -105,8 +109,8 @@ func TestWebhookValuesOfThePage(t *testing.T) {
 		t.Error("the mount has no volume")
 	}
 	annotation := "azure.workload.identity/use-" + endpoint.AnnotationSuffix
-	if !strings.Contains(manifests(t), annotation+`: "true"`) {
-		t.Errorf("the pod lacks %s", annotation)
+	if !strings.Contains(string(page), annotation+`: "true"`) {
+		t.Errorf("the page lacks %s", annotation)
 	}
 }
 

@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+
 	"midas/internal/bindingproxy"
 	"midas/internal/bindingproxy/clustertest"
 )
@@ -166,5 +169,51 @@ func TestDiscoveryDocuments(t *testing.T) {
 				t.Errorf("%d %+v", got.status, got.body)
 			}
 		})
+	}
+}
+
+// An unmodified azidentity trusts the proxy by the CA certificates in a variable, and by those that a file has now.
+func TestAzidentityTrustsTheCAOfItsVariables(t *testing.T) {
+	w := start(t)
+	file := filepath.Join(t.TempDir(), "azure-identity-token")
+	write(t, file, w.token())
+	certificate, key := selfSigned(t, sni)
+	trusted := filepath.Join(t.TempDir(), "ca.crt")
+	write(t, trusted, read(t, w.ca))
+	credential := func(variable, value string) *azidentity.WorkloadIdentityCredential {
+		t.Setenv("AZURE_KUBERNETES_CA_FILE", "")
+		t.Setenv("AZURE_KUBERNETES_CA_DATA", "")
+		for name, value := range map[string]string{
+			"AZURE_CLIENT_ID": clientID, "AZURE_TENANT_ID": tenant, "AZURE_FEDERATED_TOKEN_FILE": file,
+			"AZURE_KUBERNETES_TOKEN_PROXY": w.server.URL(), "AZURE_KUBERNETES_SNI_NAME": sni, variable: value,
+		} {
+			t.Setenv(name, value)
+		}
+		made, err := azidentity.NewWorkloadIdentityCredential(&azidentity.WorkloadIdentityCredentialOptions{
+			EnableAzureProxy: true, ClientOptions: policy.ClientOptions{Retry: policy.RetryOptions{MaxRetries: -1}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return made
+	}
+	token := func(of *azidentity.WorkloadIdentityCredential, scope string) error {
+		_, err := of.GetToken(t.Context(), policy.TokenRequestOptions{Scopes: []string{scope}})
+		return err
+	}
+	byData, byFile := credential("AZURE_KUBERNETES_CA_DATA", read(t, w.ca)), credential("AZURE_KUBERNETES_CA_FILE", trusted)
+	for name, c := range map[string]*azidentity.WorkloadIdentityCredential{"data": byData, "file": byFile} {
+		if err := token(c, scope); err != nil {
+			t.Errorf("by %s: %v", name, err)
+		}
+	}
+	write(t, trusted, read(t, trusted)+certificate)
+	replace(t, w.cfg.Key, key)
+	replace(t, w.cfg.Certificate, certificate)
+	if err := token(byFile, "https://graph.microsoft.com/.default"); err != nil {
+		t.Errorf("after the change of the CA: %v", err)
+	}
+	if err := token(credential("AZURE_KUBERNETES_CA_DATA", read(t, w.cfg.APIServerCA)), scope); err == nil {
+		t.Error("it trusts another CA")
 	}
 }
