@@ -1,7 +1,6 @@
 package verify
 
 import (
-	"context"
 	"encoding/base64"
 	"fmt"
 	"strings"
@@ -73,16 +72,9 @@ func canonical(raw string) bool {
 	return true
 }
 
-// verify returns the payload if one of the published keys with the kid of the header has signed it. For a kid that
-// is not known it fetches the keys again, unless they were fetched a moment ago.
-func (k *keys) verify(ctx context.Context, s *signedObject) ([]byte, *publicKey, error) {
+// verify returns the payload if one of the published keys with the kid of the header has signed it.
+func (k *keys) verify(s *signedObject) ([]byte, *publicKey, error) {
 	candidates := k.current.Load().byID[s.kid]
-	if len(candidates) == 0 {
-		if err := k.refresh.again(ctx); err != nil {
-			return nil, nil, err
-		}
-		candidates = k.current.Load().byID[s.kid]
-	}
 	if len(candidates) == 0 {
 		return nil, nil, fmt.Errorf("%w: %s", ErrUnknownKey, quote(s.kid))
 	}

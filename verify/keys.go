@@ -22,7 +22,14 @@ const (
 	// keysEvery is how often the keys are fetched. A key that the operator withdraws counts until then, or until a
 	// token or a list of revocations names a key that is not known.
 	keysEvery = 5 * time.Minute
+
+	// maxWaiting is how many requests wait for keys at the same time. Others with unknown key ids are refused, or
+	// invented key ids would keep any number of requests for as long as a fetch takes.
+	maxWaiting = 256
 )
+
+// errBusy is why a request does not wait for keys.
+var errBusy = fmt.Errorf("%d requests are waiting for new keys", maxWaiting)
 
 // publicKey is a key that the issuer publishes. The object stays the same as long as the key is published, so that
 // what it has signed is refused at once when it is removed.
@@ -47,6 +54,21 @@ type keys struct {
 
 	current atomic.Pointer[keySet]
 	refresh *refresher
+	waiting chan struct{} // holds a value for each request that waits
+}
+
+// publishes reports whether there is a key with an id.
+func (k *keys) publishes(id string) bool { return len(k.current.Load().byID[id]) > 0 }
+
+// learn fetches the keys again for a request, unless they were fetched a moment ago or too many requests wait.
+func (k *keys) learn(ctx context.Context) error {
+	select {
+	case k.waiting <- struct{}{}:
+	default:
+		return &UnavailableError{Lacks: "set of signing keys", Since: k.current.Load().confirmed, Err: errBusy}
+	}
+	defer func() { <-k.waiting }()
+	return k.refresh.again(ctx)
 }
 
 // fetch replaces the keys by those that the issuer publishes now.

@@ -86,9 +86,10 @@ func WithKeysMaxAge(d time.Duration) Option {
 	return option(func(s *settings) error { return setAge(&s.keysMaxAge, d) })
 }
 
-// WithRevocationsMaxAge sets for how long the list of revocations is used after the issuer last confirmed it. Later,
-// Verify fails with ErrUnavailable until the list can be fetched. It is DefaultRevocationsMaxAge otherwise: a longer
-// time outlives longer outages of the issuer, a shorter one lets a token that was revoked during an outage end sooner.
+// WithRevocationsMaxAge sets for how long the list of revocations is used after the issuer last confirmed it, at most
+// until the list expires, which is an hour after Midas signed it. Later, Verify fails with ErrUnavailable until the
+// list can be fetched. It is DefaultRevocationsMaxAge otherwise: a longer time outlives longer outages of the issuer, a
+// shorter one lets a token that was revoked during an outage end sooner.
 func WithRevocationsMaxAge(d time.Duration) Option {
 	return option(func(s *settings) error { return setAge(&s.listMaxAge, d) })
 }

@@ -110,30 +110,6 @@ func TestBadListsAreRefused(t *testing.T) {
 	})
 }
 
-// A replica that is behind, or a cache, may serve an older list. It must not end a revocation.
-func TestOlderListDoesNotReplaceANewerOne(t *testing.T) {
-	within(t, func(t *testing.T, i *issuerOf) {
-		const kind = "midas-revocations+jwt"
-		i.answer("revocations", text(i.list(t, kind, map[string]any{
-			"version": 7, "exp": time.Now().Unix() + 86400, "revoked": []any{map[string]any{"oid": verifytest.ObjectID, "before": time.Now().Unix() + 1}},
-		})))
-		v := i.verifier(t, verify.WithRevocationsMaxAge(10*time.Minute))
-		raw := i.Token(t, audience, nil)
-		i.answer("revocations", func(r *http.Request) (*http.Response, error) {
-			return text(i.list(t, kind, map[string]any{"version": 6}))(r) // signed now
-		})
-		wait(5 * time.Minute)
-		_, err := v.Verify(t.Context(), raw)
-		wantErr(t, err, verify.ErrRevoked)
-		wait(6 * time.Minute)
-		_, err = v.Verify(t.Context(), raw)
-		wantErr(t, err, verify.ErrUnavailable) // an older list confirms nothing
-		if err != nil && !strings.Contains(err.Error(), "version 6 is older than version 7") {
-			t.Errorf("the error does not say why: %v", err)
-		}
-	})
-}
-
 func TestStaleListRefusesEveryTokenUntilTheIssuerIsBack(t *testing.T) {
 	within(t, func(t *testing.T, i *issuerOf) {
 		v := i.verifier(t, verify.WithRevocationsMaxAge(5*time.Minute))

@@ -2,7 +2,6 @@ package verify
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -14,17 +13,6 @@ const (
 	usualRefresh    = 30 * time.Second
 	longestRefresh  = 5 * time.Minute
 )
-
-// list is a list of revocations that was good. It does not change.
-type list struct {
-	version   uint64
-	expires   time.Time
-	refresh   time.Duration
-	revoked   map[string]int64 // by object id: tokens that were issued before this time, in Unix seconds, are revoked
-	key       *publicKey       // has signed it
-	tag       string           // ETag
-	confirmed time.Time        // when the issuer last said that this is its list
-}
 
 // revocations keeps the newest list of the issuer.
 type revocations struct {
@@ -41,13 +29,13 @@ type revocations struct {
 }
 
 // check returns an error if the token was revoked, or if the list is too old to know.
-func (r *revocations) check(c *Claims, now time.Time) error {
+func (r *revocations) check(a *accepted, now time.Time) error {
 	l := r.current.Load()
-	if elapsed(l.confirmed, now) > r.maxAge {
+	if elapsed(l.confirmed, now) > r.maxAge || !now.Before(l.expires.Add(r.skew)) {
 		r.refresh.nudge()
 		return &UnavailableError{Lacks: "list of revocations", Since: l.confirmed, Err: r.refresh.failure()}
 	}
-	if before, ok := l.revoked[c.ObjectID]; ok && c.IssuedAt.Unix() < before {
+	if l.refuses(a.subject, a.claims.IssuedAt.Unix()) {
 		return ErrRevoked
 	}
 	return nil
@@ -73,10 +61,12 @@ func (r *revocations) fetch(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, fmt.Errorf("read list of revocations of %s: %w", r.url, err)
 	}
-	if known != nil && next.version < known.version {
-		return 0, fmt.Errorf("read list of revocations of %s: version %d is older than version %d, which is known", r.url, next.version, known.version)
-	}
 	next.tag = newTag
+	if known != nil {
+		if next, err = known.followedBy(next); err != nil {
+			return 0, fmt.Errorf("read list of revocations of %s: %w", r.url, err)
+		}
+	}
 	r.current.Store(next)
 	return next.refresh, nil
 }
@@ -90,7 +80,12 @@ func (r *revocations) parse(ctx context.Context, raw string) (*list, error) {
 	if signed.kind != listType {
 		return nil, fmt.Errorf("its type is %s, not %q", quote(signed.kind), listType)
 	}
-	payload, key, err := r.keys.verify(ctx, signed)
+	if !r.keys.publishes(signed.kid) {
+		if err := r.keys.refresh.again(ctx); err != nil { // without the bound of requests, which strangers can use up
+			return nil, err
+		}
+	}
+	payload, key, err := r.keys.verify(signed)
 	if err != nil {
 		return nil, err
 	}
@@ -102,53 +97,9 @@ func (r *revocations) parse(ctx context.Context, raw string) (*list, error) {
 	if !now.Before(l.expires.Add(r.skew)) {
 		return nil, fmt.Errorf("it expired at %s", l.expires.Format(time.RFC3339))
 	}
+	if l.issued.After(now.Add(max(r.skew, overlap))) {
+		return nil, fmt.Errorf("it was issued at %s, which has not come yet", l.issued.Format(time.RFC3339))
+	}
 	l.key, l.confirmed, l.refresh = key, now, min(max(l.refresh, shortestRefresh), longestRefresh, max(r.maxAge/3, shortestRefresh))
 	return l, nil
-}
-
-// wireEntry is one entry of a list. Pointers tell a missing member from an empty one.
-type wireEntry struct {
-	ObjectID *string `json:"oid"`
-	Before   *int64  `json:"before"`
-}
-
-// parseList reads the payload of a list. A list with one entry that cannot be read is refused as a whole.
-func parseList(payload []byte, issuer string) (*list, error) {
-	o, err := parseObject(payload)
-	if err != nil {
-		return nil, err
-	}
-	var entries []wireEntry
-	r, l := &reader{object: o}, &list{refresh: usualRefresh}
-	if named := r.text("iss"); named != issuer {
-		return nil, fmt.Errorf("its issuer is %s", quote(named))
-	}
-	hasVersion, hasEntries := r.get("version", &l.version), r.get("revoked", &entries)
-	_, hasIssue := r.time("iat")
-	expires, hasExpiry := r.time("exp")
-	var seconds uint32
-	if r.get("refresh", &seconds) {
-		l.refresh = time.Duration(seconds) * time.Second
-	}
-	if !hasVersion || !hasEntries || !hasIssue || !hasExpiry {
-		r.fail("version, revoked, iat or exp is missing")
-	}
-	if r.err != nil {
-		return nil, r.err
-	}
-	l.expires = expires
-	l.revoked, err = index(entries)
-	return l, err
-}
-
-// index makes the entries findable. The latest time counts if there are several for one object.
-func index(entries []wireEntry) (map[string]int64, error) {
-	revoked := make(map[string]int64, len(entries))
-	for _, e := range entries {
-		if e.ObjectID == nil || *e.ObjectID == "" || e.Before == nil {
-			return nil, errors.New("an entry has no oid or no before")
-		}
-		revoked[*e.ObjectID] = max(revoked[*e.ObjectID], *e.Before)
-	}
-	return revoked, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -25,6 +26,7 @@ type state struct {
 	keys     *keys
 	list     *revocations // nil: WithoutRevocations
 	accepted cache
+	buffers  sync.Pool // of *[maxToken]byte, for digests
 	realm    string
 
 	closed atomic.Pointer[time.Time]
@@ -55,6 +57,7 @@ func open(ctx context.Context, text, audience string, options []Option) (*Verifi
 		return nil, err
 	}
 	s := &state{settings: set, fetcher: newFetcher(set.client, set.roots), realm: text}
+	s.buffers.New = func() any { return new([maxToken]byte) }
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
 	v := &Verifier{state: s, requirements: set.requirements}
@@ -70,7 +73,7 @@ func open(ctx context.Context, text, audience string, options []Option) (*Verifi
 
 // start fetches the keys and the list and begins to refresh them.
 func (s *state) start(ctx, background context.Context) error {
-	k := &keys{url: s.tenant.keys, fetcher: s.fetcher, now: time.Now, maxAge: s.settings.keysMaxAge}
+	k := &keys{url: s.tenant.keys, fetcher: s.fetcher, now: time.Now, maxAge: s.settings.keysMaxAge, waiting: make(chan struct{}, maxWaiting)}
 	k.refresh = newRefresher("keys", s.settings.log, k.fetch)
 	next, err := k.refresh.once(ctx)
 	if err != nil {
@@ -156,9 +159,7 @@ func (s *state) check(ctx context.Context, raw string) (*Claims, error) {
 	if err := s.keys.fresh(now); err != nil {
 		return nil, err
 	}
-	// A token of the usual size is copied to the stack, so that a token that is known allocates nothing.
-	var buffer [2 << 10]byte
-	sum := sha256.Sum256(append(buffer[:0], raw...))
+	sum := s.digest(raw)
 	known, ok := s.accepted.get(sum)
 	if ok && known.key.removed.Load() {
 		s.accepted.drop(sum)
@@ -172,10 +173,21 @@ func (s *state) check(ctx context.Context, raw string) (*Claims, error) {
 		s.accepted.put(sum, known)
 		now = time.Now() // a fetch of unknown keys can take seconds
 	}
-	if err := s.current(known.claims, now); err != nil {
+	if err := s.current(known, now); err != nil {
 		return nil, err
 	}
 	return known.claims, nil
+}
+
+// digest returns the SHA-256 of a token, and allocates nothing: a token of the usual size is copied to the stack.
+func (s *state) digest(raw string) [sha256.Size]byte {
+	var small [2 << 10]byte
+	if len(raw) <= len(small) {
+		return sha256.Sum256(append(small[:0], raw...))
+	}
+	large, _ := s.buffers.Get().(*[maxToken]byte) // New makes no other type
+	defer s.buffers.Put(large)
+	return sha256.Sum256(large[:copy(large[:], raw)])
 }
 
 // examine checks what does not change while the key of the token is published.
@@ -187,7 +199,12 @@ func (s *state) examine(ctx context.Context, raw string) (*accepted, error) {
 	if !slices.Contains(accessTypes, signed.kind) {
 		return nil, fmt.Errorf("%w: its type is %s", ErrMalformed, quote(signed.kind))
 	}
-	payload, key, err := s.keys.verify(ctx, signed)
+	if !s.keys.publishes(signed.kid) {
+		if err := s.keys.learn(ctx); err != nil {
+			return nil, err
+		}
+	}
+	payload, key, err := s.keys.verify(signed)
 	if err != nil {
 		return nil, err
 	}
@@ -203,11 +220,12 @@ func (s *state) examine(ctx context.Context, raw string) (*accepted, error) {
 	case !slices.Contains(s.settings.audiences, c.Audience):
 		return nil, fmt.Errorf("%w: %s", ErrAudience, quote(c.Audience))
 	}
-	return &accepted{claims: c, key: key}, nil
+	return &accepted{claims: c, subject: fold(c.ObjectID), key: key}, nil
 }
 
 // current checks what changes with time.
-func (s *state) current(c *Claims, now time.Time) error {
+func (s *state) current(a *accepted, now time.Time) error {
+	c := a.claims
 	if !now.Before(c.Expires.Add(s.settings.skew)) {
 		return &ExpiredError{Expired: c.Expires, Now: now}
 	}
@@ -217,12 +235,15 @@ func (s *state) current(c *Claims, now time.Time) error {
 	if s.list == nil {
 		return nil
 	}
-	return s.list.check(c, now)
+	return s.list.check(a, now)
 }
 
 // Refresh fetches the keys and the list of revocations now, but not within five seconds after the last fetch began. It
 // returns the error of the last fetch, so it also tells whether the issuer can be reached. A service need not call it.
 func (v *Verifier) Refresh(ctx context.Context) error {
+	if closed := v.closed.Load(); closed != nil {
+		return &UnavailableError{Lacks: "open verifier", Since: *closed}
+	}
 	all := []*refresher{v.keys.refresh}
 	if v.list != nil {
 		all = append(all, v.list.refresh)
