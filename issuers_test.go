@@ -21,6 +21,7 @@ func TestStartRefusesWrongSettingsOfIssuers(t *testing.T) {
 	}
 	const issuer = "https://issuer.example"
 	for want, all := range map[string][]midas.IssuerConfig{
+		"https URL with a host":        {{Issuer: "HTTPS://issuer.example"}},
 		"not an https URL with a host": {{Issuer: "http://issuer.example"}},
 		"user information":             {{Issuer: "https://a:b@issuer.example"}},
 		"a query or a fragment":        {{Issuer: issuer + "?x=y"}},

@@ -37,7 +37,7 @@ func checkIssuer(issuer string) error {
 	switch {
 	case err != nil:
 		return errors.New("it is not a URL")
-	case u.Scheme != "https" || u.Hostname() == "":
+	case !strings.HasPrefix(issuer, "https://") || u.Hostname() == "": // no credential names an issuer in upper case
 		return errors.New("it is not an https URL with a host")
 	case u.User != nil || u.Opaque != "":
 		return errors.New("it has user information")
