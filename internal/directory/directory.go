@@ -57,6 +57,9 @@ type Directory struct {
 	// LongestToken is the longest lifetime of an access token; 0 means a day. Revocations are kept for longer.
 	LongestToken time.Duration
 
+	// MaxRevocations is the number of revocations from which on no subjects are created; 0 means 100,000.
+	MaxRevocations int64
+
 	// CheckNotDeleting returns an *arm.Error if a resource or one of its parents is being deleted, and
 	// guards the result. Nil skips the check.
 	CheckNotDeleting func(tx store.Tx, resource arm.ID) error

@@ -1,8 +1,5 @@
 package directory
 
-// LimitRevocations sets the number of revocations from which on nothing is created.
-func (d *Directory) LimitRevocations(n int64) { d.revoked.limit.Store(n) }
-
 // SetHashing sets how many passwords are hashed concurrently, and how many requests wait.
 func (d *Directory) SetHashing(slots, waiting int) {
 	d.hashing.Slots, d.hashing.Waiting = slots, waiting

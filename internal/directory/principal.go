@@ -61,7 +61,7 @@ func (d *Directory) CreateServicePrincipal(tx store.Tx, p ServicePrincipal) erro
 	if err := p.checkCredentials(); err != nil {
 		return fmt.Errorf("create service principal %s: %w", p.ID, err)
 	}
-	if d.revoked.full() {
+	if d.tooManyRevoked() {
 		return fmt.Errorf("create service principal %s: %w", p.ID, ErrTooManyRevocations)
 	}
 	if p.Created.IsZero() {

@@ -73,7 +73,7 @@ func (d *Directory) deleteSubject(tx store.Tx, record, tenant, oid string) error
 
 // revoke writes the revocation that follows from a change of the token status.
 func (d *Directory) revoke(tx store.Tx, tenant, oid string, was, is TokenStatus) error {
-	if was.Enabled == is.Enabled && was.ValidFrom.Equal(is.ValidFrom) {
+	if was.sameValidity(is) {
 		return nil
 	}
 	if is.Enabled && is.ValidFrom.IsZero() { // it was created disabled and never had a token
@@ -85,8 +85,16 @@ func (d *Directory) revoke(tx store.Tx, tenant, oid string, was, is TokenStatus)
 
 func (d *Directory) putRevocation(tx store.Tx, tenant, oid string, r Revocation) error {
 	r.Until = d.Now().UTC().Truncate(time.Second).Add(cmp.Or(d.LongestToken, defaultLongestToken) + clock.Skew + revocationMargin)
-	d.revoked.add()
-	if err := revocations.Put(tx, revocationKey(tenant, oid), r); err != nil {
+	record := revocationKey(tenant, oid)
+	_, err := revocations.Get(tx, record)
+	if errors.Is(err, ErrNotFound) { // whoever revokes one subject often must not stop the creation of others
+		d.revoked.add()
+		err = nil
+	}
+	if err == nil {
+		err = revocations.Put(tx, record, r)
+	}
+	if err != nil {
 		return err
 	}
 	return revocationLists.Put(tx, revocationListKey(tenant), noValue{})

@@ -239,7 +239,7 @@ func TestCreationStopsBeforeTheListIsTooLong(t *testing.T) {
 	d := withSubjects(t)
 	at := now
 	d.Now = func() time.Time { return at }
-	d.LimitRevocations(2)
+	d.MaxRevocations = 2
 	create := func() error {
 		return update(t, d, func(tx store.Tx) error {
 			p := principal()
@@ -247,7 +247,9 @@ func TestCreationStopsBeforeTheListIsTooLong(t *testing.T) {
 			return d.CreateServicePrincipal(tx, p)
 		})
 	}
-	do(t, d, func(tx store.Tx) error { return d.RevokeTokens(tx, tenant, revokedUser) })
+	for range 3 { // one subject, however often it is revoked, does not stop the creation of others
+		do(t, d, func(tx store.Tx) error { return d.RevokeTokens(tx, tenant, revokedUser) })
+	}
 	if err := create(); err != nil {
 		t.Fatal(err)
 	}
@@ -277,11 +279,15 @@ func TestRevocationsOfAnEarlierVersionAreAdopted(t *testing.T) {
 			p.ID, p.AppID, p.Type = fmt.Sprintf("%04d", i), fmt.Sprintf("app-%04d", i), directory.TypeManagedIdentity
 			switch i {
 			case 0:
-				p.Enabled = false
+				p.Enabled, p.ValidFrom = false, now.Add(-time.Hour)
 			case 1:
 				p.ValidFrom = now.Add(-time.Hour)
 			case 2:
 				p.ValidFrom = now.Add(-48 * time.Hour)
+			case 3:
+				p.Enabled, p.ValidFrom = false, now.Add(-48*time.Hour)
+			case 4:
+				p.Enabled = false // from its creation on
 			}
 			return d.CreateServicePrincipal(tx, p)
 		})
@@ -314,6 +320,64 @@ func TestRevocationsOfAnEarlierVersionAreAdopted(t *testing.T) {
 		if got[oid].Ended != r.Ended || !got[oid].Before.Equal(r.Before) {
 			t.Errorf("%s: %+v, want %+v", oid, got[oid], r)
 		}
+	}
+	if err := d.AdoptRevocations(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, again := listed(t, d); again != version {
+		t.Errorf("a second start has changed the list: version %d, before %d", again, version)
+	}
+}
+
+// TestRevocationsOfAnEarlierVersionInBetweenAreAdopted lets a Midas that does not record revocations change subjects
+// which have records, and starts this version again.
+func TestRevocationsOfAnEarlierVersionInBetweenAreAdopted(t *testing.T) {
+	d := withSubjects(t)
+	if err := d.AdoptRevocations(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ids := []string{"again", "enabled", "deleted", "disabled", "unchanged"}
+	do(t, d, func(tx store.Tx) error {
+		var all []error
+		for _, oid := range ids {
+			p := principal()
+			p.ID, p.AppID = oid, "app-"+oid
+			all = append(all, d.CreateServicePrincipal(tx, p), d.RevokeTokens(tx, tenant, oid))
+		}
+		return errors.Join(all...)
+	})
+	enable := func(oid string, on bool) {
+		do(t, d, func(tx store.Tx) error {
+			p, err := d.ServicePrincipal(tx, tenant, oid)
+			p.Enabled = on
+			return errors.Join(err, d.UpdateServicePrincipal(tx, p))
+		})
+	}
+	enable("enabled", false)
+	var recorded []store.Record
+	do(t, d, func(tx store.Tx) (err error) {
+		recorded, err = tx.Records(store.Range{Prefix: store.RevocationKind.Keys})
+		return err
+	})
+	enable("enabled", true)
+	enable("disabled", false)
+	do(t, d, func(tx store.Tx) error {
+		return errors.Join(d.RevokeTokens(tx, tenant, "again"), d.DeleteServicePrincipal(tx, tenant, "deleted"))
+	})
+	want, before := listed(t, d)
+	do(t, d, func(tx store.Tx) error { // the earlier version has changed the subjects only, and has unlinked the deleted one
+		for _, rec := range recorded {
+			tx.Put(rec.Key, rec.Value)
+		}
+		tx.Delete(store.UnlinkKind.Key("", tenant+"/deleted"))
+		return nil
+	})
+	if err := d.AdoptRevocations(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got, version := listed(t, d)
+	if diff := cmp.Diff(want, got); diff != "" || version <= before {
+		t.Errorf("version %d after %d, (-want +got):\n%s", version, before, diff)
 	}
 	if err := d.AdoptRevocations(t.Context()); err != nil {
 		t.Fatal(err)

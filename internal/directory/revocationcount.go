@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync/atomic"
@@ -8,23 +9,20 @@ import (
 	"midas/internal/store"
 )
 
-// maxRevocations is the number of revocations from which on no subjects are created. A revocation or a deletion is
+// defaultMaxRevocations is the default of Directory.MaxRevocations, the number of revocations from which on no subjects are created. A revocation or a deletion is
 // never refused, and lists hide no entry; so whoever creates and deletes subjects in turn is stopped at the creation,
 // long before a list has a size that relying parties refuse. An entry of a list has about 90 bytes.
-const maxRevocations = 100_000
+const defaultMaxRevocations = 100_000
 
 // revocationCount estimates the number of revocations in the store, without a read on the way of a request. It counts
 // what this process writes, and CountRevocations corrects it.
-type revocationCount struct{ n, limit atomic.Int64 }
+type revocationCount struct{ n atomic.Int64 }
 
 func (c *revocationCount) add() { c.n.Add(1) }
 
-func (c *revocationCount) full() bool {
-	limit := c.limit.Load()
-	if limit == 0 {
-		limit = maxRevocations
-	}
-	return c.n.Load() >= limit
+// tooManyRevoked reports whether there are so many revocations that no subjects are created.
+func (d *Directory) tooManyRevoked() bool {
+	return d.revoked.n.Load() >= cmp.Or(d.MaxRevocations, defaultMaxRevocations)
 }
 
 // CountRevocations counts the revocations in the store.

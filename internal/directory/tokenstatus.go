@@ -30,3 +30,8 @@ func (d *Directory) TokenStatus(tx store.Tx, tenant, oid string) (TokenStatus, e
 	u, err := users.GetShared(tx, userKey(tenant, oid), &d.decoded.users)
 	return u.tokenStatus(), err
 }
+
+// sameValidity reports whether the same tokens are valid with two statuses of a subject.
+func (s TokenStatus) sameValidity(other TokenStatus) bool {
+	return s.Enabled == other.Enabled && s.ValidFrom.Equal(other.ValidFrom)
+}

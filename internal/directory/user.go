@@ -58,7 +58,7 @@ func (d *Directory) CreateUser(tx store.Tx, u User, pw PasswordHash) error {
 	if err := u.checkNew(); err != nil {
 		return err
 	}
-	if d.revoked.full() {
+	if d.tooManyRevoked() {
 		return fmt.Errorf("create user: %w", ErrTooManyRevocations)
 	}
 	if u.Created.IsZero() {

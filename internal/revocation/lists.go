@@ -52,8 +52,12 @@ type published struct {
 // Signed returns the list of an existing tenant. The list has every revocation that was committed before the call.
 func (l *Lists) Signed(ctx context.Context, tenant string) (*Signed, error) {
 	p := l.of(tenant)
-	if s, err := l.fresh(ctx, p, tenant); s != nil || err != nil {
-		return s, err
+	wanted, err := l.version(ctx, tenant)
+	if err != nil {
+		return nil, fmt.Errorf("read the version of the revocations: %w", err)
+	}
+	if s := l.fresh(p, wanted); s != nil {
+		return s, nil
 	}
 	select {
 	case <-p.making:
@@ -64,8 +68,8 @@ func (l *Lists) Signed(ctx context.Context, tenant string) (*Signed, error) {
 	if err := rest(ctx, time.Until(p.rested)); err != nil {
 		return nil, err
 	}
-	if s, err := l.fresh(ctx, p, tenant); s != nil || err != nil { // another request has made it meanwhile
-		return s, err
+	if s := l.fresh(p, wanted); s != nil { // one list serves all requests that came before it was made
+		return s, nil
 	}
 	began := time.Now()
 	s, err := l.make(ctx, tenant)
@@ -97,26 +101,27 @@ func (l *Lists) of(tenant string) *published {
 	return p
 }
 
-// fresh returns the newest list, or nil if it must be made anew.
-func (l *Lists) fresh(ctx context.Context, p *published, tenant string) (*Signed, error) {
-	var version store.Revision
-	err := l.Directory.Store.View(ctx, func(tx store.Tx) (err error) {
+// version returns the version of the revocations of a tenant.
+func (l *Lists) version(ctx context.Context, tenant string) (version store.Revision, err error) {
+	err = l.Directory.Store.View(ctx, func(tx store.Tx) (err error) {
 		version, err = l.Directory.RevocationsVersion(tx, tenant)
 		return err
 	})
-	if err != nil {
-		return nil, fmt.Errorf("read the version of the revocations: %w", err)
-	}
+	return version, err
+}
+
+// fresh returns the newest list, or nil if it is older than the wanted version or must be signed again.
+func (l *Lists) fresh(p *published, wanted store.Revision) *Signed {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := p.current
-	if s == nil || s.Version < version {
-		return nil, nil
+	if s == nil || s.Version < wanted {
+		return nil
 	}
 	if age := l.Now().Sub(s.signed); age < 0 || age >= resignAfter || !l.Issuer.Publishes(s.kid) {
-		return nil, nil
+		return nil
 	}
-	return s, nil
+	return s
 }
 
 // make reads and signs the list of a tenant.

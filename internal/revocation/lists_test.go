@@ -3,11 +3,13 @@ package revocation_test
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"strings"
 	"sync"
 	"testing"
@@ -211,6 +213,75 @@ func TestConcurrentReadersSeeGrowingVersions(t *testing.T) {
 		}
 	}
 	group.Wait()
+}
+
+// gatedStore calls scan before each scan of a view, and viewed after each view.
+type gatedStore struct {
+	store.Store
+	scan   func()
+	viewed func(scanned bool)
+}
+
+type gatedTx struct {
+	store.Tx
+	scan func()
+}
+
+func (s gatedStore) View(ctx context.Context, fn func(store.Tx) error) error {
+	scanned := false
+	defer func() { s.viewed(scanned) }()
+	return s.Store.View(ctx, func(tx store.Tx) error {
+		return fn(gatedTx{tx, func() { scanned = true; s.scan() }})
+	})
+}
+
+func (t gatedTx) Scan(r store.Range) iter.Seq2[store.Record, error] {
+	t.scan()
+	return t.Tx.Scan(r)
+}
+
+// TestOneListServesAllWhoWaitForIt checks that requests which wait while a list is made do not make one each, when
+// revocations follow each other so fast that every list is old as soon as it is signed.
+func TestOneListServesAllWhoWaitForIt(t *testing.T) {
+	f := newFixture(t)
+	f.add(t, "a")
+	f.add(t, "b")
+	f.revoke(t, "a")
+	viewed, making, release := make(chan struct{}, 100), make(chan struct{}), make(chan struct{})
+	made := 0 // only one list is made at a time
+	f.Directory.Store = gatedStore{f.st, func() {
+		if made++; made == 1 {
+			making <- struct{}{}
+			<-release
+		}
+	}, func(scanned bool) {
+		if scanned && made == 1 {
+			f.revoke(t, "b")
+		}
+		viewed <- struct{}{}
+	}}
+	var group sync.WaitGroup
+	get := func() {
+		group.Go(func() {
+			if _, err := f.Signed(t.Context(), tenant); err != nil {
+				t.Error(err)
+			}
+		})
+		<-viewed // it knows which version it must get
+	}
+	get()
+	<-making
+	for range 5 {
+		get()
+	}
+	close(release)
+	group.Wait()
+	if made != 1 {
+		t.Errorf("%d lists were made for requests that came before the first", made)
+	}
+	if _, list := payload(t, signed(t, f.Lists)); len(list.Revoked) != 2 {
+		t.Errorf("a later request got %v", list.Revoked)
+	}
 }
 
 func TestListOfTenThousandIsSmall(t *testing.T) {

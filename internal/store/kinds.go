@@ -74,8 +74,6 @@ var (
 	ClockKind                  = Kind{"time that was seen", "m/clock", 1}
 	FormatKind                 = Kind{"format", "m/format", 1}
 
-	RevocationsAdoptedKind = Kind{"record of earlier revocations", "m/revocations", 1}
-
 	SecretsRemovedKind = Kind{"removal of secrets", "m/secrets", 1}
 
 	ManagementGroupKind   = Kind{"management group", "mg/", 1}                    // mg/<tenant>/<group>
@@ -157,7 +155,6 @@ func Kinds() []Kind {
 		AdminKind,
 		ClockKind,
 		FormatKind,
-		RevocationsAdoptedKind,
 		SecretsRemovedKind,
 		ManagementGroupKind,
 		ManagementChildIndex,

@@ -425,3 +425,21 @@ func TestOrganizationAndDomains(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestCreationIsRefusedAfterTooManyRevocations checks the answer while so many tokens are revoked that nothing is
+// created.
+func TestCreationIsRefusedAfterTooManyRevocations(t *testing.T) {
+	s := newStack(t)
+	s.user(t, "ann")
+	app := s.want(t, 201, "ga", "POST", "applications", `{"displayName":"a"}`)
+	s.want(t, 204, "ga", "DELETE", "users/{ann}", "")
+	s.directory.MaxRevocations = 1
+	for path, body := range map[string]string{
+		"users":             `{"accountEnabled":true,"displayName":"b","mailNickname":"b","userPrincipalName":"b@midas.test","passwordProfile":{"password":"Test1234!!"}}`,
+		"servicePrincipals": `{"appId":"` + app["appId"].(string) + `"}`,
+	} {
+		if got := s.want(t, 429, "ga", "POST", path, body); got["error"].(map[string]any)["code"] != "TooManyRequests" {
+			t.Errorf("%s: %v", path, got)
+		}
+	}
+}

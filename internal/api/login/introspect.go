@@ -44,10 +44,6 @@ func (h *tokens) introspect(x *request) error {
 	req := &tokenRequest{request: x}
 	c, err := h.introspecting(req)
 	if err != nil {
-		var e *Error
-		if req.basic && errors.As(err, &e) {
-			e.Challenge = e.Status == http.StatusUnauthorized
-		}
 		return err
 	}
 	x.ev.Caller = c.principal.ID
@@ -81,10 +77,27 @@ func (h *tokens) introspecting(req *tokenRequest) (client, error) {
 	if err == nil {
 		err = c.confidential()
 	}
-	if err == nil && req.token == "" {
-		err = errMissingParameter("token")
+	if err != nil {
+		return client{}, req.unauthorized(err)
 	}
-	return c, err
+	if req.token == "" {
+		return client{}, errMissingParameter("token")
+	}
+	return c, nil
+}
+
+// unauthorized answers with 401 if the client is missing or unknown, as if its credential is wrong (RFC 7662, 2.3);
+// the token endpoint has Entra's 400. Each 401 names the scheme (RFC 9110, 11.6.1).
+func (req *tokenRequest) unauthorized(err error) error {
+	var e *Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	if req.clientID == "" || e.Number == unknownApplication {
+		e.Status, e.Code = http.StatusUnauthorized, "invalid_client"
+	}
+	e.Challenge = e.Status == http.StatusUnauthorized
+	return err
 }
 
 // errMayNotAsk means that the client may not know anything about the token.

@@ -120,10 +120,13 @@ func TestIntrospectionAuthenticatesClients(t *testing.T) {
 		"an assertion":      {url.Values{"token": {text}, "client_id": {certApp}, "client_assertion_type": {jwtBearer}, "client_assertion": {assertion.sign(t)}}, nil, 200},
 		"a hint":            {url.Values{"token": {text}, "client_id": {client}, "client_secret": {secret}, "token_type_hint": {"refresh_token"}}, nil, 200},
 		"no credential":     {url.Values{"token": {text}, "client_id": {client}}, nil, 401},
-		"a bearer token":    {url.Values{"token": {text}}, []string{"Authorization", "Bearer " + text}, 400},
+		"a bearer token":    {url.Values{"token": {text}}, []string{"Authorization", "Bearer " + text}, 401},
 		"a wrong secret":    {url.Values{"token": {text}}, []string{"Authorization", basic(client, "wrong")}, 401},
 		"a public client":   {url.Values{"token": {text}, "client_id": {"04b07795-8ddb-461a-bbee-02f9e1bf7b46"}}, nil, 401},
 		"a disabled client": {url.Values{"token": {text}, "client_id": {disabledApp}, "client_secret": {secret}}, nil, 401},
+		"no client":         {url.Values{"token": {text}}, nil, 401},
+		"an unknown client": {url.Values{"token": {text}, "client_id": {tenant}, "client_secret": {secret}}, nil, 401},
+		"unknown, basic":    {url.Values{"token": {text}}, []string{"Authorization", basic(tenant, secret)}, 401},
 		"no token":          {url.Values{"client_id": {client}, "client_secret": {secret}}, nil, 400},
 		"two tokens":        {url.Values{"token": {text, text}, "client_id": {client}, "client_secret": {secret}}, nil, 400},
 	} {
@@ -131,8 +134,8 @@ func TestIntrospectionAuthenticatesClients(t *testing.T) {
 		if w.Code != test.status {
 			t.Errorf("%s: %d %s", name, w.Code, w.Body)
 		}
-		if test.status == 401 && test.header != nil && w.Header().Get("Www-Authenticate") == "" {
-			t.Errorf("%s: no challenge", name)
+		if test.status == 401 && (w.Header().Get("Www-Authenticate") == "" || name != "a disabled client" && decode(t, w)["error"] != "invalid_client") {
+			t.Errorf("%s: %v %s", name, w.Header(), w.Body)
 		}
 	}
 	if w := f.do(httptest.NewRequest("GET", introspectPath+"?token="+text, nil)); w.Code < 400 {
@@ -148,5 +151,29 @@ func TestIntrospectionAuthenticatesClients(t *testing.T) {
 	}
 	if last != 429 {
 		t.Errorf("wrong secrets are not throttled: %d", last)
+	}
+}
+
+// TestIntrospectionWithFederatedCredentials checks that a service with the token of another issuer can introspect.
+func TestIntrospectionWithFederatedCredentials(t *testing.T) {
+	e := newExchange(t)
+	answer, _ := e.granted(t, e.post(tokenV2, clientCredentialsForm("scope", certApp+"/.default")))
+	form := url.Values{"token": {answer["access_token"].(string)}, "client_id": {certApp}, "client_assertion_type": {jwtBearer}}
+	for name, test := range map[string]struct {
+		assertion *clientAssertion
+		status    int
+	}{
+		"its own issuer":  {e.foreign(), 200},
+		"another subject": {e.foreign(func(a *clientAssertion) { a.claims["sub"] = "system:serviceaccount:apps:other" }), 401},
+		"an expired one":  {e.foreign(func(a *clientAssertion) { a.claims["exp"] = start.Add(-time.Hour).Unix() }), 401},
+	} {
+		form.Set("client_assertion", test.assertion.sign(t))
+		w := e.post(introspectPath, form.Encode())
+		if w.Code != test.status {
+			t.Errorf("%s: %d %s", name, w.Code, w.Body)
+		}
+		if test.status == 200 && decode(t, w)["active"] != true {
+			t.Errorf("%s: %s", name, w.Body)
+		}
 	}
 }
