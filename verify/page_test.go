@@ -1,7 +1,10 @@
 package verify_test
 
 import (
+	"errors"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -50,6 +53,34 @@ func TestConfigurationsOfThePageAreWellFormed(t *testing.T) {
 		}
 		if depth != 0 {
 			t.Errorf("%d blocks are open:\n%s", depth, text)
+		}
+	}
+}
+
+// TestServicesInOtherModulesUseThePackage follows the page in a folder beside that of the source.
+func TestServicesInOtherModulesUseThePackage(t *testing.T) {
+	source, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	parent := t.TempDir()
+	service := filepath.Join(parent, "orders")
+	if err := errors.Join(os.Mkdir(service, 0o755), os.Symlink(source, filepath.Join(parent, "midas"))); err != nil {
+		t.Skip("symbolic links are not allowed:", err)
+	}
+	use := strings.Replace(blocks(t, "go")[0], "\ndefer", "\nif err != nil {\nreturn err\n}\ndefer", 1)
+	program := "package orders\n\nimport (\n\"context\"\n\"net/http\"\n\n\"midas/verify\"\n)\n\n" +
+		"func serve(ctx context.Context, issuer string, pem []byte, handler http.Handler) error {\n" + use + "\nreturn http.ListenAndServe(\"\", nil)\n}\n\nvar _ = serve\n"
+	if err := os.WriteFile(filepath.Join(service, "orders.go"), []byte(program), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	commands := append([]string{"go mod init orders.example/orders"}, strings.Split(blocks(t, "sh")[0], "\n")...)
+	for _, command := range append(commands, "go vet .") {
+		words := strings.Fields(command)
+		cmd := exec.CommandContext(t.Context(), words[0], words[1:]...)
+		cmd.Dir, cmd.Env = service, append(os.Environ(), "GOPROXY=off", "GOFLAGS=-mod=mod", "GOWORK=off")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", command, err, out)
 		}
 	}
 }
