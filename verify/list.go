@@ -13,6 +13,11 @@ const (
 	// before them, answer with lists whose times differ by that.
 	overlap = time.Minute
 
+	// ahead is by how much the issuer's clock may be ahead, besides the skew, as it may be for tokens, whose iat Midas
+	// sets five minutes earlier. After it was set right, its lists seem to be old for that time, which is shorter than
+	// DefaultRevocationsMaxAge.
+	ahead = 5 * time.Minute
+
 	// longestToken is the longest lifetime of an access token.
 	longestToken = 28 * time.Hour
 

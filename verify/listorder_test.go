@@ -147,8 +147,15 @@ func TestListOfALaterTimeIsRefused(t *testing.T) {
 		if err := v.Refresh(t.Context()); err == nil || !strings.Contains(err.Error(), "has not come yet") {
 			t.Errorf("the error is %v", err)
 		}
-		i.signs(t, 201)
-		wait(2 * time.Minute)
+		i.answer("revocations", text(i.list(t, listType, map[string]any{"version": 200, "iat": time.Now().Unix() + 300})))
+		wait(time.Minute)
+		wantErr(t, v.Refresh(t.Context()), nil) // a token of that time is good, too
+		for version := range uint64(20) {       // the clock was set right
+			i.signs(t, 201+version)
+			wait(time.Minute)
+			_, err := v.Verify(t.Context(), i.Token(t, audience, nil))
+			wantErr(t, err, nil)
+		}
 		wantErr(t, v.Refresh(t.Context()), nil)
 	})
 }

@@ -97,7 +97,7 @@ func (r *revocations) parse(ctx context.Context, raw string) (*list, error) {
 	if !now.Before(l.expires.Add(r.skew)) {
 		return nil, fmt.Errorf("it expired at %s", l.expires.Format(time.RFC3339))
 	}
-	if l.issued.After(now.Add(max(r.skew, overlap))) {
+	if l.issued.After(now.Add(r.skew + ahead)) {
 		return nil, fmt.Errorf("it was issued at %s, which has not come yet", l.issued.Format(time.RFC3339))
 	}
 	l.key, l.confirmed, l.refresh = key, now, min(max(l.refresh, shortestRefresh), longestRefresh, max(r.maxAge/3, shortestRefresh))
