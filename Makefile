@@ -1,5 +1,5 @@
 # All targets work on a fresh clone with Go alone, except race, which also needs a C compiler, and e2e,
-# which needs curl, openssl, Azure CLI, Node with npm, a JDK, Chromium and iproute2 (.ci/run installs them).
+# which needs curl, openssl, Azure CLI, Node with npm, a JDK, Chromium, nginx and iproute2 (.ci/run installs them).
 
 GO       ?= go
 FUZZTIME ?= 5s
