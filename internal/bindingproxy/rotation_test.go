@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -216,4 +217,44 @@ func TestAzidentityTrustsTheCAOfItsVariables(t *testing.T) {
 	if err := token(credential("AZURE_KUBERNETES_CA_DATA", read(t, w.cfg.APIServerCA)), scope); err == nil {
 		t.Error("it trusts another CA")
 	}
+}
+
+// All files are replaced while requests run, as the kubelet does it. No request fails.
+func TestFilesChangeWhileRequestsRun(t *testing.T) {
+	w := start(t)
+	certificate, key := selfSigned(t, sni)
+	pairs := [2][2]string{{read(t, w.cfg.Certificate), read(t, w.cfg.Key)}, {certificate, key}}
+	form := w.form()
+	ended := make(chan struct{})
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for {
+				select {
+				case <-ended:
+					return
+				default:
+				}
+				each := *w
+				each.client = clientFor(t, pairs[0][0]+pairs[1][0]) // a connection of its own
+				if got := each.post(t, form); got.status != http.StatusOK {
+					t.Errorf("%d %+v", got.status, got.body)
+				}
+				each.client.CloseIdleConnections()
+			}
+		})
+	}
+	authority, api := read(t, w.cfg.AuthorityCA), read(t, w.cfg.APIServerCA)
+	for i := range 40 {
+		pair := pairs[i%2]
+		for file, text := range map[string]string{
+			w.cfg.Certificate: pair[0], w.cfg.Key: pair[1], w.cfg.AuthorityCA: authority + pair[0], w.cfg.APIServerCA: pair[0] + api,
+			w.cfg.Assertion:      w.cluster.Token(own, time.Hour, exchangeAudience),
+			w.cfg.APIServerToken: w.cluster.Token(own, time.Hour, clustertest.APIAudience),
+		} {
+			replace(t, file, text)
+		}
+	}
+	close(ended)
+	all.Wait()
 }
