@@ -43,6 +43,7 @@ type source struct {
 	instance host.Instance
 
 	principals []host.Principal
+	raw        string          // of tokens, if it is not empty
 	known      map[string]bool // the audiences with a cached token, and whether the token is fresh
 }
 
@@ -66,7 +67,11 @@ func (s *source) Token(_ context.Context, sel host.Selector, audience string) (*
 	if s.err != nil {
 		return nil, s.err
 	}
-	return tokenFor(audience), nil
+	t := tokenFor(audience)
+	if s.raw != "" {
+		t.Raw = host.Secret(s.raw)
+	}
+	return t, nil
 }
 
 func tokenFor(audience string) *host.Token {

@@ -12,6 +12,7 @@ import (
 // The headers of every answer of Google's metadata server. Clients detect the server by the first one.
 var (
 	googleFlavour = httpx.Fixed("Metadata-Flavor", "Google", "Server", "Metadata Server for VM", "X-Frame-Options", "SAMEORIGIN")
+	googleJSON    = httpx.Fixed("Content-Type", "application/json") // google-auth for Python knows no parameters
 	googleText    = httpx.Fixed("Content-Type", "application/text")
 )
 
@@ -56,7 +57,7 @@ func (p google) serve(req *request) error {
 	if err != nil {
 		return err
 	}
-	if q.get("wait_for_change") != "" {
+	if wait := q.get("wait_for_change"); wait != "" && !arm.SameName(wait, "false") {
 		return badRequest("wait_for_change is not supported")
 	}
 	account, leaf, found := accountLeaf(rest)
@@ -92,7 +93,12 @@ func (p google) browse(req *request, q query, path, account string) error {
 	if folder && !isFolder {
 		return errNotFound()
 	}
-	if arm.SameName(q.get("recursive"), "true") || arm.SameName(q.get("alt"), "json") {
+	recursive, alt := arm.SameName(q.get("recursive"), "true"), q.get("alt")
+	switch {
+	case recursive && arm.SameName(alt, "text"):
+		return req.googleText(flatText(withoutTokens(at)))
+	case recursive, arm.SameName(alt, "json"):
+		googleJSON.Set(req.w.Header())
 		return httpx.WriteJSON(req.w, http.StatusOK, withoutTokens(at))
 	}
 	switch value := at.(type) {

@@ -1,8 +1,10 @@
 package metadata_test
 
 import (
+	"encoding/base64"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -64,6 +66,9 @@ func TestGoogleTree(t *testing.T) {
 		{accountsCall("nobody/token"), 404, "not found"},
 		{accountsCall("default/nothing"), 404, "not found"},
 		{accountsCall("default/?wait_for_change=true"), 400, "not supported"},
+		{accountsCall("default/email?wait_for_change=false"), 200, mail},
+		{accountsCall("default/?recursive=true&alt=text"), 200, "aliases default\nemail " + mail + "\nscopes https://www.googleapis.com/auth/cloud-platform"},
+		{accountsCall("default/email?recursive=true&alt=text"), 200, mail},
 		{"GET /computeMetadata/v1/instance/service-accounts//token" + flavour, 404, "not found"},
 		{"GET /metadata/instance" + flavour, 404, "not found"},
 		{"POST /computeMetadata/v1/project/project-id" + flavour, 405, "not allowed"},
@@ -76,6 +81,9 @@ func TestGoogleTree(t *testing.T) {
 		}
 		if w.Code != row.status || !same || w.Header().Get("Metadata-Flavor") != "Google" {
 			t.Errorf("%s: %d %q %v", row.call, w.Code, got, w.Header())
+		}
+		if kind := w.Header().Get("Content-Type"); strings.HasPrefix(row.body, "{") && kind != "application/json" {
+			t.Errorf("%s: %s", row.call, kind)
 		}
 	}
 	w := accountsCall("default?x=1").do(t, h)
@@ -159,6 +167,78 @@ func TestGoogleWithoutADefaultAccount(t *testing.T) {
 		s.err = reason
 		if w := accountsCall("default/token").do(t, h); w.Code != status {
 			t.Errorf("%v: %d, want %d", reason, w.Code, status)
+		}
+	}
+}
+
+// A program may let another party choose the audience of an identity token, because on Google that opens nothing.
+func TestGoogleIdentityTokensOpenNoServiceOfMicrosoftNorTheServer(t *testing.T) {
+	claims := base64.RawURLEncoding.EncodeToString([]byte(`{"iss":"https://Midas.corp:8443/t/"}`))
+	s := googleSource(systemAssigned())
+	s.raw = "e30." + claims + ".x"
+	h := serve(t, metadata.NewGoogle(config(s), vault))
+	for _, audience := range []string{
+		"https://management.azure.com/", "https://management.azure.com", "HTTPS://Management.Azure.Com.", "management.azure.com", "https://management.core.windows.net/",
+		"https://management.azure.com:443//", "https://x@graph.microsoft.com/", "https://graph.microsoft.com\\x", "00000003-0000-0000-C000-000000000000",
+		"spn:797f4846-ba00-4fd7-ba43-dac1f8f63013", "https://own.vault.azure.net", "https://midas.corp:8443", "https://MIDAS.corp:8443/",
+	} {
+		for _, leaf := range []string{"default/identity", mail + "/identity"} {
+			w := accountsCall(leaf+"?format=full&audience="+url.QueryEscape(audience)).do(t, h)
+			if w.Code != 403 || strings.Contains(w.Body.String(), claims) {
+				t.Errorf("%s of %s: %d %s", leaf, audience, w.Code, w.Body)
+			}
+		}
+	}
+	for _, audience := range []string{
+		vault, "https://service.corp", "https://midas.corp", "https://notazure.com", "https://azure.com.corp.example", "https://web.eastus.cloudapp.azure.com",
+		"api://AzureADTokenExchange", "sts.amazonaws.com", "//iam.googleapis.com/projects/1",
+	} {
+		if w := accountsCall("default/identity?audience="+url.QueryEscape(audience)).do(t, h); w.Code != 200 {
+			t.Errorf("%s: %d %s", audience, w.Code, w.Body)
+		}
+	}
+}
+
+// Who creates an identity chooses its name, also that of the default account and the id of another one.
+func TestGoogleNamesOfIdentitiesHideNoOtherOnes(t *testing.T) {
+	for _, name := range []string{"default", clientID, objectID} {
+		s := googleSource(userAssigned(name), systemAssigned())
+		h := serve(t, metadata.NewGoogle(config(s), vault))
+		asked := name
+		if w := accountsCall(asked+"/email").do(t, h); w.Body.String() != mail {
+			t.Errorf("%s: %d %s", name, w.Code, w.Body)
+		}
+		want := host.Selector{ObjectID: objectID}
+		if name == "default" {
+			want = host.Selector{}
+		}
+		if w := accountsCall(asked+"/token").do(t, h); w.Code != 200 || s.selector != want {
+			t.Errorf("%s: %d of %+v", name, w.Code, s.selector)
+		}
+	}
+}
+
+// Requests that cannot be answered count too, as on Azure: nobody tries parameters without a bound.
+func TestBadTokenRequestsCountAgainstTheLimit(t *testing.T) {
+	for name, row := range map[string]struct {
+		endpoint func(metadata.Config) *metadata.Endpoint
+		call     call
+	}{
+		"imds, no audience":   {metadata.NewIMDS, "GET /metadata/identity/oauth2/token?api-version=2018-02-01\nMetadata: true"},
+		"imds, two selectors": {metadata.NewIMDS, "GET /metadata/identity/oauth2/token?api-version=2018-02-01&resource=a&client_id=1&object_id=2\nMetadata: true"},
+		"google, no audience": {func(c metadata.Config) *metadata.Endpoint { return metadata.NewGoogle(c, "") }, accountsCall("default/identity")},
+		"google, no account":  {func(c metadata.Config) *metadata.Endpoint { return metadata.NewGoogle(c, vault) }, accountsCall("nobody/token")},
+	} {
+		c := config(googleSource(systemAssigned()))
+		c.Limit = metadata.IdentityLimit()
+		h := serve(t, row.endpoint(c))
+		for i := range c.Limit.PerSecond {
+			if w := row.call.do(t, h); w.Code == http.StatusTooManyRequests || w.Code < 400 {
+				t.Errorf("%s: request %d: %d", name, i, w.Code)
+			}
+		}
+		if w := row.call.do(t, h); w.Code != http.StatusTooManyRequests {
+			t.Errorf("%s: after the burst: %d", name, w.Code)
 		}
 	}
 }

@@ -26,6 +26,13 @@ func errGoogleAudience() *fault {
 	return &fault{status: http.StatusForbidden, code: "no_audience", text: "Access tokens need an audience, which the operator of the agent sets."}
 }
 
+func errGoogleAccess() *fault {
+	return &fault{
+		status: http.StatusForbidden, code: "access_audience",
+		text: "An identity token for this audience would be an access token. The operator of the agent can permit access tokens for one audience.",
+	}
+}
+
 // writeError implements errorWriter: Google answers with a page.
 func (google) writeError(req *request, f *fault) {
 	status, text := f.status, f.text

@@ -10,6 +10,9 @@ import (
 // token answers with an access token, or with an identity token: a JWT for an audience.
 func (p google) token(req *request, q query, account, leaf string) error {
 	req.ev.Operation = "google/" + leaf
+	if err := req.count(); err != nil {
+		return err
+	}
 	if q.get("transport") != "" || q.get("binding-enforcement") != "" {
 		return badRequest("tokens that are bound to a transport are not supported")
 	}
@@ -25,6 +28,9 @@ func (p google) token(req *request, q query, account, leaf string) error {
 	if err := checkAudience(audience); err != nil {
 		return err
 	}
+	if leaf == leafIdentity && audience != p.audience && opensMicrosoft(audience) {
+		return errGoogleAccess()
+	}
 	selector, err := req.account(account)
 	if err != nil {
 		return err
@@ -33,8 +39,11 @@ func (p google) token(req *request, q query, account, leaf string) error {
 	if err != nil {
 		return err
 	}
+	if leaf == leafIdentity && audience != p.audience && opensIssuer(t) {
+		return errGoogleAccess()
+	}
 	if leaf == leafToken {
-		req.w.Header().Set("Content-Type", "application/json")
+		googleJSON.Set(req.w.Header())
 		return req.send(newBody(t).
 			text("access_token", string(t.Raw)).
 			number("expires_in", remaining(t, req.Now())).
@@ -48,7 +57,7 @@ func (p google) token(req *request, q query, account, leaf string) error {
 
 // account returns the selector of a service account. The server decides which identity is the default one.
 func (req *request) account(name string) (host.Selector, error) {
-	if name == "default" {
+	if name == defaultAccount {
 		return host.Selector{}, nil
 	}
 	if len(name) > maxSelector {

@@ -1,6 +1,7 @@
 package metadata
 
 import (
+	"slices"
 	"strings"
 
 	"midas/internal/arm"
@@ -8,6 +9,9 @@ import (
 )
 
 const (
+	// defaultAccount is the name of the default identity, also if another identity has this name.
+	defaultAccount = "default"
+
 	leafToken    = "token"
 	leafIdentity = "identity"
 )
@@ -19,8 +23,8 @@ type tokenLeaf struct{}
 // googleScope is the scope of all service accounts. Libraries check it before they ask for a token.
 const googleScope = "https://www.googleapis.com/auth/cloud-platform"
 
-// tree is the tree of names, in which the account that is asked for is found under each of its names. The project is the subscription. The universe is the one that clients expect unless
-// they are told another.
+// tree is the tree of names, in which the account that is asked for is found under each of its names. The project
+// is the subscription. The universe is the one that clients expect unless they are told another.
 func (p google) tree(req *request, asked string) (map[string]any, error) {
 	ctx := req.r.Context()
 	instance, err := req.Source.Instance(ctx)
@@ -32,7 +36,7 @@ func (p google) tree(req *request, asked string) (map[string]any, error) {
 		return nil, err
 	}
 	accounts := serviceAccounts(principals)
-	if found := named(principals, asked); len(found) == 1 {
+	if found := named(principals, asked); len(found) == 1 && asked != defaultAccount {
 		accounts[asked] = accounts[email(found[0])]
 	}
 	return map[string]any{
@@ -54,8 +58,8 @@ func serviceAccounts(principals []host.Principal) map[string]any {
 	}
 	if p, found := defaultPrincipal(principals); found {
 		account := serviceAccount(p)
-		account["aliases"] = []string{"default"}
-		all[email(p)], all["default"] = account, account
+		account["aliases"] = []string{defaultAccount}
+		all[email(p)], all[defaultAccount] = account, account
 	}
 	return all
 }
@@ -83,16 +87,16 @@ func defaultPrincipal(principals []host.Principal) (host.Principal, bool) {
 	return host.Principal{}, false
 }
 
-// named returns the identities that a name selects: an email, a client id, an object id, or the name of the
-// identity's resource.
+// named returns the identities that a name selects: an email, a client id, an object id, or else the name of the
+// identity's resource. Ids go first, because whoever creates an identity chooses its name, which may be the id of
+// another one.
 func named(principals []host.Principal, name string) (found []host.Principal) {
 	for _, p := range principals {
-		last := p.ResourceID[strings.LastIndexByte(p.ResourceID, '/')+1:]
-		for _, one := range []string{email(p), p.ClientID, p.ObjectID, last} {
-			if one != "" && arm.SameName(one, name) {
-				found = append(found, p)
-				break
-			}
+		if arm.SameName(email(p), name) || arm.SameName(p.ClientID, name) || arm.SameName(p.ObjectID, name) {
+			return []host.Principal{p}
+		}
+		if last := p.ResourceID[strings.LastIndexByte(p.ResourceID, '/')+1:]; last != "" && arm.SameName(last, name) {
+			found = append(found, p)
 		}
 	}
 	return found
@@ -111,4 +115,28 @@ func withoutTokens(at any) any {
 		}
 	}
 	return shown
+}
+
+// flatText is a part of the tree as a recursive answer with alt=text: a line for each value, with its path.
+func flatText(at any) string {
+	var lines []string
+	addLines(&lines, "", at)
+	slices.Sort(lines)
+	return strings.Join(lines, "")
+}
+
+func addLines(lines *[]string, path string, at any) {
+	add := func(value string) { *lines = append(*lines, strings.TrimPrefix(path+" "+value+"\n", " ")) }
+	switch value := at.(type) {
+	case string:
+		add(value)
+	case []string:
+		for _, one := range value {
+			add(one)
+		}
+	case map[string]any:
+		for name, member := range value {
+			addLines(lines, strings.TrimPrefix(path+"/"+name, "/"), member)
+		}
+	}
 }

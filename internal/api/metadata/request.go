@@ -111,8 +111,11 @@ func (n selectorNames) selector(q query) (host.Selector, error) {
 	return s, nil
 }
 
-// token returns the token for the parameters.
+// token returns the token for the parameters. It refuses requests that exceed the limit.
 func (req *request) token(q query, by selectorNames) (*host.Token, error) {
+	if err := req.count(); err != nil {
+		return nil, err
+	}
 	a, err := audience(q)
 	if err != nil {
 		return nil, err
@@ -124,11 +127,16 @@ func (req *request) token(q query, by selectorNames) (*host.Token, error) {
 	return req.issue(selector, a)
 }
 
-// issue returns a token, unless the request exceeds the limit.
-func (req *request) issue(selector host.Selector, audience string) (*host.Token, error) {
+// count counts a token request, whether its parameters are good or not, and refuses it if it exceeds the limit.
+func (req *request) count() error {
 	if !req.limiter.pass(req.Now()) {
-		return nil, errLimit()
+		return errLimit()
 	}
+	return nil
+}
+
+// issue returns a token.
+func (req *request) issue(selector host.Selector, audience string) (*host.Token, error) {
 	t, err := req.find(selector, audience)
 	if err != nil {
 		return nil, err
