@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"midas"
@@ -22,7 +25,7 @@ func (jwksCommand) Help() string {
 type jwksExportCommand struct {
 	settings
 	Format string `help:"jwks: a JSON Web Key Set; pem: one PUBLIC KEY block for each key." enum:"jwks,pem" default:"jwks"`
-	Output string `help:"File to write, which is replaced as a whole. Default: standard output" placeholder:"FILE"`
+	Output string `help:"File to write, which is replaced as a whole; - is standard output. Default: -" placeholder:"FILE"`
 }
 
 // Help is shown by midas jwks export --help.
@@ -47,8 +50,20 @@ func (c *jwksExportCommand) Run(ctx context.Context, to streams) error {
 	if err := midas.ExportKeys(ctx, cfg, c.Format == "pem", &keys); err != nil {
 		return err
 	}
-	if c.Output == "" {
+	if c.Output == "" || c.Output == "-" {
 		return print(to, keys.String())
 	}
-	return atomicfile.Write(c.Output, []byte(keys.String()), 0o644)
+	return replaceFile(c.Output, keys.String())
+}
+
+// replaceFile writes a file that everybody may read. It replaces no device, pipe or folder, which would be gone then,
+// and no symbolic link, but the file that the link names.
+func replaceFile(path, text string) error {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is not a file", path)
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	return atomicfile.Write(path, []byte(text), 0o644)
 }

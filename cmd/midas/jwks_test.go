@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -63,6 +64,32 @@ func TestJWKSExportWithAndWithoutAServer(t *testing.T) {
 	}
 	if seen != 2 {
 		t.Errorf("%d keys in %s", seen, written)
+	}
+
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(file, link); err != nil {
+		t.Fatal(err)
+	}
+	if _, errs, ok := command(t, "jwks", "export", "--data", data, "--output", link); !ok {
+		t.Error(errs)
+	}
+	if linked, err := os.Readlink(link); err != nil || linked != file {
+		t.Errorf("the link is now %q, %v", linked, err)
+	}
+	if replaced, err := os.ReadFile(file); err != nil || string(replaced) != online {
+		t.Errorf("%s, %v", replaced, err)
+	}
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if out, err := exec.CommandContext(t.Context(), "mkfifo", pipe).CombinedOutput(); err != nil {
+		t.Fatalf("%v %s", err, out)
+	}
+	for _, other := range []string{filepath.Dir(file), pipe} {
+		if _, errs, ok := command(t, "jwks", "export", "--data", data, "--output", other); ok || !strings.Contains(errs, "not a file") {
+			t.Errorf("%s: %v %s", other, ok, errs)
+		}
+	}
+	if out, errs, ok := command(t, "jwks", "export", "--data", data, "--output", "-"); !ok || out != online {
+		t.Errorf("to standard output: %s %s", out, errs)
 	}
 
 	p.end(t, os.Interrupt)

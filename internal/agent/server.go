@@ -87,7 +87,7 @@ func Open(ctx context.Context, cfg ServerConfig) (_ *Server, err error) {
 			err = errors.Join(err, s.resources.Release())
 		}
 	}()
-	if s.files, err = newTokenFiles(cfg.TokenFiles, cfg.TokenFileGroup); err != nil {
+	if s.files, err = newTokenFiles(ctx, cfg); err != nil {
 		return nil, err
 	}
 	if err := s.openAgent(); err != nil {

@@ -9,14 +9,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/user"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
+	"midas/internal/api/metadata"
 	"midas/internal/arm"
-	"midas/internal/atomicfile"
 	"midas/internal/host"
 )
 
@@ -46,12 +43,18 @@ func ParseTokenFile(text string) (TokenFile, error) {
 	if at < 0 || at == len(text)-1 {
 		return TokenFile{}, fmt.Errorf("%q is not AUDIENCE[,IDENTITY]=PATH", text)
 	}
-	audience, identity, named := strings.Cut(text[:at], ",")
+	// The last comma separates, because an audience may have commas.
+	audience, identity, named := text[:at], "", false
+	if comma := strings.LastIndexByte(audience, ','); comma >= 0 {
+		audience, identity, named = audience[:comma], audience[comma+1:], true
+	}
 	f := TokenFile{Audience: audience, Path: text[at+1:]}
 	_, err := arm.ParseID(identity)
 	switch {
 	case audience == "":
 		return TokenFile{}, fmt.Errorf("%q has no audience", text)
+	case !metadata.IsAudience(audience):
+		return TokenFile{}, fmt.Errorf("%q: there are no tokens for the audience %q", text, audience)
 	case !named:
 	case arm.IsGUID(identity):
 		f.Identity.ClientID = identity
@@ -61,51 +64,6 @@ func ParseTokenFile(text string) (TokenFile, error) {
 		return TokenFile{}, fmt.Errorf("%q: %q is neither a client id nor the id of a resource", text, identity)
 	}
 	return f, nil
-}
-
-// tokenFiles are the files of a server, and the group that may read them; -1 if only the owner may.
-type tokenFiles struct {
-	files []TokenFile
-	group int
-}
-
-// newTokenFiles checks the files and looks up the group, a name or a number.
-func newTokenFiles(files []TokenFile, group string) (tokenFiles, error) {
-	t := tokenFiles{files: make([]TokenFile, 0, len(files)), group: -1}
-	paths := map[string]bool{}
-	for _, f := range files {
-		path, err := filepath.Abs(f.Path)
-		if err != nil {
-			return t, fmt.Errorf("token file: %w", err)
-		}
-		if f.Path = path; paths[path] {
-			return t, fmt.Errorf("token file %s: there are two tokens for it", path)
-		}
-		paths[path] = true
-		if folder, err := os.Stat(filepath.Dir(path)); err != nil || !folder.IsDir() {
-			return t, fmt.Errorf("token file %s: there is no folder %s", path, filepath.Dir(path))
-		}
-		if there, err := os.Lstat(path); err == nil && !there.Mode().IsRegular() {
-			return t, fmt.Errorf("token file %s: there is something else under this name", path)
-		}
-		// A mistyped path must not cost another program its file.
-		if there, err := os.ReadFile(path); err == nil && len(there) > 0 && expiry(there).IsZero() {
-			return t, fmt.Errorf("token file %s: the file exists and contains something other than a token; remove it, or choose another name", path)
-		}
-		t.files = append(t.files, f)
-	}
-	if group == "" {
-		return t, nil
-	}
-	if found, err := user.LookupGroup(group); err == nil {
-		group = found.Gid
-	}
-	id, err := strconv.Atoi(group)
-	if err != nil || id < 0 {
-		return t, fmt.Errorf("token files: there is no group %q", group)
-	}
-	t.group = id
-	return t, nil
 }
 
 // keep keeps a file until ctx ends. It leaves the file, because the token stays valid and another agent may
@@ -144,10 +102,10 @@ func (t tokenFiles) keep(ctx context.Context, a *Agent, f TokenFile) {
 }
 
 // refresh writes the current token unless the file contains it. If the server refuses the token, the file is
-// removed: the identity was taken from the host, disabled or deleted. While the server cannot be reached, the
-// file stays until its token has expired.
+// removed: the identity was taken from the host, disabled or deleted. While the server cannot be reached, or fails,
+// the file stays until its token has expired.
 func (t tokenFiles) refresh(ctx context.Context, a *Agent, f TokenFile) error {
-	there, readErr := os.ReadFile(f.Path)
+	there, readErr := readTokenFile(f.Path)
 	got, err := a.Token(ctx, f.Identity, f.Audience)
 	switch {
 	case err == nil && readErr == nil && bytes.Equal(there, []byte(got.Raw)):
@@ -156,7 +114,7 @@ func (t tokenFiles) refresh(ctx context.Context, a *Agent, f TokenFile) error {
 		return t.write(f.Path, []byte(got.Raw))
 	case ctx.Err() != nil:
 		return err
-	case errors.Is(err, host.ErrAway) && readErr == nil && a.Now().Before(expiry(there)):
+	case !refused(err) && readErr == nil && a.Now().Before(expiry(there)):
 		return err
 	}
 	if gone := os.Remove(f.Path); gone != nil && !errors.Is(gone, fs.ErrNotExist) {
@@ -165,11 +123,17 @@ func (t tokenFiles) refresh(ctx context.Context, a *Agent, f TokenFile) error {
 	return err
 }
 
-func (t tokenFiles) write(path string, token []byte) error {
-	if t.group >= 0 {
-		return atomicfile.WriteForGroup(path, token, t.group)
+// refused reports whether the server has said that there is no token. Any other error says nothing about the
+// identity: the server is away, or it or a program in between has failed.
+func refused(err error) bool {
+	for _, reason := range []error{
+		host.ErrNotAssigned, host.ErrNone, host.ErrSeveral, host.ErrAudience, host.ErrRevoked, host.ErrResourceDisabled, host.ErrNotAllowed,
+	} {
+		if errors.Is(err, reason) {
+			return true
+		}
 	}
-	return atomicfile.Write(path, token, 0o600)
+	return false
 }
 
 // expiry is the exp of a token, which is not verified; the zero time if the text is no token.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -56,15 +57,22 @@ func TestTokenFileFollowsTheIdentity(t *testing.T) {
 	folder := t.TempDir()
 	path := filepath.Join(folder, "token")
 	keepFile(t, s, path)
-	eventually(t, contains(path, "t1"))
+	eventually(t, func() bool { return !missing(path)() })
 	if info, err := os.Stat(path); err != nil || info.Mode() != 0o600 {
 		t.Errorf("%v %v", info.Mode(), err)
 	}
 
 	// revokeTokens: another token, at once.
-	before := s.tokens.Load()
-	s.change(func() { s.principals = []host.Principal{{ObjectID: "o1", ClientID: "c1", ValidFrom: time.Now()}} })
-	eventually(t, contains(path, fmt.Sprintf("t%d", before+1)))
+	var before int64
+	s.change(func() {
+		before = s.tokens.Load()
+		s.principals = []host.Principal{{ObjectID: "o1", ClientID: "c1", ValidFrom: time.Now()}}
+	})
+	eventually(t, func() bool {
+		data, err := os.ReadFile(path)
+		n, bad := strconv.ParseInt(strings.TrimPrefix(string(data), "t"), 10, 64)
+		return err == nil && bad == nil && n > before
+	})
 
 	// The identity is taken from the machine, and given back.
 	s.change(func() { s.principals = nil })
@@ -119,13 +127,14 @@ func TestTokenFileSettings(t *testing.T) {
 		"a=b":                         {Audience: "a", Path: "b"},
 		"https://x/?a=b=/run/x":       {Audience: "https://x/?a=b", Path: "/run/x"},
 		"api://x," + id + "=/run/x=y": {Audience: "api://x", Path: "/run/x=y", Identity: host.Selector{ClientID: id}},
+		"a,b," + id + "=/x":           {Audience: "a,b", Path: "/x", Identity: host.Selector{ClientID: id}},
 		"a," + machine + "=/x":        {Audience: "a", Path: "/x", Identity: host.Selector{ResourceID: machine}},
 	} {
 		if got, err := agent.ParseTokenFile(text); got != want || err != nil {
 			t.Errorf("%s: %+v, %v", text, got, err)
 		}
 	}
-	for _, text := range []string{"", "a", "=/x", "a=", "a,=/x", "a,b=/x", ",b=/x"} {
+	for _, text := range []string{"", "a", "=/x", "a=", "a,=/x", "a,b=/x", ",b=/x", "," + id + "=/x", "a\nb=/x", "https://a/.default=/x", strings.Repeat("a", 2000) + "=/x"} {
 		if got, err := agent.ParseTokenFile(text); err == nil {
 			t.Errorf("%q: %+v", text, got)
 		}
@@ -134,7 +143,15 @@ func TestTokenFileSettings(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(folder, "passwords"), []byte("a.b.c"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.WriteFile(filepath.Join(folder, "large"), make([]byte, 1<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(folder, filepath.Join(folder, "again")); err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]agent.ServerConfig{
+		"a large file": {TokenFiles: []agent.TokenFile{{Audience: "a", Path: filepath.Join(folder, "large")}}},
+		"two, linked":  {TokenFiles: []agent.TokenFile{{Audience: "a", Path: folder + "/x"}, {Audience: "b", Path: folder + "/again/x"}}},
 		"another file": {TokenFiles: []agent.TokenFile{{Audience: "a", Path: filepath.Join(folder, "passwords")}}},
 		"no folder":    {TokenFiles: []agent.TokenFile{{Audience: "a", Path: filepath.Join(folder, "none", "x")}}},
 		"a folder":     {TokenFiles: []agent.TokenFile{{Audience: "a", Path: folder}}},
@@ -146,4 +163,22 @@ func TestTokenFileSettings(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// An error that is not one of the server's reasons says nothing about the identity.
+func TestTokenFileStaysAfterAnUnknownError(t *testing.T) {
+	s := newServer(t)
+	path := filepath.Join(t.TempDir(), "token")
+	token := unsigned(time.Now().Add(time.Hour))
+	if err := os.WriteFile(path, []byte(token), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.set(func() { s.refusal = "RequestBlocked" })
+	keepFile(t, s, path)
+	eventually(t, func() bool { return s.tokens.Load() > 1 }) // the first answer has been handled
+	if !contains(path, token)() {
+		t.Error("the file is gone")
+	}
+	s.change(func() { s.refusal = host.CodeNotAllowed })
+	eventually(t, missing(path))
 }

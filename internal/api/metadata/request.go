@@ -74,6 +74,10 @@ func audience(q query) (string, error) {
 	return a, checkAudience(a)
 }
 
+// IsAudience reports whether there can be tokens for an audience: an empty or long one, one with control characters
+// and a scope have none.
+func IsAudience(a string) bool { return a != "" && checkAudience(a) == nil }
+
 func checkAudience(a string) error {
 	if len(a) > maxAudience || !utf8.ValidString(a) || strings.ContainsFunc(a, unicode.IsControl) {
 		return errAudience()
