@@ -110,6 +110,11 @@ func (a *Agent) Principals(ctx context.Context) ([]host.Principal, error) {
 	if state != nil && current {
 		return state.Principals, nil
 	}
+	if state != nil { // a stale list is enough to find an identity: the server decides about its token
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, patience)
+		defer cancel()
+	}
 	var asked *host.State
 	err := a.askNow(ctx, func(l *link) (err error) {
 		asked, err = l.state(ctx, "")

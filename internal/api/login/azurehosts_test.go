@@ -183,6 +183,30 @@ func TestPreflightNamesMethodsAndAuthorization(t *testing.T) {
 	}
 }
 
+// TestPagesReadPublicAnswersWithHeadersOfTheirLibrary sends the preflight request for a condition.
+func TestPagesReadPublicAnswersWithHeadersOfTheirLibrary(t *testing.T) {
+	f := newFixtureWithUsers(t)
+	for _, path := range []string{
+		"/" + tenant + "/v2.0/.well-known/openid-configuration", "/" + tenant + "/.well-known/openid-configuration",
+		"/" + tenant + "/discovery/v2.0/keys", "/" + tenant + "/discovery/keys", "/common/discovery/instance", "/" + tenant + "/discovery/v2.0/revocations",
+	} {
+		r := httptest.NewRequest(http.MethodOptions, path, nil)
+		r.Header.Set("Origin", "null")
+		r.Header.Set("Access-Control-Request-Method", "GET")
+		r.Header.Set("Access-Control-Request-Headers", "if-none-match,x-client-sku")
+		head := f.do(r).Header()
+		if head.Get("Access-Control-Allow-Origin") != "*" || head.Get("Access-Control-Allow-Headers") != "*" || head.Get("Access-Control-Allow-Credentials") != "" {
+			t.Errorf("%s: %v", path, head)
+		}
+	}
+	w := f.post(tokenV2, "grant_type=nothing", "Origin", "https://page.test")
+	for _, name := range []string{"Retry-After", "x-ms-request-id", "Client-Request-Id"} {
+		if !slices.Contains(strings.Split(w.Header().Get("Access-Control-Expose-Headers"), ", "), name) {
+			t.Errorf("pages do not see %s: %v", name, w.Header())
+		}
+	}
+}
+
 // TestPagesReadErrorsOfDiscovery asks for a tenant that does not exist, as a page with a wrong setting does.
 func TestPagesReadErrorsOfDiscovery(t *testing.T) {
 	f := newFixtureWithUsers(t)

@@ -156,6 +156,31 @@ func TestV1UserTokenResponseHasStrings(t *testing.T) {
 	}
 }
 
+// TestPagesRedeemOnlyCodesAndTokensOfPages: a page must not act for a program of the machine, nor for a server.
+func TestPagesRedeemOnlyCodesAndTokensOfPages(t *testing.T) {
+	f := newFixtureWithUsers(t)
+	for name, row := range map[string]struct{ address, form string }{
+		"a program": {authorizeURL(authorizeV2), codeForm("CODE")},
+		"a server":  {authorizeURL(authorizeV2, "client_id", webApp, "redirect_uri", webRedirect), codeForm("CODE", "client_id", webApp, "client_secret", secret, "redirect_uri", webRedirect)},
+	} {
+		for _, origin := range []string{"https://page.test", "null"} {
+			code := f.codeFor(t, alice, row.address)
+			form := strings.ReplaceAll(row.form, "CODE", url.QueryEscape(code))
+			w := f.post(tokenV2, form, "Origin", origin)
+			text := fmt.Sprint(decode(t, w)["error_description"])
+			if w.Code != 400 || !strings.Contains(text, "AADSTS9002326: Cross-origin token redemption is permitted only for the 'Single-Page Application' client-type. Request origin: '"+origin+"'.") {
+				t.Errorf("%s at %s: %d %s", name, origin, w.Code, text)
+			}
+			f.granted(t, f.post(tokenV2, form)) // the refusal has not used it up
+		}
+	}
+	refresh := f.signedIn(t)["refresh_token"].(string)
+	w := f.post(tokenV2, refreshForm(refresh), "Origin", "https://page.test")
+	if answer := decode(t, w); w.Code != 400 || !strings.HasPrefix(fmt.Sprint(answer["error_description"]), "AADSTS9002326") {
+		t.Errorf("a refresh token: %d %v", w.Code, answer)
+	}
+}
+
 // TestInvalidCodeRedemptionsAreRefused redeems codes of other clients, invalid codes, and codes with wrong parameters.
 func TestInvalidCodeRedemptionsAreRefused(t *testing.T) {
 	f := newFixtureWithUsers(t)

@@ -52,6 +52,11 @@ func errCrossOrigin() *Error {
 	return invalidRequest(9002327, "Tokens issued for the 'Single-Page Application' client-type may only be redeemed via cross-origin requests.")
 }
 
+// errNoPage refuses a code or token of another kind of client in a request of a page.
+func errNoPage(origin string) *Error {
+	return invalidRequest(9002326, "Cross-origin token redemption is permitted only for the 'Single-Page Application' client-type. Request origin: '%s'.", quote(origin))
+}
+
 func errPageChallenge() *Error {
 	return invalidRequest(9002325, "Proof Key for Code Exchange is required for cross-origin authorization code redemption.")
 }

@@ -70,8 +70,11 @@ func redeemable(req *tokenRequest, c client, code grant.Code) error {
 	switch {
 	case !arm.SameName(code.ClientID, c.AppID):
 		return errNotGranted("code")
-	case code.Page && req.r.Header.Get("Origin") == "":
-		return errCrossOrigin()
+	}
+	if err := req.fromPage(code.Page); err != nil {
+		return err
+	}
+	switch {
 	case code.Page || code.Public:
 		return nil
 	}
@@ -133,4 +136,17 @@ func (req *tokenRequest) scopes(stored string) (scopes, error) {
 		return scopes{}, errMissingParameter("resource")
 	}
 	return scopes{}, errMissingParameter("scope")
+}
+
+// fromPage refuses a single-page application's code or token outside of a page, and those of other kinds of clients
+// in a page, as Entra does. A browser sends Origin with each POST request of a page.
+func (req *tokenRequest) fromPage(page bool) error {
+	origin := req.r.Header.Get("Origin")
+	switch {
+	case page && origin == "":
+		return errCrossOrigin()
+	case !page && origin != "":
+		return errNoPage(origin)
+	}
+	return nil
 }

@@ -33,10 +33,11 @@ func (h *tokens) refresh(req *tokenRequest) (*granted, error) {
 	switch {
 	case !arm.SameName(r.ClientID, c.AppID):
 		return nil, errNotGranted("refresh_token")
-	case r.Page && req.r.Header.Get("Origin") == "":
-		return nil, errCrossOrigin()
 	case r.Confidential && c.authMethod == authNone:
 		return nil, errNoCredential()
+	}
+	if err := req.fromPage(r.Page); err != nil {
+		return nil, err
 	}
 	// 3. The user, who may have been disabled or revoked since, and the scopes.
 	u, err := h.returning(req.r.Context(), r.TenantID, r.UserID, r.Authenticated)

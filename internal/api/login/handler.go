@@ -105,6 +105,7 @@ func (x *request) preflight(e *endpoint) bool {
 	switch {
 	case e.Methods == reads:
 		readable.Set(x.w.Header())
+		preflightReads.Set(x.w.Header())
 	case !e.CrossOrigin || x.r.Header.Get("Origin") == "" || asked == http.MethodHead || !e.accepts(asked):
 		return false
 	case e.Methods == either:

@@ -25,6 +25,10 @@ var readable = httpx.Fixed(
 	"Cache-Control", "max-age=86400, private",
 )
 
+// exposedHeaders are the headers of answers that libraries read in pages: how long to wait, what is wrong with a
+// token, and the ids for the log.
+const exposedHeaders = "Client-Request-Id, Date, Retry-After, WWW-Authenticate, x-ms-clitelem, x-ms-request-id"
+
 // crossOrigin are the headers of answers that pages of other sites may read, and crossOriginReads those of
 // endpoints that they may also read with GET. That is safe because the endpoints take no cookies. Authorization
 // is named, because * does not stand for it.
@@ -33,13 +37,19 @@ var (
 		"Access-Control-Allow-Headers", "Authorization, *",
 		"Access-Control-Allow-Methods", "POST, OPTIONS",
 		"Access-Control-Allow-Origin", "*",
+		"Access-Control-Expose-Headers", exposedHeaders,
 	)
 	crossOriginReads = httpx.Fixed(
 		"Access-Control-Allow-Headers", "Authorization, *",
 		"Access-Control-Allow-Methods", "GET, POST, OPTIONS",
 		"Access-Control-Allow-Origin", "*",
+		"Access-Control-Expose-Headers", exposedHeaders,
 	)
 )
+
+// preflightReads are the headers of a preflight request for a public answer, beside those of readable. Pages ask
+// with If-None-Match, or with headers of their library.
+var preflightReads = httpx.Fixed("Access-Control-Allow-Headers", "*")
 
 // anyOrigin is the header of an error that pages of other sites may read.
 var anyOrigin = httpx.Fixed("Access-Control-Allow-Origin", "*")
