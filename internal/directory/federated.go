@@ -115,8 +115,8 @@ func (f FederatedCredential) check() error {
 	for _, v := range []struct{ property, value string }{
 		{"Issuer", f.Issuer}, {"Subject", f.Subject}, {"Description", f.Description}, {"Audiences", audience},
 	} {
-		if utf8.RuneCountInString(v.value) > maxFederatedValue || strings.ContainsFunc(v.value, unicode.IsControl) {
-			return f.invalid(v.property, v.value, fmt.Sprintf("The value has at most %d characters and no control characters.", maxFederatedValue))
+		if utf8.RuneCountInString(v.value) > maxFederatedValue || strings.ContainsFunc(v.value, NotInFederated) {
+			return f.invalid(v.property, v.value, fmt.Sprintf("The value has at most %d characters, and neither control characters nor replacement characters (U+FFFD).", maxFederatedValue))
 		}
 	}
 	switch {
@@ -143,6 +143,10 @@ func (f FederatedCredential) checkExpression() error {
 	}
 	return nil
 }
+
+// NotInFederated reports whether a character must not stand in the values of a credential. Package json reads different
+// broken escapes as the replacement character, and no token with one is accepted.
+func NotInFederated(r rune) bool { return unicode.IsControl(r) || r == utf8.RuneError }
 
 // ValidIssuer reports whether a credential may name an issuer: an https URL with a host and without a user, a query, a
 // fragment and spaces around it. OpenID Connect Discovery 1.0 has this form for issuers.

@@ -57,6 +57,9 @@ func TestFlexibleCredentialsAreValidAndUnique(t *testing.T) {
 		"a long expression":     {flexible(gitHub, "claims['sub'] eq '"+strings.Repeat("a", 600)+"'"), "600 characters"},
 		"an issuer with a user": {identity.Federated{Issuer: "https://a:b@issuer.test", Subject: "s", Audiences: []string{"a"}}, "issuer"},
 		"an issuer of no host":  {identity.Federated{Issuer: "https://", Subject: "s", Audiences: []string{"a"}}, "issuer"},
+		"a broken escape":       {identity.Federated{Issuer: gitHub, Subject: "a\ufffdb", Audiences: []string{"a"}}, "control characters"},
+		"a broken audience":     {identity.Federated{Issuer: gitHub, Subject: "a", Audiences: []string{"a\ufffd"}}, "control characters"},
+		"a broken expression":   {flexible(gitHub, "claims['sub'] eq '\ufffd'"), "U+FFFD"},
 		"a control character":   {identity.Federated{Issuer: gitHub, Subject: "a\nb", Audiences: []string{"a"}}, "control characters"},
 	} {
 		_, err := putFederated(t, s, "third", c.f)

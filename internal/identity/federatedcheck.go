@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"midas/internal/arm"
@@ -81,8 +80,8 @@ func checkFederated(name string, f Federated) error {
 		switch {
 		case utf8.RuneCountInString(value) > maxFederatedValue:
 			return errFederated("Issuer, subject and audience of a federated identity credential are limited to %d characters.", maxFederatedValue)
-		case strings.ContainsFunc(value, unicode.IsControl):
-			return errFederated("Issuer, subject and audience of a federated identity credential must not have control characters.")
+		case strings.ContainsFunc(value, directory.NotInFederated):
+			return errFederated("Issuer, subject and audience of a federated identity credential must have neither control characters nor replacement characters (U+FFFD).")
 		}
 	}
 	return f.checkExpression()

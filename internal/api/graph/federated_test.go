@@ -73,7 +73,7 @@ func TestApplicationFederatedCredentialsAreLimitedUniqueAndValid(t *testing.T) {
 	for _, bad := range [][]string{
 		{"name", ""}, {"name", `"ab"`}, {"name", `"-ab"`}, {"name", `"_ab"`}, {"name", `"é23"`}, {"name", `"` + strings.Repeat("a", 121) + `"`}, {"name", `"a b c"`}, {"name", `"a/b/c"`}, {"name", "null"}, {"name", "7"},
 		{"issuer", ""}, {"issuer", `"http://issuer.test"`}, {"issuer", `" https://issuer.test"`}, {"issuer", `"x"`}, {"issuer", `"https://"`}, {"issuer", `"https://:8443/"`}, {"issuer", `"https://u:p@issuer.test"`}, {"issuer", `"https://issuer.test#f"`}, {"issuer", `"https://issuer.test?q"`}, {"issuer", long}, {"issuer", "[]"},
-		{"subject", ""}, {"subject", `""`}, {"subject", long}, {"subject", `"a\u0000b"`},
+		{"subject", ""}, {"subject", `""`}, {"subject", long}, {"subject", `"a\u0000b"`}, {"subject", `"a\ud800b"`}, {"audiences", `["\udc00"]`}, {"issuer", `"https://issuer.test/\ud800"`},
 		{"audiences", ""}, {"audiences", "[]"}, {"audiences", `["a","b"]`}, {"audiences", `[""]`}, {"audiences", `"a"`},
 		{"description", long}, {"id", `"x"`}, {"unknown", "1"},
 	} {

@@ -150,6 +150,7 @@ func TestSyntaxErrorsHaveAPlaceAndAReason(t *testing.T) {
 		{"claims['sub'] matches 'x' or claims['sub'] eq 'x'", 26, "and"},
 		{"claims['sub'] matches 'x'\nand claims['sub'] eq 'x'", 26, "control"},
 		{"claims['sub'] eq 'a\u200bb'", 20, "invisible"},
+		{"claims['sub'] eq 'a\ufffdb'", 20, "U+FFFD"},
 		{"claims['sub'] eq '\xff'", 1, "UTF-8"},
 		{ten + "claims['sub'] eq 'a'", len(ten) + 1, "10 clauses"},
 		{"claims['sub'] matches '" + strings.Repeat("?*", 33) + "'", 24, "64 wildcards"},

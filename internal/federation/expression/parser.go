@@ -51,12 +51,13 @@ func (p *parser) check() *SyntaxError {
 	case !utf8.ValidString(p.text):
 		return &SyntaxError{Position: 1, Reason: "the expression is not valid UTF-8"}
 	case invalid >= 0:
-		return p.fault(invalid, "an expression has no control characters and no invisible ones")
+		return p.fault(invalid, "an expression has no control characters, no invisible ones and no replacement characters (U+FFFD)")
 	}
 	return nil
 }
 
-func notInExpression(r rune) bool { return r != ' ' && !unicode.IsGraphic(r) }
+// notInExpression refuses the replacement character too: package json reads different broken escapes as this one.
+func notInExpression(r rune) bool { return r != ' ' && (r == utf8.RuneError || !unicode.IsGraphic(r)) }
 
 func (p *parser) clause() (c Clause, fault *SyntaxError) {
 	if !p.take("claims['") {
