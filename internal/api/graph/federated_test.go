@@ -111,3 +111,24 @@ func TestApplicationFederatedCredentialsAreLimitedUniqueAndValid(t *testing.T) {
 		s.want(t, status, caller, "POST", "applications/{key}/federatedIdentityCredentials", body())
 	}
 }
+
+// TestOwnIDInAChangeIsNoChange: hamilton, the client of Terraform's azuread provider 2, sends an object back with its
+// id.
+func TestOwnIDInAChangeIsNoChange(t *testing.T) {
+	s := populated(t)
+	const path = "applications/{a}/federatedIdentityCredentials"
+	made := s.want(t, 201, "ga", "POST", path, `{"name":"main","issuer":"https://issuer.test","subject":"s","audiences":["a"]}`)
+	id := made["id"].(string)
+	one := path + "/" + id
+	s.want(t, 204, "ga", "PATCH", one, `{"@odata.type":"#microsoft.graph.federatedIdentityCredential","@odata.id":"x","id":"`+id+`","name":"main","issuer":"https://issuer.test","subject":"other","description":null,"audiences":["a"]}`)
+	s.want(t, 204, "ga", "PATCH", one, `{"id":"`+strings.ToUpper(id)+`"}`)
+	s.want(t, 204, "ga", "PATCH", "applications/{a}", `{"id":"{a}","displayName":"renamed"}`)
+	if got := s.want(t, 200, "ga", "GET", one, "")["subject"]; got != "other" {
+		t.Errorf("the subject is %v", got)
+	}
+	for _, body := range []string{`{"id":"11111111-1111-4111-8111-111111111111"}`, `{"id":null}`, `{"id":7}`, `{"id":""}`, `{"id":["` + id + `"]}`} {
+		s.want(t, 400, "ga", "PATCH", one, body)
+	}
+	s.want(t, 400, "ga", "POST", path, `{"id":"`+id+`","name":"two","issuer":"https://issuer.test","subject":"two","audiences":["a"]}`)
+	s.want(t, 400, "ga", "PATCH", "applications/{a}", `{"createdDateTime":"2020-01-01T00:00:00Z"}`)
+}

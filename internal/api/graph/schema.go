@@ -88,11 +88,13 @@ func (s *schema[T]) object(t T, selected []string) object {
 	return o
 }
 
-// apply sets the properties that a body names.
+// apply sets the properties that a body names. The object's own id is no change, and clients send it.
 func (s *schema[T]) apply(t *T, body map[string]json.RawMessage) error {
 	for name, raw := range body {
 		f := s.field(name)
 		switch {
+		case name == idAnnotation || f != nil && f.name == "id" && isID(raw, f.get(*t)):
+			continue
 		case f == nil:
 			return errBadRequest("Invalid property '%s'.", clip(name))
 		case f.set == nil:
@@ -103,6 +105,13 @@ func (s *schema[T]) apply(t *T, body map[string]json.RawMessage) error {
 		}
 	}
 	return nil
+}
+
+// isID reports whether a value is an id.
+func isID(raw json.RawMessage, id any) bool {
+	var given *string
+	want, _ := id.(string)
+	return json.Unmarshal(raw, &given) == nil && given != nil && want != "" && arm.SameName(*given, want)
 }
 
 func errValue(name string) *Error {
