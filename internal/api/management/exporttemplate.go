@@ -110,7 +110,7 @@ func (e *exporting) add(ctx context.Context, c identity.Resource) error {
 		return nil
 	}
 	delete(e.wanted, id.Key())
-	return e.template.Add(e.h.table.exportVersion(c.Type), c, id)
+	return e.template.Add(e.h.table.exportVersion(c), c, id)
 }
 
 // addMissing adds an error for each wanted resource that is not exported. The error for a resource that the caller
@@ -145,10 +145,13 @@ func (e *exporting) mayRead(ctx context.Context, id arm.ID) (readable bool, err 
 	return readable, err
 }
 
-// exportVersion returns the api-version in which a template deploys a type.
-func (t *table) exportVersion(typ arm.Type) arm.Version {
-	for _, c := range t.catalogueOf(typ.Namespace()) {
-		if c.typ.Is(typ) {
+// exportVersion returns the api-version in which a template deploys a resource.
+func (t *table) exportVersion(r identity.Resource) arm.Version {
+	if r.Type.Is(identity.FederatedType) {
+		return wire.ExportVersion(r.Properties)
+	}
+	for _, c := range t.catalogueOf(r.Type.Namespace()) {
+		if c.typ.Is(r.Type) {
 			return c.defaultVersion()
 		}
 	}

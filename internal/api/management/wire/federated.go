@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"encoding/json"
+
 	"midas/internal/arm"
 	"midas/internal/identity"
 )
@@ -49,4 +51,13 @@ func (b FederatedBody) Credential(v arm.Version) identity.Federated {
 		f.Matching = b.Properties.Matching
 	}
 	return f
+}
+
+// ExportVersion returns the newest api-version that has all properties of a stored credential. The newest versions have
+// no expressions, and require a subject.
+func ExportVersion(properties json.RawMessage) arm.Version {
+	var stored identity.Federated
+	flexible := json.Unmarshal(properties, &stored) == nil && stored.Matching != nil
+	versions := Versions(func(g Gate) bool { return g.Federated && (g.Matching || !flexible) })
+	return versions[len(versions)-1]
 }

@@ -131,10 +131,11 @@ func (t *Template) name(id arm.ID) string {
 // resourceID returns an expression for the id of a resource.
 func (t *Template) resourceID(id arm.ID) string {
 	outermost, below := chain(id)
-	words := []string{quoted(string(id.Type())), t.parameter(outermost)}
-	if t.literals {
-		words[1] = quoted(outermost.Name())
+	name := quoted(outermost.Name())
+	if !t.literals {
+		name = t.parameter(outermost)
 	}
+	words := []string{quoted(string(id.Type())), name}
 	for _, name := range below {
 		words = append(words, quoted(name))
 	}
