@@ -60,7 +60,7 @@ var layers = []layer{
 		"internal/api/httpx":           "internal/arm internal/azure",
 		"internal/api/bearer":          "internal/arm internal/directory internal/store internal/token",
 		"internal/api/management/wire": "internal/activity internal/arm internal/compute internal/directory internal/explain internal/federation internal/fleet internal/hierarchy internal/host internal/identity internal/lock internal/odata internal/rbac internal/resource internal/subscription",
-		"internal/api/signin":          "",
+		"internal/api/signin":          "internal/arm",
 		"internal/control":             "internal/api/httpx",
 		"internal/ops":                 "internal/api/httpx",
 	}},

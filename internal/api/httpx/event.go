@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"strings"
 	"time"
+
+	"midas/internal/arm"
 )
 
 // Event describes one request. It belongs to the request's goroutine and must not be kept after Serve has
@@ -110,7 +112,7 @@ func (e *Event) attrs(to []slog.Attr) []slog.Attr {
 		to = append(to, slog.String("correlation", clip(e.CorrelationID)))
 	}
 	if e.Err != nil {
-		to = append(to, slog.String("cause", clip(e.Err.Error())))
+		to = append(to, slog.String("cause", arm.Printable(clip(e.Err.Error()))))
 	}
 	if e.stack != nil {
 		to = append(to, slog.String("stack", string(e.stack)))

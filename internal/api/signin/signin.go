@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"midas/internal/arm"
 )
 
 // maxIdentities is the number of identities that have a counter of their own. The sign-ins of all further
@@ -39,6 +41,10 @@ type SignIn struct {
 	Identity string      // the object id; counted only if the sign-in was granted, because anybody can name any id
 	Attrs    []slog.Attr // of the log line
 	Open     bool        // everybody can cause such a refusal, so that the number of its lines is limited
+
+	// Describe returns further attributes. It is called only if there will be a line, so that refusals without one cost
+	// nothing. Nil means that there are none.
+	Describe func() []slog.Attr
 }
 
 // Log reports sign-ins. It is safe for concurrent use.
@@ -85,6 +91,14 @@ func (l *Log) Note(ctx context.Context, in SignIn) {
 		}
 		if dropped > 0 {
 			in.Attrs = append(in.Attrs, slog.Int("not_logged", dropped))
+		}
+	}
+	if in.Describe != nil {
+		in.Attrs = append(in.Attrs, in.Describe()...)
+	}
+	for i, a := range in.Attrs { // callers choose most of the texts
+		if a.Value.Kind() == slog.KindString {
+			in.Attrs[i].Value = slog.StringValue(arm.Printable(a.Value.String()))
 		}
 	}
 	l.log.LogAttrs(ctx, level, "sign-in "+string(in.Outcome), in.Attrs...)
