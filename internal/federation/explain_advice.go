@@ -27,7 +27,7 @@ const maxCredentials = 20
 // and the subject: as long as no credential matches, nobody has verified that the issuer has made the token.
 func (x *Explanation) Advice(h Holder, all []Credential) []string {
 	a := x.Assertion
-	if a == nil || h == (Holder{}) || a.Subject == "" || !strings.HasPrefix(a.Issuer, "https://") || !slices.ContainsFunc(x.Findings, fixable) {
+	if a == nil || h == (Holder{}) || a.Subject == "" || !strings.HasPrefix(a.Issuer, "https://") || !slices.ContainsFunc(x.Findings, fixable) || slices.ContainsFunc(x.Findings, final) {
 		return nil
 	}
 	wanted := Credential{Issuer: a.Issuer, Subject: a.Subject, Audiences: []string{wantedAudience(x.Nearest, a)}}
@@ -49,13 +49,16 @@ func (x *Explanation) Advice(h Holder, all []Credential) []string {
 
 // fixable reports whether a credential can be made or changed so that the finding ends.
 func fixable(f Finding) bool {
-	return f.Field == Issuer || f.Field == Subject || f.Field == Audience && f.Difference.alike() || f.Field == ClientID
+	return f.Field == Issuer || f.Field == Subject || f.Field == Audience && f.Difference.alike() && f.Difference != Several || f.Field == ClientID
 }
+
+// final reports whether a token with the finding is refused whatever the credentials are.
+func final(f Finding) bool { return f.Field == OwnToken }
 
 // mistaken reports whether the nearest credential was probably meant for the token: no part of it is another value.
 func (x *Explanation) mistaken() bool {
 	return !slices.ContainsFunc(x.Findings, func(f Finding) bool {
-		return f.Credential != "" && slices.Contains([]Difference{Other, Missing, Parts, Platform, Host, Path, ContextKind, Expression}, f.Difference) && f.Field != Audience
+		return f.Credential != "" && slices.Contains([]Difference{Other, Missing, Parts, Platform, Host, Path, ContextKind, Expression, Wildcard, OtherClaim}, f.Difference) && f.Field != Audience
 	})
 }
 
@@ -66,7 +69,7 @@ func wantedAudience(c *Credential, a *token.Assertion) string {
 	if c == nil {
 		return defaultAudience
 	}
-	if f, wrong := audienceFinding(c, a); !wrong || f.Difference.alike() || one == defaultAudience {
+	if f, wrong := audienceFinding(c, a); !wrong || f.Difference.alike() && f.Difference != Several || one == defaultAudience {
 		return one
 	}
 	if len(c.Audiences) == 1 {

@@ -108,15 +108,7 @@ func hidden(r rune) bool {
 
 // skeleton replaces characters by those which they look like. Unicode's compatibility composition does so for the
 // full-width forms and for the forms with accents, and the table for the letters of other scripts.
-func skeleton(s string) string {
-	table := lookAlikes()
-	return strings.Map(func(r rune) rune {
-		if plain, found := table[r]; found {
-			return plain
-		}
-		return r
-	}, norm.NFKC.String(visible(s)))
-}
+func skeleton(s string) string { return strings.Map(lookAlike, norm.NFKC.String(visible(s))) }
 
 // strange names the characters outside of ASCII, and those that cannot be seen, at the first place where two texts
 // differ.

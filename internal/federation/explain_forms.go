@@ -80,3 +80,17 @@ func (f form) value(name string) (string, bool) {
 	}
 	return "", false
 }
+
+// common returns how many of the parts are the same in two subjects of one platform, in percent.
+func (f form) common(other form) int {
+	if f.platform == "" || f.platform != other.platform {
+		return 0
+	}
+	same := 0
+	for _, p := range f.parts {
+		if value, has := other.value(p.name); has && value == p.value {
+			same++
+		}
+	}
+	return equal * same / max(len(f.parts), len(other.parts), 1)
+}

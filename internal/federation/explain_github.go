@@ -45,28 +45,27 @@ const (
 	ContextKind      Difference = "Context"          // a branch, a tag, an environment, a pull request
 )
 
-// differGitHub compares two subjects of GitHub, which differ.
+// differGitHub compares two subjects of GitHub, which differ. The difference is the one that matters most: that of
+// another repository before that of another branch, and the form of the subject last.
 func differGitHub(p, c form) (Difference, string) {
 	var says []string
 	var d Difference
-	note := func(kind Difference, text string) {
-		if d == "" {
-			d = kind
-		}
-		says = append(says, text)
-	}
 	_, pid := p.value(repositoryID)
 	_, cid := c.value(repositoryID)
 	if pid != cid {
-		note(ImmutableSubject, immutable(pid))
+		d, says = ImmutableSubject, append(says, immutable(pid))
+	}
+	kind, context := differContext(p, c)
+	if context != "" && (d == "" || kind != BranchForm) {
+		d = kind
 	}
 	for _, name := range []string{owner, ownerID, repository, repositoryID} {
 		if text := differPart(p, c, name); text != "" {
-			note(Other, text)
+			d, says = Other, append(says, text)
 		}
 	}
-	if kind, text := differContext(p, c); text != "" {
-		note(kind, text)
+	if context != "" {
+		says = append(says, context)
 	}
 	return d, strings.Join(says, " ")
 }

@@ -30,6 +30,8 @@ func differIssuer(presented, configured string) (Difference, string) {
 	bare := func(s string) string { return strings.TrimRight(s, "/") }
 	document := func(s string) string { return bare(strings.TrimSuffix(s, wellKnown)) }
 	switch {
+	case presented == strings.TrimPrefix(configured, "https://"):
+		return Scheme, "The issuer of the token has no https:// at its beginning, and tokens of such issuers are never accepted. Ask the issuer for a token whose issuer is an https address."
 	case bare(presented) == bare(configured):
 		return TrailingSlash, slash(presented, configured)
 	case document(presented) == document(configured):

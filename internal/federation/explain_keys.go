@@ -74,7 +74,11 @@ func keysOf(kid string, seen Inspection, now time.Time) string {
 	for _, k := range seen.Kids[:min(len(seen.Kids), maxKids)] {
 		names = append(names, shown(k))
 	}
-	text := fmt.Sprintf("Known are %s: %s", plural(len(seen.Kids), "key"), strings.Join(names, ", "))
+	verb := "are"
+	if len(seen.Kids) == 1 {
+		verb = "is"
+	}
+	text := fmt.Sprintf("Known %s %s: %s", verb, plural(len(seen.Kids), "key"), strings.Join(names, ", "))
 	if len(seen.Kids) > maxKids {
 		text += " and more"
 	}

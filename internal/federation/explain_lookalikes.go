@@ -1,9 +1,16 @@
 package federation
 
-// lookAlikes returns letters and signs that look like one of ASCII, with that character. They are from Unicode's list
-// of confusable characters (UTS 39), as far as they occur on keyboards and in what word processors write.
-func lookAlikes() map[rune]rune {
-	table := map[rune]rune{}
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// lookAlike returns the character of ASCII that a letter or sign looks like, or the character itself. They are from
+// Unicode's list of confusable characters (UTS 39), as far as they occur on keyboards and in what word processors write.
+func lookAlike(r rune) rune {
+	if r < utf8.RuneSelf {
+		return r
+	}
 	for _, pair := range [][2]string{
 		{"аеорсухіјѕԁһԛԝӏ", "aeopcyxijsdhqwl"}, // Cyrillic, lower case
 		{"АВЕКМНОРСТУХІЈЅ", "ABEKMHOPCTYXIJS"}, // Cyrillic, upper case
@@ -16,10 +23,9 @@ func lookAlikes() map[rune]rune {
 		{"։׃∶ː꞉", ":::::"},                 // colons
 		{"＠﹫", "@@"}, {"٭∗", "**"}, {"․", "."},
 	} {
-		plain := []rune(pair[1])
-		for i, r := range []rune(pair[0]) {
-			table[r] = plain[i]
+		if at := strings.IndexRune(pair[0], r); at >= 0 {
+			return rune(pair[1][utf8.RuneCountInString(pair[0][:at])])
 		}
 	}
-	return table
+	return r
 }

@@ -1,10 +1,14 @@
 package federation
 
-import "errors"
+import (
+	"errors"
+	"strings"
+)
+
+const needed = " Only the token of a user-assigned managed identity is accepted, which its metadata service gives for resource=api://AzureADTokenExchange."
 
 // ownNotes says what the refusals of tokens that this server itself has issued mean, by their codes.
 func ownNotes() map[string]string {
-	const needed = " Only the token of a user-assigned managed identity is accepted, which its metadata service gives for resource=api://AzureADTokenExchange."
 	return map[string]string{
 		"AADSTS700222":  "This server has issued the token, and it is not one for the exchange, or not valid." + needed,
 		"AADSTS700226":  "This server has issued the token, and its subject is not a managed identity." + needed,
@@ -20,10 +24,17 @@ func ownNotes() map[string]string {
 
 // ownFindings says why a token that this server has issued is refused.
 func (x *Explanation) ownFindings(q Question) []Finding {
+	if !q.Own {
+		return nil
+	}
 	text, known := ownNotes()[q.Code]
 	var m *Mismatch
-	if !q.Own || !known || errors.As(q.Refused, &m) && m.Field != Audience {
-		return nil
+	if !known || errors.As(q.Refused, &m) && m.Field != Audience {
+		aud := strings.Join(x.Assertion.Audience, ",")
+		if _, meant := ExchangeURI(aud); meant {
+			return nil
+		}
+		return []Finding{found(OwnToken, "This server has issued the token, for the resource %s.%s", shown(aud), needed)}
 	}
 	if q.Code == "AADSTS7000112" && q.Disabled {
 		return nil // it has a finding of its own

@@ -14,6 +14,8 @@ const (
 	Parts      Difference = "Parts"      // a part of a subject that a platform has written
 	Platform   Difference = "Platform"   // subjects of two platforms
 	Expression Difference = "Expression" // a clause of an expression
+	Wildcard   Difference = "Wildcard"   // the credential's subject has * or ? and would match with them
+	OtherClaim Difference = "OtherClaim" // the credential has the value of another claim
 )
 
 // subjectFindings compares the subject of a token, or its claims, with those of a credential.
@@ -25,6 +27,12 @@ func subjectFindings(c *Credential, a *token.Assertion) []Finding {
 		return clauseFindings(c, a)
 	}
 	d, text := differSubject(a.Subject, c.Subject)
+	for _, name := range []string{"email", "azp", "appid", "oid", "client_id", "preferred_username", "repository", "project_path", "actor", "user_login"} {
+		if value, has := a.Claim(name); has && value == c.Subject && !d.alike() && value != "" {
+			d, text = OtherClaim, fmt.Sprintf("The credential has the value of the token's claim %s. Only the claim sub is compared.", name)
+			break
+		}
+	}
 	return []Finding{differs(Subject, c, a.Subject, c.Subject, d, text)}
 }
 
@@ -33,6 +41,9 @@ func differSubject(presented, configured string) (Difference, string) {
 	d, text := differ(presented, configured)
 	if d != Other || configured == "" {
 		return d, text
+	}
+	if wildcard(presented, configured) {
+		return Wildcard, "The credential has a wildcard, but a subject is compared as it is. Only a claimsMatchingExpression with matches has wildcards."
 	}
 	p, c := readForm(presented), readForm(configured)
 	switch {
@@ -51,6 +62,15 @@ func differSubject(presented, configured string) (Difference, string) {
 		return Other, firstDifference(presented, configured)
 	}
 	return d, text
+}
+
+// wildcard reports whether a subject matches another one whose * and ? are wildcards.
+func wildcard(presented, configured string) bool {
+	if !strings.ContainsAny(configured, "*?") {
+		return false
+	}
+	e, err := expression.Parse("claims['sub'] matches '" + strings.ReplaceAll(configured, "'", "''") + "'")
+	return err == nil && e.Matches(func(string) (string, bool) { return presented, true })
 }
 
 // differParts compares two subjects of one platform part by part.
@@ -113,7 +133,11 @@ func differForms(presented, configured string, p, c form) (Difference, string) {
 	if known.platform == github && len(written) > 1 && strings.HasPrefix(plain(other), plain(written[0]+"/")) {
 		return Parts, text + "the prefix repo: is missing."
 	}
-	return Platform, strings.TrimSuffix(text, ": ") + "."
+	text = strings.TrimSuffix(text, ": ") + "."
+	if known.platform == github && otherIs == "token" {
+		text += " GitHub writes other claims into the subject if the repository or its organization has customized it."
+	}
+	return Platform, text
 }
 
 // firstDifference says where two values begin to differ.

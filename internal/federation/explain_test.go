@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"midas/internal/federation"
 )
@@ -75,6 +76,7 @@ func TestExplainSaysHowIssuersDiffer(t *testing.T) {
 		"another host":                {"https://a.example/one", "https://b.example/one", federation.Host, "hosts differ"},
 		"the discovery document":      {"https://a.example/one", "https://a.example/one/.well-known/openid-configuration", federation.Discovery, "discovery document"},
 		"Entra's v1 issuer":           {"https://sts.windows.net/11111111-1111-1111-1111-111111111111/", v2, federation.EntraVersion, "version 1.0"},
+		"no https":                    {"accounts.google.com", "https://accounts.google.com", federation.Scheme, "never accepted"},
 		"a space at the end":          {hub, hub + " ", federation.Spaces, "The credential has a space"},
 		"quotation marks":             {hub, `"` + hub + `"`, federation.Quotes, "quotation marks"},
 		"an invisible character":      {hub, hub[:10] + "\u200b" + hub[10:], federation.Invisible, "U+200B"},
@@ -105,8 +107,8 @@ func TestExplainSaysHowSubjectsDiffer(t *testing.T) {
 	}{
 		"immutable against old":          {immutable, old, federation.ImmutableSubject, []string{"The token has GitHub's immutable subject"}},
 		"old against immutable":          {old, immutable, federation.ImmutableSubject, []string{"The credential has GitHub's immutable subject"}},
-		"immutable, and another branch":  {immutable, "repo:contoso/app:ref:refs/heads/dev", federation.ImmutableSubject, []string{"immutable", `the branch "main"`, `the branch "dev"`}},
-		"immutable, and another owner":   {immutable, "repo:fabrikam/app:ref:refs/heads/main", federation.ImmutableSubject, []string{"immutable", `The owner differs: "contoso" in the token, "fabrikam"`}},
+		"immutable, and another branch":  {immutable, "repo:contoso/app:ref:refs/heads/dev", federation.Other, []string{"immutable", `the branch "main"`, `the branch "dev"`}},
+		"immutable, and another owner":   {immutable, "repo:fabrikam/app:ref:refs/heads/main", federation.Other, []string{"immutable", `The owner differs: "contoso" in the token, "fabrikam"`}},
 		"other ids":                      {immutable, "repo:contoso@999/app@456:ref:refs/heads/main", federation.Other, []string{`owner's id differs: "123" in the token, "999"`}},
 		"an environment":                 {"repo:contoso/app:environment:prod", old, federation.ContextKind, []string{`the environment "prod"`, `the branch "main"`}},
 		"a pull request":                 {"repo:contoso/app:pull_request", old, federation.ContextKind, []string{"pull requests"}},
@@ -126,6 +128,9 @@ func TestExplainSaysHowSubjectsDiffer(t *testing.T) {
 		"a workspace":                    {workspace, strings.Replace(workspace, "prod", "test", 1), federation.Parts, []string{"workspace differs"}},
 		"a trust domain":                 {"spiffe://a.example/x", "spiffe://b.example/x", federation.Parts, []string{"trust domain differs"}},
 		"a service connection":           {"sc://org/project/one", "sc://org/project/two", federation.Parts, []string{"service connection differs"}},
+		"immutable, for an environment":  {immutable, "repo:contoso/app:environment:prod", federation.ContextKind, []string{"immutable subject", `the branch "main"`, `the environment "prod"`}},
+		"a wildcard":                     {old, "repo:contoso/*", federation.Wildcard, []string{"claimsMatchingExpression"}},
+		"a subject of other claims":      {"repository_owner_id:1:repository_id:2", old, federation.Platform, []string{"customized"}},
 		"two platforms":                  {account, old, federation.Platform, []string{"Kubernetes", "GitHub"}},
 		"case":                           {strings.Replace(old, "c", "C", 1), old, federation.Case, []string{"only in case"}},
 		"a look-alike":                   {account, strings.Replace(account, "a", "\u0430", 1), federation.LookAlike, []string{"U+0430", "Cyrillic"}},
@@ -282,16 +287,22 @@ func TestAdviceMakesTheTokenMatch(t *testing.T) {
 		all  []federation.Credential
 		want string
 	}{
-		"a slash":       {"repo:a/b:pull_request", exchange, []federation.Credential{credential(hub+"/", "repo:a/b:pull_request")}, "update --subscription sub --resource-group rg --identity-name app --name cred --issuer " + hub + " --subject repo:a/b:pull_request --audiences " + exchange},
-		"none":          {"s", exchange, nil, "create --subscription sub --resource-group rg --identity-name app --name workload-1 --issuer " + hub + " --subject s --audiences " + exchange},
-		"another repo":  {"repo:a/c:pull_request", exchange, []federation.Credential{credential(hub, "repo:a/b:pull_request")}, "create "},
-		"a quote":       {"x'; rm -rf ~; '", exchange, nil, `--subject 'x'\''; rm -rf ~; '\'''`},
-		"a look-alike":  {"p\u0430ypal", exchange, []federation.Credential{credential(hub, "paypal")}, ""},
-		"a control":     {"a\x1b[2Jb", exchange, nil, ""},
-		"no subject":    {"", exchange, nil, ""},
-		"an audience":   {"s", "sts.amazonaws.com", []federation.Credential{credential(hub, "s")}, ""},
-		"both":          {"t", "sts.amazonaws.com", []federation.Credential{credential(hub, "s")}, "--audiences " + exchange},
-		"twenty others": {"s", exchange, slices.Repeat([]federation.Credential{credential("https://o.example", "x")}, 20), ""},
+		"a slash":                       {"repo:a/b:pull_request", exchange, []federation.Credential{credential(hub+"/", "repo:a/b:pull_request")}, "update --subscription sub --resource-group rg --identity-name app --name cred --issuer " + hub + " --subject repo:a/b:pull_request --audiences " + exchange},
+		"none":                          {"s", exchange, nil, "create --subscription sub --resource-group rg --identity-name app --name workload-1 --issuer " + hub + " --subject s --audiences " + exchange},
+		"another repo":                  {"repo:a/c:pull_request", exchange, []federation.Credential{credential(hub, "repo:a/b:pull_request")}, "create "},
+		"a quote":                       {"x'; rm -rf ~; '", exchange, nil, `--subject 'x'\''; rm -rf ~; '\'''`},
+		"a look-alike":                  {"p\u0430ypal", exchange, []federation.Credential{credential(hub, "paypal")}, ""},
+		"a control":                     {"a\x1b[2Jb", exchange, nil, ""},
+		"no subject":                    {"", exchange, nil, ""},
+		"several audiences":             {"s", []string{"https://kubernetes.default.svc", "k3s"}, []federation.Credential{credential(hub, "s")}, ""},
+		"several, and another subject":  {"t", []string{"https://kubernetes.default.svc", "k3s"}, []federation.Credential{credential(hub, "s")}, "--audiences " + exchange},
+		"immutable, of somebody else":   {"repo:evil@9/app@8:ref:refs/heads/main", exchange, []federation.Credential{credential(hub, "repo:contoso/app:ref:refs/heads/main")}, "create "},
+		"immutable, for an environment": {"repo:contoso@1/app@2:environment:prod", exchange, []federation.Credential{credential(hub, "repo:contoso/app:ref:refs/heads/main")}, "create "},
+		"immutable":                     {"repo:contoso@1/app@2:environment:prod", exchange, []federation.Credential{credential(hub, "repo:contoso/app:environment:prod")}, "update "},
+		"a wildcard":                    {"repo:contoso/app:pull_request", exchange, []federation.Credential{credential(hub, "repo:contoso/*")}, "create "},
+		"an audience":                   {"s", "sts.amazonaws.com", []federation.Credential{credential(hub, "s")}, ""},
+		"both":                          {"t", "sts.amazonaws.com", []federation.Credential{credential(hub, "s")}, "--audiences " + exchange},
+		"twenty others":                 {"s", exchange, slices.Repeat([]federation.Credential{credential("https://o.example", "x")}, 20), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			x := explained(t, unsigned(t, nil, claims(hub, tt.sub, tt.aud)), tt.all...)
@@ -305,4 +316,58 @@ func TestAdviceMakesTheTokenMatch(t *testing.T) {
 	if got := x.Advice(federation.Holder{AppID: "app-id"}, nil); len(got) != 1 || !strings.HasPrefix(got[0], `az ad app federated-credential create --id app-id --parameters '{"audiences":["api://AzureADTokenExchange"],"issuer":`) {
 		t.Errorf("%q", got)
 	}
+}
+
+// A credential for a token that this server has issued for something else does not help, so that none is advised.
+func TestAdviceMakesNoCredentialForTokensOfThisServer(t *testing.T) {
+	identity := federation.Holder{Subscription: "sub", Group: "rg", Identity: "app"}
+	for aud, want := range map[string]int{"https://management.azure.com/": 0, "": 0, federation.ExchangeAppID: 1} {
+		x := federation.Explain(federation.Question{Raw: unsigned(t, nil, claims("https://midas.example/t/v2.0", "oid", aud)), Now: time.Now(), Attempt: federation.Attempt{Refused: &federation.Mismatch{}, Code: "AADSTS70025", Own: true}})
+		if got := x.Advice(identity, nil); len(got) != want || (want == 0) != strings.Contains(texts(x), "This server has issued the token") {
+			t.Errorf("%q: %q %s", aud, got, texts(x))
+		}
+	}
+}
+
+// A credential with the value of another claim is recognized.
+func TestExplainNamesTheClaimThatTheCredentialHas(t *testing.T) {
+	asserted := claims("https://accounts.google.com", "1122", exchange)
+	asserted["email"] = "a@b.iam.gserviceaccount.com"
+	x := explained(t, unsigned(t, nil, asserted), credential("https://accounts.google.com", "a@b.iam.gserviceaccount.com"))
+	if len(x.Findings) != 1 || x.Findings[0].Difference != federation.OtherClaim || !strings.Contains(texts(x), "claim email") {
+		t.Errorf("%+v", x.Findings)
+	}
+}
+
+// FuzzExplain looks for tokens and subjects that are not explained: findings are never missing, end, and have nothing that
+// a terminal could obey; a command makes the issuer and the subject match.
+func FuzzExplain(f *testing.F) {
+	subjects := []string{
+		"repo:contoso/app:ref:refs/heads/main", "repo:contoso@1/app@2:environment:prod", "repo:a/b:pull_request", "system:serviceaccount:a:b", "spiffe://a.example/b",
+		"organization:o:project:p:workspace:w:run_phase:plan", "project_path:a/b:ref_type:branch:ref:main", "sc://a/b/c", "repo:", "repo:@/@:", "p\u0430ypal", "", "a\x1b[2J\n", "repo:contoso/*",
+	}
+	for i, subject := range subjects {
+		f.Add(hub, subject, exchange, subjects[(i+1)%len(subjects)], "")
+	}
+	f.Add("https://a.example/", "s", "", "s", "a.b.c")
+	f.Fuzz(func(t *testing.T, issuer, subject, audience, configured, raw string) {
+		c := credential(hub, configured)
+		if raw == "" {
+			raw = unsigned(t, nil, claims(issuer, subject, audience))
+		}
+		x := explained(t, raw, c)
+		if len(x.Findings) == 0 {
+			t.Fatal("there are no findings")
+		}
+		for _, finding := range x.Findings {
+			if len(finding.Text) > 64<<10 || strings.ContainsFunc(finding.Text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+				t.Errorf("%.300q", finding.Text)
+			}
+		}
+		for _, command := range x.Advice(federation.Holder{AppID: "app-id"}, []federation.Credential{c}) {
+			if strings.ContainsFunc(command, func(r rune) bool { return r < ' ' || r > '~' }) || !strings.HasPrefix(x.Assertion.Issuer, "https://") {
+				t.Errorf("%q", command)
+			}
+		}
+	})
 }

@@ -102,3 +102,33 @@ func FuzzAssertion(f *testing.F) {
 		}
 	})
 }
+
+// FuzzReadAssertion looks for a text that is read for an explanation other than by ParseAssertion, or that is verified
+// although ParseAssertion refuses it.
+func FuzzReadAssertion(f *testing.F) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(assert(f, jose.RS256, key, map[jose.HeaderKey]any{"typ": "JWT"}, map[string]any{"iss": "i", "sub": "s", "aud": "a", "exp": 1}))
+	f.Add("eyJhbGciOiJub25lIn0.eyJpc3MiOiJpIn0.")
+	f.Add("eyJhbGciOiJFUzI1NiIsInR5cCI6bnVsbH0.eyJpc3MiOiJpIiwiYXVkIjpbImEiLCJiIl19.AAAA")
+	f.Add("e30.e30.")
+	f.Add("e30.e30.!")
+	f.Add("bnVsbA.bnVsbA.")
+	f.Fuzz(func(t *testing.T, raw string) {
+		read, err := token.ReadAssertion(raw)
+		if (read == nil) != (err != nil) || err != nil && !errors.Is(err, token.ErrMalformed) {
+			t.Fatalf("%v and error %v", read, err)
+		}
+		parsed, refused := token.ParseAssertion(raw)
+		switch {
+		case refused == nil && (read == nil || read.Issuer != parsed.Issuer || read.Subject != parsed.Subject || read.Digest != parsed.Digest):
+			t.Fatalf("%+v, want %+v", read, parsed)
+		case refused != nil && read != nil && read.Verify(&key.PublicKey) == nil:
+			t.Fatalf("%q is verified", raw)
+		case read != nil && len(read.Issuer)+len(read.Subject) > token.MaxSize:
+			t.Fatal("the claims are longer than a token")
+		}
+	})
+}
