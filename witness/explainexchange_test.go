@@ -377,3 +377,56 @@ func (w *exchangeWorld) exchangedToken(t *testing.T, raw string) string {
 	}
 	return got
 }
+
+// The line of a refusal is about the credential that is nearest, and not about the first one. It says the field, and of a
+// token that cannot be used also what it has. Explanations name keys and issuers.
+func TestRefusedExchangesNameTheNearestCredential(t *testing.T) {
+	w := startExchange(t)
+	const main, closed = "repo:contoso/app:ref:refs/heads/main", "https://127.0.0.1:1/closed"
+	for name, c := range map[string][2]string{"aaa": {github, "repo:zzz/z:pull_request"}, "bbb": {"https://issuer.example/a", main}, "near": {github + "/", main}, "closed": {closed, main}, "keys": {"https://issuer.example/a/", main}} {
+		if status := w.putCredential(t, name, map[string]any{"issuer": c[0], "subject": c[1], "audiences": []any{tokenExchange}}); status != 201 {
+			t.Fatal(status)
+		}
+	}
+	usual := map[string]any{"typ": "JWT", "kid": "k1"}
+	claims := func(issuer string) map[string]any {
+		return map[string]any{"iss": issuer, "sub": main, "aud": tokenExchange, "exp": time.Now().Add(time.Hour).Unix()}
+	}
+	late := claims("https://issuer.example/a")
+	late["exp"] = time.Now().Add(-time.Hour).Unix()
+	for name, tt := range map[string]struct {
+		raw    string
+		line   []string
+		reason []string // of the explanation
+	}{
+		"a slash":       {w.assertion(t, 0, usual, claims(github)), []string{"nearest=near", "field=issuer", `\"` + github + `/\"`, "slash at its end"}, []string{"slash at its end"}},
+		"another type":  {w.assertion(t, 0, map[string]any{"typ": "at+jwt"}, claims(github)), []string{"field=header", "assertion_subject=" + main, "at+jwt"}, []string{"at+jwt", "slash at its end"}},
+		"a cut token":   {"eyJhbGciOiJSUzI1NiJ9.e30", []string{"field=token", "2 parts"}, []string{"2 parts"}},
+		"an expired":    {w.assertion(t, 0, usual, late), []string{"field=validity", "later; 5 minutes are allowed", "nearest=bbb"}, []string{"later; 5 minutes are allowed"}},
+		"unknown key":   {w.assertion(t, 0, map[string]any{"kid": "zz"}, claims("https://issuer.example/a/")), []string{"AADSTS7000272", "unknown key"}, []string{`"zz" (kid in its header)`, `Known is 1 key: "k1", from the file of the configuration.`}},
+		"signature":     {w.assertion(t, 1, usual, claims("https://issuer.example/a/")), []string{"AADSTS700027", "signature"}, []string{`The key "k1" of the issuer "https://issuer.example/a/" has not signed this token.`}},
+		"not reachable": {w.assertion(t, 0, usual, claims(closed)), []string{"AADSTS501661", "loopback"}, []string{"could not be read (unreachable)", "loopback", "list it in the server's configuration: issuers: [{issuer: '" + closed + "', private: true"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := len(w.log.String())
+			w.exchange(t, tt.raw)
+			log := w.log.String()[before:]
+			i := strings.Index(log, `msg="sign-in refused"`)
+			if i < 0 {
+				t.Fatalf("there is no line: %s", log)
+			}
+			line, _, _ := strings.Cut(log[i:], "\n")
+			_, x := w.explain(t, tt.raw)
+			for _, word := range tt.line {
+				if !strings.Contains(line, word) {
+					t.Errorf("%s\nlacks %s", line, word)
+				}
+			}
+			for _, word := range tt.reason {
+				if all, _ := x["reasons"].([]any); !strings.Contains(fmt.Sprint(all...), word) {
+					t.Errorf("%s\nlacks %s", all, word)
+				}
+			}
+		})
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 
 	"midas/internal/client"
 )
@@ -68,11 +69,9 @@ func (c *explainActionCommand) Run(ctx context.Context, to streams) error {
 	}
 	text := explanationText(x)
 	if c.Output == "json" {
-		var pretty bytes.Buffer
-		if err := json.Indent(&pretty, x.Raw, "", "  "); err != nil {
-			return fmt.Errorf("print: %w", err)
+		if text, err = prettyJSON(x.Raw); err != nil {
+			return err
 		}
-		text = pretty.String() + "\n"
 	}
 	if err := print(to, text); err != nil {
 		return err
@@ -81,6 +80,25 @@ func (c *explainActionCommand) Run(ctx context.Context, to streams) error {
 		return exitDenied
 	}
 	return nil
+}
+
+// prettyJSON indents JSON. Characters that cannot be seen are written as escapes, because a terminal could obey them.
+func prettyJSON(raw json.RawMessage) (string, error) {
+	var pretty bytes.Buffer
+	if err := json.Indent(&pretty, raw, "", "  "); err != nil {
+		return "", fmt.Errorf("print: %w", err)
+	}
+	var out strings.Builder
+	for _, r := range pretty.String() {
+		if r < unicode.MaxASCII || unicode.IsPrint(r) {
+			out.WriteRune(r)
+			continue
+		}
+		for _, unit := range utf16.Encode([]rune{r}) {
+			fmt.Fprintf(&out, `\u%04x`, unit)
+		}
+	}
+	return out.String() + "\n", nil
 }
 
 // attributeSources are the sources that --attribute may name, as words and as conditions write them.

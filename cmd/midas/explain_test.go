@@ -1,12 +1,16 @@
 package main
 
 import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"unicode"
 )
 
 // TestPageOnExplainComesTrue runs the commands of docs/explain.md one after the other. Each must print what the page
@@ -104,6 +108,69 @@ func TestExplainWithAttributes(t *testing.T) {
 		}
 		if out := told(t, data, args...); !strings.Contains(out, test.want) || strings.HasPrefix(out, "allowed\n") != (test.want == "allowed\n") {
 			t.Errorf("%v: %s", test.given, out)
+		}
+	}
+}
+
+// The token comes from a file or the standard input, and is not an argument that the list of processes shows. The output is
+// text or JSON, both without characters that a terminal could obey; the exit code tells the verdict if it is asked for.
+func TestExplainExchangeFromTheCommandLine(t *testing.T) {
+	folder := t.TempDir()
+	data := filepath.Join(folder, "data")
+	p := startServer(t, data)
+	defer p.end(t, os.Interrupt)
+	client := made(t, told(t, data, "app", "create", "deployer"))["appId"]
+	encode := base64.RawURLEncoding.EncodeToString
+	hostile := "a\u202eb\u009b31m\U000e0041"
+	token := encode([]byte(`{"alg":"RS256"}`)) + "." + encode([]byte(`{"iss":"https://a.example","sub":"`+hostile+`","aud":"api://AzureADTokenExchange"}`)) + "." + encode(make([]byte, 256))
+	file := filepath.Join(folder, "token")
+	if err := os.WriteFile(file, []byte(token+"\r\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run := func(in string, args ...string) (out string, code int) {
+		t.Helper()
+		cmd := exec.CommandContext(t.Context(), "midas", append([]string{"explain", "exchange", "--client-id", client, "--data", data}, args...)...)
+		cmd.Stdin = strings.NewReader(in)
+		var errs strings.Builder
+		cmd.Stderr = &errs
+		printed, err := cmd.Output()
+		if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
+			t.Fatal(err)
+		}
+		if all := string(printed) + errs.String(); strings.Contains(all, encode(make([]byte, 256))) || strings.ContainsFunc(all, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }) {
+			t.Errorf("it printed %q", all)
+		}
+		return string(printed) + errs.String(), cmd.ProcessState.ExitCode()
+	}
+	fromFile, code := run("", "--token", file)
+	if code != 0 || !strings.HasPrefix(fromFile, "refused\nAADSTS70025: ") || !strings.Contains(fromFile, "- The client has no federated identity credentials") || !strings.Contains(fromFile, `a\u202eb\u009b31m`) {
+		t.Errorf("exit %d: %s", code, fromFile)
+	}
+	if out, code := run(token+"\n", "--token", "-", "--exit-code"); code != 3 || !strings.HasPrefix(out, "refused\n") {
+		t.Errorf("exit %d: %s", code, out)
+	}
+	out, code := run(token, "--token", "-", "--output", "json", "--exit-code")
+	var x struct {
+		Verdict string
+		Error   struct{ Code string }
+		Token   struct{ Subject string }
+	}
+	if err := json.Unmarshal([]byte(out), &x); err != nil || code != 3 || x.Verdict != "refused" || x.Error.Code != "AADSTS70025" || x.Token.Subject != hostile {
+		t.Errorf("exit %d: %v %s", code, err, out)
+	}
+	for _, tt := range []struct {
+		in, want string
+		args     []string
+	}{
+		{"", "it is empty", []string{"--token", "-"}},
+		{strings.Repeat("a", 40<<10), "longer than 32768 bytes", []string{"--token", "-"}},
+		{"", "no such file", []string{"--token", filepath.Join(folder, "gone")}},
+		{"a.b.c", "ClientNotFound", []string{"--token", "-", "--client-id", "5d5b1f6e-0000-4000-8000-000000000001"}},
+		{"a.b.c", "InvalidClientId", []string{"--token", "-", "--client-id", "x"}},
+		{token, "--output must be one of", []string{"--token", "-", "--output", "yaml"}},
+	} {
+		if out, code := run(tt.in, tt.args...); code != 1 && code != 2 || !strings.Contains(out, tt.want) {
+			t.Errorf("%q: exit %d: %s", tt.args, code, out)
 		}
 	}
 }

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -25,7 +23,7 @@ type explainExchangeCommand struct {
 
 // Help is shown by midas explain exchange --help.
 func (explainExchangeCommand) Help() string {
-	return `The first line is the word granted or refused. The lines after it have the error that the token endpoint answers, and all that is wrong with the token: the credential that is nearest, the field that differs, and both values. If a credential would make the token match, the command that makes it follows; run it only if you trust the issuer and the subject. The exit code is 0 for both answers, and 1 if there is no answer; with --exit-code it is 3 if the exchange is refused.
+	return `The first line is the word granted or refused. The lines after it have the error that the token endpoint answers, and all that is wrong with the token: the credential that is nearest, the field that differs, and both values. If a credential for the token's issuer and subject would help, the command that makes it follows; run it only if you trust the issuer and the subject. The exit code is 0 for both answers, and 1 if there is no answer; with --exit-code it is 3 if the exchange is refused.
 
 The token is sent to the server and is neither stored nor printed.
 
@@ -51,11 +49,9 @@ func (c *explainExchangeCommand) Run(ctx context.Context, to streams) error {
 	}
 	text := exchangeText(x)
 	if c.Output == "json" {
-		var pretty bytes.Buffer
-		if err := json.Indent(&pretty, x.Raw, "", "  "); err != nil {
-			return fmt.Errorf("print: %w", err)
+		if text, err = prettyJSON(x.Raw); err != nil {
+			return err
 		}
-		text = pretty.String() + "\n"
 	}
 	if err := print(to, text); err != nil {
 		return err
@@ -126,7 +122,7 @@ func exchangeText(x client.ExchangeExplanation) string {
 	}
 	if len(x.Advice) > 0 {
 		line("")
-		line("If you trust this issuer and this subject, this makes the token match a credential:")
+		line("If you trust this issuer and this subject, this makes a credential for them:")
 		for _, command := range x.Advice {
 			line("  %s", command)
 		}
