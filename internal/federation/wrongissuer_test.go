@@ -247,3 +247,19 @@ func TestIssuersVerifyAnAssertionWithoutKid(t *testing.T) {
 		}
 	}
 }
+
+// TestIssuersTryFewKeysOfOneKid because each costs a verification, and an issuer can give all of its keys one key id.
+func TestIssuersTryFewKeysOfOneKid(t *testing.T) {
+	for others, want := range map[int]federation.Reason{3: "verified", 4: federation.Signature, 99: federation.Signature} {
+		issuer := newTestIssuer(t)
+		var keys []any
+		for range others {
+			keys = append(keys, jwk("k1", 1))
+		}
+		issuer.Publish(append(keys, jwk("k1", 0))...)
+		issuers := newIssuers(t, &testClock{}, issuer.Settings())
+		if got := reason(t, issuers.Verify(t.Context(), assertion(t, issuer.URL, "k1", 0))); got != want {
+			t.Errorf("behind %d others: %s, want %s", others, got, want)
+		}
+	}
+}
