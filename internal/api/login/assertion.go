@@ -40,21 +40,8 @@ func (req *tokenRequest) clientAssertion() (*token.Assertion, error) {
 }
 
 // checkAssertion checks a client assertion (RFC 7523) that is signed with the key of one of the client's certificates,
-// or that another issuer has signed. Wrong signatures are counted and limited.
+// or that another issuer has signed.
 func (h *tokens) checkAssertion(req *tokenRequest, a *token.Assertion, c client) error {
-	charge := h.signatureCharge(req)
-	if wait := h.Throttle.Wait(charge); wait > 0 {
-		return errThrottled(wait)
-	}
-	err := h.checkSigned(req, a, c)
-	if errors.Is(err, token.ErrSignature) {
-		h.Throttle.Count(charge)
-	}
-	return err
-}
-
-// checkSigned is checkAssertion without the limit.
-func (h *tokens) checkSigned(req *tokenRequest, a *token.Assertion, c client) error {
 	if foreign(a, c) {
 		matched, err := h.federate(req.r.Context(), presented{tenant: req.tenant, client: c, assertion: a, raw: string(req.assertion)})
 		req.exchange.client, req.exchange.credential = c, matched

@@ -14,9 +14,6 @@ import (
 var (
 	secretRule = throttle.Rule{Name: "secret of an application from an address", Burst: 20, Refill: 3 * time.Second}
 
-	// Signatures cannot be guessed. The rule bounds the public-key operations that strangers can cause.
-	signatureRule = throttle.Rule{Name: "signed assertion of an application from an address", Burst: 20, Refill: 3 * time.Second}
-
 	// There are 10^12 user codes, of which a few are valid at a time.
 	codeRule        = throttle.Rule{Name: "user code from an address", Burst: 20, Refill: 3 * time.Second}
 	codeNetworkRule = throttle.Rule{Name: "user code from a network", Burst: 80, Refill: 750 * time.Millisecond}
@@ -31,9 +28,8 @@ var (
 // Limits are the rules that limit unauthenticated requests to the token endpoint and the pages, except for
 // passwords (throttle.PasswordLimiter). A zero rule means the default.
 type Limits struct {
-	Secrets    throttle.Rule // wrong secrets of one application from one address
-	Signatures throttle.Rule // wrong signatures of assertions of one client from one address
-	Codes      throttle.Rule // wrong user codes, which devices show, from one address
+	Secrets throttle.Rule // wrong secrets of one application from one address
+	Codes   throttle.Rule // wrong user codes, which devices show, from one address
 
 	// Requests for device codes from one address, from one network and in all.
 	Devices        throttle.Rule
@@ -47,11 +43,6 @@ func (x *request) source() throttle.Source { return throttle.SourceOf(x.ev.Clien
 // secretCharge returns the bucket in which a wrong secret of a client is counted.
 func (h *tokens) secretCharge(req *tokenRequest) throttle.Charge {
 	return h.Throttle.Charge(h.Limits.Secrets.Or(secretRule), arm.Fold(req.tenant.ID), arm.Fold(req.clientID), req.source().Address())
-}
-
-// signatureCharge returns the bucket in which a wrong signature of a client's assertion is counted.
-func (h *tokens) signatureCharge(req *tokenRequest) throttle.Charge {
-	return h.Throttle.Charge(h.Limits.Signatures.Or(signatureRule), arm.Fold(req.tenant.ID), arm.Fold(req.clientID), req.source().Address())
 }
 
 // mayStart counts a request for a device code, or returns how long the client has to wait.
