@@ -40,7 +40,7 @@ var layers = []layer{
 	{"domain", map[string]string{ // each holds state and the rules about it
 		"internal/activity":     "internal/arm internal/odata internal/retention internal/store internal/throttle",
 		"internal/directory":    "internal/arm internal/clock internal/federation/expression internal/store internal/throttle",
-		"internal/federation":   "internal/arm internal/clock internal/federation/expression internal/outbound internal/token",
+		"internal/federation":   "internal/arm internal/clock internal/federation/expression internal/outbound internal/throttle internal/token",
 		"internal/grant":        "internal/arm internal/retention internal/seal internal/store internal/throttle",
 		"internal/rbac":         "internal/activity internal/arm internal/odata internal/rbac/action internal/rbac/condition internal/store",
 		"internal/resource":     "internal/activity internal/arm internal/odata internal/retention internal/seal internal/store",
@@ -60,7 +60,7 @@ var layers = []layer{
 		"internal/api/httpx":           "internal/arm internal/azure",
 		"internal/api/bearer":          "internal/arm internal/directory internal/store internal/token",
 		"internal/api/management/wire": "internal/activity internal/arm internal/compute internal/directory internal/explain internal/federation internal/fleet internal/hierarchy internal/host internal/identity internal/lock internal/odata internal/rbac internal/resource internal/subscription",
-		"internal/api/signin":          "internal/arm",
+		"internal/api/signin":          "internal/arm internal/throttle",
 		"internal/control":             "internal/api/httpx",
 		"internal/ops":                 "internal/api/httpx",
 	}},

@@ -3,7 +3,6 @@ package federation
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"time"
 )
 
@@ -11,16 +10,9 @@ import (
 // were more. An issuer has a line once a minute while it fails, but everybody who may write credentials can name many.
 const maxFailureLines = 10
 
-// failureLog writes the lines of fetches that have failed. The zero value is ready to use. It is safe for concurrent
-// use.
-type failureLog struct {
-	mu             sync.Mutex
-	second         int64
-	lines, dropped int
-}
-
-func (l *failureLog) note(ctx context.Context, log *slog.Logger, now time.Time, e *IssuerError) {
-	dropped, allowed := l.allow(now.Unix())
+// noteFailure writes the line of a fetch that has failed.
+func (i *Issuers) noteFailure(ctx context.Context, now time.Time, e *IssuerError) {
+	dropped, allowed := i.failures.Allow(now)
 	if !allowed {
 		return
 	}
@@ -30,21 +22,5 @@ func (l *failureLog) note(ctx context.Context, log *slog.Logger, now time.Time, 
 	if dropped > 0 {
 		attrs = append(attrs, slog.Int("not_logged", dropped))
 	}
-	log.LogAttrs(ctx, slog.LevelWarn, "the keys of an issuer could not be fetched", attrs...)
-}
-
-// allow reports whether a failure has a line, and how many before it had none.
-func (l *failureLog) allow(second int64) (dropped int, allowed bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if second != l.second {
-		l.second, l.lines = second, 0
-	}
-	if l.lines >= maxFailureLines {
-		l.dropped++
-		return 0, false
-	}
-	l.lines++
-	dropped, l.dropped = l.dropped, 0
-	return dropped, true
+	i.log.LogAttrs(ctx, slog.LevelWarn, "the keys of an issuer could not be fetched", attrs...)
 }

@@ -35,7 +35,7 @@ func (i *Issuers) fetch(s *issuerSource) fetched {
 	outcome := "ok"
 	if got.err != nil {
 		outcome = string(got.err.Reason)
-		i.failures.note(ctx, i.log, i.now(), got.err)
+		i.noteFailure(ctx, i.now(), got.err)
 	} else {
 		i.log.LogAttrs(ctx, slog.LevelDebug, "the keys of an issuer were fetched",
 			slog.String("issuer", shorten(s.issuer)), slog.Int("keys", len(got.keys.keys)), slog.Int("skipped", len(got.keys.skipped)))

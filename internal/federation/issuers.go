@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"midas/internal/outbound"
+	"midas/internal/throttle"
 	"midas/internal/token"
 )
 
@@ -41,7 +42,7 @@ type Issuers struct {
 
 	places   [4]chan struct{} // of fetches, by placesOf
 	waiting  chan struct{}    // the places of callers that wait for a fetch
-	failures failureLog
+	failures throttle.Lines   // of fetches that have failed
 }
 
 // listedIssuer is an issuer that the operator lists. Exactly one of file and source is set.
@@ -55,7 +56,7 @@ type listedIssuer struct {
 func NewIssuers(cfg IssuersConfig) (*Issuers, error) {
 	i := &Issuers{
 		now: cfg.Now, log: cfg.Log, client: cfg.Client, onFetch: cfg.OnFetch, listed: map[string]*listedIssuer{},
-		waiting: make(chan struct{}, maxWaiting),
+		waiting: make(chan struct{}, maxWaiting), failures: throttle.Lines{Max: maxFailureLines},
 	}
 	for n := range i.places {
 		i.places[n] = make(chan struct{}, maxFetches)

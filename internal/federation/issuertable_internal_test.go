@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"midas/internal/throttle"
 	"runtime"
 	"strings"
 	"sync"
@@ -171,15 +172,16 @@ func TestCallersThatWaitAreBounded(t *testing.T) {
 
 func TestFailedFetchesHaveABoundedNumberOfLines(t *testing.T) {
 	var out bytes.Buffer
-	log, now, failures := slog.New(slog.NewTextHandler(&out, nil)), time.Date(2026, 11, 27, 0, 0, 0, 0, time.UTC), failureLog{}
+	now := time.Date(2026, 11, 27, 0, 0, 0, 0, time.UTC)
+	issuers := &Issuers{log: slog.New(slog.NewTextHandler(&out, nil)), failures: throttle.Lines{Max: maxFailureLines}}
 	failed := &IssuerError{"https://issuer.example", "", Unreachable, errBusy}
 	for range 500 {
-		failures.note(t.Context(), log, now, failed)
+		issuers.noteFailure(t.Context(), now, failed)
 	}
 	if n := strings.Count(out.String(), "\n"); n != maxFailureLines {
 		t.Errorf("%d lines in a second", n)
 	}
-	failures.note(t.Context(), log, now.Add(time.Second), failed)
+	issuers.noteFailure(t.Context(), now.Add(time.Second), failed)
 	if !strings.Contains(out.String(), fmt.Sprint("not_logged=", 500-maxFailureLines)) {
 		t.Errorf("the next line does not say how many had none: %s", out.String())
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"midas/internal/arm"
+	"midas/internal/throttle"
 )
 
 // maxIdentities is the number of identities that have a counter of their own. The sign-ins of all further
@@ -53,16 +54,15 @@ type Log struct {
 	now   func() time.Time
 	total *prometheus.CounterVec
 
-	mu      sync.Mutex
-	known   map[string]bool // the object ids that have a counter of their own
-	second  int64           // of the refusals that are counted
-	lines   int             // of refusals in this second
-	dropped int             // refusals without a line since the last line
+	refusals throttle.Lines // of refusals that everybody can cause
+
+	mu    sync.Mutex
+	known map[string]bool // the object ids that have a counter of their own
 }
 
 // New registers the counters.
 func New(reg prometheus.Registerer, log *slog.Logger, now func() time.Time) (*Log, error) {
-	l := &Log{log: log, now: now, known: map[string]bool{}, total: prometheus.NewCounterVec(prometheus.CounterOpts{
+	l := &Log{log: log, now: now, known: map[string]bool{}, refusals: throttle.Lines{Max: maxRefusals}, total: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "midas_sign_ins_total",
 		Help: "Token requests of hosts and exchanges of tokens, by the object id of the identity and the outcome.",
 	}, []string{"identity", "outcome"})}
@@ -85,7 +85,7 @@ func (l *Log) Note(ctx context.Context, in SignIn) {
 	}
 	l.total.WithLabelValues(label, string(in.Outcome)).Inc()
 	if in.Open && in.Outcome == Refused {
-		dropped, allowed := l.allow()
+		dropped, allowed := l.refusals.Allow(l.now())
 		if !allowed {
 			return
 		}
@@ -102,23 +102,6 @@ func (l *Log) Note(ctx context.Context, in SignIn) {
 		}
 	}
 	l.log.LogAttrs(ctx, level, "sign-in "+string(in.Outcome), in.Attrs...)
-}
-
-// allow reports whether a refusal has a line, and how many before it had none.
-func (l *Log) allow() (dropped int, allowed bool) {
-	second := l.now().Unix()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if second != l.second {
-		l.second, l.lines = second, 0
-	}
-	if l.lines >= maxRefusals {
-		l.dropped++
-		return 0, false
-	}
-	l.lines++
-	dropped, l.dropped = l.dropped, 0
-	return dropped, true
 }
 
 func (l *Log) label(oid string) string {
