@@ -34,6 +34,7 @@ var layers = []layer{
 		"internal/localca":               "internal/arm internal/atomicfile internal/clock",
 		"internal/store":                 "internal/recent",
 		"internal/store/pebble":          "internal/store",
+		"internal/store/etcd":            "internal/store",
 		"internal/retention":             "internal/clock internal/store",
 		"internal/token":                 "internal/arm internal/clock internal/recent internal/retention internal/seal internal/store",
 	}},
@@ -141,6 +142,9 @@ var foreign = map[string]string{
 	"github.com/Azure/checkaccess-v2-go-sdk":                     "",
 	"k8s.io/api":                                                 "internal/bindingproxy/clustertest",
 	"k8s.io/apimachinery":                                        "internal/bindingproxy/clustertest",
+	"go.etcd.io/etcd":                                            "internal/store/etcd",
+	"google.golang.org/grpc":                                     "internal/store/etcd",
+	"go.uber.org/zap":                                            "internal/store/etcd",
 	"sigs.k8s.io/yaml":                                           "internal/bindingproxy/clustertest",
 }
 
@@ -149,10 +153,10 @@ type listed struct {
 	Imports          []string
 }
 
-// list asks the Go tool for our packages.
+// list asks the Go tool for our packages, those with build tags too.
 func list(t *testing.T) []listed {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Name,Imports", "./...").Output()
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-tags", "e2e cluster", "-json=ImportPath,Name,Imports", "./...").Output()
 	if err != nil {
 		var exit *exec.ExitError
 		if errors.As(err, &exit) {
