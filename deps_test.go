@@ -153,10 +153,10 @@ type listed struct {
 	Imports          []string
 }
 
-// list asks the Go tool for our packages, those with build tags too.
+// list asks the Go tool for our packages, those of the binary with all engines too.
 func list(t *testing.T) []listed {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-tags", "e2e cluster", "-json=ImportPath,Name,Imports", "./...").Output()
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-tags", "cluster", "-json=ImportPath,Name,Imports", "./...").Output()
 	if err != nil {
 		var exit *exec.ExitError
 		if errors.As(err, &exit) {
