@@ -1,11 +1,12 @@
 package token
 
 import (
+	"cmp"
+	"crypto"
 	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -26,15 +27,16 @@ type Assertion struct {
 	NotBefore, Expires time.Time // zero if the claim is missing
 	IssuedAt           time.Time // likewise
 
-	// Digest is the SHA-256 hash of the signed part. It identifies an assertion without an id.
+	// Digest is the SHA-256 hash of the signed part, which the signature is for. It identifies an assertion without an
+	// id.
 	Digest [sha256.Size]byte
 
 	// Thumbprints are the certificate thumbprints in the header: x5t, x5t#S256, or a kid that is a
 	// thumbprint. They are SHA-1 or SHA-256 hashes and only identify the certificate.
 	Thumbprints [][]byte
 
-	signed  *jose.JSONWebSignature
-	strings map[string]string // the claims whose values are strings
+	signature []byte // nil if the assertion cannot be verified
+	claims    object
 }
 
 // AlgorithmError means that an assertion is signed with an algorithm that is not accepted. It wraps ErrMalformed.
@@ -52,45 +54,88 @@ func (e *AlgorithmError) Unwrap() error { return ErrMalformed }
 // an *AlgorithmError. Its algorithm must be RS256 or PS256. Certificates, keys and addresses of keys in the header
 // are ignored, and extensions that the header marks as critical are refused (RFC 7515, 4.1.11).
 func ParseAssertion(raw string) (*Assertion, error) {
-	if len(raw) > MaxSize || !canonical(raw) {
-		return nil, fmt.Errorf("%w: it is too long or not three parts of base64url", ErrMalformed)
+	if len(raw) > MaxSize {
+		return nil, fmt.Errorf("%w: it is too long", ErrMalformed)
 	}
-	signed, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.RS256, jose.PS256})
-	var other *jose.ErrUnexpectedSignatureAlgorithm
-	switch {
-	case errors.As(err, &other) && other.Got != "":
-		return nil, &AlgorithmError{string(other.Got)}
-	case err != nil:
+	parts, ok := decodeCompact(raw)
+	if !ok {
+		return nil, fmt.Errorf("%w: it is not three parts of base64url", ErrMalformed)
+	}
+	header, err := readObject(parts.header)
+	if err != nil {
+		return nil, fmt.Errorf("%w: the header: %w", ErrMalformed, err)
+	}
+	a := &Assertion{signature: parts.signature}
+	if err := a.readHeader(header); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	header := signed.Signatures[0].Protected
-	for _, name := range []jose.HeaderKey{"crit", "b64"} {
-		if _, found := header.ExtraHeaders[name]; found {
-			return nil, fmt.Errorf("%w: the header has %s", ErrMalformed, name)
-		}
+	switch jose.SignatureAlgorithm(a.Algorithm) {
+	case jose.RS256, jose.PS256:
+	case "":
+		return nil, fmt.Errorf("%w: the header has no alg", ErrMalformed)
+	default:
+		return nil, &AlgorithmError{a.Algorithm}
 	}
-	a := &Assertion{Kid: header.KeyID, Algorithm: header.Algorithm, signed: signed}
-	if typ, found := header.ExtraHeaders[jose.HeaderType]; found {
-		text, isText := typ.(string)
-		if !isText {
-			return nil, fmt.Errorf("%w: typ is not a string", ErrMalformed)
-		}
-		a.Type = text
+	if err := cmp.Or(checkExtensions(header), checkEmbedded(header, raw)); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	if err := a.readClaims(signed.UnsafePayloadWithoutVerification()); err != nil {
+	if err := a.readClaims(parts.payload); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	a.Digest = sha256.Sum256([]byte(raw[:strings.LastIndexByte(raw, '.')]))
-	a.Thumbprints = thumbprints(header)
+	a.Thumbprints = thumbprints(header, a.Kid)
 	return a, nil
+}
+
+// readHeader reads the members of the header that count.
+func (a *Assertion) readHeader(header object) (err error) {
+	for _, field := range [...]struct {
+		name string
+		to   *string
+	}{{"typ", &a.Type}, {"alg", &a.Algorithm}, {"kid", &a.Kid}} {
+		if *field.to, err = header.text(field.name); err != nil {
+			return fmt.Errorf("the header: %w", err)
+		}
+	}
+	return nil
+}
+
+// checkExtensions refuses a header with extensions that its issuer marks as critical, or with a payload that is not
+// base64url (RFC 7797).
+func checkExtensions(header object) error {
+	for _, name := range [...]string{"crit", "b64"} {
+		if header.find(name) != "" {
+			return fmt.Errorf("the header has %s", name)
+		}
+	}
+	return nil
+}
+
+// checkEmbedded refuses a header with a key or with certificates that are malformed, such as a private key. They are
+// ignored otherwise. Few headers have one.
+func checkEmbedded(header object, raw string) error {
+	for _, name := range [...]string{"jwk", "x5c", "nonce"} {
+		if header.find(name) != "" {
+			_, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.RS256, jose.PS256})
+			return err
+		}
+	}
+	return nil
 }
 
 // Verify returns nil if the key has signed the assertion, and otherwise ErrSignature.
 func (a *Assertion) Verify(key *rsa.PublicKey) error {
-	if a.signed == nil {
+	if a.signature == nil {
 		return ErrSignature
 	}
-	if _, err := a.signed.Verify(key); err != nil {
+	err := ErrSignature
+	switch jose.SignatureAlgorithm(a.Algorithm) {
+	case jose.RS256:
+		err = rsa.VerifyPKCS1v15(key, crypto.SHA256, a.Digest[:], a.signature)
+	case jose.PS256:
+		err = rsa.VerifyPSS(key, crypto.SHA256, a.Digest[:], a.signature, nil)
+	}
+	if err != nil {
 		return fmt.Errorf("%w: %w", ErrSignature, err)
 	}
 	return nil
@@ -103,19 +148,16 @@ func inURLAlphabet(text string) string {
 
 // thumbprints reads the thumbprints in a header. Libraries encode them with or without padding, in
 // base64url or base64, and as kid also in hexadecimal.
-func thumbprints(h jose.Header) [][]byte {
+func thumbprints(header object, kid string) [][]byte {
 	var all [][]byte
 	add := func(data []byte, err error) {
 		if err == nil && (len(data) == 20 || len(data) == 32) {
 			all = append(all, data)
 		}
 	}
-	names := []string{h.KeyID}
-	for _, field := range []jose.HeaderKey{"x5t", "x5t#S256"} {
-		name, _ := h.ExtraHeaders[field].(string)
-		names = append(names, name)
-	}
-	for _, name := range names {
+	x5t, _ := unquote(header.find("x5t"))
+	x5tS256, _ := unquote(header.find("x5t#S256"))
+	for _, name := range [...]string{kid, x5t, x5tS256} {
 		switch len(name) {
 		case 2 * 20, 2 * 32:
 			add(hex.DecodeString(name))

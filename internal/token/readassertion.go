@@ -1,8 +1,8 @@
 package token
 
 import (
+	"cmp"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"strings"
 )
@@ -25,20 +25,13 @@ func ReadAssertion(raw string) (*Assertion, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: the claims are not base64url", ErrMalformed)
 	}
-	members, err := members(header)
+	members, err := readObject(header)
 	if err != nil {
-		return nil, fmt.Errorf("%w: the header is not a JSON object", ErrMalformed)
+		return nil, fmt.Errorf("%w: the header: %w", ErrMalformed, err)
 	}
 	a := &Assertion{}
-	for name, to := range map[string]*string{"typ": &a.Type, "alg": &a.Algorithm, "kid": &a.Kid} {
-		if text, found := members[name]; found && json.Unmarshal(text, to) != nil {
-			return nil, fmt.Errorf("%w: %s in the header is not a string", ErrMalformed, name)
-		}
-	}
-	for _, name := range []string{"crit", "b64"} {
-		if _, found := members[name]; found {
-			return nil, fmt.Errorf("%w: the header has %s", ErrMalformed, name)
-		}
+	if err := cmp.Or(a.readHeader(members), checkExtensions(members)); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	if err := a.readClaims(payload); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
