@@ -19,7 +19,7 @@ func Clip(text string) string {
 // Printable writes characters as escapes that a terminal could obey or that cannot be seen, such as those that change the
 // direction of text. The handlers of package slog do not escape all of them.
 func Printable(text string) string {
-	special := func(r rune) bool { return !unicode.IsPrint(r) }
+	special := func(r rune) bool { return (r < ' ' || r > '~') && !unicode.IsPrint(r) }
 	if !strings.ContainsFunc(text, special) {
 		return text
 	}

@@ -22,6 +22,9 @@ type exchangeAttempt struct {
 	credential federation.Credential
 }
 
+// usualAttrs is for how many attributes of a line there is space at first: a granted exchange has so many at most.
+const usualAttrs = 12
+
 // noteExchange reports an exchange, granted or refused. The line has claims of the assertion, by which an operator
 // compares it with the credentials, and never the assertion itself.
 func (h *tokens) noteExchange(req *tokenRequest, err error) {
@@ -29,10 +32,11 @@ func (h *tokens) noteExchange(req *tokenRequest, err error) {
 	if x == nil || h.SignIns == nil {
 		return
 	}
-	in := signin.SignIn{Outcome: signin.Granted, Identity: x.client.principal.ID, Open: true, Attrs: []slog.Attr{
+	attrs := append(make([]slog.Attr, 0, usualAttrs),
 		slog.String("client", req.ev.ClientIP), slog.String("request", req.ev.RequestID), slog.String("audience", arm.Clip(cmp.Or(req.scope, req.resource))),
 		slog.String("tenant", req.tenant.ID), slog.String("client_id", arm.Clip(req.clientID)),
-	}}
+	)
+	in := signin.SignIn{Outcome: signin.Granted, Identity: x.client.principal.ID, Open: true, Attrs: attrs}
 	add := func(name, value string) { in.Attrs = append(in.Attrs, slog.String(name, clipped(value))) }
 	if p := x.client.principal; p.ID != "" {
 		add("identity", p.ID)

@@ -1,6 +1,7 @@
 package login
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +16,9 @@ import (
 
 // maxForm is the longest form that is read, in bytes. A client assertion has a few thousand bytes.
 const maxForm = 64 << 10
+
+// usualForm is for how many bytes there is space before the body arrives, whatever length the client announces.
+const usualForm = 4 << 10
 
 // form has the parameters of a token request. Each may occur at most once. Other parameters, such as
 // clients' telemetry, are ignored.
@@ -82,17 +86,18 @@ func readBody(r *http.Request) (string, error) {
 	if r.Body == nil {
 		return "", nil
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxForm+1))
-	if err != nil {
+	var body bytes.Buffer
+	body.Grow(int(min(max(r.ContentLength, 0), usualForm)) + bytes.MinRead)
+	if _, err := body.ReadFrom(io.LimitReader(r.Body, maxForm+1)); err != nil {
 		return "", errMalformedBy(fmt.Errorf("read form: %w", err))
 	}
-	if len(body) > maxForm {
+	if body.Len() > maxForm {
 		return "", errMalformed(http.StatusRequestEntityTooLarge)
 	}
 	if kind != "application/x-www-form-urlencoded" {
 		return "", nil
 	}
-	return string(body), nil
+	return body.String(), nil
 }
 
 // parseForm decodes a form. No parameter that is used may be repeated (RFC 6749, 3.2), because a proxy and

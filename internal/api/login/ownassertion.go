@@ -17,7 +17,8 @@ import (
 // issuedHere reports whether an assertion names this server as its issuer. It is verified with the server's own keys,
 // and never with keys that the network could deliver.
 func (a *accounts) issuedHere(asserted *token.Assertion) bool {
-	return strings.HasPrefix(asserted.Issuer, a.issuer().Origin+"/")
+	rest, found := strings.CutPrefix(asserted.Issuer, a.issuer().Origin)
+	return found && strings.HasPrefix(rest, "/")
 }
 
 // underOwnName returns the assertion with the tenant's issuer as this server names it, if it has Azure's name of that
@@ -35,10 +36,10 @@ func (a *accounts) underOwnName(tenant directory.Tenant, asserted *token.Asserti
 // ownName returns this server's name of an issuer under Azure's name, if it is an issuer of the tenant.
 // Azure's documentation and templates have Azure's name in credentials for managed identities.
 func (a *accounts) ownName(tenant directory.Tenant, issuer string) string {
-	switch issuer {
-	case "https://" + azure.LoginHost + "/" + arm.Fold(tenant.ID) + "/v2.0":
+	if rest, found := strings.CutPrefix(issuer, "https://"+azure.LoginHost+"/"); found && rest == arm.Fold(tenant.ID)+"/v2.0" {
 		return a.issuer().IssuerV2(tenant.ID)
-	case "https://sts.windows.net/" + arm.Fold(tenant.ID) + "/":
+	}
+	if rest, found := strings.CutPrefix(issuer, "https://sts.windows.net/"); found && rest == arm.Fold(tenant.ID)+"/" {
 		return a.issuer().IssuerV1(tenant.ID)
 	}
 	return issuer
