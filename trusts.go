@@ -17,7 +17,7 @@ type trusts struct {
 	store      store.Store
 	identities *identity.Service
 	directory  *directory.Directory
-	kept       store.Memo[[]federation.Credential] // by the key of an identity, and by tenant and client id
+	kept       store.Memo[[]federation.Credential] // by the id of an identity, and by tenant and client id
 }
 
 func newTrusts(st store.Store, identities *identity.Service, dir *directory.Directory) *trusts {
@@ -37,10 +37,7 @@ func credentialsSize(all []federation.Credential) int {
 // of returns the federated credentials of an application or of a managed identity. A system-assigned identity has
 // none. Callers share them and must not modify them.
 func (t *trusts) of(ctx context.Context, p directory.ServicePrincipal) (all []federation.Credential, err error) {
-	key, compute, err := t.source(p)
-	if err != nil {
-		return nil, err
-	}
+	key, compute := t.source(p)
 	err = t.store.View(ctx, func(tx store.Tx) error {
 		all, err = t.kept.Of(tx, key, nil, compute)
 		return err
@@ -48,17 +45,20 @@ func (t *trusts) of(ctx context.Context, p directory.ServicePrincipal) (all []fe
 	return all, err
 }
 
-// source returns the key of a principal's credentials, and the function that reads them.
-func (t *trusts) source(p directory.ServicePrincipal) (key string, compute func(store.Tx) ([]federation.Credential, error), err error) {
+// source returns the key of a principal's credentials, and the function that reads them. The key says all that the
+// function needs of the principal.
+func (t *trusts) source(p directory.ServicePrincipal) (key string, compute func(store.Tx) ([]federation.Credential, error)) {
 	if p.Type != directory.TypeManagedIdentity {
 		key = arm.Fold(p.TenantID) + " " + arm.Fold(p.AppID)
-		return key, func(tx store.Tx) ([]federation.Credential, error) { return t.ofApplication(tx, p) }, nil
+		return key, func(tx store.Tx) ([]federation.Credential, error) { return t.ofApplication(tx, p) }
 	}
-	id, err := arm.ParseID(p.ResourceID)
-	if err != nil || !id.Type().Is(identity.Type) {
-		return "", func(store.Tx) ([]federation.Credential, error) { return nil, nil }, nil
+	return p.ResourceID, func(tx store.Tx) ([]federation.Credential, error) {
+		id, err := arm.ParseID(p.ResourceID)
+		if err != nil || !id.Type().Is(identity.Type) {
+			return nil, nil
+		}
+		return t.ofIdentity(tx, id)
 	}
-	return id.Key(), func(tx store.Tx) ([]federation.Credential, error) { return t.ofIdentity(tx, id) }, nil
 }
 
 func (t *trusts) ofIdentity(tx store.Tx, id arm.ID) ([]federation.Credential, error) {

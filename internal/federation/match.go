@@ -15,6 +15,12 @@ func Match(all []Credential, a *token.Assertion) (Credential, *Mismatch) {
 	if len(all) == 0 {
 		return Credential{}, &Mismatch{Field: None}
 	}
+	audience := presented(a)
+	for i := range all {
+		if c := &all[i]; c.Issuer == a.Issuer && c.meant(audience) && c.matchesSubject(a) {
+			return *c, nil
+		}
+	}
 	issued := keep(all, func(c *Credential) bool { return c.Issuer == a.Issuer })
 	if len(issued) == 0 {
 		return Credential{}, mismatch(Issuer, a.Issuer, all)
@@ -23,12 +29,12 @@ func Match(all []Credential, a *token.Assertion) (Credential, *Mismatch) {
 	if len(named) == 0 {
 		return Credential{}, mismatch(Subject, a.Subject, issued)
 	}
-	audience := presented(a)
-	meant := keep(named, func(c *Credential) bool { return audience != "" && slices.Contains(c.Audiences, audience) })
-	if len(meant) == 0 {
-		return Credential{}, mismatch(Audience, strings.Join(a.Audience, ","), named)
-	}
-	return meant[0], nil
+	return Credential{}, mismatch(Audience, strings.Join(a.Audience, ","), named)
+}
+
+// meant reports whether the credential accepts tokens for an audience.
+func (c *Credential) meant(audience string) bool {
+	return audience != "" && slices.Contains(c.Audiences, audience)
 }
 
 // matchesSubject reports whether the assertion is for the credential's subject, or its claims match the expression.

@@ -54,20 +54,22 @@ func (a *accounts) anywhere(ctx context.Context, id string) (app directory.Appli
 	return app, nil
 }
 
-// findClient finds a client in a tenant. An application without a service principal there cannot act there.
-func (a *accounts) findClient(ctx context.Context, tenant directory.Tenant, id string) (c client, err error) {
+// findClient finds an application in a tenant. An application without a service principal there cannot act there.
+func (a *accounts) findClient(ctx context.Context, tenant directory.Tenant, id string) (client, error) {
+	c, err := a.findAny(ctx, tenant, id)
+	if err == nil && c.managed() {
+		return client{}, errUnknownApplication(id, tenant.DisplayName)
+	}
+	return c, err
+}
+
+// findAny finds an application or a managed identity in a tenant by its client id.
+func (a *accounts) findAny(ctx context.Context, tenant directory.Tenant, id string) (c client, err error) {
 	if len(id) > throttle.MaxName {
 		return client{}, errUnknownApplication(id, tenant.DisplayName)
 	}
-	err = a.Directory.Store.View(ctx, func(tx store.Tx) error {
-		c = client{}
-		app, err := a.Directory.Client(tx, tenant.ID, id)
-		if err != nil || app.FirstParty {
-			c.Application = app
-			return err
-		}
-		c.Application = app
-		c.principal, err = a.Directory.ClientPrincipal(tx, tenant.ID, id)
+	err = a.Directory.Store.View(ctx, func(tx store.Tx) (err error) {
+		c, err = a.readClient(tx, tenant.ID, id)
 		return err
 	})
 	switch {
@@ -79,4 +81,26 @@ func (a *accounts) findClient(ctx context.Context, tenant directory.Tenant, id s
 		return client{}, fmt.Errorf("find client: %w", err)
 	}
 	return c, nil
+}
+
+// readClient reads an application and its service principal, or a managed identity. With directory.ErrNotFound, the
+// result has the application if only the service principal is missing.
+func (a *accounts) readClient(tx store.Tx, tenant, id string) (c client, err error) {
+	c.Application, err = a.Directory.Client(tx, tenant, id)
+	unknown := errors.Is(err, directory.ErrNotFound)
+	if err != nil && !unknown || c.FirstParty {
+		return c, err
+	}
+	p, err := a.Directory.ClientPrincipal(tx, tenant, id)
+	switch {
+	case !unknown:
+		c.principal = p
+		return c, err
+	case err != nil:
+		return client{}, err
+	case p.Type != directory.TypeManagedIdentity:
+		return client{}, directory.ErrNotFound
+	}
+	app := directory.Application{AppID: p.AppID, TenantID: p.TenantID, DisplayName: p.DisplayName}
+	return client{Application: app, principal: p}, nil
 }

@@ -10,7 +10,6 @@ import (
 	"midas/internal/arm"
 	"midas/internal/directory"
 	"midas/internal/federation"
-	"midas/internal/store"
 	"midas/internal/token"
 )
 
@@ -23,24 +22,6 @@ type Issuers interface {
 	// Enterprises returns the values of the claim enterprise, one of which a token of the issuer must have. It returns
 	// none if the operator demands none.
 	Enterprises(issuer string) []string
-}
-
-// managedIdentity finds the managed identity with the client id of a request. It has no secret and no certificate, and
-// gets tokens here only for itself, for assertions of other issuers.
-func (h *tokens) managedIdentity(req *tokenRequest) (c client, found bool, err error) {
-	var p directory.ServicePrincipal
-	err = h.Directory.Store.View(req.r.Context(), func(tx store.Tx) (err error) {
-		p, err = h.Directory.ClientPrincipal(tx, req.tenant.ID, req.clientID)
-		return ifFound(err)
-	})
-	if err != nil {
-		return client{}, false, fmt.Errorf("find managed identity: %w", err)
-	}
-	if p.Type != directory.TypeManagedIdentity {
-		return client{}, false, nil
-	}
-	app := directory.Application{AppID: p.AppID, TenantID: p.TenantID, DisplayName: p.DisplayName}
-	return client{Application: app, principal: p}, true, nil
 }
 
 // managed reports whether the client is a managed identity.
@@ -118,21 +99,15 @@ func errNoPrincipal(app, tenant string) *Error {
 const noPrincipal = 7000229
 
 // tokenClient finds the client of a token request: an application, or a managed identity that asks for a token for
-// itself.
+// itself. A managed identity has no secret and no certificate here, and presents assertions of other issuers.
 func (h *tokens) tokenClient(req *tokenRequest) (client, error) {
-	c, err := h.findClient(req.r.Context(), req.tenant, req.clientID)
+	c, err := h.findAny(req.r.Context(), req.tenant, req.clientID)
+	if err == nil && c.managed() && req.grantType != "client_credentials" {
+		return client{}, errUnknownApplication(req.clientID, req.tenant.DisplayName)
+	}
 	var e *Error
-	if !errors.As(err, &e) {
-		return c, err
-	}
-	switch {
-	case e.Number == noPrincipal:
+	if err != nil && errors.As(err, &e) && e.Number == noPrincipal {
 		return client{}, invalidClient(noPrincipal, "%s", e.Text)
-	case e.Number == unknownApplication && req.grantType == "client_credentials":
-		managed, found, failed := h.managedIdentity(req)
-		if found || failed != nil {
-			return managed, failed
-		}
 	}
-	return client{}, err
+	return c, err
 }
