@@ -32,7 +32,7 @@ var layers = []layer{
 		"internal/throttle":              "",
 		"internal/datadir":               "internal/atomicfile internal/seal",
 		"internal/localca":               "internal/arm internal/atomicfile internal/clock",
-		"internal/store":                 "internal/recent",
+		"internal/store":                 "internal/clock internal/recent",
 		"internal/store/pebble":          "internal/store",
 		"internal/store/etcd":            "internal/store",
 		"internal/retention":             "internal/clock internal/store",

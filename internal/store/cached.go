@@ -19,11 +19,15 @@ import (
 // are all in the cache never uses the engine, and every transaction sees one single revision.
 type Cache struct {
 	engine Embedded
+	below  beginning                   // a snapshot of the engine
+	fresh  func(context.Context) error // before each attempt to read; nil if only this process writes
+	recent func(context.Context) error // before each attempt of a Recent
 	seed   maphash.Seed
 	shards []shard // their number is a power of two
 	latest lastCommits
 
 	forgotten atomic.Uint64 // the revision of the newest commit whose entries have been removed
+	epoch     atomic.Uint64 // how often the whole cache was emptied
 }
 
 const (
@@ -42,12 +46,16 @@ func Cached(engine Embedded, bytes int64) *Cache {
 	for count < mostShards && bytes/(2*count) >= shardMinimum {
 		count *= 2
 	}
-	c := &Cache{engine: engine, seed: maphash.MakeSeed(), shards: make([]shard, count)}
+	c := &Cache{engine: engine, below: engine.Snapshot, seed: maphash.MakeSeed(), shards: make([]shard, count)}
 	for i := range c.shards {
 		c.shards[i].init(bytes / count)
 	}
 	c.latest.newest.Store(uint64(engine.Head()))
 	c.forgotten.Store(uint64(engine.Head()))
+	if f, ok := engine.(*Follower); ok {
+		c.below, c.fresh, c.recent = f.snapshot, f.Fresh, f.Current
+		f.OnReload(c.reset)
+	}
 	engine.OnCommit(c.forget)
 	return c
 }
@@ -69,9 +77,29 @@ func (c *Cache) Stats() CacheStats {
 	return sum
 }
 
-// Snapshot implements Engine.
+// Snapshot implements Engine. Over a Follower it is fresh.
 func (c *Cache) Snapshot(ctx context.Context, attempt int) (Snapshot, error) {
-	s := &cachedSnapshot{cache: c, pin: c.engine.Head(), attempt: attempt}
+	if c.fresh != nil {
+		if err := c.fresh(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return c.begin(ctx, attempt)
+}
+
+// Recent begins to read what the cache knows. Over a Follower that is not asked whether it is fresh, only how old it is.
+func (c *Cache) Recent(ctx context.Context, attempt int) (Snapshot, error) {
+	if c.recent != nil {
+		if err := c.recent(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return c.begin(ctx, attempt)
+}
+
+func (c *Cache) begin(ctx context.Context, attempt int) (Snapshot, error) {
+	epoch := c.epoch.Load()
+	s := &cachedSnapshot{cache: c, pin: c.engine.Head(), epoch: epoch, attempt: attempt}
 	s.used = s.initial[:0]
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -115,6 +143,17 @@ func (c *Cache) forget(rev Revision, writes []Write) {
 	c.forgotten.Store(uint64(rev))
 }
 
+// reset forgets everything, because the feed has missed commits. The head is rev now, which may be lower than before if
+// the database was restored. The order matters: with the new epoch, no transaction that has begun before adds an entry.
+func (c *Cache) reset(rev Revision) {
+	c.epoch.Add(1)
+	c.latest.reset(rev)
+	for i := range c.shards {
+		c.shards[i].clear()
+	}
+	c.forgotten.Store(uint64(rev))
+}
+
 func endsSegment(b byte) bool { return b == '/' || b == 0 }
 
 func (c *Cache) shard(hash uint64) *shard {
@@ -126,6 +165,7 @@ type cachedSnapshot struct {
 	cache   *Cache
 	attempt int
 	pin     Revision
+	epoch   uint64    // of the cache, when the transaction began
 	below   Snapshot  // nil until the cache lacks a record
 	used    []*entry  // the entries that were read before below was opened
 	initial [8]*entry // the first array of used, so that short transactions need no allocation
@@ -156,7 +196,7 @@ func (s *cachedSnapshot) Get(ctx context.Context, key string) (Record, error) {
 	if e.found {
 		e.from = rec.Revision // the record has not changed since
 	}
-	added := shard.addGet(e, s.pin, &s.cache.latest)
+	added := shard.addGet(e, s)
 	s.record(e, e.from, added)
 	return rec, err
 }
@@ -235,7 +275,7 @@ func (s *cachedSnapshot) scanBelow(ctx context.Context, r Range, p *page, yield 
 	}
 	if p != nil {
 		p.from = s.pin
-		e = s.cache.shard(p.hash).addPage(p, &s.cache.latest)
+		e = s.cache.shard(p.hash).addPage(p, s)
 	}
 }
 
@@ -281,9 +321,13 @@ func (s *cachedSnapshot) open(ctx context.Context) error {
 	if s.below != nil {
 		return nil
 	}
-	below, err := s.cache.engine.Snapshot(ctx, s.attempt)
+	below, err := s.cache.below(ctx, s.attempt)
 	if err != nil {
 		return err
+	}
+	if s.outlived() {
+		below.Close()
+		return ErrStale
 	}
 	if below.Revision() != s.pin {
 		for _, e := range s.used {
@@ -296,6 +340,9 @@ func (s *cachedSnapshot) open(ctx context.Context) error {
 	s.below, s.pin, s.used = below, below.Revision(), nil
 	return nil
 }
+
+// outlived reports whether the cache was emptied since the transaction began.
+func (s *cachedSnapshot) outlived() bool { return s.cache.epoch.Load() != s.epoch }
 
 func (s *cachedSnapshot) Settle(ctx context.Context) error {
 	if s.below == nil {

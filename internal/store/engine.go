@@ -21,7 +21,7 @@ type Engine interface {
 	// the revision is durable. If a guard does not hold, it returns ErrConflict and changes nothing.
 	Commit(ctx context.Context, c Commit) (Revision, error)
 
-	// Watch is Store.Watch. It shows only durable commits.
+	// Watch is Store.Watch. It shows only durable commits. It sets Change.Last.
 	Watch(ctx context.Context, prefix string, after Revision) iter.Seq2[Change, error]
 
 	// Close frees the engine and ends every Watch with ErrClosed.
@@ -39,6 +39,24 @@ type Embedded interface {
 	// before any Snapshot or Head shows the commit. There is one such function, and it is set before the
 	// first use. It must be quick and must not call the engine, because all commits wait for it.
 	OnCommit(fn func(Revision, []Write))
+}
+
+// Shared is an Engine whose database other processes write too. Follow makes of it what an Embedded engine is to a
+// cache.
+type Shared interface {
+	Engine
+
+	// Newest returns the revision of the newest commit. It is at least that of every commit that anyone was
+	// told of before the call: one linearizable read.
+	Newest(ctx context.Context) (Revision, error)
+}
+
+// Pinner is a Shared engine that can read an earlier revision. It is optional. With it, a Follower reads exactly the
+// revision that its feed has reached, so a read that the cache lacks waits neither for the feed nor for a quorum.
+type Pinner interface {
+	// SnapshotAt begins to read the revision of a commit. A read returns ErrStale if the database has that
+	// revision no longer.
+	SnapshotAt(ctx context.Context, at Revision) (Snapshot, error)
 }
 
 // ErrStale is the error of a Snapshot that can no longer show one single revision, because a commit has

@@ -27,17 +27,40 @@ func New(engine Engine, o Options) Store {
 	if o.Attempts <= 0 {
 		o.Attempts = defaultAttempts
 	}
-	return &transactional{engine: engine, attempts: o.Attempts, gate: newGate()}
+	s := &transactional{engine: engine, recent: engine.Snapshot, attempts: o.Attempts, gate: newGate()}
+	if follows, ok := engine.(recentEngine); ok {
+		s.recent = follows.Recent
+	}
+	return s
 }
 
 // transactional is the part of a Store that is the same for every engine.
 type transactional struct {
 	engine   Engine
+	recent   beginning // of a Recent
 	attempts int
 	gate     *gate
 }
 
+// beginning begins to read, as Engine.Snapshot does.
+type beginning func(ctx context.Context, attempt int) (Snapshot, error)
+
+// recentEngine is an Engine that can begin to read without a question to its database. Snapshot begins a fresh read.
+type recentEngine interface {
+	Engine
+	Recent(ctx context.Context, attempt int) (Snapshot, error)
+}
+
 func (s *transactional) View(ctx context.Context, fn func(Tx) error) error {
+	return s.read(ctx, s.engine.Snapshot, fn)
+}
+
+func (s *transactional) Recent(ctx context.Context, fn func(Tx) error) error {
+	return s.read(ctx, s.recent, fn)
+}
+
+// read runs fn on a snapshot that begin begins.
+func (s *transactional) read(ctx context.Context, begin beginning, fn func(Tx) error) error {
 	if err := s.gate.enter(); err != nil {
 		return err
 	}
@@ -46,7 +69,7 @@ func (s *transactional) View(ctx context.Context, fn func(Tx) error) error {
 		if err := pause(ctx, attempt); err != nil {
 			return err
 		}
-		err := s.view(ctx, attempt, fn)
+		err := s.view(ctx, attempt, begin, fn)
 		if err != errAgain {
 			return err
 		}
@@ -58,8 +81,8 @@ func (s *transactional) View(ctx context.Context, fn func(Tx) error) error {
 // is never returned to callers, so an error that fn returns from a nested transaction is never equal to it.
 var errAgain = errors.New("store: run again")
 
-func (s *transactional) view(ctx context.Context, attempt int, fn func(Tx) error) error {
-	snap, err := s.engine.Snapshot(ctx, attempt)
+func (s *transactional) view(ctx context.Context, attempt int, begin beginning, fn func(Tx) error) error {
+	snap, err := begin(ctx, attempt)
 	if err != nil {
 		return fmt.Errorf("begin a view: %w", err)
 	}

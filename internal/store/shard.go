@@ -137,16 +137,16 @@ func (s *shard) hit(e *entry) {
 	e.life.touch()
 }
 
-// addGet adds the result of a Get at revision at, unless a later commit has changed it. It reports whether it has
+// addGet adds the result of a Get by a snapshot, unless a later commit has changed it. It reports whether it has
 // added it.
-func (s *shard) addGet(e *entry, at Revision, later *lastCommits) bool {
+func (s *shard) addGet(e *entry, by *cachedSnapshot) bool {
 	e.size = int64(len(e.key)+len(e.record.Value)) + entryOverhead
 	if e.size > s.largest() {
 		return false
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if later.wrote(at, e.key) {
+	if by.outlived() || by.cache.latest.wrote(by.pin, e.key) {
 		return false
 	}
 	s.insert(s.gets, e)
@@ -155,11 +155,11 @@ func (s *shard) addGet(e *entry, at Revision, later *lastCommits) bool {
 
 // addPage adds one more scan of its prefix and returns the entry, or nil if it did not add the scan. Entries do
 // not change, so a new entry replaces the old one.
-func (s *shard) addPage(p *page, later *lastCommits) *entry {
+func (s *shard) addPage(p *page, by *cachedSnapshot) *entry {
 	p.size += int64(len(p.scan.After)) + recordOverhead
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if later.wroteBelow(p.from, p.scan.Prefix) {
+	if by.outlived() || by.cache.latest.wroteBelow(p.from, p.scan.Prefix) {
 		return nil
 	}
 	e := &entry{key: p.scan.Prefix, hash: p.hash, pages: []*page{p}}
@@ -240,6 +240,16 @@ func (s *shard) forget(from map[uint64]*entry, hash uint64) {
 	if e := from[hash]; e != nil {
 		s.remove(e)
 	}
+}
+
+// clear removes all entries.
+func (s *shard) clear() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.ring) > 0 {
+		s.remove(s.ring[len(s.ring)-1])
+	}
+	s.hand = 0
 }
 
 func (s *shard) addTo(sum *CacheStats) {

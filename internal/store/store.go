@@ -3,7 +3,7 @@
 //
 // An engine (Pebble, etcd, PostgreSQL) offers four primitives; conflict detection, retries, limits
 // and caching are implemented once, in this package. Every successful Update has a Revision; revisions of one
-// store are ordered and have no gaps. A transaction is optimistic: each Get of an Update is recorded and
+// store are ordered. A transaction is optimistic: each Get of an Update is recorded and
 // checked at commit, and the function runs again if another writer has changed a key. A Scan is not checked:
 // a transaction that must guard a set of keys gets the parent record of the set, and a transaction that
 // deletes the set puts that parent.
@@ -12,11 +12,12 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 )
 
-// Revision numbers the committed transactions of one store: 1, 2, 3, … without gaps. 0 is the empty
-// store.
+// Revision orders the committed transactions of one store: a later commit has a greater revision. An engine that
+// shares its database with other programs may leave numbers out (etcd does). 0 is the empty store.
 type Revision uint64
 
 // Record is one stored key with its value and the revision that last wrote it. The value belongs to
@@ -41,12 +42,16 @@ type Change struct {
 	Key      string
 	Value    []byte // nil if Deleted
 	Deleted  bool
+
+	// Last reports that this is the last change of its commit. Only a feed of all keys, whose prefix is empty, sets it.
+	Last bool
 }
 
-// Limits of every engine; the strictest engine (etcd) sets them for all.
+// Limits of every engine; the strictest engine (etcd) sets them for all. etcd takes 128 puts in one transaction, and
+// the engine itself needs one of them.
 const (
-	MaxOperations  = 128       // distinct keys that one Update may get, put and delete
-	MaxTransaction = 1_500_000 // bytes of keys and values that one Update may write
+	MaxOperations  = 127       // distinct keys that one Update may get, put and delete
+	MaxTransaction = 1_500_000 // bytes of keys and values that one Update may write, with the keys that it got
 	MaxKey         = 4 << 10   // bytes of one key
 	MaxValue       = 1 << 20   // bytes of one value
 )
@@ -60,19 +65,32 @@ var (
 	ErrCompacted = errors.New("store: the change feed no longer reaches back that far")
 	ErrClosed    = errors.New("store: closed")
 
-	// ErrUnavailable means that the engine cannot write, because the disk is full or fails. Reads still
-	// work. A write that returned it may still have happened.
+	// ErrUnavailable means that the engine cannot write, because its disk is full or fails, or that its database
+	// cannot be reached or has no quorum, and then reads may fail with it too. A write that returned it may still
+	// have happened.
 	ErrUnavailable = errors.New("store: no writes are accepted at the moment")
+
+	// ErrOutdated is the error of a read on a replica that does not know whether what it has read is current,
+	// because it has not heard from the database for too long. It is ErrUnavailable too.
+	ErrOutdated = fmt.Errorf("store: what this replica knows may be outdated: %w", ErrUnavailable)
 )
 
 // Store is safe for concurrent use.
 type Store interface {
 	// View runs fn on one revision of the store: all records that fn reads are of the same revision. fn
-	// may run more than once, so it must set its results and not append to them.
+	// may run more than once, so it must set its results and not append to them. The revision is fresh: it
+	// has at least all that anyone, on any replica, was told of before the call. If that cannot be learned,
+	// View returns ErrOutdated.
 	View(ctx context.Context, fn func(Tx) error) error
 
-	// Update runs fn and commits its writes atomically and durably: when Update returns nil, they
-	// survive a crash. It runs fn again if another writer has changed a key that fn got, and returns
+	// Recent is View without a question to the database if the cache has the records: for tokens and for
+	// authorization, which must be quick. The revision is at most RecentAge old, and has at least all that was
+	// acknowledged on this replica before the call. If the replica does not know that, Recent returns
+	// ErrOutdated. In a store that only this process writes, Recent is View.
+	Recent(ctx context.Context, fn func(Tx) error) error
+
+	// Update runs fn on a fresh revision and commits its writes atomically and durably: when Update returns nil,
+	// they survive a crash. It runs fn again if another writer has changed a key that fn got, and returns
 	// ErrConflict after many such attempts. An error of fn is returned unchanged, and nothing is
 	// written. An Update that writes nothing commits nothing and returns the revision that it has read.
 	Update(ctx context.Context, fn func(Tx) error) (Revision, error)

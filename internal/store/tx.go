@@ -25,7 +25,7 @@ type tx struct {
 
 	ops    []operation // the gets and writes of an update; they are few, so a search is linear
 	writes int         // the number of writes in ops
-	bytes  int         // the size of the written keys and values
+	bytes  int         // the size of the written keys and values, and of the guarded keys
 }
 
 // operation is the get and the write of one key in an update.
@@ -59,7 +59,13 @@ func (t *tx) Get(key string) (Record, error) {
 		if full != nil {
 			return Record{}, fmt.Errorf("get %s: %w", clip(key), full)
 		}
+		if !op.guarded {
+			t.bytes += len(key)
+		}
 		op.guarded, op.revision = true, rec.Revision
+		if err := t.checkSize(); err != nil {
+			return Record{}, fmt.Errorf("get %s: %w", clip(key), err)
+		}
 	}
 	return rec, err
 }
@@ -160,9 +166,15 @@ func (t *tx) write(w Write) {
 	}
 	t.bytes += len(w.Value)
 	op.written, op.write = true, w
-	if t.bytes > MaxTransaction {
-		_ = t.fail(fmt.Errorf("transaction writes more than %d bytes: %w", MaxTransaction, ErrTooLarge))
+	_ = t.checkSize()
+}
+
+// checkSize limits the size of what an engine sends to its database in one commit.
+func (t *tx) checkSize() error {
+	if t.bytes <= MaxTransaction {
+		return nil
 	}
+	return t.fail(fmt.Errorf("transaction gets and writes more than %d bytes: %w", MaxTransaction, ErrTooLarge))
 }
 
 // reader returns a transaction that reads the same revision without guards and without the writes of t: t itself

@@ -217,11 +217,11 @@ func (f *feed) watch(ctx context.Context, prefix string, after store.Revision) i
 }
 
 func (c commit) yield(rev store.Revision, prefix string, yield func(store.Change, error) bool) bool {
-	for _, w := range c.writes {
+	for i, w := range c.writes {
 		if !strings.HasPrefix(w.Key, prefix) {
 			continue
 		}
-		if !yield(store.Change{Revision: rev, Key: w.Key, Value: w.Value, Deleted: w.Delete}, nil) {
+		if !yield(store.Change{Revision: rev, Key: w.Key, Value: w.Value, Deleted: w.Delete, Last: prefix == "" && i == len(c.writes)-1}, nil) {
 			return false
 		}
 	}

@@ -1,0 +1,129 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// probe is one question for the newest revision, for all readers that came before it began.
+type probe struct {
+	done     chan struct{} // closed when revision or err is set
+	revision Revision
+	err      error
+}
+
+// answer is an answer that the feed has not reached yet.
+type answer struct {
+	revision Revision
+	asked    time.Duration // the uptime before the question
+	got      time.Duration // the uptime of the answer
+}
+
+// mostPending bounds the answers that wait for the feed. Further answers only make the age come out greater.
+const mostPending = 64
+
+// join returns a question that has not begun before the call. At most one is asked at a time.
+func (f *Follower) join() (*probe, error) {
+	f.start()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.closed:
+		return nil, ErrClosed
+	case f.current == nil:
+		f.current = &probe{done: make(chan struct{})}
+		f.running.Add(1)
+		go f.ask()
+		return f.current, nil
+	case f.next == nil:
+		f.next = &probe{done: make(chan struct{})}
+	}
+	return f.next, nil
+}
+
+// ask asks the current question, and those that others wait for meanwhile.
+func (f *Follower) ask() {
+	defer f.running.Done()
+	for {
+		f.mu.Lock()
+		p := f.current
+		f.asked = f.uptime()
+		asked, head := f.asked, f.Head()
+		f.mu.Unlock()
+		f.probes.Add(1)
+		ctx, cancel := context.WithTimeout(f.ctx, probeLimit)
+		rev, err := f.engine.Newest(ctx)
+		cancel()
+		switch {
+		case f.ctx.Err() != nil:
+			err = ErrClosed
+		case err != nil:
+			err = fmt.Errorf("ask for the newest revision: %w: %w", ErrOutdated, err)
+		case rev < head:
+			err = fmt.Errorf("the database was at revision %d and is at %d: %w", head, rev, ErrOutdated)
+			f.reload()
+		}
+		f.failing.Store(err != nil)
+		if !f.answered(p, answer{revision: rev, asked: asked, got: f.uptime()}, err) {
+			return
+		}
+	}
+}
+
+// answered ends a question and reports whether another one waits.
+func (f *Follower) answered(p *probe, a answer, err error) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p.revision, p.err = a.revision, err
+	close(p.done)
+	if err == nil {
+		f.note(a)
+	}
+	f.current, f.next = f.next, nil
+	return f.current != nil
+}
+
+// note remembers an answer until the feed has reached it. The caller holds f.mu.
+func (f *Follower) note(a answer) {
+	last := len(f.pending) - 1
+	switch {
+	case f.Head() >= a.revision:
+		f.confirm(a.asked)
+	case last >= 0 && f.pending[last].revision == a.revision:
+		f.pending[last].asked = a.asked
+	case len(f.pending) < mostPending:
+		f.pending = append(f.pending, a)
+	}
+}
+
+// confirm records that nobody was told of a commit after Head before an uptime. The caller holds f.mu.
+func (f *Follower) confirm(asked time.Duration) {
+	f.confirmed.Store(max(f.confirmed.Load(), int64(asked)))
+}
+
+// probeOften asks for the newest revision if no reader does, so that the age stays known, and begins a new feed if the
+// feed stays behind the answers.
+func (f *Follower) probeOften() {
+	defer f.running.Done()
+	ticker := time.NewTicker(probeInterval / 2)
+	defer ticker.Stop()
+	for {
+		f.mu.Lock()
+		now := f.uptime()
+		due := f.current == nil && now-f.asked >= probeInterval/2
+		lags := len(f.pending) > 0 && now-f.pending[0].got > longestLag
+		f.mu.Unlock()
+		if lags {
+			f.reload()
+		}
+		if due {
+			_, _ = f.join()
+		}
+		select {
+		case <-ticker.C:
+		case <-f.ctx.Done():
+			return
+		}
+	}
+}
