@@ -1,0 +1,170 @@
+//go:build cluster
+
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Parameters of the URL that Midas reads itself. All others are those of libpq and of pgx.
+const (
+	schemaParameter = "midas_schema"       // the schema of the tables; "midas" if it is missing
+	unsafeParameter = "midas_allow_unsafe" // "true" allows a server that a power loss can damage
+)
+
+const (
+	defaultSchema      = "midas"
+	defaultConnections = 8
+	connectTimeout     = 2 * time.Second // for each host
+)
+
+// address is a parsed store URL.
+type address struct {
+	schema      string
+	allowUnsafe bool
+	pool        *pgxpool.Config
+}
+
+// schemaName leaves space for the prefix of the channel's name in PostgreSQL's 63 bytes.
+var schemaName = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,55}$`)
+
+var errURL = errors.New("the store's URL is not of the form postgres://user:password@host1,host2/database?sslmode=verify-full")
+
+// parse reads a URL. Its errors do not repeat the URL, which has a password.
+func parse(text string) (*address, error) {
+	scheme, rest, _ := strings.Cut(text, "://")
+	if scheme != "postgres" && scheme != "postgresql" {
+		return nil, errURL
+	}
+	rest, query, _ := strings.Cut(rest, "?")
+	params, err := url.ParseQuery(query)
+	if err != nil {
+		return nil, fmt.Errorf("%w: its query is malformed", errURL)
+	}
+	a := &address{schema: defaultSchema}
+	if params.Has(schemaParameter) {
+		a.schema = params.Get(schemaParameter)
+	}
+	if !schemaName.MatchString(a.schema) || strings.HasPrefix(a.schema, "pg_") {
+		return nil, fmt.Errorf("%s=%q: a name has up to 56 small letters, digits and underscores, and does not begin with pg_", schemaParameter, a.schema)
+	}
+	if a.allowUnsafe, err = flag(params, unsafeParameter); err != nil {
+		return nil, err
+	}
+	params.Del(schemaParameter)
+	params.Del(unsafeParameter)
+	if err := checkSession(params); err != nil {
+		return nil, err
+	}
+	if !params.Has("passfile") && os.Getenv("PGPASSFILE") == "" {
+		params.Set("passfile", os.DevNull) // the file in the home folder of whoever starts the server is no configuration
+	}
+	a.pool, err = pgxpool.ParseConfig(scheme + "://" + rest + "?" + params.Encode())
+	if err != nil {
+		return nil, withoutURL(err)
+	}
+	if a.database() == "" {
+		return nil, fmt.Errorf("%w: the path does not name the database", errURL)
+	}
+	a.configure(params)
+	return a, nil
+}
+
+// withoutURL returns the reason of a parse error without the URL.
+func withoutURL(err error) error {
+	var parse *url.Error
+	if errors.As(err, &parse) {
+		return errURL // the error's text may have parts of the password
+	}
+	if cause := errors.Unwrap(err); cause != nil {
+		var path *os.PathError
+		if errors.As(cause, &path) {
+			return fmt.Errorf("%w: %w", errURL, path)
+		}
+	}
+	_, reason, found := strings.Cut(err.Error(), "`: ")
+	if !found {
+		return errURL
+	}
+	return fmt.Errorf("%w: %s", errURL, reason)
+}
+
+func flag(params url.Values, name string) (bool, error) {
+	if !params.Has(name) {
+		return false, nil
+	}
+	value, err := strconv.ParseBool(params.Get(name))
+	if err != nil {
+		return false, fmt.Errorf("%s=%q is neither true nor false", name, params.Get(name))
+	}
+	return value, nil
+}
+
+// checkSession makes all sessions those of the primary, which alone takes writes.
+func checkSession(params url.Values) error {
+	switch session := params.Get("target_session_attrs"); session {
+	case "", "any":
+		params.Set("target_session_attrs", "read-write")
+	case "read-write", "primary":
+	default:
+		return fmt.Errorf("target_session_attrs=%q: a replica needs read-write", session)
+	}
+	return nil
+}
+
+func (a *address) configure(params url.Values) {
+	c := a.pool.ConnConfig
+	if !params.Has("pool_max_conns") {
+		a.pool.MaxConns = defaultConnections
+	}
+	if !params.Has("connect_timeout") && os.Getenv("PGCONNECT_TIMEOUT") == "" {
+		c.ConnectTimeout = connectTimeout
+	}
+	if c.RuntimeParams["application_name"] == "" {
+		c.RuntimeParams["application_name"] = "midas"
+	}
+	c.OnNotice = onNotice
+	c.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
+		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: time.Second}
+	}
+	a.pool.AfterConnect = plan
+}
+
+// plan sets how PostgreSQL plans the statements of a session. Each has one good plan, through the indexes, but a table
+// that grows fast has statistics from when it was empty. A session without the settings, behind a pooler, is only slower.
+func plan(ctx context.Context, conn *pgx.Conn) error {
+	_, err := conn.Exec(ctx, `SELECT set_config('enable_seqscan', 'off', false), set_config('enable_bitmapscan', 'off', false),
+		set_config('enable_sort', 'off', false), set_config('jit', 'off', false), set_config('plan_cache_mode', 'force_generic_plan', false)`)
+	return err
+}
+
+func (a *address) database() string { return a.pool.ConnConfig.Database }
+
+func (a *address) user() string { return a.pool.ConnConfig.User }
+
+// String returns the address without the password.
+func (a *address) String() string {
+	c := a.pool.ConnConfig
+	hosts := []string{hostPort(c.Host, c.Port)}
+	for _, f := range c.Fallbacks {
+		if h := hostPort(f.Host, f.Port); h != hosts[len(hosts)-1] { // a host has one entry with and one without TLS
+			hosts = append(hosts, h)
+		}
+	}
+	return fmt.Sprintf("%s/%s, schema %s", strings.Join(hosts, ","), c.Database, a.schema)
+}
+
+func hostPort(host string, port uint16) string { return fmt.Sprintf("%s:%d", host, port) }

@@ -1,0 +1,75 @@
+//go:build e2e && cluster
+
+package postgres_test
+
+import (
+	"fmt"
+	"os"
+	"sync/atomic"
+	"testing"
+
+	"midas/internal/store"
+	"midas/internal/store/postgres"
+	"midas/internal/store/servertest"
+	"midas/internal/store/storetest"
+)
+
+func openAt(t testing.TB, url string) *postgres.Engine {
+	t.Helper()
+	e, err := postgres.Open(t.Context(), url, postgres.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func closeAtEnd(t testing.TB, st store.Store) store.Store {
+	t.Cleanup(func() {
+		if err := st.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	return st
+}
+
+func storeAt(t testing.TB, url string) store.Store {
+	t.Helper()
+	return closeAtEnd(t, store.New(openAt(t, url), store.Options{}))
+}
+
+// schemas returns a function that returns a URL with a new schema at each call.
+func schemas(url string) func() string {
+	var count atomic.Int64
+	return func() string { return fmt.Sprintf("%s&midas_schema=s%d", url, count.Add(1)) }
+}
+
+func TestConformance(t *testing.T) {
+	next := schemas(servertest.Postgres(t).URL())
+	for name, parameters := range map[string]string{
+		"prepared statements": "",
+		"as behind a pooler":  "&default_query_exec_mode=exec",
+		"one connection":      "&pool_max_conns=1",
+	} {
+		t.Run(name, func(t *testing.T) {
+			storetest.Run(t, func(t testing.TB) store.Store { return storeAt(t, next()+parameters) })
+		})
+	}
+}
+
+func TestDataSurvivesReopening(t *testing.T) {
+	url := schemas(servertest.Postgres(t).URL())()
+	storetest.Reopen(t, func(t testing.TB, _ string) store.Store {
+		return store.New(openAt(t, url), store.Options{})
+	})
+}
+
+const urlVariable = "MIDAS_TEST_POSTGRES"
+
+func TestAcknowledgedWritesSurviveKillOfTheReplica(t *testing.T) {
+	if os.Getenv(urlVariable) == "" {
+		t.Setenv(urlVariable, servertest.Postgres(t).URL()) // the child of the test uses the same server
+	}
+	storetest.Kill(t, func(t testing.TB, _ string) store.Store {
+		return store.New(openAt(t, os.Getenv(urlVariable)), store.Options{})
+	})
+}
