@@ -32,14 +32,14 @@ type engineOptions struct {
 
 // engines lists the engines of Midas. A new engine needs no change outside this file.
 func engines() []engine {
-	return []engine{
+	return append([]engine{
 		{scheme: "memory:", volatile: true, open: func(_ string, o engineOptions) (store.Engine, error) {
 			return pebble.OpenMemory(pebble.Options{Log: o.log})
 		}},
 		{scheme: "pebble:", location: "a folder", open: func(folder string, o engineOptions) (store.Engine, error) {
 			return pebble.Open(folder, pebble.Options{Log: o.log, OpenFiles: o.openFiles})
 		}},
-	}
+	}, sharedEngines()...)
 }
 
 // defaultStore is the Config.Store of a data folder.
