@@ -16,6 +16,7 @@ import (
 	"midas/internal/datadir"
 	"midas/internal/directory"
 	"midas/internal/hierarchy"
+	"midas/internal/installation"
 	"midas/internal/rbac"
 	"midas/internal/resource"
 	"midas/internal/retention"
@@ -124,11 +125,11 @@ func (o *offline) Address(context.Context) (string, error) { return "", control.
 
 // Dump writes the content of the store. It first removes the secrets that an older Midas has stored.
 func (o *offline) Dump(ctx context.Context, w io.Writer) error {
-	master, err := openMaster(ctx, o.cfg, o.dir, o.store)
+	shared, err := openInstallation(ctx, o.cfg, local{dir: o.dir, dump: true}, o.store)
 	if err != nil {
 		return err
 	}
-	userData, err := seal.New(master, userDataPurpose)
+	userData, err := seal.New(shared.Keys(), userDataPurpose)
 	if err != nil {
 		return err
 	}
@@ -198,16 +199,18 @@ func withdraw(ctx context.Context, keys *token.Keys, kid string) error {
 	return err
 }
 
+// installation opens what is sealed in the store.
+func (o *offline) installation(ctx context.Context) (*installation.Installation, error) {
+	return openInstallation(ctx, o.cfg, local{dir: o.dir}, o.store)
+}
+
 // keys opens the signing keys of the store for a command that changes them.
 func (o *offline) keys(ctx context.Context) (*token.Keys, error) {
-	master, err := openMaster(ctx, o.cfg, o.dir, o.store)
+	shared, err := o.installation(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := o.store.claim(ctx, o.cfg.Store); err != nil {
-		return nil, err
-	}
-	cfg := o.cfg.keys(o.store, master, o.cfg.logger(), time.Now)
+	cfg := o.cfg.keys(o.store, shared.Keys(), o.cfg.logger(), time.Now)
 	if cfg.Retention, err = retention.Open(ctx, retention.Config{Store: o.store, Now: time.Now, Log: cfg.Log}); err != nil {
 		return nil, err
 	}

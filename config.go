@@ -60,6 +60,10 @@ type Config struct {
 	// subscription and administrator again from admin.json. Default: pebble: with the folder store in Data.
 	Store string `yaml:"store"`
 
+	// MasterKey is the key that seals the secrets in the store. All servers of one store need the same.
+	// Default: the file master.key in Data, which the first start makes.
+	MasterKey MasterKeyConfig `yaml:"masterKey"`
+
 	// Cache bounds the memory of the cache of the store. Default: 32MiB
 	Cache Size `yaml:"cache"`
 
@@ -319,6 +323,9 @@ func (c Config) check(all []engine) error {
 		if _, port, err := net.SplitHostPort(l.value); l.value != "" && (err != nil || !isPort(port)) {
 			return fmt.Errorf("%s: %q is not HOST:PORT, such as localhost:8443", l.name, l.value)
 		}
+	}
+	if err := c.MasterKey.check(); err != nil {
+		return err
 	}
 	if c.LabWriteConflicts && !c.Lab {
 		return errors.New("labWriteConflicts: it is for laboratories, and the server has no lab: true")

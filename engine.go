@@ -68,7 +68,6 @@ type opened struct {
 	kind   engine
 	engine store.Engine
 	cache  *store.Cache // nil if the engine has other writers than this process
-	master [32]byte     // the master key, which opens the sealed values of the store; set by Server.claim
 }
 
 // openStore opens the store that cfg names.
@@ -88,6 +87,12 @@ func openStore(cfg Config, all []engine, o engineOptions) (*opened, error) {
 	}
 	st.Store = store.New(below, store.Options{})
 	return st, nil
+}
+
+// shared reports whether other processes may use the store at the same time.
+func (o *opened) shared() bool {
+	_, alone := o.engine.(store.Embedded)
+	return !alone
 }
 
 // claim returns an error for a store that a newer Midas has written, before anything is written to it.

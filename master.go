@@ -2,7 +2,6 @@ package midas
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"time"
@@ -10,39 +9,129 @@ import (
 	"midas/internal/control"
 	"midas/internal/datadir"
 	"midas/internal/grant"
+	"midas/internal/installation"
+	"midas/internal/localca"
 	"midas/internal/resource"
 	"midas/internal/seal"
+	"midas/internal/store"
 	"midas/internal/token"
 )
 
-// openMaster reads the master key of a store, or makes the first one for a store without sealed values.
-// It returns an error, and writes nothing, if the key is missing or belongs to another store. The key of a
-// store in memory is random and not saved, because the store ends with the process.
-func openMaster(ctx context.Context, cfg Config, dir *datadir.Dir, st *opened) (key [32]byte, err error) {
+// openInstallation opens the installation of a store with the master key, or begins it in an empty store. It returns
+// an error, and writes nothing, if the key is missing or belongs to another store, if the store belongs to an
+// installation with another origin, or if a newer Midas has written it. The keys of a store in memory are
+// random and not saved, because the store ends with the process.
+func openInstallation(ctx context.Context, cfg Config, at local, st *opened) (*installation.Installation, error) {
 	if st.kind.volatile {
-		if _, err := rand.Read(key[:]); err != nil {
-			return key, fmt.Errorf("make master key: %w", err)
+		master, err := datadir.NewMaster()
+		if err != nil {
+			return nil, err
 		}
-		return key, nil
+		if err := st.claim(ctx, cfg.Store); err != nil {
+			return nil, err
+		}
+		return installation.Open(ctx, cfg.installation(st, master, ""))
 	}
-	key, missing := dir.Master()
+	master, missing := cfg.master(ctx, at.dir)
 	if missing != nil && !errors.Is(missing, datadir.ErrNoMaster) {
-		return key, missing
+		return nil, missing
 	}
-	sealed, err := token.CheckMaster(ctx, st, seal.MasterKey(key))
+	config := cfg.installation(st, master, at.origin)
+	config.Reread = func(ctx context.Context) (seal.MasterKey, error) { return cfg.master(ctx, at.dir) }
+	secrets, err := installation.Check(ctx, config)
 	switch {
-	case errors.Is(err, token.ErrMaster) && missing != nil:
-		return key, fmt.Errorf("%w, but the store %s holds secrets that are sealed with it: %s", missing, cfg.Store, datadir.Restore)
-	case errors.Is(err, token.ErrMaster):
-		return key, fmt.Errorf("%s is not the one with which the secrets in the store %s are sealed: %s", dir.Path(datadir.MasterFile), cfg.Store, datadir.Restore)
+	case wrongMaster(err) && missing != nil:
+		return nil, fmt.Errorf("%w, but the store %s holds secrets that are sealed with it: %s", missing, cfg.Store, restore(st))
+	case wrongMaster(err):
+		return nil, fmt.Errorf("%s is not the one with which the secrets in the store %s are sealed: %s", cfg.masterName(at.dir), cfg.Store, restore(st))
 	case err != nil:
-		return key, err
-	case missing == nil:
-		return key, nil
-	case sealed:
-		return key, missing // without a key CheckMaster cannot have opened the sealed values
+		return nil, err
+	case secrets && missing != nil:
+		return nil, missing // without a key Check cannot have opened the sealed values
 	}
-	return dir.MakeMaster()
+	if !at.dump {
+		if err := st.claim(ctx, cfg.Store); err != nil {
+			return nil, err
+		}
+	}
+	if missing == nil {
+		return installation.Open(ctx, config)
+	}
+	return beginWithNewMaster(ctx, cfg, at, config)
+}
+
+// local is what a server or a command has on its own machine.
+type local struct {
+	dir    *datadir.Dir
+	origin string
+	dump   bool // the store is only opened for a dump, which the store of a newer Midas allows too
+}
+
+// beginWithNewMaster makes the first master key of a store. If another replica has begun the installation at the
+// same time, the key is of no use and is removed.
+func beginWithNewMaster(ctx context.Context, cfg Config, at local, config installation.Config) (*installation.Installation, error) {
+	master, err := at.dir.MakeMaster()
+	if err != nil {
+		return nil, err
+	}
+	config.Master = master
+	opened, err := installation.Open(ctx, config)
+	if wrongMaster(err) {
+		return nil, errors.Join(fmt.Errorf("another replica has begun the installation in the store %s at the same time: copy its master.key and name it with --master-key", cfg.Store), at.dir.RemoveMaster())
+	}
+	return opened, err
+}
+
+// restore tells operators what to do about a wrong master key.
+func restore(st *opened) string {
+	if st.shared() {
+		return "copy the master key of a replica that runs and name it with --master-key, or " + datadir.Restore
+	}
+	return datadir.Restore
+}
+
+// wrongMaster reports whether an error means that the secrets are sealed with another key.
+func wrongMaster(err error) bool {
+	return errors.Is(err, token.ErrMaster) || errors.Is(err, installation.ErrMaster)
+}
+
+// master reads the master key. The error is datadir.ErrNoMaster if the configuration names none and the data
+// folder has none.
+func (c Config) master(ctx context.Context, dir *datadir.Dir) (seal.MasterKey, error) {
+	if c.MasterKey.explicit() {
+		return c.MasterKey.read(ctx)
+	}
+	return dir.Master()
+}
+
+// masterName describes where the master key is.
+func (c Config) masterName(dir *datadir.Dir) string {
+	if c.MasterKey.explicit() {
+		return c.MasterKey.name()
+	}
+	return dir.Path(datadir.MasterFile)
+}
+
+// installation is the configuration of the installation in a store.
+func (c Config) installation(st *opened, master seal.MasterKey, origin string) installation.Config {
+	if !st.shared() {
+		origin = "" // one process at a time uses the store, so its origin is the only one
+	}
+	return installation.Config{
+		Store: st, Master: master, Origin: origin,
+		Sealed: func(ctx context.Context, master seal.MasterKey) (bool, error) {
+			return token.CheckMaster(ctx, st, master)
+		},
+	}
+}
+
+// authorities is the storage of the certificate authorities: the store, or files if the store is in memory, so that
+// clients trust the next start too.
+func (o *opened) authorities(of *installation.Installation) func(name, folder string) (localca.Storage, error) {
+	if o.kind.volatile {
+		return localca.InFiles
+	}
+	return of.Authority
 }
 
 // KeysReset says what ResetKeys has done.
@@ -50,6 +139,10 @@ type KeysReset struct {
 	KeyID    string // of the new signing key
 	Grants   int    // codes and refresh tokens that were removed
 	UserData int    // machines whose user data were removed
+
+	// Authorities says that the certificate authorities were removed, because the old master key is lost. The next
+	// start makes new ones: clients must get the new ca.pem, and hosts must be enrolled again.
+	Authorities bool
 }
 
 // ResetKeys replaces the master key and the signing keys of a store that no server is using. It is for a
@@ -86,6 +179,8 @@ func ResetKeys(ctx context.Context, cfg Config) (out KeysReset, err error) {
 	return resetKeys(ctx, cfg, dir, st)
 }
 
+// resetKeys changes the store in one transaction, which also has the new master key: before it the old master key is
+// valid and after it the new one. If the process ends before the new key has its name, another reset finds it.
 func resetKeys(ctx context.Context, cfg Config, dir *datadir.Dir, st *opened) (out KeysReset, err error) {
 	if out.Grants, err = grant.Reset(ctx, st); err != nil {
 		return out, err
@@ -94,12 +189,32 @@ func resetKeys(ctx context.Context, cfg Config, dir *datadir.Dir, st *opened) (o
 	if out.UserData, err = resources.ForgetUserData(ctx); err != nil {
 		return out, err
 	}
-	// Between the next two steps the keys in the store do not belong to the new master key. After an
-	// interruption there the next start reports it, and another reset repairs it.
-	master, err := dir.ReplaceMaster()
+	keep := cfg.masterFile(dir)
+	old, err := keep.known(ctx)
 	if err != nil {
 		return out, err
 	}
-	out.KeyID, err = token.Reset(ctx, cfg.keys(st, master, cfg.logger(), time.Now))
-	return out, err
+	master, err := keep.next(ctx)
+	if err != nil {
+		return out, err
+	}
+	fresh, err := installation.NewReset(master, old)
+	if err != nil {
+		return out, err
+	}
+	kid, renew, err := token.NewReset(cfg.keys(st, fresh.Keys(), cfg.logger(), time.Now))
+	if err != nil {
+		return out, err
+	}
+	_, err = st.Update(ctx, func(tx store.Tx) error {
+		if out.Authorities, err = fresh.Apply(tx); err != nil {
+			return err
+		}
+		return renew(tx)
+	})
+	if err != nil {
+		return out, fmt.Errorf("reset the keys: %w", err)
+	}
+	out.KeyID = kid
+	return out, keep.commit()
 }

@@ -128,11 +128,13 @@ func (s *Server) open(ctx context.Context) error {
 		return err
 	}
 	s.resources.Add(st)
-	if err := s.claim(ctx, dir, st); err != nil {
+	shared, err := openInstallation(ctx, s.cfg, local{dir: dir, origin: origin}, st)
+	if err != nil {
 		return err
 	}
-	by, err := localca.OpenAuthorities(localca.AuthoritiesConfig{
-		Folder: s.cfg.Data, Now: time.Now, Names: s.names(origin), AzureNames: azure.Hosts(), Log: s.log,
+	by, err := localca.OpenAuthorities(ctx, localca.AuthoritiesConfig{
+		Storage: st.authorities(shared),
+		Folder:  s.cfg.Data, Now: time.Now, Names: s.names(origin), AzureNames: azure.Hosts(), Log: s.log,
 	})
 	if err != nil {
 		return err
@@ -142,7 +144,7 @@ func (s *Server) open(ctx context.Context) error {
 	if err := s.register(st); err != nil {
 		return err
 	}
-	if s.services, err = newServices(ctx, s.cfg, origin, dir, st, by); err != nil {
+	if s.services, err = newServices(ctx, s.cfg, local{dir: dir, origin: origin}, st, shared, by); err != nil {
 		return err
 	}
 	config, err := by.ServerConfig()
@@ -160,15 +162,6 @@ func (s *Server) open(ctx context.Context) error {
 		return err
 	}
 	return s.addOps(ctx)
-}
-
-// claim returns an error, before anything is written, for a store that a newer Midas has written or that
-// belongs to another master key.
-func (s *Server) claim(ctx context.Context, dir *datadir.Dir, st *opened) (err error) {
-	if st.master, err = openMaster(ctx, s.cfg, dir, st); err != nil {
-		return err
-	}
-	return st.claim(ctx, s.cfg.Store)
 }
 
 // listen opens the listeners of an address and adds them to the resources that Shutdown and Close release.

@@ -74,8 +74,8 @@ func shutdown(t *testing.T, s *midas.Server) {
 func TestDataFolderHasTheDocumentedFilesAndModes(t *testing.T) {
 	for store, want := range map[string]map[string]fs.FileMode{
 		"": {
-			"": fs.ModeDir | 0o700, "ca.pem": 0o644, "ca-key.pem": 0o600, "server.pem": 0o600, "admin.json": 0o600,
-			"master.key": 0o600, "lock": 0o600, "control.sock": fs.ModeSocket | 0o600, "store": fs.ModeDir | 0o700, "azure-ca": fs.ModeDir | 0o700, "hosts-ca": fs.ModeDir | 0o700,
+			"": fs.ModeDir | 0o700, "ca.pem": 0o644, "server.pem": 0o600, "admin.json": 0o600,
+			"master.key": 0o600, "lock": 0o600, "control.sock": fs.ModeSocket | 0o600, "store": fs.ModeDir | 0o700, "azure-ca": fs.ModeDir | 0o700,
 		},
 		"memory:": {
 			"": fs.ModeDir | 0o700, "ca.pem": 0o644, "ca-key.pem": 0o600, "server.pem": 0o600, "admin.json": 0o600,

@@ -30,6 +30,7 @@ import (
 	"midas/internal/grant"
 	"midas/internal/hierarchy"
 	"midas/internal/identity"
+	"midas/internal/installation"
 	"midas/internal/localca"
 	"midas/internal/lock"
 	"midas/internal/ops"
@@ -49,14 +50,15 @@ type clock = func() time.Time
 
 // services are the domain services of one server. All of them use one store.
 type services struct {
-	cfg    Config
-	origin string
-	dir    *datadir.Dir
-	store  *opened
-	log    *slog.Logger
-	now    clock
-	newID  func() string
-	master seal.MasterKey
+	cfg          Config
+	origin       string
+	dir          *datadir.Dir
+	store        *opened
+	log          *slog.Logger
+	now          clock
+	newID        func() string
+	sealing      *seal.Keyring // the store keys
+	installation *installation.Installation
 
 	admin         Admin
 	activity      *activity.Log
@@ -87,11 +89,16 @@ type services struct {
 // that were sealed under another purpose cannot be opened.
 const userDataPurpose = "midas user data"
 
+// administratorPurpose is the purpose under which the administrator's credentials are sealed in the store. It must
+// not change.
+const administratorPurpose = "midas administrator"
+
 // newServices wires the services. On the first start it also creates the tenant, the subscription and the
 // administrator.
-func newServices(ctx context.Context, cfg Config, origin string, dir *datadir.Dir, st *opened, by localca.Authorities) (*services, error) {
-	r := &services{cfg: cfg, origin: origin, dir: dir, store: st, log: cfg.logger(), now: time.Now, newID: uuid.NewString, documents: by.Local.Signer(), authorities: by}
-	r.master = st.master
+func newServices(ctx context.Context, cfg Config, at local, st *opened, shared *installation.Installation, by localca.Authorities) (*services, error) {
+	origin := at.origin
+	r := &services{cfg: cfg, origin: origin, dir: at.dir, store: st, installation: shared, log: cfg.logger(), now: time.Now, newID: uuid.NewString, documents: by.Local.Signer(), authorities: by}
+	r.sealing = shared.Keys()
 	if err := r.openIssuers(); err != nil {
 		return nil, err
 	}
@@ -113,7 +120,7 @@ func newServices(ctx context.Context, cfg Config, origin string, dir *datadir.Di
 	r.rbac = rbac.New(rbac.Config{Store: st, Log: r.activity, Now: r.now, Principals: r.directory})
 	r.locks = lock.New(lock.Config{Store: st, Log: r.activity, Now: r.now})
 	owners, workers := map[string]resource.Owner{}, map[string]resource.Worker{}
-	userData, err := seal.New(r.master, userDataPurpose)
+	userData, err := seal.New(r.sealing, userDataPurpose)
 	if err != nil {
 		return nil, err
 	}
@@ -152,8 +159,13 @@ func newServices(ctx context.Context, cfg Config, origin string, dir *datadir.Di
 	if err := r.openGrants(); err != nil {
 		return nil, err
 	}
+	credentials, err := seal.New(r.sealing, administratorPurpose)
+	if err != nil {
+		return nil, err
+	}
 	first := bootstrap.Bootstrap{
-		Dir: dir, Store: st, Directory: r.directory, Resources: r.resources, RBAC: r.rbac,
+		Sealer: credentials, Shared: st.shared(),
+		Dir: at.dir, Store: st, Directory: r.directory, Resources: r.resources, RBAC: r.rbac,
 		Now: r.now, NewID: r.newID, WellKnown: wellKnown(), Lab: cfg.Lab,
 	}
 	r.admin, err = first.Run(ctx, origin)
@@ -162,7 +174,7 @@ func newServices(ctx context.Context, cfg Config, origin string, dir *datadir.Di
 
 // openGrants makes what remembers sign-ins, and what limits them.
 func (r *services) openGrants() error {
-	sealer, err := grant.NewSealer(r.master)
+	sealer, err := grant.NewSealer(r.sealing)
 	if err != nil {
 		return err
 	}
@@ -176,7 +188,7 @@ func (r *services) openGrants() error {
 
 // openTokens opens the signing keys, and makes the minter and the verifier that use them.
 func (r *services) openTokens(ctx context.Context) (err error) {
-	config := r.cfg.keys(r.store, r.master, r.log, r.now)
+	config := r.cfg.keys(r.store, r.sealing, r.log, r.now)
 	config.Retention = r.retention
 	if r.keys, err = token.OpenKeys(ctx, config); err != nil {
 		return err
@@ -189,8 +201,11 @@ func (r *services) openTokens(ctx context.Context) (err error) {
 // background are the jobs that run until their context ends.
 func (r *services) background() []func(context.Context) error {
 	expiry := &revocation.Expiry{Directory: r.directory, Retention: r.retention, Now: r.now, Log: r.log}
-	return []func(context.Context) error{expiry.Run, r.keys.Run, r.activity.Run, r.resources.Run, r.resumeHierarchy, r.grants.Run, r.fleet.Run, r.directory.Run, r.retention.Run, r.authorities.Renew(r.log)}
+	return []func(context.Context) error{expiry.Run, r.keys.Run, r.activity.Run, r.resources.Run, r.resumeHierarchy, r.grants.Run, r.fleet.Run, r.directory.Run, r.retention.Run, r.authorities.Renew(r.log), r.followKeys}
 }
+
+// followKeys adopts the keys of the store that another replica has changed.
+func (r *services) followKeys(ctx context.Context) error { return r.installation.Follow(ctx, r.log) }
 
 // resumeHierarchy finishes the deletions of management groups that an earlier process has begun.
 func (r *services) resumeHierarchy(ctx context.Context) error {
@@ -203,7 +218,7 @@ func (r *services) resumeHierarchy(ctx context.Context) error {
 // router makes the handler of the main listener. Clients reach the server under names, besides localhost
 // and IP addresses.
 func (r *services) router(health *ops.Health, names []string, reg prometheus.Registerer) (*router, error) {
-	pages, err := seal.NewPages(r.master)
+	pages, err := seal.NewPages(r.sealing)
 	if err != nil {
 		return nil, err
 	}
@@ -252,7 +267,7 @@ func (r *services) router(health *ops.Health, names []string, reg prometheus.Reg
 }
 
 // keys is the configuration of the signing keys in a store.
-func (c Config) keys(st store.Store, master seal.MasterKey, log *slog.Logger, now clock) token.KeysConfig {
+func (c Config) keys(st store.Store, master seal.Source, log *slog.Logger, now clock) token.KeysConfig {
 	return token.KeysConfig{
 		Store: st, Master: master, Now: now, Log: log,
 		RotateEvery: c.Keys.RotateEvery, PublishBefore: c.Keys.PublishBefore, MaxTokenLifetime: longestToken,

@@ -6,14 +6,17 @@
 // killed. First it writes all ids and the secret to admin.json; then one transaction creates the objects;
 // then it assigns the roles, once. Because admin.json is first, a store in memory gets the same tenant,
 // subscription and administrator at each start. If admin.json was lost, the store still has the ids, and
-// the administrator gets a new secret.
+// the administrator gets a new secret. The store also has the credentials, sealed: replicas that share a store
+// make their admin.json from them, and there the transaction is first.
 package bootstrap
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -26,6 +29,7 @@ import (
 	"midas/internal/password"
 	"midas/internal/rbac"
 	"midas/internal/resource"
+	"midas/internal/seal"
 	"midas/internal/store"
 	"midas/internal/throttle"
 )
@@ -63,6 +67,9 @@ type record struct {
 	// guess the password. Bootstrap sets the password again only if admin.json has another one, so a changed
 	// password and a deleted user stay as they are.
 	Password string `json:"password,omitempty"`
+
+	// Sealed is the sealed JSON of a datadir.Admin, from which other replicas make their admin.json.
+	Sealed []byte `json:"sealed,omitempty"`
 }
 
 // Bootstrap creates the administrator. All fields are required.
@@ -74,6 +81,11 @@ type Bootstrap struct {
 	RBAC      *rbac.Service
 	Now       func() time.Time
 	NewID     func() string
+	Sealer    *seal.Sealer // seals the credentials in the store
+
+	// Shared says that other replicas use the store. Their administrator is that of the store: a missing admin.json
+	// gets its credentials. In a store of one process a missing admin.json means that they are replaced.
+	Shared bool
 
 	// WellKnown are the public ids and the public secret of laboratories. They are used if Lab is
 	// set, and refused if it is not.
@@ -87,8 +99,19 @@ var (
 	errNoLab = errors.New("this data folder was made without --lab: start it without --lab, or use another folder with --data")
 )
 
+// errBegun says that another replica has created the administrator in the meantime.
+var errBegun = errors.New("another replica has created the administrator")
+
 // Run creates what is missing and returns the administrator.
 func (b *Bootstrap) Run(ctx context.Context, endpoint string) (datadir.Admin, error) {
+	admin, err := b.run(ctx, endpoint)
+	if errors.Is(err, errBegun) {
+		admin, err = b.run(ctx, endpoint)
+	}
+	return admin, err
+}
+
+func (b *Bootstrap) run(ctx context.Context, endpoint string) (datadir.Admin, error) {
 	rec, err := b.load(ctx)
 	if err != nil {
 		return datadir.Admin{}, err
@@ -101,11 +124,12 @@ func (b *Bootstrap) Run(ctx context.Context, endpoint string) (datadir.Admin, er
 	if err != nil {
 		return datadir.Admin{}, err
 	}
-	if rec == nil {
+	first := rec == nil
+	if first {
 		rec = &record{TenantID: admin.TenantID, SubscriptionID: admin.SubscriptionID, ClientID: admin.ClientID, Lab: b.Lab}
 	}
-	if !known || !rec.Administrator || rec.Password != fingerprint(admin) {
-		if err := b.make(ctx, rec, admin); err != nil {
+	if !known || !rec.Administrator || rec.Password != fingerprint(admin) || !b.keeps(*rec, admin) {
+		if err := b.make(ctx, rec, admin, first); err != nil {
 			return datadir.Admin{}, fmt.Errorf("make the administrator: %w", err)
 		}
 	}
@@ -114,7 +138,7 @@ func (b *Bootstrap) Run(ctx context.Context, endpoint string) (datadir.Admin, er
 			return datadir.Admin{}, fmt.Errorf("make the administrator Owner of the subscription: %w", err)
 		}
 	}
-	return admin, nil
+	return admin, b.write(admin)
 }
 
 // load reads the record of an earlier start; nil if there was none.
@@ -141,10 +165,13 @@ func (b *Bootstrap) decide(ctx context.Context, rec *record, endpoint string) (d
 		return was, err
 	}
 	admin := was
+	stored, known := b.stored(rec)
 	switch {
 	case exists && rec != nil && (was.TenantID != rec.TenantID || was.ClientID != rec.ClientID || was.SubscriptionID != rec.SubscriptionID):
 		return admin, fmt.Errorf("%s does not belong to this store, which was made for tenant %s and client %s: restore the file of this store, or remove it to give the administrator a new secret",
 			b.Dir.Path(datadir.AdminFile), rec.TenantID, rec.ClientID)
+	case b.Shared && known:
+		admin = stored
 	case exists:
 	case b.Lab:
 		admin = b.WellKnown
@@ -159,10 +186,78 @@ func (b *Bootstrap) decide(ctx context.Context, rec *record, endpoint string) (d
 	if err := b.checkLab(rec, admin); err != nil {
 		return admin, err
 	}
-	if admin.Endpoint = endpoint; exists && admin == was {
-		return admin, nil
+	if admin.Endpoint = endpoint; b.Shared {
+		return admin, nil // the store is first, because another replica may be faster
 	}
-	return admin, b.Dir.WriteAdmin(admin)
+	return admin, b.write(admin)
+}
+
+// write writes admin.json if it has another content.
+func (b *Bootstrap) write(admin datadir.Admin) error {
+	if was, exists, err := b.Dir.Admin(); err == nil && exists && was == admin {
+		return nil
+	}
+	return b.Dir.WriteAdmin(admin)
+}
+
+// stored opens the credentials in the store, and reports whether there are any. Those that cannot be opened, because
+// the keys were reset, are as good as none.
+func (b *Bootstrap) stored(rec *record) (admin datadir.Admin, known bool) {
+	if rec == nil || rec.Sealed == nil {
+		return admin, false
+	}
+	plain, err := b.Sealer.Open(recordKey, rec.Sealed)
+	if err != nil || json.Unmarshal(plain, &admin) != nil {
+		return datadir.Admin{}, false
+	}
+	return admin, true
+}
+
+// keeps reports whether the credentials are in the store, sealed with the newest key.
+func (b *Bootstrap) keeps(rec record, admin datadir.Admin) bool {
+	stored, known := b.stored(&rec)
+	if admin.Endpoint = ""; !known || stored != admin {
+		return false
+	}
+	fresh, err := b.Sealer.Reseal(recordKey, rec.Sealed)
+	return err == nil && fresh == nil
+}
+
+// keep puts the sealed credentials into the record. The endpoint is that of each replica.
+func (b *Bootstrap) keep(rec *record, admin datadir.Admin) error {
+	admin.Endpoint = ""
+	plain, err := json.Marshal(admin)
+	if err != nil {
+		return fmt.Errorf("encode credentials: %w", err)
+	}
+	rec.Sealed = b.Sealer.Seal(recordKey, plain)
+	return nil
+}
+
+// Reseal seals the credentials in a store again, with the key with which the sealer seals now.
+func Reseal(ctx context.Context, st store.Store, sealer *seal.Sealer) error {
+	_, err := st.Update(ctx, func(tx store.Tx) error {
+		rec, err := records.Get(tx, recordKey)
+		if errors.Is(err, store.ErrNotFound) || err == nil && rec.Sealed == nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		fresh, err := sealer.Reseal(recordKey, rec.Sealed)
+		if errors.Is(err, seal.ErrSealed) || err == nil && fresh == nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		rec.Sealed = fresh
+		return save(tx, rec)
+	})
+	if err != nil {
+		return fmt.Errorf("seal the administrator's credentials again: %w", err)
+	}
+	return nil
 }
 
 // nameUser sets the user name and password if admin.json has none.
@@ -223,8 +318,8 @@ func (b *Bootstrap) known(ctx context.Context, rec *record, admin datadir.Admin)
 	return false, fmt.Errorf("look for the administrator: %w", err)
 }
 
-// make creates or updates the objects of admin.json in one transaction.
-func (b *Bootstrap) make(ctx context.Context, rec *record, admin datadir.Admin) error {
+// make creates or updates the objects of the administrator in one transaction. first says that there was no record.
+func (b *Bootstrap) make(ctx context.Context, rec *record, admin datadir.Admin, first bool) error {
 	now := b.Now().UTC()
 	secret, err := directory.NewSecret(object(admin.ClientID, "secret"), directory.SecretText(admin.ClientSecret), now, now.Add(secretLife))
 	if err != nil {
@@ -237,7 +332,11 @@ func (b *Bootstrap) make(ctx context.Context, rec *record, admin datadir.Admin) 
 			return fmt.Errorf("userPassword in %s: %w", b.Dir.Path(datadir.AdminFile), err)
 		}
 	}
+	var made record
 	_, err = b.Store.Update(ctx, func(tx store.Tx) error {
+		if _, err := records.Get(tx, recordKey); first && !errors.Is(err, store.ErrNotFound) {
+			return cmp.Or(err, errBegun)
+		}
 		if err := b.tenant(tx, admin); err != nil {
 			return err
 		}
@@ -250,20 +349,22 @@ func (b *Bootstrap) make(ctx context.Context, rec *record, admin datadir.Admin) 
 		if err := b.principal(tx, admin); err != nil {
 			return err
 		}
-		made := *rec
+		made = *rec
 		if err := b.user(tx, &made, admin, password); err != nil {
 			return err
 		}
 		if err := b.assignDirectoryRole(tx, &made, admin); err != nil {
 			return err
 		}
+		if err := b.keep(&made, admin); err != nil {
+			return err
+		}
 		return save(tx, made)
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		*rec = made
 	}
-	rec.Administrator, rec.Password = true, fingerprint(admin)
-	return nil
+	return err
 }
 
 // user creates the administrator's user, or replaces its password by that of admin.json.

@@ -20,6 +20,7 @@ import (
 	"midas/internal/directory"
 	"midas/internal/rbac"
 	"midas/internal/resource"
+	"midas/internal/seal"
 	"midas/internal/store"
 	"midas/internal/store/pebble"
 	"midas/internal/throttle"
@@ -57,8 +58,13 @@ func (h *fixture) services(st store.Store) *bootstrap.Bootstrap {
 	roles := rbac.New(rbac.Config{Store: st, Log: log, Now: now, Principals: dir})
 	resources := resource.New(resource.Config{Log: log, Store: st, Now: now, NewID: uuid.NewString, Scopes: roles})
 	roles.Scope = func(tx store.Tx, _ string, scope arm.ID) error { return resources.CheckNotDeleting(tx, scope) }
+	sealer, err := seal.New(seal.MasterKey{1}, "administrator")
+	if err != nil {
+		h.Fatal(err)
+	}
 	return &bootstrap.Bootstrap{
-		Store: st, Directory: dir, RBAC: roles, Now: now, NewID: uuid.NewString, WellKnown: lab, Resources: resources,
+		Sealer: sealer,
+		Store:  st, Directory: dir, RBAC: roles, Now: now, NewID: uuid.NewString, WellKnown: lab, Resources: resources,
 	}
 }
 

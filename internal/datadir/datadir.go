@@ -110,11 +110,20 @@ func (d *Dir) Master() (seal.MasterKey, error) {
 	if err != nil {
 		return seal.MasterKey{}, fmt.Errorf("read master key: %w", err)
 	}
-	key, err := hex.DecodeString(strings.TrimSpace(string(data)))
-	if err != nil || len(key) != 32 {
+	key, ok := ParseMaster(data)
+	if !ok {
 		return seal.MasterKey{}, fmt.Errorf("%s is damaged: it must hold 64 hexadecimal digits; %s", name, Restore)
 	}
-	return seal.MasterKey(key), nil
+	return key, nil
+}
+
+// ParseMaster reads a master key: 64 hexadecimal digits, with white space around them.
+func ParseMaster(text []byte) (key seal.MasterKey, ok bool) {
+	data, err := hex.DecodeString(strings.TrimSpace(string(text)))
+	if err != nil || len(data) != len(key) {
+		return key, false
+	}
+	return seal.MasterKey(data), true
 }
 
 // Restore tells operators what to do if the master key is lost, is damaged or belongs to another store.
@@ -122,27 +131,28 @@ const Restore = "restore it from a backup or, if it is gone for good, run `midas
 
 // MakeMaster makes the first master key. It never replaces one.
 func (d *Dir) MakeMaster() (seal.MasterKey, error) {
-	key, err := newMaster()
+	key, err := NewMaster()
 	if err != nil {
 		return key, err
 	}
-	return key, atomicfile.Create(d.Path(MasterFile), encodeMaster(key), 0o600)
+	return key, atomicfile.Create(d.Path(MasterFile), EncodeMaster(key), 0o600)
 }
 
-// ReplaceMaster makes a new master key and replaces an existing one.
-func (d *Dir) ReplaceMaster() (seal.MasterKey, error) {
-	key, err := newMaster()
-	if err != nil {
-		return key, err
+// RemoveMaster removes the master key that MakeMaster has made, if nothing is sealed with it.
+func (d *Dir) RemoveMaster() error {
+	if err := os.Remove(d.Path(MasterFile)); err != nil {
+		return fmt.Errorf("remove the unused master key: %w", err)
 	}
-	return key, atomicfile.Write(d.Path(MasterFile), encodeMaster(key), 0o600)
+	return nil
 }
 
-func newMaster() (key seal.MasterKey, err error) {
+// NewMaster returns a random key.
+func NewMaster() (key seal.MasterKey, err error) {
 	if _, err := rand.Read(key[:]); err != nil {
 		return key, fmt.Errorf("make master key: %w", err)
 	}
 	return key, nil
 }
 
-func encodeMaster(key seal.MasterKey) []byte { return []byte(hex.EncodeToString(key[:]) + "\n") }
+// EncodeMaster returns the content of a file with a master key.
+func EncodeMaster(key seal.MasterKey) []byte { return []byte(hex.EncodeToString(key[:]) + "\n") }

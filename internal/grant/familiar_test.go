@@ -3,6 +3,7 @@ package grant_test
 import (
 	"bytes"
 	"fmt"
+	"midas/internal/seal"
 	"testing"
 
 	"midas/internal/grant"
@@ -50,11 +51,11 @@ func TestFamiliarAddresses(t *testing.T) {
 	}
 	// Another process with the same store and master key recognizes the address; one with another master
 	// key does not.
-	sealer, err := grant.NewSealer([32]byte{1})
+	sealer, err := grant.NewSealer(seal.MasterKey{1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, err := grant.NewSealer([32]byte{2})
+	other, err := grant.NewSealer(seal.MasterKey{2})
 	if err != nil {
 		t.Fatal(err)
 	}

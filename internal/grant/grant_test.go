@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"midas/internal/seal"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -34,7 +35,7 @@ type fixture struct {
 
 func newFixture(t testing.TB) *fixture {
 	t.Helper()
-	sealer, err := grant.NewSealer([32]byte{1})
+	sealer, err := grant.NewSealer(seal.MasterKey{1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +189,7 @@ func TestSealedValueOpensOnlyForItsPurpose(t *testing.T) {
 		t.Fatal(err)
 	}
 	foreign := newFixture(t)
-	if foreign.Sealer, err = grant.NewSealer([32]byte{2}); err != nil {
+	if foreign.Sealer, err = grant.NewSealer(seal.MasterKey{2}); err != nil {
 		t.Fatal(err)
 	}
 	theirs, err := foreign.Begin(t.Context(), granted())
@@ -327,7 +328,7 @@ func TestSweepRemovesExpiredRecords(t *testing.T) {
 }
 
 func FuzzOpen(f *testing.F) {
-	sealer, err := grant.NewSealer([32]byte{1})
+	sealer, err := grant.NewSealer(seal.MasterKey{1})
 	if err != nil {
 		f.Fatal(err)
 	}

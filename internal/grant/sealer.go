@@ -16,7 +16,7 @@ type Sealer struct {
 
 // NewSealer derives the keys from the server's master key, so that sealed values open after a restart
 // and at every replica.
-func NewSealer(master seal.MasterKey) (*Sealer, error) {
+func NewSealer(master seal.Source) (*Sealer, error) {
 	sealer, err := seal.New(master, "midas sign-in")
 	if err != nil {
 		return nil, err

@@ -13,8 +13,9 @@ import (
 // AzureFolder is the folder, in the data folder, of the authority for Azure's host names.
 const AzureFolder = "azure-ca"
 
-// hostsFolder is the folder, in the data folder, of the authority for hosts.
-const hostsFolder = "hosts-ca"
+// HostsFolder is the folder, in the data folder, of the authority for hosts of earlier versions, and of
+// servers whose store is in memory.
+const HostsFolder = "hosts-ca"
 
 // Authorities are the three certificate authorities of a server.
 //
@@ -27,37 +28,86 @@ type Authorities struct {
 	Hosts *HostCA // for the client certificates of hosts
 }
 
+// The names of the authorities in a Storage.
+const (
+	LocalAuthority = "local"
+	AzureAuthority = "azure"
+	HostsAuthority = "hosts"
+)
+
 // AuthoritiesConfig is the configuration of OpenAuthorities. All fields are required.
 type AuthoritiesConfig struct {
-	Folder     string           // the data folder
+	Folder     string           // the data folder: of ca.pem, azure-ca/ca.pem, and the server certificates of this replica
 	Now        func() time.Time // the clock by which certificates are issued and renewed
 	Names      []string         // the server's own names, besides localhost
 	AzureNames []string         // Azure's host names
 	Log        *slog.Logger
+
+	// Storage returns the storage of the authority with a name. folder is where earlier versions, and servers
+	// whose store is in memory, have its files.
+	Storage func(name, folder string) (Storage, error)
 }
 
-// OpenAuthorities reads the authorities of a data folder, and makes those that are missing.
-func OpenAuthorities(c AuthoritiesConfig) (a Authorities, err error) {
-	if a.Local, err = Open(c.Folder, c.Now, c.Names...); err != nil {
-		return a, err
-	}
-	dir, err := makeFolder(c.Folder, AzureFolder)
+// OpenAuthorities reads the authorities, and makes those that are missing.
+func OpenAuthorities(ctx context.Context, c AuthoritiesConfig) (a Authorities, err error) {
+	azure, err := makeFolder(c.Folder, AzureFolder)
 	if err != nil {
 		return a, err
 	}
-	if a.Azure, err = OpenFor(dir, c.Now, c.AzureNames...); err != nil {
+	at := func(name, folder string) (place, error) {
+		storage, err := c.Storage(name, folder)
+		return place{folder, storage}, err
+	}
+	local, err := at(LocalAuthority, c.Folder)
+	if err != nil {
 		return a, err
 	}
-	if dir, err = makeFolder(c.Folder, hostsFolder); err != nil {
+	foreign, err := at(AzureAuthority, azure)
+	if err != nil {
 		return a, err
 	}
-	if a.Hosts, err = OpenHosts(dir, c.Now); err != nil {
+	hosts, err := at(HostsAuthority, filepath.Join(c.Folder, HostsFolder))
+	if err != nil {
+		return a, err
+	}
+	if _, files := hosts.storage.(FileStorage); !files {
+		hosts.dir = "" // only servers need this certificate, and they have it from the storage
+	}
+	if a.Local, err = openNamed(ctx, local, c.Now, localNames(c.Names)); err != nil {
+		return a, err
+	}
+	if a.Azure, err = openNamed(ctx, foreign, c.Now, c.AzureNames); err != nil {
+		return a, err
+	}
+	if a.Hosts, err = openHosts(ctx, hosts, c.Now); err != nil {
 		return a, err
 	}
 	for _, ca := range a.all() {
 		ca.LogTo(c.Log)
 	}
 	return a, nil
+}
+
+// memoryFolder is the folder, in that of an authority, of the authority of a server whose store is in memory, when
+// ca.pem is the copy of an authority in a durable store.
+const memoryFolder = "memory-ca"
+
+// InFiles returns the storage of an authority in its folder, which it creates.
+func InFiles(_, folder string) (Storage, error) {
+	files := FileStorage{folder}
+	key, certificate := files.Names()
+	if !exists(key) && exists(certificate) {
+		files.Folder = filepath.Join(folder, memoryFolder)
+	}
+	if err := os.MkdirAll(files.Folder, 0o700); err != nil {
+		return nil, fmt.Errorf("make the folder of the CA: %w", err)
+	}
+	return files, nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 func makeFolder(parent, name string) (string, error) {

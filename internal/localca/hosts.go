@@ -1,6 +1,7 @@
 package localca
 
 import (
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -25,7 +26,13 @@ type HostCA struct{ ca *CA }
 
 // OpenHosts opens the authority for hosts in an existing folder, or creates one there.
 func OpenHosts(dir string, now func() time.Time) (*HostCA, error) {
-	ca, err := open(&CA{dir: dir, now: now, role: role{"Midas CA for hosts", []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}})
+	return openHosts(context.Background(), place{dir, FileStorage{dir}}, now)
+}
+
+func openHosts(ctx context.Context, at place, now func() time.Time) (*HostCA, error) {
+	ca, err := open(ctx, &CA{
+		dir: at.dir, storage: at.storage, now: now, role: role{"Midas CA for hosts", []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}},
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -1,19 +1,21 @@
-// Package localca is a certificate authority in a folder. Clients trust one file, ca.pem, so TLS works on a
+// Package localca is a certificate authority. Clients trust one file, ca.pem, so TLS works on a
 // developer's machine without another tool.
 //
 // The authority's certificate has critical name constraints: it is valid only for localhost, 127.0.0.1, ::1
-// and the configured names, so that a stolen key cannot certify other names. The key is ECDSA P-256, in
-// ca-key.pem, readable by its owner only. OpenFor opens a separate authority for names that belong to
+// and the configured names, so that a stolen key cannot certify other names. The key is ECDSA P-256. It
+// lies in a Storage, which all replicas of a server share; ca.pem is a copy of the certificate. OpenFor opens a separate authority for names that belong to
 // others, such as Azure's, so that clients can trust the first one without the second. OpenHosts opens a
 // separate authority for host certificates, which are valid for TLS clients only.
 //
-// The files are created on first use, atomically, even if several processes start at the same time. The
+// The authority is created on first use, atomically, even if several processes start at the same time. The
 // authority's certificate is reissued with the same key and name if names are added, if it expires soon,
 // or if it is not valid yet because the clock was ahead when it was issued. Open and ReissueIfDue check that. The
 // server's certificate (server.pem, with its key) is renewed while serving.
 package localca
 
 import (
+	"bytes"
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -22,9 +24,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"math/big"
 	"net"
@@ -56,17 +56,18 @@ const (
 
 // CA is an open certificate authority. It is safe for concurrent use.
 type CA struct {
-	dir   string
-	now   func() time.Time
-	names []string // the names in the server's certificate
-	role  role
-	key   *ecdsa.PrivateKey
+	dir     string  // of server.pem, and of ca.pem, the copy of the certificate for clients
+	storage Storage // of the key and the certificate
+	now     func() time.Time
+	names   []string // the names in the server's certificate
+	role    role
+	key     *ecdsa.PrivateKey
 
 	cert      atomic.Pointer[x509.Certificate]
 	issuing   sync.Mutex
 	unwritten bool         // the certificate could not be written; under issuing
 	log       *slog.Logger // never nil
-	notes     []string     // why the certificate was issued anew when it was opened
+	notes     []string     // what LogTo must log about the opening
 }
 
 // role is the purpose of an authority.
@@ -82,28 +83,61 @@ func serverRole() role {
 // Open opens the authority in an existing folder, or creates one there. It is valid for localhost,
 // 127.0.0.1, ::1 and the given host names and IP addresses.
 func Open(dir string, now func() time.Time, names ...string) (*CA, error) {
-	return OpenFor(dir, now, append([]string{"localhost", "127.0.0.1", "::1"}, names...)...)
+	return OpenFor(dir, now, localNames(names)...)
+}
+
+// localNames adds the names of the machine itself.
+func localNames(names []string) []string {
+	return append([]string{"localhost", "127.0.0.1", "::1"}, names...)
 }
 
 // OpenFor is Open for an authority that is valid for the given names only, without localhost.
 func OpenFor(dir string, now func() time.Time, names ...string) (*CA, error) {
+	return openNamed(context.Background(), place{dir, FileStorage{dir}}, now, names)
+}
+
+// place is where an authority is stored, and the folder of the files that are made from it.
+type place struct {
+	dir     string
+	storage Storage
+}
+
+func openNamed(ctx context.Context, at place, now func() time.Time, names []string) (*CA, error) {
 	all, err := normalize(names)
 	if err != nil {
 		return nil, err
 	}
-	return open(&CA{dir: dir, now: now, names: all, role: serverRole()})
+	return open(ctx, &CA{dir: at.dir, storage: at.storage, now: now, names: all, role: serverRole()})
 }
 
-// open reads or makes the authority's files.
-func open(c *CA) (_ *CA, err error) {
+// open reads or makes the authority.
+func open(ctx context.Context, c *CA) (*CA, error) {
 	c.log = slog.New(slog.DiscardHandler)
-	if c.key, err = openKey(filepath.Join(c.dir, keyFile)); err != nil {
+	name, _ := c.storage.Names()
+	data, err := c.storage.Key(ctx, newKey)
+	if err != nil {
 		return nil, err
 	}
-	if err := c.openCertificate(); err != nil {
+	if c.key, err = parseKey(name, data); err != nil {
 		return nil, err
 	}
-	return c, nil
+	cause, err := c.update(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if cause != "" {
+		c.notes = append(c.notes, reissued+": "+cause)
+	}
+	return c, c.publish()
+}
+
+// newKey makes the key of an authority, in PEM.
+func newKey() ([]byte, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("make key of the local CA: %w", err)
+	}
+	return keyPEM(key)
 }
 
 // Path returns the path of the certificate file that clients trust.
@@ -116,73 +150,59 @@ func (c *CA) Pool() *x509.CertPool {
 	return pool
 }
 
-// openKey reads the authority's key, or creates it. If another process creates it first, it reads that one.
-func openKey(path string) (*ecdsa.PrivateKey, error) {
-	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		if err != nil {
-			return nil, fmt.Errorf("make key of the local CA: %w", err)
-		}
-		block, err := keyPEM(key)
-		if err != nil {
-			return nil, err
-		}
-		if err := atomicfile.Create(path, block, 0o600); err == nil || !errors.Is(err, fs.ErrExist) {
-			return key, err
-		}
-		data, err = os.ReadFile(path)
-		if err != nil {
-			return nil, fmt.Errorf("read key of the local CA: %w", err)
-		}
-		return parseKey(path, data)
+// update adopts the stored certificate. It first stores a new one, with the same key, if there is none, if it must
+// be renewed, or if it does not permit a configured name. cause is why it was renewed. If the write fails the new
+// certificate is used nevertheless.
+func (c *CA) update(ctx context.Context) (cause string, err error) {
+	var cert *x509.Certificate
+	err = c.storage.ChangeCertificate(ctx, func(stored []byte) (fresh []byte, err error) {
+		cert, fresh, cause, err = c.next(stored)
+		return fresh, err
+	})
+	if cert != nil {
+		c.cert.Store(cert)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("read key of the local CA: %w", err)
-	}
-	return parseKey(path, data)
+	return cause, err
 }
 
-// openCertificate reads the authority's certificate. It issues a new one if there is none, if it expires
-// soon, or if it does not permit a configured name.
-func (c *CA) openCertificate() error {
-	data, err := os.ReadFile(c.Path())
-	if errors.Is(err, fs.ErrNotExist) {
-		err = c.issueAuthority(c.names, atomicfile.Create)
-		if !errors.Is(err, fs.ErrExist) {
-			return err
-		}
-		data, err = os.ReadFile(c.Path())
+// next returns the certificate to use after stored, which is nil if there is none. fresh is its PEM if it is new.
+func (c *CA) next(stored []byte) (cert *x509.Certificate, fresh []byte, cause string, err error) {
+	if stored == nil {
+		cert, fresh, err = c.issueAuthority(c.names)
+		return cert, fresh, "", err
 	}
-	if err != nil {
-		return fmt.Errorf("read certificate of the local CA: %w", err)
-	}
-	block, _ := pem.Decode(data)
-	if block == nil {
-		return fmt.Errorf("%s holds no certificate; remove the file, and the next start makes a new one", c.Path())
-	}
-	cert, err := x509.ParseCertificate(block.Bytes)
-	if err != nil {
-		return fmt.Errorf("%s is damaged; remove the file, and the next start makes a new one: %w", c.Path(), err)
-	}
-	c.cert.Store(cert)
-	if !c.key.PublicKey.Equal(cert.PublicKey) {
-		return fmt.Errorf("%s does not belong to %s; restore the certificate of this key, or remove both files to make a new CA", c.Path(), keyFile)
+	if cert, err = c.parseAuthority(stored); err != nil {
+		return nil, nil, "", err
 	}
 	has := permitted(cert)
 	missing := slices.ContainsFunc(c.names, func(n string) bool { return !slices.Contains(has, constraint(n)) })
-	if cause := renewalCause(cert, authorityRenew, c.now()); missing || cause != "" {
-		if cause != "" {
-			c.notes = append(c.notes, cause)
-		}
-		union := slices.Compact(slices.Sorted(slices.Values(append(has, c.names...))))
-		return c.issueAuthority(union, atomicfile.Write)
+	cause = renewalCause(cert, authorityRenew, c.now())
+	if cause == "" && !missing {
+		return cert, nil, "", nil
 	}
-	return nil
+	cert, fresh, err = c.issueAuthority(slices.Compact(slices.Sorted(slices.Values(append(has, c.names...)))))
+	return cert, fresh, cause, err
 }
 
-// issueAuthority signs the authority's own certificate and stores it.
-func (c *CA) issueAuthority(names []string, store func(string, []byte, fs.FileMode) error) error {
+// parseAuthority reads a certificate of this authority.
+func (c *CA) parseAuthority(stored []byte) (*x509.Certificate, error) {
+	keyName, name := c.storage.Names()
+	block, _ := pem.Decode(stored)
+	if block == nil {
+		return nil, fmt.Errorf("%s holds no certificate; remove the file, and the next start makes a new one", name)
+	}
+	cert, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("%s is damaged; remove the file, and the next start makes a new one: %w", name, err)
+	}
+	if !c.key.PublicKey.Equal(cert.PublicKey) {
+		return nil, fmt.Errorf("%s does not belong to %s; restore the certificate of this key, or remove both files to make a new CA", name, filepath.Base(keyName))
+	}
+	return cert, nil
+}
+
+// issueAuthority signs the authority's own certificate and returns it, also in PEM.
+func (c *CA) issueAuthority(names []string) (*x509.Certificate, []byte, error) {
 	id := keyID(c.key)
 	tmpl := &x509.Certificate{
 		// Several authorities may be in one trust store, so each has a different name.
@@ -206,14 +226,36 @@ func (c *CA) issueAuthority(names []string, store func(string, []byte, fs.FileMo
 	}
 	der, err := c.sign(tmpl, tmpl, c.key)
 	if err != nil {
-		return fmt.Errorf("issue certificate of the local CA: %w", err)
+		return nil, nil, fmt.Errorf("issue certificate of the local CA: %w", err)
 	}
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
-		return fmt.Errorf("read back certificate of the local CA: %w", err)
+		return nil, nil, fmt.Errorf("read back certificate of the local CA: %w", err)
 	}
-	c.cert.Store(cert)
-	return store(c.Path(), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644)
+	return cert, certificatePEM(der), nil
+}
+
+func certificatePEM(der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+}
+
+// publish writes ca.pem, the copy of the certificate that clients trust, if it has another content. An authority
+// without a folder has no copy.
+func (c *CA) publish() error {
+	if _, stored := c.storage.Names(); c.dir == "" || stored == c.Path() {
+		return nil
+	}
+	want := certificatePEM(c.cert.Load().Raw)
+	was, err := os.ReadFile(c.Path())
+	if err == nil && bytes.Equal(was, want) {
+		return nil
+	}
+	if block, _ := pem.Decode(was); block != nil {
+		if old, err := x509.ParseCertificate(block.Bytes); err == nil && !c.key.PublicKey.Equal(old.PublicKey) {
+			c.notes = append(c.notes, "ca.pem held the certificate of another authority and was replaced: clients that trust the old file must get the new one")
+		}
+	}
+	return atomicfile.Write(c.Path(), want, 0o644)
 }
 
 // sign sets the serial number of a template and signs it with the authority's key.

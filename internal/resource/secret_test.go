@@ -226,7 +226,7 @@ func TestStoredSecretsAreHiddenAndRemoved(t *testing.T) {
 	st := storetest.Memory(t)
 	s := newService(t, st)
 	var err error
-	if s.Config.UserData, err = seal.New([32]byte{}, "x"); err != nil {
+	if s.Config.UserData, err = seal.New(seal.MasterKey{}, "x"); err != nil {
 		t.Fatal(err)
 	}
 	group := sub + "/resourceGroups/a"
@@ -288,7 +288,7 @@ func TestUserDataOpenOnlyForTheirResource(t *testing.T) {
 		t.Errorf("without a key: %q %v", rec.UserData, err)
 	}
 	var err error
-	if s.Config.UserData, err = seal.New([32]byte{}, "x"); err != nil {
+	if s.Config.UserData, err = seal.New(seal.MasterKey{}, "x"); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.SetUserData(&rec, canary); err != nil || bytes.Contains(rec.UserData, []byte(canary)) {

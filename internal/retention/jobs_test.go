@@ -1,6 +1,7 @@
 package retention_test
 
 import (
+	"midas/internal/seal"
 	"testing"
 
 	"github.com/google/uuid"
@@ -37,7 +38,7 @@ func TestJobsDeleteNothingWhileTheClockIsWrong(t *testing.T) {
 	guard := m.open(t)
 	now := m.clock.Now
 	log := &activity.Log{Store: m.store, Now: now, NewID: uuid.NewString, MaxAge: 90 * 24 * hour, Retention: guard}
-	sealer, err := grant.NewSealer([32]byte{1})
+	sealer, err := grant.NewSealer(seal.MasterKey{1})
 	if err != nil {
 		t.Fatal(err)
 	}

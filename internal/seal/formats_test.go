@@ -60,7 +60,7 @@ func TestOnlyCanonicalSealedTextOpens(t *testing.T) {
 
 func TestHashesDependOnKeyPurposeAndTextBoundaries(t *testing.T) {
 	hash := func(master byte, purpose string, texts ...string) string {
-		h, err := seal.NewHasher([32]byte{master}, purpose)
+		h, err := seal.NewHasher(seal.MasterKey{master}, purpose)
 		if err != nil {
 			t.Fatal(err)
 		}

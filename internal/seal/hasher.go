@@ -14,8 +14,9 @@ import (
 // by trying all of them. It is safe for concurrent use.
 type Hasher struct{ key []byte }
 
-// NewHasher derives the key of a purpose from the master key.
-func NewHasher(master MasterKey, purpose string) (*Hasher, error) {
+// NewHasher derives the key of a purpose from a master key, or from the key with which a keyring seals now.
+func NewHasher(from Source, purpose string) (*Hasher, error) {
+	master := from.ring().Keys()[0]
 	key, err := hkdf.Key(sha256.New, master[:], nil, purpose, 32)
 	if err != nil {
 		return nil, fmt.Errorf("derive the key for %s: %w", purpose, err)

@@ -6,7 +6,7 @@ type Pages struct{ sealer *Sealer }
 
 // NewPages derives the key of page tokens from the master key. Tokens stay valid after a restart and are
 // valid at every replica.
-func NewPages(master MasterKey) (*Pages, error) {
+func NewPages(master Source) (*Pages, error) {
 	sealer, err := New(master, "midas page tokens")
 	if err != nil {
 		return nil, err

@@ -38,7 +38,7 @@ func FuzzOpenPageToken(f *testing.F) {
 
 func newPages(t testing.TB) *seal.Pages {
 	t.Helper()
-	pages, err := seal.NewPages([32]byte{1})
+	pages, err := seal.NewPages(seal.MasterKey{1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 )
 
 // ErrSealed means that a value was not sealed by this Sealer, or was sealed in another context.
@@ -22,23 +23,61 @@ var ErrSealed = errors.New("seal: the value was not sealed with this key and con
 const maxText = 16 << 10
 
 // Sealer encrypts and authenticates with AES-256-GCM and random nonces. It is safe for concurrent use.
-type Sealer struct{ aead cipher.AEAD }
+type Sealer struct {
+	keys   *Keyring
+	derive func(MasterKey) (cipher.AEAD, error)
+	last   atomic.Pointer[ciphers]
+}
 
-// New derives the key of a purpose from the master key. The same master key and purpose give the same key
-// after a restart and at another replica.
-func New(master MasterKey, purpose string) (*Sealer, error) {
-	key, err := hkdf.Key(sha256.New, master[:], nil, purpose, 32)
-	if err != nil {
-		return nil, fmt.Errorf("derive the key for %s: %w", purpose, err)
-	}
-	return newSealer(key, purpose)
+// ciphers are the derived keys of one content of a Keyring.
+type ciphers struct {
+	of  *[]MasterKey
+	all []cipher.AEAD
+}
+
+// New derives the keys of a purpose from a master key or a keyring. The same keys and purpose give the same
+// derived keys after a restart and at another replica.
+func New(from Source, purpose string) (*Sealer, error) {
+	return newSealer(from, func(key MasterKey) (cipher.AEAD, error) {
+		derived, err := hkdf.Key(sha256.New, key[:], nil, purpose, 32)
+		if err != nil {
+			return nil, fmt.Errorf("derive the key for %s: %w", purpose, err)
+		}
+		return newCipher(derived, purpose)
+	})
 }
 
 // NewUnderived makes the Sealer whose key is the master key itself. Only signing keys are sealed with it:
 // the stores of all versions of Midas hold them in this form.
-func NewUnderived(master MasterKey) (*Sealer, error) { return newSealer(master[:], "signing keys") }
+func NewUnderived(from Source) (*Sealer, error) {
+	return newSealer(from, func(key MasterKey) (cipher.AEAD, error) { return newCipher(key[:], "signing keys") })
+}
 
-func newSealer(key []byte, purpose string) (*Sealer, error) {
+func newSealer(from Source, derive func(MasterKey) (cipher.AEAD, error)) (*Sealer, error) {
+	s := &Sealer{keys: from.ring(), derive: derive}
+	_, err := s.ciphers()
+	return s, err
+}
+
+// ciphers returns the derived keys of the current content of the keyring.
+func (s *Sealer) ciphers() ([]cipher.AEAD, error) {
+	keys := s.keys.keys.Load()
+	if last := s.last.Load(); last != nil && last.of == keys {
+		return last.all, nil
+	}
+	made := &ciphers{of: keys}
+	for _, key := range *keys {
+		aead, err := s.derive(key)
+		if err != nil {
+			return nil, err
+		}
+		made.all = append(made.all, aead)
+	}
+	s.last.Store(made)
+	return made.all, nil
+}
+
+func newCipher(key []byte, purpose string) (cipher.AEAD, error) {
 	block, err := aes.NewCipher(key)
 	if err != nil {
 		return nil, fmt.Errorf("make the cipher for %s: %w", purpose, err)
@@ -47,22 +86,48 @@ func newSealer(key []byte, purpose string) (*Sealer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the cipher for %s: %w", purpose, err)
 	}
-	return &Sealer{aead: aead}, nil
+	return aead, nil
 }
 
 // Seal encrypts plain. The result opens in the same context only. For a record of the store the context
 // is its key, so that nobody can move the value to another record.
 func (s *Sealer) Seal(context string, plain []byte) []byte {
-	return s.aead.Seal(nil, nil, plain, []byte(context))
+	all, err := s.ciphers()
+	if err != nil {
+		panic(err) // the same derivation from keys of the same length has succeeded in New
+	}
+	return all[0].Seal(nil, nil, plain, []byte(context))
 }
 
 // Open decrypts a value that Seal has encrypted in this context, or returns ErrSealed.
 func (s *Sealer) Open(context string, sealed []byte) ([]byte, error) {
-	plain, err := s.aead.Open(nil, nil, sealed, []byte(context))
+	all, err := s.ciphers()
 	if err != nil {
-		return nil, ErrSealed
+		return nil, err
 	}
-	return plain, nil
+	for _, aead := range all {
+		if plain, err := aead.Open(nil, nil, sealed, []byte(context)); err == nil {
+			return plain, nil
+		}
+	}
+	return nil, ErrSealed
+}
+
+// Reseal returns the value sealed with the key with which this Sealer seals now, or nil if it is already sealed with
+// it. It returns ErrSealed if none of the keys opens the value.
+func (s *Sealer) Reseal(context string, sealed []byte) (fresh []byte, err error) {
+	all, err := s.ciphers()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := all[0].Open(nil, nil, sealed, []byte(context)); err == nil {
+		return nil, nil
+	}
+	plain, err := s.Open(context, sealed)
+	if err != nil {
+		return nil, err
+	}
+	return s.Seal(context, plain), nil
 }
 
 // SealText is Seal with a result that is safe in URLs, forms and cookies (base64url without padding).

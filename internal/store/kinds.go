@@ -74,6 +74,8 @@ var (
 	ClockKind                  = Kind{"time that was seen", "m/clock", 1}
 	FormatKind                 = Kind{"format", "m/format", 1}
 
+	AuthorityKind      = Kind{"certificate authority", "m/authority/", 1} // m/authority/<name>, sealed
+	InstallationKind   = Kind{"installation", "m/installation", 1}        // its id, its origin and its keys, sealed
 	SecretsRemovedKind = Kind{"removal of secrets", "m/secrets", 1}
 
 	ManagementGroupKind   = Kind{"management group", "mg/", 1}                    // mg/<tenant>/<group>
@@ -153,8 +155,10 @@ func Kinds() []Kind {
 		LockCount,
 		LockKind,
 		AdminKind,
+		AuthorityKind,
 		ClockKind,
 		FormatKind,
+		InstallationKind,
 		SecretsRemovedKind,
 		ManagementGroupKind,
 		ManagementChildIndex,

@@ -34,7 +34,7 @@ var (
 // required.
 type KeysConfig struct {
 	Store  store.Store
-	Master seal.MasterKey
+	Master seal.Source // the store keys of the installation
 	Now    func() time.Time
 	Log    *slog.Logger // receives failures of Run; nil discards them
 

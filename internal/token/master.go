@@ -2,7 +2,9 @@ package token
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"midas/internal/seal"
 	"midas/internal/store"
@@ -10,7 +12,7 @@ import (
 
 // CheckMaster reports whether a store has signing keys. It returns ErrMaster if the master key cannot decrypt
 // them. It writes nothing.
-func CheckMaster(ctx context.Context, st store.Store, master seal.MasterKey) (sealed bool, err error) {
+func CheckMaster(ctx context.Context, st store.Store, master seal.Source) (sealed bool, err error) {
 	err = st.View(ctx, func(tx store.Tx) error {
 		sealed = false
 		for rec, err := range tx.Scan(store.Range{Prefix: rowPrefix}) {
@@ -33,19 +35,20 @@ func CheckMaster(ctx context.Context, st store.Store, master seal.MasterKey) (se
 	return sealed, nil
 }
 
-// Reset deletes all signing keys, including those that cannot be decrypted, so that every token becomes
-// invalid. It creates a new key that signs at once, and returns its id. No server may be using the store.
-func Reset(ctx context.Context, cfg KeysConfig) (kid string, err error) {
+// NewReset prepares a transaction that deletes all signing keys, including those that cannot be decrypted, so that
+// every token becomes invalid, and that creates a new key, which signs at once. kid is the id of that key. No
+// server may be using the store.
+func NewReset(cfg KeysConfig) (kid string, reset func(tx store.Tx) error, err error) {
 	now := cfg.Now().UTC()
 	fresh, err := generate(now, now)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	row, err := fresh.seal(cfg.Master)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
-	_, err = cfg.Store.Update(ctx, func(tx store.Tx) error {
+	return fresh.kid, func(tx store.Tx) error {
 		for rec, err := range tx.Scan(store.Range{Prefix: rowPrefix}) {
 			if err != nil {
 				return err
@@ -56,9 +59,53 @@ func Reset(ctx context.Context, cfg KeysConfig) (kid string, err error) {
 			return err
 		}
 		return head.Put(tx, headKey, headRow{Changed: now})
+	}, nil
+}
+
+// Reseal seals all signing keys again with the key with which master seals now. Keys that are sealed with it already
+// stay as they are.
+func Reseal(ctx context.Context, st store.Store, master seal.Source, now time.Time) error {
+	sealer, err := seal.NewUnderived(master)
+	if err != nil {
+		return err
+	}
+	_, err = st.Update(ctx, func(tx store.Tx) error {
+		if _, err := head.Get(tx, headKey); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err // the read guards the set of keys
+		}
+		changed := false
+		for rec, err := range tx.Scan(store.Range{Prefix: rowPrefix}) {
+			if err != nil {
+				return err
+			}
+			if rec.Key == headKey {
+				continue
+			}
+			row, err := rows.Decode(rec)
+			if err != nil {
+				return err
+			}
+			fresh, err := sealer.Reseal(row.KID, row.Sealed)
+			if err != nil {
+				return fmt.Errorf("open signing key %s: %w", row.KID, ErrMaster)
+			}
+			if fresh == nil {
+				continue
+			}
+			if row.Sealed = fresh; !changed {
+				changed = true
+				if err := head.Put(tx, headKey, headRow{Changed: now}); err != nil {
+					return err
+				}
+			}
+			if err := rows.Put(tx, rec.Key, row); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
-		return "", fmt.Errorf("reset signing keys: %w", err)
+		return fmt.Errorf("seal the signing keys again: %w", err)
 	}
-	return fresh.kid, nil
+	return nil
 }

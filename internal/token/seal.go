@@ -38,7 +38,7 @@ type sealedKey struct {
 
 // seal makes the row of k. The kid is the additional authenticated data, so that a sealed key cannot be moved
 // to the row of another kid.
-func (k *signingKey) seal(master seal.MasterKey) (keyRow, error) {
+func (k *signingKey) seal(master seal.Source) (keyRow, error) {
 	der, err := x509.MarshalPKCS8PrivateKey(k.private)
 	if err != nil {
 		return keyRow{}, fmt.Errorf("encode signing key: %w", err)
@@ -58,7 +58,7 @@ func (k *signingKey) seal(master seal.MasterKey) (keyRow, error) {
 }
 
 // open reads the row of a signing key.
-func open(rec store.Record, master seal.MasterKey) (*signingKey, error) {
+func open(rec store.Record, master seal.Source) (*signingKey, error) {
 	row, err := rows.Decode(rec)
 	if err != nil {
 		return nil, err

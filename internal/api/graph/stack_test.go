@@ -82,7 +82,7 @@ func newStackAt(t testing.TB, now func() time.Time) *stack {
 	s.issuer = &token.Issuer{Keys: keys, Now: now, NewID: uuid.NewString, Origin: origin}
 	s.directory = &directory.Directory{Store: s.store, Now: now, NewID: uuid.NewString, Hosts: []string{"server.midas.test"}}
 	s.rights = rights{}
-	pages, err := seal.NewPages([32]byte{2})
+	pages, err := seal.NewPages(seal.MasterKey{2})
 	must(t, err)
 	metrics, err := httpx.NewMetrics(prometheus.NewRegistry())
 	must(t, err)

@@ -82,7 +82,7 @@ func newFixture(t testing.TB) *fixture {
 		Tokens:    f.verifier, HomeTenant: tenant,
 		Now: f.time, NewID: newID,
 	}
-	sealer, err := grant.NewSealer([32]byte{2})
+	sealer, err := grant.NewSealer(seal.MasterKey{2})
 	if err != nil {
 		t.Fatal(err)
 	}

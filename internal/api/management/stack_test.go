@@ -98,7 +98,7 @@ func makeStack(t testing.TB, now func() time.Time, change func(*management.Handl
 	s.directory = &directory.Directory{Store: s.store, Now: now, NewID: uuid.NewString}
 	s.rbac = rbac.New(rbac.Config{Store: s.store, Log: s.log, Now: now, Principals: s.directory})
 	s.locks = lock.New(lock.Config{Store: s.store, Log: s.log, Now: now})
-	userData, err := seal.New([32]byte{3}, "user data")
+	userData, err := seal.New(seal.MasterKey{3}, "user data")
 	must(t, err)
 	s.resources = resource.New(resource.Config{
 		Log: s.log, Store: s.store, Now: now, NewID: uuid.NewString, Scopes: resource.AllScopes{s.rbac, s.locks},
@@ -110,7 +110,7 @@ func makeStack(t testing.TB, now func() time.Time, change func(*management.Handl
 	s.locks.Scope = s.resources.CheckNotDeletingWithAncestors
 	s.identities = identity.New(identity.Config{Resources: s.resources, Directory: s.directory, Log: s.log, Store: s.store, Now: now, NewID: uuid.NewString})
 	s.resources.Owners[identity.Type.Key()], s.resources.Identities = s.identities, identity.ManagedServiceIdentityOwner{Service: s.identities}
-	pages, err := seal.NewPages([32]byte{2})
+	pages, err := seal.NewPages(seal.MasterKey{2})
 	must(t, err)
 	metrics, err := httpx.NewMetrics(prometheus.NewRegistry())
 	must(t, err)

@@ -1,0 +1,87 @@
+package installation
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+
+	"midas/internal/seal"
+	"midas/internal/store"
+)
+
+var (
+	records   = store.Table[record]{Kind: store.InstallationKind}
+	recordKey = store.InstallationKind.Keys
+)
+
+// purpose is the purpose under which store keys are sealed with the master key. It must not change.
+const purpose = "midas store key"
+
+// record is the record of an installation.
+type record struct {
+	ID     string      `json:"id"`
+	Origin string      `json:"origin,omitempty"`
+	Keys   []storedKey `json:"keys"` // the first seals, all of them open
+}
+
+// storedKey is a sealed store key.
+type storedKey struct {
+	ID        string   `json:"id"`
+	Sealed    [][]byte `json:"sealed"`              // the key, sealed under each master key that is valid now
+	WasMaster bool     `json:"wasMaster,omitempty"` // it was the master key of an earlier version
+}
+
+// read returns the record of a store; nil if there is none.
+func read(ctx context.Context, st store.Store) (rec *record, err error) {
+	err = st.View(ctx, func(tx store.Tx) error {
+		found, err := records.Get(tx, recordKey)
+		if errors.Is(err, store.ErrNotFound) {
+			rec = nil
+			return nil
+		}
+		rec = &found
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the installation: %w", err)
+	}
+	return rec, nil
+}
+
+// context is what a sealed store key is bound to.
+func (r record) context(keyID string) string { return recordKey + "/" + r.ID + "/" + keyID }
+
+// wrap seals a store key under master keys.
+func (r record) wrap(key seal.MasterKey, masters ...seal.MasterKey) (stored storedKey, err error) {
+	stored.ID = rand.Text()
+	err = r.rewrap(&stored, key, masters...)
+	return stored, err
+}
+
+// rewrap replaces the master keys of a stored key.
+func (r record) rewrap(stored *storedKey, key seal.MasterKey, masters ...seal.MasterKey) error {
+	stored.Sealed = nil
+	for _, master := range masters {
+		sealer, err := seal.New(master, purpose)
+		if err != nil {
+			return err
+		}
+		stored.Sealed = append(stored.Sealed, sealer.Seal(r.context(stored.ID), key[:]))
+	}
+	return nil
+}
+
+// unwrap opens a store key, or returns ErrMaster.
+func (r record) unwrap(stored storedKey, master seal.MasterKey) (key seal.MasterKey, err error) {
+	sealer, err := seal.New(master, purpose)
+	if err != nil {
+		return key, err
+	}
+	for _, sealed := range stored.Sealed {
+		if plain, err := sealer.Open(r.context(stored.ID), sealed); err == nil && len(plain) == len(key) {
+			return seal.MasterKey(plain), nil
+		}
+	}
+	return key, fmt.Errorf("open the store key %s: %w", stored.ID, ErrMaster)
+}
