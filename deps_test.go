@@ -78,6 +78,7 @@ var layers = []layer{
 	{"program", map[string]string{ // each runs APIs or asks them
 		"internal/agent":                "internal/api/httpx internal/api/metadata internal/arm internal/atomicfile internal/clock internal/host internal/recent internal/serve",
 		"internal/client":               "internal/arm internal/azure internal/control internal/datadir internal/host internal/localca",
+		"internal/cluster":              "internal/api/httpx internal/atomicfile",
 		"internal/bindingproxy":         "internal/api/httpx internal/arm internal/serve internal/throttle",
 		"midas":                         "internal/activity internal/agent internal/api/checkaccess internal/api/graph internal/api/hosts internal/api/httpx internal/api/login internal/api/management internal/api/metadata internal/api/signin internal/arm internal/atomicfile internal/azure internal/bootstrap internal/compute internal/control internal/datadir internal/decision internal/directory internal/explain internal/federation internal/fleet internal/grant internal/hierarchy internal/host internal/identity internal/installation internal/localca internal/lock internal/ops internal/rbac internal/resource internal/retention internal/revocation internal/rolelint internal/seal internal/serve internal/store internal/store/pebble internal/store/postgres internal/subscription internal/throttle internal/token",
 		"midastest":                     "internal/client midas",
@@ -146,9 +147,9 @@ var foreign = map[string]string{
 	"k8s.io/api":                                                 "internal/bindingproxy/clustertest",
 	"k8s.io/apimachinery":                                        "internal/bindingproxy/clustertest",
 	"github.com/jackc/pgx/v5":                                    "internal/store/postgres",
-	"go.etcd.io/etcd":                                            "internal/store/etcd",
+	"go.etcd.io/etcd":                                            "internal/cluster internal/store/etcd",
 	"google.golang.org/grpc":                                     "internal/store/etcd",
-	"go.uber.org/zap":                                            "internal/store/etcd",
+	"go.uber.org/zap":                                            "internal/cluster internal/store/etcd",
 	"sigs.k8s.io/yaml":                                           "internal/bindingproxy/clustertest",
 }
 

@@ -1,0 +1,132 @@
+//go:build cluster
+
+package cluster
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+
+	"go.etcd.io/etcd/client/pkg/v3/transport"
+	"go.etcd.io/etcd/server/v3/embed"
+	"go.etcd.io/etcd/server/v3/etcdserver/api/v3client"
+	"go.uber.org/zap"
+)
+
+// Settings of etcd, for machines with little memory and for the transactions of package store.
+const (
+	quota           = 8 << 30 // bytes of a database; etcd recommends no larger ones
+	maxRequest      = 2 << 20 // bytes; store.MaxTransaction and the keys of etcd's own fit
+	snapshotEvery   = 5000    // entries of the log; these and catchUp entries are in memory
+	catchUp         = 2000
+	compactionAfter = "5m" // a feed that is older lists again
+	maxLearners     = 3
+)
+
+// ErrRemoved says that this member was removed from its cluster.
+var ErrRemoved = errors.New("this machine was removed from the cluster: to add it again, move its data folder away, " +
+	"make a token with `midas cluster token` on a member, and start it with --join and --token")
+
+func newID() (string, error) {
+	raw := make([]byte, 16)
+	if _, err := rand.Read(raw); err != nil {
+		return "", fmt.Errorf("make an id: %w", err)
+	}
+	return hex.EncodeToString(raw), nil
+}
+
+// start starts etcd, and watches for its end.
+func (m *Member) start() error {
+	config, err := m.config()
+	if err != nil {
+		return err
+	}
+	if m.etcd, err = embed.StartEtcd(config); err != nil {
+		return m.explain(err)
+	}
+	m.client = v3client.New(m.etcd.Server)
+	go m.watch()
+	return nil
+}
+
+// watch waits until etcd ends, and says why. etcd itself does not say that it ends because others refuse it as removed.
+func (m *Member) watch() {
+	defer close(m.ended)
+	select {
+	case m.cause = <-m.etcd.Err():
+	case <-m.etcd.Server.StopNotify():
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if m.etcd.Server.IsIDRemoved(m.id()) {
+		m.cause = ErrRemoved
+	} else if without, _ := m.absent(ctx); without > 0 {
+		m.cause = ErrRemoved
+	}
+	if m.cause == nil {
+		m.cause = errors.New("the embedded etcd has ended")
+	}
+}
+
+// explain adds what to do to an error of the start.
+func (m *Member) explain(err error) error {
+	if strings.Contains(err.Error(), "address already in use") {
+		return fmt.Errorf("another program listens on %s: choose another address with --peer-listen and --advertise when the member is made: %w", m.state.Listen, err)
+	}
+	return fmt.Errorf("start the embedded etcd in %s: %w", m.folder.path(etcdFolder), err)
+}
+
+func (m *Member) config() (*embed.Config, error) {
+	var err error
+	if m.local, err = freePort(); err != nil {
+		return nil, err
+	}
+	advertised, err := url.Parse(m.state.Peer)
+	if err != nil {
+		return nil, fmt.Errorf("peer URL: %w", err)
+	}
+	c := embed.NewConfig()
+	c.Name, c.Dir = m.state.Name, m.folder.path(etcdFolder)
+	c.ListenPeerUrls, c.AdvertisePeerUrls = []url.URL{{Scheme: "https", Host: m.state.Listen}}, []url.URL{*advertised}
+	own := []url.URL{{Scheme: "https", Host: m.local}}
+	c.ListenClientUrls, c.AdvertiseClientUrls = own, own
+	secure := transport.TLSInfo{
+		CertFile: m.folder.path(certFile), KeyFile: m.folder.path(certKeyFile), TrustedCAFile: m.folder.path(caFile),
+		// The authority certifies only members, and a member may connect from another address than the one that it advertises.
+		ClientCertAuth: true, SkipClientSANVerify: true,
+	}
+	c.PeerTLSInfo, c.ClientTLSInfo = secure, secure
+	c.TlsMinVersion = "TLS1.3"
+	c.InitialClusterToken, c.ClusterState = m.state.Cluster, embed.ClusterStateFlagNew
+	if m.state.Joined {
+		c.ClusterState = embed.ClusterStateFlagExisting
+	}
+	var initial []string
+	for _, p := range m.state.Members {
+		initial = append(initial, p.Name+"="+p.URL)
+	}
+	c.InitialCluster = strings.Join(initial, ",")
+	c.QuotaBackendBytes, c.MaxRequestBytes = quota, maxRequest
+	c.SnapshotCount, c.SnapshotCatchUpEntries = snapshotEvery, catchUp
+	c.AutoCompactionMode, c.AutoCompactionRetention = embed.CompactorModePeriodic, compactionAfter
+	c.MaxLearners = maxLearners
+	c.EnableGRPCGateway = false
+	c.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zap.New(&core{log: m.log}))
+	return c, nil
+}
+
+// freePort returns a free port of 127.0.0.1.
+func freePort() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("find a free port: %w", err)
+	}
+	defer l.Close()
+	return l.Addr().String(), nil
+}

@@ -1,0 +1,103 @@
+//go:build cluster
+
+package cluster
+
+import (
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+
+	"midas/internal/api/httpx"
+)
+
+// The paths of the API for joining machines, on the main listener.
+const (
+	pathPrefix    = "/cluster/v1/"
+	pathAuthority = pathPrefix + "authority"
+	pathJoin      = pathPrefix + "join"
+)
+
+// maxJoinBody bounds the body of a join request, in bytes. All valid ones are smaller.
+const maxJoinBody = 16 << 10
+
+// Serves reports whether a path belongs to a Handler.
+func Serves(path string) bool { return strings.HasPrefix(path, pathPrefix) }
+
+// Handler serves joining machines. All fields are required.
+type Handler struct {
+	Member *Member
+
+	// Pinned returns the certificate from which the chain of the main listener's certificate comes. Tokens have the
+	// hash of its public key.
+	Pinned func() *x509.Certificate
+
+	// HandOver adds to the answer what the new replica needs besides membership.
+	HandOver func(*JoinAnswer) error
+}
+
+// problem is the body of a refusal.
+type problem struct {
+	Error struct {
+		Code    string `json:"code"`
+		Message string `json:"message"`
+	} `json:"error"`
+}
+
+// Serve implements httpx.Handler.
+func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
+	ev.API = "cluster"
+	w.Header().Set("Cache-Control", "no-store")
+	switch r.Method + " " + r.URL.Path {
+	case "GET " + pathAuthority:
+		ev.Operation = "authority"
+		w.Header().Set("Content-Type", "application/x-pem-file")
+		_, ev.Err = w.Write(certificatePEM(h.Pinned()))
+	case "POST " + pathJoin:
+		ev.Operation = "join"
+		h.join(w, r, ev)
+	default:
+		fail(w, ev, http.StatusNotFound, "NotFound", "There is no such operation.")
+	}
+}
+
+func (h *Handler) join(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
+	var in JoinRequest
+	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxJoinBody))
+	if err := dec.Decode(&in); err != nil {
+		fail(w, ev, http.StatusBadRequest, "InvalidRequest", "The request cannot be read.")
+		return
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		fail(w, ev, http.StatusBadRequest, "InvalidRequest", "The request has data after the object.")
+		return
+	}
+	out, err := h.Member.Admit(r.Context(), in)
+	if err == nil {
+		err = h.HandOver(&out)
+	}
+	var refused *RefusedError
+	switch {
+	case err == nil:
+		ev.Err = httpx.WriteJSON(w, http.StatusOK, out)
+	case errors.Is(err, ErrToken):
+		fail(w, ev, http.StatusForbidden, "InvalidToken", ErrToken.Error())
+	case errors.As(err, &refused):
+		fail(w, ev, http.StatusConflict, "JoinRefused", refused.Error())
+	default:
+		ev.Err = err
+		w.Header().Set("Retry-After", "10")
+		fail(w, ev, http.StatusServiceUnavailable, "ClusterUnavailable", "The cluster takes no members at the moment: a majority of its members must answer. See its log.")
+	}
+}
+
+func fail(w http.ResponseWriter, ev *httpx.Event, status int, code, message string) {
+	ev.ErrorCode = code
+	var body problem
+	body.Error.Code, body.Error.Message = code, message
+	if err := httpx.WriteJSON(w, status, body); err != nil {
+		ev.Err = err
+	}
+}

@@ -1,0 +1,179 @@
+//go:build cluster
+
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/subtle"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// Invitation is what a joining machine needs besides its own address.
+type Invitation struct {
+	URL     string // https://HOST:PORT of any member's main listener
+	Token   Token
+	Program string // the version of this Midas
+}
+
+// Join asks a member of a cluster to add this machine, and writes the folder of the new member. It starts nothing.
+// The caller writes the Files of the answer first, by keep; if that fails, the folder is not completed. Nothing is
+// written before the cluster has accepted the machine.
+func Join(ctx context.Context, c Config, at Address, by Invitation, keep func(JoinAnswer) error) error {
+	if Exists(c.Data) {
+		return fmt.Errorf("%s already has a member of a cluster", c.Data)
+	}
+	key, err := newKey()
+	if err != nil {
+		return err
+	}
+	answer, err := by.ask(ctx, key, at)
+	if err != nil {
+		return fmt.Errorf("join the cluster at %s: %w", by.URL, err)
+	}
+	a, cert, err := answer.check(key)
+	if err != nil {
+		return fmt.Errorf("join the cluster at %s: its answer cannot be used: %w", by.URL, err)
+	}
+	if err := keep(answer); err != nil {
+		return err
+	}
+	f := folderOf(c.Data)
+	if err := errors.Join(f.make(), f.writeAuthority(a), f.writeMember(key, cert)); err != nil {
+		return err
+	}
+	name := at.Advertise
+	return f.write(state{
+		Name: name, Peer: at.URL(), Listen: at.Listen, ID: answer.ID, Cluster: answer.Cluster, Joined: true, Members: answer.Members,
+	})
+}
+
+// check reads the certificates of an answer.
+func (j JoinAnswer) check(key crypto.Signer) (*authority, *x509.Certificate, error) {
+	ca, err := parseCertificate([]byte(j.CA))
+	if err != nil {
+		return nil, nil, err
+	}
+	caKey, err := parseKey([]byte(j.CAKey))
+	if err != nil {
+		return nil, nil, err
+	}
+	cert, err := parseCertificate([]byte(j.Certificate))
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := cert.CheckSignatureFrom(ca); err != nil {
+		return nil, nil, err
+	}
+	equal, ok := key.Public().(interface{ Equal(crypto.PublicKey) bool })
+	if !ok || !equal.Equal(cert.PublicKey) || len(j.Members) == 0 || j.Cluster == "" || j.ID == "" {
+		return nil, nil, errors.New("it is not for this machine")
+	}
+	return &authority{ca, caKey}, cert, nil
+}
+
+// ask sends the request. The secret is sent only to a server whose certificate comes from the pinned key.
+func (i Invitation) ask(ctx context.Context, key crypto.Signer, at Address) (out JoinAnswer, err error) {
+	p, err := i.Token.parts()
+	if err != nil {
+		return out, err
+	}
+	u, err := url.Parse(i.URL)
+	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || i.URL != "https://"+u.Host && i.URL != "https://"+u.Host+"/" {
+		return out, errors.New("it is not https://HOST:PORT of a member's main listener")
+	}
+	if err := checkPeer(at.URL()); err != nil {
+		return out, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	base := "https://" + u.Host
+	pinned, err := fetchPinned(ctx, base, p.pin)
+	if err != nil {
+		return out, err
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(pinned)
+	request, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key)
+	if err != nil {
+		return out, fmt.Errorf("make the certificate request: %w", err)
+	}
+	body, err := json.Marshal(JoinRequest{
+		Protocol: Protocol, Program: i.Program, ID: p.id, Secret: p.secret, Peer: at.URL(),
+		Request: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: request})),
+	})
+	if err != nil {
+		return out, fmt.Errorf("encode the request: %w", err)
+	}
+	answer, err := send(ctx, &tls.Config{RootCAs: roots}, http.MethodPost, base+pathJoin, body)
+	if err != nil {
+		return out, err
+	}
+	if err := json.Unmarshal(answer, &out); err != nil {
+		return out, fmt.Errorf("read the answer: %w", err)
+	}
+	return out, nil
+}
+
+// fetchPinned gets the certificate that the token pins. Nothing is believed of the server but this one certificate,
+// whose public key has the hash in the token.
+func fetchPinned(ctx context.Context, base, pin string) (*x509.Certificate, error) {
+	text, err := send(ctx, &tls.Config{InsecureSkipVerify: true}, http.MethodGet, base+pathAuthority, nil) //nolint:gosec // the hash is checked below
+	if err != nil {
+		return nil, err
+	}
+	cert, err := parseCertificate(text)
+	if err != nil {
+		return nil, fmt.Errorf("the server is not a member of a cluster of Midas: %w", err)
+	}
+	if subtle.ConstantTimeCompare([]byte(Pin(cert)), []byte(pin)) != 1 {
+		return nil, errors.New("the token is of another cluster: the hash of the server's authority is not the one in the token")
+	}
+	return cert, nil
+}
+
+// maxAnswer bounds an answer, in bytes.
+const maxAnswer = 1 << 20
+
+func send(ctx context.Context, config *tls.Config, method, to string, body []byte) ([]byte, error) {
+	client := &http.Client{
+		Transport:     &http.Transport{TLSClientConfig: config, DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	req, err := http.NewRequestWithContext(ctx, method, to, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return nil, fmt.Errorf("read the answer: %w", err)
+	}
+	if resp.StatusCode == http.StatusOK {
+		return text, nil
+	}
+	var refused problem
+	if json.Unmarshal(text, &refused) == nil && refused.Error.Message != "" {
+		return nil, errors.New(refused.Error.Message)
+	}
+	if resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusUnauthorized {
+		return nil, errors.New("the server there has no embedded cluster: it was started without --cluster-init")
+	}
+	return nil, fmt.Errorf("the server answers with status %d", resp.StatusCode)
+}
