@@ -10,7 +10,11 @@ STATICCHECK ?= v0.8.2
 
 export CGO_ENABLED ?= 0
 
-.PHONY: build test race e2e bench fuzz check
+# The version of packages. A tag names one; between tags it is that of a commit.
+VERSION ?= $(shell git describe --tags --match 'v[0-9]*' 2>/dev/null | sed 's/^v//;s/-/+/' | grep . || git log -1 --date=format:%Y%m%d --format='0~%cd+%h')
+DEB     ?= bin
+
+.PHONY: deb build test race e2e bench fuzz check
 
 build: ## the binary, in bin/
 	$(GO) build -trimpath -o bin/midas ./cmd/midas
@@ -19,6 +23,9 @@ check: ## the checks without a test run: vet, staticcheck, format
 	$(GO) vet -tags e2e ./...
 	$(GO) run honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK) -tags e2e ./...
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt -w these:" $$unformatted; exit 1; }
+
+deb: build ## the Debian package, in bin/ or the folder DEB; VERSION=1.2.3
+	cd packaging && SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(GO) run . -binary ../bin/midas -arch $$($(GO) env GOARCH) -version '$(VERSION)' -dir $(abspath $(DEB))
 
 test:
 	$(GO) test ./...
