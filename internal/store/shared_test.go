@@ -1,0 +1,212 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+	"testing"
+	"time"
+
+	"midas/internal/store"
+	"midas/internal/store/pebble"
+)
+
+var errPartitioned = fmt.Errorf("no answer: %w", store.ErrUnavailable)
+
+// sharedEngine is an engine that several stores share, as replicas share a database: each gets a link.
+type sharedEngine struct {
+	*pebble.Engine
+}
+
+func newShared(t testing.TB) *sharedEngine {
+	t.Helper()
+	e, err := pebble.OpenMemory(pebble.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	return &sharedEngine{e}
+}
+
+// link is the connection of one replica to a sharedEngine. It can be cut, and its feed can be delayed or lose commits.
+type link struct {
+	engine *sharedEngine
+	pinned bool // it offers SnapshotAt
+
+	mu     sync.Mutex
+	cut    bool          // every call fails
+	deaf   bool          // the feed shows nothing, though calls succeed
+	skip   int           // commits that the feed leaves out
+	delay  time.Duration // of each commit in the feed
+	asked  int           // questions for the newest revision
+	reads  int           // snapshots
+	slow   chan struct{} // the answers wait until it is closed; nil if they do not
+	ctx    context.Context
+	cancel context.CancelFunc
+}
+
+func (e *sharedEngine) link() *link {
+	l := &link{engine: e}
+	l.ctx, l.cancel = context.WithCancel(context.Background())
+	return l
+}
+
+func (l *link) set(change func(*link)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	change(l)
+}
+
+func (l *link) isCut() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.cut
+}
+
+func (l *link) Newest(context.Context) (store.Revision, error) {
+	var slow chan struct{}
+	l.set(func(l *link) { l.asked++; slow = l.slow })
+	if slow != nil {
+		<-slow
+	}
+	if l.isCut() {
+		return 0, errPartitioned
+	}
+	return l.engine.Head(), nil
+}
+
+func (l *link) Snapshot(ctx context.Context, attempt int) (store.Snapshot, error) {
+	l.set(func(l *link) { l.reads++ })
+	if l.isCut() {
+		return nil, errPartitioned
+	}
+	return l.engine.Snapshot(ctx, attempt)
+}
+
+func (l *link) Commit(ctx context.Context, c store.Commit) (store.Revision, error) {
+	if l.isCut() {
+		return 0, errPartitioned
+	}
+	return l.engine.Commit(ctx, c)
+}
+
+// Watch notices what the feed leaves out with the next commit, as the engines do.
+func (l *link) Watch(ctx context.Context, prefix string, after store.Revision) iter.Seq2[store.Change, error] {
+	return func(yield func(store.Change, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(l.ctx, cancel)()
+		lost := false
+		begins := true
+		for change, err := range l.engine.Watch(ctx, prefix, after) {
+			if l.hold(ctx, begins) != nil {
+				break
+			}
+			begins = change.Last
+			if l.leavesOut(change) {
+				lost = true
+				continue
+			}
+			if lost {
+				yield(store.Change{}, store.ErrCompacted)
+				return
+			}
+			if !yield(change, err) {
+				return
+			}
+		}
+		if l.ctx.Err() != nil {
+			yield(store.Change{}, store.ErrClosed)
+		}
+	}
+}
+
+// hold waits for the delay, and while the link is cut or deaf.
+func (l *link) hold(ctx context.Context, begins bool) error {
+	for {
+		l.mu.Lock()
+		wait := time.Duration(0)
+		if begins {
+			wait = l.delay
+		}
+		stopped := l.cut || l.deaf
+		l.mu.Unlock()
+		if stopped {
+			wait = time.Millisecond
+		}
+		if wait > 0 {
+			select {
+			case <-time.After(wait):
+			case <-ctx.Done():
+			}
+		}
+		if !stopped || ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+}
+
+func (l *link) leavesOut(c store.Change) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.skip == 0 {
+		return false
+	}
+	if c.Last {
+		l.skip--
+	}
+	return true
+}
+
+func (l *link) Close() error { l.cancel(); return nil }
+
+// replica is a store with a cache over a Follower.
+type replica struct {
+	store.Store
+	link     *link
+	follower *store.Follower
+	cache    *store.Cache
+}
+
+func (e *sharedEngine) replica(t testing.TB) *replica {
+	t.Helper()
+	begin := time.Now()
+	r := &replica{link: e.link()}
+	r.follower = store.Follow(r.link, store.FollowOptions{Uptime: func() time.Duration { return time.Since(begin) }})
+	r.cache = store.Cached(r.follower, 1<<20)
+	r.Store = store.New(r.cache, store.Options{})
+	t.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			t.Errorf("close a replica: %v", err)
+		}
+	})
+	return r
+}
+
+// valueIn returns the value of a key, "" if there is none.
+func valueIn(ctx context.Context, read func(context.Context, func(store.Tx) error) error, key string) (string, error) {
+	var value string
+	err := read(ctx, func(tx store.Tx) error {
+		rec, err := tx.Get(key)
+		if errors.Is(err, store.ErrNotFound) {
+			err = nil
+		}
+		value = string(rec.Value)
+		return err
+	})
+	return value, err
+}
+
+func writeKey(t testing.TB, st store.Store, key, value string) {
+	t.Helper()
+	_, err := st.Update(context.Background(), func(tx store.Tx) error { tx.Put(key, []byte(value)); return nil })
+	if err != nil {
+		t.Fatalf("write %s: %v", key, err)
+	}
+}
