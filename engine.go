@@ -67,7 +67,8 @@ type opened struct {
 	store.Store
 	kind   engine
 	engine store.Engine
-	cache  *store.Cache // nil if the engine has other writers than this process
+	cache  *store.Cache    // nil if the engine is neither embedded nor shared
+	feed   *store.Follower // nil if no other process writes
 }
 
 // openStore opens the store that cfg names.
@@ -81,8 +82,14 @@ func openStore(cfg Config, all []engine, o engineOptions) (*opened, error) {
 		return nil, err
 	}
 	st := &opened{kind: kind, engine: below}
-	if embedded, ok := below.(store.Embedded); ok { // a cache is exact only if all writes go through it
-		st.cache = store.Cached(embedded, int64(cfg.Cache))
+	switch below := below.(type) { // a cache must learn of all writes
+	case store.Embedded:
+		st.cache = store.Cached(below, int64(cfg.Cache))
+	case store.Shared:
+		st.feed = store.Follow(below, store.FollowOptions{Log: o.log})
+		st.cache = store.Cached(st.feed, int64(cfg.Cache))
+	}
+	if st.cache != nil {
 		below = st.cache
 	}
 	st.Store = store.New(below, store.Options{})
@@ -105,6 +112,11 @@ func (o *opened) claim(ctx context.Context, name string) error {
 
 // read checks that the engine can be read. It does not use the cache.
 func (o *opened) read(ctx context.Context) error {
+	if o.feed != nil { // without a current feed this replica issues no tokens
+		if err := o.feed.Current(ctx); err != nil {
+			return fmt.Errorf("read the store: %w", err)
+		}
+	}
 	snap, err := o.engine.Snapshot(ctx, 1)
 	if err != nil {
 		return fmt.Errorf("read the store: %w", err)
@@ -148,6 +160,9 @@ func (o *opened) register(reg prometheus.Registerer) error {
 		all = append(all, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "midas_store_revision", Help: "The newest durable revision."},
 			func() float64 { return float64(embedded.Head()) }))
 	}
+	if o.feed != nil {
+		all = append(all, feedMetrics(o.feed)...)
+	}
 	if r, ok := o.engine.(repairing); ok {
 		all = append(all, repairMetrics(r)...)
 	}
@@ -174,6 +189,19 @@ func cacheMetrics(cache *store.Cache) []prometheus.Collector {
 		gauge("entries", "Entries in the cache.", func(s store.CacheStats) float64 { return float64(s.Entries) }),
 		gauge("bytes", "Memory that the cache uses, by estimate.", func(s store.CacheStats) float64 { return float64(s.Bytes) }),
 		gauge("capacity_bytes", "Memory that the cache may use.", func(s store.CacheStats) float64 { return float64(s.Capacity) }),
+	}
+}
+
+func feedMetrics(feed *store.Follower) []prometheus.Collector {
+	return []prometheus.Collector{
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "midas_store_revision", Help: "The newest revision that this replica knows."},
+			func() float64 { return float64(feed.Head()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "midas_store_feed_age_seconds", Help: "How old the knowledge of this replica may be. Above 1 it issues no tokens."},
+			func() float64 { return feed.Age().Seconds() }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "midas_store_feed_reloads_total", Help: "How often the cache was emptied because the change feed failed or was behind."},
+			func() float64 { return float64(feed.Reloads()) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "midas_store_probes_total", Help: "Questions to the database for the newest revision."},
+			func() float64 { return float64(feed.Probes()) }),
 	}
 }
 

@@ -38,7 +38,7 @@ func credentialsSize(all []federation.Credential) int {
 // none. Callers share them and must not modify them.
 func (t *trusts) of(ctx context.Context, p directory.ServicePrincipal) (all []federation.Credential, err error) {
 	key, compute := t.source(p)
-	err = t.store.View(ctx, func(tx store.Tx) error {
+	err = t.store.Recent(ctx, func(tx store.Tx) error {
 		all, err = t.kept.Of(tx, key, nil, compute)
 		return err
 	})

@@ -33,7 +33,7 @@ func (d *Directory) Authenticate(ctx context.Context, tenant, appID string, text
 	var app Application
 	var p ServicePrincipal
 	var found bool
-	err := d.Store.View(ctx, func(tx store.Tx) (err error) {
+	err := d.Store.Recent(ctx, func(tx store.Tx) (err error) {
 		app, p, found, err = d.client(tx, tenant, appID)
 		return err
 	})

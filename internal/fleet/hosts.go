@@ -31,7 +31,7 @@ func (f *Fleet) Authenticate(ctx context.Context, certificate *x509.Certificate)
 		return Host{}, fmt.Errorf("%w: %w", ErrUnknown, err)
 	}
 	query := subject.Query()
-	err = f.Store.View(ctx, func(tx store.Tx) error {
+	err = f.Store.Recent(ctx, func(tx store.Tx) error {
 		if h, err = f.host(tx, id, query.Get("host")); err != nil {
 			return err
 		}

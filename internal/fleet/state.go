@@ -79,7 +79,7 @@ const maxInterfaces = 8
 
 // Describe returns the description of a host's resource.
 func (f *Fleet) Describe(ctx context.Context, h Host) (in host.Instance, err error) {
-	err = f.Store.View(ctx, func(tx store.Tx) error {
+	err = f.Store.Recent(ctx, func(tx store.Tx) error {
 		rec, err := f.Resources.Get(tx, h.id)
 		if err != nil {
 			return err

@@ -19,7 +19,7 @@ const ScaleSetInstance arm.Type = "Microsoft.Compute/virtualMachineScaleSets/vir
 // host.ErrNotAssigned for an identity that the resource does not have, or that was deleted or disabled after
 // it was assigned. For a resource that does not exist it is ARM's 404.
 func (s *Service) Workload(ctx context.Context, id arm.ID, sel host.Selector) (p host.Principal, err error) {
-	err = s.Store.View(ctx, func(tx store.Tx) error {
+	err = s.Store.Recent(ctx, func(tx store.Tx) error {
 		rec, err := s.Resources.Get(tx, id)
 		if err != nil {
 			return err

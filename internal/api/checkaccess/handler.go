@@ -91,7 +91,7 @@ func (h *Handler) serve(r *http.Request, ev *httpx.Event) ([]byte, error) {
 		return nil, err
 	}
 	var decisions []decision.Decision
-	err = h.Store.View(r.Context(), func(tx store.Tx) error {
+	err = h.Store.Recent(r.Context(), func(tx store.Tx) error {
 		subject, err := h.bearer.Subject(tx, claims)
 		if err != nil {
 			return h.refuse(r, err)

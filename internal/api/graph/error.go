@@ -114,7 +114,7 @@ func innermostText(err error) string {
 // internalError maps unexpected errors to 500 or 503.
 func internalError(err error) *Error {
 	switch {
-	case errors.Is(err, store.ErrConflict), errors.Is(err, store.ErrClosed), errors.Is(err, directory.ErrBusy):
+	case errors.Is(err, store.ErrConflict), errors.Is(err, store.ErrClosed), errors.Is(err, directory.ErrBusy), errors.Is(err, store.ErrOutdated):
 		busy := errorf(http.StatusServiceUnavailable, "serviceNotAvailable", "The service is busy. Please try again.")
 		busy.Header = http.Header{"Retry-After": {"1"}}
 		return busy

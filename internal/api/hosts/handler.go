@@ -162,6 +162,9 @@ func asRefusal(err error) *refusal {
 			return &refusal{status: known.status, code: known.code, message: known.message, cause: err}
 		}
 	}
+	if errors.Is(err, store.ErrOutdated) {
+		return &refusal{status: http.StatusServiceUnavailable, code: host.CodeUnavailable, message: "The server is not available at the moment.", retry: "1", cause: err}
+	}
 	if errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrClosed) {
 		return &refusal{status: http.StatusServiceUnavailable, code: host.CodeUnavailable, message: "The server takes no changes at the moment.", retry: "10", cause: err}
 	}

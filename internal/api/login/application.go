@@ -36,7 +36,7 @@ func (a *accounts) application(x *request, id string) (directory.Application, er
 
 // anywhere finds an application in any tenant. Client ids are GUIDs, so each is registered in one tenant.
 func (a *accounts) anywhere(ctx context.Context, id string) (app directory.Application, err error) {
-	err = a.Directory.Store.View(ctx, func(tx store.Tx) error {
+	err = a.Directory.Store.Recent(ctx, func(tx store.Tx) error {
 		tenants, err := a.Directory.Tenants(tx)
 		if err != nil {
 			return err
@@ -68,7 +68,7 @@ func (a *accounts) findAny(ctx context.Context, tenant directory.Tenant, id stri
 	if len(id) > throttle.MaxName {
 		return client{}, errUnknownApplication(id, tenant.DisplayName)
 	}
-	err = a.Directory.Store.View(ctx, func(tx store.Tx) (err error) {
+	err = a.Directory.Store.Recent(ctx, func(tx store.Tx) (err error) {
 		c, err = a.readClient(tx, tenant.ID, id)
 		return err
 	})

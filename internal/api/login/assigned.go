@@ -37,7 +37,7 @@ func (a *accounts) assigned(ctx context.Context, c client, u *user) error {
 	if !c.principal.AssignmentRequired {
 		return nil
 	}
-	err := a.Directory.Store.View(ctx, func(tx store.Tx) error {
+	err := a.Directory.Store.Recent(ctx, func(tx store.Tx) error {
 		return a.Directory.Assigned(tx, c.principal, u.ID)
 	})
 	switch {

@@ -42,7 +42,7 @@ func (a *accounts) delegatedScopes(ctx context.Context, s subject) (scopes []str
 		return s.scopes.firstParty(), nil
 	}
 	var d delegation
-	err = a.Directory.Store.View(ctx, func(tx store.Tx) error {
+	err = a.Directory.Store.Recent(ctx, func(tx store.Tx) error {
 		d, err = a.delegated(tx, s)
 		return err
 	})

@@ -176,10 +176,10 @@ func errScopeNotDefault(scope string) *Error {
 // errInternal maps unexpected errors to 500, or to 503 if the store is temporarily unavailable.
 func errInternal(err error) *Error {
 	switch {
+	case errors.Is(err, store.ErrConflict), errors.Is(err, store.ErrClosed), errors.Is(err, store.ErrOutdated):
+		return errTransient(time.Second)
 	case errors.Is(err, store.ErrUnavailable):
 		return errTransient(10 * time.Second)
-	case errors.Is(err, store.ErrConflict), errors.Is(err, store.ErrClosed):
-		return errTransient(time.Second)
 	}
 	return errServer()
 }

@@ -74,7 +74,7 @@ func TestTooLongNamesAreRefusedAndNotCounted(t *testing.T) {
 	}
 }
 
-// reads counts calls of View.
+// reads counts calls of View and Recent.
 type reads struct {
 	store.Store
 	n atomic.Int64
@@ -83,6 +83,11 @@ type reads struct {
 func (s *reads) View(ctx context.Context, fn func(store.Tx) error) error {
 	s.n.Add(1)
 	return s.Store.View(ctx, fn)
+}
+
+func (s *reads) Recent(ctx context.Context, fn func(store.Tx) error) error {
+	s.n.Add(1)
+	return s.Store.Recent(ctx, fn)
 }
 
 // TestThrottledRequestsDoNotReadTheStore checks that an address that has used up its attempts is refused without

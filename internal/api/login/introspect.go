@@ -108,7 +108,7 @@ func (h *tokens) mayIntrospect(req *tokenRequest, c client, claims *token.Claims
 	if !arm.SameName(claims.TenantID, req.tenant.ID) {
 		return errMayNotAsk
 	}
-	return h.Directory.Store.View(req.r.Context(), func(tx store.Tx) error {
+	return h.Directory.Store.Recent(req.r.Context(), func(tx store.Tx) error {
 		if _, err := h.bearer.Subject(tx, claims); err != nil {
 			return err
 		}

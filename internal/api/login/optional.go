@@ -140,7 +140,7 @@ func (h *tokens) addRegistered(req *tokenRequest, claims *token.IDClaims, c clie
 	}
 	asked := c.OptionalClaims().IDToken
 	var m directory.TokenMemberships
-	err := h.Directory.Store.View(req.r.Context(), func(tx store.Tx) (err error) {
+	err := h.Directory.Store.Recent(req.r.Context(), func(tx store.Tx) (err error) {
 		if claims.Roles, err = h.Directory.AppRolesAt(tx, c.principal, u.ID); err != nil {
 			return err
 		}

@@ -105,7 +105,7 @@ func (a *accounts) checkManagedToken(ctx context.Context, tenant directory.Tenan
 		return errOwnToken()
 	}
 	var p directory.ServicePrincipal
-	err := a.Directory.Store.View(ctx, func(tx store.Tx) (err error) {
+	err := a.Directory.Store.Recent(ctx, func(tx store.Tx) (err error) {
 		p, err = a.Directory.ServicePrincipal(tx, tenant.ID, claims.ObjectID)
 		return err
 	})

@@ -24,7 +24,7 @@ func (h *tokens) resource(req *tokenRequest, audience string, who tokenSubject) 
 		return resource{audience: aud, version: token.V2}, nil
 	}
 	var at resource
-	err := h.Directory.Store.View(req.r.Context(), func(tx store.Tx) error {
+	err := h.Directory.Store.Recent(req.r.Context(), func(tx store.Tx) error {
 		at = resource{audience: audience, version: token.V1}
 		p, err := h.Directory.Resource(tx, req.tenant.ID, audience)
 		if err != nil {

@@ -38,7 +38,7 @@ func (u *user) grant(client, scope string) grant.Grant {
 // deleted or disabled, or its tokens were revoked since; a new password revokes them too.
 func (a *accounts) returning(ctx context.Context, tenant, id string, authenticated time.Time) (*user, error) {
 	u := &user{authenticated: authenticated}
-	err := a.Directory.Store.View(ctx, func(tx store.Tx) (err error) {
+	err := a.Directory.Store.Recent(ctx, func(tx store.Tx) (err error) {
 		if u.User, err = a.Directory.User(tx, tenant, id); err == nil {
 			u.roles, err = a.Directory.DirectoryRoles(tx, tenant, id)
 		}

@@ -53,7 +53,7 @@ func (h *tokens) tokenUser(x *request) (*token.Claims, directory.User, error) {
 		return nil, directory.User{}, err
 	}
 	var u directory.User
-	err = h.Directory.Store.View(x.r.Context(), func(tx store.Tx) error {
+	err = h.Directory.Store.Recent(x.r.Context(), func(tx store.Tx) error {
 		subject, err := h.bearer.Subject(tx, claims)
 		if err == nil && !subject.User {
 			err = errNoUser
