@@ -51,9 +51,10 @@ var (
 )
 
 func (m *model) update(rt *rapid.T) {
-	next := maps.Clone(m.state)
+	var next map[string]entry
 	writes := drawWrites(rt)
 	rev, err := m.st.Update(context.Background(), func(tx store.Tx) error {
+		next = maps.Clone(m.state) // the function may run again
 		for _, w := range writes {
 			got, err := tx.Get(w.key)
 			if e, ok := next[w.key]; ok != (err == nil) || ok && e.value != string(got.Value) {
