@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"time"
 
 	"midas/internal/datadir"
@@ -52,6 +53,15 @@ func (m MasterKeyConfig) check() error {
 		return errors.New("masterKey.command: the name of the program is empty")
 	}
 	return nil
+}
+
+// warning is about a file that other users can read; empty if there is nothing to say.
+func (m MasterKeyConfig) warning() string {
+	info, err := os.Stat(m.File)
+	if m.File == "" || err != nil || runtime.GOOS == "windows" || info.Mode().Perm()&0o007 == 0 {
+		return ""
+	}
+	return fmt.Sprintf("all users of this machine can read the master key %s (mode %04o): remove their access with chmod", m.File, info.Mode().Perm())
 }
 
 // name describes the source for errors.

@@ -132,6 +132,12 @@ func (s *Server) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if w := s.cfg.MasterKey.warning(); w != "" {
+		s.warnings = append(s.warnings, w)
+	}
+	if shared.Unfinished() {
+		s.warnings = append(s.warnings, "a change of the master key has begun and has not ended: run midas keys reseal")
+	}
 	by, err := localca.OpenAuthorities(ctx, localca.AuthoritiesConfig{
 		Storage: st.authorities(shared),
 		Folder:  s.cfg.Data, Now: time.Now, Names: s.names(origin), AzureNames: azure.Hosts(), Log: s.log,

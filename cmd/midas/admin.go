@@ -14,7 +14,7 @@ type dumpCommand struct{ settings }
 
 // Help is shown by midas dump --help.
 func (dumpCommand) Help() string {
-	return `Prints the content of the store at one moment, in the order of keys. While a server runs on the folder, the command asks that server. The store holds client secrets and passwords only as hashes, and signing keys sealed.
+	return `Prints the content of the store at one moment, in the order of keys. While a server runs on the folder, the command asks that server. The store holds client secrets and passwords only as hashes. The keys that sign tokens, the certificate authorities and the administrator's credentials are sealed.
 
 Examples:
 
@@ -41,6 +41,7 @@ func (c *dumpCommand) Run(ctx context.Context, to streams) error {
 type keysCommand struct {
 	Rotate   rotateCommand   `cmd:"" help:"Make a new key, which replaces the signing key."`
 	Withdraw withdrawCommand `cmd:"" help:"Remove a key that has leaked. Tokens that it has signed are refused at once."`
+	Reseal   resealCommand   `cmd:"" help:"Change the master key. Tokens stay valid."`
 	Reset    resetCommand    `cmd:"" help:"Replace all keys when the master key is lost. All tokens become invalid."`
 }
 
@@ -50,6 +51,7 @@ func (keysCommand) Help() string {
 
   midas keys rotate
   midas keys withdraw 6dOB4sJ0X2ZkPq1m
+  midas keys reseal
   midas keys reset --yes`
 }
 
@@ -103,6 +105,41 @@ func (c *withdrawCommand) Run(ctx context.Context, to streams) error {
 	return print(to, c.KID+"\n")
 }
 
+type resealCommand struct {
+	settings
+	To       string `help:"File for the new master key; if it exists, the key in it is used. Default: the file of the old one is replaced." placeholder:"FILE"`
+	StoreKey bool   `help:"Also replace the store key, and seal everything in the store again. Users must sign in again."`
+}
+
+// Help is shown by midas keys reseal --help.
+func (resealCommand) Help() string {
+	return `Makes a new master key and seals the keys in the store under it. Everything goes on: tokens stay valid, and servers that run need the new key only when they start again, so copy it to them. If the command was interrupted, run it again; until it has finished, the old and the new key are both valid. A master key from an environment variable or a command needs --to FILE: put the key in that file where the configuration reads it.
+
+The store of a version of Midas that had no store key gets one, as with --store-key. If others have seen both the master key and the store, use "midas keys reset".
+
+Examples:
+
+  midas keys reseal --data /var/lib/midas
+  midas keys reseal --config /etc/midas.yaml --to /run/midas/new-master.key`
+}
+
+// Run prints where the new key is.
+func (c *resealCommand) Run(ctx context.Context, to streams) error {
+	cfg, err := c.config()
+	if err != nil {
+		return err
+	}
+	done, err := midas.ResealKeys(ctx, cfg, midas.Reseal{To: c.To, StoreKey: c.StoreKey})
+	if err != nil {
+		return err
+	}
+	text := "the new master key is in " + done.File + "; other servers on this store need it when they start again\n"
+	if done.StoreKey {
+		text += "everything in the store was sealed again with a new store key: users must sign in again\n"
+	}
+	return print(to, text)
+}
+
 type resetCommand struct {
 	settings
 	Yes bool `help:"Confirm that all tokens become invalid and that values sealed with the old master key are removed."`
@@ -110,7 +147,7 @@ type resetCommand struct {
 
 // Help is shown by midas keys reset --help.
 func (resetCommand) Help() string {
-	return `Makes a new master key and a new signing key. Use it if master.key is lost and no backup has it, or if others have seen it. The server must be stopped. All access and refresh tokens become invalid, and sign-ins in progress end. The user data of virtual machines are removed, because they cannot be opened without the old key. Everything else stays: identities, role assignments, users, secrets of applications, enrolled machines. Workloads get new tokens by themselves.
+	return `Makes a new master key and a new signing key. Use it if master.key is lost and no backup has it, or if others have seen it. The server must be stopped. All access and refresh tokens become invalid, and sign-ins in progress end. The user data of virtual machines are removed, because they cannot be opened without the old key. If the old key is lost, the certificate authorities end too: clients need the new ca.pem, and hosts must be enrolled again. A master key from an environment variable or a command is not changed: put the new one there first. Everything else stays: identities, role assignments, users, secrets of applications. Workloads get new tokens by themselves.
 
 Example:
 
@@ -130,7 +167,11 @@ func (c *resetCommand) Run(ctx context.Context, to streams) error {
 	if err != nil {
 		return err
 	}
-	return print(to, fmt.Sprintf("%s\nremoved: %d codes and refresh tokens, user data of %d machines\n", out.KeyID, out.Grants, out.UserData))
+	text := fmt.Sprintf("%s\nremoved: %d codes and refresh tokens, user data of %d machines\n", out.KeyID, out.Grants, out.UserData)
+	if out.Authorities {
+		text += "the certificate authorities were removed, because the old master key is lost: after the next start give clients the new ca.pem, and enroll hosts again\n"
+	}
+	return print(to, text)
 }
 
 type versionCommand struct{}

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"syscall"
 )
@@ -121,6 +122,20 @@ func (c *Client) WithdrawKey(ctx context.Context, kid string) error {
 		return err
 	}
 	return resp.Body.Close()
+}
+
+// ResealKeys implements Commands.
+func (c *Client) ResealKeys(ctx context.Context, o Reseal) (done Resealed, err error) {
+	query := url.Values{"to": {o.To}, "storeKey": {strconv.FormatBool(o.StoreKey)}}
+	resp, err := c.do(ctx, http.MethodPost, "/keys/reseal?"+query.Encode())
+	if err != nil {
+		return done, err
+	}
+	defer resp.Body.Close()
+	if err := json.NewDecoder(resp.Body).Decode(&done); err != nil {
+		return done, fmt.Errorf("read the server's answer: %w", err)
+	}
+	return done, nil
 }
 
 func (c *Client) do(ctx context.Context, method, path string) (*http.Response, error) {

@@ -10,6 +10,8 @@
 //	POST /keys/rotate            makes a new signing key and returns {"kid": "..."}
 //	POST /keys/withdraw?kid=KID  removes a signing key, so that all tokens that it has signed are refused;
 //	                             returns {"kid": "..."}, or 404 if there is no such key
+//	POST /keys/reseal?to=FILE&storeKey=true
+//	                             changes the master key and returns {"file": "...", "storeKey": true}
 package control
 
 import (
@@ -62,6 +64,21 @@ type Commands interface {
 	// WithdrawKey removes a signing key, so that all tokens that it has signed are refused from now
 	// on. It returns ErrNoKey if there is no such key.
 	WithdrawKey(ctx context.Context, kid string) error
+
+	// ResealKeys changes the master key.
+	ResealKeys(ctx context.Context, o Reseal) (Resealed, error)
+}
+
+// Reseal are the options of ResealKeys.
+type Reseal struct {
+	To       string // a file for the new master key; empty: that of the old one
+	StoreKey bool   // the store key is replaced too
+}
+
+// Resealed says what ResealKeys has done.
+type Resealed struct {
+	File     string `json:"file"`     // contains the new master key
+	StoreKey bool   `json:"storeKey"` // the store key was replaced too
 }
 
 // Listen makes the socket. It removes a socket that an earlier process has left, so the caller must hold the
@@ -121,6 +138,9 @@ func Handler(c Commands) httpx.Handler {
 		case "POST /keys/withdraw":
 			ev.Operation = "keys/withdraw"
 			withdraw(c, w, r, ev)
+		case "POST /keys/reseal":
+			ev.Operation = "keys/reseal"
+			reseal(c, w, r, ev)
 		default:
 			http.NotFound(w, r)
 		}
@@ -181,6 +201,22 @@ func withdraw(c Commands, w http.ResponseWriter, r *http.Request, ev *httpx.Even
 	err := c.WithdrawKey(r.Context(), kid)
 	if err == nil {
 		err = httpx.WriteJSON(w, http.StatusOK, keyAnswer{kid})
+	}
+	if err != nil {
+		fail(w, ev, err)
+	}
+}
+
+func reseal(c Commands, w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
+	// A large store takes longer than the server's write timeout.
+	err := http.NewResponseController(w).SetWriteDeadline(time.Time{})
+	var done Resealed
+	if err == nil {
+		query := r.URL.Query()
+		done, err = c.ResealKeys(r.Context(), Reseal{To: query.Get("to"), StoreKey: query.Get("storeKey") == "true"})
+	}
+	if err == nil {
+		err = httpx.WriteJSON(w, http.StatusOK, done)
 	}
 	if err != nil {
 		fail(w, ev, err)

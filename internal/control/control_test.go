@@ -57,6 +57,13 @@ func (f fake) LintRoles(_ context.Context, w io.Writer) error {
 	return err
 }
 
+func (f fake) ResealKeys(_ context.Context, o control.Reseal) (control.Resealed, error) {
+	if o.To == "" {
+		return control.Resealed{}, errors.New("there is no file")
+	}
+	return control.Resealed{File: o.To, StoreKey: o.StoreKey}, nil
+}
+
 func (f fake) WithdrawKey(_ context.Context, kid string) error {
 	if kid != "kid+1" && f.err == nil {
 		return control.ErrNoKey
@@ -108,6 +115,12 @@ func TestCommandsReachTheServer(t *testing.T) {
 	}
 	if kid, err := c.RotateKeys(t.Context()); err != nil || kid != "kid-1" {
 		t.Errorf("rotate: %q, %v", kid, err)
+	}
+	if done, err := c.ResealKeys(t.Context(), control.Reseal{To: "/a b&c", StoreKey: true}); err != nil || done != (control.Resealed{File: "/a b&c", StoreKey: true}) {
+		t.Errorf("reseal: %+v, %v", done, err)
+	}
+	if _, err := c.ResealKeys(t.Context(), control.Reseal{}); err == nil || !strings.Contains(err.Error(), "there is no file") {
+		t.Errorf("reseal without a file: %v", err)
 	}
 	if err := c.WithdrawKey(t.Context(), "kid+1"); err != nil {
 		t.Errorf("withdraw: %v", err)

@@ -45,9 +45,12 @@ type Installation struct {
 	id   string
 	keys *seal.Keyring
 
+	resealing sync.Mutex // one Reseal at a time
+
 	mu     sync.Mutex
 	master seal.MasterKey
 	known  map[string]seal.MasterKey // the store keys that were opened, by id
+	run    string                    // of an unfinished change of the master key
 }
 
 // Check returns an error if Open would refuse the store, and whether the store has secrets. It writes nothing.
@@ -142,7 +145,7 @@ func (i *Installation) adopt(ctx context.Context, rec record) error {
 	if err != nil {
 		return err
 	}
-	if i.id = rec.ID; i.keys == nil {
+	if i.id, i.run = rec.ID, rec.Run; i.keys == nil {
 		i.keys = seal.NewKeyring(keys...)
 		return nil
 	}
@@ -201,7 +204,18 @@ func (i *Installation) recordOrigin(ctx context.Context, was record) error {
 }
 
 // ID is the id of the installation, the same at every replica.
-func (i *Installation) ID() string { return i.id }
+func (i *Installation) ID() string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.id
+}
+
+// Unfinished reports whether a change of the master key has begun and has not ended.
+func (i *Installation) Unfinished() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.run != ""
+}
 
 // Keys are the store keys.
 func (i *Installation) Keys() *seal.Keyring { return i.keys }

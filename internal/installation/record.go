@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 
 	"midas/internal/seal"
 	"midas/internal/store"
@@ -22,7 +23,8 @@ const purpose = "midas store key"
 type record struct {
 	ID     string      `json:"id"`
 	Origin string      `json:"origin,omitempty"`
-	Keys   []storedKey `json:"keys"` // the first seals, all of them open
+	Keys   []storedKey `json:"keys"`          // the first seals, all of them open
+	Run    string      `json:"run,omitempty"` // of the change of the master key that is not finished
 }
 
 // storedKey is a sealed store key.
@@ -30,6 +32,7 @@ type storedKey struct {
 	ID        string   `json:"id"`
 	Sealed    [][]byte `json:"sealed"`              // the key, sealed under each master key that is valid now
 	WasMaster bool     `json:"wasMaster,omitempty"` // it was the master key of an earlier version
+	Next      bool     `json:"next,omitempty"`      // it replaces the other keys
 }
 
 // read returns the record of a store; nil if there is none.
@@ -52,23 +55,27 @@ func read(ctx context.Context, st store.Store) (rec *record, err error) {
 // context is what a sealed store key is bound to.
 func (r record) context(keyID string) string { return recordKey + "/" + r.ID + "/" + keyID }
 
-// wrap seals a store key under master keys.
-func (r record) wrap(key seal.MasterKey, masters ...seal.MasterKey) (stored storedKey, err error) {
-	stored.ID = rand.Text()
-	err = r.rewrap(&stored, key, masters...)
-	return stored, err
+// wrap seals a new store key under master keys.
+func (r record) wrap(key seal.MasterKey, masters ...seal.MasterKey) (storedKey, error) {
+	stored := storedKey{ID: rand.Text()}
+	for _, master := range masters {
+		if err := r.wrapAlso(&stored, key, master); err != nil {
+			return stored, err
+		}
+	}
+	return stored, nil
 }
 
-// rewrap replaces the master keys of a stored key.
-func (r record) rewrap(stored *storedKey, key seal.MasterKey, masters ...seal.MasterKey) error {
-	stored.Sealed = nil
-	for _, master := range masters {
-		sealer, err := seal.New(master, purpose)
-		if err != nil {
-			return err
-		}
-		stored.Sealed = append(stored.Sealed, sealer.Seal(r.context(stored.ID), key[:]))
+// wrapAlso seals a store key under one more master key, unless that opens it already.
+func (r record) wrapAlso(stored *storedKey, key, master seal.MasterKey) error {
+	if _, err := r.unwrap(*stored, master); err == nil {
+		return nil
 	}
+	sealer, err := seal.New(master, purpose)
+	if err != nil {
+		return err
+	}
+	stored.Sealed = append(slices.Clone(stored.Sealed), sealer.Seal(r.context(stored.ID), key[:]))
 	return nil
 }
 

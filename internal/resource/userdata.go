@@ -85,3 +85,56 @@ func (s *Service) forgetUserData(tx store.Tx, after string) (n int, last string,
 	}
 	return n, last, nil
 }
+
+// ResealUserData seals the user data of all records again, with the key with which UserData seals now.
+func (s *Service) ResealUserData(ctx context.Context) error {
+	for after, done := "", false; !done; {
+		last := ""
+		_, err := s.Store.Update(ctx, func(tx store.Tx) (err error) {
+			last, err = s.resealUserData(tx, after)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("seal the user data again: %w", err)
+		}
+		after, done = last, last == ""
+	}
+	return nil
+}
+
+// resealUserData seals the user data of some records after a key. It returns the key of the last one, which is empty
+// if there are no more records.
+func (s *Service) resealUserData(tx store.Tx, after string) (last string, err error) {
+	seen := 0
+	for row, err := range records.Scan(tx, store.Range{Prefix: store.ResourceKind.Keys, After: after, Limit: migratedRecords}) {
+		if err != nil {
+			return "", err
+		}
+		if seen, last = seen+1, row.Key; row.Data.UserData == nil {
+			continue
+		}
+		rec, err := records.Get(tx, row.Key) // guards the record
+		if err != nil {
+			return "", err
+		}
+		id, err := arm.ParseID(rec.ID)
+		if err != nil {
+			return "", fmt.Errorf("record %s: %w", row.Key, err)
+		}
+		fresh, err := s.Config.UserData.Reseal(id.Key(), rec.UserData)
+		if err != nil {
+			return "", fmt.Errorf("open the user data of %s: %w", rec.ID, err)
+		}
+		if fresh == nil {
+			continue
+		}
+		rec.UserData = fresh
+		if err := s.Put(tx, id, rec); err != nil {
+			return "", err
+		}
+	}
+	if seen < migratedRecords {
+		last = ""
+	}
+	return last, nil
+}
