@@ -62,9 +62,10 @@ func openInstallation(ctx context.Context, cfg Config, at local, st *opened) (*i
 
 // local is what a server or a command has on its own machine.
 type local struct {
-	dir    *datadir.Dir
-	origin string
-	dump   bool // the store is only opened for a dump, which the store of a newer Midas allows too
+	dir     *datadir.Dir
+	origin  string
+	dump    bool   // the store is only opened for a dump, which the store of a newer Midas allows too
+	address string // HOST:PORT of this server, as this machine reaches it
 }
 
 // beginWithNewMaster makes the first master key of a store. If another replica has begun the installation at the

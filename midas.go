@@ -150,7 +150,7 @@ func (s *Server) open(ctx context.Context) error {
 	if err := s.register(st); err != nil {
 		return err
 	}
-	if s.services, err = newServices(ctx, s.cfg, local{dir: dir, origin: origin}, st, shared, by); err != nil {
+	if s.services, err = newServices(ctx, s.cfg, local{dir: dir, origin: origin, address: s.address}, st, shared, by); err != nil {
 		return err
 	}
 	config, err := by.ServerConfig()

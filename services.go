@@ -35,9 +35,9 @@ import (
 	"midas/internal/lock"
 	"midas/internal/ops"
 	"midas/internal/rbac"
+	"midas/internal/replica"
 	"midas/internal/resource"
 	"midas/internal/retention"
-	"midas/internal/revocation"
 	"midas/internal/seal"
 	"midas/internal/store"
 	"midas/internal/subscription"
@@ -81,6 +81,8 @@ type services struct {
 	retention     *retention.Guard
 	issuers       *federation.Issuers
 	issuerFetches *prometheus.CounterVec
+	replicas      *replica.Registry
+	lease         *replica.Lease
 
 	authorities localca.Authorities
 }
@@ -99,20 +101,24 @@ func newServices(ctx context.Context, cfg Config, at local, st *opened, shared *
 	origin := at.origin
 	r := &services{cfg: cfg, origin: origin, dir: at.dir, store: st, installation: shared, log: cfg.logger(), now: time.Now, newID: uuid.NewString, documents: by.Local.Signer(), authorities: by}
 	r.sealing = shared.Keys()
+	r.openReplicas(at.address)
 	if err := r.openIssuers(); err != nil {
 		return nil, err
 	}
 	// Opened before anything is written, because it reads the newest time in the store.
 	var err error
-	if r.retention, err = retention.Open(ctx, retention.Config{Store: st, Now: r.now, Log: r.log}); err != nil {
+	if r.retention, err = retention.Open(ctx, retention.Config{Store: st, Now: r.now, Log: r.log, Agree: r.replicas.ClocksAgree}); err != nil {
 		return nil, err
 	}
 	r.activity = &activity.Log{
-		Store: st, Now: r.now, NewID: r.newID, Logger: r.log, Retention: r.retention,
+		Store: st, Now: r.now, NewID: r.newID, Logger: r.log, Retention: r.retention, Shared: st.shared(),
 		MaxAge: cfg.Activity.MaxAge, MaxBytes: int64(cfg.Activity.MaxSize),
 	}
 	r.directory = &directory.Directory{
 		Store: st, Now: r.now, NewID: r.newID, Hosts: cfg.names(origin), Logger: r.log, LongestToken: longestToken,
+	}
+	if st.shared() {
+		r.directory.Latest = r.replicas.Latest
 	}
 	if err := r.directory.AdoptRevocations(ctx); err != nil {
 		r.log.WarnContext(ctx, "the list of revocations may lack some of an earlier version; the next start tries again", "cause", err)
@@ -180,6 +186,7 @@ func (r *services) openGrants() error {
 	}
 	r.grants = &grant.Grants{
 		Store: r.store, Sealer: sealer, Now: r.now, NewID: r.newID, Log: r.log, Retention: r.retention, Overlap: r.cfg.SignIn.RefreshOverlap,
+		Shared: r.store.shared(),
 	}
 	r.throttle = &throttle.Table{Now: r.now}
 	r.passwords = &throttle.PasswordLimiter{Table: r.throttle, Familiar: r.grants}
@@ -190,28 +197,14 @@ func (r *services) openGrants() error {
 func (r *services) openTokens(ctx context.Context) (err error) {
 	config := r.cfg.keys(r.store, r.sealing, r.log, r.now)
 	config.Retention = r.retention
+	if config.Shared = r.store.shared(); config.Shared {
+		config.Earliest, config.HeldBack = r.replicas.Earliest, replica.MostHeldBack
+	}
 	if r.keys, err = token.OpenKeys(ctx, config); err != nil {
 		return err
 	}
 	r.minter = token.NewMinter(&token.Issuer{Keys: r.keys, Now: r.now, NewID: r.newID, Origin: r.origin})
 	r.verifier = &token.Verifier{Keys: r.keys, Now: r.now, Origin: r.origin}
-	return nil
-}
-
-// background are the jobs that run until their context ends.
-func (r *services) background() []func(context.Context) error {
-	expiry := &revocation.Expiry{Directory: r.directory, Retention: r.retention, Now: r.now, Log: r.log}
-	return []func(context.Context) error{expiry.Run, r.keys.Run, r.activity.Run, r.resources.Run, r.resumeHierarchy, r.grants.Run, r.fleet.Run, r.directory.Run, r.retention.Run, r.authorities.Renew(r.log), r.followKeys}
-}
-
-// followKeys adopts the keys of the store that another replica has changed.
-func (r *services) followKeys(ctx context.Context) error { return r.installation.Follow(ctx, r.log) }
-
-// resumeHierarchy finishes the deletions of management groups that an earlier process has begun.
-func (r *services) resumeHierarchy(ctx context.Context) error {
-	if err := r.hierarchy.Resume(ctx); err != nil && ctx.Err() == nil {
-		r.log.WarnContext(ctx, "management groups are still being deleted; the next start tries again", "cause", err)
-	}
 	return nil
 }
 

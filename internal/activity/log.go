@@ -30,6 +30,9 @@ type Log struct {
 	// in addition.
 	MaxBytes int64
 
+	// Shared is set if other processes append to the log too.
+	Shared bool
+
 	refusals refusals
 
 	trimming       sync.Mutex

@@ -364,7 +364,7 @@ func TestRunLogsTrimErrors(t *testing.T) {
 		log := &activity.Log{Store: st, Now: time.Now, MaxBytes: 1, Logger: slog.New(slog.NewTextHandler(&logged, nil))}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
-		go func() { done <- log.Run(ctx) }()
+		go func() { done <- log.RunTrim(ctx) }()
 		time.Sleep(61 * time.Second)
 		cancel()
 		if err := <-done; err != nil {
@@ -385,7 +385,7 @@ func TestRunTrimsUntilItIsStopped(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
-		go func() { done <- log.Run(ctx) }()
+		go func() { done <- log.RunTrim(ctx) }()
 		time.Sleep(80 * time.Second)
 		synctest.Wait()
 		if size(t, st) == 0 {

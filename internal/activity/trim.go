@@ -15,8 +15,42 @@ const (
 	scanBatch = 1000 // events that one scan holds in memory
 )
 
-// Run trims the log once a minute until ctx ends. It logs an error and tries again a minute later; the log
-// grows until then.
+// recountEvery is how often the sizes of the log are counted anew. Replicas whose clocks are slow append events
+// before those that were counted.
+const recountEvery = time.Hour
+
+// RunTrim trims the log once a minute until ctx ends. One replica at a time runs it; two at once do no harm. It logs an
+// error and tries again a minute later; the log grows until then.
+func (l *Log) RunTrim(ctx context.Context) error {
+	tick := time.NewTicker(trimEvery)
+	defer tick.Stop()
+	l.recount()
+	counted := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if l.Shared && time.Since(counted) >= recountEvery {
+			l.recount()
+			counted = time.Now()
+		}
+		if err := l.Trim(ctx); err != nil && ctx.Err() == nil {
+			l.warn(ctx, "the activity log was not trimmed", err)
+		}
+	}
+}
+
+// recount makes the next Trim count the sizes of all events, which other replicas have trimmed meanwhile.
+func (l *Log) recount() {
+	l.trimming.Lock()
+	defer l.trimming.Unlock()
+	l.done, l.declined = share{}, share{}
+}
+
+// Run stores the counts of the refusals of this process once a minute until ctx ends. Every replica runs it. It logs an
+// error and tries again a minute later.
 func (l *Log) Run(ctx context.Context) error {
 	tick := time.NewTicker(trimEvery)
 	defer tick.Stop()
@@ -31,9 +65,6 @@ func (l *Log) Run(ctx context.Context) error {
 		}
 		if err := l.Flush(ctx); err != nil && ctx.Err() == nil {
 			l.warn(ctx, "the counts of refusals were not written", err)
-		}
-		if err := l.Trim(ctx); err != nil && ctx.Err() == nil {
-			l.warn(ctx, "the activity log was not trimmed", err)
 		}
 	}
 }

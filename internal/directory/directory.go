@@ -57,6 +57,10 @@ type Directory struct {
 	// LongestToken is the longest lifetime of an access token; 0 means a day. Revocations are kept for longer.
 	LongestToken time.Duration
 
+	// Latest returns the time by the fastest clock of the replicas that share the store, not before now and some hours
+	// after it at most. A revocation includes all tokens until that time. Nil: no other replicas.
+	Latest func(now time.Time) time.Time
+
 	// MaxRevocations is the number of revocations from which on no subjects are created; 0 means 100,000.
 	MaxRevocations int64
 

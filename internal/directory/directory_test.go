@@ -283,6 +283,23 @@ func TestRevocationsFollowEachOther(t *testing.T) {
 	}
 }
 
+// TestRevocationIncludesTheTokensOfFasterReplicas revokes at a replica whose clock is an hour behind that of another one,
+// which then ends. Then no replica is faster, and the tokens of that replica must stay revoked.
+func TestRevocationIncludesTheTokensOfFasterReplicas(t *testing.T) {
+	d := newDirectory(t)
+	ahead := time.Hour
+	d.Latest = func(now time.Time) time.Time { return now.Add(ahead) }
+	do(t, d, func(tx store.Tx) error { return d.CreateServicePrincipal(tx, principal()) })
+	for _, ahead = range []time.Duration{time.Hour, 0, 0} {
+		issued := now.Add(time.Hour) // at the other replica
+		do(t, d, func(tx store.Tx) error { return d.RevokeTokens(tx, tenant, object) })
+		got, err := view(t, d, func(tx store.Tx) (directory.TokenStatus, error) { return d.TokenStatus(tx, tenant, object) })
+		if err != nil || !got.ValidFrom.After(issued) {
+			t.Errorf("%s ahead: tokens are valid from %v, and one was issued at %v (%v)", ahead, got.ValidFrom, issued, err)
+		}
+	}
+}
+
 func TestRevocationIncludesTheCurrentSecond(t *testing.T) {
 	d := newDirectory(t)
 	do(t, d, func(tx store.Tx) error { return d.CreateServicePrincipal(tx, principal()) })

@@ -171,17 +171,28 @@ func (d *Directory) RevokeTokens(tx store.Tx, tenant, oid string) error {
 	return d.putUser(tx, was, u)
 }
 
+// mostClockDifference is the largest difference of the clocks of replicas that revocations take into account.
+const mostClockDifference = 3 * time.Hour
+
 // nextValidFrom is the ValidFrom of a revocation now, after one with the ValidFrom last. It is the next second,
 // because tokens of the current second may have been issued before the revocation.
 //
 // What is issued between a revocation and its ValidFrom is dated to that. A second revocation in the same second,
 // or by a slower clock, is therefore a second later than the first, up to clock.Skew, by which a token may be
-// dated ahead.
+// dated ahead. A later ValidFrom than that is the mistake of a wrong clock and does not last; but if replicas have
+// different clocks, it can be that of a faster one, whose tokens must stay revoked.
 func (d *Directory) nextValidFrom(last time.Time) time.Time {
-	now := d.Now().UTC().Truncate(time.Second)
+	now, kept := d.Now().UTC(), time.Duration(0)
+	if d.Latest != nil {
+		now, kept = d.Latest(now), mostClockDifference
+	}
+	now = now.Truncate(time.Second)
 	next, latest := now.Add(time.Second), now.Add(clock.Skew)
-	if last.Before(next) || last.After(latest) {
+	switch {
+	case last.Before(next), last.After(latest) && last.After(now.Add(kept)):
 		return next
+	case last.After(latest):
+		return last
 	}
 	if next = last.Add(time.Second); next.After(latest) {
 		return latest

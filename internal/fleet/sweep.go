@@ -13,19 +13,21 @@ import (
 // a host takes up to three operations of a transaction.
 const (
 	sweepEvery = time.Hour
-	sweepPage  = store.MaxOperations / 3
+	sweepPage  = (store.MaxOperations - 1) / 3 // the guard of the job is one more
 )
 
-func (f *Fleet) tend(ctx context.Context) {
+// RunSweep calls Sweep every hour until ctx ends. One replica at a time runs it; two at once do no harm.
+func (f *Fleet) RunSweep(ctx context.Context) error {
 	for ctx.Err() == nil {
 		pause(ctx, sweepEvery)
 		if ctx.Err() != nil {
-			return
+			return nil
 		}
 		if err := f.Sweep(ctx); err != nil && ctx.Err() == nil {
 			f.Logger.WarnContext(ctx, "hosts: deleting expired records failed, retrying in an hour", "cause", err)
 		}
 	}
+	return nil
 }
 
 // Sweep removes the records of enrollment tokens and hosts that have expired, in small transactions.

@@ -82,15 +82,9 @@ func signal(ch chan struct{}) {
 	}
 }
 
-// Run wakes the watchers and deletes expired records, until ctx ends. It logs and retries errors of the
-// store; it returns early only if the store is closed.
+// Run wakes the watchers until ctx ends. Every replica runs it, because hosts wait at every replica. It logs and
+// retries errors of the store; it returns early only if the store is closed.
 func (f *Fleet) Run(ctx context.Context) error {
-	sweeping := make(chan struct{})
-	go func() {
-		defer close(sweeping)
-		f.tend(ctx)
-	}()
-	defer func() { <-sweeping }()
 	for {
 		err := f.follow(ctx)
 		if ctx.Err() != nil {

@@ -54,6 +54,9 @@ type Grants struct {
 	Retention *retention.Guard
 	Log       *slog.Logger // gets the errors of Run; nil: they are not logged
 
+	// Shared is set if other replicas use the store.
+	Shared bool
+
 	// Overlap is how long after its first exchange a refresh token can be exchanged again, by programs of one
 	// user that share one cache. Each gets a successor of its own. Requests that began before the first
 	// exchange always get one. Any later use counts as theft and ends the family. The longer Overlap is, the

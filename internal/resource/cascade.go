@@ -59,23 +59,6 @@ func (s *Service) tellRun() {
 	}
 }
 
-// Run finishes open operations, including those of an earlier process, until ctx ends.
-func (s *Service) Run(ctx context.Context) error {
-	ticker := time.NewTicker(sweepEvery)
-	defer ticker.Stop()
-	for {
-		if err := s.sweep(ctx); err != nil && ctx.Err() == nil {
-			s.Logger.ErrorContext(ctx, "finish operations", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-s.wake:
-		case <-ticker.C:
-		}
-	}
-}
-
 // sweep finishes every open operation and deletes the records of operations that ended long ago.
 func (s *Service) sweep(ctx context.Context) error {
 	var all []Operation

@@ -53,6 +53,10 @@ type Config struct {
 	Now    func() time.Time     // the wall clock
 	Uptime func() time.Duration // nil means clock.Uptime
 	Log    *slog.Logger
+
+	// Agree reports whether the wall clocks of all replicas that use the store agree. While they do not, nothing is
+	// deleted by age: a replica whose clock is ahead would delete what the others still accept. Nil: there is one.
+	Agree func() bool
 }
 
 // Guard decides whether the wall clock can be trusted. It is safe for concurrent use. A nil Guard always
@@ -132,7 +136,7 @@ func (g *Guard) look(now time.Time) bool {
 	}
 	g.mark.Seen, g.uptime = now, uptime
 	g.settle(now)
-	return g.mark.Doubted.IsZero()
+	return g.mark.Doubted.IsZero() && (g.Agree == nil || g.Agree())
 }
 
 // doubt records that the wall clock has jumped.

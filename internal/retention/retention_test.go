@@ -151,3 +151,13 @@ func TestNilGuardAllowsEverything(t *testing.T) {
 		t.Error("a nil guard refuses")
 	}
 }
+
+func TestNothingIsDeletedWhileClocksOfReplicasDiffer(t *testing.T) {
+	m := &machine{clock: &clocktest.Clock{}, store: storetest.Memory(t)}
+	g := m.open(t)
+	agree := false
+	g.Agree = func() bool { return agree }
+	allows(t, m, g, false)
+	agree = true // nobody has to wait for a day: this machine's clock has not moved
+	allows(t, m, g, true)
+}

@@ -36,6 +36,23 @@ func (e *Expiry) Run(ctx context.Context) error {
 	}
 }
 
+// Count corrects this process's estimate of the number of revocations every ten minutes until ctx ends. Every replica
+// runs it, because only one of them runs Run.
+func (e *Expiry) Count(ctx context.Context) error {
+	tick := time.NewTicker(expireEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if err := e.Directory.CountRevocations(ctx); err != nil && ctx.Err() == nil {
+			e.Log.WarnContext(ctx, "the revocations could not be counted, trying again", "cause", err)
+		}
+	}
+}
+
 // Expire removes the expired revocations, if Retention allows it.
 func (e *Expiry) Expire(ctx context.Context) error {
 	if !e.Retention.Allows(e.Now()) {

@@ -34,7 +34,8 @@ var (
 	AppURIIndex          = Kind{"identifier URI", "d/*/app-uri/", 1}
 	AppRoleKind          = Kind{"app role assignment", "d/*/approle/", 1}
 	AppRoleToIndex       = Kind{"app role assignment of a resource", "d/*/approle-to/", 1}
-	BrowsersKind         = Kind{"list of sessions", "d/*/browsers/", 1} // of a user
+	AssertionKind        = Kind{"used client assertion", "d/*/assertion/", 1} // by the hash of the application and its id
+	BrowsersKind         = Kind{"list of sessions", "d/*/browsers/", 1}       // of a user
 	CodeKind             = Kind{"authorization code", "d/*/code/", 1}
 	DeviceKind           = Kind{"device code", "d/*/device/", 1}
 	DomainIndex          = Kind{"domain", "d/*/domain/", 1}
@@ -67,6 +68,7 @@ var (
 	HostKind                   = Kind{"host", "h/host/", 1}
 	EnrollmentTokenKind        = Kind{"enrollment token", "h/invitation/", 1}
 	ResourceIdentityKind       = Kind{"identity of a resource", "i/", 1} // i/K(resource)
+	JobKind                    = Kind{"lease of a job", "jb/", 1}        // jb/<name>: which replica does the work now
 	KeyKind                    = Kind{"signing key", "k/", 1}            // k/<kid>; k/ itself is the guard of the set
 	LockCount                  = Kind{"lock count", "lc/", 1}            // lc/<subscription>
 	LockKind                   = Kind{"lock", "lk/", 1}                  // lk/K(scope)\x00<lock>
@@ -91,6 +93,7 @@ var (
 	RoleAssignmentIndex = Kind{"assignment of a custom role", "ra/", 0} // ra/<tenant>/<role>\x00K(scope)\x00<assignment>
 	ImportedRolesKind   = Kind{"list of imported roles", "rb/", 1}      // rb/roles
 	CustomRoleKind      = Kind{"custom role", "rd/", 1}                 // rd/<tenant>/<role>
+	ReplicaKind         = Kind{"replica", "rp/", 1}                     // rp/<replica>
 	RoleNameIndex       = Kind{"name of a custom role", "rn/", 0}       // rn/<tenant>/<folded name>
 	RoleCount           = Kind{"count of custom roles", "rt/", 1}       // rt/<tenant>
 	RoleUseCount        = Kind{"count of a custom role", "ru/", 1}      // ru/<tenant>/<role>: how many assignments it has
@@ -119,6 +122,7 @@ func Kinds() []Kind {
 		AppURIIndex,
 		AppRoleKind,
 		AppRoleToIndex,
+		AssertionKind,
 		BrowsersKind,
 		CodeKind,
 		DeviceKind,
@@ -151,6 +155,7 @@ func Kinds() []Kind {
 		HostKind,
 		EnrollmentTokenKind,
 		ResourceIdentityKind,
+		JobKind,
 		KeyKind,
 		LockCount,
 		LockKind,
@@ -169,6 +174,7 @@ func Kinds() []Kind {
 		RoleAssignmentIndex,
 		ImportedRolesKind,
 		CustomRoleKind,
+		ReplicaKind,
 		RoleNameIndex,
 		RoleCount,
 		RoleUseCount,

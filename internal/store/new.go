@@ -96,6 +96,9 @@ func (s *transactional) Update(ctx context.Context, fn func(Tx) error) (Revision
 		return 0, err
 	}
 	defer s.gate.leave()
+	if check := guardOf(ctx); check != nil {
+		fn = guardedBy(check, fn)
+	}
 	for attempt := range s.attempts {
 		if err := pause(ctx, attempt); err != nil {
 			return 0, err

@@ -1,7 +1,9 @@
 package token_test
 
 import (
+	"context"
 	"fmt"
+	"iter"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -111,4 +113,14 @@ func published(k *token.Keys) []string {
 		kids = append(kids, key.KeyID)
 	}
 	return kids
+}
+
+// deaf is a store whose change feed shows nothing.
+type deaf struct{ store.Store }
+
+func (deaf) Watch(ctx context.Context, _ string, _ store.Revision) iter.Seq2[store.Change, error] {
+	return func(yield func(store.Change, error) bool) {
+		<-ctx.Done()
+		yield(store.Change{}, ctx.Err())
+	}
 }

@@ -50,6 +50,15 @@ type KeysConfig struct {
 	// whose relying parties fetch the key set again for an unknown key.
 	PublishBefore time.Duration
 
+	// Earliest returns the time by the slowest clock of the replicas that share the store, not after now and at most
+	// HeldBack before it. A key begins to sign at its time by that clock. Nil: no other replicas.
+	Earliest func(now time.Time) time.Time
+	HeldBack time.Duration
+
+	// Shared is set if other processes write the store. Then Follow also compares the keys with the store twice a
+	// second, because a change feed alone can be late.
+	Shared bool
+
 	// MaxTokenLifetime is the longest lifetime of a token. Mint refuses longer ones. A superseded key stays
 	// published for this time.
 	MaxTokenLifetime time.Duration
@@ -71,7 +80,7 @@ func OpenKeys(ctx context.Context, cfg KeysConfig) (*Keys, error) {
 	if cfg.RotateEvery > 0 && cfg.RotateEvery <= cfg.PublishBefore {
 		return nil, fmt.Errorf("open signing keys: rotating every %s leaves no time to publish a key %s before it signs", cfg.RotateEvery, cfg.PublishBefore)
 	}
-	if cfg.RotateEvery > 0 && 2+(cfg.PublishBefore+cfg.MaxTokenLifetime+clock.Skew)/cfg.RotateEvery > maxKeys {
+	if cfg.RotateEvery > 0 && 2+(cfg.PublishBefore+cfg.MaxTokenLifetime+cfg.HeldBack+clock.Skew)/cfg.RotateEvery > maxKeys {
 		return nil, fmt.Errorf("open signing keys: rotating every %s would publish more than %d keys at a time, because tokens are valid for up to %s", cfg.RotateEvery, maxKeys, cfg.MaxTokenLifetime)
 	}
 	if cfg.Log == nil {
@@ -94,7 +103,8 @@ func OpenKeys(ctx context.Context, cfg KeysConfig) (*Keys, error) {
 }
 
 // PublicKeys is the key set: the current key, future keys, and those whose last token has not expired.
-// Each key contains issuer, as in Entra's v2.0 key set; it may be empty.
+// Each key contains issuer, as in Entra's v2.0 key set; it may be empty. If other replicas may have changed the keys,
+// callers call Refresh before.
 func (k *Keys) PublicKeys(issuer string) []PublicKey {
 	now, r := k.cfg.Now(), k.ring.Load()
 	set := make([]PublicKey, 0, len(r.keys))
@@ -111,8 +121,40 @@ func (k *Keys) published(kid string, now time.Time) (*signingKey, bool) {
 	return k.ring.Load().published(kid, now)
 }
 
-// signer is the key that signs now.
-func (k *Keys) signer(now time.Time) *signingKey { return k.ring.Load().signer(now) }
+// signer is the key that signs now. With replicas whose clocks differ, a new key signs only when its time has come
+// by all clocks.
+func (k *Keys) signer(now time.Time) *signingKey { return k.ring.Load().signer(k.earliest(now)) }
+
+// earliest is now by the slowest clock of all replicas.
+func (k *Keys) earliest(now time.Time) time.Time {
+	if k.cfg.Earliest == nil {
+		return now
+	}
+	return k.cfg.Earliest(now)
+}
+
+// Refresh makes sure that the keys are those of a revision of the store that is not older than the call. A key signs
+// only after the commit that has stored it was acknowledged. So a key set after Refresh has every key with which any
+// replica has signed before the call, even if this replica was paused or its change feed is late. It reads one
+// record if nothing has changed.
+func (k *Keys) Refresh(ctx context.Context) error {
+	var newest store.Revision
+	err := k.cfg.Store.View(ctx, func(tx store.Tx) error {
+		rec, err := tx.Get(headKey)
+		newest = rec.Revision
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("read the revision of the signing keys: %w", err)
+	}
+	if k.ring.Load().head == newest {
+		return nil
+	}
+	return k.reload(ctx)
+}
 
 // reload reads the keys from the store.
 func (k *Keys) reload(ctx context.Context) error {
@@ -140,11 +182,13 @@ func (k *Keys) reload(ctx context.Context) error {
 func (k *Keys) read(tx store.Tx) (*ring, error) {
 	known := k.ring.Load()
 	var keys []*signingKey
+	var changed store.Revision
 	for rec, err := range tx.Scan(store.Range{Prefix: rowPrefix}) {
 		if err != nil {
 			return nil, err
 		}
 		if rec.Key == headKey {
+			changed = rec.Revision
 			continue
 		}
 		if known != nil {
@@ -159,5 +203,7 @@ func (k *Keys) read(tx store.Tx) (*ring, error) {
 		}
 		keys = append(keys, key)
 	}
-	return newRing(keys, k.cfg.MaxTokenLifetime), nil
+	r := newRing(keys, k.cfg.MaxTokenLifetime+k.cfg.HeldBack)
+	r.head = changed
+	return r, nil
 }

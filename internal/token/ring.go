@@ -12,6 +12,7 @@ import (
 // ring is the set of signing keys at one revision of the store. It does not change.
 type ring struct {
 	revision store.Revision
+	head     store.Revision // of the record under headKey, which every change of the keys puts
 	keys     []ringKey      // in the order in which they sign
 	byKID    map[string]int // positions in keys
 }
@@ -24,8 +25,9 @@ type ringKey struct {
 }
 
 // newRing sorts the keys and computes until when each is published: until the last token that it can have
-// signed, on the replica with the slowest clock, has expired.
-func newRing(keys []*signingKey, maxTokenLifetime time.Duration) *ring {
+// signed, on the replica with the slowest clock, has expired. longest is how long after the time of the next key that
+// can be.
+func newRing(keys []*signingKey, longest time.Duration) *ring {
 	slices.SortFunc(keys, func(a, b *signingKey) int {
 		return cmp.Or(a.signFrom.Compare(b.signFrom), cmp.Compare(a.kid, b.kid))
 	})
@@ -33,7 +35,7 @@ func newRing(keys []*signingKey, maxTokenLifetime time.Duration) *ring {
 	for i, k := range keys {
 		r.keys[i].signingKey = k
 		if i+1 < len(keys) {
-			r.keys[i].until = keys[i+1].signFrom.Add(maxTokenLifetime + clock.Skew)
+			r.keys[i].until = keys[i+1].signFrom.Add(longest + clock.Skew)
 		}
 		r.byKID[k.kid] = i
 	}

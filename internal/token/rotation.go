@@ -18,8 +18,12 @@ const (
 	// interval, because a laboratory's clock can be moved past the next deadline.
 	maintainEvery = 30 * time.Second
 
-	// retryAfter is the pause after a failure of the store.
-	retryAfter = 5 * time.Second
+	// retryAfter is the pause after a failure of the store. It is short, because the change of a key holds at every
+	// replica within a second.
+	retryAfter = 200 * time.Millisecond
+
+	// compareEvery is how often Follow compares the keys with the store, besides the change feed.
+	compareEvery = 500 * time.Millisecond
 )
 
 // edit is one change of the ring.
@@ -51,8 +55,14 @@ func (k *Keys) Withdraw(ctx context.Context, kid string) error {
 			return edit{}, store.ErrNotFound
 		}
 		// An older key cannot sign again, because its tokens would outlive its time in the key set.
-		e := edit{remove: []string{kid}, signFrom: now}
-		e.add = r.signer(now).kid == kid
+		// The new key signs at once by all clocks, but not before the time of the withdrawn one, which decides how
+		// long the key before that is published.
+		signer := r.signer(k.earliest(now))
+		e := edit{remove: []string{kid}, signFrom: k.earliest(now)}
+		if e.signFrom.Before(signer.signFrom) {
+			e.signFrom = signer.signFrom
+		}
+		e.add = signer.kid == kid
 		return e, nil
 	})
 	if err != nil {
@@ -61,17 +71,50 @@ func (k *Keys) Withdraw(ctx context.Context, kid string) error {
 	return nil
 }
 
-// Run rotates keys by age, removes the rows of old keys, and follows the changes of other replicas, until
-// ctx ends; then it returns nil. It logs failures of the store and tries again; only a closed store ends it
-// early.
+// Run is Follow and Maintain together, for a process that alone uses the store.
 func (k *Keys) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return k.Follow(ctx) })
+	g.Go(func() error { return k.Maintain(ctx) })
+	return g.Wait()
+}
+
+// Follow reads the changes of the keys by other replicas, until ctx ends; then it returns nil. Every replica runs it. It
+// logs failures of the store and tries again; only a closed store ends it early.
+func (k *Keys) Follow(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return k.follow(ctx) })
-	g.Go(func() error { return k.maintain(ctx) })
+	if k.cfg.Shared {
+		g.Go(func() error { return k.compare(ctx) })
+	}
 	if err := g.Wait(); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("follow signing keys: %w", err)
+	}
+	return nil
+}
+
+// Maintain rotates keys by age and removes the rows of old keys, until ctx ends; then it returns nil. One replica at a
+// time runs it; two at once do no harm. It logs failures of the store and tries again; only a closed store ends it
+// early.
+func (k *Keys) Maintain(ctx context.Context) error {
+	if err := k.maintain(ctx); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("keep signing keys: %w", err)
 	}
 	return nil
+}
+
+// compare reads the keys again if they are not those of the store, which happens if the change feed is late.
+func (k *Keys) compare(ctx context.Context) error {
+	for {
+		if err := pause(ctx, compareEvery); err != nil {
+			return err
+		}
+		if err := k.Refresh(ctx); errors.Is(err, store.ErrClosed) {
+			return err
+		} else if err != nil && ctx.Err() == nil {
+			k.cfg.Log.DebugContext(ctx, "signing keys: comparing them with the store failed, trying again", "cause", err)
+		}
+	}
 }
 
 // follow reloads the ring after each change of its rows.

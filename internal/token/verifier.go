@@ -41,7 +41,7 @@ type verified struct {
 //
 // A valid token is parsed and verified once. Later calls look up its hash and check its expiry and whether
 // its key is still published.
-func (v *Verifier) Verify(_ context.Context, raw string) (*Claims, error) {
+func (v *Verifier) Verify(ctx context.Context, raw string) (*Claims, error) {
 	if len(raw) > MaxSize {
 		return nil, fmt.Errorf("%w: it is longer than %d bytes", ErrMalformed, MaxSize)
 	}
@@ -58,7 +58,7 @@ func (v *Verifier) Verify(_ context.Context, raw string) (*Claims, error) {
 		}
 		v.verified.Drop(sum)
 	}
-	claims, kid, err := v.examine(raw, now)
+	claims, kid, err := v.examine(ctx, raw, now)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +67,7 @@ func (v *Verifier) Verify(_ context.Context, raw string) (*Claims, error) {
 }
 
 // examine parses and verifies a token that is not in the cache.
-func (v *Verifier) examine(raw string, now time.Time) (*Claims, string, error) {
+func (v *Verifier) examine(ctx context.Context, raw string, now time.Time) (*Claims, string, error) {
 	if _, ok := decodeCompact(raw); !ok {
 		return nil, "", fmt.Errorf("%w: it is not three parts of base64url", ErrMalformed)
 	}
@@ -78,8 +78,13 @@ func (v *Verifier) examine(raw string, now time.Time) (*Claims, string, error) {
 	}
 	kid := signed.Signatures[0].Protected.KeyID
 	key, ok := v.Keys.published(kid, now)
-	if !ok {
-		return nil, "", ErrUnknownKey
+	if !ok { // another replica may just have made the key
+		if err := v.Keys.Refresh(ctx); err != nil {
+			return nil, "", err
+		}
+		if key, ok = v.Keys.published(kid, now); !ok {
+			return nil, "", ErrUnknownKey
+		}
 	}
 	payload, err := signed.Verify(&key.private.PublicKey)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"midas/internal/azure"
 	"midas/internal/clock"
 	"midas/internal/directory"
+	"midas/internal/grant"
 	"midas/internal/token"
 )
 
@@ -52,17 +53,19 @@ func (h *tokens) checkAssertion(req *tokenRequest, a *token.Assertion, c client)
 		return err
 	}
 	// Replay: the assertion was not used from another address.
-	now := h.Now()
-	wait, first := h.assertions.first(use{
-		app: arm.Fold(c.AppID), id: assertionID(a), address: addressKey(req.ev.ClientIP), until: a.Expires.Add(clock.Skew),
-	}, now)
+	one := use{app: arm.Fold(c.AppID), id: assertionID(a), address: addressKey(req.ev.ClientIP), until: a.Expires.Add(clock.Skew)}
+	wait, first := h.assertions.first(one, h.Now())
 	switch {
 	case wait > 0:
 		return errThrottled(wait)
 	case !first:
 		return errAssertionReplayed()
 	}
-	return nil
+	first, err := h.Grants.UseAssertion(req.r.Context(), grant.AssertionUse{App: one.app, ID: one.id, Address: one.address, Until: one.until})
+	if err == nil && !first {
+		err = errAssertionReplayed()
+	}
+	return err
 }
 
 // checkOwnAssertion checks an assertion that the client itself has signed, without its use before.

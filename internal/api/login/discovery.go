@@ -145,6 +145,10 @@ func (h *discovery) keys(x *request, issuer string) error {
 	if _, _, err := h.discovered(x); err != nil {
 		return err
 	}
+	// The set has every key that any replica signs with, or there is no answer: clients keep it for long.
+	if err := h.issuer().Keys.Refresh(x.r.Context()); err != nil {
+		return err
+	}
 	readable.Set(x.w.Header())
 	return httpx.WriteJSON(x.w, http.StatusOK, keySet{h.issuer().Keys.PublicKeys(issuer)})
 }

@@ -1,0 +1,72 @@
+package midas
+
+import (
+	"context"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"midas/internal/replica"
+	"midas/internal/revocation"
+)
+
+// background are the jobs that run until their context ends. Every replica runs them.
+func (r *services) background() []func(context.Context) error {
+	return []func(context.Context) error{
+		r.replicas.Run, r.runOnce, r.keys.Follow, r.activity.Run, r.fleet.Run, r.expiry().Count, r.retention.Run, r.authorities.Renew(r.log), r.followKeys,
+	}
+}
+
+// runOnce runs the jobs that one replica at a time does, while this replica has their lease. All their transactions
+// are guarded by it.
+func (r *services) runOnce(ctx context.Context) error {
+	return r.lease.Run(ctx, func(ctx context.Context) error {
+		jobs, ctx := errgroup.WithContext(ctx)
+		for _, job := range []func(context.Context) error{
+			r.expiry().Run, r.keys.Maintain, r.activity.RunTrim, r.resources.Run, r.resumeHierarchy, r.grants.Run, r.fleet.RunSweep, r.directory.Run,
+		} {
+			jobs.Go(func() error { return job(ctx) })
+		}
+		return jobs.Wait()
+	})
+}
+
+// followKeys adopts the keys of the store that another replica has changed.
+func (r *services) followKeys(ctx context.Context) error { return r.installation.Follow(ctx, r.log) }
+
+func (r *services) expiry() *revocation.Expiry {
+	return &revocation.Expiry{Directory: r.directory, Retention: r.retention, Now: r.now, Log: r.log}
+}
+
+// resumeEvery is how often deletions of management groups are looked for whose replicas have ended.
+const resumeEvery = time.Minute
+
+// resumeHierarchy finishes the deletions of management groups that an earlier process or another replica has begun,
+// until ctx ends.
+func (r *services) resumeHierarchy(ctx context.Context) error {
+	tick := time.NewTicker(resumeEvery)
+	defer tick.Stop()
+	for {
+		if err := r.hierarchy.Resume(ctx); err != nil && ctx.Err() == nil {
+			r.log.WarnContext(ctx, "management groups are still being deleted, trying again", "cause", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// openReplicas makes what this process knows of other replicas that use its store.
+func (r *services) openReplicas(address string) {
+	id, alone := r.newID(), !r.store.shared()
+	r.replicas = &replica.Registry{
+		Store: r.store, ID: id, Addresses: []string{"https://" + address}, Version: Version(), Now: r.now, Log: r.log, Alone: alone,
+	}
+	r.lease = &replica.Lease{Store: r.store, Name: backgroundJob, ID: id, Log: r.log, Alone: alone}
+}
+
+// backgroundJob is the name of the lease of all background work. It must not change, because replicas of different
+// versions share the store during an upgrade.
+const backgroundJob = "background"
