@@ -141,6 +141,15 @@ func TestReplicaIsRefusedBeforeItWrites(t *testing.T) {
 			t.Errorf("%s: the data folder was filled", name)
 		}
 	}
+	cfg := replica(t, master)
+	s, err := midas.StartOn(t.Context(), cfg, open)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shutdown(t, s)
+	if _, err := midas.StartOn(t.Context(), cfg, sharedStore(t)); err == nil || !strings.Contains(err.Error(), "the store is empty; is its address or its prefix wrong?") {
+		t.Errorf("an empty store: %v", err)
+	}
 	t.Setenv("MIDAS_TEST_KEY", strings.Repeat("a", 64))
 	for _, source := range []midas.MasterKeyConfig{{Env: "MIDAS_TEST_KEY"}, {Command: []string{"cat", master}}} {
 		cfg := replica(t, master)

@@ -22,6 +22,25 @@ import (
 // installation with another origin, or if a newer Midas has written it. The keys of a store in memory are
 // random and not saved, because the store ends with the process.
 func openInstallation(ctx context.Context, cfg Config, at local, st *opened) (*installation.Installation, error) {
+	known := ""
+	if st.shared() { // a folder with a store of its own belongs to whatever is in that
+		var err error
+		if known, err = at.dir.Installation(); err != nil {
+			return nil, err
+		}
+	}
+	found, err := findInstallation(ctx, cfg, at, st, known)
+	if errors.Is(err, installation.ErrOther) {
+		return nil, fmt.Errorf("%w If not, use another folder with --data, or remove %s", err, at.dir.Path(datadir.InstallationFile))
+	}
+	if err == nil && st.shared() && known != found.ID() {
+		err = at.dir.WriteInstallation(found.ID())
+	}
+	return found, err
+}
+
+// findInstallation is openInstallation for a data folder that belongs to a known installation, or to none.
+func findInstallation(ctx context.Context, cfg Config, at local, st *opened, known string) (*installation.Installation, error) {
 	if st.kind.volatile {
 		master, err := datadir.NewMaster()
 		if err != nil {
@@ -37,6 +56,7 @@ func openInstallation(ctx context.Context, cfg Config, at local, st *opened) (*i
 		return nil, missing
 	}
 	config := cfg.installation(st, master, at.origin)
+	config.Known = known
 	config.Reread = func(ctx context.Context) (seal.MasterKey, error) { return cfg.master(ctx, at.dir) }
 	secrets, err := installation.Check(ctx, config)
 	switch {

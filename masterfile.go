@@ -74,7 +74,10 @@ func (m masterFile) next(ctx context.Context) (key seal.MasterKey, err error) {
 	if key, err = datadir.NewMaster(); err != nil {
 		return key, err
 	}
-	return key, atomicfile.Create(m.to, datadir.EncodeMaster(key), 0o600)
+	if err := atomicfile.Create(m.to, datadir.EncodeMaster(key), 0o600); err != nil {
+		return key, fmt.Errorf("the new master key cannot be written beside the old one; name a file with --to: %w", err)
+	}
+	return key, nil
 }
 
 // commit makes the new key the current one.

@@ -27,6 +27,9 @@ const (
 	StoreDir   = "store"
 	SocketFile = "control.sock"
 	lockFile   = "lock"
+
+	// InstallationFile has the id of the installation, if the folder belongs to a server whose store others use too.
+	InstallationFile = "installation"
 )
 
 // Socket returns the path of the socket on which the server of a folder accepts commands.
@@ -94,6 +97,23 @@ func (d *Dir) Close() error {
 		return fmt.Errorf("unlock data folder %s: %w", d.path, err)
 	}
 	return nil
+}
+
+// Installation returns the id of the installation to which the folder belongs; empty if it has none.
+func (d *Dir) Installation() (string, error) {
+	data, err := os.ReadFile(d.Path(InstallationFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("read the id of the installation: %w", err)
+	}
+	return strings.TrimSpace(string(data)), nil
+}
+
+// WriteInstallation writes the id of the installation to which the folder belongs.
+func (d *Dir) WriteInstallation(id string) error {
+	return atomicfile.Write(d.Path(InstallationFile), []byte(id+"\n"), 0o600)
 }
 
 // ErrNoMaster says that there is no master key.

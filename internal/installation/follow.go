@@ -3,6 +3,7 @@ package installation
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -13,12 +14,16 @@ import (
 const retryAfter = 5 * time.Second
 
 // Follow adopts the store keys that Reseal at another replica stores, until ctx ends; then it returns nil. It logs
-// failures and tries again.
+// failures and tries again. It returns ErrMaster if the keys were replaced and the master key, which it reads
+// again, does not open them: the replica must not go on with keys that others may have withdrawn.
 func (i *Installation) Follow(ctx context.Context, log *slog.Logger) error {
 	for ctx.Err() == nil {
-		err := i.followOnce(ctx, log)
+		err := i.followOnce(ctx)
 		if errors.Is(err, store.ErrClosed) || ctx.Err() != nil {
 			return nil
+		}
+		if errors.Is(err, ErrMaster) && !errors.Is(err, errReread) {
+			return fmt.Errorf("the keys of the store have been replaced, and the master key of this server does not open them: give it the new master key, and start it again: %w", err)
 		}
 		if err != nil && !errors.Is(err, store.ErrCompacted) {
 			log.WarnContext(ctx, "the keys of the store: following the store failed, trying again", "cause", err)
@@ -31,15 +36,14 @@ func (i *Installation) Follow(ctx context.Context, log *slog.Logger) error {
 	return nil
 }
 
-func (i *Installation) followOnce(ctx context.Context, log *slog.Logger) error {
+func (i *Installation) followOnce(ctx context.Context) error {
 	// An Update, because it returns the revision from which the feed continues.
 	after, err := i.cfg.Store.Update(ctx, func(tx store.Tx) error {
 		rec, err := records.Get(tx, recordKey)
 		if err != nil {
 			return err
 		}
-		i.adoptOrLog(ctx, rec, log)
-		return nil
+		return i.adopt(ctx, rec)
 	})
 	if err != nil {
 		return err
@@ -52,16 +56,12 @@ func (i *Installation) followOnce(ctx context.Context, log *slog.Logger) error {
 		if err != nil {
 			return err
 		}
-		if rec != nil {
-			i.adoptOrLog(ctx, *rec, log)
+		if rec == nil {
+			continue
+		}
+		if err := i.adopt(ctx, *rec); err != nil {
+			return err
 		}
 	}
 	return nil
-}
-
-// adoptOrLog keeps the keys as they are if the new ones cannot be opened: this replica needs the new master key.
-func (i *Installation) adoptOrLog(ctx context.Context, rec record, log *slog.Logger) {
-	if err := i.adopt(ctx, rec); err != nil {
-		log.ErrorContext(ctx, "the master key of the installation has been changed, and this replica does not have the new one: give it the new master key and start it again", "cause", err)
-	}
 }

@@ -37,6 +37,9 @@ type Config struct {
 	// Origin is the origin that all replicas must have; empty if only one process can use the store, which
 	// may then change it.
 	Origin string
+
+	// Known is the id of the installation to which the data folder of the replica belongs; empty if it has none yet.
+	Known string
 }
 
 // Installation is the open installation of a store. It is safe for concurrent use.
@@ -59,6 +62,9 @@ func Check(ctx context.Context, cfg Config) (secrets bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	if err := cfg.checkKnown(rec); err != nil {
+		return false, err
+	}
 	if rec == nil {
 		return cfg.Sealed(ctx, cfg.Master)
 	}
@@ -74,6 +80,9 @@ func Open(ctx context.Context, cfg Config) (*Installation, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := cfg.checkKnown(rec); err != nil {
+		return nil, err
+	}
 	if rec == nil {
 		if rec, err = i.begin(ctx); err != nil {
 			return nil, err
@@ -83,6 +92,20 @@ func Open(ctx context.Context, cfg Config) (*Installation, error) {
 		return nil, err
 	}
 	return i, i.recordOrigin(ctx, *rec)
+}
+
+// ErrOther means that the store is not the one of the data folder.
+var ErrOther = errors.New("the data folder belongs to another installation than the store")
+
+// checkKnown compares the installation of the data folder with that of the store, nil if the store is empty.
+func (c Config) checkKnown(rec *record) error {
+	switch {
+	case c.Known == "" || rec != nil && rec.ID == c.Known:
+		return nil
+	case rec == nil:
+		return fmt.Errorf("%w: the folder belongs to %s, and the store is empty; is its address or its prefix wrong?", ErrOther, c.Known)
+	}
+	return fmt.Errorf("%w: the folder belongs to %s, and the store to %s; is the address or the prefix of the store wrong?", ErrOther, c.Known, rec.ID)
 }
 
 func newInstallation(cfg Config) *Installation {
@@ -129,6 +152,9 @@ func newKey() (key seal.MasterKey, err error) {
 	return key, nil
 }
 
+// errReread means that the master key could not be read again now.
+var errReread = errors.New("the master key cannot be read again")
+
 // adopt opens the keys of a record. Keys that were opened before need no master key.
 func (i *Installation) adopt(ctx context.Context, rec record) error {
 	i.mu.Lock()
@@ -137,7 +163,7 @@ func (i *Installation) adopt(ctx context.Context, rec record) error {
 	if errors.Is(err, ErrMaster) && i.cfg.Reread != nil {
 		master, readErr := i.cfg.Reread(ctx)
 		if readErr != nil {
-			return errors.Join(err, readErr)
+			return errors.Join(err, errReread, readErr)
 		}
 		i.master = master
 		keys, err = i.open(rec)

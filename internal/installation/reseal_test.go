@@ -160,6 +160,48 @@ func TestReplicaThatRunsFollowsAChangeOfTheStoreKey(t *testing.T) {
 	}
 }
 
+// TestReplicaEndsWhenItsKeysWereReplaced: it must not go on with signing keys that a reset has withdrawn.
+func TestReplicaEndsWhenItsKeysWereReplaced(t *testing.T) {
+	st := newStore(t)
+	two := open(t, config(st, 1, false))
+	ended := make(chan error)
+	go func() { ended <- two.Follow(t.Context(), discard()) }()
+	reset, err := installation.NewReset(seal.MasterKey{2}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = st.Update(t.Context(), func(tx store.Tx) error {
+		_, err := reset.Apply(tx)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; !errors.Is(err, installation.ErrMaster) {
+		t.Errorf("the replica goes on: %v", err)
+	}
+}
+
+func TestStoreOfAnotherInstallationIsRefused(t *testing.T) {
+	one, two, empty := newStore(t), newStore(t), newStore(t)
+	id := open(t, config(one, 1, false)).ID()
+	open(t, config(two, 1, false))
+	for name, st := range map[string]store.Store{"another": two, "empty": empty} {
+		cfg := config(st, 1, false)
+		cfg.Known = id
+		before := dump(t, st)
+		if _, err := installation.Check(t.Context(), cfg); !errors.Is(err, installation.ErrOther) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := installation.Open(t.Context(), cfg); !errors.Is(err, installation.ErrOther) || dump(t, st) != before {
+			t.Errorf("%s: %v, or the store was changed", name, err)
+		}
+	}
+	cfg := config(one, 1, false)
+	cfg.Known = id
+	open(t, cfg)
+}
+
 // TestSecondChangeIsFollowedWithTheMasterKeyReadAgain: a replica that started before the first change has the master key
 // of that time in memory.
 func TestSecondChangeIsFollowedWithTheMasterKeyReadAgain(t *testing.T) {
