@@ -23,12 +23,13 @@ type replicas struct {
 	admins  []*client.Client // admins[i] sends its requests to servers[i]
 }
 
-func startReplicas(t *testing.T) *replicas {
+// startReplicasOn starts three servers at the same moment on an empty store.
+func startReplicasOn(t *testing.T, open func() (store.Engine, error)) *replicas {
 	t.Helper()
-	open, master := sharedStore(t), masterFile(t, "b")
+	master := masterFile(t, "b")
 	r := &replicas{cfgs: make([]midas.Config, 3), servers: make([]*midas.Server, 3), admins: make([]*client.Client, 3)}
 	var starting sync.WaitGroup
-	for i := range r.servers { // at the same moment, on an empty store
+	for i := range r.servers {
 		cfg := replica(t, master)
 		cfg.Origin = "https://localhost:8443"
 		cfg.Keys.PublishBefore = time.Millisecond
@@ -119,8 +120,16 @@ func soon(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-func TestReplicasRotateAndWithdrawKeysTogether(t *testing.T) {
-	r := startReplicas(t)
+// onBothKinds runs a test on a store whose records the servers cache, and on one where they do not.
+func onBothKinds(t *testing.T, test func(*testing.T, *replicas)) {
+	for name, open := range map[string]func(*testing.T) func() (store.Engine, error){"cached": followedStore, "not cached": sharedStore} {
+		t.Run(name, func(t *testing.T) { test(t, startReplicasOn(t, open(t))) })
+	}
+}
+
+func TestReplicasRotateAndWithdrawKeysTogether(t *testing.T) { onBothKinds(t, rotateAndWithdraw) }
+
+func rotateAndWithdraw(t *testing.T, r *replicas) {
 	var rotating sync.WaitGroup
 	for i := range r.servers { // at the same moment
 		rotating.Go(func() {
@@ -163,8 +172,9 @@ func TestReplicasRotateAndWithdrawKeysTogether(t *testing.T) {
 
 // TestReplicasContinueEachOthersWork deletes groups at each replica and polls at the others: one replica does the
 // background work, and not the one that accepted the request. Then that replica ends.
-func TestReplicasContinueEachOthersWork(t *testing.T) {
-	r := startReplicas(t)
+func TestReplicasContinueEachOthersWork(t *testing.T) { onBothKinds(t, continueWork) }
+
+func continueWork(t *testing.T, r *replicas) {
 	raw := r.token(t, 0)
 	group := "/subscriptions/" + r.admins[0].SubscriptionID + "/resourceGroups/rg"
 	for i := range r.servers {
