@@ -90,6 +90,7 @@ var layers = []layer{
 		"cmd/midas/internal/proxy":      "internal/arm internal/azure",
 		"cmd/midas/internal/truststore": "internal/atomicfile",
 		"bench":                         "internal/localca internal/store internal/store/pebble",
+		"bench/cells":                   "",
 	}},
 	{"tests", map[string]string{ // each is imported by tests only
 		"internal/oracle":                   "",

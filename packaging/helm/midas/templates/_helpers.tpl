@@ -1,0 +1,26 @@
+{{- define "midas.selector" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- /* name is the release's, with the chart's if that is another one. */ -}}
+{{- define "midas.name" -}}
+{{- if contains .Chart.Name .Release.Name }}{{ .Release.Name | trunc 55 | trimSuffix "-" }}{{ else }}{{ printf "%s-midas" (.Release.Name | trunc 48 | trimSuffix "-") }}{{ end }}
+{{- end }}
+
+{{- define "midas.metadata" -}}
+namespace: {{ .Release.Namespace }}
+labels:
+  {{- include "midas.selector" . | nindent 2 }}
+{{- end }}
+
+{{- /* config is the configuration file. The chart sets the addresses, since ports and probes name them. */ -}}
+{{- define "midas.config" -}}
+{{- $name := include "midas.name" . }}
+{{- $host := printf "%s.%s.svc" $name .Release.Namespace }}
+{{- $port := ternary "" (printf ":%v" .Values.service.port) (eq (int .Values.service.port) 443) }}
+{{- $names := concat (list $name (printf "%s.%s" $name .Release.Namespace) $host (printf "%s.cluster.local" $host)) (get .Values.config "names" | default list) }}
+{{- $set := dict "data" "/var/lib/midas/data" "listen" ":8443" "ops" ":9090" "names" $names }}
+{{- $set = merge $set (dict "origin" (.Values.origin | default (printf "https://%s%s" $host $port))) }}
+{{- merge $set .Values.config (dict "log" (dict "format" "json") "shutdownTimeout" "20s") | toYaml }}
+{{- end }}
