@@ -125,6 +125,14 @@ func (o *offline) Address(context.Context) (string, error) { return "", control.
 
 // Dump writes the content of the store. It first removes the secrets that an older Midas has stored.
 func (o *offline) Dump(ctx context.Context, w io.Writer) error {
+	if err := o.removeSecrets(ctx); err != nil {
+		return err
+	}
+	return store.Dump(ctx, o.store, w)
+}
+
+// removeSecrets removes the secrets that an older Midas has stored.
+func (o *offline) removeSecrets(ctx context.Context) error {
 	shared, err := openInstallation(ctx, o.cfg, local{dir: o.dir, dump: true}, o.store)
 	if err != nil {
 		return err
@@ -135,10 +143,7 @@ func (o *offline) Dump(ctx context.Context, w io.Writer) error {
 	}
 	resources := resource.New(resource.Config{Store: o.store, UserData: userData})
 	machines := compute.Service{Resources: resources}
-	if err := resources.RemoveSecrets(ctx, machines.AdoptUserData); err != nil {
-		return err
-	}
-	return store.Dump(ctx, o.store, w)
+	return resources.RemoveSecrets(ctx, machines.AdoptUserData)
 }
 
 func (o *offline) LintRoles(ctx context.Context, w io.Writer) error {
@@ -163,6 +168,9 @@ func lintRoles(ctx context.Context, st store.Store, lint *rolelint.Service, w io
 }
 
 func (o *offline) ImportRoles(ctx context.Context, file io.Reader) ([]byte, error) {
+	if err := o.store.claim(ctx, o.cfg.Store); err != nil {
+		return nil, err
+	}
 	return importRoles(ctx, rbac.New(rbac.Config{Store: o.store, Now: time.Now}), file)
 }
 

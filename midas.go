@@ -138,6 +138,9 @@ func (s *Server) open(ctx context.Context) error {
 	if shared.Unfinished() {
 		s.warnings = append(s.warnings, "a change of the master key has begun and has not ended: run midas keys reseal")
 	}
+	if err := s.warnOfRestore(ctx, st); err != nil {
+		return err
+	}
 	by, err := localca.OpenAuthorities(ctx, localca.AuthoritiesConfig{
 		Storage: st.authorities(shared),
 		Folder:  s.cfg.Data, Now: time.Now, Names: s.names(origin), AzureNames: azure.Hosts(), Log: s.log,
@@ -168,6 +171,17 @@ func (s *Server) open(ctx context.Context) error {
 		return err
 	}
 	return s.addOps(ctx)
+}
+
+// warnOfRestore warns as long as a token that was revoked after the backup of a restored store could be in time.
+func (s *Server) warnOfRestore(ctx context.Context, st *opened) error {
+	return st.View(ctx, func(tx store.Tx) error {
+		last, err := store.LastRestore(tx)
+		if err == nil && !last.At.IsZero() && !last.TokensEnded && time.Since(last.At) < longestToken {
+			s.log.WarnContext(ctx, "the store was restored: what was revoked, withdrawn or removed after the backup was made is valid again, unless it is revoked again", "backup", last.Backup, "restored", last.At)
+		}
+		return err
+	})
 }
 
 // listen opens the listeners of an address and adds them to the resources that Shutdown and Close release.

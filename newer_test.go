@@ -31,6 +31,22 @@ func edit(t *testing.T, dir string, fn func(tx store.Tx) error) {
 	}
 }
 
+// view reads the store of a server that does not run.
+func view(t *testing.T, dir string, fn func(store.Store) error) {
+	t.Helper()
+	engine, err := pebble.Open(dir, pebble.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := store.New(engine, store.Options{})
+	if err := fn(st); err != nil {
+		t.Error(err)
+	}
+	if err := st.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // contents are the files of a data folder, but for those of the engine.
 func contents(t *testing.T, dir string) string {
 	t.Helper()

@@ -37,6 +37,9 @@ type cli struct {
 	CA           caCommand           `cmd:"" name:"ca" help:"Manage trust in the server's CA."`
 	Keys         keysCommand         `cmd:"" help:"Manage the keys that sign tokens."`
 	JWKS         jwksCommand         `cmd:"" name:"jwks" help:"Export the public keys that verify tokens."`
+	Backup       backupCommand       `cmd:"" help:"Write the whole store into a file."`
+	Restore      restoreCommand      `cmd:"" help:"Write a backup into an empty store."`
+	Check        checkCommand        `cmd:"" help:"Find what is inconsistent in a store."`
 	Dump         dumpCommand         `cmd:"" help:"Print the whole store as JSON lines."`
 	Version      versionCommand      `cmd:"" help:"Print the version."`
 	Browse       browseCommand       `cmd:"" hidden:"" help:"Open a sign-in page. For programs under midas exec."`

@@ -7,6 +7,7 @@ package atomicfile
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,6 +17,11 @@ import (
 // Write creates the file or replaces it.
 func Write(path string, data []byte, mode fs.FileMode) error {
 	return place(content{path: path, data: data, mode: mode, group: -1}, os.Rename)
+}
+
+// Stream creates the file or replaces it with what write writes. If write returns an error, the file stays as it was.
+func Stream(path string, mode fs.FileMode, write func(io.Writer) error) error {
+	return place(content{path: path, write: write, mode: mode, group: -1}, os.Rename)
 }
 
 // WriteForGroup creates the file or replaces it. Its owner may write it, and the members of the group may read
@@ -34,6 +40,7 @@ func Create(path string, data []byte, mode fs.FileMode) error {
 type content struct {
 	path  string
 	data  []byte
+	write func(io.Writer) error // writes the data; nil: they are in data
 	mode  fs.FileMode
 	group int
 }
@@ -50,7 +57,11 @@ func place(c content, put func(from, to string) error) (err error) {
 			err = fmt.Errorf("write %s: %w", path, rm)
 		}
 	}()
-	_, err = f.Write(c.data)
+	if c.write != nil {
+		err = c.write(f)
+	} else {
+		_, err = f.Write(c.data)
+	}
 	if err == nil && c.group >= 0 {
 		err = f.Chown(-1, c.group)
 	}

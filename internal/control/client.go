@@ -67,6 +67,12 @@ func (c *Client) Address(ctx context.Context) (string, error) {
 // Dump copies the server's dump to w. It may return an error after it has written a part.
 func (c *Client) Dump(ctx context.Context, w io.Writer) error { return c.copy(ctx, "/dump", w) }
 
+// Backup copies the server's backup to w. It may return an error after it has written a part.
+func (c *Client) Backup(ctx context.Context, w io.Writer) error { return c.copy(ctx, "/backup", w) }
+
+// Check copies the server's findings to w. It may return an error after it has written a part.
+func (c *Client) Check(ctx context.Context, w io.Writer) error { return c.copy(ctx, "/check", w) }
+
 // LintRoles copies the server's findings to w. It may return an error after it has written a part.
 func (c *Client) LintRoles(ctx context.Context, w io.Writer) error {
 	return c.copy(ctx, "/lint/roles", w)

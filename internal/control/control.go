@@ -4,6 +4,8 @@
 //
 //	GET  /address                returns the address of the main listener, {"address": "HOST:PORT"}
 //	GET  /dump                   returns the whole store as JSON lines
+//	GET  /backup                 returns a backup of the store (package backup)
+//	GET  /check                  returns what is inconsistent in the store, as JSON lines
 //	GET  /lint/roles             returns what may be wrong with roles and role assignments, as JSON lines
 //	GET  /keys                   returns the public keys that verify tokens, as a JSON Web Key Set
 //	POST /roles/import           stores the built-in roles of the file in the body; returns what has changed, or 400
@@ -47,6 +49,12 @@ type Commands interface {
 
 	// Dump writes all records of one revision of the store as JSON lines, in key order.
 	Dump(ctx context.Context, w io.Writer) error
+
+	// Backup writes a backup of one revision of the store.
+	Backup(ctx context.Context, w io.Writer) error
+
+	// Check writes what is inconsistent in one revision of the store as JSON lines.
+	Check(ctx context.Context, w io.Writer) error
 
 	// LintRoles writes what may be wrong with roles and role assignments as JSON lines.
 	LintRoles(ctx context.Context, w io.Writer) error
@@ -123,6 +131,12 @@ func Handler(c Commands) httpx.Handler {
 		case "GET /dump":
 			ev.Operation = "dump"
 			lines(c.Dump, w, r, ev)
+		case "GET /backup":
+			ev.Operation = "backup"
+			stream("application/octet-stream", c.Backup, w, r, ev)
+		case "GET /check":
+			ev.Operation = "check"
+			lines(c.Check, w, r, ev)
 		case "GET /lint/roles":
 			ev.Operation = "lint/roles"
 			lines(c.LintRoles, w, r, ev)
@@ -159,12 +173,17 @@ func address(c Commands, w http.ResponseWriter, r *http.Request, ev *httpx.Event
 
 // lines sends what a command writes, as JSON lines.
 func lines(write func(context.Context, io.Writer) error, w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
+	stream("application/jsonl; charset=utf-8", write, w, r, ev)
+}
+
+// stream sends what a command writes.
+func stream(contentType string, write func(context.Context, io.Writer) error, w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
 	// A large store takes longer than the server's write timeout.
 	if err := http.NewResponseController(w).SetWriteDeadline(time.Time{}); err != nil {
 		fail(w, ev, err)
 		return
 	}
-	w.Header().Set("Content-Type", "application/jsonl; charset=utf-8")
+	w.Header().Set("Content-Type", contentType)
 	out := &tracker{w: w}
 	if err := write(r.Context(), out); err != nil {
 		if !out.begun {

@@ -35,6 +35,16 @@ func (f fake) Dump(_ context.Context, w io.Writer) error {
 	return f.err
 }
 
+func (f fake) Backup(_ context.Context, w io.Writer) error {
+	_, err := io.WriteString(w, "a backup")
+	return errors.Join(err, f.err)
+}
+
+func (f fake) Check(_ context.Context, w io.Writer) error {
+	_, err := io.WriteString(w, "{}\n")
+	return errors.Join(err, f.err)
+}
+
 func (f fake) Address(context.Context) (string, error) { return "localhost:1", f.err }
 
 func (f fake) ImportRoles(_ context.Context, file io.Reader) ([]byte, error) {

@@ -120,17 +120,21 @@ type TokenRevocations struct {
 	All     []Revocation   // in the order of the object ids
 }
 
-// RevocationsVersion returns the version of the revocations of a tenant. It reads one record.
+// RevocationsVersion returns the version of the revocations of a tenant. It reads two records. It grows with every
+// change, and also with every restore of the store, although the revisions of the store begin anew then.
 func (d *Directory) RevocationsVersion(tx store.Tx, tenant string) (store.Revision, error) {
-	key := revocationListKey(tenant)
-	rec, err := tx.Get(key)
+	base, err := store.RevisionBase(tx)
+	if err != nil {
+		return 0, err
+	}
+	rec, err := tx.Get(revocationListKey(tenant))
 	if errors.Is(err, store.ErrNotFound) {
-		return 0, nil
+		return base, nil
 	}
 	if err == nil {
 		_, err = revocationLists.Version(rec)
 	}
-	return rec.Revision, err
+	return base + rec.Revision, err
 }
 
 // Revocations returns all revocations of a tenant.

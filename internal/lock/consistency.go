@@ -20,7 +20,7 @@ func Inconsistencies(tx store.Tx) iter.Seq[error] {
 				return
 			}
 			scope, err := checkRow(kept)
-			if err != nil && !yield(fmt.Errorf("%s: %w", kept.Key, err)) {
+			if err != nil && !yield(&store.Flaw{Key: kept.Key, Err: err}) {
 				return
 			}
 			count[countKey(scope)]++
@@ -34,7 +34,7 @@ func Inconsistencies(tx store.Tx) iter.Seq[error] {
 			if err == nil && n.Locks != count[kept.Key] {
 				err = fmt.Errorf("the count is %d, but there are %d", n.Locks, count[kept.Key])
 			}
-			if delete(count, kept.Key); err != nil && !yield(fmt.Errorf("%s: %w", kept.Key, err)) {
+			if delete(count, kept.Key); err != nil && !yield(&store.Flaw{Key: kept.Key, Err: err}) {
 				return
 			}
 		}

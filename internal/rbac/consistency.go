@@ -25,13 +25,14 @@ func Inconsistencies(tx store.Tx) iter.Seq[error] {
 			{store.AssignmentKind.Keys, checkRow}, {store.AssignmentByPrincipalIndex.Keys, checkIndexEntry},
 			{store.CustomRoleKind.Keys, checkCustomRole}, {store.RoleNameIndex.Keys, checkRoleName},
 			{store.RoleCount.Keys, checkRoleCount}, {store.RoleUseCount.Keys, checkRoleUse}, {store.RoleAssignmentIndex.Keys, checkRoleEntry},
+			{store.AssignmentCount.Keys, checkCount}, {store.AssignmentIndex.Keys, checkName},
 		} {
 			for kept, err := range tx.Scan(store.Range{Prefix: part.prefix}) {
 				if err != nil {
 					yield(err)
 					return
 				}
-				if err := part.check(tx, kept); err != nil && !yield(fmt.Errorf("%s: %w", kept.Key, err)) {
+				if err := part.check(tx, kept); err != nil && !yield(&store.Flaw{Key: kept.Key, Err: err}) {
 					return
 				}
 			}
@@ -60,6 +61,9 @@ func checkRow(tx store.Tx, kept store.Record) error {
 		if _, err := tx.Get(other); err != nil {
 			return fmt.Errorf("read %q: %w", other, err)
 		}
+	}
+	if err := checkCounted(tx, a.TenantID, scope); err != nil {
+		return err
 	}
 	return a.checkUse(tx, key)
 }

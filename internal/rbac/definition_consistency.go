@@ -28,7 +28,7 @@ func checkCustomRole(tx store.Tx, kept store.Record) error {
 	if _, err := roleUses.Get(tx, roleUseKey(d.TenantID, d.ID)); err != nil {
 		return fmt.Errorf("read the count of the assignments: %w", err)
 	}
-	return nil
+	return store.Exists(tx, "the count of the tenant's roles", customTallyKey(d.TenantID))
 }
 
 // checkRoleName checks that the record of a name has a role with this name.

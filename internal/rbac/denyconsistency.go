@@ -23,7 +23,7 @@ func denyInconsistencies(tx store.Tx, yield func(error) bool) bool {
 			count[d.TenantID]++
 			err = checkDenyRow(kept, d)
 		}
-		if err != nil && !yield(fmt.Errorf("%s: %w", kept.Key, err)) {
+		if err != nil && !yield(&store.Flaw{Key: kept.Key, Err: err}) {
 			return false
 		}
 	}
@@ -37,7 +37,7 @@ func denyInconsistencies(tx store.Tx, yield func(error) bool) bool {
 		if err == nil && n.DenyAssignments != count[tenant] {
 			err = fmt.Errorf("the count is %d, but there are %d", n.DenyAssignments, count[tenant])
 		}
-		if delete(count, tenant); err != nil && !yield(fmt.Errorf("%s: %w", kept.Key, err)) {
+		if delete(count, tenant); err != nil && !yield(&store.Flaw{Key: kept.Key, Err: err}) {
 			return false
 		}
 	}

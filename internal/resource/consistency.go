@@ -23,7 +23,7 @@ func Inconsistencies(tx store.Tx) iter.Seq[error] {
 					yield(err)
 					return
 				}
-				if err := part.check(tx, kept); err != nil && !yield(fmt.Errorf("%s: %w", kept.Key, err)) {
+				if err := part.check(tx, kept); err != nil && !yield(&store.Flaw{Key: kept.Key, Err: err}) {
 					return
 				}
 			}

@@ -35,6 +35,9 @@ func Claim(ctx context.Context, s Store, program string) error {
 
 func claim(ctx context.Context, s Store, own formatRecord) error {
 	_, err := s.Update(ctx, func(tx Tx) error {
+		if err := notRestoring(tx); err != nil {
+			return err
+		}
 		found, err := formats.Get(tx, formatKey)
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return err

@@ -78,6 +78,8 @@ var (
 
 	AuthorityKind      = Kind{"certificate authority", "m/authority/", 1} // m/authority/<name>, sealed
 	InstallationKind   = Kind{"installation", "m/installation", 1}        // its id, its origin and its keys, sealed
+	RestoredKind       = Kind{"last restore", "m/restored", 1}            // from which backup, and what follows from it
+	RestoringKind      = Kind{"unfinished restore", "m/restoring", 1}     // while it exists no server starts on the store
 	SecretsRemovedKind = Kind{"removal of secrets", "m/secrets", 1}
 
 	ManagementGroupKind   = Kind{"management group", "mg/", 1}                    // mg/<tenant>/<group>
@@ -164,6 +166,8 @@ func Kinds() []Kind {
 		ClockKind,
 		FormatKind,
 		InstallationKind,
+		RestoredKind,
+		RestoringKind,
 		SecretsRemovedKind,
 		ManagementGroupKind,
 		ManagementChildIndex,

@@ -1,0 +1,81 @@
+package midas
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"midas/internal/atomicfile"
+	"midas/internal/backup"
+	"midas/internal/control"
+	"midas/internal/datadir"
+)
+
+// BackupSummary is what is known about a backup.
+type BackupSummary = backup.Summary
+
+// Backup writes the content of a store at one moment into a file, which appears when it is complete and replaces an
+// earlier file of the name. Only its owner may read it. While a server runs on the data folder, Backup asks that
+// server; otherwise it opens the store. progress is called from time to time; it may be nil.
+func Backup(ctx context.Context, cfg Config, path string, progress func(BackupSummary)) (done BackupSummary, err error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return done, fmt.Errorf("%s is not a file", path)
+	}
+	err = command(ctx, cfg, func(c control.Commands) error {
+		return atomicfile.Stream(path, 0o600, func(file io.Writer) error {
+			from, to := io.Pipe()
+			written := make(chan struct{})
+			go func() {
+				defer close(written)
+				to.CloseWithError(c.Backup(ctx, to))
+			}()
+			done, err = backup.Copy(file, from, progress)
+			from.CloseWithError(err)
+			<-written
+			return err
+		})
+	})
+	return done, err
+}
+
+// writeBackup writes a backup of a store. An engine whose data end with the process has a master key that ends too.
+func writeBackup(ctx context.Context, cfg Config, dir *datadir.Dir, st *opened, w io.Writer) error {
+	if st.kind.volatile {
+		return fmt.Errorf("the store %s ends with its server, and so does the master key that a backup of it would need", st.kind.scheme)
+	}
+	master, err := cfg.master(ctx, dir)
+	if err != nil {
+		return err
+	}
+	fingerprint, err := master.Fingerprint()
+	if err != nil {
+		return err
+	}
+	return backup.Write(ctx, st, backup.Header{Program: Version(), Created: time.Now().UTC(), MasterKey: fingerprint}, w)
+}
+
+func (o online) Backup(ctx context.Context, w io.Writer) error {
+	if err := o.resources.RemoveSecrets(ctx, o.compute.AdoptUserData); err != nil {
+		return err
+	}
+	return writeBackup(ctx, o.cfg, o.dir, o.store, w)
+}
+
+func (o online) Check(ctx context.Context, w io.Writer) error { return writeFindings(ctx, o.store, w) }
+
+// Backup writes a backup. It first removes the secrets that an older Midas has stored.
+func (o *offline) Backup(ctx context.Context, w io.Writer) error {
+	if err := o.store.claim(ctx, o.cfg.Store); err != nil {
+		return err
+	}
+	if err := o.removeSecrets(ctx); err != nil {
+		return err
+	}
+	return writeBackup(ctx, o.cfg, o.dir, o.store, w)
+}
+
+func (o *offline) Check(ctx context.Context, w io.Writer) error {
+	return writeFindings(ctx, o.store, w)
+}

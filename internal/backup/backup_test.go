@@ -1,0 +1,326 @@
+package backup_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"midas/internal/backup"
+	"midas/internal/store"
+	"midas/internal/store/pebble"
+)
+
+func memory(t *testing.T) store.Store {
+	t.Helper()
+	engine, err := pebble.OpenMemory(pebble.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := store.New(store.Cached(engine, 1<<20), store.Options{})
+	t.Cleanup(func() { _ = st.Close() })
+	return st
+}
+
+func put(t *testing.T, st store.Store, pairs ...string) {
+	t.Helper()
+	for i := 0; i < len(pairs); i += 2 {
+		if _, err := st.Update(t.Context(), func(tx store.Tx) error { tx.Put(pairs[i], []byte(pairs[i+1])); return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// content returns all records except those about the restore.
+func content(t *testing.T, st store.Store) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	err := st.View(t.Context(), func(tx store.Tx) error {
+		for rec, err := range tx.Scan(store.Range{}) {
+			if err != nil {
+				return err
+			}
+			if rec.Key != store.RestoredKind.Keys {
+				all[rec.Key] = string(rec.Value)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+var created = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+func write(t *testing.T, st store.Store) []byte {
+	t.Helper()
+	var file bytes.Buffer
+	h := backup.Header{Program: "v1.0.0", Created: created, MasterKey: "0123456789abcdef"}
+	if err := backup.Write(t.Context(), st, h, &file); err != nil {
+		t.Fatal(err)
+	}
+	return file.Bytes()
+}
+
+// filled returns a store with more records than one transaction may write, and with values of all sizes.
+func filled(t *testing.T) store.Store {
+	t.Helper()
+	st := memory(t)
+	if err := store.Claim(t.Context(), st, "v1.0.0"); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		put(t, st, fmt.Sprintf("r/big%d", i), `{"v":2,"x":"`+strings.Repeat("x", store.MaxValue-100)+`"}`)
+	}
+	for i := range 350 {
+		put(t, st, fmt.Sprintf("t/type/%04d", i), fmt.Sprintf("/resource/%d\x00\xff", i))
+	}
+	put(t, st, "k/one", `{"v":1}`, "h/host/a\x00b", `{"v":1}`, "h/invitation/x", `{"v":1}`, "d/t/rt/f", `{"v":2}`,
+		"d//expiry/00000000000000000001/d/t/rt/f", `{"v":1}`, "d//expiry/00000000000000000001/d/t/familiar/f", `{"v":1}`, "d/t/familiar/f", `{"v":1}`)
+	return st
+}
+
+func restoreInto(t *testing.T, st store.Store, file []byte, o backup.Options) error {
+	t.Helper()
+	if o.Now.IsZero() {
+		o.Now = created.Add(time.Minute)
+	}
+	_, err := backup.Restore(t.Context(), st, bytes.NewReader(file), o)
+	return err
+}
+
+func TestRestoreGivesTheSameRecords(t *testing.T) {
+	from, to := filled(t), memory(t)
+	if err := restoreInto(t, to, write(t, from), backup.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	want, got := content(t, from), content(t, to)
+	if len(got) != len(want) {
+		t.Fatalf("%d records, want %d", len(got), len(want))
+	}
+	for key, value := range want {
+		if got[key] != value {
+			t.Errorf("%q differs", key)
+		}
+	}
+	if err := store.Claim(t.Context(), to, "v1.0.0"); err != nil {
+		t.Errorf("no server starts on the restored store: %v", err)
+	}
+	if err := restoreInto(t, to, write(t, from), backup.Options{}); !errors.Is(err, store.ErrNotEmpty) {
+		t.Errorf("a second restore into the same store: %v", err)
+	}
+}
+
+// TestEveryFlippedBitAndEveryTruncationIsRefused changes a small backup at every position.
+func TestEveryFlippedBitAndEveryTruncationIsRefused(t *testing.T) {
+	from := memory(t)
+	put(t, from, "r/a", `{"v":2}`, "t/b", "/r/a")
+	file := write(t, from)
+	refused := func(what string, damaged []byte) {
+		t.Helper()
+		to := memory(t)
+		if err := restoreInto(t, to, damaged, backup.Options{}); !errors.Is(err, backup.ErrFormat) {
+			t.Errorf("%s: %v", what, err)
+		}
+		if got := content(t, to); len(got) != 0 {
+			t.Errorf("%s: has written %v", what, got)
+		}
+	}
+	for i := range file {
+		refused(fmt.Sprintf("truncated at %d", i), file[:i])
+		flipped := bytes.Clone(file)
+		flipped[i] ^= 1 << (i % 8)
+		refused(fmt.Sprintf("flipped at %d", i), flipped)
+	}
+	refused("trailing data", append(bytes.Clone(file), 0))
+	refused("two backups", append(bytes.Clone(file), file...))
+	refused("an endless line", bytes.Repeat([]byte("{"), 1<<20))
+}
+
+func TestRecordsThatThisMidasCannotReadAreRefusedBeforeTheFirstWrite(t *testing.T) {
+	for name, c := range map[string]struct {
+		key, value string
+		want       error
+	}{
+		"unknown kind":      {"zz/new", `{"v":1}`, store.ErrUnknownKind},
+		"unknown directory": {"d/t/new/x", `{"v":1}`, store.ErrUnknownKind},
+		"newer record":      {"r/x", `{"v":99}`, store.ErrNewerVersion},
+		"newer format":      {"m/format", `{"v":1,"format":99,"versions":{},"program":"v9"}`, store.ErrNewerVersion},
+		"newer kind":        {"m/format", `{"v":1,"format":1,"versions":{"resource":99},"program":"v9"}`, store.ErrNewerVersion},
+		"not JSON":          {"r/x", `{"v":2`, backup.ErrFormat},
+		"no version":        {"r/x", `{}`, backup.ErrFormat},
+	} {
+		from, to := memory(t), memory(t)
+		put(t, from, "a/first", "x", c.key, c.value)
+		err := restoreInto(t, to, write(t, from), backup.Options{})
+		if !errors.Is(err, c.want) || !errors.Is(err, backup.ErrFormat) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if got := content(t, to); len(got) != 0 {
+			t.Errorf("%s: has written %v", name, got)
+		}
+	}
+}
+
+func TestKeysOutOfOrderAreRefused(t *testing.T) {
+	from := memory(t)
+	put(t, from, "t/a", "x", "t/b", "y")
+	file := write(t, from)
+	file = bytes.Replace(file, []byte("t/b"), []byte("t/a"), 1) // twice the same key
+	err := restoreInto(t, memory(t), file, backup.Options{})
+	if !errors.Is(err, backup.ErrFormat) || !strings.Contains(err.Error(), "is not after") {
+		t.Error(err)
+	}
+}
+
+// TestNoServerStartsDuringARestore checks it also for a version that knows no RestoringKind.
+func TestNoServerStartsDuringARestore(t *testing.T) {
+	file, to := write(t, filled(t)), memory(t)
+	stop, cancel := context.WithCancel(t.Context())
+	reads := 0
+	_, err := backup.Restore(stop, to, bytes.NewReader(file), backup.Options{Now: created, Progress: func(backup.Summary) {
+		if reads++; reads == 2 { // all is read a second time, but not finished
+			cancel()
+		}
+	}})
+	if err == nil {
+		t.Fatal("the restore was not interrupted")
+	}
+	if err := store.Claim(t.Context(), to, "v1.0.0"); !errors.Is(err, store.ErrRestoring) {
+		t.Errorf("this version starts: %v", err)
+	}
+	if got := content(t, to)["m/format"]; !strings.Contains(got, `"format":1073741824`) {
+		t.Errorf("an older version starts, the format is %s", got)
+	}
+	var out bytes.Buffer
+	if err := backup.Write(t.Context(), to, backup.Header{}, &out); !errors.Is(err, store.ErrRestoring) {
+		t.Errorf("it can be backed up: %v", err)
+	}
+	put(t, to, "r/left", `{"v":2}`)
+	if err := restoreInto(t, to, file, backup.Options{}); err != nil {
+		t.Fatalf("the same restore does not go on: %v", err)
+	}
+	if err := store.Claim(t.Context(), to, "v1.0.0"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAnotherFileBeginsTheRestoreAnew(t *testing.T) {
+	to := memory(t)
+	if _, err := store.BeginRestore(t.Context(), to, "another", created); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 250 {
+		put(t, to, fmt.Sprintf("r/left%d", i), `{"v":2}`)
+	}
+	from := filled(t)
+	if err := restoreInto(t, to, write(t, from), backup.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if want, got := content(t, from), content(t, to); len(got) != len(want) {
+		t.Errorf("%d records, want %d", len(got), len(want))
+	}
+}
+
+func TestAReplacedRestoreWritesNothingMore(t *testing.T) {
+	to := memory(t)
+	first, err := store.BeginRestore(t.Context(), to, "first", created)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.BeginRestore(t.Context(), to, "second", created); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := to.Update(t.Context(), first.Guard); !errors.Is(err, store.ErrRestoreReplaced) {
+		t.Error(err)
+	}
+	if err := first.Finish(t.Context(), nil, store.Restored{}); !errors.Is(err, store.ErrRestoreReplaced) {
+		t.Error(err)
+	}
+}
+
+func TestEndTokensLeavesOutWhatProvesThatATokenIsGood(t *testing.T) {
+	to := memory(t)
+	if err := restoreInto(t, to, write(t, filled(t)), backup.Options{EndTokens: true}); err != nil {
+		t.Fatal(err)
+	}
+	got := content(t, to)
+	for _, key := range []string{"k/one", "h/invitation/x", "d/t/rt/f", "d//expiry/00000000000000000001/d/t/rt/f"} {
+		if _, there := got[key]; there {
+			t.Errorf("%s is there", key)
+		}
+	}
+	for _, key := range []string{"h/host/a\x00b", "d/t/familiar/f", "d//expiry/00000000000000000001/d/t/familiar/f"} {
+		if _, there := got[key]; !there {
+			t.Errorf("%s is missing", key)
+		}
+	}
+}
+
+// TestVersionsForOthersGrowOverRestores checks the base of versions, with clocks that go backwards too.
+func TestVersionsForOthersGrowOverRestores(t *testing.T) {
+	from, last := filled(t), store.Revision(0)
+	for _, at := range []time.Time{created, created.Add(time.Second), created.Add(-time.Hour), {}} {
+		to := memory(t)
+		if err := restoreInto(t, to, write(t, from), backup.Options{Now: at.Add(time.Nanosecond)}); err != nil {
+			t.Fatal(err)
+		}
+		var base store.Revision
+		if err := to.View(t.Context(), func(tx store.Tx) (err error) { base, err = store.RevisionBase(tx); return err }); err != nil {
+			t.Fatal(err)
+		}
+		if base <= last || base > 1<<53 {
+			t.Errorf("base %d after %d", base, last)
+		}
+		from, last = to, base
+	}
+}
+
+func TestBackupShowsOneRevision(t *testing.T) {
+	st := memory(t)
+	put(t, st, "r/0", `{"v":2}`, "r/1", `{"v":2}`)
+	file := &meddling{do: func() { put(t, st, "r/2", `{"v":2}`) }}
+	for i := range 200 { // so that it is written in several parts
+		put(t, st, fmt.Sprintf("o/%04d", i), `{"v":1,"x":"`+strings.Repeat("x", 2000)+`"}`)
+	}
+	if err := backup.Write(t.Context(), st, backup.Header{}, file); err != nil {
+		t.Fatal(err)
+	}
+	to := memory(t)
+	if err := restoreInto(t, to, file.Bytes(), backup.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, there := content(t, to)["r/2"]; there || !file.done {
+		t.Error("the backup has a record of a later revision")
+	}
+}
+
+// meddling writes to the store after the first part of a backup.
+type meddling struct {
+	bytes.Buffer
+	do   func()
+	done bool
+}
+
+func (m *meddling) Write(p []byte) (int, error) {
+	if !m.done {
+		m.done = true
+		m.do()
+	}
+	return m.Buffer.Write(p)
+}
+
+func FuzzReader(f *testing.F) {
+	f.Add([]byte(`{"midas":"backup","format":1}` + "\n\x01a\x01b\x00\x01\x01"))
+	f.Fuzz(func(t *testing.T, file []byte) {
+		var copied bytes.Buffer
+		if _, err := backup.Copy(&copied, bytes.NewReader(file), nil); err == nil && !bytes.Equal(copied.Bytes(), file) {
+			t.Error("the copy differs")
+		}
+	})
+}

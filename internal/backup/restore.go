@@ -1,0 +1,164 @@
+package backup
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"midas/internal/store"
+)
+
+// Options are what a restore does besides writing the records.
+type Options struct {
+	// EndTokens leaves out the signing keys and everything that was issued for later use: see ended. All tokens of
+	// before the restore are refused then; the records of hosts stay.
+	EndTokens bool
+
+	Now      time.Time
+	Progress Progress // of the check and of the writing
+
+	// Checked is called between the check of the whole file and the first write. An error ends the restore.
+	Checked func(Summary) error
+}
+
+const (
+	// batchRecords and batchBytes bound one transaction of a restore, below the limits of every engine.
+	batchRecords = 100
+	batchBytes   = 1_000_000
+
+	// writers is how many transactions run at the same time. Engines fold the waits of such transactions.
+	writers = 8
+)
+
+// content is what the check of a file has found.
+type content struct {
+	Summary
+	format []byte         // the value of the record of the format, or nil
+	base   store.Revision // of an earlier restore
+}
+
+// Restore writes a backup into an empty store. It reads the whole file and checks each record before the first write,
+// and returns an ErrFormat, store.ErrUnknownKind or store.ErrNewerVersion for a file that it cannot restore. Until
+// its end no server starts on the store; after an interruption, Restore with the same file and options goes on,
+// and Restore with another file begins anew.
+func Restore(ctx context.Context, s store.Store, file io.ReadSeeker, o Options) (Summary, error) {
+	found, err := check(ctx, file, o.Progress)
+	if err != nil {
+		return found.Summary, err
+	}
+	if o.Checked != nil {
+		if err := o.Checked(found.Summary); err != nil {
+			return found.Summary, err
+		}
+	}
+	id := fmt.Sprintf("%s ended=%t", hex.EncodeToString(found.Sum[:]), o.EndTokens)
+	run, err := store.BeginRestore(ctx, s, id, o.Now)
+	if err != nil {
+		return found.Summary, fmt.Errorf("begin the restore: %w", err)
+	}
+	again, err := write(ctx, run, file, o)
+	if err != nil {
+		return found.Summary, fmt.Errorf("restore: %w", err)
+	}
+	if again.Sum != found.Sum {
+		return found.Summary, errors.New("restore: the file has changed in the meantime; restore again")
+	}
+	done := store.Restored{
+		At: o.Now.UTC(), Backup: found.Created, TokensEnded: o.EndTokens,
+		Base: max(store.Revision(max(o.Now.UnixMicro(), 0)), found.base+found.Newest+1), // microseconds pass faster than revisions
+	}
+	if err := run.Finish(ctx, found.format, done); err != nil {
+		return found.Summary, fmt.Errorf("end the restore: %w", err)
+	}
+	return found.Summary, nil
+}
+
+// check reads a whole file.
+func check(ctx context.Context, file io.Reader, progress Progress) (found content, err error) {
+	kinds := store.NewLookup()
+	found.Summary, err = each(ctx, file, progress, func(rec store.Record) error {
+		kind, err := kinds.Check(rec)
+		switch {
+		case err != nil:
+			return fmt.Errorf("%w: %w", ErrFormat, err)
+		case kind == store.RestoringKind:
+			return fmt.Errorf("%w: it has the record of an unfinished restore", ErrFormat)
+		case store.IsFormat(rec.Key):
+			found.format, err = rec.Value, store.CheckFormat(rec)
+		case kind == store.RestoredKind:
+			var earlier store.Restored
+			earlier, err = store.DecodeRestored(rec)
+			found.base = earlier.Base
+		}
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrFormat, err)
+		}
+		return nil
+	})
+	return found, err
+}
+
+// each calls do with all records of a file.
+func each(ctx context.Context, file io.Reader, progress Progress, do func(store.Record) error) (Summary, error) {
+	r, err := NewReader(file)
+	if err != nil {
+		return Summary{}, err
+	}
+	for {
+		rec, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			progress.end(r.Summary)
+			return r.Summary, nil
+		}
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err == nil {
+			err = do(rec)
+		}
+		if err != nil {
+			return r.Summary, err
+		}
+		progress.after(r.Summary)
+	}
+}
+
+// write writes all records of a file.
+func write(ctx context.Context, run *store.Restore, file io.ReadSeeker, o Options) (Summary, error) {
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
+		return Summary{}, fmt.Errorf("read the backup again: %w", err)
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(writers)
+	var batch []store.Record
+	size := 0
+	flush := func() {
+		full := batch
+		group.Go(func() error { return run.Put(ctx, full) })
+		batch, size = nil, 0
+	}
+	kinds := store.NewLookup()
+	read, err := each(ctx, file, o.Progress, func(rec store.Record) error {
+		if !run.Written(rec.Key) || o.EndTokens && ended(kinds, rec.Key) {
+			return nil
+		}
+		bytes := len(rec.Key) + len(rec.Value)
+		if len(batch) > 0 && (len(batch) == batchRecords || size+bytes > batchBytes) {
+			flush()
+		}
+		batch, size = append(batch, rec), size+bytes
+		return nil
+	})
+	if err == nil && len(batch) > 0 {
+		flush()
+	}
+	if failed := group.Wait(); failed != nil {
+		err = failed // the cause; what each has returned may be the end of its context
+	}
+	return read, err
+}

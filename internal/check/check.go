@@ -1,0 +1,102 @@
+// Package check finds what is inconsistent in a store, without changing anything. It reads all records once to see
+// whether this Midas knows them and can read them, and then asks each package that owns records: the rules about
+// records stand beside the code that writes them. Its memory does not grow with the number of records, but with that
+// of subscriptions and tenants.
+package check
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"midas/internal/directory"
+	"midas/internal/hierarchy"
+	"midas/internal/identity"
+	"midas/internal/lock"
+	"midas/internal/rbac"
+	"midas/internal/resource"
+	"midas/internal/store"
+	"midas/internal/subscription"
+)
+
+// Finding is one inconsistency.
+type Finding struct {
+	Rule    string `json:"rule"`
+	Kind    string `json:"kind,omitempty"` // the name of the kind of the record
+	Key     string `json:"key,omitempty"`
+	Message string `json:"message"`
+}
+
+// rule is a set of checks with a name.
+type rule struct {
+	name string
+	find func(store.Tx) iter.Seq[error]
+}
+
+// rules are all rules, in the order in which they run.
+func rules(now time.Time) []rule {
+	return []rule{
+		{"record", records},
+		{"resource", resource.Inconsistencies},
+		{"identity", identity.Inconsistencies},
+		{"directory", directory.Inconsistencies},
+		{"role", rbac.Inconsistencies},
+		{"lock", lock.Inconsistencies},
+		{"management-group", hierarchy.Inconsistencies},
+		{"subscription", subscription.Inconsistencies},
+		{"expired", func(tx store.Tx) iter.Seq[error] { return expired(tx, now) }},
+	}
+}
+
+// Run reads the revision of a transaction and reports what is inconsistent. It ends after an error of the store or of
+// report. A record that a rule cannot read is a finding and not an error.
+func Run(tx store.Tx, now time.Time, report func(Finding) error) error {
+	kinds := store.NewLookup()
+	for _, r := range rules(now) {
+		for err := range r.find(tx) {
+			found := Finding{Rule: r.name, Message: err.Error()}
+			var flaw *store.Flaw
+			if errors.As(err, &flaw) {
+				kind, _ := kinds.Kind(flaw.Key)
+				found = Finding{Rule: r.name, Kind: kind.Name, Key: flaw.Key, Message: flaw.Err.Error()}
+			} else if broken(err) {
+				return fmt.Errorf("check %s: %w", r.name, err)
+			}
+			if err := report(found); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// broken reports whether an error without a key is one of the store, after which nothing more can be read.
+func broken(err error) bool {
+	for _, known := range []error{store.ErrStale, store.ErrClosed, store.ErrUnavailable} {
+		if errors.Is(err, known) {
+			return true
+		}
+	}
+	return false
+}
+
+// records finds the records that this Midas does not know or cannot read.
+func records(tx store.Tx) iter.Seq[error] {
+	return func(yield func(error) bool) {
+		kinds := store.NewLookup()
+		for rec, err := range tx.Scan(store.Range{}) {
+			if err != nil {
+				yield(err)
+				return
+			}
+			kind, err := kinds.Check(rec)
+			if err == nil && kind == store.RestoringKind {
+				err = store.ErrRestoring
+			}
+			if err != nil && !yield(&store.Flaw{Key: rec.Key, Err: err}) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,261 @@
+package directory
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+
+	"midas/internal/arm"
+	"midas/internal/store"
+)
+
+// Inconsistencies checks all records of the directory and of revocations. It yields a store.Flaw for each object that
+// is not under the key of its id or lacks a look-up key, for each look-up key without its object, for each link that
+// exists in one direction only or whose object has gone without a pending Unlink, for each principal of a managed
+// identity without its resource, and for each wrong count of administrators. It ends after an error of the store.
+func Inconsistencies(tx store.Tx) iter.Seq[error] {
+	return func(yield func(error) bool) {
+		for _, part := range []struct {
+			prefix string
+			checks store.Checks
+		}{{"d/", objectChecks()}, {store.RevocationKind.Keys, store.Checks{store.RevocationKind: checkRevocation}}} {
+			for err := range store.Examine(tx, part.prefix, part.checks) {
+				if !yield(err) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// objectChecks has one check for each kind of record of a tenant.
+func objectChecks() store.Checks {
+	return store.Checks{
+		store.TenantKind:           checkTenant,
+		store.DomainIndex:          lookup(domains, func(_ store.Record, id string) string { return tenantKey(id) }),
+		store.AppKind:              checkApplication,
+		store.AppIDIndex:           lookup(applicationIDs, ofTenant(applicationKey)),
+		store.AppURIIndex:          lookup(identifiers, ofTenant(applicationKey)),
+		store.PrincipalKind:        checkPrincipal,
+		store.PrincipalAppIndex:    lookup(principalApps, ofTenant(principalKey)),
+		store.UserKind:             checkUser,
+		store.UserNameIndex:        lookup(userNames, ofTenant(userKey)),
+		store.GroupKind:            checkGroup,
+		store.MemberIndex:          membership.checkForward,
+		store.MemberOfIndex:        membership.checkBack,
+		store.OwnerIndex:           ownership.checkForward,
+		store.OwnerOfIndex:         ownership.checkBack,
+		store.DirectoryRoleIndex:   roleMembership.checkForward,
+		store.DirectoryRoleOfIndex: roleMembership.checkBack,
+		store.AppRoleKind:          checkAppRole,
+		store.AppRoleToIndex:       checkAppRoleTo,
+		store.PermissionGrantKind:  checkPermissionGrant,
+		store.GrantAllIndex:        checkGrantIndex,
+		store.GrantClientIndex:     checkGrantIndex,
+		store.GrantResourceIndex:   checkGrantIndex,
+		store.GrantUserIndex:       checkGrantIndex,
+		store.AdministratorsKind:   checkAdministrators,
+	}
+}
+
+// segments splits a key d/<tenant>/<kind>/<rest>.
+func segments(key string) (tenant, rest string) {
+	parts := strings.SplitN(key, "/", 4)
+	if len(parts) < 4 {
+		return "", ""
+	}
+	return parts[1], parts[3]
+}
+
+// ofTenant makes the key of an object in the tenant of a record.
+func ofTenant(key func(tenant, id string) string) func(store.Record, string) string {
+	return func(rec store.Record, id string) string {
+		tenant, _ := segments(rec.Key)
+		return key(tenant, id)
+	}
+}
+
+// lookup checks that the object of a look-up key exists.
+func lookup(table store.Table[reference], of func(store.Record, string) string) func(store.Tx, store.Record) error {
+	return func(tx store.Tx, rec store.Record) error {
+		ref, err := table.Decode(rec)
+		if err != nil {
+			return err
+		}
+		return store.Exists(tx, "its object", of(rec, ref.ID))
+	}
+}
+
+// leadsTo checks that a look-up key exists and has an id.
+func leadsTo(tx store.Tx, table store.Table[reference], key, id string) error {
+	ref, err := table.Get(tx, key)
+	if err != nil {
+		return fmt.Errorf("its look-up key %q: %w", key, err)
+	}
+	if !arm.SameName(ref.ID, id) {
+		return fmt.Errorf("its look-up key %q leads to %s", key, ref.ID)
+	}
+	return nil
+}
+
+// under checks that a record has a key.
+func under(rec store.Record, key string) error {
+	if rec.Key != key {
+		return fmt.Errorf("its ids are those of %q", key)
+	}
+	return nil
+}
+
+func checkTenant(tx store.Tx, rec store.Record) error {
+	t, err := tenants.Decode(rec)
+	if err != nil {
+		return err
+	}
+	return errors.Join(under(rec, tenantKey(t.ID)), leadsTo(tx, domains, domainKey(t.DefaultDomain), t.ID))
+}
+
+func checkApplication(tx store.Tx, rec store.Record) error {
+	a, err := applications.Decode(rec)
+	if err != nil {
+		return err
+	}
+	err = errors.Join(under(rec, applicationKey(a.TenantID, a.AppID)), leadsTo(tx, applicationIDs, applicationIDKey(a.TenantID, a.ID), a.AppID))
+	for _, uri := range a.IdentifierURIs {
+		err = errors.Join(err, leadsTo(tx, identifiers, identifierKey(a.TenantID, uri), a.AppID))
+	}
+	return err
+}
+
+func checkPrincipal(tx store.Tx, rec store.Record) error {
+	p, err := principals.Decode(rec)
+	if err != nil {
+		return err
+	}
+	err = errors.Join(under(rec, principalKey(p.TenantID, p.ID)), leadsTo(tx, principalApps, principalAppKey(p.TenantID, p.AppID), p.ID))
+	if p.Type != TypeManagedIdentity || p.ResourceID == "" {
+		return err
+	}
+	id, parsed := arm.ParseID(p.ResourceID)
+	if parsed != nil {
+		return errors.Join(err, parsed)
+	}
+	return errors.Join(err, store.Exists(tx, "the resource of this managed identity", store.ResourceKind.Keys+id.Key()))
+}
+
+func checkUser(tx store.Tx, rec store.Record) error {
+	u, err := users.Decode(rec)
+	if err != nil {
+		return err
+	}
+	return errors.Join(under(rec, userKey(u.TenantID, u.ID)), leadsTo(tx, userNames, userNameKey(u.TenantID, u.UserPrincipalName), u.ID))
+}
+
+func checkGroup(_ store.Tx, rec store.Record) error {
+	g, err := groups.Decode(rec)
+	if err != nil {
+		return err
+	}
+	return under(rec, groupKey(g.TenantID, g.ID))
+}
+
+func (r *relation) checkForward(tx store.Tx, rec store.Record) error {
+	tenant, rest := segments(rec.Key)
+	container, member, _ := strings.Cut(rest, "/")
+	err := errors.Join(store.Exists(tx, "the other direction", r.backKey(tenant, member, container)), linked(tx, tenant, member))
+	if r == roleMembership { // a role has no record
+		return err
+	}
+	return errors.Join(err, linked(tx, tenant, container))
+}
+
+func (r *relation) checkBack(tx store.Tx, rec store.Record) error {
+	tenant, rest := segments(rec.Key)
+	member, container, _ := strings.Cut(rest, "/")
+	return store.Exists(tx, "the other direction", r.key(tenant, container, member))
+}
+
+// linked checks that an object exists, or that its links are still to be removed.
+func linked(tx store.Tx, tenant, oid string) error {
+	for _, key := range []string{principalKey(tenant, oid), userKey(tenant, oid), groupKey(tenant, oid), applicationIDKey(tenant, oid), unlinkKey(tenant, oid)} {
+		switch _, err := tx.Get(key); {
+		case err == nil:
+			return nil
+		case !errors.Is(err, store.ErrNotFound):
+			return err
+		}
+	}
+	return fmt.Errorf("there is no object %s", oid)
+}
+
+func checkAppRole(tx store.Tx, rec store.Record) error {
+	a, err := appRoles.Decode(rec)
+	if err != nil {
+		return err
+	}
+	return errors.Join(under(rec, appRoleKey(a.TenantID, a.PrincipalID, a.ID)),
+		leadsTo(tx, appRolesTo, appRoleToKey(a.TenantID, a.ResourceID, a.ID), a.PrincipalID), linked(tx, a.TenantID, a.PrincipalID))
+}
+
+func checkAppRoleTo(tx store.Tx, rec store.Record) error {
+	ref, err := appRolesTo.Decode(rec)
+	if err != nil {
+		return err
+	}
+	tenant, rest := segments(rec.Key)
+	_, id, _ := strings.Cut(rest, "/")
+	return store.Exists(tx, "its assignment", appRoleKey(tenant, ref.ID, id))
+}
+
+func checkPermissionGrant(tx store.Tx, rec store.Record) error {
+	g, err := permissionGrants.Decode(rec)
+	if err != nil {
+		return err
+	}
+	err = errors.Join(under(rec, permissionGrantKey(g.TenantID, g.ID)), linked(tx, g.TenantID, g.ClientID))
+	for _, entry := range g.indexEntries() {
+		err = errors.Join(err, store.Exists(tx, "its look-up key", entry.key))
+	}
+	return err
+}
+
+func checkGrantIndex(tx store.Tx, rec store.Record) error {
+	tenant, rest := segments(rec.Key)
+	_, id, _ := strings.Cut(rest, "/")
+	return store.Exists(tx, "its grant", permissionGrantKey(tenant, id))
+}
+
+// checkAdministrators counts the enabled members of the role of the administrators.
+func checkAdministrators(tx store.Tx, rec store.Record) error {
+	kept, err := administratorCounts.Decode(rec)
+	if err != nil {
+		return err
+	}
+	tenant, _ := segments(rec.Key)
+	prefix, enabled := roleMembership.key(tenant, GlobalAdministrator, ""), 0
+	for link, err := range tx.Scan(store.Range{Prefix: prefix}) {
+		if err != nil {
+			return err
+		}
+		on, err := isEnabledUnguarded(tx, tenant, strings.TrimPrefix(link.Key, prefix))
+		if err != nil {
+			return err
+		}
+		if on {
+			enabled++
+		}
+	}
+	if enabled != kept.Enabled {
+		return fmt.Errorf("the count is %d, and there are %d", kept.Enabled, enabled)
+	}
+	return nil
+}
+
+// checkRevocation checks that the list has a version, without which no relying party sees the revocation.
+func checkRevocation(tx store.Tx, rec store.Record) error {
+	if _, err := revocations.Decode(rec); err != nil {
+		return err
+	}
+	tenant, _, _ := strings.Cut(strings.TrimPrefix(rec.Key, store.RevocationKind.Keys), "/")
+	return store.Exists(tx, "the list of the tenant", revocationListKey(tenant))
+}

@@ -1,0 +1,138 @@
+package midas
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"midas/internal/backup"
+	"midas/internal/control"
+	"midas/internal/datadir"
+	"midas/internal/store"
+)
+
+// RestoreTokens says what a restore does with what was issued before it.
+type RestoreTokens string
+
+const (
+	// KeepTokens lets tokens, sign-ins and enrollment tokens go on as they were when the backup was made.
+	KeepTokens RestoreTokens = "keep"
+
+	// EndTokens removes signing keys, sign-ins and enrollment tokens: whoever has a token needs a new one.
+	EndTokens RestoreTokens = "end"
+)
+
+// freshBackup is the age up to which Restore keeps tokens without being told to. What is revoked after a backup is
+// valid again after its restore, so for an older backup somebody must decide.
+const freshBackup = 15 * time.Minute
+
+// RestoreOptions are the options of Restore.
+type RestoreOptions struct {
+	// Tokens may be empty for a backup that is at most 15 minutes old; then they are kept.
+	Tokens RestoreTokens
+
+	Progress func(BackupSummary) // called from time to time while the file is checked and while it is written; may be nil
+}
+
+// RestoreDone is what Restore has done.
+type RestoreDone struct {
+	BackupSummary
+	MasterFile  string // where the master key belongs
+	MasterFound bool   // it is there
+}
+
+// Restore writes a backup into an empty store, of any engine. It reads and checks the whole file before it writes
+// anything. No server starts on a store whose restore has not ended; Restore with the same file then goes on. It uses
+// only Data and Store of cfg.
+func Restore(ctx context.Context, cfg Config, path string, o RestoreOptions) (done RestoreDone, err error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.check(engines()); err != nil {
+		return done, fmt.Errorf("configuration: %w", err)
+	}
+	if kind, _, _ := findEngine(cfg.Store, engines()); kind.volatile { // cfg.check has returned its error
+		return done, fmt.Errorf("the store %s ends with its server, so nothing can be restored into it", cfg.Store)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return done, err
+	}
+	defer file.Close()
+	if _, err := backup.NewReader(file); err != nil { // before a folder is made for it
+		return done, fmt.Errorf("%s: %w", path, err)
+	}
+	if _, err := file.Seek(0, 0); err != nil {
+		return done, err
+	}
+	if _, err := control.Dial(ctx, datadir.Socket(cfg.Data)); err == nil {
+		return done, errors.New("a server is running on this data folder: stop it, or restore into another folder with --data")
+	}
+	dir, err := datadir.Open(cfg.Data)
+	if err != nil {
+		return done, err
+	}
+	defer func() { err = errors.Join(err, dir.Close()) }()
+	st, err := openStore(cfg, engines(), engineOptions{log: cfg.logger()})
+	if err != nil {
+		return done, err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	return cfg.restoreFile(ctx, target{st, dir}, file, o)
+}
+
+// target is where a restore writes.
+type target struct {
+	store *opened
+	dir   *datadir.Dir
+}
+
+// restoreFile writes a file into an open store.
+func (c Config) restoreFile(ctx context.Context, to target, file *os.File, o RestoreOptions) (done RestoreDone, err error) {
+	now := time.Now()
+	done.MasterFile = c.masterName(to.dir)
+	done.BackupSummary, err = backup.Restore(ctx, to.store, file, backup.Options{
+		EndTokens: o.Tokens == EndTokens, Now: now, Progress: o.Progress,
+		Checked: func(found backup.Summary) error {
+			if done.MasterFound, err = c.checkMasterOf(ctx, to.dir, found.Header); err != nil {
+				return err
+			}
+			return checkAge(found.Header, now, o.Tokens)
+		},
+	})
+	if errors.Is(err, store.ErrNotEmpty) {
+		return done, fmt.Errorf("%w; a backup is restored into a new store only, so name another one with --store or --data", err)
+	}
+	if err != nil {
+		return done, fmt.Errorf("%s: %w", file.Name(), err)
+	}
+	return done, nil
+}
+
+// checkMasterOf compares the master key of the configuration with that of a backup. That there is none yet is no error.
+func (c Config) checkMasterOf(ctx context.Context, dir *datadir.Dir, h backup.Header) (found bool, err error) {
+	key, err := c.master(ctx, dir)
+	if errors.Is(err, datadir.ErrNoMaster) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	fingerprint, err := key.Fingerprint()
+	if err != nil {
+		return false, err
+	}
+	if fingerprint != h.MasterKey {
+		return false, fmt.Errorf("%s is the master key %s, and the backup was made with the master key %s: put that one there first", c.masterName(dir), fingerprint, h.MasterKey)
+	}
+	return true, nil
+}
+
+// checkAge refuses an older backup without a decision about tokens.
+func checkAge(h backup.Header, now time.Time, tokens RestoreTokens) error {
+	age := now.Sub(h.Created)
+	if tokens != "" || age <= freshBackup {
+		return nil
+	}
+	return fmt.Errorf("the backup is %s old, and what was revoked, withdrawn or removed since then would be valid again: decide with --tokens end (all tokens, sign-ins and signing keys of before end) or with --tokens keep (nothing was revoked, or you revoke it again)", age.Round(time.Minute))
+}
