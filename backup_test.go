@@ -44,11 +44,20 @@ func bearerRequest(t *testing.T, c *client.Client, token, method, url, body stri
 	return resp.StatusCode, string(text)
 }
 
-// durable is the configuration of a server with a store on disk and a fixed origin.
+// durable is the configuration of a server with a store on disk.
 func durable(t *testing.T) midas.Config {
 	t.Helper()
 	cfg := quiet(t)
-	cfg.Store, cfg.Origin = "", "https://midas.example:8443"
+	cfg.Store = ""
+	return cfg
+}
+
+// successor is the configuration of a server with another folder and the address of a server that has ended, so that
+// its tokens have the same issuer.
+func successor(t *testing.T, of *midas.Server) midas.Config {
+	t.Helper()
+	cfg := durable(t)
+	cfg.Listen = strings.TrimPrefix(of.Admin().Endpoint, "https://")
 	return cfg
 }
 
@@ -109,7 +118,7 @@ func TestBackupOfARunningServerIsRestoredAndTokensGoOn(t *testing.T) {
 	if err != nil || offline.Records < done.Records || offline.MasterKey != done.MasterKey {
 		t.Errorf("without a server: %+v, %v", offline, err)
 	}
-	to := durable(t)
+	to := successor(t, server)
 	restored, err := midas.Restore(t.Context(), to, file, midas.RestoreOptions{})
 	if err != nil || restored.MasterFound || restored.MasterFile != filepath.Join(to.Data, "master.key") {
 		t.Fatalf("%+v, %v", restored, err)
@@ -191,17 +200,18 @@ func TestTokensEndAtARestoreThatSaysSo(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "old.backup")
 	writeAged(t, from, file, time.Hour)
 	for tokens, want := range map[midas.RestoreTokens]int{midas.EndTokens: http.StatusUnauthorized, midas.KeepTokens: http.StatusOK} {
-		to := durable(t)
+		to := successor(t, server)
 		if _, err := midas.Restore(t.Context(), to, file, midas.RestoreOptions{Tokens: tokens}); err != nil {
 			t.Fatal(err)
 		}
 		copyFiles(t, from.Data, to.Data, "master.key", "admin.json")
-		start(t, to)
+		next := start(t, to)
 		c := administrator(t, to.Data)
 		if status, body := bearerRequest(t, c, token, "GET", c.Admin.Endpoint+"/subscriptions?api-version=2022-12-01", ""); status != want {
 			t.Errorf("%s: %d %s", tokens, status, body)
 		}
 		armToken(t, c) // a new one can be got
+		shutdown(t, next)
 	}
 }
 

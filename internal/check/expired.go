@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,12 +16,18 @@ import (
 // after the clock has jumped or the server was stopped, see package retention.
 const overdue = 3 * 24 * time.Hour
 
-// ends are the fields that say when a record ends, by kind.
-func ends() map[store.Kind]string {
-	return map[store.Kind]string{
-		store.HostKind: "ends", store.EnrollmentTokenKind: "ends", store.RevocationKind: "until",
-		store.CodeKind: "expires", store.DeviceKind: "expires", store.UserCodeKind: "expires",
-		store.RefreshKind: "expires", store.SessionKind: "expires",
+// end has the fields that say when a record ends. A record has one of them.
+type end struct {
+	Ends    time.Time `json:"ends"`    // hosts and enrollment tokens
+	Until   time.Time `json:"until"`   // revocations
+	Expires time.Time `json:"expires"` // what package grant stores
+}
+
+// ending are the kinds of records that end.
+func ending() []store.Kind {
+	return []store.Kind{
+		store.HostKind, store.EnrollmentTokenKind, store.RevocationKind, store.CodeKind, store.DeviceKind,
+		store.UserCodeKind, store.RefreshKind, store.SessionKind,
 	}
 }
 
@@ -34,8 +41,8 @@ func expired(tx store.Tx, now time.Time) iter.Seq[error] {
 			return
 		}
 		checks := store.Checks{store.ExpiryIndex: func(_ store.Tx, rec store.Record) error { return checkExpiry(rec, now) }}
-		for kind, field := range ends() {
-			checks[kind] = func(_ store.Tx, rec store.Record) error { return checkEnd(rec, field, now) }
+		for _, kind := range ending() {
+			checks[kind] = func(_ store.Tx, rec store.Record) error { return checkEnd(kind, rec, now) }
 		}
 		for _, prefix := range []string{"d/", "h/", store.RevocationKind.Keys} {
 			for err := range store.Examine(tx, prefix, checks) {
@@ -80,14 +87,21 @@ func checkExpiry(rec store.Record, now time.Time) error {
 	return nil
 }
 
-func checkEnd(rec store.Record, field string, now time.Time) error {
-	var fields map[string]json.RawMessage
-	var end time.Time
-	if json.Unmarshal(rec.Value, &fields) != nil || json.Unmarshal(fields[field], &end) != nil {
+func checkEnd(kind store.Kind, rec store.Record, now time.Time) error {
+	r, err := (&store.Table[end]{Kind: kind, Migrate: unchanged(kind)}).Decode(rec)
+	if err != nil {
 		return nil // the rule about records reports it
 	}
-	if late := now.Sub(end); !end.IsZero() && late > overdue {
-		return fmt.Errorf("it ended %s ago and was not removed", late.Round(time.Hour))
+	for _, at := range []time.Time{r.Ends, r.Until, r.Expires} {
+		if late := now.Sub(at); !at.IsZero() && late > overdue {
+			return fmt.Errorf("it ended %s ago and was not removed", late.Round(time.Hour))
+		}
 	}
 	return nil
+}
+
+// unchanged are migrations that keep a record: the end of a record is the same in all versions.
+func unchanged(kind store.Kind) []func(json.RawMessage) (json.RawMessage, error) {
+	same := func(old json.RawMessage) (json.RawMessage, error) { return old, nil }
+	return slices.Repeat([]func(json.RawMessage) (json.RawMessage, error){same}, kind.Version)
 }
