@@ -31,6 +31,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -175,10 +176,13 @@ func (c *CA) next(stored []byte) (cert *x509.Certificate, fresh []byte, cause st
 		return nil, nil, "", err
 	}
 	has := permitted(cert)
-	missing := slices.ContainsFunc(c.names, func(n string) bool { return !slices.Contains(has, constraint(n)) })
+	added := slices.DeleteFunc(slices.Clone(c.names), func(n string) bool { return slices.Contains(has, constraint(n)) })
 	cause = renewalCause(cert, authorityRenew, c.now())
-	if cause == "" && !missing {
+	if cause == "" && len(added) == 0 {
 		return cert, nil, "", nil
+	}
+	if cause == "" {
+		cause = fmt.Sprintf("it did not permit %s: clients that use a new name, or an IP address, need the new %s; the others go on with the one that they have", strings.Join(added, ", "), CertificateFile)
 	}
 	cert, fresh, err = c.issueAuthority(slices.Compact(slices.Sorted(slices.Values(append(has, c.names...)))))
 	return cert, fresh, cause, err

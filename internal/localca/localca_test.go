@@ -3,16 +3,20 @@ package localca_test
 import (
 	"bytes"
 	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/pem"
 	"io/fs"
+	"log/slog"
 	"math/big"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -303,6 +307,95 @@ func TestAddedNameIsPermitted(t *testing.T) {
 	}
 	if _, err := ca.Certificate("one.test"); err != nil {
 		t.Errorf("an earlier name is not permitted any more: %v", err)
+	}
+}
+
+// A root with the constraints of an earlier start excludes every certificate that has another name too, so clients
+// that keep it need certificates for their name alone.
+func TestClientsWithAnOlderRootGoOn(t *testing.T) {
+	dir := t.TempDir()
+	roots := fileRoots(t, open(t, dir, time.Now, "one.test").Path())
+	addr := listen(t, open(t, dir, time.Now, "one.test", "two.test", "10.1.2.3"))
+	for _, name := range []string{"one.test", "ONE.test", "localhost"} {
+		if _, err := dial(addr, name, roots, time.Now()); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := dial(addr, "two.test", roots, time.Now()); err == nil {
+		t.Error("the older root permits the new name")
+	}
+	if _, err := dial(addr, "127.0.0.1", fileRoots(t, filepath.Join(dir, "ca.pem")), time.Now()); err != nil {
+		t.Errorf("a client with the new file and an address: %v", err)
+	}
+}
+
+func TestForeignServerFileIsNeitherUsedNorOverwritten(t *testing.T) {
+	elsewhere := open(t, t.TempDir(), time.Now, "one.test")
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(7), DNSNames: []string{"one.test"}, NotAfter: time.Now().Add(day), Subject: pkix.Name{CommonName: "one.test"}}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	private := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})
+	for name, content := range map[string][]byte{
+		"a certificate":         certificate,
+		"a key":                 private,
+		"both":                  slices.Concat(private, certificate),
+		"a damaged certificate": pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der[:40]}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			file := filepath.Join(dir, "server.pem")
+			if err := os.WriteFile(file, content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			ca := open(t, dir, time.Now, "one.test")
+			if _, err := dial(listen(t, ca), "one.test", fileRoots(t, ca.Path()), time.Now()); err != nil {
+				t.Error(err)
+			}
+			if data, err := os.ReadFile(file); err != nil || !bytes.Equal(data, content) {
+				t.Errorf("the file was changed: %v", err)
+			}
+		})
+	}
+	t.Run("the certificate of an earlier authority of Midas is replaced", func(t *testing.T) {
+		if _, err := elsewhere.ServerConfig(); err != nil {
+			t.Fatal(err)
+		}
+		old, err := os.ReadFile(filepath.Join(filepath.Dir(elsewhere.Path()), "server.pem"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir := t.TempDir()
+		file := filepath.Join(dir, "server.pem")
+		if err := os.WriteFile(file, old, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := open(t, dir, time.Now, "one.test").ServerConfig(); err != nil {
+			t.Fatal(err)
+		}
+		if data, _ := os.ReadFile(file); bytes.Equal(data, old) {
+			t.Error("it was kept")
+		}
+	})
+}
+
+func TestAddedNamesAreLogged(t *testing.T) {
+	dir := t.TempDir()
+	open(t, dir, time.Now, "one.test")
+	var log strings.Builder
+	open(t, dir, time.Now, "two.test").LogTo(slog.New(slog.NewTextHandler(&log, nil)))
+	if !strings.Contains(log.String(), "two.test") || !strings.Contains(log.String(), "need the new ca.pem") {
+		t.Errorf("log: %q", log.String())
 	}
 }
 
