@@ -29,40 +29,48 @@ func dummyApplication() (Application, error) {
 //
 // All secrets of the application and of its service principal are compared, each in constant time, whatever
 // the outcome.
-func (d *Directory) Authenticate(ctx context.Context, tenant, appID string, text SecretText) (ServicePrincipal, error) {
-	var app Application
-	var p ServicePrincipal
-	var found bool
-	err := d.Store.Recent(ctx, func(tx store.Tx) (err error) {
+func (d *Directory) Authenticate(ctx context.Context, tenant, appID string, text SecretText) (p ServicePrincipal, err error) {
+	err = d.Store.Recent(ctx, func(tx store.Tx) error {
+		var app Application
+		var found bool
 		app, p, found, err = d.client(tx, tenant, appID)
-		return err
+		if err == nil && !found {
+			app, err = dummyApplication()
+		}
+		if err != nil {
+			return fmt.Errorf("authenticate %s: %w", appID, err)
+		}
+		matched, valid := d.compare(text, app.Secrets, p.Secrets)
+		switch {
+		case !found:
+			return ErrUnknownApplication
+		case !matched:
+			return ErrWrongSecret
+		case !valid:
+			return ErrExpiredSecret
+		case !p.Enabled:
+			return ErrDisabled
+		}
+		return nil
 	})
-	if err == nil && !found {
-		app, err = dummyApplication()
+	if err != nil && !errors.Is(err, ErrDisabled) {
+		return ServicePrincipal{}, err
 	}
-	if err != nil {
-		return ServicePrincipal{}, fmt.Errorf("authenticate %s: %w", appID, err)
-	}
-	now, matched, valid := d.Now(), false, false
-	for _, secrets := range [][]Secret{app.Secrets, p.Secrets} {
-		for _, s := range secrets {
+	return p, err
+}
+
+// compare reports whether a text is one of the secrets, and whether such a secret is valid now.
+func (d *Directory) compare(text SecretText, secrets ...[]Secret) (matched, valid bool) {
+	now := d.Now()
+	for _, some := range secrets {
+		for _, s := range some {
 			if s.matches(text) {
 				matched = true
 				valid = valid || s.validAt(now)
 			}
 		}
 	}
-	switch {
-	case !found:
-		return ServicePrincipal{}, ErrUnknownApplication
-	case !matched:
-		return ServicePrincipal{}, ErrWrongSecret
-	case !valid:
-		return ServicePrincipal{}, ErrExpiredSecret
-	case !p.Enabled:
-		return p, ErrDisabled
-	}
-	return p, nil
+	return matched, valid
 }
 
 // client reads an application and its service principal. Both are shared and must not be changed. An

@@ -67,9 +67,9 @@ func (d *Directory) TenantByName(tx store.Tx, name string) (Tenant, error) {
 	return d.Tenant(tx, ref.ID)
 }
 
-// FindTenant is TenantByName in a transaction of its own.
+// FindTenant is TenantByName in a Recent of its own, because every request for a token needs the tenant.
 func (d *Directory) FindTenant(ctx context.Context, name string) (t Tenant, err error) {
-	err = d.Store.View(ctx, func(tx store.Tx) error {
+	err = d.Store.Recent(ctx, func(tx store.Tx) error {
 		t, err = d.TenantByName(tx, name)
 		return err
 	})

@@ -27,9 +27,12 @@ func New(engine Engine, o Options) Store {
 	if o.Attempts <= 0 {
 		o.Attempts = defaultAttempts
 	}
-	s := &transactional{engine: engine, recent: engine.Snapshot, attempts: o.Attempts, gate: newGate()}
+	s := &transactional{engine: engine, attempts: o.Attempts, gate: newGate()}
 	if follows, ok := engine.(recentEngine); ok {
 		s.recent = follows.Recent
+	}
+	if cache, ok := engine.(*Cache); ok && cache.recent == nil {
+		s.recent = nil // only this process writes
 	}
 	return s
 }
@@ -37,7 +40,7 @@ func New(engine Engine, o Options) Store {
 // transactional is the part of a Store that is the same for every engine.
 type transactional struct {
 	engine   Engine
-	recent   beginning // of a Recent
+	recent   beginning // of a Recent; nil if every read is fresh
 	attempts int
 	gate     *gate
 }
@@ -53,10 +56,6 @@ type recentEngine interface {
 
 func (s *transactional) View(ctx context.Context, fn func(Tx) error) error {
 	return s.read(ctx, s.engine.Snapshot, fn)
-}
-
-func (s *transactional) Recent(ctx context.Context, fn func(Tx) error) error {
-	return s.read(ctx, s.recent, fn)
 }
 
 // read runs fn on a snapshot that begin begins.

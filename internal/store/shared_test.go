@@ -36,10 +36,8 @@ func newShared(t testing.TB) *sharedEngine {
 
 // link is the connection of one replica to a sharedEngine. It can be cut, and its feed can be delayed or lose commits.
 type link struct {
-	engine *sharedEngine
-	pinned bool // it offers SnapshotAt
-
 	mu     sync.Mutex
+	engine *sharedEngine // the database
 	cut    bool          // every call fails
 	deaf   bool          // the feed shows nothing, though calls succeed
 	skip   int           // commits that the feed leaves out
@@ -63,6 +61,12 @@ func (l *link) set(change func(*link)) {
 	change(l)
 }
 
+func (l *link) database() *sharedEngine {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.engine
+}
+
 func (l *link) isCut() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -78,7 +82,7 @@ func (l *link) Newest(context.Context) (store.Revision, error) {
 	if l.isCut() {
 		return 0, errPartitioned
 	}
-	return l.engine.Head(), nil
+	return l.database().Head(), nil
 }
 
 func (l *link) Snapshot(ctx context.Context, attempt int) (store.Snapshot, error) {
@@ -86,14 +90,14 @@ func (l *link) Snapshot(ctx context.Context, attempt int) (store.Snapshot, error
 	if l.isCut() {
 		return nil, errPartitioned
 	}
-	return l.engine.Snapshot(ctx, attempt)
+	return l.database().Snapshot(ctx, attempt)
 }
 
 func (l *link) Commit(ctx context.Context, c store.Commit) (store.Revision, error) {
 	if l.isCut() {
 		return 0, errPartitioned
 	}
-	return l.engine.Commit(ctx, c)
+	return l.database().Commit(ctx, c)
 }
 
 // Watch notices what the feed leaves out with the next commit, as the engines do.
@@ -104,7 +108,7 @@ func (l *link) Watch(ctx context.Context, prefix string, after store.Revision) i
 		defer context.AfterFunc(l.ctx, cancel)()
 		lost := false
 		begins := true
-		for change, err := range l.engine.Watch(ctx, prefix, after) {
+		for change, err := range l.database().Watch(ctx, prefix, after) {
 			if l.hold(ctx, begins) != nil {
 				break
 			}

@@ -86,7 +86,8 @@ type Store interface {
 	// Recent is View without a question to the database if the cache has the records: for tokens and for
 	// authorization, which must be quick. The revision is at most RecentAge old, and has at least all that was
 	// acknowledged on this replica before the call. If the replica does not know that, Recent returns
-	// ErrOutdated. In a store that only this process writes, Recent is View.
+	// ErrOutdated. If fn returns an error, it runs again as in View, and the error of that run counts: a refusal is
+	// never older than the request. In a store that only this process writes, Recent is View.
 	Recent(ctx context.Context, fn func(Tx) error) error
 
 	// Update runs fn on a fresh revision and commits its writes atomically and durably: when Update returns nil,

@@ -1,8 +1,10 @@
 package checkaccess
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"midas/internal/api/bearer"
 	"midas/internal/api/httpx"
@@ -101,13 +103,23 @@ func (h *Handler) serve(r *http.Request, ev *httpx.Event) ([]byte, error) {
 		if err := h.admit(tx, caller, question.Resource); err != nil {
 			return err
 		}
-		decisions, err = h.Decider.Decide(tx, caller.TenantID, question)
+		if decisions, err = h.Decider.Decide(tx, caller.TenantID, question); err == nil && !allAllowed(decisions) {
+			err = errNotAllowed
+		}
 		return err
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, errNotAllowed) {
 		return nil, err
 	}
 	return page.encode(question, decisions)
+}
+
+// errNotAllowed ends a Recent that has decided that something is not allowed, so that it is decided again with the
+// assignments of all replicas.
+var errNotAllowed = errors.New("a decision does not allow its action")
+
+func allAllowed(decisions []decision.Decision) bool {
+	return !slices.ContainsFunc(decisions, func(d decision.Decision) bool { return d.Effect != rbac.Allowed })
 }
 
 // route checks the path, the method and the api-version, and returns the query.

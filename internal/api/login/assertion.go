@@ -13,6 +13,7 @@ import (
 	"midas/internal/clock"
 	"midas/internal/directory"
 	"midas/internal/grant"
+	"midas/internal/store"
 	"midas/internal/token"
 )
 
@@ -50,7 +51,9 @@ func (h *tokens) checkAssertion(req *tokenRequest, a *token.Assertion, c client)
 	}
 	req.exchange = nil
 	if err := h.checkOwnAssertion(req, a, c); err != nil {
-		return err
+		if err = h.checkAgain(req, a, err); err != nil {
+			return err
+		}
 	}
 	// Replay: the assertion was not used from another address.
 	one := use{app: arm.Fold(c.AppID), id: assertionID(a), address: addressKey(req.ev.ClientIP), until: a.Expires.Add(clock.Skew)}
@@ -66,6 +69,20 @@ func (h *tokens) checkAssertion(req *tokenRequest, a *token.Assertion, c client)
 		err = errAssertionReplayed()
 	}
 	return err
+}
+
+// checkAgain is checkOwnAssertion with the certificates that the client has at any replica, after the refusal of an
+// assertion whose key this replica does not know.
+func (h *tokens) checkAgain(req *tokenRequest, a *token.Assertion, refused error) error {
+	var e *Error
+	if !errors.As(refused, &e) || e.Number != assertionKey {
+		return refused
+	}
+	c, err := h.findAny(store.Fresh(req.r.Context()), req.tenant, req.clientID)
+	if err != nil {
+		return err
+	}
+	return h.checkOwnAssertion(req, a, c)
 }
 
 // checkOwnAssertion checks an assertion that the client itself has signed, without its use before.

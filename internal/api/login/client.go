@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"midas/internal/directory"
+	"midas/internal/store"
 	"midas/internal/token"
 )
 
@@ -58,9 +59,22 @@ func (h *tokens) authenticate(req *tokenRequest) (client, error) {
 		return client{}, err
 	}
 	if !c.FirstParty && !c.principal.Enabled {
-		return client{}, errDisabled(req.clientID, c.DisplayName)
+		return h.enabledAgain(req, c)
 	}
 	return c, nil
+}
+
+// enabledAgain returns a client that has authenticated and that another replica has enabled a moment ago.
+func (h *tokens) enabledAgain(req *tokenRequest, c client) (client, error) {
+	again, err := h.findAny(store.Fresh(req.r.Context()), req.tenant, req.clientID)
+	if err != nil {
+		return client{}, err
+	}
+	if !again.principal.Enabled {
+		return client{}, errDisabled(req.clientID, c.DisplayName)
+	}
+	again.authMethod = c.authMethod
+	return again, nil
 }
 
 // checkSecret checks a client's secret. Wrong secrets are counted and limited.

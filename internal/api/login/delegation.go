@@ -43,7 +43,9 @@ func (a *accounts) delegatedScopes(ctx context.Context, s subject) (scopes []str
 	}
 	var d delegation
 	err = a.Directory.Store.Recent(ctx, func(tx store.Tx) error {
-		d, err = a.delegated(tx, s)
+		if d, err = a.delegated(tx, s); err == nil && len(d.missing) > 0 {
+			err = errConsent(s.client.Application)
+		}
 		return err
 	})
 	var visible *Error
@@ -52,8 +54,6 @@ func (a *accounts) delegatedScopes(ctx context.Context, s subject) (scopes []str
 		return nil, visible
 	case err != nil:
 		return nil, fmt.Errorf("find permission grants: %w", err)
-	case len(d.missing) > 0:
-		return nil, errConsent(s.client.Application)
 	}
 	return d.scopes, nil
 }

@@ -14,10 +14,13 @@ func errAssertionMalformed(cause error) *Error {
 	return invalidClient(50027, "JWT token is invalid or malformed.").because(cause)
 }
 
+// assertionKey is the number of errAssertionKey.
+const assertionKey = 700027
+
 // errAssertionKey refuses an assertion whose signature no key of the client verifies. Clients match on the
 // reason.
 func errAssertionKey(reason string) *Error {
-	return invalidClient(700027, "Client assertion contains an invalid signature. [Reason - %s]", reason)
+	return invalidClient(assertionKey, "Client assertion contains an invalid signature. [Reason - %s]", reason)
 }
 
 func errAssertionTime(now, from, until time.Time) *Error {

@@ -10,6 +10,7 @@ import (
 	"midas/internal/arm"
 	"midas/internal/directory"
 	"midas/internal/federation"
+	"midas/internal/store"
 	"midas/internal/token"
 )
 
@@ -46,6 +47,16 @@ type presented struct {
 // Unlike an assertion of the client itself, it may be presented any number of times, because a workload cannot have a
 // new one for each request. The causes of errors are *federation.Mismatch and *federation.IssuerError.
 func (a *accounts) federate(ctx context.Context, p presented) (federation.Credential, error) {
+	found, err := a.federateAsOf(ctx, p)
+	var m *federation.Mismatch
+	if errors.As(err, &m) { // another replica may have got the credential a moment ago
+		return a.federateAsOf(store.Fresh(ctx), p)
+	}
+	return found, err
+}
+
+// federateAsOf is federate with the credentials that a read in ctx shows.
+func (a *accounts) federateAsOf(ctx context.Context, p presented) (federation.Credential, error) {
 	var all []federation.Credential
 	if a.Federated != nil {
 		var err error

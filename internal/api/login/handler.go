@@ -9,6 +9,7 @@ import (
 	"midas/internal/api/httpx"
 	"midas/internal/arm"
 	"midas/internal/azure"
+	"midas/internal/store"
 )
 
 // Handler serves the sign-in service. It is safe for concurrent use.
@@ -94,6 +95,9 @@ func (h *Handler) dispatch(x *request) error {
 	}
 	if !e.accepts(x.r.Method) {
 		return errMethod(e.Methods, x.r.Method)
+	}
+	if e.HTML { // a person waits for the page, and may have registered the application a moment ago
+		x.r = x.r.WithContext(store.Fresh(x.r.Context()))
 	}
 	return e.Serve(x)
 }

@@ -27,8 +27,11 @@ func (h *tokens) resource(req *tokenRequest, audience string, who tokenSubject) 
 	err := h.Directory.Store.Recent(req.r.Context(), func(tx store.Tx) error {
 		at = resource{audience: audience, version: token.V1}
 		p, err := h.Directory.Resource(tx, req.tenant.ID, audience)
+		if errors.Is(err, directory.ErrNotFound) {
+			return errNotRegistered
+		}
 		if err != nil {
-			return ifFound(err)
+			return err
 		}
 		if err := h.checkResource(tx, audience, p, who); err != nil {
 			return err
@@ -46,11 +49,15 @@ func (h *tokens) resource(req *tokenRequest, audience string, who tokenSubject) 
 	switch {
 	case errors.As(err, &visible):
 		return resource{}, visible
-	case err != nil:
+	case err != nil && !errors.Is(err, errNotRegistered):
 		return resource{}, fmt.Errorf("find resource: %w", err)
 	}
 	return at, nil
 }
+
+// errNotRegistered ends a Recent that has not found the application of an audience, so that it looks again for one that
+// another replica has registered.
+var errNotRegistered = errors.New("no application is registered for the audience")
 
 // ifFound returns err, or nil if it is directory.ErrNotFound.
 func ifFound(err error) error {

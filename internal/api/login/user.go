@@ -39,20 +39,26 @@ func (u *user) grant(client, scope string) grant.Grant {
 func (a *accounts) returning(ctx context.Context, tenant, id string, authenticated time.Time) (*user, error) {
 	u := &user{authenticated: authenticated}
 	err := a.Directory.Store.Recent(ctx, func(tx store.Tx) (err error) {
-		if u.User, err = a.Directory.User(tx, tenant, id); err == nil {
-			u.roles, err = a.Directory.DirectoryRoles(tx, tenant, id)
+		if u.User, err = a.Directory.User(tx, tenant, id); err != nil {
+			return err
 		}
+		if !u.Enabled {
+			return errUserDisabled()
+		}
+		if authenticated.Before(u.ValidFrom) {
+			return errRevoked()
+		}
+		u.roles, err = a.Directory.DirectoryRoles(tx, tenant, id)
 		return err
 	})
+	var refused *Error
 	switch {
+	case errors.As(err, &refused):
+		return nil, refused
 	case errors.Is(err, directory.ErrNotFound):
 		return nil, errRevoked().because(err)
 	case err != nil:
 		return nil, fmt.Errorf("find user: %w", err)
-	case !u.Enabled:
-		return nil, errUserDisabled()
-	case authenticated.Before(u.ValidFrom):
-		return nil, errRevoked()
 	}
 	return u, nil
 }
