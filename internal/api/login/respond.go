@@ -117,14 +117,14 @@ func (h *Handler) fail(x *request, err error) {
 	head := x.w.Header()
 	private.Set(head)
 	head.Del("Access-Control-Allow-Methods")
+	if e.RetryAfter > 0 {
+		head.Set("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
+	}
 	if x.html {
 		h.failPage(x, e)
 		return
 	}
 	head.Set("X-Ms-Clitelem", fmt.Sprintf("1,%d,0,,", e.Number))
-	if e.RetryAfter > 0 {
-		head.Set("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
-	}
 	if e.Challenge {
 		head.Set("Www-Authenticate", `Basic realm="`+x.origin+`"`)
 	}
