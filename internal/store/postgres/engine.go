@@ -133,6 +133,8 @@ func (e *Engine) Snapshot(ctx context.Context, attempt int) (store.Snapshot, err
 	return &snapshot{engine: e, db: e.pool, revision: head}, nil
 }
 
+var _ store.Shared = (*Engine)(nil)
+
 // Commit implements store.Engine. If ctx or the engine's deadline ends before the outcome is known, the error is
 // store.ErrUnavailable.
 func (e *Engine) Commit(ctx context.Context, c store.Commit) (store.Revision, error) {

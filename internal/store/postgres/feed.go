@@ -95,6 +95,7 @@ func (w *watch) yield(entries []entry, yield func(store.Change, error) bool) boo
 			continue
 		}
 		change := store.Change{Revision: e.revision, Key: e.key, Value: e.value, Deleted: e.value == nil}
+		change.Last = e.last && w.prefix == ""
 		if !yield(change, nil) {
 			return false
 		}

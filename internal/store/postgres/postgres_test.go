@@ -43,15 +43,27 @@ func schemas(url string) func() string {
 	return func() string { return fmt.Sprintf("%s&midas_schema=s%d", url, count.Add(1)) }
 }
 
+// followed is the store of a replica: a cache that follows the engine's feed.
+func followed(t testing.TB, url string) store.Store {
+	t.Helper()
+	return closeAtEnd(t, store.New(store.Cached(store.Follow(openAt(t, url), store.FollowOptions{}), 1<<20), store.Options{}))
+}
+
 func TestConformance(t *testing.T) {
 	next := schemas(servertest.Postgres(t).URL())
-	for name, parameters := range map[string]string{
-		"prepared statements": "",
-		"as behind a pooler":  "&default_query_exec_mode=exec",
-		"one connection":      "&pool_max_conns=1",
+	for _, kind := range []struct {
+		name, parameters string
+		open             func(t testing.TB, url string) store.Store
+	}{
+		{"followed", "", followed},
+		{"bare", "", storeAt},
+		{"as behind a pooler, with one connection", "&default_query_exec_mode=exec&pool_max_conns=1", storeAt},
 	} {
-		t.Run(name, func(t *testing.T) {
-			storetest.Run(t, func(t testing.TB) store.Store { return storeAt(t, next()+parameters) })
+		t.Run(kind.name, func(t *testing.T) {
+			if testing.Short() && kind.name != "followed" {
+				t.Skip("the short form tests the store of a replica only")
+			}
+			storetest.Run(t, func(t testing.TB) store.Store { return kind.open(t, next()+kind.parameters) })
 		})
 	}
 }
