@@ -28,6 +28,7 @@ const (
 const (
 	defaultSchema      = "midas"
 	defaultConnections = 8
+	fewestConnections  = 2               // one for a snapshot that holds it, one for everything else
 	connectTimeout     = 2 * time.Second // for each host
 )
 
@@ -130,6 +131,7 @@ func (a *address) configure(params url.Values) {
 	if !params.Has("pool_max_conns") {
 		a.pool.MaxConns = defaultConnections
 	}
+	a.pool.MaxConns = max(a.pool.MaxConns, fewestConnections)
 	if !params.Has("connect_timeout") && os.Getenv("PGCONNECT_TIMEOUT") == "" {
 		c.ConnectTimeout = connectTimeout
 	}

@@ -88,7 +88,7 @@ func open(ctx context.Context, url string, o Options, keep kept) (*Engine, error
 	}
 	e := &Engine{address: a, pool: pool, sql: statementsOf(a.schema), log: o.Log, keep: keep}
 	e.ctx, e.stop = context.WithCancel(context.Background())
-	e.pinning = make(chan struct{}, max(0, (int(a.pool.MaxConns)-1)/2))
+	e.pinning = make(chan struct{}, a.pool.MaxConns/2)
 	e.heads.read = e.readHead
 	e.queue.init()
 	e.news.init()

@@ -57,7 +57,7 @@ func TestConformance(t *testing.T) {
 	}{
 		{"followed", "", followed},
 		{"bare", "", storeAt},
-		{"as behind a pooler, with one connection", "&default_query_exec_mode=exec&pool_max_conns=1", storeAt},
+		{"as behind a pooler, with two connections", "&default_query_exec_mode=exec&pool_max_conns=2", storeAt},
 	} {
 		t.Run(kind.name, func(t *testing.T) {
 			if testing.Short() && kind.name != "followed" {
@@ -66,6 +66,14 @@ func TestConformance(t *testing.T) {
 			storetest.Run(t, func(t testing.TB) store.Store { return kind.open(t, next()+kind.parameters) })
 		})
 	}
+}
+
+func TestReplicasShareADatabase(t *testing.T) {
+	next := schemas(servertest.Postgres(t).URL())
+	storetest.RunShared(t, func(t testing.TB) (a, b store.Store) {
+		url := next()
+		return followed(t, url), followed(t, url)
+	})
 }
 
 func TestDataSurvivesReopening(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -39,13 +40,20 @@ type snapshot struct {
 	conn     *pgxpool.Conn // with a REPEATABLE READ transaction; nil for most snapshots
 }
 
-// pinned returns a snapshot that holds a connection, or nil if no connection is free for that. It does not wait:
-// the connections may be held by transactions outside of this one, which would then never end.
+// pinWait is how long a snapshot waits for a connection to hold. The wait must have an end: the connections may be held
+// by transactions around this one, which end only after it.
+const pinWait = 50 * time.Millisecond
+
+// pinned returns a snapshot that holds a connection, or nil if no connection is free for that.
 func (e *Engine) pinned(ctx context.Context) (store.Snapshot, error) {
+	timer := time.NewTimer(pinWait)
+	defer timer.Stop()
 	select {
 	case e.pinning <- struct{}{}:
-	default:
+	case <-timer.C:
 		return nil, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
 	s := &snapshot{engine: e}
 	err := e.retry(ctx, func(ctx context.Context) error { return s.pin(ctx) })
