@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 
 	"midas/internal/store"
 )
@@ -172,7 +174,11 @@ func (e *Engine) listen() {
 func (e *Engine) listenOnce() {
 	ctx, cancel := context.WithTimeout(e.ctx, deadline)
 	defer cancel()
-	conn, err := pgx.ConnectConfig(ctx, e.address.pool.ConnConfig.Copy())
+	config := e.address.pool.ConnConfig.Copy()
+	config.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler { // there is no query to cancel
+		return &pgconn.DeadlineContextWatcherHandler{Conn: conn.Conn()}
+	}
+	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return
 	}
