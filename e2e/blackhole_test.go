@@ -151,7 +151,7 @@ func (m *machine) loseTokens(t *testing.T, outage int, length time.Duration) {
 			if unknown && round == 0 {
 				timeout = max(timeout, a.took)
 			}
-			if want := map[bool]string{false: "200", true: "500"}[unknown]; a.status != want {
+			if want := map[bool]string{false: "200", true: "503"}[unknown]; a.status != want {
 				t.Errorf("outage %d, round %d, %s: %s, want %s", outage, round, a.key, a.status, want)
 			}
 		}
@@ -167,7 +167,7 @@ func (m *machine) loseTokens(t *testing.T, outage int, length time.Duration) {
 	}
 	// What was refused here may be fetched after all when the link is back, so each outage has a key of its own.
 	status, body := m.token(t, fmt.Sprintf("refused%d", outage))
-	if status != "500" || body["error"] == nil || body["error_description"] == nil {
+	if status != "503" || body["error"] == nil || body["error_description"] == nil {
 		t.Errorf("outage %d, an unknown token: %s, %v: %v", outage, status, body["error"], body["error_description"])
 	}
 }

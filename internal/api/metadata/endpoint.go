@@ -15,7 +15,7 @@ import (
 )
 
 // Source has the data that an Endpoint serves. It is safe for concurrent use. Errors other than those of
-// package host are answered with 500.
+// package host are answered with 500, and host.ErrAway with 503.
 type Source interface {
 	// Recall returns the cached answer without waiting. If known is true, Token would return the same.
 	// Otherwise Token asks the server. A t that is not nil is then a cached token that Token returns if
@@ -197,6 +197,8 @@ func asFault(err error) *fault {
 		return errAudience()
 	case errors.Is(err, host.ErrResourceDisabled), errors.Is(err, host.ErrNotAllowed):
 		return errRefusedByResource(err)
+	case errors.Is(err, host.ErrAway):
+		return errAway(err)
 	}
 	return errInternal(err)
 }

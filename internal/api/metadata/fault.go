@@ -126,6 +126,13 @@ func errLimit() *fault {
 	return &fault{status: http.StatusTooManyRequests, code: "too_many_requests", text: "Too many requests", header: http.Header{"Retry-After": {"1"}}}
 }
 
+// errAway answers while the server cannot be reached or is not available. Clients try again after any 5xx.
+func errAway(cause error) *fault {
+	f := errInternal(cause)
+	f.status, f.header = http.StatusServiceUnavailable, http.Header{"Retry-After": {"1"}}
+	return f
+}
+
 func errInternal(cause error) *fault {
 	return &fault{
 		status: http.StatusInternalServerError, code: "unknown", cause: cause,

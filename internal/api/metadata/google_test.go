@@ -162,7 +162,7 @@ func TestGoogleWithoutADefaultAccount(t *testing.T) {
 		t.Errorf("%d of %+v", w.Code, s.selector)
 	}
 	for reason, status := range map[error]int{
-		host.ErrSeveral: 404, host.ErrNone: 404, host.ErrNotAssigned: 404, host.ErrRevoked: 404, host.ErrAway: 500, errors.New("x"): 500,
+		host.ErrSeveral: 404, host.ErrNone: 404, host.ErrNotAssigned: 404, host.ErrRevoked: 404, host.ErrAway: 503, errors.New("x"): 500,
 	} {
 		s.err = reason
 		if w := accountsCall("default/token").do(t, h); w.Code != status {

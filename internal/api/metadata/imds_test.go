@@ -167,13 +167,16 @@ func TestIMDSErrors(t *testing.T) {
 		host.ErrAudience:         {400, "invalid_resource", "The audience cannot be put into a token"},
 		host.ErrResourceDisabled: {400, "invalid_resource", "AADSTS500014: The service principal for the resource is disabled. This indicate that a subscription within the tenant has lapsed, or that the administrator for this tenant has disabled the application, preventing tokens from being issued for it."},
 		host.ErrNotAllowed:       {400, "invalid_grant", "AADSTS501051: The identity is not assigned to a role for the application of the resource."},
-		host.ErrAway:             {500, "unknown", "Failed to retrieve token from the Active directory. For details see the log of the agent"},
+		host.ErrAway:             {503, "unknown", "Failed to retrieve token from the Active directory. For details see the log of the agent"},
 		errors.New("CAUSE"):      {500, "unknown", "Failed to retrieve token from the Active directory. For details see the log of the agent"},
 	} {
 		w := call(ask+flag).do(t, serve(t, metadata.NewIMDS(config(&source{err: fmt.Errorf("wrapped: %w", err)}))))
 		got := decoded(t, w.Body)
 		if w.Code != want.status || got["error"] != want.code || got["error_description"] != want.reason {
 			t.Errorf("%v: %d %v", err, w.Code, got)
+		}
+		if again := w.Header().Get("Retry-After"); (again == "1") != (want.status == 503) {
+			t.Errorf("%v: Retry-After %q", err, again)
 		}
 	}
 }
