@@ -1,5 +1,6 @@
-# All targets work on a fresh clone with Go alone, except race, which also needs a C compiler, and e2e,
-# which needs curl, openssl, Azure CLI, Node with npm, a JDK, Chromium, nginx and iproute2 (.ci/run installs them).
+# All targets work on a fresh clone with Go alone, except race and cluster, which also need a C compiler, and e2e,
+# which needs curl, openssl, Azure CLI, Node with npm, a JDK, Chromium, nginx, iproute2, etcd-server and
+# postgresql (.ci/run installs them).
 
 GO       ?= go
 FUZZTIME ?= 5s
@@ -14,14 +15,19 @@ export CGO_ENABLED ?= 0
 VERSION ?= $(shell git describe --tags --match 'v[0-9]*' 2>/dev/null | sed 's/^v//;s/-/+/' | grep . || git log -1 --date=format:%Y%m%d --format='0~%cd+%h')
 DEB     ?= bin
 
-.PHONY: deb build test race e2e bench fuzz check
+# The tag cluster compiles the engines that several replicas share, and etcd inside Midas. Without it,
+# `go run ./cmd/midas` compiles much faster.
+TAGS = cluster
 
-build: ## the binary, in bin/
-	$(GO) build -trimpath -o bin/midas ./cmd/midas
+.PHONY: deb build test race cluster e2e bench fuzz check
+
+build: ## the binary with all engines, in bin/
+	$(GO) build -trimpath -tags $(TAGS) -o bin/midas ./cmd/midas
 
 check: ## the checks without a test run: vet, staticcheck, format
-	$(GO) vet -tags e2e ./...
-	$(GO) run honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK) -tags e2e ./...
+	$(GO) vet ./...
+	$(GO) vet -tags "e2e $(TAGS)" ./...
+	$(GO) run honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK) -tags "e2e $(TAGS)" ./...
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt -w these:" $$unformatted; exit 1; }
 
 deb: build ## the Debian package, in bin/ or the folder DEB; VERSION=1.2.3
@@ -33,8 +39,12 @@ test:
 race: ## the tests of internal/, verify/ and the root with the race detector; it needs a C compiler
 	CGO_ENABLED=1 $(GO) test -race ./internal/... ./verify/... .
 
+cluster: ## the engines that replicas share, with the race detector, on etcd in the test; it needs a C compiler
+	CGO_ENABLED=1 $(GO) test -race -tags $(TAGS) ./internal/store/...
+	$(GO) test -tags $(TAGS) -run 'Etcd|Import' .
+
 e2e: build ## the built binary, used as its users do
-	$(GO) test -count=1 -tags e2e ./e2e/...
+	$(GO) test -count=1 -tags "e2e $(TAGS)" ./e2e/... ./internal/store/etcd
 
 bench: ## Midas beside a bare server and the store alone; ONLY=get,put for parts, SCALE=1000000 for a big installation, HOSTS=100000 for many machines
 	$(GO) run ./bench $(if $(ONLY),-only $(ONLY)) $(if $(SCALE),-scale $(SCALE)) $(if $(HOSTS),-hosts $(HOSTS))

@@ -104,9 +104,9 @@ func command(ctx context.Context, cfg Config, fn func(control.Commands) error) (
 		cfg.logger().WarnContext(ctx, removed)
 	}
 	if kind, _, _ := findEngine(cfg.Store, engines()); kind.volatile { // cfg.check has returned its error
-		return fmt.Errorf("no server is running on %s, and with --store %s the data exist only while a server runs", cfg.Data, cfg.Store)
+		return fmt.Errorf("no server is running on %s, and with --store %s the data exist only while a server runs", cfg.Data, storeName(cfg.Store))
 	}
-	opened, err := openStore(cfg, engines(), engineOptions{log: cfg.logger()})
+	opened, err := openStore(ctx, cfg, engines(), engineOptions{log: cfg.logger()})
 	if err != nil {
 		return err
 	}

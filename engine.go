@@ -18,10 +18,11 @@ import (
 
 // engine is a kind of database that Config.Store can name.
 type engine struct {
-	scheme   string // Config.Store begins with it
-	location string // describes the text after the scheme, for errors; empty if the scheme is the whole name
-	volatile bool   // its data ends with the process
-	open     func(location string, o engineOptions) (store.Engine, error)
+	scheme   string                      // Config.Store begins with it
+	location string                      // describes the text after the scheme, for errors; empty if the scheme is the whole name
+	volatile bool                        // its data ends with the process
+	check    func(location string) error // nil if every location is possible; it opens and writes nothing
+	open     func(ctx context.Context, location string, o engineOptions) (store.Engine, error)
 }
 
 // engineOptions are the options of every engine.
@@ -30,17 +31,26 @@ type engineOptions struct {
 	log       *slog.Logger
 }
 
-// engines lists the engines of Midas. A new engine needs no change outside this file.
+// engines lists the engines of Midas. A new engine needs no change outside of this file and of the files of
+// sharedEngines.
 func engines() []engine {
 	return append([]engine{
-		{scheme: "memory:", volatile: true, open: func(_ string, o engineOptions) (store.Engine, error) {
+		{scheme: "memory:", volatile: true, open: func(_ context.Context, _ string, o engineOptions) (store.Engine, error) {
 			return pebble.OpenMemory(pebble.Options{Log: o.log})
 		}},
-		{scheme: "pebble:", location: "a folder", open: func(folder string, o engineOptions) (store.Engine, error) {
+		{scheme: "pebble:", location: "a folder", open: func(_ context.Context, folder string, o engineOptions) (store.Engine, error) {
 			return pebble.Open(folder, pebble.Options{Log: o.log, OpenFiles: o.openFiles})
 		}},
 	}, sharedEngines()...)
 }
+
+// The schemes of engines that several replicas can share. Only a binary built with -tags cluster has them.
+const (
+	etcdScheme   = "etcd://"
+	etcdLocation = "HOST:PORT,…/PREFIX"
+
+	postgresLocation = "hosts and a database"
+)
 
 // defaultStore is the Config.Store of a data folder.
 func defaultStore(data string) string { return "pebble:" + filepath.Join(data, "store") }
@@ -51,6 +61,11 @@ func findEngine(name string, all []engine) (e engine, location string, err error
 	for _, e := range all {
 		location, found := strings.CutPrefix(name, e.scheme)
 		if found && (location != "") == (e.location != "") {
+			if e.check != nil {
+				if err := e.check(location); err != nil {
+					return engine{}, "", fmt.Errorf("store: %s: %w", storeName(name), err)
+				}
+			}
 			return e, location, nil
 		}
 		form := strconv.Quote(e.scheme)
@@ -59,7 +74,7 @@ func findEngine(name string, all []engine) (e engine, location string, err error
 		}
 		known = append(known, form)
 	}
-	return engine{}, "", fmt.Errorf("store: %q is neither %s", name, strings.Join(known, " nor "))
+	return engine{}, "", fmt.Errorf("store: %q is neither %s", storeName(name), strings.Join(known, " nor "))
 }
 
 // opened is the open store of a Config, with its engine.
@@ -72,14 +87,14 @@ type opened struct {
 }
 
 // openStore opens the store that cfg names.
-func openStore(cfg Config, all []engine, o engineOptions) (*opened, error) {
+func openStore(ctx context.Context, cfg Config, all []engine, o engineOptions) (*opened, error) {
 	kind, location, err := findEngine(cfg.Store, all)
 	if err != nil {
 		return nil, err
 	}
-	below, err := kind.open(location, o)
+	below, err := kind.open(ctx, location, o)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("open the store %s: %w", storeName(cfg.Store), err)
 	}
 	st := &opened{kind: kind, engine: below}
 	switch below := below.(type) { // a cache must learn of all writes
@@ -105,7 +120,7 @@ func (o *opened) shared() bool {
 // claim returns an error for a store that a newer Midas has written, before anything is written to it.
 func (o *opened) claim(ctx context.Context, name string) error {
 	if err := store.Claim(ctx, o, Version()); err != nil {
-		return fmt.Errorf("open the store %s: %w", name, err)
+		return fmt.Errorf("open the store %s: %w", storeName(name), err)
 	}
 	return nil
 }
@@ -128,10 +143,12 @@ func (o *opened) read(ctx context.Context) error {
 	return nil
 }
 
-// repairing is an engine that refuses writes while its disk is full or fails, and then reopens itself.
+// repairing is an engine that refuses writes while its disk is full or fails, or while its database cannot take
+// them, and takes them again by itself. An error of Failure may have a method Public, which returns a text for
+// anybody.
 type repairing interface {
 	Failure() error   // why it refuses writes; nil while it takes them
-	Failures() uint64 // how often it had to reopen itself
+	Failures() uint64 // how often a write has failed for such a reason
 }
 
 // refuses says why the store refuses writes. It is empty while the store takes them. /readyz shows the text
@@ -141,9 +158,12 @@ func (o *opened) refuses() string {
 	if !ok {
 		return ""
 	}
+	var public interface{ Public() string }
 	switch err := r.Failure(); {
 	case err == nil:
 		return ""
+	case errors.As(err, &public):
+		return public.Public()
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return "no space left on device"
 	}
@@ -165,6 +185,9 @@ func (o *opened) register(reg prometheus.Registerer) error {
 	}
 	if r, ok := o.engine.(repairing); ok {
 		all = append(all, repairMetrics(r)...)
+	}
+	if own, ok := o.engine.(interface{ Collectors() []prometheus.Collector }); ok {
+		all = append(all, own.Collectors()...)
 	}
 	for _, c := range all {
 		if err := reg.Register(c); err != nil {
@@ -214,7 +237,7 @@ func repairMetrics(r repairing) []prometheus.Collector {
 				}
 				return 1
 			}),
-		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "midas_store_write_failures_total", Help: "Failed writes after which the store had to be opened again."},
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "midas_store_write_failures_total", Help: "Writes that failed because of the disk or the database. Pebble is opened again after each."},
 			func() float64 { return float64(r.Failures()) }),
 	}
 }

@@ -6,18 +6,34 @@ import (
 	"context"
 
 	"midas/internal/store"
+	"midas/internal/store/etcd"
 	"midas/internal/store/postgres"
 )
 
 // sharedEngines are the engines that several replicas share.
 func sharedEngines() []engine {
-	open := func(scheme string) func(string, engineOptions) (store.Engine, error) {
-		return func(location string, o engineOptions) (store.Engine, error) {
-			return postgres.Open(context.Background(), scheme+location, postgres.Options{Log: o.log})
-		}
-	}
 	return []engine{
-		{scheme: "postgres://", location: "hosts and a database", open: open("postgres://")},
-		{scheme: "postgresql://", location: "hosts and a database", open: open("postgresql://")},
+		{scheme: etcdScheme, location: etcdLocation, check: checkEtcd, open: openEtcd},
+		{scheme: "postgres://", location: postgresLocation, open: openPostgres("postgres://")},
+		{scheme: "postgresql://", location: postgresLocation, open: openPostgres("postgresql://")},
+	}
+}
+
+func checkEtcd(location string) error {
+	_, err := etcd.Parse(location)
+	return err
+}
+
+func openEtcd(ctx context.Context, location string, o engineOptions) (store.Engine, error) {
+	c, err := etcd.Parse(location)
+	if err != nil {
+		return nil, err
+	}
+	return etcd.Open(ctx, c, etcd.Options{Log: o.log})
+}
+
+func openPostgres(scheme string) func(context.Context, string, engineOptions) (store.Engine, error) {
+	return func(ctx context.Context, location string, o engineOptions) (store.Engine, error) {
+		return postgres.Open(context.WithoutCancel(ctx), scheme+location, postgres.Options{Log: o.log})
 	}
 }

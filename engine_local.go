@@ -2,20 +2,19 @@
 
 package midas
 
-import (
-	"errors"
+import "errors"
 
-	"midas/internal/store"
-)
+// errLocal is the error of a store that only the other binary can open.
+var errLocal = errors.New("this binary has only the engines memory: and pebble:, for one machine; the binary with all engines " +
+	"comes from a release, from the image, or from make build (go build -tags cluster ./cmd/midas)")
 
-var errNoCluster = errors.New("store: this binary has only the engines of one machine; the binaries of the releases, and of make build, " +
-	"have etcd and PostgreSQL (go build -tags cluster)")
-
-// sharedEngines are the engines that several replicas share. This binary knows their names only.
+// sharedEngines are the engines that several replicas share. This binary knows their names only, because their
+// libraries would make its first build take much longer.
 func sharedEngines() []engine {
-	open := func(string, engineOptions) (store.Engine, error) { return nil, errNoCluster }
+	missing := func(string) error { return errLocal }
 	return []engine{
-		{scheme: "postgres://", location: "hosts and a database", open: open},
-		{scheme: "postgresql://", location: "hosts and a database", open: open},
+		{scheme: etcdScheme, location: etcdLocation, check: missing},
+		{scheme: "postgres://", location: postgresLocation, check: missing},
+		{scheme: "postgresql://", location: postgresLocation, check: missing},
 	}
 }

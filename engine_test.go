@@ -195,3 +195,29 @@ func TestStoreSettingIsChecked(t *testing.T) {
 		}
 	}
 }
+
+func TestPasswordsOfStoresAreNotShown(t *testing.T) {
+	for name, want := range map[string]string{
+		"memory:":                              "memory:",
+		"pebble:/srv/a:b@c?d":                  "pebble:/srv/a:b@c?d",
+		"etcd://h1:2379,h2:2379/midas?ca=/a@b": "etcd://h1:xxxxx@b", // rather too much than too little
+		"etcd://h1:2379/midas?ca=a&tls=true":   "etcd://h1:2379/midas?ca=a&tls=true",
+		"etcd://midas:secret@h1:2379/midas":    "etcd://midas:xxxxx@h1:2379/midas",
+		"etcd://midas:sec/secret@h1/midas":     "etcd://midas:xxxxx@h1/midas",
+		"etcd://midas:sec?secret@h1/midas":     "etcd://midas:xxxxx@h1/midas",
+		"etcd://midas:se@cret@h1/midas":        "etcd://midas:xxxxx@h1/midas",
+		"etcd:midas:secret@h1/midas":           "etcd:midas:xxxxx@h1/midas",
+		"postgres://db/midas?user=a&password=secret&sslPassw%6frd=secret&sslmode=x": "postgres://db/midas?user=a&password=xxxxx&sslPassw%6frd=xxxxx&sslmode=x",
+	} {
+		if got := midas.StoreName(name); got != want || strings.Contains(got, "secret") {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+	for _, name := range []string{"etcd:midas:secret@h1/midas", "etcds://midas:secret@h1/midas", "etcd://midas:sec/secret@h1/midas", "etcd://midas:%zzsecret@h1/midas"} {
+		cfg := quiet(t)
+		cfg.Store = name
+		if _, err := midas.Start(t.Context(), cfg); err == nil || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -61,9 +61,9 @@ func findInstallation(ctx context.Context, cfg Config, at local, st *opened, kno
 	secrets, err := installation.Check(ctx, config)
 	switch {
 	case wrongMaster(err) && missing != nil:
-		return nil, fmt.Errorf("%w, but the store %s holds secrets that are sealed with it: %s", missing, cfg.Store, restore(st))
+		return nil, fmt.Errorf("%w, but the store %s holds secrets that are sealed with it: %s", missing, storeName(cfg.Store), restore(st))
 	case wrongMaster(err):
-		return nil, fmt.Errorf("%s is not the one with which the secrets in the store %s are sealed: %s", cfg.masterName(at.dir), cfg.Store, restore(st))
+		return nil, fmt.Errorf("%s is not the one with which the secrets in the store %s are sealed: %s", cfg.masterName(at.dir), storeName(cfg.Store), restore(st))
 	case err != nil:
 		return nil, err
 	case secrets && missing != nil:
@@ -98,7 +98,7 @@ func beginWithNewMaster(ctx context.Context, cfg Config, at local, config instal
 	config.Master = master
 	opened, err := installation.Open(ctx, config)
 	if wrongMaster(err) {
-		return nil, errors.Join(fmt.Errorf("another replica has begun the installation in the store %s at the same time: copy its master.key and name it with --master-key", cfg.Store), at.dir.RemoveMaster())
+		return nil, errors.Join(fmt.Errorf("another replica has begun the installation in the store %s at the same time: copy its master.key and name it with --master-key", storeName(cfg.Store)), at.dir.RemoveMaster())
 	}
 	return opened, err
 }
@@ -176,7 +176,7 @@ func ResetKeys(ctx context.Context, cfg Config) (out KeysReset, err error) {
 		return out, fmt.Errorf("configuration: %w", err)
 	}
 	if kind, _, _ := findEngine(cfg.Store, engines()); kind.volatile { // cfg.check has returned its error
-		return out, fmt.Errorf("with --store %s there is nothing to reset: each start makes new keys", cfg.Store)
+		return out, fmt.Errorf("with --store %s there is nothing to reset: each start makes new keys", storeName(cfg.Store))
 	}
 	if err := exists(cfg.Data); err != nil {
 		return out, err
@@ -189,7 +189,7 @@ func ResetKeys(ctx context.Context, cfg Config) (out KeysReset, err error) {
 		return out, err
 	}
 	defer func() { err = errors.Join(err, dir.Close()) }()
-	st, err := openStore(cfg, engines(), engineOptions{log: cfg.logger()})
+	st, err := openStore(ctx, cfg, engines(), engineOptions{log: cfg.logger()})
 	if err != nil {
 		return out, err
 	}

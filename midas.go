@@ -92,7 +92,7 @@ func start(ctx context.Context, cfg Config, all []engine) (_ *Server, err error)
 		return nil, err
 	}
 	s.run(context.WithoutCancel(ctx))
-	s.log.InfoContext(ctx, "serving", "endpoint", s.services.admin.Endpoint, "ops", s.opsURL, "data", cfg.Data, "store", cfg.Store, "lab", cfg.Lab)
+	s.log.InfoContext(ctx, "serving", "endpoint", s.services.admin.Endpoint, "ops", s.opsURL, "data", cfg.Data, "store", storeName(cfg.Store), "lab", cfg.Lab)
 	for _, w := range s.warnings {
 		s.log.WarnContext(ctx, w)
 	}
@@ -123,7 +123,7 @@ func (s *Server) open(ctx context.Context) error {
 	if origin == "" {
 		origin = "https://" + s.address
 	}
-	st, err := openStore(s.cfg, s.engines, engineOptions{openFiles: s.files.StoreFiles, log: s.log})
+	st, err := openStore(ctx, s.cfg, s.engines, engineOptions{openFiles: s.files.StoreFiles, log: s.log})
 	if err != nil {
 		return err
 	}

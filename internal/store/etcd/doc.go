@@ -9,7 +9,3 @@
 // notices a database that was restored from a backup. Other programs may use the same etcd under other
 // prefixes, so revisions have gaps.
 package etcd
-
-import (
-	_ "go.etcd.io/etcd/client/v3" // the engine follows in the next commits
-)

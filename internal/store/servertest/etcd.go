@@ -1,0 +1,152 @@
+//go:build e2e && cluster
+
+package servertest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+)
+
+// EtcdCluster is a cluster of etcd processes.
+type EtcdCluster struct {
+	Endpoints []string // HOST:PORT of the members
+
+	t       testing.TB
+	members []etcdMember
+}
+
+type etcdMember struct {
+	args    []string
+	process *exec.Cmd // nil while the member does not run
+	log     *bytes.Buffer
+}
+
+// Etcd starts a cluster of Debian's etcd-server and waits until it has a leader. flags are added to the command
+// line of every member. The processes end with the test.
+func Etcd(t testing.TB, members int, flags ...string) *EtcdCluster {
+	t.Helper()
+	if _, err := exec.LookPath("etcd"); err != nil {
+		t.Fatalf("apt-get install etcd-server: %v", err)
+	}
+	c := &EtcdCluster{t: t}
+	var peers, initial []string
+	for i := range members {
+		c.Endpoints = append(c.Endpoints, free(t))
+		peers = append(peers, "http://"+free(t))
+		initial = append(initial, fmt.Sprintf("m%d=%s", i, peers[i]))
+	}
+	folder := t.TempDir()
+	for i := range members {
+		client := "http://" + c.Endpoints[i]
+		args := []string{"--name", fmt.Sprintf("m%d", i), "--data-dir", filepath.Join(folder, fmt.Sprint(i)),
+			"--listen-client-urls", client, "--advertise-client-urls", client, "--listen-peer-urls", peers[i], "--initial-advertise-peer-urls", peers[i],
+			"--initial-cluster", strings.Join(initial, ","), "--log-level", "error", "--logger", "zap"}
+		c.members = append(c.members, etcdMember{args: append(args, flags...)})
+	}
+	t.Cleanup(func() {
+		for i := range c.members {
+			c.Kill(i)
+		}
+	})
+	for i := range members {
+		c.Start(i)
+	}
+	c.Leader()
+	return c
+}
+
+func free(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// Start starts a member that does not run, on the data that it has.
+func (c *EtcdCluster) Start(i int) {
+	c.t.Helper()
+	m := &c.members[i]
+	m.log = new(bytes.Buffer)
+	m.process = exec.Command("etcd", m.args...)
+	m.process.Stdout, m.process.Stderr = m.log, m.log
+	m.process.Env = []string{"PATH=" + os.Getenv("PATH")} // without ETCD_… and proxies
+	if err := m.process.Start(); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// Kill kills a member with SIGKILL, and waits for its end.
+func (c *EtcdCluster) Kill(i int) {
+	m := &c.members[i]
+	if m.process == nil {
+		return
+	}
+	_ = m.process.Process.Kill()
+	_ = m.process.Wait() // it was killed, which Wait calls an error
+	m.process = nil
+	if c.t.Failed() {
+		c.t.Logf("member %d: %s", i, m.log)
+	}
+}
+
+// Pause stops a member with SIGSTOP. Its connections stay open.
+func (c *EtcdCluster) Pause(i int) { c.signal(i, syscall.SIGSTOP) }
+
+// Resume continues a paused member.
+func (c *EtcdCluster) Resume(i int) { c.signal(i, syscall.SIGCONT) }
+
+func (c *EtcdCluster) signal(i int, s os.Signal) {
+	c.t.Helper()
+	if err := c.members[i].process.Process.Signal(s); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// Client returns a client of one member.
+func (c *EtcdCluster) Client(i int) *clientv3.Client {
+	c.t.Helper()
+	client, err := clientv3.New(clientv3.Config{Endpoints: []string{c.Endpoints[i]}, Logger: zap.NewNop()})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return client
+}
+
+// Leader returns the index of the leader. It waits until the members that run have one.
+func (c *EtcdCluster) Leader() int {
+	c.t.Helper()
+	for range 300 {
+		for i := range c.members {
+			if c.members[i].process != nil && c.leads(i) {
+				return i
+			}
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	c.t.Fatal("etcd has no leader")
+	return 0
+}
+
+func (c *EtcdCluster) leads(i int) bool {
+	client := c.Client(i)
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	status, err := client.Status(ctx, c.Endpoints[i])
+	return err == nil && status.Leader == status.Header.MemberId
+}
