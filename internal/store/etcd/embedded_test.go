@@ -119,3 +119,15 @@ var kinds = []struct {
 		return store.Cached(store.Follow(e, store.FollowOptions{}), 1<<20)
 	}},
 }
+
+// Two replicas share one store. Each sees what the other has acknowledged.
+func TestTwoReplicas(t *testing.T) {
+	servers := &stores{endpoint: embedded(t)}
+	storetest.RunShared(t, func(t testing.TB) (a, b store.Store) {
+		location := servers.location()
+		replica := func() store.Store {
+			return closeAtEnd(t, store.New(store.Cached(store.Follow(open(t, location), store.FollowOptions{}), 1<<20), store.Options{}))
+		}
+		return replica(), replica()
+	})
+}
