@@ -40,7 +40,7 @@ func storeName(store string) string {
 	for i, option := range options {
 		name, _, _ := strings.Cut(option, "=")
 		decoded, err := url.QueryUnescape(name)
-		if folded := strings.ToLower(decoded); err != nil || strings.Contains(folded, "password") || strings.Contains(folded, "secret") {
+		if err != nil || strings.Contains(decoded, "assword") || strings.Contains(decoded, "ecret") { // sslPassword, too
 			options[i] = name + "=" + hidden
 		}
 	}

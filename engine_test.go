@@ -207,7 +207,7 @@ func TestPasswordsOfStoresAreNotShown(t *testing.T) {
 		"etcd://midas:sec?secret@h1/midas":     "etcd://midas:xxxxx@h1/midas",
 		"etcd://midas:se@cret@h1/midas":        "etcd://midas:xxxxx@h1/midas",
 		"etcd:midas:secret@h1/midas":           "etcd:midas:xxxxx@h1/midas",
-		"postgres://db/midas?user=a&password=secret&sslPassw%6frd=secret&sslmode=x": "postgres://db/midas?user=a&password=xxxxx&sslPassw%6frd=xxxxx&sslmode=x",
+		"postgres://db/midas?user=a&password=secret&sslpassw%6frd=secret&sslmode=x": "postgres://db/midas?user=a&password=xxxxx&sslpassw%6frd=xxxxx&sslmode=x",
 	} {
 		if got := midas.StoreName(name); got != want || strings.Contains(got, "secret") {
 			t.Errorf("%s: %s, want %s", name, got, want)
