@@ -73,7 +73,7 @@ func Restore(ctx context.Context, cfg Config, path string, o RestoreOptions) (do
 		return done, err
 	}
 	defer func() { err = errors.Join(err, dir.Close()) }()
-	st, err := openStore(cfg, engines(), engineOptions{log: cfg.logger()})
+	st, err := openStore(ctx, cfg, engines(), engineOptions{log: cfg.logger()})
 	if err != nil {
 		return done, err
 	}
