@@ -327,7 +327,7 @@ func verifyOld(t *testing.T, cfg midas.Config, token string) {
 	if err := json.Unmarshal(out.Bytes(), &set); err != nil {
 		t.Fatal(err)
 	}
-	signed, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.RS256})
+	signed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.RS256})
 	if err != nil {
 		t.Fatal(err)
 	}
