@@ -127,7 +127,7 @@ func parsePrefix(path string) (string, error) {
 	for part := range strings.SplitSeq(decoded, "/") {
 		switch part {
 		case "", ".", "..":
-			return "", fmt.Errorf("the prefix %q has an empty part, or the part . or ..", path)
+			return "", fmt.Errorf("the prefix %q has a part that is empty, \".\" or \"..\"", path)
 		case folder, head:
 			return "", fmt.Errorf("the prefix %q has the part %q, which Midas itself uses below a prefix", path, part)
 		}

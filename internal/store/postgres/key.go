@@ -5,7 +5,6 @@ package postgres
 import (
 	"bytes"
 	"crypto/sha256"
-	"strings"
 
 	"midas/internal/store"
 )
@@ -49,12 +48,14 @@ func intervalOf(r store.Range) interval {
 
 // prefixed returns the keys that begin with prefix.
 func prefixed(prefix string) interval {
-	end := strings.TrimRight(prefix, "\xff")
-	if end == "" {
+	last := len(prefix) - 1
+	for last >= 0 && prefix[last] == 0xff { // not TrimRight, which trims every byte that is not UTF-8
+		last--
+	}
+	if last < 0 {
 		return interval{from: prefix}
 	}
-	last := len(end) - 1
-	return interval{prefix, end[:last] + string([]byte{end[last] + 1})}
+	return interval{prefix, prefix[:last] + string([]byte{prefix[last] + 1})}
 }
 
 // after returns the part of the interval after key.

@@ -52,9 +52,9 @@ func readOnly(err error) error {
 
 // server has the properties of a server and its session that Midas depends on.
 type server struct {
-	version                      int
-	fsync, fullPages             string
-	commit, standbys, commitUser string
+	version          int
+	fsync, fullPages string
+	commit, standbys string
 }
 
 func checkServer(ctx context.Context, conn *pgx.Conn, a *address, log *slog.Logger) error {
