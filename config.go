@@ -64,6 +64,9 @@ type Config struct {
 	// Default: the file master.key in Data, which the first start makes.
 	MasterKey MasterKeyConfig `yaml:"masterKey"`
 
+	// Cluster configures the embedded cluster. Default: there is none
+	Cluster ClusterConfig `yaml:"cluster"`
+
 	// Cache bounds the memory of the cache of the store. Default: 32MiB
 	Cache Size `yaml:"cache"`
 
@@ -288,7 +291,7 @@ func ReadConfig(path string) (Config, error) {
 func (c Config) withDefaults() Config {
 	set(&c.Data, DefaultData)
 	set(&c.Listen, DefaultListen)
-	set(&c.Store, defaultStore(c.Data))
+	set(&c.Store, c.storeOf())
 	set(&c.Cache, 32<<20)
 	set(&c.TokenLifetime, time.Hour)
 	set(&c.ContinuousTokenLifetime, longestToken)
@@ -323,6 +326,9 @@ func (c Config) check(all []engine) error {
 		if _, port, err := net.SplitHostPort(l.value); l.value != "" && (err != nil || !isPort(port)) {
 			return fmt.Errorf("%s: %q is not HOST:PORT, such as localhost:8443", l.name, l.value)
 		}
+	}
+	if err := c.Cluster.check(c); err != nil {
+		return err
 	}
 	if err := c.MasterKey.check(); err != nil {
 		return err

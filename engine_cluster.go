@@ -16,6 +16,7 @@ func sharedEngines() []engine {
 		{scheme: etcdScheme, location: etcdLocation, check: checkEtcd, open: openEtcd},
 		{scheme: "postgres://", location: postgresLocation, open: openPostgres("postgres://")},
 		{scheme: "postgresql://", location: postgresLocation, open: openPostgres("postgresql://")},
+		{scheme: clusterScheme, location: clusterLocation, open: openCluster},
 	}
 }
 

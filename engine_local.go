@@ -16,5 +16,6 @@ func sharedEngines() []engine {
 		{scheme: etcdScheme, location: etcdLocation, check: missing},
 		{scheme: "postgres://", location: postgresLocation, check: missing},
 		{scheme: "postgresql://", location: postgresLocation, check: missing},
+		{scheme: clusterScheme, location: clusterLocation, check: missing},
 	}
 }

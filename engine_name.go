@@ -9,7 +9,7 @@ import (
 // is no URL, for example because its password has a slash, and rather hides too much than too little.
 func storeName(store string) string {
 	const hidden = "xxxxx"
-	for _, local := range []string{"memory:", "pebble:"} {
+	for _, local := range []string{"memory:", "pebble:", clusterScheme} {
 		if strings.HasPrefix(store, local) {
 			return store
 		}

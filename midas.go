@@ -1,6 +1,7 @@
 package midas
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -119,10 +120,11 @@ func (s *Server) open(ctx context.Context) error {
 		return err
 	}
 	s.address = serve.Authority(s.cfg.Listen, listeners[0])
-	origin := s.cfg.Origin
-	if origin == "" {
-		origin = "https://" + s.address
+	joined, err := s.prepareCluster(ctx, dir)
+	if err != nil {
+		return err
 	}
+	origin := cmp.Or(s.cfg.Origin, joined, "https://"+s.address)
 	st, err := openStore(ctx, s.cfg, s.engines, engineOptions{openFiles: s.files.StoreFiles, log: s.log})
 	if err != nil {
 		return err
@@ -164,7 +166,7 @@ func (s *Server) open(ctx context.Context) error {
 	if err := s.addMetadata(ctx, s.names(origin)); err != nil {
 		return err
 	}
-	if err := s.addMain(listeners, config, s.names(origin)); err != nil {
+	if err := s.addMain(dir, listeners, config, s.names(origin)); err != nil {
 		return err
 	}
 	if err := s.addControl(dir); err != nil {
@@ -223,11 +225,12 @@ func (s *Server) register(st *opened) (err error) {
 	return st.register(s.registry)
 }
 
-func (s *Server) addMain(listeners []net.Listener, config *tls.Config, names []string) error {
+func (s *Server) addMain(dir *datadir.Dir, listeners []net.Listener, config *tls.Config, names []string) error {
 	handler, err := s.services.router(s.health, names, s.registry)
 	if err != nil {
 		return err
 	}
+	handler.cluster = s.joinHandler(dir)
 	proxies, err := httpx.ParseProxies(s.cfg.TrustedProxies)
 	if err != nil {
 		return fmt.Errorf("trustedProxies: %w", err)
@@ -289,7 +292,11 @@ func (s *Server) http(handler httpx.Handler, proxies httpx.Proxies) *http.Server
 func (s *Server) commands() *http.Server {
 	options := s.options(nil)
 	options.MaxBody = rbac.MaxDefinitionFile
-	return httpx.Server(httpx.New(control.Handler(online{s.services, s.address}), options), s.log)
+	var commands control.Commands = online{s.services, s.address}
+	if m := s.member(); m != nil {
+		commands = withCluster{online{s.services, s.address}, m}
+	}
+	return httpx.Server(httpx.New(control.Handler(commands), options), s.log)
 }
 
 // options are the HTTP options of a listener. Only proxies are believed about the addresses of clients.
@@ -307,6 +314,9 @@ func (s *Server) run(ctx context.Context) {
 	s.group, s.failed = errgroup.WithContext(ctx)
 	for _, job := range s.services.background() {
 		s.group.Go(func() error { return job(s.failed) })
+	}
+	if m := s.member(); m != nil {
+		s.group.Go(func() error { return watchMember(s.failed, m) })
 	}
 	for _, server := range s.serving {
 		server.Start(s.group)

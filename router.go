@@ -3,6 +3,7 @@ package midas
 import (
 	"net/http"
 	"net/netip"
+	"strings"
 
 	"midas/internal/api/checkaccess"
 	"midas/internal/api/graph"
@@ -27,6 +28,7 @@ type router struct {
 	graph      httpx.Handler
 	decisions  *checkaccess.Handler
 	hosts      *hosts.Handler
+	cluster    httpx.Handler // nil without an embedded cluster
 }
 
 // nameSet is the set of host names that requests may have, besides Azure's and IP addresses.
@@ -87,6 +89,8 @@ func (f *router) handler(r *http.Request, path string) httpx.Handler {
 		return httpx.HandlerFunc(misdirected)
 	case hosts.Serves(path):
 		return f.hosts
+	case f.cluster != nil && strings.HasPrefix(path, "/cluster/v1/"):
+		return f.cluster
 	case f.login.Serves(path):
 		return f.login
 	case graph.Serves(path):

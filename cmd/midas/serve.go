@@ -17,10 +17,16 @@ import (
 type serveCommand struct {
 	settings
 	Listen         string   `help:"Address of HTTPS. Default: ${listen}" placeholder:"HOST:PORT" env:"MIDAS_LISTEN"`
+	Origin         string   `help:"URL under which clients reach the server, or the load balancer in front of several. Default: https:// with the address of --listen" placeholder:"URL" env:"MIDAS_ORIGIN"`
 	Lab            bool     `help:"Use the well-known ids and secrets above. Only for laboratories and CI." env:"MIDAS_LAB"`
 	LabConflicts   bool     `help:"With --lab: refuse concurrent writes to the federated credentials of an identity with 409, as Azure does." name:"lab-write-conflicts" env:"MIDAS_LAB_WRITE_CONFLICTS"`
 	Metadata       []string `help:"Serve the metadata service of a resource on this machine; repeatable." placeholder:"ID=HOST:PORT" sep:"none"`
 	TrustedProxies []string `help:"Address or network of a reverse proxy whose X-Forwarded-For and Forwarded headers are trusted; repeatable." placeholder:"ADDRESS" env:"MIDAS_TRUSTED_PROXIES"`
+	ClusterInit    bool     `help:"Begin an embedded cluster, whose first member is this server." env:"MIDAS_CLUSTER_INIT"`
+	Join           string   `help:"Join the embedded cluster of the server at URL. Needs --token." placeholder:"URL" env:"MIDAS_JOIN"`
+	Token          string   `help:"Token for --join, of midas cluster token." env:"MIDAS_JOIN_TOKEN"`
+	PeerListen     string   `help:"Address for the other members of the cluster. Default: that of --advertise" placeholder:"IP:PORT" env:"MIDAS_PEER_LISTEN"`
+	Advertise      string   `help:"Address under which the other members reach this one. Default: the host of --listen, port 2380" placeholder:"HOST:PORT" env:"MIDAS_ADVERTISE"`
 	Ops            string   `help:"Address of health, metrics and profiles, without TLS. Default: they are not served" placeholder:"HOST:PORT" env:"MIDAS_OPS"`
 }
 
@@ -33,6 +39,8 @@ Examples:
   midas serve
   midas serve --store memory: --lab --listen localhost:9443
   midas serve --metadata /subscriptions/.../virtualMachines/web1=127.0.0.1:8170
+  midas serve --cluster-init --listen 10.0.0.1:8443
+  midas serve --join https://10.0.0.1:8443 --token TOKEN --listen 10.0.0.2:8443
   midas serve --config /etc/midas.yaml
 
 A configuration file, with the names of the fields of midas.Config:
@@ -57,7 +65,13 @@ With --lab the ids and secrets are these. They are public and protect nothing:
 func (c *serveCommand) config() (midas.Config, error) {
 	cfg, err := c.settings.config()
 	override(&cfg.Listen, c.Listen)
+	override(&cfg.Origin, c.Origin)
 	override(&cfg.Ops, c.Ops)
+	cfg.Cluster.Init = cfg.Cluster.Init || c.ClusterInit
+	override(&cfg.Cluster.Join, c.Join)
+	override(&cfg.Cluster.Token, c.Token)
+	override(&cfg.Cluster.PeerListen, c.PeerListen)
+	override(&cfg.Cluster.Advertise, c.Advertise)
 	cfg.Lab = cfg.Lab || c.Lab
 	cfg.LabWriteConflicts = cfg.LabWriteConflicts || c.LabConflicts
 	if len(c.TrustedProxies) > 0 {

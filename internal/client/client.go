@@ -61,6 +61,7 @@ func Open(data string) (*Client, error) {
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = &tls.Config{RootCAs: roots}
+	transport.DialContext = c.dial
 	c.HTTP = &http.Client{Transport: transport, Timeout: 30 * time.Second}
 	return c, nil
 }
@@ -102,6 +103,19 @@ func (c *Client) Server(ctx context.Context) (string, error) {
 	}
 	_ = conn.Close() // the handshake was the check
 	return address, nil
+}
+
+// dial connects to the server of the data folder if it runs on this machine, even if its endpoint is that of another
+// replica or of a load balancer in front of them, so that commands work on every replica that runs.
+func (c *Client) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if endpoint, err := c.EndpointAddress(); err == nil && address == endpoint {
+		if running, err := control.Dial(ctx, datadir.Socket(c.Data)); err == nil {
+			if local, err := running.Address(ctx); err == nil && local != "" {
+				address = local
+			}
+		}
+	}
+	return (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext(ctx, network, address)
 }
 
 func (c *Client) address(ctx context.Context) (string, error) {

@@ -60,8 +60,8 @@ func (m *machine) serve(t *testing.T) {
 	t.Cleanup(func() { _ = m.member.Close() })
 	var front *httptest.Server
 	handler := &cluster.Handler{
-		Member: m.member, Pinned: func() *x509.Certificate { return front.Certificate() },
-		HandOver: func(out *cluster.JoinAnswer) error {
+		Member: m.member, Pinned: func() (*x509.Certificate, error) { return front.Certificate(), nil },
+		HandOver: func(_ context.Context, out *cluster.JoinAnswer) error {
 			out.Origin, out.Files = "https://midas.test", map[string][]byte{"master.key": []byte("secret")}
 			return nil
 		},
@@ -78,10 +78,10 @@ func (m *machine) serve(t *testing.T) {
 func begin(t *testing.T) *machine {
 	t.Helper()
 	m := newMachine(t)
-	var err error
-	if m.member, err = cluster.Begin(within(t), m.config, m.at); err != nil {
+	if err := cluster.Begin(m.config, m.at); err != nil {
 		t.Fatal(err)
 	}
+	m.open(t)
 	m.serve(t)
 	return m
 }
@@ -203,6 +203,19 @@ func TestThreeMachinesBecomeACluster(t *testing.T) {
 		t.Errorf("before %s\nafter %s", before, after)
 	}
 	wantError(t, two.member.Remove(within(t), name), "is not a member", three.at.Advertise)
+
+	// One that runs ends when it is removed, and says why.
+	if err := two.member.Remove(within(t), four.at.Advertise); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-four.member.Done():
+	case <-within(t).Done():
+		t.Fatal("a removed member goes on")
+	}
+	if err := four.member.Err(); !errors.Is(err, cluster.ErrRemoved) {
+		t.Errorf("a removed member ends with %v", err)
+	}
 }
 
 // listing has the names, sizes and times of all files of a folder.

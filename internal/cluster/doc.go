@@ -2,7 +2,7 @@
 
 // Package cluster runs an etcd inside of Midas, as one member of a cluster that has no other parts.
 //
-// Begin makes the first member, Join adds this machine to a cluster, and Open starts the member of a data
+// Begin prepares the first member, Join adds this machine to a cluster, and Open starts the member of a data
 // folder. What a member needs lies in the folder "cluster" of the data folder: state.json, the certificate
 // authority of the members with its key, this member's certificate, and the folder "etcd". Members talk
 // to each other over mutual TLS; the authority certifies nothing but members.

@@ -117,7 +117,7 @@ func (m *Member) config() (*embed.Config, error) {
 	c.AutoCompactionMode, c.AutoCompactionRetention = embed.CompactorModePeriodic, compactionAfter
 	c.MaxLearners = maxLearners
 	c.EnableGRPCGateway = false
-	c.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zap.New(&core{log: m.log}))
+	c.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zap.New(newCore(m.log)))
 	return c, nil
 }
 

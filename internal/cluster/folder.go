@@ -41,6 +41,7 @@ type state struct {
 	Listen  string `json:"listen"`  // HOST:PORT on which it listens for them
 	ID      string `json:"id"`      // of this member, in hexadecimal digits; empty before its first start
 	Cluster string `json:"cluster"` // the random id of the cluster
+	Origin  string `json:"origin"`  // of the installation, if it has joined one
 	Joined  bool   `json:"joined"`  // it was added to an existing cluster
 	Members []Peer `json:"members"` // as it has seen them last, itself included
 }
@@ -62,6 +63,15 @@ func (f folder) path(name string) string { return filepath.Join(f.dir, name) }
 func Exists(data string) bool {
 	_, err := os.Stat(folderOf(data).path(stateFile))
 	return err == nil
+}
+
+// Origin is the origin of the installation that a data folder has joined; empty if it has joined none.
+func Origin(data string) (string, error) {
+	s, err := folderOf(data).read()
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return s.Origin, err
 }
 
 func (f folder) read() (s state, err error) {

@@ -3,6 +3,7 @@
 package cluster
 
 import (
+	"context"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
@@ -32,10 +33,10 @@ type Handler struct {
 
 	// Pinned returns the certificate from which the chain of the main listener's certificate comes. Tokens have the
 	// hash of its public key.
-	Pinned func() *x509.Certificate
+	Pinned func() (*x509.Certificate, error)
 
-	// HandOver adds to the answer what the new replica needs besides membership.
-	HandOver func(*JoinAnswer) error
+	// HandOver adds to an answer what the new replica needs besides membership.
+	HandOver func(context.Context, *JoinAnswer) error
 }
 
 // problem is the body of a refusal.
@@ -53,14 +54,24 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, ev *httpx.Event)
 	switch r.Method + " " + r.URL.Path {
 	case "GET " + pathAuthority:
 		ev.Operation = "authority"
-		w.Header().Set("Content-Type", "application/x-pem-file")
-		_, ev.Err = w.Write(certificatePEM(h.Pinned()))
+		h.authority(w, ev)
 	case "POST " + pathJoin:
 		ev.Operation = "join"
 		h.join(w, r, ev)
 	default:
 		fail(w, ev, http.StatusNotFound, "NotFound", "There is no such operation.")
 	}
+}
+
+func (h *Handler) authority(w http.ResponseWriter, ev *httpx.Event) {
+	pinned, err := h.Pinned()
+	if err != nil {
+		ev.Err = err
+		fail(w, ev, http.StatusInternalServerError, "Internal", "The server has failed.")
+		return
+	}
+	w.Header().Set("Content-Type", "application/x-pem-file")
+	_, ev.Err = w.Write(certificatePEM(pinned))
 }
 
 func (h *Handler) join(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
@@ -74,10 +85,7 @@ func (h *Handler) join(w http.ResponseWriter, r *http.Request, ev *httpx.Event) 
 		fail(w, ev, http.StatusBadRequest, "InvalidRequest", "The request has data after the object.")
 		return
 	}
-	out, err := h.Member.Admit(r.Context(), in)
-	if err == nil {
-		err = h.HandOver(&out)
-	}
+	out, err := h.Member.Admit(r.Context(), in, h.HandOver)
 	var refused *RefusedError
 	switch {
 	case err == nil:

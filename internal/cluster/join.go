@@ -4,6 +4,7 @@ package cluster
 
 import (
 	"context"
+	"crypto"
 	"errors"
 	"fmt"
 	"net"
@@ -51,8 +52,8 @@ func (e *RefusedError) Error() string { return e.message }
 func refuse(format string, args ...any) error { return &RefusedError{fmt.Sprintf(format, args...)} }
 
 // Admit adds a machine that has a token as a learner. The token is used up if, and only if, it succeeds or the
-// member may have been added. The caller adds Origin and Files to the answer.
-func (m *Member) Admit(ctx context.Context, in JoinRequest) (out JoinAnswer, err error) {
+// member may have been added. prepare sets Origin and Files of the answer; it is called after the token was checked.
+func (m *Member) Admit(ctx context.Context, in JoinRequest, prepare func(context.Context, *JoinAnswer) error) (out JoinAnswer, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	token, revision, err := m.token(ctx, in.ID, in.Secret) // before everything else, so that strangers learn nothing
@@ -69,18 +70,12 @@ func (m *Member) Admit(ctx context.Context, in JoinRequest) (out JoinAnswer, err
 	if err != nil {
 		return out, refuse("%s", err)
 	}
-	if out, err = m.answer(in); err != nil {
-		return out, err
+	if out, err = m.answer(public, in.Peer); err == nil {
+		err = prepare(ctx, &out)
 	}
-	a, err := m.folder.authority()
 	if err != nil {
-		return out, err
+		return JoinAnswer{}, err
 	}
-	cert, err := a.certify(public, hostOf(in.Peer), m.now())
-	if err != nil {
-		return out, err
-	}
-	out.Certificate = string(certificatePEM(cert))
 	if err := m.use(ctx, in.ID, revision); err != nil {
 		return out, err
 	}
@@ -95,7 +90,8 @@ func (m *Member) Admit(ctx context.Context, in JoinRequest) (out JoinAnswer, err
 	return out, nil
 }
 
-func (m *Member) answer(in JoinRequest) (out JoinAnswer, err error) {
+// answer certifies the key of a new member.
+func (m *Member) answer(public crypto.PublicKey, peerURL string) (out JoinAnswer, err error) {
 	a, err := m.folder.authority()
 	if err != nil {
 		return out, err
@@ -104,7 +100,14 @@ func (m *Member) answer(in JoinRequest) (out JoinAnswer, err error) {
 	if err != nil {
 		return out, err
 	}
-	return JoinAnswer{Protocol: Protocol, Cluster: m.state.Cluster, CA: string(certificatePEM(a.cert)), CAKey: string(key)}, nil
+	cert, err := a.certify(public, hostOf(peerURL), m.now())
+	if err != nil {
+		return out, err
+	}
+	return JoinAnswer{
+		Protocol: Protocol, Cluster: m.state.Cluster,
+		CA: string(certificatePEM(a.cert)), CAKey: string(key), Certificate: string(certificatePEM(cert)),
+	}, nil
 }
 
 // add adds a learner, and sets the members of the answer.

@@ -55,7 +55,7 @@ func Join(ctx context.Context, c Config, at Address, by Invitation, keep func(Jo
 	}
 	name := at.Advertise
 	return f.write(state{
-		Name: name, Peer: at.URL(), Listen: at.Listen, ID: answer.ID, Cluster: answer.Cluster, Joined: true, Members: answer.Members,
+		Name: name, Peer: at.URL(), Listen: at.Listen, ID: answer.ID, Cluster: answer.Cluster, Origin: answer.Origin, Joined: true, Members: answer.Members,
 	})
 }
 

@@ -5,15 +5,42 @@ package cluster
 import (
 	"context"
 	"log/slog"
+	"sync"
+	"time"
 
 	"go.uber.org/zap/zapcore"
 )
 
 // core writes etcd's log lines to a slog.Logger. etcd logs a lot at the level info when it starts, so these lines
-// have the level debug.
+// have the level debug. A line above it is written at most once in a while, because strangers who connect to the port
+// for members, and members that do not answer, cause such lines.
 type core struct {
 	log    *slog.Logger
 	fields []zapcore.Field
+	recent *recent
+}
+
+func newCore(log *slog.Logger) *core {
+	return &core{log: log, recent: &recent{last: map[string]time.Time{}}}
+}
+
+const quietFor = 10 * time.Second
+
+// recent remembers when lines were written. etcd's messages are constants of its program, so there are few.
+type recent struct {
+	mu   sync.Mutex
+	last map[string]time.Time
+}
+
+// first reports whether a line was not written for a while.
+func (r *recent) first(message string, now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if at, known := r.last[message]; known && now.Sub(at) < quietFor {
+		return false
+	}
+	r.last[message] = now
+	return true
 }
 
 // Enabled implements zapcore.LevelEnabler.
@@ -21,7 +48,7 @@ func (c *core) Enabled(l zapcore.Level) bool { return c.log.Enabled(context.Back
 
 // With implements zapcore.Core.
 func (c *core) With(fields []zapcore.Field) zapcore.Core {
-	return &core{c.log, append(c.fields[:len(c.fields):len(c.fields)], fields...)}
+	return &core{c.log, append(c.fields[:len(c.fields):len(c.fields)], fields...), c.recent}
 }
 
 // Check implements zapcore.Core.
@@ -34,6 +61,9 @@ func (c *core) Check(e zapcore.Entry, checked *zapcore.CheckedEntry) *zapcore.Ch
 
 // Write implements zapcore.Core.
 func (c *core) Write(e zapcore.Entry, fields []zapcore.Field) error {
+	if level(e.Level) > slog.LevelDebug && !c.recent.first(e.Message, time.Now()) {
+		return nil
+	}
 	values := zapcore.NewMapObjectEncoder()
 	for _, f := range append(c.fields[:len(c.fields):len(c.fields)], fields...) {
 		f.AddTo(values)

@@ -55,44 +55,41 @@ type Member struct {
 	once  sync.Once
 }
 
-// Begin makes the first member of a new cluster in a data folder that has none.
-func Begin(ctx context.Context, c Config, at Address) (*Member, error) {
+// Begin writes the folder of the first member of a new cluster in a data folder that has none. It starts nothing.
+func Begin(c Config, at Address) error {
 	f := folderOf(c.Data)
 	if Exists(c.Data) {
-		return nil, fmt.Errorf("%s already has a member of a cluster", c.Data)
+		return fmt.Errorf("%s already has a member of a cluster", c.Data)
 	}
 	if err := f.make(); err != nil {
-		return nil, err
+		return err
 	}
 	a, err := newAuthority(c.Now())
 	if err != nil {
-		return nil, err
+		return err
 	}
 	key, err := newKey()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	host, _, err := net.SplitHostPort(at.Advertise)
 	if err != nil {
-		return nil, fmt.Errorf("the address for other members: %w", err)
+		return fmt.Errorf("the address for other members: %w", err)
 	}
 	cert, err := a.certify(key.Public(), host, c.Now())
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := errors.Join(f.writeAuthority(a), f.writeMember(key, cert)); err != nil {
-		return nil, err
+		return err
 	}
 	id, err := newID()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	self := Peer{Name: at.Advertise, URL: at.URL()}
 	s := state{Name: self.Name, Peer: self.URL, Listen: at.Listen, Cluster: id, Members: []Peer{self}}
-	if err := f.write(s); err != nil {
-		return nil, err
-	}
-	return Open(ctx, c)
+	return f.write(s)
 }
 
 // Open starts the member of a data folder. It returns when the member takes part in a majority and has a vote, or

@@ -168,6 +168,9 @@ func (c *Client) send(ctx context.Context, method, path string, body io.Reader) 
 	if err != nil {
 		return nil, fmt.Errorf("ask the running server: %w", err)
 	}
+	if resp.StatusCode == http.StatusConflict {
+		return nil, errors.New(strings.TrimSpace(string(text)))
+	}
 	if resp.StatusCode == http.StatusBadRequest {
 		return nil, fmt.Errorf("%w: %s", ErrFile, strings.TrimPrefix(strings.TrimSpace(string(text)), ErrFile.Error()+": "))
 	}

@@ -8,6 +8,9 @@
 //	GET  /check                  returns what is inconsistent in the store, as JSON lines
 //	GET  /lint/roles             returns what may be wrong with roles and role assignments, as JSON lines
 //	GET  /keys                   returns the public keys that verify tokens, as a JSON Web Key Set
+//	GET  /cluster                returns the members of the embedded cluster, as JSON
+//	POST /cluster/token?life=1h  makes a token with which a machine can join, and returns {"token": "..."}
+//	POST /cluster/remove?member=NAME  removes a member
 //	POST /roles/import           stores the built-in roles of the file in the body; returns what has changed, or 400
 //	POST /keys/rotate            makes a new signing key and returns {"kid": "..."}
 //	POST /keys/withdraw?kid=KID  removes a signing key, so that all tokens that it has signed are refused;
@@ -25,6 +28,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -155,6 +159,9 @@ func Handler(c Commands) httpx.Handler {
 		case "POST /keys/reseal":
 			ev.Operation = "keys/reseal"
 			reseal(c, w, r, ev)
+		case "GET /cluster", "POST /cluster/token", "POST /cluster/remove":
+			ev.Operation = strings.TrimPrefix(r.URL.Path, "/")
+			serveCluster(c, w, r, ev)
 		default:
 			http.NotFound(w, r)
 		}
