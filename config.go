@@ -319,6 +319,9 @@ func set[T comparable](field *T, value T) {
 // check returns an error that names the first invalid setting. It expects a Config with its defaults, and
 // the engines that Store can name.
 func (c Config) check(all []engine) error {
+	if err := c.Cluster.check(c); err != nil {
+		return err
+	}
 	if _, _, err := findEngine(c.Store, all); err != nil {
 		return err
 	}
@@ -326,9 +329,6 @@ func (c Config) check(all []engine) error {
 		if _, port, err := net.SplitHostPort(l.value); l.value != "" && (err != nil || !isPort(port)) {
 			return fmt.Errorf("%s: %q is not HOST:PORT, such as localhost:8443", l.name, l.value)
 		}
-	}
-	if err := c.Cluster.check(c); err != nil {
-		return err
 	}
 	if err := c.MasterKey.check(); err != nil {
 		return err
