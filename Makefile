@@ -40,11 +40,12 @@ race: ## the tests of internal/, verify/ and the root with the race detector; it
 	CGO_ENABLED=1 $(GO) test -race ./internal/... ./verify/... .
 
 cluster: ## the engines that replicas share, with the race detector, on etcd in the test; it needs a C compiler
-	CGO_ENABLED=1 $(GO) test -race -tags $(TAGS) ./internal/store/...
-	$(GO) test -tags $(TAGS) -run 'Etcd|Import' .
+	CGO_ENABLED=1 $(GO) test -race -tags $(TAGS) ./internal/store/etcd ./internal/store/postgres
+	$(GO) test -tags $(TAGS) ./internal/cluster
+	$(GO) test -tags $(TAGS) -run 'Etcd|Import|Cluster|Stores' .
 
 e2e: build ## the built binary, used as its users do
-	$(GO) test -count=1 -tags "e2e $(TAGS)" ./e2e/... ./internal/store/etcd
+	$(GO) test -count=1 -tags "e2e $(TAGS)" ./e2e/... ./internal/store/etcd ./internal/store/postgres
 
 bench: ## Midas beside a bare server and the store alone; ONLY=get,put for parts, SCALE=1000000 for a big installation, HOSTS=100000 for many machines
 	$(GO) run ./bench $(if $(ONLY),-only $(ONLY)) $(if $(SCALE),-scale $(SCALE)) $(if $(HOSTS),-hosts $(HOSTS))
