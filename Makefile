@@ -45,7 +45,8 @@ cluster: ## the engines that replicas share, with the race detector, on etcd in 
 	$(GO) test -tags $(TAGS) -run 'Etcd|Import|Cluster|Stores' .
 
 e2e: build ## the built binary, used as its users do
-	$(GO) test -count=1 -tags "e2e $(TAGS)" ./e2e/... ./internal/store/etcd ./internal/store/postgres
+	$(GO) test -count=1 -timeout 20m -tags "e2e $(TAGS)" ./e2e/...
+	$(GO) test -count=1 -timeout 20m -tags "e2e $(TAGS)" ./internal/store/etcd ./internal/store/postgres
 
 bench: ## Midas beside a bare server and the store alone; ONLY=get,put for parts, SCALE=1000000 for a big installation, HOSTS=100000 for many machines
 	$(GO) run ./bench $(if $(ONLY),-only $(ONLY)) $(if $(SCALE),-scale $(SCALE)) $(if $(HOSTS),-hosts $(HOSTS))
