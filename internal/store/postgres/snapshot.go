@@ -140,7 +140,7 @@ func (s *snapshot) read(ctx context.Context, each func(pgx.Rows) error, sql stri
 	limited, cancel := context.WithTimeout(ctx, deadline)
 	defer cancel()
 	err := query(limited)
-	if err != nil && s.conn.Conn().IsClosed() && ctx.Err() == nil && limited.Err() == nil {
+	if err != nil && (s.conn.Conn().IsClosed() || broken(err)) && ctx.Err() == nil && limited.Err() == nil {
 		return fmt.Errorf("%w: %w", store.ErrStale, err) // a new snapshot finds out whether the database is there
 	}
 	return s.engine.readFailed(ctx, err)
@@ -266,12 +266,15 @@ func (s *snapshot) page(ctx context.Context, i interval, reverse bool, size int)
 
 var _ store.Snapshot = (*snapshot)(nil)
 
-// retry runs a read under the engine's deadline, and once more if a connection was broken before.
+// readAttempts is how often retry runs a read. Several sessions may end one after the other.
+const readAttempts = 5
+
+// retry runs a read under the engine's deadline, and again if a connection was broken before.
 func (e *Engine) retry(ctx context.Context, read func(ctx context.Context) error) error {
 	limited, cancel := context.WithTimeout(ctx, deadline)
 	defer cancel()
 	err := read(limited)
-	if err != nil && limited.Err() == nil && broken(err) {
+	for attempt := 1; attempt < readAttempts && err != nil && limited.Err() == nil && broken(err); attempt++ {
 		e.pool.Reset()
 		err = read(limited)
 	}
