@@ -44,13 +44,7 @@ func expired(tx store.Tx, now time.Time) iter.Seq[error] {
 		for _, kind := range ending() {
 			checks[kind] = func(_ store.Tx, rec store.Record) error { return checkEnd(kind, rec, now) }
 		}
-		for _, prefix := range []string{"d/", "h/", store.RevocationKind.Keys} {
-			for err := range store.Examine(tx, prefix, checks) {
-				if !yield(err) {
-					return
-				}
-			}
-		}
+		store.Examine(tx, checks, "d/", "h/", store.RevocationKind.Keys)(yield)
 	}
 }
 

@@ -15,22 +15,11 @@ import (
 // exists in one direction only or whose object has gone without a pending Unlink, for each principal of a managed
 // identity without its resource, and for each wrong count of administrators. It ends after an error of the store.
 func Inconsistencies(tx store.Tx) iter.Seq[error] {
-	return func(yield func(error) bool) {
-		for _, part := range []struct {
-			prefix string
-			checks store.Checks
-		}{{"d/", objectChecks()}, {store.RevocationKind.Keys, store.Checks{store.RevocationKind: checkRevocation}}} {
-			for err := range store.Examine(tx, part.prefix, part.checks) {
-				if !yield(err) {
-					return
-				}
-			}
-		}
-	}
+	return store.Examine(tx, allChecks(), "d/", store.RevocationKind.Keys)
 }
 
-// objectChecks has one check for each kind of record of a tenant.
-func objectChecks() store.Checks {
+// allChecks has one check for each kind of record.
+func allChecks() store.Checks {
 	return store.Checks{
 		store.TenantKind:           checkTenant,
 		store.DomainIndex:          lookup(domains, func(_ store.Record, id string) string { return tenantKey(id) }),
@@ -56,6 +45,7 @@ func objectChecks() store.Checks {
 		store.GrantResourceIndex:   checkGrantIndex,
 		store.GrantUserIndex:       checkGrantIndex,
 		store.AdministratorsKind:   checkAdministrators,
+		store.RevocationKind:       checkRevocation,
 	}
 }
 

@@ -14,16 +14,8 @@ import (
 // without its parent or without its entry there, for each entry without its group or place, and for each place without
 // its group or its entry. It ends after an error of the store.
 func Inconsistencies(tx store.Tx) iter.Seq[error] {
-	return func(yield func(error) bool) {
-		for _, kind := range []store.Kind{store.ManagementGroupKind, store.ManagementChildIndex, store.SubscriptionPlaceKind} {
-			checks := store.Checks{store.ManagementGroupKind: checkGroup, store.ManagementChildIndex: checkChild, store.SubscriptionPlaceKind: checkPlace}
-			for err := range store.Examine(tx, kind.Keys, checks) {
-				if !yield(err) {
-					return
-				}
-			}
-		}
-	}
+	checks := store.Checks{store.ManagementGroupKind: checkGroup, store.ManagementChildIndex: checkChild, store.SubscriptionPlaceKind: checkPlace}
+	return store.Examine(tx, checks, store.ManagementGroupKind.Keys, store.ManagementChildIndex.Keys, store.SubscriptionPlaceKind.Keys)
 }
 
 func checkGroup(tx store.Tx, rec store.Record) error {

@@ -14,16 +14,8 @@ import (
 // another resource, or whose resource has gone, for each that refers to an identity by an invalid id or without an
 // association, and for each association without such a reference. It stops after an error of the store.
 func Inconsistencies(tx store.Tx) iter.Seq[error] {
-	return func(yield func(error) bool) {
-		for _, kind := range []store.Kind{store.ResourceIdentityKind, store.AssociationIndex} {
-			checks := store.Checks{store.ResourceIdentityKind: checkStoredIdentity, store.AssociationIndex: checkAssociation}
-			for err := range store.Examine(tx, kind.Keys, checks) {
-				if !yield(err) {
-					return
-				}
-			}
-		}
-	}
+	checks := store.Checks{store.ResourceIdentityKind: checkStoredIdentity, store.AssociationIndex: checkAssociation}
+	return store.Examine(tx, checks, store.ResourceIdentityKind.Keys, store.AssociationIndex.Keys)
 }
 
 func checkStoredIdentity(tx store.Tx, kept store.Record) error {

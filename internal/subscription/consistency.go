@@ -11,16 +11,8 @@ import (
 // Inconsistencies checks all aliases of subscriptions. It yields a store.Flaw for each alias that is not under its key
 // or is not counted, and for each wrong count. It ends after an error of the store.
 func Inconsistencies(tx store.Tx) iter.Seq[error] {
-	return func(yield func(error) bool) {
-		for _, kind := range []store.Kind{store.SubscriptionAliasKind, store.AliasCountKind} {
-			checks := store.Checks{store.SubscriptionAliasKind: checkAlias, store.AliasCountKind: checkCount}
-			for err := range store.Examine(tx, kind.Keys, checks) {
-				if !yield(err) {
-					return
-				}
-			}
-		}
-	}
+	checks := store.Checks{store.SubscriptionAliasKind: checkAlias, store.AliasCountKind: checkCount}
+	return store.Examine(tx, checks, store.SubscriptionAliasKind.Keys, store.AliasCountKind.Keys)
 }
 
 func checkAlias(tx store.Tx, rec store.Record) error {
