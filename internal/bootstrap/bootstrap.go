@@ -142,16 +142,8 @@ func (b *Bootstrap) run(ctx context.Context, endpoint string) (datadir.Admin, er
 }
 
 // load reads the record of an earlier start; nil if there was none.
-func (b *Bootstrap) load(ctx context.Context) (rec *record, err error) {
-	err = b.Store.View(ctx, func(tx store.Tx) error {
-		found, err := records.Get(tx, recordKey)
-		if errors.Is(err, store.ErrNotFound) {
-			rec = nil
-			return nil
-		}
-		rec = &found
-		return err
-	})
+func (b *Bootstrap) load(ctx context.Context) (*record, error) {
+	rec, err := records.Load(ctx, b.Store, recordKey)
 	if err != nil {
 		return nil, fmt.Errorf("read the record of the first start: %w", err)
 	}

@@ -3,7 +3,6 @@ package installation
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -36,16 +35,8 @@ type storedKey struct {
 }
 
 // read returns the record of a store; nil if there is none.
-func read(ctx context.Context, st store.Store) (rec *record, err error) {
-	err = st.View(ctx, func(tx store.Tx) error {
-		found, err := records.Get(tx, recordKey)
-		if errors.Is(err, store.ErrNotFound) {
-			rec = nil
-			return nil
-		}
-		rec = &found
-		return err
-	})
+func read(ctx context.Context, st store.Store) (*record, error) {
+	rec, err := records.Load(ctx, st, recordKey)
 	if err != nil {
 		return nil, fmt.Errorf("read the installation: %w", err)
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -62,6 +63,21 @@ func (t *Table[T]) Get(tx Tx, key string) (T, error) {
 		return zero, err
 	}
 	return t.Decode(rec)
+}
+
+// Load reads the record of a key in a View of its own. It is nil if there is none.
+func (t *Table[T]) Load(ctx context.Context, st Store, key string) (v *T, err error) {
+	err = st.View(ctx, func(tx Tx) error {
+		found, err := t.Get(tx, key)
+		if v = &found; errors.Is(err, ErrNotFound) {
+			v, err = nil, nil
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return v, nil
 }
 
 // GetShared is Get for hot paths: it decodes each revision of a record once, and caches the value in kept. All
