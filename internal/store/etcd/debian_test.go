@@ -81,7 +81,7 @@ func (c *tally) more(t *testing.T, what string) {
 // every commit.
 func TestWritersSurviveTheLossOfMembers(t *testing.T) {
 	c := servertest.Etcd(t, 3)
-	st := closeAtEnd(t, store.New(open(t, all(c)+"/midas"), store.Options{}))
+	st := storetest.CloseAtEnd(t, store.New(open(t, all(c)+"/midas"), store.Options{}))
 	ctx, stop := context.WithCancel(t.Context())
 	told := &tally{}
 	var writers errgroup.Group
@@ -148,7 +148,7 @@ func grows(st store.Store) error {
 func TestLossOfTheMajority(t *testing.T) {
 	c := servertest.Etcd(t, 3)
 	engine := open(t, all(c)+"/midas")
-	st := closeAtEnd(t, store.New(engine, store.Options{}))
+	st := storetest.CloseAtEnd(t, store.New(engine, store.Options{}))
 	write := func(ctx context.Context) error {
 		_, err := st.Update(ctx, func(tx store.Tx) error { tx.Put("a", nil); return nil })
 		return err

@@ -84,15 +84,6 @@ func open(t testing.TB, location string) *etcd.Engine {
 	return e
 }
 
-func closeAtEnd(t testing.TB, st store.Store) store.Store {
-	t.Cleanup(func() {
-		if err := st.Close(); err != nil {
-			t.Errorf("close: %v", err)
-		}
-	})
-	return st
-}
-
 func TestConformance(t *testing.T) {
 	conform(t, embedded(t))
 }
@@ -103,7 +94,7 @@ func conform(t *testing.T, endpoints string) {
 	for _, kind := range kinds {
 		t.Run(kind.name, func(t *testing.T) {
 			storetest.Run(t, func(t testing.TB) store.Store {
-				return closeAtEnd(t, store.New(kind.wrap(open(t, servers.location())), store.Options{}))
+				return storetest.CloseAtEnd(t, store.New(kind.wrap(open(t, servers.location())), store.Options{}))
 			})
 		})
 	}
@@ -126,7 +117,7 @@ func TestTwoReplicas(t *testing.T) {
 	storetest.RunShared(t, func(t testing.TB) (a, b store.Store) {
 		location := servers.location()
 		replica := func() store.Store {
-			return closeAtEnd(t, store.New(store.Cached(store.Follow(open(t, location), store.FollowOptions{}), 1<<20), store.Options{}))
+			return storetest.CloseAtEnd(t, store.New(store.Cached(store.Follow(open(t, location), store.FollowOptions{}), 1<<20), store.Options{}))
 		}
 		return replica(), replica()
 	})

@@ -16,6 +16,7 @@ import (
 
 	"midas/internal/store"
 	"midas/internal/store/etcd"
+	"midas/internal/store/storetest"
 )
 
 // client returns a client that may do what only operators and other programs do.
@@ -60,7 +61,7 @@ func TestPrefixesAreSeparate(t *testing.T) {
 	endpoint := embedded(t)
 	var all []store.Store
 	for i, prefix := range []string{"/a", "/ab", "/a/b", "/a%2Fc"} {
-		st := closeAtEnd(t, store.New(open(t, endpoint+prefix), store.Options{}))
+		st := storetest.CloseAtEnd(t, store.New(open(t, endpoint+prefix), store.Options{}))
 		put(t, st, fmt.Sprint("key", i), "x")
 		all = append(all, st)
 	}
@@ -113,7 +114,7 @@ func watch(t testing.TB, st store.Store, after store.Revision) <-chan result {
 func TestFeedAndCompaction(t *testing.T) {
 	dir, peer, endpoint := t.TempDir(), free(t), free(t)
 	server := startAt(t, dir, peer, endpoint)
-	c, st := client(t, endpoint), closeAtEnd(t, store.New(open(t, endpoint+"/a"), store.Options{}))
+	c, st := client(t, endpoint), storetest.CloseAtEnd(t, store.New(open(t, endpoint+"/a"), store.Options{}))
 	first := put(t, st, "a", "1")
 	quiet := watch(t, st, first)
 	newest := put(t, st, "a", "2")
@@ -156,7 +157,7 @@ func TestFeedNoticesForeignWritesAndDeletes(t *testing.T) {
 		"delete": func(ctx context.Context) error { _, err := c.Delete(ctx, "/a/", clientv3.WithPrefix()); return err },
 	} {
 		t.Run(name, func(t *testing.T) {
-			st := closeAtEnd(t, store.New(open(t, endpoint+"/a"), store.Options{}))
+			st := storetest.CloseAtEnd(t, store.New(open(t, endpoint+"/a"), store.Options{}))
 			feed := watch(t, st, put(t, st, "a", "1"))
 			second := put(t, st, "b", "2")
 			if r := next(t, feed); r.Revision != second || r.err != nil {
@@ -176,7 +177,7 @@ func TestFeedNoticesForeignWritesAndDeletes(t *testing.T) {
 // A commit that only deletes keys that do not exist changes nothing in etcd. A follower still has to learn that
 // the revision was reached.
 func TestFeedShowsDeletesOfAbsentKeys(t *testing.T) {
-	st := closeAtEnd(t, store.New(open(t, embedded(t)+"/a"), store.Options{}))
+	st := storetest.CloseAtEnd(t, store.New(open(t, embedded(t)+"/a"), store.Options{}))
 	rev, err := st.Update(t.Context(), func(tx store.Tx) error { tx.Delete("x"); tx.Delete("y"); return nil })
 	if err != nil {
 		t.Fatal(err)
@@ -194,7 +195,7 @@ func TestFeedNoticesARestoredDatabase(t *testing.T) {
 	var peer, listen = free(t), free(t)
 	start := func() *embed.Etcd { return startAt(t, now, peer, listen) }
 	server := start()
-	st := closeAtEnd(t, store.New(open(t, listen+"/a"), store.Options{}))
+	st := storetest.CloseAtEnd(t, store.New(open(t, listen+"/a"), store.Options{}))
 	put(t, st, "a", "1")
 	server.Close()
 	if err := os.CopyFS(backup, os.DirFS(now)); err != nil {
@@ -212,7 +213,7 @@ func TestFeedNoticesARestoredDatabase(t *testing.T) {
 	}
 	server = start()
 	defer server.Close()
-	other := closeAtEnd(t, store.New(open(t, listen+"/a"), store.Options{}))
+	other := storetest.CloseAtEnd(t, store.New(open(t, listen+"/a"), store.Options{}))
 	for i := range 4 {
 		put(t, other, "other", fmt.Sprint(i))
 	}
@@ -222,7 +223,7 @@ func TestFeedNoticesARestoredDatabase(t *testing.T) {
 }
 
 func TestLargeScans(t *testing.T) {
-	st := closeAtEnd(t, store.New(open(t, embedded(t)+"/a"), store.Options{}))
+	st := storetest.CloseAtEnd(t, store.New(open(t, embedded(t)+"/a"), store.Options{}))
 	big := strings.Repeat("x", store.MaxValue)
 	for i := range 24 { // more than one answer may have
 		put(t, st, fmt.Sprintf("big/%03d", i), big)
@@ -252,7 +253,7 @@ func TestLargeScans(t *testing.T) {
 func TestQuota(t *testing.T) {
 	endpoint := embedded(t, func(c *embed.Config) { c.QuotaBackendBytes = 8 << 20 })
 	e := open(t, endpoint+"/a")
-	st := closeAtEnd(t, store.New(e, store.Options{}))
+	st := storetest.CloseAtEnd(t, store.New(e, store.Options{}))
 	put(t, st, "a", "1")
 	var err error
 	for i := 0; i < 100 && err == nil; i++ {

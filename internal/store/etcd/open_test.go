@@ -29,6 +29,7 @@ import (
 
 	"midas/internal/store"
 	"midas/internal/store/etcd"
+	"midas/internal/store/storetest"
 )
 
 func TestParse(t *testing.T) {
@@ -73,6 +74,7 @@ func TestParseRefuses(t *testing.T) {
 		"h1/a%ff":                            "not printed",
 		"h1/" + strings.Repeat("a", 129):     "128 bytes",
 		"u:secret@h1/m":                      "over TLS only",
+		"u:secret@127.0.0.1,h2/m":            "over TLS only",
 		"u@h1/m":                             "USER:PASSWORD",
 		":secret@h1/m":                       "USER:PASSWORD",
 		"u:@h1/m":                            "USER:PASSWORD",
@@ -193,7 +195,7 @@ func TestUsers(t *testing.T) {
 	refused(t, "midas:secret@"+endpoint+"/mida", "readwrite /mida/")
 	refused(t, "midas:secret@"+endpoint+"/midas2", "readwrite /midas2/")
 	refused(t, "reader:secret@"+endpoint+"/midas", "readwrite /midas/")
-	st := closeAtEnd(t, store.New(open(t, "midas:secret@"+endpoint+"/midas"), store.Options{}))
+	st := storetest.CloseAtEnd(t, store.New(open(t, "midas:secret@"+endpoint+"/midas"), store.Options{}))
 	feed := watch(t, st, 0)
 	rev := put(t, st, "a", "1")
 	if r := next(t, feed); r.err != nil || r.Revision != rev {
@@ -260,6 +262,6 @@ func TestTLS(t *testing.T) {
 	refused(t, endpoint+"/m?ca="+ca+"&cert="+theirs+"&key="+theirsKey, "no secure connection")
 	refused(t, endpoint+"/m?ca="+ca+"&serverName=other.example.com"+client, "other.example.com")
 	refused(t, embedded(t)+"/m?ca="+ca, "no secure connection")
-	st := closeAtEnd(t, store.New(open(t, endpoint+"/m?ca="+ca+client), store.Options{}))
+	st := storetest.CloseAtEnd(t, store.New(open(t, endpoint+"/m?ca="+ca+client), store.Options{}))
 	put(t, st, "a", "1")
 }

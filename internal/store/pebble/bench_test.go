@@ -9,6 +9,7 @@ import (
 
 	"midas/internal/store"
 	"midas/internal/store/pebble"
+	"midas/internal/store/storetest"
 )
 
 // The benchmarks use the data of an identity: a record of 700 bytes and five index keys in one transaction
@@ -47,7 +48,7 @@ func benchRecord() []byte {
 
 func benchStore(b *testing.B, open func(testing.TB) *pebble.Engine, wrap func(*pebble.Engine) store.Engine, records int) store.Store {
 	b.Helper()
-	st := closeAtEnd(b, store.New(wrap(open(b)), store.Options{}))
+	st := storetest.CloseAtEnd(b, store.New(wrap(open(b)), store.Options{}))
 	record := benchRecord()
 	if _, err := st.Update(b.Context(), func(tx store.Tx) error { tx.Put("r/group-one", record); return nil }); err != nil {
 		b.Fatal(err)

@@ -65,7 +65,7 @@ func openOn(t *testing.T, fs vfs.FS, wrap func(*pebble.Engine) store.Engine) sto
 	if err != nil {
 		t.Fatal(err)
 	}
-	return closeAtEnd(t, store.New(wrap(e), store.Options{}))
+	return storetest.CloseAtEnd(t, store.New(wrap(e), store.Options{}))
 }
 
 // crashOnce waits for some commits, simulates a power loss in a copy of the file system, and compares.

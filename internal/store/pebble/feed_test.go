@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"midas/internal/store"
+	"midas/internal/store/storetest"
 )
 
 func TestSlowConsumerGetsErrCompacted(t *testing.T) {
@@ -23,7 +24,7 @@ func TestSlowConsumerGetsErrCompacted(t *testing.T) {
 		"by changes": {many, 200},
 	} {
 		t.Run(name, func(t *testing.T) {
-			st := closeAtEnd(t, store.New(cached(memory(t)), store.Options{}))
+			st := storetest.CloseAtEnd(t, store.New(cached(memory(t)), store.Options{}))
 			update := func(fn func(store.Tx)) {
 				if _, err := st.Update(t.Context(), func(tx store.Tx) error { fn(tx); return nil }); err != nil {
 					t.Fatal(err)
@@ -55,7 +56,7 @@ func TestSlowConsumerGetsErrCompacted(t *testing.T) {
 func TestConflictIsFoundForATransactionOlderThanTheFeed(t *testing.T) {
 	for _, kind := range kinds[:2] {
 		t.Run(kind.name, func(t *testing.T) {
-			st := closeAtEnd(t, store.New(kind.wrap(kind.open(t)), store.Options{}))
+			st := storetest.CloseAtEnd(t, store.New(kind.wrap(kind.open(t)), store.Options{}))
 			big := make([]byte, 1<<20)
 			runs := 0
 			_, err := st.Update(t.Context(), func(tx store.Tx) error {
@@ -90,7 +91,7 @@ func TestConflictIsFoundForATransactionOlderThanTheFeed(t *testing.T) {
 }
 
 func TestOldTransactionWithoutConflictIsNotRunAgain(t *testing.T) {
-	st := closeAtEnd(t, store.New(memory(t), store.Options{}))
+	st := storetest.CloseAtEnd(t, store.New(memory(t), store.Options{}))
 	runs := 0
 	_, err := st.Update(t.Context(), func(tx store.Tx) error {
 		runs++
@@ -112,7 +113,7 @@ func TestOldTransactionWithoutConflictIsNotRunAgain(t *testing.T) {
 
 // The feed drops an old write of a key while it keeps a newer write of the same key.
 func TestConflictIsFoundAfterTheFeedHasForgottenAnOlderWrite(t *testing.T) {
-	st := closeAtEnd(t, store.New(memory(t), store.Options{}))
+	st := storetest.CloseAtEnd(t, store.New(memory(t), store.Options{}))
 	put := func(key string, bytes int) {
 		if _, err := st.Update(t.Context(), func(tx store.Tx) error { tx.Put(key, make([]byte, bytes)); return nil }); err != nil {
 			t.Fatal(err)

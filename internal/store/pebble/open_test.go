@@ -17,7 +17,7 @@ import (
 
 func TestDataSurvivesReopen(t *testing.T) {
 	storetest.Reopen(t, func(t testing.TB, dir string) store.Store {
-		return closeAtEnd(t, store.New(cached(folder(t, dir)), store.Options{}))
+		return storetest.CloseAtEnd(t, store.New(cached(folder(t, dir)), store.Options{}))
 	})
 }
 
@@ -185,7 +185,7 @@ func TestUnusableFoldersAreRefusedWithTheReason(t *testing.T) {
 func TestDamagedTableFailsOnlyReadsOfItsKeys(t *testing.T) {
 	dir := filled(t)
 	each(t, dir, "*.sst", flip)
-	st := closeAtEnd(t, store.New(folder(t, dir), store.Options{}))
+	st := storetest.CloseAtEnd(t, store.New(folder(t, dir), store.Options{}))
 	err := st.View(t.Context(), func(tx store.Tx) error {
 		for _, err := range tx.Scan(store.Range{}) {
 			if err != nil {
@@ -209,7 +209,7 @@ func TestCleanCloseLeavesNoLogToReplay(t *testing.T) {
 		t.Fatal(err)
 	}
 	each(t, dir, "*.log", os.Remove)
-	st = closeAtEnd(t, store.New(folder(t, dir), store.Options{}))
+	st = storetest.CloseAtEnd(t, store.New(folder(t, dir), store.Options{}))
 	if n := count(t, st, "k/2/49"); n != 700 {
 		t.Errorf("%d bytes", n)
 	}

@@ -50,20 +50,11 @@ func cached(e *pebble.Engine) store.Engine { return store.Cached(e, 1<<20) }
 
 func hardlyCached(e *pebble.Engine) store.Engine { return store.Cached(e, 5<<10) }
 
-func closeAtEnd(t testing.TB, st store.Store) store.Store {
-	t.Cleanup(func() {
-		if err := st.Close(); err != nil {
-			t.Errorf("close: %v", err)
-		}
-	})
-	return st
-}
-
 func TestConformance(t *testing.T) {
 	for _, kind := range kinds {
 		t.Run(kind.name, func(t *testing.T) {
 			storetest.Run(t, func(t testing.TB) store.Store {
-				return closeAtEnd(t, store.New(kind.wrap(kind.open(t)), store.Options{}))
+				return storetest.CloseAtEnd(t, store.New(kind.wrap(kind.open(t)), store.Options{}))
 			})
 		})
 	}

@@ -262,7 +262,7 @@ func TestReadsWorkWhileTheDiskIsFull(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	st := closeAtEnd(t, store.New(cached(e), store.Options{}))
+	st := storetest.CloseAtEnd(t, store.New(cached(e), store.Options{}))
 	put := func(value string) (store.Revision, error) {
 		return st.Update(t.Context(), func(tx store.Tx) error { tx.Put("a", []byte(value)); return nil })
 	}
@@ -302,7 +302,7 @@ func TestConformanceAfterAFailure(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		st := closeAtEnd(t, store.New(store.Cached(e, 1<<20), store.Options{}))
+		st := storetest.CloseAtEnd(t, store.New(store.Cached(e, 1<<20), store.Options{}))
 		e.Break(syscall.EIO)
 		for e.Failures() == 0 || e.Failure() != nil {
 			time.Sleep(time.Millisecond)

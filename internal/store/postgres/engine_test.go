@@ -18,6 +18,7 @@ import (
 	"midas/internal/store"
 	"midas/internal/store/postgres"
 	"midas/internal/store/servertest"
+	"midas/internal/store/storetest"
 )
 
 // Keys of the full length that PostgreSQL cannot compress do not fit into an entry of its index.
@@ -123,7 +124,7 @@ func nest(st store.Store, depth int, inside func()) error {
 // Commits that share one transaction of the database have their own guards.
 func TestAFailedGuardFailsNoOtherCommit(t *testing.T) {
 	e := openAt(t, servertest.Postgres(t).URL())
-	closeAtEnd(t, store.New(e, store.Options{}))
+	storetest.CloseAtEnd(t, store.New(e, store.Options{}))
 	var group errgroup.Group
 	var mu sync.Mutex
 	var revisions []store.Revision
@@ -162,7 +163,7 @@ func TestTheFeedIsBounded(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			st := closeAtEnd(t, store.New(e, store.Options{}))
+			st := storetest.CloseAtEnd(t, store.New(e, store.Options{}))
 			for i := range 100 {
 				_, err := st.Update(t.Context(), func(tx store.Tx) error { tx.Put(fmt.Sprint(i), make([]byte, 1<<10)); return nil })
 				if err != nil {
@@ -258,7 +259,7 @@ func TestAStoppedReplicaDoesNotBlockTheOthers(t *testing.T) {
 		t.Fatalf("the head has %s rows", session)
 	}
 	e := openAt(t, server.URL())
-	closeAtEnd(t, store.New(e, store.Options{}))
+	storetest.CloseAtEnd(t, store.New(e, store.Options{}))
 	ended := e.HoldLock(t)
 	put(t, st, "b")
 	ended()

@@ -11,6 +11,7 @@ import (
 	"midas/internal/store"
 	"midas/internal/store/postgres"
 	"midas/internal/store/servertest"
+	"midas/internal/store/storetest"
 )
 
 // refused opens a store and returns the error, which must contain want and no password.
@@ -67,7 +68,7 @@ func TestServersThatCanLoseWritesAreRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	st := closeAtEnd(t, store.New(e, store.Options{}))
+	st := storetest.CloseAtEnd(t, store.New(e, store.Options{}))
 	put(t, st, "a")
 	for _, want := range []string{"a power loss can destroy", "synchronous_commit is off"} {
 		if !strings.Contains(log.String(), want) {

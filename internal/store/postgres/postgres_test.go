@@ -23,18 +23,9 @@ func openAt(t testing.TB, url string) *postgres.Engine {
 	return e
 }
 
-func closeAtEnd(t testing.TB, st store.Store) store.Store {
-	t.Cleanup(func() {
-		if err := st.Close(); err != nil {
-			t.Errorf("close: %v", err)
-		}
-	})
-	return st
-}
-
 func storeAt(t testing.TB, url string) store.Store {
 	t.Helper()
-	return closeAtEnd(t, store.New(openAt(t, url), store.Options{}))
+	return storetest.CloseAtEnd(t, store.New(openAt(t, url), store.Options{}))
 }
 
 // schemas returns a function that returns a URL with a new schema at each call.
@@ -46,7 +37,7 @@ func schemas(url string) func() string {
 // followed is the store of a replica: a cache that follows the engine's feed.
 func followed(t testing.TB, url string) store.Store {
 	t.Helper()
-	return closeAtEnd(t, store.New(store.Cached(store.Follow(openAt(t, url), store.FollowOptions{}), 1<<20), store.Options{}))
+	return storetest.CloseAtEnd(t, store.New(store.Cached(store.Follow(openAt(t, url), store.FollowOptions{}), 1<<20), store.Options{}))
 }
 
 func TestConformance(t *testing.T) {

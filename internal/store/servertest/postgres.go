@@ -219,15 +219,6 @@ func (s *PostgresServer) Kill() {
 	<-s.gone
 }
 
-// Stop shuts the server down as an administrator does, without waiting for its clients.
-func (s *PostgresServer) Stop() {
-	s.t.Helper()
-	if err := s.cmd.Process.Signal(syscall.SIGINT); err != nil {
-		s.t.Fatal(err)
-	}
-	<-s.gone
-}
-
 // Standby starts a streaming standby. If wait is true, the primary's commits wait for it from now on.
 func (s *PostgresServer) Standby(wait bool) *PostgresServer {
 	s.t.Helper()
