@@ -60,7 +60,7 @@ func Parse(location string) (Config, error) {
 	if c.TLS, err = o.config(); err != nil {
 		return Config{}, err
 	}
-	if c.Password != "" && c.TLS == nil && !o.plain && !slices.ContainsFunc(c.Endpoints, isLoopback) {
+	if c.Password != "" && c.TLS == nil && !o.plain && slices.ContainsFunc(c.Endpoints, isRemote) {
 		return Config{}, errors.New("a password is sent over TLS only: add ?tls=true or ?ca=FILE, or ?tls=false to send it unencrypted")
 	}
 	return c, nil
@@ -104,11 +104,11 @@ func parseHosts(text string) ([]string, error) {
 
 func strange(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }
 
-// isLoopback reports whether an endpoint is on this machine.
-func isLoopback(endpoint string) bool {
+// isRemote reports whether an endpoint may be on another machine.
+func isRemote(endpoint string) bool {
 	host, _, _ := net.SplitHostPort(endpoint)
 	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
+	return host != "localhost" && (ip == nil || !ip.IsLoopback())
 }
 
 // parsePrefix refuses prefixes that could lie inside of the keys of another prefix: with the store "/a", whose
