@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"midas/internal/cluster"
 )
 
 // ClusterConfig configures the embedded cluster: an etcd inside of the server, which needs no operator. Init and Join
@@ -41,8 +43,7 @@ const defaultPeerPort = "2380"
 
 // storeOf is the Config.Store of a data folder whose configuration names none.
 func (c Config) storeOf() string {
-	_, err := os.Stat(filepath.Join(c.Data, "cluster", "state.json"))
-	if c.Cluster.Init || c.Cluster.Join != "" || err == nil {
+	if c.Cluster.Init || c.Cluster.Join != "" || cluster.Exists(c.Data) {
 		return clusterScheme + c.Data
 	}
 	return defaultStore(c.Data)

@@ -3,7 +3,6 @@ package midas
 import (
 	"net/http"
 	"net/netip"
-	"strings"
 
 	"midas/internal/api/checkaccess"
 	"midas/internal/api/graph"
@@ -12,6 +11,7 @@ import (
 	"midas/internal/api/login"
 	"midas/internal/arm"
 	"midas/internal/azure"
+	"midas/internal/cluster"
 	"midas/internal/ops"
 )
 
@@ -89,7 +89,7 @@ func (f *router) handler(r *http.Request, path string) httpx.Handler {
 		return httpx.HandlerFunc(misdirected)
 	case hosts.Serves(path):
 		return f.hosts
-	case f.cluster != nil && strings.HasPrefix(path, "/cluster/v1/"):
+	case f.cluster != nil && cluster.Serves(path):
 		return f.cluster
 	case f.login.Serves(path):
 		return f.login

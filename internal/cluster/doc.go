@@ -1,5 +1,3 @@
-//go:build cluster
-
 // Package cluster runs an etcd inside of Midas, as one member of a cluster that has no other parts.
 //
 // Begin prepares the first member, Join adds this machine to a cluster, and Open starts the member of a data

@@ -21,10 +21,8 @@ import (
 	"midas/internal/atomicfile"
 )
 
-// The folder of a member in a data folder, and its files.
+// The other files of a member.
 const (
-	Folder       = "cluster"
-	stateFile    = "state.json"
 	caFile       = "ca.pem"
 	caKeyFile    = "ca-key.pem"
 	certFile     = "member.pem"
@@ -33,7 +31,7 @@ const (
 	stateVersion = 1
 )
 
-// state is the content of state.json. The file is written last, so a folder with it is complete.
+// state is the content of state.json.
 type state struct {
 	Version int    `json:"version"`
 	Name    string `json:"name"`    // of this member
@@ -58,12 +56,6 @@ type folder struct{ dir string }
 func folderOf(data string) folder { return folder{filepath.Join(data, Folder)} }
 
 func (f folder) path(name string) string { return filepath.Join(f.dir, name) }
-
-// Exists reports whether a data folder has a member.
-func Exists(data string) bool {
-	_, err := os.Stat(folderOf(data).path(stateFile))
-	return err == nil
-}
 
 // Origin is the origin of the installation that a data folder has joined; empty if it has joined none.
 func Origin(data string) (string, error) {

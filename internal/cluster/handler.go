@@ -9,23 +9,18 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"strings"
 
 	"midas/internal/api/httpx"
 )
 
 // The paths of the API for joining machines, on the main listener.
 const (
-	pathPrefix    = "/cluster/v1/"
 	pathAuthority = pathPrefix + "authority"
 	pathJoin      = pathPrefix + "join"
 )
 
 // maxJoinBody bounds the body of a join request, in bytes. All valid ones are smaller.
 const maxJoinBody = 16 << 10
-
-// Serves reports whether a path belongs to a Handler.
-func Serves(path string) bool { return strings.HasPrefix(path, pathPrefix) }
 
 // Handler serves joining machines. All fields are required.
 type Handler struct {
