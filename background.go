@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"midas/internal/clock"
 	"midas/internal/replica"
 	"midas/internal/revocation"
 )
@@ -44,18 +45,14 @@ const resumeEvery = time.Minute
 // resumeHierarchy finishes the deletions of management groups that an earlier process or another replica has begun,
 // until ctx ends.
 func (r *services) resumeHierarchy(ctx context.Context) error {
-	tick := time.NewTicker(resumeEvery)
-	defer tick.Stop()
-	for {
+	resume := func(ctx context.Context) {
 		if err := r.hierarchy.Resume(ctx); err != nil && ctx.Err() == nil {
 			r.log.WarnContext(ctx, "management groups are still being deleted, trying again", "cause", err)
 		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
 	}
+	resume(ctx)
+	clock.Every(ctx, resumeEvery, resume)
+	return nil
 }
 
 // openReplicas makes what this process knows of other replicas that use its store.

@@ -45,9 +45,6 @@ import (
 	"midas/internal/token"
 )
 
-// clock gives the time. It is a dependency, so that tests and laboratories can set it.
-type clock = func() time.Time
-
 // services are the domain services of one server. All of them use one store.
 type services struct {
 	cfg          Config
@@ -55,7 +52,7 @@ type services struct {
 	dir          *datadir.Dir
 	store        *opened
 	log          *slog.Logger
-	now          clock
+	now          func() time.Time
 	newID        func() string
 	sealing      *seal.Keyring // the store keys
 	installation *installation.Installation
@@ -260,7 +257,7 @@ func (r *services) router(health *ops.Health, names []string, reg prometheus.Reg
 }
 
 // keys is the configuration of the signing keys in a store.
-func (c Config) keys(st store.Store, master seal.Source, log *slog.Logger, now clock) token.KeysConfig {
+func (c Config) keys(st store.Store, master seal.Source, log *slog.Logger, now func() time.Time) token.KeysConfig {
 	return token.KeysConfig{
 		Store: st, Master: master, Now: now, Log: log,
 		RotateEvery: c.Keys.RotateEvery, PublishBefore: c.Keys.PublishBefore, MaxTokenLifetime: longestToken,

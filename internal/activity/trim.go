@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"midas/internal/clock"
 	"midas/internal/store"
 )
 
@@ -22,16 +23,9 @@ const recountEvery = time.Hour
 // RunTrim trims the log once a minute until ctx ends. One replica at a time runs it; two at once do no harm. It logs an
 // error and tries again a minute later; the log grows until then.
 func (l *Log) RunTrim(ctx context.Context) error {
-	tick := time.NewTicker(trimEvery)
-	defer tick.Stop()
 	l.recount()
 	counted := time.Now()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
+	clock.Every(ctx, trimEvery, func(ctx context.Context) {
 		if l.Shared && time.Since(counted) >= recountEvery {
 			l.recount()
 			counted = time.Now()
@@ -39,7 +33,8 @@ func (l *Log) RunTrim(ctx context.Context) error {
 		if err := l.Trim(ctx); err != nil && ctx.Err() == nil {
 			l.warn(ctx, "the activity log was not trimmed", err)
 		}
-	}
+	})
+	return nil
 }
 
 // recount makes the next Trim count the sizes of all events, which other replicas have trimmed meanwhile.
@@ -52,21 +47,15 @@ func (l *Log) recount() {
 // Run stores the counts of the refusals of this process once a minute until ctx ends. Every replica runs it. It logs an
 // error and tries again a minute later.
 func (l *Log) Run(ctx context.Context) error {
-	tick := time.NewTicker(trimEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			if err := l.Flush(context.WithoutCancel(ctx)); err != nil {
-				l.warn(ctx, "the last counts of refusals were not written", err)
-			}
-			return nil
-		case <-tick.C:
-		}
+	clock.Every(ctx, trimEvery, func(ctx context.Context) {
 		if err := l.Flush(ctx); err != nil && ctx.Err() == nil {
 			l.warn(ctx, "the counts of refusals were not written", err)
 		}
+	})
+	if err := l.Flush(context.WithoutCancel(ctx)); err != nil {
+		l.warn(ctx, "the last counts of refusals were not written", err)
 	}
+	return nil
 }
 
 func (l *Log) warn(ctx context.Context, text string, err error) {

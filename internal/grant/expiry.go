@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"midas/internal/clock"
 	"midas/internal/store"
 )
 
@@ -53,14 +54,7 @@ func expireAt(tx store.Tx, at time.Time, key string) error {
 // Run removes expired records every sweepEvery, until ctx ends. It logs errors and tries again in the next
 // round.
 func (g *Grants) Run(ctx context.Context) error {
-	tick := time.NewTicker(sweepEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
+	clock.Every(ctx, sweepEvery, func(ctx context.Context) {
 		for {
 			n, err := g.Sweep(ctx)
 			if err != nil && ctx.Err() == nil && g.Log != nil {
@@ -70,7 +64,8 @@ func (g *Grants) Run(ctx context.Context) error {
 				break
 			}
 		}
-	}
+	})
+	return nil
 }
 
 // Sweep handles up to sweepBatch due expiry entries, if Retention allows it, and returns how many it has

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"midas/internal/clock"
 )
 
 // renewalCause returns the reason why a certificate must be replaced: it is not valid now or expires within
@@ -105,10 +107,8 @@ const ReissueInterval = time.Minute
 // Run reissues the certificates of all authorities when they are due, and adopts those that other replicas have
 // stored, every ReissueInterval until ctx ends.
 func Run(ctx context.Context, log *slog.Logger, all ...*CA) error {
-	tick := time.NewTicker(ReissueInterval)
-	defer tick.Stop()
 	failing := ""
-	for {
+	follow := func(ctx context.Context) {
 		var errs []error
 		for _, c := range all {
 			if err := c.follow(ctx); err != nil && ctx.Err() == nil {
@@ -122,10 +122,8 @@ func Run(ctx context.Context, log *slog.Logger, all ...*CA) error {
 		if failing = ""; err != nil {
 			failing = err.Error()
 		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
 	}
+	follow(ctx)
+	clock.Every(ctx, ReissueInterval, follow)
+	return nil
 }

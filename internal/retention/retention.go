@@ -156,18 +156,12 @@ func (g *Guard) settle(now time.Time) {
 
 // Run calls Check once a minute until ctx ends.
 func (g *Guard) Run(ctx context.Context) error {
-	tick := time.NewTicker(checkInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
+	clock.Every(ctx, checkInterval, func(ctx context.Context) {
 		if err := g.Check(ctx); err != nil && ctx.Err() == nil {
 			g.Log.WarnContext(ctx, "the current time could not be stored, trying again", "cause", err)
 		}
-	}
+	})
+	return nil
 }
 
 // Check compares the clocks, and stores the result at once after a jump and otherwise once an hour.

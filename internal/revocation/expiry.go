@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"midas/internal/clock"
 	"midas/internal/directory"
 	"midas/internal/retention"
 )
@@ -22,35 +23,23 @@ type Expiry struct {
 
 // Run calls Expire every ten minutes until ctx ends. It logs errors and tries again in the next round.
 func (e *Expiry) Run(ctx context.Context) error {
-	tick := time.NewTicker(expireEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
+	clock.Every(ctx, expireEvery, func(ctx context.Context) {
 		if err := e.Expire(ctx); err != nil && ctx.Err() == nil {
 			e.Log.WarnContext(ctx, "expired revocations could not be removed, trying again", "cause", err)
 		}
-	}
+	})
+	return nil
 }
 
 // Count corrects this process's estimate of the number of revocations every ten minutes until ctx ends. Every replica
 // runs it, because only one of them runs Run.
 func (e *Expiry) Count(ctx context.Context) error {
-	tick := time.NewTicker(expireEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
+	clock.Every(ctx, expireEvery, func(ctx context.Context) {
 		if err := e.Directory.CountRevocations(ctx); err != nil && ctx.Err() == nil {
 			e.Log.WarnContext(ctx, "the revocations could not be counted, trying again", "cause", err)
 		}
-	}
+	})
+	return nil
 }
 
 // Expire removes the expired revocations, if Retention allows it.
