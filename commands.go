@@ -92,26 +92,34 @@ func command(ctx context.Context, cfg Config, fn func(control.Commands) error) (
 	if err := exists(cfg.Data); err != nil {
 		return err
 	}
-	dir, err := datadir.Open(cfg.Data)
+	err = cfg.withStore(ctx, func(dir *datadir.Dir, st *opened) error {
+		for _, removed := range dir.RemovedAccess() {
+			cfg.logger().WarnContext(ctx, removed)
+		}
+		if st.kind.volatile {
+			return fmt.Errorf("no server is running on %s, and with --store %s the data exist only while a server runs", cfg.Data, storeName(cfg.Store))
+		}
+		return fn(&offline{cfg: cfg, dir: dir, store: st})
+	})
 	if errors.Is(err, datadir.ErrLocked) && errors.Is(dialErr, control.ErrPathTooLong) {
 		return fmt.Errorf("a server is running, but cannot be asked: %w", dialErr)
 	}
+	return err
+}
+
+// withStore runs fn with the data folder and the store, which it opens and closes. No server may use the folder.
+func (c Config) withStore(ctx context.Context, fn func(*datadir.Dir, *opened) error) (err error) {
+	dir, err := datadir.Open(c.Data)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, dir.Close()) }()
-	for _, removed := range dir.RemovedAccess() {
-		cfg.logger().WarnContext(ctx, removed)
-	}
-	if kind, _, _ := findEngine(cfg.Store, engines()); kind.volatile { // cfg.check has returned its error
-		return fmt.Errorf("no server is running on %s, and with --store %s the data exist only while a server runs", cfg.Data, storeName(cfg.Store))
-	}
-	opened, err := openStore(ctx, cfg, engines(), engineOptions{log: cfg.logger()})
+	st, err := openStore(ctx, c, engines(), engineOptions{log: c.logger()})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, opened.Close()) }()
-	return fn(&offline{cfg: cfg, dir: dir, store: opened})
+	defer func() { err = errors.Join(err, st.Close()) }()
+	return fn(dir, st)
 }
 
 // offline runs commands on the store itself.

@@ -184,20 +184,14 @@ func ResetKeys(ctx context.Context, cfg Config) (out KeysReset, err error) {
 	if _, err := control.Dial(ctx, datadir.Socket(cfg.Data)); err == nil {
 		return out, errors.New("a server is running on this data folder: stop it before its keys are reset")
 	}
-	dir, err := datadir.Open(cfg.Data)
-	if err != nil {
-		return out, err
-	}
-	defer func() { err = errors.Join(err, dir.Close()) }()
-	st, err := openStore(ctx, cfg, engines(), engineOptions{log: cfg.logger()})
-	if err != nil {
-		return out, err
-	}
-	defer func() { err = errors.Join(err, st.Close()) }()
-	if err := st.claim(ctx, cfg.Store); err != nil {
-		return out, err
-	}
-	return resetKeys(ctx, cfg, dir, st)
+	err = cfg.withStore(ctx, func(dir *datadir.Dir, st *opened) error {
+		if err := st.claim(ctx, cfg.Store); err != nil {
+			return err
+		}
+		out, err = resetKeys(ctx, cfg, dir, st)
+		return err
+	})
+	return out, err
 }
 
 // resetKeys changes the store in one transaction, which also has the new master key: before it the old master key is
@@ -211,10 +205,7 @@ func resetKeys(ctx context.Context, cfg Config, dir *datadir.Dir, st *opened) (o
 		return out, err
 	}
 	keep := cfg.masterFile(dir)
-	old, err := keep.known(ctx)
-	if err != nil {
-		return out, err
-	}
+	old := keep.known(ctx) // before next, which makes a new one
 	master, err := keep.next(ctx)
 	if err != nil {
 		return out, err

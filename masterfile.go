@@ -36,17 +36,17 @@ func (c Config) masterFile(dir *datadir.Dir) masterFile {
 
 // known returns the keys with which the store may be sealed: the current one, and the new one of an interrupted
 // change. A key that is lost or damaged is left out.
-func (m masterFile) known(ctx context.Context) (keys []seal.MasterKey, err error) {
+func (m masterFile) known(ctx context.Context) (keys []seal.MasterKey) {
 	if key, err := m.cfg.master(ctx, m.dir); err == nil {
 		keys = append(keys, key)
 	}
 	if m.path == "" {
-		return keys, nil
+		return keys
 	}
 	if key, err := readMaster(m.to); err == nil {
 		keys = append(keys, key)
 	}
-	return keys, nil
+	return keys
 }
 
 func readMaster(path string) (key seal.MasterKey, err error) {

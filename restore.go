@@ -68,33 +68,27 @@ func Restore(ctx context.Context, cfg Config, path string, o RestoreOptions) (do
 	if _, err := control.Dial(ctx, datadir.Socket(cfg.Data)); err == nil {
 		return done, errors.New("a server is running on this data folder: stop it, or restore into another folder with --data")
 	}
-	dir, err := datadir.Open(cfg.Data)
-	if err != nil {
-		return done, err
-	}
-	defer func() { err = errors.Join(err, dir.Close()) }()
-	st, err := openStore(ctx, cfg, engines(), engineOptions{log: cfg.logger()})
-	if err != nil {
-		return done, err
-	}
-	defer func() { err = errors.Join(err, st.Close()) }()
-	return cfg.restoreFile(ctx, target{st, dir}, file, o)
+	err = cfg.withStore(ctx, func(dir *datadir.Dir, st *opened) error {
+		done, err = restorer{cfg, dir, st}.run(ctx, file, o)
+		return err
+	})
+	return done, err
 }
 
-// target is where a restore writes.
-type target struct {
-	store *opened
+// restorer writes backups into an open store.
+type restorer struct {
+	cfg   Config
 	dir   *datadir.Dir
+	store *opened
 }
 
-// restoreFile writes a file into an open store.
-func (c Config) restoreFile(ctx context.Context, to target, file *os.File, o RestoreOptions) (done RestoreDone, err error) {
+func (r restorer) run(ctx context.Context, file *os.File, o RestoreOptions) (done RestoreDone, err error) {
 	now := time.Now()
-	done.MasterFile = c.masterName(to.dir)
-	done.BackupSummary, err = backup.Restore(ctx, to.store, file, backup.Options{
+	done.MasterFile = r.cfg.masterName(r.dir)
+	done.BackupSummary, err = backup.Restore(ctx, r.store, file, backup.Options{
 		EndTokens: o.Tokens == EndTokens, Now: now, Progress: o.Progress,
 		Checked: func(found backup.Summary) error {
-			if done.MasterFound, err = c.checkMasterOf(ctx, to.dir, found.Header); err != nil {
+			if done.MasterFound, err = r.checkMaster(ctx, found.Header); err != nil {
 				return err
 			}
 			return checkAge(found.Header, now, o.Tokens)
@@ -109,9 +103,9 @@ func (c Config) restoreFile(ctx context.Context, to target, file *os.File, o Res
 	return done, nil
 }
 
-// checkMasterOf compares the master key of the configuration with that of a backup. That there is none yet is no error.
-func (c Config) checkMasterOf(ctx context.Context, dir *datadir.Dir, h backup.Header) (found bool, err error) {
-	key, err := c.master(ctx, dir)
+// checkMaster compares the master key of the configuration with that of a backup. That there is none yet is no error.
+func (r restorer) checkMaster(ctx context.Context, h backup.Header) (found bool, err error) {
+	key, err := r.cfg.master(ctx, r.dir)
 	if errors.Is(err, datadir.ErrNoMaster) {
 		return false, nil
 	}
@@ -123,7 +117,7 @@ func (c Config) checkMasterOf(ctx context.Context, dir *datadir.Dir, h backup.He
 		return false, err
 	}
 	if fingerprint != h.MasterKey {
-		return false, fmt.Errorf("%s is the master key %s, and the backup was made with the master key %s: put that one there first", c.masterName(dir), fingerprint, h.MasterKey)
+		return false, fmt.Errorf("%s is the master key %s, and the backup was made with the master key %s: put that one there first", r.cfg.masterName(r.dir), fingerprint, h.MasterKey)
 	}
 	return true, nil
 }
