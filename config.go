@@ -55,7 +55,9 @@ type Config struct {
 	// these headers in all other requests, and ignores everything else in them. Default: none
 	TrustedProxies []string `yaml:"trustedProxies"`
 
-	// Store is the store of all state. "pebble:DIR" is durable and keeps its files in the folder DIR.
+	// Store is the store of all state. "pebble:DIR" is durable and keeps its files in the folder DIR. Several servers
+	// can share "etcd://HOST:PORT,HOST:PORT/PREFIX" or "postgres://USER@HOST/DATABASE" (docs/store.md), in binaries
+	// that were built with -tags cluster.
 	// "memory:" loses everything when the server ends, but the next start creates the same tenant,
 	// subscription and administrator again from admin.json. Default: pebble: with the folder store in Data.
 	Store string `yaml:"store"`
