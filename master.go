@@ -140,9 +140,7 @@ func (c Config) installation(st *opened, master seal.MasterKey, origin string) i
 	}
 	return installation.Config{
 		Store: st, Master: master, Origin: origin,
-		Sealed: func(ctx context.Context, master seal.MasterKey) (bool, error) {
-			return token.CheckMaster(ctx, st, master)
-		},
+		Sealed: func(tx store.Tx, master seal.MasterKey) (bool, error) { return token.CheckMaster(tx, master) },
 	}
 }
 

@@ -32,7 +32,7 @@ type Config struct {
 
 	// Sealed reports whether a store without a record of the installation has secrets, which an earlier version
 	// has sealed with the master key. It returns an error if the master key does not open them.
-	Sealed func(ctx context.Context, master seal.MasterKey) (bool, error)
+	Sealed func(tx store.Tx, master seal.MasterKey) (bool, error)
 
 	// Origin is the origin that all replicas must have; empty if only one process can use the store, which
 	// may then change it.
@@ -58,15 +58,9 @@ type Installation struct {
 
 // Check returns an error if Open would refuse the store, and whether the store has secrets. It writes nothing.
 func Check(ctx context.Context, cfg Config) (secrets bool, err error) {
-	rec, err := read(ctx, cfg.Store)
-	if err != nil {
-		return false, err
-	}
-	if err := cfg.checkKnown(rec); err != nil {
-		return false, err
-	}
-	if rec == nil {
-		return cfg.Sealed(ctx, cfg.Master)
+	rec, secrets, err := cfg.find(ctx)
+	if err != nil || rec == nil {
+		return secrets, err
 	}
 	i := newInstallation(cfg)
 	return true, errors.Join(i.adopt(ctx, *rec), i.checkOrigin(*rec))
@@ -76,15 +70,12 @@ func Check(ctx context.Context, cfg Config) (secrets bool, err error) {
 // succeeds, and the others adopt its keys, or get ErrMaster if they have another master key.
 func Open(ctx context.Context, cfg Config) (*Installation, error) {
 	i := newInstallation(cfg)
-	rec, err := read(ctx, cfg.Store)
+	rec, secrets, err := cfg.find(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := cfg.checkKnown(rec); err != nil {
-		return nil, err
-	}
 	if rec == nil {
-		if rec, err = i.begin(ctx); err != nil {
+		if rec, err = i.begin(ctx, secrets); err != nil {
 			return nil, err
 		}
 	}
@@ -92,6 +83,29 @@ func Open(ctx context.Context, cfg Config) (*Installation, error) {
 		return nil, err
 	}
 	return i, i.recordOrigin(ctx, *rec)
+}
+
+// find returns the record of the store, nil if there is none, and whether the store has secrets. Both are of one
+// revision: when another replica has begun the installation, it seals its secrets with a key of the record, and they
+// must not be taken for those of an earlier version.
+func (c Config) find(ctx context.Context) (rec *record, secrets bool, err error) {
+	err = c.Store.View(ctx, func(tx store.Tx) error {
+		found, err := records.Get(tx, recordKey)
+		switch {
+		case err == nil:
+			rec, secrets = &found, true
+			return c.checkKnown(rec)
+		case !errors.Is(err, store.ErrNotFound):
+			return fmt.Errorf("read the installation: %w", err)
+		}
+		rec = nil
+		if err := c.checkKnown(nil); err != nil {
+			return err
+		}
+		secrets, err = c.Sealed(tx, c.Master)
+		return err
+	})
+	return rec, secrets, err
 }
 
 // ErrOther means that the store is not the one of the data folder.
@@ -112,12 +126,9 @@ func newInstallation(cfg Config) *Installation {
 	return &Installation{cfg: cfg, master: cfg.Master, known: map[string]seal.MasterKey{}}
 }
 
-// begin stores the record of a new installation, unless another replica has stored one.
-func (i *Installation) begin(ctx context.Context) (*record, error) {
-	sealed, err := i.cfg.Sealed(ctx, i.cfg.Master)
-	if err != nil {
-		return nil, err
-	}
+// begin stores the record of a new installation, unless another replica has stored one. sealed says that the store has
+// secrets of an earlier version.
+func (i *Installation) begin(ctx context.Context, sealed bool) (_ *record, err error) {
 	first := i.cfg.Master // of an earlier version
 	if !sealed {
 		if first, err = newKey(); err != nil {

@@ -30,7 +30,7 @@ func newStore(t *testing.T) store.Store {
 func config(st store.Store, master byte, legacy bool) installation.Config {
 	return installation.Config{
 		Store: st, Master: seal.MasterKey{master},
-		Sealed: func(context.Context, seal.MasterKey) (bool, error) { return legacy, nil },
+		Sealed: func(store.Tx, seal.MasterKey) (bool, error) { return legacy, nil },
 	}
 }
 
@@ -50,6 +50,52 @@ func authority(t *testing.T, i *installation.Installation, folder string) (*loca
 		Folder: folder, Now: time.Now, Names: []string{"one.test"}, AzureNames: []string{"azure.test"}, Log: discard(), Storage: i.Authority,
 	})
 	return &a, err
+}
+
+// overtaken is a store in which another replica writes right after the first read.
+type overtaken struct {
+	store.Store
+	once  sync.Once
+	other func()
+}
+
+func (o *overtaken) View(ctx context.Context, fn func(store.Tx) error) error {
+	err := o.Store.View(ctx, fn)
+	o.once.Do(o.other)
+	return err
+}
+
+// The secrets that another replica has sealed with the key of the installation are not those of an earlier version,
+// which the master key would have to open.
+func TestReplicaThatIsOvertakenAdoptsTheInstallation(t *testing.T) {
+	for name, first := range map[string]func(installation.Config) error{
+		"check": func(c installation.Config) error { _, err := installation.Check(t.Context(), c); return err },
+		"open":  func(c installation.Config) error { _, err := installation.Open(t.Context(), c); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			st := newStore(t)
+			c := config(st, 1, false)
+			c.Sealed = func(tx store.Tx, _ seal.MasterKey) (bool, error) {
+				_, err := tx.Get("k/one")
+				if errors.Is(err, store.ErrNotFound) {
+					return false, nil
+				}
+				return true, errors.Join(err, installation.ErrMaster)
+			}
+			c.Store = &overtaken{Store: st, other: func() {
+				open(t, config(st, 1, false))
+				if _, err := st.Update(t.Context(), func(tx store.Tx) error { tx.Put("k/one", []byte("sealed")); return nil }); err != nil {
+					t.Error(err)
+				}
+			}}
+			if err := first(c); err != nil {
+				t.Error(err)
+			}
+			if a, b := open(t, c), open(t, config(st, 1, false)); a.ID() != b.ID() {
+				t.Error("the replica has another installation")
+			}
+		})
+	}
 }
 
 func TestReplicasThatBeginTogetherAgree(t *testing.T) {

@@ -12,25 +12,18 @@ import (
 
 // CheckMaster reports whether a store has signing keys. It returns ErrMaster if the master key cannot decrypt
 // them. It writes nothing.
-func CheckMaster(ctx context.Context, st store.Store, master seal.Source) (sealed bool, err error) {
-	err = st.View(ctx, func(tx store.Tx) error {
-		sealed = false
-		for rec, err := range tx.Scan(store.Range{Prefix: rowPrefix}) {
-			if err != nil {
-				return err
-			}
-			if rec.Key == headKey {
-				continue
-			}
-			sealed = true
-			if _, err := open(rec, master); err != nil {
-				return err
-			}
+func CheckMaster(tx store.Tx, master seal.Source) (sealed bool, err error) {
+	for rec, err := range tx.Scan(store.Range{Prefix: rowPrefix}) {
+		if err != nil {
+			return sealed, fmt.Errorf("read signing keys: %w", err)
 		}
-		return nil
-	})
-	if err != nil {
-		return sealed, fmt.Errorf("read signing keys: %w", err)
+		if rec.Key == headKey {
+			continue
+		}
+		sealed = true
+		if _, err := open(rec, master); err != nil {
+			return sealed, fmt.Errorf("read signing keys: %w", err)
+		}
 	}
 	return sealed, nil
 }
