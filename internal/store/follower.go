@@ -227,9 +227,19 @@ func (f *Follower) Commit(ctx context.Context, c Commit) (Revision, error) {
 	return rev, nil
 }
 
-// Watch implements Engine.
+// Watch implements Engine. It yields a change when Head shows it: whoever hears of a change reads next, and a Recent
+// that did not show it would be the last read before the next change.
 func (f *Follower) Watch(ctx context.Context, prefix string, after Revision) iter.Seq2[Change, error] {
-	return f.engine.Watch(ctx, prefix, after)
+	return func(yield func(Change, error) bool) {
+		for change, err := range f.engine.Watch(ctx, prefix, after) {
+			if err == nil {
+				err = f.reach(ctx, change.Revision, nil)
+			}
+			if ctx.Err() != nil || !yield(change, err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
 // Close implements Engine.

@@ -180,6 +180,42 @@ func TestDeafFeedIsReplaced(t *testing.T) {
 	})
 }
 
+// Whoever hears of a change reads next, and must not see the time before the change: nothing would wake it again.
+func TestRecentShowsTheChangesOfAWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newShared(t)
+		a, b := e.replica(t), e.replica(t)
+		writeKey(t, a, "k", "0")
+		if got, err := valueIn(t.Context(), b.View, "k"); got != "0" || err != nil {
+			t.Fatalf("%q, %v", got, err)
+		}
+		b.link.set(func(l *link) { l.lag = 50 * time.Millisecond })
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var writing sync.WaitGroup
+		defer writing.Wait()
+		writing.Go(func() {
+			for n := range 10 {
+				writeKey(t, a, "k", strconv.Itoa(n+1))
+				time.Sleep(100 * time.Millisecond)
+			}
+		})
+		seen := 0
+		for change, err := range b.Watch(ctx, "k", e.Head()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := valueIn(ctx, b.Recent, "k"); got != string(change.Value) || err != nil {
+				t.Errorf("after the change to %s: %q, %v", change.Value, got, err)
+			}
+			if seen++; seen == 10 {
+				return
+			}
+		}
+		t.Error("the feed has ended")
+	})
+}
+
 func TestRecentUsesTheCacheWithoutAQuestion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newShared(t).replica(t)

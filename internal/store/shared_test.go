@@ -42,6 +42,7 @@ type link struct {
 	deaf   bool          // the feed shows nothing, though calls succeed
 	skip   int           // commits that the feed leaves out
 	delay  time.Duration // of each commit in the feed
+	lag    time.Duration // likewise, only of the feed of all keys, which the Follower runs
 	asked  int           // questions for the newest revision
 	reads  int           // snapshots
 	slow   chan struct{} // the answers wait until it is closed; nil if they do not
@@ -109,7 +110,7 @@ func (l *link) Watch(ctx context.Context, prefix string, after store.Revision) i
 		lost := false
 		begins := true
 		for change, err := range l.database().Watch(ctx, prefix, after) {
-			if l.hold(ctx, begins) != nil {
+			if l.hold(ctx, begins, prefix == "") != nil {
 				break
 			}
 			begins = change.Last
@@ -132,12 +133,15 @@ func (l *link) Watch(ctx context.Context, prefix string, after store.Revision) i
 }
 
 // hold waits for the delay, and while the link is cut or deaf.
-func (l *link) hold(ctx context.Context, begins bool) error {
+func (l *link) hold(ctx context.Context, begins, all bool) error {
 	for {
 		l.mu.Lock()
 		wait := time.Duration(0)
 		if begins {
 			wait = l.delay
+			if all {
+				wait += l.lag
+			}
 		}
 		stopped := l.cut || l.deaf
 		l.mu.Unlock()

@@ -96,7 +96,7 @@ type Store interface {
 	// written. An Update that writes nothing commits nothing and returns the revision that it has read.
 	Update(ctx context.Context, fn func(Tx) error) (Revision, error)
 
-	// Watch yields the changes after a revision, in order, without gaps, until ctx ends or the
+	// Watch yields the changes after a revision, in order, without gaps, when Recent shows them, until ctx ends or the
 	// consumer stops. It yields ErrCompacted, once and last, if the feed does not reach back to after, or
 	// if the consumer is too slow.
 	Watch(ctx context.Context, prefix string, after Revision) iter.Seq2[Change, error]
