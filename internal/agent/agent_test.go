@@ -80,6 +80,19 @@ func TestEndOfAnAssignmentEndsTokensAtOnce(t *testing.T) {
 }
 
 // A token that the new state does not allow is not returned, even if the server does not answer since then.
+// An identity that is assigned and removed again between two states leaves no trace in them, so the agent hears nothing.
+func TestAssignmentBetweenTwoStatesEndsToo(t *testing.T) {
+	s := newServer(t)
+	assigned := s.principals
+	s.set(func() { s.principals = nil })
+	a, _ := start(t, s, nil)
+	run(t, a)
+	s.set(func() { s.principals = assigned })
+	want(t, a, "t1")
+	s.set(func() { s.principals = nil })
+	wantErr(t, a, host.ErrNone)
+}
+
 func TestEndedAssignmentIsNotServedWhileTheServerIsAway(t *testing.T) {
 	for name, change := range map[string]func(s *server){
 		"detached":        func(s *server) { s.principals = []host.Principal{{ObjectID: "o2"}} },

@@ -107,12 +107,11 @@ func (a *Agent) usable(e entry, now time.Time) bool {
 	if e.token == nil || clock.Over(e.asked, e.life, now) || a.revoked {
 		return false
 	}
-	if e.epoch == a.epoch {
-		return true
-	}
 	if a.state == nil {
-		return false // the server has removed the host since
+		return e.epoch == a.epoch // otherwise the server has removed the host since
 	}
+	// This is also checked in the epoch of the token: an identity that was assigned and removed again between two
+	// states leaves no trace in them.
 	for _, p := range a.state.Principals {
 		if p.ObjectID == e.token.Principal.ObjectID {
 			return !e.token.Principal.ValidFrom.Before(p.ValidFrom)
