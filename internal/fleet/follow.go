@@ -2,9 +2,12 @@ package fleet
 
 import (
 	"context"
+	"errors"
 	"sync"
+	"time"
 
 	"midas/internal/host"
+	"midas/internal/store"
 )
 
 // stateful computes the states of the resources whose hosts wait for a change. After a change, it computes
@@ -87,8 +90,13 @@ func (f *Fleet) compute(ctx context.Context, t *topic, h Host) {
 		close(t.changed)
 		t.changed = make(chan struct{})
 		t.mu.Unlock()
+		var again <-chan time.Time // nil unless only an outage of the store has kept the state from being computed
+		if errors.Is(err, store.ErrUnavailable) {
+			again = time.After(retryAfter)
+		}
 		select {
 		case <-changed:
+		case <-again:
 		case <-ctx.Done():
 			return
 		}
