@@ -20,16 +20,28 @@ func (f *fieldNames[V]) find(name string) string {
 	if _, has := f.object[name]; has {
 		return name
 	}
-	if f.spelled == nil {
-		f.spelled = make(map[string]string, len(f.object))
-		for _, spelled := range slices.Backward(slices.Sorted(maps.Keys(f.object))) { // the first of two spellings wins
-			f.spelled[arm.Fold(spelled)] = spelled
-		}
-	}
+	f.index()
 	folded := arm.Fold(name)
 	if spelled, has := f.spelled[folded]; has {
 		return spelled
 	}
 	f.spelled[folded] = name
 	return name
+}
+
+// remove deletes the field that has the name. A later call of find returns the spelling that the field had, so that
+// a patch with two spellings of a name has the same result when it comes a second time.
+func (f *fieldNames[V]) remove(name string) {
+	f.index()
+	delete(f.object, f.find(name))
+}
+
+func (f *fieldNames[V]) index() {
+	if f.spelled != nil {
+		return
+	}
+	f.spelled = make(map[string]string, len(f.object))
+	for _, spelled := range slices.Backward(slices.Sorted(maps.Keys(f.object))) { // the first of two spellings wins
+		f.spelled[arm.Fold(spelled)] = spelled
+	}
 }

@@ -110,6 +110,7 @@ func FuzzFederatedBody(f *testing.F) {
 
 // FuzzResourceBody reads any body as that of a resource with an identity.
 func FuzzResourceBody(f *testing.F) {
+	f.Add(`{"properties":{"state":"s","State":null},"other":{"t":{"state":"s"},"state":"s","State":null},"KIND":null}`)
 	f.Add(`{"location":"eastus","identity":{"type":"SystemAssigned, UserAssigned","userAssignedIdentities":{"` + scope + `/providers/Microsoft.ManagedIdentity/userAssignedIdentities/app":{}}},"properties":{"a":1}}`)
 	f.Fuzz(func(t *testing.T, text string) {
 		var body wire.ResourceBody

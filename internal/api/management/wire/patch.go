@@ -49,12 +49,12 @@ func merged(target, patch any) any {
 	names := fieldNames[any]{object: into}
 	for _, name := range slices.Sorted(maps.Keys(fields)) { // sorted, so that two spellings of a name have one result
 		value := fields[name]
-		name = names.find(name)
 		if value == nil {
-			delete(into, name)
-		} else {
-			into[name] = merged(into[name], value)
+			names.remove(name)
+			continue
 		}
+		name = names.find(name)
+		into[name] = merged(into[name], value)
 	}
 	return into
 }

@@ -106,7 +106,12 @@ func (b ResourceBody) Replace(old resource.Record) (resource.Record, error) {
 func (b ResourceBody) Merge(old resource.Record) (resource.Record, error) {
 	old.Location = b.Location.Value
 	b.Tags.Merge(&old.Tags)
+	if old.Extra == nil {
+		old.Extra = map[string]json.RawMessage{}
+	}
+	names := fieldNames[json.RawMessage]{object: old.Extra}
 	for name, value := range b.Extra {
+		name = names.find(name)
 		if string(value) == "null" {
 			delete(old.Extra, name)
 			continue
@@ -114,9 +119,6 @@ func (b ResourceBody) Merge(old resource.Record) (resource.Record, error) {
 		whole, err := mergePatch(old.Extra[name], value)
 		if err != nil {
 			return old, err
-		}
-		if old.Extra == nil {
-			old.Extra = map[string]json.RawMessage{}
 		}
 		old.Extra[name] = whole
 	}
