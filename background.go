@@ -14,8 +14,15 @@ import (
 // background are the jobs that run until their context ends. Every replica runs them.
 func (r *services) background() []func(context.Context) error {
 	return []func(context.Context) error{
-		r.replicas.Run, r.runOnce, r.keys.Follow, r.activity.Run, r.fleet.Run, r.expiry().Count, r.retention.Run, r.authorities.Renew(r.log), r.followKeys,
+		r.job("replicas", r.replicas.Run), r.runOnce, r.job("keys.follow", r.keys.Follow), r.job("activity", r.activity.Run), r.job("fleet", r.fleet.Run),
+		r.job("revocations.count", r.expiry().Count), r.job("retention", r.retention.Run), r.job("authorities", r.authorities.Renew(r.log)),
+		r.job("installation", r.followKeys),
 	}
+}
+
+// job returns a job whose passes, and whose transactions outside of them, are traces of its name.
+func (r *services) job(name string, run func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error { return run(r.tracer.Job(ctx, "job "+name)) }
 }
 
 // runOnce runs the jobs that one replica at a time does, while this replica has their lease. All their transactions
@@ -24,7 +31,9 @@ func (r *services) runOnce(ctx context.Context) error {
 	return r.lease.Run(ctx, func(ctx context.Context) error {
 		jobs, ctx := errgroup.WithContext(ctx)
 		for _, job := range []func(context.Context) error{
-			r.expiry().Run, r.keys.Maintain, r.activity.RunTrim, r.resources.Run, r.resumeHierarchy, r.grants.Run, r.fleet.RunSweep, r.directory.Run,
+			r.job("revocations", r.expiry().Run), r.job("keys.maintain", r.keys.Maintain), r.job("activity.trim", r.activity.RunTrim),
+			r.job("operations", r.resources.Run), r.job("hierarchy", r.resumeHierarchy), r.job("grants", r.grants.Run),
+			r.job("fleet.sweep", r.fleet.RunSweep), r.job("directory", r.directory.Run),
 		} {
 			jobs.Go(func() error { return job(ctx) })
 		}

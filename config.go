@@ -157,6 +157,9 @@ type Config struct {
 	// Log configures the server's own log on standard error. It has one line for each request.
 	Log LogConfig `yaml:"log"`
 
+	// Traces configures OpenTelemetry traces. Default: there are none
+	Traces TracesConfig `yaml:"traces"`
+
 	// ShutdownTimeout is how long a shutdown waits for requests in flight. Default: 20s
 	ShutdownTimeout time.Duration `yaml:"shutdownTimeout"`
 
@@ -334,6 +337,9 @@ func (c Config) check(all []engine) error {
 	}
 	if err := c.MasterKey.check(); err != nil {
 		return err
+	}
+	if err := c.Traces.check(); err != nil {
+		return fmt.Errorf("traces: %w", err)
 	}
 	if c.LabWriteConflicts && !c.Lab {
 		return errors.New("labWriteConflicts: it is for laboratories, and the server has no lab: true")

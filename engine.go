@@ -29,6 +29,7 @@ type engine struct {
 type engineOptions struct {
 	openFiles int // file descriptors that the engine may use
 	log       *slog.Logger
+	traced    bool // transactions are spans
 }
 
 // engines lists the engines of Midas. A new engine needs no change outside of this file and of the files of
@@ -108,6 +109,9 @@ func openStore(ctx context.Context, cfg Config, all []engine, o engineOptions) (
 		below = st.cache
 	}
 	st.Store = store.New(below, store.Options{})
+	if o.traced {
+		st.Store = store.Traced(st.Store)
+	}
 	return st, nil
 }
 

@@ -25,7 +25,7 @@ func (r *services) openIssuers() (err error) {
 		settings[i] = federation.IssuerSettings(c)
 	}
 	r.issuers, err = federation.NewIssuers(federation.IssuersConfig{
-		Settings: settings, Now: r.now, Log: r.log,
+		Settings: settings, Now: r.now, Log: r.log, Tracer: r.tracer,
 		OnFetch: func(outcome string) { r.issuerFetches.WithLabelValues(outcome).Inc() },
 	})
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"midas/internal/seal"
 	"midas/internal/store"
 	"midas/internal/token"
+	"midas/internal/trace"
 )
 
 // openInstallation opens the installation of a store with the master key, or begins it in an empty store. It returns
@@ -86,6 +87,7 @@ type local struct {
 	origin  string
 	dump    bool   // the store is only opened for a dump, which the store of a newer Midas allows too
 	address string // HOST:PORT of this server, as this machine reaches it
+	tracer  *trace.Tracer
 }
 
 // beginWithNewMaster makes the first master key of a store. If another replica has begun the installation at the

@@ -42,7 +42,8 @@ type Server struct {
 	health   *ops.Health
 	registry *prometheus.Registry
 	metrics  *httpx.Metrics
-	answers  *httpx.Budget // bounds the memory of answers, for all listeners together
+	tracing  *httpx.Tracing // nil without traces
+	answers  *httpx.Budget  // bounds the memory of answers, for all listeners together
 	files    serve.Plan
 	limit    *serve.Limit // of connections, for all listeners except the control socket and Config.Ops
 	caFile   string
@@ -89,6 +90,9 @@ func start(ctx context.Context, cfg Config, all []engine) (_ *Server, err error)
 			err = errors.Join(err, s.resources.Release())
 		}
 	}()
+	if err := s.openTraces(); err != nil {
+		return nil, fmt.Errorf("traces: %w", err)
+	}
 	if err := s.open(ctx); err != nil {
 		return nil, err
 	}
@@ -125,7 +129,7 @@ func (s *Server) open(ctx context.Context) error {
 		return err
 	}
 	origin := cmp.Or(s.cfg.Origin, joined, "https://"+s.address)
-	st, err := openStore(ctx, s.cfg, s.engines, engineOptions{openFiles: s.files.StoreFiles, log: s.log})
+	st, err := openStore(ctx, s.cfg, s.engines, engineOptions{openFiles: s.files.StoreFiles, log: s.log, traced: s.tracing != nil})
 	if err != nil {
 		return err
 	}
@@ -155,7 +159,7 @@ func (s *Server) open(ctx context.Context) error {
 	if err := s.register(st); err != nil {
 		return err
 	}
-	if s.services, err = newServices(ctx, s.cfg, local{dir: dir, origin: origin, address: s.address}, st, shared, by); err != nil {
+	if s.services, err = newServices(ctx, s.cfg, local{dir: dir, origin: origin, address: s.address, tracer: s.tracer()}, st, shared, by); err != nil {
 		return err
 	}
 	config, err := by.ServerConfig()
@@ -221,6 +225,11 @@ func (s *Server) register(st *opened) (err error) {
 	}
 	if s.metrics, err = httpx.NewMetrics(s.registry); err != nil {
 		return err
+	}
+	for _, c := range s.tracer().Collectors() {
+		if err := s.registry.Register(c); err != nil {
+			return fmt.Errorf("register trace metrics: %w", err)
+		}
 	}
 	return st.register(s.registry)
 }
@@ -303,7 +312,7 @@ func (s *Server) commands() *http.Server {
 func (s *Server) options(proxies httpx.Proxies) httpx.Options {
 	return httpx.Options{
 		Log: s.log, Metrics: s.metrics, NewID: uuid.NewString, StrictSubdomains: s.cfg.HSTSSubdomains,
-		Answers: s.answers, Proxies: proxies,
+		Answers: s.answers, Proxies: proxies, Tracing: s.tracing,
 		Now: time.Now, // the machine's clock measures durations, even if the services have another clock
 	}
 }

@@ -43,6 +43,7 @@ import (
 	"midas/internal/subscription"
 	"midas/internal/throttle"
 	"midas/internal/token"
+	"midas/internal/trace"
 )
 
 // services are the domain services of one server. All of them use one store.
@@ -80,6 +81,7 @@ type services struct {
 	issuerFetches *prometheus.CounterVec
 	replicas      *replica.Registry
 	lease         *replica.Lease
+	tracer        *trace.Tracer // nil without traces
 
 	authorities localca.Authorities
 }
@@ -96,7 +98,7 @@ const administratorPurpose = "midas administrator"
 // administrator.
 func newServices(ctx context.Context, cfg Config, at local, st *opened, shared *installation.Installation, by localca.Authorities) (*services, error) {
 	origin := at.origin
-	r := &services{cfg: cfg, origin: origin, dir: at.dir, store: st, installation: shared, log: cfg.logger(), now: time.Now, newID: uuid.NewString, documents: by.Local.Signer(), authorities: by}
+	r := &services{cfg: cfg, origin: origin, dir: at.dir, store: st, installation: shared, log: cfg.logger(), now: time.Now, newID: uuid.NewString, documents: by.Local.Signer(), authorities: by, tracer: at.tracer}
 	r.sealing = shared.Keys()
 	r.openReplicas(at.address)
 	if err := r.openIssuers(); err != nil {

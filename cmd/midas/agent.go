@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"midas/internal/agent"
+	"midas/internal/api/httpx"
 	"midas/internal/client"
 	"midas/internal/host"
 	"midas/internal/serve"
@@ -140,6 +141,8 @@ and the agent on port 80 of that address, which is the default of imds. Everyone
 
 A token file contains a token and nothing else. It is replaced as a whole before the token expires, and removed when the identity is taken from the machine, disabled or deleted.
 
+OTEL_EXPORTER_OTLP_ENDPOINT and the other variables of OpenTelemetry turn on traces.
+
 Examples:
 
   midas agent run
@@ -152,7 +155,15 @@ Examples:
 func (c *agentRunCommand) Run(ctx context.Context, to streams) (err error) {
 	log, lines := serve.NewBufferedLogger(os.Stderr, serve.LogOptions{})
 	defer func() { err = errors.Join(err, lines.Close()) }()
+	tracing, log, err := traces("midas-agent", log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, tracing.Close()) }()
 	cfg := agent.ServerConfig{State: c.State, Names: c.Name, ArcFolder: c.ArcFolder, TokenFileGroup: c.TokenFileGroup, Log: log}
+	if tracing != nil {
+		cfg.HTTP.Tracing = &httpx.Tracing{Tracer: tracing}
+	}
 	for _, f := range c.Flavour {
 		name, listen, _ := strings.Cut(f, "=")
 		cfg.Endpoints = append(cfg.Endpoints, agent.EndpointConfig{Flavour: name, Listen: listen, Unlimited: c.Unlimited, Audience: c.GoogleAudience})

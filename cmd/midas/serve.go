@@ -67,6 +67,7 @@ func (c *serveCommand) config() (midas.Config, error) {
 	override(&cfg.Listen, c.Listen)
 	override(&cfg.Origin, c.Origin)
 	override(&cfg.Ops, c.Ops)
+	cfg.Traces.Environment = os.Getenv
 	cfg.Cluster.Init = cfg.Cluster.Init || c.ClusterInit
 	override(&cfg.Cluster.Join, c.Join)
 	override(&cfg.Cluster.Token, c.Token)

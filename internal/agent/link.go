@@ -17,6 +17,7 @@ import (
 
 	"midas/internal/clock"
 	"midas/internal/host"
+	"midas/internal/trace"
 )
 
 const (
@@ -150,6 +151,11 @@ func (l *link) state(ctx context.Context, known string) (*host.State, error) {
 // do sends a request and decodes the answer into out, unless the status is 204. The error is host.ErrAway
 // if the server cannot be reached or has failed.
 func (l *link) do(req *http.Request, out any) (content bool, err error) {
+	req, span := trace.Request(req, req.URL.Path) // the paths are those of package host
+	defer func() {
+		span.Fail(reasonOf(err))
+		span.End()
+	}()
 	client := l.client.Load()
 	resp, err := client.Do(req)
 	if err != nil {
@@ -169,6 +175,19 @@ func (l *link) do(req *http.Request, out any) (content bool, err error) {
 		return false, fmt.Errorf("%w: its answer cannot be read: %w", host.ErrAway, err)
 	}
 	return true, nil
+}
+
+// reasonOf names the failure of a request for its span.
+func reasonOf(err error) string {
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(err, context.DeadlineExceeded):
+		return "timeout"
+	case errors.Is(err, host.ErrAway):
+		return "away"
+	}
+	return "refused"
 }
 
 // away wraps the error of a failed request in host.ErrAway. After a timeout it replaces the connections.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"midas/internal/outbound"
+	"midas/internal/trace"
 )
 
 // fetched is the result of a fetch.
@@ -31,10 +32,16 @@ var errPanic = errors.New("the server could not read the documents because of a 
 func (i *Issuers) fetch(s *issuerSource) fetched {
 	ctx, cancel := context.WithTimeout(context.Background(), outbound.Timeout)
 	defer cancel()
+	// It is a trace of its own, because callers of several requests wait for it. The documents of an issuer are asked
+	// for without a header traceparent, which would tell the issuer which requests belong together.
+	ctx, span := trace.Pass(i.tracer.Job(ctx, "federation.fetch"))
+	defer span.End()
+	span.Set(trace.String("midas.issuer", shorten(s.issuer)))
 	got := i.fetchInTurn(ctx, s)
 	outcome := "ok"
 	if got.err != nil {
 		outcome = string(got.err.Reason)
+		span.Fail(outcome)
 		i.noteFailure(ctx, i.now(), got.err)
 	} else {
 		i.log.LogAttrs(ctx, slog.LevelDebug, "the keys of an issuer were fetched",

@@ -9,6 +9,7 @@ import (
 	"midas/internal/outbound"
 	"midas/internal/throttle"
 	"midas/internal/token"
+	"midas/internal/trace"
 )
 
 const (
@@ -27,6 +28,7 @@ type IssuersConfig struct {
 	Log      *slog.Logger         // nil discards the lines
 	Client   *outbound.Client     // nil: the resolver of the system
 	OnFetch  func(outcome string) // is called after each fetch with "ok" or a Reason; may be nil
+	Tracer   *trace.Tracer        // nil: fetches are not traced
 }
 
 // Issuers verifies the signatures of outside issuers. It fetches the keys of an issuer when an assertion needs them,
@@ -36,6 +38,7 @@ type Issuers struct {
 	log     *slog.Logger
 	client  *outbound.Client
 	onFetch func(string)
+	tracer  *trace.Tracer
 
 	listed map[string]*listedIssuer // does not change
 	others issuerTable
@@ -55,7 +58,7 @@ type listedIssuer struct {
 // NewIssuers reads the files of the settings. It returns an error that says which setting is wrong.
 func NewIssuers(cfg IssuersConfig) (*Issuers, error) {
 	i := &Issuers{
-		now: cfg.Now, log: cfg.Log, client: cfg.Client, onFetch: cfg.OnFetch, listed: map[string]*listedIssuer{},
+		now: cfg.Now, log: cfg.Log, client: cfg.Client, onFetch: cfg.OnFetch, tracer: cfg.Tracer, listed: map[string]*listedIssuer{},
 		waiting: make(chan struct{}, maxWaiting), failures: throttle.Lines{Max: maxFailureLines},
 	}
 	for n := range i.places {
@@ -118,6 +121,8 @@ func (i *Issuers) Verify(ctx context.Context, a *token.Assertion) error {
 	if a.Algorithm != rs256 {
 		return fail(Algorithm, nil)
 	}
+	ctx, span := trace.Start(ctx, "federation.verify")
+	defer span.End()
 	keys, failure := i.keys(ctx, a)
 	if failure != nil {
 		return failure

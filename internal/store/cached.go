@@ -6,6 +6,8 @@ import (
 	"hash/maphash"
 	"iter"
 	"sync/atomic"
+
+	"midas/internal/trace"
 )
 
 // Cache is an engine that caches the results of reads from the engine below it: Gets, including those that
@@ -80,11 +82,20 @@ func (c *Cache) Stats() CacheStats {
 // Snapshot implements Engine. Over a Follower it is fresh.
 func (c *Cache) Snapshot(ctx context.Context, attempt int) (Snapshot, error) {
 	if c.fresh != nil {
-		if err := c.fresh(ctx); err != nil {
+		if err := c.askFresh(ctx); err != nil {
 			return nil, err
 		}
 	}
 	return c.begin(ctx, attempt)
+}
+
+// askFresh waits until the cache knows all that anyone was told of before the call.
+func (c *Cache) askFresh(ctx context.Context) error {
+	ctx, span := trace.StartClient(ctx, "store.fresh")
+	defer span.End()
+	err := c.fresh(ctx)
+	span.Fail(reasonOf(err))
+	return err
 }
 
 // Recent begins to read what the cache knows. Over a Follower that is not asked whether it is fresh, only how old it is.

@@ -7,6 +7,8 @@ import (
 	"iter"
 	"math/rand/v2"
 	"time"
+
+	"midas/internal/trace"
 )
 
 // Options tune the transaction logic. The zero value is right for production.
@@ -123,7 +125,7 @@ func (s *transactional) update(ctx context.Context, attempt int, fn func(Tx) err
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	rev, err := s.engine.Commit(ctx, t.commit())
+	rev, err := s.commit(ctx, t)
 	if errors.Is(err, ErrConflict) {
 		return 0, errAgain
 	}
@@ -131,6 +133,15 @@ func (s *transactional) update(ctx context.Context, attempt int, fn func(Tx) err
 		return 0, fmt.Errorf("commit: %w", err)
 	}
 	return rev, nil
+}
+
+// commit commits the writes of an attempt.
+func (s *transactional) commit(ctx context.Context, t *tx) (Revision, error) {
+	ctx, span := trace.Start(ctx, "store.commit")
+	defer span.End()
+	rev, err := s.engine.Commit(ctx, t.commit())
+	span.Fail(reasonOf(err))
+	return rev, err
 }
 
 func (s *transactional) Watch(ctx context.Context, prefix string, after Revision) iter.Seq2[Change, error] {

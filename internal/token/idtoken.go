@@ -39,13 +39,13 @@ type IDClaims struct {
 }
 
 // MintID signs an id_token with the lifetime life from now. Its iat and nbf are Backdate before now.
-func (i *Issuer) MintID(_ context.Context, c IDClaims, life time.Duration) (string, error) {
+func (i *Issuer) MintID(ctx context.Context, c IDClaims, life time.Duration) (string, error) {
 	if c.Audience == "" || c.Issuer == "" || c.Subject == "" || c.TenantID == "" {
 		return "", errors.New("mint id_token: audience, issuer, subject and tenant are required")
 	}
 	now := whole(i.Now())
 	c.IssuedAt, c.NotBefore = backdated(now).Unix(), backdated(now).Unix()
 	c.Expires, c.UniqueID = now.Add(life).Unix(), i.NewID()
-	raw, _, err := i.sign(c, life, now)
+	raw, _, err := i.sign(ctx, c, life, now)
 	return raw, err
 }

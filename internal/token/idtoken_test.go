@@ -69,7 +69,7 @@ func TestUsersDoNotShareCachedTokens(t *testing.T) {
 			t.Errorf("%s: the token of the first request is returned", name)
 		}
 	}
-	if fresh, err := f.minter.Fresh(req); err != nil || fresh == first || f.warm(t, req) != first {
+	if fresh, err := f.minter.Fresh(t.Context(), req); err != nil || fresh == first || f.warm(t, req) != first {
 		t.Errorf("Fresh returned or replaced the cached token: %v", err)
 	}
 }

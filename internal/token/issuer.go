@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"midas/internal/arm"
+	"midas/internal/trace"
 )
 
 // Issuer mints tokens. All fields are required.
@@ -53,15 +54,15 @@ func (t *Token) LogValue() slog.Value { return slog.StringValue(t.String()) }
 // Mint signs an access token. Audience, Subject, TenantID, AppID and Expires are required. Mint sets iss,
 // and Issued (to now) and uti if they are empty; iat and nbf are Backdate before Issued. It refuses a lifetime
 // longer than MaxTokenLifetime of the keys, because the key would leave the key set before the token expires.
-func (i *Issuer) Mint(_ context.Context, c Claims) (string, error) {
-	t, err := i.mint(c)
+func (i *Issuer) Mint(ctx context.Context, c Claims) (string, error) {
+	t, err := i.mint(ctx, c)
 	if err != nil {
 		return "", err
 	}
 	return t.raw, nil
 }
 
-func (i *Issuer) mint(c Claims) (*Token, error) {
+func (i *Issuer) mint(ctx context.Context, c Claims) (*Token, error) {
 	now := i.Now().UTC().Truncate(time.Second)
 	if c.Audience == "" || c.Subject == "" || c.TenantID == "" || c.AppID == "" {
 		return nil, errors.New("mint token: audience, subject, tenant and client are required")
@@ -78,7 +79,7 @@ func (i *Issuer) mint(c Claims) (*Token, error) {
 	c.Roles = slices.Clone(c.Roles)
 	c.Issued, c.Expires = whole(c.Issued), whole(c.Expires)
 	c.IssuedAt, c.NotBefore = backdated(c.Issued), backdated(c.Issued)
-	raw, kid, err := i.sign(c, c.Expires.Sub(now), now)
+	raw, kid, err := i.sign(ctx, c, c.Expires.Sub(now), now)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +87,9 @@ func (i *Issuer) mint(c Claims) (*Token, error) {
 }
 
 // sign encodes and signs claims with the lifetime life from now.
-func (i *Issuer) sign(claims any, life time.Duration, now time.Time) (raw, kid string, err error) {
+func (i *Issuer) sign(ctx context.Context, claims any, life time.Duration, now time.Time) (raw, kid string, err error) {
+	_, span := trace.Start(ctx, "token.sign")
+	defer span.End()
 	if longest := i.Keys.cfg.MaxTokenLifetime; life <= 0 || life > longest {
 		return "", "", fmt.Errorf("mint token: a lifetime of %s is not between 0 and %s", life, longest)
 	}

@@ -49,9 +49,9 @@ type Request struct {
 
 // Token returns a token that is valid for at least half its lifetime. The token is shared: callers must not
 // change its claims.
-func (m *Minter) Token(_ context.Context, req Request) (*Token, error) {
+func (m *Minter) Token(ctx context.Context, req Request) (*Token, error) {
 	if req.Claims.Confirmation != nil {
-		return m.Fresh(req) // clients make a new key for nearly each token, which would empty the cache
+		return m.Fresh(ctx, req) // clients make a new key for nearly each token, which would empty the cache
 	}
 	c := req.Claims
 	key := warmKey{
@@ -67,7 +67,7 @@ func (m *Minter) Token(_ context.Context, req Request) (*Token, error) {
 		if t, ok := m.warm.Get(key); ok && m.good(t, req) {
 			return t, nil
 		}
-		t, err := m.Fresh(req)
+		t, err := m.Fresh(ctx, req)
 		if err != nil {
 			return nil, err
 		}
@@ -82,7 +82,7 @@ func (m *Minter) Token(_ context.Context, req Request) (*Token, error) {
 
 // Fresh signs a new token and does not cache it. It is used for user tokens, which must reflect changes of
 // the user at once, and for tokens that are bound to a key.
-func (m *Minter) Fresh(req Request) (*Token, error) {
+func (m *Minter) Fresh(ctx context.Context, req Request) (*Token, error) {
 	c, now := req.Claims, whole(m.Issuer.Now())
 	c.Issued, c.Expires = now, now.Add(req.Lifetime)
 	if req.Spread > 0 {
@@ -92,7 +92,7 @@ func (m *Minter) Fresh(req Request) (*Token, error) {
 		// All tokens of the current second count as revoked, so the new token is dated to the next one.
 		c.Issued = req.After
 	}
-	return m.Issuer.mint(c)
+	return m.Issuer.mint(ctx, c)
 }
 
 // good reports whether a cached token may be returned: it is young enough, it was not revoked since, and

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"runtime/debug"
 	"time"
+
+	"midas/internal/trace"
 )
 
 // Limits on what a client may send, in bytes. The limits of the URI and the headers are below those of
@@ -46,6 +48,7 @@ type Options struct {
 	MaxBody int64            // bytes of a request's body; 0 means DefaultMaxBody
 	Answers *Budget          // shared by all handlers of one process; nil makes one
 	Proxies Proxies          // the proxies whose X-Forwarded-For and Forwarded headers are trusted
+	Tracing *Tracing         // nil: requests are not traced
 
 	StrictSubdomains bool // StrictTransport adds includeSubDomains
 }
@@ -77,7 +80,8 @@ type handler struct {
 type request struct {
 	event    Event
 	response response
-	id       [1]string // the request's id as a header's value
+	id       [1]string   // the request's id as a header's value
+	span     *trace.Span // nil without Tracing
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -85,6 +89,10 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ev := &req.event
 	req.response.event = ev
 	h.begin(ev, r)
+	if h.Tracing != nil {
+		r, req.span = h.Tracing.begin(r, ev)
+		req.response.request = r
+	}
 	req.id[0] = ev.RequestID
 	w.Header()["X-Ms-Request-Id"] = req.id[:]
 	if r.ProtoMajor == 1 && len(r.TransferEncoding) > 0 {
@@ -170,6 +178,7 @@ func (h *handler) end(req *request, r *http.Request) {
 	h.Metrics.inFlight.Dec()
 	h.Metrics.observe(ev)
 	h.log(r.Context(), ev)
+	endSpan(req.span, r, ev)
 	if cut {
 		panic(http.ErrAbortHandler)
 	}

@@ -24,7 +24,7 @@ func (h *tokens) issueTokens(req *tokenRequest, c client, u *user, s scopes, non
 	}
 	claims := h.userClaims(req, c, u, at)
 	claims.Scopes = strings.Join(may, " ")
-	access, err := h.Minter.Fresh(h.requestAccess(req, c, claims, u.ValidFrom))
+	access, err := h.Minter.Fresh(req.r.Context(), h.requestAccess(req, c, claims, u.ValidFrom))
 	if err != nil {
 		return nil, err
 	}
