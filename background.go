@@ -69,6 +69,7 @@ func (r *services) openReplicas(address string) {
 	id, alone := r.newID(), !r.store.shared()
 	r.replicas = &replica.Registry{
 		Store: r.store, ID: id, Addresses: []string{"https://" + address}, Version: Version(), Now: r.now, Log: r.log, Alone: alone,
+		Upgrade: r.store.upgrade,
 	}
 	r.lease = &replica.Lease{Store: r.store, Name: backgroundJob, ID: id, Log: r.log, Alone: alone}
 }

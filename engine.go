@@ -85,6 +85,8 @@ type opened struct {
 	engine store.Engine
 	cache  *store.Cache    // nil if the engine is neither embedded nor shared
 	feed   *store.Follower // nil if no other process writes
+
+	upgrade *store.Upgrade // after claim; nil if no other process writes
 }
 
 // openStore opens the store that cfg names.
@@ -122,8 +124,13 @@ func (o *opened) shared() bool {
 }
 
 // claim returns an error for a store that a newer Midas has written, before anything is written to it.
-func (o *opened) claim(ctx context.Context, name string) error {
-	if err := store.Claim(ctx, o, Version()); err != nil {
+func (o *opened) claim(ctx context.Context, name string) (err error) {
+	if o.shared() {
+		o.upgrade, err = store.ClaimShared(ctx, o.Store, Version())
+	} else {
+		err = store.Claim(ctx, o, Version())
+	}
+	if err != nil {
 		return fmt.Errorf("open the store %s: %w", storeName(name), err)
 	}
 	return nil

@@ -59,7 +59,7 @@ func (l *Log) Run(ctx context.Context) error {
 }
 
 func (l *Log) warn(ctx context.Context, text string, err error) {
-	if l.Logger != nil && !errors.Is(err, store.ErrUnavailable) { // the store logs that it is unavailable, once
+	if l.Logger != nil && (!errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrNewerVersion)) { // the store logs that it is unavailable, once
 		l.Logger.WarnContext(ctx, text, "error", err)
 	}
 }

@@ -12,6 +12,8 @@ type record struct {
 	Version   string    `json:"version,omitempty"`   // of Midas
 	Started   time.Time `json:"started"`             // by its own wall clock, as is Seen
 	Seen      time.Time `json:"seen"`                // the time of this renewal
+
+	Ahead store.Versions `json:"ahead,omitzero"` // what it knows and the store did not have when it started
 }
 
 // lease is the record of a job.

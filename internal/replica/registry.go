@@ -40,6 +40,9 @@ type Registry struct {
 	Now       func() time.Time // the wall clock
 	Log       *slog.Logger
 
+	// Upgrade raises the versions of records when all replicas know them. nil means that this is done elsewhere.
+	Upgrade *store.Upgrade
+
 	// Alone is set if no other process writes the store. Then the registry writes and reads nothing.
 	Alone bool
 
@@ -145,7 +148,9 @@ func (r *Registry) Run(ctx context.Context) error {
 		case err != nil && ctx.Err() == nil && !failing:
 			r.Log.WarnContext(ctx, "the record of this replica could not be renewed, trying again", "cause", err)
 		}
-		failing = err != nil
+		if failing = err != nil; !failing && r.Upgrade != nil {
+			r.upgrade(ctx)
+		}
 		if pause(ctx, SeenEvery); ctx.Err() != nil {
 			r.leave(ctx)
 			return nil
@@ -168,11 +173,35 @@ func (r *Registry) renew(ctx context.Context, started time.Time) error {
 				return err
 			}
 		}
-		return replicas.Put(tx, replicaKey(r.ID), record{
-			Addresses: r.Addresses, Version: r.Version, Started: started, Seen: r.Now().UTC(),
-		})
+		own := record{Addresses: r.Addresses, Version: r.Version, Started: started, Seen: r.Now().UTC()}
+		if r.Upgrade != nil {
+			own.Ahead = r.Upgrade.Ahead()
+		}
+		return replicas.Put(tx, replicaKey(r.ID), own)
 	})
 	return err
+}
+
+// upgrade raises the versions of records that all replicas know. Every record counts, also that of a replica that may be
+// gone: one that was only paused goes on when it is resumed.
+func (r *Registry) upgrade(ctx context.Context) {
+	raised, err := r.Upgrade.Step(ctx, func(tx store.Tx) (all []store.Versions, err error) {
+		for row, err := range replicas.Scan(tx, store.Range{Prefix: store.ReplicaKind.Keys}) {
+			if err != nil {
+				return nil, err
+			}
+			if row.Key != replicaKey(r.ID) {
+				all = append(all, row.Data.Ahead)
+			}
+		}
+		return all, nil
+	})
+	switch {
+	case err != nil && ctx.Err() == nil:
+		r.Log.DebugContext(ctx, "the versions of records could not be compared, trying again", "cause", err)
+	case raised != "":
+		r.Log.InfoContext(ctx, "all replicas know the new versions of records, which are written from now on; an older Midas can no longer use the store", "raised", raised)
+	}
 }
 
 // gone returns the replicas whose records are to be deleted, with the revisions of these.

@@ -17,8 +17,9 @@ const Format = 1
 // formatRecord has the format of a store and the versions of all kinds.
 type formatRecord struct {
 	Format   int            `json:"format"`
-	Versions map[string]int `json:"versions"` // by the name of the kind
-	Program  string         `json:"program"`  // that raised one of them last, "v1.4.0"
+	Versions map[string]int `json:"versions"`         // by the name of the kind
+	Program  string         `json:"program"`          // that raised one of them last, "v1.4.0"
+	Claims   uint64         `json:"claims,omitempty"` // how often a replica has begun to use the store
 }
 
 const formatKey = "m/format"
@@ -28,7 +29,7 @@ var formats = Table[formatRecord]{Kind: FormatKind}
 // Claim compares the format and the versions of a store with those of this Midas. It refuses a store that a
 // newer Midas has written, with an ErrNewerVersion, before anything is written to it. Otherwise it records the
 // format and the versions that this Midas writes, so that an older Midas refuses the store from now on.
-// program is the version of this Midas.
+// program is the version of this Midas. It is for a store that no other process uses; see ClaimShared.
 func Claim(ctx context.Context, s Store, program string) error {
 	return claim(ctx, s, formatRecord{Format: Format, Versions: versions(), Program: program})
 }
@@ -42,9 +43,8 @@ func claim(ctx context.Context, s Store, own formatRecord) error {
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return err
 		}
-		if newer := found.beyond(own); len(newer) > 0 {
-			return fmt.Errorf("the store was %w (%s): it has %s; run that version or a later one",
-				ErrNewerVersion, found.Program, strings.Join(newer, ", "))
+		if err := found.notBeyond(own); err != nil {
+			return err
 		}
 		// Kinds that only a newer Midas has stay in the record, because that Midas may run again.
 		next := formatRecord{Format: own.Format, Versions: maps.Clone(own.Versions), Program: own.Program}
@@ -57,6 +57,16 @@ func claim(ctx context.Context, s Store, own formatRecord) error {
 		return formats.Put(tx, formatKey, next)
 	})
 	return err
+}
+
+// notBeyond returns an ErrNewerVersion if r has a part that is newer than that of own.
+func (r formatRecord) notBeyond(own formatRecord) error {
+	newer := r.beyond(own)
+	if len(newer) == 0 {
+		return nil
+	}
+	return fmt.Errorf("the store was %w (%s): it has %s; run that version or a later one",
+		ErrNewerVersion, r.Program, strings.Join(newer, ", "))
 }
 
 // beyond describes the parts of r that are newer than those of own.

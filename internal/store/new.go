@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"midas/internal/trace"
@@ -45,6 +46,7 @@ type transactional struct {
 	recent   beginning // of a Recent; nil if every read is fresh
 	attempts int
 	gate     *gate
+	held     atomic.Pointer[map[string]int] // see Upgrade; nil if nothing is held back
 }
 
 // beginning begins to read, as Engine.Snapshot does.
@@ -87,9 +89,16 @@ func (s *transactional) view(ctx context.Context, attempt int, begin beginning, 
 	if err != nil {
 		return fmt.Errorf("begin a view: %w", err)
 	}
-	t := &tx{ctx: ctx, snap: snap}
+	t := &tx{ctx: ctx, snap: snap, held: s.heldBack()}
 	defer t.end()
 	return t.conclude(fn(t))
+}
+
+func (s *transactional) heldBack() map[string]int {
+	if held := s.held.Load(); held != nil {
+		return *held
+	}
+	return nil
 }
 
 func (s *transactional) Update(ctx context.Context, fn func(Tx) error) (Revision, error) {
@@ -117,7 +126,7 @@ func (s *transactional) update(ctx context.Context, attempt int, fn func(Tx) err
 	if err != nil {
 		return 0, fmt.Errorf("begin an update: %w", err)
 	}
-	t := &tx{ctx: ctx, snap: snap, update: true}
+	t := &tx{ctx: ctx, snap: snap, update: true, held: s.heldBack()}
 	defer t.end()
 	if err := fn(t); err != nil || t.err != nil || t.stale || t.writes == 0 {
 		return snap.Revision(), t.conclude(err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"reflect"
 	"strconv"
 )
 
@@ -27,6 +28,11 @@ type Table[T any] struct {
 	// Migrate has one step for each version before Kind.Version: step i converts the JSON form of version
 	// i+1 into the JSON form of version i+2.
 	Migrate []func(old json.RawMessage) (json.RawMessage, error)
+
+	// Revert has one step for each version before Kind.Version that a Midas may read which shares a store with this
+	// one, nil for the others: step i converts the JSON form of version i+2 into the JSON form of version i+1. It is
+	// used until all replicas know the version; without it, Put returns an ErrOlderReplica until then. See Upgrade.
+	Revert []func(fields json.RawMessage) (json.RawMessage, error)
 }
 
 // ErrNewerVersion is the error of every read of a record that a newer Midas has written.
@@ -45,8 +51,11 @@ func (e *NewerVersionError) Error() string {
 		clip(e.Key), e.Kind, e.Version, ErrNewerVersion, e.Known)
 }
 
-// Is makes every NewerVersionError an ErrNewerVersion.
-func (e *NewerVersionError) Is(target error) bool { return target == ErrNewerVersion }
+// Is makes every NewerVersionError an ErrNewerVersion, and an ErrUnavailable: the request succeeds at a replica that
+// knows the record, or here after the upgrade.
+func (e *NewerVersionError) Is(target error) bool {
+	return target == ErrNewerVersion || target == ErrUnavailable
+}
 
 // Row is one record of a scan.
 type Row[T any] struct {
@@ -145,34 +154,58 @@ func (t *Table[T]) List(tx Tx, r Range) ([]T, error) {
 	return all, nil
 }
 
-// Put writes the record of a key.
+// owner is a transaction of an Update.
+type owner interface {
+	version(Kind) int
+	before(key string) []byte
+	putOwned(key string, value []byte)
+}
+
+// Put writes the record of a key. If the transaction has got the record, fields that a newer Midas has added to it stay.
+// The error is an ErrOlderReplica if an older Midas uses the store that cannot read the record.
 func (t *Table[T]) Put(tx Tx, key string, v T) error {
-	value, err := t.encode(v)
+	own, ok := tx.(owner)
+	version := t.Kind.Version
+	if ok {
+		version = own.version(t.Kind)
+	}
+	value, err := t.encode(v, version)
 	if err != nil {
 		return fmt.Errorf("encode the %s %s: %w", t.Kind.Name, clip(key), err)
 	}
-	if owner, ok := tx.(interface {
-		putOwned(key string, value []byte)
-	}); ok {
-		owner.putOwned(key, value) // this slice has no other user, so it need not be copied
+	if !ok {
+		tx.Put(key, value)
 		return nil
 	}
-	tx.Put(key, value)
+	if before := own.before(key); version == t.Kind.Version && before != nil {
+		if was, err := versionOf(before); err == nil && was == version {
+			value = keepUnknown(reflect.TypeFor[T](), before, value)
+		}
+	}
+	own.putOwned(key, value) // this slice has no other user, so it need not be copied
 	return nil
 }
 
-// encode returns the JSON form of v, with the version as its first field.
-func (t *Table[T]) encode(v T) ([]byte, error) {
+// encode returns the JSON form of v in a version, with the version as its first field.
+func (t *Table[T]) encode(v T, version int) ([]byte, error) {
 	fields, err := json.Marshal(v)
 	if err != nil {
 		return nil, err
+	}
+	for at := t.Kind.Version; at > version; at-- {
+		if at-2 >= len(t.Revert) || t.Revert[at-2] == nil {
+			return nil, fmt.Errorf("version %d: %w", at, ErrOlderReplica)
+		}
+		if fields, err = t.Revert[at-2](fields); err != nil {
+			return nil, fmt.Errorf("revert to version %d: %w", at-1, err)
+		}
 	}
 	if len(fields) < 2 || fields[0] != '{' {
 		return nil, fmt.Errorf("its JSON form is not an object")
 	}
 	value := make([]byte, 0, len(versionPrefix)+4+len(fields))
 	value = append(value, versionPrefix...)
-	value = strconv.AppendInt(value, int64(t.Kind.Version), 10)
+	value = strconv.AppendInt(value, int64(version), 10)
 	if len(fields) > 2 {
 		value = append(value, ',')
 	}

@@ -23,6 +23,8 @@ type tx struct {
 	stale  bool  // a commit has outdated the snapshot: fn must run again, whatever it returned
 	err    error // the first misuse, returned if fn itself returns no error
 
+	held map[string]int // the versions of the kinds that an older Midas on the same store must be able to read
+
 	ops    []operation // the gets and writes of an update; they are few, so a search is linear
 	writes int         // the number of writes in ops
 	bytes  int         // the size of the written keys and values, and of the guarded keys
@@ -33,6 +35,7 @@ type operation struct {
 	key      string
 	guarded  bool
 	revision Revision // the revision that Get has seen; 0 if there was no record
+	read     []byte   // the value that Get has seen
 	written  bool
 	write    Write
 }
@@ -62,12 +65,20 @@ func (t *tx) Get(key string) (Record, error) {
 		if !op.guarded {
 			t.bytes += len(key)
 		}
-		op.guarded, op.revision = true, rec.Revision
+		op.guarded, op.revision, op.read = true, rec.Revision, rec.Value
 		if err := t.checkSize(); err != nil {
 			return Record{}, fmt.Errorf("get %s: %w", clip(key), err)
 		}
 	}
 	return rec, err
+}
+
+// RevisionOf returns the revision that a transaction has read so far. It is 0 for a transaction that has ended.
+func RevisionOf(t Tx) Revision {
+	if own, ok := t.(*tx); ok && own.snap != nil {
+		return own.snap.Revision()
+	}
+	return 0
 }
 
 func (t *tx) Scan(r Range) iter.Seq2[Record, error] {
@@ -128,6 +139,26 @@ func (t *tx) Put(key string, value []byte) {
 		return
 	}
 	t.putOwned(key, append([]byte{}, value...)) // a copy, never nil
+}
+
+// before returns the value of a key that this transaction has got or put, and nil if it has not, or if there is none.
+func (t *tx) before(key string) []byte {
+	switch op := t.done(key); {
+	case op == nil:
+		return nil
+	case op.written:
+		return op.write.Value
+	default:
+		return op.read
+	}
+}
+
+// version returns the version in which a table writes the records of a kind.
+func (t *tx) version(kind Kind) int {
+	if held := t.held[kind.Name]; held > 0 { // 0 is a kind that an older Midas does not know, and overlooks
+		return min(held, kind.Version)
+	}
+	return kind.Version
 }
 
 // putOwned is Put without a copy of the value, which the caller must not modify later.
