@@ -53,7 +53,7 @@ func writeBackup(ctx context.Context, cfg Config, dir *datadir.Dir, st *opened, 
 	if err != nil {
 		return err
 	}
-	return backup.Write(ctx, st, backup.Header{Program: Version(), Created: time.Now().UTC(), MasterKey: fingerprint}, w)
+	return backup.Write(ctx, st, st.shared(), backup.Header{Program: Version(), Created: time.Now().UTC(), MasterKey: fingerprint}, w)
 }
 
 func (o online) Backup(ctx context.Context, w io.Writer) error {
@@ -63,7 +63,9 @@ func (o online) Backup(ctx context.Context, w io.Writer) error {
 	return writeBackup(ctx, o.cfg, o.dir, o.store, w)
 }
 
-func (o online) Check(ctx context.Context, w io.Writer) error { return writeFindings(ctx, o.store, w) }
+func (o online) Check(ctx context.Context, w io.Writer) error {
+	return writeFindings(ctx, o.dir, o.store, w)
+}
 
 // Backup writes a backup. It first removes the secrets that an older Midas has stored.
 func (o *offline) Backup(ctx context.Context, w io.Writer) error {
@@ -77,5 +79,5 @@ func (o *offline) Backup(ctx context.Context, w io.Writer) error {
 }
 
 func (o *offline) Check(ctx context.Context, w io.Writer) error {
-	return writeFindings(ctx, o.store, w)
+	return writeFindings(ctx, o.dir, o.store, w)
 }

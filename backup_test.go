@@ -185,7 +185,7 @@ func writeAged(t *testing.T, cfg midas.Config, file string, age time.Duration) {
 	t.Helper()
 	var out bytes.Buffer
 	h := backup.Header{Program: "v1", Created: time.Now().Add(-age), MasterKey: "0123456789abcdef"}
-	view(t, filepath.Join(cfg.Data, "store"), func(st store.Store) error { return backup.Write(t.Context(), st, h, &out) })
+	view(t, filepath.Join(cfg.Data, "store"), func(st store.Store) error { return backup.Write(t.Context(), st, false, h, &out) })
 	if err := os.WriteFile(file, out.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}

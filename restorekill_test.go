@@ -47,7 +47,7 @@ func TestRestoreSurvivesKill(t *testing.T) {
 	}
 	view(t, filepath.Join(cfg.Data, "store"), func(st store.Store) error {
 		var again bytes.Buffer
-		if err := backup.Write(t.Context(), st, backup.Header{Created: want.created}, &again); err != nil {
+		if err := backup.Write(t.Context(), st, false, backup.Header{Created: want.created}, &again); err != nil {
 			return err
 		}
 		found, err := backup.Copy(io.Discard, &again, nil)
@@ -113,7 +113,7 @@ func writeLarge(t *testing.T, file string) large {
 	}
 	created := time.Now().UTC()
 	var out bytes.Buffer
-	if err := backup.Write(t.Context(), st, backup.Header{Created: created, MasterKey: "0123456789abcdef"}, &out); err != nil {
+	if err := backup.Write(t.Context(), st, false, backup.Header{Created: created, MasterKey: "0123456789abcdef"}, &out); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(file, out.Bytes(), 0o600); err != nil {

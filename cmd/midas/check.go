@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 
@@ -17,7 +18,9 @@ type checkCommand struct {
 
 // Help is shown by midas check --help.
 func (checkCommand) Help() string {
-	return `Reads the whole store at one moment and prints a line for each thing that is inconsistent: the rule, the key of the record, and what is wrong. It changes nothing. The exit code is 3 if it has found something, and 0 otherwise. While a server runs on the folder, the command asks that server.
+	return `Reads the whole store at one moment and prints a line for each thing that is inconsistent: the rule, the key of the record, and what is wrong. It changes nothing. While a server runs on the folder, the command asks that server. A store that replicas share is copied into the data folder first, which needs its size there, and the copy is removed.
+
+The exit code is 0 if it has found nothing, 1 if it has found something, and 2 if the store could not be read.
 
 Examples:
 
@@ -25,11 +28,24 @@ Examples:
   midas check --data /var/lib/midas --output json`
 }
 
-// exitInconsistent is the exit code of midas check for a store with findings.
-const exitInconsistent = exitStatus(3)
+// Exit codes of midas check.
+const (
+	exitInconsistent = 1
+	exitUnread       = 2
+)
 
-// Run prints the findings as they come, so that their number has no limit.
+// Run checks the store.
 func (c *checkCommand) Run(ctx context.Context, to streams) error {
+	err := c.check(ctx, to)
+	var status exitStatus
+	if err != nil && !errors.As(err, &status) {
+		return failedExec{exitUnread, err}
+	}
+	return err
+}
+
+// check prints the findings as they come, so that their number has no limit.
+func (c *checkCommand) check(ctx context.Context, to streams) error {
 	cfg, err := c.config()
 	if err != nil {
 		return err
@@ -56,7 +72,7 @@ func (c *checkCommand) Run(ctx context.Context, to streams) error {
 		return fmt.Errorf("print: %w", err)
 	}
 	if n > 0 {
-		return exitInconsistent
+		return exitStatus(exitInconsistent)
 	}
 	return nil
 }

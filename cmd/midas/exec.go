@@ -57,7 +57,7 @@ type exitStatus int
 // Error implements error.
 func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
 
-// failedExec is an error of midas exec, with its status.
+// failedExec is an error of a command with exit codes of its own, with its status.
 type failedExec struct {
 	status int
 	error

@@ -3,6 +3,7 @@ package backup_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"midas/internal/backup"
 	"midas/internal/store"
+	"midas/internal/store/backuptest"
 	"midas/internal/store/pebble"
 )
 
@@ -61,7 +63,7 @@ func write(t *testing.T, st store.Store) []byte {
 	t.Helper()
 	var file bytes.Buffer
 	h := backup.Header{Program: "v1.0.0", Created: created, MasterKey: "0123456789abcdef"}
-	if err := backup.Write(t.Context(), st, h, &file); err != nil {
+	if err := backup.Write(t.Context(), st, false, h, &file); err != nil {
 		t.Fatal(err)
 	}
 	return file.Bytes()
@@ -198,7 +200,7 @@ func TestNoServerStartsDuringARestore(t *testing.T) {
 		t.Errorf("an older version starts, the format is %s", got)
 	}
 	var out bytes.Buffer
-	if err := backup.Write(t.Context(), to, backup.Header{}, &out); !errors.Is(err, store.ErrRestoring) {
+	if err := backup.Write(t.Context(), to, false, backup.Header{}, &out); !errors.Is(err, store.ErrRestoring) {
 		t.Errorf("it can be backed up: %v", err)
 	}
 	put(t, to, "r/left", `{"v":2}`)
@@ -288,7 +290,7 @@ func TestBackupShowsOneRevision(t *testing.T) {
 	for i := range 200 { // so that it is written in several parts
 		put(t, st, fmt.Sprintf("o/%04d", i), `{"v":1,"x":"`+strings.Repeat("x", 2000)+`"}`)
 	}
-	if err := backup.Write(t.Context(), st, backup.Header{}, file); err != nil {
+	if err := backup.Write(t.Context(), st, false, backup.Header{}, file); err != nil {
 		t.Fatal(err)
 	}
 	to := memory(t)
@@ -323,4 +325,36 @@ func FuzzReader(f *testing.F) {
 			t.Error("the copy differs")
 		}
 	})
+}
+
+// followed is an engine that a store follows as if other processes wrote it too.
+type followed struct {
+	store.Engine
+	head func() store.Revision
+}
+
+func (e followed) Newest(context.Context) (store.Revision, error) { return e.head(), nil }
+
+func TestBackupUnderWritesShowsOneRevision(t *testing.T) {
+	engine, err := pebble.OpenMemory(pebble.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	feed := store.Follow(followed{engine, engine.Head}, store.FollowOptions{})
+	st := store.New(store.Cached(feed, 1<<20), store.Options{})
+	t.Cleanup(func() { _ = st.Close() })
+	backuptest.UnderWrites(t, st, func() {})
+}
+
+// TestBackupsOfFormat1AreRead reads a file that has no changes.
+func TestBackupsOfFormat1AreRead(t *testing.T) {
+	body := `{"midas":"backup","format":1,"masterKey":"x"}` + "\n\x03t/a\x01b\x00\x01\x01"
+	sum := sha256.Sum256([]byte(body))
+	to := memory(t)
+	if err := restoreInto(t, to, append([]byte(body), sum[:]...), backup.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := content(t, to); len(got) != 1 || got["t/a"] != "b" {
+		t.Errorf("%v", got)
+	}
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // Format is the version of the form of a backup that this Midas writes, and the newest that it reads.
-const Format = 1
+const Format = 2
 
 // ErrFormat means that a file is no backup, is damaged, or is of a newer Midas.
 var ErrFormat = errors.New("this file cannot be restored")
@@ -34,6 +34,7 @@ type Header struct {
 type Summary struct {
 	Header
 	Records int            // their number
+	Changes int            // what was changed while the backup was written
 	Bytes   int64          // the size of the file
 	Newest  store.Revision // the newest revision of a record
 	Sum     [32]byte       // the checksum

@@ -41,28 +41,62 @@ func NewReader(from io.Reader) (*Reader, error) {
 	return r, nil
 }
 
-// Next returns the next record. Its error is io.EOF at the end of a backup that is complete and undamaged.
-func (r *Reader) Next() (rec store.Record, err error) {
-	size, err := r.length(store.MaxKey)
+// What an entry of a backup is: the number before its key is four times the length of the key, and this.
+const (
+	isRecord  = 0
+	isChange  = 1
+	isRemoval = 2
+	meanings  = 4
+)
+
+// Entry is a record of a backup, or a change of what precedes it.
+type Entry struct {
+	store.Write
+	Change bool
+}
+
+// Next returns the next entry. Its error is io.EOF at the end of a backup that is complete and undamaged.
+func (r *Reader) Next() (e Entry, err error) {
+	size, meaning, err := r.number()
 	if err != nil {
-		return rec, err
+		return e, err
 	}
-	if size == 0 {
-		return rec, r.end()
+	if size == 0 && meaning == isRecord {
+		return e, r.end()
 	}
 	key, err := r.bytes(size)
 	if err != nil {
-		return rec, err
+		return e, err
 	}
-	if rec.Key = string(key); rec.Key <= r.last {
-		return rec, fmt.Errorf("%w: the key %.80q is not after %.80q", ErrFormat, rec.Key, r.last)
+	e.Key, e.Change, e.Delete = string(key), meaning != isRecord, meaning == isRemoval
+	switch {
+	case e.Key == "" || meaning > isRemoval:
+		return e, fmt.Errorf("%w: it is damaged after the key %.80q", ErrFormat, r.last)
+	case e.Change:
+		r.Changes++
+	case e.Key <= r.last:
+		return e, fmt.Errorf("%w: the key %.80q is not after %.80q", ErrFormat, e.Key, r.last)
+	default:
+		r.last = e.Key
+		r.Records++
 	}
-	r.last = rec.Key
+	if e.Delete {
+		return e, nil
+	}
 	if size, err = r.length(store.MaxValue); err == nil {
-		rec.Value, err = r.bytes(size)
+		e.Value, err = r.bytes(size)
 	}
-	r.Records++
-	return rec, err
+	return e, err
+}
+
+// number reads the number before a key: the length of the key, and what the entry is.
+func (r *Reader) number() (size, meaning uint64, err error) {
+	if r.Format == 1 {
+		size, err = r.length(store.MaxKey)
+		return size, isRecord, err
+	}
+	n, err := r.length(store.MaxKey*meanings + meanings - 1)
+	return n / meanings, n % meanings, err
 }
 
 // end reads what follows the last record.
@@ -81,7 +115,7 @@ func (r *Reader) end() error {
 		return truncated(err)
 	}
 	r.Bytes += sha256.Size
-	if subtle.ConstantTimeCompare(stored[:], r.Sum[:]) != 1 || count != uint64(r.Records) {
+	if subtle.ConstantTimeCompare(stored[:], r.Sum[:]) != 1 || count != uint64(r.Records+r.Changes) {
 		return fmt.Errorf("%w: it is damaged, its checksum is wrong", ErrFormat)
 	}
 	if _, err := r.in.ReadByte(); err == nil {

@@ -8,8 +8,6 @@ import (
 	"io"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"midas/internal/store"
 )
 
@@ -25,15 +23,6 @@ type Options struct {
 	// Checked is called between the check of the whole file and the first write. An error ends the restore.
 	Checked func(Summary) error
 }
-
-const (
-	// batchRecords and batchBytes bound one transaction of a restore, below the limits of every engine.
-	batchRecords = 100
-	batchBytes   = 1_000_000
-
-	// writers is how many transactions run at the same time. Engines fold the waits of such transactions.
-	writers = 8
-)
 
 // content is what the check of a file has found.
 type content struct {
@@ -81,21 +70,8 @@ func Restore(ctx context.Context, s store.Store, file io.ReadSeeker, o Options) 
 // check reads a whole file.
 func check(ctx context.Context, file io.Reader, progress Progress) (found content, err error) {
 	kinds := store.NewLookup()
-	found.Summary, err = each(ctx, file, progress, func(rec store.Record) error {
-		kind, err := kinds.Check(rec)
-		switch {
-		case err != nil:
-			return fmt.Errorf("%w: %w", ErrFormat, err)
-		case kind == store.RestoringKind:
-			return fmt.Errorf("%w: it has the record of an unfinished restore", ErrFormat)
-		case store.IsFormat(rec.Key):
-			found.format, err = rec.Value, store.CheckFormat(rec)
-		case kind == store.RestoredKind:
-			var earlier store.Restored
-			earlier, err = store.DecodeRestored(rec)
-			found.base = earlier.Base
-		}
-		if err != nil {
+	found.Summary, err = each(ctx, file, progress, func(e Entry) error {
+		if err := found.add(kinds, e); err != nil {
 			return fmt.Errorf("%w: %w", ErrFormat, err)
 		}
 		return nil
@@ -103,14 +79,40 @@ func check(ctx context.Context, file io.Reader, progress Progress) (found conten
 	return found, err
 }
 
-// each calls do with all records of a file.
-func each(ctx context.Context, file io.Reader, progress Progress, do func(store.Record) error) (Summary, error) {
+// add checks one entry.
+func (found *content) add(kinds *store.Lookup, e Entry) error {
+	if e.Delete {
+		if store.IsFormat(e.Key) {
+			found.format = nil
+		}
+		return nil
+	}
+	rec := store.Record{Key: e.Key, Value: e.Value}
+	kind, err := kinds.Check(rec)
+	switch {
+	case err != nil:
+		return err
+	case kind == store.RestoringKind:
+		return errors.New("it has the record of an unfinished restore")
+	case store.IsFormat(rec.Key):
+		found.format = rec.Value
+		return store.CheckFormat(rec)
+	case kind == store.RestoredKind:
+		earlier, err := store.DecodeRestored(rec)
+		found.base = earlier.Base
+		return err
+	}
+	return nil
+}
+
+// each calls do with all entries of a file.
+func each(ctx context.Context, file io.Reader, progress Progress, do func(Entry) error) (Summary, error) {
 	r, err := NewReader(file)
 	if err != nil {
 		return Summary{}, err
 	}
 	for {
-		rec, err := r.Next()
+		e, err := r.Next()
 		if errors.Is(err, io.EOF) {
 			progress.end(r.Summary)
 			return r.Summary, nil
@@ -119,7 +121,7 @@ func each(ctx context.Context, file io.Reader, progress Progress, do func(store.
 			err = ctx.Err()
 		}
 		if err == nil {
-			err = do(rec)
+			err = do(e)
 		}
 		if err != nil {
 			return r.Summary, err
@@ -133,31 +135,15 @@ func write(ctx context.Context, run *store.Restore, file io.ReadSeeker, o Option
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return Summary{}, fmt.Errorf("read the backup again: %w", err)
 	}
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(writers)
-	var batch []store.Record
-	size := 0
-	flush := func() {
-		full := batch
-		group.Go(func() error { return run.Put(ctx, full) })
-		batch, size = nil, 0
-	}
 	kinds := store.NewLookup()
-	read, err := each(ctx, file, o.Progress, func(rec store.Record) error {
-		if !run.Written(rec.Key) || o.EndTokens && ended(kinds, rec.Key) {
+	to := newBatches(ctx, run.Put)
+	read, err := each(ctx, file, o.Progress, func(e Entry) error {
+		if !run.Written(e.Key) || o.EndTokens && ended(kinds, e.Key) {
 			return nil
 		}
-		bytes := len(rec.Key) + len(rec.Value)
-		if len(batch) > 0 && (len(batch) == batchRecords || size+bytes > batchBytes) {
-			flush()
-		}
-		batch, size = append(batch, rec), size+bytes
-		return nil
+		return to.add(e)
 	})
-	if err == nil && len(batch) > 0 {
-		flush()
-	}
-	if failed := group.Wait(); failed != nil {
+	if failed := to.end(); failed != nil {
 		err = failed // the cause; what each has returned may be the end of its context
 	}
 	return read, err

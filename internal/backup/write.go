@@ -13,10 +13,13 @@ import (
 	"midas/internal/store"
 )
 
-// Write writes all records of one revision of a store. It fills in the Header's Midas and Format. It returns
+// Write writes all records of a store at one revision. It fills in the Header's Midas and Format. It returns
 // store.ErrRestoring for a store whose restore has not ended. If it returns an error, what it has written is
-// incomplete, and a Reader refuses it.
-func Write(ctx context.Context, s store.Store, h Header, to io.Writer) error {
+// incomplete, and a Reader refuses it. shared says that other processes write the store.
+func Write(ctx context.Context, s store.Store, shared bool, h Header, to io.Writer) error {
+	if err := s.View(ctx, notRestoring); err != nil {
+		return fmt.Errorf("write a backup: %w", err)
+	}
 	h.Midas, h.Format = kind, Format
 	line, err := json.Marshal(h)
 	if err != nil {
@@ -25,18 +28,7 @@ func Write(ctx context.Context, s store.Store, h Header, to io.Writer) error {
 	sum := sha256.New()
 	w := &writer{out: bufio.NewWriterSize(io.MultiWriter(to, sum), 1<<16)}
 	w.write(append(line, '\n'))
-	begun := false
-	err = s.View(ctx, func(tx store.Tx) error {
-		if begun { // the engine no longer has the revision, and the records of another one would not fit
-			return errors.New("the engine has removed the revision during the backup; begin again")
-		}
-		begun = true
-		if _, err := tx.Get(store.RestoringKind.Keys); !errors.Is(err, store.ErrNotFound) {
-			return errors.Join(store.ErrRestoring, err)
-		}
-		return w.records(tx)
-	})
-	if err == nil {
+	if err = copyTo(ctx, s, shared, w); err == nil {
 		w.length(0)
 		w.length(uint64(w.count))
 		w.length(uint64(w.newest))
@@ -51,6 +43,37 @@ func Write(ctx context.Context, s store.Store, h Header, to io.Writer) error {
 	return nil
 }
 
+// notRestoring returns store.ErrRestoring while the store is being restored. A store with records cannot become one.
+func notRestoring(tx store.Tx) error {
+	if _, err := tx.Get(store.RestoringKind.Keys); !errors.Is(err, store.ErrNotFound) {
+		return errors.Join(store.ErrRestoring, err)
+	}
+	return nil
+}
+
+// copyTo copies a store. The engine of a store that only this process writes keeps a revision for as long as it is read.
+func copyTo(ctx context.Context, s store.Store, shared bool, to sink) error {
+	if shared {
+		return copyPages(ctx, s, to)
+	}
+	begun := false
+	return s.View(ctx, func(tx store.Tx) error {
+		if begun { // the records of another revision would not fit
+			return errors.New("the engine has removed the revision in the meantime; begin again")
+		}
+		begun = true
+		for rec, err := range tx.Scan(store.Range{}) {
+			if err == nil {
+				err = to.records([]store.Record{rec})
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // writer writes the parts of a backup and keeps the first error.
 type writer struct {
 	out    *bufio.Writer
@@ -59,22 +82,34 @@ type writer struct {
 	err    error
 }
 
-func (w *writer) records(tx store.Tx) error {
-	for rec, err := range tx.Scan(store.Range{}) {
-		if err != nil {
-			return err
-		}
-		w.length(uint64(len(rec.Key)))
-		w.write([]byte(rec.Key))
-		w.length(uint64(len(rec.Value)))
-		w.write(rec.Value)
-		if w.err != nil {
-			return w.err
-		}
-		w.count++
+func (w *writer) records(all []store.Record) error {
+	for _, rec := range all {
+		w.entry(isRecord, rec.Key, rec.Value)
 		w.newest = max(w.newest, rec.Revision)
 	}
-	return nil
+	return w.err
+}
+
+func (w *writer) changes(all []store.Change) error {
+	for _, c := range all {
+		if c.Deleted {
+			w.entry(isRemoval, c.Key, nil)
+		} else {
+			w.entry(isChange, c.Key, c.Value)
+		}
+		w.newest = max(w.newest, c.Revision)
+	}
+	return w.err
+}
+
+func (w *writer) entry(meaning int, key string, value []byte) {
+	w.length(uint64(len(key)*meanings + meaning))
+	w.write([]byte(key))
+	if meaning != isRemoval {
+		w.length(uint64(len(value)))
+		w.write(value)
+	}
+	w.count++
 }
 
 func (w *writer) write(p []byte) {

@@ -139,18 +139,27 @@ func (r *Restore) Written(key string) bool {
 	return key != formatKey && key != RestoringKind.Keys && key != RestoredKind.Keys
 }
 
-// Put writes records in one transaction, within the limits of an Update.
-func (r *Restore) Put(ctx context.Context, all []Record) error {
+// Put writes and removes records in one transaction, within the limits of an Update.
+func (r *Restore) Put(ctx context.Context, all []Write) error {
 	_, err := r.store.Update(ctx, func(tx Tx) error {
 		if err := r.Guard(tx); err != nil {
 			return err
 		}
-		for _, rec := range all {
-			tx.Put(rec.Key, rec.Value)
-		}
+		Apply(tx, all)
 		return nil
 	})
 	return err
+}
+
+// Apply writes and removes records as they are, of whatever version. It is for copies of a store.
+func Apply(tx Tx, all []Write) {
+	for _, w := range all {
+		if w.Delete {
+			tx.Delete(w.Key)
+		} else {
+			tx.Put(w.Key, w.Value)
+		}
+	}
 }
 
 // clearBatch is how many records one transaction of clear removes.
