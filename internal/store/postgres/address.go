@@ -6,11 +6,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -37,12 +40,22 @@ type address struct {
 	schema      string
 	allowUnsafe bool
 	pool        *pgxpool.Config
+	unprepared  atomic.Bool // new sessions prepare no statements, because a pooler does not keep them
+}
+
+// Check returns an error for a URL that no Engine can have. It connects to nothing.
+func Check(url string) error {
+	_, err := parse(url)
+	return err
 }
 
 // schemaName leaves space for the prefix of the channel's name in PostgreSQL's 63 bytes.
 var schemaName = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,55}$`)
 
-var errURL = errors.New("the store's URL is not of the form postgres://user:password@host1,host2/database?sslmode=verify-full")
+var (
+	errURL     = errors.New("the store's URL is not of the form postgres://user:password@host1,host2/database?sslmode=verify-full")
+	errEscapes = errors.New("in the user and the password, write the characters / ? # @ : % as %2F %3F %23 %40 %3A %25")
+)
 
 // parse reads a URL. Its errors do not repeat the URL, which has a password.
 func parse(text string) (*address, error) {
@@ -51,6 +64,9 @@ func parse(text string) (*address, error) {
 		return nil, errURL
 	}
 	rest, query, _ := strings.Cut(rest, "?")
+	if hasBareCharacters(rest, query) {
+		return nil, errEscapes
+	}
 	params, err := url.ParseQuery(query)
 	if err != nil {
 		return nil, fmt.Errorf("%w: its query is malformed", errURL)
@@ -67,6 +83,11 @@ func parse(text string) (*address, error) {
 	}
 	params.Del(schemaParameter)
 	params.Del(unsafeParameter)
+	for _, name := range slices.Sorted(maps.Keys(params)) {
+		if strings.HasPrefix(name, "midas_") {
+			return nil, fmt.Errorf("%q is not a parameter: those of Midas are %s and %s", name, schemaParameter, unsafeParameter)
+		}
+	}
 	if err := checkSession(params); err != nil {
 		return nil, err
 	}
@@ -82,6 +103,13 @@ func parse(text string) (*address, error) {
 	}
 	a.configure(params)
 	return a, nil
+}
+
+// hasBareCharacters reports whether the user or the password has characters that divide URLs. A part of the password
+// would become the name of a host, which logs and errors show.
+func hasBareCharacters(rest, query string) bool {
+	authority, path, hasPath := strings.Cut(rest, "/")
+	return strings.Count(authority, "@") > 1 || strings.Contains(path, "@") || strings.Contains(rest, "#") || !hasPath && strings.Contains(query, "@")
 }
 
 // withoutURL returns the reason of a parse error without the URL.
@@ -143,6 +171,12 @@ func (a *address) configure(params url.Values) {
 		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: time.Second}
 	}
 	a.pool.AfterConnect = plan
+	a.pool.BeforeConnect = func(_ context.Context, c *pgx.ConnConfig) error {
+		if a.unprepared.Load() {
+			c.DefaultQueryExecMode = pgx.QueryExecModeExec
+		}
+		return nil
+	}
 }
 
 // plan sets how PostgreSQL plans the statements of a session. Each has one good plan, through the indexes, but a table

@@ -40,8 +40,23 @@ func (e *Engine) commitAll() {
 type group struct {
 	commits  []*pending
 	unsure   bool           // an attempt broke off, so some commits may have happened
-	seen     store.Revision // the newest revision that was known before the first attempt
+	sent     bool           // an attempt broke off, now or before
+	seen     store.Revision // a revision that is older than all commits of the group
 	revision []store.Revision
+}
+
+// errOvertaken is the error of a transaction that the fence has stopped. Nothing of it has happened.
+var errOvertaken = errors.New("the commit was overtaken")
+
+// fenceBroken is the SQLSTATE of a division by zero, with which fenceSQL ends a transaction.
+const fenceBroken = "22012"
+
+func (g *group) marks() []int64 {
+	marks := make([]int64, len(g.commits))
+	for i, p := range g.commits {
+		marks[i] = p.mark
+	}
+	return marks
 }
 
 // errUnsure is the error of a transaction that may have happened.
@@ -59,7 +74,7 @@ func (e *Engine) commitGroup(commits []*pending) {
 		case err == nil:
 			e.failed.Store(nil)
 			return
-		case again(err) && e.pauseCommit(ctx):
+		case (again(err) || e.adapt(err)) && e.pauseCommit(ctx):
 			e.pool.Reset()
 			continue
 		case len(g.commits) > 1 && !g.unsure && code(err) != "" && !unavailable(err):
@@ -116,6 +131,9 @@ func (e *Engine) attempt(ctx context.Context, g *group) error {
 		return err
 	}
 	defer release(conn)
+	if err := e.makeTables(ctx, conn); err != nil {
+		return err
+	}
 	if g.unsure {
 		if err := e.resolve(ctx, conn, g); err != nil {
 			return err
@@ -125,10 +143,20 @@ func (e *Engine) attempt(ctx context.Context, g *group) error {
 		return nil
 	}
 	err = e.transact(ctx, conn, g)
-	if errors.Is(err, errUnsure) {
+	switch {
+	case err == nil:
+	case errors.Is(err, errUnsure):
+		g.unsure, g.sent = true, true
+		return err
+	case code(err) == fenceBroken && g.sent: // an earlier attempt has arrived meanwhile
 		g.unsure = true
-	}
-	if err != nil {
+		return errOvertaken
+	case code(err) == fenceBroken: // the newest revision that this process knows is too old
+		if g.seen, err = e.readHead(); err != nil {
+			return err
+		}
+		return errOvertaken
+	default:
 		return err
 	}
 	for i, p := range g.commits {
@@ -179,6 +207,7 @@ func (e *Engine) begin(b *pgx.Batch) {
 func (e *Engine) transact(ctx context.Context, conn *pgxpool.Conn, g *group) error {
 	b := &pgx.Batch{}
 	e.begin(b)
+	b.Queue(e.sql.fence, int64(g.seen), g.marks())
 	for _, p := range g.commits {
 		b.Queue(e.sql.commit, arguments(p)...)
 	}
@@ -199,7 +228,7 @@ func (e *Engine) transact(ctx context.Context, conn *pgxpool.Conn, g *group) err
 // read collects the revisions. An error without a SQLSTATE, and any error of COMMIT, leaves the outcome open: the
 // server skips COMMIT only after an error that it has reported.
 func (g *group) read(results pgx.BatchResults) error {
-	for range 3 {
+	for range 4 {
 		if _, err := results.Exec(); err != nil {
 			return undecided(err)
 		}
@@ -239,17 +268,13 @@ func undecided(err error) error {
 // session of an earlier attempt that still runs holds it. Its COMMIT waits until everything before it is
 // durable, on standbys too if the database is configured so.
 func (e *Engine) resolve(ctx context.Context, conn *pgxpool.Conn, g *group) error {
-	marks := make([]int64, len(g.commits))
-	for i, p := range g.commits {
-		marks[i] = p.mark
-	}
 	var oldest int64
 	found := make(map[int64]store.Revision)
 	b := &pgx.Batch{}
 	b.Queue("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
 	b.Queue(e.sql.settings, milliseconds, commitIdle)
 	b.Queue(e.sql.lock).QueryRow(func(row pgx.Row) error { return row.Scan(&oldest) })
-	b.Queue(e.sql.resolve, marks).Query(func(rows pgx.Rows) error {
+	b.Queue(e.sql.resolve, g.marks()).Query(func(rows pgx.Rows) error {
 		var mark, rev int64
 		_, err := pgx.ForEachRow(rows, []any{&mark, &rev}, func() error {
 			found[mark] = store.Revision(rev)

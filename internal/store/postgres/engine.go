@@ -53,6 +53,7 @@ type Engine struct {
 	news    news
 	pinning chan struct{} // a token for each snapshot that may hold a connection
 	listens sync.Once
+	made    atomic.Bool // the tables exist
 
 	failed   atomic.Pointer[error] // of the last commit
 	failures atomic.Uint64
@@ -62,9 +63,10 @@ type Engine struct {
 	tasks sync.WaitGroup // goroutines that use the pool
 }
 
-// Open connects to the database that url names, and creates the tables if they are missing. It refuses a
-// database that cannot keep its promises, and a schema that another program uses, before it writes anything.
-// The errors do not contain the password of url.
+// Open connects to the database that url names. It refuses a database that cannot keep its promises, a schema that
+// another program uses, and a user without the rights to create the tables. It writes nothing: the first commit
+// creates the tables. The errors are sentences that say what is wrong, without the password of url. Open takes at
+// most 10 s.
 func Open(ctx context.Context, url string, o Options) (*Engine, error) {
 	return open(ctx, url, o, keptByDefault())
 }
@@ -79,14 +81,16 @@ func open(ctx context.Context, url string, o Options, keep kept) (*Engine, error
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*deadline)
 	defer cancel()
-	if err := prepare(ctx, a, o.Log); err != nil {
-		return nil, fmt.Errorf("open the store in PostgreSQL %s: %w", a, explain(a, err))
+	made, err := prepare(ctx, a, o.Log)
+	if err != nil {
+		return nil, explain(a, err)
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, a.pool)
 	if err != nil {
-		return nil, fmt.Errorf("open the store in PostgreSQL %s: %w", a, explain(a, err))
+		return nil, explain(a, err)
 	}
 	e := &Engine{address: a, pool: pool, sql: statementsOf(a.schema), log: o.Log, keep: keep}
+	e.made.Store(made)
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	e.pinning = make(chan struct{}, a.pool.MaxConns/2)
 	e.heads.read = e.readHead
@@ -107,6 +111,10 @@ func (e *Engine) Newest(ctx context.Context) (store.Revision, error) {
 func (e *Engine) readHead() (store.Revision, error) {
 	var head int64
 	err := e.retry(e.ctx, func(ctx context.Context) error {
+		if made, err := e.hasTables(ctx); err != nil || !made {
+			head = 0
+			return err
+		}
 		return e.pool.QueryRow(ctx, e.sql.newest).Scan(&head)
 	})
 	if err != nil {
@@ -121,7 +129,7 @@ func (e *Engine) Snapshot(ctx context.Context, attempt int) (store.Snapshot, err
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if attempt >= pinnedAttempt {
+	if attempt >= pinnedAttempt && e.made.Load() {
 		if snap, err := e.pinned(ctx); snap != nil || err != nil {
 			return snap, err
 		}
@@ -129,6 +137,9 @@ func (e *Engine) Snapshot(ctx context.Context, attempt int) (store.Snapshot, err
 	head, err := e.Newest(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if head == 0 && !e.made.Load() {
+		return empty{}, nil
 	}
 	return &snapshot{engine: e, db: e.pool, revision: head}, nil
 }

@@ -120,7 +120,11 @@ func (w *watch) read(ctx context.Context, size int) ([]entry, error) {
 	var entries []entry
 	var oldest, newest int64
 	var mark *int64
-	query := func(ctx context.Context) error {
+	made := true
+	query := func(ctx context.Context) (err error) {
+		if made, err = w.engine.hasTables(ctx); err != nil || !made {
+			return err
+		}
 		entries, oldest, newest, mark = nil, math.MaxInt64, 0, nil
 		rows, err := w.engine.pool.Query(ctx, w.engine.sql.feed, int64(w.at.revision), w.at.index, int64(size))
 		if err != nil {
@@ -148,7 +152,9 @@ func (w *watch) read(ctx context.Context, size int) ([]entry, error) {
 	}
 	at := w.at.revision
 	switch {
-	case store.Revision(oldest) > at, store.Revision(newest) < at,
+	case !made && at == 0:
+		return nil, nil
+	case !made, store.Revision(oldest) > at, store.Revision(newest) < at,
 		w.at.mark != nil && (mark == nil || *mark != *w.at.mark):
 		return nil, store.ErrCompacted
 	}

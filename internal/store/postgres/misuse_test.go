@@ -4,9 +4,14 @@ package postgres_test
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"midas/internal/store"
 	"midas/internal/store/postgres"
@@ -22,6 +27,9 @@ func refused(t *testing.T, url, want string) {
 		_ = e.Close()
 		t.Errorf("%s is accepted; want %q", url, want)
 		return
+	}
+	if strings.ContainsAny(err.Error(), "\n\t`") {
+		t.Errorf("more than one sentence: %v", err)
 	}
 	if !strings.Contains(err.Error(), want) {
 		t.Errorf("%s: %v; want %q", url, err, want)
@@ -53,9 +61,19 @@ func TestDatabasesThatAreRefused(t *testing.T) {
 	if got := server.SQLIn("midas", "SELECT count(*) FROM pg_namespace WHERE nspname = 'midas'"); got != "0" {
 		t.Errorf("a refused open has created the schema")
 	}
-	if err := openAt(t, url).Close(); err != nil {
-		t.Fatal(err)
+	standby := server.Standby(false)
+	refused(t, standby.URL(), "takes writes")
+	refused(t, server.URL()+"&midas_schema=fresh&enable_nothing=on", "does not know a parameter of the URL")
+	refused(t, server.Pgbouncer("statement", 4), "pool_mode=session or transaction")
+	refused(t, servertest.OldPostgres(t), "the server is PostgreSQL 12, and Midas needs 13 or later")
+	st := storeAt(t, url)
+	if err := st.View(t.Context(), func(tx store.Tx) error { _, err := tx.Get("a"); return err }); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("an empty database: %v", err)
 	}
+	if got := server.SQLIn("midas", "SELECT count(*) FROM pg_namespace WHERE nspname = 'midas'"); got != "0" {
+		t.Errorf("a store that was only read has created the schema")
+	}
+	put(t, st, "a")
 	server.SQLIn("midas", "UPDATE midas.head SET layout = layout + 1")
 	refused(t, url, "of a newer Midas")
 }
@@ -121,4 +139,62 @@ func TestTooManyConnections(t *testing.T) {
 	}
 	server.SQL("ALTER ROLE midas CONNECTION LIMIT 1")
 	refused(t, url, "too many connections")
+}
+
+// The disk of the database fills up: writes end with ErrUnavailable, the failure says why, reads go on, and writes
+// succeed again, without a new start, when there is space.
+func TestAFullDisk(t *testing.T) {
+	server := servertest.Postgres(t)
+	resize := server.SmallDisk(16)
+	e := openAt(t, server.URL())
+	st := storetest.CloseAtEnd(t, store.New(e, store.Options{}))
+	put(t, st, "before")
+	value := make([]byte, store.MaxValue/4)
+	write := func(i int) error {
+		for j := range value {
+			value[j] = byte(rand.Uint32())
+		}
+		_, err := st.Update(t.Context(), func(tx store.Tx) error { tx.Put(fmt.Sprintf("big/%d", i), value); return nil })
+		return err
+	}
+	var err error
+	acknowledged := 0
+	for ; acknowledged < 1000 && err == nil; acknowledged++ {
+		err = write(acknowledged)
+	}
+	if !errors.Is(err, store.ErrUnavailable) || !errors.Is(e.Failure(), syscall.ENOSPC) || !strings.Contains(e.Failure().Error(), "no space left") {
+		t.Errorf("after %d writes: %v; %v", acknowledged, err, e.Failure())
+	}
+	n := 0
+	err = st.View(t.Context(), func(tx store.Tx) error {
+		all, err := tx.Records(store.Range{Prefix: "big/"})
+		n = len(all)
+		return err
+	})
+	if err != nil || n != acknowledged-1 {
+		t.Errorf("%d records of %d acknowledged writes: %v", n, acknowledged-1, err)
+	}
+	resize(200)
+	for end := time.Now().Add(time.Minute); e.Failure() != nil; time.Sleep(50 * time.Millisecond) { // no client writes meanwhile
+		if time.Now().After(end) {
+			t.Fatal(e.Failure())
+		}
+	}
+	if err := write(acknowledged); err != nil {
+		t.Error(err)
+	}
+}
+
+// Midas works through pgbouncer, with sessions of its own and with sessions that it shares for each transaction.
+func TestPoolers(t *testing.T) {
+	server := servertest.Postgres(t, "max_connections=120")
+	for mode, sessions := range map[string]int{"session": 80, "transaction": 12} {
+		t.Run(mode, func(t *testing.T) {
+			next := schemas(server.Pgbouncer(mode, sessions), mode)
+			storetest.RunShared(t, func(t testing.TB) (a, b store.Store) {
+				url := next()
+				return followed(t, url), followed(t, url)
+			})
+		})
+	}
 }

@@ -5,6 +5,7 @@ package postgres_test
 import (
 	"fmt"
 	"os"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -28,10 +29,10 @@ func storeAt(t testing.TB, url string) store.Store {
 	return storetest.CloseAtEnd(t, store.New(openAt(t, url), store.Options{}))
 }
 
-// schemas returns a function that returns a URL with a new schema at each call.
-func schemas(url string) func() string {
+// schemas returns a function that returns a URL with a new schema at each call. The names begin with the words.
+func schemas(url string, words ...string) func() string {
 	var count atomic.Int64
-	return func() string { return fmt.Sprintf("%s&midas_schema=s%d", url, count.Add(1)) }
+	return func() string { return fmt.Sprintf("%s&midas_schema=s%s%d", url, strings.Join(words, ""), count.Add(1)) }
 }
 
 // followed is the store of a replica: a cache that follows the engine's feed.

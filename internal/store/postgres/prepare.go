@@ -21,25 +21,64 @@ const oldestServer = 130000
 // errForeign is the error of a schema that another program uses.
 var errForeign = errors.New("the schema has tables that are not those of Midas; name another one with midas_schema=")
 
-// prepare checks the server and creates the tables.
-func prepare(ctx context.Context, a *address, log *slog.Logger) error {
-	conn, err := pgx.ConnectConfig(ctx, a.pool.ConnConfig.Copy())
+// rower is a connection or a transaction.
+type rower interface {
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+// prepare checks the server, and reports whether the tables exist. If they do not, it checks that the user may create
+// them. It does so in a transaction, because some poolers allow none.
+func prepare(ctx context.Context, a *address, log *slog.Logger) (made bool, err error) {
+	config := a.pool.ConnConfig.Copy()
+	if config.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement { // a statement would stay in a pooler's session
+		config.DefaultQueryExecMode = pgx.QueryExecModeExec
+	}
+	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
-		return readOnly(err)
+		return false, readOnly(err)
 	}
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		_ = conn.Close(ctx)
 	}()
-	if err := checkServer(ctx, conn, a, log); err != nil {
+	err = pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		if err := checkServer(ctx, tx, a, log); err != nil {
+			return err
+		}
+		if made, err = checkTables(ctx, tx, a); err != nil || made {
+			return err
+		}
+		return checkRights(ctx, tx, a)
+	})
+	return made, err
+}
+
+// checkRights checks that the user may create the schema, or the tables in an empty one.
+func checkRights(ctx context.Context, tx pgx.Tx, a *address) error {
+	exists, err := hasSchema(ctx, tx, a)
+	if err != nil {
 		return err
 	}
-	ready, err := checkTables(ctx, conn, a)
-	if err != nil || ready {
-		return err
+	query := "SELECT has_database_privilege(current_database(), 'CREATE') OR $1 = ''"
+	if exists {
+		query = "SELECT has_schema_privilege($1, 'CREATE, USAGE')"
 	}
-	return createTables(ctx, conn, a)
+	var may bool
+	if err := tx.QueryRow(ctx, query, a.schema).Scan(&may); err != nil {
+		return fmt.Errorf("read the rights of the user: %w", err)
+	}
+	if !may {
+		return errors.New(rights(a))
+	}
+	return nil
+}
+
+func hasSchema(ctx context.Context, db rower, a *address) (exists bool, err error) {
+	if err := db.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1)", a.schema).Scan(&exists); err != nil {
+		return false, fmt.Errorf("look for the schema: %w", err)
+	}
+	return exists, nil
 }
 
 // readOnly explains why no host of the URL has a session that takes writes.
@@ -57,9 +96,9 @@ type server struct {
 	commit, standbys string
 }
 
-func checkServer(ctx context.Context, conn *pgx.Conn, a *address, log *slog.Logger) error {
+func checkServer(ctx context.Context, tx pgx.Tx, a *address, log *slog.Logger) error {
 	var s server
-	err := conn.QueryRow(ctx, `SELECT current_setting('server_version_num')::integer, current_setting('fsync'),
+	err := tx.QueryRow(ctx, `SELECT current_setting('server_version_num')::integer, current_setting('fsync'),
 		current_setting('full_page_writes'), current_setting('synchronous_commit'), current_setting('synchronous_standby_names')`).
 		Scan(&s.version, &s.fsync, &s.fullPages, &s.commit, &s.standbys)
 	if err != nil {
@@ -72,7 +111,7 @@ func checkServer(ctx context.Context, conn *pgx.Conn, a *address, log *slog.Logg
 		return fmt.Errorf("the server has fsync=%s and full_page_writes=%s, so that a power loss destroys acknowledged writes; "+
 			"turn both on, or accept that with %s=true in the URL", s.fsync, s.fullPages, unsafeParameter)
 	}
-	for _, warning := range s.warnings(conn, a) {
+	for _, warning := range s.warnings(tx.Conn(), a) {
 		log.Warn("PostgreSQL: "+warning, "store", a.String())
 	}
 	return nil
@@ -107,9 +146,9 @@ func sameMachine(addr net.Addr) bool {
 
 // checkTables reports whether the schema has the tables of Midas. It refuses the tables of another program and those
 // of a newer Midas.
-func checkTables(ctx context.Context, conn *pgx.Conn, a *address) (ready bool, err error) {
+func checkTables(ctx context.Context, db rower, a *address) (ready bool, err error) {
 	var tables, own int
-	err = conn.QueryRow(ctx, `SELECT count(*), count(*) FILTER (WHERE c.relname IN ('head', 'kv', 'changes'))
+	err = db.QueryRow(ctx, `SELECT count(*), count(*) FILTER (WHERE c.relname IN ('head', 'kv', 'changes'))
 		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 		WHERE n.nspname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')`, a.schema).Scan(&tables, &own)
 	if err != nil {
@@ -123,7 +162,7 @@ func checkTables(ctx context.Context, conn *pgx.Conn, a *address) (ready bool, e
 	}
 	var program string
 	var found int
-	err = conn.QueryRow(ctx, "SELECT program, layout FROM "+quote(a.schema)+".head WHERE one").Scan(&program, &found)
+	err = db.QueryRow(ctx, "SELECT program, layout FROM "+quote(a.schema)+".head WHERE one").Scan(&program, &found)
 	switch c := code(err); {
 	case c == "42703", errors.Is(err, pgx.ErrNoRows), err == nil && program != "midas":
 		return false, fmt.Errorf("schema %s: %w", a.schema, errForeign)
@@ -148,9 +187,9 @@ func createTables(ctx context.Context, conn *pgx.Conn, a *address) error {
 		if _, err := tx.Exec(ctx, settingsSQL, milliseconds, commitIdle); err != nil {
 			return fmt.Errorf("create the tables: %w", err)
 		}
-		var exists bool
-		if err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1)", a.schema).Scan(&exists); err != nil {
-			return fmt.Errorf("look for the schema: %w", err)
+		exists, err := hasSchema(ctx, tx, a)
+		if err != nil {
+			return err
 		}
 		create := strings.NewReplacer("{s}", quote(a.schema), "{layout}", fmt.Sprint(layout)).Replace(tablesSQL)
 		if !exists {

@@ -274,7 +274,7 @@ func (e *Engine) retry(ctx context.Context, read func(ctx context.Context) error
 	limited, cancel := context.WithTimeout(ctx, deadline)
 	defer cancel()
 	err := read(limited)
-	for attempt := 1; attempt < readAttempts && err != nil && limited.Err() == nil && broken(err); attempt++ {
+	for attempt := 1; attempt < readAttempts && err != nil && limited.Err() == nil && (broken(err) || e.adapt(err)); attempt++ {
 		e.pool.Reset()
 		err = read(limited)
 	}

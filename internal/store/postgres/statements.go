@@ -13,12 +13,12 @@ const layout = 1
 
 // statements are the SQL statements of one schema.
 type statements struct {
-	newest, settings, lock, commit, notify, resolve string
-	get, scan, scanReverse                          string
-	feed                                            string
-	claimTrim, surplus, trim, removeChanges         string
-	touch                                           string
-	channel                                         string // of NOTIFY
+	newest, settings, lock, fence, commit, notify, resolve string
+	get, scan, scanReverse                                 string
+	feed                                                   string
+	claimTrim, surplus, trim, removeChanges                string
+	touch                                                  string
+	channel                                                string // of NOTIFY
 }
 
 func statementsOf(schema string) statements {
@@ -27,6 +27,7 @@ func statementsOf(schema string) statements {
 		newest:      "SELECT " + newestRevision(schema),
 		settings:    settingsSQL,
 		lock:        in(lockSQL),
+		fence:       in(fenceSQL),
 		commit:      in(commitSQL),
 		notify:      "SELECT pg_notify($1, '')",
 		resolve:     in(resolveSQL),
@@ -90,6 +91,14 @@ const settingsSQL = `SELECT
 	set_config('idle_in_transaction_session_timeout', $2, true)`
 
 const lockSQL = `SELECT oldest FROM {s}.head WHERE one FOR UPDATE`
+
+// fenceSQL ends the transaction if one of its commits has happened already, or if the changes since the revision $1 no
+// longer tell. A session whose client has given it up may still receive a transaction, when a partition of the
+// network or a pause of the server ends; meanwhile the client has made the commits in another session, and others
+// may have written the same keys. It must follow lockSQL.
+const fenceSQL = `
+SELECT 1 / CASE WHEN (SELECT oldest FROM {s}.head WHERE one) > $1
+	OR EXISTS (SELECT FROM {s}.changes WHERE revision > $1 AND index = 1 AND mark = ANY($2::bigint[])) THEN 0 ELSE 1 END`
 
 // commitSQL compares and writes one commit and returns its revision, or no row if a guard does not hold. It must
 // follow lockSQL as a statement of its own, so that it sees all commits that were made before the lock.

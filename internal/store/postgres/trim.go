@@ -83,7 +83,7 @@ func (e *Engine) recheck() {
 	ctx, cancel := context.WithTimeout(e.ctx, deadline)
 	defer cancel()
 	before := e.failed.Load()
-	if _, err := e.pool.Exec(ctx, e.sql.touch); err == nil && e.failed.CompareAndSwap(before, nil) {
+	if err := e.touch(ctx); err == nil && e.failed.CompareAndSwap(before, nil) {
 		e.log.Info("PostgreSQL takes commits again")
 	}
 }

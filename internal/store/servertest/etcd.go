@@ -127,6 +127,22 @@ func (c *EtcdCluster) Client(i int) *clientv3.Client {
 	return client
 }
 
+// Dump returns all keys with their values and revisions, so that a test can compare.
+func (c *EtcdCluster) Dump() string {
+	c.t.Helper()
+	client := c.Client(c.Leader())
+	defer client.Close()
+	answer, err := client.Get(context.Background(), "\x00", clientv3.WithFromKey())
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	var all strings.Builder
+	for _, kv := range answer.Kvs {
+		fmt.Fprintf(&all, "%s %d %q\n", kv.Key, kv.ModRevision, kv.Value)
+	}
+	return all.String()
+}
+
 // Leader returns the index of the leader. It waits until the members that run have one.
 func (c *EtcdCluster) Leader() int {
 	c.t.Helper()

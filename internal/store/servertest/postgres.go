@@ -150,6 +150,43 @@ func (s *PostgresServer) SQLIn(database, statement string) string {
 		"--host=127.0.0.1", "--port="+strconv.Itoa(s.Port), "--username=postgres", "--dbname="+database, "--command="+statement))
 }
 
+// Dump returns the whole content of a database, so that a test can compare.
+func (s *PostgresServer) Dump(database string) string {
+	s.t.Helper()
+	var all []string
+	for line := range strings.SplitSeq(s.run("pg_dump", "--host=127.0.0.1", "--port="+strconv.Itoa(s.Port), "--username=postgres", "--dbname="+database), "\n") {
+		if !strings.HasPrefix(line, `\`) { // \restrict has a random word
+			all = append(all, line)
+		}
+	}
+	return strings.Join(all, "\n")
+}
+
+// SmallDisk moves the database "midas" to a file system of its own, and returns a function that changes its size. It
+// needs the right to mount, and nobody may be connected to the database.
+func (s *PostgresServer) SmallDisk(megabytes int) (resize func(megabytes int)) {
+	s.t.Helper()
+	dir := filepath.Join(filepath.Dir(s.dir), "small")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		s.t.Fatal(err)
+	}
+	mount := func(options string) {
+		s.t.Helper()
+		if out, err := exec.Command("mount", "-t", "tmpfs", "-o", options, "tmpfs", dir).CombinedOutput(); err != nil {
+			s.t.Fatalf("mount: %v %s", err, out)
+		}
+	}
+	owner := ""
+	if c := credential(s.t); c != nil {
+		owner = fmt.Sprintf(",uid=%d,gid=%d", c.Uid, c.Gid)
+	}
+	mount(fmt.Sprintf("size=%dm,mode=700%s", megabytes, owner))
+	s.t.Cleanup(func() { _ = exec.Command("umount", "-l", dir).Run() }) // the server may still use it
+	s.SQL("CREATE TABLESPACE small LOCATION '" + dir + "'")
+	s.SQL("ALTER DATABASE midas SET TABLESPACE small")
+	return func(megabytes int) { s.t.Helper(); mount(fmt.Sprintf("remount,size=%dm", megabytes)) }
+}
+
 // Start starts a server that was killed or stopped, and waits until it takes connections.
 func (s *PostgresServer) Start() {
 	s.t.Helper()
