@@ -20,6 +20,7 @@ var oldest = semver.Version{Major: 3, Minor: 4}
 // usable returns a sentence that says why members with these answers cannot be used.
 func usable(c Config, found []health) error {
 	var failed []error
+	learners := 0
 	clusters := make(map[uint64]string)
 	for i, h := range found {
 		if h.status == nil {
@@ -29,13 +30,19 @@ func usable(c Config, found []health) error {
 		if err := checkVersion(c.Endpoints[i], h.status.Version); err != nil {
 			return err
 		}
+		if h.status.IsLearner {
+			learners++
+		}
 		clusters[h.status.Header.GetClusterId()] = c.Endpoints[i]
 		if len(clusters) > 1 {
 			return fmt.Errorf("the endpoints %s belong to different clusters of etcd", strings.Join(c.Endpoints, ", "))
 		}
 	}
-	if len(failed) == len(found) {
+	switch len(found) {
+	case len(failed):
 		return explain(c, errors.Join(failed...))
+	case len(failed) + learners:
+		return fmt.Errorf("%s: the member is a learner, which takes no requests: name members that vote", strings.Join(c.Endpoints, ", "))
 	}
 	return nil
 }

@@ -81,6 +81,9 @@ func (e *Engine) connect(ctx context.Context, c Config) (err error) {
 	}
 	e.members.attach(e.client)
 	e.members.settle(found)
+	if e.members.authenticateNobody(ctx, found) {
+		e.log.Warn("etcd has no authentication, so it does not check the user and the password of the store: who reaches it can read and change all keys", "user", c.User)
+	}
 	return e.checkAccess(ctx, c)
 }
 

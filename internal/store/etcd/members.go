@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
@@ -129,6 +130,16 @@ func (m *members) check(ctx context.Context, limit time.Duration) []health {
 	}
 	group.Wait()
 	return found
+}
+
+// authenticateNobody reports whether there is a user, and a member says that authentication is off.
+func (m *members) authenticateNobody(ctx context.Context, found []health) bool {
+	at := slices.IndexFunc(found, func(h health) bool { return h.err == nil })
+	if m.config.User == "" || at < 0 {
+		return false
+	}
+	_, err := m.all[at].authenticate(ctx)
+	return err != nil && strings.Contains(err.Error(), rpctypes.ErrorDesc(rpctypes.ErrGRPCAuthNotEnabled))
 }
 
 // settle uses the members that are well. If none is, all stay in use, because a check can fail where a request

@@ -3,6 +3,7 @@
 package etcd_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -10,6 +11,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/url"
@@ -118,6 +120,9 @@ func refused(t *testing.T, location, want string) {
 	if err != nil && strings.Contains(err.Error(), "secret") {
 		t.Errorf("the error shows the password: %v", err)
 	}
+	if err != nil && (strings.Contains(err.Error(), "rpc error") || strings.Contains(err.Error(), "desc =") || strings.Contains(err.Error(), "\n")) {
+		t.Errorf("more than one sentence: %v", err)
+	}
 }
 
 func TestOpenRefusesWhatIsNoEtcd(t *testing.T) {
@@ -161,6 +166,55 @@ func TestOpenRefusesAnOldEtcd(t *testing.T) {
 	go func() { _ = server.Serve(l) }()
 	defer server.Stop()
 	refused(t, l.Addr().String()+"/m", "etcd 3.3.27 is too old: Midas needs etcd 3.4 or newer")
+}
+
+// A learner does not answer, so it cannot be the only endpoint.
+func TestOpenRefusesALearner(t *testing.T) {
+	endpoint := embedded(t)
+	c := client(t, endpoint)
+	learner, peer := free(t), free(t)
+	added, err := c.MemberAddAsLearner(t.Context(), []string{"http://" + peer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var members []string
+	for _, m := range added.Members {
+		name := m.Name
+		if name == "" {
+			name = "learner"
+		}
+		members = append(members, name+"="+m.PeerURLs[0])
+	}
+	server := startAt(t, t.TempDir(), peer, learner, func(c *embed.Config) {
+		c.Name, c.ClusterState, c.InitialCluster = "learner", embed.ClusterStateFlagExisting, strings.Join(members, ",")
+	})
+	defer server.Close()
+	refused(t, learner+"/m", "the member is a learner")
+	if err := open(t, endpoint+","+learner+"/m").Close(); err != nil { // with one that votes it does no harm
+		t.Error(err)
+	}
+}
+
+// An etcd without authentication accepts every user. The log says so, because the operator believes otherwise.
+func TestUserOfAnEtcdWithoutAuthenticationIsAWarning(t *testing.T) {
+	endpoint := embedded(t)
+	for location, want := range map[string]bool{"midas:secret@" + endpoint + "/m": true, endpoint + "/m": false} {
+		c, err := etcd.Parse(location)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var log bytes.Buffer
+		e, err := etcd.Open(t.Context(), c, etcd.Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+		if got := strings.Contains(log.String(), "has no authentication"); got != want || strings.Contains(log.String(), "secret") {
+			t.Errorf("%s", &log)
+		}
+	}
 }
 
 func TestUsers(t *testing.T) {
@@ -215,11 +269,16 @@ type authority struct {
 
 func issue(t *testing.T, name string, by *authority) (certFile, keyFile string, made *authority) {
 	t.Helper()
+	return issueUntil(t, name, by, time.Now().Add(time.Hour))
+}
+
+func issueUntil(t *testing.T, name string, by *authority, end time.Time) (certFile, keyFile string, made *authority) {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour),
+	template := &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, NotAfter: end,
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}
 	if by == nil {
 		template.IsCA, template.BasicConstraintsValid, template.KeyUsage = true, true, x509.KeyUsageCertSign
@@ -254,6 +313,14 @@ func TestTLS(t *testing.T) {
 		c.ListenClientUrls = []url.URL{{Scheme: "https", Host: c.ListenClientUrls[0].Host}}
 		c.AdvertiseClientUrls = c.ListenClientUrls
 	})
+	old, oldKey, _ := issueUntil(t, "midas", by, time.Now().Add(-time.Hour))
+	refused(t, endpoint+"/m?ca="+ca+"&cert="+old+"&key="+oldKey, "no secure connection")
+	expired, expiredKey, _ := issueUntil(t, "server", by, time.Now().Add(-time.Hour))
+	refused(t, embedded(t, func(c *embed.Config) {
+		c.ClientTLSInfo = transport.TLSInfo{CertFile: expired, KeyFile: expiredKey}
+		c.ListenClientUrls = []url.URL{{Scheme: "https", Host: c.ListenClientUrls[0].Host}}
+		c.AdvertiseClientUrls = c.ListenClientUrls
+	})+"/m?ca="+ca, "expired")
 	client := "&cert=" + mine + "&key=" + mineKey
 	refused(t, endpoint+"/m", "does not answer without TLS")
 	refused(t, endpoint+"/m?ca="+strange+client, "unknown authority")
