@@ -99,6 +99,9 @@ func command(ctx context.Context, cfg Config, fn func(control.Commands) error) (
 		if st.kind.volatile {
 			return fmt.Errorf("no server is running on %s, and with --store %s the data exist only while a server runs", cfg.Data, storeName(cfg.Store))
 		}
+		if err := st.belongs(ctx, dir); err != nil {
+			return err
+		}
 		return fn(&offline{cfg: cfg, dir: dir, store: st})
 	})
 	if errors.Is(err, datadir.ErrLocked) && errors.Is(dialErr, control.ErrPathTooLong) {

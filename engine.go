@@ -12,6 +12,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"midas/internal/arm"
 	"midas/internal/store"
 	"midas/internal/store/pebble"
 )
@@ -50,7 +51,7 @@ const (
 	etcdScheme   = "etcd://"
 	etcdLocation = "HOST:PORT,…/PREFIX"
 
-	postgresLocation = "hosts and a database"
+	postgresLocation = "USER:PASSWORD@HOST,…/DATABASE"
 )
 
 // defaultStore is the Config.Store of a data folder.
@@ -59,6 +60,8 @@ func defaultStore(data string) string { return "pebble:" + filepath.Join(data, "
 // findEngine returns the engine that a Config.Store names, and the location, the text after the scheme.
 func findEngine(name string, all []engine) (e engine, location string, err error) {
 	var known []string
+	word, _, _ := strings.Cut(name, ":")
+	meant := ""
 	for _, e := range all {
 		location, found := strings.CutPrefix(name, e.scheme)
 		if found && (location != "") == (e.location != "") {
@@ -73,7 +76,15 @@ func findEngine(name string, all []engine) (e engine, location string, err error
 		if e.location != "" {
 			form += " with " + e.location
 		}
-		known = append(known, form)
+		if begin, _, _ := strings.Cut(e.scheme, ":"); arm.SameName(begin, word) {
+			meant = form
+		}
+		if e.scheme != clusterScheme { // --cluster-init and --join name it
+			known = append(known, form)
+		}
+	}
+	if meant != "" {
+		return engine{}, "", fmt.Errorf("store: %q is not of the form %s", storeName(name), meant)
 	}
 	return engine{}, "", fmt.Errorf("store: %q is neither %s", storeName(name), strings.Join(known, " nor "))
 }

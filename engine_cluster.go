@@ -14,8 +14,8 @@ import (
 func sharedEngines() []engine {
 	return []engine{
 		{scheme: etcdScheme, location: etcdLocation, check: checkEtcd, open: openEtcd},
-		{scheme: "postgres://", location: postgresLocation, open: openPostgres("postgres://")},
-		{scheme: "postgresql://", location: postgresLocation, open: openPostgres("postgresql://")},
+		{scheme: "postgres://", location: postgresLocation, check: checkPostgres("postgres://"), open: openPostgres("postgres://")},
+		{scheme: "postgresql://", location: postgresLocation, check: checkPostgres("postgresql://"), open: openPostgres("postgresql://")},
 		{scheme: clusterScheme, location: clusterLocation, open: openCluster},
 	}
 }
@@ -33,8 +33,12 @@ func openEtcd(ctx context.Context, location string, o engineOptions) (store.Engi
 	return etcd.Open(ctx, c, etcd.Options{Log: o.log})
 }
 
+func checkPostgres(scheme string) func(string) error {
+	return func(location string) error { return postgres.Check(scheme + location) }
+}
+
 func openPostgres(scheme string) func(context.Context, string, engineOptions) (store.Engine, error) {
 	return func(ctx context.Context, location string, o engineOptions) (store.Engine, error) {
-		return postgres.Open(context.WithoutCancel(ctx), scheme+location, postgres.Options{Log: o.log})
+		return postgres.Open(ctx, scheme+location, postgres.Options{Log: o.log})
 	}
 }

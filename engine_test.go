@@ -186,11 +186,17 @@ func quietOn(cfg midas.Config) midas.Config {
 }
 
 func TestStoreSettingIsChecked(t *testing.T) {
-	for _, name := range []string{"memory", "memory:x", "pebble:", "etcd:x", "test:"} {
+	for name, want := range map[string]string{
+		"test:": `is neither "memory:" nor "pebble:" with a folder`, "etc://h/p": `is neither "memory:"`,
+		"memory": `is not of the form "memory:"`, "memory:x": `is not of the form "memory:"`,
+		"pebble:": `is not of the form "pebble:" with a folder`, "Pebble:x": `is not of the form "pebble:" with a folder`,
+		"etcd:x": `is not of the form "etcd://" with HOST:PORT`, "ETCD://h/p": `is not of the form "etcd://" with HOST:PORT`,
+		"postgres:x": `is not of the form "postgres://" with USER:PASSWORD@HOST`,
+	} {
 		cfg := quiet(t)
 		cfg.Store = name
 		_, err := midas.Start(t.Context(), cfg)
-		if err == nil || !strings.Contains(err.Error(), `store: "`+name+`" is neither "memory:" nor "pebble:" with a folder`) {
+		if err == nil || !strings.Contains(err.Error(), `store: "`+name+`" `+want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -32,12 +32,35 @@ func openInstallation(ctx context.Context, cfg Config, at local, st *opened) (*i
 	}
 	found, err := findInstallation(ctx, cfg, at, st, known)
 	if errors.Is(err, installation.ErrOther) {
-		return nil, fmt.Errorf("%w If not, use another folder with --data, or remove %s", err, at.dir.Path(datadir.InstallationFile))
+		return nil, otherInstallation(err, at.dir)
 	}
 	if err == nil && st.shared() && known != found.ID() {
 		err = at.dir.WriteInstallation(found.ID())
 	}
 	return found, err
+}
+
+// belongs returns an error if the data folder belongs to another installation than the store. Commands that do not
+// open the installation call it before they read or write.
+func (o *opened) belongs(ctx context.Context, dir *datadir.Dir) error {
+	if !o.shared() {
+		return nil
+	}
+	known, err := dir.Installation()
+	if err != nil {
+		return err
+	}
+	if err := installation.Belongs(ctx, o, known); err != nil {
+		return otherInstallation(err, dir)
+	}
+	return nil
+}
+
+func otherInstallation(err error, dir *datadir.Dir) error {
+	if !errors.Is(err, installation.ErrOther) {
+		return err
+	}
+	return fmt.Errorf("%w If not, use another folder with --data, or remove %s", err, dir.Path(datadir.InstallationFile))
 }
 
 // findInstallation is openInstallation for a data folder that belongs to a known installation, or to none.
@@ -108,7 +131,7 @@ func beginWithNewMaster(ctx context.Context, cfg Config, at local, config instal
 // restore tells operators what to do about a wrong master key.
 func restore(st *opened) string {
 	if st.shared() {
-		return "copy the master key of a replica that runs and name it with --master-key, or " + datadir.Restore
+		return "if it is the store of another installation, name another one; if it is not, copy the master key of a replica that runs and name it with --master-key, or " + datadir.Restore
 	}
 	return datadir.Restore
 }
@@ -185,6 +208,9 @@ func ResetKeys(ctx context.Context, cfg Config) (out KeysReset, err error) {
 		return out, errors.New("a server is running on this data folder: stop it before its keys are reset")
 	}
 	err = cfg.withStore(ctx, func(dir *datadir.Dir, st *opened) error {
+		if err := st.belongs(ctx, dir); err != nil {
+			return err
+		}
 		if err := st.claim(ctx, cfg.Store); err != nil {
 			return err
 		}

@@ -122,6 +122,19 @@ func (c Config) checkKnown(rec *record) error {
 	return fmt.Errorf("%w: the folder belongs to %s, and the store to %s; is the address or the prefix of the store wrong?", ErrOther, c.Known, rec.ID)
 }
 
+// Belongs returns ErrOther if the store is not that of the installation known, the id of a data folder. An empty id
+// belongs to every store.
+func Belongs(ctx context.Context, st store.Store, known string) error {
+	if known == "" {
+		return nil
+	}
+	rec, err := read(ctx, st)
+	if err != nil {
+		return err
+	}
+	return Config{Known: known}.checkKnown(rec)
+}
+
 func newInstallation(cfg Config) *Installation {
 	return &Installation{cfg: cfg, master: cfg.Master, known: map[string]seal.MasterKey{}}
 }
