@@ -3,9 +3,11 @@ package midas
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
+	"midas/internal/cluster"
 	"midas/internal/control"
 	"midas/internal/datadir"
 )
@@ -13,6 +15,8 @@ import (
 // ClusterStatus is what one member knows about its cluster.
 type ClusterStatus struct {
 	Members  []ClusterMember `json:"members"`
+	Majority bool            `json:"majority"` // a majority of the members with a vote answers
+	Running  bool            `json:"running"`  // this member takes part; if not, Members are those that it knew last
 	Alarms   []string        `json:"alarms"`
 	Database int64           `json:"databaseBytes"` // the size of this member's database
 	Used     int64           `json:"usedBytes"`     // of the database
@@ -29,16 +33,45 @@ type ClusterMember struct {
 	Answers bool   `json:"answers"`
 }
 
-// Cluster asks the running server of a data folder for the members of its cluster. It uses only Data of cfg.
+// Cluster asks the running server of a data folder for the members of its cluster. If the server does not run, or waits
+// for a majority of the members, Cluster returns what its member has known last, and asks the other members itself. It
+// uses only Data of cfg.
 func Cluster(ctx context.Context, cfg Config) (status ClusterStatus, err error) {
+	var text []byte
 	err = askCluster(ctx, cfg, func(c control.Cluster) error {
-		text, err := c.ClusterStatus(ctx)
-		if err != nil {
-			return err
-		}
-		return json.Unmarshal(text, &status)
+		text, err = c.ClusterStatus(ctx)
+		return err
 	})
-	return status, err
+	if cfg = cfg.withDefaults(); errors.Is(err, control.ErrNotRunning) && cluster.Exists(cfg.Data) {
+		text, err = knownCluster(ctx, cfg)
+	}
+	if err != nil {
+		return status, err
+	}
+	if err := json.Unmarshal(text, &status); err != nil {
+		return status, fmt.Errorf("read the status of the cluster: %w", err)
+	}
+	return status, nil
+}
+
+// ResetCluster makes the member of a data folder the only one of its cluster, after the majority of the members is lost
+// for ever. No server may run on the folder, and no other member may answer. It uses only Data and Cluster.MaxSize of cfg.
+func ResetCluster(ctx context.Context, cfg Config) error {
+	cfg = cfg.withDefaults()
+	if err := cfg.check(engines()); err != nil {
+		return fmt.Errorf("configuration: %w", err)
+	}
+	if err := exists(cfg.Data); err != nil {
+		return err
+	}
+	if !cluster.Exists(cfg.Data) {
+		return fmt.Errorf("%s has no member of a cluster", cfg.Data)
+	}
+	dir, err := datadir.Open(cfg.Data)
+	if err != nil {
+		return err
+	}
+	return errors.Join(resetCluster(ctx, cfg), dir.Close())
 }
 
 // NewClusterToken makes a token with which one machine can join the cluster within a lifetime.

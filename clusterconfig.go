@@ -31,7 +31,14 @@ type ClusterConfig struct {
 	// Advertise is the address under which the other members reach this one, HOST:PORT. It cannot change later.
 	// Default: the host of Listen with port 2380; if Listen has none, the address from which this machine reaches Join
 	Advertise string `yaml:"advertise"`
+
+	// MaxSize is the size of the database beyond which writes are refused. It must be the same on all machines. It may be
+	// raised at any start, and etcd becomes slow to start and to recover with more than the default. Default: 8GiB
+	MaxSize Size `yaml:"maxSize"`
 }
+
+// minClusterSize is the least ClusterConfig.MaxSize.
+const minClusterSize = 16 << 20
 
 // clusterScheme begins the name of the store of an embedded cluster; the data folder follows.
 const (
@@ -60,6 +67,9 @@ func (c ClusterConfig) check(cfg Config) error {
 		return errors.New("cluster: the store of an embedded cluster is in the data folder: leave the store out")
 	case cfg.Lab:
 		return errors.New("cluster: a laboratory has well-known secrets and is for one machine: leave lab out")
+	}
+	if c.MaxSize != 0 && c.MaxSize < minClusterSize {
+		return errors.New("cluster.maxSize: at least 16MiB is needed")
 	}
 	if host, port, err := net.SplitHostPort(c.PeerListen); c.PeerListen != "" && (err != nil || !isPort(port) || host != "" && net.ParseIP(host) == nil) {
 		return fmt.Errorf("cluster.peerListen: %q is not IP:PORT, such as 10.0.0.1:2380", c.PeerListen)
@@ -121,14 +131,11 @@ func (c Config) peerHost() (string, error) {
 	return host, err
 }
 
-// checkFolder refuses a data folder that already has a store, or the master key of one.
-func (c Config) checkFolder(hasMaster bool) error {
+// checkFolder refuses a data folder that already has a store.
+func (c Config) checkFolder() error {
 	entries, err := os.ReadDir(filepath.Join(c.Data, "store"))
-	switch {
-	case err == nil && len(entries) > 0:
-		return fmt.Errorf("%s has a store for one machine. To make a cluster of it, save it with `midas backup FILE`, begin the cluster with a new data folder (--data), and restore the file into it: docs/cluster.md has the commands", c.Data)
-	case c.Cluster.Join != "" && hasMaster && !c.MasterKey.explicit():
-		return fmt.Errorf("%s has the master key of another store, or of a join that did not complete: join with a new data folder", c.Data)
+	if err == nil && len(entries) > 0 {
+		return fmt.Errorf("%s has a store for one machine. To make a cluster of it, save it with `midas backup FILE`, and restore the file into a new cluster with `midas restore FILE --cluster-init --data NEW`: docs/cluster.md has the commands", c.Data)
 	}
 	return nil
 }

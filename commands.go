@@ -112,12 +112,20 @@ func command(ctx context.Context, cfg Config, fn func(control.Commands) error) (
 
 // withStore runs fn with the data folder and the store, which it opens and closes. No server may use the folder.
 func (c Config) withStore(ctx context.Context, fn func(*datadir.Dir, *opened) error) (err error) {
+	return c.withPrepared(ctx, func(*datadir.Dir) error { return nil }, fn)
+}
+
+// withPrepared is withStore with a function that prepares the data folder before the store is opened.
+func (c Config) withPrepared(ctx context.Context, prepare func(*datadir.Dir) error, fn func(*datadir.Dir, *opened) error) (err error) {
 	dir, err := datadir.Open(c.Data)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, dir.Close()) }()
-	st, err := openStore(ctx, c, engines(), engineOptions{log: c.logger()})
+	if err := prepare(dir); err != nil {
+		return err
+	}
+	st, err := openStore(ctx, c, engines(), engineOptions{log: c.logger(), maxSize: int64(c.Cluster.MaxSize)})
 	if err != nil {
 		return err
 	}

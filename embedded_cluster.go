@@ -13,9 +13,9 @@ import (
 	"time"
 
 	"midas/internal/api/httpx"
-	"midas/internal/atomicfile"
 	"midas/internal/cluster"
 	"midas/internal/datadir"
+	"midas/internal/installation"
 	"midas/internal/localca"
 	"midas/internal/store"
 	"midas/internal/store/etcd"
@@ -30,9 +30,12 @@ type memberEngine struct {
 	member *cluster.Member
 }
 
+// fullAdvice is what the log says when the database of the embedded etcd is full.
+const fullAdvice = "Midas compacts and defragments it within a minute; if that does not suffice, the log says so"
+
 // openCluster starts the member of a data folder, and waits until a majority of the members answers.
 func openCluster(ctx context.Context, data string, o engineOptions) (store.Engine, error) {
-	m, err := cluster.Open(ctx, cluster.Config{Data: data, Now: time.Now, Log: o.log})
+	m, err := cluster.Open(ctx, memberConfig(data, o))
 	if err != nil {
 		return nil, err
 	}
@@ -40,11 +43,16 @@ func openCluster(ctx context.Context, data string, o engineOptions) (store.Engin
 	if err != nil {
 		return nil, errors.Join(err, m.Close())
 	}
-	e, err := etcd.Open(ctx, etcd.Config{Endpoints: []string{m.Endpoint()}, Prefix: clusterPrefix, TLS: config}, etcd.Options{Log: o.log})
+	e, err := etcd.Open(ctx, etcd.Config{Endpoints: []string{m.Endpoint()}, Prefix: clusterPrefix, TLS: config}, etcd.Options{Log: o.log, Full: fullAdvice})
 	if err != nil {
 		return nil, errors.Join(err, m.Close())
 	}
 	return &memberEngine{e, m}, nil
+}
+
+// memberConfig is the configuration of the member in a data folder.
+func memberConfig(data string, o engineOptions) cluster.Config {
+	return cluster.Config{Data: data, Now: time.Now, Log: o.log, Quota: o.maxSize}
 }
 
 // Close implements store.Engine.
@@ -52,63 +60,58 @@ func (e *memberEngine) Close() error { return errors.Join(e.Engine.Close(), e.me
 
 // prepareCluster makes the member of the data folder at its first start: as the first of a cluster, or as one more. It
 // returns the origin of the installation that the member has joined, if there is one.
-func (s *Server) prepareCluster(ctx context.Context, dir *datadir.Dir) (origin string, err error) {
-	if s.cfg.Store != clusterScheme+s.cfg.Data {
+func prepareCluster(ctx context.Context, cfg Config, dir *datadir.Dir) (origin string, err error) {
+	if cfg.Store != clusterScheme+cfg.Data {
 		return "", nil
 	}
-	if cluster.Exists(s.cfg.Data) {
-		return cluster.Origin(s.cfg.Data)
+	if cluster.Exists(cfg.Data) {
+		return cluster.Origin(cfg.Data)
 	}
-	_, missing := dir.Master()
-	if err := s.cfg.checkFolder(missing == nil); err != nil {
+	if err := cfg.checkFolder(); err != nil {
 		return "", err
 	}
-	if !s.cfg.Cluster.Init && s.cfg.Cluster.Join == "" {
-		return "", fmt.Errorf("%s has no member of a cluster: begin one with --cluster-init, or join one with --join URL --token TOKEN", s.cfg.Data)
+	if !cfg.Cluster.Init && cfg.Cluster.Join == "" {
+		return "", fmt.Errorf("%s has no member of a cluster: begin one with --cluster-init, or join one with --join URL --token TOKEN", cfg.Data)
 	}
-	listen, advertise, err := s.cfg.peerAddress()
+	listen, advertise, err := cfg.peerAddress()
 	if err != nil {
 		return "", err
 	}
-	config, at := cluster.Config{Data: s.cfg.Data, Now: time.Now, Log: s.log}, cluster.Address{Listen: listen, Advertise: advertise}
+	config, at := memberConfig(cfg.Data, engineOptions{log: cfg.logger()}), cluster.Address{Listen: listen, Advertise: advertise}
 	switch {
-	case s.cfg.Cluster.Init:
+	case cfg.Cluster.Init:
 		return "", cluster.Begin(config, at)
-	case s.cfg.Cluster.Token == "":
+	case cfg.Cluster.Token == "":
 		return "", errors.New("--join needs --token: make one with `midas cluster token` on a server of the cluster")
 	}
-	by := cluster.Invitation{URL: s.cfg.Cluster.Join, Token: cluster.Token(s.cfg.Cluster.Token), Program: Version()}
-	if err := cluster.Join(ctx, config, at, by, func(a cluster.JoinAnswer) error { return s.keep(dir, a, advertise) }); err != nil {
+	by := joiner{cfg, dir}.invitation(ctx)
+	if err := cluster.Join(ctx, config, at, by); err != nil {
 		return "", err
 	}
-	s.log.InfoContext(ctx, "this machine has joined the cluster", "at", s.cfg.Cluster.Join, "member", advertise)
-	return cluster.Origin(s.cfg.Data)
+	config.Log.InfoContext(ctx, "this machine has joined the cluster", "at", cfg.Cluster.Join, "member", advertise)
+	return cluster.Origin(cfg.Data)
 }
 
-// keep writes the master key of an answer.
-func (s *Server) keep(dir *datadir.Dir, a cluster.JoinAnswer, advertise string) error {
-	if s.cfg.MasterKey.explicit() {
-		return nil
-	}
-	key, ok := datadir.ParseMaster(a.Files[datadir.MasterFile])
-	if !ok {
-		return fmt.Errorf("the servers of the cluster have a master key outside of their data folders: name it with --master-key; before that, run `midas cluster remove %s` on one of them", advertise)
-	}
-	return atomicfile.Create(dir.Path(datadir.MasterFile), datadir.EncodeMaster(key), 0o600)
-}
-
-// handOver adds to an answer what a new replica needs: the origin, and the master key if it is in the data folder.
-func (s *Server) handOver(ctx context.Context, dir *datadir.Dir, out *cluster.JoinAnswer) error {
-	out.Origin = s.services.origin
-	if s.cfg.MasterKey.explicit() {
-		return nil
-	}
+// handOver is what a joining machine needs besides membership: the origin, and the master key if it is in the data
+// folder. A master key from elsewhere is not sent; its fingerprint lets the machine find out whether it has the same.
+func (s *Server) handOver(ctx context.Context, dir *datadir.Dir) (offer cluster.Offer, err error) {
 	key, err := s.cfg.master(ctx, dir)
 	if err != nil {
-		return err
+		return offer, err
 	}
-	out.Files = map[string][]byte{datadir.MasterFile: datadir.EncodeMaster(key)}
-	return nil
+	_, err = installation.Check(ctx, s.cfg.installation(s.services.store, key, ""))
+	if errors.Is(err, installation.ErrMaster) {
+		return offer, cluster.Refuse("the master key of this server is not that of the cluster any more: give this server the new one, or join at another server")
+	}
+	if err != nil {
+		return offer, err
+	}
+	offer.Origin = s.services.origin
+	if !s.cfg.MasterKey.explicit() {
+		offer.Files = map[string][]byte{datadir.MasterFile: datadir.EncodeMaster(key)}
+	}
+	offer.MasterKey, err = key.Fingerprint()
+	return offer, err
 }
 
 // embeddedMember is the member of a server.
@@ -134,7 +137,7 @@ func (s *Server) joinHandler(dir *datadir.Dir) httpx.Handler {
 	}
 	return &cluster.Handler{
 		Member: m.Member, Pinned: m.pinned,
-		HandOver: func(ctx context.Context, out *cluster.JoinAnswer) error { return s.handOver(ctx, dir, out) },
+		HandOver: func(ctx context.Context) (cluster.Offer, error) { return s.handOver(ctx, dir) },
 	}
 }
 
@@ -173,4 +176,18 @@ func (m *embeddedMember) ClusterToken(ctx context.Context, life time.Duration) (
 // RemoveMember implements control.Cluster.
 func (m *embeddedMember) RemoveMember(ctx context.Context, name string) error {
 	return m.Remove(ctx, name)
+}
+
+// knownCluster is the status that the member of a data folder knows without a running server.
+func knownCluster(ctx context.Context, cfg Config) ([]byte, error) {
+	status, err := cluster.Known(ctx, memberConfig(cfg.Data, engineOptions{log: cfg.logger()}))
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(status)
+}
+
+// resetCluster makes the member of a data folder the only one of its cluster.
+func resetCluster(ctx context.Context, cfg Config) error {
+	return cluster.Reset(ctx, memberConfig(cfg.Data, engineOptions{log: cfg.logger(), maxSize: int64(cfg.Cluster.MaxSize)}))
 }

@@ -30,7 +30,8 @@ type engine struct {
 type engineOptions struct {
 	openFiles int // file descriptors that the engine may use
 	log       *slog.Logger
-	traced    bool // transactions are spans
+	traced    bool  // transactions are spans
+	maxSize   int64 // bytes of the database of an embedded cluster; 0 for the default
 }
 
 // engines lists the engines of Midas. A new engine needs no change outside of this file and of the files of

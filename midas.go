@@ -124,12 +124,14 @@ func (s *Server) open(ctx context.Context) error {
 		return err
 	}
 	s.address = serve.Authority(s.cfg.Listen, listeners[0])
-	joined, err := s.prepareCluster(ctx, dir)
+	joined, err := prepareCluster(ctx, s.cfg, dir)
 	if err != nil {
 		return err
 	}
 	origin := cmp.Or(s.cfg.Origin, joined, "https://"+s.address)
-	st, err := openStore(ctx, s.cfg, s.engines, engineOptions{openFiles: s.files.StoreFiles, log: s.log, traced: s.tracing != nil})
+	st, err := openStore(ctx, s.cfg, s.engines, engineOptions{
+		openFiles: s.files.StoreFiles, log: s.log, traced: s.tracing != nil, maxSize: int64(s.cfg.Cluster.MaxSize),
+	})
 	if err != nil {
 		return err
 	}

@@ -45,7 +45,7 @@ type RestoreDone struct {
 
 // Restore writes a backup into an empty store, of any engine. It reads and checks the whole file before it writes
 // anything. No server starts on a store whose restore has not ended; Restore with the same file then goes on. It uses
-// only Data and Store of cfg.
+// Data, Store, MasterKey and Cluster of cfg, and Listen for the address of the member that Cluster.Init makes.
 func Restore(ctx context.Context, cfg Config, path string, o RestoreOptions) (done RestoreDone, err error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.check(engines()); err != nil {
@@ -68,7 +68,8 @@ func Restore(ctx context.Context, cfg Config, path string, o RestoreOptions) (do
 	if _, err := control.Dial(ctx, datadir.Socket(cfg.Data)); err == nil {
 		return done, errors.New("a server is running on this data folder: stop it, or restore into another folder with --data")
 	}
-	err = cfg.withStore(ctx, func(dir *datadir.Dir, st *opened) error {
+	begin := func(dir *datadir.Dir) error { return restorer{cfg: cfg, dir: dir}.begin(ctx, file, o) }
+	err = cfg.withPrepared(ctx, begin, func(dir *datadir.Dir, st *opened) error {
 		done, err = restorer{cfg, dir, st}.run(ctx, file, o)
 		return err
 	})
@@ -80,6 +81,32 @@ type restorer struct {
 	cfg   Config
 	dir   *datadir.Dir
 	store *opened
+}
+
+// begin begins the embedded cluster into which a backup is restored, if the configuration asks for one. The file and the
+// master key are checked before.
+func (r restorer) begin(ctx context.Context, file *os.File, o RestoreOptions) error {
+	if r.cfg.Cluster.Join != "" {
+		return errors.New("a machine that joins a cluster gets its store from there: restore into the first machine of a new cluster, with --cluster-init")
+	}
+	if !r.cfg.Cluster.Init {
+		return nil
+	}
+	found, err := backup.Verify(ctx, file, o.Progress)
+	if err != nil {
+		return fmt.Errorf("%s: %w", file.Name(), err)
+	}
+	if _, err := r.checkMaster(ctx, found.Header); err != nil {
+		return err
+	}
+	if err := checkAge(found.Header, time.Now(), o.Tokens); err != nil {
+		return err
+	}
+	if _, err := file.Seek(0, 0); err != nil {
+		return err
+	}
+	_, err = prepareCluster(ctx, r.cfg, r.dir)
+	return err
 }
 
 func (r restorer) run(ctx context.Context, file *os.File, o RestoreOptions) (done RestoreDone, err error) {

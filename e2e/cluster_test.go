@@ -82,10 +82,15 @@ func enter(t *testing.T, pid int, words ...string) {
 	}
 }
 
-// shell is a shell on a machine, in which midas is the binary.
+// shell is a shell on a machine, in which midas is the binary, and midas.example the machine itself.
 func (n *network) shell(t *testing.T, m *node, script string) *exec.Cmd {
 	t.Helper()
-	cmd := exec.Command("nsenter", "--target", strconv.Itoa(m.pid), "--net", "--", "bash", "-euo", "pipefail", "-c", script)
+	hosts := filepath.Join(m.dir, "hosts")
+	if err := os.WriteFile(hosts, []byte("127.0.0.1 localhost\n"+m.address+" midas.example\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("nsenter", "--target", strconv.Itoa(m.pid), "--net", "--", "unshare", "--mount", "sh", "-euc",
+		`mount --bind "$1" /etc/hosts; exec bash -euo pipefail -c "$2"`, "sh", hosts, script)
 	cmd.Dir = m.dir
 	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(midasBinary(t))+":"+os.Getenv("PATH"), "TOKEN="+n.token, "HOME="+m.dir)
 	return cmd
@@ -161,19 +166,34 @@ curl -sS -o answer -w '%{http_code}' --max-time 30 --cacert "$MIDAS_CA" --resolv
 	return status
 }
 
-// TestClusterPage runs the commands of docs/cluster.md, each on its machine, then loses the majority.
-func TestClusterPage(t *testing.T) {
-	n := newNetwork(t)
+// section returns the part of docs/cluster.md from one heading to another.
+func section(t *testing.T, from, to string) string {
+	t.Helper()
 	text, err := os.ReadFile("../docs/cluster.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	blocks := regexp.MustCompile("(?s)\nOn the (first|second|third|fourth) machine,[^`]*?\n\n```sh\n(.*?)\n```").FindAllStringSubmatch(string(text), -1)
-	if all := strings.Count(string(text), "```sh"); len(blocks) != all || all < 10 {
+	_, rest, found := strings.Cut(string(text), "\n## "+from+"\n")
+	part, _, ended := strings.Cut(rest, "\n## "+to+"\n")
+	if !found || !ended {
+		t.Fatalf("there is no section from %q to %q", from, to)
+	}
+	return part
+}
+
+// follow runs the commands of a section of the page, each on its machine. check is called before the command with its
+// number, which begins at 0; it may be nil.
+func (n *network) follow(t *testing.T, part string, check map[int]func()) {
+	t.Helper()
+	blocks := regexp.MustCompile("(?s)\nOn the (first|second|third|fourth) machine,[^`]*?(?:`[^`\n]*`[^`]*?)*?:\n\n```sh\n(.*?)\n```").FindAllStringSubmatch(part, -1)
+	if all := strings.Count(part, "```sh"); len(blocks) != all || all < 2 {
 		t.Fatalf("%d of %d blocks say on which machine", len(blocks), all)
 	}
-	for _, b := range blocks {
+	for i, b := range blocks {
 		m, script := n.machines[b[1]], b[2]
+		if check[i] != nil {
+			check[i]()
+		}
 		switch {
 		case strings.HasPrefix(script, "midas serve "):
 			n.begin(t, m, script)()
@@ -184,6 +204,12 @@ func TestClusterPage(t *testing.T) {
 			n.run(t, m, script)
 		}
 	}
+}
+
+// TestClusterPage runs the commands of docs/cluster.md, each on its machine, then loses the majority.
+func TestClusterPage(t *testing.T) {
+	n := newNetwork(t)
+	n.follow(t, section(t, "From nothing to three machines", "From one machine to a cluster"), nil)
 	two, three, four := n.machines["second"], n.machines["third"], n.machines["fourth"]
 	status := n.run(t, four, "midas cluster status")
 	if strings.Count(status, "voter")+strings.Count(status, "leader") != 3 || strings.Contains(status, "10.77.0.1:") || strings.Contains(status, "not answer") {
@@ -196,7 +222,8 @@ func TestClusterPage(t *testing.T) {
 			t.Errorf("%v %s", err, out)
 		}
 	})
-	t.Run("the majority fails and comes back", func(t *testing.T) {
+	workload := n.workload(t, two)
+	t.Run("the majority fails and comes back", func(*testing.T) { // t: the servers run longer than this part
 		token := strings.TrimSpace(n.run(t, two, "midas token"))
 		three.kill(t)
 		four.kill(t)
@@ -204,6 +231,7 @@ func TestClusterPage(t *testing.T) {
 			answer, _ := os.ReadFile(filepath.Join(two.dir, "answer"))
 			t.Errorf("a write without a majority: %s %s", status, answer)
 		}
+		n.withoutMajority(t, two, workload)
 		ready := []func(){n.begin(t, three, three.command), n.begin(t, four, "midas serve --listen 10.77.0.4:8443")}
 		for _, wait := range ready {
 			wait()
@@ -215,4 +243,97 @@ func TestClusterPage(t *testing.T) {
 			}
 		}
 	})
+	t.Run("the majority is lost for ever", func(*testing.T) {
+		three.kill(t)
+		four.kill(t)
+		n.follow(t, section(t, "The majority is lost for ever", "What you should know"), nil)
+		token := strings.TrimSpace(n.run(t, two, "midas token"))
+		if status := n.put(t, two, token, "alone"); status != "201" {
+			t.Errorf("a write of the last member: %s", status)
+		}
+		out, err := n.shell(t, three, three.command).CombinedOutput()
+		if err == nil || !strings.Contains(string(out), "was removed from the cluster") {
+			t.Errorf("a lost machine comes back: %v %s", err, out)
+		}
+	})
+}
+
+// workload enrolls a host on a machine and runs its agent there. It returns a command that gets a token from it.
+func (n *network) workload(t *testing.T, m *node) (command string) {
+	t.Helper()
+	n.run(t, m, `eval "$(midas env)"
+ID="/subscriptions/$MIDAS_SUBSCRIPTION_ID/resourceGroups/rg1/providers/Microsoft.Compute/virtualMachines/web"
+APP="/subscriptions/$MIDAS_SUBSCRIPTION_ID/resourceGroups/rg1/providers/Microsoft.ManagedIdentity/userAssignedIdentities/app"
+curl -sS --fail-with-body --cacert "$MIDAS_CA" --resolve midas.example:8443:`+m.address+` -X PUT -H "Authorization: Bearer $(midas token)" -H 'Content-Type: application/json' \
+  "$MIDAS_ENDPOINT$ID?api-version=2024-07-01" -d '{"location":"eastus","identity":{"type":"UserAssigned","userAssignedIdentities":{"'$APP'":{}}}}'
+midas agent enrollment-token --resource "$ID" >enrollment
+midas agent enroll --state agent --server "$MIDAS_ENDPOINT" --ca "$MIDAS_CA" --resource "$ID" --token - <enrollment`)
+	agent := n.shell(t, m, "exec midas agent run --state agent --flavour imds=127.0.0.1:8170")
+	if err := agent.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = agent.Process.Kill()
+		_ = agent.Wait()
+	})
+	command = `curl -sS --fail-with-body --retry 20 --retry-delay 1 --retry-connrefused -H Metadata:true 'http://127.0.0.1:8170/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net'`
+	n.run(t, m, command)
+	return command
+}
+
+// withoutMajority checks what goes on at a machine whose cluster has no majority, and what does not.
+func (n *network) withoutMajority(t *testing.T, m *node, workload string) {
+	t.Helper()
+	if out := n.run(t, m, workload); !strings.Contains(out, "access_token") {
+		t.Errorf("a token through the agent: %s", out)
+	}
+	out := n.run(t, m, `eval "$(midas env)"
+curl -sS -D - -o answer --max-time 30 --cacert "$MIDAS_CA" --resolve midas.example:8443:`+m.address+` "$MIDAS_ENDPOINT/$MIDAS_TENANT_ID/oauth2/v2.0/token" \
+  -d grant_type=client_credentials -d "client_id=$MIDAS_CLIENT_ID" --data-urlencode "client_secret=$MIDAS_CLIENT_SECRET" -d scope=https://vault.azure.net/.default`)
+	if !strings.Contains(out, " 503") || !strings.Contains(strings.ToLower(out), "retry-after:") {
+		t.Errorf("the token endpoint: %s", out)
+	}
+	status := n.run(t, m, "midas cluster status")
+	if strings.Count(status, "does not answer") != 2 || !strings.Contains(status, "no majority") {
+		t.Errorf("the status: %s", status)
+	}
+}
+
+// TestASingleMachineBecomesACluster runs the section of the page, with clients that have used the single machine.
+func TestASingleMachineBecomesACluster(t *testing.T) {
+	n := newNetwork(t)
+	one, two := n.machines["first"], n.machines["second"]
+	var before, workload, ca string
+	n.follow(t, section(t, "From one machine to a cluster", "The majority is lost for ever"), map[int]func(){
+		1: func() {
+			n.run(t, one, `eval "$(midas env)"
+curl -sS --fail-with-body --cacert "$MIDAS_CA" --resolve midas.example:8443:10.77.0.1 -X PUT -H "Authorization: Bearer $(midas token)" -H 'Content-Type: application/json' \
+  "$MIDAS_ENDPOINT/subscriptions/$MIDAS_SUBSCRIPTION_ID/resourceGroups/rg1?api-version=2021-04-01" -d '{"location":"eastus"}'`)
+			before = strings.TrimSpace(n.run(t, one, "midas token"))
+			if status := n.put(t, one, before, "app"); status != "201" {
+				t.Fatalf("an identity: %s", status)
+			}
+			workload = n.workload(t, one)
+			ca = n.run(t, one, "cat midas-data/ca.pem")
+		},
+	})
+	for _, m := range []*node{one, two} {
+		if status := n.put(t, m, before, "app"); status != "200" {
+			t.Errorf("the identity, with a token of before, at %s: %s", m.address, status)
+		}
+	}
+	if is := n.run(t, one, "cat midas-cluster/ca.pem"); is != ca {
+		t.Error("clients need another ca.pem")
+	}
+	if err := os.WriteFile(filepath.Join(two.dir, "old.pem"), []byte(ca), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	n.run(t, two, "curl -sS --fail --cacert old.pem https://midas.example:8443/readyz")
+	if same := n.run(t, one, "cmp midas-data/admin.json midas-cluster/admin.json && echo same"); !strings.Contains(same, "same") {
+		t.Error("the administrator has other credentials")
+	}
+	// For another audience the agent needs the server.
+	if out := n.run(t, one, strings.Replace(workload, "vault.azure.net", "storage.azure.com", 1)); !strings.Contains(out, "access_token") {
+		t.Errorf("a token through the agent of before: %s", out)
+	}
 }

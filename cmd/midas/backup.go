@@ -55,8 +55,11 @@ func progress(w io.Writer, what string) func(midas.BackupSummary) {
 
 type restoreCommand struct {
 	settings
-	File   string `arg:"" help:"Backup to restore." placeholder:"FILE"`
-	Tokens string `help:"What becomes of tokens, sign-ins and enrollment tokens of before: keep or end. Default: keep, for a backup that is at most 15 minutes old; for an older one you must decide" placeholder:"keep|end" enum:",keep,end" default:""`
+	File        string `arg:"" help:"Backup to restore." placeholder:"FILE"`
+	ClusterInit bool   `help:"Begin an embedded cluster in the data folder, and restore into it." env:"MIDAS_CLUSTER_INIT"`
+	PeerListen  string `help:"With --cluster-init: as with midas serve." placeholder:"IP:PORT" env:"MIDAS_PEER_LISTEN"`
+	Advertise   string `help:"With --cluster-init: address under which the other members will reach this one." placeholder:"HOST:PORT" env:"MIDAS_ADVERTISE"`
+	Tokens      string `help:"What becomes of tokens, sign-ins and enrollment tokens of before: keep or end. Default: keep, for a backup that is at most 15 minutes old; for an older one you must decide" placeholder:"keep|end" enum:",keep,end" default:""`
 }
 
 // Help is shown by midas restore --help.
@@ -70,7 +73,8 @@ What was revoked, withdrawn or removed after the backup was made is there again.
 Examples:
 
   midas restore midas.backup --data /var/lib/midas
-  midas restore midas.backup --store pebble:/srv/midas --tokens end`
+  midas restore midas.backup --store pebble:/srv/midas --tokens end
+  midas restore midas.backup --data /srv/midas-cluster --cluster-init --advertise 10.0.0.1:2380`
 }
 
 // Run restores the backup.
@@ -81,6 +85,9 @@ func (c *restoreCommand) Run(ctx context.Context, to streams) error {
 	}
 	ctx, restore := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer restore()
+	cfg.Cluster.Init = cfg.Cluster.Init || c.ClusterInit
+	override(&cfg.Cluster.PeerListen, c.PeerListen)
+	override(&cfg.Cluster.Advertise, c.Advertise)
 	done, err := midas.Restore(ctx, cfg, c.File, midas.RestoreOptions{Tokens: midas.RestoreTokens(c.Tokens), Progress: progress(to.err, "restore")})
 	if err != nil {
 		return err

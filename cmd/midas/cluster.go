@@ -3,7 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 	"time"
 
@@ -14,11 +17,12 @@ type clusterCommand struct {
 	Status clusterStatusCommand `cmd:"" help:"Print the members of the cluster."`
 	Token  clusterTokenCommand  `cmd:"" help:"Print a token with which one machine can join."`
 	Remove clusterRemoveCommand `cmd:"" help:"Remove a member."`
+	Reset  clusterResetCommand  `cmd:"" help:"Go on with this machine alone, after the others are lost for ever."`
 }
 
 // Help is shown by midas cluster --help.
 func (clusterCommand) Help() string {
-	return `An embedded cluster is an etcd inside of several servers, which nobody has to operate. Three servers go on when one of them fails. The commands ask the server of a data folder, which must be running.
+	return `An embedded cluster is an etcd inside of several servers, which nobody has to operate. Three servers go on when one of them fails. The commands ask the running server of a data folder; only reset needs the server ended, and status works without it too.
 
 Examples:
 
@@ -26,14 +30,15 @@ Examples:
   midas cluster token                                          # there: prints TOKEN
   midas serve --join https://10.0.0.1:8443 --token TOKEN --listen 10.0.0.2:8443
   midas cluster status
-  midas cluster remove 10.0.0.3:2380                           # a machine that is lost`
+  midas cluster remove 10.0.0.3:2380                           # a machine that is lost
+  midas cluster reset                                          # two of three machines are lost for ever`
 }
 
 type clusterStatusCommand struct{ dataFlag }
 
 // Help is shown by midas cluster status --help.
 func (clusterStatusCommand) Help() string {
-	return `A learner is a new member, which has no vote until it has caught up. Without a majority of members that answer, writes are refused.
+	return `A learner is a new member, which has no vote until it has caught up. Without a majority of members that answer, writes are refused. While the server does not run, or waits for a majority, the command prints the members that this machine knew last, and which of them answer.
 
 Example:
 
@@ -55,8 +60,15 @@ func (c *clusterStatusCommand) Run(ctx context.Context, to streams) error {
 	if err := table.Flush(); err != nil {
 		return fmt.Errorf("print: %w", err)
 	}
-	fmt.Fprintf(&text, "\ndatabase of this member: %d MiB, %d MiB of them used; writes are refused beyond %d MiB\n",
-		status.Database>>20, status.Used>>20, status.Quota>>20)
+	if status.Running {
+		fmt.Fprintf(&text, "\ndatabase of this member: %d MiB, %d MiB of them used; writes are refused beyond %d MiB\n",
+			status.Database>>20, status.Used>>20, status.Quota>>20)
+	} else {
+		fmt.Fprintln(&text, "\nno server runs on this data folder, or it waits for a majority of the members: these are the members that it knew last")
+	}
+	if !status.Majority {
+		fmt.Fprintln(&text, "no majority of the members answers: writes are refused until enough servers run again; if they are lost for ever, see midas cluster reset --help")
+	}
 	for _, alarm := range status.Alarms {
 		fmt.Fprintln(&text, "alarm:", alarm)
 	}
@@ -75,8 +87,10 @@ func role(m midas.ClusterMember) string {
 
 func state(m midas.ClusterMember) string {
 	switch {
-	case m.Self:
+	case m.Self && m.Answers:
 		return "this one"
+	case m.Self:
+		return "this one, does not run"
 	case m.Answers:
 		return "answers"
 	}
@@ -114,7 +128,7 @@ type clusterRemoveCommand struct {
 
 // Help is shown by midas cluster remove --help.
 func (clusterRemoveCommand) Help() string {
-	return `The machine cannot come back with its old data folder. A member without which no majority would remain is not removed.
+	return `The machine cannot come back with its old data folder, and its server ends if it runs. A member without which no majority would remain is not removed, and neither is the last one. The machine on which the command runs and the leader can be removed like others.
 
 Example:
 
@@ -127,4 +141,29 @@ func (c *clusterRemoveCommand) Run(ctx context.Context, to streams) error {
 		return err
 	}
 	return print(to, c.Member+" is not a member any more\n")
+}
+
+type clusterResetCommand struct {
+	dataFlag
+	MaxSize midas.Size `help:"As with midas serve --cluster-max-size." name:"cluster-max-size" placeholder:"SIZE"`
+}
+
+// Help is shown by midas cluster reset --help.
+func (clusterResetCommand) Help() string {
+	return `Makes the member in the data folder the only one of the cluster. It is for a cluster that has lost the majority of its machines for ever: as long as they could come back, start them instead. What the lost machines have acknowledged and this one has not received is lost. The server must not run, and no other member may run. Afterwards start the server as before, and let other machines join with new data folders and new tokens. The data folders of the lost machines must never be started again.
+
+Example:
+
+  midas cluster reset`
+}
+
+// Run makes the member the only one.
+func (c *clusterResetCommand) Run(ctx context.Context, to streams) error {
+	ctx, restore := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer restore()
+	cfg := midas.Config{Data: c.Data, Cluster: midas.ClusterConfig{MaxSize: c.MaxSize}}
+	if err := midas.ResetCluster(ctx, cfg); err != nil {
+		return err
+	}
+	return print(to, "this machine is the only member of the cluster now: start its server as before\n")
 }

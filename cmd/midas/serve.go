@@ -16,18 +16,19 @@ import (
 
 type serveCommand struct {
 	settings
-	Listen         string   `help:"Address of HTTPS. Default: ${listen}" placeholder:"HOST:PORT" env:"MIDAS_LISTEN"`
-	Origin         string   `help:"URL under which clients reach the server, or the load balancer in front of several. Default: https:// with the address of --listen" placeholder:"URL" env:"MIDAS_ORIGIN"`
-	Lab            bool     `help:"Use the well-known ids and secrets above. Only for laboratories and CI." env:"MIDAS_LAB"`
-	LabConflicts   bool     `help:"With --lab: refuse concurrent writes to the federated credentials of an identity with 409, as Azure does." name:"lab-write-conflicts" env:"MIDAS_LAB_WRITE_CONFLICTS"`
-	Metadata       []string `help:"Serve the metadata service of a resource on this machine; repeatable." placeholder:"ID=HOST:PORT" sep:"none"`
-	TrustedProxies []string `help:"Address or network of a reverse proxy whose X-Forwarded-For and Forwarded headers are trusted; repeatable." placeholder:"ADDRESS" env:"MIDAS_TRUSTED_PROXIES"`
-	ClusterInit    bool     `help:"Begin an embedded cluster, whose first member is this server." env:"MIDAS_CLUSTER_INIT"`
-	Join           string   `help:"Join the embedded cluster of the server at URL. Needs --token." placeholder:"URL" env:"MIDAS_JOIN"`
-	Token          string   `help:"Token for --join, of midas cluster token." env:"MIDAS_JOIN_TOKEN"`
-	PeerListen     string   `help:"Address for the other members of the cluster. Default: that of --advertise" placeholder:"IP:PORT" env:"MIDAS_PEER_LISTEN"`
-	Advertise      string   `help:"Address under which the other members reach this one. Default: the host of --listen, port 2380" placeholder:"HOST:PORT" env:"MIDAS_ADVERTISE"`
-	Ops            string   `help:"Address of health, metrics and profiles, without TLS. Default: they are not served" placeholder:"HOST:PORT" env:"MIDAS_OPS"`
+	Listen         string     `help:"Address of HTTPS. Default: ${listen}" placeholder:"HOST:PORT" env:"MIDAS_LISTEN"`
+	Origin         string     `help:"URL under which clients reach the server, or the load balancer in front of several. Default: https:// with the address of --listen" placeholder:"URL" env:"MIDAS_ORIGIN"`
+	Lab            bool       `help:"Use the well-known ids and secrets above. Only for laboratories and CI." env:"MIDAS_LAB"`
+	LabConflicts   bool       `help:"With --lab: refuse concurrent writes to the federated credentials of an identity with 409, as Azure does." name:"lab-write-conflicts" env:"MIDAS_LAB_WRITE_CONFLICTS"`
+	Metadata       []string   `help:"Serve the metadata service of a resource on this machine; repeatable." placeholder:"ID=HOST:PORT" sep:"none"`
+	TrustedProxies []string   `help:"Address or network of a reverse proxy whose X-Forwarded-For and Forwarded headers are trusted; repeatable." placeholder:"ADDRESS" env:"MIDAS_TRUSTED_PROXIES"`
+	ClusterInit    bool       `help:"Begin an embedded cluster, whose first member is this server." env:"MIDAS_CLUSTER_INIT"`
+	Join           string     `help:"Join the embedded cluster of the server at URL. Needs --token." placeholder:"URL" env:"MIDAS_JOIN"`
+	Token          string     `help:"Token for --join, of midas cluster token." env:"MIDAS_JOIN_TOKEN"`
+	PeerListen     string     `help:"Address for the other members of the cluster. Default: that of --advertise" placeholder:"IP:PORT" env:"MIDAS_PEER_LISTEN"`
+	Advertise      string     `help:"Address under which the other members reach this one. Default: the host of --listen, port 2380" placeholder:"HOST:PORT" env:"MIDAS_ADVERTISE"`
+	ClusterMaxSize midas.Size `help:"Size of the database of an embedded cluster beyond which writes are refused, the same on all machines. Default: 8GiB" placeholder:"SIZE" env:"MIDAS_CLUSTER_MAX_SIZE"`
+	Ops            string     `help:"Address of health, metrics and profiles, without TLS. Default: they are not served" placeholder:"HOST:PORT" env:"MIDAS_OPS"`
 }
 
 // Help is shown by midas serve --help.
@@ -73,6 +74,9 @@ func (c *serveCommand) config() (midas.Config, error) {
 	override(&cfg.Cluster.Token, c.Token)
 	override(&cfg.Cluster.PeerListen, c.PeerListen)
 	override(&cfg.Cluster.Advertise, c.Advertise)
+	if c.ClusterMaxSize != 0 {
+		cfg.Cluster.MaxSize = c.ClusterMaxSize
+	}
 	cfg.Lab = cfg.Lab || c.Lab
 	cfg.LabWriteConflicts = cfg.LabWriteConflicts || c.LabConflicts
 	if len(c.TrustedProxies) > 0 {

@@ -67,6 +67,12 @@ func Restore(ctx context.Context, s store.Store, file io.ReadSeeker, o Options) 
 	return found.Summary, nil
 }
 
+// Verify reads a whole file, and returns an error if Restore would refuse it.
+func Verify(ctx context.Context, file io.Reader, progress Progress) (Summary, error) {
+	found, err := check(ctx, file, progress)
+	return found.Summary, err
+}
+
 // check reads a whole file.
 func check(ctx context.Context, file io.Reader, progress Progress) (found content, err error) {
 	kinds := store.NewLookup()

@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,9 +34,13 @@ type machine struct {
 	front  *httptest.Server // the main listener
 }
 
+var machines atomic.Int64 // that were made
+
 func newMachine(t *testing.T) *machine {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	// Each machine has an address of its own, on which no other test listens in the meantime.
+	n := machines.Add(1)
+	l, err := net.Listen("tcp", fmt.Sprintf("127.%d.%d.%d:0", 1+os.Getpid()%250, n/250, 1+n%250))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,9 +66,8 @@ func (m *machine) serve(t *testing.T) {
 	var front *httptest.Server
 	handler := &cluster.Handler{
 		Member: m.member, Pinned: func() (*x509.Certificate, error) { return front.Certificate(), nil },
-		HandOver: func(_ context.Context, out *cluster.JoinAnswer) error {
-			out.Origin, out.Files = "https://midas.test", map[string][]byte{"master.key": []byte("secret")}
-			return nil
+		HandOver: func(context.Context) (cluster.Offer, error) {
+			return cluster.Offer{Origin: "https://midas.test", Files: map[string][]byte{"master.key": []byte("secret")}}, nil
 		},
 	}
 	front = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -95,15 +99,24 @@ func (m *machine) token(t *testing.T, life time.Duration) cluster.Token {
 	return token
 }
 
+// invitation is one that accepts every offer.
+func invitation(t *testing.T, by *machine, token cluster.Token) cluster.Invitation {
+	return cluster.Invitation{
+		URL: by.front.URL, Token: token, Program: "test",
+		Check: func(o cluster.Offer) error {
+			if o.Origin != "https://midas.test" || string(o.Files["master.key"]) != "secret" {
+				t.Errorf("origin %q, %d files", o.Origin, len(o.Files))
+			}
+			return nil
+		},
+		Keep: func(cluster.Offer) error { return nil },
+	}
+}
+
 // join asks by for admission, and starts nothing.
 func (m *machine) join(t *testing.T, by *machine, token cluster.Token) error {
 	t.Helper()
-	return cluster.Join(within(t), m.config, m.at, cluster.Invitation{URL: by.front.URL, Token: token}, func(a cluster.JoinAnswer) error {
-		if a.Origin != "https://midas.test" || string(a.Files["master.key"]) != "secret" {
-			t.Errorf("origin %q, %d files", a.Origin, len(a.Files))
-		}
-		return nil
-	})
+	return cluster.Join(within(t), m.config, m.at, invitation(t, by, token))
 }
 
 func (m *machine) open(t *testing.T) {
@@ -168,6 +181,7 @@ func wantError(t *testing.T, err error, words ...string) {
 }
 
 func TestThreeMachinesBecomeACluster(t *testing.T) {
+	t.Parallel()
 	one := begin(t)
 	one.put(t, "1")
 	two := joined(t, one)
@@ -235,6 +249,7 @@ func listing(t *testing.T, dir string) string {
 }
 
 func TestAllMembersRestartAtOnce(t *testing.T) {
+	t.Parallel()
 	one := begin(t)
 	two := joined(t, one)
 	one.put(t, "x")
@@ -263,6 +278,7 @@ func TestAllMembersRestartAtOnce(t *testing.T) {
 }
 
 func TestTokensAreGoodOnceAndForAWhile(t *testing.T) {
+	t.Parallel()
 	one := begin(t)
 	used := one.token(t, time.Hour)
 	two := newMachine(t)
@@ -289,7 +305,7 @@ func TestTokensAreGoodOnceAndForAWhile(t *testing.T) {
 	}
 	// A refused machine writes nothing and does not use up the token.
 	again := newMachine(t)
-	again.at = two.at
+	again.at = one.at
 	wantError(t, again.join(t, one, cluster.Token(good)), "already is a member", "midas cluster remove")
 	again.at.Advertise = "0.0.0.0:1"
 	wantError(t, again.join(t, one, cluster.Token(good)), "--advertise")
@@ -302,12 +318,14 @@ func TestTokensAreGoodOnceAndForAWhile(t *testing.T) {
 }
 
 func TestTheLastVoterStays(t *testing.T) {
+	t.Parallel()
 	one := begin(t)
 	wantError(t, one.member.Remove(within(t), one.at.Advertise), "only member")
 }
 
 // Of two members one does not answer: the other cannot be removed, and says so.
 func TestAMajorityStays(t *testing.T) {
+	t.Parallel()
 	one := begin(t)
 	two := joined(t, one)
 	three := joined(t, one)
@@ -329,6 +347,7 @@ func TestAMajorityStays(t *testing.T) {
 
 // Only members of the cluster may talk to etcd.
 func TestStrangersCannotUseEtcd(t *testing.T) {
+	t.Parallel()
 	one, other := begin(t), begin(t)
 	foreign, err := other.member.TLS()
 	if err != nil {

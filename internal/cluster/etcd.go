@@ -21,7 +21,9 @@ import (
 
 // Settings of etcd, for machines with little memory and for the transactions of package store.
 const (
-	quota           = 8 << 30 // bytes of a database; etcd recommends no larger ones
+	// DefaultQuota is the size of a database in bytes. etcd recommends no larger ones.
+	DefaultQuota = 8 << 30
+
 	maxRequest      = 2 << 20 // bytes; store.MaxTransaction and the keys of etcd's own fit
 	snapshotEvery   = 5000    // entries of the log; these and catchUp entries are in memory
 	catchUp         = 2000
@@ -41,18 +43,37 @@ func newID() (string, error) {
 	return hex.EncodeToString(raw), nil
 }
 
-// start starts etcd, and watches for its end.
-func (m *Member) start() error {
+// start starts etcd, and watches for its end. alone makes this member the only one of the cluster.
+func (m *Member) start(ctx context.Context, alone bool) (err error) {
+	if m.front, err = newFront(m.folder, m.state.Listen, m.log); err != nil {
+		return m.explain(err)
+	}
+	for attempt := 0; ; attempt++ {
+		m.refresh(ctx)
+		if err = m.begin(alone); err == nil {
+			break
+		}
+		// A member at its first start must know all others, and another machine may join in the meantime.
+		if attempt == 5 || !strings.Contains(err.Error(), "error validating peerURLs") {
+			m.front.close()
+			return m.explain(err)
+		}
+	}
+	m.front.serve()
+	m.client = v3client.New(m.etcd.Server)
+	go m.watch()
+	return nil
+}
+
+func (m *Member) begin(alone bool) error {
 	config, err := m.config()
 	if err != nil {
 		return err
 	}
-	if m.etcd, err = embed.StartEtcd(config); err != nil {
-		return m.explain(err)
-	}
-	m.client = v3client.New(m.etcd.Server)
-	go m.watch()
-	return nil
+	config.ForceNewCluster = alone
+	config.ListenPeerUrls = []url.URL{{Scheme: "unix", Host: m.front.socket}}
+	m.etcd, err = embed.StartEtcd(config)
+	return err
 }
 
 // watch waits until etcd ends, and says why. etcd itself does not say that it ends because others refuse it as removed.
@@ -79,6 +100,9 @@ func (m *Member) explain(err error) error {
 	if strings.Contains(err.Error(), "address already in use") {
 		return fmt.Errorf("another program listens on %s: choose another address with --peer-listen and --advertise when the member is made: %w", m.state.Listen, err)
 	}
+	if strings.Contains(err.Error(), "incompatible with current running cluster") {
+		return fmt.Errorf("the etcd inside of this Midas is too old for the cluster: run the version of the other members: %w", err)
+	}
 	return fmt.Errorf("start the embedded etcd in %s: %w", m.folder.path(etcdFolder), err)
 }
 
@@ -93,7 +117,7 @@ func (m *Member) config() (*embed.Config, error) {
 	}
 	c := embed.NewConfig()
 	c.Name, c.Dir = m.state.Name, m.folder.path(etcdFolder)
-	c.ListenPeerUrls, c.AdvertisePeerUrls = []url.URL{{Scheme: "https", Host: m.state.Listen}}, []url.URL{*advertised}
+	c.AdvertisePeerUrls = []url.URL{*advertised}
 	own := []url.URL{{Scheme: "https", Host: m.local}}
 	c.ListenClientUrls, c.AdvertiseClientUrls = own, own
 	secure := transport.TLSInfo{
@@ -112,7 +136,7 @@ func (m *Member) config() (*embed.Config, error) {
 		initial = append(initial, p.Name+"="+p.URL)
 	}
 	c.InitialCluster = strings.Join(initial, ",")
-	c.QuotaBackendBytes, c.MaxRequestBytes = quota, maxRequest
+	c.QuotaBackendBytes, c.MaxRequestBytes = m.quota, maxRequest
 	c.SnapshotCount, c.SnapshotCatchUpEntries = snapshotEvery, catchUp
 	c.AutoCompactionMode, c.AutoCompactionRetention = embed.CompactorModePeriodic, compactionAfter
 	c.MaxLearners = maxLearners

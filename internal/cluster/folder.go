@@ -55,7 +55,9 @@ type folder struct{ dir string }
 
 func folderOf(data string) folder { return folder{filepath.Join(data, Folder)} }
 
-func (f folder) path(name string) string { return filepath.Join(f.dir, name) }
+func (f folder) path(name ...string) string {
+	return filepath.Join(append([]string{f.dir}, name...)...)
+}
 
 // Origin is the origin of the installation that a data folder has joined; empty if it has joined none.
 func Origin(data string) (string, error) {
@@ -169,8 +171,8 @@ func (f folder) renew(host string, now time.Time) error {
 	return atomicfile.Write(f.path(certFile), certificatePEM(cert), 0o644)
 }
 
-// clientTLS is the TLS configuration with which this member asks members.
-func (f folder) clientTLS() (*tls.Config, error) {
+// roots has the members' authority.
+func (f folder) roots() (*x509.CertPool, error) {
 	text, err := os.ReadFile(f.path(caFile))
 	if err != nil {
 		return nil, fmt.Errorf("read the members' authority: %w", err)
@@ -178,6 +180,32 @@ func (f folder) clientTLS() (*tls.Config, error) {
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(text) {
 		return nil, fmt.Errorf("%s has no certificate", f.path(caFile))
+	}
+	return roots, nil
+}
+
+// serverTLS is the TLS configuration with which this member serves members. The authority certifies only members, and
+// a member may connect from another address than the one that it advertises. The certificate is read for each
+// connection, because it is renewed.
+func (f folder) serverTLS() (*tls.Config, error) {
+	roots, err := f.roots()
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Config{
+		MinVersion: tls.VersionTLS13, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: roots, NextProtos: []string{"http/1.1"},
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+			pair, err := tls.LoadX509KeyPair(f.path(certFile), f.path(certKeyFile))
+			return &pair, err
+		},
+	}, nil
+}
+
+// clientTLS is the TLS configuration with which this member asks members.
+func (f folder) clientTLS() (*tls.Config, error) {
+	roots, err := f.roots()
+	if err != nil {
+		return nil, err
 	}
 	return &tls.Config{
 		MinVersion: tls.VersionTLS13, RootCAs: roots,

@@ -16,6 +16,7 @@ import (
 // The paths of the API for joining machines, on the main listener.
 const (
 	pathAuthority = pathPrefix + "authority"
+	pathOffer     = pathPrefix + "offer"
 	pathJoin      = pathPrefix + "join"
 )
 
@@ -30,8 +31,8 @@ type Handler struct {
 	// hash of its public key.
 	Pinned func() (*x509.Certificate, error)
 
-	// HandOver adds to an answer what the new replica needs besides membership.
-	HandOver func(context.Context, *JoinAnswer) error
+	// HandOver returns what a new replica needs besides membership.
+	HandOver func(context.Context) (Offer, error)
 }
 
 // problem is the body of a refusal.
@@ -50,9 +51,12 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, ev *httpx.Event)
 	case "GET " + pathAuthority:
 		ev.Operation = "authority"
 		h.authority(w, ev)
+	case "POST " + pathOffer:
+		ev.Operation = "offer"
+		h.answer(w, r, ev, h.offer)
 	case "POST " + pathJoin:
 		ev.Operation = "join"
-		h.join(w, r, ev)
+		h.answer(w, r, ev, func(ctx context.Context, in JoinRequest) (any, error) { return h.Member.Admit(ctx, in) })
 	default:
 		fail(w, ev, http.StatusNotFound, "NotFound", "There is no such operation.")
 	}
@@ -69,7 +73,16 @@ func (h *Handler) authority(w http.ResponseWriter, ev *httpx.Event) {
 	_, ev.Err = w.Write(certificatePEM(pinned))
 }
 
-func (h *Handler) join(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
+// offer tells a machine what it needs before it becomes a member.
+func (h *Handler) offer(ctx context.Context, in JoinRequest) (any, error) {
+	if err := h.Member.Offer(ctx, in); err != nil {
+		return nil, err
+	}
+	return h.HandOver(ctx)
+}
+
+// answer answers a request of a joining machine.
+func (h *Handler) answer(w http.ResponseWriter, r *http.Request, ev *httpx.Event, run func(context.Context, JoinRequest) (any, error)) {
 	var in JoinRequest
 	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxJoinBody))
 	if err := dec.Decode(&in); err != nil {
@@ -80,7 +93,7 @@ func (h *Handler) join(w http.ResponseWriter, r *http.Request, ev *httpx.Event) 
 		fail(w, ev, http.StatusBadRequest, "InvalidRequest", "The request has data after the object.")
 		return
 	}
-	out, err := h.Member.Admit(r.Context(), in, h.HandOver)
+	out, err := run(r.Context(), in)
 	var refused *RefusedError
 	switch {
 	case err == nil:

@@ -17,20 +17,27 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"time"
+
+	"go.etcd.io/etcd/api/v3/version"
 )
 
-// Invitation is what a joining machine needs besides its own address.
+// Invitation is what a joining machine needs besides its own address. All fields are required.
 type Invitation struct {
 	URL     string // https://HOST:PORT of any member's main listener
 	Token   Token
 	Program string // the version of this Midas
+
+	// Check refuses an offer. It is called before the cluster changes, and writes nothing.
+	Check func(Offer) error
+
+	// Keep writes what the machine needs of an offer that Check has accepted, after the cluster has changed.
+	Keep func(Offer) error
 }
 
 // Join asks a member of a cluster to add this machine, and writes the folder of the new member. It starts nothing.
-// The caller writes the Files of the answer first, by keep; if that fails, the folder is not completed. Nothing is
-// written before the cluster has accepted the machine.
-func Join(ctx context.Context, c Config, at Address, by Invitation, keep func(JoinAnswer) error) error {
+// Nothing is written before the cluster has accepted the machine. If the process ends after that, another Join with a
+// new token begins again.
+func Join(ctx context.Context, c Config, at Address, by Invitation) error {
 	if Exists(c.Data) {
 		return fmt.Errorf("%s already has a member of a cluster", c.Data)
 	}
@@ -38,7 +45,7 @@ func Join(ctx context.Context, c Config, at Address, by Invitation, keep func(Jo
 	if err != nil {
 		return err
 	}
-	answer, err := by.ask(ctx, key, at)
+	offer, answer, err := by.ask(ctx, key, at)
 	if err != nil {
 		return fmt.Errorf("join the cluster at %s: %w", by.URL, err)
 	}
@@ -46,7 +53,7 @@ func Join(ctx context.Context, c Config, at Address, by Invitation, keep func(Jo
 	if err != nil {
 		return fmt.Errorf("join the cluster at %s: its answer cannot be used: %w", by.URL, err)
 	}
-	if err := keep(answer); err != nil {
+	if err := by.Keep(offer); err != nil {
 		return err
 	}
 	f := folderOf(c.Data)
@@ -55,7 +62,7 @@ func Join(ctx context.Context, c Config, at Address, by Invitation, keep func(Jo
 	}
 	name := at.Advertise
 	return f.write(state{
-		Name: name, Peer: at.URL(), Listen: at.Listen, ID: answer.ID, Cluster: answer.Cluster, Origin: answer.Origin, Joined: true, Members: answer.Members,
+		Name: name, Peer: at.URL(), Listen: at.Listen, ID: answer.ID, Cluster: answer.Cluster, Origin: offer.Origin, Joined: true, Members: answer.Members,
 	})
 }
 
@@ -83,47 +90,59 @@ func (j JoinAnswer) check(key crypto.Signer) (*authority, *x509.Certificate, err
 	return &authority{ca, caKey}, cert, nil
 }
 
-// ask sends the request. The secret is sent only to a server whose certificate comes from the pinned key.
-func (i Invitation) ask(ctx context.Context, key crypto.Signer, at Address) (out JoinAnswer, err error) {
+// ask sends the requests. The secret is sent only to a server whose certificate comes from the pinned key.
+func (i Invitation) ask(ctx context.Context, key crypto.Signer, at Address) (offer Offer, out JoinAnswer, err error) {
 	p, err := i.Token.parts()
 	if err != nil {
-		return out, err
+		return offer, out, err
 	}
 	u, err := url.Parse(i.URL)
 	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || i.URL != "https://"+u.Host && i.URL != "https://"+u.Host+"/" {
-		return out, errors.New("it is not https://HOST:PORT of a member's main listener")
+		return offer, out, errors.New("it is not https://HOST:PORT of a member's main listener")
 	}
 	if err := checkPeer(at.URL()); err != nil {
-		return out, err
+		return offer, out, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 2*admitTime)
 	defer cancel()
 	base := "https://" + u.Host
 	pinned, err := fetchPinned(ctx, base, p.pin)
 	if err != nil {
-		return out, err
+		return offer, out, err
 	}
-	roots := x509.NewCertPool()
-	roots.AddCert(pinned)
 	request, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key)
 	if err != nil {
-		return out, fmt.Errorf("make the certificate request: %w", err)
+		return offer, out, fmt.Errorf("make the certificate request: %w", err)
 	}
-	body, err := json.Marshal(JoinRequest{
-		Protocol: Protocol, Program: i.Program, ID: p.id, Secret: p.secret, Peer: at.URL(),
+	in := JoinRequest{
+		Protocol: Protocol, Program: i.Program, Etcd: version.Version, ID: p.id, Secret: p.secret, Peer: at.URL(),
 		Request: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: request})),
-	})
+	}
+	if err := post(ctx, pinned, base+pathOffer, in, &offer); err != nil {
+		return offer, out, err
+	}
+	if err := i.Check(offer); err != nil {
+		return offer, out, err
+	}
+	return offer, out, post(ctx, pinned, base+pathJoin, in, &out)
+}
+
+// post sends a request to a server that has a certificate of the pinned authority.
+func post(ctx context.Context, pinned *x509.Certificate, to string, in JoinRequest, out any) error {
+	roots := x509.NewCertPool()
+	roots.AddCert(pinned)
+	body, err := json.Marshal(in)
 	if err != nil {
-		return out, fmt.Errorf("encode the request: %w", err)
+		return fmt.Errorf("encode the request: %w", err)
 	}
-	answer, err := send(ctx, &tls.Config{RootCAs: roots}, http.MethodPost, base+pathJoin, body)
+	answer, err := send(ctx, &tls.Config{RootCAs: roots}, http.MethodPost, to, body)
 	if err != nil {
-		return out, err
+		return err
 	}
-	if err := json.Unmarshal(answer, &out); err != nil {
-		return out, fmt.Errorf("read the answer: %w", err)
+	if err := json.Unmarshal(answer, out); err != nil {
+		return fmt.Errorf("read the answer: %w", err)
 	}
-	return out, nil
+	return nil
 }
 
 // fetchPinned gets the certificate that the token pins. Nothing is believed of the server but this one certificate,

@@ -3,6 +3,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -19,11 +20,12 @@ import (
 	"go.etcd.io/etcd/server/v3/embed"
 )
 
-// Config is the configuration of a member. All fields are required.
+// Config is the configuration of a member. All fields are required, except Quota.
 type Config struct {
-	Data string // the data folder
-	Now  func() time.Time
-	Log  *slog.Logger
+	Data  string // the data folder
+	Now   func() time.Time
+	Log   *slog.Logger
+	Quota int64 // bytes of the database, beyond which writes are refused; 0 for DefaultQuota
 }
 
 // Address says how other members reach this one.
@@ -44,9 +46,13 @@ type Member struct {
 	client *clientv3.Client // of this member itself, without a connection
 	http   *http.Client     // asks other members
 	local  string           // HOST:PORT on which this member serves its own process
+	front  *front           // the listener for the other members
+	quota  int64            // bytes
 
 	mu    sync.Mutex // held while state is read or changed
 	state state
+
+	absentees map[uint64]time.Time // learners that have not started, since when this member knows it; only for upkeep
 
 	stop  context.CancelFunc
 	jobs  sync.WaitGroup
@@ -96,23 +102,17 @@ func Begin(c Config, at Address) error {
 // when ctx ends. It refuses the folder of a member that was removed, before anything is written to it, if
 // the others answer.
 func Open(ctx context.Context, c Config) (_ *Member, err error) {
-	f := folderOf(c.Data)
-	s, err := f.read()
+	m, err := read(c)
 	if err != nil {
 		return nil, err
 	}
-	config, err := f.clientTLS()
-	if err != nil {
-		return nil, err
-	}
-	m := &Member{folder: f, now: c.Now, log: c.Log, state: s, ended: make(chan struct{}), http: peerClient(config)}
 	if err := m.checkRemoved(ctx); err != nil {
 		return nil, err
 	}
-	if err := f.renew(hostOf(s.Peer), c.Now()); err != nil {
+	if err := m.folder.renew(hostOf(m.state.Peer), c.Now()); err != nil {
 		return nil, err
 	}
-	if err := m.start(); err != nil {
+	if err := m.start(ctx, false); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -125,6 +125,13 @@ func Open(ctx context.Context, c Config) (_ *Member, err error) {
 	}
 	m.run()
 	return m, nil
+}
+
+func newMember(c Config, f folder, s state, config *tls.Config) *Member {
+	return &Member{
+		folder: f, now: c.Now, log: c.Log, quota: cmp.Or(c.Quota, DefaultQuota), state: s,
+		absentees: map[uint64]time.Time{}, ended: make(chan struct{}), http: peerClient(config),
+	}
 }
 
 // peerClient asks other members, and never through a proxy.
@@ -232,6 +239,7 @@ func (m *Member) Close() (err error) {
 		err = m.remember()
 		m.etcd.Close()
 		_ = m.client.Close()
+		m.front.close() // last, because the other members answer through it
 	})
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"os"
 	"slices"
 )
 
@@ -70,4 +71,27 @@ func (m *Member) ask(ctx context.Context, peerURL string) (list []remote, err er
 	defer resp.Body.Close()
 	err = json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&list)
 	return list, err
+}
+
+// refresh replaces the members in the state by those that another member knows. It is for the first start of a member:
+// later ones read their own database.
+func (m *Member) refresh(ctx context.Context) {
+	if _, err := os.Stat(m.folder.path(etcdFolder, "member", "wal")); !m.state.Joined || err == nil {
+		return
+	}
+	for _, p := range m.state.Members {
+		if p.URL == m.state.Peer {
+			continue
+		}
+		list, err := m.ask(ctx, p.URL)
+		if err != nil || !slices.ContainsFunc(list, func(r remote) bool { return idText(r.ID) == m.state.ID }) {
+			continue
+		}
+		var members []Peer
+		for _, r := range list {
+			members = append(members, Peer{Name: nameOf(r.PeerURLs), URL: r.PeerURLs[0]})
+		}
+		m.state.Members = members
+		return
+	}
 }

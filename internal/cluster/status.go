@@ -18,6 +18,8 @@ import (
 // Status is what this member knows about the cluster.
 type Status struct {
 	Members  []MemberStatus `json:"members"`
+	Majority bool           `json:"majority"` // a majority of the members with a vote answers
+	Running  bool           `json:"running"`  // this member takes part; if not, Members are those that it knew last
 	Alarms   []string       `json:"alarms,omitempty"`
 	Database int64          `json:"databaseBytes"` // of this member
 	Used     int64          `json:"usedBytes"`     // of the database
@@ -40,25 +42,80 @@ func idText(id uint64) string { return strconv.FormatUint(id, 16) }
 func (m *Member) Status(ctx context.Context) (s Status, err error) {
 	server := m.etcd.Server
 	leader := uint64(server.Leader())
-	var waits sync.WaitGroup
-	members := server.Cluster().Members()
-	s.Members = make([]MemberStatus, len(members))
-	for i, one := range members {
-		s.Members[i] = MemberStatus{
+	for _, one := range server.Cluster().Members() {
+		s.Members = append(s.Members, MemberStatus{
 			ID: idText(uint64(one.ID)), Name: nameOf(one.PeerURLs), Leader: uint64(one.ID) == leader,
-			Learner: one.IsLearner, Self: one.ID == server.MemberID(),
-		}
-		waits.Go(func() {
-			_, err := m.ask(ctx, one.PeerURLs[0])
-			s.Members[i].Answers = err == nil || s.Members[i].Self
+			Learner: one.IsLearner, Self: one.ID == server.MemberID(), Answers: one.ID == server.MemberID(),
 		})
 	}
-	waits.Wait()
+	m.askAll(ctx, s.Members)
+	s.Running, s.Majority = true, majority(s.Members)
 	for _, a := range server.Alarms() {
 		s.Alarms = append(s.Alarms, fmt.Sprintf("%s: %s", idText(a.MemberID), alarmText(a.Alarm)))
 	}
-	s.Database, s.Used, s.Quota = server.Backend().Size(), server.Backend().SizeInUse(), quota
+	s.Database, s.Used, s.Quota = server.Backend().Size(), server.Backend().SizeInUse(), m.quota
 	return s, nil
+}
+
+// askAll sets which members answer.
+func (m *Member) askAll(ctx context.Context, members []MemberStatus) {
+	var waits sync.WaitGroup
+	for i, one := range members {
+		if one.Answers {
+			continue
+		}
+		waits.Go(func() {
+			_, err := m.ask(ctx, "https://"+one.Name)
+			members[i].Answers = err == nil
+		})
+	}
+	waits.Wait()
+}
+
+// majority reports whether more than half of the members with a vote answer.
+func majority(members []MemberStatus) bool {
+	voters, answering := 0, 0
+	for _, one := range members {
+		if one.Learner {
+			continue
+		}
+		if voters++; one.Answers {
+			answering++
+		}
+	}
+	return answering > voters/2
+}
+
+// Known is the status that the member of a data folder knows without a running server. It asks the other members.
+func Known(ctx context.Context, c Config) (s Status, err error) {
+	m, err := read(c)
+	if err != nil {
+		return s, err
+	}
+	for _, p := range m.state.Members {
+		one := MemberStatus{Name: nameOf([]string{p.URL}), Self: p.URL == m.state.Peer}
+		if one.Self {
+			one.ID = m.state.ID
+		}
+		s.Members = append(s.Members, one)
+	}
+	m.askAll(ctx, s.Members)
+	s.Majority = majority(s.Members)
+	return s, nil
+}
+
+// read returns the member of a data folder, which was not started.
+func read(c Config) (*Member, error) {
+	f := folderOf(c.Data)
+	s, err := f.read()
+	if err != nil {
+		return nil, err
+	}
+	config, err := f.clientTLS()
+	if err != nil {
+		return nil, err
+	}
+	return newMember(c, f, s, config), nil
 }
 
 func alarmText(a pb.AlarmType) string {
@@ -93,9 +150,16 @@ func (m *Member) Remove(ctx context.Context, name string) error {
 		return fmt.Errorf("%q is not a member: the members are %s", name, strings.Join(known, ", "))
 	case !found.IsLearner && voters == 1:
 		return errors.New("it is the only member with a vote: without it the cluster would end")
+	case found.ID == m.id():
+		if err := m.yield(ctx); err != nil { // so that no write waits for an election
+			return err
+		}
 	}
 	err = m.settled(ctx, func() error {
 		_, err := m.client.MemberRemove(ctx, found.ID)
+		if errors.Is(err, rpctypes.ErrMemberNotFound) || err != nil && m.etcd.Server.IsIDRemoved(found.ID) {
+			return nil // another member has removed it in the meantime, or this one ends because of it
+		}
 		return err
 	})
 	switch {
@@ -105,19 +169,24 @@ func (m *Member) Remove(ctx context.Context, name string) error {
 		return unavailable(err)
 	}
 	m.log.InfoContext(ctx, "a member was removed", "member", nameOf(found.PeerURLs))
+	if found.ID == m.id() {
+		return nil
+	}
 	return m.remember()
 }
 
 // settleTime is longer than the 5 s for which etcd wants members to be connected before the membership changes.
 const settleTime = 8 * time.Second
 
-// settled runs a change of the membership, and runs it again while the members have not been connected long enough.
+// settled runs a change of the membership, and runs it again while the members have not been connected long enough. etcd
+// makes the id of a new member of its address and of the second, so it does not find the member if one with this
+// address was removed in the same second.
 func (m *Member) settled(parent context.Context, change func() error) error {
 	ctx, cancel := context.WithTimeout(parent, settleTime)
 	defer cancel()
 	for {
 		err := change()
-		if !errors.Is(err, rpctypes.ErrUnhealthy) {
+		if !errors.Is(err, rpctypes.ErrUnhealthy) && !errors.Is(err, rpctypes.ErrMemberNotFound) {
 			return err
 		}
 		select {

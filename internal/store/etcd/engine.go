@@ -3,6 +3,7 @@
 package etcd
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -32,6 +33,9 @@ const (
 // Options are the parts of an Engine that its caller provides.
 type Options struct {
 	Log *slog.Logger // nil for none
+
+	// Full says in the log what to do when the quota is used up; empty for the advice to operators of etcd.
+	Full string
 }
 
 // Engine is a store.Engine on etcd. It implements store.Shared.
@@ -58,7 +62,7 @@ func Open(ctx context.Context, c Config, o Options) (*Engine, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*callTimeout)
 	defer cancel()
-	e := &Engine{prefix: c.Prefix + "/" + folder + "/", head: c.Prefix + "/" + head, log: o.Log, pressure: &pressure{log: o.Log}}
+	e := &Engine{prefix: c.Prefix + "/" + folder + "/", head: c.Prefix + "/" + head, log: o.Log, pressure: &pressure{log: o.Log, advice: cmp.Or(o.Full, operatorAdvice)}}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	if err := e.connect(ctx, c); err != nil {
 		return nil, errors.Join(err, e.Close())

@@ -10,17 +10,21 @@ import (
 // pressure records why etcd takes no writes.
 type pressure struct {
 	log     *slog.Logger
+	advice  string      // what to do when the quota is used up
 	full    atomic.Bool // the alarm NOSPACE
 	missing atomic.Bool // no member answers and knows a leader
 }
+
+// operatorAdvice is for the operators of an etcd of their own.
+const operatorAdvice = "compact it (etcdctl compact REVISION), " +
+	"defragment each member (etcdctl defrag) or raise --quota-backend-bytes, then clear the alarm (etcdctl alarm disarm)"
 
 // noSpace records whether etcd has its alarm NOSPACE.
 func (p *pressure) noSpace(on bool) {
 	switch {
 	case p.full.Swap(on) == on:
 	case on:
-		p.log.Error("etcd refuses writes, because its database has reached its quota: compact it (etcdctl compact REVISION), " +
-			"defragment each member (etcdctl defrag) or raise --quota-backend-bytes, then clear the alarm (etcdctl alarm disarm)")
+		p.log.Error("etcd refuses writes, because its database has reached its quota: " + p.advice)
 	default:
 		p.log.Info("etcd takes writes again")
 	}
