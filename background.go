@@ -74,6 +74,14 @@ func (r *services) openReplicas(address string) {
 	r.lease = &replica.Lease{Store: r.store, Name: backgroundJob, ID: id, Log: r.log, Alone: alone}
 }
 
+// agentServers returns the function that returns the addresses of which agents learn; nil if there is only one server.
+func (r *services) agentServers() func() []string {
+	if !r.store.shared() {
+		return nil
+	}
+	return r.replicas.Live
+}
+
 // backgroundJob is the name of the lease of all background work. It must not change, because replicas of different
 // versions share the store during an upgrade.
 const backgroundJob = "background"

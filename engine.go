@@ -129,6 +129,15 @@ func openStore(ctx context.Context, cfg Config, all []engine, o engineOptions) (
 	return st, nil
 }
 
+// head returns the function that returns the newest revision that Recent shows; nil if no other process writes the
+// store, or if nothing is cached, so that Recent always shows the newest one.
+func (o *opened) head() func() store.Revision {
+	if o.feed == nil {
+		return nil
+	}
+	return o.feed.Head
+}
+
 // shared reports whether other processes may use the store at the same time.
 func (o *opened) shared() bool {
 	_, alone := o.engine.(store.Embedded)

@@ -152,7 +152,7 @@ func newServices(ctx context.Context, cfg Config, at local, st *opened, shared *
 	r.fleet = fleet.New(fleet.Config{
 		Store: st, Log: r.activity, Resources: r.resources, Identities: r.identities, Authority: by.Hosts,
 		Logger: r.log, Now: r.now, NewID: r.newID, Retention: r.retention, UserData: r.compute.WithUserData,
-		Locked: func(tx store.Tx, id arm.ID) error { return r.locks.Check(tx, lock.Write, id) },
+		Locked: func(tx store.Tx, id arm.ID) error { return r.locks.Check(tx, lock.Write, id) }, Head: st.head(),
 	})
 	if err := r.resources.RemoveSecrets(ctx, r.compute.AdoptUserData); err != nil {
 		r.log.WarnContext(ctx, "stored resources may still hold secrets, which are not shown; the next start tries again", "cause", err)
@@ -248,7 +248,7 @@ func (r *services) router(health *ops.Health, names []string, reg prometheus.Reg
 	}
 	agents := hosts.New(hosts.Handler{
 		Fleet: r.fleet, Directory: r.directory, Minter: r.minter, Documents: r.documents, Log: r.log, SignIns: signIns,
-		Now: r.now, TokenLifetime: r.cfg.IdentityTokenLifetime,
+		Now: r.now, TokenLifetime: r.cfg.IdentityTokenLifetime, Servers: r.agentServers(),
 	})
 	decisions := checkaccess.New(checkaccess.Handler{
 		Origin: r.origin, Tokens: r.verifier, Directory: r.directory, Subscriptions: r.resources,

@@ -43,10 +43,10 @@ type stateFlag struct {
 
 type agentEnrollCommand struct {
 	stateFlag
-	Server   string `required:"" help:"URL of the server, https://HOST[:PORT]." placeholder:"URL" env:"MIDAS_SERVER"`
-	Resource string `help:"Id of the resource that this machine acts for. Default: the resource of the token" placeholder:"ID"`
-	Token    string `help:"Enrollment token; - reads it from standard input, where other users cannot see it." placeholder:"TOKEN" required:"" env:"MIDAS_ENROLLMENT_TOKEN,MIDAS_ENROLMENT_TOKEN"`
-	CA       string `name:"ca" help:"File with the CA certificates to trust for the server. Default: the CA certificates of the system" placeholder:"FILE" env:"MIDAS_CA"`
+	Server   []string `required:"" help:"URL of the server, https://HOST[:PORT]; repeatable, for several replicas: the first one is preferred." placeholder:"URL" env:"MIDAS_SERVER"`
+	Resource string   `help:"Id of the resource that this machine acts for. Default: the resource of the token" placeholder:"ID"`
+	Token    string   `help:"Enrollment token; - reads it from standard input, where other users cannot see it." placeholder:"TOKEN" required:"" env:"MIDAS_ENROLLMENT_TOKEN,MIDAS_ENROLMENT_TOKEN"`
+	CA       string   `name:"ca" help:"File with the CA certificates to trust for the server. Default: the CA certificates of the system" placeholder:"FILE" env:"MIDAS_CA"`
 }
 
 // Help is shown by midas agent enroll --help.
@@ -76,7 +76,7 @@ func (c *agentEnrollCommand) Run(ctx context.Context, to streams) error {
 		}
 		token = strings.TrimSpace(string(data))
 	}
-	e := agent.Enrollment{Server: c.Server, Resource: c.Resource, Token: host.Secret(token)}
+	e := agent.Enrollment{Server: strings.Join(c.Server, ","), Resource: c.Resource, Token: host.Secret(token)}
 	if c.CA != "" {
 		roots, err := os.ReadFile(c.CA)
 		if err != nil {
@@ -122,6 +122,7 @@ func (c *agentEnrollmentTokenCommand) Run(ctx context.Context, to streams) error
 
 type agentRunCommand struct {
 	stateFlag
+	Server         []string `help:"URL of a server to ask, instead of those of the enrollment: another address of the same installation; repeatable. Default: those of the enrollment" placeholder:"URL" env:"MIDAS_SERVER"`
 	Flavour        []string `help:"Protocol to serve, and its address: imds, app-service, arc, cloud-shell, service-fabric, machine-learning or google; repeatable. Default: imds, or none with --token-file. Default addresses: 169.254.169.254:80 for imds, 127.0.0.1 for the others" placeholder:"NAME[=HOST:PORT]" sep:"none"`
 	Name           []string `help:"Host name under which programs reach the agent, besides localhost and addresses; repeatable." placeholder:"HOST"`
 	ArcFolder      string   `help:"Folder for the challenges of arc. Clients only accept the default: /var/opt/azcmagent/tokens" placeholder:"DIR"`
@@ -146,6 +147,7 @@ OTEL_EXPORTER_OTLP_ENDPOINT and the other variables of OpenTelemetry turn on tra
 Examples:
 
   midas agent run
+  midas agent run --server https://m1.example:8443 --server https://m2.example:8443
   midas agent run --flavour app-service=127.0.0.1:8171 --flavour arc
   midas agent run --flavour google --google-audience https://vault.azure.net
   midas agent run --token-file sts.amazonaws.com=/run/midas/aws --token-file api://AzureADTokenExchange,$CLIENT_ID=/run/midas/azure`
@@ -160,7 +162,7 @@ func (c *agentRunCommand) Run(ctx context.Context, to streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, tracing.Close()) }()
-	cfg := agent.ServerConfig{State: c.State, Names: c.Name, ArcFolder: c.ArcFolder, TokenFileGroup: c.TokenFileGroup, Log: log}
+	cfg := agent.ServerConfig{State: c.State, Servers: c.Server, Names: c.Name, ArcFolder: c.ArcFolder, TokenFileGroup: c.TokenFileGroup, Log: log}
 	if tracing != nil {
 		cfg.HTTP.Tracing = &httpx.Tracing{Tracer: tracing}
 	}

@@ -33,6 +33,10 @@ type Config struct {
 	Credential Credential
 	// Save stores a renewed credential for the next start; if it is nil, the credential stays in memory only.
 	Save func(Credential) error
+	// Servers are the servers that the agent has learnt before, besides those of the credential. SaveServers stores them for
+	// the next start; if it is nil, they stay in memory only.
+	Servers     []string
+	SaveServers func([]string) error
 	// Enroll gets the first credential, and another one when the server has removed the host. If it is
 	// nil, an operator has to enroll the host. It is never called concurrently, nor more often than once
 	// every enrollEvery.
@@ -55,6 +59,7 @@ type Agent struct {
 
 	mu       sync.Mutex
 	link     *link
+	servers  []string // learnt
 	server   presence
 	watching bool          // a request for the next state is open, or about to be sent
 	heard    time.Time     // when the server last answered such a request
@@ -67,7 +72,7 @@ type Agent struct {
 
 // New makes an agent.
 func New(c Config) (*Agent, error) {
-	a := &Agent{Config: c, renewals: make(chan struct{}, maxRenewals), newEpoch: make(chan struct{}), cache: recent.Cache[key, entry]{Limit: maxEntries}}
+	a := &Agent{Config: c, servers: c.Servers, renewals: make(chan struct{}, maxRenewals), newEpoch: make(chan struct{}), cache: recent.Cache[key, entry]{Limit: maxEntries}}
 	if c.Credential.Certificate == "" {
 		if c.Enroll == nil {
 			return nil, errors.New("this host is not enrolled")
@@ -75,8 +80,11 @@ func New(c Config) (*Agent, error) {
 		return a, nil
 	}
 	var err error
-	a.link, err = newLink(c.Credential, c.Now)
-	return a, err
+	if a.link, err = a.newLink(c.Credential); err != nil {
+		return nil, err
+	}
+	a.link.setLearnt(a.servers)
+	return a, nil
 }
 
 // Instance returns the description of this host's resource.
@@ -87,10 +95,7 @@ func (a *Agent) Instance(ctx context.Context) (host.Instance, error) {
 	if state != nil {
 		return state.Instance, nil
 	}
-	err := a.askNow(ctx, func(l *link) (err error) {
-		state, err = l.state(ctx, "")
-		return err
-	})
+	state, err := a.stateNow(ctx)
 	if err != nil {
 		return host.Instance{}, err
 	}
@@ -115,11 +120,7 @@ func (a *Agent) Principals(ctx context.Context) ([]host.Principal, error) {
 		ctx, cancel = context.WithTimeout(ctx, patience)
 		defer cancel()
 	}
-	var asked *host.State
-	err := a.askNow(ctx, func(l *link) (err error) {
-		asked, err = l.state(ctx, "")
-		return err
-	})
+	asked, err := a.stateNow(ctx)
 	switch {
 	case err == nil && asked != nil:
 		return asked.Principals, nil
@@ -129,6 +130,17 @@ func (a *Agent) Principals(ctx context.Context) ([]host.Principal, error) {
 		return nil, fmt.Errorf("%w: it has sent no state", host.ErrAway)
 	}
 	return nil, err
+}
+
+// stateNow asks the server for the state, for a program that waits for it.
+func (a *Agent) stateNow(ctx context.Context) (state *host.State, err error) {
+	c := stateCall("", a.revision())
+	c.timeout, c.persistent = askTimeout, true
+	err = a.askNow(ctx, func(l *link) (err error) {
+		state, err = l.state(ctx, c)
+		return err
+	})
+	return state, err
 }
 
 // changed returns a channel that is closed when the server reports a new state, or has removed the host.
@@ -148,8 +160,10 @@ func (a *Agent) nextEpoch() {
 // Attest returns a document about this host's resource that the server has signed.
 func (a *Agent) Attest(ctx context.Context, nonce string) ([]byte, error) {
 	var answer host.AttestAnswer
-	err := a.askNow(ctx, func(l *link) error {
-		return l.post(ctx, askTimeout, host.PathAttest, host.AttestRequest{Nonce: nonce}, &answer)
+	err := a.askNow(ctx, func(l *link) (err error) {
+		c := call{path: host.PathAttest, timeout: askTimeout, persistent: true, revision: a.revision()}
+		answer, err = post[host.AttestAnswer](ctx, l, c, host.AttestRequest{Nonce: nonce})
+		return err
 	})
 	return answer.Signature, err
 }
@@ -172,7 +186,7 @@ func (a *Agent) wake(now time.Time) {
 	if a.watching && !a.sees(now) {
 		a.interrupt()
 		if l := a.link; l != nil {
-			l.replace(l.client.Load())
+			l.refresh()
 		}
 	}
 }

@@ -21,12 +21,13 @@ func (a *Agent) askNow(ctx context.Context, do func(*link) error) error {
 	if refuse {
 		return errSilent
 	}
-	return a.ask(ctx, do)
+	return a.ask(ctx, true, do)
 }
 
 // ask calls do with the link. If the server has removed the host and Enroll is set, it enrolls again and
-// calls do once more.
-func (a *Agent) ask(ctx context.Context, do func(*link) error) error {
+// calls do once more. urgent reports whether a program waits for the answer: do has then tried for as long as
+// programs can wait.
+func (a *Agent) ask(ctx context.Context, urgent bool, do func(*link) error) error {
 	l, err := a.connect(ctx)
 	if err == nil {
 		err = do(l)
@@ -40,18 +41,18 @@ func (a *Agent) ask(ctx context.Context, do func(*link) error) error {
 		}
 	}
 	if ctx.Err() == nil { // otherwise the caller has given up, which says nothing about the server
-		a.note(err)
+		a.note(err, urgent)
 	}
 	return err
 }
 
 // note records the outcome of a request. If a request was not answered in time, the open request for the
 // next state may be lost too, so it is sent again.
-func (a *Agent) note(err error) {
+func (a *Agent) note(err error, urgent bool) {
 	now := a.Now()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.server.note(err, now)
+	a.server.note(err, urgent, now)
 	if errors.Is(err, host.ErrAway) && errors.Is(err, context.DeadlineExceeded) {
 		a.interrupt()
 	}
@@ -99,7 +100,7 @@ func (a *Agent) linked() *link {
 
 // adopt saves a credential and makes it the current one.
 func (a *Agent) adopt(ctx context.Context, c Credential) error {
-	l, err := newLink(c, a.Now)
+	l, err := a.newLink(c)
 	if err != nil {
 		return err
 	}
@@ -111,6 +112,7 @@ func (a *Agent) adopt(ctx context.Context, c Credential) error {
 	a.mu.Lock()
 	before := a.link
 	a.Credential, a.link, a.revoked = c, l, false
+	l.setLearnt(a.servers)
 	a.mu.Unlock()
 	if before != nil {
 		before.close()

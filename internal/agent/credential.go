@@ -11,6 +11,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 	"time"
@@ -22,7 +23,7 @@ import (
 
 // Credential is a host's client certificate with its key, and the server for which it is.
 type Credential struct {
-	Server      string      `json:"server"`          // https://HOST[:PORT]
+	Server      string      `json:"server"`          // https://HOST[:PORT], or several of them, separated by commas; the first is the preferred one
 	Roots       string      `json:"roots,omitempty"` // CA certificates to trust for the server, in PEM; empty for those of the system
 	Resource    string      `json:"resource"`
 	Certificate string      `json:"certificate"` // in PEM
@@ -96,7 +97,7 @@ func (c Credential) roots() (*x509.CertPool, error) {
 
 // Enrollment is what a host needs to get its first credential.
 type Enrollment struct {
-	Server   string
+	Server   string // as in Credential
 	Roots    string // CA certificates to trust, in PEM; empty for those of the system
 	Token    host.Secret
 	Resource string // the expected resource; empty accepts the resource of the token
@@ -104,11 +105,12 @@ type Enrollment struct {
 
 // Enroll makes a key and has the server certify it.
 func Enroll(ctx context.Context, e Enrollment) (Credential, error) {
-	c := Credential{Server: strings.TrimSuffix(e.Server, "/"), Roots: e.Roots}
-	if !strings.HasPrefix(c.Server, "https://") {
-		return Credential{}, fmt.Errorf("enroll: the server %q is not https://HOST[:PORT]", e.Server)
+	servers, err := ParseServers(e.Server)
+	if err != nil {
+		return Credential{}, fmt.Errorf("enroll: %w", err)
 	}
-	l, err := newLink(c, time.Now)
+	c := Credential{Server: strings.Join(servers, ","), Roots: e.Roots}
+	l, err := newLink(c, linkOptions{now: time.Now, log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return Credential{}, fmt.Errorf("enroll: %w", err)
 	}
@@ -117,8 +119,9 @@ func Enroll(ctx context.Context, e Enrollment) (Credential, error) {
 	if err != nil {
 		return Credential{}, fmt.Errorf("enroll: %w", err)
 	}
-	var answer host.EnrollAnswer
-	if err := l.post(ctx, askTimeout, host.PathEnroll, host.EnrollRequest{Token: e.Token, Request: request}, &answer); err != nil {
+	// The token can be used once.
+	answer, err := post[host.EnrollAnswer](ctx, l, call{path: host.PathEnroll, timeout: askTimeout, once: true}, host.EnrollRequest{Token: e.Token, Request: request})
+	if err != nil {
 		return Credential{}, fmt.Errorf("enroll: %w", err)
 	}
 	if e.Resource != "" && !arm.SameName(strings.TrimSuffix(e.Resource, "/"), answer.Resource) {

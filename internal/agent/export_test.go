@@ -6,10 +6,26 @@ import (
 	"time"
 )
 
+// Learnable is learnable.
+func Learnable(urls, configured []string) []string { return learnable(urls, configured) }
+
+// Learnt are the servers that the agent in a folder has saved.
+func Learnt(t *testing.T, state string) []string {
+	t.Helper()
+	servers, err := readServers(state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return servers
+}
+
+// Forget removes the default identity's token for an audience from the cache.
+func (a *Agent) Forget(audience string) { a.cache.Drop(key{audience: audience}) }
+
 // Shown is the certificate, in PEM, that a credential shows at some time.
 func Shown(t *testing.T, c Credential, at time.Time) string {
 	t.Helper()
-	l, err := newLink(c, func() time.Time { return at })
+	l, err := newLink(c, linkOptions{now: func() time.Time { return at }})
 	if err != nil {
 		t.Fatal(err)
 	}

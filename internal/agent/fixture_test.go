@@ -38,6 +38,25 @@ type server struct {
 	fault       int    // a status, instead of a token
 	faultyState bool   // and instead of a state
 	hold        chan struct{}
+	servers     string            // host.HeaderServers of states
+	revision    uint64            // of states
+	revisions   map[string]string // host.HeaderRevision of the last request, by operation
+}
+
+// asked is host.HeaderRevision of the last request of an operation.
+func (s *server) asked(operation string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.revisions[operation]
+}
+
+func (s *server) noteRevision(operation string, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.revisions == nil {
+		s.revisions = map[string]string{}
+	}
+	s.revisions[operation] = r.Header.Get(host.HeaderRevision)
 }
 
 func newServer(t *testing.T) *server {
@@ -101,6 +120,7 @@ func (s *server) renew(w http.ResponseWriter, r *http.Request) {
 
 func (s *server) token(w http.ResponseWriter, r *http.Request) {
 	n := s.tokens.Add(1)
+	s.noteRevision("token", r)
 	s.mu.Lock()
 	refusal, fault, revoked, principals, hold := s.refusal, s.fault, s.revoked, s.principals, s.hold
 	s.mu.Unlock()
@@ -129,9 +149,10 @@ func (s *server) token(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *server) state(w http.ResponseWriter, r *http.Request) {
+	s.noteRevision("state", r)
 	for {
 		s.mu.Lock()
-		version, principals, revoked, changed, fault := strconv.Itoa(s.version), s.principals, s.revoked, s.changed, s.fault
+		version, principals, revoked, changed, fault, servers, revision := strconv.Itoa(s.version), s.principals, s.revoked, s.changed, s.fault, s.servers, s.revision
 		s.mu.Unlock()
 		if fault != 0 && s.faultyState {
 			w.WriteHeader(fault)
@@ -142,7 +163,8 @@ func (s *server) state(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		if version != r.URL.Query().Get("after") {
-			_ = json.NewEncoder(w).Encode(host.State{Version: version, Principals: principals, Instance: host.Instance{Name: "vm"}})
+			w.Header().Set(host.HeaderServers, servers)
+			_ = json.NewEncoder(w).Encode(host.State{Version: version, Revision: revision, Principals: principals, Instance: host.Instance{Name: "vm"}})
 			return
 		}
 		select {

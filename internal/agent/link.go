@@ -9,9 +9,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
+	"log/slog"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -38,21 +43,40 @@ const (
 	maxAnswer = 4 << 20
 )
 
-// link sends requests to the server under one credential. It is safe for concurrent use.
+// link sends requests to the servers of an installation under one credential. It is safe for concurrent use.
 type link struct {
-	server string
-	now    func() time.Time
-	pairs  []tls.Certificate // the newest first; empty before enrollment
-	config *tls.Config
-	client atomic.Pointer[http.Client]
+	now        func() time.Time
+	log        *slog.Logger
+	learn      func(servers []string) // gets what servers say about the addresses of their replicas
+	pairs      []tls.Certificate      // the newest first; empty before enrollment
+	config     *tls.Config
+	named      []string    // the servers that the operator has named
+	configured []*upstream // the same
+
+	mu     sync.Mutex
+	learnt []*upstream
+
+	ctx context.Context // of probes; it belongs to the link, not to a request
+	end context.CancelFunc
 }
 
-func newLink(c Credential, now func() time.Time) (*link, error) {
+// linkOptions are what links of one agent have in common.
+type linkOptions struct {
+	now   func() time.Time
+	log   *slog.Logger
+	learn func(servers []string) // nil: nothing is learnt
+}
+
+func newLink(c Credential, o linkOptions) (*link, error) {
+	named, err := ParseServers(c.Server)
+	if err != nil {
+		return nil, err
+	}
 	roots, err := c.roots()
 	if err != nil {
 		return nil, err
 	}
-	l := &link{server: c.Server, now: now, config: &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: roots}}
+	l := &link{now: o.now, log: o.log, learn: o.learn, named: named, config: &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: roots}}
 	if l.pairs, err = c.pairs(); err != nil {
 		return nil, err
 	}
@@ -60,23 +84,95 @@ func newLink(c Credential, now func() time.Time) (*link, error) {
 		// The certificate is sent to every server, whatever authorities the server accepts.
 		l.config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return l.pair(), nil }
 	}
-	l.client.Store(l.newClient())
+	for _, server := range named {
+		l.configured = append(l.configured, newUpstream(server, l.config))
+	}
+	l.ctx, l.end = context.WithCancel(context.Background())
 	return l, nil
 }
 
-// newClient makes a client that has no connection yet.
-func (l *link) newClient() *http.Client {
-	return &http.Client{
-		Transport: &http.Transport{
-			// No proxy: TLS has to end at the server, which takes the host from the client certificate.
-			TLSClientConfig: l.config.Clone(), ForceAttemptHTTP2: true,
-			DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
-			TLSHandshakeTimeout: tokenTimeout, IdleConnTimeout: time.Minute, MaxIdleConnsPerHost: 4,
-			// A connection whose packets are dropped would otherwise look like a server that has no
-			// change to report.
-			HTTP2: &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
-		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+// setLearnt replaces the learnt servers. Those that stay keep their connections.
+func (l *link) setLearnt(servers []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	before := map[string]*upstream{}
+	for _, u := range l.learnt {
+		before[u.url] = u
+	}
+	l.learnt = nil
+	for _, server := range learnable(servers, l.named) {
+		u := before[server]
+		if delete(before, server); u == nil {
+			u = newUpstream(server, l.learntConfig(server))
+		}
+		l.learnt = append(l.learnt, u)
+	}
+	for _, u := range before {
+		u.client.Load().CloseIdleConnections()
+	}
+}
+
+// learntConfig is the TLS configuration for a learnt server. It asks for a certificate for the name of the preferred
+// server, which a replica has if this is the name of the installation.
+func (l *link) learntConfig(server string) *tls.Config {
+	config := l.config.Clone()
+	config.ServerName = hostOf(l.named[0])
+	config.InsecureSkipVerify = true //nolint:gosec // VerifyConnection verifies
+	config.VerifyConnection = verifyLearnt(config.RootCAs, l.named, hostOf(server))
+	return config
+}
+
+// all returns all servers: first those that the operator has named.
+func (l *link) all() []*upstream {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Concat(l.configured, l.learnt)
+}
+
+// order returns the servers in the order in which they are asked: those that answer, then the others, of which the one
+// that may be asked again soonest is the first. If some answer, it also begins to probe the others, so that no request
+// of a program waits for a server that does not answer.
+func (l *link) order(now time.Time) []*upstream {
+	all := l.all()
+	if len(all) == 1 {
+		return all
+	}
+	var answering, failed []*upstream
+	retries := map[*upstream]time.Time{}
+	for _, u := range all {
+		if answers, retry := u.health(); answers {
+			answering = append(answering, u)
+		} else {
+			retries[u], failed = retry, append(failed, u)
+		}
+	}
+	slices.SortStableFunc(failed, func(a, b *upstream) int { return retries[a].Compare(retries[b]) })
+	for _, u := range failed {
+		if len(answering) > 0 && len(l.pairs) > 0 && u.beginProbe(now) {
+			l.probe(u)
+		}
+	}
+	return append(answering, failed...)
+}
+
+// probe asks a server that has failed for the host's state, to learn whether it answers again.
+func (l *link) probe(u *upstream) {
+	if l.ctx.Err() != nil {
+		u.endProbe()
+		return
+	}
+	go func() {
+		defer u.endProbe()
+		ctx, cancel := context.WithTimeout(l.ctx, dialTimeout)
+		defer cancel()
+		_, _ = l.try(ctx, u, u.client.Load(), stateCall("", 0)) // try records the outcome
+	}()
+}
+
+// refresh makes the next requests use new connections.
+func (l *link) refresh() {
+	for _, u := range l.all() {
+		u.replace(u.client.Load())
 	}
 }
 
@@ -105,76 +201,160 @@ func valid(leaf *x509.Certificate, now time.Time) bool {
 	return clock.Begun(leaf.NotBefore, now) && !now.After(leaf.NotAfter)
 }
 
-func (l *link) close() { l.client.Load().CloseIdleConnections() }
-
-// replace makes the next requests use new connections. If a request was not answered in time, the
-// connection may be dead while the server works, and HTTP/2 sends all requests over one connection.
-func (l *link) replace(silent *http.Client) {
-	if l.client.CompareAndSwap(silent, l.newClient()) {
-		silent.CloseIdleConnections()
+func (l *link) close() {
+	l.end()
+	for _, u := range l.all() {
+		u.client.Load().CloseIdleConnections()
 	}
 }
 
-// post sends a POST request with a JSON body and decodes the answer. It waits at most timeout.
-func (l *link) post(ctx context.Context, timeout time.Duration, path string, in, out any) error {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
+// post sends a POST request with a JSON body and decodes the answer.
+func post[T any](ctx context.Context, l *link, c call, in any) (T, error) {
+	var none T
 	body, err := json.Marshal(in)
 	if err != nil {
-		return fmt.Errorf("encode the request: %w", err)
+		return none, fmt.Errorf("encode the request: %w", err)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, l.server+path, bytes.NewReader(body))
+	c.method, c.body, c.decode = http.MethodPost, body, decode[T]
+	answer, err := l.send(ctx, c)
 	if err != nil {
-		return fmt.Errorf("ask the server: %w", err)
+		return none, err
 	}
-	req.Header.Set("Content-Type", "application/json")
-	_, err = l.do(req, out)
-	return err
+	if answer, ok := answer.(*T); ok {
+		return *answer, nil
+	}
+	return none, fmt.Errorf("%w: its answer is empty", host.ErrAway)
 }
 
-// state waits for a state with another version than known. It returns nil if the state has not changed.
-func (l *link) state(ctx context.Context, known string) (*host.State, error) {
-	ctx, cancel := context.WithTimeout(ctx, watchTimeout)
+// decode decodes an answer. It is an error if the answer lacks what every complete one has.
+func decode[T any](data []byte) (any, error) {
+	answer := new(T)
+	if err := json.Unmarshal(data, answer); err != nil {
+		return nil, err
+	}
+	if c, ok := any(answer).(interface{ Complete() bool }); ok && !c.Complete() {
+		return nil, errors.New("a part is missing")
+	}
+	return answer, nil
+}
+
+// stateCall is the request for a state with another version than known.
+func stateCall(known string, revision uint64) call {
+	return call{
+		method: http.MethodGet, path: host.PathState + "?after=" + url.QueryEscape(known), timeout: watchTimeout,
+		revision: revision, decode: decode[host.State],
+	}
+}
+
+// state returns the state, at once.
+func (l *link) state(ctx context.Context, c call) (*host.State, error) {
+	answer, err := l.send(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	state, _ := answer.(*host.State)
+	return state, nil
+}
+
+// next waits for a state with another version than known. It returns nil if the state has not changed. It asks one server,
+// and ends when that fails to answer other requests.
+func (l *link) next(ctx context.Context, c call) (*host.State, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, l.server+host.PathState+"?after="+url.QueryEscape(known), nil)
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	u := l.order(time.Now())[0]
+	go func() {
+		select {
+		case <-u.failing():
+			fail(errDown)
+		case <-ctx.Done():
+		}
+	}()
+	answer, err := l.try(ctx, u, u.client.Load(), c)
+	state, _ := answer.(*host.State)
+	return state, err
+}
+
+// errForNow is in the error of a server that has said that it does not serve the request at the moment, or at this address.
+var errForNow = errors.New("it refuses the request")
+
+// errNotCarriedOut is in the error of a request that the server has certainly not carried out.
+var errNotCarriedOut = errors.New("the request was not carried out")
+
+// try sends a request to one server. The error is host.ErrAway if the server cannot be reached or has failed.
+func (l *link) try(ctx context.Context, u *upstream, client *http.Client, c call) (any, error) {
+	var sent atomic.Bool
+	if c.once {
+		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }})
+	}
+	answer, err := l.exchange(ctx, u, client, c)
+	if !errors.Is(err, host.ErrAway) {
+		if u.recover() {
+			l.log.InfoContext(ctx, "a server answers again", "server", u.url)
+		}
+		return answer, err
+	}
+	slow := late(ctx, err)
+	if slow {
+		u.replace(client)
+	}
+	// A caller that has given up says nothing about the server.
+	if ctx.Err() == nil || slow && context.Cause(ctx) != errDown {
+		if u.fail() && len(l.all()) > 1 {
+			l.log.WarnContext(ctx, "a server does not answer, asking another one", "server", u.url, "cause", err)
+		}
+	}
+	if c.once && !sent.Load() || errors.Is(err, errForNow) {
+		err = fmt.Errorf("%w: %w", errNotCarriedOut, err)
+	}
+	if advice := l.advice(err); advice != "" {
+		err = fmt.Errorf("%w; %s", err, advice)
+	}
+	return nil, err
+}
+
+// exchange sends a request and decodes the answer. The result is nil for the status 204.
+func (l *link) exchange(ctx context.Context, u *upstream, client *http.Client, c call) (answer any, err error) {
+	req, err := http.NewRequestWithContext(ctx, c.method, u.url+c.path, bytes.NewReader(c.body))
 	if err != nil {
 		return nil, fmt.Errorf("ask the server: %w", err)
 	}
-	var state host.State
-	changed, err := l.do(req, &state)
-	if err != nil || !changed {
-		return nil, err
+	if c.body != nil {
+		req.Header.Set("Content-Type", "application/json")
 	}
-	return &state, nil
-}
-
-// do sends a request and decodes the answer into out, unless the status is 204. The error is host.ErrAway
-// if the server cannot be reached or has failed.
-func (l *link) do(req *http.Request, out any) (content bool, err error) {
+	if c.revision != 0 {
+		req.Header.Set(host.HeaderRevision, strconv.FormatUint(c.revision, 10))
+	}
 	req, span := trace.Request(req, req.URL.Path) // the paths are those of package host
 	defer func() {
 		span.Fail(reasonOf(err))
 		span.End()
 	}()
-	client := l.client.Load()
 	resp, err := client.Do(req)
 	if err != nil {
-		return false, l.away(client, err)
+		return nil, fmt.Errorf("%w: %w", host.ErrAway, err)
 	}
 	defer resp.Body.Close()
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	switch {
 	case err != nil:
-		return false, l.away(client, err)
-	case resp.StatusCode == http.StatusNoContent:
-		return false, nil
+		return nil, fmt.Errorf("%w: %w", host.ErrAway, err)
+	case resp.StatusCode == http.StatusNoContent && c.method == http.MethodGet: // the state has not changed
 	case resp.StatusCode != http.StatusOK:
-		return false, refusal(resp, data)
+		return nil, refusal(resp, data)
 	}
-	if err := json.Unmarshal(data, out); err != nil {
-		return false, fmt.Errorf("%w: its answer cannot be read: %w", host.ErrAway, err)
+	if resp.StatusCode == http.StatusOK {
+		if answer, err = c.decode(data); err != nil {
+			return nil, fmt.Errorf("%w: its answer cannot be read: %w", host.ErrAway, err)
+		}
 	}
-	return true, nil
+	if l.learn != nil {
+		if servers := resp.Header.Get(host.HeaderServers); servers != "" {
+			l.learn(strings.Split(servers, ","))
+		}
+	}
+	return answer, nil
 }
 
 // reasonOf names the failure of a request for its span.
@@ -188,18 +368,6 @@ func reasonOf(err error) string {
 		return "away"
 	}
 	return "refused"
-}
-
-// away wraps the error of a failed request in host.ErrAway. After a timeout it replaces the connections.
-func (l *link) away(client *http.Client, err error) error {
-	var timeout net.Error
-	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout() {
-		l.replace(client)
-	}
-	if advice := l.advice(err); advice != "" {
-		return fmt.Errorf("%w: %w; %s", host.ErrAway, err, advice)
-	}
-	return fmt.Errorf("%w: %w", host.ErrAway, err)
 }
 
 // advice says what to do about a server whose certificate was refused. It returns "" for all other errors.
@@ -224,8 +392,12 @@ func refusal(resp *http.Response, data []byte) error {
 	if reason := host.Reason(p.Error.Code); reason != nil {
 		return fmt.Errorf("%w: %s", reason, p.Error.Message)
 	}
-	if resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests {
-		return fmt.Errorf("%w: %s: %s", host.ErrAway, p.Error.Code, p.Error.Message)
+	switch {
+	case resp.StatusCode >= 500, resp.StatusCode == http.StatusTooManyRequests:
+		return fmt.Errorf("%w: %w: %s: %s", host.ErrAway, errForNow, p.Error.Code, p.Error.Message)
+	case resp.StatusCode == http.StatusMisdirectedRequest, p.Error.Code == host.CodeProxied:
+		// Another address of the installation may be the right one.
+		return fmt.Errorf("%w: %w: %s: %s", host.ErrAway, errForNow, p.Error.Code, p.Error.Message)
 	}
 	return errors.New(p.Error.Code + ": " + p.Error.Message)
 }

@@ -13,7 +13,7 @@ import (
 // methods hold Agent.mu.
 type presence struct {
 	silent bool      // a request has waited longer than patience, or has failed
-	away   bool      // a request has failed
+	away   bool      // a request that a program waited for has failed
 	probed time.Time // when a request was last allowed although the server was silent
 }
 
@@ -29,8 +29,9 @@ func (p *presence) probe(now time.Time) bool {
 	return true
 }
 
-// note records the outcome of a request.
-func (p *presence) note(err error, now time.Time) {
+// note records the outcome of a request. urgent reports whether a program waited for it. If a request has failed that
+// was sent once only, the next one that a program waits for may succeed.
+func (p *presence) note(err error, urgent bool, now time.Time) {
 	if !errors.Is(err, host.ErrAway) {
 		p.silent, p.away = false, false
 		return
@@ -38,7 +39,7 @@ func (p *presence) note(err error, now time.Time) {
 	if !p.silent {
 		p.probed = now
 	}
-	p.silent, p.away = true, true
+	p.silent, p.away = true, p.away || urgent
 }
 
 // late records that a request has waited for longer than patience.

@@ -41,6 +41,10 @@ func (a *Agent) watch(ctx context.Context) {
 		switch {
 		case ctx.Err() != nil:
 			return
+		case err != nil && known != "": // the server with which it waited has ended, or the connection: ask at once, and any server
+			known = ""
+			a.blind()
+			continue
 		case err != nil:
 			known = ""
 			a.blind()
@@ -66,10 +70,16 @@ func (a *Agent) nextState(ctx context.Context, known string) (state *host.State,
 	a.mu.Lock()
 	a.rewatch = func() { cancel(errSilent) }
 	a.mu.Unlock()
-	err = a.ask(ctx, func(l *link) (err error) {
-		state, err = l.state(ctx, known)
-		return err
-	})
+	if l := a.linked(); l != nil && known != "" {
+		state, err = l.next(ctx, stateCall(known, a.revision()))
+	} else {
+		c := stateCall("", a.revision())
+		c.timeout = askTimeout
+		err = a.ask(ctx, false, func(l *link) (err error) {
+			state, err = l.state(ctx, c)
+			return err
+		})
+	}
 	a.mu.Lock()
 	a.rewatch = nil
 	a.mu.Unlock()
@@ -153,8 +163,8 @@ func (a *Agent) renew(ctx context.Context, l *link) error {
 		return err
 	}
 	used := *l.pair()
-	var answer host.EnrollAnswer
-	if err := l.post(ctx, askTimeout, host.PathRenew, host.RenewRequest{Request: request}, &answer); err != nil {
+	answer, err := post[host.EnrollAnswer](ctx, l, call{path: host.PathRenew, timeout: askTimeout}, host.RenewRequest{Request: request})
+	if err != nil {
 		return fmt.Errorf("renew: %w", err)
 	}
 	if a.linked() != l {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -24,6 +25,10 @@ import (
 type ServerConfig struct {
 	// State is the folder of a machine that EnrollMachine has enrolled.
 	State string
+
+	// Servers are the servers to ask, instead of those with which the machine was enrolled; see ParseServers. They belong
+	// to the same installation.
+	Servers []string
 
 	// Enroll gets a credential for a server without a State folder. See Config.
 	Enroll func(context.Context) (Credential, error)
@@ -141,7 +146,14 @@ func (s *Server) openAgent() (err error) {
 		if errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("this machine is not enrolled: there is no %s; run \"midas agent enroll\" first", file)
 		}
-		cfg.Save = func(c Credential) error { return c.Write(file) }
+		enrolled := cfg.Credential.Server
+		cfg.Save = func(c Credential) error {
+			c.Server = enrolled // without ServerConfig.Servers, which is for this start
+			return c.Write(file)
+		}
+		if err == nil {
+			err = s.openServers(&cfg)
+		}
 		if err == nil {
 			s.secret, err = readSecret(s.cfg.State)
 		}
@@ -151,6 +163,24 @@ func (s *Server) openAgent() (err error) {
 	}
 	s.agent, err = New(cfg)
 	return err
+}
+
+// openServers sets which servers the agent asks.
+func (s *Server) openServers(cfg *Config) error {
+	if len(s.cfg.Servers) > 0 {
+		servers, err := ParseServers(s.cfg.Servers...)
+		if err != nil {
+			return err
+		}
+		cfg.Credential.Server = strings.Join(servers, ",")
+	}
+	learnt, err := readServers(s.cfg.State)
+	if err != nil {
+		s.cfg.Log.Warn("the agent has to learn the addresses of the server again", "cause", err)
+	}
+	cfg.Servers = learnt
+	cfg.SaveServers = func(servers []string) error { return writeServers(s.cfg.State, servers) }
+	return nil
 }
 
 // Start serves until Shutdown or Close, or until something fails. It is called once.

@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -21,6 +23,7 @@ const DefaultState = "/var/lib/midas-agent"
 // The files in an agent's folder.
 const (
 	credentialFile = "host.json"
+	serversFile    = "servers.json" // that were learnt
 	secretFile     = "secret"
 	fabricFile     = "service-fabric.pem"
 )
@@ -37,6 +40,34 @@ func EnrollMachine(ctx context.Context, e Enrollment, state string) (resource st
 		return "", err
 	}
 	return c.Resource, c.Write(filepath.Join(state, credentialFile))
+}
+
+// maxServersFile is the size of the longest file of servers that is read, in bytes.
+const maxServersFile = 64 << 10
+
+// readServers reads the servers that the agent in the folder state has learnt. They are checked again where they are
+// used. A file that cannot be read is like none: the servers that the operator has named are enough to begin with.
+func readServers(state string) (servers []string, err error) {
+	f, err := os.Open(filepath.Join(state, serversFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the addresses of the server: %w", err)
+	}
+	defer f.Close()
+	if err := json.NewDecoder(io.LimitReader(f, maxServersFile)).Decode(&servers); err != nil {
+		return nil, fmt.Errorf("read the addresses of the server, %s: %w", f.Name(), err)
+	}
+	return servers, nil
+}
+
+func writeServers(state string, servers []string) error {
+	data, err := json.Marshal(servers)
+	if err != nil {
+		return fmt.Errorf("encode the addresses of the server: %w", err)
+	}
+	return atomicfile.Write(filepath.Join(state, serversFile), append(data, '\n'), 0o600)
 }
 
 // readSecret reads the secret in the folder state. The first start makes it. It stays the same after a

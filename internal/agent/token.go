@@ -134,17 +134,20 @@ func (a *Agent) renewed(ctx context.Context, k key, kept bool) (*host.Token, err
 			return a.lastGood(k, errSilent)
 		}
 	}
-	return a.fetch(ctx, k)
+	return a.fetch(ctx, k, kept)
 }
 
-// fetch asks the server for a token. If the server cannot be reached, it returns the last valid token.
-func (a *Agent) fetch(ctx context.Context, k key) (*host.Token, error) {
+// fetch asks the server for a token. If the server cannot be reached, it returns the last valid token. Without a
+// usable one in the cache it tries for as long as programs can wait.
+func (a *Agent) fetch(ctx context.Context, k key, kept bool) (*host.Token, error) {
 	a.mu.Lock()
 	e := entry{epoch: a.epoch, asked: a.Now()}
 	a.mu.Unlock()
 	var answer host.TokenAnswer
-	err := a.ask(ctx, func(l *link) error {
-		return l.post(ctx, tokenTimeout, host.PathToken, host.TokenRequest{Audience: k.audience, Selector: k.selector}, &answer)
+	err := a.ask(ctx, !kept, func(l *link) (err error) {
+		c := call{path: host.PathToken, timeout: tokenTimeout, persistent: !kept, revision: a.revision()}
+		answer, err = post[host.TokenAnswer](ctx, l, c, host.TokenRequest{Audience: k.audience, Selector: k.selector})
+		return err
 	})
 	switch {
 	case err == nil:

@@ -76,6 +76,10 @@ type Config struct {
 	// them.
 	UserData func(resource.Record) (resource.Record, error)
 
+	// Head returns the newest revision that Store.Recent shows, in a store that other processes write too. Nil: only
+	// this one does.
+	Head func() store.Revision
+
 	// Locked returns an error if a lock forbids to add a host to a resource. Nil: there are no locks.
 	Locked func(tx store.Tx, resource arm.ID) error
 }

@@ -17,9 +17,10 @@ import (
 )
 
 // State returns the identities of a host and the description of its resource. The version is a hash of both,
-// so it changes whenever they do.
+// so it changes whenever they do. Nothing in it is from an earlier revision than its Revision.
 func (f *Fleet) State(ctx context.Context, h Host) (host.State, error) {
 	var state host.State
+	revision := f.head() // before the first read
 	principals, err := f.principals(ctx, h.id)
 	if err != nil {
 		return host.State{}, err
@@ -33,8 +34,26 @@ func (f *Fleet) State(ctx context.Context, h Host) (host.State, error) {
 		return host.State{}, fmt.Errorf("encode the state of %s: %w", h.id, err)
 	}
 	sum := sha256.Sum256(data)
-	state.Version = hex.EncodeToString(sum[:16])
+	state.Version, state.Revision = hex.EncodeToString(sum[:16]), uint64(revision)
 	return state, nil
+}
+
+// head returns the newest revision that Recent shows; 0 in a store that only this process writes, where it shows all.
+func (f *Fleet) head() store.Revision {
+	if f.Head == nil {
+		return 0
+	}
+	return f.Head()
+}
+
+// Since returns a context in which Recent shows at least a revision of which a host has heard, maybe from another
+// replica. The number is only as true as the host: it can make a read fresh, and nothing else. After a restore of the
+// store to earlier revisions, every read is fresh until the host hears of one of these.
+func (f *Fleet) Since(ctx context.Context, heard uint64) context.Context {
+	if f.Head == nil || heard <= uint64(f.Head()) {
+		return ctx
+	}
+	return store.Fresh(ctx)
 }
 
 // principals returns the principals that a workload on the resource can get tokens for.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"midas/internal/arm"
+	"midas/internal/clock"
 	"midas/internal/directory"
 	"midas/internal/identity"
 	"midas/internal/resource"
@@ -85,6 +86,11 @@ func signal(ch chan struct{}) {
 // Run wakes the watchers until ctx ends. Every replica runs it, because hosts wait at every replica. It logs and
 // retries errors of the store; it returns early only if the store is closed.
 func (f *Fleet) Run(ctx context.Context) error {
+	if f.Head != nil {
+		var noticing sync.WaitGroup
+		noticing.Go(func() { clock.Every(ctx, noticeEvery, f.noticeOutage(ctx)) })
+		defer noticing.Wait()
+	}
 	for {
 		err := f.follow(ctx)
 		if ctx.Err() != nil {
@@ -100,7 +106,26 @@ func (f *Fleet) Run(ctx context.Context) error {
 	}
 }
 
-const retryAfter = 200 * time.Millisecond
+const (
+	retryAfter  = 200 * time.Millisecond
+	noticeEvery = 250 * time.Millisecond
+)
+
+// noticeOutage returns a function that wakes all watchers when what this replica knows is outdated. A host that waits
+// here would otherwise believe that nothing has changed, while another replica has taken an identity away from it.
+func (f *Fleet) noticeOutage(ctx context.Context) func(context.Context) {
+	outdated := false
+	return func(context.Context) {
+		if f.watchers.none() {
+			return
+		}
+		was := outdated
+		outdated = errors.Is(f.Store.Recent(ctx, func(store.Tx) error { return nil }), store.ErrOutdated)
+		if outdated && !was {
+			f.watchers.wakeAll()
+		}
+	}
+}
 
 // follow wakes the watchers that each change concerns. It first wakes all, because changes may have been
 // missed.

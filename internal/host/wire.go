@@ -10,6 +10,15 @@ const (
 	PathAttest = "/hosts/v1/attest"
 )
 
+// Headers of requests and answers. A server or a host of an earlier version ignores them.
+const (
+	// HeaderServers is in answers of PathState: the URLs of all replicas that hosts can reach, separated by commas.
+	HeaderServers = "Midas-Servers"
+	// HeaderRevision is in requests of a host: the revision of the store of which the host knows. An answer from
+	// another replica is not from an earlier one.
+	HeaderRevision = "Midas-Revision"
+)
+
 // EnrollRequest is sent to PathEnroll, without a client certificate: the token is the proof.
 type EnrollRequest struct {
 	Token   Secret `json:"token"`
@@ -26,6 +35,9 @@ type EnrollAnswer struct {
 	Resource    string `json:"resource"`    // the ARM id of the resource that the host acts for
 	Certificate string `json:"certificate"` // in PEM
 }
+
+// Complete reports whether the answer has a certificate.
+func (a EnrollAnswer) Complete() bool { return a.Certificate != "" }
 
 // TokenRequest is sent to PathToken.
 type TokenRequest struct {
@@ -44,14 +56,21 @@ type TokenAnswer struct {
 	Principal Principal `json:"principal"`
 }
 
+// Complete reports whether the answer has a token.
+func (a TokenAnswer) Complete() bool { return a.Token != "" && a.ExpiresIn > 0 }
+
 // State is the answer of PathState: the identities of the host and the description of its resource. With the
 // query parameter after=VERSION, the server answers when the version is another one, or 204 if it has not
 // changed after some seconds.
 type State struct {
 	Version    string      `json:"version"`
+	Revision   uint64      `json:"revision,omitempty"` // of the store, or an earlier one; it has no part in Version; 0: unknown
 	Principals []Principal `json:"principals"`
 	Instance   Instance    `json:"instance"`
 }
+
+// Complete reports whether the answer has a version.
+func (s State) Complete() bool { return s.Version != "" }
 
 // AttestRequest is sent to PathAttest.
 type AttestRequest struct {
@@ -84,6 +103,7 @@ const (
 	CodeLocked          = "ScopeLocked"
 	CodeInvalidRequest  = "InvalidRequest"
 	CodeNotFound        = "NotFound"
+	CodeProxied         = "ProxiedRequest"
 	CodeMethod          = "MethodNotAllowed"
 	CodeInternal        = "InternalServerError"
 	CodeUnavailable     = "ServiceUnavailable"

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -25,7 +26,7 @@ type Signer interface {
 	Sign(document []byte) ([]byte, error)
 }
 
-// Handler serves hosts. All fields must be set.
+// Handler serves hosts. All fields except Servers must be set.
 type Handler struct {
 	Fleet         *fleet.Fleet
 	Directory     *directory.Directory
@@ -35,6 +36,9 @@ type Handler struct {
 	SignIns       *signin.Log
 	Now           func() time.Time
 	TokenLifetime time.Duration // of a managed identity's tokens
+
+	// Servers returns the URLs of all replicas that hosts can reach. Nil: there is only this server.
+	Servers func() []string
 
 	draining chan struct{}
 	waits    *waits
@@ -99,6 +103,13 @@ func (h *Handler) serve(req *request) error {
 		return &refusal{status: http.StatusNotFound, code: host.CodeNotFound, message: "There is no such operation."}
 	}
 	req.ev.Operation = op.label
+	heard, err := heardOf(req.r)
+	if err != nil {
+		return err
+	}
+	if ctx := h.Fleet.Since(req.r.Context(), heard); ctx != req.r.Context() {
+		req.r = req.r.WithContext(ctx)
+	}
 	if req.r.Method != op.method {
 		return &refusal{status: http.StatusMethodNotAllowed, code: host.CodeMethod, message: "Use " + op.method + ".", allow: op.method}
 	}
@@ -108,6 +119,19 @@ func (h *Handler) serve(req *request) error {
 		}
 	}
 	return op.serve(req)
+}
+
+// heardOf returns the revision of host.HeaderRevision; 0 without one.
+func heardOf(r *http.Request) (uint64, error) {
+	text := r.Header.Get(host.HeaderRevision)
+	if text == "" {
+		return 0, nil
+	}
+	heard, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		return 0, badRequest(fmt.Errorf("%s: %w", host.HeaderRevision, err))
+	}
+	return heard, nil
 }
 
 // authenticate finds the host of the client certificate.

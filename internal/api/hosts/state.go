@@ -2,6 +2,7 @@ package hosts
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
 	"midas/internal/host"
@@ -15,7 +16,14 @@ const longestWait = 20 * time.Second
 // state again after each change that may concern the host, including the revocation of the host.
 func (h *Handler) state(req *request) error {
 	req.ev.Routine = true
+	if h.Servers != nil {
+		req.w.Header().Set(host.HeaderServers, strings.Join(h.Servers(), ","))
+	}
 	ctx, known := req.r.Context(), req.r.URL.Query().Get("after")
+	heard, err := heardOf(req.r)
+	if err != nil {
+		return err
+	}
 	w, err := h.waits.enter(req.host.ID)
 	if err != nil {
 		return err
@@ -27,6 +35,9 @@ func (h *Handler) state(req *request) error {
 	defer over.Stop()
 	for {
 		state, changed, err := following.State(ctx)
+		if err == nil && state.Revision < heard { // the host has heard of a newer one at another replica
+			state, err = h.Fleet.State(ctx, req.host)
+		}
 		// The host may have been revoked since the request began.
 		if unknown := h.authenticate(req); unknown != nil {
 			return unknown
@@ -34,7 +45,8 @@ func (h *Handler) state(req *request) error {
 		if err != nil {
 			return err
 		}
-		if state.Version != known {
+		// After a restore, the store may be at an earlier revision than the host has heard of.
+		if state.Version != known || state.Revision < heard {
 			return req.answer(state)
 		}
 		select {
