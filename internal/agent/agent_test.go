@@ -40,6 +40,7 @@ func TestUnwatchedTokenIsTrustedForASecond(t *testing.T) {
 }
 
 func TestLastGoodTokenIsGivenWhileTheServerIsAway(t *testing.T) {
+	t.Parallel()
 	for name, leave := range map[string]func(*server){
 		"gone":   func(s *server) { s.Close() },
 		"faulty": func(s *server) { s.set(func() { s.fault = 503 }) },
@@ -94,6 +95,7 @@ func TestAssignmentBetweenTwoStatesEndsToo(t *testing.T) {
 }
 
 func TestEndedAssignmentIsNotServedWhileTheServerIsAway(t *testing.T) {
+	t.Parallel()
 	for name, change := range map[string]func(s *server){
 		"detached":        func(s *server) { s.principals = []host.Principal{{ObjectID: "o2"}} },
 		"tokens revoked":  func(s *server) { s.principals = []host.Principal{{ObjectID: "o1", ValidFrom: time.Now()}} },

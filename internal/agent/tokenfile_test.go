@@ -95,6 +95,7 @@ func unsigned(expires time.Time) string {
 
 // A server that cannot be reached, also after a restart of the agent, says nothing about the identity.
 func TestTokenFileOutlivesAnOutageUntilItExpires(t *testing.T) {
+	t.Parallel()
 	for name, row := range map[string]struct {
 		token string
 		kept  bool
