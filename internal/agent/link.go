@@ -264,14 +264,15 @@ func (l *link) next(ctx context.Context, c call) (*host.State, error) {
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	u := l.order(time.Now())[0]
+	client, failing := u.client.Load(), u.failing()
 	go func() {
 		select {
-		case <-u.failing():
+		case <-failing:
 			fail(errDown)
 		case <-ctx.Done():
 		}
 	}()
-	answer, err := l.try(ctx, u, u.client.Load(), c)
+	answer, err := l.try(ctx, u, client, c)
 	state, _ := answer.(*host.State)
 	return state, err
 }
