@@ -344,11 +344,8 @@ func (c Config) check(all []engine) error {
 	if c.LabWriteConflicts && !c.Lab {
 		return errors.New("labWriteConflicts: it is for laboratories, and the server has no lab: true")
 	}
-	if c.Origin != "" {
-		u, err := url.Parse(c.Origin)
-		if err != nil || u.Scheme != "https" || u.Hostname() == "" || c.Origin != "https://"+u.Host {
-			return fmt.Errorf("origin: %q is not https://HOST or https://HOST:PORT without a path", c.Origin)
-		}
+	if err := c.checkOrigin(); err != nil {
+		return err
 	}
 	if _, err := httpx.ParseProxies(c.TrustedProxies); err != nil {
 		return fmt.Errorf("trustedProxies: %w", err)
@@ -441,4 +438,16 @@ func (c Config) logger() *slog.Logger {
 		return c.Logger
 	}
 	return serve.NewLogger(os.Stderr, serve.LogOptions(c.Log))
+}
+
+// checkOrigin returns an error if the origin is not one. An empty one is chosen at the start.
+func (c Config) checkOrigin() error {
+	if c.Origin == "" {
+		return nil
+	}
+	u, err := url.Parse(c.Origin)
+	if err != nil || u.Scheme != "https" || u.Hostname() == "" || c.Origin != "https://"+u.Host {
+		return fmt.Errorf("origin: %q is not https://HOST or https://HOST:PORT without a path", c.Origin)
+	}
+	return nil
 }

@@ -279,3 +279,20 @@ func withoutEndpoint(admin string) string {
 	_, after, _ = strings.Cut(after, "\n")
 	return before + after
 }
+
+// TestAVaultThatIsDownForAMoment is a command that fails at first. It is started again.
+func TestAVaultThatIsDownForAMoment(t *testing.T) {
+	dir := t.TempDir()
+	script := filepath.Join(dir, "vault")
+	text := "#!/bin/sh\necho >>" + dir + "/tries\ntest $(wc -l <" + dir + "/tries) -ge 2 || { echo sealed >&2; exit 2; }\ncat " + masterFile(t, "b") + "\n"
+	if err := os.WriteFile(script, []byte(text), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	cfg := replica(t, "")
+	cfg.MasterKey = midas.MasterKeyConfig{Command: []string{script}}
+	s, err := midas.StartOn(t.Context(), cfg, sharedStore(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	shutdown(t, s)
+}

@@ -52,7 +52,7 @@ func TestAMasterKeyThatIsNotInTheDataFolderDoesNotTravel(t *testing.T) {
 	}{
 		"no key":          {func(*midas.Config) {}, []string{"outside of their data folders", "--master-key"}},
 		"another key":     {func(c *midas.Config) { c.MasterKey.File = masterFile(t, "c") }, []string{"its master key is", "name that of the cluster"}},
-		"a failing vault": {func(c *midas.Config) { c.MasterKey.Command = []string{"false"} }, []string{"masterKey.command"}},
+		"a failing vault": {func(c *midas.Config) { c.MasterKey.Command = []string{"true"} }, []string{"masterKey.command", "is no master key"}},
 		"another origin":  {func(c *midas.Config) { c.Origin, c.MasterKey.File = "https://other.test", masterFile(t, "b") }, []string{"https://midas.test", "https://other.test"}},
 	} {
 		cfg := second

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"midas/internal/control"
@@ -11,6 +12,7 @@ import (
 	"midas/internal/grant"
 	"midas/internal/installation"
 	"midas/internal/localca"
+	"midas/internal/replica"
 	"midas/internal/resource"
 	"midas/internal/seal"
 	"midas/internal/store"
@@ -192,8 +194,9 @@ type KeysReset struct {
 // ResetKeys replaces the master key and the signing keys of a store that no server is using. It is for a
 // master key that is lost or that others have seen. All tokens become invalid, and all values that were
 // sealed with the old master key are removed: refresh tokens, codes, and the user data of machines. After
-// an interruption it can be called again.
-func ResetKeys(ctx context.Context, cfg Config) (out KeysReset, err error) {
+// an interruption it can be called again. It refuses a store that other servers use, because their requests would fail one
+// after the other: with force it does not look for them, and they end by themselves within seconds.
+func ResetKeys(ctx context.Context, cfg Config, force bool) (out KeysReset, err error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.check(engines()); err != nil {
 		return out, fmt.Errorf("configuration: %w", err)
@@ -214,10 +217,28 @@ func ResetKeys(ctx context.Context, cfg Config) (out KeysReset, err error) {
 		if err := st.claim(ctx, cfg.Store); err != nil {
 			return err
 		}
+		if err := refuseReplicas(ctx, st, force); err != nil {
+			return err
+		}
 		out, err = resetKeys(ctx, cfg, dir, st)
 		return err
 	})
 	return out, err
+}
+
+// refuseReplicas returns an error if other servers use a store.
+func refuseReplicas(ctx context.Context, st *opened, force bool) error {
+	if force || !st.shared() {
+		return nil
+	}
+	running, err := replica.Running(ctx, st)
+	if err != nil {
+		return err
+	}
+	if len(running) > 0 {
+		return fmt.Errorf("other servers run on this store: %s. Stop them first. The members of an embedded cluster must run for it: then use --force, which makes the others end by themselves", strings.Join(running, ", "))
+	}
+	return nil
 }
 
 // resetKeys changes the store in one transaction, which also has the new master key: before it the old master key is

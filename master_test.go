@@ -78,7 +78,7 @@ func TestKeysResetInvalidatesAllTokensAndKeepsTheRest(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := midas.ResetKeys(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "stop it") {
+		if _, err := midas.ResetKeys(t.Context(), cfg, false); err == nil || !strings.Contains(err.Error(), "stop it") {
 			t.Errorf("beside a server: %v", err)
 		}
 		shutdown(t, s)
@@ -98,7 +98,7 @@ func TestKeysResetInvalidatesAllTokensAndKeepsTheRest(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		out, err := midas.ResetKeys(t.Context(), cfg)
+		out, err := midas.ResetKeys(t.Context(), cfg, false)
 		if err != nil || out.KeyID == "" || out.Grants != 2 {
 			t.Fatalf("%+v, %v", out, err)
 		}
@@ -131,14 +131,14 @@ func TestKeysResetInvalidatesAllTokensAndKeepsTheRest(t *testing.T) {
 func TestKeysResetNeedsAFolder(t *testing.T) {
 	cfg := quiet(t)
 	cfg.Store = ""
-	if _, err := midas.ResetKeys(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "--data") {
+	if _, err := midas.ResetKeys(t.Context(), cfg, false); err == nil || !strings.Contains(err.Error(), "--data") {
 		t.Error(err)
 	}
 	if _, err := os.Stat(cfg.Data); !errors.Is(err, fs.ErrNotExist) {
 		t.Error("it has made the folder")
 	}
 	cfg.Store = "memory:"
-	if _, err := midas.ResetKeys(t.Context(), cfg); err == nil {
+	if _, err := midas.ResetKeys(t.Context(), cfg, false); err == nil {
 		t.Error("a store in memory was reset")
 	}
 }

@@ -25,7 +25,8 @@ type MasterKeyConfig struct {
 	Env string `yaml:"env"`
 
 	// Command is a program and its arguments, such as [vault, kv, get, -field=key, secret/midas]. Its standard
-	// output is the key. It is started without a shell, and must end within 30 seconds.
+	// output is the key. It is started without a shell, and must end within 30 seconds. If it fails, it is started again a
+	// few times, because a vault may be down for a moment.
 	Command []string `yaml:"command"`
 }
 
@@ -33,6 +34,8 @@ type MasterKeyConfig struct {
 const (
 	masterCommandTime   = 30 * time.Second
 	masterCommandOutput = 4 << 10 // bytes, of each of its outputs
+	masterCommandTries  = 4
+	masterCommandPause  = time.Second // after the first failure; then twice as long each time
 )
 
 // explicit reports whether the configuration names a master key.
@@ -102,10 +105,26 @@ func (m MasterKeyConfig) text(ctx context.Context) ([]byte, error) {
 	return m.run(ctx)
 }
 
-// run runs the command.
-func (m MasterKeyConfig) run(ctx context.Context) ([]byte, error) {
+// run runs the command, again if it fails. All attempts together have the time of one.
+func (m MasterKeyConfig) run(ctx context.Context) (text []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, masterCommandTime)
 	defer cancel()
+	for try, pause := 1, masterCommandPause; ; try, pause = try+1, 2*pause {
+		text, err = m.try(ctx)
+		var failed *exec.ExitError
+		if !errors.As(err, &failed) || try == masterCommandTries || ctx.Err() != nil {
+			return text, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(pause):
+		}
+	}
+}
+
+// try runs the command once.
+func (m MasterKeyConfig) try(ctx context.Context) ([]byte, error) {
 	out, complaint := &limited{left: masterCommandOutput}, &limited{left: masterCommandOutput}
 	cmd := exec.CommandContext(ctx, m.Command[0], m.Command[1:]...)
 	cmd.Stdout, cmd.Stderr = out, complaint

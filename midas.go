@@ -1,7 +1,6 @@
 package midas
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -128,7 +127,6 @@ func (s *Server) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	origin := cmp.Or(s.cfg.Origin, joined, "https://"+s.address)
 	st, err := openStore(ctx, s.cfg, s.engines, engineOptions{
 		openFiles: s.files.StoreFiles, log: s.log, traced: s.tracing != nil, maxSize: int64(s.cfg.Cluster.MaxSize),
 	})
@@ -136,6 +134,10 @@ func (s *Server) open(ctx context.Context) error {
 		return err
 	}
 	s.resources.Add(st)
+	origin, err := s.originOf(ctx, st, joined)
+	if err != nil {
+		return err
+	}
 	shared, err := openInstallation(ctx, s.cfg, local{dir: dir, origin: origin}, st)
 	if err != nil {
 		return err

@@ -168,7 +168,7 @@ func TestResetWithALostMasterKeyMakesNewAuthorities(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		out, err := midas.ResetKeys(t.Context(), cfg)
+		out, err := midas.ResetKeys(t.Context(), cfg, false)
 		if err != nil || out.Authorities != lost {
 			t.Fatalf("lost %v: %+v, %v", lost, out, err)
 		}

@@ -142,12 +142,13 @@ func (c *resealCommand) Run(ctx context.Context, to streams) error {
 
 type resetCommand struct {
 	settings
-	Yes bool `help:"Confirm that all tokens become invalid and that values sealed with the old master key are removed."`
+	Yes   bool `help:"Confirm that all tokens become invalid and that values sealed with the old master key are removed."`
+	Force bool `help:"Do so even if other servers use the store. They end by themselves."`
 }
 
 // Help is shown by midas keys reset --help.
 func (resetCommand) Help() string {
-	return `Makes a new master key and a new signing key. Use it if master.key is lost and no backup has it, or if others have seen it. The server must be stopped. All access and refresh tokens become invalid, and sign-ins in progress end. The user data of virtual machines are removed, because they cannot be opened without the old key. If the old key is lost, the certificate authorities end too: clients need the new ca.pem, and hosts must be enrolled again. A master key from an environment variable or a command is not changed: put the new one there first. Everything else stays: identities, role assignments, users, secrets of applications. Workloads get new tokens by themselves.
+	return `Makes a new master key and a new signing key. Use it if master.key is lost and no backup has it, or if others have seen it. The server must be stopped, and so must all others on the same store; in an embedded cluster stop one, use --force there, copy the new master key to the others, and start them again. All access and refresh tokens become invalid, and sign-ins in progress end. The user data of virtual machines are removed, because they cannot be opened without the old key. If the old key is lost, the certificate authorities end too: clients need the new ca.pem, and hosts must be enrolled again. A master key from an environment variable or a command is not changed: put the new one there first. Everything else stays: identities, role assignments, users, secrets of applications. Workloads get new tokens by themselves.
 
 Example:
 
@@ -163,7 +164,7 @@ func (c *resetCommand) Run(ctx context.Context, to streams) error {
 	if !c.Yes {
 		return errors.New("this makes all tokens invalid and removes the values that are sealed with the old master key: confirm it with --yes")
 	}
-	out, err := midas.ResetKeys(ctx, cfg)
+	out, err := midas.ResetKeys(ctx, cfg, c.Force)
 	if err != nil {
 		return err
 	}

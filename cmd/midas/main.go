@@ -36,6 +36,7 @@ type cli struct {
 	Cloud        cloudCommand        `cmd:"" help:"Describe the server to Azure CLI as a cloud."`
 	CA           caCommand           `cmd:"" name:"ca" help:"Manage trust in the server's CA."`
 	Cluster      clusterCommand      `cmd:"" help:"Manage the machines of an embedded cluster."`
+	Origin       originCommand       `cmd:"" help:"Change the URL of the servers that share a store."`
 	Keys         keysCommand         `cmd:"" help:"Manage the keys that sign tokens."`
 	JWKS         jwksCommand         `cmd:"" name:"jwks" help:"Export the public keys that verify tokens."`
 	Backup       backupCommand       `cmd:"" help:"Write the whole store into a file."`

@@ -15,6 +15,7 @@
 //	POST /keys/rotate            makes a new signing key and returns {"kid": "..."}
 //	POST /keys/withdraw?kid=KID  removes a signing key, so that all tokens that it has signed are refused;
 //	                             returns {"kid": "..."}, or 404 if there is no such key
+//	POST /origin?url=URL         changes the origin of all servers that share the store
 //	POST /keys/reseal?to=FILE&storeKey=true
 //	                             changes the master key and returns {"file": "...", "storeKey": true}
 package control
@@ -76,6 +77,9 @@ type Commands interface {
 	// WithdrawKey removes a signing key, so that all tokens that it has signed are refused from now
 	// on. It returns ErrNoKey if there is no such key.
 	WithdrawKey(ctx context.Context, kid string) error
+
+	// SetOrigin changes the origin of all servers that share the store.
+	SetOrigin(ctx context.Context, origin string) error
 
 	// ResealKeys changes the master key.
 	ResealKeys(ctx context.Context, o Reseal) (Resealed, error)
@@ -159,6 +163,9 @@ func Handler(c Commands) httpx.Handler {
 		case "POST /keys/reseal":
 			ev.Operation = "keys/reseal"
 			reseal(c, w, r, ev)
+		case "POST /origin":
+			ev.Operation = "origin"
+			setOrigin(c, w, r, ev)
 		case "GET /cluster", "POST /cluster/token", "POST /cluster/remove":
 			ev.Operation = strings.TrimPrefix(r.URL.Path, "/")
 			serveCluster(c, w, r, ev)

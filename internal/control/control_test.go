@@ -67,6 +67,13 @@ func (f fake) LintRoles(_ context.Context, w io.Writer) error {
 	return err
 }
 
+func (f fake) SetOrigin(_ context.Context, origin string) error {
+	if origin != "https://a.test" {
+		return errors.New("another origin")
+	}
+	return nil
+}
+
 func (f fake) ResealKeys(_ context.Context, o control.Reseal) (control.Resealed, error) {
 	if o.To == "" {
 		return control.Resealed{}, errors.New("there is no file")
@@ -125,6 +132,12 @@ func TestCommandsReachTheServer(t *testing.T) {
 	}
 	if kid, err := c.RotateKeys(t.Context()); err != nil || kid != "kid-1" {
 		t.Errorf("rotate: %q, %v", kid, err)
+	}
+	if err := c.SetOrigin(t.Context(), "https://a.test"); err != nil {
+		t.Error(err)
+	}
+	if err := c.SetOrigin(t.Context(), "https://b.test"); err == nil || err.Error() != "another origin" {
+		t.Error(err)
 	}
 	if done, err := c.ResealKeys(t.Context(), control.Reseal{To: "/a b&c", StoreKey: true}); err != nil || done != (control.Resealed{File: "/a b&c", StoreKey: true}) {
 		t.Errorf("reseal: %+v, %v", done, err)

@@ -15,7 +15,8 @@ const retryAfter = 5 * time.Second
 
 // Follow adopts the store keys that Reseal at another replica stores, until ctx ends; then it returns nil. It logs
 // failures and tries again. It returns ErrMaster if the keys were replaced and the master key, which it reads
-// again, does not open them: the replica must not go on with keys that others may have withdrawn.
+// again, does not open them: the replica must not go on with keys that others may have withdrawn. It returns ErrOrigin
+// if the origin was changed.
 func (i *Installation) Follow(ctx context.Context, log *slog.Logger) error {
 	for ctx.Err() == nil {
 		err := i.followOnce(ctx)
@@ -24,6 +25,9 @@ func (i *Installation) Follow(ctx context.Context, log *slog.Logger) error {
 		}
 		if errors.Is(err, ErrMaster) && !errors.Is(err, errReread) {
 			return fmt.Errorf("the keys of the store have been replaced, and the master key of this server does not open them: give it the new master key, and start it again: %w", err)
+		}
+		if errors.Is(err, ErrOrigin) {
+			return fmt.Errorf("the origin of the installation was changed, so this server ends: start it again with the new one, or without a setting for the origin: %w", err)
 		}
 		if err != nil && !errors.Is(err, store.ErrCompacted) {
 			log.WarnContext(ctx, "the keys of the store: following the store failed, trying again", "cause", err)
@@ -43,7 +47,7 @@ func (i *Installation) followOnce(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		return i.adopt(ctx, rec)
+		return errors.Join(i.adopt(ctx, rec), i.checkOrigin(rec))
 	})
 	if err != nil {
 		return err
@@ -59,7 +63,7 @@ func (i *Installation) followOnce(ctx context.Context) error {
 		if rec == nil {
 			continue
 		}
-		if err := i.adopt(ctx, *rec); err != nil {
+		if err := errors.Join(i.adopt(ctx, *rec), i.checkOrigin(*rec)); err != nil {
 			return err
 		}
 	}
