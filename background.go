@@ -65,10 +65,10 @@ func (r *services) resumeHierarchy(ctx context.Context) error {
 }
 
 // openReplicas makes what this process knows of other replicas that use its store.
-func (r *services) openReplicas(address string) {
+func (r *services) openReplicas(origin string) {
 	id, alone := r.newID(), !r.store.shared()
 	r.replicas = &replica.Registry{
-		Store: r.store, ID: id, Addresses: []string{"https://" + address}, Version: Version(), Now: r.now, Log: r.log, Alone: alone,
+		Store: r.store, ID: id, Addresses: []string{origin}, Version: Version(), Now: r.now, Log: r.log, Alone: alone,
 		Upgrade: r.store.upgrade,
 	}
 	r.lease = &replica.Lease{Store: r.store, Name: backgroundJob, ID: id, Log: r.log, Alone: alone}

@@ -49,6 +49,14 @@ type Config struct {
 	// the hosts of Listen and Origin.
 	Names []string `yaml:"names"`
 
+	// TLS is a certificate of the operator for the HTTPS listener, and what clients must trust for it. Default: the
+	// server's own authority, ca.pem, certifies its names
+	TLS TLSConfig `yaml:"tls"`
+
+	// Agents configures how the agents of machines reach a server whose clients come through a reverse proxy that ends
+	// TLS. Default: as all other clients
+	Agents AgentsConfig `yaml:"agents"`
+
 	// TrustedProxies are the reverse proxies in front of the server, by IP address or by network in CIDR
 	// notation. For a request from one of them the server takes the client's address from X-Forwarded-For
 	// or Forwarded (RFC 7239), and uses it for throttling, log lines and the activity log. It ignores
@@ -330,7 +338,7 @@ func (c Config) check(all []engine) error {
 	if _, _, err := findEngine(c.Store, all); err != nil {
 		return err
 	}
-	for _, l := range []struct{ name, value string }{{"listen", c.Listen}, {"ops", c.Ops}} {
+	for _, l := range []struct{ name, value string }{{"listen", c.Listen}, {"ops", c.Ops}, {"agents.listen", c.Agents.Listen}} {
 		if _, port, err := net.SplitHostPort(l.value); l.value != "" && (err != nil || !isPort(port)) {
 			return fmt.Errorf("%s: %q is not HOST:PORT, such as localhost:8443", l.name, l.value)
 		}
@@ -345,6 +353,9 @@ func (c Config) check(all []engine) error {
 		return errors.New("labWriteConflicts: it is for laboratories, and the server has no lab: true")
 	}
 	if err := c.checkOrigin(); err != nil {
+		return err
+	}
+	if err := c.TLS.check(); err != nil {
 		return err
 	}
 	if _, err := httpx.ParseProxies(c.TrustedProxies); err != nil {
@@ -440,14 +451,13 @@ func (c Config) logger() *slog.Logger {
 	return serve.NewLogger(os.Stderr, serve.LogOptions(c.Log))
 }
 
-// checkOrigin returns an error if the origin is not one. An empty one is chosen at the start.
+// checkOrigin returns an error if an origin is not one. An empty one is chosen at the start.
 func (c Config) checkOrigin() error {
-	if c.Origin == "" {
-		return nil
-	}
-	u, err := url.Parse(c.Origin)
-	if err != nil || u.Scheme != "https" || u.Hostname() == "" || c.Origin != "https://"+u.Host {
-		return fmt.Errorf("origin: %q is not https://HOST or https://HOST:PORT without a path", c.Origin)
+	for _, o := range []struct{ name, value string }{{"origin", c.Origin}, {"agents.origin", c.Agents.Origin}} {
+		u, err := url.Parse(o.value)
+		if o.value != "" && (err != nil || u.Scheme != "https" || u.Hostname() == "" || o.value != "https://"+u.Host) {
+			return fmt.Errorf("%s: %q is not https://HOST or https://HOST:PORT without a path", o.name, o.value)
+		}
 	}
 	return nil
 }

@@ -20,10 +20,12 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"midas/internal/agent"
+	"midas/internal/api/hosts"
 	"midas/internal/api/httpx"
 	"midas/internal/azure"
 	"midas/internal/control"
 	"midas/internal/datadir"
+	"midas/internal/keypair"
 	"midas/internal/localca"
 	"midas/internal/ops"
 	"midas/internal/rbac"
@@ -34,22 +36,25 @@ import (
 
 // Server is a running server. It accepts requests as soon as Start has returned it.
 type Server struct {
-	cfg      Config
-	engines  []engine // that Config.Store can name
-	log      *slog.Logger
-	services *services
-	health   *ops.Health
-	registry *prometheus.Registry
-	metrics  *httpx.Metrics
-	tracing  *httpx.Tracing // nil without traces
-	answers  *httpx.Budget  // bounds the memory of answers, for all listeners together
-	files    serve.Plan
-	limit    *serve.Limit // of connections, for all listeners except the control socket and Config.Ops
-	caFile   string
-	address  string // HOST:PORT of the main listener, as this machine reaches it
-	opsURL   string
-	warnings []string
-	agents   []*agent.Server // of Config.Metadata
+	cfg       Config
+	engines   []engine // that Config.Store can name
+	log       *slog.Logger
+	services  *services
+	health    *ops.Health
+	registry  *prometheus.Registry
+	metrics   *httpx.Metrics
+	tracing   *httpx.Tracing // nil without traces
+	answers   *httpx.Budget  // bounds the memory of answers, for all listeners together
+	files     serve.Plan
+	limit     *serve.Limit // of connections, for all listeners except the control socket and Config.Ops
+	caFile    string
+	pair      *keypair.Pair // of Config.TLS; nil without one
+	hosts     *hosts.Handler
+	address   string // HOST:PORT of the main listener, as this machine reaches it
+	opsURL    string
+	agentsURL string
+	warnings  []string
+	agents    []*agent.Server // of Config.Metadata
 
 	resources serve.Resources
 	serving   []serve.Server // in the order in which they end, after the agents
@@ -110,6 +115,9 @@ func (s *Server) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.openPair(); err != nil {
+		return err
+	}
 	s.files = serve.Divide(files)
 	s.limit = serve.NewLimit(s.files.Connections, s.files.Each, s.log)
 	dir, err := datadir.Open(s.cfg.Data)
@@ -138,6 +146,9 @@ func (s *Server) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.requireHost(origin); err != nil {
+		return err
+	}
 	shared, err := openInstallation(ctx, s.cfg, local{dir: dir, origin: origin}, st)
 	if err != nil {
 		return err
@@ -153,20 +164,21 @@ func (s *Server) open(ctx context.Context) error {
 	}
 	by, err := localca.OpenAuthorities(ctx, localca.AuthoritiesConfig{
 		Storage: st.authorities(shared),
-		Folder:  s.cfg.Data, Now: time.Now, Names: s.names(origin), AzureNames: azure.Hosts(), Log: s.log,
+		Folder:  s.cfg.Data, Now: time.Now, Names: s.names(origin), AzureNames: azure.Hosts(), Log: s.log, Trusted: s.trusted(),
 	})
 	if err != nil {
 		return err
 	}
+	s.followPair(&by)
 	s.caFile = by.Local.Path()
 	s.health = &ops.Health{Read: st.read, Write: st.refuses}
-	if err := s.register(st); err != nil {
+	if err := errors.Join(s.register(st), s.registerCertificates(by)); err != nil {
 		return err
 	}
 	if s.services, err = newServices(ctx, s.cfg, local{dir: dir, origin: origin, address: s.address, tracer: s.tracer()}, st, shared, by); err != nil {
 		return err
 	}
-	config, err := by.ServerConfig()
+	config, forAgents, err := by.ServerConfig()
 	if err != nil {
 		return err
 	}
@@ -175,6 +187,9 @@ func (s *Server) open(ctx context.Context) error {
 		return err
 	}
 	if err := s.addMain(dir, listeners, config, s.names(origin)); err != nil {
+		return err
+	}
+	if err := s.addAgents(ctx, forAgents); err != nil {
 		return err
 	}
 	if err := s.addControl(dir); err != nil {
@@ -209,12 +224,15 @@ func (s *Server) names(origin string) []string { return s.cfg.names(origin) }
 // names are the host names and IP addresses under which clients reach the server, besides localhost.
 func (c *Config) names(origin string) []string {
 	names := c.Names
-	host, _, _ := net.SplitHostPort(c.Listen) // check has returned its error
-	if ip := net.ParseIP(host); host != "" && (ip == nil || !ip.IsUnspecified()) {
-		names = append(names[:len(names):len(names)], host)
+	for _, listen := range []string{c.Listen, c.Agents.Listen} {
+		if host := hostOf(listen); host != "" {
+			names = append(names[:len(names):len(names)], host)
+		}
 	}
-	if u, err := url.Parse(origin); err == nil {
-		names = append(names[:len(names):len(names)], u.Hostname())
+	for _, origin := range []string{origin, c.Agents.Origin} {
+		if u, err := url.Parse(origin); err == nil && u.Hostname() != "" {
+			names = append(names[:len(names):len(names)], u.Hostname())
+		}
 	}
 	return names
 }
@@ -243,7 +261,7 @@ func (s *Server) addMain(dir *datadir.Dir, listeners []net.Listener, config *tls
 	if err != nil {
 		return err
 	}
-	handler.cluster = s.joinHandler(dir)
+	handler.cluster, s.hosts = s.joinHandler(dir), handler.hosts
 	proxies, err := httpx.ParseProxies(s.cfg.TrustedProxies)
 	if err != nil {
 		return fmt.Errorf("trustedProxies: %w", err)
@@ -254,7 +272,7 @@ func (s *Server) addMain(dir *datadir.Dir, listeners []net.Listener, config *tls
 	}
 	server := s.http(handler, proxies)
 	server.TLSConfig = config
-	server.RegisterOnShutdown(handler.hosts.Drain)
+	server.RegisterOnShutdown(s.hosts.Drain)
 	s.serving = append(s.serving, serve.Server{Server: server, Listeners: listeners, TLS: true})
 	return nil
 }
@@ -330,6 +348,9 @@ func (s *Server) run(ctx context.Context) {
 	}
 	if m := s.member(); m != nil {
 		s.group.Go(func() error { return watchMember(s.failed, m) })
+	}
+	if s.pair != nil {
+		s.group.Go(func() error { return s.pair.Run(s.failed) })
 	}
 	for _, server := range s.serving {
 		server.Start(s.group)

@@ -50,6 +50,7 @@ import (
 type services struct {
 	cfg          Config
 	origin       string
+	agentsOrigin string // the URL at which agents reach this replica
 	dir          *datadir.Dir
 	store        *opened
 	log          *slog.Logger
@@ -100,7 +101,8 @@ func newServices(ctx context.Context, cfg Config, at local, st *opened, shared *
 	origin := at.origin
 	r := &services{cfg: cfg, origin: origin, dir: at.dir, store: st, installation: shared, log: cfg.logger(), now: time.Now, newID: uuid.NewString, documents: by.Local.Signer(), authorities: by, tracer: at.tracer}
 	r.sealing = shared.Keys()
-	r.openReplicas(at.address)
+	r.agentsOrigin = cfg.agentsOrigin(at.address, origin)
+	r.openReplicas(r.agentsOrigin)
 	if err := r.openIssuers(); err != nil {
 		return nil, err
 	}
@@ -248,7 +250,7 @@ func (r *services) router(health *ops.Health, names []string, reg prometheus.Reg
 	}
 	agents := hosts.New(hosts.Handler{
 		Fleet: r.fleet, Directory: r.directory, Minter: r.minter, Documents: r.documents, Log: r.log, SignIns: signIns,
-		Now: r.now, TokenLifetime: r.cfg.IdentityTokenLifetime, Servers: r.agentServers(),
+		Now: r.now, TokenLifetime: r.cfg.IdentityTokenLifetime, Servers: r.agentServers(), Origin: r.agentsOrigin,
 	})
 	decisions := checkaccess.New(checkaccess.Handler{
 		Origin: r.origin, Tokens: r.verifier, Directory: r.directory, Subscriptions: r.resources,

@@ -14,7 +14,7 @@ import (
 )
 
 type caCommand struct {
-	Print     caPrintCommand     `cmd:"" help:"Print the authority's certificate, in PEM."`
+	Print     caPrintCommand     `cmd:"" help:"Print the certificates that clients must trust, in PEM."`
 	Install   caInstallCommand   `cmd:"" help:"Make this machine trust the authority. Needs root."`
 	Uninstall caUninstallCommand `cmd:"" help:"Undo install. Needs root."`
 }
@@ -22,6 +22,8 @@ type caCommand struct {
 // Help is shown by midas ca --help.
 func (caCommand) Help() string {
 	return `The authority can only sign certificates for the server's own names (localhost, loopback addresses, and the names in its configuration), so it cannot be misused to impersonate other sites. A second authority, for Azure's names, is only trusted by commands under "midas exec".
+
+If the server has a certificate of its operator, "print" also prints its root; "install" does not install that one.
 
 Examples:
 
@@ -38,7 +40,7 @@ func (caPrintCommand) Help() string {
   midas ca print > midas.pem`
 }
 
-// Run prints the certificate.
+// Run prints the certificates.
 func (c *caPrintCommand) Run(to streams) error {
 	a, err := openAuthority(c.Data)
 	if err != nil {
@@ -64,7 +66,7 @@ func (c *caInstallCommand) Run(to streams) error {
 	if err != nil {
 		return err
 	}
-	path, err := truststore.Machine().Install(a.name, a.pem)
+	path, err := truststore.Machine().Install(a.name, a.own)
 	if err != nil {
 		return a.advise(err, "sudo midas ca install --data "+quote(a.data), byHand)
 	}
@@ -104,7 +106,8 @@ const byHand = `add the file to the system's trust store, for example
 type authority struct {
 	data, file, subject string
 	name                string // of the file in the system's trust store, without its extension
-	pem                 []byte
+	pem                 []byte // all of ca.pem
+	own                 []byte // the server's own authority
 }
 
 func openAuthority(data string) (authority, error) {
@@ -120,6 +123,7 @@ func openAuthority(data string) (authority, error) {
 	if block == nil {
 		return authority{}, fmt.Errorf("%s holds no certificate", a.file)
 	}
+	a.own = pem.EncodeToMemory(block) // the first one; the others are not limited to the server's names
 	cert, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {
 		return authority{}, fmt.Errorf("read %s: %w", a.file, err)

@@ -72,7 +72,12 @@ func enroll(ctx context.Context, admin *client.Client, resource string) (agent.C
 	if err != nil {
 		return agent.Credential{}, fmt.Errorf("read the local CA: %w", err)
 	}
-	return agent.Enroll(ctx, agent.Enrollment{Server: admin.Endpoint, Roots: string(roots), Token: token, Resource: resource})
+	// Not the endpoint, because TLS may end at a reverse proxy on the way there.
+	server, err := admin.Server(ctx)
+	if err != nil {
+		return agent.Credential{}, err
+	}
+	return agent.Enroll(ctx, agent.Enrollment{Server: "https://" + server, Roots: string(roots), Token: token, Resource: resource})
 }
 
 func (w workload) close() error {

@@ -18,6 +18,8 @@ type serveCommand struct {
 	settings
 	Listen         string     `help:"Address of HTTPS. Default: ${listen}" placeholder:"HOST:PORT" env:"MIDAS_LISTEN"`
 	Origin         string     `help:"URL under which clients reach the server, or the load balancer in front of several. Default: https:// with the address of --listen" placeholder:"URL" env:"MIDAS_ORIGIN"`
+	TLSCert        string     `help:"File with a certificate of your own and its chain, in PEM, read again when it changes. Default: the server's authority certifies it" name:"tls-cert" placeholder:"FILE" env:"MIDAS_TLS_CERT"`
+	TLSKey         string     `help:"File with the key of --tls-cert, in PEM." name:"tls-key" placeholder:"FILE" env:"MIDAS_TLS_KEY"`
 	Lab            bool       `help:"Use the well-known ids and secrets above. Only for laboratories and CI." env:"MIDAS_LAB"`
 	LabConflicts   bool       `help:"With --lab: refuse concurrent writes to the federated credentials of an identity with 409, as Azure does." name:"lab-write-conflicts" env:"MIDAS_LAB_WRITE_CONFLICTS"`
 	Metadata       []string   `help:"Serve the metadata service of a resource on this machine; repeatable." placeholder:"ID=HOST:PORT" sep:"none"`
@@ -49,6 +51,7 @@ A configuration file, with the names of the fields of midas.Config:
   data: /var/lib/midas
   listen: :8443
   origin: https://midas.example:8443
+  tls: {cert: /etc/midas/tls.crt, key: /etc/midas/tls.key}
   ops: 127.0.0.1:9090
   log: {format: json}
 
@@ -69,6 +72,8 @@ func (c *serveCommand) config() (midas.Config, error) {
 	override(&cfg.Origin, c.Origin)
 	override(&cfg.Ops, c.Ops)
 	cfg.Traces.Environment = os.Getenv
+	override(&cfg.TLS.Cert, c.TLSCert)
+	override(&cfg.TLS.Key, c.TLSKey)
 	cfg.Cluster.Init = cfg.Cluster.Init || c.ClusterInit
 	override(&cfg.Cluster.Join, c.Join)
 	override(&cfg.Cluster.Token, c.Token)
@@ -105,6 +110,9 @@ func (c *serveCommand) Run(ctx context.Context, to streams) error {
 	if err != nil {
 		return err
 	}
+	if cfg.TLS != (midas.TLSConfig{}) {
+		defer reloadOnHangup(server)()
+	}
 	if err := banner.Execute(to.out, newBannerValues(server, cfg)); err != nil {
 		return errors.Join(fmt.Errorf("print the ready line: %w", err), server.Close())
 	}
@@ -114,6 +122,22 @@ func (c *serveCommand) Run(ctx context.Context, to streams) error {
 	}
 	restore() // from here on a second signal ends the process at once
 	return server.Shutdown(context.Background())
+}
+
+// reloadOnHangup reads the certificate again on SIGHUP, until stop is called. A server without one ends on SIGHUP, as
+// programs do whose terminal is closed.
+func reloadOnHangup(server *midas.Server) (stop func()) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	go func() {
+		for range hangups {
+			_ = server.Reload() // it has logged the error
+		}
+	}()
+	return func() {
+		signal.Stop(hangups)
+		close(hangups)
+	}
 }
 
 // bannerValues are the values of the banner.

@@ -13,12 +13,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"midas/internal/client"
+	"midas/internal/keypair/keypairtest"
 )
 
 // process is a midas of its own.
@@ -292,5 +294,101 @@ func TestTokenPrintsOnlyTheToken(t *testing.T) {
 		if err != nil || !strings.Contains(string(claims), `"aud":"`+audience+`"`) {
 			t.Errorf("%v: claims %s", flags, claims)
 		}
+	}
+}
+
+// TestCertificateIsReadAgainOnHangup sends SIGHUP to a real process, while a connection goes on; and without the
+// signal.
+func TestCertificateIsReadAgainOnHangup(t *testing.T) {
+	company := keypairtest.New(t, "Company root")
+	dir := t.TempDir()
+	data, cert, key := filepath.Join(dir, "data"), filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
+	put := func(leaf keypairtest.Leaf) {
+		for name, text := range map[string]string{cert: leaf.Cert + company.PEM(), key: leaf.Key} {
+			if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	leaves := []keypairtest.Leaf{company.Issue(t, nil, "127.0.0.1"), company.Issue(t, nil, "127.0.0.1"), company.Issue(t, nil, "127.0.0.1")}
+	put(leaves[0])
+	p := startServer(t, data, "--tls-cert", cert, "--tls-key", key)
+	kept := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: company.Pool()}}}
+	defer kept.CloseIdleConnections()
+	serial := func(c *http.Client) string {
+		resp, err := c.Get(p.url + "/healthz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		if _, err := io.ReadAll(resp.Body); err != nil {
+			t.Fatal(err)
+		}
+		return resp.TLS.PeerCertificates[0].SerialNumber.String()
+	}
+	first := serial(kept)
+	for i, leaf := range leaves[1:] {
+		put(leaf)
+		if i == 0 {
+			if err := p.Process.Signal(syscall.SIGHUP); err != nil {
+				t.Fatal(err)
+			}
+		} // the second one is found by itself
+		fresh := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: company.Pool()}, DisableKeepAlives: true}}
+		for deadline := time.Now().Add(time.Minute); serial(fresh) != leaf.X509.SerialNumber.String(); time.Sleep(50 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("the certificate %d is not served", i+1)
+			}
+		}
+		if got := serial(kept); got != first {
+			t.Errorf("the connection was dropped: it shows %s", got)
+		}
+	}
+	for _, args := range [][]string{{"token"}, {"env"}, {"user", "list"}, {"exec", "--", "true"}} {
+		args = slices.Insert(args, 1, "--data", data)
+		if args[0] == "user" {
+			args = []string{"user", "list", "--data", data}
+		}
+		if out, errs, ok := command(t, args...); !ok {
+			t.Errorf("midas %v: %s%s", args, out, errs)
+		}
+	}
+	if out, errs, ok := command(t, "exec", "--data", data, "--as", machine(t, data), "--", "true"); !ok {
+		t.Errorf("exec --as: %s%s", out, errs)
+	}
+	if out, _, _ := command(t, "ca", "print", "--data", data); strings.Count(out, "BEGIN CERTIFICATE") != 2 || !strings.HasSuffix(out, company.PEM()) {
+		t.Errorf("ca print:\n%s", out)
+	}
+	p.end(t, os.Interrupt)
+}
+
+// TestPublicCertificatesNeedNoFile: the root is in the trust store of the system, and clients need nothing else.
+func TestPublicCertificatesNeedNoFile(t *testing.T) {
+	public := keypairtest.New(t, "Public root")
+	leaf := public.Below(t, "Public issuer").Issue(t, nil, "127.0.0.1")
+	dir := t.TempDir()
+	data, state := filepath.Join(dir, "data"), filepath.Join(dir, "agent")
+	for name, text := range map[string]string{"tls.crt": leaf.Cert, "tls.key": leaf.Key, "system.pem": public.PEM()} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("SSL_CERT_FILE", filepath.Join(dir, "system.pem"))
+	t.Setenv("SSL_CERT_DIR", filepath.Join(dir, "none"))
+	p := startServer(t, data, "--tls-cert", filepath.Join(dir, "tls.crt"), "--tls-key", filepath.Join(dir, "tls.key"))
+	defer p.end(t, os.Interrupt)
+	if strings.Contains(p.banner, "warning") {
+		t.Errorf("banner: %s", p.banner)
+	}
+	ca, err := os.ReadFile(filepath.Join(data, "ca.pem"))
+	if err != nil || !strings.HasSuffix(string(ca), public.PEM()) {
+		t.Errorf("ca.pem lacks the public root, which clients of that file need: %v\n%s", err, ca)
+	}
+	token, errs, ok := command(t, "agent", "enrollment-token", "--data", data, "--resource", machine(t, data))
+	if !ok {
+		t.Fatal(errs)
+	}
+	if out, errs, ok := command(t, "agent", "enroll", "--state", state, "--server", p.url, "--token", strings.TrimSpace(token)); !ok {
+		t.Errorf("an agent without --ca: %s%s", out, errs)
 	}
 }

@@ -22,6 +22,7 @@ import (
 
 	"midas/internal/clock"
 	"midas/internal/host"
+	"midas/internal/localca"
 	"midas/internal/trace"
 )
 
@@ -76,7 +77,7 @@ func newLink(c Credential, o linkOptions) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &link{now: o.now, log: o.log, learn: o.learn, named: named, config: &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: roots}}
+	l := &link{now: o.now, log: o.log, learn: o.learn, named: named, config: &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: roots, NextProtos: localca.Protocols([]byte(c.Roots))}}
 	if l.pairs, err = c.pairs(); err != nil {
 		return nil, err
 	}

@@ -55,28 +55,27 @@ func Open(data string) (*Client, error) {
 		Admin: admin, Data: data, CAFile: filepath.Join(data, localca.CertificateFile),
 		AzureCAFile: filepath.Join(data, localca.AzureFolder, localca.CertificateFile), NewID: uuid.NewString,
 	}
-	roots, err := readRoots(c.CAFile)
+	roots, own, err := readRoots(c.CAFile)
 	if err != nil {
 		return nil, err
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.TLSClientConfig = &tls.Config{RootCAs: roots}
+	transport.TLSClientConfig = &tls.Config{RootCAs: roots, NextProtos: localca.Protocols(own)}
 	transport.DialContext = c.dial
 	c.HTTP = &http.Client{Transport: transport, Timeout: 30 * time.Second}
 	return c, nil
 }
 
-// readRoots reads a file of certificates into a pool that contains no others.
-func readRoots(file string) (*x509.CertPool, error) {
-	block, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("read the local CA: %w", err)
+// readRoots reads a file of certificates into a pool that contains no others. It also returns the content.
+func readRoots(file string) (roots *x509.CertPool, text []byte, err error) {
+	if text, err = os.ReadFile(file); err != nil {
+		return nil, nil, fmt.Errorf("read the local CA: %w", err)
 	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(block) {
-		return nil, fmt.Errorf("%s contains no certificate", file)
+	roots = x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(text) {
+		return nil, nil, fmt.Errorf("%s contains no certificate", file)
 	}
-	return roots, nil
+	return roots, text, nil
 }
 
 // Server finds the server of the data folder and checks that it runs and serves Azure's host names. It
@@ -86,7 +85,7 @@ func (c *Client) Server(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	roots, err := readRoots(c.AzureCAFile)
+	roots, _, err := readRoots(c.AzureCAFile)
 	if err != nil {
 		return "", fmt.Errorf("%w; the server's next start makes it", err)
 	}

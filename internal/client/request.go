@@ -57,7 +57,7 @@ func (c *Client) explain(err error) error {
 	var name x509.HostnameError
 	switch {
 	case errors.As(err, &authority):
-		return fmt.Errorf("%w; %s does not certify the server at %s: name the data folder of that server with --data", err, c.CAFile, c.Endpoint)
+		return fmt.Errorf("%w; %s does not certify the server at %s: name the data folder of that server with --data, or, if it is behind a reverse proxy, the authority of the proxy with tls.ca in its configuration", err, c.CAFile, c.Endpoint)
 	case errors.As(err, &name):
 		return fmt.Errorf("%w; add the name to \"names\" in the configuration of the server", err)
 	}

@@ -19,6 +19,8 @@ import (
 	"net/url"
 
 	"go.etcd.io/etcd/api/v3/version"
+
+	"midas/internal/localca"
 )
 
 // Invitation is what a joining machine needs besides its own address. All fields are required.
@@ -135,7 +137,9 @@ func post(ctx context.Context, pinned *x509.Certificate, to string, in JoinReque
 	if err != nil {
 		return fmt.Errorf("encode the request: %w", err)
 	}
-	answer, err := send(ctx, &tls.Config{RootCAs: roots}, http.MethodPost, to, body)
+	// The certificate must come from the pinned key, also if the server shows others to other clients.
+	config := &tls.Config{RootCAs: roots, NextProtos: append(localca.Protocols(certificatePEM(pinned)), "http/1.1")}
+	answer, err := send(ctx, config, http.MethodPost, to, body)
 	if err != nil {
 		return err
 	}

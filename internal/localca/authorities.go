@@ -26,6 +26,9 @@ type Authorities struct {
 	Local *CA     // for the server's own names
 	Azure *CA     // for Azure's host names
 	Hosts *HostCA // for the client certificates of hosts
+
+	// Own returns the operator's certificate for the server's own names; nil without one. See ServerConfig.
+	Own func() *tls.Certificate
 }
 
 // The names of the authorities in a Storage.
@@ -35,13 +38,14 @@ const (
 	HostsAuthority = "hosts"
 )
 
-// AuthoritiesConfig is the configuration of OpenAuthorities. All fields are required.
+// AuthoritiesConfig is the configuration of OpenAuthorities. All fields but Trusted are required.
 type AuthoritiesConfig struct {
 	Folder     string           // the data folder: of ca.pem, azure-ca/ca.pem, and the server certificates of this replica
 	Now        func() time.Time // the clock by which certificates are issued and renewed
 	Names      []string         // the server's own names, besides localhost
 	AzureNames []string         // Azure's host names
 	Log        *slog.Logger
+	Trusted    []byte // further certificates for ca.pem, see CA.Trust; nil if there are none
 
 	// Storage returns the storage of the authority with a name. folder is where earlier versions, and servers
 	// whose store is in memory, have its files.
@@ -56,7 +60,7 @@ func OpenAuthorities(ctx context.Context, c AuthoritiesConfig) (a Authorities, e
 	}
 	at := func(name, folder string) (place, error) {
 		storage, err := c.Storage(name, folder)
-		return place{folder, storage}, err
+		return place{dir: folder, storage: storage}, err
 	}
 	local, err := at(LocalAuthority, c.Folder)
 	if err != nil {
@@ -73,6 +77,7 @@ func OpenAuthorities(ctx context.Context, c AuthoritiesConfig) (a Authorities, e
 	if _, files := hosts.storage.(FileStorage); !files {
 		hosts.dir = "" // only servers need this certificate, and they have it from the storage
 	}
+	local.others = c.Trusted
 	if a.Local, err = openNamed(ctx, local, c.Now, localNames(c.Names)); err != nil {
 		return a, err
 	}
@@ -120,14 +125,19 @@ func makeFolder(parent, name string) (string, error) {
 
 func (a Authorities) all() []*CA { return []*CA{a.Local, a.Azure, a.Hosts.CA()} }
 
-// ServerConfig is the TLS configuration of a server with the server's and Azure's names. A client
-// certificate is optional. A client that sends one must be a host.
-func (a Authorities) ServerConfig() (*tls.Config, error) {
+// ServerConfig are the TLS configurations of a server with the server's and Azure's names: of the main listener, and
+// of one that agents alone use, where clients never get the operator's certificate. A client certificate is optional.
+// A client that sends one must be a host.
+func (a Authorities) ServerConfig() (main, agents *tls.Config, err error) {
 	config, err := a.Local.ServerConfig(a.Azure)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return a.Hosts.ClientConfig(config), nil
+	agents = a.Hosts.ClientConfig(config.Clone())
+	if a.Own != nil {
+		config.GetCertificate = a.selector(config.GetCertificate)
+	}
+	return a.Hosts.ClientConfig(config), agents, nil
 }
 
 // Renew returns a job that renews the authorities until its context ends.

@@ -26,7 +26,7 @@ type HostCA struct{ ca *CA }
 
 // OpenHosts opens the authority for hosts in an existing folder, or creates one there.
 func OpenHosts(dir string, now func() time.Time) (*HostCA, error) {
-	return openHosts(context.Background(), place{dir, FileStorage{dir}}, now)
+	return openHosts(context.Background(), place{dir: dir, storage: FileStorage{dir}}, now)
 }
 
 func openHosts(ctx context.Context, at place, now func() time.Time) (*HostCA, error) {

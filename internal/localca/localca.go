@@ -63,6 +63,7 @@ type CA struct {
 	names   []string // the names in the server's certificate
 	role    role
 	key     *ecdsa.PrivateKey
+	others  []byte // what ca.pem has besides the certificate; after the opening under issuing
 
 	cert      atomic.Pointer[x509.Certificate]
 	issuing   sync.Mutex
@@ -94,13 +95,14 @@ func localNames(names []string) []string {
 
 // OpenFor is Open for an authority that is valid for the given names only, without localhost.
 func OpenFor(dir string, now func() time.Time, names ...string) (*CA, error) {
-	return openNamed(context.Background(), place{dir, FileStorage{dir}}, now, names)
+	return openNamed(context.Background(), place{dir: dir, storage: FileStorage{dir}}, now, names)
 }
 
 // place is where an authority is stored, and the folder of the files that are made from it.
 type place struct {
 	dir     string
 	storage Storage
+	others  []byte // see CA.Trust
 }
 
 func openNamed(ctx context.Context, at place, now func() time.Time, names []string) (*CA, error) {
@@ -108,7 +110,7 @@ func openNamed(ctx context.Context, at place, now func() time.Time, names []stri
 	if err != nil {
 		return nil, err
 	}
-	return open(ctx, &CA{dir: at.dir, storage: at.storage, now: now, names: all, role: serverRole()})
+	return open(ctx, &CA{dir: at.dir, storage: at.storage, now: now, names: all, role: serverRole(), others: at.others})
 }
 
 // open reads or makes the authority.
@@ -143,6 +145,20 @@ func newKey() ([]byte, error) {
 
 // Path returns the path of the certificate file that clients trust.
 func (c *CA) Path() string { return filepath.Join(c.dir, CertificateFile) }
+
+// NotAfter is when the authority's certificate ends. ReissueIfDue replaces it long before.
+func (c *CA) NotAfter() time.Time { return c.cert.Load().NotAfter }
+
+// Trust makes ca.pem contain further certificates, in PEM, after that of the authority: those that clients need for
+// a server certificate of the operator.
+func (c *CA) Trust(others []byte) error {
+	c.issuing.Lock()
+	defer c.issuing.Unlock()
+	c.others = others
+	err := c.publish()
+	c.unwritten = c.unwritten || err != nil
+	return err
+}
 
 // Pool is a set of roots with the current certificate of this authority. ReissueIfDue may reissue it.
 func (c *CA) Pool() *x509.CertPool {
@@ -243,13 +259,13 @@ func certificatePEM(der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }
 
-// publish writes ca.pem, the copy of the certificate that clients trust, if it has another content. An authority
-// without a folder has no copy.
+// publish writes ca.pem, the certificates that clients trust, if it has another content: first that of the authority.
+// An authority without a folder has no such file.
 func (c *CA) publish() error {
-	if _, stored := c.storage.Names(); c.dir == "" || stored == c.Path() {
+	if c.dir == "" {
 		return nil
 	}
-	want := certificatePEM(c.cert.Load().Raw)
+	want := slices.Concat(certificatePEM(c.cert.Load().Raw), c.others)
 	was, err := os.ReadFile(c.Path())
 	if err == nil && bytes.Equal(was, want) {
 		return nil

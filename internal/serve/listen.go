@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"syscall"
 )
 
@@ -41,11 +42,19 @@ func Listen(ctx context.Context, setting, address string) ([]net.Listener, error
 func listenError(setting, address string, err error) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("cannot listen on %s: the port is taken by another program; end that one, or choose another port with --%s HOST:PORT", address, setting)
+		return fmt.Errorf("cannot listen on %s: the port is taken by another program; end that one, or choose another port with %s HOST:PORT", address, option(setting))
 	case errors.Is(err, syscall.EACCES):
-		return fmt.Errorf("cannot listen on %s: this user may not use the port; choose one above 1023 with --%s HOST:PORT", address, setting)
+		return fmt.Errorf("cannot listen on %s: this user may not use the port; choose one above 1023 with %s HOST:PORT", address, option(setting))
 	}
-	return fmt.Errorf("cannot listen on %s (--%s): %w", address, setting, err)
+	return fmt.Errorf("cannot listen on %s (%s): %w", address, option(setting), err)
+}
+
+// option is how a user writes a setting: a flag, or the path of a setting in the configuration file.
+func option(setting string) string {
+	if strings.ContainsAny(setting, ".: ") {
+		return setting + ":"
+	}
+	return "--" + setting
 }
 
 func closeAll(listeners []net.Listener) error {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"midas/internal/api/httpx"
@@ -40,20 +41,24 @@ type Handler struct {
 	// Servers returns the URLs of all replicas that hosts can reach. Nil: there is only this server.
 	Servers func() []string
 
+	// Origin is the URL at which agents reach the server without a proxy that ends TLS.
+	Origin string
+
 	draining chan struct{}
+	drain    func()
 	waits    *waits
 }
 
 // New makes a Handler from the exported fields of h.
 func New(h Handler) *Handler {
 	h.draining = make(chan struct{})
+	h.drain = sync.OnceFunc(func() { close(h.draining) })
 	h.waits = &waits{most: maxWaits, byHost: map[string][]*wait{}}
 	return &h
 }
 
-// Drain answers the requests that wait for changes, so that the server can shut down. It must be called at most
-// once.
-func (h *Handler) Drain() { close(h.draining) }
+// Drain answers the requests that wait for changes, so that the server can shut down.
+func (h *Handler) Drain() { h.drain() }
 
 // Serves reports whether a path belongs to this API.
 func Serves(path string) bool { return strings.HasPrefix(path, host.PathPrefix) }
@@ -113,6 +118,9 @@ func (h *Handler) serve(req *request) error {
 	if req.r.Method != op.method {
 		return &refusal{status: http.StatusMethodNotAllowed, code: host.CodeMethod, message: "Use " + op.method + ".", allow: op.method}
 	}
+	if err := h.direct(req); err != nil {
+		return err
+	}
 	if !op.public {
 		if err := h.authenticate(req); err != nil {
 			return err
@@ -132,6 +140,18 @@ func heardOf(r *http.Request) (uint64, error) {
 		return 0, badRequest(fmt.Errorf("%s: %w", host.HeaderRevision, err))
 	}
 	return heard, nil
+}
+
+// direct refuses a request that a reverse proxy has forwarded, before an enrollment token is used up: such a proxy ends
+// TLS, so the host could never show its certificate. Agents do not send these headers themselves.
+func (h *Handler) direct(req *request) error {
+	if req.r.Header.Get("X-Forwarded-For") == "" && req.r.Header.Get("Forwarded") == "" {
+		return nil
+	}
+	return &refusal{
+		status: http.StatusMisdirectedRequest, code: host.CodeProxied,
+		message: "A reverse proxy has ended TLS on the way to the server, so agents cannot use this address. Use " + h.Origin + ".",
+	}
 }
 
 // authenticate finds the host of the client certificate.
