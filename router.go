@@ -13,6 +13,7 @@ import (
 	"midas/internal/azure"
 	"midas/internal/cluster"
 	"midas/internal/ops"
+	"midas/internal/store"
 )
 
 // router sends each request of the main listener to the API that serves it: by the host name of the request
@@ -29,6 +30,7 @@ type router struct {
 	decisions  *checkaccess.Handler
 	hosts      *hosts.Handler
 	cluster    httpx.Handler // nil without an embedded cluster
+	shared     bool          // other processes write the store, too
 }
 
 // nameSet is the set of host names that requests may have, besides Azure's and IP addresses.
@@ -43,6 +45,9 @@ func nameSet(names []string) map[string]bool {
 // Serve implements httpx.Handler.
 func (f *router) Serve(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
 	h, r := f.route(r, ev)
+	if f.shared {
+		r = r.WithContext(store.Request(r.Context()))
+	}
 	h.Serve(w, r, ev)
 }
 

@@ -257,7 +257,7 @@ func (r *services) router(health *ops.Health, names []string, reg prometheus.Reg
 		Decider: decider, Store: r.store, Pages: pages,
 	})
 	return &router{names: nameSet(names), health: health, login: signIn, management: &httpx.CrossOrigin{API: "management", Next: arms},
-		graph: &httpx.CrossOrigin{API: "graph", Next: graphs}, hosts: agents, decisions: decisions}, nil
+		graph: &httpx.CrossOrigin{API: "graph", Next: graphs}, hosts: agents, decisions: decisions, shared: r.store.shared()}, nil
 }
 
 // keys is the configuration of the signing keys in a store.

@@ -6,8 +6,6 @@ import (
 	"hash/maphash"
 	"iter"
 	"sync/atomic"
-
-	"midas/internal/trace"
 )
 
 // Cache is an engine that caches the results of reads from the engine below it: Gets, including those that
@@ -22,7 +20,7 @@ import (
 type Cache struct {
 	engine Embedded
 	below  beginning                   // a snapshot of the engine
-	fresh  func(context.Context) error // before each attempt to read; nil if only this process writes
+	follow *Follower                   // nil if only this process writes
 	recent func(context.Context) error // before each attempt of a Recent
 	seed   maphash.Seed
 	shards []shard // their number is a power of two
@@ -55,7 +53,7 @@ func Cached(engine Embedded, bytes int64) *Cache {
 	c.latest.newest.Store(uint64(engine.Head()))
 	c.forgotten.Store(uint64(engine.Head()))
 	if f, ok := engine.(*Follower); ok {
-		c.below, c.fresh, c.recent = f.snapshot, f.Fresh, f.Current
+		c.below, c.follow, c.recent = f.snapshot, f, f.Current
 		f.OnReload(c.reset)
 	}
 	engine.OnCommit(c.forget)
@@ -81,21 +79,7 @@ func (c *Cache) Stats() CacheStats {
 
 // Snapshot implements Engine. Over a Follower it is fresh.
 func (c *Cache) Snapshot(ctx context.Context, attempt int) (Snapshot, error) {
-	if c.fresh != nil {
-		if err := c.askFresh(ctx); err != nil {
-			return nil, err
-		}
-	}
-	return c.begin(ctx, attempt)
-}
-
-// askFresh waits until the cache knows all that anyone was told of before the call.
-func (c *Cache) askFresh(ctx context.Context) error {
-	ctx, span := trace.StartClient(ctx, "store.fresh")
-	defer span.End()
-	err := c.fresh(ctx)
-	span.Fail(reasonOf(err))
-	return err
+	return c.read(ctx, attempt, attempt == 0)
 }
 
 // Recent begins to read what the cache knows. Over a Follower that is not asked whether it is fresh, only how old it is.
@@ -105,12 +89,12 @@ func (c *Cache) Recent(ctx context.Context, attempt int) (Snapshot, error) {
 			return nil, err
 		}
 	}
-	return c.begin(ctx, attempt)
+	return c.begin(ctx, attempt, nil)
 }
 
-func (c *Cache) begin(ctx context.Context, attempt int) (Snapshot, error) {
+func (c *Cache) begin(ctx context.Context, attempt int, asked *probe) (Snapshot, error) {
 	epoch := c.epoch.Load()
-	s := &cachedSnapshot{cache: c, pin: c.engine.Head(), epoch: epoch, attempt: attempt}
+	s := &cachedSnapshot{cache: c, pin: c.engine.Head(), epoch: epoch, attempt: attempt, asked: asked}
 	s.used = s.initial[:0]
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -178,8 +162,11 @@ type cachedSnapshot struct {
 	pin     Revision
 	epoch   uint64    // of the cache, when the transaction began
 	below   Snapshot  // nil until the cache lacks a record
-	used    []*entry  // the entries that were read before below was opened
+	used    []*entry  // the entries that were read before below was opened, or before the answer to asked
 	initial [8]*entry // the first array of used, so that short transactions need no allocation
+
+	asked  *probe // the question whose answer the transaction still has to wait for; nil if there is none
+	unsure bool   // it has read what is not in used, before that answer
 
 	recording *recording // the reads of a value that is being computed; nil outside of Memo
 }
@@ -208,6 +195,10 @@ func (s *cachedSnapshot) Get(ctx context.Context, key string) (Record, error) {
 		e.from = rec.Revision // the record has not changed since
 	}
 	added := shard.addGet(e, s)
+	if s.asked != nil && added {
+		s.used = append(s.used, e)
+	}
+	s.unsure = s.unsure || s.asked != nil && !added
 	s.record(e, e.from, added)
 	return rec, err
 }
@@ -268,7 +259,7 @@ func (s *cachedSnapshot) uncached(ctx context.Context, r Range) iter.Seq2[Record
 func (s *cachedSnapshot) scanBelow(ctx context.Context, r Range, p *page, yield func(Record, error) bool) {
 	var e *entry // what the cache has of this scan at the end
 	defer func() { s.record(e, s.pin, e != nil) }()
-	if err := s.open(ctx); err != nil {
+	if err := s.settled(ctx); err != nil {
 		yield(Record{}, err)
 		return
 	}
@@ -294,7 +285,7 @@ func (s *cachedSnapshot) scanBelow(ctx context.Context, r Range, p *page, yield 
 // snapshot this is not necessary: the entry was in the cache after the snapshot was taken, so it was current at
 // the snapshot's revision.
 func (s *cachedSnapshot) use(e *entry, from Revision) {
-	if s.below == nil {
+	if s.below == nil || s.asked != nil {
 		s.used = append(s.used, e)
 	}
 	s.record(e, from, true)
@@ -341,29 +332,37 @@ func (s *cachedSnapshot) open(ctx context.Context) error {
 		return ErrStale
 	}
 	if below.Revision() != s.pin {
-		for _, e := range s.used {
-			if e.outdated() {
-				below.Close()
-				return ErrStale
-			}
+		if s.changed() {
+			below.Close()
+			return ErrStale
 		}
 	}
-	s.below, s.pin, s.used = below, below.Revision(), nil
+	s.below, s.pin = below, below.Revision()
+	if s.asked == nil {
+		s.used = nil
+	}
 	return nil
+}
+
+// settled opens a snapshot of the engine for a scan, which may be long: so it waits for the answer first.
+func (s *cachedSnapshot) settled(ctx context.Context) error {
+	if err := s.confirm(ctx); err != nil {
+		return err
+	}
+	return s.open(ctx)
 }
 
 // outlived reports whether the cache was emptied since the transaction began.
 func (s *cachedSnapshot) outlived() bool { return s.cache.epoch.Load() != s.epoch }
 
 func (s *cachedSnapshot) Settle(ctx context.Context) error {
+	if err := s.confirm(ctx); err != nil {
+		return err
+	}
 	if s.below == nil {
 		return nil // only durable revisions are pinned
 	}
 	return s.below.Settle(ctx)
 }
 
-func (s *cachedSnapshot) Close() {
-	if s.below != nil {
-		s.below.Close()
-	}
-}
+func (s *cachedSnapshot) Close() { s.closeBelow() }

@@ -119,13 +119,23 @@ func (f *Follower) Fresh(ctx context.Context) error {
 }
 
 func (f *Follower) freshWithin(ctx context.Context, limit time.Duration) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	p, err := f.join()
+	p, err := f.ask(ctx)
 	if err != nil {
 		return err
 	}
+	return f.await(ctx, p, limit)
+}
+
+// ask begins a question for the newest revision, or joins one that has not begun.
+func (f *Follower) ask(ctx context.Context) (*probe, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return f.join()
+}
+
+// await waits until Head shows the answer to a question.
+func (f *Follower) await(ctx context.Context, p *probe, limit time.Duration) error {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	select {
@@ -149,27 +159,31 @@ func outdated(ctx context.Context, why string) error {
 	return ctx.Err()
 }
 
-// Current returns nil if what Head shows is at most RecentAge old and has all commits of this process. Otherwise it waits
-// a moment for the feed, unless the database is known not to answer, and then returns ErrOutdated.
+// Current returns nil if what Head shows is at most RecentAge old and has all commits that this process made before the
+// call. Otherwise it waits a moment for the feed, unless the database is known not to answer, and then returns ErrOutdated.
 func (f *Follower) Current(ctx context.Context) error {
-	if f.isCurrent() {
-		return nil
+	own := f.own.Load() // later commits of other requests need not be waited for: while many write, there is always one more
+	if f.isRecent() {
+		if f.head.Load() >= own {
+			return nil
+		}
+		timer := time.NewTimer(RecentAge)
+		defer timer.Stop()
+		return f.reach(ctx, Revision(own), timer.C)
 	}
-	if f.failing.Load() && f.Age() > RecentAge {
+	if f.failing.Load() {
 		return fmt.Errorf("the database does not answer: %w", ErrOutdated)
 	}
 	if err := f.freshWithin(ctx, ownLimit); err != nil {
 		return err
 	}
-	if !f.isCurrent() {
+	if !f.isRecent() || f.head.Load() < own {
 		return fmt.Errorf("the feed is behind: %w", ErrOutdated)
 	}
 	return nil
 }
 
-func (f *Follower) isCurrent() bool {
-	return f.head.Load() >= f.own.Load() && f.Age() <= RecentAge
-}
+func (f *Follower) isRecent() bool { return f.Age() <= RecentAge }
 
 // Snapshot implements Engine.
 func (f *Follower) Snapshot(ctx context.Context, attempt int) (Snapshot, error) {

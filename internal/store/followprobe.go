@@ -34,7 +34,7 @@ func (f *Follower) join() (*probe, error) {
 	case f.current == nil:
 		f.current = &probe{done: make(chan struct{})}
 		f.running.Add(1)
-		go f.ask()
+		go f.answer()
 		return f.current, nil
 	case f.next == nil:
 		f.next = &probe{done: make(chan struct{})}
@@ -42,8 +42,8 @@ func (f *Follower) join() (*probe, error) {
 	return f.next, nil
 }
 
-// ask asks the current question, and those that others wait for meanwhile.
-func (f *Follower) ask() {
+// answer asks the current question, and those that others wait for meanwhile.
+func (f *Follower) answer() {
 	defer f.running.Done()
 	for {
 		f.mu.Lock()

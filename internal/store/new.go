@@ -30,12 +30,15 @@ func New(engine Engine, o Options) Store {
 	if o.Attempts <= 0 {
 		o.Attempts = defaultAttempts
 	}
-	s := &transactional{engine: engine, attempts: o.Attempts, gate: newGate()}
+	s := &transactional{engine: engine, fresh: engine.Snapshot, attempts: o.Attempts, gate: newGate()}
 	if follows, ok := engine.(recentEngine); ok {
 		s.recent = follows.Recent
 	}
-	if cache, ok := engine.(*Cache); ok && cache.recent == nil {
-		s.recent = nil // only this process writes
+	if cache, ok := engine.(*Cache); ok {
+		s.fresh = cache.freshly
+		if cache.recent == nil {
+			s.recent = nil // only this process writes
+		}
 	}
 	return s
 }
@@ -44,6 +47,7 @@ func New(engine Engine, o Options) Store {
 type transactional struct {
 	engine   Engine
 	recent   beginning // of a Recent; nil if every read is fresh
+	fresh    beginning // of a View that waits for the newest revision before it reads
 	attempts int
 	gate     *gate
 	held     atomic.Pointer[map[string]int] // see Upgrade; nil if nothing is held back
@@ -86,6 +90,9 @@ var errAgain = errors.New("store: run again")
 
 func (s *transactional) view(ctx context.Context, attempt int, begin beginning, fn func(Tx) error) error {
 	snap, err := begin(ctx, attempt)
+	if errors.Is(err, ErrStale) {
+		return errAgain
+	}
 	if err != nil {
 		return fmt.Errorf("begin a view: %w", err)
 	}
@@ -123,6 +130,9 @@ func (s *transactional) Update(ctx context.Context, fn func(Tx) error) (Revision
 
 func (s *transactional) update(ctx context.Context, attempt int, fn func(Tx) error) (Revision, error) {
 	snap, err := s.engine.Snapshot(ctx, attempt)
+	if errors.Is(err, ErrStale) {
+		return 0, errAgain
+	}
 	if err != nil {
 		return 0, fmt.Errorf("begin an update: %w", err)
 	}
@@ -130,6 +140,11 @@ func (s *transactional) update(ctx context.Context, attempt int, fn func(Tx) err
 	defer t.end()
 	if err := fn(t); err != nil || t.err != nil || t.stale || t.writes == 0 {
 		return snap.Revision(), t.conclude(err)
+	}
+	if err := t.confirm(); errors.Is(err, ErrStale) {
+		return 0, errAgain
+	} else if err != nil {
+		return 0, fmt.Errorf("begin an update: %w", err)
 	}
 	if err := ctx.Err(); err != nil {
 		return 0, err

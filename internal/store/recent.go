@@ -31,7 +31,7 @@ func (s *transactional) Recent(ctx context.Context, fn func(Tx) error) error {
 	if err == nil || ctx.Err() != nil || isFailure(err) {
 		return err
 	}
-	return s.View(ctx, fn)
+	return s.read(ctx, s.fresh, fn)
 }
 
 // isFailure reports whether an error is one of the store, and not a refusal.

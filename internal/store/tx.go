@@ -275,6 +275,14 @@ func (t *tx) conclude(err error) error {
 	return err
 }
 
+// confirm waits until the snapshot is known to be fresh. The error is ErrStale if it is not.
+func (t *tx) confirm() error {
+	if cached, ok := t.snap.(*cachedSnapshot); ok {
+		return cached.confirm(t.ctx)
+	}
+	return nil
+}
+
 // commit lists guards and writes in key order, so that the order in engines and feeds is deterministic.
 func (t *tx) commit() Commit {
 	c := Commit{At: t.snap.Revision(), Writes: make([]Write, 0, t.writes)}

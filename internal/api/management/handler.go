@@ -153,8 +153,11 @@ func errURI(cause error) error {
 // subscription only after authentication, so that an anonymous client cannot test which subscriptions exist.
 // It writes a refusal to the activity log before it returns it.
 func (h *Handler) admit(ctx context.Context, r *Request, op *Operation) error {
-	allowed := false
-	err := h.Store.View(ctx, func(tx store.Tx) error {
+	allowed, read := false, h.Store.View
+	if changes(op) {
+		read = h.Store.Recent
+	}
+	err := read(ctx, func(tx store.Tx) error {
 		r.Caller, allowed = rbac.Caller{}, false
 		subscription, missing, err := h.tenantOf(tx, r.ID())
 		if err != nil {
@@ -185,6 +188,12 @@ func (h *Handler) admit(ctx context.Context, r *Request, op *Operation) error {
 		return err
 	}
 	return h.recordRefusal(ctx, r, h.errUnauthorized(r))
+}
+
+// changes reports whether an operation is a write, which is decided again in its transaction. Until then what this
+// server knows is enough, so that a write need not wait for the newest revision twice.
+func changes(op *Operation) bool {
+	return op.Method == http.MethodPut || op.Method == http.MethodPatch || op.Method == http.MethodDelete
 }
 
 // allowed reports whether the caller may perform the operation: it owns the addressed object, or RBAC allows it.
