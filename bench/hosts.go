@@ -120,7 +120,7 @@ func (b *bench) hostTokens(t *target, n int) (float64, error) {
 	body := fmt.Sprintf(`{"audience":"https://vault.azure.net","resourceId":%q}`, id)
 	request := send("POST", "/hosts/v1/token", "", "application/json", body)
 	done, err := load{
-		addr: t.addr, roots: roots, pairs: pairs, conns: hostsMeasured, requests: hostRequests, status: "200",
+		addrs: []string{t.addr}, roots: roots, pairs: pairs, conns: hostsMeasured, requests: hostRequests, status: "200",
 		request: func(int) []byte { return request },
 	}.run()
 	return done.perSecond, err
@@ -139,7 +139,7 @@ func (b *bench) waiting(t *target) error {
 	if err != nil {
 		return err
 	}
-	l := load{addr: t.addr, roots: roots, pairs: []tls.Certificate{pair}, conns: 1, requests: 1, status: "200",
+	l := load{addrs: []string{t.addr}, roots: roots, pairs: []tls.Certificate{pair}, conns: 1, requests: 1, status: "200",
 		request: func(int) []byte { return get("/hosts/v1/state", "") }}
 	first, err := l.run()
 	if err != nil {

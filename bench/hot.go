@@ -40,6 +40,11 @@ func parts() []part {
 
 // hotPaths measures the most frequent requests, or the wanted ones of them.
 func (b *bench) hotPaths(wanted func(string) bool) error {
+	for name, measure := range sharedParts() {
+		if wanted(name) {
+			return measure(b)
+		}
+	}
 	if wanted("start") {
 		if err := b.startUp(); err != nil {
 			return fmt.Errorf("start-up: %w", err)
@@ -95,17 +100,22 @@ func (b *bench) target(name, store string, more ...string) (*target, error) {
 		return nil, err
 	}
 	t := &target{server: s}
-	if t.admin, err = s.admin(); err != nil {
-		return nil, err
+	return t, t.prepare()
+}
+
+// prepare signs the administrator in and makes the group.
+func (t *target) prepare() (err error) {
+	if t.admin, err = t.server.admin(); err != nil {
+		return err
 	}
 	if err := t.signIn(); err != nil {
-		return nil, err
+		return err
 	}
 	t.group = "/subscriptions/" + t.admin.SubscriptionID + "/resourceGroups/bench"
 	_, err = t.run(1, 1, "201", func(int) []byte {
 		return send("PUT", t.group+"?api-version=2021-04-01", t.bearer, "application/json", `{"location":"eastus"}`)
 	})
-	return t, err
+	return err
 }
 
 // signIn gets a token. A server on another port is another issuer, so a restart needs a new one.
@@ -141,7 +151,7 @@ func (t *target) run(conns, requests int, status string, request func(int) []byt
 	if err != nil {
 		return result{}, err
 	}
-	return load{addr: t.addr, roots: roots, conns: conns, requests: requests, request: request, status: status}.run()
+	return load{addrs: []string{t.addr}, roots: roots, conns: conns, requests: requests, request: request, status: status}.run()
 }
 
 // gets measures GET of one identity: verified token, roles, record.

@@ -20,7 +20,7 @@ import (
 // little as possible, so that the server is measured: it writes prebuilt bytes and reads the answer by its
 // length.
 type load struct {
-	addr     string
+	addrs    []string          // of the servers, which the connections use in turn
 	roots    *x509.CertPool    // nil for HTTP in clear
 	pairs    []tls.Certificate // client certificates of the connections, if any
 	conns    int
@@ -87,14 +87,15 @@ func (l load) run() (result, error) {
 }
 
 func (l load) dial(i int) (net.Conn, error) {
+	addr := l.addrs[i%len(l.addrs)]
 	if l.roots == nil {
-		return net.Dial("tcp", l.addr)
+		return net.Dial("tcp", addr)
 	}
 	config := &tls.Config{RootCAs: l.roots, ServerName: "localhost", NextProtos: []string{"http/1.1"}}
 	if len(l.pairs) > 0 {
 		config.Certificates = l.pairs[i%len(l.pairs) : i%len(l.pairs)+1]
 	}
-	return tls.Dial("tcp", l.addr, config)
+	return tls.Dial("tcp", addr, config)
 }
 
 // exchange sends one request and reads one answer with a Content-Length into buf.

@@ -31,12 +31,15 @@ func main() {
 	hosts := flag.Int("hosts", 0, "measure with so many machines instead")
 	only := flag.String("only", "", "measure just these: start, get, token, metadata, cold, wrong, checkaccess, put, decide, exchange, durable")
 	binary := flag.String("binary", "", "measure this midas instead of building one")
+	before := flag.String("before", "", "compare the hot paths with those of this binary of before, in turns, by processor time")
 	rounds := flag.Int("rounds", 5, "how often each pair is measured; the median counts")
 	flag.Parse()
 	var err error
 	switch {
 	case *bare != "" || *commit != "":
 		err = runBare(*bare, *commit, *cert, *rounds)
+	case *before != "":
+		err = withBench(*binary, *rounds, func(b *bench) error { return b.before(*before) })
 	case *scale > 0:
 		err = withBench(*binary, *rounds, func(b *bench) error { return b.scale(context.Background(), *scale) })
 	case *hosts > 0:
@@ -90,7 +93,7 @@ func withBench(binary string, rounds int, measure func(*bench) error) error {
 	b := &bench{binary: binary, dir: dir, rounds: rounds}
 	if binary == "" {
 		b.binary = filepath.Join(dir, "midas")
-		build := exec.Command("go", "build", "-trimpath", "-o", b.binary, "./cmd/midas")
+		build := exec.Command("go", "build", "-trimpath", "-tags", buildTags, "-o", b.binary, "./cmd/midas")
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {
 			return fmt.Errorf("build: %w\n%s", err, out)
