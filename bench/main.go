@@ -29,7 +29,7 @@ func main() {
 	cert := flag.String("cert", "", "the data folder whose CA the bare server uses; without it, it serves in clear")
 	scale := flag.Int("scale", 0, "measure with so many identities instead")
 	hosts := flag.Int("hosts", 0, "measure with so many machines instead")
-	only := flag.String("only", "", "measure just these: start, get, token, metadata, cold, wrong, checkaccess, put, decide, exchange, durable")
+	only := flag.String("only", "", "measure just these: start, get, token, metadata, cold, wrong, checkaccess, put, decide, exchange, durable, or one of etcd, postgres")
 	binary := flag.String("binary", "", "measure this midas instead of building one")
 	before := flag.String("before", "", "compare the hot paths with those of this binary of before, in turns, by processor time")
 	rounds := flag.Int("rounds", 5, "how often each pair is measured; the median counts")

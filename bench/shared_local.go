@@ -12,5 +12,5 @@ func sharedParts() map[string]func(*bench) error {
 	missing := func(*bench) error {
 		return errors.New(`replicas are measured with -tags "e2e cluster", as make bench does`)
 	}
-	return map[string]func(*bench) error{"etcd": missing, "postgres": missing, "failover": missing}
+	return map[string]func(*bench) error{"etcd": missing, "postgres": missing}
 }

@@ -17,7 +17,7 @@ const connectionsOfReplica = 8
 
 // startPostgres starts one server.
 func startPostgres(s *stage) (*database, error) {
-	server := servertest.Postgres(s)
+	server := servertest.Postgres(s, "max_connections=120")
 	return &database{
 		name: "PostgreSQL",
 		url:  server.URL(),
