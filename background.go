@@ -2,6 +2,7 @@ package midas
 
 import (
 	"context"
+	"net/url"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -80,6 +81,15 @@ func (r *services) agentServers() func() []string {
 		return nil
 	}
 	return r.replicas.Live
+}
+
+// hostName is the host of a URL that was checked before.
+func hostName(origin string) string {
+	u, err := url.Parse(origin)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
 }
 
 // backgroundJob is the name of the lease of all background work. It must not change, because replicas of different

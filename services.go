@@ -250,7 +250,7 @@ func (r *services) router(health *ops.Health, names []string, reg prometheus.Reg
 	}
 	agents := hosts.New(hosts.Handler{
 		Fleet: r.fleet, Directory: r.directory, Minter: r.minter, Documents: r.documents, Log: r.log, SignIns: signIns,
-		Now: r.now, TokenLifetime: r.cfg.IdentityTokenLifetime, Servers: r.agentServers(), Origin: r.agentsOrigin,
+		Now: r.now, TokenLifetime: r.cfg.IdentityTokenLifetime, Servers: r.agentServers(), Name: hostName(r.origin), Origin: r.agentsOrigin,
 	})
 	decisions := checkaccess.New(checkaccess.Handler{
 		Origin: r.origin, Tokens: r.verifier, Directory: r.directory, Subscriptions: r.resources,

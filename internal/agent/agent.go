@@ -33,10 +33,10 @@ type Config struct {
 	Credential Credential
 	// Save stores a renewed credential for the next start; if it is nil, the credential stays in memory only.
 	Save func(Credential) error
-	// Servers are the servers that the agent has learnt before, besides those of the credential. SaveServers stores them for
-	// the next start; if it is nil, they stay in memory only.
-	Servers     []string
-	SaveServers func([]string) error
+	// Learnt is what the agent has learnt before of other servers than those of the credential. SaveLearnt stores it for
+	// the next start; if it is nil, it stays in memory only.
+	Learnt     learnt
+	SaveLearnt func(learnt) error
 	// Enroll gets the first credential, and another one when the server has removed the host. If it is
 	// nil, an operator has to enroll the host. It is never called concurrently, nor more often than once
 	// every enrollEvery.
@@ -59,7 +59,7 @@ type Agent struct {
 
 	mu       sync.Mutex
 	link     *link
-	servers  []string // learnt
+	learnt   learnt
 	server   presence
 	watching bool          // a request for the next state is open, or about to be sent
 	heard    time.Time     // when the server last answered such a request
@@ -72,7 +72,7 @@ type Agent struct {
 
 // New makes an agent.
 func New(c Config) (*Agent, error) {
-	a := &Agent{Config: c, servers: c.Servers, renewals: make(chan struct{}, maxRenewals), newEpoch: make(chan struct{}), cache: recent.Cache[key, entry]{Limit: maxEntries}}
+	a := &Agent{Config: c, learnt: c.Learnt, renewals: make(chan struct{}, maxRenewals), newEpoch: make(chan struct{}), cache: recent.Cache[key, entry]{Limit: maxEntries}}
 	if c.Credential.Certificate == "" {
 		if c.Enroll == nil {
 			return nil, errors.New("this host is not enrolled")
@@ -83,7 +83,7 @@ func New(c Config) (*Agent, error) {
 	if a.link, err = a.newLink(c.Credential); err != nil {
 		return nil, err
 	}
-	a.link.setLearnt(a.servers)
+	a.link.setLearnt(a.learnt)
 	return a, nil
 }
 

@@ -112,7 +112,7 @@ func (a *Agent) adopt(ctx context.Context, c Credential) error {
 	a.mu.Lock()
 	before := a.link
 	a.Credential, a.link, a.revoked = c, l, false
-	l.setLearnt(a.servers)
+	l.setLearnt(a.learnt)
 	a.mu.Unlock()
 	if before != nil {
 		before.close()

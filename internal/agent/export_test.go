@@ -9,14 +9,17 @@ import (
 // Learnable is learnable.
 func Learnable(urls, configured []string) []string { return learnable(urls, configured) }
 
+// KnownServers are what Config.SaveLearnt gets.
+type KnownServers = learnt
+
 // Learnt are the servers that the agent in a folder has saved.
 func Learnt(t *testing.T, state string) []string {
 	t.Helper()
-	servers, err := readServers(state)
+	all, err := readServers(state)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return servers
+	return all.Servers
 }
 
 // Forget removes the default identity's token for an audience from the cache.

@@ -283,7 +283,7 @@ func TestLearntServersAreBounded(t *testing.T) {
 	s.servers = strings.Join(many, ",")
 	var learnt []string
 	a, _ := start(t, s, func(c *agent.Config) {
-		c.SaveServers = func(servers []string) error { learnt = servers; return nil }
+		c.SaveLearnt = func(all agent.KnownServers) error { learnt = all.Servers; return nil }
 	})
 	run(t, a)
 	if len(learnt) != 16 || slices.ContainsFunc(learnt, func(u string) bool { return len(u) > 100 }) {

@@ -38,6 +38,7 @@ type server struct {
 	fault       int    // a status, instead of a token
 	faultyState bool   // and instead of a state
 	hold        chan struct{}
+	name        string            // host.HeaderName of states
 	servers     string            // host.HeaderServers of states
 	revision    uint64            // of states
 	revisions   map[string]string // host.HeaderRevision of the last request, by operation
@@ -164,6 +165,7 @@ func (s *server) state(w http.ResponseWriter, r *http.Request) {
 		}
 		if version != r.URL.Query().Get("after") {
 			w.Header().Set(host.HeaderServers, servers)
+			w.Header().Set(host.HeaderName, s.name)
 			_ = json.NewEncoder(w).Encode(host.State{Version: version, Revision: revision, Principals: principals, Instance: host.Instance{Name: "vm"}})
 			return
 		}

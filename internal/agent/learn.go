@@ -3,7 +3,6 @@ package agent
 import (
 	"math"
 	"math/rand/v2"
-	"slices"
 )
 
 // newLink makes a link. The caller gives it the learnt servers.
@@ -13,28 +12,28 @@ func (a *Agent) newLink(c Credential) (*link, error) {
 
 // learn takes over what a server says about the addresses of all replicas. Each agent asks them in an order of its own,
 // so that not all agents turn to the same replica when another one ends.
-func (a *Agent) learn(servers []string) {
+func (a *Agent) learn(all learnt) {
 	a.mu.Lock()
 	if a.link == nil {
 		a.mu.Unlock()
 		return
 	}
-	servers = learnable(servers, a.link.named)
-	l, same := a.link, slices.Equal(slices.Sorted(slices.Values(servers)), slices.Sorted(slices.Values(a.servers)))
+	all = all.checked(a.link.named)
+	same := all.same(a.learnt)
 	if !same {
-		rand.Shuffle(len(servers), func(i, j int) { servers[i], servers[j] = servers[j], servers[i] })
-		a.servers = servers
-		l.setLearnt(servers)
+		rand.Shuffle(len(all.Servers), func(i, j int) { all.Servers[i], all.Servers[j] = all.Servers[j], all.Servers[i] })
+		a.learnt = all
+		a.link.setLearnt(all)
 	}
 	a.mu.Unlock()
 	if same {
 		return
 	}
-	a.Log.Info("the server has other addresses", "servers", servers)
-	if a.SaveServers == nil {
+	a.Log.Info("the server has other addresses", "servers", all.Servers)
+	if a.SaveLearnt == nil {
 		return
 	}
-	if err := a.SaveServers(servers); err != nil {
+	if err := a.SaveLearnt(all); err != nil {
 		a.Log.Warn("the addresses of the server could not be saved: after a restart the agent has to learn them again", "cause", err)
 	}
 }

@@ -3,9 +3,11 @@ package agent_test
 import (
 	"crypto/tls"
 	"encoding/pem"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -88,5 +90,54 @@ func TestLearntServersHaveTheCertificateOfTheInstallation(t *testing.T) {
 				t.Errorf("accepted: %v, %v", accepted, err)
 			}
 		})
+	}
+}
+
+// TestLearntAddressesNeedNoNewFile has an agent whose file of authorities is older than the names of the other replicas: its
+// constraints exclude their addresses. They show a certificate for the name of the installation.
+func TestLearntAddressesNeedNoNewFile(t *testing.T) {
+	dir, names := t.TempDir(), []string{"midas.example", "127.0.0.1"}
+	ca, err := localca.OpenFor(dir, time.Now, names...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, err := os.ReadFile(ca.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, second := newServer(t), newServer(t)
+	certified(t, first, ca, names...)
+	first.URL = strings.Replace(first.URL, "midas.example", "127.0.0.1", 1)
+	later, err := localca.OpenFor(dir, time.Now, "midas.example", "127.0.0.2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := later.ServerConfig()
+	if err != nil {
+		t.Fatal(err)
+	}
+	second.Server.Close()
+	listener, err := net.Listen("tcp", "127.0.0.2:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	second.Server = &httptest.Server{Listener: listener, Config: &http.Server{Handler: second.Config.Handler}, TLS: config, EnableHTTP2: true} //nolint:gosec // a test
+	second.StartTLS()
+	t.Cleanup(second.Server.Close)
+	second.ca, first.name, first.servers = first.ca, "midas.example", "https://"+listener.Addr().String()
+	state := t.TempDir()
+	enrollment := agent.Enrollment{Server: first.URL, Roots: string(old), Token: "good"}
+	if _, err := agent.EnrollMachine(t.Context(), enrollment, state); err != nil {
+		t.Fatal(err)
+	}
+	credential, err := agent.ReadCredential(filepath.Join(state, "host.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, _ := start(t, newServer(t), func(cfg *agent.Config) { cfg.Credential = credential })
+	run(t, a)
+	first.set(func() { first.fault = http.StatusServiceUnavailable })
+	if got, err := get(t, a); err != nil || second.tokens.Load() == 0 {
+		t.Errorf("%q, %v", got, err)
 	}
 }

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -48,14 +49,15 @@ const (
 type link struct {
 	now        func() time.Time
 	log        *slog.Logger
-	learn      func(servers []string) // gets what servers say about the addresses of their replicas
-	pairs      []tls.Certificate      // the newest first; empty before enrollment
+	learn      func(learnt)      // gets what servers say about the other replicas
+	pairs      []tls.Certificate // the newest first; empty before enrollment
 	config     *tls.Config
 	named      []string    // the servers that the operator has named
 	configured []*upstream // the same
 
 	mu     sync.Mutex
 	learnt []*upstream
+	name   string // learnt.Name of these
 
 	ctx context.Context // of probes; it belongs to the link, not to a request
 	end context.CancelFunc
@@ -65,7 +67,7 @@ type link struct {
 type linkOptions struct {
 	now   func() time.Time
 	log   *slog.Logger
-	learn func(servers []string) // nil: nothing is learnt
+	learn func(learnt) // nil: nothing is learnt
 }
 
 func newLink(c Credential, o linkOptions) (*link, error) {
@@ -93,18 +95,23 @@ func newLink(c Credential, o linkOptions) (*link, error) {
 }
 
 // setLearnt replaces the learnt servers. Those that stay keep their connections.
-func (l *link) setLearnt(servers []string) {
+func (l *link) setLearnt(all learnt) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	before := map[string]*upstream{}
 	for _, u := range l.learnt {
 		before[u.url] = u
 	}
-	l.learnt = nil
-	for _, server := range learnable(servers, l.named) {
+	all = all.checked(l.named)
+	kept := all.Name == l.name
+	l.learnt, l.name = nil, all.Name
+	for _, server := range all.Servers {
 		u := before[server]
-		if delete(before, server); u == nil {
-			u = newUpstream(server, l.learntConfig(server))
+		if kept {
+			delete(before, server)
+		}
+		if u == nil || !kept {
+			u = newUpstream(server, l.learntConfig(server, all.Name))
 		}
 		l.learnt = append(l.learnt, u)
 	}
@@ -113,13 +120,13 @@ func (l *link) setLearnt(servers []string) {
 	}
 }
 
-// learntConfig is the TLS configuration for a learnt server. It asks for a certificate for the name of the preferred
-// server, which a replica has if this is the name of the installation.
-func (l *link) learntConfig(server string) *tls.Config {
+// learntConfig is the TLS configuration for a learnt server of an installation. It asks for a certificate for the name
+// of the installation, because the file of authorities may be older than the server's own name and exclude that.
+func (l *link) learntConfig(server, name string) *tls.Config {
 	config := l.config.Clone()
-	config.ServerName = hostOf(l.named[0])
+	config.ServerName = cmp.Or(name, hostOf(l.named[0]))
 	config.InsecureSkipVerify = true //nolint:gosec // VerifyConnection verifies
-	config.VerifyConnection = verifyLearnt(config.RootCAs, l.named, hostOf(server))
+	config.VerifyConnection = verifyLearnt(config.RootCAs, l.named, []string{hostOf(server), name})
 	return config
 }
 
@@ -353,7 +360,7 @@ func (l *link) exchange(ctx context.Context, u *upstream, client *http.Client, c
 	}
 	if l.learn != nil {
 		if servers := resp.Header.Get(host.HeaderServers); servers != "" {
-			l.learn(strings.Split(servers, ","))
+			l.learn(learnt{strings.Split(servers, ","), resp.Header.Get(host.HeaderName)})
 		}
 	}
 	return answer, nil

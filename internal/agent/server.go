@@ -174,12 +174,12 @@ func (s *Server) openServers(cfg *Config) error {
 		}
 		cfg.Credential.Server = strings.Join(servers, ",")
 	}
-	learnt, err := readServers(s.cfg.State)
+	all, err := readServers(s.cfg.State)
 	if err != nil {
 		s.cfg.Log.Warn("the agent has to learn the addresses of the server again", "cause", err)
 	}
-	cfg.Servers = learnt
-	cfg.SaveServers = func(servers []string) error { return writeServers(s.cfg.State, servers) }
+	cfg.Learnt = all
+	cfg.SaveLearnt = func(all learnt) error { return writeServers(s.cfg.State, all) }
 	return nil
 }
 

@@ -68,6 +68,28 @@ func learnable(urls, configured []string) []string {
 	return all
 }
 
+// learnt is what an agent has learnt of the installation from its servers.
+type learnt struct {
+	Servers []string `json:"servers"`
+
+	// Name is the host name of the installation, for which all replicas have a certificate; empty if it is not known.
+	Name string `json:"name,omitempty"`
+}
+
+// checked returns what may be used beside the servers that the operator has named.
+func (l learnt) checked(configured []string) learnt {
+	if _, err := parseServer("https://" + l.Name); err != nil || strings.Contains(l.Name, ":") {
+		l.Name = ""
+	}
+	l.Servers = learnable(l.Servers, configured)
+	return l
+}
+
+// same reports whether two agents with the same servers would know the same.
+func (l learnt) same(as learnt) bool {
+	return l.Name == as.Name && slices.Equal(slices.Sorted(slices.Values(l.Servers)), slices.Sorted(slices.Values(as.Servers)))
+}
+
 // isLocal reports whether a URL of parseServer names this machine, or no machine.
 func isLocal(server string) bool {
 	name := hostOf(server)

@@ -47,23 +47,23 @@ const maxServersFile = 64 << 10
 
 // readServers reads the servers that the agent in the folder state has learnt. They are checked again where they are
 // used. A file that cannot be read is like none: the servers that the operator has named are enough to begin with.
-func readServers(state string) (servers []string, err error) {
+func readServers(state string) (all learnt, err error) {
 	f, err := os.Open(filepath.Join(state, serversFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return learnt{}, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the addresses of the server: %w", err)
+		return learnt{}, fmt.Errorf("read the addresses of the server: %w", err)
 	}
 	defer f.Close()
-	if err := json.NewDecoder(io.LimitReader(f, maxServersFile)).Decode(&servers); err != nil {
-		return nil, fmt.Errorf("read the addresses of the server, %s: %w", f.Name(), err)
+	if err := json.NewDecoder(io.LimitReader(f, maxServersFile)).Decode(&all); err != nil {
+		return learnt{}, fmt.Errorf("read the addresses of the server, %s: %w", f.Name(), err)
 	}
-	return servers, nil
+	return all, nil
 }
 
-func writeServers(state string, servers []string) error {
-	data, err := json.Marshal(servers)
+func writeServers(state string, all learnt) error {
+	data, err := json.Marshal(all)
 	if err != nil {
 		return fmt.Errorf("encode the addresses of the server: %w", err)
 	}

@@ -1,14 +1,15 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -150,9 +151,9 @@ func (u *upstream) endProbe() {
 
 // verifyLearnt checks the certificate of a server that the agent has learnt of from another one. A certificate for its
 // own name proves nothing if the authority certifies anybody's names, as public ones and those of companies do. So
-// it has to be valid for the name of a server that the operator has named; or for its own name, under an authority
-// whose name constraints exclude the names of others, as those of Midas do.
-func verifyLearnt(roots *x509.CertPool, configured []string, own string) func(tls.ConnectionState) error {
+// it has to be valid for the name of a server that the operator has named; or for one of the learnt names, its own and that of
+// the installation, under an authority whose name constraints exclude the names of others, as those of Midas do.
+func verifyLearnt(roots *x509.CertPool, configured, names []string) func(tls.ConnectionState) error {
 	return func(state tls.ConnectionState) error {
 		leaf, rest := state.PeerCertificates[0], x509.NewCertPool()
 		for _, c := range state.PeerCertificates[1:] {
@@ -163,18 +164,28 @@ func verifyLearnt(roots *x509.CertPool, configured []string, own string) func(tl
 				return nil
 			}
 		}
-		chains, err := leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: rest, DNSName: own})
-		if err != nil {
-			return &tls.CertificateVerificationError{UnverifiedCertificates: state.PeerCertificates, Err: err}
-		}
-		for _, chain := range chains {
-			root := chain[len(chain)-1]
-			if roots != nil && root.PermittedDNSDomainsCritical && len(root.PermittedDNSDomains)+len(root.PermittedIPRanges) > 0 {
+		var failed error
+		for _, name := range names {
+			if name == "" { // no name is checked for an empty one
+				continue
+			}
+			chains, err := leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: rest, DNSName: name})
+			if err == nil && roots != nil && slices.ContainsFunc(chains, constrained) {
 				return nil
 			}
+			failed = cmp.Or(failed, err)
 		}
-		return fmt.Errorf("the certificate of %s is not valid for the name of a server that was given with --server", own)
+		if failed != nil {
+			return &tls.CertificateVerificationError{UnverifiedCertificates: state.PeerCertificates, Err: failed}
+		}
+		return errors.New("the certificate of this learnt server is not valid for the name of a server that was given with --server")
 	}
+}
+
+// constrained reports whether the root of a chain can only certify certain names.
+func constrained(chain []*x509.Certificate) bool {
+	root := chain[len(chain)-1]
+	return root.PermittedDNSDomainsCritical && len(root.PermittedDNSDomains)+len(root.PermittedIPRanges) > 0
 }
 
 // The causes for which the link itself ends a request.

@@ -14,6 +14,8 @@ const (
 const (
 	// HeaderServers is in answers of PathState: the URLs of all replicas that hosts can reach, separated by commas.
 	HeaderServers = "Midas-Servers"
+	// HeaderName is beside HeaderServers: the host name of the installation, for which all replicas have a certificate.
+	HeaderName = "Midas-Name"
 	// HeaderRevision is in requests of a host: the revision of the store of which the host knows. An answer from
 	// another replica is not from an earlier one.
 	HeaderRevision = "Midas-Revision"

@@ -27,7 +27,7 @@ type Signer interface {
 	Sign(document []byte) ([]byte, error)
 }
 
-// Handler serves hosts. All fields except Servers must be set.
+// Handler serves hosts. All fields except Servers and Name must be set.
 type Handler struct {
 	Fleet         *fleet.Fleet
 	Directory     *directory.Directory
@@ -40,6 +40,7 @@ type Handler struct {
 
 	// Servers returns the URLs of all replicas that hosts can reach. Nil: there is only this server.
 	Servers func() []string
+	Name    string // the host name of the installation, for which all replicas have a certificate
 
 	// Origin is the URL at which agents reach the server without a proxy that ends TLS.
 	Origin string

@@ -18,6 +18,7 @@ func (h *Handler) state(req *request) error {
 	req.ev.Routine = true
 	if h.Servers != nil {
 		req.w.Header().Set(host.HeaderServers, strings.Join(h.Servers(), ","))
+		req.w.Header().Set(host.HeaderName, h.Name)
 	}
 	ctx, known := req.r.Context(), req.r.URL.Query().Get("after")
 	heard, err := heardOf(req.r)
