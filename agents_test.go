@@ -3,12 +3,19 @@ package midas_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
+	"math/big"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -17,6 +24,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 
 	"midas"
 	"midas/internal/agent"
@@ -76,14 +85,7 @@ func newMachine(t *testing.T, c *client.Client) string {
 	t.Helper()
 	group := "/subscriptions/" + c.SubscriptionID + "/resourceGroups/rg"
 	machine := group + "/providers/Microsoft.Compute/virtualMachines/web"
-	raw, err := c.Token(t.Context(), "https://management.azure.com")
-	if err != nil {
-		t.Fatal(err)
-	}
-	header := http.Header{"Authorization": {"Bearer " + raw}, "Content-Type": {"application/json"}}
-	if status, body := forwarded(t, c, "PUT", c.Endpoint+group+"?api-version=2021-04-01", `{"location":"eastus"}`, header); status != 201 {
-		t.Fatalf("%d %s", status, body)
-	}
+	put(t, c, group+"?api-version=2021-04-01", `{"location":"eastus"}`)
 	putMachine(t, c, machine, "SystemAssigned")
 	return machine
 }
@@ -91,12 +93,18 @@ func newMachine(t *testing.T, c *client.Client) string {
 // putMachine gives a machine an identity, or takes it away, at the replica of an administrator.
 func putMachine(t *testing.T, c *client.Client, machine, identity string) {
 	t.Helper()
+	put(t, c, machine+"?api-version=2024-03-01", `{"location":"eastus","identity":{"type":"`+identity+`"}}`)
+}
+
+// put creates or replaces a resource at the replica of an administrator.
+func put(t *testing.T, c *client.Client, path, body string) {
+	t.Helper()
 	raw, err := c.Token(t.Context(), "https://management.azure.com")
 	if err != nil {
 		t.Fatal(err)
 	}
 	header := http.Header{"Authorization": {"Bearer " + raw}, "Content-Type": {"application/json"}}
-	status, answer := forwarded(t, c, "PUT", c.Endpoint+machine+"?api-version=2024-03-01", `{"location":"eastus","identity":{"type":"`+identity+`"}}`, header)
+	status, answer := forwarded(t, c, "PUT", c.Endpoint+path, body, header)
 	if status != 200 && status != 201 {
 		t.Fatalf("%d %s", status, answer)
 	}
@@ -376,4 +384,125 @@ func TestHostsGet503DuringAnOutage(t *testing.T) {
 		status, _, _, _ := h.send(t.Context(), p.urls[1]+host.PathToken, operations[host.PathToken], 0)
 		return status == 200
 	})
+}
+
+// TestWhatOneReplicaCreatesIsUsedAtOnceAtAnother adds credentials and a role at one replica and uses them at once at
+// another, whose feed is late and which has the application in its cache.
+func TestWhatOneReplicaCreatesIsUsedAtOnceAtAnother(t *testing.T) {
+	p := startPair(t)
+	ctx, here, there := t.Context(), p.admins[0], p.admins[1]
+	p.assignUserAssigned(t)
+	h := newHostClient(t, enrolled(t, here, p.machine, p.roots, p.urls[0]))
+	_, _, answer, err := h.send(ctx, p.urls[1]+host.PathToken, `{"audience":"api://AzureADTokenExchange"}`, 0)
+	var identity host.TokenAnswer
+	if err != nil || json.Unmarshal([]byte(answer), &identity) != nil || identity.Token == "" {
+		t.Fatal(answer, err)
+	}
+	decisions, err := there.Token(ctx, "https://authorization.azure.net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.link.late.Store(int64(100 * time.Millisecond))
+	for round := range 3 {
+		app, err := here.CreateApp(ctx, client.NewApp{DisplayName: "app " + strconv.Itoa(round)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		other := *there
+		other.ClientID, other.ClientSecret = app.ClientID, "wrong"
+		if _, err := other.Token(ctx, "https://management.azure.com"); err == nil {
+			t.Error("a wrong secret")
+		}
+		wantAssertion(t, there, app.ClientID, certified(t, here, app.ClientID), "a certificate")
+		graph(t, here, "/v1.0/applications(appId='"+app.ClientID+"')/federatedIdentityCredentials", fmt.Sprintf(
+			`{"name":"machine","issuer":"%s/%s/v2.0","subject":%q,"audiences":["api://AzureADTokenExchange"]}`, here.Endpoint, here.TenantID, identity.Principal.ObjectID))
+		wantAssertion(t, there, app.ClientID, string(identity.Token), "a federated credential")
+		object, err := here.Principal(ctx, app.ClientID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, assigned := range []bool{false, true} {
+			if assigned {
+				if _, err := here.AssignRole(ctx, app.ClientID, "Reader", ""); err != nil {
+					t.Fatal(err)
+				}
+			}
+			q := outageRequests(there, map[string]string{"https://authorization.azure.net": decisions})["decision"]
+			header := http.Header{"Authorization": {"Bearer " + decisions}, "Content-Type": {q.content}}
+			body := strings.Replace(q.body, there.ClientID, object.ID, 1)
+			status, answer := forwarded(t, there, q.method, there.Endpoint+q.path, body, header)
+			if status != 200 || strings.Contains(answer, `"Allowed"`) != assigned {
+				t.Errorf("round %d: the role is assigned: %v; decision %d %s", round, assigned, status, answer)
+			}
+		}
+	}
+}
+
+// assignUserAssigned gives the machine a user-assigned identity, the only kind whose tokens can be exchanged.
+func (p *pair) assignUserAssigned(t *testing.T) {
+	t.Helper()
+	c := p.admins[0]
+	identity := "/subscriptions/" + c.SubscriptionID + "/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/app"
+	put(t, c, identity+"?api-version=2023-01-31", `{"location":"eastus"}`)
+	put(t, c, p.machine+"?api-version=2024-03-01", `{"location":"eastus","identity":{"type":"UserAssigned","userAssignedIdentities":{"`+identity+`":{}}}}`)
+}
+
+// certified adds a certificate to an application, and returns a client assertion that it has signed.
+func certified(t *testing.T, c *client.Client, clientID string) string {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.AddCertificate(t.Context(), clientID, "c", der); err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(der)
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.PS256, Key: key},
+		(&jose.SignerOptions{}).WithHeader("x5t#S256", base64.RawURLEncoding.EncodeToString(sum[:])))
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, err := signer.Sign(fmt.Appendf(nil, `{"iss":%q,"sub":%q,"aud":"%s/%s/oauth2/v2.0/token","jti":%q,"nbf":%d,"exp":%d}`,
+		clientID, clientID, c.Endpoint, c.TenantID, clientID, time.Now().Add(-time.Minute).Unix(), time.Now().Add(5*time.Minute).Unix()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := signed.CompactSerialize()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// wantAssertion gets a token for an application with a client assertion.
+func wantAssertion(t *testing.T, c *client.Client, clientID, assertion, what string) {
+	t.Helper()
+	form := url.Values{
+		"client_id": {clientID}, "grant_type": {"client_credentials"}, "scope": {"https://management.azure.com/.default"},
+		"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}, "client_assertion": {assertion},
+	}
+	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
+	status, body := forwarded(t, c, "POST", c.Endpoint+"/"+c.TenantID+"/oauth2/v2.0/token", form.Encode(), header)
+	if status != 200 {
+		t.Errorf("%s: %d %s", what, status, body)
+	}
+}
+
+// graph creates an object by Microsoft Graph.
+func graph(t *testing.T, c *client.Client, path, body string) {
+	t.Helper()
+	raw, err := c.Token(t.Context(), "https://graph.microsoft.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	header := http.Header{"Authorization": {"Bearer " + raw}, "Content-Type": {"application/json"}}
+	if status, answer := forwarded(t, c, "POST", c.Endpoint+path, body, header); status != 201 {
+		t.Fatalf("%s: %d %s", path, status, answer)
+	}
 }
