@@ -85,7 +85,7 @@ func newMachine(t *testing.T, c *client.Client) string {
 	t.Helper()
 	group := "/subscriptions/" + c.SubscriptionID + "/resourceGroups/rg"
 	machine := group + "/providers/Microsoft.Compute/virtualMachines/web"
-	put(t, c, group+"?api-version=2021-04-01", `{"location":"eastus"}`)
+	putResource(t, c, group+"?api-version=2021-04-01", `{"location":"eastus"}`)
 	putMachine(t, c, machine, "SystemAssigned")
 	return machine
 }
@@ -93,11 +93,11 @@ func newMachine(t *testing.T, c *client.Client) string {
 // putMachine gives a machine an identity, or takes it away, at the replica of an administrator.
 func putMachine(t *testing.T, c *client.Client, machine, identity string) {
 	t.Helper()
-	put(t, c, machine+"?api-version=2024-03-01", `{"location":"eastus","identity":{"type":"`+identity+`"}}`)
+	putResource(t, c, machine+"?api-version=2024-03-01", `{"location":"eastus","identity":{"type":"`+identity+`"}}`)
 }
 
-// put creates or replaces a resource at the replica of an administrator.
-func put(t *testing.T, c *client.Client, path, body string) {
+// putResource creates or replaces a resource at the replica of an administrator.
+func putResource(t *testing.T, c *client.Client, path, body string) {
 	t.Helper()
 	raw, err := c.Token(t.Context(), "https://management.azure.com")
 	if err != nil {
@@ -443,8 +443,8 @@ func (p *pair) assignUserAssigned(t *testing.T) {
 	t.Helper()
 	c := p.admins[0]
 	identity := "/subscriptions/" + c.SubscriptionID + "/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/app"
-	put(t, c, identity+"?api-version=2023-01-31", `{"location":"eastus"}`)
-	put(t, c, p.machine+"?api-version=2024-03-01", `{"location":"eastus","identity":{"type":"UserAssigned","userAssignedIdentities":{"`+identity+`":{}}}}`)
+	putResource(t, c, identity+"?api-version=2023-01-31", `{"location":"eastus"}`)
+	putResource(t, c, p.machine+"?api-version=2024-03-01", `{"location":"eastus","identity":{"type":"UserAssigned","userAssignedIdentities":{"`+identity+`":{}}}}`)
 }
 
 // certified adds a certificate to an application, and returns a client assertion that it has signed.
