@@ -104,6 +104,7 @@ func TestChartRefusesWrongValues(t *testing.T) {
 		"listener of the chart":    {"config": map[string]any{"listen": ":1"}},
 		"store in the ConfigMap":   {"config": map[string]any{"store": "etcd://u:p@h/midas"}},
 		"key in the ConfigMap":     {"config": map[string]any{"masterKey": map[string]any{"env": "KEY"}}},
+		"certificate in config":    {"config": map[string]any{"tls": map[string]any{"cert": "x"}}},
 		"laboratory":               {"config": map[string]any{"lab": true}},
 		"origin without TLS":       {"origin": "http://midas.example"},
 		"no secret":                {"secret": ""},
@@ -115,4 +116,15 @@ func TestChartRefusesWrongValues(t *testing.T) {
 			t.Errorf("%s: rendered", name)
 		}
 	}
+}
+
+// TestChartMountsTheCertificate as a folder, so that a renewed Secret reaches the pod.
+func TestChartMountsTheCertificate(t *testing.T) {
+	text := string(together(mustRender(t, "midas", map[string]any{"tls": map[string]any{"secret": "midas-tls", "ca": true}}), func(string) bool { return true }))
+	for _, want := range []string{"cert: /etc/midas/tls/tls.crt", "key: /etc/midas/tls/tls.key", "ca: /etc/midas/tls/ca.crt", "secretName: midas-tls", "mountPath: /etc/midas/tls,"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the chart with tls.secret lacks %q", want)
+		}
+	}
+	decode(t, text)
 }

@@ -22,5 +22,10 @@ labels:
 {{- $names := concat (list $name (printf "%s.%s" $name .Release.Namespace) $host (printf "%s.cluster.local" $host)) (get .Values.config "names" | default list) }}
 {{- $set := dict "data" "/var/lib/midas/data" "listen" ":8443" "ops" ":9090" "names" $names }}
 {{- $set = merge $set (dict "origin" (.Values.origin | default (printf "https://%s%s" $host $port))) }}
+{{- with .Values.tls.secret }}
+{{- $tls := dict "cert" "/etc/midas/tls/tls.crt" "key" "/etc/midas/tls/tls.key" }}
+{{- if $.Values.tls.ca }}{{ $_ := set $tls "ca" "/etc/midas/tls/ca.crt" }}{{ end }}
+{{- $_ := set $set "tls" $tls }}
+{{- end }}
 {{- merge $set .Values.config (dict "log" (dict "format" "json") "shutdownTimeout" "20s") | toYaml }}
 {{- end }}
