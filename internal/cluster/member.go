@@ -52,7 +52,8 @@ type Member struct {
 	mu    sync.Mutex // held while state is read or changed
 	state state
 
-	absentees map[uint64]time.Time // learners that have not started, since when this member knows it; only for upkeep
+	tidying   sync.Mutex
+	absentees map[uint64]time.Time // learners that have not started, since when this member knows it; under tidying
 
 	stop  context.CancelFunc
 	jobs  sync.WaitGroup

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -94,8 +95,8 @@ func TestAnInterruptedJoinIsRepeated(t *testing.T) {
 func TestAMachineThatNeverComesIsRemoved(t *testing.T) {
 	t.Parallel()
 	one := newMachine(t)
-	later := time.Duration(0)
-	one.config.Now = func() time.Time { return time.Now().Add(later) }
+	var later atomic.Int64
+	one.config.Now = func() time.Time { return time.Now().Add(time.Duration(later.Load())) }
 	if err := cluster.Begin(one.config, one.at); err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +109,7 @@ func TestAMachineThatNeverComesIsRemoved(t *testing.T) {
 		later   time.Duration
 		members int
 	}{{0, 2}, {59 * time.Minute, 2}, {61 * time.Minute, 1}} {
-		later = c.later
+		later.Store(int64(c.later))
 		if err := one.member.Upkeep(within(t)); err != nil {
 			t.Fatal(err)
 		}

@@ -59,6 +59,8 @@ const absentFor = time.Hour
 
 // tidy removes learners that have not started for long: their machines have failed while they joined. The leader does so.
 func (m *Member) tidy(parent context.Context) error {
+	m.tidying.Lock()
+	defer m.tidying.Unlock()
 	if uint64(m.etcd.Server.Leader()) != m.id() {
 		clear(m.absentees)
 		return nil

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,8 +32,9 @@ func (m *machine) certificate(t *testing.T) *x509.Certificate {
 func TestAMemberRenewsItsCertificateWithoutARestart(t *testing.T) {
 	t.Parallel()
 	one := newMachine(t)
-	shift := -300 * 24 * time.Hour
-	one.config.Now = func() time.Time { return time.Now().Add(shift) }
+	var shift atomic.Int64
+	shift.Store(int64(-300 * 24 * time.Hour))
+	one.config.Now = func() time.Time { return time.Now().Add(time.Duration(shift.Load())) }
 	if err := cluster.Begin(one.config, one.at); err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +47,7 @@ func TestAMemberRenewsItsCertificateWithoutARestart(t *testing.T) {
 	if !one.certificate(t).Equal(old) {
 		t.Error("it was renewed too early")
 	}
-	shift = 0
+	shift.Store(0)
 	if err := one.member.Upkeep(within(t)); err != nil {
 		t.Fatal(err)
 	}
