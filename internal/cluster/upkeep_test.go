@@ -5,6 +5,7 @@ package cluster_test
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"net"
 	"strings"
 	"sync/atomic"
@@ -91,12 +92,14 @@ func TestAFullDatabase(t *testing.T) {
 	if one.member.Full() || one.member.Size() > 8<<20 {
 		t.Errorf("full %v, %d bytes", one.member.Full(), one.member.Size())
 	}
-	fill(func(i int) string { return "/other/" + strings.Repeat("i", i+1) })
-	if err := one.member.Upkeep(within(t)); err != nil {
-		t.Fatal(err)
-	}
-	if !one.member.Full() {
-		t.Error("the alarm has ended without space")
+	for round := 0; !one.member.Full(); round++ { // what defragmentation gives back is filled again
+		if round == 20 {
+			t.Fatal("the alarm has ended without space")
+		}
+		fill(func(i int) string { return fmt.Sprintf("/other/%d/%d", round, i) })
+		if err := one.member.Upkeep(within(t)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	_ = one.member.Close()
 	one.config.Quota = 64 << 20
