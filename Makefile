@@ -48,8 +48,8 @@ e2e: build ## the built binary, used as its users do
 	$(GO) test -count=1 -timeout 20m -tags "e2e $(TAGS)" ./e2e/...
 	$(GO) test -count=1 -timeout 20m -tags "e2e $(TAGS)" ./internal/store/etcd ./internal/store/postgres
 
-bench: ## Midas beside a bare server and the store alone; ONLY=get,put for parts, ONLY=etcd or postgres for replicas, SCALE=1000000 for a big installation, HOSTS=100000 for many machines
-	$(GO) run -tags "e2e $(TAGS)" ./bench $(if $(ONLY),-only $(ONLY)) $(if $(SCALE),-scale $(SCALE)) $(if $(HOSTS),-hosts $(HOSTS))
+bench: ## Midas beside a bare server and the store alone; ONLY=get,put for parts, ONLY=etcd or postgres for replicas, ROUNDS=2 for fewer rounds, SCALE=1000000 for a big installation, HOSTS=100000 for many machines
+	$(GO) run -tags "e2e $(TAGS)" ./bench $(if $(ONLY),-only $(ONLY)) $(if $(ROUNDS),-rounds $(ROUNDS)) $(if $(SCALE),-scale $(SCALE)) $(if $(HOSTS),-hosts $(HOSTS))
 
 # A target that runs out of FUZZTIME sometimes fails with "context deadline exceeded" and without a failing
 # input (https://go.dev/issue/75804, open in Go 1.26). Such a target is run again, twice at most.

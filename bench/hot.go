@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 )
@@ -40,9 +41,9 @@ func parts() []part {
 
 // hotPaths measures the most frequent requests, or the wanted ones of them.
 func (b *bench) hotPaths(wanted func(string) bool) error {
-	for name, measure := range sharedParts() {
-		if !wanted("start") && wanted(name) { // not if no part is named
-			return measure(b)
+	if !wanted("start") { // replicas are not among the parts that are measured if none is named
+		if done, err := b.sharedWanted(wanted); done || err != nil {
+			return err
 		}
 	}
 	if wanted("start") {
@@ -74,6 +75,19 @@ func (b *bench) hotPaths(wanted func(string) bool) error {
 	}
 	defer disk.stop()
 	return b.putsOnDisk(disk)
+}
+
+// sharedWanted measures the wanted parts of replicas, and reports whether there were any.
+func (b *bench) sharedWanted(wanted func(string) bool) (done bool, err error) {
+	parts := sharedParts()
+	for _, name := range slices.Sorted(maps.Keys(parts)) {
+		if wanted(name) {
+			if done, err = true, parts[name](b); err != nil {
+				return done, err
+			}
+		}
+	}
+	return done, nil
 }
 
 // startUp measures exec to ready and idle memory, where keys exist already.
