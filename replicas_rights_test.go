@@ -37,7 +37,10 @@ func followedStore(t *testing.T) func() (store.Engine, error) {
 // TestRightsAndTokensEndAtEveryReplica takes a role away and deletes a client at one replica while the others have
 // decided with them a moment before.
 func TestRightsAndTokensEndAtEveryReplica(t *testing.T) {
-	r := startReplicasOn(t, followedStore(t))
+	rightsEnd(t, startReplicasOn(t, followedStore(t)))
+}
+
+func rightsEnd(t *testing.T, r *replicas) {
 	ctx, admin := t.Context(), r.admins[0]
 	app, err := admin.CreateApp(ctx, client.NewApp{DisplayName: "reader"})
 	if err != nil {
@@ -82,8 +85,9 @@ func TestRightsAndTokensEndAtEveryReplica(t *testing.T) {
 }
 
 // TestAgentHearsOfChangesThroughOtherReplicas has an agent at one replica, and changes its machine at others.
-func TestAgentHearsOfChangesThroughOtherReplicas(t *testing.T) {
-	open := followedStore(t)
+func TestAgentHearsOfChangesThroughOtherReplicas(t *testing.T) { agentHears(t, followedStore(t)) }
+
+func agentHears(t *testing.T, open func() (store.Engine, error)) {
 	r := startReplicasOn(t, open)
 	group := "/subscriptions/" + r.admins[0].SubscriptionID + "/resourceGroups/rg"
 	machine := group + "/providers/Microsoft.Compute/virtualMachines/web"

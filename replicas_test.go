@@ -212,6 +212,8 @@ func continueWork(t *testing.T, r *replicas) {
 	})
 }
 
+func TestOneOfManyCreatorsAtAllReplicasWins(t *testing.T) { onBothKinds(t, manyCreators) }
+
 // TestSingleServerWritesNoRecordOfReplicas pins that a store with one process costs nothing more.
 func TestSingleServerWritesNoRecordOfReplicas(t *testing.T) {
 	cfg := quiet(t)
@@ -221,5 +223,36 @@ func TestSingleServerWritesNoRecordOfReplicas(t *testing.T) {
 		if strings.Contains(all, `"key":"`+kind.Keys) {
 			t.Errorf("the store has a record of the kind %s", kind.Name)
 		}
+	}
+}
+
+// manyCreators creates one identity with many requests at all replicas at the same moment. One creates it, and the
+// others find it, with the same ids.
+func manyCreators(t *testing.T, r *replicas) {
+	raw := r.token(t, 0)
+	group := "/subscriptions/" + r.admins[0].SubscriptionID + "/resourceGroups/rg"
+	if status, body := r.arm(t, 0, "PUT", group+"?api-version=2021-04-01", raw); status != 201 {
+		t.Fatalf("create: %d %s", status, body)
+	}
+	identity := group + "/providers/Microsoft.ManagedIdentity/userAssignedIdentities/app?api-version=2023-01-31"
+	var mu sync.Mutex
+	answers, ids := map[int]int{}, map[string]int{}
+	var creators sync.WaitGroup
+	for n := range 30 {
+		creators.Go(func() {
+			status, body := r.arm(t, n%len(r.servers), "PUT", identity, raw)
+			var made struct{ Properties struct{ PrincipalID string } }
+			if err := json.Unmarshal([]byte(body), &made); err != nil {
+				t.Error(err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			answers[status]++
+			ids[made.Properties.PrincipalID]++
+		})
+	}
+	creators.Wait()
+	if answers[201] != 1 || answers[200] != 29 || len(ids) != 1 || ids[""] > 0 {
+		t.Errorf("the answers are %v, the ids %v", answers, ids)
 	}
 }
