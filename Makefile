@@ -1,6 +1,6 @@
 # All targets work on a fresh clone with Go alone, except race and cluster, which also need a C compiler, and e2e,
 # which needs curl, openssl, Azure CLI, Node with npm, a JDK, Chromium, nginx, iproute2, etcd-server and
-# postgresql (.ci/run installs them).
+# postgresql and pgbouncer (.ci/run installs them).
 
 GO       ?= go
 FUZZTIME ?= 5s
@@ -19,7 +19,7 @@ DEB     ?= bin
 # `go run ./cmd/midas` compiles much faster.
 TAGS = cluster
 
-.PHONY: deb build test race cluster e2e bench fuzz check
+.PHONY: deb build test race cluster e2e engines bench fuzz check
 
 build: ## the binary with all engines, in bin/
 	$(GO) build -trimpath -tags $(TAGS) -o bin/midas ./cmd/midas
@@ -40,13 +40,18 @@ race: ## the tests of internal/, verify/ and the root with the race detector; it
 	CGO_ENABLED=1 $(GO) test -race ./internal/... ./verify/... .
 
 cluster: ## the engines that replicas share, with the race detector, on etcd in the test; it needs a C compiler
-	CGO_ENABLED=1 $(GO) test -race -tags $(TAGS) ./internal/store/etcd ./internal/store/postgres
+	CGO_ENABLED=1 $(GO) test -race -short -timeout 20m -tags $(TAGS) ./internal/store/etcd ./internal/store/postgres
 	$(GO) test -tags $(TAGS) ./internal/cluster
 	$(GO) test -tags $(TAGS) -run 'Etcd|Import|Cluster|Stores' .
 
 e2e: build ## the built binary, used as its users do
 	$(GO) test -count=1 -timeout 20m -tags "e2e $(TAGS)" ./e2e/...
-	$(GO) test -count=1 -timeout 20m -tags "e2e $(TAGS)" ./internal/store/etcd ./internal/store/postgres
+	$(GO) test -count=1 -short -timeout 20m -tags "e2e $(TAGS)" -skip '^(TestConformance|TestTwoReplicas)$$' ./internal/store/etcd
+	$(GO) test -count=1 -short -timeout 20m -tags "e2e $(TAGS)" ./internal/store/postgres
+	$(GO) test -count=1 -timeout 20m -tags "e2e $(TAGS)" -run OnPostgres .
+
+engines: ## the conformance suite in full, on every kind of store, with the race detector; it needs a C compiler, etcd-server and postgresql
+	CGO_ENABLED=1 $(GO) test -count=1 -race -timeout 60m -tags "e2e $(TAGS)" ./internal/store/...
 
 bench: ## Midas beside a bare server and the store alone; ONLY=get,put for parts, ONLY=etcd or postgres for replicas, ROUNDS=2 for fewer rounds, SCALE=1000000 for a big installation, HOSTS=100000 for many machines
 	$(GO) run -tags "e2e $(TAGS)" ./bench $(if $(ONLY),-only $(ONLY)) $(if $(ROUNDS),-rounds $(ROUNDS)) $(if $(SCALE),-scale $(SCALE)) $(if $(HOSTS),-hosts $(HOSTS))

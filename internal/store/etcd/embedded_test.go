@@ -93,6 +93,9 @@ func conform(t *testing.T, endpoints string) {
 	servers := &stores{endpoint: endpoints}
 	for _, kind := range kinds {
 		t.Run(kind.name, func(t *testing.T) {
+			if testing.Short() && kind.name != "cached" {
+				t.Skip("the short form tests the store of a replica only")
+			}
 			storetest.Run(t, func(t testing.TB) store.Store {
 				return storetest.CloseAtEnd(t, store.New(kind.wrap(open(t, servers.location())), store.Options{}))
 			})

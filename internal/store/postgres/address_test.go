@@ -15,6 +15,11 @@ func TestURLsThatAreRefusedDoNotShowTheirPassword(t *testing.T) {
 	for url, want := range map[string]string{
 		"mysql://midas:s3cret@h/midas":                                  "not of the form",
 		"postgres:midas:s3cret@h/midas":                                 "not of the form",
+		"postgres://midas:s3/s3cret@h/midas":                            "%2F",
+		"postgres://midas:s3@s3cret@h/midas":                            "%40",
+		"postgres://midas:s3#s3cret@h/midas":                            "%23",
+		"postgres://midas:s3?s3cret@h/midas":                            "%3F",
+		"postgres://midas:s3cret@h/midas?midas_schem=x":                 "is not a parameter",
 		"postgres://midas:s3cret@h:port/midas":                          "not of the form",
 		"postgres://midas:%zzs3cret@h/midas":                            "not of the form",
 		"postgres://midas:s3cret@h/midas?midas_schema=Bad-Name":         "small letters",
