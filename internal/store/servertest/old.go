@@ -81,12 +81,12 @@ func serveOldPostgres(conn net.Conn) {
 		if err != nil || !isQuery {
 			return
 		}
-		switch text := strings.ToUpper(query.String); {
-		case strings.Contains(text, "TRANSACTION_READ_ONLY"):
+		switch text := query.String; {
+		case strings.Contains(text, "transaction_read_only"):
 			row(backend, "off")
-		case strings.Contains(text, "SERVER_VERSION_NUM"):
+		case strings.Contains(text, "server_version_num"):
 			row(backend, "120022", "on", "on", "on", "")
-		case strings.HasPrefix(text, "BEGIN"):
+		case strings.HasPrefix(text, "begin"):
 			state = 'T'
 		default:
 			state = 'I'
