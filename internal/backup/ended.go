@@ -16,6 +16,17 @@ func endedKinds() []store.Kind {
 	}
 }
 
+// runningKinds returns the kinds that no restore writes: they say which replicas run and what they are doing.
+func runningKinds() []store.Kind { return []store.Kind{store.JobKind, store.ReplicaKind} }
+
+// left reports whether a restore leaves out the record of a key.
+func left(kinds *store.Lookup, key string, endTokens bool) bool {
+	if kind, _ := kinds.Kind(key); slices.Contains(runningKinds(), kind) {
+		return true
+	}
+	return endTokens && ended(kinds, key)
+}
+
 // ended reports whether a restore with Options.EndTokens leaves out the record of a key.
 func ended(kinds *store.Lookup, key string) bool {
 	kind, _ := kinds.Kind(key)

@@ -144,7 +144,7 @@ func write(ctx context.Context, run *store.Restore, file io.ReadSeeker, o Option
 	kinds := store.NewLookup()
 	to := newBatches(ctx, run.Put)
 	read, err := each(ctx, file, o.Progress, func(e Entry) error {
-		if !run.Written(e.Key) || o.EndTokens && ended(kinds, e.Key) {
+		if !run.Written(e.Key) || left(kinds, e.Key, o.EndTokens) {
 			return nil
 		}
 		return to.add(e)

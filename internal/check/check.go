@@ -13,8 +13,10 @@ import (
 	"midas/internal/directory"
 	"midas/internal/hierarchy"
 	"midas/internal/identity"
+	"midas/internal/installation"
 	"midas/internal/lock"
 	"midas/internal/rbac"
+	"midas/internal/replica"
 	"midas/internal/resource"
 	"midas/internal/store"
 	"midas/internal/subscription"
@@ -45,6 +47,10 @@ func rules(now time.Time) []rule {
 		{"lock", lock.Inconsistencies},
 		{"management-group", hierarchy.Inconsistencies},
 		{"subscription", subscription.Inconsistencies},
+		{"installation", installation.Inconsistencies},
+		{"replica", replica.Inconsistencies},
+		{"operation", func(tx store.Tx) iter.Seq[error] { return pending(tx, now) }},
+		{"expiry", unlisted},
 		{"expired", func(tx store.Tx) iter.Seq[error] { return expired(tx, now) }},
 	}
 }

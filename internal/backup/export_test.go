@@ -1,0 +1,7 @@
+package backup
+
+// The kinds that restores leave out.
+var (
+	EndedKinds   = endedKinds
+	RunningKinds = runningKinds
+)
