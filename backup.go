@@ -11,6 +11,8 @@ import (
 	"midas/internal/backup"
 	"midas/internal/control"
 	"midas/internal/datadir"
+	"midas/internal/installation"
+	"midas/internal/seal"
 )
 
 // BackupSummary is what is known about a backup.
@@ -53,7 +55,23 @@ func writeBackup(ctx context.Context, cfg Config, dir *datadir.Dir, st *opened, 
 	if err != nil {
 		return err
 	}
-	return backup.Write(ctx, st, st.shared(), backup.Header{Program: Version(), Created: time.Now().UTC(), MasterKey: fingerprint}, w)
+	if err := opens(ctx, cfg, st, master); err != nil {
+		return err
+	}
+	if err := backup.Write(ctx, st, st.shared(), backup.Header{Program: Version(), Created: time.Now().UTC(), MasterKey: fingerprint}, w); err != nil {
+		return err
+	}
+	return opens(ctx, cfg, st, master)
+}
+
+// opens returns an error unless the master key of a backup opens the store. It is called before and after the backup:
+// a key that opens the store both times opens the revision of the backup too, because a change of the master key first
+// adds the new key and later removes the old one.
+func opens(ctx context.Context, cfg Config, st *opened, master seal.MasterKey) error {
+	if _, err := installation.Check(ctx, cfg.installation(st, master, "")); err != nil {
+		return fmt.Errorf("the master key of this process does not open the store, so the backup would not say which one it needs; if the key is being changed, begin again: %w", err)
+	}
+	return nil
 }
 
 func (o online) Backup(ctx context.Context, w io.Writer) error {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -119,6 +120,9 @@ func TestResealWhileAnotherReplicaRuns(t *testing.T) {
 	if token, err := c.Token(t.Context(), "https://management.azure.com"); err != nil || subscriptions(t, c, token) != http.StatusOK {
 		t.Errorf("the other replica: %v", err)
 	}
+	if _, err := midas.Backup(t.Context(), plain, filepath.Join(t.TempDir(), "x"), nil); err == nil {
+		t.Error("a replica with the old master key has written a backup that names it")
+	}
 	shutdown(t, second)
 	if _, err := midas.StartOn(t.Context(), two, open); err == nil || !strings.Contains(err.Error(), "is not the one") {
 		t.Errorf("with the old key: %v", err)
@@ -204,5 +208,61 @@ func TestDumpHasNoSecretInPlainText(t *testing.T) {
 		if strings.Contains(all, secret) {
 			t.Error("a secret is in the dump")
 		}
+	}
+}
+
+// TestBackupsDuringAChangeOfTheMasterKeyCanBeOpened changes the master key again and again while backups are made. Each
+// backup that succeeds names a key with which a server starts on it.
+func TestBackupsDuringAChangeOfTheMasterKeyCanBeOpened(t *testing.T) {
+	from := durable(t)
+	server := start(t, from)
+	masters := []string{fileText(t, from.Data, "master.key")}
+	changed := make(chan struct{})
+	go func() {
+		defer close(changed)
+		for range 3 {
+			if _, err := midas.ResealKeys(t.Context(), from, midas.Reseal{StoreKey: true}); err != nil {
+				t.Error(err)
+			}
+			masters = append(masters, fileText(t, from.Data, "master.key"))
+		}
+	}()
+	var files []string
+	folder := t.TempDir()
+	for busy := true; busy && len(files) < 20; {
+		select {
+		case <-changed:
+			busy = false
+		default:
+		}
+		file := filepath.Join(folder, strconv.Itoa(len(files)))
+		if _, err := midas.Backup(t.Context(), from, file, nil); err == nil {
+			files = append(files, file)
+		}
+	}
+	<-changed
+	shutdown(t, server)
+	for i := 0; i < len(files); i += max(1, len(files)/4) {
+		opened := false
+		for _, master := range masters {
+			to := successor(t, server)
+			if err := os.MkdirAll(to.Data, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(to.Data, "master.key"), []byte(master), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := midas.Restore(t.Context(), to, files[i], midas.RestoreOptions{}); err != nil {
+				continue // the file names another key
+			}
+			opened = true
+			shutdown(t, start(t, to))
+		}
+		if !opened {
+			t.Errorf("backup %d of %d names no key that there was", i, len(files))
+		}
+	}
+	if len(files) == 0 {
+		t.Error("there is no backup")
 	}
 }

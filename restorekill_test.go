@@ -23,7 +23,6 @@ const restoreProcess = "MIDAS_TEST_RESTORE"
 // TestRestoreSurvivesKill kills a process that restores, at several moments. Each time no server starts on the store, or
 // the restore has ended; the same restore again gives the same records.
 func TestRestoreSurvivesKill(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "large.backup")
 	if folder := os.Getenv(restoreProcess); folder != "" {
 		_, err := midas.Restore(t.Context(), midas.Config{Data: folder}, os.Getenv(restoreProcess+"_FILE"), midas.RestoreOptions{Progress: func(midas.BackupSummary) {
 			fmt.Println("progress")
@@ -33,6 +32,7 @@ func TestRestoreSurvivesKill(t *testing.T) {
 		}
 		return
 	}
+	file := filepath.Join(t.TempDir(), "large.backup") // not in the process that is killed, which would leave the folder
 	want := writeLarge(t, file)
 	cfg := durable(t)
 	for killed := 0; killed < 4; killed++ {
