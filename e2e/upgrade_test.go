@@ -25,22 +25,22 @@ type replicaProcess struct {
 	binary, data, listen string
 	args                 []string
 	cmd                  *exec.Cmd
-	log                  *lockedBuffer
+	log                  *processLog
 }
 
-// lockedBuffer is what a process has said.
-type lockedBuffer struct {
+// processLog is what a process has said.
+type processLog struct {
 	mu   sync.Mutex
 	said bytes.Buffer
 }
 
-func (b *lockedBuffer) Write(p []byte) (int, error) {
+func (b *processLog) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.said.Write(p)
 }
 
-func (b *lockedBuffer) String() string {
+func (b *processLog) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.said.String()
@@ -61,7 +61,7 @@ func newReplica(t *testing.T, binary, store, origin, master string) *replicaProc
 
 func (r *replicaProcess) start(t *testing.T) {
 	t.Helper()
-	r.log = new(lockedBuffer)
+	r.log = new(processLog)
 	r.cmd = exec.Command(r.binary, r.args...)
 	r.cmd.Stdout, r.cmd.Stderr = r.log, r.log
 	if err := r.cmd.Start(); err != nil {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"midas/internal/store"
 )
@@ -16,6 +17,7 @@ const mostChanged = 64 << 20
 // changes are the newest changes of all keys that were committed during a copy and were not taken yet.
 type changes struct {
 	running sync.WaitGroup
+	stop    context.CancelFunc
 	more    chan struct{} // has an element after news
 
 	mu      sync.Mutex
@@ -28,7 +30,8 @@ type changes struct {
 // followChanges reads the changes after a revision until ctx ends. The reader is a goroutine, so that a slow sink does
 // not make the feed slow.
 func followChanges(ctx context.Context, s store.Store, after store.Revision) *changes {
-	c := &changes{more: make(chan struct{}, 1), pending: map[string]store.Change{}, whole: after}
+	ctx, stop := context.WithCancel(ctx)
+	c := &changes{stop: stop, more: make(chan struct{}, 1), pending: map[string]store.Change{}, whole: after}
 	c.running.Go(func() {
 		err := c.follow(ctx, s, after)
 		c.mu.Lock()
@@ -37,6 +40,30 @@ func followChanges(ctx context.Context, s store.Store, after store.Revision) *ch
 		c.tell()
 	})
 	return c
+}
+
+// end ends the feed.
+func (c *changes) end() {
+	c.stop()
+	c.running.Wait()
+}
+
+// startLimit is how long started waits for a commit. Without one, nothing that the feed needs can be removed.
+const startLimit = time.Second
+
+// started waits until the feed has shown a commit, has failed, or startLimit is over.
+func (c *changes) started(ctx context.Context) error {
+	limit := time.NewTimer(startLimit)
+	defer limit.Stop()
+	select {
+	case <-c.more:
+	case <-limit.C:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
 }
 
 func (c *changes) follow(ctx context.Context, s store.Store, after store.Revision) error {

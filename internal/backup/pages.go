@@ -2,6 +2,7 @@ package backup
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"midas/internal/store"
@@ -24,15 +25,12 @@ type sink interface {
 // engine need not keep an old revision for as long as a copy takes: each page is read at the newest revision of its
 // moment, and what the feed shows of earlier pages follows as changes. Its memory is bounded by a page and mostChanged.
 func copyPages(ctx context.Context, s store.Store, to sink) error {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	first, err := readPage(ctx, s, "")
+	page, since, err := beginPages(ctx, s)
 	if err != nil {
 		return err
 	}
-	since := followChanges(ctx, s, first.revision)
-	defer func() { stop(); since.running.Wait() }()
-	for page := first; ; {
+	defer since.end()
+	for {
 		if err := to.records(page.records); err != nil {
 			return err
 		}
@@ -50,6 +48,27 @@ func copyPages(ctx context.Context, s store.Store, to sink) error {
 		}
 		if page, err = readPage(ctx, s, page.last); err != nil {
 			return err
+		}
+	}
+}
+
+// mostBegins is how often a copy begins when the revision of its first page is removed before the feed has begun.
+const mostBegins = 20
+
+// beginPages reads the first page and begins to follow the changes after it. Nothing was copied yet, so it can begin again.
+func beginPages(ctx context.Context, s store.Store) (page, *changes, error) {
+	for begun := 1; ; begun++ {
+		first, err := readPage(ctx, s, "")
+		if err != nil {
+			return first, nil, err
+		}
+		since := followChanges(ctx, s, first.revision)
+		if err = since.started(ctx); err == nil {
+			return first, since, nil
+		}
+		since.end()
+		if !errors.Is(err, store.ErrCompacted) || begun == mostBegins {
+			return first, nil, err
 		}
 	}
 }
