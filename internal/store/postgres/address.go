@@ -33,6 +33,7 @@ const (
 	defaultConnections = 8
 	fewestConnections  = 2               // one for a snapshot that holds it, one for everything else
 	connectTimeout     = 2 * time.Second // for each host
+	cancelDelay        = 300 * time.Millisecond
 )
 
 // address is a parsed store URL.
@@ -168,7 +169,9 @@ func (a *address) configure(params url.Values) {
 	}
 	c.OnNotice = onNotice
 	c.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
-		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: time.Second}
+		// A request to cancel that is given up early, because the statement has ended meanwhile, crashes pgbouncer 1.18.
+		// Most statements end within the delay and need none.
+		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, CancelRequestDelay: cancelDelay, DeadlineDelay: time.Second}
 	}
 	a.pool.AfterConnect = plan
 	a.pool.BeforeConnect = func(_ context.Context, c *pgx.ConnConfig) error {
