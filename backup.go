@@ -78,7 +78,11 @@ func (o online) Backup(ctx context.Context, w io.Writer) error {
 	if err := o.resources.RemoveSecrets(ctx, o.compute.AdoptUserData); err != nil {
 		return err
 	}
-	return writeBackup(ctx, o.cfg, o.dir, o.store, w)
+	err := writeBackup(ctx, o.cfg, o.dir, o.store, w)
+	if err == nil {
+		o.lastBackup.Store(o.now().Unix())
+	}
+	return err
 }
 
 func (o online) Check(ctx context.Context, w io.Writer) error {

@@ -20,6 +20,9 @@ func newIssuerFetches() *prometheus.CounterVec {
 // openIssuers makes the trust in outside issuers. It reads their files, so a mistake in the settings ends the start.
 func (r *services) openIssuers() (err error) {
 	r.issuerFetches = newIssuerFetches()
+	for _, outcome := range []string{"ok", string(federation.Unreachable), string(federation.Document)} { // a rate is known from the first one on
+		r.issuerFetches.WithLabelValues(outcome)
+	}
 	settings := make([]federation.IssuerSettings, len(r.cfg.Issuers))
 	for i, c := range r.cfg.Issuers {
 		settings[i] = federation.IssuerSettings(c)

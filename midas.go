@@ -192,6 +192,9 @@ func (s *Server) open(ctx context.Context) error {
 	if err := s.addAgents(ctx, forAgents); err != nil {
 		return err
 	}
+	if err := s.registerFigures(); err != nil {
+		return fmt.Errorf("register metrics: %w", err)
+	}
 	if err := s.addControl(dir); err != nil {
 		return err
 	}

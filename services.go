@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -83,6 +84,7 @@ type services struct {
 	replicas      *replica.Registry
 	lease         *replica.Lease
 	tracer        *trace.Tracer // nil without traces
+	lastBackup    atomic.Int64  // seconds since 1970; 0 without one
 
 	authorities localca.Authorities
 }

@@ -50,6 +50,13 @@ func (f *Fleet) Watch(id arm.ID) (changed <-chan struct{}, end func()) {
 	}
 }
 
+// Waiting returns how many resources have a host that waits for changes at this replica.
+func (f *Fleet) Waiting() int {
+	f.watchers.mu.Lock()
+	defer f.watchers.mu.Unlock()
+	return len(f.watchers.waiting)
+}
+
 func (w *watchers) wake(key string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -41,6 +41,11 @@ type Health struct {
 // Drain makes /readyz fail from now on.
 func (h *Health) Drain() { h.draining.Store(true) }
 
+// Ready reports whether /readyz succeeds.
+func (h *Health) Ready(ctx context.Context) bool {
+	return h.ready(ctx) == nil && (h.Write == nil || h.Write() == "")
+}
+
 // Serves reports whether Health answers a path.
 func (h *Health) Serves(path string) bool { return path == "/healthz" || path == "/readyz" }
 

@@ -175,6 +175,19 @@ func (k *Keys) maintain(ctx context.Context) error {
 	}
 }
 
+// End returns when the newest key ends to sign by age. Its successor is published before, and then End is that of the
+// successor; so a time in the past means that keys are not rotated. It is zero if keys are not rotated by age.
+func (k *Keys) End() time.Time {
+	r := k.ring.Load()
+	if k.cfg.RotateEvery == 0 || len(r.keys) == 0 {
+		return time.Time{}
+	}
+	return r.keys[len(r.keys)-1].signFrom.Add(k.cfg.RotateEvery)
+}
+
+// Len returns the number of keys.
+func (k *Keys) Len() int { return len(k.ring.Load().keys) }
+
 func (k *Keys) due(now time.Time, r *ring) bool {
 	return k.aged(now, r) || len(k.removable(now, r)) > 0
 }

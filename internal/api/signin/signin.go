@@ -66,6 +66,9 @@ func New(reg prometheus.Registerer, log *slog.Logger, now func() time.Time) (*Lo
 		Name: "midas_sign_ins_total",
 		Help: "Token requests of hosts and exchanges of tokens, by the object id of the identity and the outcome.",
 	}, []string{"identity", "outcome"})}
+	for _, o := range []Outcome{Granted, Refused, Failed} { // so that a rate is known from the first one on
+		l.total.WithLabelValues("", string(o))
+	}
 	if err := reg.Register(l.total); err != nil {
 		return nil, fmt.Errorf("register sign-in metrics: %w", err)
 	}
