@@ -18,6 +18,7 @@ const RecentAge = time.Second
 
 const (
 	probeInterval = 200 * time.Millisecond // the newest revision is asked for at least as often
+	shortestGap   = time.Millisecond       // between the beginnings of two questions, if many readers come
 	probeLimit    = 2 * time.Second        // of one question
 	freshLimit    = 5 * time.Second        // for which a read waits until it is fresh, if its context has no earlier deadline
 	longestLag    = 2 * time.Second        // of the feed behind an answer; then the feed begins anew

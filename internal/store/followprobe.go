@@ -68,10 +68,29 @@ func (f *Follower) answer() {
 		if !f.answered(p, answer{revision: rev, asked: asked, got: f.uptime()}, err) {
 			return
 		}
+		f.waitUntil(asked + shortestGap)
+		f.mu.Lock()
+		f.current, f.next = f.next, nil
+		f.mu.Unlock()
 	}
 }
 
-// answered ends a question and reports whether another one waits.
+// waitUntil waits until an uptime, or until the Follower is closed.
+func (f *Follower) waitUntil(at time.Duration) {
+	left := at - f.uptime()
+	if left <= 0 {
+		return
+	}
+	timer := time.NewTimer(left)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-f.ctx.Done():
+	}
+}
+
+// answered ends a question and reports whether readers wait for the next one. If they do, those that come before it
+// begins wait for it too.
 func (f *Follower) answered(p *probe, a answer, err error) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -80,8 +99,10 @@ func (f *Follower) answered(p *probe, a answer, err error) bool {
 	if err == nil {
 		f.note(a)
 	}
-	f.current, f.next = f.next, nil
-	return f.current != nil
+	if f.next == nil {
+		f.current = nil
+	}
+	return f.next != nil
 }
 
 // note remembers an answer until the feed has reached it. The caller holds f.mu.
