@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"strings"
 	"syscall"
 )
 
@@ -49,8 +50,11 @@ func readFile(path string) (string, error) {
 	if len(data) > maxFile {
 		return "", fmt.Errorf("%s has more than %d bytes", path, maxFile)
 	}
-	return string(data), nil
+	return strings.TrimPrefix(string(data), byteOrderMark), nil
 }
+
+// byteOrderMark is what some editors of Windows put before a text. PEM has none.
+const byteOrderMark = "\ufeff"
 
 // Warnings are sentences for the operator about the files that are in use; usually there are none.
 func (p *Pair) Warnings() []string {

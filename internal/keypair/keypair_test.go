@@ -3,7 +3,12 @@ package keypair_test
 import (
 	"bytes"
 	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
 	"log/slog"
@@ -142,6 +147,43 @@ func TestFilesThatCannotBeUsedAreRefused(t *testing.T) {
 	})
 }
 
+// TestKeysThatTLSCannotUseAreRefused has keys that belong to their certificate, with which handshakes fail.
+func TestKeysThatTLSCannotUseAreRefused(t *testing.T) {
+	root := keypairtest.New(t, "Company root")
+	signer := func(key crypto.Signer, err error) crypto.Signer {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return key
+	}
+	p224 := signer(ecdsa.GenerateKey(elliptic.P224(), rand.Reader))
+	p521 := signer(ecdsa.GenerateKey(elliptic.P521(), rand.Reader))
+	small := signer(rsa.GenerateKey(rand.Reader, 1024)) //nolint:gosec // what the server refuses
+	_, edwards, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		key  crypto.Signer
+		want string // empty: it is used
+	}{
+		"P-224":              {p224, "the curve P-224"},
+		"RSA with 1024 bits": {small, "RSA with 1024 bits"},
+		"P-521":              {p521, ""},
+		"Ed25519":            {edwards, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, leaf := newFiles(t), root.IssueFor(t, tt.key, host)
+			f.put(t, leaf.Cert, leaf.Key, root.PEM())
+			_, err := f.open(t)
+			if (err == nil) != (tt.want == "") || err != nil && !(strings.Contains(err.Error(), "tls.key") && strings.Contains(err.Error(), tt.want)) {
+				t.Errorf("%v does not say %q", err, tt.want)
+			}
+		})
+	}
+}
+
 // TestChainsLeadToWhatClientsNeed: Trusted has the root, wherever it was found.
 func TestChainsLeadToWhatClientsNeed(t *testing.T) {
 	root := keypairtest.New(t, "Company root")
@@ -156,6 +198,7 @@ func TestChainsLeadToWhatClientsNeed(t *testing.T) {
 		"the root is in the chain":                {good.Cert + root.PEM(), good.Key, "", root.PEM(), ""},
 		"the root has issued it":                  {direct.Cert, direct.Key, root.PEM(), root.PEM(), ""},
 		"nobody knows the root":                   {good.Cert, good.Key, "", middle.PEM(), "Company root"},
+		"with the byte order mark of an editor":   {"\ufeff" + good.Cert, "\ufeff" + good.Key, "\ufeff" + root.PEM(), root.PEM(), ""},
 		"the certificate and its key in one file": {good.Key + good.Cert, good.Key + good.Cert, root.PEM(), root.PEM(), ""},
 	} {
 		t.Run(name, func(t *testing.T) {

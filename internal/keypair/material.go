@@ -83,7 +83,29 @@ func (c Config) join(chain []*x509.Certificate, text string) (*tls.Certificate, 
 	if !belongs(key, chain[0]) {
 		return nil, fmt.Errorf("tls.key: the key in %s does not belong to the certificate in %s: both must come from the same renewal", c.Key, c.Cert)
 	}
+	if err := usable(key); err != nil {
+		return nil, fmt.Errorf("tls.key: %s has a key that TLS cannot use: %w: make a key of RSA with 2048 bits, or of P-256, and get a certificate for it", c.Key, err)
+	}
 	return pair, nil
+}
+
+// leastRSA is the size of the smallest RSA keys that common clients accept, in bits.
+const leastRSA = 2048
+
+// usable returns an error for a key with which every handshake would fail: crypto/tls signs with three curves only,
+// and crypto/rsa and clients such as OpenSSL refuse small keys.
+func usable(key crypto.Signer) error {
+	switch public := key.Public().(type) {
+	case *ecdsa.PublicKey:
+		if size := public.Curve.Params().BitSize; size < 256 {
+			return fmt.Errorf("it is of the curve %s", public.Curve.Params().Name)
+		}
+	case *rsa.PublicKey:
+		if size := public.N.BitLen(); size < leastRSA {
+			return fmt.Errorf("it is of RSA with %d bits", size)
+		}
+	}
+	return nil
 }
 
 func belongs(key crypto.Signer, to *x509.Certificate) bool {

@@ -74,7 +74,20 @@ func (a *Authority) Issue(t testing.TB, change func(*x509.Certificate), names ..
 	if change != nil {
 		change(template)
 	}
-	key := newKey(t)
+	return a.issue(t, newKey(t), template)
+}
+
+// IssueFor makes a certificate for a key and a host name.
+func (a *Authority) IssueFor(t testing.TB, key crypto.Signer, name string) Leaf {
+	t.Helper()
+	return a.issue(t, key, &x509.Certificate{
+		SerialNumber: serial(t), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, DNSNames: []string{name},
+	})
+}
+
+func (a *Authority) issue(t testing.TB, key crypto.Signer, template *x509.Certificate) Leaf {
+	t.Helper()
 	cert := sign(t, template, a.Certificate, key.Public(), a.key)
 	alone := encode("CERTIFICATE", cert.Raw)
 	return Leaf{Cert: string(alone) + string(a.above), Alone: string(alone), Key: privateKey(t, key), X509: cert}
