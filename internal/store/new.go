@@ -30,7 +30,7 @@ func New(engine Engine, o Options) Store {
 	if o.Attempts <= 0 {
 		o.Attempts = defaultAttempts
 	}
-	s := &transactional{engine: engine, fresh: engine.Snapshot, attempts: o.Attempts, gate: newGate()}
+	s := &transactional{engine: engine, fresh: engine.Snapshot, attempts: o.Attempts, gate: newGate(), lanes: newLanes()}
 	if follows, ok := engine.(recentEngine); ok {
 		s.recent = follows.Recent
 	}
@@ -51,6 +51,7 @@ type transactional struct {
 	attempts int
 	gate     *gate
 	held     atomic.Pointer[map[string]int] // see Upgrade; nil if nothing is held back
+	lanes    *lanes
 }
 
 // beginning begins to read, as Engine.Snapshot does.
@@ -116,47 +117,53 @@ func (s *transactional) Update(ctx context.Context, fn func(Tx) error) (Revision
 	if check := guardOf(ctx); check != nil {
 		fn = guardedBy(check, fn)
 	}
+	leave, pauses := func() {}, s.attempts
+	defer func() { leave() }()
 	for attempt := range s.attempts {
-		if err := pause(ctx, attempt); err != nil {
+		if err := pause(ctx, min(attempt, pauses)); err != nil {
 			return 0, err
 		}
-		rev, err := s.update(ctx, attempt, fn)
+		rev, lost, err := s.update(ctx, attempt, fn)
 		if err != errAgain {
 			return rev, err
+		}
+		if lost != "" && attempt == 0 {
+			leave, pauses = s.lanes.enter(ctx, lost), lanePauses
 		}
 	}
 	return 0, fmt.Errorf("update, %d attempts: %w", s.attempts, ErrConflict)
 }
 
-func (s *transactional) update(ctx context.Context, attempt int, fn func(Tx) error) (Revision, error) {
+// update runs one attempt. lost is the record for which another transaction's commit came first, if that is known.
+func (s *transactional) update(ctx context.Context, attempt int, fn func(Tx) error) (rev Revision, lost string, err error) {
 	snap, err := s.engine.Snapshot(ctx, attempt)
 	if errors.Is(err, ErrStale) {
-		return 0, errAgain
+		return 0, "", errAgain
 	}
 	if err != nil {
-		return 0, fmt.Errorf("begin an update: %w", err)
+		return 0, "", fmt.Errorf("begin an update: %w", err)
 	}
 	t := &tx{ctx: ctx, snap: snap, update: true, held: s.heldBack()}
 	defer t.end()
 	if err := fn(t); err != nil || t.err != nil || t.stale || t.writes == 0 {
-		return snap.Revision(), t.conclude(err)
+		return snap.Revision(), "", t.conclude(err)
 	}
 	if err := t.confirm(); errors.Is(err, ErrStale) {
-		return 0, errAgain
+		return 0, "", errAgain
 	} else if err != nil {
-		return 0, fmt.Errorf("begin an update: %w", err)
+		return 0, "", fmt.Errorf("begin an update: %w", err)
 	}
 	if err := ctx.Err(); err != nil {
-		return 0, err
+		return 0, "", err
 	}
-	rev, err := s.commit(ctx, t)
+	rev, err = s.commit(ctx, t)
 	if errors.Is(err, ErrConflict) {
-		return 0, errAgain
+		return 0, t.contended(), errAgain
 	}
 	if err != nil {
-		return 0, fmt.Errorf("commit: %w", err)
+		return 0, "", fmt.Errorf("commit: %w", err)
 	}
-	return rev, nil
+	return rev, "", nil
 }
 
 // commit commits the writes of an attempt.
