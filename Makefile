@@ -5,6 +5,10 @@
 GO       ?= go
 FUZZTIME ?= 5s
 
+# make faults begins no round after FOR. SEED repeats the random choices of a run.
+FOR  ?= 15m
+SEED ?= 0
+
 # staticcheck runs with its default checks. A finding that is a false alarm has a lint:ignore with the
 # reason beside it.
 STATICCHECK ?= v0.8.2
@@ -19,7 +23,7 @@ DEB     ?= bin
 # `go run ./cmd/midas` compiles much faster.
 TAGS = cluster
 
-.PHONY: deb build test race cluster e2e engines bench fuzz check
+.PHONY: deb build test race cluster e2e engines faults bench fuzz check
 
 build: ## the binary with all engines, in bin/
 	$(GO) build -trimpath -tags $(TAGS) -o bin/midas ./cmd/midas
@@ -52,6 +56,9 @@ e2e: build ## the built binary, used as its users do
 
 engines: ## the conformance suite in full, on every kind of store, with the race detector; it needs a C compiler, etcd-server and postgresql
 	CGO_ENABLED=1 $(GO) test -count=1 -race -timeout 60m -tags "e2e $(TAGS)" ./internal/store/...
+
+faults: build ## faults on all engines until FOR is over, with a table of what they cost; FOR=5m SEED=1234; as root (docs/faults.md)
+	$(GO) test -count=1 -v -timeout 60m -tags "e2e $(TAGS)" ./e2e/faults -args -for $(FOR) -seed $(SEED)
 
 bench: ## Midas beside a bare server and the store alone; ONLY=get,put for parts, ONLY=etcd or postgres for replicas, ROUNDS=2 for fewer rounds, SCALE=1000000 for a big installation, HOSTS=100000 for many machines
 	$(GO) run -tags "e2e $(TAGS)" ./bench $(if $(ONLY),-only $(ONLY)) $(if $(ROUNDS),-rounds $(ROUNDS)) $(if $(SCALE),-scale $(SCALE)) $(if $(HOSTS),-hosts $(HOSTS))

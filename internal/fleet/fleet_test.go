@@ -181,6 +181,18 @@ func wantUnknown(t *testing.T, b *bench, c *x509.Certificate) {
 	}
 }
 
+// TestCertificateFromTheFutureIsNotUnknown has a replica whose clock is behind the one that has issued the certificate.
+// Agents give up a host that is unknown, and ask again at a server that is unavailable.
+func TestCertificateFromTheFutureIsNotUnknown(t *testing.T) {
+	b := setup(t)
+	_, c := b.enroll(t)
+	early := *c
+	early.NotBefore = b.Now().Add(time.Hour)
+	if _, err := b.Authenticate(t.Context(), &early); !errors.Is(err, store.ErrUnavailable) || errors.Is(err, fleet.ErrUnknown) {
+		t.Errorf("a certificate that begins in an hour: %v", err)
+	}
+}
+
 func TestEnrolledHostIsAuthenticated(t *testing.T) {
 	b := setup(t)
 	h, c := b.enroll(t)

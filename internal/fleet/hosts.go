@@ -16,10 +16,15 @@ import (
 
 // Authenticate returns the host of a client certificate that the TLS handshake has verified. The error is
 // ErrUnknown for a host that was revoked, for an expired certificate, and for a host whose resource was
-// deleted, also if a resource of the same name was created later.
+// deleted, also if a resource of the same name was created later. It is store.ErrUnavailable for a certificate from
+// the future.
 func (f *Fleet) Authenticate(ctx context.Context, certificate *x509.Certificate) (h Host, err error) {
 	now := f.Now()
-	if !clock.Begun(certificate.NotBefore, now) || now.After(certificate.NotAfter) {
+	if !clock.Begun(certificate.NotBefore, now) {
+		// Another replica has issued it, so it is this replica's clock that is behind. Agents give up a host that is unknown.
+		return Host{}, fmt.Errorf("%w: the certificate of a host begins at %s: is the clock of this server behind?", store.ErrUnavailable, certificate.NotBefore)
+	}
+	if now.After(certificate.NotAfter) {
 		return Host{}, fmt.Errorf("%w: its certificate has expired", ErrUnknown) // on a connection that was opened earlier
 	}
 	if len(certificate.URIs) != 1 || certificate.URIs[0].Scheme != subjectScheme || certificate.URIs[0].Host != subjectHost {

@@ -117,6 +117,9 @@ func (c *EtcdCluster) signal(i int, s os.Signal) {
 	}
 }
 
+// PID returns the process of a member that runs.
+func (c *EtcdCluster) PID(i int) int { return c.members[i].process.Process.Pid }
+
 // Client returns a client of one member.
 func (c *EtcdCluster) Client(i int) *clientv3.Client {
 	c.t.Helper()

@@ -193,7 +193,7 @@ func (s *PostgresServer) Start() {
 	end := time.Now().Add(postgresWait)
 	for time.Now().Before(end) {
 		s.launch()
-		for s.running() && time.Now().Before(end) {
+		for s.Running() && time.Now().Before(end) {
 			if s.command("pg_isready", "--quiet", "--host=127.0.0.1", "--port="+strconv.Itoa(s.Port)).Run() == nil {
 				return
 			}
@@ -238,7 +238,24 @@ func end(cmd *exec.Cmd, gone chan struct{}) {
 	}
 }
 
-func (s *PostgresServer) running() bool {
+// PIDs returns the processes of the server.
+func (s *PostgresServer) PIDs() []int {
+	s.t.Helper()
+	pids := []int{s.cmd.Process.Pid}
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pids[0], pids[0]))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, field := range strings.Fields(string(text)) {
+		if pid, err := strconv.Atoi(field); err == nil {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// Running reports whether the server runs. A server may end by itself if it cannot write.
+func (s *PostgresServer) Running() bool {
 	select {
 	case <-s.gone:
 		return false

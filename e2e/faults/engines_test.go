@@ -1,0 +1,222 @@
+//go:build e2e && cluster
+
+package faults
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"midas/internal/store/servertest"
+)
+
+// command is a command of the binary in the network of the tests.
+func command(t testing.TB, words ...string) *exec.Cmd { return exec.Command(midasBinary(t), words...) }
+
+// onPebble is one server on a file system of its own.
+func onPebble(x *trial) {
+	r := x.replicas[0]
+	mountSmall(x, r.data, 192)
+	x.configure(r)
+	r.begin(x)()
+	x.faults([]fault{
+		killed("kill -9 of the server", one),
+		slowDisk(func(x *trial) []int { return []int{r.pid(x)} }),
+		fullDisk("full disk", func(*trial) string { return r.data }, restartEnded),
+		storm(x.storm()),
+	})
+}
+
+// storm is the number of connections of a storm.
+func (x *trial) storm() int {
+	if x.settings.long() {
+		return 8000
+	}
+	return 1500
+}
+
+// onEmbedded is three replicas with etcd inside.
+func onEmbedded(x *trial) {
+	for i, r := range x.replicas {
+		mountSmall(x, r.data, 256)
+		x.configure(r)
+		if i == 0 {
+			r.begin(x, "--cluster-init")()
+			continue
+		}
+		token, err := x.replicas[0].command(x, "cluster", "token")
+		if err != nil {
+			x.Fatal(err)
+		}
+		words := strings.Fields(token)
+		r.begin(x, "--join", "https://"+x.replicas[0].address(), "--token", words[len(words)-1])()
+	}
+	leader := func(x *trial) []*replica { return []*replica{x.leader()} }
+	x.faults([]fault{
+		killed("kill -9 of the leader", leader),
+		killed("kill -9 of the majority", func(x *trial) []*replica { return x.others(x.any()) }),
+		x.partition(),
+		holderPaused(x.settings.long()),
+		slowDisk(func(x *trial) []int { return []int{x.leader().pid(x)} }),
+		fullDisk("full disk of the leader", func(x *trial) string { return x.leader().data }, restartEnded),
+		clockMoved("the clock of a replica +1 h", time.Hour),
+		clockMoved("the clock of a replica -1 h", -time.Hour),
+		storm(x.storm()),
+	})
+}
+
+// leader is the replica with the leader of etcd.
+func (x *trial) leader() (leader *replica) {
+	x.Helper()
+	eventually(x, "etcd has a leader", func() bool {
+		out, err := x.any().command(x, "cluster", "status")
+		for line := range strings.Lines(out) {
+			for _, r := range x.replicas {
+				if strings.Contains(line, "leader") && strings.Contains(line, r.machine.address+":") {
+					leader = r
+				}
+			}
+		}
+		return err == nil && leader != nil
+	})
+	return leader
+}
+
+// partition separates the leader from the others. Clients reach all of them.
+func (x *trial) partition() fault {
+	return fault{name: "partition: the leader alone", least: 4 * time.Second, strike: func(x *trial) func() {
+		r := x.leader()
+		for _, other := range x.others(r) {
+			r.machine.lose(x, other.machine.address)
+			other.machine.lose(x, r.machine.address)
+		}
+		return func() {
+			for _, other := range x.others(r) {
+				r.machine.find(x, other.machine.address)
+				other.machine.find(x, r.machine.address)
+			}
+		}
+	}}
+}
+
+// share starts three replicas on a database that others run, which they reach through forwarders.
+func (x *trial) share(store string, ports []string) {
+	x.Helper()
+	key := filepath.Join(x.TempDir(), "master.key")
+	if err := os.WriteFile(key, []byte(strings.Repeat("5a", 32)+"\n"), 0o600); err != nil {
+		x.Fatal(err)
+	}
+	for _, port := range ports {
+		x.network.forward(x.network.prefix+databaseHost+":"+port, []string{"127.0.0.1:" + port})
+	}
+	store = strings.ReplaceAll(store, "127.0.0.1", x.network.prefix+databaseHost)
+	for i, r := range x.replicas {
+		r.flags = []string{"--store", store, "--master-key", key}
+		ready := r.begin(x)
+		if i == 0 {
+			ready()
+		} else {
+			defer ready()
+		}
+	}
+}
+
+func port(t testing.TB, address string) string {
+	t.Helper()
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+// onEtcd is three replicas on three members of Debian's etcd, whose disk is small.
+func onEtcd(x *trial) {
+	disk := filepath.Dir(x.TempDir()) // of all temporary folders of this test
+	mountSmall(x, disk, 1024)
+	c := servertest.Etcd(x, 3)
+	var ports []string
+	for _, endpoint := range c.Endpoints {
+		ports = append(ports, port(x, endpoint))
+	}
+	x.share("etcd://"+strings.Join(c.Endpoints, ",")+"/midas", ports)
+	kill := func(name string, members func() []int) fault {
+		return fault{name: name, strike: func(x *trial) func() {
+			victims := members()
+			for _, i := range victims {
+				c.Kill(i)
+			}
+			if len(victims) > 1 {
+				x.refusesWrites(x.replicas)
+			}
+			return func() {
+				for _, i := range victims {
+					c.Start(i)
+				}
+			}
+		}}
+	}
+	restart := func(x *trial) {
+		for i := range c.Endpoints {
+			c.Kill(i)
+		}
+		for i := range c.Endpoints {
+			c.Start(i)
+		}
+		restartEnded(x)
+	}
+	x.faults([]fault{
+		killed("kill -9 of a replica", one),
+		kill("kill -9 of etcd's leader", func() []int { return []int{c.Leader()} }),
+		kill("kill -9 of etcd's majority", func() []int { l := c.Leader(); return []int{l, (l + 1) % 3} }),
+		{name: "pause etcd's leader", strike: func(x *trial) func() {
+			l := c.Leader()
+			c.Pause(l)
+			return func() { c.Resume(l) }
+		}},
+		cut(),
+		slowDisk(func(*trial) []int { return []int{c.PID(c.Leader())} }),
+		fullDisk("full disk of all members", func(*trial) string { return disk }, restart),
+	})
+}
+
+// onPostgres is three replicas on PostgreSQL with a synchronous standby.
+func onPostgres(x *trial) {
+	disk := filepath.Dir(x.TempDir())
+	mountSmall(x, disk, 512)
+	primary := servertest.Postgres(x)
+	standby := primary.Standby(true)
+	store, err := url.Parse(primary.URL(standby))
+	if err != nil {
+		x.Fatal(err)
+	}
+	x.share(store.String()+"&target_session_attrs=read-write", []string{fmt.Sprint(primary.Port), fmt.Sprint(standby.Port)})
+	x.faults([]fault{
+		killed("kill -9 of a replica", one),
+		{name: "kill -9 of the primary, started again", strike: func(x *trial) func() {
+			primary.Kill()
+			return primary.Start
+		}},
+		cut(),
+		slowDisk(func(*trial) []int { return primary.PIDs() }),
+		fullDisk("full disk of both databases", func(*trial) string { return disk }, func(x *trial) {
+			for _, s := range []*servertest.PostgresServer{primary, standby} {
+				if !s.Running() {
+					s.Start()
+				}
+			}
+			restartEnded(x)
+		}),
+		{name: "kill -9 of the primary, standby promoted", strike: func(x *trial) func() {
+			primary.Kill()
+			standby.Promote()
+			return func() {}
+		}},
+	})
+}
