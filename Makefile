@@ -1,5 +1,5 @@
 # All targets work on a fresh clone with Go alone, except race and cluster, which also need a C compiler, and e2e,
-# which needs curl, openssl, Azure CLI, Node with npm, a JDK, Chromium, nginx, iproute2, etcd-server and
+# which needs curl, openssl, Azure CLI, Node with npm, a JDK, Chromium, nginx, iproute2, strace, etcd-server,
 # postgresql and pgbouncer (.ci/run installs them).
 
 GO       ?= go
