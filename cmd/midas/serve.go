@@ -105,6 +105,7 @@ func (c *serveCommand) Run(ctx context.Context, to streams) error {
 	}
 	ctx, restore := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer restore()
+	context.AfterFunc(ctx, restore) // from the first signal on a second one ends the process at once
 	defer runtime.KeepAlive(tune())
 	server, err := midas.Start(ctx, cfg)
 	if err != nil {
@@ -120,7 +121,7 @@ func (c *serveCommand) Run(ctx context.Context, to streams) error {
 	case <-ctx.Done():
 	case <-server.Done():
 	}
-	restore() // from here on a second signal ends the process at once
+	restore() // also if the server has failed
 	return server.Shutdown(context.Background())
 }
 

@@ -108,3 +108,23 @@ func TestNamesAreEscapedInRequests(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// The members of a cluster refuse tokens for a moment while they elect a leader.
+func TestATokenIsAskedForAgainDuringAnElection(t *testing.T) {
+	asked := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if asked++; asked == 1 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		if r.FormValue("grant_type") != "client_credentials" {
+			t.Error("the second request has no form")
+		}
+		_, _ = io.WriteString(w, `{"access_token":"good"}`)
+	}))
+	t.Cleanup(server.Close)
+	c := client.Client{Admin: datadir.Admin{Endpoint: server.URL, TenantID: "tenant"}, HTTP: server.Client()}
+	if token, err := c.Token(t.Context(), "https://vault.azure.net"); err != nil || token != "good" {
+		t.Errorf("%q, %v", token, err)
+	}
+}

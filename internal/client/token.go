@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // Token gets an access token for a resource, such as https://vault.azure.net, with the client credentials
@@ -19,13 +20,7 @@ func (c *Client) Token(ctx context.Context, resource string) (string, error) {
 		"client_secret": {string(c.ClientSecret)},
 		"scope":         {resource + "/.default"},
 	}
-	endpoint := c.Endpoint + "/" + c.TenantID + "/oauth2/v2.0/token"
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, strings.NewReader(form.Encode()))
-	if err != nil {
-		return "", fmt.Errorf("get token: %w", err)
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	answer, err := c.do(req)
+	answer, err := c.ask(ctx, form)
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		return "", fmt.Errorf("get token: no server answers at %s; is midas serve running?", c.Endpoint)
 	}
@@ -43,4 +38,31 @@ func (c *Client) Token(ctx context.Context, resource string) (string, error) {
 		return "", fmt.Errorf("get token: %s: %s", answer.status, body.Description)
 	}
 	return body.AccessToken, nil
+}
+
+// A replica refuses tokens with status 503 while its members elect a leader, which takes a few seconds.
+const (
+	tokenAttempts = 10
+	tokenPause    = 500 * time.Millisecond
+)
+
+// ask sends a form to the token endpoint, and sends it again while the server is unavailable for a moment.
+func (c *Client) ask(ctx context.Context, form url.Values) (answer, error) {
+	endpoint := c.Endpoint + "/" + c.TenantID + "/oauth2/v2.0/token"
+	for attempt := 1; ; attempt++ {
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, strings.NewReader(form.Encode()))
+		if err != nil {
+			return answer{}, err
+		}
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		got, err := c.do(req)
+		if err != nil || got.code != http.StatusServiceUnavailable || attempt == tokenAttempts {
+			return got, err
+		}
+		select {
+		case <-ctx.Done():
+			return answer{}, ctx.Err()
+		case <-time.After(tokenPause):
+		}
+	}
 }

@@ -77,7 +77,10 @@ func (m *Member) check(ctx context.Context, in JoinRequest) (token storedToken, 
 	if err := checkEtcd(in.Etcd, m.clusterVersion()); err != nil {
 		return token, 0, err
 	}
-	return token, revision, checkPeer(in.Peer)
+	if err := checkPeer(in.Peer); err != nil {
+		return token, 0, err
+	}
+	return token, revision, checkReach(hostOf(in.Peer), hostOf(m.state.Peer))
 }
 
 // Offer returns an error if Admit would refuse a machine because of its token, its version or its address. It changes
@@ -227,4 +230,21 @@ func checkPeer(text string) error {
 		return refuse("--advertise: %s is not an address under which the members can reach this machine", u.Hostname())
 	}
 	return nil
+}
+
+// checkReach refuses a loopback address among members that have others: a member that the others cannot reach would never
+// get a vote, and its machine would wait for ever.
+func checkReach(joining, own string) error {
+	switch {
+	case isLoopback(joining) == isLoopback(own):
+		return nil
+	case isLoopback(joining):
+		return refuse("the members of the cluster cannot reach this machine at %s: name another of its addresses with --listen HOST:PORT or --advertise HOST:PORT", joining)
+	}
+	return refuse("this machine cannot reach the cluster, because its member advertises %s: begin the cluster anew with --advertise HOST:PORT, or --listen HOST:PORT, of an address that other machines reach", own)
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

@@ -43,6 +43,18 @@ func (r *recent) first(message string, now time.Time) bool {
 	return true
 }
 
+// harmless reports whether a line of etcd says nothing to an operator of Midas: it is written at each start, or at the
+// first one of a new member, before it has received anything.
+func harmless(message string) bool {
+	switch message {
+	case "Running http and grpc server on single port. This is not recommended for production.",
+		"simple token is not cryptographically signed",
+		"Failed to detect schema version", "failed to update storage version":
+		return true
+	}
+	return false
+}
+
 // Enabled implements zapcore.LevelEnabler.
 func (c *core) Enabled(l zapcore.Level) bool { return c.log.Enabled(context.Background(), level(l)) }
 
@@ -61,7 +73,11 @@ func (c *core) Check(e zapcore.Entry, checked *zapcore.CheckedEntry) *zapcore.Ch
 
 // Write implements zapcore.Core.
 func (c *core) Write(e zapcore.Entry, fields []zapcore.Field) error {
-	if level(e.Level) > slog.LevelDebug && !c.recent.first(e.Message, time.Now()) {
+	at := level(e.Level)
+	if harmless(e.Message) {
+		at = slog.LevelDebug
+	}
+	if !c.log.Enabled(context.Background(), at) || at > slog.LevelDebug && !c.recent.first(e.Message, time.Now()) {
 		return nil
 	}
 	values := zapcore.NewMapObjectEncoder()
@@ -73,7 +89,7 @@ func (c *core) Write(e zapcore.Entry, fields []zapcore.Field) error {
 	for name, value := range values.Fields {
 		attributes = append(attributes, slog.Any(name, value))
 	}
-	c.log.LogAttrs(context.Background(), level(e.Level), e.Message, attributes...)
+	c.log.LogAttrs(context.Background(), at, e.Message, attributes...)
 	return nil
 }
 

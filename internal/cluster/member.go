@@ -238,11 +238,22 @@ func (m *Member) Close() (err error) {
 			m.jobs.Wait()
 		}
 		err = m.remember()
+		m.stopEarly()
 		m.etcd.Close()
 		_ = m.client.Close()
 		m.front.close() // last, because the other members answer through it
 	})
 	return err
+}
+
+// stopEarly stops an etcd that has never taken part in a majority. Its Close would wait for ever for the listeners, which
+// wait until it takes part or stops.
+func (m *Member) stopEarly() {
+	select {
+	case <-m.etcd.Server.ReadyNotify():
+	default:
+		m.etcd.Server.HardStop()
+	}
 }
 
 // unavailable describes a failed request to this member.

@@ -5,6 +5,7 @@ package cluster_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -300,5 +301,53 @@ func TestOtherVersionsOfEtcd(t *testing.T) {
 		if words == "" && err != nil || words != "" && (err == nil || !strings.Contains(err.Error(), words)) {
 			t.Errorf("%s: %v", version, err)
 		}
+	}
+}
+
+// A member that waits for a majority ends when it is told to.
+func TestAMemberThatWaitsForAMajorityEnds(t *testing.T) {
+	t.Parallel()
+	one := begin(t)
+	two := joined(t, one)
+	if err := errors.Join(two.member.Close(), one.member.Close()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := cluster.Open(ctx, one.config)
+		ended <- err
+	}()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, context.DeadlineExceeded) && !strings.Contains(fmt.Sprint(err), "did not become ready") {
+			t.Error(err)
+		}
+	case <-time.After(time.Minute):
+		t.Fatal("the member does not end")
+	}
+}
+
+// A machine that the others could not reach is refused before it is added, and its token stays good.
+func TestAMachineBehindALoopbackAddressIsRefused(t *testing.T) {
+	t.Parallel()
+	far, near := newMachine(t), begin(t)
+	far.at.Advertise = "192.0.2.1:2380"
+	if err := cluster.Begin(far.config, far.at); err != nil {
+		t.Fatal(err)
+	}
+	far.open(t)
+	far.serve(t)
+	token := far.token(t, time.Hour)
+	wantError(t, newMachine(t).join(t, far, token), "cannot reach this machine at 127.", "--advertise")
+	named := newMachine(t)
+	named.at.Advertise = "localhost:2380"
+	wantError(t, named.join(t, far, token), "cannot reach this machine at localhost")
+	remote := newMachine(t)
+	remote.at.Advertise = "192.0.2.2:2380"
+	wantError(t, remote.join(t, near, near.token(t, time.Hour)), "advertises 127.", "begin the cluster anew")
+	if err := remote.join(t, far, token); err != nil {
+		t.Error(err)
 	}
 }
