@@ -305,7 +305,7 @@ func TestTokensAreGoodOnceAndForAWhile(t *testing.T) {
 	}
 	// A refused machine writes nothing and does not use up the token.
 	again := newMachine(t)
-	again.at = one.at
+	again.at.Advertise = one.at.Advertise
 	wantError(t, again.join(t, one, cluster.Token(good)), "already is a member", "midas cluster remove")
 	again.at.Advertise = "0.0.0.0:1"
 	wantError(t, again.join(t, one, cluster.Token(good)), "--advertise")

@@ -15,8 +15,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
+	"syscall"
 
 	"go.etcd.io/etcd/api/v3/version"
 
@@ -43,6 +45,9 @@ func Join(ctx context.Context, c Config, at Address, by Invitation) error {
 	if Exists(c.Data) {
 		return fmt.Errorf("%s already has a member of a cluster", c.Data)
 	}
+	if err := checkListen(at.Listen); err != nil {
+		return err
+	}
 	key, err := newKey()
 	if err != nil {
 		return err
@@ -66,6 +71,19 @@ func Join(ctx context.Context, c Config, at Address, by Invitation) error {
 	return f.write(state{
 		Name: name, Peer: at.URL(), Listen: at.Listen, ID: answer.ID, Cluster: answer.Cluster, Origin: offer.Origin, Joined: true, Members: answer.Members,
 	})
+}
+
+// checkListen returns an error if nothing can listen on an address. A machine that finds this out after it was added
+// has used up its token, and the cluster waits for it.
+func checkListen(address string) error {
+	l, err := net.Listen("tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("another program listens on %s: end it, or choose another address with --advertise: %w", address, err)
+	}
+	if err != nil {
+		return fmt.Errorf("listen for the other members: name an address of this machine with --peer-listen: %w", err)
+	}
+	return l.Close()
 }
 
 // check reads the certificates of an answer.

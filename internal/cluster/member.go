@@ -68,6 +68,9 @@ func Begin(c Config, at Address) error {
 	if Exists(c.Data) {
 		return fmt.Errorf("%s already has a member of a cluster", c.Data)
 	}
+	if err := checkListen(at.Listen); err != nil {
+		return err
+	}
 	if err := f.make(); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -88,7 +89,7 @@ func TestAnInterruptedJoinIsRepeated(t *testing.T) {
 	}
 	// A member that has started is not replaced by a machine that only has its address.
 	other := newMachine(t)
-	other.at = two.at
+	other.at.Advertise = two.at.Advertise
 	wantError(t, other.join(t, one, one.token(t, time.Hour)), "already is a member", "midas cluster remove")
 }
 
@@ -348,6 +349,36 @@ func TestAMachineBehindALoopbackAddressIsRefused(t *testing.T) {
 	remote.at.Advertise = "192.0.2.2:2380"
 	wantError(t, remote.join(t, near, near.token(t, time.Hour)), "advertises 127.", "begin the cluster anew")
 	if err := remote.join(t, far, token); err != nil {
+		t.Error(err)
+	}
+}
+
+// A machine whose port is taken is refused before it is added, and its token stays good.
+func TestAMachineWhosePortIsTakenIsNotAdded(t *testing.T) {
+	t.Parallel()
+	one, two, first := begin(t), newMachine(t), newMachine(t)
+	token := one.token(t, time.Hour)
+	for _, m := range []*machine{two, first} {
+		l, err := net.Listen("tcp", m.at.Listen)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+	}
+	wantError(t, two.join(t, one, token), "another program listens on "+two.at.Listen)
+	wantError(t, cluster.Begin(first.config, first.at), "another program listens on")
+	foreign := newMachine(t)
+	foreign.at.Listen = "192.0.2.1:2380"
+	wantError(t, foreign.join(t, one, token), "--peer-listen")
+	for _, m := range []*machine{two, first, foreign} {
+		if entries, err := os.ReadDir(m.config.Data); err != nil || len(entries) > 0 {
+			t.Errorf("%v, %v", entries, err)
+		}
+	}
+	if status, err := one.member.Status(within(t)); err != nil || len(status.Members) != 1 {
+		t.Errorf("%+v, %v", status, err)
+	}
+	if err := newMachine(t).join(t, one, token); err != nil {
 		t.Error(err)
 	}
 }
