@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -270,7 +271,7 @@ func TestAgentsThatComeThroughAProxyAreToldTheAddressForAgents(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"X-Forwarded-For", "Forwarded"} {
+	for _, name := range []string{"X-Forwarded-For", "Forwarded", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Real-Ip", "Via"} {
 		for method, path := range map[string]string{"POST": "/hosts/v1/enroll", "GET": "/hosts/v1/state"} {
 			header := http.Header{name: {"for=192.0.2.1"}, "Content-Type": {"application/json"}}
 			status, body := forwarded(t, admin, method, admin.Endpoint+path, `{"token":"`+string(token)+`","request":"x"}`, header)
@@ -279,11 +280,37 @@ func TestAgentsThatComeThroughAProxyAreToldTheAddressForAgents(t *testing.T) {
 			}
 		}
 	}
+	answer := spoken(t, s, "POST /hosts/v1/enroll HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}")
+	if !strings.Contains(answer, " 421 ") || !strings.Contains(answer, cfg.Agents.Origin) { // what nginx sends by default
+		t.Errorf("HTTP/1.0: %s", answer)
+	}
 	c, err := agent.Enroll(t.Context(), agent.Enrollment{Server: s.Admin().Endpoint, Roots: fileText(t, s.CAFile()), Token: token})
 	if err != nil {
 		t.Fatalf("the token was used up: %v", err)
 	}
 	wantToken(t, c)
+}
+
+// spoken sends a text over TLS and returns the answer.
+func spoken(t *testing.T, s *midas.Server, text string) string {
+	t.Helper()
+	at, err := url.Parse(s.Admin().Endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := tls.Dial("tcp", at.Host, &tls.Config{RootCAs: pool(t, s.CAFile())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := io.WriteString(c, text); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := io.ReadAll(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(answer)
 }
 
 // TestChangedNamesKeepTheAuthority: a start with another origin or other names makes no new authority, says what

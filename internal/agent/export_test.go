@@ -1,6 +1,8 @@
 package agent
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/pem"
 	"testing"
 	"time"
@@ -33,4 +35,9 @@ func Shown(t *testing.T, c Credential, at time.Time) string {
 		t.Fatal(err)
 	}
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: l.leaf().Raw}))
+}
+
+// VerifyLearnt is verifyLearnt.
+func VerifyLearnt(roots *x509.CertPool, configured, names []string) func(tls.ConnectionState) error {
+	return verifyLearnt(roots, configured, names)
 }

@@ -51,6 +51,14 @@ func (s *server) asked(operation string) string {
 	return s.revisions[operation]
 }
 
+// told reports whether an operation was requested.
+func (s *server) told(operation string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ok := s.revisions[operation]
+	return ok
+}
+
 func (s *server) noteRevision(operation string, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

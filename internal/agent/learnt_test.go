@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/pem"
 	"net"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 
 	"midas/internal/agent"
 	"midas/internal/host"
+	"midas/internal/keypair/keypairtest"
 	"midas/internal/localca"
 )
 
@@ -139,5 +141,46 @@ func TestLearntAddressesNeedNoNewFile(t *testing.T) {
 	first.set(func() { first.fault = http.StatusServiceUnavailable })
 	if got, err := get(t, a); err != nil || second.tokens.Load() == 0 {
 		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// TestConstraintsOfAddressesAreNoneOfNames has the authority of a company that is limited to addresses: it can certify
+// the host name of anybody.
+func TestConstraintsOfAddressesAreNoneOfNames(t *testing.T) {
+	for name, c := range map[string]struct {
+		constraints func(*x509.Certificate)
+		learnt      string
+		accepted    bool
+	}{
+		"a name, and addresses are limited": {func(c *x509.Certificate) {
+			c.PermittedIPRanges = []*net.IPNet{{IP: net.IPv4(10, 0, 0, 0), Mask: net.CIDRMask(8, 32)}}
+		}, "stranger.example", false},
+		"an address, and names are limited": {func(c *x509.Certificate) { c.PermittedDNSDomains = []string{"corp.example"} }, "10.0.0.9", false},
+		"a name, and names are limited":     {func(c *x509.Certificate) { c.PermittedDNSDomains = []string{"corp.example"} }, "m2.corp.example", true},
+		"a name, and other names are named": {func(c *x509.Certificate) { c.PermittedDNSDomains = []string{"corp.example"} }, "stranger.example", false},
+		"an address among those of a company": {func(c *x509.Certificate) {
+			c.PermittedIPRanges = []*net.IPNet{{IP: net.IPv4(10, 0, 0, 0), Mask: net.CIDRMask(8, 32)}}
+		}, "10.0.0.9", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := keypairtest.NewLimited(t, "Company root", c.constraints)
+			verify := agent.VerifyLearnt(root.Pool(), []string{"https://midas.corp.example"}, []string{c.learnt, ""})
+			err := verify(tls.ConnectionState{PeerCertificates: []*x509.Certificate{root.Issue(t, nil, c.learnt).X509}})
+			if (err == nil) != c.accepted {
+				t.Errorf("accepted: %v, %v", err == nil, err)
+			}
+		})
+	}
+}
+
+// TestHeadersOfAServerAreBounded has a server that names a hundred thousand others. It is one that has failed.
+func TestHeadersOfAServerAreBounded(t *testing.T) {
+	bad, good := newServer(t), newServer(t)
+	good.ca = bad.ca
+	bad.servers = strings.Repeat("https://10.0.0.1:8443,", 100_000)
+	a, _ := start(t, bad, func(c *agent.Config) { c.Credential.Server = bad.URL + "," + good.URL })
+	run(t, a)
+	if !good.told("state") {
+		t.Error("the other server was not asked for the state")
 	}
 }

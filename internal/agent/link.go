@@ -43,6 +43,8 @@ const (
 	pingTimeout = 3 * time.Second
 
 	maxAnswer = 4 << 20
+	// maxHeader bounds the header of an answer, in bytes: the addresses of a hundred servers have less.
+	maxHeader = 64 << 10
 )
 
 // link sends requests to the servers of an installation under one credential. It is safe for concurrent use.

@@ -50,6 +50,7 @@ func (u *upstream) newClient() *http.Client {
 			TLSClientConfig: u.config.Clone(), ForceAttemptHTTP2: true,
 			DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
 			TLSHandshakeTimeout: tokenTimeout, IdleConnTimeout: time.Minute, MaxIdleConnsPerHost: 4,
+			MaxResponseHeaderBytes: maxHeader,
 			// A connection whose packets are dropped would otherwise look like a server that has no
 			// change to report.
 			HTTP2: &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
@@ -170,7 +171,7 @@ func verifyLearnt(roots *x509.CertPool, configured, names []string) func(tls.Con
 				continue
 			}
 			chains, err := leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: rest, DNSName: name})
-			if err == nil && roots != nil && slices.ContainsFunc(chains, constrained) {
+			if err == nil && roots != nil && slices.ContainsFunc(chains, func(chain []*x509.Certificate) bool { return constrained(chain, name) }) {
 				return nil
 			}
 			failed = cmp.Or(failed, err)
@@ -182,10 +183,15 @@ func verifyLearnt(roots *x509.CertPool, configured, names []string) func(tls.Con
 	}
 }
 
-// constrained reports whether the root of a chain can only certify certain names.
-func constrained(chain []*x509.Certificate) bool {
+// constrained reports whether the root of a chain can only certify certain names of the kind of name. Constraints of
+// addresses say nothing about host names, nor the other way round (RFC 5280, section 4.2.1.10).
+func constrained(chain []*x509.Certificate, name string) bool {
 	root := chain[len(chain)-1]
-	return root.PermittedDNSDomainsCritical && len(root.PermittedDNSDomains)+len(root.PermittedIPRanges) > 0
+	permitted := len(root.PermittedDNSDomains)
+	if net.ParseIP(name) != nil {
+		permitted = len(root.PermittedIPRanges)
+	}
+	return root.PermittedDNSDomainsCritical && permitted > 0
 }
 
 // The causes for which the link itself ends a request.

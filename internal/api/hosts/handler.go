@@ -144,9 +144,12 @@ func heardOf(r *http.Request) (uint64, error) {
 }
 
 // direct refuses a request that a reverse proxy has forwarded, before an enrollment token is used up: such a proxy ends
-// TLS, so the host could never show its certificate. Agents do not send these headers themselves.
+// TLS, so the host could never show its certificate. Agents send none of these headers themselves, and never HTTP/1.0,
+// which nginx speaks to servers unless it is told otherwise.
 func (h *Handler) direct(req *request) error {
-	if req.r.Header.Get("X-Forwarded-For") == "" && req.r.Header.Get("Forwarded") == "" {
+	header := req.r.Header
+	if req.r.ProtoAtLeast(1, 1) && len(header["X-Forwarded-For"])+len(header["X-Forwarded-Proto"])+len(header["X-Forwarded-Host"])+
+		len(header["X-Real-Ip"])+len(header["Forwarded"])+len(header["Via"]) == 0 {
 		return nil
 	}
 	return &refusal{

@@ -33,8 +33,16 @@ type Leaf struct {
 // New makes a root.
 func New(t testing.TB, name string) *Authority {
 	t.Helper()
+	return NewLimited(t, name, func(*x509.Certificate) {})
+}
+
+// NewLimited makes a root with name constraints, which are critical.
+func NewLimited(t testing.TB, name string, limit func(*x509.Certificate)) *Authority {
+	t.Helper()
 	key := newKey(t)
 	template := authority(t, name)
+	limit(template)
+	template.PermittedDNSDomainsCritical = len(template.PermittedDNSDomains)+len(template.PermittedIPRanges) > 0
 	return &Authority{Certificate: sign(t, template, template, key.Public(), key), key: key}
 }
 
