@@ -34,12 +34,14 @@ func audience() func() string {
 // one of the ways in which servers fail.
 func TestEveryFailureOfAServerMovesARequest(t *testing.T) {
 	tests := map[string]func(http.ResponseWriter, *http.Request){
-		"503 without a body":  func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) },
-		"503 of Midas":        func(w http.ResponseWriter, _ *http.Request) { refuse(w, 503, host.CodeUnavailable) },
-		"500 of Midas":        func(w http.ResponseWriter, _ *http.Request) { refuse(w, 500, host.CodeInternal) },
-		"too many requests":   func(w http.ResponseWriter, _ *http.Request) { refuse(w, 429, host.CodeBusy) },
-		"unknown name":        func(w http.ResponseWriter, _ *http.Request) { refuse(w, 421, "MisdirectedRequest") },
-		"redirection":         func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://127.0.0.1:1/", 307) },
+		"503 without a body": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) },
+		"503 of Midas":       func(w http.ResponseWriter, _ *http.Request) { refuse(w, 503, host.CodeUnavailable) },
+		"500 of Midas":       func(w http.ResponseWriter, _ *http.Request) { refuse(w, 500, host.CodeInternal) },
+		"too many requests":  func(w http.ResponseWriter, _ *http.Request) { refuse(w, 429, host.CodeBusy) },
+		"unknown name":       func(w http.ResponseWriter, _ *http.Request) { refuse(w, 421, "MisdirectedRequest") },
+		"redirection": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://127.0.0.1:1/", http.StatusTemporaryRedirect)
+		},
 		"404 of another page": func(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) },
 		"reset":               func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 		"half an answer": func(w http.ResponseWriter, _ *http.Request) {

@@ -79,7 +79,8 @@ func has(t *testing.T, p *keypair.Pair, leaf keypairtest.Leaf) {
 func encrypted(t *testing.T, key string) string {
 	t.Helper()
 	block, _ := pem.Decode([]byte(key))
-	locked, err := x509.EncryptPEMBlock(rand.Reader, "EC PRIVATE KEY", block.Bytes, []byte("x"), x509.PEMCipherAES256) //nolint:staticcheck // what old tools write
+	//lint:ignore SA1019 what old tools write
+	locked, err := x509.EncryptPEMBlock(rand.Reader, "EC PRIVATE KEY", block.Bytes, []byte("x"), x509.PEMCipherAES256) //nolint:staticcheck // the same
 	if err != nil {
 		t.Fatal(err)
 	}
