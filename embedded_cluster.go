@@ -80,7 +80,14 @@ func prepareCluster(ctx context.Context, cfg Config, dir *datadir.Dir) (origin s
 	config, at := memberConfig(cfg.Data, engineOptions{log: cfg.logger()}), cluster.Address{Listen: listen, Advertise: advertise}
 	switch {
 	case cfg.Cluster.Init:
-		return "", cluster.Begin(config, at)
+		if err := cluster.Begin(config, at); err != nil {
+			return "", err
+		}
+		if cluster.IsLoopback(advertise) {
+			config.Log.WarnContext(ctx, "no other machine can join this cluster, because its first member has an address of this machine alone: "+
+				"begin it with --listen HOST:PORT, or --advertise HOST:PORT, of an address that other machines reach", "member", advertise)
+		}
+		return "", nil
 	case cfg.Cluster.Token == "":
 		return "", errors.New("--join needs --token: make one with `midas cluster token` on a server of the cluster")
 	}

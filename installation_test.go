@@ -122,6 +122,7 @@ func TestReplicaIsRefusedBeforeItWrites(t *testing.T) {
 		"damaged file":       {func(c *midas.Config) { c.MasterKey.File = os.DevNull }, []string{"64 hexadecimal digits", "openssl rand"}},
 		"no variable":        {func(c *midas.Config) { c.MasterKey = midas.MasterKeyConfig{Env: "MIDAS_TEST_NONE"} }, []string{"MIDAS_TEST_NONE"}},
 		"failing command":    {func(c *midas.Config) { c.MasterKey = midas.MasterKeyConfig{Command: []string{"false"}} }, []string{"masterKey.command", "exit status 1"}},
+		"endless command":    {func(c *midas.Config) { c.MasterKey = midas.MasterKeyConfig{Command: []string{"yes"}} }, []string{"more than 4096 bytes"}},
 		"talkative command":  {func(c *midas.Config) { c.MasterKey = midas.MasterKeyConfig{Command: []string{"seq", "100000"}} }, []string{"more than 4096 bytes"}},
 		"two sources":        {func(c *midas.Config) { c.MasterKey.Env = "X" }, []string{"only one of file, env and command"}},
 		"another origin":     {func(c *midas.Config) { c.Origin = "https://other.test" }, []string{"https://midas.test", "https://other.test"}},

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"runtime"
@@ -125,18 +126,18 @@ func (m MasterKeyConfig) run(ctx context.Context) (text []byte, err error) {
 
 // try runs the command once.
 func (m MasterKeyConfig) try(ctx context.Context) ([]byte, error) {
-	out, complaint := &limited{left: masterCommandOutput}, &limited{left: masterCommandOutput}
+	out, complaint := &limited{left: masterCommandOutput, ends: true}, &limited{left: masterCommandOutput}
 	cmd := exec.CommandContext(ctx, m.Command[0], m.Command[1:]...)
 	cmd.Stdout, cmd.Stderr = out, complaint
 	cmd.WaitDelay = time.Second // for a child of the command that keeps its output open
 	err := cmd.Run()
 	switch {
+	case out.left < 0:
+		return nil, fmt.Errorf("masterKey.command: %s prints more than %d bytes", m.Command[0], masterCommandOutput)
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("masterKey.command: %s has not ended within %s", m.Command[0], masterCommandTime)
 	case err != nil:
 		return nil, fmt.Errorf("masterKey.command: %s: %w: %q", m.Command[0], err, bytes.TrimSpace(complaint.kept))
-	case out.left < 0:
-		return nil, fmt.Errorf("masterKey.command: %s prints more than %d bytes", m.Command[0], masterCommandOutput)
 	}
 	return out.kept, nil
 }
@@ -145,6 +146,7 @@ func (m MasterKeyConfig) try(ctx context.Context) ([]byte, error) {
 type limited struct {
 	kept []byte
 	left int
+	ends bool // more is an error, so that a program that writes without an end is ended
 }
 
 func (l *limited) Write(p []byte) (int, error) {
@@ -152,5 +154,8 @@ func (l *limited) Write(p []byte) (int, error) {
 		l.kept = append(l.kept, p[:keep]...)
 	}
 	l.left -= len(p)
+	if l.ends && l.left < 0 {
+		return 0, io.ErrShortWrite
+	}
 	return len(p), nil
 }

@@ -236,15 +236,16 @@ func checkPeer(text string) error {
 // get a vote, and its machine would wait for ever.
 func checkReach(joining, own string) error {
 	switch {
-	case isLoopback(joining) == isLoopback(own):
+	case IsLoopback(joining) == IsLoopback(own):
 		return nil
-	case isLoopback(joining):
+	case IsLoopback(joining):
 		return refuse("the members of the cluster cannot reach this machine at %s: name another of its addresses with --listen HOST:PORT or --advertise HOST:PORT", joining)
 	}
 	return refuse("this machine cannot reach the cluster, because its member advertises %s: begin the cluster anew with --advertise HOST:PORT, or --listen HOST:PORT, of an address that other machines reach", own)
 }
 
-func isLoopback(host string) bool {
+// IsLoopback reports whether a host is an address of this machine alone.
+func IsLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
