@@ -129,3 +129,35 @@ func TestTransactionInsideOneThatHasItsLane(t *testing.T) {
 		}
 	})
 }
+
+// outdatedFirst is remote behind a cache whose first read of every transaction is outdated.
+type outdatedFirst struct{ *remote }
+
+func (o outdatedFirst) Snapshot(ctx context.Context, attempt int) (store.Snapshot, error) {
+	if attempt == 0 {
+		return nil, store.ErrStale
+	}
+	return o.remote.Snapshot(ctx, attempt)
+}
+
+// TestWritersLineUpAfterAnOutdatedRead has writers whose first attempt ends before its commit, as it does on a replica
+// while others write. The first commit that fails makes them line up.
+func TestWritersLineUpAfterAnOutdatedRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const writers = 300
+		engine := new(remote)
+		st := store.New(outdatedFirst{engine}, store.Options{})
+		var all sync.WaitGroup
+		for i := range writers {
+			all.Go(func() {
+				if _, err := st.Update(t.Context(), increment); err != nil {
+					t.Errorf("writer %d: %v", i, err)
+				}
+			})
+		}
+		all.Wait()
+		if engine.commits > 3*writers {
+			t.Errorf("%d commits of %d writers", engine.commits, writers)
+		}
+	})
+}

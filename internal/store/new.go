@@ -127,7 +127,7 @@ func (s *transactional) Update(ctx context.Context, fn func(Tx) error) (Revision
 		if err != errAgain {
 			return rev, err
 		}
-		if lost != "" && attempt == 0 {
+		if lost != "" && pauses != lanePauses {
 			leave, pauses = s.lanes.enter(ctx, lost), lanePauses
 		}
 	}
@@ -149,7 +149,7 @@ func (s *transactional) update(ctx context.Context, attempt int, fn func(Tx) err
 		return snap.Revision(), "", t.conclude(err)
 	}
 	if err := t.confirm(); errors.Is(err, ErrStale) {
-		return 0, "", errAgain
+		return 0, t.contended(), errAgain
 	} else if err != nil {
 		return 0, "", fmt.Errorf("begin an update: %w", err)
 	}

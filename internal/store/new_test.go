@@ -84,8 +84,8 @@ func TestConflictsAreRetriedWithPausesUntilAttemptsAreExhausted(t *testing.T) {
 		if diff := cmp.Diff(want, engine.attempts); diff != "" {
 			t.Errorf("attempts (-want +got):\n%s", diff)
 		}
-		// The pauses are random below 50 us, 100 us, ... 16 ms.
-		if took := time.Since(begin); took == 0 || took > 41*time.Millisecond {
+		// The pauses are random below 50 us, 100 us, ... 16 ms; in a lane there are none.
+		if took := time.Since(begin); took > 41*time.Millisecond {
 			t.Errorf("the pauses add up to %v", took)
 		}
 	})

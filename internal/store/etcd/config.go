@@ -90,7 +90,7 @@ func parseHosts(text string) ([]string, error) {
 		n, failed := strconv.ParseUint(port, 10, 16)
 		endpoint := net.JoinHostPort(name, port)
 		switch {
-		case name == "" || strings.ContainsFunc(name, strange) || strings.ContainsAny(name, "/@%[]") || err != nil && strings.Contains(strings.TrimSuffix(host, "]"), ":") && !strings.HasPrefix(host, "["):
+		case name == "" || strings.ContainsFunc(name, strange) || strings.ContainsAny(name, "/@%[]") || err != nil && strings.Contains(host, ":") && !(strings.HasPrefix(host, "[") && strings.HasSuffix(host, "]")):
 			return nil, fmt.Errorf("%q is not HOST:PORT, such as etcd1.example.com:2379", host)
 		case failed != nil || n == 0:
 			return nil, fmt.Errorf("%q: the port is not a number from 1 to 65535", host)
@@ -119,6 +119,8 @@ func parsePrefix(path string) (string, error) {
 	switch {
 	case path == "":
 		return "", errors.New("it names no prefix for the keys, such as /midas")
+	case strings.Contains(path, "#"): // the fragment of a URL, which has no meaning here
+		return "", fmt.Errorf("the prefix %q has a #: write it as %%23 if it belongs to the prefix", path)
 	case err != nil || !utf8.ValidString(decoded) || strings.ContainsFunc(decoded, strange):
 		return "", fmt.Errorf("the prefix %q has characters that are not printed", path)
 	case len(decoded) > longestPrefix:

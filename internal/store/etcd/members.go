@@ -105,7 +105,11 @@ func (m *members) use(endpoints []string) {
 // watch checks the members until ctx ends.
 func (m *members) watch(ctx context.Context) {
 	for ctx.Err() == nil {
-		m.settle(m.check(ctx, checkTimeout))
+		found := m.check(ctx, checkTimeout)
+		if ctx.Err() != nil {
+			return // the checks were broken off by Close, and tell nothing of the members
+		}
+		m.settle(found)
 		timer := time.NewTimer(checkInterval)
 		select {
 		case <-timer.C:

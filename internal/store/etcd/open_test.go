@@ -73,6 +73,8 @@ func TestParseRefuses(t *testing.T) {
 		"h1/a%2Fk/b":                         `"k"`,
 		"h1/a/head/b":                        `"head"`,
 		"h1/a%00b":                           "not printed",
+		"h1/a#b":                             "has a #",
+		"[::1/a":                             "is not HOST:PORT",
 		"h1/a%ff":                            "not printed",
 		"h1/" + strings.Repeat("a", 129):     "128 bytes",
 		"u:secret@h1/m":                      "over TLS only",
