@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"midas/internal/atomicfile"
@@ -22,8 +24,8 @@ type BackupSummary = backup.Summary
 // earlier file of the name. Only its owner may read it. While a server runs on the data folder, Backup asks that
 // server; otherwise it opens the store. progress is called from time to time; it may be nil.
 func Backup(ctx context.Context, cfg Config, path string, progress func(BackupSummary)) (done BackupSummary, err error) {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return done, fmt.Errorf("%s is not a file", path)
+	if path, err = backupTarget(path); err != nil {
+		return done, err
 	}
 	err = command(ctx, cfg, func(c control.Commands) error {
 		return atomicfile.Stream(path, 0o600, func(file io.Writer) error {
@@ -40,6 +42,22 @@ func Backup(ctx context.Context, cfg Config, path string, progress func(BackupSu
 		})
 	})
 	return done, err
+}
+
+// backupTarget returns the path of the regular file that a backup replaces or creates. A symbolic link stays, and what it
+// names is replaced: to rename a file over the link would remove links such as /dev/stdout from the machine.
+func backupTarget(path string) (string, error) {
+	if link, err := os.Lstat(path); err == nil && link.Mode()&fs.ModeSymlink != 0 {
+		target, err := filepath.EvalSymlinks(path)
+		if err != nil {
+			return "", fmt.Errorf("follow the link %s: %w", path, err)
+		}
+		path = target
+	}
+	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
+		return "", fmt.Errorf("%s is not a file", path)
+	}
+	return path, nil
 }
 
 // writeBackup writes a backup of a store. An engine whose data end with the process has a master key that ends too.

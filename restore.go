@@ -54,6 +54,10 @@ func Restore(ctx context.Context, cfg Config, path string, o RestoreOptions) (do
 	if kind, _, _ := findEngine(cfg.Store, engines()); kind.volatile { // cfg.check has returned its error
 		return done, fmt.Errorf("the store %s ends with its server, so nothing can be restored into it", cfg.Store)
 	}
+	// A FIFO would be waited for, beyond the end of ctx, and a device or a pipe cannot be read twice.
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return done, fmt.Errorf("%s is not a file", path)
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return done, err
