@@ -1,6 +1,8 @@
 package midas
 
 import (
+	"cmp"
+
 	"github.com/google/uuid"
 
 	"midas/internal/api/httpx"
@@ -39,7 +41,9 @@ func (c TracesConfig) config() (cfg trace.Config, err error) {
 	if c.Endpoint == "" && c.Environment != nil {
 		cfg, err = trace.FromEnvironment(c.Environment)
 	}
-	if cfg.Endpoint == "" {
+	if cfg.Endpoint != "" { // the settings of the file count more than the variables
+		cfg.HeadersFile, cfg.CA, cfg.Ratio = c.Headers, cmp.Or(c.CA, cfg.CA), cmp.Or(c.Ratio, cfg.Ratio)
+	} else {
 		cfg = trace.Config{Endpoint: c.Endpoint, HeadersFile: c.Headers, CA: c.CA, Ratio: c.Ratio}
 	}
 	cfg.Version = Version()

@@ -18,7 +18,7 @@ func traces(service string, log *slog.Logger) (*trace.Tracer, *slog.Logger, erro
 	if err != nil {
 		return nil, log, fmt.Errorf("traces: %w", err)
 	}
-	if cfg.Service == "" {
+	if !cfg.NamesService() {
 		cfg.Service = service
 	}
 	cfg.Version, cfg.Instance = midas.Version(), uuid.NewString()

@@ -7,7 +7,9 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // Config says where traces go. The zero value records none.
@@ -15,6 +17,9 @@ type Config struct {
 	// Endpoint is the URL of the collector's OTLP over HTTP, such as http://localhost:4318. "/v1/traces" is added
 	// if the URL has no path.
 	Endpoint string
+
+	// Exact means that requests go to Endpoint as it is, although it has no path.
+	Exact bool
 
 	// Headers are sent with each request, such as credentials for the collector. HeadersFile is a file with more of
 	// them, a line "Name: value" each. It is read again for each request.
@@ -77,7 +82,7 @@ func loopback(host string) bool {
 
 // url returns the address of the requests.
 func (c Config) url() string {
-	if u, err := url.Parse(c.Endpoint); err == nil && strings.Trim(u.Path, "/") == "" {
+	if u, err := url.Parse(c.Endpoint); err == nil && !c.Exact && strings.Trim(u.Path, "/") == "" {
 		return strings.TrimRight(c.Endpoint, "/") + "/v1/traces"
 	}
 	return c.Endpoint
@@ -145,13 +150,32 @@ func (f Field) isHeader() bool {
 	return f.Name != ""
 }
 
-// resource returns the attributes of the process.
+// isAttribute reports whether f can be an attribute of a process: protobuf requires UTF-8.
+func (f Field) isAttribute() bool {
+	return f.Name != "" && utf8.ValidString(f.Name) && utf8.ValidString(f.Value)
+}
+
+// resource returns the attributes of the process. Each name is there once: the Config's own fields come first, then
+// the last value that Resource has. Only service.name is Resource's if Service is empty, as OpenTelemetry requires.
 func (c Config) resource() []Field {
-	service := c.Service
-	if service == "" {
-		service = "midas"
-	}
-	all := []Field{{"service.name", service}, {"service.version", c.Version}, {"service.instance.id", c.Instance},
+	all := []Field{{"service.name", c.Service}, {"service.version", c.Version}, {"service.instance.id", c.Instance},
 		{"telemetry.sdk.name", "midas"}, {"telemetry.sdk.language", "go"}}
-	return append(all, c.Resource...)
+	for _, f := range slices.Backward(c.Resource) {
+		i := slices.IndexFunc(all, func(other Field) bool { return other.Name == f.Name })
+		switch {
+		case i < 0:
+			all = append(all, f)
+		case all[i].Value == "":
+			all[i].Value = f.Value
+		}
+	}
+	if all[0].Value == "" {
+		all[0].Value = "midas"
+	}
+	return all
+}
+
+// NamesService reports whether Service or Resource has the name of the program.
+func (c Config) NamesService() bool {
+	return c.Service != "" || slices.ContainsFunc(c.Resource, func(f Field) bool { return f.Name == "service.name" && f.Value != "" })
 }

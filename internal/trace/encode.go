@@ -33,9 +33,9 @@ func encode(resource []Field, version string, spans []*Span) []byte {
 
 // The numbers of a Span's fields, and the code of a failed span.
 const (
-	spanTrace, spanID, spanParent, spanName, spanKind = 1, 2, 4, 5, 6
-	spanStart, spanEnd, spanAttributes                = 7, 8, 9
-	spanLinks, spanStatus, spanFlags                  = 13, 15, 16
+	spanTrace, spanID, spanState, spanParent, spanName, spanKind = 1, 2, 3, 4, 5, 6
+	spanStart, spanEnd, spanAttributes                           = 7, 8, 9
+	spanLinks, spanStatus, spanFlags                             = 13, 15, 16
 
 	statusFailed = 2
 )
@@ -44,6 +44,7 @@ const (
 func (s *Span) encode() []byte {
 	b := message(nil, spanTrace, s.trace[:])
 	b = message(b, spanID, s.id[:])
+	b = text(b, spanState, s.state)
 	if s.parent != (SpanID{}) {
 		b = message(b, spanParent, s.parent[:])
 	}
@@ -62,7 +63,18 @@ func (s *Span) encode() []byte {
 		b = message(b, spanLinks, message(message(nil, 1, s.link.Trace[:]), 2, s.link.Span[:]))
 	}
 	b = protowire.AppendTag(b, spanFlags, protowire.Fixed32Type)
-	return protowire.AppendFixed32(b, 1) // sampled
+	return protowire.AppendFixed32(b, s.flags())
+}
+
+// The bits of Span.flags (enum SpanFlags): the trace is recorded; it is known, and true, that the parent is a span of
+// another process.
+const flagSampled, flagKnowsRemote, flagRemote = 1, 0x100, 0x200
+
+func (s *Span) flags() uint32 {
+	if s.kind == server && s.parent != (SpanID{}) {
+		return flagSampled | flagKnowsRemote | flagRemote
+	}
+	return flagSampled | flagKnowsRemote
 }
 
 // attribute returns a KeyValue message.

@@ -13,7 +13,7 @@ import (
 // Specification" and "OTLP Exporter Configuration"), as far as they apply to Midas. get is os.Getenv. The result has
 // no endpoint if the variables name none or turn traces off.
 func FromEnvironment(get func(string) string) (c Config, err error) {
-	if arm.SameName(get("OTEL_SDK_DISABLED"), "true") || get("OTEL_TRACES_EXPORTER") == "none" {
+	if arm.SameName(get("OTEL_SDK_DISABLED"), "true") || arm.SameName(get("OTEL_TRACES_EXPORTER"), "none") {
 		return Config{}, nil
 	}
 	either := func(name string) (value, from string) { // the setting for traces, else that for all signals
@@ -28,7 +28,7 @@ func FromEnvironment(get func(string) string) (c Config, err error) {
 	if endpoint == "" {
 		return Config{}, nil
 	}
-	if c.Endpoint = endpoint; from == "OTEL_EXPORTER_OTLP_ENDPOINT" {
+	if c.Endpoint, c.Exact = endpoint, true; from == "OTEL_EXPORTER_OTLP_ENDPOINT" {
 		c.Endpoint = strings.TrimRight(endpoint, "/") + "/v1/traces"
 	}
 	if protocol, from := either("PROTOCOL"); protocol != "" && protocol != "http/protobuf" {
@@ -36,10 +36,10 @@ func FromEnvironment(get func(string) string) (c Config, err error) {
 	}
 	c.CA, _ = either("CERTIFICATE")
 	list, from := either("HEADERS")
-	if c.Headers, err = fields(list); err != nil {
+	if c.Headers, err = fields(list, Field.isHeader); err != nil {
 		return Config{}, fmt.Errorf("%s: %w", from, err)
 	}
-	if c.Resource, err = fields(get("OTEL_RESOURCE_ATTRIBUTES")); err != nil {
+	if c.Resource, err = fields(get("OTEL_RESOURCE_ATTRIBUTES"), Field.isAttribute); err != nil {
 		return Config{}, fmt.Errorf("OTEL_RESOURCE_ATTRIBUTES: %w", err)
 	}
 	c.Service = get("OTEL_SERVICE_NAME")
@@ -71,7 +71,7 @@ func (c *Config) sampler(name, argument string) error {
 }
 
 // fields reads a list name=value,name=value, whose values are percent-encoded. Errors contain no value.
-func fields(list string) (all []Field, err error) {
+func fields(list string, valid func(Field) bool) (all []Field, err error) {
 	for i, pair := range strings.Split(list, ",") {
 		if pair = strings.TrimSpace(pair); pair == "" {
 			continue
@@ -79,7 +79,7 @@ func fields(list string) (all []Field, err error) {
 		name, value, ok := strings.Cut(pair, "=")
 		value, err := url.PathUnescape(strings.TrimSpace(value))
 		f := Field{strings.TrimSpace(name), value}
-		if !ok || err != nil || !f.isHeader() {
+		if !ok || err != nil || !valid(f) {
 			return nil, fmt.Errorf("entry %d is not name=value", i+1)
 		}
 		all = append(all, f)

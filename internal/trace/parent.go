@@ -36,6 +36,37 @@ type Parent struct {
 // Header is the name of the header with a Parent, in the canonical form of net/http.
 const Header = "Traceparent"
 
+// StateHeader is the name of the header with what programs before this one have added to a trace. Midas adds nothing.
+const StateHeader = "Tracestate"
+
+// maxState bounds the header tracestate, in bytes: programs should pass on at least 512 (W3C Trace Context, 3.3.1.5).
+const maxState = 512
+
+// ParseState joins the values of the header tracestate (W3C Trace Context, section 3.3). A header that is too long, or
+// has other characters than visible ASCII, blanks and tabs, is dropped as a whole, and the trace goes on without it.
+func ParseState(values []string) string {
+	length := 2 * max(0, len(values)-1)
+	for _, v := range values {
+		length += len(v)
+	}
+	if length > maxState {
+		return ""
+	}
+	state := strings.Trim(strings.Join(values, ", "), " \t,")
+	for _, member := range strings.Split(state, ",") {
+		if member = strings.Trim(member, " \t"); member == "" {
+			continue
+		}
+		if key, value, ok := strings.Cut(member, "="); !ok || key == "" || value == "" || strings.Contains(value, "=") {
+			return ""
+		}
+	}
+	if strings.ContainsFunc(state, func(c rune) bool { return c != '\t' && (c < ' ' || c > '~') }) {
+		return ""
+	}
+	return state
+}
+
 // headerLength is the length of a header of version 00.
 const headerLength = len("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 

@@ -3,7 +3,7 @@ package trace
 import "net/http"
 
 // Request begins a step that sends a request to a server of the same installation, and tells the server of it in the
-// header traceparent. Requests to others must not be passed to Request, because the header lets them recognize which
+// headers traceparent and tracestate. Requests to others must not be passed to Request, because the header lets them recognize which
 // of their requests belong together. The span is named by the method and the route, which must come from code.
 func Request(req *http.Request, route string) (*http.Request, *Span) {
 	above := current(req.Context())
@@ -17,5 +17,8 @@ func Request(req *http.Request, route string) (*http.Request, *Span) {
 		above = s
 	}
 	req.Header.Set(Header, Parent{above.trace, above.id, above.sampled}.String())
+	if above.state != "" {
+		req.Header.Set(StateHeader, above.state)
+	}
 	return req, s
 }

@@ -26,6 +26,7 @@ type Span struct {
 	id      SpanID
 	parent  SpanID // zero if the trace begins here
 	link    Parent // the step of a stranger that caused the request; zero if there is none
+	state   string // the header tracestate of the sender whose trace is continued
 	sampled bool
 	job     string        // not empty if this is the place of the spans of a job, and not a span itself
 	count   *atomic.Int64 // spans of the request or pass
@@ -72,8 +73,8 @@ func begin(ctx context.Context, name string, k kind) (context.Context, *Span) {
 		above.tracer.figures.limit.Add(1)
 		return ctx, nil
 	}
-	s := &Span{tracer: above.tracer, trace: above.trace, id: newSpanID(), parent: above.id, sampled: true, count: above.count,
-		kind: k, name: name, start: time.Now()}
+	s := &Span{tracer: above.tracer, trace: above.trace, id: newSpanID(), parent: above.id, state: above.state, sampled: true,
+		count: above.count, kind: k, name: name, start: time.Now()}
 	return context.WithValue(ctx, key{}, s), s
 }
 

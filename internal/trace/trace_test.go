@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -107,7 +109,7 @@ func TestStrangersTraceIsNotContinued(t *testing.T) {
 		"an invalid header is ignored":     {always, "00-zz", true, true, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			ctx, s := tt.tracer.Serve(context.Background(), request, []string{tt.header}, tt.trusted)
+			ctx, s := tt.tracer.Serve(context.Background(), request, http.Header{"Traceparent": {tt.header}}, tt.trusted)
 			s.Name(name)
 			s.End()
 			id, _, ok := trace.IDs(ctx)
@@ -340,6 +342,10 @@ func TestEnvironmentOfOpenTelemetry(t *testing.T) {
 		{base + ";OTEL_TRACES_EXPORTER=none", " [] [] 1"},
 		{base + ";OTEL_EXPORTER_OTLP_HEADERS=a=b%20c, d = e", "http://127.0.0.1:4318/v1/traces [{a b c} {d e}] [] 1"},
 		{base + ";OTEL_RESOURCE_ATTRIBUTES=k8s.pod.name=p", "http://127.0.0.1:4318/v1/traces [] [{k8s.pod.name p}] 1"},
+		{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://127.0.0.1:4318", "http://127.0.0.1:4318 [] [] 1"},
+		{base + ";OTEL_TRACES_EXPORTER=None", " [] [] 1"},
+		{base + ";OTEL_RESOURCE_ATTRIBUTES=app/part=a%20b,x={}", "http://127.0.0.1:4318/v1/traces [] [{app/part a b} {x {}}] 1"},
+		{base + ";OTEL_RESOURCE_ATTRIBUTES=a=%FF", "OTEL_RESOURCE_ATTRIBUTES: entry 1"},
 		{base + ";OTEL_TRACES_SAMPLER=parentbased_traceidratio;OTEL_TRACES_SAMPLER_ARG=0.25", "http://127.0.0.1:4318/v1/traces [] [] 0.25"},
 		{base + ";OTEL_TRACES_SAMPLER=always_off", "http://127.0.0.1:4318/v1/traces [] [] 0"},
 		{base + ";OTEL_TRACES_SAMPLER=xray", "OTEL_TRACES_SAMPLER: "},
@@ -499,4 +505,84 @@ func BenchmarkStart(b *testing.B) {
 			s.End()
 		}
 	})
+}
+
+// A collector refuses or mixes up a resource with one attribute twice. The variable OTEL_SERVICE_NAME, which is Service,
+// counts more than service.name among the attributes, and that more than the default.
+func TestAttributesOfTheProcessAreUnique(t *testing.T) {
+	for _, tt := range []struct{ service, want string }{{"", "second"}, {"own", "own"}} {
+		collector := tracetest.New(t)
+		tracer := open(t, trace.Config{Endpoint: collector.URL, Service: tt.service, Resource: []trace.Field{{"service.name", "first"}, {"service.name", "second"}, {"a", "b"}}})
+		_, s := tracer.Serve(context.Background(), request, nil, false)
+		s.End()
+		_ = tracer.Close()
+		got := collector.Wait(t, func(tracetest.Span) bool { return true })
+		if got.Resource["service.name"] != tt.want || got.Resource["a"] != "b" || strings.Count(collector.Bodies(), "service.name") != 1 {
+			t.Errorf("%v", got.Resource)
+		}
+	}
+}
+
+// With OTEL_EXPORTER_OTLP_TRACES_ENDPOINT the collector's URL is used as it is.
+func TestEndpointOfTracesIsUsedAsItIs(t *testing.T) {
+	paths := make(chan string, 1)
+	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { paths <- r.URL.Path }))
+	t.Cleanup(s.Close)
+	c, err := trace.FromEnvironment(func(name string) string {
+		return map[string]string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": s.URL}[name]
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tracer := open(t, c)
+	_, span := tracer.Serve(context.Background(), request, nil, false)
+	span.End()
+	_ = tracer.Close()
+	if got := <-paths; got != "/" {
+		t.Errorf("%q", got)
+	}
+}
+
+// The header tracestate of a trusted sender is in the spans and goes on to the server; that of a stranger is not.
+func TestStateOfTheTraceIsPassedOn(t *testing.T) {
+	const parent = "00-11111111111111111111111111111111-2222222222222222-01"
+	for name, tt := range map[string]struct {
+		values  []string
+		trusted bool
+		want    string
+	}{
+		"a trusted sender": {[]string{"vendor=1,other@x=a b"}, true, "vendor=1,other@x=a b"},
+		"several headers":  {[]string{"a=1", "b=2"}, true, "a=1, b=2"},
+		"a stranger":       {[]string{"a=1"}, false, ""},
+		"none":             {nil, true, ""},
+		"a giant":          {[]string{"a=" + strings.Repeat("x", 511)}, true, ""},
+		"many headers":     {slices.Repeat([]string{"a=1"}, 1000), true, ""},
+		"not ASCII":        {[]string{"a=\xff"}, true, ""},
+		"a line break":     {[]string{"a=1\r\nb: c"}, true, ""},
+		"no key":           {[]string{"=1"}, true, ""},
+		"empty members":    {[]string{", a=1,, b=2,"}, true, "a=1,, b=2"},
+		"no value":         {[]string{"a"}, true, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			collector := tracetest.New(t)
+			tracer := open(t, trace.Config{Endpoint: collector.URL})
+			ctx, s := tracer.Serve(context.Background(), request, http.Header{"Traceparent": {parent}, "Tracestate": tt.values}, tt.trusted)
+			req, err := http.NewRequestWithContext(ctx, "POST", "https://midas.example/", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req, step := trace.Request(req, "/")
+			step.End()
+			s.End()
+			_ = tracer.Close()
+			if got := req.Header.Get("tracestate"); got != tt.want {
+				t.Errorf("sent: %q", got)
+			}
+			for _, s := range collector.Spans() {
+				if s.State != tt.want || s.Remote != (tt.trusted && s.Kind == "SPAN_KIND_SERVER") {
+					t.Errorf("received: %+v", s)
+				}
+			}
+		})
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"log/slog"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -89,16 +90,17 @@ func newSpanID() (id SpanID) {
 	return id
 }
 
-// Serve begins the span of a request that was received. values are those of its header traceparent. If the sender is
+// Serve begins the span of a request that was received, from its headers traceparent and tracestate. If the sender is
 // trusted, the span continues the sender's trace, and is recorded if and only if the sender says so. Otherwise a trace
 // with the id of the request begins, which the sender cannot choose, and the sender's span is only named as a link.
 //
 // The context of the result has the span even if it is not recorded, so that its ids are in log lines.
-func (t *Tracer) Serve(ctx context.Context, request TraceID, values []string, trusted bool) (context.Context, *Span) {
-	parent, ok := ParseParent(values)
+func (t *Tracer) Serve(ctx context.Context, request TraceID, header http.Header, trusted bool) (context.Context, *Span) {
+	parent, ok := ParseParent(header[Header])
 	var s *Span
 	if ok && trusted {
 		s = t.root(parent.Trace, parent, server)
+		s.state = ParseState(header[StateHeader])
 	} else if s = t.root(request, Parent{}, server); ok {
 		s.link = parent
 	}

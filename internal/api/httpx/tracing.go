@@ -3,6 +3,7 @@ package httpx
 import (
 	"net/http"
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"midas/internal/trace"
@@ -36,7 +37,7 @@ func ParseSenders(trusted []string) (senders Proxies, hosts bool, err error) {
 
 // begin returns the request with its span.
 func (t *Tracing) begin(r *http.Request, ev *Event) (*http.Request, *trace.Span) {
-	ctx, span := t.Tracer.Serve(r.Context(), trace.TraceIDOf(ev.RequestID), r.Header[trace.Header], t.trusts(r))
+	ctx, span := t.Tracer.Serve(r.Context(), trace.TraceIDOf(ev.RequestID), r.Header, t.trusts(r))
 	return r.WithContext(ctx), span
 }
 
@@ -59,7 +60,11 @@ func endSpan(s *trace.Span, r *http.Request, ev *Event) {
 	if r.TLS != nil {
 		scheme = "https"
 	}
-	s.Name(method + " " + strings.TrimSuffix(ev.API+"/"+strings.TrimPrefix(ev.Operation, "/"), "/"))
+	verb := method
+	if method == otherMethod {
+		verb = "HTTP" // as the semantic conventions name such spans
+	}
+	s.Name(verb + " " + strings.TrimSuffix(ev.API+"/"+strings.TrimPrefix(ev.Operation, "/"), "/"))
 	s.Set(
 		trace.String("http.request.method", method), trace.Int("http.response.status_code", ev.Status),
 		trace.String("url.scheme", scheme), trace.String("url.path", ev.Path), trace.String("client.address", ev.ClientIP),
@@ -73,10 +78,13 @@ func endSpan(s *trace.Span, r *http.Request, ev *Event) {
 		s.Set(trace.String("midas.error_code", ev.ErrorCode))
 	}
 	if ev.Status >= http.StatusInternalServerError {
-		s.Fail(http.StatusText(ev.Status))
+		s.Fail(strconv.Itoa(ev.Status)) // as the semantic conventions require
 	}
 	s.End()
 }
+
+// otherMethod stands for all methods that HTTP does not define.
+const otherMethod = "_OTHER"
 
 // methodOf returns the method if it is one that HTTP defines, as the semantic conventions require.
 func methodOf(method string) string {
@@ -85,5 +93,5 @@ func methodOf(method string) string {
 		http.MethodConnect, http.MethodTrace:
 		return method
 	}
-	return "_OTHER"
+	return otherMethod
 }

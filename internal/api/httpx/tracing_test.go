@@ -69,7 +69,7 @@ func TestRequestsAreSpans(t *testing.T) {
 	if id := strings.ReplaceAll(w.Header().Get("X-Ms-Request-Id"), "-", ""); s.Trace != id || !strings.Contains(lines.String(), "trace_id="+id) {
 		t.Errorf("%s, %+v\n%s", id, s, &lines)
 	}
-	if s.Name != "_OTHER login/token" || !s.Failed || s.Attrs["url.path"] != "/tenant/oauth2/v2.0/token" || s.Attrs["http.response.status_code"] != int64(500) || s.Attrs["midas.caller"] != "1234" {
+	if s.Name != "HTTP login/token" || s.Attrs["http.request.method"] != "_OTHER" || s.Attrs["error.type"] != "500" || !s.Failed || s.Attrs["url.path"] != "/tenant/oauth2/v2.0/token" || s.Attrs["http.response.status_code"] != int64(500) || s.Attrs["midas.caller"] != "1234" {
 		t.Errorf("%+v", s)
 	}
 	if bodies := collector.Bodies(); strings.Contains(bodies, "secret") || strings.Contains(bodies, io.ErrUnexpectedEOF.Error()) {

@@ -17,6 +17,8 @@ import (
 // Span is a span that was received.
 type Span struct {
 	Trace, ID, Parent, Name, Link string // the ids in hexadecimal digits; Link is the trace of the only link
+	State                         string // the header tracestate
+	Remote                        bool   // the parent is a span of another process
 	Kind                          string // as OTLP names it, such as SPAN_KIND_SERVER
 	Failed                        bool
 	Attrs, Resource               map[string]any // texts, and numbers as int64
@@ -86,6 +88,7 @@ func decode(s *otlp.Span, resource map[string]any) Span {
 	got := Span{
 		Trace: hex.EncodeToString(s.TraceId), ID: hex.EncodeToString(s.SpanId), Parent: hex.EncodeToString(s.ParentSpanId), Name: s.Name,
 		Kind: s.Kind.String(), Failed: s.Status.GetCode() == otlp.Status_STATUS_CODE_ERROR, Attrs: map[string]any{}, Resource: resource,
+		State: s.TraceState, Remote: s.Flags&uint32(otlp.SpanFlags_SPAN_FLAGS_CONTEXT_IS_REMOTE_MASK) != 0,
 		Took: time.Duration(s.EndTimeUnixNano - s.StartTimeUnixNano),
 	}
 	for _, a := range s.Attributes {
