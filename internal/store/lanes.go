@@ -10,9 +10,9 @@ const (
 	laneCount   = 64
 	longestLine = 5 * time.Second // in a lane. Whoever has waited for so long goes on without it
 
-	// lanePauses is the attempt whose pause all attempts in a lane have: none. The rivals of a transaction in a lane are
-	// few, one in each process. After a pause it would lose again, to the next one in the lane of the process that has won.
-	lanePauses = 1
+	// laneAttempts is how often a transaction in a lane runs again without a pause. Its rivals are few, one in each
+	// process. After a pause it would lose again, to the next one in the lane of the process that has won.
+	laneAttempts = 16
 )
 
 // lanes line up the transactions of this process that have lost against another one. Without them, N writers of one

@@ -117,18 +117,18 @@ func (s *transactional) Update(ctx context.Context, fn func(Tx) error) (Revision
 	if check := guardOf(ctx); check != nil {
 		fn = guardedBy(check, fn)
 	}
-	leave, pauses := func() {}, s.attempts
+	leave, calm := func() {}, 0 // calm attempts have no pauses before them
 	defer func() { leave() }()
 	for attempt := range s.attempts {
-		if err := pause(ctx, min(attempt, pauses)); err != nil {
+		if err := pause(ctx, attempt-calm); err != nil {
 			return 0, err
 		}
 		rev, lost, err := s.update(ctx, attempt, fn)
 		if err != errAgain {
 			return rev, err
 		}
-		if lost != "" && pauses != lanePauses {
-			leave, pauses = s.lanes.enter(ctx, lost), lanePauses
+		if lost != "" && calm == 0 {
+			leave, calm = s.lanes.enter(ctx, lost), attempt+laneAttempts
 		}
 	}
 	return 0, fmt.Errorf("update, %d attempts: %w", s.attempts, ErrConflict)
