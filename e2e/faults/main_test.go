@@ -92,17 +92,18 @@ func enclose() error {
 }
 
 // nameBalancer gives the host of the origin an address, in these namespaces only.
-func nameBalancer(address string) error {
-	file, err := os.CreateTemp("", "hosts")
+func nameBalancer(t testing.TB, address string) {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "hosts")
+	text := fmt.Sprintf("127.0.0.1 localhost\n%s midas.example\n", address)
+	err := os.WriteFile(name, []byte(text), 0o644)
+	if err == nil {
+		err = syscall.Mount(name, "/etc/hosts", "", syscall.MS_BIND, "")
+	}
 	if err != nil {
-		return err
+		t.Fatal(err)
 	}
-	defer os.Remove(file.Name()) // the mount keeps it
-	_, err = fmt.Fprintf(file, "127.0.0.1 localhost\n%s midas.example\n", address)
-	if err = errors.Join(err, file.Chmod(0o644), file.Close()); err != nil {
-		return err
-	}
-	return syscall.Mount(file.Name(), "/etc/hosts", "", syscall.MS_BIND, "")
+	t.Cleanup(func() { _ = syscall.Unmount("/etc/hosts", syscall.MNT_DETACH) }) // nothing can be mounted on a removed file
 }
 
 // midasBinary is the path of the built binary.

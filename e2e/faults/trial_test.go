@@ -127,9 +127,7 @@ func (x *trial) ready() {
 		addresses = append(addresses, r.address())
 	}
 	x.network.forward(x.network.prefix+balancerHost+":8443", addresses)
-	if err := nameBalancer(x.network.prefix + balancerHost); err != nil {
-		x.Fatal(err)
-	}
+	nameBalancer(x, x.network.prefix+balancerHost)
 	x.enter("none", false, false)
 	x.group = x.groupPath("other")
 	x.Cleanup(func() { // before the replicas end
