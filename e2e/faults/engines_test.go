@@ -44,7 +44,7 @@ func (x *trial) storm() int {
 // onEmbedded is three replicas with etcd inside.
 func onEmbedded(x *trial) {
 	for i, r := range x.replicas {
-		mountSmall(x, r.data, 256)
+		mountSmall(x, r.data, 768)
 		x.configure(r)
 		if i == 0 {
 			r.begin(x, "--cluster-init")()
