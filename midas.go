@@ -22,11 +22,9 @@ import (
 	"midas/internal/agent"
 	"midas/internal/api/hosts"
 	"midas/internal/api/httpx"
-	"midas/internal/azure"
 	"midas/internal/control"
 	"midas/internal/datadir"
 	"midas/internal/keypair"
-	"midas/internal/localca"
 	"midas/internal/ops"
 	"midas/internal/rbac"
 	"midas/internal/rolelint"
@@ -106,110 +104,6 @@ func start(ctx context.Context, cfg Config, all []engine) (_ *Server, err error)
 		s.log.WarnContext(ctx, w)
 	}
 	return s, nil
-}
-
-// open opens everything that the server needs, in an order in which a failure leaves as little as
-// possible behind.
-func (s *Server) open(ctx context.Context) error {
-	files, err := serve.Files()
-	if err != nil {
-		return err
-	}
-	if err := s.openPair(); err != nil {
-		return err
-	}
-	s.files = serve.Divide(files)
-	s.limit = serve.NewLimit(s.files.Connections, s.files.Each, s.log)
-	dir, err := datadir.Open(s.cfg.Data)
-	if err != nil {
-		return err
-	}
-	s.resources.Add(dir)
-	s.warnings = append(s.warnings, dir.RemovedAccess()...)
-	listeners, err := s.listen(ctx, "listen", s.cfg.Listen)
-	if err != nil {
-		return err
-	}
-	s.address = serve.Authority(s.cfg.Listen, listeners[0])
-	joined, err := prepareCluster(ctx, s.cfg, dir)
-	if err != nil {
-		return err
-	}
-	st, err := openStore(ctx, s.cfg, s.engines, engineOptions{
-		openFiles: s.files.StoreFiles, log: s.log, traced: s.tracing != nil, maxSize: int64(s.cfg.Cluster.MaxSize),
-	})
-	if err != nil {
-		return err
-	}
-	s.resources.Add(st)
-	origin, err := s.originOf(ctx, st, joined)
-	if err != nil {
-		return err
-	}
-	if err := s.requireHost(origin); err != nil {
-		return err
-	}
-	shared, err := openInstallation(ctx, s.cfg, local{dir: dir, origin: origin}, st)
-	if err != nil {
-		return err
-	}
-	if w := s.cfg.MasterKey.warning(); w != "" {
-		s.warnings = append(s.warnings, w)
-	}
-	if shared.Unfinished() {
-		s.warnings = append(s.warnings, "a change of the master key has begun and has not ended: run midas keys reseal")
-	}
-	if err := s.warnOfRestore(ctx, st); err != nil {
-		return err
-	}
-	by, err := localca.OpenAuthorities(ctx, localca.AuthoritiesConfig{
-		Storage: st.authorities(shared),
-		Folder:  s.cfg.Data, Now: time.Now, Names: s.names(origin), AzureNames: azure.Hosts(), Log: s.log, Trusted: s.trusted(),
-	})
-	if err != nil {
-		return err
-	}
-	s.followPair(&by)
-	s.caFile = by.Local.Path()
-	s.health = &ops.Health{Read: st.read, Write: st.refuses}
-	if err := errors.Join(s.register(st), s.registerCertificates(by)); err != nil {
-		return err
-	}
-	if s.services, err = newServices(ctx, s.cfg, local{dir: dir, origin: origin, address: s.address, tracer: s.tracer()}, st, shared, by); err != nil {
-		return err
-	}
-	config, forAgents, err := by.ServerConfig()
-	if err != nil {
-		return err
-	}
-	// Agents send requests to the main listener, so they end before it does.
-	if err := s.addMetadata(ctx, s.names(origin)); err != nil {
-		return err
-	}
-	if err := s.addMain(dir, listeners, config, s.names(origin)); err != nil {
-		return err
-	}
-	if err := s.addAgents(ctx, forAgents); err != nil {
-		return err
-	}
-	if err := s.registerFigures(); err != nil {
-		return fmt.Errorf("register metrics: %w", err)
-	}
-	if err := s.addControl(dir); err != nil {
-		return err
-	}
-	return s.addOps(ctx)
-}
-
-// warnOfRestore warns as long as a token that was revoked after the backup of a restored store could be in time.
-func (s *Server) warnOfRestore(ctx context.Context, st *opened) error {
-	return st.View(ctx, func(tx store.Tx) error {
-		last, err := store.LastRestore(tx)
-		if err == nil && !last.At.IsZero() && !last.TokensEnded && time.Since(last.At) < longestToken {
-			s.log.WarnContext(ctx, "the store was restored: what was revoked, withdrawn or removed after the backup was made is valid again, unless it is revoked again", "backup", last.Backup, "restored", last.At)
-		}
-		return err
-	})
 }
 
 // listen opens the listeners of an address and adds them to the resources that Shutdown and Close release.

@@ -325,19 +325,26 @@ func TestTheQueueIsBounded(t *testing.T) {
 		<-release
 		rw.WriteHeader(http.StatusServiceUnavailable)
 	})
-	// With a connection that is open already, the requests need fewer connections than an address may have.
-	warm, err := w.client.Get(w.server.URL() + "/healthz")
-	if err != nil {
-		t.Fatal(err)
+	// With connections that are open already, and have streams for all requests, no request opens another one: an address
+	// may have few.
+	const requests, connections = 320, 8
+	var clients [connections]world
+	for i := range clients {
+		clients[i] = *w
+		clients[i].client = &http.Client{Transport: w.client.Transport.(*http.Transport).Clone()}
+		t.Cleanup(clients[i].client.CloseIdleConnections)
+		warm, err := clients[i].client.Get(w.server.URL() + "/healthz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = warm.Body.Close()
 	}
-	_ = warm.Body.Close()
-	const requests = 320
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	statuses := map[int]int{}
-	for range requests {
+	for i := range requests {
 		all.Go(func() {
-			got := w.post(t, form)
+			got := clients[i%connections].post(t, form)
 			mu.Lock()
 			defer mu.Unlock()
 			statuses[got.status]++

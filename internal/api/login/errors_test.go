@@ -92,7 +92,7 @@ func TestServerErrorsDoNotRevealTheCause(t *testing.T) {
 		f.post(tokenV2, clientCredentialsForm()), f.get("/" + tenant + "/.well-known/openid-configuration"), f.get("/" + tenant + "/discovery/keys"),
 	} {
 		body := decode(t, w)
-		if w.Code != 500 || body["error"] != "server_error" || strings.Contains(w.Body.String(), "d//tenant") {
+		if w.Code != 503 || body["error"] != "temporarily_unavailable" || strings.Contains(w.Body.String(), "d//tenant") {
 			t.Errorf("status %d: %s", w.Code, w.Body)
 		}
 		if f.event.Err == nil || !strings.Contains(f.event.Err.Error(), "d//tenant") {
@@ -101,9 +101,9 @@ func TestServerErrorsDoNotRevealTheCause(t *testing.T) {
 	}
 }
 
-// TestRecordsOfNewerVersionsAreServerErrors checks that no token is issued if a record that is read for it has a
+// TestRecordsOfNewerVersionsAreUnavailable checks that no token is issued if a record that is read for it has a
 // newer version.
-func TestRecordsOfNewerVersionsAreServerErrors(t *testing.T) {
+func TestRecordsOfNewerVersionsAreUnavailable(t *testing.T) {
 	for _, kind := range []store.Kind{store.TenantKind, store.AppKind, store.PrincipalKind, store.PrincipalAppIndex} {
 		f := newFixture(t)
 		raised := 0
@@ -123,7 +123,7 @@ func TestRecordsOfNewerVersionsAreServerErrors(t *testing.T) {
 			t.Fatal(err)
 		}
 		w := f.post(tokenV2, clientCredentialsForm())
-		if body := decode(t, w); raised == 0 || w.Code != 500 || body["error"] != "server_error" || strings.Contains(w.Body.String(), "newer") {
+		if body := decode(t, w); raised == 0 || w.Code != 503 || body["error"] != "temporarily_unavailable" || strings.Contains(w.Body.String(), "newer") {
 			t.Errorf("%s: %d raised, status %d: %s", kind.Name, raised, w.Code, w.Body)
 		}
 		if !errors.Is(f.event.Err, store.ErrNewerVersion) {

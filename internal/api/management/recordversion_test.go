@@ -11,9 +11,9 @@ import (
 	"midas/internal/store"
 )
 
-// TestRecordsOfANewerVersionAreInternalErrors raises the version of each kind of record that a request reads.
-// The answer is a 500 without the record.
-func TestRecordsOfANewerVersionAreInternalErrors(t *testing.T) {
+// TestRecordsOfANewerVersionAreUnavailable raises the version of each kind of record that a request reads.
+// The answer is a 503 without the record, because another replica may be newer.
+func TestRecordsOfANewerVersionAreUnavailable(t *testing.T) {
 	for _, kind := range []store.Kind{store.ResourceKind, store.ResourceIdentityKind, store.AssignmentKind, store.AssignmentCount, store.EventKind, store.PrincipalKind} {
 		t.Run(kind.Name, func(t *testing.T) {
 			s := newStack(t)
@@ -37,9 +37,9 @@ func TestRecordsOfANewerVersionAreInternalErrors(t *testing.T) {
 					body = `{"properties":{"roleDefinitionId":"/subscriptions/` + sub + `/providers/Microsoft.Authorization/roleDefinitions/acdd72a7-3385-48ef-bd42-f606fba81ae7","principalId":"` + s.callers["reader"].ID + `"}}`
 				}
 				w := s.do(t, "owner", request[0], request[1], body)
-				if w.Code == http.StatusInternalServerError {
+				if w.Code == http.StatusServiceUnavailable {
 					refused++
-					if strings.Contains(w.Body.String(), "newer") || !strings.Contains(w.Body.String(), "InternalServerError") {
+					if strings.Contains(w.Body.String(), "newer") || w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), "ServiceUnavailable") {
 						t.Errorf("%s: %s", request[1], w.Body)
 					}
 				}
