@@ -137,7 +137,7 @@ func TestNoHostGetsAnothersToken(t *testing.T) {
 		"no audience":                     {me, `{}`, nil, 400, "InvalidAudience"},
 		"no certificate":                  {nobody, plain, nil, 403, "UnknownHost"},
 		"a certificate in a header":       {nobody, plain, []string{"X-Client-Cert: " + base64.StdEncoding.EncodeToString(stranger.Certificate[0])}, 403, "UnknownHost"},
-		"a host in a header":              {nobody, plain, []string{"X-Forwarded-Client-Cert: By=x;URI=midas://host" + here, "X-Forwarded-For: 127.0.0.1"}, 403, "UnknownHost"},
+		"a host in a header":              {nobody, plain, []string{"X-Forwarded-Client-Cert: By=x;URI=midas://host" + here, "X-Forwarded-For: 127.0.0.1"}, 421, "ProxiedRequest"},
 		"another server's host":           {w.robber(t, stranger), plain, nil, 0, "no connection"},
 		"a certificate of its own making": {w.robber(t, selfMade(t, here)), plain, nil, 0, "no connection"},
 		"a name that leads here":          {me, plain, []string{"Host: attacker.example"}, 421, "MisdirectedRequest"},

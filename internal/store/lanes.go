@@ -12,7 +12,7 @@ const (
 
 	// laneAttempts is how often a transaction in a lane runs again without a pause. Its rivals are few, one in each
 	// process. After a pause it would lose again, to the next one in the lane of the process that has won.
-	laneAttempts = 16
+	laneAttempts = 48
 )
 
 // lanes line up the transactions of this process that have lost against another one. Without them, N writers of one

@@ -74,13 +74,13 @@ func getAndPut(tx store.Tx) error {
 func TestConflictsAreRetriedWithPausesUntilAttemptsAreExhausted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		engine := &script{commit: func() (store.Revision, error) { return 0, store.ErrConflict }}
-		st := store.New(engine, store.Options{Attempts: 30})
+		st := store.New(engine, store.Options{Attempts: 60})
 		begin := time.Now()
 		_, err := st.Update(t.Context(), getAndPut)
 		if !errors.Is(err, store.ErrConflict) {
 			t.Errorf("got %v", err)
 		}
-		want := make([]int, 30)
+		want := make([]int, 60)
 		for i := range want {
 			want[i] = i
 		}
