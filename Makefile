@@ -41,18 +41,18 @@ test:
 	$(GO) test ./...
 
 race: ## the tests of internal/, verify/ and the root with the race detector; it needs a C compiler
-	CGO_ENABLED=1 $(GO) test -race ./internal/... ./verify/... .
+	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./internal/... ./verify/... .
 
 cluster: ## the engines that replicas share, with the race detector, on etcd in the test; it needs a C compiler
-	CGO_ENABLED=1 $(GO) test -race -short -timeout 20m -tags $(TAGS) ./internal/store/etcd ./internal/store/postgres
-	$(GO) test -tags $(TAGS) ./internal/cluster
+	CGO_ENABLED=1 $(GO) test -race -short -timeout 40m -tags $(TAGS) ./internal/store/etcd ./internal/store/postgres
+	$(GO) test -timeout 20m -tags $(TAGS) ./internal/cluster
 	$(GO) test -tags $(TAGS) -run 'Etcd|Import|Cluster|Stores' .
 
 e2e: build ## the built binary, used as its users do
-	$(GO) test -count=1 -timeout 20m -tags "e2e $(TAGS)" ./e2e/...
-	$(GO) test -count=1 -short -timeout 20m -tags "e2e $(TAGS)" -skip '^(TestConformance|TestTwoReplicas)$$' ./internal/store/etcd
-	$(GO) test -count=1 -short -timeout 20m -tags "e2e $(TAGS)" ./internal/store/postgres
-	$(GO) test -count=1 -timeout 20m -tags "e2e $(TAGS)" -run OnPostgres .
+	$(GO) test -count=1 -timeout 40m -tags "e2e $(TAGS)" ./e2e/...
+	$(GO) test -count=1 -short -timeout 40m -tags "e2e $(TAGS)" -skip '^(TestConformance|TestTwoReplicas)$$' ./internal/store/etcd
+	$(GO) test -count=1 -short -timeout 40m -tags "e2e $(TAGS)" ./internal/store/postgres
+	$(GO) test -count=1 -timeout 40m -tags "e2e $(TAGS)" -run OnPostgres .
 
 engines: ## the conformance suite in full, on every kind of store, with the race detector; it needs a C compiler, etcd-server and postgresql
 	CGO_ENABLED=1 $(GO) test -count=1 -race -timeout 60m -tags "e2e $(TAGS)" ./internal/store/...
