@@ -10,17 +10,36 @@ import (
 
 // keepUnknown adds to a JSON object the fields of an earlier form of it that the type T of its table does not have: a
 // newer Midas has written them into the record, and this one must not remove them. It does the same for objects inside,
-// as far as T has structs there, but not in lists, whose elements have no identity.
+// as far as T has structs there, also in maps and in lists (see mergeLists).
 //
-// A record that has no such fields costs one comparison of the names.
+// A record that has no such fields, and whose lists of objects are the same, costs one comparison of the names.
 func keepUnknown(t reflect.Type, before, now []byte) []byte {
 	if !lacks(before, now) {
 		return now
 	}
-	return addUnknown(t, before, now)
+	return merge(t, before, now)
 }
 
-// lacks reports whether an object, or one inside it, has a field that another one does not have. Objects that the same
+// merge is keepUnknown for any value and its type.
+func merge(t reflect.Type, before, now []byte) []byte {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch objects := isObject(before) && isObject(now); {
+	case encodesItself(t):
+		return now
+	case objects && t.Kind() == reflect.Struct:
+		return mergeStructs(t, before, now)
+	case objects && t.Kind() == reflect.Map:
+		return mergeMaps(t.Elem(), before, now)
+	case isList(before) && isList(now) && (t.Kind() == reflect.Slice || t.Kind() == reflect.Array):
+		return mergeLists(t.Elem(), before, now)
+	}
+	return now
+}
+
+// lacks reports whether an object, or one inside it, has a field that another one does not have, or a list of objects
+// that is not the same. Objects that the same
 // program has written have the same order, so the search goes on where the last field was found.
 func lacks(before, now []byte) bool {
 	from := now
@@ -33,6 +52,9 @@ func lacks(before, now []byte) bool {
 		}
 		from = after
 		if isObject(field.value) && isObject(same.value) && lacks(field.value, same.value) {
+			return true
+		}
+		if isList(field.value) && bytes.IndexByte(field.value, '{') >= 0 && !bytes.Equal(field.value, same.value) {
 			return true
 		}
 	}
@@ -67,6 +89,8 @@ func find(data, name []byte) (f field, rest []byte) {
 }
 
 func isObject(value []byte) bool { return len(value) > 0 && value[0] == '{' }
+
+func isList(value []byte) bool { return len(value) > 0 && value[0] == '[' }
 
 // stringEnd returns the position after a string that begins at the start of data.
 func stringEnd(data []byte) int {
@@ -104,24 +128,37 @@ func valueEnd(data []byte) int {
 	return len(data)
 }
 
-// addUnknown is keepUnknown for an object that lacks a field.
-func addUnknown(t reflect.Type, before, now []byte) []byte {
+// object builds a JSON object.
+type object struct{ out []byte }
+
+func (o *object) add(name, value []byte) {
+	separator := byte(',')
+	if len(o.out) == 0 {
+		separator = '{'
+	}
+	o.out = append(o.out, separator, '"')
+	o.out = append(append(append(o.out, name...), '"', ':'), value...)
+}
+
+func (o *object) end() []byte {
+	if len(o.out) == 0 {
+		return []byte("{}")
+	}
+	return append(o.out, '}')
+}
+
+// mergeStructs is merge for the objects of a struct.
+func mergeStructs(t reflect.Type, before, now []byte) []byte {
 	known := map[string]reflect.Type{}
 	if !addFields(t, known) {
 		return now
 	}
-	out := []byte{'{'}
-	add := func(name, value []byte) {
-		if len(out) > 1 {
-			out = append(out, ',')
-		}
-		out = append(append(append(append(out, '"'), name...), '"', ':'), value...)
-	}
+	var out object
 	for f, rest := nextField(now); f.name != nil; f, rest = nextField(rest) {
-		if old, _ := find(before, f.name); isObject(old.value) && isObject(f.value) && known[string(f.name)] != nil {
-			f.value = keepUnknown(known[string(f.name)], old.value, f.value)
+		if old, _ := find(before, f.name); old.name != nil && known[string(f.name)] != nil {
+			f.value = merge(known[string(f.name)], old.value, f.value)
 		}
-		add(f.name, f.value)
+		out.add(f.name, f.value)
 	}
 	for f, rest := nextField(before); f.name != nil; f, rest = nextField(rest) {
 		if again, _ := find(now, f.name); again.name != nil {
@@ -132,13 +169,13 @@ func addUnknown(t reflect.Type, before, now []byte) []byte {
 			continue // it was removed
 		}
 		if ours { // a struct without a value is not written; what it does not have is no part of that value
-			if f.value = keepUnknown(inside, f.value, []byte("{}")); string(f.value) == "{}" {
+			if f.value = merge(inside, f.value, []byte("{}")); string(f.value) == "{}" {
 				continue
 			}
 		}
-		add(f.name, f.value)
+		out.add(f.name, f.value)
 	}
-	return append(out, '}')
+	return out.end()
 }
 
 // addFields adds the names and types of the fields of a struct, as encoding/json has them. It returns false for a type

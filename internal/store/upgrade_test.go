@@ -137,8 +137,20 @@ type person struct {
 	Born    time.Time         `json:"born,omitzero"`
 	Raw     json.RawMessage   `json:"raw,omitempty"`
 	List    []address         `json:"list,omitempty"`
+	Keys    []credential      `json:"keys,omitempty"`
+	Places  map[string]place  `json:"places,omitempty"`
 	address
 	Hidden string `json:"-"`
+}
+
+type credential struct {
+	ID    string    `json:"id"`
+	Hint  string    `json:"hint,omitempty"`
+	Where []address `json:"where,omitempty"`
+}
+
+type place struct {
+	City string `json:"city"`
 }
 
 type address struct {
@@ -168,6 +180,31 @@ func TestFieldsOfANewerMidasSurviveAChange(t *testing.T) {
 	}
 }
 
+// TestFieldsInListsAndMapsSurviveAChange has elements that a newer release has written, which are removed, changed,
+// moved, copied and added.
+func TestFieldsInListsAndMapsSurviveAChange(t *testing.T) {
+	for name, c := range map[string]struct {
+		before, after string
+		fn            func(*person)
+	}{
+		"an element with an id is changed": {`{"v":2,"keys":[{"id":"a","new":1},{"id":"b","new":2}]}`, `{"v":2,"keys":[{"id":"a","new":1},{"id":"b","hint":"h","new":2}]}`, func(p *person) { p.Keys[1].Hint = "h" }},
+		"the first one is removed":         {`{"v":2,"keys":[{"id":"a","new":1},{"new":"]}","id":"b"} , {"id":"c"}]}`, `{"v":2,"keys":[{"id":"b","new":"]}"},{"id":"c"}]}`, func(p *person) { p.Keys = p.Keys[len(p.Keys)-2:] }},
+		"they are moved, and one is added": {`{"v":2,"keys":[{"id":"a","new":1},{"id":"b","new":2}]}`, `{"v":2,"keys":[{"id":"b","new":2},{"id":"c"},{"id":"a","new":1}]}`, func(p *person) {
+			p.Keys = []credential{{ID: "b"}, {ID: "c"}, {ID: "a"}}
+		}},
+		"something else is changed": {`{"v":2,"list":[{"street":"s","new":[{}]}],"keys":[{"id":"a","new":1}]}`, `{"v":2,"name":"b","list":[{"street":"s","new":[{}]}],"keys":[{"id":"a","new":1}]}`, func(p *person) { p.Name = "b" }},
+		"another one without an id": {`{"v":2,"list":[{"street":"s","new":1},{"street":"t","new":2}]}`, `{"v":2,"list":[{"street":"s","new":1},{"street":"u"}]}`, func(p *person) { p.List[1].Street = "u" }},
+		"no copy gets it":           {`{"v":2,"list":[{"street":"s","new":1}]}`, `{"v":2,"list":[{"street":"s","new":1},{"street":"s"}]}`, func(p *person) { p.List = []address{{Street: "s"}, {Street: "s"}} }},
+		"in a list of a list":       {`{"v":2,"keys":[{"id":"a","where":[{"street":"s","place":{"zip":"7"}}],"new":1}]}`, `{"v":2,"keys":[{"id":"a","hint":"h","where":[{"street":"s","place":{"zip":"7"}}],"new":1}]}`, func(p *person) { p.Keys[0].Hint = "h" }},
+		"in a map":                  {`{"v":2,"places":{"x":{"city":"c","new":1},"y":{"city":"d","new":2}}}`, `{"v":2,"places":{"x":{"city":"e","new":1},"z":{"city":"f"}}}`, func(p *person) { p.Places = map[string]place{"x": {"e"}, "z": {"f"}} }},
+		"all are removed":           {`{"v":2,"keys":[{"id":"a","new":1}],"places":{"x":{"city":"c","new":1}}}`, `{"v":2}`, func(p *person) { p.Keys, p.Places = nil, nil }},
+	} {
+		if got := change(t, &people, c.before, c.fn); got != c.after {
+			t.Errorf("%s: %s, want %s", name, got, c.after)
+		}
+	}
+}
+
 // TestFieldsThatAreKnownAreRemoved checks that only unknown fields stay.
 func TestFieldsThatAreKnownAreRemoved(t *testing.T) {
 	before := `{"v":2,"name":"a","tags":{"x":"1","y":"2"},"address":{"street":"s"},"born":"2020-01-01T00:00:00Z","raw":{"x":1},"list":[{"street":"s","new":1}],"new":1}`
@@ -175,7 +212,7 @@ func TestFieldsThatAreKnownAreRemoved(t *testing.T) {
 		delete(p.Tags, "y")
 		p.Name, p.Address, p.Born, p.Raw = "", nil, time.Time{}, nil
 	})
-	if want := `{"v":2,"tags":{"x":"1"},"list":[{"street":"s"}],"new":1}`; got != want {
+	if want := `{"v":2,"tags":{"x":"1"},"list":[{"street":"s","new":1}],"new":1}`; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }
