@@ -2,6 +2,7 @@ package midas
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -16,6 +17,8 @@ import (
 	"midas/internal/installation"
 	"midas/internal/seal"
 )
+
+var errNoFileName = errors.New("the name of the file is empty")
 
 // BackupSummary is what is known about a backup.
 type BackupSummary = backup.Summary
@@ -47,6 +50,9 @@ func Backup(ctx context.Context, cfg Config, path string, progress func(BackupSu
 // backupTarget returns the path of the regular file that a backup replaces or creates. A symbolic link stays, and what it
 // names is replaced: to rename a file over the link would remove links such as /dev/stdout from the machine.
 func backupTarget(path string) (string, error) {
+	if path == "" {
+		return "", errNoFileName
+	}
 	if link, err := os.Lstat(path); err == nil && link.Mode()&fs.ModeSymlink != 0 {
 		target, err := filepath.EvalSymlinks(path)
 		if err != nil {
@@ -65,7 +71,7 @@ func writeBackup(ctx context.Context, cfg Config, dir *datadir.Dir, st *opened, 
 	if st.kind.volatile {
 		return fmt.Errorf("the store %s ends with its server, and so does the master key that a backup of it would need", st.kind.scheme)
 	}
-	master, err := cfg.master(ctx, dir)
+	master, err := cfg.master(ctx)
 	if err != nil {
 		return err
 	}

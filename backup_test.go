@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
@@ -178,6 +179,50 @@ func TestRestoreRefusesWithoutWriting(t *testing.T) {
 	running := start(t, other)
 	refused(another, file, "a server is running")
 	shutdown(t, running)
+}
+
+// TestRefusedRestoresLeaveNothing restores files that are refused into folders that do not exist or have only another
+// master key.
+func TestRefusedRestoresLeaveNothing(t *testing.T) {
+	from := durable(t)
+	shutdown(t, start(t, from))
+	folder := t.TempDir()
+	file, old, damaged, later := filepath.Join(folder, "a"), filepath.Join(folder, "old"), filepath.Join(folder, "damaged"), filepath.Join(folder, "later")
+	if _, err := midas.Backup(t.Context(), from, file, nil); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeAged(t, from, old, time.Hour)
+	flipped := bytes.Clone(whole)
+	flipped[len(flipped)-40] ^= 1
+	if err := errors.Join(os.WriteFile(damaged, whole[:len(whole)/2], 0o600), os.WriteFile(later, flipped, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{damaged, later, old, "", filepath.Join(folder, "none"), folder, from.Data} {
+		into := filepath.Join(t.TempDir(), "new")
+		if _, err := midas.Restore(t.Context(), midas.Config{Data: into}, path, midas.RestoreOptions{}); err == nil {
+			t.Errorf("%q was restored", path)
+		}
+		if _, err := os.Lstat(into); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%q: the folder was made: %v", path, err)
+		}
+	}
+	another := t.TempDir()
+	if err := os.WriteFile(filepath.Join(another, "master.key"), []byte(strings.Repeat("ab", 32)+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := midas.Restore(t.Context(), midas.Config{Data: another}, file, midas.RestoreOptions{}); err == nil || !strings.Contains(err.Error(), "put that one there first") {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(another); err != nil || len(left) != 1 {
+		t.Errorf("%v %v", left, err)
+	}
+	if _, err := midas.Backup(t.Context(), from, "", nil); err == nil || !strings.Contains(err.Error(), "the name of the file is empty") {
+		t.Error(err)
+	}
 }
 
 // writeAged writes a backup of a stopped server's store that was made some time ago.

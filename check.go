@@ -3,11 +3,8 @@ package midas
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"time"
 
 	"midas/internal/backup"
@@ -15,7 +12,6 @@ import (
 	"midas/internal/control"
 	"midas/internal/datadir"
 	"midas/internal/store"
-	"midas/internal/store/pebble"
 )
 
 // Check writes what is inconsistent in a store as JSON lines: objects with rule, kind, key and message. It reads one
@@ -27,47 +23,21 @@ func Check(ctx context.Context, cfg Config, w io.Writer) error {
 
 // writeFindings checks a store. A store that other processes write is copied first, because its engine may not keep a
 // revision for as long as a check takes, and because a rule reads many records one by one.
-func writeFindings(ctx context.Context, dir *datadir.Dir, st *opened, w io.Writer) (err error) {
+func writeFindings(ctx context.Context, dir *datadir.Dir, st *opened, w io.Writer) error {
 	if !st.shared() {
 		return findings(ctx, st, w)
 	}
-	folder, err := checkFolder(dir)
-	if err != nil {
-		return fmt.Errorf("check the store: %w", err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
-	engine, err := pebble.Open(folder, pebble.Options{})
-	if err != nil {
-		return fmt.Errorf("check the store: %w", err)
-	}
-	copied := store.New(engine, store.Options{})
-	err = backup.Mirror(ctx, st, copied)
-	if err == nil {
-		err = findings(ctx, copied, w)
-	}
-	if err != nil {
-		err = fmt.Errorf("check the store: %w", err)
-	}
-	return errors.Join(err, copied.Close())
-}
-
-const (
-	checkPattern = "check-*"
-	checkLeft    = 24 * time.Hour // after which the copy of a check was left by a process that was killed
-)
-
-// checkFolder makes a folder for the copy of a store, and removes those that were left.
-func checkFolder(dir *datadir.Dir) (string, error) {
-	left, err := filepath.Glob(dir.Path(checkPattern))
-	for _, folder := range left {
-		if info, err := os.Stat(folder); err == nil && time.Since(info.ModTime()) > checkLeft {
-			_ = os.RemoveAll(folder) // the next check tries again
+	err := withScratch(dir, func(scratch store.Engine) error {
+		copied := store.New(scratch, store.Options{})
+		if err := backup.Mirror(ctx, st, copied); err != nil {
+			return err
 		}
-	}
+		return findings(ctx, copied, w)
+	})
 	if err != nil {
-		return "", err
+		return fmt.Errorf("check the store: %w", err)
 	}
-	return os.MkdirTemp(dir.Path(""), checkPattern)
+	return nil
 }
 
 func findings(ctx context.Context, st store.Store, w io.Writer) error {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"time"
 
+	"midas/internal/backup"
 	"midas/internal/compute"
 	"midas/internal/control"
 	"midas/internal/datadir"
@@ -31,6 +32,14 @@ import (
 // otherwise it opens the store. It uses only Data and Store of cfg.
 func Dump(ctx context.Context, cfg Config, w io.Writer) error {
 	return command(ctx, cfg, func(c control.Commands) error { return c.Dump(ctx, w) })
+}
+
+// writeDump writes the content of a store, which is copied first if other processes write it.
+func writeDump(ctx context.Context, dir *datadir.Dir, st *opened, w io.Writer) error {
+	if !st.shared() {
+		return store.Dump(ctx, st, w)
+	}
+	return withScratch(dir, func(scratch store.Engine) error { return backup.Dump(ctx, st, scratch, w) })
 }
 
 // LintRoles writes what may be wrong with roles and role assignments as JSON lines: objects with severity (error,
@@ -147,7 +156,7 @@ func (o *offline) Dump(ctx context.Context, w io.Writer) error {
 	if err := o.removeSecrets(ctx); err != nil {
 		return err
 	}
-	return store.Dump(ctx, o.store, w)
+	return writeDump(ctx, o.dir, o.store, w)
 }
 
 // removeSecrets removes the secrets that an older Midas has stored.
@@ -175,15 +184,24 @@ func (o *offline) LintRoles(ctx context.Context, w io.Writer) error {
 
 // lintRoles writes the findings in one revision of a store.
 func lintRoles(ctx context.Context, st store.Store, lint *rolelint.Service, w io.Writer) error {
-	out := json.NewEncoder(w)
-	return st.View(ctx, func(tx store.Tx) error {
+	var found []rolelint.Finding
+	err := st.View(ctx, func(tx store.Tx) error {
+		found = nil // of a revision that the engine has removed in the meantime
 		return lint.Run(tx, func(f rolelint.Finding) error {
-			if err := out.Encode(f); err != nil {
-				return fmt.Errorf("write a finding: %w", err)
-			}
+			found = append(found, f)
 			return nil
 		})
 	})
+	if err != nil {
+		return err
+	}
+	out := json.NewEncoder(w)
+	for _, f := range found {
+		if err := out.Encode(f); err != nil {
+			return fmt.Errorf("write a finding: %w", err)
+		}
+	}
+	return nil
 }
 
 func (o *offline) ImportRoles(ctx context.Context, file io.Reader) ([]byte, error) {

@@ -102,7 +102,7 @@ func prepareCluster(ctx context.Context, cfg Config, dir *datadir.Dir) (origin s
 // handOver is what a joining machine needs besides membership: the origin, and the master key if it is in the data
 // folder. A master key from elsewhere is not sent; its fingerprint lets the machine find out whether it has the same.
 func (s *Server) handOver(ctx context.Context, dir *datadir.Dir) (offer cluster.Offer, err error) {
-	key, err := s.cfg.master(ctx, dir)
+	key, err := s.cfg.master(ctx)
 	if err != nil {
 		return offer, err
 	}

@@ -32,7 +32,7 @@ func (j joiner) check(ctx context.Context, o cluster.Offer) error {
 	if j.cfg.Origin != "" && j.cfg.Origin != o.Origin {
 		return fmt.Errorf("its origin is %s, and that of this machine would be %s: leave the origin out", o.Origin, j.cfg.Origin)
 	}
-	key, err := j.cfg.master(ctx, j.dir)
+	key, err := j.cfg.master(ctx)
 	if errors.Is(err, datadir.ErrNoMaster) {
 		if key, err = offered(o); err != nil {
 			return err
@@ -46,7 +46,7 @@ func (j joiner) check(ctx context.Context, o cluster.Offer) error {
 		return err
 	}
 	if fingerprint != o.MasterKey {
-		return fmt.Errorf("its master key is %s, and %s is the master key %s: name that of the cluster, or join with a new data folder", o.MasterKey, j.cfg.masterName(j.dir), fingerprint)
+		return fmt.Errorf("its master key is %s, and %s is the master key %s: name that of the cluster, or join with a new data folder", o.MasterKey, j.cfg.masterName(), fingerprint)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -77,19 +78,19 @@ func findInstallation(ctx context.Context, cfg Config, at local, st *opened, kno
 		}
 		return installation.Open(ctx, cfg.installation(st, master, ""))
 	}
-	master, missing := cfg.master(ctx, at.dir)
+	master, missing := cfg.master(ctx)
 	if missing != nil && !errors.Is(missing, datadir.ErrNoMaster) {
 		return nil, missing
 	}
 	config := cfg.installation(st, master, at.origin)
 	config.Known = known
-	config.Reread = func(ctx context.Context) (seal.MasterKey, error) { return cfg.master(ctx, at.dir) }
+	config.Reread = func(ctx context.Context) (seal.MasterKey, error) { return cfg.master(ctx) }
 	secrets, err := installation.Check(ctx, config)
 	switch {
 	case wrongMaster(err) && missing != nil:
 		return nil, fmt.Errorf("%w, but the store %s holds secrets that are sealed with it: %s", missing, storeName(cfg.Store), restore(st))
 	case wrongMaster(err):
-		return nil, fmt.Errorf("%s is not the one with which the secrets in the store %s are sealed: %s", cfg.masterName(at.dir), storeName(cfg.Store), restore(st))
+		return nil, fmt.Errorf("%s is not the one with which the secrets in the store %s are sealed: %s", cfg.masterName(), storeName(cfg.Store), restore(st))
 	case err != nil:
 		return nil, err
 	case secrets && missing != nil:
@@ -145,19 +146,19 @@ func wrongMaster(err error) bool {
 
 // master reads the master key. The error is datadir.ErrNoMaster if the configuration names none and the data
 // folder has none.
-func (c Config) master(ctx context.Context, dir *datadir.Dir) (seal.MasterKey, error) {
+func (c Config) master(ctx context.Context) (seal.MasterKey, error) {
 	if c.MasterKey.explicit() {
 		return c.MasterKey.read(ctx)
 	}
-	return dir.Master()
+	return datadir.ReadMaster(c.Data)
 }
 
 // masterName describes where the master key is.
-func (c Config) masterName(dir *datadir.Dir) string {
+func (c Config) masterName() string {
 	if c.MasterKey.explicit() {
 		return c.MasterKey.name()
 	}
-	return dir.Path(datadir.MasterFile)
+	return filepath.Join(c.Data, datadir.MasterFile)
 }
 
 // installation is the configuration of the installation in a store.

@@ -37,7 +37,7 @@ func (c Config) masterFile(dir *datadir.Dir) masterFile {
 // known returns the keys with which the store may be sealed: the current one, and the new one of an interrupted
 // change. A key that is lost or damaged is left out.
 func (m masterFile) known(ctx context.Context) (keys []seal.MasterKey) {
-	if key, err := m.cfg.master(ctx, m.dir); err == nil {
+	if key, err := m.cfg.master(ctx); err == nil {
 		keys = append(keys, key)
 	}
 	if m.path == "" {

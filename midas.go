@@ -29,7 +29,6 @@ import (
 	"midas/internal/rbac"
 	"midas/internal/rolelint"
 	"midas/internal/serve"
-	"midas/internal/store"
 )
 
 // Server is a running server. It accepts requests as soon as Start has returned it.
@@ -273,7 +272,7 @@ func (o online) Dump(ctx context.Context, w io.Writer) error {
 	if err := o.resources.RemoveSecrets(ctx, o.compute.AdoptUserData); err != nil { // again, because it may have failed at the start
 		return err
 	}
-	return store.Dump(ctx, o.store, w)
+	return writeDump(ctx, o.dir, o.store, w)
 }
 
 func (o online) LintRoles(ctx context.Context, w io.Writer) error {

@@ -54,6 +54,9 @@ func Restore(ctx context.Context, cfg Config, path string, o RestoreOptions) (do
 	if kind, _, _ := findEngine(cfg.Store, engines()); kind.volatile { // cfg.check has returned its error
 		return done, fmt.Errorf("the store %s ends with its server, so nothing can be restored into it", cfg.Store)
 	}
+	if path == "" {
+		return done, errNoFileName
+	}
 	// A FIFO would be waited for, beyond the end of ctx, and a device or a pipe cannot be read twice.
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return done, fmt.Errorf("%s is not a file", path)
@@ -63,80 +66,66 @@ func Restore(ctx context.Context, cfg Config, path string, o RestoreOptions) (do
 		return done, err
 	}
 	defer file.Close()
-	if _, err := backup.NewReader(file); err != nil { // before a folder is made for it
-		return done, fmt.Errorf("%s: %w", path, err)
-	}
-	if _, err := file.Seek(0, 0); err != nil {
-		return done, err
-	}
 	if _, err := control.Dial(ctx, datadir.Socket(cfg.Data)); err == nil {
 		return done, errors.New("a server is running on this data folder: stop it, or restore into another folder with --data")
 	}
-	begin := func(dir *datadir.Dir) error { return restorer{cfg: cfg, dir: dir}.begin(ctx, file, o) }
-	err = cfg.withPrepared(ctx, begin, func(dir *datadir.Dir, st *opened) error {
-		done, err = restorer{cfg, dir, st}.run(ctx, file, o)
+	r := restorer{cfg: cfg, options: o}
+	if err := r.verify(ctx, file); err != nil { // before a folder is made for it
+		return r.done, err
+	}
+	prepare := func(dir *datadir.Dir) error {
+		if !cfg.Cluster.Init {
+			return nil
+		}
+		_, err := prepareCluster(ctx, cfg, dir)
 		return err
-	})
-	return done, err
+	}
+	err = cfg.withPrepared(ctx, prepare, func(_ *datadir.Dir, st *opened) error { return r.write(ctx, st) })
+	return r.done, err
 }
 
-// restorer writes backups into an open store.
+// restorer restores one backup.
 type restorer struct {
-	cfg   Config
-	dir   *datadir.Dir
-	store *opened
+	cfg     Config
+	options RestoreOptions
+	backup  *backup.Verified
+	done    RestoreDone
 }
 
-// begin begins the embedded cluster into which a backup is restored, if the configuration asks for one. The file and the
-// master key are checked before.
-func (r restorer) begin(ctx context.Context, file *os.File, o RestoreOptions) error {
+// verify checks the whole file, the master key and the age of the backup. It writes nothing.
+func (r *restorer) verify(ctx context.Context, file *os.File) (err error) {
 	if r.cfg.Cluster.Join != "" {
 		return errors.New("a machine that joins a cluster gets its store from there: restore into the first machine of a new cluster, with --cluster-init")
 	}
-	if !r.cfg.Cluster.Init {
-		return nil
-	}
-	found, err := backup.Verify(ctx, file, o.Progress)
+	r.backup, err = backup.Verify(ctx, file, r.options.Progress)
+	r.done.BackupSummary = r.backup.Summary()
 	if err != nil {
 		return fmt.Errorf("%s: %w", file.Name(), err)
 	}
-	if _, err := r.checkMaster(ctx, found.Header); err != nil {
-		return err
+	r.done.MasterFile = r.cfg.masterName()
+	if r.done.MasterFound, err = r.cfg.checkMaster(ctx, r.done.Header); err == nil {
+		err = checkAge(r.done.Header, time.Now(), r.options.Tokens)
 	}
-	if err := checkAge(found.Header, time.Now(), o.Tokens); err != nil {
-		return err
+	if err != nil {
+		return fmt.Errorf("%s: %w", file.Name(), err)
 	}
-	if _, err := file.Seek(0, 0); err != nil {
-		return err
+	return nil
+}
+
+// write writes the backup into an open store.
+func (r *restorer) write(ctx context.Context, st *opened) error {
+	err := r.backup.Restore(ctx, st, backup.Options{
+		EndTokens: r.options.Tokens == EndTokens, Now: time.Now(), Progress: r.options.Progress,
+	})
+	if errors.Is(err, store.ErrNotEmpty) {
+		return fmt.Errorf("%w; a backup is restored into a new store only, so name another one with --store or --data", err)
 	}
-	_, err = prepareCluster(ctx, r.cfg, r.dir)
 	return err
 }
 
-func (r restorer) run(ctx context.Context, file *os.File, o RestoreOptions) (done RestoreDone, err error) {
-	now := time.Now()
-	done.MasterFile = r.cfg.masterName(r.dir)
-	done.BackupSummary, err = backup.Restore(ctx, r.store, file, backup.Options{
-		EndTokens: o.Tokens == EndTokens, Now: now, Progress: o.Progress,
-		Checked: func(found backup.Summary) error {
-			if done.MasterFound, err = r.checkMaster(ctx, found.Header); err != nil {
-				return err
-			}
-			return checkAge(found.Header, now, o.Tokens)
-		},
-	})
-	if errors.Is(err, store.ErrNotEmpty) {
-		return done, fmt.Errorf("%w; a backup is restored into a new store only, so name another one with --store or --data", err)
-	}
-	if err != nil {
-		return done, fmt.Errorf("%s: %w", file.Name(), err)
-	}
-	return done, nil
-}
-
 // checkMaster compares the master key of the configuration with that of a backup. That there is none yet is no error.
-func (r restorer) checkMaster(ctx context.Context, h backup.Header) (found bool, err error) {
-	key, err := r.cfg.master(ctx, r.dir)
+func (c Config) checkMaster(ctx context.Context, h backup.Header) (found bool, err error) {
+	key, err := c.master(ctx)
 	if errors.Is(err, datadir.ErrNoMaster) {
 		return false, nil
 	}
@@ -148,7 +137,7 @@ func (r restorer) checkMaster(ctx context.Context, h backup.Header) (found bool,
 		return false, err
 	}
 	if fingerprint != h.MasterKey {
-		return false, fmt.Errorf("%s is the master key %s, and the backup was made with the master key %s: put that one there first", r.cfg.masterName(r.dir), fingerprint, h.MasterKey)
+		return false, fmt.Errorf("%s is the master key %s, and the backup was made with the master key %s: put that one there first", c.masterName(), fingerprint, h.MasterKey)
 	}
 	return true, nil
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"midas/internal/backup"
@@ -404,5 +405,29 @@ func TestRestoreLeavesOutWhatRuns(t *testing.T) {
 	}
 	if got := content(t, to); len(got) != 1 || got["d/t/assertion/x"] == "" {
 		t.Errorf("%v", got)
+	}
+}
+
+// full is a Writer to a full disk.
+type full struct{ left int }
+
+func (f *full) Write(p []byte) (int, error) {
+	if f.left -= len(p); f.left < 0 {
+		return 0, errors.New("write /backup/x: no space left on device")
+	}
+	return len(p), nil
+}
+
+// TestAFullDiskIsNoErrorOfReading copies a backup to a disk that is full at the beginning, in the middle and at the end.
+func TestAFullDiskIsNoErrorOfReading(t *testing.T) {
+	file := write(t, filled(t))
+	for _, room := range []int{0, len(file) / 2, len(file) - 1} {
+		_, err := backup.Copy(&full{room}, iotest.OneByteReader(bytes.NewReader(file)), nil)
+		if err == nil || err.Error() != "write /backup/x: no space left on device" {
+			t.Errorf("room for %d bytes: %v", room, err)
+		}
+	}
+	if _, err := backup.Copy(&full{len(file)}, bytes.NewReader(file), nil); err != nil {
+		t.Error(err)
 	}
 }

@@ -1,7 +1,7 @@
 package backup
 
 import (
-	"errors"
+	"context"
 	"io"
 )
 
@@ -25,19 +25,24 @@ func (p Progress) end(s Summary) {
 
 // Copy copies a backup and checks its form on the way. It returns an error for an incomplete one.
 func Copy(to io.Writer, from io.Reader, progress Progress) (Summary, error) {
-	r, err := NewReader(io.TeeReader(from, to))
-	if err != nil {
-		return Summary{}, err
+	out := &target{to: to}
+	done, err := each(context.Background(), io.TeeReader(from, out), progress, func(Entry) error { return nil })
+	if out.err != nil {
+		return done, out.err // the Reader calls it an error of reading
 	}
-	for {
-		_, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			progress.end(r.Summary)
-			return r.Summary, nil
-		}
-		if err != nil {
-			return r.Summary, err
-		}
-		progress.after(r.Summary)
+	return done, err
+}
+
+// target keeps the first error of a Writer.
+type target struct {
+	to  io.Writer
+	err error
+}
+
+func (t *target) Write(p []byte) (int, error) {
+	n, err := t.to.Write(p)
+	if err != nil && t.err == nil {
+		t.err = err
 	}
+	return n, err
 }

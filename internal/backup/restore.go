@@ -19,9 +19,6 @@ type Options struct {
 
 	Now      time.Time
 	Progress Progress // of the check and of the writing
-
-	// Checked is called between the check of the whole file and the first write. An error ends the restore.
-	Checked func(Summary) error
 }
 
 // content is what the check of a file has found.
@@ -31,46 +28,54 @@ type content struct {
 	base   store.Revision // of an earlier restore
 }
 
-// Restore writes a backup into an empty store. It reads the whole file and checks each record before the first write,
-// and returns an ErrFormat, store.ErrUnknownKind or store.ErrNewerVersion for a file that it cannot restore. Until
-// its end no server starts on the store; after an interruption, Restore with the same file and options goes on,
-// and Restore with another file begins anew.
-func Restore(ctx context.Context, s store.Store, file io.ReadSeeker, o Options) (Summary, error) {
-	found, err := check(ctx, file, o.Progress)
-	if err != nil {
-		return found.Summary, err
-	}
-	if o.Checked != nil {
-		if err := o.Checked(found.Summary); err != nil {
-			return found.Summary, err
-		}
-	}
-	id := fmt.Sprintf("%s ended=%t", hex.EncodeToString(found.Sum[:]), o.EndTokens)
-	run, err := store.BeginRestore(ctx, s, id, o.Now)
-	if err != nil {
-		return found.Summary, fmt.Errorf("begin the restore: %w", err)
-	}
-	again, err := write(ctx, run, file, o)
-	if err != nil {
-		return found.Summary, fmt.Errorf("restore: %w", err)
-	}
-	if again.Sum != found.Sum {
-		return found.Summary, errors.New("restore: the file has changed in the meantime; restore again")
-	}
-	done := store.Restored{
-		At: o.Now.UTC(), Backup: found.Created, TokensEnded: o.EndTokens,
-		Base: max(store.Revision(max(o.Now.UnixMicro(), 0)), found.base+found.Newest+1), // microseconds pass faster than revisions
-	}
-	if err := run.Finish(ctx, found.format, done); err != nil {
-		return found.Summary, fmt.Errorf("end the restore: %w", err)
-	}
-	return found.Summary, nil
+// Verified is a file that was read as a whole, and which this Midas can restore.
+type Verified struct {
+	file  io.ReadSeeker
+	found content
 }
 
-// Verify reads a whole file, and returns an error if Restore would refuse it.
-func Verify(ctx context.Context, file io.Reader, progress Progress) (Summary, error) {
+// Summary returns what is known about the backup.
+func (v *Verified) Summary() Summary { return v.found.Summary }
+
+// Verify reads a whole file and checks each record. It returns an ErrFormat, store.ErrUnknownKind or
+// store.ErrNewerVersion for a file that cannot be restored.
+func Verify(ctx context.Context, file io.ReadSeeker, progress Progress) (*Verified, error) {
 	found, err := check(ctx, file, progress)
-	return found.Summary, err
+	return &Verified{file, found}, err
+}
+
+// Restore writes the backup into an empty store. Until its end no server starts on the store; after an interruption,
+// Restore with the same file and options goes on, and Restore with another file begins anew.
+func (v *Verified) Restore(ctx context.Context, s store.Store, o Options) error {
+	id := fmt.Sprintf("%s ended=%t", hex.EncodeToString(v.found.Sum[:]), o.EndTokens)
+	run, err := store.BeginRestore(ctx, s, id, o.Now)
+	if err != nil {
+		return fmt.Errorf("begin the restore: %w", err)
+	}
+	again, err := write(ctx, run, v.file, o)
+	if err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	if again.Sum != v.found.Sum {
+		return errors.New("restore: the file has changed in the meantime; restore again")
+	}
+	done := store.Restored{
+		At: o.Now.UTC(), Backup: v.found.Created, TokensEnded: o.EndTokens,
+		Base: max(store.Revision(max(o.Now.UnixMicro(), 0)), v.found.base+v.found.Newest+1), // microseconds pass faster than revisions
+	}
+	if err := run.Finish(ctx, v.found.format, done); err != nil {
+		return fmt.Errorf("end the restore: %w", err)
+	}
+	return nil
+}
+
+// Restore verifies a file and writes it into an empty store.
+func Restore(ctx context.Context, s store.Store, file io.ReadSeeker, o Options) (Summary, error) {
+	v, err := Verify(ctx, file, o.Progress)
+	if err == nil {
+		err = v.Restore(ctx, s, o)
+	}
+	return v.Summary(), err
 }
 
 // check reads a whole file.

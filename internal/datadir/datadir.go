@@ -121,8 +121,11 @@ var ErrNoMaster = errors.New("there is no master key")
 
 // Master returns the key that encrypts secrets in the store. It is not in the store, so that a copy of the
 // store does not reveal its secrets. The error is ErrNoMaster if there is none.
-func (d *Dir) Master() (seal.MasterKey, error) {
-	name := d.Path(MasterFile)
+func (d *Dir) Master() (seal.MasterKey, error) { return ReadMaster(d.path) }
+
+// ReadMaster is Dir.Master for a folder that this process does not own, or that does not exist.
+func ReadMaster(folder string) (seal.MasterKey, error) {
+	name := filepath.Join(folder, MasterFile)
 	data, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return seal.MasterKey{}, fmt.Errorf("%w in %s", ErrNoMaster, name)

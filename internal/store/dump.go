@@ -26,10 +26,10 @@ type dumpLine struct {
 //
 // A value that is JSON is written as JSON, without insignificant spaces; any other value is written as
 // "valueBase64". A key that is not UTF-8 is written as "keyBase64".
+//
+// It is for an engine that keeps a revision for as long as it is read; backup.Dump is for the others.
 func Dump(ctx context.Context, s Store, w io.Writer) error {
-	out := bufio.NewWriter(w)
-	lines := json.NewEncoder(out)
-	lines.SetEscapeHTML(false)
+	out := NewDumper(w)
 	begun := false
 	err := s.View(ctx, func(tx Tx) error {
 		if begun {
@@ -37,23 +37,48 @@ func Dump(ctx context.Context, s Store, w io.Writer) error {
 		}
 		begun = true
 		for rec, err := range tx.Scan(Range{}) {
+			if err == nil {
+				err = out.Write(rec)
+			}
 			if err != nil {
 				return err
-			}
-			if err := lines.Encode(newDumpLine(rec)); err != nil {
-				return fmt.Errorf("write %s: %w", clip(rec.Key), err)
 			}
 		}
 		return nil
 	})
-	if err != nil {
-		return fmt.Errorf("dump the store: %w", err)
+	if err == nil {
+		err = out.Flush()
 	}
-	if err := out.Flush(); err != nil {
+	if err != nil {
 		return fmt.Errorf("dump the store: %w", err)
 	}
 	return nil
 }
+
+// Dumper writes the lines of a dump.
+type Dumper struct {
+	out   *bufio.Writer
+	lines *json.Encoder
+}
+
+// NewDumper makes a Dumper. Flush must be called at the end.
+func NewDumper(w io.Writer) *Dumper {
+	d := &Dumper{out: bufio.NewWriter(w)}
+	d.lines = json.NewEncoder(d.out)
+	d.lines.SetEscapeHTML(false)
+	return d
+}
+
+// Write writes one record.
+func (d *Dumper) Write(rec Record) error {
+	if err := d.lines.Encode(newDumpLine(rec)); err != nil {
+		return fmt.Errorf("write %s: %w", clip(rec.Key), err)
+	}
+	return nil
+}
+
+// Flush writes what is still in memory.
+func (d *Dumper) Flush() error { return d.out.Flush() }
 
 func newDumpLine(rec Record) dumpLine {
 	line := dumpLine{Revision: rec.Revision}

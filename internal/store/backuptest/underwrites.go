@@ -4,6 +4,7 @@ package backuptest
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -14,6 +15,7 @@ import (
 
 	"midas/internal/backup"
 	"midas/internal/store"
+	"midas/internal/store/pebble"
 	"midas/internal/store/storetest"
 )
 
@@ -35,6 +37,7 @@ func UnderWrites(t *testing.T, st store.Store, meddle func()) {
 		writers.Go(func() { move(ctx, t, st, w) })
 	}
 	file := &slow{meddle: meddle}
+	dumpAddsUp(t, st)
 	err := backup.Write(t.Context(), st, true, backup.Header{Created: time.Now(), MasterKey: "0123456789abcdef"}, file)
 	stop()
 	writers.Wait()
@@ -55,6 +58,43 @@ func UnderWrites(t *testing.T, st store.Store, meddle func()) {
 		t.Fatal(err)
 	}
 	addsUp(t, mirrored)
+}
+
+// dumpAddsUp dumps the store. Each line has the revision of its record.
+func dumpAddsUp(t *testing.T, st store.Store) {
+	t.Helper()
+	var out bytes.Buffer
+	scratch, err := pebble.OpenMemory(pebble.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer scratch.Close()
+	if err := backup.Dump(t.Context(), st, scratch, &out); err != nil {
+		t.Fatal(err)
+	}
+	sum := 0
+	for lines := json.NewDecoder(&out); lines.More(); {
+		var line struct {
+			Key      string
+			Revision store.Revision
+			Value    []byte `json:"valueBase64"`
+		}
+		if err := lines.Decode(&line); err != nil || line.Revision == 0 {
+			t.Fatalf("%+v %v", line, err)
+		}
+		if !strings.HasPrefix(line.Key, "t/") {
+			continue
+		}
+		first, _, _ := strings.Cut(string(line.Value), " ")
+		n, err := strconv.Atoi(first)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum += n
+	}
+	if sum != accounts*deposit {
+		t.Errorf("the amounts in the dump add up to %d and not to %d", sum, accounts*deposit)
+	}
 }
 
 // slow is a file whose parts take time.
