@@ -13,7 +13,7 @@ import (
 
 type checkCommand struct {
 	settings
-	Output string `enum:"text,json" default:"text" help:"Form of the output: text or json, one object a line. Default: text" placeholder:"FORM"`
+	Output string `short:"o" enum:"text,json" default:"text" help:"Form of the output: text or json, one object a line. Default: text" placeholder:"FORM"`
 }
 
 // Help is shown by midas check --help.
@@ -81,8 +81,12 @@ func (c *checkCommand) print(out io.Writer, line []byte) (err error) {
 	if c.Output == "json" {
 		_, err = fmt.Fprintf(out, "%s\n", line)
 	} else {
-		var f struct{ Rule, Key, Message string }
+		var f struct {
+			Rule, Key, Message string
+			KeyBase64          []byte
+		}
 		if err = json.Unmarshal(line, &f); err == nil {
+			f.Key += string(f.KeyBase64)
 			_, err = fmt.Fprintln(out, printable(fmt.Sprintf("%s %q: %s", f.Rule, f.Key, f.Message)))
 		}
 	}

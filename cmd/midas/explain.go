@@ -38,7 +38,7 @@ type explainActionCommand struct {
 	DataAction bool     `help:"The action is a data action."`
 	Scope      string   `help:"Id of a management group, subscription, resource group or resource. Default: the subscription" placeholder:"ID"`
 	Attribute  []string `help:"Value of an attribute that conditions read, such as request:Microsoft.Authorization/roleAssignments:PrincipalType=User. The source is request, resource or principal. Repeatable; a name given again adds a value." placeholder:"SOURCE:NAME=VALUE" sep:"none"`
-	Output     string   `enum:"text,json" default:"text" help:"Form of the output: text or json. Default: text" placeholder:"FORM"`
+	Output     string   `short:"o" enum:"text,json" default:"text" help:"Form of the output: text or json. Default: text" placeholder:"FORM"`
 	ExitCode   bool     `help:"Exit with 3 if the action is denied."`
 }
 

@@ -17,7 +17,7 @@ type explainExchangeCommand struct {
 	administrator
 	Token    string `required:"" help:"File with the token that the workload has presented; - reads the standard input." placeholder:"FILE"`
 	ClientID string `required:"" name:"client-id" help:"Client id of the application or the managed identity." placeholder:"ID"`
-	Output   string `enum:"text,json" default:"text" help:"Form of the output: text or json. Default: text" placeholder:"FORM"`
+	Output   string `short:"o" enum:"text,json" default:"text" help:"Form of the output: text or json. Default: text" placeholder:"FORM"`
 	ExitCode bool   `help:"Exit with 3 if the exchange is refused."`
 }
 

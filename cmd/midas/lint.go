@@ -23,7 +23,7 @@ func (lintCommand) Help() string {
 
 type lintRolesCommand struct {
 	settings
-	Output string `enum:"text,json" default:"text" help:"Form of the output: text or json, one object a line. Default: text" placeholder:"FORM"`
+	Output string `short:"o" enum:"text,json" default:"text" help:"Form of the output: text or json, one object a line. Default: text" placeholder:"FORM"`
 }
 
 // Help is shown by midas lint roles --help.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"iter"
 	"time"
+	"unicode/utf8"
 
 	"midas/internal/directory"
 	"midas/internal/hierarchy"
@@ -28,6 +29,8 @@ type Finding struct {
 	Kind    string `json:"kind,omitempty"` // the name of the kind of the record
 	Key     string `json:"key,omitempty"`
 	Message string `json:"message"`
+
+	KeyBase64 []byte `json:"keyBase64,omitempty"` // of a key that is not UTF-8
 }
 
 // rule is a set of checks with a name.
@@ -68,6 +71,9 @@ func Run(tx store.Tx, now time.Time, report func(Finding) error) error {
 				found = Finding{Rule: r.name, Kind: kind.Name, Key: flaw.Key, Message: flaw.Err.Error()}
 			} else if broken(err) {
 				return fmt.Errorf("check %s: %w", r.name, err)
+			}
+			if !utf8.ValidString(found.Key) {
+				found.Key, found.KeyBase64 = "", []byte(found.Key)
 			}
 			if err := report(found); err != nil {
 				return err

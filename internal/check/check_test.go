@@ -103,6 +103,7 @@ type breakage struct {
 func breakages() []breakage {
 	return []breakage{
 		{name: "unknown kind", key: "zz/x", new: "{}", put: true, rule: "record", at: "zz/x", says: "knows no such kind"},
+		{name: "key that is not UTF-8", key: "zz/\xff", new: "{}", put: true, rule: "record", says: "knows no such kind"},
 		{name: "unknown kind of a tenant", key: "d/{t}/zz/x", new: "{}", put: true, rule: "record", at: "/zz/x", says: "knows no such kind"},
 		{name: "newer record", key: "/user/", old: `"v":1`, new: `"v":9`, rule: "record", at: "/user/", says: "newer Midas"},
 		{name: "not JSON", key: "lk/", old: `}`, new: "", rule: "record", at: "lk/", says: "not JSON"},
