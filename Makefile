@@ -5,9 +5,11 @@
 GO       ?= go
 FUZZTIME ?= 5s
 
-# make faults begins no round after FOR. SEED repeats the random choices of a run.
+# make faults begins no round after FOR. SEED repeats the random choices of a run. FAULTS is a regular expression for
+# the names of the faults.
 FOR  ?= 15m
 SEED ?= 0
+FAULTS ?=
 
 # staticcheck runs with its default checks. A finding that is a false alarm has a lint:ignore with the
 # reason beside it.
@@ -58,7 +60,7 @@ engines: ## the conformance suite in full, on every kind of store, with the race
 	CGO_ENABLED=1 $(GO) test -count=1 -race -timeout 60m -tags "e2e $(TAGS)" ./internal/store/...
 
 faults: build ## faults on all engines until FOR is over, with a table of what they cost; FOR=5m SEED=1234; as root (docs/faults.md)
-	$(GO) test -count=1 -v -timeout 60m -tags "e2e $(TAGS)" ./e2e/faults -args -for $(FOR) -seed $(SEED)
+	$(GO) test -count=1 -v -timeout 60m -tags "e2e $(TAGS)" ./e2e/faults -args -for $(FOR) -seed $(SEED) -faults '$(FAULTS)'
 
 bench: ## Midas beside a bare server and the store alone; ONLY=get,put for parts, ONLY=etcd or postgres for replicas, ROUNDS=2 for fewer rounds, SCALE=1000000 for a big installation, HOSTS=100000 for many machines
 	$(GO) run -tags "e2e $(TAGS)" ./bench $(if $(ONLY),-only $(ONLY)) $(if $(ROUNDS),-rounds $(ROUNDS)) $(if $(SCALE),-scale $(SCALE)) $(if $(HOSTS),-hosts $(HOSTS))

@@ -13,7 +13,7 @@ import (
 )
 
 // connectionsOfReplica are the connections that a replica opens if its URL does not say how many.
-const connectionsOfReplica = 8
+const connectionsOfReplica = 10
 
 // startPostgres starts one server.
 func startPostgres(s *stage) (*database, error) {

@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"syscall"
 	"testing"
@@ -25,6 +26,7 @@ import (
 type settings struct {
 	length time.Duration
 	seed   int64
+	faults *regexp.Regexp // names of the faults that are struck
 }
 
 // long reports whether the long form runs.
@@ -36,6 +38,7 @@ const insideVariable = "MIDAS_FAULTS_INSIDE"
 func TestMain(m *testing.M) {
 	flag.Duration("for", 0, "begin no round of faults after this time; 0 is the short form, one round")
 	flag.Int64("seed", 0, "seed of all random choices; 0 chooses one")
+	flag.String("faults", "", "strike only faults whose names match this regular expression")
 	flag.Parse()
 	if os.Getenv(insideVariable) == "" {
 		os.Exit(isolate())
@@ -51,7 +54,7 @@ func TestMain(m *testing.M) {
 // flags returns the settings of this run.
 func flags() settings {
 	get := func(name string) any { return flag.Lookup(name).Value.(flag.Getter).Get() }
-	return settings{length: get("for").(time.Duration), seed: get("seed").(int64)}
+	return settings{length: get("for").(time.Duration), seed: get("seed").(int64), faults: regexp.MustCompile(get("faults").(string))}
 }
 
 // isolate runs this program again in new namespaces, and returns its exit code.

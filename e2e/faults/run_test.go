@@ -63,7 +63,9 @@ func (x *trial) faults(all []fault) {
 		x.shuffle(all)
 	}
 	for _, f := range all {
-		x.suffer(f)
+		if x.settings.faults.MatchString(f.name) {
+			x.suffer(f)
+		}
 	}
 	x.creators()
 	x.deletion()

@@ -123,11 +123,8 @@ func (x *trial) rotation() {
 		signed[kid] = true
 		for _, r := range x.replicas {
 			set := ask(context.Background(), r.http, http.MethodGet, "/"+x.admin.TenantID+"/discovery/v2.0/keys", "", "")
-			if set.status == http.StatusServiceUnavailable {
-				continue // it shows no keys rather than old ones
-			}
 			if set.status != http.StatusOK {
-				x.Errorf("the keys of %s: %d %v", r.address(), set.status, set.err)
+				x.Errorf("the keys of %s: %d %v %s", r.address(), set.status, set.err, set.body)
 				continue
 			}
 			for kid := range signed {

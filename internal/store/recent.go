@@ -14,7 +14,8 @@ func Fresh(ctx context.Context) context.Context {
 	return context.WithValue(ctx, freshKey{}, true)
 }
 
-func isFresh(ctx context.Context) bool {
+// IsFresh reports whether a context comes from Fresh. Stores that wrap others ask it.
+func IsFresh(ctx context.Context) bool {
 	fresh, _ := ctx.Value(freshKey{}).(bool)
 	return fresh
 }
@@ -24,7 +25,7 @@ func isFresh(ctx context.Context) bool {
 // revision is one for all that wait for it, so that a flood of refusals costs the database at most one question at a
 // time.
 func (s *transactional) Recent(ctx context.Context, fn func(Tx) error) error {
-	if s.recent == nil || isFresh(ctx) {
+	if s.recent == nil || IsFresh(ctx) {
 		return s.View(ctx, fn)
 	}
 	err := s.read(ctx, s.recent, fn)

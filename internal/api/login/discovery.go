@@ -10,6 +10,7 @@ import (
 	"midas/internal/azure"
 	"midas/internal/directory"
 	"midas/internal/revocation"
+	"midas/internal/store"
 	"midas/internal/token"
 )
 
@@ -142,10 +143,12 @@ func (h *discovery) keysV2(x *request) error { return h.keys(x, h.issuerV2(x, te
 func (h *discovery) keysV1(x *request) error { return h.keys(x, "") }
 
 func (h *discovery) keys(x *request, issuer string) error {
+	// The set has every key that any replica signs with, or there is no answer: clients keep it for long. So the tenant
+	// is read from the same revision: a read that may be a second old is refused as soon as the feed is behind.
+	x.r = x.r.WithContext(store.Fresh(x.r.Context()))
 	if _, _, err := h.discovered(x); err != nil {
 		return err
 	}
-	// The set has every key that any replica signs with, or there is no answer: clients keep it for long.
 	if err := h.issuer().Keys.Refresh(x.r.Context()); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package login_test
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -10,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"midas/internal/api/httpx"
+	"midas/internal/store"
 )
 
 func TestDiscoveryNamesTheTenantsIssuer(t *testing.T) {
@@ -271,5 +273,29 @@ func TestTooLongURIGetsEntrasError(t *testing.T) {
 	refuser.Refuse(w, httptest.NewRequest(http.MethodGet, "/common/discovery/keys", nil), &httpx.Event{RequestID: request}, http.StatusRequestURITooLong)
 	if body := decode(t, w); w.Code != 414 || body["error"] != "invalid_request" {
 		t.Errorf("status %d, %v", w.Code, body)
+	}
+}
+
+// behind is the store of a replica whose feed is behind, while the database answers.
+type behind struct{ store.Store }
+
+func (s behind) Recent(ctx context.Context, fn func(store.Tx) error) error {
+	if store.IsFresh(ctx) {
+		return s.View(ctx, fn)
+	}
+	return store.ErrOutdated
+}
+
+// A key set is a fresh read anyway. So a feed that is behind, on a busy machine or after another database has taken
+// over, refuses no client that wants to check a token.
+func TestKeySetNeedsNoFeed(t *testing.T) {
+	f := newFixture(t)
+	f.Directory.Store = behind{f.Directory.Store}
+	for _, path := range []string{"/discovery/v2.0/keys", "/discovery/keys"} {
+		for _, name := range []string{"/" + tenant, "/common"} {
+			if w := f.get(name + path); w.Code != http.StatusOK {
+				t.Errorf("%s%s: %d %s", name, path, w.Code, w.Body)
+			}
+		}
 	}
 }

@@ -30,8 +30,9 @@ const (
 
 const (
 	defaultSchema      = "midas"
-	defaultConnections = 8
-	fewestConnections  = 2               // one for a snapshot that holds it, one for everything else
+	defaultConnections = 10
+	fewestConnections  = 3               // one for a snapshot that holds it, one for the other reads, one for everything else
+	mostOwn            = 3               // connections for commits, the feed and the question for the newest revision
 	connectTimeout     = 2 * time.Second // for each host
 	cancelDelay        = 300 * time.Millisecond
 )
@@ -180,6 +181,17 @@ func (a *address) configure(params url.Values) {
 		}
 		return nil
 	}
+}
+
+// pools returns the configurations of two pools, which together have as many connections as the URL says: one for
+// commits, the feed and the question for the newest revision, and one for the reads of snapshots.
+func (a *address) pools() (own, readers *pgxpool.Config) {
+	own, readers = a.pool.Copy(), a.pool.Copy()
+	own.MaxConns = min(mostOwn, a.pool.MaxConns-fewestConnections+1)
+	readers.MaxConns = a.pool.MaxConns - own.MaxConns
+	own.MinConns, own.MinIdleConns = min(own.MinConns, own.MaxConns), min(own.MinIdleConns, own.MaxConns)
+	readers.MinConns, readers.MinIdleConns = min(readers.MinConns, readers.MaxConns), min(readers.MinIdleConns, readers.MaxConns)
+	return own, readers
 }
 
 // plan sets how PostgreSQL plans the statements of a session. Each has one good plan, through the indexes, but a table

@@ -75,7 +75,7 @@ func (e *Engine) commitGroup(commits []*pending) {
 			e.failed.Store(nil)
 			return
 		case (again(err) || e.adapt(err)) && e.pauseCommit(ctx):
-			e.pool.Reset()
+			e.reset()
 			continue
 		case len(g.commits) > 1 && !g.unsure && code(err) != "" && !unavailable(err):
 			for _, p := range g.commits { // so that one commit's error does not become the error of the others

@@ -43,7 +43,8 @@ type Options struct {
 // Engine is a store.Engine that other processes write too. Open makes one.
 type Engine struct {
 	address *address
-	pool    *pgxpool.Pool
+	pool    *pgxpool.Pool // of commits, of the feed and of the question for the newest revision
+	readers *pgxpool.Pool // of snapshots: many and slow ones must not hold up the others
 	sql     statements
 	log     *slog.Logger
 	keep    kept
@@ -85,20 +86,38 @@ func open(ctx context.Context, url string, o Options, keep kept) (*Engine, error
 	if err != nil {
 		return nil, explain(a, err)
 	}
-	pool, err := pgxpool.NewWithConfig(ctx, a.pool)
-	if err != nil {
+	e := &Engine{address: a, sql: statementsOf(a.schema), log: o.Log, keep: keep}
+	if err := e.connect(ctx); err != nil {
 		return nil, explain(a, err)
 	}
-	e := &Engine{address: a, pool: pool, sql: statementsOf(a.schema), log: o.Log, keep: keep}
 	e.made.Store(made)
 	e.ctx, e.stop = context.WithCancel(context.Background())
-	e.pinning = make(chan struct{}, a.pool.MaxConns/2)
 	e.heads.read = e.readHead
 	e.queue.init()
 	e.news.init()
 	e.tasks.Go(e.commitAll)
 	e.tasks.Go(e.trimAll)
 	return e, nil
+}
+
+// connect makes the pools, which connect when they are used.
+func (e *Engine) connect(ctx context.Context) (err error) {
+	own, readers := e.address.pools()
+	if e.pool, err = pgxpool.NewWithConfig(ctx, own); err != nil {
+		return err
+	}
+	if e.readers, err = pgxpool.NewWithConfig(ctx, readers); err != nil {
+		e.pool.Close()
+		return err
+	}
+	e.pinning = make(chan struct{}, readers.MaxConns/2)
+	return nil
+}
+
+// reset makes all later operations use new connections.
+func (e *Engine) reset() {
+	e.pool.Reset()
+	e.readers.Reset()
 }
 
 // Newest implements store.Shared: it returns the revision of the newest commit. Callers that wait for the same
@@ -141,7 +160,7 @@ func (e *Engine) Snapshot(ctx context.Context, attempt int) (store.Snapshot, err
 	if head == 0 && !e.made.Load() {
 		return empty{}, nil
 	}
-	return &snapshot{engine: e, db: e.pool, revision: head}, nil
+	return &snapshot{engine: e, db: e.readers, revision: head}, nil
 }
 
 var _ store.Shared = (*Engine)(nil)
@@ -203,5 +222,6 @@ func (e *Engine) Close() error {
 	e.stop()
 	e.tasks.Wait()
 	e.pool.Close()
+	e.readers.Close()
 	return nil
 }

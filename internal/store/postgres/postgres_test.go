@@ -49,7 +49,7 @@ func TestConformance(t *testing.T) {
 	}{
 		{"followed", "", followed},
 		{"bare", "", storeAt},
-		{"as behind a pooler, with two connections", "&default_query_exec_mode=exec&pool_max_conns=2", storeAt},
+		{"as behind a pooler, with three connections", "&default_query_exec_mode=exec&pool_max_conns=3", storeAt},
 	} {
 		t.Run(kind.name, func(t *testing.T) {
 			if testing.Short() && kind.name != "followed" {

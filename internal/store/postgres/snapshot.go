@@ -68,7 +68,7 @@ func (e *Engine) pinned(ctx context.Context) (store.Snapshot, error) {
 const pinnedIdle = "600000" // milliseconds
 
 func (s *snapshot) pin(ctx context.Context) error {
-	conn, err := s.engine.pool.Acquire(ctx)
+	conn, err := s.engine.readers.Acquire(ctx)
 	if err != nil {
 		return err
 	}
@@ -275,7 +275,7 @@ func (e *Engine) retry(ctx context.Context, read func(ctx context.Context) error
 	defer cancel()
 	err := read(limited)
 	for attempt := 1; attempt < readAttempts && err != nil && limited.Err() == nil && (broken(err) || e.adapt(err)); attempt++ {
-		e.pool.Reset()
+		e.reset()
 		err = read(limited)
 	}
 	return e.readFailed(ctx, err)
@@ -293,7 +293,7 @@ func (e *Engine) readFailed(ctx context.Context, err error) error {
 	case serialization(err):
 		return fmt.Errorf("%w: %w", store.ErrStale, err)
 	case broken(err), errors.Is(err, context.DeadlineExceeded):
-		e.pool.Reset()
+		e.reset()
 	}
 	return fmt.Errorf("%w: read PostgreSQL %s: %w", store.ErrUnavailable, e.address, explain(e.address, err))
 }

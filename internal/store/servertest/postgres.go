@@ -264,11 +264,16 @@ func (s *PostgresServer) Running() bool {
 	}
 }
 
-// Kill ends the server with SIGKILL, as a crash of the process does.
+// Kill ends the server with SIGKILL, as a crash of the machine does: also the processes of sessions, which otherwise go
+// on for a moment, and may take one more commit.
 func (s *PostgresServer) Kill() {
 	s.t.Helper()
+	sessions := s.PIDs()[1:]
 	if err := s.cmd.Process.Kill(); err != nil {
 		s.t.Fatal(err)
+	}
+	for _, pid := range sessions {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
 	<-s.gone
 }
