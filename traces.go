@@ -39,6 +39,9 @@ type TracesConfig struct {
 // config returns the configuration of the tracer.
 func (c TracesConfig) config() (cfg trace.Config, err error) {
 	if c.Endpoint == "" && c.Environment != nil {
+		if trace.TurnedOff(c.Environment) {
+			return trace.Config{}, nil // also if the file has settings for the endpoint of a variable
+		}
 		cfg, err = trace.FromEnvironment(c.Environment)
 	}
 	if cfg.Endpoint != "" { // the settings of the file count more than the variables

@@ -13,7 +13,7 @@ import (
 // Specification" and "OTLP Exporter Configuration"), as far as they apply to Midas. get is os.Getenv. The result has
 // no endpoint if the variables name none or turn traces off.
 func FromEnvironment(get func(string) string) (c Config, err error) {
-	if arm.SameName(get("OTEL_SDK_DISABLED"), "true") || arm.SameName(get("OTEL_TRACES_EXPORTER"), "none") {
+	if TurnedOff(get) {
 		return Config{}, nil
 	}
 	either := func(name string) (value, from string) { // the setting for traces, else that for all signals
@@ -44,6 +44,11 @@ func FromEnvironment(get func(string) string) (c Config, err error) {
 	}
 	c.Service = get("OTEL_SERVICE_NAME")
 	return c, c.sampler(get("OTEL_TRACES_SAMPLER"), get("OTEL_TRACES_SAMPLER_ARG"))
+}
+
+// TurnedOff reports whether the variables of OpenTelemetry turn traces off, whatever the others say.
+func TurnedOff(get func(string) string) bool {
+	return arm.SameName(get("OTEL_SDK_DISABLED"), "true") || arm.SameName(get("OTEL_TRACES_EXPORTER"), "none")
 }
 
 // sampler sets the ratio. The sampler of a parent has no effect, because only the setting traces.trust says whose

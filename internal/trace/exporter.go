@@ -71,6 +71,24 @@ func retryAfter(err error, attempt int) (time.Duration, bool) {
 	return pause, true
 }
 
+// advised returns how long the header Retry-After asks to wait (RFC 9110, 10.2.3): a number of seconds, or a date, which
+// is compared with the collector's own clock if the answer has its time. It is 0 for a header that is missing, in the past or
+// cannot be read.
+func advised(header http.Header, now time.Time) time.Duration {
+	value := header.Get("Retry-After")
+	if seconds, err := strconv.ParseUint(value, 10, 16); err == nil || errors.Is(err, strconv.ErrRange) {
+		return time.Duration(seconds) * time.Second
+	}
+	at, err := http.ParseTime(value)
+	if err != nil {
+		return 0
+	}
+	if own, err := http.ParseTime(header.Get("Date")); err == nil {
+		now = own
+	}
+	return max(0, at.Sub(now))
+}
+
 // export sends a batch once, and returns how many of its spans the collector rejected.
 func (e *exporter) export(ctx context.Context, body []byte) (rejected uint64, err error) {
 	rejected, err = e.post(ctx, body)
@@ -95,7 +113,9 @@ func (e *exporter) post(ctx context.Context, body []byte) (rejected uint64, err 
 		return 0, err
 	}
 	for _, h := range headers {
-		req.Header.Set(h.Name, h.Value)
+		if req.Header.Set(h.Name, h.Value); http.CanonicalHeaderKey(h.Name) == "Host" {
+			req.Host = h.Value // net/http takes it from there
+		}
 	}
 	req.Header.Set("Content-Type", "application/x-protobuf")
 	req.Header.Set("User-Agent", "midas")
@@ -105,9 +125,8 @@ func (e *exporter) post(ctx context.Context, body []byte) (rejected uint64, err 
 	}
 	defer func() { _ = resp.Body.Close() }()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if resp.StatusCode != http.StatusOK {
-		seconds, _ := strconv.ParseUint(resp.Header.Get("Retry-After"), 10, 16)
-		return 0, &statusError{resp.StatusCode, time.Duration(seconds) * time.Second}
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		return 0, &statusError{resp.StatusCode, advised(resp.Header, time.Now())}
 	}
 	if err != nil {
 		return 0, fmt.Errorf("read the collector's answer: %w", err)
@@ -120,7 +139,7 @@ func (e *exporter) post(ctx context.Context, body []byte) (rejected uint64, err 
 func rejectedSpans(answer []byte) uint64 {
 	partial, _ := protowire.ConsumeBytes(field(answer, 1))
 	n, _ := protowire.ConsumeVarint(field(partial, 1))
-	return n
+	return uint64(max(0, int64(n))) // the field is an int64
 }
 
 // field returns the message from the value of its first field with a number on, or nil.
