@@ -121,7 +121,7 @@ func TestChartRefusesWrongValues(t *testing.T) {
 // TestChartMountsTheCertificate as a folder, so that a renewed Secret reaches the pod.
 func TestChartMountsTheCertificate(t *testing.T) {
 	text := string(together(mustRender(t, "midas", map[string]any{"tls": map[string]any{"secret": "midas-tls", "ca": true}}), func(string) bool { return true }))
-	for _, want := range []string{"cert: /etc/midas/tls/tls.crt", "key: /etc/midas/tls/tls.key", "ca: /etc/midas/tls/ca.crt", "secretName: midas-tls", "mountPath: /etc/midas/tls,"} {
+	for _, want := range []string{"cert: /etc/midas/tls/tls.crt", "key: /etc/midas/tls/tls.key", "ca: /etc/midas/tls/ca.crt", `secretName: "midas-tls"`, "mountPath: /etc/midas/tls,"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the chart with tls.secret lacks %q", want)
 		}

@@ -1,6 +1,6 @@
 {{- define "midas.selector" -}}
-app.kubernetes.io/name: {{ .Chart.Name }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ .Chart.Name | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- /* name is the release's, with the chart's if that is another one. */ -}}
@@ -9,9 +9,22 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
 {{- define "midas.metadata" -}}
-namespace: {{ .Release.Namespace }}
+namespace: {{ .Release.Namespace | quote }}
 labels:
   {{- include "midas.selector" . | nindent 2 }}
+{{- end }}
+
+{{- /* collectorPorts is a list of the ports of the collector of traces, in YAML. */ -}}
+{{- define "midas.collectorPorts" -}}
+{{- $ports := .Values.networkPolicy.collectorPorts | default list }}
+{{- with dig "traces" "endpoint" "" .Values.config }}
+{{- if not $ports }}
+{{- $url := urlParse . }}
+{{- $port := regexFind ":[0-9]+$" $url.host | trimPrefix ":" | default (ternary "80" "443" (eq $url.scheme "http")) }}
+{{- $ports = list (int $port) }}
+{{- end }}
+{{- end }}
+{{- $ports | toYaml }}
 {{- end }}
 
 {{- /* config is the configuration file. The chart sets the addresses, since ports and probes name them. */ -}}
@@ -26,6 +39,11 @@ labels:
 {{- $tls := dict "cert" "/etc/midas/tls/tls.crt" "key" "/etc/midas/tls/tls.key" }}
 {{- if $.Values.tls.ca }}{{ $_ := set $tls "ca" "/etc/midas/tls/ca.crt" }}{{ end }}
 {{- $_ := set $set "tls" $tls }}
+{{- end }}
+{{- with .Values.agents }}
+{{- if .enabled }}
+{{- $_ := set $set "agents" (dict "listen" ":8444" "origin" (.origin | default (printf "https://%s-agents.%s.svc:%v" $name $.Release.Namespace .service.port))) }}
+{{- end }}
 {{- end }}
 {{- merge $set .Values.config (dict "log" (dict "format" "json") "shutdownTimeout" "20s") | toYaml }}
 {{- end }}
