@@ -85,8 +85,29 @@ start midas /tmp/server.log; server=$pid
 is "$(ask GET "$identity?api-version=2023-01-31")" 200 "identity after the package came back"
 finish "$server" server
 
+echo "== beside systemd"
+# systemctl fails as it does for a unit that the operator has masked.
+cp /usr/bin/systemctl /tmp/systemctl
+mkdir -p /run/systemd/system
+printf '%s\n' '#!/bin/sh' 'echo "$*" >> /tmp/calls' 'case "$1" in *restart | stop) echo "Unit midas-agent.service is masked." >&2; exit 1;; esac' > /usr/bin/systemctl
+dpkg -i "$new" || fail "a masked unit stops the upgrade"
+grep -q '^try-restart midas.service' /tmp/calls || fail "the server is not restarted: $(cat /tmp/calls)"
+grep -q '^try-restart midas-agent.service' /tmp/calls || fail "the agent is not restarted: $(cat /tmp/calls)"
+is "$(dpkg-query -W -f '${Status}' midas)" "install ok installed" "status after an upgrade with a masked unit"
+dpkg -r midas || fail "a masked unit stops the removal"
+rm -r /run/systemd/system; cat /tmp/systemctl > /usr/bin/systemctl
+dpkg -i "$new"
+
 echo "== purge"
-dpkg -P midas
+# The data folder is a file system of its own, and there is a file of the operator.
+mount -t tmpfs none /var/lib/midas-agent
+touch /var/lib/midas-agent/host.json /var/lib/midas-agent/.hidden /etc/midas/tls.key
+dpkg -P midas || fail "a mounted data folder stops the purge"
+is "$(ls -A /var/lib/midas-agent)" "" "data in a mounted folder"
+umount /var/lib/midas-agent && rm -r /var/lib/midas-agent
+is "$(ls -A /etc/midas)" "tls.key" "files in /etc/midas"
+rm -r /etc/midas
+dpkg -i "$new" && is "$(owner /var/lib/midas)" "midas 755" "data folder after a purge" && dpkg -P midas
 for gone in /var/lib/midas /var/lib/midas-agent /etc/midas /usr/bin/midas; do
   test ! -e "$gone" || fail "$gone is still there: $(find "$gone")"
 done
