@@ -83,7 +83,7 @@ var layers = []layer{
 	{"program", map[string]string{ // each runs APIs or asks them
 		"internal/agent":                "internal/api/httpx internal/api/metadata internal/arm internal/atomicfile internal/clock internal/host internal/localca internal/recent internal/serve internal/trace",
 		"internal/client":               "internal/arm internal/azure internal/control internal/datadir internal/host internal/localca",
-		"internal/cluster":              "internal/api/httpx internal/atomicfile internal/localca",
+		"internal/cluster":              "internal/api/httpx internal/atomicfile internal/localca internal/throttle",
 		"internal/bindingproxy":         "internal/api/httpx internal/arm internal/serve internal/throttle",
 		"midas":                         "internal/activity internal/agent internal/api/checkaccess internal/api/graph internal/api/hosts internal/api/httpx internal/api/login internal/api/management internal/api/metadata internal/api/signin internal/arm internal/atomicfile internal/azure internal/backup internal/bootstrap internal/check internal/clock internal/cluster internal/compute internal/control internal/datadir internal/decision internal/directory internal/explain internal/federation internal/fleet internal/grant internal/hierarchy internal/host internal/identity internal/installation internal/keypair internal/localca internal/lock internal/ops internal/rbac internal/replica internal/resource internal/retention internal/revocation internal/rolelint internal/seal internal/serve internal/store internal/store/etcd internal/store/pebble internal/store/postgres internal/subscription internal/throttle internal/token internal/trace",
 		"midastest":                     "internal/client midas",

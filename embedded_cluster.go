@@ -113,7 +113,7 @@ func (s *Server) handOver(ctx context.Context, dir *datadir.Dir) (offer cluster.
 	if err != nil {
 		return offer, err
 	}
-	offer.Origin = s.services.origin
+	offer.Origin, offer.Time = s.services.origin, time.Now()
 	if !s.cfg.MasterKey.explicit() {
 		offer.Files = map[string][]byte{datadir.MasterFile: datadir.EncodeMaster(key)}
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"midas/internal/atomicfile"
 	"midas/internal/cluster"
@@ -27,8 +28,23 @@ func (j joiner) invitation(ctx context.Context) cluster.Invitation {
 	}
 }
 
-// check refuses an offer whose origin or master key is not that of this machine's configuration. It writes nothing.
+// maxClockDifference is by how much the clocks of two replicas may differ: tokens of one are valid at the other.
+const maxClockDifference = 5 * time.Minute
+
+// checkClock refuses an offer of a member whose clock is not that of this machine.
+func checkClock(offered, own time.Time) error {
+	if offered.IsZero() || own.Sub(offered).Abs() <= maxClockDifference {
+		return nil
+	}
+	return fmt.Errorf("its clock says %s, and that of this machine %s: set the wrong one, because the tokens of each would not be valid at the other",
+		offered.UTC().Format(time.RFC3339), own.UTC().Format(time.RFC3339))
+}
+
+// check refuses an offer whose origin, master key or clock is not that of this machine. It writes nothing.
 func (j joiner) check(ctx context.Context, o cluster.Offer) error {
+	if err := checkClock(o.Time, time.Now()); err != nil {
+		return err
+	}
 	if j.cfg.Origin != "" && j.cfg.Origin != o.Origin {
 		return fmt.Errorf("its origin is %s, and that of this machine would be %s: leave the origin out", o.Origin, j.cfg.Origin)
 	}

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -13,6 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -105,33 +107,66 @@ type Enrollment struct {
 
 // Enroll makes a key and has the server certify it.
 func Enroll(ctx context.Context, e Enrollment) (Credential, error) {
-	servers, err := ParseServers(e.Server)
-	if err != nil {
-		return Credential{}, fmt.Errorf("enroll: %w", err)
-	}
-	c := Credential{Server: strings.Join(servers, ","), Roots: e.Roots}
-	l, err := newLink(c, linkOptions{now: time.Now, log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		return Credential{}, fmt.Errorf("enroll: %w", err)
-	}
-	defer l.close()
 	request, key, err := newRequest()
 	if err != nil {
 		return Credential{}, fmt.Errorf("enroll: %w", err)
 	}
-	// The token can be used once.
-	answer, err := post[host.EnrollAnswer](ctx, l, call{path: host.PathEnroll, timeout: askTimeout, once: true}, host.EnrollRequest{Token: e.Token, Request: request})
+	return e.with(ctx, request, key)
+}
+
+// An enrollment without a clear answer is repeated with the same key: if the server has carried it out, it answers for
+// the same host.
+const (
+	enrollAttempts = 3
+	enrollPause    = time.Second
+)
+
+// with has the server certify a key.
+func (e Enrollment) with(ctx context.Context, request string, key host.Secret) (Credential, error) {
+	servers, err := ParseServers(e.Server)
+	if err != nil {
+		return Credential{}, fmt.Errorf("enroll: %w", err)
+	}
+	var answer host.EnrollAnswer
+	for attempt := range enrollAttempts {
+		answer, err = e.ask(ctx, slices.Concat(servers[attempt%len(servers):], servers[:attempt%len(servers)]), request)
+		if !unclear(err) || attempt == enrollAttempts-1 {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return Credential{}, fmt.Errorf("enroll: %w", ctx.Err())
+		case <-time.After(enrollPause):
+		}
+	}
 	if err != nil {
 		return Credential{}, fmt.Errorf("enroll: %w", err)
 	}
 	if e.Resource != "" && !arm.SameName(strings.TrimSuffix(e.Resource, "/"), answer.Resource) {
 		return Credential{}, fmt.Errorf("enroll: the token is for %s, not for %s", answer.Resource, e.Resource)
 	}
-	c.Resource, c.Certificate, c.Key = answer.Resource, answer.Certificate, key
+	c := Credential{Server: strings.Join(servers, ","), Roots: e.Roots, Resource: answer.Resource, Certificate: answer.Certificate, Key: key}
 	if _, err := c.pairs(); err != nil {
 		return Credential{}, fmt.Errorf("enroll: %w", err)
 	}
 	return c, nil
+}
+
+// unclear reports whether an error of ask leaves open whether the server has carried out the request. One that is
+// unavailable may have, too.
+func unclear(err error) bool {
+	return errors.Is(err, host.ErrAway) && (!errors.Is(err, errNotCarriedOut) || errors.Is(err, errForNow))
+}
+
+// ask sends one request to the first of the servers that answers.
+func (e Enrollment) ask(ctx context.Context, servers []string, request string) (answer host.EnrollAnswer, err error) {
+	l, err := newLink(Credential{Server: strings.Join(servers, ","), Roots: e.Roots}, linkOptions{now: time.Now, log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return answer, err
+	}
+	defer l.close()
+	// An earlier server refuses a request that another one has carried out, so it is sent to one at a time.
+	return post[host.EnrollAnswer](ctx, l, call{path: host.PathEnroll, timeout: askTimeout, once: true}, host.EnrollRequest{Token: e.Token, Request: request})
 }
 
 // newRequest makes a key and a certificate request for it, both in PEM. The server decides the content of
@@ -141,6 +176,11 @@ func newRequest() (request string, key host.Secret, err error) {
 	if err != nil {
 		return "", "", fmt.Errorf("make the host's key: %w", err)
 	}
+	return requestFor(private)
+}
+
+// requestFor is newRequest for an existing key.
+func requestFor(private crypto.Signer) (request string, key host.Secret, err error) {
 	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, private)
 	if err != nil {
 		return "", "", fmt.Errorf("make a certificate request: %w", err)

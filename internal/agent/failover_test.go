@@ -1,12 +1,15 @@
 package agent_test
 
 import (
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -344,7 +347,8 @@ func TestRevisionOfTheStateIsSent(t *testing.T) {
 	eventually(t, func() bool { _, _ = get(t, a); return s.asked("token") == "18446744073709551615" })
 }
 
-// TestEnrollmentMovesToAnotherServer has a first server that is not there. One that may have used the token is the last.
+// TestEnrollmentMovesToAnotherServer has a first server that is not there, or that may have used the token: another one
+// gets the same request, and answers for the same host.
 func TestEnrollmentMovesToAnotherServer(t *testing.T) {
 	s := newServer(t)
 	for name, first := range map[string]string{"refused": closedPort(t), "closes": listening(t, func(c net.Conn) { _ = c.Close() })} {
@@ -353,20 +357,61 @@ func TestEnrollmentMovesToAnotherServer(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	var carriedOut atomic.Int64
+	var requests sync.Map
+	var carriedOut, unavailable atomic.Int64
 	bad := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var in host.EnrollRequest
 		_ = json.NewDecoder(r.Body).Decode(&in)
-		carriedOut.Add(1)
+		requests.Store(in.Request, true)
+		if carriedOut.Add(1); unavailable.Load() != 0 {
+			refuse(w, http.StatusServiceUnavailable, "Unavailable")
+			return
+		}
 		panic(http.ErrAbortHandler)
 	}))
 	bad.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, 0)
 	bad.StartTLS()
 	defer bad.Close()
-	if _, err := agent.Enroll(t.Context(), agent.Enrollment{Server: bad.URL + "," + s.URL, Roots: s.roots(), Token: "good"}); err == nil || carriedOut.Load() != 1 {
-		t.Errorf("a token that may be used was sent to another server: %v", err)
+	if _, err := agent.Enroll(t.Context(), agent.Enrollment{Server: bad.URL + "," + s.URL, Roots: s.roots(), Token: "good"}); err != nil || carriedOut.Load() != 1 {
+		t.Errorf("after a server that may have used the token: %v", err)
+	}
+	for status := range int64(2) { // a machine whose only server gives no clear answer tries again, with the same key in later runs, too
+		unavailable.Store(status)
+		requests.Clear()
+		carriedOut.Store(0)
+		state := t.TempDir()
+		keys := map[string]bool{}
+		for range 2 {
+			if _, err := agent.EnrollMachine(t.Context(), agent.Enrollment{Server: bad.URL, Roots: s.roots(), Token: "good"}, state); err == nil {
+				t.Error("enrolled by a server that gives no answer")
+			}
+		}
+		requests.Range(func(request, _ any) bool {
+			keys[publicKeyOf(t, request.(string))] = true
+			return true
+		})
+		if len(keys) != 1 || carriedOut.Load() < 4 {
+			t.Errorf("%d keys in %d requests", len(keys), carriedOut.Load())
+		}
+		if _, err := agent.EnrollMachine(t.Context(), agent.Enrollment{Server: s.URL, Roots: s.roots(), Token: "good"}, state); err != nil {
+			t.Error(err)
+		}
+		if left, err := filepath.Glob(filepath.Join(state, "*.pem")); err != nil || len(left) != 0 {
+			t.Errorf("%v is left (%v)", left, err)
+		}
 	}
 	if u, err := url.Parse(bad.URL); err != nil || u.Scheme != "https" {
 		t.Fatal(err)
 	}
+}
+
+// publicKeyOf is the public key of a certificate request.
+func publicKeyOf(t *testing.T, request string) string {
+	t.Helper()
+	block, _ := pem.Decode([]byte(request))
+	parsed, err := x509.ParseCertificateRequest(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(parsed.RawSubjectPublicKeyInfo)
 }

@@ -2,9 +2,12 @@ package agent
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"crypto/rand"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -23,7 +26,8 @@ const DefaultState = "/var/lib/midas-agent"
 // The files in an agent's folder.
 const (
 	credentialFile = "host.json"
-	serversFile    = "servers.json" // that were learnt
+	pendingFile    = "enrolling.pem" // the key of an enrollment that has not ended
+	serversFile    = "servers.json"  // that were learnt
 	secretFile     = "secret"
 	fabricFile     = "service-fabric.pem"
 )
@@ -31,15 +35,46 @@ const (
 // EnrollMachine gets a credential for this machine and writes it to the folder state, which it creates if it
 // does not exist. It returns the id of the resource.
 func EnrollMachine(ctx context.Context, e Enrollment, state string) (resource string, err error) {
-	// The folder is created first: a failure after Enroll would waste the token, which can be used once.
+	// The folder and the key are written first: the token can be used once, and after an interruption only a host with
+	// the same key can repeat the request.
 	if err := os.MkdirAll(state, 0o700); err != nil {
 		return "", fmt.Errorf("make the agent's folder: %w", err)
 	}
-	c, err := Enroll(ctx, e)
+	pending := filepath.Join(state, pendingFile)
+	request, key, err := pendingRequest(pending)
+	if err != nil {
+		return "", fmt.Errorf("enroll: %w", err)
+	}
+	c, err := e.with(ctx, request, key)
 	if err != nil {
 		return "", err
 	}
-	return c.Resource, c.Write(filepath.Join(state, credentialFile))
+	if err := c.Write(filepath.Join(state, credentialFile)); err != nil {
+		return "", err
+	}
+	return c.Resource, os.Remove(pending)
+}
+
+// pendingRequest is the request for the key that an interrupted enrollment has left in a file; else it makes a key and
+// writes it.
+func pendingRequest(file string) (request string, key host.Secret, err error) {
+	data, err := os.ReadFile(file)
+	if err == nil {
+		if block, _ := pem.Decode(data); block != nil {
+			if parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes); err == nil {
+				if private, ok := parsed.(*ecdsa.PrivateKey); ok {
+					return requestFor(private)
+				}
+			}
+		} // a damaged key is replaced
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", "", fmt.Errorf("read the key of an interrupted enrollment: %w", err)
+	}
+	if request, key, err = newRequest(); err != nil {
+		return "", "", err
+	}
+	return request, key, atomicfile.Write(file, []byte(key), 0o600)
 }
 
 // maxServersFile is the size of the longest file of servers that is read, in bytes.

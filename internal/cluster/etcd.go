@@ -66,6 +66,9 @@ func (m *Member) start(ctx context.Context, alone bool) (err error) {
 }
 
 func (m *Member) begin(alone bool) error {
+	if err := m.folder.removeUnfinished(); err != nil {
+		return err
+	}
 	config, err := m.config()
 	if err != nil {
 		return err

@@ -23,3 +23,9 @@ func (m *Member) Term() uint64 { return m.etcd.Server.Term() }
 func (m *Member) CheckEtcd(version string) error {
 	return checkEtcd(version, m.clusterVersion())
 }
+
+// Enough returns an error if a new member needs more space than a data folder has.
+func Enough(data string, free int64) error { return checkFree(data, free) }
+
+// FreeSpace is the space that a data folder has.
+func FreeSpace(data string) (bytes int64, known bool) { return freeSpace(data) }

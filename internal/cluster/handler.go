@@ -8,7 +8,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math"
 	"net/http"
+	"strconv"
+	"sync"
 
 	"midas/internal/api/httpx"
 )
@@ -23,7 +26,7 @@ const (
 // maxJoinBody bounds the body of a join request, in bytes. All valid ones are smaller.
 const maxJoinBody = 16 << 10
 
-// Handler serves joining machines. All fields are required.
+// Handler serves joining machines. All exported fields are required. It must not be copied.
 type Handler struct {
 	Member *Member
 
@@ -33,6 +36,9 @@ type Handler struct {
 
 	// HandOver returns what a new replica needs besides membership.
 	HandOver func(context.Context) (Offer, error)
+
+	once   sync.Once
+	limits *limits
 }
 
 // problem is the body of a refusal.
@@ -93,8 +99,14 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, ev *httpx.Event
 		fail(w, ev, http.StatusBadRequest, "InvalidRequest", "The request has data after the object.")
 		return
 	}
-	out, err := run(r.Context(), in)
+	h.once.Do(func() { h.limits = newLimits(h.Member.now) })
+	var out any
+	err := h.limits.do(r.Context(), ev.ClientIP, func() (err error) {
+		out, err = run(r.Context(), in)
+		return err
+	})
 	var refused *RefusedError
+	var early throttled
 	switch {
 	case err == nil:
 		ev.Err = httpx.WriteJSON(w, http.StatusOK, out)
@@ -102,6 +114,9 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, ev *httpx.Event
 		fail(w, ev, http.StatusForbidden, "InvalidToken", ErrToken.Error())
 	case errors.As(err, &refused):
 		fail(w, ev, http.StatusConflict, "JoinRefused", refused.Error())
+	case errors.As(err, &early):
+		w.Header().Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(early.wait.Seconds())))))
+		fail(w, ev, http.StatusTooManyRequests, "TooManyRequests", "Too many requests to join, or wrong tokens, came from here: try again later.")
 	default:
 		ev.Err = err
 		w.Header().Set("Retry-After", "10")

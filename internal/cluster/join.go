@@ -39,6 +39,7 @@ type Offer struct {
 	Origin    string            `json:"origin"`
 	MasterKey string            `json:"masterKey"` // the fingerprint
 	Files     map[string][]byte `json:"files"`     // of the data folder, by their paths in it
+	Time      time.Time         `json:"time"`      // of the clock of the member that offers; zero if it is an earlier version
 }
 
 // JoinAnswer is what it gets as a member. It contains secrets.

@@ -45,7 +45,7 @@ func Join(ctx context.Context, c Config, at Address, by Invitation) error {
 	if Exists(c.Data) {
 		return fmt.Errorf("%s already has a member of a cluster", c.Data)
 	}
-	if err := checkListen(at.Listen); err != nil {
+	if err := errors.Join(checkListen(at.Listen), checkSpace(c.Data)); err != nil {
 		return err
 	}
 	key, err := newKey()
@@ -198,6 +198,10 @@ func send(ctx context.Context, config *tls.Config, method, to string, body []byt
 	}
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := client.Do(req)
+	var invalid x509.CertificateInvalidError
+	if errors.As(err, &invalid) && invalid.Reason == x509.Expired {
+		return nil, fmt.Errorf("the clock of this machine, or that of the server, is wrong: %w", err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -68,7 +68,7 @@ func Begin(c Config, at Address) error {
 	if Exists(c.Data) {
 		return fmt.Errorf("%s already has a member of a cluster", c.Data)
 	}
-	if err := checkListen(at.Listen); err != nil {
+	if err := errors.Join(checkListen(at.Listen), checkSpace(c.Data)); err != nil {
 		return err
 	}
 	if err := f.make(); err != nil {

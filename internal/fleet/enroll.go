@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"net/http"
@@ -65,8 +67,9 @@ type Enrollment struct {
 }
 
 // Enroll exchanges an enrollment token for a certificate and a host record. The certificate request proves that the
-// host has the key. If two hosts use the same token at the same time, one of them is enrolled. A lock that was created
-// after the token refuses it with ErrLocked; the token can be used when the lock is gone.
+// host has the key. If two hosts use the same token at the same time, one of them is enrolled. A host that repeats a
+// request, because it got no answer or an unclear one, gets a certificate for the same host record. A lock that was
+// created after the token refuses it with ErrLocked; the token can be used when the lock is gone.
 func (f *Fleet) Enroll(ctx context.Context, token host.Secret, request []byte, address string) (Enrollment, error) {
 	now := f.Now().UTC()
 	h := Host{ID: f.NewID(), Enrolled: now, Address: address, Ends: now.Add(f.CertificateLifetime).Truncate(time.Second)}
@@ -79,7 +82,12 @@ func (f *Fleet) Enroll(ctx context.Context, token host.Secret, request []byte, a
 	if err != nil {
 		return Enrollment{}, err
 	}
-	if _, err := f.certify(h, request); err != nil {
+	draft, err := f.certify(h, request)
+	if err != nil {
+		return Enrollment{}, err
+	}
+	key, err := keyOf(draft)
+	if err != nil {
 		return Enrollment{}, err
 	}
 	_, err = f.Store.Update(ctx, func(tx store.Tx) error {
@@ -87,22 +95,16 @@ func (f *Fleet) Enroll(ctx context.Context, token host.Secret, request []byte, a
 		if err != nil {
 			return err
 		}
-		if f.Locked != nil && !stored.Own {
-			if err := f.Locked(tx, stored.id); err != nil {
-				return fmt.Errorf("%w: %w", ErrLocked, err)
-			}
-		}
-		tx.Delete(enrollmentTokenKey(token))
-		h.Resource, h.Made = stored.Resource, stored.Made
-		rec, err := f.Resources.Get(tx, stored.id)
-		if err != nil || made(rec) != stored.Made {
-			return fmt.Errorf("%w: its resource is gone", ErrEnrollmentToken)
-		}
-		h.TenantID, h.id = rec.TenantID, stored.id
-		if err := hosts.Put(tx, hostKey(h.id, h.ID), h); err != nil {
+		if stored.Used != nil {
+			h, err = f.enrolled(tx, stored, key)
 			return err
 		}
-		return f.Log.Append(tx, h.event(Type, "/write", address))
+		used := stored
+		used.Ends, used.Used = now, &tokenUse{Host: h.ID, Key: key, Until: stored.Ends}
+		if err := enrollmentTokens.Put(tx, enrollmentTokenKey(token), used); err != nil {
+			return err
+		}
+		return f.admit(tx, stored, &h)
 	})
 	if err != nil {
 		return Enrollment{}, err
@@ -111,14 +113,59 @@ func (f *Fleet) Enroll(ctx context.Context, token host.Secret, request []byte, a
 	return Enrollment{Host: h, Certificate: certificate}, err
 }
 
-// usableToken reads an enrollment token that is not used and not expired. In an Update the read is guarded, so
-// that the token can be used only once.
+// admit stores the record of a new host for the resource of a token.
+func (f *Fleet) admit(tx store.Tx, token enrollmentToken, h *Host) error {
+	if f.Locked != nil && !token.Own {
+		if err := f.Locked(tx, token.id); err != nil {
+			return fmt.Errorf("%w: %w", ErrLocked, err)
+		}
+	}
+	h.Resource, h.Made = token.Resource, token.Made
+	rec, err := f.Resources.Get(tx, token.id)
+	if err != nil || made(rec) != token.Made {
+		return fmt.Errorf("%w: its resource is gone", ErrEnrollmentToken)
+	}
+	h.TenantID, h.id = rec.TenantID, token.id
+	if err := hosts.Put(tx, hostKey(h.id, h.ID), *h); err != nil {
+		return err
+	}
+	return f.Log.Append(tx, h.event(Type, "/write", h.Address))
+}
+
+// enrolled is the host that has used a token, if it has the same key.
+func (f *Fleet) enrolled(tx store.Tx, token enrollmentToken, key string) (Host, error) {
+	if token.Used.Key != key {
+		return Host{}, ErrEnrollmentToken
+	}
+	h, err := f.host(tx, token.id, token.Used.Host)
+	if errors.Is(err, ErrUnknown) { // it was removed
+		return Host{}, fmt.Errorf("%w: %w", ErrEnrollmentToken, err)
+	}
+	return h, err
+}
+
+// keyOf is the hash of the public key in a certificate, which is in PEM.
+func keyOf(certificate []byte) (string, error) {
+	block, _ := pem.Decode(certificate)
+	if block == nil {
+		return "", errors.New("the certificate of a host is not PEM")
+	}
+	parsed, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return "", fmt.Errorf("read the certificate of a host: %w", err)
+	}
+	sum := sha256.Sum256(parsed.RawSubjectPublicKeyInfo)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// usableToken reads an enrollment token that has not expired. A used one is good for its host only. In an Update the
+// read is guarded, so that the token can be used only once.
 func (f *Fleet) usableToken(tx store.Tx, token host.Secret, now time.Time) (enrollmentToken, error) {
 	stored, err := enrollmentTokens.Get(tx, enrollmentTokenKey(token))
 	if err != nil {
 		return enrollmentToken{}, err
 	}
-	if !now.Before(stored.Ends) {
+	if !now.Before(stored.until()) {
 		return enrollmentToken{}, ErrEnrollmentToken
 	}
 	return stored, nil

@@ -123,7 +123,26 @@ type enrollmentToken struct {
 	Ends     time.Time `json:"ends"`
 	Own      bool      `json:"own,omitempty"` // for an agent of the server's own process, which locks do not stop
 
+	// Used says which host has used the token. Ends is then the time of the use, so that a Midas without this member
+	// refuses the token.
+	Used *tokenUse `json:"used,omitempty"`
+
 	id arm.ID
+}
+
+// tokenUse lets a host repeat its enrollment, whose answer it may not have received.
+type tokenUse struct {
+	Host  string    `json:"host"`  // its id
+	Key   string    `json:"key"`   // the SHA-256 of its public key, in hexadecimal digits
+	Until time.Time `json:"until"` // the end of the token
+}
+
+// until is the time from which nobody can use the token any more.
+func (t enrollmentToken) until() time.Time {
+	if t.Used != nil {
+		return t.Used.Until
+	}
+	return t.Ends
 }
 
 var hosts = store.Table[Host]{Kind: store.HostKind, Missing: ErrUnknown, Complete: func(kept store.Record, h *Host) (err error) {

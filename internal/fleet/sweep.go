@@ -103,7 +103,7 @@ func (f *Fleet) ended(end time.Time) bool {
 
 func (f *Fleet) enrollmentTokenExpired(_ store.Tx, kept store.Record) (bool, error) {
 	stored, err := enrollmentTokens.Decode(kept)
-	return err == nil && f.ended(stored.Ends), err
+	return err == nil && f.ended(stored.until()), err
 }
 
 func (f *Fleet) hostEnded(tx store.Tx, kept store.Record) (bool, error) {
