@@ -43,11 +43,32 @@ func openCluster(ctx context.Context, data string, o engineOptions) (store.Engin
 	if err != nil {
 		return nil, errors.Join(err, m.Close())
 	}
-	e, err := etcd.Open(ctx, etcd.Config{Endpoints: []string{m.Endpoint()}, Prefix: clusterPrefix, TLS: config}, etcd.Options{Log: o.log, Full: fullAdvice})
+	var e *etcd.Engine
+	err = withMajority(ctx, m.Wait, func(ctx context.Context) (err error) {
+		e, err = etcd.Open(ctx, etcd.Config{Endpoints: []string{m.Endpoint()}, Prefix: clusterPrefix, TLS: config}, etcd.Options{Log: o.log, Full: fullAdvice})
+		return err
+	})
 	if err != nil {
 		return nil, errors.Join(err, m.Close())
 	}
 	return &memberEngine{e, m}, nil
+}
+
+// openAttempts is how often the store of a member is opened while a majority answers.
+const openAttempts = 3
+
+// withMajority opens the store of a member. If that fails, it waits for a majority and tries again: the majority may have
+// been lost since the member was ready, and a member that ends because of that is missing to the others.
+func withMajority(ctx context.Context, wait, open func(context.Context) error) (err error) {
+	for range openAttempts {
+		if err = open(ctx); err == nil || ctx.Err() != nil {
+			return err
+		}
+		if err := wait(ctx); err != nil {
+			return err
+		}
+	}
+	return err
 }
 
 // memberConfig is the configuration of the member in a data folder.

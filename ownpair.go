@@ -96,6 +96,7 @@ func (s *Server) followPair(by *localca.Authorities) {
 // they cannot be used, the earlier ones stay in use, and the error, which is logged too, says why.
 func (s *Server) Reload() error {
 	if s.pair == nil {
+		s.log.Info("there is no certificate of Config.TLS to read again; other settings need a restart")
 		return nil
 	}
 	return s.pair.Reload()

@@ -180,10 +180,13 @@ func (c *agentRunCommand) Run(ctx context.Context, to streams) (err error) {
 	ctx, restore := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer restore()
 	defer runtime.KeepAlive(tune())
+	hangups := newHangups(restore)
+	defer hangups.stop()
 	server, err := agent.Open(ctx, cfg)
 	if err != nil {
 		return err
 	}
+	hangups.serve(func() { log.InfoContext(ctx, "a hangup changes nothing: the agent has no files to read again") })
 	server.Start()
 	for _, v := range server.Environment() {
 		fmt.Fprintf(to.out, "export %s=%s\n", v.Name, quote(v.Value))

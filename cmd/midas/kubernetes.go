@@ -74,6 +74,8 @@ func (c *kubernetesProxyCommand) Run(ctx context.Context, to streams) (err error
 	defer func() { err = errors.Join(err, lines.Close()) }()
 	ctx, restore := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer restore()
+	hangups := newHangups(restore)
+	defer hangups.stop()
 	defer runtime.KeepAlive(tune())
 	server, err := bindingproxy.Open(ctx, bindingproxy.Config{
 		Authority: c.Authority, AuthorityCA: c.CA, Tenants: c.Tenant, Assertion: c.Assertion,
@@ -83,6 +85,7 @@ func (c *kubernetesProxyCommand) Run(ctx context.Context, to streams) (err error
 	if err != nil {
 		return err
 	}
+	hangups.serve(func() { log.InfoContext(ctx, "a hangup changes nothing: the proxy has no files to read again") })
 	server.Start()
 	if _, err := fmt.Fprintf(to.out, "ready %s\n", server.URL()); err != nil {
 		return errors.Join(fmt.Errorf("print the ready line: %w", err), server.Close())

@@ -106,14 +106,14 @@ func (c *serveCommand) Run(ctx context.Context, to streams) error {
 	ctx, restore := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer restore()
 	context.AfterFunc(ctx, restore) // from the first signal on a second one ends the process at once
+	hangups := newHangups(restore)
+	defer hangups.stop()
 	defer runtime.KeepAlive(tune())
 	server, err := midas.Start(ctx, cfg)
 	if err != nil {
 		return err
 	}
-	if cfg.TLS != (midas.TLSConfig{}) {
-		defer reloadOnHangup(server)()
-	}
+	hangups.serve(func() { _ = server.Reload() }) // it has logged the error
 	if err := banner.Execute(to.out, newBannerValues(server, cfg)); err != nil {
 		return errors.Join(fmt.Errorf("print the ready line: %w", err), server.Close())
 	}
@@ -123,22 +123,6 @@ func (c *serveCommand) Run(ctx context.Context, to streams) error {
 	}
 	restore() // also if the server has failed
 	return server.Shutdown(context.Background())
-}
-
-// reloadOnHangup reads the certificate again on SIGHUP, until stop is called. A server without one ends on SIGHUP, as
-// programs do whose terminal is closed.
-func reloadOnHangup(server *midas.Server) (stop func()) {
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	go func() {
-		for range hangups {
-			_ = server.Reload() // it has logged the error
-		}
-	}()
-	return func() {
-		signal.Stop(hangups)
-		close(hangups)
-	}
 }
 
 // bannerValues are the values of the banner.

@@ -53,8 +53,7 @@ func (m *Member) start(ctx context.Context, alone bool) (err error) {
 		if err = m.begin(alone); err == nil {
 			break
 		}
-		// A member at its first start must know all others, and another machine may join in the meantime.
-		if attempt == 5 || !strings.Contains(err.Error(), "error validating peerURLs") {
+		if attempt == 5 || !passing(err) {
 			m.front.close()
 			return m.explain(err)
 		}
@@ -63,6 +62,12 @@ func (m *Member) start(ctx context.Context, alone bool) (err error) {
 	m.client = v3client.New(m.etcd.Server)
 	go m.watch()
 	return nil
+}
+
+// passing reports whether another start may succeed. A member at its first start must know all others, and another
+// machine may join in the meantime. Another program may get the port of freePort first.
+func passing(err error) bool {
+	return strings.Contains(err.Error(), "error validating peerURLs") || strings.Contains(err.Error(), "address already in use")
 }
 
 func (m *Member) begin(alone bool) error {
@@ -103,10 +108,24 @@ func (m *Member) explain(err error) error {
 	if strings.Contains(err.Error(), "address already in use") {
 		return fmt.Errorf("another program listens on %s: choose another address with --peer-listen and --advertise when the member is made: %w", m.state.Listen, err)
 	}
+	if strings.Contains(err.Error(), "cannot fetch cluster info") {
+		return fmt.Errorf("this member starts for the first time, and no other member answers: start the servers of %s, then this one again: %w", m.others(), err)
+	}
 	if strings.Contains(err.Error(), "incompatible with current running cluster") {
 		return fmt.Errorf("the etcd inside of this Midas is too old for the cluster: run the version of the other members: %w", err)
 	}
 	return fmt.Errorf("start the embedded etcd in %s: %w", m.folder.path(etcdFolder), err)
+}
+
+// others are the names of the other members.
+func (m *Member) others() string {
+	var all []string
+	for _, p := range m.state.Members {
+		if p.URL != m.state.Peer {
+			all = append(all, p.Name)
+		}
+	}
+	return strings.Join(all, ", ")
 }
 
 func (m *Member) config() (*embed.Config, error) {

@@ -143,6 +143,9 @@ func peerClient(config *tls.Config) *http.Client {
 	return &http.Client{Timeout: 3 * time.Second, Transport: &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}}
 }
 
+// Wait waits until a majority answers, or until ctx or the member ends.
+func (m *Member) Wait(ctx context.Context) error { return m.ready(ctx) }
+
 // ready waits until the member has a vote and a majority answers.
 func (m *Member) ready(ctx context.Context) error {
 	said := false
