@@ -48,6 +48,7 @@ func Cluster(ctx context.Context, cfg Config) (status ClusterStatus, err error) 
 	if err != nil {
 		return status, err
 	}
+	status.Members, status.Alarms = []ClusterMember{}, []string{} // never null in JSON
 	if err := json.Unmarshal(text, &status); err != nil {
 		return status, fmt.Errorf("read the status of the cluster: %w", err)
 	}

@@ -5,6 +5,7 @@ package e2e
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -211,6 +212,13 @@ func TestClusterPage(t *testing.T) {
 	n := newNetwork(t)
 	n.follow(t, section(t, "From nothing to three machines", "From one machine to a cluster"), nil)
 	two, three, four := n.machines["second"], n.machines["third"], n.machines["fourth"]
+	var answer struct {
+		Majority, Running bool
+		Members           []struct{ Name string }
+	}
+	if text := n.run(t, four, "midas cluster status --output json"); json.Unmarshal([]byte(text), &answer) != nil || !answer.Majority || !answer.Running || len(answer.Members) != 3 {
+		t.Errorf("for scripts: %s", text)
+	}
 	status := n.run(t, four, "midas cluster status")
 	if strings.Count(status, "voter")+strings.Count(status, "leader") != 3 || strings.Contains(status, "10.77.0.1:") || strings.Contains(status, "not answer") {
 		t.Fatalf("members: %s", status)

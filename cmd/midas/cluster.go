@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/signal"
@@ -34,7 +35,10 @@ Examples:
   midas cluster reset                                          # two of three machines are lost for ever`
 }
 
-type clusterStatusCommand struct{ dataFlag }
+type clusterStatusCommand struct {
+	dataFlag
+	Output string `enum:"text,json" default:"text" help:"Form of the output: text or json, one object. Default: text" placeholder:"FORM"`
+}
 
 // Help is shown by midas cluster status --help.
 func (clusterStatusCommand) Help() string {
@@ -42,7 +46,8 @@ func (clusterStatusCommand) Help() string {
 
 Example:
 
-  midas cluster status`
+  midas cluster status
+  midas cluster status --output json | jq -e .majority`
 }
 
 // Run prints the members.
@@ -50,6 +55,13 @@ func (c *clusterStatusCommand) Run(ctx context.Context, to streams) error {
 	status, err := midas.Cluster(ctx, midas.Config{Data: c.Data})
 	if err != nil {
 		return err
+	}
+	if c.Output == "json" {
+		line, err := json.Marshal(status)
+		if err != nil {
+			return fmt.Errorf("encode the status: %w", err)
+		}
+		return print(to, string(line)+"\n")
 	}
 	var text strings.Builder
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
