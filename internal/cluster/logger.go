@@ -44,12 +44,13 @@ func (r *recent) first(message string, now time.Time) bool {
 }
 
 // harmless reports whether a line of etcd says nothing to an operator of Midas: it is written at each start, or at the
-// first one of a new member, before it has received anything.
+// first one of a new member, before it has received anything; or it is written when the member ends as it should.
 func harmless(message string) bool {
 	switch message {
 	case "Running http and grpc server on single port. This is not recommended for production.",
 		"simple token is not cryptographically signed",
-		"Failed to detect schema version", "failed to update storage version":
+		"Failed to detect schema version", "failed to update storage version",
+		"setting up serving from embedded etcd failed.", "stopping secure grpc server due to error", "stopped secure grpc server due to error":
 		return true
 	}
 	return false

@@ -52,8 +52,13 @@ func (i *Installation) followOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, err := range i.cfg.Store.Watch(ctx, recordKey, after) {
+	for change, err := range i.cfg.Store.Watch(ctx, recordKey, after) {
 		if err != nil {
+			return err
+		}
+		// The servers that have seen another origin end. Then no majority may be left that answers a read, so the change
+		// itself must be enough.
+		if err := i.checkChange(change); err != nil {
 			return err
 		}
 		rec, err := read(ctx, i.cfg.Store)
@@ -68,4 +73,16 @@ func (i *Installation) followOnce(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// checkChange returns ErrOrigin if a change of the record has another origin than this server.
+func (i *Installation) checkChange(change store.Change) error {
+	if change.Deleted {
+		return nil
+	}
+	rec, err := records.Decode(store.Record{Key: change.Key, Value: change.Value, Revision: change.Revision})
+	if err != nil {
+		return err
+	}
+	return i.checkOrigin(rec)
 }
