@@ -67,7 +67,7 @@ func (c *clusterStatusCommand) Run(ctx context.Context, to streams) error {
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "MEMBER\tID\tROLE\tSTATE")
 	for _, m := range status.Members {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", m.Name, m.ID, role(m), state(m))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", m.Name, m.ID, role(m), memberState(m))
 	}
 	if err := table.Flush(); err != nil {
 		return fmt.Errorf("print: %w", err)
@@ -97,7 +97,7 @@ func role(m midas.ClusterMember) string {
 	return "voter"
 }
 
-func state(m midas.ClusterMember) string {
+func memberState(m midas.ClusterMember) string {
 	switch {
 	case m.Self && m.Answers:
 		return "this one"

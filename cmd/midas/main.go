@@ -28,6 +28,7 @@ type cli struct {
 	Group        groupCommand        `cmd:"" help:"Manage groups."`
 	App          appCommand          `cmd:"" help:"Manage applications, their secrets and certificates."`
 	Role         roleCommand         `cmd:"" help:"Assign and import Azure roles."`
+	Apply        applyCommand        `cmd:"" help:"Bring the server to a declared state."`
 	Explain      explainCommand      `cmd:"" help:"Say why an action is allowed or denied, or why a token is exchanged or refused."`
 	Lint         lintCommand         `cmd:"" help:"Find mistakes in what is stored."`
 	Subscription subscriptionCommand `cmd:"" help:"Create, rename, cancel and enable subscriptions."`

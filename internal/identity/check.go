@@ -29,6 +29,9 @@ func WireID(id arm.ID) string {
 	return strings.Replace(id.String(), "/resourceGroups/", "/resourcegroups/", 1)
 }
 
+// CheckName returns an error if ARM refuses a name of an identity.
+func CheckName(name string) error { return checkName(name) }
+
 // checkName applies the documented rule for names of identities. Microsoft also documents that a name of more
 // than 24 characters may fail when the identity is assigned to a virtual machine or a scale set. Azure does not
 // enforce that limit when an identity is created, and neither does Midas.

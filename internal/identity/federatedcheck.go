@@ -61,6 +61,9 @@ func checkUnique(wanted, other Federated) error {
 	return nil
 }
 
+// CheckFederated returns an error if a federated credential is refused whatever the other credentials of its identity are.
+func CheckFederated(name string, f Federated) error { return checkFederated(name, f) }
+
 func checkFederated(name string, f Federated) error {
 	switch {
 	case len(name) < minName || len(name) > maxFederatedName || !plain(name):

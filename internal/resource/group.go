@@ -90,6 +90,9 @@ func errGroupDeleting(id arm.ID) error {
 		"The resource group '%s' is in deprovisioning state and cannot perform this operation.", id.ResourceGroup())
 }
 
+// CheckGroupName returns an error if ARM refuses a name of a resource group.
+func CheckGroupName(name string) error { return checkGroupName(name) }
+
 // checkGroupName applies ARM's rule: at most 90 letters, digits and -_(). that do not end in a dot.
 func checkGroupName(name string) error {
 	bad := strings.IndexFunc(name, func(r rune) bool {
