@@ -88,13 +88,16 @@ func (c *changes) add(commit []store.Change) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, change := range commit {
+		c.whole = change.Revision
+		if change.Key == "" { // the commit has changed nothing
+			continue
+		}
 		before, had := c.pending[change.Key]
 		if had {
 			c.bytes -= len(before.Key) + len(before.Value)
 		}
 		c.bytes += len(change.Key) + len(change.Value)
 		c.pending[change.Key] = change
-		c.whole = change.Revision
 	}
 	if c.bytes > mostChanged {
 		return fmt.Errorf("more than %d MiB were changed while the file was waited for; begin again when the store is less busy, or write to a faster place", mostChanged>>20)

@@ -36,10 +36,11 @@ type Range struct {
 	Reverse bool   // from the last key to the first
 }
 
-// Change is one key's new state in the change feed. All changes of one commit carry its revision.
+// Change is one key's new state in the change feed. All changes of one commit carry its revision. An engine may make one
+// commit of the feed, with one revision, of several transactions that do not meet.
 type Change struct {
 	Revision Revision
-	Key      string
+	Key      string // empty in a feed of all keys if the commit has changed nothing
 	Value    []byte // nil if Deleted
 	Deleted  bool
 

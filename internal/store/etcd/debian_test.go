@@ -25,6 +25,8 @@ func TestConformanceOnDebiansEtcd(t *testing.T) {
 	conform(t, all(servertest.Etcd(t, 3)))
 }
 
+func TestGroupsOnDebiansEtcd(t *testing.T) { groups(t, all(servertest.Etcd(t, 1))) }
+
 const endpointsVariable = "MIDAS_ETCD_ENDPOINTS"
 
 // The child of storetest.Kill runs this test, too, and must use the cluster of its parent.

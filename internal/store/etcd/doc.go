@@ -8,4 +8,9 @@
 // commit that a watch did not show, and the value of the head is a random id of the commit, so that a feed
 // notices a database that was restored from a backup. Other programs may use the same etcd under other
 // prefixes, so revisions have gaps.
+//
+// Commits that wait while others are under way become one Txn, which holds a Txn for each of them and puts the head
+// last. They share its revision, and are one commit of the feed. Etcd compares the guards of all before it writes, so
+// commits of one group have no key in common that one of them writes. If no guard of a group holds, the head is put
+// all the same, and the feed shows a commit that has changed nothing.
 package etcd

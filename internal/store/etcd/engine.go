@@ -5,11 +5,9 @@ package etcd
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -47,6 +45,7 @@ type Engine struct {
 	members  *members
 	pressure *pressure
 	figures  figures
+	queue    *queue
 
 	ctx    context.Context // ends with Close; of the watches and the checks of members
 	cancel context.CancelFunc
@@ -62,7 +61,7 @@ func Open(ctx context.Context, c Config, o Options) (*Engine, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*callTimeout)
 	defer cancel()
-	e := &Engine{prefix: c.Prefix + "/" + folder + "/", head: c.Prefix + "/" + head, log: o.Log, pressure: &pressure{log: o.Log, advice: cmp.Or(o.Full, operatorAdvice)}}
+	e := &Engine{prefix: c.Prefix + "/" + folder + "/", head: c.Prefix + "/" + head, log: o.Log, queue: newQueue(), pressure: &pressure{log: o.Log, advice: cmp.Or(o.Full, operatorAdvice)}}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	if err := e.connect(ctx, c); err != nil {
 		return nil, errors.Join(err, e.Close())
@@ -94,6 +93,7 @@ func (e *Engine) connect(ctx context.Context, c Config) (err error) {
 // Close implements store.Engine.
 func (e *Engine) Close() error {
 	e.cancel()
+	e.queue.close()
 	e.ended.Wait()
 	if e.members != nil {
 		e.members.close()
@@ -192,57 +192,6 @@ func (e *Engine) Snapshot(ctx context.Context, _ int) (store.Snapshot, error) {
 // store.ErrStale if etcd has compacted that revision.
 func (e *Engine) SnapshotAt(ctx context.Context, rev store.Revision) (store.Snapshot, error) {
 	return &snapshot{engine: e, revision: rev, at: int64(rev)}, ctx.Err()
-}
-
-// Commit implements store.Engine by one Txn. A write whose answer is lost is not sent again, because it may
-// have happened: the error is then store.ErrUnavailable.
-func (e *Engine) Commit(parent context.Context, c store.Commit) (store.Revision, error) {
-	if err := parent.Err(); err != nil {
-		return 0, err
-	}
-	ctx, cancel := context.WithTimeout(parent, callTimeout)
-	defer cancel()
-	compares, puts := e.operations(c)
-	answer, err := e.client.Txn(ctx).If(compares...).Then(puts...).Commit()
-	if err != nil {
-		e.figures.failures.Add(1)
-		return 0, fmt.Errorf("write: %w", e.meaning(parent, err))
-	}
-	e.pressure.noSpace(false)
-	if !answer.Succeeded {
-		return 0, store.ErrConflict
-	}
-	return store.Revision(answer.Header.Revision), nil
-}
-
-// operations turns guards into compares, and writes into the operations of a Txn.
-func (e *Engine) operations(c store.Commit) ([]clientv3.Cmp, []clientv3.Op) {
-	compares := make([]clientv3.Cmp, len(c.Guards))
-	for i, g := range c.Guards {
-		compares[i] = clientv3.Compare(clientv3.ModRevision(e.prefix+g.Key), "=", int64(g.Revision))
-	}
-	puts := make([]clientv3.Op, 0, len(c.Writes)+1)
-	for _, w := range c.Writes {
-		if w.Delete {
-			puts = append(puts, clientv3.OpDelete(e.prefix+w.Key))
-			continue
-		}
-		puts = append(puts, clientv3.OpPut(e.prefix+w.Key, string(w.Value)))
-	}
-	// The head is the last put, so that it ends the commit in a watch.
-	return compares, append(puts, clientv3.OpPut(e.head, commitID(c.Writes)))
-}
-
-// idBytes is the length of rand.Text.
-const idBytes = 26
-
-// commitID returns the value of the head: a random id. etcd shows no watch that a key was deleted which did not
-// exist. So for a commit that only deletes, the first key follows the id, and a feed has something to show.
-func commitID(writes []store.Write) string {
-	if slices.ContainsFunc(writes, func(w store.Write) bool { return !w.Delete }) {
-		return rand.Text()
-	}
-	return rand.Text() + writes[0].Key
 }
 
 // storeKey returns the key of the store that lies at a key of etcd, if it is one.

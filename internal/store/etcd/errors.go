@@ -76,3 +76,15 @@ func tooLargeAnswer(err error) bool {
 	var known rpctypes.EtcdError
 	return !errors.As(err, &known) && status.Code(err) == codes.ResourceExhausted
 }
+
+// isRefusal reports whether etcd or its client has refused a Txn for what it contains, so that it has changed nothing,
+// and its parts may be accepted.
+func isRefusal(err error) bool {
+	switch {
+	case errors.Is(err, rpctypes.ErrRequestTooLarge), errors.Is(err, rpctypes.ErrTooManyOps):
+		return true
+	case code(err) == codes.InvalidArgument, code(err) == codes.PermissionDenied:
+		return true
+	}
+	return tooLargeAnswer(err) // the client itself has refused to send it
+}

@@ -11,6 +11,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"log/slog"
 	"math/big"
 	"net"
@@ -251,7 +252,8 @@ func TestUsers(t *testing.T) {
 	refused(t, "midas:secret@"+endpoint+"/mida", "readwrite /mida/")
 	refused(t, "midas:secret@"+endpoint+"/midas2", "readwrite /midas2/")
 	refused(t, "reader:secret@"+endpoint+"/midas", "readwrite /midas/")
-	st := storetest.CloseAtEnd(t, store.New(open(t, "midas:secret@"+endpoint+"/midas"), store.Options{}))
+	e := open(t, "midas:secret@"+endpoint+"/midas")
+	st := storetest.CloseAtEnd(t, store.New(e, store.Options{}))
 	feed := watch(t, st, 0)
 	rev := put(t, st, "a", "1")
 	if r := next(t, feed); r.err != nil || r.Revision != rev {
@@ -259,6 +261,9 @@ func TestUsers(t *testing.T) {
 	}
 	if got := keys(t, st, store.Range{}); !slices.Equal(got, []string{"a"}) {
 		t.Errorf("%q", got)
+	}
+	if _, failed := e.CommitTogether(t.Context(), commitOf("b", 0, "b"), commitOf("-a", rev, "a")); errors.Join(failed...) != nil {
+		t.Errorf("a group of a user with the rights below the prefix: %v", failed)
 	}
 }
 

@@ -255,6 +255,9 @@ func deleted(ev *mvccpb.Event) bool { return ev.Type == mvccpb.Event_DELETE }
 func (f *feed) flush() error {
 	changes := f.pending
 	f.pending, f.begun = nil, 0
+	if len(changes) == 0 { // all guards of a group did not hold
+		changes = []store.Change{{Revision: f.last.revision, Deleted: true}}
+	}
 	for i, c := range changes {
 		c.Last = f.prefix == "" && i == len(changes)-1
 		if strings.HasPrefix(c.Key, f.prefix) && !f.yield(c, nil) {
