@@ -95,6 +95,9 @@ func (s *Service) present(tx store.Tx, w Write) (resource.Record, error) {
 	if err != nil {
 		return resource.Record{}, err
 	}
+	if !w.Exists {
+		s.Resources.PresumeNew(tx, w.ID)
+	}
 	rec, err := s.Resources.Lookup(tx, w.ID)
 	switch {
 	case errors.Is(err, store.ErrNotFound) && w.Exists:

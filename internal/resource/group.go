@@ -26,6 +26,7 @@ func (s *Service) WriteGroup(ctx context.Context, ev activity.Event, id arm.ID, 
 		if err != nil {
 			return err
 		}
+		s.PresumeNew(tx, id)
 		old, err := s.read(tx, recordKey(id))
 		created = errors.Is(err, store.ErrNotFound)
 		if err != nil && !created {

@@ -232,6 +232,9 @@ func (s *Service) Get(tx store.Tx, id arm.ID) (Record, error) {
 // Lookup is like Get, but returns store.ErrNotFound if the resource does not exist.
 func (s *Service) Lookup(tx store.Tx, id arm.ID) (Record, error) { return s.read(tx, recordKey(id)) }
 
+// PresumeNew says that a resource most probably does not exist, because a PUT names it. See store.PresumeAbsent.
+func (s *Service) PresumeNew(tx store.Tx, id arm.ID) { store.PresumeAbsent(tx, recordKey(id)) }
+
 // errMissing returns ARM's error for a missing resource in an existing group. It names the outermost of the
 // resource's parents that does not exist, otherwise the resource. ARM knows the parent and passes requests for
 // the rest to the provider, so the error of the parent comes first.

@@ -26,6 +26,9 @@ type Cache struct {
 	shards []shard // their number is a power of two
 	latest lastCommits
 
+	alone  guess // that no other commit comes between the reads and the commit of an Update
+	absent guess // see PresumeAbsent
+
 	forgotten atomic.Uint64 // the revision of the newest commit whose entries have been removed
 	epoch     atomic.Uint64 // how often the whole cache was emptied
 }
@@ -89,12 +92,12 @@ func (c *Cache) Recent(ctx context.Context, attempt int) (Snapshot, error) {
 			return nil, err
 		}
 	}
-	return c.begin(ctx, attempt, nil)
+	return c.begin(ctx, attempt)
 }
 
-func (c *Cache) begin(ctx context.Context, attempt int, asked *probe) (Snapshot, error) {
+func (c *Cache) begin(ctx context.Context, attempt int) (*cachedSnapshot, error) {
 	epoch := c.epoch.Load()
-	s := &cachedSnapshot{cache: c, pin: c.engine.Head(), epoch: epoch, attempt: attempt, asked: asked}
+	s := &cachedSnapshot{cache: c, pin: c.engine.Head(), epoch: epoch, attempt: attempt}
 	s.used = s.initial[:0]
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -109,7 +112,11 @@ func (c *Cache) begin(ctx context.Context, attempt int, asked *probe) (Snapshot,
 
 // Commit implements Engine.
 func (c *Cache) Commit(ctx context.Context, commit Commit) (Revision, error) {
-	return c.engine.Commit(ctx, commit)
+	rev, err := c.engine.Commit(ctx, commit)
+	if commit.Newest {
+		c.alone.note(err == nil, errors.Is(err, ErrOvertaken))
+	}
+	return rev, err
 }
 
 // Watch implements Engine.
@@ -162,11 +169,16 @@ type cachedSnapshot struct {
 	pin     Revision
 	epoch   uint64    // of the cache, when the transaction began
 	below   Snapshot  // nil until the cache lacks a record
-	used    []*entry  // the entries that were read before below was opened, or before the answer to asked
+	used    []*entry  // the entries that were read before below was opened, or while doubt is true
 	initial [8]*entry // the first array of used, so that short transactions need no allocation
 
-	asked  *probe // the question whose answer the transaction still has to wait for; nil if there is none
-	unsure bool   // it has read what is not in used, before that answer
+	doubt  bool   // the transaction has not learned whether pin is fresh
+	asked  *probe // the question that it has asked; nil if it has not
+	unsure bool   // it has read what is not in used while doubt was true
+
+	guesses  bool     // it may presume that keys have no records
+	presumed []string // see PresumeAbsent
+	guessed  bool     // a Get has presumed it
 
 	recording *recording // the reads of a value that is being computed; nil outside of Memo
 }
@@ -183,6 +195,9 @@ func (s *cachedSnapshot) Get(ctx context.Context, key string) (Record, error) {
 		}
 		return e.record, nil
 	}
+	if s.presumes(key) {
+		return Record{}, ErrNotFound
+	}
 	if err := s.open(ctx); err != nil {
 		return Record{}, err
 	}
@@ -195,10 +210,10 @@ func (s *cachedSnapshot) Get(ctx context.Context, key string) (Record, error) {
 		e.from = rec.Revision // the record has not changed since
 	}
 	added := shard.addGet(e, s)
-	if s.asked != nil && added {
+	if s.doubt && added {
 		s.used = append(s.used, e)
 	}
-	s.unsure = s.unsure || s.asked != nil && !added
+	s.unsure = s.unsure || s.doubt && !added
 	s.record(e, e.from, added)
 	return rec, err
 }
@@ -285,7 +300,7 @@ func (s *cachedSnapshot) scanBelow(ctx context.Context, r Range, p *page, yield 
 // snapshot this is not necessary: the entry was in the cache after the snapshot was taken, so it was current at
 // the snapshot's revision.
 func (s *cachedSnapshot) use(e *entry, from Revision) {
-	if s.below == nil || s.asked != nil {
+	if s.below == nil || s.doubt {
 		s.used = append(s.used, e)
 	}
 	s.record(e, from, true)
@@ -338,7 +353,7 @@ func (s *cachedSnapshot) open(ctx context.Context) error {
 		}
 	}
 	s.below, s.pin = below, below.Revision()
-	if s.asked == nil {
+	if !s.doubt {
 		s.used = nil
 	}
 	return nil

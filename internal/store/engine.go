@@ -59,6 +59,18 @@ type Pinner interface {
 	SnapshotAt(ctx context.Context, at Revision) (Snapshot, error)
 }
 
+// HeadComparer is a Shared engine that obeys Commit.Newest, and that compares all guards with what the database has, so
+// that a guard need not have held at Commit.At. It is optional. With it, a transaction whose replica writes alone for the
+// moment need not ask for the newest revision, because its commit compares it, and PresumeAbsent saves a read.
+type HeadComparer interface {
+	// ComparesHead does nothing. It marks the type.
+	ComparesHead()
+}
+
+// ErrOvertaken is the error of a Commit that has Newest, and before which another commit came. The transaction runs
+// again; callers of a Store never see this error.
+var ErrOvertaken = errors.New("store: another commit came first")
+
 // ErrStale is the error of a Snapshot that can no longer show one single revision, because a commit has
 // overtaken an optimistic cache or the database has removed that revision. The transaction runs
 // again on a new snapshot; callers of a Store never see this error.
@@ -94,9 +106,12 @@ type Lister interface {
 
 // Commit has the guards and writes of one transaction.
 type Commit struct {
-	At     Revision // the snapshot's revision; at that revision all guards did hold
+	At     Revision // the snapshot's revision; at that revision all guards did hold, unless the engine is a HeadComparer
 	Guards []Guard
 	Writes []Write // in key order, each key once, never empty
+
+	// Newest requires that no commit came after At. Only a HeadComparer gets it.
+	Newest bool
 }
 
 // Guard requires that a key was last written by exactly this revision; 0 requires that the key is absent.

@@ -50,6 +50,9 @@ type Follower struct {
 	confirmed atomic.Int64  // the uptime at which nobody was told of a commit after head; -1 before the first answer
 	failing   atomic.Bool   // the last question has failed
 
+	compares   bool         // the engine is a HeadComparer
+	committing atomic.Int32 // commits of this process
+
 	probes, reloads atomic.Uint64
 
 	ctx     context.Context // ends with Close; it belongs to the goroutines of the Follower, not to a request
@@ -80,6 +83,7 @@ func Follow(engine Shared, o FollowOptions) *Follower {
 	if f.uptime == nil {
 		f.uptime = clock.Uptime()
 	}
+	_, f.compares = engine.(HeadComparer)
 	f.confirmed.Store(-1)
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	return f
@@ -229,7 +233,9 @@ func (f *Follower) snapshot(ctx context.Context, attempt int) (Snapshot, error) 
 // Commit implements Engine. It also waits a moment until the feed has reached the commit, so that a Recent after it need
 // not wait.
 func (f *Follower) Commit(ctx context.Context, c Commit) (Revision, error) {
+	f.committing.Add(1)
 	rev, err := f.engine.Commit(ctx, c)
+	f.committing.Add(-1)
 	if err != nil {
 		return rev, err
 	}

@@ -30,12 +30,12 @@ func New(engine Engine, o Options) Store {
 	if o.Attempts <= 0 {
 		o.Attempts = defaultAttempts
 	}
-	s := &transactional{engine: engine, fresh: engine.Snapshot, attempts: o.Attempts, gate: newGate(), lanes: newLanes()}
+	s := &transactional{engine: engine, fresh: engine.Snapshot, updates: engine.Snapshot, attempts: o.Attempts, gate: newGate(), lanes: newLanes()}
 	if follows, ok := engine.(recentEngine); ok {
 		s.recent = follows.Recent
 	}
 	if cache, ok := engine.(*Cache); ok {
-		s.fresh = cache.freshly
+		s.fresh, s.updates = cache.freshly, cache.forUpdate
 		if cache.recent == nil {
 			s.recent = nil // only this process writes
 		}
@@ -48,6 +48,7 @@ type transactional struct {
 	engine   Engine
 	recent   beginning // of a Recent; nil if every read is fresh
 	fresh    beginning // of a View that waits for the newest revision before it reads
+	updates  beginning // of an Update
 	attempts int
 	gate     *gate
 	held     atomic.Pointer[map[string]int] // see Upgrade; nil if nothing is held back
@@ -136,7 +137,7 @@ func (s *transactional) Update(ctx context.Context, fn func(Tx) error) (Revision
 
 // update runs one attempt. lost is the record for which another transaction's commit came first, if that is known.
 func (s *transactional) update(ctx context.Context, attempt int, fn func(Tx) error) (rev Revision, lost string, err error) {
-	snap, err := s.engine.Snapshot(ctx, attempt)
+	snap, err := s.updates(ctx, attempt)
 	if errors.Is(err, ErrStale) {
 		return 0, "", errAgain
 	}
@@ -148,16 +149,22 @@ func (s *transactional) update(ctx context.Context, attempt int, fn func(Tx) err
 	if err := fn(t); err != nil || t.err != nil || t.stale || t.writes == 0 {
 		return snap.Revision(), "", t.conclude(err)
 	}
-	if err := t.confirm(); errors.Is(err, ErrStale) {
+	newest, err := t.confirm()
+	if errors.Is(err, ErrStale) {
 		return 0, t.contended(), errAgain
-	} else if err != nil {
+	}
+	if err != nil {
 		return 0, "", fmt.Errorf("begin an update: %w", err)
 	}
 	if err := ctx.Err(); err != nil {
 		return 0, "", err
 	}
-	rev, err = s.commit(ctx, t)
-	if errors.Is(err, ErrConflict) {
+	rev, err = s.commit(ctx, t, newest)
+	t.noteGuess(err)
+	switch {
+	case errors.Is(err, ErrOvertaken):
+		return 0, "", errAgain
+	case errors.Is(err, ErrConflict):
 		return 0, t.contended(), errAgain
 	}
 	if err != nil {
@@ -167,10 +174,10 @@ func (s *transactional) update(ctx context.Context, attempt int, fn func(Tx) err
 }
 
 // commit commits the writes of an attempt.
-func (s *transactional) commit(ctx context.Context, t *tx) (Revision, error) {
+func (s *transactional) commit(ctx context.Context, t *tx, newest bool) (Revision, error) {
 	ctx, span := trace.Start(ctx, "store.commit")
 	defer span.End()
-	rev, err := s.engine.Commit(ctx, t.commit())
+	rev, err := s.engine.Commit(ctx, t.commit(newest))
 	span.Fail(reasonOf(err))
 	return rev, err
 }

@@ -18,6 +18,7 @@ var errPartitioned = fmt.Errorf("no answer: %w", store.ErrUnavailable)
 // sharedEngine is an engine that several stores share, as replicas share a database: each gets a link.
 type sharedEngine struct {
 	*pebble.Engine
+	committing sync.Mutex // so that a commit can compare the head
 }
 
 func newShared(t testing.TB) *sharedEngine {
@@ -31,23 +32,24 @@ func newShared(t testing.TB) *sharedEngine {
 			t.Errorf("close: %v", err)
 		}
 	})
-	return &sharedEngine{e}
+	return &sharedEngine{Engine: e}
 }
 
 // link is the connection of one replica to a sharedEngine. It can be cut, and its feed can be delayed or lose commits.
 type link struct {
-	mu     sync.Mutex
-	engine *sharedEngine // the database
-	cut    bool          // every call fails
-	deaf   bool          // the feed shows nothing, though calls succeed
-	skip   int           // commits that the feed leaves out
-	delay  time.Duration // of each commit in the feed
-	lag    time.Duration // likewise, only of the feed of all keys, which the Follower runs
-	asked  int           // questions for the newest revision
-	reads  int           // snapshots
-	slow   chan struct{} // the answers wait until it is closed; nil if they do not
-	ctx    context.Context
-	cancel context.CancelFunc
+	mu       sync.Mutex
+	engine   *sharedEngine // the database
+	cut      bool          // every call fails
+	compares bool
+	deaf     bool          // the feed shows nothing, though calls succeed
+	skip     int           // commits that the feed leaves out
+	delay    time.Duration // of each commit in the feed
+	lag      time.Duration // likewise, only of the feed of all keys, which the Follower runs
+	asked    int           // questions for the newest revision
+	reads    int           // snapshots
+	slow     chan struct{} // the answers wait until it is closed; nil if they do not
+	ctx      context.Context
+	cancel   context.CancelFunc
 }
 
 func (e *sharedEngine) link() *link {
@@ -98,8 +100,44 @@ func (l *link) Commit(ctx context.Context, c store.Commit) (store.Revision, erro
 	if l.isCut() {
 		return 0, errPartitioned
 	}
-	return l.database().Commit(ctx, c)
+	db := l.database()
+	db.committing.Lock()
+	defer db.committing.Unlock()
+	if c.Newest && db.Head() != c.At {
+		return 0, store.ErrOvertaken
+	}
+	if l.compares {
+		if err := compareGuards(ctx, db, c.Guards); err != nil {
+			return 0, err
+		}
+		c.At = db.Head()
+	}
+	return db.Commit(ctx, c)
 }
+
+// compareGuards compares guards that need not have held when the transaction read.
+func compareGuards(ctx context.Context, db *sharedEngine, guards []store.Guard) error {
+	snap, err := db.Snapshot(ctx, 1)
+	if err != nil {
+		return err
+	}
+	defer snap.Close()
+	for _, g := range guards {
+		rec, err := snap.Get(ctx, g.Key)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		if rec.Revision != g.Revision {
+			return store.ErrConflict
+		}
+	}
+	return nil
+}
+
+// comparing is a link to a database that is a store.HeadComparer.
+type comparing struct{ *link }
+
+func (comparing) ComparesHead() {}
 
 // Watch notices what the feed leaves out with the next commit, as the engines do.
 func (l *link) Watch(ctx context.Context, prefix string, after store.Revision) iter.Seq2[store.Change, error] {
@@ -184,9 +222,23 @@ type replica struct {
 
 func (e *sharedEngine) replica(t testing.TB) *replica {
 	t.Helper()
+	l := e.link()
+	return replicaOf(t, l, l)
+}
+
+// comparing returns a replica whose commits may compare the head.
+func (e *sharedEngine) comparing(t testing.TB) *replica {
+	t.Helper()
+	l := e.link()
+	l.compares = true
+	return replicaOf(t, l, comparing{l})
+}
+
+func replicaOf(t testing.TB, l *link, engine store.Shared) *replica {
+	t.Helper()
 	begin := time.Now()
-	r := &replica{link: e.link()}
-	r.follower = store.Follow(r.link, store.FollowOptions{Uptime: func() time.Duration { return time.Since(begin) }})
+	r := &replica{link: l}
+	r.follower = store.Follow(engine, store.FollowOptions{Uptime: func() time.Duration { return time.Since(begin) }})
 	r.cache = store.Cached(r.follower, 1<<20)
 	r.Store = store.New(r.cache, store.Options{})
 	t.Cleanup(func() {

@@ -259,7 +259,7 @@ func (t *tx) fail(err error) error {
 
 // conclude ends an attempt that commits nothing. err is the error that fn has returned.
 func (t *tx) conclude(err error) error {
-	if t.stale {
+	if t.stale || t.guessed() {
 		return errAgain
 	}
 	settled := t.snap.Settle(t.ctx)
@@ -275,17 +275,35 @@ func (t *tx) conclude(err error) error {
 	return err
 }
 
-// confirm waits until the snapshot is known to be fresh. The error is ErrStale if it is not.
-func (t *tx) confirm() error {
-	if cached, ok := t.snap.(*cachedSnapshot); ok {
-		return cached.confirm(t.ctx)
+// confirm waits until the snapshot is known to be fresh. The error is ErrStale if it is not. If newest is true, the
+// commit must require that the snapshot shows the newest revision.
+func (t *tx) confirm() (newest bool, err error) {
+	cached, ok := t.snap.(*cachedSnapshot)
+	switch {
+	case !ok:
+		return false, nil
+	case cached.comparesHead():
+		return true, nil
 	}
-	return nil
+	return false, cached.confirm(t.ctx)
+}
+
+// guessed reports whether a Get has presumed that there is no record, so that only a commit shows whether that is right.
+func (t *tx) guessed() bool {
+	cached, ok := t.snap.(*cachedSnapshot)
+	return ok && cached.guessed
+}
+
+// noteGuess records whether the commit has shown that what was presumed is right.
+func (t *tx) noteGuess(err error) {
+	if cached, ok := t.snap.(*cachedSnapshot); ok && cached.guessed {
+		cached.cache.absent.note(err == nil, errors.Is(err, ErrConflict))
+	}
 }
 
 // commit lists guards and writes in key order, so that the order in engines and feeds is deterministic.
-func (t *tx) commit() Commit {
-	c := Commit{At: t.snap.Revision(), Writes: make([]Write, 0, t.writes)}
+func (t *tx) commit(newest bool) Commit {
+	c := Commit{At: t.snap.Revision(), Newest: newest, Writes: make([]Write, 0, t.writes)}
 	for _, op := range t.ops {
 		if op.guarded {
 			c.Guards = append(c.Guards, Guard{Key: op.key, Revision: op.revision})

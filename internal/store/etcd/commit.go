@@ -15,6 +15,9 @@ import (
 	"midas/internal/store"
 )
 
+// ComparesHead implements store.HeadComparer.
+func (e *Engine) ComparesHead() {}
+
 // Commit implements store.Engine. While some Txns are under way, commits wait, and those that wait become one Txn, with
 // one revision, and each with an outcome of its own. A write whose answer is lost is not sent again, because it may have
 // happened: the error is then store.ErrUnavailable.
@@ -47,14 +50,14 @@ func (e *Engine) Commit(parent context.Context, c store.Commit) (store.Revision,
 func (e *Engine) send(parent, ctx context.Context, p *pending) (store.Revision, error) {
 	// The head is the last put, so that it ends the commit in a watch.
 	puts := append(p.puts[:len(p.puts):len(p.puts)], clientv3.OpPut(e.head, commitID(p.commit.Writes)))
-	answer, err := e.client.Txn(ctx).If(p.compares...).Then(puts...).Commit()
+	answer, err := e.client.Txn(ctx).If(p.compares...).Then(puts...).Else(p.others...).Commit()
 	if err != nil {
 		e.figures.failures.Add(1)
 		return 0, fmt.Errorf("write: %w", e.meaning(parent, err))
 	}
 	e.pressure.noSpace(false)
 	if !answer.Succeeded {
-		return 0, store.ErrConflict
+		return 0, p.refused(answer.Responses)
 	}
 	rev := store.Revision(answer.Header.Revision)
 	e.queue.refuse([]*pending{p}, rev)
@@ -86,7 +89,7 @@ func (e *Engine) sendGroup(commits []*pending) {
 	defer cancel()
 	inner := make([]clientv3.Op, 0, len(commits)+1)
 	for _, p := range commits {
-		inner = append(inner, clientv3.OpTxn(p.compares, p.puts, nil))
+		inner = append(inner, clientv3.OpTxn(p.compares, p.puts, p.others))
 	}
 	answer, err := e.client.Txn(ctx).Then(append(inner, clientv3.OpPut(e.head, rand.Text()))...).Commit()
 	if isRefusal(err) {
@@ -105,8 +108,8 @@ func (e *Engine) sendGroup(commits []*pending) {
 	e.pressure.noSpace(false)
 	rev, written := store.Revision(answer.Header.Revision), commits[:0:0]
 	for i, p := range commits {
-		if !answer.Responses[i].GetResponseTxn().GetSucceeded() {
-			p.finish(0, store.ErrConflict)
+		if own := answer.Responses[i].GetResponseTxn(); !own.GetSucceeded() {
+			p.finish(0, p.refused(own.GetResponses()))
 			continue
 		}
 		p.finish(rev, nil)

@@ -147,11 +147,36 @@ func groups(t *testing.T, endpoint string) {
 	if err := follower.Fresh(t.Context()); err != nil || follower.Head() != newest {
 		t.Errorf("the replica is at %d, want %d: %v", follower.Head(), newest, err)
 	}
+	compareHead(t, e, newest, rev)
+	for range 2 {
+		next(t, feed)
+	}
 	after := put(t, st, "end", "")
 	expect(t, feed, store.Change{Revision: after, Key: "end", Value: []byte{}, Last: true})
-	expect(t, watch(t, st, newest), store.Change{Revision: after, Key: "end", Value: []byte{}, Last: true}) // a feed may begin there
-	if got := keys(t, replica, store.Range{}); !slices.Equal(got, []string{"a", "b", "d", "end", "x"}) || follower.Reloads() != 0 {
+	beforeEnd := after - 1
+	expect(t, watch(t, st, beforeEnd), store.Change{Revision: after, Key: "end", Value: []byte{}, Last: true}) // a feed may begin there
+	if got := keys(t, replica, store.Range{}); !slices.Equal(got, []string{"a", "b", "d", "end", "newest", "newest2", "x"}) || follower.Reloads() != 0 {
 		t.Errorf("%q after %d reloads", got, follower.Reloads())
+	}
+}
+
+// compareHead checks commits that require the newest revision. One whose other guards fail is a conflict.
+func compareHead(t *testing.T, e *etcd.Engine, newest, rev store.Revision) {
+	t.Helper()
+	at := func(c store.Commit, at store.Revision) store.Commit { c.At, c.Newest = at, true; return c }
+	if _, err := e.Commit(t.Context(), at(commitOf("no", rev, "d"), rev)); !errors.Is(err, store.ErrOvertaken) {
+		t.Errorf("at revision %d of %d: %v", rev, newest, err)
+	}
+	if _, err := e.Commit(t.Context(), at(commitOf("no", 1, "d"), newest)); !errors.Is(err, store.ErrConflict) {
+		t.Errorf("with another guard: %v", err)
+	}
+	newest, err := e.Commit(t.Context(), at(commitOf("newest", rev, "d"), newest))
+	if err != nil {
+		t.Error(err)
+	}
+	_, failed := e.CommitTogether(t.Context(), at(commitOf("no", rev, "d"), newest-1), at(commitOf("no2", 1, "d"), newest), at(commitOf("newest2", rev, "d"), newest))
+	if !errors.Is(failed[0], store.ErrOvertaken) || !errors.Is(failed[1], store.ErrConflict) || failed[2] != nil {
+		t.Errorf("in a group: %v", failed)
 	}
 }
 

@@ -91,6 +91,10 @@ func (q *queue) refuse(written []*pending, rev store.Revision) {
 		}
 	}
 	q.waiting = slices.DeleteFunc(q.waiting, func(p *pending) bool {
+		if p.commit.Newest && p.commit.At < rev {
+			p.finish(0, store.ErrOvertaken)
+			return true
+		}
 		for _, g := range p.commit.Guards {
 			if g.Revision < rev && keys[g.Key] {
 				p.finish(0, store.ErrConflict)
