@@ -4,11 +4,11 @@ package faults
 
 import (
 	"fmt"
-	"net"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -92,17 +92,15 @@ func (x *trial) leader() (leader *replica) {
 func (x *trial) partition() fault {
 	return fault{name: "partition: the leader alone", least: 4 * time.Second, strike: func(x *trial) func() {
 		r := x.leader()
-		for _, other := range x.others(r) {
-			r.machine.lose(x, other.machine.address)
-			other.machine.lose(x, r.machine.address)
-		}
-		return func() {
-			for _, other := range x.others(r) {
-				r.machine.find(x, other.machine.address)
-				other.machine.find(x, r.machine.address)
-			}
-		}
+		return x.alone(r, func() func() { return separate(x, []*machine{r.machine}, machinesOf(x.others(r))) })
 	}}
+}
+
+func machinesOf(replicas []*replica) (all []*machine) {
+	for _, r := range replicas {
+		all = append(all, r.machine)
+	}
+	return all
 }
 
 // share starts three replicas on a database that others run, which they reach through forwarders.
@@ -115,7 +113,10 @@ func (x *trial) share(store string, ports []string) {
 	for _, port := range ports {
 		x.network.forward(x.network.prefix+databaseHost+":"+port, []string{"127.0.0.1:" + port})
 	}
-	store = strings.ReplaceAll(store, "127.0.0.1", x.network.prefix+databaseHost)
+	if len(ports) > 0 {
+		x.database = []string{x.network.prefix + databaseHost}
+		store = strings.ReplaceAll(store, "127.0.0.1", x.database[0])
+	}
 	for i, r := range x.replicas {
 		r.flags = []string{"--store", store, "--master-key", key}
 		ready := r.begin(x)
@@ -127,25 +128,20 @@ func (x *trial) share(store string, ports []string) {
 	}
 }
 
-func port(t testing.TB, address string) string {
-	t.Helper()
-	_, port, err := net.SplitHostPort(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
-}
-
-// onEtcd is three replicas on three members of Debian's etcd, whose disk is small.
+// onEtcd is three replicas on three members of Debian's etcd, which have machines of their own. Their disk is small.
 func onEtcd(x *trial) {
 	disk := filepath.Dir(x.TempDir()) // of all temporary folders of this test
 	mountSmall(x, disk, 1024)
-	c := servertest.Etcd(x, 3)
-	var ports []string
-	for _, endpoint := range c.Endpoints {
-		ports = append(ports, port(x, endpoint))
+	members := x.network.machines[len(x.replicas):]
+	var places []servertest.Place
+	for _, m := range members {
+		places = append(places, servertest.Place{Address: m.address, Enter: m.enter()})
+		x.database = append(x.database, m.address)
 	}
-	x.share("etcd://"+strings.Join(c.Endpoints, ",")+"/midas", ports)
+	c := servertest.EtcdAt(x, places)
+	url := "etcd://" + strings.Join(c.Endpoints, ",")
+	x.share(url+"/midas", nil)
+	x.resume = x.pauseHolder(url + "/paused")
 	kill := func(name string, members func() []int) fault {
 		return fault{name: name, strike: func(x *trial) func() {
 			victims := members()
@@ -171,7 +167,14 @@ func onEtcd(x *trial) {
 		}
 		restartEnded(x)
 	}
-	x.faults([]fault{
+	// The leader and a replica are on one side, two members and two replicas on the other.
+	partition := fault{name: "partition: etcd's leader and a replica alone", least: 4 * time.Second, strike: func(x *trial) func() {
+		l := c.Leader()
+		side := []*machine{members[l], x.replicas[l].machine}
+		others := slices.DeleteFunc(slices.Clone(x.network.machines), func(m *machine) bool { return slices.Contains(side, m) })
+		return x.alone(x.replicas[l], func() func() { return separate(x, side, others) })
+	}}
+	all := []fault{
 		killed("kill -9 of a replica", one),
 		kill("kill -9 of etcd's leader", func() []int { return []int{c.Leader()} }),
 		kill("kill -9 of etcd's majority", func() []int { l := c.Leader(); return []int{l, (l + 1) % 3} }),
@@ -180,10 +183,14 @@ func onEtcd(x *trial) {
 			c.Pause(l)
 			return func() { c.Resume(l) }
 		}},
-		cut(),
+		partition,
 		slowDisk(func(*trial) []int { return []int{c.PID(c.Leader())} }),
 		fullDisk("full disk of all members", func(*trial) string { return disk }, restart),
-	})
+	}
+	if x.settings.long() {
+		all = append(all, cut())
+	}
+	x.faults(all)
 }
 
 // onPostgres is three replicas on PostgreSQL with a synchronous standby.
@@ -197,6 +204,7 @@ func onPostgres(x *trial) {
 		x.Fatal(err)
 	}
 	x.share(store.String()+"&target_session_attrs=read-write", []string{fmt.Sprint(primary.Port), fmt.Sprint(standby.Port)})
+	x.resume = x.pauseHolder(store.String() + "&midas_schema=paused")
 	x.faults([]fault{
 		killed("kill -9 of a replica", one),
 		{name: "kill -9 of the primary, started again", strike: func(x *trial) func() {

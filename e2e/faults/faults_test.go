@@ -264,7 +264,40 @@ func restartEnded(x *trial) {
 func cut() fault {
 	return fault{name: "cut a replica from the database", least: 4 * time.Second, strike: func(x *trial) func() {
 		r := x.any()
-		r.machine.lose(x, x.network.prefix+databaseHost)
-		return func() { r.machine.find(x, x.network.prefix+databaseHost) }
+		return x.alone(r, func() func() {
+			for _, address := range x.database {
+				r.machine.lose(x, address)
+			}
+			return func() {
+				for _, address := range x.database {
+					r.machine.find(x, address)
+				}
+			}
+		})
 	}}
+}
+
+// alone separates a replica from the majority of its database, and checks that the replica neither writes nor shows
+// what is older than a second, and that the others go on.
+func (x *trial) alone(r *replica, separate func() (heal func())) (heal func()) {
+	x.Helper()
+	of := x.attached()
+	eventually(x, "attach an identity", func() bool { a, _ := of.set(r, true); return a.status == http.StatusOK })
+	eventually(x, "a token of the host", func() bool { return of.use(r).status == http.StatusOK })
+	heal = separate()
+	since := time.Now()
+	x.refusesWrites([]*replica{r})
+	for refused := false; !refused; time.Sleep(20 * time.Millisecond) {
+		begun := time.Now()
+		a := of.token(r, fmt.Sprintf("https://alone%d.example", x.history.next()))
+		refused = a.status == http.StatusServiceUnavailable
+		if late := begun.Sub(since); late > behind && !refused {
+			x.Errorf("%s is alone and has issued a token after %v: %d %v", r.address(), late, a.status, a.err)
+			break
+		}
+	}
+	for _, other := range x.others(r) {
+		x.mustPutAt(other, x.group+groupVersion, location)
+	}
+	return heal
 }

@@ -40,6 +40,13 @@ func TestMain(m *testing.M) {
 	flag.Int64("seed", 0, "seed of all random choices; 0 chooses one")
 	flag.String("faults", "", "strike only faults whose names match this regular expression")
 	flag.Parse()
+	if url := os.Getenv(holderVariable); url != "" {
+		if err := runHolder(url); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	if os.Getenv(insideVariable) == "" {
 		os.Exit(isolate())
 	}

@@ -90,9 +90,29 @@ func run(t testing.TB, words ...string) string {
 	return string(out)
 }
 
+// enter are the words before a command that runs in the machine's network.
+func (m *machine) enter() []string {
+	return []string{"nsenter", "--target", strconv.Itoa(m.pid), "--net", "--"}
+}
+
 func (m *machine) run(t testing.TB, words ...string) {
 	t.Helper()
-	run(t, append([]string{"nsenter", "--target", strconv.Itoa(m.pid), "--net", "--"}, words...)...)
+	run(t, append(m.enter(), words...)...)
+}
+
+// separate makes all packets between two sides get lost, until heal is called.
+func separate(t testing.TB, side, others []*machine) (heal func()) {
+	t.Helper()
+	each := func(do func(m *machine, t testing.TB, address string)) {
+		for _, a := range side {
+			for _, b := range others {
+				do(a, t, b.address)
+				do(b, t, a.address)
+			}
+		}
+	}
+	each((*machine).lose)
+	return func() { each((*machine).find) }
 }
 
 // nowhere is the hardware address of no machine: packets to it are lost without an answer.

@@ -38,15 +38,16 @@ func TestFaults(t *testing.T) {
 type engine struct {
 	short, name string
 	replicas    int
+	members     int // of the database that have machines of their own
 	run         func(*trial)
 }
 
 func engines() []engine {
 	return []engine{
-		{"embedded", "etcd inside", 3, onEmbedded},
-		{"etcd", "etcd of Debian", 3, onEtcd},
-		{"postgres", "PostgreSQL", 3, onPostgres},
-		{"pebble", "Pebble", 1, onPebble},
+		{"embedded", "etcd inside", 3, 0, onEmbedded},
+		{"etcd", "etcd of Debian", 3, 3, onEtcd},
+		{"postgres", "PostgreSQL", 3, 0, onPostgres},
+		{"pebble", "Pebble", 1, 0, onPebble},
 	}
 }
 

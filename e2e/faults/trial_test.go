@@ -25,6 +25,7 @@ type trial struct {
 	settings settings
 	network  *network
 	replicas []*replica
+	database []string // addresses that a replica reaches the database at, if others run it
 	history  *history
 	random   *random
 
@@ -32,6 +33,8 @@ type trial struct {
 	token string         // of the administrator, for ARM
 	group string         // the resource group of what is not in the model
 	agent string         // URL of the agent's token endpoint
+
+	resume func() // what pauseHolder returned; nil without it
 
 	ctx     context.Context // ends with the workload
 	stop    context.CancelFunc
@@ -55,7 +58,7 @@ func newTrial(t *testing.T, e engine, n int, seed int64) *trial {
 	t.Helper()
 	x := &trial{T: t, engine: e.name, settings: flags(), history: newHistory()}
 	x.random = &random{source: rand.New(rand.NewPCG(uint64(seed), uint64(n)))}
-	x.network = newNetwork(t, n, e.replicas)
+	x.network = newNetwork(t, n, e.replicas+e.members)
 	x.ctx, x.stop = context.WithCancel(context.Background())
 	t.Cleanup(x.stop)
 	for i := range e.replicas {
@@ -254,6 +257,9 @@ func (x *trial) finish() {
 	x.Helper()
 	x.stop()
 	x.workers.Wait()
+	if x.resume != nil {
+		x.resume()
+	}
 	x.history.check(x)
 	if out, err := x.replicas[len(x.replicas)-1].command(x, "check"); err != nil {
 		x.Errorf("%v %s", err, out)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -27,6 +28,12 @@ type EtcdCluster struct {
 	members []etcdMember
 }
 
+// Place is where a member of a cluster runs.
+type Place struct {
+	Address string   // of a network interface
+	Enter   []string // words before the member's command, which enter a network namespace; may be empty
+}
+
 type etcdMember struct {
 	args    []string
 	process *exec.Cmd // nil while the member does not run
@@ -37,34 +44,53 @@ type etcdMember struct {
 // line of every member. The processes end with the test.
 func Etcd(t testing.TB, members int, flags ...string) *EtcdCluster {
 	t.Helper()
+	places := make([]Place, members)
+	for i := range places {
+		places[i].Address = "127.0.0.1"
+	}
+	return EtcdAt(t, places, flags...)
+}
+
+// EtcdAt is Etcd with members that run at different places.
+func EtcdAt(t testing.TB, places []Place, flags ...string) *EtcdCluster {
+	t.Helper()
 	if _, err := exec.LookPath("etcd"); err != nil {
 		t.Fatalf("apt-get install etcd-server: %v", err)
 	}
 	c := &EtcdCluster{t: t}
 	var peers, initial []string
-	for i := range members {
-		c.Endpoints = append(c.Endpoints, free(t))
-		peers = append(peers, "http://"+free(t))
+	for i, at := range places {
+		c.Endpoints = append(c.Endpoints, at.free(t, "2379"))
+		peers = append(peers, "http://"+at.free(t, "2380"))
 		initial = append(initial, fmt.Sprintf("m%d=%s", i, peers[i]))
 	}
 	folder := t.TempDir()
-	for i := range members {
+	for i, at := range places {
 		client := "http://" + c.Endpoints[i]
 		args := []string{"--name", fmt.Sprintf("m%d", i), "--data-dir", filepath.Join(folder, fmt.Sprint(i)),
 			"--listen-client-urls", client, "--advertise-client-urls", client, "--listen-peer-urls", peers[i], "--initial-advertise-peer-urls", peers[i],
 			"--initial-cluster", strings.Join(initial, ","), "--log-level", "error", "--logger", "zap"}
-		c.members = append(c.members, etcdMember{args: append(args, flags...)})
+		c.members = append(c.members, etcdMember{args: slices.Concat(at.Enter, []string{"etcd"}, args, flags)})
 	}
 	t.Cleanup(func() {
 		for i := range c.members {
 			c.Kill(i)
 		}
 	})
-	for i := range members {
+	for i := range places {
 		c.Start(i)
 	}
 	c.Leader()
 	return c
+}
+
+// free returns an address to listen at. A network of its own has the usual port free.
+func (p Place) free(t testing.TB, usual string) string {
+	t.Helper()
+	if len(p.Enter) > 0 {
+		return net.JoinHostPort(p.Address, usual)
+	}
+	return free(t)
 }
 
 func free(t testing.TB) string {
@@ -82,7 +108,7 @@ func (c *EtcdCluster) Start(i int) {
 	c.t.Helper()
 	m := &c.members[i]
 	m.log = new(bytes.Buffer)
-	m.process = exec.Command("etcd", m.args...)
+	m.process = exec.Command(m.args[0], m.args[1:]...)
 	m.process.Stdout, m.process.Stderr = m.log, m.log
 	m.process.Env = []string{"PATH=" + os.Getenv("PATH")} // without ETCD_… and proxies
 	if err := m.process.Start(); err != nil {
