@@ -175,7 +175,7 @@ func onEtcd(x *trial) {
 		return x.alone(x.replicas[l], func() func() { return separate(x, side, others) })
 	}}
 	all := []fault{
-		killed("kill -9 of a replica", one),
+		killed(replicaKilled, one),
 		kill("kill -9 of etcd's leader", func() []int { return []int{c.Leader()} }),
 		kill("kill -9 of etcd's majority", func() []int { l := c.Leader(); return []int{l, (l + 1) % 3} }),
 		{name: "pause etcd's leader", strike: func(x *trial) func() {
@@ -206,7 +206,7 @@ func onPostgres(x *trial) {
 	x.share(store.String()+"&target_session_attrs=read-write", []string{fmt.Sprint(primary.Port), fmt.Sprint(standby.Port)})
 	x.resume = x.pauseHolder(store.String() + "&midas_schema=paused")
 	x.faults([]fault{
-		killed("kill -9 of a replica", one),
+		killed(replicaKilled, one),
 		{name: "kill -9 of the primary, started again", strike: func(x *trial) func() {
 			primary.Kill()
 			return primary.Start
@@ -222,8 +222,10 @@ func onPostgres(x *trial) {
 			restartEnded(x)
 		}),
 		{name: "kill -9 of the primary, standby promoted", strike: func(x *trial) func() {
+			begun := time.Now()
 			primary.Kill()
 			standby.Promote()
+			x.Logf("the standby was promoted %.1f s after the kill", time.Since(begun).Seconds())
 			return func() {}
 		}},
 	})

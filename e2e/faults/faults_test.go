@@ -17,6 +17,12 @@ import (
 	"time"
 )
 
+// Faults of one replica on a database that others run.
+const (
+	replicaKilled = "kill -9 of a replica"
+	replicaCut    = "cut a replica from the database"
+)
+
 // fault is something that happens to a trial, and can be undone.
 type fault struct {
 	name   string
@@ -262,7 +268,7 @@ func restartEnded(x *trial) {
 
 // cut makes the packets of a replica to the database get lost.
 func cut() fault {
-	return fault{name: "cut a replica from the database", least: 4 * time.Second, strike: func(x *trial) func() {
+	return fault{name: replicaCut, least: 4 * time.Second, strike: func(x *trial) func() {
 		r := x.any()
 		return x.alone(r, func() func() {
 			for _, address := range x.database {
@@ -289,7 +295,7 @@ func (x *trial) alone(r *replica, separate func() (heal func())) (heal func()) {
 	x.refusesWrites([]*replica{r})
 	for refused := false; !refused; time.Sleep(20 * time.Millisecond) {
 		begun := time.Now()
-		a := of.token(r, fmt.Sprintf("https://alone%d.example", x.history.next()))
+		a := of.use(r) // the replica has all records of it in its cache
 		refused = a.status == http.StatusServiceUnavailable
 		if late := begun.Sub(since); late > behind && !refused {
 			x.Errorf("%s is alone and has issued a token after %v: %d %v", r.address(), late, a.status, a.err)

@@ -132,6 +132,7 @@ type phase struct {
 	gap           time.Duration // longest time without an acknowledged write
 	acknowledged  time.Time     // the last write
 	cached, fresh requests      // of tokens at the agent
+	direct        requests      // of tokens at the replicas, with one retry at another one
 }
 
 // requests are figures of token requests.

@@ -213,6 +213,10 @@ func ask(ctx context.Context, c *http.Client, method, path, token, body string) 
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
 	req.Header.Set("Content-Type", "application/json")
+	return do(c, req)
+}
+
+func do(c *http.Client, req *http.Request) answer {
 	resp, err := c.Do(req)
 	if err != nil {
 		return answer{err: err}

@@ -33,7 +33,7 @@ func (x *trial) creators() {
 		all.Go(func() {
 			a, _ := x.arm(r, http.MethodPut, identity(group, 0), location)
 			for end := time.Now().Add(time.Minute); (a.unknown() || a.refused()) && time.Now().Before(end); {
-				time.Sleep(100 * time.Millisecond)
+				time.Sleep(max(100*time.Millisecond, retryAfter(a))) // else a thousand clients keep a slow machine too busy to answer
 				a, _ = x.arm(r, http.MethodPut, identity(group, 0), location)
 			}
 			mu.Lock()
