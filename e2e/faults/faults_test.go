@@ -290,8 +290,11 @@ func (x *trial) alone(r *replica, separate func() (heal func())) (heal func()) {
 	of := x.attached()
 	eventually(x, "attach an identity", func() bool { a, _ := of.set(r, true); return a.status == http.StatusOK })
 	eventually(x, "a token of the host", func() bool { return of.use(r).status == http.StatusOK })
+	r.stopped.Store(true) // no client writes there: a replica whose own commit has not come back refuses reads anyway
+	time.Sleep(300 * time.Millisecond)
 	heal = separate()
 	since := time.Now()
+	r.stopped.Store(false)
 	x.refusesWrites([]*replica{r})
 	for refused := false; !refused; time.Sleep(20 * time.Millisecond) {
 		begun := time.Now()
