@@ -297,7 +297,7 @@ func (s *PostgresServer) Standby(wait bool) *PostgresServer {
 	standby := newPostgres(s.t)
 	s.run("pg_basebackup", "--pgdata="+standby.dir, "--host=127.0.0.1", "--port="+strconv.Itoa(s.Port), "--username=postgres",
 		"--write-recovery-conf", "--checkpoint=fast", "--no-sync", "--wal-method=stream")
-	standby.configure()
+	standby.configure("wal_retrieve_retry_interval='200ms'") // between two tries to reach the primary; 5 s by default, for which its commits would wait
 	standby.Start()
 	s.until("the standby streams", "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'", "1")
 	if wait {
