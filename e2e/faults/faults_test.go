@@ -287,11 +287,8 @@ func cut() fault {
 // what is older than a second, and that the others go on.
 func (x *trial) alone(r *replica, separate func() (heal func())) (heal func()) {
 	x.Helper()
-	of := x.attached()
-	eventually(x, "attach an identity", func() bool { a, _ := of.set(r, true); return a.status == http.StatusOK })
-	// The token rests on records alone that the replica has in its cache.
-	token := func() answer { return of.token(r, "https://management.azure.com") }
-	eventually(x, "a token of the host", func() bool { return token().status == http.StatusOK })
+	// The tokens of hosts also need a fresh read of their audience, those of applications rest on the cache alone.
+	eventually(x, "a token", func() bool { return x.grant(r).status == http.StatusOK })
 	r.stopped.Store(true) // no client writes there: a replica whose own commit has not come back refuses reads anyway
 	time.Sleep(300 * time.Millisecond)
 	heal = separate()
@@ -300,7 +297,7 @@ func (x *trial) alone(r *replica, separate func() (heal func())) (heal func()) {
 	x.refusesWrites([]*replica{r})
 	for refused := false; !refused; time.Sleep(20 * time.Millisecond) {
 		begun := time.Now()
-		a := token()
+		a := x.grant(r)
 		refused = a.status == http.StatusServiceUnavailable
 		if late := begun.Sub(since); late > behind && !refused {
 			x.Errorf("%s is alone and has issued a token after %v: %d %v", r.address(), late, a.status, a.err)
