@@ -170,6 +170,8 @@ func TestRestoreRefusesWithoutWriting(t *testing.T) {
 	refused(durable(t), damaged, "truncated")
 	refused(durable(t), filepath.Join(from.Data, "master.key"), "is no backup")
 	refused(durable(t), old, "--tokens end")
+	writeAged(t, from, old, -time.Hour)
+	refused(durable(t), old, "later than now")
 	refused(midas.Config{Data: t.TempDir(), Store: "memory:"}, file, "ends with its server")
 	other := durable(t)
 	shutdown(t, start(t, other))

@@ -61,7 +61,7 @@ var layers = []layer{
 		"internal/hierarchy":    "internal/activity internal/arm internal/recent internal/resource internal/store",
 		"internal/lock":         "internal/activity internal/arm internal/odata internal/store",
 		"internal/revocation":   "internal/arm internal/clock internal/directory internal/retention internal/store internal/token",
-		"internal/check":        "internal/arm internal/directory internal/hierarchy internal/identity internal/installation internal/lock internal/rbac internal/replica internal/resource internal/store internal/subscription",
+		"internal/check":        "internal/arm internal/directory internal/fleet internal/hierarchy internal/identity internal/installation internal/lock internal/rbac internal/replica internal/resource internal/store internal/subscription internal/token",
 		"internal/decision":     "internal/arm internal/directory internal/rbac internal/rbac/condition internal/store",
 	}},
 	{"http", map[string]string{ // each is shared by APIs

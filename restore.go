@@ -145,8 +145,11 @@ func (c Config) checkMaster(ctx context.Context, h backup.Header) (found bool, e
 // checkAge refuses an older backup without a decision about tokens.
 func checkAge(h backup.Header, now time.Time, tokens RestoreTokens) error {
 	age := now.Sub(h.Created)
-	if tokens != "" || age <= freshBackup {
+	if tokens != "" || age.Abs() <= freshBackup {
 		return nil
+	}
+	if age < 0 {
+		return fmt.Errorf("the backup was made at %s, which is later than now: one of two clocks is wrong, so nobody knows how old it is; decide with --tokens end (all tokens, sign-ins and signing keys of before end) or with --tokens keep (nothing was revoked since then, or you revoke it again)", h.Created.Format(time.RFC3339))
 	}
 	return fmt.Errorf("the backup is %s old, and what was revoked, withdrawn or removed since then would be valid again: decide with --tokens end (all tokens, sign-ins and signing keys of before end) or with --tokens keep (nothing was revoked, or you revoke it again)", age.Round(time.Minute))
 }

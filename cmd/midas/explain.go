@@ -231,3 +231,12 @@ func printable(s string) string {
 		return r
 	}, s)
 }
+
+// printableError is the text of an error, which may quote files and answers of others. It may have several lines.
+func printableError(err error) string {
+	lines := strings.Split(err.Error(), "\n")
+	for i, line := range lines {
+		lines[i] = printable(line)
+	}
+	return strings.Join(lines, "\n")
+}

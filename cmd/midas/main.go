@@ -85,7 +85,7 @@ func run(args []string, out, errs io.Writer) (code int) {
 	}
 	command, err := newParser(out, errs).Parse(args)
 	if err != nil {
-		fmt.Fprintf(errs, "midas: %v\nTry \"midas --help\".\n", err)
+		fmt.Fprintf(errs, "midas: %s\nTry \"midas --help\".\n", printableError(err))
 		return exitUsage
 	}
 	return report(command.Run(), errs)
@@ -120,9 +120,9 @@ func report(err error, errs io.Writer) int {
 	case errors.As(err, &status):
 		return int(status)
 	case errors.As(err, &failed):
-		fmt.Fprintf(errs, "midas: %v\n", failed.error)
+		fmt.Fprintf(errs, "midas: %s\n", printableError(failed.error))
 		return failed.status
 	}
-	fmt.Fprintf(errs, "midas: %v\n", err)
+	fmt.Fprintf(errs, "midas: %s\n", printableError(err))
 	return exitFailed
 }

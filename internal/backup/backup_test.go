@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"io"
 	"fmt"
 	"slices"
 	"strings"
@@ -177,7 +178,7 @@ func TestKeysOutOfOrderAreRefused(t *testing.T) {
 	file := write(t, from)
 	file = bytes.Replace(file, []byte("t/b"), []byte("t/a"), 1) // twice the same key
 	err := restoreInto(t, memory(t), file, backup.Options{})
-	if !errors.Is(err, backup.ErrFormat) || !strings.Contains(err.Error(), "is not after") {
+	if !errors.Is(err, backup.ErrFormat) || !strings.Contains(err.Error(), "twice") {
 		t.Error(err)
 	}
 }
@@ -350,7 +351,7 @@ func TestBackupUnderWritesShowsOneRevision(t *testing.T) {
 
 // TestBackupsOfFormat1AreRead reads a file that has no changes.
 func TestBackupsOfFormat1AreRead(t *testing.T) {
-	body := `{"midas":"backup","format":1,"masterKey":"x"}` + "\n\x03t/a\x01b\x00\x01\x01"
+	body := `{"midas":"backup","format":1,"masterKey":"0a"}` + "\n\x03t/a\x01b\x00\x01\x01"
 	sum := sha256.Sum256([]byte(body))
 	to := memory(t)
 	if err := restoreInto(t, to, append([]byte(body), sum[:]...), backup.Options{}); err != nil {
@@ -429,5 +430,41 @@ func TestAFullDiskIsNoErrorOfReading(t *testing.T) {
 	}
 	if _, err := backup.Copy(&full{len(file)}, bytes.NewReader(file), nil); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestForgedHeadersControlNoTerminal has headers whose texts would control a terminal, or fake a line.
+func TestForgedHeadersControlNoTerminal(t *testing.T) {
+	for _, header := range []string{
+		`{"midas":"backup","format":99,"program":"\u001b[31m\nmidas: restored"}`,
+		`{"midas":"backup","format":2,"masterKey":"\u001b[31m\nmidas: restored"}`,
+	} {
+		_, err := backup.NewReader(strings.NewReader(header + "\n"))
+		if !errors.Is(err, backup.ErrFormat) || strings.ContainsAny(err.Error(), "\x1b\n") {
+			t.Errorf("%s: %v", header, err)
+		}
+	}
+}
+
+// TestDamagedBeginningsAreSaidInWords has files that are damaged before and after their first key, and one with a key
+// twice.
+func TestDamagedBeginningsAreSaidInWords(t *testing.T) {
+	const first = `{"midas":"backup","format":2,"masterKey":"00"}` + "\n"
+	for file, says := range map[string]string{
+		first + "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01": "it is damaged after its first line",
+		first + "\x03": "it is damaged after its first line",
+		first + "\x0ck/a\x07" + `{"v":1}` + "\x0c\x0c\xff\xff\xff":        "is not after",
+		first + "\x0ck/a\x07" + `{"v":1}` + "\xff\xff\xff\x0c":            `it is damaged after the key "k/a"`,
+		first + strings.Repeat("\x0ck/a\x07"+`{"v":1}`, 2):                `it has the key "k/a" twice`,
+		first + "\x0ck/a\xff\xff\xff\xff\xff\xff\xff\xff\x7f" + `{"v":1}`: `it is damaged after the key "k/a"`,
+		first + "\x0ck/a\x80\x80\x40x":                                    "it is truncated",
+		strings.Repeat("x", 1<<20):                                        "it is no backup of Midas",
+		`{"midas":"backup","format":1e400}` + "\n":                        "it is no backup of Midas",
+		`{"midas":"backup","format":0}` + "\n":                            "it has no format",
+	} {
+		_, err := backup.Copy(io.Discard, strings.NewReader(file), nil)
+		if !errors.Is(err, backup.ErrFormat) || !strings.Contains(err.Error(), says) {
+			t.Errorf("%.80q: %v, want %q", file, err, says)
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"midas/internal/store"
@@ -46,10 +47,13 @@ func parseHeader(line []byte) (h Header, err error) {
 		return h, fmt.Errorf("%w: it is no backup of Midas", ErrFormat)
 	}
 	if h.Format > Format {
-		return h, fmt.Errorf("%w: its format is %d, and this Midas reads formats up to %d: it was %w (%s)", ErrFormat, h.Format, Format, store.ErrNewerVersion, h.Program)
+		return h, fmt.Errorf("%w: its format is %d, and this Midas reads formats up to %d: it was %w (%.40q)", ErrFormat, h.Format, Format, store.ErrNewerVersion, h.Program)
 	}
 	if h.Format < 1 {
 		return h, fmt.Errorf("%w: it has no format", ErrFormat)
+	}
+	if strings.Trim(h.MasterKey, "0123456789abcdef") != "" { // it is shown to operators
+		return h, fmt.Errorf("%w: it names no master key", ErrFormat)
 	}
 	return h, nil
 }

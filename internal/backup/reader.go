@@ -71,10 +71,12 @@ func (r *Reader) Next() (e Entry, err error) {
 	e.Key, e.Change, e.Delete = string(key), meaning != isRecord, meaning == isRemoval
 	switch {
 	case e.Key == "" || meaning > isRemoval:
-		return e, fmt.Errorf("%w: it is damaged after the key %.80q", ErrFormat, r.last)
+		return e, r.damaged()
 	case e.Change:
 		r.Changes++
-	case e.Key <= r.last:
+	case e.Key == r.last:
+		return e, fmt.Errorf("%w: it has the key %.80q twice", ErrFormat, e.Key)
+	case e.Key < r.last:
 		return e, fmt.Errorf("%w: the key %.80q is not after %.80q", ErrFormat, e.Key, r.last)
 	default:
 		r.last = e.Key
@@ -145,7 +147,7 @@ func (r *Reader) length(limit uint64) (uint64, error) {
 		}
 		return n, nil
 	}
-	return 0, fmt.Errorf("%w: it is damaged after the key %.80q", ErrFormat, r.last)
+	return 0, r.damaged()
 }
 
 func (r *Reader) bytes(n uint64) ([]byte, error) {
@@ -155,6 +157,14 @@ func (r *Reader) bytes(n uint64) ([]byte, error) {
 	}
 	r.add(p)
 	return p, nil
+}
+
+// damaged is the error of a file that is damaged where the Reader is.
+func (r *Reader) damaged() error {
+	if r.last == "" {
+		return fmt.Errorf("%w: it is damaged after its first line", ErrFormat)
+	}
+	return fmt.Errorf("%w: it is damaged after the key %.80q", ErrFormat, r.last)
 }
 
 // add counts bytes of the file that the checksum covers.

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"midas/internal/directory"
+	"midas/internal/fleet"
 	"midas/internal/hierarchy"
 	"midas/internal/identity"
 	"midas/internal/installation"
@@ -21,6 +22,7 @@ import (
 	"midas/internal/resource"
 	"midas/internal/store"
 	"midas/internal/subscription"
+	"midas/internal/token"
 )
 
 // Finding is one inconsistency.
@@ -51,6 +53,8 @@ func rules(now time.Time) []rule {
 		{"management-group", hierarchy.Inconsistencies},
 		{"subscription", subscription.Inconsistencies},
 		{"installation", installation.Inconsistencies},
+		{"signing-key", token.Inconsistencies},
+		{"host", fleet.Inconsistencies},
 		{"replica", replica.Inconsistencies},
 		{"operation", func(tx store.Tx) iter.Seq[error] { return pending(tx, now) }},
 		{"expiry", unlisted},

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -166,6 +167,19 @@ func breakages() []breakage {
 		{name: "lease without a term", key: "jb/x", new: `{"v":1,"holder":"h"}`, put: true, rule: "replica", at: "jb/x", says: "term"},
 		{name: "replica with a wrong address", key: "rp/x", new: `{"v":1,"addresses":["midas"],"seen":"2026-01-01T00:00:00Z"}`, put: true, rule: "replica", at: "rp/x", says: "URL"},
 		{name: "replica that was never seen", key: "rp/x", new: `{"v":1}`, put: true, rule: "replica", at: "rp/x", says: "seen"},
+		{name: "second name of a user", key: "d/{t}/user-name/other@golden.example", new: "of /user-name/", put: true, rule: "directory", at: "/user-name/other", says: "another name"},
+		{name: "second id of an application", key: "d/{t}/app-object/other", new: "of /app-object/", put: true, rule: "directory", at: "/app-object/other", says: "another name"},
+		{name: "second application of a principal", key: "d/{t}/sp-app/other", new: "of /sp-app/", put: true, rule: "directory", at: "/sp-app/other", says: "another name"},
+		{name: "second domain", key: "d//domain/other.example", new: "of d//domain/", put: true, rule: "directory", at: "d//domain/other", says: "another name"},
+		{name: "second record of the administrator", key: "m/admin2", new: `{"v":1}`, put: true, rule: "record", at: "m/admin2", says: "knows no such kind"},
+		{name: "second format", key: "m/formatted", new: `{"v":1}`, put: true, rule: "record", at: "m/formatted", says: "knows no such kind"},
+		{name: "count of management groups", key: "mgt/", old: `"groups":`, new: `"groups":1`, rule: "management-group", at: "mgt/", says: "there are"},
+		{name: "uncounted management group", key: "mgt/", rule: "management-group", at: "mg/", says: "the hierarchy"},
+		{name: "host under another key", key: "h/host/", old: `"id":"`, new: `"id":"0`, rule: "host", at: "h/host/", says: "another key"},
+		{name: "host without a resource", key: "h/host/", old: `"resource":"`, new: `"resource":"x`, rule: "host", at: "h/host/"},
+		{name: "enrollment token of nothing", key: "h/invitation/x", new: `{"v":1,"resource":"x","ends":"2999-01-01T00:00:00Z"}`, put: true, rule: "host", at: "h/invitation/x"},
+		{name: "signing key under another name", key: "k/x", new: `{"v":1,"kid":"y","sealed":"eA=="}`, put: true, rule: "signing-key", at: "k/x", says: `"y"`},
+		{name: "empty signing key", key: "k/x", new: `{"v":1,"kid":"x"}`, put: true, rule: "signing-key", at: "k/x", says: "no key"},
 		{name: "installation without keys", key: "m/installation", new: `{"v":1,"id":"x"}`, put: true, rule: "installation", at: "m/installation", says: "store key"},
 		{name: "authority without an installation", key: "m/authority/other", new: `{"v":1,"sealed":"eA=="}`, put: true, rule: "installation", at: "m/authority/other", says: "installation"},
 		{name: "empty authority", key: "m/authority/other", new: `{"v":1}`, put: true, rule: "installation", at: "m/authority/other", says: "no key"},
@@ -206,6 +220,14 @@ func (b breakage) apply(t *testing.T, st store.Store) (undo func()) {
 			t.Fatalf("no record has %q", key)
 		}
 		key = keys[0]
+	}
+	if of, copied := strings.CutPrefix(b.new, "of "); copied { // the value of the first such record
+		for _, k := range slices.Sorted(maps.Keys(all)) {
+			if strings.Contains(k, of) {
+				b.new = all[k]
+				break
+			}
+		}
 	}
 	before, existed := all[key]
 	write(t, st, func(tx store.Tx) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 
 	"midas/internal/arm"
@@ -22,14 +23,14 @@ func Inconsistencies(tx store.Tx) iter.Seq[error] {
 func allChecks() store.Checks {
 	return store.Checks{
 		store.TenantKind:           checkTenant,
-		store.DomainIndex:          lookup(domains, func(_ store.Record, id string) string { return tenantKey(id) }),
+		store.DomainIndex:          checkDomain,
 		store.AppKind:              checkApplication,
-		store.AppIDIndex:           lookup(applicationIDs, ofTenant(applicationKey)),
-		store.AppURIIndex:          lookup(identifiers, ofTenant(applicationKey)),
+		store.AppIDIndex:           lookup(applicationIDs, applications, applicationKey, func(a Application) []string { return []string{applicationIDKey(a.TenantID, a.ID)} }),
+		store.AppURIIndex:          lookup(identifiers, applications, applicationKey, Application.identifierKeys),
 		store.PrincipalKind:        checkPrincipal,
-		store.PrincipalAppIndex:    lookup(principalApps, ofTenant(principalKey)),
+		store.PrincipalAppIndex:    lookup(principalApps, principals, principalKey, func(p ServicePrincipal) []string { return []string{principalAppKey(p.TenantID, p.AppID)} }),
 		store.UserKind:             checkUser,
-		store.UserNameIndex:        lookup(userNames, ofTenant(userKey)),
+		store.UserNameIndex:        lookup(userNames, users, userKey, func(u userRecord) []string { return []string{userNameKey(u.TenantID, u.UserPrincipalName)} }),
 		store.GroupKind:            checkGroup,
 		store.MemberIndex:          membership.checkForward,
 		store.MemberOfIndex:        membership.checkBack,
@@ -58,23 +59,47 @@ func segments(key string) (tenant, rest string) {
 	return parts[1], parts[3]
 }
 
-// ofTenant makes the key of an object in the tenant of a record.
-func ofTenant(key func(tenant, id string) string) func(store.Record, string) string {
-	return func(rec store.Record, id string) string {
-		tenant, _ := segments(rec.Key)
-		return key(tenant, id)
-	}
-}
-
-// lookup checks that the object of a look-up key exists.
-func lookup(table store.Table[reference], of func(store.Record, string) string) func(store.Tx, store.Record) error {
+// lookup checks that the object of a look-up key exists and has that key. key makes the key of the object, and keys the
+// look-up keys that it has.
+func lookup[T any](table store.Table[reference], objects store.Table[T], key func(tenant, id string) string, keys func(T) []string) func(store.Tx, store.Record) error {
 	return func(tx store.Tx, rec store.Record) error {
 		ref, err := table.Decode(rec)
 		if err != nil {
 			return err
 		}
-		return store.Exists(tx, "its object", of(rec, ref.ID))
+		tenant, _ := segments(rec.Key)
+		of := key(tenant, ref.ID)
+		object, err := objects.Get(tx, of)
+		if err != nil {
+			return fmt.Errorf("its object %q: %w", of, err)
+		}
+		if !slices.Contains(keys(object), rec.Key) {
+			return fmt.Errorf("its object %q has another name", of)
+		}
+		return nil
 	}
+}
+
+func (a Application) identifierKeys() (all []string) {
+	for _, uri := range a.IdentifierURIs {
+		all = append(all, identifierKey(a.TenantID, uri))
+	}
+	return all
+}
+
+func checkDomain(tx store.Tx, rec store.Record) error {
+	ref, err := domains.Decode(rec)
+	if err != nil {
+		return err
+	}
+	t, err := tenants.Get(tx, tenantKey(ref.ID))
+	if err != nil {
+		return fmt.Errorf("its object %q: %w", tenantKey(ref.ID), err)
+	}
+	if domainKey(t.DefaultDomain) != rec.Key {
+		return fmt.Errorf("its object %q has another name", tenantKey(ref.ID))
+	}
+	return nil
 }
 
 // leadsTo checks that a look-up key exists and has an id.

@@ -11,11 +11,14 @@ import (
 )
 
 // Inconsistencies checks all management groups and where subscriptions stand. It yields a store.Flaw for each group
-// without its parent or without its entry there, for each entry without its group or place, and for each place without
-// its group or its entry. It ends after an error of the store.
+// without its parent, its entry there or the hierarchy that counts it, for each entry without its group or place, for each
+// place without its group or its entry, and for each wrong count of groups. It ends after an error of the store.
 func Inconsistencies(tx store.Tx) iter.Seq[error] {
-	checks := store.Checks{store.ManagementGroupKind: checkGroup, store.ManagementChildIndex: checkChild, store.SubscriptionPlaceKind: checkPlace}
-	return store.Examine(tx, checks, store.ManagementGroupKind.Keys, store.ManagementChildIndex.Keys, store.SubscriptionPlaceKind.Keys)
+	checks := store.Checks{
+		store.ManagementGroupKind: checkGroup, store.ManagementChildIndex: checkChild, store.SubscriptionPlaceKind: checkPlace,
+		store.ManagementTreeKind: checkTree,
+	}
+	return store.Examine(tx, checks, store.ManagementGroupKind.Keys, store.ManagementChildIndex.Keys, store.SubscriptionPlaceKind.Keys, store.ManagementTreeKind.Keys)
 }
 
 func checkGroup(tx store.Tx, rec store.Record) error {
@@ -33,7 +36,7 @@ func checkGroup(tx store.Tx, rec store.Record) error {
 	if err != nil {
 		err = fmt.Errorf("its parent %s: %w", g.Parent, err)
 	}
-	return errors.Join(err, store.Exists(tx, "its entry at the parent", childKey(g.TenantID, g.Parent, childGroup, g.Name)))
+	return errors.Join(err, store.Exists(tx, "the hierarchy of the tenant", treeKey(g.TenantID)), store.Exists(tx, "its entry at the parent", childKey(g.TenantID, g.Parent, childGroup, g.Name)))
 }
 
 // checkChild checks an entry mgc/<tenant>/<parent>/<g or s>/<child>.
@@ -67,4 +70,25 @@ func checkPlace(tx store.Tx, rec store.Record) error {
 		err = fmt.Errorf("the group %s: %w", p.Group, err)
 	}
 	return errors.Join(err, store.Exists(tx, "its entry at the group", childKey(tenant, p.Group, childSubscription, subscription)))
+}
+
+// checkTree counts the groups of a tenant besides its root group.
+func checkTree(tx store.Tx, rec store.Record) error {
+	kept, err := trees.Decode(rec)
+	if err != nil {
+		return err
+	}
+	tenant, n := strings.TrimPrefix(rec.Key, store.ManagementTreeKind.Keys), 0
+	for row, err := range groups.Scan(tx, store.Range{Prefix: groupKey(tenant, "")}) {
+		if err != nil {
+			return nil // the rule about records reports it
+		}
+		if !row.Data.IsRoot() {
+			n++
+		}
+	}
+	if n != kept.Groups {
+		return fmt.Errorf("the count is %d, and there are %d management groups", kept.Groups, n)
+	}
+	return nil
 }

@@ -209,6 +209,9 @@ func (k Kind) Key(segment, rest string) string {
 func (k Kind) Holds(key string) bool {
 	before, after, tenant := strings.Cut(k.Keys, "*")
 	rest, ok := strings.CutPrefix(key, before)
+	if !strings.HasSuffix(k.Keys, "/") {
+		return ok && rest == "" // there is one record
+	}
 	if !ok || !tenant {
 		return ok
 	}

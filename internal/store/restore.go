@@ -216,7 +216,7 @@ func CheckFormat(rec Record) error {
 		return err
 	}
 	if newer := found.beyond(formatRecord{Format: Format, Versions: versions()}); len(newer) > 0 {
-		return fmt.Errorf("%w (%s): %s", ErrNewerVersion, found.Program, newer[0])
+		return fmt.Errorf("%w (%.40q): %s", ErrNewerVersion, found.Program, newer[0])
 	}
 	return nil
 }
