@@ -105,7 +105,7 @@ var layers = []layer{
 		"internal/keypair/keypairtest":      "",
 		"internal/rbac/action/actiontest":   "internal/arm",
 		"internal/store/storetest":          "internal/store internal/store/pebble",
-		"internal/store/backuptest":         "internal/backup internal/store internal/store/storetest",
+		"internal/store/backuptest":         "internal/backup internal/store internal/store/pebble internal/store/storetest",
 		"internal/store/servertest":         "",
 		"internal/trace/tracetest":          "",
 		"witness":                           "midas midastest",
