@@ -15,6 +15,7 @@ import (
 	"midas/internal/api/httpx"
 	"midas/internal/cluster"
 	"midas/internal/datadir"
+	"midas/internal/host"
 	"midas/internal/installation"
 	"midas/internal/localca"
 	"midas/internal/store"
@@ -104,7 +105,7 @@ func prepareCluster(ctx context.Context, cfg Config, dir *datadir.Dir) (origin s
 		if err := cluster.Begin(config, at); err != nil {
 			return "", err
 		}
-		if cluster.IsLoopback(advertise) {
+		if host.IsLoopback(advertise) {
 			config.Log.WarnContext(ctx, "no other machine can join this cluster, because its first member has an address of this machine alone: "+
 				"begin it with --listen HOST:PORT, or --advertise HOST:PORT, of an address that other machines reach", "member", advertise)
 		}

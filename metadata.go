@@ -49,9 +49,9 @@ func (s *Server) addMetadata(ctx context.Context, names []string) error {
 
 // private tells whether only this machine can reach an address.
 func private(listen string) bool {
-	host, _, _ := net.SplitHostPort(listen) // Config.check has returned its error
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && (ip.IsLoopback() || ip.IsLinkLocalUnicast())
+	name, _, _ := net.SplitHostPort(listen) // Config.check has returned its error
+	ip, err := netip.ParseAddr(name)
+	return host.IsLoopback(name) || err == nil && ip.IsLinkLocalUnicast()
 }
 
 // enroll enrolls an agent of this process as a host of a resource. It creates the enrollment token in this

@@ -100,85 +100,112 @@ const administratorPurpose = "midas administrator"
 // newServices wires the services. On the first start it also creates the tenant, the subscription and the
 // administrator.
 func newServices(ctx context.Context, cfg Config, at local, st *opened, shared *installation.Installation, by localca.Authorities) (*services, error) {
-	origin := at.origin
-	r := &services{cfg: cfg, origin: origin, dir: at.dir, store: st, installation: shared, log: cfg.logger(), now: time.Now, newID: uuid.NewString, documents: by.Local.Signer(), authorities: by, tracer: at.tracer}
-	r.sealing = shared.Keys()
-	r.agentsOrigin = cfg.agentsOrigin(at.address, origin)
+	r := &services{
+		cfg: cfg, origin: at.origin, dir: at.dir, store: st, installation: shared, log: cfg.logger(), now: time.Now, newID: uuid.NewString,
+		documents: by.Local.Signer(), authorities: by, tracer: at.tracer,
+		sealing: shared.Keys(), agentsOrigin: cfg.agentsOrigin(at.address, at.origin),
+	}
 	r.openReplicas(r.agentsOrigin)
 	if err := r.openIssuers(); err != nil {
 		return nil, err
 	}
-	// Opened before anything is written, because it reads the newest time in the store.
-	var err error
-	if r.retention, err = retention.Open(ctx, retention.Config{Store: st, Now: r.now, Log: r.log, Agree: r.replicas.ClocksAgree}); err != nil {
+	if err := r.openDirectory(ctx); err != nil {
 		return nil, err
 	}
-	r.activity = &activity.Log{
-		Store: st, Now: r.now, NewID: r.newID, Logger: r.log, Retention: r.retention, Shared: st.shared(),
-		MaxAge: cfg.Activity.MaxAge, MaxBytes: int64(cfg.Activity.MaxSize),
-	}
-	r.directory = &directory.Directory{
-		Store: st, Now: r.now, NewID: r.newID, Hosts: cfg.names(origin), Logger: r.log, LongestToken: longestToken,
-	}
-	if st.shared() {
-		r.directory.Latest = r.replicas.Latest
-	}
-	if err := r.directory.AdoptRevocations(ctx); err != nil {
-		r.log.WarnContext(ctx, "the list of revocations may lack some of an earlier version; the next start tries again", "cause", err)
-	}
-	r.rbac = rbac.New(rbac.Config{Store: st, Log: r.activity, Now: r.now, Principals: r.directory})
-	r.locks = lock.New(lock.Config{Store: st, Log: r.activity, Now: r.now})
-	owners, workers := map[string]resource.Owner{}, map[string]resource.Worker{}
-	userData, err := seal.New(r.sealing, userDataPurpose)
-	if err != nil {
+	owners, workers := map[string]resource.Owner{}, map[string]resource.Worker{} // openIdentities fills them
+	if err := r.openResources(owners, workers); err != nil {
 		return nil, err
 	}
-	r.resources = resource.New(resource.Config{
-		Retention: r.retention,
-		Log:       r.activity, Store: st, Now: r.now, NewID: r.newID, Owners: owners, Workers: workers, Scopes: resource.AllScopes{r.rbac, r.locks}, Logger: r.log,
-		Types: slices.Concat(identity.Types(), compute.Types()), UserData: userData,
-	})
-	r.locks.Scope = r.resources.CheckNotDeletingWithAncestors
-	r.hierarchy = hierarchy.New(hierarchy.Config{
-		Store: st, Log: r.activity, Now: r.now, Resources: r.resources, DeleteScope: r.rbac.DeleteManagementGroup,
-	})
-	r.subscriptions = subscription.New(subscription.Config{
-		Store: st, Log: r.activity, Now: r.now, NewID: r.newID, Resources: r.resources, Hierarchy: r.hierarchy,
-	})
-	r.rbac.Scope, r.rbac.Above, r.directory.CheckNotDeleting = r.hierarchy.CheckScope, r.hierarchy.Above, r.resources.CheckNotDeletingWithAncestors
-	r.identities = identity.New(identity.Config{
-		Resources: r.resources, Directory: r.directory, Log: r.activity, Store: st, Now: r.now, NewID: r.newID,
-		Writers: labWriters(cfg),
-	})
-	r.resources.Ending = r.identities.Ending
-	r.compute = &compute.Service{Resources: r.resources, Now: r.now, NewID: r.newID}
-	workers[compute.ScaleOperation], workers[identity.RestrictOperation] = r.compute.Scale, r.identities.Restrict
-	r.fleet = fleet.New(fleet.Config{
-		Store: st, Log: r.activity, Resources: r.resources, Identities: r.identities, Authority: by.Hosts,
-		Logger: r.log, Now: r.now, NewID: r.newID, Retention: r.retention, UserData: r.compute.WithUserData,
-		Locked: func(tx store.Tx, id arm.ID) error { return r.locks.Check(tx, lock.Write, id) }, Head: st.head(),
-	})
-	if err := r.resources.RemoveSecrets(ctx, r.compute.AdoptUserData); err != nil {
-		r.log.WarnContext(ctx, "stored resources may still hold secrets, which are not shown; the next start tries again", "cause", err)
-	}
-	owners[identity.Type.Key()], r.resources.Identities = r.identities, identity.ManagedServiceIdentityOwner{Service: r.identities}
+	r.openIdentities(ctx, owners, workers)
 	if err := r.openTokens(ctx); err != nil {
 		return nil, err
 	}
 	if err := r.openGrants(); err != nil {
 		return nil, err
 	}
+	return r, r.openAdministrator(ctx)
+}
+
+// openDirectory opens what the services of resources record: the guard of retention, the activity log and the directory.
+func (r *services) openDirectory(ctx context.Context) (err error) {
+	// Opened before anything is written, because it reads the newest time in the store.
+	if r.retention, err = retention.Open(ctx, retention.Config{Store: r.store, Now: r.now, Log: r.log, Agree: r.replicas.ClocksAgree}); err != nil {
+		return err
+	}
+	r.activity = &activity.Log{
+		Store: r.store, Now: r.now, NewID: r.newID, Logger: r.log, Retention: r.retention, Shared: r.store.shared(),
+		MaxAge: r.cfg.Activity.MaxAge, MaxBytes: int64(r.cfg.Activity.MaxSize),
+	}
+	r.directory = &directory.Directory{
+		Store: r.store, Now: r.now, NewID: r.newID, Hosts: r.cfg.names(r.origin), Logger: r.log, LongestToken: longestToken,
+	}
+	if r.store.shared() {
+		r.directory.Latest = r.replicas.Latest
+	}
+	if err := r.directory.AdoptRevocations(ctx); err != nil {
+		r.log.WarnContext(ctx, "the list of revocations may lack some of an earlier version; the next start tries again", "cause", err)
+	}
+	return nil
+}
+
+// openResources makes the services of scopes: resources, their hierarchy, and the role assignments and locks on them.
+func (r *services) openResources(owners map[string]resource.Owner, workers map[string]resource.Worker) error {
+	userData, err := seal.New(r.sealing, userDataPurpose)
+	if err != nil {
+		return err
+	}
+	r.rbac = rbac.New(rbac.Config{Store: r.store, Log: r.activity, Now: r.now, Principals: r.directory})
+	r.locks = lock.New(lock.Config{Store: r.store, Log: r.activity, Now: r.now})
+	r.resources = resource.New(resource.Config{
+		Retention: r.retention, Log: r.activity, Store: r.store, Now: r.now, NewID: r.newID, Logger: r.log,
+		Owners: owners, Workers: workers, Scopes: resource.AllScopes{r.rbac, r.locks},
+		Types: slices.Concat(identity.Types(), compute.Types()), UserData: userData,
+	})
+	r.locks.Scope = r.resources.CheckNotDeletingWithAncestors
+	r.hierarchy = hierarchy.New(hierarchy.Config{
+		Store: r.store, Log: r.activity, Now: r.now, Resources: r.resources, DeleteScope: r.rbac.DeleteManagementGroup,
+	})
+	r.subscriptions = subscription.New(subscription.Config{
+		Store: r.store, Log: r.activity, Now: r.now, NewID: r.newID, Resources: r.resources, Hierarchy: r.hierarchy,
+	})
+	r.rbac.Scope, r.rbac.Above, r.directory.CheckNotDeleting = r.hierarchy.CheckScope, r.hierarchy.Above, r.resources.CheckNotDeletingWithAncestors
+	return nil
+}
+
+// openIdentities makes the services of identities and of the machines that use them, and connects them with the resources.
+func (r *services) openIdentities(ctx context.Context, owners map[string]resource.Owner, workers map[string]resource.Worker) {
+	r.identities = identity.New(identity.Config{
+		Resources: r.resources, Directory: r.directory, Log: r.activity, Store: r.store, Now: r.now, NewID: r.newID,
+		Writers: labWriters(r.cfg),
+	})
+	r.resources.Ending = r.identities.Ending
+	r.compute = &compute.Service{Resources: r.resources, Now: r.now, NewID: r.newID}
+	workers[compute.ScaleOperation], workers[identity.RestrictOperation] = r.compute.Scale, r.identities.Restrict
+	r.fleet = fleet.New(fleet.Config{
+		Store: r.store, Log: r.activity, Resources: r.resources, Identities: r.identities, Authority: r.authorities.Hosts,
+		Logger: r.log, Now: r.now, NewID: r.newID, Retention: r.retention, UserData: r.compute.WithUserData,
+		Locked: func(tx store.Tx, id arm.ID) error { return r.locks.Check(tx, lock.Write, id) }, Head: r.store.head(),
+	})
+	if err := r.resources.RemoveSecrets(ctx, r.compute.AdoptUserData); err != nil {
+		r.log.WarnContext(ctx, "stored resources may still hold secrets, which are not shown; the next start tries again", "cause", err)
+	}
+	owners[identity.Type.Key()], r.resources.Identities = r.identities, identity.ManagedServiceIdentityOwner{Service: r.identities}
+}
+
+// openAdministrator reads the administrator's credentials. On the first start it makes the administrator, the tenant and the
+// subscription.
+func (r *services) openAdministrator(ctx context.Context) error {
 	credentials, err := seal.New(r.sealing, administratorPurpose)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	first := bootstrap.Bootstrap{
-		Sealer: credentials, Shared: st.shared(),
-		Dir: at.dir, Store: st, Directory: r.directory, Resources: r.resources, RBAC: r.rbac,
-		Now: r.now, NewID: r.newID, WellKnown: wellKnown(), Lab: cfg.Lab,
+		Sealer: credentials, Shared: r.store.shared(),
+		Dir: r.dir, Store: r.store, Directory: r.directory, Resources: r.resources, RBAC: r.rbac,
+		Now: r.now, NewID: r.newID, WellKnown: wellKnown(), Lab: r.cfg.Lab,
 	}
-	r.admin, err = first.Run(ctx, origin)
-	return r, err
+	r.admin, err = first.Run(ctx, r.origin)
+	return err
 }
 
 // openGrants makes what remembers sign-ins, and what limits them.

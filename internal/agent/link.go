@@ -13,7 +13,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptrace"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -246,45 +245,6 @@ func decode[T any](data []byte) (any, error) {
 		return nil, errors.New("a part is missing")
 	}
 	return answer, nil
-}
-
-// stateCall is the request for a state with another version than known.
-func stateCall(known string, revision uint64) call {
-	return call{
-		method: http.MethodGet, path: host.PathState + "?after=" + url.QueryEscape(known), timeout: watchTimeout,
-		revision: revision, decode: decode[host.State],
-	}
-}
-
-// state returns the state, at once.
-func (l *link) state(ctx context.Context, c call) (*host.State, error) {
-	answer, err := l.send(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	state, _ := answer.(*host.State)
-	return state, nil
-}
-
-// next waits for a state with another version than known. It returns nil if the state has not changed. It asks one server,
-// and ends when that fails to answer other requests.
-func (l *link) next(ctx context.Context, c call) (*host.State, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
-	ctx, fail := context.WithCancelCause(ctx)
-	defer fail(nil)
-	u := l.order(time.Now())[0]
-	client, failing := u.client.Load(), u.failing()
-	go func() {
-		select {
-		case <-failing:
-			fail(errDown)
-		case <-ctx.Done():
-		}
-	}()
-	answer, err := l.try(ctx, u, client, c)
-	state, _ := answer.(*host.State)
-	return state, err
 }
 
 // errForNow is in the error of a server that has said that it does not serve the request at the moment, or at this address.

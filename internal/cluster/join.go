@@ -18,6 +18,8 @@ import (
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"go.etcd.io/etcd/api/v3/version"
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"midas/internal/host"
 )
 
 // Protocol is the version of JoinRequest, Offer and JoinAnswer.
@@ -237,16 +239,10 @@ func checkPeer(text string) error {
 // get a vote, and its machine would wait for ever.
 func checkReach(joining, own string) error {
 	switch {
-	case IsLoopback(joining) == IsLoopback(own):
+	case host.IsLoopback(joining) == host.IsLoopback(own):
 		return nil
-	case IsLoopback(joining):
+	case host.IsLoopback(joining):
 		return refuse("the members of the cluster cannot reach this machine at %s: name another of its addresses with --listen HOST:PORT or --advertise HOST:PORT", joining)
 	}
 	return refuse("this machine cannot reach the cluster, because its member advertises %s: begin the cluster anew with --advertise HOST:PORT, or --listen HOST:PORT, of an address that other machines reach", own)
-}
-
-// IsLoopback reports whether a host is an address of this machine alone.
-func IsLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

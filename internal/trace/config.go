@@ -4,12 +4,13 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"net/netip"
 	"net/url"
 	"os"
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"midas/internal/host"
 )
 
 // Config says where traces go. The zero value records none.
@@ -69,15 +70,10 @@ func (c Config) Check() error {
 	if r := c.ratio(); !(r >= 0 && r <= 1) {
 		return fmt.Errorf("ratio: %v is not between 0 and 1", r)
 	}
-	if u.Scheme == "http" && (len(c.Headers) > 0 || c.HeadersFile != "") && !loopback(u.Hostname()) {
+	if u.Scheme == "http" && (len(c.Headers) > 0 || c.HeadersFile != "") && !host.IsLoopback(u.Hostname()) {
 		return errors.New("endpoint: headers can have credentials, which http would send unencrypted; use https")
 	}
 	return nil
-}
-
-func loopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
 // url returns the address of the requests.

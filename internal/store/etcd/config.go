@@ -13,6 +13,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"midas/internal/host"
 )
 
 // Config says where a store lies in an etcd.
@@ -106,9 +108,8 @@ func strange(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }
 
 // isRemote reports whether an endpoint may be on another machine.
 func isRemote(endpoint string) bool {
-	host, _, _ := net.SplitHostPort(endpoint)
-	ip := net.ParseIP(host)
-	return host != "localhost" && (ip == nil || !ip.IsLoopback())
+	name, _, _ := net.SplitHostPort(endpoint)
+	return !host.IsLoopback(name)
 }
 
 // parsePrefix refuses prefixes that could lie inside of the keys of another prefix: with the store "/a", whose

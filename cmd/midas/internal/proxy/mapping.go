@@ -8,6 +8,7 @@ import (
 
 	"midas/internal/arm"
 	"midas/internal/azure"
+	"midas/internal/host"
 )
 
 // Mapping sends the connections to a host to another address: that of a double of a service. TLS passes
@@ -26,13 +27,13 @@ func ParseMapping(text string) (Mapping, error) {
 	if !found {
 		return Mapping{}, fmt.Errorf("%q is not HOST=ADDRESS:PORT", text)
 	}
-	host, port, err := net.SplitHostPort(from)
+	name, port, err := net.SplitHostPort(from)
 	if err != nil {
-		host, port = from, "443"
+		name, port = from, "443"
 	}
 	m := Mapping{port: port, address: address}
-	host, m.children = strings.CutPrefix(host, "*.")
-	m.host = azure.Name(host)
+	name, m.children = strings.CutPrefix(name, "*.")
+	m.host = azure.Name(name)
 	switch {
 	case !validPort(port) || m.host == "" || strings.ContainsAny(m.host, "*/@ \t"):
 		return Mapping{}, fmt.Errorf("%q: %q is not HOST or HOST:PORT", text, from)
@@ -40,7 +41,7 @@ func ParseMapping(text string) (Mapping, error) {
 		return Mapping{}, fmt.Errorf("%q: under midas exec %s is Midas", text, m.host)
 	case m.host == metadataHost:
 		return Mapping{}, fmt.Errorf("%q: %s is the metadata service, which --as provides", text, m.host)
-	case loopback(m.host):
+	case host.IsLoopback(m.host):
 		return Mapping{}, fmt.Errorf("%q: programs connect to %s without the proxy", text, m.host)
 	}
 	to, port, err := net.SplitHostPort(address)

@@ -21,7 +21,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
-	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
@@ -29,6 +28,7 @@ import (
 
 	"midas/internal/arm"
 	"midas/internal/azure"
+	"midas/internal/host"
 )
 
 // Config says which hosts the proxy connects to.
@@ -162,30 +162,24 @@ func (p *Proxy) plainRoute(u *url.URL) (address string, ok bool) {
 
 // route returns the address to which a HOST:PORT is connected, and whether it is allowed.
 func (p *Proxy) route(target string) (string, bool) {
-	host, port, err := net.SplitHostPort(target)
+	name, port, err := net.SplitHostPort(target)
 	if err != nil {
 		return "", false
 	}
 	switch {
-	case azure.APIOf(host) != azure.None:
+	case azure.APIOf(name) != azure.None:
 		return p.cfg.Server, port == "443"
 	case arm.SameName(target, p.cfg.Endpoint):
 		return p.cfg.Server, true
-	case host == metadataHost && p.cfg.Metadata != "":
+	case name == metadataHost && p.cfg.Metadata != "":
 		return p.cfg.Metadata, port == "80"
-	case loopback(host):
+	case host.IsLoopback(name):
 		return target, true
 	}
-	if address, found := mapped(p.cfg.Map, host, port); found {
+	if address, found := mapped(p.cfg.Map, name, port); found {
 		return address, true
 	}
 	return target, p.cfg.Internet
-}
-
-func loopback(host string) bool {
-	name := azure.Name(host)
-	ip, err := netip.ParseAddr(name)
-	return name == "localhost" || err == nil && ip.Unmap().IsLoopback()
 }
 
 // connect opens a tunnel and copies its data until it ends.
