@@ -86,6 +86,14 @@ type Config struct {
 	// it, nor the other way round.
 	Lab bool `yaml:"lab"`
 
+	// State are files or folders of declared state (docs/state.md), to which the server is brought before it accepts
+	// requests. What they declare is created or changed; nothing is deleted. Secrets that are made for them are in
+	// state-secrets.json in Data.
+	State []string `yaml:"state"`
+
+	// StateText is declared state in YAML or JSON, after that of State.
+	StateText string `yaml:"-"`
+
 	// LabWriteConflicts refuses a write to the federated credentials of a managed identity with 409 while another
 	// one of the same identity is in flight, as Azure does, so that programs can be tested with it; a write then
 	// takes 250 ms at least. Otherwise such writes run one after the other. It needs Lab.

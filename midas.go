@@ -47,7 +47,8 @@ type Server struct {
 	caFile    string
 	pair      *keypair.Pair // of Config.TLS; nil without one
 	hosts     *hosts.Handler
-	address   string // HOST:PORT of the main listener, as this machine reaches it
+	main      http.Handler // of the main listener
+	address   string       // HOST:PORT of the main listener, as this machine reaches it
 	opsURL    string
 	agentsURL string
 	warnings  []string
@@ -96,6 +97,9 @@ func start(ctx context.Context, cfg Config, all []engine) (_ *Server, err error)
 	}
 	if err := s.open(ctx); err != nil {
 		return nil, err
+	}
+	if err := s.applyState(ctx); err != nil {
+		return nil, fmt.Errorf("declared state: %w", err)
 	}
 	s.run(context.WithoutCancel(ctx))
 	s.log.InfoContext(ctx, "serving", "endpoint", s.services.admin.Endpoint, "ops", s.opsURL, "data", cfg.Data, "store", storeName(cfg.Store), "lab", cfg.Lab)
@@ -167,6 +171,7 @@ func (s *Server) addMain(dir *datadir.Dir, listeners []net.Listener, config *tls
 		listeners[i] = s.limit.Listener(l)
 	}
 	server := s.http(handler, proxies)
+	s.main = server.Handler
 	server.TLSConfig = config
 	server.RegisterOnShutdown(s.hosts.Drain)
 	s.serving = append(s.serving, serve.Server{Server: server, Listeners: listeners, TLS: true})

@@ -226,7 +226,7 @@ func (r *services) openGrants() error {
 // openTokens opens the signing keys, and makes the minter and the verifier that use them.
 func (r *services) openTokens(ctx context.Context) (err error) {
 	config := r.cfg.keys(r.store, r.sealing, r.log, r.now)
-	config.Retention = r.retention
+	config.Retention, config.Background = r.retention, r.store.kind.volatile
 	if config.Shared = r.store.shared(); config.Shared {
 		config.Earliest, config.HeldBack = r.replicas.Earliest, replica.MostHeldBack
 	}

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"strings"
 	"testing"
 
 	"midas"
@@ -38,6 +39,21 @@ type Option func(*midas.Config)
 
 // Lab gives the server the well-known ids and secret of midas.Config.Lab.
 func Lab() Option { return func(c *midas.Config) { c.Lab = true } }
+
+// State gives the server a declared state (docs/state.md) before it starts: the name of a file or folder, or YAML or
+// JSON itself.
+func State(state string) Option {
+	return func(c *midas.Config) {
+		if strings.ContainsAny(state, ":\n{") {
+			if c.StateText != "" {
+				state = c.StateText + "\n---\n" + state
+			}
+			c.StateText = state
+			return
+		}
+		c.State = append(c.State, state)
+	}
+}
 
 // Verbose writes the server's log, one line a request, to the test's output.
 func Verbose() Option {

@@ -22,6 +22,7 @@ type serveCommand struct {
 	TLSKey         string     `help:"File with the key of --tls-cert, in PEM." name:"tls-key" placeholder:"FILE" env:"MIDAS_TLS_KEY"`
 	Lab            bool       `help:"Use the well-known ids and secrets above. Only for laboratories and CI." env:"MIDAS_LAB"`
 	LabConflicts   bool       `help:"With --lab: refuse concurrent writes to the federated credentials of an identity with 409, as Azure does." name:"lab-write-conflicts" env:"MIDAS_LAB_WRITE_CONFLICTS"`
+	State          []string   `help:"File or folder with declared state, which the server has when it is ready; repeatable." placeholder:"FILE" sep:"none" env:"MIDAS_STATE"`
 	Metadata       []string   `help:"Serve the metadata service of a resource on this machine; repeatable." placeholder:"ID=HOST:PORT" sep:"none"`
 	TrustedProxies []string   `help:"Address or network of a reverse proxy whose X-Forwarded-For and Forwarded headers are trusted; repeatable." placeholder:"ADDRESS" env:"MIDAS_TRUSTED_PROXIES"`
 	ClusterInit    bool       `help:"Begin an embedded cluster, whose first member is this server." env:"MIDAS_CLUSTER_INIT"`
@@ -41,6 +42,7 @@ Examples:
 
   midas serve
   midas serve --store memory: --lab --listen localhost:9443
+  midas serve --store memory: --lab --state state.yaml
   midas serve --metadata /subscriptions/.../virtualMachines/web1=127.0.0.1:8170
   midas serve --cluster-init --listen 10.0.0.1:8443
   midas serve --join https://10.0.0.1:8443 --token TOKEN --listen 10.0.0.2:8443
@@ -84,6 +86,9 @@ func (c *serveCommand) config() (midas.Config, error) {
 	}
 	cfg.Lab = cfg.Lab || c.Lab
 	cfg.LabWriteConflicts = cfg.LabWriteConflicts || c.LabConflicts
+	if len(c.State) > 0 {
+		cfg.State = c.State
+	}
 	if len(c.TrustedProxies) > 0 {
 		cfg.TrustedProxies = c.TrustedProxies
 	}

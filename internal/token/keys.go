@@ -59,6 +59,10 @@ type KeysConfig struct {
 	// second, because a change feed alone can be late.
 	Shared bool
 
+	// Background makes the first key of an empty store after OpenKeys has returned, for servers whose store ends with
+	// them and that must be ready at once. What needs a key waits for it.
+	Background bool
+
 	// MaxTokenLifetime is the longest lifetime of a token. Mint refuses longer ones. A superseded key stays
 	// published for this time.
 	MaxTokenLifetime time.Duration
@@ -69,6 +73,7 @@ type Keys struct {
 	cfg  KeysConfig
 	load sync.Mutex // serializes reload, so that an older ring never replaces a newer one
 	ring atomic.Pointer[ring]
+	made chan struct{} // closed when there is a first key, or it cannot be made
 }
 
 // OpenKeys reads the signing keys, and creates the first one in an empty store. It returns an error that
@@ -86,26 +91,43 @@ func OpenKeys(ctx context.Context, cfg KeysConfig) (*Keys, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	k := &Keys{cfg: cfg}
+	k := &Keys{cfg: cfg, made: make(chan struct{})}
 	if err := k.reload(ctx); err != nil {
 		return nil, err
 	}
 	if len(k.ring.Load().keys) > 0 {
+		close(k.made)
 		return k, nil
 	}
+	if !cfg.Background {
+		defer close(k.made)
+		return k, k.makeFirst(ctx)
+	}
+	go func() {
+		defer close(k.made)
+		if err := k.makeFirst(context.WithoutCancel(ctx)); err != nil {
+			cfg.Log.ErrorContext(ctx, "there is no signing key, so no tokens are issued", "cause", err)
+		}
+	}()
+	return k, nil
+}
+
+// makeFirst makes the first key, unless another replica has made it.
+func (k *Keys) makeFirst(ctx context.Context) error {
 	_, err := k.change(ctx, func(now time.Time, r *ring) (edit, error) {
 		return edit{add: len(r.keys) == 0, signFrom: now}, nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("make the first signing key: %w", err)
+		return fmt.Errorf("make the first signing key: %w", err)
 	}
-	return k, nil
+	return nil
 }
 
 // PublicKeys is the key set: the current key, future keys, and those whose last token has not expired.
 // Each key contains issuer, as in Entra's v2.0 key set; it may be empty. If other replicas may have changed the keys,
 // callers call Refresh before.
 func (k *Keys) PublicKeys(issuer string) []PublicKey {
+	<-k.made
 	now, r := k.cfg.Now(), k.ring.Load()
 	set := make([]PublicKey, 0, len(r.keys))
 	for _, key := range r.keys {
@@ -123,7 +145,10 @@ func (k *Keys) published(kid string, now time.Time) (*signingKey, bool) {
 
 // signer is the key that signs now. With replicas whose clocks differ, a new key signs only when its time has come
 // by all clocks.
-func (k *Keys) signer(now time.Time) *signingKey { return k.ring.Load().signer(k.earliest(now)) }
+func (k *Keys) signer(now time.Time) *signingKey {
+	<-k.made
+	return k.ring.Load().signer(k.earliest(now))
+}
 
 // earliest is now by the slowest clock of all replicas.
 func (k *Keys) earliest(now time.Time) time.Time {
@@ -138,6 +163,7 @@ func (k *Keys) earliest(now time.Time) time.Time {
 // replica has signed before the call, even if this replica was paused or its change feed is late. It reads one
 // record if nothing has changed.
 func (k *Keys) Refresh(ctx context.Context) error {
+	<-k.made
 	var newest store.Revision
 	err := k.cfg.Store.View(ctx, func(tx store.Tx) error {
 		rec, err := tx.Get(headKey)

@@ -82,6 +82,7 @@ func (k *Keys) Run(ctx context.Context) error {
 // Follow reads the changes of the keys by other replicas, until ctx ends; then it returns nil. Every replica runs it. It
 // logs failures of the store and tries again; only a closed store ends it early.
 func (k *Keys) Follow(ctx context.Context) error {
+	<-k.made
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return k.follow(ctx) })
 	if k.cfg.Shared {
