@@ -29,6 +29,7 @@ type cli struct {
 	App          appCommand          `cmd:"" help:"Manage applications, their secrets and certificates."`
 	Role         roleCommand         `cmd:"" help:"Assign and import Azure roles."`
 	Apply        applyCommand        `cmd:"" help:"Bring the server to a declared state."`
+	Export       exportCommand       `cmd:"" help:"Print the state of the server in the form of midas apply."`
 	Explain      explainCommand      `cmd:"" help:"Say why an action is allowed or denied, or why a token is exchanged or refused."`
 	Lint         lintCommand         `cmd:"" help:"Find mistakes in what is stored."`
 	Subscription subscriptionCommand `cmd:"" help:"Create, rename, cancel and enable subscriptions."`

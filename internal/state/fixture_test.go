@@ -16,10 +16,12 @@ import (
 type counter struct {
 	next   http.RoundTripper
 	writes atomic.Int64
+	all    atomic.Int64
 	refuse func(write int64, r *http.Request) *http.Response // nil, or what is answered instead
 }
 
 func (c *counter) RoundTrip(r *http.Request) (*http.Response, error) {
+	c.all.Add(1)
 	n := c.writes.Load()
 	if r.Method != http.MethodGet {
 		n = c.writes.Add(1)
