@@ -47,8 +47,10 @@ Examples:
   midas serve --cluster-init --listen 10.0.0.1:8443
   midas serve --join https://10.0.0.1:8443 --token TOKEN --listen 10.0.0.2:8443
   midas serve --config /etc/midas.yaml
+  midas serve --set tokenLifetime=15m --set log.format=json
+  MIDAS_TOKEN_LIFETIME=15m midas serve
 
-A configuration file, with the names of the fields of midas.Config:
+A configuration file (docs/operations.md has a table of all settings):
 
   data: /var/lib/midas
   listen: :8443
@@ -70,6 +72,9 @@ With --lab the ids and secrets are these. They are public and protect nothing:
 // config reads the configuration file and applies the flags.
 func (c *serveCommand) config() (midas.Config, error) {
 	cfg, err := c.settings.config()
+	if err != nil {
+		return cfg, err
+	}
 	override(&cfg.Listen, c.Listen)
 	override(&cfg.Origin, c.Origin)
 	override(&cfg.Ops, c.Ops)
@@ -99,7 +104,7 @@ func (c *serveCommand) config() (midas.Config, error) {
 		}
 		cfg.Metadata = append(cfg.Metadata, midas.MetadataConfig{Resource: m[:i], Listen: m[i+1:]})
 	}
-	return cfg, err
+	return cfg, c.assign(&cfg)
 }
 
 // Run serves until a signal comes or the server fails.
