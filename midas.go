@@ -228,7 +228,14 @@ func (s *Server) commands() *http.Server {
 	if m := s.member(); m != nil {
 		commands = withCluster{online{s.services, s.address}, m}
 	}
-	return httpx.Server(httpx.New(control.Handler(commands), options), s.log)
+	answer := control.Handler(commands)
+	return httpx.Server(httpx.New(httpx.HandlerFunc(func(w http.ResponseWriter, r *http.Request, ev *httpx.Event) {
+		if s.health.Serves(r.URL.Path) {
+			s.health.Serve(w, r, ev)
+			return
+		}
+		answer.Serve(w, r, ev)
+	}), options), s.log)
 }
 
 // options are the HTTP options of a listener. Only proxies are believed about the addresses of clients.

@@ -6,6 +6,7 @@ import (
 
 	"midas/internal/api/checkaccess"
 	"midas/internal/api/graph"
+	"midas/internal/api/home"
 	"midas/internal/api/hosts"
 	"midas/internal/api/httpx"
 	"midas/internal/api/login"
@@ -24,6 +25,7 @@ import (
 type router struct {
 	names      map[string]bool // of the server itself, besides addresses
 	health     *ops.Health
+	home       *home.Handler
 	login      *login.Handler
 	management httpx.Handler
 	graph      httpx.Handler
@@ -92,6 +94,8 @@ func (f *router) handler(r *http.Request, path string) httpx.Handler {
 		return f.health
 	case !f.own(r.Host):
 		return httpx.HandlerFunc(misdirected)
+	case f.home.Serves(r, path):
+		return f.home
 	case hosts.Serves(path):
 		return f.hosts
 	case f.cluster != nil && cluster.Serves(path):

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 
 	"midas"
 )
@@ -173,18 +172,4 @@ func (c *resetCommand) Run(ctx context.Context, to streams) error {
 		text += "the certificate authorities were removed, because the old master key is lost: after the next start give clients the new ca.pem, and enroll hosts again\n"
 	}
 	return print(to, text)
-}
-
-type versionCommand struct{}
-
-// Help is shown by midas version --help.
-func (versionCommand) Help() string {
-	return `Example:
-
-  midas version`
-}
-
-// Run prints the version.
-func (versionCommand) Run(to streams) error {
-	return print(to, fmt.Sprintf("midas %s %s %s/%s\n", midas.Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH))
 }

@@ -45,8 +45,11 @@ type cli struct {
 	Restore      restoreCommand      `cmd:"" help:"Write a backup into an empty store."`
 	Check        checkCommand        `cmd:"" help:"Find what is inconsistent in a store."`
 	Dump         dumpCommand         `cmd:"" help:"Print the whole store as JSON lines."`
+	Health       healthCommand       `cmd:"" help:"Say whether the server is ready."`
 	Version      versionCommand      `cmd:"" help:"Print the version."`
 	Browse       browseCommand       `cmd:"" hidden:"" help:"Open a sign-in page. For programs under midas exec."`
+
+	VersionFlag kong.VersionFlag `name:"version" help:"Print the version."`
 }
 
 // Help is shown by midas --help.
@@ -97,7 +100,7 @@ func newParser(out, errs io.Writer) *kong.Kong {
 	parser, err := kong.New(&grammar,
 		kong.Name("midas"),
 		kong.Description("Managed identities as a service that you run yourself."),
-		kong.Vars{"agentState": agent.DefaultState, "data": midas.DefaultData, "listen": midas.DefaultListen, "resource": defaultResource},
+		kong.Vars{"agentState": agent.DefaultState, "data": midas.DefaultData, "listen": midas.DefaultListen, "resource": defaultResource, "version": version()},
 		bindingProxyDefaults(),
 		kong.Writers(out, errs),
 		kong.Exit(func(code int) { panic(helped(code)) }),

@@ -64,6 +64,27 @@ func (c *Client) Address(ctx context.Context) (string, error) {
 	return answer.Address, nil
 }
 
+// Ready returns nil if the server accepts requests, and otherwise why it does not, in the words of /readyz.
+func (c *Client) Ready(ctx context.Context) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://midas/readyz", nil)
+	if err != nil {
+		return fmt.Errorf("ask the running server: %w", err)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return fmt.Errorf("ask the running server: %w", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusOK {
+		return nil
+	}
+	why, err := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
+	if err != nil {
+		return fmt.Errorf("read the running server's answer: %w", err)
+	}
+	return fmt.Errorf("the server is not ready: %s", strings.TrimSpace(string(why)))
+}
+
 // Dump copies the server's dump to w. It may return an error after it has written a part.
 func (c *Client) Dump(ctx context.Context, w io.Writer) error { return c.copy(ctx, "/dump", w) }
 
