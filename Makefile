@@ -19,16 +19,23 @@ export CGO_ENABLED ?= 0
 
 # The version of packages. A tag names one; between tags it is that of a commit.
 VERSION ?= $(shell git describe --tags --match 'v[0-9]*' 2>/dev/null | sed 's/^v//;s/-/+/' | grep . || git log -1 --date=format:%Y%m%d --format='0~%cd+%h')
+COMMIT  ?= $(shell git log -1 --format=%H)
+DATE    ?= $(shell git log -1 --format=%cs)
 DEB     ?= bin
+
+# make dist makes a release for PLATFORMS.
+DIST      ?= dist
+PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
+STAMP     = -X midas.stampedVersion=$(VERSION) -X midas.stampedCommit=$(COMMIT) -X midas.stampedDate=$(DATE)
 
 # The tag cluster compiles the engines that several replicas share, and etcd inside Midas. Without it,
 # `go run ./cmd/midas` compiles much faster.
 TAGS = cluster
 
-.PHONY: deb build test race cluster e2e engines faults bench fuzz check
+.PHONY: deb dist build test race cluster e2e engines faults bench fuzz check
 
 build: ## the binary with all engines, in bin/
-	$(GO) build -trimpath -tags $(TAGS) -o bin/midas ./cmd/midas
+	$(GO) build -trimpath -tags $(TAGS) -ldflags '$(STAMP)' -o bin/midas ./cmd/midas
 
 check: ## the checks without a test run: vet, staticcheck, format
 	$(GO) vet ./...
@@ -38,6 +45,16 @@ check: ## the checks without a test run: vet, staticcheck, format
 
 deb: build ## the Debian package, in bin/ or the folder DEB; VERSION=1.2.3
 	cd packaging && SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(GO) run . -binary ../bin/midas -arch $$($(GO) env GOARCH) -version '$(VERSION)' -dir $(abspath $(DEB))
+
+dist: ## the archives of a release, and images of containers for docker load, in dist/; VERSION=1.2.3 PLATFORMS="linux/amd64"
+	rm -rf $(DIST) && mkdir -p $(DIST)
+	@set -e; export SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct); for platform in $(PLATFORMS); do \
+	  os=$${platform%/*} arch=$${platform#*/}; binary=$(abspath $(DIST))/.midas-$$os-$$arch; \
+	  GOOS=$$os GOARCH=$$arch $(GO) build -trimpath -tags $(TAGS) -ldflags '-s -w $(STAMP)' -o $$binary ./cmd/midas; \
+	  (cd packaging && $(GO) run ./archive -binary $$binary -os $$os -arch $$arch -version '$(VERSION)' -dir $(abspath $(DIST))); \
+	  if [ $$os = linux ]; then (cd packaging && $(GO) run ./image -binary $$binary -arch $$arch -version '$(VERSION)' -commit $(COMMIT) -dir $(abspath $(DIST))); fi; \
+	  rm $$binary; \
+	done; cd $(DIST) && sha256sum * > SHA256SUMS
 
 test:
 	$(GO) test ./...
