@@ -37,11 +37,11 @@ func (b *bench) shared(s *stage, start func(*stage) (*database, error)) error {
 		return err
 	}
 	m := &sharing{bench: b, db: db}
-	if m.replicas, err = b.startReplicas("replicas", db.url, mostReplicas); err != nil {
+	if m.replicas, err = b.startReplicas("replicas-"+db.name, db.url, mostReplicas); err != nil {
 		return err
 	}
 	defer m.replicas.stop()
-	if m.pebble, err = b.startReplicas("single", "", 1); err != nil {
+	if m.pebble, err = b.startReplicas("single-"+db.name, "", 1); err != nil {
 		return err
 	}
 	defer m.pebble.stop()
