@@ -55,8 +55,9 @@ type Shared interface {
 // revision that its feed has reached, so a read that the cache lacks waits neither for the feed nor for a quorum.
 type Pinner interface {
 	// SnapshotAt begins to read the revision of a commit. A read returns ErrStale if the database has that
-	// revision no longer.
-	SnapshotAt(ctx context.Context, at Revision) (Snapshot, error)
+	// revision no longer. attempt is that of Engine.Snapshot: an engine that keeps no earlier revisions may begin a
+	// later attempt at a newer one.
+	SnapshotAt(ctx context.Context, at Revision, attempt int) (Snapshot, error)
 }
 
 // HeadComparer is a Shared engine that obeys Commit.Newest, and that compares all guards with what the database has, so

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -55,6 +54,8 @@ type Follower struct {
 
 	probes, reloads atomic.Uint64
 
+	recent feedLog // what Watch yields
+
 	ctx     context.Context // ends with Close; it belongs to the goroutines of the Follower, not to a request
 	cancel  context.CancelFunc
 	begin   sync.Once
@@ -85,6 +86,7 @@ func Follow(engine Shared, o FollowOptions) *Follower {
 	}
 	_, f.compares = engine.(HeadComparer)
 	f.confirmed.Store(-1)
+	f.recent.init()
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	return f
 }
@@ -209,12 +211,9 @@ func (f *Follower) Recent(ctx context.Context, attempt int) (Snapshot, error) {
 // snapshot begins to read a revision whose commits, and all before it, were handed to onCommit.
 func (f *Follower) snapshot(ctx context.Context, attempt int) (Snapshot, error) {
 	head := f.Head()
-	if pinner, ok := f.engine.(Pinner); ok && head > 0 {
-		return pinner.SnapshotAt(ctx, head)
-	}
-	snap, err := f.engine.Snapshot(ctx, attempt)
-	if err != nil {
-		return nil, err
+	snap, err := f.begins(ctx, head, attempt)
+	if err != nil || snap.Revision() == head {
+		return snap, err
 	}
 	if snap.Revision() < head { // the database was restored
 		snap.Close()
@@ -228,6 +227,14 @@ func (f *Follower) snapshot(ctx context.Context, attempt int) (Snapshot, error) 
 		return nil, err
 	}
 	return snap, nil
+}
+
+// begins begins to read the revision head, or a newer one.
+func (f *Follower) begins(ctx context.Context, head Revision, attempt int) (Snapshot, error) {
+	if pinner, ok := f.engine.(Pinner); ok && head > 0 {
+		return pinner.SnapshotAt(ctx, head, attempt)
+	}
+	return f.engine.Snapshot(ctx, attempt)
 }
 
 // Commit implements Engine. It also waits a moment until the feed has reached the commit, so that a Recent after it need
@@ -246,21 +253,6 @@ func (f *Follower) Commit(ctx context.Context, c Commit) (Revision, error) {
 	defer timer.Stop()
 	_ = f.reach(ctx, rev, timer.C) // Current waits again, or fails
 	return rev, nil
-}
-
-// Watch implements Engine. It yields a change when Head shows it: whoever hears of a change reads next, and a Recent
-// that did not show it would be the last read before the next change.
-func (f *Follower) Watch(ctx context.Context, prefix string, after Revision) iter.Seq2[Change, error] {
-	return func(yield func(Change, error) bool) {
-		for change, err := range f.engine.Watch(ctx, prefix, after) {
-			if err == nil {
-				err = f.reach(ctx, change.Revision, nil)
-			}
-			if ctx.Err() != nil || !yield(change, err) || err != nil {
-				return
-			}
-		}
-	}
 }
 
 // Close implements Engine.

@@ -76,7 +76,7 @@ type pinned struct {
 	pins int
 }
 
-func (p *pinned) SnapshotAt(_ context.Context, rev store.Revision) (store.Snapshot, error) {
+func (p *pinned) SnapshotAt(_ context.Context, rev store.Revision, _ int) (store.Snapshot, error) {
 	p.pins++
 	return unclosed{p.kept[rev]}, nil
 }

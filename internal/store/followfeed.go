@@ -146,6 +146,7 @@ func (f *Follower) load() error {
 	f.own.CompareAndSwap(own, min(own, uint64(rev))) // the revision of a commit that the database has lost is never reached
 	f.pending = f.pending[:0]
 	f.head.Store(uint64(rev))
+	f.recent.reset(loads, rev)
 	f.confirm(asked)
 	f.release(func(w *waiter) bool { return w.loads < loads || w.revision <= rev })
 	return nil
@@ -180,6 +181,7 @@ func (f *Follower) watch() error {
 		if change.Last {
 			f.onCommit(at, commit)
 			f.advance(at)
+			f.recent.add(at, commit)
 			commit = nil
 		}
 	}

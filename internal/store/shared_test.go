@@ -47,6 +47,7 @@ type link struct {
 	lag      time.Duration // likewise, only of the feed of all keys, which the Follower runs
 	asked    int           // questions for the newest revision
 	reads    int           // snapshots
+	feeds    int           // calls of Watch
 	slow     chan struct{} // the answers wait until it is closed; nil if they do not
 	ctx      context.Context
 	cancel   context.CancelFunc
@@ -145,6 +146,7 @@ func (l *link) Watch(ctx context.Context, prefix string, after store.Revision) i
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		defer context.AfterFunc(l.ctx, cancel)()
+		l.set(func(l *link) { l.feeds++ })
 		lost := false
 		begins := true
 		for change, err := range l.database().Watch(ctx, prefix, after) {

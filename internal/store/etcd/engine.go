@@ -190,7 +190,7 @@ func (e *Engine) Snapshot(ctx context.Context, _ int) (store.Snapshot, error) {
 
 // SnapshotAt returns a snapshot of the revision of a commit, without a call of etcd. Its reads return
 // store.ErrStale if etcd has compacted that revision.
-func (e *Engine) SnapshotAt(ctx context.Context, rev store.Revision) (store.Snapshot, error) {
+func (e *Engine) SnapshotAt(ctx context.Context, rev store.Revision, _ int) (store.Snapshot, error) {
 	return &snapshot{engine: e, revision: rev, at: int64(rev)}, ctx.Err()
 }
 

@@ -143,7 +143,7 @@ func TestFeedAndCompaction(t *testing.T) {
 	if r := next(t, quiet); r.err != nil || r.Revision != third {
 		t.Errorf("after %d: %+v", newest, r)
 	}
-	snap, _ := old.SnapshotAt(t.Context(), first)
+	snap, _ := old.SnapshotAt(t.Context(), first, 0)
 	if _, err := snap.Get(t.Context(), "a"); !errors.Is(err, store.ErrStale) {
 		t.Errorf("a compacted snapshot: %v", err)
 	}

@@ -3,9 +3,11 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -48,7 +50,7 @@ type group struct {
 // errOvertaken is the error of a transaction that the fence has stopped. Nothing of it has happened.
 var errOvertaken = errors.New("the commit was overtaken")
 
-// fenceBroken is the SQLSTATE of a division by zero, with which fenceSQL ends a transaction.
+// fenceBroken is the SQLSTATE of a division by zero, with which commitSQL ends a transaction.
 const fenceBroken = "22012"
 
 func (g *group) marks() []int64 {
@@ -159,15 +161,30 @@ func (e *Engine) attempt(ctx context.Context, g *group) error {
 	default:
 		return err
 	}
+	e.finish(g)
+	return nil
+}
+
+// finish tells the outcomes of a transaction that has happened, and wakes the watches once for all of them.
+func (e *Engine) finish(g *group) {
+	var made []ownCommit
+	for i, p := range g.commits {
+		if g.revision[i] > 0 {
+			made = append(made, ownCommit{p, g.revision[i]})
+		}
+	}
+	if len(made) > 0 {
+		slices.SortFunc(made, func(a, b ownCommit) int { return cmp.Compare(a.revision, b.revision) })
+		e.own.add(made)
+		e.news.observe(made[len(made)-1].revision)
+	}
 	for i, p := range g.commits {
 		if g.revision[i] == 0 {
 			p.finish(0, store.ErrConflict)
 			continue
 		}
-		e.news.observe(g.revision[i])
 		p.finish(g.revision[i], nil)
 	}
-	return nil
 }
 
 // start ends the commits whose callers no longer wait, before the first attempt.
@@ -194,74 +211,6 @@ func release(conn *pgxpool.Conn) {
 		return
 	}
 	discard(conn)
-}
-
-// begin queues the statements before the commits.
-func (e *Engine) begin(b *pgx.Batch) {
-	b.Queue("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
-	b.Queue(e.sql.settings, milliseconds, commitIdle)
-	b.Queue(e.sql.lock)
-}
-
-// transact sends the whole transaction at once, so that the lock is not held while this process works.
-func (e *Engine) transact(ctx context.Context, conn *pgxpool.Conn, g *group) error {
-	b := &pgx.Batch{}
-	e.begin(b)
-	b.Queue(e.sql.fence, int64(g.seen), g.marks())
-	for _, p := range g.commits {
-		b.Queue(e.sql.commit, arguments(p)...)
-	}
-	b.Queue(e.sql.notify, e.sql.channel)
-	b.Queue("COMMIT")
-	doubts := watchNotices(conn)
-	results := conn.SendBatch(ctx, b)
-	err := g.read(results)
-	if closed := results.Close(); err == nil && closed != nil {
-		err = fmt.Errorf("%w: %w", errUnsure, closed)
-	}
-	if err == nil && doubts.Load() {
-		return errNotReplicated
-	}
-	return err
-}
-
-// read collects the revisions. An error without a SQLSTATE, and any error of COMMIT, leaves the outcome open: the
-// server skips COMMIT only after an error that it has reported.
-func (g *group) read(results pgx.BatchResults) error {
-	for range 4 {
-		if _, err := results.Exec(); err != nil {
-			return undecided(err)
-		}
-	}
-	for i := range g.commits {
-		var rev int64
-		switch err := results.QueryRow().Scan(&rev); {
-		case errors.Is(err, pgx.ErrNoRows):
-			g.revision[i] = 0
-		case err != nil:
-			return undecided(err)
-		default:
-			g.revision[i] = store.Revision(rev)
-		}
-	}
-	if _, err := results.Exec(); err != nil {
-		return undecided(err)
-	}
-	tag, err := results.Exec()
-	if err != nil {
-		return fmt.Errorf("%w: %w", errUnsure, err)
-	}
-	if tag.String() != "COMMIT" {
-		return fmt.Errorf("%w: the database answered %s", errUnsure, tag.String())
-	}
-	return nil
-}
-
-func undecided(err error) error {
-	if code(err) == "" {
-		return fmt.Errorf("%w: %w", errUnsure, err)
-	}
-	return err
 }
 
 // resolve finds out which commits of earlier attempts have happened, and ends them. It takes the lock first: the
@@ -311,26 +260,4 @@ func (g *group) settle(found map[int64]store.Revision) {
 		kept = append(kept, p)
 	}
 	g.commits = kept
-}
-
-// arguments returns the parameters of commitSQL.
-func arguments(p *pending) []any {
-	guards, writes := len(p.commit.Guards), len(p.commit.Writes)
-	guardKeys, guardDigests, revisions := make([][]byte, guards), make([][]byte, guards), make([]int64, guards)
-	for i, g := range p.commit.Guards {
-		k := columns(g.Key)
-		guardKeys[i], guardDigests[i], revisions[i] = k.key, k.digest, int64(g.Revision)
-	}
-	keys, digests := make([][]byte, writes), make([][]byte, writes)
-	rests, values := make([][]byte, writes), make([][]byte, writes)
-	for i, w := range p.commit.Writes {
-		k := columns(w.Key)
-		keys[i], digests[i], rests[i], values[i] = k.key, k.digest, k.rest, w.Value
-		if w.Delete {
-			values[i] = nil
-		} else if w.Value == nil {
-			values[i] = []byte{}
-		}
-	}
-	return []any{guardKeys, guardDigests, revisions, keys, digests, rests, values, p.mark}
 }

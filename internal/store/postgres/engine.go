@@ -19,6 +19,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"log/slog"
@@ -26,6 +27,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"midas/internal/store"
@@ -50,7 +52,9 @@ type Engine struct {
 	keep    kept
 
 	heads   prober
+	gets    getter
 	queue   queue
+	own     ownCommits
 	news    news
 	pinning chan struct{} // a token for each snapshot that may hold a connection
 	listens sync.Once
@@ -92,7 +96,7 @@ func open(ctx context.Context, url string, o Options, keep kept) (*Engine, error
 	}
 	e.made.Store(made)
 	e.ctx, e.stop = context.WithCancel(context.Background())
-	e.heads.read = e.readHead
+	e.heads.read, e.gets.read = e.readHead, e.readKeys
 	e.queue.init()
 	e.news.init()
 	e.tasks.Go(e.commitAll)
@@ -129,17 +133,26 @@ func (e *Engine) Newest(ctx context.Context) (store.Revision, error) {
 // readHead queries the newest revision.
 func (e *Engine) readHead() (store.Revision, error) {
 	var head int64
+	var mark *int64
+	before := e.news.seen()
 	err := e.retry(e.ctx, func(ctx context.Context) error {
+		head, mark = 0, nil
 		if made, err := e.hasTables(ctx); err != nil || !made {
-			head = 0
 			return err
 		}
-		return e.pool.QueryRow(ctx, e.sql.newest).Scan(&head)
+		err := e.pool.QueryRow(ctx, e.sql.latest).Scan(&head, &mark)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		return err
 	})
 	if err != nil {
 		return 0, err
 	}
-	e.news.observe(store.Revision(head))
+	if store.Revision(head) < before {
+		e.own.forget()
+	}
+	e.news.answer(store.Revision(head), mark, before)
 	return store.Revision(head), nil
 }
 
@@ -163,7 +176,22 @@ func (e *Engine) Snapshot(ctx context.Context, attempt int) (store.Snapshot, err
 	return &snapshot{engine: e, db: e.readers, revision: head}, nil
 }
 
-var _ store.Shared = (*Engine)(nil)
+// SnapshotAt implements store.Pinner, without a query. No other revision than the newest can be read: a read of what
+// has changed since returns store.ErrStale, and the transaction runs again.
+func (e *Engine) SnapshotAt(ctx context.Context, at store.Revision, attempt int) (store.Snapshot, error) {
+	if attempt >= pinnedAttempt {
+		return e.Snapshot(ctx, attempt)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return &snapshot{engine: e, db: e.readers, revision: at}, nil
+}
+
+var (
+	_ store.Shared = (*Engine)(nil)
+	_ store.Pinner = (*Engine)(nil)
+)
 
 // Commit implements store.Engine. If ctx or the engine's deadline ends before the outcome is known, the error is
 // store.ErrUnavailable.

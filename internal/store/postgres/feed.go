@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -17,9 +18,11 @@ import (
 )
 
 const (
-	pollInterval = 250 * time.Millisecond // of a watch that no notification wakes, because of a pooler for example
-	lastIndex    = math.MaxInt32          // greater than the index of each change
-	firstFeed    = 64                     // changes of the first query
+	// pollInterval is the time between two queries of a watch that no notification wakes, because of a pooler for
+	// example. A query for the newest revision, as a store.Follower makes several in that time, takes their place.
+	pollInterval = 300 * time.Millisecond
+	lastIndex    = math.MaxInt32 // greater than the index of each change
+	firstFeed    = 64            // changes of the first query
 	mostFeed     = 512
 )
 
@@ -35,6 +38,10 @@ type watch struct {
 	engine *Engine
 	prefix string
 	at     position
+	whole  bool   // "at" is the end of its revision
+	size   int    // changes of the next query
+	full   bool   // the last query had as many changes as it may have
+	wakes  uint64 // of news, before the last query
 }
 
 // entry is one change with its position.
@@ -48,10 +55,9 @@ type entry struct {
 // run yields changes until ctx or the engine ends, the consumer stops or the feed fails. A connection that breaks does
 // not end it.
 func (w *watch) run(ctx context.Context, yield func(store.Change, error) bool) {
-	size := firstFeed
+	w.size, w.full, w.whole = firstFeed, true, true
 	for first := true; ; first = false {
-		more := w.engine.news.next()
-		entries, err := w.read(ctx, size)
+		entries, err := w.next(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -65,34 +71,55 @@ func (w *watch) run(ctx context.Context, yield func(store.Change, error) bool) {
 		if !w.yield(entries, yield) {
 			return
 		}
-		if len(entries) == size {
-			size = nextFeed(entries)
-			continue
-		}
-		if !w.wait(ctx, more) {
-			continue // the loop ends, because one of the contexts has ended
-		}
 	}
 }
 
-// wait returns false if a context has ended.
-func (w *watch) wait(ctx context.Context, more <-chan struct{}) bool {
+// next waits for the next changes. Those of this process need no query.
+func (w *watch) next(ctx context.Context) ([]entry, error) {
+	for !w.full {
+		known := w.engine.news.now()
+		if w.whole {
+			if entries := w.engine.own.after(w.at.revision); len(entries) > 0 {
+				return entries, nil
+			}
+		}
+		if w.isDue(known) || !w.wait(ctx, known) {
+			break
+		}
+	}
+	w.wakes = w.engine.news.now().wakes
+	entries, err := w.read(ctx, w.size)
+	if w.full = len(entries) == w.size; w.full {
+		w.size = nextFeed(entries)
+	}
+	return entries, err
+}
+
+// isDue reports whether a query may find changes, because of what became known after the last query.
+func (w *watch) isDue(known state) bool {
+	return known.wakes != w.wakes && (known.newest != w.at.revision || known.checked.IsZero() || differ(known.mark, w.at.mark))
+}
+
+// wait waits until more is known. It returns false if a query must find out, because nobody has asked the database for
+// a while, or because a context has ended.
+func (w *watch) wait(ctx context.Context, known state) bool {
 	timer := time.NewTimer(pollInterval)
 	defer timer.Stop()
 	select {
-	case <-more:
+	case <-known.more:
+		return true
 	case <-timer.C:
+		now := w.engine.news.now()
+		return now.newest == w.at.revision && !differ(now.mark, w.at.mark) && time.Since(now.checked) < pollInterval
 	case <-ctx.Done():
-		return false
 	case <-w.engine.ctx.Done():
-		return false
 	}
-	return true
+	return false
 }
 
 func (w *watch) yield(entries []entry, yield func(store.Change, error) bool) bool {
 	for _, e := range entries {
-		w.at = e.position
+		w.at, w.whole = e.position, e.last
 		if !strings.HasPrefix(e.key, w.prefix) {
 			continue
 		}
@@ -156,6 +183,7 @@ func (w *watch) read(ctx context.Context, size int) ([]entry, error) {
 		return nil, nil
 	case !made, store.Revision(oldest) > at, store.Revision(newest) < at,
 		w.at.mark != nil && (mark == nil || *mark != *w.at.mark):
+		w.engine.own.forget()
 		return nil, store.ErrCompacted
 	}
 	if w.at.mark == nil {
@@ -196,8 +224,8 @@ func (e *Engine) listenOnce() {
 	if _, err := conn.Exec(ctx, "LISTEN "+quote(e.sql.channel)); err != nil {
 		return
 	}
+	e.news.wake() // commits before LISTEN have sent no notification here
 	for {
-		e.news.wake() // commits before LISTEN have sent no notification here
 		if err := e.notified(conn); err != nil {
 			return
 		}
@@ -210,11 +238,26 @@ const listenCheck = 30 * time.Second
 func (e *Engine) notified(conn *pgx.Conn) error {
 	ctx, cancel := context.WithTimeout(e.ctx, listenCheck)
 	defer cancel()
-	_, err := conn.WaitForNotification(ctx)
-	if err == nil || e.ctx.Err() != nil || conn.IsClosed() {
+	note, err := conn.WaitForNotification(ctx)
+	if err == nil {
+		e.announce(note.Payload)
+		return nil
+	}
+	if e.ctx.Err() != nil || conn.IsClosed() {
 		return err
 	}
 	check, cancel := context.WithTimeout(e.ctx, deadline)
 	defer cancel()
 	return conn.Ping(check)
+}
+
+// announce wakes the watches because of a notification. Its payload is the newest revision; earlier releases of Midas,
+// on the same database, send none.
+func (e *Engine) announce(payload string) {
+	rev, err := strconv.ParseUint(payload, 10, 63)
+	if err != nil {
+		e.news.wake()
+		return
+	}
+	e.news.observe(store.Revision(rev))
 }

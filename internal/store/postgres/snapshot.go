@@ -157,26 +157,31 @@ func (s *snapshot) see(newest int64) error {
 }
 
 func (s *snapshot) Get(ctx context.Context, key string) (store.Record, error) {
-	var newest int64
-	var revision *int64
-	var changed bool
-	var value []byte
-	k := columns(key)
-	err := s.read(ctx, func(rows pgx.Rows) error { return rows.Scan(&newest, &value, &revision, &changed) },
-		s.engine.sql.get, k.key, k.digest, int64(s.revision), []byte(key))
+	if err := ctx.Err(); err != nil {
+		return store.Record{}, err
+	}
+	g, err := s.get(ctx, key)
 	if err != nil {
 		return store.Record{}, err
 	}
-	if err := s.see(newest); err != nil {
+	if err := s.see(g.newest); err != nil {
 		return store.Record{}, err
 	}
-	switch {
-	case changed, revision != nil && store.Revision(*revision) > s.revision:
-		return store.Record{}, store.ErrStale
-	case revision == nil:
-		return store.Record{}, store.ErrNotFound
+	return g.record()
+}
+
+// get reads a key on the snapshot's own connection, or else shares a query with others.
+func (s *snapshot) get(ctx context.Context, key string) (*get, error) {
+	if s.conn == nil {
+		return s.engine.gets.get(ctx, key, s.revision)
 	}
-	return store.Record{Key: key, Value: value, Revision: store.Revision(*revision)}, nil
+	g, k := &get{key: key, at: s.revision}, columns(key)
+	var place int64
+	each := func(rows pgx.Rows) error {
+		return rows.Scan(&place, &g.newest, &g.oldest, &g.value, &g.revision, &g.changed)
+	}
+	err := s.read(ctx, each, s.engine.sql.get, int64(s.revision), [][]byte{[]byte(key)}, [][]byte{k.key}, [][]byte{k.digest})
+	return g, err
 }
 
 func (s *snapshot) Scan(ctx context.Context, r store.Range) iter.Seq2[store.Record, error] {

@@ -13,23 +13,22 @@ const layout = 1
 
 // statements are the SQL statements of one schema.
 type statements struct {
-	newest, settings, lock, fence, commit, notify, resolve string
-	get, scan, scanReverse                                 string
-	feed                                                   string
-	claimTrim, surplus, trim, removeChanges                string
-	touch                                                  string
-	channel                                                string // of NOTIFY
+	newest, latest, settings, lock, commit, resolve string
+	get, scan, scanReverse                          string
+	feed                                            string
+	claimTrim, surplus, trim, removeChanges         string
+	touch                                           string
+	channel                                         string // of NOTIFY
 }
 
 func statementsOf(schema string) statements {
 	in := strings.NewReplacer("{s}", quote(schema), "{newest}", newestRevision(schema)).Replace
 	return statements{
 		newest:      "SELECT " + newestRevision(schema),
+		latest:      in(latestSQL),
 		settings:    settingsSQL,
 		lock:        in(lockSQL),
-		fence:       in(fenceSQL),
 		commit:      in(commitSQL),
-		notify:      "SELECT pg_notify($1, '')",
 		resolve:     in(resolveSQL),
 		get:         in(getSQL),
 		scan:        in(strings.ReplaceAll(scanSQL, "{direction}", "ASC")),
@@ -92,51 +91,69 @@ const settingsSQL = `SELECT
 
 const lockSQL = `SELECT oldest FROM {s}.head WHERE one FOR UPDATE`
 
-// fenceSQL ends the transaction if one of its commits has happened already, or if the changes since the revision $1 no
-// longer tell. A session whose client has given it up may still receive a transaction, when a partition of the
-// network or a pause of the server ends; meanwhile the client has made the commits in another session, and others
-// may have written the same keys. It must follow lockSQL.
-const fenceSQL = `
-SELECT 1 / CASE WHEN (SELECT oldest FROM {s}.head WHERE one) > $1
-	OR EXISTS (SELECT FROM {s}.changes WHERE revision > $1 AND index = 1 AND mark = ANY($2::bigint[])) THEN 0 ELSE 1 END`
+// latestSQL reads the newest revision and the mark of its commit.
+const latestSQL = `SELECT revision, mark FROM {s}.changes ORDER BY revision DESC, index DESC LIMIT 1`
 
-// commitSQL compares and writes one commit and returns its revision, or no row if a guard does not hold. It must
-// follow lockSQL as a statement of its own, so that it sees all commits that were made before the lock.
+// commitSQL compares and writes some commits, and returns their revisions, NULL for a commit with a guard that does not
+// hold. It must follow lockSQL as a statement of its own, so that it sees all commits that were made before the lock.
+//
+// It ends the transaction, by a division by zero, if one of the commits has happened already, or if the changes since
+// the revision $1 no longer tell. A session whose client has given it up may still receive a transaction, when a
+// partition of the network or a pause of the server ends; meanwhile the client has made the commits in another session,
+// and others may have written the same keys.
+//
+// The notification tells the newest revision. Guards and writes have the number of their commit, from 1 on.
 const commitSQL = `
-WITH failed AS (
-	SELECT FROM unnest($1::bytea[], $2::bytea[], $3::bigint[]) AS g (key, digest, revision)
+WITH fence AS MATERIALIZED (
+	SELECT {newest} / CASE WHEN (SELECT oldest FROM {s}.head WHERE one) > $1
+		OR EXISTS (SELECT FROM {s}.changes WHERE revision > $1 AND index = 1 AND mark = ANY($2::bigint[])) THEN 0 ELSE 1 END AS newest
+), failed AS MATERIALIZED (
+	SELECT DISTINCT g.commit FROM unnest($3::integer[], $4::bytea[], $5::bytea[], $6::bigint[]) AS g (commit, key, digest, revision)
 	WHERE g.revision <> coalesce((SELECT k.revision FROM {s}.kv k WHERE k.key = g.key AND k.digest = g.digest), 0)
-	LIMIT 1
+), counted AS (
+	SELECT c.commit, c.holds, count(*) FILTER (WHERE c.holds) OVER (ORDER BY c.commit) AS number
+	FROM (
+		SELECT commit, NOT EXISTS (SELECT FROM failed f WHERE f.commit = m.commit) AS holds
+		FROM unnest($2::bigint[]) WITH ORDINALITY AS m (mark, commit)
+	) c
 ), next AS MATERIALIZED (
-	SELECT {newest} + 1 AS revision WHERE NOT EXISTS (SELECT FROM failed)
+	SELECT array_agg(CASE WHEN c.holds THEN f.newest + c.number END ORDER BY c.commit) AS revisions,
+		max(f.newest + c.number) FILTER (WHERE c.holds) AS newest
+	FROM fence f CROSS JOIN counted c
 ), puts AS (
 	INSERT INTO {s}.kv AS k (key, digest, rest, value, revision)
-	SELECT w.key, w.digest, w.rest, w.value, next.revision
-	FROM next, unnest($4::bytea[], $5::bytea[], $6::bytea[], $7::bytea[]) AS w (key, digest, rest, value)
-	WHERE w.value IS NOT NULL
+	SELECT w.key, w.digest, w.rest, w.value, next.revisions[w.commit]
+	FROM next, unnest($7::integer[], $10::bytea[], $11::bytea[], $12::bytea[], $13::bytea[]) AS w (commit, key, digest, rest, value)
+	WHERE w.value IS NOT NULL AND next.revisions[w.commit] IS NOT NULL
 	ON CONFLICT (key, digest) DO UPDATE SET value = excluded.value, revision = excluded.revision
 ), deletes AS (
 	DELETE FROM {s}.kv k
-	USING next, unnest($4::bytea[], $5::bytea[], $7::bytea[]) AS w (key, digest, value)
-	WHERE w.value IS NULL AND k.key = w.key AND k.digest = w.digest
+	USING next, unnest($7::integer[], $10::bytea[], $11::bytea[], $13::bytea[]) AS w (commit, key, digest, value)
+	WHERE w.value IS NULL AND next.revisions[w.commit] IS NOT NULL AND k.key = w.key AND k.digest = w.digest
 ), log AS (
 	INSERT INTO {s}.changes (revision, index, mark, at, last, key, value)
-	SELECT next.revision, w.index, $8::bigint, clock_timestamp(), w.index = cardinality($4::bytea[]), w.key || w.rest, w.value
-	FROM next, unnest($4::bytea[], $6::bytea[], $7::bytea[]) WITH ORDINALITY AS w (key, rest, value, index)
+	SELECT next.revisions[w.commit], w.index, ($2::bigint[])[w.commit], clock_timestamp(), w.last, w.key || w.rest, w.value
+	FROM next, unnest($7::integer[], $8::integer[], $9::boolean[], $10::bytea[], $12::bytea[], $13::bytea[])
+		AS w (commit, index, last, key, rest, value)
+	WHERE next.revisions[w.commit] IS NOT NULL
 )
-SELECT revision FROM next`
+SELECT revisions, CASE WHEN newest IS NOT NULL THEN pg_notify($14, newest::text)::text END FROM next`
 
 // resolveSQL finds the commits that have these marks.
 const resolveSQL = `SELECT mark, revision FROM {s}.changes WHERE index = 1 AND mark = ANY($1::bigint[])`
 
-// getSQL reads one key. "changed" says of an absent key whether a commit after the snapshot's revision has deleted
-// it, or may have.
+// getSQL reads some keys. Beside each it has the newest revision after $1 that has changed the key: it tells of an absent
+// key whether a commit after a snapshot's revision has deleted it. The table has no index of keys, so one pass through
+// the changes after $1 looks for all of them. A subquery for each key of "kv" has the same plan whatever the
+// statistics say.
 const getSQL = `
-SELECT n.newest, k.value, k.revision, k.key IS NULL AND n.newest > $3 AND (
-	(SELECT oldest FROM {s}.head WHERE one) > $3
-	OR EXISTS (SELECT FROM {s}.changes c WHERE c.revision > $3 AND c.key = $4::bytea)) AS changed
-FROM (SELECT {newest} AS newest) n
-LEFT JOIN {s}.kv k ON k.key = $1::bytea AND k.digest = $2::bytea`
+WITH touched AS MATERIALIZED (
+	SELECT c.key, max(c.revision) AS revision FROM {s}.changes c WHERE c.revision > $1 AND c.key = ANY($2::bytea[]) GROUP BY c.key
+)
+SELECT g.place, n.newest, (SELECT oldest FROM {s}.head WHERE one), k.value, k.revision,
+	(SELECT t.revision FROM touched t WHERE t.key = g.whole)
+FROM (SELECT {newest} AS newest) n CROSS JOIN unnest($2::bytea[], $3::bytea[], $4::bytea[]) WITH ORDINALITY AS g (whole, key, digest, place)
+LEFT JOIN LATERAL (SELECT k.value, k.revision FROM {s}.kv k WHERE k.key = g.key AND k.digest = g.digest LIMIT 1) k ON true`
 
 // scanSQL reads one page of the keys from ($1, $2) to ($3, $4). "changed" says whether a commit after the
 // snapshot's revision has changed a key from $7 to $8, or may have.
