@@ -16,12 +16,13 @@ import (
 const RecentAge = time.Second
 
 const (
-	probeInterval = 200 * time.Millisecond // the newest revision is asked for at least as often
-	shortestGap   = time.Millisecond       // between the beginnings of two questions, if many readers come
-	probeLimit    = 2 * time.Second        // of one question
-	freshLimit    = 5 * time.Second        // for which a read waits until it is fresh, if its context has no earlier deadline
-	longestLag    = 2 * time.Second        // of the feed behind an answer; then the feed begins anew
-	ownLimit      = 250 * time.Millisecond // for which a commit, or a Recent that is outdated, waits for the feed
+	probeInterval = 200 * time.Millisecond  // the newest revision is asked for about as often
+	shortestGap   = time.Millisecond        // between the beginnings of two questions, if many readers come
+	longestGap    = 2500 * time.Microsecond // likewise, if the database takes long to answer
+	probeLimit    = 2 * time.Second         // of one question
+	freshLimit    = 5 * time.Second         // for which a read waits until it is fresh, if its context has no earlier deadline
+	longestLag    = 2 * time.Second         // of the feed behind an answer; then the feed begins anew
+	ownLimit      = 250 * time.Millisecond  // for which a commit, or a Recent that is outdated, waits for the feed
 )
 
 // FollowOptions are optional.
@@ -63,10 +64,12 @@ type Follower struct {
 
 	mu        sync.Mutex
 	closed    bool
-	current   *probe // that is being answered
-	next      *probe // that begins after current; those who came after current began wait for it
-	asked     time.Duration
-	pending   []answer // that the feed has not reached, oldest first
+	asking    bool          // a goroutine asks questions
+	next      *probe        // that has not begun; nil if nobody waits for it
+	asked     time.Duration // the uptime before the last question
+	took      time.Duration // by the last answer
+	readers   int           // of the last question
+	pending   []answer      // that the feed has not reached, oldest first
 	waiters   map[*waiter]struct{}
 	loads     uint64 // how often the feed has begun
 	stopWatch context.CancelFunc

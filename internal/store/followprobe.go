@@ -9,6 +9,7 @@ import (
 // probe is one question for the newest revision, for all readers that came before it began.
 type probe struct {
 	done     chan struct{} // closed when revision or err is set
+	readers  int           // that wait for it, while it has not begun; Follower.mu guards it
 	revision Revision
 	err      error
 }
@@ -28,27 +29,30 @@ func (f *Follower) join() (*probe, error) {
 	f.start()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	switch {
-	case f.closed:
+	if f.closed {
 		return nil, ErrClosed
-	case f.current == nil:
-		f.current = &probe{done: make(chan struct{})}
+	}
+	if f.next == nil {
+		f.next = &probe{done: make(chan struct{})}
+	}
+	f.next.readers++
+	if !f.asking {
+		f.asking = true
 		f.running.Add(1)
 		go f.answer()
-		return f.current, nil
-	case f.next == nil:
-		f.next = &probe{done: make(chan struct{})}
 	}
 	return f.next, nil
 }
 
-// answer asks the current question, and those that others wait for meanwhile.
+// answer asks the questions that others wait for.
 func (f *Follower) answer() {
 	defer f.running.Done()
-	for {
+	for waited := false; ; waited = true { // for the answer before
+		f.gather(waited)
 		f.mu.Lock()
-		p := f.current
-		f.asked = f.uptime()
+		p := f.next
+		f.next = nil
+		f.asked, f.readers = f.uptime(), p.readers
 		asked, head := f.asked, f.Head()
 		f.mu.Unlock()
 		f.probes.Add(1)
@@ -68,10 +72,19 @@ func (f *Follower) answer() {
 		if !f.answered(p, answer{revision: rev, asked: asked, got: f.uptime()}, err) {
 			return
 		}
-		f.waitUntil(asked + shortestGap)
-		f.mu.Lock()
-		f.current, f.next = f.next, nil
-		f.mu.Unlock()
+	}
+}
+
+// gather waits before the next question, if the last one was for several readers, or if waited is true because readers
+// of the next one have come before its answer: others come with them. It waits two times as long as the last answer has
+// taken, within the bounds of shortestGap and longestGap, from the beginning of the last question. So a busy database is
+// asked less often, and a reader that is alone does not wait.
+func (f *Follower) gather(waited bool) {
+	f.mu.Lock()
+	asked, several, gap := f.asked, f.readers > 1, min(max(2*f.took, shortestGap), longestGap)
+	f.mu.Unlock()
+	if several || waited {
+		f.waitUntil(asked + gap)
 	}
 }
 
@@ -89,20 +102,18 @@ func (f *Follower) waitUntil(at time.Duration) {
 	}
 }
 
-// answered ends a question and reports whether readers wait for the next one. If they do, those that come before it
-// begins wait for it too.
+// answered ends a question and reports whether readers wait for the next one.
 func (f *Follower) answered(p *probe, a answer, err error) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	p.revision, p.err = a.revision, err
 	close(p.done)
+	f.took = a.got - a.asked
 	if err == nil {
 		f.note(a)
 	}
-	if f.next == nil {
-		f.current = nil
-	}
-	return f.next != nil
+	f.asking = f.next != nil
+	return f.asking
 }
 
 // note remembers an answer until the feed has reached it. The caller holds f.mu.
@@ -132,7 +143,7 @@ func (f *Follower) probeOften() {
 	for {
 		f.mu.Lock()
 		now := f.uptime()
-		due := f.current == nil && now-f.asked >= probeInterval/2
+		due := !f.asking && now-f.asked >= probeInterval*3/4
 		lags := len(f.pending) > 0 && now-f.pending[0].got > longestLag
 		f.mu.Unlock()
 		if lags {

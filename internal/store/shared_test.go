@@ -48,6 +48,7 @@ type link struct {
 	asked    int           // questions for the newest revision
 	reads    int           // snapshots
 	feeds    int           // calls of Watch
+	takes    time.Duration // an answer
 	slow     chan struct{} // the answers wait until it is closed; nil if they do not
 	ctx      context.Context
 	cancel   context.CancelFunc
@@ -79,7 +80,9 @@ func (l *link) isCut() bool {
 
 func (l *link) Newest(context.Context) (store.Revision, error) {
 	var slow chan struct{}
-	l.set(func(l *link) { l.asked++; slow = l.slow })
+	var takes time.Duration
+	l.set(func(l *link) { l.asked++; slow, takes = l.slow, l.takes })
+	time.Sleep(takes)
 	if slow != nil {
 		<-slow
 	}
