@@ -99,7 +99,7 @@ func (e *Engine) readKeys(gets []*get) {
 		oldest = min(oldest, int64(g.at))
 	}
 	err := e.retry(e.ctx, func(ctx context.Context) error {
-		rows, err := e.pool.Query(ctx, e.sql.get, oldest, whole, keys, digests)
+		rows, err := e.readers.Query(ctx, e.sql.get, oldest, whole, keys, digests)
 		if err != nil {
 			return err
 		}

@@ -69,7 +69,7 @@ func TestOwnCommitsFollowWithoutAGap(t *testing.T) {
 	for rev := range store.Revision(10_000) {
 		add(rev + 1)
 	}
-	if len(o.commits) != mostOwn {
+	if len(o.commits) != mostOwnCommits {
 		t.Errorf("%d commits are kept", len(o.commits))
 	}
 }
