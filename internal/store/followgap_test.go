@@ -14,9 +14,8 @@ func TestQuestionsOfManyReadersAreSpaced(t *testing.T) {
 		most    int           // questions in a second
 		longest time.Duration // of a read
 	}{
-		"quick answers": {100 * time.Microsecond, 1001, 1200 * time.Microsecond},
-		"slow answers":  {2 * time.Millisecond, 402, 5 * time.Millisecond},
-		"slower ones":   {20 * time.Millisecond, 51, 40 * time.Millisecond},
+		"slow answers": {2 * time.Millisecond, 402, 5 * time.Millisecond},
+		"slower ones":  {20 * time.Millisecond, 51, 40 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
