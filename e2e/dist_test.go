@@ -58,7 +58,7 @@ func TestRelease(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 	var names []string
-	for name := range files(t, gunzip(t, read(t, filepath.Join(dir, base+".tar.gz")))) {
+	for name := range files(t, gunzip(t, content(t, filepath.Join(dir, base+".tar.gz")))) {
 		names = append(names, name)
 	}
 	for _, want := range []string{"midas", "LICENSE", "README.md", "CHANGELOG.md", "SECURITY.md", "docs/operations.md"} {
@@ -66,7 +66,7 @@ func TestRelease(t *testing.T) {
 			t.Errorf("the archive lacks %s: %v", want, names)
 		}
 	}
-	image := files(t, read(t, filepath.Join(dir, base+".oci.tar")))
+	image := files(t, content(t, filepath.Join(dir, base+".oci.tar")))
 	layer, environment := checkImage(t, image)
 	path := filepath.Join(dir, "layer.tar.gz")
 	if err := os.WriteFile(path, layer, 0o600); err != nil {
@@ -144,7 +144,7 @@ func decode(t *testing.T, text []byte, to any) {
 	}
 }
 
-func read(t *testing.T, path string) []byte {
+func content(t *testing.T, path string) []byte {
 	t.Helper()
 	content, err := os.ReadFile(path)
 	if err != nil {
