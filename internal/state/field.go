@@ -272,6 +272,16 @@ func member(n *yaml.Node, name string) *yaml.Node {
 	return nil
 }
 
+// memberFold is member for names that compare without case.
+func memberFold(n *yaml.Node, name string) *yaml.Node {
+	for i := 0; n != nil && i+1 < len(n.Content); i += 2 {
+		if arm.SameName(n.Content[i].Value, name) {
+			return n.Content[i+1]
+		}
+	}
+	return nil
+}
+
 // textOf returns the text of a scalar, or nothing for nil and null.
 func textOf(n *yaml.Node) string {
 	if n == nil || n.Kind != yaml.ScalarNode || n.Tag == "!!null" {

@@ -18,7 +18,7 @@ func Load(files []File, defaults Defaults) (*Declaration, error) {
 			substitute(doc.root, defaults)
 			b := &builder{findings: found, doc: &doc, d: d, subscription: defaults.SubscriptionID}
 			if isTemplate(doc.root) {
-				b.template()
+				b.template(doc.root)
 				continue
 			}
 			checker{&doc, found}.value(doc.root, table)

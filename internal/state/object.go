@@ -89,6 +89,7 @@ type Defaults struct {
 	TenantID       string
 	Domain         string            // of users
 	ResourceGroup  string            // of ARM templates at the level of resource groups
+	Location       string            // of that group, as resourceGroup().location; empty: that of its declaration
 	Parameters     map[string]string // of ARM templates
 	Lab            bool              // whether ids and secrets may be fixed
 }

@@ -92,6 +92,9 @@ func (s *Server) Plan(ctx context.Context, d *Declaration, o Options) (*Plan, er
 		p.locate(object)
 		if step := p.step(object, found); step != nil {
 			p.Steps = append(p.Steps, step)
+			if step.fixes() { // before anything is written
+				found.add(object.at, "The %s cannot be as declared: %v.", object.line(), errFixed)
+			}
 			if o.Secrets == nil && step.Action == Create && object.secret == "" && (object.kind == kindSecret || object.kind == kindHost) {
 				found.add(object.at, "The server makes a secret for the %s: name a file for it with --secrets FILE.", object.line())
 			}

@@ -34,7 +34,8 @@ type Server struct {
 	UserName       string // of the administrator
 	Lab            bool   // the server has the API of laboratories
 
-	tokens sync.Map // by resource: string
+	mu     sync.Mutex // held while a token is asked for, so that one request gets it for all
+	tokens sync.Map   // by resource: string
 }
 
 // Defaults are what files for this server leave out.
@@ -180,6 +181,11 @@ func (s *Server) once(ctx context.Context, method, path string, body []byte, out
 }
 
 func (s *Server) token(ctx context.Context, resource string) (string, error) {
+	if known, ok := s.tokens.Load(resource); ok {
+		return known.(string), nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if known, ok := s.tokens.Load(resource); ok {
 		return known.(string), nil
 	}
