@@ -247,7 +247,7 @@ func (e *Export) group(index string, entry map[string]any) []pair {
 		}
 	}
 	if members != nil {
-		pairs = append(pairs, pair{"members", members})
+		pairs = append(pairs, pair{"members", byText(members)})
 	}
 	return pairs
 }
@@ -324,7 +324,12 @@ func (e *Export) assignments() (list []any) {
 		}
 		list = append(list, pairs)
 	}
-	return list
+	return byText(list)
+}
+
+// byText sorts values by their texts. Object ids differ between servers, and the order of an export must not.
+func byText(list []any) []any {
+	return slices.SortedFunc(slices.Values(list), func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
 }
 
 func (e *Export) note(format string, args ...any) {
