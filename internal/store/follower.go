@@ -72,7 +72,7 @@ type Follower struct {
 	pending   []answer      // that the feed has not reached, oldest first
 	waiters   map[*waiter]struct{}
 	loads     uint64 // how often the feed has begun
-	stopWatch context.CancelFunc
+	stopWatch context.CancelCauseFunc
 }
 
 // Follow returns a Follower, which owns the engine and closes it. The feed begins with the first use.
@@ -220,7 +220,7 @@ func (f *Follower) snapshot(ctx context.Context, attempt int) (Snapshot, error) 
 	}
 	if snap.Revision() < head { // the database was restored
 		snap.Close()
-		f.reload()
+		f.reload(errLost)
 		return nil, fmt.Errorf("the database shows revision %d after %d: %w", snap.Revision(), head, ErrOutdated)
 	}
 	timer := time.NewTimer(freshLimit)
@@ -243,18 +243,27 @@ func (f *Follower) begins(ctx context.Context, head Revision, attempt int) (Snap
 // Commit implements Engine. It also waits a moment until the feed has reached the commit, so that a Recent after it need
 // not wait.
 func (f *Follower) Commit(ctx context.Context, c Commit) (Revision, error) {
+	rev, err := f.commit(ctx, c)
+	if err != nil {
+		return rev, err
+	}
+	timer := time.NewTimer(ownLimit)
+	defer timer.Stop()
+	_ = f.reach(ctx, rev, timer.C) // Current waits again, or fails
+	return rev, nil
+}
+
+// commit commits. Until the commit is known as one of this process, it is under way: see mayBeAlone.
+func (f *Follower) commit(ctx context.Context, c Commit) (Revision, error) {
 	f.committing.Add(1)
+	defer f.committing.Add(-1)
 	rev, err := f.engine.Commit(ctx, c)
-	f.committing.Add(-1)
 	if err != nil {
 		return rev, err
 	}
 	for own := f.own.Load(); own < uint64(rev) && !f.own.CompareAndSwap(own, uint64(rev)); {
 		own = f.own.Load()
 	}
-	timer := time.NewTimer(ownLimit)
-	defer timer.Stop()
-	_ = f.reach(ctx, rev, timer.C) // Current waits again, or fails
 	return rev, nil
 }
 

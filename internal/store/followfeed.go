@@ -89,13 +89,13 @@ func (f *Follower) release(done func(*waiter) bool) {
 	}
 }
 
-// reload ends the present feed. The loop of feed begins a new one.
-func (f *Follower) reload() {
+// reload ends the present feed for a reason. The loop of feed begins a new one.
+func (f *Follower) reload(cause error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.pending = f.pending[:0]
 	if f.stopWatch != nil {
-		f.stopWatch()
+		f.stopWatch(cause)
 	}
 }
 
@@ -103,18 +103,20 @@ func (f *Follower) reload() {
 func (f *Follower) feed() {
 	defer f.running.Done()
 	pause := shortestReload
+	lost := false // what the feed has shown
 	for first := true; f.ctx.Err() == nil; {
-		err := f.load()
+		err := f.load(lost)
 		if err == nil {
 			if !first {
 				f.reloads.Add(1)
 			}
-			first = false
+			first, lost = false, false
 			before := f.Head()
 			err = f.watch()
 			if f.ctx.Err() != nil || errors.Is(err, ErrClosed) {
 				return
 			}
+			lost = !errors.Is(err, errBehind)
 			f.log.Warn("the change feed of the store has failed; what was cached is read again", "revision", f.Head(), "cause", err)
 			if f.Head() != before {
 				pause = shortestReload
@@ -128,8 +130,9 @@ func (f *Follower) feed() {
 	}
 }
 
-// load makes the cache forget everything, and Head show the newest revision.
-func (f *Follower) load() error {
+// load makes the cache forget everything, and Head show the newest revision. If lost is true, the database may have lost
+// commits that the feed has shown.
+func (f *Follower) load(lost bool) error {
 	f.mu.Lock()
 	f.loads++
 	loads, own, asked := f.loads, f.own.Load(), f.uptime()
@@ -146,21 +149,23 @@ func (f *Follower) load() error {
 	f.own.CompareAndSwap(own, min(own, uint64(rev))) // the revision of a commit that the database has lost is never reached
 	f.pending = f.pending[:0]
 	f.head.Store(uint64(rev))
-	f.recent.reset(loads, rev)
+	f.recent.reset(loads, rev, lost)
 	f.confirm(asked)
 	f.release(func(w *waiter) bool { return w.loads < loads || w.revision <= rev })
 	return nil
 }
 
 var (
-	errGap     = errors.New("the feed has left out changes")
-	errEndless = errors.New("the feed has ended, or was behind")
+	errGap       = errors.New("the feed has left out changes")
+	errFeedEnded = errors.New("the feed has ended")
+	errBehind    = errors.New("the feed was behind")
+	errLost      = errors.New("the database has lost commits")
 )
 
 // watch hands the commits after Head to onCommit, until the feed fails.
 func (f *Follower) watch() error {
-	ctx, cancel := context.WithCancel(f.ctx)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(f.ctx)
+	defer cancel(nil)
 	f.mu.Lock()
 	f.stopWatch = cancel
 	f.mu.Unlock()
@@ -185,5 +190,8 @@ func (f *Follower) watch() error {
 			commit = nil
 		}
 	}
-	return errEndless
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return errFeedEnded
 }

@@ -13,6 +13,7 @@ const (
 type feedLog struct {
 	mu      sync.Mutex
 	loads   uint64   // how often the feed has begun; 0 before it
+	lost    uint64   // the last of these beginnings that may be in another history than the feed before; 0 if none was
 	after   Revision // commits has all commits after this one
 	newest  Revision
 	commits []keptCommit // oldest first
@@ -29,10 +30,14 @@ type keptCommit struct {
 
 func (l *feedLog) init() { l.more = make(chan struct{}) }
 
-// reset forgets all commits: the feed has begun anew after a revision.
-func (l *feedLog) reset(loads uint64, after Revision) {
+// reset forgets all commits: the feed has begun anew after a revision. If lost is true, the database may have lost commits
+// that the feed has shown before.
+func (l *feedLog) reset(loads uint64, after Revision, lost bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if lost {
+		l.lost = loads
+	}
 	l.loads, l.after, l.newest, l.commits, l.bytes = loads, after, after, nil, 0
 	l.wake()
 }
@@ -64,6 +69,14 @@ func (l *feedLog) begun() uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.loads
+}
+
+// follows returns how often the feed has begun, and whether its history is still the one that it had when it had begun
+// as often as loads says.
+func (l *feedLog) follows(loads uint64) (now uint64, same bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.loads, l.lost <= loads
 }
 
 // has reports whether the log has all commits after a revision of the feed that has begun so often. It has not, if the

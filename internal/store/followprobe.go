@@ -66,7 +66,7 @@ func (f *Follower) answer() {
 			err = fmt.Errorf("ask for the newest revision: %w: %w", ErrOutdated, err)
 		case rev < head:
 			err = fmt.Errorf("the database was at revision %d and is at %d: %w", head, rev, ErrOutdated)
-			f.reload()
+			f.reload(errLost)
 		}
 		f.failing.Store(err != nil)
 		if !f.answered(p, answer{revision: rev, asked: asked, got: f.uptime()}, err) {
@@ -147,7 +147,7 @@ func (f *Follower) probeOften() {
 		lags := len(f.pending) > 0 && now-f.pending[0].got > longestLag
 		f.mu.Unlock()
 		if lags {
-			f.reload()
+			f.reload(errBehind)
 		}
 		if due {
 			_, _ = f.join()

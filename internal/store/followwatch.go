@@ -9,7 +9,7 @@ import (
 // Watch implements Engine. It yields a change when Head shows it: whoever hears of a change reads next, and a Recent
 // that did not show it would be the last read before the next change. The changes come from the feed of the Follower
 // itself. Only those that it no longer has, or that may have been lost since the feed has begun anew, come from a feed
-// of the engine.
+// of the engine. It yields ErrCompacted if the feed has begun anew because the database may have lost commits.
 func (f *Follower) Watch(ctx context.Context, prefix string, after Revision) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
 		f.start()
@@ -58,7 +58,7 @@ func (c *consumer) fromLog(ctx context.Context) bool {
 // pass yields the changes of a commit that the consumer wants.
 func (c *consumer) pass(ctx context.Context, commit keptCommit) bool {
 	for i, w := range commit.writes {
-		if w.Key == "" || !strings.HasPrefix(w.Key, c.prefix) { // a revision without a key has changed nothing
+		if !strings.HasPrefix(w.Key, c.prefix) {
 			continue
 		}
 		change := Change{Revision: commit.revision, Key: w.Key, Value: w.Value, Deleted: w.Delete}
@@ -74,8 +74,11 @@ func (c *consumer) pass(ctx context.Context, commit keptCommit) bool {
 // fromEngine yields changes of a feed of the engine, until the Follower's own feed has the next ones. It reads all keys,
 // because each commit, whatever it changes, shows how far it is. It returns false if the consumer needs no more.
 func (c *consumer) fromEngine(ctx context.Context) bool {
-	f := c.follower
-	c.loads = f.recent.begun()
+	f, same := c.follower, false
+	if c.loads, same = f.recent.follows(c.loads); !same { // a feed that begins after c.at would not notice it
+		c.yield(Change{}, ErrCompacted)
+		return false
+	}
 	for change, err := range f.engine.Watch(ctx, "", c.at) {
 		if err == nil {
 			err = f.reach(ctx, change.Revision, nil)
@@ -89,7 +92,7 @@ func (c *consumer) fromEngine(ctx context.Context) bool {
 		}
 		last := change.Last
 		change.Last = last && c.prefix == ""
-		if change.Key != "" && strings.HasPrefix(change.Key, c.prefix) && !c.yield(change, nil) {
+		if strings.HasPrefix(change.Key, c.prefix) && !c.yield(change, nil) {
 			return false
 		}
 		if last {

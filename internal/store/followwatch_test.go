@@ -128,3 +128,79 @@ func follows(ctx context.Context, r *replica, after store.Revision, last int) er
 	}
 	return nil
 }
+
+// A backup waits until the feed of all keys has shown the newest revision, which may have changed nothing.
+func TestCommitsThatChangeNothingAreInTheFeedOfAllKeys(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newShared(t)
+		a, b := e.replica(t), e.replica(t)
+		b.link.set(func(l *link) { l.blank = "nothing" })
+		writeKey(t, a, "k", "0")
+		writeKey(t, a, "nothing", "")
+		if _, err := valueIn(t.Context(), b.View, "k"); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		for name, prefix := range map[string]string{"all keys": "", "one key": "k"} {
+			var shown []string
+			writeKey(t, a, "nothing", "")
+			after := e.Head()
+			writeKey(t, a, "nothing", "")
+			writeKey(t, a, "k", "1")
+			for _, from := range []store.Revision{0, after} { // the engine's feed, and the Follower's list
+				for change, err := range b.Watch(ctx, prefix, from) {
+					if err != nil || change.Last != (prefix == "") {
+						t.Fatalf("%s: %+v, %v", name, change, err)
+					}
+					if change.Revision > after {
+						shown = append(shown, change.Key)
+					}
+					if change.Revision == e.Head() {
+						break
+					}
+				}
+			}
+			if want := map[string]string{"": "[ k  k]", "k": "[k k]"}[prefix]; fmt.Sprint(shown) != want {
+				t.Errorf("%s: %v instead of %v", name, shown, want)
+			}
+		}
+	})
+}
+
+// After a standby that lacks commits has taken over, or a backup was restored, the revisions after those that a consumer
+// has seen do not tell what became of the revisions before.
+func TestConsumersAreToldThatTheHistoryIsAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lost, restored := newShared(t), newShared(t)
+		a, other, b := lost.replica(t), restored.replica(t), lost.replica(t)
+		writeKey(t, a, "k", "0")
+		for i := range 20 { // more than the lost history has
+			writeKey(t, other, "k", strconv.Itoa(i))
+		}
+		if _, err := valueIn(t.Context(), b.View, "k"); err != nil {
+			t.Fatal(err)
+		}
+		told := make(chan error, 3)
+		for _, after := range []store.Revision{0, b.follower.Head()} {
+			go func() {
+				for change, err := range b.Watch(t.Context(), "k", after) {
+					if err != nil || string(change.Value) != "0" {
+						told <- err
+						break
+					}
+				}
+			}()
+		}
+		synctest.Wait()
+		b.link.set(func(l *link) { l.skip = 1 })
+		writeKey(t, a, "k", "lost")
+		b.link.set(func(l *link) { l.engine = restored })
+		writeKey(t, a, "k", "lost, too") // now the feed finds out
+		for range 2 {
+			if err := <-told; !errors.Is(err, store.ErrCompacted) {
+				t.Errorf("a consumer was told %v", err)
+			}
+		}
+	})
+}

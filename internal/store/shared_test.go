@@ -48,6 +48,7 @@ type link struct {
 	asked    int           // questions for the newest revision
 	reads    int           // snapshots
 	feeds    int           // calls of Watch
+	blank    string        // a key whose commits the feed shows as ones that have changed nothing
 	takes    time.Duration // an answer
 	slow     chan struct{} // the answers wait until it is closed; nil if they do not
 	ctx      context.Context
@@ -157,6 +158,9 @@ func (l *link) Watch(ctx context.Context, prefix string, after store.Revision) i
 				break
 			}
 			begins = change.Last
+			if l.isBlank(change) {
+				change.Key, change.Value, change.Deleted = "", nil, true
+			}
 			if l.leavesOut(change) {
 				lost = true
 				continue
@@ -213,6 +217,12 @@ func (l *link) leavesOut(c store.Change) bool {
 		l.skip--
 	}
 	return true
+}
+
+func (l *link) isBlank(c store.Change) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.blank != "" && c.Key == l.blank
 }
 
 func (l *link) Close() error { l.cancel(); return nil }
