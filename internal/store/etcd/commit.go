@@ -5,11 +5,9 @@ package etcd
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"slices"
 
-	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"midas/internal/store"
@@ -93,7 +91,7 @@ func (e *Engine) sendGroup(commits []*pending) {
 	}
 	answer, err := e.client.Txn(ctx).Then(append(inner, clientv3.OpPut(e.head, rand.Text()))...).Commit()
 	if isRefusal(err) {
-		e.queue.shrink(commits, errors.Is(err, rpctypes.ErrTooManyOps))
+		e.queue.shrink(commits, err)
 		e.sendEach(commits)
 		return
 	}

@@ -3,8 +3,11 @@
 package etcd
 
 import (
+	"errors"
 	"slices"
 	"sync"
+
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 
 	"midas/internal/store"
 )
@@ -105,8 +108,12 @@ func (q *queue) refuse(written []*pending, rev store.Revision) {
 	})
 }
 
-// shrink makes groups smaller, after etcd has refused one because of its operations or its bytes.
-func (q *queue) shrink(group []*pending, tooMany bool) {
+// shrink makes groups smaller, if etcd has refused one because of its operations or its bytes.
+func (q *queue) shrink(group []*pending, refusal error) {
+	tooMany := errors.Is(refusal, rpctypes.ErrTooManyOps)
+	if !tooMany && !errors.Is(refusal, rpctypes.ErrRequestTooLarge) && !tooLargeAnswer(refusal) {
+		return // because of the rights of the user, which may be given again
+	}
 	most, bytes := 0, 0
 	for _, p := range group {
 		most, bytes = max(most, p.operations()), bytes+p.bytes

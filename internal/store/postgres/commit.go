@@ -32,8 +32,8 @@ func (e *Engine) commitAll() {
 		case <-e.ctx.Done():
 			return
 		}
-		if group := e.queue.take(); len(group) > 0 {
-			e.commitGroup(group)
+		if commits := e.queue.take(); len(commits) > 0 {
+			e.commitGroup(&group{commits: commits, seen: e.news.seen()})
 		}
 	}
 }
@@ -66,10 +66,9 @@ var errUnsure = errors.New("the connection broke before the database confirmed t
 
 // commitGroup commits and tells each caller the outcome. It tries again, until the deadline, if the database has not
 // applied the commits because a connection broke or the primary changes.
-func (e *Engine) commitGroup(commits []*pending) {
+func (e *Engine) commitGroup(g *group) {
 	ctx, cancel := context.WithTimeout(e.ctx, deadline)
 	defer cancel()
-	g := &group{commits: commits, seen: e.news.seen()}
 	for {
 		err := e.attempt(ctx, g)
 		switch {
@@ -81,7 +80,7 @@ func (e *Engine) commitGroup(commits []*pending) {
 			continue
 		case len(g.commits) > 1 && !g.unsure && code(err) != "" && !unavailable(err):
 			for _, p := range g.commits { // so that one commit's error does not become the error of the others
-				e.commitGroup([]*pending{p})
+				e.commitGroup(&group{commits: []*pending{p}, seen: g.seen, sent: g.sent})
 			}
 			return
 		}
