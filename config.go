@@ -179,6 +179,10 @@ type Config struct {
 	// ShutdownTimeout is how long a shutdown waits for requests in flight. Default: 20s
 	ShutdownTimeout time.Duration `yaml:"shutdownTimeout"`
 
+	// MovableClock gives the server a clock of its own, which Server.Advance moves. It is for programs that run a server
+	// inside themselves, and Lab implies it. Servers that share a store cannot have one.
+	MovableClock bool `yaml:"-"`
+
 	// Logger receives the lines of the log instead of standard error. It is for programs that run a server
 	// inside themselves.
 	Logger *slog.Logger `yaml:"-"`

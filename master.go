@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"midas/internal/clock"
 	"midas/internal/control"
 	"midas/internal/datadir"
 	"midas/internal/grant"
@@ -114,6 +115,7 @@ type local struct {
 	dump    bool   // the store is only opened for a dump, which the store of a newer Midas allows too
 	address string // HOST:PORT of this server, as this machine reaches it
 	tracer  *trace.Tracer
+	clock   *clock.Clock // of the services
 }
 
 // beginWithNewMaster makes the first master key of a store. If another replica has begun the installation at the

@@ -36,6 +36,7 @@ func (s *Server) addMetadata(ctx context.Context, names []string) error {
 		a, err := agent.Open(ctx, agent.ServerConfig{
 			Enroll:    func(ctx context.Context) (agent.Credential, error) { return s.enroll(ctx, id) },
 			Endpoints: endpoints,
+			Now:       s.clock.Func(),
 			Names:     names, Listener: s.limit.Listener, HTTP: s.options(nil), Log: s.log.With("resource", m.Resource),
 		})
 		if err != nil {

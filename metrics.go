@@ -18,7 +18,7 @@ func (s *Server) registerFigures() error {
 		figure("midas_ready", "1 if /readyz succeeds.", func() float64 { return truth(s.health.Ready(context.Background())) }),
 		figure("midas_replicas", "Live replicas of the store that this one knows of, with itself.", func() float64 { return float64(s.services.replicas.Size()) }),
 		figure("midas_background_lease_held", "1 if this replica does the background work.", func() float64 { return truth(s.services.lease.Held()) }),
-		figure("midas_retention_paused", "1 while nothing is deleted by age, because the clock may be wrong.", func() float64 { return truth(!s.services.retention.Allows(time.Now())) }),
+		figure("midas_retention_paused", "1 while nothing is deleted by age, because the clock may be wrong.", func() float64 { return truth(!s.services.retention.Allows(s.clock.Now())) }),
 		figure("midas_signing_keys", "Signing keys that are stored.", func() float64 { return float64(s.services.keys.Len()) }),
 		figure("midas_signing_key_end_timestamp_seconds", "When the newest signing key ends to sign; in the past if keys are not rotated. 0: keys are not rotated by age.",
 			func() float64 { return seconds(s.services.keys.End()) }),

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -22,6 +23,7 @@ import (
 	"midas/internal/agent"
 	"midas/internal/api/hosts"
 	"midas/internal/api/httpx"
+	"midas/internal/clock"
 	"midas/internal/control"
 	"midas/internal/datadir"
 	"midas/internal/keypair"
@@ -29,6 +31,7 @@ import (
 	"midas/internal/rbac"
 	"midas/internal/rolelint"
 	"midas/internal/serve"
+	"midas/internal/store"
 )
 
 // Server is a running server. It accepts requests as soon as Start has returned it.
@@ -38,6 +41,8 @@ type Server struct {
 	log       *slog.Logger
 	services  *services
 	health    *ops.Health
+	clock     *clock.Clock                // the machine's, outside of laboratories
+	captured  atomic.Pointer[store.State] // of a laboratory
 	registry  *prometheus.Registry
 	metrics   *httpx.Metrics
 	tracing   *httpx.Tracing // nil without traces
@@ -87,6 +92,10 @@ func start(ctx context.Context, cfg Config, all []engine) (_ *Server, err error)
 		s.resources.Add(lines) // first, so that it is closed last
 	}
 	s.cfg, s.log = cfg, cfg.Logger
+	if cfg.Lab || cfg.MovableClock {
+		s.clock = new(clock.Clock)
+	}
+	ctx = clock.With(ctx, s.clock) // for the jobs and agents
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.resources.Release())
@@ -100,6 +109,11 @@ func start(ctx context.Context, cfg Config, all []engine) (_ *Server, err error)
 	}
 	if err := s.applyState(ctx); err != nil {
 		return nil, fmt.Errorf("declared state: %w", err)
+	}
+	if cfg.Lab && !s.services.store.shared() {
+		if err := s.Capture(ctx); err != nil {
+			return nil, fmt.Errorf("capture the state of the laboratory: %w", err)
+		}
 	}
 	s.run(context.WithoutCancel(ctx))
 	s.log.InfoContext(ctx, "serving", "endpoint", s.services.admin.Endpoint, "ops", s.opsURL, "data", cfg.Data, "store", storeName(cfg.Store), "lab", cfg.Lab)
@@ -161,7 +175,7 @@ func (s *Server) addMain(dir *datadir.Dir, listeners []net.Listener, config *tls
 	if err != nil {
 		return err
 	}
-	handler.cluster, s.hosts = s.joinHandler(dir), handler.hosts
+	handler.cluster, handler.lab, s.hosts = s.joinHandler(dir), s.laboratory(), handler.hosts
 	proxies, err := httpx.ParseProxies(s.cfg.TrustedProxies)
 	if err != nil {
 		return fmt.Errorf("trustedProxies: %w", err)
@@ -240,8 +254,13 @@ func (s *Server) commands() *http.Server {
 
 // options are the HTTP options of a listener. Only proxies are believed about the addresses of clients.
 func (s *Server) options(proxies httpx.Proxies) httpx.Options {
+	var inject func(*http.Request, *httpx.Event) error
+	if s.services.lab != nil {
+		inject = s.services.lab.inject
+	}
 	return httpx.Options{
-		Log: s.log, Metrics: s.metrics, NewID: uuid.NewString, StrictSubdomains: s.cfg.HSTSSubdomains,
+		Inject: inject,
+		Log:    s.log, Metrics: s.metrics, NewID: uuid.NewString, StrictSubdomains: s.cfg.HSTSSubdomains,
 		Answers: s.answers, Proxies: proxies, Tracing: s.tracing,
 		Now: time.Now, // the machine's clock measures durations, even if the services have another clock
 	}

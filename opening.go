@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"time"
 
 	"midas/internal/azure"
 	"midas/internal/datadir"
@@ -96,7 +95,7 @@ func (s *Server) openStore(ctx context.Context, o *opening) error {
 func (s *Server) warnOfRestore(ctx context.Context, st *opened) error {
 	return st.View(ctx, func(tx store.Tx) error {
 		last, err := store.LastRestore(tx)
-		if err == nil && !last.At.IsZero() && !last.TokensEnded && time.Since(last.At) < longestToken {
+		if err == nil && !last.At.IsZero() && !last.TokensEnded && s.clock.Now().Sub(last.At) < longestToken {
 			s.log.WarnContext(ctx, "the store was restored: what was revoked, withdrawn or removed after the backup was made is valid again, unless it is revoked again", "backup", last.Backup, "restored", last.At)
 		}
 		return err
@@ -107,7 +106,7 @@ func (s *Server) warnOfRestore(ctx context.Context, st *opened) error {
 func (s *Server) openAuthorities(ctx context.Context, o *opening) (err error) {
 	o.authorities, err = localca.OpenAuthorities(ctx, localca.AuthoritiesConfig{
 		Storage: o.store.authorities(o.installation),
-		Folder:  s.cfg.Data, Now: time.Now, Names: s.names(o.origin), AzureNames: azure.Hosts(), Log: s.log, Trusted: s.trusted(),
+		Folder:  s.cfg.Data, Now: s.clock.Func(), Begin: s.clock.Begin, Names: s.names(o.origin), AzureNames: azure.Hosts(), Log: s.log, Trusted: s.trusted(),
 	})
 	if err != nil {
 		return err
@@ -123,7 +122,7 @@ func (s *Server) openServices(ctx context.Context, o *opening) (err error) {
 	if err := errors.Join(s.register(o.store), s.registerCertificates(o.authorities)); err != nil {
 		return err
 	}
-	at := local{dir: o.dir, origin: o.origin, address: s.address, tracer: s.tracer()}
+	at := local{dir: o.dir, origin: o.origin, address: s.address, tracer: s.tracer(), clock: s.clock}
 	s.services, err = newServices(ctx, s.cfg, at, o.store, o.installation, o.authorities)
 	return err
 }

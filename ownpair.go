@@ -46,7 +46,7 @@ func (s *Server) openPair() (err error) {
 	if c == (TLSConfig{}) {
 		return nil
 	}
-	if s.pair, err = keypair.Open(keypair.Config{Cert: c.Cert, Key: c.Key, CA: c.CA, Now: time.Now, Log: s.log}); err != nil {
+	if s.pair, err = keypair.Open(keypair.Config{Cert: c.Cert, Key: c.Key, CA: c.CA, Now: s.clock.Func(), Log: s.log}); err != nil {
 		return err
 	}
 	if s.cfg.Origin != "" {

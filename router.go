@@ -13,6 +13,7 @@ import (
 	"midas/internal/arm"
 	"midas/internal/azure"
 	"midas/internal/cluster"
+	"midas/internal/lab"
 	"midas/internal/ops"
 	"midas/internal/store"
 )
@@ -32,6 +33,7 @@ type router struct {
 	decisions  *checkaccess.Handler
 	hosts      *hosts.Handler
 	cluster    httpx.Handler // nil without an embedded cluster
+	lab        httpx.Handler // nil without Config.Lab
 	shared     bool          // other processes write the store, too
 }
 
@@ -100,6 +102,8 @@ func (f *router) handler(r *http.Request, path string) httpx.Handler {
 		return f.hosts
 	case f.cluster != nil && cluster.Serves(path):
 		return f.cluster
+	case f.lab != nil && lab.Serves(path):
+		return f.lab
 	case f.login.Serves(path):
 		return f.login
 	case graph.Serves(path):

@@ -22,6 +22,7 @@ import (
 	"midas/internal/api/signin"
 	"midas/internal/arm"
 	"midas/internal/bootstrap"
+	"midas/internal/clock"
 	"midas/internal/compute"
 	"midas/internal/datadir"
 	"midas/internal/decision"
@@ -56,6 +57,7 @@ type services struct {
 	dir          *datadir.Dir
 	store        *opened
 	log          *slog.Logger
+	clock        *clock.Clock
 	now          func() time.Time
 	newID        func() string
 	sealing      *seal.Keyring // the store keys
@@ -85,6 +87,7 @@ type services struct {
 	replicas      *replica.Registry
 	lease         *replica.Lease
 	tracer        *trace.Tracer // nil without traces
+	lab           *laboratory   // nil without Config.Lab
 	lastBackup    atomic.Int64  // seconds since 1970; 0 without one
 
 	authorities localca.Authorities
@@ -102,7 +105,7 @@ const administratorPurpose = "midas administrator"
 // administrator.
 func newServices(ctx context.Context, cfg Config, at local, st *opened, shared *installation.Installation, by localca.Authorities) (*services, error) {
 	r := &services{
-		cfg: cfg, origin: at.origin, dir: at.dir, store: st, installation: shared, log: cfg.logger(), now: time.Now, newID: uuid.NewString,
+		cfg: cfg, origin: at.origin, dir: at.dir, store: st, installation: shared, log: cfg.logger(), clock: at.clock, now: at.clock.Func(), newID: uuid.NewString,
 		documents: by.Local.Signer(), authorities: by, tracer: at.tracer,
 		sealing: shared.Keys(), agentsOrigin: cfg.agentsOrigin(at.address, at.origin),
 	}
@@ -130,7 +133,7 @@ func newServices(ctx context.Context, cfg Config, at local, st *opened, shared *
 // openDirectory opens what the services of resources record: the guard of retention, the activity log and the directory.
 func (r *services) openDirectory(ctx context.Context) (err error) {
 	// Opened before anything is written, because it reads the newest time in the store.
-	if r.retention, err = retention.Open(ctx, retention.Config{Store: r.store, Now: r.now, Log: r.log, Agree: r.replicas.ClocksAgree}); err != nil {
+	if r.retention, err = retention.Open(ctx, retention.Config{Store: r.store, Now: r.now, Uptime: r.clock.Uptime(), Log: r.log, Agree: r.replicas.ClocksAgree}); err != nil {
 		return err
 	}
 	r.activity = &activity.Log{
@@ -140,6 +143,7 @@ func (r *services) openDirectory(ctx context.Context) (err error) {
 	r.directory = &directory.Directory{
 		Store: r.store, Now: r.now, NewID: r.newID, Hosts: r.cfg.names(r.origin), Logger: r.log, LongestToken: longestToken,
 	}
+	r.openLab()
 	if r.store.shared() {
 		r.directory.Latest = r.replicas.Latest
 	}
@@ -155,7 +159,7 @@ func (r *services) openResources(owners map[string]resource.Owner, workers map[s
 	if err != nil {
 		return err
 	}
-	r.rbac = rbac.New(rbac.Config{Store: r.store, Log: r.activity, Now: r.now, Principals: r.directory})
+	r.rbac = rbac.New(rbac.Config{Store: r.store, Log: r.activity, Now: r.now, Principals: r.principals(), Effective: r.effective()})
 	r.locks = lock.New(lock.Config{Store: r.store, Log: r.activity, Now: r.now})
 	r.resources = resource.New(resource.Config{
 		Retention: r.retention, Log: r.activity, Store: r.store, Now: r.now, NewID: r.newID, Logger: r.log,
@@ -177,7 +181,7 @@ func (r *services) openResources(owners map[string]resource.Owner, workers map[s
 func (r *services) openIdentities(ctx context.Context, owners map[string]resource.Owner, workers map[string]resource.Worker) {
 	r.identities = identity.New(identity.Config{
 		Resources: r.resources, Directory: r.directory, Log: r.activity, Store: r.store, Now: r.now, NewID: r.newID,
-		Writers: labWriters(r.cfg),
+		Writers: r.writers(),
 	})
 	r.resources.Ending = r.identities.Ending
 	r.compute = &compute.Service{Resources: r.resources, Now: r.now, NewID: r.newID}

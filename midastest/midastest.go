@@ -13,6 +13,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"midas"
 	"midas/internal/client"
@@ -54,6 +55,9 @@ func State(state string) Option {
 		c.State = append(c.State, state)
 	}
 }
+
+// Clock gives the server a clock that Server.Advance moves. Lab implies it.
+func Clock() Option { return func(c *midas.Config) { c.MovableClock = true } }
 
 // Verbose writes the server's log, one line a request, to the test's output.
 func Verbose() Option {
@@ -113,4 +117,36 @@ func (s *Server) Token(t testing.TB, resource string) string {
 		t.Fatal(err)
 	}
 	return token
+}
+
+// MetadataURLs are the URLs of the endpoints of midas.Config.Metadata, in the same order.
+func (s *Server) MetadataURLs() []string { return s.server.MetadataURLs() }
+
+// Advance moves the clock of a server with the option Clock or Lab forward: tokens expire, keys rotate, and jobs whose
+// time has come run, for which it waits up to two seconds.
+func (s *Server) Advance(t testing.TB, d time.Duration) {
+	t.Helper()
+	if err := s.server.Advance(t.Context(), d); err != nil {
+		t.Fatalf("advance the clock: %v", err)
+	}
+}
+
+// Now is the time by the server's clock.
+func (s *Server) Now() time.Time { return s.server.Now() }
+
+// Reset returns a server with the option Lab to its state at the start, or at the last Capture: objects, clock, faults and
+// delays.
+func (s *Server) Reset(t testing.TB) {
+	t.Helper()
+	if _, err := s.server.Reset(t.Context()); err != nil {
+		t.Fatalf("reset midas: %v", err)
+	}
+}
+
+// Capture makes the present state of a server with the option Lab that to which Reset returns.
+func (s *Server) Capture(t testing.TB) {
+	t.Helper()
+	if err := s.server.Capture(t.Context()); err != nil {
+		t.Fatalf("capture the state of midas: %v", err)
+	}
 }

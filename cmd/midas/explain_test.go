@@ -17,14 +17,14 @@ import (
 // shows below it, where … stands for anything.
 func TestPageOnExplainComesTrue(t *testing.T) { runPage(t, "../../docs/explain.md") }
 
-func runPage(t *testing.T, page string) {
+func runPage(t *testing.T, page string, flags ...string) {
 	t.Helper()
 	text, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
 	}
 	data := filepath.Join(t.TempDir(), "data")
-	p := startServer(t, data)
+	p := startServer(t, data, flags...)
 	defer p.end(t, os.Interrupt)
 	blocks := regexp.MustCompile("(?s)```(sh|text)\n(.*?)\n```").FindAllStringSubmatch(string(text), -1)
 	const border = "-- end of block --"

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -31,5 +32,19 @@ func TestWellKnownValuesAreDocumented(t *testing.T) {
 		if row := "| " + known.name + " | `" + known.value + "` |\n"; !strings.Contains(string(manual), row) {
 			t.Errorf("docs/operations.md lacks the row %s", row)
 		}
+	}
+}
+
+// The commands of the page about the laboratory print what the page shows.
+func TestPageOnTheLaboratoryComesTrue(t *testing.T) {
+	runPage(t, "../../docs/lab.md", "--lab", "--store", "memory:")
+}
+
+func TestLabCommandsNeedALaboratory(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	p := startServer(t, data)
+	defer p.end(t, os.Interrupt)
+	for _, args := range [][]string{{"status"}, {"clock", "--advance", "1h"}, {"fault", "add", "--preset", "throttled"}, {"fault", "delete", "x"}, {"delay", "--none"}, {"reset"}, {"capture"}} {
+		refused(t, data, "start it with --lab", append([]string{"lab"}, args...)...)
 	}
 }

@@ -35,6 +35,7 @@ type cli struct {
 	Subscription subscriptionCommand `cmd:"" help:"Create, rename, cancel and enable subscriptions."`
 	Agent        agentCommand        `cmd:"" help:"Enroll a machine and run its agent."`
 	Kubernetes   kubernetesCommand   `cmd:"" help:"Let pods of a Kubernetes cluster use identities."`
+	Lab          labCommand          `cmd:"" help:"Change how a laboratory behaves: its clock, faults, delays, and a reset."`
 	Cloud        cloudCommand        `cmd:"" help:"Describe the server to Azure CLI as a cloud."`
 	CA           caCommand           `cmd:"" name:"ca" help:"Manage trust in the server's CA."`
 	Cluster      clusterCommand      `cmd:"" help:"Manage the machines of an embedded cluster."`

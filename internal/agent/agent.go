@@ -157,6 +157,21 @@ func (a *Agent) nextEpoch() {
 	a.newEpoch = make(chan struct{})
 }
 
+// StartOver drops the tokens and the state that the agent knows, and its link if it can enroll again, because the server
+// has returned to an earlier state.
+func (a *Agent) StartOver() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.nextEpoch()
+	a.cache.Clear()
+	a.state = nil
+	if a.Enroll != nil && a.link != nil {
+		a.link.close()
+		a.link = nil
+	}
+	a.interrupt()
+}
+
 // Attest returns a document about this host's resource that the server has signed.
 func (a *Agent) Attest(ctx context.Context, nonce string) ([]byte, error) {
 	var answer host.AttestAnswer

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"time"
 
 	"midas/internal/api/httpx"
 	"midas/internal/api/metadata"
@@ -93,7 +92,7 @@ func (s *Server) endpoint(e EndpointConfig) (*metadata.Endpoint, error) {
 		limit = metadata.Limit{}
 	}
 	c := metadata.Config{
-		Source: s.agent, Hosts: s.cfg.Names, Limit: limit, Now: time.Now, NewID: s.cfg.HTTP.NewID, Interfaces: metadata.LocalInterfaces,
+		Source: s.agent, Hosts: s.cfg.Names, Limit: limit, Now: s.cfg.Now, NewID: s.cfg.HTTP.NewID, Interfaces: metadata.LocalInterfaces,
 	}
 	switch metadata.Flavour(e.Flavour) {
 	case metadata.FlavourAppService:

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"midas/internal/clock"
 	"midas/internal/host"
 )
 
@@ -142,7 +143,7 @@ func (a *Agent) tend(ctx context.Context) {
 					"begins", leaf.NotBefore, "ends", leaf.NotAfter, "cause", err)
 			}
 		}
-		sleep(ctx, tendEvery)
+		clock.Sleep(ctx, tendEvery)
 	}
 }
 

@@ -58,6 +58,9 @@ type ServerConfig struct {
 	// HTTP are the HTTP options of the endpoints. Log, Now, NewID and Metrics have defaults.
 	HTTP httpx.Options
 
+	// Now is the clock of the agent; nil means time.Now. Renewals also follow the clock of the context of Open.
+	Now func() time.Time
+
 	Log *slog.Logger
 }
 
@@ -116,6 +119,9 @@ func (c ServerConfig) withDefaults() (ServerConfig, error) {
 	if c.ArcFolder == "" {
 		c.ArcFolder = metadata.ArcFolder
 	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 	if c.HTTP.Log == nil {
 		c.HTTP.Log = c.Log
 	}
@@ -137,7 +143,7 @@ func (c ServerConfig) withDefaults() (ServerConfig, error) {
 
 // openAgent reads the host's credential and the secret for the flavours that require one.
 func (s *Server) openAgent() (err error) {
-	cfg := Config{Enroll: s.cfg.Enroll, Now: time.Now, Log: s.cfg.Log}
+	cfg := Config{Enroll: s.cfg.Enroll, Now: s.cfg.Now, Log: s.cfg.Log}
 	if s.cfg.Enroll != nil {
 		s.secret, err = newSecret()
 	} else {
@@ -196,6 +202,9 @@ func (s *Server) Start() {
 		e.Start(s.group)
 	}
 }
+
+// StartOver makes the agent ask the server for everything again.
+func (s *Server) StartOver() { s.agent.StartOver() }
 
 // Environment returns the variables that make programs use the server's endpoints.
 func (s *Server) Environment() []Variable { return s.env }

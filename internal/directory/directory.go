@@ -71,6 +71,9 @@ type Directory struct {
 	// Logger receives the warnings of Run. Nil discards them.
 	Logger *slog.Logger
 
+	// Reservations are the ids that a laboratory has reserved. Nil: all ids are new.
+	Reservations Reservations
+
 	// hashing limits concurrent password hashes to the number of cores, because each hash takes 19 MiB and
 	// one core.
 	hashing throttle.Queue

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"midas/internal/clock"
 	"midas/internal/store"
 )
 
@@ -18,15 +19,11 @@ const (
 
 // RunSweep calls Sweep every hour until ctx ends. One replica at a time runs it; two at once do no harm.
 func (f *Fleet) RunSweep(ctx context.Context) error {
-	for ctx.Err() == nil {
-		pause(ctx, sweepEvery)
-		if ctx.Err() != nil {
-			return nil
-		}
+	clock.Every(ctx, sweepEvery, func(ctx context.Context) {
 		if err := f.Sweep(ctx); err != nil && ctx.Err() == nil {
 			f.Logger.WarnContext(ctx, "hosts: deleting expired records failed, retrying in an hour", "cause", err)
 		}
-	}
+	})
 	return nil
 }
 

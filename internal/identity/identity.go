@@ -118,6 +118,9 @@ func (s *Service) change(ctx context.Context, ev activity.Event, id arm.ID, exis
 			return err
 		})
 	})
+	if err == nil && created {
+		s.Directory.UsedIDs(directory.ReservedIdentity, id.Key())
+	}
 	if err != nil || restricted == nil {
 		return out, created, err
 	}
@@ -182,7 +185,8 @@ func (s *Service) write(tx store.Tx, rec resource.Record, created bool, change C
 	now := s.Now().UTC()
 	if created {
 		rec.Location, rec.Created = arm.Location(wanted.Location), now
-		was.TenantID, was.PrincipalID, was.ClientID = rec.TenantID, s.NewID(), s.NewID()
+		was.TenantID = rec.TenantID
+		was.PrincipalID, was.ClientID = s.Directory.NewIDs(directory.ReservedIdentity, was.ID.Key(), s.NewID)
 		if err := s.createPrincipal(tx, was, now); err != nil {
 			return was, is, err
 		}

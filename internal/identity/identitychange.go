@@ -147,7 +147,7 @@ func (m ManagedServiceIdentity) merged(a IdentityChange, assign, remove []arm.ID
 func (s *Service) settleSystemAssigned(tx store.Tx, c target, a IdentityChange, is ManagedServiceIdentity) (ManagedServiceIdentity, error) {
 	switch {
 	case a.system() && is.PrincipalID == "":
-		is.PrincipalID, is.ClientID = s.NewID(), s.NewID()
+		is.PrincipalID, is.ClientID = s.Directory.NewIDs(directory.ReservedIdentity, c.id.Key(), s.NewID)
 		err := s.Directory.CreateServicePrincipal(tx, directory.ServicePrincipal{
 			ID: is.PrincipalID, AppID: is.ClientID, TenantID: is.TenantID, DisplayName: c.rec.Name,
 			Type: directory.TypeManagedIdentity, Enabled: true, Created: s.Now().UTC(), ResourceID: c.rec.ID,
@@ -160,6 +160,7 @@ func (s *Service) settleSystemAssigned(tx store.Tx, c target, a IdentityChange, 
 		if err := s.Directory.DeleteServicePrincipal(tx, is.TenantID, is.PrincipalID); err != nil {
 			return is, errAdministrator(err)
 		}
+		s.Directory.UsedIDs(directory.ReservedIdentity, c.id.Key()) // the next one is another principal
 		is.PrincipalID, is.ClientID = "", ""
 	}
 	return identityFromStored(storedIdentity{

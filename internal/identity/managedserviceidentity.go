@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"midas/internal/arm"
+	"midas/internal/directory"
 	"midas/internal/resource"
 	"midas/internal/store"
 )
@@ -178,5 +179,6 @@ func (o ManagedServiceIdentityOwner) Deleted(tx store.Tx, rec resource.Record) e
 	if m.PrincipalID == "" {
 		return nil
 	}
+	o.Directory.UsedIDs(directory.ReservedIdentity, id.Key())
 	return o.Directory.DeleteManagedIdentityPrincipal(tx, m.TenantID, m.PrincipalID)
 }

@@ -16,13 +16,16 @@ type Writers struct {
 	// Least is how long a write is in flight at least. A write here ends so soon that concurrent ones would seldom meet.
 	Least time.Duration
 
+	// On reports whether concurrent writes are refused at the moment; nil means always.
+	On func() bool
+
 	mu      sync.Mutex
 	writing map[string]struct{} // identities, by key; bounded by the number of requests in flight
 }
 
 // begin starts a write, which ends with a call of end. It returns a 409 if there is another one.
 func (w *Writers) begin(ctx context.Context, identity arm.ID) (end func(), err error) {
-	if w == nil {
+	if w == nil || w.On != nil && !w.On() {
 		return func() {}, nil
 	}
 	key := identity.Key()

@@ -38,14 +38,17 @@ const (
 	HostsAuthority = "hosts"
 )
 
-// AuthoritiesConfig is the configuration of OpenAuthorities. All fields but Trusted are required.
+// AuthoritiesConfig is the configuration of OpenAuthorities. All fields but Begin and Trusted are required.
 type AuthoritiesConfig struct {
 	Folder     string           // the data folder: of ca.pem, azure-ca/ca.pem, and the server certificates of this replica
 	Now        func() time.Time // the clock by which certificates are issued and renewed
 	Names      []string         // the server's own names, besides localhost
 	AzureNames []string         // Azure's host names
 	Log        *slog.Logger
-	Trusted    []byte // further certificates for ca.pem, see CA.Trust; nil if there are none
+	// Begin returns the time from which new certificates are valid; nil means Now. The clock of a laboratory can be ahead
+	// of the clocks of its clients, which would not accept a certificate of tomorrow.
+	Begin   func() time.Time
+	Trusted []byte // further certificates for ca.pem, see CA.Trust; nil if there are none
 
 	// Storage returns the storage of the authority with a name. folder is where earlier versions, and servers
 	// whose store is in memory, have its files.
@@ -60,7 +63,7 @@ func OpenAuthorities(ctx context.Context, c AuthoritiesConfig) (a Authorities, e
 	}
 	at := func(name, folder string) (place, error) {
 		storage, err := c.Storage(name, folder)
-		return place{dir: folder, storage: storage}, err
+		return place{dir: folder, storage: storage, begin: c.Begin}, err
 	}
 	local, err := at(LocalAuthority, c.Folder)
 	if err != nil {

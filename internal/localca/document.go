@@ -61,7 +61,7 @@ func (s *Signer) current() (*ecdsa.PrivateKey, *x509.Certificate, error) {
 	}
 	der, err := s.ca.sign(&x509.Certificate{
 		Subject:   pkix.Name{Organization: []string{"Midas"}, CommonName: "Midas attested data"},
-		NotBefore: now.Add(-backdate), NotAfter: now.Add(leafLife), KeyUsage: x509.KeyUsageDigitalSignature,
+		NotBefore: s.ca.begins().Add(-backdate), NotAfter: now.Add(leafLife), KeyUsage: x509.KeyUsageDigitalSignature,
 	}, s.ca.cert.Load(), key)
 	if err != nil {
 		return nil, nil, fmt.Errorf("issue a certificate for documents: %w", err)

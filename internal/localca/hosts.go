@@ -31,7 +31,7 @@ func OpenHosts(dir string, now func() time.Time) (*HostCA, error) {
 
 func openHosts(ctx context.Context, at place, now func() time.Time) (*HostCA, error) {
 	ca, err := open(ctx, &CA{
-		dir: at.dir, storage: at.storage, now: now, role: role{"Midas CA for hosts", []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}},
+		dir: at.dir, storage: at.storage, now: now, begin: at.begin, role: role{"Midas CA for hosts", []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}},
 	})
 	if err != nil {
 		return nil, err
@@ -88,7 +88,7 @@ func (h *HostCA) Certify(request []byte, name string, subject *url.URL, end time
 	der, err := h.ca.certify(&x509.Certificate{
 		Subject:     pkix.Name{Organization: []string{"Midas host"}, CommonName: name},
 		URIs:        []*url.URL{subject},
-		NotBefore:   h.ca.now().Add(-clock.Skew),
+		NotBefore:   h.ca.begins().Add(-clock.Skew),
 		NotAfter:    end,
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},

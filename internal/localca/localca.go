@@ -60,7 +60,8 @@ type CA struct {
 	dir     string  // of server.pem, and of ca.pem, the copy of the certificate for clients
 	storage Storage // of the key and the certificate
 	now     func() time.Time
-	names   []string // the names in the server's certificate
+	begin   func() time.Time // nil: now
+	names   []string         // the names in the server's certificate
 	role    role
 	key     *ecdsa.PrivateKey
 	others  []byte // what ca.pem has besides the certificate; after the opening under issuing
@@ -102,7 +103,8 @@ func OpenFor(dir string, now func() time.Time, names ...string) (*CA, error) {
 type place struct {
 	dir     string
 	storage Storage
-	others  []byte // see CA.Trust
+	others  []byte           // see CA.Trust
+	begin   func() time.Time // see AuthoritiesConfig.Begin
 }
 
 func openNamed(ctx context.Context, at place, now func() time.Time, names []string) (*CA, error) {
@@ -110,7 +112,7 @@ func openNamed(ctx context.Context, at place, now func() time.Time, names []stri
 	if err != nil {
 		return nil, err
 	}
-	return open(ctx, &CA{dir: at.dir, storage: at.storage, now: now, names: all, role: serverRole(), others: at.others})
+	return open(ctx, &CA{dir: at.dir, storage: at.storage, now: now, begin: at.begin, names: all, role: serverRole(), others: at.others})
 }
 
 // open reads or makes the authority.
@@ -221,13 +223,21 @@ func (c *CA) parseAuthority(stored []byte) (*x509.Certificate, error) {
 	return cert, nil
 }
 
+// begins returns the time from which a new certificate is valid, before it is backdated.
+func (c *CA) begins() time.Time {
+	if c.begin != nil {
+		return c.begin()
+	}
+	return c.now()
+}
+
 // issueAuthority signs the authority's own certificate and returns it, also in PEM.
 func (c *CA) issueAuthority(names []string) (*x509.Certificate, []byte, error) {
 	id := keyID(c.key)
 	tmpl := &x509.Certificate{
 		// Several authorities may be in one trust store, so each has a different name.
 		Subject:                     pkix.Name{Organization: []string{"Midas"}, CommonName: fmt.Sprintf("%s %x", c.role.title, id[:4])},
-		NotBefore:                   c.now().Add(-backdate),
+		NotBefore:                   c.begins().Add(-backdate),
 		NotAfter:                    c.now().Add(authorityLife),
 		IsCA:                        true,
 		BasicConstraintsValid:       true,

@@ -36,7 +36,7 @@ func (c *CA) Certificate(names ...string) (tls.Certificate, error) {
 	tmpl := &x509.Certificate{
 		// No host name here, because some clients check common names against the name constraints.
 		Subject:     pkix.Name{Organization: []string{"Midas"}, CommonName: serverTitle},
-		NotBefore:   c.now().Add(-backdate),
+		NotBefore:   c.begins().Add(-backdate),
 		NotAfter:    c.now().Add(leafLife),
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
@@ -89,7 +89,7 @@ func (c *CA) ServerConfig(others ...*CA) (*tls.Config, error) {
 	}
 	own.add(byName)
 	return &tls.Config{
-		MinVersion: tls.VersionTLS12,
+		MinVersion: tls.VersionTLS12, Time: c.now,
 		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 			if hello != nil {
 				if s, name := lookUp(byName, arm.Fold(hello.ServerName)); s != nil {

@@ -1,6 +1,7 @@
 package rbac
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -33,11 +34,37 @@ func (s *Service) effective(tx store.Tx, caller *Caller, scope arm.ID, found []*
 // reaching is effective with the grants of the caller.
 func (s *Service) reaching(tx store.Tx, g *grants, scope arm.ID, found []*grant) ([]*grant, error) {
 	e := evaluation{service: s, tx: tx, tenant: g.tenant, scope: scope}
+	before := len(found)
 	found, err := e.appendTo(found, g)
 	for i := 0; i < len(g.large) && err == nil; i++ {
 		found, err = e.appendLarge(found, g.large[i])
 	}
+	if err == nil && s.Effective != nil {
+		return s.withoutDelayed(tx, found, before)
+	}
 	return found, err
+}
+
+// withoutDelayed removes from found, from an index on, the assignments that a laboratory lets take effect later.
+func (s *Service) withoutDelayed(tx store.Tx, found []*grant, from int) ([]*grant, error) {
+	effective := s.Effective()
+	if effective == nil {
+		return found, nil
+	}
+	kept := found[:from]
+	for _, g := range found[from:] {
+		a, err := assignments.Get(tx, rowKey(g.scope, g.name))
+		if errors.Is(err, store.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return kept, err
+		}
+		if effective(a.CreatedOn) {
+			kept = append(kept, g)
+		}
+	}
+	return kept, nil
 }
 
 // appendLarge appends the assignments of a principal that has many, but for those that the list has. It goes down

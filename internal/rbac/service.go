@@ -35,7 +35,7 @@ type PrincipalSource interface {
 	PrincipalType(ctx context.Context, tenant, objectID string) (string, error)
 }
 
-// Config has the dependencies of a Service. All fields but Above are required.
+// Config has the dependencies of a Service. All fields but Above and Effective are required.
 type Config struct {
 	Store      store.Store
 	Log        *activity.Log // of the same store
@@ -53,6 +53,10 @@ type Config struct {
 	// the management group that the scope is or lies below. Assignments at these groups apply at the scope. It
 	// reads through tx. Without Above, no scope lies below a management group.
 	Above func(tx store.Tx, tenant string, scope arm.ID) ([]arm.ID, error)
+
+	// Effective returns the function that reports whether an assignment that was created at a time has an effect yet, or
+	// nil if all have. Only a laboratory sets it. Nil: all assignments take effect at once.
+	Effective func() func(created time.Time) bool
 }
 
 // Service manages role definitions and role assignments, and authorizes actions. It is safe for concurrent use.

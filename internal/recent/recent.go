@@ -68,6 +68,13 @@ func (c *Cache[K, V]) Drop(key K) {
 	delete(c.old, key)
 }
 
+// Clear drops all values.
+func (c *Cache[K, V]) Clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.young, c.old = nil, nil
+}
+
 // Len is how many values are kept.
 func (c *Cache[K, V]) Len() int {
 	c.mu.RLock()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"midas/internal/arm"
+	"midas/internal/clock"
 	"midas/internal/store"
 )
 
@@ -24,8 +25,8 @@ func (s *Service) Run(ctx context.Context) error {
 	stored := make(chan Operation)
 	ended := make(chan error, 1)
 	go func() { ended <- s.followOperations(ctx, stored) }()
-	ticker := time.NewTicker(sweepEvery)
-	defer ticker.Stop()
+	next := clock.Of(ctx).NewTimer(sweepEvery)
+	defer func() { next.Stop() }()
 	s.tellRun()                   // the first sweep
 	var takeOver <-chan time.Time // nil while no request at another replica carries out an operation
 	for {
@@ -43,7 +44,8 @@ func (s *Service) Run(ctx context.Context) error {
 			}
 			continue
 		case <-s.wake:
-		case <-ticker.C:
+		case <-next.C:
+			next = clock.Of(ctx).NewTimer(sweepEvery)
 		case <-takeOver:
 			takeOver = nil
 		}

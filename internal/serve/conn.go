@@ -37,6 +37,9 @@ func (l *Limit) newConn(inner net.Conn) *conn {
 	return &conn{Conn: inner, limit: l, from: clientOf(inner), shared: shared, accepted: time.Now()}
 }
 
+// NetConn returns the connection below, as that of tls.Conn does.
+func (c *conn) NetConn() net.Conn { return c.Conn }
+
 // Write implements net.Conn.
 func (c *conn) Write(b []byte) (int, error) {
 	c.writing.Store(time.Now().UnixNano())

@@ -67,6 +67,13 @@ type bucket struct {
 	until int64 // Unix time in nanoseconds
 }
 
+// Clear forgets all clients.
+func (t *Table) Clear() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.sets = nil
+}
+
 // Charge returns a token of the bucket for a rule and a key of several parts.
 func (t *Table) Charge(r Rule, parts ...string) Charge {
 	t.once.Do(func() { _, _ = rand.Read(t.seed[:]) }) // rand.Read never fails

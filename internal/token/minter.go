@@ -37,6 +37,9 @@ type warmKey struct {
 	life                                                                                 time.Duration
 }
 
+// Forget drops the cached tokens, because a laboratory has returned to an earlier state.
+func (m *Minter) Forget() { m.warm.Clear() }
+
 // Request is a request to a Minter.
 type Request struct {
 	Claims   Claims        // without times and uti

@@ -153,27 +153,35 @@ func (k *Keys) followOnce(ctx context.Context) error {
 }
 
 // maintain rotates and removes keys by age.
-func (k *Keys) maintain(ctx context.Context) error {
-	for {
-		if now := k.cfg.Now(); k.due(now, k.ring.Load()) {
-			_, err := k.change(ctx, func(now time.Time, r *ring) (edit, error) {
-				e := edit{remove: k.removable(now, r)}
-				if k.aged(now, r) {
-					e.add, e.signFrom = true, now.Add(k.cfg.PublishBefore)
-				}
-				return e, nil
-			})
-			if errors.Is(err, store.ErrClosed) {
-				return err
-			}
-			if err != nil && ctx.Err() == nil {
-				k.cfg.Log.WarnContext(ctx, "signing keys: rotating by age failed, trying again", "cause", err)
-			}
-		}
-		if err := pause(ctx, maintainEvery); err != nil {
-			return err
+func (k *Keys) maintain(ctx context.Context) (closed error) {
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	turn := func(ctx context.Context) {
+		if err := k.maintainOnce(ctx); errors.Is(err, store.ErrClosed) {
+			closed = err
+			end()
+		} else if err != nil && ctx.Err() == nil {
+			k.cfg.Log.WarnContext(ctx, "signing keys: rotating by age failed, trying again", "cause", err)
 		}
 	}
+	turn(ctx)
+	clock.Every(ctx, maintainEvery, turn)
+	return closed
+}
+
+// maintainOnce publishes the next key if it is time, and removes the keys whose tokens have expired.
+func (k *Keys) maintainOnce(ctx context.Context) error {
+	if !k.due(k.cfg.Now(), k.ring.Load()) {
+		return nil
+	}
+	_, err := k.change(ctx, func(now time.Time, r *ring) (edit, error) {
+		e := edit{remove: k.removable(now, r)}
+		if k.aged(now, r) {
+			e.add, e.signFrom = true, now.Add(k.cfg.PublishBefore)
+		}
+		return e, nil
+	})
+	return err
 }
 
 // End returns when the newest key ends to sign by age. Its successor is published before, and then End is that of the

@@ -75,6 +75,11 @@ func (h *Handler) fail(w http.ResponseWriter, ev *httpx.Event, err error) {
 func asError(err error) *Error {
 	var visible *Error
 	var question *decision.Error
+	if f := httpx.AsFault(err); f != nil {
+		injected := errorf(f.Status, f.Code, "%s", f.Message)
+		injected.Header = f.Header()
+		return injected
+	}
 	switch {
 	case errors.As(err, &visible):
 		return visible

@@ -129,6 +129,9 @@ func (h *Handler) route(r *http.Request, ev *httpx.Event) (url.Values, error) {
 		return nil, errorf(http.StatusNotFound, "NotFound", "There is nothing at this path. Decisions are at %s.", Path)
 	}
 	ev.Operation = operation
+	if err := ev.Injected(r); err != nil {
+		return nil, err
+	}
 	if r.Method != http.MethodPost && r.Method != http.MethodGet {
 		refusal := errorf(http.StatusMethodNotAllowed, "MethodNotAllowed", "The HTTP method '%s' is not supported here.", r.Method)
 		refusal.Header = http.Header{"Allow": {"GET, POST"}}

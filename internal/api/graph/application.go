@@ -265,13 +265,14 @@ func (h *Handler) createApplication(ctx context.Context, req *Request) (*Respons
 	if err != nil {
 		return nil, err
 	}
-	a := application{Application: directory.Application{ID: h.NewID(), AppID: h.NewID(), TenantID: req.Caller.tenant, Created: h.Now().UTC()}}
+	a := application{Application: directory.Application{TenantID: req.Caller.tenant, Created: h.Now().UTC()}}
 	if err := h.applications.apply(&a, req.Body); err != nil {
 		return nil, err
 	}
 	if a.DisplayName == "" {
 		return nil, errBadRequest("A value is required for property 'displayName' of resource 'Application'.")
 	}
+	a.ID, a.AppID = h.Directory.NewIDs(directory.ReservedApplication, a.DisplayName, h.NewID)
 	h.assignKeyIDs(a.Certificates)
 	owners = withOwner(owners, req.Caller.id)
 	err = h.update(ctx, req, func(tx store.Tx) error {
@@ -290,6 +291,7 @@ func (h *Handler) createApplication(ctx context.Context, req *Request) (*Respons
 	if err != nil {
 		return nil, err
 	}
+	h.Directory.UsedIDs(directory.ReservedApplication, a.DisplayName)
 	return createdResponse(req, h.applications, a, a.ID), nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"midas/internal/api/httpx"
 	"midas/internal/directory"
 	"midas/internal/store"
 )
@@ -113,6 +114,11 @@ func innermostText(err error) string {
 
 // internalError maps unexpected errors to 500 or 503.
 func internalError(err error) *Error {
+	if f := httpx.AsFault(err); f != nil {
+		injected := errorf(f.Status, f.Code, "%s", f.Message)
+		injected.Header = f.Header()
+		return injected
+	}
 	switch {
 	case errors.Is(err, store.ErrConflict), errors.Is(err, store.ErrClosed), errors.Is(err, directory.ErrBusy), errors.Is(err, store.ErrOutdated):
 		busy := errorf(http.StatusServiceUnavailable, "serviceNotAvailable", "The service is busy. Please try again.")

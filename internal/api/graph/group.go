@@ -104,7 +104,7 @@ func (h *Handler) createGroup(ctx context.Context, req *Request) (*Response, err
 	if err != nil {
 		return nil, err
 	}
-	g := directory.Group{ID: h.NewID(), TenantID: req.Caller.tenant, Created: h.Now().UTC()}
+	g := directory.Group{TenantID: req.Caller.tenant, Created: h.Now().UTC()}
 	if err := h.groups.apply(&g, req.Body); err != nil {
 		return nil, err
 	}
@@ -116,6 +116,7 @@ func (h *Handler) createGroup(ctx context.Context, req *Request) (*Response, err
 			return nil, errBadRequest("A value is required for property '%s' of resource 'Group'.", name)
 		}
 	}
+	g.ID = h.Directory.NewObjectID(directory.ReservedGroup, g.DisplayName, h.NewID)
 	err = h.update(ctx, req, func(tx store.Tx) error {
 		if err := h.Directory.CreateGroup(tx, g); err != nil {
 			return err
@@ -128,6 +129,7 @@ func (h *Handler) createGroup(ctx context.Context, req *Request) (*Response, err
 	if err != nil {
 		return nil, err
 	}
+	h.Directory.UsedIDs(directory.ReservedGroup, g.DisplayName)
 	return createdResponse(req, h.groups, g, g.ID), nil
 }
 

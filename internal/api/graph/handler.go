@@ -131,6 +131,9 @@ func (h *Handler) serve(r *http.Request, ev *httpx.Event) (*Response, error) {
 	if op != nil {
 		ev.Operation = op.label()
 	}
+	if err := ev.Injected(r); err != nil {
+		return nil, err
+	}
 	claims, err := h.bearer.Verify(r)
 	if err != nil {
 		return nil, refuse(origins.Login, err)

@@ -234,7 +234,7 @@ func (h *Handler) createPrincipal(ctx context.Context, req *Request) (*Response,
 	if !req.Caller.user {
 		owners = withOwner(owners, req.Caller.id)
 	}
-	id := h.NewID()
+	id := h.Directory.NewObjectID(directory.ReservedServicePrincipal, appID, h.NewID)
 	var p principal
 	err = h.update(ctx, req, func(tx store.Tx) error {
 		a, err := h.backingApplication(tx, req.Caller.tenant, appID)
@@ -264,6 +264,7 @@ func (h *Handler) createPrincipal(ctx context.Context, req *Request) (*Response,
 	if err != nil {
 		return nil, err
 	}
+	h.Directory.UsedIDs(directory.ReservedServicePrincipal, appID)
 	return createdResponse(req, h.principals, p, p.ID), nil
 }
 

@@ -114,7 +114,7 @@ func (h *Handler) getUser(ctx context.Context, req *Request) (_ *Response, err e
 }
 
 func (h *Handler) createUser(ctx context.Context, req *Request) (*Response, error) {
-	u := directory.User{ID: h.NewID(), TenantID: req.Caller.tenant, Created: h.Now().UTC(), Enabled: true}
+	u := directory.User{TenantID: req.Caller.tenant, Created: h.Now().UTC(), Enabled: true}
 	password, given, err := takePassword(req.Body)
 	if err != nil {
 		return nil, err
@@ -134,6 +134,7 @@ func (h *Handler) createUser(ctx context.Context, req *Request) (*Response, erro
 	if err != nil {
 		return nil, err
 	}
+	u.ID = h.Directory.NewObjectID(directory.ReservedUser, u.UserPrincipalName, h.NewID)
 	err = h.update(ctx, req, func(tx store.Tx) error {
 		if err := h.checkDomain(tx, u); err != nil {
 			return err
@@ -146,6 +147,7 @@ func (h *Handler) createUser(ctx context.Context, req *Request) (*Response, erro
 	if err != nil {
 		return nil, err
 	}
+	h.Directory.UsedIDs(directory.ReservedUser, u.UserPrincipalName)
 	return createdResponse(req, h.users, u, u.ID), nil
 }
 

@@ -109,6 +109,9 @@ func (h *Handler) serve(req *request) error {
 		return &refusal{status: http.StatusNotFound, code: host.CodeNotFound, message: "There is no such operation."}
 	}
 	req.ev.Operation = op.label
+	if err := req.ev.Injected(req.r); err != nil {
+		return err
+	}
 	heard, err := heardOf(req.r)
 	if err != nil {
 		return err
@@ -188,6 +191,9 @@ func asRefusal(err error) *refusal {
 	var r *refusal
 	if errors.As(err, &r) {
 		return r
+	}
+	if f := httpx.AsFault(err); f != nil {
+		return &refusal{status: f.Status, code: f.Code, message: f.Message, retry: f.RetrySeconds(), cause: err}
 	}
 	for _, known := range []struct {
 		err     error

@@ -39,6 +39,8 @@ type Event struct {
 	Bytes    int64 // of the response's body
 	Duration time.Duration
 
+	lab *injection // nil outside of laboratories
+
 	stack   []byte  // of a panic
 	answers *Budget // nil in an event that New's handler has not made
 	making  bool    // the event's list is counted in answers

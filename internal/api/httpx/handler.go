@@ -50,6 +50,10 @@ type Options struct {
 	Proxies Proxies          // the proxies whose X-Forwarded-For and Forwarded headers are trusted
 	Tracing *Tracing         // nil: requests are not traced
 
+	// Inject returns the *Fault that a laboratory injects into a request; nil for a request that goes on. Handlers call it
+	// with Event.Injected. Nil outside of laboratories.
+	Inject func(*http.Request, *Event) error
+
 	StrictSubdomains bool // StrictTransport adds includeSubDomains
 }
 
@@ -89,6 +93,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ev := &req.event
 	req.response.event = ev
 	h.begin(ev, r)
+	if h.Inject != nil {
+		ev.lab = &injection{inject: h.Inject, header: w.Header()}
+	}
 	if h.Tracing != nil {
 		r, req.span = h.Tracing.begin(r, ev)
 		req.response.request = r
@@ -179,6 +186,9 @@ func (h *handler) end(req *request, r *http.Request) {
 	h.Metrics.observe(ev)
 	h.log(r.Context(), ev)
 	endSpan(req.span, r, ev)
+	if cut && ev.lab != nil && ev.lab.reset {
+		abort(req.response.ResponseWriter)
+	}
 	if cut {
 		panic(http.ErrAbortHandler)
 	}

@@ -50,13 +50,17 @@ const minWithLength = 2048
 // caller has too many unread answers, WriteBody answers 429 in the form of the API instead.
 func WriteBody(w http.ResponseWriter, status int, body []byte) {
 	h := w.Header()
+	r, ours := w.(*response)
+	if ours && r.event.lab != nil && r.event.lab.substitute != nil {
+		body = r.event.lab.substitute
+	}
 	if h["Content-Type"] == nil {
 		contentTypeJSON.Set(h)
 	}
 	if len(body) >= minWithLength {
 		h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	}
-	if r, ours := w.(*response); ours {
+	if ours {
 		r.send(status, body)
 		return
 	}

@@ -87,6 +87,9 @@ func (h *Handler) dispatch(x *request) error {
 		return errMalformed(http.StatusBadRequest)
 	}
 	x.pathTenant = tenant
+	if err := x.ev.Injected(x.r); err != nil {
+		return errInjected(err)
+	}
 	if x.r.Method == http.MethodOptions && x.preflight(e) {
 		return nil
 	}

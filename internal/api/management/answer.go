@@ -72,6 +72,11 @@ func notFound() *Response {
 // internalError maps an error that is not an *arm.Error: an unavailable or busy store to 503, too large a
 // record to 400, every other error to 500.
 func internalError(err error) *arm.Error {
+	if f := httpx.AsFault(err); f != nil {
+		injected := arm.Errorf(f.Status, f.Code, "%s", f.Message)
+		injected.Header = f.Header()
+		return injected
+	}
 	if errors.Is(err, store.ErrOutdated) {
 		down := arm.Errorf(http.StatusServiceUnavailable, "ServiceUnavailable", "The service is not available at the moment. Please try again.")
 		down.Header = http.Header{"Retry-After": {"1"}}

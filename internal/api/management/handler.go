@@ -98,6 +98,9 @@ func (h *Handler) serve(r *http.Request, ev *httpx.Event) (*Response, error) {
 	if op != nil {
 		ev.Operation = op.label
 	}
+	if fault := ev.Injected(r); fault != nil {
+		return nil, fault
+	}
 	if err != nil {
 		return nil, err
 	}

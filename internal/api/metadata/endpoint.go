@@ -123,6 +123,9 @@ func (req *request) refuse(f *fault) {
 
 // admit refuses requests for another host, and requests that a proxy has passed on.
 func (req *request) admit() error {
+	if err := req.ev.Injected(req.r); err != nil {
+		return err
+	}
 	if !req.namesThisHost() {
 		return errHost()
 	}
@@ -189,6 +192,8 @@ func asFault(err error) *fault {
 	switch {
 	case errors.As(err, &f):
 		return f
+	case httpx.AsFault(err) != nil:
+		return errInjected(httpx.AsFault(err))
 	case errors.Is(err, host.ErrSeveral):
 		return errSeveral()
 	case errors.Is(err, host.ErrNotAssigned), errors.Is(err, host.ErrNone), errors.Is(err, host.ErrRevoked):

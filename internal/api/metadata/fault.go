@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 
+	"midas/internal/api/httpx"
 	"midas/internal/host"
 )
 
@@ -138,4 +139,13 @@ func errInternal(cause error) *fault {
 		status: http.StatusInternalServerError, code: "unknown", cause: cause,
 		text: "Failed to retrieve token from the Active directory. For details see the log of the agent",
 	}
+}
+
+// errInjected is a fault of a laboratory.
+func errInjected(f *httpx.Fault) *fault {
+	injected := &fault{status: f.Status, code: f.Code, text: f.Message, header: f.Header(), cause: f}
+	if f.Status == http.StatusNotFound {
+		injected.kind = kindNotFound
+	}
+	return injected
 }
