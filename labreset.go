@@ -88,7 +88,7 @@ func (s *Server) Reset(ctx context.Context) (records int, err error) {
 	r.verifier.Forget()
 	r.throttle.Clear()
 	if moved {
-		err = r.keys.Refresh(ctx)
+		err = r.keys.Restart(ctx)
 	}
 	for _, a := range s.agents {
 		a.StartOver()

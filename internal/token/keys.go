@@ -112,6 +112,20 @@ func OpenKeys(ctx context.Context, cfg KeysConfig) (*Keys, error) {
 	return k, nil
 }
 
+// Restart reads the keys again after a laboratory has returned the store to an earlier state, and makes the first one if
+// that state had none.
+func (k *Keys) Restart(ctx context.Context) error {
+	select {
+	case <-k.made:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if err := k.Refresh(ctx); err != nil || len(k.ring.Load().keys) > 0 {
+		return err
+	}
+	return k.makeFirst(ctx)
+}
+
 // makeFirst makes the first key, unless another replica has made it.
 func (k *Keys) makeFirst(ctx context.Context) error {
 	_, err := k.change(ctx, func(now time.Time, r *ring) (edit, error) {
