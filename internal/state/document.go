@@ -88,7 +88,7 @@ func expanded(file string, roots []*yaml.Node, found *findings) (docs []document
 	for _, root := range roots {
 		root, err := e.expand(root, 0)
 		if err != nil {
-			found.add(e.doc.at(e.place), "%v", err)
+			found.add(e.doc.at(e.place), "The file cannot be read: %v.", err)
 			return nil
 		}
 		docs = append(docs, document{file, root})
@@ -107,10 +107,10 @@ type expander struct {
 func (e *expander) expand(n *yaml.Node, depth int) (*yaml.Node, error) {
 	e.place = n
 	if e.left--; e.left < 0 {
-		return nil, fmt.Errorf("The file has more than %d values.", maxNodes) //nolint:staticcheck // shown to users as it is
+		return nil, fmt.Errorf("it has more than %d values", maxNodes)
 	}
 	if depth > maxDepth {
-		return nil, fmt.Errorf("Values are nested more than %d deep.", maxDepth) //nolint:staticcheck
+		return nil, fmt.Errorf("values are nested more than %d deep", maxDepth)
 	}
 	if n.Kind == yaml.AliasNode {
 		return e.expand(n.Alias, depth+1)

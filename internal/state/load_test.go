@@ -80,7 +80,7 @@ func TestAliasesAndMergeKeysAreReplaced(t *testing.T) {
 	for c := 'b'; c <= 'h'; c++ {
 		bomb += string(c) + ": &" + string(c) + " [" + strings.Repeat("*"+string(c-1)+",", 10) + "]\n"
 	}
-	if err := load("f.yaml", bomb); err == nil || !strings.Contains(err.Error(), "The file has more than") {
+	if err := load("f.yaml", bomb); err == nil || !strings.Contains(err.Error(), "it has more than") {
 		t.Errorf("got %.200v", err)
 	}
 }
