@@ -192,6 +192,7 @@ func TestRecentShowsTheChangesOfAWatch(t *testing.T) {
 		b.link.set(func(l *link) { l.lag = 50 * time.Millisecond })
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
+		after := e.Head() // before the first write
 		var writing sync.WaitGroup
 		defer writing.Wait()
 		writing.Go(func() {
@@ -201,7 +202,7 @@ func TestRecentShowsTheChangesOfAWatch(t *testing.T) {
 			}
 		})
 		seen := 0
-		for change, err := range b.Watch(ctx, "k", e.Head()) {
+		for change, err := range b.Watch(ctx, "k", after) {
 			if err != nil {
 				t.Fatal(err)
 			}
