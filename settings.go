@@ -7,7 +7,6 @@ import (
 	"reflect"
 	"strings"
 	"time"
-	"unicode"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -51,16 +50,20 @@ func envOf(name string) string {
 		switch {
 		case r == '.':
 			b.WriteByte('_')
-		case unicode.IsUpper(r) && unicode.IsLower(before):
+		case isCapital(r) && before != '.' && !isCapital(before):
 			b.WriteByte('_')
 			b.WriteRune(r)
+		case isCapital(r):
+			b.WriteRune(r)
 		default:
-			b.WriteRune(unicode.ToUpper(r))
+			b.WriteRune(r - 'a' + 'A') // names of settings are ASCII letters
 		}
 		before = r
 	}
 	return b.String()
 }
+
+func isCapital(r rune) bool { return 'A' <= r && r <= 'Z' }
 
 // Set sets one setting, by its name in a configuration file, to a value that is written as there: "90m", "64MiB", "[a, b]",
 // "{cert: FILE, key: FILE}". The values of a list of texts can also be written with commas only.

@@ -22,7 +22,7 @@ type serveCommand struct {
 	TLSKey         string     `help:"File with the key of --tls-cert, in PEM." name:"tls-key" placeholder:"FILE" env:"MIDAS_TLS_KEY"`
 	Lab            bool       `help:"Use the well-known ids and secrets above. Only for laboratories and CI." env:"MIDAS_LAB"`
 	LabConflicts   bool       `help:"With --lab: refuse concurrent writes to the federated credentials of an identity with 409, as Azure does." name:"lab-write-conflicts" env:"MIDAS_LAB_WRITE_CONFLICTS"`
-	State          []string   `help:"File or folder with declared state, which the server has when it is ready; repeatable." placeholder:"FILE" sep:"none" env:"MIDAS_STATE"`
+	State          []string   `help:"File or folder with declared state, which the server has when it is ready; repeatable." placeholder:"FILE" sep:"none"`
 	Metadata       []string   `help:"Serve the metadata service of a resource on this machine; repeatable." placeholder:"ID=HOST:PORT" sep:"none"`
 	TrustedProxies []string   `help:"Address or network of a reverse proxy whose X-Forwarded-For and Forwarded headers are trusted; repeatable." placeholder:"ADDRESS" env:"MIDAS_TRUSTED_PROXIES"`
 	ClusterInit    bool       `help:"Begin an embedded cluster, whose first member is this server." env:"MIDAS_CLUSTER_INIT"`
