@@ -17,19 +17,19 @@ import (
 
 // begin runs the binary in a folder of its own and gives what it printed up to the ready line, and
 // how long that took.
-func begin(t *testing.T, dir string) (*exec.Cmd, string, time.Duration) {
+func begin(t *testing.T, dir string, flags ...string) (*exec.Cmd, string, time.Duration) {
 	t.Helper()
 	binary, err := filepath.Abs("../bin/midas")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return beginBinary(t, binary, dir)
+	return beginBinary(t, binary, dir, flags...)
 }
 
 // beginBinary is begin for a binary at an absolute path.
-func beginBinary(t *testing.T, binary, dir string) (*exec.Cmd, string, time.Duration) {
+func beginBinary(t *testing.T, binary, dir string, flags ...string) (*exec.Cmd, string, time.Duration) {
 	t.Helper()
-	cmd := exec.Command(binary, "serve", "--listen", "localhost:0")
+	cmd := exec.Command(binary, append([]string{"serve", "--listen", "localhost:0"}, flags...)...)
 	cmd.Dir = dir
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
