@@ -31,7 +31,7 @@ func TestClockIsAdvancedStoppedAndReset(t *testing.T) {
 		was := up()
 		ahead := func(want time.Duration, when string) {
 			t.Helper()
-			if got := c.Now().Sub(time.Now()); got != want || c.Offset() != want || c.Now().Round(0).Sub(time.Now().Round(0)) != want {
+			if got := time.Until(c.Now()); got != want || c.Offset() != want || c.Now().Round(0).Sub(time.Now().Round(0)) != want {
 				t.Errorf("%s: ahead by %v, Offset %v, want %v", when, got, c.Offset(), want)
 			}
 		}
