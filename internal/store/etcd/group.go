@@ -29,7 +29,9 @@ func (g *group) take(p *pending) bool {
 	}
 	meets := g.meets(p)
 	for _, guard := range p.commit.Guards {
-		g.keys[guard.Key] = g.keys[guard.Key]
+		if !g.keys[guard.Key] {
+			g.keys[guard.Key] = false // guarded, and not written
+		}
 	}
 	for _, w := range p.commit.Writes {
 		g.keys[w.Key] = true
