@@ -35,8 +35,25 @@ func (s *Server) Advance(ctx context.Context, d time.Duration) error {
 	case d < 0:
 		return errClockBack
 	}
+	if err := s.KeepKeys(ctx); err != nil {
+		return err
+	}
 	lab.Advance(ctx, s.clock, d)
 	return nil
+}
+
+// KeepKeys implements lab.Resetter. The first key of a store in memory is made while the server already serves.
+func (s *Server) KeepKeys(ctx context.Context) error {
+	if err := s.services.keys.Made(ctx); err != nil {
+		return err
+	}
+	s.capturing.Lock()
+	defer s.capturing.Unlock()
+	state := s.captured.Load()
+	if state == nil || s.clock.Offset() != 0 {
+		return nil
+	}
+	return state.Adopt(ctx, s.services.store.engine, store.KeyKind.Keys)
 }
 
 // Now is the time by the server's clock.
@@ -52,6 +69,8 @@ func (s *Server) Capture(ctx context.Context) (err error) {
 	if st.shared() {
 		return errSharedReset
 	}
+	s.capturing.Lock()
+	defer s.capturing.Unlock()
 	state, err := store.CopyState(ctx, st.engine, ownRecords()...)
 	if err == nil {
 		s.captured.Store(state)
@@ -73,6 +92,8 @@ func (s *Server) Reset(ctx context.Context) (records int, err error) {
 	case state == nil:
 		return 0, errNotCaptured
 	}
+	s.capturing.Lock()
+	defer s.capturing.Unlock()
 	moved := s.clock.Stopped() || s.clock.Offset() != 0
 	var except []string
 	if !moved { // making new keys takes longer than everything else

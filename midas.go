@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -43,6 +44,7 @@ type Server struct {
 	health    *ops.Health
 	clock     *clock.Clock                // the machine's, outside of laboratories
 	captured  atomic.Pointer[store.State] // of a laboratory
+	capturing sync.Mutex                  // held while captured is made or used
 	registry  *prometheus.Registry
 	metrics   *httpx.Metrics
 	tracing   *httpx.Tracing // nil without traces

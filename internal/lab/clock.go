@@ -63,6 +63,9 @@ func (h *Handler) postClock(req *request) (any, error) {
 	if by > furthest-h.Clock.Offset() {
 		return nil, arm.Errorf(http.StatusBadRequest, "InvalidParameter", "The clock can be at most %d years ahead.", int(furthest/(365*24*time.Hour)))
 	}
+	if err := h.Resetter.KeepKeys(req.context()); err != nil {
+		return nil, err
+	}
 	if change.Stop {
 		h.Clock.Stop()
 	}

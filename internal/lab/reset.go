@@ -10,6 +10,10 @@ type Resetter interface {
 	// Capture makes the present state that to which Reset returns.
 	Capture(ctx context.Context) error
 
+	// KeepKeys adds the signing keys to the captured state if they were made after it. It is called before the clock moves:
+	// a reset then removes the keys of later times, and no others.
+	KeepKeys(ctx context.Context) error
+
 	// Reset returns the store, the caches, the clock and everything that the laboratory has changed to the state of the
 	// last Capture. It returns the number of records that it has changed.
 	Reset(ctx context.Context) (records int, err error)

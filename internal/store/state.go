@@ -38,6 +38,25 @@ func CopyState(ctx context.Context, e Engine, keep ...string) (*State, error) {
 	return s, nil
 }
 
+// Adopt copies the records whose keys begin with prefix into the state, if it has none of them.
+func (s *State) Adopt(ctx context.Context, e Engine, prefix string) error {
+	for key := range s.records {
+		if strings.HasPrefix(key, prefix) {
+			return nil
+		}
+	}
+	_, err := s.each(ctx, e, func(rec Record) error {
+		if strings.HasPrefix(rec.Key, prefix) {
+			s.records[rec.Key] = bytes.Clone(rec.Value)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("copy records of the store: %w", err)
+	}
+	return nil
+}
+
 // each calls visit with the records that are part of the state, and returns their revision.
 func (s *State) each(ctx context.Context, e Engine, visit func(Record) error) (Revision, error) {
 	snap, err := e.Snapshot(ctx, 1)

@@ -115,15 +115,23 @@ func OpenKeys(ctx context.Context, cfg KeysConfig) (*Keys, error) {
 // Restart reads the keys again after a laboratory has returned the store to an earlier state, and makes the first one if
 // that state had none.
 func (k *Keys) Restart(ctx context.Context) error {
-	select {
-	case <-k.made:
-	case <-ctx.Done():
-		return ctx.Err()
+	if err := k.Made(ctx); err != nil {
+		return err
 	}
 	if err := k.Refresh(ctx); err != nil || len(k.ring.Load().keys) > 0 {
 		return err
 	}
 	return k.makeFirst(ctx)
+}
+
+// Made waits until the first key was made, or could not be made.
+func (k *Keys) Made(ctx context.Context) error {
+	select {
+	case <-k.made:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // makeFirst makes the first key, unless another replica has made it.
