@@ -162,7 +162,7 @@ var foreign = map[string]string{
 	"github.com/jackc/pgx/v5":                                    "internal/store/postgres",
 	"go.etcd.io/etcd":                                            "internal/cluster internal/store/etcd",
 	"github.com/coreos/go-semver":                                "internal/cluster internal/store/etcd",
-	"google.golang.org/grpc":                                     "internal/store/etcd",
+	"google.golang.org/grpc":                                     "internal/cluster internal/store/etcd",
 	"go.uber.org/zap":                                            "internal/cluster internal/store/etcd",
 	"sigs.k8s.io/yaml":                                           "internal/bindingproxy/clustertest",
 }

@@ -17,6 +17,7 @@ import (
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.etcd.io/etcd/server/v3/etcdserver/api/v3client"
 	"go.uber.org/zap"
+	"google.golang.org/grpc"
 )
 
 // Settings of etcd, for machines with little memory and for the transactions of package store.
@@ -80,7 +81,9 @@ func (m *Member) begin(alone bool) error {
 	}
 	config.ForceNewCluster = alone
 	config.ListenPeerUrls = []url.URL{{Scheme: "unix", Host: m.front.socket}}
-	m.etcd, err = embed.StartEtcd(config)
+	if m.etcd, err = embed.StartEtcd(config); err == nil {
+		m.server.Store(m.etcd.Server)
+	}
 	return err
 }
 
@@ -163,6 +166,7 @@ func (m *Member) config() (*embed.Config, error) {
 	c.AutoCompactionMode, c.AutoCompactionRetention = embed.CompactorModePeriodic, compactionAfter
 	c.MaxLearners = maxLearners
 	c.EnableGRPCGateway = false
+	c.GRPCAdditionalServerOptions = []grpc.ServerOption{grpc.ChainUnaryInterceptor(whileEnding(m.ending))}
 	c.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zap.New(newCore(m.log)))
 	return c, nil
 }

@@ -14,10 +14,12 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/server/v3/embed"
+	"go.etcd.io/etcd/server/v3/etcdserver"
 )
 
 // Config is the configuration of a member. All fields are required, except Quota.
@@ -43,11 +45,12 @@ type Member struct {
 	now    func() time.Time
 	log    *slog.Logger
 	etcd   *embed.Etcd
-	client *clientv3.Client // of this member itself, without a connection
-	http   *http.Client     // asks other members
-	local  string           // HOST:PORT on which this member serves its own process
-	front  *front           // the listener for the other members
-	quota  int64            // bytes
+	server atomic.Pointer[etcdserver.EtcdServer] // of etcd, for its requests, which come before etcd is set
+	client *clientv3.Client                      // of this member itself, without a connection
+	http   *http.Client                          // asks other members
+	local  string                                // HOST:PORT on which this member serves its own process
+	front  *front                                // the listener for the other members
+	quota  int64                                 // bytes
 
 	mu    sync.Mutex // held while state is read or changed
 	state state
