@@ -12,6 +12,7 @@ import (
 type exportCommand struct {
 	dataFlag
 	Scope  string   `arg:"" optional:"" help:"A resource group such as resourceGroups/rg1, or a subscription. Default: everything" placeholder:"SCOPE"`
+	IDs    bool     `name:"ids" help:"Also print the ids of principals, applications and role assignments. A server with --lab rebuilds them."`
 	FromAz []string `help:"File with what Azure CLI printed with -o json (az group list, az identity list, az vm list, az role assignment list, …), instead of the server; repeatable; - is the standard input." placeholder:"FILE" sep:"none"`
 }
 
@@ -25,6 +26,7 @@ Examples:
 
   midas export > state.yaml
   midas export resourceGroups/rg1
+  midas export --ids > lab.yaml
   az identity list -o json > identities.json; az role assignment list --all -o json > roles.json
   midas export --from-az identities.json --from-az roles.json > state.yaml`
 }
@@ -51,10 +53,13 @@ func (c *exportCommand) export(ctx context.Context) (*state.Export, error) {
 		if err != nil {
 			return nil, err
 		}
-		return stateOf(admin).Export(ctx, c.Scope)
+		return stateOf(admin).Export(ctx, c.Scope, c.IDs)
 	}
 	if c.Scope != "" {
 		return nil, fmt.Errorf("a scope and --from-az exclude each other")
+	}
+	if c.IDs {
+		return nil, fmt.Errorf("--ids and --from-az exclude each other: Azure CLI does not print all ids")
 	}
 	var files []state.File
 	for _, name := range c.FromAz {

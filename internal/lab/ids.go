@@ -2,6 +2,7 @@ package lab
 
 import (
 	"net/http"
+	"strings"
 	"sync"
 
 	"midas/internal/arm"
@@ -25,8 +26,9 @@ type reservedName struct {
 }
 
 type reservedIDs struct {
-	id, appID string // in lower case
-	spelled   string // the name as the request spells it
+	id, appID string               // in lower case; empty for secrets
+	text      directory.SecretText // of secrets
+	spelled   string               // the name as the request spells it
 }
 
 func nameOf(kind directory.ReservedKind, name string) reservedName {
@@ -39,6 +41,14 @@ func (i *IDs) Reserved(kind directory.ReservedKind, name string) (id, appID stri
 	defer i.mu.Unlock()
 	ids, found := i.reserved[nameOf(kind, name)]
 	return ids.id, ids.appID, found
+}
+
+// ReservedSecret implements directory.Reservations.
+func (i *IDs) ReservedSecret(name string) (text directory.SecretText, found bool) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	ids, found := i.reserved[nameOf(directory.ReservedSecret, name)]
+	return ids.text, found
 }
 
 // Used implements directory.Reservations.
@@ -77,13 +87,13 @@ func (i *IDs) add(all []reservation) error {
 	defer i.mu.Unlock()
 	reserved, taken := map[reservedName]reservedIDs{}, map[string]reservedName{}
 	for _, r := range all {
-		at, ids := nameOf(r.kind, r.name), reservedIDs{r.id, r.appID, r.name}
+		at, ids := nameOf(r.kind, r.name), reservedIDs{r.id, r.appID, r.text, r.name}
 		was, exists := i.reserved[at]
 		if !exists {
 			was, exists = reserved[at]
 		}
-		if exists && (was.id != ids.id || was.appID != ids.appID) {
-			return errReserved("Other ids are reserved for the %s '%s' already.", r.kind, r.name)
+		if exists && (was.id != ids.id || was.appID != ids.appID || was.text != ids.text) {
+			return errReserved("Other ids are reserved for the %s '%s' already.", r.kind, shown(r.name))
 		}
 		for _, id := range r.ids() {
 			other, known := i.taken[id]
@@ -91,7 +101,7 @@ func (i *IDs) add(all []reservation) error {
 				other, known = taken[id]
 			}
 			if known && other != at {
-				return errReserved("The id '%s' is reserved for the %s '%s' already.", id, other.kind, other.name)
+				return errReserved("The id '%s' is reserved for the %s '%s' already.", id, other.kind, shown(other.name))
 			}
 			taken[id] = at
 		}
@@ -122,6 +132,9 @@ func (i *IDs) merge(reserved map[reservedName]reservedIDs, taken map[string]rese
 	return nil
 }
 
+// shown is a name for messages: of secrets the names of the application and of the secret.
+func shown(name string) string { return strings.ReplaceAll(name, "\x00", "/") }
+
 func errReserved(format string, args ...any) error {
 	return arm.Errorf(http.StatusConflict, "IdReserved", format, args...)
 }
@@ -132,7 +145,7 @@ func (i *IDs) all() []reservation {
 	defer i.mu.Unlock()
 	all := make([]reservation, 0, len(i.reserved))
 	for at, ids := range i.reserved {
-		all = append(all, reservation{at.kind, ids.spelled, ids.id, ids.appID})
+		all = append(all, reservation{at.kind, ids.spelled, ids.id, ids.appID, ids.text})
 	}
 	return all
 }

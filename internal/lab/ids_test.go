@@ -102,3 +102,33 @@ func TestReservedIDsAreUnique(t *testing.T) {
 	l.lab("DELETE", "/ids", "", 204)
 	l.lab("PUT", "/ids", user("b@midas.localhost", guid(1)), 200)
 }
+
+func TestSecretsAreReserved(t *testing.T) {
+	l := start(t)
+	secret := func(text string) string {
+		return fmt.Sprintf(`{"passwordCredentials":[{"application":"web","displayName":"test","secretText":%q}]}`, text)
+	}
+	const text = "a-secret-that-tests-know"
+	if a := l.lab("PUT", "/ids", secret(text), 200); strings.Contains(a.text, text) || !strings.Contains(a.text, `"application":"web"`) {
+		t.Errorf("the answer is %s", a.text)
+	}
+	l.lab("PUT", "/ids", secret(text), 200)
+	for body, code := range map[string]string{
+		secret("another-secret-of-tests"): "IdReserved", secret("short"): "InvalidParameter", secret("aaaaaaaaaaaaaaaaaaaaaaaa"): "InvalidParameter",
+		`{"passwordCredentials":[{"displayName":"test","secretText":"a-secret-that-tests-know"}]}`: "InvalidParameter",
+	} {
+		if a := l.send("PUT", "/lab/v1/ids", body, basic); a.status < 400 || a.code(t) != code {
+			t.Errorf("%s: %d %s, want %s", body, a.status, a.text, code)
+		}
+	}
+	id := l.arm("POST", "/v1.0/applications", `{"displayName":"web"}`, 201).at(t, "id").(string)
+	add := func(name string) any {
+		return l.arm("POST", "/v1.0/applications/"+id+"/addPassword", `{"passwordCredential":{"displayName":"`+name+`"}}`, 200).at(t, "secretText")
+	}
+	if add("other") == text || add("Test") != text || add("test") == text {
+		t.Error("the reserved secret is not that of the first secret of its name")
+	}
+	if got := l.lab("GET", "", "", 200).at(t, "reservedIds"); got != 0.0 {
+		t.Errorf("%v ids are still reserved", got)
+	}
+}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
+	"time"
 
 	"midas/internal/arm"
 	"midas/internal/directory"
@@ -16,12 +18,16 @@ import (
 type reservation struct {
 	kind      directory.ReservedKind
 	name      string
-	id, appID string // appID is empty for kinds that have none
+	id, appID string // appID is empty for kinds that have none; secrets have no ids
+	text      directory.SecretText
 }
 
-// ids returns the ids of a reservation, at least one.
+// ids returns the ids of a reservation.
 func (r reservation) ids() []string {
-	if r.appID == "" {
+	switch {
+	case r.kind == directory.ReservedSecret:
+		return nil
+	case r.appID == "":
 		return []string{r.id}
 	}
 	return []string{r.id, r.appID}
@@ -34,6 +40,7 @@ type wireIDs struct {
 	Groups            []wireGroup            `json:"groups,omitempty"`
 	Applications      []wireApplication      `json:"applications,omitempty"`
 	ServicePrincipals []wireServicePrincipal `json:"servicePrincipals,omitempty"`
+	Secrets           []wireSecret           `json:"passwordCredentials,omitempty"`
 }
 
 // wireIdentity is a user-assigned identity, or the system-assigned identity of another resource.
@@ -64,6 +71,13 @@ type wireServicePrincipal struct {
 	ID    string `json:"id"`
 }
 
+// wireSecret is a secret of an application. Answers have no secretText.
+type wireSecret struct {
+	Application string               `json:"application"` // displayName
+	Name        string               `json:"displayName"`
+	Text        directory.SecretText `json:"secretText,omitempty"`
+}
+
 // parse checks the reservations of a body.
 func (w *wireIDs) parse() (all []reservation, err error) {
 	for n, one := range w.Identities {
@@ -71,7 +85,7 @@ func (w *wireIDs) parse() (all []reservation, err error) {
 		if err != nil || !id.IsResource() {
 			return nil, errProperty("identities", n, "resourceId", "must be the id of a resource")
 		}
-		all = append(all, reservation{directory.ReservedIdentity, id.Key(), one.PrincipalID, one.ClientID})
+		all = append(all, reservation{directory.ReservedIdentity, id.Key(), one.PrincipalID, one.ClientID, ""})
 	}
 	for _, one := range w.Users {
 		all = append(all, reservation{kind: directory.ReservedUser, name: one.Name, id: one.ID})
@@ -80,13 +94,19 @@ func (w *wireIDs) parse() (all []reservation, err error) {
 		all = append(all, reservation{kind: directory.ReservedGroup, name: one.Name, id: one.ID})
 	}
 	for _, one := range w.Applications {
-		all = append(all, reservation{directory.ReservedApplication, one.Name, one.ID, one.AppID})
+		all = append(all, reservation{directory.ReservedApplication, one.Name, one.ID, one.AppID, ""})
 	}
 	for n, one := range w.ServicePrincipals {
 		if !arm.IsGUID(one.AppID) {
 			return nil, errProperty("servicePrincipals", n, "appId", "must be a GUID")
 		}
 		all = append(all, reservation{kind: directory.ReservedServicePrincipal, name: one.AppID, id: one.ID})
+	}
+	for n, one := range w.Secrets {
+		if one.Application == "" || one.Name == "" {
+			return nil, errProperty("passwordCredentials", n, "displayName", "and application must be names")
+		}
+		all = append(all, reservation{kind: directory.ReservedSecret, name: directory.SecretName(one.Application, one.Name), text: one.Text})
 	}
 	for i := range all {
 		if err := all[i].check(); err != nil {
@@ -104,6 +124,9 @@ func (r *reservation) check() error {
 	if r.name == "" || len(r.name) > maxName {
 		return arm.Errorf(http.StatusBadRequest, "InvalidParameter", "The name of a %s must have 1 to %d bytes.", r.kind, maxName)
 	}
+	if r.kind == directory.ReservedSecret {
+		return r.checkText()
+	}
 	needsApp := r.kind == directory.ReservedIdentity || r.kind == directory.ReservedApplication
 	if !arm.IsGUID(r.id) || needsApp && !arm.IsGUID(r.appID) {
 		return arm.Errorf(http.StatusBadRequest, "InvalidParameter", "The ids of the %s '%s' must be GUIDs.", r.kind, r.name)
@@ -111,6 +134,15 @@ func (r *reservation) check() error {
 	r.id, r.appID = arm.Fold(r.id), arm.Fold(r.appID)
 	if r.id == r.appID {
 		return arm.Errorf(http.StatusBadRequest, "InvalidParameter", "The two ids of the %s '%s' must differ.", r.kind, r.name)
+	}
+	return nil
+}
+
+// checkText refuses texts that are too easy to guess.
+func (r *reservation) checkText() error {
+	begin := time.Time{}
+	if _, err := directory.NewSecret("", r.text, begin, begin.Add(time.Hour)); err != nil {
+		return arm.Errorf(http.StatusBadRequest, "InvalidParameter", "The secret '%s' cannot be used: %v.", shown(r.name), err)
 	}
 	return nil
 }
@@ -181,6 +213,9 @@ func (h *Handler) listIDs(*request) (any, error) {
 			body.Applications = append(body.Applications, wireApplication{r.name, r.id, r.appID})
 		case directory.ReservedServicePrincipal:
 			body.ServicePrincipals = append(body.ServicePrincipals, wireServicePrincipal{r.name, r.id})
+		case directory.ReservedSecret:
+			application, name, _ := strings.Cut(r.name, "\x00")
+			body.Secrets = append(body.Secrets, wireSecret{Application: application, Name: name})
 		}
 	}
 	return body, nil

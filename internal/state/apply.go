@@ -14,12 +14,15 @@ type Result struct {
 }
 
 // Apply makes the changes of a plan, several at a time, each after those that it needs. A change that fails ends only
-// those that need it. After a failure, or when ctx has ended, the same command can be run again: it continues with
+// those that need it; ids that are fixed and cannot be reserved end all before the first change. After a failure, or when ctx has ended, the same command can be run again: it continues with
 // what is missing. progress is called after each change, by one goroutine at a time; nil is allowed.
 func (p *Plan) Apply(ctx context.Context, progress func(done, of int)) (Result, error) {
 	r := &run{plan: p, ended: map[*object]*ending{}, slots: make(chan struct{}, parallel), progress: progress}
 	for _, s := range p.Steps {
 		r.ended[s.object] = &ending{done: make(chan struct{})}
+	}
+	if err := p.reserve(ctx); err != nil {
+		return Result{}, err
 	}
 	var created, deleted []*Step
 	for _, s := range p.Steps {

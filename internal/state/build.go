@@ -119,33 +119,13 @@ func (b *builder) identity(n *yaml.Node) {
 	b.locate(o)
 	if o != nil {
 		properties, _ := o.body["properties"].(map[string]any)
-		o.fixed = b.fixed(member(n, "properties"), properties, "principalId", "clientId")
+		o.fixed = b.fixed(member(n, "properties"), properties, fixedPrincipal, fixedClient)
 	}
 	if list := member(n, "federatedCredentials"); list != nil && list.Kind == yaml.SequenceNode {
 		for _, c := range list.Content {
 			b.federated(c, id, group+"/"+name)
 		}
 	}
-}
-
-// fixed takes the ids that only laboratories fix out of a body.
-func (b *builder) fixed(n *yaml.Node, body map[string]any, names ...string) (ids map[string]string) {
-	for _, name := range names {
-		value := member(n, name)
-		if value == nil {
-			continue
-		}
-		delete(body, name)
-		if !b.d.defaults.Lab {
-			b.wrong(value, "%q can be fixed only on a server with --lab.", name)
-			continue
-		}
-		if ids == nil {
-			ids = map[string]string{}
-		}
-		ids[name] = arm.Fold(textOf(value))
-	}
-	return ids
 }
 
 // defaultAudience is the audience that Microsoft recommends for federated credentials.
@@ -192,7 +172,12 @@ func (b *builder) resource(n *yaml.Node) {
 	}
 	if block := member(n, "identity"); block != nil && block.Kind == yaml.MappingNode {
 		o.body["identity"], o.uses = b.identityBlock(block, group)
-		o.fixed = b.fixed(block, map[string]any{}, "principalId")
+		o.fixed = b.fixed(block, map[string]any{}, fixedPrincipal, fixedClient)
+		for _, id := range o.fixed {
+			if system, _, err := identityTypes(textOf(member(block, "type"))); err == nil && !system {
+				b.findings.add(id.at, "The resource has no system-assigned identity whose ids could be fixed.")
+			}
+		}
 		if tenant := member(block, "tenantId"); tenant != nil && !arm.SameName(textOf(tenant), b.d.defaults.TenantID) {
 			b.wrong(tenant, "%q is another tenant than %s, which is that of the server.", arm.Clip(textOf(tenant)), b.d.defaults.TenantID)
 		}

@@ -126,7 +126,13 @@ func (b *builder) application(n *yaml.Node) {
 	}
 	o := &object{kind: kindApplication, at: b.doc.at(n), key: arm.Fold(name), label: name,
 		body: plain(n, append([]string{"displayName", "identifierUris", "signInAudience", "isFallbackPublicClient", "tags"}, applicationObjects()...)...)}
-	o.fixed = b.fixed(n, o.body, "id", "appId")
+	o.fixed = b.fixed(n, o.body, fixedObject, fixedApp)
+	if service, has := b.fixed(member(n, "servicePrincipal"), map[string]any{}, fixedObject)[fixedObject]; has {
+		if o.fixed == nil {
+			o.fixed = map[string]fixedID{}
+		}
+		o.fixed[fixedService] = service
+	}
 	if b.add(o) == nil {
 		return
 	}
@@ -171,7 +177,8 @@ func (b *builder) customRole(n *yaml.Node) {
 		return
 	}
 	o := &object{kind: kindCustomRole, at: b.doc.at(n), key: arm.Fold(name), label: name, body: plain(n, "properties"), guid: arm.Fold(textOf(member(n, "name")))}
-	if o.guid == "" {
+	o.named = o.guid != ""
+	if !o.named {
 		o.guid = guidOf(b.d.defaults.TenantID, o.key)
 	}
 	scopes := []any{}
@@ -225,6 +232,7 @@ func (b *builder) roleAssignment(n *yaml.Node) {
 	o := &object{kind: kindRoleAssignment, at: b.doc.at(n), scope: scope, role: role, to: principal, guid: arm.Fold(textOf(member(n, "name"))),
 		key:   scope.Key() + "\x00" + arm.Fold(role) + "\x00" + principal.index() + principal.guid,
 		label: role + " for " + principal.label + " at " + scope.String(), body: plain(n, "properties")}
+	o.named = o.guid != ""
 	body, _ := o.body["properties"].(map[string]any)
 	for _, name := range []string{"roleDefinitionId", "principalId"} {
 		delete(body, name)

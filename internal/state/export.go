@@ -18,6 +18,7 @@ import (
 type Export struct {
 	Notes []string
 
+	ids          bool // ids are exported
 	world        *world
 	subscription string
 	tenant       string
@@ -34,9 +35,11 @@ type pair struct {
 }
 
 // Export reads what a server has in a scope: everything for "/", and otherwise what is in a subscription or in a part
-// of one, with its role assignments. The administrator, secrets and enrolled machines are left out.
-func (s *Server) Export(ctx context.Context, scope string) (*Export, error) {
+// of one, with its role assignments. The administrator, secrets and enrolled machines are left out. With ids, the ids that
+// a laboratory can fix are exported, so that a file rebuilds them.
+func (s *Server) Export(ctx context.Context, scope string, ids bool) (*Export, error) {
 	n := newNeed()
+	n.managed = ids
 	id, err := s.pruning(nil, cmp.Or(scope, "/"), n)
 	if err != nil {
 		return nil, err
@@ -46,7 +49,7 @@ func (s *Server) Export(ctx context.Context, scope string) (*Export, error) {
 		return nil, fmt.Errorf("read what the server has: %w", err)
 	}
 	subscription := cmp.Or(id.Subscription(), s.SubscriptionID)
-	e := &Export{world: w, subscription: arm.Fold(subscription), tenant: s.TenantID, domain: s.Defaults().Domain, user: s.UserName, client: s.ClientID, scope: *id}
+	e := &Export{ids: ids, world: w, subscription: arm.Fold(subscription), tenant: s.TenantID, domain: s.Defaults().Domain, user: s.UserName, client: s.ClientID, scope: *id}
 	return e, nil
 }
 
@@ -107,6 +110,14 @@ func some(entry map[string]any, names ...string) (pairs []pair) {
 	return pairs
 }
 
+// fixed returns the ids of an entry if ids are exported.
+func (e *Export) fixed(entry map[string]any, names ...string) []pair {
+	if !e.ids {
+		return nil
+	}
+	return some(entry, names...)
+}
+
 // filled returns a value without what is null, false or empty; nil if nothing is left.
 func filled(v any) any {
 	switch v := v.(type) {
@@ -149,7 +160,7 @@ func (e *Export) identity(index string, entry map[string]any) []pair {
 	if scope := textAt(properties, "isolationScope"); scope != "" && scope != "None" {
 		kept = append(kept, pair{"isolationScope", scope})
 	}
-	if len(kept) > 0 {
+	if kept = append(kept, e.fixed(properties, fixedPrincipal, fixedClient)...); len(kept) > 0 {
 		pairs = append(pairs, pair{"properties", kept})
 	}
 	var credentials []any
@@ -196,7 +207,9 @@ func (e *Export) resource(_ string, entry map[string]any) []pair {
 		if list != nil {
 			block = append(block, pair{"userAssignedIdentities", list})
 		}
-		pairs = append(pairs, pair{"identity", block})
+		principal := map[string]any{fixedPrincipal: textAt(entry, "identity", fixedPrincipal)}
+		principal[fixedClient] = e.world.clients[arm.Fold(textAt(principal, fixedPrincipal))]
+		pairs = append(pairs, pair{"identity", append(block, e.fixed(principal, fixedPrincipal, fixedClient)...)})
 	}
 	if properties, is := writable(entry)["properties"].(map[string]any); is && len(properties) > 0 {
 		pairs = append(pairs, pair{"properties", properties})
@@ -225,7 +238,7 @@ func (e *Export) exportUser(_ string, entry map[string]any) []pair {
 	if arm.SameName(domain, e.domain) {
 		name = alias
 	}
-	pairs := append([]pair{{"userPrincipalName", name}}, some(entry, append([]string{"displayName", "mailNickname"}, userTexts()...)...)...)
+	pairs := append([]pair{{"userPrincipalName", name}}, append(e.fixed(entry, fixedObject), some(entry, append([]string{"displayName", "mailNickname"}, userTexts()...)...)...)...)
 	if entry["accountEnabled"] == false {
 		pairs = append(pairs, pair{"accountEnabled", false})
 	}
@@ -237,7 +250,7 @@ func (e *Export) group(index string, entry map[string]any) []pair {
 		e.note("Several groups are called %q; none of them is exported.", textAt(entry, "displayName"))
 		return nil
 	}
-	pairs := some(entry, "displayName", "description", "mailNickname")
+	pairs := append(some(entry, "displayName"), append(e.fixed(entry, fixedObject), some(entry, "description", "mailNickname")...)...)
 	var members []any
 	for _, id := range slices.Sorted(maps.Keys(e.world.members[index])) {
 		if to, known := e.names[id]; known {
@@ -266,7 +279,11 @@ func (e *Export) application(index string, entry map[string]any) []pair {
 		delete(web, "redirectUriSettings") // follows from redirectUris
 		kept["web"] = web
 	}
-	pairs := some(kept, append([]string{"displayName", "identifierUris", "signInAudience", "isFallbackPublicClient", "tags"}, applicationObjects()...)...)
+	pairs := append(some(kept, "displayName"), e.fixed(kept, fixedObject, fixedApp)...)
+	if service := e.fixed(map[string]any{fixedObject: e.world.owners[arm.Fold(textAt(entry, fixedApp))]}, fixedObject); service != nil {
+		pairs = append(pairs, pair{"servicePrincipal", service})
+	}
+	pairs = append(pairs, some(kept, append([]string{"identifierUris", "signInAudience", "isFallbackPublicClient", "tags"}, applicationObjects()...)...)...)
 	var credentials []any
 	for _, index := range e.below(indexOf(kindAppFederated, index[1:]) + "\x00") {
 		credentials = append(credentials, some(e.world.entries[index], "name", "issuer", "subject", "audiences", "description"))
@@ -314,7 +331,7 @@ func (e *Export) assignments() (list []any) {
 			e.note("The role assignment of %s at %s is left out: its principal %s does not exist.", e.world.who(role), at, principal)
 			continue
 		}
-		pairs := []pair{{"role", e.world.who(role)}, {"principal", []pair{to}}}
+		pairs := append([]pair{{"role", e.world.who(role)}, {"principal", []pair{to}}}, e.fixed(entry, "name")...)
 		if scope := e.relative(at.String()); !at.IsSubscription() {
 			pairs = append(pairs, pair{"scope", scope})
 		}

@@ -11,7 +11,7 @@ import (
 
 func export(t testing.TB, s *state.Server, scope string) string {
 	t.Helper()
-	e, err := s.Export(t.Context(), scope)
+	e, err := s.Export(t.Context(), scope, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,7 +41,7 @@ func serve(t testing.TB) (*state.Server, *counter) {
 	wire := &counter{next: srv.Client().Transport}
 	return &state.Server{
 		Endpoint: srv.Endpoint, HTTP: &http.Client{Transport: wire}, TenantID: srv.TenantID, SubscriptionID: srv.SubscriptionID,
-		ClientID: srv.ClientID, UserName: midas.LabUserName,
+		ClientID: srv.ClientID, UserName: midas.LabUserName, Lab: true,
 		Token: func(_ context.Context, resource string) (string, error) { return srv.Token(t, resource), nil },
 	}, wire
 }

@@ -72,6 +72,7 @@ func (d *Declaration) link(found *findings) {
 			d.need(o, &reference{kind: kindCustomRole, key: arm.Fold(o.role)})
 		}
 	}
+	d.linkFixed(found)
 	d.findCycles(found)
 	d.findNesting(found)
 }

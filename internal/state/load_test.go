@@ -87,12 +87,16 @@ func TestAliasesAndMergeKeysAreReplaced(t *testing.T) {
 
 func FuzzLoad(f *testing.F) {
 	for _, seed := range []string{"{}", "resourceGroups: [{name: rg1}]", "a: &a [*a]", "<<: {a: b}", "{\"a\": [1, null]}", "? [a]\n: b", "- 1", "identities: [{name: app, resourceGroup: rg1, federatedCredentials: [{name: abc}]}]", "roleAssignments: [{role: Reader, principal: {identity: a/b/c}, scope: x}]",
+		"applications: [{displayName: a, id: x, servicePrincipal: {id: 30000000-0000-4000-8000-000000000001}, passwordCredentials: [{displayName: s, secretText: x}]}]\nroleAssignments: [{role: Reader, principal: {id: 30000000-0000-4000-8000-000000000001}}]",
 		`{"$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#", "resources": [{"type": "[concat('A.B/c')]", "name": "[parameters('x')]"}]}`} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
+		lab := defaults
+		lab.Lab = true
 		for _, name := range []string{"f.yaml", "f.json"} {
 			_ = load(name, text)
+			_, _ = state.Load([]state.File{{Name: name, Text: []byte(text)}}, lab)
 		}
 	})
 }

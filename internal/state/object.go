@@ -39,17 +39,18 @@ type object struct {
 	key   string // with kind it identifies the object, here and on the server
 	label string // names the object for people
 
-	id     arm.ID            // of objects of Resource Manager, except role assignments
-	body   map[string]any    // what is declared, as the API has it
-	fixed  map[string]string // ids that the file fixes, for laboratories
-	parent *reference        // of secrets, credentials, members and hosts
-	to     *reference        // the member of a group; the principal of a role assignment
-	scope  arm.ID            // of a role assignment
-	role   string            // of a role assignment: a name or a GUID
-	guid   string            // the name of a role assignment or of a custom role; empty: made of its content
-	uses   []reference       // other objects that must exist before this one
-	needs  []*object         // those of uses that are declared
-	secret string            // of a user or a secret of an application, in laboratories
+	id     arm.ID             // of objects of Resource Manager, except role assignments
+	body   map[string]any     // what is declared, as the API has it
+	fixed  map[string]fixedID // ids that the file fixes, for laboratories
+	parent *reference         // of secrets, credentials, members and hosts
+	to     *reference         // the member of a group; the principal of a role assignment
+	scope  arm.ID             // of a role assignment
+	role   string             // of a role assignment: a name or a GUID
+	guid   string             // the name of a role assignment or of a custom role; empty: made of its content
+	named  bool               // the file has the guid
+	uses   []reference        // other objects that must exist before this one
+	needs  []*object          // those of uses that are declared
+	secret string             // of a user or a secret of an application, in laboratories
 }
 
 // reference names an object that is declared, or that the server has.

@@ -92,13 +92,13 @@ func (s *Server) Plan(ctx context.Context, d *Declaration, o Options) (*Plan, er
 		p.locate(object)
 		if step := p.step(object, found); step != nil {
 			p.Steps = append(p.Steps, step)
-			if step.fixes() { // before anything is written
-				found.add(object.at, "The %s cannot be as declared: %v.", object.line(), errFixed)
-			}
 			if o.Secrets == nil && step.Action == Create && object.secret == "" && (object.kind == kindSecret || object.kind == kindHost) {
 				found.add(object.at, "The server makes a secret for the %s: name a file for it with --secrets FILE.", object.line())
 			}
 		}
+	}
+	if err := p.checkLab(ctx, found); err != nil {
+		return nil, fmt.Errorf("ask the laboratory: %w", err)
 	}
 	p.removeMembers()
 	if prune != nil {
@@ -247,7 +247,7 @@ func (p *Plan) step(o *object, found *findings) *Step {
 			found.add(o.at, "The %s is in %v and cannot be moved to %v; delete it first.", o.line(), d.From, d.To)
 		}
 	}
-	differences = append(differences, p.fixedDifferences(o, entry, found)...)
+	p.checkIDs(o, entry, found)
 	if o.kind == kindCustomRole {
 		o.guid = textAt(entry, "name")
 	}
@@ -255,23 +255,6 @@ func (p *Plan) step(o *object, found *findings) *Step {
 		return nil
 	}
 	return &Step{Action: Change, Differences: differences, object: o, entry: entry}
-}
-
-// fixedDifferences reports ids that the file fixes and that the server has otherwise, because they never change.
-func (p *Plan) fixedDifferences(o *object, entry map[string]any, found *findings) []Difference {
-	for name, id := range o.fixed {
-		have := textAt(entry, name)
-		switch o.kind {
-		case kindIdentity:
-			have = textAt(entry, "properties", name)
-		case kindResource:
-			have = textAt(entry, "identity", name)
-		}
-		if have != "" && !arm.SameName(have, id) {
-			found.add(o.at, "The %s has the %s %s, not %s; delete it first.", o.line(), name, have, id)
-		}
-	}
-	return nil
 }
 
 func (p *Plan) assignmentStep(o *object, found *findings) *Step {
@@ -292,6 +275,7 @@ func (p *Plan) assignmentStep(o *object, found *findings) *Step {
 		return &Step{Action: Create, object: o}
 	}
 	entry[matchedKey] = true
+	p.checkIDs(o, entry, found)
 	if differences := compare(o.body, entry); len(differences) > 0 {
 		return &Step{Action: Change, Differences: differences, object: o, entry: entry}
 	}

@@ -40,6 +40,7 @@ type need struct {
 	groups        map[string]bool // folded names of groups whose members are read
 	apps          map[string]bool // folded names of applications whose federated credentials are read
 	hosts         []arm.ID
+	managed       bool // the client ids of managed identities
 	all           bool // for exports: all types of resources, all members, all credentials
 }
 
@@ -61,6 +62,8 @@ func (d *Declaration) needs() *need {
 			}
 		}
 		switch o.kind {
+		case kindResource:
+			n.managed = n.managed || o.fixed[fixedClient].value != ""
 		case kindFederated:
 			n.federated[indexOf(kindIdentity, o.id.Parent().Key())] = true
 		case kindGroup:
@@ -122,6 +125,7 @@ func (s *Server) read(ctx context.Context, n *need) (*world, error) {
 	}{
 		{n.all || n.kinds[kindUser], s.readUsers},
 		{n.all || n.kinds[kindGroup], s.readGroups},
+		{n.managed, s.readManaged},
 		{n.all || n.kinds[kindApplication], s.readApplications},
 		{n.all || n.kinds[kindCustomRole] || len(n.roles) > 0, s.readRoles},
 		{n.all || len(n.subscriptions) > 0 || len(n.scopes) > 0, s.readAssignments},
@@ -300,6 +304,16 @@ func (s *Server) readApplications(ctx context.Context, w *world, _ *need) error 
 				w.mu.Unlock()
 			}
 		}
+	})
+}
+
+// readManaged reads the client ids of managed identities, which Resource Manager does not show of system-assigned ones.
+func (s *Server) readManaged(ctx context.Context, w *world, _ *need) error {
+	filter := url.QueryEscape("servicePrincipalType eq 'ManagedIdentity'")
+	return s.pages(ctx, graphPath+"servicePrincipals?$top=999&$select=id,appId&$filter="+filter, func(entry map[string]any) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.clients[arm.Fold(textAt(entry, "id"))] = textAt(entry, "appId")
 	})
 }
 

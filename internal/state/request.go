@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"maps"
 	"net/http"
 	"strings"
@@ -19,11 +20,6 @@ func (p *Plan) do(ctx context.Context, s *Step) error {
 		return p.server.call(ctx, http.MethodDelete, s.path, nil, nil)
 	}
 	o := s.object
-	if s.Action == Create && len(o.fixed) > 0 {
-		if err := p.fix(ctx, o); err != nil {
-			return err
-		}
-	}
 	switch o.kind {
 	case kindUser:
 		return p.writeUser(ctx, s)
@@ -227,18 +223,21 @@ func (p *Plan) writeApplication(ctx context.Context, s *Step) error {
 	return nil
 }
 
-// secretLife is how long a secret that the server makes is valid.
-const secretLife = 2 * 365 * 24 * time.Hour
-
+// addSecret adds a secret that the server makes, or that it has reserved. How long it is valid is the server's default,
+// by the clock of the server.
 func (p *Plan) addSecret(ctx context.Context, o *object) error {
 	app := p.world.entry(o.parent.index())
-	credential := map[string]any{"displayName": textAt(o.body, "displayName"), "endDateTime": time.Now().Add(secretLife).UTC()}
-	if o.secret != "" {
-		return p.fixSecret(ctx, app, credential, o.secret)
-	}
+	credential := map[string]any{"displayName": textAt(o.body, "displayName")}
 	var made map[string]any
 	if err := p.server.call(ctx, http.MethodPost, graphPath+"applications/"+textAt(app, "id")+"/addPassword", map[string]any{"passwordCredential": credential}, &made); err != nil {
 		return err
+	}
+	switch {
+	case o.secret == "":
+	case textAt(made, "secretText") != o.secret:
+		return errors.New("the server has made another secret than that of the file; delete it and run the command again")
+	default:
+		return nil
 	}
 	application, name := textAt(app, "displayName"), textAt(o.body, "displayName")
 	return p.secrets.keep(func(f *secretsFile) {

@@ -118,7 +118,7 @@ func retry(err error, method string, attempt int, pause time.Duration) (time.Dur
 // lasting reports whether a conflict does not end by itself.
 func lasting(code string) bool {
 	switch code {
-	case "InvalidResourceLocation", "RoleAssignmentExists", "RoleDefinitionWithSameNameExists", "ScopeLocked", "ReadOnlyDisabledSubscription", "InvalidResourceGroupLocation":
+	case "InvalidResourceLocation", "RoleAssignmentExists", "RoleDefinitionWithSameNameExists", "ScopeLocked", "ReadOnlyDisabledSubscription", "IdInUse", "IdReserved", "TooManyReservations", "InvalidResourceGroupLocation":
 		return true
 	}
 	return strings.HasPrefix(code, "Invalid")

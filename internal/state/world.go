@@ -16,6 +16,7 @@ type world struct {
 	roles      map[string]string         // GUIDs of roles, by folded name and by GUID
 	assigned   map[string]map[string]any // role assignments, by scope, role and principal
 	members    map[string]map[string]bool
+	clients    map[string]string // client ids of managed identities, by object id; only if needed
 	owners     map[string]string // object ids of service principals, by folded client id
 	services   map[string]bool   // ids of first-party and other service principals, to which references by id may lead
 	labels     map[string]string // names of principals by object id, for people
@@ -24,7 +25,7 @@ type world struct {
 func newWorld() *world {
 	return &world{
 		entries: map[string]map[string]any{}, principals: map[string]string{}, ambiguous: map[string]bool{}, roles: map[string]string{},
-		assigned: map[string]map[string]any{}, members: map[string]map[string]bool{}, owners: map[string]string{}, services: map[string]bool{}, labels: map[string]string{},
+		assigned: map[string]map[string]any{}, members: map[string]map[string]bool{}, clients: map[string]string{}, owners: map[string]string{}, services: map[string]bool{}, labels: map[string]string{},
 	}
 }
 

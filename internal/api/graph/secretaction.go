@@ -32,25 +32,46 @@ func (h *Handler) addPassword(ctx context.Context, req *Request) (*Response, err
 	if !start.Before(end) {
 		return nil, errBadRequest("The endDateTime of a credential must be later than its startDateTime.")
 	}
-	secretText := directory.GenerateSecret()
+	var name string
+	if body.DisplayName != nil {
+		if err := setText("displayName", 120, &name, body.DisplayName); err != nil {
+			return nil, err
+		}
+	}
+	reserved, err := h.secretName(ctx, req, name)
+	if err != nil {
+		return nil, err
+	}
+	secretText := h.Directory.NewSecretText(reserved)
 	secret, err := directory.NewSecret(h.NewID(), secretText, start, end)
 	if err != nil {
 		return nil, err
 	}
+	secret.DisplayName = name
 	if req.Object.kind == directory.ObjectServicePrincipal {
 		secret.Hint = "" // Graph shows no hints of these
-	}
-	if body.DisplayName != nil {
-		if err := setText("displayName", 120, &secret.DisplayName, body.DisplayName); err != nil {
-			return nil, err
-		}
 	}
 	err = h.update(ctx, req, func(tx store.Tx) error { return h.addSecret(tx, req, secret) })
 	if err != nil {
 		return nil, err
 	}
+	h.Directory.UsedIDs(directory.ReservedSecret, reserved)
 	created := passwordCredential(secret, string(secretText)).prefixed(property{"@odata.context", req.context("microsoft.graph.passwordCredential", nil, false)})
 	return &Response{Status: http.StatusOK, Body: created}, nil
+}
+
+// secretName returns the name by which a laboratory may have reserved the text of an application's secret. It reads
+// nothing without a laboratory.
+func (h *Handler) secretName(ctx context.Context, req *Request, name string) (reserved string, err error) {
+	if h.Directory.Reservations == nil || req.Object.kind == directory.ObjectServicePrincipal {
+		return "", nil
+	}
+	err = h.Store.View(ctx, func(tx store.Tx) error {
+		a, err := h.Directory.Application(tx, req.Caller.tenant, req.Object.id)
+		reserved = directory.SecretName(a.DisplayName, name)
+		return err
+	})
+	return reserved, err
 }
 
 func (h *Handler) removePassword(ctx context.Context, req *Request) (*Response, error) {
