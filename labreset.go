@@ -17,6 +17,7 @@ var (
 	errSharedClock = errors.New("other servers can use its store, and the clocks of all of them must agree")
 	errNotCaptured = errors.New("its state was not captured at the start")
 	errClockBack   = errors.New("the clock moves forwards only; Reset returns it to the time of the machine")
+	errClockFar    = errors.New("the clock can be at most 100 years ahead")
 )
 
 // ownRecords are the keys of records that belong to the process or to the store, and not to the state of a laboratory.
@@ -34,6 +35,8 @@ func (s *Server) Advance(ctx context.Context, d time.Duration) error {
 		return errSharedClock
 	case d < 0:
 		return errClockBack
+	case d > lab.Furthest-s.clock.Offset():
+		return errClockFar
 	}
 	if err := s.KeepKeys(ctx); err != nil {
 		return err
@@ -83,17 +86,19 @@ func (s *Server) Capture(ctx context.Context) (err error) {
 // meanwhile are served before or after. Tokens that were issued before stay valid if their subject exists and they are
 // not of the future; agents of this process ask for new ones.
 func (s *Server) Reset(ctx context.Context) (records int, err error) {
-	r, state := s.services, s.captured.Load()
+	r := s.services
 	switch {
 	case r.lab == nil:
 		return 0, errNotLab
 	case r.store.shared():
 		return 0, errSharedReset
-	case state == nil:
-		return 0, errNotCaptured
 	}
 	s.capturing.Lock()
 	defer s.capturing.Unlock()
+	state := s.captured.Load()
+	if state == nil {
+		return 0, errNotCaptured
+	}
 	moved := s.clock.Stopped() || s.clock.Offset() != 0
 	var except []string
 	if !moved { // making new keys takes longer than everything else
@@ -103,6 +108,7 @@ func (s *Server) Reset(ctx context.Context) (records int, err error) {
 	if records, err = state.Restore(ctx, engine, except...); err != nil {
 		return records, err
 	}
+	ctx = context.WithoutCancel(ctx) // half a reset would leave caches of records that are gone
 	s.clock.Reset()
 	r.lab.begin()
 	r.minter.Forget()

@@ -14,9 +14,12 @@ import (
 
 // admit refuses every request but those of the administrator. It sets Event.Caller.
 func (h *Handler) admit(req *request) error {
-	if !h.Remote && !local(req.http.RemoteAddr) {
+	if !h.Remote && (!local(req.http.RemoteAddr) || forwarded(req.http.Header)) {
 		return arm.Errorf(http.StatusForbidden, "ClientNotLocal",
-			"The laboratory answers only to clients on the machine of the server. Set 'names' or 'origin' in its configuration to answer to others.")
+			"The laboratory answers only to clients on the machine of the server, without a proxy. Set 'names' or 'origin' in its configuration to answer to others.")
+	}
+	if err := http.NewCrossOriginProtection().Check(req.http); err != nil {
+		return arm.Errorf(http.StatusForbidden, "CrossOriginRequest", "The laboratory refuses requests of pages of other origins.")
 	}
 	if id, secret, basic := req.http.BasicAuth(); basic {
 		return h.admitSecret(req, id, secret)
@@ -41,12 +44,23 @@ func local(peer string) bool {
 	return err == nil && at.Addr().Unmap().IsLoopback()
 }
 
+// forwarded reports whether a proxy has sent a request for a client that may be on another machine. What the headers name
+// does not matter: a client can send them as well, and a proxy on this machine may pass them on.
+func forwarded(header http.Header) bool {
+	for _, name := range []string{"X-Forwarded-For", "Forwarded", "X-Real-Ip", "Via"} {
+		if len(header[name]) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // admitSecret compares credentials with those of admin.json, not with those in the directory: a test that has changed
 // the directory must still be able to reset it.
 func (h *Handler) admitSecret(req *request, id, secret string) error {
 	named := subtle.ConstantTimeCompare([]byte(arm.Fold(id)), []byte(arm.Fold(h.Admin.ClientID)))
 	proved := subtle.ConstantTimeCompare([]byte(secret), []byte(h.Admin.ClientSecret))
-	if named&proved != 1 {
+	if named&proved != 1 || h.Admin.ClientID == "" || h.Admin.ClientSecret == "" {
 		return unauthorized(errWrongSecret)
 	}
 	req.ev.Caller = h.Admin.ClientID

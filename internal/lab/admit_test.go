@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"midas"
 	"midas/midastest"
 )
 
@@ -90,5 +91,58 @@ func TestLaboratoryRefusesWhatItCannotRead(t *testing.T) {
 	a := l.send("PUT", "/lab/v1/ids", "{}", func(r *http.Request) { basic(r); r.Header.Set("Content-Type", "text/plain") })
 	if a.status != 415 {
 		t.Errorf("a form of another site: %d %s", a.status, a.text)
+	}
+}
+
+// A browser may remember credentials that somebody has typed into its address bar.
+func TestPagesOfOtherOriginsAreRefused(t *testing.T) {
+	l := start(t)
+	for name, value := range map[string]string{"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"} {
+		a := l.send("POST", "/lab/v1/reset", "", func(r *http.Request) {
+			basic(r)
+			r.Header.Set(name, value)
+		})
+		if a.status != 403 || a.code(t) != "CrossOriginRequest" || a.header.Get("Access-Control-Allow-Origin") != "" {
+			t.Errorf("%s: %d %s", name, a.status, a.text)
+		}
+	}
+	own := l.send("POST", "/lab/v1/reset", "", func(r *http.Request) {
+		basic(r)
+		r.Header.Set("Origin", l.Endpoint)
+	})
+	if own.status != 200 {
+		t.Errorf("the server's own origin: %d %s", own.status, own.text)
+	}
+}
+
+// A proxy on this machine has clients on others, and passes their headers on.
+func TestProxiesAreNotOnThisMachine(t *testing.T) {
+	local, named := start(t), start(t, midastest.With(func(c *midas.Config) { c.Names = append(c.Names, "midas.example") }))
+	for name, value := range map[string]string{
+		"X-Forwarded-For": "127.0.0.1", "Forwarded": "for=127.0.0.1", "X-Real-Ip": "::1", "Via": "1.1 proxy",
+	} {
+		authorize := func(r *http.Request) {
+			basic(r)
+			r.Header.Set(name, value)
+		}
+		if a := local.send("GET", "/lab/v1", "", authorize); a.status != 403 || a.code(t) != "ClientNotLocal" {
+			t.Errorf("%s: %d %s", name, a.status, a.text)
+		}
+		if a := named.send("GET", "/lab/v1", "", authorize); a.status != 200 {
+			t.Errorf("%s, with a name: %d %s", name, a.status, a.text)
+		}
+	}
+}
+
+func TestBodiesOfTheLaboratoryAreExact(t *testing.T) {
+	l := start(t)
+	for _, body := range []string{`{"advance":"1h"}}`, `{"advance":"1h"}]`, `{"advance":3600}`, `[]`, `{"stop":"yes"}`} {
+		a := l.lab("POST", "/clock", body, 400)
+		if a.code(t) != "InvalidRequestContent" || strings.Contains(a.text, "lab.") || strings.Contains(a.text, "Go ") {
+			t.Errorf("%s: %s", body, a.text)
+		}
+	}
+	if got := l.lab("GET", "/clock", "", 200).at(t, "ahead"); got != "0s" {
+		t.Errorf("the clock was moved by %v", got)
 	}
 }

@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// furthest is how far the clock may be ahead: certificates and tokens have times of four digits.
-	furthest = 100 * 365 * 24 * time.Hour
+	// Furthest is how far the clock may be ahead: certificates and tokens have times of four digits.
+	Furthest = 100 * 365 * 24 * time.Hour
 
 	// settleTime is how long a move waits for the jobs that run because of it.
 	settleTime = 2 * time.Second
@@ -60,8 +60,8 @@ func (h *Handler) postClock(req *request) (any, error) {
 			return nil, arm.Errorf(http.StatusBadRequest, "ClockBackwards", "The clock moves forwards only. POST %s/reset returns it to the time of the machine.", Root)
 		}
 	}
-	if by > furthest-h.Clock.Offset() {
-		return nil, arm.Errorf(http.StatusBadRequest, "InvalidParameter", "The clock can be at most %d years ahead.", int(furthest/(365*24*time.Hour)))
+	if by > Furthest-h.Clock.Offset() {
+		return nil, arm.Errorf(http.StatusBadRequest, "InvalidParameter", "The clock can be at most %d years ahead.", int(Furthest/(365*24*time.Hour)))
 	}
 	if err := h.Resetter.KeepKeys(req.context()); err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package lab_test
 
 import (
+	"math"
 	"net/http"
 	"strings"
 	"testing"
@@ -140,5 +141,22 @@ func TestClockOptionOfMidastest(t *testing.T) {
 	}
 	if a := l.send("GET", "/lab/v1", "", basic); a.status != 404 && a.status != 401 {
 		t.Errorf("the laboratory of a server without --lab: %d", a.status)
+	}
+}
+
+// A time beyond the year 9999, or one that overflows, would leave records that cannot be read.
+func TestAdvanceIsBounded(t *testing.T) {
+	server, err := midas.Start(t.Context(), midas.Config{Data: t.TempDir(), Listen: "127.0.0.1:0", Store: "memory:", MovableClock: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	if err := server.Advance(t.Context(), 90*365*24*time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range []time.Duration{-1, 11 * 365 * 24 * time.Hour, math.MaxInt64} {
+		if err := server.Advance(t.Context(), d); err == nil {
+			t.Errorf("the clock is moved by %s to %s", d, server.Now())
+		}
 	}
 }

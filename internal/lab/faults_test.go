@@ -149,7 +149,7 @@ func TestFaultsAreChecked(t *testing.T) {
 	l := start(t)
 	for _, body := range []string{
 		`{}`, `{"match":{"api":"everything"},"status":500}`, `{"status":200}`, `{"status":700}`, `{"code":"X"}`, `{"preset":"nothing"}`,
-		`{"reset":true,"status":500}`, `{"delay":"2m"}`, `{"delay":"-1s"}`, `{"slowBody":"1h"}`, `{"status":500,"share":2}`, `{"status":500,"count":-1}`,
+		`{"reset":true,"status":500}`, `{"delay":"2m"}`, `{"delay":"40s","slowBody":"40s"}`, `{"status":500,"name":".."}`, `{"status":500,"name":"."}`, `{"delay":"-1s"}`, `{"slowBody":"1h"}`, `{"status":500,"share":2}`, `{"status":500,"count":-1}`,
 		`{"status":500,"name":"a/b"}`, `{"status":500,"code":"a\r\nb"}`, `{"status":500,"code":"AADSTSx"}`, `{"status":500,"retryAfter":"240h"}`,
 		`{"status":500,"match":{"path":"` + strings.Repeat("x", 3000) + `"}}`, `{"status":500,"body":"` + strings.Repeat("x", 1<<16+1) + `"}`,
 	} {
@@ -161,4 +161,35 @@ func TestFaultsAreChecked(t *testing.T) {
 		l.lab("POST", "/faults", `{"status":500,"match":{"host":"nowhere"}}`, 200)
 	}
 	l.lab("POST", "/faults", `{"status":500}`, 409)
+}
+
+// Clients decide by the code of OAuth and the AADSTS number whether they try again, or ask the user.
+func TestLoginFaultsHaveTheCodesOfOAuth(t *testing.T) {
+	l := start(t)
+	for _, c := range []struct {
+		fault, code string
+		number      float64
+	}{
+		{`"status":401,"code":"AADSTS7000215"`, "invalid_client", 7000215},
+		{`"status":401,"code":"AADSTS999999"`, "invalid_client", 999999},
+		{`"status":400,"code":"AADSTS50076"`, "invalid_grant", 50076},
+		{`"status":400,"code":"AADSTS70016"`, "authorization_pending", 70016},
+		{`"status":400,"code":"interaction_required","message":"AADSTS50076: Use multi-factor authentication."`, "interaction_required", 50076},
+		{`"status":400,"code":"invalid_grant","message":"AADSTSx: y"`, "invalid_grant", 9002313},
+		{`"status":400`, "invalid_request", 9002313},
+		{`"status":500`, "server_error", 50000},
+		{`"status":504`, "temporarily_unavailable", 90033},
+		{`"status":429,"code":"AADSTS50196"`, "temporarily_unavailable", 50196},
+	} {
+		l.lab("POST", "/faults", `{"name":"one","match":{"api":"login"},`+c.fault+`}`, 200)
+		a := l.send("POST", "/"+l.TenantID+"/oauth2/v2.0/token", "", func(r *http.Request) {
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			setBody(r, "grant_type=client_credentials&client_id="+l.ClientID+"&client_secret="+l.ClientSecret+"&scope=https://management.azure.com/.default")
+		})
+		numbers, _ := a.at(t, "error_codes").([]any)
+		text, _ := a.at(t, "error_description").(string)
+		if a.at(t, "error") != c.code || len(numbers) != 1 || numbers[0] != c.number || strings.Count(text, "AADSTS") != 1+strings.Count(c.fault, "AADSTSx") {
+			t.Errorf("%s: %d %s", c.fault, a.status, a.text)
+		}
+	}
 }

@@ -1,9 +1,11 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -199,16 +201,35 @@ func (r *request) body(into any) error {
 	decoder := json.NewDecoder(r.http.Body)
 	decoder.DisallowUnknownFields()
 	err := decoder.Decode(into)
-	if err == nil && decoder.More() {
-		err = errors.New("there is more after the JSON value")
+	if err == nil {
+		if _, more := decoder.Token(); !errors.Is(more, io.EOF) {
+			err = cmp.Or(tooLongOf(more), errors.New("there is more after the JSON value"))
+		}
 	}
+	return refusalOf(err)
+}
+
+// tooLongOf returns the error of a body that is too long, or nil.
+func tooLongOf(err error) error {
+	if tooLong := (*http.MaxBytesError)(nil); errors.As(err, &tooLong) {
+		return tooLong
+	}
+	return nil
+}
+
+// refusalOf maps an error of package json.
+func refusalOf(err error) error {
 	var tooLong *http.MaxBytesError
+	var wrong *json.UnmarshalTypeError
 	var visible *arm.Error
 	if errors.As(err, &visible) {
 		return visible
 	}
 	if errors.As(err, &tooLong) {
 		return arm.Errorf(http.StatusRequestEntityTooLarge, "RequestEntityTooLarge", "The request body is larger than %d bytes.", tooLong.Limit)
+	}
+	if errors.As(err, &wrong) {
+		return arm.ErrInvalidContent("%s cannot be a JSON %s", cmp.Or(wrong.Field, "the body"), wrong.Value)
 	}
 	if err != nil {
 		return arm.ErrInvalidContent("%s", strings.TrimPrefix(err.Error(), "json: "))

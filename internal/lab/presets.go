@@ -54,7 +54,7 @@ func texts() map[string]map[int]answerText {
 		},
 		"login": {
 			http.StatusTooManyRequests:     {"AADSTS90055", "There are too many incoming requests from this tenant."},
-			http.StatusInternalServerError: {"AADSTS90013", "Invalid input received from the user."},
+			http.StatusInternalServerError: {"AADSTS50000", "There was an error issuing a token or an issue with our sign-in service."},
 			http.StatusServiceUnavailable:  {"AADSTS90033", "A transient error has occurred. Please try again."},
 		},
 		"metadata": {
@@ -73,6 +73,9 @@ func defaults(api string, status int) (code, message string) {
 	}
 	switch api {
 	case "login":
+		if status < http.StatusInternalServerError {
+			return "AADSTS9002313", "Invalid request. Request is malformed or invalid."
+		}
 		return "AADSTS90033", "A transient error has occurred. Please try again."
 	case "metadata":
 		return "unknown", http.StatusText(status)

@@ -77,14 +77,14 @@ func (r *rule) check() error {
 		}
 	}
 	switch {
-	case strings.ContainsAny(r.Name, "/?#%"):
-		return invalid("name", "must not contain / ? # or %%")
+	case strings.ContainsAny(r.Name, "/?#%"), r.Name == ".", r.Name == "..": // names are segments of paths
+		return invalid("name", "must not contain / ? # or %%, and must not be . or ..")
 	case r.Share != nil && !(*r.Share >= 0 && *r.Share <= 1):
 		return invalid("share", "must be from 0 to 1")
 	case r.Count < 0:
 		return invalid("count", "must not be negative")
-	case time.Duration(r.Delay) > longestPause, time.Duration(r.SlowBody) > longestPause:
-		return invalid("delay", "and slowBody must be at most %s", longestPause)
+	case time.Duration(r.Delay) > longestPause, time.Duration(r.SlowBody) > longestPause-time.Duration(r.Delay):
+		return invalid("delay", "and slowBody must be at most %s together", longestPause)
 	case time.Duration(r.RetryAfter) > longestRetry:
 		return invalid("retryAfter", "must be at most %s", longestRetry)
 	case r.Body != nil && len(*r.Body) > maxBody:

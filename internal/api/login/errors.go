@@ -5,11 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
-	"midas/internal/api/httpx"
 	"midas/internal/store"
 )
 
@@ -184,23 +182,6 @@ func errInternal(err error) *Error {
 		return errTransient(10 * time.Second)
 	}
 	return errServer()
-}
-
-// errInjected maps a fault of a laboratory. Its code is an AADSTS number, or a code of OAuth.
-func errInjected(err error) error {
-	f := httpx.AsFault(err)
-	if f == nil {
-		return err
-	}
-	e := &Error{Status: f.Status, Code: f.Code, Number: 90033, Text: f.Message, RetryAfter: f.RetryAfter, cause: err}
-	if number, isNumber := strings.CutPrefix(f.Code, "AADSTS"); isNumber {
-		e.Number, _ = strconv.Atoi(number) // package lab has checked it
-		e.Code = "temporarily_unavailable"
-		if f.Status < http.StatusInternalServerError && f.Status != http.StatusTooManyRequests {
-			e.Code = "invalid_request"
-		}
-	}
-	return e
 }
 
 // errTransient refuses a request that may succeed after wait.
