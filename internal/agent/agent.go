@@ -165,6 +165,7 @@ func (a *Agent) StartOver() {
 	a.nextEpoch()
 	a.cache.Clear()
 	a.state = nil
+	a.server, a.heard = presence{}, time.Time{} // their times may be of a clock that was ahead
 	if a.Enroll != nil && a.link != nil {
 		a.link.close()
 		a.link = nil

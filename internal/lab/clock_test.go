@@ -113,14 +113,40 @@ func TestMetadataEndpointFollowsTheClock(t *testing.T) {
 	}
 }
 
-// imds asks the first metadata endpoint for a token.
-func imds(t *testing.T, l laboratory, want int) answer {
+// A reset ends what the endpoint knows of failures, whose times may be of the future.
+func TestMetadataEndpointAnswersAtOnceAfterAReset(t *testing.T) {
+	resource := "/subscriptions/" + midas.LabSubscriptionID + "/resourceGroups/rg1/providers/Microsoft.Compute/virtualMachines/vm1"
+	l := start(t, midastest.With(func(c *midas.Config) {
+		c.Metadata = []midas.MetadataConfig{{Resource: resource, Listen: "127.0.0.1:0"}}
+	}))
+	l.create("app")
+	l.arm("PUT", resource+"?api-version=2024-03-01", `{"location":"eastus","identity":{"type":"SystemAssigned"}}`, 201)
+	imds(t, l, 200)
+	l.Capture(t)
+	l.lab("POST", "/faults", `{"match":{"api":"hosts"},"status":503}`, 200)
+	l.Advance(t, 30*time.Hour)
+	imds(t, l, 503)
+	l.Reset(t)
+	if a := do(t, http.DefaultClient, imdsRequest(t, l)); a.status != 200 {
+		t.Errorf("after the reset: %d %s", a.status, a.text)
+	}
+}
+
+// imdsRequest is a request to the first metadata endpoint for a token.
+func imdsRequest(t *testing.T, l laboratory) *http.Request {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), "GET", l.MetadataURLs()[0]+"/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https%3A%2F%2Fmanagement.azure.com%2F", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	req.Header.Set("Metadata", "true")
+	return req
+}
+
+// imds asks the first metadata endpoint for a token.
+func imds(t *testing.T, l laboratory, want int) answer {
+	t.Helper()
+	req := imdsRequest(t, l)
 	var a answer
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		if a = do(t, http.DefaultClient, req); a.status == want {
