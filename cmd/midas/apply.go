@@ -59,8 +59,6 @@ func (c *applyCommand) Run(ctx context.Context, to streams) error {
 	case c.Scope != "" && !c.Prune:
 		return fmt.Errorf("--scope is the scope of --prune, which is not given")
 	}
-	ctx, restore := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	defer restore()
 	plan, err := c.plan(ctx)
 	if err != nil {
 		return err
@@ -74,6 +72,8 @@ func (c *applyCommand) Run(ctx context.Context, to streams) error {
 	if c.DryRun || len(plan.Steps) == 0 {
 		return nil
 	}
+	ctx, restore := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM) // before, a signal ends the command at once
+	defer restore()
 	_, err = plan.Apply(ctx, applied(to.err))
 	return err
 }

@@ -17,9 +17,9 @@ func FromAzure(files []File) (*Export, error) {
 	var assignments []map[string]any
 	for _, f := range files {
 		var entries []map[string]any
-		if err := decodeNumbers(f.Text, &entries); err != nil {
+		if err := decodeNumbers(utf8Text(f.Text), &entries); err != nil {
 			var one map[string]any
-			if decodeNumbers(f.Text, &one) != nil {
+			if decodeNumbers(utf8Text(f.Text), &one) != nil {
 				return nil, fmt.Errorf("%s is not the JSON that az prints with -o json: %w", f.Name, err)
 			}
 			entries = []map[string]any{one}

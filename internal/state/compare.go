@@ -71,7 +71,7 @@ func (c *comparison) value(path string, want, have any) {
 	w, isMap := want.(map[string]any)
 	h, hasMap := have.(map[string]any)
 	switch {
-	case path == "tags":
+	case path == "tags" && (isMap || want == nil): // those of applications are a list
 		c.exactly(path, w, h)
 	case lastName(path) == "userAssignedIdentities":
 		c.names(path, w, h)

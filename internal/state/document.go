@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strconv"
 
 	"go.yaml.in/yaml/v3"
@@ -34,6 +35,7 @@ func (d *document) at(n *yaml.Node) Position { return Position{d.file, n.Line, n
 
 // documents parses a file: one JSON value, or YAML documents.
 func documents(f File, found *findings) []document {
+	f.Text = utf8Text(f.Text)
 	switch {
 	case len(f.Text) > maxFile:
 		found.add(Position{File: f.Name}, "The file is larger than %d bytes.", maxFile)
@@ -102,6 +104,7 @@ type expander struct {
 	doc   document
 	left  int
 	place *yaml.Node
+	alias int // how many aliases the value is in
 }
 
 func (e *expander) expand(n *yaml.Node, depth int) (*yaml.Node, error) {
@@ -113,12 +116,17 @@ func (e *expander) expand(n *yaml.Node, depth int) (*yaml.Node, error) {
 		return nil, fmt.Errorf("values are nested more than %d deep", maxDepth)
 	}
 	if n.Kind == yaml.AliasNode {
+		e.alias++
+		defer func() { e.alias-- }()
 		return e.expand(n.Alias, depth+1)
 	}
-	if len(n.Content) == 0 {
+	if len(n.Content) == 0 && e.alias == 0 {
 		return n, nil
 	}
-	out := *n
+	out := *n // each place has its own, because checks change the tag of a number that stands for its text
+	if len(n.Content) == 0 {
+		return &out, nil
+	}
 	out.Content = make([]*yaml.Node, 0, len(n.Content))
 	for i, child := range n.Content {
 		if n.Kind == yaml.MappingNode && i%2 == 0 && child.Tag == "!!merge" {
@@ -130,12 +138,24 @@ func (e *expander) expand(n *yaml.Node, depth int) (*yaml.Node, error) {
 		if err != nil {
 			return nil, err
 		}
+		if n.Kind == yaml.MappingNode && i%2 == 1 && n.Content[i-1].Tag == "!!merge" && !mergeable(c) {
+			e.place = child
+			return nil, errors.New("<< needs an object or a list of objects")
+		}
 		out.Content = append(out.Content, c)
 	}
 	if n.Kind == yaml.MappingNode {
 		return merged(&out), nil
 	}
 	return &out, nil
+}
+
+// mergeable reports whether a value can stand behind a merge key.
+func mergeable(n *yaml.Node) bool {
+	if n.Kind != yaml.SequenceNode {
+		return n.Kind == yaml.MappingNode
+	}
+	return !slices.ContainsFunc(n.Content, func(element *yaml.Node) bool { return element.Kind != yaml.MappingNode })
 }
 
 // merged returns a mapping whose merge keys are replaced by the members of their mappings that it does not have itself.

@@ -103,7 +103,11 @@ func (e *Export) each(k kind, one func(string, map[string]any) []pair) (list []a
 // some returns the members of an entry that have a value.
 func some(entry map[string]any, names ...string) (pairs []pair) {
 	for _, name := range names {
-		if value := filled(entry[name]); value != nil {
+		value := filled(entry[name])
+		if tags, is := entry[name].(map[string]any); is && name == "tags" && len(tags) > 0 {
+			value = tags // a tag can have an empty value
+		}
+		if value != nil {
 			pairs = append(pairs, pair{name, value})
 		}
 	}

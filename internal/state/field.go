@@ -98,7 +98,7 @@ func (c checker) scalar(n *yaml.Node, f *field, tag, what string) {
 
 func (c checker) record(n *yaml.Node, f *field) {
 	if n.Kind != yaml.MappingNode {
-		c.add(c.doc.at(n), "%q must be an object, not %s.", f.name, kindOf(n))
+		c.add(c.doc.at(n), "%s must be an object, not %s.", within(f), kindOf(n))
 		return
 	}
 	c.duplicates(n)

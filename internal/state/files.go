@@ -36,7 +36,7 @@ func ReadFiles(path string, stdin io.Reader) ([]File, error) {
 	}
 	files := make([]File, 0, len(names))
 	for _, name := range names {
-		text, err := readFile(name)
+		text, err := readFile(name, info.IsDir())
 		if err != nil {
 			return nil, fmt.Errorf("read the declared state: %w", err)
 		}
@@ -45,8 +45,12 @@ func ReadFiles(path string, stdin io.Reader) ([]File, error) {
 	return files, nil
 }
 
-// readFile reads a file up to the limit, so that Load can refuse a larger one.
-func readFile(name string) ([]byte, error) {
+// readFile reads a file up to the limit, so that Load can refuse a larger one. In a folder it must be a regular file: a
+// pipe would be waited for.
+func readFile(name string, regular bool) ([]byte, error) {
+	if info, err := os.Stat(name); err == nil && regular && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file", name)
+	}
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err

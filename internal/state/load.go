@@ -15,6 +15,7 @@ func Load(files []File, defaults Defaults) (*Declaration, error) {
 	table := form()
 	for _, f := range files {
 		for _, doc := range documents(f, found) {
+			d.documents++
 			substitute(doc.root, defaults)
 			b := &builder{findings: found, doc: &doc, d: d, subscription: defaults.SubscriptionID}
 			if isTemplate(doc.root) {

@@ -77,6 +77,7 @@ type Declaration struct {
 	byIndex  map[string]*object
 	defaults Defaults
 
+	documents     int                 // that are not empty
 	subscriptions map[string]Position // the ids that files name, with a place
 	located       map[*object]string  // locations that come from a file's default, not from the object
 }

@@ -72,6 +72,9 @@ func (s *Server) Plan(ctx context.Context, d *Declaration, o Options) (*Plan, er
 	if err != nil {
 		return nil, err
 	}
+	if prune != nil && d.documents == 0 {
+		return nil, fmt.Errorf("the files are empty, so all that is in %s would be deleted: declare an empty list, such as resourceGroups: [], if that is meant", o.Prune)
+	}
 	found := &findings{}
 	if err := s.checkSubscriptions(ctx, d, found); err != nil {
 		return nil, err

@@ -31,12 +31,14 @@ func (s *Server) pruning(d *Declaration, scope string, n *need) (*arm.ID, error)
 	return &id, nil
 }
 
-// prune adds steps that delete what is in a scope, is of a kind that files declare, and is not declared. Objects of
+// prune adds steps that delete what is in a scope, is of a kind that files declare, and is neither declared nor
+// referred to by what is declared. Objects of
 // the directory are only in the scope of the tenant. The administrator is never deleted, nor its rights.
 func (p *Plan) prune(scope *arm.ID) {
+	kept := p.referred()
 	for index, entry := range p.world.entries {
 		k, key := kind(index[0]-'A'), index[1:]
-		if p.declaration.byIndex[index] != nil || p.world.ambiguous[index] {
+		if p.declaration.byIndex[index] != nil || kept[index] || p.world.ambiguous[index] {
 			continue
 		}
 		o := &object{kind: k, key: key, label: key}
@@ -48,7 +50,7 @@ func (p *Plan) prune(scope *arm.ID) {
 			}
 		case kindResourceGroup, kindIdentity, kindFederated, kindResource:
 			id, err := arm.ParseID(textAt(entry, "id"))
-			if err != nil || !scope.Contains(id) || id.IsResourceGroup() && p.holdsDeclared(id) {
+			if err != nil || !scope.Contains(id) {
 				continue
 			}
 			o.id, o.label, path = id, shortID(id), armPath(id, "", versionOf(k))
@@ -102,16 +104,6 @@ func (p *Plan) directoryPath(k kind, key string, entry map[string]any) string {
 		return graphPath + "applications/" + textAt(parent, "id") + "/federatedIdentityCredentials/" + id
 	}
 	return graphPath + "groups/" + id
-}
-
-// holdsDeclared reports whether a resource group has declared objects in it.
-func (p *Plan) holdsDeclared(group arm.ID) bool {
-	for _, o := range p.declaration.objects {
-		if o.id.Key() != group.Key() && group.Contains(o.id) {
-			return true
-		}
-	}
-	return false
 }
 
 // assignableIn reports whether all assignable scopes of a role are in a scope, and returns the subscription of the
