@@ -35,11 +35,14 @@ func (s *Server) Advance(ctx context.Context, d time.Duration) error {
 		return errSharedClock
 	case d < 0:
 		return errClockBack
-	case d > lab.Furthest-s.clock.Offset():
-		return errClockFar
 	}
 	if err := s.KeepKeys(ctx); err != nil {
 		return err
+	}
+	s.capturing.Lock() // a reset ends before or begins after
+	defer s.capturing.Unlock()
+	if d > lab.Furthest-s.clock.Offset() {
+		return errClockFar
 	}
 	lab.Advance(ctx, s.clock, d)
 	return nil

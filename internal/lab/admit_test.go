@@ -142,6 +142,9 @@ func TestBodiesOfTheLaboratoryAreExact(t *testing.T) {
 			t.Errorf("%s: %s", body, a.text)
 		}
 	}
+	if a := l.lab("POST", "/clock", `{"advance":"1h"`, 400); !strings.Contains(a.text, "the body is incomplete") {
+		t.Errorf("half a body: %s", a.text)
+	}
 	if got := l.lab("GET", "/clock", "", 200).at(t, "ahead"); got != "0s" {
 		t.Errorf("the clock was moved by %v", got)
 	}

@@ -1,6 +1,7 @@
 package lab_test
 
 import (
+	"log/slog"
 	"math"
 	"net/http"
 	"strings"
@@ -172,7 +173,7 @@ func TestClockOptionOfMidastest(t *testing.T) {
 
 // A time beyond the year 9999, or one that overflows, would leave records that cannot be read.
 func TestAdvanceIsBounded(t *testing.T) {
-	server, err := midas.Start(t.Context(), midas.Config{Data: t.TempDir(), Listen: "127.0.0.1:0", Store: "memory:", MovableClock: true})
+	server, err := midas.Start(t.Context(), midas.Config{Data: t.TempDir(), Listen: "127.0.0.1:0", Store: "memory:", MovableClock: true, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

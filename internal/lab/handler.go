@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -227,6 +228,9 @@ func refusalOf(err error) error {
 	}
 	if errors.As(err, &tooLong) {
 		return arm.Errorf(http.StatusRequestEntityTooLarge, "RequestEntityTooLarge", "The request body is larger than %d bytes.", tooLong.Limit)
+	}
+	if network := net.Error(nil); errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF) { // its text has addresses
+		return arm.ErrInvalidContent("the body is incomplete")
 	}
 	if errors.As(err, &wrong) {
 		return arm.ErrInvalidContent("%s cannot be a JSON %s", cmp.Or(wrong.Field, "the body"), wrong.Value)

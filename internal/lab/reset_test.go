@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"midas"
+	"midas/internal/client"
 	"midas/midastest"
 )
 
@@ -128,5 +129,39 @@ func BenchmarkReset(b *testing.B) {
 		}
 		b.StartTimer()
 		srv.Reset(b)
+	}
+}
+
+// A move of the clock during a reset leaves neither a moved clock with the keys of the start, nor keys of the future.
+func TestResetWhileTheClockIsMoved(t *testing.T) {
+	cfg := midas.Config{Data: t.TempDir(), Listen: "127.0.0.1:0", Store: "memory:", Lab: true, Logger: slog.New(slog.DiscardHandler)}
+	server, err := midas.Start(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	var both sync.WaitGroup
+	try := func(do func() error) {
+		both.Go(func() {
+			if err := do(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	reset := func() error { _, err := server.Reset(t.Context()); return err }
+	for range 5 {
+		try(func() error { return server.Advance(t.Context(), 40*24*time.Hour) })
+		try(reset)
+	}
+	both.Wait()
+	if err := reset(); err != nil || time.Until(server.Now()) > 0 {
+		t.Errorf("after a reset: %s, %v", server.Now(), err)
+	}
+	admin, err := client.Open(cfg.Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := admin.Token(t.Context(), midastest.Management); err != nil {
+		t.Errorf("a token after the reset: %v", err)
 	}
 }
