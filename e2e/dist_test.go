@@ -34,7 +34,7 @@ run() { env -i "${environment[@]}" "$chroot" --userspec=65532:65532 "$root" /usr
 environment=("$@")
 run --version
 ! run health
-run serve > "$root/tmp/log" 2>&1 &
+env -i "${environment[@]}" "$chroot" --userspec=65532:65532 "$root" /usr/bin/midas serve > "$root/tmp/log" 2>&1 & # not by a function: the signal must reach the server
 server=$!
 for _ in $(seq 300); do run health > /dev/null 2>&1 && break; sleep 0.1; done
 run health
