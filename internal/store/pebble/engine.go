@@ -275,7 +275,7 @@ func (e *Engine) Close() error {
 	g := e.gen.Load()
 	var err error
 	if e.sync && g.broken() == nil && !g.readOnly {
-		err = g.db.Flush() // so that the next start has no log to replay
+		err = g.flush() // so that the next start has no log to replay
 	}
 	if failed := g.broken(); failed != nil {
 		err = errors.Join(err, failed)

@@ -76,6 +76,20 @@ func (g *generation) release() {
 	}
 }
 
+// flush writes the newest writes into a table. If a write fails meanwhile, Pebble's flush waits for the release of the
+// fence, so flush returns without an error, and broken has it.
+func (g *generation) flush() error {
+	flushed, err := g.db.AsyncFlush()
+	if err != nil {
+		return err
+	}
+	select {
+	case <-flushed:
+	case <-g.fence.failed:
+	}
+	return nil
+}
+
 func (g *generation) close() {
 	defer close(g.closed)
 	defer func() {

@@ -325,6 +325,30 @@ func TestCloseDuringAFailureDoesNotHang(t *testing.T) {
 	}
 }
 
+// The first write that fails may be one of the close itself: the disk is full, or the folder was removed.
+func TestCloseOnADiskThatFailsDoesNotHang(t *testing.T) {
+	f := &faults{hits: everything, with: syscall.ENOSPC}
+	e, err := pebble.OpenWith(f.wrap(vfs.NewMem()), pebble.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := store.New(cached(e), store.Options{})
+	if _, err := st.Update(t.Context(), func(tx store.Tx) error { tx.Put("a", []byte("a")); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	f.on.Store(true)
+	closed := make(chan error, 1)
+	go func() { closed <- st.Close() }()
+	select {
+	case err := <-closed:
+		if !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("close: %v", err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatal("the store is still closing")
+	}
+}
+
 func TestFullDiskAtTheStartIsReported(t *testing.T) {
 	f := &faults{hits: everything, with: syscall.ENOSPC}
 	f.on.Store(true)
