@@ -290,7 +290,7 @@ func (e *Export) application(index string, entry map[string]any) []pair {
 	pairs = append(pairs, some(kept, append([]string{"identifierUris", "signInAudience", "isFallbackPublicClient", "tags"}, applicationObjects()...)...)...)
 	var credentials []any
 	for _, index := range e.below(indexOf(kindAppFederated, index[1:]) + "\x00") {
-		credentials = append(credentials, some(e.world.entries[index], "name", "issuer", "subject", "audiences", "description"))
+		credentials = append(credentials, some(e.world.entries[index], "name", "issuer", "subject", "claimsMatchingExpression", "audiences", "description"))
 	}
 	if credentials != nil {
 		pairs = append(pairs, pair{"federatedIdentityCredentials", credentials})

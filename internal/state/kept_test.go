@@ -114,3 +114,43 @@ func TestLoadReadsAliasesAndEncodings(t *testing.T) {
 		}
 	}
 }
+
+func TestExportRebuildsExpressionsAndScaleSets(t *testing.T) {
+	first, _ := serve(t)
+	apply(t, first, `
+location: eastus
+resourceGroups: [{name: rg1}]
+resources:
+- {type: Microsoft.Compute/virtualMachineScaleSets, name: set, resourceGroup: rg1, sku: {name: Standard_D2, capacity: 1}}
+applications:
+- displayName: ci
+  federatedIdentityCredentials:
+  - {name: branches, issuer: "https://token.actions.githubusercontent.com", claimsMatchingExpression: {value: "claims['sub'] matches 'repo:org/app:*'", languageVersion: 1}}
+  - {name: main, issuer: "https://token.actions.githubusercontent.com", subject: "repo:org/app:ref:refs/heads/main"}
+`, state.Options{})
+	text := exportText(t, first)
+	if !strings.Contains(text, "claims['sub'] matches") {
+		t.Fatalf("the export has no expression:\n%s", text)
+	}
+	second, _ := serve(t)
+	apply(t, second, text, state.Options{})
+	if again := plan(t, second, text, state.Options{}); len(again.Steps) > 0 {
+		t.Errorf("a second run changes %s: %+v", again.Steps[0].Line(), again.Steps[0].Differences)
+	}
+	if other := exportText(t, second); other != text {
+		t.Errorf("the exports differ:\n%s\n%s", text, other)
+	}
+}
+
+func exportText(t *testing.T, s *state.Server) string {
+	t.Helper()
+	exported, err := s.Export(t.Context(), "", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := exported.YAML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}

@@ -318,7 +318,8 @@ func (s *Server) readManaged(ctx context.Context, w *world, _ *need) error {
 }
 
 func (s *Server) readAppFederated(ctx context.Context, w *world, index string, entry map[string]any) error {
-	return s.pages(ctx, graphPath+"applications/"+textAt(entry, "id")+"/federatedIdentityCredentials", func(c map[string]any) {
+	// claimsMatchingExpression is a property of beta only
+	return s.pages(ctx, betaPath+"applications/"+textAt(entry, "id")+"/federatedIdentityCredentials", func(c map[string]any) {
 		w.put(kindAppFederated, index[1:]+"\x00"+arm.Fold(textAt(c, "name")), c)
 	})
 }

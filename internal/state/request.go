@@ -86,7 +86,7 @@ func writable(entry map[string]any) map[string]any {
 	}
 	if properties, is := body["properties"].(map[string]any); is {
 		properties = maps.Clone(properties)
-		for _, name := range []string{"provisioningState", "createdOn", "updatedOn", "createdBy", "updatedBy", "principalId", "clientId", "tenantId", "timeCreated", "vmId"} {
+		for _, name := range []string{"provisioningState", "createdOn", "updatedOn", "createdBy", "updatedBy", "principalId", "clientId", "tenantId", "timeCreated", "vmId", "uniqueId"} {
 			delete(properties, name)
 		}
 		body["properties"] = properties
@@ -249,7 +249,7 @@ func (p *Plan) addSecret(ctx context.Context, o *object) error {
 }
 
 func (p *Plan) writeAppFederated(ctx context.Context, s *Step) error {
-	path := graphPath + "applications/" + textAt(p.world.entry(s.object.parent.index()), "id") + "/federatedIdentityCredentials"
+	path := betaPath + "applications/" + textAt(p.world.entry(s.object.parent.index()), "id") + "/federatedIdentityCredentials"
 	if s.Action == Change {
 		return p.server.call(ctx, http.MethodPatch, path+"/"+textAt(s.entry, "id"), changed(s), nil)
 	}
