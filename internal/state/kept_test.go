@@ -154,3 +154,14 @@ func exportText(t *testing.T, s *state.Server) string {
 	}
 	return string(text)
 }
+
+func TestPlansHaveNoControlCharacters(t *testing.T) {
+	s, _ := serve(t)
+	var out strings.Builder
+	if err := plan(t, s, `groups: [{displayName: "x\n\e[31m+ user root"}]`, state.Options{}).Write(&out); err != nil {
+		t.Fatal(err)
+	}
+	if lines := strings.Count(out.String(), "\n"); lines != 2 || strings.Contains(out.String(), "\x1b") {
+		t.Errorf("the plan has %d lines, want 2: %q", lines, out.String())
+	}
+}

@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 )
 
 // Write writes a plan for people: a line for each change, and a summary.
 func (p *Plan) Write(w io.Writer) error {
 	var lines strings.Builder
 	for _, s := range p.Steps {
-		fmt.Fprintf(&lines, "%s %s%s\n", map[Action]string{Create: "+", Change: "~", Delete: "-"}[s.Action], s.Line(), describe(s.Differences))
+		fmt.Fprintf(&lines, "%s %s%s\n", map[Action]string{Create: "+", Change: "~", Delete: "-"}[s.Action], printable(s.Line()), describe(s.Differences))
 	}
 	created, changed, deleted := p.Counts()
 	if len(p.Steps) == 0 {
@@ -21,6 +22,16 @@ func (p *Plan) Write(w io.Writer) error {
 	}
 	_, err := io.WriteString(w, lines.String())
 	return err
+}
+
+// printable returns a name without control characters, which others than the reader may have chosen.
+func printable(name string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, name)
 }
 
 // describe returns the differences of a step in one line.
