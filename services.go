@@ -290,11 +290,11 @@ func (r *services) router(health *ops.Health, names []string, reg prometheus.Reg
 		Origin: r.origin, Tokens: r.verifier, Directory: r.directory, Subscriptions: r.resources,
 		Decider: decider, Store: r.store, Pages: pages,
 	})
-	pagesOfPeople, err := home.New(home.Config{Origin: r.origin, Version: ThisBuild().String(), Lab: r.cfg.Lab, Docs: docs()})
+	homePage, err := home.New(home.Config{Origin: r.origin, Version: ThisBuild().String(), Lab: r.cfg.Lab, Docs: docs()})
 	if err != nil {
 		return nil, err
 	}
-	return &router{names: nameSet(names), health: health, home: pagesOfPeople, login: signIn, management: &httpx.CrossOrigin{API: "management", Next: arms},
+	return &router{names: nameSet(names), health: health, home: homePage, login: signIn, management: &httpx.CrossOrigin{API: "management", Next: arms},
 		graph: &httpx.CrossOrigin{API: "graph", Next: graphs}, hosts: agents, decisions: decisions, shared: r.store.shared()}, nil
 }
 

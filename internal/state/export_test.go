@@ -11,7 +11,13 @@ import (
 
 func export(t testing.TB, s *state.Server, scope string) string {
 	t.Helper()
-	e, err := s.Export(t.Context(), scope, false)
+	return exported(t, s, scope, false)
+}
+
+// exported is the text of an export, with or without ids.
+func exported(t testing.TB, s *state.Server, scope string, ids bool) string {
+	t.Helper()
+	e, err := s.Export(t.Context(), scope, ids)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,15 +41,7 @@ roleAssignments:
 
 func exportIDs(t testing.TB, s *state.Server) string {
 	t.Helper()
-	e, err := s.Export(t.Context(), "", true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := e.YAML()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
+	return exported(t, s, "", true)
 }
 
 func TestFileFixesIDs(t *testing.T) {
